@@ -1,0 +1,327 @@
+"""What flows through medkg: documents and their parts, chunks, vectors, and what stages hand on.
+
+Records are frozen and validated where they enter (pydantic, unknown fields refused); the numeric batch
+is a slotted dataclass because it is on the hot path. All character offsets are 0-based positions in
+`Document.text`, half-open: `text[start_char:end_char]`. Nothing in here does I/O.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Float32Matrix = npt.NDArray[np.float32]
+Offset = Annotated[int, Field(ge=0)]
+
+
+class Record(BaseModel):
+    """Common ground of all records: frozen, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# --- identity --------------------------------------------------------------------------------------
+
+
+class DocumentKey(Record):
+    """Who a document is, everywhere: the same trial from the API and from a file has one key."""
+
+    tenant_id: str = Field(description="Tenant that owns the document.")
+    source: str = Field(description="Where the record comes from: clinicaltrials, pmc, pubmed, files.")
+    doc_id: str = Field(description="The source's own id: NCT01234567, PMC123, a pmid, a DOI.")
+
+
+class StageContext(Record):
+    """Travels with every document through every stage; identifies it in logs, errors and artifacts."""
+
+    tenant_id: str = Field(description="Tenant that owns the document.")
+    job_id: str = Field(description="Submission that the document came in with.")
+    doc_id: str = Field(description="The source's own id of the document.")
+    correlation_id: str = Field(description="Links everything that happens to this document in this job.")
+    metadata: dict[str, str] = Field(
+        default_factory=dict,
+        description="`source`, `version` and `fingerprint` of the document, plus what stages add.",
+    )
+    pipeline_name: str = Field(description="Topology the document runs through.")
+    pipeline_version: str = Field(description="Version of that topology, YYYY-MM-DD.")
+
+    @property
+    def source(self) -> str:
+        return self.metadata["source"]
+
+    @property
+    def version(self) -> str:
+        return self.metadata["version"]
+
+    @property
+    def fingerprint(self) -> str:
+        return self.metadata["fingerprint"]
+
+    @property
+    def key(self) -> DocumentKey:
+        return DocumentKey(tenant_id=self.tenant_id, source=self.source, doc_id=self.doc_id)
+
+    def with_metadata(self, **values: str) -> StageContext:
+        """A copy whose metadata has `values` set."""
+        return self.model_copy(update={"metadata": {**self.metadata, **values}})
+
+
+# --- input -----------------------------------------------------------------------------------------
+
+
+class Locator(Record):
+    """Where a source finds the bytes of one document again; opaque to everyone but that source."""
+
+    uri: str = Field(description="Path or URL.")
+    start: int | None = Field(default=None, ge=0, description="First byte of the record in it.")
+    length: int | None = Field(default=None, ge=0, description="Number of bytes of the record.")
+    format: str = Field(description="Registered format of the bytes, e.g. ctgov-v2, jats, markdown.")
+
+
+class SourceItem(Record):
+    """One document that a source enumerated; becomes a ledger row, or a dead letter if `error` is set."""
+
+    doc_id: str = Field(description="The source's own id, or a path-derived one.")
+    source: str = Field(description="Where the record comes from: clinicaltrials, pmc, pubmed, files.")
+    locator: Locator = Field(description="Where its bytes are.")
+    version: str | None = Field(
+        default=None, description="Content hash if known without a fetch; lets unchanged ones be skipped."
+    )
+    error_code: str | None = Field(default=None, description="Why the record cannot be ingested.")
+    error_message: str | None = Field(default=None, description="The same for a person.")
+
+
+class AdapterRequest(Record):
+    """What the ingest stage is asked to fetch: one document of one source."""
+
+    tenant_id: str = Field(description="Tenant the document is for.")
+    source: str = Field(description="Name of the source plugin that fetches, e.g. files.")
+    doc_id: str = Field(description="Document to fetch.")
+    locator: Locator = Field(description="Where the source enumerated it.")
+
+
+class RawPayload(Record):
+    """The bytes of one document as the source gave them, with their content hash."""
+
+    doc_id: str = Field(description="The source's own id.")
+    source: str = Field(description="Where the record comes from.")
+    format: str = Field(description="Registered format of `content`; names the parser.")
+    content: bytes = Field(description="The record's bytes, unchanged.")
+    uri: str = Field(description="Where they were read, for people and provenance.")
+    version: str = Field(description="sha256 hex of the content (of its canonical form for JSON).")
+
+
+# --- documents -------------------------------------------------------------------------------------
+
+
+class BlockKind(StrEnum):
+    """What a block of text is; chunk profiles decide by it what stays whole."""
+
+    TITLE = "title"
+    HEADING = "heading"
+    PARAGRAPH = "paragraph"
+    LIST = "list"
+    TABLE = "table"
+    FIGURE_CAPTION = "figure_caption"
+    BOXED_TEXT = "boxed_text"
+    OUTCOME = "outcome"
+    ELIGIBILITY = "eligibility"
+    REGISTRY_FIELD = "registry_field"
+    REFERENCE = "reference"
+
+
+class Span(Record):
+    """A stretch of `Document.text`."""
+
+    start_char: Offset = Field(description="First character.")
+    end_char: Offset = Field(description="One past the last character.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Span:
+        if self.end_char < self.start_char:
+            raise ValueError(f"span ends ({self.end_char}) before it starts ({self.start_char})")
+        return self
+
+
+class Block(Record):
+    """The smallest cited unit of a document: a paragraph, a table, a list, one outcome."""
+
+    block_id: str = Field(description="Unique in the document, stable for the same content.")
+    kind: BlockKind = Field(description="What it is.")
+    start_char: Offset = Field(description="First character in Document.text.")
+    end_char: Offset = Field(description="One past the last character.")
+    page_no: int | None = Field(default=None, ge=1, description="1-based page, where pages exist.")
+
+
+class Table(Record):
+    """A table as a grid, beside its text rendering in a block of kind `table`."""
+
+    block_id: str = Field(description="Block that holds the rendered text.")
+    label: str | None = Field(default=None, description="E.g. 'Table 2'.")
+    caption: str | None = Field(default=None, description="Caption text.")
+    header_rows: int = Field(ge=0, description="How many of the first rows are header.")
+    rows: tuple[tuple[str, ...], ...] = Field(description="Cells by row; spans are repeated.")
+
+
+class Section(Record):
+    """A heading and what stands under it; sections nest, blocks belong to the innermost one."""
+
+    title: str = Field(description="Heading as printed, '' where there is none.")
+    title_path: tuple[str, ...] = Field(description="Headings from the outermost section to this one.")
+    role: str | None = Field(
+        default=None,
+        description="Normalised role: abstract, introduction, methods, results, discussion, conclusions, "
+        "eligibility, outcomes, ... None where unknown.",
+    )
+    start_char: Offset = Field(description="First character, heading included.")
+    end_char: Offset = Field(description="One past the last character of its last sub-section.")
+    blocks: tuple[Block, ...] = Field(default=(), description="Blocks directly in this section, in order.")
+    sections: tuple[Section, ...] = Field(default=(), description="Sub-sections, in order.")
+
+
+class Reference(Record):
+    """One entry of a reference list: kept for citation graphs, never indexed as text."""
+
+    label: str | None = Field(default=None, description="Number or key as printed.")
+    text: str = Field(description="The entry as text.")
+    pmid: str | None = Field(default=None, description="PubMed id if given.")
+    doi: str | None = Field(default=None, description="DOI if given.")
+
+
+class Document(Record):
+    """One source record as text with structure: every offset below points into `text`."""
+
+    doc_id: str = Field(description="The source's own id.")
+    tenant_id: str = Field(description="Tenant that owns it.")
+    source: str = Field(description="Where the record comes from.")
+    version: str = Field(description="Content hash of the bytes it was parsed from.")
+    title: str = Field(description="Title, '' where the record has none.")
+    text: str = Field(description="The whole text, headings included, references not.")
+    sections: tuple[Section, ...] = Field(description="Top-level sections in order, covering the text.")
+    tables: tuple[Table, ...] = Field(default=(), description="Tables as grids.")
+    references: tuple[Reference, ...] = Field(default=(), description="Reference list, kept apart.")
+    language: str = Field(default="en", description="BCP 47 language tag.")
+    parser: str = Field(description="Name and version of the parser, e.g. jats/1.")
+    metadata: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Bibliographic and registry fields: authors, journal, year, doi, phase, status, mesh ...",
+    )
+
+
+class Chunk(Record):
+    """The unit that is embedded and found. `document.text[start_char:end_char] == body`, always."""
+
+    chunk_id: str = Field(description="Deterministic: source, document, version, ordinal.")
+    doc_id: str = Field(description="Document it was cut from.")
+    tenant_id: str = Field(description="Tenant that owns it.")
+    version: str = Field(description="Content hash of the document.")
+    ordinal: int = Field(ge=0, description="Position in the document, from 0.")
+    body: str = Field(min_length=1, description="The text.")
+    title_path: tuple[str, ...] = Field(description="Document title, then the headings above the chunk.")
+    section: str = Field(description="Role of its section, else its heading in lower case, else ''.")
+    start_char: Offset = Field(description="First character in Document.text.")
+    end_char: Offset = Field(description="One past the last character.")
+    block_ids: tuple[str, ...] = Field(description="Blocks it touches, in order.")
+    page_no: int | None = Field(default=None, ge=1, description="Page of its first block.")
+    token_count: int = Field(ge=1, description="Tokens of body in the embedding model's own tokenizer.")
+    granularity: Literal["chunk", "table", "outcome", "eligibility"] = Field(description="What it holds.")
+    chunker: str = Field(description="Name of the chunker and profile, e.g. haystack/pmc-imrad.")
+    chunker_version: str = Field(description="Version of that chunker; part of the fingerprint.")
+    metadata: dict[str, Any] = Field(default_factory=dict, description="Filterable fields.")
+
+
+def chunk_id(source: str, doc_id: str, version: str, ordinal: int) -> str:
+    """The deterministic id of a chunk."""
+    return f"{source}:{doc_id}:{version[:12]}:{ordinal}"
+
+
+class Entity(Record):
+    """A mention of a named thing, anchored to its span."""
+
+    entity_id: str = Field(description="Deterministic id.")
+    doc_id: str = Field(description="Document it was found in.")
+    kind: str = Field(description="Condition, Drug, Gene, Outcome, ...")
+    name: str = Field(description="The mention as written.")
+    span: Span = Field(description="Where it stands.")
+    identifiers: dict[str, str] = Field(default_factory=dict, description="Ontology ids by vocabulary.")
+
+
+class Claim(Record):
+    """A statement between entities with the span that supports it."""
+
+    claim_id: str = Field(description="Deterministic id.")
+    doc_id: str = Field(description="Document that states it.")
+    subject: str = Field(description="entity_id.")
+    predicate: str = Field(description="Relation.")
+    object: str = Field(description="entity_id.")
+    evidence: tuple[Span, ...] = Field(min_length=1, description="Where it is stated.")
+
+
+# --- vectors and receipts --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SparseMatrix:
+    """CSR rows over a vocabulary: row i is indices[indptr[i]:indptr[i+1]] with the same slice of values."""
+
+    indptr: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int32]
+    values: npt.NDArray[np.float32]
+    vocabulary: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingBatch:
+    """Chunks with their vectors: dense float32 [n, d] (unit length), sparse CSR [n, vocabulary] or None."""
+
+    chunks: tuple[Chunk, ...]
+    dense: Float32Matrix
+    sparse: SparseMatrix | None = None
+    model_ids: Mapping[str, str] = field(default_factory=dict)
+    """Model id and revision by leg, e.g. {"dense": "all-MiniLM-L6-v2@1a2b3c/bf16"}."""
+
+    def __post_init__(self) -> None:
+        if self.dense.ndim != 2 or self.dense.dtype != np.float32:
+            raise ValueError(f"dense must be float32 [n, d], got {self.dense.dtype} {self.dense.shape}")
+        if len(self.chunks) != self.dense.shape[0]:
+            raise ValueError(f"{len(self.chunks)} chunks but {self.dense.shape[0]} vectors")
+
+
+class IndexReceipt(Record):
+    """What the index stage staged for one document; nothing is visible before the commit."""
+
+    key: DocumentKey = Field(description="Document the receipt is for.")
+    version: str = Field(description="Content hash that was indexed.")
+    fingerprint: str = Field(description="Everything that shaped the index entries.")
+    intent_id: str = Field(description="Intent under which stores were written.")
+    chunk_count: int = Field(ge=0, description="Chunks written to every store.")
+
+
+class GraphWriteReceipt(Record):
+    """What the kg stage staged for one document."""
+
+    key: DocumentKey = Field(description="Document the receipt is for.")
+    entity_count: int = Field(ge=0, description="Entities written.")
+    claim_count: int = Field(ge=0, description="Claims written.")
+
+
+# --- content hash ----------------------------------------------------------------------------------
+
+
+def content_version(content: bytes) -> str:
+    """sha256 hex of a record's bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def json_version(record: object) -> str:
+    """sha256 hex of a JSON record in canonical form, so that white space and key order do not matter."""
+    canonical = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,112 @@
+"""Where a data folder's things are and what a user may set: environment, folders, limits.
+
+Values come from MEDKG_* environment variables or the command line, are validated here once, and are
+handed on as one frozen object. Nothing else in medkg reads the environment.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from orchestration.errors import ConfigurationError
+
+__all__ = ["Settings", "load_settings"]
+
+TENANT_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+class Settings(BaseSettings):
+    """One data folder, one profile, one tenant; every field can be set as MEDKG_<FIELD>."""
+
+    model_config = SettingsConfigDict(env_prefix="MEDKG_", frozen=True, extra="forbid")
+
+    data_dir: Path = Field(default=Path(".medkg"), description="Folder of the ledger, index and vectors.")
+    profile: Literal["cpu", "gpu", "gpu-large"] = Field(default="cpu", description="Models and devices.")
+    tenant: str = Field(default="default", description="Tenant that owns what is read and written.")
+    topologies_dir: Path | None = Field(default=None, description="Folder of topologies; default: shipped.")
+    embedding_model: str | None = Field(
+        default=None, description="Folder or hub id of another sentence-transformers model for the profile."
+    )
+    ray_address: str | None = Field(default=None, description="Ray cluster to attach to; default: own.")
+    window_workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=2, description="Window worker processes, so windows that run at once."
+    )
+    window_size: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=500, description="Documents of one Dagster run."
+    )
+    lease_seconds: Annotated[float, Field(ge=5, le=3600)] = Field(
+        default=60, description="Seconds without a sign of life until a window is claimed again."
+    )
+    unavailable_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
+        default=120, description="Seconds a stage waits for an unavailable service before handing back."
+    )
+    max_document_bytes: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = Field(
+        default=64_000_000, description="Largest single record in bytes; larger ones are dead-lettered."
+    )
+    artifact_days: Annotated[float, Field(gt=0)] = Field(
+        default=3, description="Days until artifacts and Dagster runs are pruned."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="warning", description="Least severe log lines that are written."
+    )
+
+    @field_validator("tenant")
+    @classmethod
+    def _tenant_is_a_plain_name(cls, value: str) -> str:
+        if not TENANT_PATTERN.fullmatch(value) or ".." in value:
+            raise ValueError("a tenant is 1-63 lower-case letters, digits, '.', '_' or '-', e.g. 'oncology'")
+        return value
+
+    @field_validator("data_dir", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def ledger_url(self) -> str:
+        return f"sqlite:///{self.data_dir / 'ledger.sqlite'}"
+
+    @property
+    def search_path(self) -> Path:
+        return self.data_dir / "search.sqlite"
+
+    @property
+    def documents_path(self) -> Path:
+        return self.data_dir / "documents.sqlite"
+
+    @property
+    def vectors_dir(self) -> Path:
+        return self.data_dir / "vectors"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        return self.data_dir / "artifacts"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.data_dir / "dagster"
+
+    @property
+    def logs_dir(self) -> Path:
+        return self.data_dir / "logs"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment with command-line overrides (None = not given).
+
+    Raises ConfigurationError naming the variable and what would be valid.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        raise ConfigurationError(
+            f"--{name.replace('_', '-')} (MEDKG_{name.upper()}) is {first.get('input')!r}: {first['msg']}."
+        ) from error
