@@ -411,6 +411,16 @@ class DocumentStore(Protocol):
         ...
 
 
+class IndexWriter(Protocol):
+    """Writes every index store together; what it staged stays invisible until the commit."""
+
+    def stage(
+        self, tenant_id: str, owner: str, items: Sequence[tuple[StageContext, EmbeddingBatch]]
+    ) -> list[IndexReceipt]:
+        """One receipt an item, same order. Durable when it returns; a crash leaves nothing visible."""
+        ...
+
+
 # --- commits ---------------------------------------------------------------------------------------
 
 

@@ -111,6 +111,8 @@ class AdapterRequest(Record):
 class RawPayload(Record):
     """The bytes of one document as the source gave them, with their content hash."""
 
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
     doc_id: str = Field(description="The source's own id.")
     source: str = Field(description="Where the record comes from.")
     format: str = Field(description="Registered format of `content`; names the parser.")

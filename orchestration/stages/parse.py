@@ -1,0 +1,49 @@
+"""The parse stage: raw bytes to a Document, by the parser that is registered for the payload's format.
+
+Comes in: a document's payloads (the first is the record itself). Leaves: the Document. It runs in
+worker processes that can be killed, because parsers can hang or crash in C code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from orchestration.contracts import Isolation, Parser
+from orchestration.errors import MalformedDocumentError, UnknownFormatError
+from orchestration.records import Document, RawPayload, StageContext
+from orchestration.stages.services import StageServices
+
+
+class Parse:
+    """ParseStage over the installed parsers."""
+
+    version = "1"
+    isolation = Isolation.PROCESS
+
+    def __init__(self, parsers: Mapping[str, Parser]) -> None:
+        self._parsers = parsers
+
+    @classmethod
+    def from_services(cls, config: Mapping[str, Any], services: StageServices) -> Self:
+        return cls(services.parsers, **config)
+
+    @property
+    def component_versions(self) -> dict[str, str]:
+        """Parser versions: a changed parser makes documents be parsed anew."""
+        return {name: parser.version for name, parser in sorted(self._parsers.items())}
+
+    def execute(self, ctx: StageContext, payloads: list[RawPayload]) -> Document:
+        """The document of the first payload; raises the parser's error."""
+        if not payloads:
+            raise MalformedDocumentError(
+                f"{ctx.doc_id}: its source gave no content. Check the record at the source."
+            )
+        payload = payloads[0]
+        parser = self._parsers.get(payload.format)
+        if parser is None:
+            raise UnknownFormatError(
+                f"{ctx.doc_id}: no parser for format {payload.format!r}; installed: "
+                f"{', '.join(sorted(self._parsers))}. Install one (entry point group medkg.parsers)."
+            )
+        return parser.parse(payload, ctx.tenant_id)

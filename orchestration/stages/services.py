@@ -1,0 +1,27 @@
+"""What assembly hands to the stages it builds: the plane, sources, parsers, stores and time-outs.
+
+A stage class may offer `from_services(config, services)`; assembly then builds it so. Any other stage
+class is called with its `config` from the topology as keyword arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestration.contracts import DocumentStore, IndexWriter, Parser, Plane, Source
+
+
+@dataclass(frozen=True, slots=True)
+class StageServices:
+    """Everything a built-in stage can ask for."""
+
+    plane: Plane
+    sources: Mapping[str, Source]
+    parsers: Mapping[str, Parser]
+    documents: DocumentStore
+    index: IndexWriter
+    owner: str
+    """Process identity of the window worker; marks intents, so that a crashed writer is told apart."""
+    timeout_seconds: float
+    """Time-out of the stage's policy, for stages that enforce it themselves on micro-batches."""
