@@ -1,0 +1,96 @@
+"""How answers reach people and machines: tables on a terminal, one JSON document with --json.
+
+stdout carries the answer alone; notes, progress and errors go to stderr. A MedkgError ends the command
+with its own exit code and its message; with --json the error is a JSON document as well.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from orchestration.errors import ExitCode, MedkgError
+
+__all__ = ["answer", "console", "fail", "note", "reports_errors", "table"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+_stderr = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def note(message: str) -> None:
+    """One line for the person watching, on stderr."""
+    _stderr.print(message)
+
+
+def stderr_console() -> Console:
+    """The console that progress is drawn on."""
+    return _stderr
+
+
+def answer(as_json: bool, value: Any, show: Callable[[], None]) -> None:
+    """Print `value` as JSON, or call `show` to print it for a person."""
+    if as_json:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.flush()
+    else:
+        show()
+
+
+def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table; numbers are set right."""
+    drawn = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for position, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[position], int | float) for row in rows)
+        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(_cell(value) for value in row))
+    console.print(drawn)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.3f}" if abs(value) < 10 else f"{value:,.1f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "" if value is None else str(value).replace("[", r"\[")
+
+
+def fail(error: MedkgError, as_json: bool = False) -> NoReturn:
+    """End the command with the error's message and exit code."""
+    if as_json:
+        document = {"error": {"code": error.code, "message": error.message}}
+        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+    _stderr.print(f"[bold red]{error.code}[/] ", end="")
+    _stderr.print(error.message, markup=False)
+    raise typer.Exit(error.exit_code)
+
+
+def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn a command's MedkgError into message and exit code, and Ctrl-C into 130."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except MedkgError as error:
+            fail(error, bool(kwargs.get("as_json")))
+        except KeyboardInterrupt:
+            _stderr.print("interrupted; nothing is lost, the same command continues.")
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        except BrokenPipeError:  # the reader of our output left, as in `medkg docs list | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(ExitCode.OK) from None
+
+    return wrapped

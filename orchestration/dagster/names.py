@@ -1,0 +1,18 @@
+"""The names that Dagster, the host, the launcher and the command line must agree on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CODE_LOCATION: Final = "orchestration.dagster.definitions"
+"""Module that the UI loads, and the code location's name; re-execution finds a run's job by it."""
+
+WINDOW_TAG: Final = "medkg/window"
+JOB_TAG: Final = "medkg/job"
+PIPELINE_VERSION_TAG: Final = "medkg/pipeline_version"
+TOPOLOGY_HASH_TAG: Final = "medkg/topology_hash"
+
+
+def op_name(stage: str) -> str:
+    """ingest -> ingest_op."""
+    return f"{stage.replace('-', '_')}_op"
