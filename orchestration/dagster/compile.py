@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dagster import Array as DagsterArray
 from dagster import (
     AssetMaterialization,
     DagsterType,
@@ -26,7 +27,6 @@ from dagster import (
     in_process_executor,
     op,
 )
-from dagster import Array as DagsterArray
 
 from orchestration.artifacts import VALUE_TYPES, WindowBatch
 from orchestration.dagster.names import (

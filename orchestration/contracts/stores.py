@@ -1,0 +1,211 @@
+"""What stores hold and how readers tell what is visible; commits are the only truth about that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from orchestration.records import (
+    Chunk,
+    Document,
+    DocumentKey,
+    EmbeddingBatch,
+    Float32Matrix,
+    IndexReceipt,
+    Record,
+    SparseMatrix,
+    StageContext,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What hits must match; None means any."""
+
+    source: str | None = None
+    section: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRef:
+    """A chunk as one intent wrote it; visible only if that intent is the document's committed one."""
+
+    key: DocumentKey
+    intent_id: str
+    chunk_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One hit of one leg; a higher score is better."""
+
+    ref: ChunkRef
+    score: float
+
+
+Visible = Callable[[ChunkRef], bool]
+"""Whether a reader may see a chunk; made from the commit table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a store holds of one document under one intent."""
+
+    key: DocumentKey
+    intent_id: str
+    chunk_count: int
+
+
+class SearchStore(Protocol):
+    """Chunks with their text, findable by words (BM25) and, where vectors exist, by sparse terms."""
+
+    def write(
+        self,
+        tenant_id: str,
+        intent_id: str,
+        chunks: Sequence[tuple[DocumentKey, Chunk]],
+        sparse: SparseMatrix | None,
+    ) -> None:
+        """Durable when it returns; idempotent for the same intent and chunks; not yet visible."""
+        ...
+
+    def bm25(
+        self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
+    ) -> list[Candidate]: ...
+
+    def chunks(self, tenant_id: str, refs: Sequence[ChunkRef]) -> list[Chunk | None]:
+        """Stored chunks in the order of refs; None where the store lost one."""
+        ...
+
+    def document_chunks(self, key: DocumentKey, intent_id: str) -> list[Chunk]:
+        """All chunks of a document in order."""
+        ...
+
+    def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
+        """Forget what an intent wrote (for some documents, or all). Idempotent."""
+        ...
+
+    def holdings(self, tenant_id: str) -> Iterator[Holding]:
+        """Everything held, for verify."""
+        ...
+
+
+class VectorStore(Protocol):
+    """Dense vectors in immutable, checksummed segments, one namespace for each model."""
+
+    def write(
+        self,
+        tenant_id: str,
+        namespace: str,
+        intent_id: str,
+        rows: Sequence[tuple[DocumentKey, str]],
+        dense: Float32Matrix,
+    ) -> None:
+        """One segment for the intent, rows being (document, chunk_id). Durable; idempotent."""
+        ...
+
+    def search(
+        self,
+        tenant_id: str,
+        namespace: str,
+        query: npt.NDArray[np.float32],
+        limit: int,
+        filters: Filters,
+        visible: Visible,
+    ) -> list[Candidate]:
+        """Best by inner product over the segments of visible intents."""
+        ...
+
+    def discard(self, tenant_id: str, intent_id: str) -> None:
+        """Remove an intent's segments. Idempotent."""
+        ...
+
+    def holdings(self, tenant_id: str) -> Iterator[Holding]:
+        """Everything held, for verify; a damaged segment raises StoreCorruptError naming it."""
+        ...
+
+
+class DocumentStore(Protocol):
+    """Parsed documents, so that citations can be shown in context."""
+
+    def put(self, documents: Sequence[tuple[StageContext, Document]]) -> None:
+        """Keyed by document, version and fingerprint. Durable when it returns; idempotent."""
+        ...
+
+    def get(self, key: DocumentKey, version: str, fingerprint: str) -> Document | None: ...
+
+    def titles(self, documents: Sequence[tuple[DocumentKey, str]]) -> list[str | None]:
+        """Titles of (document, version) pairs, same order; None where the store has none."""
+        ...
+
+    def discard(self, key: DocumentKey, keep: tuple[str, str] | None) -> None:
+        """Forget a document, or all but one (version, fingerprint) of it. Idempotent."""
+        ...
+
+
+class IndexWriter(Protocol):
+    """Writes every index store together; what it staged stays invisible until the commit."""
+
+    def stage(
+        self, tenant_id: str, owner: str, items: Sequence[tuple[StageContext, EmbeddingBatch]]
+    ) -> list[IndexReceipt]:
+        """One receipt an item, same order. Durable when it returns; a crash leaves nothing visible."""
+        ...
+
+
+class Commit(Record):
+    """The mark that makes one version of a document visible."""
+
+    key: DocumentKey = Field(description="The document.")
+    version: str = Field(description="Content hash.")
+    fingerprint: str = Field(description="Everything that shaped the output.")
+    pipeline: str = Field(description="Topology that produced it.")
+    intent_id: str = Field(description="Intent whose entries are visible.")
+    chunk_count: int = Field(ge=0, description="Chunks every store must hold.")
+
+
+class Intent(Record):
+    """A dual write that was begun: which documents, where it stands."""
+
+    intent_id: str = Field(description="Unique; names rows and segments.")
+    tenant_id: str = Field(description="Tenant.")
+    owner: str = Field(description="Process identity of the writer, to tell a crashed one.")
+    keys: tuple[DocumentKey, ...] = Field(description="Documents it writes.")
+
+
+class CommitLog(Protocol):
+    """Intents and commits, kept by the ledger; the only truth about what is visible."""
+
+    def open_intent(self, tenant_id: str, owner: str, keys: Sequence[DocumentKey]) -> Intent: ...
+
+    def commit(self, commits: Sequence[Commit]) -> list[Commit]:
+        """Make documents visible in one transaction; returns the commits that these superseded."""
+        ...
+
+    def withdraw(self, keys: Sequence[DocumentKey]) -> list[Commit]:
+        """Make documents invisible (delete) in one transaction; returns their former commits."""
+        ...
+
+    def committed(self, tenant_id: str) -> Iterable[Commit]:
+        """Every visible document of a tenant."""
+        ...
+
+    def find(self, key: DocumentKey) -> Commit | None: ...
+
+    def changes(self, tenant_id: str, after: int) -> tuple[int, list[tuple[DocumentKey, str | None]]]:
+        """What became visible (intent id) or invisible (None) after a sequence number, with the newest
+        number; lets readers keep a cache."""
+        ...
+
+    def intents(self, tenant_id: str | None = None) -> list[Intent]:
+        """Intents not yet closed, oldest first."""
+        ...
+
+    def close_intents(self, intent_ids: Sequence[str]) -> None:
+        """Forget intents whose leftovers have been cleaned. An intent with visible documents stays."""
+        ...
