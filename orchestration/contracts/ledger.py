@@ -61,6 +61,7 @@ class StageReport(Record):
     failed: int = Field(ge=0, description="Documents it dead-lettered.")
     retried: int = Field(ge=0, description="Repeated item attempts.")
     items_out: int = Field(ge=0, description="Chunks, vectors or documents it produced.")
+    started_at: float = Field(ge=0, description="When it began, seconds since the epoch.")
     seconds: float = Field(ge=0, description="Wall seconds.")
     cpu_seconds: float = Field(ge=0, description="CPU seconds of the worker, its children and the plane.")
     model_cpu_seconds: float = Field(default=0, ge=0, description="Those of them inside the models.")
@@ -135,7 +136,10 @@ class Submission(Record):
     pipeline_version: str = Field(description="Version of that topology.")
     topology_hash: str = Field(description="Hash of the topology's content.")
     request: SourceRequest = Field(description="What was asked of which source.")
-    window_size: int = Field(ge=1, description="Documents of one run.")
+    window_size: int = Field(ge=1, description="At most so many documents in one run.")
+    attended: bool = Field(
+        description="A foreground run launches its windows; else the submission sensor does."
+    )
 
 
 class DocumentCounts(Record):

@@ -1,0 +1,239 @@
+"""`medkg docs` and `medkg dlq`: what became of each document, and what failed for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from orchestration.cli.output import answer, console, note, reports_errors, table
+from orchestration.cli.run import finish_with, follow
+from orchestration.contracts import DeadLetter, LedgerDocument
+from orchestration.errors import UsageError
+from orchestration.records import Document, Section
+from orchestration.settings import Settings
+
+docs = typer.Typer(help="List, show and delete documents.", no_args_is_help=True)
+dlq = typer.Typer(help="Dead letters: inputs that failed for good, and their replay.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DocId = Annotated[str, typer.Argument(help="The source's own id, e.g. NCT01234567.")]
+SourceOption = Annotated[
+    str | None, typer.Option(help="Source of the record, where an id exists in several.")
+]
+
+
+@docs.command("list")
+@reports_errors
+def list_documents(
+    ctx: typer.Context,
+    status: Annotated[
+        str | None, typer.Option(help="Only queued, running, committed, failed or waiting ones.")
+    ] = None,
+    source: SourceOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Where every document stands, newest change first."""
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        rows = control.ledger.find_documents(settings.tenant, source=source, status=status, limit=limit)
+        titles = control.titles(rows)
+    value = [_row(row, title) for row, title in zip(rows, titles, strict=True)]
+    columns = ["doc_id", "source", "title", "status", "stage"]
+    answer(
+        as_json,
+        {"documents": value},
+        lambda: table(None, columns, [[row[column] for column in columns] for row in value]),
+    )
+
+
+def _row(document: LedgerDocument, title: str | None) -> dict[str, Any]:
+    failed = document.status == "failed"
+    return {
+        "doc_id": document.key.doc_id,
+        "source": document.key.source,
+        "title": title,
+        "version": document.version,
+        "status": document.status,
+        "stage": document.current_stage,
+        "error": {"code": document.error_code, "message": document.error_message} if failed else None,
+    }
+
+
+@docs.command("show")
+@reports_errors
+def show_document(
+    ctx: typer.Context, doc_id: DocId, source: SourceOption = None, as_json: AsJson = False
+) -> None:
+    """A committed document: its text, sections and chunks with their offsets."""
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        row, document, chunks = control.show(settings.tenant, doc_id, source)
+    value = {
+        "doc_id": document.doc_id,
+        "source": document.source,
+        "title": document.title,
+        "version": document.version,
+        "status": row.status,
+        "pipeline": row.pipeline_name,
+        "text": document.text,
+        "sections": [
+            {
+                "title_path": list(section.title_path),
+                "start_char": section.start_char,
+                "end_char": section.end_char,
+            }
+            for section in _all_sections(document.sections)
+        ],
+        "chunks": [
+            chunk.model_dump(
+                mode="json",
+                include={
+                    "chunk_id",
+                    "ordinal",
+                    "title_path",
+                    "start_char",
+                    "end_char",
+                    "body",
+                    "token_count",
+                },
+            )
+            for chunk in chunks
+        ],
+    }
+    answer(as_json, value, lambda: _show_document(document, value))
+
+
+def _all_sections(sections: tuple[Section, ...]) -> Iterator[Section]:
+    for section in sections:
+        yield section
+        yield from _all_sections(section.sections)
+
+
+def _show_document(document: Document, value: dict[str, Any]) -> None:
+    console.print(document.title, style="bold", markup=False)
+    console.print(
+        f"{value['source']} {value['doc_id']}, {value['status']} by {value['pipeline']}, "
+        f"version {value['version'][:12]}, {len(document.text):,} characters"
+    )
+    table(
+        None,
+        ["chunk", "characters", "tokens", "section"],
+        [
+            [
+                chunk["ordinal"],
+                f"{chunk['start_char']}-{chunk['end_char']}",
+                chunk["token_count"],
+                " > ".join(chunk["title_path"][1:]),
+            ]
+            for chunk in value["chunks"]
+        ],
+    )
+
+
+@docs.command("delete")
+@reports_errors
+def delete_document(
+    ctx: typer.Context, doc_id: DocId, source: SourceOption = None, as_json: AsJson = False
+) -> None:
+    """Remove a document from the index, the vectors and the document store."""
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        keys = control.delete(settings.tenant, doc_id, source)
+    deleted = [{"doc_id": key.doc_id, "source": key.source} for key in keys]
+    answer(as_json, {"deleted": deleted}, lambda: console.print(f"{doc_id} deleted."))
+
+
+@dlq.command("list")
+@reports_errors
+def list_dead_letters(
+    ctx: typer.Context,
+    everything: Annotated[bool, typer.Option("--all", help="Those already replayed as well.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What failed for good and why, newest first."""
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        letters = control.ledger.dead_letters(settings.tenant, unreplayed=not everything)
+    value = [_letter(letter) for letter in letters]
+    columns = ["id", "doc_id", "stage", "code", "message"]
+    answer(
+        as_json,
+        {"dead_letters": value},
+        lambda: table(None, columns, [[row[column] for column in columns] for row in value]),
+    )
+
+
+def _letter(letter: DeadLetter) -> dict[str, Any]:
+    failure = letter.failure
+    return {
+        "id": letter.id,
+        "doc_id": failure.ctx.doc_id,
+        "stage": failure.stage,
+        "code": failure.code,
+        "message": failure.message,
+        "attempts": failure.attempts,
+        "input": letter.locator.model_dump(exclude_none=True),
+    }
+
+
+@dlq.command("show")
+@reports_errors
+def show_dead_letter(
+    ctx: typer.Context,
+    letter_id: Annotated[int, typer.Argument(help="Number from `medkg dlq list`.")],
+    as_json: AsJson = False,
+) -> None:
+    """Everything about one dead letter."""
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        letters = control.ledger.dead_letters(settings.tenant, unreplayed=False)
+    letter = next((letter for letter in letters if letter.id == letter_id), None)
+    if letter is None:
+        raise UsageError(f"there is no dead letter {letter_id}; `medkg dlq list --all` shows them.")
+    value = {
+        **_letter(letter),
+        "source": letter.source_plugin,
+        "pipeline": letter.failure.ctx.pipeline_name,
+        "correlation_id": letter.failure.ctx.correlation_id,
+        "job_id": letter.failure.ctx.job_id,
+        "created_at": letter.created_at,
+        "replayed_in": letter.replayed_in,
+    }
+    answer(as_json, value, lambda: table(None, ["", ""], [[name, value[name]] for name in value]))
+
+
+@dlq.command("replay")
+@reports_errors
+def replay_dead_letters(
+    ctx: typer.Context,
+    letter_ids: Annotated[list[int] | None, typer.Argument(help="Numbers; default: all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run dead letters through their topologies again, from their input."""
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        submissions = control.replay(settings.tenant, letter_ids or None)
+        if not submissions:
+            note("no dead letters to replay")
+        reports = [follow(control, submission) for submission in submissions]
+    finish_with(reports, as_json)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(docs, name="docs")
+    app.add_typer(dlq, name="dlq")

@@ -1,0 +1,78 @@
+"""The `medkg` command: global options, and which module holds which command.
+
+Comes in: argv. Leaves: an exit code. --data-dir, --profile and --tenant may stand before or after the
+command's name.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from orchestration.cli import documents, evaluate, operate, run, search, topology
+from orchestration.cli.output import fail
+from orchestration.errors import MedkgError
+from orchestration.logging import configure_logging
+from orchestration.settings import load_settings
+
+__all__ = ["app", "main"]
+
+GLOBAL_OPTIONS: Final = ("--data-dir", "--profile", "--tenant")
+
+app = typer.Typer(
+    name="medkg",
+    help="Biomedical documents to a cited hybrid search index, on Ray and Dagster.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _global_options(
+    ctx: typer.Context,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the ledger and the index (MEDKG_DATA_DIR; default .medkg).")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Models and devices: cpu, gpu or gpu-large (MEDKG_PROFILE).")
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="Tenant to read and write (MEDKG_TENANT).")] = None,
+) -> None:
+    try:
+        ctx.obj = load_settings(data_dir=data_dir, profile=profile, tenant=tenant)
+    except MedkgError as error:
+        fail(error)
+    configure_logging(ctx.obj.log_level)
+
+
+for module in (run, search, documents, evaluate, operate, topology):
+    module.register(app)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app(args=hoist_global_options(sys.argv[1:]))
+
+
+def hoist_global_options(arguments: Sequence[str]) -> list[str]:
+    """Move the global options in front of the command, so that they may stand anywhere before `--`."""
+    hoisted: list[str] = []
+    rest: list[str] = []
+    remaining = list(arguments)
+    while remaining:
+        argument = remaining.pop(0)
+        if argument == "--":
+            rest += [argument, *remaining]
+            break
+        if argument in GLOBAL_OPTIONS and remaining:
+            hoisted += [argument, remaining.pop(0)]
+        elif argument.startswith(tuple(f"{option}=" for option in GLOBAL_OPTIONS)):
+            hoisted.append(argument)
+        else:
+            rest.append(argument)
+    return hoisted + rest

@@ -1,0 +1,126 @@
+"""`medkg up`, `down`, `status`, `doctor`, `verify`: keep a data folder running and sound."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from orchestration.cli.output import answer, console, note, reports_errors, table
+from orchestration.errors import ExitCode, PlaneUnavailableError
+from orchestration.settings import Settings
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PLANE_SECONDS = 300.0
+
+
+@reports_errors
+def up(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Keep the plane, the window workers, the Dagster UI and its daemon running in the background."""
+    from orchestration.assembly import open_control_plane
+    from orchestration.host_client import Host
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control, Host(settings, note) as host:
+        note(control.describe_profile())
+        host.start_detached()
+        status = host.wait_until_plane_ready(PLANE_SECONDS)
+    if status.plane != "ready":
+        raise PlaneUnavailableError(
+            f"the plane is {status.plane}: {status.plane_error or 'still loading its models'}. "
+            "`medkg status` shows how it goes on; `medkg down` stops it."
+        )
+    answer(as_json, status.model_dump(), lambda: _show_addresses(status.model_dump()))
+
+
+def _show_addresses(status: dict[str, Any]) -> None:
+    console.print(f"host {status['pid']}: plane {status['plane']}, {len(status['workers'])} window workers")
+    if status["dagster_ui"]:
+        console.print(f"Dagster UI     {status['dagster_ui']}")
+    if status["ray_dashboard"]:
+        console.print(f"Ray dashboard  {status['ray_dashboard']}")
+
+
+@reports_errors
+def down(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Stop what `medkg up` started; running windows are handed back and continue with the next run."""
+    from orchestration.host_client import HostClient, wait_until_gone
+
+    settings: Settings = ctx.obj
+    client = HostClient(settings)
+    was_running = client.is_running()
+    if was_running:
+        wait_until_gone(client)
+    answer(
+        as_json,
+        {"stopped": was_running},
+        lambda: console.print("stopped" if was_running else "nothing was running"),
+    )
+
+
+@reports_errors
+def status(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """What runs, how many documents stand where, and which jobs are open."""
+    from orchestration.assembly import open_control_plane
+    from orchestration.host_client import HostClient
+
+    settings: Settings = ctx.obj
+    client = HostClient(settings)
+    with open_control_plane(settings) as control:
+        value = control.status()
+    value["host"] = client.status().model_dump() if client.is_running() else None
+    answer(as_json, value, lambda: _show_status(value))
+
+
+def _show_status(value: dict[str, Any]) -> None:
+    console.print(f"data folder {value['data_dir']}, tenant {value['tenant']}", markup=False)
+    if value["host"]:
+        _show_addresses(value["host"])
+    else:
+        console.print("no host runs; `medkg up` keeps one, `medkg run` starts its own")
+    table(None, ["documents", "count"], sorted(value["documents"].items()))
+    if value["jobs"]:
+        columns = ["job_id", "pipeline", "state", "in", "committed", "failed", "pending"]
+        table(None, columns, [[job[column] for column in columns] for job in value["jobs"]])
+
+
+@reports_errors
+def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Check this machine, the data folder, the plugins, the models and the profile's devices."""
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        checks = control.doctor()
+    healthy = all(check["ok"] for check in checks)
+    rows = [["ok" if check["ok"] else "FAILED", check["check"], check["detail"]] for check in checks]
+    answer(as_json, {"healthy": healthy, "checks": checks}, lambda: table(None, ["", "check", ""], rows))
+    raise typer.Exit(max((check["exit_code"] for check in checks if not check["ok"]), default=ExitCode.OK))
+
+
+@reports_errors
+def verify(
+    ctx: typer.Context,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what differs from what is durable.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare ledger, search index, vectors and documents; exit 1 if they differ."""
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        value = control.verify(settings.tenant, repair, note)
+
+    def show() -> None:
+        if value["differences"]:
+            columns = ["doc_id", "store", "kind"]
+            table(None, columns, [[row[column] for column in columns] for row in value["differences"]])
+        console.print("consistent" if value["consistent"] else "the stores differ")
+
+    answer(as_json, value, show)
+    raise typer.Exit(ExitCode.OK if value["consistent"] else ExitCode.SOME_FAILED)
+
+
+def register(app: typer.Typer) -> None:
+    for command in (up, down, status, doctor, verify):
+        app.command()(command)

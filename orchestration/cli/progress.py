@@ -1,0 +1,104 @@
+"""Progress of a job on a terminal: stage, rate, failures and time left; plain lines when nobody watches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from orchestration.cli.output import note, stderr_console
+from orchestration.contracts import JobState, JobSummary
+
+__all__ = ["Watch", "watching"]
+
+PLAIN_SECONDS: Final = 5.0
+"""How often a plain line is written where there is no terminal."""
+
+
+class Watch(Protocol):
+    """Shows a job's state; called whenever there may be news."""
+
+    def __call__(self, summary: JobSummary) -> None: ...
+
+
+@contextmanager
+def watching(quiet: bool) -> Iterator[Watch]:
+    """A watch that draws a bar on a terminal, else writes a line every few seconds; quiet shows nothing."""
+    if quiet:
+        yield lambda summary: None
+    elif stderr_console().is_terminal:
+        with _bars() as bars:
+            yield _Bar(bars)
+    else:
+        yield _Lines()
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.fields[rate]:.1f} docs/s"),
+        TextColumn("{task.fields[failed]} failed"),
+        TimeRemainingColumn(),
+        console=stderr_console(),
+        transient=True,
+    )
+
+
+class _Rate:
+    """Documents a second since the first window began."""
+
+    def __init__(self) -> None:
+        self._started: float | None = None
+
+    def of(self, summary: JobSummary) -> float:
+        if self._started is None and summary.stages:
+            self._started = min(report.started_at for report in summary.stages)
+        if self._started is None:
+            return 0.0
+        return summary.documents.committed / max(0.001, time.time() - self._started)
+
+
+class _Bar:
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._rate = _Rate()
+        self._task = bars.add_task("listing the source", total=None, rate=0.0, failed=0)
+
+    def __call__(self, summary: JobSummary) -> None:
+        documents = summary.documents
+        listing = summary.state is JobState.ENUMERATING
+        self._bars.update(
+            self._task,
+            description=f"listing the source: {documents.total}" if listing else _stage(summary),
+            total=max(1, documents.total),
+            completed=documents.total - documents.pending,
+            rate=self._rate.of(summary),
+            failed=documents.failed,
+        )
+
+
+class _Lines:
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._rate = _Rate()
+
+    def __call__(self, summary: JobSummary) -> None:
+        if time.monotonic() - self._last < PLAIN_SECONDS:
+            return
+        self._last = time.monotonic()
+        documents = summary.documents
+        note(
+            f"{_stage(summary)}: {documents.total - documents.pending} of {documents.total} documents, "
+            f"{documents.failed} failed, {self._rate.of(summary):.1f} docs/s"
+        )
+
+
+def _stage(summary: JobSummary) -> str:
+    """The stage that was finished last."""
+    return summary.stages[-1].stage if summary.stages else "starting"

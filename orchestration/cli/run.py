@@ -1,0 +1,175 @@
+"""`medkg run` and `medkg submit`: documents through a topology, now or by the daemon."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import psutil
+import typer
+
+from orchestration.cli.output import answer, console, note, reports_errors, table
+from orchestration.cli.progress import watching
+from orchestration.errors import ExitCode
+from orchestration.settings import Settings
+
+if TYPE_CHECKING:
+    from orchestration.assembly import ControlPlane
+    from orchestration.contracts import Submission
+    from orchestration.foreground import RunReport
+    from orchestration.topology.graph import TopologyGraph
+
+SHOWN_FAILURES = 10
+
+TopologyName = Annotated[
+    str, typer.Argument(help="Topology, e.g. auto; see `medkg topology list`. NAME@YYYY-MM-DD: a dated one.")
+]
+SourceName = Annotated[str, typer.Option(help="Source plugin.")]
+Paths = Annotated[
+    list[str] | None, typer.Option("--path", help="File or folder; may be given several times.")
+]
+Query = Annotated[str | None, typer.Option(help="Query, for sources that search.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many documents.")]
+WindowSize = Annotated[int | None, typer.Option(min=1, help="At most so many documents in one Dagster run.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@reports_errors
+def run(
+    ctx: typer.Context,
+    topology: TopologyName,
+    source: SourceName = "files",
+    path: Paths = None,
+    query: Query = None,
+    limit: Limit = None,
+    window: WindowSize = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run documents through a topology and wait for them."""
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        graph = control.topologies.load(topology)
+        note(control.describe_profile())
+        request = control.request(source, path or [], query, limit)
+        submission = control.open_job(graph, request, window, attended=True)
+        report = follow(control, submission, graph, as_json)
+    finish_with([report], as_json)
+
+
+@reports_errors
+def submit(
+    ctx: typer.Context,
+    topology: TopologyName,
+    source: SourceName = "files",
+    path: Paths = None,
+    query: Query = None,
+    limit: Limit = None,
+    window: WindowSize = None,
+    as_json: AsJson = False,
+) -> None:
+    """Queue documents for the daemon, which `medkg up` keeps running, and return."""
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        graph = control.topologies.load(topology)
+        request = control.request(source, path or [], query, limit)
+        submission = control.open_job(graph, request, window, attended=False)
+        for counts in control.submissions.enqueue(submission, graph):
+            note(f"{counts.total} documents listed, {counts.pending} queued")
+        documents = control.ledger.summary(submission.job_id).documents
+        running = control.host_is_kept()
+    value = {"job_id": submission.job_id, "documents": {"in": documents.total, "pending": documents.pending}}
+    answer(as_json, value, lambda: _show_submitted(value, running))
+
+
+def _show_submitted(value: dict[str, Any], daemon_runs: bool) -> None:
+    documents = value["documents"]
+    console.print(f"job {value['job_id']}: {documents['pending']} of {documents['in']} documents queued")
+    if not daemon_runs:
+        console.print("No daemon runs for this data folder yet: `medkg up` starts it, and the job with it.")
+
+
+def follow(
+    control: ControlPlane,
+    submission: Submission,
+    topology: TopologyGraph | None = None,
+    quiet: bool = False,
+) -> RunReport:
+    """Drive an opened job to its end in the foreground, with progress on stderr."""
+    from orchestration.foreground import drive
+    from orchestration.host_client import Host
+
+    with Host(control.settings, note) as host, watching(quiet) as watch:
+        return drive(
+            control.ledger,
+            control.submissions,
+            submission,
+            topology,
+            host,
+            watch,
+            psutil.Process().create_time(),
+        )
+
+
+def finish_with(reports: Sequence[RunReport], as_json: bool) -> NoReturn:
+    """Print the reports (the only one, or a list) and end with the gravest of their exit codes."""
+    values = [report.as_json() for report in reports]
+    answer(
+        as_json,
+        values[0] if len(values) == 1 else values,
+        lambda: [_show(report, value) for report, value in zip(reports, values, strict=True)] and None,
+    )
+    raise typer.Exit(max((report.exit_code for report in reports), default=ExitCode.OK))
+
+
+def _show(report: RunReport, value: dict[str, Any]) -> None:
+    stages = value["stages"]
+    if stages:
+        _show_stages(stages)
+    documents = value["documents"]
+    parts = [f"{documents[name]} {name}" for name in ("committed", "failed", "skipped", "waiting", "pending")]
+    console.print(
+        f"[bold]{documents['in']} documents[/] = {' + '.join(parts)}; {value['chunks']} chunks, "
+        f"{value['seconds']:.1f} s, {value['docs_per_second']:.1f} docs/s"
+    )
+    for failure in value["failures"][:SHOWN_FAILURES]:
+        console.print(
+            f"  {failure['code']} {failure['doc_id']} ({failure['stage']}): {failure['message']}", markup=False
+        )
+    if len(value["failures"]) > SHOWN_FAILURES:
+        console.print(f"  ... and {len(value['failures']) - SHOWN_FAILURES} more: `medkg dlq list`")
+    if report.interrupted:
+        console.print("Interrupted; nothing is lost: the same command continues.")
+    elif report.stopped_because:
+        console.print(f"Stopped: {report.stopped_because}", markup=False)
+        console.print("The pending documents are queued; the same command continues.")
+
+
+def _show_stages(stages: dict[str, dict[str, float]]) -> None:
+    columns = ["stage", "in", "out", "failed", "retried", "seconds", "CPU s", "of which models"]
+    table(
+        None,
+        columns,
+        [
+            [
+                name,
+                int(stage["documents_in"]),
+                int(stage["documents_out"]),
+                int(stage["failed"]),
+                int(stage["retried"]),
+                stage["seconds"],
+                stage["cpu_seconds"],
+                stage["model_cpu_seconds"],
+            ]
+            for name, stage in stages.items()
+        ],
+    )
+
+
+def register(app: typer.Typer) -> None:
+    app.command("run")(run)
+    app.command("submit")(submit)

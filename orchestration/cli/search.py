@@ -1,0 +1,71 @@
+"""`medkg search`: a question to cited chunks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from orchestration.cli.output import answer, console, note, reports_errors
+from orchestration.settings import Settings
+
+SHOWN_CHARACTERS = 320
+
+
+@reports_errors
+def search(
+    ctx: typer.Context,
+    query: Annotated[str, typer.Argument(help="What to look for, in plain words.")],
+    top: Annotated[int, typer.Option(min=1, max=1000, help="How many hits.")] = 10,
+    legs: Annotated[
+        str | None, typer.Option(help="Retrievers to use, comma-separated: bm25, dense. Default: all.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Only records of this source, e.g. clinicaltrials, pmc, pubmed.")
+    ] = None,
+    section: Annotated[
+        str | None, typer.Option(help="Only chunks of this section, e.g. results, eligibility.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Search what was indexed; every hit names its document and character offsets."""
+    from orchestration.assembly import open_control_plane
+    from orchestration.contracts import Filters
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        names = [name.strip() for name in legs.split(",") if name.strip()] if legs else None
+        searcher = control.searcher(names, note)
+        found = searcher.search(settings.tenant, query, top, Filters(source=source, section=section))
+    value = {
+        "hits": [hit.as_json() for hit in found.hits],
+        "degraded": list(found.degraded),
+        "milliseconds": round(found.milliseconds, 1),
+    }
+    answer(as_json, value, lambda: _show(value))
+
+
+def _show(value: dict[str, Any]) -> None:
+    if not value["hits"]:
+        console.print("Nothing found. Other words may help; `medkg docs list` shows what is indexed.")
+    for hit in value["hits"]:
+        legs = ", ".join(f"{leg} #{rank}" for leg, rank in hit["legs"].items())
+        console.print(f"[bold]{hit['rank']}. {_plain(hit['title'])}[/]")
+        console.print(
+            f"   {hit['source']} {hit['doc_id']}  {_plain(hit['section'])}  "
+            f"characters {hit['start_char']}-{hit['end_char']}  [dim]({legs})[/]"
+        )
+        text = " ".join(hit["text"].split())
+        shown = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS].rsplit(" ", 1)[0] + " ..."
+        console.print(f"   {_plain(shown)}\n")
+    degraded = f"; without {', '.join(value['degraded'])}" if value["degraded"] else ""
+    console.print(f"[dim]{len(value['hits'])} hits in {value['milliseconds']:.0f} ms{degraded}[/]")
+
+
+def _plain(text: str) -> str:
+    """Text as it is, whatever brackets it holds."""
+    return text.replace("[", r"\[")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("search")(search)

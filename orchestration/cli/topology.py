@@ -1,0 +1,93 @@
+"""`medkg topology`: the pipelines there are, their check, and the JSON Schema for editors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestration.cli.output import answer, console, reports_errors, table
+from orchestration.settings import Settings
+
+topology = typer.Typer(help="List, show and check topologies.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@topology.command("list")
+@reports_errors
+def list_topologies(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Every topology of the folder, with its version and job; invalid ones with their error."""
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        value = control.topology_list()
+    columns = ["name", "version", "job", "error"]
+    answer(
+        as_json,
+        {"topologies": value},
+        lambda: table(None, columns, [[row[column] for column in columns] for row in value]),
+    )
+
+
+@topology.command("show")
+@reports_errors
+def show_topology(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name, or NAME@YYYY-MM-DD for a dated version.")],
+    as_json: AsJson = False,
+) -> None:
+    """The stages of a topology, in order, with what each takes and gives and its policy."""
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        value = control.topology_shown(name)
+
+    def show() -> None:
+        console.print(f"{value['name']} {value['version']}  (Dagster job {value['job']})", style="bold")
+        console.print(value["description"], markup=False)
+        columns = ["name", "uses", "takes", "gives", "after", "policy"]
+        table(None, columns, [[stage[column] for column in columns] for stage in value["stages"]])
+
+    answer(as_json, value, show)
+
+
+@topology.command("validate")
+@reports_errors
+def validate_topology(
+    ctx: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="Topology files to check.")],
+    as_json: AsJson = False,
+) -> None:
+    """Check files without installing them; the first error names file, line and what would be valid."""
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        names = [control.validate_topology(path) for path in files]
+    answer(as_json, {"valid": names}, lambda: console.print(f"valid: {', '.join(names)}"))
+
+
+@topology.command("schema")
+@reports_errors
+def export_schema(
+    ctx: typer.Context,
+    check: Annotated[
+        bool, typer.Option("--check", help="Fail if docs/guides/pipeline-schema.json is not this.")
+    ] = False,
+) -> None:
+    """The JSON Schema of topology files, for editors; also kept in docs/guides."""
+    from orchestration.topology import schema
+
+    if check:
+        schema.check_fresh(Path("docs/guides"))
+        console.print("docs/guides/pipeline-schema.json is fresh")
+    else:
+        console.print_json(schema.pipeline_schema_json())
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(topology, name="topology")

@@ -1,0 +1,162 @@
+"""The Dagster instance of a data folder, and window runs in it.
+
+Comes in: settings, and a window that wants a run. Leaves: an opened instance whose dagster.yaml names our
+launcher, and runs that look like any other to the UI and to GraphQL: they are shown, terminated and
+re-executed there. Also what Dagster leaves to us: old runs' files, and runs that a dead host left behind.
+
+A run's origins, snapshots and plan are private API of dagster (pinned exactly; tests/orchestration/
+dagster/test_private_api.py fails when an upgrade moves them).
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any, Final
+
+from dagster import DagsterInstance, DagsterRunStatus, JobDefinition, RunsFilter
+from dagster._core.code_pointer import CodePointer
+from dagster._core.definitions.reconstruct import repository_def_from_target_def
+from dagster._core.definitions.repository_definition import RepositoryDefinition
+from dagster._core.errors import DagsterInvariantViolationError
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin, get_python_environment_entry_point
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+from orchestration.dagster.names import CODE_LOCATION
+from orchestration.errors import UsageError
+from orchestration.settings import Settings
+
+UNFINISHED: Final = (
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+)
+"""A run that some worker should be at; queued runs are the daemon's."""
+
+
+# --- the instance -----------------------------------------------------------------------------------
+
+
+def write_instance_config(settings: Settings) -> Path:
+    """Write dagster.yaml into settings.dagster_home and return that folder; idempotent."""
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    values = {
+        "data_dir": settings.data_dir,
+        "storage_dir": home / "storage",
+        "compute_logs_dir": home / "compute_logs",
+        "max_concurrent_runs": settings.window_workers + 1,
+    }
+    template = files("orchestration.dagster").joinpath("dagster.yaml").read_text(encoding="utf-8")
+    text = Template(template).substitute({name: _yaml(value) for name, value in values.items()})
+    path = home / "dagster.yaml"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        temporary = path.with_suffix(".yaml.new")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    return home
+
+
+def open_instance(settings: Settings) -> DagsterInstance:
+    """The instance of the data folder, created when it is new; close it with `dispose()`."""
+    return open_instance_at(write_instance_config(settings))
+
+
+def open_instance_at(home: Path) -> DagsterInstance:
+    """The instance whose dagster.yaml is in `home`; DAGSTER_HOME is not looked at."""
+    return DagsterInstance.from_config(str(home))
+
+
+def _yaml(value: object) -> str:
+    """JSON is YAML, and quotes what a path may hold."""
+    return json.dumps(value if isinstance(value, int) else str(value))
+
+
+# --- definitions and where they come from -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CodeLocation:
+    """A module with a Definitions object, as the UI's workspace knows it: the name is the module's."""
+
+    module: str = CODE_LOCATION
+    attribute: str = "defs"
+
+    def load(self) -> RepositoryDefinition:
+        """Import the module (once a process) and return its repository of jobs."""
+        target = getattr(importlib.import_module(self.module), self.attribute)
+        repository: RepositoryDefinition = repository_def_from_target_def(target)
+        return repository
+
+    def python_origin(self, job_name: str) -> JobPythonOrigin:
+        """How a process loads the job."""
+        return RepositoryPythonOrigin(
+            executable_path=sys.executable,
+            code_pointer=CodePointer.from_module(self.module, self.attribute, None),
+            entry_point=get_python_environment_entry_point(sys.executable),
+        ).get_job_origin(job_name)
+
+    def remote_origin(self, job_name: str, repository_name: str) -> RemoteJobOrigin:
+        """Where the UI and the daemon find the job."""
+        return RemoteRepositoryOrigin(
+            ManagedGrpcPythonEnvCodeLocationOrigin(
+                LoadableTargetOrigin(module_name=self.module), location_name=self.module
+            ),
+            repository_name,
+        ).get_job_origin(job_name)
+
+
+def job_of(repository: RepositoryDefinition, job_name: str) -> JobDefinition:
+    """A job by name; raises UsageError listing the jobs there are."""
+    if not repository.has_job(job_name):
+        raise UsageError(
+            f"There is no Dagster job '{job_name}'; there are {', '.join(sorted(repository.job_names))}. A topology's "
+            "job is named in its file; see `medkg topology list`."
+        )
+    return repository.get_job(job_name)
+
+
+# --- runs -------------------------------------------------------------------------------------------
+
+
+def create_window_run(
+    instance: DagsterInstance,
+    job_name: str,
+    window_id: str,
+    tags: Mapping[str, str],
+    run_config: Mapping[str, Any],
+    location: CodeLocation = CodeLocation(),
+) -> str:
+    """Record a run of a window, not yet started; its id is the window's (a UUID).
+
+    Idempotent: a window that has its run keeps it. Raises UsageError for an unknown job, and
+    dagster.DagsterInvalidConfigError for a run_config that the job does not take.
+    """
+    if instance.has_run(window_id):
+        return window_id
+    repository = location.load()
+    job = job_of(repository, job_name)
+    run = instance.create_run_for_job(
+        job_def=job,
+        run_id=window_id,
+        run_config=run_config,
+        tags={**job.tags, **tags},
+        status=DagsterRunStatus.NOT_STARTED,
+        remote_job_origin=location.remote_origin(job_name, repository.name),
+        job_code_origin=location.python_origin(job_name),
+    )
+    return run.run_id

@@ -1,0 +1,178 @@
+"""A job in the foreground: list the source, have the host work on it, watch the ledger, give the account.
+
+Comes in: an opened submission. Leaves: a RunReport. The host does the work; whatever happens to this
+process, to the host or to a service, the ledger holds where every document stands, and the same command
+continues.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from orchestration.contracts import JobLedger, JobState, JobSummary, Submission
+from orchestration.errors import ExitCode, HostUnavailableError, RunAccountingError
+from orchestration.host_client import Host, JobProgress
+from orchestration.submission import Submissions, Topology
+
+__all__ = ["RunReport", "drive"]
+
+Observer = Callable[[JobSummary], None]
+
+WAIT_SECONDS: Final = 0.5
+"""How long one look at the host waits for news; the progress display moves at least so often."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a job came to."""
+
+    summary: JobSummary
+    seconds: float
+    interrupted: bool = False
+    stopped_because: str | None = None
+    """Why documents are pending, in words, when it was not the user."""
+    stopped_exit_code: int = ExitCode.UNAVAILABLE
+    startup: Mapping[str, float] = field(default_factory=dict)
+    """Seconds from the command's start to the first document in a stage, by what they went into."""
+
+    @property
+    def exit_code(self) -> int:
+        """130 interrupted, 3 or 99 when a service kept documents pending, 1 failures, 0 all well."""
+        documents = self.summary.documents
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        if documents.pending:
+            return self.stopped_exit_code
+        return ExitCode.SOME_FAILED if documents.failed else ExitCode.OK
+
+    def check_account(self) -> None:
+        """Raise RunAccountingError unless every document is accounted for exactly once."""
+        documents = self.summary.documents
+        if documents.total != documents.accounted:
+            raise RunAccountingError(
+                f"job {self.summary.submission.job_id}: {documents.total} documents in, but "
+                f"{documents.accounted} accounted for ({documents.model_dump()}). This is a defect of medkg; "
+                "please report it with the ledger file."
+            )
+
+    def as_json(self) -> dict[str, Any]:
+        """The stable JSON of `medkg run`, with `stages` and `startup` beside it."""
+        counts = self.summary.documents.model_dump()
+        documents = {"in": counts.pop("total"), **counts}
+        done = documents["committed"]
+        return {
+            "run_ids": list(self.summary.run_ids),
+            "documents": documents,
+            "chunks": self.summary.chunks,
+            "seconds": round(self.seconds, 3),
+            "docs_per_second": round(done / self.seconds, 2) if self.seconds else 0.0,
+            "failures": [
+                {
+                    "doc_id": failure.ctx.doc_id,
+                    "stage": failure.stage,
+                    "code": failure.code,
+                    "message": failure.message,
+                }
+                for failure in self.summary.failures
+            ],
+            "stages": self.stages(),
+            "startup": {name: round(value, 3) for name, value in self.startup.items()},
+        }
+
+    def stages(self) -> dict[str, dict[str, float]]:
+        """Totals by stage over all windows, in the order the stages first ran."""
+        totals: dict[str, dict[str, float]] = {}
+        for report in self.summary.stages:
+            sums = totals.setdefault(report.stage, defaultdict(float))
+            for name in ("documents_in", "documents_out", "failed", "retried", "items_out"):
+                sums[name] += getattr(report, name)
+            for name in ("seconds", "cpu_seconds", "model_cpu_seconds"):
+                sums[name] = round(sums[name] + getattr(report, name), 3)
+        return {stage: dict(sums) for stage, sums in totals.items()}
+
+
+def drive(
+    ledger: JobLedger,
+    submissions: Submissions,
+    submission: Submission,
+    topology: Topology | None,
+    host: Host,
+    observe: Observer,
+    started_at: float,
+) -> RunReport:
+    """Run a job to its end; `topology` lists the source first, None if the documents are already in.
+
+    `started_at` is when the user's command began, seconds since the epoch. Ctrl-C stops the job's runs,
+    hands its documents back and is reported, not raised.
+    """
+    job_id = submission.job_id
+    marks = {"command": time.time() - started_at}
+    interrupted = False
+    progress = JobProgress.NOT_STARTED
+    try:
+        _list_source(ledger, submissions, submission, topology, host, observe)
+        marks["listing"] = time.time() - started_at - marks["command"]
+        progress = _work(ledger, job_id, host, observe)
+    except KeyboardInterrupt:
+        interrupted = True
+        host.stop_job(job_id)
+        ledger.set_job_state(job_id, JobState.CANCELLED)
+    except HostUnavailableError as error:
+        progress = JobProgress(working=False, reason=error.message, exit_code=error.exit_code)
+    summary = ledger.summary(job_id)
+    report = RunReport(
+        summary=summary,
+        seconds=time.time() - started_at,
+        interrupted=interrupted,
+        stopped_because=progress.reason if summary.documents.pending else None,
+        stopped_exit_code=progress.exit_code,
+        startup=_startup(marks, summary, started_at),
+    )
+    report.check_account()
+    return report
+
+
+def _list_source(
+    ledger: JobLedger,
+    submissions: Submissions,
+    submission: Submission,
+    topology: Topology | None,
+    host: Host,
+    observe: Observer,
+) -> None:
+    if topology is None:
+        return
+    for counts in submissions.enqueue(submission, topology):
+        if counts.pending:
+            host.begin()
+        observe(ledger.summary(submission.job_id))
+
+
+def _work(ledger: JobLedger, job_id: str, host: Host, observe: Observer) -> JobProgress:
+    """Have the host claim and run windows until nothing is left that may be claimed."""
+    state = ledger.settle(job_id)
+    if state is not JobState.OPEN:
+        return JobProgress.NOT_STARTED
+    host.begin()
+    progress = host.work_on(job_id)
+    while state is JobState.OPEN and progress.working:
+        progress = host.wait_for_news(job_id, progress, WAIT_SECONDS)
+        observe(ledger.summary(job_id))
+        state = ledger.settle(job_id)
+    return progress
+
+
+def _startup(marks: Mapping[str, float], summary: JobSummary, started_at: float) -> dict[str, float]:
+    first: Sequence[float] = [report.started_at for report in summary.stages]
+    if not first:
+        return dict(marks)
+    until_first = min(first) - started_at
+    return {
+        **marks,
+        "host": max(0.0, until_first - sum(marks.values())),
+        "until_first_document": until_first,
+    }

@@ -1,0 +1,196 @@
+"""How commands and workers talk to the host: the one process of a data folder that keeps workers and models.
+
+Comes in: settings. Leaves: typed answers of the host's local service. A foreground command that finds no
+host starts one as its child, which dies with it; `medkg up` starts one that stays.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+from pydantic import Field
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from orchestration.child_process import spawn_bound, spawn_detached
+from orchestration.errors import ExitCode, HostUnavailableError
+from orchestration.local_service import LocalClient
+from orchestration.records import Float32Matrix, Record
+from orchestration.settings import Settings
+
+__all__ = ["HOST_SERVICE", "Host", "HostClient", "HostStatus", "JobProgress", "log_tail"]
+
+HOST_SERVICE: Final = "host"
+START_SECONDS: Final = 60.0
+"""How long a new host may take until it answers; models load after that."""
+
+POLL_SECONDS: Final = 0.05
+
+
+class JobProgress(Record):
+    """How the host gets on with a job."""
+
+    NOT_STARTED: ClassVar[JobProgress]
+
+    working: bool = Field(description="Whether the host still claims or runs windows of it.")
+    news: int = Field(default=0, description="Grows with every change; says what a waiter has seen.")
+    reason: str | None = Field(default=None, description="Why it stopped with documents pending.")
+    exit_code: int = Field(default=ExitCode.UNAVAILABLE, description="What a command returns for that.")
+
+
+JobProgress.NOT_STARTED = JobProgress(working=False)
+
+
+class HostStatus(Record):
+    """What runs for a data folder."""
+
+    pid: int = Field(description="The host's process.")
+    kept: bool = Field(description="Started by `medkg up`, so it outlives commands.")
+    profile: str = Field(description="Profile of its plane.")
+    plane: str = Field(description="starting, ready or failed.")
+    plane_error: str | None = Field(default=None, description="Why the plane failed.")
+    plane_health: dict[str, Any] = Field(default_factory=dict, description="Replicas, models, device.")
+    workers: list[dict[str, Any]] = Field(default_factory=list, description="Window workers: pid, run.")
+    ray_dashboard: str | None = Field(default=None, description="Address of the Ray dashboard.")
+    dagster_ui: str | None = Field(default=None, description="Address of the Dagster UI.")
+
+
+class HostClient:
+    """Asks a host that runs; every call raises HostUnavailableError when it does not."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._client = LocalClient(settings.data_dir, HOST_SERVICE)
+
+    def is_running(self) -> bool:
+        """Whether a live process says that it is this data folder's host."""
+        return self._client.is_served()
+
+    def status(self) -> HostStatus:
+        """What the host holds."""
+        return HostStatus.model_validate(self._client.call("status"))
+
+    def work_on(self, job_id: str) -> JobProgress:
+        """Have the host claim and run the job's windows until none is left; idempotent."""
+        return JobProgress.model_validate(self._client.call("work_on", job_id=job_id))
+
+    def wait_for_news(self, job_id: str, seen: JobProgress, seconds: float) -> JobProgress:
+        """The job's progress once it differs from `seen`, or after `seconds`."""
+        answer = self._client.call(
+            "wait_for_news", timeout=seconds + 30, job_id=job_id, seen=seen.news, seconds=seconds
+        )
+        return JobProgress.model_validate(answer)
+
+    def stop_job(self, job_id: str) -> None:
+        """Cancel the job's runs and hand its documents back; returns when that is done."""
+        self._client.call("stop_job", timeout=60, job_id=job_id)
+
+    def plane_address(self) -> dict[str, str]:
+        """Where window workers find the plane; raises PlaneUnavailableError while it starts."""
+        return dict(self._client.call("plane_address"))
+
+    def embed_queries(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
+        """Query vectors, float32 [n, d], and the model that made them, from the hot plane."""
+        answer = self._client.call("embed_queries", timeout=10, texts=list(texts))
+        return np.asarray(answer["vectors"], dtype=np.float32), str(answer["model_id"])
+
+    def stop(self) -> None:
+        """Ask the host to end: runs are cancelled, their documents handed back."""
+        self._client.call("stop")
+
+
+class Host(HostClient):
+    """The data folder's host for one command: the one that runs, or one started for the time being."""
+
+    def __init__(self, settings: Settings, announce: Callable[[str], None]) -> None:
+        super().__init__(settings)
+        self._settings = settings
+        self._announce = announce
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+
+    def begin(self) -> None:
+        """Start a host unless one runs; does not wait for it, so that listing a source goes on."""
+        if self._child is not None or self.is_running():
+            return
+        self._announce("no host runs (`medkg up` keeps one): starting workers and models for this command")
+        self._child = spawn_bound(_command(self._settings), log_path=host_log(self._settings))
+
+    def work_on(self, job_id: str) -> JobProgress:
+        self._wait_until_served()
+        return super().work_on(job_id)
+
+    def start_detached(self) -> None:
+        """Start a host that outlives this command; returns when it answers."""
+        if self.is_running():
+            return
+        self._child = spawn_detached(
+            [*_command(self._settings), "--keep"], log_path=host_log(self._settings)
+        )
+        self._wait_until_served()
+        self._child = None
+
+    def wait_until_plane_ready(self, seconds: float) -> HostStatus:
+        """The status once the plane is no longer starting."""
+        self._wait_until_served()
+        return _until(lambda: self.status(), lambda status: status.plane != "starting", seconds)
+
+    def _wait_until_served(self) -> None:
+        served = _until(lambda: self.is_running() or self._child_ended(), bool, START_SECONDS)
+        if not served or not self.is_running():
+            raise HostUnavailableError(
+                f"the host of {self._settings.data_dir} did not start. Its log {host_log(self._settings)} "
+                f"ends with: {log_tail(host_log(self._settings))}"
+            )
+
+    def _child_ended(self) -> bool:
+        return self._child is not None and self._child.poll() is not None
+
+
+def _command(settings: Settings) -> list[str]:
+    """The host's command line: every setting travels through the environment or these options."""
+    return [
+        sys.executable,
+        "-m",
+        "orchestration.dagster.host",
+        "--data-dir",
+        str(settings.data_dir),
+        "--profile",
+        settings.profile,
+    ]
+
+
+def host_log(settings: Settings) -> Path:
+    """Where the host writes what it has to say."""
+    return settings.logs_dir / "host.log"
+
+
+def log_tail(path: Path, lines: int = 3) -> str:
+    """The last lines of a log, for an error message."""
+    try:
+        written = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return "(no log)"
+    return " / ".join(written[-lines:]) or "(empty log)"
+
+
+def _until(look: Callable[[], Any], enough: Callable[[Any], bool], seconds: float) -> Any:
+    """What `look` last gave: something that is enough, or whatever it is after `seconds`."""
+    polling = Retrying(
+        retry=retry_if_result(lambda seen: not enough(seen)),
+        stop=stop_after_delay(seconds),
+        wait=wait_fixed(POLL_SECONDS),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )
+    return polling(look)

@@ -1,0 +1,313 @@
+"""Requests to the long-lived process of a data folder: JSON over a Unix socket that only its user can open.
+
+Comes in: a name, a data folder and the functions to serve (`LocalService`), or a request (`LocalClient`).
+Leaves: the function's JSON answer, or the error it raised, as the same class on this side. Where the
+socket is, and which process serves it, stands in <data folder>/run/<name>.json, readable by its user only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hmac
+import json
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Final, Self
+
+from orchestration.child_process import is_alive, own_identity
+from orchestration.errors import (
+    ConfigurationError,
+    HostUnavailableError,
+    MedkgError,
+    TransientError,
+    UnavailableError,
+)
+
+MAX_MESSAGE_BYTES: Final = 64_000_000
+MAX_CONNECTIONS: Final = 64
+"""Requests served at once; further ones wait in the socket's queue."""
+
+MAX_SOCKET_PATH: Final = 107
+"""Bytes of a Unix socket's path (unix(7): sun_path is 108 with its end mark)."""
+
+Verb = Callable[..., Any]
+"""Takes JSON values by keyword, returns a JSON value."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a service is, and who serves it."""
+
+    address: str
+    """Path of the Unix socket."""
+    token: str
+    """Hex secret that every request carries."""
+    identity: str
+    """Process that serves it (`child_process.own_identity`)."""
+
+
+def endpoint_path(data_dir: Path, name: str) -> Path:
+    """File that says where the service `name` of a data folder is."""
+    return data_dir / "run" / f"{name}.json"
+
+
+def read_endpoint(data_dir: Path, name: str) -> Endpoint | None:
+    """The endpoint of a live service; None when nobody serves, or who did is dead."""
+    try:
+        endpoint = Endpoint(**json.loads(endpoint_path(data_dir, name).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    return endpoint if is_alive(endpoint.identity) else None
+
+
+# --- server -----------------------------------------------------------------------------------------
+
+
+class LocalService:
+    """Serves verbs to the processes of this user; one thread a connection, one server a data folder.
+
+    `claim` takes the data folder (so that two hosts never start side by side), `start` serves, `close`
+    ends both. A context manager that starts and closes.
+    """
+
+    def __init__(self, name: str, data_dir: Path, verbs: Mapping[str, Verb]) -> None:
+        self.name = name
+        self.data_dir = data_dir
+        self._verbs = dict(verbs)
+        self._lock: IO[bytes] | None = None
+        self._listener: socket.socket | None = None
+        self._folder: Path | None = None
+        self._token = secrets.token_hex(32)
+        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
+
+    def claim(self) -> None:
+        """Become the only server of this name for the data folder, until close or death of the process.
+
+        Raises ConfigurationError when another process is; does nothing when it is us already.
+        """
+        if self._lock is not None:
+            return
+        path = endpoint_path(self.data_dir, self.name).with_suffix(".lock")
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = path.open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.close()
+            raise ConfigurationError(
+                f"Another process is the {self.name} of {self.data_dir} already. Use it as it is, or stop "
+                "it with `medkg down` first."
+            ) from error
+        self._lock = lock
+
+    def start(self) -> Self:
+        """Serve; requests are answered when it returns."""
+        self.claim()
+        self._remove_leftovers()
+        self._folder = _short_private_folder()
+        address = self._folder / self.name
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(address))
+        self._listener.listen(MAX_CONNECTIONS)
+        threading.Thread(target=self._accept, name=f"{self.name}-service", daemon=True).start()
+        self._publish(Endpoint(str(address), self._token, own_identity()))
+        return self
+
+    def close(self) -> None:
+        """Stop serving; requests in progress are answered if the process lives on."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            endpoint_path(self.data_dir, self.name).unlink(missing_ok=True)
+            # accept() wakes up on shutdown, not on close, of its socket
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _publish(self, endpoint: Endpoint) -> None:
+        path = endpoint_path(self.data_dir, self.name)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{self.name}-")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(asdict(endpoint), file)
+        Path(temporary).replace(path)
+
+    def _remove_leftovers(self) -> None:
+        """Delete the socket folder that a killed server of this data folder left behind."""
+        path = endpoint_path(self.data_dir, self.name)
+        if path.exists():
+            folder = Path(json.loads(path.read_text(encoding="utf-8"))["address"]).parent
+            if folder.name.startswith("medkg-"):
+                shutil.rmtree(folder, ignore_errors=True)
+            path.unlink()
+
+    def _accept(self) -> None:
+        listener = self._listener
+        while listener is not None:
+            self._slots.acquire()
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                self._slots.release()
+                if self._listener is None:  # closed
+                    return
+                raise
+            threading.Thread(target=self._serve, args=(client,), name=f"{self.name}-request", daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        try:
+            with Connection(client.detach()) as connection:
+                for request in _requests(connection):
+                    connection.send_bytes(json.dumps(self._answer(request)).encode())
+        except (BrokenPipeError, ConnectionResetError):
+            return  # the client went away; there is nobody to tell
+        finally:
+            self._slots.release()
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        verb = request["verb"]
+        try:
+            if not hmac.compare_digest(str(request["token"]), self._token):
+                raise HostUnavailableError(f"The {self.name} refused the request: its token is not this service's.")
+            if verb not in self._verbs:
+                raise HostUnavailableError(
+                    f"The {self.name} has no verb '{verb}', only {', '.join(sorted(self._verbs))}: it runs "
+                    "another version. Restart it with `medkg down` and `medkg up`."
+                )
+            return {"value": self._verbs[verb](**request["arguments"])}
+        except MedkgError as error:
+            return {"error": _describe(error)}
+        except Exception as error:  # noqa: BLE001 - the client must hear of it, whatever it is
+            traceback.print_exc(file=sys.stderr)
+            return {
+                "error": _describe(
+                    HostUnavailableError(
+                        f"The {self.name} failed in '{verb}' with {type(error).__name__}: {error}. Its log is in "
+                        f"{self.data_dir / 'logs'}."
+                    )
+                )
+            }
+
+
+def _requests(connection: Connection) -> Iterator[dict[str, Any]]:
+    while True:
+        try:
+            message = connection.recv_bytes(MAX_MESSAGE_BYTES)
+        except (EOFError, ConnectionResetError):
+            return
+        yield json.loads(message)
+
+
+def _short_private_folder() -> Path:
+    """A new folder of mode 0700 whose path leaves room for a socket's name."""
+    room = MAX_SOCKET_PATH - len("/medkg-12345678/") - 32
+    base = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="medkg-", dir=base if len(base) <= room else "/tmp"))  # noqa: S108
+
+
+# --- client -----------------------------------------------------------------------------------------
+
+
+class LocalClient:
+    """Asks the service `name` of a data folder; a connection a call, so it may be shared by threads."""
+
+    def __init__(self, data_dir: Path, name: str) -> None:
+        self.data_dir = data_dir
+        self.name = name
+
+    def is_served(self) -> bool:
+        """Whether a live process says that it serves."""
+        return read_endpoint(self.data_dir, self.name) is not None
+
+    def call(self, verb: str, timeout: float = 30.0, **arguments: Any) -> Any:
+        """The verb's answer; raises what the verb raised.
+
+        Raises HostUnavailableError when nobody serves the data folder, or no answer came in `timeout` seconds.
+        """
+        endpoint = read_endpoint(self.data_dir, self.name)
+        if endpoint is None:
+            raise HostUnavailableError(f"No {self.name} runs for {self.data_dir}. Start it with `medkg up`.")
+        deadline = time.monotonic() + timeout
+        try:
+            with self._connect(endpoint, timeout) as connection:
+                request = {"token": endpoint.token, "verb": verb, "arguments": arguments}
+                connection.send_bytes(json.dumps(request).encode())
+                if not connection.poll(max(0.0, deadline - time.monotonic())):
+                    raise TimeoutError
+                answer = json.loads(connection.recv_bytes(MAX_MESSAGE_BYTES))
+        except TimeoutError as error:
+            raise HostUnavailableError(
+                f"The {self.name} of {self.data_dir} did not answer '{verb}' in {timeout:g} s. See its log in "
+                f"{self.data_dir / 'logs'}, or restart it with `medkg down` and `medkg up`."
+            ) from error
+        except (EOFError, OSError) as error:
+            raise HostUnavailableError(
+                f"The {self.name} of {self.data_dir} ended while it answered '{verb}'. Start it again with "
+                "`medkg up`; nothing is lost."
+            ) from error
+        if "error" in answer:
+            raise _rebuild(answer["error"])
+        return answer["value"]
+
+    def _connect(self, endpoint: Endpoint, timeout: float) -> Connection:
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            client.settimeout(timeout)
+            client.connect(endpoint.address)
+            client.settimeout(None)
+        except BaseException:
+            client.close()
+            raise
+        return Connection(client.detach())
+
+
+# --- errors on the wire -----------------------------------------------------------------------------
+
+
+def _describe(error: MedkgError) -> dict[str, Any]:
+    return {
+        "class": type(error).__name__,
+        "code": error.code,
+        "message": error.message,
+        "retry_after": getattr(error, "retry_after", None),
+    }
+
+
+def _rebuild(described: dict[str, Any]) -> MedkgError:
+    """The error as its own class; of a class that this process does not know, as plain MedkgError."""
+    kind = next((kind for kind in _kinds(MedkgError) if kind.__name__ == described["class"]), MedkgError)
+    error = kind.__new__(kind)
+    Exception.__init__(error, described["message"])
+    error.message = described["message"]
+    if isinstance(error, TransientError | UnavailableError):
+        error.retry_after = described["retry_after"]
+    return error
+
+
+def _kinds(kind: type[MedkgError]) -> Iterator[type[MedkgError]]:
+    yield kind
+    for narrower in kind.__subclasses__():
+        yield from _kinds(narrower)

@@ -1,0 +1,135 @@
+"""From a user's request to windows: what is asked becomes a job, its documents rows, its rows windows.
+
+Comes in: a topology's name and a SourceRequest. Leaves: a job in the ledger and, one by one, the ids of
+windows that are held for a Dagster run. `medkg run`, `medkg submit`, the submission sensor and a launch
+from the Dagster UI all come through here, so a job is the same whoever asked for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Final, Protocol, TypeVar
+from uuid import uuid4
+
+from orchestration.contracts import (
+    DocumentCounts,
+    JobLedger,
+    JobState,
+    JobSummary,
+    Source,
+    SourceRequest,
+    Submission,
+)
+from orchestration.errors import UsageError
+from orchestration.records import SourceItem
+
+__all__ = ["Submissions", "Topology", "window_limit"]
+
+T = TypeVar("T")
+
+ENQUEUE_BATCH: Final = 500
+"""Documents of one ledger transaction while a source is listed."""
+
+SMALLEST_WINDOW: Final = 50
+"""Below this a run's fixed cost (about half a CPU second) outweighs what overlap saves."""
+
+WINDOWS_PER_WORKER: Final = 3
+"""Windows each worker should get of a small job, so that parsing overlaps with embedding."""
+
+
+class Topology(Protocol):
+    """What a submission needs to know of a topology."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def content_hash(self) -> str: ...
+
+
+class Submissions:
+    """Opens jobs, lists their sources into the ledger, and cuts windows."""
+
+    def __init__(
+        self,
+        ledger: JobLedger,
+        sources: Mapping[str, Source],
+        fingerprint: Callable[[Topology, SourceItem], str],
+        window_workers: int,
+    ) -> None:
+        self._ledger = ledger
+        self._sources = sources
+        self._fingerprint = fingerprint
+        self._window_workers = window_workers
+
+    def open(
+        self,
+        topology: Topology,
+        request: SourceRequest,
+        *,
+        tenant_id: str,
+        window_size: int,
+        attended: bool,
+    ) -> Submission:
+        """A new job without documents; raises UsageError for a source that is not installed."""
+        self._source(request.source)
+        submission = Submission(
+            job_id=str(uuid4()),
+            tenant_id=tenant_id,
+            pipeline_name=topology.name,
+            pipeline_version=topology.version,
+            topology_hash=topology.content_hash,
+            request=request,
+            window_size=window_size,
+            attended=attended,
+        )
+        self._ledger.open_job(submission)
+        return submission
+
+    def enqueue(self, submission: Submission, topology: Topology) -> Iterator[DocumentCounts]:
+        """List the source into the ledger; yields what became of each batch of documents.
+
+        Each batch is durable when it is yielded. The job is open for `settle` once the last one is.
+        """
+        items = self._source(submission.request.source).enumerate(submission.request)
+        for batch in _batches(items, ENQUEUE_BATCH):
+            yield self._ledger.enqueue(
+                submission.job_id, batch, lambda item: self._fingerprint(topology, item)
+            )
+        self._ledger.set_job_state(submission.job_id, JobState.OPEN)
+
+    def claim(self, job_id: str) -> str | None:
+        """Hold the job's next window for a run; None when there is nothing to hold now."""
+        summary = self._ledger.summary(job_id)
+        limit = window_limit(summary, self._window_workers)
+        return self._ledger.claim_window(job_id, limit) if limit else None
+
+    def _source(self, name: str) -> Source:
+        try:
+            return self._sources[name]
+        except KeyError:
+            raise UsageError(
+                f"--source {name!r} is not installed; installed: {', '.join(sorted(self._sources))}."
+            ) from None
+
+
+def window_limit(summary: JobSummary, workers: int) -> int:
+    """How many documents the next window should take; 0 while a source is still filling one.
+
+    A large job gets full windows; a small one is cut so that every worker gets several, which lets
+    parsing and indexing of one overlap with embedding of another.
+    """
+    most = summary.submission.window_size
+    if summary.state is JobState.ENUMERATING:
+        return most if summary.documents.pending >= most * (workers + 1) else 0
+    share = math.ceil(summary.documents.total / (workers * WINDOWS_PER_WORKER))
+    return min(most, max(SMALLEST_WINDOW, share))
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

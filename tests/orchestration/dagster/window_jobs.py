@@ -1,0 +1,125 @@
+"""Small jobs that stand in for topologies: each behaves in one way that a window run may behave.
+
+Where a job needs to know what it did before (fail the first time), or a test needs to know that it is
+under way, both look into the folder that the environment variable MEDKG_TEST_FOLDER names.
+"""
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+from dagster import Definitions, FilesystemIOManager, JobDefinition, OpExecutionContext, in_process_executor, job, op
+
+
+def folder() -> Path:
+    return Path(os.environ["MEDKG_TEST_FOLDER"])
+
+
+def once(name: str) -> bool:
+    """True for the first caller in the folder only."""
+    try:
+        (folder() / name).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+@op
+def ingest(context: OpExecutionContext) -> list[int]:
+    context.log.info("ingesting")
+    with (folder() / "ingested").open("a") as file:
+        file.write(f"{context.run_id}\n")
+    return [1, 2, 3]
+
+
+@op
+def embed(documents: list[int]) -> list[int]:
+    print("embedding", documents)  # noqa: T201
+    return [number * 2 for number in documents]
+
+
+@op
+def commit(context: OpExecutionContext, vectors: list[int]) -> int:
+    (folder() / f"committed-{context.run_id}").write_text(f"{os.getpid()}")
+    return sum(vectors)
+
+
+@op
+def embed_fails_once(documents: list[int]) -> list[int]:
+    if once("embed-failed"):
+        raise ValueError("the model is away")
+    return [number * 2 for number in documents]
+
+
+@op
+def hangs(documents: list[int]) -> list[int]:
+    (folder() / "hanging").touch()
+    threading.Event().wait()
+    return documents
+
+
+@op
+def ignores_interrupts(documents: list[int]) -> list[int]:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    (folder() / "hanging").touch()
+    threading.Event().wait()
+    return documents
+
+
+@op
+def kills_its_process(documents: list[int]) -> list[int]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return documents
+
+
+@job
+def window_job() -> None:
+    commit(embed(ingest()))
+
+
+@job
+def flaky_job() -> None:
+    commit(embed_fails_once(ingest()))
+
+
+@job
+def hanging_job() -> None:
+    commit(hangs(ingest()))
+
+
+@job
+def stubborn_job() -> None:
+    commit(ignores_interrupts(ingest()))
+
+
+@job
+def crashing_job() -> None:
+    commit(kills_its_process(ingest()))
+
+
+def _pass_on(number: int) -> JobDefinition:
+    """A job of `number` trivial ops in a row."""
+
+    @op(name="first")
+    def first() -> int:
+        return 0
+
+    @op(name="next")
+    def following(value: int) -> int:
+        return value + 1
+
+    @job(name=f"chain_of_{number}_job")
+    def chain() -> None:
+        value = first()
+        for _ in range(number - 1):
+            value = following(value)
+
+    return chain
+
+
+defs = Definitions(
+    jobs=[window_job, flaky_job, hanging_job, stubborn_job, crashing_job, _pass_on(8)],
+    resources={"io_manager": FilesystemIOManager(base_dir=os.environ.get("MEDKG_TEST_FOLDER", "."))},
+    executor=in_process_executor,
+)
