@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -36,7 +36,15 @@ from orchestration.records import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["VALUE_TYPES", "WindowBatch", "prune_artifacts", "read_artifact", "value_kind", "write_artifact"]
+__all__ = [
+    "VALUE_TYPES",
+    "WindowBatch",
+    "is_value",
+    "prune_artifacts",
+    "read_artifact",
+    "value_kind",
+    "write_artifact",
+]
 
 VALUE_TYPES: Final[Mapping[str, Any]] = {
     "payloads": list[RawPayload],
@@ -69,6 +77,17 @@ def value_kind(annotation: Any) -> str:
         f"{annotation!r} does not flow between stages; a stage returns one of "
         f"{', '.join(str(known) for known in VALUE_TYPES.values())}."
     )
+
+
+def is_value(kind: str, value: object) -> bool:
+    """Whether a value is of the kind, looking at its first element where it is a collection."""
+    shape = VALUE_TYPES[kind]
+    if get_origin(shape) is list:
+        (element,) = get_args(shape)
+        return isinstance(value, list) and all(isinstance(item, element) for item in value[:1])
+    if get_origin(shape) is tuple:
+        return isinstance(value, tuple) and len(value) == len(get_args(shape))
+    return isinstance(value, shape)
 
 
 def write_artifact(path: Path, batch: WindowBatch) -> int:

@@ -162,7 +162,7 @@ def main() -> None:
     """Bind this process to its parent and become the command."""
     parent_pid, *command = sys.argv[1:]
     die_with_parent(int(parent_pid))
-    os.execvp(command[0], command)  # noqa: S606 - becoming the command is what this is for
+    os.execvp(command[0], command)
 
 
 if __name__ == "__main__":

@@ -135,9 +135,7 @@ class Host(HostClient):
         """Start a host that outlives this command; returns when it answers."""
         if self.is_running():
             return
-        self._child = spawn_detached(
-            [*_command(self._settings), "--keep"], log_path=host_log(self._settings)
-        )
+        self._child = spawn_detached([*_command(self._settings), "--keep"], log_path=host_log(self._settings))
         self._wait_until_served()
         self._child = None
 

@@ -175,7 +175,9 @@ class LocalService:
                 if self._listener is None:  # closed
                     return
                 raise
-            threading.Thread(target=self._serve, args=(client,), name=f"{self.name}-request", daemon=True).start()
+            threading.Thread(
+                target=self._serve, args=(client,), name=f"{self.name}-request", daemon=True
+            ).start()
 
     def _serve(self, client: socket.socket) -> None:
         try:
@@ -191,7 +193,9 @@ class LocalService:
         verb = request["verb"]
         try:
             if not hmac.compare_digest(str(request["token"]), self._token):
-                raise HostUnavailableError(f"The {self.name} refused the request: its token is not this service's.")
+                raise HostUnavailableError(
+                    f"The {self.name} refused the request: another process wrote its endpoint file."
+                )
             if verb not in self._verbs:
                 raise HostUnavailableError(
                     f"The {self.name} has no verb '{verb}', only {', '.join(sorted(self._verbs))}: it runs "
@@ -202,14 +206,11 @@ class LocalService:
             return {"error": _describe(error)}
         except Exception as error:  # noqa: BLE001 - the client must hear of it, whatever it is
             traceback.print_exc(file=sys.stderr)
-            return {
-                "error": _describe(
-                    HostUnavailableError(
-                        f"The {self.name} failed in '{verb}' with {type(error).__name__}: {error}. Its log is in "
-                        f"{self.data_dir / 'logs'}."
-                    )
-                )
-            }
+            told = HostUnavailableError(
+                f"The {self.name} failed in '{verb}' with {type(error).__name__}: {error}. Its log is in "
+                f"{self.data_dir / 'logs'}."
+            )
+            return {"error": _describe(told)}
 
 
 def _requests(connection: Connection) -> Iterator[dict[str, Any]]:
@@ -225,7 +226,7 @@ def _short_private_folder() -> Path:
     """A new folder of mode 0700 whose path leaves room for a socket's name."""
     room = MAX_SOCKET_PATH - len("/medkg-12345678/") - 32
     base = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="medkg-", dir=base if len(base) <= room else "/tmp"))  # noqa: S108
+    return Path(tempfile.mkdtemp(prefix="medkg-", dir=base if len(base) <= room else "/tmp"))
 
 
 # --- client -----------------------------------------------------------------------------------------
@@ -245,7 +246,7 @@ class LocalClient:
     def call(self, verb: str, timeout: float = 30.0, **arguments: Any) -> Any:
         """The verb's answer; raises what the verb raised.
 
-        Raises HostUnavailableError when nobody serves the data folder, or no answer came in `timeout` seconds.
+        Raises HostUnavailableError when nobody serves the data folder, or none answered in `timeout` seconds.
         """
         endpoint = read_endpoint(self.data_dir, self.name)
         if endpoint is None:
@@ -260,8 +261,8 @@ class LocalClient:
                 answer = json.loads(connection.recv_bytes(MAX_MESSAGE_BYTES))
         except TimeoutError as error:
             raise HostUnavailableError(
-                f"The {self.name} of {self.data_dir} did not answer '{verb}' in {timeout:g} s. See its log in "
-                f"{self.data_dir / 'logs'}, or restart it with `medkg down` and `medkg up`."
+                f"The {self.name} of {self.data_dir} did not answer '{verb}' in {timeout:g} s. See its log "
+                f"in {self.data_dir / 'logs'}, or restart it with `medkg down` and `medkg up`."
             ) from error
         except (EOFError, OSError) as error:
             raise HostUnavailableError(

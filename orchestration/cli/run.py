@@ -138,7 +138,8 @@ def _show(report: RunReport, value: dict[str, Any]) -> None:
     )
     for failure in value["failures"][:SHOWN_FAILURES]:
         console.print(
-            f"  {failure['code']} {failure['doc_id']} ({failure['stage']}): {failure['message']}", markup=False
+            f"  {failure['code']} {failure['doc_id']} ({failure['stage']}): {failure['message']}",
+            markup=False,
         )
     if len(value["failures"]) > SHOWN_FAILURES:
         console.print(f"  ... and {len(value['failures']) - SHOWN_FAILURES} more: `medkg dlq list`")

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,16 +25,18 @@ from dagster import DagsterInstance, DagsterRunStatus, JobDefinition, RunsFilter
 from dagster._core.code_pointer import CodePointer
 from dagster._core.definitions.reconstruct import repository_def_from_target_def
 from dagster._core.definitions.repository_definition import RepositoryDefinition
-from dagster._core.errors import DagsterInvariantViolationError
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin, get_python_environment_entry_point
 from dagster._core.remote_origin import (
     ManagedGrpcPythonEnvCodeLocationOrigin,
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from orchestration.dagster.names import CODE_LOCATION
+from orchestration.dagster.names import CODE_LOCATION, WINDOW_TAG
 from orchestration.errors import UsageError
 from orchestration.settings import Settings
 
@@ -93,13 +94,16 @@ def _yaml(value: object) -> str:
 class CodeLocation:
     """A module with a Definitions object, as the UI's workspace knows it: the name is the module's."""
 
-    module: str = CODE_LOCATION
+    module: str
     attribute: str = "defs"
 
     def load(self) -> RepositoryDefinition:
         """Import the module (once a process) and return its repository of jobs."""
-        target = getattr(importlib.import_module(self.module), self.attribute)
-        repository: RepositoryDefinition = repository_def_from_target_def(target)
+        repository = repository_def_from_target_def(
+            getattr(importlib.import_module(self.module), self.attribute)
+        )
+        if repository is None:
+            raise UsageError(f"{self.module}.{self.attribute} holds no Dagster definitions.")
         return repository
 
     def python_origin(self, job_name: str) -> JobPythonOrigin:
@@ -120,12 +124,16 @@ class CodeLocation:
         ).get_job_origin(job_name)
 
 
+MEDKG_DEFINITIONS: Final = CodeLocation(CODE_LOCATION)
+"""What medkg itself defines: a job for each topology."""
+
+
 def job_of(repository: RepositoryDefinition, job_name: str) -> JobDefinition:
     """A job by name; raises UsageError listing the jobs there are."""
     if not repository.has_job(job_name):
         raise UsageError(
-            f"There is no Dagster job '{job_name}'; there are {', '.join(sorted(repository.job_names))}. A topology's "
-            "job is named in its file; see `medkg topology list`."
+            f"There is no Dagster job '{job_name}'; there are {', '.join(sorted(repository.job_names))}. "
+            "A topology names its job; see `medkg topology list`."
         )
     return repository.get_job(job_name)
 
@@ -139,7 +147,7 @@ def create_window_run(
     window_id: str,
     tags: Mapping[str, str],
     run_config: Mapping[str, Any],
-    location: CodeLocation = CodeLocation(),
+    location: CodeLocation = MEDKG_DEFINITIONS,
 ) -> str:
     """Record a run of a window, not yet started; its id is the window's (a UUID).
 
@@ -154,9 +162,55 @@ def create_window_run(
         job_def=job,
         run_id=window_id,
         run_config=run_config,
-        tags={**job.tags, **tags},
+        tags={**job.tags, **tags, WINDOW_TAG: window_id},
         status=DagsterRunStatus.NOT_STARTED,
         remote_job_origin=location.remote_origin(job_name, repository.name),
         job_code_origin=location.python_origin(job_name),
     )
     return run.run_id
+
+
+def fail_orphaned_runs(instance: DagsterInstance) -> list[str]:
+    """Mark as failed the runs that a host left behind when it died; their ids.
+
+    For the host's start, before it takes runs: no worker can be at any run of the data folder then. Runs
+    that another process is just about to queue, and queued ones, are left alone.
+    """
+    orphans = [
+        run
+        for run in instance.get_runs(RunsFilter(statuses=list(UNFINISHED)))
+        if run.status is not DagsterRunStatus.NOT_STARTED or WINDOW_TAG in run.tags
+    ]
+    for run in orphans:
+        if run.status is DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run, "Canceled: the host process that executed it has ended.")
+        else:
+            instance.report_run_failed(
+                run, "The host process that executed this run has ended. Its documents are queued again."
+            )
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return [run.run_id for run in orphans]
+
+
+def prune_runs(instance: DagsterInstance, older_than: timedelta, batch: int = 200) -> int:
+    """Delete runs that finished longer ago, with their events, per-run event files and logs; how many."""
+    done = RunsFilter(statuses=list(FINISHED_STATUSES), updated_before=datetime.now(UTC) - older_than)
+    pruned = 0
+    while runs := instance.get_runs(done, limit=batch):
+        for run in runs:
+            instance.delete_run(run.run_id)
+            _delete_files(instance, run.run_id)
+        pruned += len(runs)
+    return pruned
+
+
+def _delete_files(instance: DagsterInstance, run_id: str) -> None:
+    """What delete_run leaves on disk: an emptied SQLite file, and captured output."""
+    storage = instance.event_log_storage
+    if isinstance(storage, SqliteEventLogStorage):
+        shard = Path(storage.path_for_shard(run_id))
+        for suffix in ("", "-wal", "-shm"):
+            shard.with_name(shard.name + suffix).unlink(missing_ok=True)
+    logs = instance.compute_log_manager
+    if isinstance(logs, LocalComputeLogManager):
+        logs.delete_logs(prefix=[run_id])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 CODE_LOCATION: Final = "orchestration.dagster.definitions"
 """Module that the UI loads, and the code location's name; re-execution finds a run's job by it."""
@@ -16,3 +16,8 @@ TOPOLOGY_HASH_TAG: Final = "medkg/topology_hash"
 def op_name(stage: str) -> str:
     """ingest -> ingest_op."""
     return f"{stage.replace('-', '_')}_op"
+
+
+def first_op_config(first_op: str, window_id: str) -> dict[str, Any]:
+    """Run config that hands a claimed window to a job's first op."""
+    return {"ops": {first_op: {"config": {"window_id": window_id}}}}

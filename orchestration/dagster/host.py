@@ -1,0 +1,232 @@
+"""The host of a data folder: keeps the plane and the window workers hot, and answers commands.
+
+Comes in: requests over the local service (jobs to work on, runs to launch or cancel, queries to embed).
+Leaves: window runs on warm workers. There is one host a data folder; it lives with `medkg run`, or, under
+`medkg up`, until `medkg down`, and then keeps the Dagster UI and daemon as its children. Ray is started in
+the main thread, so that the kernel ends Ray's processes with the host.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from orchestration.assembly import Assembly
+from orchestration.child_process import is_alive, spawn_child
+from orchestration.contracts import Submission
+from orchestration.dagster.instance import open_instance, prune_runs, settle_abandoned_runs
+from orchestration.dagster.job_driver import JobDriver
+from orchestration.dagster.names import CODE_LOCATION, JOB_TAG, WINDOW_TAG, dagster_names, first_op_config
+from orchestration.dagster.window_workers import FinishedRun, NewRun, WindowWorkers, WorkerCommand
+from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError
+from orchestration.host_client import HOST_SERVICE, HostStatus
+from orchestration.local_service import LocalService
+from orchestration.logging import configure_logging
+from orchestration.settings import Settings, load_settings
+
+TICK_SECONDS: Final = 2.0
+
+
+class HostProcess:
+    """Plane, workers, driver and the verbs that reach them."""
+
+    def __init__(self, settings: Settings, kept: bool) -> None:
+        self._settings = settings
+        self._kept = kept
+        self._assembly = Assembly(settings)
+        self._log = structlog.get_logger(__name__)
+        self._stop = threading.Event()
+        self._plane_error: MedkgError | None = None
+        self._plane_ready = threading.Event()
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._addresses: dict[str, str] = {}
+        self._service = LocalService(HOST_SERVICE, settings.data_dir, self._verbs())
+        self._instance = open_instance(settings)
+        self._workers = WindowWorkers(
+            self._instance,
+            WorkerCommand(
+                settings.dagster_home,
+                environment=child_environment(settings),
+                log_dir=settings.logs_dir,
+            ),
+            settings.window_workers,
+            self._run_ended,
+            watch=self._assembly.watched_folders(),
+        )
+        self._driver = JobDriver(
+            self._assembly.ledger,
+            self._assembly.submissions,
+            self._launch_window,
+            self._workers.cancel,
+            settings.window_workers,
+        )
+
+    def serve(self) -> None:
+        """Be the host until told to stop; main thread only."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        self._service.claim()
+        try:
+            settle_abandoned_runs(self._instance)
+            self._workers.start()
+            self._service.start()
+            if self._kept:
+                self._start_dagster_services()
+            self._start_plane()
+            self._housekeeping()
+            while not self._stop.wait(TICK_SECONDS):
+                self._assembly.ledger.reclaim(is_alive)
+                self._driver.tick()
+        finally:
+            self._close()
+
+    def _start_plane(self) -> None:
+        try:
+            self._assembly.start_plane()
+            self._plane_ready.set()
+        except MedkgError as error:
+            self._plane_error = error
+            self._log.error("plane failed", code=error.code, message=error.message)
+
+    def _start_dagster_services(self) -> None:
+        """The UI and the daemon, as children that end with us."""
+        port = free_port()
+        home = {"DAGSTER_HOME": str(self._settings.dagster_home), **child_environment(self._settings)}
+        location = ["-m", CODE_LOCATION]
+        commands = {
+            "dagster-webserver": ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *location],
+            "dagster-daemon": ["-m", "dagster._daemon", "run", *location],
+        }
+        for name, command in commands.items():
+            log_path = self._settings.logs_dir / f"{name}.log"
+            self._children[name] = spawn_child(
+                [sys.executable, *command], log_path=log_path, environment=home
+            )
+        self._addresses["dagster_ui"] = f"http://127.0.0.1:{port}"
+
+    def _housekeeping(self) -> None:
+        """Clean what a crashed writer left and what has expired, beside the work."""
+        self._assembly.recover()
+        self._assembly.prune_artifacts()
+        prune_runs(self._instance, self._settings.artifact_days)
+
+    def _close(self) -> None:
+        self._workers.close()
+        for child in self._children.values():
+            child.terminate()
+        self._service.close()
+        self._assembly.close()
+
+    # --- runs ---------------------------------------------------------------------------------------
+
+    def _launch_window(self, submission: Submission, window_id: str) -> None:
+        job_name, first_op = dagster_names(self._assembly.topologies.load(submission.pipeline))
+        self._workers.submit(
+            window_id,
+            NewRun(
+                job_name=job_name,
+                tags={WINDOW_TAG: window_id, JOB_TAG: submission.job_id},
+                run_config=first_op_config(first_op, window_id),
+            ),
+        )
+
+    def _run_ended(self, run: FinishedRun) -> None:
+        """Hand back what an attended window did not finish; the others are the sensors' to hand back."""
+        if run.status == "SUCCESS":
+            self._driver.window_ended(run.run_id, None, cancelled=False)
+            return
+        error = self._assembly.window_error(run.run_id) or StageFailedError(
+            f"run {run.run_id} ended as {run.status}: {run.message}"
+        )
+        if self._driver.is_driving(run.run_id):
+            self._assembly.ledger.release(run.run_id, error.message)
+        self._driver.window_ended(run.run_id, error, cancelled=run.status == "CANCELED")
+
+    # --- verbs --------------------------------------------------------------------------------------
+
+    def _verbs(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "status": lambda: self._status().model_dump(),
+            "work_on": lambda job_id: self._driver.work_on(job_id).model_dump(),
+            "wait_for_news": lambda job_id, seen, seconds: self._driver.wait_for_news(
+                job_id, seen, seconds
+            ).model_dump(),
+            "stop_job": lambda job_id: self._driver.stop_job(job_id),
+            "plane_address": self._plane_address,
+            "embed_queries": self._embed_queries,
+            "stop": self._stop.set,
+            "launch": lambda run_id: self._workers.submit(run_id),
+            "cancel": lambda run_id: self._workers.cancel(run_id),
+            "run_state": lambda run_id: str(self._workers.state(run_id)),
+        }
+
+    def _status(self) -> HostStatus:
+        failed = self._plane_error
+        ready = self._plane_ready.is_set()
+        return HostStatus(
+            pid=os.getpid(),
+            kept=self._kept,
+            profile=self._settings.profile,
+            plane="failed" if failed else "ready" if ready else "starting",
+            plane_error=failed.message if failed else None,
+            plane_health=self._assembly.hot_plane.health() if ready else {},
+            workers=self._workers.describe(),
+            ray_dashboard=self._assembly.hot_plane.dashboard if ready else None,
+            dagster_ui=self._addresses.get("dagster_ui"),
+        )
+
+    def _plane_address(self) -> dict[str, str]:
+        if self._plane_error is not None:
+            raise self._plane_error
+        if not self._plane_ready.is_set():
+            raise PlaneUnavailableError(
+                "the plane is still loading its models. Wait; `medkg status` shows it."
+            )
+        return {"address": self._assembly.hot_plane.address}
+
+    def _embed_queries(self, texts: list[str]) -> dict[str, Any]:
+        self._plane_address()
+        plane = self._assembly.hot_plane
+        return {"vectors": plane.embed_queries(texts).tolist(), "model_id": plane.model_ids["dense"]}
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """What definitions in a child process must see to mean the same data folder."""
+    return {
+        "MEDKG_DATA_DIR": str(settings.data_dir),
+        "MEDKG_PROFILE": settings.profile,
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+    }
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main() -> None:
+    """Entry point of the host's process."""
+    parser = argparse.ArgumentParser(description="The host of a medkg data folder; started by medkg.")
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--profile", required=True)
+    parser.add_argument("--keep", action="store_true", help="also keep the Dagster UI and daemon")
+    options = parser.parse_args()
+    settings = load_settings(data_dir=options.data_dir, profile=options.profile)
+    configure_logging(settings.log_level)
+    HostProcess(settings, options.keep).serve()
+
+
+if __name__ == "__main__":
+    main()

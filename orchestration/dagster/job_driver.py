@@ -1,0 +1,143 @@
+"""Windows of attended jobs: claimed and launched as workers get free, counted when they end.
+
+Comes in: job ids from commands in the foreground, and the ends of window runs. Leaves: window runs handed
+to `launch`, and the progress that a command waits for. Jobs without a command are the submission sensor's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from orchestration.contracts import JobLedger, JobState, Submission
+from orchestration.errors import ExitCode, MedkgError, UnavailableError
+from orchestration.host_client import JobProgress
+from orchestration.submission import Submissions
+
+__all__ = ["JobDriver"]
+
+FAILED_WINDOWS: Final = 3
+"""Windows that may fail one after another before a job is given up for now."""
+
+STOP_SECONDS: Final = 45.0
+"""How long cancelled runs may take to end."""
+
+
+@dataclass(slots=True)
+class _Job:
+    submission: Submission
+    outstanding: set[str] = field(default_factory=set)
+    news: int = 0
+    failed_in_a_row: int = 0
+    stopped: MedkgError | None = None
+    cancelled: bool = False
+
+
+class JobDriver:
+    """Thread-safe: requests, ends of runs and the host's clock all call it."""
+
+    def __init__(
+        self,
+        ledger: JobLedger,
+        submissions: Submissions,
+        launch: Callable[[Submission, str], None],
+        cancel: Callable[[str], None],
+        window_workers: int,
+    ) -> None:
+        self._ledger = ledger
+        self._submissions = submissions
+        self._launch = launch
+        self._cancel = cancel
+        self._most_outstanding = window_workers + 1  # the next window is at hand when a worker gets free
+        self._jobs: dict[str, _Job] = {}
+        self._changed = threading.Condition(threading.RLock())
+
+    def work_on(self, job_id: str) -> JobProgress:
+        """Take a job on, or go on with it; returns at once."""
+        with self._changed:
+            if job_id not in self._jobs:
+                self._jobs[job_id] = _Job(self._ledger.summary(job_id).submission)
+            self._fill(self._jobs[job_id])
+            return self._progress(self._jobs[job_id])
+
+    def wait_for_news(self, job_id: str, seen: int, seconds: float) -> JobProgress:
+        """The job's progress as soon as it differs from `seen`, else after `seconds`."""
+        with self._changed:
+            job = self._jobs[job_id]
+            self._changed.wait_for(lambda: job.news != seen or not self._working(job), seconds)
+            return self._progress(job)
+
+    def window_ended(self, window_id: str, error: MedkgError | None, cancelled: bool) -> bool:
+        """Take note of a run's end and claim the next window; False if the window is none of ours."""
+        with self._changed:
+            job = next((job for job in self._jobs.values() if window_id in job.outstanding), None)
+            if job is None:
+                return False
+            job.outstanding.discard(window_id)
+            if cancelled and not job.cancelled:  # terminated in the UI: the user wants it to stop
+                job.cancelled = True
+                self._ledger.set_job_state(job.submission.job_id, JobState.CANCELLED)
+            self._judge(job, error)
+            self._fill(job)
+            self._tell(job)
+            return True
+
+    def stop_job(self, job_id: str) -> None:
+        """Cancel the job's runs; returns when they have ended and their documents are handed back."""
+        with self._changed:
+            job = self._jobs.get(job_id)
+            if job is None:
+                return
+            job.cancelled = True
+            for window_id in sorted(job.outstanding):
+                self._cancel(window_id)
+            self._changed.wait_for(lambda: not job.outstanding, STOP_SECONDS)
+            self._tell(job)
+
+    def tick(self) -> None:
+        """Look for work that came back by itself: expired leases, documents another job gave up."""
+        with self._changed:
+            for job_id, job in list(self._jobs.items()):
+                self._fill(job)
+                settled = not job.outstanding and self._ledger.settle(job_id) is not JobState.OPEN
+                if settled and job.news:
+                    self._tell(job)
+
+    def _judge(self, job: _Job, error: MedkgError | None) -> None:
+        """Give a job up when a service is away, or when its windows fail one after another."""
+        job.failed_in_a_row = job.failed_in_a_row + 1 if error is not None else 0
+        if isinstance(error, UnavailableError) or job.failed_in_a_row >= FAILED_WINDOWS:
+            job.stopped = error
+
+    def _working(self, job: _Job) -> bool:
+        return bool(job.outstanding) or (job.stopped is None and not job.cancelled)
+
+    def _fill(self, job: _Job) -> None:
+        while self._working(job) and not (job.stopped or job.cancelled):
+            if len(job.outstanding) >= self._most_outstanding:
+                return
+            window_id = self._submissions.claim(job.submission.job_id)
+            if window_id is None:
+                return
+            job.outstanding.add(window_id)
+            self._launch(job.submission, window_id)
+
+    def _tell(self, job: _Job) -> None:
+        job.news += 1
+        self._changed.notify_all()
+
+    def _progress(self, job: _Job) -> JobProgress:
+        return JobProgress(
+            working=self._working(job),
+            news=job.news,
+            reason=_reason(job),
+            exit_code=job.stopped.exit_code if job.stopped else ExitCode.UNAVAILABLE,
+        )
+
+
+def _reason(job: _Job) -> str | None:
+    if job.stopped is not None:
+        return f"{job.stopped.code} {job.stopped.message}"
+    return "its runs were terminated" if job.cancelled else None

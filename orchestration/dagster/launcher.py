@@ -1,0 +1,80 @@
+"""Dagster's way to our workers: the run launcher that dagster.yaml names.
+
+Comes in: a run that the daemon dequeued or the UI re-executes, anywhere a Dagster process opens the
+instance. Leaves: the run's id, handed to the data folder's host over its socket and acknowledged at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+
+from dagster import Field, StringSource
+from dagster._config.config_schema import UserConfigSchema
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
+from dagster._core.storage.dagster_run import DagsterRun
+from dagster._serdes import ConfigurableClass, ConfigurableClassData
+
+from orchestration.errors import HostUnavailableError
+from orchestration.local_service import LocalClient
+
+HOST_SERVICE: Final = "host"
+"""The host's service; its verbs: launch(run_id), cancel(run_id) -> bool, run_state(run_id) -> RunState."""
+
+ANSWER_SECONDS: Final = 10.0
+
+
+class WindowRunLauncher(RunLauncher, ConfigurableClass):
+    """Hands runs to the warm workers of the host of `data_dir`."""
+
+    def __init__(self, data_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._inst_data = inst_data
+        self._data_dir = Path(data_dir)
+        self._host = LocalClient(self._data_dir, HOST_SERVICE)
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    @property
+    def inst_data(self) -> ConfigurableClassData | None:
+        return self._inst_data
+
+    @classmethod
+    def config_type(cls) -> UserConfigSchema:
+        return {"data_dir": Field(StringSource, description="medkg data folder whose host executes runs.")}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
+        return cls(inst_data=inst_data, data_dir=config_value["data_dir"])
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Queue the run at the host; raises HostUnavailableError, which fails the run and says what to do."""
+        self._host.call("launch", ANSWER_SECONDS, run_id=context.dagster_run.run_id)
+
+    def terminate(self, run_id: str) -> bool:
+        """Ask the host to cancel the run; when no host lives, nobody executes it and it is canceled here.
+
+        False when the run has ended already.
+        """
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return False
+        if self._host.is_served() and self._host.call("cancel", ANSWER_SECONDS, run_id=run_id):
+            return True
+        self._instance.report_run_canceled(run, "Canceled: no worker was at this run.")
+        return True
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        return True
+
+    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
+        """RUNNING while the host has the run queued or at work; a host that is away is NOT_FOUND."""
+        try:
+            state = self._host.call("run_state", ANSWER_SECONDS, run_id=run.run_id)
+        except HostUnavailableError as error:
+            gone = not self._host.is_served()
+            status = WorkerStatus.NOT_FOUND if gone else WorkerStatus.RUNNING
+            return CheckRunHealthResult(status, msg=error.message, transient=not gone)
+        if state == "absent":
+            return CheckRunHealthResult(WorkerStatus.NOT_FOUND, msg="the host has no such run")
+        return CheckRunHealthResult(WorkerStatus.RUNNING, msg=f"{state} at the host of {self._data_dir}")

@@ -1,0 +1,134 @@
+"""Sensors: submitted jobs become window runs; windows whose runs ended badly are handed back.
+
+Comes in: the ledger, through the job_ledger resource. Leaves: RunRequests keyed by window, and released
+windows. They only look at jobs that no foreground command attends to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from dagster import (
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    JobDefinition,
+    RunRequest,
+    RunsFilter,
+    RunStatusSensorContext,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SkipReason,
+    run_status_sensor,
+    sensor,
+)
+
+from orchestration.child_process import is_alive
+from orchestration.contracts import JobLedger, JobState, Submission
+from orchestration.dagster.names import JOB_TAG, WINDOW_TAG, first_op_config
+from orchestration.submission import Submissions
+
+__all__ = ["job_sensors"]
+
+UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+OPEN_JOBS = (JobState.ENUMERATING, JobState.OPEN)
+
+
+def job_sensors(
+    jobs: Sequence[JobDefinition],
+    ledger: Callable[[], JobLedger],
+    submissions: Callable[[], Submissions],
+    job_of_pipeline: Callable[[Submission], tuple[str, str]],
+    most_outstanding: int,
+) -> list[SensorDefinition]:
+    """The submission sensor and the two run-status sensors over these jobs.
+
+    `ledger` and `submissions` open them when first needed; `job_of_pipeline` gives a submission's Dagster
+    job and first op; at most `most_outstanding` windows of submitted jobs are in Dagster's queue at once.
+    """
+
+    @sensor(
+        name="submission_sensor",
+        jobs=jobs,
+        minimum_interval_seconds=5,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Claims windows of submitted jobs and requests a run for each.",
+    )
+    def submission_sensor(context: SensorEvaluationContext) -> Iterator[RunRequest | SkipReason]:
+        ledger().reclaim(is_alive)
+        in_work = context.instance.get_runs_count(RunsFilter(statuses=UNFINISHED))
+        requested = 0
+        for submission in _submitted(ledger()):
+            while in_work + requested < most_outstanding:
+                window_id = submissions().claim(submission.job_id)
+                if window_id is None:
+                    break
+                requested += 1
+                yield _run_request(submission, window_id, job_of_pipeline)
+        if not requested:
+            yield SkipReason(f"nothing to claim; {in_work} runs in work")
+
+    return [submission_sensor, *_end_sensors(ledger)]
+
+
+def _submitted(ledger: JobLedger) -> list[Submission]:
+    """Open jobs that nobody attends to, oldest first; settles those that are through."""
+    summaries = ledger.jobs(None, OPEN_JOBS)
+    return [
+        summary.submission
+        for summary in reversed(summaries)
+        if not summary.submission.attended and ledger.settle(summary.submission.job_id) in OPEN_JOBS
+    ]
+
+
+def _run_request(
+    submission: Submission, window_id: str, job_of_pipeline: Callable[[Submission], tuple[str, str]]
+) -> RunRequest:
+    job_name, first_op = job_of_pipeline(submission)
+    return RunRequest(
+        run_key=window_id,
+        job_name=job_name,
+        run_config=first_op_config(first_op, window_id),
+        tags={WINDOW_TAG: window_id, JOB_TAG: submission.job_id},
+    )
+
+
+def _end_sensors(ledger: Callable[[], JobLedger]) -> list[SensorDefinition]:
+    @run_status_sensor(
+        run_status=DagsterRunStatus.FAILURE,
+        name="failed_window_sensor",
+        minimum_interval_seconds=5,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Hands the documents of a failed run back to the queue.",
+    )
+    def failed_window_sensor(context: RunStatusSensorContext) -> None:
+        _hand_back(context, ledger(), "its run failed")
+
+    @run_status_sensor(
+        run_status=DagsterRunStatus.CANCELED,
+        name="terminated_window_sensor",
+        minimum_interval_seconds=5,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Hands the documents of a terminated run back and stops its job.",
+    )
+    def terminated_window_sensor(context: RunStatusSensorContext) -> None:
+        window_id = _hand_back(context, ledger(), "its run was terminated")
+        job_id = ledger().job_of_window(window_id) if window_id else None
+        if job_id is not None:
+            ledger().set_job_state(job_id, JobState.CANCELLED)
+
+    return [failed_window_sensor, terminated_window_sensor]
+
+
+def _hand_back(context: RunStatusSensorContext, ledger: JobLedger, reason: str) -> str | None:
+    window_id = context.dagster_run.tags.get(WINDOW_TAG)
+    if window_id is None:
+        return None
+    count = ledger.release(window_id, reason)
+    context.log.info(f"{count} documents of window {window_id} handed back: {reason}")
+    return window_id

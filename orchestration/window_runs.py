@@ -1,0 +1,162 @@
+"""A window's way through its run: claim, first stage, further stages, commit. What the Dagster ops call.
+
+Comes in: a pipeline and stage name with the batch of the stage before. Leaves: the batch for the next one,
+a report, and in the end the commit. Every call leases the window's documents anew and works on those that
+are still its own, so a re-executed run can never redo what another one has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from orchestration.artifacts import WindowBatch
+from orchestration.contracts import (
+    Commit,
+    IndexWriter,
+    JobLedger,
+    SourceRequest,
+    StageReport,
+    WindowDocument,
+)
+from orchestration.errors import StageContractError
+from orchestration.records import AdapterRequest, DocumentKey, IndexReceipt, RawPayload, StageContext
+from orchestration.runner import StageRunner
+from orchestration.settings import Settings
+from orchestration.submission import Submissions
+from orchestration.topology.graph import StageNode, TopologyGraph
+
+__all__ = ["WindowRuns"]
+
+NO_WINDOW: Final = ""
+"""Window id of a launch whose request named nothing that needs work."""
+
+
+class WindowRuns:
+    """Runs the stages of windows in this process; one window at a time."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: JobLedger,
+        submissions: Submissions,
+        topology: Callable[[str], TopologyGraph],
+        runner: StageRunner,
+        index: IndexWriter,
+        owner: str,
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._submissions = submissions
+        self._topology = topology
+        self._runner = runner
+        self._index = index
+        self._owner = owner
+
+    def claim(self, pipeline: str, config: Mapping[str, Any]) -> str:
+        """The window that the first op's config names, or the first one of the request that it holds.
+
+        A request becomes a job of its own; its further windows are the submission sensor's.
+        """
+        if "window_id" in config:
+            return str(config["window_id"])
+        topology = self._topology(pipeline)
+        request = SourceRequest(
+            source=config.get("source", "files"),
+            paths=tuple(config.get("paths", ())),
+            query=config.get("query"),
+            limit=config.get("limit"),
+        )
+        submission = self._submissions.open(
+            topology,
+            request,
+            tenant_id=config.get("tenant", self._settings.tenant),
+            window_size=config.get("window", self._settings.window_size),
+            attended=False,
+        )
+        for _ in self._submissions.enqueue(submission, topology):
+            pass
+        self._ledger.settle(submission.job_id)
+        return self._submissions.claim(submission.job_id) or NO_WINDOW
+
+    def run_first_stage(self, pipeline: str, stage: str, window_id: str) -> tuple[WindowBatch, StageReport]:
+        """Fetch the window's documents; those found unchanged are skipped and leave the window."""
+        node = self._node(pipeline, stage)
+        if window_id == NO_WINDOW:
+            return self._runner.nothing(node, window_id, "")
+        window = self._ledger.window(window_id, self._owner)
+        items = [(document.ctx, _request(document)) for document in window.documents]
+        batch, report = self._runner.run(node, window_id, window.job_id, items, self._settle_versions)
+        return batch, report
+
+    def run_stage(self, pipeline: str, stage: str, batch: WindowBatch) -> tuple[WindowBatch, StageReport]:
+        """Run a stage over what the stage before passed on and this window still holds."""
+        node = self._node(pipeline, stage)
+        held = self._held(batch)
+        if not held:
+            return self._runner.nothing(node, batch.window_id, batch.job_id)
+        items = [(ctx, value) for ctx, value in batch.items if ctx.key in held]
+        return self._runner.run(node, batch.window_id, batch.job_id, items)
+
+    def commit(self, pipeline: str, sinks: Mapping[str, WindowBatch]) -> int:
+        """Make the documents visible that every sink (optional ones apart) has; returns how many.
+
+        One ledger transaction; what it supersedes is then removed from the stores, and by `recover` later
+        if this process dies in between.
+        """
+        graph = self._topology(pipeline)
+        optional = {node.name for node in graph.nodes if node.optional}
+        needed = [batch for name, batch in sinks.items() if name not in optional]
+        index = next(batch for batch in sinks.values() if batch.kind == "index_receipt")
+        held = self._held(index)
+        complete = set.intersection(*({ctx.key for ctx, _ in batch.items} for batch in needed))
+        commits = [
+            _commit(ctx, receipt) for ctx, receipt in index.items if ctx.key in complete and ctx.key in held
+        ]
+        if commits:
+            self._index.clean(self._ledger.finish(index.window_id, commits))
+        return len(commits)
+
+    def _held(self, batch: WindowBatch) -> set[DocumentKey]:
+        if batch.window_id == NO_WINDOW:
+            return set()
+        window = self._ledger.window(batch.window_id, self._owner)
+        return {document.ctx.key for document in window.documents}
+
+    def _settle_versions(
+        self, survivors: Sequence[tuple[StageContext, list[RawPayload]]]
+    ) -> list[tuple[StageContext, list[RawPayload]]]:
+        """Note the content hashes that the fetch found; what is unchanged needs no further work."""
+        versioned = [
+            (ctx.with_metadata(version=payloads[0].version), payloads) for ctx, payloads in survivors
+        ]
+        needed = {ctx.key: ctx for ctx in self._ledger.fetched([ctx for ctx, _ in versioned])}
+        return [(needed[ctx.key], payloads) for ctx, payloads in versioned if ctx.key in needed]
+
+    def _node(self, pipeline: str, stage: str) -> StageNode:
+        for node in self._topology(pipeline).nodes:
+            if node.name == stage:
+                return node
+        raise StageContractError(
+            f"topology {pipeline} has no stage {stage!r}; it changed while a run was on."
+        )
+
+
+def _request(document: WindowDocument) -> AdapterRequest:
+    return AdapterRequest(
+        tenant_id=document.ctx.tenant_id,
+        source=document.source_plugin,
+        doc_id=document.ctx.doc_id,
+        locator=document.locator,
+    )
+
+
+def _commit(ctx: StageContext, receipt: IndexReceipt) -> Commit:
+    return Commit(
+        key=ctx.key,
+        version=ctx.version,
+        fingerprint=ctx.fingerprint,
+        pipeline=ctx.pipeline_name,
+        intent_id=receipt.intent_id,
+        chunk_count=receipt.chunk_count,
+    )
