@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from orchestration.child_process import spawn_bound, spawn_detached
+from orchestration.child_process import spawn_child, spawn_detached
 from orchestration.errors import ExitCode, HostUnavailableError
 from orchestration.local_service import LocalClient
 from orchestration.records import Float32Matrix, Record
@@ -125,7 +125,7 @@ class Host(HostClient):
         if self._child is not None or self.is_running():
             return
         self._announce("no host runs (`medkg up` keeps one): starting workers and models for this command")
-        self._child = spawn_bound(_command(self._settings), log_path=host_log(self._settings))
+        self._child = spawn_child(_command(self._settings), log_path=host_log(self._settings))
 
     def work_on(self, job_id: str) -> JobProgress:
         self._wait_until_served()

@@ -170,18 +170,18 @@ def create_window_run(
     return run.run_id
 
 
-def fail_orphaned_runs(instance: DagsterInstance) -> list[str]:
-    """Mark as failed the runs that a host left behind when it died; their ids.
+def settle_abandoned_runs(instance: DagsterInstance) -> list[str]:
+    """Mark as failed, or canceled, the runs that a host left behind when it died; their ids.
 
     For the host's start, before it takes runs: no worker can be at any run of the data folder then. Runs
     that another process is just about to queue, and queued ones, are left alone.
     """
-    orphans = [
+    abandoned = [
         run
         for run in instance.get_runs(RunsFilter(statuses=list(UNFINISHED)))
         if run.status is not DagsterRunStatus.NOT_STARTED or WINDOW_TAG in run.tags
     ]
-    for run in orphans:
+    for run in abandoned:
         if run.status is DagsterRunStatus.CANCELING:
             instance.report_run_canceled(run, "Canceled: the host process that executed it has ended.")
         else:
@@ -189,12 +189,12 @@ def fail_orphaned_runs(instance: DagsterInstance) -> list[str]:
                 run, "The host process that executed this run has ended. Its documents are queued again."
             )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-    return [run.run_id for run in orphans]
+    return [run.run_id for run in abandoned]
 
 
-def prune_runs(instance: DagsterInstance, older_than: timedelta, batch: int = 200) -> int:
-    """Delete runs that finished longer ago, with their events, per-run event files and logs; how many."""
-    done = RunsFilter(statuses=list(FINISHED_STATUSES), updated_before=datetime.now(UTC) - older_than)
+def prune_runs(instance: DagsterInstance, older_than_days: float, batch: int = 200) -> int:
+    """Delete runs that finished longer ago than that, with their events, per-run event files and logs; how many."""
+    done = RunsFilter(statuses=list(FINISHED_STATUSES), updated_before=datetime.now(UTC) - timedelta(days=older_than_days))
     pruned = 0
     while runs := instance.get_runs(done, limit=batch):
         for run in runs:

@@ -91,9 +91,7 @@ class WindowWorkers:
         cancel_seconds: float = 20.0,
     ) -> None:
         self._instance = instance
-        self._command = command
         self._on_finished = on_finished
-        self._watch = SourceWatch(watch)
         self._cancel_seconds = cancel_seconds
         self._log = structlog.get_logger(__name__)
         self._news = threading.Condition()
@@ -102,9 +100,11 @@ class WindowWorkers:
         self._starts: dict[int, str | None] = {}
         """By place: why its first worker did not start, None if it did."""
         self._closing = False
+        sources = SourceWatch(watch)
+        self._places = [WorkerPlace(command, sources, number) for number in range(size)]
         self._threads = [
-            threading.Thread(target=self._keep, args=(place,), name=f"window-worker-{place}", daemon=True)
-            for place in range(size)
+            threading.Thread(target=self._keep, args=(place,), name=f"window-worker-{place.number}", daemon=True)
+            for place in self._places
         ]
 
     # --- for the host -------------------------------------------------------------------------------
@@ -164,6 +164,13 @@ class WindowWorkers:
         with self._news:
             return tuple(order.run_id for order in self._queue)
 
+    def describe(self) -> list[dict[str, Any]]:
+        """Each place: its worker's pid, and the run that it is at."""
+        with self._news:
+            at = {order.worker.pid: run_id for run_id, order in self._running.items() if order.worker}
+        pids = [place.pid for place in self._places]
+        return [{"pid": pid, "run": at.get(pid) if pid is not None else None} for pid in pids]
+
     def close(self) -> None:
         """Cancel what runs and waits, end the workers; returns when none is left."""
         with self._news:
@@ -181,12 +188,11 @@ class WindowWorkers:
 
     # --- a place's thread ---------------------------------------------------------------------------
 
-    def _keep(self, number: int) -> None:
+    def _keep(self, place: WorkerPlace) -> None:
         """Keep a worker at one place and give it runs until the pool closes."""
-        place = WorkerPlace(self._command, self._watch, number)
         problem = None if place.worker() is not None else place.problem
         with self._news:
-            self._starts[number] = problem
+            self._starts[place.number] = problem
             self._news.notify_all()
         while (order := self._take()) is not None:
             self._tell(self._execute(place, order))

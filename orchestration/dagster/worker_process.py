@@ -142,11 +142,17 @@ class WorkerPlace:
     def __init__(self, command: WorkerCommand, watch: SourceWatch, number: int) -> None:
         self._command = command
         self._watch = watch
-        self._number = number
+        self.number = number
         self._mark: tuple[int, int] | None = None
         self._worker: WorkerProcess | None = None
         self.problem = ""
         """Why the last worker that was wanted could not start, or how the last one died."""
+
+    @property
+    def pid(self) -> int | None:
+        """Of the worker, if there is one."""
+        worker = self._worker
+        return worker.pid if worker is not None else None
 
     def worker(self) -> WorkerProcess | None:
         """A ready worker: a new one if the old one died or is out of date. None, and a problem, if none
@@ -155,7 +161,7 @@ class WorkerPlace:
         if self._worker is not None and self._worker.is_alive() and mark == self._mark:
             return self._worker
         self.retire(timeout=0.0)
-        self._worker, self._mark = WorkerProcess(self._command, self._number), mark
+        self._worker, self._mark = WorkerProcess(self._command, self.number), mark
         if self._worker.receive() is None:
             self.bury()
             return None

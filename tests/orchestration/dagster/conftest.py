@@ -1,0 +1,73 @@
+"""A Dagster instance of its own for each test, and a pool of warm workers over the jobs in window_jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import Queue
+
+import pytest
+from dagster import DagsterInstance
+
+from orchestration.dagster.instance import CodeLocation, open_instance
+from orchestration.dagster.window_workers import FinishedRun, WindowWorkers
+from orchestration.dagster.worker_process import WorkerCommand
+from orchestration.settings import Settings
+
+WINDOW_JOBS = CodeLocation("tests.orchestration.dagster.window_jobs")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data")
+
+
+@pytest.fixture
+def instance(settings: Settings) -> Iterator[DagsterInstance]:
+    with open_instance(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the test jobs leave their traces."""
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    monkeypatch.setenv("MEDKG_TEST_FOLDER", str(folder))
+    return folder
+
+
+class Pool:
+    """Workers under test, and what they told their host."""
+
+    def __init__(self, workers: WindowWorkers, finished: Queue[FinishedRun], log_dir: Path) -> None:
+        self.workers = workers
+        self.finished = finished
+        self.log_dir = log_dir
+
+    def outcome(self) -> FinishedRun:
+        return self.finished.get(timeout=60)
+
+    def pids(self) -> list[int]:
+        return [worker["pid"] for worker in self.workers.describe()]
+
+
+@pytest.fixture
+def start_pool(instance: DagsterInstance, settings: Settings, folder: Path) -> Iterator[Callable[..., Pool]]:
+    pools: list[Pool] = []
+
+    def start(size: int = 1, location: CodeLocation = WINDOW_JOBS, **options: object) -> Pool:
+        finished: Queue[FinishedRun] = Queue()
+        command = WorkerCommand(
+            settings.dagster_home,
+            location,
+            {"MEDKG_DATA_DIR": str(settings.data_dir), "MEDKG_TEST_FOLDER": str(folder)},
+            settings.logs_dir,
+        )
+        workers = WindowWorkers(instance, command, size, finished.put, **options)  # type: ignore[arg-type]
+        pools.append(Pool(workers.start(), finished, settings.logs_dir))
+        return pools[-1]
+
+    yield start
+    for pool in pools:
+        pool.workers.close()
