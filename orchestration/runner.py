@@ -126,7 +126,7 @@ class StageRunner:
         lost: list[LeaseLostError] = []
 
         def renew() -> None:
-            while not done.wait(self._lease_seconds / RENEWALS_A_LEASE):
+            while not done.wait(self._lease_seconds / RENEWALS_A_LEASE):  # no-retry-loop: a clock
                 try:
                     self._ledger.renew(window_id, self._owner)
                 except LeaseLostError as error:

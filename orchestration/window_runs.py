@@ -114,7 +114,7 @@ class WindowRuns:
             _commit(ctx, receipt) for ctx, receipt in index.items if ctx.key in complete and ctx.key in held
         ]
         if commits:
-            self._index.clean(self._ledger.finish(index.window_id, commits))
+            self._index.clean(self._ledger.finish(index.window_id, self._owner, commits))
         return len(commits)
 
     def _held(self, batch: WindowBatch) -> set[DocumentKey]:

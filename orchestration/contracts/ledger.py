@@ -98,9 +98,10 @@ class WindowLedger(Protocol):
         """Record a stage's outcome for a batch: current_stage, dead letters, retries by doc_id."""
         ...
 
-    def finish(self, window_id: str, commits: Sequence[Commit]) -> list[Commit]:
+    def finish(self, window_id: str, owner: str, committed: Sequence[Commit]) -> list[Commit]:
         """Commit the window's documents: visibility and status in one transaction; returns what they
-        superseded. Raises LeaseLostError for documents that this window no longer holds."""
+        superseded. Documents that `owner` no longer holds are left to whoever does; LeaseLostError when
+        that is all of them."""
         ...
 
     def release(self, window_id: str, reason: str) -> int:
@@ -257,8 +258,17 @@ class JobLedger(CommitLog, WindowLedger, Protocol):
         self, tenant_id: str, job_id: str | None = None, unreplayed: bool = True
     ) -> list[DeadLetter]: ...
 
-    def replay(self, ids: Sequence[int], submission: Submission) -> int:
+    def replay(
+        self,
+        ids: Sequence[int],
+        submission: Submission,
+        fingerprint: Callable[[SourceItem], str],
+    ) -> int:
         """Open a job with the documents of these dead letters, queued again; how many."""
+        ...
+
+    def requeue(self, key: DocumentKey) -> int:
+        """Withdraw a document and make it due again, because a store lost it; its rows."""
         ...
 
     def status_counts(self, tenant_id: str) -> dict[str, int]:

@@ -183,7 +183,7 @@ class CommitLog(Protocol):
 
     def open_intent(self, tenant_id: str, owner: str, keys: Sequence[DocumentKey]) -> Intent: ...
 
-    def commit(self, commits: Sequence[Commit]) -> list[Commit]:
+    def commit(self, new: Sequence[Commit]) -> list[Commit]:
         """Make documents visible in one transaction; returns the commits that these superseded."""
         ...
 

@@ -4,8 +4,6 @@ Comes in: a validated topology and the signatures of its stages. Leaves: a JobDe
 say which stage to run; the work is done by `WindowServices`, which assembly puts together.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

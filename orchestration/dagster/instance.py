@@ -193,8 +193,10 @@ def settle_abandoned_runs(instance: DagsterInstance) -> list[str]:
 
 
 def prune_runs(instance: DagsterInstance, older_than_days: float, batch: int = 200) -> int:
-    """Delete runs that finished longer ago than that, with their events, per-run event files and logs; how many."""
-    done = RunsFilter(statuses=list(FINISHED_STATUSES), updated_before=datetime.now(UTC) - timedelta(days=older_than_days))
+    """Delete runs that finished longer ago, with their events, event files and captured output; how many."""
+    done = RunsFilter(
+        statuses=list(FINISHED_STATUSES), updated_before=datetime.now(UTC) - timedelta(days=older_than_days)
+    )
     pruned = 0
     while runs := instance.get_runs(done, limit=batch):
         for run in runs:

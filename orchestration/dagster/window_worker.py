@@ -22,7 +22,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.definitions.repository_definition import RepositoryDefinition
 from dagster._core.events import JobFailureData, RunFailureReason
@@ -42,6 +42,8 @@ class _Current:
     """The run that the main thread is at, shared with the thread that listens."""
 
     run_id: str | None = None
+    started: bool = False
+    """Whether dagster has recorded its start, which would overwrite that it is being canceled."""
     cancelled: bool = False
 
 
@@ -85,18 +87,22 @@ class WindowWorker:
                 self._cancel(message["run_id"])
 
     def _cancel(self, run_id: str) -> None:
-        """Interrupt the main thread if it is at this run, after the run says that it is being canceled."""
+        """Interrupt the run if the main thread is at it; one that has not started sees it then."""
         with self._guard:
-            if self._current.run_id != run_id:
-                return
-            self._current.cancelled = True
-            run = self._instance.get_run_by_id(run_id)
-            if run is not None and not run.is_finished:
-                if run.status is not DagsterRunStatus.CANCELING:
-                    self._instance.report_run_canceling(run)
-                main = threading.main_thread().ident
-                assert main is not None
-                signal.pthread_kill(main, signal.SIGINT)
+            if self._current.run_id == run_id:
+                self._current.cancelled = True
+                if self._current.started:
+                    self._interrupt(run_id)
+
+    def _interrupt(self, run_id: str) -> None:
+        """Have the run say that it is being canceled, then stop the main thread's step."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            if run.status is not DagsterRunStatus.CANCELING:
+                self._instance.report_run_canceling(run)
+            main = threading.main_thread().ident
+            assert main is not None
+            signal.pthread_kill(main, signal.SIGINT)
 
     # --- main thread --------------------------------------------------------------------------------
 
@@ -104,22 +110,30 @@ class WindowWorker:
         run_id = order["run_id"]
         cpu = time.process_time()
         with self._guard:
-            self._current.run_id, self._current.cancelled = run_id, False
+            self._current = _Current(run_id)
         pop_captured_interrupt()
         try:
             message = self._create_and_run(order)
         finally:
             with self._guard:
-                self._current.run_id = None
+                self._current = _Current()
             pop_captured_interrupt()
-        run = self._instance.get_run_by_id(run_id)
-        status = run.status if run is not None else DagsterRunStatus.FAILURE
         return {
             "run_id": run_id,
-            "status": status.value,
+            "status": self._ended(run_id).value,
             "message": message,
             "cpu_seconds": time.process_time() - cpu,
         }
+
+    def _ended(self, run_id: str) -> DagsterRunStatus:
+        """How the run ended; a cancellation that came with its very last event is brought to its end."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is None:
+            return DagsterRunStatus.FAILURE
+        if run.is_finished:
+            return run.status
+        self._instance.report_run_canceled(run, "Canceled while it ended.")
+        return DagsterRunStatus.CANCELED
 
     def _create_and_run(self, order: dict[str, Any]) -> str | None:
         """Execute the run; what kept it from running, if something did."""
@@ -139,11 +153,14 @@ class WindowWorker:
         return self._run(run)
 
     def _run(self, run: DagsterRun) -> str | None:
+        failure = None
         try:
             job = InMemoryJob(job_of(self._repository, run.job_name))
             for event in execute_run_iterator(job, run, self._instance):
-                if event.is_run_failure:
-                    return event.message
+                if event.event_type is DagsterEventType.RUN_START:
+                    self._started(run.run_id)
+                if event.is_run_failure:  # not the last one: resources are torn down after it
+                    failure = event.message
         except Exception as error:  # noqa: BLE001 - the run must end, whatever dagster could not do
             self._instance.report_run_failed(
                 run,
@@ -153,8 +170,14 @@ class WindowWorker:
                     failure_reason=RunFailureReason.RUN_EXCEPTION,
                 ),
             )
-            return f"{type(error).__name__}: {error}"
-        return None
+            failure = f"{type(error).__name__}: {error}"
+        return failure
+
+    def _started(self, run_id: str) -> None:
+        with self._guard:
+            self._current.started = True
+            if self._current.cancelled:
+                self._interrupt(run_id)
 
 
 def main() -> None:

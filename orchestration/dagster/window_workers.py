@@ -103,7 +103,9 @@ class WindowWorkers:
         sources = SourceWatch(watch)
         self._places = [WorkerPlace(command, sources, number) for number in range(size)]
         self._threads = [
-            threading.Thread(target=self._keep, args=(place,), name=f"window-worker-{place.number}", daemon=True)
+            threading.Thread(
+                target=self._keep, args=(place,), name=f"window-worker-{place.number}", daemon=True
+            )
             for place in self._places
         ]
 
@@ -196,7 +198,16 @@ class WindowWorkers:
             self._news.notify_all()
         while (order := self._take()) is not None:
             self._tell(self._execute(place, order))
+            self._warm(place)
         place.retire(RETIRE_SECONDS)
+
+    def _warm(self, place: WorkerPlace) -> None:
+        """Replace a dead worker now, not when the next run waits for it."""
+        try:
+            if not self._closing:
+                place.worker()
+        except OSError:
+            self._log.exception("window_worker_not_replaced", place=place.number)
 
     def _take(self) -> _Order | None:
         """The next run; None when the pool closes."""
@@ -216,7 +227,6 @@ class WindowWorkers:
                 finished = self._settle(order, place.problem)
             if finished is None:
                 finished = self._attempt(place, order) or self._settle(order, place.problem)
-            place.worker()  # a dead one is replaced now, not when the next run waits for it
         except Exception as error:  # noqa: BLE001 - e.g. disk full; this place must go on to serve
             self._log.exception("window_run_lost", run_id=order.run_id)
             finished = FinishedRun(order.run_id, "FAILURE", f"{type(error).__name__}: {error}", None)

@@ -30,7 +30,7 @@ def instance(settings: Settings) -> Iterator[DagsterInstance]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the test jobs leave their traces."""
+    """Where the test jobs leave their traces; code servers started by the test see it too."""
     folder = tmp_path / "traces"
     folder.mkdir()
     monkeypatch.setenv("MEDKG_TEST_FOLDER", str(folder))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
@@ -34,8 +35,6 @@ def status_of(instance: DagsterInstance, run_id: str) -> DagsterRunStatus:
 
 def wait_for_file(path: Path) -> None:
     """Return when the file exists; raises TimeoutError after 60 s."""
-    import threading
-
     seen = threading.Event()
 
     class Look(FileSystemEventHandler):
@@ -173,6 +172,35 @@ def test_a_run_that_kills_its_process_each_time_fails_once_and_is_not_tried_agai
     assert pool.outcome().status == "FAILURE"
     assert status_of(instance, run_id) is DagsterRunStatus.FAILURE
     assert (folder / "ingested").read_text().splitlines() == [run_id]
+
+
+def test_a_killed_worker_gives_back_its_place_in_a_concurrency_pool(
+    instance: DagsterInstance, start_pool: StartPool, folder: Path
+) -> None:
+    pool = start_pool()
+    pool.workers.submit(a_run(instance, "pooled_job"))
+    wait_for_file(folder / "hanging")
+    os.kill(pool.pids()[0], signal.SIGKILL)
+    assert pool.outcome().status == "FAILURE"
+    pool.workers.submit(a_run(instance, "pooled_job"))
+    assert pool.outcome().status == "SUCCESS"
+
+
+def test_a_cancellation_at_any_moment_ends_its_run_and_no_other(
+    instance: DagsterInstance, start_pool: StartPool
+) -> None:
+    pool = start_pool()
+    pool.workers.wait_until_ready(60)
+    for number in range(8):
+        cancelled, next_run = a_run(instance, "window_job"), a_run(instance, "window_job")
+        pool.workers.submit(cancelled)
+        pool.workers.submit(next_run)
+        threading.Event().wait(number * 0.03)  # another moment of the run each time
+        pool.workers.cancel(cancelled)
+        outcomes = {outcome.run_id: outcome.status for outcome in (pool.outcome(), pool.outcome())}
+        assert outcomes[cancelled] in ("CANCELED", "SUCCESS")
+        assert outcomes[next_run] == "SUCCESS"
+        assert status_of(instance, cancelled).value == outcomes[cancelled]
 
 
 def test_an_idle_worker_that_was_killed_costs_no_run(

@@ -9,7 +9,16 @@ import signal
 import threading
 from pathlib import Path
 
-from dagster import Definitions, FilesystemIOManager, JobDefinition, OpExecutionContext, in_process_executor, job, op
+from dagster import (
+    Definitions,
+    EnvVar,
+    FilesystemIOManager,
+    JobDefinition,
+    OpExecutionContext,
+    in_process_executor,
+    job,
+    op,
+)
 
 
 def folder() -> Path:
@@ -59,6 +68,13 @@ def hangs(documents: list[int]) -> list[int]:
     return documents
 
 
+@op(pool="one-host")
+def hangs_once_in_a_pool(documents: list[int]) -> list[int]:
+    if once("hanging"):
+        threading.Event().wait()
+    return documents
+
+
 @op
 def ignores_interrupts(documents: list[int]) -> list[int]:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -86,6 +102,11 @@ def flaky_job() -> None:
 @job
 def hanging_job() -> None:
     commit(hangs(ingest()))
+
+
+@job
+def pooled_job() -> None:
+    commit(hangs_once_in_a_pool(ingest()))
 
 
 @job
@@ -119,7 +140,7 @@ def _pass_on(number: int) -> JobDefinition:
 
 
 defs = Definitions(
-    jobs=[window_job, flaky_job, hanging_job, stubborn_job, crashing_job, _pass_on(8)],
-    resources={"io_manager": FilesystemIOManager(base_dir=os.environ.get("MEDKG_TEST_FOLDER", "."))},
+    jobs=[window_job, flaky_job, hanging_job, pooled_job, stubborn_job, crashing_job, _pass_on(8)],
+    resources={"io_manager": FilesystemIOManager(base_dir=EnvVar("MEDKG_TEST_FOLDER"))},
     executor=in_process_executor,
 )

@@ -1,0 +1,9 @@
+"""The ledger: where each document stands, which versions are visible, and what failed for good.
+
+Comes in: enumerated items, outcomes of stages, commits. Leaves: windows to work on and accounts that add
+up. One SQL database (SQLite embedded, PostgreSQL in production); every call is one transaction.
+"""
+
+from orchestration.ledger.ledger import Ledger, open_ledger
+
+__all__ = ["Ledger", "open_ledger"]

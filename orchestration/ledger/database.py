@@ -1,0 +1,186 @@
+"""The ledger's database: opened, migrated to the newest schema, and spoken to in short transactions.
+
+Comes in: a SQLAlchemy URL. Leaves: connections inside a transaction. SQLite runs in WAL mode and takes its
+write lock at the start of a writing transaction, so several processes share it without deadlocks. A cause
+in the operating system (disk full, read-only, locked, damaged) is a StoreUnwritableError or
+StoreCorruptError that names the database; a defect of ours stays what it is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import InternalError as DatabaseInternalError
+
+from orchestration.errors import (
+    ConfigurationError,
+    DagsterResourceUnavailableError,
+    StoreCorruptError,
+    StoreUnwritableError,
+)
+
+__all__ = ["HEAD", "Database", "LedgerPart", "lock"]
+
+HEAD: Final = "0001"
+"""Newest migration; a database that has it is opened without importing alembic."""
+
+BUSY_SECONDS: Final = 30.0
+"""How long a writer waits for another process' transaction."""
+
+DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+UNWRITABLE: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+
+class Database:
+    """One ledger database; safe for threads and for several processes."""
+
+    def __init__(self, url: str) -> None:
+        parsed = _parsed(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._name = parsed.database if self.is_sqlite else parsed.render_as_string(hide_password=True)
+        with self._errors_named():
+            self._engine = _sqlite_engine(parsed) if self.is_sqlite else create_engine(parsed, pool_pre_ping=True)
+            self._migrate()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads; on SQLite one consistent view."""
+        with self._errors_named(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction; durable when the block ends, undone if it raises."""
+        with (
+            self._errors_named(),
+            self._engine.connect().execution_options(medkg_writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def _migrate(self) -> None:
+        revision = self._revision()
+        if revision == HEAD:
+            return
+        if revision is not None and revision > HEAD:
+            raise ConfigurationError(
+                f"the ledger {self._name} was written by a newer medkg (schema {revision}, this one knows "
+                f"{HEAD}). Install that version, or choose another --data-dir."
+            )
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+        with self._engine.connect().execution_options(medkg_writes=True) as connection, connection.begin():
+            lock(connection, "migration")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def _revision(self) -> str | None:
+        with self._engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            return None if revision is None else str(revision)
+
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise self._named(error) from error
+
+    def _named(self, error: DBAPIError) -> Exception:
+        """What an error of the driver means to a user; the error itself if it is a defect of ours."""
+        cause = str(error.orig)
+        if not self.is_sqlite:
+            if isinstance(error, OperationalError | InterfaceError | DatabaseInternalError):
+                return DagsterResourceUnavailableError(
+                    f"the ledger database {self._name} cannot be used: {cause}. Start it, or correct its URL."
+                )
+            return error
+        primary = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if primary in DAMAGED:
+            return StoreCorruptError(
+                f"the ledger {self._name} is damaged ({cause}). Restore it from a backup, or move the data "
+                "folder away and run the sources again."
+            )
+        if primary in UNWRITABLE:
+            return StoreUnwritableError(
+                f"the ledger {self._name} cannot be written: {cause}. Check the free space and the "
+                "permissions of its folder, end what holds it, or choose another --data-dir."
+            )
+        return error
+
+
+class LedgerPart:
+    """One topic of the ledger: calls that are each one transaction of its database."""
+
+    def __init__(self, database: Database, lease_seconds: float, now: Callable[[], float]) -> None:
+        self._database = database
+        self._lease_seconds = lease_seconds
+        self._now = now
+
+
+def lock(connection: Connection, name: str) -> None:
+    """Let transactions that take the same name follow one another; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"medkg:{name}"})
+
+
+def _parsed(url: str) -> URL:
+    parsed = make_url(url)
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ConfigurationError(
+            f"the ledger URL names {parsed.get_backend_name()!r}; use sqlite:///PATH or "
+            "postgresql+psycopg://USER@HOST/DATABASE."
+        )
+    return parsed
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    path = Path(url.database or "")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnwritableError(
+            f"the data folder {path.parent} cannot be made: {error.strerror}. Choose another --data-dir."
+        ) from error
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    """WAL, so readers never wait; FULL, since a commit row is a promise that outlives a power cut."""
+    connection.isolation_level = None  # transactions are begun below, not by the driver
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("medkg_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,186 @@
+"""Jobs: what a user asked for, where it stands, and its account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, RowMapping, Select, and_, func, insert, or_, select, update
+
+from orchestration.contracts import (
+    DocumentCounts,
+    Failure,
+    JobState,
+    JobSummary,
+    StageReport,
+    Submission,
+)
+from orchestration.errors import UsageError
+from orchestration.ledger.database import LedgerPart
+from orchestration.ledger.rows import failure_of
+from orchestration.ledger.tables import (
+    dead_letters,
+    documents,
+    item_dead_letters,
+    job_items,
+    jobs,
+    stage_reports,
+    windows,
+)
+from orchestration.ledger.transitions import Status
+
+__all__ = ["MOST_HAND_BACKS", "Jobs", "insert_job", "submission_of"]
+
+MOST_HAND_BACKS: Final = 3
+"""A document handed back so often within one job is left alone by that job."""
+
+Account = tuple[DocumentCounts, int]
+"""A job's counts and its committed chunks."""
+
+
+class Jobs(LedgerPart):
+    """The jobs of the ledger."""
+
+    def open_job(self, submission: Submission) -> None:
+        """Record a job without documents, in state `enumerating`."""
+        with self._database.writing() as connection:
+            insert_job(connection, submission, JobState.ENUMERATING, self._now())
+
+    def set_job_state(self, job_id: str, state: JobState) -> None:
+        """Record where the job stands; raises UsageError for an unknown one."""
+        with self._database.writing() as connection:
+            _job(connection, job_id)
+            connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(state=state))
+
+    def settle(self, job_id: str) -> JobState:
+        """Move an open or stalled job on; see JobLedger.settle."""
+        with self._database.reading() as connection:
+            state = JobState(_job(connection, job_id)["state"])
+            if state not in (JobState.OPEN, JobState.STALLED):
+                return state
+            settled = _settled_state(connection, job_id, self._now())
+        if settled is state:
+            return state
+        with self._database.writing() as connection:
+            settled = _settled_state(connection, job_id, self._now())
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.job_id == job_id, jobs.c.state.in_((JobState.OPEN, JobState.STALLED)))
+                .values(state=settled)
+            )
+            return JobState(_job(connection, job_id)["state"])
+
+    def jobs(
+        self, tenant_id: str | None, states: Sequence[JobState] | None, limit: int | None = None
+    ) -> list[JobSummary]:
+        """Newest first; failures, stages and windows left empty."""
+        query = select(jobs).order_by(jobs.c.number.desc()).limit(limit)
+        if tenant_id is not None:
+            query = query.where(jobs.c.tenant_id == tenant_id)
+        if states is not None:
+            query = query.where(jobs.c.state.in_(states))
+        with self._database.reading() as connection:
+            rows = connection.execute(query).mappings().all()
+            accounts = [_account(connection, row["job_id"]) for row in rows]
+        return [_summary(row, account) for row, account in zip(rows, accounts, strict=True)]
+
+    def summary(self, job_id: str) -> JobSummary:
+        """Where a job stands, failures in input order; raises UsageError for an unknown one."""
+        with self._database.reading() as connection:
+            row = _job(connection, job_id)
+            account = _account(connection, job_id)
+            failures = connection.execute(failures_of(job_id)).mappings().all()
+            reports = connection.execute(
+                select(stage_reports.c.report)
+                .where(stage_reports.c.job_id == job_id)
+                .order_by(stage_reports.c.number)
+            ).scalars()
+            run_ids = connection.execute(
+                select(windows.c.window_id).where(windows.c.job_id == job_id).order_by(windows.c.number)
+            ).scalars()
+            return _summary(
+                row,
+                account,
+                tuple(map(failure_of, failures)),
+                tuple(map(StageReport.model_validate_json, reports)),
+                tuple(run_ids),
+            )
+
+
+def insert_job(connection: Connection, submission: Submission, state: JobState, now: float) -> None:
+    """Insert a job's row."""
+    connection.execute(
+        insert(jobs).values(
+            job_id=submission.job_id,
+            tenant_id=submission.tenant_id,
+            state=state,
+            submission=submission.model_dump_json(),
+            created_at=now,
+        )
+    )
+
+
+def submission_of(connection: Connection, job_id: str) -> Submission:
+    """What a job was asked for; raises UsageError for an unknown one."""
+    return Submission.model_validate_json(_job(connection, job_id)["submission"])
+
+
+def failures_of(job_id: str) -> Select[tuple[object]]:
+    """The dead letters that a job counts, in input order: its own, and those of documents that another
+    job's window worked on for both."""
+    return (
+        select(dead_letters)
+        .join(item_dead_letters, item_dead_letters.c.dead_letter_id == dead_letters.c.id)
+        .where(item_dead_letters.c.job_id == job_id)
+        .order_by(item_dead_letters.c.ordinal, dead_letters.c.id)
+    )
+
+
+def _job(connection: Connection, job_id: str) -> RowMapping:
+    row = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).mappings().first()
+    if row is None:
+        raise UsageError(f"there is no job {job_id}; `medkg status` lists the newest ones.")
+    return row
+
+
+def _settled_state(connection: Connection, job_id: str, now: float) -> JobState:
+    pending = and_(job_items.c.job_id == job_id, job_items.c.outcome == "pending")
+    if connection.execute(select(job_items.c.ordinal).where(pending).limit(1)).first() is None:
+        return JobState.DONE
+    goes_on = or_(
+        job_items.c.handed_back < MOST_HAND_BACKS,
+        documents.c.status == Status.RUNNING,
+        documents.c.lease_until > now,
+    )
+    query = select(job_items.c.ordinal).join(documents, documents.c.id == job_items.c.document_id)
+    going_on = connection.execute(query.where(pending, goes_on).limit(1)).first()
+    return JobState.OPEN if going_on else JobState.STALLED
+
+
+def _account(connection: Connection, job_id: str) -> Account:
+    rows = connection.execute(
+        select(job_items.c.outcome, func.count(), func.sum(job_items.c.chunks))
+        .where(job_items.c.job_id == job_id)
+        .group_by(job_items.c.outcome)
+    ).all()
+    counts = {outcome: count for outcome, count, _ in rows}
+    return DocumentCounts(total=sum(counts.values()), **counts), sum(chunks for _, _, chunks in rows)
+
+
+def _summary(
+    row: RowMapping,
+    account: Account,
+    failures: tuple[Failure, ...] = (),
+    stages: tuple[StageReport, ...] = (),
+    run_ids: tuple[str, ...] = (),
+) -> JobSummary:
+    counts, chunks = account
+    return JobSummary(
+        submission=Submission.model_validate_json(row["submission"]),
+        state=JobState(row["state"]),
+        documents=counts,
+        chunks=chunks,
+        failures=failures,
+        stages=stages,
+        run_ids=run_ids,
+    )

@@ -1,0 +1,187 @@
+"""Between rows and records: keys, JSON columns, times, and the statements both databases take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, or_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from orchestration.contracts import Commit, DeadLetter, Failure, LedgerDocument
+from orchestration.records import DocumentKey, Locator, StageContext
+
+T = TypeVar("T")
+
+BATCH: Final = 1000
+"""Values in one IN list; SQLite takes 32,766 parameters a statement."""
+
+MESSAGE_CHARACTERS: Final = 4000
+"""Longest error message that is kept."""
+
+
+# --- statements -------------------------------------------------------------------------------------
+
+
+def batches(values: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
+    """Lists of up to `size` values."""
+    iterator = iter(values)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def has_key(table: Table, keys: Sequence[DocumentKey]) -> ColumnElement[bool]:
+    """Condition: the row is of one of these documents, of which there is at least one."""
+    by_source: dict[tuple[str, str], list[str]] = {}
+    for key in keys:
+        by_source.setdefault((key.tenant_id, key.source), []).append(key.doc_id)
+    columns = table.c
+    return or_(
+        *(
+            and_(columns.tenant_id == tenant_id, columns.source == source, columns.doc_id.in_(doc_ids))
+            for (tenant_id, source), doc_ids in by_source.items()
+        )
+    )
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
+    """Insert rows, or update those whose `key` columns exist."""
+    if not rows:
+        return
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    changed = {name: insert.excluded[name] for name in rows[0] if name not in key}
+    connection.execute(insert.on_conflict_do_update(index_elements=list(key), set_=changed), list(rows))
+
+
+# --- values -----------------------------------------------------------------------------------------
+
+
+def iso(seconds: float) -> str:
+    """Seconds since the epoch as ISO 8601, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def storable(message: str) -> str:
+    """A message that both databases take: no NUL, not endless."""
+    return message.replace("\0", "\ufffd")[:MESSAGE_CHARACTERS]
+
+
+def correlation_id(job_id: str, key: DocumentKey) -> str:
+    """Links what happens to a document in a job; always the same for the two."""
+    return f"{job_id}-{sha256(f'{key.source}/{key.doc_id}'.encode()).hexdigest()[:12]}"
+
+
+# --- records ----------------------------------------------------------------------------------------
+
+
+def key_of(row: RowMapping | Mapping[str, Any]) -> DocumentKey:
+    """The document that a row is about."""
+    return DocumentKey(tenant_id=row["tenant_id"], source=row["source"], doc_id=row["doc_id"])
+
+
+def context_of(row: RowMapping, job_id: str) -> StageContext:
+    """The stage context of a documents row in a job."""
+    metadata = {"source": row["source"], "fingerprint": row["fingerprint"]}
+    if row["version"] is not None:
+        metadata["version"] = row["version"]
+    return StageContext(
+        tenant_id=row["tenant_id"],
+        job_id=job_id,
+        doc_id=row["doc_id"],
+        correlation_id=correlation_id(job_id, key_of(row)),
+        metadata=metadata,
+        pipeline_name=row["pipeline_name"],
+        pipeline_version=row["pipeline_version"],
+    )
+
+
+def commit_of(row: RowMapping) -> Commit:
+    """The commit of a commits row."""
+    return Commit(
+        key=key_of(row),
+        version=row["version"],
+        fingerprint=row["fingerprint"],
+        pipeline=row["pipeline"],
+        intent_id=row["intent_id"],
+        chunk_count=row["chunk_count"],
+    )
+
+
+def commit_row(commit: Commit) -> dict[str, Any]:
+    """The commits row of a commit."""
+    return {**commit.key.model_dump(), **commit.model_dump(exclude={"key"})}
+
+
+def document_of(row: RowMapping) -> LedgerDocument:
+    """What a reader sees of a documents row."""
+    return LedgerDocument(
+        key=key_of(row),
+        pipeline_name=row["pipeline_name"],
+        status=row["status"],
+        current_stage=row["current_stage"],
+        version=row["version"],
+        fingerprint=row["fingerprint"],
+        error_code=row["error_code"],
+        error_message=row["error_message"],
+        retry_count_per_stage=json.loads(row["retry_count_per_stage"]),
+        job_id=row["job_id"],
+        correlation_id=row["correlation_id"],
+        updated_at=iso(row["updated_at"]),
+    )
+
+
+def failure_of(row: RowMapping) -> Failure:
+    """The failure of a dead_letters row."""
+    return Failure(
+        ctx=StageContext(
+            tenant_id=row["tenant_id"],
+            job_id=row["job_id"],
+            doc_id=row["doc_id"],
+            correlation_id=row["correlation_id"],
+            metadata=json.loads(row["context"]),
+            pipeline_name=row["pipeline_name"],
+            pipeline_version=row["pipeline_version"],
+        ),
+        stage=row["stage"],
+        code=row["code"],
+        message=row["message"],
+        attempts=row["attempts"],
+        fatal=row["fatal"],
+    )
+
+
+def dead_letter_of(row: RowMapping) -> DeadLetter:
+    """The dead letter of a dead_letters row."""
+    return DeadLetter(
+        id=row["id"],
+        failure=failure_of(row),
+        source_plugin=row["source_plugin"],
+        locator=Locator.model_validate_json(row["locator"]),
+        created_at=iso(row["created_at"]),
+        replayed_in=row["replayed_in"],
+    )
+
+
+def dead_letter_row(failure: Failure, source_plugin: str, locator: str, now: float) -> dict[str, Any]:
+    """The dead_letters row of a failure; `locator` is JSON."""
+    ctx = failure.ctx
+    return {
+        **ctx.key.model_dump(),
+        "pipeline_name": ctx.pipeline_name,
+        "pipeline_version": ctx.pipeline_version,
+        "job_id": ctx.job_id,
+        "correlation_id": ctx.correlation_id,
+        "context": json.dumps(ctx.metadata),
+        "stage": failure.stage,
+        "code": failure.code,
+        "message": storable(failure.message),
+        "attempts": failure.attempts,
+        "fatal": failure.fatal,
+        "source_plugin": source_plugin,
+        "locator": locator,
+        "created_at": now,
+    }

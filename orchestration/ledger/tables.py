@@ -1,0 +1,219 @@
+"""The ledger's tables. Times are seconds since the epoch; JSON is text, so that both databases take it.
+
+A document's row says where it stands in one pipeline; a job's items say what became of everything it
+listed, so every job has an account of its own; commits say what readers see. Migrations make these tables;
+a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+__all__ = [
+    "commit_changes",
+    "commits",
+    "dead_letters",
+    "documents",
+    "intent_documents",
+    "intents",
+    "item_dead_letters",
+    "job_items",
+    "jobs",
+    "metadata",
+    "stage_reports",
+    "windows",
+]
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Number = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite gives numbers by itself to INTEGER keys only."""
+
+_HELD = text("lease_until > 0")
+"""Rows that a window holds or leases; few, so looking for expired ones is cheap."""
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("job_id", String(36), nullable=False, unique=True),
+    Column("tenant_id", String(63), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("submission", Text, nullable=False, comment="Submission as JSON"),
+    Column("created_at", Float, nullable=False),
+    Index(None, "state"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("tenant_id", String(63), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("doc_id", Text, nullable=False),
+    Column("pipeline_name", Text, nullable=False),
+    Column("pipeline_version", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("current_stage", Text, comment="last stage that was finished, or that failed"),
+    Column("retry_count_per_stage", Text, nullable=False, comment="JSON {stage: repeats}"),
+    Column("missing_stages", Text, nullable=False, comment="JSON [optional stage that failed]"),
+    Column("version", String(64), comment="content hash of the last attempt"),
+    Column("fingerprint", String(64), comment="of the last attempt"),
+    Column("committed_version", String(64), comment="null while a replay asks for the same again"),
+    Column("committed_fingerprint", String(64)),
+    Column("source_plugin", Text, nullable=False),
+    Column("locator", Text, nullable=False, comment="Locator as JSON"),
+    Column("pdf_downloaded", Boolean, nullable=False),
+    Column("pdf_ir_ready", Boolean, nullable=False),
+    Column("window_id", String(36), comment="last window that claimed it"),
+    Column("lease_owner", Text, comment="process identity; null while only held for a window"),
+    Column("lease_until", Float, nullable=False),
+    Column("error_code", String(16)),
+    Column("error_message", Text),
+    Column("job_id", String(36), nullable=False, comment="job that touched it last"),
+    Column("correlation_id", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    UniqueConstraint("tenant_id", "source", "doc_id", "pipeline_name"),
+    Index(None, "tenant_id", "status"),
+    Index(None, "tenant_id", "doc_id"),
+    Index(None, "window_id"),
+    Index(None, "lease_until", "lease_owner", sqlite_where=_HELD, postgresql_where=_HELD),
+)
+
+job_items = Table(
+    "job_items",
+    metadata,
+    Column("job_id", String(36), primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False, comment="position in the input"),
+    Column("document_id", _Number, ForeignKey("documents.id"), comment="null: a repeat or a broken item"),
+    Column("version", String(64), comment="content hash as this job listed it"),
+    Column("outcome", String(16), nullable=False),
+    Column("handed_back", Integer, nullable=False),
+    Column("chunks", Integer, nullable=False),
+    UniqueConstraint("job_id", "document_id"),
+    Index(None, "job_id", "outcome", "ordinal"),
+    Index(None, "document_id", "outcome"),
+)
+
+windows = Table(
+    "windows",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("window_id", String(36), nullable=False, unique=True),
+    Column("job_id", String(36), nullable=False),
+    Column("released_because", Text, comment="why documents were handed back, the last time"),
+    Column("created_at", Float, nullable=False),
+    Index(None, "job_id"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("tenant_id", String(63), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("doc_id", Text, nullable=False),
+    Column("pipeline_name", Text, nullable=False),
+    Column("pipeline_version", Text, nullable=False),
+    Column("job_id", String(36), nullable=False),
+    Column("correlation_id", Text, nullable=False),
+    Column("context", Text, nullable=False, comment="metadata of the stage context as JSON"),
+    Column("stage", Text, nullable=False),
+    Column("code", String(16), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("fatal", Boolean, nullable=False, comment="false: an optional stage"),
+    Column("source_plugin", Text, nullable=False),
+    Column("locator", Text, nullable=False, comment="Locator as JSON"),
+    Column("created_at", Float, nullable=False),
+    Column("replayed_in", String(36), comment="job that tried the document again"),
+    Index(None, "tenant_id", "source", "doc_id"),
+    Index(None, "tenant_id", "replayed_in"),
+    sqlite_autoincrement=True,
+)
+
+item_dead_letters = Table(
+    "item_dead_letters",
+    metadata,
+    Column("job_id", String(36), primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("dead_letter_id", _Number, ForeignKey("dead_letters.id"), primary_key=True),
+    ForeignKeyConstraint(["job_id", "ordinal"], ["job_items.job_id", "job_items.ordinal"]),
+)
+
+stage_reports = Table(
+    "stage_reports",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("job_id", String(36), nullable=False),
+    Column("report", Text, nullable=False, comment="StageReport as JSON"),
+    Index(None, "job_id"),
+)
+
+intents = Table(
+    "intents",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("intent_id", String(36), nullable=False, unique=True),
+    Column("tenant_id", String(63), nullable=False),
+    Column("owner", Text, nullable=False, comment="process identity of the writer"),
+    Column("created_at", Float, nullable=False),
+)
+
+intent_documents = Table(
+    "intent_documents",
+    metadata,
+    Column("intent_id", String(36), ForeignKey("intents.intent_id", ondelete="CASCADE"), primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("doc_id", Text, primary_key=True),
+)
+
+commits = Table(
+    "commits",
+    metadata,
+    Column("tenant_id", String(63), primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("doc_id", Text, primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("pipeline", Text, nullable=False),
+    Column("intent_id", String(36), nullable=False),
+    Column("chunk_count", Integer, nullable=False),
+    Index(None, "intent_id"),
+)
+
+commit_changes = Table(
+    "commit_changes",
+    metadata,
+    Column("sequence", _Number, primary_key=True, autoincrement=True),
+    Column("tenant_id", String(63), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("doc_id", Text, nullable=False),
+    Column("intent_id", String(36), comment="null: withdrawn"),
+    UniqueConstraint("tenant_id", "source", "doc_id"),
+    Index(None, "tenant_id", "sequence"),
+    sqlite_autoincrement=True,
+)

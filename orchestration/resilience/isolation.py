@@ -1,0 +1,219 @@
+"""How a stage runs, so that its time-out is really enforced: a thread, the plane, or killable processes.
+
+Comes in: a stage and documents. Leaves: one outcome a document. A document that hangs, in C code too, is
+killed with its worker process and fails alone with DagsterStageTimeoutError; one that crashes its worker
+fails alone with StageCrashedError. Worker processes stay warm, and die with the process that owns them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from typing import Any, Final, Self
+
+import anyio
+import anyio.to_thread
+from pebble import ProcessExpired, ProcessPool
+
+from orchestration.child_process import die_with_parent
+from orchestration.contracts import BatchStage, Isolation, Outcome, lift
+from orchestration.errors import ConfigurationError, MedkgError, StageCrashedError, StageFailedError
+from orchestration.records import StageContext
+from orchestration.resilience.guard import timed_out
+
+__all__ = ["IsolatedExecution", "StageHandle"]
+
+Item = tuple[StageContext, Any]
+
+IN_FLIGHT: Final = 2
+"""Documents handed to each worker process: one in work, one waiting, so that it is never idle."""
+
+GRACE_SECONDS: Final = 30.0
+"""Beyond the time-outs of what is ahead of it, a document without an answer means a broken pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageHandle:
+    """A stage, and where it runs."""
+
+    name: str
+    isolation: Isolation
+    stage: BatchStage[Any, Any] | None = None
+    """The stage itself: for INLINE and PLANE."""
+    factory: Callable[[], Any] | None = None
+    """Makes the stage, once in each worker process: for PROCESS. Picklable, so a module's function or a
+    functools.partial of one."""
+
+    def __post_init__(self) -> None:
+        made_there = self.isolation is Isolation.PROCESS
+        if (self.factory is None) if made_there else (self.stage is None):
+            raise ConfigurationError(
+                f"stage {self.name} runs with isolation {self.isolation.value}, so it needs a "
+                f"{'factory that makes it in a worker process' if made_there else 'stage object'}."
+            )
+
+
+class IsolatedExecution:
+    """Runs stages by their isolation; keeps one pool of worker processes for all that need them.
+
+    Belongs to one event loop. Close it (or leave its `with`) to end the worker processes.
+    """
+
+    def __init__(self, workers: int) -> None:
+        """`workers`: processes for stages with isolation PROCESS; they start with the first such stage."""
+        self._processes = _WorkerProcesses(workers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def warm_up(self) -> None:
+        """Start the worker processes now, so that the first window does not wait for their imports."""
+        self._processes.start()
+
+    def close(self) -> None:
+        """End the worker processes, whatever they do."""
+        self._processes.close()
+
+    async def run(
+        self, handle: StageHandle, items: Sequence[Item], timeout_seconds: float
+    ) -> Sequence[Outcome[Any]]:
+        """One outcome a document, in order; raises what `execute_batch` raises when nothing was tried.
+
+        INLINE: the caller's time-out abandons the thread. PLANE: the plane enforces it. PROCESS:
+        `timeout_seconds` is that of each document, counted from its start in a worker.
+        """
+        if handle.isolation is Isolation.PROCESS:
+            return await self._processes.run(handle, items, timeout_seconds)
+        assert handle.stage is not None
+        return await anyio.to_thread.run_sync(handle.stage.execute_batch, items, abandon_on_cancel=True)
+
+
+class _WorkerProcesses:
+    """A pebble pool, replaced when it breaks."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._pool: ProcessPool | None = None
+        # The kernel ends a worker when the *thread* that started it ends, so one thread that lives as long
+        # as we do starts them all (pebble replaces killed ones from a thread of its own, as long-lived).
+        self._starter = ThreadPoolExecutor(1, "worker-processes")
+        self._places: anyio.CapacityLimiter | None = None
+
+    def start(self) -> ProcessPool:
+        """The pool, with its processes started."""
+        if self._pool is None or not self._pool.active:
+            self._drop(self._pool)
+            self._pool = self._starter.submit(_started_pool, self._workers).result()
+        return self._pool
+
+    def close(self) -> None:
+        self._drop(self._pool)
+        self._pool = None
+        self._starter.shutdown()
+
+    async def run(
+        self, handle: StageHandle, items: Sequence[Item], timeout_seconds: float
+    ) -> Sequence[Outcome[Any]]:
+        made = pickle.dumps(handle.factory)
+        outcomes: list[Outcome[Any]] = [None] * len(items)
+        if self._places is None:
+            self._places = anyio.CapacityLimiter(self._workers * IN_FLIGHT)
+        places = self._places
+
+        async def one(position: int) -> None:
+            async with places:
+                outcomes[position] = await self._document(handle.name, made, items[position], timeout_seconds)
+
+        async with anyio.create_task_group() as group:
+            for position in range(len(items)):
+                group.start_soon(one, position)
+        return outcomes
+
+    async def _document(self, stage: str, made: bytes, item: Item, seconds: float) -> Outcome[Any]:
+        """One document in a worker; cancelling this kills the worker that has it."""
+        doc_id = item[0].doc_id
+        pool = self._pool
+        try:
+            pool = self.start()
+            task = pool.schedule(_execute, (stage, made, pickle.dumps(item)), timeout=seconds)
+            with anyio.fail_after(seconds * (IN_FLIGHT + 1) + GRACE_SECONDS) as patience:
+                answer: bytes = await asyncio.wrap_future(task)
+        except ProcessExpired as error:
+            return StageCrashedError(
+                f"{doc_id}: the worker process of stage {stage} died with exit code {error.exitcode}. The "
+                "record crashes its parser, or memory ran out."
+            )
+        except TimeoutError:
+            if not patience.cancelled_caught:
+                return timed_out(f"{doc_id}: stage {stage}", seconds)
+            self._discard(pool)
+            return StageCrashedError(f"{doc_id}: the worker processes of stage {stage} no longer answer.")
+        except (BrokenProcessPool, RuntimeError) as error:
+            self._discard(pool)
+            return StageCrashedError(f"{doc_id}: the worker processes of stage {stage} broke: {error}.")
+        outcome: Outcome[Any] = pickle.loads(answer)
+        return outcome
+
+    def _discard(self, pool: ProcessPool | None) -> None:
+        """Take a broken pool out of use; the next document starts another."""
+        if pool is self._pool:
+            self._pool = None
+            self._drop(pool)
+
+    def _drop(self, pool: ProcessPool | None) -> None:
+        if pool is not None:
+            pool.stop()  # type: ignore[no-untyped-call]
+            pool.join()
+
+
+def _started_pool(workers: int) -> ProcessPool:
+    pool = ProcessPool(
+        max_workers=workers,
+        initializer=_enter_worker,
+        initargs=(os.getpid(),),
+        context=get_context("spawn"),
+    )
+    assert pool.active  # asking starts the processes, in this thread
+    return pool
+
+
+# --- in the worker process -------------------------------------------------------------------------
+
+
+def _enter_worker(parent_pid: int) -> None:
+    """Die with the parent, and at once on SIGTERM: a handler in Python would wait for C code to return."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    die_with_parent(parent_pid)
+
+
+def _execute(stage: str, made: bytes, item: bytes) -> bytes:
+    """One document through the stage; bytes in and out, so that only this function can fail to pickle."""
+    outcome: Outcome[Any]
+    try:
+        (outcome,) = _stage(made).execute_batch([pickle.loads(item)])
+        return pickle.dumps(outcome)
+    except MedkgError as error:
+        outcome = error
+    except BaseException as error:  # noqa: BLE001 - SystemExit of a plugin too must not end the worker
+        outcome = StageFailedError(
+            f"stage {stage} raised {type(error).__name__} in its worker process: {error}. "
+            "Fix the stage, then `medkg dlq replay`."
+        )
+    return pickle.dumps(outcome)
+
+
+@lru_cache(maxsize=32)
+def _stage(made: bytes) -> BatchStage[Any, Any]:
+    """The stage of this worker process: made once, used for every document."""
+    return lift(pickle.loads(made)())

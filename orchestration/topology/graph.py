@@ -1,0 +1,315 @@
+"""Whether a topology makes sense, and its steps in the order in which they run.
+
+Comes in: a topology as its file says it, the installed stages and the policies. Leaves: a TopologyGraph, or
+an error naming file and line: a cycle, an unknown stage, policy or step, an edge between types that do not
+fit, a step that leads nowhere. Order is by dependencies, else as in the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, Final
+
+from orchestration.topology.models import PipelineTopologyConfig, StageDefinition, StageType
+from orchestration.yaml_source import Place, YamlSource, closest, validate
+
+__all__ = ["SIGNATURES", "Signature", "StageNode", "TopologyGraph", "build_graph"]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a step of one type takes and gives; kinds are those of orchestration.artifacts.VALUE_TYPES."""
+
+    takes: str | None
+    gives: str
+
+
+SIGNATURES: Final[Mapping[StageType, Signature]] = {
+    "ingest": Signature(None, "payloads"),
+    "download": Signature("payloads", "payloads"),
+    "parse": Signature("payloads", "document"),
+    "ir-validation": Signature("document", "document"),
+    "chunk": Signature("document", "chunks"),
+    "embed": Signature("chunks", "embeddings"),
+    "index": Signature("embeddings", "index_receipt"),
+    "extract": Signature("document", "extraction"),
+    "kg": Signature("extraction", "graph_receipt"),
+}
+"""The stage protocols of orchestration.contracts, as edges see them."""
+
+RECEIPTS: Final = frozenset({"index_receipt", "graph_receipt"})
+"""What steps give that write to stores; nothing takes these but the commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageNode:
+    """One step of a checked topology."""
+
+    name: str
+    stage_type: str
+    """Entry point of the implementation."""
+    step: StageType
+    """Stage protocol that it follows."""
+    pipeline: str
+    takes_from: StageNode | None = field(repr=False)
+    after: tuple[str, ...]
+    takes: str | None
+    gives: str
+    description: str
+    policy: str
+    optional: bool
+    config: Mapping[str, Any]
+
+    @property
+    def is_source(self) -> bool:
+        return self.takes is None
+
+
+@dataclass(frozen=True, slots=True)
+class TopologyGraph:
+    """A topology that makes sense: its steps in the order in which they run."""
+
+    topology: PipelineTopologyConfig
+    nodes: tuple[StageNode, ...]
+    sinks: tuple[StageNode, ...]
+    """Steps that write to stores; the commit waits for all of them."""
+    content_hash: str
+    """sha256 hex of everything the file says; comments and layout do not count."""
+    shape_hash: str
+    """sha256 hex of what shapes outputs alone: steps, implementations, edges and their configuration.
+    Belongs into documents' fingerprint: a new policy or description makes nobody process them anew."""
+
+    @property
+    def name(self) -> str:
+        return self.topology.name
+
+    @property
+    def version(self) -> str:
+        return self.topology.version
+
+    @property
+    def job(self) -> str:
+        return self.topology.job
+
+    def node(self, name: str) -> StageNode:
+        """The step of that name; raises KeyError."""
+        return next(node for node in self.nodes if node.name == name)
+
+
+def build_graph(
+    source: YamlSource, implementations: Collection[str], policies: Collection[str]
+) -> TopologyGraph:
+    """Check a topology file; raises DagsterPipelineConfigError naming the file and the line."""
+    topology = validate(source, PipelineTopologyConfig)
+    _check_names(source, topology)
+    for index, stage in enumerate(topology.stages):
+        _check_known(source, ("stages", index), stage, implementations, policies)
+    positions = {stage.name: index for index, stage in enumerate(topology.stages)}
+    _check_edges(source, topology, positions)
+    order = _ordered(source, topology, positions)
+    nodes = _nodes(topology, order)
+    _check_ends(source, topology, nodes, positions)
+    _check_gates(source, topology, positions)
+    sinks = tuple(node for node in nodes if node.gives in RECEIPTS)
+    return TopologyGraph(topology, nodes, sinks, _hash(topology.model_dump(mode="json")), _shape_hash(nodes))
+
+
+# --- checks ----------------------------------------------------------------------------------------
+
+
+def _check_names(source: YamlSource, topology: PipelineTopologyConfig) -> None:
+    parts = {"stages": [one.name for one in topology.stages], "gates": [one.name for one in topology.gates]}
+    for part, names in parts.items():
+        first: dict[str, int] = {}
+        for index, name in enumerate(names):
+            if name in first:
+                line = source.line_of((part, first[name], "name"))
+                raise source.error(
+                    (part, index, "name"),
+                    f"{name!r} is there twice in {part}, first on line {line}; give each its own name.",
+                )
+            first[name] = index
+
+
+def _check_known(
+    source: YamlSource,
+    place: Place,
+    stage: StageDefinition,
+    implementations: Collection[str],
+    policies: Collection[str],
+) -> None:
+    if stage.implementation not in implementations:
+        available = sorted(implementations)
+        raise source.error(
+            (*place, "uses" if stage.uses else "type"),
+            f"stage {stage.name!r} uses {stage.implementation!r}, which is not installed; available: "
+            f"{', '.join(available) or 'none'}.{closest(stage.implementation, available)} "
+            "Install the package that provides it (entry point group medkg.stages).",
+        )
+    if stage.policy not in policies:
+        available = sorted(policies)
+        raise source.error(
+            (*place, "policy"),
+            f"stage {stage.name!r} has policy {stage.policy!r}, which resilience.yaml does not define; it "
+            f"defines {', '.join(available) or 'none'}.{closest(stage.policy, available)}",
+        )
+
+
+def _check_edges(source: YamlSource, topology: PipelineTopologyConfig, positions: Mapping[str, int]) -> None:
+    for index, stage in enumerate(topology.stages):
+        for place, name in _edges(index, stage):
+            if name not in positions:
+                raise source.error(
+                    place,
+                    f"stage {stage.name!r} waits for {name!r}, which is not a stage of this topology; "
+                    f"its stages: {', '.join(positions)}.{closest(name, list(positions))}",
+                )
+        _check_types(source, topology, index, positions)
+    sources = [stage.name for stage in topology.stages if SIGNATURES[stage.type].takes is None]
+    if len(sources) != 1:
+        named = f"{len(sources)} ({', '.join(sources)})" if sources else "none"
+        last = positions[sources[-1]] if sources else 0
+        raise source.error(
+            ("stages", last), f"a topology has exactly one stage of type ingest; this one has {named}."
+        )
+
+
+def _check_types(
+    source: YamlSource, topology: PipelineTopologyConfig, index: int, positions: Mapping[str, int]
+) -> None:
+    stage = topology.stages[index]
+    place = ("stages", index, "takes_from")
+    takes = SIGNATURES[stage.type].takes
+    if takes is None:
+        if stage.takes_from is not None:
+            raise source.error(
+                place, f"stage {stage.name!r} ({stage.type}) starts the topology; remove its takes_from."
+            )
+        return
+    givers = [one.name for one in topology.stages if SIGNATURES[one.type].gives == takes and one is not stage]
+    valid = f"Stages that give {takes}: {', '.join(givers) or 'none'}."
+    if stage.takes_from is None:
+        raise source.error(
+            place, f"stage {stage.name!r} ({stage.type}) takes {takes} but has no takes_from. {valid}"
+        )
+    giver = topology.stages[positions[stage.takes_from]]
+    gives = SIGNATURES[giver.type].gives
+    if gives != takes:
+        raise source.error(
+            place,
+            f"stage {stage.name!r} ({stage.type}) takes {takes}, but {giver.name!r} ({giver.type}) gives "
+            f"{gives}. {valid}",
+        )
+
+
+def _ordered(
+    source: YamlSource, topology: PipelineTopologyConfig, positions: Mapping[str, int]
+) -> tuple[StageDefinition, ...]:
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for index, stage in enumerate(topology.stages):
+        sorter.add(stage.name, *(name for _, name in _edges(index, stage)))
+    try:
+        names = tuple(sorter.static_order())
+    except CycleError as error:
+        path: list[str] = error.args[1]
+        raise source.error(
+            ("stages", positions[path[-1]]),
+            f"the stages wait for each other in a circle: {' -> '.join(path)}. Remove one of these edges.",
+        ) from error
+    return tuple(topology.stages[positions[name]] for name in names)
+
+
+def _check_ends(
+    source: YamlSource,
+    topology: PipelineTopologyConfig,
+    nodes: tuple[StageNode, ...],
+    positions: Mapping[str, int],
+) -> None:
+    """Every end writes to a store, and at least one does so whatever optional steps do."""
+    taken = {node.takes_from.name for node in nodes if node.takes_from is not None}
+    for node in nodes:
+        if node.name not in taken and node.gives not in RECEIPTS:
+            raise source.error(
+                ("stages", positions[node.name]),
+                f"nothing takes the {node.gives} that {node.name!r} gives, so its work is lost; a topology "
+                "ends with stages that write to a store (index, kg).",
+            )
+    if not any(node.gives in RECEIPTS and not any(one.optional for one in _line(node)) for node in nodes):
+        first = next(index for index, stage in enumerate(topology.stages) if stage.optional)
+        raise source.error(
+            ("stages", first, "optional"),
+            f"{topology.stages[first].name!r} is optional and every sink depends on an optional stage, so a "
+            "document could be committed with nothing written; leave at least one way to a sink required.",
+        )
+
+
+def _check_gates(source: YamlSource, topology: PipelineTopologyConfig, positions: Mapping[str, int]) -> None:
+    for index, gate in enumerate(topology.gates):
+        place = ("gates", index, "resume_stage")
+        if gate.resume_stage not in positions:
+            raise source.error(
+                place,
+                f"gate {gate.name!r} resumes at {gate.resume_stage!r}, which is not a stage; "
+                f"stages: {', '.join(positions)}.{closest(gate.resume_stage, list(positions))}",
+            )
+        if SIGNATURES[topology.stages[positions[gate.resume_stage]].type].takes is None:
+            raise source.error(
+                place, f"gate {gate.name!r} resumes at the first stage, so nothing could ever open it."
+            )
+
+
+# --- building --------------------------------------------------------------------------------------
+
+
+def _edges(index: int, stage: StageDefinition) -> Iterator[tuple[Place, str]]:
+    if stage.takes_from is not None:
+        yield ("stages", index, "takes_from"), stage.takes_from
+    for number, name in enumerate(stage.after):
+        yield ("stages", index, "after", number), name
+
+
+def _nodes(topology: PipelineTopologyConfig, order: tuple[StageDefinition, ...]) -> tuple[StageNode, ...]:
+    nodes: dict[str, StageNode] = {}
+    for stage in order:
+        signature = SIGNATURES[stage.type]
+        nodes[stage.name] = StageNode(
+            name=stage.name,
+            stage_type=stage.implementation,
+            step=stage.type,
+            pipeline=topology.name,
+            takes_from=nodes[stage.takes_from] if stage.takes_from is not None else None,
+            after=stage.after,
+            takes=signature.takes,
+            gives=signature.gives,
+            description=stage.description,
+            policy=stage.policy,
+            optional=stage.optional,
+            config=stage.config,
+        )
+    return tuple(nodes.values())
+
+
+def _line(node: StageNode) -> Iterator[StageNode]:
+    """The step and all it takes from, up to the source."""
+    here: StageNode | None = node
+    while here is not None:
+        yield here
+        here = here.takes_from
+
+
+def _shape_hash(nodes: tuple[StageNode, ...]) -> str:
+    return _hash(
+        [
+            [node.name, node.step, node.stage_type, node.takes_from and node.takes_from.name, node.config]
+            for node in sorted(nodes, key=lambda node: node.name)
+        ]
+    )
+
+
+def _hash(value: object) -> str:
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,32 @@
+"""The JSON Schema of topology files: what editors check and complete with.
+
+Comes in: the models. Leaves: docs/guides/pipeline-schema.json, and `check_fresh`, which fails when that
+file is not what the models say.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from orchestration.errors import ConfigurationError
+from orchestration.topology.models import PipelineTopologyConfig
+from orchestration.yaml_source import schema_json
+
+__all__ = ["PIPELINE_SCHEMA", "check_fresh", "pipeline_schema_json"]
+
+PIPELINE_SCHEMA: Final = "pipeline-schema.json"
+
+
+def pipeline_schema_json() -> str:
+    """The JSON Schema of topology files."""
+    return schema_json(PipelineTopologyConfig, "medkg topology")
+
+
+def check_fresh(folder: Path) -> None:
+    """Raise ConfigurationError when the schema file in `folder` is not what the models say."""
+    path = folder / PIPELINE_SCHEMA
+    if not path.is_file() or path.read_text(encoding="utf-8") != pipeline_schema_json():
+        raise ConfigurationError(
+            f"{path} is not what the models say. Write it anew: medkg topology schema > {path}"
+        )

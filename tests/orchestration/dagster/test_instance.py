@@ -1,0 +1,151 @@
+"""The instance of a data folder: written once, opened anywhere, and kept from growing for ever."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import yaml
+from dagster import (
+    DagsterEvent,
+    DagsterEventType,
+    DagsterInstance,
+    DagsterInvalidConfigError,
+    DagsterRunStatus,
+    RunsFilter,
+)
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run_iterator
+
+from orchestration.dagster.compute_logs import WindowComputeLogManager
+from orchestration.dagster.instance import (
+    create_window_run,
+    open_instance,
+    prune_runs,
+    settle_abandoned_runs,
+    write_instance_config,
+)
+from orchestration.dagster.launcher import WindowRunLauncher
+from orchestration.errors import UsageError
+from orchestration.settings import Settings
+from tests.orchestration.dagster.conftest import WINDOW_JOBS
+
+
+def a_run(instance: DagsterInstance, job_name: str = "window_job") -> str:
+    return create_window_run(instance, job_name, str(uuid4()), {}, {}, WINDOW_JOBS)
+
+
+def a_finished_run(instance: DagsterInstance) -> str:
+    run_id = a_run(instance)
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    list(execute_run_iterator(InMemoryJob(WINDOW_JOBS.load().get_job("window_job")), run, instance))
+    return run_id
+
+
+def report(instance: DagsterInstance, run_id: str, event: DagsterEventType) -> None:
+    """Have a run say what happened to it, which sets its status."""
+    instance.report_dagster_event(DagsterEvent(event.value, "window_job"), run_id)
+
+
+def files_of(settings: Settings, run_id: str) -> list[Path]:
+    return [path for path in settings.dagster_home.rglob("*") if run_id in str(path) and path.is_file()]
+
+
+def test_the_instance_is_ours_whatever_the_environment_says(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "elsewhere"))
+    with open_instance(settings) as instance:
+        assert isinstance(instance.run_launcher, WindowRunLauncher)
+        assert isinstance(instance.compute_log_manager, WindowComputeLogManager)
+        assert not instance.telemetry_enabled
+        assert instance.run_monitoring_enabled
+        assert Path(instance.root_directory) == settings.dagster_home
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_data_folder_with_an_odd_name_gives_valid_yaml(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / 'a: "b" #c ü')
+    home = write_instance_config(settings)
+    written = yaml.safe_load((home / "dagster.yaml").read_text(encoding="utf-8"))
+    assert written["run_launcher"]["config"]["data_dir"] == str(settings.data_dir)
+
+
+def test_the_configuration_follows_the_settings_and_is_otherwise_left_alone(settings: Settings) -> None:
+    path = write_instance_config(settings) / "dagster.yaml"
+    os.utime(path, (1, 1))
+    write_instance_config(settings)
+    assert path.stat().st_mtime == 1
+    write_instance_config(settings.model_copy(update={"window_workers": 7}))
+    assert yaml.safe_load(path.read_text())["concurrency"]["runs"]["max_concurrent_runs"] == 8
+
+
+def test_a_window_has_one_run(instance: DagsterInstance, folder: Path) -> None:
+    window_id = str(uuid4())
+    for _ in range(2):
+        assert create_window_run(instance, "window_job", window_id, {"a": "b"}, {}, WINDOW_JOBS) == window_id
+    (run,) = instance.get_runs()
+    assert run.status is DagsterRunStatus.NOT_STARTED
+    assert run.tags["medkg/window"] == window_id
+    assert run.remote_job_origin is not None
+    assert run.remote_job_origin.location_name == WINDOW_JOBS.module
+
+
+def test_an_unknown_job_and_a_wrong_config_are_refused_before_there_is_a_run(
+    instance: DagsterInstance,
+) -> None:
+    with pytest.raises(UsageError, match="window_job"):
+        a_run(instance, "no_such_job")
+    with pytest.raises(DagsterInvalidConfigError):
+        create_window_run(instance, "window_job", str(uuid4()), {}, {"ops": {"no_op": {}}}, WINDOW_JOBS)
+    assert instance.get_runs_count() == 0
+
+
+def test_a_dead_hosts_runs_are_settled_and_the_others_left_alone(
+    instance: DagsterInstance, folder: Path
+) -> None:
+    not_started, started, canceling, queued = (a_run(instance) for _ in range(4))
+    finished = a_finished_run(instance)
+    report(instance, started, DagsterEventType.RUN_START)
+    report(instance, canceling, DagsterEventType.RUN_START)
+    report(instance, canceling, DagsterEventType.RUN_CANCELING)
+    report(instance, queued, DagsterEventType.RUN_ENQUEUED)
+    assert set(settle_abandoned_runs(instance)) == {not_started, started, canceling}
+    statuses = {run.run_id: run.status for run in instance.get_runs()}
+    assert statuses[not_started] is statuses[started] is DagsterRunStatus.FAILURE
+    assert statuses[canceling] is DagsterRunStatus.CANCELED
+    assert statuses[queued] is DagsterRunStatus.QUEUED
+    assert statuses[finished] is DagsterRunStatus.SUCCESS
+    assert settle_abandoned_runs(instance) == []
+
+
+def test_pruning_removes_old_runs_with_every_file_of_theirs(
+    instance: DagsterInstance, settings: Settings, folder: Path
+) -> None:
+    finished = [a_finished_run(instance) for _ in range(3)]
+    unfinished = a_run(instance)
+    assert all(files_of(settings, run_id) for run_id in finished)
+    assert prune_runs(instance, older_than_days=1) == 0
+    assert prune_runs(instance, older_than_days=0, batch=2) == 3
+    assert [run.run_id for run in instance.get_runs()] == [unfinished]
+    assert [files_of(settings, run_id) for run_id in finished] == [[], [], []]
+    assert instance.get_runs(RunsFilter(run_ids=finished)) == []
+
+
+def test_what_a_step_prints_is_kept_with_its_run(
+    instance: DagsterInstance, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run_id = a_finished_run(instance)
+    (captured,) = [
+        entry.dagster_event.logs_captured_data
+        for entry in instance.all_logs(run_id)
+        if entry.dagster_event is not None and entry.dagster_event.event_type_value == "LOGS_CAPTURED"
+    ]
+    data = instance.compute_log_manager.get_log_data([run_id, "compute_logs", captured.file_key])
+    assert data.stdout is not None
+    assert b"embedding [1, 2, 3]" in data.stdout
+    assert "embedding" not in capfd.readouterr().out
+    assert instance.compute_log_manager.is_capture_complete([run_id, "compute_logs", captured.file_key])

@@ -1,0 +1,70 @@
+"""Synchronous code calls whole stages; breakers and worker processes last from call to call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from orchestration.contracts import Isolation
+from orchestration.errors import ConfigurationError, ServiceError
+from orchestration.resilience.caller import GuardedCaller
+from orchestration.resilience.guard import Guards
+from orchestration.resilience.isolation import IsolatedExecution, StageHandle
+from orchestration.resilience.policies import ResiliencePolicyConfig, ResiliencePolicyLoader
+from tests.orchestration.resilience.stages_for_isolation import Misbehaving
+from topologies import shipped_folder
+
+Documents = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    name: str
+    policy: str
+    pipeline: str = "auto"
+
+
+class Failing:
+    def execute_batch(self, items: Sequence[Any]) -> Sequence[Any]:
+        return [ServiceError("500") for _ in items]
+
+
+HANDLES = {
+    "parse": StageHandle("parse", Isolation.PROCESS, factory=Misbehaving),
+    "embed": StageHandle("embed", Isolation.PLANE, stage=Failing()),
+}
+
+
+def policies(name: str) -> ResiliencePolicyConfig:
+    if name != "fragile":
+        return ResiliencePolicyLoader(shipped_folder()).load(name)
+    breaker = {"failure_threshold": 2, "reset_seconds": 60}
+    return ResiliencePolicyConfig.model_validate({"max_attempts": 1, "circuit_breaker_config": breaker})
+
+
+@pytest.fixture
+def caller() -> Iterator[GuardedCaller]:
+    with GuardedCaller(
+        lambda step: HANDLES[step.name], Guards(policies, unavailable_seconds=0), IsolatedExecution(workers=1)
+    ) as caller:
+        yield caller
+
+
+def test_a_stage_runs_in_the_same_warm_process_call_after_call(caller: GuardedCaller, documents: Documents) -> None:
+    step = Step("parse", "default")
+    first, second = (caller.call(step, documents("a", "b")) for _ in range(2))
+    assert len({*first.outcomes, *second.outcomes}) == 1
+
+
+def test_a_breaker_remembers_over_calls(caller: GuardedCaller, documents: Documents) -> None:
+    step = Step("embed", "fragile")
+    codes = [caller.call(step, documents("a")).outcomes[0].code for _ in range(3)]
+    assert codes == ["MEDKG-400", "MEDKG-400", "MEDKG-403"]
+
+
+def test_an_unknown_policy_is_a_configuration_error(caller: GuardedCaller, documents: Documents) -> None:
+    with pytest.raises(ConfigurationError, match="defines no policy 'none'"):
+        caller.call(Step("parse", "none"), documents("a"))

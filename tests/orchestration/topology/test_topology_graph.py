@@ -1,0 +1,234 @@
+"""A topology that makes no sense is refused with file, line, cause and what would be valid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestration.artifacts import VALUE_TYPES
+from orchestration.errors import DagsterPipelineConfigError
+from orchestration.topology.graph import SIGNATURES, TopologyGraph, build_graph
+from orchestration.topology.models import PipelineTopologyConfig
+from orchestration.yaml_source import parse_yaml
+from tests.orchestration.topology.topology_files import INSTALLED, LINE, POLICIES, Folder, a_topology
+
+ErrorOf = Callable[[str], str]
+
+
+def built(text: str) -> TopologyGraph:
+    source = parse_yaml(text.encode(), Path("auto.yaml"), DagsterPipelineConfigError)
+    return build_graph(source, INSTALLED, POLICIES)
+
+
+def test_steps_come_in_the_order_in_which_they_run_whatever_the_order_in_the_file() -> None:
+    steps = "".join(reversed(LINE.splitlines(keepends=True)))
+    graph = built(a_topology(steps))
+    assert [node.name for node in graph.nodes] == ["ingest", "parse", "chunk", "embed", "index"]
+    assert [node.name for node in graph.sinks] == ["index"]
+
+
+def test_a_step_knows_what_it_takes_and_gives() -> None:
+    graph = built(a_topology())
+    chunk = graph.node("chunk")
+    assert (chunk.takes, chunk.gives, chunk.policy, chunk.stage_type) == (
+        "document",
+        "chunks",
+        "default",
+        "chunk",
+    )
+    assert chunk.takes_from is graph.node("parse")
+    assert graph.node("ingest").is_source
+
+
+def test_the_job_is_named_after_the_topology_unless_the_file_says_otherwise() -> None:
+    assert built(a_topology()).job == "auto_job"
+    assert built(a_topology(head="\njob: auto_pipeline_job")).job == "auto_pipeline_job"
+
+
+def test_every_kind_on_an_edge_can_be_kept_as_an_artifact() -> None:
+    kinds = {signature.gives for signature in SIGNATURES.values()}
+    assert kinds <= set(VALUE_TYPES)
+
+
+def test_a_branch_ends_in_a_sink_of_its_own() -> None:
+    graph = built(
+        a_topology(
+            LINE
+            + "  - {name: extract, type: extract, takes_from: parse, optional: true}\n"
+            + "  - {name: kg, type: kg, takes_from: extract, after: [index]}\n"
+        )
+    )
+    assert {sink.name for sink in graph.sinks} == {"index", "kg"}
+    assert graph.node("kg").after == ("index",)
+
+
+@pytest.mark.parametrize(
+    ("stages", "line", "says"),
+    [
+        pytest.param(
+            "  - {name: ingest, type: ingest}\n  - {name: chunk, type: chunk, takes_from: ingest}\n",
+            6,
+            ["'chunk' (chunk) takes document, but 'ingest' (ingest) gives payloads", "give document: none"],
+            id="types that do not fit",
+        ),
+        pytest.param(
+            LINE.replace("takes_from: ingest", "takes_from: ingset"),
+            6,
+            ["waits for 'ingset'", "ingest, parse, chunk", "Did you mean 'ingest'?"],
+            id="dangling edge",
+        ),
+        pytest.param(
+            LINE.replace("{name: parse, type: parse,", "{name: parse, type: parse, after: [indx],"),
+            6,
+            ["waits for 'indx'", "Did you mean 'index'?"],
+            id="dangling order",
+        ),
+        pytest.param(
+            LINE.replace(", takes_from: ingest", ""),
+            6,
+            ["'parse' (parse) takes payloads but has no takes_from", "give payloads: ingest"],
+            id="no input",
+        ),
+        pytest.param(
+            LINE.replace("type: ingest}", "type: ingest, takes_from: index}"),
+            5,
+            ["'ingest' (ingest) starts the topology; remove its takes_from"],
+            id="source with input",
+        ),
+        pytest.param(
+            LINE + "  - {name: ingest_more, type: ingest}\n",
+            10,
+            ["exactly one stage of type ingest", "2 (ingest, ingest_more)"],
+            id="two sources",
+        ),
+        pytest.param(
+            LINE + "  - {name: parse, type: parse, takes_from: ingest}\n",
+            10,
+            ["'parse' is there twice in stages, first on line 6"],
+            id="name twice",
+        ),
+        pytest.param(
+            LINE.replace("policy: gpu-bound", "policy: gpu-bond"),
+            8,
+            ["policy 'gpu-bond'", "default, gpu-bound, polite-api", "Did you mean 'gpu-bound'?"],
+            id="unknown policy",
+        ),
+        pytest.param(
+            LINE.replace("type: chunk,", "type: chunk, uses: chonk,"),
+            7,
+            ["uses 'chonk', which is not installed", "available: chunk, download, embed", "medkg.stages"],
+            id="unknown implementation",
+        ),
+        pytest.param(
+            LINE.replace("type: chunk,", "type: chunks,"),
+            7,
+            ["'stages[2].type' is 'chunks'", "'chunk'"],
+            id="unknown type",
+        ),
+        pytest.param(
+            "  - {name: ingest, type: ingest}\n  - {name: parse, type: parse, takes_from: ingest}\n",
+            6,
+            ["nothing takes the document that 'parse' gives", "index, kg"],
+            id="work that is lost",
+        ),
+        pytest.param(
+            LINE.replace("takes_from: parse}", "takes_from: parse, optional: true}"),
+            7,
+            ["'chunk' is optional and every sink depends on an optional stage"],
+            id="nothing required",
+        ),
+        pytest.param(
+            LINE.replace("{name: chunk,", "{name: commit,"), 7, ["'commit' is reserved"], id="reserved name"
+        ),
+    ],
+)
+def test_nonsense_is_refused_with_its_line(
+    error_of: ErrorOf, stages: str, line: int, says: list[str]
+) -> None:
+    message = error_of(a_topology(stages))
+    assert message.startswith(f"auto.yaml:{line}: ")
+    for part in says:
+        assert part in message
+
+
+def test_a_circle_is_refused_and_named(error_of: ErrorOf) -> None:
+    steps = LINE.replace("type: parse,", "type: parse, after: [embed],")
+    message = error_of(a_topology(steps))
+    assert "wait for each other in a circle" in message
+    for edge in ("parse -> chunk", "chunk -> embed", "embed -> parse"):
+        assert edge in message
+
+
+def test_a_gate_names_a_step_to_resume_at(error_of: ErrorOf, folder: Folder) -> None:
+    gate = "gates:\n  - {name: pdf, conditions: {pdf_ir_ready: true}, resume_stage: STEP}\n"
+    folder.write(a_topology(gates=gate.replace("STEP", "parse")))
+    assert folder.loader.load("auto").topology.gates[0].conditions == {"pdf_ir_ready": True}
+    assert "auto.yaml:11: gate 'pdf' resumes at 'pars'" in error_of(
+        a_topology(gates=gate.replace("STEP", "pars"))
+    )
+    assert "resumes at the first stage" in error_of(a_topology(gates=gate.replace("STEP", "ingest")))
+
+
+def test_a_gate_that_polls_slower_than_it_times_out_is_refused(error_of: ErrorOf) -> None:
+    gate = (
+        "gates:\n  - {name: pdf, conditions: {pdf_ir_ready: true}, resume_stage: parse, timeout_seconds: 5}\n"
+    )
+    assert "poll_interval_seconds (30) is longer than timeout_seconds (5)" in error_of(a_topology(gates=gate))
+
+
+def test_a_gate_on_an_unknown_ledger_field_is_refused(error_of: ErrorOf) -> None:
+    gate = "gates:\n  - {name: pdf, conditions: {pdf_redy: true}, resume_stage: parse}\n"
+    assert "'pdf_ir_ready'" in error_of(a_topology(gates=gate))
+
+
+def test_layout_and_comments_change_neither_hash() -> None:
+    one, other = built(a_topology()), built("# a comment\n" + a_topology().replace("{name: ", "{  name:  "))
+    assert (one.content_hash, one.shape_hash) == (other.content_hash, other.shape_hash)
+
+
+def test_a_policy_changes_the_content_but_not_what_shapes_outputs() -> None:
+    one, other = built(a_topology()), built(a_topology().replace("gpu-bound", "default"))
+    assert one.content_hash != other.content_hash
+    assert one.shape_hash == other.shape_hash
+
+
+def test_configuration_of_a_stage_shapes_outputs() -> None:
+    configured = a_topology().replace("type: chunk,", "type: chunk, config: {profiles: {default: x}},")
+    assert built(a_topology()).shape_hash != built(configured).shape_hash
+
+
+@given(st.permutations(LINE.splitlines(keepends=True)))
+def test_the_order_of_steps_in_the_file_changes_no_edge(lines: list[str]) -> None:
+    graph = built(a_topology("".join(lines)))
+    seen: set[str] = set()
+    for node in graph.nodes:
+        assert node.takes_from is None or node.takes_from.name in seen
+        seen.add(node.name)
+    assert graph.shape_hash == built(a_topology()).shape_hash
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_whatever_a_file_holds_it_is_a_topology_or_a_configuration_error(stages: object) -> None:
+    text = json.dumps({"name": "auto", "version": "2026-11-23", "description": "x", "stages": stages})
+    try:
+        built(text)
+    except DagsterPipelineConfigError as error:
+        assert str(error).startswith("auto.yaml:1: ")
+
+
+def test_the_model_itself_is_strict() -> None:
+    fields = PipelineTopologyConfig.model_json_schema()
+    for model in (fields, *fields["$defs"].values()):
+        assert model["additionalProperties"] is False
+        assert all("description" in field for field in model["properties"].values())
