@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from orchestration.contracts import (
     Commit,
@@ -90,26 +89,19 @@ class ControlPlane:
         by_topology: dict[str, list[int]] = defaultdict(list)
         for number in ids or letters:
             by_topology[letters[number].failure.ctx.pipeline_name].append(number)
-        return [self._replay(name, numbers) for name, numbers in by_topology.items()]
-
-    def _replay(self, topology_name: str, numbers: Sequence[int]) -> Submission:
-        topology = self.topologies.load(topology_name)
-        submission = Submission(
-            job_id=str(uuid4()),
-            tenant_id=self.settings.tenant,
-            pipeline_name=topology.name,
-            pipeline_version=topology.version,
-            topology_hash=topology.content_hash,
-            request=SourceRequest(source="dead-letters"),
-            window_size=self.settings.window_size,
-            attended=True,
-        )
-        self.ledger.replay(numbers, submission)
-        return submission
+        return [
+            self.submissions.replay(
+                numbers,
+                self.topologies.load(topology_name),
+                tenant_id=self.settings.tenant,
+                window_size=self.settings.window_size,
+            )
+            for topology_name, numbers in by_topology.items()
+        ]
 
     def status(self) -> dict[str, Any]:
         """Documents by status and the newest jobs."""
-        jobs = self.ledger.jobs(self.settings.tenant, None)[:SHOWN_JOBS]
+        jobs = self.ledger.jobs(self.settings.tenant, None, limit=SHOWN_JOBS)
         return {
             "data_dir": str(self.settings.data_dir),
             "profile": self.settings.profile,

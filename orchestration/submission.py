@@ -8,7 +8,7 @@ from the Dagster UI all come through here, so a job is the same whoever asked fo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, Protocol, TypeVar
 from uuid import uuid4
@@ -100,6 +100,23 @@ class Submissions:
                 submission.job_id, batch, lambda item: self._fingerprint(topology, item)
             )
         self._ledger.set_job_state(submission.job_id, JobState.OPEN)
+
+    def replay(
+        self, ids: Sequence[int], topology: Topology, *, tenant_id: str, window_size: int
+    ) -> Submission:
+        """An attended job with the documents of these dead letters, queued again."""
+        submission = Submission(
+            job_id=str(uuid4()),
+            tenant_id=tenant_id,
+            pipeline_name=topology.name,
+            pipeline_version=topology.version,
+            topology_hash=topology.content_hash,
+            request=SourceRequest(source="dead-letters"),
+            window_size=window_size,
+            attended=True,
+        )
+        self._ledger.replay(ids, submission, lambda item: self._fingerprint(topology, item))
+        return submission
 
     def claim(self, job_id: str) -> str | None:
         """Hold the job's next window for a run; None when there is nothing to hold now."""

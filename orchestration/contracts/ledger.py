@@ -73,18 +73,23 @@ class WindowLedger(Protocol):
     def window(self, window_id: str, owner: str) -> Window:
         """Lease the window's unfinished documents to `owner` (a process identity) and return them.
 
-        Documents that finished, that another live owner holds, or that a later window claimed are left
-        out: a re-executed run works on what is still its own, which may be nothing.
+        In input order. Documents that finished, that another live owner holds, or that a later window
+        claimed are left out: a re-executed run works on what is still its own, which may be nothing.
         """
         ...
 
     def renew(self, window_id: str, owner: str) -> None:
-        """Push the lease's end; raises LeaseLostError if another owner took it."""
+        """Push the lease's end, and take again what expired and nobody else took.
+
+        Raises LeaseLostError when nothing of the window is `owner`'s any more and not all of it is finished.
+        """
         ...
 
     def fetched(self, contexts: Sequence[StageContext]) -> list[StageContext]:
-        """Record versions set by ingest; returns the contexts that still need work (the others are
-        unchanged since their commit and become skipped)."""
+        """Record versions set by ingest; returns the contexts that still need work.
+
+        The others are unchanged since their commit and become skipped, or are another run's by now.
+        """
         ...
 
     def advance(
@@ -95,7 +100,10 @@ class WindowLedger(Protocol):
         failures: Sequence[Failure],
         retries: Mapping[str, int],
     ) -> None:
-        """Record a stage's outcome for a batch: current_stage, dead letters, retries by doc_id."""
+        """Record a stage's outcome for a batch: current_stage, dead letters, retries by doc_id.
+
+        Documents that the window no longer has are left alone: no dead letter for another run's document.
+        """
         ...
 
     def finish(self, window_id: str, owner: str, committed: Sequence[Commit]) -> list[Commit]:
@@ -105,7 +113,10 @@ class WindowLedger(Protocol):
         ...
 
     def release(self, window_id: str, reason: str) -> int:
-        """Hand unfinished documents back to queued; returns how many."""
+        """Hand the documents a window holds back to queued; returns how many. Idempotent.
+
+        Counts as handed back, begun or not. They keep the window's id until a later window claims them.
+        """
         ...
 
     def report(self, report: StageReport) -> None: ...
@@ -182,6 +193,9 @@ class LedgerDocument(Record):
     error_code: str | None = Field(description="Of the last failure.")
     error_message: str | None = Field(description="The same for a person.")
     retry_count_per_stage: dict[str, int] = Field(description="Repeated attempts by stage.")
+    missing_stages: tuple[str, ...] = Field(
+        default=(), description="Optional stages that failed, so that it was committed without them."
+    )
     job_id: str = Field(description="Job that touched it last.")
     correlation_id: str = Field(description="Of that job.")
     updated_at: str = Field(description="ISO 8601, UTC.")
@@ -216,11 +230,18 @@ class JobLedger(CommitLog, WindowLedger, Protocol):
 
     def set_job_state(self, job_id: str, state: JobState) -> None: ...
 
-    def jobs(self, tenant_id: str | None, states: Sequence[JobState] | None) -> list[JobSummary]:
-        """Newest first; failures and stages left empty."""
+    def jobs(
+        self, tenant_id: str | None, states: Sequence[JobState] | None, limit: int | None = None
+    ) -> list[JobSummary]:
+        """Newest first; failures, stages and windows left empty."""
         ...
 
-    def summary(self, job_id: str) -> JobSummary: ...
+    def summary(self, job_id: str) -> JobSummary:
+        """Where a job stands; UsageError for an unknown one.
+
+        Its failures are all dead letters it counts, also those of another job's run for both.
+        """
+        ...
 
     def settle(self, job_id: str) -> JobState:
         """Move an open job on: to done when nothing is pending, to stalled when nothing pending may be
@@ -229,12 +250,19 @@ class JobLedger(CommitLog, WindowLedger, Protocol):
 
     def claim_window(self, job_id: str, limit: int) -> str | None:
         """Hold up to `limit` queued documents of a job under a new window id (a UUID, also the Dagster
-        run's); None when there are none. Documents handed back three times in this job are left alone.
-        The hold expires like a lease if no run takes it."""
+        run's); None when there are none. Documents handed back three times in this job are left alone;
+        those that no window had yet come first. The hold expires like a lease if no run takes it."""
+        ...
+
+    def hold(self, window_ids: Sequence[str]) -> None:
+        """Push the end of holds whose runs have not begun: those that wait for a worker for long."""
         ...
 
     def reclaim(self, is_alive: Callable[[str], bool]) -> int:
-        """Queue again what expired leases, or owners that are not alive any more, held; how many."""
+        """Queue again what expired leases, or owners that are not alive any more, held; how many.
+
+        What a run had begun counts as handed back, so that a document that kills its worker ends.
+        """
         ...
 
     def job_of_window(self, window_id: str) -> str | None: ...
@@ -247,7 +275,7 @@ class JobLedger(CommitLog, WindowLedger, Protocol):
         status: str | None = None,
         limit: int | None = None,
     ) -> list[LedgerDocument]:
-        """Newest change first."""
+        """Newest change first; deleted documents only when asked for by status."""
         ...
 
     def delete_document(self, key: DocumentKey) -> int:
@@ -256,7 +284,9 @@ class JobLedger(CommitLog, WindowLedger, Protocol):
 
     def dead_letters(
         self, tenant_id: str, job_id: str | None = None, unreplayed: bool = True
-    ) -> list[DeadLetter]: ...
+    ) -> list[DeadLetter]:
+        """Newest first. A letter counts as replayed as soon as any job tries its document again."""
+        ...
 
     def replay(
         self,
@@ -264,7 +294,11 @@ class JobLedger(CommitLog, WindowLedger, Protocol):
         submission: Submission,
         fingerprint: Callable[[SourceItem], str],
     ) -> int:
-        """Open a job with the documents of these dead letters, queued again; how many."""
+        """Open a job with the documents of these dead letters, queued again; how many documents.
+
+        They are fetched anew, and worked on even when unchanged since a commit (that lacks an optional
+        stage). UsageError for a number that does not wait for replay.
+        """
         ...
 
     def requeue(self, key: DocumentKey) -> int:

@@ -126,14 +126,15 @@ class Isolation(StrEnum):
 class LiftedStage(Generic[In, Out]):
     """A one-document stage in batch form: each item's error stays with that item."""
 
-    execute: Callable[[StageContext, In], Out]
+    execute: Callable[..., Out]
 
     def execute_batch(self, items: Sequence[tuple[StageContext, In]]) -> Sequence[Outcome[Out]]:
         return [self._one(ctx, value) for ctx, value in items]
 
     def _one(self, ctx: StageContext, value: In) -> Outcome[Out]:
         try:
-            return self.execute(ctx, value)
+            # KGStage takes entities and claims, which flow as one pair.
+            return self.execute(ctx, *value) if isinstance(value, tuple) else self.execute(ctx, value)
         except MedkgError as error:
             return error
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the document keeps it

@@ -199,7 +199,7 @@ class CommitLog(Protocol):
 
     def changes(self, tenant_id: str, after: int) -> tuple[int, list[tuple[DocumentKey, str | None]]]:
         """What became visible (intent id) or invisible (None) after a sequence number, with the newest
-        number; lets readers keep a cache."""
+        number; lets readers keep a cache. One entry a document, oldest first; after 0: everything."""
         ...
 
     def intents(self, tenant_id: str | None = None) -> list[Intent]:

@@ -97,8 +97,12 @@ class JobDriver:
             self._tell(job)
 
     def tick(self) -> None:
-        """Look for work that came back by itself: expired leases, documents another job gave up."""
+        """Look for work that came back by itself: expired leases, documents another job gave up.
+
+        Windows that wait for a worker are held on to meanwhile.
+        """
         with self._changed:
+            self._ledger.hold([window for job in self._jobs.values() for window in job.outstanding])
             for job_id, job in list(self._jobs.items()):
                 self._fill(job)
                 settled = not job.outstanding and self._ledger.settle(job_id) is not JobState.OPEN

@@ -1,145 +1,159 @@
-"""Intents and commits: what dual writes were begun, and which version of each document readers see."""
+"""Intents and commits: which dual writes were begun, and which version of each document readers see."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, insert, select, text
 
 from orchestration.contracts import Commit, Intent
-from orchestration.ledger.database import Database
+from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.rows import batches, commit_of, commit_row, has_key, key_of, upsert
 from orchestration.ledger.tables import commit_changes, commits, intent_documents, intents
 from orchestration.records import DocumentKey
 
-__all__ = ["Commits", "record_commits"]
+__all__ = ["Commits", "make_visible", "withdraw_commits"]
+
+ROWS_AT_ONCE = 1000
+"""Commits read ahead while a tenant's are listed."""
 
 
-class Commits:
+class Commits(LedgerPart):
     """The commit log; the only truth about what is visible."""
-
-    def __init__(self, database: Database, now: Callable[[], float]) -> None:
-        self._database = database
-        self._now = now
 
     def open_intent(self, tenant_id: str, owner: str, keys: Sequence[DocumentKey]) -> Intent:
         """Record that `owner` begins to write these documents; durable when it returns."""
-        intent = Intent(intent_id=str(uuid4()), tenant_id=tenant_id, owner=owner, keys=tuple(keys))
+        intent = Intent(
+            intent_id=str(uuid4()), tenant_id=tenant_id, owner=owner, keys=tuple(dict.fromkeys(keys))
+        )
         with self._database.writing() as connection:
             connection.execute(
                 insert(intents).values(
                     intent_id=intent.intent_id, tenant_id=tenant_id, owner=owner, created_at=self._now()
                 )
             )
-            if keys:
-                connection.execute(
-                    insert(intent_documents),
-                    [
-                        {"intent_id": intent.intent_id, "source": key.source, "doc_id": key.doc_id}
-                        for key in keys
-                    ],
-                )
+            rows = [
+                {"intent_id": intent.intent_id, "source": key.source, "doc_id": key.doc_id}
+                for key in intent.keys
+            ]
+            if rows:
+                connection.execute(insert(intent_documents), rows)
         return intent
+
+    def intents(self, tenant_id: str | None = None) -> list[Intent]:
+        """Intents not yet closed, oldest first."""
+        query = select(intents.c.intent_id, intents.c.tenant_id, intents.c.owner).order_by(intents.c.number)
+        of_intents = select(intent_documents, intents.c.tenant_id).join(
+            intents, intents.c.intent_id == intent_documents.c.intent_id
+        )
+        if tenant_id is not None:
+            query = query.where(intents.c.tenant_id == tenant_id)
+            of_intents = of_intents.where(intents.c.tenant_id == tenant_id)
+        keys: dict[str, list[DocumentKey]] = defaultdict(list)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+            for row in connection.execute(of_intents).mappings():
+                keys[row["intent_id"]].append(key_of(row))
+        return [
+            Intent(intent_id=intent_id, tenant_id=tenant, owner=owner, keys=tuple(keys[intent_id]))
+            for intent_id, tenant, owner in rows
+        ]
+
+    def close_intents(self, intent_ids: Sequence[str]) -> None:
+        """Forget intents whose leftovers have been cleaned; one with visible documents stays."""
+        with self._database.writing() as connection:
+            for batch in batches(intent_ids):
+                invisible = (
+                    ~select(commits.c.intent_id).where(commits.c.intent_id == intents.c.intent_id).exists()
+                )
+                connection.execute(delete(intents).where(intents.c.intent_id.in_(batch), invisible))
 
     def commit(self, new: Sequence[Commit]) -> list[Commit]:
         """Make documents visible in one transaction; returns the commits that these superseded."""
         with self._database.writing() as connection:
-            return record_commits(connection, new)
+            return make_visible(connection, new)
 
     def withdraw(self, keys: Sequence[DocumentKey]) -> list[Commit]:
         """Make documents invisible in one transaction; returns their former commits."""
         with self._database.writing() as connection:
             return withdraw_commits(connection, keys)
 
-    def committed(self, tenant_id: str) -> list[Commit]:
-        """Every visible document of a tenant."""
+    def committed(self, tenant_id: str) -> Iterator[Commit]:
+        """Every visible document of a tenant, from one consistent view; reads on as it is consumed."""
+        query = select(commits).where(commits.c.tenant_id == tenant_id)
         with self._database.reading() as connection:
-            rows = connection.execute(select(commits).where(commits.c.tenant_id == tenant_id)).mappings()
-            return [commit_of(row) for row in rows]
+            rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query).mappings()
+            for row in rows:
+                yield commit_of(row)
 
     def find(self, key: DocumentKey) -> Commit | None:
         """The visible commit of a document."""
         with self._database.reading() as connection:
             row = connection.execute(select(commits).where(has_key(commits, [key]))).mappings().first()
-            return commit_of(row) if row is not None else None
+            return None if row is None else commit_of(row)
 
     def changes(self, tenant_id: str, after: int) -> tuple[int, list[tuple[DocumentKey, str | None]]]:
-        """What became visible or invisible after a sequence number, oldest first, with the newest number."""
-        with self._database.reading() as connection:
-            newest = connection.execute(select(func.max(commit_changes.c.sequence))).scalar() or 0
-            if newest <= after:
-                return newest, []
-            rows = connection.execute(
-                select(commit_changes)
-                .where(commit_changes.c.tenant_id == tenant_id, commit_changes.c.sequence > after)
-                .order_by(commit_changes.c.sequence)
-            ).mappings()
-            return newest, [(key_of(row), row["intent_id"]) for row in rows]
+        """What became visible or invisible after a sequence number, oldest first, with the newest number.
 
-    def intents(self, tenant_id: str | None = None) -> list[Intent]:
-        """Intents not yet closed, oldest first."""
-        query = select(intents).order_by(intents.c.number)
-        if tenant_id is not None:
-            query = query.where(intents.c.tenant_id == tenant_id)
+        One entry a document, its newest; `after` 0 gives everything.
+        """
+        query = (
+            select(commit_changes)
+            .where(commit_changes.c.tenant_id == tenant_id, commit_changes.c.sequence > after)
+            .order_by(commit_changes.c.sequence)
+        )
         with self._database.reading() as connection:
-            keys = defaultdict(list)
             rows = connection.execute(query).mappings().all()
-            tenants = {row["intent_id"]: row["tenant_id"] for row in rows}
-            for row in connection.execute(select(intent_documents)).mappings():
-                if row["intent_id"] in tenants:
-                    keys[row["intent_id"]].append(
-                        DocumentKey(
-                            tenant_id=tenants[row["intent_id"]], source=row["source"], doc_id=row["doc_id"]
-                        )
-                    )
-            return [
-                Intent(
-                    intent_id=row["intent_id"],
-                    tenant_id=row["tenant_id"],
-                    owner=row["owner"],
-                    keys=tuple(keys[row["intent_id"]]),
-                )
-                for row in rows
-            ]
-
-    def close_intents(self, intent_ids: Sequence[str]) -> None:
-        """Forget intents whose leftovers have been cleaned."""
-        with self._database.writing() as connection:
-            for batch in batches(intent_ids):
-                connection.execute(delete(intent_documents).where(intent_documents.c.intent_id.in_(batch)))
-                connection.execute(delete(intents).where(intents.c.intent_id.in_(batch)))
+        newest = rows[-1]["sequence"] if rows else after
+        return newest, [(key_of(row), row["intent_id"]) for row in rows]
 
 
-def record_commits(connection: Connection, new: Sequence[Commit]) -> list[Commit]:
+def make_visible(connection: Connection, new: Sequence[Commit]) -> list[Commit]:
     """Upsert commit rows and note the changes; the commits of other intents that these replaced."""
+    if new:
+        _follow_one_another(connection)
     superseded: list[Commit] = []
     for batch in batches(new):
         keys = [commit.key for commit in batch]
-        before = connection.execute(select(commits).where(has_key(commits, keys))).mappings()
+        before = connection.execute(select(commits).where(has_key(commits, keys))).mappings().all()
         intent_of = {commit.key: commit.intent_id for commit in batch}
         superseded += [old for old in map(commit_of, before) if old.intent_id != intent_of[old.key]]
-        upsert(
-            connection, commits, [commit_row(commit) for commit in batch], ("tenant_id", "source", "doc_id")
-        )
-        connection.execute(
-            insert(commit_changes),
-            [{**commit.key.model_dump(), "intent_id": commit.intent_id} for commit in batch],
-        )
+        upsert(connection, commits, list(map(commit_row, batch)), ("tenant_id", "source", "doc_id"))
+        _note_changes(connection, intent_of)
     return superseded
 
 
 def withdraw_commits(connection: Connection, keys: Sequence[DocumentKey]) -> list[Commit]:
     """Delete commit rows and note the changes; the commits as they were."""
+    if keys:
+        _follow_one_another(connection)
     withdrawn: list[Commit] = []
     for batch in batches(keys):
         rows = connection.execute(select(commits).where(has_key(commits, batch))).mappings().all()
-        if not rows:
-            continue
-        withdrawn += [commit_of(row) for row in rows]
-        connection.execute(delete(commits).where(has_key(commits, batch)))
-        connection.execute(
-            insert(commit_changes), [{**key_of(row).model_dump(), "intent_id": None} for row in rows]
-        )
+        if rows:
+            withdrawn += map(commit_of, rows)
+            connection.execute(delete(commits).where(has_key(commits, batch)))
+            _note_changes(connection, dict.fromkeys(map(key_of, rows)))
     return withdrawn
+
+
+def _note_changes(
+    connection: Connection, intent_of: dict[DocumentKey, str | None] | dict[DocumentKey, str]
+) -> None:
+    """Give each document's newest state a new number; its former entry says nothing any more."""
+    connection.execute(delete(commit_changes).where(has_key(commit_changes, list(intent_of))))
+    connection.execute(
+        insert(commit_changes),
+        [{**key.model_dump(), "intent_id": intent_id} for key, intent_id in intent_of.items()],
+    )
+
+
+def _follow_one_another(connection: Connection) -> None:
+    """Let sequence numbers appear in their order, so that a reader that asks for more misses none.
+
+    PostgreSQL gives them out before the commit, so commits wait for one another; readers do not.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE commit_changes IN SHARE ROW EXCLUSIVE MODE"))

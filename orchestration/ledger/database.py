@@ -56,7 +56,9 @@ class Database:
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self._name = parsed.database if self.is_sqlite else parsed.render_as_string(hide_password=True)
         with self._errors_named():
-            self._engine = _sqlite_engine(parsed) if self.is_sqlite else create_engine(parsed, pool_pre_ping=True)
+            self._engine = (
+                _sqlite_engine(parsed) if self.is_sqlite else create_engine(parsed, pool_pre_ping=True)
+            )
             self._migrate()
 
     def close(self) -> None:
@@ -92,7 +94,9 @@ class Database:
         from alembic.config import Config
 
         config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+        config.set_main_option(
+            "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
+        )
         with self._engine.connect().execution_options(medkg_writes=True) as connection, connection.begin():
             lock(connection, "migration")
             config.attributes["connection"] = connection
@@ -163,7 +167,8 @@ def _parsed(url: str) -> URL:
 def _sqlite_engine(url: URL) -> Engine:
     path = Path(url.database or "")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreUnwritableError(
             f"the data folder {path.parent} cannot be made: {error.strerror}. Choose another --data-dir."

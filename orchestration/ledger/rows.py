@@ -48,12 +48,18 @@ def has_key(table: Table, keys: Sequence[DocumentKey]) -> ColumnElement[bool]:
     )
 
 
-def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
-    """Insert rows, or update those whose `key` columns exist."""
+def upsert(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    key: Sequence[str],
+    kept: Sequence[str] = (),
+) -> None:
+    """Insert rows, or update those whose `key` columns exist, all but their `kept` columns."""
     if not rows:
         return
     insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
-    changed = {name: insert.excluded[name] for name in rows[0] if name not in key}
+    changed = {name: insert.excluded[name] for name in rows[0] if name not in (*key, *kept)}
     connection.execute(insert.on_conflict_do_update(index_elements=list(key), set_=changed), list(rows))
 
 
@@ -128,6 +134,7 @@ def document_of(row: RowMapping) -> LedgerDocument:
         error_code=row["error_code"],
         error_message=row["error_message"],
         retry_count_per_stage=json.loads(row["retry_count_per_stage"]),
+        missing_stages=json.loads(row["missing_stages"]),
         job_id=row["job_id"],
         correlation_id=row["correlation_id"],
         updated_at=iso(row["updated_at"]),

@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import anyio
+
 from orchestration.errors import MalformedDocumentError
 from orchestration.records import StageContext
 
@@ -48,3 +50,11 @@ class Misbehaving:
 def broken_stage() -> Misbehaving:
     """A plugin that cannot be made."""
     raise ImportError("no module named thermometer")
+
+
+async def written(path: Path) -> int:
+    """The number in a file, as soon as another process has written it."""
+    with anyio.fail_after(30):
+        while not (path.exists() and path.read_text()):
+            await anyio.sleep(0.01)
+    return int(path.read_text())

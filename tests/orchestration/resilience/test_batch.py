@@ -237,7 +237,7 @@ async def test_whatever_happens_every_document_has_one_outcome_and_no_success_is
 ) -> None:
     done: Counter[int] = Counter()
 
-    class Any_:
+    class Playing:
         def execute_batch(self, items: Sequence[tuple[StageContext, Any]]) -> Sequence[Any]:
             return [self.one(number) for _, number in items]
 
@@ -257,7 +257,8 @@ async def test_whatever_happens_every_document_has_one_outcome_and_no_success_is
     )
     items = [(context, number) for number in range(len(scripts))]
     with IsolatedExecution(workers=1) as execution:
-        result = await run_batch(StageHandle("toy", Isolation.PLANE, stage=Any_()), items, guard, execution)
+        handle = StageHandle("toy", Isolation.PLANE, stage=Playing())
+        result = await run_batch(handle, items, guard, execution)
     assert len(result.outcomes) == len(result.attempts) == len(items)
     assert all(count == 1 for count in done.values() if count)
     assert all((outcome == "done") == (done[number] == 1) for number, outcome in enumerate(result.outcomes))

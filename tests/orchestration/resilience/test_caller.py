@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import anyio
+import psutil
 import pytest
 
 from orchestration.contracts import Isolation
@@ -14,7 +19,7 @@ from orchestration.resilience.caller import GuardedCaller
 from orchestration.resilience.guard import Guards
 from orchestration.resilience.isolation import IsolatedExecution, StageHandle
 from orchestration.resilience.policies import ResiliencePolicyConfig, ResiliencePolicyLoader
-from tests.orchestration.resilience.stages_for_isolation import Misbehaving
+from tests.orchestration.resilience.stages_for_isolation import Misbehaving, written
 from topologies import shipped_folder
 
 Documents = Callable[..., Any]
@@ -53,7 +58,9 @@ def caller() -> Iterator[GuardedCaller]:
         yield caller
 
 
-def test_a_stage_runs_in_the_same_warm_process_call_after_call(caller: GuardedCaller, documents: Documents) -> None:
+def test_a_stage_runs_in_the_same_warm_process_call_after_call(
+    caller: GuardedCaller, documents: Documents
+) -> None:
     step = Step("parse", "default")
     first, second = (caller.call(step, documents("a", "b")) for _ in range(2))
     assert len({*first.outcomes, *second.outcomes}) == 1
@@ -63,6 +70,23 @@ def test_a_breaker_remembers_over_calls(caller: GuardedCaller, documents: Docume
     step = Step("embed", "fragile")
     codes = [caller.call(step, documents("a")).outcomes[0].code for _ in range(3)]
     assert codes == ["MEDKG-400", "MEDKG-400", "MEDKG-403"]
+
+
+def test_an_interrupt_ends_the_call_and_the_worker_that_is_at_it(
+    caller: GuardedCaller, documents: Documents, tmp_path: Path
+) -> None:
+    told = tmp_path / "pid"
+
+    def interrupt() -> None:
+        anyio.run(written, told)
+        signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        caller.call(Step("parse", "gpu-bound"), documents(f"hang-and-tell:{told}"))
+    pid = int(told.read_text())
+    caller.close()
+    assert not psutil.pid_exists(pid)
 
 
 def test_an_unknown_policy_is_a_configuration_error(caller: GuardedCaller, documents: Documents) -> None:

@@ -86,7 +86,9 @@ async def test_a_server_error_is_tried_again_and_the_result_comes(
 
 
 @respx.mock
-async def test_max_attempts_counts_the_first_call_and_the_last_error_is_raised(guard: Callable[..., Guard]) -> None:
+async def test_max_attempts_counts_the_first_call_and_the_last_error_is_raised(
+    guard: Callable[..., Guard],
+) -> None:
     route = respx.get(URL).mock(return_value=httpx.Response(502))
     with pytest.raises(ServiceError, match="HTTP 502"):
         await guard(max_attempts=3).call(fetch)
@@ -181,7 +183,9 @@ async def test_an_unavailable_service_is_waited_for_and_costs_no_attempt(
     assert not any(isinstance(event, RetryScheduled) for event in seen)
 
 
-async def test_attempts_are_still_counted_when_a_service_goes_away_in_between(guard: Callable[..., Guard]) -> None:
+async def test_attempts_are_still_counted_when_a_service_goes_away_in_between(
+    guard: Callable[..., Guard],
+) -> None:
     away, broken = PlaneUnavailableError("starting"), ServiceError("500")
     answers: list[Exception | None] = [broken, away, away, broken, away, broken, None]
     with pytest.raises(ServiceError):
@@ -241,7 +245,11 @@ async def test_an_open_breaker_is_waited_for_then_half_opens_and_closes_on_succe
             await one.call(failing(ServiceError("500")))
     sleep.meanwhile = lambda seconds: pass_time(one, seconds + 0.1)
     assert await one.call(answering([None])) is None
-    assert [event.state for event in seen if isinstance(event, BreakerMoved)] == ["open", "half-open", "closed"]
+    assert [event.state for event in seen if isinstance(event, BreakerMoved)] == [
+        "open",
+        "half-open",
+        "closed",
+    ]
     assert sleep.slept[-1] == pytest.approx(60, abs=5)
 
 

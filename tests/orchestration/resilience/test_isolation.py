@@ -28,7 +28,7 @@ from orchestration.resilience.batch import BatchResult, run_batch
 from orchestration.resilience.guard import Guard
 from orchestration.resilience.isolation import IsolatedExecution, StageHandle
 from orchestration.resilience.policies import ResiliencePolicyConfig
-from tests.orchestration.resilience.stages_for_isolation import Misbehaving, broken_stage
+from tests.orchestration.resilience.stages_for_isolation import Misbehaving, broken_stage, written
 
 pytestmark = pytest.mark.anyio
 
@@ -83,7 +83,9 @@ async def test_a_crash_is_transient_so_the_document_gets_another_attempt(
     assert not any(isinstance(outcome, MedkgError) for outcome in result.outcomes)
 
 
-async def test_errors_come_back_from_the_worker_as_they_are(run: Callable[..., Any], documents: Documents) -> None:
+async def test_errors_come_back_from_the_worker_as_they_are(
+    run: Callable[..., Any], documents: Documents
+) -> None:
     malformed, left, unpicklable = (await run(documents("malformed", "exit", "unpicklable"))).outcomes
     assert isinstance(malformed, MalformedDocumentError)
     assert str(malformed) == "d0 is malformed"
@@ -100,14 +102,18 @@ async def test_a_stage_that_cannot_be_made_fails_its_documents_with_the_cause(
     assert "no module named thermometer" in str(outcome)
 
 
-async def test_worker_processes_stay_warm_between_batches(run: Callable[..., Any], documents: Documents) -> None:
+async def test_worker_processes_stay_warm_between_batches(
+    run: Callable[..., Any], documents: Documents
+) -> None:
     first = await run(documents(*"abcdefgh"))
     second = await run(documents(*"abcdefgh"))
     assert set(second.outcomes) <= set(first.outcomes) | set(worker_pids())
     assert os.getpid() not in first.outcomes
 
 
-async def test_workers_that_died_while_idle_are_replaced(run: Callable[..., Any], documents: Documents) -> None:
+async def test_workers_that_died_while_idle_are_replaced(
+    run: Callable[..., Any], documents: Documents
+) -> None:
     (before,) = set((await run(documents("a"))).outcomes)
     for pid in worker_pids():
         os.kill(pid, signal.SIGKILL)
@@ -130,7 +136,7 @@ async def test_cancelling_a_batch_kills_the_worker_that_is_at_it(
     worker.wait(timeout=10)
 
 
-def test_workers_die_with_a_process_that_is_killed(tmp_path: Path) -> None:
+def test_workers_and_their_replacements_die_with_a_process_that_is_killed(tmp_path: Path) -> None:
     told = tmp_path / "pid"
     program = f"""
 import anyio
@@ -142,15 +148,24 @@ from tests.orchestration.resilience.stages_for_isolation import Misbehaving
 context = StageContext(tenant_id="t", job_id="j", doc_id="d", correlation_id="c", pipeline_name="p",
                        pipeline_version="v")
 handle = StageHandle("parse", Isolation.PROCESS, factory=Misbehaving)
-execution = IsolatedExecution(workers=2)
-anyio.run(execution.run, handle, [(context, "hang-and-tell:{told}")], 60)
+
+
+async def main():
+    execution = IsolatedExecution(workers=2)
+    await execution.run(handle, [(context, "crash")] * 4, 60)
+    await execution.run(handle, [(context, "hang-and-tell:{told}")], 60)
+
+
+anyio.run(main)
 """
     root = Path(__file__).parents[3]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     owner = subprocess.Popen([sys.executable, "-c", program], env=environment)
     try:
         worker = psutil.Process(anyio.run(written, told))
-        workers = [child for child in psutil.Process(owner.pid).children() if "spawn_main" in str(child.cmdline())]
+        workers = [
+            child for child in psutil.Process(owner.pid).children() if "spawn_main" in str(child.cmdline())
+        ]
         assert worker in workers
     finally:
         owner.send_signal(signal.SIGKILL)
@@ -169,11 +184,3 @@ def test_a_handle_without_what_its_isolation_needs_is_refused() -> None:
 def worker_pids() -> list[int]:
     children = psutil.Process().children()
     return [child.pid for child in children if "spawn_main" in str(child.cmdline())]
-
-
-async def written(path: Path) -> int:
-    """The number in a file, as soon as another process has written it."""
-    with anyio.fail_after(30):
-        while not (path.exists() and path.read_text()):
-            await anyio.sleep(0.01)
-    return int(path.read_text())

@@ -30,10 +30,14 @@ def test_the_shipped_policies_are_those_of_the_design() -> None:
     shipped = ResiliencePolicyLoader(shipped_folder())
     default, gpu, polite = (shipped.load(name) for name in ("default", "gpu-bound", "polite-api"))
     assert (default.max_attempts, default.timeout_seconds) == (4, 30)
-    assert default.backoff_strategy == ExponentialBackoff(kind="exponential", first_seconds=0.5, most_seconds=30)
+    assert default.backoff_strategy == ExponentialBackoff(
+        kind="exponential", first_seconds=0.5, most_seconds=30
+    )
     assert (gpu.max_attempts, gpu.timeout_seconds, gpu.backoff_strategy) == (2, 60, NoBackoff(kind="none"))
     assert (polite.max_attempts, polite.timeout_seconds) == (11, 10)
-    assert polite.backoff_strategy == LinearBackoff(kind="linear", first_seconds=1, step_seconds=1, most_seconds=10)
+    assert polite.backoff_strategy == LinearBackoff(
+        kind="linear", first_seconds=1, step_seconds=1, most_seconds=10
+    )
     assert polite.rate_limit_config is not None
     assert polite.rate_limit_config.requests_per_second == 5
     for policy in (default, gpu):
@@ -73,16 +77,22 @@ def test_an_unknown_policy_is_answered_with_those_there_are() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("policies:\n  default:\n    max_attempts: 50\n", "resilience.yaml:3: 'policies.default.max_attempts' is 50"),
+        (
+            "policies:\n  default:\n    max_attempts: 50\n",
+            "resilience.yaml:3: 'policies.default.max_attempts' is 50",
+        ),
         ("policies:\n  default:\n    max_atempts: 5\n", "Did you mean 'max_attempts'?"),
         ("policies:\n  polite:\n    max_attempts: 5\n", "no policy is named 'default'"),
         (
             "policies:\n  default:\n    backoff_strategy: {kind: linear, factor: 2}\n",
             "Valid here: first_seconds, kind, most_seconds, step_seconds",
         ),
-        ("policies:\n  default:\n    backoff_strategy: {kind: fibonacci}\n", "'none', 'linear', 'exponential'"),
         (
-            "policies:\n  default:\n    backoff_strategy: {kind: linear, first_seconds: 9, most_seconds: 2}\n",
+            "policies:\n  default:\n    backoff_strategy: {kind: fibonacci}\n",
+            "'none', 'linear', 'exponential'",
+        ),
+        (
+            "policies:\n  default:\n    backoff_strategy: {kind: linear, first_seconds: 9, most_seconds: 2}",
             "most_seconds (2) is less than first_seconds (9)",
         ),
     ],

@@ -1,0 +1,207 @@
+"""What a window's run reports: versions it fetched, what each stage made of the documents, what it committed.
+
+Every call counts only for documents that the window still has; about the others another run decides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, insert, select
+
+from orchestration.contracts import Commit, Failure, StageReport
+from orchestration.errors import LeaseLostError
+from orchestration.ledger.accounts import change_documents, end_documents, keep_dead_letters
+from orchestration.ledger.commits import make_visible
+from orchestration.ledger.database import LedgerPart
+from orchestration.ledger.rows import batches, dead_letter_row, has_key, key_of, storable
+from orchestration.ledger.tables import commits, documents, stage_reports
+from orchestration.ledger.transitions import Status
+from orchestration.records import DocumentKey, StageContext
+
+__all__ = ["Outcomes"]
+
+Held = Mapping[DocumentKey, RowMapping]
+
+
+class Outcomes(LedgerPart):
+    """What runs report to the ledger."""
+
+    def fetched(self, contexts: Sequence[StageContext]) -> list[StageContext]:
+        """Record versions set by ingest; returns the contexts that still need work; see WindowLedger."""
+        if not contexts:
+            return []
+        with self._database.writing() as connection:
+            held = _held_for_jobs(connection, contexts)
+            visible = _visible(connection, list(held))
+            mine = [ctx for ctx in contexts if ctx.key in held]
+            unchanged = {
+                ctx.key: ctx for ctx in mine if _is_unchanged(ctx, held[ctx.key], visible.get(ctx.key))
+            }
+            changed = [ctx for ctx in mine if ctx.key not in unchanged]
+            now = self._now()
+            change_documents(
+                connection,
+                [
+                    {
+                        "row_id": held[ctx.key]["id"],
+                        "version": ctx.version,
+                        "missing_stages": "[]",
+                        "updated_at": now,
+                    }
+                    for ctx in changed
+                ],
+            )
+            same = {"error_code": None, "error_message": None}
+            endings = [(held[key], {"version": ctx.version, **same}) for key, ctx in unchanged.items()]
+            end_documents(connection, endings, Status.COMMITTED, "skipped", now)
+            return changed
+
+    def advance(
+        self,
+        window_id: str,
+        stage: str,
+        survivors: Sequence[StageContext],
+        failures: Sequence[Failure],
+        retries: Mapping[str, int],
+    ) -> None:
+        """Record a stage's outcome for a batch, in one transaction; see WindowLedger."""
+        with self._database.writing() as connection:
+            held = _held_in(connection, window_id)
+            failed = [failure for failure in failures if failure.ctx.key in held]
+            reached = {ctx.key for ctx in [*survivors, *(failure.ctx for failure in failed)]} & held.keys()
+            now = self._now()
+            change_documents(
+                connection,
+                [
+                    {
+                        "row_id": held[key]["id"],
+                        "current_stage": stage,
+                        "retry_count_per_stage": _counted(held[key], stage, retries.get(key.doc_id, 0)),
+                        "updated_at": now,
+                    }
+                    for key in reached
+                ],
+            )
+            self._fail(connection, held, failed, now)
+
+    def _fail(self, connection: Connection, held: Held, failures: Sequence[Failure], now: float) -> None:
+        """Keep dead letters; fatal failures end their documents, others leave them incomplete."""
+        letters = []
+        for failure in failures:
+            row = held[failure.ctx.key]
+            letter = dead_letter_row(failure, row["source_plugin"], row["locator"], now)
+            letters.append((row["id"], letter))
+        keep_dead_letters(connection, letters)
+        change_documents(
+            connection,
+            [
+                {
+                    "row_id": held[failure.ctx.key]["id"],
+                    "missing_stages": _listed(held[failure.ctx.key], failure.stage),
+                }
+                for failure in failures
+                if not failure.fatal
+            ],
+        )
+        fatal = {failure.ctx.key: failure for failure in failures if failure.fatal}
+        endings = [
+            (held[key], {"error_code": failure.code, "error_message": storable(failure.message)})
+            for key, failure in fatal.items()
+        ]
+        end_documents(connection, endings, Status.FAILED, "failed", now)
+
+    def report(self, report: StageReport) -> None:
+        """Keep a stage's report."""
+        with self._database.writing() as connection:
+            connection.execute(
+                insert(stage_reports).values(job_id=report.job_id, report=report.model_dump_json())
+            )
+
+    def finish(self, window_id: str, owner: str, committed: Sequence[Commit]) -> list[Commit]:
+        """Visibility, status and account of the window's documents in one transaction; see WindowLedger."""
+        if not committed:
+            return []
+        with self._database.writing() as connection:
+            held = {
+                key: row
+                for key, row in _held_in(connection, window_id).items()
+                if row["lease_owner"] == owner
+            }
+            mine = [commit for commit in committed if commit.key in held]
+            if not mine:
+                raise LeaseLostError(
+                    f"window {window_id} passed to another run before its commit. Nothing is lost: that run "
+                    "finishes its documents."
+                )
+            superseded = make_visible(connection, mine)
+            endings = [(held[commit.key], _committed_columns(commit)) for commit in mine]
+            chunks = {held[commit.key]["id"]: commit.chunk_count for commit in mine}
+            end_documents(connection, endings, Status.COMMITTED, "committed", self._now(), chunks)
+            return superseded
+
+
+def _committed_columns(commit: Commit) -> dict[str, Any]:
+    return {
+        "version": commit.version,
+        "fingerprint": commit.fingerprint,
+        "committed_version": commit.version,
+        "committed_fingerprint": commit.fingerprint,
+        "error_code": None,
+        "error_message": None,
+    }
+
+
+def _held_in(connection: Connection, window_id: str) -> dict[DocumentKey, RowMapping]:
+    """The documents that the window's run has, whoever runs it."""
+    query = select(documents).where(documents.c.window_id == window_id, documents.c.status == Status.RUNNING)
+    rows = connection.execute(query.order_by(documents.c.id).with_for_update()).mappings()
+    return {key_of(row): row for row in rows}
+
+
+def _held_for_jobs(connection: Connection, contexts: Sequence[StageContext]) -> dict[DocumentKey, RowMapping]:
+    """The documents that a run of the context's job and pipeline has."""
+    held: dict[DocumentKey, RowMapping] = {}
+    for batch in batches(contexts):
+        query = select(documents).where(
+            has_key(documents, [ctx.key for ctx in batch]), documents.c.status == Status.RUNNING
+        )
+        rows = connection.execute(query.order_by(documents.c.id).with_for_update()).mappings()
+        by_run = {(key_of(row), row["pipeline_name"], row["job_id"]): row for row in rows}
+        for ctx in batch:
+            row = by_run.get((ctx.key, ctx.pipeline_name, ctx.job_id))
+            if row is not None:
+                held[ctx.key] = row
+    return held
+
+
+def _visible(connection: Connection, keys: Sequence[DocumentKey]) -> dict[DocumentKey, RowMapping]:
+    found: dict[DocumentKey, RowMapping] = {}
+    for batch in batches(keys):
+        rows = connection.execute(select(commits).where(has_key(commits, batch))).mappings()
+        found.update({key_of(row): row for row in rows})
+    return found
+
+
+def _is_unchanged(ctx: StageContext, row: RowMapping, visible: RowMapping | None) -> bool:
+    """Whether readers see exactly what further work would make."""
+    if visible is None:
+        return False
+    seen = (visible["version"], visible["fingerprint"], visible["pipeline"])
+    made = (row["committed_version"], row["committed_fingerprint"], row["pipeline_name"])
+    return seen == made == (ctx.version, ctx.fingerprint, ctx.pipeline_name)
+
+
+def _counted(row: RowMapping, stage: str, repeats: int) -> str:
+    """The row's retry counts with `repeats` of a stage added."""
+    counts: dict[str, int] = json.loads(row["retry_count_per_stage"])
+    if repeats:
+        counts[stage] = counts.get(stage, 0) + repeats
+    return json.dumps(counts)
+
+
+def _listed(row: RowMapping, stage: str) -> str:
+    """The row's missing stages with one more."""
+    return json.dumps(sorted({*json.loads(row["missing_stages"]), stage}))

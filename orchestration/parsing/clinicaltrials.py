@@ -1,0 +1,284 @@
+"""ClinicalTrials.gov v2 records: all protocol modules, results with their tables, derived MeSH terms.
+
+Comes in: a list of studies, JSON Lines, a page of the API, or one study. Leaves: a Document a study; each
+outcome is one block, so are the eligibility criteria. Cited papers are references, not text. Left out of
+the text: persons to call at single sites, coordinates, and the modules the API derives for its own use.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+from orchestration.contracts import RecordLocation
+from orchestration.errors import MalformedDocumentError, MissingIdentifierError
+from orchestration.parsing.clinicaltrials_results import add_results
+from orchestration.parsing.encoding import decode_head
+from orchestration.parsing.json_records import json_records, load_record
+from orchestration.parsing.registry_fields import (
+    field_lines,
+    humanised,
+    list_at,
+    markup_lines,
+    markup_paragraphs,
+    module_at,
+    text_at,
+)
+from orchestration.parsing.text_builder import DocumentBuilder
+from orchestration.records import BlockKind, Document, RawPayload
+
+Study = Mapping[str, Any]
+
+_OUTCOME_LISTS = {
+    "primaryOutcomes": "Primary outcome",
+    "secondaryOutcomes": "Secondary outcome",
+    "otherOutcomes": "Other outcome",
+}
+# Modules that become one block of `Label: value` lines each, in this order, with their headings.
+_FIELD_MODULES = {
+    "identificationModule": ("Identification", "identification"),
+    "statusModule": ("Status", "status"),
+    "sponsorCollaboratorsModule": ("Sponsor and collaborators", "sponsor"),
+    "oversightModule": ("Oversight", "oversight"),
+    "ipdSharingStatementModule": ("Sharing of participant data", "data_sharing"),
+}
+_TOLD_ELSEWHERE = frozenset(
+    {
+        "descriptionModule",
+        "conditionsModule",
+        "designModule",
+        "armsInterventionsModule",
+        "outcomesModule",
+        "eligibilityModule",
+        "contactsLocationsModule",
+        "referencesModule",
+    }
+)
+
+
+class ClinicalTrialsParser:
+    """Studies of ClinicalTrials.gov as its API gives them (data model 2)."""
+
+    format = "ctgov-v2"
+    version = "1"
+    source = "clinicaltrials"
+
+    def recognises(self, head: bytes, name: str) -> int:
+        """By the sections every study consists of."""
+        text = decode_head(head)
+        if text is None or not text.lstrip().startswith(("{", "[")):
+            return 0
+        if re.search(r'"(protocolSection|resultsSection|derivedSection)"\s*:', text):
+            return 95
+        return 40 if '"nctId"' in text else 0
+
+    def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
+        """Every study; streams."""
+        return json_records(stream, uri, max_record_bytes, _nct_id, list_key="studies")
+
+    def parse(self, payload: RawPayload, tenant_id: str) -> Document:
+        """The study; raises MissingIdentifierError, or MalformedDocumentError for fields of wrong types."""
+        study = load_record(payload.content, payload.uri)
+        _nct_id(study)
+        builder = DocumentBuilder()
+        try:
+            _add_study(builder, study)
+            metadata = _metadata(study)
+        except (TypeError, AttributeError, ValueError, RecursionError) as error:
+            raise MalformedDocumentError(
+                f"{payload.uri}: {payload.doc_id} does not follow the ClinicalTrials.gov v2 data model: {error}. "
+                "Fetch the study again from https://clinicaltrials.gov/api/v2/studies."
+            ) from error
+        return builder.build(payload, tenant_id, self, metadata=metadata)
+
+
+def _nct_id(study: Study) -> str:
+    section = study.get("protocolSection")
+    module = section.get("identificationModule") if isinstance(section, Mapping) else None
+    nct_id = module.get("nctId") if isinstance(module, Mapping) else None
+    if isinstance(nct_id, str) and nct_id.strip():
+        return nct_id.strip()
+    raise MissingIdentifierError(
+        "the study has no protocolSection.identificationModule.nctId, so it could not be cited or updated. "
+        "Ask the API for whole records (no `fields` parameter)."
+    )
+
+
+def _add_study(builder: DocumentBuilder, study: Study) -> None:
+    protocol = module_at(study, "protocolSection")
+    identification = module_at(protocol, "identificationModule")
+    builder.title(text_at(identification, "briefTitle") or text_at(identification, "officialTitle"))
+    _add_description(builder, module_at(protocol, "descriptionModule"))
+    _add_conditions(builder, module_at(protocol, "conditionsModule"))
+    _add_design(builder, module_at(protocol, "designModule"))
+    _add_arms(builder, module_at(protocol, "armsInterventionsModule"))
+    _add_outcomes(builder, module_at(protocol, "outcomesModule"))
+    _add_eligibility(builder, module_at(protocol, "eligibilityModule"))
+    _add_contacts(builder, module_at(protocol, "contactsLocationsModule"))
+    for name, (heading, role) in _FIELD_MODULES.items():
+        _add_fields(builder, heading, role, module_at(protocol, name))
+    for name in sorted(protocol.keys() - _TOLD_ELSEWHERE - _FIELD_MODULES.keys()):
+        _add_fields(builder, humanised(name.removesuffix("Module")), None, module_at(protocol, name))
+    _add_references(builder, module_at(protocol, "referencesModule"))
+    add_results(builder, module_at(study, "resultsSection"))
+    _add_documents(builder, module_at(study, "documentSection"))
+    _add_mesh(builder, module_at(study, "derivedSection"))
+
+
+def _add_description(builder: DocumentBuilder, module: Study) -> None:
+    for field, heading, role in (
+        ("briefSummary", "Brief summary", "abstract"),
+        ("detailedDescription", "Detailed description", "description"),
+    ):
+        with builder.section(heading, role):
+            for kind, lines in markup_paragraphs(text_at(module, field)):
+                builder.lines(kind, lines)
+
+
+def _add_conditions(builder: DocumentBuilder, module: Study) -> None:
+    _add_fields(builder, "Conditions", "conditions", module)
+
+
+def _add_design(builder: DocumentBuilder, module: Study) -> None:
+    _add_fields(builder, "Design", "methods", module)
+
+
+def _add_arms(builder: DocumentBuilder, module: Study) -> None:
+    with builder.section("Arms and interventions", "interventions"):
+        for arm in list_at(module, "armGroups"):
+            head = ": ".join(
+                filter(None, [humanised(text_at(arm, "type")) or "Arm", text_at(arm, "label")])
+            )
+            _add_fields_block(builder, head, arm, ("description", "interventionNames"))
+        for intervention in list_at(module, "interventions"):
+            head = ": ".join(
+                filter(None, [humanised(text_at(intervention, "type")), text_at(intervention, "name")])
+            )
+            _add_fields_block(
+                builder, head, intervention, ("description", "otherNames", "armGroupLabels")
+            )
+
+
+def _add_fields_block(
+    builder: DocumentBuilder, head: str, record: Study, fields: Iterable[str]
+) -> None:
+    lines = [line for field in fields if field in record for line in field_lines({field: record[field]})]
+    builder.lines(BlockKind.REGISTRY_FIELD, [head, *lines])
+
+
+def _add_outcomes(builder: DocumentBuilder, module: Study) -> None:
+    with builder.section("Outcomes", "outcomes"):
+        for field, label in _OUTCOME_LISTS.items():
+            for outcome in list_at(module, field):
+                time_frame = text_at(outcome, "timeFrame")
+                builder.lines(
+                    BlockKind.OUTCOME,
+                    [
+                        f"{label}: {text_at(outcome, 'measure')}",
+                        *markup_lines(text_at(outcome, "description")),
+                        f"Time frame: {time_frame}" if time_frame else "",
+                    ],
+                )
+
+
+def _add_eligibility(builder: DocumentBuilder, module: Study) -> None:
+    with builder.section("Eligibility", "eligibility"):
+        others = {key: value for key, value in module.items() if key != "eligibilityCriteria"}
+        builder.lines(BlockKind.ELIGIBILITY, markup_lines(text_at(module, "eligibilityCriteria")))
+        builder.lines(BlockKind.REGISTRY_FIELD, field_lines(others))
+
+
+def _add_contacts(builder: DocumentBuilder, module: Study) -> None:
+    with builder.section("Contacts and locations", "locations"):
+        people = {key: module[key] for key in ("overallOfficials", "centralContacts") if key in module}
+        builder.lines(BlockKind.REGISTRY_FIELD, field_lines(people))
+        builder.lines(BlockKind.LIST, map(_location, list_at(module, "locations")))
+
+
+def _location(location: Study) -> str:
+    place = [text_at(location, key) for key in ("facility", "city", "state", "zip", "country")]
+    status = humanised(text_at(location, "status"))
+    return ", ".join(filter(None, place)) + (f" ({status})" if status else "")
+
+
+def _add_fields(builder: DocumentBuilder, heading: str, role: str | None, module: Study) -> None:
+    lines = field_lines(module)
+    if lines:
+        with builder.section(heading, role):
+            builder.lines(BlockKind.REGISTRY_FIELD, lines)
+
+
+def _add_references(builder: DocumentBuilder, module: Study) -> None:
+    for reference in list_at(module, "references"):
+        builder.reference(text_at(reference, "citation"), pmid=text_at(reference, "pmid") or None)
+    links = [f"{text_at(link, 'label')}: {text_at(link, 'url')}" for link in list_at(module, "seeAlsoLinks")]
+    with builder.section("See also"):
+        builder.lines(BlockKind.REGISTRY_FIELD, links)
+
+
+def _add_documents(builder: DocumentBuilder, section: Study) -> None:
+    documents = list_at(module_at(section, "largeDocumentModule"), "largeDocs")
+    with builder.section("Study documents"):
+        builder.lines(
+            BlockKind.REGISTRY_FIELD,
+            [", ".join(filter(None, (text_at(d, "label"), text_at(d, "date")))) for d in documents],
+        )
+
+
+def _add_mesh(builder: DocumentBuilder, section: Study) -> None:
+    lines = [
+        f"{label}: {'; '.join(terms)}"
+        for label, terms in (
+            ("Condition MeSH terms", _mesh(section, "conditionBrowseModule", "meshes")),
+            ("Intervention MeSH terms", _mesh(section, "interventionBrowseModule", "meshes")),
+        )
+        if terms
+    ]
+    with builder.section("MeSH terms", "mesh"):
+        builder.lines(BlockKind.REGISTRY_FIELD, lines)
+
+
+def _mesh(section: Study, module: str, field: str) -> list[str]:
+    return [text_at(term, "term") for term in list_at(module_at(section, module), field)]
+
+
+def _metadata(study: Study) -> dict[str, Any]:
+    """What searches filter by and citations show."""
+    protocol = module_at(study, "protocolSection")
+    identification = module_at(protocol, "identificationModule")
+    status = module_at(protocol, "statusModule")
+    design = module_at(protocol, "designModule")
+    arms = module_at(protocol, "armsInterventionsModule")
+    sponsor = module_at(protocol, "sponsorCollaboratorsModule")
+    derived = module_at(study, "derivedSection")
+    condition_mesh = _mesh(derived, "conditionBrowseModule", "meshes")
+    intervention_mesh = _mesh(derived, "interventionBrowseModule", "meshes")
+    start = text_at(module_at(status, "startDateStruct"), "date")
+    return {
+        "nct_id": text_at(identification, "nctId"),
+        "official_title": text_at(identification, "officialTitle"),
+        "acronym": text_at(identification, "acronym"),
+        "status": text_at(status, "overallStatus"),
+        "study_type": text_at(design, "studyType"),
+        "phase": [str(phase) for phase in design.get("phases") or []],
+        "enrollment": module_at(design, "enrollmentInfo").get("count"),
+        "start_date": start,
+        "completion_date": text_at(module_at(status, "completionDateStruct"), "date"),
+        "year": start[:4],
+        "lead_sponsor": text_at(module_at(sponsor, "leadSponsor"), "name"),
+        "conditions": list(module_at(protocol, "conditionsModule").get("conditions") or []),
+        "interventions": [text_at(item, "name") for item in list_at(arms, "interventions")],
+        "has_results": bool(study.get("hasResults") or study.get("resultsSection")),
+        "mesh": list(dict.fromkeys([*condition_mesh, *intervention_mesh])),
+        "condition_mesh": condition_mesh,
+        "intervention_mesh": intervention_mesh,
+        "mesh_ancestors": list(
+            dict.fromkeys(
+                [
+                    *_mesh(derived, "conditionBrowseModule", "ancestors"),
+                    *_mesh(derived, "interventionBrowseModule", "ancestors"),
+                ]
+            )
+        ),
+    }

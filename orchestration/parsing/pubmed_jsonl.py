@@ -1,0 +1,85 @@
+"""PubMed-style JSON Lines: {pmid, sections: [{label, text}], title?, year?, mesh?}, one abstract a line.
+
+Comes in: a file of such records (a list or a single record work too). Leaves: a Document an abstract, one
+section a label. Everything but title and sections is metadata.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from orchestration.contracts import RecordLocation
+from orchestration.errors import MalformedDocumentError, MissingIdentifierError
+from orchestration.parsing.encoding import decode_head
+from orchestration.parsing.json_records import json_records, load_record
+from orchestration.parsing.text_builder import DocumentBuilder
+from orchestration.records import BlockKind, Document, RawPayload
+
+_UNLABELLED = frozenset({"", "unlabelled", "unlabeled", "unassigned", "text"})
+_PARAGRAPHS = re.compile(r"\n\s*\n")
+
+
+class PubmedJsonlParser:
+    """Abstracts as JSON."""
+
+    format = "pubmed-jsonl"
+    version = "1"
+    source = "pubmed"
+
+    def recognises(self, head: bytes, name: str) -> int:
+        """By the two fields every record has."""
+        text = decode_head(head)
+        if text is None or not text.lstrip().startswith(("{", "[")):
+            return 0
+        return 90 if re.search(r'"pmid"\s*:', text) and re.search(r'"sections"\s*:', text) else 0
+
+    def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
+        """Every abstract; streams."""
+        return json_records(stream, uri, max_record_bytes, _pmid)
+
+    def parse(self, payload: RawPayload, tenant_id: str) -> Document:
+        """Title and labelled sections; raises MalformedDocumentError when they have other types."""
+        record = load_record(payload.content, payload.uri)
+        builder = DocumentBuilder()
+        builder.title(_text(record.get("title"), "title", payload))
+        sections = record.get("sections") or []
+        if not isinstance(sections, list):
+            raise _wrong("sections", "a list of {label, text}", payload)
+        for section in sections:
+            if not isinstance(section, dict):
+                raise _wrong("sections", "a list of {label, text}", payload)
+            label = _text(section.get("label"), "label", payload)
+            text = _text(section.get("text"), "text", payload)
+            if not text.strip():
+                continue
+            with builder.section("" if label.strip().casefold() in _UNLABELLED else label):
+                for paragraph in _PARAGRAPHS.split(text):
+                    builder.block(BlockKind.PARAGRAPH, paragraph)
+        metadata = {key: value for key, value in record.items() if key not in ("title", "sections")}
+        metadata["pmid"] = str(record.get("pmid", payload.doc_id))
+        return builder.build(payload, tenant_id, self, metadata=metadata)
+
+
+def _pmid(record: dict[str, Any]) -> str:
+    pmid = record.get("pmid")
+    if isinstance(pmid, int | str) and not isinstance(pmid, bool) and str(pmid).strip():
+        return str(pmid).strip()
+    raise MissingIdentifierError(
+        "the record has no pmid, so it could not be cited or updated. Add the field `pmid`."
+    )
+
+
+def _text(value: object, field: str, payload: RawPayload) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _wrong(field, "a string", payload)
+    return value
+
+
+def _wrong(field: str, expected: str, payload: RawPayload) -> MalformedDocumentError:
+    return MalformedDocumentError(
+        f"{payload.uri}: {payload.doc_id}: `{field}` is not {expected}. Correct the record."
+    )

@@ -1,0 +1,230 @@
+"""Builds a Document from its parts in reading order, so that offsets are right by construction.
+
+Comes in: headings, paragraphs, tables and references as a parser meets them. Leaves: a Document in which
+every section and block spans exactly its own text. White space is normalised here, once, on the way in;
+parts are joined by one blank line; reference lists never enter the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from orchestration.errors import EmptyDocumentError
+from orchestration.parsing.section_roles import inherited_role
+from orchestration.parsing.tables import Grid
+from orchestration.records import Block, BlockKind, Document, RawPayload, Reference, Section, Table
+
+SEPARATOR = "\n\n"
+"""Stands between any two blocks of a document."""
+
+# Control characters, lone surrogates, soft hyphens, zero-width characters and byte order marks: they
+# show nothing, break tokenizers and stores, and hide words from search.
+_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b-\u200f\u2060\ufeff\ud800-\udfff]")
+
+
+def one_line(text: str) -> str:
+    """`text` with every run of white space as one blank and invisible characters dropped."""
+    return " ".join(_INVISIBLE.sub("", text).split())
+
+
+def clean_metadata(value: Any) -> Any:
+    """`value` with all strings on one line and empty entries left out, for Document.metadata."""
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, Mapping):
+        cleaned = {one_line(str(key)): clean_metadata(item) for key, item in value.items()}
+        return {key: item for key, item in cleaned.items() if item not in (None, "", [], {})}
+    if isinstance(value, list | tuple):
+        return [item for item in map(clean_metadata, value) if item not in (None, "", [], {})]
+    return value
+
+
+class ParserName(Protocol):
+    """What a document keeps of the parser that made it."""
+
+    format: str
+    version: str
+
+
+@dataclass(slots=True)
+class _OpenSection:
+    title: str
+    title_path: tuple[str, ...]
+    role: str | None
+    start_char: int
+    blocks: list[Block] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
+
+
+class DocumentBuilder:
+    """Append the parts of one document in reading order, then `build`."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._length = 0
+        self._title = ""
+        self._open: list[_OpenSection] = []
+        self._anonymous: _OpenSection | None = None
+        self._sections: list[Section] = []
+        self._tables: list[Table] = []
+        self._references: list[Reference] = []
+        self._count: Counter[BlockKind] = Counter()
+
+    @property
+    def depth(self) -> int:
+        """How many sections are open."""
+        return len(self._open)
+
+    def title(self, text: str) -> None:
+        """The document's title, as its first block."""
+        self._title = one_line(text)
+        self.block(BlockKind.TITLE, self._title)
+
+    def open_section(self, title: str, role: str | None = None) -> None:
+        """Start a section inside the innermost open one; its role is `role`, else told by its heading."""
+        self._close_anonymous()
+        title = one_line(title)
+        parent = self._open[-1] if self._open else None
+        path = (*(parent.title_path if parent else ()), *((title,) if title else ()))
+        start = self._length + (len(SEPARATOR) if self._parts else 0)
+        inherited = inherited_role(title, role, parent.role if parent else None)
+        self._open.append(_OpenSection(title, path, inherited, start))
+        self.block(BlockKind.HEADING, title)
+
+    def close_section(self) -> None:
+        """End the innermost open section; one without any text leaves no trace."""
+        self._keep(self._open.pop(), self._open[-1].sections if self._open else self._sections)
+
+    @contextmanager
+    def section(self, title: str, role: str | None = None) -> Iterator[None]:
+        """`open_section` and `close_section` around what is appended inside."""
+        self.open_section(title, role)
+        yield
+        self.close_section()
+
+    def block(self, kind: BlockKind, text: str, *, page_no: int | None = None) -> str | None:
+        """Append `text` as one line; returns the block's id, None when there was no text."""
+        return self._append(kind, one_line(text), page_no)
+
+    def lines(self, kind: BlockKind, lines: Iterable[str], *, page_no: int | None = None) -> str | None:
+        """Append a block of several lines, each normalised but for its indentation; empty ones go."""
+        kept = (_indentation(line) + one_line(line) for line in lines if one_line(line))
+        return self._append(kind, "\n".join(kept), page_no)
+
+    def table(
+        self, grid: Grid, *, label: str = "", caption: str = "", notes: Iterable[str] = ()
+    ) -> str | None:
+        """Append a table: caption, a line a row, notes as one block; the grid goes to Document.tables."""
+        label, caption = one_line(label), one_line(caption)
+        heading = ". ".join(part.rstrip(".") for part in (label, caption) if part)
+        block_id = self.lines(BlockKind.TABLE, [heading, *grid.lines(), *notes])
+        if block_id and grid.rows:
+            rows = tuple(tuple(one_line(cell) for cell in row) for row in grid.rows)
+            self._tables.append(
+                Table(
+                    block_id=block_id,
+                    label=label or None,
+                    caption=caption or None,
+                    header_rows=grid.header_rows,
+                    rows=rows,
+                )
+            )
+        return block_id
+
+    def reference(
+        self, text: str, *, label: str = "", pmid: str | None = None, doi: str | None = None
+    ) -> None:
+        """Keep one entry of a reference list, apart from the text."""
+        text = one_line(text)
+        if text:
+            entry = Reference(
+                label=one_line(label) or None,
+                text=text,
+                pmid=one_line(pmid or "") or None,
+                doi=one_line(doi or "") or None,
+            )
+            self._references.append(entry)
+
+    def build(
+        self,
+        payload: RawPayload,
+        tenant_id: str,
+        parser: ParserName,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        language: str = "en",
+    ) -> Document:
+        """The document; raises EmptyDocumentError when no text was appended."""
+        while self._open:
+            self.close_section()
+        self._close_anonymous()
+        if not self._parts:
+            raise EmptyDocumentError(
+                f"{payload.uri}: {payload.doc_id} has no text to index. Check the record at its source."
+            )
+        return Document(
+            doc_id=payload.doc_id,
+            tenant_id=tenant_id,
+            source=payload.source,
+            version=payload.version,
+            title=self._title,
+            text="".join(self._parts),
+            sections=tuple(self._sections),
+            tables=tuple(self._tables),
+            references=tuple(self._references),
+            language=language,
+            parser=f"{parser.format}/{parser.version}",
+            metadata=clean_metadata(metadata or {}),
+        )
+
+    def _append(self, kind: BlockKind, text: str, page_no: int | None) -> str | None:
+        if not text:
+            return None
+        if self._parts:
+            self._parts.append(SEPARATOR)
+            self._length += len(SEPARATOR)
+        start = self._length
+        self._parts.append(text)
+        self._length += len(text)
+        self._count[kind] += 1
+        block_id = f"{kind.value}-{self._count[kind]}"
+        block = Block(
+            block_id=block_id, kind=kind, start_char=start, end_char=self._length, page_no=page_no
+        )
+        self._innermost(start).blocks.append(block)
+        return block_id
+
+    def _innermost(self, start: int) -> _OpenSection:
+        if self._open:
+            return self._open[-1]
+        if self._anonymous is None:
+            self._anonymous = _OpenSection("", (), None, start)
+        return self._anonymous
+
+    def _close_anonymous(self) -> None:
+        if self._anonymous is not None and not self._open:
+            self._keep(self._anonymous, self._sections)
+            self._anonymous = None
+
+    def _keep(self, section: _OpenSection, siblings: list[Section]) -> None:
+        if section.blocks or section.sections:
+            siblings.append(
+                Section(
+                    title=section.title,
+                    title_path=section.title_path,
+                    role=section.role,
+                    start_char=section.start_char,
+                    end_char=self._length,
+                    blocks=tuple(section.blocks),
+                    sections=tuple(section.sections),
+                )
+            )
+
+
+def _indentation(line: str) -> str:
+    return " " * min(len(line) - len(line.lstrip(" ")), 40)

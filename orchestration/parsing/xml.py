@@ -1,0 +1,115 @@
+"""XML without its dangers: nothing is loaded from outside, no declared entity is expanded.
+
+Comes in: bytes. Leaves: an lxml tree, or UnsafeXmlError / MalformedDocumentError. A DOCTYPE may name a
+DTD, which is not read; the named characters such DTDs define (&alpha;, &ndash;) are the ISO sets that
+HTML has too, and `entity_text` gives them. Depth is bounded by libxml2 (256), text nodes to 10 MB.
+"""
+
+from __future__ import annotations
+
+import html.entities
+import re
+from xml.parsers import expat
+
+from lxml import etree
+
+from orchestration.errors import MalformedDocumentError, UnsafeXmlError
+from orchestration.parsing.encoding import decode_head
+
+_PROLOG = re.compile(
+    r"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>\s*)*<(?:[\w.-]+:)?([\w.-]+)", re.DOTALL
+)
+_STYLE = {"load_dtd": False, "no_network": True, "resolve_entities": False, "huge_tree": False}
+
+
+def root_name(head: bytes) -> str | None:
+    """The local name of the root element, from the beginning of a file; None if it is not XML."""
+    text = decode_head(head)
+    match = _PROLOG.match(text) if text is not None else None
+    return match.group(1) if match else None
+
+
+def parse_xml(content: bytes, uri: str) -> etree._Element:
+    """The root element; comments and processing instructions are left out.
+
+    Raises UnsafeXmlError if the document declares entities, MalformedDocumentError if it is not well-formed.
+    """
+    refuse_entities(content, uri)
+    parser = etree.XMLParser(remove_comments=True, remove_pis=True, **_STYLE)
+    try:
+        root = etree.fromstring(content, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise _malformed(uri, error) from error
+    if root is None:
+        raise _malformed(uri, "it holds no element")
+    dtd = root.getroottree().docinfo.internalDTD
+    for entity in dtd.iterentities() if dtd is not None else ():
+        raise _unsafe(uri, entity.name)  # an encoding that the prolog's reader does not know
+    return root
+
+
+def parse_until(content: bytes, uri: str, tag: str) -> etree._Element:
+    """The tree up to the end of the first `{*}tag` element; what stands behind it is not read.
+
+    Raises as `parse_xml`, and MalformedDocumentError if there is no such element.
+    """
+    refuse_entities(content, uri)
+    parser = etree.XMLPullParser(
+        events=("end",), tag=f"{{*}}{tag}", remove_comments=True, remove_pis=True, **_STYLE
+    )
+    try:
+        for start in range(0, len(content), 1 << 15):
+            parser.feed(content[start : start + (1 << 15)])
+            for _, element in parser.read_events():
+                return element
+        parser.close()
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise _malformed(uri, error) from error
+    raise _malformed(uri, f"it has no <{tag}> element")
+
+
+class _RootReachedError(Exception):
+    """Ends the reading of a prolog."""
+
+
+def refuse_entities(content: bytes, uri: str) -> None:
+    """Raise UnsafeXmlError if the DOCTYPE declares an entity of its own; reads no further than the root."""
+
+    def declared(name: str, *_: object) -> None:
+        raise _unsafe(uri, name)
+
+    def root_reached(*_: object) -> None:
+        raise _RootReachedError
+
+    reader = expat.ParserCreate()
+    reader.EntityDeclHandler = declared
+    reader.StartElementHandler = root_reached
+    try:
+        for start in range(0, len(content), 1 << 14):
+            reader.Parse(content[start : start + (1 << 14)], False)
+    except (_RootReachedError, expat.ExpatError, ValueError, LookupError):
+        return  # what is not well-formed is told by the parse itself, with a better message
+
+
+def entity_text(name: str) -> str:
+    """The characters of a named entity whose DTD was not read; unknown ones stay as written."""
+    return html.entities.html5.get(f"{name};", f"&{name};")
+
+
+def local_name(element: etree._Element) -> str:
+    """The element's name without namespace; '' for entity nodes and the like."""
+    tag = element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def _unsafe(uri: str, entity: str) -> UnsafeXmlError:
+    return UnsafeXmlError(
+        f"{uri}: its DOCTYPE declares the entity {entity!r}, and medkg expands no entities. Remove the "
+        "declarations (e.g. `xmllint --noent --nonet` on a file you trust) and run again."
+    )
+
+
+def _malformed(uri: str, cause: object) -> MalformedDocumentError:
+    return MalformedDocumentError(
+        f"{uri}: not well-formed XML: {cause}. Fetch the file again, or check it with `xmllint --noout`."
+    )

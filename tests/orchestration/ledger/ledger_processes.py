@@ -1,0 +1,64 @@
+"""What test processes do with a ledger that others use, or that dies with them. Run by `python -m`.
+
+Each prints one line for each thing that is done for good, so that a test can end it right after.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+
+from orchestration.child_process import own_identity
+from orchestration.contracts import JobState
+from orchestration.ledger import Ledger, open_ledger
+from tests.conformance.ledger_suite import a_commit, a_submission, an_item, fingerprint_of
+
+BATCH = 20
+
+
+def enqueue(ledger: Ledger, job_id: str, count: int) -> None:
+    """List `count` documents into an open job, then declare it listed."""
+    for start in range(0, count, BATCH):
+        items = [an_item(str(number)) for number in range(start, min(start + BATCH, count))]
+        ledger.enqueue(job_id, items, fingerprint_of)
+        _say(start + len(items))
+    ledger.set_job_state(job_id, JobState.OPEN)
+
+
+def work(ledger: Ledger, job_id: str, limit: int) -> None:
+    """Claim, lease and commit windows until the job is listed and has no more."""
+    while True:
+        listed = ledger.jobs(None, [JobState.OPEN])
+        window_id = ledger.claim_window(job_id, limit)
+        if window_id is None:
+            if listed:
+                return
+            continue
+        owner = own_identity()
+        contexts = [document.ctx for document in ledger.window(window_id, owner).documents]
+        ledger.advance(window_id, "ingest", contexts, [], {})
+        ledger.finish(window_id, owner, [a_commit(ctx, window_id) for ctx in contexts])
+        _say(window_id, *(ctx.doc_id for ctx in contexts))
+
+
+def open_only(ledger: Ledger, job_id: str, _: int) -> None:
+    """Open a job, each process its own."""
+    ledger.open_job(a_submission(job_id))
+    _say(job_id)
+
+
+def _say(*words: object) -> None:
+    print(*words, flush=True)  # noqa: T201
+
+
+DEEDS: Mapping[str, Callable[[Ledger, str, int], None]] = {
+    "enqueue": enqueue,
+    "work": work,
+    "open": open_only,
+}
+
+if __name__ == "__main__":
+    deed, url, job_id, number = sys.argv[1:]
+    opened = open_ledger(url)
+    DEEDS[deed](opened, job_id, int(number))
+    opened.close()

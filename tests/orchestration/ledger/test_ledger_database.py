@@ -1,0 +1,254 @@
+"""The ledger's file: migrations, and what the operating system may do to it."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+
+from orchestration.contracts import DocumentCounts, JobState
+from orchestration.errors import (
+    ConfigurationError,
+    DagsterResourceUnavailableError,
+    IllegalTransitionError,
+    StoreCorruptError,
+    StoreUnwritableError,
+)
+from orchestration.ledger import Ledger, database, open_ledger
+from orchestration.ledger.tables import metadata
+from orchestration.ledger.transitions import Status, check_move
+from tests.conformance.ledger_suite import a_job, a_submission, an_item, fingerprint_of
+
+ROOT = Path(__file__).resolve().parents[3]
+NOBODY = 65534
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+def url_of(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def ledger(path: Path) -> Iterator[Ledger]:
+    opened = open_ledger(url_of(path))
+    yield opened
+    opened.close()
+
+
+# --- migrations -------------------------------------------------------------------------------------
+
+
+def test_the_migrated_schema_is_the_one_the_tables_declare(ledger: Ledger, path: Path) -> None:
+    with create_engine(url_of(path)).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+        migrated = _schema(connection)
+    with create_engine("sqlite://").connect() as connection:
+        metadata.create_all(connection)
+        assert _schema(connection) == migrated
+
+
+def test_head_is_the_newest_migration() -> None:
+    assert ScriptDirectory.from_config(_alembic()).get_current_head() == database.HEAD
+
+
+def test_a_migration_can_be_undone(ledger: Ledger, path: Path) -> None:
+    config = _alembic()
+    with create_engine(url_of(path)).begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        assert {table for table, _ in _schema(connection)} <= {"alembic_version"}
+
+
+def test_opening_a_migrated_ledger_imports_neither_alembic_nor_the_heavy_ones(
+    ledger: Ledger, path: Path
+) -> None:
+    program = (
+        "import json, sys; from orchestration.ledger import open_ledger; "
+        f"open_ledger({url_of(path)!r}).jobs(None, None); print(json.dumps(list(sys.modules)))"
+    )
+    output = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True)
+    loaded = set(json.loads(output.stdout))
+    assert not loaded & {"alembic", "dagster", "ray", "haystack", "torch"}
+
+
+def test_a_ledger_of_a_newer_medkg_is_refused(ledger: Ledger, path: Path) -> None:
+    ledger.close()
+    with create_engine(url_of(path)).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigurationError, match="newer medkg"):
+        open_ledger(url_of(path))
+
+
+def _schema(connection: object) -> dict[tuple[str, str], str]:
+    """Statements that made the tables, by table and column order, spaces aside."""
+    rows = connection.execute(  # type: ignore[attr-defined]
+        text(
+            "SELECT tbl_name, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+        )
+    )
+    return {
+        (table, name): " ".join(sorted(sql.replace(",", " ").split()))
+        for table, name, sql in rows
+        if table != "alembic_version"
+    }
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    return config
+
+
+# --- what the operating system may do ---------------------------------------------------------------
+
+
+def test_a_file_that_is_no_database_is_named(path: Path) -> None:
+    path.write_bytes(b"this is no database at all" * 100)
+    with pytest.raises(StoreCorruptError, match=r"ledger\.sqlite is damaged"):
+        open_ledger(url_of(path))
+
+
+def test_a_damaged_page_is_found_when_it_is_read(ledger: Ledger, path: Path) -> None:
+    a_job(ledger, *(an_item(str(number)) for number in range(500)))
+    ledger.close()
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(size // 4)
+        file.write(b"\xa5" * (size // 2))
+    with pytest.raises(StoreCorruptError, match=r"ledger\.sqlite is damaged .*malformed"):
+        open_ledger(url_of(path)).find_documents("default")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreUnwritableError, match=r"file.*Choose another --data-dir"):
+        open_ledger(url_of(tmp_path / "file" / "ledger.sqlite"))
+
+
+def test_a_folder_in_the_file_s_place_is_named(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(StoreUnwritableError, match=r"ledger\.sqlite cannot be written"):
+        open_ledger(url_of(path))
+
+
+def test_a_ledger_that_another_program_locks_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.01)
+    opened = open_ledger(url_of(path))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnwritableError, match="locked"):
+        opened.open_job(a_submission())
+    assert opened.jobs(None, None) == []  # readers are not disturbed
+    other.execute("ROLLBACK")
+    opened.open_job(a_submission())
+    opened.close()
+    other.close()
+
+
+def test_a_full_disk_loses_nothing_and_is_named(ledger: Ledger, path: Path) -> None:
+    a_job(ledger, an_item("before"))
+    answers = _in_process(_fill_the_disk, path)
+    assert answers == {"error": "StoreUnwritableError", "after": 1}
+    assert ledger.summary("job-1").documents == DocumentCounts(total=1, pending=1)
+    full = ledger.summary("job-full").documents
+    assert full.total == full.pending
+    assert ledger.enqueue("job-full", [an_item("after")], fingerprint_of).pending == 1
+
+
+def _fill_the_disk(path: Path) -> dict[str, object]:
+    """Enqueue until the file may not grow, then once more with room: a real EFBIG from the kernel."""
+    opened = open_ledger(url_of(path))
+    opened.open_job(a_submission("job-full"))
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, hard))
+    try:
+        for start in range(0, 100_000, 1000):
+            opened.enqueue("job-full", [an_item(f"{start}-{n}") for n in range(1000)], fingerprint_of)
+    except StoreUnwritableError as error:
+        kind = type(error).__name__
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    return {"error": kind, "after": opened.enqueue("job-full", [an_item("room")], fingerprint_of).pending}
+
+
+def test_a_read_only_folder_is_named() -> None:
+    with TemporaryDirectory() as folder:  # pytest's own are closed to nobody
+        path = Path(folder) / "ledger.sqlite"
+        open_ledger(url_of(path)).close()
+        answers = _in_process(_open_without_permission, path)
+    assert answers["error"] == "StoreUnwritableError"
+    assert str(path) in str(answers["message"])
+    assert "permissions" in str(answers["message"])
+
+
+def _open_without_permission(path: Path) -> dict[str, object]:
+    """Use a ledger that the process may read and not write; root becomes nobody first."""
+    open_ledger(url_of(path.with_name("imports.sqlite"))).close()
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    if os.geteuid() == 0:
+        os.seteuid(NOBODY)
+    try:
+        open_ledger(url_of(path)).open_job(a_submission())
+    except StoreUnwritableError as error:
+        return {"error": type(error).__name__, "message": error.message}
+    finally:
+        if os.getuid() == 0:
+            os.seteuid(0)
+        path.parent.chmod(0o755)
+    return {"error": None}
+
+
+def _in_process(function: object, path: Path) -> dict[str, object]:
+    """What a function answers in a process of its own, since it changes what the process may do."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        answer: dict[str, object] = pool.apply(function, (path,))  # type: ignore[arg-type]
+        return answer
+
+
+def test_a_server_that_is_not_there_is_a_resource_that_is_away() -> None:
+    pytest.importorskip("psycopg", reason="the postgresql extra is not installed")
+    with pytest.raises(DagsterResourceUnavailableError, match="Start it, or correct its URL") as caught:
+        open_ledger("postgresql+psycopg://medkg:secret@127.0.0.1:1/medkg")
+    assert "secret" not in caught.value.message
+
+
+def test_another_kind_of_database_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="mysql"):
+        open_ledger("mysql://127.0.0.1/medkg")
+
+
+# --- transitions ------------------------------------------------------------------------------------
+
+
+def test_a_move_that_the_table_does_not_have_is_an_error_that_tells_what_is_allowed() -> None:
+    check_move("1", Status.QUEUED, Status.RUNNING)
+    with pytest.raises(IllegalTransitionError, match="1 is committed and cannot become running"):
+        check_move("1", Status.COMMITTED, Status.RUNNING)
+
+
+def test_an_open_job_survives_reopening(ledger: Ledger, path: Path) -> None:
+    a_job(ledger, an_item("1"))
+    ledger.close()
+    opened = open_ledger(url_of(path))
+    assert opened.jobs(None, [JobState.OPEN])[0].documents.pending == 1
+    opened.close()

@@ -1,0 +1,142 @@
+"""Several processes use one ledger file, and any of them may be killed at any moment."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestration.child_process import is_alive
+from orchestration.contracts import DocumentCounts, JobState
+from orchestration.ledger import Ledger, open_ledger
+from tests.conformance.ledger_suite import TENANT, a_submission, an_item, commit_all, fingerprint_of
+
+ROOT = Path(__file__).resolve().parents[3]
+JOB = "job-1"
+
+
+class Processes:
+    """Starts processes on one ledger and ends them with the test."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._started: list[subprocess.Popen[str]] = []
+
+    def start(self, deed: str, number: int, job_id: str = JOB) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "tests.orchestration.ledger.ledger_processes"]
+        process = subprocess.Popen(
+            [*command, deed, self.url, job_id, str(number)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        for process in self._started:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+
+
+@pytest.fixture
+def processes(url: str) -> Iterator[Processes]:
+    started = Processes(url)
+    yield started
+    started.end()
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    opened = open_ledger(url)
+    yield opened
+    opened.close()
+
+
+def lines(process: subprocess.Popen[str]) -> list[str]:
+    """All that a process prints; it must end well."""
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    return output.splitlines()
+
+
+def killed_after(process: subprocess.Popen[str], count: int) -> list[str]:
+    """Kill -9 as soon as a process printed so many lines; the lines it managed to print."""
+    assert process.stdout is not None
+    said = [process.stdout.readline().strip() for _ in range(count)]
+    process.kill()
+    rest, _ = process.communicate(timeout=60)
+    return [*said, *rest.splitlines()]
+
+
+def test_processes_that_open_a_new_ledger_at_once_all_find_its_tables(processes: Processes, url: str) -> None:
+    started = [processes.start("open", 0, f"job-{number}") for number in range(4)]
+    assert [lines(process) for process in started] == [[f"job-{number}"] for number in range(4)]
+    opened = open_ledger(url)
+    assert len(opened.jobs(None, None)) == 4
+    opened.close()
+
+
+def test_no_document_is_in_two_windows_of_processes_that_claim_at_once(
+    ledger: Ledger, processes: Processes
+) -> None:
+    ledger.open_job(a_submission(JOB))
+    workers = [processes.start("work", 7) for _ in range(3)]
+    lines(processes.start("enqueue", 300))
+    done = [line.split() for worker in workers for line in lines(worker)]
+    documents = [doc_id for _, *doc_ids in done for doc_id in doc_ids]
+    assert sorted(documents, key=int) == [str(number) for number in range(300)]
+    assert len({window_id for window_id, *_ in done}) == len(done)
+    assert ledger.summary(JOB).documents == DocumentCounts(total=300, committed=300)
+    assert ledger.settle(JOB) is JobState.DONE
+
+
+def test_a_process_killed_while_it_lists_loses_no_batch_that_it_reported(
+    ledger: Ledger, processes: Processes
+) -> None:
+    ledger.open_job(a_submission(JOB))
+    said = killed_after(processes.start("enqueue", 10_000), 5)
+    listed = ledger.summary(JOB).documents
+    assert listed.total == listed.pending
+    assert listed.total - int(said[-1]) in (0, 20)  # the batch it was at, whole or not at all
+    ledger.open_job(a_submission("job-2"))
+    again = ledger.enqueue("job-2", [an_item(str(number)) for number in range(200)], fingerprint_of)
+    assert again == DocumentCounts(total=200, pending=200)
+
+
+def test_a_process_killed_while_it_commits_leaves_documents_committed_or_to_be_claimed_again(
+    ledger: Ledger, processes: Processes
+) -> None:
+    ledger.open_job(a_submission(JOB))
+    ledger.enqueue(JOB, [an_item(str(number)) for number in range(400)], fingerprint_of)
+    ledger.set_job_state(JOB, JobState.OPEN)
+    said = killed_after(processes.start("work", 10), 4)
+    documents = ledger.summary(JOB).documents
+    assert documents.committed - 10 * len(said) in (0, 10)
+    assert documents.total == documents.accounted == 400
+    visible = {commit.key for commit in ledger.committed(TENANT)}
+    committed = {row.key for row in ledger.find_documents(TENANT, status="committed")}
+    assert visible == committed
+    assert len(visible) == documents.committed
+    ledger.reclaim(is_alive)
+    held = sum(row.status == "running" for row in ledger.find_documents(TENANT))
+    assert held == 0
+
+
+def test_what_a_killed_process_left_is_finished_by_the_next_one(ledger: Ledger, processes: Processes) -> None:
+    ledger.open_job(a_submission(JOB))
+    ledger.enqueue(JOB, [an_item(str(number)) for number in range(100)], fingerprint_of)
+    ledger.set_job_state(JOB, JobState.OPEN)
+    killed_after(processes.start("work", 10), 2)
+    ledger.reclaim(is_alive)
+    for window_id in ledger.summary(JOB).run_ids:
+        ledger.release(window_id, "its process was killed")  # a hold that nobody took
+    while (window_id := ledger.claim_window(JOB, 50)) is not None:
+        commit_all(ledger, window_id)
+    assert ledger.summary(JOB).documents == DocumentCounts(total=100, committed=100)
+    assert ledger.settle(JOB) is JobState.DONE
