@@ -6,33 +6,42 @@ prints nothing, and needs neither the host nor dagster.
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.child_process import is_alive
 from orchestration.contracts import (
     Commit,
     DocumentStore,
+    Filters,
     JobLedger,
-    JobState,
     LedgerDocument,
     SearchStore,
     SourceRequest,
     Submission,
     VectorStore,
 )
-from orchestration.errors import IndexMissingError, MedkgError, StoreCorruptError, UsageError
+from orchestration.errors import MedkgError, StoreCorruptError, StoreUnwritableError, UsageError
 from orchestration.records import Chunk, Document, DocumentKey
 from orchestration.settings import Settings
 from orchestration.submission import Submissions
 from orchestration.topology.graph import TopologyGraph
 from orchestration.topology.loader import PipelineLoader
 
+if TYPE_CHECKING:
+    from orchestration.retrieval.legs import Encode
+    from orchestration.retrieval.search import Found, HybridSearch
+
 __all__ = ["ControlPlane", "Stores"]
 
-SHOWN_JOBS = 10
+SHOWN_JOBS: Final = 10
+LEAST_FREE_BYTES: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +63,19 @@ class ControlPlane:
         submissions: Submissions,
         topologies: PipelineLoader,
         stores: Stores,
+        *,
+        encoder: Callable[[Callable[[str], None]], Encode],
+        devices: Callable[[], Sequence[Mapping[str, Any]]],
+        model_ids: Callable[[], Mapping[str, str]],
     ) -> None:
         self.settings = settings
         self.ledger = ledger
         self.submissions = submissions
         self.topologies = topologies
         self._stores = stores
+        self._encoder = encoder
+        self._devices = devices
+        self._model_ids = model_ids
 
     # --- jobs ---------------------------------------------------------------------------------------
 
@@ -133,7 +149,8 @@ class ControlPlane:
         document = self._stores.documents.get(commit.key, commit.version, commit.fingerprint)
         if document is None:
             raise StoreCorruptError(
-                f"the document store lost {doc_id}. `medkg verify --repair` queues it again; then run its source."
+                f"the document store lost {doc_id}. `medkg verify --repair` queues it again; then run "
+                "its source."
             )
         return row, document, self._stores.search.document_chunks(commit.key, commit.intent_id)
 
@@ -167,3 +184,156 @@ class ControlPlane:
             where = f" of source {source}" if source else ""
             raise UsageError(f"there is no document {doc_id}{where}; `medkg docs list` shows what there is.")
         return rows
+
+    # --- search and verification --------------------------------------------------------------------
+
+    def search(
+        self, query: str, top: int, filters: Filters, legs: Sequence[str] | None, say: Callable[[str], None]
+    ) -> Found:
+        """The best chunks for a question; the model is asked for only if the dense leg is."""
+        return self._searcher(legs, say).search(self.settings.tenant, query, top, filters, legs)
+
+    def evaluate(self, questions: Path, say: Callable[[str], None]) -> dict[str, dict[str, float]]:
+        """Measures by leg and of the hybrid."""
+        from orchestration.retrieval.evaluation import evaluate, read_questions
+
+        asked = read_questions(questions)
+        return evaluate(self._searcher(None, say), self.settings.tenant, asked)
+
+    def _searcher(self, legs: Sequence[str] | None, say: Callable[[str], None]) -> HybridSearch:
+        from orchestration.retrieval.fusion import DEFAULT_FUSION
+        from orchestration.retrieval.legs import Bm25Leg, DenseLeg
+        from orchestration.retrieval.search import HybridSearch
+
+        @cache
+        def encoder() -> Encode:
+            return self._encoder(say)
+
+        if self.ledger.changes(self.settings.tenant, 0)[0] and (legs is None or "dense" in legs):
+            encoder()  # loads the model, if it must, before the clock of the search runs
+        return HybridSearch(
+            self.ledger,
+            self._stores.search,
+            [
+                Bm25Leg(self._stores.search),
+                DenseLeg(self._stores.vectors, lambda texts: encoder()(texts)),  # noqa: PLW0108 - loads when asked
+            ],
+            DEFAULT_FUSION,
+        )
+
+    def verify(self, repair: bool, say: Callable[[str], None]) -> dict[str, Any]:
+        """Differences between ledger and stores; with `repair` they are mended, and what is left is told."""
+        from orchestration.stores.verify import Verification
+
+        tenant_id = self.settings.tenant
+        check = Verification(
+            self.ledger, self._stores.search, self._stores.vectors, self._stores.documents, is_alive
+        )
+        found = check.differences(tenant_id)
+        left = found
+        if repair and found:
+            encode = self._encoder(say)
+            requeued = check.repair(
+                tenant_id, lambda texts: encode(texts)[0], self._model_ids()["dense"], self.ledger.requeue
+            )
+            left = check.differences(tenant_id)
+            if requeued:
+                names = ", ".join(key.doc_id for key in requeued[:SHOWN_JOBS])
+                say(f"{len(requeued)} documents were lost and are due again; run their sources: {names}")
+        shown = [{"doc_id": one.key.doc_id, "store": one.store, "kind": one.kind} for one in found]
+        return {"consistent": not left, "differences": shown, "repaired": len(found) - len(left)}
+
+    # --- topologies ---------------------------------------------------------------------------------
+
+    def topology_list(self) -> list[dict[str, Any]]:
+        """Every topology of the folder; an invalid one with its error."""
+        problems = self.topologies.problems()
+        rows = []
+        for name in self.topologies.names():
+            valid = name in self.topologies.valid_names()
+            graph = self.topologies.load(name) if valid else None
+            rows.append(
+                {
+                    "name": name,
+                    "version": graph.version if graph else None,
+                    "job": graph.job if graph else None,
+                    "versions": list(self.topologies.versions(name)),
+                    "error": str(problems[name].error) if name in problems else None,
+                }
+            )
+        return rows
+
+    def topology_shown(self, name: str) -> dict[str, Any]:
+        """A topology's stages in the order in which they run."""
+        graph = self.topologies.load(name)
+        return {
+            "name": graph.name,
+            "version": graph.version,
+            "job": graph.job,
+            "description": graph.topology.description,
+            "stages": [
+                {
+                    "name": node.name,
+                    "uses": node.stage_type,
+                    "takes": node.takes,
+                    "gives": node.gives,
+                    "after": [*([node.takes_from.name] if node.takes_from else []), *node.after],
+                    "policy": node.policy,
+                    "optional": node.optional,
+                    "config": dict(node.config),
+                }
+                for node in graph.nodes
+            ],
+        }
+
+    # --- health -------------------------------------------------------------------------------------
+
+    def describe_profile(self) -> str:
+        """One line on what the profile uses; raises GpuUnavailableError when its device is not there."""
+        devices = self._devices()
+        model = self._model_ids()["dense"]
+        where = ", ".join(device["name"] for device in devices) or "the CPU"
+        return f"profile {self.settings.profile}: {model} on {where}; data in {self.settings.data_dir}"
+
+    def doctor(self) -> list[dict[str, Any]]:
+        """Checks of machine, data folder, plugins, topologies, models and devices."""
+        checks: Mapping[str, Callable[[], str]] = {
+            "data folder can be written": self._check_folder,
+            "ledger opens": self._check_ledger,
+            "topologies are valid": self._check_topologies,
+            "models are installed": lambda: ", ".join(self._model_ids().values()),
+            "devices of the profile": lambda: f"{self.settings.profile}: {len(self._devices())} GPUs",
+            "free disk space": self._check_space,
+        }
+        return [_checked(name, check) for name, check in checks.items()]
+
+    def _check_folder(self) -> str:
+        try:
+            self.settings.data_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.settings.data_dir):
+                return str(self.settings.data_dir)
+        except OSError as error:
+            raise StoreUnwritableError(
+                f"{self.settings.data_dir}: {error.strerror}. Choose another --data-dir."
+            ) from error
+
+    def _check_ledger(self) -> str:
+        return f"{sum(self.ledger.status_counts(self.settings.tenant).values())} documents"
+
+    def _check_topologies(self) -> str:
+        for problem in self.topologies.problems().values():
+            raise problem.error
+        return ", ".join(self.topologies.names())
+
+    def _check_space(self) -> str:
+        free = shutil.disk_usage(self.settings.data_dir).free
+        if free < LEAST_FREE_BYTES:
+            raise StoreUnwritableError(f"only {free / 1e9:.1f} GB are free; free some first.")
+        return f"{free / 1e9:.0f} GB"
+
+
+def _checked(name: str, check: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"check": name, "ok": True, "detail": check(), "exit_code": 0}
+    except MedkgError as error:
+        return {"check": name, "ok": False, "detail": error.message, "exit_code": error.exit_code}

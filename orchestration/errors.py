@@ -47,6 +47,7 @@ __all__ = [
     "UnknownFormatError",
     "UnsafeXmlError",
     "UsageError",
+    "error_class",
 ]
 
 
@@ -73,6 +74,16 @@ class MedkgError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.message, dict(self.__dict__))
+
+
+def error_class(name: str) -> type[MedkgError] | None:
+    """The error class of that name; None if it is none of ours. For errors that crossed a text boundary."""
+    kinds: list[type[MedkgError]] = [MedkgError]
+    for kind in kinds:
+        if kind.__name__ == name:
+            return kind
+        kinds.extend(kind.__subclasses__())
+    return None
 
 
 def _rebuild(kind: type[MedkgError], message: str, attributes: dict[str, object]) -> MedkgError:

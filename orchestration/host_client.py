@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
+import psutil
 from pydantic import Field
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
@@ -28,6 +28,9 @@ __all__ = ["HOST_SERVICE", "Host", "HostClient", "HostStatus", "JobProgress", "l
 HOST_SERVICE: Final = "host"
 START_SECONDS: Final = 60.0
 """How long a new host may take until it answers; models load after that."""
+
+STOP_SECONDS: Final = 30.0
+"""How long a host may take to end its runs and children before it is killed."""
 
 POLL_SECONDS: Final = 0.05
 
@@ -89,9 +92,9 @@ class HostClient:
         """Cancel the job's runs and hand its documents back; returns when that is done."""
         self._client.call("stop_job", timeout=60, job_id=job_id)
 
-    def plane_address(self) -> dict[str, str]:
+    def plane_address(self) -> str:
         """Where window workers find the plane; raises PlaneUnavailableError while it starts."""
-        return dict(self._client.call("plane_address"))
+        return str(self._client.call("plane_address"))
 
     def embed_queries(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
         """Query vectors, float32 [n, d], and the model that made them, from the hot plane."""
@@ -99,8 +102,12 @@ class HostClient:
         return np.asarray(answer["vectors"], dtype=np.float32), str(answer["model_id"])
 
     def stop(self) -> None:
-        """Ask the host to end: runs are cancelled, their documents handed back."""
+        """Have the host end; returns when it is gone. Runs are cancelled, their documents handed back."""
+        pid = self.status().pid
         self._client.call("stop")
+        _until(lambda: psutil.pid_exists(pid), lambda alive: not alive, STOP_SECONDS)
+        if psutil.pid_exists(pid):
+            psutil.Process(pid).kill()
 
 
 class Host(HostClient):
@@ -142,7 +149,8 @@ class Host(HostClient):
     def wait_until_plane_ready(self, seconds: float) -> HostStatus:
         """The status once the plane is no longer starting."""
         self._wait_until_served()
-        return _until(lambda: self.status(), lambda status: status.plane != "starting", seconds)
+        status: HostStatus = _until(self.status, lambda status: status.plane != "starting", seconds)
+        return status
 
     def _wait_until_served(self) -> None:
         served = _until(lambda: self.is_running() or self._child_ended(), bool, START_SECONDS)

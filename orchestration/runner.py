@@ -192,8 +192,8 @@ def _checked(node: StageNode, ctx: StageContext, outcome: Outcome[Any]) -> Outco
     if isinstance(outcome, MedkgError) or is_value(node.gives, outcome):
         return outcome
     return StageContractError(
-        f"{ctx.doc_id}: stage {node.name} ({node.stage_type}) gave {type(outcome).__name__}, but its contract "
-        f"is {VALUE_TYPES[node.gives]}. Fix the stage; tests/conformance checks it."
+        f"{ctx.doc_id}: stage {node.name} ({node.stage_type}) gave {type(outcome).__name__}, but its "
+        f"contract is {VALUE_TYPES[node.gives]}. Fix the stage; tests/conformance checks it."
     )
 
 

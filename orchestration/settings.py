@@ -72,8 +72,8 @@ class Settings(BaseSettings):
         return f"sqlite:///{self.data_dir / 'ledger.sqlite'}"
 
     @property
-    def search_path(self) -> Path:
-        return self.data_dir / "search.sqlite"
+    def search_dir(self) -> Path:
+        return self.data_dir / "search"
 
     @property
     def documents_path(self) -> Path:

@@ -44,6 +44,7 @@ class WindowRuns:
         runner: StageRunner,
         index: IndexWriter,
         owner: str,
+        close: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._ledger = ledger
@@ -52,6 +53,7 @@ class WindowRuns:
         self._runner = runner
         self._index = index
         self._owner = owner
+        self.close = close
 
     def claim(self, pipeline: str, config: Mapping[str, Any]) -> str:
         """The window that the first op's config names, or the first one of the request that it holds.

@@ -74,7 +74,7 @@ def show_document(
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
-        row, document, chunks = control.show(settings.tenant, doc_id, source)
+        row, document, chunks = control.show(doc_id, source)
     value = {
         "doc_id": document.doc_id,
         "source": document.source,
@@ -147,7 +147,7 @@ def delete_document(
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
-        keys = control.delete(settings.tenant, doc_id, source)
+        keys = control.delete(doc_id, source)
     deleted = [{"doc_id": key.doc_id, "source": key.source} for key in keys]
     answer(as_json, {"deleted": deleted}, lambda: console.print(f"{doc_id} deleted."))
 
@@ -227,7 +227,7 @@ def replay_dead_letters(
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
-        submissions = control.replay(settings.tenant, letter_ids or None)
+        submissions = control.replay(letter_ids or None)
         if not submissions:
             note("no dead letters to replay")
         reports = [follow(control, submission) for submission in submissions]

@@ -27,7 +27,7 @@ def evaluate(
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
-        legs = control.evaluate(settings.tenant, questions, note)
+        legs = control.evaluate(questions, note)
     value: dict[str, Any] = {"legs": legs}
     answer(as_json, value, lambda: _show(legs))
 

@@ -44,13 +44,13 @@ def _show_addresses(status: dict[str, Any]) -> None:
 @reports_errors
 def down(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Stop what `medkg up` started; running windows are handed back and continue with the next run."""
-    from orchestration.host_client import HostClient, wait_until_gone
+    from orchestration.host_client import HostClient
 
     settings: Settings = ctx.obj
     client = HostClient(settings)
     was_running = client.is_running()
     if was_running:
-        wait_until_gone(client)
+        client.stop()
     answer(
         as_json,
         {"stopped": was_running},
@@ -109,7 +109,7 @@ def verify(
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
-        value = control.verify(settings.tenant, repair, note)
+        value = control.verify(repair, note)
 
     def show() -> None:
         if value["differences"]:

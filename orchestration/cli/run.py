@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import psutil
@@ -11,12 +11,13 @@ import typer
 
 from orchestration.cli.output import answer, console, note, reports_errors, table
 from orchestration.cli.progress import watching
+from orchestration.contracts import SourceRequest
 from orchestration.errors import ExitCode
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
-    from orchestration.assembly import ControlPlane
     from orchestration.contracts import Submission
+    from orchestration.control_plane import ControlPlane
     from orchestration.foreground import RunReport
     from orchestration.topology.graph import TopologyGraph
 
@@ -53,7 +54,7 @@ def run(
     with open_control_plane(settings) as control:
         graph = control.topologies.load(topology)
         note(control.describe_profile())
-        request = control.request(source, path or [], query, limit)
+        request = SourceRequest(source=source, paths=_absolute(path), query=query, limit=limit)
         submission = control.open_job(graph, request, window, attended=True)
         report = follow(control, submission, graph, as_json)
     finish_with([report], as_json)
@@ -72,16 +73,17 @@ def submit(
 ) -> None:
     """Queue documents for the daemon, which `medkg up` keeps running, and return."""
     from orchestration.assembly import open_control_plane
+    from orchestration.host_client import HostClient
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
         graph = control.topologies.load(topology)
-        request = control.request(source, path or [], query, limit)
+        request = SourceRequest(source=source, paths=_absolute(path), query=query, limit=limit)
         submission = control.open_job(graph, request, window, attended=False)
         for counts in control.submissions.enqueue(submission, graph):
             note(f"{counts.total} documents listed, {counts.pending} queued")
         documents = control.ledger.summary(submission.job_id).documents
-        running = control.host_is_kept()
+    running = HostClient(settings).is_running()
     value = {"job_id": submission.job_id, "documents": {"in": documents.total, "pending": documents.pending}}
     answer(as_json, value, lambda: _show_submitted(value, running))
 
@@ -91,6 +93,11 @@ def _show_submitted(value: dict[str, Any], daemon_runs: bool) -> None:
     console.print(f"job {value['job_id']}: {documents['pending']} of {documents['in']} documents queued")
     if not daemon_runs:
         console.print("No daemon runs for this data folder yet: `medkg up` starts it, and the job with it.")
+
+
+def _absolute(paths: Sequence[str] | None) -> tuple[str, ...]:
+    """Paths that mean the same to a worker, whatever its working folder."""
+    return tuple(str(Path(path).absolute()) for path in paths or ())
 
 
 def follow(
@@ -118,11 +125,12 @@ def follow(
 def finish_with(reports: Sequence[RunReport], as_json: bool) -> NoReturn:
     """Print the reports (the only one, or a list) and end with the gravest of their exit codes."""
     values = [report.as_json() for report in reports]
-    answer(
-        as_json,
-        values[0] if len(values) == 1 else values,
-        lambda: [_show(report, value) for report, value in zip(reports, values, strict=True)] and None,
-    )
+
+    def show() -> None:
+        for report, value in zip(reports, values, strict=True):
+            _show(report, value)
+
+    answer(as_json, values[0] if len(values) == 1 else values, show)
     raise typer.Exit(max((report.exit_code for report in reports), default=ExitCode.OK))
 
 

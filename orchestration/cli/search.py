@@ -35,8 +35,7 @@ def search(
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
         names = [name.strip() for name in legs.split(",") if name.strip()] if legs else None
-        searcher = control.searcher(names, note)
-        found = searcher.search(settings.tenant, query, top, Filters(source=source, section=section))
+        found = control.search(query, top, Filters(source=source, section=section), names, note)
     value = {
         "hits": [hit.as_json() for hit in found.hits],
         "degraded": list(found.degraded),

@@ -67,7 +67,7 @@ def validate_topology(
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
-        names = [control.validate_topology(path) for path in files]
+        names = [control.topologies.check(path).name for path in files]
     answer(as_json, {"valid": names}, lambda: console.print(f"valid: {', '.join(names)}"))
 
 

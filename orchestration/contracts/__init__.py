@@ -48,6 +48,7 @@ from orchestration.contracts.stores import (
     IndexWriter,
     Intent,
     SearchStore,
+    VectorRow,
     VectorStore,
     Visible,
 )
@@ -92,6 +93,7 @@ __all__ = [
     "StageReport",
     "Submission",
     "ValidateStage",
+    "VectorRow",
     "VectorStore",
     "Visible",
     "Window",

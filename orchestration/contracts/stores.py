@@ -53,6 +53,15 @@ Visible = Callable[[ChunkRef], bool]
 
 
 @dataclass(frozen=True, slots=True)
+class VectorRow:
+    """What a vector stands for."""
+
+    key: DocumentKey
+    chunk_id: str
+    section: str
+
+
+@dataclass(frozen=True, slots=True)
 class Holding:
     """What a store holds of one document under one intent."""
 
@@ -103,10 +112,10 @@ class VectorStore(Protocol):
         tenant_id: str,
         namespace: str,
         intent_id: str,
-        rows: Sequence[tuple[DocumentKey, str]],
+        rows: Sequence[VectorRow],
         dense: Float32Matrix,
     ) -> None:
-        """One segment for the intent, rows being (document, chunk_id). Durable; idempotent."""
+        """One segment for the intent, replacing one it wrote before. Durable; idempotent."""
         ...
 
     def search(
@@ -126,7 +135,11 @@ class VectorStore(Protocol):
         ...
 
     def holdings(self, tenant_id: str) -> Iterator[Holding]:
-        """Everything held, for verify; a damaged segment raises StoreCorruptError naming it."""
+        """Everything held, for verify; damaged segments are left out."""
+        ...
+
+    def damaged(self, tenant_id: str) -> dict[str, str]:
+        """Intents whose segment is damaged, with what is wrong with it."""
         ...
 
 
@@ -155,6 +168,10 @@ class IndexWriter(Protocol):
         self, tenant_id: str, owner: str, items: Sequence[tuple[StageContext, EmbeddingBatch]]
     ) -> list[IndexReceipt]:
         """One receipt an item, same order. Durable when it returns; a crash leaves nothing visible."""
+        ...
+
+    def clean(self, superseded: Sequence[Commit]) -> None:
+        """Remove what these former commits made visible from the stores. Idempotent."""
         ...
 
 

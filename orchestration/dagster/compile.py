@@ -1,7 +1,7 @@
 """Topology to Dagster job: one op a stage, typed by what the stages take and give, and one commit.
 
 Comes in: a validated topology and the signatures of its stages. Leaves: a JobDefinition whose ops only
-say which stage to run; the work is done by `WindowServices`, which assembly puts together.
+say which stage to run; the work is done by `WindowRuns`, which assembly puts together.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,8 @@ from orchestration.dagster.names import (
 )
 from orchestration.topology.graph import StageNode, TopologyGraph
 
-RESOURCES = frozenset({"job_ledger", "plugin_manager", "haystack_pipeline"})
+RUNS = "window_runs"
+"""Resource through which ops reach everything: `WindowRuns`."""
 
 INGEST_CONFIG = {
     "window_id": Field(str, is_required=False, description="Window that was claimed for this run."),
@@ -108,14 +109,14 @@ def _first_op(graph: TopologyGraph, node: StageNode) -> OpDefinition:
         name=op_name(node.name),
         out=Out(WINDOW_TYPES[node.gives], io_manager_key="artifacts"),
         config_schema=INGEST_CONFIG,
-        required_resource_keys=set(RESOURCES),
+        required_resource_keys={RUNS},
         description=node.description,
     )
     def first(context: OpExecutionContext) -> WindowBatch:
-        services = context.resources.haystack_pipeline.services()
-        window_id = services.claim(topology.name, dict(context.op_config))
+        runs = context.resources.window_runs
+        window_id = runs.claim(topology.name, dict(context.op_config))
         context.instance.add_run_tags(context.run_id, {WINDOW_TAG: window_id})
-        batch: WindowBatch = services.run_first_stage(topology.name, node.name, window_id)
+        batch, _ = runs.run_first_stage(topology.name, node.name, window_id)
         return batch
 
     return first
@@ -128,13 +129,13 @@ def _stage_op(node: StageNode) -> OpDefinition:
         name=op_name(node.name),
         ins=_inputs(node),
         out=Out(WINDOW_TYPES[node.gives], io_manager_key="artifacts"),
-        required_resource_keys=set(RESOURCES),
+        required_resource_keys={RUNS},
         description=node.description,
     )
     def stage(context: OpExecutionContext, window: WindowBatch) -> Any:
-        services = context.resources.haystack_pipeline.services()
+        runs = context.resources.window_runs
         context.instance.add_run_tags(context.run_id, {WINDOW_TAG: window.window_id})
-        batch, report = services.run_stage(pipeline, node.name, window)
+        batch, report = runs.run_stage(pipeline, node.name, window)
         if node.gives == "index_receipt":
             rate = report.documents_out / report.seconds if report.seconds else 0.0
             yield AssetMaterialization(
@@ -160,12 +161,12 @@ def _commit_op(graph: TopologyGraph) -> OpDefinition:
         name="commit_op",
         ins={sink.name: In(WINDOW_TYPES[sink.gives], input_manager_key="artifacts") for sink in graph.sinks},
         out=Out(Nothing),
-        required_resource_keys=set(RESOURCES),
+        required_resource_keys={RUNS},
         description="Makes the window's documents visible: one ledger transaction after every sink wrote.",
     )
     def commit(context: OpExecutionContext, **receipts: WindowBatch) -> None:
-        services = context.resources.haystack_pipeline.services()
-        committed = services.commit(graph.topology.name, {name: receipts[name] for name in sinks})
+        runs = context.resources.window_runs
+        committed = runs.commit(graph.topology.name, {name: receipts[name] for name in sinks})
         context.log.info(f"{committed} documents committed")
 
     return commit

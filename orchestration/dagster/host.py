@@ -10,29 +10,37 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+from dagster import DagsterEventType, DagsterInstance
 
+from orchestration.artifacts import prune_artifacts
 from orchestration.assembly import Assembly
 from orchestration.child_process import is_alive, spawn_child
 from orchestration.contracts import Submission
 from orchestration.dagster.instance import open_instance, prune_runs, settle_abandoned_runs
 from orchestration.dagster.job_driver import JobDriver
 from orchestration.dagster.names import CODE_LOCATION, JOB_TAG, WINDOW_TAG, dagster_names, first_op_config
-from orchestration.dagster.window_workers import FinishedRun, NewRun, WindowWorkers, WorkerCommand
-from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError
+from orchestration.dagster.window_workers import FinishedRun, NewRun, WindowWorkers
+from orchestration.dagster.worker_process import WorkerCommand
+from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError, error_class
 from orchestration.host_client import HOST_SERVICE, HostStatus
 from orchestration.local_service import LocalService
 from orchestration.logging import configure_logging
 from orchestration.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from gpu_actors.plane import RayPlane
 
 TICK_SECONDS: Final = 2.0
 
@@ -47,7 +55,7 @@ class HostProcess:
         self._log = structlog.get_logger(__name__)
         self._stop = threading.Event()
         self._plane_error: MedkgError | None = None
-        self._plane_ready = threading.Event()
+        self._plane: RayPlane | None = None
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._addresses: dict[str, str] = {}
         self._service = LocalService(HOST_SERVICE, settings.data_dir, self._verbs())
@@ -92,8 +100,8 @@ class HostProcess:
 
     def _start_plane(self) -> None:
         try:
-            self._assembly.start_plane()
-            self._plane_ready.set()
+            folder = private_folder(self._settings, "ray")
+            self._plane = self._assembly.start_plane(folder, dashboard=self._kept)
         except MedkgError as error:
             self._plane_error = error
             self._log.error("plane failed", code=error.code, message=error.message)
@@ -116,21 +124,23 @@ class HostProcess:
 
     def _housekeeping(self) -> None:
         """Clean what a crashed writer left and what has expired, beside the work."""
-        self._assembly.recover()
-        self._assembly.prune_artifacts()
+        self._assembly.index.recover(is_alive)
+        prune_artifacts(self._settings.artifacts_dir, self._settings.artifact_days)
         prune_runs(self._instance, self._settings.artifact_days)
 
     def _close(self) -> None:
-        self._workers.close()
         for child in self._children.values():
             child.terminate()
-        self._service.close()
+        self._workers.close()
         self._assembly.close()
+        self._service.close()
 
     # --- runs ---------------------------------------------------------------------------------------
 
     def _launch_window(self, submission: Submission, window_id: str) -> None:
-        job_name, first_op = dagster_names(self._assembly.topologies.load(submission.pipeline))
+        job_name, first_op = dagster_names(
+            self._assembly.topology_of(submission.pipeline_name, submission.pipeline_version)
+        )
         self._workers.submit(
             window_id,
             NewRun(
@@ -145,12 +155,10 @@ class HostProcess:
         if run.status == "SUCCESS":
             self._driver.window_ended(run.run_id, None, cancelled=False)
             return
-        error = self._assembly.window_error(run.run_id) or StageFailedError(
-            f"run {run.run_id} ended as {run.status}: {run.message}"
-        )
-        if self._driver.is_driving(run.run_id):
+        error = run_error(self._instance, run)
+        if self._driver.drives(run.run_id):
             self._assembly.ledger.release(run.run_id, error.message)
-        self._driver.window_ended(run.run_id, error, cancelled=run.status == "CANCELED")
+            self._driver.window_ended(run.run_id, error, cancelled=run.status == "CANCELED")
 
     # --- verbs --------------------------------------------------------------------------------------
 
@@ -161,42 +169,39 @@ class HostProcess:
             "wait_for_news": lambda job_id, seen, seconds: self._driver.wait_for_news(
                 job_id, seen, seconds
             ).model_dump(),
-            "stop_job": lambda job_id: self._driver.stop_job(job_id),
-            "plane_address": self._plane_address,
+            "stop_job": self._driver.stop_job,
+            "plane_address": lambda: self._hot_plane().address,
             "embed_queries": self._embed_queries,
             "stop": self._stop.set,
-            "launch": lambda run_id: self._workers.submit(run_id),
-            "cancel": lambda run_id: self._workers.cancel(run_id),
+            "launch": self._workers.submit,
+            "cancel": self._workers.cancel,
             "run_state": lambda run_id: str(self._workers.state(run_id)),
         }
 
     def _status(self) -> HostStatus:
         failed = self._plane_error
-        ready = self._plane_ready.is_set()
+        plane = self._plane
         return HostStatus(
             pid=os.getpid(),
             kept=self._kept,
             profile=self._settings.profile,
-            plane="failed" if failed else "ready" if ready else "starting",
+            plane="failed" if failed else "ready" if plane else "starting",
             plane_error=failed.message if failed else None,
-            plane_health=self._assembly.hot_plane.health() if ready else {},
+            plane_health=plane.health() if plane else {},
             workers=self._workers.describe(),
-            ray_dashboard=self._assembly.hot_plane.dashboard if ready else None,
+            ray_dashboard=plane.dashboard if plane else None,
             dagster_ui=self._addresses.get("dagster_ui"),
         )
 
-    def _plane_address(self) -> dict[str, str]:
+    def _hot_plane(self) -> RayPlane:
         if self._plane_error is not None:
             raise self._plane_error
-        if not self._plane_ready.is_set():
-            raise PlaneUnavailableError(
-                "the plane is still loading its models. Wait; `medkg status` shows it."
-            )
-        return {"address": self._assembly.hot_plane.address}
+        if self._plane is None:
+            raise PlaneUnavailableError("the plane is still loading its models; `medkg status` shows it.")
+        return self._plane
 
     def _embed_queries(self, texts: list[str]) -> dict[str, Any]:
-        self._plane_address()
-        plane = self._assembly.hot_plane
+        plane = self._hot_plane()
         return {"vectors": plane.embed_queries(texts).tolist(), "model_id": plane.model_ids["dense"]}
 
 
@@ -207,6 +212,30 @@ def child_environment(settings: Settings) -> dict[str, str]:
         "MEDKG_PROFILE": settings.profile,
         "DAGSTER_DISABLE_TELEMETRY": "yes",
     }
+
+
+def run_error(instance: DagsterInstance, run: FinishedRun) -> MedkgError:
+    """Why a run did not succeed: the error that its step raised, as its own class where it is ours."""
+    failures = instance.all_logs(run.run_id, of_type=DagsterEventType.STEP_FAILURE)
+    for entry in failures:
+        error = entry.get_dagster_event().step_failure_data.error
+        while error is not None:
+            kind = error_class(str(error.cls_name))
+            if kind is not None:
+                return kind(error.message.split(": ", 1)[-1].strip())
+            error = error.cause
+    return StageFailedError(f"run {run.run_id} ended as {run.status}: {run.message or 'no reason given'}")
+
+
+def private_folder(settings: Settings, name: str) -> Path:
+    """A new short folder of ours (paths of sockets are short); a killed host's one is removed."""
+    marker = settings.data_dir / "run" / f"{name}.folder"
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    if marker.exists():
+        shutil.rmtree(marker.read_text(encoding="utf-8"), ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"medkg-{name}-"))
+    marker.write_text(str(folder), encoding="utf-8")
+    return folder
 
 
 def free_port() -> int:

@@ -13,7 +13,7 @@ from dagster import ConfigurableIOManager, InputContext, OutputContext
 from orchestration.artifacts import WindowBatch, read_artifact, write_artifact
 
 
-class WindowArtifactIOManager(ConfigurableIOManager):  # type: ignore[misc]
+class WindowArtifactIOManager(ConfigurableIOManager):
     """Keeps WindowBatch values as Parquet under `folder`/RUN/OP.parquet."""
 
     folder: str

@@ -43,7 +43,7 @@ class JobDriver:
         ledger: JobLedger,
         submissions: Submissions,
         launch: Callable[[Submission, str], None],
-        cancel: Callable[[str], None],
+        cancel: Callable[[str], object],
         window_workers: int,
     ) -> None:
         self._ledger = ledger
@@ -83,6 +83,11 @@ class JobDriver:
             self._fill(job)
             self._tell(job)
             return True
+
+    def drives(self, window_id: str) -> bool:
+        """Whether the window is of a job that is driven here."""
+        with self._changed:
+            return any(window_id in job.outstanding for job in self._jobs.values())
 
     def stop_job(self, job_id: str) -> None:
         """Cancel the job's runs; returns when they have ended and their documents are handed back."""

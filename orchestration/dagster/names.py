@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from orchestration.topology.graph import TopologyGraph
 
 CODE_LOCATION: Final = "orchestration.dagster.definitions"
 """Module that the UI loads, and the code location's name; re-execution finds a run's job by it."""
@@ -21,3 +24,9 @@ def op_name(stage: str) -> str:
 def first_op_config(first_op: str, window_id: str) -> dict[str, Any]:
     """Run config that hands a claimed window to a job's first op."""
     return {"ops": {first_op: {"config": {"window_id": window_id}}}}
+
+
+def dagster_names(graph: TopologyGraph) -> tuple[str, str]:
+    """(job, first op) of a topology."""
+    first = next(node for node in graph.nodes if node.is_source)
+    return graph.job, op_name(first.name)

@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
 from sqlalchemy.exc import InternalError as DatabaseInternalError
 
 from orchestration.errors import (
@@ -56,9 +62,7 @@ class Database:
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self._name = parsed.database if self.is_sqlite else parsed.render_as_string(hide_password=True)
         with self._errors_named():
-            self._engine = (
-                _sqlite_engine(parsed) if self.is_sqlite else create_engine(parsed, pool_pre_ping=True)
-            )
+            self._engine = _sqlite_engine(parsed) if self.is_sqlite else _postgresql_engine(parsed)
             self._migrate()
 
     def close(self) -> None:
@@ -155,13 +159,29 @@ def lock(connection: Connection, name: str) -> None:
 
 
 def _parsed(url: str) -> URL:
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationError(
+            f"the ledger URL {url!r} cannot be read; use sqlite:///PATH or "
+            "postgresql+psycopg://USER@HOST/DATABASE."
+        ) from error
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
         raise ConfigurationError(
             f"the ledger URL names {parsed.get_backend_name()!r}; use sqlite:///PATH or "
             "postgresql+psycopg://USER@HOST/DATABASE."
         )
     return parsed
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    try:
+        return create_engine(url, pool_pre_ping=True)
+    except (ImportError, NoSuchModuleError) as error:
+        raise ConfigurationError(
+            f"the ledger URL asks for the driver {url.drivername!r}, which is not installed. Install psycopg "
+            "(pip install 'psycopg[binary]') and use postgresql+psycopg://USER@HOST/DATABASE."
+        ) from error
 
 
 def _sqlite_engine(url: URL) -> Engine:

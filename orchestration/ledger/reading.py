@@ -86,7 +86,6 @@ class DocumentsAndDeadLetters(LedgerPart):
         It is worked on when a job lists it again.
         """
         with self._database.writing() as connection:
-            withdraw_commits(connection, [key])
             requeued = connection.execute(
                 update(documents)
                 .where(has_key(documents, [key]), documents.c.status == Status.COMMITTED)
@@ -98,4 +97,5 @@ class DocumentsAndDeadLetters(LedgerPart):
                     updated_at=self._now(),
                 )
             )
+            withdraw_commits(connection, [key])
             return int(requeued.rowcount)

@@ -87,7 +87,7 @@ class ClinicalTrialsParser:
             metadata = _metadata(study)
         except (TypeError, AttributeError, ValueError, RecursionError) as error:
             raise MalformedDocumentError(
-                f"{payload.uri}: {payload.doc_id} does not follow the ClinicalTrials.gov v2 data model: {error}. "
+                f"{payload.uri}: {payload.doc_id} is not of the ClinicalTrials.gov v2 data model: {error}. "
                 "Fetch the study again from https://clinicaltrials.gov/api/v2/studies."
             ) from error
         return builder.build(payload, tenant_id, self, metadata=metadata)
@@ -117,7 +117,8 @@ def _add_study(builder: DocumentBuilder, study: Study) -> None:
     _add_eligibility(builder, module_at(protocol, "eligibilityModule"))
     _add_contacts(builder, module_at(protocol, "contactsLocationsModule"))
     for name, (heading, role) in _FIELD_MODULES.items():
-        _add_fields(builder, heading, role, module_at(protocol, name))
+        told = {key: value for key, value in module_at(protocol, name).items() if key != "briefTitle"}
+        _add_fields(builder, heading, role, told)
     for name in sorted(protocol.keys() - _TOLD_ELSEWHERE - _FIELD_MODULES.keys()):
         _add_fields(builder, humanised(name.removesuffix("Module")), None, module_at(protocol, name))
     _add_references(builder, module_at(protocol, "referencesModule"))
@@ -147,22 +148,16 @@ def _add_design(builder: DocumentBuilder, module: Study) -> None:
 def _add_arms(builder: DocumentBuilder, module: Study) -> None:
     with builder.section("Arms and interventions", "interventions"):
         for arm in list_at(module, "armGroups"):
-            head = ": ".join(
-                filter(None, [humanised(text_at(arm, "type")) or "Arm", text_at(arm, "label")])
-            )
+            head = ": ".join(filter(None, [humanised(text_at(arm, "type")) or "Arm", text_at(arm, "label")]))
             _add_fields_block(builder, head, arm, ("description", "interventionNames"))
         for intervention in list_at(module, "interventions"):
             head = ": ".join(
                 filter(None, [humanised(text_at(intervention, "type")), text_at(intervention, "name")])
             )
-            _add_fields_block(
-                builder, head, intervention, ("description", "otherNames", "armGroupLabels")
-            )
+            _add_fields_block(builder, head, intervention, ("description", "otherNames", "armGroupLabels"))
 
 
-def _add_fields_block(
-    builder: DocumentBuilder, head: str, record: Study, fields: Iterable[str]
-) -> None:
+def _add_fields_block(builder: DocumentBuilder, head: str, record: Study, fields: Iterable[str]) -> None:
     lines = [line for field in fields if field in record for line in field_lines({field: record[field]})]
     builder.lines(BlockKind.REGISTRY_FIELD, [head, *lines])
 

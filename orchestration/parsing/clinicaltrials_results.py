@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestration.parsing.registry_fields import field_lines, humanised, list_at, markup_lines, module_at, text_at
+from orchestration.parsing.registry_fields import (
+    field_lines,
+    humanised,
+    list_at,
+    markup_lines,
+    module_at,
+    text_at,
+)
 from orchestration.parsing.tables import Grid, simple_grid
 from orchestration.parsing.text_builder import DocumentBuilder
 from orchestration.records import BlockKind
@@ -43,9 +50,7 @@ def _group_lines(groups: Iterable[Module]) -> list[str]:
     ]
 
 
-def _by_group(
-    entries: Iterable[Module], groups: Sequence[Module], value: str = "value"
-) -> list[str]:
+def _by_group(entries: Iterable[Module], groups: Sequence[Module], value: str = "value") -> list[str]:
     """One text a group from entries that name their group."""
     found = {text_at(entry, "groupId"): _measurement(entry, value) for entry in entries}
     return [found.get(text_at(group, "id"), "") for group in groups]
@@ -110,7 +115,10 @@ def _measure_notes(measure: Module) -> Iterator[str]:
 
 def _denominators(record: Module, groups: Sequence[Module]) -> list[list[str]]:
     return [
-        [f"Number analyzed ({text_at(denominator, 'units')})", *_by_group(list_at(denominator, "counts"), groups)]
+        [
+            f"Number analyzed ({text_at(denominator, 'units')})",
+            *_by_group(list_at(denominator, "counts"), groups),
+        ]
         for denominator in list_at(record, "denoms")
     ]
 
@@ -176,7 +184,10 @@ def _add_adverse_events(builder: DocumentBuilder, module: Module) -> None:
         builder.lines(BlockKind.REGISTRY_FIELD, field_lines(others))
         builder.lines(BlockKind.REGISTRY_FIELD, _group_lines(groups))
         builder.table(_event_totals(groups), caption="Participants affected by adverse events")
-        for field, caption in (("seriousEvents", "Serious adverse events"), ("otherEvents", "Other adverse events")):
+        for field, caption in (
+            ("seriousEvents", "Serious adverse events"),
+            ("otherEvents", "Other adverse events"),
+        ):
             events = list_at(module, field)
             if events:
                 builder.table(_event_grid(events, groups), caption=caption)
@@ -184,7 +195,11 @@ def _add_adverse_events(builder: DocumentBuilder, module: Module) -> None:
 
 def _event_totals(groups: Sequence[Module]) -> Grid:
     rows = [["", *(text_at(group, "title") for group in groups)]]
-    for kind, label in (("deaths", "All-cause deaths"), ("serious", "Serious events"), ("other", "Other events")):
+    for kind, label in (
+        ("deaths", "All-cause deaths"),
+        ("serious", "Serious events"),
+        ("other", "Other events"),
+    ):
         cells = [_ratio(group, f"{kind}NumAffected", f"{kind}NumAtRisk") for group in groups]
         if any(cells):
             rows.append([label, *cells])
@@ -195,9 +210,7 @@ def _event_grid(events: Sequence[Module], groups: Sequence[Module]) -> Grid:
     rows = [["Organ system", "Term", *(text_at(group, "title") for group in groups)]]
     for event in events:
         stats = {text_at(stat, "groupId"): stat for stat in list_at(event, "stats")}
-        cells = [
-            _ratio(stats.get(text_at(group, "id"), {}), "numAffected", "numAtRisk") for group in groups
-        ]
+        cells = [_ratio(stats.get(text_at(group, "id"), {}), "numAffected", "numAtRisk") for group in groups]
         rows.append([text_at(event, "organSystem"), text_at(event, "term"), *cells])
     return simple_grid(rows)
 

@@ -11,7 +11,7 @@ import codecs
 from orchestration.errors import MalformedDocumentError
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_BINARY = frozenset(range(0x20)) - frozenset(b"\t\n\r\x0b\x0c\x1b")
+_BINARY = bytes(code for code in range(0x20) if code not in b"\t\n\r\x0b\x0c\x1b")
 
 
 def decode_text(content: bytes, uri: str) -> str:
@@ -30,7 +30,7 @@ def decode_head(head: bytes) -> str | None:
     """The beginning of a file as text for recognition; None if it is binary. Never raises."""
     if head.startswith(_UTF16):
         return codecs.getincrementaldecoder("utf-16")("replace").decode(head)
-    if sum(byte in _BINARY for byte in head[:4096]) > 0:
+    if len(head.translate(None, _BINARY)) < len(head):
         return None
     return codecs.getincrementaldecoder("utf-8-sig")("replace").decode(head)
 

@@ -164,9 +164,7 @@ class _ValueFinder:
     other fields may follow, which are not read.
     """
 
-    def __init__(
-        self, uri: str, limit: int, *, inside: bool, skip: int = 0, trailer: bool = False
-    ) -> None:
+    def __init__(self, uri: str, limit: int, *, inside: bool, skip: int = 0, trailer: bool = False) -> None:
         self._uri = uri
         self._limit = limit
         self._in_list = inside

@@ -9,26 +9,29 @@ from __future__ import annotations
 import re
 
 _ROLE_PATTERNS = {
-    "abstract": r"(structured )?abstract|(author|brief|lay|plain[- ]language|editors?'?s?'?) summary|summary|synopsis",
+    "abstract": r"(structured )?abstract|(author|brief|lay|plain[- ]language|editors?'?s?'?) summary|"
+    r"summary|synopsis",
     "introduction": r"introduction|intro|background( and .*)?|rationale.*|context|objectives?( .*)?|"
     r"aims?( .*)?|purposes?|hypothes[ie]s|study objectives?|summary of background data|object",
-    "methods": r"(materials?|patients?|subjects?|participants?|data|experimental|research design|study design)?"
-    r"( and |/| & |, )?(methods?|methodology|procedures?)( and (materials?|patients|design))?|"
+    "methods": r"(materials?|patients?|subjects?|participants?|data|experimental|research design|"
+    r"study design)?( and |/| & |, )?(methods?|methodology|procedures?)( and (materials?|patients|design))?|"
     r"(study |research |trial |experimental )?design( .*)?|experimental (section|procedures?)|"
     r"materials?|patients?|participants?|subjects?|setting( .*)?|interventions?|"
     r"(main )?(outcome )?measure(ment)?s?|data (sources?|extraction|synthesis|collection|analysis)|"
     r"study selection|statistical analys[ie]s|methodology/principal findings|materials\|methods|population",
     "results": r"(main |principal )?(results?|findings)( and discussion| and interpretation|/discussion)?|"
     r"methods and results|measurements and (main )?results",
-    "discussion": r"(general )?discussions?( and conclusions?)?|comments?|interpretation|(strengths and )?limitations?",
-    "conclusions": r"(general |main )?(conclusions?|concluding remarks)(/significance|/interpretation)?( and .*)?|"
-    r"significance|implications|summary and conclusions?",
+    "discussion": r"(general )?discussions?( and conclusions?)?|comments?|interpretation|"
+    r"(strengths and )?limitations?",
+    "conclusions": r"(general |main )?(conclusions?|concluding remarks)(/significance|/interpretation)?"
+    r"( and .*)?|significance|implications|summary and conclusions?",
     "case": r"case (reports?|presentations?|descriptions?)",
-    "supplementary": r"(supporting|supplementary|additional|supplemental) (information|materials?|data|files?)|"
-    r"appendi(x|ces)( .*)?|supplementary-material",
+    "supplementary": r"(supporting|supplementary|additional|supplemental) (information|materials?|data|"
+    r"files?)|appendi(x|ces)( .*)?|supplementary-material",
     "acknowledgements": r"acknowledge?ments?|thanks",
     "funding": r"(funding|financial (support|disclosure)|grant support|sources? of (funding|support))( .*)?",
-    "competing_interests": r"((competing|conflicts? of|declarations? of|duality of) interests?)( .*)?|disclosures?",
+    "competing_interests": r"((competing|conflicts? of|declarations? of|duality of) interests?)( .*)?|"
+    r"disclosures?",
     "ethics": r"ethics?( .*)?|ethical .*|informed consent( .*)?",
     "abbreviations": r"(list of )?abbreviations( .*)?|glossary",
     "eligibility": r"eligibility( criteria)?|(inclusion|exclusion)( and exclusion)? criteria",

@@ -65,9 +65,7 @@ def lay_out(rows: Sequence[Sequence[Cell]], header_rows: int) -> Grid:
     )
 
 
-def _lay_out_row(
-    row: Sequence[Cell], hanging: dict[int, tuple[int, str, bool]]
-) -> list[tuple[str, bool]]:
+def _lay_out_row(row: Sequence[Cell], hanging: dict[int, tuple[int, str, bool]]) -> list[tuple[str, bool]]:
     """One row; `hanging` holds, by column, how many more rows a cell from above reaches into."""
     line: list[tuple[str, bool]] = []
 

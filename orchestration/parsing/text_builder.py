@@ -56,7 +56,8 @@ class _OpenSection:
     title: str
     title_path: tuple[str, ...]
     role: str | None
-    start_char: int
+    start_char: int | None
+    """None until its heading is written."""
     blocks: list[Block] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
 
@@ -91,21 +92,23 @@ class DocumentBuilder:
         title = one_line(title)
         parent = self._open[-1] if self._open else None
         path = (*(parent.title_path if parent else ()), *((title,) if title else ()))
-        start = self._length + (len(SEPARATOR) if self._parts else 0)
         inherited = inherited_role(title, role, parent.role if parent else None)
-        self._open.append(_OpenSection(title, path, inherited, start))
-        self.block(BlockKind.HEADING, title)
+        self._open.append(_OpenSection(title, path, inherited, None))
 
     def close_section(self) -> None:
-        """End the innermost open section; one without any text leaves no trace."""
+        """End the innermost open section; a heading with nothing under it stays in the text."""
+        self._write_headings()
         self._keep(self._open.pop(), self._open[-1].sections if self._open else self._sections)
 
     @contextmanager
     def section(self, title: str, role: str | None = None) -> Iterator[None]:
-        """`open_section` and `close_section` around what is appended inside."""
+        """A section of what is appended inside; leaves no trace, not even its heading, if that is nothing."""
         self.open_section(title, role)
         yield
-        self.close_section()
+        if self._open[-1].start_char is None:
+            self._open.pop()
+        else:
+            self.close_section()
 
     def block(self, kind: BlockKind, text: str, *, page_no: int | None = None) -> str | None:
         """Append `text` as one line; returns the block's id, None when there was no text."""
@@ -185,26 +188,33 @@ class DocumentBuilder:
     def _append(self, kind: BlockKind, text: str, page_no: int | None) -> str | None:
         if not text:
             return None
+        self._write_headings()
+        return self._write(kind, text, page_no, self._open[-1] if self._open else None)
+
+    def _write_headings(self) -> None:
+        """Write the headings of open sections that have none yet, outermost first."""
+        for section in self._open:
+            if section.start_char is None:
+                section.start_char = self._next_start()
+                if section.title:
+                    self._write(BlockKind.HEADING, section.title, None, section)
+
+    def _next_start(self) -> int:
+        return self._length + (len(SEPARATOR) if self._parts else 0)
+
+    def _write(self, kind: BlockKind, text: str, page_no: int | None, section: _OpenSection | None) -> str:
+        start = self._next_start()
         if self._parts:
             self._parts.append(SEPARATOR)
-            self._length += len(SEPARATOR)
-        start = self._length
         self._parts.append(text)
-        self._length += len(text)
+        self._length = start + len(text)
         self._count[kind] += 1
         block_id = f"{kind.value}-{self._count[kind]}"
-        block = Block(
-            block_id=block_id, kind=kind, start_char=start, end_char=self._length, page_no=page_no
-        )
-        self._innermost(start).blocks.append(block)
+        block = Block(block_id=block_id, kind=kind, start_char=start, end_char=self._length, page_no=page_no)
+        if section is None:
+            section = self._anonymous = self._anonymous or _OpenSection("", (), None, start)
+        section.blocks.append(block)
         return block_id
-
-    def _innermost(self, start: int) -> _OpenSection:
-        if self._open:
-            return self._open[-1]
-        if self._anonymous is None:
-            self._anonymous = _OpenSection("", (), None, start)
-        return self._anonymous
 
     def _close_anonymous(self) -> None:
         if self._anonymous is not None and not self._open:
@@ -212,7 +222,7 @@ class DocumentBuilder:
             self._anonymous = None
 
     def _keep(self, section: _OpenSection, siblings: list[Section]) -> None:
-        if section.blocks or section.sections:
+        if section.start_char is not None and (section.blocks or section.sections):
             siblings.append(
                 Section(
                     title=section.title,

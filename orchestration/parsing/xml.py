@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html.entities
 import re
+from typing import cast
 from xml.parsers import expat
 
 from lxml import etree
@@ -17,9 +18,9 @@ from orchestration.errors import MalformedDocumentError, UnsafeXmlError
 from orchestration.parsing.encoding import decode_head
 
 _PROLOG = re.compile(
-    r"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>\s*)*<(?:[\w.-]+:)?([\w.-]+)", re.DOTALL
+    r"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>\s*)*<(?:[\w.-]+:)?([\w.-]+)",
+    re.DOTALL,
 )
-_STYLE = {"load_dtd": False, "no_network": True, "resolve_entities": False, "huge_tree": False}
 
 
 def root_name(head: bytes) -> str | None:
@@ -35,7 +36,9 @@ def parse_xml(content: bytes, uri: str) -> etree._Element:
     Raises UnsafeXmlError if the document declares entities, MalformedDocumentError if it is not well-formed.
     """
     refuse_entities(content, uri)
-    parser = etree.XMLParser(remove_comments=True, remove_pis=True, **_STYLE)
+    parser = etree.XMLParser(
+        load_dtd=False, no_network=True, resolve_entities=False, remove_comments=True, remove_pis=True
+    )
     try:
         root = etree.fromstring(content, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -43,8 +46,8 @@ def parse_xml(content: bytes, uri: str) -> etree._Element:
     if root is None:
         raise _malformed(uri, "it holds no element")
     dtd = root.getroottree().docinfo.internalDTD
-    for entity in dtd.iterentities() if dtd is not None else ():
-        raise _unsafe(uri, entity.name)  # an encoding that the prolog's reader does not know
+    for entity in dtd.iterentities() if dtd is not None else ():  # type: ignore[union-attr]
+        raise _unsafe(uri, str(entity.name))  # an encoding that the prolog's reader does not know
     return root
 
 
@@ -55,13 +58,19 @@ def parse_until(content: bytes, uri: str, tag: str) -> etree._Element:
     """
     refuse_entities(content, uri)
     parser = etree.XMLPullParser(
-        events=("end",), tag=f"{{*}}{tag}", remove_comments=True, remove_pis=True, **_STYLE
+        events=("end",),
+        tag=f"{{*}}{tag}",
+        load_dtd=False,
+        no_network=True,
+        resolve_entities=False,
+        remove_comments=True,
+        remove_pis=True,
     )
     try:
         for start in range(0, len(content), 1 << 15):
             parser.feed(content[start : start + (1 << 15)])
             for _, element in parser.read_events():
-                return element
+                return cast(etree._Element, element)
         parser.close()
     except (etree.XMLSyntaxError, ValueError) as error:
         raise _malformed(uri, error) from error

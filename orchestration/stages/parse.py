@@ -12,7 +12,6 @@ from typing import Any, Self
 from orchestration.contracts import Isolation, Parser
 from orchestration.errors import MalformedDocumentError, UnknownFormatError
 from orchestration.records import Document, RawPayload, StageContext
-from orchestration.stages.services import StageServices
 
 
 class Parse:
@@ -25,13 +24,8 @@ class Parse:
         self._parsers = parsers
 
     @classmethod
-    def from_services(cls, config: Mapping[str, Any], services: StageServices) -> Self:
-        return cls(services.parsers, **config)
-
-    @property
-    def component_versions(self) -> dict[str, str]:
-        """Parser versions: a changed parser makes documents be parsed anew."""
-        return {name: parser.version for name, parser in sorted(self._parsers.items())}
+    def from_parsers(cls, config: Mapping[str, Any], parsers: Mapping[str, Parser]) -> Self:
+        return cls(parsers, **config)
 
     def execute(self, ctx: StageContext, payloads: list[RawPayload]) -> Document:
         """The document of the first payload; raises the parser's error."""

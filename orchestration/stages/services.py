@@ -1,7 +1,8 @@
 """What assembly hands to the stages it builds: the plane, sources, parsers, stores and time-outs.
 
-A stage class may offer `from_services(config, services)`; assembly then builds it so. Any other stage
-class is called with its `config` from the topology as keyword arguments.
+A stage class may offer `from_services(config, services)`; assembly then builds it so. One that runs in
+worker processes, where no store or plane is at hand, may offer `from_parsers(config, parsers)`. Any other
+stage class is called with its `config` from the topology as keyword arguments.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orchestration.contracts import DocumentStore, IndexWriter, Parser, Plane, Source
+from orchestration.contracts import DocumentStore, IndexWriter, Plane, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,6 @@ class StageServices:
 
     plane: Plane
     sources: Mapping[str, Source]
-    parsers: Mapping[str, Parser]
     documents: DocumentStore
     index: IndexWriter
     owner: str

@@ -321,6 +321,19 @@ class LedgerSuite:
         assert len(ledger.dead_letters(TENANT)) == 1
         assert len(ledger.dead_letters(TENANT, job_id=second)) == 1
 
+    def test_a_finished_account_does_not_change_with_what_later_jobs_do(self, ledger: JobLedger) -> None:
+        first = a_job(ledger, an_item("1"), a_broken_item("2"))
+        commit_all(ledger, claimed(ledger, first))
+        second = a_job(ledger, an_item("1", "v2"), an_item("2"), job_id="job-2")
+        window = claimed(ledger, second)
+        changed, mended = taken(ledger, window)
+        ledger.advance(window, "parse", [mended], [a_failure(changed)], {})
+        commit_all(ledger, window, "i2")
+        assert counts(ledger, first) == DocumentCounts(total=2, committed=1, failed=1)
+        assert doc_ids(failure.ctx for failure in ledger.summary(first).failures) == ["2"]
+        assert counts(ledger, second) == DocumentCounts(total=2, committed=1, failed=1)
+        assert doc_ids(failure.ctx for failure in ledger.summary(second).failures) == ["1"]
+
     def test_a_window_that_waits_for_its_run_keeps_documents_another_job_lists(
         self, ledger: JobLedger
     ) -> None:
@@ -432,9 +445,13 @@ class LedgerSuite:
         window = claimed(ledger, a_job(ledger, an_item("1")))
         taken(ledger, window)
         clock.seconds += LEASE_SECONDS + 1
-        assert doc_ids(taken(ledger, window, OTHER)) == ["1"]
+        (ctx,) = taken(ledger, window, OTHER)
         with pytest.raises(LeaseLostError, match=OWNER):
             ledger.renew(window, OWNER)
+        with pytest.raises(LeaseLostError, match=window):
+            ledger.finish(window, OWNER, [a_commit(ctx, "i1")])
+        ledger.finish(window, OTHER, [a_commit(ctx, "i2")])
+        assert [commit.intent_id for commit in ledger.committed(TENANT)] == ["i2"]
 
     def test_a_live_owner_is_not_disturbed_by_a_second_run_of_its_window(self, ledger: JobLedger) -> None:
         window = claimed(ledger, a_job(ledger, an_item("1")))

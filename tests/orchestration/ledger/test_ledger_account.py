@@ -96,10 +96,27 @@ class Account(RuleBasedStateMachine):
         failures = [a_failure(ctx, fatal=fatal) for ctx in contexts[:1]]
         self.ledger.advance(window_id, "parse", contexts[1:], failures, {"a": 1})
 
+    @precondition(lambda self: self.listed)
+    @rule(items=st.lists(ITEMS, min_size=1, max_size=3), pipeline=PIPELINES, fail=st.booleans())
+    def work_through_a_source(self, items: list[SourceItem], pipeline: str, fail: bool) -> None:
+        """A whole run: deep states are too rare by single steps."""
+        self.list_a_source(items, pipeline)
+        window_id = self.ledger.claim_window(list(self.listed)[-1], 10)
+        if window_id is None:
+            return
+        self._take(window_id, "host/boot/1/1")
+        contexts = self.windows[window_id] = self.ledger.fetched(self.windows[window_id])
+        if fail:
+            failures = [a_failure(ctx) for ctx in contexts[:1]]
+            self.ledger.advance(window_id, "parse", contexts[1:], failures, {})
+        self._commit(window_id)
+
     @precondition(lambda self: self.windows)
     @rule(data=st.data())
     def commit_a_window(self, data: st.DataObject) -> None:
-        window_id = data.draw(st.sampled_from(list(self.windows)))
+        self._commit(data.draw(st.sampled_from(list(self.windows))))
+
+    def _commit(self, window_id: str) -> None:
         commits = [a_commit(ctx, window_id) for ctx in self.windows[window_id]]
         try:
             self.ledger.finish(window_id, self.owner_of[window_id], commits)
@@ -180,9 +197,7 @@ class Account(RuleBasedStateMachine):
             while (window_id := self.ledger.claim_window(job_id, 100)) is not None:
                 self._take(window_id, "host/boot/3/3")
                 contexts = self.ledger.fetched(self.windows[window_id])
-                self.ledger.finish(
-                    window_id, "host/boot/3/3", [a_commit(ctx, window_id) for ctx in contexts]
-                )
+                self.ledger.finish(window_id, "host/boot/3/3", [a_commit(ctx, window_id) for ctx in contexts])
             assert self.ledger.settle(job_id) is not JobState.OPEN
 
 

@@ -232,9 +232,17 @@ def test_a_server_that_is_not_there_is_a_resource_that_is_away() -> None:
     assert "secret" not in caught.value.message
 
 
-def test_another_kind_of_database_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="mysql"):
-        open_ledger("mysql://127.0.0.1/medkg")
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://127.0.0.1/medkg", "'mysql'; use sqlite"),
+        ("postgresql+nosuch://127.0.0.1/medkg", r"nosuch.*Install psycopg"),
+        ("not a url", "cannot be read; use sqlite"),
+    ],
+)
+def test_a_url_that_cannot_be_a_ledger_is_refused(url: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        open_ledger(url)
 
 
 # --- transitions ------------------------------------------------------------------------------------

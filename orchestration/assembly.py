@@ -1,0 +1,333 @@
+"""The only module that names implementations: it puts the rooms together, for commands, host and workers.
+
+Comes in: settings. Leaves: an `Assembly`, whose parts are made when they are first asked for, so a command
+that lists documents imports neither stages nor models.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestration.contracts import DenseVectors, Isolation, Outcome, Parser, Plane, PlaneUse, Source, lift
+from orchestration.control_plane import ControlPlane, Stores
+from orchestration.host_client import HostClient
+from orchestration.ledger import Ledger, open_ledger
+from orchestration.plugins import load_plugins, plugin_names
+from orchestration.records import Chunk, Document, SourceItem
+from orchestration.settings import Settings
+from orchestration.submission import Submissions, Topology
+from orchestration.topology.loader import PipelineLoader
+from topologies import shipped_folder
+
+if TYPE_CHECKING:
+    from gpu_actors.plane import RayPlane
+    from orchestration.resilience.isolation import StageHandle
+    from orchestration.retrieval.legs import Encode
+    from orchestration.stores.dual_write import DualWrite
+    from orchestration.topology.graph import StageNode, TopologyGraph
+    from orchestration.window_runs import WindowRuns
+
+__all__ = ["Assembly", "open_control_plane"]
+
+PARSE_WORKERS = 1
+"""Processes for isolated stages, of each window worker."""
+
+
+@contextmanager
+def open_control_plane(settings: Settings) -> Iterator[ControlPlane]:
+    """What commands use; closes its databases at the end."""
+    assembly = Assembly(settings)
+    try:
+        yield assembly.control_plane
+    finally:
+        assembly.close()
+
+
+def installed_parsers() -> dict[str, Parser]:
+    """Every installed parser by format."""
+    return {name: parser() for name, parser in load_plugins("medkg.parsers").items()}
+
+
+def isolated_stage(implementation: str, config: Mapping[str, Any]) -> Any:
+    """A stage as a worker process makes it: with parsers if it wants them, else from its config alone."""
+    kind = load_plugins("medkg.stages")[implementation]
+    if hasattr(kind, "from_parsers"):
+        return kind.from_parsers(config, installed_parsers())
+    return kind(**config)
+
+
+class Assembly:
+    """The parts of one data folder, each made once, when first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._started_plane: RayPlane | None = None
+        self._handles: dict[tuple[str, str, str], StageHandle] = {}
+
+    def close(self) -> None:
+        """Close what was opened."""
+        parts = vars(self)
+        if "window_runs" in parts:
+            parts["window_runs"].close()
+        for name in ("ledger", "search_store", "document_store"):
+            if name in parts:
+                parts[name].close()
+        if self._started_plane is not None:
+            self._started_plane.close()
+
+    # --- plugins, topologies, ledger ----------------------------------------------------------------
+
+    @cached_property
+    def stages(self) -> Mapping[str, type]:
+        return load_plugins("medkg.stages")
+
+    @cached_property
+    def parsers(self) -> Mapping[str, Parser]:
+        return installed_parsers()
+
+    @cached_property
+    def sources(self) -> Mapping[str, Source]:
+        made: dict[str, Source] = {}
+        for name, kind in load_plugins("medkg.sources").items():
+            from_parsers = getattr(kind, "from_parsers", None)
+            made[name] = (
+                from_parsers(self.parsers, self.settings.max_document_bytes) if from_parsers else kind()
+            )
+        return made
+
+    @cached_property
+    def topologies(self) -> PipelineLoader:
+        return PipelineLoader(
+            self.settings.topologies_dir or shipped_folder(),
+            lambda: plugin_names("medkg.stages"),
+            self.policies.names,
+        )
+
+    @cached_property
+    def policies(self) -> Any:
+        from orchestration.resilience.policies import ResiliencePolicyLoader
+
+        folder = self.settings.topologies_dir or shipped_folder()
+        return ResiliencePolicyLoader(folder)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return open_ledger(self.settings.ledger_url, self.settings.lease_seconds)
+
+    @cached_property
+    def submissions(self) -> Submissions:
+        return Submissions(self.ledger, self.sources, self.fingerprint, self.settings.window_workers)
+
+    def topology_of(self, name: str, version: str) -> TopologyGraph:
+        """The topology that a submission was made with: the current one, or its dated version."""
+        current = self.topologies.load(name)
+        return current if current.version == version else self.topologies.load(f"{name}@{version}")
+
+    def fingerprint(self, topology: Topology, item: SourceItem) -> str:
+        """sha256 over everything that shapes a document's index entries, apart from its content.
+
+        Topology, stage versions, the parser of its own format alone, the chunker and the models.
+        """
+        from gpu_actors import plane
+
+        graph = self.topology_of(topology.name, topology.version)
+        parser = self.parsers.get(item.locator.format)
+        shaping = {
+            "topology": [graph.name, graph.version, graph.shape_hash],
+            "stages": {
+                node.name: str(getattr(self.stages[node.stage_type], "version", "")) for node in graph.nodes
+            },
+            "parser": [item.locator.format, parser.version if parser else ""],
+            "plane": plane.component_versions(),
+            "models": plane.model_ids(self.settings.profile, self.settings.embedding_model),
+        }
+        return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
+
+    def watched_folders(self) -> list[Path]:
+        """Code and topologies; when a file in them changes, window workers start anew."""
+        code = Path(__file__).parent
+        return [code, code.parent / "gpu_actors", self.settings.topologies_dir or shipped_folder()]
+
+    # --- stores and search --------------------------------------------------------------------------
+
+    @cached_property
+    def search_store(self) -> Any:
+        from orchestration.stores.sqlite_search import SqliteSearch
+
+        return SqliteSearch(self.settings.search_dir)
+
+    @cached_property
+    def document_store(self) -> Any:
+        from orchestration.stores.sqlite_documents import SqliteDocuments
+
+        return SqliteDocuments(self.settings.documents_path)
+
+    @cached_property
+    def stores(self) -> Stores:
+        from orchestration.stores.faiss_vectors import FaissVectors
+
+        return Stores(self.search_store, FaissVectors(self.settings.vectors_dir), self.document_store)
+
+    @cached_property
+    def index(self) -> DualWrite:
+        from orchestration.stores.dual_write import DualWrite
+
+        return DualWrite(self.ledger, self.stores.search, self.stores.vectors)
+
+    def encoder(self, say: Callable[[str], None]) -> Encode:
+        """Query vectors from the running plane, else from the model, which is loaded here and now."""
+        from gpu_actors import plane
+
+        host = HostClient(self.settings)
+        if host.is_running() and host.status().plane == "ready":
+            return host.embed_queries
+        say("no plane runs: loading the embedding model for this command (`medkg up` keeps it loaded)")
+        local = plane.LocalEncoder(self.settings.profile, self.settings.embedding_model)
+        local.encode(["warm up"])
+        model_id = plane.model_ids(self.settings.profile, self.settings.embedding_model)["dense"]
+        return lambda texts: (local.encode(texts), model_id)
+
+    @cached_property
+    def control_plane(self) -> ControlPlane:
+        from gpu_actors import plane
+
+        return ControlPlane(
+            self.settings,
+            self.ledger,
+            self.submissions,
+            self.topologies,
+            self.stores,
+            encoder=self.encoder,
+            devices=lambda: plane.check_devices(self.settings.profile),
+            model_ids=lambda: plane.model_ids(self.settings.profile, self.settings.embedding_model),
+        )
+
+    # --- the host's side ----------------------------------------------------------------------------
+
+    def start_plane(self, folder: Path, dashboard: bool) -> RayPlane:
+        """Start the plane in this process; main thread only."""
+        from gpu_actors.plane import start_plane
+
+        self._started_plane = start_plane(
+            self.settings.profile,
+            embedding_model=self.settings.embedding_model,
+            address=self.settings.ray_address,
+            folder=folder,
+            dashboard=dashboard,
+        )
+        return self._started_plane
+
+    # --- a window worker's side ---------------------------------------------------------------------
+
+    @cached_property
+    def plane(self) -> Plane:
+        return AttachedPlane(self.settings)
+
+    @cached_property
+    def window_runs(self) -> WindowRuns:
+        from orchestration.child_process import own_identity
+        from orchestration.resilience.caller import GuardedCaller
+        from orchestration.resilience.guard import Guards
+        from orchestration.resilience.isolation import IsolatedExecution
+        from orchestration.runner import StageRunner
+        from orchestration.window_runs import WindowRuns
+
+        owner = own_identity()
+        guards = Guards(self.policies.load, self.settings.unavailable_seconds)
+        caller = GuardedCaller(self._handle, guards, IsolatedExecution(PARSE_WORKERS))
+        runner = StageRunner(self.ledger, caller, self.plane, owner, self.settings.lease_seconds)
+        return WindowRuns(
+            self.settings,
+            self.ledger,
+            self.submissions,
+            self.topologies.load,
+            runner,
+            self.index,
+            owner,
+            caller.close,
+        )
+
+    def _handle(self, node: StageNode) -> StageHandle:
+        """The stage of a node, made once for each configuration."""
+        key = (node.pipeline, node.name, json.dumps(dict(node.config), sort_keys=True, default=str))
+        if key not in self._handles:
+            self._handles[key] = self._made(node)
+        return self._handles[key]
+
+    def _made(self, node: StageNode) -> StageHandle:
+        from orchestration.resilience.isolation import StageHandle
+
+        kind = self.stages[node.stage_type]
+        isolation = getattr(kind, "isolation", Isolation.PROCESS)
+        if isolation is Isolation.PROCESS:
+            factory = partial(isolated_stage, node.stage_type, dict(node.config))
+            return StageHandle(node.name, isolation, factory=factory)
+        return StageHandle(node.name, isolation, stage=lift(self._in_this_process(kind, node)))
+
+    def _in_this_process(self, kind: Any, node: StageNode) -> Any:
+        from orchestration.child_process import own_identity
+        from orchestration.stages.services import StageServices
+
+        if not hasattr(kind, "from_services"):
+            return kind(**node.config)
+        services = StageServices(
+            plane=self.plane,
+            sources=self.sources,
+            documents=self.stores.documents,
+            index=self.index,
+            owner=own_identity(),
+            timeout_seconds=self.policies.load(node.policy).timeout_seconds,
+        )
+        return kind.from_services(node.config, services)
+
+
+class AttachedPlane:
+    """The plane as a window worker sees it: found through the host when a stage first needs it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connected: RayPlane | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def profile(self) -> str:
+        return self._settings.profile
+
+    @property
+    def model_ids(self) -> Mapping[str, str]:
+        return self._attached().model_ids
+
+    def chunk(
+        self, documents: Sequence[Document], profiles: Sequence[str], timeout_seconds: float
+    ) -> Sequence[Outcome[list[Chunk]]]:
+        """Chunks of each document; raises PlaneUnavailableError while the plane starts."""
+        return self._attached().chunk(documents, profiles, timeout_seconds)
+
+    def embed(self, texts: Sequence[str], timeout_seconds: float) -> DenseVectors:
+        """Unit vectors of the texts; raises PlaneUnavailableError while the plane starts."""
+        return self._attached().embed(texts, timeout_seconds)
+
+    def use(self) -> PlaneUse:
+        """What this client's calls cost so far."""
+        connected = self._connected
+        return connected.use() if connected is not None else PlaneUse({}, 0, 0.0)
+
+    def _attached(self) -> RayPlane:
+        with self._lock:
+            if self._connected is None:
+                from gpu_actors.plane import connect_plane
+
+                address = self._settings.ray_address or HostClient(self._settings).plane_address()
+                self._connected = connect_plane(
+                    self._settings.profile,
+                    embedding_model=self._settings.embedding_model,
+                    address=address,
+                )
+            return self._connected

@@ -1,0 +1,173 @@
+"""PubMed XML: a PubmedArticleSet as E-utilities and the baseline files give it, or one PubmedArticle.
+
+Comes in: a set in UTF-8. Leaves: one record an article with its bytes in the file, found without parsing
+the set as a whole, so that one broken article does not take the others with it; and a Document of title
+and labelled abstract. MeSH, journal, authors are metadata; cited papers are references, not text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from lxml import etree
+
+from orchestration.contracts import RecordLocation
+from orchestration.errors import (
+    MalformedDocumentError,
+    MedkgError,
+    MissingIdentifierError,
+)
+from orchestration.parsing.byte_stream import CHUNK_BYTES, Stretch, too_large
+from orchestration.parsing.pubmed_set import article_pieces
+from orchestration.parsing.text_builder import DocumentBuilder, one_line
+from orchestration.parsing.xml import local_name, parse_xml, refuse_entities, root_name
+from orchestration.parsing.xml_inline import inline_text
+from orchestration.records import BlockKind, Document, RawPayload, content_version
+
+_ROOTS = frozenset({"PubmedArticleSet", "PubmedArticle", "PubmedBookArticleSet", "PubmedBookArticle"})
+_PMID = re.compile(rb"<PMID\b[^>]*>\s*(\d+)\s*</PMID>")
+_ENCODING = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([\w.-]+)["']""")
+_UTF8 = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
+# A slice of a set has no DOCTYPE; with one, named characters are not errors but read by entity_text.
+_DOCTYPE = b'<!DOCTYPE PubmedArticle SYSTEM "pubmed.dtd">'
+
+
+class PubmedXmlParser:
+    """Articles and book chapters of PubMed."""
+
+    format = "pubmed-xml"
+    version = "1"
+    source = "pubmed"
+
+    def recognises(self, head: bytes, name: str) -> int:
+        """By the root element."""
+        return 95 if root_name(head) in _ROOTS else 0
+
+    def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
+        """Every article of the set; streams."""
+        head = stream.read(CHUNK_BYTES)
+        try:
+            _check_prolog(head, uri)
+        except MedkgError as error:
+            yield RecordLocation(None, 0, len(head), None, error)
+            return
+        for number, (stretch, problem) in enumerate(article_pieces(head, stream, max_record_bytes), start=1):
+            place = f"{uri}, article {number} (byte {stretch.start:,})"
+            yield _located(stretch, problem, place, max_record_bytes)
+
+    def parse(self, payload: RawPayload, tenant_id: str) -> Document:
+        """Title and abstract; raises MalformedDocumentError, UnsafeXmlError or EmptyDocumentError."""
+        content = payload.content
+        if not content.lstrip().startswith((b"<?xml", b"<!DOCTYPE", b"\xef\xbb\xbf")):
+            content = _DOCTYPE + content
+        root = parse_xml(content, payload.uri)
+        article = root if local_name(root).endswith("Article") else next(iter(root), root)
+        builder = DocumentBuilder()
+        title = _first(article, "ArticleTitle", "BookTitle", "VernacularTitle")
+        builder.title(inline_text(title) if title is not None else "")
+        for abstract in article.iter("{*}Abstract"):
+            _add_abstract(builder, abstract)
+        for abstract in article.iter("{*}OtherAbstract"):
+            if abstract.get("Language", "eng") == "eng":
+                _add_abstract(builder, abstract)
+        _add_references(builder, article)
+        return builder.build(payload, tenant_id, self, metadata=_metadata(article, payload.doc_id))
+
+
+def _check_prolog(head: bytes, uri: str) -> None:
+    declared = _ENCODING.search(head[:300])
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or (
+        declared is not None and declared.group(1).lower() not in _UTF8
+    ):
+        raise MalformedDocumentError(
+            f"{uri}: the set is not in UTF-8. Convert it: `xmllint --encode UTF-8 old.xml > new.xml`."
+        )
+    refuse_entities(head, uri)
+
+
+def _located(stretch: Stretch, problem: str, place: str, limit: int) -> RecordLocation:
+    if stretch.content is None:
+        return too_large(stretch, place, limit)
+    pmid = _PMID.search(stretch.content)
+    error: MedkgError | None = None
+    if problem:
+        error = MalformedDocumentError(f"{place}: {problem}")
+    elif pmid is None:
+        error = MissingIdentifierError(
+            f"{place}: the article has no PMID, so it cannot be cited or updated. Fetch it again."
+        )
+    if error is not None or pmid is None:
+        return RecordLocation(None, stretch.start, stretch.length, None, error)
+    version = content_version(stretch.content)
+    return RecordLocation(pmid.group(1).decode(), stretch.start, stretch.length, version)
+
+
+def _first(article: etree._Element, *names: str) -> etree._Element | None:
+    """The first element with text of the first name that has one."""
+    for name in names:
+        for element in article.iter(f"{{*}}{name}"):
+            if one_line(inline_text(element)):
+                return element
+    return None
+
+
+def _add_abstract(builder: DocumentBuilder, abstract: etree._Element) -> None:
+    for part in abstract.iterchildren("{*}AbstractText"):
+        label = part.get("Label", "")
+        with builder.section("" if label.upper() in ("UNLABELLED", "UNASSIGNED") else label, _role(part)):
+            builder.block(BlockKind.PARAGRAPH, inline_text(part))
+
+
+def _role(part: etree._Element) -> str | None:
+    """NLM's own category where the label is not a usual one."""
+    categories = {"BACKGROUND": "introduction", "OBJECTIVE": "introduction"}
+    category = part.get("NlmCategory", "")
+    return categories.get(
+        category, category.lower() if category in ("METHODS", "RESULTS", "CONCLUSIONS") else None
+    )
+
+
+def _add_references(builder: DocumentBuilder, article: etree._Element) -> None:
+    for reference in article.iter("{*}Reference"):
+        citation = reference.find("{*}Citation")
+        ids = {_id.get("IdType"): inline_text(_id) for _id in reference.iter("{*}ArticleId")}
+        builder.reference(
+            inline_text(citation) if citation is not None else "",
+            pmid=ids.get("pubmed"),
+            doi=ids.get("doi"),
+        )
+
+
+def _metadata(article: etree._Element, pmid: str) -> dict[str, Any]:
+    ids = {
+        element.get("IdType", ""): inline_text(element)
+        for element in article.iterfind("{*}PubmedData/{*}ArticleIdList/{*}ArticleId")
+    }
+    for element in article.iter("{*}ELocationID"):
+        ids.setdefault(element.get("EIdType", ""), inline_text(element))
+    journal, year = _first(article, "Title"), _first(article, "PubDate")
+    published = re.search(r"\b(1[89]|20)\d\d\b", one_line(inline_text(year)) if year is not None else "")
+    return {
+        "pmid": pmid,
+        "doi": ids.get("doi"),
+        "pmcid": ids.get("pmc"),
+        "authors": [_author(author) for author in article.iter("{*}Author")],
+        "journal": inline_text(journal) if journal is not None else None,
+        "year": published.group() if published else None,
+        "mesh": _texts(article, "DescriptorName"),
+        "keywords": _texts(article, "Keyword"),
+        "chemicals": _texts(article, "NameOfSubstance"),
+        "publication_types": _texts(article, "PublicationType"),
+        "registry_ids": _texts(article, "AccessionNumber"),
+    }
+
+
+def _texts(article: etree._Element, name: str) -> list[str]:
+    return list(dict.fromkeys(one_line(inline_text(element)) for element in article.iter(f"{{*}}{name}")))
+
+
+def _author(author: etree._Element) -> str:
+    parts = [author.find(f"{{*}}{name}") for name in ("LastName", "ForeName", "CollectiveName")]
+    return " ".join(inline_text(part) for part in parts if part is not None)

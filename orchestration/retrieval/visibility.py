@@ -1,0 +1,35 @@
+"""What readers may see: the commit table, cached and kept current by its change log."""
+
+from __future__ import annotations
+
+import threading
+
+from orchestration.contracts import ChunkRef, CommitLog
+from orchestration.records import DocumentKey
+
+__all__ = ["VisibleDocuments"]
+
+
+class VisibleDocuments:
+    """One tenant's visible intents by document; thread-safe."""
+
+    def __init__(self, log: CommitLog, tenant_id: str) -> None:
+        self._log = log
+        self._tenant_id = tenant_id
+        self._lock = threading.Lock()
+        self._sequence = 0
+        self._intent_of: dict[DocumentKey, str] = {}
+
+    def refresh(self) -> int:
+        """Take up what changed since the last time; returns how many documents are visible."""
+        with self._lock:
+            self._sequence, changes = self._log.changes(self._tenant_id, self._sequence)
+            for key, intent_id in changes:
+                if intent_id is None:
+                    self._intent_of.pop(key, None)
+                else:
+                    self._intent_of[key] = intent_id
+            return len(self._intent_of)
+
+    def __call__(self, ref: ChunkRef) -> bool:
+        return self._intent_of.get(ref.key) == ref.intent_id

@@ -1,0 +1,250 @@
+"""Documents from files and folders: one file may hold one record or a million.
+
+Comes in: paths, then which documents to fetch. Leaves: one item a record, with its place in the file and
+its content hash, so that unchanged ones are skipped without being read again; then their bytes. A file or
+record that cannot be ingested is an item with its error. Files may change between the two steps: a
+record is then looked for by its id, so that `medkg dlq replay` finds what was repaired.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import BinaryIO
+
+from orchestration.contracts import Outcome, Parser, RecordLocation, SourceRequest
+from orchestration.errors import (
+    DocumentTooLargeError,
+    EmptyDocumentError,
+    MalformedDocumentError,
+    MedkgError,
+    StageFailedError,
+    UsageError,
+)
+from orchestration.records import AdapterRequest, Locator, RawPayload, SourceItem, content_version
+from orchestration.sources.file_format import HEAD_BYTES, recognised
+from orchestration.sources.file_walk import FoundFile, file_uri, path_of, unreadable, walk
+
+_UNKNOWN = "unknown"
+"""Format of a file that no parser recognised, until one does."""
+
+
+class FilesSource:
+    """The source `files`."""
+
+    name = "files"
+
+    def __init__(self, parsers: Mapping[str, Parser], max_document_bytes: int) -> None:
+        self._parsers = parsers
+        self._max_document_bytes = max_document_bytes
+
+    def enumerate(self, request: SourceRequest) -> Iterator[SourceItem]:
+        """Every record of every file, in the order of paths, names and bytes.
+
+        Raises UsageError at once for a path that does not exist, no path, or a query.
+        """
+        if request.query is not None:
+            raise UsageError("--source files takes no --query. Name files or folders with --path.")
+        if not request.paths:
+            raise UsageError("--source files needs files or folders. Name them with --path.")
+        paths = list(dict.fromkeys(Path(os.path.abspath(path)) for path in request.paths))  # noqa: PTH100
+        for path in paths:
+            if not os.path.lexists(path):
+                raise UsageError(f"--path {file_uri(path)}: no such file or folder. Check its name.")
+        files = chain.from_iterable(map(walk, paths))
+        return islice(chain.from_iterable(map(self._items, files)), request.limit)
+
+    def fetch(self, requests: Sequence[AdapterRequest]) -> Sequence[Outcome[RawPayload]]:
+        """The bytes of each record; every file is opened once."""
+        by_uri: dict[str, list[int]] = defaultdict(list)
+        for position, request in enumerate(requests):
+            by_uri[request.locator.uri].append(position)
+        outcomes: dict[int, Outcome[RawPayload]] = {}
+        for uri, positions in by_uri.items():
+            positions.sort(key=lambda position: requests[position].locator.start or 0)
+            fetched = self._fetch_file(uri, [requests[position] for position in positions])
+            outcomes.update(zip(positions, fetched, strict=True))
+        return [outcomes[position] for position in range(len(requests))]
+
+    # --- enumeration ------------------------------------------------------------------------------
+
+    def _items(self, found: FoundFile) -> Iterator[SourceItem]:
+        path = found.path
+        if found.error is not None:
+            yield _broken_file(path, found.error)
+            return
+        try:
+            with path.open("rb") as stream:
+                yield from self._items_of(path, stream)
+        except MedkgError as error:
+            yield _broken_file(path, error)
+        except OSError as error:
+            yield _broken_file(path, unreadable(path, error))
+
+    def _items_of(self, path: Path, stream: BinaryIO) -> Iterator[SourceItem]:
+        uri = file_uri(path)
+        size = os.fstat(stream.fileno()).st_size
+        parser = self._recognise(path, stream)
+        count = 0
+        for location in _locations(parser, stream, uri, self._max_document_bytes):
+            count += 1
+            yield _item(parser, path, location, count, size)
+        if count == 0:
+            raise EmptyDocumentError(f"{uri}: holds no records ({parser.format}). Check that it is complete.")
+
+    def _recognise(self, path: Path, stream: BinaryIO) -> Parser:
+        """The parser of an open file, which is then at its beginning again."""
+        uri = file_uri(path)
+        head = stream.read(HEAD_BYTES)
+        if not head:
+            raise EmptyDocumentError(f"{uri}: the file is empty. Fetch it again, or leave it out.")
+        parser = recognised(head, path.name, uri, self._parsers)
+        stream.seek(0)
+        return parser
+
+    # --- fetching ---------------------------------------------------------------------------------
+
+    def _fetch_file(self, uri: str, requests: Sequence[AdapterRequest]) -> Sequence[Outcome[RawPayload]]:
+        """Each record where it was enumerated; those that are no longer there are looked for together."""
+        path = path_of(uri)
+        found: dict[str, Outcome[RawPayload]] = {}
+        try:
+            with path.open("rb") as stream:
+                parser = self._parsers.get(requests[0].locator.format) or self._recognise(path, stream)
+                for request in requests:
+                    payload = self._at_its_place(parser, stream, request)
+                    if payload is not None:
+                        found[request.doc_id] = payload
+                missing = {request.doc_id: request for request in requests if request.doc_id not in found}
+                if missing:
+                    found |= self._searched(parser, path, stream, missing)
+        except OSError as error:
+            found |= dict.fromkeys(
+                (r.doc_id for r in requests if r.doc_id not in found), unreadable(path, error)
+            )
+        except MedkgError as error:
+            found |= dict.fromkeys((r.doc_id for r in requests if r.doc_id not in found), error)
+        return [found[request.doc_id] for request in requests]
+
+    def _at_its_place(
+        self, parser: Parser, stream: BinaryIO, request: AdapterRequest
+    ) -> Outcome[RawPayload] | None:
+        """The record where it was enumerated; None if something else is there now."""
+        uri, start, length = request.locator.uri, request.locator.start, request.locator.length
+        if start is None or length is None:
+            return None
+        if length > self._max_document_bytes:
+            return DocumentTooLargeError(
+                f"{uri}: {request.doc_id} has {length:,} bytes, more than max_document_bytes "
+                f"({self._max_document_bytes:,}). Split the record, or raise MEDKG_MAX_DOCUMENT_BYTES."
+            )
+        stream.seek(start)
+        content = stream.read(length)
+        locations = list(islice(_locations(parser, io.BytesIO(content), uri, self._max_document_bytes), 2))
+        if len(locations) != 1 or locations[0].error is not None or locations[0].doc_id != request.doc_id:
+            return None
+        (location,) = locations
+        return _payload(parser, request, location, content[location.start : location.start + location.length])
+
+    def _searched(
+        self, parser: Parser, path: Path, stream: BinaryIO, missing: Mapping[str, AdapterRequest]
+    ) -> dict[str, Outcome[RawPayload]]:
+        """Records wherever they are in the file now, in one pass; the errors of those that are broken or gone."""
+        stream.seek(0)
+        uri = file_uri(path)
+        size = os.fstat(stream.fileno()).st_size
+        places: dict[str, RecordLocation] = {}
+        for ordinal, location in enumerate(
+            _locations(parser, stream, uri, self._max_document_bytes), start=1
+        ):
+            doc_id = location.doc_id or _derived_id(path, location, ordinal, size)
+            if doc_id in missing:
+                places.setdefault(doc_id, location)
+        found: dict[str, Outcome[RawPayload]] = {}
+        for doc_id, request in missing.items():
+            place = places.get(doc_id)
+            if place is None:
+                found[doc_id] = MalformedDocumentError(
+                    f"{uri}: no longer holds {doc_id}; the file changed after it was enumerated. Run the "
+                    "command again to ingest what it holds now."
+                )
+            elif place.error is not None:
+                found[doc_id] = place.error
+            else:
+                stream.seek(place.start)
+                found[doc_id] = _payload(parser, request, place, stream.read(place.length))
+        return found
+
+
+def readable_id(path: Path) -> str:
+    """The id of a document without one of its own: folder, name and 8 digits that tell equal names apart.
+
+    It depends on nothing but the file's absolute path, so it is the same however the file was named.
+    """
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+    name = "/".join(part for part in path.parts[-2:] if part != path.anchor)
+    shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+    plain = "".join(letter if letter.isprintable() else "_" for letter in shown)
+    return f"{plain}~{digest}"
+
+
+def _derived_id(path: Path, location: RecordLocation, ordinal: int, size: int) -> str:
+    """The id of a record without one: the file's, with the record's number if it is not the whole file."""
+    whole = location.start == 0 and location.length == size
+    return readable_id(path) if whole else f"{readable_id(path)}#{ordinal}"
+
+
+def _locations(parser: Parser, stream: BinaryIO, uri: str, limit: int) -> Iterator[RecordLocation]:
+    """The parser's records; an error that is none of medkg's is the file's failure, not the program's."""
+    try:
+        yield from parser.records(stream, uri, limit)
+    except (MedkgError, OSError):
+        raise
+    except Exception as error:
+        raise StageFailedError(
+            f"{uri}: parser {parser.format!r} raised {type(error).__name__} while finding records: {error}. "
+            "Fix the parser or the file, then run again."
+        ) from error
+
+
+def _item(parser: Parser, path: Path, location: RecordLocation, ordinal: int, size: int) -> SourceItem:
+    whole = location.start == 0 and location.length == size
+    return SourceItem(
+        doc_id=location.doc_id or _derived_id(path, location, ordinal, size),
+        source=parser.source,
+        locator=Locator(
+            uri=file_uri(path),
+            start=None if whole else location.start,
+            length=None if whole else location.length,
+            format=parser.format,
+        ),
+        version=location.version,
+        error_code=location.error.code if location.error else None,
+        error_message=location.error.message if location.error else None,
+    )
+
+
+def _broken_file(path: Path, error: MedkgError) -> SourceItem:
+    return SourceItem(
+        doc_id=readable_id(path),
+        source=FilesSource.name,
+        locator=Locator(uri=file_uri(path), format=_UNKNOWN),
+        error_code=error.code,
+        error_message=error.message,
+    )
+
+
+def _payload(parser: Parser, request: AdapterRequest, location: RecordLocation, content: bytes) -> RawPayload:
+    return RawPayload(
+        doc_id=request.doc_id,
+        source=parser.source,
+        format=parser.format,
+        content=content,
+        uri=request.locator.uri,
+        version=location.version or content_version(content),
+    )

@@ -1,0 +1,205 @@
+"""SearchStore on SQLite FTS5: chunks with their text, ranked by BM25; one file a tenant.
+
+An external-content table, since contentless deletes need SQLite 3.43. The title path is a second, lighter
+column. Statistics are those of one tenant's file; superseded rows are removed soon after their commit.
+Source: https://www.sqlite.org/fts5.html (bm25(), external content tables).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, Visible
+from orchestration.errors import ConfigurationError
+from orchestration.records import Chunk, DocumentKey, SparseMatrix
+from orchestration.stores.sqlite_file import SqliteFile
+
+__all__ = ["SqliteSearch", "match_expression"]
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS chunks (
+    number INTEGER PRIMARY KEY,
+    intent_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    doc_id TEXT NOT NULL,
+    chunk_id TEXT NOT NULL,
+    ordinal INTEGER NOT NULL,
+    section TEXT NOT NULL,
+    body TEXT NOT NULL,
+    titles TEXT NOT NULL,
+    record TEXT NOT NULL,
+    UNIQUE (intent_id, source, doc_id, chunk_id)
+);
+CREATE INDEX IF NOT EXISTS chunks_of_document ON chunks (source, doc_id, intent_id);
+CREATE VIRTUAL TABLE IF NOT EXISTS chunk_text USING fts5(
+    body, titles, content='chunks', content_rowid='number', tokenize='porter unicode61'
+);
+"""
+INSERT_CHUNK: Final = """
+INSERT INTO chunks (intent_id, source, doc_id, chunk_id, ordinal, section, body, titles, record)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+INDEX_NEW: Final = """
+INSERT INTO chunk_text (rowid, body, titles) SELECT number, body, titles FROM chunks WHERE number > ?
+"""
+UNINDEX: Final = """
+INSERT INTO chunk_text (chunk_text, rowid, body, titles)
+SELECT 'delete', number, body, titles FROM chunks WHERE {which}
+"""
+BM25: Final = """
+SELECT c.intent_id, c.source, c.doc_id, c.chunk_id, -bm25(chunk_text, 1.0, 0.5) AS score
+FROM chunk_text JOIN chunks c ON c.number = chunk_text.rowid
+WHERE chunk_text MATCH ? AND (? IS NULL OR c.source = ?) AND (? IS NULL OR c.section = ?)
+ORDER BY score DESC, c.chunk_id
+"""
+BY_REF: Final = """
+SELECT body, record FROM chunks WHERE intent_id = ? AND source = ? AND doc_id = ? AND chunk_id = ?
+"""
+OF_DOCUMENT: Final = """
+SELECT body, record FROM chunks WHERE source = ? AND doc_id = ? AND intent_id = ? ORDER BY ordinal
+"""
+HOLDINGS: Final = """
+SELECT intent_id, source, doc_id, count(*) AS chunks FROM chunks GROUP BY intent_id, source, doc_id
+"""
+
+MOST_TERMS: Final = 64
+STOP_WORDS: Final = frozenset(
+    """a about after all also an and any are as at be been before being between both but by can could did do
+    does doing during each for from further had has have having how if in into is it its may more most no
+    nor not of on only or other our out over own same should so some such than that the their them then
+    there these they this those through to too under until up very was we were what when where which while
+    who whom why will with would""".split()  # noqa: SIM905 - a list would be a line a word
+)
+
+
+class SqliteSearch:
+    """SearchStore in a folder, one file a tenant."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: dict[str, SqliteFile] = {}
+
+    def close(self) -> None:
+        """Close all files."""
+        for file in self._files.values():
+            file.close()
+
+    def write(
+        self,
+        tenant_id: str,
+        intent_id: str,
+        chunks: Sequence[tuple[DocumentKey, Chunk]],
+        sparse: SparseMatrix | None,
+    ) -> None:
+        """Durable when it returns; replaces what the intent wrote before; not yet visible."""
+        if sparse is not None:
+            raise ConfigurationError("the embedded search store has no sparse leg yet; leave the model out.")
+        rows = [_row(intent_id, key, chunk) for key, chunk in chunks]
+        with self._file(tenant_id).writing() as connection:
+            _remove(connection, "intent_id = ?", (intent_id,))
+            (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM chunks").fetchone()
+            connection.executemany(INSERT_CHUNK, rows)
+            connection.execute(INDEX_NEW, (last,))
+
+    def bm25(
+        self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
+    ) -> list[Candidate]:
+        """The best visible chunks for the words of the query; [] if it has none."""
+        expression = match_expression(query)
+        if expression is None:
+            return []
+        values = (expression, filters.source, filters.source, filters.section, filters.section)
+        found: list[Candidate] = []
+        with self._file(tenant_id).reading() as connection:
+            for row in connection.execute(BM25, values):
+                ref = ChunkRef(_key(tenant_id, row), row["intent_id"], row["chunk_id"])
+                if visible(ref):
+                    found.append(Candidate(ref, row["score"]))
+                    if len(found) == limit:
+                        break
+        return found
+
+    def chunks(self, tenant_id: str, refs: Sequence[ChunkRef]) -> list[Chunk | None]:
+        """Stored chunks in the order of refs; None where the store lost one."""
+        with self._file(tenant_id).reading() as connection:
+            rows = [
+                connection.execute(
+                    BY_REF, (ref.intent_id, ref.key.source, ref.key.doc_id, ref.chunk_id)
+                ).fetchone()
+                for ref in refs
+            ]
+        return [_chunk(row) if row is not None else None for row in rows]
+
+    def document_chunks(self, key: DocumentKey, intent_id: str) -> list[Chunk]:
+        """All chunks of a document in order."""
+        with self._file(key.tenant_id).reading() as connection:
+            rows = connection.execute(OF_DOCUMENT, (key.source, key.doc_id, intent_id)).fetchall()
+        return [_chunk(row) for row in rows]
+
+    def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
+        """Forget what an intent wrote (for some documents, or all). Idempotent."""
+        with self._file(tenant_id).writing() as connection:
+            if keys is None:
+                _remove(connection, "intent_id = ?", (intent_id,))
+            for key in keys or ():
+                _remove(
+                    connection,
+                    "intent_id = ? AND source = ? AND doc_id = ?",
+                    (intent_id, key.source, key.doc_id),
+                )
+
+    def holdings(self, tenant_id: str) -> Iterator[Holding]:
+        """Everything held, for verify."""
+        with self._file(tenant_id).reading() as connection:
+            rows = connection.execute(HOLDINGS).fetchall()
+        for row in rows:
+            yield Holding(_key(tenant_id, row), row["intent_id"], row["chunks"])
+
+    def _file(self, tenant_id: str) -> SqliteFile:
+        if tenant_id not in self._files:
+            self._files[tenant_id] = SqliteFile(self._folder / f"{tenant_id}.sqlite", SCHEMA)
+        return self._files[tenant_id]
+
+
+def match_expression(query: str) -> str | None:
+    """The query's words as an FTS5 expression, any of them; None if it has no word.
+
+    Each word is quoted, so nothing a person types is syntax. Stop words go unless nothing else is left.
+    """
+    words = list(dict.fromkeys(word.lower() for word in re.findall(r"\w+", query)))
+    telling = [word for word in words if word not in STOP_WORDS] or words
+    return " OR ".join(f'"{word}"' for word in telling[:MOST_TERMS]) or None
+
+
+def _row(intent_id: str, key: DocumentKey, chunk: Chunk) -> tuple[Any, ...]:
+    titles = " ".join(chunk.title_path)
+    record = chunk.model_dump_json(exclude={"body"})
+    return (
+        intent_id,
+        key.source,
+        key.doc_id,
+        chunk.chunk_id,
+        chunk.ordinal,
+        chunk.section,
+        chunk.body,
+        titles,
+        record,
+    )
+
+
+def _remove(connection: sqlite3.Connection, which: str, values: tuple[str, ...]) -> None:
+    connection.execute(UNINDEX.format(which=which), values)
+    connection.execute(f"DELETE FROM chunks WHERE {which}", values)
+
+
+def _key(tenant_id: str, row: sqlite3.Row) -> DocumentKey:
+    return DocumentKey(tenant_id=tenant_id, source=row["source"], doc_id=row["doc_id"])
+
+
+def _chunk(row: sqlite3.Row) -> Chunk:
+    return Chunk(**json.loads(row["record"]), body=row["body"])
