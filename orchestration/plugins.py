@@ -31,8 +31,8 @@ def _entries(group: str) -> dict[str, EntryPoint]:
         if other.value != entry.value or _distribution(other) != _distribution(entry):
             raise ConfigurationError(
                 f"two plugins of group {group} are named {entry.name!r}: {other.value} of "
-                f"{_distribution(other)} and {entry.value} of {_distribution(entry)}. Uninstall one, or rename "
-                "its entry point."
+                f"{_distribution(other)} and {entry.value} of {_distribution(entry)}. Uninstall one, or "
+                "rename its entry point."
             )
     return chosen
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any, Final, Protocol
 
@@ -33,12 +32,13 @@ RENEWALS_A_LEASE: Final = 4
 """A lease is renewed so often within its length; several may be missed on a busy machine."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchResult:
+class BatchResult(Protocol):
     """What a guarded call came to: one outcome and its number of attempts an item, same order."""
 
-    outcomes: Sequence[Outcome[Any]]
-    attempts: Sequence[int]
+    @property
+    def outcomes(self) -> Sequence[Outcome[Any]]: ...
+    @property
+    def attempts(self) -> Sequence[int]: ...
 
 
 class StageCaller(Protocol):
@@ -69,7 +69,7 @@ class StageRunner:
         started_at, clock = time.time(), time.perf_counter()
         cost = _Cost(self._plane)
         with self._lease(window_id):
-            result = self._caller.call(node, items) if items else BatchResult((), ())
+            result = self._caller.call(node, items)
         outcomes = [_checked(node, ctx, out) for (ctx, _), out in zip(items, result.outcomes, strict=True)]
         for outcome in outcomes:
             if isinstance(outcome, UnavailableError):

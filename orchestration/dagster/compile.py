@@ -116,7 +116,7 @@ def _first_op(graph: TopologyGraph, node: StageNode) -> OpDefinition:
         runs = context.resources.window_runs
         window_id = runs.claim(topology.name, dict(context.op_config))
         context.instance.add_run_tags(context.run_id, {WINDOW_TAG: window_id})
-        batch, _ = runs.run_first_stage(topology.name, node.name, window_id)
+        batch: WindowBatch = runs.run_first_stage(topology.name, node.name, window_id)[0]
         return batch
 
     return first

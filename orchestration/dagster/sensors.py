@@ -61,7 +61,10 @@ def job_sensors(
     )
     def submission_sensor(context: SensorEvaluationContext) -> Iterator[RunRequest | SkipReason]:
         ledger().reclaim(is_alive)
-        in_work = context.instance.get_runs_count(RunsFilter(statuses=UNFINISHED))
+        waiting = context.instance.get_run_records(RunsFilter(statuses=UNFINISHED))
+        tags = [record.dagster_run.tags for record in waiting]
+        ledger().hold([tag[WINDOW_TAG] for tag in tags if WINDOW_TAG in tag])
+        in_work = len(waiting)
         requested = 0
         for submission in _submitted(ledger()):
             while in_work + requested < most_outstanding:

@@ -65,18 +65,20 @@ class DualWrite:
     def recover(self, is_alive: Callable[[str], bool]) -> int:
         """Clean what dead writers left; returns how many intents. Idempotent; visible documents stay."""
         abandoned = [intent for intent in self._log.intents() if not is_alive(intent.owner)]
+        visible = {
+            (commit.key, commit.intent_id)
+            for tenant_id in {intent.tenant_id for intent in abandoned}
+            for commit in self._log.committed(tenant_id)
+        }
+        dead: list[str] = []
         for intent in abandoned:
-            visible = {
-                key
-                for key in intent.keys
-                if (commit := self._log.find(key)) is not None and commit.intent_id == intent.intent_id
-            }
-            hidden = [key for key in intent.keys if key not in visible]
+            hidden = [key for key in intent.keys if (key, intent.intent_id) not in visible]
             self._search.discard(intent.tenant_id, intent.intent_id, hidden)
-            if not visible:
+            if len(hidden) == len(intent.keys):
                 self._vectors.discard(intent.tenant_id, intent.intent_id)
-        self._log.close_intents([intent.intent_id for intent in abandoned])
-        return len(abandoned)
+                dead.append(intent.intent_id)
+        self._log.close_intents(dead)
+        return len(dead)
 
 
 def _namespace(items: Sequence[tuple[StageContext, EmbeddingBatch]]) -> str:
