@@ -45,7 +45,7 @@ def open_control_plane(settings: Settings) -> Iterator[ControlPlane]:
     """What commands use; closes its databases at the end."""
     assembly = Assembly(settings)
     try:
-        yield assembly.control_plane
+        yield ControlPlane(assembly)
     finally:
         assembly.close()
 
@@ -146,7 +146,7 @@ class Assembly:
             },
             "parser": [item.locator.format, parser.version if parser else ""],
             "plane": plane.component_versions(),
-            "models": plane.model_ids(self.settings.profile, self.settings.embedding_model),
+            "models": self.model_ids(),
         }
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
 
@@ -191,23 +191,20 @@ class Assembly:
         say("no plane runs: loading the embedding model for this command (`medkg up` keeps it loaded)")
         local = plane.LocalEncoder(self.settings.profile, self.settings.embedding_model)
         local.encode(["warm up"])
-        model_id = plane.model_ids(self.settings.profile, self.settings.embedding_model)["dense"]
+        model_id = self.model_ids()["dense"]
         return lambda texts: (local.encode(texts), model_id)
 
-    @cached_property
-    def control_plane(self) -> ControlPlane:
+    def devices(self) -> Sequence[Mapping[str, Any]]:
+        """The profile's GPUs; raises GpuUnavailableError when it needs one and none is fit."""
         from gpu_actors import plane
 
-        return ControlPlane(
-            self.settings,
-            self.ledger,
-            self.submissions,
-            self.topologies,
-            self.stores,
-            encoder=self.encoder,
-            devices=lambda: plane.check_devices(self.settings.profile),
-            model_ids=lambda: plane.model_ids(self.settings.profile, self.settings.embedding_model),
-        )
+        return plane.check_devices(self.settings.profile)
+
+    def model_ids(self) -> Mapping[str, str]:
+        """The profile's models by leg."""
+        from gpu_actors import plane
+
+        return plane.model_ids(self.settings.profile, self.settings.embedding_model)
 
     # --- the host's side ----------------------------------------------------------------------------
 

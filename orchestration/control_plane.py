@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from orchestration.child_process import is_alive
 from orchestration.contracts import (
@@ -53,29 +53,55 @@ class Stores:
     documents: DocumentStore
 
 
+class Parts(Protocol):
+    """What it takes; made by assembly when first asked for."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def ledger(self) -> JobLedger: ...
+    @property
+    def submissions(self) -> Submissions: ...
+    @property
+    def topologies(self) -> PipelineLoader: ...
+    @property
+    def stores(self) -> Stores: ...
+
+    def encoder(self, say: Callable[[str], None]) -> Encode:
+        """Query vectors from the running plane, else from a model loaded here."""
+        ...
+
+    def devices(self) -> Sequence[Mapping[str, Any]]:
+        """The profile's GPUs; raises GpuUnavailableError when it needs one and none is fit."""
+        ...
+
+    def model_ids(self) -> Mapping[str, str]:
+        """The profile's models by leg."""
+        ...
+
+
 class ControlPlane:
     """Operations on one data folder; each is a few ledger and store calls."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        ledger: JobLedger,
-        submissions: Submissions,
-        topologies: PipelineLoader,
-        stores: Stores,
-        *,
-        encoder: Callable[[Callable[[str], None]], Encode],
-        devices: Callable[[], Sequence[Mapping[str, Any]]],
-        model_ids: Callable[[], Mapping[str, str]],
-    ) -> None:
-        self.settings = settings
-        self.ledger = ledger
-        self.submissions = submissions
-        self.topologies = topologies
-        self._stores = stores
-        self._encoder = encoder
-        self._devices = devices
-        self._model_ids = model_ids
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.settings = parts.settings
+
+    @property
+    def ledger(self) -> JobLedger:
+        return self._parts.ledger
+
+    @property
+    def submissions(self) -> Submissions:
+        return self._parts.submissions
+
+    @property
+    def topologies(self) -> PipelineLoader:
+        return self._parts.topologies
+
+    @property
+    def _stores(self) -> Stores:
+        return self._parts.stores
 
     # --- jobs ---------------------------------------------------------------------------------------
 
@@ -207,7 +233,7 @@ class ControlPlane:
 
         @cache
         def encoder() -> Encode:
-            return self._encoder(say)
+            return self._parts.encoder(say)
 
         if self.ledger.changes(self.settings.tenant, 0)[0] and (legs is None or "dense" in legs):
             encoder()  # loads the model, if it must, before the clock of the search runs
@@ -232,9 +258,12 @@ class ControlPlane:
         found = check.differences(tenant_id)
         left = found
         if repair and found:
-            encode = self._encoder(say)
+            encode = self._parts.encoder(say)
             requeued = check.repair(
-                tenant_id, lambda texts: encode(texts)[0], self._model_ids()["dense"], self.ledger.requeue
+                tenant_id,
+                lambda texts: encode(texts)[0],
+                self._parts.model_ids()["dense"],
+                self.ledger.requeue,
             )
             left = check.differences(tenant_id)
             if requeued:
@@ -290,8 +319,8 @@ class ControlPlane:
 
     def describe_profile(self) -> str:
         """One line on what the profile uses; raises GpuUnavailableError when its device is not there."""
-        devices = self._devices()
-        model = self._model_ids()["dense"]
+        devices = self._parts.devices()
+        model = self._parts.model_ids()["dense"]
         where = ", ".join(device["name"] for device in devices) or "the CPU"
         return f"profile {self.settings.profile}: {model} on {where}; data in {self.settings.data_dir}"
 
@@ -301,8 +330,8 @@ class ControlPlane:
             "data folder can be written": self._check_folder,
             "ledger opens": self._check_ledger,
             "topologies are valid": self._check_topologies,
-            "models are installed": lambda: ", ".join(self._model_ids().values()),
-            "devices of the profile": lambda: f"{self.settings.profile}: {len(self._devices())} GPUs",
+            "models are installed": lambda: ", ".join(self._parts.model_ids().values()),
+            "devices of the profile": lambda: f"{self.settings.profile}: {len(self._parts.devices())} GPUs",
             "free disk space": self._check_space,
         }
         return [_checked(name, check) for name, check in checks.items()]

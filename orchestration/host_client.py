@@ -23,7 +23,7 @@ from orchestration.local_service import LocalClient
 from orchestration.records import Float32Matrix, Record
 from orchestration.settings import Settings
 
-__all__ = ["HOST_SERVICE", "Host", "HostClient", "HostStatus", "JobProgress", "log_tail"]
+__all__ = ["HOST_SERVICE", "Host", "HostClient", "HostStatus", "JobProgress", "log_tail", "ray_token_path"]
 
 HOST_SERVICE: Final = "host"
 START_SECONDS: Final = 60.0
@@ -180,6 +180,11 @@ def _command(settings: Settings) -> list[str]:
 def host_log(settings: Settings) -> Path:
     """Where the host writes what it has to say."""
     return settings.logs_dir / "host.log"
+
+
+def ray_token_path(settings: Settings) -> Path:
+    """File with the token that our Ray cluster and its dashboard ask for."""
+    return settings.data_dir / "run" / "ray.token"
 
 
 def log_tail(path: Path, lines: int = 3) -> str:

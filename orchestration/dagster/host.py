@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -34,7 +35,7 @@ from orchestration.dagster.names import CODE_LOCATION, JOB_TAG, WINDOW_TAG, dags
 from orchestration.dagster.window_workers import FinishedRun, NewRun, WindowWorkers
 from orchestration.dagster.worker_process import WorkerCommand
 from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError, error_class
-from orchestration.host_client import HOST_SERVICE, HostStatus
+from orchestration.host_client import HOST_SERVICE, HostStatus, ray_token_path
 from orchestration.local_service import LocalService
 from orchestration.logging import configure_logging
 from orchestration.settings import Settings, load_settings
@@ -58,7 +59,6 @@ class HostProcess:
         self._plane: RayPlane | None = None
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._addresses: dict[str, str] = {}
-        self._service = LocalService(HOST_SERVICE, settings.data_dir, self._verbs())
         self._instance = open_instance(settings)
         self._workers = WindowWorkers(
             self._instance,
@@ -78,6 +78,7 @@ class HostProcess:
             self._workers.cancel,
             settings.window_workers,
         )
+        self._service = LocalService(HOST_SERVICE, settings.data_dir, self._verbs())
 
     def serve(self) -> None:
         """Be the host until told to stop; main thread only."""
@@ -238,6 +239,21 @@ def private_folder(settings: Settings, name: str) -> Path:
     return folder
 
 
+def guard_ray(settings: Settings) -> None:
+    """Let only who can read the data folder use our Ray cluster; children inherit the token.
+
+    Source: https://docs.ray.io/en/latest/ray-security/token-auth.html
+    """
+    if settings.ray_address is not None:
+        return
+    path = ray_token_path(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(secrets.token_hex(32), encoding="utf-8")
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(path)
+
+
 def free_port() -> int:
     """A port of the loopback interface that nobody listens on now."""
     with socket.socket() as probe:
@@ -254,6 +270,7 @@ def main() -> None:
     options = parser.parse_args()
     settings = load_settings(data_dir=options.data_dir, profile=options.profile)
     configure_logging(settings.log_level)
+    guard_ray(settings)
     HostProcess(settings, options.keep).serve()
 
 

@@ -144,7 +144,7 @@ def _add_figure(builder: DocumentBuilder, figure: etree._Element, kind: BlockKin
 
 def _add_table(builder: DocumentBuilder, wrap: etree._Element, kind: BlockKind) -> None:
     """Caption, rows and foot as one block a grid; a table that is an image keeps its caption."""
-    foot = [one_line(inline_text(note)) for note in wrap.findall("{*}table-wrap-foot")]
+    foot = [line for part in wrap.findall("{*}table-wrap-foot") for line in _foot_lines(part)]
     tables = [table for table in wrap.iter("{*}table") if _wrap_of(table) is wrap]
     label, caption = _child_text(wrap, "label"), _caption(wrap)
     if not tables:
@@ -152,6 +152,12 @@ def _add_table(builder: DocumentBuilder, wrap: etree._Element, kind: BlockKind) 
     for number, table in enumerate(tables):
         last = number == len(tables) - 1
         builder.table(read_grid(table), label=label, caption=caption, notes=foot if last else ())
+
+
+def _foot_lines(foot: etree._Element) -> Iterator[str]:
+    """A line a note, with its mark."""
+    for note in foot:
+        yield " ".join(filter(None, (_child_text(note, "label"), one_line(inline_text(note)))))
 
 
 def _wrap_of(table: etree._Element) -> etree._Element | None:

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from orchestration.contracts import Outcome, Parser, RecordLocation, SourceRequest
 from orchestration.errors import (
@@ -42,6 +42,11 @@ class FilesSource:
     def __init__(self, parsers: Mapping[str, Parser], max_document_bytes: int) -> None:
         self._parsers = parsers
         self._max_document_bytes = max_document_bytes
+
+    @classmethod
+    def from_parsers(cls, parsers: Mapping[str, Parser], max_document_bytes: int) -> Self:
+        """How assembly makes a source that reads the installed formats."""
+        return cls(parsers, max_document_bytes)
 
     def enumerate(self, request: SourceRequest) -> Iterator[SourceItem]:
         """Every record of every file, in the order of paths, names and bytes.
@@ -154,7 +159,7 @@ class FilesSource:
     def _searched(
         self, parser: Parser, path: Path, stream: BinaryIO, missing: Mapping[str, AdapterRequest]
     ) -> dict[str, Outcome[RawPayload]]:
-        """Records wherever they are in the file now, in one pass; the errors of those that are broken or gone."""
+        """Records wherever they are in the file now, in one pass; errors where broken or gone."""
         stream.seek(0)
         uri = file_uri(path)
         size = os.fstat(stream.fileno()).st_size

@@ -1,0 +1,257 @@
+"""Small records and files of every kind, for tests to arrange with; texts are invented here.
+
+Each builder gives something valid and ordinary; arguments change what a test is about.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from orchestration.parsing.text_builder import DocumentBuilder
+from orchestration.records import (
+    BlockKind,
+    Chunk,
+    Document,
+    RawPayload,
+    StageContext,
+    chunk_id,
+    content_version,
+)
+
+TENANT = "default"
+
+
+def a_context(
+    doc_id: str = "NCT00000001",
+    *,
+    tenant_id: str = TENANT,
+    source: str = "clinicaltrials",
+    version: str = "v" * 64,
+    fingerprint: str = "f" * 64,
+) -> StageContext:
+    return StageContext(
+        tenant_id=tenant_id,
+        job_id="job-1",
+        doc_id=doc_id,
+        correlation_id=f"correlation-{doc_id}",
+        metadata={"source": source, "version": version, "fingerprint": fingerprint},
+        pipeline_name="auto",
+        pipeline_version="2025-01-01",
+    )
+
+
+def a_payload(
+    content: bytes | str | dict[str, Any],
+    format: str,
+    *,
+    doc_id: str = "doc-1",
+    source: str = "files",
+    uri: str = "/corpus/record",
+) -> RawPayload:
+    if isinstance(content, dict):
+        content = json.dumps(content)
+    data = content.encode() if isinstance(content, str) else content
+    return RawPayload(
+        doc_id=doc_id, source=source, format=format, content=data, uri=uri, version=content_version(data)
+    )
+
+
+def a_document(
+    doc_id: str = "doc-1",
+    *,
+    title: str = "Effects of walking on sleep",
+    sections: dict[str, Sequence[str]] | None = None,
+    source: str = "files",
+    tenant_id: str = TENANT,
+    version: str = "",
+) -> Document:
+    """A document of headings and paragraphs."""
+    parts = sections or {
+        "Background": ["Adults sleep less than they wish.", "Walking is cheap."],
+        "Results": ["Walkers slept 32 minutes longer (95% CI 12 to 52)."],
+    }
+    builder = DocumentBuilder()
+    builder.title(title)
+    for heading, paragraphs in parts.items():
+        with builder.section(heading):
+            for paragraph in paragraphs:
+                builder.block(BlockKind.PARAGRAPH, paragraph)
+    payload = a_payload(repr((title, parts)), "text", doc_id=doc_id, source=source)
+    if version:
+        payload = payload.model_copy(update={"version": version})
+    return builder.build(payload, tenant_id, _Written())
+
+
+class _Written:
+    format = "written"
+    version = "1"
+
+
+def a_chunk(
+    document: Document | None = None, *, ordinal: int = 0, start: int = 0, end: int | None = None
+) -> Chunk:
+    """A chunk of `document`: characters `start` to `end`."""
+    document = document or a_document()
+    body = document.text[start:end]
+    return Chunk(
+        chunk_id=chunk_id(document.source, document.doc_id, document.version, ordinal),
+        doc_id=document.doc_id,
+        tenant_id=document.tenant_id,
+        version=document.version,
+        ordinal=ordinal,
+        body=body,
+        title_path=(document.title,),
+        section="",
+        start_char=start,
+        end_char=start + len(body),
+        block_ids=(),
+        token_count=max(1, len(body.split())),
+        granularity="chunk",
+        chunker="written",
+        chunker_version="1",
+    )
+
+
+def a_study(nct_id: str | None = "NCT00000001", **modules: dict[str, Any]) -> dict[str, Any]:
+    """A study of ClinicalTrials.gov v2 without results; `modules` replace or add protocol modules."""
+    identification = {"briefTitle": "Walking for better sleep", "officialTitle": "A randomised walking trial"}
+    protocol: dict[str, Any] = {
+        "identificationModule": ({"nctId": nct_id} if nct_id else {}) | identification,
+        "statusModule": {
+            "overallStatus": "COMPLETED",
+            "startDateStruct": {"date": "2019-03", "type": "ACTUAL"},
+        },
+        "descriptionModule": {"briefSummary": "Does walking help adults to sleep?"},
+        "conditionsModule": {"conditions": ["Insomnia"], "keywords": ["walking"]},
+        "designModule": {"studyType": "INTERVENTIONAL", "phases": ["NA"], "enrollmentInfo": {"count": 80}},
+        "outcomesModule": {
+            "primaryOutcomes": [{"measure": "Sleep duration", "timeFrame": "12 weeks"}],
+            "secondaryOutcomes": [{"measure": "Mood", "description": "By questionnaire"}],
+        },
+        "eligibilityModule": {
+            "eligibilityCriteria": "Inclusion Criteria:\n\n* Age \\>= 18 years\n\nExclusion Criteria:\n\n* Night shifts",
+            "sex": "ALL",
+        },
+    }
+    return {"protocolSection": protocol | modules, "hasResults": False}
+
+
+def study_results(title: str = "Sleep duration") -> dict[str, Any]:
+    """A resultsSection with one table of each kind."""
+    groups = [{"id": "G0", "title": "Walking"}, {"id": "G1", "title": "Usual care"}]
+    return {
+        "participantFlowModule": {
+            "groups": groups,
+            "periods": [
+                {
+                    "title": "Overall Study",
+                    "milestones": [
+                        {
+                            "type": "STARTED",
+                            "achievements": [
+                                {"groupId": "G0", "numSubjects": "40"},
+                                {"groupId": "G1", "numSubjects": "39"},
+                            ],
+                        }
+                    ],
+                }
+            ],
+        },
+        "outcomeMeasuresModule": {
+            "outcomeMeasures": [
+                {
+                    "type": "PRIMARY",
+                    "title": title,
+                    "unitOfMeasure": "minutes",
+                    "paramType": "MEAN",
+                    "groups": groups,
+                    "classes": [
+                        {
+                            "categories": [
+                                {
+                                    "measurements": [
+                                        {"groupId": "G0", "value": "452", "spread": "31"},
+                                        {"groupId": "G1", "value": "420", "spread": "29"},
+                                    ]
+                                }
+                            ]
+                        }
+                    ],
+                }
+            ]
+        },
+        "adverseEventsModule": {
+            "eventGroups": [
+                {"id": "G0", "title": "Walking", "seriousNumAffected": 1, "seriousNumAtRisk": 40},
+                {"id": "G1", "title": "Usual care", "seriousNumAffected": 0, "seriousNumAtRisk": 39},
+            ],
+            "seriousEvents": [
+                {
+                    "term": "Ankle fracture",
+                    "organSystem": "Injuries",
+                    "stats": [{"groupId": "G0", "numAffected": 1, "numAtRisk": 40}],
+                }
+            ],
+        },
+    }
+
+
+def an_abstract(pmid: str | int | None = "10000001", **fields: Any) -> dict[str, Any]:
+    """A PubMed-style JSON record."""
+    record = {
+        "pmid": pmid,
+        "title": "Walking and sleep",
+        "year": "2020",
+        "mesh": ["Sleep", "Walking"],
+        "sections": [
+            {"label": "METHODS", "text": "We followed 80 adults for 12 weeks."},
+            {"label": "RESULTS", "text": "Walkers slept longer."},
+        ],
+    } | fields
+    return {key: value for key, value in record.items() if value is not None}
+
+
+def json_lines(records: Sequence[Any]) -> bytes:
+    return b"".join(json.dumps(record).encode() + b"\n" for record in records)
+
+
+def an_article(
+    body: str = "<sec><title>Methods</title><p>We walked.</p></sec>",
+    *,
+    ids: str = '<article-id pub-id-type="pmc">1234567</article-id>',
+    title: str = "Walking and sleep",
+    abstract: str = "<p>Walking helps.</p>",
+    back: str = "",
+    doctype: str = '<!DOCTYPE article PUBLIC "-//NLM//DTD JATS (Z39.96) v1.0//EN" "JATS.dtd">',
+) -> bytes:
+    """A JATS article; `body` and `back` are the XML inside those elements."""
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+{doctype}
+<article article-type="research-article" xmlns:mml="http://www.w3.org/1998/Math/MathML">
+<front><journal-meta><journal-title>Journal of Walks</journal-title></journal-meta>
+<article-meta>{ids}<title-group><article-title>{title}</article-title></title-group>
+<contrib-group><contrib contrib-type="author"><name><surname>Walker</surname><given-names>Ann</given-names>
+</name></contrib></contrib-group><pub-date pub-type="epub"><year>2020</year></pub-date>
+<abstract>{abstract}</abstract></article-meta></front>
+<body>{body}</body><back>{back}</back></article>""".encode()
+
+
+def a_pubmed_article(
+    pmid: str | None = "10000002",
+    abstract: str = '<AbstractText Label="METHODS">We walked.</AbstractText>',
+    title: str = "Walking and sleep.",
+) -> bytes:
+    """One PubmedArticle element."""
+    identifier = f'<PMID Version="1">{pmid}</PMID>' if pmid else ""
+    return (
+        f"<PubmedArticle><MedlineCitation>{identifier}<Article><Journal><JournalIssue><PubDate><Year>2020</Year>"
+        f"</PubDate></JournalIssue><Title>Journal of Walks</Title></Journal><ArticleTitle>{title}</ArticleTitle>"
+        f"<Abstract>{abstract}</Abstract></Article></MedlineCitation></PubmedArticle>"
+    ).encode()
+
+
+def a_pubmed_set(*articles: bytes) -> bytes:
+    inside = b"\n".join(articles or (a_pubmed_article(),))
+    return b'<?xml version="1.0" ?>\n<PubmedArticleSet>\n' + inside + b"\n</PubmedArticleSet>\n"

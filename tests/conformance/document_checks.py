@@ -1,0 +1,61 @@
+"""What every parsed document must keep, whatever its format: offsets, order, nesting, no references in text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestration.records import Block, Document, Section
+
+
+def assert_sound(document: Document) -> None:
+    """Every offset of `document` points at what it names."""
+    assert document.text.strip()
+    assert document.text.encode()  # no lone surrogates
+    position = 0
+    for section in document.sections:
+        assert section.start_char >= position
+        position = _assert_section(section, document, ())
+    assert position == len(document.text), "the sections cover the text to its end"
+    blocks = list(blocks_of(document))
+    assert [block.block_id for block in blocks] == list(dict.fromkeys(block.block_id for block in blocks))
+    in_order = sorted(blocks, key=lambda block: block.start_char)
+    covered = "\n\n".join(document.text[block.start_char : block.end_char] for block in in_order)
+    assert covered == document.text, "blocks, joined by a blank line, are the text"
+    by_id = {block.block_id for block in blocks}
+    for table in document.tables:
+        assert table.block_id in by_id
+        assert len({len(row) for row in table.rows}) == 1
+        assert table.header_rows <= len(table.rows)
+
+
+def blocks_of(document: Document) -> Iterator[Block]:
+    """All blocks, section by section."""
+    stack = list(document.sections)
+    while stack:
+        section = stack.pop()
+        yield from section.blocks
+        stack.extend(section.sections)
+
+
+def sections_of(document: Document) -> Iterator[Section]:
+    """All sections, outermost first, in reading order."""
+    stack = list(reversed(document.sections))
+    while stack:
+        section = stack.pop()
+        yield section
+        stack.extend(reversed(section.sections))
+
+
+def _assert_section(section: Section, document: Document, path: tuple[str, ...]) -> int:
+    own_path = (*path, section.title) if section.title else path
+    assert section.title_path == own_path
+    assert document.text.startswith(section.title, section.start_char)
+    position = section.start_char
+    for block in section.blocks:
+        assert block.start_char >= position or position == section.start_char
+        assert section.start_char <= block.start_char < block.end_char <= section.end_char
+    for child in section.sections:
+        assert section.start_char <= child.start_char
+        position = _assert_section(child, document, own_path)
+        assert position <= section.end_char
+    return section.end_char

@@ -1,0 +1,113 @@
+"""What a study becomes: blocks, tables, references and metadata."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from orchestration.errors import MalformedDocumentError, MissingIdentifierError
+from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
+from orchestration.records import Block, BlockKind, Document
+from tests.builders import a_payload, a_study, study_results
+from tests.conformance.document_checks import assert_sound, blocks_of, sections_of
+
+
+def parsed(study: dict[str, object]) -> Document:
+    payload = a_payload(study, "ctgov-v2", doc_id="NCT00000001", source="clinicaltrials")
+    document = ClinicalTrialsParser().parse(payload, "default")
+    assert_sound(document)
+    return document
+
+
+def texts(document: Document, kind: BlockKind) -> list[str]:
+    def slice_of(block: Block) -> str:
+        return document.text[block.start_char : block.end_char]
+
+    return [slice_of(block) for block in blocks_of(document) if block.kind is kind]
+
+
+def test_each_outcome_is_one_block_with_its_time_frame() -> None:
+    outcomes = texts(parsed(a_study()), BlockKind.OUTCOME)
+    assert outcomes == [
+        "Primary outcome: Sleep duration\nTime frame: 12 weeks",
+        "Secondary outcome: Mood\nBy questionnaire",
+    ]
+
+
+def test_eligibility_criteria_are_one_block_with_their_escapes_undone() -> None:
+    (criteria,) = texts(parsed(a_study()), BlockKind.ELIGIBILITY)
+    assert criteria == "Inclusion Criteria:\n- Age >= 18 years\nExclusion Criteria:\n- Night shifts"
+
+
+def test_outcome_results_become_a_table_with_a_column_a_group() -> None:
+    document = parsed(a_study() | {"resultsSection": study_results(), "hasResults": True})
+    table = next(table for table in document.tables if "minutes" in (table.caption or ""))
+    assert table.rows == (("", "Walking", "Usual care"), ("Value", "452 (31)", "420 (29)"))
+    assert table.header_rows == 1
+    assert "Value | 452 (31) | 420 (29)" in document.text
+    assert document.metadata["has_results"] is True
+
+
+def test_adverse_events_and_participant_flow_are_tables() -> None:
+    document = parsed(a_study() | {"resultsSection": study_results()})
+    assert "Injuries | Ankle fracture | 1/40" in document.text
+    assert "Started | 40 | 39" in document.text
+
+
+def test_cited_papers_are_references_and_not_text() -> None:
+    references = {"references": [{"pmid": "123", "citation": "Walker A. On walks."}]}
+    document = parsed(a_study(referencesModule=references))
+    assert [(entry.pmid, entry.text) for entry in document.references] == [("123", "Walker A. On walks.")]
+    assert "On walks" not in document.text
+
+
+def test_mesh_terms_are_metadata_and_a_block() -> None:
+    derived = {"conditionBrowseModule": {"meshes": [{"id": "D007319", "term": "Sleep Initiation Disorders"}]}}
+    document = parsed(a_study() | {"derivedSection": derived})
+    assert document.metadata["mesh"] == ["Sleep Initiation Disorders"]
+    assert "Condition MeSH terms: Sleep Initiation Disorders" in document.text
+
+
+def test_codes_become_words_and_metadata_keeps_them() -> None:
+    document = parsed(a_study())
+    assert "Overall status: Completed" in document.text
+    assert document.metadata["status"] == "COMPLETED"
+    assert document.metadata["year"] == "2019"
+
+
+def test_a_module_the_registry_adds_later_is_told_too() -> None:
+    assert "Shoe size: 42" in parsed(a_study(footwearModule={"shoeSize": 42})).text
+
+
+def test_sections_have_roles() -> None:
+    roles = {section.title: section.role for section in sections_of(parsed(a_study()))}
+    assert roles["Outcomes"] == "outcomes"
+    assert roles["Eligibility"] == "eligibility"
+    assert roles["Brief summary"] == "abstract"
+
+
+def test_a_study_without_an_nct_id_is_refused_where_it_is_found() -> None:
+    content = json.dumps([a_study(None), a_study("NCT00000002")]).encode()
+    bad, good = ClinicalTrialsParser().records(io.BytesIO(content), "studies.json", 10**6)
+    assert isinstance(bad.error, MissingIdentifierError)
+    assert "studies.json, record 1" in bad.error.message
+    assert good.doc_id == "NCT00000002"
+
+
+def test_a_field_of_the_wrong_type_is_named() -> None:
+    with pytest.raises(MalformedDocumentError, match="outcomesModule"):
+        parsed(a_study(outcomesModule=["none"]))  # type: ignore[arg-type]
+
+
+def test_white_space_and_key_order_do_not_change_the_version() -> None:
+    study = a_study()
+    shuffled = dict(reversed(study.items()))
+    contents = (json.dumps(study).encode(), json.dumps(shuffled, indent=3).encode())
+    versions = {
+        location.version
+        for content in contents
+        for location in ClinicalTrialsParser().records(io.BytesIO(content), "s", 10**6)
+    }
+    assert len(versions) == 1

@@ -1,0 +1,126 @@
+"""Finding records in JSON files: broken, cut off, too large, oddly laid out."""
+
+from __future__ import annotations
+
+import io
+import json
+import tracemalloc
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestration.contracts import RecordLocation
+from orchestration.errors import DocumentTooLargeError, MalformedDocumentError
+from orchestration.parsing import byte_stream, json_records
+from orchestration.parsing.json_records import json_records as find
+from tests.conformance.parser_suite import PiecewiseStream
+
+
+def locate(content: bytes, limit: int = 10**6, list_key: str | None = None) -> list[RecordLocation]:
+    return list(find(io.BytesIO(content), "f.json", limit, lambda record: str(record["id"]), list_key))
+
+
+def ids(found: list[RecordLocation]) -> list[str | None]:
+    return [location.doc_id for location in found]
+
+
+def test_a_list_cut_off_at_its_end_still_gives_the_records_before() -> None:
+    *good, broken = locate(b'[{"id": 1}, {"id": 2}, {"id": 3, "x": "unfin')
+    assert ids(good) == ["1", "2"]
+    assert "cut off" in str(broken.error)
+
+
+def test_a_list_that_only_lacks_its_bracket_is_reported() -> None:
+    *good, broken = locate(b'[{"id": 1}, {"id": 2},')
+    assert ids(good) == ["1", "2"]
+    assert "records may be missing" in str(broken.error)
+
+
+def test_a_broken_line_fails_alone() -> None:
+    found = locate(b'{"id": 1}\n{"id": 2\n\n{"id": 3}\n')
+    assert ids(found) == ["1", None, "3"]
+    assert "f.json, line 2" in str(found[1].error)
+
+
+def test_a_broken_first_line_does_not_hide_the_others() -> None:
+    assert ids(locate(b'{"id": 1, \n{"id": 2}\n{"id": 3}')) == [None, "2", "3"]
+
+
+def test_a_broken_element_fails_alone() -> None:
+    assert ids(locate(b'[{"id": 1}, {"id": }, {"id": 3}]')) == ["1", None, "3"]
+
+
+def test_something_that_is_no_object_is_reported() -> None:
+    first, second = locate(b'[7, {"id": 2}]')
+    assert isinstance(first.error, MalformedDocumentError)
+    assert second.doc_id == "2"
+
+
+def test_text_after_the_list_is_reported() -> None:
+    good, bad = locate(b'[{"id": 1}] and so on')
+    assert (good.doc_id, bad.doc_id) == ("1", None)
+
+
+def test_brackets_quotes_and_escapes_in_strings_do_not_confuse() -> None:
+    records = [{"id": 1, "t": '}]{["\\'}, {"id": 2, "t": "\\\\\""}, {"id": 3, "ü": "\u2028"}]
+    assert ids(locate(json.dumps(records, ensure_ascii=False).encode())) == ["1", "2", "3"]
+
+
+def test_a_byte_order_mark_is_stepped_over() -> None:
+    for content in (b'[{"id": 1}]', b'{"id": 1}\n', b'{\n"id": 1\n}'):
+        (found,) = locate(b"\xef\xbb\xbf" + content)
+        assert found.doc_id == "1"
+        assert found.start >= 3
+
+
+def test_deep_nesting_is_an_error_of_that_record() -> None:
+    deep = b'{"id": 1, "x": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+    first, second = locate(b"[" + deep + b', {"id": 2}]')
+    assert isinstance(first.error, MalformedDocumentError)
+    assert second.doc_id == "2"
+
+
+def test_an_empty_list_has_no_records() -> None:
+    assert locate(b"[]") == []
+
+
+@pytest.mark.parametrize("opening", [b'[{"id": 1}, {"id": 2, "x": "', b'{"id": 1}\n{"id": 2, "x": "'])
+def test_a_record_of_200_megabytes_is_never_held(opening: bytes) -> None:
+    filler = 200_000_000
+    stream = PiecewiseStream(opening, filler=filler)
+    tracemalloc.start()
+    found = list(find(stream, "f", 1_000_000, lambda record: str(record["id"])))  # type: ignore[arg-type]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found[0].doc_id == "1"
+    assert isinstance(found[1].error, DocumentTooLargeError)
+    assert found[1].length > filler
+    assert peak < 10_000_000
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    records=st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=9), max_size=3), max_size=6),
+    layout=st.sampled_from(["list", "indented list", "lines", "page"]),
+    piece=st.integers(1, 40),
+)
+def test_every_record_is_found_at_its_bytes_however_the_file_is_cut(
+    records: list[dict[str, Any]], layout: str, piece: int
+) -> None:
+    records = [record | {"id": number} for number, record in enumerate(records)]
+    content = {
+        "list": json.dumps(records),
+        "indented list": json.dumps(records, indent=2, ensure_ascii=False),
+        "lines": "\n".join(map(json.dumps, records)),
+        "page": json.dumps({"n": 1, "items": records, "next": "]{"}),
+    }[layout].encode()
+    with pytest.MonkeyPatch.context() as patch:
+        if layout != "page":  # the key of the list must lie in the first piece
+            patch.setattr(byte_stream, "CHUNK_BYTES", piece)
+            patch.setattr(json_records, "CHUNK_BYTES", 50 + piece)
+        found = locate(content, list_key="items")
+    assert ids(found) == [str(record["id"]) for record in records]
+    cut = [content[location.start : location.start + location.length] for location in found]
+    assert list(map(json.loads, cut)) == records

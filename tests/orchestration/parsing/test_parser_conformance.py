@@ -1,0 +1,127 @@
+"""Every parser of ours through the conformance suite, and through random damage by Hypothesis."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestration.contracts import Parser
+from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
+from orchestration.parsing.jats import JatsParser
+from orchestration.parsing.markdown import MarkdownParser
+from orchestration.parsing.plain_text import PlainTextParser
+from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
+from orchestration.parsing.pubmed_xml import PubmedXmlParser
+from tests.builders import (
+    a_pubmed_article,
+    a_pubmed_set,
+    a_study,
+    an_abstract,
+    an_article,
+    json_lines,
+    study_results,
+)
+from tests.conformance.parser_suite import ParserSample, ParserSuite, attempt
+
+STUDIES = [a_study("NCT00000001"), a_study("NCT00000002") | {"resultsSection": study_results()}]
+RICH_BODY = """<sec sec-type="methods"><label>1</label><title>Methods</title><p>We <italic>walked</italic> 10<sup>3</sup> m
+[<xref ref-type="bibr" rid="r1">1</xref>].</p><table-wrap><label>Table 1</label><caption><p>Steps.</p></caption><table>
+<thead><tr><th rowspan="2">Day</th><th colspan="2">Steps</th></tr><tr><th>A</th><th>B</th></tr></thead><tbody><tr>
+<td>1</td><td>9</td><td>8</td></tr></tbody></table></table-wrap><fig><label>Figure 1</label><caption><p>Map.</p></caption>
+</fig><list list-type="bullet"><list-item><p>one</p></list-item></list></sec>"""
+REFERENCES = """<ref-list><ref id="r1"><label>1</label><mixed-citation>Walker A. A history of walking tours in the hills.
+2001.</mixed-citation></ref></ref-list>"""
+MARKDOWN = b"---\nauthors: [A. Walker]\n---\n# Walking\n\nIt *helps*.\n\n## Methods\n\n- one\n- two\n\n| a | b |\n|--|--|\n| 1 | 2 |\n"
+
+SAMPLES: dict[str, tuple[Parser, ParserSample]] = {
+    "studies in a list": (
+        ClinicalTrialsParser(),
+        ParserSample("s.json", json.dumps(STUDIES).encode(), ["NCT00000001", "NCT00000002"]),
+    ),
+    "studies as JSON Lines": (
+        ClinicalTrialsParser(),
+        ParserSample("s.jsonl", json_lines(STUDIES), ["NCT00000001", "NCT00000002"]),
+    ),
+    "one study over many lines": (
+        ClinicalTrialsParser(),
+        ParserSample("s.json", json.dumps(STUDIES[0], indent=2).encode(), ["NCT00000001"]),
+    ),
+    "a page of the API": (
+        ClinicalTrialsParser(),
+        ParserSample(
+            "s.json",
+            json.dumps({"totalCount": 2, "studies": STUDIES, "nextPageToken": "x"}).encode(),
+            ["NCT00000001", "NCT00000002"],
+        ),
+    ),
+    "abstracts": (
+        PubmedJsonlParser(),
+        ParserSample("a.jsonl", json_lines([an_abstract(1), an_abstract("2")]), ["1", "2"]),
+    ),
+    "an article": (
+        JatsParser(),
+        ParserSample("a.nxml", an_article(RICH_BODY, back=REFERENCES), ["PMC1234567"]),
+    ),
+    "a PubMed set": (
+        PubmedXmlParser(),
+        ParserSample("p.xml", a_pubmed_set(a_pubmed_article("11"), a_pubmed_article("12")), ["11", "12"]),
+    ),
+    "markdown": (MarkdownParser(), ParserSample("m.md", MARKDOWN)),
+    "text": (PlainTextParser(), ParserSample("t.txt", b"Walking\n\nIt helps.\nA lot.\n\n- one\n- two\n")),
+}
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+class TestOurParsers(ParserSuite):
+    @pytest.fixture
+    def parser(self, kind: str) -> Parser:
+        return SAMPLES[kind][0]
+
+    @pytest.fixture
+    def sample(self, kind: str) -> ParserSample:
+        return SAMPLES[kind][1]
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_another_parser_is_never_surer_than_the_right_one(kind: str) -> None:
+    parser, sample = SAMPLES[kind]
+    others = {other.format: other for other, _ in SAMPLES.values() if other.format != parser.format}
+    own = parser.recognises(sample.content, "no-extension")
+    assert all(other.recognises(sample.content, "no-extension") < own for other in others.values())
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_any_damage_ends_in_a_document_or_an_error(data: st.DataObject) -> None:
+    parser, sample = data.draw(st.sampled_from(list(SAMPLES.values())))
+    start = data.draw(st.integers(0, len(sample.content)))
+    end = data.draw(st.integers(start, min(len(sample.content), start + 60)))
+    insert = data.draw(st.binary(max_size=30))
+    attempt(parser, sample.content[:start] + insert + sample.content[end:])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+        max_leaves=12,
+    ),
+    module=st.sampled_from(sorted(a_study()["protocolSection"])),
+    field=st.sampled_from(["briefTitle", "primaryOutcomes", "conditions", "eligibilityCriteria", "x"]),
+)
+def test_a_study_may_hold_any_json_anywhere(value: object, module: str, field: str) -> None:
+    study = a_study()
+    study["protocolSection"][module][field] = value
+    attempt(ClinicalTrialsParser(), json.dumps([study, {"protocolSection": {module: value}}]).encode())
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(max_size=400))
+def test_any_text_is_a_sound_text_and_markdown_document(text: str) -> None:
+    content = text.encode("utf-8", "surrogatepass")
+    attempt(PlainTextParser(), content)
+    attempt(MarkdownParser(), content)
