@@ -131,7 +131,8 @@ def a_study(nct_id: str | None = "NCT00000001", **modules: dict[str, Any]) -> di
             "secondaryOutcomes": [{"measure": "Mood", "description": "By questionnaire"}],
         },
         "eligibilityModule": {
-            "eligibilityCriteria": "Inclusion Criteria:\n\n* Age \\>= 18 years\n\nExclusion Criteria:\n\n* Night shifts",
+            "eligibilityCriteria": "Inclusion Criteria:\n\n* Age \\>= 18 years\n\n"
+            "Exclusion Criteria:\n\n* Night shifts",
             "sex": "ALL",
         },
     }
@@ -246,8 +247,9 @@ def a_pubmed_article(
     """One PubmedArticle element."""
     identifier = f'<PMID Version="1">{pmid}</PMID>' if pmid else ""
     return (
-        f"<PubmedArticle><MedlineCitation>{identifier}<Article><Journal><JournalIssue><PubDate><Year>2020</Year>"
-        f"</PubDate></JournalIssue><Title>Journal of Walks</Title></Journal><ArticleTitle>{title}</ArticleTitle>"
+        f"<PubmedArticle><MedlineCitation>{identifier}<Article><Journal><JournalIssue><PubDate>"
+        f"<Year>2020</Year></PubDate></JournalIssue><Title>Journal of Walks</Title></Journal>"
+        f"<ArticleTitle>{title}</ArticleTitle>"
         f"<Abstract>{abstract}</Abstract></Article></MedlineCitation></PubmedArticle>"
     ).encode()
 

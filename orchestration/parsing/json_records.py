@@ -22,6 +22,7 @@ Identify = Callable[[dict[str, Any]], str]
 """The id of a record; raises MissingIdentifierError."""
 
 _BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BETWEEN = b" \t\r\n,"
 _NEXT_LINE_IS_RECORD = re.compile(rb'\s*\{\s*["}]')
 _OUTSIDE_STRING = re.compile(rb'["\[\]{}]')
@@ -57,6 +58,8 @@ def json_records(
 ) -> Iterator[RecordLocation]:
     """Every record of the file in order; `list_key` names a list inside one object that holds them too."""
     head = stream.read(CHUNK_BYTES)
+    if head.startswith(_UTF16):
+        return iter([_not_utf8(uri, len(head))])
     source = _Replay(head, stream)
     pieces: Iterator[_Piece]
     inner = _inner_list(head, list_key)
@@ -73,6 +76,13 @@ def json_records(
     return (_located(piece, limit, identify) for piece in pieces)
 
 
+def _not_utf8(uri: str, length: int) -> RecordLocation:
+    error = MalformedDocumentError(
+        f"{uri}: JSON is UTF-8, this is UTF-16. Convert it: `iconv -f UTF-16 -t UTF-8 old.json > new.json`."
+    )
+    return RecordLocation(None, 0, length, None, error)
+
+
 def _located(piece: _Piece, limit: int, identify: Identify) -> RecordLocation:
     stretch = piece.stretch
     if stretch.content is None:
@@ -81,10 +91,14 @@ def _located(piece: _Piece, limit: int, identify: Identify) -> RecordLocation:
         if piece.problem:
             raise MalformedDocumentError(f"{piece.place}: {piece.problem}")
         record = load_record(stretch.content, piece.place)
-        return RecordLocation(identify(record), stretch.start, stretch.length, _version(record, piece.place))
-    except MedkgError as error:
-        error.message = error.args[0] if piece.place in error.message else f"{piece.place}: {error.message}"
+        version = _version(record, piece.place)
+    except MalformedDocumentError as error:
         return RecordLocation(None, stretch.start, stretch.length, None, error)
+    try:
+        return RecordLocation(identify(record), stretch.start, stretch.length, version)
+    except MedkgError as error:
+        placed = type(error)(f"{piece.place}: {error.message}")
+        return RecordLocation(None, stretch.start, stretch.length, None, placed)
 
 
 def _version(record: dict[str, Any], place: str) -> str:
@@ -167,7 +181,6 @@ class _ValueFinder:
     def __init__(self, uri: str, limit: int, *, inside: bool, skip: int = 0, trailer: bool = False) -> None:
         self._uri = uri
         self._limit = limit
-        self._in_list = inside
         self._closed = not inside
         self._skip = skip
         self._trailer = trailer
@@ -189,7 +202,29 @@ class _ValueFinder:
         yield from self._end()
 
     def _scan(self, chunk: bytes, begin: int, position: int) -> Iterator[_Piece]:
+        """The pieces that end in `chunk`, which stands at byte `position`; bytes before `begin` are done."""
         view = memoryview(chunk)
+        for mark, at in self._marks(chunk, begin):
+            if mark in b"{[":
+                if self._depth == 0:
+                    yield from self._gap(view[begin : at - 1], position + at - 1)
+                    begin = at - 1
+                self._depth += 1
+            elif self._depth > 0:
+                self._depth -= 1
+                if self._depth == 0:
+                    yield self._piece(self._cut(view[begin:at], position + at))
+                    begin = at
+            elif mark == b"]" and not self._closed:
+                yield from self._gap(view[begin : at - 1], position + at)
+                begin = at
+                self._closed = True
+                if self._trailer:
+                    return
+        self._growing.add(view[begin:])
+
+    def _marks(self, chunk: bytes, begin: int) -> Iterator[tuple[bytes, int]]:
+        """Brackets outside of strings, each with the position behind it."""
         at = begin
         while at < len(chunk):
             if self._in_string:
@@ -197,34 +232,12 @@ class _ValueFinder:
                 continue
             match = _OUTSIDE_STRING.search(chunk, at)
             if match is None:
-                break
+                return
             at = match.end()
-            mark = match.group()
-            if mark == b'"':
+            if match.group() == b'"':
                 self._in_string = True
-            elif mark in b"{[":
-                if self._depth == 0:
-                    self._growing.add(view[begin : at - 1])
-                    yield from self._between()
-                    begin = at - 1
-                    self._growing = GrowingStretch(position + begin, self._limit)
-                self._depth += 1
-            elif self._depth > 0:
-                self._depth -= 1
-                if self._depth == 0:
-                    self._growing.add(view[begin:at])
-                    yield self._piece(self._growing.finished())
-                    begin = at
-                    self._growing = GrowingStretch(position + begin, self._limit)
-            elif mark == b"]" and self._in_list and not self._closed:
-                self._growing.add(view[begin : at - 1])
-                yield from self._between()
-                begin = at
-                self._growing = GrowingStretch(position + begin, self._limit)
-                self._closed = True
-                if self._trailer:
-                    return
-        self._growing.add(view[begin:])
+            else:
+                yield match.group(), at
 
     def _skip_string(self, chunk: bytes, at: int) -> int:
         """The position behind the string's end, or the chunk's end if the string goes on."""
@@ -240,13 +253,20 @@ class _ValueFinder:
             self._escaped = True
         return match.end()
 
+    def _cut(self, rest: memoryview, following: int) -> Stretch:
+        """What was growing, ended by `rest`; the next stretch begins at byte `following`."""
+        self._growing.add(rest)
+        finished = self._growing.finished()
+        self._growing = GrowingStretch(following, self._limit)
+        return finished
+
     def _piece(self, stretch: Stretch, problem: str = "") -> _Piece:
         self._ordinal += 1
         return _Piece(stretch, f"{self._uri}, record {self._ordinal} (byte {stretch.start:,})", problem)
 
-    def _between(self) -> Iterator[_Piece]:
+    def _gap(self, rest: memoryview, following: int) -> Iterator[_Piece]:
         """What stands between two records: commas and white space, else it is reported."""
-        gap = self._growing.finished()
+        gap = self._cut(rest, following)
         if gap.content is None or gap.content.strip(_BETWEEN):
             yield self._piece(gap, "this is no JSON object. Check the file at that place.")
 
@@ -256,9 +276,10 @@ class _ValueFinder:
                 self._growing.finished(), "the file ends inside this record. It is cut off; fetch it again."
             )
             return
-        yield from self._between()
+        end = self._growing.start + self._growing.length
+        yield from self._gap(memoryview(b""), end)
         if not self._closed:
             yield self._piece(
-                Stretch(self._growing.start, 0, b""),
+                Stretch(end, 0, b""),
                 "the list has no end, so records may be missing. The file is cut off; fetch it again.",
             )

@@ -1,4 +1,4 @@
-"""What every parsed document must keep, whatever its format: offsets, order, nesting, no references in text."""
+"""What every parsed document must keep, whatever its format: offsets, order, nesting, coverage."""
 
 from __future__ import annotations
 

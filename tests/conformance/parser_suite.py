@@ -1,11 +1,11 @@
 """What every parser promises, as tests. Subclass, give the fixtures, and pytest runs them all:
 
-    class TestMyParser(ParserSuite):
-        @pytest.fixture
-        def parser(self): return MyParser()
+class TestMyParser(ParserSuite):
+    @pytest.fixture
+    def parser(self): return MyParser()
 
-        @pytest.fixture
-        def sample(self): return ParserSample("records.my", content, ["id-1", "id-2"])
+    @pytest.fixture
+    def sample(self): return ParserSample("records.my", content, ["id-1", "id-2"])
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ class ParserSuite:
         assert parser.recognises(sample.content[: 1 << 16], "no-extension") > 0
         assert parser.recognises(sample.content[: 1 << 16], sample.name) > 0
 
-    @pytest.mark.parametrize("head", [b"", b"\x00\x01\x02\x03" * 100, b"\x89PNG\r\n\x1a\n\x00\x00", b"\xff" * 50])
+    @pytest.mark.parametrize(
+        "head", [b"", b"\x00\x01\x02\x03" * 100, b"\x89PNG\r\n\x1a\n\x00\x00", b"\xff" * 50]
+    )
     def test_does_not_recognise_binary_files(self, parser: Parser, head: bytes) -> None:
         assert parser.recognises(head, "x.bin") <= 10
 
@@ -125,9 +127,7 @@ class ParserSuite:
     ) -> None:
         attempt(parser, sample.content[: int(len(sample.content) * share)])
 
-    def test_damaged_bytes_raise_nothing_but_medkg_errors(
-        self, parser: Parser, sample: ParserSample
-    ) -> None:
+    def test_damaged_bytes_raise_nothing_but_medkg_errors(self, parser: Parser, sample: ParserSample) -> None:
         chance = random.Random(7)
         for _ in range(60):
             damaged = bytearray(sample.content)

@@ -39,7 +39,8 @@ def test_sections_nest_and_inherit_the_role_above() -> None:
 
 
 def test_reference_lists_are_kept_apart_wherever_they_stand() -> None:
-    entry = '<ref id="r"><label>7</label><mixed-citation>Walker A. <source>On hills</source>. 2001 {}</mixed-citation></ref>'
+    citation = "<mixed-citation>Walker A. <source>On hills</source>. 2001 {}</mixed-citation>"
+    entry = f'<ref id="r"><label>7</label>{citation}</ref>'
     ids = '<pub-id pub-id-type="pmid">99</pub-id><pub-id pub-id-type="doi">https://doi.org/10.1/x</pub-id>'
     lists = f"<ref-list>{entry.format(ids)}</ref-list>"
     document = parsed(an_article(f"<sec><title>Notes</title><p>text</p>{lists}</sec>", back=lists))
@@ -59,8 +60,10 @@ def test_a_table_is_a_grid_with_spans_repeated_and_a_text_with_them_once() -> No
     document = parsed(
         an_article(
             "<table-wrap><label>Table 1.</label><caption><title>Steps</title><p>By day.</p></caption>"
-            '<table><thead><tr><th rowspan="2">Day</th><th colspan="2">Steps</th></tr><tr><th>A</th><th>B</th></tr>'
-            '</thead><tbody><tr><td rowspan="2">1</td><td>9</td><td>8</td></tr><tr><td>7</td><td/></tr></tbody></table>'
+            '<table><thead><tr><th rowspan="2">Day</th><th colspan="2">Steps</th></tr>'
+            "<tr><th>A</th><th>B</th></tr></thead>"
+            '<tbody><tr><td rowspan="2">1</td><td>9</td><td>8</td></tr>'
+            "<tr><td>7</td><td/></tr></tbody></table>"
             "<table-wrap-foot><fn><p>A: all.</p></fn></table-wrap-foot></table-wrap>"
         )
     )
@@ -106,8 +109,10 @@ def test_boxes_keep_their_own_kind() -> None:
     [
         ("H<sub>2</sub>O and Ca<sup>2+</sup>", "H2O and Ca2+"),
         ("10<sup>−3</sup> m<sup>2</sup>", "10^−3 m2"),
-        ("<inline-formula><mml:math><mml:msub><mml:mi>x</mml:mi><mml:mi>i</mml:mi></mml:msub><mml:mo>=</mml:mo>"
-         "<mml:mfrac><mml:mn>1</mml:mn><mml:mn>2</mml:mn></mml:mfrac></mml:math></inline-formula>", "x_i = 1/2"),
+        ("<inline-formula><mml:math><mml:msub><mml:mi>x</mml:mi><mml:mi>i</mml:mi></mml:msub>"
+         "<mml:mo>=</mml:mo>"
+         "<mml:mfrac><mml:mn>1</mml:mn><mml:mn>2</mml:mn></mml:mfrac></mml:math></inline-formula>",
+         "x_i = 1/2"),
         ("a <inline-formula><inline-graphic/></inline-formula> b", "a [formula] b"),
         ("&alpha; &ndash; &szlig; &lt; &#946; &nosuchname;", "α – ß < β &nosuchname;"),
         ("one<break/>two", "one two"),
@@ -124,14 +129,15 @@ def test_unknown_elements_lose_no_text() -> None:
 @pytest.mark.parametrize(
     ("ids", "doc_id"),
     [
-        ('<article-id pub-id-type="doi">10.1/a</article-id><article-id pub-id-type="pmc">42</article-id>', "PMC42"),
-        ('<article-id pub-id-type="pmcid">PMC42</article-id>', "PMC42"),
-        ('<article-id pub-id-type="doi">10.1/a</article-id><article-id pub-id-type="pmid">7</article-id>', "7"),
-        ('<article-id pub-id-type="doi">https://doi.org/10.1/a</article-id>', "10.1/a"),
+        ({"doi": "10.1/a", "pmid": "7", "pmc": "42"}, "PMC42"),
+        ({"pmcid": "PMC42"}, "PMC42"),
+        ({"doi": "10.1/a", "pmid": "7"}, "7"),
+        ({"doi": "https://doi.org/10.1/a"}, "10.1/a"),
     ],
 )  # fmt: skip
-def test_the_document_id_is_the_pmc_id_else_pmid_else_doi(ids: str, doc_id: str) -> None:
-    (location,) = JatsParser().records(io.BytesIO(an_article(ids=ids)), "a.xml", 10**6)
+def test_the_document_id_is_the_pmc_id_else_pmid_else_doi(ids: dict[str, str], doc_id: str) -> None:
+    elements = "".join(f'<article-id pub-id-type="{kind}">{text}</article-id>' for kind, text in ids.items())
+    (location,) = JatsParser().records(io.BytesIO(an_article(ids=elements)), "a.xml", 10**6)
     assert location.doc_id == doc_id
 
 
@@ -153,7 +159,9 @@ def test_declared_entities_are_refused_when_found_and_when_parsed(subset: str) -
 
 
 def test_declared_entities_cannot_hide_in_another_encoding() -> None:
-    article = an_article(doctype='<!DOCTYPE article [<!ENTITY lol "lol">]>').decode().replace("UTF-8", "UTF-16")
+    article = (
+        an_article(doctype='<!DOCTYPE article [<!ENTITY lol "lol">]>').decode().replace("UTF-8", "UTF-16")
+    )
     with pytest.raises(UnsafeXmlError):
         parsed(article.encode("utf-16"))
 
@@ -187,4 +195,8 @@ def test_docbook_is_not_jats() -> None:
 def test_bibliographic_metadata_is_kept() -> None:
     metadata = parsed(an_article()).metadata
     assert metadata["authors"] == ["Walker Ann"]
-    assert (metadata["journal"], metadata["year"], metadata["pmcid"]) == ("Journal of Walks", "2020", "PMC1234567")
+    assert (metadata["journal"], metadata["year"], metadata["pmcid"]) == (
+        "Journal of Walks",
+        "2020",
+        "PMC1234567",
+    )

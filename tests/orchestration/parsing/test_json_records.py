@@ -64,7 +64,7 @@ def test_text_after_the_list_is_reported() -> None:
 
 
 def test_brackets_quotes_and_escapes_in_strings_do_not_confuse() -> None:
-    records = [{"id": 1, "t": '}]{["\\'}, {"id": 2, "t": "\\\\\""}, {"id": 3, "ü": "\u2028"}]
+    records = [{"id": 1, "t": '}]{["\\'}, {"id": 2, "t": '\\\\"'}, {"id": 3, "ü": "\u2028"}]
     assert ids(locate(json.dumps(records, ensure_ascii=False).encode())) == ["1", "2", "3"]
 
 
@@ -80,6 +80,11 @@ def test_deep_nesting_is_an_error_of_that_record() -> None:
     first, second = locate(b"[" + deep + b', {"id": 2}]')
     assert isinstance(first.error, MalformedDocumentError)
     assert second.doc_id == "2"
+
+
+def test_utf16_is_refused_with_the_way_to_convert() -> None:
+    (found,) = locate('[{"id": 1}]'.encode("utf-16"))
+    assert "iconv -f UTF-16" in str(found.error)
 
 
 def test_an_empty_list_has_no_records() -> None:

@@ -27,14 +27,33 @@ from tests.builders import (
 from tests.conformance.parser_suite import ParserSample, ParserSuite, attempt
 
 STUDIES = [a_study("NCT00000001"), a_study("NCT00000002") | {"resultsSection": study_results()}]
-RICH_BODY = """<sec sec-type="methods"><label>1</label><title>Methods</title><p>We <italic>walked</italic> 10<sup>3</sup> m
-[<xref ref-type="bibr" rid="r1">1</xref>].</p><table-wrap><label>Table 1</label><caption><p>Steps.</p></caption><table>
-<thead><tr><th rowspan="2">Day</th><th colspan="2">Steps</th></tr><tr><th>A</th><th>B</th></tr></thead><tbody><tr>
-<td>1</td><td>9</td><td>8</td></tr></tbody></table></table-wrap><fig><label>Figure 1</label><caption><p>Map.</p></caption>
-</fig><list list-type="bullet"><list-item><p>one</p></list-item></list></sec>"""
-REFERENCES = """<ref-list><ref id="r1"><label>1</label><mixed-citation>Walker A. A history of walking tours in the hills.
-2001.</mixed-citation></ref></ref-list>"""
-MARKDOWN = b"---\nauthors: [A. Walker]\n---\n# Walking\n\nIt *helps*.\n\n## Methods\n\n- one\n- two\n\n| a | b |\n|--|--|\n| 1 | 2 |\n"
+RICH_BODY = """
+<sec sec-type="methods"><label>1</label><title>Methods</title>
+<p>We <italic>walked</italic> 10<sup>3</sup> m [<xref ref-type="bibr" rid="r1">1</xref>].</p>
+<table-wrap><label>Table 1</label><caption><p>Steps.</p></caption>
+<table><thead><tr><th rowspan="2">Day</th><th colspan="2">Steps</th></tr><tr><th>A</th><th>B</th></tr></thead>
+<tbody><tr><td>1</td><td>9</td><td>8</td></tr></tbody></table></table-wrap>
+<fig><label>Figure 1</label><caption><p>Map.</p></caption></fig>
+<list list-type="bullet"><list-item><p>one</p></list-item></list></sec>"""
+REFERENCES = """
+<ref-list><ref id="r1"><label>1</label>
+<mixed-citation>Walker A. A history of walking tours. 2001.</mixed-citation></ref></ref-list>"""
+MARKDOWN = b"""---
+authors: [A. Walker]
+---
+# Walking
+
+It *helps*.
+
+## Methods
+
+- one
+- two
+
+| a | b |
+|---|---|
+| 1 | 2 |
+"""
 
 SAMPLES: dict[str, tuple[Parser, ParserSample]] = {
     "studies in a list": (

@@ -6,8 +6,12 @@ import io
 
 import pytest
 
-from orchestration.errors import DocumentTooLargeError, MalformedDocumentError, MissingIdentifierError
-from orchestration.errors import UnsafeXmlError
+from orchestration.errors import (
+    DocumentTooLargeError,
+    MalformedDocumentError,
+    MissingIdentifierError,
+    UnsafeXmlError,
+)
 from orchestration.parsing import byte_stream, pubmed_xml
 from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
 from orchestration.parsing.pubmed_xml import PubmedXmlParser
@@ -66,7 +70,9 @@ def test_an_article_without_a_pmid_is_refused() -> None:
 
 
 def test_a_set_with_declared_entities_is_refused() -> None:
-    content = a_pubmed_set().replace(b"<PubmedArticleSet>", b'<!DOCTYPE s [<!ENTITY a "b">]><PubmedArticleSet>')
+    content = a_pubmed_set().replace(
+        b"<PubmedArticleSet>", b'<!DOCTYPE s [<!ENTITY a "b">]><PubmedArticleSet>'
+    )
     (location,) = locate(content)
     assert isinstance(location.error, UnsafeXmlError)
 

@@ -29,7 +29,9 @@ PARSERS = {
 
 pytestmark = [
     pytest.mark.shared_data,
-    pytest.mark.skipif(not SHARED.is_dir(), reason="needs the real documents of ../shared/data (see its README)"),
+    pytest.mark.skipif(
+        not SHARED.is_dir(), reason="needs the real documents of ../shared/data (see its README)"
+    ),
 ]
 
 
@@ -64,7 +66,9 @@ def free_texts(value: Any, key: str = "") -> list[str]:
     """Texts of a sentence or more that people wrote, but for citations and contacts of single sites."""
     if isinstance(value, dict):
         left_out = ("references", "locations", "locations_nested", "centralContacts", "overallOfficials")
-        return [text for name, item in value.items() if name not in left_out for text in free_texts(item, name)]
+        return [
+            text for name, item in value.items() if name not in left_out for text in free_texts(item, name)
+        ]
     if isinstance(value, list):
         return [text for item in value for text in free_texts(item, key)]
     return [value] if isinstance(value, str) and len(value.split()) > 3 else []

@@ -88,12 +88,16 @@ def test_a_rule_at_the_start_is_not_front_matter() -> None:
 
 
 def test_inline_markup_goes_and_its_words_stay() -> None:
-    document = markdown_document("Some *very* **bold** [link](http://x) `code` ![picture](p.png) a<br>b &amp; c")
+    document = markdown_document(
+        "Some *very* **bold** [link](http://x) `code` ![picture](p.png) a<br>b &amp; c"
+    )
     assert document.text == "Some very bold link code picture a b & c"
 
 
 def test_tables_lists_and_code_keep_their_lines() -> None:
-    document = markdown_document("| a | b |\n|---|---|\n| 1 | 2 |\n\n3. x\n   - y\n4. z\n\n```\nif a:\n    b\n```")
+    document = markdown_document(
+        "| a | b |\n|---|---|\n| 1 | 2 |\n\n3. x\n   - y\n4. z\n\n```\nif a:\n    b\n```"
+    )
     assert document.text == "a | b\n1 | 2\n\n3. x\n  - y\n4. z\n\nif a:\n    b"
     assert document.tables[0].rows == (("a", "b"), ("1", "2"))
 
@@ -142,7 +146,9 @@ def test_one_line_has_single_blanks_and_is_stable(text: str) -> None:
     line.encode()
 
 
-@given(st.lists(st.tuples(st.sampled_from(["open", "close", "block", "lines", "title"]), st.text(max_size=8))))
+@given(
+    st.lists(st.tuples(st.sampled_from(["open", "close", "block", "lines", "title"]), st.text(max_size=8)))
+)
 def test_any_order_of_parts_builds_a_sound_document(steps: list[tuple[str, str]]) -> None:
     builder = DocumentBuilder()
     for step, text in steps:

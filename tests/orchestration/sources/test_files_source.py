@@ -105,7 +105,10 @@ def test_formats_are_told_apart_and_give_the_source_of_their_records(
         ("clinicaltrials", "ctgov-v2"),
         ("pubmed", "pubmed-xml"),
     ]
-    assert [item.doc_id for item in items if item.source == "clinicaltrials"] == ["NCT00000001", "NCT00000002"]
+    assert [item.doc_id for item in items if item.source == "clinicaltrials"] == [
+        "NCT00000001",
+        "NCT00000002",
+    ]
     assert all(item.version and item.error_code is None for item in items)
 
 
@@ -166,7 +169,12 @@ def test_loops_of_links_end(enumerate_all: Enumerate, corpus: Path) -> None:
         ("a.xml.gz", b"\x1f\x8b\x08\x00", UnknownFormatError, "gunzip"),
         ("picture.png", b"\x89PNG\r\n\x1a\n\x00", UnknownFormatError, "Convert it"),
         ("page.html", b"<!DOCTYPE html><html></html>", UnknownFormatError, "none of the installed"),
-        ("no-abstracts.xml", b"<PubmedArticleSet></PubmedArticleSet>", EmptyDocumentError, "holds no records"),
+        (
+            "no-abstracts.xml",
+            b"<PubmedArticleSet></PubmedArticleSet>",
+            EmptyDocumentError,
+            "holds no records",
+        ),
         ("study.json", json.dumps(a_study(None)).encode(), MissingIdentifierError, "no protocolSection"),
         ("large.txt", b"x" * (LIMIT + 1), DocumentTooLargeError, "max_document_bytes"),
         ("cut.json", json.dumps(a_study())[:-9].encode(), MalformedDocumentError, "not valid JSON"),
@@ -184,9 +192,7 @@ def test_what_cannot_be_ingested_is_one_item_with_its_reason(
     assert item.doc_id.startswith(f"{tmp_path.name}/{name}~")
 
 
-def test_pipes_sockets_and_dead_links_are_items_with_errors(
-    enumerate_all: Enumerate, tmp_path: Path
-) -> None:
+def test_pipes_sockets_and_dead_links_are_items_with_errors(enumerate_all: Enumerate, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     with socket.socket(socket.AF_UNIX) as listener:
@@ -196,9 +202,7 @@ def test_pipes_sockets_and_dead_links_are_items_with_errors(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_file_without_permission_is_an_item_with_an_error(
-    enumerate_all: Enumerate, tmp_path: Path
-) -> None:
+def test_a_file_without_permission_is_an_item_with_an_error(enumerate_all: Enumerate, tmp_path: Path) -> None:
     path = tmp_path / "secret.txt"
     path.write_text("x")
     path.chmod(0)
@@ -220,7 +224,11 @@ def test_a_name_that_is_no_text_can_be_ingested(
 
 
 def test_wrong_requests_are_refused_at_once(source: FilesSource, tmp_path: Path) -> None:
-    for wanted in ({"paths": ()}, {"paths": (str(tmp_path),), "query": "x"}, {"paths": (str(tmp_path / "no"),)}):
+    for wanted in (
+        {"paths": ()},
+        {"paths": (str(tmp_path),), "query": "x"},
+        {"paths": (str(tmp_path / "no"),)},
+    ):
         with pytest.raises(UsageError):
             source.enumerate(SourceRequest(source="files", **wanted))  # type: ignore[arg-type]
 
@@ -285,9 +293,13 @@ def test_a_deleted_file_fails_its_records_and_no_others(
     items = enumerate_all(corpus)
     (corpus / "d.json").unlink()
     outcomes = source.fetch([request_of(item) for item in items])
-    failed = [item.doc_id for item, outcome in zip(items, outcomes, strict=True) if isinstance(outcome, Exception)]
+    failed = [
+        item.doc_id for item, outcome in zip(items, outcomes, strict=True) if isinstance(outcome, Exception)
+    ]
     assert failed == ["NCT00000001", "NCT00000002"]
-    assert all(isinstance(outcome, InputUnreadableError) for outcome in outcomes if isinstance(outcome, Exception))
+    assert all(
+        isinstance(outcome, InputUnreadableError) for outcome in outcomes if isinstance(outcome, Exception)
+    )
 
 
 def test_a_parser_that_raises_anything_fails_its_file_only(corpus: Path) -> None:

@@ -1,0 +1,191 @@
+"""A BERT sentence encoder written out over oneDNN's fused operators: the cpu profile's model on its hot path.
+
+Comes in: the folder of a sentence-transformers model whose transformer is a plain BERT, and batches of token
+ids. Leaves: mean- or CLS-pooled vectors, equal to sentence-transformers' up to rounding. Compared with its
+forward: query, key and value are one matrix product, GELU is computed inside the product before it and the
+residual is added inside the one after it; and nothing but torch is imported, which saves seconds at start.
+Operators: torch.ops.mkldnn._linear_pointwise, which TorchInductor emits for the same purpose.
+Architecture: Devlin et al., BERT, arXiv:1810.04805.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["BertEncoder", "plain_bert"]
+
+ROW_MULTIPLE: Final = 16
+"""Rows are padded to a multiple of this: flash attention's bf16 kernel is up to 2.5 times slower otherwise."""
+
+Pooling = Literal["mean", "cls"]
+
+
+@dataclass(frozen=True, slots=True)
+class BertFolder:
+    """A folder that BertEncoder can run."""
+
+    path: Path
+    heads: int
+    layers: int
+    epsilon: float
+    pooling: Pooling
+
+
+def plain_bert(folder: Path) -> BertFolder | None:
+    """How to run the folder's model, None if anything about it is other than what is written here."""
+    weights = folder / "model.safetensors"
+    if not weights.is_file() or not torch.backends.mkldnn.is_available():
+        return None
+    config = _json(folder / "config.json")
+    modules = [str(module["type"]).rsplit(".", 1)[-1] for module in _json(folder / "modules.json", [])]
+    pooling = _pooling(_json(folder / "1_Pooling" / "config.json"))
+    plain = (
+        config.get("model_type") == "bert"
+        and config.get("architectures") == ["BertModel"]
+        and config.get("hidden_act") == "gelu"
+        and config.get("position_embedding_type", "absolute") == "absolute"
+        and not config.get("is_decoder")
+        and modules in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
+    )
+    if not plain or pooling is None:
+        return None
+    return BertFolder(
+        folder,
+        int(config["num_attention_heads"]),
+        int(config["num_hidden_layers"]),
+        float(config.get("layer_norm_eps", 1e-12)),
+        pooling,
+    )
+
+
+def _json(path: Path, absent: Any = None) -> Any:
+    if not path.is_file():
+        return {} if absent is None else absent
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _pooling(config: Mapping[str, Any]) -> Pooling | None:
+    """The pooling where it is exactly one of the two known here."""
+    chosen = [name for name, value in config.items() if name.startswith("pooling_mode_") and value is True]
+    known: dict[str, Pooling] = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
+    return known.get(chosen[0]) if len(chosen) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """One linear layer: weight [out, in], bias [out]."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def plain(self, inputs: Tensor) -> Tensor:
+        return torch.ops.mkldnn._linear_pointwise(inputs, self.weight, self.bias, "none", [], "")  # type: ignore[no-any-return]
+
+    def with_gelu(self, inputs: Tensor) -> Tensor:
+        return torch.ops.mkldnn._linear_pointwise(inputs, self.weight, self.bias, "gelu", [], "none")  # type: ignore[no-any-return]
+
+    def plus(self, inputs: Tensor, residual: Tensor) -> Tensor:
+        return torch.ops.mkldnn._linear_pointwise.binary(inputs, residual, self.weight, self.bias, "add")  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class _Norm:
+    """One layer norm."""
+
+    weight: Tensor
+    bias: Tensor
+    epsilon: float
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        return functional.layer_norm(inputs, self.weight.shape, self.weight, self.bias, self.epsilon)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One transformer layer."""
+
+    attention_in: _Product
+    attention_out: _Product
+    attention_norm: _Norm
+    widen: _Product
+    narrow: _Product
+    norm: _Norm
+    heads: int
+
+    def __call__(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """hidden [rows, longest, width], mask [rows, 1, 1, longest] -> hidden."""
+        rows, longest, width = hidden.shape
+        parts = self.attention_in.plain(hidden).view(rows, longest, 3, self.heads, width // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        mixed = mixed.transpose(1, 2).reshape(rows, longest, width)
+        hidden = self.attention_norm(self.attention_out.plus(mixed, hidden))
+        return self.norm(self.narrow.plus(self.widen.with_gelu(hidden), hidden))
+
+
+class BertEncoder:
+    """A loaded model; stateless between calls, so several threads may call it."""
+
+    def __init__(self, folder: BertFolder, dtype: torch.dtype) -> None:
+        weights = {
+            name.removeprefix("bert."): tensor.to(dtype) if tensor.is_floating_point() else tensor
+            for name, tensor in load_file(str(folder.path / "model.safetensors")).items()
+        }
+        self.dtype = dtype
+        self._pooling = folder.pooling
+        self._words = weights["embeddings.word_embeddings.weight"]
+        self._positions = (
+            weights["embeddings.position_embeddings.weight"]
+            + weights["embeddings.token_type_embeddings.weight"][0]
+        )
+        self._norm = _norm(weights, "embeddings.LayerNorm", folder.epsilon)
+        self._layers = [_layer(weights, number, folder) for number in range(folder.layers)]
+
+    @property
+    def dimensions(self) -> int:
+        return int(self._words.shape[1])
+
+    def __call__(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Pooled vectors, float32 [rows, width], of int64 ids and mask [rows, longest]."""
+        hidden = self._norm(functional.embedding(ids, self._words) + self._positions[: ids.shape[1]])
+        forbidden = torch.zeros(mask.shape, dtype=self.dtype)
+        forbidden.masked_fill_(mask == 0, torch.finfo(self.dtype).min)
+        for layer in self._layers:
+            hidden = layer(hidden, forbidden[:, None, None, :])
+        if self._pooling == "cls":
+            return hidden[:, 0].float()
+        summed = torch.bmm(mask[:, None, :].to(self.dtype), hidden)[:, 0].float()
+        return summed / mask.sum(1, keepdim=True)
+
+
+def _layer(weights: Mapping[str, Tensor], number: int, folder: BertFolder) -> _Layer:
+    prefix = f"encoder.layer.{number}"
+    parts = [_product(weights, f"{prefix}.attention.self.{part}") for part in ("query", "key", "value")]
+    return _Layer(
+        attention_in=_Product(
+            torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts])
+        ),
+        attention_out=_product(weights, f"{prefix}.attention.output.dense"),
+        attention_norm=_norm(weights, f"{prefix}.attention.output.LayerNorm", folder.epsilon),
+        widen=_product(weights, f"{prefix}.intermediate.dense"),
+        narrow=_product(weights, f"{prefix}.output.dense"),
+        norm=_norm(weights, f"{prefix}.output.LayerNorm", folder.epsilon),
+        heads=folder.heads,
+    )
+
+
+def _product(weights: Mapping[str, Tensor], name: str) -> _Product:
+    return _Product(weights[f"{name}.weight"].contiguous(), weights[f"{name}.bias"])
+
+
+def _norm(weights: Mapping[str, Tensor], name: str, epsilon: float) -> _Norm:
+    return _Norm(weights[f"{name}.weight"], weights[f"{name}.bias"], epsilon)
