@@ -123,9 +123,15 @@ class Host(HostClient):
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._child is not None:
-            self._child.kill()
-            self._child.wait()
+        child = self._child
+        if child is None:
+            return
+        child.terminate()
+        try:
+            child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
 
     def begin(self) -> None:
         """Start a host unless one runs; does not wait for it, so that listing a source goes on."""

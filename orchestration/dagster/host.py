@@ -57,6 +57,7 @@ class HostProcess:
         self._stop = threading.Event()
         self._plane_error: MedkgError | None = None
         self._plane: RayPlane | None = None
+        self._ray_folder: Path | None = None
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._addresses: dict[str, str] = {}
         self._instance = open_instance(settings)
@@ -101,8 +102,8 @@ class HostProcess:
 
     def _start_plane(self) -> None:
         try:
-            folder = private_folder(self._settings, "ray")
-            self._plane = self._assembly.start_plane(folder, dashboard=self._kept)
+            self._ray_folder = private_folder(self._settings, "ray")
+            self._plane = self._assembly.start_plane(self._ray_folder, dashboard=self._kept)
         except MedkgError as error:
             self._plane_error = error
             self._log.error("plane failed", code=error.code, message=error.message)
@@ -134,6 +135,8 @@ class HostProcess:
             child.terminate()
         self._workers.close()
         self._assembly.close()
+        if self._ray_folder is not None:
+            shutil.rmtree(self._ray_folder, ignore_errors=True)
         self._service.close()
 
     # --- runs ---------------------------------------------------------------------------------------
