@@ -22,7 +22,7 @@ from orchestration.contracts import (
     SourceRequest,
     Submission,
 )
-from orchestration.errors import UsageError
+from orchestration.errors import MedkgError, UsageError
 from orchestration.records import SourceItem
 
 __all__ = ["Submissions", "Topology", "window_limit"]
@@ -95,10 +95,14 @@ class Submissions:
         Each batch is durable when it is yielded. The job is open for `settle` once the last one is.
         """
         items = self._source(submission.request.source).enumerate(submission.request)
-        for batch in _batches(items, ENQUEUE_BATCH):
-            yield self._ledger.enqueue(
-                submission.job_id, batch, lambda item: self._fingerprint(topology, item)
-            )
+        try:
+            for batch in _batches(items, ENQUEUE_BATCH):
+                yield self._ledger.enqueue(
+                    submission.job_id, batch, lambda item: self._fingerprint(topology, item)
+                )
+        except MedkgError:  # e.g. no such path: the job will never get more documents
+            self._ledger.set_job_state(submission.job_id, JobState.CANCELLED)
+            raise
         self._ledger.set_job_state(submission.job_id, JobState.OPEN)
 
     def replay(

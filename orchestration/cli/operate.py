@@ -80,8 +80,9 @@ def _show_status(value: dict[str, Any]) -> None:
         console.print("no host runs; `medkg up` keeps one, `medkg run` starts its own")
     table(None, ["documents", "count"], sorted(value["documents"].items()))
     if value["jobs"]:
-        columns = ["job_id", "pipeline", "state", "in", "committed", "failed", "pending"]
-        table(None, columns, [[job[column] for column in columns] for job in value["jobs"]])
+        columns = ["pipeline", "state", "in", "committed", "failed", "pending"]
+        rows = [[job["job_id"][:8], *(job[column] for column in columns)] for job in value["jobs"]]
+        table(None, ["job", *columns], rows)
 
 
 @reports_errors

@@ -16,6 +16,7 @@ from dagster import (
     GraphDefinition,
     In,
     JobDefinition,
+    NodeInvocation,
     Nothing,
     OpDefinition,
     OpExecutionContext,
@@ -67,13 +68,15 @@ WINDOW_TYPES: Mapping[str, DagsterType] = {kind: _window_type(kind) for kind in 
 def compile_job(graph: TopologyGraph, resources: Mapping[str, ResourceDefinition | Any]) -> JobDefinition:
     """The Dagster job of a topology: ops `<stage>_op`, then `commit_op` over every sink."""
     ops: list[OpDefinition] = [
-        _first_op(graph, node) if node.is_source else _stage_op(node) for node in graph.nodes
+        _first_op(graph, node) if node.is_source else _stage_op(graph, node) for node in graph.nodes
     ]
     commit = _commit_op(graph)
-    dependencies: dict[str, dict[str, DependencyDefinition]] = {
-        op_name(node.name): _dependencies(node) for node in graph.nodes
+    dependencies: dict[NodeInvocation, dict[str, DependencyDefinition]] = {
+        _invoked(graph, op_name(node.name)): _dependencies(node) for node in graph.nodes
     }
-    dependencies["commit_op"] = {sink.name: DependencyDefinition(op_name(sink.name)) for sink in graph.sinks}
+    dependencies[_invoked(graph, "commit_op")] = {
+        sink.name: DependencyDefinition(op_name(sink.name)) for sink in graph.sinks
+    }
     topology = graph.topology
     return GraphDefinition(
         name=topology.job,
@@ -86,6 +89,16 @@ def compile_job(graph: TopologyGraph, resources: Mapping[str, ResourceDefinition
         executor_def=in_process_executor,
         tags={PIPELINE_VERSION_TAG: topology.version, TOPOLOGY_HASH_TAG: graph.content_hash},
     )
+
+
+def _defined(graph: TopologyGraph, name: str) -> str:
+    """An op's name as a definition, unique among all jobs of the code location."""
+    return f"{graph.job}__{name}"
+
+
+def _invoked(graph: TopologyGraph, name: str) -> NodeInvocation:
+    """The op under its plain name, as the job's users know it: ingest_op, parse_op ..."""
+    return NodeInvocation(_defined(graph, name), alias=name)
 
 
 def _dependencies(node: StageNode) -> dict[str, DependencyDefinition]:
@@ -106,7 +119,7 @@ def _first_op(graph: TopologyGraph, node: StageNode) -> OpDefinition:
     topology = graph.topology
 
     @op(
-        name=op_name(node.name),
+        name=_defined(graph, op_name(node.name)),
         out=Out(WINDOW_TYPES[node.gives], io_manager_key="artifacts"),
         config_schema=INGEST_CONFIG,
         required_resource_keys={RUNS},
@@ -122,11 +135,11 @@ def _first_op(graph: TopologyGraph, node: StageNode) -> OpDefinition:
     return first
 
 
-def _stage_op(node: StageNode) -> OpDefinition:
+def _stage_op(graph: TopologyGraph, node: StageNode) -> OpDefinition:
     pipeline = node.pipeline
 
     @op(
-        name=op_name(node.name),
+        name=_defined(graph, op_name(node.name)),
         ins=_inputs(node),
         out=Out(WINDOW_TYPES[node.gives], io_manager_key="artifacts"),
         required_resource_keys={RUNS},
@@ -158,7 +171,7 @@ def _commit_op(graph: TopologyGraph) -> OpDefinition:
     sinks = [sink.name for sink in graph.sinks]
 
     @op(
-        name="commit_op",
+        name=_defined(graph, "commit_op"),
         ins={sink.name: In(WINDOW_TYPES[sink.gives], input_manager_key="artifacts") for sink in graph.sinks},
         out=Out(Nothing),
         required_resource_keys={RUNS},
