@@ -21,10 +21,10 @@ from rich.rule import Rule
 
 CORPUS = Path(__file__).parent / "corpus"
 QUESTIONS = (
-    ("What stopped people with heart failure from joining the trials?", ["--section", "eligibility"]),
-    ("Which side effects were seen in the treatment arm?", []),
+    ("Who with heart failure could not join the trials?", ["--section", "eligibility"]),
+    ("How often did the cancer drug raise blood pressure?", []),
 )
-BROKEN_FILES = len([path for path in (CORPUS / "broken").iterdir() if path.is_file()])
+BROKEN_FILES = sum(path.is_file() for path in (CORPUS / "broken").iterdir())
 
 console = Console(highlight=False)
 
@@ -49,13 +49,13 @@ class Demo:
         self._data_dir = data_dir
 
     def ingest(self) -> None:
-        """All of the corpus through the `auto` topology; run twice, the second time finds nothing to do."""
+        """All of the corpus through the `auto` topology; a second time finds nothing to do."""
         _title("1. Ingest: registry records, articles and six broken files, through Dagster and Ray")
         self._medkg("run", "auto", "--path", str(CORPUS), allowed=(0, 1))
 
     def explain_failures(self) -> None:
         """The broken files are dead letters, everything else went through."""
-        _title(f"2. The {BROKEN_FILES} broken files did not stop the rest: they are dead letters, with reasons")
+        _title(f"2. {BROKEN_FILES} broken files did not stop the rest: they are dead letters, with reasons")
         self._medkg("dlq", "list")
 
     def search(self) -> None:
@@ -84,14 +84,14 @@ class Demo:
     def measure(self) -> None:
         """How well it finds what the corpus' own questions ask for."""
         _title("5. Quality: the corpus' own questions, by leg and fused")
-        self._medkg("eval", "--questions", str(CORPUS / "questions.jsonl"))
+        self._medkg("eval", "--questions", str(CORPUS.parent / "questions.jsonl"))
 
     def say_what_is_next(self) -> None:
         """What to try on one's own files."""
         _title("Next: your own files")
         medkg = _shown([_executable()])
         console.print(
-            f"  {medkg} run auto --path YOUR_FOLDER     JATS, PubMed XML or JSONL, ClinicalTrials.gov JSON, text\n"
+            f"  {medkg} run auto --path YOUR_FOLDER     JATS, PubMed, ClinicalTrials.gov JSON, Markdown, text\n"
             f"  {medkg} search 'your question'          add --json for scripts, --top, --source, --section\n"
             f"  {medkg} up                              keep models hot; Dagster UI and Ray dashboard\n"
             f"  {medkg} --help                          everything else\n\n"
