@@ -1,6 +1,6 @@
 """Turn questions with `relevant_pmid` into what `medkg eval` reads: {question_id, question, relevant}.
 
-    python -m benchmarks.questions IN.jsonl OUT.jsonl
+python -m benchmarks.questions IN.jsonl OUT.jsonl
 """
 
 from __future__ import annotations

@@ -34,11 +34,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     demo = Demo(parser.parse_args().data_dir)
-    demo.ingest()
-    demo.explain_failures()
-    demo.search()
-    demo.show_provenance()
-    demo.measure()
+    try:
+        demo.start()
+        demo.ingest()
+        demo.explain_failures()
+        demo.search()
+        demo.show_provenance()
+        demo.measure()
+    finally:
+        demo.stop()
     demo.say_what_is_next()
 
 
@@ -47,6 +51,16 @@ class Demo:
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
+
+    def start(self) -> None:
+        """Workers and models stay hot between the commands that follow."""
+        _title("0. Start the plane (models in Ray actors), window workers, the Dagster UI and its daemon")
+        self._medkg("up")
+
+    def stop(self) -> None:
+        """Leave nothing running."""
+        _title("Stop what was started")
+        self._medkg("down")
 
     def ingest(self) -> None:
         """All of the corpus through the `auto` topology; a second time finds nothing to do."""
@@ -77,6 +91,7 @@ class Demo:
             f"{'is' if exact else 'IS NOT'} the hit's text; {len(document['chunks'])} chunks in "
             f"{len(document['sections'])} sections.",
             markup=False,
+            soft_wrap=True,
         )
         if not exact:
             sys.exit(1)
@@ -90,21 +105,21 @@ class Demo:
         """What to try on one's own files."""
         _title("Next: your own files")
         medkg = _shown([_executable()])
-        console.print(
-            f"  {medkg} run auto --path YOUR_FOLDER     JATS, PubMed, ClinicalTrials.gov JSON, Markdown, text\n"
-            f"  {medkg} search 'your question'          add --json for scripts, --top, --source, --section\n"
-            f"  {medkg} up                              keep models hot; Dagster UI and Ray dashboard\n"
-            f"  {medkg} --help                          everything else\n\n"
-            f"This demo's data is in {self._data_dir}: add --data-dir to the commands above to use it.",
-            markup=False,
-        )
+        for command, meaning in (
+            ("run auto --path YOUR_FOLDER", "JATS, PubMed, ClinicalTrials.gov, Markdown, text"),
+            ("search 'your question'", "--top, --source, --section, --json"),
+            ("up", "keep models hot; Dagster UI, Ray dashboard"),
+            ("--help", "everything else"),
+        ):
+            console.print(f"  {medkg} {command:<29} {meaning}", markup=False, soft_wrap=True)
+        console.print(f"\nThis demo's data: add --data-dir {self._data_dir} to look at it.", soft_wrap=True)
 
     def _command(self, *arguments: str) -> list[str]:
         return [_executable(), "--data-dir", str(self._data_dir), *arguments]
 
     def _medkg(self, *arguments: str, allowed: Sequence[int] = (0,)) -> None:
         command = self._command(*arguments)
-        console.print(f"$ {_shown(command)}", style="cyan", markup=False)
+        console.print(f"$ {_shown(command)}", style="cyan", markup=False, soft_wrap=True)
         code = subprocess.run(command, check=False).returncode
         console.print()
         if code not in allowed:

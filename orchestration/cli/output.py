@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
@@ -24,7 +24,14 @@ __all__ = ["answer", "console", "fail", "note", "reports_errors", "table"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+PLAIN_WIDTH: Final = 160
+"""Columns where there is no terminal: tables in logs and pipes are wide rather than folded."""
+
+console = Console(
+    highlight=False,
+    soft_wrap=not sys.stdout.isatty(),
+    width=None if sys.stdout.isatty() else PLAIN_WIDTH,
+)
 _stderr = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
