@@ -94,8 +94,9 @@ class Submissions:
 
         Each batch is durable when it is yielded. The job is open for `settle` once the last one is.
         """
-        items = self._source(submission.request.source).enumerate(submission.request)
+        source = self._source(submission.request.source)
         try:
+            items = source.enumerate(submission.request)
             for batch in _batches(items, ENQUEUE_BATCH):
                 yield self._ledger.enqueue(
                     submission.job_id, batch, lambda item: self._fingerprint(topology, item)

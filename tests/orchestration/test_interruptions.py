@@ -1,0 +1,83 @@
+"""kill -9 and Ctrl-C in the middle of a run: nothing is lost, nothing is done twice, nothing is left running."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.builders import an_abstract, json_lines
+from tests.orchestration.command_line import Medkg
+from tests.orchestration.dagster_api import wait_until
+
+pytestmark = pytest.mark.plane
+
+DOCUMENTS = 120
+
+
+@pytest.fixture
+def abstracts(tmp_path: Path) -> Path:
+    path = tmp_path / "abstracts.jsonl"
+    path.write_bytes(json_lines([an_abstract(str(number)) for number in range(DOCUMENTS)]))
+    return path
+
+
+def processes_of(data_dir: Path) -> list[psutil.Process]:
+    """Live processes that were started for a data folder, Ray's included."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("MEDKG_DATA_DIR") == str(data_dir):
+                found.append(process)
+        except psutil.Error:  # it ended, or is not ours to look at
+            continue
+    return [process for process in found if process.is_running() and process.status() != "zombie"]
+
+
+def test_a_killed_run_leaves_no_process_and_its_rerun_commits_every_document_once(
+    tmp_path: Path, abstracts: Path
+) -> None:
+    medkg = Medkg(tmp_path / "data")
+    for reached in ("queued", "running"):
+        run = medkg.process("run", "auto", "--path", str(abstracts), "--json")
+        wait_until(lambda stage=reached: _seen(medkg, stage), 60)
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
+        wait_until(lambda: not processes_of(medkg.data_dir), 60)
+    final = medkg.process("run", "auto", "--path", str(abstracts), "--json")
+    stdout, stderr = final.communicate(timeout=180)
+    assert final.returncode == 0, stderr
+    documents = json.loads(stdout)["documents"]
+    assert documents["committed"] + documents["skipped"] == DOCUMENTS
+    assert medkg("verify") == {"consistent": True, "differences": [], "repaired": 0}
+    assert medkg("status")["documents"] == {"committed": DOCUMENTS}
+    hits = medkg("search", "sleep", "--legs", "bm25", "--top", "1000")["hits"]
+    ids = [hit["chunk_id"] for hit in hits]
+    assert len(ids) == len(set(ids)) > 0
+    wait_until(lambda: not processes_of(medkg.data_dir), 60)
+
+
+def test_ctrl_c_hands_documents_back_and_says_that_the_same_command_continues(
+    tmp_path: Path, abstracts: Path
+) -> None:
+    medkg = Medkg(tmp_path / "data")
+    run = medkg.process("run", "auto", "--path", str(abstracts), "--json")
+    wait_until(lambda: _seen(medkg, "running"), 60)
+    run.send_signal(signal.SIGINT)
+    stdout, _ = run.communicate(timeout=90)
+    assert run.returncode == 130
+    documents = json.loads(stdout)["documents"]
+    assert documents["in"] == DOCUMENTS
+    assert documents["pending"] + documents["committed"] == DOCUMENTS
+    assert medkg("status")["documents"].get("running", 0) == 0
+    wait_until(lambda: not processes_of(medkg.data_dir), 60)
+
+
+def _seen(medkg: Medkg, status: str) -> bool:
+    """Whether some document has that status by now."""
+    if not (medkg.data_dir / "ledger.sqlite").exists():
+        return False
+    return bool(medkg("status")["documents"].get(status))
