@@ -1,4 +1,4 @@
-"""kill -9 and Ctrl-C in the middle of a run: nothing is lost, nothing is done twice, nothing is left running."""
+"""kill -9 and Ctrl-C in the middle of a run: nothing is lost, done twice, or left running."""
 
 from __future__ import annotations
 
