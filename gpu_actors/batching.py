@@ -1,82 +1,111 @@
-"""Micro-batches: texts as tokens, sorted by length, cut so that rows x longest stays within a token budget.
+"""Micro-batches: token rows sorted by length, cut so that rows x longest stays within a token budget.
 
-Pure functions and one small state: the budget, which shrinks when memory runs out and grows back.
+Comes in: each text's token ids. Leaves: micro-batches, cut one at a time as replicas get free, so that a
+budget that shrank because memory ran out holds for everything not yet sent. No I/O, no torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["MicroBatch", "TokenBudget", "cut_micro_batches", "halves"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["MicroBatch", "MicroBatches", "TokenBudget", "TokenIds", "padded"]
+
+TokenIds = npt.NDArray[np.int32]
 
 GROW_AFTER: Final = 32
 """Micro-batches without trouble until a shrunken budget is tried larger again."""
 
+LEAST_BUDGET: Final = 512
+SHARES: Final = 3
+"""A small input is cut into at least this many micro-batches a lane, so that no core waits for the last."""
+
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """What one actor call takes: positions in the caller's input, and their token ids."""
+    """What one actor call takes: positions in the caller's input, and their rows end to end."""
 
     positions: tuple[int, ...]
-    token_ids: tuple[tuple[int, ...], ...]
+    token_ids: TokenIds
+    lengths: tuple[int, ...]
 
     @property
-    def tokens(self) -> int:
-        """Tokens without padding."""
-        return sum(map(len, self.token_ids))
-
-
-def cut_micro_batches(token_ids: Sequence[Sequence[int]], budget: int) -> list[MicroBatch]:
-    """Every input once, longest first, so that memory trouble shows at once and the tail is short.
-
-    rows x longest row <= budget, except for a single row that is longer than the budget itself.
-    """
-    order = sorted(range(len(token_ids)), key=lambda position: -len(token_ids[position]))
-    batches: list[MicroBatch] = []
-    rows: list[int] = []
-    for position in order:
-        longest = len(token_ids[rows[0]]) if rows else 0
-        if rows and (len(rows) + 1) * longest > budget:
-            batches.append(_batch(rows, token_ids))
-            rows = []
-        rows.append(position)
-    if rows:
-        batches.append(_batch(rows, token_ids))
-    return batches
-
-
-def halves(batch: MicroBatch) -> list[MicroBatch]:
-    """The batch as two, for a second try after memory ran out."""
-    middle = len(batch.positions) // 2
-    return [
-        MicroBatch(batch.positions[part], batch.token_ids[part])
-        for part in (slice(0, middle), slice(middle, None))
-    ]
-
-
-def _batch(rows: Sequence[int], token_ids: Sequence[Sequence[int]]) -> MicroBatch:
-    return MicroBatch(tuple(rows), tuple(tuple(token_ids[row]) for row in rows))
+    def cost(self) -> int:
+        """Tokens with padding, which is what time and memory go by."""
+        return len(self.lengths) * max(self.lengths)
 
 
 class TokenBudget:
-    """Tokens of a micro-batch: halved when memory runs out, doubled again after a quiet time."""
+    """Padded tokens of a micro-batch: halved when memory runs out, doubled again later; thread-safe."""
 
-    def __init__(self, tokens: int, least: int = 512) -> None:
-        self._most = tokens
-        self._least = least
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._quiet = 0
-        self.tokens = tokens
+        self._lock = threading.Lock()
+        self.tokens = most
 
-    def ran_out(self) -> None:
-        """Memory did not suffice for a batch of this budget."""
-        self._quiet = 0
-        self.tokens = max(self._least, self.tokens // 2)
+    def ran_out(self, cost: int) -> None:
+        """Memory did not suffice for a micro-batch of this cost."""
+        with self._lock:
+            self._quiet = 0
+            self.tokens = max(LEAST_BUDGET, min(self.tokens, cost) // 2)
 
     def went_well(self) -> None:
-        """A batch went through."""
-        self._quiet += 1
-        if self._quiet >= GROW_AFTER and self.tokens < self._most:
-            self._quiet = 0
-            self.tokens = min(self._most, self.tokens * 2)
+        """A micro-batch went through."""
+        with self._lock:
+            self._quiet += 1
+            if self._quiet >= GROW_AFTER and self.tokens < self._most:
+                self._quiet = 0
+                self.tokens = min(self._most, self.tokens * 2)
+
+
+class MicroBatches(Iterator[MicroBatch]):
+    """Every row once, longest first, so that memory trouble shows at once and the last batches are short.
+
+    rows x longest <= budget at the time a batch is taken, except for a single row that is longer.
+    """
+
+    def __init__(self, rows: Sequence[TokenIds], budget: TokenBudget, lanes: int = 1) -> None:
+        self._rows = rows
+        self._budget = budget
+        self._waiting = deque(sorted(range(len(rows)), key=lambda position: -len(rows[position])))
+        self._again: deque[MicroBatch] = deque()
+        self._share = max(LEAST_BUDGET, sum(map(len, rows)) // (SHARES * lanes))
+
+    def __next__(self) -> MicroBatch:
+        if self._again:
+            return self._again.popleft()
+        if not self._waiting:
+            raise StopIteration
+        budget = min(self._budget.tokens, self._share)
+        longest = len(self._rows[self._waiting[0]])
+        count = min(len(self._waiting), max(1, budget // max(1, longest)))
+        return self._batch([self._waiting.popleft() for _ in range(count)])
+
+    def halve(self, batch: MicroBatch) -> None:
+        """Give the batch's rows out again, next, as two batches."""
+        middle = len(batch.positions) // 2
+        self._again.appendleft(self._batch(batch.positions[middle:]))
+        self._again.appendleft(self._batch(batch.positions[:middle]))
+
+    def _batch(self, positions: Sequence[int]) -> MicroBatch:
+        rows = [self._rows[position] for position in positions]
+        return MicroBatch(tuple(positions), np.concatenate(rows), tuple(map(len, rows)))
+
+
+def padded(
+    token_ids: TokenIds, lengths: Sequence[int], pad: int, multiple: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(ids, mask), both int64 [rows, longest], longest rounded up to `multiple`; padding on the right."""
+    counts = np.asarray(lengths, dtype=np.int64)
+    longest = -(-int(counts.max()) // multiple) * multiple
+    mask = np.arange(longest) < counts[:, None]
+    ids = np.full(mask.shape, pad, dtype=np.int64)
+    ids[mask] = token_ids
+    return ids, mask.astype(np.int64)

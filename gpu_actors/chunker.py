@@ -8,36 +8,38 @@ with the profile's overlap. No chunk crosses a boundary that its profile respect
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import numpy as np
 from haystack import Document as HaystackDocument
 from haystack import component
 from haystack.components.preprocessors import DocumentSplitter
-from tokenizers import Tokenizer
 
-from gpu_actors.profiles import CHUNKER_VERSION, find_model, get_profile
+from gpu_actors.document_tokens import DocumentTokens
+from gpu_actors.profiles import CHUNKER_VERSION, chosen_profile, find_model
+from gpu_actors.regions import HEADINGS, Boundaries, PlacedBlock, cut_regions, placed_blocks
 from gpu_actors.sentences import split_sentences
+from gpu_actors.tokens import TextTokenizer
 from orchestration.errors import ConfigurationError, StageContractError
 from orchestration.records import Block, BlockKind, Chunk, Document, Section, chunk_id
 
 __all__ = ["CHUNK_PROFILES", "ChunkProfile", "DocumentChunker", "HaystackChunker"]
 
-_Region = list[tuple[Block, Section]]
-"""Blocks with their sections, in text order."""
-
 Granularity = Literal["chunk", "table", "outcome", "eligibility"]
+Stretch = tuple[int, int]
 
-IMRAD: Final = frozenset({"abstract", "introduction", "methods", "results", "discussion", "conclusions"})
-HEADINGS: Final = frozenset({BlockKind.TITLE, BlockKind.HEADING})
 WHOLE: Final[dict[BlockKind, Granularity]] = {
     BlockKind.TABLE: "table",
     BlockKind.OUTCOME: "outcome",
     BlockKind.ELIGIBILITY: "eligibility",
 }
+APART: Final = frozenset({*WHOLE, BlockKind.REFERENCE})
+INEXACT_ROOM: Final = 16
+"""Tokens kept free where counts in context are not those of the stretch alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,7 @@ class ChunkProfile:
     """Most tokens of a packed chunk."""
     overlap: int
     """Most tokens that two neighbours share, in whole sentences."""
-    boundaries: Literal["imrad", "sections", "lengths"]
-    """What no chunk crosses: IMRaD headings; top-level sections; or only those of top-level sections that do
-    not fit together in one chunk."""
+    boundaries: Boundaries
 
 
 CHUNK_PROFILES: Final = {
@@ -70,69 +70,42 @@ class _Unit:
 
     start: int
     end: int
-    tokens: int
-    section: Section
     granularity: Granularity = "chunk"
-
-
-class _Tokens:
-    """A document's tokens by character: counts of any stretch that begins and ends at word boundaries."""
-
-    def __init__(self, tokenizer: Tokenizer, text: str) -> None:
-        encoding = tokenizer.encode(text, add_special_tokens=False)
-        offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
-        words = np.array([-1 if word is None else word for word in encoding.word_ids], dtype=np.int64)
-        self._starts = offsets[:, 0]
-        first = np.ones(len(words), dtype=bool)
-        first[1:] = words[1:] != words[:-1]
-        self._word_starts = offsets[first, 0]
-        self._words_before = np.searchsorted(self._starts, self._word_starts)
-
-    def count(self, start: int, end: int) -> int:
-        """Tokens that begin in text[start:end]."""
-        low, high = np.searchsorted(self._starts, (start, end))
-        return int(high - low)
-
-    def cut(self, start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
-        """The stretch in pieces of up to `size` tokens, cut before words; a giant word stays alone."""
-        while self.count(start, end) > size:
-            limit = int(np.searchsorted(self._starts, start)) + size
-            word = int(np.searchsorted(self._words_before, limit, side="right")) - 1
-            at = int(self._word_starts[word])
-            if at <= start:
-                at = int(self._word_starts[word + 1]) if word + 1 < len(self._word_starts) else end
-            if at >= end:
-                break
-            yield start, at
-            start = at
-        yield start, end
 
 
 class DocumentChunker:
     """Cuts documents for one embedding model; stateless between documents."""
 
-    def __init__(self, location: str, max_tokens: int) -> None:
-        """`location`: folder of the model; `max_tokens`: its limit, special tokens included."""
-        self._tokenizer = Tokenizer.from_file(str(Path(location) / "tokenizer.json"))
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
-        self._room = max_tokens - self._tokenizer.num_special_tokens_to_add(False)
+    def __init__(self, folder: Path, max_tokens: int) -> None:
+        """`folder`: the model's; `max_tokens`: its limit, special tokens included."""
+        self._tokenizer = TextTokenizer(folder, max_tokens)
+        self._room = self._tokenizer.room - (0 if self._tokenizer.counts_add_up else INEXACT_ROOM)
         self._sentences = DocumentSplitter(
             split_by="function", splitting_function=split_sentences, split_length=1, split_overlap=0
         )
 
     def chunk(self, document: Document, profile_name: str) -> list[Chunk]:
-        """The document's chunks in text order; [] if it has no text outside headings and references."""
+        """The document's chunks in text order; [] if it has no text that the model can see.
+
+        Raises ConfigurationError for an unknown profile.
+        """
         profile = self._profile(profile_name)
-        tokens = _Tokens(self._tokenizer, document.text)
-        spans = [
-            span
-            for region in _regions(document, tokens, profile)
-            for span in self._region(document.text, tokens, region, profile)
+        tokens = DocumentTokens(*self._tokenizer.encodings([document.text]))
+        blocks = placed_blocks(document.sections)
+        regions = cut_regions(
+            blocks, profile.boundaries, lambda start, end: tokens.count(start, end) <= profile.size
+        )
+        units = [
+            unit
+            for region in regions
+            for unit in self._region(document.text, tokens, region, profile)
+            if tokens.count(unit.start, unit.end)
         ]
-        spans.sort(key=lambda unit: (unit.start, unit.end))
-        blocks = list(_blocks(document.sections))
-        return [_chunk(document, profile, blocks, ordinal, unit) for ordinal, unit in enumerate(spans)]
+        counts = self._counts(document.text, tokens, units)
+        return [
+            _chunk(document, profile, blocks, ordinal, unit, count)
+            for ordinal, (unit, count) in enumerate(zip(units, counts, strict=True))
+        ]
 
     def _profile(self, name: str) -> ChunkProfile:
         try:
@@ -144,163 +117,124 @@ class DocumentChunker:
             ) from None
         return replace(profile, size=min(profile.size, self._room))
 
-    def _region(self, text: str, tokens: _Tokens, blocks: _Region, profile: ChunkProfile) -> Iterator[_Unit]:
-        """Chunks of one region: runs of running text packed, what stays whole between them."""
-        start, end = _trimmed(text, blocks[0][0].start_char, blocks[-1][0].end_char)
-        kinds = {block.kind for block, _ in blocks}
-        if not kinds & (WHOLE.keys() | {BlockKind.REFERENCE}) and tokens.count(start, end) <= profile.size:
-            if count := tokens.count(start, end):
-                yield _Unit(start, end, count, blocks[0][1])
-            return
-        yield from self._pieces(text, tokens, blocks, profile)
+    def _counts(self, text: str, tokens: DocumentTokens, units: Sequence[_Unit]) -> list[int]:
+        """Tokens of each unit as the model will see it, special ones not included."""
+        if self._tokenizer.counts_add_up:
+            return [tokens.count(unit.start, unit.end) for unit in units]
+        return [len(each) for each in self._tokenizer.encodings([text[u.start : u.end] for u in units])]
 
-    def _pieces(self, text: str, tokens: _Tokens, blocks: _Region, profile: ChunkProfile) -> Iterator[_Unit]:
-        run: list[_Unit] = []
-        heading: int | None = None
-        for block, section in blocks:
-            start, end = _trimmed(text, block.start_char, block.end_char)
-            if start == end or block.kind is BlockKind.REFERENCE:
+    def _region(
+        self, text: str, tokens: DocumentTokens, blocks: Sequence[PlacedBlock], profile: ChunkProfile
+    ) -> Iterator[_Unit]:
+        """Chunks of one region: runs of running text packed, what stays whole between them."""
+        run: list[Block] = []
+        for placed in blocks:
+            block = placed.block
+            if block.kind not in APART:
+                run.append(block)
                 continue
-            if block.kind in HEADINGS:
-                heading = start if heading is None else heading
-                continue
+            yield from self._run(text, tokens, run, profile)
+            run = []
             if block.kind in WHOLE:
-                yield from _packed(tokens, run, profile)
-                run = []
-                yield from self._whole(text, tokens, start, end, section, WHOLE[block.kind], profile)
-            else:
-                first = start if heading is None else heading
-                run.extend(self._units(text, tokens, first, end, section, profile))
+                yield from self._whole(text, tokens, block, profile)
+        yield from self._run(text, tokens, run, profile)
+
+    def _run(
+        self, text: str, tokens: DocumentTokens, blocks: Sequence[Block], profile: ChunkProfile
+    ) -> Iterator[_Unit]:
+        """Running text: one chunk where it fits, else packed sentences; a heading begins what follows it."""
+        last = max((at for at, block in enumerate(blocks) if block.kind not in HEADINGS), default=None)
+        if last is None:
+            titled = blocks and blocks[0].kind is BlockKind.TITLE
+            last = len(blocks) - 1 if titled else None
+        if last is None:
+            return
+        start, end = _trimmed(text, blocks[0].start_char, blocks[last].end_char)
+        if tokens.count(start, end) <= profile.size:
+            yield _Unit(start, end)
+            return
+        units: list[_Unit] = []
+        heading: int | None = None
+        for block in blocks[: last + 1]:
+            first = block.start_char if heading is None else heading
+            if block.kind in HEADINGS and block is not blocks[last]:
+                heading = first
+                continue
             heading = None
-        if heading is not None and not run:
-            last_section = blocks[-1][1]
-            start, end = _trimmed(text, heading, blocks[-1][0].end_char)
-            run.extend(self._units(text, tokens, start, end, last_section, profile))
-        yield from _packed(tokens, run, profile)
+            units += self._units(text, tokens, first, block.end_char, profile)
+        yield from _packed(tokens, units, profile)
 
     def _whole(
-        self,
-        text: str,
-        tokens: _Tokens,
-        start: int,
-        end: int,
-        section: Section,
-        granularity: Granularity,
-        profile: ChunkProfile,
+        self, text: str, tokens: DocumentTokens, block: Block, profile: ChunkProfile
     ) -> Iterator[_Unit]:
-        """One chunk where the model can take it, else packed from its lines or sentences."""
-        count = tokens.count(start, end)
-        if count <= self._room:
-            if count:
-                yield _Unit(start, end, count, section, granularity)
+        """One chunk where the model can take it, else its rows or sentences packed, without overlap."""
+        granularity = WHOLE[block.kind]
+        start, end = _trimmed(text, block.start_char, block.end_char)
+        if tokens.count(start, end) <= self._room:
+            yield _Unit(start, end, granularity)
             return
-        parts = [
-            replace(unit, granularity=granularity)
-            for unit in self._sentence_units(text, tokens, start, end, section, profile)
-        ]
-        yield from _packed(tokens, parts, replace(profile, overlap=0))
+        if block.kind is BlockKind.TABLE:
+            units = list(_pieces(text, tokens, _lines(text, start, end), profile.size))
+        else:
+            units = list(_pieces(text, tokens, self._sentence_stretches(text, start, end), profile.size))
+        for unit in _packed(tokens, units, replace(profile, overlap=0)):
+            yield replace(unit, granularity=granularity)
 
     def _units(
-        self, text: str, tokens: _Tokens, start: int, end: int, section: Section, profile: ChunkProfile
+        self, text: str, tokens: DocumentTokens, start: int, end: int, profile: ChunkProfile
     ) -> Iterator[_Unit]:
-        """A block as one unit where it is short, else its sentences."""
-        count = tokens.count(start, end)
-        if count <= profile.overlap or not count:
-            if count:
-                yield _Unit(start, end, count, section)
-            return
-        yield from self._sentence_units(text, tokens, start, end, section, profile)
+        """A block as one unit where it is short enough to be overlap as a whole, else its sentences."""
+        start, end = _trimmed(text, start, end)
+        if tokens.count(start, end) <= profile.overlap:
+            yield _Unit(start, end)
+        else:
+            yield from _pieces(text, tokens, self._sentence_stretches(text, start, end), profile.size)
 
-    def _sentence_units(
-        self, text: str, tokens: _Tokens, start: int, end: int, section: Section, profile: ChunkProfile
-    ) -> Iterator[_Unit]:
+    def _sentence_stretches(self, text: str, start: int, end: int) -> Iterator[Stretch]:
         split = self._sentences.run([HaystackDocument(content=text[start:end])])["documents"]
         for sentence in split:
             begin = start + int(sentence.meta["split_idx_start"])
-            first, last = _trimmed(text, begin, begin + len(sentence.content or ""))
-            for piece_start, piece_end in tokens.cut(first, last, profile.size):
-                low, high = _trimmed(text, piece_start, piece_end)
-                if count := tokens.count(low, high):
-                    yield _Unit(low, high, count, section)
+            yield begin, begin + len(sentence.content or "")
 
 
-def _packed(tokens: _Tokens, units: Sequence[_Unit], profile: ChunkProfile) -> Iterator[_Unit]:
-    """Consecutive units joined up to the profile's size, with its overlap in whole units."""
+def _lines(text: str, start: int, end: int) -> Iterator[Stretch]:
+    for line in re.finditer(r"[^\n]+", text[start:end]):
+        yield start + line.start(), start + line.end()
+
+
+def _pieces(text: str, tokens: DocumentTokens, stretches: Iterator[Stretch], size: int) -> Iterator[_Unit]:
+    """Each stretch as a unit, or as several where it is longer than a chunk; those without tokens go."""
+    for stretch in stretches:
+        for piece in tokens.cut(*_trimmed(text, *stretch), size):
+            start, end = _trimmed(text, *piece)
+            if tokens.count(start, end):
+                yield _Unit(start, end)
+
+
+def _packed(tokens: DocumentTokens, units: Sequence[_Unit], profile: ChunkProfile) -> Iterator[_Unit]:
+    """Consecutive units joined up to the profile's size, with its overlap in whole units.
+
+    Every chunk but the first begins with the overlap only if what follows it still fits behind.
+    """
     first = 0
     while first < len(units):
         last = first
         while last + 1 < len(units) and tokens.count(units[first].start, units[last + 1].end) <= profile.size:
             last += 1
-        start, end = units[first].start, units[last].end
-        yield replace(units[first], start=start, end=end, tokens=tokens.count(start, end))
-        if last + 1 >= len(units):
-            return
+        end = units[last].end
+        yield replace(units[first], end=end)
         following = last + 1
-        while following - 1 > first and tokens.count(units[following - 1].start, end) <= profile.overlap:
+        while (
+            following < len(units)
+            and following - 1 > first
+            and tokens.count(units[following - 1].start, end) <= profile.overlap
+            and tokens.count(units[following - 1].start, units[last + 1].end) <= profile.size
+        ):
             following -= 1
         first = following
 
 
-# --- regions ---------------------------------------------------------------------------------------
-
-
-def _regions(document: Document, tokens: _Tokens, profile: ChunkProfile) -> list[_Region]:
-    """Blocks in text order, grouped so that no chunk crosses from one group to the next."""
-    if profile.boundaries == "imrad":
-        return _imrad_regions(document.sections)
-    regions = [list(_blocks([section])) for section in document.sections]
-    regions = [region for region in regions if region]
-    return _joined(regions, tokens, profile.size) if profile.boundaries == "lengths" else regions
-
-
-def _joined(regions: Sequence[_Region], tokens: _Tokens, size: int) -> list[_Region]:
-    """Neighbours as one region while they fit into a chunk together."""
-    joined: list[_Region] = []
-    for region in regions:
-        if joined and tokens.count(joined[-1][0][0].start_char, region[-1][0].end_char) <= size:
-            joined[-1] = [*joined[-1], *region]
-        else:
-            joined.append(region)
-    return joined
-
-
-def _imrad_regions(sections: Iterable[Section]) -> list[_Region]:
-    """A region for each top-level section, and for each nested one whose IMRaD role is its own."""
-    regions: list[_Region] = []
-
-    def visit(section: Section, role: str | None, region: _Region) -> None:
-        own = section.role if section.role in IMRAD else None
-        if own is not None and own != role and region:
-            region = []
-            regions.append(region)
-        parts: list[tuple[int, Block | Section]] = [(block.start_char, block) for block in section.blocks]
-        parts += [(child.start_char, child) for child in section.sections]
-        for _, part in sorted(parts, key=lambda pair: pair[0]):
-            if isinstance(part, Section):
-                visit(part, own or role, region)
-            else:
-                region.append((part, section))
-
-    for section in sections:
-        region: _Region = []
-        regions.append(region)
-        visit(section, section.role, region)
-    return [region for region in regions if region]
-
-
-def _blocks(sections: Iterable[Section]) -> Iterator[tuple[Block, Section]]:
-    """Every block with its section, in text order."""
-    for section in sections:
-        parts: list[tuple[int, Block | Section]] = [(block.start_char, block) for block in section.blocks]
-        parts += [(child.start_char, child) for child in section.sections]
-        for _, part in sorted(parts, key=lambda pair: pair[0]):
-            if isinstance(part, Section):
-                yield from _blocks([part])
-            else:
-                yield part, section
-
-
-def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+def _trimmed(text: str, start: int, end: int) -> Stretch:
     """The stretch without white space at its ends."""
     body = text[start:end]
     stripped = body.lstrip()
@@ -308,23 +242,25 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return start, start + len(stripped.rstrip())
 
 
-# --- chunks ----------------------------------------------------------------------------------------
-
-
 def _chunk(
     document: Document,
     profile: ChunkProfile,
-    blocks: Sequence[tuple[Block, Section]],
+    blocks: Sequence[PlacedBlock],
     ordinal: int,
     unit: _Unit,
+    token_count: int,
 ) -> Chunk:
     body = document.text[unit.start : unit.end]
-    touched = [block for block, _ in blocks if block.start_char < unit.end and block.end_char > unit.start]
+    touched = [
+        each for each in blocks if each.block.start_char < unit.end and each.block.end_char > unit.start
+    ]
     if not body or not touched:
         raise StageContractError(
-            f"{document.doc_id}: chunk {ordinal} at {unit.start} holds no block; a defect."
+            f"{document.doc_id}: chunk {ordinal} at {unit.start} holds no block. The parser's offsets do "
+            "not match its text; please report it."
         )
-    section = unit.section
+    told = [each.section for each in touched if each.block.kind not in HEADINGS]
+    path, section = _place(told or [touched[-1].section])
     return Chunk(
         chunk_id=chunk_id(document.source, document.doc_id, document.version, ordinal),
         doc_id=document.doc_id,
@@ -332,43 +268,76 @@ def _chunk(
         version=document.version,
         ordinal=ordinal,
         body=body,
-        title_path=(document.title, *section.title_path),
-        section=section.role or section.title.lower(),
+        title_path=(document.title, *path),
+        section=section,
         start_char=unit.start,
         end_char=unit.end,
-        block_ids=tuple(block.block_id for block in touched),
-        page_no=touched[0].page_no,
-        token_count=unit.tokens,
+        block_ids=tuple(each.block.block_id for each in touched),
+        page_no=touched[0].block.page_no,
+        token_count=token_count,
         granularity=unit.granularity,
         chunker=f"haystack/{profile.name}",
         chunker_version=CHUNKER_VERSION,
     )
 
 
-# --- Haystack --------------------------------------------------------------------------------------
+def _place(sections: Sequence[Section]) -> tuple[tuple[str, ...], str]:
+    """What the sections of a chunk have in common: headings above them, and role or innermost heading."""
+    path = sections[0].title_path
+    for section in sections[1:]:
+        shared = (a == b for a, b in zip(path, section.title_path, strict=False))
+        path = path[: next((at for at, same in enumerate(shared) if not same), len(section.title_path))]
+    roles = {section.role for section in sections}
+    role = roles.pop() if len(roles) == 1 else None
+    return path, role or (path[-1].lower() if path else "")
 
 
 @component
 class HaystackChunker:
-    """Chunks medkg documents inside a Haystack pipeline: each chunk a document with offsets in `meta`."""
+    """Chunks documents in any Haystack pipeline, by paragraphs; the plane's actors use its `chunker`."""
 
     def __init__(
         self, chunk_profile: str = "default", profile: str = "cpu", model: str | None = None
     ) -> None:
-        chosen = get_profile(profile)
-        location = find_model(model or chosen.embedding_model).location
+        """`model`: another sentence-transformers folder or hub id than the profile's."""
+        chosen = chosen_profile(profile, model)
+        found = find_model(chosen.embedding_model)
         self._chunk_profile = chunk_profile
-        self._chunker = DocumentChunker(location, chosen.max_tokens)
+        self.chunker = DocumentChunker(found.files, found.token_limit(chosen.max_tokens))
 
     @component.output_types(documents=list[HaystackDocument])
-    def run(self, documents: list[Document]) -> dict[str, list[HaystackDocument]]:
-        """`documents` are medkg Documents; the chunks of all, in order."""
-        chunks = [
-            chunk for document in documents for chunk in self._chunker.chunk(document, self._chunk_profile)
-        ]
-        return {"documents": [_as_haystack(chunk) for chunk in chunks]}
+    def run(self, documents: list[HaystackDocument]) -> dict[str, list[HaystackDocument]]:
+        """Chunks of all documents in order; `meta` is kept and has each chunk's offsets and tokens."""
+        return {"documents": [chunk for document in documents for chunk in self._chunks(document)]}
+
+    def _chunks(self, document: HaystackDocument) -> Iterator[HaystackDocument]:
+        for chunk in self.chunker.chunk(_as_document(document), self._chunk_profile):
+            meta: dict[str, Any] = {
+                **document.meta,
+                "source_id": document.id,
+                "split_id": chunk.ordinal,
+                "split_idx_start": chunk.start_char,
+                "split_idx_end": chunk.end_char,
+                "token_count": chunk.token_count,
+            }
+            yield HaystackDocument(content=chunk.body, meta=meta)
 
 
-def _as_haystack(chunk: Chunk) -> HaystackDocument:
-    meta: dict[str, Any] = chunk.model_dump(mode="json", exclude={"body", "metadata"})
-    return HaystackDocument(id=chunk.chunk_id, content=chunk.body, meta=meta)
+def _as_document(document: HaystackDocument) -> Document:
+    """A Haystack document's text as one section, a block for each paragraph."""
+    text = document.content or ""
+    blocks = tuple(
+        Block(block_id=f"p{number}", kind=BlockKind.PARAGRAPH, start_char=found.start(), end_char=found.end())
+        for number, found in enumerate(re.finditer(r"\S(?:.|\n(?!\s*\n))*", text))
+    )
+    whole = Section(title="", title_path=(), role=None, start_char=0, end_char=len(text), blocks=blocks)
+    return Document(
+        doc_id=document.id,
+        tenant_id="haystack",
+        source="haystack",
+        version=sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+        title=str(document.meta.get("title", "")),
+        text=text,
+        sections=(whole,),
+        parser="haystack/1",
+    )

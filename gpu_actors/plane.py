@@ -8,19 +8,20 @@ orchestration.contracts.Plane describes. ray is imported when it is first used, 
 from __future__ import annotations
 
 import logging
-import os
+import shutil
+import subprocess
 import threading
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from gpu_actors.batching import MicroBatch, TokenBudget, cut_micro_batches, halves
+from gpu_actors.batching import MicroBatch, TokenBudget
 from gpu_actors.gpu import preflight
-from gpu_actors.profiles import CHUNKER_VERSION, Profile, find_model, get_profile
+from gpu_actors.profiles import CHUNKER_VERSION, Profile, chosen_profile, find_model, get_profile
 from orchestration.contracts import DenseVectors, Outcome, PlaneUse
 from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError
 from orchestration.records import Chunk, Document, Float32Matrix
@@ -40,21 +41,14 @@ __all__ = [
     "start_plane",
 ]
 
-OBJECT_STORE_BYTES: Final = 256 * 2**20
+OBJECT_STORE_BYTES: Final = 200 * 2**20
 LOAD_SECONDS: Final = 300.0
+QUERY_SECONDS: Final = 10.0
 DOCUMENTS_A_CALL: Final = 16
 """Documents of one chunker call: small, so that windows share the chunkers fairly."""
 
-QUERY_SECONDS: Final = 10.0
-
 
 # --- without a plane --------------------------------------------------------------------------------
-
-
-def chosen_profile(name: str, embedding_model: str | None = None) -> Profile:
-    """The profile, with another embedding model if one was asked for."""
-    profile = get_profile(name)
-    return profile.model_copy(update={"embedding_model": embedding_model}) if embedding_model else profile
 
 
 def model_ids(name: str, embedding_model: str | None = None) -> dict[str, str]:
@@ -73,28 +67,37 @@ def check_devices(name: str) -> list[dict[str, Any]]:
 
 
 class LocalEncoder:
-    """Query vectors without a plane: the model is loaded into this process, once."""
+    """Query vectors without a plane: the model is loaded into this process, once; not thread-safe."""
 
     def __init__(self, name: str, embedding_model: str | None = None) -> None:
         profile = chosen_profile(name, embedding_model)
         preflight(profile)
         self._profile = profile
+        self._model = find_model(profile.embedding_model)
         self._loaded: tuple[Encoder, TextTokenizer] | None = None
 
     def encode(self, texts: Sequence[str]) -> Float32Matrix:
-        """Unit vectors, float32 [n, d]; raises EmbeddingInputTooLongError."""
+        """Unit vectors of queries, float32 [n, d]; raises EmbeddingInputTooLongError."""
+        from gpu_actors.batching import MicroBatches
         from gpu_actors.encoder import Encoder
-        from gpu_actors.tokens import TextTokenizer
 
         if self._loaded is None:
-            location = find_model(self._profile.embedding_model).location
-            self._loaded = Encoder(self._profile), TextTokenizer(location, self._profile.max_tokens)
+            self._loaded = Encoder(self._profile), _tokenizer(self._profile)
         encoder, tokenizer = self._loaded
-        token_ids = tokenizer.token_ids(texts)
-        for ids in token_ids:
-            if error := tokenizer.too_long(ids):
-                raise error
-        return encoder.encode(token_ids)
+        rows = tokenizer.token_ids([self._model.query_prompt + text for text in texts])
+        for error in filter(None, map(tokenizer.too_long, rows)):
+            raise error
+        vectors: dict[int, Any] = {}
+        for batch in MicroBatches(rows, TokenBudget(self._profile.batch_tokens)):
+            vectors |= zip(batch.positions, encoder.encode(batch.token_ids, batch.lengths), strict=True)
+        return np.stack([vectors[row] for row in range(len(texts))])
+
+
+def _tokenizer(profile: Profile) -> TextTokenizer:
+    from gpu_actors.tokens import TextTokenizer
+
+    model = find_model(profile.embedding_model)
+    return TextTokenizer(model.files, model.token_limit(profile.max_tokens))
 
 
 # --- Ray --------------------------------------------------------------------------------------------
@@ -110,103 +113,142 @@ def start_plane(
 ) -> RayPlane:
     """Start Ray in this process (or join the cluster at `address`) and load the models; main thread only.
 
-    `folder`: a short private path for Ray's files. Ray's processes end with this process, by the kernel.
-    Raises GpuUnavailableError before anything is started, PlaneUnavailableError when loading fails.
+    `folder`: a short private path for Ray's files, removed by `close`. Ray's processes and the actors end
+    with this process, however it ends. Raises GpuUnavailableError before anything is started,
+    PlaneUnavailableError when loading fails.
     """
-    import ray
-
     profile = chosen_profile(name, embedding_model)
     preflight(profile)
-    quiet: dict[str, Any] = {
-        "logging_level": logging.ERROR,
-        "log_to_driver": False,
-        "configure_logging": False,
-    }
+    find_model(profile.embedding_model).files  # noqa: B018 - raises now rather than in an actor
     if address is not None:
-        ray.init(address=address, namespace=_namespace(), **quiet)
+        _join(address)
+        plane = RayPlane(profile, *_start_pools(profile))
     else:
-        ray.init(
-            namespace=_namespace(),
-            num_cpus=os.cpu_count(),
-            object_store_memory=OBJECT_STORE_BYTES,
-            include_dashboard=dashboard,
-            dashboard_host="127.0.0.1",
-            _temp_dir=str(folder),
-            **quiet,
-        )
-    plane = RayPlane(profile, detached=address is not None)
-    plane.wait_until_ready()
+        warden = _start_ray(folder, dashboard)
+        plane = RayPlane(profile, *_start_pools(profile), own_ray=OwnRay(folder, warden))
+    try:
+        plane.wait_until_ready()
+    except MedkgError:
+        plane.close()
+        raise
     return plane
 
 
 def connect_plane(name: str, *, embedding_model: str | None = None, address: str) -> RayPlane:
-    """A client of a plane that runs at this Ray address; loads no model."""
+    """A client of a plane that another process keeps at this Ray address; loads no model.
+
+    Raises PlaneUnavailableError when no cluster answers there or it has no such pools.
+    """
+    profile = chosen_profile(name, embedding_model)
+    _join(address)
+    from gpu_actors.pool import attach_pool
+
+    embedders, chunkers = _pool_names(profile)
+    return RayPlane(
+        profile, attach_pool(embedders, profile.embedders), attach_pool(chunkers, profile.chunkers)
+    )
+
+
+def _start_ray(folder: Path, dashboard: bool) -> subprocess.Popen[bytes]:
+    """Ray as children of this process, and the warden that ends those of them that would outlive it."""
+    import psutil
     import ray
 
-    if not ray.is_initialized():
-        try:
-            ray.init(
-                address=address,
-                namespace=_namespace(),
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-                configure_logging=False,
-            )
-        except ConnectionError as error:
-            raise PlaneUnavailableError(f"no Ray cluster answers at {address}: {error}.") from error
-    return RayPlane(chosen_profile(name, embedding_model), detached=False)
+    from gpu_actors.warden import start_warden
+
+    own = psutil.Process()
+    before = own.children()
+    ray.init(
+        object_store_memory=OBJECT_STORE_BYTES,
+        include_dashboard=dashboard,
+        dashboard_host="127.0.0.1",
+        _temp_dir=str(folder),
+        **_quiet(),
+    )
+    started = [child for child in own.children() if child not in before]
+    below = [each for child in started for each in child.children(recursive=True)]
+    return start_warden(folder, [process.pid for process in (*started, *below)])
 
 
-def _namespace() -> str:
+def _join(address: str) -> None:
+    """Connect this process to a cluster, unless it is connected."""
+    import ray
+
+    if ray.is_initialized():
+        return
+    try:
+        ray.init(address=address, **_quiet())
+    except (ConnectionError, RuntimeError) as error:
+        raise PlaneUnavailableError(
+            f"no Ray cluster answers at {address} ({error}). `medkg status` tells whether a plane runs."
+        ) from error
+
+
+def _quiet() -> dict[str, Any]:
     from gpu_actors.pool import NAMESPACE
 
-    return NAMESPACE
+    return {
+        "namespace": NAMESPACE,
+        "logging_level": logging.ERROR,
+        "log_to_driver": False,
+        "configure_logging": False,
+    }
 
 
-@dataclass(slots=True)
-class _Use:
-    """What this client's calls cost, by component."""
+def _pool_names(profile: Profile) -> tuple[str, str]:
+    """Names that differ where models or limits do, so that vectors of two models never mix."""
+    model_id = find_model(profile.embedding_model).model_id
+    return f"embedder-{profile.name}-{model_id}", f"chunker-{profile.name}-{model_id}"
 
-    cpu_seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    tokens: int = 0
-    model_seconds: float = 0.0
+
+def _start_pools(profile: Profile) -> tuple[Pool[MicroBatch], Pool[list[int]]]:
+    from gpu_actors.pool import start_pool
+    from gpu_actors.replicas import ChunkerReplica, EmbedderReplica
+
+    embedders, chunkers = _pool_names(profile)
+    gpus = 1.0 if profile.device == "cuda" else 0.0
+    return (
+        start_pool(embedders, EmbedderReplica, profile, profile.embedders, lanes=profile.lanes, gpus=gpus),
+        start_pool(chunkers, ChunkerReplica, profile, profile.chunkers, lanes=1),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRay:
+    """What a process that started Ray has to clean up."""
+
+    folder: Path
+    warden: subprocess.Popen[bytes]
+
+    def remove(self) -> None:
+        """Let the warden go, which removes the folder."""
+        self.warden.communicate()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class RayPlane:
-    """orchestration.contracts.Plane over Ray actors; thread-safe."""
+    """orchestration.contracts.Plane over Ray actors; thread-safe. Made by start_plane and connect_plane."""
 
-    def __init__(self, profile: Profile, *, detached: bool) -> None:
-        from gpu_actors.pool import attach_or_start
-        from gpu_actors.replicas import ChunkerReplica, EmbedderReplica
-        from gpu_actors.tokens import TextTokenizer
-
+    def __init__(
+        self,
+        profile: Profile,
+        embedders: Pool[MicroBatch],
+        chunkers: Pool[list[int]],
+        own_ray: OwnRay | None = None,
+    ) -> None:
         model = find_model(profile.embedding_model)
         self._profile = profile
         self._model_id = model.model_id
-        self._tokenizer = TextTokenizer(model.location, profile.max_tokens)
+        self._query_prompt = model.query_prompt
+        self._embedders = embedders
+        self._chunkers = chunkers
+        self._own_ray = own_ray
+        self._tokenizer = _tokenizer(profile)
         self._budget = TokenBudget(profile.batch_tokens)
-        self._use = _Use()
         self._lock = threading.Lock()
-        gpus = 1.0 if profile.device == "cuda" else 0.0
-        prefix = f"{profile.name}-{model.model_id}"
-        self._embedders: Pool[MicroBatch] = attach_or_start(
-            f"embedder-{prefix}",
-            EmbedderReplica,
-            profile,
-            profile.embedders,
-            detached=detached,
-            cpus=0.0,
-            gpus=gpus,
-        )
-        self._chunkers: Pool[list[int]] = attach_or_start(
-            f"chunker-{prefix}",
-            ChunkerReplica,
-            profile,
-            profile.chunkers,
-            detached=detached,
-            cpus=0.0,
-            gpus=0.0,
-        )
+        self._cpu_seconds: dict[str, float] = defaultdict(float)
+        self._tokens = 0
+        self._model_seconds = 0.0
 
     @property
     def profile(self) -> str:
@@ -234,120 +276,90 @@ class RayPlane:
 
     def wait_until_ready(self) -> None:
         """Return when every replica has loaded; raises what kept one from it."""
-        self._embedders.wait_until_ready(LOAD_SECONDS)
-        self._chunkers.wait_until_ready(LOAD_SECONDS)
+        self._embedders.described(LOAD_SECONDS)
+        self._chunkers.described(LOAD_SECONDS)
 
     def health(self) -> dict[str, Any]:
-        """Replicas as they are now; raises PlaneUnavailableError when one does not answer."""
+        """Replicas as they are now, answered beside their work; raises PlaneUnavailableError."""
         return {
-            "embedders": self._embedders.wait_until_ready(QUERY_SECONDS),
-            "chunkers": self._chunkers.wait_until_ready(QUERY_SECONDS),
+            "embedders": self._embedders.health(QUERY_SECONDS),
+            "chunkers": self._chunkers.health(QUERY_SECONDS),
+            "batch_tokens": self._budget.tokens,
         }
 
     def use(self) -> PlaneUse:
-        """Totals of this client since it attached."""
+        """Totals of this client since it attached; `dense` and `chunk` are the components."""
         with self._lock:
-            return PlaneUse(dict(self._use.cpu_seconds), self._use.tokens, self._use.model_seconds)
+            return PlaneUse(dict(self._cpu_seconds), self._tokens, self._model_seconds)
 
     def chunk(
         self, documents: Sequence[Document], profiles: Sequence[str], timeout_seconds: float
     ) -> Sequence[Outcome[list[Chunk]]]:
         """Chunks of each document under its chunk profile, in order."""
         outcomes: list[Outcome[list[Chunk]]] = [[] for _ in documents]
-        batches = _WorkList(
+        calls: Iterator[list[int]] = (
             list(range(start, min(start + DOCUMENTS_A_CALL, len(documents))))
             for start in range(0, len(documents), DOCUMENTS_A_CALL)
         )
         answers = self._chunkers.dispatch(
-            batches,
-            lambda actor, batch: actor.chunk.remote([(documents[i], profiles[i]) for i in batch]),
+            calls,
+            lambda actor, rows: actor.chunk.remote([(documents[row], profiles[row]) for row in rows]),
             timeout_seconds,
         )
         for answer in answers:
-            results = self._results(answer, "chunk", len(answer.batch))
-            for position, result in zip(answer.batch, results, strict=True):
-                outcomes[position] = result
+            for row, outcome in zip(answer.batch, self._chunked(answer), strict=True):
+                outcomes[row] = outcome
         return outcomes
 
     def embed(self, texts: Sequence[str], timeout_seconds: float) -> DenseVectors:
         """Unit vectors, float32 [n, d], in order; a failed row is zeros and named in `errors`."""
+        from gpu_actors.dense import encode_rows
+
         token_ids = self._tokenizer.token_ids(texts)
-        errors: dict[int, MedkgError] = {}
-        for row, ids in enumerate(token_ids):
-            if error := self._tokenizer.too_long(ids):
-                errors[row] = error
+        errors: dict[int, MedkgError] = {
+            row: error for row, ids in enumerate(token_ids) if (error := self._tokenizer.too_long(ids))
+        }
         rows = [row for row in range(len(texts)) if row not in errors]
-        work = _WorkList(cut_micro_batches([token_ids[row] for row in rows], self._budget.tokens))
-        vectors: dict[int, Float32Matrix] = {}
-        answers = self._embedders.dispatch(
-            work, lambda actor, batch: actor.encode.remote(batch.token_ids), timeout_seconds
+        encoded = encode_rows(
+            self._embedders, [token_ids[row] for row in rows], self._budget, timeout_seconds
         )
-        for answer in answers:
-            if isinstance(answer.error, MemoryError) and len(answer.batch.positions) > 1:
-                self._budget.ran_out()
-                work.put_back(halves(answer.batch))
-                continue
-            results = self._results(answer, "dense", len(answer.batch.positions))
-            for position, result in zip(answer.batch.positions, results, strict=True):
-                if isinstance(result, MedkgError):
-                    errors[rows[position]] = result
-                else:
-                    vectors[rows[position]] = result
-        return DenseVectors(_stacked(vectors, len(texts)), errors)
+        with self._lock:
+            self._cpu_seconds["dense"] += encoded.cpu_seconds
+            self._tokens += encoded.tokens
+            self._model_seconds += encoded.model_seconds
+        if len(rows) == len(texts):
+            return DenseVectors(encoded.dense, encoded.errors)
+        dense = np.zeros((len(texts), encoded.dense.shape[1]), dtype=np.float32)
+        dense[rows] = encoded.dense
+        errors |= {rows[position]: error for position, error in encoded.errors.items()}
+        return DenseVectors(dense, errors)
 
     def embed_queries(self, texts: Sequence[str]) -> Float32Matrix:
-        """Unit vectors of queries, float32 [n, d]; raises the first error."""
-        vectors = self.embed(texts, QUERY_SECONDS)
+        """Unit vectors of queries, float32 [n, d], with the model's query prompt; raises the first error."""
+        vectors = self.embed([self._query_prompt + text for text in texts], QUERY_SECONDS)
         for error in vectors.errors.values():
             raise error
         return vectors.dense
 
     def close(self) -> None:
-        """Leave the cluster; ends it if this process started it."""
+        """Leave the cluster; ends it, with its actors and files, if this process started it."""
         import ray
 
         ray.shutdown()
+        if self._own_ray is not None:
+            self._own_ray.remove()
 
-    def _results(self, answer: Answer[Any], component: str, size: int) -> Sequence[Any]:
-        """One result or error an item of the answer's micro-batch; its cost is counted."""
+    def _chunked(self, answer: Answer[list[int]]) -> Sequence[Outcome[list[Chunk]]]:
+        """One outcome a document of the call; its cost is counted."""
         if answer.error is None:
             assert answer.result is not None
-            results, (cpu_seconds, seconds) = answer.result
+            outcomes, (cpu_seconds, _) = answer.result
             with self._lock:
-                self._use.cpu_seconds[component] += cpu_seconds
-                if component == "dense":
-                    self._use.tokens += answer.batch.tokens
-                    self._use.model_seconds += seconds
-                    self._budget.went_well()
-            return list(results)
+                self._cpu_seconds["chunk"] += cpu_seconds
+            return list(outcomes)
         error = answer.error
         if not isinstance(error, MedkgError):
-            error = StageFailedError(f"one text alone does not fit the device's memory ({error}).")
-        return [error] * size
-
-
-class _WorkList:
-    """Micro-batches still to be sent; may grow again after it ran empty."""
-
-    def __init__(self, batches: Any) -> None:
-        self._batches = deque(batches)
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        if not self._batches:
-            raise StopIteration
-        return self._batches.popleft()
-
-    def put_back(self, batches: Sequence[Any]) -> None:
-        """Send these next."""
-        self._batches.extendleft(reversed(batches))
-
-
-def _stacked(vectors: Mapping[int, Float32Matrix], rows: int) -> Float32Matrix:
-    dimensions = next((len(vector) for vector in vectors.values()), 1)
-    dense = np.zeros((rows, dimensions), dtype=np.float32)
-    for row, vector in vectors.items():
-        dense[row] = vector
-    return dense
+            error = StageFailedError(
+                f"the chunker ran out of memory ({error}). Chunk fewer, smaller documents."
+            )
+        return [error] * len(answer.batch)

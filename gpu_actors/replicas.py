@@ -1,7 +1,7 @@
 """What runs inside the actors: one embedder or chunker each, and what every call cost.
 
-Comes in: a micro-batch. Leaves: its results with the CPU seconds and the seconds of the call. Heavy imports
-happen here, in the actor's process.
+Comes in: a micro-batch. Leaves: its results with the CPU seconds and wall seconds of the call. Heavy imports
+happen here, in the actor's process. `health` is answered beside the work, never behind it.
 """
 
 from __future__ import annotations
@@ -11,32 +11,37 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from gpu_actors.batching import TokenIds
 from gpu_actors.gpu import preflight
-from gpu_actors.profiles import Profile, find_model
+from gpu_actors.profiles import Profile
 from orchestration.errors import MedkgError, StageFailedError
 from orchestration.records import Chunk, Document, Float32Matrix
 
 __all__ = ["ChunkerReplica", "Cost", "EmbedderReplica"]
 
 Cost = tuple[float, float]
-"""(CPU seconds of the actor's process, wall seconds) of a call."""
+"""(CPU seconds of the calling thread, wall seconds) of a call; on a CPU a call computes in one thread."""
 
 
 class EmbedderReplica:
-    """A loaded HaystackEmbedder in an actor."""
+    """A loaded HaystackEmbedder in an actor; `lanes` calls compute at once."""
 
     def __init__(self, profile: Profile) -> None:
-        preflight(profile)
+        started = time.perf_counter()
         from gpu_actors.embedder import HaystackEmbedder
 
-        self._embedder = HaystackEmbedder(profile.name, profile.embedding_model)
-        self._embedder.warm_up()
+        embedder = HaystackEmbedder(profile.name, profile.embedding_model)
+        embedder.warm_up()
+        self._profile = profile
+        self._encoder = embedder.encoder
+        self._dimensions = self.encode(*self._encoder.probe)[0].shape[1]
+        self._load_seconds = time.perf_counter() - started
 
-    def encode(self, token_ids: Sequence[Sequence[int]]) -> tuple[Float32Matrix, Cost]:
+    def encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> tuple[Float32Matrix, Cost]:
         """Unit vectors, float32 [n, d], in order. MemoryError when the device's memory does not suffice."""
         clock = _Clock()
         try:
-            vectors = self._embedder.encoder.encode(token_ids)
+            vectors = self._encoder.encode(token_ids, lengths)
         except RuntimeError as error:
             if "out of memory" in str(error) or "allocate memory" in str(error):
                 raise MemoryError(str(error)) from error
@@ -44,19 +49,29 @@ class EmbedderReplica:
         return vectors, clock.cost()
 
     def health(self) -> dict[str, Any]:
-        """What it is, for status and doctor."""
-        encoder = self._embedder.encoder
-        return {"pid": os.getpid(), "model_id": encoder.model_id, "dtype": encoder.dtype}
+        """What it is and how its device feels, for dispatch, status and doctor."""
+        encoder = self._encoder
+        return {
+            "pid": os.getpid(),
+            "lanes": encoder.lanes,
+            "dimensions": self._dimensions,
+            "model_id": encoder.model_id,
+            "dtype": encoder.dtype,
+            "device": encoder.device,
+            "load_seconds": round(self._load_seconds, 2),
+            "devices": preflight(self._profile),
+        }
 
 
 class ChunkerReplica:
-    """A HaystackChunker's cutter in an actor."""
+    """A HaystackChunker in an actor."""
 
     def __init__(self, profile: Profile) -> None:
-        from gpu_actors.chunker import DocumentChunker
+        started = time.perf_counter()
+        from gpu_actors.chunker import HaystackChunker
 
-        location = find_model(profile.embedding_model).location
-        self._chunker = DocumentChunker(location, profile.max_tokens)
+        self._chunker = HaystackChunker(profile=profile.name, model=profile.embedding_model).chunker
+        self._load_seconds = time.perf_counter() - started
 
     def chunk(self, documents: Sequence[tuple[Document, str]]) -> tuple[list[list[Chunk] | MedkgError], Cost]:
         """One outcome a (document, chunk profile), in order."""
@@ -74,16 +89,16 @@ class ChunkerReplica:
             )
 
     def health(self) -> dict[str, Any]:
-        """What it is, for status and doctor."""
-        return {"pid": os.getpid()}
+        """What it is, for dispatch, status and doctor."""
+        return {"pid": os.getpid(), "lanes": 1, "load_seconds": round(self._load_seconds, 2)}
 
 
 class _Clock:
     """CPU and wall seconds since it was made."""
 
     def __init__(self) -> None:
-        self._cpu = time.process_time()
+        self._cpu = time.thread_time()
         self._wall = time.perf_counter()
 
     def cost(self) -> Cost:
-        return time.process_time() - self._cpu, time.perf_counter() - self._wall
+        return time.thread_time() - self._cpu, time.perf_counter() - self._wall

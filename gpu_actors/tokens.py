@@ -8,29 +8,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokenizers import Tokenizer
+import numpy as np
+from tokenizers import Encoding, Tokenizer
+from tokenizers.models import WordPiece
 
+from gpu_actors.batching import TokenIds
 from orchestration.errors import EmbeddingInputTooLongError
 
 __all__ = ["TextTokenizer"]
 
 
 class TextTokenizer:
-    """The embedding model's own tokenizer, without truncation and padding; imports no torch."""
+    """The embedding model's own tokenizer, without truncation and padding; thread-safe."""
 
-    def __init__(self, location: str, max_tokens: int) -> None:
-        self._tokenizer = Tokenizer.from_file(str(Path(location) / "tokenizer.json"))
+    def __init__(self, folder: Path, max_tokens: int) -> None:
+        """`max_tokens`: what the model takes, special tokens included."""
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        self._special = self._tokenizer.num_special_tokens_to_add(False)
+        self._special = int(self._tokenizer.num_special_tokens_to_add(False))
         self.room = max_tokens - self._special
         """Most tokens of a text."""
+        self.counts_add_up = isinstance(self._tokenizer.model, WordPiece)
+        """Whether words are tokenised alone, so that a text's tokens are the sum of its words'."""
 
-    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+    def token_ids(self, texts: Sequence[str]) -> list[TokenIds]:
         """Token ids of each text, special tokens included, in order."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        encodings = self._tokenizer.encode_batch_fast(list(texts))
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
-    def too_long(self, ids: Sequence[int]) -> EmbeddingInputTooLongError | None:
+    def encodings(self, texts: Sequence[str]) -> list[Encoding]:
+        """Tokens with offsets and words, special tokens not included."""
+        return list(self._tokenizer.encode_batch(list(texts), add_special_tokens=False))
+
+    def too_long(self, ids: TokenIds) -> EmbeddingInputTooLongError | None:
         """The error of a text that does not fit the model, None if it does."""
         tokens = len(ids) - self._special
         if tokens <= self.room:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.contracts import DenseVectors, Isolation, Outcome, Parser, Plane, PlaneUse, Source, lift
 from orchestration.control_plane import ControlPlane, Stores
 from orchestration.host_client import HostClient
+from orchestration.isolated_stage import installed_parsers, isolated_stage
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.plugins import load_plugins, plugin_names
 from orchestration.records import Chunk, Document, SourceItem
@@ -48,19 +49,6 @@ def open_control_plane(settings: Settings) -> Iterator[ControlPlane]:
         yield ControlPlane(assembly)
     finally:
         assembly.close()
-
-
-def installed_parsers() -> dict[str, Parser]:
-    """Every installed parser by format."""
-    return {name: parser() for name, parser in load_plugins("medkg.parsers").items()}
-
-
-def isolated_stage(implementation: str, config: Mapping[str, Any]) -> Any:
-    """A stage as a worker process makes it: with parsers if it wants them, else from its config alone."""
-    kind = load_plugins("medkg.stages")[implementation]
-    if hasattr(kind, "from_parsers"):
-        return kind.from_parsers(config, installed_parsers())
-    return kind(**config)
 
 
 class Assembly:
@@ -179,7 +167,7 @@ class Assembly:
     def index(self) -> DualWrite:
         from orchestration.stores.dual_write import DualWrite
 
-        return DualWrite(self.ledger, self.stores.search, self.stores.vectors)
+        return DualWrite(self.ledger, self.stores.search, self.stores.vectors, self.stores.documents)
 
     def encoder(self, say: Callable[[str], None]) -> Encode:
         """Query vectors from the running plane, else from the model, which is loaded here and now."""

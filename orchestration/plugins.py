@@ -14,9 +14,10 @@ from orchestration.errors import ConfigurationError
 __all__ = ["load_plugins", "plugin_names"]
 
 
-def load_plugins(group: str) -> dict[str, type]:
-    """The classes of `group` by entry point name, sorted; raises ConfigurationError."""
-    return {name: _load(entry) for name, entry in sorted(_entries(group).items())}
+def load_plugins(group: str, only: str | None = None) -> dict[str, type]:
+    """The classes of `group` by entry point name, sorted, or `only` one; raises ConfigurationError."""
+    entries = _entries(group)
+    return {name: _load(entries[name]) for name in sorted(entries) if only in (None, name)}
 
 
 def plugin_names(group: str) -> list[str]:

@@ -19,7 +19,7 @@ from orchestration.contracts import (
     StageReport,
     WindowDocument,
 )
-from orchestration.errors import StageContractError
+from orchestration.errors import LeaseLostError, StageContractError
 from orchestration.records import AdapterRequest, DocumentKey, IndexReceipt, RawPayload, StageContext
 from orchestration.runner import StageRunner
 from orchestration.settings import Settings
@@ -115,9 +115,16 @@ class WindowRuns:
         commits = [
             _commit(ctx, receipt) for ctx, receipt in index.items if ctx.key in complete and ctx.key in held
         ]
-        if commits:
-            self._index.clean(self._ledger.finish(index.window_id, self._owner, commits))
-        return len(commits)
+        lost = {receipt.key for receipt in self._index.lost([receipt for _, receipt in index.items])}
+        kept = [commit for commit in commits if commit.key not in lost]
+        if kept:
+            self._index.clean(self._ledger.finish(index.window_id, self._owner, kept))
+        if len(kept) < len(commits):
+            raise LeaseLostError(
+                f"the index entries of {len(commits) - len(kept)} documents of window {index.window_id} were "
+                "cleaned after their writer died. Nothing is lost: those documents are queued again."
+            )
+        return len(kept)
 
     def _held(self, batch: WindowBatch) -> set[DocumentKey]:
         if batch.window_id == NO_WINDOW:

@@ -99,8 +99,16 @@ class SearchStore(Protocol):
         """Forget what an intent wrote (for some documents, or all). Idempotent."""
         ...
 
-    def holdings(self, tenant_id: str) -> Iterator[Holding]:
-        """Everything held, for verify."""
+    def holdings(self, tenant_id: str, intent_id: str | None = None) -> Iterator[Holding]:
+        """Everything held, or what one intent wrote."""
+        ...
+
+    def damage(self, tenant_id: str) -> str | None:
+        """What is wrong with the tenant's index as a whole; None if it is sound."""
+        ...
+
+    def mend(self, tenant_id: str) -> None:
+        """Make an index that is damaged as a whole usable again; chunks that cannot be read are lost."""
         ...
 
 
@@ -130,12 +138,12 @@ class VectorStore(Protocol):
         """Best by inner product over the segments of visible intents."""
         ...
 
-    def discard(self, tenant_id: str, intent_id: str) -> None:
-        """Remove an intent's segments. Idempotent."""
+    def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None = None) -> None:
+        """Forget what an intent wrote (for some documents, or all). Idempotent."""
         ...
 
-    def holdings(self, tenant_id: str) -> Iterator[Holding]:
-        """Everything held, for verify; damaged segments are left out."""
+    def holdings(self, tenant_id: str, intent_id: str | None = None) -> Iterator[Holding]:
+        """Everything held, or what one intent wrote; damaged segments are left out."""
         ...
 
     def damaged(self, tenant_id: str) -> dict[str, str]:
@@ -160,6 +168,22 @@ class DocumentStore(Protocol):
         """Forget a document, or all but one (version, fingerprint) of it. Idempotent."""
         ...
 
+    def forget(self, documents: Sequence[tuple[DocumentKey, str, str]]) -> None:
+        """Forget (document, version, fingerprint) triples. Idempotent."""
+        ...
+
+    def held(self, tenant_id: str) -> Iterator[tuple[DocumentKey, str, str]]:
+        """(document, version, fingerprint) of everything held, for verify; damaged ones are left out."""
+        ...
+
+    def damage(self) -> str | None:
+        """What is wrong with the store as a whole; None if it is sound."""
+        ...
+
+    def mend(self) -> None:
+        """Make a store that is damaged as a whole usable again; what cannot be read is lost."""
+        ...
+
 
 class IndexWriter(Protocol):
     """Writes every index store together; what it staged stays invisible until the commit."""
@@ -168,6 +192,10 @@ class IndexWriter(Protocol):
         self, tenant_id: str, owner: str, items: Sequence[tuple[StageContext, EmbeddingBatch]]
     ) -> list[IndexReceipt]:
         """One receipt an item, same order. Durable when it returns; a crash leaves nothing visible."""
+        ...
+
+    def lost(self, receipts: Sequence[IndexReceipt]) -> list[IndexReceipt]:
+        """Receipts whose entries were cleaned meanwhile, so that they must not be committed."""
         ...
 
     def clean(self, superseded: Sequence[Commit]) -> None:

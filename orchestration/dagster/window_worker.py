@@ -5,7 +5,7 @@ a dagster run at its end in the instance, and one message about it. dagster and 
 imported once, so a run starts in milliseconds; steps run in this process. It dies with the host, and when
 it dies alone the pool settles its run.
 
-    python -m orchestration.dagster.window_worker CONTROL_FD DAGSTER_HOME MODULE ATTRIBUTE
+    window_worker.main() with argv CONTROL_FD DAGSTER_HOME MODULE ATTRIBUTE
 """
 
 from __future__ import annotations
@@ -187,7 +187,3 @@ def main() -> None:
     configure_logging(load_settings().log_level)
     with open_instance_at(Path(home)) as instance:
         WindowWorker(Connection(int(control_fd)), instance, CodeLocation(module, attribute)).serve()
-
-
-if __name__ == "__main__":
-    main()

@@ -63,9 +63,10 @@ class WorkerCommand:
 
     def arguments(self, control_fd: int) -> list[str]:
         location = self.location
-        module = "orchestration.dagster.window_worker"
+        # not -m: a spawned child of the worker (parsing) would import its __main__, and dagster with it
+        start = "from orchestration.dagster.window_worker import main; main()"
         return [
-            *(sys.executable, "-m", module, str(control_fd)),
+            *(sys.executable, "-c", start, str(control_fd)),
             *(str(self.dagster_home), location.module, location.attribute),
         ]
 

@@ -1,1 +1,5 @@
-"""Retrieval: legs that find chunks, their fusion, and how well both do on questions with known answers."""
+"""Search: legs that find candidates, their fusion, and hits that cite; its evaluation; a Haystack component.
+
+Comes in: questions, stores and the commit log as contracts. Leaves: hits and measures. Nothing here says
+which model or store is used; assembly hands them in.
+"""

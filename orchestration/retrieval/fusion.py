@@ -1,8 +1,10 @@
 """Fusion: several legs' candidates as one ranking.
 
-Reciprocal rank fusion: Cormack, Clarke, Buettcher (SIGIR 2009), score = sum of 1 / (k + rank), k = 60.
-Sum of z-scores: each leg's scores standardised over its own candidates; what a leg did not find gets that
-leg's lowest standardised score.
+Comes in: candidates by leg. Leaves: chunks with one score each, best first.
+
+Reciprocal rank fusion: Cormack, Clarke, Buettcher, SIGIR 2009, https://doi.org/10.1145/1571941.1572114:
+the sum of 1 / (k + rank), k = 60. Sum of z-scores: CombSUM (Fox, Shaw, TREC-2 1994) over scores that are
+standardised in each leg (Montague, Aslam, CIKM 2001, https://doi.org/10.1145/502585.502657).
 """
 
 from __future__ import annotations
@@ -14,7 +16,10 @@ import numpy as np
 
 from orchestration.contracts import Candidate, ChunkRef
 
-__all__ = ["DEFAULT_FUSION", "FUSIONS", "Fusion", "reciprocal_rank", "z_scores"]
+__all__ = ["CANDIDATES", "DEFAULT_FUSION", "FUSIONS", "Fusion", "reciprocal_rank", "z_scores"]
+
+CANDIDATES: Final = 100
+"""Candidates a leg gives to the fusion; a leg that gives fewer has found everything it can."""
 
 RRF_K: Final = 60
 
@@ -32,16 +37,14 @@ def reciprocal_rank(legs: Mapping[str, Sequence[Candidate]]) -> list[tuple[Chunk
 
 
 def z_scores(legs: Mapping[str, Sequence[Candidate]]) -> list[tuple[ChunkRef, float]]:
-    """Sum of each leg's standardised scores."""
-    standardised = [_standardised(candidates) for candidates in legs.values() if candidates]
-    refs = {ref for scores in standardised for ref in scores}
-    lowest = [min(scores.values()) for scores in standardised]
-    return _ranked(
-        {
-            ref: sum(scores.get(ref, least) for scores, least in zip(standardised, lowest, strict=True))
-            for ref in refs
-        }
-    )
+    """Sum of each leg's standardised scores; what a leg did not find has its floor."""
+    answered = [candidates for candidates in legs.values() if candidates]
+    fused = dict.fromkeys((candidate.ref for leg in answered for candidate in leg), 0.0)
+    for candidates in answered:
+        scores, floor = _standardised(candidates, len(fused))
+        for ref in fused:
+            fused[ref] += scores.get(ref, floor)
+    return _ranked(fused)
 
 
 FUSIONS: Final[Mapping[str, Fusion]] = {"rrf": reciprocal_rank, "zscore": z_scores}
@@ -50,13 +53,21 @@ DEFAULT_FUSION: Final[Fusion] = z_scores
 """Chosen by measuring: docs/decisions/0009-fusion.md."""
 
 
-def _standardised(candidates: Sequence[Candidate]) -> dict[ChunkRef, float]:
-    scores = np.array([candidate.score for candidate in candidates])
-    deviation = float(scores.std()) or 1.0
-    return {
-        candidate.ref: float(score)
-        for candidate, score in zip(candidates, (scores - scores.mean()) / deviation, strict=True)
-    }
+def _standardised(candidates: Sequence[Candidate], found_by_any: int) -> tuple[dict[ChunkRef, float], float]:
+    """Standardised scores by chunk, and that of a chunk the leg did not find.
+
+    A full list goes on below its end, so its last score is the floor. A short one is all that matches: the
+    rest scored nothing, and counts, or a single match (an identifier) would be worth no more than a miss.
+    """
+    scores = [candidate.score for candidate in candidates]
+    floor = min(scores)
+    spread = scores
+    if len(candidates) < CANDIDATES:
+        floor = min(0.0, floor)
+        spread = scores + [floor] * (found_by_any - len(scores))
+    mean, deviation = float(np.mean(spread)), float(np.std(spread)) or 1.0
+    of_ref = {candidate.ref: (candidate.score - mean) / deviation for candidate in candidates}
+    return of_ref, (floor - mean) / deviation
 
 
 def _ranked(fused: Mapping[ChunkRef, float]) -> list[tuple[ChunkRef, float]]:

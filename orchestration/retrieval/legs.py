@@ -1,4 +1,7 @@
-"""Legs: one way each to find candidates. BM25 by words, dense by meaning; a sparse one fits beside them."""
+"""Legs: one way each to find candidates. BM25 by words, dense by meaning; a sparse one fits beside them.
+
+Comes in: a query. Leaves: visible candidates, best first. A leg may raise: the search goes on without it.
+"""
 
 from __future__ import annotations
 

@@ -1,29 +1,29 @@
 """HybridSearch: legs side by side, fused, with their chunks; a slow or dead leg is left out and named.
 
-Comes in: a question. Leaves: hits that cite document, section and characters.
+Comes in: a question. Leaves: hits that cite document, section and characters, each with its rank in every
+leg that found it. Legs run in threads of their own, so none can hold another up.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import structlog
 
 from orchestration.contracts import Candidate, ChunkRef, CommitLog, Filters, SearchStore
-from orchestration.errors import IndexMissingError, MedkgError, UsageError
+from orchestration.errors import DagsterResourceUnavailableError, IndexMissingError, MedkgError, UsageError
 from orchestration.records import Chunk
-from orchestration.retrieval.fusion import Fusion
+from orchestration.retrieval.fusion import CANDIDATES, Fusion
+from orchestration.retrieval.leg_threads import LegThreads
 from orchestration.retrieval.legs import Leg
 from orchestration.retrieval.visibility import VisibleDocuments
 
 __all__ = ["Found", "Hit", "HybridSearch"]
-
-CANDIDATES: Final = 100
-"""Candidates a leg gives to the fusion."""
 
 ANYTHING: Final = Filters()
 
@@ -47,7 +47,7 @@ class Hit:
             "score": round(self.score, 6),
             "chunk_id": chunk.chunk_id,
             "doc_id": chunk.doc_id,
-            "title": chunk.title_path[0],
+            "title": chunk.title_path[0] if chunk.title_path else "",
             "section": chunk.section,
             "text": chunk.body,
             "start_char": chunk.start_char,
@@ -84,8 +84,13 @@ class HybridSearch:
         self._fusion = fusion
         self._deadline_seconds = deadline_seconds
         self._visible: dict[str, VisibleDocuments] = {}
-        self._threads = ThreadPoolExecutor(max_workers=2 * len(legs), thread_name_prefix="leg")
+        self._threads = {leg.name: LegThreads(leg.name) for leg in legs}
         self._logger = structlog.get_logger(__name__)
+
+    def close(self) -> None:
+        """Let the legs' threads end; a search after that is an error of the caller."""
+        for threads in self._threads.values():
+            threads.close()
 
     @property
     def legs(self) -> tuple[str, ...]:
@@ -114,8 +119,7 @@ class HybridSearch:
                 "medkg run auto --path YOUR_FILES"
             )
         found, failed = self._candidates(chosen, tenant_id, query, max(CANDIDATES, top), filters, visible)
-        fused = self._fusion(found)[:top]
-        hits = self._hits(tenant_id, fused, found)
+        hits = self._hits(tenant_id, self._fusion(found), found, top)
         milliseconds = (time.perf_counter() - started) * 1000
         return Found(tuple(hits), tuple(failed), milliseconds)
 
@@ -125,7 +129,7 @@ class HybridSearch:
         unknown = [name for name in names or () if name not in self._legs]
         if unknown:
             raise UsageError(f"no leg {', '.join(unknown)}; there are {', '.join(self._legs)}.")
-        return [self._legs[name] for name in names or self._legs]
+        return [self._legs[name] for name in dict.fromkeys(names or self._legs)]
 
     def _candidates(
         self,
@@ -135,47 +139,76 @@ class HybridSearch:
         limit: int,
         filters: Filters,
         visible: VisibleDocuments,
-    ) -> tuple[dict[str, list[Candidate]], dict[str, MedkgError | None]]:
-        """Candidates by leg, and the legs left out with their error (None: too slow)."""
+    ) -> tuple[dict[str, list[Candidate]], list[str]]:
+        """Candidates by leg, and the legs left out; raises when that is all of them."""
         running: dict[str, Future[list[Candidate]]] = {
-            leg.name: self._threads.submit(leg.search, tenant_id, query, limit, filters, visible)
+            leg.name: self._threads[leg.name].submit(
+                partial(leg.search, tenant_id, query, limit, filters, visible)
+            )
             for leg in legs
         }
         wait(running.values(), timeout=self._deadline_seconds)
         found: dict[str, list[Candidate]] = {}
-        failed: dict[str, MedkgError | None] = {}
+        failed: dict[str, BaseException] = {}
         for name, future in running.items():
-            if not future.done():
-                future.cancel()
-                failed[name] = None
-                continue
-            error = future.exception()
+            error = self._error(name, future)
             if error is None:
                 found[name] = future.result()
-            elif isinstance(error, MedkgError):
-                failed[name] = error
-                self._logger.warning("leg left out", leg=name, code=error.code, message=error.message)
             else:
-                raise error
-        errors = [error for error in failed.values() if error is not None]
-        if not found and errors:
-            raise errors[0]
-        return found, failed
+                failed[name] = error
+        if not found:
+            raise _worst(failed.values())
+        return found, list(failed)
+
+    def _error(self, name: str, future: Future[list[Candidate]]) -> BaseException | None:
+        """Why a leg is left out, told in the log; None if it answered."""
+        error: BaseException | None
+        if future.done():
+            error = future.exception()
+        else:
+            future.cancel()
+            error = DagsterResourceUnavailableError(
+                f"leg {name} did not answer within {self._deadline_seconds:g} s. Try again, or leave it out "
+                "with --legs."
+            )
+        if isinstance(error, MedkgError):
+            self._logger.warning("leg left out", leg=name, code=error.code, message=error.message)
+        elif error is not None:
+            self._logger.error("leg left out", leg=name, error=type(error).__name__, exc_info=error)
+        return error
 
     def _hits(
         self,
         tenant_id: str,
         fused: Sequence[tuple[ChunkRef, float]],
         found: Mapping[str, Sequence[Candidate]],
+        top: int,
     ) -> list[Hit]:
+        """The best with their text; of passages with the same words in one document, the first alone."""
         ranks = {
             name: {candidate.ref: rank for rank, candidate in enumerate(candidates, start=1)}
             for name, candidates in found.items()
         }
-        chunks = self._store.chunks(tenant_id, [ref for ref, _ in fused])
         hits: list[Hit] = []
-        for (ref, score), chunk in zip(fused, chunks, strict=True):
-            if chunk is not None:  # superseded and removed since the legs answered
+        told: set[tuple[str, str, str]] = set()
+        for start in range(0, len(fused), max(1, top)):
+            page = fused[start : start + top]
+            chunks = self._store.chunks(tenant_id, [ref for ref, _ in page])
+            for (ref, score), chunk in zip(page, chunks, strict=True):
+                if chunk is None:  # superseded and removed since the legs answered
+                    continue
+                words = (ref.key.source, ref.key.doc_id, " ".join(chunk.body.split()))
+                if words in told:
+                    continue
+                told.add(words)
                 by_leg = {name: of_leg[ref] for name, of_leg in ranks.items() if ref in of_leg}
                 hits.append(Hit(len(hits) + 1, score, ref.key.source, chunk, by_leg))
+                if len(hits) == top:
+                    return hits
         return hits
+
+
+def _worst(errors: Iterable[BaseException]) -> BaseException:
+    """The error to tell when no leg answered: a defect before an outage."""
+    told = sorted(errors, key=lambda error: isinstance(error, MedkgError))
+    return told[0]

@@ -1,4 +1,8 @@
-"""What readers may see: the commit table, cached and kept current by its change log."""
+"""What readers may see: the commit table, cached and kept current by its change log.
+
+Comes in: a commit log. Leaves: yes or no for a chunk. One small query a search, whatever the number of
+documents.
+"""
 
 from __future__ import annotations
 

@@ -1,17 +1,26 @@
 """The dual write: search rows and vectors under one intent, both or neither; what crashes leave is cleaned.
 
 intent row -> search rows -> vector segment -> (commit, by the ledger). Whatever dies in between leaves only
-entries of an intent that is nobody's commit, which no reader sees and `recover` removes.
+entries of an intent that is nobody's commit, which no reader sees and `recover` removes. What a commit
+supersedes goes from all stores by `clean`, or by `recover` if the process dies before that.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from orchestration.contracts import Commit, CommitLog, SearchStore, VectorRow, VectorStore
+from orchestration.contracts import (
+    Commit,
+    CommitLog,
+    DocumentStore,
+    Intent,
+    SearchStore,
+    VectorRow,
+    VectorStore,
+)
 from orchestration.errors import StageContractError
 from orchestration.records import DocumentKey, EmbeddingBatch, IndexReceipt, StageContext
 
@@ -19,24 +28,30 @@ __all__ = ["DualWrite"]
 
 
 class DualWrite:
-    """IndexWriter over a search store and a vector store."""
+    """IndexWriter over a search store and a vector store; documents are cleaned along with them."""
 
-    def __init__(self, log: CommitLog, search: SearchStore, vectors: VectorStore) -> None:
+    def __init__(
+        self, log: CommitLog, search: SearchStore, vectors: VectorStore, documents: DocumentStore
+    ) -> None:
         self._log = log
         self._search = search
         self._vectors = vectors
+        self._documents = documents
 
     def stage(
         self, tenant_id: str, owner: str, items: Sequence[tuple[StageContext, EmbeddingBatch]]
     ) -> list[IndexReceipt]:
         """Write both stores under one intent; durable, and invisible until the commit."""
+        if not items:
+            return []
         namespace = _namespace(items)
         intent = self._log.open_intent(tenant_id, owner, [ctx.key for ctx, _ in items])
         chunks = [(ctx.key, chunk) for ctx, batch in items for chunk in batch.chunks]
-        rows = [VectorRow(key, chunk.chunk_id, chunk.section) for key, chunk in chunks]
-        self._search.write(tenant_id, intent.intent_id, chunks, None)
-        dense = np.concatenate([batch.dense for _, batch in items])
-        self._vectors.write(tenant_id, namespace, intent.intent_id, rows, dense)
+        if chunks:
+            rows = [VectorRow(key, chunk.chunk_id, chunk.section) for key, chunk in chunks]
+            dense = np.concatenate([batch.dense for _, batch in items if batch.chunks])
+            self._search.write(tenant_id, intent.intent_id, chunks, None)
+            self._vectors.write(tenant_id, namespace, intent.intent_id, rows, dense)
         return [
             IndexReceipt(
                 key=ctx.key,
@@ -48,42 +63,93 @@ class DualWrite:
             for ctx, batch in items
         ]
 
+    def lost(self, receipts: Sequence[IndexReceipt]) -> list[IndexReceipt]:
+        """Receipts whose entries a store does not hold any more, so that they must not be committed.
+
+        A run that is executed again after its writer died may find that `recover` was faster.
+        """
+        held: dict[tuple[str, DocumentKey, str], int] = {}
+        for tenant_id, intent_id in {(one.key.tenant_id, one.intent_id) for one in receipts}:
+            for name, store in (("search", self._search), ("vectors", self._vectors)):
+                for holding in store.holdings(tenant_id, intent_id):
+                    held[(name, holding.key, intent_id)] = holding.chunk_count
+        return [
+            one
+            for one in receipts
+            if any(
+                held.get((name, one.key, one.intent_id), 0) != one.chunk_count
+                for name in ("search", "vectors")
+            )
+        ]
+
     def clean(self, superseded: Sequence[Commit]) -> None:
-        """Remove what former commits made visible; segments go when no document in them is visible."""
+        """Remove what former commits made visible from all stores. Idempotent."""
         by_intent: dict[tuple[str, str], list[DocumentKey]] = defaultdict(list)
-        for commit in superseded:
-            by_intent[(commit.key.tenant_id, commit.intent_id)].append(commit.key)
-        for tenant_id in {tenant_id for tenant_id, _ in by_intent}:
-            visible = {commit.intent_id for commit in self._log.committed(tenant_id)}
-            for (owner, intent_id), keys in by_intent.items():
-                if owner != tenant_id:
-                    continue
-                self._search.discard(tenant_id, intent_id, keys)
-                if intent_id not in visible:
-                    self._vectors.discard(tenant_id, intent_id)
+        parsed: list[tuple[DocumentKey, str, str]] = []
+        for former in superseded:
+            now = self._log.find(former.key)
+            if now is None or now.intent_id != former.intent_id:
+                by_intent[(former.key.tenant_id, former.intent_id)].append(former.key)
+            if now is None or (now.version, now.fingerprint) != (former.version, former.fingerprint):
+                parsed.append((former.key, former.version, former.fingerprint))
+        for (tenant_id, intent_id), keys in by_intent.items():
+            self._discard(tenant_id, intent_id, keys)
+        if parsed:
+            self._documents.forget(parsed)
 
     def recover(self, is_alive: Callable[[str], bool]) -> int:
         """Clean what dead writers left; returns how many intents. Idempotent; visible documents stay."""
         abandoned = [intent for intent in self._log.intents() if not is_alive(intent.owner)]
-        visible = {
-            (commit.key, commit.intent_id)
-            for tenant_id in {intent.tenant_id for intent in abandoned}
-            for commit in self._log.committed(tenant_id)
-        }
+        visible = self._visible({intent.tenant_id for intent in abandoned})
         dead: list[str] = []
         for intent in abandoned:
             hidden = [key for key in intent.keys if (key, intent.intent_id) not in visible]
-            self._search.discard(intent.tenant_id, intent.intent_id, hidden)
+            self._recover(intent, [key for key in hidden if not self._is_committed(key, intent.intent_id)])
             if len(hidden) == len(intent.keys):
-                self._vectors.discard(intent.tenant_id, intent.intent_id)
                 dead.append(intent.intent_id)
         self._log.close_intents(dead)
         return len(dead)
+
+    def _recover(self, intent: Intent, hidden: Sequence[DocumentKey]) -> None:
+        """Discard an intent's hidden documents, as far as a store still holds any of them."""
+        if not hidden:
+            return
+        if len(hidden) == len(intent.keys):
+            self._search.discard(intent.tenant_id, intent.intent_id, None)
+            self._vectors.discard(intent.tenant_id, intent.intent_id)
+            return
+        of_hidden = set(hidden)
+        left = {
+            holding.key
+            for store in (self._search, self._vectors)
+            for holding in store.holdings(intent.tenant_id, intent.intent_id)
+            if holding.key in of_hidden
+        }
+        if left:
+            self._discard(intent.tenant_id, intent.intent_id, sorted(left, key=lambda key: key.doc_id))
+
+    def _discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey]) -> None:
+        self._search.discard(tenant_id, intent_id, keys)
+        self._vectors.discard(tenant_id, intent_id, keys)
+
+    def _visible(self, tenants: Iterable[str]) -> set[tuple[DocumentKey, str]]:
+        return {
+            (commit.key, commit.intent_id)
+            for tenant_id in tenants
+            for commit in self._log.committed(tenant_id)
+        }
+
+    def _is_committed(self, key: DocumentKey, intent_id: str) -> bool:
+        """Whether a run that was executed again committed the document since we looked."""
+        commit = self._log.find(key)
+        return commit is not None and commit.intent_id == intent_id
 
 
 def _namespace(items: Sequence[tuple[StageContext, EmbeddingBatch]]) -> str:
     """The dense model of all items; vectors of two models never share a segment."""
     models = {batch.model_ids.get("dense", "") for _, batch in items}
     if len(models) != 1 or "" in models:
-        raise StageContractError(f"one index batch holds vectors of {sorted(models)}; it must be one model.")
+        raise StageContractError(
+            f"one index batch holds vectors of {sorted(models)}; the embed stage must name one model."
+        )
     return models.pop()

@@ -1,46 +1,44 @@
 """VectorStore in files: one immutable, checksummed segment an intent, searched exactly with FAISS.
 
-Any number of processes write, each its own files (temporary name, fsync, rename). Readers keep an index of
-the segments they have seen and take up new ones at the next search; the index is always rebuildable.
-Segment: magic, sha256 of the rest, length of a JSON header, the header (rows), float32 vectors.
+Comes in: vectors under an intent and a model id. Leaves: the nearest visible chunks of that model. Any
+number of processes write, each its own files; readers take up new ones at the next search. A folder a
+tenant, in it one a model, so neither tenants nor models can mix.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-import os
-import re
-import struct
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, VectorRow, Visible
-from orchestration.errors import StoreCorruptError, StoreUnwritableError
+from orchestration.contracts import Candidate, Filters, Holding, VectorRow, Visible
+from orchestration.errors import StageContractError, StoreCorruptError
 from orchestration.records import DocumentKey, Float32Matrix
+from orchestration.stores.file_names import file_name
+from orchestration.stores.vector_index import VectorIndex
+from orchestration.stores.vector_segments import (
+    SUFFIX,
+    Segment,
+    changing,
+    read_segment,
+    remove_segment,
+    write_segment,
+)
 
 __all__ = ["FaissVectors"]
 
-MAGIC: Final = b"MEDKGVEC"
-SUFFIX: Final = ".segment"
-
 
 class FaissVectors:
-    """Segments under folder/tenant/namespace/INTENT.segment."""
+    """Segments under folder/tenant/namespace/INTENT.segment; thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._indexes: dict[Path, _Index] = {}
-        self._lock = threading.Lock()
+        self._indexes: dict[tuple[str, str], VectorIndex] = {}
+        self._guard = threading.Lock()
 
     def write(
         self,
@@ -51,15 +49,18 @@ class FaissVectors:
         dense: Float32Matrix,
     ) -> None:
         """One segment for the intent, replacing one it wrote before. Durable; idempotent."""
-        header = {
-            "rows": [[row.key.source, row.key.doc_id, row.chunk_id, row.section] for row in rows],
-            "dimensions": int(dense.shape[1]),
-        }
-        encoded = json.dumps(header).encode()
-        encoded += b" " * (-(8 + len(encoded)) % 64)  # vectors begin aligned
-        payload = struct.pack("<Q", len(encoded)) + encoded + np.ascontiguousarray(dense).tobytes()
-        path = self._namespace(tenant_id, namespace) / f"{intent_id}{SUFFIX}"
-        _write_durably(path, MAGIC + hashlib.sha256(payload).digest() + payload)
+        if len(rows) != len(dense) or not np.isfinite(dense).all():
+            raise StageContractError(
+                f"intent {intent_id}: {len(rows)} chunks with {len(dense)} vectors, or vectors that are not "
+                "finite numbers. This is a defect of the embed stage; please report it."
+            )
+        entries = [(row.key.source, row.key.doc_id, row.chunk_id, row.section) for row in rows]
+        folder = self._namespace(tenant_id, namespace)
+        with changing(folder):
+            if entries:
+                write_segment(folder / f"{intent_id}{SUFFIX}", entries, dense)
+            else:
+                remove_segment(folder / f"{intent_id}{SUFFIX}")
 
     def search(
         self,
@@ -70,138 +71,78 @@ class FaissVectors:
         filters: Filters,
         visible: Visible,
     ) -> list[Candidate]:
-        """Best by inner product among visible chunks; exact."""
-        folder = self._namespace(tenant_id, namespace)
-        with self._lock:
-            index = self._indexes.setdefault(folder, _Index(tenant_id))
-            index.refresh(folder)
-            return index.search(query, limit, filters, visible)
+        """Best by inner product among visible chunks; exact. Raises StoreCorruptError naming the file."""
+        with self._guard:
+            place = (tenant_id, namespace)
+            if place not in self._indexes:
+                self._indexes[place] = VectorIndex(tenant_id, self._namespace(tenant_id, namespace))
+            index = self._indexes[place]
+        return index.search(query, limit, filters, visible)
 
-    def discard(self, tenant_id: str, intent_id: str) -> None:
-        """Remove an intent's segments. Idempotent."""
-        for path in self._segments(tenant_id):
-            if path.stem == intent_id:
-                path.unlink(missing_ok=True)
+    def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None = None) -> None:
+        """Forget what an intent wrote (for some documents, or all). Idempotent.
 
-    def holdings(self, tenant_id: str) -> Iterator[Holding]:
-        """Everything held, for verify; damaged segments are left out."""
-        for path in self._segments(tenant_id):
-            with contextlib.suppress(StoreCorruptError):
-                rows, _ = _read(path)
-                for (source, doc_id), count in Counter((row[0], row[1]) for row in rows).items():
-                    key = DocumentKey(tenant_id=tenant_id, source=source, doc_id=doc_id)
-                    yield Holding(key, path.stem, count)
+        A damaged segment stays as it is when only some documents are to go: `damaged` names it.
+        """
+        documents = None if keys is None else {(key.source, key.doc_id) for key in keys}
+        for folder in self._namespaces(tenant_id):
+            with changing(folder):
+                if documents is None:
+                    remove_segment(folder / f"{intent_id}{SUFFIX}")
+                else:
+                    _take_out(folder / f"{intent_id}{SUFFIX}", documents)
+
+    def holdings(self, tenant_id: str, intent_id: str | None = None) -> Iterator[Holding]:
+        """Everything held, or what one intent wrote; damaged segments are left out."""
+        for path in self._segments(tenant_id, intent_id):
+            segment = _sound(path)
+            if segment is None:
+                continue
+            counted = Counter((source, doc_id) for source, doc_id, _, _ in segment.rows)
+            for (source, doc_id), count in counted.items():
+                key = DocumentKey(tenant_id=tenant_id, source=source, doc_id=doc_id)
+                yield Holding(key, path.stem, count)
 
     def damaged(self, tenant_id: str) -> dict[str, str]:
         """Intents whose segment is damaged, with what is wrong with it."""
         found: dict[str, str] = {}
-        for path in self._segments(tenant_id):
+        for path in self._segments(tenant_id, None):
             try:
-                _read(path)
+                read_segment(path)
             except StoreCorruptError as error:
                 found[path.stem] = error.message
+            except FileNotFoundError:  # discarded by another process just now
+                continue
         return found
 
-    def _segments(self, tenant_id: str) -> list[Path]:
-        return sorted((self._folder / tenant_id).glob(f"*/*{SUFFIX}"))
+    def _segments(self, tenant_id: str, intent_id: str | None) -> list[Path]:
+        name = "*" if intent_id is None else intent_id
+        return sorted(
+            path for folder in self._namespaces(tenant_id) for path in folder.glob(f"{name}{SUFFIX}")
+        )
+
+    def _namespaces(self, tenant_id: str) -> list[Path]:
+        return sorted(path for path in (self._folder / file_name(tenant_id)).glob("*") if path.is_dir())
 
     def _namespace(self, tenant_id: str, namespace: str) -> Path:
-        return self._folder / tenant_id / re.sub(r"[^A-Za-z0-9._@-]", "_", namespace)
+        return self._folder / file_name(tenant_id) / file_name(namespace)
 
 
-@dataclass
-class _Index:
-    """Vectors of one namespace in memory, with what each stands for."""
-
-    tenant_id: str
-    loaded: set[tuple[str, int]] = field(default_factory=set)
-    """(file name, mtime in ns): a segment that was written anew is another one."""
-    refs: list[ChunkRef] = field(default_factory=list)
-    sections: list[str] = field(default_factory=list)
-    faiss: Any = None
-
-    def refresh(self, folder: Path) -> None:
-        """Take up new segments; start over when one that was loaded is gone."""
-        present = {}
-        for path in folder.glob(f"*{SUFFIX}"):
-            with contextlib.suppress(FileNotFoundError):  # discarded by another process just now
-                present[(path.name, path.stat().st_mtime_ns)] = path
-        if self.loaded - present.keys():
-            self.loaded, self.refs, self.sections, self.faiss = set(), [], [], None
-        for mark in sorted(present.keys() - self.loaded):
-            with contextlib.suppress(FileNotFoundError):
-                self._add(present[mark])
-            self.loaded.add(mark)
-
-    def _add(self, path: Path) -> None:
-        import faiss
-
-        rows, dense = _read(path)
-        if self.faiss is None:
-            self.faiss = faiss.IndexFlatIP(dense.shape[1])
-        self.faiss.add(dense)
-        for source, doc_id, chunk_id, section in rows:
-            key = DocumentKey(tenant_id=self.tenant_id, source=source, doc_id=doc_id)
-            self.refs.append(ChunkRef(key, path.stem, chunk_id))
-            self.sections.append(section)
-
-    def search(
-        self, query: npt.NDArray[np.float32], limit: int, filters: Filters, visible: Visible
-    ) -> list[Candidate]:
-        """Search deeper until enough of what is found may be seen."""
-        depth = limit * 2
-        while self.refs:
-            scores, numbers = self.faiss.search(query.reshape(1, -1), min(depth, len(self.refs)))
-            found = [
-                Candidate(self.refs[number], float(score))
-                for score, number in zip(scores[0], numbers[0], strict=True)
-                if self._matches(number, filters) and visible(self.refs[number])
-            ]
-            if len(found) >= limit or depth >= len(self.refs):
-                return found[:limit]
-            depth *= 4
-        return []
-
-    def _matches(self, number: int, filters: Filters) -> bool:
-        return (filters.source is None or self.refs[number].key.source == filters.source) and (
-            filters.section is None or self.sections[number] == filters.section
-        )
+def _take_out(path: Path, documents: set[tuple[str, str]]) -> None:
+    """Rewrite a segment without some documents; remove it when nothing is left."""
+    segment = _sound(path)
+    if segment is None:
+        return
+    rest = segment.without(documents)
+    if not rest.rows:
+        remove_segment(path)
+    elif len(rest.rows) < len(segment.rows):
+        write_segment(path, rest.rows, rest.dense)
 
 
-def _read(path: Path) -> tuple[list[list[str]], Float32Matrix]:
-    """(rows, float32 [n, d]) of a segment; raises StoreCorruptError naming the file."""
-    content = path.read_bytes()
-    digest, payload = content[len(MAGIC) : len(MAGIC) + 32], content[len(MAGIC) + 32 :]
-    if not content.startswith(MAGIC) or hashlib.sha256(payload).digest() != digest:
-        raise StoreCorruptError(
-            f"vector segment {path} is damaged (its checksum is wrong). `medkg verify --repair` rebuilds it."
-        )
-    (length,) = struct.unpack_from("<Q", payload)
-    header = json.loads(payload[8 : 8 + length])
-    dense = np.frombuffer(payload, dtype=np.float32, offset=8 + length)
-    return header["rows"], dense.reshape(-1, header["dimensions"])
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    """All of the file or nothing, on disk when it returns."""
-    temporary: str | None = None
+def _sound(path: Path) -> Segment | None:
+    """The segment; None if it is damaged or gone."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise StoreUnwritableError(
-            f"vector segment {path} cannot be written: {error.strerror}. Free space, or choose another "
-            "--data-dir."
-        ) from error
+        return read_segment(path)
+    except (StoreCorruptError, FileNotFoundError):
+        return None

@@ -1,29 +1,39 @@
-"""DocumentStore on SQLite: parsed documents, compressed, so that a citation can be shown in its context."""
+"""DocumentStore on SQLite: parsed documents, compressed, so that a citation can be shown in its context.
+
+Comes in: documents as parsers made them. Leaves: the same, by document, version and fingerprint. One file
+for all tenants, since nothing but whole keys is ever asked for.
+"""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from pydantic import ValidationError
+
+from orchestration.errors import StoreCorruptError
 from orchestration.records import Document, DocumentKey, StageContext
 from orchestration.stores.sqlite_file import SqliteFile
 
 __all__ = ["SqliteDocuments"]
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS documents (
-    tenant_id TEXT NOT NULL,
-    source TEXT NOT NULL,
-    doc_id TEXT NOT NULL,
-    version TEXT NOT NULL,
-    fingerprint TEXT NOT NULL,
-    title TEXT NOT NULL,
-    document BLOB NOT NULL,
-    PRIMARY KEY (tenant_id, source, doc_id, version, fingerprint)
-) WITHOUT ROWID;
-"""
+SCHEMA_VERSION: Final = 1
+SCHEMA: Final = (
+    """
+    CREATE TABLE documents (
+        tenant_id TEXT NOT NULL,
+        source TEXT NOT NULL,
+        doc_id TEXT NOT NULL,
+        version TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        title TEXT NOT NULL,
+        document BLOB NOT NULL,
+        UNIQUE (tenant_id, source, doc_id, version, fingerprint)
+    )
+    """,
+)
 PUT: Final = "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?)"
 GET: Final = """
 SELECT document FROM documents
@@ -36,13 +46,20 @@ DISCARD: Final = """
 DELETE FROM documents
 WHERE tenant_id = ? AND source = ? AND doc_id = ? AND NOT (version = ? AND fingerprint = ?)
 """
+FORGET: Final = """
+DELETE FROM documents
+WHERE tenant_id = ? AND source = ? AND doc_id = ? AND version = ? AND fingerprint = ?
+"""
+HELD: Final = """
+SELECT source, doc_id, version, fingerprint, document FROM documents WHERE tenant_id = ?
+"""
 
 
 class SqliteDocuments:
     """Every parsed document under its version and fingerprint."""
 
     def __init__(self, path: Path) -> None:
-        self._file = SqliteFile(path, SCHEMA)
+        self._file = SqliteFile(path, SCHEMA, SCHEMA_VERSION)
 
     def close(self) -> None:
         """Close the file."""
@@ -58,7 +75,7 @@ class SqliteDocuments:
                 ctx.version,
                 ctx.fingerprint,
                 document.title,
-                zlib.compress(document.model_dump_json().encode("utf-8", "surrogatepass"), 1),
+                zlib.compress(document.model_dump_json().encode(), 1),
             )
             for ctx, document in documents
         ]
@@ -71,7 +88,15 @@ class SqliteDocuments:
             row = connection.execute(
                 GET, (key.tenant_id, key.source, key.doc_id, version, fingerprint)
             ).fetchone()
-        return Document.model_validate_json(zlib.decompress(row["document"])) if row is not None else None
+        if row is None:
+            return None
+        try:
+            return Document.model_validate_json(zlib.decompress(row["document"]))
+        except (zlib.error, ValidationError) as error:
+            raise StoreCorruptError(
+                f"{key.doc_id} in {self._file.path} is damaged: {str(error).splitlines()[0]}. "
+                "`medkg verify --repair` makes it due again."
+            ) from error
 
     def titles(self, documents: Sequence[tuple[DocumentKey, str]]) -> list[str | None]:
         """Titles of (document, version) pairs, same order; None where the store has none."""
@@ -87,3 +112,42 @@ class SqliteDocuments:
         version, fingerprint = keep or ("", "")
         with self._file.writing() as connection:
             connection.execute(DISCARD, (key.tenant_id, key.source, key.doc_id, version, fingerprint))
+
+    def forget(self, documents: Sequence[tuple[DocumentKey, str, str]]) -> None:
+        """Forget (document, version, fingerprint) triples. Idempotent."""
+        with self._file.writing() as connection:
+            connection.executemany(
+                FORGET,
+                [
+                    (key.tenant_id, key.source, key.doc_id, version, fingerprint)
+                    for key, version, fingerprint in documents
+                ],
+            )
+
+    def held(self, tenant_id: str) -> Iterator[tuple[DocumentKey, str, str]]:
+        """(document, version, fingerprint) of everything held, for verify; damaged ones are left out."""
+        with self._file.reading() as connection:
+            sound = [
+                (DocumentKey(tenant_id=tenant_id, source=source, doc_id=doc_id), version, fingerprint)
+                for source, doc_id, version, fingerprint, document in connection.execute(HELD, (tenant_id,))
+                if _is_whole(document)
+            ]
+        yield from sound
+
+    def damage(self) -> str | None:
+        """What is wrong with the file; None if it is sound. Reads all of it."""
+        return self._file.damage()
+
+    def mend(self) -> None:
+        """Set a damaged file aside; a new one is made by the next write."""
+        if self._file.damage() is not None:
+            self._file.set_aside()
+
+
+def _is_whole(compressed: bytes) -> bool:
+    """Whether zlib's own checksum (RFC 1950) holds."""
+    try:
+        zlib.decompress(compressed)
+    except zlib.error:
+        return False
+    return True

@@ -1,34 +1,54 @@
-"""One SQLite file that several processes share: WAL, short transactions, errors that name the file."""
+"""One SQLite file that several processes share: WAL, short transactions, errors that name the file.
+
+Comes in: a path and its schema. Leaves: connections, one a thread, inside a transaction each. The schema
+is made once, by whoever opens the file first; a file of a newer medkg is refused.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from orchestration.errors import StoreCorruptError, StoreUnwritableError
+from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
 
 __all__ = ["SqliteFile"]
 
 BUSY_SECONDS: Final = 30.0
 
+DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+UNWRITABLE: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+
 
 class SqliteFile:
-    """Connections to one file, one a thread; the schema is made when it is first written or read."""
+    """Connections to one file, one a thread; several processes may use it at once."""
 
-    def __init__(self, path: Path, schema: str) -> None:
+    def __init__(self, path: Path, schema: tuple[str, ...], version: int) -> None:
         self.path = path
         self._schema = schema
+        self._version = version
         self._local = threading.local()
         self._open: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A consistent view."""
+        """A consistent view; waits for no writer."""
         with self._errors_named():
             connection = self._connection()
             connection.execute("BEGIN")
@@ -50,13 +70,32 @@ class SqliteFile:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
+    def damage(self) -> str | None:
+        """What SQLite's own check finds wrong with the file; None if it is sound. Reads all of it."""
+        try:
+            with self.reading() as connection:
+                problem = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        except StoreCorruptError as error:
+            return error.message
+        return None if problem == "ok" else f"{self.path} is damaged: {problem}"
+
+    def set_aside(self) -> Path:
+        """Move a damaged file, and what SQLite keeps beside it, out of the way; returns its new path."""
+        self.close()
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
+        for suffix in ("", "-wal", "-shm"):
+            beside = self.path.with_name(self.path.name + suffix)
+            if beside.exists():
+                beside.rename(aside.with_name(aside.name + suffix))
+        return aside
+
     def close(self) -> None:
         """Close the connections of all threads."""
         with self._guard:
             for connection in self._open:
                 connection.close()
             self._open.clear()
-        self._local = threading.local()
+            self._local = threading.local()
 
     def _connection(self) -> sqlite3.Connection:
         found: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -74,25 +113,54 @@ class SqliteFile:
         connection = sqlite3.connect(
             self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.executescript(self._schema)
+        try:
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA synchronous=FULL")
+            self._make_schema(connection)
+        except BaseException:
+            connection.close()
+            raise
         with self._guard:
             self._open.append(connection)
         return connection
 
+    def _make_schema(self, connection: sqlite3.Connection) -> None:
+        """Nothing to do for all but the first who opens the file."""
+        found = _schema_version(connection)
+        if found > self._version:
+            raise ConfigurationError(
+                f"{self.path} was written by a newer medkg (schema {found}, this one knows "
+                f"{self._version}). Install that version, or choose another --data-dir."
+            )
+        if found == self._version:
+            return
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        if _schema_version(connection) != self._version:
+            for statement in self._schema:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {self._version}")
+        connection.execute("COMMIT")
+
     @contextmanager
     def _errors_named(self) -> Iterator[None]:
+        """SQLite's errors as ours; a defect of ours (syntax, constraint) stays what it is."""
         try:
             yield
-        except sqlite3.OperationalError as error:
-            raise StoreUnwritableError(
-                f"{self.path} cannot be used: {error}. Check permissions and free space of its folder, or "
-                "choose another --data-dir."
-            ) from error
         except sqlite3.DatabaseError as error:
-            raise StoreCorruptError(
-                f"{self.path} is damaged: {error}. Move it away; `medkg verify --repair` then says what "
-                "must be run again."
-            ) from error
+            primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+            if primary in DAMAGED:
+                raise StoreCorruptError(
+                    f"{self.path} is damaged: {error}. `medkg verify --repair` sets it aside and says what "
+                    "must be run again."
+                ) from error
+            if primary in UNWRITABLE:
+                raise StoreUnwritableError(
+                    f"{self.path} cannot be used: {error}. Check permissions and free space of its folder, "
+                    "end what holds it, or choose another --data-dir."
+                ) from error
+            raise
+
+
+def _schema_version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -1,45 +1,52 @@
 """SearchStore on SQLite FTS5: chunks with their text, ranked by BM25; one file a tenant.
 
+Comes in: chunks under an intent, and what a person typed. Leaves: candidates that `visible` lets through.
 An external-content table, since contentless deletes need SQLite 3.43. The title path is a second, lighter
 column. Statistics are those of one tenant's file; superseded rows are removed soon after their commit.
-Source: https://www.sqlite.org/fts5.html (bm25(), external content tables).
+Source: https://www.sqlite.org/fts5.html (bm25(), external content tables, integrity-check).
 """
 
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
+import threading
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, Visible
-from orchestration.errors import ConfigurationError
+from orchestration.errors import ConfigurationError, StoreCorruptError
 from orchestration.records import Chunk, DocumentKey, SparseMatrix
+from orchestration.stores.file_names import file_name
 from orchestration.stores.sqlite_file import SqliteFile
 
 __all__ = ["SqliteSearch", "match_expression"]
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS chunks (
-    number INTEGER PRIMARY KEY,
-    intent_id TEXT NOT NULL,
-    source TEXT NOT NULL,
-    doc_id TEXT NOT NULL,
-    chunk_id TEXT NOT NULL,
-    ordinal INTEGER NOT NULL,
-    section TEXT NOT NULL,
-    body TEXT NOT NULL,
-    titles TEXT NOT NULL,
-    record TEXT NOT NULL,
-    UNIQUE (intent_id, source, doc_id, chunk_id)
-);
-CREATE INDEX IF NOT EXISTS chunks_of_document ON chunks (source, doc_id, intent_id);
-CREATE VIRTUAL TABLE IF NOT EXISTS chunk_text USING fts5(
-    body, titles, content='chunks', content_rowid='number', tokenize='porter unicode61'
-);
-"""
+SCHEMA_VERSION: Final = 1
+SCHEMA: Final = (
+    """
+    CREATE TABLE chunks (
+        number INTEGER PRIMARY KEY,
+        intent_id TEXT NOT NULL,
+        source TEXT NOT NULL,
+        doc_id TEXT NOT NULL,
+        chunk_id TEXT NOT NULL,
+        ordinal INTEGER NOT NULL,
+        section TEXT NOT NULL,
+        body TEXT NOT NULL,
+        titles TEXT NOT NULL,
+        record TEXT NOT NULL,
+        UNIQUE (intent_id, source, doc_id, chunk_id)
+    )
+    """,
+    """
+    CREATE VIRTUAL TABLE chunk_text USING fts5(
+        body, titles, content='chunks', content_rowid='number', tokenize='porter unicode61'
+    )
+    """,
+)
 INSERT_CHUNK: Final = """
 INSERT INTO chunks (intent_id, source, doc_id, chunk_id, ordinal, section, body, titles, record)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -52,10 +59,11 @@ INSERT INTO chunk_text (chunk_text, rowid, body, titles)
 SELECT 'delete', number, body, titles FROM chunks WHERE {which}
 """
 BM25: Final = """
-SELECT c.intent_id, c.source, c.doc_id, c.chunk_id, -bm25(chunk_text, 1.0, 0.5) AS score
-FROM chunk_text JOIN chunks c ON c.number = chunk_text.rowid
-WHERE chunk_text MATCH ? AND (? IS NULL OR c.source = ?) AND (? IS NULL OR c.section = ?)
-ORDER BY score DESC, c.chunk_id
+SELECT c.intent_id, c.source, c.doc_id, c.chunk_id, -chunk_text.rank AS score
+FROM chunk_text CROSS JOIN chunks c ON c.number = chunk_text.rowid
+WHERE chunk_text MATCH ? AND chunk_text.rank MATCH 'bm25(1.0, 0.5)'
+  AND (? IS NULL OR c.source = ?) AND (? IS NULL OR c.section = ?)
+ORDER BY chunk_text.rank
 """
 BY_REF: Final = """
 SELECT body, record FROM chunks WHERE intent_id = ? AND source = ? AND doc_id = ? AND chunk_id = ?
@@ -66,6 +74,12 @@ SELECT body, record FROM chunks WHERE source = ? AND doc_id = ? AND intent_id = 
 HOLDINGS: Final = """
 SELECT intent_id, source, doc_id, count(*) AS chunks FROM chunks GROUP BY intent_id, source, doc_id
 """
+HOLDINGS_OF_INTENT: Final = """
+SELECT intent_id, source, doc_id, count(*) AS chunks FROM chunks
+WHERE intent_id = ? GROUP BY source, doc_id
+"""
+CHECK_WORDS: Final = "INSERT INTO chunk_text (chunk_text, rank) VALUES ('integrity-check', 1)"
+REBUILD_WORDS: Final = "INSERT INTO chunk_text (chunk_text) VALUES ('rebuild')"
 
 MOST_TERMS: Final = 64
 STOP_WORDS: Final = frozenset(
@@ -83,6 +97,7 @@ class SqliteSearch:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: dict[str, SqliteFile] = {}
+        self._guard = threading.Lock()
 
     def close(self) -> None:
         """Close all files."""
@@ -109,9 +124,9 @@ class SqliteSearch:
     def bm25(
         self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
     ) -> list[Candidate]:
-        """The best visible chunks for the words of the query; [] if it has none."""
+        """The best visible chunks for any words of the query; [] if it has none. Never a syntax error."""
         expression = match_expression(query)
-        if expression is None:
+        if expression is None or limit < 1:
             return []
         values = (expression, filters.source, filters.source, filters.section, filters.section)
         found: list[Candidate] = []
@@ -120,7 +135,7 @@ class SqliteSearch:
                 ref = ChunkRef(_key(tenant_id, row), row["intent_id"], row["chunk_id"])
                 if visible(ref):
                     found.append(Candidate(ref, row["score"]))
-                    if len(found) == limit:
+                    if len(found) >= limit:
                         break
         return found
 
@@ -153,17 +168,44 @@ class SqliteSearch:
                     (intent_id, key.source, key.doc_id),
                 )
 
-    def holdings(self, tenant_id: str) -> Iterator[Holding]:
-        """Everything held, for verify."""
+    def holdings(self, tenant_id: str, intent_id: str | None = None) -> Iterator[Holding]:
+        """Everything held, or what one intent wrote."""
         with self._file(tenant_id).reading() as connection:
-            rows = connection.execute(HOLDINGS).fetchall()
+            if intent_id is None:
+                rows = connection.execute(HOLDINGS).fetchall()
+            else:
+                rows = connection.execute(HOLDINGS_OF_INTENT, (intent_id,)).fetchall()
         for row in rows:
             yield Holding(_key(tenant_id, row), row["intent_id"], row["chunks"])
 
+    def damage(self, tenant_id: str) -> str | None:
+        """What is wrong with the tenant's file or its word index; None if both are sound. Reads all of it."""
+        file = self._file(tenant_id)
+        problem = file.damage()
+        if problem is not None:
+            return problem
+        try:
+            with file.writing() as connection:
+                connection.execute(CHECK_WORDS)
+        except StoreCorruptError:
+            return f"the word index in {file.path} does not fit its chunks"
+        return None
+
+    def mend(self, tenant_id: str) -> None:
+        """Make the word index anew from the chunks; a file that cannot be read is set aside instead."""
+        file = self._file(tenant_id)
+        if file.damage() is not None:
+            file.set_aside()
+            return
+        with file.writing() as connection:
+            connection.execute(REBUILD_WORDS)
+
     def _file(self, tenant_id: str) -> SqliteFile:
-        if tenant_id not in self._files:
-            self._files[tenant_id] = SqliteFile(self._folder / f"{tenant_id}.sqlite", SCHEMA)
-        return self._files[tenant_id]
+        with self._guard:
+            if tenant_id not in self._files:
+                path = self._folder / f"{file_name(tenant_id)}.sqlite"
+                self._files[tenant_id] = SqliteFile(path, SCHEMA, SCHEMA_VERSION)
+            return self._files[tenant_id]
 
 
 def match_expression(query: str) -> str | None:
@@ -171,9 +213,18 @@ def match_expression(query: str) -> str | None:
 
     Each word is quoted, so nothing a person types is syntax. Stop words go unless nothing else is left.
     """
-    words = list(dict.fromkeys(word.lower() for word in re.findall(r"\w+", query)))
+    words = list(dict.fromkeys(_words(query)))
     telling = [word for word in words if word not in STOP_WORDS] or words
     return " OR ".join(f'"{word}"' for word in telling[:MOST_TERMS]) or None
+
+
+def _words(query: str) -> list[str]:
+    """Runs of the characters that unicode61 takes for words: letters, marks, numbers, private use."""
+    kept = (
+        letter if unicodedata.category(letter)[0] in "LMN" or unicodedata.category(letter) == "Co" else " "
+        for letter in query.lower()
+    )
+    return "".join(kept).split()
 
 
 def _row(intent_id: str, key: DocumentKey, chunk: Chunk) -> tuple[Any, ...]:

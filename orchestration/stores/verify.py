@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 from pydantic import Field
 
@@ -28,14 +29,17 @@ __all__ = ["Difference", "Verification"]
 Entry = tuple[DocumentKey, str]
 """A document under an intent."""
 
+EVERY: Final = "*"
+"""Stands for all documents where a store is damaged as a whole."""
+
 
 class Difference(Record):
     """One disagreement."""
 
-    key: DocumentKey = Field(description="The document.")
+    key: DocumentKey = Field(description="The document; source and id '*' for a store as a whole.")
     intent_id: str = Field(description="Intent whose entries are wrong.")
     store: str = Field(description="search, vectors or documents.")
-    kind: str = Field(description="missing, incomplete or leftover.")
+    kind: str = Field(description="missing, incomplete, leftover or damaged.")
 
 
 class Verification:
@@ -56,18 +60,28 @@ class Verification:
         self._is_alive = is_alive
 
     def differences(self, tenant_id: str) -> list[Difference]:
-        """Every disagreement; what a live writer is at is none."""
+        """Every disagreement, by document; what live writers are at is none.
+
+        Writers go on meanwhile, so only what is there at two looks counts.
+        """
+        found = self._look(tenant_id)
+        if found:
+            found &= self._look(tenant_id)
+        return sorted(found, key=lambda one: (one.key.source, one.key.doc_id, one.store, one.intent_id))
+
+    def _look(self, tenant_id: str) -> set[Difference]:
+        damaged = self._damaged_stores(tenant_id)
+        in_search = [] if "search" in damaged else list(self._search.holdings(tenant_id))
+        in_vectors = list(self._vectors.holdings(tenant_id))
+        at_work = self._at_work(tenant_id)  # after the holdings: what was begun since is not among them
         commits = {(commit.key, commit.intent_id): commit for commit in self._log.committed(tenant_id)}
-        at_work = self._at_work(tenant_id)
-        found = self._compared("search", commits, self._search.holdings(tenant_id), at_work)
-        vectors = list(self._vectors.holdings(tenant_id))
-        found += self._compared("vectors", commits, self._needed_segments(vectors, commits), at_work)
-        found += [
-            Difference(key=commit.key, intent_id=commit.intent_id, store="documents", kind="missing")
-            for commit in commits.values()
-            if self._documents.get(commit.key, commit.version, commit.fingerprint) is None
-        ]
-        return sorted(found, key=lambda one: (one.key.source, one.key.doc_id, one.store))
+        found = [_of_store(tenant_id, store) for store in damaged]
+        if "search" not in damaged:
+            found += _compared("search", commits, in_search, at_work)
+        found += self._of_vectors(tenant_id, commits, in_vectors, at_work)
+        if "documents" not in damaged:
+            found += self._of_documents(tenant_id, commits.values())
+        return set(found)
 
     def repair(
         self,
@@ -76,27 +90,85 @@ class Verification:
         namespace: str,
         requeue: Callable[[DocumentKey], object],
     ) -> list[DocumentKey]:
-        """Mend every difference; returns the documents that are due again. `encode` gives unit vectors."""
+        """Mend every difference; returns the documents that are due again. `encode` gives unit vectors.
+
+        Safe to break off and repeat: a document is withdrawn before its entries go.
+        """
+        self._mend_stores(tenant_id)
         found = self.differences(tenant_id)
+        for one in found:
+            if one.kind == "leftover":
+                self._discard(one)
         lost = sorted(
             {one.key for one in found if one.store != "vectors" and one.kind != "leftover"},
             key=lambda key: (key.source, key.doc_id),
         )
-        for one in found:
-            if one.kind == "leftover":
-                self._search.discard(tenant_id, one.intent_id, [one.key])
-                if one.store == "vectors":
-                    self._vectors.discard(tenant_id, one.intent_id)
         for key in lost:
+            former = self._log.find(key)
             requeue(key)
+            if former is not None:
+                self._search.discard(tenant_id, former.intent_id, [key])
+                self._vectors.discard(tenant_id, former.intent_id, [key])
         rebuilt = {one.intent_id for one in found if one.store == "vectors" and one.kind != "leftover"}
         for intent_id in sorted(rebuilt):
             self._rebuild_segment(tenant_id, intent_id, encode, namespace)
-        for key in lost:
-            for one in found:
-                if one.key == key:
-                    self._search.discard(tenant_id, one.intent_id, [key])
         return lost
+
+    # --- comparing ----------------------------------------------------------------------------------
+
+    def _damaged_stores(self, tenant_id: str) -> list[str]:
+        problems = {"search": self._search.damage(tenant_id), "documents": self._documents.damage()}
+        return [store for store, problem in problems.items() if problem is not None]
+
+    def _at_work(self, tenant_id: str) -> set[str]:
+        """Intents of live writers."""
+        return {intent.intent_id for intent in self._log.intents(tenant_id) if self._is_alive(intent.owner)}
+
+    def _of_vectors(
+        self,
+        tenant_id: str,
+        commits: Mapping[Entry, Commit],
+        holdings: Sequence[Holding],
+        at_work: set[str],
+    ) -> list[Difference]:
+        damaged = self._vectors.damaged(tenant_id)
+        found = [
+            one.model_copy(update={"kind": "damaged"}) if one.intent_id in damaged else one
+            for one in _compared("vectors", commits, holdings, at_work)
+        ]
+        wanted = {intent_id for _, intent_id in commits}
+        key = DocumentKey(tenant_id=tenant_id, source=EVERY, doc_id=EVERY)
+        return found + [
+            Difference(key=key, intent_id=intent_id, store="vectors", kind="leftover")
+            for intent_id in damaged
+            if intent_id not in wanted | at_work
+        ]
+
+    def _of_documents(self, tenant_id: str, commits: Iterable[Commit]) -> list[Difference]:
+        held = set(self._documents.held(tenant_id))
+        return [
+            Difference(key=commit.key, intent_id=commit.intent_id, store="documents", kind="missing")
+            for commit in commits
+            if (commit.key, commit.version, commit.fingerprint) not in held
+        ]
+
+    # --- mending ------------------------------------------------------------------------------------
+
+    def _mend_stores(self, tenant_id: str) -> None:
+        damaged = self._damaged_stores(tenant_id)
+        if "search" in damaged:
+            self._search.mend(tenant_id)
+        if "documents" in damaged:
+            self._documents.mend()
+
+    def _discard(self, leftover: Difference) -> None:
+        tenant_id, intent_id = leftover.key.tenant_id, leftover.intent_id
+        if leftover.key.doc_id == EVERY:
+            self._vectors.discard(tenant_id, intent_id)
+        elif leftover.store == "vectors":
+            self._vectors.discard(tenant_id, intent_id, [leftover.key])
+        else:
+            self._search.discard(tenant_id, intent_id, [leftover.key])
 
     def _rebuild_segment(
         self,
@@ -112,38 +184,33 @@ class Verification:
             if commit.intent_id == intent_id
             for chunk in self._search.document_chunks(commit.key, intent_id)
         ]
+        if not chunks:
+            self._vectors.discard(tenant_id, intent_id)
+            return
+        dense = encode([chunk.body for _, chunk in chunks])
         self._vectors.discard(tenant_id, intent_id)
-        if chunks:
-            rows = [VectorRow(key, chunk.chunk_id, chunk.section) for key, chunk in chunks]
-            dense = encode([chunk.body for _, chunk in chunks])
-            self._vectors.write(tenant_id, namespace, intent_id, rows, dense)
+        rows = [VectorRow(key, chunk.chunk_id, chunk.section) for key, chunk in chunks]
+        self._vectors.write(tenant_id, namespace, intent_id, rows, dense)
 
-    def _at_work(self, tenant_id: str) -> set[str]:
-        """Intents of live writers."""
-        return {intent.intent_id for intent in self._log.intents(tenant_id) if self._is_alive(intent.owner)}
 
-    def _needed_segments(self, holdings: Sequence[Holding], commits: Mapping[Entry, Commit]) -> list[Holding]:
-        """Holdings without superseded rows of segments that also hold visible ones: those cost nothing."""
-        visible = {intent_id for _, intent_id in commits}
-        return [
-            holding
-            for holding in holdings
-            if holding.intent_id not in visible or (holding.key, holding.intent_id) in commits
-        ]
+def _compared(
+    store: str, commits: Mapping[Entry, Commit], holdings: Iterable[Holding], at_work: set[str]
+) -> list[Difference]:
+    held: dict[Entry, int] = defaultdict(int)
+    for holding in holdings:
+        held[(holding.key, holding.intent_id)] += holding.chunk_count
+    found: list[Difference] = []
+    for (key, intent_id), commit in commits.items():
+        count = held.get((key, intent_id), 0)
+        if count != commit.chunk_count:
+            kind = "incomplete" if count else "missing"
+            found.append(Difference(key=key, intent_id=intent_id, store=store, kind=kind))
+    for key, intent_id in held.keys() - commits.keys():
+        if intent_id not in at_work:
+            found.append(Difference(key=key, intent_id=intent_id, store=store, kind="leftover"))
+    return found
 
-    def _compared(
-        self, store: str, commits: Mapping[Entry, Commit], holdings: Iterable[Holding], at_work: set[str]
-    ) -> list[Difference]:
-        held: dict[Entry, int] = defaultdict(int)
-        for holding in holdings:
-            held[(holding.key, holding.intent_id)] += holding.chunk_count
-        found: list[Difference] = []
-        for (key, intent_id), commit in commits.items():
-            count = held.get((key, intent_id), 0)
-            if count != commit.chunk_count:
-                kind = "incomplete" if count else "missing"
-                found.append(Difference(key=key, intent_id=intent_id, store=store, kind=kind))
-        for key, intent_id in held.keys() - commits.keys():
-            if intent_id not in at_work:
-                found.append(Difference(key=key, intent_id=intent_id, store=store, kind="leftover"))
-        return found
+
+def _of_store(tenant_id: str, store: str) -> Difference:
+    key = DocumentKey(tenant_id=tenant_id, source=EVERY, doc_id=EVERY)
+    return Difference(key=key, intent_id=EVERY, store=store, kind="damaged")

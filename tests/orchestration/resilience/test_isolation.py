@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -182,5 +183,10 @@ def test_a_handle_without_what_its_isolation_needs_is_refused() -> None:
 
 
 def worker_pids() -> list[int]:
-    children = psutil.Process().children()
-    return [child.pid for child in children if "spawn_main" in str(child.cmdline())]
+    """Live worker processes; a dead one that nobody waited for yet has no command line."""
+    pids = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if "spawn_main" in str(child.cmdline()):
+                pids.append(child.pid)
+    return pids

@@ -1,0 +1,44 @@
+"""A document's tokens by character: how many any stretch holds, and where a long one can be cut.
+
+Comes in: a document's text, tokenised once. Leaves: counts and cuts. With a WordPiece tokenizer the count of
+a stretch that begins and ends at word boundaries is what the model will see; with others it may be off by a
+few, and chunks are counted again when they are cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from tokenizers import Encoding
+
+__all__ = ["DocumentTokens"]
+
+
+class DocumentTokens:
+    """Positions of the tokens of one text."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        self._starts = np.array([start for start, _ in encoding.offsets], dtype=np.int64)
+        words = np.array([-1 if word is None else word for word in encoding.word_ids], dtype=np.int64)
+        first = np.ones(len(words), dtype=bool)
+        first[1:] = words[1:] != words[:-1]
+        self._word_starts = np.unique(self._starts[first])
+
+    def count(self, start: int, end: int) -> int:
+        """Tokens that begin in text[start:end]."""
+        return int(self._starts.searchsorted(end)) - int(self._starts.searchsorted(start))
+
+    def cut(self, start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
+        """The stretch in pieces of up to `size` tokens: cut before words, in a word that is longer itself."""
+        while self.count(start, end) > size:
+            limit = int(self._starts[int(self._starts.searchsorted(start)) + size])
+            word = int(self._word_starts.searchsorted(limit, side="right")) - 1
+            at = int(self._word_starts[word])
+            if at <= start:
+                at = limit
+            if at <= start:
+                break
+            yield start, at
+            start = at
+        yield start, end

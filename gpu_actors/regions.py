@@ -1,0 +1,97 @@
+"""Regions: a document's blocks grouped so that no chunk crosses from one group to the next.
+
+Comes in: a document's sections and what a chunk profile respects. Leaves: blocks with their sections, in text
+order, by region. Pure functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final, Literal
+
+from orchestration.records import Block, BlockKind, Section
+
+__all__ = ["HEADINGS", "Boundaries", "PlacedBlock", "cut_regions", "placed_blocks"]
+
+Boundaries = Literal["imrad", "sections", "lengths"]
+"""What no chunk crosses: top-level sections, and headings of IMRaD parts below them; top-level sections; only
+those of the top-level sections that do not fit into one chunk together."""
+
+HEADINGS: Final = frozenset({BlockKind.TITLE, BlockKind.HEADING})
+IMRAD: Final = frozenset({"abstract", "introduction", "methods", "results", "discussion", "conclusions"})
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedBlock:
+    """A block and where it stands."""
+
+    block: Block
+    section: Section
+    top: int
+    """Number of its top-level section."""
+    part: Section
+    """The innermost section around it that begins an IMRaD part, else its top-level section."""
+
+
+def placed_blocks(sections: Iterable[Section]) -> list[PlacedBlock]:
+    """Every block, in text order."""
+    return [placed for top, section in enumerate(sections) for placed in _inside(section, top, section)]
+
+
+def _inside(section: Section, top: int, part: Section) -> Iterator[PlacedBlock]:
+    if section.role in IMRAD and section.role != part.role:
+        part = section
+    inner: list[tuple[int, Block | Section]] = [(block.start_char, block) for block in section.blocks]
+    inner += [(child.start_char, child) for child in section.sections]
+    for _, each in sorted(inner, key=lambda pair: pair[0]):
+        if isinstance(each, Section):
+            yield from _inside(each, top, part)
+        else:
+            yield PlacedBlock(each, section, top, part)
+
+
+def cut_regions(
+    blocks: Sequence[PlacedBlock], boundaries: Boundaries, fits: Callable[[int, int], bool]
+) -> list[list[PlacedBlock]]:
+    """The blocks by region; `fits` tells whether text[start:end] can be one chunk.
+
+    Headings with nothing under them are left out, since they are in the title paths; the document's title
+    goes with what follows it.
+    """
+    key = (lambda placed: id(placed.part)) if boundaries == "imrad" else (lambda placed: placed.top)
+    regions = [list(group) for _, group in groupby(blocks, key=key)]
+    regions = _with_titles(regions)
+    if boundaries == "lengths":
+        regions = _joined(regions, fits)
+    return regions
+
+
+def _with_titles(regions: Sequence[list[PlacedBlock]]) -> list[list[PlacedBlock]]:
+    kept: list[list[PlacedBlock]] = []
+    titles: list[PlacedBlock] = []
+    for region in regions:
+        if all(placed.block.kind is BlockKind.TITLE for placed in region):
+            titles += region
+        elif any(placed.block.kind not in HEADINGS for placed in region):
+            kept.append([*titles, *region])
+            titles = []
+        else:
+            titles = []
+    if not kept and regions:
+        return [[placed for region in regions for placed in region]]
+    return kept
+
+
+def _joined(
+    regions: Sequence[list[PlacedBlock]], fits: Callable[[int, int], bool]
+) -> list[list[PlacedBlock]]:
+    """Neighbours as one region while they fit into a chunk together."""
+    joined: list[list[PlacedBlock]] = []
+    for region in regions:
+        if joined and fits(joined[-1][0].block.start_char, region[-1].block.end_char):
+            joined[-1] = [*joined[-1], *region]
+        else:
+            joined.append(region)
+    return joined

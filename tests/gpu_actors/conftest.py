@@ -1,0 +1,32 @@
+"""One plane for all tests that need Ray: started once, ended with the session."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gpu_actors.plane import RayPlane, start_plane
+from gpu_actors.profiles import EmbeddingModel, find_model
+from gpu_actors.tokens import TextTokenizer
+
+
+@pytest.fixture(scope="session")
+def plane() -> Iterator[RayPlane]:
+    """A started plane of the cpu profile; also connects this process to Ray."""
+    folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
+    started = start_plane("cpu", folder=folder, dashboard=False)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def minilm() -> EmbeddingModel:
+    return find_model("all-MiniLM-L6-v2")
+
+
+@pytest.fixture(scope="session")
+def tokenizer(minilm: EmbeddingModel) -> TextTokenizer:
+    return TextTokenizer(minilm.files, 512)

@@ -1,0 +1,156 @@
+"""The plane with the real model: what clients get, and that nothing is left when its host is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from gpu_actors.embedder import HaystackEmbedder
+from gpu_actors.plane import LocalEncoder, RayPlane, connect_plane
+from gpu_actors.profiles import find_model
+from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError, PlaneUnavailableError
+from tests.builders import a_document
+
+pytestmark = pytest.mark.plane
+
+TIMEOUT = 60.0
+
+
+def test_vectors_come_in_the_order_of_the_texts(plane: RayPlane) -> None:
+    texts = [f"{'Walking is cheap. ' * (number % 17)}Sleep {number}." for number in range(150)]
+
+    vectors = plane.embed(texts, TIMEOUT)
+
+    expected = LocalEncoder("cpu").encode(texts)
+    assert vectors.dense.shape == (150, 384) and vectors.dense.dtype == np.float32 and not vectors.errors
+    assert (vectors.dense * expected).sum(axis=1).min() >= 0.999
+
+
+def test_a_too_long_text_is_the_error_of_its_row(plane: RayPlane) -> None:
+    vectors = plane.embed(["short", "walk " * 700, "also short"], TIMEOUT)
+
+    assert list(vectors.errors) == [1] and isinstance(vectors.errors[1], EmbeddingInputTooLongError)
+    assert not vectors.dense[1].any() and vectors.dense[2].any()
+
+
+def test_nothing_to_embed_is_no_vectors(plane: RayPlane) -> None:
+    assert plane.embed([], TIMEOUT).dense.shape == (0, 384)
+
+
+def test_documents_are_chunked_each_under_its_profile_and_one_bad_one_fails_alone(plane: RayPlane) -> None:
+    documents = [a_document(doc_id=f"d{number}") for number in range(40)]
+    profiles = ["default"] * 39 + ["nonsense"]
+
+    outcomes = plane.chunk(documents, profiles, TIMEOUT)
+
+    assert isinstance(outcomes[39], ConfigurationError)
+    for document, chunks in zip(documents[:39], outcomes[:39], strict=True):
+        assert isinstance(chunks, list) and [chunk.doc_id for chunk in chunks] == [document.doc_id]
+
+
+def test_use_counts_what_this_client_asked_for(plane: RayPlane) -> None:
+    before = plane.use()
+    plane.embed(["Walking is cheap."] * 30, TIMEOUT)
+    plane.chunk([a_document()], ["default"], TIMEOUT)
+    after = plane.use()
+
+    assert after.tokens - before.tokens == 30 * 6
+    assert after.model_seconds > before.model_seconds
+    assert after.cpu_seconds["dense"] > before.cpu_seconds.get("dense", 0)
+    assert after.cpu_seconds["chunk"] > before.cpu_seconds.get("chunk", 0)
+
+
+def test_threads_share_a_client(plane: RayPlane) -> None:
+    def first(number: int) -> np.ndarray:
+        return np.asarray(plane.embed([f"text {number}"] * 5, TIMEOUT).dense[0])
+
+    with ThreadPoolExecutor(4) as threads:
+        vectors = list(threads.map(first, range(8)))
+
+    assert (np.array(vectors) * LocalEncoder("cpu").encode([f"text {n}" for n in range(8)])).sum(
+        1
+    ).min() > 0.999
+
+
+def test_another_process_attaches_to_the_loaded_model(plane: RayPlane) -> None:
+    client = (
+        "import json, sys; from gpu_actors.plane import connect_plane;"
+        "plane = connect_plane('cpu', address=sys.argv[1]);"
+        "print(json.dumps([plane.health()['embedders'][0]['pid'], plane.embed_queries(['sleep']).shape]));"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", client, plane.address], check=True, stdout=subprocess.PIPE, text=True
+    )
+
+    assert json.loads(done.stdout) == [plane.health()["embedders"][0]["pid"], [1, 384]]
+
+
+def test_a_client_that_asks_for_another_model_is_told_so(plane: RayPlane, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("config.json", "tokenizer.json"):
+        (other / name).symlink_to(find_model("all-MiniLM-L6-v2").files / name)
+
+    with pytest.raises(PlaneUnavailableError, match="another model"):
+        connect_plane("cpu", embedding_model=str(other), address=plane.address)
+
+
+def test_an_embedder_killed_under_load_loses_nothing(plane: RayPlane) -> None:
+    texts = [f"{number} " + "walking and sleeping " * 60 for number in range(120)]
+    pid = plane.health()["embedders"][0]["pid"]
+
+    with ThreadPoolExecutor(1) as thread:
+        pending = thread.submit(plane.embed, texts, TIMEOUT)
+        busy = psutil.Process(pid)
+        seen = busy.cpu_times().user
+        while busy.cpu_times().user - seen < 0.2:
+            assert not pending.done()
+        busy.kill()
+        vectors = pending.result()
+
+    assert not vectors.errors and np.allclose(np.linalg.norm(vectors.dense, axis=1), 1, atol=1e-4)
+    assert plane.health()["embedders"][0]["pid"] != pid
+
+
+def test_nothing_of_the_plane_survives_a_kill_of_its_host() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
+    host = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from pathlib import Path; from gpu_actors.plane import start_plane;"
+            "plane = start_plane('cpu', folder=Path(sys.argv[1]), dashboard=False);"
+            "print('ready', flush=True); sys.stdin.read()",
+            str(folder),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert host.stdout is not None and host.stdout.readline() == "ready\n"
+    children = psutil.Process(host.pid).children(recursive=True)
+    assert any("EmbedderReplica" in " ".join(child.cmdline()) for child in children)
+
+    os.kill(host.pid, signal.SIGKILL)
+    host.wait()
+
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert not [process.cmdline() for process in alive]
+    assert not folder.exists()
+
+
+def test_the_actors_hold_haystack_components() -> None:
+    embedder = HaystackEmbedder("cpu")
+
+    assert hasattr(embedder, "__haystack_input__")

@@ -1,0 +1,209 @@
+"""Dispatch over real actors: what happens when they die, hang, run out of memory or are asked too much."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+
+from gpu_actors.batching import LEAST_BUDGET, TokenBudget
+from gpu_actors.dense import encode_rows
+from gpu_actors.plane import RayPlane
+from gpu_actors.pool import IN_FLIGHT, Answer, Pool, attach_pool, start_pool
+from orchestration.errors import (
+    DagsterStageTimeoutError,
+    EmbeddingInputTooLongError,
+    GpuUnavailableError,
+    PlaneUnavailableError,
+    StageFailedError,
+)
+
+pytestmark = pytest.mark.plane
+
+TIMEOUT = 60.0
+
+
+class ToyReplica:
+    """Does what a batch says; marks in a folder how often it was made and what it was asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        (folder / f"made-{time.monotonic_ns()}").touch()
+
+    def health(self) -> dict[str, Any]:
+        return {"pid": os.getpid(), "lanes": 1, "dimensions": 2}
+
+    def work(self, batch: str) -> str:
+        first_time = not (self._folder / batch).exists()
+        (self._folder / batch).touch()
+        if batch.startswith("crash") or (batch.startswith("stumble") and first_time):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if batch.startswith("hang"):
+            time.sleep(600)
+        if batch.startswith("bad"):
+            raise KeyError(batch)
+        return batch.upper()
+
+
+class SmallReplica:
+    """An embedder whose memory takes `most` tokens a call; remembers the largest that went through."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+
+    def health(self) -> dict[str, Any]:
+        return {"pid": os.getpid(), "lanes": 1, "dimensions": 2}
+
+    def encode(
+        self, token_ids: np.ndarray, lengths: tuple[int, ...]
+    ) -> tuple[np.ndarray, tuple[float, float]]:
+        if len(token_ids) > self._most:
+            raise MemoryError(f"no room for {len(token_ids)} tokens")
+        starts = np.cumsum([0, *lengths[:-1]])
+        return np.stack([token_ids[starts], np.array(lengths)], axis=1).astype(np.float32), (0.5, 0.5)
+
+
+class BrokenReplica:
+    """Cannot start."""
+
+    def __init__(self, _: object) -> None:
+        raise GpuUnavailableError("GPU 0 is throttled.")
+
+    def health(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.fixture
+def toys(plane: RayPlane, tmp_path: Path) -> Iterator[Pool[str]]:
+    pool = start_pool(f"toys-{tmp_path.name}", ToyReplica, tmp_path, 1, lanes=1)
+    yield pool
+    ended(pool)
+
+
+def ended(pool: Pool[Any]) -> None:
+    for replica in pool.replicas:
+        ray.kill(replica)
+
+
+def answers_of(pool: Pool[str], batches: list[str], timeout: float = TIMEOUT) -> dict[str, Answer[str]]:
+    answers = pool.dispatch(iter(batches), lambda actor, batch: actor.work.remote(batch), timeout)
+    return {answer.batch: answer for answer in answers}
+
+
+def test_every_micro_batch_has_one_answer(toys: Pool[str]) -> None:
+    batches = [f"b{number}" for number in range(20)]
+
+    answers = answers_of(toys, batches)
+
+    assert {batch: answer.result for batch, answer in answers.items()} == {b: b.upper() for b in batches}
+
+
+def test_an_unknown_error_of_the_actor_is_that_batchs_alone(toys: Pool[str]) -> None:
+    answers = answers_of(toys, ["a", "bad", "c"])
+
+    assert isinstance(answers["bad"].error, StageFailedError)
+    assert answers["a"].result == "A" and answers["c"].result == "C"
+
+
+def test_a_replica_killed_in_a_call_loses_nothing(toys: Pool[str], tmp_path: Path) -> None:
+    batches = ["a", "stumble", "b", "c"]
+
+    answers = answers_of(toys, batches)
+
+    assert {batch: answer.result for batch, answer in answers.items()} == {b: b.upper() for b in batches}
+    assert len(list(tmp_path.glob("made-*"))) == 2
+
+
+def test_a_batch_that_kills_its_replica_twice_is_unavailable_and_the_pool_lives_on(toys: Pool[str]) -> None:
+    answers = answers_of(toys, ["crash"])
+
+    assert isinstance(answers["crash"].error, PlaneUnavailableError)
+    assert answers_of(toys, ["after"])["after"].result == "AFTER"
+
+
+def test_a_hanging_replica_is_replaced_and_only_its_batch_times_out(toys: Pool[str], tmp_path: Path) -> None:
+    answers = answers_of(toys, ["a", "hang", "b", "c"], timeout=1.5)
+
+    assert isinstance(answers["hang"].error, DagsterStageTimeoutError)
+    assert [answers[batch].result for batch in "abc"] == ["A", "B", "C"]
+    assert len(list(tmp_path.glob("made-*"))) == 2
+
+
+def test_no_more_than_two_micro_batches_a_lane_are_in_flight(toys: Pool[str]) -> None:
+    taken: list[str] = []
+    in_flight: list[int] = []
+
+    def batches() -> Iterator[str]:
+        for number in range(12):
+            taken.append(f"b{number}")
+            yield taken[-1]
+
+    answered = 0
+    for _ in toys.dispatch(batches(), lambda actor, batch: actor.work.remote(batch), TIMEOUT):
+        in_flight.append(len(taken) - answered)
+        answered += 1
+
+    assert max(in_flight) <= IN_FLIGHT and answered == 12
+
+
+def test_another_client_attaches_by_name_to_the_actor_that_is_there(toys: Pool[str], tmp_path: Path) -> None:
+    attached: Pool[str] = attach_pool(toys.name, 1)
+
+    assert attached.health(TIMEOUT)[0]["pid"] == toys.health(TIMEOUT)[0]["pid"]
+    assert len(list(tmp_path.glob("made-*"))) == 1
+
+
+def test_a_pool_that_nobody_started_cannot_be_attached_to(plane: RayPlane) -> None:
+    with pytest.raises(PlaneUnavailableError, match="medkg up"):
+        attach_pool("nowhere", 1)
+
+
+def test_what_keeps_an_actor_from_starting_comes_through_as_itself(plane: RayPlane) -> None:
+    pool = start_pool("broken", BrokenReplica, None, 1, lanes=1)
+
+    with pytest.raises(GpuUnavailableError, match="throttled"):
+        pool.health(TIMEOUT)
+
+
+def rows_of(*lengths: int) -> list[np.ndarray]:
+    """Row i holds the number i, `length` times."""
+    return [np.full(length, number, dtype=np.int32) for number, length in enumerate(lengths)]
+
+
+def test_out_of_memory_halves_the_budget_and_every_row_still_arrives(plane: RayPlane) -> None:
+    pool = start_pool("small-1", SmallReplica, 700, 1, lanes=1)
+    budget = TokenBudget(4096)
+    lengths = [100] * 200
+
+    encoded = encode_rows(pool, rows_of(*lengths), budget, TIMEOUT)
+
+    assert not encoded.errors
+    assert encoded.dense.tolist() == [[number, 100] for number in range(200)]
+    assert LEAST_BUDGET <= budget.tokens < 4096
+    assert encoded.tokens == 20_000 and encoded.cpu_seconds > 0
+    ended(pool)
+
+
+def test_a_row_that_cannot_fit_fails_alone(plane: RayPlane) -> None:
+    pool = start_pool("small-2", SmallReplica, 300, 1, lanes=1)
+
+    encoded = encode_rows(pool, rows_of(50, 400, 60), TokenBudget(4096), TIMEOUT)
+
+    assert list(encoded.errors) == [1]
+    assert isinstance(encoded.errors[1], EmbeddingInputTooLongError)
+    assert encoded.dense.tolist() == [[0, 50], [0, 0], [2, 60]]
+    ended(pool)
+
+
+def test_no_rows_are_no_work(plane: RayPlane) -> None:
+    pool = start_pool("small-3", SmallReplica, 300, 1, lanes=1)
+
+    assert encode_rows(pool, [], TokenBudget(4096), TIMEOUT).dense.shape == (0, 2)
+    ended(pool)
