@@ -189,6 +189,7 @@ class ControlPlane:
             self._stores.documents.discard(key, None)
             if withdrawn is not None:
                 self._stores.search.discard(key.tenant_id, withdrawn.intent_id, [key])
+                self._stores.vectors.discard(key.tenant_id, withdrawn.intent_id, [key])
         return keys
 
     def _committed(self, doc_id: str, source: str | None) -> tuple[LedgerDocument, Commit]:
@@ -258,10 +259,10 @@ class ControlPlane:
         found = check.differences(tenant_id)
         left = found
         if repair and found:
-            encode = self._parts.encoder(say)
+            encoder = cache(lambda: self._parts.encoder(say))
             requeued = check.repair(
                 tenant_id,
-                lambda texts: encode(texts)[0],
+                lambda texts: encoder()(texts)[0],
                 self._parts.model_ids()["dense"],
                 self.ledger.requeue,
             )

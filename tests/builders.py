@@ -257,3 +257,38 @@ def a_pubmed_article(
 def a_pubmed_set(*articles: bytes) -> bytes:
     inside = b"\n".join(articles or (a_pubmed_article(),))
     return b'<?xml version="1.0" ?>\n<PubmedArticleSet>\n' + inside + b"\n</PubmedArticleSet>\n"
+
+
+def chunks_of(
+    *bodies: str,
+    doc_id: str = "doc-1",
+    source: str = "files",
+    tenant_id: str = TENANT,
+    version: str = "v" * 64,
+    title: str = "",
+    section: str = "",
+) -> list[Chunk]:
+    """A document's chunks with these words, one after the other."""
+    start, made = 0, []
+    for ordinal, body in enumerate(bodies):
+        made.append(
+            Chunk(
+                chunk_id=chunk_id(source, doc_id, version, ordinal),
+                doc_id=doc_id,
+                tenant_id=tenant_id,
+                version=version,
+                ordinal=ordinal,
+                body=body,
+                title_path=(title,),
+                section=section,
+                start_char=start,
+                end_char=start + len(body),
+                block_ids=(),
+                token_count=max(1, len(body.split())),
+                granularity="chunk",
+                chunker="written",
+                chunker_version="1",
+            )
+        )
+        start += len(body) + 1
+    return made

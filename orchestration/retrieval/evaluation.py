@@ -86,8 +86,8 @@ def _measured(
         found = search.search(tenant_id, question.question, CHUNKS_SEARCHED, legs=legs)
         if found.degraded:
             raise DagsterResourceUnavailableError(
-                f"question {question.question_id}: {', '.join(found.degraded)} did not answer, so nothing can be "
-                "said about the hybrid. See the log, mend the leg, and evaluate again."
+                f"question {question.question_id}: {', '.join(found.degraded)} did not answer, so the hybrid "
+                "cannot be judged. See the log, mend the leg, and evaluate again."
             )
         ranking = list(dict.fromkeys(hit.chunk.doc_id for hit in found.hits))[:DEPTH]
         measures.append(_judged(ranking, set(question.relevant)))

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+import numpy as np
 from pydantic import Field
 
 from orchestration.contracts import (
@@ -31,6 +32,9 @@ Entry = tuple[DocumentKey, str]
 
 EVERY: Final = "*"
 """Stands for all documents where a store is damaged as a whole."""
+
+ENCODED_AT_ONCE: Final = 64
+"""Texts of one request to the encoder."""
 
 
 class Difference(Record):
@@ -187,7 +191,9 @@ class Verification:
         if not chunks:
             self._vectors.discard(tenant_id, intent_id)
             return
-        dense = encode([chunk.body for _, chunk in chunks])
+        bodies = [chunk.body for _, chunk in chunks]
+        starts = range(0, len(bodies), ENCODED_AT_ONCE)
+        dense = np.concatenate([encode(bodies[start : start + ENCODED_AT_ONCE]) for start in starts])
         self._vectors.discard(tenant_id, intent_id)
         rows = [VectorRow(key, chunk.chunk_id, chunk.section) for key, chunk in chunks]
         self._vectors.write(tenant_id, namespace, intent_id, rows, dense)
