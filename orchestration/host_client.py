@@ -174,6 +174,7 @@ def _command(settings: Settings) -> list[str]:
     """The host's command line: every setting travels through the environment or these options."""
     return [
         sys.executable,
+        "-P",  # the user's folder is no place to import from
         "-m",
         "orchestration.dagster.host",
         "--data-dir",

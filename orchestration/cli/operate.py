@@ -37,6 +37,8 @@ def _show_addresses(status: dict[str, Any]) -> None:
     console.print(f"host {status['pid']}: plane {status['plane']}, {len(status['workers'])} window workers")
     if status["dagster_ui"]:
         console.print(f"Dagster UI     {status['dagster_ui']}")
+    elif status["kept"]:
+        console.print("Dagster UI     not running; logs/dagster-webserver.log in the data folder says why")
     if status["ray_dashboard"]:
         console.print(f"Ray dashboard  {status['ray_dashboard']}")
 

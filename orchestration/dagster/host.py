@@ -55,6 +55,7 @@ class HostProcess:
         self._assembly = Assembly(settings)
         self._log = structlog.get_logger(__name__)
         self._stop = threading.Event()
+        self._leftovers_due = threading.Event()
         self._plane_error: MedkgError | None = None
         self._plane: RayPlane | None = None
         self._ray_folder: Path | None = None
@@ -95,10 +96,20 @@ class HostProcess:
             self._start_plane()
             self._housekeeping()
             while not self._stop.wait(TICK_SECONDS):
-                self._assembly.ledger.reclaim(is_alive)
-                self._driver.tick()
+                self._tick()
         finally:
             self._close()
+
+    def _tick(self) -> None:
+        """What time alone makes due; a store that cannot be written now is logged and met again later."""
+        try:
+            self._assembly.ledger.reclaim(is_alive)
+            if self._leftovers_due.is_set():
+                self._leftovers_due.clear()
+                self._assembly.index.recover(is_alive)
+            self._driver.tick()
+        except MedkgError as error:
+            self._log.warning("housekeeping", code=error.code, message=error.message)
 
     def _start_plane(self) -> None:
         try:
@@ -120,7 +131,7 @@ class HostProcess:
         for name, command in commands.items():
             log_path = self._settings.logs_dir / f"{name}.log"
             self._children[name] = spawn_child(
-                [sys.executable, *command], log_path=log_path, environment=home
+                [sys.executable, "-P", *command], log_path=log_path, environment=home
             )
         self._addresses["dagster_ui"] = f"http://127.0.0.1:{port}"
 
@@ -159,6 +170,7 @@ class HostProcess:
         if run.status == "SUCCESS":
             self._driver.window_ended(run.run_id, None, cancelled=False)
             return
+        self._leftovers_due.set()
         error = run_error(self._instance, run)
         if self._driver.drives(run.run_id):
             self._assembly.ledger.release(run.run_id, error.message)
@@ -194,8 +206,13 @@ class HostProcess:
             plane_health=plane.health() if plane else {},
             workers=self._workers.describe(),
             ray_dashboard=plane.dashboard if plane else None,
-            dagster_ui=self._addresses.get("dagster_ui"),
+            dagster_ui=self._dagster_ui(),
         )
+
+    def _dagster_ui(self) -> str | None:
+        """Address of the Dagster UI, None if it is not kept or has ended."""
+        server = self._children.get("dagster-webserver")
+        return self._addresses["dagster_ui"] if server is not None and server.poll() is None else None
 
     def _hot_plane(self) -> RayPlane:
         if self._plane_error is not None:

@@ -66,7 +66,7 @@ class WorkerCommand:
         # not -m: a spawned child of the worker (parsing) would import its __main__, and dagster with it
         start = "from orchestration.dagster.window_worker import main; main()"
         return [
-            *(sys.executable, "-c", start, str(control_fd)),
+            *(sys.executable, "-P", "-c", start, str(control_fd)),
             *(str(self.dagster_home), location.module, location.attribute),
         ]
 

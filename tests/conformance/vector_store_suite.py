@@ -1,0 +1,165 @@
+"""What every VectorStore promises: the nearest visible chunks of one model, tenants and models apart.
+
+A test module subclasses VectorStoreSuite and gives it a `store` fixture and `reopen`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, VectorRow, VectorStore
+from orchestration.errors import StageContractError
+from orchestration.records import DocumentKey, Float32Matrix
+from tests.builders import TENANT
+
+ANY = Filters()
+MODEL = "minilm@1/bf16"
+
+
+def everything(ref: ChunkRef) -> bool:
+    return True
+
+
+def a_row(doc_id: str = "1", ordinal: int = 0, section: str = "", source: str = "files") -> VectorRow:
+    key = DocumentKey(tenant_id=TENANT, source=source, doc_id=doc_id)
+    return VectorRow(key, f"{source}:{doc_id}:v:{ordinal}", section)
+
+
+def unit(*rows: Sequence[float]) -> Float32Matrix:
+    """Rows as unit vectors."""
+    matrix = np.array(rows, dtype=np.float32)
+    return np.asarray(matrix / np.linalg.norm(matrix, axis=1, keepdims=True), dtype=np.float32)
+
+
+EAST, NORTH, NORTH_EAST = unit([1, 0], [0, 1], [1, 1])
+
+
+def found(candidates: Sequence[Candidate]) -> list[str]:
+    return [candidate.ref.key.doc_id for candidate in candidates]
+
+
+class VectorStoreSuite:
+    """Subclassed once an implementation; `reopen` gives the same store as another process sees it."""
+
+    # --- finding ------------------------------------------------------------------------------------
+
+    def test_the_nearest_come_first_with_their_cosine(self, store: VectorStore) -> None:
+        rows = [a_row("east"), a_row("north"), a_row("between")]
+        store.write(TENANT, MODEL, "i1", rows, np.stack([EAST, NORTH, NORTH_EAST]))
+        candidates = store.search(TENANT, MODEL, EAST, 10, ANY, everything)
+        assert found(candidates) == ["east", "between", "north"]
+        assert [one.score for one in candidates] == pytest.approx([1.0, 0.7071, 0.0], abs=1e-4)
+        assert candidates[0].ref == ChunkRef(rows[0].key, "i1", rows[0].chunk_id)
+
+    def test_the_search_is_exact(self, store: VectorStore) -> None:
+        random = np.random.default_rng(0)
+        dense = unit(*random.normal(size=(500, 16)))
+        for part in range(5):
+            rows = [a_row(str(number)) for number in range(part * 100, part * 100 + 100)]
+            store.write(TENANT, MODEL, f"i{part}", rows, dense[part * 100 : part * 100 + 100])
+        query = unit(random.normal(size=16))[0]
+        expected = [str(number) for number in np.argsort(-dense @ query)[:20]]
+        assert found(store.search(TENANT, MODEL, query, 20, ANY, everything)) == expected
+
+    def test_the_limit_counts_visible_chunks_only(self, store: VectorStore) -> None:
+        store.write(TENANT, MODEL, "old", [a_row(str(n)) for n in range(400)], np.tile(EAST, (400, 1)))
+        store.write(TENANT, MODEL, "new", [a_row("7")], NORTH[None])
+        candidates = store.search(TENANT, MODEL, EAST, 5, ANY, lambda ref: ref.intent_id == "new")
+        assert found(candidates) == ["7"]
+        assert len(store.search(TENANT, MODEL, EAST, 5, ANY, everything)) == 5
+        assert store.search(TENANT, MODEL, EAST, 0, ANY, everything) == []
+
+    def test_filters_leave_the_matching_chunks(self, store: VectorStore) -> None:
+        rows = [
+            a_row("1", section="results", source="pmc"),
+            a_row("2", section="methods", source="pmc"),
+            a_row("3", section="results"),
+        ]
+        store.write(TENANT, MODEL, "i1", rows, np.stack([EAST, NORTH, NORTH_EAST]))
+        assert found(store.search(TENANT, MODEL, EAST, 9, Filters(section="results"), everything)) == [
+            "1",
+            "3",
+        ]
+        assert found(store.search(TENANT, MODEL, EAST, 9, Filters("pmc", "methods"), everything)) == ["2"]
+        assert store.search(TENANT, MODEL, EAST, 9, Filters(source="nowhere"), everything) == []
+
+    def test_what_another_process_writes_is_found_at_the_next_search(
+        self, store: VectorStore, reopen: Callable[[], VectorStore]
+    ) -> None:
+        store.write(TENANT, MODEL, "i1", [a_row("1")], EAST[None])
+        reader = reopen()
+        assert found(reader.search(TENANT, MODEL, EAST, 9, ANY, everything)) == ["1"]
+        store.write(TENANT, MODEL, "i2", [a_row("2"), a_row("3")], np.stack([NORTH, NORTH_EAST]))
+        assert found(reader.search(TENANT, MODEL, EAST, 9, ANY, everything)) == ["1", "3", "2"]
+        store.discard(TENANT, "i1")
+        assert found(reader.search(TENANT, MODEL, EAST, 9, ANY, everything)) == ["3", "2"]
+        store.discard(TENANT, "i2", [a_row("3").key])
+        assert found(reader.search(TENANT, MODEL, EAST, 9, ANY, everything)) == ["2"]
+        store.write(TENANT, MODEL, "i2", [a_row("4")], EAST[None])
+        assert found(reader.search(TENANT, MODEL, EAST, 9, ANY, everything)) == ["4"]
+
+    # --- keeping ------------------------------------------------------------------------------------
+
+    def test_writing_an_intent_again_replaces_what_it_wrote(self, store: VectorStore) -> None:
+        store.write(TENANT, MODEL, "i1", [a_row("1"), a_row("2")], np.stack([EAST, NORTH]))
+        for _ in range(2):
+            store.write(TENANT, MODEL, "i1", [a_row("3")], EAST[None])
+        assert found(store.search(TENANT, MODEL, EAST, 9, ANY, everything)) == ["3"]
+        assert list(store.holdings(TENANT)) == [Holding(a_row("3").key, "i1", 1)]
+
+    def test_holdings_count_the_chunks_of_each_document(self, store: VectorStore) -> None:
+        rows = [a_row("1", 0), a_row("1", 1), a_row("2")]
+        store.write(TENANT, MODEL, "i1", rows, np.stack([EAST, NORTH, EAST]))
+        store.write(TENANT, "other-model", "i2", [a_row("1")], EAST[None])
+        one, two = a_row("1").key, a_row("2").key
+        assert set(store.holdings(TENANT)) == {
+            Holding(one, "i1", 2),
+            Holding(two, "i1", 1),
+            Holding(one, "i2", 1),
+        }
+        assert list(store.holdings(TENANT, "i2")) == [Holding(one, "i2", 1)]
+        assert store.damaged(TENANT) == {}
+
+    def test_discarded_documents_are_neither_found_nor_held(self, store: VectorStore) -> None:
+        store.write(TENANT, MODEL, "i1", [a_row("1"), a_row("2")], np.stack([EAST, NORTH]))
+        for _ in range(2):
+            store.discard(TENANT, "i1", [a_row("1").key, a_row("unknown").key])
+        assert found(store.search(TENANT, MODEL, EAST, 9, ANY, everything)) == ["2"]
+        store.discard(TENANT, "i1", [a_row("2").key])
+        assert list(store.holdings(TENANT)) == []
+        store.discard(TENANT, "i1")
+
+    def test_an_intent_without_chunks_holds_nothing(self, store: VectorStore) -> None:
+        store.write(TENANT, MODEL, "i1", [], np.zeros((0, 2), np.float32))
+        assert list(store.holdings(TENANT)) == []
+        assert store.search(TENANT, MODEL, EAST, 9, ANY, everything) == []
+
+    def test_vectors_that_are_no_numbers_or_too_few_are_refused(self, store: VectorStore) -> None:
+        with pytest.raises(StageContractError, match="i1"):
+            store.write(TENANT, MODEL, "i1", [a_row()], np.array([[np.nan, 1.0]], np.float32))
+        with pytest.raises(StageContractError, match="2 chunks with 1 vectors"):
+            store.write(TENANT, MODEL, "i1", [a_row("1"), a_row("2")], EAST[None])
+        assert list(store.holdings(TENANT)) == []
+
+    # --- tenants and models -------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("other", ["minilm@1_bf16", "minilm@2/bf16", "../minilm@1/bf16", "m" * 400])
+    def test_vectors_of_two_models_never_mix(self, store: VectorStore, other: str) -> None:
+        store.write(TENANT, MODEL, "i1", [a_row("1")], EAST[None])
+        store.write(TENANT, other, "i2", [a_row("2")], unit([0, 0, 1]))
+        assert found(store.search(TENANT, MODEL, EAST, 9, ANY, everything)) == ["1"]
+        assert found(store.search(TENANT, other, unit([1, 0, 1])[0], 9, ANY, everything)) == ["2"]
+        assert store.search(TENANT, "never-used", EAST, 9, ANY, everything) == []
+
+    @pytest.mark.parametrize("other", ["other", "default.", "../default", "a/../default", ".."])
+    def test_tenants_never_see_each_other(self, store: VectorStore, other: str) -> None:
+        store.write(TENANT, MODEL, "i1", [a_row("1")], EAST[None])
+        store.write(other, MODEL, "i1", [a_row("2")], EAST[None])
+        assert found(store.search(TENANT, MODEL, EAST, 9, ANY, everything)) == ["1"]
+        assert found(store.search(other, MODEL, EAST, 9, ANY, everything)) == ["2"]
+        assert {one.key.tenant_id for one in store.holdings(other)} == {other}
+        store.discard(other, "i1")
+        assert len(list(store.holdings(TENANT))) == 1

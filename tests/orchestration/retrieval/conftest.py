@@ -1,0 +1,52 @@
+"""A data folder with real stores and a search over it, for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from orchestration.contracts import Candidate, Filters, Visible
+from orchestration.records import Float32Matrix
+from orchestration.retrieval.fusion import DEFAULT_FUSION
+from orchestration.retrieval.legs import Bm25Leg, DenseLeg, Leg
+from orchestration.retrieval.search import HybridSearch
+from tests.orchestration.stores.data_folder import MODEL, DataFolder, encode, opened
+
+
+def query_vectors(texts: Sequence[str]) -> tuple[Float32Matrix, str]:
+    return encode(texts), MODEL
+
+
+class ALeg:
+    """A leg that does what it is told instead of searching."""
+
+    def __init__(self, name: str, do: Callable[[], list[Candidate]]) -> None:
+        self.name = name
+        self._do = do
+
+    def search(
+        self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
+    ) -> list[Candidate]:
+        return self._do()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[DataFolder]:
+    with opened(tmp_path) as folder:
+        yield folder
+
+
+@pytest.fixture
+def make_search(data: DataFolder) -> Iterator[Callable[..., HybridSearch]]:
+    made: list[HybridSearch] = []
+
+    def make(*legs: Leg, deadline_seconds: float = 30.0) -> HybridSearch:
+        chosen = legs or (Bm25Leg(data.search), DenseLeg(data.vectors, query_vectors))
+        made.append(HybridSearch(data.log, data.search, chosen, DEFAULT_FUSION, deadline_seconds))
+        return made[-1]
+
+    yield make
+    for search in made:
+        search.close()

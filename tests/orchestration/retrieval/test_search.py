@@ -1,0 +1,232 @@
+"""Hybrid search: what is found, cited and visible, and what happens when a leg is slow or dead."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from orchestration.contracts import Candidate, Filters
+from orchestration.errors import (
+    DagsterResourceUnavailableError,
+    IndexMissingError,
+    PlaneUnavailableError,
+    UsageError,
+)
+from orchestration.retrieval.leg_threads import THREADS
+from orchestration.retrieval.legs import Bm25Leg, DenseLeg
+from orchestration.retrieval.search import HybridSearch
+from tests.builders import TENANT, a_context
+from tests.orchestration.retrieval.conftest import ALeg, query_vectors
+from tests.orchestration.stores.data_folder import DataFolder
+
+ROOT = Path(__file__).resolve().parents[3]
+MakeSearch = Callable[..., HybridSearch]
+
+
+def bodies(search: HybridSearch, query: str, tenant_id: str = TENANT, **options: object) -> list[str]:
+    found = search.search(tenant_id, query, **options)  # type: ignore[arg-type]
+    assert [hit.rank for hit in found.hits] == list(range(1, len(found.hits) + 1))
+    return [hit.chunk.body for hit in found.hits]
+
+
+# --- finding ----------------------------------------------------------------------------------------
+
+
+def test_a_hit_cites_its_place_and_its_rank_in_each_leg(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({"1": "walking", "2": "sleeping", "3": "zzz"})
+    found = make_search().search(TENANT, "walking")
+    first = found.hits[0].as_json()
+    assert first["legs"] == {"bm25": 1, "dense": 1}
+    assert (first["doc_id"], first["source"], first["text"]) == ("1", "files", "walking")
+    assert (first["start_char"], first["end_char"], first["rank"]) == (0, 7, 1)
+    assert found.degraded == ()
+    assert found.hits[-1].as_json()["legs"].keys() == {"dense"}
+
+
+def test_legs_can_be_chosen_and_named_twice(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({"1": "walking", "2": "sleeping"})
+    search = make_search()
+    assert search.legs == ("bm25", "dense")
+    assert bodies(search, "walking", legs=["bm25", "bm25"]) == ["walking", "walking again"]
+    assert len(bodies(search, "walking", legs=["dense"])) == 4
+    assert bodies(search, "unheard-of", legs=["bm25"]) == []
+
+
+def test_no_more_than_asked_for_is_given(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({str(number): f"walking {number}" for number in range(150)})
+    search = make_search()
+    assert len(bodies(search, "walking")) == 10
+    assert len(bodies(search, "walking", top=120)) == 120
+    assert len(bodies(search, "walking", top=1000)) == 300
+
+
+def test_a_passage_that_a_document_repeats_is_told_once(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({"1": "walking", "2": "walking"})
+    data.commit(data.stage({"1": "walking"}))
+    search = make_search(
+        ALeg("one", lambda: candidates(data, "walking")), ALeg("two", lambda: candidates(data, "again"))
+    )
+    texts = [(hit.chunk.doc_id, hit.chunk.body) for hit in search.search(TENANT, "walking").hits]
+    assert len(texts) == len(set(texts))
+    assert {doc_id for doc_id, _ in texts} == {"1", "2"}
+
+
+def candidates(data: DataFolder, query: str) -> list[Candidate]:
+    return data.search.bm25(TENANT, query, 100, Filters(), lambda ref: True)
+
+
+def test_filters_hold_for_every_leg(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({"1": "walking"})
+    search = make_search()
+    assert bodies(search, "walking", filters=Filters(source="pmc")) == []
+    assert len(bodies(search, "walking", filters=Filters(source="files", section=""))) == 2
+
+
+# --- what is visible --------------------------------------------------------------------------------
+
+
+def test_only_the_committed_version_is_found(data: DataFolder, make_search: MakeSearch) -> None:
+    search = make_search()
+    data.ingest({"1": "walking", "2": "sleeping"})
+    assert bodies(search, "walking")[0] == "walking"
+    staged = data.stage({"1": "walking fast"}, version="2")
+    assert "walking fast" not in bodies(search, "walking")
+    superseded = data.commit(staged)
+    assert {"walking fast", "walking"} & set(bodies(search, "walking")) == {"walking fast"}
+    data.index.clean(superseded)
+    data.log.withdraw([a_context("1", source="files").key])
+    assert set(bodies(search, "walking")) == {"sleeping", "sleeping again"}
+
+
+def test_tenants_never_see_each_other(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({"1": "walking"})
+    data.ingest({"1": "walking elsewhere"}, tenant_id="other")
+    search = make_search()
+    assert bodies(search, "walking") == ["walking", "walking again"]
+    assert set(bodies(search, "walking", "other")) == {"walking elsewhere", "walking elsewhere again"}
+    with pytest.raises(IndexMissingError, match="'third'"):
+        search.search("third", "walking")
+
+
+def test_a_search_before_anything_was_indexed_says_so(make_search: MakeSearch) -> None:
+    with pytest.raises(IndexMissingError, match="medkg run"):
+        make_search().search(TENANT, "walking")
+
+
+@pytest.mark.parametrize("query", ["", "  \n"])
+def test_an_empty_query_is_refused(make_search: MakeSearch, query: str) -> None:
+    with pytest.raises(UsageError, match="empty"):
+        make_search().search(TENANT, query)
+
+
+def test_an_unknown_leg_is_refused_with_those_there_are(make_search: MakeSearch) -> None:
+    with pytest.raises(UsageError, match=r"no leg sparse; there are bm25, dense"):
+        make_search().search(TENANT, "walking", legs=["bm25", "sparse"])
+
+
+# --- legs that fail ---------------------------------------------------------------------------------
+
+
+def unreachable() -> list[Candidate]:
+    raise PlaneUnavailableError("the plane is away. Start it: medkg up")
+
+
+def broken() -> list[Candidate]:
+    raise ZeroDivisionError("a defect")
+
+
+def waiting_for(event: Event) -> Callable[[], list[Candidate]]:
+    def wait() -> list[Candidate]:
+        event.wait()
+        return []
+
+    return wait
+
+
+@pytest.mark.parametrize("failing", [unreachable, broken])
+def test_a_dead_leg_is_left_out_and_named(
+    data: DataFolder, make_search: MakeSearch, failing: Callable[[], list[Candidate]]
+) -> None:
+    data.ingest({"1": "walking"})
+    found = make_search(Bm25Leg(data.search), ALeg("dense", failing)).search(TENANT, "walking")
+    assert found.degraded == ("dense",)
+    assert [hit.chunk.body for hit in found.hits] == ["walking", "walking again"]
+
+
+def test_a_damaged_segment_leaves_the_words_to_search_by(
+    data: DataFolder, make_search: MakeSearch, tmp_path: Path
+) -> None:
+    data.ingest({"1": "walking"})
+    (segment,) = tmp_path.rglob("*.segment")
+    segment.write_bytes(b"rubbish")
+    found = make_search().search(TENANT, "walking")
+    assert (found.degraded, len(found.hits)) == (("dense",), 2)
+
+
+def test_a_leg_that_hangs_is_not_waited_for_and_takes_nothing_from_the_others(
+    data: DataFolder, make_search: MakeSearch
+) -> None:
+    data.ingest({"1": "walking"})
+    never = Event()
+    search = make_search(Bm25Leg(data.search), ALeg("dense", waiting_for(never)), deadline_seconds=0.2)
+    for _ in range(2 * THREADS):
+        found = search.search(TENANT, "walking")
+        assert (found.degraded, len(found.hits)) == (("dense",), 2)
+    never.set()
+
+
+def test_when_no_leg_answers_the_reason_is_told(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({"1": "walking"})
+    with pytest.raises(PlaneUnavailableError, match="medkg up"):
+        make_search(ALeg("dense", unreachable)).search(TENANT, "walking")
+    with pytest.raises(ZeroDivisionError):
+        make_search(ALeg("dense", unreachable), ALeg("bm25", broken)).search(TENANT, "walking")
+    never = Event()
+    slow = make_search(ALeg("dense", waiting_for(never)), deadline_seconds=0.05)
+    with pytest.raises(DagsterResourceUnavailableError, match=r"leg dense did not answer within 0\.05 s"):
+        slow.search(TENANT, "walking")
+    never.set()
+
+
+def test_a_process_ends_while_a_leg_hangs() -> None:
+    program = (
+        "import threading\n"
+        "from orchestration.retrieval.leg_threads import LegThreads\n"
+        "started = threading.Event()\n"
+        "LegThreads('dense').submit(lambda: (started.set(), threading.Event().wait()))\n"
+        "started.wait()\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, check=False).returncode == 0
+
+
+# --- under load -------------------------------------------------------------------------------------
+
+
+def test_searches_in_many_threads_answer_alike(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({str(number): f"walking {'fast ' * number}" for number in range(20)})
+    search = make_search()
+    expected = bodies(search, "walking fast")
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: bodies(search, "walking fast"), range(40)))
+    assert answers == [expected] * 40
+
+
+def test_dense_candidates_are_of_the_querys_model_alone(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({"1": "walking"})
+    other = DenseLeg(data.vectors, lambda texts: (query_vectors(texts)[0], "another-model"))
+    assert bodies(make_search(other), "walking") == []
+
+
+def test_searching_imports_neither_haystack_nor_torch() -> None:
+    program = (
+        "import sys, orchestration.retrieval.search, orchestration.retrieval.evaluation\n"
+        "print([name for name in ('haystack', 'torch', 'faiss', 'ray') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", program]
+    assert subprocess.check_output(command, cwd=ROOT, text=True).strip() == "[]"

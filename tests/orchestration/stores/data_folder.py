@@ -1,0 +1,227 @@
+"""A data folder's ledger and stores as the tests here use them, and processes that write to it and may die.
+
+`python -m tests.orchestration.stores.data_folder FOLDER index BOUNDARY` indexes a new version of document 1
+and kills itself (kill -9) at a boundary of the dual write. `... FOLDER fill NAME COUNT` commits documents.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from orchestration.child_process import is_alive, own_identity
+from orchestration.contracts import ChunkRef, Commit, Filters
+from orchestration.ledger import Ledger, open_ledger
+from orchestration.records import EmbeddingBatch, Float32Matrix, IndexReceipt, StageContext
+from orchestration.stores.dual_write import DualWrite
+from orchestration.stores.faiss_vectors import FaissVectors
+from orchestration.stores.sqlite_documents import SqliteDocuments
+from orchestration.stores.sqlite_file import SqliteFile
+from orchestration.stores.sqlite_search import SqliteSearch
+from orchestration.stores.verify import Difference, Verification
+from tests.builders import TENANT, a_context, a_document, chunks_of
+
+MODEL = "counted-letters@1"
+"""An embedding with behaviour: words with the same letters are near."""
+
+
+def encode(texts: Sequence[str]) -> Float32Matrix:
+    """Unit vectors of letter counts, float32 [n, 26]."""
+    counts = np.array(
+        [[text.lower().count(chr(97 + letter)) for letter in range(26)] for text in texts], np.float32
+    )
+    counts[:, 0] += 0.01  # no text is without a direction
+    return np.asarray(counts / np.linalg.norm(counts, axis=1, keepdims=True), dtype=np.float32)
+
+
+@dataclass
+class DataFolder:
+    """Ledger, stores and dual write of one folder."""
+
+    log: Ledger
+    search: SqliteSearch
+    vectors: FaissVectors
+    documents: SqliteDocuments
+    index: DualWrite
+
+    def stage(
+        self, bodies: dict[str, str], version: str = "1", owner: str = "", tenant_id: str = TENANT
+    ) -> list[tuple[StageContext, IndexReceipt]]:
+        """Keep and stage documents of two chunks each; not visible yet."""
+        items = []
+        for doc_id, body in bodies.items():
+            ctx = a_context(doc_id, source="files", version=version * 64, tenant_id=tenant_id)
+            document = a_document(doc_id, tenant_id=tenant_id, version=ctx.version, title=body)
+            self.documents.put([(ctx, document)])
+            chunks = chunks_of(body, f"{body} again", doc_id=doc_id, version=ctx.version, tenant_id=tenant_id)
+            vectors = encode([chunk.body for chunk in chunks])
+            items.append((ctx, EmbeddingBatch(tuple(chunks), vectors, None, {"dense": MODEL})))
+        receipts = self.index.stage(tenant_id, owner or own_identity(), items)
+        return [(ctx, receipt) for (ctx, _), receipt in zip(items, receipts, strict=True)]
+
+    def commit(self, staged: Sequence[tuple[StageContext, IndexReceipt]]) -> list[Commit]:
+        """Make them visible; what they superseded."""
+        return self.log.commit([a_commit(ctx, receipt) for ctx, receipt in staged])
+
+    def ingest(self, bodies: dict[str, str], version: str = "1", tenant_id: str = TENANT) -> None:
+        """Stage, commit and clean."""
+        self.index.clean(self.commit(self.stage(bodies, version, tenant_id=tenant_id)))
+
+    def verification(self, alive: Callable[[str], bool] = is_alive) -> Verification:
+        return Verification(self.log, self.search, self.vectors, self.documents, alive)
+
+    def differences(self, alive: Callable[[str], bool] = is_alive) -> list[tuple[str, str, str]]:
+        return [_told(one) for one in self.verification(alive).differences(TENANT)]
+
+    def visible(self, query: str, tenant_id: str = TENANT) -> tuple[list[str], list[str]]:
+        """Bodies that readers find by words and by meaning, sorted."""
+        intents = {commit.key: commit.intent_id for commit in self.log.committed(tenant_id)}
+
+        def seen(ref: ChunkRef) -> bool:
+            return intents.get(ref.key) == ref.intent_id
+
+        vector = encode([query])[0]
+        by_words = self.search.bm25(tenant_id, query, 100, Filters(), seen)
+        by_meaning = self.vectors.search(tenant_id, MODEL, vector, 100, Filters(), seen)
+        return self._bodies(tenant_id, by_words), self._bodies(tenant_id, by_meaning)
+
+    def _bodies(self, tenant_id: str, candidates: Sequence[Any]) -> list[str]:
+        chunks = self.search.chunks(tenant_id, [candidate.ref for candidate in candidates])
+        return sorted(chunk.body for chunk in chunks if chunk is not None)
+
+    def close(self) -> None:
+        self.log.close()
+        self.search.close()
+        self.documents.close()
+
+
+@contextmanager
+def opened(folder: Path, search: type[SqliteSearch] = SqliteSearch) -> Iterator[DataFolder]:
+    log = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
+    stores = search(folder / "search"), FaissVectors(folder / "vectors")
+    documents = SqliteDocuments(folder / "documents.sqlite")
+    data = DataFolder(log, *stores, documents, DualWrite(log, *stores, documents))
+    try:
+        yield data
+    finally:
+        data.close()
+
+
+def a_commit(ctx: StageContext, receipt: IndexReceipt) -> Commit:
+    return Commit(
+        key=ctx.key,
+        version=ctx.version,
+        fingerprint=ctx.fingerprint,
+        pipeline=ctx.pipeline_name,
+        intent_id=receipt.intent_id,
+        chunk_count=receipt.chunk_count,
+    )
+
+
+def _told(one: Difference) -> tuple[str, str, str]:
+    return one.key.doc_id, one.store, one.kind
+
+
+# --- dying ------------------------------------------------------------------------------------------
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DiesInTheTransaction(SqliteSearch):
+    """Kills its process when rows are written but not yet committed."""
+
+    def _file(self, tenant_id: str) -> SqliteFile:
+        file = super()._file(tenant_id)
+        file.__class__ = _DiesBeforeCommit
+        return file
+
+
+class _DiesBeforeCommit(SqliteFile):
+    @contextmanager
+    def writing(self) -> Iterator[Any]:
+        with super().writing() as connection:
+            yield connection
+            die()
+
+
+def die_at_rename(event: str, arguments: tuple[object, ...]) -> None:
+    """Audit hook: the vectors are on disk under their temporary name."""
+    if event == "os.rename" and ".partial" in str(arguments[0]):
+        die()
+
+
+def dying_after(method: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: Any) -> Any:
+        method(*arguments)
+        die()
+
+    return call
+
+
+BOUNDARIES = (
+    "after the intent",
+    "inside the search transaction",
+    "after the search rows",
+    "before the segment's rename",
+    "after the segment",
+    "before the commit",
+    "after the commit",
+    "after cleaning the search rows",
+    "after cleaning the segment",
+    "after the cleaning",
+)
+COMMITTED_FROM = BOUNDARIES.index("after the commit")
+
+
+def index_and_die(folder: Path, boundary: str) -> None:
+    """Index version 2 of document 1 with a new document 3, and die on the way."""
+    search = DiesInTheTransaction if boundary == "inside the search transaction" else SqliteSearch
+    with opened(folder, search) as data:
+        index: Any = data.index
+        if boundary == "after the intent":
+            index._search.write = lambda *_: die()
+        elif boundary == "after the search rows":
+            index._search.write = dying_after(index._search.write)
+        elif boundary == "before the segment's rename":
+            sys.addaudithook(die_at_rename)
+        elif boundary == "after the segment":
+            index._vectors.write = dying_after(index._vectors.write)
+        elif boundary == "after cleaning the search rows":
+            index._search.discard = dying_after(index._search.discard)
+        elif boundary == "after cleaning the segment":
+            index._vectors.discard = dying_after(index._vectors.discard)
+        staged = data.stage({"1": "walking fast", "3": "walking home"}, version="2")
+        if boundary == "before the commit":
+            die()
+        superseded = data.commit(staged)
+        if boundary == "after the commit":
+            die()
+        data.index.clean(superseded)
+        die()
+
+
+def fill(folder: Path, name: str, count: int) -> None:
+    """Ingest documents one intent each, every third of them twice."""
+    with opened(folder) as data:
+        for number in range(count):
+            data.ingest({f"{name}-{number}": f"walking {name} {number}"})
+            if number % 3 == 0:
+                data.ingest({f"{name}-{number}": f"walking {name} {number} anew"}, version="2")
+
+
+if __name__ == "__main__":
+    place, deed, *rest = sys.argv[1:]
+    if deed == "index":
+        index_and_die(Path(place), rest[0])
+    else:
+        fill(Path(place), rest[0], int(rest[1]))

@@ -1,0 +1,51 @@
+"""The document store on SQLite passes the suite, and notices damage."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestration.errors import StoreCorruptError
+from orchestration.stores.sqlite_documents import SqliteDocuments
+from tests.builders import a_document
+from tests.conformance.document_store_suite import F1, V1, DocumentStoreSuite, a_version
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "documents.sqlite"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqliteDocuments]:
+    opened = SqliteDocuments(path)
+    yield opened
+    opened.close()
+
+
+class TestSqliteDocuments(DocumentStoreSuite):
+    pass
+
+
+def test_a_damaged_document_is_named_and_counts_as_not_held(store: SqliteDocuments, path: Path) -> None:
+    store.put([(a_version(), a_document(version=V1))])
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE documents SET document = substr(document, 1, 40)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreCorruptError, match="doc-1"):
+        store.get(a_version().key, V1, F1)
+    assert list(store.held("default")) == []
+
+
+def test_a_damaged_file_is_set_aside(store: SqliteDocuments, path: Path) -> None:
+    store.put([(a_version(), a_document(version=V1))])
+    store.close()
+    path.write_bytes(b"\x55" * path.stat().st_size)
+    assert store.damage() is not None
+    store.mend()
+    assert store.damage() is None
+    assert store.get(a_version().key, V1, F1) is None

@@ -1,0 +1,107 @@
+"""The search store on SQLite passes the suite, and tells damaged and unwritable files apart."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
+from orchestration.stores.sqlite_search import SqliteSearch
+from tests.builders import TENANT, chunks_of
+from tests.conformance.search_store_suite import ANY, SearchStoreSuite, everything, keyed
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteSearch]:
+    opened = SqliteSearch(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / f"{TENANT}.sqlite"
+
+
+class TestSqliteSearch(SearchStoreSuite):
+    pass
+
+
+def changed_behind(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def overwritten(path: Path) -> None:
+    """Damage a closed file from its second page on."""
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\x55" * (len(content) - 4096)
+    path.write_bytes(content)
+
+
+def test_a_word_index_that_does_not_fit_its_chunks_is_told_and_mended(
+    store: SqliteSearch, path: Path
+) -> None:
+    store.write(TENANT, "i1", keyed(chunks_of("sleep")), None)
+    changed_behind(path, "UPDATE chunks SET body = 'walking'")
+    problem = store.damage(TENANT)
+    assert problem is not None
+    assert str(path) in problem
+    store.mend(TENANT)
+    assert store.damage(TENANT) is None
+    assert len(store.bm25(TENANT, "walking", 10, ANY, everything)) == 1
+
+
+def test_a_damaged_file_is_named_and_set_aside(store: SqliteSearch, path: Path) -> None:
+    store.write(TENANT, "i1", keyed(*(chunks_of("sleep " * 50, doc_id=str(n)) for n in range(50))), None)
+    store.close()
+    overwritten(path)
+    with pytest.raises(StoreCorruptError, match=str(path)):
+        store.bm25(TENANT, "sleep", 10, ANY, everything)
+    assert store.damage(TENANT) is not None
+    store.mend(TENANT)
+    assert store.damage(TENANT) is None
+    assert list(store.holdings(TENANT)) == []
+    assert len(list(path.parent.glob(f"{path.name}.damaged-*"))) >= 1
+
+
+def test_a_file_that_is_no_database_is_named(store: SqliteSearch, path: Path) -> None:
+    path.write_text("not a database, but long enough to be read as one\n" * 20)
+    with pytest.raises(StoreCorruptError, match=str(path)):
+        store.bm25(TENANT, "sleep", 10, ANY, everything)
+
+
+def test_a_file_of_a_newer_medkg_is_refused(store: SqliteSearch, path: Path) -> None:
+    store.write(TENANT, "i1", keyed(chunks_of("sleep")), None)
+    store.close()
+    changed_behind(path, "PRAGMA user_version = 99")
+    with pytest.raises(ConfigurationError, match="newer medkg"):
+        store.bm25(TENANT, "sleep", 10, ANY, everything)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    store = SqliteSearch(tmp_path / "file" / "search")
+    with pytest.raises(StoreUnwritableError, match="data-dir"):
+        store.write(TENANT, "i1", keyed(chunks_of("sleep")), None)
+
+
+def test_a_full_disk_leaves_the_store_as_it_was(store: SqliteSearch, path: Path) -> None:
+    store.write(TENANT, "i1", keyed(chunks_of("sleep")), None)
+    with store._file(TENANT).reading() as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    with pytest.raises(StoreUnwritableError, match=str(path)):
+        store.write(TENANT, "i2", keyed(*(chunks_of("word " * 900, doc_id=str(n)) for n in range(99))), None)
+    assert [one.intent_id for one in store.holdings(TENANT)] == ["i1"]
+    assert store.damage(TENANT) is None
+
+
+def test_a_call_without_a_tenant_is_refused(store: SqliteSearch) -> None:
+    with pytest.raises(ConfigurationError, match="tenant"):
+        store.bm25("", "sleep", 10, ANY, everything)
