@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dagster import Definitions, ResourceDefinition
+from dagster import AssetSpec, Definitions, ResourceDefinition
 
 from orchestration.assembly import Assembly
 from orchestration.contracts import Submission
@@ -38,6 +38,7 @@ def build_definitions(assembly: Assembly) -> Definitions:
         return dagster_names(assembly.topology_of(submission.pipeline_name, submission.pipeline_version))
 
     return Definitions(
+        assets=[_index_asset(name) for name in topologies.valid_names()],
         jobs=jobs,
         sensors=job_sensors(
             jobs,
@@ -47,6 +48,14 @@ def build_definitions(assembly: Assembly) -> Definitions:
             most_outstanding=2 * assembly.settings.window_workers,
         ),
         resources=resources,
+    )
+
+
+def _index_asset(topology: str) -> AssetSpec:
+    """What a topology's windows write to, so that the UI plots documents, chunks and rates over time."""
+    return AssetSpec(
+        ["search_index", topology],
+        description=f"Documents and chunks that windows of topology {topology} wrote to the index.",
     )
 
 
