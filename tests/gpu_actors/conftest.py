@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +17,17 @@ from gpu_actors.tokens import TextTokenizer
 
 @pytest.fixture(scope="session")
 def plane() -> Iterator[RayPlane]:
-    """A started plane of the cpu profile; also connects this process to Ray."""
+    """A started plane of the cpu profile, guarded by a token as the host's; connects this process to Ray."""
     folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
-    started = start_plane("cpu", folder=folder, dashboard=False)
-    yield started
-    started.close()
+    token = Path(tempfile.mkdtemp(prefix="medkg-t-")) / "token"
+    token.write_text(secrets.token_hex(32))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RAY_AUTH_MODE", "token")
+        environment.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+        started = start_plane("cpu", folder=folder, dashboard=False)
+        yield started
+        started.close()
+    shutil.rmtree(token.parent)
 
 
 @pytest.fixture(scope="session")

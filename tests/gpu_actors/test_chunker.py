@@ -21,7 +21,14 @@ from orchestration.parsing.text_builder import DocumentBuilder
 from orchestration.records import BlockKind, Chunk, Document, content_version
 from tests.builders import a_document, a_payload
 
-KINDS = (BlockKind.PARAGRAPH, BlockKind.TABLE, BlockKind.OUTCOME, BlockKind.ELIGIBILITY, BlockKind.LIST)
+KINDS = (
+    BlockKind.PARAGRAPH,
+    BlockKind.TABLE,
+    BlockKind.OUTCOME,
+    BlockKind.ELIGIBILITY,
+    BlockKind.LIST,
+    BlockKind.REFERENCE,
+)
 SENTENCE = "Adults with asthma were followed for two years, and their peak flow was written down daily. "
 
 
@@ -112,7 +119,7 @@ def test_bodies_are_slices_in_order_with_true_token_counts_within_the_model(
 
 @property_test
 @given(document=documents, profile=profiles)
-def test_all_text_but_headings_is_in_some_chunk(
+def test_all_text_but_headings_is_in_some_chunk_and_references_are_in_none(
     chunker: DocumentChunker, document: Document, profile: str
 ) -> None:
     covered = [False] * len(document.text)
@@ -120,9 +127,24 @@ def test_all_text_but_headings_is_in_some_chunk(
         covered[chunk.start_char : chunk.end_char] = [True] * len(chunk.body)
 
     for placed in placed_blocks(document.sections):
-        if placed.block.kind not in HEADINGS:
-            for at in range(placed.block.start_char, placed.block.end_char):
-                assert covered[at] or document.text[at].isspace()
+        inside = slice(placed.block.start_char, placed.block.end_char)
+        if placed.block.kind is BlockKind.REFERENCE:
+            assert not any(covered[inside])
+        elif placed.block.kind not in HEADINGS:
+            assert all(
+                seen or character.isspace()
+                for seen, character in zip(covered[inside], document.text[inside], strict=True)
+            )
+
+
+@property_test
+@given(document=documents, profile=profiles)
+def test_neighbours_share_at_most_the_profiles_overlap(
+    chunker: DocumentChunker, tokenizer: TextTokenizer, document: Document, profile: str
+) -> None:
+    for before, after in pairwise(chunker.chunk(document, profile)):
+        shared = document.text[after.start_char : before.end_char]
+        assert len(tokenizer.encodings([shared])[0]) <= CHUNK_PROFILES[profile].overlap
 
 
 @property_test
@@ -233,6 +255,29 @@ def test_a_document_of_a_title_alone_is_one_chunk_and_one_without_text_is_none(
 
     assert [chunk.body for chunk in chunker.chunk(titled, "pmc-imrad")] == ["Peak flow in asthma"]
     assert chunker.chunk(empty, "default") == []
+
+
+@pytest.mark.parametrize("profile", sorted(CHUNK_PROFILES))
+def test_a_word_longer_than_a_chunk_is_cut_and_nothing_of_it_lost(
+    chunker: DocumentChunker, profile: str
+) -> None:
+    sequence = "MKT-AYIAK-QRQ-" * 400
+    document = built(lambda builder: builder.block(BlockKind.PARAGRAPH, sequence) and None)
+
+    chunks = chunker.chunk(document, profile)
+
+    assert len(chunks) > 2
+    assert all(chunk.token_count <= CHUNK_PROFILES[profile].size for chunk in chunks)
+    at = document.text.index(sequence)
+    assert "".join(document.text[max(at, c.start_char) : c.end_char] for c in chunks) == sequence
+
+
+def test_a_word_that_the_model_does_not_know_is_one_token_however_long(chunker: DocumentChunker) -> None:
+    document = built(lambda builder: builder.block(BlockKind.PARAGRAPH, "x" * 50_000) and None)
+
+    (chunk,) = chunker.chunk(document, "default")
+
+    assert chunk.body.endswith("x" * 50_000) and chunk.token_count < 10
 
 
 def test_an_unknown_chunk_profile_is_refused_with_the_known_ones(chunker: DocumentChunker) -> None:

@@ -9,6 +9,7 @@ import pytest
 from haystack import Document, Pipeline
 
 from gpu_actors.bert import plain_bert
+from gpu_actors.chunker import HaystackChunker
 from gpu_actors.embedder import HaystackEmbedder
 from gpu_actors.encoder import Encoder
 from gpu_actors.plane import LocalEncoder
@@ -84,10 +85,17 @@ def test_a_text_too_long_for_the_model_is_an_error_and_not_cut(embedder: Haystac
         embedder.run([Document(content="walk " * 600)])
 
 
-def test_the_embedder_runs_in_a_haystack_pipeline(embedder: HaystackEmbedder) -> None:
+def test_chunker_and_embedder_run_in_a_haystack_pipeline(embedder: HaystackEmbedder) -> None:
     pipeline = Pipeline()
+    pipeline.add_component("chunker", HaystackChunker())
     pipeline.add_component("embedder", embedder)
+    pipeline.connect("chunker", "embedder")
+    text = "Walking is cheap, and most adults can do it. " * 100
 
-    out = pipeline.run({"embedder": {"documents": [Document(content="Walking is cheap.")]}})
+    out = pipeline.run({"chunker": {"documents": [Document(content=text, meta={"year": 2020})]}})
 
-    assert len(out["embedder"]["documents"][0].embedding) == 384
+    chunks = out["embedder"]["documents"]
+    assert len(chunks) > 1 and all(len(chunk.embedding) == 384 for chunk in chunks)
+    for chunk in chunks:
+        start, end = chunk.meta["split_idx_start"], chunk.meta["split_idx_end"]
+        assert text[start:end] == chunk.content and chunk.meta["year"] == 2020

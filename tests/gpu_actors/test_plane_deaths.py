@@ -1,0 +1,67 @@
+"""What is left when processes of the plane are killed: of an embedder everything, of the host nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from gpu_actors.plane import RayPlane
+
+pytestmark = pytest.mark.plane
+
+TIMEOUT = 60.0
+
+
+def test_an_embedder_killed_under_load_loses_nothing(plane: RayPlane) -> None:
+    texts = [f"{number} " + "walking and sleeping " * 60 for number in range(120)]
+    pid = plane.health()["embedders"][0]["pid"]
+
+    with ThreadPoolExecutor(1) as thread:
+        pending = thread.submit(plane.embed, texts, TIMEOUT)
+        busy = psutil.Process(pid)
+        seen = busy.cpu_times().user
+        while busy.cpu_times().user - seen < 0.2:
+            assert not pending.done()
+        busy.kill()
+        vectors = pending.result()
+
+    assert not vectors.errors and np.allclose(np.linalg.norm(vectors.dense, axis=1), 1, atol=1e-4)
+    assert plane.health()["embedders"][0]["pid"] != pid
+
+
+def test_nothing_of_the_plane_survives_a_kill_of_its_host() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
+    host = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from pathlib import Path; from gpu_actors.plane import start_plane;"
+            "plane = start_plane('cpu', folder=Path(sys.argv[1]), dashboard=False);"
+            "print('ready', flush=True); sys.stdin.read()",
+            str(folder),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert host.stdout is not None and host.stdout.readline() == "ready\n"
+    children = psutil.Process(host.pid).children(recursive=True)
+    named = " ".join(" ".join(child.cmdline()) for child in children)
+    for name in ("gcs_server", "raylet", "DashboardAgent", "RuntimeEnvAgent", "EmbedderReplica"):
+        assert name in named
+
+    os.kill(host.pid, signal.SIGKILL)
+    host.wait()
+
+    _, alive = psutil.wait_procs(children, timeout=15)
+    assert not [process.cmdline() for process in alive]
+    assert not folder.exists()
