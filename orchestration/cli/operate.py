@@ -40,7 +40,7 @@ def _show_addresses(status: dict[str, Any]) -> None:
     elif status["kept"]:
         console.print("Dagster UI     not running; logs/dagster-webserver.log in the data folder says why")
     if status["ray_dashboard"]:
-        console.print(f"Ray dashboard  {status['ray_dashboard']}")
+        console.print(f"Ray dashboard  {status['ray_dashboard']}  (asks for the token in run/ray.token)")
 
 
 @reports_errors
