@@ -13,6 +13,7 @@ import subprocess
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -166,7 +167,10 @@ def _start_ray(folder: Path, dashboard: bool) -> subprocess.Popen[bytes]:
         **_quiet(),
     )
     started = [child for child in own.children() if child not in before]
-    below = [each for child in started for each in child.children(recursive=True)]
+    below: list[psutil.Process] = []
+    for child in started:
+        with suppress(psutil.NoSuchProcess):  # a helper of Ray's start that has ended meanwhile
+            below += child.children(recursive=True)
     return start_warden(folder, [process.pid for process in (*started, *below)])
 
 
