@@ -6,16 +6,25 @@ handed on as one frozen object. Nothing else in medkg reads the environment.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestration.errors import ConfigurationError
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["Settings", "load_settings", "send_no_usage_reports"]
+
+NO_USAGE_REPORTS: Final = {
+    "DAGSTER_DISABLE_TELEMETRY": "yes",
+    "HAYSTACK_TELEMETRY_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+"""How the libraries are told not to report their use to their makers."""
 
 TENANT_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
@@ -110,3 +119,9 @@ def load_settings(**overrides: object) -> Settings:
         raise ConfigurationError(
             f"--{name.replace('_', '-')} (MEDKG_{name.upper()}) is {first.get('input')!r}: {first['msg']}."
         ) from error
+
+
+def send_no_usage_reports() -> None:
+    """Have this process and its children report to nobody what they run, unless their user asked for it."""
+    for name, value in NO_USAGE_REPORTS.items():
+        os.environ.setdefault(name, value)

@@ -17,7 +17,7 @@ from orchestration.cli import documents, evaluate, operate, run, search, topolog
 from orchestration.cli.output import fail
 from orchestration.errors import MedkgError
 from orchestration.logging import configure_logging
-from orchestration.settings import load_settings
+from orchestration.settings import load_settings, send_no_usage_reports
 
 __all__ = ["app", "main"]
 
@@ -56,6 +56,7 @@ for module in (run, search, documents, evaluate, operate, topology):
 
 def main() -> None:
     """Entry point of the console script."""
+    send_no_usage_reports()
     app(args=hoist_global_options(sys.argv[1:]))
 
 

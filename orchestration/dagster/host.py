@@ -38,7 +38,7 @@ from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedE
 from orchestration.host_client import HOST_SERVICE, HostStatus, ray_token_path
 from orchestration.local_service import LocalService
 from orchestration.logging import configure_logging
-from orchestration.settings import Settings, load_settings
+from orchestration.settings import Settings, load_settings, send_no_usage_reports
 
 if TYPE_CHECKING:
     from gpu_actors.plane import RayPlane
@@ -231,7 +231,6 @@ def child_environment(settings: Settings) -> dict[str, str]:
     return {
         "MEDKG_DATA_DIR": str(settings.data_dir),
         "MEDKG_PROFILE": settings.profile,
-        "DAGSTER_DISABLE_TELEMETRY": "yes",
     }
 
 
@@ -290,6 +289,7 @@ def main() -> None:
     options = parser.parse_args()
     settings = load_settings(data_dir=options.data_dir, profile=options.profile)
     configure_logging(settings.log_level)
+    send_no_usage_reports()
     guard_ray(settings)
     HostProcess(settings, options.keep).serve()
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ray._private.authentication_test_utils import reset_auth_token_state
 
 from gpu_actors.plane import RayPlane, start_plane
 from gpu_actors.profiles import EmbeddingModel, find_model
@@ -24,6 +25,7 @@ def plane() -> Iterator[RayPlane]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("RAY_AUTH_MODE", "token")
         environment.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+        reset_auth_token_state()  # ray reads its environment when it is imported, which test modules did
         started = start_plane("cpu", folder=folder, dashboard=False)
         yield started
         started.close()
