@@ -8,8 +8,10 @@ few, and chunks are counted again when they are cut.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from tokenizers import Encoding
 
 __all__ = ["DocumentTokens"]
@@ -19,11 +21,16 @@ class DocumentTokens:
     """Positions of the tokens of one text."""
 
     def __init__(self, encoding: Encoding) -> None:
+        self._encoding = encoding
         self._starts = np.array([start for start, _ in encoding.offsets], dtype=np.int64)
-        words = np.array([-1 if word is None else word for word in encoding.word_ids], dtype=np.int64)
+
+    @cached_property
+    def _word_starts(self) -> npt.NDArray[np.int64]:
+        """Where words begin: needed only for what is longer than a chunk."""
+        words = np.array([-1 if word is None else word for word in self._encoding.word_ids], dtype=np.int64)
         first = np.ones(len(words), dtype=bool)
         first[1:] = words[1:] != words[:-1]
-        self._word_starts = np.unique(self._starts[first])
+        return np.unique(self._starts[first])
 
     def count(self, start: int, end: int) -> int:
         """Tokens that begin in text[start:end]."""

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from topologies import shipped_folder
 
 if TYPE_CHECKING:
     from gpu_actors.plane import RayPlane
+    from orchestration.resilience.caller import GuardedCaller
     from orchestration.resilience.isolation import StageHandle
     from orchestration.retrieval.legs import Encode
     from orchestration.stores.dual_write import DualWrite
@@ -62,9 +64,7 @@ class Assembly:
     def close(self) -> None:
         """Close what was opened."""
         parts = vars(self)
-        if "window_runs" in parts:
-            parts["window_runs"].close()
-        for name in ("ledger", "search_store", "document_store"):
+        for name in ("stage_caller", "ledger", "search_store", "document_store"):
             if name in parts:
                 parts[name].close()
         if self._started_plane is not None:
@@ -215,19 +215,33 @@ class Assembly:
     def plane(self) -> Plane:
         return AttachedPlane(self.settings)
 
+    def warm_up(self) -> None:
+        """Have at hand what the first window needs: stages, their worker processes, the plane's client.
+
+        Returns before all of it is there.
+        """
+        threading.Thread(target=import_module, args=("gpu_actors.pool",), name="warm-up", daemon=True).start()
+        for name in self.topologies.valid_names():
+            for node in self.topologies.load(name).nodes:
+                self.stage_caller.warm_up(node)
+
     @cached_property
-    def window_runs(self) -> WindowRuns:
-        from orchestration.child_process import own_identity
+    def stage_caller(self) -> GuardedCaller:
         from orchestration.resilience.caller import GuardedCaller
         from orchestration.resilience.guard import Guards
         from orchestration.resilience.isolation import IsolatedExecution
+
+        guards = Guards(self.policies.load, self.settings.unavailable_seconds)
+        return GuardedCaller(self._handle, guards, IsolatedExecution(PARSE_WORKERS))
+
+    @cached_property
+    def window_runs(self) -> WindowRuns:
+        from orchestration.child_process import own_identity
         from orchestration.runner import StageRunner
         from orchestration.window_runs import WindowRuns
 
         owner = own_identity()
-        guards = Guards(self.policies.load, self.settings.unavailable_seconds)
-        caller = GuardedCaller(self._handle, guards, IsolatedExecution(PARSE_WORKERS))
-        runner = StageRunner(self.ledger, caller, self.plane, owner, self.settings.lease_seconds)
+        runner = StageRunner(self.ledger, self.stage_caller, self.plane, owner, self.settings.lease_seconds)
         return WindowRuns(
             self.settings,
             self.ledger,
@@ -236,7 +250,6 @@ class Assembly:
             runner,
             self.index,
             owner,
-            caller.close,
         )
 
     def _handle(self, node: StageNode) -> StageHandle:

@@ -44,7 +44,6 @@ class WindowRuns:
         runner: StageRunner,
         index: IndexWriter,
         owner: str,
-        close: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._ledger = ledger
@@ -53,7 +52,6 @@ class WindowRuns:
         self._runner = runner
         self._index = index
         self._owner = owner
-        self.close = close
 
     def claim(self, pipeline: str, config: Mapping[str, Any]) -> str:
         """The window that the first op's config names, or the first one of the request that it holds.

@@ -64,4 +64,7 @@ def _resource(get: Callable[[], Any], description: str) -> ResourceDefinition:
     return ResourceDefinition(lambda _: get(), description=description)
 
 
-defs = build_definitions(Assembly(load_settings()))
+_assembly = Assembly(load_settings())
+defs = build_definitions(_assembly)
+warm_up = _assembly.warm_up
+"""What a window worker calls before its first run."""

@@ -22,6 +22,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+import structlog
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.definitions.repository_definition import RepositoryDefinition
@@ -32,7 +33,7 @@ from dagster._utils.interrupts import capture_interrupts, pop_captured_interrupt
 
 from orchestration.dagster.instance import CodeLocation, create_window_run, job_of, open_instance_at
 from orchestration.dagster.worker_process import FINISHED, READY, RUN
-from orchestration.errors import UsageError
+from orchestration.errors import MedkgError, UsageError
 from orchestration.logging import configure_logging
 from orchestration.settings import load_settings
 
@@ -58,14 +59,23 @@ class WindowWorker:
         self._orders: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         self._current = _Current()
         self._guard = threading.Lock()
+        self._log = structlog.get_logger(__name__)
 
     def serve(self) -> None:
         """Say that we are ready, then execute orders until the pool hangs up; main thread only."""
         threading.Thread(target=self._listen, name="control", daemon=True).start()
         with capture_interrupts():
             self._say(event=READY)
+            self._warm_up()
             while (order := self._orders.get()) is not None:
                 self._say(event=FINISHED, **self._execute(order))
+
+    def _warm_up(self) -> None:
+        """Make the first run as fast as the second; what is amiss is that run's to tell."""
+        try:
+            self._location.warm_up()
+        except MedkgError as error:
+            self._log.warning("not warmed up", code=error.code, message=error.message)
 
     def _say(self, **message: Any) -> None:
         self._control.send_bytes(json.dumps(message).encode())

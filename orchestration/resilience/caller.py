@@ -56,6 +56,10 @@ class GuardedCaller:
         """End the event loop and the worker processes."""
         self._stack.close()
 
+    def warm_up(self, step: Step) -> None:
+        """Prepare for a step's first call; returns at once. Raises ConfigurationError as `call` does."""
+        self._execution.warm_up(self._handle(step))
+
     def call(self, step: Step, items: Sequence[tuple[StageContext, Any]]) -> BatchResult:
         """Every document's outcome; an UnavailableError among them means: not done, hand it back.
 

@@ -77,9 +77,13 @@ class IsolatedExecution:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def warm_up(self) -> None:
-        """Start the worker processes now, so that the first window does not wait for their imports."""
-        self._processes.start()
+    def warm_up(self, handle: StageHandle) -> None:
+        """Have worker processes make the stage now, so that the first document does not wait for imports.
+
+        Returns at once. What keeps it from being made is told with the first document.
+        """
+        if handle.isolation is Isolation.PROCESS:
+            self._processes.start().schedule(_stage, (pickle.dumps(handle.factory),))
 
     def close(self) -> None:
         """End the worker processes, whatever they do."""
