@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -60,7 +61,7 @@ class RunReport:
             )
 
     def as_json(self) -> dict[str, Any]:
-        """The stable JSON of `medkg run`, with `stages` and `startup` beside it."""
+        """The stable JSON of `medkg run`; beside it why it stopped early, `stages` and `startup`."""
         counts = self.summary.documents.model_dump()
         documents = {"in": counts.pop("total"), **counts}
         done = documents["committed"]
@@ -79,6 +80,7 @@ class RunReport:
                 }
                 for failure in self.summary.failures
             ],
+            "stopped": "interrupted" if self.interrupted else self.stopped_because,
             "stages": self.stages(),
             "startup": {name: round(value, 3) for name, value in self.startup.items()},
         }
@@ -119,7 +121,8 @@ def drive(
         progress = _work(ledger, job_id, host, observe)
     except KeyboardInterrupt:
         interrupted = True
-        host.stop_job(job_id)
+        with suppress(HostUnavailableError):  # it is still starting, and will find nothing to do
+            host.stop_job(job_id)
         ledger.set_job_state(job_id, JobState.CANCELLED)
     except HostUnavailableError as error:
         progress = JobProgress(working=False, reason=error.message, exit_code=error.exit_code)

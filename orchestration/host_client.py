@@ -6,6 +6,8 @@ host starts one as its child, which dies with it; `medkg up` starts one that sta
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -13,11 +15,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
-import psutil
 from pydantic import Field
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from orchestration.child_process import spawn_child, spawn_detached
+from orchestration.child_process import identity_of, is_alive, pid_of, spawn_child, spawn_detached
 from orchestration.errors import ExitCode, HostUnavailableError
 from orchestration.local_service import LocalClient
 from orchestration.records import Float32Matrix, Record
@@ -103,11 +104,10 @@ class HostClient:
 
     def stop(self) -> None:
         """Have the host end; returns when it is gone. Runs are cancelled, their documents handed back."""
-        pid = self.status().pid
+        host = identity_of(self.status().pid)
         self._client.call("stop")
-        _until(lambda: psutil.pid_exists(pid), lambda alive: not alive, STOP_SECONDS)
-        if psutil.pid_exists(pid):
-            psutil.Process(pid).kill()
+        if _until(lambda: is_alive(host), lambda alive: not alive, STOP_SECONDS):
+            os.kill(pid_of(host), signal.SIGKILL)
 
 
 class Host(HostClient):

@@ -55,7 +55,7 @@ for module in (run, search, documents, evaluate, operate, topology):
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the command that argv names."""
     send_no_usage_reports()
     app(args=hoist_global_options(sys.argv[1:]))
 

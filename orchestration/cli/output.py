@@ -6,6 +6,7 @@ with its own exit code and its message; with --json the error is a JSON document
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -17,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orchestration.errors import ExitCode, MedkgError
+from orchestration.errors import ExitCode, MedkgError, StoreUnwritableError
 
 __all__ = ["answer", "console", "fail", "note", "reports_errors", "table"]
 
@@ -26,6 +27,20 @@ R = TypeVar("R")
 
 PLAIN_WIDTH: Final = 160
 """Columns where there is no terminal: tables in logs and pipes are wide rather than folded."""
+
+UNWRITABLE: Final = frozenset(
+    {
+        errno.EACCES,
+        errno.EDQUOT,
+        errno.EEXIST,
+        errno.EIO,
+        errno.ENOSPC,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+"""How the system says that a place takes no writing."""
 
 console = Console(
     highlight=False,
@@ -85,7 +100,7 @@ def fail(error: MedkgError, as_json: bool = False) -> NoReturn:
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn a command's MedkgError into message and exit code, and Ctrl-C into 130."""
+    """Turn a command's MedkgError into message and exit code, a full or closed disk too; Ctrl-C into 130."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -99,5 +114,16 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
         except BrokenPipeError:  # the reader of our output left, as in `medkg docs list | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(ExitCode.OK) from None
+        except OSError as error:
+            if error.errno not in UNWRITABLE:
+                raise
+            place = error.filename or "the data folder"
+            fail(
+                StoreUnwritableError(
+                    f"{place} cannot be written: {error.strerror}. Check the free space and the permissions, "
+                    "or choose another --data-dir."
+                ),
+                bool(kwargs.get("as_json")),
+            )
 
     return wrapped

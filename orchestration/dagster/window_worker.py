@@ -58,6 +58,8 @@ class WindowWorker:
         self._repository: RepositoryDefinition = location.load()
         self._orders: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         self._current = _Current()
+        self._cancelled_ahead: set[str] = set()
+        """Runs that were cancelled before the main thread had come to them."""
         self._guard = threading.Lock()
         self._log = structlog.get_logger(__name__)
 
@@ -99,10 +101,12 @@ class WindowWorker:
     def _cancel(self, run_id: str) -> None:
         """Interrupt the run if the main thread is at it; one that has not started sees it then."""
         with self._guard:
-            if self._current.run_id == run_id:
-                self._current.cancelled = True
-                if self._current.started:
-                    self._interrupt(run_id)
+            if self._current.run_id != run_id:
+                self._cancelled_ahead.add(run_id)
+                return
+            self._current.cancelled = True
+            if self._current.started:
+                self._interrupt(run_id)
 
     def _interrupt(self, run_id: str) -> None:
         """Have the run say that it is being canceled, then stop the main thread's step."""
@@ -120,7 +124,7 @@ class WindowWorker:
         run_id = order["run_id"]
         cpu = time.process_time()
         with self._guard:
-            self._current = _Current(run_id)
+            self._current = _Current(run_id, cancelled=run_id in self._cancelled_ahead)
         pop_captured_interrupt()
         try:
             message = self._create_and_run(order)

@@ -21,6 +21,9 @@ from orchestration.records import json_version
 Identify = Callable[[dict[str, Any]], str]
 """The id of a record; raises MissingIdentifierError."""
 
+_SHOWN = 40
+"""Characters of a wrong record that an error quotes."""
+
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BETWEEN = b" \t\r\n,"
@@ -47,8 +50,9 @@ def load_record(content: bytes, place: str) -> dict[str, Any]:
             f"{place}: not valid JSON: {error}. It may be cut off; fetch the record again."
         ) from error
     if not isinstance(record, dict):
+        shown = json.dumps(record)[:_SHOWN]
         raise MalformedDocumentError(
-            f"{place}: a record is a JSON object, this is a {type(record).__name__}. Check the file's format."
+            f"{place}: a record is a JSON object, this is {shown}. Check the file's format."
         )
     return record
 

@@ -108,6 +108,7 @@ def test_a_client_without_the_clusters_token_is_refused(plane: RayPlane) -> None
         "import sys; from gpu_actors.plane import connect_plane; connect_plane('cpu', address=sys.argv[1])"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    environment["RAY_NUM_REDIS_GET_RETRIES"] = "2"  # how often Ray asks the cluster, a second apart
 
     refused = subprocess.run(
         [sys.executable, "-c", client, plane.address],

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from orchestration.cli.main import app, hoist_global_options
 
-MEDKG = [sys.executable, "-c", "from orchestration.cli.main import main; main()"]
+MEDKG = [sys.executable, "-c", "from orchestration.cli import medkg; medkg()"]
 
 
 @dataclass(frozen=True)

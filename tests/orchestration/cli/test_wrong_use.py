@@ -64,6 +64,14 @@ def test_a_data_folder_that_cannot_be_made_is_exit_3(tmp_path: Path) -> None:
     assert "--data-dir" in error["message"]
 
 
+def test_a_place_within_the_data_folder_that_cannot_be_written_is_exit_3(medkg: Medkg) -> None:
+    medkg.data_dir.mkdir()
+    (medkg.data_dir / "logs").write_text("in the way")
+    error = medkg("up", expect=3)["error"]
+    assert error["code"] == "MEDKG-502"
+    assert f"{medkg.data_dir / 'logs'} cannot be written: File exists" in error["message"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -203,6 +203,21 @@ def test_a_cancellation_at_any_moment_ends_its_run_and_no_other(
         assert status_of(instance, cancelled).value == outcomes[cancelled]
 
 
+def test_a_run_cancelled_before_its_worker_came_to_it_never_begins(
+    instance: DagsterInstance, start_pool: StartPool, folder: Path
+) -> None:
+    (folder / "warm-up-waits").touch()
+    pool = start_pool()
+    run_id = a_run(instance, "window_job")
+    pool.workers.submit(run_id)
+    wait_for_file(folder / "warming-up")
+    threading.Event().wait(0.5)  # the order reaches the worker, which is not done with its warm-up
+    assert pool.workers.describe()[0]["run"] == run_id
+    pool.workers.cancel(run_id)
+    assert pool.outcome().status == "CANCELED"
+    assert not (folder / "ingested").exists()
+
+
 def test_an_idle_worker_that_was_killed_costs_no_run(
     instance: DagsterInstance, start_pool: StartPool
 ) -> None:

@@ -34,6 +34,13 @@ def once(name: str) -> bool:
     return True
 
 
+def warm_up() -> None:
+    """What a worker does before its first run: nothing, or, where a test wants it, two seconds of waiting."""
+    if (folder() / "warm-up-waits").exists():
+        (folder() / "warm-up-waits").rename(folder() / "warming-up")
+        threading.Event().wait(2)
+
+
 @op
 def ingest(context: OpExecutionContext) -> list[int]:
     context.log.info("ingesting")
