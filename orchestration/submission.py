@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Final, Protocol, TypeVar
 from uuid import uuid4
 
+from orchestration.child_process import own_identity
 from orchestration.contracts import (
     DocumentCounts,
     JobLedger,
@@ -85,6 +86,7 @@ class Submissions:
             request=request,
             window_size=window_size,
             attended=attended,
+            lister=own_identity(),
         )
         self._ledger.open_job(submission)
         return submission
@@ -105,6 +107,22 @@ class Submissions:
             self._ledger.set_job_state(submission.job_id, JobState.CANCELLED)
             raise
         self._ledger.set_job_state(submission.job_id, JobState.OPEN)
+
+    def end_abandoned_listings(self, is_alive: Callable[[str], bool]) -> list[str]:
+        """Close the listings of processes that have died; returns their jobs.
+
+        What a `submit` had listed is run. What a foreground run had listed waits for its user, who repeats
+        the command; so does the rest of the source in both cases.
+        """
+        abandoned = [
+            summary.submission
+            for summary in self._ledger.jobs(None, [JobState.ENUMERATING])
+            if not is_alive(summary.submission.lister)
+        ]
+        for submission in abandoned:
+            state = JobState.CANCELLED if submission.attended else JobState.OPEN
+            self._ledger.set_job_state(submission.job_id, state)
+        return [submission.job_id for submission in abandoned]
 
     def replay(
         self, ids: Sequence[int], topology: Topology, *, tenant_id: str, window_size: int

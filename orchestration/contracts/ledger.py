@@ -152,6 +152,7 @@ class Submission(Record):
     attended: bool = Field(
         description="A foreground run launches its windows; else the submission sensor does."
     )
+    lister: str = Field(default="", description="Identity of the process that lists the source.")
 
 
 class DocumentCounts(Record):

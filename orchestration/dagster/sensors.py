@@ -61,6 +61,11 @@ def job_sensors(
     )
     def submission_sensor(context: SensorEvaluationContext) -> Iterator[RunRequest | SkipReason]:
         ledger().reclaim(is_alive)
+        for job_id in submissions().end_abandoned_listings(is_alive):
+            context.log.warning(
+                f"the process that listed the documents of job {job_id} died before it was through: those it "
+                "had listed are run; submit the same path again for the rest"
+            )
         waiting = context.instance.get_run_records(RunsFilter(statuses=UNFINISHED))
         tags = [record.dagster_run.tags for record in waiting]
         ledger().hold([tag[WINDOW_TAG] for tag in tags if WINDOW_TAG in tag])

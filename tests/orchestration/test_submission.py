@@ -1,0 +1,81 @@
+"""Listing a source into the ledger, also when the process that lists it dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestration.child_process import is_alive
+from orchestration.contracts import JobState, SourceRequest
+from orchestration.ledger import Ledger, open_ledger
+from orchestration.records import Locator, SourceItem
+from orchestration.submission import Submissions
+
+LISTED = 700
+"""More than one batch, so that some documents are in the ledger when the listing ends early."""
+
+
+class Abstracts:
+    """A source of as many documents as are asked for."""
+
+    name = "abstracts"
+
+    def enumerate(self, request: SourceRequest) -> Iterator[SourceItem]:
+        for number in range(request.limit or 0):
+            locator = Locator(uri=f"/abstracts/{number}", format="text")
+            yield SourceItem(doc_id=str(number), source="pubmed", locator=locator)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", 60)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def submissions(ledger: Ledger) -> Submissions:
+    return Submissions(ledger, {"abstracts": Abstracts()}, lambda topology, item: "f", 2)  # type: ignore[dict-item]
+
+
+@dataclass(frozen=True)
+class ATopology:
+    """What a submission needs to know of one."""
+
+    name: str = "auto"
+    version: str = "2026-11-23"
+    content_hash: str = "h"
+
+
+def half_listed(submissions: Submissions, attended: bool) -> str:
+    """A job whose listing stopped after its first batch."""
+    request = SourceRequest(source="abstracts", limit=LISTED)
+    job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=attended)
+    assert next(submissions.enqueue(job, ATopology())).pending == 500
+    return job.job_id
+
+
+def test_what_a_submit_had_listed_when_it_died_is_run(ledger: Ledger, submissions: Submissions) -> None:
+    job_id = half_listed(submissions, attended=False)
+    assert submissions.end_abandoned_listings(lambda identity: False) == [job_id]
+    assert ledger.summary(job_id).state is JobState.OPEN
+    windows = list(iter(lambda: submissions.claim(job_id), None))
+    assert sum(len(ledger.window(window, "w").documents) for window in windows) == 500
+    assert submissions.end_abandoned_listings(lambda identity: False) == []
+
+
+def test_what_a_foreground_run_had_listed_when_it_died_waits_for_the_same_command(
+    ledger: Ledger, submissions: Submissions
+) -> None:
+    job_id = half_listed(submissions, attended=True)
+    assert submissions.end_abandoned_listings(lambda identity: False) == [job_id]
+    assert ledger.summary(job_id).state is JobState.CANCELLED
+
+
+def test_a_listing_whose_process_lives_goes_on(ledger: Ledger, submissions: Submissions) -> None:
+    job_id = half_listed(submissions, attended=False)
+    assert submissions.end_abandoned_listings(is_alive) == []
+    assert ledger.summary(job_id).state is JobState.ENUMERATING
