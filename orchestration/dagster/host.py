@@ -60,7 +60,7 @@ class HostProcess:
         self._plane: RayPlane | None = None
         self._ray_folder: Path | None = None
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._addresses: dict[str, str] = {}
+        self._dagster_address: str | None = None
         self._instance = open_instance(settings)
         self._workers = WindowWorkers(
             self._instance,
@@ -122,6 +122,7 @@ class HostProcess:
     def _start_dagster_services(self) -> None:
         """The UI and the daemon, as children that end with us."""
         port = free_port()
+        self._dagster_address = f"http://127.0.0.1:{port}"
         home = {"DAGSTER_HOME": str(self._settings.dagster_home), **child_environment(self._settings)}
         location = ["-m", CODE_LOCATION]
         commands = {
@@ -133,7 +134,6 @@ class HostProcess:
             self._children[name] = spawn_child(
                 [sys.executable, "-P", *command], log_path=log_path, environment=home
             )
-        self._addresses["dagster_ui"] = f"http://127.0.0.1:{port}"
 
     def _housekeeping(self) -> None:
         """Clean what a crashed writer left and what has expired, beside the work."""
@@ -212,7 +212,7 @@ class HostProcess:
     def _dagster_ui(self) -> str | None:
         """Address of the Dagster UI, None if it is not kept or has ended."""
         server = self._children.get("dagster-webserver")
-        return self._addresses["dagster_ui"] if server is not None and server.poll() is None else None
+        return self._dagster_address if server is not None and server.poll() is None else None
 
     def _hot_plane(self) -> RayPlane:
         if self._plane_error is not None:
