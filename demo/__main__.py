@@ -105,8 +105,8 @@ class Demo:
         _title("5. Quality: the corpus' own questions, by leg and fused")
         self._medkg("eval", "--questions", str(CORPUS.parent / "questions.jsonl"))
         console.print(
-            "So few questions cannot tell the legs apart (one rank of one answer is .01); on 900 real ones the\n"
-            "hybrid is the best: docs/decisions/0009-fusion.md.\n"
+            "So few questions cannot tell the legs apart (one rank of one answer is .01); on 900 real ones\n"
+            "the hybrid is the best: docs/decisions/0009-fusion.md.\n"
         )
 
     def say_what_is_next(self) -> None:

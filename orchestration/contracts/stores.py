@@ -251,6 +251,11 @@ class CommitLog(Protocol):
         """Intents not yet closed, oldest first."""
         ...
 
+    def begin_cleaning(self, intent_ids: Sequence[str]) -> None:
+        """From now on no document can be committed under these intents (LeaseLostError), so that their
+        invisible entries can be removed; what is visible stays."""
+        ...
+
     def close_intents(self, intent_ids: Sequence[str]) -> None:
         """Forget intents whose leftovers have been cleaned. An intent with visible documents stays."""
         ...

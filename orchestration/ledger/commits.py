@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from uuid import uuid4
 
 from sqlalchemy import Connection, delete, insert, select, text
 
 from orchestration.contracts import Commit, Intent
+from orchestration.errors import LeaseLostError
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.rows import batches, commit_of, commit_row, has_key, key_of, upsert
-from orchestration.ledger.tables import commit_changes, commits, intent_documents, intents
+from orchestration.ledger.tables import (
+    cleaned_intents,
+    commit_changes,
+    commits,
+    intent_documents,
+    intents,
+)
 from orchestration.records import DocumentKey
 
 __all__ = ["Commits", "make_visible", "withdraw_commits"]
@@ -60,6 +67,13 @@ class Commits(LedgerPart):
             Intent(intent_id=intent_id, tenant_id=tenant, owner=owner, keys=tuple(keys[intent_id]))
             for intent_id, tenant, owner in rows
         ]
+
+    def begin_cleaning(self, intent_ids: Sequence[str]) -> None:
+        """From now on nothing becomes visible under these intents; what is visible stays."""
+        rows = [{"intent_id": intent_id, "cleaned_at": self._now()} for intent_id in intent_ids]
+        with self._database.writing() as connection:
+            _follow_one_another(connection)
+            upsert(connection, cleaned_intents, rows, ("intent_id",), kept=())
 
     def close_intents(self, intent_ids: Sequence[str]) -> None:
         """Forget intents whose leftovers have been cleaned; one with visible documents stays."""
@@ -114,6 +128,7 @@ def make_visible(connection: Connection, new: Sequence[Commit]) -> list[Commit]:
     """Upsert commit rows and note the changes; the commits of other intents that these replaced."""
     if new:
         _follow_one_another(connection)
+        _refuse_cleaned(connection, {commit.intent_id for commit in new})
     superseded: list[Commit] = []
     for batch in batches(new):
         keys = [commit.key for commit in batch]
@@ -137,6 +152,16 @@ def withdraw_commits(connection: Connection, keys: Sequence[DocumentKey]) -> lis
             connection.execute(delete(commits).where(has_key(commits, batch)))
             _note_changes(connection, dict.fromkeys(map(key_of, rows)))
     return withdrawn
+
+
+def _refuse_cleaned(connection: Connection, intent_ids: Collection[str]) -> None:
+    """Raise LeaseLostError when an intent's entries were cleaned, or are being cleaned now."""
+    query = select(cleaned_intents.c.intent_id).where(cleaned_intents.c.intent_id.in_(sorted(intent_ids)))
+    if connection.execute(query).first() is not None:
+        raise LeaseLostError(
+            "the index entries of this window were cleaned after their writer died. Nothing is lost: its "
+            "documents are queued again."
+        )
 
 
 def _note_changes(

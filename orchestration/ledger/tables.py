@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 __all__ = [
+    "cleaned_intents",
     "commit_changes",
     "commits",
     "dead_letters",
@@ -189,6 +190,14 @@ intent_documents = Table(
     Column("intent_id", String(36), ForeignKey("intents.intent_id", ondelete="CASCADE"), primary_key=True),
     Column("source", Text, primary_key=True),
     Column("doc_id", Text, primary_key=True),
+)
+
+cleaned_intents = Table(
+    "cleaned_intents",
+    metadata,
+    Column("intent_id", String(36), primary_key=True),
+    Column("cleaned_at", Float, nullable=False),
+    comment="intents under which nothing may become visible any more",
 )
 
 commits = Table(

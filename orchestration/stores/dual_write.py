@@ -100,15 +100,26 @@ class DualWrite:
     def recover(self, is_alive: Callable[[str], bool]) -> int:
         """Clean what dead writers left; returns how many intents. Idempotent; visible documents stay."""
         abandoned = [intent for intent in self._log.intents() if not is_alive(intent.owner)]
-        visible = self._visible({intent.tenant_id for intent in abandoned})
+        incomplete = self._hidden(abandoned)
+        self._log.begin_cleaning(list(incomplete))
+        hidden = self._hidden(abandoned)  # again: a run that is executed again may have committed since
         dead: list[str] = []
         for intent in abandoned:
-            hidden = [key for key in intent.keys if (key, intent.intent_id) not in visible]
-            self._recover(intent, [key for key in hidden if not self._is_committed(key, intent.intent_id)])
-            if len(hidden) == len(intent.keys):
+            keys = hidden.get(intent.intent_id, []) if intent.intent_id in incomplete else []
+            self._recover(intent, keys)
+            if len(keys) == len(intent.keys):
                 dead.append(intent.intent_id)
         self._log.close_intents(dead)
         return len(dead)
+
+    def _hidden(self, intents: Sequence[Intent]) -> dict[str, list[DocumentKey]]:
+        """Documents of each intent that are not visible under it, where there are any."""
+        visible = self._visible({intent.tenant_id for intent in intents})
+        hidden = {
+            intent.intent_id: [key for key in intent.keys if (key, intent.intent_id) not in visible]
+            for intent in intents
+        }
+        return {intent_id: keys for intent_id, keys in hidden.items() if keys}
 
     def _recover(self, intent: Intent, hidden: Sequence[DocumentKey]) -> None:
         """Discard an intent's hidden documents, as far as a store still holds any of them."""
@@ -138,11 +149,6 @@ class DualWrite:
             for tenant_id in tenants
             for commit in self._log.committed(tenant_id)
         }
-
-    def _is_committed(self, key: DocumentKey, intent_id: str) -> bool:
-        """Whether a run that was executed again committed the document since we looked."""
-        commit = self._log.find(key)
-        return commit is not None and commit.intent_id == intent_id
 
 
 def _namespace(items: Sequence[tuple[StageContext, EmbeddingBatch]]) -> str:

@@ -684,6 +684,19 @@ class LedgerSuite:
         window = claimed(ledger, a_job(ledger, an_item("1")))
         assert ledger.finish(window, OWNER, []) == []
 
+    def test_nothing_becomes_visible_under_an_intent_that_is_being_cleaned(self, ledger: JobLedger) -> None:
+        job = a_job(ledger, an_item("1"), an_item("2"))
+        window = claimed(ledger, job)
+        contexts = taken(ledger, window)
+        intent = ledger.open_intent(TENANT, OTHER, [_key("1"), _key("2")])
+        ledger.finish(window, OWNER, [a_commit(contexts[0], intent.intent_id)])
+        ledger.begin_cleaning([intent.intent_id])
+        ledger.begin_cleaning([intent.intent_id])
+        with pytest.raises(LeaseLostError, match="queued again"):
+            ledger.finish(window, OWNER, [a_commit(contexts[1], intent.intent_id)])
+        assert [commit.key for commit in ledger.committed(TENANT)] == [_key("1")]
+        assert counts(ledger, job) == DocumentCounts(total=2, committed=1, pending=1)
+
     def test_an_intent_stays_while_documents_are_visible_under_it(self, ledger: JobLedger) -> None:
         first = ledger.open_intent(TENANT, OWNER, [_key("1"), _key("2")])
         second = ledger.open_intent(TENANT, OTHER, [_key("1")])

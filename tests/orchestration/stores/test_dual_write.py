@@ -5,15 +5,15 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from orchestration.child_process import is_alive, own_identity
-from orchestration.errors import StageContractError, StoreUnwritableError
-from orchestration.records import EmbeddingBatch
+from orchestration.errors import LeaseLostError, StageContractError, StoreUnwritableError
+from orchestration.records import DocumentKey, EmbeddingBatch
 from tests.builders import TENANT, a_context, chunks_of
 from tests.orchestration.stores.data_folder import BOUNDARIES, COMMITTED_FROM, DataFolder, opened
 
@@ -113,6 +113,23 @@ def test_recovery_keeps_what_is_visible_of_a_dead_writers_intent(data: DataFolde
     assert found(data) == OLD
     assert data.differences() == []
     assert data.index.lost([receipt for _, receipt in (one, two)]) == [two[1]]
+
+
+def test_a_commit_that_comes_while_its_entries_are_cleaned_is_refused(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged = data.stage({"1": "walking"}, owner=DEAD)
+    assert data.index.lost([receipt for _, receipt in staged]) == []
+    discard = data.search.discard
+
+    def commit_meanwhile(tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
+        with pytest.raises(LeaseLostError):
+            data.commit(staged)
+        discard(tenant_id, intent_id, keys)
+
+    monkeypatch.setattr(data.search, "discard", commit_meanwhile)
+    assert data.index.recover(is_alive) == 1
+    assert list(data.log.committed(TENANT)) == [] and data.differences() == []
 
 
 def test_a_receipt_whose_entries_were_cleaned_is_lost(data: DataFolder) -> None:

@@ -13,6 +13,13 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "cleaned_intents",
+        sa.Column("intent_id", sa.String(length=36), nullable=False),
+        sa.Column("cleaned_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("intent_id", name="pk_cleaned_intents"),
+        comment="intents under which nothing may become visible any more",
+    )
+    op.create_table(
         "commit_changes",
         sa.Column("sequence", _number(), autoincrement=True, nullable=False),
         sa.Column("tenant_id", sa.String(length=63), nullable=False),
@@ -233,6 +240,7 @@ def downgrade() -> None:
         "dead_letters",
         "commits",
         "commit_changes",
+        "cleaned_intents",
     ):
         op.drop_table(table)
 
