@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from orchestration.child_process import is_alive
 from orchestration.contracts import (
     Commit,
+    DocumentCounts,
     DocumentStore,
     Filters,
     JobLedger,
@@ -116,6 +117,24 @@ class ControlPlane:
             window_size=window_size or self.settings.window_size,
             attended=attended,
         )
+
+    def submit_to_dagster(
+        self,
+        topology: str,
+        request: SourceRequest,
+        window_size: int | None = None,
+        observe: Callable[[DocumentCounts], None] = lambda counts: None,
+    ) -> Submission:
+        """Queue documents for the daemon's submission sensor; returns when the source is listed.
+
+        `observe` hears what became of each batch that is listed, which is durable by then. Raises
+        DagsterPipelineConfigError for a topology, UsageError for a source that is not there.
+        """
+        graph = self.topologies.load(topology)
+        submission = self.open_job(graph, request, window_size, attended=False)
+        for counts in self.submissions.enqueue(submission, graph):
+            observe(counts)
+        return submission
 
     def replay(self, ids: Sequence[int] | None) -> list[Submission]:
         """A job for each topology that the dead letters (all, without ids) failed in, documents queued.

@@ -77,11 +77,13 @@ def submit(
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
-        graph = control.topologies.load(topology)
         request = SourceRequest(source=source, paths=_absolute(path), query=query, limit=limit)
-        submission = control.open_job(graph, request, window, attended=False)
-        for counts in control.submissions.enqueue(submission, graph):
-            note(f"{counts.total} documents listed, {counts.pending} queued")
+        submission = control.submit_to_dagster(
+            topology,
+            request,
+            window,
+            lambda counts: note(f"{counts.total} documents listed, {counts.pending} queued"),
+        )
         documents = control.ledger.summary(submission.job_id).documents
     running = HostClient(settings).is_running()
     value = {"job_id": submission.job_id, "documents": {"in": documents.total, "pending": documents.pending}}

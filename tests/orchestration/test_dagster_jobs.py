@@ -1,0 +1,178 @@
+"""Topologies become Dagster jobs: named, wired and typed ops that hand windows to the runs' resource."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dagster import AssetKey, DagsterInstance, DagsterTypeCheckDidNotPass, JobDefinition, ResourceDefinition
+
+from orchestration.artifacts import WindowBatch
+from orchestration.contracts import StageReport
+from orchestration.dagster.compile import compile_job
+from orchestration.dagster.io_manager import WindowArtifactIOManager
+from orchestration.dagster.names import TOPOLOGY_HASH_TAG, WINDOW_TAG
+from orchestration.plugins import plugin_names
+from orchestration.records import DocumentKey, IndexReceipt
+from orchestration.resilience.policies import ResiliencePolicyLoader
+from orchestration.topology.graph import TopologyGraph
+from orchestration.topology.loader import PipelineLoader
+from tests.builders import a_context
+from topologies import shipped_folder
+
+WINDOW = "window-1"
+GIVES = {
+    "ingest": "payloads",
+    "parse": "document",
+    "ir_validation": "document",
+    "chunk": "chunks",
+    "embed": "embeddings",
+    "index": "index_receipt",
+}
+
+
+class Runs:
+    """Stands in for WindowRuns: notes what the ops ask of it and gives windows of the right kind."""
+
+    def __init__(self, graph: TopologyGraph, wrong: Mapping[str, str] | None = None) -> None:
+        self.asked: list[str] = []
+        self._kinds = {node.name: node.gives for node in graph.nodes} | dict(wrong or {})
+
+    def claim(self, pipeline: str, config: Mapping[str, Any]) -> str:
+        self.asked.append(f"claim {config['window_id']}")
+        return str(config["window_id"])
+
+    def run_first_stage(self, pipeline: str, stage: str, window_id: str) -> tuple[WindowBatch, StageReport]:
+        return self._answer(stage, window_id)
+
+    def run_stage(self, pipeline: str, stage: str, batch: WindowBatch) -> tuple[WindowBatch, StageReport]:
+        return self._answer(stage, batch.window_id)
+
+    def commit(self, pipeline: str, sinks: Mapping[str, WindowBatch]) -> int:
+        self.asked.append(f"commit {sorted(sinks)}")
+        return sum(len(batch.items) for batch in sinks.values())
+
+    def _answer(self, stage: str, window_id: str) -> tuple[WindowBatch, StageReport]:
+        self.asked.append(stage)
+        ctx = a_context("1")
+        receipt = IndexReceipt(
+            key=DocumentKey(tenant_id=ctx.tenant_id, source=ctx.source, doc_id="1"),
+            version=ctx.version,
+            fingerprint=ctx.fingerprint,
+            intent_id="i1",
+            chunk_count=3,
+        )
+        items = ((ctx, receipt),) if self._kinds[stage] == "index_receipt" else ()
+        report = StageReport(
+            job_id="job",
+            window_id=window_id,
+            stage=stage,
+            documents_in=1,
+            documents_out=1,
+            failed=0,
+            retried=0,
+            items_out=3,
+            started_at=0,
+            seconds=0.5,
+            cpu_seconds=0.1,
+        )
+        return WindowBatch(window_id, "job", self._kinds[stage], items), report
+
+
+@pytest.fixture
+def auto() -> TopologyGraph:
+    policies = ResiliencePolicyLoader(shipped_folder())
+    loader = PipelineLoader(shipped_folder(), lambda: plugin_names("medkg.stages"), policies.names)
+    return loader.load("auto")
+
+
+def job_of(graph: TopologyGraph, runs: Runs, folder: Path) -> JobDefinition:
+    return compile_job(
+        graph,
+        {
+            "window_runs": ResourceDefinition.hardcoded_resource(runs),
+            "artifacts": WindowArtifactIOManager(folder=str(folder)),
+        },
+    )
+
+
+CONFIG = {"ops": {"ingest_op": {"config": {"window_id": WINDOW}}}}
+
+
+def test_a_job_has_an_op_for_each_stage_and_one_commit(auto: TopologyGraph, tmp_path: Path) -> None:
+    job = job_of(auto, Runs(auto), tmp_path)
+    assert job.name == "auto_pipeline_job"
+    assert {node.name for node in job.nodes} == {f"{stage}_op" for stage in GIVES} | {"commit_op"}
+    assert job.tags[TOPOLOGY_HASH_TAG] == auto.content_hash
+
+
+def test_ops_are_typed_by_what_stages_take_and_give(auto: TopologyGraph, tmp_path: Path) -> None:
+    job = job_of(auto, Runs(auto), tmp_path)
+    ops = {node.name: node.definition for node in job.nodes}
+    given = {stage: str(ops[f"{stage}_op"].output_defs[0].dagster_type.unique_name) for stage in GIVES}
+    assert given == {stage: f"Window_{kind}" for stage, kind in GIVES.items()}
+    takes = {name: [str(each.dagster_type.unique_name) for each in op.input_defs] for name, op in ops.items()}
+    assert takes["ingest_op"] == []
+    assert takes["embed_op"] == ["Window_chunks"]
+    assert takes["commit_op"] == ["Window_index_receipt"]
+
+
+def test_a_run_hands_its_window_from_op_to_op_and_commits_it(auto: TopologyGraph, tmp_path: Path) -> None:
+    runs = Runs(auto)
+    with DagsterInstance.ephemeral() as instance:
+        result = job_of(auto, runs, tmp_path).execute_in_process(run_config=CONFIG, instance=instance)
+        assert result.success
+        assert runs.asked == [f"claim {WINDOW}", *GIVES, "commit ['index']"]
+        (record,) = instance.get_run_records()
+        assert record.dagster_run.tags[WINDOW_TAG] == WINDOW
+
+
+def test_the_index_op_tells_the_ui_what_it_wrote(auto: TopologyGraph, tmp_path: Path) -> None:
+    result = job_of(auto, Runs(auto), tmp_path).execute_in_process(run_config=CONFIG)
+    (event,) = result.get_asset_materialization_events()
+    written = event.materialization
+    assert written.asset_key == AssetKey(["search_index", "auto"])
+    metadata = {name: value.value for name, value in written.metadata.items()}
+    assert metadata == {
+        "documents": 1,
+        "chunks": 3,
+        "seconds": 0.5,
+        "documents_per_second": 2.0,
+        "window": WINDOW,
+    }
+
+
+def test_a_stage_that_gives_something_else_fails_its_op(auto: TopologyGraph, tmp_path: Path) -> None:
+    runs = Runs(auto, wrong={"chunk": "document"})
+    with pytest.raises(DagsterTypeCheckDidNotPass, match="Window_chunks"):
+        job_of(auto, runs, tmp_path).execute_in_process(run_config=CONFIG)
+    assert runs.asked[-1] == "chunk"
+
+
+def test_definitions_have_a_job_for_each_topology_and_load_neither_torch_nor_ray(tmp_path: Path) -> None:
+    program = (
+        "import sys; from orchestration.dagster.definitions import defs\n"
+        "repository = defs.get_repository_def()\n"
+        "print(sorted(job.name for job in repository.get_all_jobs() if not job.name.startswith('__')))\n"
+        "print(sorted(sensor.name for sensor in repository.sensor_defs))\n"
+        "print(sorted(repository.get_top_level_resources()))\n"
+        "print({'torch', 'ray', 'vllm'} & set(sys.modules))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "MEDKG_DATA_DIR": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    assert told == [
+        "['auto_pipeline_job', 'clinical_trials_job']",
+        "['failed_window_sensor', 'submission_sensor', 'terminated_window_sensor']",
+        "['artifacts', 'haystack_pipeline', 'job_ledger', 'plugin_manager', 'window_runs']",
+        "set()",
+    ]

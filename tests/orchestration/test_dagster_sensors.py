@@ -1,0 +1,186 @@
+"""Sensors: submitted documents become runs, and what a run leaves undone is queued again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dagster import (
+    DagsterInstance,
+    DagsterRunStatus,
+    RunRequest,
+    SensorDefinition,
+    SkipReason,
+    build_run_status_sensor_context,
+    build_sensor_context,
+    in_process_executor,
+    job,
+    op,
+)
+
+from orchestration.child_process import identity_of
+from orchestration.contracts import JobState, SourceRequest
+from orchestration.dagster.names import JOB_TAG, WINDOW_TAG
+from orchestration.dagster.sensors import job_sensors
+from orchestration.ledger import Ledger, open_ledger
+from orchestration.records import Locator, SourceItem
+from orchestration.submission import Submissions
+
+OWNER = identity_of(1)
+
+
+@dataclass(frozen=True)
+class ATopology:
+    """What a submission needs to know of one."""
+
+    name: str = "auto"
+    version: str = "2026-11-23"
+    content_hash: str = "h"
+
+
+class Numbers:
+    """A source of as many documents as are asked for."""
+
+    name = "numbers"
+
+    def enumerate(self, request: SourceRequest) -> Iterator[SourceItem]:
+        for number in range(request.limit or 0):
+            locator = Locator(uri=f"/numbers/{number}", format="text")
+            yield SourceItem(doc_id=str(number), source="numbers", locator=locator)
+
+
+@op
+def ingest_op() -> None:
+    """Does nothing."""
+
+
+@job(executor_def=in_process_executor)
+def auto_pipeline_job() -> None:
+    ingest_op()
+
+
+@dataclass
+class Queue:
+    """A ledger with its sensors."""
+
+    ledger: Ledger
+    submissions: Submissions
+    sensors: dict[str, SensorDefinition] = field(default_factory=dict)
+
+    def submit(self, documents: int, window: int, attended: bool = False) -> str:
+        request = SourceRequest(source="numbers", limit=documents)
+        opened = self.submissions.open(
+            ATopology(), request, tenant_id="default", window_size=window, attended=attended
+        )
+        for _ in self.submissions.enqueue(opened, ATopology()):
+            pass
+        return opened.job_id
+
+    def tick(self, instance: DagsterInstance) -> list[Any]:
+        """What the submission sensor gives."""
+        context = build_sensor_context(instance=instance)
+        return list(self.sensors["submission_sensor"](context))
+
+    def end_run(self, instance: DagsterInstance, sensor: str, window_id: str) -> None:
+        """Tell a run-status sensor that a run over this window ended in its way."""
+        run = auto_pipeline_job.execute_in_process(instance=instance, tags={WINDOW_TAG: window_id})
+        context = build_run_status_sensor_context(
+            sensor, run.get_run_success_event(), instance, run.dagster_run
+        )
+        self.sensors[sensor](context)
+
+    def pending(self, job_id: str) -> int:
+        return self.ledger.summary(job_id).documents.pending
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[Queue]:
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", 60)
+    submissions = Submissions(ledger, {"numbers": Numbers()}, lambda topology, item: "f", 2)  # type: ignore[dict-item]
+    made = job_sensors(
+        [auto_pipeline_job],
+        lambda: ledger,
+        lambda: submissions,
+        lambda submission: ("auto_pipeline_job", "ingest_op"),
+        most_outstanding=4,
+    )
+    yield Queue(ledger, submissions, {sensor.name: sensor for sensor in made})
+    ledger.close()
+
+
+@pytest.fixture
+def instance() -> Iterator[DagsterInstance]:
+    with DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def test_windows_of_a_submitted_job_become_run_requests_up_to_a_limit(
+    queue: Queue, instance: DagsterInstance
+) -> None:
+    job_id = queue.submit(1000, 100)
+    requests = queue.tick(instance)
+    assert len(requests) == 4 and all(isinstance(request, RunRequest) for request in requests)
+    windows = [request.run_key for request in requests]
+    assert len(set(windows)) == 4
+    first = requests[0]
+    assert first.job_name == "auto_pipeline_job"
+    assert first.run_config == {"ops": {"ingest_op": {"config": {"window_id": windows[0]}}}}
+    assert (first.tags[WINDOW_TAG], first.tags[JOB_TAG]) == (windows[0], job_id)
+    assert len(queue.ledger.window(windows[0], OWNER).documents) == 100
+
+
+def test_nothing_is_requested_when_nothing_waits_or_somebody_attends(
+    queue: Queue, instance: DagsterInstance
+) -> None:
+    queue.submit(100, 50, attended=True)
+    (skipped,) = queue.tick(instance)
+    assert isinstance(skipped, SkipReason) and "nothing to claim" in str(skipped.skip_message)
+
+
+def test_runs_that_wait_or_work_count_against_the_limit(queue: Queue, instance: DagsterInstance) -> None:
+    for _ in range(3):
+        instance.create_run_for_job(auto_pipeline_job, status=DagsterRunStatus.STARTED)
+    queue.submit(1000, 100)
+    assert len(queue.tick(instance)) == 1
+
+
+def test_what_a_dead_submit_had_listed_is_requested(
+    queue: Queue, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.submission.own_identity", lambda: "nobody")
+    opened = queue.submissions.open(
+        ATopology(),
+        SourceRequest(source="numbers", limit=700),
+        tenant_id="default",
+        window_size=500,
+        attended=False,
+    )
+    next(queue.submissions.enqueue(opened, ATopology()))
+    assert all(isinstance(request, RunRequest) for request in queue.tick(instance))
+    assert queue.ledger.summary(opened.job_id).state is JobState.OPEN
+
+
+def test_the_documents_of_a_failed_run_are_requested_again(queue: Queue, instance: DagsterInstance) -> None:
+    job_id = queue.submit(100, 100)
+    first, *_ = (request.run_key for request in queue.tick(instance))
+    queue.ledger.window(first, OWNER)
+    assert isinstance(queue.tick(instance)[0], SkipReason)
+    queue.end_run(instance, "failed_window_sensor", first)
+    (again,) = queue.tick(instance)
+    assert again.run_key != first and again.tags[JOB_TAG] == job_id
+    assert queue.pending(job_id) == 100
+
+
+def test_a_terminated_run_stops_its_job_and_hands_its_documents_back(
+    queue: Queue, instance: DagsterInstance
+) -> None:
+    job_id = queue.submit(1000, 100)
+    window = queue.tick(instance)[0].run_key
+    queue.ledger.window(window, OWNER)
+    queue.end_run(instance, "terminated_window_sensor", window)
+    assert queue.ledger.summary(job_id).state is JobState.CANCELLED
+    assert queue.pending(job_id) == 1000
+    assert isinstance(queue.tick(instance)[0], SkipReason)
