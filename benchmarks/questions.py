@@ -13,7 +13,7 @@ from pathlib import Path
 def main() -> None:
     """Map every line; one relevant document a question."""
     source, target = map(Path, sys.argv[1:3])
-    lines = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [json.loads(line) for line in source.read_text(encoding="utf-8").split("\n") if line.strip()]
     mapped = [
         {
             "question_id": str(line["question_id"]),
