@@ -130,6 +130,7 @@ class WindowWorker:
             message = self._create_and_run(order)
         finally:
             with self._guard:
+                interrupted = self._current.cancelled and self._current.started
                 self._current = _Current()
             pop_captured_interrupt()
         return {
@@ -137,6 +138,7 @@ class WindowWorker:
             "status": self._ended(run_id).value,
             "message": message,
             "cpu_seconds": time.process_time() - cpu,
+            "interrupted": interrupted,
         }
 
     def _ended(self, run_id: str) -> DagsterRunStatus:

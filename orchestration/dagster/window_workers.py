@@ -252,6 +252,8 @@ class WindowWorkers:
         if answer is None:
             place.bury()
             return None
+        if answer["interrupted"]:  # anywhere in its code: it may hold a lock, or a call half done
+            place.retire(timeout=0.0)
         return FinishedRun(order.run_id, answer["status"], answer["message"], answer["cpu_seconds"])
 
     # --- runs ---------------------------------------------------------------------------------------

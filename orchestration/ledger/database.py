@@ -30,6 +30,7 @@ from orchestration.errors import (
     StoreCorruptError,
     StoreUnwritableError,
 )
+from orchestration.interrupts import uninterrupted
 
 __all__ = ["HEAD", "Database", "LedgerPart", "lock"]
 
@@ -79,6 +80,7 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """One transaction; durable when the block ends, undone if it raises."""
         with (
+            uninterrupted(),
             self._errors_named(),
             self._engine.connect().execution_options(medkg_writes=True) as connection,
             connection.begin(),

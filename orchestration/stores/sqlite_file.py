@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
+from orchestration.interrupts import uninterrupted
 
 __all__ = ["SqliteFile"]
 
@@ -60,7 +61,7 @@ class SqliteFile:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction; durable when the block ends, undone if it raises."""
-        with self._errors_named():
+        with uninterrupted(), self._errors_named():
             connection = self._connection()
             connection.execute("BEGIN IMMEDIATE")
             try:

@@ -100,7 +100,7 @@ def test_a_failing_op_fails_the_run_and_leaves_the_worker_as_it_is(
     assert pool.pids() == [pid]
 
 
-def test_a_cancelled_run_is_canceled_and_its_worker_takes_the_next_one(
+def test_a_cancelled_run_is_canceled_and_a_new_worker_takes_the_next_one(
     instance: DagsterInstance, start_pool: StartPool, folder: Path
 ) -> None:
     pool = start_pool()
@@ -108,6 +108,8 @@ def test_a_cancelled_run_is_canceled_and_its_worker_takes_the_next_one(
     pool.workers.submit(hanging)
     wait_for_file(folder / "hanging")
     pid = pool.pids()[0]
+    assert pid is not None
+    identity = identity_of(pid)
     pool.workers.submit(next_run)
     assert pool.workers.state(hanging) is RunState.RUNNING
     assert pool.workers.state(next_run) is RunState.QUEUED
@@ -116,7 +118,8 @@ def test_a_cancelled_run_is_canceled_and_its_worker_takes_the_next_one(
     assert [outcome.status for outcome in outcomes] == ["CANCELED", "SUCCESS"]
     assert status_of(instance, hanging) is DagsterRunStatus.CANCELED
     assert pool.workers.state(hanging) is RunState.ABSENT
-    assert pool.pids() == [pid]
+    assert (folder / f"committed-{next_run}").read_text() != str(pid)  # torn anywhere, it is not trusted
+    assert not is_alive(identity)
 
 
 def test_a_waiting_run_is_canceled_without_a_worker(
