@@ -108,7 +108,6 @@ def test_a_cancelled_run_is_canceled_and_a_new_worker_takes_the_next_one(
     pool.workers.submit(hanging)
     wait_for_file(folder / "hanging")
     pid = pool.pids()[0]
-    assert pid is not None
     identity = identity_of(pid)
     pool.workers.submit(next_run)
     assert pool.workers.state(hanging) is RunState.RUNNING
