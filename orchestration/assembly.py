@@ -18,24 +18,24 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.contracts import DenseVectors, Isolation, Outcome, Parser, Plane, PlaneUse, Source, lift
 from orchestration.control_plane import ControlPlane, Stores
-from orchestration.host_client import HostClient
 from orchestration.isolated_stage import installed_parsers, isolated_stage
+from orchestration.jobs.host_client import HostClient
+from orchestration.jobs.submission import Submissions, Topology
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.plugins import load_plugins, plugin_names
 from orchestration.records import Chunk, Document, SourceItem
 from orchestration.settings import Settings
-from orchestration.submission import Submissions, Topology
 from orchestration.topology.loader import PipelineLoader
 from topologies import shipped_folder
 
 if TYPE_CHECKING:
     from gpu_actors.plane import RayPlane
+    from orchestration.jobs.window_runs import WindowRuns
     from orchestration.resilience.caller import GuardedCaller
     from orchestration.resilience.isolation import StageHandle
     from orchestration.retrieval.legs import Encode
     from orchestration.stores.dual_write import DualWrite
     from orchestration.topology.graph import StageNode, TopologyGraph
-    from orchestration.window_runs import WindowRuns
 
 __all__ = ["Assembly", "open_control_plane"]
 
@@ -236,9 +236,9 @@ class Assembly:
 
     @cached_property
     def window_runs(self) -> WindowRuns:
-        from orchestration.child_process import own_identity
+        from orchestration.jobs.window_runs import WindowRuns
+        from orchestration.processes.child_process import own_identity
         from orchestration.runner import StageRunner
-        from orchestration.window_runs import WindowRuns
 
         owner = own_identity()
         runner = StageRunner(self.ledger, self.stage_caller, self.plane, owner, self.settings.lease_seconds)
@@ -270,7 +270,7 @@ class Assembly:
         return StageHandle(node.name, isolation, stage=lift(self._in_this_process(kind, node)))
 
     def _in_this_process(self, kind: Any, node: StageNode) -> Any:
-        from orchestration.child_process import own_identity
+        from orchestration.processes.child_process import own_identity
         from orchestration.stages.services import StageServices
 
         if not hasattr(kind, "from_services"):

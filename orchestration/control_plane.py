@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from orchestration.child_process import is_alive
 from orchestration.contracts import (
     Commit,
     DocumentCounts,
@@ -29,9 +28,10 @@ from orchestration.contracts import (
     VectorStore,
 )
 from orchestration.errors import MedkgError, StoreCorruptError, StoreUnwritableError, UsageError
+from orchestration.jobs.submission import Submissions
+from orchestration.processes.child_process import is_alive
 from orchestration.records import Chunk, Document, DocumentKey
 from orchestration.settings import Settings
-from orchestration.submission import Submissions
 from orchestration.topology.graph import TopologyGraph
 from orchestration.topology.loader import PipelineLoader
 
@@ -161,7 +161,8 @@ class ControlPlane:
         ]
 
     def status(self) -> dict[str, Any]:
-        """Documents by status and the newest jobs."""
+        """Documents by status and the newest jobs; settles those that killed commands left open."""
+        self.submissions.end_abandoned(is_alive)
         jobs = self.ledger.jobs(self.settings.tenant, None, limit=SHOWN_JOBS)
         return {
             "data_dir": str(self.settings.data_dir),

@@ -18,7 +18,7 @@ PLANE_SECONDS = 300.0
 def up(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Keep the plane, the window workers, the Dagster UI and its daemon running in the background."""
     from orchestration.assembly import open_control_plane
-    from orchestration.host_client import Host
+    from orchestration.jobs.host_client import Host
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control, Host(settings, note) as host:
@@ -46,7 +46,7 @@ def _show_addresses(status: dict[str, Any]) -> None:
 @reports_errors
 def down(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Stop what `medkg up` started; running windows are handed back and continue with the next run."""
-    from orchestration.host_client import HostClient
+    from orchestration.jobs.host_client import HostClient
 
     settings: Settings = ctx.obj
     client = HostClient(settings)
@@ -64,7 +64,7 @@ def down(ctx: typer.Context, as_json: AsJson = False) -> None:
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     """What runs, how many documents stand where, and which jobs are open."""
     from orchestration.assembly import open_control_plane
-    from orchestration.host_client import HostClient
+    from orchestration.jobs.host_client import HostClient
 
     settings: Settings = ctx.obj
     client = HostClient(settings)

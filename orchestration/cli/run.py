@@ -18,7 +18,7 @@ from orchestration.settings import Settings
 if TYPE_CHECKING:
     from orchestration.contracts import Submission
     from orchestration.control_plane import ControlPlane
-    from orchestration.foreground import RunReport
+    from orchestration.jobs.foreground import RunReport
     from orchestration.topology.graph import TopologyGraph
 
 SHOWN_FAILURES = 10
@@ -73,7 +73,7 @@ def submit(
 ) -> None:
     """Queue documents for the daemon, which `medkg up` keeps running, and return."""
     from orchestration.assembly import open_control_plane
-    from orchestration.host_client import HostClient
+    from orchestration.jobs.host_client import HostClient
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
@@ -109,8 +109,8 @@ def follow(
     quiet: bool = False,
 ) -> RunReport:
     """Drive an opened job to its end in the foreground, with progress on stderr."""
-    from orchestration.foreground import drive
-    from orchestration.host_client import Host
+    from orchestration.jobs.foreground import drive
+    from orchestration.jobs.host_client import Host
 
     with Host(control.settings, note) as host, watching(quiet) as watch:
         return drive(

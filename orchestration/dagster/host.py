@@ -27,7 +27,6 @@ from dagster import DagsterEventType, DagsterInstance
 
 from orchestration.artifacts import prune_artifacts
 from orchestration.assembly import Assembly
-from orchestration.child_process import is_alive, spawn_child
 from orchestration.contracts import Submission
 from orchestration.dagster.instance import open_instance, prune_runs, settle_abandoned_runs
 from orchestration.dagster.job_driver import JobDriver
@@ -35,9 +34,10 @@ from orchestration.dagster.names import CODE_LOCATION, JOB_TAG, WINDOW_TAG, dags
 from orchestration.dagster.window_workers import FinishedRun, NewRun, WindowWorkers
 from orchestration.dagster.worker_process import WorkerCommand
 from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError, error_class
-from orchestration.host_client import HOST_SERVICE, HostStatus, ray_token_path
-from orchestration.local_service import LocalService
+from orchestration.jobs.host_client import HOST_SERVICE, HostStatus, ray_token_path
 from orchestration.logging import configure_logging
+from orchestration.processes.child_process import is_alive, spawn_child
+from orchestration.processes.local_service import LocalService
 from orchestration.settings import Settings, load_settings, send_no_usage_reports
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import Final
 
 from orchestration.contracts import JobLedger, JobState, Submission
 from orchestration.errors import ExitCode, MedkgError, UnavailableError
-from orchestration.host_client import JobProgress
-from orchestration.submission import Submissions
+from orchestration.jobs.host_client import JobProgress
+from orchestration.jobs.submission import Submissions
 
 __all__ = ["JobDriver"]
 

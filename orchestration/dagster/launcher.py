@@ -17,7 +17,7 @@ from dagster._core.storage.dagster_run import DagsterRun
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 from orchestration.errors import HostUnavailableError
-from orchestration.local_service import LocalClient
+from orchestration.processes.local_service import LocalClient
 
 HOST_SERVICE: Final = "host"
 """The host's service; its verbs: launch(run_id), cancel(run_id) -> bool, run_state(run_id) -> RunState."""

@@ -22,10 +22,10 @@ from dagster import (
     sensor,
 )
 
-from orchestration.child_process import is_alive
 from orchestration.contracts import JobLedger, JobState, Submission
 from orchestration.dagster.names import JOB_TAG, WINDOW_TAG, first_op_config
-from orchestration.submission import Submissions
+from orchestration.jobs.submission import Submissions
+from orchestration.processes.child_process import is_alive
 
 __all__ = ["job_sensors"]
 
@@ -61,7 +61,7 @@ def job_sensors(
     )
     def submission_sensor(context: SensorEvaluationContext) -> Iterator[RunRequest | SkipReason]:
         ledger().reclaim(is_alive)
-        for job_id in submissions().end_abandoned_listings(is_alive):
+        for job_id in submissions().end_abandoned(is_alive):
             context.log.warning(
                 f"the process that listed the documents of job {job_id} died before it was through: those it "
                 "had listed are run; submit the same path again for the rest"

@@ -18,8 +18,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Final
 
-from orchestration.child_process import spawn_child
 from orchestration.dagster.instance import MEDKG_DEFINITIONS, CodeLocation
+from orchestration.processes.child_process import spawn_child
 
 RUN: Final = "run"
 CANCEL: Final = "cancel"

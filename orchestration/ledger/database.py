@@ -30,7 +30,7 @@ from orchestration.errors import (
     StoreCorruptError,
     StoreUnwritableError,
 )
-from orchestration.interrupts import uninterrupted
+from orchestration.processes.interrupts import uninterrupted
 
 __all__ = ["HEAD", "Database", "LedgerPart", "lock"]
 

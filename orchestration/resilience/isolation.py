@@ -23,9 +23,9 @@ import anyio
 import anyio.to_thread
 from pebble import ProcessExpired, ProcessPool
 
-from orchestration.child_process import die_with_parent
 from orchestration.contracts import BatchStage, Isolation, Outcome, lift
 from orchestration.errors import ConfigurationError, MedkgError, StageCrashedError, StageFailedError
+from orchestration.processes.child_process import die_with_parent
 from orchestration.records import StageContext
 from orchestration.resilience.guard import timed_out
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
-from orchestration.interrupts import uninterrupted
+from orchestration.processes.interrupts import uninterrupted
 
 __all__ = ["SqliteFile"]
 

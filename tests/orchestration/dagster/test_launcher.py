@@ -20,10 +20,10 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import Queued
 from dagster_graphql.cli import execute_query
 from dagster_graphql.client.query import LAUNCH_PIPELINE_REEXECUTION_MUTATION
 
-from orchestration.child_process import PROJECT_ROOT
 from orchestration.dagster.instance import create_window_run
 from orchestration.dagster.launcher import HOST_SERVICE, WindowRunLauncher
-from orchestration.local_service import LocalService
+from orchestration.processes.child_process import PROJECT_ROOT
+from orchestration.processes.local_service import LocalService
 from orchestration.settings import Settings
 from tests.orchestration.dagster.conftest import WINDOW_JOBS, Pool
 from tests.orchestration.dagster.test_window_workers import status_of, wait_for_file

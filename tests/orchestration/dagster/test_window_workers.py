@@ -14,10 +14,10 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from orchestration.child_process import identity_of, is_alive
 from orchestration.dagster.instance import CodeLocation, create_window_run
 from orchestration.dagster.window_workers import NewRun, RunState
 from orchestration.errors import DagsterResourceUnavailableError
+from orchestration.processes.child_process import identity_of, is_alive
 from tests.orchestration.dagster.conftest import WINDOW_JOBS, Pool
 
 StartPool = Callable[..., Pool]

@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from orchestration.child_process import own_identity
 from orchestration.contracts import JobState
 from orchestration.ledger import Ledger, open_ledger
+from orchestration.processes.child_process import own_identity
 from tests.conformance.ledger_suite import a_commit, a_submission, an_item, fingerprint_of
 
 BATCH = 20

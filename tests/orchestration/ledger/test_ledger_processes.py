@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.child_process import is_alive
 from orchestration.contracts import DocumentCounts, JobState
 from orchestration.ledger import Ledger, open_ledger
+from orchestration.processes.child_process import is_alive
 from tests.conformance.ledger_suite import TENANT, a_submission, an_item, commit_all, fingerprint_of
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from orchestration.child_process import is_alive, own_identity
 from orchestration.contracts import ChunkRef, Commit, Filters
 from orchestration.ledger import Ledger, open_ledger
+from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import EmbeddingBatch, Float32Matrix, IndexReceipt, StageContext
 from orchestration.stores.dual_write import DualWrite
 from orchestration.stores.faiss_vectors import FaissVectors

@@ -26,7 +26,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
-from orchestration.child_process import is_alive, own_identity
 from orchestration.errors import (
     ConfigurationError,
     HostUnavailableError,
@@ -34,6 +33,7 @@ from orchestration.errors import (
     TransientError,
     UnavailableError,
 )
+from orchestration.processes.child_process import is_alive, own_identity
 
 MAX_MESSAGE_BYTES: Final = 64_000_000
 MAX_CONNECTIONS: Final = 64

@@ -21,13 +21,13 @@ from dagster import (
     op,
 )
 
-from orchestration.child_process import identity_of
 from orchestration.contracts import JobState, SourceRequest
 from orchestration.dagster.names import JOB_TAG, WINDOW_TAG
 from orchestration.dagster.sensors import job_sensors
+from orchestration.jobs.submission import Submissions
 from orchestration.ledger import Ledger, open_ledger
+from orchestration.processes.child_process import identity_of
 from orchestration.records import Locator, SourceItem
-from orchestration.submission import Submissions
 
 OWNER = identity_of(1)
 
@@ -150,7 +150,7 @@ def test_runs_that_wait_or_work_count_against_the_limit(queue: Queue, instance: 
 def test_what_a_dead_submit_had_listed_is_requested(
     queue: Queue, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestration.submission.own_identity", lambda: "nobody")
+    monkeypatch.setattr("orchestration.jobs.submission.own_identity", lambda: "nobody")
     opened = queue.submissions.open(
         ATopology(),
         SourceRequest(source="numbers", limit=700),

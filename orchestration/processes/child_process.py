@@ -4,8 +4,8 @@ Comes in: a command line, or the identity of a process that holds a lease or ser
 child that the kernel kills with its parent, a detached process with a log file, and the answer to "does
 that process still live?". Linux only (/proc and PR_SET_PDEATHSIG); imports neither dagster nor ray.
 
-`python -m orchestration.child_process PARENT_PID COMMAND...` binds itself to its parent, then becomes the
-command: so any program can be bound, and nothing runs between fork and exec of a threaded parent.
+`python -m orchestration.processes.child_process PARENT_PID COMMAND...` binds itself to its parent, then
+becomes the command: so any program can be bound, and nothing runs between fork and exec of a threaded parent.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def spawn_child(
     *thread* that calls this, so call it from one that lives as long as the child should. `environment` is
     added to ours; `inherit` are file descriptors it keeps; output goes to `log_path`, else to our stderr.
     """
-    binder = [sys.executable, "-m", "orchestration.child_process", str(os.getpid()), *command]
+    binder = [sys.executable, "-m", "orchestration.processes.child_process", str(os.getpid()), *command]
     return _spawn(binder, log_path, environment, inherit)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from orchestration.interrupts import uninterrupted
 from orchestration.ledger.database import Database
+from orchestration.processes.interrupts import uninterrupted
 
 
 def test_an_interrupt_is_delivered_when_the_block_is_done() -> None:

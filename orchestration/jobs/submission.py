@@ -13,7 +13,6 @@ from itertools import islice
 from typing import Final, Protocol, TypeVar
 from uuid import uuid4
 
-from orchestration.child_process import own_identity
 from orchestration.contracts import (
     DocumentCounts,
     JobLedger,
@@ -24,6 +23,7 @@ from orchestration.contracts import (
     Submission,
 )
 from orchestration.errors import MedkgError, UsageError
+from orchestration.processes.child_process import own_identity
 from orchestration.records import SourceItem
 
 __all__ = ["Submissions", "Topology", "window_limit"]
@@ -108,21 +108,25 @@ class Submissions:
             raise
         self._ledger.set_job_state(submission.job_id, JobState.OPEN)
 
-    def end_abandoned_listings(self, is_alive: Callable[[str], bool]) -> list[str]:
-        """Close the listings of processes that have died; returns their jobs.
+    def end_abandoned(self, is_alive: Callable[[str], bool]) -> list[str]:
+        """Settle the jobs of processes that have died; returns those that were still being listed.
 
         What a `submit` had listed is run. What a foreground run had listed waits for its user, who repeats
-        the command; so does the rest of the source in both cases.
+        the command; so does the rest of the source in both cases. A foreground run's job that others have
+        brought to its end meanwhile is done.
         """
-        abandoned = [
-            summary.submission
-            for summary in self._ledger.jobs(None, [JobState.ENUMERATING])
-            if not is_alive(summary.submission.lister)
-        ]
-        for submission in abandoned:
-            state = JobState.CANCELLED if submission.attended else JobState.OPEN
-            self._ledger.set_job_state(submission.job_id, state)
-        return [submission.job_id for submission in abandoned]
+        listings = []
+        for summary in self._ledger.jobs(None, [JobState.ENUMERATING, JobState.OPEN]):
+            submission = summary.submission
+            if is_alive(submission.lister):
+                continue
+            if summary.state is JobState.ENUMERATING:
+                state = JobState.CANCELLED if submission.attended else JobState.OPEN
+                self._ledger.set_job_state(submission.job_id, state)
+                listings.append(submission.job_id)
+            elif submission.attended:
+                self._ledger.settle(submission.job_id)
+        return listings
 
     def replay(
         self, ids: Sequence[int], topology: Topology, *, tenant_id: str, window_size: int
@@ -137,6 +141,7 @@ class Submissions:
             request=SourceRequest(source="dead-letters"),
             window_size=window_size,
             attended=True,
+            lister=own_identity(),
         )
         self._ledger.replay(ids, submission, lambda item: self._fingerprint(topology, item))
         return submission

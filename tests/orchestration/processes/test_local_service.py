@@ -23,7 +23,7 @@ from orchestration.errors import (
     RateLimitedError,
     UsageError,
 )
-from orchestration.local_service import LocalClient, LocalService, endpoint_path, read_endpoint
+from orchestration.processes.local_service import LocalClient, LocalService, endpoint_path, read_endpoint
 
 
 def echo(**arguments: Any) -> Any:
@@ -68,7 +68,7 @@ def a_served_process(data_dir: Path) -> subprocess.Popen[str]:
     """Another process that serves `pid`, and `hang`, which never answers; it has said that it is ready."""
     code = (
         "import os, sys, signal, threading; from pathlib import Path\n"
-        "from orchestration.local_service import LocalService\n"
+        "from orchestration.processes.local_service import LocalService\n"
         "verbs = {'pid': os.getpid, 'hang': lambda: threading.Event().wait(), 'die': lambda: os._exit(1)}\n"
         "LocalService('host', Path(sys.argv[1]), verbs).start()\n"
         "print('ready', flush=True); signal.pause()\n"

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.child_process import is_alive
 from orchestration.contracts import JobState, SourceRequest
+from orchestration.jobs.submission import Submissions
 from orchestration.ledger import Ledger, open_ledger
+from orchestration.processes.child_process import is_alive
 from orchestration.records import Locator, SourceItem
-from orchestration.submission import Submissions
+from tests.conformance.ledger_suite import claimed, commit_all
 
 LISTED = 700
 """More than one batch, so that some documents are in the ledger when the listing ends early."""
@@ -26,7 +27,7 @@ class Abstracts:
     def enumerate(self, request: SourceRequest) -> Iterator[SourceItem]:
         for number in range(request.limit or 0):
             locator = Locator(uri=f"/abstracts/{number}", format="text")
-            yield SourceItem(doc_id=str(number), source="pubmed", locator=locator)
+            yield SourceItem(doc_id=str(number), source="pubmed", locator=locator, version="v1")
 
 
 @pytest.fixture
@@ -58,24 +59,45 @@ def half_listed(submissions: Submissions, attended: bool) -> str:
     return job.job_id
 
 
+def a_run_of_three(submissions: Submissions) -> str:
+    """A foreground run's job with three documents, all listed."""
+    request = SourceRequest(source="abstracts", limit=3)
+    job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=True)
+    list(submissions.enqueue(job, ATopology()))
+    return job.job_id
+
+
 def test_what_a_submit_had_listed_when_it_died_is_run(ledger: Ledger, submissions: Submissions) -> None:
     job_id = half_listed(submissions, attended=False)
-    assert submissions.end_abandoned_listings(lambda identity: False) == [job_id]
+    assert submissions.end_abandoned(lambda identity: False) == [job_id]
     assert ledger.summary(job_id).state is JobState.OPEN
     windows = list(iter(lambda: submissions.claim(job_id), None))
     assert sum(len(ledger.window(window, "w").documents) for window in windows) == 500
-    assert submissions.end_abandoned_listings(lambda identity: False) == []
+    assert submissions.end_abandoned(lambda identity: False) == []
 
 
 def test_what_a_foreground_run_had_listed_when_it_died_waits_for_the_same_command(
     ledger: Ledger, submissions: Submissions
 ) -> None:
     job_id = half_listed(submissions, attended=True)
-    assert submissions.end_abandoned_listings(lambda identity: False) == [job_id]
+    assert submissions.end_abandoned(lambda identity: False) == [job_id]
     assert ledger.summary(job_id).state is JobState.CANCELLED
 
 
 def test_a_listing_whose_process_lives_goes_on(ledger: Ledger, submissions: Submissions) -> None:
     job_id = half_listed(submissions, attended=False)
-    assert submissions.end_abandoned_listings(is_alive) == []
+    assert submissions.end_abandoned(is_alive) == []
     assert ledger.summary(job_id).state is JobState.ENUMERATING
+
+
+def test_the_job_of_a_killed_run_is_done_when_its_repetition_has_done_it(
+    ledger: Ledger, submissions: Submissions
+) -> None:
+    killed = a_run_of_three(submissions)
+    assert submissions.end_abandoned(lambda identity: False) == []
+    assert ledger.summary(killed).state is JobState.OPEN  # three documents wait for the same command
+    commit_all(ledger, claimed(ledger, a_run_of_three(submissions)))
+    submissions.end_abandoned(is_alive)
+    assert ledger.summary(killed).state is JobState.OPEN  # its command lives, and settles it itself
+    submissions.end_abandoned(lambda identity: False)
+    assert ledger.summary(killed).state is JobState.DONE

@@ -20,10 +20,10 @@ from orchestration.contracts import (
     WindowDocument,
 )
 from orchestration.errors import LeaseLostError, StageContractError
+from orchestration.jobs.submission import Submissions
 from orchestration.records import AdapterRequest, DocumentKey, IndexReceipt, RawPayload, StageContext
 from orchestration.runner import StageRunner
 from orchestration.settings import Settings
-from orchestration.submission import Submissions
 from orchestration.topology.graph import StageNode, TopologyGraph
 
 __all__ = ["WindowRuns"]

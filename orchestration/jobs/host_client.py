@@ -18,9 +18,9 @@ import numpy as np
 from pydantic import Field
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from orchestration.child_process import identity_of, is_alive, pid_of, spawn_child, spawn_detached
 from orchestration.errors import ExitCode, HostUnavailableError
-from orchestration.local_service import LocalClient
+from orchestration.processes.child_process import identity_of, is_alive, pid_of, spawn_child, spawn_detached
+from orchestration.processes.local_service import LocalClient
 from orchestration.records import Float32Matrix, Record
 from orchestration.settings import Settings
 

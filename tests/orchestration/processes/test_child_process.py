@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.child_process import (
+from orchestration.processes.child_process import (
     identity_of,
     is_alive,
     own_identity,
@@ -23,7 +23,7 @@ from orchestration.child_process import (
 
 def a_parent(code: str) -> subprocess.Popen[str]:
     """A process of its own that runs `code` with spawn_child and os at hand."""
-    prelude = "import os, signal, sys\nfrom orchestration.child_process import *\n"
+    prelude = "import os, signal, sys\nfrom orchestration.processes.child_process import *\n"
     return subprocess.Popen(
         [sys.executable, "-c", prelude + textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
     )
@@ -101,7 +101,15 @@ def test_kill_9_of_a_parent_leaves_no_child() -> None:
 
 
 def test_a_child_of_a_parent_that_is_gone_already_does_not_start() -> None:
-    bound = [sys.executable, "-m", "orchestration.child_process", "1", sys.executable, "-c", "print('up')"]
+    bound = [
+        sys.executable,
+        "-m",
+        "orchestration.processes.child_process",
+        "1",
+        sys.executable,
+        "-c",
+        "print('up')",
+    ]
     started = subprocess.run(bound, capture_output=True, text=True, check=False)
     assert started.returncode == 128 + signal.SIGKILL
     assert started.stdout == ""

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from orchestration.contracts import JobLedger, JobState, JobSummary, Submission
 from orchestration.errors import ExitCode, HostUnavailableError, RunAccountingError
-from orchestration.host_client import Host, JobProgress
-from orchestration.submission import Submissions, Topology
+from orchestration.jobs.host_client import Host, JobProgress
+from orchestration.jobs.submission import Submissions, Topology
 
 __all__ = ["RunReport", "drive"]
 
