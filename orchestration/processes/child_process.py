@@ -23,7 +23,7 @@ from typing import IO, Final
 PR_SET_PDEATHSIG: Final = 1
 """prctl(2): signal that the kernel sends this process when the thread that started it ends."""
 
-PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
+PROJECT_ROOT: Final = Path(__file__).resolve().parents[2]
 """Where `orchestration` is imported from; children find it however they are started."""
 
 
