@@ -27,11 +27,18 @@ from dagster import DagsterEventType, DagsterInstance
 
 from orchestration.artifacts import prune_artifacts
 from orchestration.assembly import Assembly
-from orchestration.contracts import Submission
+from orchestration.contracts import JobState, Submission
 from orchestration.dagster.instance import open_instance, prune_runs, settle_abandoned_runs
 from orchestration.dagster.job_driver import JobDriver
-from orchestration.dagster.names import CODE_LOCATION, JOB_TAG, WINDOW_TAG, dagster_names, first_op_config
-from orchestration.dagster.window_workers import FinishedRun, NewRun, WindowWorkers
+from orchestration.dagster.names import (
+    CODE_LOCATION,
+    HOST_STOPPED_TAG,
+    JOB_TAG,
+    WINDOW_TAG,
+    dagster_names,
+    first_op_config,
+)
+from orchestration.dagster.window_workers import FinishedRun, NewRun, RunState, WindowWorkers
 from orchestration.dagster.worker_process import WorkerCommand
 from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError, error_class
 from orchestration.jobs.host_client import HOST_SERVICE, HostStatus, ray_token_path
@@ -144,13 +151,44 @@ class HostProcess:
     def _close(self) -> None:
         for child in self._children.values():
             child.terminate()
+        self._mark_stopped_runs()
         self._workers.close()
+        self._hand_back_all()
         self._assembly.close()
         if self._ray_folder is not None:
             shutil.rmtree(self._ray_folder, ignore_errors=True)
         self._service.close()
 
+    def _mark_stopped_runs(self) -> None:
+        """Say of each run that we are about to cancel that its job is to go on with the next host."""
+        for run_id in (*self._workers.running(), *self._workers.queued()):
+            try:
+                if self._instance.has_run(run_id):
+                    self._instance.add_run_tags(run_id, {HOST_STOPPED_TAG: "true"})
+            except Exception:  # noqa: BLE001 - e.g. disk full; we must close all the same
+                self._log.exception("stopped_run_not_marked", run_id=run_id)
+
+    def _hand_back_all(self) -> None:
+        """Queue again what the ended workers held, so that nothing is called running that is not."""
+        try:
+            self._assembly.ledger.reclaim(is_alive)
+        except MedkgError as error:  # the next command does it
+            self._log.warning("documents not handed back", code=error.code, message=error.message)
+
     # --- runs ---------------------------------------------------------------------------------------
+
+    def _cancel_run(self, run_id: str) -> bool:
+        """Terminate a run for a user, who wants its job to stop; False if the run is not here.
+
+        The job stops before the run does, so that no other window takes up what the run hands back.
+        """
+        run = self._instance.get_run_by_id(run_id)
+        window_id = run.tags.get(WINDOW_TAG) if run is not None else None
+        if window_id is not None and self._workers.state(run_id) is not RunState.ABSENT:
+            job_id = self._assembly.ledger.job_of_window(window_id)
+            if job_id is not None:
+                self._assembly.ledger.set_job_state(job_id, JobState.CANCELLED)
+        return self._workers.cancel(run_id)
 
     def _launch_window(self, submission: Submission, window_id: str) -> None:
         job_name, first_op = dagster_names(
@@ -190,7 +228,7 @@ class HostProcess:
             "embed_queries": self._embed_queries,
             "stop": self._stop.set,
             "launch": self._workers.submit,
-            "cancel": self._workers.cancel,
+            "cancel": self._cancel_run,
             "run_state": lambda run_id: str(self._workers.state(run_id)),
         }
 

@@ -14,6 +14,8 @@ WINDOW_TAG: Final = "medkg/window"
 JOB_TAG: Final = "medkg/job"
 PIPELINE_VERSION_TAG: Final = "medkg/pipeline_version"
 TOPOLOGY_HASH_TAG: Final = "medkg/topology_hash"
+HOST_STOPPED_TAG: Final = "medkg/host_stopped"
+"""On a run that was canceled because its host was stopped, not because its user wants its job to stop."""
 
 
 def op_name(stage: str) -> str:

@@ -23,7 +23,7 @@ from dagster import (
 )
 
 from orchestration.contracts import JobLedger, JobState, Submission
-from orchestration.dagster.names import JOB_TAG, WINDOW_TAG, first_op_config
+from orchestration.dagster.names import HOST_STOPPED_TAG, JOB_TAG, WINDOW_TAG, first_op_config
 from orchestration.jobs.submission import Submissions
 from orchestration.processes.child_process import is_alive
 
@@ -122,21 +122,20 @@ def _end_sensors(ledger: Callable[[], JobLedger]) -> list[SensorDefinition]:
         name="terminated_window_sensor",
         minimum_interval_seconds=5,
         default_status=DefaultSensorStatus.RUNNING,
-        description="Hands the documents of a terminated run back and stops its job.",
+        description="Stops the job of a run that its user terminated; hands its documents back.",
     )
     def terminated_window_sensor(context: RunStatusSensorContext) -> None:
-        window_id = _hand_back(context, ledger(), "its run was terminated")
-        job_id = ledger().job_of_window(window_id) if window_id else None
-        if job_id is not None:
-            ledger().set_job_state(job_id, JobState.CANCELLED)
+        tags = context.dagster_run.tags
+        job_id = ledger().job_of_window(tags[WINDOW_TAG]) if WINDOW_TAG in tags else None
+        if job_id is not None and HOST_STOPPED_TAG not in tags:
+            ledger().set_job_state(job_id, JobState.CANCELLED)  # first, or another window takes them up
+        _hand_back(context, ledger(), "its run was terminated")
 
     return [failed_window_sensor, terminated_window_sensor]
 
 
-def _hand_back(context: RunStatusSensorContext, ledger: JobLedger, reason: str) -> str | None:
+def _hand_back(context: RunStatusSensorContext, ledger: JobLedger, reason: str) -> None:
     window_id = context.dagster_run.tags.get(WINDOW_TAG)
-    if window_id is None:
-        return None
-    count = ledger.release(window_id, reason)
-    context.log.info(f"{count} documents of window {window_id} handed back: {reason}")
-    return window_id
+    if window_id is not None:
+        count = ledger.release(window_id, reason)
+        context.log.info(f"{count} documents of window {window_id} handed back: {reason}")

@@ -22,7 +22,7 @@ from orchestration.contracts import (
     SourceRequest,
     Submission,
 )
-from orchestration.errors import MedkgError, UsageError
+from orchestration.errors import UsageError
 from orchestration.processes.child_process import own_identity
 from orchestration.records import SourceItem
 
@@ -103,7 +103,9 @@ class Submissions:
                 yield self._ledger.enqueue(
                     submission.job_id, batch, lambda item: self._fingerprint(topology, item)
                 )
-        except MedkgError:  # e.g. no such path: the job will never get more documents
+        except GeneratorExit:  # whoever lists does not go on, which `end_abandoned` settles
+            raise
+        except BaseException:  # no such path, or Ctrl-C: the job will never get more documents
             self._ledger.set_job_state(submission.job_id, JobState.CANCELLED)
             raise
         self._ledger.set_job_state(submission.job_id, JobState.OPEN)

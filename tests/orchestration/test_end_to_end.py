@@ -136,6 +136,7 @@ def test_the_dagster_api_launches_terminates_and_re_executes(medkg: Medkg, tmp_p
     # windows of the job that had begun before go on to their end
     wait_until(lambda: medkg("status")["documents"].get("running", 0) == 0, 180)
     assert medkg("status")["documents"]["queued"] >= 50
+    assert medkg("status")["jobs"][0]["state"] == "cancelled"
     again = api.re_execute_from_failure(run_id)
     wait_until(lambda: api.status(again) == "SUCCESS", 120)
     assert not api.finished_steps(again) & {"ingest_op", "parse_op"}

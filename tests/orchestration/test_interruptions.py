@@ -76,6 +76,24 @@ def test_ctrl_c_hands_documents_back_and_says_that_the_same_command_continues(
     wait_until(lambda: not processes_of(medkg.data_dir), 60)
 
 
+def test_a_submitted_job_goes_on_after_its_host_was_stopped_and_started_again(
+    tmp_path: Path, abstracts: Path
+) -> None:
+    medkg = Medkg(tmp_path / "data")
+    try:
+        medkg("up")
+        medkg("submit", "auto", "--path", str(abstracts))
+        wait_until(lambda: _seen(medkg, "running"), 90)
+        medkg("down")
+        stopped = medkg("status")["documents"]
+        assert set(stopped) <= {"queued", "committed"} and sum(stopped.values()) == DOCUMENTS
+        medkg("up")
+        wait_until(lambda: medkg("status")["documents"] == {"committed": DOCUMENTS}, 120)
+        assert medkg("verify")["consistent"]
+    finally:
+        medkg("down")
+
+
 def _seen(medkg: Medkg, status: str) -> bool:
     """Whether some document has that status by now."""
     if not (medkg.data_dir / "ledger.sqlite").exists():

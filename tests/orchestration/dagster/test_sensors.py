@@ -22,7 +22,7 @@ from dagster import (
 )
 
 from orchestration.contracts import JobState, SourceRequest
-from orchestration.dagster.names import JOB_TAG, WINDOW_TAG
+from orchestration.dagster.names import HOST_STOPPED_TAG, JOB_TAG, WINDOW_TAG
 from orchestration.dagster.sensors import job_sensors
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import Ledger, open_ledger
@@ -84,9 +84,9 @@ class Queue:
         context = build_sensor_context(instance=instance)
         return list(self.sensors["submission_sensor"](context))
 
-    def end_run(self, instance: DagsterInstance, sensor: str, window_id: str) -> None:
+    def end_run(self, instance: DagsterInstance, sensor: str, window_id: str, **tags: str) -> None:
         """Tell a run-status sensor that a run over this window ended in its way."""
-        run = auto_pipeline_job.execute_in_process(instance=instance, tags={WINDOW_TAG: window_id})
+        run = auto_pipeline_job.execute_in_process(instance=instance, tags={WINDOW_TAG: window_id, **tags})
         context = build_run_status_sensor_context(
             sensor, run.get_run_success_event(), instance, run.dagster_run
         )
@@ -184,3 +184,14 @@ def test_a_terminated_run_stops_its_job_and_hands_its_documents_back(
     assert queue.ledger.summary(job_id).state is JobState.CANCELLED
     assert queue.pending(job_id) == 1000
     assert isinstance(queue.tick(instance)[0], SkipReason)
+
+
+def test_a_run_that_ended_with_its_host_hands_back_and_its_job_goes_on(
+    queue: Queue, instance: DagsterInstance
+) -> None:
+    job_id = queue.submit(100, 100)
+    window = queue.tick(instance)[0].run_key
+    queue.ledger.window(window, OWNER)
+    queue.end_run(instance, "terminated_window_sensor", window, **{HOST_STOPPED_TAG: "true"})
+    assert queue.ledger.summary(job_id).state is JobState.OPEN
+    assert queue.tick(instance)[0].run_key != window

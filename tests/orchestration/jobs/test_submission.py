@@ -101,3 +101,17 @@ def test_the_job_of_a_killed_run_is_done_when_its_repetition_has_done_it(
     assert ledger.summary(killed).state is JobState.OPEN  # its command lives, and settles it itself
     submissions.end_abandoned(lambda identity: False)
     assert ledger.summary(killed).state is JobState.DONE
+
+
+def test_a_listing_that_is_interrupted_is_no_job_to_run(ledger: Ledger) -> None:
+    class Interrupted(Abstracts):
+        def enumerate(self, request: SourceRequest) -> Iterator[SourceItem]:
+            yield from super().enumerate(request)
+            raise KeyboardInterrupt
+
+    submissions = Submissions(ledger, {"abstracts": Interrupted()}, lambda topology, item: "f", 2)  # type: ignore[dict-item]
+    request = SourceRequest(source="abstracts", limit=LISTED)
+    job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=False)
+    with pytest.raises(KeyboardInterrupt):
+        list(submissions.enqueue(job, ATopology()))
+    assert ledger.summary(job.job_id).state is JobState.CANCELLED
