@@ -77,17 +77,7 @@ class Submissions:
     ) -> Submission:
         """A new job without documents; raises UsageError for a source that is not installed."""
         self._source(request.source)
-        submission = Submission(
-            job_id=str(uuid4()),
-            tenant_id=tenant_id,
-            pipeline_name=topology.name,
-            pipeline_version=topology.version,
-            topology_hash=topology.content_hash,
-            request=request,
-            window_size=window_size,
-            attended=attended,
-            lister=own_identity(),
-        )
+        submission = _submission(topology, request, tenant_id, window_size, attended=attended)
         self._ledger.open_job(submission)
         return submission
 
@@ -134,17 +124,8 @@ class Submissions:
         self, ids: Sequence[int], topology: Topology, *, tenant_id: str, window_size: int
     ) -> Submission:
         """An attended job with the documents of these dead letters, queued again."""
-        submission = Submission(
-            job_id=str(uuid4()),
-            tenant_id=tenant_id,
-            pipeline_name=topology.name,
-            pipeline_version=topology.version,
-            topology_hash=topology.content_hash,
-            request=SourceRequest(source="dead-letters"),
-            window_size=window_size,
-            attended=True,
-            lister=own_identity(),
-        )
+        request = SourceRequest(source="dead-letters")
+        submission = _submission(topology, request, tenant_id, window_size, attended=True)
         self._ledger.replay(ids, submission, lambda item: self._fingerprint(topology, item))
         return submission
 
@@ -161,6 +142,22 @@ class Submissions:
             raise UsageError(
                 f"--source {name!r} is not installed; installed: {', '.join(sorted(self._sources))}."
             ) from None
+
+
+def _submission(
+    topology: Topology, request: SourceRequest, tenant_id: str, window_size: int, *, attended: bool
+) -> Submission:
+    return Submission(
+        job_id=str(uuid4()),
+        tenant_id=tenant_id,
+        pipeline_name=topology.name,
+        pipeline_version=topology.version,
+        topology_hash=topology.content_hash,
+        request=request,
+        window_size=window_size,
+        attended=attended,
+        lister=own_identity(),
+    )
 
 
 def window_limit(summary: JobSummary, workers: int) -> int:
