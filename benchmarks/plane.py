@@ -23,10 +23,10 @@ from typing import Any
 from benchmarks.results_file import write_result
 from gpu_actors.batching import MicroBatches, TokenBudget
 from gpu_actors.plane import RayPlane, start_plane
-from gpu_actors.profiles import find_model, get_profile
+from gpu_actors.profiles import NO_MODEL, chosen_profile, find_model
 from gpu_actors.tokens import TextTokenizer
 
-PROFILE = get_profile("cpu")
+PROFILE = chosen_profile("cpu", sparse_model=NO_MODEL)
 TIMEOUT = 300.0
 MATRIX = 2048
 PRODUCTS = 12
@@ -61,7 +61,7 @@ def measured(texts: Sequence[str], tokenizer: TextTokenizer, folder: Path, round
         "haystack_pipeline": on_all_cores(haystack_pipeline(folder, texts)),
     }
     started = time.perf_counter()
-    plane = start_plane("cpu", folder=Path(tempfile.mkdtemp(prefix="medkg-b-")), dashboard=False)
+    plane = start_plane(PROFILE, folder=Path(tempfile.mkdtemp(prefix="medkg-b-")), dashboard=False)
     ready_seconds = time.perf_counter() - started
     contenders = {"raw": raw, "plane": lambda: plane.embed(texts, TIMEOUT), **peers}
     best: dict[str, float] = {}

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MicroBatch", "MicroBatches", "TokenBudget", "TokenIds", "padded"]
+__all__ = ["MicroBatch", "MicroBatches", "TokenBudget", "TokenIds", "encoded_here", "padded"]
 
+T = TypeVar("T")
 TokenIds = npt.NDArray[np.int32]
 
 GROW_AFTER: Final = 32
@@ -97,6 +99,20 @@ class MicroBatches(Iterator[MicroBatch]):
     def _batch(self, positions: Sequence[int]) -> MicroBatch:
         rows = [self._rows[position] for position in positions]
         return MicroBatch(tuple(positions), np.concatenate(rows), tuple(map(len, rows)))
+
+
+def encoded_here(
+    rows: Sequence[TokenIds],
+    budget_tokens: int,
+    lanes: int,
+    encode: Callable[[TokenIds, Sequence[int]], T],
+) -> Iterator[tuple[MicroBatch, T]]:
+    """Every micro-batch of the rows with what `encode` makes of it, `lanes` at once in this process."""
+    batches = list(MicroBatches(rows, TokenBudget(budget_tokens), lanes))
+    with ThreadPoolExecutor(lanes) as threads:
+        yield from zip(
+            batches, threads.map(lambda batch: encode(batch.token_ids, batch.lengths), batches), strict=True
+        )
 
 
 def padded(

@@ -1,9 +1,10 @@
-"""A BERT sentence encoder written out over oneDNN's fused operators: the cpu profile's model on its hot path.
+"""A BERT written out over oneDNN's fused operators: the cpu profile's models on their hot path.
 
-Comes in: the folder of a sentence-transformers model whose transformer is a plain BERT, and batches of token
-ids. Leaves: mean- or CLS-pooled vectors, equal to sentence-transformers' up to rounding. Compared with its
-forward: query, key and value are one matrix product, GELU is computed inside the product before it and the
-residual is added inside the one after it; and nothing but torch is imported, which saves seconds at start.
+Comes in: the folder of a model whose transformer is a plain BERT, and batches of token ids. Leaves: mean- or
+CLS-pooled vectors, or the states under a masked language model's decoder, equal to those of transformers up
+to rounding. Compared with its forward: query, key and value are one matrix product, GELU is computed inside
+the product before it and the residual is added inside the one after it; and nothing but torch is imported,
+which saves seconds at start.
 Operators: torch.ops.mkldnn._linear_pointwise, which TorchInductor emits for the same purpose.
 Architecture: Devlin et al., BERT, arXiv:1810.04805.
 """
@@ -21,7 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["BertEncoder", "plain_bert"]
+__all__ = ["BertEncoder", "BertVocabularyStates", "plain_bert", "plain_masked_bert"]
 
 ROW_MULTIPLE: Final = 16
 """Rows are padded to a multiple of this: flash attention in bf16 is 1.4 to 2.5 times slower otherwise."""
@@ -31,32 +32,45 @@ Pooling = Literal["mean", "cls"]
 
 @dataclass(frozen=True, slots=True)
 class BertFolder:
-    """A folder that BertEncoder can run."""
+    """A folder whose transformer is what is written here."""
 
     path: Path
     heads: int
     layers: int
     epsilon: float
-    pooling: Pooling
+    pooling: Pooling | None
+    """How sentence-transformers pools its last hidden states; None for a masked language model."""
 
 
 def plain_bert(folder: Path) -> BertFolder | None:
-    """How to run the folder's model, None if anything about it is other than what is written here."""
-    weights = folder / "model.safetensors"
-    if not weights.is_file() or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return None
-    config = _json(folder / "config.json")
+    """How to run a sentence encoder, None if anything about it is other than what is written here."""
     modules = [str(module["type"]).rsplit(".", 1)[-1] for module in _json(folder / "modules.json", [])]
     pooling = _pooling(_json(folder / "1_Pooling" / "config.json"))
+    if pooling is None or modules not in (
+        ["Transformer", "Pooling"],
+        ["Transformer", "Pooling", "Normalize"],
+    ):
+        return None
+    return _plain(folder, "BertModel", pooling)
+
+
+def plain_masked_bert(folder: Path) -> BertFolder | None:
+    """How to run a BERT with its masked-language-model head, None if anything about it is other."""
+    return _plain(folder, "BertForMaskedLM", None)
+
+
+def _plain(folder: Path, architecture: str, pooling: Pooling | None) -> BertFolder | None:
+    config = _json(folder / "config.json")
     plain = (
-        config.get("model_type") == "bert"
-        and config.get("architectures") == ["BertModel"]
+        (folder / "model.safetensors").is_file()
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and config.get("model_type") == "bert"
+        and config.get("architectures") == [architecture]
         and config.get("hidden_act") == "gelu"
         and config.get("position_embedding_type", "absolute") == "absolute"
         and not config.get("is_decoder")
-        and modules in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
     )
-    if not plain or pooling is None:
+    if not plain:
         return None
     return BertFolder(
         folder,
@@ -132,16 +146,10 @@ class _Layer:
         return self.norm(self.narrow.plus(self.widen.with_gelu(hidden), hidden))
 
 
-class BertEncoder:
-    """A loaded model; stateless between calls, so several threads may call it."""
+class Bert:
+    """A loaded transformer; stateless between calls, so several threads may call it."""
 
-    def __init__(self, folder: BertFolder, dtype: torch.dtype) -> None:
-        weights = {
-            name.removeprefix("bert."): tensor.to(dtype) if tensor.is_floating_point() else tensor
-            for name, tensor in load_file(str(folder.path / "model.safetensors")).items()
-        }
-        self.dtype = dtype
-        self._pooling = folder.pooling
+    def __init__(self, weights: Mapping[str, Tensor], folder: BertFolder) -> None:
         self._words = weights["embeddings.word_embeddings.weight"]
         self._positions = (
             weights["embeddings.position_embeddings.weight"]
@@ -150,21 +158,55 @@ class BertEncoder:
         self._norm = _norm(weights, "embeddings.LayerNorm", folder.epsilon)
         self._layers = [_layer(weights, number, folder) for number in range(folder.layers)]
 
-    @property
-    def dimensions(self) -> int:
-        return int(self._words.shape[1])
+    def __call__(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Last hidden states [rows, longest, width], of int64 ids and mask [rows, longest]."""
+        hidden = self._norm(functional.embedding(ids, self._words) + self._positions[: ids.shape[1]])
+        forbidden = torch.zeros(mask.shape, dtype=hidden.dtype)
+        forbidden.masked_fill_(mask == 0, torch.finfo(hidden.dtype).min)
+        for layer in self._layers:
+            hidden = layer(hidden, forbidden[:, None, None, :])
+        return hidden
+
+
+class BertEncoder:
+    """A sentence encoder: the transformer and its pooling."""
+
+    def __init__(self, folder: BertFolder, dtype: torch.dtype) -> None:
+        self._bert = Bert(_weights(folder, dtype), folder)
+        self._pooling = folder.pooling
 
     def __call__(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Pooled vectors, float32 [rows, width], of int64 ids and mask [rows, longest]."""
-        hidden = self._norm(functional.embedding(ids, self._words) + self._positions[: ids.shape[1]])
-        forbidden = torch.zeros(mask.shape, dtype=self.dtype)
-        forbidden.masked_fill_(mask == 0, torch.finfo(self.dtype).min)
-        for layer in self._layers:
-            hidden = layer(hidden, forbidden[:, None, None, :])
+        hidden = self._bert(ids, mask)
         if self._pooling == "cls":
             return hidden[:, 0].float()
-        summed = torch.bmm(mask[:, None, :].to(self.dtype), hidden)[:, 0].float()
+        summed = torch.bmm(mask[:, None, :].to(hidden.dtype), hidden)[:, 0].float()
         return summed / mask.sum(1, keepdim=True)
+
+
+class BertVocabularyStates:
+    """A masked language model up to its decoder: what is multiplied with every word piece's vector."""
+
+    def __init__(self, folder: BertFolder, dtype: torch.dtype) -> None:
+        weights = _weights(folder, dtype)
+        self._bert = Bert(weights, folder)
+        self._transform = _product(weights, "cls.predictions.transform.dense")
+        self._norm = _norm(weights, "cls.predictions.transform.LayerNorm", folder.epsilon)
+        words = weights["embeddings.word_embeddings.weight"]
+        self.decoder = weights.get("cls.predictions.decoder.weight", words)
+        """Word pieces' vectors [vocabulary, width]; the word embeddings where the model ties them."""
+        self.bias = weights["cls.predictions.bias"]
+
+    def __call__(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """States [rows, longest, width], of int64 ids and mask [rows, longest]."""
+        return self._norm(self._transform.with_gelu(self._bert(ids, mask)))
+
+
+def _weights(folder: BertFolder, dtype: torch.dtype) -> dict[str, Tensor]:
+    return {
+        name.removeprefix("bert."): tensor.to(dtype) if tensor.is_floating_point() else tensor
+        for name, tensor in load_file(str(folder.path / "model.safetensors")).items()
+    }
 
 
 def _layer(weights: Mapping[str, Tensor], number: int, folder: BertFolder) -> _Layer:

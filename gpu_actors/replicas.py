@@ -1,4 +1,4 @@
-"""What runs inside the actors: one embedder or chunker each, and what every call cost.
+"""What runs inside the actors: one embedder, expander or chunker each, and what every call cost.
 
 Comes in: a micro-batch. Leaves: its results with the CPU seconds and wall seconds of the call. Heavy imports
 happen here, in the actor's process. `health` is answered beside the work, never behind it.
@@ -8,37 +8,39 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gpu_actors.batching import TokenIds
 from gpu_actors.gpu import preflight
 from gpu_actors.profiles import Profile
 from orchestration.errors import MedkgError, StageFailedError
-from orchestration.records import Chunk, Document, Float32Matrix
+from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 
-__all__ = ["ChunkerReplica", "Cost", "EmbedderReplica"]
+if TYPE_CHECKING:
+    from gpu_actors.encoder import Encoder
+    from gpu_actors.splade import SpladeEncoder
+
+__all__ = ["ChunkerReplica", "Cost", "EmbedderReplica", "ExpanderReplica"]
+
+Encoded: TypeAlias = Float32Matrix | SparseMatrix
 
 Cost = tuple[float, float]
 """(CPU seconds of the calling thread, wall seconds) of a call; on a CPU a call computes in one thread."""
 
 
-class EmbedderReplica:
-    """A loaded HaystackEmbedder in an actor; `lanes` calls compute at once."""
+class _ModelReplica:
+    """A loaded model in an actor; `lanes` calls compute at once."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, make: Callable[[Profile], Encoder | SpladeEncoder]) -> None:
         started = time.perf_counter()
-        from gpu_actors.embedder import HaystackEmbedder
-
-        embedder = HaystackEmbedder(profile.name, profile.embedding_model)
-        embedder.warm_up()
         self._profile = profile
-        self._encoder = embedder.encoder
-        self._dimensions = self.encode(*self._encoder.probe)[0].shape[1]
+        self._encoder = make(profile)
+        self._width = self._encoder.width
         self._load_seconds = time.perf_counter() - started
 
-    def encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> tuple[Float32Matrix, Cost]:
-        """Unit vectors, float32 [n, d], in order. MemoryError when the device's memory does not suffice."""
+    def encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> tuple[Encoded, Cost]:
+        """The rows' vectors, in order. MemoryError when the device's memory does not suffice."""
         clock = _Clock()
         try:
             vectors = self._encoder.encode(token_ids, lengths)
@@ -54,13 +56,37 @@ class EmbedderReplica:
         return {
             "pid": os.getpid(),
             "lanes": encoder.lanes,
-            "dimensions": self._dimensions,
+            "width": self._width,
             "model_id": encoder.model_id,
-            "dtype": encoder.dtype,
-            "device": encoder.device,
+            "dtype": encoder.model.dtype,
+            "device": encoder.model.device,
             "load_seconds": round(self._load_seconds, 2),
             "devices": preflight(self._profile),
         }
+
+
+class EmbedderReplica(_ModelReplica):
+    """A loaded HaystackEmbedder: unit vectors, float32 [n, d]."""
+
+    def __init__(self, profile: Profile) -> None:
+        from gpu_actors.embedder import HaystackEmbedder
+
+        def make(profile: Profile) -> Encoder:
+            return HaystackEmbedder(profile.name, profile.embedding_model).encoder
+
+        super().__init__(profile, make)
+
+
+class ExpanderReplica(_ModelReplica):
+    """A loaded HaystackSparseExpander: term weights, CSR [n, vocabulary]."""
+
+    def __init__(self, profile: Profile) -> None:
+        from gpu_actors.sparse import HaystackSparseExpander
+
+        def make(profile: Profile) -> SpladeEncoder:
+            return HaystackSparseExpander(profile.name, profile.sparse_model).encoder
+
+        super().__init__(profile, make)
 
 
 class ChunkerReplica:

@@ -9,31 +9,41 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.contracts import DenseVectors, Isolation, Outcome, Parser, Plane, PlaneUse, Source, lift
+from orchestration.contracts import (
+    Isolation,
+    Outcome,
+    Parser,
+    Plane,
+    PlaneUse,
+    Source,
+    SparseVectors,
+    TextModels,
+    Vectors,
+    lift,
+)
 from orchestration.control_plane import ControlPlane, Stores
 from orchestration.isolated_stage import installed_parsers, isolated_stage
 from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.submission import Submissions, Topology
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.plugins import load_plugins, plugin_names
-from orchestration.records import Chunk, Document, SourceItem
+from orchestration.records import Chunk, Document, Float32Matrix, SourceItem
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
 from topologies import shipped_folder
 
 if TYPE_CHECKING:
-    from gpu_actors.plane import RayPlane
+    from gpu_actors.plane import Profile, RayPlane
     from orchestration.jobs.window_runs import WindowRuns
     from orchestration.resilience.caller import GuardedCaller
     from orchestration.resilience.isolation import StageHandle
-    from orchestration.retrieval.legs import Encode
     from orchestration.stores.dual_write import DualWrite
     from orchestration.topology.graph import StageNode, TopologyGraph
 
@@ -169,30 +179,38 @@ class Assembly:
 
         return DualWrite(self.ledger, self.stores.search, self.stores.vectors, self.stores.documents)
 
-    def encoder(self, say: Callable[[str], None]) -> Encode:
-        """Query vectors from the running plane, else from the model, which is loaded here and now."""
+    @cached_property
+    def profile(self) -> Profile:
+        """What the plane is made of; raises ConfigurationError for a model that is not there."""
         from gpu_actors import plane
 
+        return plane.chosen_profile(
+            self.settings.profile, self.settings.embedding_model, self.settings.sparse_model
+        )
+
+    def models(self, legs: Collection[str], say: Callable[[str], None]) -> TextModels:
+        """The running plane's models, else this process's own; those of the legs are loaded here and now."""
         host = HostClient(self.settings)
         if host.is_running() and host.status().plane == "ready":
-            return host.embed_queries
-        say("no plane runs: loading the embedding model for this command (`medkg up` keeps it loaded)")
-        local = plane.LocalEncoder(self.settings.profile, self.settings.embedding_model)
-        local.encode(["warm up"])
-        model_id = self.model_ids()["dense"]
-        return lambda texts: (local.encode(texts), model_id)
+            return host
+        say("no plane runs: loading the models for this command (`medkg up` keeps them loaded)")
+        return OwnModels(self.profile, legs)
 
     def devices(self) -> Sequence[Mapping[str, Any]]:
         """The profile's GPUs; raises GpuUnavailableError when it needs one and none is fit."""
         from gpu_actors import plane
 
-        return plane.check_devices(self.settings.profile)
+        return plane.check_devices(self.profile)
 
     def model_ids(self) -> Mapping[str, str]:
         """The profile's models by leg."""
         from gpu_actors import plane
 
-        return plane.model_ids(self.settings.profile, self.settings.embedding_model)
+        return plane.model_ids(self.profile)
+
+    def sparse_off(self) -> str | None:
+        """Why the profile has no sparse leg; None if it has one."""
+        return self.profile.sparse_off
 
     # --- the host's side ----------------------------------------------------------------------------
 
@@ -201,11 +219,7 @@ class Assembly:
         from gpu_actors.plane import start_plane
 
         self._started_plane = start_plane(
-            self.settings.profile,
-            embedding_model=self.settings.embedding_model,
-            address=self.settings.ray_address,
-            folder=folder,
-            dashboard=dashboard,
+            self.profile, address=self.settings.ray_address, folder=folder, dashboard=dashboard
         )
         return self._started_plane
 
@@ -213,7 +227,7 @@ class Assembly:
 
     @cached_property
     def plane(self) -> Plane:
-        return AttachedPlane(self.settings)
+        return AttachedPlane(self.settings, self.profile)
 
     def warm_up(self) -> None:
         """Have at hand what the first window needs: stages, their worker processes, the plane's client.
@@ -286,11 +300,32 @@ class Assembly:
         return kind.from_services(node.config, services)
 
 
+class OwnModels:
+    """TextModels in this process; each model is loaded at once or when it is first asked for."""
+
+    def __init__(self, profile: Profile, legs: Collection[str]) -> None:
+        from gpu_actors import plane
+
+        self._ids = plane.model_ids(profile)
+        self._local = plane.LocalModels(profile)
+        self._local.warm_up(legs)
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
+        return self._local.embed_texts(texts)
+
+    def embed_queries(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
+        return self._local.embed_queries(texts), self._ids["dense"]
+
+    def expand_queries(self, texts: Sequence[str]) -> SparseVectors:
+        return SparseVectors(self._ids["sparse"], self._local.expand_queries(texts))
+
+
 class AttachedPlane:
     """The plane as a window worker sees it: found through the host when a stage first needs it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, profile: Profile) -> None:
         self._settings = settings
+        self._profile = profile
         self._connected: RayPlane | None = None
         self._lock = threading.Lock()
 
@@ -308,8 +343,8 @@ class AttachedPlane:
         """Chunks of each document; raises PlaneUnavailableError while the plane starts."""
         return self._attached().chunk(documents, profiles, timeout_seconds)
 
-    def embed(self, texts: Sequence[str], timeout_seconds: float) -> DenseVectors:
-        """Unit vectors of the texts; raises PlaneUnavailableError while the plane starts."""
+    def embed(self, texts: Sequence[str], timeout_seconds: float) -> Vectors:
+        """Vectors of the texts; raises PlaneUnavailableError while the plane starts."""
         return self._attached().embed(texts, timeout_seconds)
 
     def use(self) -> PlaneUse:
@@ -323,9 +358,5 @@ class AttachedPlane:
                 from gpu_actors.plane import connect_plane
 
                 address = self._settings.ray_address or HostClient(self._settings).plane_address()
-                self._connected = connect_plane(
-                    self._settings.profile,
-                    embedding_model=self._settings.embedding_model,
-                    address=address,
-                )
+                self._connected = connect_plane(self._profile, address=address)
             return self._connected

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,7 @@ from orchestration.contracts import (
     SearchStore,
     SourceRequest,
     Submission,
+    TextModels,
     VectorStore,
 )
 from orchestration.errors import MedkgError, StoreCorruptError, StoreUnwritableError, UsageError
@@ -36,12 +37,12 @@ from orchestration.topology.graph import TopologyGraph
 from orchestration.topology.loader import PipelineLoader
 
 if TYPE_CHECKING:
-    from orchestration.retrieval.legs import Encode
     from orchestration.retrieval.search import Found, HybridSearch
 
 __all__ = ["ControlPlane", "Stores"]
 
 SHOWN_JOBS: Final = 10
+MODEL_LEGS: Final = ("sparse", "dense")
 LEAST_FREE_BYTES: Final = 1_000_000_000
 
 
@@ -68,8 +69,8 @@ class Parts(Protocol):
     @property
     def stores(self) -> Stores: ...
 
-    def encoder(self, say: Callable[[str], None]) -> Encode:
-        """Query vectors from the running plane, else from a model loaded here."""
+    def models(self, legs: Collection[str], say: Callable[[str], None]) -> TextModels:
+        """The running plane's models, else this process's own; those of the legs are loaded at once."""
         ...
 
     def devices(self) -> Sequence[Mapping[str, Any]]:
@@ -78,6 +79,10 @@ class Parts(Protocol):
 
     def model_ids(self) -> Mapping[str, str]:
         """The profile's models by leg."""
+        ...
+
+    def sparse_off(self) -> str | None:
+        """Why the profile has no sparse leg; None if it has one."""
         ...
 
 
@@ -249,24 +254,25 @@ class ControlPlane:
 
     def _searcher(self, legs: Sequence[str] | None, say: Callable[[str], None]) -> HybridSearch:
         from orchestration.retrieval.fusion import DEFAULT_FUSION
-        from orchestration.retrieval.legs import Bm25Leg, DenseLeg
+        from orchestration.retrieval.legs import Bm25Leg, DenseLeg, Leg, SparseLeg
         from orchestration.retrieval.search import HybridSearch
 
-        @cache
-        def encoder() -> Encode:
-            return self._parts.encoder(say)
+        with_models = set(MODEL_LEGS).intersection(legs or MODEL_LEGS)
 
-        if self.ledger.changes(self.settings.tenant, 0)[0] and (legs is None or "dense" in legs):
-            encoder()  # loads the model, if it must, before the clock of the search runs
-        return HybridSearch(
-            self.ledger,
-            self._stores.search,
-            [
-                Bm25Leg(self._stores.search),
-                DenseLeg(self._stores.vectors, lambda texts: encoder()(texts)),  # noqa: PLW0108 - loads when asked
-            ],
-            DEFAULT_FUSION,
-        )
+        @cache
+        def models() -> TextModels:
+            return self._parts.models(with_models, say)
+
+        if with_models and self.ledger.changes(self.settings.tenant, 0)[0]:
+            models()  # loads them, if it must, before the clock of the search runs
+        search = self._stores.search
+        found: list[Leg] = [Bm25Leg(search)]
+        if with_models and (reason := self._parts.sparse_off()) is not None:
+            say(f"the sparse leg is off: {reason}")
+        elif with_models:
+            found.append(SparseLeg(search, lambda texts: models().expand_queries(texts)))
+        found.append(DenseLeg(self._stores.vectors, lambda texts: models().embed_queries(texts)))
+        return HybridSearch(self.ledger, search, found, DEFAULT_FUSION)
 
     def verify(self, repair: bool, say: Callable[[str], None]) -> dict[str, Any]:
         """Differences between ledger and stores; with `repair` they are mended, and what is left is told."""
@@ -279,10 +285,10 @@ class ControlPlane:
         found = check.differences(tenant_id)
         left = found
         if repair and found:
-            encoder = cache(lambda: self._parts.encoder(say))
+            models = cache(lambda: self._parts.models(("dense",), say))
             requeued = check.repair(
                 tenant_id,
-                lambda texts: encoder()(texts)[0],
+                lambda texts: models().embed_texts(texts),
                 self._parts.model_ids()["dense"],
                 self.ledger.requeue,
             )
@@ -341,9 +347,13 @@ class ControlPlane:
     def describe_profile(self) -> str:
         """One line on what the profile uses; raises GpuUnavailableError when its device is not there."""
         devices = self._parts.devices()
-        model = self._parts.model_ids()["dense"]
+        models = " and ".join(self._parts.model_ids().values())
         where = ", ".join(device["name"] for device in devices) or "the CPU"
-        return f"profile {self.settings.profile}: {model} on {where}; data in {self.settings.data_dir}"
+        reason = self._parts.sparse_off()
+        without = f", without a sparse leg ({reason})" if reason else ""
+        return (
+            f"profile {self.settings.profile}: {models} on {where}{without}; data in {self.settings.data_dir}"
+        )
 
     def doctor(self) -> list[dict[str, Any]]:
         """Checks of machine, data folder, plugins, topologies, models and devices."""

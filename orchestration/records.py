@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -279,6 +279,40 @@ class SparseMatrix:
     values: npt.NDArray[np.float32]
     vocabulary: int
 
+    @classmethod
+    def of_rows(
+        cls, rows: Sequence[tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]], vocabulary: int
+    ) -> Self:
+        """The matrix of (indices, values) rows."""
+        return cls(
+            np.concatenate([[0], np.cumsum([len(indices) for indices, _ in rows])]).astype(np.int64),
+            np.concatenate([np.empty(0, np.int32), *(indices for indices, _ in rows)]).astype(np.int32),
+            np.concatenate([np.empty(0, np.float32), *(values for _, values in rows)]).astype(np.float32),
+            vocabulary,
+        )
+
+    @classmethod
+    def stacked(cls, parts: Sequence[SparseMatrix]) -> Self:
+        """The rows of all parts, which share a vocabulary, in order; of at least one part."""
+        return cls.of_rows(
+            [part.row(number) for part in parts for number in range(len(part))], parts[0].vocabulary
+        )
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.indptr) - 1
+
+    def row(self, number: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """(indices, values) of one row."""
+        start, end = self.indptr[number : number + 2]
+        return self.indices[start:end], self.values[start:end]
+
+    def rows(self, start: int, stop: int) -> SparseMatrix:
+        """Rows start to stop as a matrix of their own."""
+        first, last = self.indptr[start], self.indptr[stop]
+        indptr = self.indptr[start : stop + 1] - first
+        return SparseMatrix(indptr, self.indices[first:last], self.values[first:last], self.vocabulary)
+
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingBatch:
@@ -295,6 +329,8 @@ class EmbeddingBatch:
             raise ValueError(f"dense must be float32 [n, d], got {self.dense.dtype} {self.dense.shape}")
         if len(self.chunks) != self.dense.shape[0]:
             raise ValueError(f"{len(self.chunks)} chunks but {self.dense.shape[0]} vectors")
+        if self.sparse is not None and len(self.sparse) != len(self.chunks):
+            raise ValueError(f"{len(self.chunks)} chunks but {len(self.sparse)} sparse vectors")
 
 
 class IndexReceipt(Record):

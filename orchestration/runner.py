@@ -28,6 +28,9 @@ __all__ = ["BatchResult", "StageCaller", "StageRunner"]
 Items = Sequence[tuple[StageContext, Any]]
 Refine = Callable[[list[tuple[StageContext, Any]]], list[tuple[StageContext, Any]]]
 
+MODELS: Final = ("dense", "sparse")
+"""The plane's components whose CPU seconds are a model's."""
+
 RENEWALS_A_LEASE: Final = 4
 """A lease is renewed so often within its length; several may be missed on a busy machine."""
 
@@ -173,7 +176,7 @@ class _Cost:
         after = self._plane.use().cpu_seconds
         by_component = {name: seconds - self._plane_before.get(name, 0.0) for name, seconds in after.items()}
         total = self._own() - self._own_before + sum(by_component.values())
-        return max(0.0, total), max(0.0, by_component.get("dense", 0.0))
+        return max(0.0, total), max(0.0, sum(by_component.get(leg, 0.0) for leg in MODELS))
 
     def _own(self) -> float:
         times = self._process.cpu_times()

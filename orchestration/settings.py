@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     embedding_model: str | None = Field(
         default=None, description="Folder or hub id of another sentence-transformers model for the profile."
     )
+    sparse_model: str | None = Field(
+        default=None,
+        description="Folder or hub id of another SPLADE model for the profile; none: no sparse leg.",
+    )
     ray_address: str | None = Field(default=None, description="Ray cluster to attach to; default: own.")
     window_workers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=2, description="Window worker processes, so windows that run at once."

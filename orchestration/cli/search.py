@@ -18,7 +18,8 @@ def search(
     query: Annotated[str, typer.Argument(help="What to look for, in plain words.")],
     top: Annotated[int, typer.Option(min=1, max=1000, help="How many hits.")] = 10,
     legs: Annotated[
-        str | None, typer.Option(help="Retrievers to use, comma-separated: bm25, dense. Default: all.")
+        str | None,
+        typer.Option(help="Retrievers to use, comma-separated: bm25, sparse, dense. Default: all."),
     ] = None,
     source: Annotated[
         str | None, typer.Option(help="Only records of this source, e.g. clinicaltrials, pmc, pubmed.")

@@ -19,7 +19,7 @@ from orchestration.contracts.ledger import (
     WindowDocument,
     WindowLedger,
 )
-from orchestration.contracts.plane import DenseVectors, Plane, PlaneUse
+from orchestration.contracts.plane import Plane, PlaneUse, TextModels, Vectors
 from orchestration.contracts.sources import Parser, RecordLocation, Source, SourceRequest
 from orchestration.contracts.stages import (
     BatchStage,
@@ -48,6 +48,7 @@ from orchestration.contracts.stores import (
     IndexWriter,
     Intent,
     SearchStore,
+    SparseVectors,
     VectorRow,
     VectorStore,
     Visible,
@@ -61,7 +62,6 @@ __all__ = [
     "Commit",
     "CommitLog",
     "DeadLetter",
-    "DenseVectors",
     "DocumentCounts",
     "DocumentStore",
     "DownloadStage",
@@ -90,11 +90,14 @@ __all__ = [
     "SearchStore",
     "Source",
     "SourceRequest",
+    "SparseVectors",
     "StageReport",
     "Submission",
+    "TextModels",
     "ValidateStage",
     "VectorRow",
     "VectorStore",
+    "Vectors",
     "Visible",
     "Window",
     "WindowDocument",

@@ -7,19 +7,24 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from orchestration.contracts.stages import Outcome
+from orchestration.contracts.stores import SparseVectors
 from orchestration.errors import MedkgError
 from orchestration.records import (
     Chunk,
     Document,
     Float32Matrix,
+    SparseMatrix,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class DenseVectors:
-    """Rows in input order: float32 [n, d]; a failed row is zeros and named in `errors`."""
+class Vectors:
+    """Rows in input order; a failed row is zeros and empty, and named in `errors`."""
 
     dense: Float32Matrix
+    """Unit vectors, float32 [n, d]."""
+    sparse: SparseMatrix | None = None
+    """Term weights, CSR [n, vocabulary]; None where the plane has no sparse model."""
     errors: Mapping[int, MedkgError] = field(default_factory=dict)
 
 
@@ -39,7 +44,9 @@ class Plane(Protocol):
     def profile(self) -> str: ...
 
     @property
-    def model_ids(self) -> Mapping[str, str]: ...
+    def model_ids(self) -> Mapping[str, str]:
+        """Model id with revision by leg: `dense`, and `sparse` where the plane has such a model."""
+        ...
 
     def chunk(
         self, documents: Sequence[Document], profiles: Sequence[str], timeout_seconds: float
@@ -47,10 +54,29 @@ class Plane(Protocol):
         """Chunks of each document under its chunk profile; time-out for each micro-batch."""
         ...
 
-    def embed(self, texts: Sequence[str], timeout_seconds: float) -> DenseVectors:
-        """Unit vectors of the texts; nothing is truncated: a too-long text is an error of its row."""
+    def embed(self, texts: Sequence[str], timeout_seconds: float) -> Vectors:
+        """Dense and sparse vectors of the texts, by the models of `model_ids`.
+
+        Nothing is truncated: a text too long for the dense model is an error of its row.
+        """
         ...
 
     def use(self) -> PlaneUse:
         """Totals of this client since it attached."""
+        ...
+
+
+class TextModels(Protocol):
+    """A profile's models for a few texts at a time, wherever they are loaded. Thread-safe."""
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
+        """Unit vectors of chunks, float32 [n, d]."""
+        ...
+
+    def embed_queries(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
+        """Unit vectors of queries, float32 [n, d], and the id of the model that made them."""
+        ...
+
+    def expand_queries(self, texts: Sequence[str]) -> SparseVectors:
+        """Term weights of queries, a row each."""
         ...

@@ -62,6 +62,14 @@ class VectorRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SparseVectors:
+    """Term weights of one model, whose rows are compared only with rows of the same model."""
+
+    model_id: str
+    rows: SparseMatrix
+
+
+@dataclass(frozen=True, slots=True)
 class Holding:
     """What a store holds of one document under one intent."""
 
@@ -78,14 +86,25 @@ class SearchStore(Protocol):
         tenant_id: str,
         intent_id: str,
         chunks: Sequence[tuple[DocumentKey, Chunk]],
-        sparse: SparseMatrix | None,
+        sparse: SparseVectors | None,
     ) -> None:
-        """Durable when it returns; idempotent for the same intent and chunks; not yet visible."""
+        """Durable when it returns; idempotent for the same intent and chunks; not yet visible.
+
+        `sparse` has a row a chunk, in order.
+        """
         ...
 
     def bm25(
         self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
-    ) -> list[Candidate]: ...
+    ) -> list[Candidate]:
+        """The best visible chunks for the words of a query."""
+        ...
+
+    def sparse(
+        self, tenant_id: str, query: SparseVectors, limit: int, filters: Filters, visible: Visible
+    ) -> list[Candidate]:
+        """The best visible chunks by inner product with the query's one row, above 0; exact up to fp16."""
+        ...
 
     def chunks(self, tenant_id: str, refs: Sequence[ChunkRef]) -> list[Chunk | None]:
         """Stored chunks in the order of refs; None where the store lost one."""

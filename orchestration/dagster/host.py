@@ -225,7 +225,9 @@ class HostProcess:
             ).model_dump(),
             "stop_job": self._driver.stop_job,
             "plane_address": lambda: self._hot_plane().address,
+            "embed_texts": lambda texts: self._hot_plane().embed_texts(texts).tolist(),
             "embed_queries": self._embed_queries,
+            "expand_queries": self._expand_queries,
             "stop": self._stop.set,
             "launch": self._workers.submit,
             "cancel": self._cancel_run,
@@ -262,6 +264,12 @@ class HostProcess:
     def _embed_queries(self, texts: list[str]) -> dict[str, Any]:
         plane = self._hot_plane()
         return {"vectors": plane.embed_queries(texts).tolist(), "model_id": plane.model_ids["dense"]}
+
+    def _expand_queries(self, texts: list[str]) -> dict[str, Any]:
+        plane = self._hot_plane()
+        weights = plane.expand_queries(texts)
+        rows = [[part.tolist() for part in weights.row(number)] for number in range(len(weights))]
+        return {"rows": rows, "vocabulary": weights.vocabulary, "model_id": plane.model_ids["sparse"]}
 
 
 def child_environment(settings: Settings) -> dict[str, str]:

@@ -18,10 +18,11 @@ import numpy as np
 from pydantic import Field
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from orchestration.contracts import SparseVectors
 from orchestration.errors import ExitCode, HostUnavailableError
 from orchestration.processes.child_process import identity_of, is_alive, pid_of, spawn_child, spawn_detached
 from orchestration.processes.local_service import LocalClient
-from orchestration.records import Float32Matrix, Record
+from orchestration.records import Float32Matrix, Record, SparseMatrix
 from orchestration.settings import Settings
 
 __all__ = ["HOST_SERVICE", "Host", "HostClient", "HostStatus", "JobProgress", "log_tail", "ray_token_path"]
@@ -97,10 +98,23 @@ class HostClient:
         """Where window workers find the plane; raises PlaneUnavailableError while it starts."""
         return str(self._client.call("plane_address"))
 
+    def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
+        """Vectors of chunks, float32 [n, d], from the hot plane."""
+        return np.asarray(self._client.call("embed_texts", timeout=60, texts=list(texts)), dtype=np.float32)
+
     def embed_queries(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
         """Query vectors, float32 [n, d], and the model that made them, from the hot plane."""
         answer = self._client.call("embed_queries", timeout=10, texts=list(texts))
         return np.asarray(answer["vectors"], dtype=np.float32), str(answer["model_id"])
+
+    def expand_queries(self, texts: Sequence[str]) -> SparseVectors:
+        """Term weights of queries from the hot plane."""
+        answer = self._client.call("expand_queries", timeout=10, texts=list(texts))
+        rows = [
+            (np.asarray(terms, dtype=np.int32), np.asarray(weights, dtype=np.float32))
+            for terms, weights in answer["rows"]
+        ]
+        return SparseVectors(str(answer["model_id"]), SparseMatrix.of_rows(rows, int(answer["vocabulary"])))
 
     def stop(self) -> None:
         """Have the host end; returns when it is gone. Runs are cancelled, their documents handed back."""

@@ -1,8 +1,9 @@
-"""The embed stage: chunk bodies to the plane's embedders.
+"""The embed stage: chunk bodies to the plane's models.
 
-Comes in: a document's chunks. Leaves: the same chunks with unit vectors, float32 [n, d], in order, and
-the ids of the models that made them. All chunks of a window go to the plane in one call, so that its
-micro-batches are full and sorted by length whatever the documents' sizes.
+Comes in: a document's chunks. Leaves: the same chunks with unit vectors, float32 [n, d], and term weights,
+CSR [n, vocabulary] where the plane has a sparse model, in order, and the ids of the models that made them.
+All chunks of a window go to the plane in one call, so that its micro-batches are full and sorted by length
+whatever the documents' sizes.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Self
 
-from orchestration.contracts import DenseVectors, Isolation, Outcome, Plane
+from orchestration.contracts import Isolation, Outcome, Plane, Vectors
 from orchestration.errors import MedkgError
 from orchestration.records import Chunk, EmbeddingBatch, StageContext
 from orchestration.stages.services import StageServices
 
 
 class EmbedOnPlane:
-    """EmbedStage over the plane's dense pool."""
+    """EmbedStage over the plane's pools."""
 
-    version = "1"
+    version = "2"
     isolation = Isolation.PLANE
 
     def __init__(self, plane: Plane, timeout_seconds: float) -> None:
@@ -54,10 +55,11 @@ class EmbedOnPlane:
 
 
 def _one_document(
-    chunks: list[Chunk], vectors: DenseVectors, start: int, model_ids: Mapping[str, str]
+    chunks: list[Chunk], vectors: Vectors, start: int, model_ids: Mapping[str, str]
 ) -> Outcome[EmbeddingBatch]:
     rows = range(start, start + len(chunks))
     for row in rows:
         if row in vectors.errors:
             return vectors.errors[row]
-    return EmbeddingBatch(tuple(chunks), vectors.dense[rows.start : rows.stop], None, model_ids)
+    sparse = vectors.sparse.rows(rows.start, rows.stop) if vectors.sparse is not None else None
+    return EmbeddingBatch(tuple(chunks), vectors.dense[rows.start : rows.stop], sparse, model_ids)

@@ -18,11 +18,12 @@ from orchestration.contracts import (
     DocumentStore,
     Intent,
     SearchStore,
+    SparseVectors,
     VectorRow,
     VectorStore,
 )
 from orchestration.errors import StageContractError
-from orchestration.records import DocumentKey, EmbeddingBatch, IndexReceipt, StageContext
+from orchestration.records import DocumentKey, EmbeddingBatch, IndexReceipt, SparseMatrix, StageContext
 
 __all__ = ["DualWrite"]
 
@@ -44,13 +45,13 @@ class DualWrite:
         """Write both stores under one intent; durable, and invisible until the commit."""
         if not items:
             return []
-        namespace = _namespace(items)
+        namespace = _model(items, "dense")
         intent = self._log.open_intent(tenant_id, owner, [ctx.key for ctx, _ in items])
         chunks = [(ctx.key, chunk) for ctx, batch in items for chunk in batch.chunks]
         if chunks:
             rows = [VectorRow(key, chunk.chunk_id, chunk.section) for key, chunk in chunks]
             dense = np.concatenate([batch.dense for _, batch in items if batch.chunks])
-            self._search.write(tenant_id, intent.intent_id, chunks, None)
+            self._search.write(tenant_id, intent.intent_id, chunks, _sparse(items))
             self._vectors.write(tenant_id, namespace, intent.intent_id, rows, dense)
         return [
             IndexReceipt(
@@ -151,11 +152,21 @@ class DualWrite:
         }
 
 
-def _namespace(items: Sequence[tuple[StageContext, EmbeddingBatch]]) -> str:
-    """The dense model of all items; vectors of two models never share a segment."""
-    models = {batch.model_ids.get("dense", "") for _, batch in items}
+def _sparse(items: Sequence[tuple[StageContext, EmbeddingBatch]]) -> SparseVectors | None:
+    """The term weights of all chunks; None where the plane has no sparse model."""
+    parts = [batch.sparse for _, batch in items if batch.chunks and batch.sparse is not None]
+    if not parts:
+        return None
+    if len(parts) != sum(1 for _, batch in items if batch.chunks):
+        raise StageContractError("one index batch holds documents with and without sparse vectors.")
+    return SparseVectors(_model(items, "sparse"), SparseMatrix.stacked(parts))
+
+
+def _model(items: Sequence[tuple[StageContext, EmbeddingBatch]], leg: str) -> str:
+    """The one model of a leg that made all items' vectors; those of two models never share a segment."""
+    models = {batch.model_ids.get(leg, "") for _, batch in items}
     if len(models) != 1 or "" in models:
         raise StageContractError(
-            f"one index batch holds vectors of {sorted(models)}; the embed stage must name one model."
+            f"one index batch holds {leg} vectors of {sorted(models)}; the embed stage must name one model."
         )
     return models.pop()

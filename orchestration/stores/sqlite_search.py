@@ -1,4 +1,4 @@
-"""SearchStore on SQLite FTS5: chunks with their text, ranked by BM25; one file a tenant.
+"""SearchStore on SQLite: chunks with their text, ranked by BM25 (FTS5) or by sparse terms; one file a tenant.
 
 Comes in: chunks under an intent, and what a person typed. Leaves: candidates that `visible` lets through.
 An external-content table, since contentless deletes need SQLite 3.43. The title path is a second, lighter
@@ -16,18 +16,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, Visible
-from orchestration.errors import ConfigurationError, StoreCorruptError
-from orchestration.records import Chunk, DocumentKey, SparseMatrix
+import numpy as np
+
+from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, SparseVectors, Visible
+from orchestration.errors import StoreCorruptError
+from orchestration.records import Chunk, DocumentKey
+from orchestration.stores import sparse_postings
 from orchestration.stores.file_names import file_name
 from orchestration.stores.sqlite_file import SqliteFile
 
 __all__ = ["SqliteSearch", "match_expression"]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 SCHEMA: Final = (
     """
-    CREATE TABLE chunks (
+    CREATE TABLE IF NOT EXISTS chunks (
         number INTEGER PRIMARY KEY,
         intent_id TEXT NOT NULL,
         source TEXT NOT NULL,
@@ -42,10 +45,11 @@ SCHEMA: Final = (
     )
     """,
     """
-    CREATE VIRTUAL TABLE chunk_text USING fts5(
+    CREATE VIRTUAL TABLE IF NOT EXISTS chunk_text USING fts5(
         body, titles, content='chunks', content_rowid='number', tokenize='porter unicode61'
     )
     """,
+    *sparse_postings.SCHEMA,
 )
 INSERT_CHUNK: Final = """
 INSERT INTO chunks (intent_id, source, doc_id, chunk_id, ordinal, section, body, titles, record)
@@ -54,16 +58,23 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 INDEX_NEW: Final = """
 INSERT INTO chunk_text (rowid, body, titles) SELECT number, body, titles FROM chunks WHERE number > ?
 """
+NUMBERS_OF_INTENT: Final = "SELECT number FROM chunks WHERE intent_id = ?"
+NUMBERS_OF_DOCUMENT: Final = "SELECT number FROM chunks WHERE intent_id = ? AND source = ? AND doc_id = ?"
 UNINDEX: Final = """
 INSERT INTO chunk_text (chunk_text, rowid, body, titles)
-SELECT 'delete', number, body, titles FROM chunks WHERE {which}
+SELECT 'delete', number, body, titles FROM chunks WHERE number = ?
 """
+DELETE_CHUNK: Final = "DELETE FROM chunks WHERE number = ?"
 BM25: Final = """
 SELECT c.intent_id, c.source, c.doc_id, c.chunk_id, -chunk_text.rank AS score
 FROM chunk_text CROSS JOIN chunks c ON c.number = chunk_text.rowid
 WHERE chunk_text MATCH ? AND chunk_text.rank MATCH 'bm25(1.0, 0.5)'
   AND (? IS NULL OR c.source = ?) AND (? IS NULL OR c.section = ?)
 ORDER BY chunk_text.rank
+"""
+BY_NUMBER: Final = """
+SELECT intent_id, source, doc_id, chunk_id FROM chunks
+WHERE number = ? AND (? IS NULL OR source = ?) AND (? IS NULL OR section = ?)
 """
 BY_REF: Final = """
 SELECT body, record FROM chunks WHERE intent_id = ? AND source = ? AND doc_id = ? AND chunk_id = ?
@@ -109,17 +120,17 @@ class SqliteSearch:
         tenant_id: str,
         intent_id: str,
         chunks: Sequence[tuple[DocumentKey, Chunk]],
-        sparse: SparseMatrix | None,
+        sparse: SparseVectors | None,
     ) -> None:
         """Durable when it returns; replaces what the intent wrote before; not yet visible."""
-        if sparse is not None:
-            raise ConfigurationError("the embedded search store has no sparse leg yet; leave the model out.")
         rows = [_row(intent_id, key, chunk) for key, chunk in chunks]
         with self._file(tenant_id).writing() as connection:
-            _remove(connection, "intent_id = ?", (intent_id,))
+            _remove(connection, intent_id, None)
             (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM chunks").fetchone()
             connection.executemany(INSERT_CHUNK, rows)
             connection.execute(INDEX_NEW, (last,))
+            if sparse is not None:
+                sparse_postings.write(connection, intent_id, range(last + 1, last + 1 + len(rows)), sparse)
 
     def bm25(
         self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
@@ -137,6 +148,25 @@ class SqliteSearch:
                     found.append(Candidate(ref, row["score"]))
                     if len(found) >= limit:
                         break
+        return found
+
+    def sparse(
+        self, tenant_id: str, query: SparseVectors, limit: int, filters: Filters, visible: Visible
+    ) -> list[Candidate]:
+        """The best visible chunks by inner product of term weights; exact up to the weights' fp16."""
+        wanted = (filters.source, filters.source, filters.section, filters.section)
+        found: list[Candidate] = []
+        with self._file(tenant_id).reading() as connection:
+            numbers, scores = sparse_postings.scored(connection, query)
+            for place in np.lexsort((numbers, -scores)):
+                if len(found) >= limit:
+                    break
+                row = connection.execute(BY_NUMBER, (int(numbers[place]), *wanted)).fetchone()
+                if row is None:  # filtered out
+                    continue
+                ref = ChunkRef(_key(tenant_id, row), row["intent_id"], row["chunk_id"])
+                if visible(ref):
+                    found.append(Candidate(ref, float(scores[place])))
         return found
 
     def chunks(self, tenant_id: str, refs: Sequence[ChunkRef]) -> list[Chunk | None]:
@@ -159,14 +189,7 @@ class SqliteSearch:
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
         """Forget what an intent wrote (for some documents, or all). Idempotent."""
         with self._file(tenant_id).writing() as connection:
-            if keys is None:
-                _remove(connection, "intent_id = ?", (intent_id,))
-            for key in keys or ():
-                _remove(
-                    connection,
-                    "intent_id = ? AND source = ? AND doc_id = ?",
-                    (intent_id, key.source, key.doc_id),
-                )
+            _remove(connection, intent_id, keys)
 
     def holdings(self, tenant_id: str, intent_id: str | None = None) -> Iterator[Holding]:
         """Everything held, or what one intent wrote."""
@@ -243,9 +266,21 @@ def _row(intent_id: str, key: DocumentKey, chunk: Chunk) -> tuple[Any, ...]:
     )
 
 
-def _remove(connection: sqlite3.Connection, which: str, values: tuple[str, ...]) -> None:
-    connection.execute(UNINDEX.format(which=which), values)
-    connection.execute(f"DELETE FROM chunks WHERE {which}", values)
+def _remove(connection: sqlite3.Connection, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
+    """Forget an intent's chunks, of some documents or all, with their words and terms."""
+    if keys is None:
+        numbers = [number for (number,) in connection.execute(NUMBERS_OF_INTENT, (intent_id,))]
+    else:
+        numbers = [
+            number
+            for key in keys
+            for (number,) in connection.execute(NUMBERS_OF_DOCUMENT, (intent_id, key.source, key.doc_id))
+        ]
+    if not numbers:
+        return
+    sparse_postings.remove(connection, intent_id, None if keys is None else numbers)
+    connection.executemany(UNINDEX, [(number,) for number in numbers])
+    connection.executemany(DELETE_CHUNK, [(number,) for number in numbers])
 
 
 def _key(tenant_id: str, row: sqlite3.Row) -> DocumentKey:

@@ -5,14 +5,16 @@ A test module subclasses SearchStoreSuite and gives it a `store` fixture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, SearchStore
-from orchestration.records import Chunk, DocumentKey
+from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, SearchStore, SparseVectors
+from orchestration.records import Chunk, DocumentKey, SparseMatrix
 from tests.builders import TENANT, chunks_of
 
 ANY = Filters()
@@ -33,6 +35,24 @@ def keyed(*documents: Sequence[Chunk], source: str = "files") -> list[tuple[Docu
 
 def found(candidates: Sequence[Candidate]) -> list[str]:
     return [candidate.ref.key.doc_id for candidate in candidates]
+
+
+def terms(*rows: Mapping[int, float], model_id: str = "letters@1") -> SparseVectors:
+    """Rows of term weights."""
+    parts = [
+        (np.array(sorted(row), np.int32), np.array([row[term] for term in sorted(row)], np.float32))
+        for row in rows
+    ]
+    return SparseVectors(model_id, SparseMatrix.of_rows(parts, 64))
+
+
+WEIGHTS = st.dictionaries(st.integers(0, 15), st.floats(0.0625, 8.0, width=16), max_size=6)
+
+
+LETTERS = st.characters(categories=["L", "N"]).filter(
+    lambda letter: unicodedata.ucd_3_2_0.category(letter) != "Cn"
+)
+"""Letters and numbers that every store's Unicode tables know; SQLite's are those of Unicode 6.1."""
 
 
 class SearchStoreSuite:
@@ -125,10 +145,79 @@ class SearchStoreSuite:
         store.bm25(TENANT, query, 10, ANY, everything)
 
     @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(body=st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=20))
+    @given(body=st.text(LETTERS, min_size=1, max_size=20))
     def test_a_chunk_is_found_by_its_own_word(self, store: SearchStore, body: str) -> None:
         store.write(TENANT, "i1", keyed(chunks_of(body)), None)
         assert len(store.bm25(TENANT, body, 10, ANY, everything)) == 1
+
+    # --- by terms -----------------------------------------------------------------------------------
+
+    def test_the_chunk_with_the_largest_inner_product_comes_first(self, store: SearchStore) -> None:
+        documents = [chunks_of(f"text {number}", doc_id=str(number)) for number in range(4)]
+        weights = terms({1: 1.0, 2: 2.0}, {1: 3.0}, {9: 5.0}, {2: 0.5})
+        store.write(TENANT, "i1", keyed(*documents), weights)
+        candidates = store.sparse(TENANT, terms({1: 1.0, 2: 2.0}), 10, ANY, everything)
+        assert found(candidates) == ["0", "1", "3"]
+        assert [candidate.score for candidate in candidates] == [5.0, 3.0, 1.0]
+        assert candidates[0].ref == ChunkRef(a_key("0"), "i1", documents[0][0].chunk_id)
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(rows=st.lists(WEIGHTS, min_size=1, max_size=12), query=WEIGHTS, windows=st.integers(1, 4))
+    def test_scores_are_those_of_the_matrices(
+        self, store: SearchStore, rows: list[dict[int, float]], query: dict[int, float], windows: int
+    ) -> None:
+        for window in range(4):
+            store.discard(TENANT, f"i{window}", None)
+            mine = [number for number in range(len(rows)) if number % windows == window]
+            if mine:
+                chunks = keyed(*(chunks_of(f"text {number}", doc_id=str(number)) for number in mine))
+                store.write(TENANT, f"i{window}", chunks, terms(*(rows[number] for number in mine)))
+        candidates = store.sparse(TENANT, terms(query), 100, ANY, everything)
+        expected = {
+            str(number): score
+            for number, row in enumerate(rows)
+            if (score := sum(query[term] * weight for term, weight in row.items() if term in query)) > 0
+        }
+        assert {one.ref.key.doc_id: one.score for one in candidates} == pytest.approx(expected, rel=2e-3)
+        assert [one.score for one in candidates] == sorted((one.score for one in candidates), reverse=True)
+
+    def test_terms_of_two_models_never_meet(self, store: SearchStore) -> None:
+        store.write(TENANT, "i1", keyed(chunks_of("sleep", doc_id="1")), terms({1: 1.0}))
+        store.write(TENANT, "i2", keyed(chunks_of("sleep", doc_id="2")), terms({1: 9.0}, model_id="other@1"))
+        assert found(store.sparse(TENANT, terms({1: 1.0}), 10, ANY, everything)) == ["1"]
+        assert found(store.sparse(TENANT, terms({1: 1.0}, model_id="other@1"), 10, ANY, everything)) == ["2"]
+
+    def test_terms_obey_limit_filters_and_visibility(self, store: SearchStore) -> None:
+        results = [chunks_of("sleep", doc_id=str(number), section="results") for number in range(9)]
+        methods = [chunks_of("sleep", doc_id="m", section="methods")]
+        weights = terms(*({1: 1.0 + number} for number in range(10)))
+        store.write(TENANT, "i1", keyed(*results, *methods), weights)
+        query = terms({1: 1.0})
+        assert found(store.sparse(TENANT, query, 2, ANY, everything)) == ["m", "8"]
+        assert found(store.sparse(TENANT, query, 2, Filters(section="results"), everything)) == ["8", "7"]
+        assert store.sparse(TENANT, query, 2, Filters(source="nowhere"), everything) == []
+        hidden = store.sparse(TENANT, query, 2, ANY, lambda ref: ref.key.doc_id in ("0", "1"))
+        assert found(hidden) == ["1", "0"]
+        assert store.sparse(TENANT, query, 0, ANY, everything) == []
+
+    def test_discarded_and_replaced_documents_are_not_found_by_their_terms(self, store: SearchStore) -> None:
+        first, second = chunks_of("sleep", "again", doc_id="1"), chunks_of("sleep", doc_id="2")
+        store.write(TENANT, "i1", keyed(first, second), terms({1: 1.0}, {2: 1.0}, {1: 2.0}))
+        store.discard(TENANT, "i1", [a_key("1")])
+        assert found(store.sparse(TENANT, terms({1: 1.0, 2: 1.0}), 10, ANY, everything)) == ["2"]
+        store.write(TENANT, "i1", keyed(first), terms({3: 1.0}, {}))
+        assert found(store.sparse(TENANT, terms({1: 1.0, 3: 1.0}), 10, ANY, everything)) == ["1"]
+        store.discard(TENANT, "i1", None)
+        assert store.sparse(TENANT, terms({1: 1.0, 3: 1.0}), 10, ANY, everything) == []
+
+    def test_chunks_without_terms_are_not_found_by_terms(self, store: SearchStore) -> None:
+        store.write(TENANT, "i1", keyed(chunks_of("sleep")), None)
+        assert store.sparse(TENANT, terms({1: 1.0}), 10, ANY, everything) == []
+        assert store.sparse(TENANT, terms({}), 10, ANY, everything) == []
+
+    def test_terms_of_tenants_are_apart(self, store: SearchStore) -> None:
+        store.write(TENANT, "i1", keyed(chunks_of("sleep")), terms({1: 1.0}))
+        assert store.sparse("other", terms({1: 1.0}), 10, ANY, everything) == []
 
     # --- keeping ------------------------------------------------------------------------------------
 

@@ -231,7 +231,13 @@ class EmbedStageSuite(StageSuite[list[Chunk], EmbeddingBatch]):
         assert given.dense.shape[0] == len(value)
         assert np.isfinite(given.dense).all()
         np.testing.assert_allclose(np.linalg.norm(given.dense, axis=1), 1, rtol=1e-3)
-        assert given.model_ids, "say which models made the vectors"
+        assert "dense" in given.model_ids, "say which model made the vectors"
+        assert ("sparse" in given.model_ids) == (given.sparse is not None), "and which made the terms"
+        if given.sparse is not None:
+            assert given.sparse.values.dtype == np.float32 and (given.sparse.values > 0).all()
+            for number in range(len(given.sparse)):
+                terms, _ = given.sparse.row(number)
+                assert (np.diff(terms) > 0).all() and (terms < given.sparse.vocabulary).all()
 
     def check_same(self, first: EmbeddingBatch, second: EmbeddingBatch) -> None:
         np.testing.assert_allclose(first.dense, second.dense, atol=1e-5)

@@ -12,7 +12,7 @@ import pytest
 from ray._private.authentication_test_utils import reset_auth_token_state
 
 from gpu_actors.plane import RayPlane, start_plane
-from gpu_actors.profiles import EmbeddingModel, find_model
+from gpu_actors.profiles import Model, chosen_profile, find_model
 from gpu_actors.tokens import TextTokenizer
 
 
@@ -26,17 +26,17 @@ def plane() -> Iterator[RayPlane]:
         environment.setenv("RAY_AUTH_MODE", "token")
         environment.setenv("RAY_AUTH_TOKEN_PATH", str(token))
         reset_auth_token_state()  # ray reads its environment when it is imported, which test modules did
-        started = start_plane("cpu", folder=folder, dashboard=False)
+        started = start_plane(chosen_profile("cpu"), folder=folder, dashboard=False)
         yield started
         started.close()
     shutil.rmtree(token.parent)
 
 
 @pytest.fixture(scope="session")
-def minilm() -> EmbeddingModel:
+def minilm() -> Model:
     return find_model("all-MiniLM-L6-v2")
 
 
 @pytest.fixture(scope="session")
-def tokenizer(minilm: EmbeddingModel) -> TextTokenizer:
+def tokenizer(minilm: Model) -> TextTokenizer:
     return TextTokenizer(minilm.files, 512)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gpu_actors.chunker import CHUNK_PROFILES, DocumentChunker, HaystackChunker
-from gpu_actors.profiles import EmbeddingModel
+from gpu_actors.profiles import Model
 from gpu_actors.regions import HEADINGS, IMRAD, placed_blocks
 from gpu_actors.sentences import split_sentences
 from gpu_actors.tokens import TextTokenizer
@@ -91,7 +91,7 @@ profiles = st.sampled_from(sorted(CHUNK_PROFILES))
 
 
 @pytest.fixture(scope="module")
-def chunker(minilm: EmbeddingModel) -> DocumentChunker:
+def chunker(minilm: Model) -> DocumentChunker:
     return DocumentChunker(minilm.files, 512)
 
 

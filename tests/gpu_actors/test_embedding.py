@@ -12,8 +12,8 @@ from gpu_actors.bert import plain_bert
 from gpu_actors.chunker import HaystackChunker
 from gpu_actors.embedder import HaystackEmbedder
 from gpu_actors.encoder import Encoder
-from gpu_actors.plane import LocalEncoder
-from gpu_actors.profiles import EmbeddingModel, get_profile
+from gpu_actors.plane import LocalModels
+from gpu_actors.profiles import Model, chosen_profile, get_profile
 from gpu_actors.tokens import TextTokenizer
 from orchestration.errors import EmbeddingInputTooLongError
 
@@ -32,7 +32,7 @@ def embedder() -> HaystackEmbedder:
 
 
 @pytest.fixture(scope="module")
-def reference(minilm: EmbeddingModel) -> np.ndarray:
+def reference(minilm: Model) -> np.ndarray:
     """What sentence-transformers itself computes, float32 [n, 384]."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from sentence_transformers import SentenceTransformer
@@ -57,19 +57,19 @@ def test_vectors_are_those_of_sentence_transformers(
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
 
 
-def test_a_local_encoder_gives_the_same_vectors(reference: np.ndarray) -> None:
-    vectors = LocalEncoder("cpu").encode(TEXTS)
+def test_local_models_give_the_same_vectors(reference: np.ndarray) -> None:
+    vectors = LocalModels(chosen_profile("cpu")).embed_texts(TEXTS)
 
     assert vectors.dtype == np.float32
     assert cosines(vectors, reference).min() >= 0.999
 
 
-def test_minilm_takes_the_written_out_forward(minilm: EmbeddingModel) -> None:
+def test_minilm_takes_the_written_out_forward(minilm: Model) -> None:
     assert plain_bert(minilm.files) is not None
 
 
 def test_other_architectures_run_in_sentence_transformers_modules(
-    minilm: EmbeddingModel, tokenizer: TextTokenizer, reference: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    minilm: Model, tokenizer: TextTokenizer, reference: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gpu_actors.encoder.plain_bert", lambda folder: None)
     encoder = Encoder(get_profile("cpu"))

@@ -13,14 +13,23 @@ import numpy as np
 import pytest
 
 from gpu_actors.embedder import HaystackEmbedder
-from gpu_actors.plane import LocalEncoder, RayPlane, connect_plane
-from gpu_actors.profiles import find_model
+from gpu_actors.pieces import SparseRow
+from gpu_actors.plane import LocalModels, RayPlane, connect_plane
+from gpu_actors.profiles import chosen_profile, find_model
 from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError, PlaneUnavailableError
 from tests.builders import a_document
 
 pytestmark = pytest.mark.plane
 
 TIMEOUT = 60.0
+LOCAL = LocalModels(chosen_profile("cpu"))
+
+
+def cosine(one: SparseRow, other: SparseRow) -> float:
+    """Of two sparse rows."""
+    weights = dict(zip(*(part.tolist() for part in other), strict=True))
+    shared = sum(value * weights.get(term, 0.0) for term, value in zip(*one, strict=True))
+    return float(shared / (np.linalg.norm(one[1]) * np.linalg.norm(other[1])))
 
 
 def test_vectors_come_in_the_order_of_the_texts(plane: RayPlane) -> None:
@@ -28,20 +37,27 @@ def test_vectors_come_in_the_order_of_the_texts(plane: RayPlane) -> None:
 
     vectors = plane.embed(texts, TIMEOUT)
 
-    expected = LocalEncoder("cpu").encode(texts)
+    expected = LOCAL.embed_texts(texts)
     assert vectors.dense.shape == (150, 384) and vectors.dense.dtype == np.float32 and not vectors.errors
     assert (vectors.dense * expected).sum(axis=1).min() >= 0.999
+    terms = LOCAL.expand_queries(texts)
+    assert vectors.sparse is not None and vectors.sparse.vocabulary == terms.vocabulary == 30_522
+    for number in range(150):
+        assert cosine(vectors.sparse.row(number), terms.row(number)) >= 0.999
 
 
 def test_a_too_long_text_is_the_error_of_its_row(plane: RayPlane) -> None:
     vectors = plane.embed(["short", "walk " * 700, "also short"], TIMEOUT)
 
+    assert vectors.sparse is not None and np.diff(vectors.sparse.indptr).all()  # terms come in pieces
     assert list(vectors.errors) == [1] and isinstance(vectors.errors[1], EmbeddingInputTooLongError)
     assert not vectors.dense[1].any() and vectors.dense[2].any()
 
 
 def test_nothing_to_embed_is_no_vectors(plane: RayPlane) -> None:
-    assert plane.embed([], TIMEOUT).dense.shape == (0, 384)
+    vectors = plane.embed([], TIMEOUT)
+    assert vectors.dense.shape == (0, 384)
+    assert vectors.sparse is not None and len(vectors.sparse) == 0
 
 
 def test_documents_are_chunked_each_under_its_profile_and_one_bad_one_fails_alone(plane: RayPlane) -> None:
@@ -61,10 +77,10 @@ def test_use_counts_what_this_client_asked_for(plane: RayPlane) -> None:
     plane.chunk([a_document()], ["default"], TIMEOUT)
     after = plane.use()
 
-    assert after.tokens - before.tokens == 30 * 6
+    assert after.tokens - before.tokens == 2 * 30 * 6  # by each of two models
     assert after.model_seconds > before.model_seconds
-    assert after.cpu_seconds["dense"] > before.cpu_seconds.get("dense", 0)
-    assert after.cpu_seconds["chunk"] > before.cpu_seconds.get("chunk", 0)
+    for component in ("dense", "sparse", "chunk"):
+        assert after.cpu_seconds[component] > before.cpu_seconds.get(component, 0)
 
 
 def test_threads_share_a_client(plane: RayPlane) -> None:
@@ -74,15 +90,13 @@ def test_threads_share_a_client(plane: RayPlane) -> None:
     with ThreadPoolExecutor(4) as threads:
         vectors = list(threads.map(first, range(8)))
 
-    assert (np.array(vectors) * LocalEncoder("cpu").encode([f"text {n}" for n in range(8)])).sum(
-        1
-    ).min() > 0.999
+    assert (np.array(vectors) * LOCAL.embed_texts([f"text {n}" for n in range(8)])).sum(1).min() > 0.999
 
 
 def test_another_process_attaches_to_the_loaded_model(plane: RayPlane) -> None:
     client = (
-        "import json, sys; from gpu_actors.plane import connect_plane;"
-        "plane = connect_plane('cpu', address=sys.argv[1]);"
+        "import json, sys; from gpu_actors.plane import chosen_profile, connect_plane;"
+        "plane = connect_plane(chosen_profile('cpu'), address=sys.argv[1]);"
         "print(json.dumps([plane.health()['embedders'][0]['pid'], plane.embed_queries(['sleep']).shape]));"
         "sys.exit('torch' in sys.modules)"
     )
@@ -100,12 +114,13 @@ def test_a_client_that_asks_for_another_model_is_told_so(plane: RayPlane, tmp_pa
         (other / name).symlink_to(find_model("all-MiniLM-L6-v2").files / name)
 
     with pytest.raises(PlaneUnavailableError, match="another model"):
-        connect_plane("cpu", embedding_model=str(other), address=plane.address)
+        connect_plane(chosen_profile("cpu", str(other)), address=plane.address)
 
 
 def test_a_client_without_the_clusters_token_is_refused(plane: RayPlane) -> None:
     client = (
-        "import sys; from gpu_actors.plane import connect_plane; connect_plane('cpu', address=sys.argv[1])"
+        "import sys; from gpu_actors.plane import chosen_profile, connect_plane;"
+        "connect_plane(chosen_profile('cpu'), address=sys.argv[1])"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
     environment["RAY_NUM_REDIS_GET_RETRIES"] = "2"  # how often Ray asks the cluster, a second apart

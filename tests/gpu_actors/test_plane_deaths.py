@@ -21,9 +21,10 @@ pytestmark = pytest.mark.plane
 TIMEOUT = 60.0
 
 
-def test_an_embedder_killed_under_load_loses_nothing(plane: RayPlane) -> None:
+@pytest.mark.parametrize("pool", ["embedders", "expanders"])
+def test_a_model_killed_under_load_loses_nothing(plane: RayPlane, pool: str) -> None:
     texts = [f"{number} " + "walking and sleeping " * 60 for number in range(120)]
-    pid = plane.health()["embedders"][0]["pid"]
+    pid = plane.health()[pool][0]["pid"]
 
     with ThreadPoolExecutor(1) as thread:
         pending = thread.submit(plane.embed, texts, TIMEOUT)
@@ -35,7 +36,8 @@ def test_an_embedder_killed_under_load_loses_nothing(plane: RayPlane) -> None:
         vectors = pending.result()
 
     assert not vectors.errors and np.allclose(np.linalg.norm(vectors.dense, axis=1), 1, atol=1e-4)
-    assert plane.health()["embedders"][0]["pid"] != pid
+    assert vectors.sparse is not None and np.diff(vectors.sparse.indptr).all()
+    assert plane.health()[pool][0]["pid"] != pid
 
 
 def test_nothing_of_the_plane_survives_a_kill_of_its_host() -> None:
@@ -44,8 +46,8 @@ def test_nothing_of_the_plane_survives_a_kill_of_its_host() -> None:
         [
             sys.executable,
             "-c",
-            "import sys; from pathlib import Path; from gpu_actors.plane import start_plane;"
-            "plane = start_plane('cpu', folder=Path(sys.argv[1]), dashboard=False);"
+            "import sys; from pathlib import Path; from gpu_actors.plane import chosen_profile, start_plane;"
+            "plane = start_plane(chosen_profile('cpu'), folder=Path(sys.argv[1]), dashboard=False);"
             "print('ready', flush=True); sys.stdin.read()",
             str(folder),
         ],
@@ -56,7 +58,14 @@ def test_nothing_of_the_plane_survives_a_kill_of_its_host() -> None:
     assert host.stdout is not None and host.stdout.readline() == "ready\n"
     children = psutil.Process(host.pid).children(recursive=True)
     named = " ".join(" ".join(child.cmdline()) for child in children)
-    for name in ("gcs_server", "raylet", "DashboardAgent", "RuntimeEnvAgent", "EmbedderReplica"):
+    for name in (
+        "gcs_server",
+        "raylet",
+        "DashboardAgent",
+        "RuntimeEnvAgent",
+        "EmbedderReplica",
+        "ExpanderReplica",
+    ):
         assert name in named
 
     os.kill(host.pid, signal.SIGKILL)

@@ -14,9 +14,9 @@ import pytest
 import ray
 
 from gpu_actors.batching import LEAST_BUDGET, TokenBudget
-from gpu_actors.dense import encode_rows
 from gpu_actors.plane import RayPlane
 from gpu_actors.pool import IN_FLIGHT, Answer, Pool, attach_pool, start_pool
+from gpu_actors.rows import dense_rows
 from orchestration.errors import (
     DagsterStageTimeoutError,
     EmbeddingInputTooLongError,
@@ -38,7 +38,7 @@ class ToyReplica:
         (folder / f"made-{time.monotonic_ns()}").touch()
 
     def health(self) -> dict[str, Any]:
-        return {"pid": os.getpid(), "lanes": 1, "dimensions": 2}
+        return {"pid": os.getpid(), "lanes": 1, "width": 2}
 
     def work(self, batch: str) -> str:
         first_time = not (self._folder / batch).exists()
@@ -59,7 +59,7 @@ class SmallReplica:
         self._most = most
 
     def health(self) -> dict[str, Any]:
-        return {"pid": os.getpid(), "lanes": 1, "dimensions": 2}
+        return {"pid": os.getpid(), "lanes": 1, "width": 2}
 
     def encode(
         self, token_ids: np.ndarray, lengths: tuple[int, ...]
@@ -182,28 +182,28 @@ def test_out_of_memory_halves_the_budget_and_every_row_still_arrives(plane: RayP
     budget = TokenBudget(4096)
     lengths = [100] * 200
 
-    encoded = encode_rows(pool, rows_of(*lengths), budget, TIMEOUT)
+    vectors, outcome = dense_rows(pool, rows_of(*lengths), budget, TIMEOUT)
 
-    assert not encoded.errors
-    assert encoded.dense.tolist() == [[number, 100] for number in range(200)]
+    assert not outcome.errors
+    assert vectors.tolist() == [[number, 100] for number in range(200)]
     assert LEAST_BUDGET <= budget.tokens < 4096
-    assert encoded.tokens == 20_000 and encoded.cpu_seconds > 0
+    assert outcome.tokens == 20_000 and outcome.cpu_seconds > 0
     ended(pool)
 
 
 def test_a_row_that_cannot_fit_fails_alone(plane: RayPlane) -> None:
     pool = start_pool("small-2", SmallReplica, 300, 1, lanes=1)
 
-    encoded = encode_rows(pool, rows_of(50, 400, 60), TokenBudget(4096), TIMEOUT)
+    vectors, outcome = dense_rows(pool, rows_of(50, 400, 60), TokenBudget(4096), TIMEOUT)
 
-    assert list(encoded.errors) == [1]
-    assert isinstance(encoded.errors[1], EmbeddingInputTooLongError)
-    assert encoded.dense.tolist() == [[0, 50], [0, 0], [2, 60]]
+    assert list(outcome.errors) == [1]
+    assert isinstance(outcome.errors[1], EmbeddingInputTooLongError)
+    assert vectors.tolist() == [[0, 50], [0, 0], [2, 60]]
     ended(pool)
 
 
 def test_no_rows_are_no_work(plane: RayPlane) -> None:
     pool = start_pool("small-3", SmallReplica, 300, 1, lanes=1)
 
-    assert encode_rows(pool, [], TokenBudget(4096), TIMEOUT).dense.shape == (0, 2)
+    assert dense_rows(pool, [], TokenBudget(4096), TIMEOUT)[0].shape == (0, 2)
     ended(pool)

@@ -11,7 +11,7 @@ import pytest
 
 from gpu_actors import profiles
 from gpu_actors.plane import check_devices, component_versions, model_ids, start_plane
-from gpu_actors.profiles import find_model, get_profile
+from gpu_actors.profiles import NO_MODEL, chosen_profile, find_model, get_profile
 from orchestration.errors import ConfigurationError, GpuUnavailableError
 
 
@@ -49,6 +49,27 @@ def test_a_hub_model_that_is_not_here_has_an_id_but_no_files() -> None:
         _ = model.files
 
 
+def test_a_profiles_own_sparse_model_may_be_absent_and_the_profile_says_so() -> None:
+    profile = chosen_profile("gpu")
+
+    assert profile.sparse_model is None
+    assert "hf download prithivida/Splade_PP_en_v2" in str(profile.sparse_off)
+    assert "sparse" not in model_ids(profile)
+
+
+def test_a_sparse_model_that_was_asked_for_must_be_there() -> None:
+    with pytest.raises(ConfigurationError, match="hf download nobody/no-such-model"):
+        chosen_profile("cpu", sparse_model="nobody/no-such-model")
+    with pytest.raises(ConfigurationError, match="MEDKG_SPARSE_MODEL"):
+        chosen_profile("cpu", sparse_model="no-such-folder")
+
+
+def test_the_sparse_leg_can_be_turned_off() -> None:
+    profile = chosen_profile("cpu", sparse_model=NO_MODEL)
+
+    assert profile.sparse_model is None and profile.sparse_off == "MEDKG_SPARSE_MODEL is none"
+
+
 def test_another_configuration_is_another_revision(tmp_path: Path) -> None:
     one = find_model(str(a_model_folder(tmp_path / "one", hidden_size=8)))
     two = find_model(str(a_model_folder(tmp_path / "two", hidden_size=16)))
@@ -66,20 +87,22 @@ def test_the_position_table_limits_the_tokens_of_another_model(tmp_path: Path) -
 
 def test_ids_and_versions_need_neither_torch_nor_ray() -> None:
     check = (
-        "import sys; from gpu_actors import plane; plane.model_ids('cpu'); plane.component_versions();"
+        "import sys; from gpu_actors import plane; plane.model_ids(plane.chosen_profile('cpu'));"
+        "plane.component_versions();"
         "sys.exit(bool({'torch', 'ray', 'haystack'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
-    assert model_ids("cpu")["dense"].startswith("all-MiniLM-L6-v2@")
+    ids = model_ids(chosen_profile("cpu"))
+    assert ids["dense"].startswith("all-MiniLM-L6-v2@") and ids["sparse"].startswith("splade-mini@")
     assert component_versions()["chunker"]
 
 
 @pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="this machine has a GPU")
 def test_a_gpu_profile_refuses_a_machine_without_gpu_with_exit_code_99(tmp_path: Path) -> None:
     with pytest.raises(GpuUnavailableError, match="--profile cpu") as refused:
-        start_plane("gpu", folder=tmp_path, dashboard=False)
+        start_plane(chosen_profile("gpu"), folder=tmp_path, dashboard=False)
 
     assert refused.value.exit_code == 99
     with pytest.raises(GpuUnavailableError):
-        check_devices("gpu-large")
-    assert check_devices("cpu") == []
+        check_devices(chosen_profile("gpu-large"))
+    assert check_devices(chosen_profile("cpu")) == []

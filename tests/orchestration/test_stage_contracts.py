@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestration.contracts import DenseVectors, Isolation, Outcome, PlaneUse, SourceRequest, lift
+from orchestration.contracts import Isolation, Outcome, PlaneUse, SourceRequest, Vectors, lift
 from orchestration.errors import (
     ConfigurationError,
     EmptyDocumentError,
@@ -32,6 +32,7 @@ from orchestration.records import (
     Section,
     SourceItem,
     Span,
+    SparseMatrix,
     StageContext,
     chunk_id,
     content_version,
@@ -277,7 +278,7 @@ class ToyPlane:
     """A plane without models: a chunk a sentence, vectors from letters."""
 
     profile = "cpu"
-    model_ids: Mapping[str, str] = {"dense": "toy@1"}
+    model_ids: Mapping[str, str] = {"dense": "toy@1", "sparse": "letters@1"}
 
     def chunk(
         self, documents: Sequence[Document], profiles: Sequence[str], timeout_seconds: float
@@ -288,9 +289,11 @@ class ToyPlane:
             for document in documents
         ]
 
-    def embed(self, texts: Sequence[str], timeout_seconds: float) -> DenseVectors:
+    def embed(self, texts: Sequence[str], timeout_seconds: float) -> Vectors:
         errors = {row: MalformedDocumentError("too long") for row, text in enumerate(texts) if len(text) > 50}
-        return DenseVectors(unit_vectors(texts), errors)
+        letters = [np.array(sorted({ord(letter) % 64 for letter in text}), np.int32) for text in texts]
+        terms = SparseMatrix.of_rows([(row, np.ones(len(row), np.float32)) for row in letters], 64)
+        return Vectors(unit_vectors(texts), terms, errors)
 
     def use(self) -> PlaneUse:
         return PlaneUse({}, 0, 0)

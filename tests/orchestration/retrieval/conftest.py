@@ -10,9 +10,9 @@ import pytest
 from orchestration.contracts import Candidate, Filters, Visible
 from orchestration.records import Float32Matrix
 from orchestration.retrieval.fusion import DEFAULT_FUSION
-from orchestration.retrieval.legs import Bm25Leg, DenseLeg, Leg
+from orchestration.retrieval.legs import Bm25Leg, DenseLeg, Leg, SparseLeg
 from orchestration.retrieval.search import HybridSearch
-from tests.orchestration.stores.data_folder import MODEL, DataFolder, encode, opened
+from tests.orchestration.stores.data_folder import MODEL, DataFolder, encode, expand, opened
 
 
 def query_vectors(texts: Sequence[str]) -> tuple[Float32Matrix, str]:
@@ -43,7 +43,11 @@ def make_search(data: DataFolder) -> Iterator[Callable[..., HybridSearch]]:
     made: list[HybridSearch] = []
 
     def make(*legs: Leg, deadline_seconds: float = 30.0) -> HybridSearch:
-        chosen = legs or (Bm25Leg(data.search), DenseLeg(data.vectors, query_vectors))
+        chosen = legs or (
+            Bm25Leg(data.search),
+            SparseLeg(data.search, expand),
+            DenseLeg(data.vectors, query_vectors),
+        )
         made.append(HybridSearch(data.log, data.search, chosen, DEFAULT_FUSION, deadline_seconds))
         return made[-1]
 

@@ -54,7 +54,7 @@ def test_figures_are_means_over_the_questions(data: DataFolder, make_search: Mak
 def test_every_leg_and_the_hybrid_are_measured(data: DataFolder, make_search: MakeSearch) -> None:
     data.ingest({"1": "walking", "2": "sleeping"})
     figures = evaluate(make_search(), TENANT, [a_question("walking", "1")])
-    assert list(figures) == ["bm25", "dense", "hybrid"]
+    assert list(figures) == ["bm25", "sparse", "dense", "hybrid"]
     assert {leg["ndcg@10"] for leg in figures.values()} == {1.0}
 
 

@@ -56,7 +56,7 @@ def test_its_documents_are_citable(retriever: HaystackRetriever) -> None:
     assert document.id == f"files:1:{'1' * 12}:0"
     assert document.score is not None
     assert document.meta["source"] == "files"
-    assert document.meta["legs"] == {"bm25": 1, "dense": 1}
+    assert document.meta["legs"] == {"bm25": 1, "sparse": 1, "dense": 1}
     assert document.meta["version"] == "1" * 64
 
 

@@ -42,7 +42,7 @@ def test_a_hit_cites_its_place_and_its_rank_in_each_leg(data: DataFolder, make_s
     data.ingest({"1": "walking", "2": "sleeping", "3": "zzz"})
     found = make_search().search(TENANT, "walking")
     first = found.hits[0].as_json()
-    assert first["legs"] == {"bm25": 1, "dense": 1}
+    assert first["legs"] == {"bm25": 1, "sparse": 1, "dense": 1}
     assert (first["doc_id"], first["source"], first["text"]) == ("1", "files", "walking")
     assert (first["start_char"], first["end_char"], first["rank"]) == (0, 7, 1)
     assert found.degraded == ()
@@ -52,8 +52,9 @@ def test_a_hit_cites_its_place_and_its_rank_in_each_leg(data: DataFolder, make_s
 def test_legs_can_be_chosen_and_named_twice(data: DataFolder, make_search: MakeSearch) -> None:
     data.ingest({"1": "walking", "2": "sleeping"})
     search = make_search()
-    assert search.legs == ("bm25", "dense")
+    assert search.legs == ("bm25", "sparse", "dense")
     assert bodies(search, "walking", legs=["bm25", "bm25"]) == ["walking", "walking again"]
+    assert bodies(search, "wallpaper", legs=["sparse"]) == ["walking", "walking again"]
     assert len(bodies(search, "walking", legs=["dense"])) == 4
     assert bodies(search, "unheard-of", legs=["bm25"]) == []
 
@@ -126,8 +127,8 @@ def test_an_empty_query_is_refused(make_search: MakeSearch, query: str) -> None:
 
 
 def test_an_unknown_leg_is_refused_with_those_there_are(make_search: MakeSearch) -> None:
-    with pytest.raises(UsageError, match=r"no leg sparse; there are bm25, dense"):
-        make_search().search(TENANT, "walking", legs=["bm25", "sparse"])
+    with pytest.raises(UsageError, match=r"no leg graph; there are bm25, sparse, dense"):
+        make_search().search(TENANT, "walking", legs=["bm25", "graph"])
 
 
 # --- legs that fail ---------------------------------------------------------------------------------

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from orchestration.contracts import ChunkRef, Commit, Filters
+from orchestration.contracts import ChunkRef, Commit, Filters, SparseVectors
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.processes.child_process import is_alive, own_identity
-from orchestration.records import EmbeddingBatch, Float32Matrix, IndexReceipt, StageContext
+from orchestration.records import EmbeddingBatch, Float32Matrix, IndexReceipt, SparseMatrix, StageContext
 from orchestration.stores.dual_write import DualWrite
 from orchestration.stores.faiss_vectors import FaissVectors
 from orchestration.stores.sqlite_documents import SqliteDocuments
@@ -29,6 +29,8 @@ from orchestration.stores.sqlite_search import SqliteSearch
 from orchestration.stores.verify import Difference, Verification
 from tests.builders import TENANT, a_context, a_document, chunks_of
 
+WORDS = "beginnings@1"
+VOCABULARY = 16_384
 MODEL = "counted-letters@1"
 """An embedding with behaviour: words with the same letters are near."""
 
@@ -40,6 +42,15 @@ def encode(texts: Sequence[str]) -> Float32Matrix:
     )
     counts[:, 0] += 0.01  # no text is without a direction
     return np.asarray(counts / np.linalg.norm(counts, axis=1, keepdims=True), dtype=np.float32)
+
+
+def expand(texts: Sequence[str]) -> SparseVectors:
+    """A weight of 1 for each first two letters of a word: words that begin alike are near."""
+    rows = []
+    for text in texts:
+        found = sorted({(ord(word[0]) * 128 + ord(word[1:2] or " ")) % VOCABULARY for word in text.split()})
+        rows.append((np.array(found, np.int32), np.ones(len(found), np.float32)))
+    return SparseVectors(WORDS, SparseMatrix.of_rows(rows, VOCABULARY))
 
 
 @dataclass
@@ -63,7 +74,9 @@ class DataFolder:
             self.documents.put([(ctx, document)])
             chunks = chunks_of(body, f"{body} again", doc_id=doc_id, version=ctx.version, tenant_id=tenant_id)
             vectors = encode([chunk.body for chunk in chunks])
-            items.append((ctx, EmbeddingBatch(tuple(chunks), vectors, None, {"dense": MODEL})))
+            models = {"dense": MODEL, "sparse": WORDS}
+            terms = expand([chunk.body for chunk in chunks]).rows
+            items.append((ctx, EmbeddingBatch(tuple(chunks), vectors, terms, models)))
         receipts = self.index.stage(tenant_id, owner or own_identity(), items)
         return [(ctx, receipt) for (ctx, _), receipt in zip(items, receipts, strict=True)]
 

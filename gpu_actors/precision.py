@@ -1,0 +1,94 @@
+"""Which dtype a model computes in, chosen when it is loaded by trying it; and batches as tensors.
+
+Comes in: how to load a model in a dtype. Leaves: the forward that is used. On a CUDA device that is bf16.
+On a CPU it is bf16 where the CPU has the instructions, the vectors stay as good (cosine >= 0.999 to fp32 on
+a probe) and it is faster; else fp32.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gpu_actors.batching import TokenIds, padded
+from gpu_actors.bert import ROW_MULTIPLE
+from gpu_actors.tokens import TextTokenizer
+
+__all__ = ["Forward", "LoadedModel", "has_bf16", "load_model"]
+
+Forward: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""(ids, mask), int64 [rows, longest] -> a vector a row, [rows, d]."""
+
+LEAST_COSINE: Final = 0.999
+PROBE: Final = (
+    "Adults with type 2 diabetes and a glycated haemoglobin of 7.5 % or more were eligible.",
+    "The primary outcome was death from any cause at 90 days; 41 of 412 treated patients died. " * 6,
+    "Expression of the receptor was lower in tumour tissue than in adjacent normal tissue. " * 12,
+    "No serious adverse events were reported.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A warm model; several threads may call it."""
+
+    forward: Forward
+    dtype: str
+    device: str
+    probe: tuple[TokenIds, tuple[int, ...]]
+    """A small micro-batch that warms a process up: token ids and lengths."""
+
+    def __call__(self, token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
+        """A vector a row, [rows, d] on the device, of rows given end to end, int32 [sum(lengths)]."""
+        return _run(self.forward, token_ids, lengths, self.device)
+
+
+def load_model(load: Callable[[torch.dtype], Forward], device: str, tokenizer: TextTokenizer) -> LoadedModel:
+    """The model in the dtype that serves best, warmed up."""
+    rows = tokenizer.token_ids(PROBE)
+    probe = np.concatenate(rows), tuple(map(len, rows))
+    if device == "cuda":
+        forward = load(torch.bfloat16)
+        _run(forward, *probe, device)
+        return LoadedModel(forward, "bfloat16", device, probe)
+    torch.set_num_threads(1)
+    exact = load(torch.float32)
+    if not has_bf16():
+        _run(exact, *probe, device)
+        return LoadedModel(exact, "float32", device, probe)
+    rounded = load(torch.bfloat16)
+    exact_vectors, exact_seconds = _timed(exact, probe)
+    rounded_vectors, rounded_seconds = _timed(rounded, probe)
+    cosine = float(torch.nn.functional.cosine_similarity(exact_vectors, rounded_vectors).min())
+    if cosine >= LEAST_COSINE and rounded_seconds < exact_seconds:
+        return LoadedModel(rounded, "bfloat16", device, probe)
+    return LoadedModel(exact, "float32", device, probe)
+
+
+def has_bf16() -> bool:
+    """Whether this CPU multiplies bf16 matrices in hardware (Linux's flags in /proc/cpuinfo)."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+@torch.inference_mode()
+def _run(forward: Forward, token_ids: TokenIds, lengths: Sequence[int], device: str) -> Tensor:
+    ids, mask = padded(token_ids, lengths, pad=0, multiple=ROW_MULTIPLE)
+    return forward(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+
+
+def _timed(forward: Forward, probe: tuple[TokenIds, tuple[int, ...]]) -> tuple[Tensor, float]:
+    """The probe's vectors in fp32 and the CPU seconds of a second call; the first one warms up."""
+    _run(forward, *probe, "cpu")
+    started = time.thread_time()
+    return _run(forward, *probe, "cpu").float(), time.thread_time() - started
