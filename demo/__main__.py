@@ -77,7 +77,9 @@ class Demo:
 
     def search(self) -> None:
         """Questions in plain words; each hit says where it stands."""
-        _title("3. Search: words (BM25) and meaning (dense vectors), fused; every hit cites its characters")
+        _title(
+            "3. Search by words (BM25), words and kin (SPLADE), meaning (dense); hits cite their characters"
+        )
         for question, options in QUESTIONS:
             self._medkg("search", question, "--top", "3", *options)
 

@@ -65,7 +65,7 @@ def test_every_chunk_of_a_document_is_a_slice_of_its_text_and_hits_cite_it(medkg
     hit = found["hits"][0]
     assert hit["doc_id"] == "4711"
     assert shown["text"][hit["start_char"] : hit["end_char"]] == hit["text"]
-    assert set(hit["legs"]) <= {"bm25", "dense"}
+    assert set(hit["legs"]) <= {"bm25", "sparse", "dense"}
 
 
 def test_a_changed_document_replaces_its_old_version_everywhere(medkg: Medkg, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_eval_measures_each_leg(medkg: Medkg, tmp_path: Path) -> None:
     questions = tmp_path / "q.jsonl"
     questions.write_bytes(json_lines([{"question_id": "1", "question": title, "relevant": ["4711"]}]))
     legs = medkg("eval", "--questions", str(questions))["legs"]
-    assert set(legs) == {"bm25", "dense", "hybrid"}
+    assert set(legs) == {"bm25", "sparse", "dense", "hybrid"}
     assert "ndcg@10" in medkg.text("eval", "--questions", str(questions))
     questions.write_text("{}")
     medkg("eval", "--questions", str(questions), expect=2)
