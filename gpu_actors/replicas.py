@@ -7,6 +7,7 @@ happen here, in the actor's process. `health` is answered beside the work, never
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -18,7 +19,7 @@ from orchestration.errors import MedkgError, StageFailedError
 from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 
 if TYPE_CHECKING:
-    from gpu_actors.encoder import Encoder
+    from gpu_actors.dense import DenseModel
     from gpu_actors.splade import SpladeEncoder
 
 __all__ = ["ChunkerReplica", "Cost", "EmbedderReplica", "ExpanderReplica"]
@@ -32,7 +33,7 @@ Cost = tuple[float, float]
 class _ModelReplica:
     """A loaded model in an actor; `lanes` calls compute at once."""
 
-    def __init__(self, profile: Profile, make: Callable[[Profile], Encoder | SpladeEncoder]) -> None:
+    def __init__(self, profile: Profile, make: Callable[[Profile], DenseModel | SpladeEncoder]) -> None:
         started = time.perf_counter()
         self._profile = profile
         self._encoder = make(profile)
@@ -48,7 +49,12 @@ class _ModelReplica:
             if "out of memory" in str(error) or "allocate memory" in str(error):
                 raise MemoryError(str(error)) from error
             raise
-        return vectors, clock.cost()
+        cpu_seconds, seconds = clock.cost()
+        return vectors, (cpu_seconds + self._elsewhere(), seconds)
+
+    def _elsewhere(self) -> float:
+        """CPU seconds that other processes spent on the model since this was last asked."""
+        return 0.0
 
     def health(self) -> dict[str, Any]:
         """What it is and how its device feels, for dispatch, status and doctor."""
@@ -58,11 +64,17 @@ class _ModelReplica:
             "lanes": encoder.lanes,
             "width": self._width,
             "model_id": encoder.model_id,
-            "dtype": encoder.model.dtype,
-            "device": encoder.model.device,
+            "dtype": encoder.dtype,
+            "device": encoder.device,
             "load_seconds": round(self._load_seconds, 2),
             "devices": preflight(self._profile),
         }
+
+
+def _end(reason: str) -> None:
+    """End this actor's process, which Ray starts again; the reason goes to its log."""
+    print(reason, file=sys.stderr, flush=True)  # noqa: T201 - Ray keeps an actor's stderr as its log
+    os._exit(1)
 
 
 class EmbedderReplica(_ModelReplica):
@@ -71,10 +83,16 @@ class EmbedderReplica(_ModelReplica):
     def __init__(self, profile: Profile) -> None:
         from gpu_actors.embedder import HaystackEmbedder
 
-        def make(profile: Profile) -> Encoder:
-            return HaystackEmbedder(profile.name, profile.embedding_model).encoder
+        def make(profile: Profile) -> DenseModel:
+            chosen = profile.embedding_model, profile.engine, profile.vllm_command
+            self._dense = HaystackEmbedder(profile.name, *chosen).model
+            self._dense.watch(_end)
+            return self._dense
 
         super().__init__(profile, make)
+
+    def _elsewhere(self) -> float:
+        return self._dense.spent_elsewhere()
 
 
 class ExpanderReplica(_ModelReplica):

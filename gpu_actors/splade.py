@@ -47,13 +47,14 @@ class SpladeEncoder:
         self._batch_tokens = profile.batch_tokens
         self._tokenizer = TextTokenizer(model.files, model.token_limit(profile.sparse_max_tokens))
         load = partial(_forward, model.files, profile.device)
-        self.model = load_model(load, profile.device, self._tokenizer)
-        self.width = self.encode(*self.model.probe).vocabulary
+        self._model = load_model(load, profile.device, self._tokenizer)
+        self.device, self.dtype = profile.device, self._model.dtype
+        self.width = self.encode(*self._model.probe).vocabulary
         """Terms of the vocabulary."""
 
     def encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> SparseMatrix:
         """CSR rows, terms ascending, of rows given end to end, int32 [sum(lengths)]."""
-        return _strongest(self.model(token_ids, lengths), self._top_terms)
+        return _strongest(self._model(token_ids, lengths), self._top_terms)
 
     def expand(self, texts: Sequence[str]) -> SparseMatrix:
         """CSR rows of texts, in order; a text longer than the model takes is encoded in pieces."""

@@ -184,8 +184,13 @@ class Assembly:
         """What the plane is made of; raises ConfigurationError for a model that is not there."""
         from gpu_actors import plane
 
+        settings = self.settings
         return plane.chosen_profile(
-            self.settings.profile, self.settings.embedding_model, self.settings.sparse_model
+            settings.profile,
+            settings.embedding_model,
+            settings.sparse_model,
+            settings.engine,
+            settings.vllm_command,
         )
 
     def models(self, legs: Collection[str], say: Callable[[str], None]) -> TextModels:

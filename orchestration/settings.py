@@ -45,6 +45,12 @@ class Settings(BaseSettings):
         default=None,
         description="Folder or hub id of another SPLADE model for the profile; none: no sparse leg.",
     )
+    engine: Literal["torch", "vllm"] | None = Field(
+        default=None, description="What runs the dense model; default: the profile's."
+    )
+    vllm_command: str | None = Field(
+        default=None, description="vLLM's executable; default: beside medkg's, or on the PATH."
+    )
     ray_address: str | None = Field(default=None, description="Ray cluster to attach to; default: own.")
     window_workers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=2, description="Window worker processes, so windows that run at once."

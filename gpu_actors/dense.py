@@ -1,0 +1,74 @@
+"""Dense models by engine: what they all offer, and which one a profile uses.
+
+Comes in: token ids with special tokens, a micro-batch at a time; or texts. Leaves: unit vectors, float32
+[n, d]. `torch` computes in this process (encoder.py), `vllm` in a server that this process owns
+(vllm_encoder.py). Nothing is truncated: a text that is too long is an error.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gpu_actors.batching import TokenIds, encoded_here
+from gpu_actors.profiles import Profile, find_model
+from gpu_actors.tokens import TextTokenizer
+from orchestration.records import Float32Matrix
+
+__all__ = ["DenseModel", "load_dense"]
+
+
+class DenseModel(ABC):
+    """A loaded model. `encode` may be called by `lanes` threads at once."""
+
+    lanes: int
+    """Calls that it computes at once."""
+    dtype: str
+    width: int
+    """Dimensions of a vector."""
+
+    def __init__(self, profile: Profile) -> None:
+        model = find_model(profile.embedding_model)
+        self.model_id = model.model_id
+        self.device = profile.device
+        self._batch_tokens = profile.batch_tokens
+        self._tokenizer = TextTokenizer(model.files, model.token_limit(profile.max_tokens))
+
+    @abstractmethod
+    def encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> Float32Matrix:
+        """Unit vectors, float32 [n, d], of rows given end to end, int32 [sum(lengths)]."""
+
+    def embed(self, texts: Sequence[str]) -> Float32Matrix:
+        """Unit vectors of texts, float32 [n, d], in order; raises EmbeddingInputTooLongError."""
+        rows = self._tokenizer.token_ids(texts)
+        for error in filter(None, map(self._tokenizer.too_long, rows)):
+            raise error
+        vectors = np.zeros((len(texts), self.width), dtype=np.float32)
+        for batch, encoded in encoded_here(rows, self._batch_tokens, self.lanes, self.encode):
+            vectors[list(batch.positions)] = encoded
+        return vectors
+
+    def watch(self, on_death: Callable[[str], None]) -> None:
+        """Have `on_death` called with the reason if a process that this model needs ends."""
+        return
+
+    def spent_elsewhere(self) -> float:
+        """CPU seconds that other processes spent on this model since this was last asked."""
+        return 0.0
+
+    def close(self) -> None:
+        """Give back what is held outside this process."""
+        return
+
+
+def load_dense(profile: Profile) -> DenseModel:
+    """The profile's dense model, loaded; raises ConfigurationError or PlaneUnavailableError."""
+    if profile.engine == "vllm":
+        from gpu_actors.vllm_encoder import VllmEncoder
+
+        return VllmEncoder(profile)
+    from gpu_actors.encoder import Encoder
+
+    return Encoder(profile)
