@@ -1,46 +1,83 @@
-"""GPU health by NVML: is there a device fit for a profile? If not, an error; never another device.
+"""GPU health by NVML: is a device fit to begin with, does it stay so, and what does it say of itself?
 
-Source: NVIDIA Management Library API reference (nvmlDeviceGetCudaComputeCapability and its neighbours).
+Comes in: a profile, or nothing. Leaves: `Gpu` records with a fault in words or none. `preflight` is asked
+before a model is loaded, `Watch` while it serves. What a device cannot tell (memory without ECC, virtual and
+partitioned GPUs) is None and no fault. A GPU that is not fit is an error; no other device is taken instead.
+Source: NVIDIA Management Library API reference (device queries, event handling, clocks event reasons), and
+NVIDIA's Xid catalogue for the meaning of numbers.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+from pydantic import Field
 
 from gpu_actors.profiles import Profile
 from orchestration.errors import GpuUnavailableError
+from orchestration.records import Record
 
-__all__ = ["preflight"]
+__all__ = ["Gpu", "Watch", "preflight", "visible_gpus"]
 
-LEAST_CAPABILITY: Final = (7, 0)
-THROTTLED: Final = 0x0000_00E8
-"""Hardware slowdown, software and hardware thermal slowdown, power brake (nvmlClocksEventReasons)."""
-
+T = TypeVar("T")
 GIB: Final = 2**30
+LEAST_CAPABILITY: Final = (7, 0)
+
+REASONS: Final = {
+    0x0000_0004: "power cap",
+    0x0000_0008: "hardware slowdown",
+    0x0000_0020: "heat (driver)",
+    0x0000_0040: "heat (hardware)",
+    0x0000_0080: "power brake",
+}
+"""Clocks event reasons that slow a busy device, by bit; the others are idleness and settings."""
+
+ALARMING: Final = frozenset({"hardware slowdown", "heat (driver)", "heat (hardware)", "power brake"})
+"""Those that keep a model from being loaded; a power cap is daily life."""
+
+HARMLESS_XIDS: Final = frozenset({13, 31, 43, 45, 68, 137})
+"""Faults of a program, which ends by them; the device goes on."""
+
+SICK_READINGS: Final = 3
+"""Readings in a row with an alarming reason until a serving device counts as sick: heat comes and goes."""
 
 
-def preflight(profile: Profile) -> list[dict[str, Any]]:
-    """Check every GPU for the profile; returns what was found, [] for a profile without one.
+class Gpu(Record):
+    """One device at one moment."""
 
-    Raises GpuUnavailableError (exit code 99) when no GPU is fit, naming each one's fault.
+    index: int = Field(description="NVML's number, in PCI order.")
+    uuid: str = Field(description="Names the device across reboots.")
+    name: str = Field(description="Product.")
+    compute_capability: tuple[int, int] = Field(description="Major and minor.")
+    total_gib: float = Field(description="Memory, GiB.")
+    free_gib: float = Field(description="Memory that nobody uses, GiB.")
+    utilisation: int | None = Field(description="Percent of the last period with a kernel running.")
+    temperature: int | None = Field(description="Degrees Celsius.")
+    slowed_by: tuple[str, ...] = Field(description="Why its clocks are down.")
+    ecc_errors: int | None = Field(description="Uncorrected memory errors since the driver was loaded.")
+    fault: str | None = Field(default=None, description="Why it is not fit, in words.")
+
+
+def preflight(profile: Profile) -> list[Gpu]:
+    """Check every GPU that this process may use for the profile; [] for a profile without one.
+
+    Raises GpuUnavailableError (exit code 99) when none is fit, naming each one's fault.
     """
     if profile.device != "cuda":
         return []
-    import pynvml
-
     try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
+        found = [_checked(gpu, profile.min_free_gib) for gpu in visible_gpus()]
+    except GpuUnavailableError as error:
         raise GpuUnavailableError(
-            f"profile {profile.name} needs an NVIDIA GPU, but NVML says: {error}. Install the driver or run "
-            "on a machine with a GPU; `--profile cpu` runs small models without one."
+            f"profile {profile.name} needs an NVIDIA GPU, but {error.message} `--profile cpu` runs small "
+            "models without one."
         ) from error
-    try:
-        found = [_device(pynvml, index, profile) for index in range(pynvml.nvmlDeviceGetCount())]
-    finally:
-        pynvml.nvmlShutdown()
-    if not any(device["fault"] is None for device in found):
-        faults = "; ".join(f"GPU {device['index']} {device['name']}: {device['fault']}" for device in found)
+    if all(gpu.fault for gpu in found):
+        faults = "; ".join(f"GPU {gpu.index} {gpu.name}: {gpu.fault}" for gpu in found)
         raise GpuUnavailableError(
             f"profile {profile.name} has no usable GPU ({faults or 'none is present'}). Free or mend one, or "
             "choose `--profile cpu`."
@@ -48,39 +85,183 @@ def preflight(profile: Profile) -> list[dict[str, Any]]:
     return found
 
 
-def _device(nvml: Any, index: int, profile: Profile) -> dict[str, Any]:
-    handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    capability = tuple(nvml.nvmlDeviceGetCudaComputeCapability(handle))
-    free_gib = nvml.nvmlDeviceGetMemoryInfo(handle).free / GIB
-    return {
-        "index": index,
-        "name": nvml.nvmlDeviceGetName(handle),
-        "compute_capability": capability,
-        "free_gib": round(free_gib, 1),
-        "fault": _fault(nvml, handle, capability, free_gib, profile),
-    }
+def visible_gpus() -> list[Gpu]:
+    """The GPUs that this process may use, as they are now; raises GpuUnavailableError without NVML."""
+    with _nvml() as nvml:
+        return [_read(nvml, handle) for handle in _handles(nvml)]
 
 
-def _fault(
-    nvml: Any, handle: Any, capability: tuple[int, ...], free_gib: float, profile: Profile
-) -> str | None:
-    if capability < LEAST_CAPABILITY:
-        return f"compute capability {capability[0]}.{capability[1]} is below 7.0"
-    if free_gib < profile.min_free_gib:
-        return f"{free_gib:.1f} GiB free, {profile.min_free_gib:g} needed"
-    if uncorrected := _uncorrected_errors(nvml, handle):
-        return f"{uncorrected} uncorrected ECC errors since the driver was loaded"
-    if nvml.nvmlDeviceGetCurrentClocksEventReasons(handle) & THROTTLED:
-        return "it is throttled (heat or power)"
+class Watch:
+    """Looks at this process's GPUs as long as it lives; `fault` says what is wrong with one, None if nothing.
+
+    A fault stays until the readings are good again; one that a device does not come back from (a critical
+    Xid, a lost device, uncorrected memory errors) stays for good.
+    """
+
+    def __init__(self, seconds: float = 10.0, on_fault: Callable[[str], None] | None = None) -> None:
+        """Begin to look every `seconds`; `on_fault` is told of each new fault, in the watching thread."""
+        self.fault: str | None = None
+        self._for_good = False
+        self._alarms = 0
+        self._seconds = seconds
+        self._on_fault = on_fault
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="gpu-watch", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking; returns when it has."""
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        try:
+            with _nvml() as nvml:
+                handles = _handles(nvml)
+                events = _events(nvml, handles)
+                while not self._ended.is_set():
+                    self._take(_xid(nvml, events, self._ended, self._seconds), for_good=True)
+                    self._take_readings([_read(nvml, handle) for handle in handles])
+        except GpuUnavailableError as error:  # the device fell off the bus, or the driver went
+            self._take(error.message, for_good=True)
+
+    def _take_readings(self, gpus: Sequence[Gpu]) -> None:
+        errors = [f"GPU {gpu.index}: {_ecc_fault(gpu)}" for gpu in gpus if gpu.ecc_errors]
+        slowed = [f"GPU {gpu.index}: {_slow_fault(gpu)}" for gpu in gpus if ALARMING & set(gpu.slowed_by)]
+        self._alarms = self._alarms + 1 if slowed else 0
+        if errors:
+            self._take(errors[0], for_good=True)
+        elif self._alarms >= SICK_READINGS:
+            self._take(slowed[0])
+        elif not slowed and not self._for_good:
+            self.fault = None
+
+    def _take(self, fault: str | None, *, for_good: bool = False) -> None:
+        if fault is None or self._for_good:
+            return
+        new = fault != self.fault
+        self.fault, self._for_good = fault, for_good
+        if new and self._on_fault is not None:
+            self._on_fault(fault)
+
+
+# --- reading ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _nvml() -> Iterator[Any]:
+    """NVML, initialised; its errors as GpuUnavailableError."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        raise GpuUnavailableError(
+            f"NVML says: {error}. Install NVIDIA's driver, or run on a machine with a GPU."
+        ) from error
+    try:
+        yield pynvml
+    except pynvml.NVMLError as error:
+        raise GpuUnavailableError(f"NVML says: {error}. The GPU or its driver is not well.") from error
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _handles(nvml: Any) -> list[Any]:
+    """Devices of CUDA_VISIBLE_DEVICES (numbers, or UUIDs of GPUs and MIG devices), else all."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        return [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+    names = [name.strip() for name in chosen.split(",") if name.strip()]
+    return [
+        nvml.nvmlDeviceGetHandleByIndex(int(name)) if name.isdigit() else nvml.nvmlDeviceGetHandleByUUID(name)
+        for name in names
+    ]
+
+
+def _read(nvml: Any, handle: Any) -> Gpu:
+    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+    reasons = _told(nvml, nvml.nvmlDeviceGetCurrentClocksEventReasons, handle) or 0
+    rates = _told(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
+    return Gpu(
+        index=nvml.nvmlDeviceGetIndex(handle),
+        uuid=nvml.nvmlDeviceGetUUID(handle),
+        name=nvml.nvmlDeviceGetName(handle),
+        compute_capability=tuple(nvml.nvmlDeviceGetCudaComputeCapability(handle)),
+        total_gib=round(memory.total / GIB, 1),
+        free_gib=round(memory.free / GIB, 1),
+        utilisation=rates.gpu if rates is not None else None,
+        temperature=_told(nvml, nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
+        slowed_by=tuple(said for bit, said in REASONS.items() if reasons & bit),
+        ecc_errors=_told(
+            nvml,
+            nvml.nvmlDeviceGetTotalEccErrors,
+            handle,
+            nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED,
+            nvml.NVML_VOLATILE_ECC,
+        ),
+    )
+
+
+def _told(nvml: Any, query: Callable[..., T], *arguments: Any) -> T | None:
+    """What the device says; None if it cannot or may not say it."""
+    try:
+        return query(*arguments)
+    except (nvml.NVMLError_NotSupported, nvml.NVMLError_NoPermission, nvml.NVMLError_FunctionNotFound):
+        return None
+
+
+def _events(nvml: Any, handles: Sequence[Any]) -> Any:
+    """A set that tells of critical Xid errors; None if the devices tell of none."""
+    events = nvml.nvmlEventSetCreate()
+
+    def register(handle: Any) -> bool:
+        nvml.nvmlDeviceRegisterEvents(handle, nvml.nvmlEventTypeXidCriticalError, events)
+        return True
+
+    registered = [_told(nvml, register, handle) for handle in handles]
+    return events if any(registered) else None
+
+
+def _xid(nvml: Any, events: Any, ended: threading.Event, seconds: float) -> str | None:
+    """Wait so long, or until a critical Xid error comes, which is told in words."""
+    if events is None:
+        ended.wait(seconds)
+        return None
+    try:
+        event = nvml.nvmlEventSetWait_v2(events, int(seconds * 1000))
+    except nvml.NVMLError_Timeout:
+        return None
+    if event.eventData in HARMLESS_XIDS:
+        return None
+    index = nvml.nvmlDeviceGetIndex(event.device)
+    return f"GPU {index}: Xid {event.eventData}, see `dmesg` and NVIDIA's Xid catalogue; it may need a reset"
+
+
+# --- judging ----------------------------------------------------------------------------------------
+
+
+def _checked(gpu: Gpu, min_free_gib: float) -> Gpu:
+    return gpu.model_copy(update={"fault": _fault(gpu, min_free_gib)})
+
+
+def _fault(gpu: Gpu, min_free_gib: float) -> str | None:
+    """Why no model should be loaded on it."""
+    if gpu.compute_capability < LEAST_CAPABILITY:
+        return f"compute capability {'.'.join(map(str, gpu.compute_capability))} is below 7.0"
+    if gpu.free_gib < min_free_gib:
+        return f"{gpu.free_gib:.1f} GiB free, {min_free_gib:g} needed"
+    if gpu.ecc_errors:
+        return _ecc_fault(gpu)
+    if ALARMING & set(gpu.slowed_by):
+        return _slow_fault(gpu)
     return None
 
 
-def _uncorrected_errors(nvml: Any, handle: Any) -> int:
-    """Volatile uncorrected ECC errors; 0 on a device without ECC memory."""
-    try:
-        count = nvml.nvmlDeviceGetTotalEccErrors(
-            handle, nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_VOLATILE_ECC
-        )
-    except nvml.NVMLError_NotSupported:
-        return 0
-    return int(count)
+def _ecc_fault(gpu: Gpu) -> str:
+    return f"{gpu.ecc_errors} uncorrected ECC errors since the driver was loaded"
+
+
+def _slow_fault(gpu: Gpu) -> str:
+    at = f" at {gpu.temperature} °C" if gpu.temperature is not None else ""
+    return f"it is slowed down by {' and '.join(sorted(ALARMING & set(gpu.slowed_by)))}{at}"

@@ -22,10 +22,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from gpu_actors.batching import MicroBatch, TokenBudget
-from gpu_actors.gpu import preflight
+from gpu_actors.gpu import preflight, visible_gpus
 from gpu_actors.profiles import CHUNKER_VERSION, Profile, chosen_profile, find_model
 from orchestration.contracts import Outcome, PlaneUse, Vectors
-from orchestration.errors import ConfigurationError, MedkgError, PlaneUnavailableError, StageFailedError
+from orchestration.errors import (
+    ConfigurationError,
+    GpuUnavailableError,
+    MedkgError,
+    PlaneUnavailableError,
+    StageFailedError,
+)
 from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 
 if TYPE_CHECKING:
@@ -43,6 +49,7 @@ __all__ = [
     "chosen_profile",
     "component_versions",
     "connect_plane",
+    "gpus",
     "model_ids",
     "start_plane",
 ]
@@ -70,7 +77,15 @@ def component_versions() -> dict[str, str]:
 
 def check_devices(profile: Profile) -> list[dict[str, Any]]:
     """The GPUs a profile can use; [] for cpu. Raises GpuUnavailableError (exit code 99)."""
-    return preflight(profile)
+    return [gpu.model_dump() for gpu in preflight(profile)]
+
+
+def gpus() -> list[dict[str, Any]]:
+    """The GPUs of this machine, whatever the profile; [] where NVML finds none."""
+    try:
+        return [gpu.model_dump() for gpu in visible_gpus()]
+    except GpuUnavailableError:
+        return []
 
 
 class LocalModels:

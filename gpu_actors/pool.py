@@ -28,6 +28,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 from orchestration.errors import (
     DagsterStageTimeoutError,
+    GpuUnavailableError,
     MedkgError,
     PlaneUnavailableError,
     StageFailedError,
@@ -164,7 +165,8 @@ class Pool(Generic[T]):
 
         `batches` is asked for the next one only when there is room, and again after each answer, so it may
         react to answers. The time-out counts from when a micro-batch is the first of ours in its lane.
-        Raises PlaneUnavailableError when a replica is not there, or not back, within the time-out.
+        Raises PlaneUnavailableError when a replica is not there, or not back, within the time-out, and
+        GpuUnavailableError when the devices of all replicas are sick; of some, the others do the work.
         """
         lanes = [int(each["lanes"]) for each in self.described(timeout_seconds)]
         return _Dispatch(self, lanes, batches, call, timeout_seconds).answers()
@@ -187,6 +189,8 @@ class _Dispatch(Generic[T]):
         self._call = call
         self._timeout_seconds = timeout_seconds
         self._flights: dict[ray.ObjectRef[Any], _Flight[T]] = {}
+        self._sick: set[int] = set()
+        """Replicas whose device is not well; the next dispatch asks them again."""
 
     def answers(self) -> Iterator[Answer[T]]:
         self._fill()
@@ -210,9 +214,15 @@ class _Dispatch(Generic[T]):
 
     def _free(self) -> int | None:
         """The replica with the most room a lane, None if none has any."""
+        least, load = self._least_loaded()
+        return least if load < IN_FLIGHT * self._lanes[least] else None
+
+    def _least_loaded(self) -> tuple[int, int]:
+        """The healthy replica with the fewest flights a lane, and how many it has."""
         load = Counter(flight.replica for flight in self._flights.values())
-        least = min(range(len(self._lanes)), key=lambda replica: load[replica] / self._lanes[replica])
-        return least if load[least] < IN_FLIGHT * self._lanes[least] else None
+        healthy = (replica for replica in range(len(self._lanes)) if replica not in self._sick)
+        least = min(healthy, key=lambda replica: load[replica] / self._lanes[replica])
+        return least, load[least]
 
     def _start_clocks(self) -> None:
         """A flight's time runs when it is among the first `lanes` of ours at its replica."""
@@ -233,13 +243,24 @@ class _Dispatch(Generic[T]):
         try:
             return Answer(flight.batch, ray.get(landed[0]))
         except RayTaskError as error:
-            return Answer(flight.batch, None, _cause(error))
+            cause = _cause(error)
+            if isinstance(cause, GpuUnavailableError):
+                self._drain(flight, cause)
+                return None
+            return Answer(flight.batch, None, cause)
         except RayActorError as error:
             if flight.sent_again:
                 return Answer(flight.batch, None, _lost(self._pool.name, error))
             self._pool.wait_until_revived(flight.replica, self._timeout_seconds)
             self._send(_Flight(flight.batch, flight.replica, None, sent_again=True))
             return None
+
+    def _drain(self, flight: _Flight[T], fault: GpuUnavailableError) -> None:
+        """Have another replica do the work of one whose device is sick; raises the fault if all are."""
+        self._sick.add(flight.replica)
+        if len(self._sick) == len(self._lanes):
+            raise fault
+        self._send(_Flight(flight.batch, self._least_loaded()[0], None, flight.sent_again))
 
     def _too_late(self) -> Answer[T]:
         """Kill the replica of the flight that took longest; its other flights are sent again."""

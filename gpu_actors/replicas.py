@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gpu_actors.batching import TokenIds
-from gpu_actors.gpu import preflight
+from gpu_actors.gpu import Watch, visible_gpus
 from gpu_actors.profiles import Profile
-from orchestration.errors import MedkgError, StageFailedError
+from orchestration.errors import GpuUnavailableError, MedkgError, StageFailedError
 from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 
 if TYPE_CHECKING:
@@ -35,13 +35,18 @@ class _ModelReplica:
 
     def __init__(self, profile: Profile, make: Callable[[Profile], DenseModel | SpladeEncoder]) -> None:
         started = time.perf_counter()
-        self._profile = profile
         self._encoder = make(profile)
+        self._watch = Watch() if profile.device == "cuda" else None
         self._width = self._encoder.width
         self._load_seconds = time.perf_counter() - started
 
     def encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> tuple[Encoded, Cost]:
-        """The rows' vectors, in order. MemoryError when the device's memory does not suffice."""
+        """The rows' vectors, in order.
+
+        MemoryError when the device's memory does not suffice, GpuUnavailableError when the device is sick.
+        """
+        if self._watch is not None and self._watch.fault is not None:
+            raise GpuUnavailableError(f"{self._watch.fault}.")
         clock = _Clock()
         try:
             vectors = self._encoder.encode(token_ids, lengths)
@@ -67,7 +72,8 @@ class _ModelReplica:
             "dtype": encoder.dtype,
             "device": encoder.device,
             "load_seconds": round(self._load_seconds, 2),
-            "devices": preflight(self._profile),
+            "fault": self._watch.fault if self._watch is not None else None,
+            "devices": [gpu.model_dump() for gpu in visible_gpus()] if self._watch is not None else [],
         }
 
 

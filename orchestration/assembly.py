@@ -207,6 +207,12 @@ class Assembly:
 
         return plane.check_devices(self.profile)
 
+    def gpus(self) -> Sequence[Mapping[str, Any]]:
+        """The GPUs of this machine, whatever the profile."""
+        from gpu_actors import plane
+
+        return plane.gpus()
+
     def model_ids(self) -> Mapping[str, str]:
         """The profile's models by leg."""
         from gpu_actors import plane

@@ -77,6 +77,10 @@ class Parts(Protocol):
         """The profile's GPUs; raises GpuUnavailableError when it needs one and none is fit."""
         ...
 
+    def gpus(self) -> Sequence[Mapping[str, Any]]:
+        """The GPUs of this machine, whatever the profile."""
+        ...
+
     def model_ids(self) -> Mapping[str, str]:
         """The profile's models by leg."""
         ...
@@ -362,10 +366,18 @@ class ControlPlane:
             "ledger opens": self._check_ledger,
             "topologies are valid": self._check_topologies,
             "models are installed": lambda: ", ".join(self._parts.model_ids().values()),
-            "devices of the profile": lambda: f"{self.settings.profile}: {len(self._parts.devices())} GPUs",
+            "devices of the profile": self._check_devices,
             "free disk space": self._check_space,
         }
         return [_checked(name, check) for name, check in checks.items()]
+
+    def gpus(self) -> Sequence[Mapping[str, Any]]:
+        """The GPUs of this machine as they are now."""
+        return self._parts.gpus()
+
+    def _check_devices(self) -> str:
+        devices = self._parts.devices()
+        return ", ".join(device["name"] for device in devices) or f"{self.settings.profile} needs no GPU"
 
     def _check_folder(self) -> str:
         try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -12,6 +13,7 @@ from orchestration.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PLANE_SECONDS = 300.0
+GPU_COLUMNS: Final = ["GPU", "name", "capability", "free", "busy", "heat", "slowed down by", "ECC errors"]
 
 
 @reports_errors
@@ -94,11 +96,35 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
-        checks = control.doctor()
+        checks, gpus = control.doctor(), control.gpus()
     healthy = all(check["ok"] for check in checks)
     rows = [["ok" if check["ok"] else "FAILED", check["check"], check["detail"]] for check in checks]
-    answer(as_json, {"healthy": healthy, "checks": checks}, lambda: table(None, ["", "check", ""], rows))
+
+    def show() -> None:
+        table(None, ["", "check", ""], rows)
+        if gpus:
+            table(None, GPU_COLUMNS, [_gpu_row(gpu) for gpu in gpus])
+
+    answer(as_json, {"healthy": healthy, "checks": checks, "gpus": gpus}, show)
     raise typer.Exit(max((check["exit_code"] for check in checks if not check["ok"]), default=ExitCode.OK))
+
+
+def _gpu_row(gpu: Mapping[str, Any]) -> list[str]:
+    """A GPU's readings as a person reads them; "-" is what it does not tell."""
+
+    def told(value: object, unit: str) -> str:
+        return f"{value}{unit}" if value is not None else "-"
+
+    return [
+        str(gpu["index"]),
+        gpu["name"],
+        ".".join(map(str, gpu["compute_capability"])),
+        f"{gpu['free_gib']:g} of {gpu['total_gib']:g} GiB",
+        told(gpu["utilisation"], " %"),
+        told(gpu["temperature"], " °C"),
+        ", ".join(gpu["slowed_by"]) or "no",
+        told(gpu["ecc_errors"], ""),
+    ]
 
 
 @reports_errors

@@ -43,6 +43,9 @@ class ToyReplica:
     def work(self, batch: str) -> str:
         first_time = not (self._folder / batch).exists()
         (self._folder / batch).touch()
+        sick = self._folder / "sick-devices"
+        if sick.exists() and str(os.getpid()) in sick.read_text().split():
+            raise GpuUnavailableError("GPU 0: Xid 79.")
         if batch.startswith("crash") or (batch.startswith("stumble") and first_time):
             os.kill(os.getpid(), signal.SIGKILL)
         if batch.startswith("hang"):
@@ -151,6 +154,31 @@ def test_no_more_than_two_micro_batches_a_lane_are_in_flight(toys: Pool[str]) ->
         answered += 1
 
     assert max(in_flight) <= IN_FLIGHT and answered == 12
+
+
+def test_the_work_of_a_sick_device_moves_on_and_comes_back_when_it_is_well(
+    plane: RayPlane, tmp_path: Path
+) -> None:
+    pool = start_pool("sick", ToyReplica, tmp_path, 2, lanes=1)
+    pids = [str(each["pid"]) for each in pool.health(TIMEOUT)]
+    sick = tmp_path / "sick-devices"
+    batches = [f"batch-{number}" for number in range(12)]
+
+    def done() -> list[str]:
+        answers = list(pool.dispatch(iter(batches), lambda actor, b: actor.work.remote(b), TIMEOUT))
+        assert not [answer.error for answer in answers if answer.error]
+        return sorted(answer.result for answer in answers)
+
+    expected = sorted(batch.upper() for batch in batches)
+    sick.write_text(pids[0])
+    assert done() == expected
+    sick.write_text(" ".join(pids))
+    with pytest.raises(GpuUnavailableError, match="Xid 79"):
+        done()
+    sick.unlink()
+    assert done() == expected
+    for number in range(2):
+        ray.kill(pool.replicas[number])
 
 
 def test_another_client_attaches_by_name_to_the_actor_that_is_there(toys: Pool[str], tmp_path: Path) -> None:
