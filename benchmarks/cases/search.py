@@ -1,0 +1,83 @@
+"""Hybrid search at rest and while an ingest goes on, open loop, against the hot plane of `medkg up`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.bench import Bench
+from benchmarks.open_loop import at_rate
+from benchmarks.texts import questions_from
+from orchestration.assembly import open_control_plane
+from orchestration.contracts import Filters
+from orchestration.settings import Settings, load_settings
+
+RATE: Final = 5.0
+QUESTIONS: Final = 150
+
+
+def measure(bench: Bench) -> dict[str, Any]:
+    """Half of the documents are ingested first; questions are asked at rest, then while the rest comes in."""
+    bench.close()  # `medkg up` keeps the models of this case
+    settings = load_settings(data_dir=bench.folder / "search", profile=bench.profile.name)
+    medkg = [str(Path(sys.executable).parent / "medkg"), "--data-dir", str(settings.data_dir)]
+    medkg += ["--profile", bench.profile.name]
+    first, second = _halves(bench)
+    subprocess.run([*medkg, "up"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        subprocess.run(
+            [*medkg, "run", "auto", "--path", str(first), "--json"], check=True, stdout=subprocess.DEVNULL
+        )
+        at_rest = _asked(settings, bench)
+        ingest = subprocess.Popen(
+            [*medkg, "run", "auto", "--path", str(second), "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        under_ingest = _asked(settings, bench)
+        still_running = ingest.poll() is None
+        report: dict[str, Any] = json.loads(ingest.communicate()[0])
+    finally:
+        subprocess.run([*medkg, "down"], check=True, stdout=subprocess.DEVNULL)
+    return {
+        "documents": report["documents"]["in"] * 2,
+        "at_rest": at_rest,
+        "under_ingest": under_ingest,
+        "ingest_lasted_to_the_end_of_the_questions": still_running,
+        "ingest_docs_per_second": report["docs_per_second"],
+    }
+
+
+def _asked(settings: Settings, bench: Bench) -> dict[str, Any]:
+    questions = questions_from(bench.texts, QUESTIONS, bench.seed)
+    with open_control_plane(settings) as control:
+        search = control.searcher(None, lambda _: None)
+        degraded: list[str] = []
+
+        def ask(number: int) -> None:
+            degraded.extend(search.search(settings.tenant, questions[number], 10, Filters()).degraded)
+
+        ask(0)
+        load = at_rate(ask, RATE, QUESTIONS)
+        search.close()
+    return {**load, "legs_left_out": len(degraded)}
+
+
+def _halves(bench: Bench) -> tuple[Path, Path]:
+    """The texts as two folders of files."""
+    middle = len(bench.texts) // 2
+    return (
+        _folder(bench.folder / "first", bench.texts[:middle]),
+        _folder(bench.folder / "second", bench.texts[middle:]),
+    )
+
+
+def _folder(folder: Path, texts: Sequence[str]) -> Path:
+    folder.mkdir(parents=True)
+    for number, text in enumerate(texts):
+        (folder / f"{number}.txt").write_text(text, encoding="utf-8")
+    return folder

@@ -1,0 +1,37 @@
+"""What is measured on: texts from files, and questions made from them."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["questions_from", "texts_of"]
+
+
+def texts_of(path: Path) -> list[str]:
+    """Abstracts of JSONL files ({sections: [{label, text}]}) and contents of text files below the path."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    texts: list[str] = []
+    for file in files:
+        if file.suffix == ".jsonl":
+            for line in file.read_text(encoding="utf-8").split("\n"):
+                record = json.loads(line) if line.strip() else {}
+                if "sections" in record:
+                    texts.append("\n\n".join(f"{s['label']}\n{s['text']}" for s in record["sections"]))
+        elif file.suffix in (".md", ".txt"):
+            texts.append(file.read_text(encoding="utf-8"))
+    return texts
+
+
+def questions_from(texts: Sequence[str], count: int, seed: int) -> list[str]:
+    """Runs of eight to sixteen words from the texts, the same for a seed."""
+    rng = random.Random(seed)
+    questions = []
+    for _ in range(count):
+        words = rng.choice(texts).split()
+        length = min(len(words), rng.randint(8, 16))
+        start = rng.randrange(len(words) - length + 1)
+        questions.append(" ".join(words[start : start + length]))
+    return questions

@@ -1,0 +1,92 @@
+"""`medkg bench`: measure this machine against bounds and peers, and say which targets it keeps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orchestration.cli.output import answer, console, note, reports_errors, table
+from orchestration.errors import ExitCode
+from orchestration.settings import Settings
+
+SHOWN_CHANGES = 20
+
+
+@reports_errors
+def bench(
+    ctx: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(help="Cases; default: all of them.")] = None,
+    path: Annotated[
+        Path, typer.Option(help="Documents to measure on: JSONL of abstracts, or a folder of text.")
+    ] = Path("demo/corpus"),
+    limit: Annotated[int, typer.Option(min=1, help="At most so many documents.")] = 300,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds, of which the best counts.")] = 3,
+    seed: Annotated[int, typer.Option(help="Of whatever is drawn at random.")] = 7,
+    out: Annotated[
+        Path | None, typer.Option(help="Result file; default: benchmarks/results/PROFILE.json.")
+    ] = None,
+    compare: Annotated[Path | None, typer.Option(help="A former result to compare with.")] = None,
+    plots: Annotated[bool, typer.Option(help="Draw throughput and latency beside the result file.")] = False,
+    assert_targets: Annotated[
+        bool, typer.Option("--assert", help="Exit 1 if a target of the profile is missed.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure named cases against their bounds and peers in one run."""
+    from benchmarks import compare as comparison
+    from benchmarks.suite import RESULTS, run_suite, suite_for
+    from benchmarks.targets import judged
+
+    settings: Settings = ctx.obj
+    former = comparison.read_result(compare) if compare is not None else None
+    target = out or RESULTS / f"{settings.profile}.json"
+    result = run_suite(suite_for(settings, path, limit, rounds, seed), names or [], target, note)
+    verdicts = judged(result["cases"], settings.profile)
+    measured = [verdict for verdict in verdicts if verdict.value is not None]
+    if plots:
+        from benchmarks.plots import draw
+
+        for picture in draw(result, target.parent):
+            note(f"drew {picture}")
+
+    def show() -> None:
+        console.print_json(json.dumps(result["cases"]))
+        rows = [
+            [str(verdict.target), f"{verdict.value:g}", "kept" if verdict.kept else "MISSED"]
+            for verdict in measured
+        ]
+        table("Targets", ["target", "measured", ""], rows)
+        if former is not None:
+            changes = comparison.compared(former, result)[:SHOWN_CHANGES]
+            table(
+                f"Against {compare}",
+                ["case", "figure", "before", "now", "ratio"],
+                [
+                    [case, figure, f"{old:g}", f"{new:g}", f"{ratio:.2f}"]
+                    for case, figure, old, new, ratio in changes
+                ],
+            )
+        console.print(f"written to {target}")
+
+    told: dict[str, Any] = {
+        **result,
+        "targets": [
+            {"target": str(verdict.target), "value": verdict.value, "kept": verdict.kept}
+            for verdict in verdicts
+        ],
+    }
+    answer(as_json, told, show)
+    # All of them were asked for, so one whose case did not run counts as missed, too.
+    decisive = measured if names else verdicts
+    missed = [verdict for verdict in decisive if not verdict.kept]
+    if assert_targets and missed:
+        for verdict in missed:
+            note(str(verdict))
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def register(app: typer.Typer) -> None:
+    app.command("bench")(bench)
