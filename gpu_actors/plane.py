@@ -13,6 +13,7 @@ import subprocess
 import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -368,10 +369,13 @@ class RayPlane:
 
     def embed(self, texts: Sequence[str], timeout_seconds: float) -> Vectors:
         """Unit vectors, float32 [n, d], and term weights, CSR; a failed row is empty and in `errors`."""
-        dense, errors = self._embedded(texts, timeout_seconds)
         if self._sparse_tokenizer is None:
+            dense, errors = self._embedded(texts, timeout_seconds)
             return Vectors(dense, None, errors)
-        sparse, sparse_errors = self._expanded(texts, timeout_seconds)
+        with ThreadPoolExecutor(1) as beside:  # neither model waits while the other one computes
+            expanded = beside.submit(self._expanded, texts, timeout_seconds)
+            dense, errors = self._embedded(texts, timeout_seconds)
+            sparse, sparse_errors = expanded.result()
         return Vectors(dense, sparse, {**sparse_errors, **errors})
 
     def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
