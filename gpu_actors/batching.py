@@ -6,7 +6,6 @@ budget that shrank because memory ran out holds for everything not yet sent. No 
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,17 +15,17 @@ from typing import Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MicroBatch", "MicroBatches", "TokenBudget", "TokenIds", "encoded_here", "padded"]
+from gpu_actors.budget import TokenBudget, TokenIds
+
+__all__ = ["MicroBatch", "MicroBatches", "encoded_here", "padded"]
 
 T = TypeVar("T")
-TokenIds = npt.NDArray[np.int32]
 
-GROW_AFTER: Final = 32
-"""Micro-batches without trouble until a shrunken budget is tried larger again."""
-
-LEAST_BUDGET: Final = 512
 SHARES: Final = 3
 """A small input is cut into at least this many micro-batches a lane, so that no core waits for the last."""
+
+LEAST_SHARE: Final = 1024
+"""But into none smaller than this, since single rows take a fifth more time a token on a CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +42,6 @@ class MicroBatch:
         return len(self.lengths) * max(self.lengths)
 
 
-class TokenBudget:
-    """Padded tokens of a micro-batch: halved when memory runs out, doubled again later; thread-safe."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._quiet = 0
-        self._lock = threading.Lock()
-        self.tokens = most
-
-    def ran_out(self, cost: int) -> None:
-        """Memory did not suffice for a micro-batch of this cost."""
-        with self._lock:
-            self._quiet = 0
-            self.tokens = max(LEAST_BUDGET, min(self.tokens, cost) // 2)
-
-    def went_well(self) -> None:
-        """A micro-batch went through."""
-        with self._lock:
-            self._quiet += 1
-            if self._quiet >= GROW_AFTER and self.tokens < self._most:
-                self._quiet = 0
-                self.tokens = min(self._most, self.tokens * 2)
-
-
 class MicroBatches(Iterator[MicroBatch]):
     """Every row once, longest first, so that memory trouble shows at once and the last batches are short.
 
@@ -78,7 +53,7 @@ class MicroBatches(Iterator[MicroBatch]):
         self._budget = budget
         self._waiting = deque(sorted(range(len(rows)), key=lambda position: -len(rows[position])))
         self._again: deque[MicroBatch] = deque()
-        self._share = max(LEAST_BUDGET, sum(map(len, rows)) // (SHARES * lanes))
+        self._share = max(LEAST_SHARE, sum(map(len, rows)) // (SHARES * lanes))
 
     def __next__(self) -> MicroBatch:
         if self._again:

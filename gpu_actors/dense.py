@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gpu_actors.batching import TokenIds, encoded_here
+from gpu_actors.batching import encoded_here
+from gpu_actors.budget import TokenIds
 from gpu_actors.profiles import Profile, find_model
 from gpu_actors.tokens import TextTokenizer
 from orchestration.records import Float32Matrix
@@ -28,6 +29,8 @@ class DenseModel(ABC):
     dtype: str
     width: int
     """Dimensions of a vector."""
+    sample: TokenIds | None = None
+    """A row to find the best token budget with; None where the engine makes batches of its own."""
 
     def __init__(self, profile: Profile) -> None:
         model = find_model(profile.embedding_model)

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gpu_actors.batching import TokenIds
 from gpu_actors.bert import BertEncoder, plain_bert
+from gpu_actors.budget import TokenIds
 from gpu_actors.dense import DenseModel
 from gpu_actors.precision import Forward, load_model
 from gpu_actors.profiles import Profile, find_model
@@ -38,7 +38,7 @@ class Encoder(DenseModel):
         plain = plain_bert(folder) if profile.device == "cpu" else None
         load = partial(BertEncoder, plain) if plain else partial(_sentence_transformers, folder, self.device)
         self._model = load_model(load, profile.device, self._tokenizer)
-        self.dtype = self._model.dtype
+        self.dtype, self.sample = self._model.dtype, self._model.sample
         self.width = int(self.encode(*self._model.probe).shape[1])
 
     def encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> Float32Matrix:

@@ -12,7 +12,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from gpu_actors.batching import TokenIds
+from gpu_actors.budget import TokenIds
 
 __all__ = ["NO_TERMS", "SparseRow", "cut", "merged"]
 

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from gpu_actors.batching import MicroBatch, TokenBudget
+from gpu_actors.batching import MicroBatch
+from gpu_actors.budget import TokenBudget
 from gpu_actors.gpu import preflight, visible_gpus
 from gpu_actors.profiles import CHUNKER_VERSION, Profile, chosen_profile, find_model
 from orchestration.contracts import Outcome, PlaneUse, Vectors
@@ -295,14 +296,13 @@ class RayPlane:
         """The actors, for those who want to call them one by one."""
         self._own_ray = own_ray
         self._tokenizer = TextTokenizer(model.files, model.token_limit(profile.max_tokens))
-        self._budget = TokenBudget(profile.batch_tokens)
         self._sparse_tokenizer: TextTokenizer | None = None
         if profile.sparse_model is not None:
             sparse = find_model(profile.sparse_model)
             self._sparse_tokenizer = TextTokenizer(
                 sparse.files, sparse.token_limit(profile.sparse_max_tokens)
             )
-        self._sparse_budget = TokenBudget(profile.batch_tokens)
+        self._budgets: dict[str, TokenBudget] = {}
         self._lock = threading.Lock()
         self._cpu_seconds: dict[str, float] = defaultdict(float)
         self._tokens = 0
@@ -340,8 +340,7 @@ class RayPlane:
     def health(self) -> dict[str, Any]:
         """Replicas as they are now, answered beside their work; raises PlaneUnavailableError."""
         pools = {name: pool.health(QUERY_SECONDS) for name, pool in self.pools.by_name().items()}
-        budgets = {"dense": self._budget.tokens, "sparse": self._sparse_budget.tokens}
-        return {**pools, "batch_tokens": budgets}
+        return {**pools, "batch_tokens": {name: budget.tokens for name, budget in self._budgets.items()}}
 
     def use(self) -> PlaneUse:
         """Totals of this client since it attached; `dense`, `sparse` and `chunk` are the components."""
@@ -402,14 +401,13 @@ class RayPlane:
         """Unit vectors, zeros where a row failed, and the errors of rows."""
         from gpu_actors.rows import dense_rows
 
-        token_ids = self._tokenizer.token_ids(texts)
+        pool, token_ids = self.pools.embedders, self._tokenizer.token_ids(texts)
         errors: dict[int, MedkgError] = {
             row: error for row, ids in enumerate(token_ids) if (error := self._tokenizer.too_long(ids))
         }
         rows = [row for row in range(len(texts)) if row not in errors]
-        vectors, outcome = dense_rows(
-            self.pools.embedders, [token_ids[row] for row in rows], self._budget, timeout_seconds
-        )
+        budget = self._budget("dense", pool, timeout_seconds)
+        vectors, outcome = dense_rows(pool, [token_ids[row] for row in rows], budget, timeout_seconds)
         self._count("dense", outcome)
         if len(rows) == len(texts):
             return vectors, outcome.errors
@@ -428,9 +426,17 @@ class RayPlane:
         if tokenizer is None or pool is None:
             raise ConfigurationError(f"the plane has no sparse model: {self._profile.sparse_off}.")
         pieces = [cut(ids, tokenizer.room) for ids in tokenizer.token_ids(texts)]
-        weights, outcome = sparse_rows(pool, pieces, self._sparse_budget, timeout_seconds)
+        budget = self._budget("sparse", pool, timeout_seconds)
+        weights, outcome = sparse_rows(pool, pieces, budget, timeout_seconds)
         self._count("sparse", outcome)
         return weights, outcome.errors
+
+    def _budget(self, leg: str, pool: Pool[MicroBatch], timeout_seconds: float) -> TokenBudget:
+        """This client's budget for a pool: what its replicas found best when they loaded."""
+        described = pool.described(timeout_seconds)
+        with self._lock:
+            found = min(int(replica["batch_tokens"]) for replica in described)
+            return self._budgets.setdefault(leg, TokenBudget(found))
 
     def _count(self, component: str, outcome: RowsOutcome) -> None:
         with self._lock:

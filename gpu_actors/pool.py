@@ -35,7 +35,7 @@ from orchestration.errors import (
     error_class,
 )
 
-__all__ = ["NAMESPACE", "Answer", "Pool", "attach_pool", "start_pool"]
+__all__ = ["IN_FLIGHT", "NAMESPACE", "Answer", "Pool", "attach_pool", "start_pool"]
 
 T = TypeVar("T")
 Actor: TypeAlias = "ActorHandle[Any]"

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gpu_actors.batching import TokenIds, padded
+from gpu_actors.batching import padded
 from gpu_actors.bert import ROW_MULTIPLE
+from gpu_actors.budget import TokenIds
 from gpu_actors.cpu import has_bf16
 from gpu_actors.tokens import TextTokenizer
 
@@ -44,6 +45,13 @@ class LoadedModel:
     device: str
     probe: tuple[TokenIds, tuple[int, ...]]
     """A small micro-batch that warms a process up: token ids and lengths."""
+
+    @property
+    def sample(self) -> TokenIds:
+        """The longest row of the probe, about as long as a chunk."""
+        token_ids, lengths = self.probe
+        rows = np.split(token_ids, np.cumsum(lengths)[:-1])
+        return max(rows, key=len)
 
     def __call__(self, token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
         """A vector a row, [rows, d] on the device, of rows given end to end, int32 [sum(lengths)]."""

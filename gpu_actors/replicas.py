@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from gpu_actors.batching import TokenIds
+from gpu_actors.budget import TokenIds, probed_budget
 from gpu_actors.gpu import Watch, visible_gpus
 from gpu_actors.profiles import Profile
 from orchestration.errors import GpuUnavailableError, MedkgError, StageFailedError
@@ -38,6 +38,9 @@ class _ModelReplica:
         self._encoder = make(profile)
         self._watch = Watch() if profile.device == "cuda" else None
         self._width = self._encoder.width
+        sample = self._encoder.sample
+        most = profile.batch_tokens
+        self._batch_tokens = probed_budget(self._encode, most, sample) if sample is not None else most
         self._load_seconds = time.perf_counter() - started
 
     def encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> tuple[Encoded, Cost]:
@@ -48,14 +51,17 @@ class _ModelReplica:
         if self._watch is not None and self._watch.fault is not None:
             raise GpuUnavailableError(f"{self._watch.fault}.")
         clock = _Clock()
+        vectors = self._encode(token_ids, lengths)
+        cpu_seconds, seconds = clock.cost()
+        return vectors, (cpu_seconds + self._elsewhere(), seconds)
+
+    def _encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> Encoded:
         try:
-            vectors = self._encoder.encode(token_ids, lengths)
+            return self._encoder.encode(token_ids, lengths)
         except RuntimeError as error:
             if "out of memory" in str(error) or "allocate memory" in str(error):
                 raise MemoryError(str(error)) from error
             raise
-        cpu_seconds, seconds = clock.cost()
-        return vectors, (cpu_seconds + self._elsewhere(), seconds)
 
     def _elsewhere(self) -> float:
         """CPU seconds that other processes spent on the model since this was last asked."""
@@ -67,6 +73,7 @@ class _ModelReplica:
         return {
             "pid": os.getpid(),
             "lanes": encoder.lanes,
+            "batch_tokens": self._batch_tokens,
             "width": self._width,
             "model_id": encoder.model_id,
             "dtype": encoder.dtype,

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from gpu_actors.batching import MicroBatch, MicroBatches, TokenBudget, TokenIds
+from gpu_actors.batching import MicroBatch, MicroBatches
+from gpu_actors.budget import TokenBudget, TokenIds
 from gpu_actors.pieces import NO_TERMS, SparseRow, merged
 from gpu_actors.pool import Answer, Pool
 from orchestration.errors import EmbeddingInputTooLongError, MedkgError

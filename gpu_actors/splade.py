@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gpu_actors.batching import TokenIds, encoded_here
+from gpu_actors.batching import encoded_here
 from gpu_actors.bert import BertVocabularyStates, plain_masked_bert
+from gpu_actors.budget import TokenIds
 from gpu_actors.pieces import NO_TERMS, SparseRow, cut, merged
 from gpu_actors.precision import Forward, load_model
 from gpu_actors.profiles import Profile, find_model
@@ -49,6 +50,7 @@ class SpladeEncoder:
         load = partial(_forward, model.files, profile.device)
         self._model = load_model(load, profile.device, self._tokenizer)
         self.device, self.dtype = profile.device, self._model.dtype
+        self.sample: TokenIds | None = self._model.sample
         self.width = self.encode(*self._model.probe).vocabulary
         """Terms of the vocabulary."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from tokenizers import Encoding, Tokenizer
 from tokenizers.models import WordPiece
 
-from gpu_actors.batching import TokenIds
+from gpu_actors.budget import TokenIds
 from orchestration.errors import EmbeddingInputTooLongError
 
 __all__ = ["TextTokenizer"]

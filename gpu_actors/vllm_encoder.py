@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from gpu_actors.batching import TokenIds
+from gpu_actors.budget import TokenIds
 from gpu_actors.cpu import has_bf16
 from gpu_actors.dense import DenseModel
 from gpu_actors.profiles import Profile, find_model

@@ -15,7 +15,8 @@ from typing import Any
 
 from benchmarks.bench import TIMEOUT, Bench
 from benchmarks.turns import best_rates, matrix_limits, model_operations, threads
-from gpu_actors.batching import MicroBatches, TokenBudget
+from gpu_actors.batching import MicroBatches
+from gpu_actors.budget import TokenBudget
 from gpu_actors.cpu import cores
 from gpu_actors.dense import DenseModel, load_dense
 from gpu_actors.profiles import find_model

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.bench import TIMEOUT, Bench
 from benchmarks.cases.dense import on_lanes
 from benchmarks.turns import best_rates, matrix_limits, model_operations, threads
-from gpu_actors.batching import TokenBudget
+from gpu_actors.budget import TokenBudget
 from gpu_actors.cpu import cores
 from gpu_actors.pieces import cut
 from gpu_actors.profiles import find_model

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_actors.batching import GROW_AFTER, LEAST_BUDGET, MicroBatch, MicroBatches, TokenBudget, padded
+from gpu_actors.batching import MicroBatch, MicroBatches, padded
+from gpu_actors.budget import GROW_AFTER, LEAST_BUDGET, TokenBudget
 
 LENGTHS = st.lists(st.integers(1, 600), min_size=1, max_size=80)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import ray
 
-from gpu_actors.batching import LEAST_BUDGET, TokenBudget
+from gpu_actors.budget import LEAST_BUDGET, TokenBudget
 from gpu_actors.plane import RayPlane
 from gpu_actors.pool import IN_FLIGHT, Answer, Pool, attach_pool, start_pool
 from gpu_actors.rows import dense_rows

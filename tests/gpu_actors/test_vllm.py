@@ -16,7 +16,8 @@ import psutil
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from gpu_actors.batching import MicroBatch, TokenBudget
+from gpu_actors.batching import MicroBatch
+from gpu_actors.budget import TokenBudget
 from gpu_actors.embedder import HaystackEmbedder
 from gpu_actors.leash import run_on_leash
 from gpu_actors.plane import RayPlane
