@@ -98,13 +98,19 @@ class Watch:
     Xid, a lost device, uncorrected memory errors) stays for good.
     """
 
-    def __init__(self, seconds: float = 10.0, on_fault: Callable[[str], None] | None = None) -> None:
-        """Begin to look every `seconds`; `on_fault` is told of each new fault, in the watching thread."""
+    def __init__(
+        self,
+        seconds: float = 10.0,
+        on_fault: Callable[[str], None] | None = None,
+        on_readings: Callable[[Sequence[Gpu]], None] | None = None,
+    ) -> None:
+        """Begin to look every `seconds`; the watching thread tells of each new fault, and of each reading."""
         self.fault: str | None = None
         self._for_good = False
         self._alarms = 0
         self._seconds = seconds
         self._on_fault = on_fault
+        self._on_readings = on_readings
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, name="gpu-watch", daemon=True)
         self._thread.start()
@@ -126,6 +132,8 @@ class Watch:
             self._take(error.message, for_good=True)
 
     def _take_readings(self, gpus: Sequence[Gpu]) -> None:
+        if self._on_readings is not None:
+            self._on_readings(gpus)
         errors = [f"GPU {gpu.index}: {_ecc_fault(gpu)}" for gpu in gpus if gpu.ecc_errors]
         slowed = [f"GPU {gpu.index}: {_slow_fault(gpu)}" for gpu in gpus if ALARMING & set(gpu.slowed_by)]
         self._alarms = self._alarms + 1 if slowed else 0

@@ -38,8 +38,10 @@ from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 
 if TYPE_CHECKING:
     from gpu_actors.dense import DenseModel
-    from gpu_actors.pool import Answer, Pool
+    from gpu_actors.dispatch import Answer
+    from gpu_actors.pool import Pool
     from gpu_actors.rows import RowsOutcome
+    from gpu_actors.seats import Seats
     from gpu_actors.splade import SpladeEncoder
     from gpu_actors.tokens import TextTokenizer
 
@@ -59,6 +61,9 @@ __all__ = [
 OBJECT_STORE_BYTES: Final = 200 * 2**20
 LOAD_SECONDS: Final = 300.0
 QUERY_SECONDS: Final = 10.0
+MODELS_A_GPU: Final = 4
+"""Dense and sparse, and the same again beside them while models are swapped."""
+
 DOCUMENTS_A_CALL: Final = 16
 """Documents of one chunker call: small, so that windows share the chunkers fairly."""
 
@@ -142,18 +147,42 @@ def start_plane(profile: Profile, *, address: str | None = None, folder: Path, d
     """
     preflight(profile)
     find_model(profile.embedding_model).files  # noqa: B018 - raises now rather than in an actor
+    own_ray: OwnRay | None = None
     if address is not None:
         _join(address)
-        plane = RayPlane(profile, _start_pools(profile))
     else:
-        warden = _start_ray(folder, dashboard)
-        plane = RayPlane(profile, _start_pools(profile), own_ray=OwnRay(folder, warden))
+        own_ray = OwnRay(folder, _start_ray(folder, dashboard))
+    from gpu_actors.seats import take_seats
+
     try:
-        plane.wait_until_ready()
+        seats = take_seats(profile.device, profile.replicas, LOAD_SECONDS)
+        pools = _started(profile, seats)
     except MedkgError:
-        plane.close()
+        _leave(own_ray)
         raise
-    return plane
+    return RayPlane(profile, pools, seats, own_ray)
+
+
+def _started(profile: Profile, seats: Seats) -> Pools:
+    """The profile's pools, loaded; raises what keeps one from it, and then none of the new ones is left."""
+    pools = _start_pools(profile, seats)
+    try:
+        for pool in pools.by_name().values():
+            pool.wait_until_ready(LOAD_SECONDS)
+    except MedkgError:
+        for pool in pools.by_name().values():
+            pool.end()
+        raise
+    return pools
+
+
+def _leave(own_ray: OwnRay | None) -> None:
+    """Leave the cluster; ends it, with its actors and files, if this process started it."""
+    import ray
+
+    ray.shutdown()
+    if own_ray is not None:
+        own_ray.remove()
 
 
 def connect_plane(profile: Profile, *, address: str) -> RayPlane:
@@ -168,9 +197,9 @@ def connect_plane(profile: Profile, *, address: str) -> RayPlane:
     return RayPlane(
         profile,
         Pools(
-            attach_pool(names["embedder"], profile.embedders),
-            attach_pool(names["expander"], profile.expanders) if "expander" in names else None,
-            attach_pool(names["chunker"], profile.chunkers),
+            attach_pool(names["embedder"]),
+            attach_pool(names["expander"]) if "expander" in names else None,
+            attach_pool(names["chunker"]),
         ),
     )
 
@@ -249,18 +278,24 @@ class Pools:
         return {name: pool for name, pool in found.items() if pool is not None}
 
 
-def _start_pools(profile: Profile) -> Pools:
-    from gpu_actors.pool import start_pool
+def _start_pools(profile: Profile, seats: Seats) -> Pools:
+    from gpu_actors.pool import ReplicaKind, start_pool
     from gpu_actors.replicas import ChunkerReplica, EmbedderReplica, ExpanderReplica
 
     names = _pool_names(profile)
-    lanes, gpus = profile.lanes, 0.5 if profile.device == "cuda" else 0.0  # two models share a device
+    share = 1 / MODELS_A_GPU if profile.device == "cuda" else 0.0
+
+    def model(replica: type, lanes: int) -> ReplicaKind:
+        return ReplicaKind(replica, profile, lanes, share)
+
     return Pools(
-        start_pool(names["embedder"], EmbedderReplica, profile, profile.embedders, lanes=lanes, gpus=gpus),
-        start_pool(names["expander"], ExpanderReplica, profile, profile.expanders, lanes=lanes, gpus=gpus)
+        start_pool(names["embedder"], model(EmbedderReplica, profile.dense_lanes), seats.count, seats),
+        start_pool(names["expander"], model(ExpanderReplica, profile.lanes), seats.count, seats)
         if "expander" in names
         else None,
-        start_pool(names["chunker"], ChunkerReplica, profile, profile.chunkers, lanes=1),
+        start_pool(
+            names["chunker"], ReplicaKind(ChunkerReplica, profile, 1), profile.chunkers * seats.count, seats
+        ),
     )
 
 
@@ -284,8 +319,11 @@ class RayPlane:
         self,
         profile: Profile,
         pools: Pools,
+        seats: Seats | None = None,
         own_ray: OwnRay | None = None,
     ) -> None:
+        """`seats`: those of the process that started the pools, which looks after them."""
+        from gpu_actors.keeper import Keeper
         from gpu_actors.tokens import TextTokenizer
 
         model = find_model(profile.embedding_model)
@@ -294,7 +332,9 @@ class RayPlane:
         self._query_prompt = model.query_prompt
         self.pools = pools
         """The actors, for those who want to call them one by one."""
+        self._seats = seats
         self._own_ray = own_ray
+        self._keeper = Keeper(list(pools.by_name().values())) if seats is not None else None
         self._tokenizer = TextTokenizer(model.files, model.token_limit(profile.max_tokens))
         self._sparse_tokenizer: TextTokenizer | None = None
         if profile.sparse_model is not None:
@@ -332,13 +372,8 @@ class RayPlane:
         url = node.address_info.get("webui_url") if node is not None else None
         return f"http://{url}" if url else None
 
-    def wait_until_ready(self) -> None:
-        """Return when every replica has loaded; raises what kept one from it."""
-        for pool in self.pools.by_name().values():
-            pool.described(LOAD_SECONDS)
-
     def health(self) -> dict[str, Any]:
-        """Replicas as they are now, answered beside their work; raises PlaneUnavailableError."""
+        """Replicas as they are now, answered beside their work; of one that does not answer, its fault."""
         pools = {name: pool.health(QUERY_SECONDS) for name, pool in self.pools.by_name().items()}
         return {**pools, "batch_tokens": {name: budget.tokens for name, budget in self._budgets.items()}}
 
@@ -358,7 +393,9 @@ class RayPlane:
         )
         answers = self.pools.chunkers.dispatch(
             calls,
-            lambda actor, rows: actor.chunk.remote([(documents[row], profiles[row]) for row in rows]),
+            lambda actor, rows: actor.chunk.options(name="chunk documents").remote(
+                [(documents[row], profiles[row]) for row in rows]
+            ),
             timeout_seconds,
         )
         for answer in answers:
@@ -435,8 +472,7 @@ class RayPlane:
         """This client's budget for a pool: what its replicas found best when they loaded."""
         described = pool.described(timeout_seconds)
         with self._lock:
-            found = min(int(replica["batch_tokens"]) for replica in described)
-            return self._budgets.setdefault(leg, TokenBudget(found))
+            return self._budgets.setdefault(leg, TokenBudget(int(described["batch_tokens"])))
 
     def _count(self, component: str, outcome: RowsOutcome) -> None:
         with self._lock:
@@ -446,11 +482,9 @@ class RayPlane:
 
     def close(self) -> None:
         """Leave the cluster; ends it, with its actors and files, if this process started it."""
-        import ray
-
-        ray.shutdown()
-        if self._own_ray is not None:
-            self._own_ray.remove()
+        if self._keeper is not None:
+            self._keeper.close()
+        _leave(self._own_ray)
 
     def _chunked(self, answer: Answer[list[int]]) -> Sequence[Outcome[list[Chunk]]]:
         """One outcome a document of the call; its cost is counted."""

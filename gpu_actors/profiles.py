@@ -32,6 +32,9 @@ SPLADE_PP: Final = "prithivida/Splade_PP_en_v2"
 NO_MODEL: Final = "none"
 """As MEDKG_SPARSE_MODEL: no sparse leg."""
 
+VLLM_REQUESTS: Final = 4
+"""Requests under way to a vLLM server: it always has the next ones when it is done with some."""
+
 CHUNKER_VERSION: Final = "2"
 """Changes whenever the chunks of the same document change; part of the fingerprint."""
 
@@ -47,9 +50,10 @@ class Profile(Record):
     sparse_off: str | None = Field(default=None, description="Why there is no sparse leg, for people.")
     sparse_max_tokens: int = Field(default=512, ge=16, description="As max_tokens, of the sparse model.")
     top_terms: int = Field(default=512, ge=1, description="Most terms of one sparse vector.")
-    embedders: int = Field(ge=1, description="Replicas of the embedder.")
-    expanders: int = Field(default=1, ge=1, description="Replicas of the sparse expander.")
-    chunkers: int = Field(ge=1, description="Replicas of the chunker.")
+    replicas: int | None = Field(
+        default=None, ge=1, description="Of each model; None: one a GPU of the cluster, or a node without."
+    )
+    chunkers: int = Field(ge=1, description="Chunkers beside each replica of the models.")
     batch_tokens: int = Field(ge=512, description="Token budget of a micro-batch, padding included.")
     engine: Literal["torch", "vllm"] = Field(default="torch", description="What runs the dense model.")
     vllm_command: str | None = Field(default=None, description="vLLM's executable; None: it is looked for.")
@@ -61,6 +65,11 @@ class Profile(Record):
         """Micro-batches that a model in torch computes at once: a CPU core each, or the GPU whole."""
         return 1 if self.device == "cuda" else cores()
 
+    @property
+    def dense_lanes(self) -> int:
+        """The same for the dense model, whatever runs it."""
+        return VLLM_REQUESTS if self.engine == "vllm" else self.lanes
+
 
 PROFILES: Final = {
     # MiniLM was trained on 256 word pieces; its position table takes 512, and chunks of up to 450 tokens are
@@ -71,7 +80,6 @@ PROFILES: Final = {
         embedding_model=MINILM,
         max_tokens=512,
         sparse_model=SPLADE_MINI,
-        embedders=1,
         chunkers=1,
         batch_tokens=4_096,
     ),
@@ -82,7 +90,6 @@ PROFILES: Final = {
         embedding_model=QWEN,
         max_tokens=8_192,
         sparse_model=SPLADE_PP,
-        embedders=1,
         chunkers=4,
         batch_tokens=65_536,
         min_free_gib=8,
@@ -94,7 +101,6 @@ PROFILES: Final = {
         embedding_model=QWEN_LARGE,
         max_tokens=32_768,
         sparse_model=SPLADE_PP,
-        embedders=1,
         chunkers=8,
         batch_tokens=262_144,
         min_free_gib=40,
@@ -151,6 +157,7 @@ def chosen_profile(
     sparse_model: str | None = None,
     engine: Literal["torch", "vllm"] | None = None,
     vllm_command: str | None = None,
+    replicas: int | None = None,
 ) -> Profile:
     """The profile, with other models if they were asked for; `sparse_model` "none" turns that leg off.
 
@@ -158,7 +165,11 @@ def chosen_profile(
     Raises ConfigurationError for a model that was asked for and cannot be used.
     """
     profile = get_profile(name)
-    changes: dict[str, str | None] = {"engine": engine or profile.engine, "vllm_command": vllm_command}
+    changes: dict[str, str | int | None] = {
+        "engine": engine or profile.engine,
+        "vllm_command": vllm_command,
+        "replicas": replicas,
+    }
     if embedding_model:
         changes["embedding_model"] = embedding_model
     if sparse_model == NO_MODEL:

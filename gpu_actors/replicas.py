@@ -10,10 +10,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gpu_actors.budget import TokenIds, probed_budget
 from gpu_actors.gpu import Watch, visible_gpus
+from gpu_actors.metrics import micro_batch, readings
 from gpu_actors.profiles import Profile
 from orchestration.errors import GpuUnavailableError, MedkgError, StageFailedError
 from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
@@ -33,26 +35,37 @@ Cost = tuple[float, float]
 class _ModelReplica:
     """A loaded model in an actor; `lanes` calls compute at once."""
 
-    def __init__(self, profile: Profile, make: Callable[[Profile], DenseModel | SpladeEncoder]) -> None:
+    def __init__(
+        self, kind: str, profile: Profile, make: Callable[[Profile], DenseModel | SpladeEncoder]
+    ) -> None:
         started = time.perf_counter()
         self._encoder = make(profile)
-        self._watch = Watch() if profile.device == "cuda" else None
+        self._name = f"{kind} {self._encoder.model_id}"
+        self._watch: Watch | None = None
+        if profile.device == "cuda":
+            self._watch = Watch(on_readings=partial(readings, self._name))
         self._width = self._encoder.width
         sample = self._encoder.sample
         most = profile.batch_tokens
         self._batch_tokens = probed_budget(self._encode, most, sample) if sample is not None else most
         self._load_seconds = time.perf_counter() - started
 
-    def encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> tuple[Encoded, Cost]:
-        """The rows' vectors, in order.
+    def __repr__(self) -> str:
+        """Its name on the Ray dashboard and in Ray's logs."""
+        return self._name
+
+    def encode(self, token_ids: TokenIds, lengths: Sequence[int], sent_at: float) -> tuple[Encoded, Cost]:
+        """The rows' vectors, in order; `sent_at`: seconds since the epoch, at the client.
 
         MemoryError when the device's memory does not suffice, GpuUnavailableError when the device is sick.
         """
+        wait_seconds = time.time() - sent_at
         if self._watch is not None and self._watch.fault is not None:
             raise GpuUnavailableError(f"{self._watch.fault}.")
         clock = _Clock()
         vectors = self._encode(token_ids, lengths)
         cpu_seconds, seconds = clock.cost()
+        micro_batch(self._name, len(token_ids), wait_seconds, seconds)
         return vectors, (cpu_seconds + self._elsewhere(), seconds)
 
     def _encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> Encoded:
@@ -102,7 +115,7 @@ class EmbedderReplica(_ModelReplica):
             self._dense.watch(_end)
             return self._dense
 
-        super().__init__(profile, make)
+        super().__init__("embedder", profile, make)
 
     def _elsewhere(self) -> float:
         return self._dense.spent_elsewhere()
@@ -117,7 +130,7 @@ class ExpanderReplica(_ModelReplica):
         def make(profile: Profile) -> SpladeEncoder:
             return HaystackSparseExpander(profile.name, profile.sparse_model).encoder
 
-        super().__init__(profile, make)
+        super().__init__("expander", profile, make)
 
 
 class ChunkerReplica:
@@ -129,6 +142,9 @@ class ChunkerReplica:
 
         self._chunker = HaystackChunker(profile=profile.name, model=profile.embedding_model).chunker
         self._load_seconds = time.perf_counter() - started
+
+    def __repr__(self) -> str:
+        return "chunker"
 
     def chunk(self, documents: Sequence[tuple[Document, str]]) -> tuple[list[list[Chunk] | MedkgError], Cost]:
         """One outcome a (document, chunk profile), in order."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -22,17 +22,13 @@ from orchestration.records import Float32Matrix
 
 __all__ = ["VllmEncoder"]
 
-LANES: Final = 4
-"""Requests under way: the server always has the next ones when it is done with some."""
-
 
 class VllmEncoder(DenseModel):
     """A served model; see dense.DenseModel."""
 
-    lanes = LANES
-
     def __init__(self, profile: Profile) -> None:
         super().__init__(profile)
+        self.lanes = profile.dense_lanes
         model = find_model(profile.embedding_model)
         dtype: Literal["bfloat16", "float32"]
         dtype = "bfloat16" if profile.device == "cuda" or has_bf16() else "float32"

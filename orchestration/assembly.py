@@ -191,6 +191,7 @@ class Assembly:
             settings.sparse_model,
             settings.engine,
             settings.vllm_command,
+            settings.replicas,
         )
 
     def models(self, legs: Collection[str], say: Callable[[str], None]) -> TextModels:

@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     vllm_command: str | None = Field(
         default=None, description="vLLM's executable; default: beside medkg's, or on the PATH."
     )
+    replicas: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        default=None, description="Of each model; default: one a GPU of the cluster, or a node without."
+    )
     ray_address: str | None = Field(default=None, description="Ray cluster to attach to; default: own.")
     window_workers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=2, description="Window worker processes, so windows that run at once."

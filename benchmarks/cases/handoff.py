@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from benchmarks.bench import TIMEOUT, Bench
 from benchmarks.open_loop import at_rate, percentiles
-from gpu_actors.pool import IN_FLIGHT
+from gpu_actors.dispatch import IN_FLIGHT
 
 LOAD: Final = 0.8
 REQUESTS: Final = 150

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import ray
 
 from gpu_actors.budget import LEAST_BUDGET, TokenBudget
+from gpu_actors.dispatch import IN_FLIGHT, Answer
 from gpu_actors.plane import RayPlane
-from gpu_actors.pool import IN_FLIGHT, Answer, Pool, attach_pool, start_pool
+from gpu_actors.pool import Pool, ReplicaKind, attach_pool, start_pool
 from gpu_actors.rows import dense_rows
 from orchestration.errors import (
     DagsterStageTimeoutError,
@@ -65,7 +65,7 @@ class SmallReplica:
         return {"pid": os.getpid(), "lanes": 1, "width": 2}
 
     def encode(
-        self, token_ids: np.ndarray, lengths: tuple[int, ...]
+        self, token_ids: np.ndarray, lengths: tuple[int, ...], _: float
     ) -> tuple[np.ndarray, tuple[float, float]]:
         if len(token_ids) > self._most:
             raise MemoryError(f"no room for {len(token_ids)} tokens")
@@ -85,14 +85,9 @@ class BrokenReplica:
 
 @pytest.fixture
 def toys(plane: RayPlane, tmp_path: Path) -> Iterator[Pool[str]]:
-    pool = start_pool(f"toys-{tmp_path.name}", ToyReplica, tmp_path, 1, lanes=1)
+    pool = start_pool(f"toys-{tmp_path.name}", ReplicaKind(ToyReplica, tmp_path, 1), 1)
     yield pool
-    ended(pool)
-
-
-def ended(pool: Pool[Any]) -> None:
-    for replica in pool.replicas:
-        ray.kill(replica)
+    pool.end()
 
 
 def answers_of(pool: Pool[str], batches: list[str], timeout: float = TIMEOUT) -> dict[str, Answer[str]]:
@@ -159,7 +154,7 @@ def test_no_more_than_two_micro_batches_a_lane_are_in_flight(toys: Pool[str]) ->
 def test_the_work_of_a_sick_device_moves_on_and_comes_back_when_it_is_well(
     plane: RayPlane, tmp_path: Path
 ) -> None:
-    pool = start_pool("sick", ToyReplica, tmp_path, 2, lanes=1)
+    pool = start_pool("sick", ReplicaKind(ToyReplica, tmp_path, 1), 2)
     pids = [str(each["pid"]) for each in pool.health(TIMEOUT)]
     sick = tmp_path / "sick-devices"
     batches = [f"batch-{number}" for number in range(12)]
@@ -177,12 +172,11 @@ def test_the_work_of_a_sick_device_moves_on_and_comes_back_when_it_is_well(
         done()
     sick.unlink()
     assert done() == expected
-    for number in range(2):
-        ray.kill(pool.replicas[number])
+    pool.end()
 
 
 def test_another_client_attaches_by_name_to_the_actor_that_is_there(toys: Pool[str], tmp_path: Path) -> None:
-    attached: Pool[str] = attach_pool(toys.name, 1)
+    attached: Pool[str] = attach_pool(toys.name)
 
     assert attached.health(TIMEOUT)[0]["pid"] == toys.health(TIMEOUT)[0]["pid"]
     assert len(list(tmp_path.glob("made-*"))) == 1
@@ -190,14 +184,14 @@ def test_another_client_attaches_by_name_to_the_actor_that_is_there(toys: Pool[s
 
 def test_a_pool_that_nobody_started_cannot_be_attached_to(plane: RayPlane) -> None:
     with pytest.raises(PlaneUnavailableError, match="medkg up"):
-        attach_pool("nowhere", 1)
+        attach_pool("nowhere")
 
 
 def test_what_keeps_an_actor_from_starting_comes_through_as_itself(plane: RayPlane) -> None:
-    pool = start_pool("broken", BrokenReplica, None, 1, lanes=1)
+    pool = start_pool("broken", ReplicaKind(BrokenReplica, None, 1), 1)
 
     with pytest.raises(GpuUnavailableError, match="throttled"):
-        pool.health(TIMEOUT)
+        pool.wait_until_ready(TIMEOUT)
 
 
 def rows_of(*lengths: int) -> list[np.ndarray]:
@@ -206,7 +200,7 @@ def rows_of(*lengths: int) -> list[np.ndarray]:
 
 
 def test_out_of_memory_halves_the_budget_and_every_row_still_arrives(plane: RayPlane) -> None:
-    pool = start_pool("small-1", SmallReplica, 700, 1, lanes=1)
+    pool = start_pool("small-1", ReplicaKind(SmallReplica, 700, 1), 1)
     budget = TokenBudget(4096)
     lengths = [100] * 200
 
@@ -216,22 +210,22 @@ def test_out_of_memory_halves_the_budget_and_every_row_still_arrives(plane: RayP
     assert vectors.tolist() == [[number, 100] for number in range(200)]
     assert LEAST_BUDGET <= budget.tokens < 4096
     assert outcome.tokens == 20_000 and outcome.cpu_seconds > 0
-    ended(pool)
+    pool.end()
 
 
 def test_a_row_that_cannot_fit_fails_alone(plane: RayPlane) -> None:
-    pool = start_pool("small-2", SmallReplica, 300, 1, lanes=1)
+    pool = start_pool("small-2", ReplicaKind(SmallReplica, 300, 1), 1)
 
     vectors, outcome = dense_rows(pool, rows_of(50, 400, 60), TokenBudget(4096), TIMEOUT)
 
     assert list(outcome.errors) == [1]
     assert isinstance(outcome.errors[1], EmbeddingInputTooLongError)
     assert vectors.tolist() == [[0, 50], [0, 0], [2, 60]]
-    ended(pool)
+    pool.end()
 
 
 def test_no_rows_are_no_work(plane: RayPlane) -> None:
-    pool = start_pool("small-3", SmallReplica, 300, 1, lanes=1)
+    pool = start_pool("small-3", ReplicaKind(SmallReplica, 300, 1), 1)
 
     assert dense_rows(pool, [], TokenBudget(4096), TIMEOUT)[0].shape == (0, 2)
-    ended(pool)
+    pool.end()

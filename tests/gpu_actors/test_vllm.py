@@ -21,7 +21,7 @@ from gpu_actors.budget import TokenBudget
 from gpu_actors.embedder import HaystackEmbedder
 from gpu_actors.leash import run_on_leash
 from gpu_actors.plane import RayPlane
-from gpu_actors.pool import Pool, start_pool
+from gpu_actors.pool import Pool, ReplicaKind, start_pool
 from gpu_actors.profiles import Profile, chosen_profile, find_model
 from gpu_actors.replicas import EmbedderReplica
 from gpu_actors.rows import dense_rows
@@ -181,8 +181,8 @@ def test_an_embedder_killed_under_load_loses_nothing_and_leaves_nothing(
     plane: RayPlane, profile: Profile
 ) -> None:
     """The server's death is the replica's, which Ray starts anew; nothing is lost or twice."""
-    pool = start_pool("vllm", EmbedderReplica, profile, 1, lanes=4)
-    pool.described(300)
+    pool = start_pool("vllm", ReplicaKind(EmbedderReplica, profile, profile.dense_lanes), 1)
+    pool.wait_until_ready(300)
     tokenizer = TextTokenizer(find_model(profile.embedding_model).files, 512)
     texts = [f"{number} " + "walking and sleeping " * 60 for number in range(300)]
     before = HaystackEmbedder("cpu").model.embed(texts)
