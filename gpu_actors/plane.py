@@ -61,6 +61,8 @@ __all__ = [
 OBJECT_STORE_BYTES: Final = 200 * 2**20
 LOAD_SECONDS: Final = 300.0
 QUERY_SECONDS: Final = 10.0
+TRIAL: Final = "Metformin lowers blood glucose in adults with type 2 diabetes."
+UNIT_TOLERANCE: Final = 0.01
 MODELS_A_GPU: Final = 4
 """Dense and sparse, and the same again beside them while models are swapped."""
 
@@ -156,22 +158,26 @@ def start_plane(profile: Profile, *, address: str | None = None, folder: Path, d
 
     try:
         seats = take_seats(profile.device, profile.replicas, LOAD_SECONDS)
-        pools = _started(profile, seats)
+        pools = _started(profile, seats, ())
     except MedkgError:
         _leave(own_ray)
         raise
     return RayPlane(profile, pools, seats, own_ray)
 
 
-def _started(profile: Profile, seats: Seats) -> Pools:
-    """The profile's pools, loaded; raises what keeps one from it, and then none of the new ones is left."""
+def _started(profile: Profile, seats: Seats, there: Collection[str]) -> Pools:
+    """The profile's pools, loaded; those whose names are `there` are taken as they are.
+
+    Raises what keeps one from loading, and then none of the new ones is left.
+    """
     pools = _start_pools(profile, seats)
     try:
         for pool in pools.by_name().values():
             pool.wait_until_ready(LOAD_SECONDS)
     except MedkgError:
         for pool in pools.by_name().values():
-            pool.end()
+            if pool.name not in there:
+                pool.end()
         raise
     return pools
 
@@ -479,6 +485,53 @@ class RayPlane:
             self._cpu_seconds[component] += outcome.cpu_seconds
             self._tokens += outcome.tokens
             self._model_seconds += outcome.model_seconds
+
+    # --- other models -------------------------------------------------------------------------------
+
+    def beside(self, profile: Profile) -> RayPlane:
+        """A plane of other models in the same seats, loaded and tried; this one serves on meanwhile.
+
+        Pools that both would have are shared. Raises what keeps a model from loading or from encoding.
+        """
+        assert self._seats is not None
+        there = {pool.name for pool in self.pools.by_name().values()}
+        pools = _started(profile, self._seats, there)
+        successor = RayPlane(profile, pools, self._seats, self._own_ray)
+        try:
+            successor.try_models()
+        except MedkgError:
+            self._end_pools(successor, there)
+            raise
+        return successor
+
+    def try_models(self) -> None:
+        """Encode a sentence with each model; raises StageFailedError unless vectors come as they should."""
+        vectors = self.embed([TRIAL], LOAD_SECONDS)
+        for error in vectors.errors.values():
+            raise error
+        length = float(np.linalg.norm(vectors.dense[0]))
+        if not abs(length - 1) < UNIT_TOLERANCE:
+            raise StageFailedError(
+                f"{self._model_ids['dense']} gives a vector of length {length:g}, not 1, for {TRIAL!r}: it "
+                "is no model for the dense leg."
+            )
+        if vectors.sparse is not None and not len(vectors.sparse.row(0)[0]):
+            raise StageFailedError(
+                f"{self._model_ids['sparse']} gives no terms for {TRIAL!r}. It is no model for the sparse "
+                "leg."
+            )
+
+    def retire(self, successor: RayPlane) -> None:
+        """End what only this plane has; call it when nobody uses this one any more."""
+        self._end_pools(self, {pool.name for pool in successor.pools.by_name().values()})
+
+    @staticmethod
+    def _end_pools(plane: RayPlane, kept: Collection[str]) -> None:
+        if plane._keeper is not None:
+            plane._keeper.close()
+        for pool in plane.pools.by_name().values():
+            if pool.name not in kept:
+                pool.end()
 
     def close(self) -> None:
         """Leave the cluster; ends it, with its actors and files, if this process started it."""

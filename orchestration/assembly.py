@@ -34,7 +34,7 @@ from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.submission import Submissions, Topology
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.plugins import load_plugins, plugin_names
-from orchestration.records import Chunk, Document, Float32Matrix, SourceItem
+from orchestration.records import Chunk, Document, Float32Matrix
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
 from topologies import shipped_folder
@@ -128,21 +128,21 @@ class Assembly:
         current = self.topologies.load(name)
         return current if current.version == version else self.topologies.load(f"{name}@{version}")
 
-    def fingerprint(self, topology: Topology, item: SourceItem) -> str:
+    def fingerprint(self, topology: Topology, document_format: str) -> str:
         """sha256 over everything that shapes a document's index entries, apart from its content.
 
-        Topology, stage versions, the parser of its own format alone, the chunker and the models.
+        Topology, stage versions, the parser of its format alone, the chunker and the models.
         """
         from gpu_actors import plane
 
         graph = self.topology_of(topology.name, topology.version)
-        parser = self.parsers.get(item.locator.format)
+        parser = self.parsers.get(document_format)
         shaping = {
             "topology": [graph.name, graph.version, graph.shape_hash],
             "stages": {
                 node.name: str(getattr(self.stages[node.stage_type], "version", "")) for node in graph.nodes
             },
-            "parser": [item.locator.format, parser.version if parser else ""],
+            "parser": [document_format, parser.version if parser else ""],
             "plane": plane.component_versions(),
             "models": self.model_ids(),
         }
@@ -235,6 +235,18 @@ class Assembly:
         )
         return self._started_plane
 
+    def swap_models(self, settings: Settings) -> tuple[RayPlane, Callable[[], None]]:
+        """Load the models of other settings beside the plane's; the new plane, and what ends the old one.
+
+        Raises what keeps them from loading, and then nothing has changed. The same profile only.
+        """
+        former = self._started_plane
+        assert former is not None
+        successor = former.beside(Assembly(settings).profile)
+        self.settings, self._started_plane = settings, successor
+        vars(self).pop("profile", None)
+        return successor, lambda: former.retire(successor)
+
     # --- a window worker's side ---------------------------------------------------------------------
 
     @cached_property
@@ -273,6 +285,7 @@ class Assembly:
             self.ledger,
             self.submissions,
             self.topologies.load,
+            self.fingerprint,
             runner,
             self.index,
             owner,

@@ -360,6 +360,10 @@ class ControlPlane:
             f"profile {self.settings.profile}: {models} on {where}{without}; data in {self.settings.data_dir}"
         )
 
+    def model_ids(self) -> Mapping[str, str]:
+        """The models that are set, by leg."""
+        return self._parts.model_ids()
+
     def doctor(self) -> list[dict[str, Any]]:
         """Checks of machine, data folder, plugins, topologies, models and devices."""
         checks: Mapping[str, Callable[[], str]] = {

@@ -297,6 +297,12 @@ class LeaseLostError(PermanentError):
     code = "MEDKG-501"
 
 
+class OutdatedWindowError(PermanentError):
+    """A window was begun with other models, parsers or stages than there are now."""
+
+    code = "MEDKG-505"
+
+
 class StoreUnwritableError(UnavailableError):
     """A store cannot be written: disk full, read-only folder, locked by another program."""
 

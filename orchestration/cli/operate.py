@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from orchestration.cli.output import answer, console, note, reports_errors, table
-from orchestration.errors import ExitCode, PlaneUnavailableError
+from orchestration.errors import ExitCode, PlaneUnavailableError, UsageError
 from orchestration.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -17,7 +17,13 @@ GPU_COLUMNS: Final = ["GPU", "name", "capability", "free", "busy", "heat", "slow
 
 
 @reports_errors
-def up(ctx: typer.Context, as_json: AsJson = False) -> None:
+def up(
+    ctx: typer.Context,
+    swap: Annotated[
+        bool, typer.Option("--swap", help="Switch a running plane to the models that are set now.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Keep the plane, the window workers, the Dagster UI and its daemon running in the background."""
     from orchestration.assembly import open_control_plane
     from orchestration.jobs.host_client import Host
@@ -25,8 +31,20 @@ def up(ctx: typer.Context, as_json: AsJson = False) -> None:
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control, Host(settings, note) as host:
         note(control.describe_profile())
+        wanted = control.model_ids()
         host.start_detached()
         status = host.wait_until_plane_ready(PLANE_SECONDS)
+        if status.profile != settings.profile:
+            raise UsageError(
+                f"it runs with profile {status.profile}, not {settings.profile}; `medkg down` stops it."
+            )
+        if status.plane == "ready" and status.models != wanted:
+            now = " and ".join(status.models.values())
+            if swap:
+                note(f"loading them beside {now}; runs that are on end with the former ones")
+                status = host.swap_models(settings)
+            else:
+                note(f"the plane runs with {now}; `medkg up --swap` switches it")
     if status.plane != "ready":
         raise PlaneUnavailableError(
             f"the plane is {status.plane}: {status.plane_error or 'still loading its models'}. "
@@ -36,7 +54,9 @@ def up(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 def _show_addresses(status: dict[str, Any]) -> None:
-    console.print(f"host {status['pid']}: plane {status['plane']}, {len(status['workers'])} window workers")
+    models = f" with {' and '.join(status['models'].values())}" if status["models"] else ""
+    workers = f"{len(status['workers'])} window workers"
+    console.print(f"host {status['pid']}: plane {status['plane']}{models}, {workers}", soft_wrap=True)
     if status["dagster_ui"]:
         console.print(f"Dagster UI     {status['dagster_ui']}")
     elif status["kept"]:

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,7 +40,13 @@ from orchestration.dagster.names import (
 )
 from orchestration.dagster.window_workers import FinishedRun, NewRun, RunState, WindowWorkers
 from orchestration.dagster.worker_process import WorkerCommand
-from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError, error_class
+from orchestration.errors import (
+    MedkgError,
+    PlaneUnavailableError,
+    StageFailedError,
+    UsageError,
+    error_class,
+)
 from orchestration.jobs.host_client import HOST_SERVICE, HostStatus, ray_token_path
 from orchestration.logging import configure_logging
 from orchestration.processes.child_process import is_alive, spawn_child
@@ -68,6 +74,7 @@ class HostProcess:
         self._ray_folder: Path | None = None
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._dagster_address: str | None = None
+        self._swapping = threading.Lock()
         self._instance = open_instance(settings)
         self._workers = WindowWorkers(
             self._instance,
@@ -175,6 +182,40 @@ class HostProcess:
         except MedkgError as error:  # the next command does it
             self._log.warning("documents not handed back", code=error.code, message=error.message)
 
+    # --- models -------------------------------------------------------------------------------------
+
+    def _swap_models(self, **models: str | None) -> HostStatus:
+        """Load these models beside the present ones, switch, and end those when their last run has ended.
+
+        Raises what keeps them from loading; then nothing has changed.
+        """
+        self._hot_plane()
+        if not self._swapping.acquire(blocking=False):
+            raise UsageError("models are being swapped already; `medkg status` shows the plane's models.")
+        try:
+            settings = self._settings.model_copy(update=models)
+            self._plane, end_former = self._assembly.swap_models(settings)
+        except BaseException:
+            self._swapping.release()
+            raise
+        self._settings = settings
+        for name, value in models.items():  # what new workers inherit
+            os.environ.pop(f"MEDKG_{name.upper()}", None)
+            if value is not None:
+                os.environ[f"MEDKG_{name.upper()}"] = value
+        former_runs = self._workers.renew()
+        threading.Thread(
+            target=self._drain, args=(former_runs, end_former), name="drain", daemon=True
+        ).start()
+        return self._status()
+
+    def _drain(self, former_runs: Collection[str], end_former: Callable[[], None]) -> None:
+        try:
+            self._workers.wait_until_ended(former_runs)
+            end_former()
+        finally:
+            self._swapping.release()
+
     # --- runs ---------------------------------------------------------------------------------------
 
     def _cancel_run(self, run_id: str) -> bool:
@@ -228,6 +269,7 @@ class HostProcess:
             "embed_texts": lambda texts: self._hot_plane().embed_texts(texts).tolist(),
             "embed_queries": self._embed_queries,
             "expand_queries": self._expand_queries,
+            "swap_models": lambda **models: self._swap_models(**models).model_dump(),
             "stop": self._stop.set,
             "launch": self._workers.submit,
             "cancel": self._cancel_run,
@@ -241,6 +283,7 @@ class HostProcess:
             pid=os.getpid(),
             kept=self._kept,
             profile=self._settings.profile,
+            models=dict(plane.model_ids) if plane else {},
             plane="failed" if failed else "ready" if plane else "starting",
             plane_error=failed.message if failed else None,
             plane_health=plane.health() if plane else {},

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -100,8 +100,8 @@ class WindowWorkers:
         self._starts: dict[int, str | None] = {}
         """By place: why its first worker did not start, None if it did."""
         self._closing = False
-        sources = SourceWatch(watch)
-        self._places = [WorkerPlace(command, sources, number) for number in range(size)]
+        self._sources = SourceWatch(watch)
+        self._places = [WorkerPlace(command, self._sources, number) for number in range(size)]
         self._threads = [
             threading.Thread(
                 target=self._keep, args=(place,), name=f"window-worker-{place.number}", daemon=True
@@ -165,6 +165,20 @@ class WindowWorkers:
         """Runs that wait for a worker, next one first."""
         with self._news:
             return tuple(order.run_id for order in self._queue)
+
+    def renew(self) -> tuple[str, ...]:
+        """Have each worker replaced before its next run, by one that sees the environment as it is now.
+
+        Returns the runs that former workers are still at.
+        """
+        with self._news:
+            self._sources.change()
+            return tuple(self._running)
+
+    def wait_until_ended(self, run_ids: Collection[str]) -> None:
+        """Return when none of these runs is at a worker."""
+        with self._news:
+            self._news.wait_for(lambda: self._running.keys().isdisjoint(run_ids))
 
     def describe(self) -> list[dict[str, Any]]:
         """Each place: its worker's pid, and the run that it is at."""

@@ -37,8 +37,13 @@ class SourceWatch:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)
+        self._changes = 0
 
-    def mark(self) -> tuple[int, int]:
+    def change(self) -> None:
+        """Have every later mark differ from every earlier one: something else has changed."""
+        self._changes += 1
+
+    def mark(self) -> tuple[int, int, int]:
         """Number of source files and the newest mtime in ns: differs after any edit, new or deleted file."""
         times = [
             (Path(folder) / name).stat().st_mtime_ns
@@ -47,7 +52,7 @@ class SourceWatch:
             for name in names
             if name.endswith(WATCHED_SUFFIXES)
         ]
-        return len(times), max(times, default=0)
+        return len(times), max(times, default=0), self._changes
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,7 @@ class WorkerPlace:
         self._command = command
         self._watch = watch
         self.number = number
-        self._mark: tuple[int, int] | None = None
+        self._mark: tuple[int, int, int] | None = None
         self._worker: WorkerProcess | None = None
         self.problem = ""
         """Why the last worker that was wanted could not start, or how the last one died."""

@@ -34,6 +34,9 @@ START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
 """How long a host may take to end its runs and children before it is killed."""
 
+SWAP_SECONDS: Final = 600.0
+MODEL_SETTINGS: Final = ("embedding_model", "sparse_model", "engine", "vllm_command")
+
 POLL_SECONDS: Final = 0.05
 
 
@@ -57,6 +60,7 @@ class HostStatus(Record):
     pid: int = Field(description="The host's process.")
     kept: bool = Field(description="Started by `medkg up`, so it outlives commands.")
     profile: str = Field(description="Profile of its plane.")
+    models: dict[str, str] = Field(default_factory=dict, description="Model id by leg, once loaded.")
     plane: str = Field(description="starting, ready or failed.")
     plane_error: str | None = Field(default=None, description="Why the plane failed.")
     plane_health: dict[str, Any] = Field(default_factory=dict, description="Replicas, models, device.")
@@ -115,6 +119,11 @@ class HostClient:
             for terms, weights in answer["rows"]
         ]
         return SparseVectors(str(answer["model_id"]), SparseMatrix.of_rows(rows, int(answer["vocabulary"])))
+
+    def swap_models(self, settings: Settings) -> HostStatus:
+        """Have the host switch to the models of these settings; runs that are on end with the former ones."""
+        models = {name: getattr(settings, name) for name in MODEL_SETTINGS}
+        return HostStatus.model_validate(self._client.call("swap_models", timeout=SWAP_SECONDS, **models))
 
     def stop(self) -> None:
         """Have the host end; returns when it is gone. Runs are cancelled, their documents handed back."""

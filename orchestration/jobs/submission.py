@@ -24,7 +24,6 @@ from orchestration.contracts import (
 )
 from orchestration.errors import UsageError
 from orchestration.processes.child_process import own_identity
-from orchestration.records import SourceItem
 
 __all__ = ["Submissions", "Topology", "window_limit"]
 
@@ -58,7 +57,7 @@ class Submissions:
         self,
         ledger: JobLedger,
         sources: Mapping[str, Source],
-        fingerprint: Callable[[Topology, SourceItem], str],
+        fingerprint: Callable[[Topology, str], str],
         window_workers: int,
     ) -> None:
         self._ledger = ledger
@@ -91,7 +90,7 @@ class Submissions:
             items = source.enumerate(submission.request)
             for batch in _batches(items, ENQUEUE_BATCH):
                 yield self._ledger.enqueue(
-                    submission.job_id, batch, lambda item: self._fingerprint(topology, item)
+                    submission.job_id, batch, lambda item: self._fingerprint(topology, item.locator.format)
                 )
         except GeneratorExit:  # whoever lists does not go on, which `end_abandoned` settles
             raise
@@ -126,7 +125,7 @@ class Submissions:
         """An attended job with the documents of these dead letters, queued again."""
         request = SourceRequest(source="dead-letters")
         submission = _submission(topology, request, tenant_id, window_size, attended=True)
-        self._ledger.replay(ids, submission, lambda item: self._fingerprint(topology, item))
+        self._ledger.replay(ids, submission, lambda item: self._fingerprint(topology, item.locator.format))
         return submission
 
     def claim(self, job_id: str) -> str | None:

@@ -8,6 +8,7 @@ are still its own, so a re-executed run can never redo what another one has.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from orchestration.artifacts import WindowBatch
@@ -19,7 +20,7 @@ from orchestration.contracts import (
     StageReport,
     WindowDocument,
 )
-from orchestration.errors import LeaseLostError, StageContractError
+from orchestration.errors import LeaseLostError, OutdatedWindowError, StageContractError
 from orchestration.jobs.submission import Submissions
 from orchestration.records import AdapterRequest, DocumentKey, IndexReceipt, RawPayload, StageContext
 from orchestration.runner import StageRunner
@@ -41,6 +42,7 @@ class WindowRuns:
         ledger: JobLedger,
         submissions: Submissions,
         topology: Callable[[str], TopologyGraph],
+        fingerprint: Callable[[TopologyGraph, str], str],
         runner: StageRunner,
         index: IndexWriter,
         owner: str,
@@ -49,6 +51,7 @@ class WindowRuns:
         self._ledger = ledger
         self._submissions = submissions
         self._topology = topology
+        self._fingerprint = fingerprint
         self._runner = runner
         self._index = index
         self._owner = owner
@@ -80,21 +83,37 @@ class WindowRuns:
         return self._submissions.claim(submission.job_id) or NO_WINDOW
 
     def run_first_stage(self, pipeline: str, stage: str, window_id: str) -> tuple[WindowBatch, StageReport]:
-        """Fetch the window's documents; those found unchanged are skipped and leave the window."""
+        """Fetch the window's documents; those found unchanged are skipped and leave the window.
+
+        They were queued under the fingerprint of that time; what they get now is of this process's models.
+        """
         node = self._node(pipeline, stage)
         if window_id == NO_WINDOW:
             return self._runner.nothing(node, window_id, "")
         window = self._ledger.window(window_id, self._owner)
-        items = [(document.ctx, _request(document)) for document in window.documents]
+        now = self._fingerprints(pipeline)
+        items = [
+            (document.ctx.with_metadata(fingerprint=now(document.locator.format)), _request(document))
+            for document in window.documents
+        ]
         batch, report = self._runner.run(node, window_id, window.job_id, items, self._settle_versions)
         return batch, report
 
     def run_stage(self, pipeline: str, stage: str, batch: WindowBatch) -> tuple[WindowBatch, StageReport]:
-        """Run a stage over what the stage before passed on and this window still holds."""
+        """Run a stage over what the stage before passed on and this window still holds.
+
+        Raises OutdatedWindowError when the stage before was another process's, with other models.
+        """
         node = self._node(pipeline, stage)
         held = self._held(batch)
         if not held:
             return self._runner.nothing(node, batch.window_id, batch.job_id)
+        now = self._fingerprints(pipeline)
+        if any(ctx.key in held and now(held[ctx.key]) != ctx.fingerprint for ctx, _ in batch.items):
+            raise OutdatedWindowError(
+                f"window {batch.window_id} was begun with other models, parsers or stages than there are. "
+                "Nothing is lost: its documents are queued again and begin anew."
+            )
         items = [(ctx, value) for ctx, value in batch.items if ctx.key in held]
         return self._runner.run(node, batch.window_id, batch.job_id, items)
 
@@ -124,11 +143,17 @@ class WindowRuns:
             )
         return len(kept)
 
-    def _held(self, batch: WindowBatch) -> set[DocumentKey]:
+    def _held(self, batch: WindowBatch) -> dict[DocumentKey, str]:
+        """The format of each document that this window still holds."""
         if batch.window_id == NO_WINDOW:
-            return set()
+            return {}
         window = self._ledger.window(batch.window_id, self._owner)
-        return {document.ctx.key for document in window.documents}
+        return {document.ctx.key: document.locator.format for document in window.documents}
+
+    def _fingerprints(self, pipeline: str) -> Callable[[str], str]:
+        """A format's fingerprint as this process makes documents, computed once."""
+        graph = self._topology(pipeline)
+        return cache(lambda document_format: self._fingerprint(graph, document_format))
 
     def _settle_versions(
         self, survivors: Sequence[tuple[StageContext, list[RawPayload]]]

@@ -30,7 +30,7 @@ class Outcomes(LedgerPart):
     """What runs report to the ledger."""
 
     def fetched(self, contexts: Sequence[StageContext]) -> list[StageContext]:
-        """Record versions set by ingest; returns the contexts that still need work; see WindowLedger."""
+        """Record versions and fingerprints; returns the contexts that still need work; see WindowLedger."""
         if not contexts:
             return []
         with self._database.writing() as connection:
@@ -48,6 +48,7 @@ class Outcomes(LedgerPart):
                     {
                         "row_id": held[ctx.key]["id"],
                         "version": ctx.version,
+                        "fingerprint": ctx.fingerprint,
                         "missing_stages": "[]",
                         "updated_at": now,
                     }

@@ -99,7 +99,7 @@ class Queue:
 @pytest.fixture
 def queue(tmp_path: Path) -> Iterator[Queue]:
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", 60)
-    submissions = Submissions(ledger, {"numbers": Numbers()}, lambda topology, item: "f", 2)  # type: ignore[dict-item]
+    submissions = Submissions(ledger, {"numbers": Numbers()}, lambda topology, document_format: "f", 2)  # type: ignore[dict-item]
     made = job_sensors(
         [auto_pipeline_job],
         lambda: ledger,

@@ -39,7 +39,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 def submissions(ledger: Ledger) -> Submissions:
-    return Submissions(ledger, {"abstracts": Abstracts()}, lambda topology, item: "f", 2)  # type: ignore[dict-item]
+    return Submissions(ledger, {"abstracts": Abstracts()}, lambda topology, document_format: "f", 2)  # type: ignore[dict-item]
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def test_a_listing_that_is_interrupted_is_no_job_to_run(ledger: Ledger) -> None:
             yield from super().enumerate(request)
             raise KeyboardInterrupt
 
-    submissions = Submissions(ledger, {"abstracts": Interrupted()}, lambda topology, item: "f", 2)  # type: ignore[dict-item]
+    submissions = Submissions(ledger, {"abstracts": Interrupted()}, lambda topology, document_format: "f", 2)  # type: ignore[dict-item]
     request = SourceRequest(source="abstracts", limit=LISTED)
     job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=False)
     with pytest.raises(KeyboardInterrupt):
