@@ -79,7 +79,7 @@ class _Place:
             self._pool.name,
             self._pool.cause(self._pulse.error).message,
         )
-        self._pool.replace(self._number)
+        self._pool.replace(self._number, self._pulse.replica)
         self._pulse = Pulse(self._pool, self._number)
         self._replaced_at, self._dead_since = now, None
         self._pause = min(LONGEST_PAUSE, self._pause * 2)

@@ -158,19 +158,19 @@ def start_plane(profile: Profile, *, address: str | None = None, folder: Path, d
 
     try:
         seats = take_seats(profile.device, profile.replicas, LOAD_SECONDS)
-        pools = _started(profile, seats, ())
+        pools = _started(profile, seats, {})
     except MedkgError:
         _leave(own_ray)
         raise
     return RayPlane(profile, pools, seats, own_ray)
 
 
-def _started(profile: Profile, seats: Seats, there: Collection[str]) -> Pools:
-    """The profile's pools, loaded; those whose names are `there` are taken as they are.
+def _started(profile: Profile, seats: Seats, there: Mapping[str, Pool[Any]]) -> Pools:
+    """The profile's pools, loaded; those that are `there`, by name, are taken as they are.
 
     Raises what keeps one from loading, and then none of the new ones is left.
     """
-    pools = _start_pools(profile, seats)
+    pools = _start_pools(profile, seats, there)
     try:
         for pool in pools.by_name().values():
             pool.wait_until_ready(LOAD_SECONDS)
@@ -284,24 +284,24 @@ class Pools:
         return {name: pool for name, pool in found.items() if pool is not None}
 
 
-def _start_pools(profile: Profile, seats: Seats) -> Pools:
+def _start_pools(profile: Profile, seats: Seats, there: Mapping[str, Pool[Any]]) -> Pools:
     from gpu_actors.pool import ReplicaKind, start_pool
     from gpu_actors.replicas import ChunkerReplica, EmbedderReplica, ExpanderReplica
 
     names = _pool_names(profile)
     share = 1 / MODELS_A_GPU if profile.device == "cuda" else 0.0
 
-    def model(replica: type, lanes: int) -> ReplicaKind:
-        return ReplicaKind(replica, profile, lanes, share)
+    def models(component: str, replica: type, lanes: int) -> Pool[Any]:
+        kind = ReplicaKind(replica, profile, lanes, share)
+        return there.get(names[component]) or start_pool(names[component], kind, seats.count, seats)
+
+    chunker = ReplicaKind(ChunkerReplica, profile, 1)
 
     return Pools(
-        start_pool(names["embedder"], model(EmbedderReplica, profile.dense_lanes), seats.count, seats),
-        start_pool(names["expander"], model(ExpanderReplica, profile.lanes), seats.count, seats)
-        if "expander" in names
-        else None,
-        start_pool(
-            names["chunker"], ReplicaKind(ChunkerReplica, profile, 1), profile.chunkers * seats.count, seats
-        ),
+        models("embedder", EmbedderReplica, profile.dense_lanes),
+        models("expander", ExpanderReplica, profile.lanes) if "expander" in names else None,
+        there.get(names["chunker"])
+        or start_pool(names["chunker"], chunker, profile.chunkers * seats.count, seats),
     )
 
 
@@ -494,7 +494,7 @@ class RayPlane:
         Pools that both would have are shared. Raises what keeps a model from loading or from encoding.
         """
         assert self._seats is not None
-        there = {pool.name for pool in self.pools.by_name().values()}
+        there = {pool.name: pool for pool in self.pools.by_name().values()}
         pools = _started(profile, self._seats, there)
         successor = RayPlane(profile, pools, self._seats, self._own_ray)
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
-import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, cast
@@ -23,19 +23,22 @@ from ray.exceptions import (
     RayTaskError,
 )
 from ray.util import list_named_actors
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from gpu_actors.dispatch import Answer, Dispatch
-from gpu_actors.pulse import Actor, ask_health
+from gpu_actors.pulse import Actor, Pulse, ask_health
 from gpu_actors.seats import Seats
 from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError, error_class
 
-__all__ = ["NAMESPACE", "Pool", "ReplicaKind", "attach_pool", "start_pool"]
+__all__ = ["NAMESPACE", "RESTARTS", "Pool", "ReplicaKind", "attach_pool", "start_pool"]
 
 T = TypeVar("T")
 NAMESPACE: Final = "medkg"
 
 RESTARTS: Final = 3
 """How often Ray starts one replica again; each replacement by the keeper has as many."""
+
+ANSWER_POLL_SECONDS: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +72,37 @@ class ReplicaKind:
 
 def start_pool(name: str, kind: ReplicaKind, count: int, seats: Seats | None = None) -> Pool[Any]:
     """The pool's actors by name; those that are not there are started, and load their model now."""
-    actors = [kind.start(f"{name}-{number}", seats, number) for number in range(count)]
+    actors = [kind.start(_actor_name(name, number, 0), seats, number) for number in range(count)]
     return Pool(name, actors, kind, seats)
 
 
 def attach_pool(name: str) -> Pool[Any]:
     """The pool's actors that another process started; raises PlaneUnavailableError when there are none."""
-    numbered = (re.fullmatch(re.escape(name) + r"-(\d+)", each) for each in list_named_actors())
-    numbers = sorted(int(found.group(1)) for found in numbered if found)
-    if not numbers:
+    newest = _newest(name)
+    if not newest:
         raise PlaneUnavailableError(
             f"the cluster has no actor pool {name}: its host has ended, or uses another model. See "
             "`medkg status`; `medkg up` starts a plane."
         )
-    return Pool(name, [_named(f"{name}-{number}") for number in range(numbers[-1] + 1)])
+    return Pool(name, [_named(newest.get(number)) for number in range(max(newest) + 1)])
 
 
-def _named(name: str) -> Actor | None:
+def _actor_name(pool: str, number: int, generation: int) -> str:
+    """Each replacement has a name of its own, since clients of Ray remember whom a name meant."""
+    return f"{pool}-{number}.{generation}"
+
+
+def _newest(pool: str) -> dict[int, str]:
+    """The names of a pool's actors by number, of the newest generation that there is."""
+    numbered = (re.fullmatch(re.escape(pool) + r"-(\d+)\.(\d+)", each) for each in list_named_actors())
+    found = sorted((int(name.group(1)), int(name.group(2)), name.group()) for name in numbered if name)
+    return {number: name for number, _, name in found}
+
+
+def _named(name: str | None) -> Actor | None:
     """The actor of that name, None while there is none."""
     try:
-        return ray.get_actor(name, namespace=NAMESPACE)
+        return ray.get_actor(name, namespace=NAMESPACE) if name is not None else None
     except ValueError:
         return None
 
@@ -109,6 +123,7 @@ class Pool(Generic[T]):
         """None: it was away when this client attached."""
         self._kind = kind
         self._seats = seats
+        self._generations: Counter[int] = Counter()
         self._described: dict[str, Any] | None = None
         self._lock = threading.Lock()
 
@@ -151,18 +166,22 @@ class Pool(Generic[T]):
             return self._described
 
     def _first_answer(self, seconds: float) -> dict[str, Any]:
-        waiting = [ask_health(replica) for replica in self.replicas if replica is not None]
-        deadline = time.monotonic() + seconds
-        failure: MedkgError | None = None
-        while waiting:
-            landed, waiting = ray.wait(waiting, timeout=max(0.0, deadline - time.monotonic()))
-            if not landed:
-                raise self._silent(seconds)
-            try:
-                return cast("dict[str, Any]", ray.get(landed[0]))
-            except (RayTaskError, RayActorError, ActorUnschedulableError) as error:
-                failure = self.cause(error)
-        raise failure or self._silent(seconds)
+        pulses = [Pulse(self, number) for number in range(len(self.replicas))]
+
+        def told() -> dict[str, Any] | None:
+            return next((pulse.told for pulse in pulses if pulse.beats()), None)
+
+        waiting = Retrying(
+            retry=retry_if_result(lambda answer: answer is None),
+            wait=wait_fixed(ANSWER_POLL_SECONDS),
+            stop=stop_after_delay(seconds),
+            retry_error_callback=lambda _: None,
+        )
+        answer: dict[str, Any] | None = waiting(told)
+        if answer is None:
+            errors = [pulse.error for pulse in pulses if pulse.error is not None]
+            raise self.cause(errors[0]) if errors else self._silent(seconds)
+        return answer
 
     def lanes(self, seconds: float) -> int:
         """Micro-batches that the pool computes at once."""
@@ -196,15 +215,22 @@ class Pool(Generic[T]):
     # --- when they die ------------------------------------------------------------------------------
 
     def find_again(self, number: int) -> None:
-        """Take the actor that has the replica's name now, if there is one."""
-        found = _named(f"{self.name}-{number}")
+        """Take the actor that has the replica's name now, if there is one.
+
+        Not in the process that started the pool: the handles that `start` gave it keep its actors alive.
+        """
+        found = _named(_newest(self.name).get(number)) if self._kind is None else None
         if found is not None:
             self.replicas[number] = found
 
-    def replace(self, number: int) -> None:
-        """Start a new actor in a dead one's place; only in the process that started the pool."""
+    def replace(self, number: int, dead: Actor | None) -> None:
+        """Start a new actor in a dead one's place, unless it has one; only where the pool was started."""
         assert self._kind is not None
-        self.replicas[number] = self._kind.start(f"{self.name}-{number}", self._seats, number)
+        with self._lock:
+            if self.replicas[number] is dead:
+                self._generations[number] += 1
+                name = _actor_name(self.name, number, self._generations[number])
+                self.replicas[number] = self._kind.start(name, self._seats, number)
 
     def end(self) -> None:
         """End all replicas for good."""

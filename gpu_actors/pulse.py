@@ -25,10 +25,14 @@ class Pulse:
     def __init__(self, pool: Pool[Any], number: int) -> None:
         self._pool = pool
         self._number = number
+        self.replica: Actor | None = None
+        """Who was asked last."""
         self._asked: ray.ObjectRef[Any] | None = None
         self._asked_at = 0.0
         self.error: Exception | None = None
         """Why it did not answer last; None if it did, or has not yet."""
+        self.told: dict[str, Any] | None = None
+        """What it answered last."""
 
     def beats(self) -> bool:
         """Whether an answer came since the last look."""
@@ -39,7 +43,7 @@ class Pulse:
         if not landed:
             return False
         try:
-            ray.get(landed[0])
+            self.told = ray.get(landed[0])
         except (RayActorError, RayTaskError, ActorUnschedulableError) as error:
             self.error = error
             self._asked = None
@@ -54,9 +58,9 @@ class Pulse:
         self._asked_at = now
         if self._pool.replicas[self._number] is None or isinstance(self.error, ActorDiedError):
             self._pool.find_again(self._number)
-        replica = self._pool.replicas[self._number]
-        if replica is not None:
-            self._asked = ask_health(replica)
+        self.replica = self._pool.replicas[self._number]
+        if self.replica is not None:
+            self._asked = ask_health(self.replica)
 
 
 def ask_health(replica: Actor) -> ray.ObjectRef[Any]:

@@ -6,7 +6,9 @@ Each builder gives something valid and ordinary; arguments change what a test is
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from orchestration.parsing.text_builder import DocumentBuilder
@@ -292,3 +294,12 @@ def chunks_of(
         )
         start += len(body) + 1
     return made
+
+
+def a_shallower_model(folder: Path, to: Path) -> Path:
+    """A copy of a model that leaves its last layer out, so that it gives other vectors."""
+    shutil.copytree(folder, to)
+    config = json.loads((to / "config.json").read_text())
+    config["num_hidden_layers"] -= 1
+    (to / "config.json").write_text(json.dumps(config))
+    return to

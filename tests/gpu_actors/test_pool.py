@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import time
 from collections.abc import Iterator
@@ -11,15 +12,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gpu_actors.budget import LEAST_BUDGET, TokenBudget
 from gpu_actors.dispatch import IN_FLIGHT, Answer
+from gpu_actors.keeper import Keeper
 from gpu_actors.plane import RayPlane
-from gpu_actors.pool import Pool, ReplicaKind, attach_pool, start_pool
+from gpu_actors.pool import RESTARTS, Pool, ReplicaKind, attach_pool, start_pool
 from gpu_actors.rows import dense_rows
 from orchestration.errors import (
     DagsterStageTimeoutError,
     EmbeddingInputTooLongError,
+    EmptyDocumentError,
     GpuUnavailableError,
     PlaneUnavailableError,
     StageFailedError,
@@ -52,6 +57,20 @@ class ToyReplica:
             time.sleep(600)
         if batch.startswith("bad"):
             raise KeyError(batch)
+        return batch.upper()
+
+
+class FragileReplica:
+    """Cannot start while the file is there."""
+
+    def __init__(self, file: Path) -> None:
+        if file.exists():
+            raise StageFailedError("the model's file is torn.")
+
+    def health(self) -> dict[str, Any]:
+        return {"pid": os.getpid(), "lanes": 1, "width": 2}
+
+    def work(self, batch: str) -> str:
         return batch.upper()
 
 
@@ -175,6 +194,49 @@ def test_the_work_of_a_sick_device_moves_on_and_comes_back_when_it_is_well(
     pool.end()
 
 
+def test_the_work_of_a_dead_replica_moves_to_the_other_one(plane: RayPlane, tmp_path: Path) -> None:
+    pool = start_pool("moving", ReplicaKind(ToyReplica, tmp_path, 1), 2)
+    batches = [f"stumble-{number}" for number in range(2)] + [f"b{number}" for number in range(10)]
+
+    answers = answers_of(pool, batches)
+
+    assert {batch: answer.result for batch, answer in answers.items()} == {b: b.upper() for b in batches}
+    pool.end()
+
+
+def test_a_replica_that_ray_gave_up_is_replaced_and_other_clients_find_the_new_one(
+    toys: Pool[str],
+) -> None:
+    attached: Pool[str] = attach_pool(toys.name)
+    keeper = Keeper([toys], first_pause=0.0)
+    for number in range(RESTARTS + 1):
+        assert answers_of(toys, [f"stumble-{number}"])[f"stumble-{number}"].result == f"STUMBLE-{number}"
+
+    assert answers_of(attached, ["after"])["after"].result == "AFTER"
+    assert attached.health(TIMEOUT)[0]["pid"] == toys.health(TIMEOUT)[0]["pid"]
+    keeper.close()
+
+
+def test_what_keeps_a_replica_from_starting_again_is_told_and_it_comes_back_when_mended(
+    plane: RayPlane, tmp_path: Path
+) -> None:
+    torn = tmp_path / "torn"
+    pool = start_pool("fragile", ReplicaKind(FragileReplica, torn, 1), 1)
+    pool.wait_until_ready(TIMEOUT)
+    keeper = Keeper([pool], first_pause=0.0)
+    torn.touch()
+    os.kill(pool.health(TIMEOUT)[0]["pid"], signal.SIGKILL)
+
+    with pytest.raises(StageFailedError, match="torn"):
+        answers_of(pool, ["a"], timeout=6.0)
+    assert "torn" in pool.health(TIMEOUT)[0]["fault"]
+    torn.unlink()
+
+    assert answers_of(pool, ["a", "b"])["b"].result == "B"
+    keeper.close()
+    pool.end()
+
+
 def test_another_client_attaches_by_name_to_the_actor_that_is_there(toys: Pool[str], tmp_path: Path) -> None:
     attached: Pool[str] = attach_pool(toys.name)
 
@@ -221,6 +283,46 @@ def test_a_row_that_cannot_fit_fails_alone(plane: RayPlane) -> None:
     assert list(outcome.errors) == [1]
     assert isinstance(outcome.errors[1], EmbeddingInputTooLongError)
     assert vectors.tolist() == [[0, 50], [0, 0], [2, 60]]
+    pool.end()
+
+
+class FickleReplica(SmallReplica):
+    """A small replica that dies under some micro-batches, once each, and fails some for good."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(700)
+        self._folder = folder
+
+    def encode(
+        self, token_ids: np.ndarray, lengths: tuple[int, ...], sent_at: float
+    ) -> tuple[np.ndarray, tuple[float, float]]:
+        first, marked = int(token_ids[0]), self._folder / f"{token_ids[0]}-{len(lengths)}"
+        if first % 7 == 3 and not marked.exists():
+            marked.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if first % 11 == 5:
+            raise EmptyDocumentError(f"row {first} is bad.")
+        return super().encode(token_ids, lengths, sent_at)
+
+
+@given(st.lists(st.integers(1, 900), min_size=1, max_size=60), st.integers(512, 4096))
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_dies_or_fails_each_row_has_its_own_vector_or_an_error(
+    plane: RayPlane, tmp_path: Path, lengths: list[int], tokens: int
+) -> None:
+    folder = tmp_path / secrets.token_hex(4)
+    folder.mkdir()
+    pool = start_pool(f"fickle-{folder.name}", ReplicaKind(FickleReplica, folder, 1), 2)
+    keeper = Keeper([pool], first_pause=0.0)
+
+    vectors, outcome = dense_rows(pool, rows_of(*lengths), TokenBudget(tokens), TIMEOUT)
+
+    for row, length in enumerate(lengths):
+        assert vectors[row].tolist() == ([0, 0] if row in outcome.errors else [row, length])
+    fitting = [row for row, error in outcome.errors.items() if isinstance(error, EmbeddingInputTooLongError)]
+    assert all(lengths[row] > 700 for row in fitting)
+    assert {row for row, length in enumerate(lengths) if length > 700} <= set(outcome.errors)
+    keeper.close()
     pool.end()
 
 

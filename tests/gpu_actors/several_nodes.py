@@ -1,0 +1,76 @@
+"""A process with a Ray cluster of its own: what becomes of a plane when one of its nodes is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+from ray.cluster_utils import Cluster
+
+from gpu_actors.plane import RayPlane, chosen_profile, start_plane
+
+TEXTS = [f"{number} " + "walking and sleeping " * 60 for number in range(240)]
+
+
+def main() -> None:
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    worker = cluster.add_node(num_cpus=1)
+    profile = chosen_profile("cpu", sparse_model="none")
+    folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
+    plane = start_plane(profile, address=cluster.address, folder=folder, dashboard=False)
+    reference = plane.embed(TEXTS, 60).dense
+    with ThreadPoolExecutor(1) as thread:
+        pending = thread.submit(plane.embed, TEXTS, 60)
+        until(lambda: any(map(is_busy, embedders(plane))))
+        started = time.monotonic()
+        os.kill(worker.all_processes["raylet"][0].process.pid, signal.SIGKILL)
+        vectors = pending.result()
+    told: dict[str, Any] = {
+        "seats": len(plane.pools.embedders.replicas),
+        "errors": len(vectors.errors),
+        "least_cosine": float((vectors.dense * reference).sum(1).min()),
+        "seconds_until_done": round(time.monotonic() - started, 1),
+        "faults_after_death": faults(plane),
+    }
+    cluster.add_node(num_cpus=1)
+    until(lambda: faults(plane) == 0)
+    children = psutil.Process().children(recursive=True)
+    told["faults_after_joining"] = faults(plane)
+    told["seconds_until_whole"] = round(time.monotonic() - started, 1)
+    plane.close()
+    cluster.shutdown()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    told["left_running"] = [process.name() for process in alive]
+    sys.stdout.write(json.dumps(told) + "\n")
+
+
+def embedders(plane: RayPlane) -> list[psutil.Process]:
+    return [psutil.Process(each["pid"]) for each in plane.health()["embedders"] if each.get("fault") is None]
+
+
+def is_busy(process: psutil.Process) -> bool:
+    return process.cpu_percent(interval=0.1) > 20
+
+
+def faults(plane: RayPlane) -> int:
+    return sum(each.get("fault") is not None for each in plane.health()["embedders"])
+
+
+def until(happened: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 120
+    while not happened():
+        assert time.monotonic() < ends
+        time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Other models beside those that serve: loaded, tried, switched to, and the former ones ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from gpu_actors.plane import RayPlane
+from gpu_actors.profiles import Model, chosen_profile
+from orchestration.errors import MedkgError
+from tests.builders import a_shallower_model
+
+pytestmark = pytest.mark.plane
+
+
+def pids(plane: RayPlane, pool: str) -> list[int]:
+    return [replica["pid"] for replica in plane.health()[pool]]
+
+
+def test_a_successor_shares_what_stays_and_ends_what_goes(
+    plane: RayPlane, minilm: Model, tmp_path: Path
+) -> None:
+    other = a_shallower_model(minilm.files, tmp_path / "shallow")
+    before = {pool: pids(plane, pool) for pool in ("embedders", "expanders")}
+
+    successor = plane.beside(chosen_profile("cpu", str(other)))
+
+    assert successor.model_ids["dense"].startswith("shallow@")
+    assert successor.model_ids["sparse"] == plane.model_ids["sparse"]
+    texts = ["Metformin lowers glucose."]
+    assert np.dot(successor.embed_texts(texts)[0], plane.embed_texts(texts)[0]) < 0.99
+    assert pids(successor, "expanders") == before["expanders"]
+    new = pids(successor, "embedders")
+    successor.retire(plane)
+    psutil.wait_procs([psutil.Process(pid) for pid in new if psutil.pid_exists(pid)], timeout=20)
+    assert not any(map(psutil.pid_exists, new))
+    assert {pool: pids(plane, pool) for pool in before} == before
+
+
+def test_a_model_that_does_not_load_changes_nothing(plane: RayPlane, minilm: Model, tmp_path: Path) -> None:
+    torn = a_shallower_model(minilm.files, tmp_path / "torn")
+    (torn / "model.safetensors").write_bytes(b"no weights")
+    before = pids(plane, "embedders")
+
+    with pytest.raises(MedkgError):
+        plane.beside(chosen_profile("cpu", str(torn)))
+
+    assert pids(plane, "embedders") == before and plane.embed_texts(["still here"]).shape == (1, 384)
