@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import socket
 import subprocess
 import threading
 from collections import defaultdict
@@ -61,6 +62,7 @@ __all__ = [
 OBJECT_STORE_BYTES: Final = 200 * 2**20
 LOAD_SECONDS: Final = 300.0
 QUERY_SECONDS: Final = 10.0
+REACH_SECONDS: Final = 5.0
 TRIAL: Final = "Metformin lowers blood glucose in adults with type 2 diabetes."
 UNIT_TOLERANCE: Final = 0.01
 MODELS_A_GPU: Final = 4
@@ -144,10 +146,11 @@ def start_plane(profile: Profile, *, address: str | None = None, folder: Path, d
     """Start Ray in this process (or join the cluster at `address`) and load the models; main thread only.
 
     `folder`: a short private path for Ray's files, removed by `close`. Ray's processes and the actors end
-    with this process, however it ends. Raises GpuUnavailableError before anything is started,
-    PlaneUnavailableError when loading fails.
+    with this process, however it ends. Raises GpuUnavailableError before anything is started (of a cluster's
+    nodes, when a model loads there), PlaneUnavailableError when loading fails.
     """
-    preflight(profile)
+    if address is None:
+        preflight(profile)
     find_model(profile.embedding_model).files  # noqa: B018 - raises now rather than in an actor
     own_ray: OwnRay | None = None
     if address is not None:
@@ -240,11 +243,15 @@ def _join(address: str) -> None:
 
     if ray.is_initialized():
         return
+    host, _, port = address.rpartition(":")
     try:
+        if port.isdigit():  # Ray itself would try for minutes
+            socket.create_connection((host, int(port)), REACH_SECONDS).close()
         ray.init(address=address, **_quiet())
-    except (ConnectionError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise PlaneUnavailableError(
-            f"no Ray cluster answers at {address} ({error}). `medkg status` tells whether a plane runs."
+            f"no Ray cluster lets us in at {address} ({error}). `medkg status` tells whether a plane runs; "
+            "MEDKG_RAY_ADDRESS names another cluster, RAY_AUTH_MODE=token uses ~/.ray/auth_token"
         ) from error
 
 

@@ -203,10 +203,13 @@ class Assembly:
         return OwnModels(self.profile, legs)
 
     def devices(self) -> Sequence[Mapping[str, Any]]:
-        """The profile's GPUs; raises GpuUnavailableError when it needs one and none is fit."""
+        """The profile's GPUs here; raises GpuUnavailableError when it needs one and none is fit.
+
+        On a cluster they are other machines', which look when a model loads.
+        """
         from gpu_actors import plane
 
-        return plane.check_devices(self.profile)
+        return [] if self.settings.ray_address else plane.check_devices(self.profile)
 
     def gpus(self) -> Sequence[Mapping[str, Any]]:
         """The GPUs of this machine, whatever the profile."""

@@ -353,7 +353,8 @@ class ControlPlane:
         """One line on what the profile uses; raises GpuUnavailableError when its device is not there."""
         devices = self._parts.devices()
         models = " and ".join(self._parts.model_ids().values())
-        where = ", ".join(device["name"] for device in devices) or "the CPU"
+        cluster = f"Ray cluster {self.settings.ray_address}" if self.settings.ray_address else "the CPU"
+        where = ", ".join(device["name"] for device in devices) or cluster
         reason = self._parts.sparse_off()
         without = f", without a sparse leg ({reason})" if reason else ""
         return (

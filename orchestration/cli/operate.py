@@ -47,7 +47,7 @@ def up(
                 note(f"the plane runs with {now}; `medkg up --swap` switches it")
     if status.plane != "ready":
         raise PlaneUnavailableError(
-            f"the plane is {status.plane}: {status.plane_error or 'still loading its models'}. "
+            f"the plane is {status.plane}: {(status.plane_error or 'still loading its models').rstrip('.')}. "
             "`medkg status` shows how it goes on; `medkg down` stops it."
         )
     answer(as_json, status.model_dump(), lambda: _show_addresses(status.model_dump()))
