@@ -12,7 +12,19 @@ from typing import Final
 from gpu_actors.regions import Boundaries
 from orchestration.errors import ConfigurationError
 
-__all__ = ["CHUNK_PROFILES", "ChunkProfile", "get_chunk_profile"]
+__all__ = ["CHUNK_PROFILES", "ChunkProfile", "SemanticSplit", "get_chunk_profile"]
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticSplit:
+    """How running text is split where its topic shifts; see semantic.py."""
+
+    sentences: int = 3
+    """Most sentences of a group, which is what is embedded and compared with its neighbours."""
+    percentile: float = 0.95
+    """Groups are parted where their distance is above this share of the distances in the stretch."""
+    least_characters: int = 400
+    """Shorter pieces are joined to what follows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +37,8 @@ class ChunkProfile:
     overlap: int
     """Most tokens that two neighbours share, in whole sentences."""
     boundaries: Boundaries
+    semantic: SemanticSplit | None = None
+    """How running text that does not fit into one chunk is split; None: sentences are packed."""
 
 
 CHUNK_PROFILES: Final = {
@@ -35,6 +49,8 @@ CHUNK_PROFILES: Final = {
         ChunkProfile("spl-label", 450, 50, "label"),
         ChunkProfile("guideline", 450, 50, "recommendations"),
         ChunkProfile("default", 450, 50, "lengths"),
+        ChunkProfile("default-semantic", 450, 0, "lengths", SemanticSplit()),
+        ChunkProfile("pmc-imrad-semantic", 450, 0, "imrad", SemanticSplit()),
     )
 }
 

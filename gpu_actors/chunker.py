@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -27,15 +27,15 @@ from gpu_actors.passages import Passage, passage_at, passage_regions
 from gpu_actors.profiles import CHUNKER_VERSION, chosen_profile, find_model
 from gpu_actors.recommendations import recommendation_passages
 from gpu_actors.regions import HEADINGS, PlacedBlock, cut_regions, placed_blocks
+from gpu_actors.semantic import Stretch, coherence, semantic_runs
 from gpu_actors.sentences import split_sentences
 from gpu_actors.tokens import TextTokenizer
-from orchestration.errors import StageContractError
-from orchestration.records import Block, BlockKind, Chunk, Document, Section, chunk_id
+from orchestration.errors import ConfigurationError, StageContractError
+from orchestration.records import Block, BlockKind, Chunk, Document, Float32Matrix, Section, chunk_id
 
 __all__ = ["CHUNK_PROFILES", "ChunkProfile", "DocumentChunker", "HaystackChunker"]
 
 Granularity = Literal["chunk", "table", "outcome", "eligibility"]
-Stretch = tuple[int, int]
 
 WHOLE: Final[dict[BlockKind, Granularity]] = {
     BlockKind.TABLE: "table",
@@ -70,6 +70,10 @@ class _Work:
     blocks: Sequence[PlacedBlock]
     regions: Sequence[Sequence[PlacedBlock]]
     passages: Sequence[Passage] = ()
+    groups: Sequence[Stretch] = ()
+    """Sentence groups in order, under semantic profiles."""
+    vectors: Float32Matrix | None = None
+    """Their unit vectors, float32 [groups, d]."""
 
 
 class DocumentChunker:
@@ -83,12 +87,26 @@ class DocumentChunker:
             split_by="function", splitting_function=split_sentences, split_length=1, split_overlap=0
         )
 
-    def chunk(self, document: Document, profile_name: str) -> list[Chunk]:
-        """The document's chunks in text order; [] if it has no text that the model can see.
+    def sentence_groups(self, document: Document, profile_name: str) -> list[str]:
+        """The texts whose vectors `chunk` wants under a semantic profile, in order; [] under any other.
 
         Raises ConfigurationError for an unknown profile.
         """
         work = self._work(document, profile_name)
+        return [document.text[start:end] for start, end in self._groups(work)]
+
+    def chunk(
+        self, document: Document, profile_name: str, vectors: Float32Matrix | None = None
+    ) -> list[Chunk]:
+        """The document's chunks in text order; [] if it has no text that the model can see.
+
+        `vectors`: of its sentence groups, float32 [groups, d], unit length; only semantic profiles want them.
+        Raises ConfigurationError for an unknown profile, and for a semantic one without vectors.
+        """
+        work = self._work(document, profile_name)
+        if work.profile.semantic is not None:
+            work = replace(work, groups=self._groups(work), vectors=vectors)
+            _check_vectors(document, work)
         units = [
             unit
             for region in work.regions
@@ -122,41 +140,64 @@ class DocumentChunker:
         return [len(each) for each in self._tokenizer.encodings([work.text[u.start : u.end] for u in units])]
 
     def _region(self, work: _Work, region: Sequence[PlacedBlock]) -> Iterator[_Unit]:
-        """Chunks of one region: runs of running text packed, what stays whole between them."""
-        run: list[Block] = []
-        for placed in region:
-            block = placed.block
-            if block.kind not in APART:
-                run.append(block)
-                continue
-            yield from self._run(work, run)
-            run = []
-            if block.kind in WHOLE:
-                yield from self._whole(work, block)
-        yield from self._run(work, run)
+        """Chunks of one region: runs of running text, what stays whole between them."""
+        for blocks in _runs(region):
+            if blocks[0].kind in WHOLE:
+                yield from self._whole(work, blocks[0])
+            elif stretches := _stretches(blocks):
+                yield from self._run(work, stretches)
 
-    def _run(self, work: _Work, blocks: Sequence[Block]) -> Iterator[_Unit]:
-        """Running text: one chunk where it fits, else packed sentences; a heading begins what follows it."""
-        last = max((at for at, block in enumerate(blocks) if block.kind not in HEADINGS), default=None)
-        if last is None:
-            titled = blocks and blocks[0].kind is BlockKind.TITLE
-            last = len(blocks) - 1 if titled else None
-        if last is None:
-            return
-        start, end = _trimmed(work.text, blocks[0].start_char, blocks[last].end_char)
-        if work.tokens.count(start, end) <= work.profile.size:
+    def _run(self, work: _Work, stretches: Sequence[Stretch]) -> Iterator[_Unit]:
+        """Running text: one chunk where it fits, else packed sentences or semantic runs."""
+        start, end = _trimmed(work.text, stretches[0][0], stretches[-1][1])
+        if work.profile.semantic is not None:
+            inside = [number for number, group in enumerate(work.groups) if start <= group[0] < end]
+            yield from self._semantic(work, inside)
+        elif work.tokens.count(start, end) <= work.profile.size:
             yield _Unit(start, end)
-            return
-        units: list[_Unit] = []
-        heading: int | None = None
-        for block in blocks[: last + 1]:
-            first = block.start_char if heading is None else heading
-            if block.kind in HEADINGS and block is not blocks[last]:
-                heading = first
+        else:
+            units = [unit for stretch in stretches for unit in self._units(work, *stretch)]
+            yield from _packed(work.tokens, self._joined(work, units), work.profile)
+
+    def _semantic(self, work: _Work, groups: Sequence[int]) -> Iterator[_Unit]:
+        """Split where the topic shifts most until every run fits into a chunk; packed where none shifts."""
+        assert work.profile.semantic is not None and work.vectors is not None
+        waiting = [list(groups)] if groups else []
+        import os
+
+        first = os.environ.get("ALWAYS")
+        while waiting:
+            numbers = waiting.pop()
+            stretches = [work.groups[number] for number in numbers]
+            if not first and work.tokens.count(stretches[0][0], stretches[-1][1]) <= work.profile.size:
+                yield _Unit(stretches[0][0], stretches[-1][1])
                 continue
-            heading = None
-            units += self._units(work, first, block.end_char)
-        yield from _packed(work.tokens, self._joined(work, units), work.profile)
+            first = None
+            sizes = semantic_runs(work.text, stretches, work.vectors[numbers], work.profile.semantic)
+            if len(sizes) == 1:
+                yield from _packed(work.tokens, [_Unit(*stretch) for stretch in stretches], work.profile)
+                continue
+            ends = list(accumulate(sizes))
+            runs = [numbers[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+            waiting += reversed(runs)
+
+    def _groups(self, work: _Work) -> list[Stretch]:
+        """Up to so many consecutive sentences of a block, the headings above it included."""
+        split = work.profile.semantic
+        if split is None:
+            return []
+        groups: list[Stretch] = []
+        for stretch in _running_text(work):
+            count = 0
+            for unit in _pieces(work, self._sentences_of(work, *_trimmed(work.text, *stretch))):
+                goes_on = 0 < count < split.sentences
+                if goes_on and work.tokens.count(groups[-1][0], unit.end) <= work.profile.size:
+                    groups[-1] = groups[-1][0], unit.end
+                    count += 1
+                else:
+                    groups.append((unit.start, unit.end))
+                    count = 1
+        return groups
 
     def _joined(self, work: _Work, units: Sequence[_Unit]) -> list[_Unit]:
         """The units, those of a stretch that stays whole as one where the model can take it.
@@ -204,6 +245,42 @@ class DocumentChunker:
         for sentence in split:
             begin = start + int(sentence.meta["split_idx_start"])
             yield begin, begin + len(sentence.content or "")
+
+
+def _runs(region: Sequence[PlacedBlock]) -> Iterator[list[Block]]:
+    """The region's blocks: those of running text together, the others one by one; references are left out."""
+    for apart, group in groupby((placed.block for placed in region), key=lambda block: block.kind in APART):
+        blocks = list(group)
+        if apart:
+            yield from ([block] for block in blocks if block.kind in WHOLE)
+        else:
+            yield blocks
+
+
+def _stretches(blocks: Sequence[Block]) -> list[Stretch]:
+    """A stretch a block; headings begin that of what follows them, and are left out where nothing does."""
+    last = max((at for at, block in enumerate(blocks) if block.kind not in HEADINGS), default=None)
+    if last is None and blocks[0].kind is BlockKind.TITLE:
+        last = len(blocks) - 1
+    if last is None:
+        return []
+    stretches: list[Stretch] = []
+    heading: int | None = None
+    for block in blocks[: last + 1]:
+        first = block.start_char if heading is None else heading
+        if block.kind in HEADINGS and block is not blocks[last]:
+            heading = first
+            continue
+        heading = None
+        stretches.append((first, block.end_char))
+    return stretches
+
+
+def _running_text(work: _Work) -> Iterator[Stretch]:
+    for region in work.regions:
+        for blocks in _runs(region):
+            if blocks[0].kind not in WHOLE:
+                yield from _stretches(blocks)
 
 
 def _whole_at(passages: Sequence[Passage], unit: _Unit) -> Stretch | None:
@@ -293,8 +370,24 @@ def _chunk(document: Document, work: _Work, ordinal: int, unit: _Unit, token_cou
     )
 
 
+def _check_vectors(document: Document, work: _Work) -> None:
+    if work.vectors is None:
+        raise ConfigurationError(
+            f"chunk profile {work.profile.name!r} is semantic and needs the vectors of sentence groups. Cut "
+            "through the plane, or give HaystackChunker a document_embedder."
+        )
+    if len(work.vectors) != len(work.groups):
+        raise StageContractError(
+            f"{document.doc_id}: {len(work.vectors)} vectors for {len(work.groups)} sentence groups. Please "
+            "report it."
+        )
+
+
 def _metadata(work: _Work, unit: _Unit) -> dict[str, Any]:
-    """What the profile's rules know of the chunk's passage."""
+    """What the profile's rules know of the chunk's passage; under semantic profiles, how coherent it is."""
+    if work.vectors is not None and unit.granularity == "chunk":
+        inside = [at for at, group in enumerate(work.groups) if unit.start <= group[0] < unit.end]
+        return {"coherence": coherence(work.vectors[inside])}
     passage = passage_at(work.passages, unit.start)
     if passage is None or (passage.whole is not None and _whole_at(work.passages, unit) is None):
         return {}
