@@ -281,7 +281,7 @@ def test_a_word_that_the_model_does_not_know_is_one_token_however_long(chunker: 
 
 
 def test_an_unknown_chunk_profile_is_refused_with_the_known_ones(chunker: DocumentChunker) -> None:
-    with pytest.raises(ConfigurationError, match="ctgov-registry, default, pmc-imrad"):
+    with pytest.raises(ConfigurationError, match="ctgov-registry, default, guideline"):
         chunker.chunk(a_document(), "pmc")
 
 
