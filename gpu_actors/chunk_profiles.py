@@ -12,7 +12,7 @@ from typing import Final
 from gpu_actors.regions import Boundaries
 from orchestration.errors import ConfigurationError
 
-__all__ = ["CHUNK_PROFILES", "ChunkProfile", "SemanticSplit", "get_chunk_profile"]
+__all__ = ["CHUNK_PROFILES", "ChunkProfile", "SemanticSplit", "get_chunk_profile", "is_semantic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,12 @@ CHUNK_PROFILES: Final = {
         ChunkProfile("pmc-imrad-semantic", 450, 0, "imrad", SemanticSplit()),
     )
 }
+
+
+def is_semantic(name: str) -> bool:
+    """Whether the profile of that name wants vectors of sentence groups; False for one that is not there."""
+    profile = CHUNK_PROFILES.get(name)
+    return profile is not None and profile.semantic is not None
 
 
 def get_chunk_profile(name: str) -> ChunkProfile:

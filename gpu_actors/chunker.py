@@ -16,6 +16,7 @@ from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import numpy as np
 from haystack import Document as HaystackDocument
 from haystack import component
 from haystack.components.preprocessors import DocumentSplitter
@@ -163,16 +164,12 @@ class DocumentChunker:
         """Split where the topic shifts most until every run fits into a chunk; packed where none shifts."""
         assert work.profile.semantic is not None and work.vectors is not None
         waiting = [list(groups)] if groups else []
-        import os
-
-        first = os.environ.get("ALWAYS")
         while waiting:
             numbers = waiting.pop()
             stretches = [work.groups[number] for number in numbers]
-            if not first and work.tokens.count(stretches[0][0], stretches[-1][1]) <= work.profile.size:
+            if work.tokens.count(stretches[0][0], stretches[-1][1]) <= work.profile.size:
                 yield _Unit(stretches[0][0], stretches[-1][1])
                 continue
-            first = None
             sizes = semantic_runs(work.text, stretches, work.vectors[numbers], work.profile.semantic)
             if len(sizes) == 1:
                 yield from _packed(work.tokens, [_Unit(*stretch) for stretch in stretches], work.profile)
@@ -410,12 +407,20 @@ class HaystackChunker:
     """Chunks documents in any Haystack pipeline, by paragraphs; the plane's actors use its `chunker`."""
 
     def __init__(
-        self, chunk_profile: str = "default", profile: str = "cpu", model: str | None = None
+        self,
+        chunk_profile: str = "default",
+        profile: str = "cpu",
+        model: str | None = None,
+        document_embedder: Any = None,
     ) -> None:
-        """`model`: another sentence-transformers folder or hub id than the profile's."""
+        """`model`: another sentence-transformers folder or hub id than the profile's.
+
+        `document_embedder`: a Haystack component, e.g. HaystackEmbedder, for semantic chunk profiles.
+        """
         chosen = chosen_profile(profile, model)
         found = find_model(chosen.embedding_model)
         self._chunk_profile = chunk_profile
+        self._document_embedder = document_embedder
         self.chunker = DocumentChunker(found.files, found.token_limit(chosen.max_tokens))
 
     @component.output_types(documents=list[HaystackDocument])
@@ -424,7 +429,8 @@ class HaystackChunker:
         return {"documents": [chunk for document in documents for chunk in self._chunks(document)]}
 
     def _chunks(self, document: HaystackDocument) -> Iterator[HaystackDocument]:
-        for chunk in self.chunker.chunk(_as_document(document), self._chunk_profile):
+        whole = _as_document(document)
+        for chunk in self.chunker.chunk(whole, self._chunk_profile, self._vectors(whole)):
             meta: dict[str, Any] = {
                 **document.meta,
                 "source_id": document.id,
@@ -432,8 +438,22 @@ class HaystackChunker:
                 "split_idx_start": chunk.start_char,
                 "split_idx_end": chunk.end_char,
                 "token_count": chunk.token_count,
+                **chunk.metadata,
             }
             yield HaystackDocument(content=chunk.body, meta=meta)
+
+    def _vectors(self, document: Document) -> Float32Matrix | None:
+        """Unit vectors of its sentence groups, if the chunk profile is semantic and there is an embedder."""
+        if self._document_embedder is None:
+            return None
+        groups = self.chunker.sentence_groups(document, self._chunk_profile)
+        if not groups:
+            return np.zeros((0, 0), dtype=np.float32)
+        texts = [HaystackDocument(content=text, id=str(number)) for number, text in enumerate(groups)]
+        embedded = self._document_embedder.run(documents=texts)["documents"]
+        vectors = np.array([each.embedding for each in embedded], dtype=np.float32)
+        unit: Float32Matrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return unit
 
 
 def _as_document(document: HaystackDocument) -> Document:

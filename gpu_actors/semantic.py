@@ -1,8 +1,9 @@
 """Semantic chunking: running text split where its topic shifts most, by Haystack's embedding-based splitter.
 
-Comes in: a stretch of text as sentence groups, and a unit vector for each that the embedder pool has computed.
-Leaves: runs of groups that belong together, and how coherent a run is. The splitter is given our sentences (its
-own need NLTK's data, which it would download) and a document embedder that looks vectors up; no model is here.
+Comes in: a stretch of text as sentence groups, and a unit vector for each that the embedder pool has
+computed. Leaves: runs of groups that belong together, and how coherent a run is. The splitter is given our
+sentences (its own need NLTK's data, which it would download) and a document embedder that looks vectors up;
+no model is here.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ def semantic_runs(
         min_length=split.least_characters,
         max_length=sys.maxsize,
     )
-    splitter.sentence_splitter = _Sentences([text[start:end] for start, end in pairwise(edges)])
+    sentences: Any = _Sentences([text[start:end] for start, end in pairwise(edges)])
+    splitter.sentence_splitter = sentences
     parts = splitter.run([Document(content=text[edges[0] : edges[-1]])])["documents"]
     begins = [edges.index(edges[0] + int(part.meta["split_idx_start"])) for part in parts]
     return [stop - begin for begin, stop in pairwise([*begins, len(groups)])]
