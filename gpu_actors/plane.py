@@ -25,6 +25,7 @@ import numpy as np
 
 from gpu_actors.batching import MicroBatch
 from gpu_actors.budget import TokenBudget
+from gpu_actors.chunk_profiles import is_semantic
 from gpu_actors.gpu import preflight, visible_gpus
 from gpu_actors.profiles import CHUNKER_VERSION, Profile, chosen_profile, find_model
 from orchestration.contracts import Outcome, PlaneUse, Vectors
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from gpu_actors.dense import DenseModel
     from gpu_actors.dispatch import Answer
     from gpu_actors.pool import Pool
+    from gpu_actors.replicas import ToCut
     from gpu_actors.rows import RowsOutcome
     from gpu_actors.seats import Seats
     from gpu_actors.splade import SpladeEncoder
@@ -68,6 +70,7 @@ UNIT_TOLERANCE: Final = 0.01
 MODELS_A_GPU: Final = 4
 """Dense and sparse, and the same again beside them while models are swapped."""
 
+NO_VECTORS: Final = np.zeros((0, 0), dtype=np.float32)
 DOCUMENTS_A_CALL: Final = 16
 """Documents of one chunker call: small, so that windows share the chunkers fairly."""
 
@@ -398,16 +401,41 @@ class RayPlane:
     def chunk(
         self, documents: Sequence[Document], profiles: Sequence[str], timeout_seconds: float
     ) -> Sequence[Outcome[list[Chunk]]]:
-        """Chunks of each document under its chunk profile, in order."""
-        outcomes: list[Outcome[list[Chunk]]] = [[] for _ in documents]
+        """Chunks of each document under its chunk profile, in order.
+
+        Under semantic profiles the embedder pool is asked first, for all documents at once.
+        """
+        work: list[ToCut] = [(*pair, None) for pair in zip(documents, profiles, strict=True)]
+        failed: dict[int, MedkgError] = {}
+        semantic = [row for row, profile in enumerate(profiles) if is_semantic(profile)]
+        groups = self._cut("sentence_groups", [work[row] for row in semantic], timeout_seconds)
+        texts = [text for of_document in groups if isinstance(of_document, list) for text in of_document]
+        vectors, errors = self._embedded(texts, timeout_seconds) if texts else (NO_VECTORS, {})
+        start = 0
+        for row, of_document in zip(semantic, groups, strict=True):
+            if isinstance(of_document, MedkgError):
+                failed[row] = of_document
+                continue
+            end = start + len(of_document)
+            wrong = next((errors[number] for number in range(start, end) if number in errors), None)
+            if wrong is not None:
+                failed[row] = wrong
+            work[row] = (documents[row], profiles[row], vectors[start:end])
+            start = end
+        outcomes = self._cut("chunk", work, timeout_seconds)
+        return [failed.get(row, outcome) for row, outcome in enumerate(outcomes)]
+
+    def _cut(self, method: str, work: Sequence[ToCut], timeout_seconds: float) -> list[Outcome[list[Any]]]:
+        """What the chunkers make of each document, in order."""
+        outcomes: list[Outcome[list[Any]]] = [[] for _ in work]
         calls: Iterator[list[int]] = (
-            list(range(start, min(start + DOCUMENTS_A_CALL, len(documents))))
-            for start in range(0, len(documents), DOCUMENTS_A_CALL)
+            list(range(start, min(start + DOCUMENTS_A_CALL, len(work))))
+            for start in range(0, len(work), DOCUMENTS_A_CALL)
         )
         answers = self.pools.chunkers.dispatch(
             calls,
-            lambda actor, rows: actor.chunk.options(name="chunk documents").remote(
-                [(documents[row], profiles[row]) for row in rows]
+            lambda actor, rows: (
+                getattr(actor, method).options(name=f"chunker: {method}").remote([work[row] for row in rows])
             ),
             timeout_seconds,
         )
@@ -546,7 +574,7 @@ class RayPlane:
             self._keeper.close()
         _leave(self._own_ray)
 
-    def _chunked(self, answer: Answer[list[int]]) -> Sequence[Outcome[list[Chunk]]]:
+    def _chunked(self, answer: Answer[list[int]]) -> Sequence[Outcome[list[Any]]]:
         """One outcome a document of the call; its cost is counted."""
         if answer.error is None:
             assert answer.result is not None

@@ -13,11 +13,12 @@ from typing import Final, Literal
 
 from orchestration.records import Block, BlockKind, Section
 
-__all__ = ["HEADINGS", "Boundaries", "PlacedBlock", "cut_regions", "placed_blocks"]
+__all__ = ["HEADINGS", "Boundaries", "PlacedBlock", "cut_regions", "placed_blocks", "with_titles"]
 
-Boundaries = Literal["imrad", "sections", "lengths"]
+Boundaries = Literal["imrad", "sections", "lengths", "label", "recommendations"]
 """What no chunk crosses: top-level sections, and headings of IMRaD parts below them; top-level sections; only
-those of the top-level sections that do not fit into one chunk together."""
+those of the top-level sections that do not fit into one chunk together; sections and numbered subsections of
+a drug label; top-level sections, and recommendations with their rationale."""
 
 HEADINGS: Final = frozenset({BlockKind.TITLE, BlockKind.HEADING})
 IMRAD: Final = frozenset({"abstract", "introduction", "methods", "results", "discussion", "conclusions"})
@@ -62,13 +63,14 @@ def cut_regions(
     """
     key = (lambda placed: id(placed.part)) if boundaries == "imrad" else (lambda placed: placed.top)
     regions = [list(group) for _, group in groupby(blocks, key=key)]
-    regions = _with_titles(regions)
+    regions = with_titles(regions)
     if boundaries == "lengths":
         regions = _joined(regions, fits)
     return regions
 
 
-def _with_titles(regions: Sequence[list[PlacedBlock]]) -> list[list[PlacedBlock]]:
+def with_titles(regions: Sequence[list[PlacedBlock]]) -> list[list[PlacedBlock]]:
+    """The regions without bare headings, the document's title joined to what follows it."""
     kept: list[list[PlacedBlock]] = []
     titles: list[PlacedBlock] = []
     for region in regions:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from gpu_actors.budget import TokenIds, probed_budget
 from gpu_actors.gpu import Watch, visible_gpus
@@ -24,9 +24,14 @@ if TYPE_CHECKING:
     from gpu_actors.dense import DenseModel
     from gpu_actors.splade import SpladeEncoder
 
-__all__ = ["ChunkerReplica", "Cost", "EmbedderReplica", "ExpanderReplica"]
+__all__ = ["ChunkerReplica", "Cost", "EmbedderReplica", "ExpanderReplica", "ToCut"]
 
 Encoded: TypeAlias = Float32Matrix | SparseMatrix
+
+ToCut: TypeAlias = tuple[Document, str, Float32Matrix | None]
+"""A document, its chunk profile, and the vectors of its sentence groups where that is semantic."""
+
+T = TypeVar("T")
 
 Cost = tuple[float, float]
 """(CPU seconds of the calling thread, wall seconds) of a call; on a CPU a call computes in one thread."""
@@ -146,14 +151,27 @@ class ChunkerReplica:
     def __repr__(self) -> str:
         return "chunker"
 
-    def chunk(self, documents: Sequence[tuple[Document, str]]) -> tuple[list[list[Chunk] | MedkgError], Cost]:
-        """One outcome a (document, chunk profile), in order."""
+    def sentence_groups(self, documents: Sequence[ToCut]) -> tuple[list[list[str] | MedkgError], Cost]:
+        """The texts whose vectors semantic profiles want, one outcome a document, in order."""
         clock = _Clock()
-        return [self._one(document, profile) for document, profile in documents], clock.cost()
+        found = [
+            self._one(document, partial(self._chunker.sentence_groups, document, chunk_profile))
+            for document, chunk_profile, _ in documents
+        ]
+        return found, clock.cost()
 
-    def _one(self, document: Document, chunk_profile: str) -> list[Chunk] | MedkgError:
+    def chunk(self, documents: Sequence[ToCut]) -> tuple[list[list[Chunk] | MedkgError], Cost]:
+        """One outcome a document, in order."""
+        clock = _Clock()
+        chunks = [
+            self._one(document, partial(self._chunker.chunk, document, chunk_profile, vectors))
+            for document, chunk_profile, vectors in documents
+        ]
+        return chunks, clock.cost()
+
+    def _one(self, document: Document, cut: Callable[[], list[T]]) -> list[T] | MedkgError:
         try:
-            return self._chunker.chunk(document, chunk_profile)
+            return cut()
         except MedkgError as error:
             return error
         except Exception as error:  # noqa: BLE001 - one document's trouble must not be the batch's

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from haystack import Document as HaystackDocument
 from hypothesis import HealthCheck, given, settings
@@ -95,6 +96,14 @@ def chunker(minilm: Model) -> DocumentChunker:
     return DocumentChunker(minilm.files, 512)
 
 
+def cut(chunker: DocumentChunker, document: Document, profile: str) -> list[Chunk]:
+    """The document's chunks; where vectors are wanted, each text has its own unlike all others."""
+    groups = chunker.sentence_groups(document, profile)
+    vectors = np.random.default_rng(len(document.text)).normal(size=(len(groups), 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return chunker.chunk(document, profile, vectors)
+
+
 property_test = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
@@ -105,7 +114,7 @@ property_test = settings(
 def test_bodies_are_slices_in_order_with_true_token_counts_within_the_model(
     chunker: DocumentChunker, tokenizer: TextTokenizer, document: Document, profile: str
 ) -> None:
-    chunks = chunker.chunk(document, profile)
+    chunks = cut(chunker, document, profile)
 
     assert [chunk.ordinal for chunk in chunks] == list(range(len(chunks)))
     assert [chunk.start_char for chunk in chunks] == sorted(chunk.start_char for chunk in chunks)
@@ -123,7 +132,7 @@ def test_all_text_but_headings_is_in_some_chunk_and_references_are_in_none(
     chunker: DocumentChunker, document: Document, profile: str
 ) -> None:
     covered = [False] * len(document.text)
-    for chunk in chunker.chunk(document, profile):
+    for chunk in cut(chunker, document, profile):
         covered[chunk.start_char : chunk.end_char] = [True] * len(chunk.body)
 
     for placed in placed_blocks(document.sections):
@@ -142,7 +151,7 @@ def test_all_text_but_headings_is_in_some_chunk_and_references_are_in_none(
 def test_neighbours_share_at_most_the_profiles_overlap(
     chunker: DocumentChunker, tokenizer: TextTokenizer, document: Document, profile: str
 ) -> None:
-    for before, after in pairwise(chunker.chunk(document, profile)):
+    for before, after in pairwise(cut(chunker, document, profile)):
         shared = document.text[after.start_char : before.end_char]
         assert len(tokenizer.encodings([shared])[0]) <= CHUNK_PROFILES[profile].overlap
 
@@ -153,7 +162,7 @@ def test_no_chunk_crosses_a_top_level_section_and_pmc_none_an_imrad_part(
     chunker: DocumentChunker, document: Document, profile: str
 ) -> None:
     placed = {each.block.block_id: each for each in placed_blocks(document.sections)}
-    for chunk in chunker.chunk(document, profile):
+    for chunk in cut(chunker, document, profile):
         touched = [placed[block_id] for block_id in chunk.block_ids]
         inside = [each for each in touched if each.block.kind is not BlockKind.TITLE]
         assert len({each.top for each in inside}) <= 1
@@ -166,7 +175,7 @@ def test_no_chunk_crosses_a_top_level_section_and_pmc_none_an_imrad_part(
 def test_what_stays_whole_is_one_chunk_where_the_model_can_take_it(
     chunker: DocumentChunker, tokenizer: TextTokenizer, document: Document, profile: str
 ) -> None:
-    chunks = chunker.chunk(document, profile)
+    chunks = cut(chunker, document, profile)
     whole = {(chunk.start_char, chunk.end_char): chunk.granularity for chunk in chunks}
     for placed in placed_blocks(document.sections):
         block = placed.block
@@ -264,7 +273,7 @@ def test_a_word_longer_than_a_chunk_is_cut_and_nothing_of_it_lost(
     sequence = "MKT-AYIAK-QRQ-" * 400
     document = built(lambda builder: builder.block(BlockKind.PARAGRAPH, sequence) and None)
 
-    chunks = chunker.chunk(document, profile)
+    chunks = cut(chunker, document, profile)
 
     assert len(chunks) > 2
     assert all(chunk.token_count <= CHUNK_PROFILES[profile].size for chunk in chunks)
@@ -281,7 +290,7 @@ def test_a_word_that_the_model_does_not_know_is_one_token_however_long(chunker: 
 
 
 def test_an_unknown_chunk_profile_is_refused_with_the_known_ones(chunker: DocumentChunker) -> None:
-    with pytest.raises(ConfigurationError, match="ctgov-registry, default, pmc-imrad"):
+    with pytest.raises(ConfigurationError, match="ctgov-registry, default, default-semantic, guideline"):
         chunker.chunk(a_document(), "pmc")
 
 
