@@ -26,7 +26,7 @@ __all__ = ["CASES", "RESULTS", "run_suite", "suite_for"]
 
 RESULTS: Final = Path(__file__).parent / "results"
 
-CASES: Final = ("dense", "sparse", "chunker", "handoff", "index", "launch", "search", "startup")
+CASES: Final = ("dense", "sparse", "chunker", "handoff", "index", "launch", "search", "startup", "faults")
 """Modules of benchmarks.cases, those that share a plane first."""
 
 

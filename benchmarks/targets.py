@@ -35,6 +35,8 @@ TARGETS: Final = (
     Target("sparse", "plane_to_sparse_encoder", "at least", 2.0, EVERY),
     Target("dense", "plane_to_sentence_transformers", "at least", 3.0, ("cpu",)),
     Target("dense", "plane_to_sentence_transformers_bf16", "at least", 1.3, ("cpu",)),
+    Target("faults", "lost", "at most", 0, EVERY),
+    Target("faults", "doubled", "at most", 0, EVERY),
     Target("launch", "hot.share_outside_the_model", "at most", 0.15, ("cpu",)),
     Target("launch", "hot.docs_per_second", "at least", 100.0, GPU),
     Target("handoff", "at_80_percent.p95_ms", "at most", 500.0, GPU),

@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["questions_from", "texts_of"]
+__all__ = ["as_files", "questions_from", "texts_of"]
 
 
 def texts_of(path: Path) -> list[str]:
@@ -35,3 +35,11 @@ def questions_from(texts: Sequence[str], count: int, seed: int) -> list[str]:
         start = rng.randrange(len(words) - length + 1)
         questions.append(" ".join(words[start : start + length]))
     return questions
+
+
+def as_files(folder: Path, texts: Sequence[str]) -> Path:
+    """The folder, made, with a file of each text."""
+    folder.mkdir(parents=True)
+    for number, text in enumerate(texts):
+        (folder / f"{number}.txt").write_text(text, encoding="utf-8")
+    return folder

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,7 +63,7 @@ def matrix_limits(device: str, cores: int) -> dict[str, float]:
     return limits
 
 
-def model_operations(rows: Sequence[Sequence[int]], folder: Path, vocabulary: int = 0) -> float:
+def model_operations(rows: Sequence[Sized], folder: Path, vocabulary: int = 0) -> float:
     """Operations of a BERT's matrix products over all rows, its decoder included if `vocabulary` is given.
 
     2 (12 w^2 t + 2 w t^2) a layer; 2 (w^2 + w v) t for a masked language model's head.

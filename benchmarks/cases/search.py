@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.bench import Bench
 from benchmarks.open_loop import at_rate
-from benchmarks.texts import questions_from
+from benchmarks.texts import as_files, questions_from
 from orchestration.assembly import open_control_plane
 from orchestration.contracts import Filters
 from orchestration.settings import Settings, load_settings
@@ -71,13 +70,6 @@ def _halves(bench: Bench) -> tuple[Path, Path]:
     """The texts as two folders of files."""
     middle = len(bench.texts) // 2
     return (
-        _folder(bench.folder / "first", bench.texts[:middle]),
-        _folder(bench.folder / "second", bench.texts[middle:]),
+        as_files(bench.folder / "first", bench.texts[:middle]),
+        as_files(bench.folder / "second", bench.texts[middle:]),
     )
-
-
-def _folder(folder: Path, texts: Sequence[str]) -> Path:
-    folder.mkdir(parents=True)
-    for number, text in enumerate(texts):
-        (folder / f"{number}.txt").write_text(text, encoding="utf-8")
-    return folder
