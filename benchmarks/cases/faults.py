@@ -3,7 +3,7 @@
 For each fault a new data folder is kept by `medkg up`, a run is started, and when it has committed its first
 documents the fault strikes. A run that ends unfinished is started again, as its user would. lost: documents
 that ended neither committed nor failed. doubled: chunks in the stores beyond those of the undisturbed run.
-recovery: seconds from the fault to the next commit.
+recovery: seconds from the fault to the next commit; seconds_more: what the whole run took longer.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from benchmarks.bench import Bench
 from benchmarks.texts import as_files
 from orchestration.assembly import Assembly
+from orchestration.errors import StageFailedError
 from orchestration.settings import Settings, load_settings
 
 WINDOW: Final = 25
@@ -43,6 +44,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     rows = {name: _row(bench, corpus, name, strike) for name, strike in strikes.items()}
     for row in rows.values():
         row["doubled"] = row["chunks"] - rows["undisturbed"]["chunks"]
+        row["seconds_more"] = round(row["seconds"] - rows["undisturbed"]["seconds"], 1)
     lost, doubled = (sum(abs(row[name]) for row in rows.values()) for name in ("lost", "doubled"))
     return {**rows, "lost": lost, "doubled": doubled}
 
@@ -57,11 +59,11 @@ def _row(bench: Bench, corpus: Path, name: str, strike: Strike | None) -> dict[s
         begun = time.monotonic()
         recovery = None
         if strike is not None:
-            before = _more_than(0, settings, run)
+            _more_than(0, settings, run)
             host = json.loads(_told([*medkg, "status", "--json"]))["host"]
             struck = time.monotonic()
             strike(host)
-            _more_than(before, settings, run)
+            _more_than(_documents(settings).get("committed", 0), settings, run)
             recovery = round(time.monotonic() - struck, 1)
         run.finish()
         seconds = round(time.monotonic() - begun, 1)
@@ -129,6 +131,10 @@ def _more_than(committed: int, settings: Settings, run: _Run) -> int:
         run.go_on()
         return _documents(settings).get("committed", 0)
 
+    if committed == _total(settings):
+        raise StageFailedError(
+            "the run was over before the fault struck; measure on more documents (--limit)."
+        )
     waiting = Retrying(
         retry=retry_if_result(lambda found: found <= committed),
         wait=wait_fixed(0.1),
@@ -136,6 +142,10 @@ def _more_than(committed: int, settings: Settings, run: _Run) -> int:
     )
     found: int = waiting(now)
     return found
+
+
+def _total(settings: Settings) -> int:
+    return sum(_documents(settings).values()) or -1
 
 
 def _told(command: Sequence[str]) -> bytes:
