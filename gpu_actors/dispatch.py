@@ -224,8 +224,8 @@ class Dispatch(Generic[T]):
     def _absence(self) -> MedkgError:
         """Why no replica is there."""
         for pulse in self._dead.values():
-            if pulse.error is not None:
-                return self._pool.cause(pulse.error)
+            if pulse.reason is not None:
+                return self._pool.cause(pulse.reason)
         for fault in self._sick.values():
             return fault
         return PlaneUnavailableError(

@@ -126,6 +126,8 @@ class Pool(Generic[T]):
         self._generations: Counter[int] = Counter()
         self._described: dict[str, Any] | None = None
         self._lock = threading.Lock()
+        self._replacing = threading.Lock()
+        """Not the same, since who waits for a first answer may wait for a replacement."""
 
     # --- what they are ------------------------------------------------------------------------------
 
@@ -179,7 +181,7 @@ class Pool(Generic[T]):
         )
         answer: dict[str, Any] | None = waiting(told)
         if answer is None:
-            errors = [pulse.error for pulse in pulses if pulse.error is not None]
+            errors = [pulse.reason for pulse in pulses if pulse.reason is not None]
             raise self.cause(errors[0]) if errors else self._silent(seconds)
         return answer
 
@@ -226,7 +228,7 @@ class Pool(Generic[T]):
     def replace(self, number: int, dead: Actor | None) -> None:
         """Start a new actor in a dead one's place, unless it has one; only where the pool was started."""
         assert self._kind is not None
-        with self._lock:
+        with self._replacing:
             if self.replicas[number] is dead:
                 self._generations[number] += 1
                 name = _actor_name(self.name, number, self._generations[number])

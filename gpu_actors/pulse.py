@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import ray
 from ray.actor import ActorHandle
-from ray.exceptions import ActorDiedError, ActorUnschedulableError, RayActorError, RayTaskError
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    ActorUnschedulableError,
+    RayActorError,
+    RayTaskError,
+)
 
 if TYPE_CHECKING:
     from gpu_actors.pool import Pool
@@ -31,6 +37,8 @@ class Pulse:
         self._asked_at = 0.0
         self.error: Exception | None = None
         """Why it did not answer last; None if it did, or has not yet."""
+        self.reason: Exception | None = None
+        """The same, but of what was told the most telling: why it died, rather than that it is away."""
         self.told: dict[str, Any] | None = None
         """What it answered last."""
 
@@ -46,6 +54,8 @@ class Pulse:
             self.told = ray.get(landed[0])
         except (RayActorError, RayTaskError, ActorUnschedulableError) as error:
             self.error = error
+            if self.reason is None or not isinstance(error, ActorUnavailableError):
+                self.reason = error
             self._asked = None
             return False
         self._asked, self.error = None, None

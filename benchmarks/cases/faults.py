@@ -132,9 +132,7 @@ def _more_than(committed: int, settings: Settings, run: _Run) -> int:
         return _documents(settings).get("committed", 0)
 
     if committed == _total(settings):
-        raise StageFailedError(
-            "the run was over before the fault struck; measure on more documents (--limit)."
-        )
+        raise StageFailedError("the run was over before the fault struck; raise --limit.")
     waiting = Retrying(
         retry=retry_if_result(lambda found: found <= committed),
         wait=wait_fixed(0.1),
