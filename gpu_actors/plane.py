@@ -7,17 +7,11 @@ orchestration.contracts.Plane describes. ray is imported when it is first used, 
 
 from __future__ import annotations
 
-import logging
-import shutil
-import socket
-import subprocess
 import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,25 +21,24 @@ from gpu_actors.batching import MicroBatch
 from gpu_actors.budget import TokenBudget
 from gpu_actors.chunk_profiles import is_semantic
 from gpu_actors.gpu import preflight, visible_gpus
+from gpu_actors.local_models import LocalModels
 from gpu_actors.profiles import CHUNKER_VERSION, Profile, chosen_profile, find_model
 from orchestration.contracts import Outcome, PlaneUse, Vectors
 from orchestration.errors import (
     ConfigurationError,
     GpuUnavailableError,
     MedkgError,
-    PlaneUnavailableError,
     StageFailedError,
 )
 from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 
 if TYPE_CHECKING:
-    from gpu_actors.dense import DenseModel
+    from gpu_actors.cluster import OwnRay
     from gpu_actors.dispatch import Answer
     from gpu_actors.pool import Pool
     from gpu_actors.replicas import ToCut
     from gpu_actors.rows import RowsOutcome
     from gpu_actors.seats import Seats
-    from gpu_actors.splade import SpladeEncoder
     from gpu_actors.tokens import TextTokenizer
 
 __all__ = [
@@ -61,10 +54,8 @@ __all__ = [
     "start_plane",
 ]
 
-OBJECT_STORE_BYTES: Final = 200 * 2**20
 LOAD_SECONDS: Final = 300.0
 QUERY_SECONDS: Final = 10.0
-REACH_SECONDS: Final = 5.0
 TRIAL: Final = "Metformin lowers blood glucose in adults with type 2 diabetes."
 UNIT_TOLERANCE: Final = 0.01
 MODELS_A_GPU: Final = 4
@@ -102,46 +93,6 @@ def gpus() -> list[dict[str, Any]]:
         return []
 
 
-class LocalModels:
-    """Vectors of a few texts without a plane: each model is loaded here when first asked for."""
-
-    def __init__(self, profile: Profile) -> None:
-        preflight(profile)
-        self._profile = profile
-
-    @cached_property
-    def _embedder(self) -> DenseModel:
-        from gpu_actors.dense import load_dense
-
-        return load_dense(self._profile)
-
-    @cached_property
-    def _expander(self) -> SpladeEncoder:
-        from gpu_actors.splade import SpladeEncoder
-
-        return SpladeEncoder(self._profile)
-
-    def warm_up(self, legs: Collection[str]) -> None:
-        """Load the models of these legs now."""
-        if "dense" in legs:
-            self.embed_texts(["warm up"])
-        if "sparse" in legs and self._profile.sparse_model is not None:
-            self.expand_queries(["warm up"])
-
-    def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
-        """Unit vectors of texts, float32 [n, d]; raises EmbeddingInputTooLongError."""
-        return self._embedder.embed(texts)
-
-    def embed_queries(self, texts: Sequence[str]) -> Float32Matrix:
-        """The same with the model's query prompt before each."""
-        prompt = find_model(self._profile.embedding_model).query_prompt
-        return self.embed_texts([prompt + text for text in texts])
-
-    def expand_queries(self, texts: Sequence[str]) -> SparseMatrix:
-        """Term weights of queries, CSR [n, vocabulary]."""
-        return self._expander.expand(texts)
-
-
 # --- Ray --------------------------------------------------------------------------------------------
 
 
@@ -155,18 +106,19 @@ def start_plane(profile: Profile, *, address: str | None = None, folder: Path, d
     if address is None:
         preflight(profile)
     find_model(profile.embedding_model).files  # noqa: B018 - raises now rather than in an actor
-    own_ray: OwnRay | None = None
-    if address is not None:
-        _join(address)
-    else:
-        own_ray = OwnRay(folder, _start_ray(folder, dashboard))
+    from gpu_actors.cluster import join_cluster, leave_cluster, start_ray
     from gpu_actors.seats import take_seats
 
+    own_ray: OwnRay | None = None
+    if address is not None:
+        join_cluster(address)
+    else:
+        own_ray = start_ray(folder, dashboard)
     try:
         seats = take_seats(profile.device, profile.replicas, LOAD_SECONDS)
         pools = _started(profile, seats, {})
     except MedkgError:
-        _leave(own_ray)
+        leave_cluster(own_ray)
         raise
     return RayPlane(profile, pools, seats, own_ray)
 
@@ -188,22 +140,15 @@ def _started(profile: Profile, seats: Seats, there: Mapping[str, Pool[Any]]) -> 
     return pools
 
 
-def _leave(own_ray: OwnRay | None) -> None:
-    """Leave the cluster; ends it, with its actors and files, if this process started it."""
-    import ray
-
-    ray.shutdown()
-    if own_ray is not None:
-        own_ray.remove()
-
-
 def connect_plane(profile: Profile, *, address: str) -> RayPlane:
     """A client of a plane that another process keeps at this Ray address; loads no model.
 
     Raises PlaneUnavailableError when no cluster answers there or it has no such pools.
     """
-    _join(address)
+    from gpu_actors.cluster import join_cluster
     from gpu_actors.pool import attach_pool
+
+    join_cluster(address)
 
     names = _pool_names(profile)
     return RayPlane(
@@ -214,59 +159,6 @@ def connect_plane(profile: Profile, *, address: str) -> RayPlane:
             attach_pool(names["chunker"]),
         ),
     )
-
-
-def _start_ray(folder: Path, dashboard: bool) -> subprocess.Popen[bytes]:
-    """Ray as children of this process, and the warden that ends those of them that would outlive it."""
-    import psutil
-    import ray
-
-    from gpu_actors.warden import start_warden
-
-    own = psutil.Process()
-    before = own.children()
-    ray.init(
-        object_store_memory=OBJECT_STORE_BYTES,
-        include_dashboard=dashboard,
-        dashboard_host="127.0.0.1",
-        _temp_dir=str(folder),
-        **_quiet(),
-    )
-    started = [child for child in own.children() if child not in before]
-    below: list[psutil.Process] = []
-    for child in started:
-        with suppress(psutil.NoSuchProcess):  # a helper of Ray's start that has ended meanwhile
-            below += child.children(recursive=True)
-    return start_warden(folder, [process.pid for process in (*started, *below)])
-
-
-def _join(address: str) -> None:
-    """Connect this process to a cluster, unless it is connected."""
-    import ray
-
-    if ray.is_initialized():
-        return
-    host, _, port = address.rpartition(":")
-    try:
-        if port.isdigit():  # Ray itself would try for minutes
-            socket.create_connection((host, int(port)), REACH_SECONDS).close()
-        ray.init(address=address, **_quiet())
-    except (OSError, RuntimeError, ValueError) as error:
-        raise PlaneUnavailableError(
-            f"no Ray cluster lets us in at {address} ({error}). `medkg status` tells whether a plane runs; "
-            "MEDKG_RAY_ADDRESS names another cluster, RAY_AUTH_MODE=token uses ~/.ray/auth_token"
-        ) from error
-
-
-def _quiet() -> dict[str, Any]:
-    from gpu_actors.pool import NAMESPACE
-
-    return {
-        "namespace": NAMESPACE,
-        "logging_level": logging.ERROR,
-        "log_to_driver": False,
-        "configure_logging": False,
-    }
 
 
 def _pool_names(profile: Profile) -> dict[str, str]:
@@ -313,19 +205,6 @@ def _start_pools(profile: Profile, seats: Seats, there: Mapping[str, Pool[Any]])
         there.get(names["chunker"])
         or start_pool(names["chunker"], chunker, profile.chunkers * seats.count, seats),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class OwnRay:
-    """What a process that started Ray has to clean up."""
-
-    folder: Path
-    warden: subprocess.Popen[bytes]
-
-    def remove(self) -> None:
-        """Let the warden go, which removes the folder."""
-        self.warden.communicate()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class RayPlane:
@@ -570,9 +449,11 @@ class RayPlane:
 
     def close(self) -> None:
         """Leave the cluster; ends it, with its actors and files, if this process started it."""
+        from gpu_actors.cluster import leave_cluster
+
         if self._keeper is not None:
             self._keeper.close()
-        _leave(self._own_ray)
+        leave_cluster(self._own_ray)
 
     def _chunked(self, answer: Answer[list[int]]) -> Sequence[Outcome[list[Any]]]:
         """One outcome a document of the call; its cost is counted."""

@@ -31,14 +31,12 @@ from orchestration.errors import (
     StoreUnwritableError,
 )
 from orchestration.processes.interrupts import uninterrupted
+from orchestration.sqlite_wal import BUSY_SECONDS, use_wal
 
 __all__ = ["HEAD", "Database", "LedgerPart", "lock"]
 
 HEAD: Final = "0001"
 """Newest migration; a database that has it is opened without importing alembic."""
-
-BUSY_SECONDS: Final = 30.0
-"""How long a writer waits for another process' transaction."""
 
 DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -204,7 +202,8 @@ def _sqlite_engine(url: URL) -> Engine:
 def _prepare_sqlite(connection: Any, _: object) -> None:
     """WAL, so readers never wait; FULL, since a commit row is a promise that outlives a power cut."""
     connection.isolation_level = None  # transactions are begun below, not by the driver
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    use_wal(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

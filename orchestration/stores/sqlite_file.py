@@ -16,10 +16,9 @@ from typing import Final
 
 from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
 from orchestration.processes.interrupts import uninterrupted
+from orchestration.sqlite_wal import BUSY_SECONDS, use_wal
 
 __all__ = ["SqliteFile"]
-
-BUSY_SECONDS: Final = 30.0
 
 DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 UNWRITABLE: Final = frozenset(
@@ -135,7 +134,7 @@ class SqliteFile:
             )
         if found == self._version:
             return
-        connection.execute("PRAGMA journal_mode=WAL")
+        use_wal(connection)
         connection.execute("BEGIN IMMEDIATE")
         if _schema_version(connection) != self._version:
             for statement in self._schema:

@@ -34,11 +34,13 @@ def main() -> None:
         started = time.monotonic()
         os.kill(worker.all_processes["raylet"][0].process.pid, signal.SIGKILL)
         vectors = pending.result()
+        done = time.monotonic()
+    until(lambda: faults(plane) == 1)
     told: dict[str, Any] = {
         "seats": len(plane.pools.embedders.replicas),
         "errors": len(vectors.errors),
         "least_cosine": float((vectors.dense * reference).sum(1).min()),
-        "seconds_until_done": round(time.monotonic() - started, 1),
+        "seconds_until_done": round(done - started, 1),
         "faults_after_death": faults(plane),
     }
     cluster.add_node(num_cpus=1)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -140,3 +141,19 @@ def test_the_actors_hold_haystack_components() -> None:
     embedder = HaystackEmbedder("cpu")
 
     assert hasattr(embedder, "__haystack_input__")
+
+
+def test_what_ray_tells_a_driver_is_logged_and_leaves_stdout_to_the_answer(
+    plane: RayPlane, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    from ray._private.utils import push_error_to_driver
+    from ray._private.worker import global_worker
+
+    job = global_worker.current_job_id
+    push_error_to_driver(global_worker, "worker_died", "A worker of this test died.", job)
+    ends = time.monotonic() + 30
+    while "A worker of this test died." not in caplog.text:
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,33 @@
+"""SQLite's write-ahead log, turned on by whoever is there first. Ledger and stores both need it.
+
+Comes in: a new connection. Leaves: the same one in WAL mode. The change of mode asks for the whole file: when
+several processes open a new one at once, SQLite says that it is locked rather than wait as for other locks.
+Source: https://www.sqlite.org/wal.html
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+
+__all__ = ["BUSY_SECONDS", "use_wal"]
+
+BUSY_SECONDS: Final = 30.0
+"""How long a connection waits for another process' transaction."""
+
+
+def use_wal(connection: sqlite3.Connection) -> None:
+    """Put the connection's file in WAL mode, which stays with the file; raises sqlite3.OperationalError."""
+    waiting = Retrying(
+        retry=retry_if_exception(_is_busy),
+        wait=wait_random(0.01, 0.05),
+        stop=stop_after_delay(BUSY_SECONDS),
+        reraise=True,
+    )
+    waiting(connection.execute, "PRAGMA journal_mode=WAL")
+
+
+def _is_busy(error: BaseException) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
