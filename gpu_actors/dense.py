@@ -14,8 +14,9 @@ import numpy as np
 
 from gpu_actors.batching import encoded_here
 from gpu_actors.budget import TokenIds
-from gpu_actors.profiles import Profile, find_model
+from gpu_actors.profiles import Profile, dense_model_id, find_model
 from gpu_actors.tokens import TextTokenizer
+from orchestration.errors import ConfigurationError
 from orchestration.records import Float32Matrix
 
 __all__ = ["DenseModel", "load_dense"]
@@ -34,14 +35,34 @@ class DenseModel(ABC):
 
     def __init__(self, profile: Profile) -> None:
         model = find_model(profile.embedding_model)
-        self.model_id = model.model_id
+        self.model_id = dense_model_id(profile)
+        self._dimensions = profile.dimensions
         self.device = profile.device
         self._batch_tokens = profile.batch_tokens
         self._tokenizer = TextTokenizer(model.files, model.token_limit(profile.max_tokens))
 
-    @abstractmethod
     def encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> Float32Matrix:
-        """Unit vectors, float32 [n, d], of rows given end to end, int32 [sum(lengths)]."""
+        """Unit vectors, float32 [n, d], of rows given end to end, int32 [sum(lengths)].
+
+        Of a Matryoshka model the leading dimensions, at unit length again (arXiv:2205.13147).
+        """
+        vectors = self._pooled(token_ids, lengths)[:, : self._dimensions]
+        unit: Float32Matrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return unit
+
+    @abstractmethod
+    def _pooled(self, token_ids: TokenIds, lengths: Sequence[int]) -> Float32Matrix:
+        """The model's own vectors, float32 [n, its width] of any length, of rows given end to end."""
+
+    def _probed(self, token_ids: TokenIds, lengths: Sequence[int]) -> int:
+        """Dimensions of a vector; raises ConfigurationError if more are asked for than the model has."""
+        found = self._pooled(token_ids, lengths).shape[1]
+        if self._dimensions is not None and self._dimensions > found:
+            raise ConfigurationError(
+                f"{self.model_id}: the model's vectors have {found} dimensions, and {self._dimensions} were "
+                "asked for. Set MEDKG_EMBEDDING_DIMENSIONS lower, or leave it out."
+            )
+        return self._dimensions or found
 
     def embed(self, texts: Sequence[str]) -> Float32Matrix:
         """Unit vectors of texts, float32 [n, d], in order; raises EmbeddingInputTooLongError."""

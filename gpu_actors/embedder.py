@@ -28,9 +28,13 @@ class HaystackEmbedder:
         model: str | None = None,
         engine: Literal["torch", "vllm"] | None = None,
         vllm_command: str | None = None,
+        dimensions: int | None = None,
     ) -> None:
-        """`model`: another sentence-transformers folder or hub id than the profile's; `engine` likewise."""
-        self._profile = chosen_profile(profile, model, NO_MODEL, engine, vllm_command)
+        """`model`: another sentence-transformers folder or hub id than the profile's; `engine` likewise.
+
+        `dimensions`: how many of a Matryoshka model's vectors are kept.
+        """
+        self._profile = chosen_profile(profile, model, NO_MODEL, engine, vllm_command, dimensions=dimensions)
         self._model: DenseModel | None = None
 
     def warm_up(self) -> None:

@@ -39,12 +39,10 @@ class Encoder(DenseModel):
         load = partial(BertEncoder, plain) if plain else partial(_sentence_transformers, folder, self.device)
         self._model = load_model(load, profile.device, self._tokenizer)
         self.dtype, self.sample = self._model.dtype, self._model.sample
-        self.width = int(self.encode(*self._model.probe).shape[1])
+        self.width = self._probed(*self._model.probe)
 
-    def encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> Float32Matrix:
-        """Unit vectors, float32 [n, d], of rows given end to end, int32 [sum(lengths)]."""
-        vectors = torch.nn.functional.normalize(self._model(token_ids, lengths).float(), dim=1)
-        return vectors.cpu().numpy()
+    def _pooled(self, token_ids: TokenIds, lengths: Sequence[int]) -> Float32Matrix:
+        return self._model(token_ids, lengths).float().cpu().numpy()
 
 
 def _sentence_transformers(folder: Path, device: str, dtype: torch.dtype) -> Forward:

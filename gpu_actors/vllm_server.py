@@ -232,7 +232,7 @@ def _started(
         *("--runner", options.runner, "--dtype", options.dtype),
         *("--max-model-len", str(options.max_tokens)),
         *("--max-num-batched-tokens", str(max(options.batch_tokens, options.max_tokens))),
-        *("--uvicorn-log-level", "warning", "--enforce-eager"),
+        *("--uvicorn-log-level", "warning"),
     ]
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)
@@ -244,6 +244,7 @@ def _started(
         "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # sentence-transformers' cut is a default, not a limit
     }
     if options.device == "cpu":
+        command += ["--enforce-eager"]  # compiling takes minutes and gains nothing here
         command += ["--kv-cache-memory-bytes", "64M" if options.runner == "pooling" else "512M"]
         environment["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # starts 7 s sooner, in one process
         environment["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"

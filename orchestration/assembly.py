@@ -192,6 +192,7 @@ class Assembly:
             settings.engine,
             settings.vllm_command,
             settings.replicas,
+            settings.embedding_dimensions,
         )
 
     def models(self, legs: Collection[str], say: Callable[[str], None]) -> TextModels:

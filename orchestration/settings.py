@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     embedding_model: str | None = Field(
         default=None, description="Folder or hub id of another sentence-transformers model for the profile."
     )
+    embedding_dimensions: Annotated[int, Field(ge=1, le=16_384)] | None = Field(
+        default=None, description="Leading dimensions kept of a Matryoshka model's vectors; default: all."
+    )
     sparse_model: str | None = Field(
         default=None,
         description="Folder or hub id of another SPLADE model for the profile; none: no sparse leg.",

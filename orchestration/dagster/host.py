@@ -184,7 +184,7 @@ class HostProcess:
 
     # --- models -------------------------------------------------------------------------------------
 
-    def _swap_models(self, **models: str | None) -> HostStatus:
+    def _swap_models(self, **models: str | int | None) -> HostStatus:
         """Load these models beside the present ones, switch, and end those when their last run has ended.
 
         Raises what keeps them from loading; then nothing has changed.
@@ -202,7 +202,7 @@ class HostProcess:
         for name, value in models.items():  # what new workers inherit
             os.environ.pop(f"MEDKG_{name.upper()}", None)
             if value is not None:
-                os.environ[f"MEDKG_{name.upper()}"] = value
+                os.environ[f"MEDKG_{name.upper()}"] = str(value)
         former_runs = self._workers.renew()
         threading.Thread(
             target=self._drain, args=(former_runs, end_former), name="drain", daemon=True

@@ -35,7 +35,7 @@ STOP_SECONDS: Final = 30.0
 """How long a host may take to end its runs and children before it is killed."""
 
 SWAP_SECONDS: Final = 600.0
-MODEL_SETTINGS: Final = ("embedding_model", "sparse_model", "engine", "vllm_command")
+MODEL_SETTINGS: Final = ("embedding_model", "embedding_dimensions", "sparse_model", "engine", "vllm_command")
 
 POLL_SECONDS: Final = 0.05
 

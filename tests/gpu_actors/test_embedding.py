@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +15,11 @@ from gpu_actors.bert import plain_bert
 from gpu_actors.chunker import HaystackChunker
 from gpu_actors.embedder import HaystackEmbedder
 from gpu_actors.encoder import Encoder
-from gpu_actors.plane import LocalModels
+from gpu_actors.plane import LocalModels, model_ids
 from gpu_actors.profiles import Model, chosen_profile, get_profile
 from gpu_actors.tokens import TextTokenizer
-from orchestration.errors import EmbeddingInputTooLongError
+from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError
+from tests.gpu_actors.tiny_qwen import embedding_model
 
 TEXTS = [
     "Sleep.",
@@ -24,6 +28,8 @@ TEXTS = [
     "Ein Satz auf Deutsch, mit Umlauten: häufig, über, größer. ",
     "β-blocker · 5 µg/kg · p<0.001 " * 9,
 ]
+SHORT_TEXTS = [text[:200] for text in TEXTS]
+"""For models whose tokens are hardly more than bytes."""
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +39,23 @@ def embedder() -> HaystackEmbedder:
 
 @pytest.fixture(scope="module")
 def reference(minilm: Model) -> np.ndarray:
-    """What sentence-transformers itself computes, float32 [n, 384]."""
+    return reference_of(minilm.files)
+
+
+def reference_of(folder: Path, texts: Sequence[str] = TEXTS, **options: Any) -> np.ndarray:
+    """What sentence-transformers itself computes, float32 [n, d]."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from sentence_transformers import SentenceTransformer
 
-    model = SentenceTransformer(str(minilm.files), device="cpu", local_files_only=True)
-    model.max_seq_length = 512
-    return np.asarray(model.encode(TEXTS, normalize_embeddings=True))
+    model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    model.max_seq_length = max(512, model.max_seq_length or 0)
+    return np.asarray(model.encode(list(texts), normalize_embeddings=True, **options))
+
+
+def shortened(vectors: np.ndarray, dimensions: int) -> np.ndarray:
+    """The leading dimensions at unit length."""
+    kept = vectors[:, :dimensions]
+    return np.asarray(kept / np.linalg.norm(kept, axis=1, keepdims=True))
 
 
 def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -78,6 +94,30 @@ def test_other_architectures_run_in_sentence_transformers_modules(
     vectors = encoder.encode(np.concatenate(rows), [len(row) for row in rows])
 
     assert cosines(vectors, reference).min() >= 0.999
+
+
+def test_a_qwen_embedder_pools_the_last_token_and_instructs_queries(tmp_path: Path) -> None:
+    folder = embedding_model(tmp_path)
+    models = LocalModels(chosen_profile("cpu", str(folder)))
+
+    texts, queries = models.embed_texts(SHORT_TEXTS), models.embed_queries(SHORT_TEXTS)
+
+    assert cosines(texts, reference_of(folder, SHORT_TEXTS)).min() >= 0.999
+    assert cosines(queries, reference_of(folder, SHORT_TEXTS, prompt_name="query")).min() >= 0.999
+    assert cosines(texts, queries).max() < 0.999
+
+
+def test_the_leading_dimensions_of_a_matryoshka_model_are_unit_vectors_of_their_own_name(
+    minilm: Model, reference: np.ndarray
+) -> None:
+    chosen = chosen_profile("cpu", dimensions=64)
+
+    vectors = LocalModels(chosen).embed_texts(TEXTS)
+
+    assert model_ids(chosen)["dense"] == f"{minilm.model_id}:64"
+    assert cosines(vectors, shortened(reference, 64)).min() >= 0.999
+    with pytest.raises(ConfigurationError, match="have 384 dimensions, and 400 were asked for"):
+        LocalModels(chosen_profile("cpu", dimensions=400)).embed_texts(TEXTS)
 
 
 def test_a_text_too_long_for_the_model_is_an_error_and_not_cut(embedder: HaystackEmbedder) -> None:

@@ -14,7 +14,6 @@ import httpx
 import numpy as np
 import psutil
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from gpu_actors.batching import MicroBatch
 from gpu_actors.budget import TokenBudget
@@ -26,6 +25,7 @@ from gpu_actors.profiles import Profile, chosen_profile, find_model
 from gpu_actors.replicas import EmbedderReplica
 from gpu_actors.rows import dense_rows
 from gpu_actors.tokens import TextTokenizer
+from gpu_actors.vllm_encoder import VllmEncoder
 from gpu_actors.vllm_server import ServerOptions, VllmServer, find_vllm
 from orchestration.errors import (
     ConfigurationError,
@@ -34,7 +34,15 @@ from orchestration.errors import (
     StageFailedError,
 )
 from orchestration.records import Float32Matrix
-from tests.gpu_actors.test_embedding import TEXTS, cosines, reference  # noqa: F401 - a fixture
+from tests.gpu_actors.test_embedding import (
+    SHORT_TEXTS,
+    TEXTS,
+    cosines,
+    reference,  # noqa: F401 - a fixture
+    reference_of,
+    shortened,
+)
+from tests.gpu_actors.tiny_qwen import chat_model, embedding_model
 
 COMMAND = Path(__file__).resolve().parents[2] / ".venv-vllm" / "bin" / "vllm"
 
@@ -151,6 +159,22 @@ def test_vectors_are_those_of_sentence_transformers(
 
 
 @needs_vllm
+def test_a_qwen_embedder_pools_the_last_token_and_keeps_the_dimensions_asked_for(tmp_path: Path) -> None:
+    folder = embedding_model(tmp_path)
+    expected = reference_of(folder, SHORT_TEXTS)
+    chosen = chosen_profile("cpu", str(folder), engine="vllm", vllm_command=str(COMMAND), dimensions=16)
+
+    served = VllmEncoder(chosen)
+    try:
+        vectors = served.embed(SHORT_TEXTS)
+    finally:
+        served.close()
+
+    assert vectors.shape == (len(SHORT_TEXTS), 16) and served.model_id.endswith(":16")
+    assert cosines(vectors, shortened(expected, 16)).min() >= 0.999
+
+
+@needs_vllm
 def test_a_row_that_is_too_long_is_refused_and_not_cut(server: VllmServer) -> None:
     with pytest.raises(EmbeddingInputTooLongError, match="512 tokens"):
         server.embed(rows("walk " * 600))
@@ -228,44 +252,12 @@ SCHEMA = {
 }
 
 
-@pytest.fixture(scope="module")
-def chat_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny Qwen3 with random weights: it knows nothing, but its answers go through the real machinery."""
-    import torch
-    from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
-
-    folder = tmp_path_factory.mktemp("qwen")
-    bytes_only = Tokenizer(models.BPE())
-    bytes_only.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bytes_only.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(initial_alphabet=alphabet, special_tokens=["<|end|>"], vocab_size=300)
-    bytes_only.train_from_iterator(["a trial of walking"], trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bytes_only, eos_token="<|end|>", pad_token="<|end|>")
-    tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(7)
-    config = Qwen3Config(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=32,
-        max_position_embeddings=1024,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    Qwen3ForCausalLM(config).save_pretrained(folder)
-    return folder
-
-
 @needs_vllm
-def test_answers_are_json_of_the_schema(chat_model: Path) -> None:
+def test_answers_are_json_of_the_schema(tmp_path: Path) -> None:
     options = ServerOptions(
         runner="generate", device="cpu", dtype="float32", max_tokens=1024, batch_tokens=2048
     )
-    server = VllmServer(str(COMMAND), chat_model, options)
+    server = VllmServer(str(COMMAND), chat_model(tmp_path), options)
     try:
         for number in range(8):
             answer = json.loads(server.answer(f"Trial {number}: who got what?", SCHEMA, 300))
