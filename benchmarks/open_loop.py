@@ -14,32 +14,45 @@ from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["at_rate", "percentiles"]
+__all__ = ["at_rate", "percentiles", "started_at_rate"]
 
+LEAD_SECONDS: Final = 0.05
 WAITING: Final = 64
 """Requests that may be under way at once; further ones wait, which their latency tells."""
 
 
 def at_rate(work: Callable[[int], Any], rate: float, count: int) -> dict[str, float]:
     """Latency in milliseconds of `count` requests due `rate` a second, with offered and achieved rate."""
-    begun = time.perf_counter() + 0.05
     done = [0.0] * count
 
     def request(number: int) -> None:
-        due = begun + number / rate
-        time.sleep(max(0.0, due - time.perf_counter()))
         work(number)
-        done[number] = time.perf_counter()
+        done[number] = time.time()
 
-    with ThreadPoolExecutor(WAITING) as users:
-        list(users.map(request, range(count)))
-    latencies = [(done[number] - begun - number / rate) * 1000 for number in range(count)]
+    due = started_at_rate(request, rate, count)
     return {
         "offered_per_second": round(rate, 2),
-        "achieved_per_second": round(count / (max(done) - begun), 2),
+        "achieved_per_second": round(count / (max(done) - due[0]), 2),
         "requests": count,
-        **percentiles(latencies),
+        **percentiles([(end - begin) * 1000 for begin, end in zip(due, done, strict=True)]),
     }
+
+
+def started_at_rate(work: Callable[[int], Any], rate: float, count: int) -> list[float]:
+    """Start `count` pieces of work, `rate` a second; when each was due, in seconds since the epoch.
+
+    Returns when `work` has returned for all. For work that goes on elsewhere afterwards.
+    """
+    begun = time.time() + LEAD_SECONDS
+    due = [begun + number / rate for number in range(count)]
+
+    def start(number: int) -> None:
+        time.sleep(max(0.0, due[number] - time.time()))
+        work(number)
+
+    with ThreadPoolExecutor(WAITING) as users:
+        list(users.map(start, range(count)))
+    return due
 
 
 def percentiles(milliseconds: Sequence[float]) -> dict[str, float]:

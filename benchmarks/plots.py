@@ -13,6 +13,7 @@ __all__ = ["draw"]
 LOADS: Final = {
     "handoff": ("at_80_percent",),
     "search": ("at_rest", "under_ingest"),
+    "arrivals": ("at_60_percent",),
 }
 PERCENTILES: Final = ("p50_ms", "p95_ms", "p99_ms")
 

@@ -26,7 +26,10 @@ __all__ = ["CASES", "RESULTS", "run_suite", "suite_for"]
 
 RESULTS: Final = Path(__file__).parent / "results"
 
-CASES: Final = ("dense", "sparse", "chunker", "handoff", "index", "launch", "search", "startup", "faults")
+CASES: Final = (
+    *("dense", "sparse", "chunker", "handoff", "index"),
+    *("launch", "arrivals", "search", "startup", "faults", "scale"),
+)
 """Modules of benchmarks.cases, those that share a plane first."""
 
 

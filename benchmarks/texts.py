@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["as_files", "questions_from", "texts_of"]
+__all__ = ["as_abstracts", "as_files", "questions_from", "synthetic", "texts_of"]
 
 
 def texts_of(path: Path) -> list[str]:
@@ -35,6 +36,23 @@ def questions_from(texts: Sequence[str], count: int, seed: int) -> list[str]:
         start = rng.randrange(len(words) - length + 1)
         questions.append(" ".join(words[start : start + length]))
     return questions
+
+
+def synthetic(texts: Sequence[str], count: int, seed: int) -> Iterator[str]:
+    """Short texts, a number and a sentence of the given ones each, no two alike; the same for a seed."""
+    rng = random.Random(seed)
+    sentences = [one.strip() for text in texts for one in re.split(r"(?<=[.?!])\s+", text) if one.strip()]
+    for number in range(count):
+        yield f"Record {number}. {rng.choice(sentences)}"
+
+
+def as_abstracts(path: Path, texts: Iterable[str], first: int = 1) -> Path:
+    """The path, written with an abstract of each text, numbered from `first`, one JSON object a line."""
+    with path.open("w", encoding="utf-8") as lines:
+        for number, text in enumerate(texts, start=first):
+            record = {"pmid": str(number), "sections": [{"label": "ABSTRACT", "text": text}]}
+            lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+    return path
 
 
 def as_files(folder: Path, texts: Sequence[str]) -> Path:

@@ -8,11 +8,9 @@ recovery: seconds from the fault to the next commit; seconds_more: what the whol
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,10 +20,11 @@ import psutil
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from benchmarks.bench import Bench
+from benchmarks.data_folder import DataFolder
 from benchmarks.texts import as_files
 from orchestration.assembly import Assembly
 from orchestration.errors import StageFailedError
-from orchestration.settings import Settings, load_settings
+from orchestration.settings import Settings
 
 WINDOW: Final = 25
 PATIENCE: Final = 300.0
@@ -50,30 +49,26 @@ def measure(bench: Bench) -> dict[str, Any]:
 
 
 def _row(bench: Bench, corpus: Path, name: str, strike: Strike | None) -> dict[str, Any]:
-    settings = load_settings(data_dir=bench.folder / f"fault-{name}", profile=bench.profile.name)
-    medkg = [str(Path(sys.executable).parent / "medkg"), "--data-dir", str(settings.data_dir)]
-    medkg += ["--profile", settings.profile]
-    _told([*medkg, "up"])
-    try:
-        run = _Run([*medkg, "run", "auto", "--path", str(corpus), "--window", str(WINDOW), "--json"])
+    folder = DataFolder(bench, f"fault-{name}")
+    settings = folder.settings
+    with folder.kept():
+        run = _Run(folder.command("run", "auto", "--path", str(corpus), "--window", str(WINDOW), "--json"))
         begun = time.monotonic()
         recovery = None
         if strike is not None:
             _more_than(0, settings, run)
-            host = json.loads(_told([*medkg, "status", "--json"]))["host"]
+            host = folder.told("status")["host"]
             struck = time.monotonic()
             strike(host)
             _more_than(_documents(settings).get("committed", 0), settings, run)
             recovery = round(time.monotonic() - struck, 1)
         run.finish()
         seconds = round(time.monotonic() - begun, 1)
-        return _account(settings, medkg, len(bench.texts)) | {
+        return _account(folder, len(bench.texts)) | {
             "recovery_seconds": recovery,
             "seconds": seconds,
             "started_again": run.started - 1,
         }
-    finally:
-        _told([*medkg, "down"])
 
 
 class _Run:
@@ -99,8 +94,9 @@ class _Run:
             self._start()
 
 
-def _account(settings: Settings, medkg: Sequence[str], documents: int) -> dict[str, Any]:
+def _account(folder: DataFolder, documents: int) -> dict[str, Any]:
     """What the ledger and the stores hold at the end."""
+    settings = folder.settings
     counts = _documents(settings)
     ended = counts.get("committed", 0) + counts.get("failed", 0)
     assembly = Assembly(settings)
@@ -112,7 +108,7 @@ def _account(settings: Settings, medkg: Sequence[str], documents: int) -> dict[s
         "failed": counts.get("failed", 0),
         "lost": documents - ended,
         "chunks": held,
-        "consistent": json.loads(_told([*medkg, "verify", "--json"]))["consistent"],
+        "consistent": folder.told("verify")["consistent"],
     }
 
 
@@ -144,13 +140,6 @@ def _more_than(committed: int, settings: Settings, run: _Run) -> int:
 
 def _total(settings: Settings) -> int:
     return sum(_documents(settings).values()) or -1
-
-
-def _told(command: Sequence[str]) -> bytes:
-    done = subprocess.run(
-        list(command), check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=PATIENCE
-    )
-    return done.stdout
 
 
 # --- faults -----------------------------------------------------------------------------------------

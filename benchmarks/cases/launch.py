@@ -2,37 +2,35 @@
 
 The bound on a CPU machine is not wall time alone, since parsing and indexing share the model's cores: no
 more than 15 % of the CPU seconds should be spent outside the model. `hot` is against a plane that `medkg
-up` keeps.
+up` keeps. `dense_only` is hot, too, with the sparse leg off: what the dense leg alone allows.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, Final
 
 from benchmarks.bench import Bench
-from orchestration.errors import StageFailedError
+from benchmarks.data_folder import DataFolder
+from gpu_actors.profiles import NO_MODEL
+
+SPARSE_MODEL: Final = "MEDKG_SPARSE_MODEL"
 
 
 def measure(bench: Bench) -> dict[str, Any]:
-    """A cold launch, and one against hot models, each into an empty data folder."""
+    """A cold launch and two against hot models, each into an empty data folder."""
     bench.close()  # the launch brings its own plane
-    return {"cold": _launch(bench, "cold", hot=False), "hot": _launch(bench, "hot", hot=True)}
+    found = {"cold": _launch(bench, "cold", hot=False), "hot": _launch(bench, "hot", hot=True)}
+    with _without_sparse_leg():
+        return {**found, "dense_only": _launch(bench, "dense-only", hot=True)}
 
 
 def _launch(bench: Bench, name: str, *, hot: bool) -> dict[str, Any]:
-    medkg = [str(Path(sys.executable).parent / "medkg"), "--data-dir", str(bench.folder / name)]
-    medkg += ["--profile", bench.profile.name]
-    if hot:
-        subprocess.run([*medkg, "up"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        report = _run(medkg, bench.path, bench.limit)
-    finally:
-        subprocess.run([*medkg, "down"], check=True, stdout=subprocess.DEVNULL)
+    folder = DataFolder(bench, name)
+    with folder.kept() if hot else nullcontext():
+        report = folder.run(bench.path, "--limit", str(bench.limit))
     stages = report["stages"]
     cpu = sum(stage["cpu_seconds"] for stage in stages.values())
     model = sum(stage["model_cpu_seconds"] for stage in stages.values())
@@ -48,10 +46,13 @@ def _launch(bench: Bench, name: str, *, hot: bool) -> dict[str, Any]:
     }
 
 
-def _run(medkg: Sequence[str], path: Path, limit: int) -> dict[str, Any]:
-    options = ["--path", str(path.absolute()), "--limit", str(limit), "--json"]
-    finished = subprocess.run([*medkg, "run", "auto", *options], check=False, stdout=subprocess.PIPE)
-    if finished.returncode > 1:
-        raise StageFailedError(f"medkg run ended with {finished.returncode}; its last lines say why.")
-    report: dict[str, Any] = json.loads(finished.stdout)
-    return report
+@contextmanager
+def _without_sparse_leg() -> Iterator[None]:
+    before = os.environ.get(SPARSE_MODEL)
+    os.environ[SPARSE_MODEL] = NO_MODEL
+    try:
+        yield
+    finally:
+        del os.environ[SPARSE_MODEL]
+        if before is not None:
+            os.environ[SPARSE_MODEL] = before

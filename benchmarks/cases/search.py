@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.bench import Bench
+from benchmarks.data_folder import DataFolder
 from benchmarks.open_loop import at_rate
 from benchmarks.texts import as_files, questions_from
 from orchestration.assembly import open_control_plane
 from orchestration.contracts import Filters
-from orchestration.settings import Settings, load_settings
+from orchestration.settings import Settings
 
 RATE: Final = 5.0
 QUESTIONS: Final = 150
@@ -22,26 +21,15 @@ QUESTIONS: Final = 150
 def measure(bench: Bench) -> dict[str, Any]:
     """Half of the documents are ingested first; questions are asked at rest, then while the rest comes in."""
     bench.close()  # `medkg up` keeps the models of this case
-    settings = load_settings(data_dir=bench.folder / "search", profile=bench.profile.name)
-    medkg = [str(Path(sys.executable).parent / "medkg"), "--data-dir", str(settings.data_dir)]
-    medkg += ["--profile", bench.profile.name]
+    folder = DataFolder(bench, "search")
     first, second = _halves(bench)
-    subprocess.run([*medkg, "up"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        subprocess.run(
-            [*medkg, "run", "auto", "--path", str(first), "--json"], check=True, stdout=subprocess.DEVNULL
-        )
-        at_rest = _asked(settings, bench)
-        ingest = subprocess.Popen(
-            [*medkg, "run", "auto", "--path", str(second), "--json"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        under_ingest = _asked(settings, bench)
+    with folder.kept():
+        folder.run(first)
+        at_rest = asked(folder.settings, bench)
+        ingest = folder.start_run(second)
+        under_ingest = asked(folder.settings, bench)
         still_running = ingest.poll() is None
         report: dict[str, Any] = json.loads(ingest.communicate()[0])
-    finally:
-        subprocess.run([*medkg, "down"], check=True, stdout=subprocess.DEVNULL)
     return {
         "documents": report["documents"]["in"] * 2,
         "at_rest": at_rest,
@@ -51,7 +39,8 @@ def measure(bench: Bench) -> dict[str, Any]:
     }
 
 
-def _asked(settings: Settings, bench: Bench) -> dict[str, Any]:
+def asked(settings: Settings, bench: Bench) -> dict[str, Any]:
+    """Latency of questions at a fixed rate, and how often a leg was left out."""
     questions = questions_from(bench.texts, QUESTIONS, bench.seed)
     with open_control_plane(settings) as control:
         search = control.searcher(None, lambda _: None)

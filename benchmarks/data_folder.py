@@ -1,0 +1,65 @@
+"""A data folder as its user has it: the `medkg` command over it, in processes of its own.
+
+Comes in: a bench and a name. Leaves: what the commands answered. Commands that fail end the measurement.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bench import Bench
+from orchestration.errors import StageFailedError
+from orchestration.settings import load_settings
+
+__all__ = ["DataFolder"]
+
+
+class DataFolder:
+    """An empty data folder of the bench's profile."""
+
+    def __init__(self, bench: Bench, name: str) -> None:
+        self.settings = load_settings(data_dir=bench.folder / name, profile=bench.profile.name)
+
+    def command(self, *words: str) -> list[str]:
+        """A command over this folder, for subprocess."""
+        medkg = str(Path(sys.executable).parent / "medkg")
+        folder = "--data-dir", str(self.settings.data_dir)
+        return [medkg, *folder, "--profile", self.settings.profile, *words]
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """`medkg up` while the block runs: models and workers are hot."""
+        self.told("up")
+        try:
+            yield
+        finally:
+            subprocess.run(self.command("down"), check=True, stdout=subprocess.DEVNULL)
+
+    def told(self, *words: str) -> Any:
+        """The JSON that a command answers; raises StageFailedError when it ends with more than 1."""
+        done = subprocess.run(self.command(*words, "--json"), check=False, capture_output=True, text=True)
+        if done.returncode > 1:
+            raise StageFailedError(
+                f"`medkg {' '.join(words)}` ended with {done.returncode}: {done.stderr.strip()[-500:]}"
+            )
+        return json.loads(done.stdout)
+
+    def run(self, path: Path, *options: str) -> dict[str, Any]:
+        """The report of `medkg run auto` over the path."""
+        report: dict[str, Any] = self.told("run", "auto", "--path", str(path.absolute()), *options)
+        return report
+
+    def start_run(self, path: Path, *options: str) -> subprocess.Popen[str]:
+        """The same, going on; its report will be on its stdout."""
+        return subprocess.Popen(
+            self.command("run", "auto", "--path", str(path.absolute()), *options, "--json"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
