@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from gpu_actors.budget import TokenBudget, TokenIds
 
-__all__ = ["MicroBatch", "MicroBatches", "encoded_here", "padded"]
+__all__ = ["MicroBatch", "MicroBatches", "encoded_here"]
 
 T = TypeVar("T")
 
@@ -88,15 +87,3 @@ def encoded_here(
         yield from zip(
             batches, threads.map(lambda batch: encode(batch.token_ids, batch.lengths), batches), strict=True
         )
-
-
-def padded(
-    token_ids: TokenIds, lengths: Sequence[int], pad: int, multiple: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(ids, mask), both int64 [rows, longest], longest rounded up to `multiple`; padding on the right."""
-    counts = np.asarray(lengths, dtype=np.int64)
-    longest = -(-int(counts.max()) // multiple) * multiple
-    mask = np.arange(longest) < counts[:, None]
-    ids = np.full(mask.shape, pad, dtype=np.int64)
-    ids[mask] = token_ids
-    return ids, mask.astype(np.int64)

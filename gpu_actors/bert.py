@@ -1,10 +1,10 @@
 """A BERT written out over oneDNN's fused operators: the cpu profile's models on their hot path.
 
-Comes in: the folder of a model whose transformer is a plain BERT, and batches of token ids. Leaves: mean- or
-CLS-pooled vectors, or the states under a masked language model's decoder, equal to those of transformers up
-to rounding. Compared with its forward: query, key and value are one matrix product, GELU is computed inside
-the product before it and the residual is added inside the one after it; and nothing but torch is imported,
-which saves seconds at start.
+Comes in: the folder of a model whose transformer is a plain BERT, and packed rows of token ids. Leaves: mean-
+or CLS-pooled vectors, or the states under a masked language model's decoder, equal to those of transformers
+up to rounding. Compared with its forward: padding is hardly computed (packing.py), query, key and value are
+one matrix product, GELU is computed inside the product before it and the residual is added inside the one
+after it; and nothing but torch is imported, which saves seconds at start.
 Operators: torch.ops.mkldnn._linear_pointwise, which TorchInductor emits for the same purpose.
 Architecture: Devlin et al., BERT, arXiv:1810.04805.
 """
@@ -12,20 +12,23 @@ Architecture: Devlin et al., BERT, arXiv:1810.04805.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
+from gpu_actors.budget import TokenIds
+from gpu_actors.packing import Block, PackedRows, pack
+
 __all__ = ["BertEncoder", "BertVocabularyStates", "plain_bert", "plain_masked_bert"]
 
-ROW_MULTIPLE: Final = 16
-"""Rows are padded to a multiple of this: flash attention in bf16 is 1.4 to 2.5 times slower otherwise."""
+ROW_MULTIPLES: Final = {torch.bfloat16: 16}
+"""Rows are rounded up to this: flash attention in bf16, not in fp32, is 1.4 to 2.5 times slower otherwise."""
 
 Pooling = Literal["mean", "cls"]
 
@@ -94,6 +97,10 @@ def _pooling(config: Mapping[str, Any]) -> Pooling | None:
     return known.get(chosen[0]) if len(chosen) == 1 else None
 
 
+_Attended: TypeAlias = tuple[Block, Tensor | None]
+"""A block of rows, and what is added to its attention."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Product:
     """One linear layer: weight [out, in], bias [out]."""
@@ -135,13 +142,15 @@ class _Layer:
     norm: _Norm
     heads: int
 
-    def __call__(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """hidden [rows, longest, width], mask [rows, 1, 1, longest] -> hidden."""
-        rows, longest, width = hidden.shape
-        parts = self.attention_in.plain(hidden).view(rows, longest, 3, self.heads, width // self.heads)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        mixed = mixed.transpose(1, 2).reshape(rows, longest, width)
+    def __call__(self, hidden: Tensor, blocks: Sequence[_Attended]) -> Tensor:
+        """hidden [tokens, width] -> hidden."""
+        tokens, width = hidden.shape
+        parts = self.attention_in.plain(hidden).view(tokens, 3, self.heads, width // self.heads)
+        mixed = torch.empty_like(hidden)
+        for block, mask in blocks:
+            query, key, value = block.of(parts).permute(2, 0, 3, 1, 4)
+            attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+            mixed[block.tokens] = attended.transpose(1, 2).reshape(-1, width)
         hidden = self.attention_norm(self.attention_out.plus(mixed, hidden))
         return self.norm(self.narrow.plus(self.widen.with_gelu(hidden), hidden))
 
@@ -158,14 +167,23 @@ class Bert:
         self._norm = _norm(weights, "embeddings.LayerNorm", folder.epsilon)
         self._layers = [_layer(weights, number, folder) for number in range(folder.layers)]
 
-    def __call__(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Last hidden states [rows, longest, width], of int64 ids and mask [rows, longest]."""
-        hidden = self._norm(functional.embedding(ids, self._words) + self._positions[: ids.shape[1]])
-        forbidden = torch.zeros(mask.shape, dtype=hidden.dtype)
-        forbidden.masked_fill_(mask == 0, torch.finfo(hidden.dtype).min)
+    def __call__(self, rows: PackedRows) -> Tensor:
+        """Last hidden states [tokens, width]."""
+        words = functional.embedding(rows.ids, self._words)
+        hidden = self._norm(words + functional.embedding(rows.positions, self._positions))
+        blocks = [(block, _mask(block, rows, hidden.dtype)) for block in rows.blocks]
         for layer in self._layers:
-            hidden = layer(hidden, forbidden[:, None, None, :])
+            hidden = layer(hidden, blocks)
         return hidden
+
+
+def _mask(block: Block, rows: PackedRows, dtype: torch.dtype) -> Tensor | None:
+    """What is added to the block's attention, [rows, 1, 1, length]; None where there is no padding."""
+    real = block.of(rows.real)
+    if bool(real.all()):
+        return None
+    forbidden = torch.zeros(real.shape, dtype=dtype).masked_fill_(~real, torch.finfo(dtype).min)
+    return forbidden[:, None, None, :]
 
 
 class BertEncoder:
@@ -173,15 +191,21 @@ class BertEncoder:
 
     def __init__(self, folder: BertFolder, dtype: torch.dtype) -> None:
         self._bert = Bert(_weights(folder, dtype), folder)
+        self._multiple = ROW_MULTIPLES.get(dtype, 1)
         self._pooling = folder.pooling
 
-    def __call__(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Pooled vectors, float32 [rows, width], of int64 ids and mask [rows, longest]."""
-        hidden = self._bert(ids, mask)
+    def __call__(self, token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
+        """Pooled vectors, float32 [rows, width], of rows given end to end, int32 [sum(lengths)]."""
+        rows = pack(token_ids, lengths, self._multiple)
+        hidden = self._bert(rows)
+        return torch.cat([self._pooled(block.of(hidden), block.of(rows.real)) for block in rows.blocks])
+
+    def _pooled(self, hidden: Tensor, real: Tensor) -> Tensor:
+        """float32 [rows, width] of hidden [rows, length, width] and real [rows, length]."""
         if self._pooling == "cls":
             return hidden[:, 0].float()
-        summed = torch.bmm(mask[:, None, :].to(hidden.dtype), hidden)[:, 0].float()
-        return summed / mask.sum(1, keepdim=True)
+        summed = torch.bmm(real[:, None, :].to(hidden.dtype), hidden)[:, 0].float()
+        return summed / real.sum(1, keepdim=True)
 
 
 class BertVocabularyStates:
@@ -190,6 +214,7 @@ class BertVocabularyStates:
     def __init__(self, folder: BertFolder, dtype: torch.dtype) -> None:
         weights = _weights(folder, dtype)
         self._bert = Bert(weights, folder)
+        self._multiple = ROW_MULTIPLES.get(dtype, 1)
         self._transform = _product(weights, "cls.predictions.transform.dense")
         self._norm = _norm(weights, "cls.predictions.transform.LayerNorm", folder.epsilon)
         words = weights["embeddings.word_embeddings.weight"]
@@ -197,9 +222,10 @@ class BertVocabularyStates:
         """Word pieces' vectors [vocabulary, width]; the word embeddings where the model ties them."""
         self.bias = weights["cls.predictions.bias"]
 
-    def __call__(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """States [rows, longest, width], of int64 ids and mask [rows, longest]."""
-        return self._norm(self._transform.with_gelu(self._bert(ids, mask)))
+    def __call__(self, token_ids: TokenIds, lengths: Sequence[int]) -> tuple[PackedRows, Tensor]:
+        """Rows given end to end, int32 [sum(lengths)], as they are packed; their states [tokens, width]."""
+        rows = pack(token_ids, lengths, self._multiple)
+        return rows, self._norm(self._transform.with_gelu(self._bert(rows)))
 
 
 def _weights(folder: BertFolder, dtype: torch.dtype) -> dict[str, Tensor]:

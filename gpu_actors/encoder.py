@@ -17,6 +17,7 @@ from torch import Tensor
 from gpu_actors.bert import BertEncoder, plain_bert
 from gpu_actors.budget import TokenIds
 from gpu_actors.dense import DenseModel
+from gpu_actors.packing import pad
 from gpu_actors.precision import Forward, load_model
 from gpu_actors.profiles import Profile, find_model
 from orchestration.records import Float32Matrix
@@ -53,7 +54,8 @@ def _sentence_transformers(folder: Path, device: str, dtype: torch.dtype) -> For
         str(folder), device=device, model_kwargs={"dtype": dtype}, local_files_only=True
     ).eval()
 
-    def forward(ids: Tensor, mask: Tensor) -> Tensor:
+    def forward(token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
+        ids, mask = pad(token_ids, lengths).rectangle(device)
         features: dict[str, Any] = model({"input_ids": ids, "attention_mask": mask})
         return features["sentence_embedding"]  # type: ignore[no-any-return]
 

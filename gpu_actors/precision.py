@@ -1,4 +1,4 @@
-"""Which dtype a model computes in, chosen when it is loaded by trying it; and batches as tensors.
+"""Which dtype a model computes in, chosen when it is loaded by trying it.
 
 Comes in: how to load a model in a dtype. Leaves: the forward that is used. On a CUDA device that is bf16.
 On a CPU it is bf16 where the CPU has the instructions, the vectors stay as good (cosine >= 0.999 to fp32 on
@@ -16,16 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gpu_actors.batching import padded
-from gpu_actors.bert import ROW_MULTIPLE
 from gpu_actors.budget import TokenIds
 from gpu_actors.cpu import has_bf16
 from gpu_actors.tokens import TextTokenizer
 
 __all__ = ["Forward", "LoadedModel", "load_model"]
 
-Forward: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""(ids, mask), int64 [rows, longest] -> a vector a row, [rows, d]."""
+Forward: TypeAlias = Callable[[TokenIds, Sequence[int]], Tensor]
+"""Token ids of rows end to end, int32 [sum(lengths)], and their lengths -> a vector a row, [rows, d]."""
 
 LEAST_COSINE: Final = 0.999
 PROBE: Final = (
@@ -42,7 +40,6 @@ class LoadedModel:
 
     forward: Forward
     dtype: str
-    device: str
     probe: tuple[TokenIds, tuple[int, ...]]
     """A small micro-batch that warms a process up: token ids and lengths."""
 
@@ -55,7 +52,7 @@ class LoadedModel:
 
     def __call__(self, token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
         """A vector a row, [rows, d] on the device, of rows given end to end, int32 [sum(lengths)]."""
-        return _run(self.forward, token_ids, lengths, self.device)
+        return _run(self.forward, token_ids, lengths)
 
 
 def load_model(load: Callable[[torch.dtype], Forward], device: str, tokenizer: TextTokenizer) -> LoadedModel:
@@ -64,30 +61,29 @@ def load_model(load: Callable[[torch.dtype], Forward], device: str, tokenizer: T
     probe = np.concatenate(rows), tuple(map(len, rows))
     if device == "cuda":
         forward = load(torch.bfloat16)
-        _run(forward, *probe, device)
-        return LoadedModel(forward, "bfloat16", device, probe)
+        _run(forward, *probe)
+        return LoadedModel(forward, "bfloat16", probe)
     torch.set_num_threads(1)
     exact = load(torch.float32)
     if not has_bf16():
-        _run(exact, *probe, device)
-        return LoadedModel(exact, "float32", device, probe)
+        _run(exact, *probe)
+        return LoadedModel(exact, "float32", probe)
     rounded = load(torch.bfloat16)
     exact_vectors, exact_seconds = _timed(exact, probe)
     rounded_vectors, rounded_seconds = _timed(rounded, probe)
     cosine = float(torch.nn.functional.cosine_similarity(exact_vectors, rounded_vectors).min())
     if cosine >= LEAST_COSINE and rounded_seconds < exact_seconds:
-        return LoadedModel(rounded, "bfloat16", device, probe)
-    return LoadedModel(exact, "float32", device, probe)
+        return LoadedModel(rounded, "bfloat16", probe)
+    return LoadedModel(exact, "float32", probe)
 
 
 @torch.inference_mode()
-def _run(forward: Forward, token_ids: TokenIds, lengths: Sequence[int], device: str) -> Tensor:
-    ids, mask = padded(token_ids, lengths, pad=0, multiple=ROW_MULTIPLE)
-    return forward(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+def _run(forward: Forward, token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
+    return forward(token_ids, lengths)
 
 
 def _timed(forward: Forward, probe: tuple[TokenIds, tuple[int, ...]]) -> tuple[Tensor, float]:
     """The probe's vectors in fp32 and the CPU seconds of a second call; the first one warms up."""
-    _run(forward, *probe, "cpu")
+    _run(forward, *probe)
     started = time.thread_time()
-    return _run(forward, *probe, "cpu").float(), time.thread_time() - started
+    return _run(forward, *probe).float(), time.thread_time() - started

@@ -22,6 +22,7 @@ from torch.nn import functional
 from gpu_actors.batching import encoded_here
 from gpu_actors.bert import BertVocabularyStates, plain_masked_bert
 from gpu_actors.budget import TokenIds
+from gpu_actors.packing import PackedRows, pad
 from gpu_actors.pieces import NO_TERMS, SparseRow, cut, merged
 from gpu_actors.precision import Forward, load_model
 from gpu_actors.profiles import Profile, find_model
@@ -70,11 +71,11 @@ class SpladeEncoder:
 
 
 def _forward(folder: Path, device: str, dtype: torch.dtype) -> Forward:
-    """Term weights, float32 [rows, vocabulary], of int64 ids and mask [rows, longest]."""
+    """Term weights, float32 [rows, vocabulary], of rows of token ids."""
     plain = plain_masked_bert(folder) if device == "cpu" else None
     if plain is not None:
         bert = BertVocabularyStates(plain, dtype)
-        return lambda ids, mask: _weights(bert(ids, mask), mask, bert.decoder, bert.bias)
+        return lambda token_ids, lengths: _weights(*bert(token_ids, lengths), bert.decoder, bert.bias)
     from transformers import AutoModelForMaskedLM
 
     model = AutoModelForMaskedLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
@@ -83,25 +84,31 @@ def _forward(folder: Path, device: str, dtype: torch.dtype) -> Forward:
     bias = decoder.bias if decoder.bias is not None else decoder.weight.new_zeros(len(decoder.weight))
     decoder.forward = lambda states: states  # what the model calls logits are now the decoder's inputs
 
-    def forward(ids: Tensor, mask: Tensor) -> Tensor:
+    def forward(token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
+        rows = pad(token_ids, lengths)
+        ids, mask = rows.rectangle(device)
         states = model(input_ids=ids, attention_mask=mask).logits
-        return _weights(states, mask, decoder.weight, bias)
+        return _weights(rows, states.flatten(0, 1), decoder.weight, bias)
 
     return forward
 
 
-def _weights(states: Tensor, mask: Tensor, decoder: Tensor, bias: Tensor) -> Tensor:
+def _weights(rows: PackedRows, states: Tensor, decoder: Tensor, bias: Tensor) -> Tensor:
     """max over a row's tokens of log(1 + relu(states @ decoder.T + bias)), float32 [rows, vocabulary].
 
-    Padding is given the row's first state, which changes no maximum.
+    `states`: [tokens, width] of the packed rows. Padding is given its row's first state, which changes no
+    maximum.
     """
-    rows, longest, width = states.shape
-    tokens = torch.where(mask[..., None] != 0, states, states[:, :1]).view(-1, width)
-    strongest = torch.empty(rows, len(decoder), dtype=torch.float32, device=states.device)
+    tokens = states
+    if not rows.is_whole:
+        own = torch.arange(len(rows.ids))
+        tokens = states[torch.where(rows.real, own, own - rows.positions).to(states.device)]
+    strongest = torch.empty(rows.rows, len(decoder), dtype=torch.float32, device=states.device)
     for start in range(0, len(decoder), BLOCK):
-        block = slice(start, start + BLOCK)
-        logits = functional.linear(tokens, decoder[block], bias[block])
-        strongest[:, block] = _largest_positive(logits.view(rows, longest, -1))
+        terms = slice(start, start + BLOCK)
+        logits = functional.linear(tokens, decoder[terms], bias[terms])
+        for block in rows.blocks:
+            strongest[block.rows, terms] = _largest_positive(block.of(logits))
     return torch.log1p(strongest.relu_())
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_actors.batching import MicroBatch, MicroBatches, padded
+from gpu_actors.batching import MicroBatches
 from gpu_actors.budget import GROW_AFTER, LEAST_BUDGET, TokenBudget
 
 LENGTHS = st.lists(st.integers(1, 600), min_size=1, max_size=80)
@@ -75,12 +75,3 @@ def test_a_budget_never_falls_below_the_least() -> None:
         budget.ran_out(600)
 
     assert budget.tokens == LEAST_BUDGET
-
-
-def test_padding_is_masked_and_rounded_up() -> None:
-    batch = MicroBatch((0, 1), np.array([7, 8, 9, 5], dtype=np.int32), (3, 1))
-
-    ids, mask = padded(batch.token_ids, batch.lengths, pad=0, multiple=8)
-
-    assert ids.tolist() == [[7, 8, 9, 0, 0, 0, 0, 0], [5, 0, 0, 0, 0, 0, 0, 0]]
-    assert mask.tolist() == [[1, 1, 1, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 0]]
