@@ -50,6 +50,11 @@ class DataFolder:
             )
         return json.loads(done.stdout)
 
+    def size(self) -> int:
+        """Bytes of its files: ledger, index, vectors, documents, artifacts and Dagster's records."""
+        files = (path for path in self.settings.data_dir.rglob("*") if path.is_file())
+        return sum(path.stat().st_size for path in files)
+
     def run(self, path: Path, *options: str) -> dict[str, Any]:
         """The report of `medkg run auto` over the path."""
         report: dict[str, Any] = self.told("run", "auto", "--path", str(path.absolute()), *options)

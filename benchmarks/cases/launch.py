@@ -40,6 +40,7 @@ def _launch(bench: Bench, name: str, *, hot: bool) -> dict[str, Any]:
         "seconds": report["seconds"],
         "docs_per_second": report["docs_per_second"],
         "startup": report["startup"],
+        "disk_bytes_per_document": round(folder.size() / report["documents"]["in"]),
         "cpu_seconds_by_stage": {name: stage["cpu_seconds"] for name, stage in stages.items()},
         "model_cpu_seconds": round(model, 2),
         "share_outside_the_model": round(1 - model / cpu, 3) if cpu else None,

@@ -23,7 +23,8 @@ from benchmarks.texts import as_abstracts, synthetic
 from orchestration.assembly import Assembly
 
 LEAST: Final = 2_000
-TENTHS: Final = 10
+MOST_WINDOWS: Final = 200
+LEAST_WINDOW: Final = 50
 LOOK_SECONDS: Final = 1.0
 
 
@@ -46,22 +47,22 @@ def measure(bench: Bench) -> dict[str, Any]:
     with folder.kept():
         folder.run(as_abstracts(bench.folder / "warm.jsonl", ["Walking helps adults to sleep."], 0))
         tree = ProcessTree(folder.told("status")["host"])
-        looks = list(_looks(folder, corpus, tree))
+        looks = list(_looks(folder, corpus, tree, max(LEAST_WINDOW, count // MOST_WINDOWS)))
         questions = asked(folder.settings, bench)
-    tenths = list(_tenths(looks, count))
+    first, *_, last = _parts(looks, count, 3)
     return {
         "documents": count,
         "committed": looks[-1].committed - 1,
         "seconds": round(looks[-1].at - looks[0].at, 1),
-        "tenths": tenths,
-        "cpu_last_to_first_tenth": round(tenths[-1]["cpu_ms"] / tenths[0]["cpu_ms"], 3),
+        "tenths": _parts(looks, count, 10),
+        "cpu_last_to_first_third": round(last["cpu_ms"] / first["cpu_ms"], 3),
         "memory_mib": _memory(looks, count),
-        "disk_bytes_per_document": round(_bytes_below(folder.settings.data_dir) / count),
+        "disk_bytes_per_document": round(folder.size() / count),
         "search_at_the_end": questions,
     }
 
 
-def _looks(folder: DataFolder, corpus: Path, tree: ProcessTree) -> Iterator[_Look]:
+def _looks(folder: DataFolder, corpus: Path, tree: ProcessTree, window: int) -> Iterator[_Look]:
     """A look a second until the run has ended, and one then."""
     assembly = Assembly(folder.settings)
     ledger, tenant = assembly.ledger, folder.settings.tenant
@@ -71,7 +72,7 @@ def _looks(folder: DataFolder, corpus: Path, tree: ProcessTree) -> Iterator[_Loo
         return _Look(time.monotonic(), committed, tree.cpu_seconds(), tree.memory_mib())
 
     yield look()
-    run = folder.start_run(corpus)
+    run = folder.start_run(corpus, "--window", str(window))
     while run.poll() is None:
         time.sleep(LOOK_SECONDS)
         yield look()
@@ -80,28 +81,30 @@ def _looks(folder: DataFolder, corpus: Path, tree: ProcessTree) -> Iterator[_Loo
     assembly.close()
 
 
-def _tenths(looks: Sequence[_Look], count: int) -> Iterator[dict[str, float]]:
-    """Rate and CPU cost of each tenth of the documents, between the looks next to its ends.
+def _parts(looks: Sequence[_Look], count: int, parts: int) -> list[dict[str, float]]:
+    """Rate and CPU cost of each part of the documents, between the looks next to its ends.
 
-    Fewer than ten where a look found more than a tenth committed since the one before.
+    Fewer parts where a look found more than one of them committed since the one before.
     """
     beginnings = (
-        next(look for look in looks if look.committed > count * tenth // TENTHS) for tenth in range(TENTHS)
+        next(look for look in looks if look.committed > count * part // parts) for part in range(parts)
     )
     edges = [*dict.fromkeys(beginnings), looks[-1]]
-    for begin, end in pairwise(edges):
-        documents = end.committed - begin.committed
-        if documents:
-            yield {
-                "documents": documents,
-                "docs_per_second": round(documents / (end.at - begin.at), 1),
-                "cpu_ms": round((end.cpu_seconds - begin.cpu_seconds) / documents * 1000, 2),
-            }
+    return [_cost(begin, end) for begin, end in pairwise(edges) if end.committed > begin.committed]
+
+
+def _cost(begin: _Look, end: _Look) -> dict[str, float]:
+    documents = end.committed - begin.committed
+    return {
+        "documents": documents,
+        "docs_per_second": round(documents / (end.at - begin.at), 1),
+        "cpu_ms": round((end.cpu_seconds - begin.cpu_seconds) / documents * 1000, 2),
+    }
 
 
 def _memory(looks: Sequence[_Look], count: int) -> dict[str, dict[str, float]]:
     """By kind of process: after a tenth, at the end, and the most."""
-    early = next(look for look in looks if look.committed >= count // TENTHS)
+    early = next(look for look in looks if look.committed >= count // 10)
     return {
         kind: {
             "after_a_tenth": early.memory_mib.get(kind, 0),
@@ -110,7 +113,3 @@ def _memory(looks: Sequence[_Look], count: int) -> dict[str, dict[str, float]]:
         }
         for kind in looks[-1].memory_mib
     }
-
-
-def _bytes_below(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
