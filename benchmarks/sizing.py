@@ -48,7 +48,7 @@ class Need:
     devices: int
     cores: int
     device_hours: float
-    index_terabytes: float
+    disk_terabytes: float
 
 
 def cost_of(result: Mapping[str, Any]) -> Cost:
@@ -73,21 +73,17 @@ def needed(result: Mapping[str, Any], documents: float, days: float) -> Need:
     """Devices, cores for everything but the models, and disk, for so many documents in so many days."""
     cost = cost_of(result)
     seconds = days * 86_400 * BUSY
-    scale = result["cases"].get("scale")
-    index_bytes = documents * scale["disk_bytes_per_document"] if scale else math.nan
     return Need(
         devices=math.ceil(documents * cost.device_seconds / seconds),
         cores=math.ceil(documents * cost.core_seconds / seconds),
         device_hours=documents * cost.device_seconds / 3600,
-        index_terabytes=index_bytes / 1e12,
+        disk_terabytes=documents * result["cases"]["launch"]["hot"]["disk_bytes_per_document"] / 1e12,
     )
 
 
 def main() -> None:
     """Print the cost of a document and what so many documents need."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sizing")
     parser.add_argument("result", type=Path)
     parser.add_argument("--documents", type=float, default=100e6)
     parser.add_argument("--days", type=float, default=7.0)

@@ -16,6 +16,7 @@ def a_result(gpus: list[str]) -> dict[str, Any]:
         "docs_per_second": 20.0,
         "cpu_seconds_by_stage": {"parse": 6.0, "embed": 44.0},
         "model_cpu_seconds": 40.0,
+        "disk_bytes_per_document": 10_000,
     }
     return {
         "hardware": {"cores": 2, "gpus": gpus},
@@ -23,7 +24,6 @@ def a_result(gpus: list[str]) -> dict[str, Any]:
             "dense": {"docs_per_second": {"plane": 50.0}},
             "sparse": {"docs_per_second": {"plane": 50.0}},
             "launch": {"hot": hot},
-            "scale": {"disk_bytes_per_document": 10_000},
         },
     }
 
@@ -45,7 +45,7 @@ def test_ten_times_the_documents_need_ten_times_the_devices() -> None:
 
     assert some.devices == 9 and many.devices == 83
     assert many.device_hours == pytest.approx(10 * some.device_hours)
-    assert some.index_terabytes == pytest.approx(1.0)
+    assert some.disk_terabytes == pytest.approx(1.0)
 
 
 def test_a_result_without_the_cases_is_refused_by_name() -> None:
