@@ -41,6 +41,11 @@ class TextTokenizer:
         """Tokens with offsets and words, special tokens not included."""
         return list(self._tokenizer.encode_batch(list(texts), add_special_tokens=False))
 
+    def vocabulary(self) -> dict[str, int]:
+        """Token ids by token, in the order of ids."""
+        found: dict[str, int] = self._tokenizer.get_vocab()
+        return dict(sorted(found.items(), key=lambda pair: pair[1]))
+
     def too_long(self, ids: TokenIds) -> EmbeddingInputTooLongError | None:
         """The error of a text that does not fit the model, None if it does."""
         tokens = len(ids) - self._special

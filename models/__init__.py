@@ -1,7 +1,7 @@
 """The models that medkg ships, as package data: small ones that let every leg run offline.
 
 `shipped_model(name)` is a model's folder, with its card (README.md), in the layout that transformers and
-sentence-transformers load.
+sentence-transformers load. How one of your own is made is in `training`, which its command alone imports.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ from topologies import shipped_folder
 
 if TYPE_CHECKING:
     from gpu_actors.plane import Profile, RayPlane
+    from orchestration.jobs.reading import DocumentReader
     from orchestration.jobs.window_runs import WindowRuns
     from orchestration.resilience.caller import GuardedCaller
     from orchestration.resilience.isolation import StageHandle
@@ -227,6 +228,27 @@ class Assembly:
     def sparse_off(self) -> str | None:
         """Why the profile has no sparse leg; None if it has one."""
         return self.profile.sparse_off
+
+    # --- reading alone ------------------------------------------------------------------------------
+
+    @contextmanager
+    def reader(self) -> Iterator[DocumentReader]:
+        """Documents without ledger, stores and plane; the processes that parse end with it."""
+        from orchestration.jobs.reading import INGEST, PARSE, DocumentReader
+        from orchestration.resilience.caller import GuardedCaller
+        from orchestration.resilience.guard import Guards
+        from orchestration.resilience.isolation import IsolatedExecution, StageHandle
+        from orchestration.stages.ingest import Ingest
+
+        handles = {
+            INGEST: StageHandle(INGEST.name, Isolation.INLINE, stage=Ingest(self.sources)),
+            PARSE: StageHandle(
+                PARSE.name, Isolation.PROCESS, factory=partial(isolated_stage, PARSE.name, {})
+            ),
+        }
+        guards = Guards(self.policies.load, self.settings.unavailable_seconds)
+        with GuardedCaller(handles.__getitem__, guards, IsolatedExecution(PARSE_WORKERS)) as caller:
+            yield DocumentReader(self.sources, caller, self.settings.tenant)
 
     # --- the host's side ----------------------------------------------------------------------------
 

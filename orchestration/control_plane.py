@@ -9,7 +9,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,6 +38,7 @@ from orchestration.topology.graph import TopologyGraph
 from orchestration.topology.loader import PipelineLoader
 
 if TYPE_CHECKING:
+    from orchestration.jobs.reading import DocumentReader, Unread
     from orchestration.retrieval.search import Found, HybridSearch
 
 __all__ = ["ControlPlane", "Stores"]
@@ -68,6 +70,10 @@ class Parts(Protocol):
     def topologies(self) -> PipelineLoader: ...
     @property
     def stores(self) -> Stores: ...
+
+    def reader(self) -> AbstractContextManager[DocumentReader]:
+        """Documents without ledger and stores; the processes that parse end with it."""
+        ...
 
     def models(self, legs: Collection[str], say: Callable[[str], None]) -> TextModels:
         """The running plane's models, else this process's own; those of the legs are loaded at once."""
@@ -189,6 +195,11 @@ class ControlPlane:
                 for job in jobs
             ],
         }
+
+    def read(self, request: SourceRequest) -> Iterator[Document | Unread]:
+        """The documents of a source, parsed, once each; nothing is written anywhere."""
+        with self._parts.reader() as reader:
+            yield from reader.read(request)
 
     # --- documents ----------------------------------------------------------------------------------
 

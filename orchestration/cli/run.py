@@ -54,7 +54,7 @@ def run(
     with open_control_plane(settings) as control:
         graph = control.topologies.load(topology)
         note(control.describe_profile())
-        request = SourceRequest(source=source, paths=_absolute(path), query=query, limit=limit)
+        request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit)
         submission = control.open_job(graph, request, window, attended=True)
         report = follow(control, submission, graph, as_json)
     finish_with([report], as_json)
@@ -77,7 +77,7 @@ def submit(
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
-        request = SourceRequest(source=source, paths=_absolute(path), query=query, limit=limit)
+        request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit)
         submission = control.submit_to_dagster(
             topology,
             request,
@@ -97,7 +97,7 @@ def _show_submitted(value: dict[str, Any], daemon_runs: bool) -> None:
         console.print("No daemon runs for this data folder yet: `medkg up` starts it, and the job with it.")
 
 
-def _absolute(paths: Sequence[str] | None) -> tuple[str, ...]:
+def absolute(paths: Sequence[str] | None) -> tuple[str, ...]:
     """Paths that mean the same to a worker, whatever its working folder."""
     return tuple(str(Path(path).absolute()) for path in paths or ())
 

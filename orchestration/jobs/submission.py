@@ -25,7 +25,7 @@ from orchestration.contracts import (
 from orchestration.errors import UsageError
 from orchestration.processes.child_process import own_identity
 
-__all__ = ["Submissions", "Topology", "window_limit"]
+__all__ = ["Submissions", "Topology", "installed_source", "window_limit"]
 
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ class Submissions:
         attended: bool,
     ) -> Submission:
         """A new job without documents; raises UsageError for a source that is not installed."""
-        self._source(request.source)
+        installed_source(self._sources, request.source)
         submission = _submission(topology, request, tenant_id, window_size, attended=attended)
         self._ledger.open_job(submission)
         return submission
@@ -85,7 +85,7 @@ class Submissions:
 
         Each batch is durable when it is yielded. The job is open for `settle` once the last one is.
         """
-        source = self._source(submission.request.source)
+        source = installed_source(self._sources, submission.request.source)
         try:
             items = source.enumerate(submission.request)
             for batch in _batches(items, ENQUEUE_BATCH):
@@ -134,13 +134,15 @@ class Submissions:
         limit = window_limit(summary, self._window_workers)
         return self._ledger.claim_window(job_id, limit) if limit else None
 
-    def _source(self, name: str) -> Source:
-        try:
-            return self._sources[name]
-        except KeyError:
-            raise UsageError(
-                f"--source {name!r} is not installed; installed: {', '.join(sorted(self._sources))}."
-            ) from None
+
+def installed_source(sources: Mapping[str, Source], name: str) -> Source:
+    """The source of that name; raises UsageError listing those there are."""
+    try:
+        return sources[name]
+    except KeyError:
+        raise UsageError(
+            f"--source {name!r} is not installed; installed: {', '.join(sorted(sources))}."
+        ) from None
 
 
 def _submission(

@@ -1,0 +1,158 @@
+"""`medkg train-sparse`: a sparse model of one's own, from one's own documents."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from orchestration.cli.output import answer, console, note, reports_errors, stderr_console, table
+from orchestration.cli.run import AsJson, Limit, Paths, Query, SourceName, absolute
+from orchestration.contracts import SourceRequest
+from orchestration.errors import ExitCode
+from orchestration.records import Document
+from orchestration.settings import Settings
+
+if TYPE_CHECKING:
+    from models.training.recipe import Progress, Watch
+    from orchestration.jobs.reading import Unread
+
+MEASURES: Final = ("ndcg@10", "recall@10", "mrr@10")
+SHOWN_FAILURES: Final = 10
+PLAIN_SECONDS: Final = 10.0
+"""How often a plain line is written where there is no terminal."""
+
+
+@reports_errors
+def train_sparse(
+    ctx: typer.Context,
+    out: Annotated[Path, typer.Option(help="Folder to make; for MEDKG_SPARSE_MODEL.")],
+    source: SourceName = "files",
+    path: Paths = None,
+    query: Query = None,
+    limit: Limit = None,
+    base: Annotated[
+        str, typer.Option(help="Sentence encoder to start from and to learn from: name, folder or hub id.")
+    ] = "all-MiniLM-L6-v2",
+    head_steps: Annotated[int, typer.Option(min=0, help="Batches for the head.")] = 300,
+    splade_steps: Annotated[int, typer.Option(min=1, help="Batches of pairs for the whole model.")] = 600,
+    held_out: Annotated[
+        float, typer.Option(min=0, max=0.5, help="Share of the documents kept apart, to measure on.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(min=0, help="Of whatever is drawn at random.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Train a sparse (SPLADE) model on documents: about an hour on one core, as it stands."""
+    from models.training.making import make_sparse_model
+    from models.training.recipe import Recipe
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    recipe = Recipe(base=base, seed=seed, held_out=held_out, head_steps=head_steps, splade_steps=splade_steps)
+    request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit)
+    broken: list[Unread] = []
+    try:
+        with open_control_plane(settings) as control, _watching() as watch:
+            documents = _sound(control.read(request), broken)
+            report = make_sparse_model(documents, out, recipe, settings.profile, watch)
+    except KeyboardInterrupt:
+        note(f"interrupted; nothing was written to {out}. The same command begins anew.")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    finally:
+        _tell(broken)
+    value = {
+        "out": str(out),
+        **report.model_dump(),
+        "failures": [{"doc_id": one.doc_id, "code": one.code, "message": one.message} for one in broken],
+    }
+    answer(as_json, value, lambda: _show(out, value))
+    raise typer.Exit(ExitCode.SOME_FAILED if broken else ExitCode.OK)
+
+
+def _sound(read: Iterable[Document | Unread], broken: list[Unread]) -> Iterator[Document]:
+    """The documents that could be read; the others are added to `broken`."""
+    for each in read:
+        if isinstance(each, Document):
+            yield each
+        else:
+            broken.append(each)
+
+
+def _tell(broken: Sequence[Unread]) -> None:
+    """How many documents could not be read, and why, on stderr."""
+    if not broken:
+        return
+    counts = ", ".join(f"{count} {code}" for code, count in Counter(one.code for one in broken).items())
+    note(f"{len(broken)} documents could not be read and are left out: {counts}")
+    for one in broken[:SHOWN_FAILURES]:
+        stderr_console().print(f"  {one.code} {one.doc_id}: {one.message}", markup=False)
+    if len(broken) > SHOWN_FAILURES:
+        note(f"  ... and {len(broken) - SHOWN_FAILURES} more")
+
+
+def _show(out: Path, value: dict[str, Any]) -> None:
+    if value["measures"]:
+        rows = [
+            [system, *(measured[name] for name in MEASURES)] for system, measured in value["measures"].items()
+        ]
+        asked, held_out = value["trial"]["questions"], value["documents"]["held_out"]
+        title = f"{asked:.0f} questions to {held_out} held-out documents"
+        table(title, ["", *MEASURES], rows)
+    console.print(f"written to {out} in {value['seconds']:.0f} s, with its card in README.md")
+    console.print(f"use it: MEDKG_SPARSE_MODEL={out.absolute()} medkg run TOPOLOGY --path ...")
+
+
+@contextmanager
+def _watching() -> Iterator[Watch]:
+    """A watch that draws a bar a part on a terminal, else writes a line every few seconds, on stderr."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    if not stderr_console().is_terminal:
+        yield _Lines()
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f} {task.fields[told]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr_console()) as bars:
+        yield _Bars(bars)
+
+
+class _Bars:
+    def __init__(self, bars: Any) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.part not in self._tasks:
+            self._tasks[progress.part] = self._bars.add_task(progress.part, total=progress.total, told="")
+        self._bars.update(
+            self._tasks[progress.part], completed=progress.done, total=progress.total, told=progress.told
+        )
+
+
+class _Lines:
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._part = ""
+
+    def __call__(self, progress: Progress) -> None:
+        """A line when a part begins, ends, and every few seconds between."""
+        ends = progress.done == progress.total
+        if progress.part == self._part and not ends and time.monotonic() - self._last < PLAIN_SECONDS:
+            return
+        self._last, self._part = time.monotonic(), progress.part
+        of = f" of {progress.total}" if progress.total is not None else ""
+        note(f"{progress.part}: {progress.done}{of} {progress.told}")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("train-sparse")(train_sparse)
