@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gpu_actors.batching import padded
 from gpu_actors.budget import TokenIds
 from gpu_actors.cpu import cores
+from gpu_actors.packing import pad
 from gpu_actors.tokens import TextTokenizer
 from orchestration.errors import ConfigurationError
 
@@ -83,12 +83,9 @@ class Student:
 
     def hidden(self, rows: Sequence[TokenIds]) -> Tensor:
         """Last hidden states of all rows' tokens end to end, float32 [sum of lengths, width]."""
-        ids, mask = padded(np.concatenate(rows), [len(row) for row in rows], pad=0, multiple=1)
-        on_device = torch.from_numpy(mask).to(self.device)
-        states = self.model.bert(
-            input_ids=torch.from_numpy(ids).to(self.device), attention_mask=on_device
-        ).last_hidden_state
-        return states[on_device.bool()]  # type: ignore[no-any-return]
+        ids, mask = pad(np.concatenate(rows), [len(row) for row in rows]).rectangle(self.device)
+        states = self.model.bert(input_ids=ids, attention_mask=mask).last_hidden_state
+        return states[mask.bool()]  # type: ignore[no-any-return]
 
     def weights(self, rows: Sequence[TokenIds]) -> tuple[Tensor, Tensor]:
         """(term weights [rows, vocabulary], states at the rows' first and last tokens [2 rows, width])."""
