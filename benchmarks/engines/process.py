@@ -1,0 +1,96 @@
+"""The client of an engine's process: start it, have rows encoded, end it.
+
+Comes in: a contender and files of rows. Leaves: seconds and vectors. An engine whose package is absent or
+that fails is told as AbsentEngineError, with how to get it or its last words.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks.engines.contenders import ENGINES_PYTHON, Contender
+from benchmarks.engines.contract import Vectors
+
+__all__ = ["AbsentEngineError", "EngineProcess"]
+
+ROOT: Final = Path(__file__).parents[2]
+LAST_WORDS: Final = 400
+"""Characters of a process's stderr that are told."""
+
+
+class AbsentEngineError(Exception):
+    """The engine cannot be measured here; the message says why and what would help."""
+
+
+class EngineProcess:
+    """A started engine; close it in the end."""
+
+    def __init__(self, contender: Contender, folder: Path, sample: Path, scratch: Path) -> None:
+        """Raises AbsentEngineError."""
+        self._name = contender.name
+        scratch.mkdir(parents=True)
+        self._vectors = scratch / "vectors.npy"
+        self._stderr = scratch / "stderr"
+        with self._stderr.open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [
+                    _python(contender),
+                    "-m",
+                    "benchmarks.engines.worker",
+                    contender.module,
+                    contender.variant,
+                    *map(str, (folder, sample, scratch)),
+                ],
+                cwd=ROOT,
+                env=os.environ | {"HF_HUB_OFFLINE": "1"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
+        ready = self._answer()
+        if "absent" in ready:
+            self.close()
+            raise AbsentEngineError(f"{ready['absent']} ({contender.install})")
+        self.layout: str = ready["layout"]
+
+    def encode(self, rows: Path) -> tuple[float, Vectors]:
+        """Seconds within the engine, and unit vectors in the rows' order; raises AbsentEngineError."""
+        if self._process.stdin is None or self._process.poll() is not None:
+            raise AbsentEngineError(self._last_words())
+        self._process.stdin.write(json.dumps({"rows": str(rows), "vectors": str(self._vectors)}) + "\n")
+        self._process.stdin.flush()
+        answer = self._answer()
+        return float(answer["seconds"]), np.load(self._vectors)
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+    def _answer(self) -> Any:
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line:
+            self.close()
+            raise AbsentEngineError(self._last_words())
+        return json.loads(line)
+
+    def _last_words(self) -> str:
+        words = self._stderr.read_text(encoding="utf-8", errors="replace").strip()[-LAST_WORDS:]
+        return f"{self._name} ended: {words or 'without a word'}"
+
+
+def _python(contender: Contender) -> str:
+    if contender.environment == "none":
+        raise AbsentEngineError(contender.install)
+    if contender.environment == "medkg":
+        return sys.executable
+    if not ENGINES_PYTHON.exists():
+        raise AbsentEngineError(f"there is no {ENGINES_PYTHON.parents[1].name} ({contender.install})")
+    return str(ENGINES_PYTHON)

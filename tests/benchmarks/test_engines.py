@@ -1,0 +1,89 @@
+"""Engines are compared row by row, in the rows' order, and one that cannot run is told rather than left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.engines.comparison import compare, cosines
+from benchmarks.engines.contenders import Contender
+from benchmarks.engines.contract import Encode, Layout, Rows, Setting, Vectors, encoded
+from benchmarks.engines.int8 import load as load_int8
+from benchmarks.engines.packed import load as load_packed
+from benchmarks.engines.quality import Judged
+from benchmarks.engines.rows import read_rows, write_rows
+from gpu_actors.profiles import find_model, get_profile
+
+FOLDER = find_model(get_profile("cpu").embedding_model).files
+
+
+def some_rows() -> Rows:
+    """Of different lengths, neither sorted nor multiples of anything."""
+    rng = np.random.default_rng(1)
+    return [
+        np.concatenate([[101], rng.integers(1000, 30_000, length), [102]]).astype(np.int32)
+        for length in (31, 5, 58, 17)
+    ]
+
+
+def test_vectors_come_back_in_the_rows_order_whatever_the_engine_is_given_first() -> None:
+    def counts(token_ids: np.ndarray, lengths: list[int]) -> Vectors:
+        return np.array([[length, 1] for length in lengths], dtype=np.float32)
+
+    for layout in (Layout(2, 1, 64), Layout(1, 1, 4096, batch_rows=3)):
+        vectors = encoded(some_rows(), counts, layout)  # type: ignore[arg-type]
+        assert np.allclose(vectors[:, 0] / vectors[:, 1], [33, 7, 60, 19])
+
+
+def test_rows_survive_the_way_to_another_process(tmp_path: Path) -> None:
+    rows = some_rows()
+    back = read_rows(write_rows(tmp_path / "rows.npz", rows))
+    assert all(np.array_equal(one, other) for one, other in zip(rows, back, strict=True))
+
+
+def test_one_wrong_row_shows_in_the_smallest_cosine() -> None:
+    unit = np.eye(3, dtype=np.float32)
+    assert cosines(unit[[0, 1, 0]], unit[[0, 1, 2]]) == (0.0, pytest.approx(2 / 3))
+
+
+def test_ndcg_falls_with_the_rank_of_the_relevant_passage() -> None:
+    passages = np.array([[1, 0], [0.8, 0.6], [0, 1]], dtype=np.float32)
+    judged = Judged(passages=[], questions=[], relevant=(0, 1))
+    assert judged.ndcg(passages, np.array([[1, 0], [1, 0]], dtype=np.float32)) == pytest.approx(
+        (1 + 1 / np.log2(3)) / 2
+    )
+
+
+def test_our_own_engine_is_measured_and_an_absent_one_is_told() -> None:
+    contenders = (
+        Contender("medkg fp32", "fused", "float32", "medkg"),
+        Contender("nobody's", "", "", "none", "it was never written"),
+    )
+    result = compare(some_rows(), FOLDER, contenders, rounds=1, judged=None, say=lambda _: None)
+    assert result["engines"]["medkg fp32"]["to_medkg"] == 1.0
+    assert result["absent"] == {"nobody's": "it was never written"}
+
+
+def test_packed_rows_and_int8_give_nearly_the_vectors_of_our_own_engine(tmp_path: Path) -> None:
+    from benchmarks.engines.fused import load as load_fused
+
+    rows, layout = some_rows(), Layout(1, 1, 4096)
+    threads = torch.get_num_threads()
+
+    def vectors(encode: Encode) -> Vectors:
+        return encoded(rows, encode, layout)
+
+    def setting(variant: str) -> Setting:
+        return Setting(variant, FOLDER, layout, rows, tmp_path)
+
+    try:
+        ours = vectors(load_fused(setting("float32")))
+        for variant in ("float32", "float32-unshifted"):
+            assert cosines(vectors(load_packed(setting(variant))), ours)[0] > 0.99999
+        for variant in ("dynamic", "static", "static-unshifted"):
+            assert cosines(vectors(load_int8(setting(variant))), ours)[0] > 0.98
+    finally:
+        torch.set_num_threads(threads)
