@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from gpu_actors.batching import MicroBatch, MicroBatches, padded
+from gpu_actors.batching import MicroBatch, MicroBatches
 from gpu_actors.budget import TokenBudget, TokenIds
 
 __all__ = [
@@ -40,7 +40,7 @@ BATCH_TOKENS: Final = 4096
 """Padded tokens of a micro-batch, medkg's own budget."""
 
 ROW_MULTIPLE: Final = 16
-"""As gpu_actors.bert pads; everybody gets it, since flash attention in bf16 is slower otherwise."""
+"""Rectangles are so wide, or a multiple, for everybody: flash attention in bf16 is slower otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,11 @@ def on_padded(forward: Callable[[Any, Any], Vectors]) -> Encode:
     """An encode of a forward that takes (ids, mask), int64 [rows, longest]."""
 
     def encode(token_ids: TokenIds, lengths: Sequence[int]) -> Vectors:
-        return forward(*padded(token_ids, lengths, pad=0, multiple=ROW_MULTIPLE))
+        counts = np.asarray(lengths)
+        mask = np.arange(-(-int(counts.max()) // ROW_MULTIPLE) * ROW_MULTIPLE) < counts[:, None]
+        ids = np.zeros(mask.shape, dtype=np.int64)
+        ids[mask] = token_ids
+        return forward(ids, mask.astype(np.int64))
 
     return encode
 

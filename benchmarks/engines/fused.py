@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
-from benchmarks.engines.contract import BATCH_TOKENS, Encode, Layout, Setting, Vectors, on_padded
+from benchmarks.engines.contract import BATCH_TOKENS, Encode, Layout, Setting, Vectors
 from gpu_actors.bert import BertEncoder, plain_bert
+from gpu_actors.budget import TokenIds
 
 __all__ = ["layouts", "load"]
 
@@ -27,7 +27,7 @@ def load(setting: Setting) -> Encode:
     model = BertEncoder(folder, getattr(torch, setting.variant))
 
     @torch.inference_mode()
-    def forward(ids: Any, mask: Any) -> Vectors:
-        return model(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
+    def encode(token_ids: TokenIds, lengths: Sequence[int]) -> Vectors:
+        return model(token_ids, lengths).numpy()
 
-    return on_padded(forward)
+    return encode

@@ -1,8 +1,8 @@
 """int8 products by oneDNN in torch over packed rows; residuals, norms and attention stay in fp32.
 
 Weights are rounded by channel, activations by tensor. Variants: "dynamic" finds each activation's range as it
-comes; "static" fixes that of GELU's output from the sample, so that the wide product writes int8
-the narrow one reads it; "-unshifted" adds attention.unshifted. Activations are uint8: without AMX oneDNN has no fast
+comes; "static" fixes that of GELU's output from the sample, so that the wide product writes the int8 that the
+narrow one reads; "-unshifted" adds attention.unshifted. Activations are uint8: without AMX oneDNN has no fast
 kernel for signed ones (minutes instead of milliseconds).
 Operator: torch.ops.onednn.qlinear_pointwise, which TorchInductor emits for quantised models.
 """

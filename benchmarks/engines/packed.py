@@ -1,7 +1,7 @@
-"""BERT over packed rows, written out over oneDNN's fused operators: products without any padding.
+"""BERT over packed rows as gpu_actors.bert has it, with attention and products that can be exchanged.
 
-Variants: "float32", "bfloat16" with flash attention; "float32-unshifted" with attention.unshifted. The bodies
-of its layers are exchangeable, which int8.py uses.
+Variants: "float32" with flash attention; "float32-unshifted" with attention.unshifted. int8.py exchanges the
+products.
 """
 
 from __future__ import annotations

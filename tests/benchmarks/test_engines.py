@@ -1,4 +1,4 @@
-"""Engines are compared row by row, in the rows' order, and one that cannot run is told rather than left out."""
+"""Engines are compared row by row, in the rows' order; one that cannot run is told rather than left out."""
 
 from __future__ import annotations
 
