@@ -23,8 +23,16 @@ def test_every_row_is_found_whole_in_the_blocks_in_order(lengths: list[int], mul
     assert [row[: len(ids)] for row, ids in zip(rows, expected, strict=True)] == expected
     assert [sum(flags) for flags in real] == lengths and all(flags == sorted(flags)[::-1] for flags in real)
     assert all(place == list(range(len(place))) and len(place) % multiple == 0 for place in places)
-    assert packed.rows == len(lengths) and packed.is_whole == (len(packed.ids) == len(token_ids))
+    covered = packed.blocks[-1].tokens.stop
+    assert packed.rows == len(lengths) and packed.is_whole == (covered == len(token_ids))
+    assert not packed.real[covered:].any() and len(packed.ids) <= covered + max(15, covered // 16)
     assert [block.rows.start for block in packed.blocks[1:]] == [b.rows.stop for b in packed.blocks[:-1]]
+
+
+def test_products_see_few_different_numbers_of_tokens() -> None:
+    sizes = {len(pack(np.ones(tokens, dtype=np.int32), (tokens,), 1).ids) for tokens in range(1, 4097)}
+
+    assert len(sizes) <= 16 + 4 * 16 + 1 and max(sizes) == 4096
 
 
 def test_a_rectangle_is_padded_on_the_right_and_masked() -> None:
