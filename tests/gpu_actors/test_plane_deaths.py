@@ -18,7 +18,7 @@ from gpu_actors.plane import RayPlane
 
 pytestmark = pytest.mark.plane
 
-TIMEOUT = 60.0
+TIMEOUT = 200.0
 
 
 @pytest.mark.parametrize("pool", ["embedders", "expanders"])

@@ -228,7 +228,7 @@ def test_what_keeps_a_replica_from_starting_again_is_told_and_it_comes_back_when
     os.kill(pool.health(TIMEOUT)[0]["pid"], signal.SIGKILL)
 
     with pytest.raises(StageFailedError, match="torn"):
-        answers_of(pool, ["a"], timeout=10.0)
+        answers_of(pool, ["a"], timeout=60.0)
     assert "fault" in pool.health(TIMEOUT)[0]
     torn.unlink()
 
