@@ -22,6 +22,7 @@ from orchestration.errors import UsageError
 
 COLUMNS: Final = {
     "docs/s": "docs_per_second",
+    "a CPU second": "docs_per_cpu_second",
     "tokens/s": "tokens_per_second",
     "to medkg": "to_medkg",
     "of limit": "of_limit",

@@ -38,6 +38,7 @@ class _Measured:
     process: EngineProcess
     rounded: bool
     seconds: float = float("inf")
+    cpu_seconds: float = float("inf")
     vectors: Vectors | None = None
     ndcg: float | None = None
 
@@ -114,8 +115,10 @@ def _started(
 
 
 def _turn(measured: _Measured, rows: Path) -> None:
-    seconds, measured.vectors = measured.process.encode(rows)
-    measured.seconds = min(measured.seconds, seconds)
+    turn = measured.process.encode(rows)
+    measured.vectors = turn.vectors
+    measured.seconds = min(measured.seconds, turn.seconds)
+    measured.cpu_seconds = min(measured.cpu_seconds, turn.cpu_seconds)
 
 
 def _judge(turns: _Turns, judged: Judged, scratch: Path) -> None:
@@ -125,7 +128,7 @@ def _judge(turns: _Turns, judged: Judged, scratch: Path) -> None:
     def judge(measured: _Measured) -> None:
         if measured.rounded or measured is turns.running.get(REFERENCE):
             measured.ndcg = judged.ndcg(
-                measured.process.encode(passages)[1], measured.process.encode(questions)[1]
+                measured.process.encode(passages).vectors, measured.process.encode(questions).vectors
             )
 
     turns.each(judge)
@@ -139,6 +142,7 @@ def _result(turns: _Turns, rows: Rows, operations: float, limits: Mapping[str, f
         entry: dict[str, Any] = {
             "layout": measured.process.layout,
             "docs_per_second": round(len(rows) / measured.seconds, 1),
+            "docs_per_cpu_second": round(len(rows) / measured.cpu_seconds, 1),
             "tokens_per_second": round(tokens / measured.seconds),
             "of_limit": round(operations / measured.seconds / max(limits.values()), 3),
         }

@@ -10,15 +10,17 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import psutil
 
 from benchmarks.engines.contenders import ENGINES_PYTHON, Contender
 from benchmarks.engines.contract import Vectors
 
-__all__ = ["AbsentEngineError", "EngineProcess"]
+__all__ = ["AbsentEngineError", "Encoded", "EngineProcess"]
 
 ROOT: Final = Path(__file__).parents[2]
 LAST_WORDS: Final = 400
@@ -27,6 +29,16 @@ LAST_WORDS: Final = 400
 
 class AbsentEngineError(Exception):
     """The engine cannot be measured here; the message says why and what would help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What one turn gave."""
+
+    vectors: Vectors
+    seconds: float
+    cpu_seconds: float
+    """Of the engine's process and its children: what holds still while others use the cores, too."""
 
 
 class EngineProcess:
@@ -61,14 +73,15 @@ class EngineProcess:
             raise AbsentEngineError(f"{ready['absent']} ({contender.install})")
         self.layout: str = ready["layout"]
 
-    def encode(self, rows: Path) -> tuple[float, Vectors]:
-        """Seconds within the engine, and unit vectors in the rows' order; raises AbsentEngineError."""
+    def encode(self, rows: Path) -> Encoded:
+        """The rows' vectors, in order; raises AbsentEngineError."""
         if self._process.stdin is None or self._process.poll() is not None:
             raise AbsentEngineError(self._last_words())
+        spent = self._cpu_seconds()
         self._process.stdin.write(json.dumps({"rows": str(rows), "vectors": str(self._vectors)}) + "\n")
         self._process.stdin.flush()
         answer = self._answer()
-        return float(answer["seconds"]), np.load(self._vectors)
+        return Encoded(np.load(self._vectors), float(answer["seconds"]), self._cpu_seconds() - spent)
 
     def close(self) -> None:
         """End the process."""
@@ -80,6 +93,11 @@ class EngineProcess:
             self.close()
             raise AbsentEngineError(self._last_words())
         return json.loads(line)
+
+    def _cpu_seconds(self) -> float:
+        own = psutil.Process(self._process.pid)
+        times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
+        return float(sum(time.user + time.system for time in times))
 
     def _last_words(self) -> str:
         words = self._stderr.read_text(encoding="utf-8", errors="replace").strip()[-LAST_WORDS:]
