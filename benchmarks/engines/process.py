@@ -101,7 +101,7 @@ class EngineProcess:
 
     def _last_words(self) -> str:
         words = self._stderr.read_text(encoding="utf-8", errors="replace").strip()[-LAST_WORDS:]
-        return f"{self._name} ended: {words or 'without a word'}"
+        return f"{self._name} ended with {self._process.returncode}: {words or 'without a word'}"
 
 
 def _python(contender: Contender) -> str:
