@@ -70,20 +70,22 @@ class PackedRows:
 def pack(token_ids: TokenIds, lengths: Sequence[int], multiple: int) -> PackedRows:
     """Rows given end to end, int32 [sum(lengths)], each rounded up to a multiple of so many tokens."""
     counts = np.asarray(lengths, dtype=np.int64)
-    return _laid_out(token_ids, counts, -(-counts // multiple) * multiple)
+    rooms = -(-counts // multiple) * multiple
+    return _laid_out(token_ids, counts, rooms, _rounded(int(rooms.sum())))
 
 
 def pad(token_ids: TokenIds, lengths: Sequence[int]) -> PackedRows:
     """The same as one block, for forwards that take a rectangle: every row as long as the longest."""
     counts = np.asarray(lengths, dtype=np.int64)
     longest = -(-int(counts.max()) // RECTANGLE_MULTIPLE) * RECTANGLE_MULTIPLE
-    return _laid_out(token_ids, counts, np.full_like(counts, longest))
+    return _laid_out(token_ids, counts, np.full_like(counts, longest), len(counts) * longest)
 
 
-def _laid_out(token_ids: TokenIds, counts: npt.NDArray[np.int64], rooms: npt.NDArray[np.int64]) -> PackedRows:
-    """Rows of `counts` tokens in `rooms` places each."""
+def _laid_out(
+    token_ids: TokenIds, counts: npt.NDArray[np.int64], rooms: npt.NDArray[np.int64], size: int
+) -> PackedRows:
+    """Rows of `counts` tokens in `rooms` places each, and filler up to `size`."""
     ends = np.cumsum(rooms)
-    size = _rounded(int(ends[-1]))
     positions = np.zeros(size, dtype=np.int64)
     positions[: ends[-1]] = np.arange(ends[-1]) - np.repeat(ends - rooms, rooms)
     real = np.zeros(size, dtype=np.bool_)

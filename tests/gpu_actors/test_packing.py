@@ -35,6 +35,10 @@ def test_products_see_few_different_numbers_of_tokens() -> None:
     assert len(sizes) <= 16 + 4 * 16 + 1 and max(sizes) == 4096
 
 
+def test_a_rectangle_has_no_filler() -> None:
+    assert len(pad(np.ones(17 * 33, dtype=np.int32), (33,) * 17).ids) == 17 * 48
+
+
 def test_a_rectangle_is_padded_on_the_right_and_masked() -> None:
     ids, mask = pad(np.array([7, 8, 9, 5], dtype=np.int32), (3, 1)).rectangle("cpu")
 
