@@ -46,7 +46,8 @@ def test_a_killed_run_leaves_no_process_and_its_rerun_commits_every_document_onc
         wait_until(lambda stage=reached: _seen(medkg, stage), 60)
         run.send_signal(signal.SIGKILL)
         run.communicate()
-        wait_until(lambda: not processes_of(medkg.data_dir), 60)
+        # Killed while Ray starts, its host has no warden yet: Ray's agents then wait 61 s for their GCS.
+        wait_until(lambda: not processes_of(medkg.data_dir), 100)
     final = medkg.process("run", "auto", "--path", str(abstracts), "--json")
     stdout, stderr = final.communicate(timeout=180)
     assert final.returncode == 0, stderr
