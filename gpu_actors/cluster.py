@@ -9,19 +9,16 @@ from __future__ import annotations
 import logging
 import shutil
 import socket
-import subprocess
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
 import ray
 from ray._private import worker as ray_driver
 
 from gpu_actors.pool import NAMESPACE
-from gpu_actors.warden import start_warden
+from gpu_actors.warden import Warden
 from orchestration.errors import PlaneUnavailableError
 
 __all__ = ["OwnRay", "join_cluster", "leave_cluster", "start_ray"]
@@ -35,18 +32,17 @@ class OwnRay:
     """What a process that started Ray has to clean up."""
 
     folder: Path
-    warden: subprocess.Popen[bytes]
+    warden: Warden
 
     def remove(self) -> None:
         """Let the warden go, which removes the folder."""
-        self.warden.communicate()
+        self.warden.let_go()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def start_ray(folder: Path, dashboard: bool) -> OwnRay:
     """Ray as children of this process, and the warden that ends those of them that would outlive it."""
-    own = psutil.Process()
-    before = own.children()
+    warden = Warden(folder)
     ray.init(
         object_store_memory=OBJECT_STORE_BYTES,
         include_dashboard=dashboard,
@@ -54,12 +50,8 @@ def start_ray(folder: Path, dashboard: bool) -> OwnRay:
         _temp_dir=str(folder),
         **_quiet(),
     )
-    started = [child for child in own.children() if child not in before]
-    below: list[psutil.Process] = []
-    for child in started:
-        with suppress(psutil.NoSuchProcess):  # a helper of Ray's start that has ended meanwhile
-            below += child.children(recursive=True)
-    return OwnRay(folder, start_warden(folder, [process.pid for process in (*started, *below)]))
+    warden.has_started()
+    return OwnRay(folder, warden)
 
 
 def join_cluster(address: str) -> None:

@@ -46,8 +46,7 @@ def test_a_killed_run_leaves_no_process_and_its_rerun_commits_every_document_onc
         wait_until(lambda stage=reached: _seen(medkg, stage), 60)
         run.send_signal(signal.SIGKILL)
         run.communicate()
-        # Killed while Ray starts, its host has no warden yet: Ray's agents then wait 61 s for their GCS.
-        wait_until(lambda: not processes_of(medkg.data_dir), 100)
+        wait_until(lambda: not processes_of(medkg.data_dir), 60)
     final = medkg.process("run", "auto", "--path", str(abstracts), "--json")
     stdout, stderr = final.communicate(timeout=180)
     assert final.returncode == 0, stderr
