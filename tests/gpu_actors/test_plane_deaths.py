@@ -7,7 +7,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +43,9 @@ def test_a_model_killed_under_load_loses_nothing(plane: RayPlane, pool: str) -> 
     assert plane.health()[pool][0]["pid"] != pid
 
 
-def test_nothing_of_the_plane_survives_a_kill_of_its_host() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
-    host = subprocess.Popen(
+def a_host(folder: Path) -> subprocess.Popen[str]:
+    """A process that starts a plane, says so, and keeps it."""
+    return subprocess.Popen(
         [
             sys.executable,
             "-c",
@@ -55,6 +58,38 @@ def test_nothing_of_the_plane_survives_a_kill_of_its_host() -> None:
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+@pytest.mark.parametrize("started", ["gcs_server", "raylet", "Agent"])
+def test_nothing_of_ray_survives_a_kill_of_its_host_while_it_starts(started: str) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
+    host = a_host(folder)
+    seen: set[psutil.Process] = set()
+    ends = time.monotonic() + 60
+    while started not in " ".join(names_of(seen)):
+        assert time.monotonic() < ends
+        seen |= set(psutil.Process(host.pid).children(recursive=True))
+
+    os.kill(host.pid, signal.SIGKILL)
+    host.wait()
+
+    _, alive = psutil.wait_procs(seen, timeout=15)
+    assert not names_of(alive)
+    assert not folder.exists()
+
+
+def names_of(processes: Collection[psutil.Process]) -> list[str]:
+    """Command lines of those that still live."""
+    found = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            found.append(" ".join(process.cmdline()))
+    return found
+
+
+def test_nothing_of_the_plane_survives_a_kill_of_its_host() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
+    host = a_host(folder)
     assert host.stdout is not None and host.stdout.readline() == "ready\n"
     children = psutil.Process(host.pid).children(recursive=True)
     named = " ".join(" ".join(child.cmdline()) for child in children)
