@@ -25,7 +25,15 @@ from torch.nn import functional
 from gpu_actors.budget import TokenIds
 from gpu_actors.packing import Block, PackedRows, pack
 
-__all__ = ["BertEncoder", "BertVocabularyStates", "plain_bert", "plain_masked_bert"]
+__all__ = [
+    "Bert",
+    "BertEncoder",
+    "BertVocabularyStates",
+    "Layer",
+    "Product",
+    "plain_bert",
+    "plain_masked_bert",
+]
 
 ROW_MULTIPLES: Final = {torch.bfloat16: 16}
 """Rows are rounded up to this: flash attention in bf16, not in fp32, is 1.4 to 2.5 times slower otherwise."""
@@ -102,7 +110,7 @@ _Attended: TypeAlias = tuple[Block, Tensor | None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Product:
+class Product:
     """One linear layer: weight [out, in], bias [out]."""
 
     weight: Tensor
@@ -119,7 +127,7 @@ class _Product:
 
 
 @dataclass(frozen=True, slots=True)
-class _Norm:
+class Norm:
     """One layer norm."""
 
     weight: Tensor
@@ -131,15 +139,15 @@ class _Norm:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layer:
+class Layer:
     """One transformer layer."""
 
-    attention_in: _Product
-    attention_out: _Product
-    attention_norm: _Norm
-    widen: _Product
-    narrow: _Product
-    norm: _Norm
+    attention_in: Product
+    attention_out: Product
+    attention_norm: Norm
+    widen: Product
+    narrow: Product
+    norm: Norm
     heads: int
 
     def __call__(self, hidden: Tensor, blocks: Sequence[_Attended]) -> Tensor:
@@ -159,20 +167,22 @@ class Bert:
     """A loaded transformer; stateless between calls, so several threads may call it."""
 
     def __init__(self, weights: Mapping[str, Tensor], folder: BertFolder) -> None:
-        self._words = weights["embeddings.word_embeddings.weight"]
-        self._positions = (
+        self.words = weights["embeddings.word_embeddings.weight"]
+        self.positions = (
             weights["embeddings.position_embeddings.weight"]
             + weights["embeddings.token_type_embeddings.weight"][0]
         )
-        self._norm = _norm(weights, "embeddings.LayerNorm", folder.epsilon)
-        self._layers = [_layer(weights, number, folder) for number in range(folder.layers)]
+        self.norm = _norm(weights, "embeddings.LayerNorm", folder.epsilon)
+        self.layers = [_layer(weights, number, folder) for number in range(folder.layers)]
 
     def __call__(self, rows: PackedRows) -> Tensor:
         """Last hidden states [tokens, width]."""
-        words = functional.embedding(rows.ids, self._words)
-        hidden = self._norm(words + functional.embedding(rows.positions, self._positions))
-        blocks = [(block, _mask(block, rows, hidden.dtype)) for block in rows.blocks]
-        for layer in self._layers:
+        words = functional.embedding(rows.ids, self.words)
+        hidden = self.norm(words + functional.embedding(rows.positions, self.positions))
+        blocks = [
+            (block, None if rows.is_whole else _mask(block, rows, hidden.dtype)) for block in rows.blocks
+        ]
+        for layer in self.layers:
             hidden = layer(hidden, blocks)
         return hidden
 
@@ -190,14 +200,15 @@ class BertEncoder:
     """A sentence encoder: the transformer and its pooling."""
 
     def __init__(self, folder: BertFolder, dtype: torch.dtype) -> None:
-        self._bert = Bert(_weights(folder, dtype), folder)
+        self.bert = Bert(_weights(folder, dtype), folder)
+        """The transformer, for those who want its parts."""
         self._multiple = ROW_MULTIPLES.get(dtype, 1)
         self._pooling = folder.pooling
 
     def __call__(self, token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
         """Pooled vectors, float32 [rows, width], of rows given end to end, int32 [sum(lengths)]."""
         rows = pack(token_ids, lengths, self._multiple)
-        hidden = self._bert(rows)
+        hidden = self.bert(rows)
         return torch.cat([self._pooled(block.of(hidden), block.of(rows.real)) for block in rows.blocks])
 
     def _pooled(self, hidden: Tensor, real: Tensor) -> Tensor:
@@ -235,11 +246,11 @@ def _weights(folder: BertFolder, dtype: torch.dtype) -> dict[str, Tensor]:
     }
 
 
-def _layer(weights: Mapping[str, Tensor], number: int, folder: BertFolder) -> _Layer:
+def _layer(weights: Mapping[str, Tensor], number: int, folder: BertFolder) -> Layer:
     prefix = f"encoder.layer.{number}"
     parts = [_product(weights, f"{prefix}.attention.self.{part}") for part in ("query", "key", "value")]
-    return _Layer(
-        attention_in=_Product(
+    return Layer(
+        attention_in=Product(
             torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts])
         ),
         attention_out=_product(weights, f"{prefix}.attention.output.dense"),
@@ -251,9 +262,9 @@ def _layer(weights: Mapping[str, Tensor], number: int, folder: BertFolder) -> _L
     )
 
 
-def _product(weights: Mapping[str, Tensor], name: str) -> _Product:
-    return _Product(weights[f"{name}.weight"].contiguous(), weights[f"{name}.bias"])
+def _product(weights: Mapping[str, Tensor], name: str) -> Product:
+    return Product(weights[f"{name}.weight"].contiguous(), weights[f"{name}.bias"])
 
 
-def _norm(weights: Mapping[str, Tensor], name: str, epsilon: float) -> _Norm:
-    return _Norm(weights[f"{name}.weight"], weights[f"{name}.bias"], epsilon)
+def _norm(weights: Mapping[str, Tensor], name: str, epsilon: float) -> Norm:
+    return Norm(weights[f"{name}.weight"], weights[f"{name}.bias"], epsilon)

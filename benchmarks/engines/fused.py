@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -10,7 +11,7 @@ from benchmarks.engines.contract import BATCH_TOKENS, Encode, Layout, Setting, V
 from gpu_actors.bert import BertEncoder, plain_bert
 from gpu_actors.budget import TokenIds
 
-__all__ = ["layouts", "load"]
+__all__ = ["layouts", "load", "our_encoder"]
 
 
 def layouts(cores: int) -> Sequence[Layout]:
@@ -21,13 +22,18 @@ def layouts(cores: int) -> Sequence[Layout]:
 def load(setting: Setting) -> Encode:
     """The encoder in the variant's dtype; raises ValueError for a model that is no plain BERT."""
     torch.set_num_threads(setting.layout.threads)
-    folder = plain_bert(setting.folder)
-    if folder is None:
-        raise ValueError(f"{setting.folder} is no plain BERT")
-    model = BertEncoder(folder, getattr(torch, setting.variant))
+    model = our_encoder(setting.folder, getattr(torch, setting.variant))
 
     @torch.inference_mode()
     def encode(token_ids: TokenIds, lengths: Sequence[int]) -> Vectors:
         return model(token_ids, lengths).numpy()
 
     return encode
+
+
+def our_encoder(folder: Path, dtype: torch.dtype) -> BertEncoder:
+    """gpu_actors.bert's; raises ValueError for a model that is no plain BERT."""
+    plain = plain_bert(folder)
+    if plain is None:
+        raise ValueError(f"{folder} is no plain BERT")
+    return BertEncoder(plain, dtype)

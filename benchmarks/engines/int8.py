@@ -18,9 +18,10 @@ from torch import Tensor
 
 from benchmarks.engines.attention import flash, unshifted
 from benchmarks.engines.contract import Encode, Layout, Setting, encoded
+from benchmarks.engines.fused import our_encoder
 from benchmarks.engines.packed import Body, packed_encode
 from benchmarks.engines.packed import layouts as packed_layouts
-from benchmarks.engines.weights import LayerWeights, Linear, bert_weights
+from gpu_actors.bert import Layer, Product
 
 __all__ = ["layouts", "load"]
 
@@ -38,10 +39,10 @@ def load(setting: Setting) -> Encode:
     """The model quantised; "static" runs the sample once."""
     torch.set_num_threads(setting.layout.threads)
     kind, _, attention = setting.variant.partition("-")
-    weights = bert_weights(setting.folder, torch.float32)
-    layers = [_Layer(layer) for layer in weights.layers]
+    bert = our_encoder(setting.folder, torch.float32).bert
+    layers = [_Layer(layer) for layer in bert.layers]
     attend = unshifted if attention == "unshifted" else flash
-    encode = packed_encode(weights, [layer.body() for layer in layers], attend)
+    encode = packed_encode(bert, [layer.body() for layer in layers], attend)
     if kind == "static":
         encoded(setting.sample, encode, Layout(1, 1, setting.layout.batch_tokens))
         for layer in layers:
@@ -52,7 +53,7 @@ def load(setting: Setting) -> Encode:
 class _Product:
     """A linear layer with weights in int8, a scale for each output."""
 
-    def __init__(self, linear: Linear) -> None:
+    def __init__(self, linear: Product) -> None:
         self._scales = linear.weight.abs().amax(1) / 127
         rounded = (linear.weight / self._scales[:, None]).round().to(torch.int8)
         self._weight = torch.ops.onednn.qlinear_prepack(rounded, None)
@@ -103,7 +104,7 @@ class _Product:
 class _Layer:
     """One layer's products, and the range of GELU's output once it is fixed."""
 
-    def __init__(self, layer: LayerWeights) -> None:
+    def __init__(self, layer: Layer) -> None:
         self._attention_in = _Product(layer.attention_in)
         self._attention_out = _Product(layer.attention_out)
         self._widen = _Product(layer.widen)

@@ -15,7 +15,8 @@ from torch.nn import functional
 
 from benchmarks.engines.attention import Attend, flash, unshifted
 from benchmarks.engines.contract import BATCH_TOKENS, Encode, Layout, Setting, Vectors
-from benchmarks.engines.weights import BertWeights, LayerWeights, Linear, bert_weights
+from benchmarks.engines.fused import our_encoder
+from gpu_actors.bert import Bert, Layer
 from gpu_actors.budget import TokenIds
 
 __all__ = ["Body", "layouts", "load", "packed_encode"]
@@ -41,21 +42,21 @@ def load(setting: Setting) -> Encode:
     """The model in the variant's dtype."""
     torch.set_num_threads(setting.layout.threads)
     dtype, _, attention = setting.variant.partition("-")
-    weights = bert_weights(setting.folder, getattr(torch, dtype))
-    bodies = [_fused(layer) for layer in weights.layers]
-    return packed_encode(weights, bodies, unshifted if attention == "unshifted" else flash)
+    bert = our_encoder(setting.folder, getattr(torch, dtype)).bert
+    bodies = [_fused(layer) for layer in bert.layers]
+    return packed_encode(bert, bodies, unshifted if attention == "unshifted" else flash)
 
 
-def packed_encode(weights: BertWeights, bodies: Sequence[Body], attend: Attend) -> Encode:
+def packed_encode(bert: Bert, bodies: Sequence[Body], attend: Attend) -> Encode:
     """An encode of layers with these bodies."""
 
     @torch.inference_mode()
     def encode(token_ids: TokenIds, lengths: Sequence[int]) -> Vectors:
         ids = torch.from_numpy(token_ids).to(torch.int64)
-        positions = torch.cat([weights.positions[:length] for length in lengths])
-        hidden = weights.norm(functional.embedding(ids, weights.words) + positions)
-        for layer, body in zip(weights.layers, bodies, strict=True):
-            mixed = attend(body.attention_in(hidden), lengths, weights.heads)
+        positions = torch.cat([bert.positions[:length] for length in lengths])
+        hidden = bert.norm(functional.embedding(ids, bert.words) + positions)
+        for layer, body in zip(bert.layers, bodies, strict=True):
+            mixed = attend(body.attention_in(hidden), lengths, layer.heads)
             hidden = layer.attention_norm(body.attention_out(mixed, hidden))
             hidden = layer.norm(body.feed_forward(hidden))
         return torch.stack([row.float().mean(0) for row in torch.split(hidden, list(lengths))]).numpy()
@@ -63,21 +64,10 @@ def packed_encode(weights: BertWeights, bodies: Sequence[Body], attend: Attend) 
     return encode
 
 
-def _fused(layer: LayerWeights) -> Body:
+def _fused(layer: Layer) -> Body:
     """As gpu_actors.bert has it."""
-
-    def product(linear: Linear, inputs: Tensor, activation: str = "none") -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise(  # type: ignore[no-any-return]
-            inputs, linear.weight, linear.bias, activation, [], "none"
-        )
-
-    def plus(linear: Linear, inputs: Tensor, residual: Tensor) -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise.binary(  # type: ignore[no-any-return]
-            inputs, residual, linear.weight, linear.bias, "add"
-        )
-
     return Body(
-        attention_in=lambda hidden: product(layer.attention_in, hidden),
-        attention_out=lambda mixed, residual: plus(layer.attention_out, mixed, residual),
-        feed_forward=lambda hidden: plus(layer.narrow, product(layer.widen, hidden, "gelu"), hidden),
+        attention_in=layer.attention_in.plain,
+        attention_out=layer.attention_out.plus,
+        feed_forward=lambda hidden: layer.narrow.plus(layer.widen.with_gelu(hidden), hidden),
     )

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.engines.fused import our_encoder
 from benchmarks.turns import matrix_limits
-from gpu_actors.bert import BertEncoder, plain_bert
+from gpu_actors.bert import BertEncoder
 from gpu_actors.budget import TokenIds
 from gpu_actors.profiles import find_model, get_profile
 
@@ -31,10 +32,7 @@ CALLS: Final = 4
 def parts(dtype: str) -> dict[str, Any]:
     """Milliseconds a call by part, their operations, the whole, and the limit in operations a second."""
     torch.set_num_threads(1)
-    folder = plain_bert(find_model(get_profile("cpu").embedding_model).files)
-    if folder is None:
-        raise ValueError("the cpu profile's model is no plain BERT")
-    encoder = BertEncoder(folder, getattr(torch, dtype))
+    encoder = our_encoder(find_model(get_profile("cpu").embedding_model).files, getattr(torch, dtype))
     lengths = [LENGTH] * (TOKENS // LENGTH)
     token_ids = np.random.default_rng(1).integers(1000, 30_000, sum(lengths), dtype=np.int32)
     calls = (_call(encoder, token_ids, lengths) for _ in range(CALLS))
