@@ -67,7 +67,7 @@ def _part(operator: str, shapes: Sequence[Sequence[int]]) -> tuple[str, float]:
     """What an operator is for, and the floating-point operations of one call."""
     if "_linear_pointwise" in operator:
         tokens, width = shapes[0]
-        out = next(shape[0] for shape in shapes[1:] if len(shape) == 2 and shape[1] == width)
+        out = [shape[0] for shape in shapes[1:] if len(shape) == 2 and shape[1] == width][-1]  # of the weight
         return f"product {width} -> {out}", 2.0 * tokens * width * out
     if "flash_attention" in operator:
         rows, heads, columns, size = shapes[0]

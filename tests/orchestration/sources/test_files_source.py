@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,8 @@ from orchestration.records import RawPayload, SourceItem
 from orchestration.sources.files import FilesSource
 from tests.builders import a_pubmed_set, a_study, an_abstract, an_article, json_lines
 from tests.conformance.source_suite import SourceSuite, request_of
+
+NOBODY = 65_534
 
 PARSERS: dict[str, Parser] = {
     parser.format: parser
@@ -201,13 +205,27 @@ def test_pipes_sockets_and_dead_links_are_items_with_errors(enumerate_all: Enume
     assert [item.error_code for item in items] == [InputUnreadableError.code] * 3
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_file_without_permission_is_an_item_with_an_error(enumerate_all: Enumerate, tmp_path: Path) -> None:
-    path = tmp_path / "secret.txt"
-    path.write_text("x")
-    path.chmod(0)
-    (item,) = enumerate_all(path)
+def test_a_file_without_permission_is_an_item_with_an_error(enumerate_all: Enumerate) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder) / "secret.txt"
+        path.write_text("x")
+        path.chmod(0)
+        with nobody():
+            (item,) = enumerate_all(path)
     assert item.error_code == InputUnreadableError.code
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """As a user who is not root, since root reads everything."""
+    own = os.geteuid()
+    if own == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(own)
 
 
 def test_a_name_that_is_no_text_can_be_ingested(
