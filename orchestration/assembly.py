@@ -18,14 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.contracts import (
     Isolation,
-    Outcome,
     Parser,
     Plane,
-    PlaneUse,
     Source,
-    SparseVectors,
     TextModels,
-    Vectors,
     lift,
 )
 from orchestration.control_plane import ControlPlane, Stores
@@ -34,7 +30,6 @@ from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.submission import Submissions, Topology
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.plugins import load_plugins, plugin_names
-from orchestration.records import Chunk, Document, Float32Matrix
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
 from topologies import shipped_folder
@@ -202,6 +197,8 @@ class Assembly:
         if host.is_running() and host.status().plane == "ready":
             return host
         say("no plane runs: loading the models for this command (`medkg up` keeps them loaded)")
+        from orchestration.plane_clients import OwnModels
+
         return OwnModels(self.profile, legs)
 
     def devices(self) -> Sequence[Mapping[str, Any]]:
@@ -277,6 +274,8 @@ class Assembly:
 
     @cached_property
     def plane(self) -> Plane:
+        from orchestration.plane_clients import AttachedPlane
+
         return AttachedPlane(self.settings, self.profile)
 
     def warm_up(self) -> None:
@@ -349,65 +348,3 @@ class Assembly:
             timeout_seconds=self.policies.load(node.policy).timeout_seconds,
         )
         return kind.from_services(node.config, services)
-
-
-class OwnModels:
-    """TextModels in this process; each model is loaded at once or when it is first asked for."""
-
-    def __init__(self, profile: Profile, legs: Collection[str]) -> None:
-        from gpu_actors import plane
-
-        self._ids = plane.model_ids(profile)
-        self._local = plane.LocalModels(profile)
-        self._local.warm_up(legs)
-
-    def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
-        return self._local.embed_texts(texts)
-
-    def embed_queries(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
-        return self._local.embed_queries(texts), self._ids["dense"]
-
-    def expand_queries(self, texts: Sequence[str]) -> SparseVectors:
-        return SparseVectors(self._ids["sparse"], self._local.expand_queries(texts))
-
-
-class AttachedPlane:
-    """The plane as a window worker sees it: found through the host when a stage first needs it."""
-
-    def __init__(self, settings: Settings, profile: Profile) -> None:
-        self._settings = settings
-        self._profile = profile
-        self._connected: RayPlane | None = None
-        self._lock = threading.Lock()
-
-    @property
-    def profile(self) -> str:
-        return self._settings.profile
-
-    @property
-    def model_ids(self) -> Mapping[str, str]:
-        return self._attached().model_ids
-
-    def chunk(
-        self, documents: Sequence[Document], profiles: Sequence[str], timeout_seconds: float
-    ) -> Sequence[Outcome[list[Chunk]]]:
-        """Chunks of each document; raises PlaneUnavailableError while the plane starts."""
-        return self._attached().chunk(documents, profiles, timeout_seconds)
-
-    def embed(self, texts: Sequence[str], timeout_seconds: float) -> Vectors:
-        """Vectors of the texts; raises PlaneUnavailableError while the plane starts."""
-        return self._attached().embed(texts, timeout_seconds)
-
-    def use(self) -> PlaneUse:
-        """What this client's calls cost so far."""
-        connected = self._connected
-        return connected.use() if connected is not None else PlaneUse({}, 0, 0.0)
-
-    def _attached(self) -> RayPlane:
-        with self._lock:
-            if self._connected is None:
-                from gpu_actors.plane import connect_plane
-
-                address = self._settings.ray_address or HostClient(self._settings).plane_address()
-                self._connected = connect_plane(self._profile, address=address)
-            return self._connected

@@ -6,8 +6,6 @@ prints nothing, and needs neither the host nor dagster.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -29,7 +27,7 @@ from orchestration.contracts import (
     TextModels,
     VectorStore,
 )
-from orchestration.errors import MedkgError, StoreCorruptError, StoreUnwritableError, UsageError
+from orchestration.errors import StoreCorruptError, UsageError
 from orchestration.jobs.submission import Submissions
 from orchestration.processes.child_process import is_alive
 from orchestration.records import Chunk, Document, DocumentKey
@@ -45,7 +43,6 @@ __all__ = ["ControlPlane", "Stores"]
 
 SHOWN_JOBS: Final = 10
 MODEL_LEGS: Final = ("sparse", "dense")
-LEAST_FREE_BYTES: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,51 +375,10 @@ class ControlPlane:
 
     def doctor(self) -> list[dict[str, Any]]:
         """Checks of machine, data folder, plugins, topologies, models and devices."""
-        checks: Mapping[str, Callable[[], str]] = {
-            "data folder can be written": self._check_folder,
-            "ledger opens": self._check_ledger,
-            "topologies are valid": self._check_topologies,
-            "models are installed": lambda: ", ".join(self._parts.model_ids().values()),
-            "devices of the profile": self._check_devices,
-            "free disk space": self._check_space,
-        }
-        return [_checked(name, check) for name, check in checks.items()]
+        from orchestration.doctor import Doctor
+
+        return Doctor(self._parts).checks()
 
     def gpus(self) -> Sequence[Mapping[str, Any]]:
         """The GPUs of this machine as they are now."""
         return self._parts.gpus()
-
-    def _check_devices(self) -> str:
-        devices = self._parts.devices()
-        return ", ".join(device["name"] for device in devices) or f"{self.settings.profile} needs no GPU"
-
-    def _check_folder(self) -> str:
-        try:
-            self.settings.data_dir.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.settings.data_dir):
-                return str(self.settings.data_dir)
-        except OSError as error:
-            raise StoreUnwritableError(
-                f"{self.settings.data_dir}: {error.strerror}. Choose another --data-dir."
-            ) from error
-
-    def _check_ledger(self) -> str:
-        return f"{sum(self.ledger.status_counts(self.settings.tenant).values())} documents"
-
-    def _check_topologies(self) -> str:
-        for problem in self.topologies.problems().values():
-            raise problem.error
-        return ", ".join(self.topologies.names())
-
-    def _check_space(self) -> str:
-        free = shutil.disk_usage(self.settings.data_dir).free
-        if free < LEAST_FREE_BYTES:
-            raise StoreUnwritableError(f"only {free / 1e9:.1f} GB are free; free some first.")
-        return f"{free / 1e9:.0f} GB"
-
-
-def _checked(name: str, check: Callable[[], str]) -> dict[str, Any]:
-    try:
-        return {"check": name, "ok": True, "detail": check(), "exit_code": 0}
-    except MedkgError as error:
-        return {"check": name, "ok": False, "detail": error.message, "exit_code": error.exit_code}

@@ -12,7 +12,9 @@ from haystack import Document as HaystackDocument
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpu_actors.chunker import CHUNK_PROFILES, DocumentChunker, HaystackChunker
+from gpu_actors.chunk_profiles import CHUNK_PROFILES
+from gpu_actors.chunker import HaystackChunker
+from gpu_actors.document_chunker import DocumentChunker
 from gpu_actors.profiles import Model
 from gpu_actors.regions import HEADINGS, IMRAD, placed_blocks
 from gpu_actors.sentences import split_sentences

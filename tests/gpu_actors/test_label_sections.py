@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpu_actors.chunker import DocumentChunker
+from gpu_actors.document_chunker import DocumentChunker
 from gpu_actors.label_sections import BOXED_WARNING, LABEL_SECTIONS, LabelHeading, label_heading
 from gpu_actors.profiles import Model
 from gpu_actors.tokens import TextTokenizer

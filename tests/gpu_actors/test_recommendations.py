@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpu_actors.chunker import DocumentChunker
+from gpu_actors.document_chunker import DocumentChunker
 from gpu_actors.profiles import Model
 from gpu_actors.recommendations import is_grade, is_graded, is_label, is_phrase
 from gpu_actors.tokens import TextTokenizer

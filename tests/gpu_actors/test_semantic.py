@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from haystack import Document as HaystackDocument
 
-from gpu_actors.chunker import DocumentChunker, HaystackChunker
+from gpu_actors.chunker import HaystackChunker
+from gpu_actors.document_chunker import DocumentChunker
 from gpu_actors.embedder import HaystackEmbedder
 from gpu_actors.plane import RayPlane
 from gpu_actors.profiles import Model

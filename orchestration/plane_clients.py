@@ -1,0 +1,83 @@
+"""Clients of models: those of this process, and the plane as a window worker finds it.
+
+Comes in: settings and a profile. Leaves: contracts.TextModels and contracts.Plane. The plane is connected
+when a stage first needs it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from orchestration.contracts import Outcome, PlaneUse, SparseVectors, Vectors
+from orchestration.jobs.host_client import HostClient
+from orchestration.records import Chunk, Document, Float32Matrix
+from orchestration.settings import Settings
+
+if TYPE_CHECKING:
+    from gpu_actors.plane import Profile, RayPlane
+
+__all__ = ["AttachedPlane", "OwnModels"]
+
+
+class OwnModels:
+    """TextModels in this process; each model is loaded at once or when it is first asked for."""
+
+    def __init__(self, profile: Profile, legs: Collection[str]) -> None:
+        from gpu_actors import plane
+
+        self._ids = plane.model_ids(profile)
+        self._local = plane.LocalModels(profile)
+        self._local.warm_up(legs)
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
+        return self._local.embed_texts(texts)
+
+    def embed_queries(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
+        return self._local.embed_queries(texts), self._ids["dense"]
+
+    def expand_queries(self, texts: Sequence[str]) -> SparseVectors:
+        return SparseVectors(self._ids["sparse"], self._local.expand_queries(texts))
+
+
+class AttachedPlane:
+    """The plane as a window worker sees it: found through the host when a stage first needs it."""
+
+    def __init__(self, settings: Settings, profile: Profile) -> None:
+        self._settings = settings
+        self._profile = profile
+        self._connected: RayPlane | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def profile(self) -> str:
+        return self._settings.profile
+
+    @property
+    def model_ids(self) -> Mapping[str, str]:
+        return self._attached().model_ids
+
+    def chunk(
+        self, documents: Sequence[Document], profiles: Sequence[str], timeout_seconds: float
+    ) -> Sequence[Outcome[list[Chunk]]]:
+        """Chunks of each document; raises PlaneUnavailableError while the plane starts."""
+        return self._attached().chunk(documents, profiles, timeout_seconds)
+
+    def embed(self, texts: Sequence[str], timeout_seconds: float) -> Vectors:
+        """Vectors of the texts; raises PlaneUnavailableError while the plane starts."""
+        return self._attached().embed(texts, timeout_seconds)
+
+    def use(self) -> PlaneUse:
+        """What this client's calls cost so far."""
+        connected = self._connected
+        return connected.use() if connected is not None else PlaneUse({}, 0, 0.0)
+
+    def _attached(self) -> RayPlane:
+        with self._lock:
+            if self._connected is None:
+                from gpu_actors.plane import connect_plane
+
+                address = self._settings.ray_address or HostClient(self._settings).plane_address()
+                self._connected = connect_plane(self._profile, address=address)
+            return self._connected
