@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -58,6 +58,7 @@ LOAD_SECONDS: Final = 300.0
 QUERY_SECONDS: Final = 10.0
 TRIAL: Final = "Metformin lowers blood glucose in adults with type 2 diabetes."
 UNIT_TOLERANCE: Final = 0.01
+Encoded = TypeVar("Encoded")
 NO_VECTORS: Final = np.zeros((0, 0), dtype=np.float32)
 DOCUMENTS_A_CALL: Final = 16
 """Documents of one chunker call: small, so that windows share the chunkers fairly."""
@@ -256,24 +257,23 @@ class RayPlane:
 
     def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
         """Unit vectors of a few texts, float32 [n, d]; raises the first error."""
-        vectors, errors = self._embedded(texts, QUERY_SECONDS)
-        for error in errors.values():
-            raise error
-        return vectors
+        return _sound(*self._embedded(texts, QUERY_SECONDS))
 
     def embed_queries(self, texts: Sequence[str]) -> Float32Matrix:
-        """The same with the model's query prompt before each."""
-        return self.embed_texts([self._query_prompt + text for text in texts])
+        """The same with the model's query prompt before each, in a lane beside all other work."""
+        from gpu_actors.pool import QUERY_LANE
+
+        prompted = [self._query_prompt + text for text in texts]
+        return _sound(*self._embedded(prompted, QUERY_SECONDS, QUERY_LANE))
 
     def expand_queries(self, texts: Sequence[str]) -> SparseMatrix:
-        """Term weights of queries, CSR [n, vocabulary]; raises the first error."""
-        weights, errors = self._expanded(texts, QUERY_SECONDS)
-        for error in errors.values():
-            raise error
-        return weights
+        """Term weights of queries, CSR [n, vocabulary], likewise; raises the first error."""
+        from gpu_actors.pool import QUERY_LANE
+
+        return _sound(*self._expanded(texts, QUERY_SECONDS, QUERY_LANE))
 
     def _embedded(
-        self, texts: Sequence[str], timeout_seconds: float
+        self, texts: Sequence[str], timeout_seconds: float, lane: str | None = None
     ) -> tuple[Float32Matrix, dict[int, MedkgError]]:
         """Unit vectors, zeros where a row failed, and the errors of rows."""
         from gpu_actors.rows import dense_rows
@@ -284,7 +284,7 @@ class RayPlane:
         }
         rows = [row for row in range(len(texts)) if row not in errors]
         budget = self._budget("dense", pool, timeout_seconds)
-        vectors, outcome = dense_rows(pool, [token_ids[row] for row in rows], budget, timeout_seconds)
+        vectors, outcome = dense_rows(pool, [token_ids[row] for row in rows], budget, timeout_seconds, lane)
         self._count("dense", outcome)
         if len(rows) == len(texts):
             return vectors, outcome.errors
@@ -293,7 +293,7 @@ class RayPlane:
         return dense, errors | {rows[position]: error for position, error in outcome.errors.items()}
 
     def _expanded(
-        self, texts: Sequence[str], timeout_seconds: float
+        self, texts: Sequence[str], timeout_seconds: float, lane: str | None = None
     ) -> tuple[SparseMatrix, dict[int, MedkgError]]:
         """Term weights, none where a row failed, and the errors of rows."""
         from gpu_actors.pieces import cut
@@ -304,7 +304,7 @@ class RayPlane:
             raise ConfigurationError(f"the plane has no sparse model: {self._profile.sparse_off}.")
         pieces = [cut(ids, tokenizer.room) for ids in tokenizer.token_ids(texts)]
         budget = self._budget("sparse", pool, timeout_seconds)
-        weights, outcome = sparse_rows(pool, pieces, budget, timeout_seconds)
+        weights, outcome = sparse_rows(pool, pieces, budget, timeout_seconds, lane)
         self._count("sparse", outcome)
         return weights, outcome.errors
 
@@ -391,3 +391,10 @@ class RayPlane:
                 f"the chunker ran out of memory ({error}). Chunk fewer, smaller documents."
             )
         return [error] * len(answer.batch)
+
+
+def _sound(vectors: Encoded, errors: Mapping[int, MedkgError]) -> Encoded:
+    """The vectors; raises the error of the first row that has one."""
+    for error in errors.values():
+        raise error
+    return vectors

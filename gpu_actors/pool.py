@@ -30,7 +30,7 @@ from gpu_actors.pulse import Actor, Pulse, ask_health
 from gpu_actors.seats import Seats
 from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError, error_class
 
-__all__ = ["NAMESPACE", "RESTARTS", "Pool", "ReplicaKind", "attach_pool", "start_pool"]
+__all__ = ["NAMESPACE", "QUERY_LANE", "RESTARTS", "Pool", "ReplicaKind", "attach_pool", "start_pool"]
 
 T = TypeVar("T")
 NAMESPACE: Final = "medkg"
@@ -39,6 +39,9 @@ RESTARTS: Final = 3
 """How often Ray starts one replica again; each replacement by the keeper has as many."""
 
 ANSWER_POLL_SECONDS: Final = 0.01
+
+QUERY_LANE: Final = "query"
+"""A lane beside the others for what somebody waits for: a query never stands behind micro-batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class ReplicaKind:
 
     def start(self, name: str, seats: Seats | None, number: int) -> Actor:
         """The actor of that name, started now unless it is there; it lives as long as this process."""
-        make_actor: Any = ray.remote(concurrency_groups={"health": 1})  # type: ignore[call-overload]
+        make_actor: Any = ray.remote(concurrency_groups={"health": 1, QUERY_LANE: 1})  # type: ignore[call-overload]
         options: dict[str, Any] = {
             "name": name,
             "namespace": NAMESPACE,

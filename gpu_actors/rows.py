@@ -38,18 +38,23 @@ class RowsOutcome:
 
 
 def dense_rows(
-    pool: Pool[MicroBatch], rows: Sequence[TokenIds], budget: TokenBudget, timeout_seconds: float
+    pool: Pool[MicroBatch],
+    rows: Sequence[TokenIds],
+    budget: TokenBudget,
+    timeout_seconds: float,
+    lane: str | None = None,
 ) -> tuple[Float32Matrix, RowsOutcome]:
     """Unit vectors of all rows, float32 [n, d], zeros where `errors` has the row.
 
-    Raises PlaneUnavailableError when the pool is not ready, and nothing else.
+    `lane`: QUERY_LANE for what must not wait behind other work. Raises PlaneUnavailableError when the pool is
+    not ready, and nothing else.
     """
     vectors = np.zeros((len(rows), int(pool.described(timeout_seconds)["width"])), dtype=np.float32)
 
     def take(batch: MicroBatch, encoded: Float32Matrix) -> None:
         vectors[list(batch.positions)] = encoded
 
-    return vectors, _encoded(pool, rows, budget, timeout_seconds, take)
+    return vectors, _encoded(pool, rows, budget, timeout_seconds, take, lane)
 
 
 def sparse_rows(
@@ -57,6 +62,7 @@ def sparse_rows(
     pieces: Sequence[Sequence[TokenIds]],
     budget: TokenBudget,
     timeout_seconds: float,
+    lane: str | None = None,
 ) -> tuple[SparseMatrix, RowsOutcome]:
     """Term weights of texts, CSR, empty where `errors` has the text; a text comes as one piece or several.
 
@@ -71,7 +77,7 @@ def sparse_rows(
             found[position] = encoded.row(number)
 
     outcome = _encoded(
-        pool, [piece for of_text in pieces for piece in of_text], budget, timeout_seconds, take
+        pool, [piece for of_text in pieces for piece in of_text], budget, timeout_seconds, take, lane
     )
     owners = np.repeat(np.arange(len(pieces)), counts)
     outcome.errors = {int(owners[position]): error for position, error in outcome.errors.items()}
@@ -87,11 +93,14 @@ def _encoded(
     budget: TokenBudget,
     timeout_seconds: float,
     take: Callable[[MicroBatch, Any], None],
+    lane: str | None,
 ) -> RowsOutcome:
     """Have the pool encode all rows; `take` gets each micro-batch's result once."""
     outcome = RowsOutcome()
     batches = MicroBatches(rows, budget, pool.lanes(timeout_seconds))
-    answers = pool.dispatch(batches, partial(_send, f"{pool.name}: a micro-batch"), timeout_seconds)
+    answers = pool.dispatch(
+        batches, partial(_send, f"{pool.name}: a {lane or 'micro-batch'}", lane), timeout_seconds
+    )
     for answer in answers:
         if isinstance(answer.error, MemoryError) and len(answer.batch.positions) > 1:
             budget.ran_out(answer.batch.cost)
@@ -110,9 +119,11 @@ def _encoded(
     return outcome
 
 
-def _send(name: str, actor: Actor, batch: MicroBatch) -> Any:
+def _send(name: str, lane: str | None, actor: Actor, batch: MicroBatch) -> Any:
     """One call, under a name that tells tasks apart on the Ray dashboard."""
-    return actor.encode.options(name=name).remote(batch.token_ids, batch.lengths, time.time())
+    return actor.encode.options(name=name, concurrency_group=lane).remote(
+        batch.token_ids, batch.lengths, time.time()
+    )
 
 
 def _row_error(answer: Answer[MicroBatch]) -> MedkgError:

@@ -7,6 +7,7 @@ import secrets
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from gpu_actors.budget import LEAST_BUDGET, TokenBudget
 from gpu_actors.dispatch import IN_FLIGHT, Answer
 from gpu_actors.keeper import Keeper
 from gpu_actors.plane import RayPlane
-from gpu_actors.pool import RESTARTS, Pool, ReplicaKind, attach_pool, start_pool
+from gpu_actors.pool import QUERY_LANE, RESTARTS, Pool, ReplicaKind, attach_pool, start_pool
 from gpu_actors.rows import dense_rows
 from orchestration.errors import (
     DagsterStageTimeoutError,
@@ -283,6 +284,40 @@ def test_a_row_that_cannot_fit_fails_alone(plane: RayPlane) -> None:
     assert list(outcome.errors) == [1]
     assert isinstance(outcome.errors[1], EmbeddingInputTooLongError)
     assert vectors.tolist() == [[0, 50], [0, 0], [2, 60]]
+    pool.end()
+
+
+class BusyReplica(SmallReplica):
+    """Takes as long as a file is there for whatever is larger than a query."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(700)
+        self._folder = folder
+
+    def encode(
+        self, token_ids: np.ndarray, lengths: tuple[int, ...], sent_at: float
+    ) -> tuple[np.ndarray, tuple[float, float]]:
+        if len(token_ids) > 10:
+            (self._folder / "working").touch()
+            while (self._folder / "busy").exists():
+                time.sleep(0.02)
+        return super().encode(token_ids, lengths, sent_at)
+
+
+def test_a_query_does_not_wait_behind_micro_batches(plane: RayPlane, tmp_path: Path) -> None:
+    (tmp_path / "busy").touch()
+    pool = start_pool("busy", ReplicaKind(BusyReplica, tmp_path, 1), 1)
+
+    with ThreadPoolExecutor(1) as thread:
+        pending = thread.submit(dense_rows, pool, rows_of(*[300] * 6), TokenBudget(512), TIMEOUT)
+        while not (tmp_path / "working").exists():
+            time.sleep(0.02)
+        found, _ = dense_rows(pool, rows_of(5), TokenBudget(512), TIMEOUT, QUERY_LANE)
+        assert not pending.done()
+        (tmp_path / "busy").unlink()
+        vectors, outcome = pending.result()
+
+    assert found.tolist() == [[0, 5]] and not outcome.errors and len(vectors) == 6
     pool.end()
 
 
