@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["best_rates", "matrix_limits", "model_operations", "threads"]
+from gpu_actors.cpu import has_int8
+
+__all__ = ["best_rates", "matrix_limits", "model_operations", "of_limits", "threads"]
 
 Work = Callable[[], Any]
 
@@ -43,24 +45,49 @@ def threads(count: int, work: Work) -> Work:
 
 
 def matrix_limits(device: str, cores: int) -> dict[str, float]:
-    """Floating-point operations a second of large matrix products by dtype, best of several."""
+    """Operations a second of large matrix products by dtype, best of several; int8 where a CPU has it."""
     import torch
 
     torch.set_num_threads(cores)
     limits = {}
-    for name in ("bfloat16", "float32"):
-        left, right = (
-            torch.randn(MATRIX, MATRIX, dtype=getattr(torch, name), device=device) for _ in range(2)
-        )
+    for name, product in _products(device).items():
         seconds = []
         for _ in range(PRODUCTS):
             started = time.perf_counter()
-            left @ right
+            product()
             if device == "cuda":
                 torch.cuda.synchronize()
             seconds.append(time.perf_counter() - started)
         limits[name] = 2 * MATRIX**3 / min(seconds)
     return limits
+
+
+def _products(device: str) -> dict[str, Work]:
+    """A product of two large square matrices in each dtype."""
+    import torch
+
+    from gpu_actors.int8 import NO_RANGE, Int8Linear
+
+    left, right = (torch.randn(MATRIX, MATRIX, device=device) for _ in range(2))
+    half_left, half_right = left.bfloat16(), right.bfloat16()
+    products: dict[str, Work] = {
+        "bfloat16": lambda: half_left @ half_right,
+        "float32": lambda: left @ right,
+    }
+    if device == "cpu" and has_int8():
+        linear = Int8Linear(right, torch.zeros(MATRIX), NO_RANGE)
+        levels = left.abs().mul_(50).to(torch.uint8)
+        products["int8"] = lambda: linear.plain(levels)
+    return products
+
+
+def of_limits(
+    docs_per_second: float, operations_per_document: float, limits: Mapping[str, float]
+) -> dict[str, float]:
+    """The share of each dtype's limit that so many documents a second are."""
+    return {
+        name: round(docs_per_second * operations_per_document / limit, 3) for name, limit in limits.items()
+    }
 
 
 def model_operations(rows: Sequence[Sized], folder: Path, vocabulary: int = 0) -> float:

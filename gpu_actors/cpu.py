@@ -1,11 +1,11 @@
-"""What this machine's CPU offers a model: cores, and matrix products in bf16. Imports nothing heavy."""
+"""What this machine's CPU offers a model: cores, and products in bf16 and int8. Imports nothing heavy."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-__all__ = ["cores", "has_bf16"]
+__all__ = ["cores", "has_bf16", "has_int8"]
 
 
 def cores() -> int:
@@ -14,9 +14,19 @@ def cores() -> int:
 
 
 def has_bf16() -> bool:
-    """Whether this CPU multiplies bf16 matrices in hardware (Linux's flags in /proc/cpuinfo)."""
+    """Whether this CPU multiplies bf16 matrices in hardware."""
+    return _has_any("amx_bf16", "avx512_bf16")
+
+
+def has_int8() -> bool:
+    """Whether this CPU adds products of int8 up without overflow; instructions before VNNI's do not."""
+    return _has_any("amx_int8", "avx512_vnni", "avx_vnni")
+
+
+def _has_any(*wanted: str) -> bool:
+    """Whether Linux names any of these flags in /proc/cpuinfo."""
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return False
-    return "amx_bf16" in flags or "avx512_bf16" in flags
+    return not set(wanted).isdisjoint(flags.split())

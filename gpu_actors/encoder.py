@@ -6,7 +6,7 @@ BERT on the CPU runs in bert.BertEncoder, everything else in sentence-transforme
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gpu_actors.bert import BertEncoder, plain_bert
+from gpu_actors.bert_models import BertEncoder, plain_bert
 from gpu_actors.budget import TokenIds
 from gpu_actors.dense import DenseModel
 from gpu_actors.packing import pad
@@ -37,8 +37,12 @@ class Encoder(DenseModel):
         folder = find_model(profile.embedding_model).files
         self.lanes = profile.lanes
         plain = plain_bert(folder) if profile.device == "cpu" else None
-        load = partial(BertEncoder, plain) if plain else partial(_sentence_transformers, folder, self.device)
-        self._model = load_model(load, profile.device, self._tokenizer)
+        load: Callable[[torch.dtype], Forward]
+        if plain is not None:
+            load, dtypes = partial(BertEncoder, plain, self._tokenizer.ends), {torch.bfloat16, torch.int8}
+        else:
+            load, dtypes = partial(_sentence_transformers, folder, self.device), {torch.bfloat16}
+        self._model = load_model(load, dtypes, profile.device, self._tokenizer)
         self.dtype, self.sample = self._model.dtype, self._model.sample
         self.width = self._probed(*self._model.probe)
 

@@ -1,14 +1,15 @@
 """Which dtype a model computes in, chosen when it is loaded by trying it.
 
-Comes in: how to load a model in a dtype. Leaves: the forward that is used. On a CUDA device that is bf16.
-On a CPU it is bf16 where the CPU has the instructions, the vectors stay as good (cosine >= 0.999 to fp32 on
-a probe) and it is faster; else fp32.
+Comes in: how to load a model in a dtype. Leaves: the forward that is used. On a CUDA device that is bf16. On
+a CPU it is the fastest of those that the CPU has instructions for and that keep the vectors as good on a
+probe: least cosine to fp32 .999 in bf16 and .998 in int8, at which nDCG does not change
+(docs/decisions/0006-plane.md).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from gpu_actors.budget import TokenIds
-from gpu_actors.cpu import has_bf16
+from gpu_actors.cpu import has_bf16, has_int8
 from gpu_actors.tokens import TextTokenizer
 
 __all__ = ["Forward", "LoadedModel", "load_model"]
@@ -25,7 +26,8 @@ __all__ = ["Forward", "LoadedModel", "load_model"]
 Forward: TypeAlias = Callable[[TokenIds, Sequence[int]], Tensor]
 """Token ids of rows end to end, int32 [sum(lengths)], and their lengths -> a vector a row, [rows, d]."""
 
-LEAST_COSINE: Final = 0.999
+LEAST_COSINE: Final = {torch.float32: 0.9999, torch.bfloat16: 0.999, torch.int8: 0.998}
+"""To fp32, of each text of the probe."""
 PROBE: Final = (
     "Adults with type 2 diabetes and a glycated haemoglobin of 7.5 % or more were eligible.",
     "The primary outcome was death from any cause at 90 days; 41 of 412 treated patients died. " * 6,
@@ -55,8 +57,13 @@ class LoadedModel:
         return _run(self.forward, token_ids, lengths)
 
 
-def load_model(load: Callable[[torch.dtype], Forward], device: str, tokenizer: TextTokenizer) -> LoadedModel:
-    """The model in the dtype that serves best, warmed up."""
+def load_model(
+    load: Callable[[torch.dtype], Forward],
+    dtypes: Collection[torch.dtype],
+    device: str,
+    tokenizer: TextTokenizer,
+) -> LoadedModel:
+    """The model in the dtype that serves best, warmed up; `dtypes`: what it can be loaded in beside fp32."""
     rows = tokenizer.token_ids(PROBE)
     probe = np.concatenate(rows), tuple(map(len, rows))
     if device == "cuda":
@@ -64,17 +71,20 @@ def load_model(load: Callable[[torch.dtype], Forward], device: str, tokenizer: T
         _run(forward, *probe)
         return LoadedModel(forward, "bfloat16", probe)
     torch.set_num_threads(1)
-    exact = load(torch.float32)
-    if not has_bf16():
-        _run(exact, *probe)
-        return LoadedModel(exact, "float32", probe)
-    rounded = load(torch.bfloat16)
-    exact_vectors, exact_seconds = _timed(exact, probe)
-    rounded_vectors, rounded_seconds = _timed(rounded, probe)
-    cosine = float(torch.nn.functional.cosine_similarity(exact_vectors, rounded_vectors).min())
-    if cosine >= LEAST_COSINE and rounded_seconds < exact_seconds:
-        return LoadedModel(rounded, "bfloat16", probe)
-    return LoadedModel(exact, "float32", probe)
+    best, chosen = load(torch.float32), torch.float32
+    exact, least_seconds = _timed(best, probe)
+    for dtype in _instructions() & set(dtypes):
+        forward = load(dtype)
+        vectors, seconds = _timed(forward, probe)
+        cosine = float(torch.nn.functional.cosine_similarity(exact, vectors).min())
+        if cosine >= LEAST_COSINE[dtype] and seconds < least_seconds:
+            best, chosen, least_seconds = forward, dtype, seconds
+    return LoadedModel(best, str(chosen).removeprefix("torch."), probe)
+
+
+def _instructions() -> set[torch.dtype]:
+    """The dtypes beside fp32 that this CPU multiplies in hardware."""
+    return {dtype for dtype, there in ((torch.bfloat16, has_bf16()), (torch.int8, has_int8())) if there}
 
 
 @torch.inference_mode()

@@ -10,18 +10,18 @@ Source: Formal et al., SPLADE v2, arXiv:2109.10086; max pooling commutes with lo
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from gpu_actors.batching import encoded_here
-from gpu_actors.bert import BertVocabularyStates, plain_masked_bert
+from gpu_actors.bert_models import BertFolder, BertVocabularyStates, plain_masked_bert
 from gpu_actors.budget import TokenIds
+from gpu_actors.decoder import Decoder, FloatDecoder
 from gpu_actors.packing import PackedRows, pad
 from gpu_actors.pieces import NO_TERMS, SparseRow, cut, merged
 from gpu_actors.precision import Forward, load_model
@@ -31,9 +31,6 @@ from orchestration.errors import ConfigurationError
 from orchestration.records import SparseMatrix
 
 __all__ = ["SpladeEncoder"]
-
-BLOCK: Final = 1024
-"""Word pieces whose logits are held at once: on a CPU their product stays in a core's cache."""
 
 
 class SpladeEncoder:
@@ -48,8 +45,13 @@ class SpladeEncoder:
         self._top_terms = profile.top_terms
         self._batch_tokens = profile.batch_tokens
         self._tokenizer = TextTokenizer(model.files, model.token_limit(profile.sparse_max_tokens))
-        load = partial(_forward, model.files, profile.device)
-        self._model = load_model(load, profile.device, self._tokenizer)
+        plain = plain_masked_bert(model.files) if profile.device == "cpu" else None
+        load: Callable[[torch.dtype], Forward]
+        if plain is not None:
+            load, dtypes = partial(_written_out, plain, self._tokenizer.ends), {torch.bfloat16, torch.int8}
+        else:
+            load, dtypes = partial(_transformers, model.files, profile.device), {torch.bfloat16}
+        self._model = load_model(load, dtypes, profile.device, self._tokenizer)
         self.device, self.dtype = profile.device, self._model.dtype
         self.sample: TokenIds | None = self._model.sample
         self.width = self.encode(*self._model.probe).vocabulary
@@ -70,31 +72,34 @@ class SpladeEncoder:
         return SparseMatrix.of_rows(list(merged(found, list(map(len, pieces)))), self.width)
 
 
-def _forward(folder: Path, device: str, dtype: torch.dtype) -> Forward:
-    """Term weights, float32 [rows, vocabulary], of rows of token ids."""
-    plain = plain_masked_bert(folder) if device == "cpu" else None
-    if plain is not None:
-        bert = BertVocabularyStates(plain, dtype)
-        return lambda token_ids, lengths: _weights(*bert(token_ids, lengths), bert.decoder, bert.bias)
+def _written_out(plain: BertFolder, ends: tuple[int, int], dtype: torch.dtype) -> Forward:
+    """Term weights, float32 [rows, vocabulary], of rows of token ids, by bert_models.py."""
+    bert = BertVocabularyStates(plain, ends, dtype)
+    return lambda token_ids, lengths: _weights(*bert(token_ids, lengths), bert.decoder)
+
+
+def _transformers(folder: Path, device: str, dtype: torch.dtype) -> Forward:
+    """The same of any other architecture, by transformers' own forward."""
     from transformers import AutoModelForMaskedLM
 
     model = AutoModelForMaskedLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
     model = model.eval().to(device)
-    decoder = model.get_output_embeddings()
-    bias = decoder.bias if decoder.bias is not None else decoder.weight.new_zeros(len(decoder.weight))
-    decoder.forward = lambda states: states  # what the model calls logits are now the decoder's inputs
+    head = model.get_output_embeddings()
+    bias = head.bias if head.bias is not None else head.weight.new_zeros(len(head.weight))
+    decoder = FloatDecoder(head.weight, bias)
+    head.forward = lambda states: states  # what the model calls logits are now the decoder's inputs
 
     def forward(token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
         rows = pad(token_ids, lengths)
         ids, mask = rows.rectangle(device)
         states = model(input_ids=ids, attention_mask=mask).logits
-        return _weights(rows, states.flatten(0, 1), decoder.weight, bias)
+        return _weights(rows, states.flatten(0, 1), decoder)
 
     return forward
 
 
-def _weights(rows: PackedRows, states: Tensor, decoder: Tensor, bias: Tensor) -> Tensor:
-    """max over a row's tokens of log(1 + relu(states @ decoder.T + bias)), float32 [rows, vocabulary].
+def _weights(rows: PackedRows, states: Tensor, decoder: Decoder) -> Tensor:
+    """max over a row's tokens of log(1 + relu(logits)), float32 [rows, vocabulary].
 
     `states`: [tokens, width] of the packed rows. Padding is given its row's first state, which changes no
     maximum.
@@ -103,10 +108,8 @@ def _weights(rows: PackedRows, states: Tensor, decoder: Tensor, bias: Tensor) ->
     if not rows.is_whole:
         own = torch.arange(len(rows.ids))
         tokens = states[torch.where(rows.real, own, own - rows.positions).to(states.device)]
-    strongest = torch.empty(rows.rows, len(decoder), dtype=torch.float32, device=states.device)
-    for start in range(0, len(decoder), BLOCK):
-        terms = slice(start, start + BLOCK)
-        logits = functional.linear(tokens, decoder[terms], bias[terms])
+    strongest = torch.empty(rows.rows, decoder.vocabulary, dtype=torch.float32, device=states.device)
+    for terms, logits in decoder.blocks(tokens):
         for block in rows.blocks:
             strongest[block.rows, terms] = _largest_positive(block.of(logits))
     return torch.log1p(strongest.relu_())

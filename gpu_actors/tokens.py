@@ -37,6 +37,12 @@ class TextTokenizer:
         encodings = self._tokenizer.encode_batch_fast(list(texts))
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
+    @property
+    def ends(self) -> tuple[int, int]:
+        """Ids of the special tokens before and after a text."""
+        (empty,) = self.token_ids([""])
+        return int(empty[0]), int(empty[-1])
+
     def encodings(self, texts: Sequence[str]) -> list[Encoding]:
         """Tokens with offsets and words, special tokens not included."""
         return list(self._tokenizer.encode_batch(list(texts), add_special_tokens=False))

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from orchestration.settings import send_no_usage_reports
 
 send_no_usage_reports()
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
+
+
+@pytest.fixture
+def exact_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that are loaded in this test's process compute in fp32."""
+    monkeypatch.setattr("gpu_actors.precision.has_bf16", lambda: False)
+    monkeypatch.setattr("gpu_actors.precision.has_int8", lambda: False)

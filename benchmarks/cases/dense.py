@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bench import TIMEOUT, Bench
-from benchmarks.turns import best_rates, matrix_limits, model_operations, threads
+from benchmarks.turns import best_rates, matrix_limits, model_operations, of_limits, threads
 from gpu_actors.batching import MicroBatches
 from gpu_actors.budget import TokenBudget
 from gpu_actors.cpu import cores
@@ -57,7 +57,7 @@ def measure(bench: Bench) -> dict[str, Any]:
         "tokens_per_second": round(rates["plane"] * tokens),
         "limit_docs_per_second": {name: round(limit / operations, 1) for name, limit in limits.items()},
         "plane_to_raw": round(rates["plane"] / rates["raw"], 3),
-        "plane_to_limit": round(rates["plane"] * operations / max(limits.values()), 3),
+        "plane_to_limit": of_limits(rates["plane"], operations, limits),
         **{
             f"plane_to_{name}": round(rates["plane"] / rate, 2)
             for name, rate in rates.items()

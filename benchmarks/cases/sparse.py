@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.bench import TIMEOUT, Bench
 from benchmarks.cases.dense import on_lanes
-from benchmarks.turns import best_rates, matrix_limits, model_operations, threads
+from benchmarks.turns import best_rates, matrix_limits, model_operations, of_limits, threads
 from gpu_actors.budget import TokenBudget
 from gpu_actors.cpu import cores
 from gpu_actors.pieces import cut
@@ -50,7 +50,7 @@ def measure(bench: Bench) -> dict[str, Any]:
         "dtype": encoder.dtype,
         "docs_per_second": {name: round(rate, 1) for name, rate in rates.items()},
         "plane_to_raw": round(rates["plane"] / rates["raw"], 3),
-        "plane_to_limit": round(rates["plane"] * operations / max(limits.values()), 3),
+        "plane_to_limit": of_limits(rates["plane"], operations, limits),
         "plane_to_sparse_encoder": round(rates["plane"] / rates["sparse_encoder"], 2),
         "plane_to_sparse_encoder_bf16": round(rates["plane"] / rates["sparse_encoder_bf16"], 2),
     }

@@ -7,28 +7,12 @@ a row, and torch.nn.attention.varlen has no CPU kernel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-__all__ = ["Attend", "flash", "unshifted"]
-
-Attend: TypeAlias = Callable[[Tensor, Sequence[int], int], Tensor]
-"""(queries, keys and values, lengths, heads) -> mixed values."""
-
-
-def flash(packed: Tensor, lengths: Sequence[int], heads: int) -> Tensor:
-    """torch's scaled_dot_product_attention, a call a row."""
-    width = packed.shape[1] // 3
-    mixed = packed.new_empty(packed.shape[0], width)
-    for row, out in _rows(packed, mixed, lengths):
-        query, key, value = row.view(1, len(row), 3, heads, width // heads).permute(2, 0, 3, 1, 4)
-        result = functional.scaled_dot_product_attention(query, key, value)
-        out.view(len(row), heads, -1).copy_(result[0].transpose(0, 1))
-    return mixed
+__all__ = ["unshifted"]
 
 
 def unshifted(packed: Tensor, lengths: Sequence[int], heads: int) -> Tensor:

@@ -168,6 +168,7 @@ def _result(turns: _Turns, rows: Rows, operations: float, limits: Mapping[str, f
 
 
 def _ours(engines: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """As the actor chooses (gpu_actors.precision): the faster dtype whose cosine holds."""
-    good = [name for name in OURS if name in engines and engines[name].get("cosine_min", 1.0) >= LEAST_COSINE]
+    """As the actor chooses (gpu_actors.precision): the fastest dtype whose cosine holds."""
+    bounds = dict(zip(OURS, LEAST_COSINE.values(), strict=True))
+    good = [name for name in OURS if name in engines and engines[name].get("cosine_min", 1.0) >= bounds[name]]
     return max(good, key=lambda name: float(engines[name]["docs_per_second"]), default=None)

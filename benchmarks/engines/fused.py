@@ -1,4 +1,4 @@
-"""medkg's own: gpu_actors.bert.BertEncoder, in fp32 or bf16. What the others are compared with."""
+"""medkg's own, which the others are compared with: BertEncoder of gpu_actors in fp32, bf16 or int8."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from benchmarks.engines.contract import BATCH_TOKENS, Encode, Layout, Setting, Vectors
-from gpu_actors.bert import BertEncoder, plain_bert
+from gpu_actors.bert_models import BertEncoder, plain_bert
 from gpu_actors.budget import TokenIds
+from gpu_actors.tokens import TextTokenizer
 
 __all__ = ["layouts", "load", "our_encoder"]
 
@@ -32,8 +33,9 @@ def load(setting: Setting) -> Encode:
 
 
 def our_encoder(folder: Path, dtype: torch.dtype) -> BertEncoder:
-    """gpu_actors.bert's; raises ValueError for a model that is no plain BERT."""
+    """gpu_actors.bert_models'; raises ValueError for a model that is no plain BERT."""
     plain = plain_bert(folder)
     if plain is None:
         raise ValueError(f"{folder} is no plain BERT")
-    return BertEncoder(plain, dtype)
+    ends = TextTokenizer(folder, BATCH_TOKENS).ends
+    return BertEncoder(plain, ends, dtype)

@@ -1,4 +1,4 @@
-"""Where gpu_actors.bert's time goes, on one core: `python -m benchmarks.engines.parts [DTYPE]`.
+"""Where gpu_actors.bert's time goes, on one core: `python -m benchmarks.engines.parts [DTYPE]...`.
 
 Comes in: a micro-batch of rows of one length. Leaves: a line for each part with its share and, for products
 and attention, GFLOP/s against this core's largest matrix products. Times are torch.profiler's own, by
@@ -18,7 +18,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.engines.fused import our_encoder
 from benchmarks.turns import matrix_limits
-from gpu_actors.bert import BertEncoder
+from gpu_actors.bert_models import BertEncoder
 from gpu_actors.budget import TokenIds
 from gpu_actors.profiles import find_model, get_profile
 
@@ -69,12 +69,16 @@ def _part(operator: str, shapes: Sequence[Sequence[int]]) -> tuple[str, float]:
         tokens, width = shapes[0]
         out = [shape[0] for shape in shapes[1:] if len(shape) == 2 and shape[1] == width][-1]  # of the weight
         return f"product {width} -> {out}", 2.0 * tokens * width * out
+    if "qlinear_pointwise" in operator:
+        tokens, width = shapes[0]
+        out = shapes[3][1]  # of the weight, packed [in, out]
+        return f"product {width} -> {out}", 2.0 * tokens * width * out
     if "flash_attention" in operator:
         rows, heads, columns, size = shapes[0]
         return "attention", 4.0 * rows * heads * columns**2 * size
     if "layer_norm" in operator:
         return "layer norms", 0.0
-    return "all else: embedding, copies, mask, pooling", 0.0
+    return "all else: rounding, embedding, copies, mask, pooling", 0.0
 
 
 def _show(result: dict[str, Any]) -> None:
@@ -95,5 +99,5 @@ def _show(result: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    for chosen in sys.argv[1:] or ("float32", "bfloat16"):
+    for chosen in sys.argv[1:] or ("float32", "bfloat16", "int8"):
         _show(parts(chosen))

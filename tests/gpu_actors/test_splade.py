@@ -12,10 +12,10 @@ import pytest
 import torch
 from haystack import Document, Pipeline
 
-from gpu_actors.bert import plain_masked_bert
+from gpu_actors.bert_models import plain_masked_bert
 from gpu_actors.profiles import NO_MODEL, Profile, chosen_profile, find_model
 from gpu_actors.sparse import HaystackSparseExpander
-from gpu_actors.splade import SpladeEncoder
+from gpu_actors.splade import SpladeEncoder, _written_out
 from models import shipped_model
 from orchestration.errors import ConfigurationError
 from orchestration.records import Float32Matrix, SparseMatrix
@@ -52,14 +52,21 @@ def cosines(one: Float32Matrix, other: Float32Matrix) -> np.ndarray:
     return np.asarray((one * other).sum(axis=1) / lengths)
 
 
-def test_weights_are_those_of_the_sparse_encoder(encoder: SpladeEncoder, reference: Float32Matrix) -> None:
-    assert cosines(dense(encoder.expand(TEXTS)), reference).min() >= 0.999
-
-
-def test_in_fp32_they_are_equal_up_to_rounding(
-    reference: Float32Matrix, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("dtype", "least"), [("float32", 0.99999), ("bfloat16", 0.999), ("int8", 0.995)])
+def test_weights_in_each_dtype_are_those_of_the_sparse_encoder(
+    dtype: str, least: float, encoder: SpladeEncoder, reference: Float32Matrix
 ) -> None:
-    monkeypatch.setattr("gpu_actors.precision.has_bf16", lambda: False)
+    plain = plain_masked_bert(FOLDER)
+    assert plain is not None
+    forward = _written_out(plain, encoder._tokenizer.ends, getattr(torch, dtype))
+    rows = encoder._tokenizer.token_ids(TEXTS)
+
+    weights = forward(np.concatenate(rows), [len(row) for row in rows]).numpy()
+
+    assert cosines(weights, reference).min() >= least
+
+
+def test_in_fp32_they_are_equal_up_to_rounding(reference: Float32Matrix, exact_only: None) -> None:
     exact = SpladeEncoder(chosen_profile("cpu"))
 
     assert exact.dtype == "float32"
@@ -67,10 +74,9 @@ def test_in_fp32_they_are_equal_up_to_rounding(
 
 
 def test_other_architectures_run_in_transformers_own_forward(
-    reference: Float32Matrix, monkeypatch: pytest.MonkeyPatch
+    reference: Float32Matrix, monkeypatch: pytest.MonkeyPatch, exact_only: None
 ) -> None:
     monkeypatch.setattr("gpu_actors.splade.plain_masked_bert", lambda folder: None)
-    monkeypatch.setattr("gpu_actors.precision.has_bf16", lambda: False)
 
     found = SpladeEncoder(chosen_profile("cpu")).expand(TEXTS)
 

@@ -102,10 +102,7 @@ def test_masked_language_model_and_sparse_encoder_give_equal_vectors(
     np.testing.assert_allclose(weights, vectors, atol=1e-4)
 
 
-def test_the_planes_encoder_gives_equal_vectors(
-    made: Made, vectors: Float32Matrix, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gpu_actors.precision.has_bf16", lambda: False)
+def test_the_planes_encoder_gives_equal_vectors(made: Made, vectors: Float32Matrix, exact_only: None) -> None:
     profile = chosen_profile("cpu", sparse_model=str(made.folder)).model_copy(update={"top_terms": 30_522})
 
     found = SpladeEncoder(profile).expand(TEXTS)
