@@ -56,13 +56,21 @@ def up(
 def _show_addresses(status: dict[str, Any]) -> None:
     models = f" with {' and '.join(status['models'].values())}" if status["models"] else ""
     workers = f"{len(status['workers'])} window workers"
-    console.print(f"host {status['pid']}: plane {status['plane']}{models}, {workers}", soft_wrap=True)
+    plane = f"plane {status['plane']}{models}{_dtypes(status['plane_health'])}"
+    console.print(f"host {status['pid']}: {plane}, {workers}", soft_wrap=True)
     if status["dagster_ui"]:
         console.print(f"Dagster UI     {status['dagster_ui']}")
     elif status["kept"]:
         console.print("Dagster UI     not running; logs/dagster-webserver.log in the data folder says why")
     if status["ray_dashboard"]:
         console.print(f"Ray dashboard  {status['ray_dashboard']}  (asks for the token in run/ray.token)")
+
+
+def _dtypes(health: dict[str, Any]) -> str:
+    """What the models compute in, which was found when they were loaded."""
+    replicas = [*health.get("embedders", ()), *health.get("expanders", ())]
+    dtypes = sorted({replica["dtype"] for replica in replicas if "dtype" in replica})
+    return f" in {' and '.join(dtypes)}" if dtypes else ""
 
 
 @reports_errors
