@@ -249,10 +249,11 @@ class JobLedger(CommitLog, WindowLedger, Protocol):
         claimed for it any more. Returns its state."""
         ...
 
-    def claim_window(self, job_id: str, limit: int) -> str | None:
+    def claim_window(self, job_id: str, limit: int, holder: str | None = None) -> str | None:
         """Hold up to `limit` queued documents of a job under a new window id (a UUID, also the Dagster
         run's); None when there are none. Documents handed back three times in this job are left alone;
-        those that no window had yet come first. The hold expires like a lease if no run takes it."""
+        those that no window had yet come first. The hold expires like a lease if no run takes it, and ends
+        with the process `holder`, if that is the one to launch the run."""
         ...
 
     def hold(self, window_ids: Sequence[str]) -> None:
@@ -260,7 +261,7 @@ class JobLedger(CommitLog, WindowLedger, Protocol):
         ...
 
     def reclaim(self, is_alive: Callable[[str], bool]) -> int:
-        """Queue again what expired leases, or owners that are not alive any more, held; how many.
+        """Queue again what expired leases, or owners and holders that are not alive any more, had; how many.
 
         What a run had begun counts as handed back, so that a document that kills its worker ends.
         """

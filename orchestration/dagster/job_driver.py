@@ -15,6 +15,7 @@ from orchestration.contracts import JobLedger, JobState, Submission
 from orchestration.errors import ExitCode, MedkgError, UnavailableError
 from orchestration.jobs.host_client import JobProgress
 from orchestration.jobs.submission import Submissions
+from orchestration.processes.child_process import own_identity
 
 __all__ = ["JobDriver"]
 
@@ -127,7 +128,7 @@ class JobDriver:
         while self._working(job) and not (job.stopped or job.cancelled):
             if len(job.outstanding) >= self._most_outstanding:
                 return
-            window_id = self._submissions.claim(job.submission.job_id)
+            window_id = self._submissions.claim(job.submission.job_id, own_identity())
             if window_id is None:
                 return
             job.outstanding.add(window_id)

@@ -128,11 +128,14 @@ class Submissions:
         self._ledger.replay(ids, submission, lambda item: self._fingerprint(topology, item.locator.format))
         return submission
 
-    def claim(self, job_id: str) -> str | None:
-        """Hold the job's next window for a run; None when there is nothing to hold now."""
+    def claim(self, job_id: str, holder: str | None = None) -> str | None:
+        """Hold the job's next window for a run; None when there is nothing to hold now.
+
+        `holder` is the process that will launch the run, where nobody else will.
+        """
         summary = self._ledger.summary(job_id)
         limit = window_limit(summary, self._window_workers)
-        return self._ledger.claim_window(job_id, limit) if limit else None
+        return self._ledger.claim_window(job_id, limit, holder) if limit else None
 
 
 def installed_source(sources: Mapping[str, Source], name: str) -> Source:

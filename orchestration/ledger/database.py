@@ -35,7 +35,7 @@ from orchestration.sqlite_wal import BUSY_SECONDS, use_wal
 
 __all__ = ["HEAD", "Database", "LedgerPart", "lock"]
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """Newest migration; a database that has it is opened without importing alembic."""
 
 DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})

@@ -127,6 +127,7 @@ windows = Table(
     Column("job_id", String(36), nullable=False),
     Column("released_because", Text, comment="why documents were handed back, the last time"),
     Column("created_at", Float, nullable=False),
+    Column("holder", Text, comment="process that will launch its run, if it is known"),
     Index(None, "job_id"),
 )
 

@@ -1,8 +1,8 @@
 """Windows and leases: which run works on which documents.
 
-A window is held when it is claimed (no owner yet), leased when a run's process takes it, and handed back
-when that run or process ends without finishing. A document keeps its last window's id, so that a
-re-executed run finds what no later window claimed.
+A window is held when it is claimed (no owner yet, but perhaps a holder: the process that will launch its
+run), leased when a run's process takes it, and handed back when that run or process ends without finishing.
+A document keeps its last window's id, so that a re-executed run finds what no later window claimed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ UNFINISHED: Final = documents.c.status.in_((Status.QUEUED, Status.RUNNING))
 class Windows(LedgerPart):
     """Windows and leases of the ledger."""
 
-    def claim_window(self, job_id: str, limit: int) -> str | None:
+    def claim_window(self, job_id: str, limit: int, holder: str | None = None) -> str | None:
         """Hold up to `limit` queued documents of a job under a new window id; see JobLedger.claim_window.
 
         Documents that no window has had before come first, each kind in input order.
@@ -58,7 +58,8 @@ class Windows(LedgerPart):
             if not claimed:
                 return None
             window_id = str(uuid4())
-            connection.execute(insert(windows).values(window_id=window_id, job_id=job_id, created_at=now))
+            row = {"window_id": window_id, "job_id": job_id, "created_at": now, "holder": holder}
+            connection.execute(insert(windows).values(**row))
             held = {"window_id": window_id, "lease_owner": None, "lease_until": now + self._lease_seconds}
             for batch in batches(claimed):
                 connection.execute(
@@ -155,19 +156,26 @@ class Windows(LedgerPart):
             return released
 
     def reclaim(self, is_alive: Callable[[str], bool]) -> int:
-        """Queue again what expired holds and leases, or dead owners, held; how many.
+        """Queue again what expired holds and leases, or dead holders and owners, had; how many.
 
         What a run had begun counts as handed back; a hold that no run took does not.
         """
+        owned, held = documents.c.lease_owner, windows.c.holder
         with self._database.reading() as connection:
-            owners = connection.execute(
-                select(documents.c.lease_owner)
-                .where(IN_HAND, documents.c.lease_owner.is_not(None))
-                .distinct()
-            ).scalars()
-            dead = [owner for owner in owners if owner is not None and not is_alive(owner)]
+            owners = connection.execute(select(owned).where(IN_HAND, owned.is_not(None)).distinct()).scalars()
+            dead_owners = [owner for owner in owners if owner is not None and not is_alive(owner)]
+            not_begun = and_(IN_HAND, owned.is_(None), documents.c.window_id == windows.c.window_id)
+            named = select(held).where(not_begun, held.is_not(None)).distinct()
+            holders = connection.execute(named).scalars()
+            dead_holders = [holder for holder in holders if holder is not None and not is_alive(holder)]
+            abandoned = select(windows.c.window_id).where(held.in_(dead_holders))
             lost = and_(
-                IN_HAND, or_(documents.c.lease_until <= self._now(), documents.c.lease_owner.in_(dead))
+                IN_HAND,
+                or_(
+                    documents.c.lease_until <= self._now(),
+                    owned.in_(dead_owners),
+                    and_(owned.is_(None), documents.c.window_id.in_(abandoned)),
+                ),
             )
             if connection.execute(select(documents.c.id).where(lost).limit(1)).first() is None:
                 return 0

@@ -407,6 +407,19 @@ class LedgerSuite:
             assert ledger.reclaim(everyone_alive) == 1
         assert ledger.settle(job) is JobState.OPEN
 
+    def test_a_hold_ends_with_its_holder_unless_a_run_has_begun(self, ledger: JobLedger) -> None:
+        job = a_job(ledger, *(an_item(str(number)) for number in range(3)))
+        begun, held = (ledger.claim_window(job, 1, holder="launcher") for _ in range(2))
+        anyones = claimed(ledger, job, 1)
+        assert begun and held
+        taken(ledger, begun)
+        assert ledger.reclaim(everyone_alive) == 0
+        assert [ledger.reclaim(lambda process: process != "launcher") for _ in range(2)] == [1, 0]
+        assert doc_ids(taken(ledger, claimed(ledger, job))) == ["1"]
+        assert doc_ids(taken(ledger, anyones)) == ["2"]
+        commit_all(ledger, begun)
+        assert counts(ledger, job).committed == 1
+
     def test_a_hold_that_is_kept_up_does_not_expire(self, ledger: JobLedger, clock: Clock) -> None:
         job = a_job(ledger, an_item("1"))
         window = claimed(ledger, job)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import create_engine, func, select
 
+from orchestration.ledger.tables import documents
 from tests.builders import an_abstract, json_lines
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.dagster_api import wait_until
@@ -41,17 +43,24 @@ def test_a_killed_run_leaves_no_process_and_its_rerun_commits_every_document_onc
     tmp_path: Path, abstracts: Path
 ) -> None:
     medkg = Medkg(tmp_path / "data")
+    command = ("run", "auto", "--path", str(abstracts), "--window", "20", "--json")
     for reached in ("queued", "running"):
-        run = medkg.process("run", "auto", "--path", str(abstracts), "--json")
+        run = medkg.process(*command)
         wait_until(lambda stage=reached: _seen(medkg, stage), 60)
         run.send_signal(signal.SIGKILL)
         run.communicate()
         wait_until(lambda: not processes_of(medkg.data_dir), 60)
-    final = medkg.process("run", "auto", "--path", str(abstracts), "--json")
-    stdout, stderr = final.communicate(timeout=180)
+    assert _held(medkg), "windows that waited for a worker when their host died"
+    try:
+        medkg("up")
+        wait_until(lambda: not _held(medkg), 20)  # long before the hold would end by itself
+        final = medkg.process(*command)
+        stdout, stderr = final.communicate(timeout=180)
+    finally:
+        medkg("down")
     assert final.returncode == 0, stderr
-    documents = json.loads(stdout)["documents"]
-    assert documents["committed"] + documents["skipped"] == DOCUMENTS
+    account = json.loads(stdout)["documents"]
+    assert account["committed"] + account["skipped"] == DOCUMENTS
     assert medkg("verify") == {"consistent": True, "differences": [], "repaired": 0}
     assert medkg("status")["documents"] == {"committed": DOCUMENTS}
     hits = medkg("search", "sleep", "--legs", "bm25", "--top", "1000")["hits"]
@@ -69,9 +78,9 @@ def test_ctrl_c_hands_documents_back_and_says_that_the_same_command_continues(
     run.send_signal(signal.SIGINT)
     stdout, _ = run.communicate(timeout=90)
     assert run.returncode == 130
-    documents = json.loads(stdout)["documents"]
-    assert documents["in"] == DOCUMENTS
-    assert documents["pending"] + documents["committed"] == DOCUMENTS
+    account = json.loads(stdout)["documents"]
+    assert account["in"] == DOCUMENTS
+    assert account["pending"] + account["committed"] == DOCUMENTS
     assert medkg("status")["documents"].get("running", 0) == 0
     wait_until(lambda: not processes_of(medkg.data_dir), 60)
 
@@ -99,3 +108,10 @@ def _seen(medkg: Medkg, status: str) -> bool:
     if not (medkg.data_dir / "ledger.sqlite").exists():
         return False
     return bool(medkg("status")["documents"].get(status))
+
+
+def _held(medkg: Medkg) -> int:
+    """Documents of windows that were claimed and that no process has begun."""
+    query = select(func.count()).where(documents.c.lease_until > 0, documents.c.lease_owner.is_(None))
+    with create_engine(f"sqlite:///{medkg.data_dir / 'ledger.sqlite'}").connect() as connection:
+        return connection.execute(query).scalar_one()
