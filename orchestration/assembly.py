@@ -153,19 +153,19 @@ class Assembly:
 
     @cached_property
     def search_store(self) -> Any:
-        from orchestration.stores.sqlite_search import SqliteSearch
+        from orchestration.stores.sqlite.search import SqliteSearch
 
         return SqliteSearch(self.settings.search_dir)
 
     @cached_property
     def document_store(self) -> Any:
-        from orchestration.stores.sqlite_documents import SqliteDocuments
+        from orchestration.stores.sqlite.documents import SqliteDocuments
 
         return SqliteDocuments(self.settings.documents_path)
 
     @cached_property
     def stores(self) -> Stores:
-        from orchestration.stores.faiss_vectors import FaissVectors
+        from orchestration.stores.faiss.vectors import FaissVectors
 
         return Stores(self.search_store, FaissVectors(self.settings.vectors_dir), self.document_store)
 

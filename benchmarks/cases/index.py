@@ -18,9 +18,9 @@ from orchestration.ledger import open_ledger
 from orchestration.processes.child_process import own_identity
 from orchestration.records import Chunk, EmbeddingBatch, SparseMatrix, StageContext, content_version
 from orchestration.stores.dual_write import DualWrite
-from orchestration.stores.faiss_vectors import FaissVectors
-from orchestration.stores.sqlite_documents import SqliteDocuments
-from orchestration.stores.sqlite_search import SqliteSearch
+from orchestration.stores.faiss.vectors import FaissVectors
+from orchestration.stores.sqlite.documents import SqliteDocuments
+from orchestration.stores.sqlite.search import SqliteSearch
 
 WINDOW: Final = 500
 WIDTH: Final = 384

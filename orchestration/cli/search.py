@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from orchestration.cli.output import answer, console, note, reports_errors
+from orchestration.errors import UsageError
 from orchestration.settings import Settings
+
+if TYPE_CHECKING:
+    from orchestration.contracts import Filters
 
 SHOWN_CHARACTERS = 320
 
@@ -22,27 +27,65 @@ def search(
         typer.Option(help="Retrievers to use, comma-separated: bm25, sparse, dense. Default: all."),
     ] = None,
     source: Annotated[
-        str | None, typer.Option(help="Only records of this source, e.g. clinicaltrials, pmc, pubmed.")
+        list[str] | None,
+        typer.Option(help="Only records of this source, e.g. clinicaltrials, pmc, pubmed. May be repeated."),
     ] = None,
     section: Annotated[
-        str | None, typer.Option(help="Only chunks of this section, e.g. results, eligibility.")
+        list[str] | None,
+        typer.Option(help="Only chunks of this section, e.g. results, eligibility. May be repeated."),
     ] = None,
+    phase: Annotated[
+        list[str] | None, typer.Option(help="Only trials of this phase, e.g. 2. May be repeated.")
+    ] = None,
+    status: Annotated[
+        list[str] | None, typer.Option(help="Only trials of this status, e.g. recruiting. May be repeated.")
+    ] = None,
+    condition: Annotated[
+        list[str] | None, typer.Option(help="Only trials on this condition. May be repeated.")
+    ] = None,
+    mesh: Annotated[
+        list[str] | None, typer.Option(help="Only documents with this MeSH heading. May be repeated.")
+    ] = None,
+    since: Annotated[str, typer.Option(help="Only documents of YYYY[-MM[-DD]] or later.")] = "",
+    until: Annotated[str, typer.Option(help="Only documents of YYYY[-MM[-DD]] or earlier.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Search what was indexed; every hit names its document and character offsets."""
     from orchestration.assembly import open_control_plane
-    from orchestration.contracts import Filters
 
+    filters = _filters(
+        source=source,
+        section=section,
+        phase=phase,
+        status=status,
+        condition=condition,
+        mesh=mesh,
+        since=since,
+        until=until,
+    )
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
         names = [name.strip() for name in legs.split(",") if name.strip()] if legs else None
-        found = control.search(query, top, Filters(source=source, section=section), names, note)
+        found = control.search(query, top, filters, names, note)
     value = {
         "hits": [hit.as_json() for hit in found.hits],
         "degraded": list(found.degraded),
         "milliseconds": round(found.milliseconds, 1),
     }
     answer(as_json, value, lambda: _show(value))
+
+
+def _filters(**given: list[str] | str | None) -> Filters:
+    """Filters of the command line; raises UsageError for a date that is none."""
+    from orchestration.contracts import Filters
+
+    try:
+        return Filters(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(
+            f"--{first['loc'][0]} is {first['input']!r}; give YYYY, YYYY-MM or YYYY-MM-DD, e.g. 2019-05."
+        ) from error
 
 
 def _show(value: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ Rooms never import one another; they are written against these protocols and put
 protocol that every implementation, ours or a plugin's, runs through.
 """
 
+from orchestration.contracts.filters import ANYTHING, Facets, Filters, chunk_facets, facets_of_metadata
 from orchestration.contracts.ledger import (
     DeadLetter,
     DocumentCounts,
@@ -43,7 +44,6 @@ from orchestration.contracts.stores import (
     Commit,
     CommitLog,
     DocumentStore,
-    Filters,
     Holding,
     IndexWriter,
     Intent,
@@ -55,6 +55,7 @@ from orchestration.contracts.stores import (
 )
 
 __all__ = [
+    "ANYTHING",
     "BatchStage",
     "Candidate",
     "ChunkRef",
@@ -67,6 +68,7 @@ __all__ = [
     "DownloadStage",
     "EmbedStage",
     "ExtractStage",
+    "Facets",
     "Failure",
     "Filters",
     "Holding",
@@ -102,5 +104,7 @@ __all__ = [
     "Window",
     "WindowDocument",
     "WindowLedger",
+    "chunk_facets",
+    "facets_of_metadata",
     "lift",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from orchestration.contracts.filters import Facets, Filters
 from orchestration.records import (
     Chunk,
     Document,
@@ -21,14 +22,6 @@ from orchestration.records import (
     SparseMatrix,
     StageContext,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What hits must match; None means any."""
-
-    source: str | None = None
-    section: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +51,7 @@ class VectorRow:
 
     key: DocumentKey
     chunk_id: str
-    section: str
+    facets: Facets
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """HaystackRetriever: medkg's hybrid search as a component of any Haystack pipeline.
 
-Comes in: a query, and filters in Haystack's syntax over `source` and `section`. Leaves: Haystack documents
-whose meta says where each stands. The only module here that imports haystack.
+Comes in: a query, and filters in Haystack's syntax over what chunks can be filtered by. Leaves: Haystack
+documents whose meta says where each stands. The only module here that imports haystack.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from typing import Any, Final
 
 from haystack import Document, component
 from haystack.errors import FilterError
+from pydantic import ValidationError
 
 from orchestration.contracts import Filters
 from orchestration.retrieval.search import Hit, HybridSearch
 
 __all__ = ["HaystackRetriever"]
 
-FIELDS: Final = ("source", "section")
+FIELDS: Final = ("source", "section", "phase", "status", "condition", "mesh")
+DATES: Final = {">=": "since", "<=": "until"}
 
 
 @component
@@ -34,8 +36,9 @@ class HaystackRetriever:
     ) -> dict[str, Any]:
         """Chunks as documents, best first, with offsets in `meta`; legs left out in `degraded`.
 
-        Filters are equalities on meta.source and meta.section, or an AND of them. Raises haystack's
-        FilterError for any other, and what HybridSearch raises.
+        Filters are `==` and `in` on meta.source, section, phase, status, condition and mesh, `>=` and `<=`
+        on meta.date, or an AND of them. Raises haystack's FilterError for any other, and what HybridSearch
+        raises.
         """
         found = self._search.search(self._tenant_id, query, top_k or self._top_k, _filters(filters))
         return {"documents": [_document(hit) for hit in found.hits], "degraded": list(found.degraded)}
@@ -57,17 +60,27 @@ def _filters(given: dict[str, Any] | None) -> Filters:
 
     Source: https://docs.haystack.deepset.ai/docs/metadata-filtering
     """
-    wanted: dict[str, str] = {}
     conditions = [] if not given else given["conditions"] if given.get("operator") == "AND" else [given]
+    wanted: dict[str, Any] = {}
     for condition in conditions:
-        field = str(condition.get("field", "")).removeprefix("meta.")
-        value = condition.get("value")
-        if field not in FIELDS or condition.get("operator") != "==" or not isinstance(value, str):
-            raise FilterError(
-                f"filter {condition!r} is not supported. Give equalities with text, joined by AND, on "
-                f"{' or '.join(f'meta.{name}' for name in FIELDS)}: "
-                '{"field": "meta.source", "operator": "==", "value": "pmc"}'
-            )
+        field, value = _field(condition), condition.get("value")
         if wanted.setdefault(field, value) != value:
             raise FilterError(f"filters ask for {field} {wanted[field]!r} and {value!r} at once; give one.")
-    return Filters(source=wanted.get("source"), section=wanted.get("section"))
+    try:
+        return Filters(**wanted)
+    except ValidationError as error:
+        raise FilterError(f"filters {given!r}: {error.errors()[0]['msg']}.") from error
+
+
+def _field(condition: dict[str, Any]) -> str:
+    """The field of our filters that a condition is about; raises FilterError for one that there is not."""
+    field, operator = str(condition.get("field", "")).removeprefix("meta."), condition.get("operator")
+    if field in FIELDS and operator == ("==" if isinstance(condition.get("value"), str) else "in"):
+        return field
+    if field == "date" and operator in DATES:
+        return DATES[operator]
+    raise FilterError(
+        f"filter {condition!r} is not supported. Give, joined by AND, `==` with a text or `in` with a list "
+        f"on {', '.join(f'meta.{name}' for name in FIELDS)}, and `>=` or `<=` on meta.date: "
+        '{"field": "meta.source", "operator": "==", "value": "pmc"}'
+    )

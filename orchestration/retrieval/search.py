@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
-from orchestration.contracts import Candidate, ChunkRef, CommitLog, Filters, SearchStore
+from orchestration.contracts import ANYTHING, Candidate, ChunkRef, CommitLog, Filters, SearchStore
 from orchestration.errors import DagsterResourceUnavailableError, IndexMissingError, MedkgError, UsageError
 from orchestration.records import Chunk
 from orchestration.retrieval.fusion import CANDIDATES, Fusion
@@ -24,8 +24,6 @@ from orchestration.retrieval.legs import Leg
 from orchestration.retrieval.visibility import VisibleDocuments
 
 __all__ = ["Found", "Hit", "HybridSearch"]
-
-ANYTHING: Final = Filters()
 
 
 @dataclass(frozen=True, slots=True)

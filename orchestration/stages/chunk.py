@@ -1,7 +1,8 @@
 """The chunk stage: documents to the plane's chunkers, each under the chunk profile of its source.
 
-Comes in: a Document. Leaves: its chunks, whose bodies are exact slices of its text. The topology's
-`profiles` maps a record's source (clinicaltrials, pmc, ...) to a chunk profile; `default` is the rest.
+Comes in: a Document. Leaves: its chunks, whose bodies are exact slices of its text, with its facets. The
+topology's `profiles` maps a record's source (clinicaltrials, pmc, ...) to a chunk profile; `default` is the
+rest.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from orchestration.contracts import Isolation, Outcome, Plane
+from orchestration.contracts import Isolation, Outcome, Plane, facets_of_metadata
 from orchestration.errors import ConfigurationError, EmptyDocumentError, MedkgError
 from orchestration.records import Chunk, Document, StageContext
 from orchestration.stages.services import StageServices
@@ -18,7 +19,7 @@ from orchestration.stages.services import StageServices
 class ChunkOnPlane:
     """ChunkStage over the plane's chunker pool."""
 
-    version = "1"
+    version = "2"
     isolation = Isolation.PLANE
 
     def __init__(self, plane: Plane, timeout_seconds: float, profiles: Mapping[str, str]) -> None:
@@ -49,6 +50,14 @@ class ChunkOnPlane:
         return [
             EmptyDocumentError(f"{ctx.doc_id}: no chunk could be cut from it; it has no indexable text.")
             if outcome == []
-            else outcome
-            for (ctx, _), outcome in zip(items, outcomes, strict=True)
+            else _with_facets(outcome, document)
+            for (ctx, document), outcome in zip(items, outcomes, strict=True)
         ]
+
+
+def _with_facets(outcome: Outcome[list[Chunk]], document: Document) -> Outcome[list[Chunk]]:
+    """The chunks with what their document can be filtered by."""
+    facets = facets_of_metadata(document.metadata)
+    if isinstance(outcome, MedkgError) or not facets:
+        return outcome
+    return [chunk.model_copy(update={"metadata": {**facets, **chunk.metadata}}) for chunk in outcome]

@@ -21,6 +21,7 @@ from orchestration.contracts import (
     SparseVectors,
     VectorRow,
     VectorStore,
+    chunk_facets,
 )
 from orchestration.errors import StageContractError
 from orchestration.records import DocumentKey, EmbeddingBatch, IndexReceipt, SparseMatrix, StageContext
@@ -49,7 +50,7 @@ class DualWrite:
         intent = self._log.open_intent(tenant_id, owner, [ctx.key for ctx, _ in items])
         chunks = [(ctx.key, chunk) for ctx, batch in items for chunk in batch.chunks]
         if chunks:
-            rows = [VectorRow(key, chunk.chunk_id, chunk.section) for key, chunk in chunks]
+            rows = [VectorRow(key, chunk.chunk_id, chunk_facets(key, chunk)) for key, chunk in chunks]
             dense = np.concatenate([batch.dense for _, batch in items if batch.chunks])
             self._search.write(tenant_id, intent.intent_id, chunks, _sparse(items))
             self._vectors.write(tenant_id, namespace, intent.intent_id, rows, dense)

@@ -22,6 +22,7 @@ from orchestration.contracts import (
     SearchStore,
     VectorRow,
     VectorStore,
+    chunk_facets,
 )
 from orchestration.records import Chunk, DocumentKey, Float32Matrix, Record
 
@@ -195,7 +196,7 @@ class Verification:
         starts = range(0, len(bodies), ENCODED_AT_ONCE)
         dense = np.concatenate([encode(bodies[start : start + ENCODED_AT_ONCE]) for start in starts])
         self._vectors.discard(tenant_id, intent_id)
-        rows = [VectorRow(key, chunk.chunk_id, chunk.section) for key, chunk in chunks]
+        rows = [VectorRow(key, chunk.chunk_id, chunk_facets(key, chunk)) for key, chunk in chunks]
         self._vectors.write(tenant_id, namespace, intent_id, rows, dense)
 
 

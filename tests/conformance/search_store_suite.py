@@ -13,9 +13,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, SearchStore, SparseVectors
+from orchestration.contracts import (
+    Candidate,
+    ChunkRef,
+    Filters,
+    Holding,
+    SearchStore,
+    SparseVectors,
+    chunk_facets,
+)
 from orchestration.records import Chunk, DocumentKey, SparseMatrix
 from tests.builders import TENANT, chunks_of
+from tests.conformance.facets import FACETS, FILTERS
 
 ANY = Filters()
 
@@ -107,8 +116,25 @@ class SearchStoreSuite:
         store.write(TENANT, "i1", keyed(results, methods, source="pmc"), None)
         store.write(TENANT, "i2", keyed(chunks_of("sleep", doc_id="3", section="results")), None)
         assert found(store.bm25(TENANT, "sleep", 9, Filters(section="methods"), everything)) == ["2"]
-        assert found(store.bm25(TENANT, "sleep", 9, Filters("pmc", "results"), everything)) == ["1"]
+        assert found(
+            store.bm25(TENANT, "sleep", 9, Filters(source="pmc", section="results"), everything)
+        ) == ["1"]
         assert store.bm25(TENANT, "sleep", 9, Filters(source="nowhere"), everything) == []
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(documents=st.lists(FACETS, min_size=1, max_size=6), filters=FILTERS)
+    def test_filters_mean_what_they_say(
+        self, store: SearchStore, documents: list[dict[str, list[str]]], filters: Filters
+    ) -> None:
+        written = []
+        for number, facets in enumerate(documents):
+            section = ("results", "methods", "")[number % 3]
+            chunks = chunks_of("sleep", doc_id=str(number), section=section)
+            written += keyed([chunk.model_copy(update={"metadata": facets}) for chunk in chunks])
+        store.write(TENANT, "i1", written, terms(*({1: 1.0} for _ in written)))
+        expected = {key.doc_id for key, chunk in written if filters.matches(chunk_facets(key, chunk))}
+        assert set(found(store.bm25(TENANT, "sleep", 9, filters, everything))) == expected
+        assert set(found(store.sparse(TENANT, terms({1: 1.0}), 9, filters, everything))) == expected
 
     @pytest.mark.parametrize(
         "query",

@@ -6,14 +6,18 @@ A test module subclasses VectorStoreSuite and gives it a `store` fixture and `re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, VectorRow, VectorStore
 from orchestration.errors import StageContractError
 from orchestration.records import DocumentKey, Float32Matrix
 from tests.builders import TENANT
+from tests.conformance.facets import FACETS, FILTERS
 
 ANY = Filters()
 MODEL = "minilm@1/bf16"
@@ -25,7 +29,8 @@ def everything(ref: ChunkRef) -> bool:
 
 def a_row(doc_id: str = "1", ordinal: int = 0, section: str = "", source: str = "files") -> VectorRow:
     key = DocumentKey(tenant_id=TENANT, source=source, doc_id=doc_id)
-    return VectorRow(key, f"{source}:{doc_id}:v:{ordinal}", section)
+    facets = {"source": (source,), "section": (section,)}
+    return VectorRow(key, f"{source}:{doc_id}:v:{ordinal}", facets)
 
 
 def unit(*rows: Sequence[float]) -> Float32Matrix:
@@ -83,8 +88,24 @@ class VectorStoreSuite:
             "1",
             "3",
         ]
-        assert found(store.search(TENANT, MODEL, EAST, 9, Filters("pmc", "methods"), everything)) == ["2"]
+        assert found(
+            store.search(TENANT, MODEL, EAST, 9, Filters(source="pmc", section="methods"), everything)
+        ) == ["2"]
         assert store.search(TENANT, MODEL, EAST, 9, Filters(source="nowhere"), everything) == []
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(documents=st.lists(FACETS, min_size=1, max_size=6), filters=FILTERS)
+    def test_filters_mean_what_they_say(
+        self, store: VectorStore, documents: list[dict[str, list[str]]], filters: Filters
+    ) -> None:
+        rows = []
+        for number, facets in enumerate(documents):
+            row = a_row(str(number), section=("results", "methods", "")[number % 3])
+            given = {name: tuple(values) for name, values in facets.items()}
+            rows.append(replace(row, facets={**row.facets, **given}))
+        store.write(TENANT, MODEL, "i1", rows, np.stack([EAST] * len(rows)))
+        expected = {row.key.doc_id for row in rows if filters.matches(row.facets)}
+        assert set(found(store.search(TENANT, MODEL, EAST, 9, filters, everything))) == expected
 
     def test_what_another_process_writes_is_found_at_the_next_search(
         self, store: VectorStore, reopen: Callable[[], VectorStore]

@@ -62,7 +62,15 @@ def test_its_documents_are_citable(retriever: HaystackRetriever) -> None:
 
 def test_filters_in_haystacks_syntax_hold(retriever: HaystackRetriever) -> None:
     both = {"operator": "AND", "conditions": [where("meta.source", "files"), where("section", "")]}
-    for filters, count in ((None, 2), ({}, 2), (both, 2), (where("meta.source", "pmc"), 0)):
+    either, since = where("meta.source", ["pmc", "files"], "in"), where("meta.date", "2019", ">=")
+    for filters, count in (
+        (None, 2),
+        ({}, 2),
+        (both, 2),
+        (either, 2),
+        (since, 0),
+        (where("meta.source", "pmc"), 0),
+    ):
         assert len(retriever.run("walking", filters=filters)["documents"]) == count
 
 
@@ -71,7 +79,8 @@ def test_filters_in_haystacks_syntax_hold(retriever: HaystackRetriever) -> None:
     [
         where("meta.year", "2020"),
         where("meta.source", "pmc", "!="),
-        where("meta.source", ["pmc"], "in"),
+        where("meta.source", ["pmc", 3], "in"),
+        where("meta.date", "2019", "=="),
         where("meta.source", 3),
         {"operator": "OR", "conditions": [where("meta.source", "pmc")]},
         {"operator": "AND", "conditions": [where("source", "pmc"), where("meta.source", "files")]},

@@ -22,10 +22,10 @@ from orchestration.ledger import Ledger, open_ledger
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import EmbeddingBatch, Float32Matrix, IndexReceipt, SparseMatrix, StageContext
 from orchestration.stores.dual_write import DualWrite
-from orchestration.stores.faiss_vectors import FaissVectors
-from orchestration.stores.sqlite_documents import SqliteDocuments
-from orchestration.stores.sqlite_file import SqliteFile
-from orchestration.stores.sqlite_search import SqliteSearch
+from orchestration.stores.faiss.vectors import FaissVectors
+from orchestration.stores.sqlite.documents import SqliteDocuments
+from orchestration.stores.sqlite.file import SqliteFile
+from orchestration.stores.sqlite.search import SqliteSearch
 from orchestration.stores.verify import Difference, Verification
 from tests.builders import TENANT, a_context, a_document, chunks_of
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from orchestration.errors import StoreCorruptError
 from orchestration.records import Document, DocumentKey, StageContext
-from orchestration.stores.sqlite_file import SqliteFile
+from orchestration.stores.sqlite.file import SqliteFile
 
 __all__ = ["SqliteDocuments"]
 

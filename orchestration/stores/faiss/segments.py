@@ -21,6 +21,7 @@ from typing import Final
 
 import numpy as np
 
+from orchestration.contracts import Facets
 from orchestration.errors import StoreCorruptError, StoreUnwritableError
 from orchestration.records import Float32Matrix
 
@@ -40,8 +41,8 @@ PARTIAL: Final = ".partial"
 DIGEST_BYTES: Final = 32
 ALIGNED_TO: Final = 64
 
-SegmentRow = tuple[str, str, str, str]
-"""source, doc_id, chunk_id, section."""
+SegmentRow = tuple[str, str, str, Facets]
+"""source, doc_id, chunk_id, facets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,10 @@ def read_segment(path: Path) -> Segment:
     (length,) = struct.unpack_from("<Q", content, start)
     header = json.loads(bytes(content[start + 8 : start + 8 + length]))
     dense = np.frombuffer(content, dtype="<f4", offset=start + 8 + length)
-    rows = tuple((source, doc_id, chunk, section) for source, doc_id, chunk, section in header["rows"])
+    rows = tuple(
+        (source, doc_id, chunk, {name: tuple(values) for name, values in facets.items()})
+        for source, doc_id, chunk, facets in header["rows"]
+    )
     return Segment(rows, dense.reshape(len(rows), header["dimensions"]))
 
 

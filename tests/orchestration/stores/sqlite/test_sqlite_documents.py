@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.errors import StoreCorruptError
-from orchestration.stores.sqlite_documents import SqliteDocuments
+from orchestration.stores.sqlite.documents import SqliteDocuments
 from tests.builders import a_document
 from tests.conformance.document_store_suite import F1, V1, DocumentStoreSuite, a_version
 

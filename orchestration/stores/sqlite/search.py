@@ -13,21 +13,30 @@ import sqlite3
 import threading
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, SparseVectors, Visible
+from orchestration.contracts import (
+    Candidate,
+    ChunkRef,
+    Filters,
+    Holding,
+    SparseVectors,
+    Visible,
+    chunk_facets,
+)
 from orchestration.errors import StoreCorruptError
 from orchestration.records import Chunk, DocumentKey
-from orchestration.stores import sparse_postings
 from orchestration.stores.file_names import file_name
-from orchestration.stores.sqlite_file import SqliteFile
+from orchestration.stores.sqlite import facets, sparse_postings
+from orchestration.stores.sqlite.file import SqliteFile
 
 __all__ = ["SqliteSearch", "match_expression"]
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 SCHEMA: Final = (
     """
     CREATE TABLE IF NOT EXISTS chunks (
@@ -50,6 +59,7 @@ SCHEMA: Final = (
     )
     """,
     *sparse_postings.SCHEMA,
+    *facets.SCHEMA,
 )
 INSERT_CHUNK: Final = """
 INSERT INTO chunks (intent_id, source, doc_id, chunk_id, ordinal, section, body, titles, record)
@@ -69,12 +79,11 @@ BM25: Final = """
 SELECT c.intent_id, c.source, c.doc_id, c.chunk_id, -chunk_text.rank AS score
 FROM chunk_text CROSS JOIN chunks c ON c.number = chunk_text.rowid
 WHERE chunk_text MATCH ? AND chunk_text.rank MATCH 'bm25(1.0, 0.5)'
-  AND (? IS NULL OR c.source = ?) AND (? IS NULL OR c.section = ?)
+  {condition}
 ORDER BY chunk_text.rank
 """
 BY_NUMBER: Final = """
-SELECT intent_id, source, doc_id, chunk_id FROM chunks
-WHERE number = ? AND (? IS NULL OR source = ?) AND (? IS NULL OR section = ?)
+SELECT intent_id, source, doc_id, chunk_id FROM chunks c WHERE number = ? {condition}
 """
 BY_REF: Final = """
 SELECT body, record FROM chunks WHERE intent_id = ? AND source = ? AND doc_id = ? AND chunk_id = ?
@@ -90,6 +99,7 @@ SELECT intent_id, source, doc_id, count(*) AS chunks FROM chunks
 WHERE intent_id = ? GROUP BY source, doc_id
 """
 CHECK_WORDS: Final = "INSERT INTO chunk_text (chunk_text, rank) VALUES ('integrity-check', 1)"
+EVERY_CHUNK: Final = "SELECT number, source, doc_id, body, record FROM chunks"
 REBUILD_WORDS: Final = "INSERT INTO chunk_text (chunk_text) VALUES ('rebuild')"
 
 MOST_TERMS: Final = 64
@@ -129,8 +139,10 @@ class SqliteSearch:
             (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM chunks").fetchone()
             connection.executemany(INSERT_CHUNK, rows)
             connection.execute(INDEX_NEW, (last,))
+            numbers = range(last + 1, last + 1 + len(rows))
+            facets.write(connection, zip(numbers, (chunk_facets(*one) for one in chunks), strict=True))
             if sparse is not None:
-                sparse_postings.write(connection, intent_id, range(last + 1, last + 1 + len(rows)), sparse)
+                sparse_postings.write(connection, intent_id, numbers, sparse)
 
     def bm25(
         self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
@@ -139,10 +151,10 @@ class SqliteSearch:
         expression = match_expression(query)
         if expression is None or limit < 1:
             return []
-        values = (expression, filters.source, filters.source, filters.section, filters.section)
+        condition, values = facets.condition(filters, "c.number")
         found: list[Candidate] = []
         with self._file(tenant_id).reading() as connection:
-            for row in connection.execute(BM25, values):
+            for row in connection.execute(BM25.format(condition=condition), (expression, *values)):
                 ref = ChunkRef(_key(tenant_id, row), row["intent_id"], row["chunk_id"])
                 if visible(ref):
                     found.append(Candidate(ref, row["score"]))
@@ -154,14 +166,15 @@ class SqliteSearch:
         self, tenant_id: str, query: SparseVectors, limit: int, filters: Filters, visible: Visible
     ) -> list[Candidate]:
         """The best visible chunks by inner product of term weights; exact up to the weights' fp16."""
-        wanted = (filters.source, filters.source, filters.section, filters.section)
+        condition, values = facets.condition(filters, "c.number")
+        by_number = BY_NUMBER.format(condition=condition)
         found: list[Candidate] = []
         with self._file(tenant_id).reading() as connection:
             numbers, scores = sparse_postings.scored(connection, query)
             for place in np.lexsort((numbers, -scores)):
                 if len(found) >= limit:
                     break
-                row = connection.execute(BY_NUMBER, (int(numbers[place]), *wanted)).fetchone()
+                row = connection.execute(by_number, (int(numbers[place]), *values)).fetchone()
                 if row is None:  # filtered out
                     continue
                 ref = ChunkRef(_key(tenant_id, row), row["intent_id"], row["chunk_id"])
@@ -227,7 +240,8 @@ class SqliteSearch:
         with self._guard:
             if tenant_id not in self._files:
                 path = self._folder / f"{file_name(tenant_id)}.sqlite"
-                self._files[tenant_id] = SqliteFile(path, SCHEMA, SCHEMA_VERSION)
+                upgrade = partial(_upgrade, tenant_id)
+                self._files[tenant_id] = SqliteFile(path, SCHEMA, SCHEMA_VERSION, upgrade)
             return self._files[tenant_id]
 
 
@@ -279,8 +293,16 @@ def _remove(connection: sqlite3.Connection, intent_id: str, keys: Sequence[Docum
     if not numbers:
         return
     sparse_postings.remove(connection, intent_id, None if keys is None else numbers)
+    facets.remove(connection, numbers)
     connection.executemany(UNINDEX, [(number,) for number in numbers])
     connection.executemany(DELETE_CHUNK, [(number,) for number in numbers])
+
+
+def _upgrade(tenant_id: str, connection: sqlite3.Connection, found: int) -> None:
+    """Facets came with schema 3; those of earlier chunks are in their records."""
+    if found < 3:
+        for row in connection.execute(EVERY_CHUNK).fetchall():
+            facets.write(connection, [(row["number"], chunk_facets(_key(tenant_id, row), _chunk(row)))])
 
 
 def _key(tenant_id: str, row: sqlite3.Row) -> DocumentKey:

@@ -16,10 +16,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from orchestration.contracts import Candidate, ChunkRef, Filters, Visible
+from orchestration.contracts import Candidate, ChunkRef, Facets, Filters, Visible
 from orchestration.errors import ConfigurationError
 from orchestration.records import DocumentKey
-from orchestration.stores.vector_segments import SUFFIX, Segment, read_segment
+from orchestration.stores.faiss.segments import SUFFIX, Segment, read_segment
 
 __all__ = ["VectorIndex"]
 
@@ -48,7 +48,7 @@ class VectorIndex:
         self._lock = threading.Lock()
         self._segments: list[_Loaded] = []
         self._refs: list[ChunkRef] = []
-        self._sections: list[str] = []
+        self._facets: list[Facets] = []
         self._faiss: Any = None
         self._folder_changed = 0
         self._scanned = 0
@@ -85,18 +85,10 @@ class VectorIndex:
 
     def _allowed(self, filters: Filters) -> npt.NDArray[np.bool_] | None:
         """Which rows match the filters; None when there are none."""
-        if filters.source is None and filters.section is None:
+        if not filters.wanted and filters.days is None:
             return None
-        rows = zip(self._refs, self._sections, strict=True)
-        return np.fromiter(
-            (
-                (filters.source is None or ref.key.source == filters.source)
-                and (filters.section is None or section == filters.section)
-                for ref, section in rows
-            ),
-            dtype=np.bool_,
-            count=len(self._refs),
-        )
+        matching = (filters.matches(facets) for facets in self._facets)
+        return np.fromiter(matching, dtype=np.bool_, count=len(self._facets))
 
     def _check_dimensions(self, query: npt.NDArray[np.float32]) -> None:
         if query.size != self._faiss.d:
@@ -148,13 +140,13 @@ class VectorIndex:
         self._faiss.add(np.ascontiguousarray(segment.dense, np.float32))
         intent_id = mark[0].removesuffix(SUFFIX)
         keys: dict[tuple[str, str], DocumentKey] = {}
-        for source, doc_id, chunk_id, section in segment.rows:
+        for source, doc_id, chunk_id, facets in segment.rows:
             key = keys.get((source, doc_id))
             if key is None:
                 key = DocumentKey(tenant_id=self._tenant_id, source=source, doc_id=doc_id)
                 keys[(source, doc_id)] = key
             self._refs.append(ChunkRef(key, intent_id, chunk_id))
-            self._sections.append(section)
+            self._facets.append(facets)
         self._segments.append(_Loaded(mark, len(segment.rows)))
 
     def _drop(self, gone: list[int]) -> None:
@@ -170,7 +162,7 @@ class VectorIndex:
         self._faiss.remove_ids(faiss.IDSelectorBatch(np.flatnonzero(~keep)))
         kept = np.flatnonzero(keep)
         self._refs = [self._refs[row] for row in kept]
-        self._sections = [self._sections[row] for row in kept]
+        self._facets = [self._facets[row] for row in kept]
         forgotten = set(gone)
         self._segments = [one for number, one in enumerate(self._segments) if number not in forgotten]
 

@@ -18,9 +18,8 @@ import numpy.typing as npt
 from orchestration.contracts import Candidate, Filters, Holding, VectorRow, Visible
 from orchestration.errors import StageContractError, StoreCorruptError
 from orchestration.records import DocumentKey, Float32Matrix
-from orchestration.stores.file_names import file_name
-from orchestration.stores.vector_index import VectorIndex
-from orchestration.stores.vector_segments import (
+from orchestration.stores.faiss.index import VectorIndex
+from orchestration.stores.faiss.segments import (
     SUFFIX,
     Segment,
     changing,
@@ -28,6 +27,7 @@ from orchestration.stores.vector_segments import (
     remove_segment,
     write_segment,
 )
+from orchestration.stores.file_names import file_name
 
 __all__ = ["FaissVectors"]
 
@@ -54,7 +54,7 @@ class FaissVectors:
                 f"intent {intent_id}: {len(rows)} chunks with {len(dense)} vectors, or vectors that are not "
                 "finite numbers. This is a defect of the embed stage; please report it."
             )
-        entries = [(row.key.source, row.key.doc_id, row.chunk_id, row.section) for row in rows]
+        entries = [(row.key.source, row.key.doc_id, row.chunk_id, row.facets) for row in rows]
         folder = self._namespace(tenant_id, namespace)
         with changing(folder):
             if entries:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -38,8 +38,16 @@ UNWRITABLE: Final = frozenset(
 class SqliteFile:
     """Connections to one file, one a thread; several processes may use it at once."""
 
-    def __init__(self, path: Path, schema: tuple[str, ...], version: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: tuple[str, ...],
+        version: int,
+        upgrade: Callable[[sqlite3.Connection, int], None] = lambda connection, found: None,
+    ) -> None:
+        """`upgrade` fills what an older version (its number) lacks, once the schema is this one's."""
         self.path = path
+        self._upgrade = upgrade
         self._schema = schema
         self._version = version
         self._local = threading.local()
@@ -136,9 +144,11 @@ class SqliteFile:
             return
         use_wal(connection)
         connection.execute("BEGIN IMMEDIATE")
-        if _schema_version(connection) != self._version:
+        found = _schema_version(connection)
+        if found != self._version:
             for statement in self._schema:
                 connection.execute(statement)
+            self._upgrade(connection, found)
             connection.execute(f"PRAGMA user_version = {self._version}")
         connection.execute("COMMIT")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
-from orchestration.stores.sqlite_search import SqliteSearch
+from orchestration.stores.sqlite.search import SqliteSearch
 from tests.builders import TENANT, chunks_of
 from tests.conformance.search_store_suite import ANY, SearchStoreSuite, everything, keyed
 

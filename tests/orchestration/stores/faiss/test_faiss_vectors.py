@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
-from orchestration.stores.faiss_vectors import FaissVectors
+from orchestration.stores.faiss.vectors import FaissVectors
 from orchestration.stores.file_names import file_name
 from tests.builders import TENANT
 from tests.conformance.vector_store_suite import (

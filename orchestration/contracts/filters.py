@@ -1,0 +1,129 @@
+"""What searches can be narrowed by: facets of chunks, and filters over them.
+
+A facet is a name with some folded values. Parsers' metadata give a document's facets (`facets_of_metadata`),
+the chunk stage hands them to its chunks, and every store keeps `chunk_facets` beside what it finds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field
+
+from orchestration.records import Chunk, DocumentKey, Record
+
+__all__ = ["ANYTHING", "FACETS", "Facets", "Filters", "chunk_facets", "facets_of_metadata", "fold"]
+
+Facets = Mapping[str, tuple[str, ...]]
+"""Folded values by facet; a facet without values is left out."""
+
+FACETS: Final = ("source", "section", "phase", "status", "condition", "mesh", "date")
+
+DOCUMENT_FACETS: Final[Mapping[str, tuple[str, ...]]] = {
+    "phase": ("phase",),
+    "status": ("status",),
+    "condition": ("conditions",),
+    "mesh": ("mesh", "mesh_ancestors"),
+    "date": ("date", "start_date", "year"),
+}
+"""Fields of Document.metadata that give each facet: the first that is a date, else all together."""
+
+DATE: Final = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+
+
+def fold(text: str) -> str:
+    """Text as filters compare it: case, underscores and runs of white space make no difference."""
+    return " ".join(text.replace("_", " ").casefold().split())
+
+
+def _folded(value: object) -> tuple[str, ...]:
+    given = () if value is None else (value,) if isinstance(value, str) else value
+    if not isinstance(given, Sequence) or not all(isinstance(one, str) for one in given):
+        raise ValueError("give a text, or several")
+    return tuple(dict.fromkeys(fold(one) for one in given))
+
+
+def _phase(value: object) -> tuple[str, ...]:
+    """Phases by number: PHASE2, "Phase 2" and 2 are one."""
+    return tuple(re.sub(r"\s*phase\s*", " ", text).strip() for text in _folded(value))
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_folded)]
+Phases = Annotated[tuple[str, ...], BeforeValidator(_phase)]
+Day = Annotated[str, Field(pattern=rf"^({DATE.pattern})?$")]
+
+
+class Filters(Record):
+    """What hits must match: one of the values of every field that is given. Values are folded."""
+
+    source: Texts = Field(default=(), description="Where the record comes from.")
+    section: Texts = Field(default=(), description="Role or heading of the chunk's section.")
+    phase: Phases = Field(default=(), description="Trial phase: 2, PHASE2, early 1, na.")
+    status: Texts = Field(default=(), description="Recruitment status, e.g. completed.")
+    condition: Texts = Field(default=(), description="A condition, as the registry has it.")
+    mesh: Texts = Field(default=(), description="A MeSH heading, or one above it where the record names it.")
+    since: Day = Field(default="", description="YYYY, YYYY-MM or YYYY-MM-DD; a document of that day matches.")
+    until: Day = Field(default="", description="The same, last day included.")
+
+    @property
+    def wanted(self) -> Facets:
+        """The values of each facet that is filtered by, dates apart."""
+        fields = (name for name in FACETS if name != "date")
+        return {name: getattr(self, name) for name in fields if getattr(self, name)}
+
+    @property
+    def days(self) -> tuple[str, str] | None:
+        """First and last day (YYYY-MM-DD; text order is order in time); None when any date will do."""
+        if not self.since and not self.until:
+            return None
+        return _first_day(self.since or "0001"), _last_day(self.until or "9999")
+
+    def matches(self, facets: Facets) -> bool:
+        """Whether a chunk with these facets may be a hit; the meaning that every store implements."""
+        for name, values in self.wanted.items():
+            if not set(values) & set(facets.get(name, ())):
+                return False
+        if self.days is None:
+            return True
+        first, last = self.days
+        return any(first <= day <= last for day in facets.get("date", ()))
+
+
+ANYTHING: Final = Filters()
+
+
+def facets_of_metadata(metadata: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The facets that a document's metadata give, as JSON for Chunk.metadata."""
+    found: dict[str, list[str]] = {}
+    for facet, fields in DOCUMENT_FACETS.items():
+        texts = [text for field in fields for text in _texts(metadata.get(field))]
+        if facet == "date":
+            days = [_first_day(text) for text in texts if DATE.fullmatch(text)]
+            values: Sequence[str] = days[:1]
+        else:
+            values = _phase(texts) if facet == "phase" else _folded(texts)
+        if values:
+            found[facet] = list(values)
+    return found
+
+
+def chunk_facets(key: DocumentKey, chunk: Chunk) -> Facets:
+    """Everything a chunk can be filtered by."""
+    own = {"source": _folded(key.source), "section": _folded(chunk.section)}
+    given = {name: _folded(_texts(chunk.metadata.get(name))) for name in DOCUMENT_FACETS}
+    return {**own, **{name: values for name, values in given.items() if values}}
+
+
+def _texts(value: object) -> list[str]:
+    values = value if isinstance(value, list | tuple) else [value]
+    return [str(one) for one in values if isinstance(one, str | int) and not isinstance(one, bool)]
+
+
+def _first_day(date: str) -> str:
+    return date + "0001-01-01"[len(date) :]
+
+
+def _last_day(date: str) -> str:
+    return date + "9999-12-31"[len(date) :]

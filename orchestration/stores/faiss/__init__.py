@@ -1,0 +1,1 @@
+"""Dense vectors in files of the data folder, searched with FAISS."""

@@ -1,0 +1,70 @@
+"""Facets come from what parsers know, and filters compare them folded."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from orchestration.contracts import Filters, chunk_facets, facets_of_metadata
+from tests.builders import a_chunk, a_context
+
+
+def test_a_trial_s_metadata_give_its_facets() -> None:
+    facets = facets_of_metadata(
+        {
+            "phase": ["EARLY_PHASE1", "PHASE2"],
+            "status": "NOT_YET_RECRUITING",
+            "conditions": ["Type 2  Diabetes", "type 2 diabetes"],
+            "mesh": ["Diabetes Mellitus"],
+            "mesh_ancestors": ["Metabolic Diseases"],
+            "start_date": "2019-05",
+            "year": "2018",
+        }
+    )
+    assert facets == {
+        "phase": ["early 1", "2"],
+        "status": ["not yet recruiting"],
+        "condition": ["type 2 diabetes"],
+        "mesh": ["diabetes mellitus", "metabolic diseases"],
+        "date": ["2019-05-01"],
+    }
+
+
+@pytest.mark.parametrize("metadata", [{}, {"year": "in press"}, {"phase": None, "mesh": [{"term": 1}]}])
+def test_what_says_nothing_gives_no_facet(metadata: dict[str, object]) -> None:
+    assert facets_of_metadata(metadata) == {}
+
+
+def test_a_chunk_s_facets_are_its_key_s_its_section_s_and_its_document_s() -> None:
+    chunk = a_chunk().model_copy(
+        update={"section": "Side  Effects", "metadata": {"phase": ["2"], "loinc": "34067-9"}}
+    )
+    facets = chunk_facets(a_context().key, chunk)
+    assert facets == {"source": ("clinicaltrials",), "section": ("side effects",), "phase": ("2",)}
+
+
+@pytest.mark.parametrize("given", ["2", "Phase 2", "PHASE2", ["1", "phase_2"]])
+def test_phases_are_told_by_number(given: str | list[str]) -> None:
+    assert Filters(phase=given).matches({"phase": ("2",)})
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "matches"),
+    [
+        ("2019", "", True),
+        ("2019-05", "2019-05", True),
+        ("2019-06", "", False),
+        ("", "2019", True),
+        ("", "2018-12-31", False),
+        ("2019-05-01", "2019-05-01", True),
+    ],
+)
+def test_dates_are_compared_by_day(since: str, until: str, matches: bool) -> None:
+    assert Filters(since=since, until=until).matches({"date": ("2019-05-01",)}) is matches
+    assert not Filters(since=since, until=until).matches({})
+
+
+@pytest.mark.parametrize("given", ["19", "2019-5", "last year", "2019-05-01T00:00"])
+def test_a_date_that_is_none_is_refused(given: str) -> None:
+    with pytest.raises(ValidationError, match="since"):
+        Filters(since=given)
