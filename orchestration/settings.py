@@ -58,6 +58,18 @@ class Settings(BaseSettings):
         default=None, description="Of each model; default: one a GPU of the cluster, or a node without."
     )
     ray_address: str | None = Field(default=None, description="Ray cluster to attach to; default: own.")
+    search_store: Literal["sqlite", "opensearch"] = Field(
+        default="sqlite", description="What keeps chunks with their words and sparse terms."
+    )
+    vector_store: Literal["faiss", "opensearch"] = Field(
+        default="faiss", description="What keeps and searches dense vectors."
+    )
+    opensearch_url: str | None = Field(
+        default=None, description="OpenSearch server, http(s)://[USER:PASSWORD@]HOST:PORT."
+    )
+    opensearch_prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")] = Field(
+        default="medkg", description="First part of the names of our OpenSearch indexes."
+    )
     window_workers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=2, description="Window worker processes, so windows that run at once."
     )
