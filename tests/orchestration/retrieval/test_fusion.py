@@ -9,8 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.contracts import Candidate, ChunkRef
+from orchestration.errors import UsageError
 from orchestration.records import DocumentKey
-from orchestration.retrieval.fusion import CANDIDATES, FUSIONS, Fusion, reciprocal_rank, z_scores
+from orchestration.retrieval.fusion import (
+    CANDIDATES,
+    FUSIONS,
+    Fusion,
+    distribution_based,
+    fusion_named,
+    reciprocal_rank,
+    weighted_reciprocal_rank,
+    z_scores,
+)
 
 EVERY_FUSION = pytest.mark.parametrize("fusion", FUSIONS.values(), ids=FUSIONS)
 
@@ -35,6 +45,42 @@ def test_reciprocal_ranks_are_summed() -> None:
     fused = reciprocal_rank({"bm25": a_leg(("a", 9.0), ("b", 8.0)), "dense": a_leg(("b", 0.9), ("c", 0.8))})
     assert names(fused) == ["b", "a", "c"]
     assert [score for _, score in fused] == pytest.approx([1 / 62 + 1 / 61, 1 / 61, 1 / 62])
+
+
+def test_weights_multiply_the_terms_of_their_leg() -> None:
+    legs = {"bm25": a_leg(("a", 9.0), ("b", 8.0)), "dense": a_leg(("c", 0.9), ("b", 0.8))}
+    fused = weighted_reciprocal_rank(legs, {"dense": 3.0})
+    assert names(fused) == ["b", "c", "a"]
+    assert [score for _, score in fused] == pytest.approx([4 / 62, 3 / 61, 1 / 61])
+    assert names(weighted_reciprocal_rank(legs, {"bm25": 0.0}))[-1] == "a"
+
+
+def test_distribution_based_scores_go_from_three_deviations_below_to_three_above() -> None:
+    legs = {"bm25": a_leg(("a", 3.0), ("b", 1.0)), "dense": a_leg(("b", 0.5))}
+    fused = distribution_based(legs)
+    assert names(fused) == ["b", "a"]
+    assert [score for _, score in fused] == pytest.approx([2 / 6 + 0.5, 4 / 6])
+
+
+def test_a_fusion_is_chosen_by_name_with_weights_if_it_takes_them() -> None:
+    legs = {"bm25": a_leg(("a", 9.0), ("b", 8.0)), "dense": a_leg(("c", 0.9), ("b", 0.8))}
+    weighted = fusion_named("weighted-rrf:dense=3:bm25=1")
+    assert weighted(legs) == weighted_reciprocal_rank(legs, {"dense": 3.0, "bm25": 1.0})
+    assert all(fusion_named(name) is fusion for name, fusion in FUSIONS.items())
+
+
+@pytest.mark.parametrize("name", ["", "combmnz", "rrf:dense=2", "zscore:"])
+def test_an_unknown_fusion_is_refused_with_those_there_are(name: str) -> None:
+    with pytest.raises(UsageError, match="there are rrf, weighted-rrf, zscore, dbsf"):
+        fusion_named(name)
+
+
+@pytest.mark.parametrize(
+    "weight", ["dense", "dense=", "=2", "dense=-1", "dense=nan", "dense=inf", "dense=1e9"]
+)
+def test_a_weight_that_is_none_is_refused(weight: str) -> None:
+    with pytest.raises(UsageError, match="is no weight"):
+        fusion_named(f"weighted-rrf:{weight}")
 
 
 def test_z_scores_weigh_how_far_a_score_stands_out() -> None:

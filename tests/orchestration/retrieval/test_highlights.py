@@ -1,0 +1,79 @@
+"""Highlights are the words that a query asks for, as the word index matches them, at their exact place."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestration.retrieval.highlights import NOT_TELLING, highlights
+from orchestration.stores.sqlite.search import STOP_WORDS, match_expression
+
+
+def marked(query: str, text: str) -> list[str]:
+    """The words at the spans."""
+    (spans,) = highlights(query, [text])
+    return [text[start:end] for start, end in spans]
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "words"),
+    [
+        ("walking", "Walks, walked and WALKING.", ["Walks", "walked", "WALKING"]),
+        ("naïve cafe", "A naive Café", ["naive", "Café"]),
+        ("α-synuclein", "The Α-Synuclein and α1", ["Α", "Synuclein"]),
+        ("TGF-β", "tgf-β; TGFβ", ["tgf", "β"]),
+        ("COVID-19", "covid 19, COVID-19", ["covid", "19", "COVID", "19"]),
+        ("the dose of aspirin", "the aspirin of the doses", ["aspirin", "doses"]),
+        ("the", "the dose", ["the"]),
+        ("heart", "nothing of that kind", []),
+        ("?!", "what?!", []),
+        ('"heart" OR NEAR(', "heart or near", ["heart", "near"]),
+        ("heart", "\ufdd0heart\ufdd1\x00heart", ["heart", "heart"]),
+        ("heart", "😀 heart ❤heart", ["heart", "heart"]),
+        ("е\u0301тап", "этап е\u0301тап", ["е\u0301тап"]),
+    ],
+)
+def test_words_are_found_as_the_index_matches_them(query: str, text: str, words: list[str]) -> None:
+    assert marked(query, text) == words
+
+
+def test_each_text_has_its_own_spans_in_order() -> None:
+    assert highlights("heart", ["no", "heart", "", "a heart"]) == [(), ((0, 5),), (), ((2, 7),)]
+    assert highlights("heart", []) == []
+
+
+def test_words_that_say_nothing_are_those_of_the_word_index() -> None:
+    assert NOT_TELLING == STOP_WORDS
+
+
+TEXT = st.text(
+    st.one_of(
+        st.sampled_from("abeins tALK'-–.,αβΓςé\u0301\u0345ßİ19²ﬁ\x00\ufdd0\n"),
+        st.characters(exclude_categories=["Cs"]),
+    ),
+    max_size=60,
+)
+
+
+def asks_for(query: str, word: str) -> bool:
+    """Whether a text of this one word is found by the expression that the BM25 leg makes of the query."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE VIRTUAL TABLE one USING fts5(body, tokenize='porter unicode61')")
+        connection.execute("INSERT INTO one (body) VALUES (?)", (word,))
+        found = connection.execute("SELECT count(*) FROM one WHERE one MATCH ?", (match_expression(query),))
+        return bool(found.fetchone()[0])
+
+
+@given(query=TEXT, text=TEXT)
+def test_spans_are_words_of_the_query_sorted_and_disjoint(query: str, text: str) -> None:
+    both = f"{text} {query} {text}"
+    (spans,) = highlights(query, [both])
+    edges = [edge for span in spans for edge in span]
+    assert edges == sorted(edges)
+    assert all(0 <= start < end <= len(both) for start, end in spans)
+    assert all(asks_for(query, both[start:end]) for start, end in spans)
+    assert bool(spans) == (match_expression(query) is not None and asks_for(query, both.replace("\0", " ")))
