@@ -33,6 +33,7 @@ from orchestration.records import Chunk, DocumentKey
 from orchestration.stores.file_names import file_name
 from orchestration.stores.sqlite import facets, sparse_postings
 from orchestration.stores.sqlite.file import SqliteFile
+from orchestration.stores.words import MOST_TERMS, STOP_WORDS
 
 __all__ = ["SqliteSearch", "match_expression"]
 
@@ -101,15 +102,6 @@ WHERE intent_id = ? GROUP BY source, doc_id
 CHECK_WORDS: Final = "INSERT INTO chunk_text (chunk_text, rank) VALUES ('integrity-check', 1)"
 EVERY_CHUNK: Final = "SELECT number, source, doc_id, body, record FROM chunks"
 REBUILD_WORDS: Final = "INSERT INTO chunk_text (chunk_text) VALUES ('rebuild')"
-
-MOST_TERMS: Final = 64
-STOP_WORDS: Final = frozenset(
-    """a about after all also an and any are as at be been before being between both but by can could did do
-    does doing during each for from further had has have having how if in into is it its may more most no
-    nor not of on only or other our out over own same should so some such than that the their them then
-    there these they this those through to too under until up very was we were what when where which while
-    who whom why will with would""".split()  # noqa: SIM905 - a list would be a line a word
-)
 
 
 class SqliteSearch:

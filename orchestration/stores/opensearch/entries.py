@@ -1,0 +1,162 @@
+"""What every entry of ours in OpenSearch has, and requests over that: intent, document, chunk and facets.
+
+Comes in: queries. Leaves: visible candidates, holdings. Search store and vector store share it, so that both
+find, count and forget in one way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from orchestration.contracts import Candidate, ChunkRef, Facets, Filters, Holding, Visible
+from orchestration.records import DocumentKey
+from orchestration.stores.opensearch.connection import Connection
+
+__all__ = [
+    "DEEPER",
+    "FIELDS",
+    "entry",
+    "entry_id",
+    "filter_clauses",
+    "forget",
+    "holdings",
+    "of_intent",
+    "ranked",
+]
+
+KEYWORD: Final = {"type": "keyword"}
+FIELDS: Final[dict[str, Any]] = {
+    "entry": KEYWORD,
+    "intent": KEYWORD,
+    "source": KEYWORD,
+    "doc_id": KEYWORD,
+    "chunk_id": KEYWORD,
+    "facets": {
+        "type": "object",
+        "dynamic": False,
+        "properties": {
+            **dict.fromkeys(("source", "section", "phase", "status", "condition", "mesh"), KEYWORD),
+            "date": {"type": "date", "format": "strict_date", "ignore_malformed": True},
+        },
+    },
+}
+REF: Final = ("intent", "source", "doc_id", "chunk_id")
+
+PAGE: Final = 5_000
+DEEPER: Final = 4
+"""How many times more is asked for when too little of what was found may be seen."""
+
+WINDOW: Final = 10_000
+"""Most of one answer."""
+
+
+def entry_id(intent_id: str, key: DocumentKey, chunk_id: str) -> str:
+    """The id of a chunk as one intent wrote it: the same for every repeat of the write."""
+    parts = "\x00".join((intent_id, key.source, key.doc_id, chunk_id))
+    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+
+
+def entry(
+    index: str, intent_id: str, key: DocumentKey, chunk_id: str, facets: Facets, **fields: Any
+) -> dict[str, Any]:
+    """The bulk action that writes a chunk's entry."""
+    number = entry_id(intent_id, key, chunk_id)
+    return {
+        "_index": index,
+        "_id": number,
+        "entry": number,
+        "intent": intent_id,
+        "source": key.source,
+        "doc_id": key.doc_id,
+        "chunk_id": chunk_id,
+        "facets": {name: list(values) for name, values in facets.items()},
+        **fields,
+    }
+
+
+def filter_clauses(filters: Filters) -> list[dict[str, Any]]:
+    """Filters as clauses that must all match."""
+    clauses: list[dict[str, Any]] = [
+        {"terms": {f"facets.{name}": list(values)}} for name, values in filters.wanted.items()
+    ]
+    if filters.days is not None:
+        first, last = filters.days
+        clauses.append({"range": {"facets.date": {"gte": first, "lte": last}}})
+    return clauses
+
+
+def of_intent(intent_id: str, keys: Sequence[DocumentKey] | None) -> dict[str, Any]:
+    """A query for what an intent wrote, for some documents or all."""
+    mine: list[dict[str, Any]] = [{"term": {"intent": intent_id}}]
+    if keys is not None:
+        documents = [
+            {"bool": {"filter": [{"term": {"source": key.source}}, {"term": {"doc_id": key.doc_id}}]}}
+            for key in keys
+        ]
+        mine.append({"bool": {"should": documents, "minimum_should_match": 1}})
+    return {"bool": {"filter": mine}}
+
+
+def forget(connection: Connection, index: str, query: dict[str, Any]) -> None:
+    """Remove what a query finds, and have searches know of it. Idempotent."""
+    with connection.errors_named() as client:
+        client.delete_by_query(
+            index=index, body={"query": query}, conflicts="proceed", refresh=True, ignore_unavailable=True
+        )
+
+
+def holdings(connection: Connection, index: str, tenant_id: str, intent_id: str | None) -> Iterator[Holding]:
+    """Entries by document and intent; `index` may be a pattern."""
+    sources = [{name: {"terms": {"field": name}}} for name in REF[:3]]
+    composite: dict[str, Any] = {"size": PAGE, "sources": sources}
+    query = {"match_all": {}} if intent_id is None else of_intent(intent_id, None)
+    while True:
+        body = {"size": 0, "query": query, "aggs": {"held": {"composite": composite}}}
+        with connection.errors_named() as client:
+            found = client.search(index=index, body=body, ignore_unavailable=True)
+        held = found.get("aggregations", {}).get("held", {"buckets": []})
+        for bucket in held["buckets"]:
+            at = bucket["key"]
+            key = DocumentKey(tenant_id=tenant_id, source=at["source"], doc_id=at["doc_id"])
+            yield Holding(key, at["intent"], bucket["doc_count"])
+        if "after_key" not in held:
+            return
+        composite["after"] = held["after_key"]
+
+
+def ranked(
+    connection: Connection, index: str, tenant_id: str, query: dict[str, Any], limit: int, visible: Visible
+) -> list[Candidate]:
+    """The best entries for a query that may be seen, best first; goes on until there are enough."""
+    found: list[Candidate] = []
+    size, after = min(2 * limit, WINDOW), None
+    while limit > 0:
+        body: dict[str, Any] = {
+            "query": query,
+            "size": size,
+            "sort": [{"_score": "desc"}, {"entry": "asc"}],
+            "_source": False,
+            "docvalue_fields": list(REF),
+            "track_total_hits": False,
+        }
+        if after is not None:
+            body["search_after"] = after
+        with connection.errors_named() as client:
+            hits = client.search(index=index, body=body)["hits"]["hits"]
+        for hit in hits:
+            ref = _ref(tenant_id, hit["fields"])
+            if visible(ref):
+                found.append(Candidate(ref, float(hit["_score"])))
+                if len(found) == limit:
+                    return found
+        if len(hits) < size:
+            return found
+        after, size = hits[-1]["sort"], min(DEEPER * size, WINDOW)
+    return found
+
+
+def _ref(tenant_id: str, fields: dict[str, list[str]]) -> ChunkRef:
+    intent, source, doc_id, chunk_id = (fields[name][0] for name in REF)
+    return ChunkRef(DocumentKey(tenant_id=tenant_id, source=source, doc_id=doc_id), intent, chunk_id)

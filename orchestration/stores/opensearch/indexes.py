@@ -1,0 +1,174 @@
+"""The indexes of tenants: their names, templates, aliases, and the switch to a new mapping.
+
+An index is `PREFIX-KIND.TENANT.LAYOUT`, where LAYOUT is a hash of settings and mapping; it is made from a
+template and read and written through its alias `PREFIX-KIND.TENANT`. When a new medkg (or another synonyms
+file) brings another layout, `upgrade` copies beside the work that goes on and then switches the alias.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opensearchpy.exceptions import NotFoundError, RequestError
+
+from orchestration.errors import ConfigurationError
+from orchestration.stores.opensearch.connection import Connection
+
+__all__ = ["Indexes", "index_part"]
+
+LONGEST: Final = 80
+POLL_SECONDS: Final = 0.2
+
+
+def index_part(name: str) -> str:
+    """A tenant's or model's name as part of an index name: no two share one, and none is a pattern.
+
+    Index names are lower case and without most signs, so these become _CODE_. Raises ConfigurationError.
+    """
+    if not name:
+        raise ConfigurationError("a store was asked without a tenant or model; name one.")
+    escaped = re.sub(r"[^a-z0-9-]", lambda found: f"_{ord(found.group()):x}_", name)
+    if len(escaped) <= LONGEST:
+        return escaped
+    return f"{escaped[:40]}__{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+
+
+class Indexes:
+    """Indexes of one kind that share a layout; thread-safe."""
+
+    def __init__(self, connection: Connection, kind: str, layout: Mapping[str, Any]) -> None:
+        """`kind` is the first part of their names; `layout` has `settings` and `mappings`."""
+        self._connection = connection
+        self._kind = kind
+        self._layout = dict(layout)
+        text = json.dumps(self._layout, sort_keys=True)
+        self._layout_id = hashlib.sha256(text.encode()).hexdigest()[:12]
+        self._ready: set[str] = set()
+        self._guard = threading.Lock()
+
+    def alias(self, tenant_id: str) -> str:
+        """What searches and writes name."""
+        return f"{self._kind}.{index_part(tenant_id)}"
+
+    def exists(self, tenant_id: str) -> bool:
+        """Whether the tenant has an index; of another layout than this one's it is upgraded first."""
+        alias = self.alias(tenant_id)
+        if alias in self._ready:
+            return True
+        with self._guard, self._connection.errors_named() as client:
+            if not client.indices.exists_alias(name=alias):
+                return False
+            self._upgrade(alias)
+            self._ready.add(alias)
+            return True
+
+    def make(self, tenant_id: str) -> str:
+        """The alias of the tenant's index, which is made if there is none. Raises what the server says."""
+        if self.exists(tenant_id):
+            return self.alias(tenant_id)
+        alias = self.alias(tenant_id)
+        with self._guard, self._connection.errors_named() as client:
+            self._put_template()
+            try:
+                client.indices.create(index=f"{alias}.{self._layout_id}", body={"aliases": {alias: {}}})
+            except RequestError as error:
+                if error.error != "resource_already_exists_exception":  # another process was faster
+                    raise
+            self._ready.add(alias)
+        return alias
+
+    def forget(self, tenant_id: str) -> None:
+        """Remove the tenant's index with all it holds. Idempotent."""
+        alias = self.alias(tenant_id)
+        with self._guard, self._connection.errors_named() as client:
+            self._ready.discard(alias)
+            for index in self._behind(alias):
+                client.indices.delete(index=index, ignore=404)
+
+    def problem(self, tenant_id: str) -> str | None:
+        """Why the tenant's index cannot answer for all it holds; None if it can."""
+        if not self.exists(tenant_id):
+            return None
+        alias = self.alias(tenant_id)
+        with self._connection.errors_named() as client:
+            health = client.cluster.health(index=alias, level="shards")
+        if health["status"] != "red":
+            return None
+        return f"index {alias} of {self._connection.name} has lost {health['unassigned_shards']} shards"
+
+    # --- layouts ------------------------------------------------------------------------------------
+
+    def _put_template(self) -> None:
+        template = {"index_patterns": [f"{self._kind}.*.{self._layout_id}"], "template": self._layout}
+        name = f"{self._kind}.{self._layout_id}"
+        self._connection.client.indices.put_index_template(name=name, body=template)
+
+    def _behind(self, alias: str) -> list[str]:
+        try:
+            return sorted(self._connection.client.indices.get_alias(name=alias))
+        except NotFoundError:
+            return []
+
+    def _upgrade(self, alias: str) -> None:
+        """Copy to an index of the present layout and switch the alias; readers notice nothing.
+
+        Most is copied while writers go on. Then the old index takes no more writes (their stages wait), what
+        was added or removed meanwhile follows, and the alias is switched in one step. Another process that
+        upgrades at the same time copies the same documents under the same ids. A crash leaves the old index
+        as it was, blocked at worst: the next call goes on from there.
+        """
+        target = f"{alias}.{self._layout_id}"
+        old = [index for index in self._behind(alias) if index != target]
+        if not old:
+            return
+        client = self._connection.client
+        self._put_template()
+        if not client.indices.exists(index=target):
+            client.indices.create(index=target, ignore=400)
+        for index in old:
+            self._copy(index, target)
+            client.indices.put_settings(index=index, body={"index.blocks.write": True})
+            client.indices.refresh(index=index)
+            self._copy(index, target)
+            self._remove_what_is_gone(index, target)
+        client.indices.refresh(index=target)
+        actions = [{"add": {"index": target, "alias": alias}}]
+        actions += [{"remove_index": {"index": index}} for index in old]
+        client.indices.update_aliases(body={"actions": actions})
+
+    def _copy(self, source: str, target: str) -> None:
+        """Documents that the target has not; raises when one could not be copied."""
+        body = {
+            "source": {"index": source},
+            "dest": {"index": target, "op_type": "create"},
+            "conflicts": "proceed",
+        }
+        answer = self._connection.client.reindex(
+            body=body, wait_for_completion=True, timeout="1h", request_timeout=3600
+        )
+        if answer["failures"]:
+            raise ConfigurationError(
+                f"{source} cannot be copied to the layout of this medkg: {answer['failures'][0]}. Documents "
+                "stay where they are, searchable with the former version."
+            )
+
+    def _remove_what_is_gone(self, source: str, target: str) -> None:
+        """Remove from the target what was removed from the source since it was copied."""
+        client = self._connection.client
+        client.indices.refresh(index=target)
+        if client.count(index=source)["count"] == client.count(index=target)["count"]:
+            return
+        kept, copied = ({hit["_id"] for hit in self._ids(index)} for index in (source, target))
+        self._connection.bulk([{"_op_type": "delete", "_index": target, "_id": one} for one in copied - kept])
+
+    def _ids(self, index: str) -> Any:
+        from opensearchpy.helpers import scan
+
+        return scan(
+            self._connection.client, index=index, query={"query": {"match_all": {}}}, _source=False, size=5000
+        )

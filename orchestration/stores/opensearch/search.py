@@ -1,0 +1,242 @@
+"""SearchStore on OpenSearch: BM25 over body and titles together, sparse terms as rank features.
+
+Comes in: chunks under an intent, and what a person typed. Leaves: candidates that `visible` lets through. An
+index a tenant. Words are analysed by `analysis`; a document's body counts twice its titles
+(combined_fields is BM25F: https://doi.org/10.1561/1500000019). Sparse weights are kept with 9 significant
+bits (Lucene's FeatureField), which rounds a weight by less than 0.4 %.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+from uuid import uuid4
+
+import numpy as np
+
+from orchestration.contracts import (
+    Candidate,
+    ChunkRef,
+    Filters,
+    Holding,
+    SparseVectors,
+    Visible,
+    chunk_facets,
+)
+from orchestration.records import Chunk, DocumentKey
+from orchestration.stores.opensearch import entries
+from orchestration.stores.opensearch.analysis import ANALYZER, QUERY_ANALYZER, SYNONYM_ANALYZER, analysis
+from orchestration.stores.opensearch.connection import Connection
+from orchestration.stores.opensearch.indexes import Indexes
+from orchestration.stores.words import MOST_TERMS, STOP_WORDS
+
+__all__ = ["OpenSearchSearch"]
+
+MOST_FEATURES: Final = 1_000
+"""Terms of a sparse query, the strongest first: the server takes 1,024 clauses."""
+
+SMALLEST: Final = float(np.finfo(np.float32).tiny)
+SYNONYM_BOOST: Final = 0.5
+
+TEXT: Final = {"type": "text", "analyzer": ANALYZER, "search_analyzer": QUERY_ANALYZER}
+STORED: Final = {"type": "keyword", "index": False, "doc_values": False}
+
+
+class OpenSearchSearch:
+    """SearchStore on one cluster; thread-safe."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        prefix: str,
+        synonyms: Sequence[str] = (),
+        shards: int = 1,
+        replicas: int = 0,
+    ) -> None:
+        """`synonyms` are lines of a synonyms file; `replicas` are copies of each shard."""
+        self._connection = connection
+        self._with_synonyms = bool(synonyms)
+        properties = {
+            **entries.FIELDS,
+            "batch": {"type": "keyword"},
+            "ordinal": {"type": "integer"},
+            "body": TEXT,
+            "titles": TEXT,
+            "terms": {"type": "rank_features"},
+            "record": STORED,
+        }
+        settings = {
+            "number_of_shards": shards,
+            "number_of_replicas": replicas,
+            "analysis": analysis(synonyms),
+        }
+        layout = {
+            "settings": {"index": settings},
+            "mappings": {"dynamic": "strict", "properties": properties},
+        }
+        self._indexes = Indexes(connection, f"{prefix}-chunks", layout)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def write(
+        self,
+        tenant_id: str,
+        intent_id: str,
+        chunks: Sequence[tuple[DocumentKey, Chunk]],
+        sparse: SparseVectors | None,
+    ) -> None:
+        """Durable when it returns; replaces what the intent wrote before; not yet visible."""
+        index = self._indexes.make(tenant_id)
+        batch = str(uuid4())
+        actions = []
+        for number, (key, chunk) in enumerate(chunks):
+            terms = {} if sparse is None else _features(sparse, number)
+            actions.append(
+                entries.entry(
+                    index,
+                    intent_id,
+                    key,
+                    chunk.chunk_id,
+                    chunk_facets(key, chunk),
+                    batch=batch,
+                    ordinal=chunk.ordinal,
+                    body=chunk.body,
+                    titles=" ".join(chunk.title_path),
+                    record=chunk.model_dump_json(exclude={"body"}),
+                    **({"terms": terms} if terms else {}),
+                )
+            )
+        self._connection.bulk(actions)
+        self._refresh(index)
+        former = {
+            "bool": {"filter": [{"term": {"intent": intent_id}}], "must_not": [{"term": {"batch": batch}}]}
+        }
+        with self._connection.errors_named() as client:
+            left = client.count(index=index, body={"query": former})["count"]
+        if left:
+            entries.forget(self._connection, index, former)
+
+    def bm25(
+        self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
+    ) -> list[Candidate]:
+        """The best visible chunks for any words of the query; [] if it has none. Never a syntax error."""
+        words = list(dict.fromkeys(_clean(query).split()))[:MOST_TERMS]
+        if not words or not self._indexes.exists(tenant_id):
+            return []
+        telling = any(word.lower().strip("?!.,;:\"'()") not in STOP_WORDS for word in words)
+        text = " ".join(words)
+        should = [_words(text, QUERY_ANALYZER if telling else ANALYZER)]
+        if self._with_synonyms:
+            should.append(_words(text, SYNONYM_ANALYZER, SYNONYM_BOOST))
+        asked = {
+            "bool": {"should": should, "minimum_should_match": 1, "filter": entries.filter_clauses(filters)}
+        }
+        return entries.ranked(
+            self._connection, self._indexes.alias(tenant_id), tenant_id, asked, limit, visible
+        )
+
+    def sparse(
+        self, tenant_id: str, query: SparseVectors, limit: int, filters: Filters, visible: Visible
+    ) -> list[Candidate]:
+        """The best visible chunks by inner product of term weights; exact up to the rounding of weights."""
+        terms = sorted(_features(query, 0).items(), key=lambda term: -term[1])[:MOST_FEATURES]
+        if not terms or not self._indexes.exists(tenant_id):
+            return []
+        should = [
+            {"rank_feature": {"field": f"terms.{name}", "linear": {}, "boost": weight}}
+            for name, weight in terms
+        ]
+        asked = {
+            "bool": {"should": should, "minimum_should_match": 1, "filter": entries.filter_clauses(filters)}
+        }
+        return entries.ranked(
+            self._connection, self._indexes.alias(tenant_id), tenant_id, asked, limit, visible
+        )
+
+    def chunks(self, tenant_id: str, refs: Sequence[ChunkRef]) -> list[Chunk | None]:
+        """Stored chunks in the order of refs; None where the store lost one."""
+        if not refs or not self._indexes.exists(tenant_id):
+            return [None] * len(refs)
+        ids = [entries.entry_id(ref.intent_id, ref.key, ref.chunk_id) for ref in refs]
+        with self._connection.errors_named() as client:
+            found = client.mget(
+                index=self._indexes.alias(tenant_id), body={"ids": ids}, _source=["body", "record"]
+            )
+        return [_chunk(one["_source"]) if one.get("found") else None for one in found["docs"]]
+
+    def document_chunks(self, key: DocumentKey, intent_id: str) -> list[Chunk]:
+        """All chunks of a document in order."""
+        if not self._indexes.exists(key.tenant_id):
+            return []
+        found: list[Chunk] = []
+        body: dict[str, Any] = {
+            "query": entries.of_intent(intent_id, [key]),
+            "sort": [{"ordinal": "asc"}, {"entry": "asc"}],
+            "size": 1_000,
+            "_source": ["body", "record"],
+        }
+        while True:
+            with self._connection.errors_named() as client:
+                hits = client.search(index=self._indexes.alias(key.tenant_id), body=body)["hits"]["hits"]
+            found += [_chunk(hit["_source"]) for hit in hits]
+            if len(hits) < body["size"]:
+                return found
+            body["search_after"] = hits[-1]["sort"]
+
+    def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
+        """Forget what an intent wrote (for some documents, or all). Idempotent."""
+        if self._indexes.exists(tenant_id) and (keys is None or keys):
+            entries.forget(
+                self._connection, self._indexes.alias(tenant_id), entries.of_intent(intent_id, keys)
+            )
+
+    def holdings(self, tenant_id: str, intent_id: str | None = None) -> Iterator[Holding]:
+        """Everything held, or what one intent wrote."""
+        if not self._indexes.exists(tenant_id):
+            return iter(())
+        index = self._indexes.alias(tenant_id)
+        self._refresh(index)
+        return entries.holdings(self._connection, index, tenant_id, intent_id)
+
+    def damage(self, tenant_id: str) -> str | None:
+        """What is wrong with the tenant's index as a whole; None if it is sound."""
+        return self._indexes.problem(tenant_id)
+
+    def mend(self, tenant_id: str) -> None:
+        """Give up an index that has lost shards; its documents are then due again."""
+        if self._indexes.problem(tenant_id) is not None:
+            self._indexes.forget(tenant_id)
+
+    def _refresh(self, index: str) -> None:
+        with self._connection.errors_named() as client:
+            client.indices.refresh(index=index)
+
+
+def _words(text: str, analyzer: str, boost: float = 1.0) -> dict[str, Any]:
+    """Any of the words, in body and titles together; with an analyzer not the fields' own, in each alone."""
+    fields = ["body^2", "titles"]
+    if analyzer == QUERY_ANALYZER:
+        return {"combined_fields": {"query": text, "fields": fields, "boost": boost}}
+    alone = {"query": text, "analyzer": analyzer, "fields": fields, "type": "most_fields", "boost": boost}
+    return {"multi_match": alone}
+
+
+def _features(vectors: SparseVectors, number: int) -> dict[str, float]:
+    """A row's weights by feature; the model is part of the name, so that two models never meet."""
+    model = hashlib.sha256(vectors.model_id.encode()).hexdigest()[:8]
+    terms, weights = vectors.rows.row(number)
+    pairs = zip(terms.tolist(), weights.tolist(), strict=True)
+    return {f"{model}_{term}": weight for term, weight in pairs if weight >= SMALLEST}
+
+
+def _clean(text: str) -> str:
+    """Text that JSON can carry."""
+    return text.encode("utf-8", "ignore").decode().replace("\x00", " ")
+
+
+def _chunk(source: dict[str, Any]) -> Chunk:
+    return Chunk(**json.loads(source["record"]), body=source["body"])

@@ -1,0 +1,192 @@
+"""VectorStore on OpenSearch: dense vectors for k-NN, an index for each tenant and model.
+
+Comes in: vectors under an intent and a model id. Leaves: the nearest visible chunks of that model by inner
+product: exact while the index is small, by HNSW (Lucene's) beyond. An index is made with the dimensions of
+the first vectors that are written to it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from orchestration.contracts import Candidate, Filters, Holding, VectorRow, Visible
+from orchestration.errors import ConfigurationError, StageContractError
+from orchestration.records import DocumentKey, Float32Matrix
+from orchestration.stores.opensearch import entries
+from orchestration.stores.opensearch.connection import Connection
+from orchestration.stores.opensearch.indexes import index_part
+
+__all__ = ["OpenSearchVectors"]
+
+EXACT_BELOW: Final = 10_000
+"""Vectors up to which all are compared: some 10 ms, and nothing is missed."""
+
+DEEPEST: Final = 10_000
+"""Most neighbours that k-NN gives; what lies beyond is found by comparing all."""
+
+
+class OpenSearchVectors:
+    """VectorStore on one cluster; thread-safe."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        prefix: str,
+        shards: int = 1,
+        replicas: int = 0,
+        exact_below: int = EXACT_BELOW,
+    ) -> None:
+        self._connection = connection
+        self._prefix = prefix
+        self._settings = {"knn": True, "number_of_shards": shards, "number_of_replicas": replicas}
+        self._exact_below = exact_below
+        self._made: dict[tuple[str, str], int] = {}
+        self._guard = threading.Lock()
+
+    def write(
+        self,
+        tenant_id: str,
+        namespace: str,
+        intent_id: str,
+        rows: Sequence[VectorRow],
+        dense: Float32Matrix,
+    ) -> None:
+        """Replaces what the intent wrote before. Durable when it returns; idempotent."""
+        if len(rows) != len(dense) or not np.isfinite(dense).all():
+            raise StageContractError(
+                f"intent {intent_id}: {len(rows)} chunks with {len(dense)} vectors, or vectors that are not "
+                "finite numbers. This is a defect of the embed stage; please report it."
+            )
+        self.discard(tenant_id, intent_id)
+        if not rows:
+            return
+        index = self._make(tenant_id, namespace, dense.shape[1])
+        self._connection.bulk(
+            [
+                entries.entry(index, intent_id, row.key, row.chunk_id, row.facets, vector=vector.tolist())
+                for row, vector in zip(rows, dense, strict=True)
+            ]
+        )
+        with self._connection.errors_named() as client:
+            client.indices.refresh(index=index)
+
+    def search(
+        self,
+        tenant_id: str,
+        namespace: str,
+        query: npt.NDArray[np.float32],
+        limit: int,
+        filters: Filters,
+        visible: Visible,
+    ) -> list[Candidate]:
+        """Best by inner product among visible chunks."""
+        dimensions = self._dimensions(tenant_id, namespace)
+        if dimensions is None or limit < 1:
+            return []
+        index = self._index(tenant_id, namespace)
+        self._check(index, dimensions, query.size)
+        with self._connection.errors_named() as client:
+            held = client.count(index=index)["count"]
+        found: list[Candidate] = []
+        if held > self._exact_below:
+            found = self._nearest(index, tenant_id, query, limit, filters, visible)
+        if len(found) < limit:
+            asked = _all_compared(query, filters)
+            found = entries.ranked(self._connection, index, tenant_id, asked, limit, visible)
+        return [Candidate(one.ref, _inner_product(one.score)) for one in found]
+
+    def _nearest(
+        self,
+        index: str,
+        tenant_id: str,
+        query: npt.NDArray[np.float32],
+        limit: int,
+        filters: Filters,
+        visible: Visible,
+    ) -> list[Candidate]:
+        """By HNSW; fewer than `limit` when what may be seen lies deeper than it goes."""
+        depth = 2 * limit
+        while True:
+            near: dict[str, Any] = {"vector": query.tolist(), "k": depth}
+            if clauses := entries.filter_clauses(filters):
+                near["filter"] = {"bool": {"filter": clauses}}
+            found = entries.ranked(
+                self._connection, index, tenant_id, {"knn": {"vector": near}}, limit, visible
+            )
+            if len(found) == limit or depth >= DEEPEST:
+                return found
+            depth = min(entries.DEEPER * depth, DEEPEST)
+
+    def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None = None) -> None:
+        """Forget what an intent wrote (for some documents, or all). Idempotent."""
+        if keys is None or keys:
+            entries.forget(self._connection, self._all(tenant_id), entries.of_intent(intent_id, keys))
+
+    def holdings(self, tenant_id: str, intent_id: str | None = None) -> Iterator[Holding]:
+        """Everything held, or what one intent wrote."""
+        return entries.holdings(self._connection, self._all(tenant_id), tenant_id, intent_id)
+
+    def damaged(self, tenant_id: str) -> dict[str, str]:
+        """None: the server checks its segments itself, and what it lost is missing among the holdings."""
+        return {}
+
+    # --- indexes ------------------------------------------------------------------------------------
+
+    def _index(self, tenant_id: str, namespace: str) -> str:
+        return f"{self._prefix}-vectors.{index_part(tenant_id)}.{index_part(namespace)}"
+
+    def _all(self, tenant_id: str) -> str:
+        """All indexes of a tenant: no name has a dot or a star in it, so the pattern fits no other's."""
+        return f"{self._prefix}-vectors.{index_part(tenant_id)}.*"
+
+    def _dimensions(self, tenant_id: str, namespace: str) -> int | None:
+        """Of the index's vectors; None if there is no index."""
+        place, index = (tenant_id, namespace), self._index(tenant_id, namespace)
+        if place not in self._made:
+            with self._connection.errors_named() as client:
+                found = client.indices.get_mapping(index=index, ignore_unavailable=True)
+            if index not in found:
+                return None
+            self._made[place] = int(found[index]["mappings"]["properties"]["vector"]["dimension"])
+        return self._made[place]
+
+    def _make(self, tenant_id: str, namespace: str, dimensions: int) -> str:
+        index = self._index(tenant_id, namespace)
+        with self._guard:
+            found = self._dimensions(tenant_id, namespace)
+            if found is None:
+                method = {"name": "hnsw", "engine": "lucene", "space_type": "innerproduct"}
+                vector = {"type": "knn_vector", "dimension": dimensions, "method": method}
+                mappings = {"dynamic": "strict", "properties": {**entries.FIELDS, "vector": vector}}
+                with self._connection.errors_named() as client:
+                    body = {"settings": {"index": self._settings}, "mappings": mappings}
+                    client.indices.create(index=index, body=body, ignore=400)
+                found = self._dimensions(tenant_id, namespace)
+        self._check(index, found or dimensions, dimensions)
+        return index
+
+    def _check(self, index: str, dimensions: int, given: int) -> None:
+        if given != dimensions:
+            raise ConfigurationError(
+                f"a vector has {given} dimensions, those in {index} of {self._connection.name} have "
+                f"{dimensions}. Search with the model that indexed them, or ingest again."
+            )
+
+
+def _all_compared(query: npt.NDArray[np.float32], filters: Filters) -> dict[str, Any]:
+    """The inner product with every vector that the filters leave."""
+    parameters = {"field": "vector", "query_value": query.tolist(), "space_type": "innerproduct"}
+    script = {"lang": "knn", "source": "knn_score", "params": parameters}
+    return {
+        "script_score": {"query": {"bool": {"filter": entries.filter_clauses(filters)}}, "script": script}
+    }
+
+
+def _inner_product(score: float) -> float:
+    """What the server made a positive score of: 1 + x from 0 on, 1 / (1 - x) below."""
+    return score - 1.0 if score >= 1.0 else 1.0 - 1.0 / score
