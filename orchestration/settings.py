@@ -35,6 +35,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MEDKG_", frozen=True, extra="forbid")
 
     data_dir: Path = Field(default=Path(".medkg"), description="Folder of the ledger, index and vectors.")
+    ledger_url: str = Field(
+        default_factory=lambda known: f"sqlite:///{known['data_dir'] / 'ledger.sqlite'}",
+        repr=False,  # it may hold a password
+        description="Ledger database, postgresql+psycopg://USER:PASSWORD@HOST/DATABASE; Dagster's storage "
+        "goes with it. Default: SQLite in the data folder.",
+    )
     profile: Literal["cpu", "gpu", "gpu-large"] = Field(default="cpu", description="Models and devices.")
     tenant: str = Field(default="default", description="Tenant that owns what is read and written.")
     topologies_dir: Path | None = Field(default=None, description="Folder of topologies; default: shipped.")
@@ -103,10 +109,6 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
-
-    @property
-    def ledger_url(self) -> str:
-        return f"sqlite:///{self.data_dir / 'ledger.sqlite'}"
 
     @property
     def search_dir(self) -> Path:

@@ -256,6 +256,13 @@ class JobLedger(CommitLog, WindowLedger, Protocol):
         with the process `holder`, if that is the one to launch the run."""
         ...
 
+    def turns(self) -> dict[str, tuple[int, int]]:
+        """By tenant: windows that are held or leased, and the number of its last claim (they count up).
+
+        The smaller, the sooner it is the tenant's turn; one that is not named has had none lately.
+        """
+        ...
+
     def hold(self, window_ids: Sequence[str]) -> None:
         """Push the end of holds whose runs have not begun: those that wait for a worker for long."""
         ...

@@ -37,6 +37,7 @@ from dagster._core.storage.local_compute_log_manager import LocalComputeLogManag
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from orchestration.dagster.names import CODE_LOCATION, WINDOW_TAG
+from orchestration.dagster.storage import storage_config
 from orchestration.errors import UsageError
 from orchestration.settings import Settings
 
@@ -58,7 +59,7 @@ def write_instance_config(settings: Settings) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     values = {
         "data_dir": settings.data_dir,
-        "storage_dir": home / "storage",
+        "storage": storage_config(settings),
         "compute_logs_dir": home / "compute_logs",
         "max_concurrent_runs": settings.window_workers + 1,
     }
@@ -78,13 +79,16 @@ def open_instance(settings: Settings) -> DagsterInstance:
 
 
 def open_instance_at(home: Path) -> DagsterInstance:
-    """The instance whose dagster.yaml is in `home`; DAGSTER_HOME is not looked at."""
+    """The instance whose dagster.yaml is in `home`; DAGSTER_HOME is not looked at.
+
+    With storage on PostgreSQL, this process must have inherited its URL from one that wrote that file.
+    """
     return DagsterInstance.from_config(str(home))
 
 
 def _yaml(value: object) -> str:
     """JSON is YAML, and quotes what a path may hold."""
-    return json.dumps(value if isinstance(value, int) else str(value))
+    return json.dumps(value, default=str)
 
 
 # --- definitions and where they come from -----------------------------------------------------------
@@ -211,7 +215,7 @@ def prune_runs(instance: DagsterInstance, older_than_days: float, batch: int = 2
 
 
 def _delete_files(instance: DagsterInstance, run_id: str) -> None:
-    """What delete_run leaves on disk: an emptied SQLite file, and captured output."""
+    """What delete_run leaves on disk: an emptied file where events are in SQLite, and captured output."""
     storage = instance.event_log_storage
     if isinstance(storage, SqliteEventLogStorage):
         shard = Path(storage.path_for_shard(run_id))

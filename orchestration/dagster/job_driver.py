@@ -1,7 +1,8 @@
 """Windows of attended jobs: claimed and launched as workers get free, counted when they end.
 
 Comes in: job ids from commands in the foreground, and the ends of window runs. Leaves: window runs handed
-to `launch`, and the progress that a command waits for. Jobs without a command are the submission sensor's.
+to `launch`, and the progress that a command waits for. Jobs of several tenants get windows in turn. Jobs
+without a command are the submission sensor's.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from orchestration.contracts import JobLedger, JobState, Submission
@@ -34,6 +36,8 @@ class _Job:
     failed_in_a_row: int = 0
     stopped: MedkgError | None = None
     cancelled: bool = False
+    settled: bool = False
+    """Nothing of it was left to do when it was looked at last."""
 
 
 class JobDriver:
@@ -60,7 +64,8 @@ class JobDriver:
         with self._changed:
             if job_id not in self._jobs:
                 self._jobs[job_id] = _Job(self._ledger.summary(job_id).submission)
-            self._fill(self._jobs[job_id])
+            self._jobs[job_id].settled = False
+            self._fill()
             return self._progress(self._jobs[job_id])
 
     def wait_for_news(self, job_id: str, seen: int, seconds: float) -> JobProgress:
@@ -81,7 +86,7 @@ class JobDriver:
                 job.cancelled = True
                 self._ledger.set_job_state(job.submission.job_id, JobState.CANCELLED)
             self._judge(job, error)
-            self._fill(job)
+            self._fill()
             self._tell(job)
             return True
 
@@ -109,10 +114,10 @@ class JobDriver:
         """
         with self._changed:
             self._ledger.hold([window for job in self._jobs.values() for window in job.outstanding])
-            for job_id, job in list(self._jobs.items()):
-                self._fill(job)
-                settled = not job.outstanding and self._ledger.settle(job_id) is not JobState.OPEN
-                if settled and job.news:
+            self._fill()
+            for job_id, job in self._jobs.items():
+                job.settled = not job.outstanding and self._ledger.settle(job_id) is not JobState.OPEN
+                if job.settled and job.news:
                     self._tell(job)
 
     def _judge(self, job: _Job, error: MedkgError | None) -> None:
@@ -124,15 +129,24 @@ class JobDriver:
     def _working(self, job: _Job) -> bool:
         return bool(job.outstanding) or (job.stopped is None and not job.cancelled)
 
-    def _fill(self, job: _Job) -> None:
-        while self._working(job) and not (job.stopped or job.cancelled):
-            if len(job.outstanding) >= self._most_outstanding:
-                return
-            window_id = self._submissions.claim(job.submission.job_id, own_identity())
-            if window_id is None:
-                return
+    def _fill(self) -> None:
+        """Launch windows up to what workers need, each of the tenant whose turn it is."""
+        due = [
+            job.submission for job in self._jobs.values() if not (job.settled or job.stopped or job.cancelled)
+        ]
+        free = self._most_outstanding - sum(len(job.outstanding) for job in self._jobs.values())
+        for submission, window_id in islice(self._submissions.claims(due, own_identity()), max(0, free)):
+            job = self._jobs[submission.job_id]
             job.outstanding.add(window_id)
-            self._launch(job.submission, window_id)
+            try:
+                self._launch(submission, window_id)
+            except MedkgError as error:  # e.g. its topology is gone: nobody else is to wait for that
+                job.outstanding.discard(window_id)
+                job.stopped = error
+                self._ledger.release(window_id, error.message)
+                self._tell(job)
+                self._fill()
+                return
 
     def _tell(self, job: _Job) -> None:
         job.news += 1

@@ -1,12 +1,13 @@
 """Sensors: submitted jobs become window runs; windows whose runs ended badly are handed back.
 
 Comes in: the ledger, through the job_ledger resource. Leaves: RunRequests keyed by window, and released
-windows. They only look at jobs that no foreground command attends to.
+windows. They only look at jobs that no foreground command attends to, and take tenants in turn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from dagster import (
     DagsterRunStatus,
@@ -69,17 +70,14 @@ def job_sensors(
         waiting = context.instance.get_run_records(RunsFilter(statuses=UNFINISHED))
         tags = [record.dagster_run.tags for record in waiting]
         ledger().hold([tag[WINDOW_TAG] for tag in tags if WINDOW_TAG in tag])
-        in_work = len(waiting)
-        requested = 0
-        for submission in _submitted(ledger()):
-            while in_work + requested < most_outstanding:
-                window_id = submissions().claim(submission.job_id)
-                if window_id is None:
-                    break
-                requested += 1
-                yield _run_request(submission, window_id, job_of_pipeline)
+        claims = submissions().claims(_submitted(ledger()))
+        free = max(0, most_outstanding - len(waiting))
+        requested = False
+        for submission, window_id in islice(claims, free):
+            requested = True
+            yield _run_request(submission, window_id, job_of_pipeline)
         if not requested:
-            yield SkipReason(f"nothing to claim; {in_work} runs in work")
+            yield SkipReason(f"nothing to claim; {len(waiting)} runs in work")
 
     return [submission_sensor, *_end_sensors(ledger)]
 

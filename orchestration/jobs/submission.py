@@ -35,6 +35,8 @@ ENQUEUE_BATCH: Final = 500
 SMALLEST_WINDOW: Final = 50
 """Below this a run's fixed cost (about half a CPU second) outweighs what overlap saves."""
 
+NO_TURN_YET: Final = (0, 0)
+
 WINDOWS_PER_WORKER: Final = 3
 """Windows each worker should get of a small job, so that parsing overlaps with embedding."""
 
@@ -136,6 +138,24 @@ class Submissions:
         summary = self._ledger.summary(job_id)
         limit = window_limit(summary, self._window_workers)
         return self._ledger.claim_window(job_id, limit, holder) if limit else None
+
+    def claims(
+        self, jobs: Iterable[Submission], holder: str | None = None
+    ) -> Iterator[tuple[Submission, str]]:
+        """Hold windows of these jobs (given oldest first), one by one, until none of them has any.
+
+        Each is of the tenant with the fewest windows in work, and of those of the one whose last claim is
+        longest ago; of its oldest job that has any. So between two claims of a tenant, every other one with
+        due work gets a claim, or has more in work than it.
+        """
+        due = list(jobs)
+        while due:
+            turns = self._ledger.turns()
+            due.sort(key=lambda submission: turns.get(submission.tenant_id, NO_TURN_YET))
+            while due and (window_id := self.claim(due[0].job_id, holder)) is None:
+                del due[0]
+            if due and window_id is not None:
+                yield due[0], window_id
 
 
 def installed_source(sources: Mapping[str, Source], name: str) -> Source:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, make_url, select, text
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -23,6 +23,7 @@ from sqlalchemy.exc import (
     OperationalError,
 )
 from sqlalchemy.exc import InternalError as DatabaseInternalError
+from sqlalchemy.schema import CreateSchema
 
 from orchestration.errors import (
     ConfigurationError,
@@ -52,6 +53,9 @@ UNWRITABLE: Final = frozenset(
     }
 )
 
+REFUSED: Final = frozenset({"3F000", "42501"})
+"""SQLSTATEs of PostgreSQL: no such schema, insufficient privilege."""
+
 
 class Database:
     """One ledger database; safe for threads and for several processes."""
@@ -59,7 +63,7 @@ class Database:
     def __init__(self, url: str) -> None:
         parsed = _parsed(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        self._name = parsed.database if self.is_sqlite else parsed.render_as_string(hide_password=True)
+        self._name = parsed.database if self.is_sqlite else _without_secrets(parsed)
         with self._errors_named():
             self._engine = _sqlite_engine(parsed) if self.is_sqlite else _postgresql_engine(parsed)
             self._migrate()
@@ -84,6 +88,18 @@ class Database:
             connection.begin(),
         ):
             yield connection
+
+    def schema_beside(self, name: str) -> str:
+        """Make, unless it is there, a schema for other tables of PostgreSQL: `<the ledger's>_<name>`.
+
+        Returns its name. Raises ConfigurationError when the URL's user may not make it.
+        """
+        with self.writing() as connection:
+            schema = f"{connection.scalar(select(func.current_schema()))}_{name}"
+            lock(connection, schema)
+            if not inspect(connection).has_schema(schema):
+                connection.execute(CreateSchema(schema))
+            return schema
 
     def _migrate(self) -> None:
         revision = self._revision()
@@ -128,6 +144,11 @@ class Database:
                 return DagsterResourceUnavailableError(
                     f"the ledger database {self._name} cannot be used: {cause}. Start it, or correct its URL."
                 )
+            if getattr(error.orig, "sqlstate", None) in REFUSED:
+                return ConfigurationError(
+                    f"the ledger database {self._name} refuses to be used: {cause}. Make the schema that its "
+                    "URL names, and let the URL's user create there (docs/guides/postgresql.md)."
+                )
             return error
         primary = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if primary in DAMAGED:
@@ -163,15 +184,20 @@ def _parsed(url: str) -> URL:
         parsed = make_url(url)
     except ArgumentError as error:
         raise ConfigurationError(
-            f"the ledger URL {url!r} cannot be read; use sqlite:///PATH or "
+            "the ledger URL (MEDKG_LEDGER_URL) cannot be read; use sqlite:///PATH or "
             "postgresql+psycopg://USER@HOST/DATABASE."
         ) from error
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
         raise ConfigurationError(
-            f"the ledger URL names {parsed.get_backend_name()!r}; use sqlite:///PATH or "
+            f"the ledger URL (MEDKG_LEDGER_URL) names {parsed.get_backend_name()!r}; use sqlite:///PATH or "
             "postgresql+psycopg://USER@HOST/DATABASE."
         )
     return parsed
+
+
+def _without_secrets(url: URL) -> str:
+    """The URL as messages show it: libpq takes passwords also from the query."""
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def _postgresql_engine(url: URL) -> Engine:

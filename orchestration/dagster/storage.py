@@ -1,0 +1,51 @@
+"""Where Dagster keeps runs, events and schedules: beside the ledger, so that both are one to back up.
+
+Comes in: settings. Leaves: the `storage` section of dagster.yaml. With a ledger in the data folder that is
+SQLite in the data folder; with one on PostgreSQL it is the same database, in a schema of its own, since
+both have tables `jobs` and `alembic_version`. The URL reaches Dagster's processes by their environment
+alone: it may hold a password, and dagster.yaml is a file.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+from sqlalchemy import make_url
+
+from orchestration.ledger.database import Database
+from orchestration.settings import Settings
+
+__all__ = ["DAGSTER_URL", "storage_config"]
+
+DAGSTER_URL: Final = "MEDKG_DAGSTER_URL"
+"""Environment variable that Dagster reads its database's URL from; set here, inherited by children."""
+
+SCHEMA: Final = "dagster"
+
+
+def storage_config(settings: Settings) -> dict[str, Any]:
+    """The section; the schema it names exists when this returns, the tables in it are Dagster's to make.
+
+    Raises what opening the ledger raises.
+    """
+    if make_url(settings.ledger_url).get_backend_name() == "sqlite":
+        return {"sqlite": {"base_dir": str(settings.dagster_home / "storage")}}
+    database = Database(settings.ledger_url)
+    try:
+        os.environ[DAGSTER_URL] = _dagster_url(settings.ledger_url, database.schema_beside(SCHEMA))
+    finally:
+        database.close()
+    return {"postgres": {"postgres_url": {"env": DAGSTER_URL}}}
+
+
+def _dagster_url(ledger_url: str, schema: str) -> str:
+    """The same database through psycopg2: Dagster's NOTIFY has a parameter, which psycopg 3 cannot send."""
+    url = make_url(ledger_url)
+    given = url.normalized_query.get("options", ())
+    options = " ".join([*given, f"-csearch_path={schema}"])
+    return (
+        url.set(drivername="postgresql+psycopg2")
+        .update_query_dict({"options": options})
+        .render_as_string(hide_password=False)
+    )
