@@ -8,8 +8,8 @@ the sum of 1 / (k + rank), k = 60; weighted, each leg's term is multiplied by it
 (https://www.elastic.co/docs/reference/elasticsearch/rest-apis/reciprocal-rank-fusion). Sum of z-scores:
 CombSUM (Fox, Shaw, TREC-2 1994) over scores that are standardised in each leg (Montague, Aslam, CIKM 2001,
 https://doi.org/10.1145/502585.502657). Distribution-based: Mazzeschi 2023,
-https://github.com/atlantis-nova/hybrid-dbsf: scores scaled so that the mean - 3 deviations is 0 and
-the mean + 3 deviations is 1, then summed; https://qdrant.tech/documentation/concepts/hybrid-queries/ does the same.
+https://github.com/atlantis-nova/hybrid-dbsf: scores scaled so that the mean - 3 deviations is 0 and the mean
++ 3 deviations is 1, then summed; so does https://qdrant.tech/documentation/concepts/hybrid-queries/.
 """
 
 from __future__ import annotations

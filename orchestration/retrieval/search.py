@@ -1,7 +1,8 @@
 """HybridSearch: legs side by side, fused, with their chunks; a slow or dead leg is left out and named.
 
 Comes in: a question. Leaves: hits that cite document, section and characters, each with its rank in every
-leg that found it. Legs run in threads of their own, so none can hold another up.
+leg that found it. Legs run in threads of their own, so none can hold another up, each within its own time
+budget and the search's.
 """
 
 from __future__ import annotations
@@ -11,58 +12,37 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Final
 
 import structlog
 
-from orchestration.contracts import ANYTHING, Candidate, ChunkRef, CommitLog, Filters, SearchStore
+from orchestration.contracts import ANYTHING, Candidate, CommitLog, Filters, SearchStore
 from orchestration.errors import DagsterResourceUnavailableError, IndexMissingError, MedkgError, UsageError
-from orchestration.records import Chunk
+from orchestration.retrieval.budgets import Budgets
 from orchestration.retrieval.fusion import CANDIDATES, Fusion
+from orchestration.retrieval.hits import Found, Hit, best_of_each_document, every_chunk, hits_of
 from orchestration.retrieval.leg_threads import LegThreads
 from orchestration.retrieval.legs import Leg
 from orchestration.retrieval.visibility import VisibleDocuments
 
 __all__ = ["Found", "Hit", "HybridSearch"]
 
+DEEPER: Final = 4
+"""How many times as many candidates are asked for when those there are come from too few documents."""
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One chunk that answers, and where it stands."""
-
-    rank: int
-    score: float
-    source: str
-    chunk: Chunk
-    legs: Mapping[str, int]
-    """Rank in each leg that found it, from 1."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The stable JSON of `medkg search`."""
-        chunk = self.chunk
-        return {
-            "rank": self.rank,
-            "score": round(self.score, 6),
-            "chunk_id": chunk.chunk_id,
-            "doc_id": chunk.doc_id,
-            "title": chunk.title_path[0] if chunk.title_path else "",
-            "section": chunk.section,
-            "text": chunk.body,
-            "start_char": chunk.start_char,
-            "end_char": chunk.end_char,
-            "source": self.source,
-            "legs": dict(self.legs),
-        }
+Candidates = dict[str, list[Candidate]]
+"""By leg, best first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The answer to one question."""
+class _Asked:
+    """What legs are asked, and until when (seconds of the monotonic clock) in all."""
 
-    hits: tuple[Hit, ...]
-    degraded: tuple[str, ...]
-    """Legs that were left out because they failed or were too slow."""
-    milliseconds: float
+    tenant_id: str
+    query: str
+    filters: Filters
+    visible: VisibleDocuments
+    ends: float
 
 
 class HybridSearch:
@@ -74,13 +54,13 @@ class HybridSearch:
         store: SearchStore,
         legs: Sequence[Leg],
         fusion: Fusion,
-        deadline_seconds: float = 5.0,
+        budgets: Budgets | None = None,
     ) -> None:
         self._log = log
         self._store = store
         self._legs = {leg.name: leg for leg in legs}
         self._fusion = fusion
-        self._deadline_seconds = deadline_seconds
+        self._budgets = budgets or Budgets()
         self._visible: dict[str, VisibleDocuments] = {}
         self._threads = {leg.name: LegThreads(leg.name) for leg in legs}
         self._logger = structlog.get_logger(__name__)
@@ -102,13 +82,17 @@ class HybridSearch:
         top: int = 10,
         filters: Filters = ANYTHING,
         legs: Sequence[str] | None = None,
+        *,
+        fusion: Fusion | None = None,
+        group: bool = False,
     ) -> Found:
-        """The best `top` chunks by the named legs (default: all).
+        """The best `top` chunks by the named legs (default: all) and fusion (default: the search's own).
 
-        Raises UsageError for an empty query or an unknown leg, IndexMissingError when nothing is indexed,
-        and the error of a leg when no leg could answer.
+        With `group` the best `top` documents, each with its best chunk; legs are asked deeper until there
+        are as many, the legs have no more, or time is over. Raises UsageError for an empty query or an
+        unknown leg, IndexMissingError when nothing is indexed, and the error of a leg when none answers.
         """
-        started = time.perf_counter()
+        started = time.monotonic()
         chosen = self._chosen(query, legs)
         visible = self._visible.setdefault(tenant_id, VisibleDocuments(self._log, tenant_id))
         if visible.refresh() == 0:
@@ -116,10 +100,16 @@ class HybridSearch:
                 f"nothing is indexed for tenant {tenant_id!r} in this data folder. Ingest something first: "
                 "medkg run auto --path YOUR_FILES"
             )
-        found, failed = self._candidates(chosen, tenant_id, query, max(CANDIDATES, top), filters, visible)
-        hits = self._hits(tenant_id, self._fusion(found), found, top)
-        milliseconds = (time.perf_counter() - started) * 1000
-        return Found(tuple(hits), tuple(failed), milliseconds)
+        asked = _Asked(tenant_id, query, filters, visible, started + self._budgets.total_seconds)
+        limit = max(CANDIDATES, top)
+        found, failed = self._candidates(chosen, asked, limit)
+        if not found:
+            raise _worst(failed.values())
+        late = self._deepened(found, asked, limit, top) if group else []
+        fused = (fusion or self._fusion)(found)
+        matches = best_of_each_document(fused) if group else every_chunk(fused)
+        hits = hits_of(query, matches, found, partial(self._store.chunks, tenant_id), top)
+        return Found(tuple(hits), (*failed, *late), (time.monotonic() - started) * 1000)
 
     def _chosen(self, query: str, names: Sequence[str] | None) -> list[Leg]:
         if not query.strip():
@@ -129,81 +119,61 @@ class HybridSearch:
             raise UsageError(f"no leg {', '.join(unknown)}; there are {', '.join(self._legs)}.")
         return [self._legs[name] for name in dict.fromkeys(names or self._legs)]
 
+    def _deepened(self, found: Candidates, asked: _Asked, limit: int, documents: int) -> list[str]:
+        """Ask legs that have more until `found` holds enough documents; legs that did not answer again."""
+        while len({candidate.ref.key for leg in found.values() for candidate in leg}) < documents:
+            more = [self._legs[name] for name, candidates in found.items() if len(candidates) >= limit]
+            if not more:
+                break
+            limit *= DEEPER
+            deeper, failed = self._candidates(more, asked, limit)
+            found.update(deeper)
+            if failed:
+                return list(failed)
+        return []
+
     def _candidates(
-        self,
-        legs: Sequence[Leg],
-        tenant_id: str,
-        query: str,
-        limit: int,
-        filters: Filters,
-        visible: VisibleDocuments,
-    ) -> tuple[dict[str, list[Candidate]], list[str]]:
-        """Candidates by leg, and the legs left out; raises when that is all of them."""
+        self, legs: Sequence[Leg], asked: _Asked, limit: int
+    ) -> tuple[Candidates, dict[str, BaseException]]:
+        """Candidates by leg, and why the other legs gave none, which the log tells as well."""
         running: dict[str, Future[list[Candidate]]] = {
             leg.name: self._threads[leg.name].submit(
-                partial(leg.search, tenant_id, query, limit, filters, visible)
+                partial(leg.search, asked.tenant_id, asked.query, limit, asked.filters, asked.visible)
             )
             for leg in legs
         }
-        wait(running.values(), timeout=self._deadline_seconds)
-        found: dict[str, list[Candidate]] = {}
-        failed: dict[str, BaseException] = {}
-        for name, future in running.items():
-            error = self._error(name, future)
-            if error is None:
-                found[name] = future.result()
-            else:
-                failed[name] = error
-        if not found:
-            raise _worst(failed.values())
-        return found, list(failed)
+        overdue = self._overdue(running, asked.ends)
+        errors = {name: overdue.get(name) or future.exception() for name, future in running.items()}
+        failed = {name: error for name, error in errors.items() if error is not None}
+        for name, error in failed.items():
+            self._tell(name, error)
+        return {name: running[name].result() for name in running if name not in failed}, failed
 
-    def _error(self, name: str, future: Future[list[Candidate]]) -> BaseException | None:
-        """Why a leg is left out, told in the log; None if it answered."""
-        error: BaseException | None
-        if future.done():
-            error = future.exception()
-        else:
-            future.cancel()
-            error = DagsterResourceUnavailableError(
-                f"leg {name} did not answer within {self._deadline_seconds:g} s. Try again, or leave it out "
-                "with --legs."
-            )
+    def _overdue(
+        self, running: Mapping[str, Future[list[Candidate]]], ends: float
+    ) -> dict[str, BaseException]:
+        """Wait for each leg as long as it may take; what to say of those that took longer."""
+        started = time.monotonic()
+        moments = {name: min(started + self._budgets.of_leg(name), ends) for name in running}
+        overdue: dict[str, BaseException] = {}
+        for name in sorted(running, key=moments.__getitem__):
+            wait([running[name]], timeout=max(0.0, moments[name] - time.monotonic()))
+            if not running[name].done():
+                running[name].cancel()
+                whose = "the search's" if moments[name] == ends else "its"
+                seconds = self._budgets.total_seconds if moments[name] == ends else self._budgets.of_leg(name)
+                overdue[name] = DagsterResourceUnavailableError(
+                    f"leg {name} did not answer within {whose} {seconds:g} s. Try again, or leave it out "
+                    "with --legs."
+                )
+        return overdue
+
+    def _tell(self, name: str, error: BaseException) -> None:
+        """Why a leg is left out, in the log."""
         if isinstance(error, MedkgError):
             self._logger.warning("leg left out", leg=name, code=error.code, message=error.message)
-        elif error is not None:
+        else:
             self._logger.error("leg left out", leg=name, error=type(error).__name__, exc_info=error)
-        return error
-
-    def _hits(
-        self,
-        tenant_id: str,
-        fused: Sequence[tuple[ChunkRef, float]],
-        found: Mapping[str, Sequence[Candidate]],
-        top: int,
-    ) -> list[Hit]:
-        """The best with their text; of passages with the same words in one document, the first alone."""
-        ranks = {
-            name: {candidate.ref: rank for rank, candidate in enumerate(candidates, start=1)}
-            for name, candidates in found.items()
-        }
-        hits: list[Hit] = []
-        told: set[tuple[str, str, str]] = set()
-        for start in range(0, len(fused), max(1, top)):
-            page = fused[start : start + top]
-            chunks = self._store.chunks(tenant_id, [ref for ref, _ in page])
-            for (ref, score), chunk in zip(page, chunks, strict=True):
-                if chunk is None:  # superseded and removed since the legs answered
-                    continue
-                words = (ref.key.source, ref.key.doc_id, " ".join(chunk.body.split()))
-                if words in told:
-                    continue
-                told.add(words)
-                by_leg = {name: of_leg[ref] for name, of_leg in ranks.items() if ref in of_leg}
-                hits.append(Hit(len(hits) + 1, score, ref.key.source, chunk, by_leg))
-                if len(hits) == top:
-                    return hits
-        return hits
 
 
 def _worst(errors: Iterable[BaseException]) -> BaseException:

@@ -9,10 +9,13 @@ import pytest
 
 from orchestration.contracts import Candidate, Filters, Visible
 from orchestration.records import Float32Matrix
+from orchestration.retrieval.budgets import Budgets
 from orchestration.retrieval.fusion import DEFAULT_FUSION
 from orchestration.retrieval.legs import Bm25Leg, DenseLeg, Leg, SparseLeg
 from orchestration.retrieval.search import HybridSearch
 from tests.orchestration.stores.data_folder import MODEL, DataFolder, encode, expand, opened
+
+PATIENT = Budgets(total_seconds=60.0, other_legs_seconds=30.0)
 
 
 def query_vectors(texts: Sequence[str]) -> tuple[Float32Matrix, str]:
@@ -42,13 +45,13 @@ def data(tmp_path: Path) -> Iterator[DataFolder]:
 def make_search(data: DataFolder) -> Iterator[Callable[..., HybridSearch]]:
     made: list[HybridSearch] = []
 
-    def make(*legs: Leg, deadline_seconds: float = 30.0) -> HybridSearch:
+    def make(*legs: Leg, budgets: Budgets = PATIENT) -> HybridSearch:
         chosen = legs or (
             Bm25Leg(data.search),
             SparseLeg(data.search, expand),
             DenseLeg(data.vectors, query_vectors),
         )
-        made.append(HybridSearch(data.log, data.search, chosen, DEFAULT_FUSION, deadline_seconds))
+        made.append(HybridSearch(data.log, data.search, chosen, DEFAULT_FUSION, budgets))
         return made[-1]
 
     yield make

@@ -6,18 +6,22 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
-from orchestration.contracts import Candidate, Filters
+from orchestration.contracts import Candidate, Filters, Visible
 from orchestration.errors import (
     DagsterResourceUnavailableError,
     IndexMissingError,
     PlaneUnavailableError,
     UsageError,
 )
+from orchestration.retrieval.budgets import Budgets
+from orchestration.retrieval.fusion import CANDIDATES, FUSIONS
 from orchestration.retrieval.leg_threads import THREADS
 from orchestration.retrieval.legs import Bm25Leg, DenseLeg
 from orchestration.retrieval.search import HybridSearch
@@ -87,6 +91,86 @@ def test_filters_hold_for_every_leg(data: DataFolder, make_search: MakeSearch) -
     search = make_search()
     assert bodies(search, "walking", filters=Filters(source="pmc")) == []
     assert len(bodies(search, "walking", filters=Filters(source="files", section=""))) == 2
+
+
+def test_the_words_of_the_query_are_marked_in_the_documents_text(
+    data: DataFolder, make_search: MakeSearch
+) -> None:
+    data.ingest({"1": "She walks; α-blockers, walking"})
+    hits = make_search().search(TENANT, "Walked α").hits
+    for hit in hits:
+        text = " " * hit.chunk.start_char + hit.chunk.body
+        assert [text[start:end] for start, end in hit.highlights] == ["walks", "α", "walking"]
+    assert {hit.chunk.start_char for hit in hits} != {0}
+    assert hits[0].as_json()["highlights"] == [list(span) for span in hits[0].highlights]
+
+
+def test_a_fusion_can_be_chosen_for_one_search(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({"1": "walking", "2": "walking home", "3": "sleeping"})
+    search = make_search()
+    answers = {name: search.search(TENANT, "walking", fusion=fusion) for name, fusion in FUSIONS.items()}
+    assert {answer.hits[0].chunk.body for answer in answers.values()} == {"walking"}
+    assert answers["rrf"].hits[0].score == pytest.approx(3 / 61)
+    assert search.search(TENANT, "walking").hits == answers["zscore"].hits
+
+
+# --- by document ------------------------------------------------------------------------------------
+
+
+def test_grouped_hits_are_one_a_document_with_its_best_chunk(
+    data: DataFolder, make_search: MakeSearch
+) -> None:
+    data.ingest({"1": "walking", "2": "walking home", "3": "zzz"})
+    hits = make_search().search(TENANT, "walking", group=True).hits
+    assert [hit.chunk.doc_id for hit in hits] == ["1", "2", "3"]
+    assert [hit.chunk.body for hit in hits] == ["walking", "walking home", "zzz again"]
+    assert [hit.as_json()["further_chunks"] for hit in hits] == [1, 1, 1]
+    alone = make_search().search(TENANT, "home", legs=["bm25"], group=True).hits
+    assert [(hit.chunk.doc_id, hit.further_chunks) for hit in alone] == [("2", 1)]
+    assert "further_chunks" not in make_search().search(TENANT, "walking").hits[0].as_json()
+
+
+class LongDocumentFirst:
+    """A leg that finds many chunks of one document before one each of others."""
+
+    name = "bm25"
+
+    def __init__(self, data: DataFolder, chunks: int, until: Event | None = None) -> None:
+        (long, *_) = candidates(data, "long")
+        others = candidates(data, "other")
+        self._all = [Candidate(replace(long.ref, chunk_id=f"{number:05}"), 9.0) for number in range(chunks)]
+        self._all = [Candidate(long.ref, 10.0), *self._all, *others]
+        self._until = until
+
+    def search(
+        self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
+    ) -> list[Candidate]:
+        if limit > CANDIDATES and self._until is not None:
+            self._until.wait()
+        return self._all[:limit]
+
+
+def test_a_grouped_search_goes_deep_enough_to_fill_its_documents(
+    data: DataFolder, make_search: MakeSearch
+) -> None:
+    data.ingest({"long": "long", "1": "other", "2": "other words"})
+    found = make_search(LongDocumentFirst(data, 20 * CANDIDATES)).search(TENANT, "x", top=3, group=True)
+    assert [hit.chunk.doc_id for hit in found.hits] == ["long", "1", "2"]
+    assert found.hits[0].further_chunks == 20 * CANDIDATES
+    assert found.degraded == ()
+
+
+def test_a_grouped_search_that_runs_out_of_time_gives_what_it_has_and_says_so(
+    data: DataFolder, make_search: MakeSearch
+) -> None:
+    data.ingest({"long": "long", "1": "other"})
+    never = Event()
+    budgets = Budgets(leg_seconds={"bm25": 0.2})
+    search = make_search(LongDocumentFirst(data, CANDIDATES, never), budgets=budgets)
+    found = search.search(TENANT, "x", top=2, group=True)
+    assert [hit.chunk.doc_id for hit in found.hits] == ["long"]
+    assert found.degraded == ("bm25",)
+    never.set()
 
 
 # --- what is visible --------------------------------------------------------------------------------
@@ -175,11 +259,68 @@ def test_a_leg_that_hangs_is_not_waited_for_and_takes_nothing_from_the_others(
 ) -> None:
     data.ingest({"1": "walking"})
     never = Event()
-    search = make_search(Bm25Leg(data.search), ALeg("dense", waiting_for(never)), deadline_seconds=0.2)
+    budgets = Budgets(leg_seconds={"dense": 0.2})
+    search = make_search(Bm25Leg(data.search), ALeg("dense", waiting_for(never)), budgets=budgets)
     for _ in range(2 * THREADS):
         found = search.search(TENANT, "walking")
         assert (found.degraded, len(found.hits)) == (("dense",), 2)
     never.set()
+
+
+def test_each_leg_has_its_own_budget(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({"1": "walking"})
+    never = Event()
+
+    def slowly() -> list[Candidate]:
+        never.wait(0.5)
+        return candidates(data, "walking")
+
+    patient = ALeg("sparse", slowly)
+    hasty = ALeg("dense", waiting_for(never))
+    budgets = Budgets(total_seconds=60.0, leg_seconds={"sparse": 30.0, "dense": 0.1})
+    found = make_search(hasty, patient, budgets=budgets).search(TENANT, "walking")
+    assert (found.degraded, len(found.hits)) == (("dense",), 2)
+    never.set()
+
+
+def test_a_leg_that_answers_after_its_budget_is_left_out_though_others_still_run(
+    data: DataFolder, make_search: MakeSearch
+) -> None:
+    data.ingest({"1": "walking"})
+    over = Event()
+
+    def late() -> list[Candidate]:
+        over.wait()
+        return candidates(data, "again")
+
+    def after_the_late_one() -> list[Candidate]:
+        over.wait(1.0)
+        over.set()
+        return candidates(data, "walking")
+
+    legs = ALeg("late", late), ALeg("slow", after_the_late_one)
+    budgets = Budgets(total_seconds=60.0, other_legs_seconds=30.0, leg_seconds={"late": 0.1})
+    found = make_search(*legs, budgets=budgets).search(TENANT, "walking")
+    assert found.degraded == ("late",)
+    assert {leg for hit in found.hits for leg in hit.legs} == {"slow"}
+
+
+def test_the_total_budget_holds_for_legs_that_have_more(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({"1": "walking"})
+    never = Event()
+    budgets = Budgets(total_seconds=0.2, other_legs_seconds=60.0)
+    legs = Bm25Leg(data.search), ALeg("sparse", waiting_for(never)), ALeg("dense", waiting_for(never))
+    found = make_search(*legs, budgets=budgets).search(TENANT, "walking")
+    assert (found.degraded, len(found.hits)) == (("sparse", "dense"), 2)
+    never.set()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"total_seconds": 0.0}, {"other_legs_seconds": -1.0}, {"leg_seconds": {"dense": float("nan")}}]
+)
+def test_a_budget_that_is_none_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="seconds above 0"):
+        Budgets(**wrong)
 
 
 def test_when_no_leg_answers_the_reason_is_told(data: DataFolder, make_search: MakeSearch) -> None:
@@ -189,8 +330,8 @@ def test_when_no_leg_answers_the_reason_is_told(data: DataFolder, make_search: M
     with pytest.raises(ZeroDivisionError):
         make_search(ALeg("dense", unreachable), ALeg("bm25", broken)).search(TENANT, "walking")
     never = Event()
-    slow = make_search(ALeg("dense", waiting_for(never)), deadline_seconds=0.05)
-    with pytest.raises(DagsterResourceUnavailableError, match=r"leg dense did not answer within 0\.05 s"):
+    slow = make_search(ALeg("dense", waiting_for(never)), budgets=Budgets(total_seconds=0.05))
+    with pytest.raises(DagsterResourceUnavailableError, match=r"leg dense .* within the search's 0\.05 s"):
         slow.search(TENANT, "walking")
     never.set()
 
