@@ -252,17 +252,37 @@ class ControlPlane:
     # --- search and verification --------------------------------------------------------------------
 
     def search(
-        self, query: str, top: int, filters: Filters, legs: Sequence[str] | None, say: Callable[[str], None]
+        self,
+        query: str,
+        top: int,
+        filters: Filters,
+        legs: Sequence[str] | None,
+        say: Callable[[str], None],
+        *,
+        fusion: str | None = None,
+        group: bool = False,
     ) -> Found:
-        """The best chunks for a question; the model is asked for only if the dense leg is."""
-        return self.searcher(legs, say).search(self.settings.tenant, query, top, filters, legs)
+        """The best chunks for a question, or with `group` documents; models are loaded only if a leg asks.
 
-    def evaluate(self, questions: Path, say: Callable[[str], None]) -> dict[str, dict[str, float]]:
-        """Measures by leg and of the hybrid."""
+        Raises UsageError for a fusion that is not there, and what HybridSearch raises.
+        """
+        from orchestration.retrieval.fusion import fusion_named
+
+        chosen = fusion_named(fusion) if fusion is not None else None
+        return self.searcher(legs, say).search(
+            self.settings.tenant, query, top, filters, legs, fusion=chosen, group=group
+        )
+
+    def evaluate(
+        self, questions: Path, say: Callable[[str], None], fusions: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Measures by leg, of the hybrid and of the named fusions, and their comparisons, as JSON values."""
         from orchestration.retrieval.evaluation import evaluate, read_questions
+        from orchestration.retrieval.fusion import fusion_named
 
+        named = {name: fusion_named(name) for name in fusions}
         asked = read_questions(questions)
-        return evaluate(self.searcher(None, say), self.settings.tenant, asked)
+        return evaluate(self.searcher(None, say), self.settings.tenant, asked, named).as_json()
 
     def searcher(self, legs: Sequence[str] | None, say: Callable[[str], None]) -> HybridSearch:
         """A search over this folder for many questions, its models loaded; the caller closes it."""

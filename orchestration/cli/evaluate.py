@@ -11,6 +11,7 @@ from orchestration.cli.output import answer, note, reports_errors, table
 from orchestration.settings import Settings
 
 MEASURES = ("ndcg@10", "recall@10", "mrr@10", "p50_ms", "p95_ms")
+COMPARISON = ("a", "b", "measure", "difference", "low", "high", "p")
 
 
 @reports_errors
@@ -20,24 +21,41 @@ def evaluate(
         Path,
         typer.Option(help="JSONL: {question_id, question, relevant: [doc_id]}."),
     ],
+    fusion: Annotated[
+        str | None,
+        typer.Option(
+            help="Fusions to measure as well, comma-separated: rrf, weighted-rrf, zscore, dbsf; weights as "
+            "in weighted-rrf:bm25=1:dense=2."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure nDCG@10, recall@10, MRR@10 and latency of each leg and of the hybrid."""
+    """Measure nDCG@10, recall@10, MRR@10 and latency of each leg, the hybrid and named fusions.
+
+    Comparisons are of nDCG@10 by question: difference with 95 % interval (bootstrap) and p (randomisation
+    test), 9,999 resamples each, seed 0.
+    """
     from orchestration.assembly import open_control_plane
 
     settings: Settings = ctx.obj
+    fusions = [name.strip() for name in (fusion or "").split(",") if name.strip()]
     with open_control_plane(settings) as control:
-        legs = control.evaluate(questions, note)
-    value: dict[str, Any] = {"legs": legs}
-    answer(as_json, value, lambda: _show(legs))
+        value = control.evaluate(questions, note, fusions)
+    answer(as_json, value, lambda: _show(value))
 
 
-def _show(legs: dict[str, dict[str, float]]) -> None:
+def _show(value: dict[str, Any]) -> None:
     table(
         None,
         ["leg", *MEASURES],
-        [[name, *(measured[measure] for measure in MEASURES)] for name, measured in legs.items()],
+        [[name, *(measured[measure] for measure in MEASURES)] for name, measured in value["legs"].items()],
     )
+    if value["comparisons"]:
+        table(
+            "\nDifferences by question, with 95 % interval (bootstrap) and p (randomisation test)",
+            list(COMPARISON),
+            [[comparison[key] for key in COMPARISON] for comparison in value["comparisons"]],
+        )
 
 
 def register(app: typer.Typer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +13,8 @@ from orchestration.errors import UsageError
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from orchestration.contracts import Filters
 
 SHOWN_CHARACTERS = 320
@@ -26,6 +29,16 @@ def search(
         str | None,
         typer.Option(help="Retrievers to use, comma-separated: bm25, sparse, dense. Default: all."),
     ] = None,
+    fusion: Annotated[
+        str | None,
+        typer.Option(
+            help="How the legs become one ranking: rrf, weighted-rrf, zscore, dbsf; weights as in "
+            "weighted-rrf:bm25=1:dense=2. Default: zscore."
+        ),
+    ] = None,
+    group: Annotated[
+        bool, typer.Option("--group", help="One hit a document, its best chunk; --top counts documents.")
+    ] = False,
     source: Annotated[
         list[str] | None,
         typer.Option(help="Only records of this source, e.g. clinicaltrials, pmc, pubmed. May be repeated."),
@@ -66,7 +79,7 @@ def search(
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
         names = [name.strip() for name in legs.split(",") if name.strip()] if legs else None
-        found = control.search(query, top, filters, names, note)
+        found = control.search(query, top, filters, names, note, fusion=fusion, group=group)
     value = {
         "hits": [hit.as_json() for hit in found.hits],
         "degraded": list(found.degraded),
@@ -89,20 +102,35 @@ def _filters(**given: list[str] | str | None) -> Filters:
 
 
 def _show(value: dict[str, Any]) -> None:
+    from rich.text import Text
+
     if not value["hits"]:
         console.print("Nothing found. Other words may help; `medkg docs list` shows what is indexed.")
     for hit in value["hits"]:
         legs = ", ".join(f"{leg} #{rank}" for leg, rank in hit["legs"].items())
+        further = f", {hit['further_chunks']} further chunks" if hit.get("further_chunks") else ""
         console.print(f"[bold]{hit['rank']}. {_plain(hit['title'])}[/]")
         console.print(
             f"   {hit['source']} {hit['doc_id']}  {_plain(hit['section'])}  "
-            f"characters {hit['start_char']}-{hit['end_char']}  [dim]({legs})[/]"
+            f"characters {hit['start_char']}-{hit['end_char']}{further}  [dim]({legs})[/]"
         )
-        text = " ".join(hit["text"].split())
-        shown = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS].rsplit(" ", 1)[0] + " ..."
-        console.print(f"   {_plain(shown)}\n")
+        console.print(Text.assemble("   ", _marked(hit), "\n"))
     degraded = f"; without {', '.join(value['degraded'])}" if value["degraded"] else ""
     console.print(f"[dim]{len(value['hits'])} hits in {value['milliseconds']:.0f} ms{degraded}[/]")
+
+
+def _marked(hit: dict[str, Any]) -> Text:
+    """The first characters of a hit's text on one line, the words of the query bold."""
+    from rich.text import Text
+
+    text = Text(hit["text"])
+    for start, end in hit["highlights"]:
+        text.stylize("bold", start - hit["start_char"], end - hit["start_char"])
+    line = Text(" ").join(text[word.start() : word.end()] for word in re.finditer(r"\S+", text.plain))
+    if len(line) <= SHOWN_CHARACTERS:
+        return line
+    end = line.plain.rfind(" ", 0, SHOWN_CHARACTERS)
+    return line[: end if end > 0 else SHOWN_CHARACTERS] + " ..."
 
 
 def _plain(text: str) -> str:

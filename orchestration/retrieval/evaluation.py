@@ -1,30 +1,36 @@
 """How well legs and fusion answer questions whose relevant documents are known.
 
-Comes in: a search and questions. Leaves: measures by leg and of the hybrid. Documents are ranked by their
-best chunk. nDCG@10 with binary relevance (Jaervelin, Kekaelaeinen, TOIS 2002,
-https://doi.org/10.1145/582415.582418), recall@10 and MRR@10; latency as p50 and p95 in milliseconds.
+Comes in: a search and questions. Leaves: measures by leg, of the hybrid and of named fusions, and comparisons
+of them. Documents are ranked by their best chunk. nDCG@10 with binary relevance (Jaervelin, Kekaelaeinen,
+TOIS 2002, https://doi.org/10.1145/582415.582418), recall@10 and MRR@10; latency as p50 and p95 in
+milliseconds.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from pydantic import Field, ValidationError
 
 from orchestration.errors import DagsterResourceUnavailableError, UsageError
 from orchestration.records import Record
+from orchestration.retrieval.comparison import Comparison, compared
+from orchestration.retrieval.fusion import Fusion
 from orchestration.retrieval.search import HybridSearch
 
-__all__ = ["Question", "evaluate", "read_questions"]
+__all__ = ["HYBRID", "Evaluation", "Measured", "Question", "evaluate", "read_questions"]
 
 DEPTH: Final = 10
-CHUNKS_SEARCHED: Final = 100
-"""Deep enough that ten documents come together whatever number of chunks each has among the best."""
+HYBRID: Final = "hybrid"
+MEASURES: Final = ("ndcg@10", "recall@10", "mrr@10")
+COMPARED: Final = "ndcg@10"
 
 
 class Question(Record):
@@ -67,39 +73,82 @@ def _reason(error: ValueError) -> str:
     return f"{where}: {first['msg']}" if where else first["msg"]
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one way to search did, by question in the order of the questions."""
+
+    measures: Mapping[str, tuple[float, ...]]
+    milliseconds: tuple[float, ...]
+
+    def as_json(self) -> dict[str, float]:
+        """Means of the measures, and quantiles of the time."""
+        return {name: round(float(np.mean(figures)), 4) for name, figures in self.measures.items()} | {
+            f"p{quantile}_ms": round(float(np.percentile(self.milliseconds, quantile)), 1)
+            for quantile in (50, 95)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Every way to search that was measured, and how they compare."""
+
+    legs: Mapping[str, Measured]
+    """By leg, then the hybrid as `hybrid`, then the fusions that were named."""
+    comparisons: tuple[Comparison, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The stable JSON of `medkg eval`."""
+        return {
+            "legs": {name: measured.as_json() for name, measured in self.legs.items()},
+            "comparisons": [comparison.as_json() for comparison in self.comparisons],
+        }
+
+
 def evaluate(
-    search: HybridSearch, tenant_id: str, questions: Sequence[Question]
-) -> dict[str, dict[str, float]]:
-    """Measures by leg, and of their fusion as `hybrid`; raises when a leg does not answer every question."""
-    rankers: dict[str, Sequence[str] | None] = {name: [name] for name in search.legs}
-    rankers["hybrid"] = None
-    return {name: _measured(search, tenant_id, questions, legs) for name, legs in rankers.items()}
+    search: HybridSearch,
+    tenant_id: str,
+    questions: Sequence[Question],
+    fusions: Mapping[str, Fusion] | None = None,
+) -> Evaluation:
+    """Measure each leg, the search's own fusion and the named ones; raises when a leg answers not all.
+
+    nDCG@10 is compared between the hybrid and each leg, and between each two of the named fusions, or the
+    hybrid and the only named one.
+    """
+    named = dict(fusions or {})
+    legs = {name: _measured(search, tenant_id, questions, [name], None) for name in search.legs}
+    measured = legs | {HYBRID: _measured(search, tenant_id, questions, None, None)}
+    for name, fusion in named.items():
+        measured[name] = _measured(search, tenant_id, questions, None, fusion)
+    rivals = [*named] if len(named) > 1 else [HYBRID, *named]
+    pairs = [(HYBRID, leg) for leg in legs] + list(combinations(rivals, 2))
+    figures = {name: of_one.measures[COMPARED] for name, of_one in measured.items()}
+    comparisons = (compared(a, b, COMPARED, figures[a], figures[b]) for a, b in pairs)
+    return Evaluation(measured, tuple(one for one in comparisons if one is not None))
 
 
 def _measured(
-    search: HybridSearch, tenant_id: str, questions: Sequence[Question], legs: Sequence[str] | None
-) -> dict[str, float]:
-    measures: list[tuple[float, float, float]] = []
+    search: HybridSearch,
+    tenant_id: str,
+    questions: Sequence[Question],
+    legs: Sequence[str] | None,
+    fusion: Fusion | None,
+) -> Measured:
+    judged: list[tuple[float, float, float]] = []
     milliseconds: list[float] = []
-    search.search(tenant_id, questions[0].question, CHUNKS_SEARCHED, legs=legs)  # indexes load once
+    search.search(tenant_id, questions[0].question, DEPTH, legs=legs, group=True)  # indexes load once
     for question in questions:
-        found = search.search(tenant_id, question.question, CHUNKS_SEARCHED, legs=legs)
+        found = search.search(tenant_id, question.question, DEPTH, legs=legs, fusion=fusion, group=True)
         if found.degraded:
             raise DagsterResourceUnavailableError(
                 f"question {question.question_id}: {', '.join(found.degraded)} did not answer, so the hybrid "
                 "cannot be judged. See the log, mend the leg, and evaluate again."
             )
-        ranking = list(dict.fromkeys(hit.chunk.doc_id for hit in found.hits))[:DEPTH]
-        measures.append(_judged(ranking, set(question.relevant)))
+        ranking = list(dict.fromkeys(hit.chunk.doc_id for hit in found.hits))
+        judged.append(_judged(ranking, set(question.relevant)))
         milliseconds.append(found.milliseconds)
-    ndcg, recall, mrr = np.mean(np.array(measures), axis=0)
-    return {
-        "ndcg@10": round(float(ndcg), 4),
-        "recall@10": round(float(recall), 4),
-        "mrr@10": round(float(mrr), 4),
-        "p50_ms": round(float(np.percentile(milliseconds, 50)), 1),
-        "p95_ms": round(float(np.percentile(milliseconds, 95)), 1),
-    }
+    by_measure = zip(MEASURES, zip(*judged, strict=True), strict=True)
+    return Measured(dict(by_measure), tuple(milliseconds))
 
 
 def _judged(ranking: Sequence[str], relevant: set[str]) -> tuple[float, float, float]:

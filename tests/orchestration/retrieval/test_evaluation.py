@@ -12,6 +12,7 @@ import pytest
 from orchestration.contracts import Candidate
 from orchestration.errors import DagsterResourceUnavailableError, PlaneUnavailableError, UsageError
 from orchestration.retrieval.evaluation import Question, evaluate, read_questions
+from orchestration.retrieval.fusion import distribution_based, reciprocal_rank
 from orchestration.retrieval.legs import Bm25Leg
 from orchestration.retrieval.search import HybridSearch
 from tests.builders import TENANT
@@ -27,7 +28,7 @@ def a_question(question: str, *relevant: str) -> Question:
 
 def measured(data: DataFolder, make_search: MakeSearch, *questions: Question) -> dict[str, float]:
     search = make_search(Bm25Leg(data.search))
-    return evaluate(search, TENANT, questions)["bm25"]
+    return evaluate(search, TENANT, questions).legs["bm25"].as_json()
 
 
 def test_measures_are_those_of_the_ranking_of_documents(data: DataFolder, make_search: MakeSearch) -> None:
@@ -53,9 +54,35 @@ def test_figures_are_means_over_the_questions(data: DataFolder, make_search: Mak
 
 def test_every_leg_and_the_hybrid_are_measured(data: DataFolder, make_search: MakeSearch) -> None:
     data.ingest({"1": "walking", "2": "sleeping"})
-    figures = evaluate(make_search(), TENANT, [a_question("walking", "1")])
+    figures = evaluate(make_search(), TENANT, [a_question("walking", "1")]).as_json()["legs"]
     assert list(figures) == ["bm25", "sparse", "dense", "hybrid"]
     assert {leg["ndcg@10"] for leg in figures.values()} == {1.0}
+
+
+def test_named_fusions_are_measured_as_well(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({"1": "walking", "2": "sleeping"})
+    questions = [a_question("walking", "1"), a_question("sleeping", "1")]
+    evaluation = evaluate(
+        make_search(), TENANT, questions, {"rrf": reciprocal_rank, "dbsf": distribution_based}
+    )
+    assert list(evaluation.legs) == ["bm25", "sparse", "dense", "hybrid", "rrf", "dbsf"]
+    pairs = [(one.a, one.b) for one in evaluation.comparisons]
+    assert pairs == [("hybrid", "bm25"), ("hybrid", "sparse"), ("hybrid", "dense"), ("rrf", "dbsf")]
+    alone = evaluate(make_search(), TENANT, questions, {"rrf": reciprocal_rank})
+    assert [(one.a, one.b) for one in alone.comparisons][-1] == ("hybrid", "rrf")
+
+
+def test_what_every_question_gave_is_kept_in_their_order(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({"1": "walking", "2": "sleeping"})
+    questions = [a_question("walking", "1"), a_question("walking", "2"), a_question("sleeping", "2")]
+    bm25 = evaluate(make_search(Bm25Leg(data.search)), TENANT, questions).legs["bm25"]
+    assert bm25.measures == dict.fromkeys(("ndcg@10", "recall@10", "mrr@10"), (1.0, 0.0, 1.0))
+    assert len(bm25.milliseconds) == 3
+
+
+def test_one_question_compares_nothing(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({"1": "walking"})
+    assert evaluate(make_search(), TENANT, [a_question("walking", "1")]).as_json()["comparisons"] == []
 
 
 def test_a_hybrid_without_one_of_its_legs_is_not_reported(data: DataFolder, make_search: MakeSearch) -> None:
