@@ -22,9 +22,11 @@ from orchestration.contracts import (
     Plane,
     Source,
     TextModels,
+    VectorStore,
     lift,
 )
 from orchestration.control_plane import ControlPlane, Stores
+from orchestration.errors import ConfigurationError
 from orchestration.isolated_stage import installed_parsers, isolated_stage
 from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.submission import Submissions, Topology
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from orchestration.resilience.caller import GuardedCaller
     from orchestration.resilience.isolation import StageHandle
     from orchestration.stores.dual_write import DualWrite
+    from orchestration.stores.opensearch.connection import Connection
     from orchestration.topology.graph import StageNode, TopologyGraph
 
 __all__ = ["Assembly", "open_control_plane"]
@@ -70,7 +73,7 @@ class Assembly:
     def close(self) -> None:
         """Close what was opened."""
         parts = vars(self)
-        for name in ("stage_caller", "ledger", "search_store", "document_store"):
+        for name in ("stage_caller", "ledger", "search_store", "document_store", "opensearch"):
             if name in parts:
                 parts[name].close()
         if self._started_plane is not None:
@@ -152,10 +155,49 @@ class Assembly:
     # --- stores and search --------------------------------------------------------------------------
 
     @cached_property
+    def opensearch(self) -> Connection:
+        """The cluster; raises ConfigurationError when none is named."""
+        from orchestration.stores.opensearch.connection import Connection
+
+        if self.settings.opensearch_url is None:
+            raise ConfigurationError(
+                "a store is to be on OpenSearch, and no server is named. Set MEDKG_OPENSEARCH_URL to "
+                "http(s)://[USER:PASSWORD@]HOST:PORT."
+            )
+        return Connection(self.settings.opensearch_url)
+
+    @cached_property
     def search_store(self) -> Any:
+        if self.settings.search_store == "opensearch":
+            from orchestration.stores.opensearch.search import OpenSearchSearch
+            from orchestration.stores.opensearch.synonyms import read_synonyms
+
+            synonyms = read_synonyms(self.settings.opensearch_synonyms)
+            return OpenSearchSearch(
+                self.opensearch,
+                self.settings.opensearch_prefix,
+                synonyms,
+                self.settings.opensearch_shards,
+                self.settings.opensearch_replicas,
+            )
         from orchestration.stores.sqlite.search import SqliteSearch
 
         return SqliteSearch(self.settings.search_dir)
+
+    @cached_property
+    def vector_store(self) -> VectorStore:
+        if self.settings.vector_store == "opensearch":
+            from orchestration.stores.opensearch.vectors import OpenSearchVectors
+
+            return OpenSearchVectors(
+                self.opensearch,
+                self.settings.opensearch_prefix,
+                self.settings.opensearch_shards,
+                self.settings.opensearch_replicas,
+            )
+        from orchestration.stores.faiss.vectors import FaissVectors
+
+        return FaissVectors(self.settings.vectors_dir)
 
     @cached_property
     def document_store(self) -> Any:
@@ -165,9 +207,7 @@ class Assembly:
 
     @cached_property
     def stores(self) -> Stores:
-        from orchestration.stores.faiss.vectors import FaissVectors
-
-        return Stores(self.search_store, FaissVectors(self.settings.vectors_dir), self.document_store)
+        return Stores(self.search_store, self.vector_store, self.document_store)
 
     @cached_property
     def index(self) -> DualWrite:

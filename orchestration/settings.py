@@ -71,10 +71,21 @@ class Settings(BaseSettings):
         default="faiss", description="What keeps and searches dense vectors."
     )
     opensearch_url: str | None = Field(
-        default=None, description="OpenSearch server, http(s)://[USER:PASSWORD@]HOST:PORT."
+        default=None,
+        repr=False,  # it may hold a password
+        description="OpenSearch server, http(s)://[USER:PASSWORD@]HOST:PORT.",
     )
     opensearch_prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")] = Field(
         default="medkg", description="First part of the names of our OpenSearch indexes."
+    )
+    opensearch_synonyms: Path | None = Field(
+        default=None, description="File of synonyms that widen queries, a line each: 'heart attack, MI'."
+    )
+    opensearch_shards: Annotated[int, Field(ge=1, le=1024)] = Field(
+        default=1, description="Shards of a new index: one holds some ten million chunks."
+    )
+    opensearch_replicas: Annotated[int, Field(ge=0, le=10)] = Field(
+        default=0, description="Copies of each shard of a new index, on other nodes."
     )
     window_workers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=2, description="Window worker processes, so windows that run at once."
