@@ -47,9 +47,9 @@ def analysis(synonyms: Sequence[str]) -> dict[str, Any]:
     if synonyms:
         added = {"synonyms": {"type": "synonym_graph", "synonyms": list(synonyms), "lenient": False}}
         analyzers[SYNONYM_ANALYZER] = {
-            "type": "custom",
-            **common,
-            "filter": [*filters[:-1], "synonyms", "inflection"],
+            **analyzers[ANALYZER],
+            "tokenizer": "standard",  # a word that is cut cannot be part of a synonym
+            "filter": ["lowercase", "asciifolding", "synonyms", "inflection"],
         }
     return {
         "char_filter": {

@@ -47,6 +47,9 @@ BYTES: Final = 4 * 2**20
 """Most of one bulk request."""
 
 THROTTLED_REPEATS: Final = 6
+FIRST_PAUSE: Final = 0.5
+"""Seconds before a throttled item's first repeat; doubled for each further one, to 30 at most."""
+
 FULL: Final = frozenset({"disk_usage_exceeded", "cluster_block_exception"})
 
 
@@ -111,7 +114,7 @@ class Connection:
                     chunk_size=ACTIONS,
                     max_chunk_bytes=BYTES,
                     max_retries=THROTTLED_REPEATS,
-                    initial_backoff=0.5,
+                    initial_backoff=FIRST_PAUSE,
                     max_backoff=30,
                     raise_on_error=False,
                 )

@@ -1,4 +1,4 @@
-"""The user's synonyms: lines such as `heart attack, MI` or, for one way only, `mi => myocardial infarction`."""
+"""The user's synonyms: lines such as `heart attack, MI`, or `mi => myocardial infarction`, one way."""
 
 from __future__ import annotations
 

@@ -1,0 +1,166 @@
+"""What OpenSearch may answer: overloaded, full, refused, some items not taken. A small server plays it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from orchestration.errors import (
+    ConfigurationError,
+    DagsterResourceUnavailableError,
+    MedkgError,
+    RequestRejectedError,
+    StoreUnwritableError,
+)
+from orchestration.stores.opensearch import connection as module
+from orchestration.stores.opensearch.connection import Connection
+
+Answer = Callable[[list[str]], tuple[int, dict[str, Any]]]
+"""From the lines of a request's body to status and body of the answer."""
+
+
+class Played(ThreadingHTTPServer):
+    """Answers every request by `answer`."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answer: Answer = lambda lines: (200, {})
+
+    @property
+    def url(self) -> str:
+        return f"http://someone:secret@127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
+        status, answer = self.server.answer(body.splitlines())  # type: ignore[attr-defined]
+        content = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST  # noqa: N815 - http.server's name
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def server() -> Iterator[Played]:
+    played = Played()
+    threading.Thread(target=played.serve_forever, daemon=True).start()
+    yield played
+    played.shutdown()
+    played.server_close()
+
+
+@pytest.fixture
+def connection(server: Played, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    monkeypatch.setattr(module, "FIRST_PAUSE", 0.01)
+    opened = Connection(server.url)
+    yield opened
+    opened.close()
+
+
+def actions(count: int) -> list[dict[str, Any]]:
+    return [{"_index": "i", "_id": str(number), "word": "sleep"} for number in range(count)]
+
+
+def taken(number: str, status: int = 201, kind: str = "", reason: str = "") -> dict[str, Any]:
+    error = {"error": {"type": kind, "reason": reason}} if kind else {}
+    return {"index": {"_id": number, "status": status, **error}}
+
+
+def ids(lines: list[str]) -> list[str]:
+    """Ids of the documents in a bulk request."""
+    return [json.loads(line)["index"]["_id"] for line in lines[::2]]
+
+
+def test_throttled_items_are_sent_again_and_no_others(server: Played, connection: Connection) -> None:
+    sent: list[str] = []
+
+    def answer(lines: list[str]) -> tuple[int, dict[str, Any]]:
+        items = []
+        for number in ids(lines):
+            first = number not in sent
+            sent.append(number)
+            slow = first and int(number) % 3 == 0
+            items.append(taken(number, 429, "es_rejected", "queue full") if slow else taken(number))
+        return 200, {"errors": True, "items": items}
+
+    server.answer = answer
+    connection.bulk(actions(600))
+    assert sorted(map(int, sent)) == sorted([*range(600), *range(0, 600, 3)])
+
+
+def test_an_item_that_is_never_taken_is_told_with_its_reason(server: Played, connection: Connection) -> None:
+    def answer(lines: list[str]) -> tuple[int, dict[str, Any]]:
+        found = [
+            taken(one, 400, "mapper_parsing_exception", "no such date") if one == "7" else taken(one)
+            for one in ids(lines)
+        ]
+        return 200, {"errors": True, "items": found}
+
+    server.answer = answer
+    with pytest.raises(RequestRejectedError, match="1 items: 400 mapper_parsing_exception: no such date"):
+        connection.bulk(actions(20))
+
+
+def test_a_server_that_stays_overloaded_is_unavailable(server: Played, connection: Connection) -> None:
+    server.answer = lambda lines: (
+        200,
+        {"errors": True, "items": [taken(one, 429, "rejected", "queue full") for one in ids(lines)]},
+    )
+    with pytest.raises(DagsterResourceUnavailableError, match="429 rejected: queue full"):
+        connection.bulk(actions(3))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "error"),
+    [
+        (429, "circuit_breaking_exception", DagsterResourceUnavailableError),
+        (503, "cluster_manager_not_discovered_exception", DagsterResourceUnavailableError),
+        (403, "cluster_block_exception", StoreUnwritableError),
+        (403, "security_exception", ConfigurationError),
+        (401, "security_exception", ConfigurationError),
+        (400, "parsing_exception", RequestRejectedError),
+    ],
+)
+def test_a_refusal_is_named_with_server_and_reason(
+    server: Played, connection: Connection, status: int, kind: str, error: type[MedkgError]
+) -> None:
+    server.answer = lambda lines: (
+        status,
+        {"error": {"root_cause": [{"type": kind, "reason": "because"}]}, "status": status},
+    )
+    named = rf"127\.0\.0\.1:{server.server_address[1]}.*because"
+    with pytest.raises(error, match=named) as caught, connection.errors_named() as client:
+        client.search(index="i", body={})
+    assert "secret" not in caught.value.message
+    with pytest.raises(error):
+        connection.bulk(actions(2))
+
+
+def test_a_server_that_is_away_is_unavailable() -> None:
+    connection = Connection("http://127.0.0.1:1")
+    with pytest.raises(DagsterResourceUnavailableError, match=r"127\.0\.0\.1:1 does not answer"):
+        connection.bulk(actions(1))
+    with (
+        pytest.raises(DagsterResourceUnavailableError, match="Start it"),
+        connection.errors_named() as client,
+    ):
+        client.search(index="i", body={})
+
+
+@pytest.mark.parametrize("url", ["", "localhost:9200", "ftp://host", "http://"])
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="MEDKG_OPENSEARCH_URL"):
+        Connection(url)
