@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from haystack import Document, Pipeline, component
+from haystack.core.errors import SerializationError
 from haystack.errors import FilterError
 
+from orchestration.errors import ConfigurationError, IndexMissingError, UsageError
 from orchestration.retrieval.haystack_retriever import HaystackRetriever
 from orchestration.retrieval.search import HybridSearch
 from tests.orchestration.stores.data_folder import DataFolder
 
+ROOT = Path(__file__).resolve().parents[3]
 MakeSearch = Callable[..., HybridSearch]
 
 
@@ -89,3 +95,79 @@ def test_filters_in_haystacks_syntax_hold(retriever: HaystackRetriever) -> None:
 def test_a_filter_it_cannot_keep_is_refused(retriever: HaystackRetriever, filters: dict[str, object]) -> None:
     with pytest.raises(FilterError, match="source"):
         retriever.run("walking", filters=filters)
+
+
+# --- opened from settings, and kept -----------------------------------------------------------------
+
+
+def test_a_pipeline_with_it_is_kept_as_yaml_and_loaded_in_another_process(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    data.ingest({"1": "walking", "2": "sleeping"})
+    pipeline = Pipeline()
+    retriever = HaystackRetriever(data_dir=str(tmp_path), legs=["bm25"], fusion="rrf", top_k=3, group=True)
+    pipeline.add_component("retriever", retriever)
+    (tmp_path / "pipeline.yaml").write_text(pipeline.dumps())
+    program = (
+        "import sys\n"
+        "from haystack import Pipeline\n"
+        "with open(sys.argv[1]) as file:\n"
+        "    pipeline = Pipeline.load(file, allowed_modules=['orchestration.*'])\n"
+        "found = pipeline.run({'retriever': {'query': 'walks'}})['retriever']\n"
+        "texts = [(one.content, one.meta['further_chunks']) for one in found['documents']]\n"
+        "print(texts, found['degraded'])\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "pipeline.yaml")]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert answer.stdout.strip() == "[('walking', 1)] []", answer.stderr
+
+
+def test_it_opens_what_it_needs_when_it_is_first_used_and_again_after_it_was_closed(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    retriever = HaystackRetriever(data_dir=str(tmp_path), legs=["bm25"])
+    kept = retriever.to_dict()
+    retriever.warm_up()
+    assert retriever.to_dict() == kept
+    with pytest.raises(IndexMissingError, match="'default'"):
+        retriever.run("walking")
+    data.ingest({"1": "walking"})
+    assert len(retriever.run("walking")["documents"]) == 2
+    retriever.close()
+    retriever.close()
+    assert len(retriever.run("walking")["documents"]) == 2
+    retriever.close()
+
+
+def test_every_parameter_outlives_a_round_trip() -> None:
+    given = {
+        "tenant_id": "oncology",
+        "top_k": 3,
+        "data_dir": "/data",
+        "profile": "gpu",
+        "legs": ["bm25", "dense"],
+        "fusion": "weighted-rrf:dense=2",
+        "group": True,
+    }
+    kept = HaystackRetriever(**given).to_dict()  # type: ignore[arg-type]
+    assert kept["init_parameters"] == given
+    assert HaystackRetriever.from_dict(kept).to_dict() == kept
+    assert (
+        HaystackRetriever.from_dict(HaystackRetriever().to_dict()).to_dict() == HaystackRetriever().to_dict()
+    )
+
+
+def test_one_that_was_given_a_search_says_why_it_cannot_be_kept(retriever: HaystackRetriever) -> None:
+    with pytest.raises(SerializationError, match="data_dir"):
+        retriever.to_dict()
+    retriever.close()
+    assert len(retriever.run("walking")["documents"]) == 2
+
+
+def test_wrong_settings_are_told(make_search: MakeSearch) -> None:
+    with pytest.raises(UsageError, match="not both"):
+        HaystackRetriever(make_search(), data_dir="/data")
+    with pytest.raises(UsageError, match="no fusion 'best'"):
+        HaystackRetriever(fusion="best")
+    with pytest.raises(ConfigurationError, match="MEDKG_PROFILE"):
+        HaystackRetriever(profile="abacus").warm_up()

@@ -1,0 +1,91 @@
+"""`medkg search` and `medkg eval` over a small index: what people and machines are told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from orchestration.cli import search as search_command
+from tests.orchestration.command_line import Medkg
+from tests.orchestration.stores.data_folder import DataFolder, opened
+
+LONG = "Aspirin [100 mg] was given for α-thalassaemia. " + "Nothing else happened. " * 20
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[DataFolder]:
+    with opened(tmp_path) as folder:
+        folder.ingest({"1": LONG, "2": "no aspirin", "3": "a placebo"})
+        yield folder
+
+
+@pytest.fixture
+def medkg(data: DataFolder, tmp_path: Path) -> Medkg:
+    return Medkg(tmp_path)
+
+
+def test_hits_tell_where_the_words_stand(medkg: Medkg) -> None:
+    hits = medkg("search", "aspirins", "--legs", "bm25")["hits"]
+    assert len(hits) == 4
+    for hit in hits:
+        words = [hit["text"][a - hit["start_char"] : b - hit["start_char"]] for a, b in hit["highlights"]]
+        assert {word.lower() for word in words} == {"aspirin"}
+        assert "further_chunks" not in hit
+
+
+def test_grouped_hits_are_documents(medkg: Medkg) -> None:
+    hits = medkg("search", "aspirin", "--legs", "bm25", "--group", "--top", "2")["hits"]
+    assert {(hit["doc_id"], hit["further_chunks"]) for hit in hits} == {("1", 1), ("2", 1)}
+    assert "1 further chunks" in medkg.text("search", "aspirin", "--legs", "bm25", "--group")
+
+
+@pytest.mark.parametrize("fusion", ["rrf", "weighted-rrf", "weighted-rrf:bm25=2", "zscore", "dbsf"])
+def test_every_fusion_can_be_chosen(medkg: Medkg, fusion: str) -> None:
+    hits = medkg("search", "placebo", "--legs", "bm25", "--fusion", fusion)["hits"]
+    assert [hit["doc_id"] for hit in hits] == ["3", "3"]
+
+
+def test_an_unknown_fusion_is_wrong_use_before_a_model_is_loaded(medkg: Medkg, tmp_path: Path) -> None:
+    assert "zscore" in medkg("search", "aspirin", "--fusion", "best", expect=2)["error"]["message"]
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text('{"question_id": "1", "question": "aspirin", "relevant": ["1"]}\n')
+    error = medkg("eval", "--questions", str(questions), "--fusion", "rrf,best", expect=2)["error"]
+    assert "'best'" in error["message"]
+
+
+def test_people_see_the_words_bold_and_the_text_as_it_is(
+    medkg: Medkg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Console(force_terminal=True, color_system="standard", highlight=False, width=400)
+    monkeypatch.setattr(search_command, "console", terminal)
+    with terminal.capture() as captured:
+        medkg.text("search", "ASPIRIN α", "--legs", "bm25", "--top", "1")
+    shown = captured.get()
+    bold = "\x1b[1m{}\x1b[0m".format
+    assert f"{bold('Aspirin')} [100 mg] was given for {bold('α')}-thalassaemia." in shown
+    assert " ...\n" in shown
+
+
+@pytest.mark.plane
+def test_an_evaluation_compares_the_hybrid_with_its_legs(medkg: Medkg, tmp_path: Path) -> None:
+    questions = tmp_path / "questions.jsonl"
+    asked = [("aspirin", "1"), ("placebo", "3"), ("happened", "1")]
+    lines = [
+        {"question_id": str(number), "question": words, "relevant": [doc_id]}
+        for number, (words, doc_id) in enumerate(asked)
+    ]
+    questions.write_text("\n".join(map(json.dumps, lines)))
+    value = medkg("eval", "--questions", str(questions), "--fusion", "rrf")
+    assert list(value["legs"]) == ["bm25", "sparse", "dense", "hybrid", "rrf"]
+    assert value["comparisons"][0].keys() == {"a", "b", "measure", "difference", "low", "high", "p"}
+    assert [(one["a"], one["b"]) for one in value["comparisons"]] == [
+        ("hybrid", "bm25"),
+        ("hybrid", "sparse"),
+        ("hybrid", "dense"),
+        ("hybrid", "rrf"),
+    ]
+    assert "randomisation" in medkg.text("eval", "--questions", str(questions))
