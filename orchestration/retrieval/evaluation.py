@@ -116,10 +116,9 @@ def evaluate(
     hybrid and the only named one.
     """
     named = dict(fusions or {})
-    legs = {name: _measured(search, tenant_id, questions, [name], None) for name in search.legs}
-    measured = legs | {HYBRID: _measured(search, tenant_id, questions, None, None)}
-    for name, fusion in named.items():
-        measured[name] = _measured(search, tenant_id, questions, None, fusion)
+    legs = {name: _measured(search, tenant_id, questions, [name], [None])[0] for name in search.legs}
+    hybrids = _measured(search, tenant_id, questions, None, [None, *named.values()])
+    measured = legs | dict(zip([HYBRID, *named], hybrids, strict=True))
     rivals = [*named] if len(named) > 1 else [HYBRID, *named]
     pairs = [(HYBRID, leg) for leg in legs] + list(combinations(rivals, 2))
     figures = {name: of_one.measures[COMPARED] for name, of_one in measured.items()}
@@ -132,23 +131,27 @@ def _measured(
     tenant_id: str,
     questions: Sequence[Question],
     legs: Sequence[str] | None,
-    fusion: Fusion | None,
-) -> Measured:
-    judged: list[tuple[float, float, float]] = []
-    milliseconds: list[float] = []
+    fusions: Sequence[Fusion | None],
+) -> list[Measured]:
+    """What each fusion makes of the legs' answers."""
+    judged: list[list[tuple[float, float, float]]] = [[] for _ in fusions]
+    milliseconds: list[list[float]] = [[] for _ in fusions]
     search.search(tenant_id, questions[0].question, DEPTH, legs=legs, group=True)  # indexes load once
     for question in questions:
-        found = search.search(tenant_id, question.question, DEPTH, legs=legs, fusion=fusion, group=True)
-        if found.degraded:
-            raise DagsterResourceUnavailableError(
-                f"question {question.question_id}: {', '.join(found.degraded)} did not answer, so the hybrid "
-                "cannot be judged. See the log, mend the leg, and evaluate again."
-            )
-        ranking = list(dict.fromkeys(hit.chunk.doc_id for hit in found.hits))
-        judged.append(_judged(ranking, set(question.relevant)))
-        milliseconds.append(found.milliseconds)
-    by_measure = zip(MEASURES, zip(*judged, strict=True), strict=True)
-    return Measured(dict(by_measure), tuple(milliseconds))
+        answers = search.search_by_each(fusions, tenant_id, question.question, DEPTH, legs=legs, group=True)
+        for number, found in enumerate(answers):
+            if found.degraded:
+                raise DagsterResourceUnavailableError(
+                    f"question {question.question_id}: {', '.join(found.degraded)} did not answer, so the "
+                    "hybrid cannot be judged. See the log, mend the leg, and evaluate again."
+                )
+            ranking = list(dict.fromkeys(hit.chunk.doc_id for hit in found.hits))
+            judged[number].append(_judged(ranking, set(question.relevant)))
+            milliseconds[number].append(found.milliseconds)
+    return [
+        Measured(dict(zip(MEASURES, zip(*measures, strict=True), strict=True)), tuple(times))
+        for measures, times in zip(judged, milliseconds, strict=True)
+    ]
 
 
 def _judged(ranking: Sequence[str], relevant: set[str]) -> tuple[float, float, float]:
