@@ -108,7 +108,8 @@ def _show(value: dict[str, Any]) -> None:
         console.print("Nothing found. Other words may help; `medkg docs list` shows what is indexed.")
     for hit in value["hits"]:
         legs = ", ".join(f"{leg} #{rank}" for leg, rank in hit["legs"].items())
-        further = f", {hit['further_chunks']} further chunks" if hit.get("further_chunks") else ""
+        count = hit.get("further_chunks", 0)
+        further = f", {count} further chunk{'s' if count > 1 else ''}" if count else ""
         console.print(f"[bold]{hit['rank']}. {_plain(hit['title'])}[/]")
         console.print(
             f"   {hit['source']} {hit['doc_id']}  {_plain(hit['section'])}  "

@@ -105,7 +105,7 @@ class HybridSearch:
         *,
         group: bool = False,
     ) -> list[Found]:
-        """What `search` finds by each fusion, in order; legs are asked once, and their time counts for each."""
+        """What `search` finds by each fusion, in order; legs are asked once, their time counts for each."""
         started = time.monotonic()
         chosen = self._chosen(query, legs)
         visible = self._visible.setdefault(tenant_id, VisibleDocuments(self._log, tenant_id))

@@ -40,7 +40,7 @@ def test_hits_tell_where_the_words_stand(medkg: Medkg) -> None:
 def test_grouped_hits_are_documents(medkg: Medkg) -> None:
     hits = medkg("search", "aspirin", "--legs", "bm25", "--group", "--top", "2")["hits"]
     assert {(hit["doc_id"], hit["further_chunks"]) for hit in hits} == {("1", 1), ("2", 1)}
-    assert "1 further chunks" in medkg.text("search", "aspirin", "--legs", "bm25", "--group")
+    assert ", 1 further chunk " in medkg.text("search", "aspirin", "--legs", "bm25", "--group")
 
 
 @pytest.mark.parametrize("fusion", ["rrf", "weighted-rrf", "weighted-rrf:bm25=2", "zscore", "dbsf"])
