@@ -146,8 +146,9 @@ class Database:
                 )
             if getattr(error.orig, "sqlstate", None) in REFUSED:
                 return ConfigurationError(
-                    f"the ledger database {self._name} refuses to be used: {cause}. Make the schema that its "
-                    "URL names, and let the URL's user create there (docs/guides/postgresql.md)."
+                    f"the ledger database {self._name} refuses to be used: {cause.splitlines()[0]}. Make the "
+                    "schema that its URL names, and let the URL's user create there "
+                    "(docs/guides/postgresql.md)."
                 )
             return error
         primary = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF

@@ -5,12 +5,14 @@ Each prints one line for each thing that is done for good, so that a test can en
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Mapping
 
 from orchestration.contracts import JobState
+from orchestration.jobs.submission import Submissions
 from orchestration.ledger import Ledger, open_ledger
-from orchestration.processes.child_process import own_identity
+from orchestration.processes.child_process import is_alive, own_identity
 from tests.conformance.ledger_suite import a_commit, a_submission, an_item, fingerprint_of
 
 BATCH = 20
@@ -34,11 +36,37 @@ def work(ledger: Ledger, job_id: str, limit: int) -> None:
             if listed:
                 return
             continue
-        owner = own_identity()
-        contexts = [document.ctx for document in ledger.window(window_id, owner).documents]
-        ledger.advance(window_id, "ingest", contexts, [], {})
-        ledger.finish(window_id, owner, [a_commit(ctx, window_id) for ctx in contexts])
-        _say(window_id, *(ctx.doc_id for ctx in contexts))
+        _say(window_id, *_commit(ledger, window_id))
+
+
+def share(ledger: Ledger, _: str, hang_at: int) -> None:
+    """Commit windows of all open jobs, each tenant in turn, until none is open.
+
+    With `hang_at` it leases that many windows, the last of which it never commits.
+    """
+    submissions = Submissions(ledger, {}, lambda topology, document_format: "f1", window_workers=4)
+    leased = 0
+    while jobs := [job.submission for job in reversed(ledger.jobs(None, [JobState.OPEN]))]:
+        ledger.reclaim(is_alive)
+        submission, window_id = next(submissions.claims(jobs, own_identity()), (None, ""))
+        if submission is None:
+            for job in jobs:
+                ledger.settle(job.job_id)
+            continue
+        leased += 1
+        if leased == hang_at:
+            ledger.window(window_id, own_identity())
+            _say("hangs")
+            signal.pause()
+        _say(submission.tenant_id, window_id, *_commit(ledger, window_id))
+
+
+def _commit(ledger: Ledger, window_id: str) -> list[str]:
+    owner = own_identity()
+    contexts = [document.ctx for document in ledger.window(window_id, owner).documents]
+    ledger.advance(window_id, "ingest", contexts, [], {})
+    ledger.finish(window_id, owner, [a_commit(ctx, window_id) for ctx in contexts])
+    return [ctx.doc_id for ctx in contexts]
 
 
 def open_only(ledger: Ledger, job_id: str, _: int) -> None:
@@ -54,6 +82,7 @@ def _say(*words: object) -> None:
 DEEDS: Mapping[str, Callable[[Ledger, str, int], None]] = {
     "enqueue": enqueue,
     "work": work,
+    "share": share,
     "open": open_only,
 }
 

@@ -1,4 +1,4 @@
-"""The ledger's file: migrations, and what the operating system may do to it."""
+"""The ledger's database: migrations, and what the operating system may do to its file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +20,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, insert, inspect, select, text
 
 from orchestration.contracts import DocumentCounts, JobState
 from orchestration.errors import (
@@ -30,9 +31,10 @@ from orchestration.errors import (
     StoreUnwritableError,
 )
 from orchestration.ledger import Ledger, database, open_ledger
-from orchestration.ledger.tables import metadata
+from orchestration.ledger.tables import metadata, windows
 from orchestration.ledger.transitions import Status, check_move
 from tests.conformance.ledger_suite import a_job, a_submission, an_item, fingerprint_of
+from tests.orchestration.postgresql import BOTH_DATABASES, schema_of_its_own
 
 ROOT = Path(__file__).resolve().parents[3]
 NOBODY = 65534
@@ -57,10 +59,23 @@ def ledger(path: Path) -> Iterator[Ledger]:
 # --- migrations -------------------------------------------------------------------------------------
 
 
-def test_the_migrated_schema_is_the_one_the_tables_declare(ledger: Ledger, path: Path) -> None:
+@pytest.fixture(params=BOTH_DATABASES)
+def migrated(request: pytest.FixtureRequest, path: Path) -> Iterator[Connection]:
+    """A connection to a new ledger of each kind, with its newest schema."""
+    with schema_of_its_own() if request.param == "postgresql" else nullcontext(url_of(path)) as url:
+        open_ledger(url).close()
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            yield connection
+        engine.dispose()
+
+
+def test_the_migrated_schema_is_the_one_the_tables_declare(migrated: Connection) -> None:
+    assert _differences(migrated) == []
+
+
+def test_sqlite_gets_the_very_statements_of_the_tables(ledger: Ledger, path: Path) -> None:
     with create_engine(url_of(path)).connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, metadata) == []
         migrated = _schema(connection)
     with create_engine("sqlite://").connect() as connection:
         metadata.create_all(connection)
@@ -71,12 +86,28 @@ def test_head_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(_alembic()).get_current_head() == database.HEAD
 
 
-def test_a_migration_can_be_undone(ledger: Ledger, path: Path) -> None:
+def test_every_migration_can_be_undone_and_done_again(migrated: Connection) -> None:
     config = _alembic()
-    with create_engine(url_of(path)).begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
-        assert {table for table, _ in _schema(connection)} <= {"alembic_version"}
+    config.attributes["connection"] = migrated
+    revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    for _ in revisions:
+        command.downgrade(config, "-1")
+    assert set(inspect(migrated).get_table_names()) == {"alembic_version"}
+    for revision in reversed(revisions):
+        command.upgrade(config, "+1")
+        assert migrated.execute(text("SELECT version_num FROM alembic_version")).scalar() == revision
+    assert _differences(migrated) == []
+
+
+def test_rows_survive_going_down_a_migration_and_up_again(migrated: Connection) -> None:
+    row = {"window_id": "w", "job_id": "j", "created_at": 1.0, "holder": "host/boot/1/1"}
+    migrated.execute(insert(windows).values(row))
+    config = _alembic()
+    config.attributes["connection"] = migrated
+    command.downgrade(config, "0001")
+    command.upgrade(config, "0002")
+    (kept,) = migrated.execute(select(windows)).mappings()
+    assert (kept["window_id"], kept["holder"]) == ("w", None)
 
 
 def test_opening_a_migrated_ledger_imports_neither_alembic_nor_the_heavy_ones(
@@ -97,6 +128,12 @@ def test_a_ledger_of_a_newer_medkg_is_refused(ledger: Ledger, path: Path) -> Non
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ConfigurationError, match="newer medkg"):
         open_ledger(url_of(path))
+
+
+def _differences(connection: Connection) -> list[object]:
+    return list(
+        compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
+    )
 
 
 def _schema(connection: object) -> dict[tuple[str, str], str]:
@@ -229,6 +266,15 @@ def test_a_server_that_is_not_there_is_a_resource_that_is_away() -> None:
     pytest.importorskip("psycopg", reason="the postgresql extra is not installed")
     with pytest.raises(DagsterResourceUnavailableError, match="Start it, or correct its URL") as caught:
         open_ledger("postgresql+psycopg://medkg:secret@127.0.0.1:1/medkg")
+    assert "secret" not in caught.value.message
+    with pytest.raises(DagsterResourceUnavailableError) as caught:
+        open_ledger("postgresql+psycopg://medkg@127.0.0.1:1/medkg?password=secret")
+    assert "secret" not in caught.value.message
+
+
+def test_a_url_that_cannot_be_read_is_not_repeated() -> None:
+    with pytest.raises(ConfigurationError, match="MEDKG_LEDGER_URL") as caught:
+        open_ledger("postgresql//medkg:secret@127.0.0.1/medkg")
     assert "secret" not in caught.value.message
 
 

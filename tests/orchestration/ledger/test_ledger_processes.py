@@ -1,18 +1,22 @@
-"""Several processes use one ledger file, and any of them may be killed at any moment."""
+"""Several processes use one ledger of either kind, and any of them may be killed at any moment."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, func, select
 
 from orchestration.contracts import DocumentCounts, JobState
 from orchestration.ledger import Ledger, open_ledger
+from orchestration.ledger.tables import commit_changes, jobs, windows
 from orchestration.processes.child_process import is_alive
 from tests.conformance.ledger_suite import TENANT, a_submission, an_item, commit_all, fingerprint_of
+from tests.orchestration.postgresql import BOTH_DATABASES, schema_of_its_own
 
 ROOT = Path(__file__).resolve().parents[3]
 JOB = "job-1"
@@ -39,9 +43,13 @@ class Processes:
             process.communicate()
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+@pytest.fixture(params=BOTH_DATABASES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+        return
+    with schema_of_its_own() as made:
+        yield made
 
 
 @pytest.fixture
@@ -140,3 +148,27 @@ def test_what_a_killed_process_left_is_finished_by_the_next_one(ledger: Ledger, 
         commit_all(ledger, window_id)
     assert ledger.summary(JOB).documents == DocumentCounts(total=100, committed=100)
     assert ledger.settle(JOB) is JobState.DONE
+
+
+def test_workers_of_which_some_are_killed_commit_each_document_once_and_starve_no_tenant(
+    ledger: Ledger, processes: Processes, url: str
+) -> None:
+    listed = {"large": 400, "small-1": 10, "small-2": 10, "small-3": 20}
+    for tenant, count in listed.items():
+        submission = a_submission(f"job-of-{tenant}", tenant_id=tenant)
+        ledger.open_job(submission.model_copy(update={"window_size": 5}))
+        ledger.enqueue(submission.job_id, [an_item(str(n)) for n in range(count)], fingerprint_of)
+        ledger.set_job_state(submission.job_id, JobState.OPEN)
+    doomed = [processes.start("share", 3) for _ in range(2)]
+    others = [processes.start("share", 0) for _ in range(2)]
+    said = [line for worker in doomed for line in killed_after(worker, 3) if line != "hangs"]
+    done = [line.split() for line in (*said, *(line for worker in others for line in lines(worker)))]
+    committed = Counter((tenant, doc_id) for tenant, _, *doc_ids in done for doc_id in doc_ids)
+    assert committed == {(tenant, str(n)): 1 for tenant, count in listed.items() for n in range(count)}
+    with create_engine(url).connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(commit_changes)) == sum(listed.values())
+        query = select(jobs.c.tenant_id).join(windows, windows.c.job_id == jobs.c.job_id)
+        claims = list(connection.execute(query.order_by(windows.c.number)).scalars())
+    assert all(claims.index(tenant) < len(claims) // 2 for tenant in listed)
+    for tenant, count in listed.items():
+        assert ledger.summary(f"job-of-{tenant}").documents == DocumentCounts(total=count, committed=count)

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, text
 
+from orchestration.errors import ConfigurationError
 from orchestration.ledger import Ledger, open_ledger
+from orchestration.ledger.database import Database
 from orchestration.ledger.tables import metadata
 from tests.conformance.ledger_suite import LEASE_SECONDS, Clock, LedgerSuite
+from tests.orchestration.postgresql import in_schema, needs_postgresql, schema_of_its_own
 
-SERVER = os.environ.get("MEDKG_TEST_POSTGRES_URL", "")
+pytestmark = needs_postgresql
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    schema = f"medkg_test_{uuid4().hex}"
-    engine = create_engine(SERVER)
-    with engine.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {schema}"))
-    yield (
-        make_url(SERVER)
-        .update_query_dict({"options": f"-csearch_path={schema}"})
-        .render_as_string(hide_password=False)
-    )
-    with engine.begin() as connection:
-        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-    engine.dispose()
+    with schema_of_its_own() as made:
+        yield made
 
 
-@pytest.mark.skipif(
-    not SERVER,
-    reason="needs MEDKG_TEST_POSTGRES_URL=postgresql+psycopg://USER@HOST/DATABASE of a PostgreSQL server",
-)
 class TestPostgresqlLedger(LedgerSuite):
     @pytest.fixture
     def ledger(self, url: str, clock: Clock) -> Iterator[Ledger]:
@@ -45,4 +32,36 @@ class TestPostgresqlLedger(LedgerSuite):
         engine = create_engine(url)
         with engine.begin() as connection:
             connection.execute(text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY CASCADE"))
+        engine.dispose()
+
+
+def test_a_schema_that_is_not_there_is_named(url: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"no schema has been selected.*Make the schema that its URL names"
+    ):
+        open_ledger(in_schema("no_such_schema"))
+
+
+def test_a_schema_beside_the_ledger_s_is_made_once(url: str) -> None:
+    database = Database(url)
+    first, again = (database.schema_beside("dagster") for _ in range(2))
+    database.close()
+    assert first == again
+    assert first.endswith("_dagster")
+
+
+def test_a_user_who_may_not_make_schemas_is_told_what_to_grant(url: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        schema = connection.execute(text("SELECT current_schema()")).scalar()
+        connection.execute(text("DROP ROLE IF EXISTS medkg_reader"))
+        connection.execute(text("CREATE ROLE medkg_reader LOGIN"))
+        connection.execute(text(f"GRANT USAGE ON SCHEMA {schema} TO medkg_reader"))
+    try:
+        with pytest.raises(ConfigurationError, match=r"permission denied.*let the URL's user create there"):
+            Database(engine.url.set(username="medkg_reader").render_as_string(hide_password=False))
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("DROP OWNED BY medkg_reader"))
+            connection.execute(text("DROP ROLE medkg_reader"))
         engine.dispose()
