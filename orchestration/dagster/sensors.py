@@ -25,6 +25,7 @@ from dagster import (
 
 from orchestration.contracts import JobLedger, JobState, Submission
 from orchestration.dagster.names import HOST_STOPPED_TAG, JOB_TAG, WINDOW_TAG, first_op_config
+from orchestration.errors import MedkgError
 from orchestration.jobs.submission import Submissions
 from orchestration.processes.child_process import is_alive
 
@@ -70,7 +71,8 @@ def job_sensors(
         waiting = context.instance.get_run_records(RunsFilter(statuses=UNFINISHED))
         tags = [record.dagster_run.tags for record in waiting]
         ledger().hold([tag[WINDOW_TAG] for tag in tags if WINDOW_TAG in tag])
-        claims = submissions().claims(_submitted(ledger()))
+        due = [job for job in _submitted(ledger()) if _has_pipeline(context, job, job_of_pipeline)]
+        claims = submissions().claims(due)
         free = max(0, most_outstanding - len(waiting))
         requested = False
         for submission, window_id in islice(claims, free):
@@ -90,6 +92,20 @@ def _submitted(ledger: JobLedger) -> list[Submission]:
         for summary in reversed(summaries)
         if not summary.submission.attended and ledger.settle(summary.submission.job_id) in OPEN_JOBS
     ]
+
+
+def _has_pipeline(
+    context: SensorEvaluationContext,
+    submission: Submission,
+    job_of_pipeline: Callable[[Submission], tuple[str, str]],
+) -> bool:
+    """Whether a job can be run now; one whose topology is gone keeps no other from being claimed for."""
+    try:
+        job_of_pipeline(submission)
+    except MedkgError as error:
+        context.log.warning(f"job {submission.job_id} is not claimed for: {error.message}")
+        return False
+    return True
 
 
 def _run_request(

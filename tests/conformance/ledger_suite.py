@@ -420,6 +420,26 @@ class LedgerSuite:
         commit_all(ledger, begun)
         assert counts(ledger, job).committed == 1
 
+    def test_turns_tell_each_tenant_s_windows_in_work_and_its_last_claim(
+        self, ledger: JobLedger, clock: Clock
+    ) -> None:
+        assert ledger.turns() == {}
+        first = a_job(ledger, *(an_item(str(n)) for n in range(4)), job_id="job-1", tenant_id="first")
+        second = a_job(ledger, an_item("1"), job_id="job-2", tenant_id="second")
+        begun = claimed(ledger, first, 1)
+        taken(ledger, begun)
+        claimed(ledger, first, 2)
+        alone = ledger.turns()
+        claimed(ledger, second)
+        both = ledger.turns()
+        assert [alone["first"][0], "second" in alone] == [2, False]
+        assert [both["first"][0], both["second"][0]] == [2, 1]
+        assert both["first"][1] < both["second"][1]
+        commit_all(ledger, begun)
+        assert ledger.turns()["first"] == (1, both["first"][1])
+        clock.seconds += LEASE_SECONDS + 1
+        assert ledger.turns() == {"first": (0, both["first"][1]), "second": (0, both["second"][1])}
+
     def test_a_hold_that_is_kept_up_does_not_expire(self, ledger: JobLedger, clock: Clock) -> None:
         job = a_job(ledger, an_item("1"))
         window = claimed(ledger, job)

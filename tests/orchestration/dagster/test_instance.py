@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -31,6 +32,16 @@ from orchestration.dagster.launcher import WindowRunLauncher
 from orchestration.errors import UsageError
 from orchestration.settings import Settings
 from tests.orchestration.dagster.conftest import WINDOW_JOBS
+from tests.orchestration.postgresql import BOTH_DATABASES, schema_of_its_own
+
+
+@pytest.fixture(params=BOTH_DATABASES)
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    if request.param == "sqlite":
+        yield Settings(data_dir=tmp_path / "data")
+        return
+    with schema_of_its_own() as url:
+        yield Settings(data_dir=tmp_path / "data", ledger_url=url)
 
 
 def a_run(instance: DagsterInstance, job_name: str = "window_job") -> str:

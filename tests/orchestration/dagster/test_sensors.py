@@ -21,9 +21,10 @@ from dagster import (
     op,
 )
 
-from orchestration.contracts import JobState, SourceRequest
+from orchestration.contracts import JobState, SourceRequest, Submission
 from orchestration.dagster.names import HOST_STOPPED_TAG, JOB_TAG, WINDOW_TAG
 from orchestration.dagster.sensors import job_sensors
+from orchestration.errors import UsageError
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.processes.child_process import identity_of
@@ -70,10 +71,10 @@ class Queue:
     submissions: Submissions
     sensors: dict[str, SensorDefinition] = field(default_factory=dict)
 
-    def submit(self, documents: int, window: int, attended: bool = False) -> str:
+    def submit(self, documents: int, window: int, attended: bool = False, tenant: str = "default") -> str:
         request = SourceRequest(source="numbers", limit=documents)
         opened = self.submissions.open(
-            ATopology(), request, tenant_id="default", window_size=window, attended=attended
+            ATopology(), request, tenant_id=tenant, window_size=window, attended=attended
         )
         for _ in self.submissions.enqueue(opened, ATopology()):
             pass
@@ -96,6 +97,12 @@ class Queue:
         return self.ledger.summary(job_id).documents.pending
 
 
+def _pipeline_of(submission: Submission) -> tuple[str, str]:
+    if submission.tenant_id == "gone":
+        raise UsageError("there is no such topology")
+    return "auto_pipeline_job", "ingest_op"
+
+
 @pytest.fixture
 def queue(tmp_path: Path) -> Iterator[Queue]:
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", 60)
@@ -104,7 +111,7 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
         [auto_pipeline_job],
         lambda: ledger,
         lambda: submissions,
-        lambda submission: ("auto_pipeline_job", "ingest_op"),
+        _pipeline_of,
         most_outstanding=4,
     )
     yield Queue(ledger, submissions, {sensor.name: sensor for sensor in made})
@@ -145,6 +152,24 @@ def test_runs_that_wait_or_work_count_against_the_limit(queue: Queue, instance: 
         instance.create_run_for_job(auto_pipeline_job, status=DagsterRunStatus.STARTED)
     queue.submit(1000, 100)
     assert len(queue.tick(instance)) == 1
+
+
+def test_a_small_submission_does_not_wait_for_a_large_one_of_another_tenant(
+    queue: Queue, instance: DagsterInstance
+) -> None:
+    large = queue.submit(1000, 50)
+    small = queue.submit(10, 50, tenant="small")
+    jobs = [request.tags[JOB_TAG] for request in queue.tick(instance)]
+    assert jobs == [large, small, large, large]
+
+
+def test_a_submission_whose_topology_is_gone_keeps_no_other_waiting(
+    queue: Queue, instance: DagsterInstance
+) -> None:
+    gone = queue.submit(100, 50, tenant="gone")
+    sound = queue.submit(100, 50)
+    assert [request.tags[JOB_TAG] for request in queue.tick(instance)] == [sound, sound]
+    assert queue.pending(gone) == 100
 
 
 def test_what_a_dead_submit_had_listed_is_requested(
