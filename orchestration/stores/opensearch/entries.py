@@ -100,8 +100,12 @@ def of_intent(intent_id: str, keys: Sequence[DocumentKey] | None) -> dict[str, A
 
 
 def forget(connection: Connection, index: str, query: dict[str, Any]) -> None:
-    """Remove what a query finds, and have searches know of it. Idempotent."""
+    """Remove what a query finds, and have searches know of it. Idempotent.
+
+    What a writer that died had sent may not have been refreshed; a deletion would not find it.
+    """
     with connection.errors_named() as client:
+        client.indices.refresh(index=index, ignore_unavailable=True)
         client.delete_by_query(
             index=index, body={"query": query}, conflicts="proceed", refresh=True, ignore_unavailable=True
         )

@@ -1,9 +1,8 @@
-"""SearchStore on OpenSearch: BM25 over body and titles together, sparse terms as rank features.
+"""SearchStore on OpenSearch: BM25 over body and titles, sparse terms as rank features; an index a tenant.
 
-Comes in: chunks under an intent, and what a person typed. Leaves: candidates that `visible` lets through. An
-index a tenant. Words are analysed by `analysis`; a document's body counts twice its titles
-(combined_fields is BM25F: https://doi.org/10.1561/1500000019). Sparse weights are kept with 9 significant
-bits (Lucene's FeatureField), which rounds a weight by less than 0.4 %.
+Comes in: chunks under an intent, and what a person typed. Leaves: candidates that `visible` lets through.
+Words are analysed by `analysis`. Sparse weights are kept with 9 significant bits (Lucene's FeatureField),
+which rounds a weight by less than 0.4 %.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ MOST_FEATURES: Final = 1_000
 SMALLEST: Final = float(np.finfo(np.float32).tiny)
 SYNONYM_BOOST: Final = 0.5
 
-TEXT: Final = {"type": "text", "analyzer": ANALYZER, "search_analyzer": QUERY_ANALYZER}
+TEXT: Final = {"type": "text", "analyzer": ANALYZER}
 STORED: Final = {"type": "keyword", "index": False, "doc_values": False}
 
 
@@ -217,12 +216,9 @@ class OpenSearchSearch:
 
 
 def _words(text: str, analyzer: str, boost: float = 1.0) -> dict[str, Any]:
-    """Any of the words, in body and titles together; with an analyzer not the fields' own, in each alone."""
-    fields = ["body^2", "titles"]
-    if analyzer == QUERY_ANALYZER:
-        return {"combined_fields": {"query": text, "fields": fields, "boost": boost}}
-    alone = {"query": text, "analyzer": analyzer, "fields": fields, "type": "most_fields", "boost": boost}
-    return {"multi_match": alone}
+    """Any of the words, in the body or, at half the weight, in the titles."""
+    fields = {"fields": ["body", "titles^0.5"], "type": "most_fields"}
+    return {"multi_match": {"query": text, "analyzer": analyzer, "boost": boost, **fields}}
 
 
 def _features(vectors: SparseVectors, number: int) -> dict[str, float]:

@@ -62,7 +62,7 @@ class OpenSearchVectors:
                 f"intent {intent_id}: {len(rows)} chunks with {len(dense)} vectors, or vectors that are not "
                 "finite numbers. This is a defect of the embed stage; please report it."
             )
-        self.discard(tenant_id, intent_id)
+        entries.forget(self._connection, self._all(tenant_id), entries.of_intent(intent_id, None))
         if not rows:
             return
         index = self._make(tenant_id, namespace, dense.shape[1])

@@ -2,27 +2,33 @@
 
 `python -m tests.orchestration.stores.data_folder FOLDER index BOUNDARY` indexes a new version of document 1
 and kills itself (kill -9) at a boundary of the dual write. `... FOLDER fill NAME COUNT` commits documents.
+Stores are those of the pairing that MEDKG_TEST_PAIRING describes (JSON), else the embedded ones.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from copy import copy
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from orchestration.contracts import ChunkRef, Commit, Filters, SparseVectors
+from orchestration.contracts import ChunkRef, Commit, Filters, SearchStore, SparseVectors, VectorStore
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import EmbeddingBatch, Float32Matrix, IndexReceipt, SparseMatrix, StageContext
 from orchestration.stores.dual_write import DualWrite
 from orchestration.stores.faiss.vectors import FaissVectors
+from orchestration.stores.opensearch.connection import Connection
+from orchestration.stores.opensearch.search import OpenSearchSearch
+from orchestration.stores.opensearch.vectors import OpenSearchVectors
 from orchestration.stores.sqlite.documents import SqliteDocuments
 from orchestration.stores.sqlite.file import SqliteFile
 from orchestration.stores.sqlite.search import SqliteSearch
@@ -53,13 +59,35 @@ def expand(texts: Sequence[str]) -> SparseVectors:
     return SparseVectors(WORDS, SparseMatrix.of_rows(rows, VOCABULARY))
 
 
+@dataclass(frozen=True)
+class Pairing:
+    """Which stores a data folder has; those on OpenSearch under a prefix of the test's own."""
+
+    search: str = "sqlite"
+    vectors: str = "faiss"
+    url: str = ""
+    prefix: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tells a child process."""
+        return {PAIRING: json.dumps(asdict(self))}
+
+    @classmethod
+    def of_environment(cls) -> Pairing:
+        return cls(**json.loads(os.environ.get(PAIRING, "{}")))
+
+
+PAIRING = "MEDKG_TEST_PAIRING"
+
+
 @dataclass
 class DataFolder:
     """Ledger, stores and dual write of one folder."""
 
     log: Ledger
-    search: SqliteSearch
-    vectors: FaissVectors
+    search: SearchStore
+    vectors: VectorStore
     documents: SqliteDocuments
     index: DualWrite
 
@@ -110,22 +138,39 @@ class DataFolder:
         chunks = self.search.chunks(tenant_id, [candidate.ref for candidate in candidates])
         return sorted(chunk.body for chunk in chunks if chunk is not None)
 
-    def close(self) -> None:
-        self.log.close()
-        self.search.close()
-        self.documents.close()
-
 
 @contextmanager
-def opened(folder: Path, search: type[SqliteSearch] = SqliteSearch) -> Iterator[DataFolder]:
+def opened(
+    folder: Path, search: type[SqliteSearch] = SqliteSearch, pairing: Pairing | None = None
+) -> Iterator[DataFolder]:
+    pairing = pairing or Pairing.of_environment()
     log = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
-    stores = search(folder / "search"), FaissVectors(folder / "vectors")
     documents = SqliteDocuments(folder / "documents.sqlite")
-    data = DataFolder(log, *stores, documents, DualWrite(log, *stores, documents))
-    try:
-        yield data
-    finally:
-        data.close()
+    with ExitStack() as stack:
+        stack.callback(log.close)
+        stack.callback(documents.close)
+        connection = Connection(pairing.url) if pairing.url else None
+        if connection is not None:
+            stack.callback(connection.close)
+        stores = _search(folder, search, pairing, connection), _vectors(folder, pairing, connection)
+        stack.callback(stores[0].close)
+        yield DataFolder(log, *stores, documents, DualWrite(log, *stores, documents))
+
+
+def _search(
+    folder: Path, embedded: type[SqliteSearch], pairing: Pairing, connection: Connection | None
+) -> SqliteSearch | OpenSearchSearch:
+    if pairing.search == "sqlite":
+        return embedded(folder / "search")
+    assert connection is not None
+    return OpenSearchSearch(connection, pairing.prefix)
+
+
+def _vectors(folder: Path, pairing: Pairing, connection: Connection | None) -> VectorStore:
+    if pairing.vectors == "faiss":
+        return FaissVectors(folder / "vectors")
+    assert connection is not None
+    return OpenSearchVectors(connection, pairing.prefix)
 
 
 def a_commit(ctx: StageContext, receipt: IndexReceipt) -> Commit:
@@ -173,6 +218,16 @@ def die_at_rename(event: str, arguments: tuple[object, ...]) -> None:
         die()
 
 
+def dying_half_way(bulk: Callable[..., Any]) -> Callable[..., Any]:
+    """Of a bulk write to OpenSearch, the first half arrives."""
+
+    def call(actions: Sequence[dict[str, Any]]) -> None:
+        bulk(actions[: len(actions) // 2])
+        die()
+
+    return call
+
+
 def dying_after(method: Callable[..., Any]) -> Callable[..., Any]:
     def call(*arguments: Any) -> Any:
         method(*arguments)
@@ -183,14 +238,14 @@ def dying_after(method: Callable[..., Any]) -> Callable[..., Any]:
 
 BOUNDARIES = (
     "after the intent",
-    "inside the search transaction",
+    "inside the search write",
     "after the search rows",
-    "before the segment's rename",
-    "after the segment",
+    "inside the vector write",
+    "after the vectors",
     "before the commit",
     "after the commit",
     "after cleaning the search rows",
-    "after cleaning the segment",
+    "after cleaning the vectors",
     "after the cleaning",
 )
 COMMITTED_FROM = BOUNDARIES.index("after the commit")
@@ -198,20 +253,25 @@ COMMITTED_FROM = BOUNDARIES.index("after the commit")
 
 def index_and_die(folder: Path, boundary: str) -> None:
     """Index version 2 of document 1 with a new document 3, and die on the way."""
-    search = DiesInTheTransaction if boundary == "inside the search transaction" else SqliteSearch
-    with opened(folder, search) as data:
+    search = DiesInTheTransaction if boundary == "inside the search write" else SqliteSearch
+    pairing = Pairing.of_environment()
+    with opened(folder, search, pairing) as data:
         index: Any = data.index
         if boundary == "after the intent":
             index._search.write = lambda *_: die()
         elif boundary == "after the search rows":
             index._search.write = dying_after(index._search.write)
-        elif boundary == "before the segment's rename":
+        elif boundary == "inside the search write" and pairing.search == "opensearch":
+            index._search._connection = _half(index._search._connection)
+        elif boundary == "inside the vector write" and pairing.vectors == "opensearch":
+            index._vectors._connection = _half(index._vectors._connection)
+        elif boundary == "inside the vector write":
             sys.addaudithook(die_at_rename)
-        elif boundary == "after the segment":
+        elif boundary == "after the vectors":
             index._vectors.write = dying_after(index._vectors.write)
         elif boundary == "after cleaning the search rows":
             index._search.discard = dying_after(index._search.discard)
-        elif boundary == "after cleaning the segment":
+        elif boundary == "after cleaning the vectors":
             index._vectors.discard = dying_after(index._vectors.discard)
         staged = data.stage({"1": "walking fast", "3": "walking home"}, version="2")
         if boundary == "before the commit":
@@ -221,6 +281,13 @@ def index_and_die(folder: Path, boundary: str) -> None:
             die()
         data.index.clean(superseded)
         die()
+
+
+def _half(connection: Any) -> Any:
+    """A connection whose bulk writes break off half way."""
+    broken = copy(connection)
+    broken.bulk = dying_half_way(connection.bulk)
+    return broken
 
 
 def fill(folder: Path, name: str, count: int) -> None:

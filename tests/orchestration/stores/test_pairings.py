@@ -1,0 +1,159 @@
+"""The dual write over every pairing of stores: whatever dies, both or neither; repair makes them alike."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from orchestration.errors import MedkgError, UnavailableError
+from orchestration.processes.child_process import is_alive
+from orchestration.stores.opensearch import connection as opensearch
+from orchestration.stores.opensearch.connection import Connection
+from tests.builders import TENANT
+from tests.orchestration.stores.data_folder import (
+    BOUNDARIES,
+    COMMITTED_FROM,
+    MODEL,
+    DataFolder,
+    Pairing,
+    encode,
+    opened,
+)
+from tests.orchestration.stores.fault_proxy import FAULTS, FaultProxy
+
+pytestmark = pytest.mark.needs_service("opensearch")
+
+SERVER = os.environ.get("MEDKG_TEST_OPENSEARCH_URL", "")
+ROOT = Path(__file__).resolve().parents[3]
+DEAD = "nobody"
+OLD = ["walking", "walking again"]
+NEW = ["walking fast", "walking fast again", "walking home", "walking home again"]
+
+
+PAIRINGS = ("sqlite+opensearch", "opensearch+faiss", "opensearch+opensearch")
+INSIDE = ("inside the search write", "inside the vector write", "before the commit", "after the cleaning")
+KILLS = [("opensearch+opensearch", boundary) for boundary in BOUNDARIES] + [
+    (mixed, boundary) for mixed in PAIRINGS[:2] for boundary in INSIDE
+]
+"""Every boundary with both stores on a server; of mixed pairings those where the kind of a store matters."""
+
+
+@pytest.fixture(params=PAIRINGS)
+def pairing(request: pytest.FixtureRequest) -> Iterator[Pairing]:
+    if not SERVER:
+        pytest.skip("needs MEDKG_TEST_OPENSEARCH_URL=http://HOST:PORT of an OpenSearch server")
+    search, vectors = request.param.split("+")
+    chosen = Pairing(search, vectors, SERVER, f"test-{uuid4().hex[:12]}")
+    yield chosen
+    connection = Connection(SERVER)
+    connection.client.indices.delete(index=f"{chosen.prefix}-*", ignore=404)
+    connection.client.indices.delete_index_template(name=f"{chosen.prefix}-*", ignore=404)
+    connection.close()
+
+
+@pytest.fixture
+def data(tmp_path: Path, pairing: Pairing) -> Iterator[DataFolder]:
+    with opened(tmp_path, pairing=pairing) as folder:
+        yield folder
+
+
+def found(data: DataFolder) -> list[str]:
+    """What readers find about walking; by words and by meaning it must be the same."""
+    by_words, by_meaning = data.visible("walking")
+    assert by_words == [body for body in by_meaning if "walking" in body]
+    return by_words
+
+
+def repaired(data: DataFolder) -> None:
+    """Repair as `medkg verify --repair` does; nothing may differ afterwards."""
+    data.verification().repair(TENANT, encode, MODEL, data.log.requeue)
+    assert data.differences() == []
+
+
+@pytest.mark.parametrize(("pairing", "boundary"), KILLS, indirect=["pairing"])
+def test_a_writer_killed_at_any_boundary_leaves_the_old_or_the_new_version_whole(
+    data: DataFolder, tmp_path: Path, pairing: Pairing, boundary: str
+) -> None:
+    data.ingest({"1": "walking", "2": "sleeping"})
+    command = [
+        sys.executable,
+        "-m",
+        "tests.orchestration.stores.data_folder",
+        str(tmp_path),
+        "index",
+        boundary,
+    ]
+    environment = {**os.environ, **pairing.environment}
+    killed = subprocess.run(command, cwd=ROOT, env=environment, timeout=60, check=False)
+    assert killed.returncode == -signal.SIGKILL
+
+    whole = NEW if BOUNDARIES.index(boundary) >= COMMITTED_FROM else OLD
+    assert found(data) == whole
+    data.index.recover(is_alive)
+    assert found(data) == whole
+    assert data.differences() == []
+
+    data.ingest({"1": "walking fast", "3": "walking home"}, version="2")
+    data.index.recover(is_alive)
+    assert found(data) == NEW
+    assert data.differences() == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_server_that_breaks_at_any_write_costs_nothing(
+    tmp_path: Path, pairing: Pairing, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opensearch, "THROTTLED_REPEATS", 0)
+    proxy = FaultProxy(SERVER)
+    writes = [pairing.search, pairing.vectors].count("opensearch")
+    through = Pairing(pairing.search, pairing.vectors, proxy.url, pairing.prefix)
+    try:
+        with opened(tmp_path, pairing=through) as data:
+            data.ingest({"1": "walking", "2": "sleeping"})
+            for at in range(writes):
+                proxy.break_from(at, fault)
+                with pytest.raises(UnavailableError):
+                    data.stage({"1": "walking fast", "3": "walking home"}, version="2", owner=DEAD)
+                proxy.mend()
+                assert found(data) == OLD
+                assert data.index.recover(is_alive) == 1
+                assert found(data) == OLD
+                assert data.differences() == []
+            data.ingest({"1": "walking fast", "3": "walking home"}, version="2")
+            assert found(data) == NEW
+            assert data.differences() == []
+    finally:
+        proxy.close()
+
+
+def test_what_a_store_lost_is_told_and_repaired_to_the_same_content(
+    data: DataFolder, pairing: Pairing
+) -> None:
+    data.ingest({"1": "walking", "2": "walking far"})
+    before = found(data)
+    first = next(iter(data.vectors.holdings(TENANT)))
+    data.vectors.discard(TENANT, first.intent_id, [first.key])
+    assert data.differences() == [(first.key.doc_id, "vectors", "missing")]
+    repaired(data)
+    assert found(data) == before
+
+    lost = next(iter(data.search.holdings(TENANT)))
+    data.search.discard(TENANT, lost.intent_id, [lost.key])
+    assert data.differences() == [(lost.key.doc_id, "search", "missing")]
+    repaired(data)  # its text is lost, so it is due again
+    data.ingest({"1": "walking", "2": "walking far"})
+    assert found(data) == before
+    assert data.differences() == []
+
+
+def test_an_error_of_the_store_names_the_server(tmp_path: Path, pairing: Pairing) -> None:
+    away = Pairing(pairing.search, pairing.vectors, "http://127.0.0.1:1", pairing.prefix)
+    with opened(tmp_path, pairing=away) as data, pytest.raises(MedkgError, match=r"127\.0\.0\.1:1"):
+        data.ingest({"1": "walking"})
