@@ -9,10 +9,12 @@ alone: it may hold a password, and dagster.yaml is a file.
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import Any, Final
 
 from sqlalchemy import make_url
 
+from orchestration.errors import ConfigurationError
 from orchestration.ledger.database import Database
 from orchestration.settings import Settings
 
@@ -27,10 +29,15 @@ SCHEMA: Final = "dagster"
 def storage_config(settings: Settings) -> dict[str, Any]:
     """The section; the schema it names exists when this returns, the tables in it are Dagster's to make.
 
-    Raises what opening the ledger raises.
+    Raises what opening the ledger raises, and ConfigurationError without the drivers of the extra `postgres`.
     """
     if make_url(settings.ledger_url).get_backend_name() == "sqlite":
         return {"sqlite": {"base_dir": str(settings.dagster_home / "storage")}}
+    if find_spec("dagster_postgres") is None:
+        raise ConfigurationError(
+            "MEDKG_LEDGER_URL names PostgreSQL, where Dagster keeps its runs too, but dagster-postgres is not "
+            "installed. Install it with: pip install 'medkg[postgres]'."
+        )
     database = Database(settings.ledger_url)
     try:
         os.environ[DAGSTER_URL] = _dagster_url(settings.ledger_url, database.schema_beside(SCHEMA))

@@ -207,7 +207,7 @@ def _postgresql_engine(url: URL) -> Engine:
     except (ImportError, NoSuchModuleError) as error:
         raise ConfigurationError(
             f"the ledger URL asks for the driver {url.drivername!r}, which is not installed. Install psycopg "
-            "(pip install 'psycopg[binary]') and use postgresql+psycopg://USER@HOST/DATABASE."
+            "(pip install 'medkg[postgres]') and use postgresql+psycopg://USER@HOST/DATABASE."
         ) from error
 
 
