@@ -35,7 +35,7 @@ def storage_config(settings: Settings) -> dict[str, Any]:
         return {"sqlite": {"base_dir": str(settings.dagster_home / "storage")}}
     if find_spec("dagster_postgres") is None:
         raise ConfigurationError(
-            "MEDKG_LEDGER_URL names PostgreSQL, where Dagster keeps its runs too, but dagster-postgres is not "
+            "MEDKG_LEDGER_URL names PostgreSQL, where Dagster keeps its runs too, but dagster-postgres isn't "
             "installed. Install it with: pip install 'medkg[postgres]'."
         )
     database = Database(settings.ledger_url)
