@@ -123,7 +123,9 @@ class OpenSearchSearch:
         self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
     ) -> list[Candidate]:
         """The best visible chunks for any words of the query; [] if it has none. Never a syntax error."""
-        words = list(dict.fromkeys(_clean(query).split()))[:MOST_TERMS]
+        words = _clean(query).split()
+        if len(words) > MOST_TERMS:
+            words = list(dict.fromkeys(words))[:MOST_TERMS]
         if not words or not self._indexes.exists(tenant_id):
             return []
         telling = any(word.lower().strip("?!.,;:\"'()") not in STOP_WORDS for word in words)
