@@ -207,6 +207,13 @@ class Assembly:
 
     @cached_property
     def stores(self) -> Stores:
+        from orchestration.stores.kept import check_stores
+
+        settings = self.settings
+        chosen = {"MEDKG_SEARCH_STORE": settings.search_store, "MEDKG_VECTOR_STORE": settings.vector_store}
+        if "opensearch" in chosen.values():
+            chosen["MEDKG_OPENSEARCH_PREFIX"] = settings.opensearch_prefix
+        check_stores(settings.data_dir, chosen)
         return Stores(self.search_store, self.vector_store, self.document_store)
 
     @cached_property
