@@ -210,7 +210,10 @@ class Assembly:
         from orchestration.stores.kept import check_stores
 
         settings = self.settings
-        chosen = {"MEDKG_SEARCH_STORE": settings.search_store, "MEDKG_VECTOR_STORE": settings.vector_store}
+        chosen: dict[str, str] = {
+            "MEDKG_SEARCH_STORE": settings.search_store,
+            "MEDKG_VECTOR_STORE": settings.vector_store,
+        }
         if "opensearch" in chosen.values():
             chosen["MEDKG_OPENSEARCH_PREFIX"] = settings.opensearch_prefix
         check_stores(settings.data_dir, chosen)
