@@ -1,30 +1,32 @@
-"""The vectors of one model in memory: an exact FAISS index over segment files, kept current.
+"""The vectors of one model as searches see them: the derived index, and what is newer than it, exactly.
 
-Comes in: a folder of segments. Leaves: the nearest chunks. A refresh takes up new segments and drops
-those that are gone; what is loaded stays. Everything here can be made anew from the files.
+Comes in: a folder of segments. Leaves: the nearest chunks. A refresh takes up new segments, leaves out those
+that are gone, and takes over a newer generation of the derived index, which is read beside the searches.
+Everything here can be made anew from the files.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
-from orchestration.contracts import Candidate, ChunkRef, Facets, Filters, Visible
-from orchestration.errors import ConfigurationError
-from orchestration.records import DocumentKey
-from orchestration.stores.faiss.segments import SUFFIX, Segment, read_segment
+from orchestration.contracts import Candidate, Filters, Visible
+from orchestration.errors import ConfigurationError, StoreCorruptError
+from orchestration.stores.faiss.blocks import Block, Question, block_of, grown, reduced
+from orchestration.stores.faiss.derived import Derived, build, load, manifest_mark, set_aside
+from orchestration.stores.faiss.gpu import nearest_on_gpu
+from orchestration.stores.faiss.segments import Mark, Segment, marks_in, read_segment
+from orchestration.stores.faiss.sizes import IndexSizes
 
 __all__ = ["VectorIndex"]
-
-Mark = tuple[str, int, int]
-"""File name, inode and time of change: a segment written anew is another one."""
 
 SETTLED_NANOSECONDS: Final = 1_000_000_000
 """A folder changed longer ago than this has a time that tells any further change."""
@@ -32,24 +34,23 @@ SETTLED_NANOSECONDS: Final = 1_000_000_000
 DEEPER: Final = 4
 """How many times more is asked for when too little of what was found may be seen."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    mark: Mark
-    rows: int
+logger = structlog.get_logger(__name__)
 
 
 class VectorIndex:
-    """Exact inner product over a folder's segments; thread-safe."""
+    """The best by inner product over a folder's segments; thread-safe."""
 
-    def __init__(self, tenant_id: str, folder: Path) -> None:
+    def __init__(self, tenant_id: str, folder: Path, sizes: IndexSizes) -> None:
         self._tenant_id = tenant_id
         self._folder = folder
+        self._sizes = sizes
         self._lock = threading.Lock()
-        self._segments: list[_Loaded] = []
-        self._refs: list[ChunkRef] = []
-        self._facets: list[Facets] = []
-        self._faiss: Any = None
+        self._derived: Derived | None = None
+        self._generation: Mark | None = None
+        self._loading: threading.Thread | None = None
+        self._old: Block | None = None
+        self._new: Block | None = None
+        self._present: set[Mark] | None = None
         self._folder_changed = 0
         self._scanned = 0
 
@@ -59,126 +60,151 @@ class VectorIndex:
         """Best first; raises StoreCorruptError for a damaged segment."""
         with self._lock:
             self._refresh()
-            if not self._refs or limit < 1:
-                return []
-            self._check_dimensions(query)
-            return self._searched(query.reshape(1, -1).astype(np.float32), limit, filters, visible)
+            blocks = [block for block in (self._old, self._new) if block is not None]
+        if not blocks or limit < 1:
+            return []
+        self._check_dimensions(query, blocks[0])
+        vector = query.reshape(-1).astype(np.float32)
+        questions = [Question(block, vector, filters, self._sizes.exact_rows) for block in blocks]
+        return self._searched(blocks, questions, limit, visible)
+
+    def compact(self, *, forget: bool) -> bool:
+        """Build the derived index if it is due, and take it up; whether one was built."""
+        if not build(self._folder, self._sizes, forget=forget):
+            return False
+        self._load(manifest_mark(self._folder))
+        return True
 
     def _searched(
-        self, query: npt.NDArray[np.float32], limit: int, filters: Filters, visible: Visible
+        self, blocks: list[Block], questions: list[Question], limit: int, visible: Visible
     ) -> list[Candidate]:
-        allowed = self._allowed(filters)
-        options = None if allowed is None else _only(allowed)
-        most = len(self._refs) if allowed is None else int(allowed.sum())
-        depth = min(2 * limit, most)
+        """Go deeper until enough of the best may be seen."""
+        most = sum(question.most for question in questions)
+        depth = min(limit, most)
         while depth:
-            scores, numbers = self._faiss.search(query, depth, params=options)
-            found = [
-                Candidate(self._refs[number], float(score))
-                for score, number in zip(scores[0], numbers[0], strict=True)
-                if number >= 0 and visible(self._refs[number])
-            ]
-            if len(found) >= limit or depth == most:
-                return found[:limit]
+            found: list[Candidate] = []
+            for candidate in self._merged(blocks, questions, depth, limit):
+                if visible(candidate.ref):
+                    found.append(candidate)
+                    if len(found) == limit:
+                        return found
+            if depth == most:
+                return found
             depth = min(DEEPER * depth, most)
         return []
 
-    def _allowed(self, filters: Filters) -> npt.NDArray[np.bool_] | None:
-        """Which rows match the filters; None when there are none."""
-        if not filters.wanted and filters.days is None:
-            return None
-        matching = (filters.matches(facets) for facets in self._facets)
-        return np.fromiter(matching, dtype=np.bool_, count=len(self._facets))
+    def _merged(
+        self, blocks: list[Block], questions: list[Question], depth: int, step: int
+    ) -> Iterator[Candidate]:
+        """The best `depth` of all blocks, best first; looked up `step` at a time, as they are asked for."""
+        best = [question.best(depth) for question in questions]
+        scores = np.concatenate([scores for scores, _ in best])
+        rows = np.concatenate([rows for _, rows in best])
+        of_block = np.repeat(np.arange(len(best)), [len(rows) for _, rows in best])
+        order = np.argsort(-scores, kind="stable")[:depth]
+        for start in range(0, len(order), step):
+            part = order[start : start + step]
+            refs = [
+                block.refs(self._tenant_id, rows[part[of_block[part] == number]])
+                for number, block in enumerate(blocks)
+            ]
+            for place in part:
+                yield Candidate(next(refs[of_block[place]]), float(scores[place]))
 
-    def _check_dimensions(self, query: npt.NDArray[np.float32]) -> None:
-        if query.size != self._faiss.d:
+    def _check_dimensions(self, query: npt.NDArray[np.float32], block: Block) -> None:
+        dimensions = block.dense.shape[1]
+        if query.size != dimensions:
             raise ConfigurationError(
                 f"the query's vector has {query.size} dimensions, those in {self._folder} have "
-                f"{self._faiss.d}. Search with the model that indexed them, or ingest again."
+                f"{dimensions}. Search with the model that indexed them, or ingest again."
             )
 
     # --- keeping current ----------------------------------------------------------------------------
 
     def _refresh(self) -> None:
-        """Take up new segments, drop those that are gone."""
-        present = self._present()
-        if present is None:
-            return
-        self._drop([number for number, one in enumerate(self._segments) if one.mark not in present])
-        loaded = {one.mark for one in self._segments}
-        for mark in sorted(present - loaded):
-            try:
-                segment = read_segment(self._folder / mark[0])
-            except FileNotFoundError:  # discarded by another process just now
-                continue
-            self._add(mark, segment)
+        """Take up new segments, leave out those that are gone; see to a newer derived index."""
+        mark = manifest_mark(self._folder)
+        if mark != self._generation and self._loading is None:
+            if self._present is None:  # nothing can be searched before it is loaded
+                self._take_over(mark, self._read_derived())
+            else:
+                self._loading = threading.Thread(
+                    target=self._load, args=(mark,), name="medkg-vector-index", daemon=True
+                )
+                self._loading.start()
+        present = self._look()
+        if present is not None and present != self._present:
+            self._follow(present)
 
-    def _present(self) -> set[Mark] | None:
+    def _load(self, mark: Mark | None) -> None:
+        """Read a newer generation, then let searches use it."""
+        try:
+            derived = self._read_derived()
+            with self._lock:
+                self._take_over(mark, derived)
+                if self._present is not None:
+                    self._follow(self._present)
+        finally:
+            self._loading = None
+
+    def _read_derived(self) -> Derived | None:
+        try:
+            return load(self._folder)
+        except StoreCorruptError as error:
+            logger.warning("vector_index_damaged", reason=error.message)
+            set_aside(self._folder)
+            return None
+
+    def _take_over(self, mark: Mark | None, derived: Derived | None) -> None:
+        self._generation, self._derived, self._old = mark, derived, None
+        if derived is not None:
+            block = block_of(derived, set(derived.manifest.segments), None)
+            self._old = replace(block, gpu=nearest_on_gpu(block.dense)) if self._sizes.gpu else block
+
+    def _follow(self, present: set[Mark]) -> None:
+        """Make the blocks what is present; raises StoreCorruptError for a damaged segment."""
+        covered: set[Mark] = set()
+        if self._derived is not None:
+            self._old = block_of(self._derived, present, self._old)
+            covered = set(self._derived.manifest.segments)
+        if self._new is not None:
+            self._new = reduced(self._new, present - covered)
+        loaded = set() if self._new is None else set(self._new.segments)
+        taken: list[tuple[Mark, Segment]] = []
+        self._present = None
+        try:
+            for mark in sorted(present - covered - loaded):
+                try:
+                    segment = read_segment(self._folder / mark[0])
+                except FileNotFoundError:  # discarded by another process just now
+                    continue
+                self._check_segment(mark, segment, taken)
+                taken.append((mark, segment))
+        finally:
+            if taken:
+                self._new = grown(self._new, taken)
+        self._present = present
+
+    def _check_segment(self, mark: Mark, segment: Segment, taken: list[tuple[Mark, Segment]]) -> None:
+        """Raises ConfigurationError when it cannot be searched together with its neighbours."""
+        block = self._old or self._new
+        neighbour = block.dense if block is not None else taken[0][1].dense if taken else segment.dense
+        if segment.dense.shape[1] != neighbour.shape[1]:
+            raise ConfigurationError(
+                f"vector segment {self._folder / mark[0]} has {segment.dense.shape[1]} dimensions, its "
+                f"neighbours {neighbour.shape[1]}: two models share one id. Give them two, and ingest again."
+            )
+
+    def _look(self) -> set[Mark] | None:
         """The segments in the folder; None when it certainly has not changed since the last look."""
         now = time.time_ns()
         try:
             changed = self._folder.stat().st_mtime_ns
-            if changed == self._folder_changed and self._scanned - changed > SETTLED_NANOSECONDS:
+            settled = self._scanned - changed > SETTLED_NANOSECONDS
+            if changed == self._folder_changed and settled and self._present is not None:
                 return None
-            with os.scandir(self._folder) as entries:
-                present = {_mark(entry) for entry in entries if entry.name.endswith(SUFFIX)}
+            present = marks_in(self._folder)
         except FileNotFoundError:
             return set()
         self._folder_changed, self._scanned = changed, now
-        return {mark for mark in present if mark is not None}
-
-    def _add(self, mark: Mark, segment: Segment) -> None:
-        import faiss
-
-        if self._faiss is None:
-            self._faiss = faiss.IndexFlatIP(segment.dense.shape[1])
-        if segment.dense.shape[1] != self._faiss.d:
-            raise ConfigurationError(
-                f"vector segment {self._folder / mark[0]} has {segment.dense.shape[1]} dimensions, its "
-                f"neighbours {self._faiss.d}: two models share one id. Give them two, and ingest again."
-            )
-        self._faiss.add(np.ascontiguousarray(segment.dense, np.float32))
-        intent_id = mark[0].removesuffix(SUFFIX)
-        keys: dict[tuple[str, str], DocumentKey] = {}
-        for source, doc_id, chunk_id, facets in segment.rows:
-            key = keys.get((source, doc_id))
-            if key is None:
-                key = DocumentKey(tenant_id=self._tenant_id, source=source, doc_id=doc_id)
-                keys[(source, doc_id)] = key
-            self._refs.append(ChunkRef(key, intent_id, chunk_id))
-            self._facets.append(facets)
-        self._segments.append(_Loaded(mark, len(segment.rows)))
-
-    def _drop(self, gone: list[int]) -> None:
-        """Forget these segments' rows; FAISS keeps the order of the others."""
-        if not gone:
-            return
-        import faiss
-
-        ends = np.cumsum([one.rows for one in self._segments])
-        keep = np.ones(len(self._refs), dtype=np.bool_)
-        for number in gone:
-            keep[ends[number] - self._segments[number].rows : ends[number]] = False
-        self._faiss.remove_ids(faiss.IDSelectorBatch(np.flatnonzero(~keep)))
-        kept = np.flatnonzero(keep)
-        self._refs = [self._refs[row] for row in kept]
-        self._facets = [self._facets[row] for row in kept]
-        forgotten = set(gone)
-        self._segments = [one for number, one in enumerate(self._segments) if number not in forgotten]
-
-
-def _only(allowed: npt.NDArray[np.bool_]) -> Any:
-    """FAISS search parameters for these rows alone; keeps what it was made of."""
-    import faiss
-
-    selector: Any = faiss.IDSelectorBitmap
-    parameters: Any = faiss.SearchParameters
-    return parameters(sel=selector(np.packbits(allowed, bitorder="little")))
-
-
-def _mark(entry: os.DirEntry[str]) -> Mark | None:
-    try:
-        status = entry.stat()
-    except FileNotFoundError:  # discarded by another process just now
-        return None
-    return entry.name, status.st_ino, status.st_mtime_ns
+        return present

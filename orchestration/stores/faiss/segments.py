@@ -1,62 +1,68 @@
 """Segment files: the vectors of one intent with what each stands for, checksummed, whole or not there.
 
-Comes in: rows and float32 [n, d]. Leaves: the same, or StoreCorruptError naming the file. Layout: magic,
-sha256 of the rest, length of a JSON header (uint64, little-endian), the header (rows), the vectors.
-Written beside its place, flushed to disk and renamed, so no reader ever sees a part of one; whoever changes
-a folder's segments locks it first.
+Comes in: rows as columns and float32 [n, d]. Leaves: the same, mapped from the file, or StoreCorruptError
+naming it. Layout, little-endian: magic, sha256 of the rest, then uint64 rows, dimensions and bytes of the
+table; the table (an Arrow IPC stream, padded to 64 bytes); the vectors. Written beside its place, flushed to
+disk, renamed, and the folder flushed, so no reader ever sees a part of one; whoever changes a folder's
+segments locks it first.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
+import mmap
 import os
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from orchestration.contracts import Facets
 from orchestration.errors import StoreCorruptError, StoreUnwritableError
 from orchestration.records import Float32Matrix
+from orchestration.stores.faiss.rows import Rows, rows_of_table, table_bytes
 
 __all__ = [
     "SUFFIX",
+    "Mark",
     "Segment",
-    "SegmentRow",
     "changing",
+    "flush_folder",
+    "marks_in",
     "read_segment",
     "remove_segment",
+    "rows_in",
     "write_segment",
 ]
+
+Mark = tuple[str, int, int]
+"""File name, inode and time of change (ns): a segment written anew is another one."""
 
 MAGIC: Final = b"MEDKGVEC"
 SUFFIX: Final = ".segment"
 PARTIAL: Final = ".partial"
-DIGEST_BYTES: Final = 32
+HEAD: Final = struct.Struct("<8s32sQQQ")
+COVERED_FROM: Final = 40
+"""The checksum is over everything from this byte on."""
 ALIGNED_TO: Final = 64
-
-SegmentRow = tuple[str, str, str, Facets]
-"""source, doc_id, chunk_id, facets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What one file holds: row i of `dense` (float32 [n, d]) stands for rows[i]."""
+    """What one file holds: row i of `dense` (float32 [n, d], mapped) is what row i of `rows` stands for."""
 
-    rows: tuple[SegmentRow, ...]
+    rows: Rows
     dense: Float32Matrix
 
     def without(self, documents: Iterable[tuple[str, str]]) -> Segment:
         """The same but for the rows of these (source, doc_id)."""
         gone = set(documents)
-        kept = [number for number, row in enumerate(self.rows) if (row[0], row[1]) not in gone]
-        return Segment(tuple(self.rows[number] for number in kept), self.dense[kept])
+        kept = [number for number, document in enumerate(self.rows.documents()) if document not in gone]
+        return Segment(self.rows.taken(kept), self.dense[kept])
 
 
 @contextmanager
@@ -77,20 +83,24 @@ def changing(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def write_segment(path: Path, rows: Sequence[SegmentRow], dense: Float32Matrix) -> None:
+def write_segment(path: Path, rows: Rows, dense: Float32Matrix) -> None:
     """All of the file or nothing, on disk when it returns. Raises StoreUnwritableError."""
-    header = json.dumps({"rows": rows, "dimensions": int(dense.shape[1])}).encode()
-    header += b" " * (-(len(MAGIC) + DIGEST_BYTES + 8 + len(header)) % ALIGNED_TO)
-    payload = struct.pack("<Q", len(header)) + header + np.ascontiguousarray(dense, "<f4").tobytes()
+    table = table_bytes(rows)
+    table += b" " * (-len(table) % ALIGNED_TO)
+    vectors = np.ascontiguousarray(dense, "<f4")
+    digest = hashlib.sha256(struct.pack("<QQQ", *vectors.shape, len(table)))
+    digest.update(table)
+    digest.update(vectors.data)
     partial = path.with_suffix(PARTIAL)
     try:
         with partial.open("wb") as file:
-            file.write(MAGIC + hashlib.sha256(payload).digest())
-            file.write(payload)
+            file.write(HEAD.pack(MAGIC, digest.digest(), *vectors.shape, len(table)))
+            file.write(table)
+            file.write(vectors.data)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
     except OSError as error:
         _unlink_quietly(partial)
         raise StoreUnwritableError(
@@ -100,26 +110,27 @@ def write_segment(path: Path, rows: Sequence[SegmentRow], dense: Float32Matrix) 
 
 
 def read_segment(path: Path) -> Segment:
-    """What the file holds. Raises StoreCorruptError naming it, FileNotFoundError when it is not there."""
-    try:
-        content = memoryview(path.read_bytes())
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise _damaged(path, f"it cannot be read, {error.strerror}") from error
-    start = len(MAGIC) + DIGEST_BYTES
-    if bytes(content[: len(MAGIC)]) != MAGIC:
+    """What the file holds, mapped. Raises StoreCorruptError naming it, FileNotFoundError if it is gone."""
+    content = _mapped(path)
+    if len(content) < HEAD.size or content[: len(MAGIC)] != MAGIC:
         raise _damaged(path, "it does not begin like one")
-    if hashlib.sha256(content[start:]).digest() != content[len(MAGIC) : start]:
+    _, digest, count, dimensions, table_length = HEAD.unpack_from(content)
+    whole = memoryview(content)
+    if hashlib.sha256(whole[COVERED_FROM:]).digest() != digest:
         raise _damaged(path, "its checksum is wrong")
-    (length,) = struct.unpack_from("<Q", content, start)
-    header = json.loads(bytes(content[start + 8 : start + 8 + length]))
-    dense = np.frombuffer(content, dtype="<f4", offset=start + 8 + length)
-    rows = tuple(
-        (source, doc_id, chunk, {name: tuple(values) for name, values in facets.items()})
-        for source, doc_id, chunk, facets in header["rows"]
-    )
-    return Segment(rows, dense.reshape(len(rows), header["dimensions"]))
+    start = HEAD.size + table_length
+    dense = np.frombuffer(whole, dtype="<f4", offset=start).reshape(count, dimensions)
+    return Segment(rows_of_table(whole[HEAD.size : start]), dense)
+
+
+def rows_in(path: Path) -> int:
+    """How many rows its head says that the file has; 0 for one that is gone or too short to be a segment."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD.size)
+    except OSError:
+        return 0
+    return int(HEAD.unpack(head)[2]) if len(head) == HEAD.size else 0
 
 
 def remove_segment(path: Path) -> None:
@@ -133,19 +144,47 @@ def remove_segment(path: Path) -> None:
         ) from error
 
 
-def _damaged(path: Path, how: str) -> StoreCorruptError:
-    return StoreCorruptError(
-        f"vector segment {path} is damaged: {how}. `medkg verify --repair` makes it anew."
-    )
+def marks_in(folder: Path) -> set[Mark]:
+    """The segments in the folder. Raises FileNotFoundError if there is no such folder."""
+    with os.scandir(folder) as entries:
+        marks = {_mark(entry) for entry in entries if entry.name.endswith(SUFFIX)}
+    return {mark for mark in marks if mark is not None}
 
 
-def _flush_folder(folder: Path) -> None:
-    """Put the rename itself on disk."""
+def flush_folder(folder: Path) -> None:
+    """Put a rename in the folder on disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _mapped(path: Path) -> Any:
+    """The file's bytes, mapped; empty bytes for an empty file, which cannot be mapped."""
+    try:
+        with path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                return b""
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _damaged(path, f"it cannot be read, {error.strerror}") from error
+
+
+def _mark(entry: os.DirEntry[str]) -> Mark | None:
+    try:
+        status = entry.stat()
+    except FileNotFoundError:  # discarded by another process just now
+        return None
+    return entry.name, status.st_ino, status.st_mtime_ns
+
+
+def _damaged(path: Path, how: str) -> StoreCorruptError:
+    return StoreCorruptError(
+        f"vector segment {path} is damaged: {how}. `medkg verify --repair` makes it anew."
+    )
 
 
 def _unlink_quietly(path: Path) -> None:

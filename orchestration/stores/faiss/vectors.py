@@ -1,8 +1,9 @@
-"""VectorStore in files: one immutable, checksummed segment an intent, searched exactly with FAISS.
+"""VectorStore in files: one immutable, checksummed segment an intent, and an index derived from them.
 
-Comes in: vectors under an intent and a model id. Leaves: the nearest visible chunks of that model. Any
-number of processes write, each its own files; readers take up new ones at the next search. A folder a
-tenant, in it one a model, so neither tenants nor models can mix.
+Comes in: vectors under an intent and a model id. Leaves: the nearest visible chunks of that model, exactly
+while they are few, else with the recall that IndexSizes asks for. Any number of processes write, each its own
+files; readers take up new ones at the next search. A folder a tenant, in it one a model, so neither tenants
+nor models can mix.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from orchestration.contracts import Candidate, Filters, Holding, VectorRow, Visi
 from orchestration.errors import StageContractError, StoreCorruptError
 from orchestration.records import DocumentKey, Float32Matrix
 from orchestration.stores.faiss.index import VectorIndex
+from orchestration.stores.faiss.rows import rows_of
 from orchestration.stores.faiss.segments import (
     SUFFIX,
     Segment,
@@ -27,6 +29,7 @@ from orchestration.stores.faiss.segments import (
     remove_segment,
     write_segment,
 )
+from orchestration.stores.faiss.sizes import IndexSizes
 from orchestration.stores.file_names import file_name
 
 __all__ = ["FaissVectors"]
@@ -35,9 +38,10 @@ __all__ = ["FaissVectors"]
 class FaissVectors:
     """Segments under folder/tenant/namespace/INTENT.segment; thread-safe."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sizes: IndexSizes | None = None) -> None:
         self._folder = folder
-        self._indexes: dict[tuple[str, str], VectorIndex] = {}
+        self._sizes = IndexSizes() if sizes is None else sizes
+        self._indexes: dict[Path, VectorIndex] = {}
         self._guard = threading.Lock()
 
     def write(
@@ -54,11 +58,10 @@ class FaissVectors:
                 f"intent {intent_id}: {len(rows)} chunks with {len(dense)} vectors, or vectors that are not "
                 "finite numbers. This is a defect of the embed stage; please report it."
             )
-        entries = [(row.key.source, row.key.doc_id, row.chunk_id, row.facets) for row in rows]
         folder = self._namespace(tenant_id, namespace)
         with changing(folder):
-            if entries:
-                write_segment(folder / f"{intent_id}{SUFFIX}", entries, dense)
+            if rows:
+                write_segment(folder / f"{intent_id}{SUFFIX}", rows_of(rows), dense)
             else:
                 remove_segment(folder / f"{intent_id}{SUFFIX}")
 
@@ -71,13 +74,24 @@ class FaissVectors:
         filters: Filters,
         visible: Visible,
     ) -> list[Candidate]:
-        """Best by inner product among visible chunks; exact. Raises StoreCorruptError naming the file."""
-        with self._guard:
-            place = (tenant_id, namespace)
-            if place not in self._indexes:
-                self._indexes[place] = VectorIndex(tenant_id, self._namespace(tenant_id, namespace))
-            index = self._indexes[place]
+        """Best by inner product among visible chunks, with their exact scores.
+
+        Finds all of the best while they are few, or few match the filters; else the share of them that
+        IndexSizes.recall asks for, as measured when the index was built. Never fewer than there are, and
+        never waits for a build. Raises StoreCorruptError naming the file.
+        """
+        index = self._index(tenant_id, self._namespace(tenant_id, namespace))
         return index.search(query, limit, filters, visible)
+
+    def compact(self, tenant_id: str, *, forget: bool = False) -> int:
+        """Build the derived index of each of the tenant's models where it is due; how many were built.
+
+        Takes minutes for a million vectors; searches go on meanwhile. Idempotent; any process may call it at
+        any time, and one that finds another building leaves that to it. `forget` builds also where only
+        discarded rows are left in a derived index, so that nothing of them stays on disk.
+        """
+        indexes = [self._index(tenant_id, folder) for folder in self._namespaces(tenant_id)]
+        return sum(index.compact(forget=forget) for index in indexes)
 
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None = None) -> None:
         """Forget what an intent wrote (for some documents, or all). Idempotent.
@@ -98,7 +112,7 @@ class FaissVectors:
             segment = _sound(path)
             if segment is None:
                 continue
-            counted = Counter((source, doc_id) for source, doc_id, _, _ in segment.rows)
+            counted = Counter(segment.rows.documents())
             for (source, doc_id), count in counted.items():
                 key = DocumentKey(tenant_id=tenant_id, source=source, doc_id=doc_id)
                 yield Holding(key, path.stem, count)
@@ -114,6 +128,12 @@ class FaissVectors:
             except FileNotFoundError:  # discarded by another process just now
                 continue
         return found
+
+    def _index(self, tenant_id: str, folder: Path) -> VectorIndex:
+        with self._guard:
+            if folder not in self._indexes:
+                self._indexes[folder] = VectorIndex(tenant_id, folder, self._sizes)
+            return self._indexes[folder]
 
     def _segments(self, tenant_id: str, intent_id: str | None) -> list[Path]:
         name = "*" if intent_id is None else intent_id
@@ -134,7 +154,7 @@ def _take_out(path: Path, documents: set[tuple[str, str]]) -> None:
     if segment is None:
         return
     rest = segment.without(documents)
-    if not rest.rows:
+    if not len(rest.rows):
         remove_segment(path)
     elif len(rest.rows) < len(segment.rows):
         write_segment(path, rest.rows, rest.dense)
