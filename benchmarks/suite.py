@@ -27,7 +27,7 @@ __all__ = ["CASES", "RESULTS", "run_suite", "suite_for"]
 RESULTS: Final = Path(__file__).parent / "results"
 
 CASES: Final = (
-    *("dense", "sparse", "chunker", "handoff", "index"),
+    *("dense", "sparse", "chunker", "handoff", "index", "vectors"),
     *("launch", "arrivals", "search", "startup", "faults", "scale"),
 )
 """Modules of benchmarks.cases, those that share a plane first."""

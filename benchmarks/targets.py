@@ -41,6 +41,8 @@ TARGETS: Final = (
     Target("launch", "hot.docs_per_second", "at least", 100.0, GPU),
     Target("scale", "cpu_last_to_first_third", "at most", 1.25, EVERY),
     Target("handoff", "at_80_percent.p95_ms", "at most", 500.0, GPU),
+    Target("vectors", "recall_at_10", "at least", 0.95, EVERY),
+    Target("vectors", "rate_to_bare", "at least", 0.9, EVERY),
     Target("search", "under_ingest.p95_ms", "at most", 500.0, EVERY),
 )
 
