@@ -42,8 +42,10 @@ class Rows:
 
     def ids(self, numbers: npt.NDArray[np.int64]) -> list[tuple[str, str, str]]:
         """(source, doc_id, chunk_id) of these rows, in this order."""
-        taken = self.table.select(IDS).take(pa.array(numbers))
-        return list(zip(*(taken.column(name).to_pylist() for name in IDS), strict=True))
+        sources, documents, chunks = (self.table.column(name) for name in IDS)
+        return [
+            (sources[row].as_py(), documents[row].as_py(), chunks[row].as_py()) for row in numbers.tolist()
+        ]
 
     def documents(self) -> Iterable[tuple[str, str]]:
         """(source, doc_id) of every row, in order."""
