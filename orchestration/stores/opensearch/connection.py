@@ -1,8 +1,9 @@
-"""The connection to OpenSearch: errors that name the server, and bulk writes that obey its throttling.
+"""The connection to OpenSearch: errors that name the server, and bulk writes a few requests at a time.
 
 Comes in: a URL; requests; bulk actions. Leaves: answers, or DagsterResourceUnavailableError when the server
-is away, overloaded or refuses us for now, and RequestRejectedError for what it will never take. opensearch-py
-repeats single items of a bulk that are throttled (429); nothing else is repeated here, that is the stage's.
+is away, overloaded or refuses us for now, and RequestRejectedError for what it will never take. Nothing is
+repeated here: a server that throttles (429) is one to wait for, as the stage's policy says; a write that is
+repeated goes over itself.
 """
 
 from __future__ import annotations
@@ -45,10 +46,6 @@ STREAMS: Final = 4
 ACTIONS: Final = 250
 BYTES: Final = 4 * 2**20
 """Most of one bulk request."""
-
-THROTTLED_REPEATS: Final = 6
-FIRST_PAUSE: Final = 0.5
-"""Seconds before a throttled item's first repeat; doubled for each further one, to 30 at most."""
 
 FULL: Final = frozenset({"disk_usage_exceeded", "cluster_block_exception"})
 
@@ -113,9 +110,7 @@ class Connection:
                     part,
                     chunk_size=ACTIONS,
                     max_chunk_bytes=BYTES,
-                    max_retries=THROTTLED_REPEATS,
-                    initial_backoff=FIRST_PAUSE,
-                    max_backoff=30,
+                    max_retries=0,
                     raise_on_error=False,
                 )
                 rejected.extend([answer async for taken, answer in answers if not taken])

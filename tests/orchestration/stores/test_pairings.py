@@ -14,7 +14,6 @@ import pytest
 
 from orchestration.errors import MedkgError, UnavailableError
 from orchestration.processes.child_process import is_alive
-from orchestration.stores.opensearch import connection as opensearch
 from orchestration.stores.opensearch.connection import Connection
 from tests.builders import TENANT
 from tests.orchestration.stores.data_folder import (
@@ -108,9 +107,8 @@ def test_a_writer_killed_at_any_boundary_leaves_the_old_or_the_new_version_whole
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_server_that_breaks_at_any_write_costs_nothing(
-    tmp_path: Path, pairing: Pairing, fault: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, pairing: Pairing, fault: str
 ) -> None:
-    monkeypatch.setattr(opensearch, "THROTTLED_REPEATS", 0)
     proxy = FaultProxy(SERVER)
     writes = [pairing.search, pairing.vectors].count("opensearch")
     through = Pairing(pairing.search, pairing.vectors, proxy.url, pairing.prefix)

@@ -63,8 +63,7 @@ def server() -> Iterator[Played]:
 
 
 @pytest.fixture
-def connection(server: Played, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    monkeypatch.setattr(module, "FIRST_PAUSE", 0.01)
+def connection(server: Played) -> Iterator[Connection]:
     opened = Connection(server.url)
     yield opened
     opened.close()
@@ -84,21 +83,17 @@ def ids(lines: list[str]) -> list[str]:
     return [json.loads(line)["index"]["_id"] for line in lines[::2]]
 
 
-def test_throttled_items_are_sent_again_and_no_others(server: Played, connection: Connection) -> None:
-    sent: list[str] = []
+def test_all_is_sent_in_requests_of_bounded_size(server: Played, connection: Connection) -> None:
+    requests: list[list[str]] = []
 
     def answer(lines: list[str]) -> tuple[int, dict[str, Any]]:
-        items = []
-        for number in ids(lines):
-            first = number not in sent
-            sent.append(number)
-            slow = first and int(number) % 3 == 0
-            items.append(taken(number, 429, "es_rejected", "queue full") if slow else taken(number))
-        return 200, {"errors": True, "items": items}
+        requests.append(ids(lines))
+        return 200, {"errors": False, "items": [taken(number) for number in ids(lines)]}
 
     server.answer = answer
-    connection.bulk(actions(600))
-    assert sorted(map(int, sent)) == sorted([*range(600), *range(0, 600, 3)])
+    connection.bulk(actions(1_100))
+    assert sorted(int(one) for request in requests for one in request) == list(range(1_100))
+    assert max(map(len, requests)) <= module.ACTIONS
 
 
 def test_an_item_that_is_never_taken_is_told_with_its_reason(server: Played, connection: Connection) -> None:
@@ -114,12 +109,12 @@ def test_an_item_that_is_never_taken_is_told_with_its_reason(server: Played, con
         connection.bulk(actions(20))
 
 
-def test_a_server_that_stays_overloaded_is_unavailable(server: Played, connection: Connection) -> None:
+def test_a_server_that_throttles_items_is_one_to_wait_for(server: Played, connection: Connection) -> None:
     server.answer = lambda lines: (
         200,
         {"errors": True, "items": [taken(one, 429, "rejected", "queue full") for one in ids(lines)]},
     )
-    with pytest.raises(DagsterResourceUnavailableError, match="429 rejected: queue full"):
+    with pytest.raises(DagsterResourceUnavailableError, match="3 items: 429 rejected: queue full"):
         connection.bulk(actions(3))
 
 
