@@ -29,7 +29,7 @@ from orchestration.stores.opensearch import entries
 from orchestration.stores.opensearch.analysis import ANALYZER, QUERY_ANALYZER, SYNONYM_ANALYZER, analysis
 from orchestration.stores.opensearch.connection import Connection
 from orchestration.stores.opensearch.indexes import Indexes
-from orchestration.stores.words import MOST_TERMS, STOP_WORDS
+from orchestration.stores.words import MOST_TERMS
 
 __all__ = ["OpenSearchSearch"]
 
@@ -128,17 +128,14 @@ class OpenSearchSearch:
             words = list(dict.fromkeys(words))[:MOST_TERMS]
         if not words or not self._indexes.exists(tenant_id):
             return []
-        telling = any(word.lower().strip("?!.,;:\"'()") not in STOP_WORDS for word in words)
         text = " ".join(words)
-        should = [_words(text, QUERY_ANALYZER if telling else ANALYZER)]
+        should = [_words(text, QUERY_ANALYZER)]
         if self._with_synonyms:
             should.append(_words(text, SYNONYM_ANALYZER, SYNONYM_BOOST))
-        asked = {
-            "bool": {"should": should, "minimum_should_match": 1, "filter": entries.filter_clauses(filters)}
-        }
-        return entries.ranked(
-            self._connection, self._indexes.alias(tenant_id), tenant_id, asked, limit, visible
-        )
+        found = self._ranked(tenant_id, should, limit, filters, visible)
+        if not found:  # there may be nothing but words that say nothing
+            found = self._ranked(tenant_id, [_words(text, ANALYZER)], limit, filters, visible)
+        return found
 
     def sparse(
         self, tenant_id: str, query: SparseVectors, limit: int, filters: Filters, visible: Visible
@@ -151,12 +148,21 @@ class OpenSearchSearch:
             {"rank_feature": {"field": f"terms.{name}", "linear": {}, "boost": weight}}
             for name, weight in terms
         ]
-        asked = {
-            "bool": {"should": should, "minimum_should_match": 1, "filter": entries.filter_clauses(filters)}
-        }
-        return entries.ranked(
-            self._connection, self._indexes.alias(tenant_id), tenant_id, asked, limit, visible
-        )
+        return self._ranked(tenant_id, should, limit, filters, visible)
+
+    def _ranked(
+        self,
+        tenant_id: str,
+        should: Sequence[dict[str, Any]],
+        limit: int,
+        filters: Filters,
+        visible: Visible,
+    ) -> list[Candidate]:
+        """The best visible chunks for any of the clauses."""
+        clauses = entries.filter_clauses(filters)
+        asked = {"bool": {"should": list(should), "minimum_should_match": 1, "filter": clauses}}
+        index = self._indexes.alias(tenant_id)
+        return entries.ranked(self._connection, index, tenant_id, asked, limit, visible)
 
     def chunks(self, tenant_id: str, refs: Sequence[ChunkRef]) -> list[Chunk | None]:
         """Stored chunks in the order of refs; None where the store lost one."""

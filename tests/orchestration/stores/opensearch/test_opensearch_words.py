@@ -53,6 +53,9 @@ def test_words_that_say_nothing_are_dropped_from_queries(connection: Connection,
     store.write(TENANT, "i1", keyed(chatty, chunks_of("aspirin", doc_id="meant")), None)
     assert found(store.bm25(TENANT, "What is the use of aspirin?", 10, ANY, everything)) == ["meant"]
     assert found(store.bm25(TENANT, "what is it?", 10, ANY, everything)) == ["chatty"]
+    assert found(store.bm25(TENANT, "W\u0125\u00e1t", 10, ANY, everything)) == ["chatty"], (
+        "folded, it is one of them"
+    )
 
 
 @pytest.mark.needs_service("opensearch")
