@@ -24,12 +24,12 @@ from orchestration.contracts import (
     Visible,
     chunk_facets,
 )
+from orchestration.query_words import MOST_TERMS
 from orchestration.records import Chunk, DocumentKey
 from orchestration.stores.opensearch import entries
 from orchestration.stores.opensearch.analysis import ANALYZER, QUERY_ANALYZER, SYNONYM_ANALYZER, analysis
 from orchestration.stores.opensearch.connection import Connection
 from orchestration.stores.opensearch.indexes import Indexes
-from orchestration.stores.words import MOST_TERMS
 
 __all__ = ["OpenSearchSearch"]
 

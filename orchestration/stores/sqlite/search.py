@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -29,13 +28,13 @@ from orchestration.contracts import (
     chunk_facets,
 )
 from orchestration.errors import StoreCorruptError
+from orchestration.query_words import match_expression
 from orchestration.records import Chunk, DocumentKey
 from orchestration.stores.file_names import file_name
 from orchestration.stores.sqlite import facets, sparse_postings
 from orchestration.stores.sqlite.file import SqliteFile
-from orchestration.stores.words import MOST_TERMS, STOP_WORDS
 
-__all__ = ["SqliteSearch", "match_expression"]
+__all__ = ["SqliteSearch"]
 
 SCHEMA_VERSION: Final = 3
 SCHEMA: Final = (
@@ -235,25 +234,6 @@ class SqliteSearch:
                 upgrade = partial(_upgrade, tenant_id)
                 self._files[tenant_id] = SqliteFile(path, SCHEMA, SCHEMA_VERSION, upgrade)
             return self._files[tenant_id]
-
-
-def match_expression(query: str) -> str | None:
-    """The query's words as an FTS5 expression, any of them; None if it has no word.
-
-    Each word is quoted, so nothing a person types is syntax. Stop words go unless nothing else is left.
-    """
-    words = list(dict.fromkeys(_words(query)))
-    telling = [word for word in words if word not in STOP_WORDS] or words
-    return " OR ".join(f'"{word}"' for word in telling[:MOST_TERMS]) or None
-
-
-def _words(query: str) -> list[str]:
-    """Runs of the characters that unicode61 takes for words: letters, marks, numbers, private use."""
-    kept = (
-        letter if unicodedata.category(letter)[0] in "LMN" or unicodedata.category(letter) == "Co" else " "
-        for letter in query.lower()
-    )
-    return "".join(kept).split()
 
 
 def _row(intent_id: str, key: DocumentKey, chunk: Chunk) -> tuple[Any, ...]:

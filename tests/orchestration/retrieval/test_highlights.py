@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.retrieval.highlights import NOT_TELLING, highlights
-from orchestration.stores.sqlite.search import STOP_WORDS, match_expression
+from orchestration.query_words import match_expression
+from orchestration.retrieval.highlights import highlights
 
 
 def marked(query: str, text: str) -> list[str]:
@@ -44,10 +44,6 @@ def test_words_are_found_as_the_index_matches_them(query: str, text: str, words:
 def test_each_text_has_its_own_spans_in_order() -> None:
     assert highlights("heart", ["no", "heart", "", "a heart"]) == [(), ((0, 5),), (), ((2, 7),)]
     assert highlights("heart", []) == []
-
-
-def test_words_that_say_nothing_are_those_of_the_word_index() -> None:
-    assert NOT_TELLING == STOP_WORDS
 
 
 TEXT = st.text(
