@@ -1,7 +1,7 @@
 """Words of a query as the word index of SQLite takes them: what to look for, and as an FTS5 expression.
 
-Comes in: what a person typed. Leaves: words, never syntax. Search and highlights both need it, so that what is
-marked is what was looked for. Source: https://www.sqlite.org/fts5.html (the unicode61 tokenizer).
+Comes in: what a person typed. Leaves: words, never syntax. Search and highlights both need it, so that what
+is marked is what was looked for. Source: https://www.sqlite.org/fts5.html (the unicode61 tokenizer).
 """
 
 from __future__ import annotations

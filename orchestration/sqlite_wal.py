@@ -1,7 +1,8 @@
-"""SQLite's write-ahead log, turned on by whoever is there first. Ledger and stores both need it.
+"""SQLite's write-ahead log, turned on by whoever is there first, and what its errors mean to a user.
 
-Comes in: a new connection. Leaves: the same one in WAL mode. The change of mode asks for the whole file: when
-several processes open a new one at once, SQLite says that it is locked rather than wait as for other locks.
+Ledger and stores both need it. Comes in: a new connection. Leaves: the same one in WAL mode. The change of
+mode asks for the whole file: when several processes open a new one at once, SQLite says that it is locked
+rather than wait as for other locks.
 Source: https://www.sqlite.org/wal.html
 """
 
@@ -12,10 +13,27 @@ from typing import Final
 
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
-__all__ = ["BUSY_SECONDS", "use_wal"]
+__all__ = ["BUSY_SECONDS", "DAMAGED", "UNWRITABLE", "use_wal"]
 
 BUSY_SECONDS: Final = 30.0
 """How long a connection waits for another process' transaction."""
+
+DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+"""Primary result codes of a file that cannot be trusted."""
+
+UNWRITABLE: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+"""Primary result codes of a file that cannot be used now."""
 
 
 def use_wal(connection: sqlite3.Connection) -> None:

@@ -32,26 +32,12 @@ from orchestration.errors import (
     StoreUnwritableError,
 )
 from orchestration.processes.interrupts import uninterrupted
-from orchestration.sqlite_wal import BUSY_SECONDS, use_wal
+from orchestration.sqlite_wal import BUSY_SECONDS, DAMAGED, UNWRITABLE, use_wal
 
 __all__ = ["HEAD", "Database", "LedgerPart", "lock"]
 
 HEAD: Final = "0002"
 """Newest migration; a database that has it is opened without importing alembic."""
-
-DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-
-UNWRITABLE: Final = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_READONLY,
-    }
-)
 
 REFUSED: Final = frozenset({"3F000", "42501"})
 """SQLSTATEs of PostgreSQL: no such schema, insufficient privilege."""

@@ -12,27 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
 from orchestration.processes.interrupts import uninterrupted
-from orchestration.sqlite_wal import BUSY_SECONDS, use_wal
+from orchestration.sqlite_wal import BUSY_SECONDS, DAMAGED, UNWRITABLE, use_wal
 
 __all__ = ["SqliteFile"]
-
-DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-UNWRITABLE: Final = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_PROTOCOL,
-    }
-)
 
 
 class SqliteFile:
