@@ -5,7 +5,14 @@ Rooms never import one another; they are written against these protocols and put
 protocol that every implementation, ours or a plugin's, runs through.
 """
 
-from orchestration.contracts.filters import ANYTHING, Facets, Filters, chunk_facets, facets_of_metadata
+from orchestration.contracts.filters import (
+    ANYTHING,
+    TERM_FACETS,
+    Facets,
+    Filters,
+    chunk_facets,
+    facets_of_metadata,
+)
 from orchestration.contracts.ledger import (
     DeadLetter,
     DocumentCounts,
@@ -56,6 +63,7 @@ from orchestration.contracts.stores import (
 
 __all__ = [
     "ANYTHING",
+    "TERM_FACETS",
     "BatchStage",
     "Candidate",
     "ChunkRef",

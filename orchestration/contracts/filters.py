@@ -14,12 +14,25 @@ from pydantic import BeforeValidator, Field
 
 from orchestration.records import Chunk, DocumentKey, Record
 
-__all__ = ["ANYTHING", "FACETS", "Facets", "Filters", "chunk_facets", "facets_of_metadata", "fold"]
+__all__ = [
+    "ANYTHING",
+    "FACETS",
+    "TERM_FACETS",
+    "Facets",
+    "Filters",
+    "chunk_facets",
+    "facets_of_metadata",
+    "fold",
+]
 
 Facets = Mapping[str, tuple[str, ...]]
 """Folded values by facet; a facet without values is left out."""
 
-FACETS: Final = ("source", "section", "phase", "status", "condition", "mesh", "date")
+TERM_FACETS: Final = ("source", "section", "phase", "status", "condition", "mesh")
+"""Facets that are compared by value."""
+
+FACETS: Final = (*TERM_FACETS, "date")
+"""All of them; dates are compared by day."""
 
 DOCUMENT_FACETS: Final[Mapping[str, tuple[str, ...]]] = {
     "phase": ("phase",),
@@ -70,8 +83,7 @@ class Filters(Record):
     @property
     def wanted(self) -> Facets:
         """The values of each facet that is filtered by, dates apart."""
-        fields = (name for name in FACETS if name != "date")
-        return {name: getattr(self, name) for name in fields if getattr(self, name)}
+        return {name: getattr(self, name) for name in TERM_FACETS if getattr(self, name)}
 
     @property
     def days(self) -> tuple[str, str] | None:

@@ -19,7 +19,7 @@ from haystack.core.errors import SerializationError
 from haystack.errors import FilterError
 from pydantic import ValidationError
 
-from orchestration.contracts import Filters
+from orchestration.contracts import TERM_FACETS, Filters
 from orchestration.errors import UsageError
 from orchestration.retrieval.fusion import fusion_named
 from orchestration.retrieval.search import Hit, HybridSearch
@@ -27,7 +27,6 @@ from orchestration.settings import load_settings
 
 __all__ = ["HaystackRetriever"]
 
-FIELDS: Final = ("source", "section", "phase", "status", "condition", "mesh")
 DATES: Final = {">=": "since", "<=": "until"}
 
 ASSEMBLY: Final = "orchestration.assembly"
@@ -184,12 +183,12 @@ def _filters(given: dict[str, Any] | None) -> Filters:
 def _field(condition: dict[str, Any]) -> str:
     """The field of our filters that a condition is about; raises FilterError for one that there is not."""
     field, operator = str(condition.get("field", "")).removeprefix("meta."), condition.get("operator")
-    if field in FIELDS and operator == ("==" if isinstance(condition.get("value"), str) else "in"):
+    if field in TERM_FACETS and operator == ("==" if isinstance(condition.get("value"), str) else "in"):
         return field
     if field == "date" and operator in DATES:
         return DATES[operator]
     raise FilterError(
         f"filter {condition!r} is not supported. Give, joined by AND, `==` with a text or `in` with a list "
-        f"on {', '.join(f'meta.{name}' for name in FIELDS)}, and `>=` or `<=` on meta.date: "
+        f"on {', '.join(f'meta.{name}' for name in TERM_FACETS)}, and `>=` or `<=` on meta.date: "
         '{"field": "meta.source", "operator": "==", "value": "pmc"}'
     )

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestration.contracts import Candidate, Filters, Holding, VectorRow, Visible
-from orchestration.errors import StageContractError, StoreCorruptError
+from orchestration.errors import StoreCorruptError
 from orchestration.records import DocumentKey, Float32Matrix
 from orchestration.stores.faiss.index import VectorIndex
 from orchestration.stores.faiss.rows import rows_of
@@ -31,6 +31,7 @@ from orchestration.stores.faiss.segments import (
 )
 from orchestration.stores.faiss.sizes import IndexSizes
 from orchestration.stores.file_names import file_name
+from orchestration.stores.vector_rows import check_vectors
 
 __all__ = ["FaissVectors"]
 
@@ -53,11 +54,7 @@ class FaissVectors:
         dense: Float32Matrix,
     ) -> None:
         """One segment for the intent, replacing one it wrote before. Durable; idempotent."""
-        if len(rows) != len(dense) or not np.isfinite(dense).all():
-            raise StageContractError(
-                f"intent {intent_id}: {len(rows)} chunks with {len(dense)} vectors, or vectors that are not "
-                "finite numbers. This is a defect of the embed stage; please report it."
-            )
+        check_vectors(intent_id, rows, dense)
         folder = self._namespace(tenant_id, namespace)
         with changing(folder):
             if rows:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from orchestration.contracts import Candidate, ChunkRef, Facets, Filters, Holding, Visible
+from orchestration.contracts import TERM_FACETS, Candidate, ChunkRef, Facets, Filters, Holding, Visible
 from orchestration.records import DocumentKey
 from orchestration.stores.opensearch.connection import Connection
 
@@ -37,7 +37,7 @@ FIELDS: Final[dict[str, Any]] = {
         "type": "object",
         "dynamic": False,
         "properties": {
-            **dict.fromkeys(("source", "section", "phase", "status", "condition", "mesh"), KEYWORD),
+            **dict.fromkeys(TERM_FACETS, KEYWORD),
             "date": {"type": "date", "format": "strict_date", "ignore_malformed": True},
         },
     },

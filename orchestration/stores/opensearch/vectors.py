@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestration.contracts import Candidate, Filters, Holding, VectorRow, Visible
-from orchestration.errors import ConfigurationError, StageContractError
+from orchestration.errors import ConfigurationError
 from orchestration.records import DocumentKey, Float32Matrix
 from orchestration.stores.opensearch import entries
 from orchestration.stores.opensearch.connection import Connection
 from orchestration.stores.opensearch.indexes import index_part
+from orchestration.stores.vector_rows import check_vectors
 
 __all__ = ["OpenSearchVectors"]
 
@@ -57,11 +58,7 @@ class OpenSearchVectors:
         dense: Float32Matrix,
     ) -> None:
         """Replaces what the intent wrote before. Durable when it returns; idempotent."""
-        if len(rows) != len(dense) or not np.isfinite(dense).all():
-            raise StageContractError(
-                f"intent {intent_id}: {len(rows)} chunks with {len(dense)} vectors, or vectors that are not "
-                "finite numbers. This is a defect of the embed stage; please report it."
-            )
+        check_vectors(intent_id, rows, dense)
         entries.forget(self._connection, self._all(tenant_id), entries.of_intent(intent_id, None))
         if not rows:
             return
