@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
+from uuid import uuid4
 
 from orchestration.contracts import TERM_FACETS, Candidate, ChunkRef, Facets, Filters, Holding, Visible
 from orchestration.records import DocumentKey
@@ -24,12 +25,14 @@ __all__ = [
     "holdings",
     "of_intent",
     "ranked",
+    "replace",
 ]
 
 KEYWORD: Final = {"type": "keyword"}
 FIELDS: Final[dict[str, Any]] = {
     "entry": KEYWORD,
     "intent": KEYWORD,
+    "batch": KEYWORD,
     "source": KEYWORD,
     "doc_id": KEYWORD,
     "chunk_id": KEYWORD,
@@ -99,6 +102,22 @@ def of_intent(intent_id: str, keys: Sequence[DocumentKey] | None) -> dict[str, A
     return {"bool": {"filter": mine}}
 
 
+def replace(connection: Connection, index: str, intent_id: str, actions: Sequence[dict[str, Any]]) -> None:
+    """Write an intent's entries in the place of those that it had in this index. Durable; idempotent.
+
+    Searches know of them when it returns.
+    """
+    batch = str(uuid4())
+    connection.bulk([{**action, "batch": batch} for action in actions])
+    mine = {"term": {"intent": intent_id}}
+    former = {"bool": {"filter": [mine], "must_not": [{"term": {"batch": batch}}]}}
+    with connection.errors_named() as client:
+        client.indices.refresh(index=index)
+        left = client.count(index=index, body={"query": former})["count"]
+    if left:
+        forget(connection, index, former)
+
+
 def forget(connection: Connection, index: str, query: dict[str, Any]) -> None:
     """Remove what a query finds, and have searches know of it. Idempotent.
 
@@ -112,7 +131,9 @@ def forget(connection: Connection, index: str, query: dict[str, Any]) -> None:
 
 
 def holdings(connection: Connection, index: str, tenant_id: str, intent_id: str | None) -> Iterator[Holding]:
-    """Entries by document and intent; `index` may be a pattern."""
+    """Entries by document and intent, those of a writer that died just now too; `index` may be a pattern."""
+    with connection.errors_named() as client:
+        client.indices.refresh(index=index, ignore_unavailable=True)
     sources = [{name: {"terms": {"field": name}}} for name in REF[:3]]
     composite: dict[str, Any] = {"size": PAGE, "sources": sources}
     query = {"match_all": {}} if intent_id is None else of_intent(intent_id, None)

@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
-from uuid import uuid4
 
 import numpy as np
 
@@ -59,7 +58,6 @@ class OpenSearchSearch:
         self._with_synonyms = bool(synonyms)
         properties = {
             **entries.FIELDS,
-            "batch": {"type": "keyword"},
             "ordinal": {"type": "integer"},
             "body": TEXT,
             "titles": TEXT,
@@ -90,7 +88,6 @@ class OpenSearchSearch:
     ) -> None:
         """Durable when it returns; replaces what the intent wrote before; not yet visible."""
         index = self._indexes.make(tenant_id)
-        batch = str(uuid4())
         actions = []
         for number, (key, chunk) in enumerate(chunks):
             terms = {} if sparse is None else _features(sparse, number)
@@ -101,7 +98,6 @@ class OpenSearchSearch:
                     key,
                     chunk.chunk_id,
                     chunk_facets(key, chunk),
-                    batch=batch,
                     ordinal=chunk.ordinal,
                     body=chunk.body,
                     titles=" ".join(chunk.title_path),
@@ -109,15 +105,7 @@ class OpenSearchSearch:
                     **({"terms": terms} if terms else {}),
                 )
             )
-        self._connection.bulk(actions)
-        self._refresh(index)
-        former = {
-            "bool": {"filter": [{"term": {"intent": intent_id}}], "must_not": [{"term": {"batch": batch}}]}
-        }
-        with self._connection.errors_named() as client:
-            left = client.count(index=index, body={"query": former})["count"]
-        if left:
-            entries.forget(self._connection, index, former)
+        entries.replace(self._connection, index, intent_id, actions)
 
     def bm25(
         self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
@@ -205,9 +193,7 @@ class OpenSearchSearch:
         """Everything held, or what one intent wrote."""
         if not self._indexes.exists(tenant_id):
             return iter(())
-        index = self._indexes.alias(tenant_id)
-        self._refresh(index)
-        return entries.holdings(self._connection, index, tenant_id, intent_id)
+        return entries.holdings(self._connection, self._indexes.alias(tenant_id), tenant_id, intent_id)
 
     def damage(self, tenant_id: str) -> str | None:
         """What is wrong with the tenant's index as a whole; None if it is sound."""
@@ -217,10 +203,6 @@ class OpenSearchSearch:
         """Give up an index that has lost shards; its documents are then due again."""
         if self._indexes.problem(tenant_id) is not None:
             self._indexes.forget(tenant_id)
-
-    def _refresh(self, index: str) -> None:
-        with self._connection.errors_named() as client:
-            client.indices.refresh(index=index)
 
 
 def _words(text: str, analyzer: str, boost: float = 1.0) -> dict[str, Any]:

@@ -59,18 +59,17 @@ class OpenSearchVectors:
     ) -> None:
         """Replaces what the intent wrote before. Durable when it returns; idempotent."""
         check_vectors(intent_id, rows, dense)
-        entries.forget(self._connection, self._all(tenant_id), entries.of_intent(intent_id, None))
         if not rows:
+            entries.forget(
+                self._connection, self._index(tenant_id, namespace), entries.of_intent(intent_id, None)
+            )
             return
         index = self._make(tenant_id, namespace, dense.shape[1])
-        self._connection.bulk(
-            [
-                entries.entry(index, intent_id, row.key, row.chunk_id, row.facets, vector=vector.tolist())
-                for row, vector in zip(rows, dense, strict=True)
-            ]
-        )
-        with self._connection.errors_named() as client:
-            client.indices.refresh(index=index)
+        actions = [
+            entries.entry(index, intent_id, row.key, row.chunk_id, row.facets, vector=vector.tolist())
+            for row, vector in zip(rows, dense, strict=True)
+        ]
+        entries.replace(self._connection, index, intent_id, actions)
 
     def search(
         self,
