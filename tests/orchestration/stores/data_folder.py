@@ -188,6 +188,38 @@ def _told(one: Difference) -> tuple[str, str, str]:
     return one.key.doc_id, one.store, one.kind
 
 
+# --- what readers find ------------------------------------------------------------------------------
+
+OLD = ["walking", "walking again"]
+NEW = ["walking fast", "walking fast again", "walking home", "walking home again"]
+
+
+def found(data: DataFolder) -> list[str]:
+    """What readers find about walking; by words and by meaning it must be the same."""
+    by_words, by_meaning = data.visible("walking")
+    assert by_words == [body for body in by_meaning if "walking" in body]
+    return by_words
+
+
+def check_death(data: DataFolder, boundary: str, index_and_be_killed: Callable[[], int]) -> None:
+    """A writer that is killed leaves the old or the new version whole, and the next one its own."""
+    data.ingest({"1": "walking", "2": "sleeping"})
+    assert index_and_be_killed() == -signal.SIGKILL
+
+    whole = NEW if BOUNDARIES.index(boundary) >= COMMITTED_FROM else OLD
+    assert found(data) == whole
+
+    data.index.recover(is_alive)
+    assert found(data) == whole
+    assert data.differences() == []
+
+    data.ingest({"1": "walking fast", "3": "walking home"}, version="2")
+    data.index.recover(is_alive)
+    assert found(data) == NEW
+    assert data.differences() == []
+    assert data.visible("sleeping")[0] == ["sleeping", "sleeping again"]
+
+
 # --- dying ------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,15 +14,19 @@ from orchestration.errors import LeaseLostError, StageContractError, StoreUnwrit
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import DocumentKey, EmbeddingBatch
 from tests.builders import TENANT, a_context, chunks_of
-from tests.orchestration.stores.data_folder import BOUNDARIES, COMMITTED_FROM, DataFolder, opened
+from tests.orchestration.stores.data_folder import (
+    BOUNDARIES,
+    OLD,
+    DataFolder,
+    check_death,
+    found,
+    opened,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 DEAD = "nobody"
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
-
-OLD = ["walking", "walking again"]
-NEW = ["walking fast", "walking fast again", "walking home", "walking home again"]
 
 
 @pytest.fixture
@@ -48,13 +51,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.wait()
 
 
-def found(data: DataFolder) -> list[str]:
-    """What readers find about walking; by words and by meaning it must be the same."""
-    by_words, by_meaning = data.visible("walking")
-    assert by_words == [body for body in by_meaning if "walking" in body]
-    return by_words
-
-
 # --- kill -9 ----------------------------------------------------------------------------------------
 
 
@@ -62,21 +58,7 @@ def found(data: DataFolder) -> list[str]:
 def test_a_writer_killed_at_any_boundary_leaves_the_old_or_the_new_version_whole(
     data: DataFolder, start: Start, boundary: str
 ) -> None:
-    data.ingest({"1": "walking", "2": "sleeping"})
-    assert start("index", boundary).wait(timeout=60) == -signal.SIGKILL
-
-    whole = NEW if BOUNDARIES.index(boundary) >= COMMITTED_FROM else OLD
-    assert found(data) == whole
-
-    data.index.recover(is_alive)
-    assert found(data) == whole
-    assert data.differences() == []
-
-    data.ingest({"1": "walking fast", "3": "walking home"}, version="2")
-    data.index.recover(is_alive)
-    assert found(data) == NEW
-    assert data.differences() == []
-    assert data.visible("sleeping")[0] == ["sleeping", "sleeping again"]
+    check_death(data, boundary, lambda: start("index", boundary).wait(timeout=60))
 
 
 def test_writers_in_several_processes_and_a_reader_do_not_disturb_each_other(

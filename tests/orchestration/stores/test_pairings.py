@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from orchestration.errors import MedkgError, UnavailableError
 from orchestration.processes.child_process import is_alive
-from orchestration.stores.opensearch.connection import Connection
 from tests.builders import TENANT
+from tests.orchestration.opensearch import SERVER, connected, prefix_of_its_own
 from tests.orchestration.stores.data_folder import (
     BOUNDARIES,
-    COMMITTED_FROM,
     MODEL,
+    NEW,
+    OLD,
     DataFolder,
     Pairing,
+    check_death,
     encode,
+    found,
     opened,
 )
 from tests.orchestration.stores.fault_proxy import FAULTS, FaultProxy
 
 pytestmark = pytest.mark.needs_service("opensearch")
 
-SERVER = os.environ.get("MEDKG_TEST_OPENSEARCH_URL", "")
 ROOT = Path(__file__).resolve().parents[3]
 DEAD = "nobody"
-OLD = ["walking", "walking again"]
-NEW = ["walking fast", "walking fast again", "walking home", "walking home again"]
-
-
 PAIRINGS = ("sqlite+opensearch", "opensearch+faiss", "opensearch+opensearch")
 INSIDE = ("inside the search write", "inside the vector write", "before the commit", "after the cleaning")
 KILLS = [("opensearch+opensearch", boundary) for boundary in BOUNDARIES] + [
@@ -46,28 +42,15 @@ KILLS = [("opensearch+opensearch", boundary) for boundary in BOUNDARIES] + [
 
 @pytest.fixture(params=PAIRINGS)
 def pairing(request: pytest.FixtureRequest) -> Iterator[Pairing]:
-    if not SERVER:
-        pytest.skip("needs MEDKG_TEST_OPENSEARCH_URL=http://HOST:PORT of an OpenSearch server")
     search, vectors = request.param.split("+")
-    chosen = Pairing(search, vectors, SERVER, f"test-{uuid4().hex[:12]}")
-    yield chosen
-    connection = Connection(SERVER)
-    connection.client.indices.delete(index=f"{chosen.prefix}-*", ignore=404)
-    connection.client.indices.delete_index_template(name=f"{chosen.prefix}-*", ignore=404)
-    connection.close()
+    with connected() as connection, prefix_of_its_own(connection) as prefix:
+        yield Pairing(search, vectors, SERVER, prefix)
 
 
 @pytest.fixture
 def data(tmp_path: Path, pairing: Pairing) -> Iterator[DataFolder]:
     with opened(tmp_path, pairing=pairing) as folder:
         yield folder
-
-
-def found(data: DataFolder) -> list[str]:
-    """What readers find about walking; by words and by meaning it must be the same."""
-    by_words, by_meaning = data.visible("walking")
-    assert by_words == [body for body in by_meaning if "walking" in body]
-    return by_words
 
 
 def repaired(data: DataFolder) -> None:
@@ -80,7 +63,6 @@ def repaired(data: DataFolder) -> None:
 def test_a_writer_killed_at_any_boundary_leaves_the_old_or_the_new_version_whole(
     data: DataFolder, tmp_path: Path, pairing: Pairing, boundary: str
 ) -> None:
-    data.ingest({"1": "walking", "2": "sleeping"})
     command = [
         sys.executable,
         "-m",
@@ -90,19 +72,11 @@ def test_a_writer_killed_at_any_boundary_leaves_the_old_or_the_new_version_whole
         boundary,
     ]
     environment = {**os.environ, **pairing.environment}
-    killed = subprocess.run(command, cwd=ROOT, env=environment, timeout=60, check=False)
-    assert killed.returncode == -signal.SIGKILL
 
-    whole = NEW if BOUNDARIES.index(boundary) >= COMMITTED_FROM else OLD
-    assert found(data) == whole
-    data.index.recover(is_alive)
-    assert found(data) == whole
-    assert data.differences() == []
+    def killed() -> int:
+        return subprocess.run(command, cwd=ROOT, env=environment, timeout=60, check=False).returncode
 
-    data.ingest({"1": "walking fast", "3": "walking home"}, version="2")
-    data.index.recover(is_alive)
-    assert found(data) == NEW
-    assert data.differences() == []
+    check_death(data, boundary, killed)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
