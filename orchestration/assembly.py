@@ -25,12 +25,13 @@ from orchestration.contracts import (
     VectorStore,
     lift,
 )
-from orchestration.control_plane import ControlPlane, Stores
+from orchestration.control_plane import ControlPlane
 from orchestration.errors import ConfigurationError
 from orchestration.isolated_stage import installed_parsers, isolated_stage
 from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.submission import Submissions, Topology
 from orchestration.ledger import Ledger, open_ledger
+from orchestration.parts import Stores
 from orchestration.plugins import load_plugins, plugin_names
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader

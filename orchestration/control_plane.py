@@ -7,90 +7,37 @@ prints nothing, and needs neither the host nor dagster.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.contracts import (
     Commit,
     DocumentCounts,
-    DocumentStore,
     Filters,
     JobLedger,
     LedgerDocument,
-    SearchStore,
     SourceRequest,
     Submission,
     TextModels,
-    VectorStore,
 )
 from orchestration.errors import StoreCorruptError, UsageError
 from orchestration.jobs.submission import Submissions
+from orchestration.parts import Parts, Stores
 from orchestration.processes.child_process import is_alive
 from orchestration.records import Chunk, Document, DocumentKey
-from orchestration.settings import Settings
 from orchestration.topology.graph import TopologyGraph
 from orchestration.topology.loader import PipelineLoader
 
 if TYPE_CHECKING:
-    from orchestration.jobs.reading import DocumentReader, Unread
+    from orchestration.jobs.reading import Unread
     from orchestration.retrieval.search import Found, HybridSearch
 
-__all__ = ["ControlPlane", "Stores"]
+__all__ = ["ControlPlane"]
 
 SHOWN_JOBS: Final = 10
 MODEL_LEGS: Final = ("sparse", "dense")
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """The index stores of a data folder."""
-
-    search: SearchStore
-    vectors: VectorStore
-    documents: DocumentStore
-
-
-class Parts(Protocol):
-    """What it takes; made by assembly when first asked for."""
-
-    @property
-    def settings(self) -> Settings: ...
-    @property
-    def ledger(self) -> JobLedger: ...
-    @property
-    def submissions(self) -> Submissions: ...
-    @property
-    def topologies(self) -> PipelineLoader: ...
-    @property
-    def stores(self) -> Stores: ...
-
-    def reader(self) -> AbstractContextManager[DocumentReader]:
-        """Documents without ledger and stores; the processes that parse end with it."""
-        ...
-
-    def models(self, legs: Collection[str], say: Callable[[str], None]) -> TextModels:
-        """The running plane's models, else this process's own; those of the legs are loaded at once."""
-        ...
-
-    def devices(self) -> Sequence[Mapping[str, Any]]:
-        """The profile's GPUs; raises GpuUnavailableError when it needs one and none is fit."""
-        ...
-
-    def gpus(self) -> Sequence[Mapping[str, Any]]:
-        """The GPUs of this machine, whatever the profile."""
-        ...
-
-    def model_ids(self) -> Mapping[str, str]:
-        """The profile's models by leg."""
-        ...
-
-    def sparse_off(self) -> str | None:
-        """Why the profile has no sparse leg; None if it has one."""
-        ...
 
 
 class ControlPlane:

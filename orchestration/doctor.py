@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.errors import MedkgError, StoreUnwritableError
 
 if TYPE_CHECKING:
-    from orchestration.control_plane import Parts
+    from orchestration.parts import Parts
 
 __all__ = ["Doctor"]
 
