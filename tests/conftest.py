@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from orchestration.settings import send_no_usage_reports
 
 send_no_usage_reports()
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
+
+
+@pytest.fixture(autouse=True)
+def logging_of_its_own() -> Iterator[None]:
+    """A command that a test runs in this process sets up logging for that test alone."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
