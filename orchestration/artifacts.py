@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +24,7 @@ from orchestration.records import (
     Chunk,
     Claim,
     Document,
+    DocumentKey,
     EmbeddingBatch,
     Entity,
     GraphWriteReceipt,
@@ -42,6 +43,7 @@ __all__ = [
     "is_value",
     "prune_artifacts",
     "read_artifact",
+    "remove_artifacts_of",
     "value_kind",
     "write_artifact",
 ]
@@ -133,6 +135,29 @@ def prune_artifacts(folder: Path, older_than_days: float) -> int:
     for run in expired:
         shutil.rmtree(run, ignore_errors=True)
     return len(expired)
+
+
+def remove_artifacts_of(folder: Path, keys: Collection[DocumentKey]) -> int:
+    """Remove the artifacts that hold one of these documents; returns how many files.
+
+    A run that is re-executed from one says that it is gone. Damaged files are removed too: what they hold
+    cannot be told.
+    """
+    holding = [path for path in sorted(folder.glob("*/*.parquet")) if _may_hold(path, keys)]
+    for path in [*holding, *folder.glob("*/*.partial")]:
+        path.unlink(missing_ok=True)
+    return len(holding)
+
+
+def _may_hold(path: Path, keys: Collection[DocumentKey]) -> bool:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        contexts = pq.read_table(path, columns=["context"])["context"].to_pylist()
+    except (OSError, pa.ArrowInvalid, KeyError):
+        return True
+    return any(StageContext.model_validate_json(context).key in keys for context in contexts)
 
 
 @cache

@@ -176,6 +176,13 @@ class ControlPlane:
                 self._stores.vectors.discard(key.tenant_id, withdrawn.intent_id, [key])
         return keys
 
+    def erase(self, doc_id: str, source: str | None, say: Callable[[str], None]) -> list[DocumentKey]:
+        """Remove a document with every trace, also one that is deleted; raises what `erase` raises."""
+        from orchestration.erasure import erase
+
+        rows = self._rows(doc_id, source, deleted=True)
+        return erase(self._parts, rows, say)
+
     def _committed(self, doc_id: str, source: str | None) -> tuple[LedgerDocument, Commit]:
         rows = self._rows(doc_id, source)
         sources = sorted({row.key.source for row in rows})
@@ -188,9 +195,12 @@ class ControlPlane:
             raise UsageError(f"{doc_id} is {row.status}, so there is nothing to show{because}")
         return next((row for row in rows if row.pipeline_name == commit.pipeline), rows[0]), commit
 
-    def _rows(self, doc_id: str, source: str | None) -> list[LedgerDocument]:
-        rows = self.ledger.find_documents(self.settings.tenant, doc_id=doc_id, source=source)
-        rows = [row for row in rows if row.status != "deleted"]
+    def _rows(self, doc_id: str, source: str | None, *, deleted: bool = False) -> list[LedgerDocument]:
+        """The document's rows, with `deleted` those of a deleted one too; raises UsageError without any."""
+        tenant = self.settings.tenant
+        rows = self.ledger.find_documents(tenant, doc_id=doc_id, source=source)
+        if deleted:
+            rows += self.ledger.find_documents(tenant, doc_id=doc_id, source=source, status="deleted")
         if not rows:
             where = f" of source {source}" if source else ""
             raise UsageError(f"there is no document {doc_id}{where}; `medkg docs list` shows what there is.")
@@ -278,6 +288,10 @@ class ControlPlane:
                 say(f"{len(requeued)} documents were lost and are due again; run their sources: {names}")
         shown = [{"doc_id": one.key.doc_id, "store": one.store, "kind": one.kind} for one in found]
         return {"consistent": not left, "differences": shown, "repaired": len(found) - len(left)}
+
+    def compact(self) -> int:
+        """Build the tenant's vector indexes that are due; how many were. Minutes for a million vectors."""
+        return self._stores.vectors.compact(self.settings.tenant)
 
     # --- topologies ---------------------------------------------------------------------------------
 

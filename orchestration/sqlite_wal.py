@@ -13,7 +13,7 @@ from typing import Final
 
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
-__all__ = ["BUSY_SECONDS", "DAMAGED", "UNWRITABLE", "use_wal"]
+__all__ = ["BUSY_SECONDS", "DAMAGED", "UNWRITABLE", "rewrite", "use_wal"]
 
 BUSY_SECONDS: Final = 30.0
 """How long a connection waits for another process' transaction."""
@@ -45,6 +45,20 @@ def use_wal(connection: sqlite3.Connection) -> None:
         reraise=True,
     )
     waiting(connection.execute, "PRAGMA journal_mode=WAL")
+
+
+def rewrite(connection: sqlite3.Connection) -> None:
+    """Write the connection's file anew and empty its log: deleted rows are in neither afterwards.
+
+    Raises sqlite3.OperationalError (SQLITE_BUSY) when a reader holds on to the log for BUSY_SECONDS.
+    Source: https://www.sqlite.org/lang_vacuum.html, https://www.sqlite.org/pragma.html#pragma_wal_checkpoint
+    """
+    connection.execute("VACUUM")
+    busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        error = sqlite3.OperationalError("another process reads the log")
+        error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+        raise error
 
 
 def _is_busy(error: BaseException) -> bool:

@@ -140,16 +140,23 @@ def _show_document(document: Document, value: dict[str, Any]) -> None:
 @docs.command("delete")
 @reports_errors
 def delete_document(
-    ctx: typer.Context, doc_id: DocId, source: SourceOption = None, as_json: AsJson = False
+    ctx: typer.Context,
+    doc_id: DocId,
+    source: SourceOption = None,
+    erase: Annotated[
+        bool, typer.Option("--erase", help="Leave no trace of it on disk either: a right-to-erasure delete.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Remove a document from the index, the vectors and the document store."""
     from orchestration.assembly import open_control_plane
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
-        keys = control.delete(doc_id, source)
+        keys = control.erase(doc_id, source, note) if erase else control.delete(doc_id, source)
     deleted = [{"doc_id": key.doc_id, "source": key.source} for key in keys]
-    answer(as_json, {"deleted": deleted}, lambda: console.print(f"{doc_id} deleted."))
+    what = "erased" if erase else "deleted"
+    answer(as_json, {"deleted": deleted}, lambda: console.print(f"{doc_id} {what}."))
 
 
 @dlq.command("list")

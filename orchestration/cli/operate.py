@@ -1,4 +1,4 @@
-"""`medkg up`, `down`, `status`, `doctor`, `verify`: keep a data folder running and sound."""
+"""`medkg up`, `down`, `status`, `doctor`, `verify`, `compact`: keep a data folder running and sound."""
 
 from __future__ import annotations
 
@@ -178,6 +178,17 @@ def verify(
     raise typer.Exit(ExitCode.OK if value["consistent"] else ExitCode.SOME_FAILED)
 
 
+@reports_errors
+def compact(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Build the tenant's approximate vector indexes that are due, as the host does by itself."""
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        built = control.compact()
+    answer(as_json, {"built": built}, lambda: console.print(f"{built} vector indexes built"))
+
+
 def register(app: typer.Typer) -> None:
-    for command in (up, down, status, doctor, verify):
+    for command in (up, down, status, doctor, verify, compact):
         app.command()(command)

@@ -46,6 +46,7 @@ from orchestration.contracts.stages import (
     lift,
 )
 from orchestration.contracts.stores import (
+    EVERYTHING,
     Candidate,
     ChunkRef,
     Commit,
@@ -63,6 +64,7 @@ from orchestration.contracts.stores import (
 
 __all__ = [
     "ANYTHING",
+    "EVERYTHING",
     "TERM_FACETS",
     "BatchStage",
     "Candidate",

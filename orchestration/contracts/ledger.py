@@ -291,6 +291,17 @@ class JobLedger(CommitLog, WindowLedger, Protocol):
         """Mark a document deleted in every pipeline and withdraw its commit, in one transaction; rows."""
         ...
 
+    def erase(self, keys: Sequence[DocumentKey]) -> None:
+        """Forget that these documents ever were, in one transaction; sums of jobs stay. Idempotent.
+
+        Call it when no store holds them any more.
+        """
+        ...
+
+    def expunge(self) -> None:
+        """Have removed rows leave the database's files. Idempotent; takes as long as rewriting them."""
+        ...
+
     def dead_letters(
         self, tenant_id: str, job_id: str | None = None, unreplayed: bool = True
     ) -> list[DeadLetter]:

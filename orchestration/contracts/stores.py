@@ -41,6 +41,10 @@ class Candidate:
     score: float
 
 
+EVERYTHING = "*"
+"""In the place of source and doc_id: what is said is of all documents of the tenant."""
+
+
 Visible = Callable[[ChunkRef], bool]
 """Whether a reader may see a chunk; made from the commit table."""
 
@@ -123,6 +127,13 @@ class SearchStore(Protocol):
         """Make an index that is damaged as a whole usable again; chunks that cannot be read are lost."""
         ...
 
+    def expunge(self, tenant_id: str) -> None:
+        """Have what was discarded leave the disk: no file of ours holds a byte of it afterwards.
+
+        Rewrites files, so it takes as long as reading and writing all that the tenant has. Idempotent.
+        """
+        ...
+
 
 class VectorStore(Protocol):
     """Dense vectors in immutable, checksummed segments, one namespace for each model."""
@@ -162,6 +173,24 @@ class VectorStore(Protocol):
         """Intents whose segment is damaged, with what is wrong with it."""
         ...
 
+    def compaction_due(self, tenant_id: str) -> bool:
+        """Whether `compact` has something to do. Cheap: reads no vectors."""
+        ...
+
+    def compact(self, tenant_id: str) -> int:
+        """Build the indexes that are due, of each of the tenant's models; how many were built.
+
+        May take minutes; searches and writes go on meanwhile. Idempotent.
+        """
+        ...
+
+    def expunge(self, tenant_id: str) -> None:
+        """Have what was discarded leave the disk: no file of ours holds a byte of it afterwards.
+
+        Rewrites files, so it takes as long as reading and writing all that the tenant has. Idempotent.
+        """
+        ...
+
 
 class DocumentStore(Protocol):
     """Parsed documents, so that citations can be shown in context."""
@@ -194,6 +223,10 @@ class DocumentStore(Protocol):
 
     def mend(self) -> None:
         """Make a store that is damaged as a whole usable again; what cannot be read is lost."""
+        ...
+
+    def expunge(self) -> None:
+        """Have what was discarded leave the disk: no file of ours holds a byte of it. Idempotent."""
         ...
 
 
@@ -248,6 +281,10 @@ class CommitLog(Protocol):
         """Make documents invisible (delete) in one transaction; returns their former commits."""
         ...
 
+    def tenants(self) -> list[str]:
+        """Tenants that have visible documents, by name."""
+        ...
+
     def committed(self, tenant_id: str) -> Iterable[Commit]:
         """Every visible document of a tenant."""
         ...
@@ -256,7 +293,8 @@ class CommitLog(Protocol):
 
     def changes(self, tenant_id: str, after: int) -> tuple[int, list[tuple[DocumentKey, str | None]]]:
         """What became visible (intent id) or invisible (None) after a sequence number, with the newest
-        number; lets readers keep a cache. One entry a document, oldest first; after 0: everything."""
+        number; lets readers keep a cache. One entry a document, oldest first; after 0: everything. An
+        entry of EVERYTHING: what was known before is to be forgotten and read anew, after 0."""
         ...
 
     def intents(self, tenant_id: str | None = None) -> list[Intent]:

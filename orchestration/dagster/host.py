@@ -28,6 +28,7 @@ from dagster import DagsterEventType, DagsterInstance
 from orchestration.artifacts import prune_artifacts
 from orchestration.assembly import Assembly
 from orchestration.contracts import JobState, Submission
+from orchestration.dagster.compaction import Compaction
 from orchestration.dagster.instance import open_instance, prune_runs, settle_abandoned_runs
 from orchestration.dagster.job_driver import JobDriver
 from orchestration.dagster.names import (
@@ -69,6 +70,7 @@ class HostProcess:
         self._log = structlog.get_logger(__name__)
         self._stop = threading.Event()
         self._leftovers_due = threading.Event()
+        self._vectors_changed = threading.Event()
         self._plane_error: MedkgError | None = None
         self._plane: RayPlane | None = None
         self._ray_folder: Path | None = None
@@ -93,6 +95,12 @@ class HostProcess:
             self._launch_window,
             self._workers.cancel,
             settings.window_workers,
+        )
+        self._compaction = Compaction(
+            self._assembly.ledger.tenants,
+            lambda: self._assembly.stores.vectors,
+            child_environment(settings),
+            settings.logs_dir / "compaction.log",
         )
         self._service = LocalService(HOST_SERVICE, settings.data_dir, self._verbs())
 
@@ -122,6 +130,10 @@ class HostProcess:
                 self._leftovers_due.clear()
                 self._assembly.index.recover(is_alive)
             self._driver.tick()
+            if self._vectors_changed.is_set():
+                self._vectors_changed.clear()
+                self._compaction.look()
+            self._compaction.tick()
         except MedkgError as error:
             self._log.warning("housekeeping", code=error.code, message=error.message)
 
@@ -154,8 +166,10 @@ class HostProcess:
         self._assembly.index.recover(is_alive)
         prune_artifacts(self._settings.artifacts_dir, self._settings.artifact_days)
         prune_runs(self._instance, self._settings.artifact_days)
+        self._vectors_changed.set()
 
     def _close(self) -> None:
+        self._compaction.close()
         for child in self._children.values():
             child.terminate()
         self._mark_stopped_runs()
@@ -246,6 +260,7 @@ class HostProcess:
 
     def _run_ended(self, run: FinishedRun) -> None:
         """Hand back what an attended window did not finish; the others are the sensors' to hand back."""
+        self._vectors_changed.set()
         if run.status == "SUCCESS":
             self._driver.window_ended(run.run_id, None, cancelled=False)
             return

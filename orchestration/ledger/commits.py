@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from uuid import uuid4
 
 from sqlalchemy import Connection, delete, insert, select, text
@@ -21,7 +21,7 @@ from orchestration.ledger.tables import (
 )
 from orchestration.records import DocumentKey
 
-__all__ = ["Commits", "make_visible", "withdraw_commits"]
+__all__ = ["Commits", "make_visible", "note_changes", "withdraw_commits"]
 
 ROWS_AT_ONCE = 1000
 """Commits read ahead while a tenant's are listed."""
@@ -94,6 +94,12 @@ class Commits(LedgerPart):
         with self._database.writing() as connection:
             return withdraw_commits(connection, keys)
 
+    def tenants(self) -> list[str]:
+        """Tenants that have visible documents, by name."""
+        query = select(commits.c.tenant_id).distinct().order_by(commits.c.tenant_id)
+        with self._database.reading() as connection:
+            return list(connection.execute(query).scalars())
+
     def committed(self, tenant_id: str) -> Iterator[Commit]:
         """Every visible document of a tenant, from one consistent view; reads on as it is consumed."""
         query = select(commits).where(commits.c.tenant_id == tenant_id)
@@ -136,7 +142,7 @@ def make_visible(connection: Connection, new: Sequence[Commit]) -> list[Commit]:
         intent_of = {commit.key: commit.intent_id for commit in batch}
         superseded += [old for old in map(commit_of, before) if old.intent_id != intent_of[old.key]]
         upsert(connection, commits, list(map(commit_row, batch)), ("tenant_id", "source", "doc_id"))
-        _note_changes(connection, intent_of)
+        note_changes(connection, intent_of)
     return superseded
 
 
@@ -150,7 +156,7 @@ def withdraw_commits(connection: Connection, keys: Sequence[DocumentKey]) -> lis
         if rows:
             withdrawn += map(commit_of, rows)
             connection.execute(delete(commits).where(has_key(commits, batch)))
-            _note_changes(connection, dict.fromkeys(map(key_of, rows)))
+            note_changes(connection, dict.fromkeys(map(key_of, rows)))
     return withdrawn
 
 
@@ -164,9 +170,7 @@ def _refuse_cleaned(connection: Connection, intent_ids: Collection[str]) -> None
         )
 
 
-def _note_changes(
-    connection: Connection, intent_of: dict[DocumentKey, str | None] | dict[DocumentKey, str]
-) -> None:
+def note_changes(connection: Connection, intent_of: Mapping[DocumentKey, str | None]) -> None:
     """Give each document's newest state a new number; its former entry says nothing any more."""
     connection.execute(delete(commit_changes).where(has_key(commit_changes, list(intent_of))))
     connection.execute(

@@ -10,11 +10,23 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, make_url, select, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Table,
+    create_engine,
+    event,
+    func,
+    inspect,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -32,7 +44,7 @@ from orchestration.errors import (
     StoreUnwritableError,
 )
 from orchestration.processes.interrupts import uninterrupted
-from orchestration.sqlite_wal import BUSY_SECONDS, DAMAGED, UNWRITABLE, use_wal
+from orchestration.sqlite_wal import BUSY_SECONDS, DAMAGED, UNWRITABLE, rewrite, use_wal
 
 __all__ = ["HEAD", "Database", "LedgerPart", "lock"]
 
@@ -74,6 +86,21 @@ class Database:
             connection.begin(),
         ):
             yield connection
+
+    def rewrite(self, *tables: Table) -> None:
+        """Write the database (PostgreSQL: these tables) anew, so that no file of it holds a removed row."""
+        with uninterrupted(), self._errors_named():
+            if self.is_sqlite:
+                self._engine.dispose()  # a connection of the pool may hold on to the log
+                try:
+                    with closing(self._engine.raw_connection()) as pooled:
+                        rewrite(cast("sqlite3.Connection", pooled.driver_connection))
+                except sqlite3.DatabaseError as error:
+                    raise self._named(DBAPIError("VACUUM", None, error)) from error
+                return
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                for table in tables:
+                    connection.execute(text(f"VACUUM FULL {table.name}"))
 
     def schema_beside(self, name: str) -> str:
         """Make, unless it is there, a schema for other tables of PostgreSQL: `<the ledger's>_<name>`.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from orchestration.ledger.commits import Commits
 from orchestration.ledger.database import Database
 from orchestration.ledger.enqueueing import Enqueueing
+from orchestration.ledger.erasing import Erasing
 from orchestration.ledger.jobs import Jobs
 from orchestration.ledger.outcomes import Outcomes
 from orchestration.ledger.reading import DocumentsAndDeadLetters
@@ -16,7 +17,7 @@ from orchestration.ledger.windows import Windows
 __all__ = ["Ledger", "open_ledger"]
 
 
-class Ledger(Jobs, Enqueueing, Windows, Outcomes, Commits, DocumentsAndDeadLetters):
+class Ledger(Jobs, Enqueueing, Windows, Outcomes, Commits, DocumentsAndDeadLetters, Erasing):
     """JobLedger over SQL; safe for threads and for several processes. Durable when a call returns."""
 
     def close(self) -> None:

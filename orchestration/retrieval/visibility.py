@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-from orchestration.contracts import ChunkRef, CommitLog
+from orchestration.contracts import EVERYTHING, ChunkRef, CommitLog
 from orchestration.records import DocumentKey
 
 __all__ = ["VisibleDocuments"]
@@ -28,6 +28,9 @@ class VisibleDocuments:
         """Take up what changed since the last time; returns how many documents are visible."""
         with self._lock:
             self._sequence, changes = self._log.changes(self._tenant_id, self._sequence)
+            if any(key.doc_id == EVERYTHING for key, _ in changes):
+                self._intent_of.clear()
+                self._sequence, changes = self._log.changes(self._tenant_id, 0)
             for key, intent_id in changes:
                 if intent_id is None:
                     self._intent_of.pop(key, None)

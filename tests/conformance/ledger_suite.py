@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 from orchestration.contracts import (
+    EVERYTHING,
     Commit,
     DocumentCounts,
     Failure,
@@ -759,6 +760,30 @@ class LedgerSuite:
         assert ledger.find_documents(TENANT) == []
         assert [row.status for row in ledger.find_documents(TENANT, status="deleted")] == ["deleted"]
         assert counts(ledger, a_job(ledger, an_item("1"), job_id="job-3")).pending == 1
+
+    def test_an_erased_document_never_was_but_the_sums_of_its_jobs_stay(self, ledger: JobLedger) -> None:
+        job = a_job(ledger, an_item("1"), an_item("2"), a_broken_item("3"))
+        commit_all(ledger, claimed(ledger, job))
+        newest, _ = ledger.changes(TENANT, 0)
+        account = counts(ledger, job)
+        for _ in range(2):
+            ledger.erase([_key("1"), _key("3")])
+            ledger.expunge()
+        assert counts(ledger, job) == account
+        assert [row.key.doc_id for row in ledger.find_documents(TENANT)] == ["2"]
+        assert ledger.find_documents(TENANT, status="deleted") == []
+        assert ledger.dead_letters(TENANT, unreplayed=False) == []
+        assert [commit.key for commit in ledger.committed(TENANT)] == [_key("2")]
+        assert EVERYTHING in [key.doc_id for key, _ in ledger.changes(TENANT, newest)[1]]
+        known = {key.doc_id: intent for key, intent in ledger.changes(TENANT, 0)[1]}
+        assert known.keys() == {EVERYTHING, "2"}
+        assert known[EVERYTHING] is None
+
+    def test_tenants_are_those_with_visible_documents(self, ledger: JobLedger) -> None:
+        assert ledger.tenants() == []
+        commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"))))
+        a_job(ledger, an_item("1"), job_id="job-2", tenant_id="waiting")
+        assert ledger.tenants() == [TENANT]
 
     def test_a_document_a_store_lost_is_due_again(self, ledger: JobLedger) -> None:
         commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"))))

@@ -129,14 +129,21 @@ def due(folder: Path, sizes: IndexSizes, *, forget: bool) -> bool:
 def build(folder: Path, sizes: IndexSizes, *, forget: bool) -> bool:
     """Make a generation of the segments there are, if one is due; False if not, or if another builds now.
 
-    Damaged segments, and those of other dimensions than the first, are left for the search to tell.
+    `forget` waits for the other, and removes what a build that was killed left. Damaged segments, and those
+    of other dimensions than the first, are left for the search to tell.
     """
-    if not due(folder, sizes, forget=forget):
-        return False
     derived = folder / FOLDER
+    if forget and not derived.is_dir():
+        return False
+    if not forget and not due(folder, sizes, forget=False):
+        return False
     derived.mkdir(exist_ok=True)
-    with _alone(derived) as alone:
-        if not alone or not due(folder, sizes, forget=forget):
+    with _alone(derived, wait=forget) as alone:
+        if not alone:
+            return False
+        if not due(folder, sizes, forget=forget):
+            manifest = _manifest(folder)
+            _remove_files(derived, () if manifest is None else (manifest.generation,))
             return False
         former = _former(folder, sizes, forget=forget)
         _remove_files(derived, () if former is None else (former.manifest.generation,))
@@ -206,11 +213,11 @@ def _damaged(path: Path, how: str) -> StoreCorruptError:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[bool]:
-    """Whether no other process builds here; none will until this is left."""
+def _alone(folder: Path, *, wait: bool) -> Iterator[bool]:
+    """Whether no other process builds here (with `wait`: any more); none will until this is left."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield True
     except BlockingIOError:
         yield False

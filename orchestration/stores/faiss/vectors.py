@@ -19,6 +19,7 @@ import numpy.typing as npt
 from orchestration.contracts import Candidate, Filters, Holding, VectorRow, Visible
 from orchestration.errors import StoreCorruptError
 from orchestration.records import DocumentKey, Float32Matrix
+from orchestration.stores.faiss.derived import due
 from orchestration.stores.faiss.index import VectorIndex
 from orchestration.stores.faiss.rows import rows_of
 from orchestration.stores.faiss.segments import (
@@ -80,13 +81,23 @@ class FaissVectors:
         index = self._index(tenant_id, self._namespace(tenant_id, namespace))
         return index.search(query, limit, filters, visible)
 
-    def compact(self, tenant_id: str, *, forget: bool = False) -> int:
+    def compaction_due(self, tenant_id: str) -> bool:
+        """Whether enough has come or gone since the derived index of one of the tenant's models was built."""
+        return any(due(folder, self._sizes, forget=False) for folder in self._namespaces(tenant_id))
+
+    def compact(self, tenant_id: str) -> int:
         """Build the derived index of each of the tenant's models where it is due; how many were built.
 
         Takes minutes for a million vectors; searches go on meanwhile. Idempotent; any process may call it at
-        any time, and one that finds another building leaves that to it. `forget` builds also where only
-        discarded rows are left in a derived index, so that nothing of them stays on disk.
+        any time, and one that finds another building leaves that to it.
         """
+        return self._compact(tenant_id, forget=False)
+
+    def expunge(self, tenant_id: str) -> None:
+        """Build anew the derived indexes that hold discarded rows; segments hold none."""
+        self._compact(tenant_id, forget=True)
+
+    def _compact(self, tenant_id: str, *, forget: bool) -> int:
         indexes = [self._index(tenant_id, folder) for folder in self._namespaces(tenant_id)]
         return sum(index.compact(forget=forget) for index in indexes)
 

@@ -20,6 +20,7 @@ __all__ = [
     "FIELDS",
     "entry",
     "entry_id",
+    "expunge",
     "filter_clauses",
     "forget",
     "holdings",
@@ -50,6 +51,9 @@ REF: Final = ("intent", "source", "doc_id", "chunk_id")
 PAGE: Final = 5_000
 DEEPER: Final = 4
 """How many times more is asked for when too little of what was found may be seen."""
+
+MERGE_SECONDS: Final = 3_600.0
+"""How long a merge of all segments may take."""
 
 WINDOW: Final = 10_000
 """Most of one answer."""
@@ -128,6 +132,20 @@ def forget(connection: Connection, index: str, query: dict[str, Any]) -> None:
         client.delete_by_query(
             index=index, body={"query": query}, conflicts="proceed", refresh=True, ignore_unavailable=True
         )
+
+
+def expunge(connection: Connection, index: str) -> None:
+    """Have the segments written anew without deleted entries, and the log of past writes dropped.
+
+    A merge keeps what a shard's retention lease still asks for, which a flush and a merge to one segment
+    end. Source: https://docs.opensearch.org/latest/api-reference/index-apis/force-merge/
+    """
+    with connection.errors_named() as client:
+        client.indices.refresh(index=index, ignore_unavailable=True)
+        client.indices.forcemerge(
+            index=index, max_num_segments=1, ignore_unavailable=True, request_timeout=MERGE_SECONDS
+        )
+        client.indices.flush(index=index, force=True, wait_if_ongoing=True, ignore_unavailable=True)
 
 
 def holdings(connection: Connection, index: str, tenant_id: str, intent_id: str | None) -> Iterator[Holding]:

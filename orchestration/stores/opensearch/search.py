@@ -204,6 +204,11 @@ class OpenSearchSearch:
         if self._indexes.problem(tenant_id) is not None:
             self._indexes.forget(tenant_id)
 
+    def expunge(self, tenant_id: str) -> None:
+        """Have the server write its segments anew without what was deleted."""
+        if self._indexes.exists(tenant_id):
+            entries.expunge(self._connection, self._indexes.alias(tenant_id))
+
 
 def _words(text: str, analyzer: str, boost: float = 1.0) -> dict[str, Any]:
     """Any of the words, in the body or, at half the weight, in the titles."""

@@ -131,6 +131,18 @@ class OpenSearchVectors:
         """None: the server checks its segments itself, and what it lost is missing among the holdings."""
         return {}
 
+    def compaction_due(self, tenant_id: str) -> bool:
+        """Never: the server builds and merges its graphs itself."""
+        return False
+
+    def compact(self, tenant_id: str) -> int:
+        """Nothing to build."""
+        return 0
+
+    def expunge(self, tenant_id: str) -> None:
+        """Have the server write its segments anew without what was deleted."""
+        entries.expunge(self._connection, self._all(tenant_id))
+
     # --- indexes ------------------------------------------------------------------------------------
 
     def _index(self, tenant_id: str, namespace: str) -> str:

@@ -143,6 +143,10 @@ class SqliteDocuments:
         if self._file.damage() is not None:
             self._file.set_aside()
 
+    def expunge(self) -> None:
+        """Rewrite the file without what was discarded."""
+        self._file.rewrite()
+
 
 def _is_whole(compressed: bytes) -> bool:
     """Whether zlib's own checksum (RFC 1950) holds."""

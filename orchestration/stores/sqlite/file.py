@@ -15,7 +15,7 @@ from pathlib import Path
 
 from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
 from orchestration.processes.interrupts import uninterrupted
-from orchestration.sqlite_wal import BUSY_SECONDS, DAMAGED, UNWRITABLE, use_wal
+from orchestration.sqlite_wal import BUSY_SECONDS, DAMAGED, UNWRITABLE, rewrite, use_wal
 
 __all__ = ["SqliteFile"]
 
@@ -71,6 +71,14 @@ class SqliteFile:
         except StoreCorruptError as error:
             return error.message
         return None if problem == "ok" else f"{self.path} is damaged: {problem}"
+
+    def rewrite(self) -> None:
+        """Write the file anew, so that nothing of what was deleted is left in it or in its log.
+
+        Waits for transactions of others; raises StoreUnwritableError when one does not end.
+        """
+        with uninterrupted(), self._errors_named():
+            rewrite(self._connection())
 
     def set_aside(self) -> Path:
         """Move a damaged file, and what SQLite keeps beside it, out of the way; returns its new path."""

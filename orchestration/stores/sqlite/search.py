@@ -100,6 +100,7 @@ WHERE intent_id = ? GROUP BY source, doc_id
 """
 CHECK_WORDS: Final = "INSERT INTO chunk_text (chunk_text, rank) VALUES ('integrity-check', 1)"
 EVERY_CHUNK: Final = "SELECT number, source, doc_id, body, record FROM chunks"
+MERGE_WORDS: Final = "INSERT INTO chunk_text (chunk_text) VALUES ('optimize')"
 REBUILD_WORDS: Final = "INSERT INTO chunk_text (chunk_text) VALUES ('rebuild')"
 
 
@@ -226,6 +227,13 @@ class SqliteSearch:
             return
         with file.writing() as connection:
             connection.execute(REBUILD_WORDS)
+
+    def expunge(self, tenant_id: str) -> None:
+        """Rewrite the file without what was discarded; the word index holds words of it until merged."""
+        file = self._file(tenant_id)
+        with file.writing() as connection:
+            connection.execute(MERGE_WORDS)
+        file.rewrite()
 
     def _file(self, tenant_id: str) -> SqliteFile:
         with self._guard:

@@ -1,0 +1,110 @@
+"""The right to erasure: nothing in the ledger names a document any more, and no byte of it stays on disk.
+
+Comes in: documents that are in no store any more. Leaves: a ledger whose sums still hold, since a job's items
+keep their outcome and lose only what they were about.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, delete, select, update
+
+from orchestration.contracts import EVERYTHING
+from orchestration.ledger.commits import note_changes, withdraw_commits
+from orchestration.ledger.database import LedgerPart
+from orchestration.ledger.rows import batches, has_key
+from orchestration.ledger.tables import (
+    commit_changes,
+    dead_letters,
+    documents,
+    intent_documents,
+    intents,
+    item_dead_letters,
+    job_items,
+    jobs,
+)
+from orchestration.records import DocumentKey
+
+__all__ = ["Erasing"]
+
+ERASED: Final = "(erased)"
+"""Stands where a job's request named the document's own file."""
+
+
+class Erasing(LedgerPart):
+    """Removal of what is known of documents, and of what a database keeps of removed rows."""
+
+    def erase(self, keys: Sequence[DocumentKey]) -> None:
+        """Forget that these documents ever were, in one transaction. Idempotent.
+
+        Readers that cache what is visible are told to read all of it anew.
+        """
+        with self._database.writing() as connection:
+            for batch in batches(keys):
+                withdraw_commits(connection, batch)
+                connection.execute(delete(commit_changes).where(has_key(commit_changes, batch)))
+                _forget_intents(connection, batch)
+                _forget_dead_letters(connection, batch)
+                _forget_rows(connection, batch)
+            for tenant_id in sorted({key.tenant_id for key in keys}):
+                every = DocumentKey(tenant_id=tenant_id, source=EVERYTHING, doc_id=EVERYTHING)
+                note_changes(connection, {every: None})
+
+    def expunge(self) -> None:
+        """Have removed rows leave the database's files. Idempotent; takes as long as rewriting them.
+
+        PostgreSQL's write-ahead log, replicas and backups are its operator's to expire.
+        """
+        self._database.rewrite(
+            commit_changes, dead_letters, documents, intent_documents, item_dead_letters, job_items, jobs
+        )
+
+
+def _forget_intents(connection: Connection, keys: Sequence[DocumentKey]) -> None:
+    for key in keys:
+        mine = select(intents.c.intent_id).where(intents.c.tenant_id == key.tenant_id)
+        connection.execute(
+            delete(intent_documents).where(
+                intent_documents.c.source == key.source,
+                intent_documents.c.doc_id == key.doc_id,
+                intent_documents.c.intent_id.in_(mine),
+            )
+        )
+
+
+def _forget_dead_letters(connection: Connection, keys: Sequence[DocumentKey]) -> None:
+    letters = select(dead_letters.c.id).where(has_key(dead_letters, keys))
+    connection.execute(delete(item_dead_letters).where(item_dead_letters.c.dead_letter_id.in_(letters)))
+    connection.execute(delete(dead_letters).where(has_key(dead_letters, keys)))
+
+
+def _forget_rows(connection: Connection, keys: Sequence[DocumentKey]) -> None:
+    rows = select(documents.c.id, documents.c.locator).where(has_key(documents, keys))
+    found = connection.execute(rows).all()
+    for batch in batches([row.id for row in found]):
+        mine = job_items.c.document_id.in_(batch)
+        named = connection.execute(select(job_items.c.job_id).where(mine).distinct()).scalars().all()
+        connection.execute(update(job_items).where(mine).values(document_id=None, version=None))
+        connection.execute(delete(documents).where(documents.c.id.in_(batch)))
+        _forget_paths(connection, named, {_path(row.locator) for row in found})
+
+
+def _forget_paths(connection: Connection, job_ids: Sequence[str], paths: set[str]) -> None:
+    """Take the documents' own files out of what jobs were asked for."""
+    for job_id in job_ids:
+        asked = connection.execute(select(jobs.c.submission).where(jobs.c.job_id == job_id)).scalar_one()
+        submission = json.loads(asked)
+        given = submission["request"]["paths"]
+        submission["request"]["paths"] = [ERASED if path in paths else path for path in given]
+        if submission["request"]["paths"] != given:
+            values = {"submission": json.dumps(submission)}
+            connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(values))
+
+
+def _path(locator: str) -> str:
+    """The file that a document was in, if it is the whole file; "" otherwise."""
+    place = json.loads(locator)
+    return str(place["uri"]) if place.get("start") is None else ""
