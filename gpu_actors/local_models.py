@@ -55,6 +55,10 @@ class LocalModels:
         prompt = find_model(self._profile.embedding_model).query_prompt
         return self.embed_texts([prompt + text for text in texts])
 
+    def expand_texts(self, texts: Sequence[str]) -> SparseMatrix:
+        """Term weights of texts, CSR [n, vocabulary]."""
+        return self._expander.expand(texts)
+
     def expand_queries(self, texts: Sequence[str]) -> SparseMatrix:
         """Term weights of queries, CSR [n, vocabulary]."""
         return self._expander.expand(texts)

@@ -266,8 +266,12 @@ class RayPlane:
         prompted = [self._query_prompt + text for text in texts]
         return _sound(*self._embedded(prompted, QUERY_SECONDS, QUERY_LANE))
 
+    def expand_texts(self, texts: Sequence[str]) -> SparseMatrix:
+        """Term weights of a few texts, CSR [n, vocabulary]; raises the first error."""
+        return _sound(*self._expanded(texts, QUERY_SECONDS))
+
     def expand_queries(self, texts: Sequence[str]) -> SparseMatrix:
-        """Term weights of queries, CSR [n, vocabulary], likewise; raises the first error."""
+        """The same in a lane beside all other work."""
         from gpu_actors.pool import QUERY_LANE
 
         return _sound(*self._expanded(texts, QUERY_SECONDS, QUERY_LANE))

@@ -25,12 +25,13 @@ from orchestration.contracts import (
 from orchestration.errors import StoreCorruptError, UsageError
 from orchestration.jobs.submission import Submissions
 from orchestration.parts import Parts, Stores
-from orchestration.processes.child_process import is_alive
+from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import Chunk, Document, DocumentKey
 from orchestration.topology.graph import TopologyGraph
 from orchestration.topology.loader import PipelineLoader
 
 if TYPE_CHECKING:
+    from orchestration.jobs.chunk_collection import ChunkCollection
     from orchestration.jobs.reading import Unread
     from orchestration.retrieval.search import Found, HybridSearch
 
@@ -205,6 +206,22 @@ class ControlPlane:
             where = f" of source {source}" if source else ""
             raise UsageError(f"there is no document {doc_id}{where}; `medkg docs list` shows what there is.")
         return rows
+
+    def chunk_collection(self, pipeline_name: str, say: Callable[[str], None]) -> ChunkCollection:
+        """The tenant's chunks one by one, for a program that writes its own; models are loaded if it does.
+
+        `pipeline_name` is how the ledger names what is written.
+        """
+        from orchestration.jobs.chunk_collection import ChunkCollection
+        from orchestration.jobs.chunk_vectors import ChunkVectors
+        from orchestration.jobs.direct_writes import DirectWrites
+
+        tenant_id, stores = self.settings.tenant, self._stores
+        owner, index = own_identity(), self._parts.index
+        writes = DirectWrites(tenant_id, pipeline_name, self.ledger, stores.documents, index, owner, is_alive)
+        models = cache(lambda: self._parts.models(MODEL_LEGS, say))
+        vectors = ChunkVectors(models, self._parts.sparse_off())
+        return ChunkCollection(tenant_id, self.ledger, stores.search, stores.documents, writes, vectors)
 
     # --- search and verification --------------------------------------------------------------------
 

@@ -7,7 +7,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from orchestration.contracts import DocumentStore, JobLedger, SearchStore, TextModels, VectorStore
+from orchestration.contracts import (
+    DocumentStore,
+    IndexWriter,
+    JobLedger,
+    SearchStore,
+    TextModels,
+    VectorStore,
+)
 from orchestration.jobs.submission import Submissions
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
@@ -40,6 +47,8 @@ class Parts(Protocol):
     def topologies(self) -> PipelineLoader: ...
     @property
     def stores(self) -> Stores: ...
+    @property
+    def index(self) -> IndexWriter: ...
 
     def reader(self) -> AbstractContextManager[DocumentReader]:
         """Documents without ledger and stores; the processes that parse end with it."""

@@ -37,6 +37,9 @@ class OwnModels:
     def embed_queries(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
         return self._local.embed_queries(texts), self._ids["dense"]
 
+    def expand_texts(self, texts: Sequence[str]) -> SparseVectors:
+        return SparseVectors(self._ids["sparse"], self._local.expand_texts(texts))
+
     def expand_queries(self, texts: Sequence[str]) -> SparseVectors:
         return SparseVectors(self._ids["sparse"], self._local.expand_queries(texts))
 

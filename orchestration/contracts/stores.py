@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -247,6 +247,10 @@ class IndexWriter(Protocol):
         """Remove what these former commits made visible from the stores. Idempotent."""
         ...
 
+    def recover(self, is_alive: Callable[[str], bool]) -> int:
+        """Clean what writers that died left; how many intents. Idempotent; visible documents stay."""
+        ...
+
 
 class Commit(Record):
     """The mark that makes one version of a document visible."""
@@ -257,6 +261,18 @@ class Commit(Record):
     pipeline: str = Field(description="Topology that produced it.")
     intent_id: str = Field(description="Intent whose entries are visible.")
     chunk_count: int = Field(ge=0, description="Chunks every store must hold.")
+
+    @classmethod
+    def of(cls, ctx: StageContext, receipt: IndexReceipt) -> Self:
+        """What makes a staged document visible."""
+        return cls(
+            key=ctx.key,
+            version=ctx.version,
+            fingerprint=ctx.fingerprint,
+            pipeline=ctx.pipeline_name,
+            intent_id=receipt.intent_id,
+            chunk_count=receipt.chunk_count,
+        )
 
 
 class Intent(Record):

@@ -283,7 +283,8 @@ class HostProcess:
             "plane_address": lambda: self._hot_plane().address,
             "embed_texts": lambda texts: self._hot_plane().embed_texts(texts).tolist(),
             "embed_queries": self._embed_queries,
-            "expand_queries": self._expand_queries,
+            "expand_texts": lambda texts: self._expanded(self._hot_plane(), "expand_texts", texts),
+            "expand_queries": lambda texts: self._expanded(self._hot_plane(), "expand_queries", texts),
             "swap_models": lambda **models: self._swap_models(**models).model_dump(),
             "stop": self._stop.set,
             "launch": self._workers.submit,
@@ -323,9 +324,8 @@ class HostProcess:
         plane = self._hot_plane()
         return {"vectors": plane.embed_queries(texts).tolist(), "model_id": plane.model_ids["dense"]}
 
-    def _expand_queries(self, texts: list[str]) -> dict[str, Any]:
-        plane = self._hot_plane()
-        weights = plane.expand_queries(texts)
+    def _expanded(self, plane: RayPlane, method: str, texts: list[str]) -> dict[str, Any]:
+        weights = getattr(plane, method)(texts)
         rows = [[part.tolist() for part in weights.row(number)] for number in range(len(weights))]
         return {"rows": rows, "vocabulary": weights.vocabulary, "model_id": plane.model_ids["sparse"]}
 

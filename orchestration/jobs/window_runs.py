@@ -22,7 +22,7 @@ from orchestration.contracts import (
 )
 from orchestration.errors import LeaseLostError, OutdatedWindowError, StageContractError
 from orchestration.jobs.submission import Submissions
-from orchestration.records import AdapterRequest, DocumentKey, IndexReceipt, RawPayload, StageContext
+from orchestration.records import AdapterRequest, DocumentKey, RawPayload, StageContext
 from orchestration.runner import StageRunner
 from orchestration.settings import Settings
 from orchestration.topology.graph import StageNode, TopologyGraph
@@ -130,7 +130,7 @@ class WindowRuns:
         held = self._held(index)
         complete = set.intersection(*({ctx.key for ctx, _ in batch.items} for batch in needed))
         commits = [
-            _commit(ctx, receipt) for ctx, receipt in index.items if ctx.key in complete and ctx.key in held
+            Commit.of(ctx, receipt) for ctx, receipt in index.items if ctx.key in complete and ctx.key in held
         ]
         lost = {receipt.key for receipt in self._index.lost([receipt for _, receipt in index.items])}
         kept = [commit for commit in commits if commit.key not in lost]
@@ -180,15 +180,4 @@ def _request(document: WindowDocument) -> AdapterRequest:
         source=document.source_plugin,
         doc_id=document.ctx.doc_id,
         locator=document.locator,
-    )
-
-
-def _commit(ctx: StageContext, receipt: IndexReceipt) -> Commit:
-    return Commit(
-        key=ctx.key,
-        version=ctx.version,
-        fingerprint=ctx.fingerprint,
-        pipeline=ctx.pipeline_name,
-        intent_id=receipt.intent_id,
-        chunk_count=receipt.chunk_count,
     )

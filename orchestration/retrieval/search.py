@@ -23,6 +23,7 @@ from orchestration.retrieval.fusion import CANDIDATES, Fusion
 from orchestration.retrieval.hits import Found, Hit, best_of_each_document, every_chunk, hits_of
 from orchestration.retrieval.leg_threads import LegThreads
 from orchestration.retrieval.legs import Leg
+from orchestration.retrieval.narrowing import Matching, NarrowedLeg
 from orchestration.retrieval.visibility import VisibleDocuments
 
 __all__ = ["Found", "Hit", "HybridSearch"]
@@ -42,6 +43,7 @@ class _Asked:
     query: str
     filters: Filters
     visible: VisibleDocuments
+    matching: Matching | None
     ends: float
 
 
@@ -85,14 +87,18 @@ class HybridSearch:
         *,
         fusion: Fusion | None = None,
         group: bool = False,
+        matching: Matching | None = None,
     ) -> Found:
         """The best `top` chunks by the named legs (default: all) and fusion (default: the search's own).
 
         With `group` the best `top` documents, each with its best chunk; legs are asked deeper until there
-        are as many, the legs have no more, or time is over. Raises UsageError for an empty query or an
+        are as many, the legs have no more, or time is over. `matching` says which chunks may be hits, where
+        filters cannot. Raises UsageError for an empty query or an
         unknown leg, IndexMissingError when nothing is indexed, and the error of a leg when none answers.
         """
-        return self.search_by_each([fusion], tenant_id, query, top, filters, legs, group=group)[0]
+        return self.search_by_each(
+            [fusion], tenant_id, query, top, filters, legs, group=group, matching=matching
+        )[0]
 
     def search_by_each(
         self,
@@ -104,6 +110,7 @@ class HybridSearch:
         legs: Sequence[str] | None = None,
         *,
         group: bool = False,
+        matching: Matching | None = None,
     ) -> list[Found]:
         """What `search` finds by each fusion, in order; legs are asked once, their time counts for each."""
         started = time.monotonic()
@@ -114,7 +121,7 @@ class HybridSearch:
                 f"nothing is indexed for tenant {tenant_id!r} in this data folder. Ingest something first: "
                 "medkg run auto --path YOUR_FILES"
             )
-        asked = _Asked(tenant_id, query, filters, visible, started + self._budgets.total_seconds)
+        asked = _Asked(tenant_id, query, filters, visible, matching, started + self._budgets.total_seconds)
         limit = max(CANDIDATES, top)
         found, failed = self._candidates(chosen, asked, limit)
         if not found:
@@ -158,7 +165,14 @@ class HybridSearch:
         """Candidates by leg, and why the other legs gave none, which the log tells as well."""
         running: dict[str, Future[list[Candidate]]] = {
             leg.name: self._threads[leg.name].submit(
-                partial(leg.search, asked.tenant_id, asked.query, limit, asked.filters, asked.visible)
+                partial(
+                    self._narrowed(leg, asked).search,
+                    asked.tenant_id,
+                    asked.query,
+                    limit,
+                    asked.filters,
+                    asked.visible,
+                )
             )
             for leg in legs
         }
@@ -168,6 +182,12 @@ class HybridSearch:
         for name, error in failed.items():
             self._tell(name, error)
         return {name: running[name].result() for name in running if name not in failed}, failed
+
+    def _narrowed(self, leg: Leg, asked: _Asked) -> Leg:
+        """The leg, or what finds only chunks that match."""
+        if asked.matching is None:
+            return leg
+        return NarrowedLeg(leg, partial(self._store.chunks, asked.tenant_id), asked.matching)
 
     def _overdue(
         self, running: Mapping[str, Future[list[Candidate]]], ends: float

@@ -14,7 +14,7 @@ from haystack.core.errors import SerializationError
 from haystack.errors import FilterError
 
 from orchestration.errors import ConfigurationError, IndexMissingError, UsageError
-from orchestration.retrieval.haystack_retriever import HaystackRetriever
+from orchestration.haystack import HaystackRetriever
 from orchestration.retrieval.search import HybridSearch
 from tests.orchestration.stores.data_folder import DataFolder
 

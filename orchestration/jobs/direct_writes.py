@@ -1,0 +1,164 @@
+"""Documents that a program hands over, chunked and embedded: committed by this process, in own windows.
+
+Comes in: documents with their embedding batches. Leaves: what a run leaves, by the same way: a job whose
+account adds up, ledger rows, intent, search rows, vectors, commit, and superseded entries cleaned. What dies
+on the way has made nothing visible, and the next write cleans up after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import uuid4
+
+from orchestration.contracts import (
+    Commit,
+    DocumentStore,
+    IndexWriter,
+    JobLedger,
+    JobState,
+    SourceRequest,
+    Submission,
+    WindowDocument,
+)
+from orchestration.errors import LeaseLostError
+from orchestration.records import Document, DocumentKey, EmbeddingBatch, Locator, SourceItem
+
+__all__ = ["DirectWrites", "HandedOver"]
+
+WINDOW: Final = 500
+"""Documents of one commit, so of one intent and one segment."""
+
+VERSION: Final = "1"
+"""Of what this module makes of documents; stands where a topology's version stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """One document, ready to be indexed."""
+
+    document: Document
+    batch: EmbeddingBatch
+    fingerprint: str
+    """Everything that shaped the batch: the same version and fingerprint is not written again."""
+
+    @property
+    def key(self) -> DocumentKey:
+        document = self.document
+        return DocumentKey(tenant_id=document.tenant_id, source=document.source, doc_id=document.doc_id)
+
+
+class DirectWrites:
+    """Writes and deletes documents of one tenant; the stores may be any pairing."""
+
+    def __init__(
+        self,
+        tenant_id: str,
+        pipeline_name: str,
+        ledger: JobLedger,
+        documents: DocumentStore,
+        index: IndexWriter,
+        owner: str,
+        is_alive: Callable[[str], bool],
+    ) -> None:
+        """`pipeline_name` tells in the ledger who wrote; `owner` is this process's identity."""
+        self._tenant_id = tenant_id
+        self._pipeline_name = pipeline_name
+        self._ledger = ledger
+        self._documents = documents
+        self._index = index
+        self._owner = owner
+        self._is_alive = is_alive
+        self._recovered = False
+
+    def write(self, handed: Sequence[HandedOver]) -> None:
+        """Durable and visible when it returns; each window of 500 documents at once, or not at all.
+
+        Raises LeaseLostError when another process has some of the documents in hand.
+        """
+        if not handed:
+            return
+        self._recover()
+        by_key = {one.key: one for one in handed}
+        job_id = self._open_job()
+        try:
+            self._enqueue(job_id, by_key)
+            while window_id := self._ledger.claim_window(job_id, WINDOW, self._owner):
+                self._write_window(window_id, by_key)
+        except BaseException:
+            self._ledger.set_job_state(job_id, JobState.CANCELLED)
+            raise
+        if self._ledger.settle(job_id) is not JobState.DONE:
+            pending = self._ledger.summary(job_id).documents.pending
+            raise LeaseLostError(
+                f"{pending} of {len(by_key)} documents are in the hands of another writer just now. What it "
+                "writes stands; write them again to have yours."
+            )
+
+    def delete(self, keys: Sequence[DocumentKey]) -> None:
+        """Remove documents from ledger and stores. Idempotent."""
+        former = [commit for key in keys if (commit := self._ledger.find(key)) is not None]
+        for key in keys:
+            self._ledger.delete_document(key)
+            self._documents.discard(key, None)
+        self._index.clean(former)
+
+    def _recover(self) -> None:
+        """Take back what writers that died had in hand; clean what they left, before the first write."""
+        self._ledger.reclaim(self._is_alive)
+        if not self._recovered:
+            self._index.recover(self._is_alive)
+            self._recovered = True
+
+    def _open_job(self) -> str:
+        submission = Submission(
+            job_id=str(uuid4()),
+            tenant_id=self._tenant_id,
+            pipeline_name=self._pipeline_name,
+            pipeline_version=VERSION,
+            topology_hash="",
+            request=SourceRequest(source=self._pipeline_name),
+            window_size=WINDOW,
+            attended=True,  # nobody else can launch its windows
+            lister=self._owner,
+        )
+        self._ledger.open_job(submission)
+        return submission.job_id
+
+    def _enqueue(self, job_id: str, by_key: dict[DocumentKey, HandedOver]) -> None:
+        def fingerprint(item: SourceItem) -> str:
+            key = DocumentKey(tenant_id=self._tenant_id, source=item.source, doc_id=item.doc_id)
+            return by_key[key].fingerprint
+
+        items = [self._item(one.document) for one in by_key.values()]
+        for start in range(0, len(items), WINDOW):
+            self._ledger.enqueue(job_id, items[start : start + WINDOW], fingerprint)
+        self._ledger.set_job_state(job_id, JobState.OPEN)
+
+    def _item(self, document: Document) -> SourceItem:
+        uri = f"{self._pipeline_name}:{document.doc_id}"
+        return SourceItem(
+            doc_id=document.doc_id,
+            source=document.source,
+            locator=Locator(uri=uri, format=self._pipeline_name),
+            version=document.version,
+        )
+
+    def _write_window(self, window_id: str, by_key: dict[DocumentKey, HandedOver]) -> None:
+        """Dual write and commit of a window; handed back if it fails."""
+        try:
+            leased = self._ledger.window(window_id, self._owner).documents
+            superseded = self._commit(window_id, [(one, by_key[one.ctx.key]) for one in leased])
+        except BaseException as error:
+            self._ledger.release(window_id, f"the write failed: {error}")
+            raise
+        self._index.clean(superseded)
+
+    def _commit(self, window_id: str, leased: Sequence[tuple[WindowDocument, HandedOver]]) -> list[Commit]:
+        self._documents.put([(one.ctx, handed.document) for one, handed in leased])
+        staged = self._index.stage(
+            self._tenant_id, self._owner, [(one.ctx, handed.batch) for one, handed in leased]
+        )
+        commits = [Commit.of(one.ctx, receipt) for (one, _), receipt in zip(leased, staged, strict=True)]
+        return self._ledger.finish(window_id, self._owner, commits)

@@ -1,0 +1,62 @@
+"""A chunk collection over a test's data folder, with models that count letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from orchestration.contracts import SparseVectors
+from orchestration.errors import EmbeddingInputTooLongError
+from orchestration.jobs.chunk_collection import ChunkCollection
+from orchestration.jobs.chunk_vectors import ChunkVectors
+from orchestration.jobs.direct_writes import DirectWrites
+from orchestration.processes.child_process import is_alive, own_identity
+from orchestration.records import Float32Matrix
+from tests.builders import TENANT
+from tests.orchestration.stores.data_folder import MODEL, DataFolder, encode, expand
+
+ROOM = 200
+"""Words that fit the model."""
+
+
+class CountedLetters:
+    """TextModels with behaviour; vectors may be wider than there are letters, with zeros."""
+
+    def __init__(self, dimensions: int = 26) -> None:
+        self._dimensions = dimensions
+        self.embedded = 0
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
+        for text in texts:
+            if len(text.split()) > ROOM:
+                raise EmbeddingInputTooLongError(f"a text of {len(text.split())} words does not fit")
+        self.embedded += len(texts)
+        vectors = np.zeros((len(texts), self._dimensions), np.float32)
+        vectors[:, :26] = encode(texts)
+        return vectors
+
+    def embed_queries(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
+        vectors = np.zeros((len(texts), self._dimensions), np.float32)
+        vectors[:, :26] = encode(texts)
+        return vectors, MODEL
+
+    def expand_texts(self, texts: Sequence[str]) -> SparseVectors:
+        return expand(texts)
+
+    def expand_queries(self, texts: Sequence[str]) -> SparseVectors:
+        return expand(texts)
+
+
+def a_collection(
+    data: DataFolder,
+    models: CountedLetters | None = None,
+    *,
+    tenant_id: str = TENANT,
+    sparse_off: str | None = None,
+) -> ChunkCollection:
+    chosen = models or CountedLetters()
+    owner = own_identity()
+    writes = DirectWrites(tenant_id, "haystack", data.log, data.documents, data.index, owner, is_alive)
+    vectors = ChunkVectors(lambda: chosen, sparse_off)
+    return ChunkCollection(tenant_id, data.log, data.search, data.documents, writes, vectors)
