@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from haystack import Document as HaystackDocument
-from haystack import component
+from haystack import component, default_to_dict
 
 from gpu_actors.document_chunker import DocumentChunker
 from gpu_actors.profiles import chosen_profile, find_model
@@ -41,6 +41,17 @@ class HaystackChunker:
         self._chunk_profile = chunk_profile
         self._document_embedder = document_embedder
         self.chunker = DocumentChunker(found.files, found.token_limit(chosen.max_tokens))
+        self._parameters = {
+            "chunk_profile": chunk_profile,
+            "profile": profile,
+            "model": model,
+            "document_embedder": document_embedder,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """The component as Haystack keeps it."""
+        kept: dict[str, Any] = default_to_dict(self, **self._parameters)
+        return kept
 
     @component.output_types(documents=list[HaystackDocument])
     def run(self, documents: list[HaystackDocument]) -> dict[str, list[HaystackDocument]]:

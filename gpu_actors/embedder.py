@@ -7,9 +7,9 @@ set; unit vectors. Over-long contents are an error that says so, never a truncat
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
-from haystack import Document, component
+from haystack import Document, component, default_to_dict
 
 from gpu_actors.dense import DenseModel, load_dense
 from gpu_actors.gpu import preflight
@@ -36,6 +36,18 @@ class HaystackEmbedder:
         """
         self._profile = chosen_profile(profile, model, NO_MODEL, engine, vllm_command, dimensions=dimensions)
         self._model: DenseModel | None = None
+        self._parameters = {
+            "profile": profile,
+            "model": model,
+            "engine": engine,
+            "vllm_command": vllm_command,
+            "dimensions": dimensions,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """The component as Haystack keeps it; loads nothing."""
+        kept: dict[str, Any] = default_to_dict(self, **self._parameters)
+        return kept
 
     def warm_up(self) -> None:
         """Load the model; `run` does it if this was not called. Raises GpuUnavailableError."""

@@ -8,8 +8,9 @@ longer than the model takes is encoded in pieces, whose strongest weights count;
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from haystack import Document, component
+from haystack import Document, component, default_to_dict
 from haystack.dataclasses import SparseEmbedding
 
 from gpu_actors.gpu import preflight
@@ -33,6 +34,12 @@ class HaystackSparseExpander:
         if self._profile.sparse_model is None:
             raise ConfigurationError(f"profile {profile} has no sparse model: {self._profile.sparse_off}.")
         self._encoder: SpladeEncoder | None = None
+        self._parameters = {"profile": profile, "model": model}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The component as Haystack keeps it; loads nothing."""
+        kept: dict[str, Any] = default_to_dict(self, **self._parameters)
+        return kept
 
     def warm_up(self) -> None:
         """Load the model; `run` does it if this was not called. Raises GpuUnavailableError."""

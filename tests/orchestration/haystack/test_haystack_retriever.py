@@ -80,21 +80,64 @@ def test_filters_in_haystacks_syntax_hold(retriever: HaystackRetriever) -> None:
         assert len(retriever.run("walking", filters=filters)["documents"]) == count
 
 
+def any_of(*conditions: dict[str, object]) -> dict[str, object]:
+    return {"operator": "OR", "conditions": list(conditions)}
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        (where("meta.source", "files", "!="), []),
+        (where("meta.source", "pmc", "!="), ["1 again", "1", "2 again", "2"]),
+        (where("meta.source", ["pmc", 3], "in"), []),
+        (where("meta.source", [], "in"), []),
+        (where("meta.start_char", 0, ">"), ["1 again", "2 again"]),
+        (any_of(where("meta.doc_id", "2"), where("meta.ordinal", 1)), ["1 again", "2 again", "2"]),
+        ({"operator": "NOT", "conditions": [where("meta.doc_id", "1")]}, ["2 again", "2"]),
+        ({"operator": "AND", "conditions": [where("meta.doc_id", "1"), where("meta.doc_id", "2")]}, []),
+    ],
+)
+@pytest.mark.parametrize("leg", ["bm25", "sparse", "dense"])
+def test_any_other_filter_holds_by_haystacks_rules_in_every_leg(
+    data: DataFolder, make_search: MakeSearch, leg: str, filters: dict[str, object], found: list[str]
+) -> None:
+    data.ingest({"1": "walking", "2": "walking home"})
+    documents = HaystackRetriever(make_search(), legs=[leg]).run("walking", filters=filters)["documents"]
+    told = [f"{one.meta['doc_id']}{' again' * one.meta['ordinal']}" for one in documents]
+    assert sorted(told) == sorted(found)
+
+
+def test_legs_look_on_until_enough_documents_match(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({str(number): "walking" for number in range(300)})
+    retriever = HaystackRetriever(make_search())
+    rare = where("meta.doc_id", ["7", "77", "177", "277"], "in")
+    documents = retriever.run("walking", filters=rare)["documents"]
+    assert sorted(one.meta["doc_id"] for one in documents) == sorted(2 * ["7", "77", "177", "277"])
+
+
 @pytest.mark.parametrize(
     "filters",
     [
-        where("meta.year", "2020"),
-        where("meta.source", "pmc", "!="),
-        where("meta.source", ["pmc", 3], "in"),
-        where("meta.date", "2019", "=="),
-        where("meta.source", 3),
-        {"operator": "OR", "conditions": [where("meta.source", "pmc")]},
-        {"operator": "AND", "conditions": [where("source", "pmc"), where("meta.source", "files")]},
+        {"conditions": []},
+        {"operator": "XOR", "conditions": []},
+        {"operator": "AND", "conditions": ["meta.source"]},
+        {"operator": "AND", "conditions": [{}]},
+        {"operator": "OR", "conditions": [where("meta.source", "files"), {"field": "meta.date"}]},
+        where("meta.source", "files", "like"),
+        where("meta.source", "files", "in"),
+        where("embedding", [0.5]),
     ],
 )
-def test_a_filter_it_cannot_keep_is_refused(retriever: HaystackRetriever, filters: dict[str, object]) -> None:
-    with pytest.raises(FilterError, match="source"):
+def test_what_is_no_filter_is_refused(retriever: HaystackRetriever, filters: dict[str, object]) -> None:
+    with pytest.raises(FilterError):
         retriever.run("walking", filters=filters)
+
+
+async def test_it_runs_in_an_asynchronous_pipeline(retriever: HaystackRetriever) -> None:
+    pipeline = Pipeline()
+    pipeline.add_component("retriever", retriever)
+    answer = await pipeline.run_async({"retriever": {"query": "walking", "top_k": 1}})
+    assert [one.content for one in answer["retriever"]["documents"]] == ["walking"]
 
 
 # --- opened from settings, and kept -----------------------------------------------------------------
