@@ -48,7 +48,7 @@ class HaystackIndexWriter(DocumentWriter):
             )
         self._own = document_store is None
         self._store = document_store or MedkgDocumentStore(*opens)
-        super().__init__(self._store, policy)
+        DocumentWriter.__init__(self, self._store, policy)  # the decorator makes a new class: no super()
 
     def to_dict(self) -> dict[str, Any]:
         """The component as Haystack keeps it."""

@@ -1,4 +1,4 @@
-"""A data folder and a search over it, as the tests of retrieval have them; asynchronous tests, as Haystack has."""
+"""A data folder and a search over it, as the tests of retrieval have them; tests that are coroutines."""
 
 from __future__ import annotations
 

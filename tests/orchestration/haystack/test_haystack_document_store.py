@@ -2,7 +2,8 @@
 
 What differs, and why:
 - Documents are compared in order of their ids and without embeddings: a filter reads chunks, not vectors.
-- The documents that Haystack's filter tests write have embeddings of 768 dimensions, so the model here has as many.
+- The documents that Haystack's filter tests write have embeddings of 768 dimensions, so the model here has as
+  many.
 - Left out: nothing of DocumentStoreBaseExtendedTests, the metadata tests, and their asynchronous halves, but
   delete_all_documents' recreate_index (skipped by Haystack itself): there is no index to make anew that would
   not be made by the next write.

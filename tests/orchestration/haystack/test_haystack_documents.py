@@ -125,7 +125,9 @@ def test_what_cannot_be_kept_is_named(document: Document, told: str) -> None:
         given_chunk(TENANT, document)
 
 
-@pytest.mark.parametrize("change", [{"content": "another text"}, {"meta": {"end_char": -1}}, {"meta": {"chunker": 3}}])
+@pytest.mark.parametrize(
+    "change", [{"content": "another text"}, {"meta": {"end_char": -1}}, {"meta": {"chunker": 3}}]
+)
 def test_a_chunk_of_medkg_that_is_none_any_more_is_named(change: dict[str, Any]) -> None:
     chunk = a_chunk()
     (key,) = [key for key in possible_keys(TENANT, chunk.chunk_id) if key.source != "haystack"]
