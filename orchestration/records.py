@@ -233,7 +233,9 @@ class Chunk(Record):
     end_char: Offset = Field(description="One past the last character.")
     block_ids: tuple[str, ...] = Field(description="Blocks it touches, in order.")
     page_no: int | None = Field(default=None, ge=1, description="Page of its first block.")
-    token_count: int = Field(ge=1, description="Tokens of body in the embedding model's own tokenizer.")
+    token_count: int = Field(
+        ge=1, description="Tokens of body in the embedding model's tokenizer; words if nobody told."
+    )
     granularity: Literal["chunk", "table", "outcome", "eligibility"] = Field(description="What it holds.")
     chunker: str = Field(description="Name of the chunker and profile, e.g. haystack/pmc-imrad.")
     chunker_version: str = Field(description="Version of that chunker; part of the fingerprint.")

@@ -56,6 +56,9 @@ PLACE: Final = (
 OF_A_SEARCH: Final = ("rank", "legs", "highlights", "further_chunks")
 """Fields of `meta` that say how a query found it."""
 
+TITLES: Final = ("title", "file_name", "file_path")
+"""Fields of a foreign document's `meta` that give it a title, the first of them that is a text."""
+
 CHUNK_ID: Final = re.compile(r"([^:]+):(.+):[^:]+:\d+", re.DOTALL)
 ISO_DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})[T ].*", re.DOTALL)
 
@@ -142,7 +145,7 @@ def _placed(tenant_id: str, document: Document, meta: Mapping[str, Any]) -> tupl
 def _whole(tenant_id: str, document: Document, meta: dict[str, Any]) -> tuple[DocumentKey, Chunk]:
     """A document of one chunk."""
     body = str(document.content)
-    title, section = meta.get("title"), meta.get("section")
+    title, section = next(filter(_is_text, map(meta.get, TITLES)), None), meta.get("section")
     chunk = Chunk(
         chunk_id=document.id,
         doc_id=document.id,
@@ -150,7 +153,7 @@ def _whole(tenant_id: str, document: Document, meta: dict[str, Any]) -> tuple[Do
         version=json_version({"content": body, "meta": meta}),
         ordinal=0,
         body=body,
-        title_path=(title,) if isinstance(title, str) and title else (),
+        title_path=() if title is None else (title,),
         section=section if isinstance(section, str) else "",
         start_char=0,
         end_char=len(body),
@@ -176,6 +179,10 @@ def _facets(meta: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def _count(value: object) -> int | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from orchestration.contracts import Commit, DocumentStore, JobLedger, SearchStore
@@ -24,6 +25,20 @@ PARSER = "chunks/1"
 """Parser of documents whose text is put together from their chunks."""
 
 Choice = Callable[[DocumentKey], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Revision:
+    """A document as it is to be: all its chunks, and the commit that readers see now."""
+
+    key: DocumentKey
+    former: Commit | None
+    chunks: list[GivenChunk]
+
+    def is_held_as(self, fingerprint: str) -> bool:
+        """Whether readers see exactly what a write of the chunks would make."""
+        wanted = self.chunks[0].chunk.version, fingerprint
+        return self.former is not None and (self.former.version, self.former.fingerprint) == wanted
 
 
 class ChunkCollection:
@@ -98,23 +113,22 @@ class ChunkCollection:
         with self.writing:
             self._vectors.check(given)
             ordered = sorted(given, key=_place)
-            merged = [
-                self._merged(key, list(chunks)) for key, chunks in groupby(ordered, lambda one: one.key)
-            ]
-            self._write(merged)
+            documents = groupby(ordered, lambda one: one.key)
+            self._write([self._revision(key, list(chunks)) for key, chunks in documents])
 
     def remove(self, chunk_ids: Mapping[DocumentKey, Collection[str]]) -> None:
         """Forget chunks by their documents and ids; a document without chunks goes as a whole."""
         with self.writing:
-            emptied, rest = [], []
+            emptied, revised = [], []
             for key, gone in chunk_ids.items():
-                held = self.of_document(key)
+                former = self._ledger.find(key)
+                held = [] if former is None else self._chunks_of(former)
                 kept = [GivenChunk(key, chunk) for chunk in held if chunk.chunk_id not in gone]
                 if held and not kept:
                     emptied.append(key)
                 elif len(kept) < len(held):
-                    rest.append(kept)
-            self._write(rest)
+                    revised.append(_Revision(key, former, kept))
+            self._write(revised)
             self._writes.delete(emptied)
 
     def remove_documents(self, keys: Sequence[DocumentKey]) -> None:
@@ -122,51 +136,43 @@ class ChunkCollection:
         with self.writing:
             self._writes.delete(keys)
 
-    def _merged(self, key: DocumentKey, given: list[GivenChunk]) -> list[GivenChunk]:
-        """A document's chunks as they are to be: the new ones, and the visible ones of the same version."""
+    def _revision(self, key: DocumentKey, given: list[GivenChunk]) -> _Revision:
+        """A document with new chunks, beside the visible ones of the same version."""
         version = given[0].chunk.version
         if any(one.chunk.version != version for one in given):
             raise MalformedDocumentError(
                 f"chunks of two versions of {key.doc_id} came together. Write those of one version."
             )
-        commit = self._ledger.find(key)
-        held = self._chunks_of(commit) if commit is not None and commit.version == version else []
+        former = self._ledger.find(key)
+        held = self._chunks_of(former) if former is not None and former.version == version else []
         new = {one.chunk.chunk_id for one in given}
         kept = [GivenChunk(key, chunk) for chunk in held if chunk.chunk_id not in new]
-        return sorted([*kept, *given], key=_place)
+        return _Revision(key, former, sorted([*kept, *given], key=_place))
 
-    def _write(self, documents: Sequence[list[GivenChunk]]) -> None:
-        if not documents:
+    def _write(self, revisions: Sequence[_Revision]) -> None:
+        """Write what differs from what readers see."""
+        marked = [(one, self._fingerprint(one.chunks)) for one in revisions]
+        due = [(one, mark) for one, mark in marked if not one.is_held_as(mark)]
+        if not due:
             return
-        due = [
-            (chunks, mark)
-            for chunks in documents
-            if not self._is_held(chunks, mark := self._fingerprint(chunks))
-        ]
-        made = [self._document(chunks[0].key, [one.chunk for one in chunks]) for chunks, _ in due]
-        batches = self._vectors.batches([chunks for chunks, _ in due])
+        made = [self._document(one) for one, _ in due]
+        batches = self._vectors.batches([one.chunks for one, _ in due])
         self._writes.write(
             [
-                HandedOver(document, batch, fingerprint)
-                for document, batch, (_, fingerprint) in zip(made, batches, due, strict=True)
+                HandedOver(document, batch, mark)
+                for document, batch, (_, mark) in zip(made, batches, due, strict=True)
             ]
         )
 
-    def _is_held(self, chunks: Sequence[GivenChunk], fingerprint: str) -> bool:
-        """Whether readers see exactly what a write of these chunks would make."""
-        commit = self._ledger.find(chunks[0].key)
-        wanted = chunks[0].chunk.version, fingerprint
-        return commit is not None and (commit.version, commit.fingerprint) == wanted
-
-    def _document(self, key: DocumentKey, chunks: Sequence[Chunk]) -> Document:
+    def _document(self, revision: _Revision) -> Document:
         """The document that the chunks point into: as it was parsed, or put together from them."""
-        commit = self._ledger.find(key)
-        if commit is not None and commit.version == chunks[0].version:
-            parsed = self._documents.get(key, commit.version, commit.fingerprint)
+        former, chunks = revision.former, [one.chunk for one in revision.chunks]
+        if former is not None and former.version == chunks[0].version:
+            parsed = self._documents.get(former.key, former.version, former.fingerprint)
             if parsed is not None and parsed.parser != PARSER:
                 _check_places(parsed.text, chunks)
                 return parsed
-        return _put_together(key, chunks)
+        return _put_together(revision.key, chunks)
 
     def _fingerprint(self, given: Sequence[GivenChunk]) -> str:
         """sha256 over what shapes a document's index entries: chunks, vectors that came, models."""

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from haystack import Document
 
+from orchestration.haystack import HaystackIndexWriter
 from tests.builders import a_study, an_abstract, an_article, json_lines
 from tests.orchestration.command_line import Medkg
 
@@ -163,3 +165,13 @@ def test_eval_measures_each_leg(medkg: Medkg, tmp_path: Path) -> None:
     assert "ndcg@10" in medkg.text("eval", "--questions", str(questions))
     questions.write_text("{}")
     medkg("eval", "--questions", str(questions), expect=2)
+
+
+def test_what_a_haystack_pipeline_writes_gets_vectors_of_the_running_plane(medkg: Medkg) -> None:
+    writer = HaystackIndexWriter(data_dir=str(medkg.data_dir), tenant_id="guests")
+    texts = ["Metformin lowered blood sugar.", "Walking helps sleep."]
+    assert writer.run([Document(content=text) for text in texts])["documents_written"] == 2
+    writer.close()
+    (hit,) = medkg("search", "glucose drug", "--tenant", "guests", "--top", "1")["hits"]
+    assert (hit["text"], set(hit["legs"])) == (texts[0], {"sparse", "dense"})
+    assert medkg("verify", "--tenant", "guests")["consistent"]

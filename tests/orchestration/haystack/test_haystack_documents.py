@@ -103,6 +103,15 @@ def test_fields_of_meta_that_searches_are_narrowed_by_become_facets() -> None:
     }
 
 
+def test_a_file_is_a_title_where_there_is_no_other() -> None:
+    def titles(**meta: object) -> tuple[str, ...]:
+        return given_chunk(TENANT, Document(content="walking", meta=meta)).chunk.title_path
+
+    assert titles(file_path="walking.txt") == ("walking.txt",)
+    assert titles(file_path="walking.txt", title="Walking") == ("Walking",)
+    assert titles(title="", file_name=3) == ()
+
+
 @pytest.mark.parametrize("content", [None, "", " \n"])
 def test_a_document_without_text_is_named(content: str | None) -> None:
     with pytest.raises(EmptyDocumentError, match="document 7 has no text"):

@@ -82,6 +82,20 @@ def test_files_are_indexed_by_one_pipeline_and_found_by_another(files: list[Path
     assert (hit["chunk_id"], hit["source"]) == (found.id, "haystack")
 
 
+def test_parameters_of_components_outlive_yaml() -> None:
+    embedder = {"profile": "cpu", "model": None, "engine": "torch", "vllm_command": None, "dimensions": 100}
+    pipeline = Pipeline()
+    pipeline.add_component("embedder", HaystackEmbedder(**embedder))
+    pipeline.add_component("expander", HaystackSparseExpander(profile="cpu", model="models/splade-mini"))
+    chunker = HaystackChunker("semantic", document_embedder=HaystackEmbedder(**embedder))
+    pipeline.add_component("chunker", chunker)
+    components = kept(pipeline).to_dict()["components"]
+    assert components["embedder"]["init_parameters"] == embedder
+    assert components["expander"]["init_parameters"] == {"profile": "cpu", "model": "models/splade-mini"}
+    assert components["chunker"]["init_parameters"]["chunk_profile"] == "semantic"
+    assert components["chunker"]["init_parameters"]["document_embedder"]["init_parameters"] == embedder
+
+
 @pytest.mark.parametrize("leg", ["bm25", "sparse", "dense"])
 async def test_each_leg_is_a_retriever_of_its_own(files: list[Path], tmp_path: Path, leg: str) -> None:
     data_dir = tmp_path / "data"
