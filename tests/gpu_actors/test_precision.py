@@ -57,6 +57,13 @@ def test_the_fastest_wins(monkeypatch: pytest.MonkeyPatch, tokenizer: TextTokeni
     assert chosen(monkeypatch, tokenizer, (0.005, 0.02, 0.04), (0, 0, 0)) == "float32"
 
 
+def test_a_coarser_dtype_that_is_hardly_faster_is_left(
+    monkeypatch: pytest.MonkeyPatch, tokenizer: TextTokenizer
+) -> None:
+    assert chosen(monkeypatch, tokenizer, (0.04, 0.02, 0.018), (0, 0, 0)) == "bfloat16"
+    assert chosen(monkeypatch, tokenizer, (0.04, 0.036, 0.035), (0, 0, 0)) == "float32"
+
+
 def test_one_text_whose_vector_turns_is_enough_to_refuse_a_dtype(
     monkeypatch: pytest.MonkeyPatch, tokenizer: TextTokenizer
 ) -> None:
