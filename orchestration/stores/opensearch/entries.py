@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from uuid import uuid4
 
+from opensearchpy import OpenSearch
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
 from orchestration.contracts import TERM_FACETS, Candidate, ChunkRef, Facets, Filters, Holding, Visible
+from orchestration.errors import DagsterResourceUnavailableError
 from orchestration.records import DocumentKey
 from orchestration.stores.opensearch.connection import Connection
 
@@ -51,6 +55,10 @@ REF: Final = ("intent", "source", "doc_id", "chunk_id")
 PAGE: Final = 5_000
 DEEPER: Final = 4
 """How many times more is asked for when too little of what was found may be seen."""
+
+RETENTION: Final = "index.soft_deletes.retention_lease.period"
+LEASE_SECONDS: Final = 180.0
+"""How long a shard may take to renew its leases."""
 
 MERGE_SECONDS: Final = 3_600.0
 """How long a merge of all segments may take."""
@@ -137,15 +145,48 @@ def forget(connection: Connection, index: str, query: dict[str, Any]) -> None:
 def expunge(connection: Connection, index: str) -> None:
     """Have the segments written anew without deleted entries, and the log of past writes dropped.
 
-    A merge keeps what a shard's retention lease still asks for, which a flush and a merge to one segment
-    end. Source: https://docs.opensearch.org/latest/api-reference/index-apis/force-merge/
+    A shard keeps deleted entries for copies of it that may come back, under a lease that it renews every half
+    minute: so it is told to keep them no longer, and merged until it has none. Raises
+    DagsterResourceUnavailableError if it keeps them all the same.
+    Source: https://www.elastic.co/guide/en/elasticsearch/reference/7.10/index-modules-history-retention.html
     """
+    waiting = Retrying(
+        retry=retry_if_result(bool),
+        wait=wait_fixed(1),
+        stop=stop_after_delay(LEASE_SECONDS),
+        retry_error_callback=_kept_all_the_same,
+    )
     with connection.errors_named() as client:
-        client.indices.refresh(index=index, ignore_unavailable=True)
-        client.indices.forcemerge(
-            index=index, max_num_segments=1, ignore_unavailable=True, request_timeout=MERGE_SECONDS
-        )
-        client.indices.flush(index=index, force=True, wait_if_ongoing=True, ignore_unavailable=True)
+        if not client.indices.get(index=index, ignore_unavailable=True):
+            return
+        client.indices.refresh(index=index)
+        client.indices.put_settings(index=index, body={RETENTION: "0ms"})
+        try:
+            waiting(_merged, client, index)
+        finally:
+            client.indices.put_settings(index=index, body={RETENTION: None})
+
+
+def _merged(client: OpenSearch, index: str) -> int:
+    """Merge all segments; how many deleted entries there still are.
+
+    The files of a merged segment stay for as long as searches have them open, until a refresh, and go with the
+    flush after it.
+    """
+    client.indices.flush(index=index, force=True, wait_if_ongoing=True)
+    client.indices.forcemerge(index=index, max_num_segments=1, request_timeout=MERGE_SECONDS)
+    client.indices.refresh(index=index)
+    client.indices.flush(index=index, force=True, wait_if_ongoing=True)
+    return int(client.indices.stats(index=index, metric="docs")["_all"]["total"]["docs"]["deleted"])
+
+
+def _kept_all_the_same(state: RetryCallState) -> NoReturn:
+    assert state.outcome is not None
+    state.outcome.result()  # raises what a request raised
+    raise DagsterResourceUnavailableError(
+        "OpenSearch still keeps deleted entries on disk, for a copy of a shard that has not come back. "
+        "Bring its node back, then erase again."
+    )
 
 
 def holdings(connection: Connection, index: str, tenant_id: str, intent_id: str | None) -> Iterator[Holding]:
