@@ -170,8 +170,8 @@ def expunge(connection: Connection, index: str) -> None:
 def _merged(client: OpenSearch, index: str) -> int:
     """Merge all segments; how many deleted entries there still are.
 
-    The files of a merged segment stay for as long as searches have them open, until a refresh, and go with the
-    flush after it.
+    The files of a merged segment stay for as long as searches have them open, until a refresh, and go with
+    the flush after it.
     """
     client.indices.flush(index=index, force=True, wait_if_ongoing=True)
     client.indices.forcemerge(index=index, max_num_segments=1, request_timeout=MERGE_SECONDS)
