@@ -111,6 +111,14 @@ class SearchStore(Protocol):
         """All chunks of a document in order."""
         ...
 
+    def sparse_vectors(self, tenant_id: str, intent_id: str) -> tuple[list[ChunkRef], SparseVectors] | None:
+        """The term weights of an intent's chunks, row i that of ref i, terms ascending; None without any.
+
+        Weights are what the store kept of those it was given: writing them again changes nothing any more.
+        A weight of 0 is no term; the vocabulary ends with the largest term.
+        """
+        ...
+
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
         """Forget what an intent wrote (for some documents, or all). Idempotent."""
         ...
@@ -159,6 +167,13 @@ class VectorStore(Protocol):
         visible: Visible,
     ) -> list[Candidate]:
         """Best by inner product over the segments of visible intents."""
+        ...
+
+    def vectors(self, tenant_id: str, namespace: str, intent_id: str) -> tuple[list[ChunkRef], Float32Matrix]:
+        """What an intent holds, row i that of ref i, bit by bit as written; no rows where it holds nothing.
+
+        Raises StoreCorruptError naming what is damaged.
+        """
         ...
 
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None = None) -> None:

@@ -58,6 +58,28 @@ def terms(*rows: Mapping[int, float], model_id: str = "letters@1") -> SparseVect
 WEIGHTS = st.dictionaries(st.integers(0, 15), st.floats(0.0625, 8.0, width=16), max_size=6)
 
 
+def terms_read(read: tuple[list[ChunkRef], SparseVectors] | None) -> dict[str, dict[int, float]]:
+    """Weights by term, by document, as a store gives them back."""
+    assert read is not None
+    refs, vectors = read
+    rows = [vectors.rows.row(number) for number in range(len(vectors.rows))]
+    for indices, _ in rows:
+        assert indices.tolist() == sorted(set(indices.tolist()))
+        assert not len(indices) or indices[-1] < vectors.rows.vocabulary
+    return {
+        ref.key.doc_id: dict(zip(indices.tolist(), weights.tolist(), strict=True))
+        for ref, (indices, weights) in zip(refs, rows, strict=True)
+    }
+
+
+def reordered(
+    chunks: Sequence[tuple[DocumentKey, Chunk]], refs: Sequence[ChunkRef], vectors: SparseVectors
+) -> SparseMatrix:
+    """The rows in the order of the chunks."""
+    place = {ref.key: number for number, ref in enumerate(refs)}
+    return SparseMatrix.of_rows([vectors.rows.row(place[key]) for key, _ in chunks], vectors.rows.vocabulary)
+
+
 LETTERS = st.characters(categories=["L", "N"]).filter(
     lambda letter: unicodedata.ucd_3_2_0.category(letter) != "Cn"
 )
@@ -245,6 +267,39 @@ class SearchStoreSuite:
         store.write(TENANT, "i1", keyed(chunks_of("sleep")), None)
         assert store.sparse(TENANT, terms({1: 1.0}), 10, ANY, everything) == []
         assert store.sparse(TENANT, terms({}), 10, ANY, everything) == []
+
+    @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(WEIGHTS, min_size=1, max_size=5))
+    def test_terms_come_back_as_they_are_kept(self, store: SearchStore, rows: list[dict[int, float]]) -> None:
+        chunks = keyed(*(chunks_of("sleep", doc_id=str(number)) for number in range(len(rows))))
+        store.write(TENANT, "i1", chunks, terms(*rows))
+        read = store.sparse_vectors(TENANT, "i1")
+        assert read is not None and read[1].model_id == "letters@1"
+        assert terms_read(read) == {str(number): row for number, row in enumerate(rows)}
+        store.write(TENANT, "i1", chunks, SparseVectors("letters@1", reordered(chunks, *read)))
+        assert terms_read(store.sparse_vectors(TENANT, "i1")) == terms_read(read)
+
+    def test_terms_read_again_have_lost_no_more(self, store: SearchStore) -> None:
+        given_rows = ({3: 0.1, 5: 1 / 3, 60: 7e-9}, {2: 2.0001})
+        chunks = keyed(chunks_of("a", doc_id="0"), chunks_of("b", doc_id="1"))
+        store.write(TENANT, "i1", chunks, terms(*given_rows))
+        once = store.sparse_vectors(TENANT, "i1")
+        assert once is not None and terms_read(once)["0"][3] == pytest.approx(0.1, rel=1e-3)
+        store.write(TENANT, "i1", chunks, SparseVectors("letters@1", reordered(chunks, *once)))
+        assert terms_read(store.sparse_vectors(TENANT, "i1")) == terms_read(once)
+
+    def test_terms_are_read_of_one_intent_and_of_what_it_still_holds(self, store: SearchStore) -> None:
+        one, two = chunks_of("a", doc_id="1"), chunks_of("b", doc_id="2")
+        store.write(TENANT, "i1", keyed(one, two), terms({1: 1.0}, {1: 2.0, 2: 1.0}))
+        store.write(TENANT, "i2", keyed(one), terms({7: 1.0}, model_id="other@1"))
+        store.write(TENANT, "i3", keyed(one), None)
+        store.discard(TENANT, "i1", [a_key("1")])
+        assert terms_read(store.sparse_vectors(TENANT, "i1")) == {"2": {1: 2.0, 2: 1.0}}
+        other = store.sparse_vectors(TENANT, "i2")
+        assert other is not None and other[1].model_id == "other@1"
+        assert store.sparse_vectors(TENANT, "i3") is None
+        assert store.sparse_vectors(TENANT, "never") is None
+        assert store.sparse_vectors("other", "i1") is None
 
     def test_terms_of_tenants_are_apart(self, store: SearchStore) -> None:
         store.write(TENANT, "i1", keyed(chunks_of("sleep")), terms({1: 1.0}))

@@ -153,6 +153,34 @@ class VectorStoreSuite:
         assert list(store.holdings(TENANT)) == []
         store.discard(TENANT, "i1")
 
+    def test_vectors_come_back_bit_by_bit(self, store: VectorStore) -> None:
+        random = np.random.default_rng(1)
+        dense = unit(*random.normal(size=(1_100, 8)))
+        dense[0, :3] = [np.float32(1e-40), np.finfo(np.float32).tiny, -0.0]
+        rows = [a_row(str(number // 2), number % 2) for number in range(len(dense))]
+        store.write(TENANT, MODEL, "i1", rows, dense)
+        refs, read = store.vectors(TENANT, MODEL, "i1")
+        assert read.dtype == np.float32
+        assert {ref.intent_id for ref in refs} == {"i1"}
+        assert {
+            (ref.key, ref.chunk_id): vector.tobytes() for ref, vector in zip(refs, read, strict=True)
+        } == {(row.key, row.chunk_id): vector.tobytes() for row, vector in zip(rows, dense, strict=True)}
+
+    def test_vectors_are_read_of_one_intent_and_model_and_of_what_it_still_holds(
+        self, store: VectorStore
+    ) -> None:
+        store.write(TENANT, MODEL, "i1", [a_row("1"), a_row("2")], np.stack([EAST, NORTH]))
+        store.write(TENANT, MODEL, "i2", [a_row("1")], NORTH_EAST[None])
+        store.discard(TENANT, "i1", [a_row("1").key])
+        refs, read = store.vectors(TENANT, MODEL, "i1")
+        assert [ref.key.doc_id for ref in refs] == ["2"] and read.tolist() == [NORTH.tolist()]
+        for nothing in (
+            store.vectors(TENANT, MODEL, "never"),
+            store.vectors(TENANT, "never-used", "i1"),
+            store.vectors("other", MODEL, "i1"),
+        ):
+            assert nothing[0] == [] and len(nothing[1]) == 0
+
     def test_an_intent_without_chunks_holds_nothing(self, store: VectorStore) -> None:
         store.write(TENANT, MODEL, "i1", [], np.zeros((0, 2), np.float32))
         assert list(store.holdings(TENANT)) == []

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from orchestration.contracts import Candidate, Filters, Holding, VectorRow, Visible
+from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, VectorRow, Visible
 from orchestration.errors import StoreCorruptError
 from orchestration.records import DocumentKey, Float32Matrix
 from orchestration.stores.faiss.derived import due
@@ -100,6 +100,18 @@ class FaissVectors:
     def _compact(self, tenant_id: str, *, forget: bool) -> int:
         indexes = [self._index(tenant_id, folder) for folder in self._namespaces(tenant_id)]
         return sum(index.compact(forget=forget) for index in indexes)
+
+    def vectors(self, tenant_id: str, namespace: str, intent_id: str) -> tuple[list[ChunkRef], Float32Matrix]:
+        """The intent's segment as it was written; no rows without one. Raises StoreCorruptError naming it."""
+        path = self._namespace(tenant_id, namespace) / f"{intent_id}{SUFFIX}"
+        try:
+            segment = read_segment(path)
+        except FileNotFoundError:
+            return [], np.empty((0, 0), np.float32)
+        return [
+            ChunkRef(DocumentKey(tenant_id=tenant_id, source=source, doc_id=doc_id), intent_id, chunk_id)
+            for source, doc_id, chunk_id in segment.rows.ids(np.arange(len(segment.rows)))
+        ], segment.dense
 
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None = None) -> None:
         """Forget what an intent wrote (for some documents, or all). Idempotent.

@@ -29,6 +29,7 @@ __all__ = [
     "forget",
     "holdings",
     "of_intent",
+    "of_one_intent",
     "ranked",
     "replace",
 ]
@@ -208,6 +209,27 @@ def holdings(connection: Connection, index: str, tenant_id: str, intent_id: str 
         if "after_key" not in held:
             return
         composite["after"] = held["after_key"]
+
+
+def of_one_intent(
+    connection: Connection, index: str, tenant_id: str, intent_id: str, fields: Sequence[str], at_once: int
+) -> Iterator[tuple[ChunkRef, dict[str, Any]]]:
+    """What an intent wrote, with these fields as they were sent; in an order that stays."""
+    body: dict[str, Any] = {
+        "query": of_intent(intent_id, None),
+        "size": at_once,
+        "sort": [{"entry": "asc"}],
+        "_source": list(fields),
+        "docvalue_fields": list(REF),
+        "track_total_hits": False,
+    }
+    while True:
+        with connection.errors_named() as client:
+            hits = client.search(index=index, body=body)["hits"]["hits"]
+        yield from ((_ref(tenant_id, hit["fields"]), hit.get("_source", {})) for hit in hits)
+        if len(hits) < at_once:
+            return
+        body["search_after"] = hits[-1]["sort"]
 
 
 def ranked(

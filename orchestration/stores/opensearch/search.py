@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from orchestration.contracts import (
     Candidate,
@@ -23,8 +24,9 @@ from orchestration.contracts import (
     Visible,
     chunk_facets,
 )
+from orchestration.errors import StoreCorruptError
 from orchestration.query_words import MOST_TERMS
-from orchestration.records import Chunk, DocumentKey
+from orchestration.records import Chunk, DocumentKey, SparseMatrix
 from orchestration.stores.opensearch import entries
 from orchestration.stores.opensearch.analysis import ANALYZER, QUERY_ANALYZER, SYNONYM_ANALYZER, analysis
 from orchestration.stores.opensearch.connection import Connection
@@ -37,6 +39,9 @@ MOST_FEATURES: Final = 1_000
 
 SMALLEST: Final = float(np.finfo(np.float32).tiny)
 SYNONYM_BOOST: Final = 0.5
+
+READ_AT_ONCE: Final = 1_000
+"""Entries of one answer when an intent is read."""
 
 TEXT: Final = {"type": "text", "analyzer": ANALYZER}
 STORED: Final = {"type": "keyword", "index": False, "doc_values": False}
@@ -62,6 +67,7 @@ class OpenSearchSearch:
             "body": TEXT,
             "titles": TEXT,
             "terms": {"type": "rank_features"},
+            "sparse_model": STORED,
             "record": STORED,
         }
         settings = {
@@ -103,6 +109,7 @@ class OpenSearchSearch:
                     titles=" ".join(chunk.title_path),
                     record=chunk.model_dump_json(exclude={"body"}),
                     **({"terms": terms} if terms else {}),
+                    **({"sparse_model": sparse.model_id} if sparse is not None else {}),
                 )
             )
         entries.replace(self._connection, index, intent_id, actions)
@@ -182,6 +189,31 @@ class OpenSearchSearch:
                 return found
             body["search_after"] = hits[-1]["sort"]
 
+    def sparse_vectors(self, tenant_id: str, intent_id: str) -> tuple[list[ChunkRef], SparseVectors] | None:
+        """The weights that an intent sent, not their rounding in the index; None if it sent none."""
+        if not self._indexes.exists(tenant_id):
+            return None
+        index = self._indexes.alias(tenant_id)
+        refs: list[ChunkRef] = []
+        rows: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]] = []
+        model_id = ""
+        for ref, source in entries.of_one_intent(
+            self._connection, index, tenant_id, intent_id, ["terms", "sparse_model"], READ_AT_ONCE
+        ):
+            if "sparse_model" in source:
+                model_id = source["sparse_model"]
+                refs.append(ref)
+                rows.append(_weights(source.get("terms", {})))
+            elif "terms" in source:
+                raise StoreCorruptError(
+                    f"{ref.key.doc_id} in {index} of {self._connection.name} was indexed before medkg noted "
+                    "the sparse model beside its terms. `medkg docs delete` it, then run its source again."
+                )
+        if not refs:
+            return None
+        last = max((int(terms[-1]) for terms, _ in rows if len(terms)), default=-1)
+        return refs, SparseVectors(model_id, SparseMatrix.of_rows(rows, last + 1))
+
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
         """Forget what an intent wrote (for some documents, or all). Idempotent."""
         if self._indexes.exists(tenant_id) and (keys is None or keys):
@@ -222,6 +254,13 @@ def _features(vectors: SparseVectors, number: int) -> dict[str, float]:
     terms, weights = vectors.rows.row(number)
     pairs = zip(terms.tolist(), weights.tolist(), strict=True)
     return {f"{model}_{term}": weight for term, weight in pairs if weight >= SMALLEST}
+
+
+def _weights(features: Mapping[str, float]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Terms, ascending, and weights of an entry's features."""
+    of_term = {int(name.rpartition("_")[2]): weight for name, weight in features.items()}
+    terms = sorted(of_term)
+    return np.array(terms, np.int32), np.array([of_term[term] for term in terms], np.float32)
 
 
 def _clean(text: str) -> str:

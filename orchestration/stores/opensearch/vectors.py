@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from orchestration.contracts import Candidate, Filters, Holding, VectorRow, Visible
+from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, VectorRow, Visible
 from orchestration.errors import ConfigurationError
 from orchestration.records import DocumentKey, Float32Matrix
 from orchestration.stores.opensearch import entries
@@ -23,6 +23,9 @@ from orchestration.stores.opensearch.indexes import index_part
 from orchestration.stores.vector_rows import check_vectors
 
 __all__ = ["OpenSearchVectors"]
+
+READ_AT_ONCE: Final = 500
+"""Vectors of one answer, each some 10 KB of JSON."""
 
 EXACT_BELOW: Final = 10_000
 """Vectors up to which all are compared: some 10 ms, and nothing is missed."""
@@ -117,6 +120,20 @@ class OpenSearchVectors:
             if len(found) == limit or depth >= DEEPEST:
                 return found
             depth = min(entries.DEEPER * depth, DEEPEST)
+
+    def vectors(self, tenant_id: str, namespace: str, intent_id: str) -> tuple[list[ChunkRef], Float32Matrix]:
+        """What the intent wrote; a float32 comes back from JSON as it was."""
+        dimensions = self._dimensions(tenant_id, namespace)
+        index = self._index(tenant_id, namespace)
+        refs: list[ChunkRef] = []
+        rows: list[npt.NDArray[np.float32]] = []
+        if dimensions is not None:
+            for ref, source in entries.of_one_intent(
+                self._connection, index, tenant_id, intent_id, ["vector"], READ_AT_ONCE
+            ):
+                refs.append(ref)
+                rows.append(np.array(source["vector"], np.float32))
+        return refs, np.array(rows, np.float32).reshape(len(rows), dimensions or 0)
 
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None = None) -> None:
         """Forget what an intent wrote (for some documents, or all). Idempotent."""

@@ -70,6 +70,9 @@ INSERT INTO chunk_text (rowid, body, titles) SELECT number, body, titles FROM ch
 """
 NUMBERS_OF_INTENT: Final = "SELECT number FROM chunks WHERE intent_id = ?"
 NUMBERS_OF_DOCUMENT: Final = "SELECT number FROM chunks WHERE intent_id = ? AND source = ? AND doc_id = ?"
+CHUNKS_OF_INTENT: Final = """
+SELECT number, intent_id, source, doc_id, chunk_id FROM chunks WHERE intent_id = ? ORDER BY number
+"""
 UNINDEX: Final = """
 INSERT INTO chunk_text (chunk_text, rowid, body, titles)
 SELECT 'delete', number, body, titles FROM chunks WHERE number = ?
@@ -190,6 +193,15 @@ class SqliteSearch:
         with self._file(key.tenant_id).reading() as connection:
             rows = connection.execute(OF_DOCUMENT, (key.source, key.doc_id, intent_id)).fetchall()
         return [_chunk(row) for row in rows]
+
+    def sparse_vectors(self, tenant_id: str, intent_id: str) -> tuple[list[ChunkRef], SparseVectors] | None:
+        """The term weights of an intent's chunks in the order of their numbers; None if it has none."""
+        with self._file(tenant_id).reading() as connection:
+            rows = connection.execute(CHUNKS_OF_INTENT, (intent_id,)).fetchall()
+            found = sparse_postings.read(connection, intent_id, [row["number"] for row in rows])
+        if found is None:
+            return None
+        return [ChunkRef(_key(tenant_id, row), intent_id, row["chunk_id"]) for row in rows], found
 
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
         """Forget what an intent wrote (for some documents, or all). Idempotent."""

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestration.contracts import SparseVectors
+from orchestration.records import SparseMatrix
 
-__all__ = ["SCHEMA", "remove", "scored", "write"]
+__all__ = ["SCHEMA", "read", "remove", "scored", "write"]
 
 SCHEMA: Final = (
     """
@@ -45,6 +46,7 @@ WEIGHT: Final = np.dtype("<f2")
 
 INSERT_SEGMENT: Final = "INSERT INTO sparse_segments (intent_id, model_id) VALUES (?, ?)"
 INSERT_POSTINGS: Final = "INSERT INTO sparse_postings (term, segment, numbers, weights) VALUES (?, ?, ?, ?)"
+MODEL_OF: Final = "SELECT segment, model_id FROM sparse_segments WHERE intent_id = ?"
 SEGMENT_OF: Final = "SELECT segment FROM sparse_segments WHERE intent_id = ?"
 POSTINGS_OF: Final = "SELECT term, numbers, weights FROM sparse_postings WHERE segment = ?"
 OF_TERMS: Final = """
@@ -85,6 +87,30 @@ def remove(connection: sqlite3.Connection, intent_id: str, numbers: Sequence[int
         connection.executemany(INSERT_POSTINGS, kept)
     else:
         connection.execute("DELETE FROM sparse_segments WHERE segment = ?", (segment,))
+
+
+def read(connection: sqlite3.Connection, intent_id: str, numbers: Sequence[int]) -> SparseVectors | None:
+    """The rows of an intent's chunks, given by number; None where it has no terms. Weights of 0 are left out."""
+    found = connection.execute(MODEL_OF, (intent_id,)).fetchone()
+    if found is None:
+        return None
+    segment, model_id = found
+    terms, owners, weights = [], [], []
+    for term, of_term, its_weights in connection.execute(POSTINGS_OF, (segment,)):
+        owners.append(np.frombuffer(of_term, dtype=NUMBER))
+        weights.append(np.frombuffer(its_weights, dtype=WEIGHT))
+        terms.append(np.full(len(owners[-1]), term, np.int32))
+    term = np.concatenate([np.empty(0, np.int32), *terms])
+    owner = np.concatenate([np.empty(0, NUMBER), *owners])
+    weight = np.concatenate([np.empty(0, WEIGHT), *weights]).astype(np.float32)
+    place = {number: row for row, number in enumerate(numbers)}
+    row = np.array([place[number] for number in owner.tolist()], np.int64)
+    order = np.lexsort((term, row))
+    order = order[weight[order] != 0]
+    ends = np.searchsorted(row[order], np.arange(len(numbers) + 1))
+    vocabulary = int(term.max(initial=-1)) + 1
+    matrix = SparseMatrix(ends.astype(np.int64), term[order], weight[order], vocabulary)
+    return SparseVectors(model_id, matrix)
 
 
 def scored(

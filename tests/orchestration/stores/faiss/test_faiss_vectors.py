@@ -122,3 +122,11 @@ def test_two_names_never_share_a_file_and_none_leaves_its_folder(one: str, other
 
 def test_plain_names_stay_as_they_are() -> None:
     assert [file_name(name) for name in ("default", "all-MiniLM@1a2b")] == ["default", "all-MiniLM@1a2b"]
+
+
+def test_a_damaged_segment_is_not_read_but_named(store: FaissVectors, tmp_path: Path) -> None:
+    store.write(TENANT, MODEL, "i1", [a_row("1")], EAST[None])
+    path = the_segment(tmp_path)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(StoreCorruptError, match=r"i1\.segment"):
+        store.vectors(TENANT, MODEL, "i1")
