@@ -296,7 +296,6 @@ class ControlPlane:
             requeued = check.repair(
                 tenant_id,
                 lambda texts: models().embed_texts(texts),
-                self._parts.model_ids()["dense"],
                 self.ledger.requeue,
             )
             left = check.differences(tenant_id)

@@ -31,8 +31,8 @@ class OwnModels:
         self._local = plane.LocalModels(profile)
         self._local.warm_up(legs)
 
-    def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
-        return self._local.embed_texts(texts)
+    def embed_texts(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
+        return self._local.embed_texts(texts), self._ids["dense"]
 
     def embed_queries(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
         return self._local.embed_queries(texts), self._ids["dense"]

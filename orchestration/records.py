@@ -343,6 +343,7 @@ class IndexReceipt(Record):
     fingerprint: str = Field(description="Everything that shaped the index entries.")
     intent_id: str = Field(description="Intent under which stores were written.")
     chunk_count: int = Field(ge=0, description="Chunks written to every store.")
+    namespace: str = Field(description="Model that made the vectors.")
 
 
 class GraphWriteReceipt(Record):

@@ -58,15 +58,8 @@ def _dual_write(folder: Path, items: list[Item]) -> None:
         receipts = index.stage(TENANT, own_identity(), items[start : start + WINDOW])
         log.commit(
             [
-                Commit(
-                    key=receipt.key,
-                    version=receipt.version,
-                    fingerprint=receipt.fingerprint,
-                    pipeline="bench",
-                    intent_id=receipt.intent_id,
-                    chunk_count=receipt.chunk_count,
-                )
-                for receipt in receipts
+                Commit.of(ctx, receipt)
+                for (ctx, _), receipt in zip(items[start : start + WINDOW], receipts, strict=True)
             ]
         )
     for part in (search, documents, log):

@@ -69,8 +69,8 @@ class Plane(Protocol):
 class TextModels(Protocol):
     """A profile's models for a few texts at a time, wherever they are loaded. Thread-safe."""
 
-    def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
-        """Unit vectors of chunks, float32 [n, d]."""
+    def embed_texts(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
+        """Unit vectors of chunks, float32 [n, d], and the id of the model that made them."""
         ...
 
     def embed_queries(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -177,15 +177,24 @@ class VectorStore(Protocol):
         ...
 
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None = None) -> None:
-        """Forget what an intent wrote (for some documents, or all). Idempotent."""
+        """Forget what an intent wrote (for some documents, or all), under every model. Idempotent."""
         ...
 
-    def holdings(self, tenant_id: str, intent_id: str | None = None) -> Iterator[Holding]:
-        """Everything held, or what one intent wrote; damaged segments are left out."""
+    def discard_other_models(self, tenant_id: str, kept: Collection[str]) -> None:
+        """Forget everything but the vectors of these models. Idempotent."""
         ...
 
-    def damaged(self, tenant_id: str) -> dict[str, str]:
-        """Intents whose segment is damaged, with what is wrong with it."""
+    def holdings(
+        self, tenant_id: str, intent_id: str | None = None, namespace: str | None = None
+    ) -> Iterator[Holding]:
+        """What is held of all intents or one, under all models or one; damaged segments are left out.
+
+        Without a namespace an intent that has vectors of several models has a holding for each.
+        """
+        ...
+
+    def damaged(self, tenant_id: str, namespace: str | None = None) -> dict[str, str]:
+        """Intents with a damaged segment (of any model, or one), and what is wrong with it."""
         ...
 
     def compaction_due(self, tenant_id: str) -> bool:
@@ -218,6 +227,13 @@ class DocumentStore(Protocol):
 
     def titles(self, documents: Sequence[tuple[DocumentKey, str]]) -> list[str | None]:
         """Titles of (document, version) pairs, same order; None where the store has none."""
+        ...
+
+    def copy(self, documents: Sequence[tuple[DocumentKey, str, str, str]]) -> None:
+        """Keep each (document, version, fingerprint) under another fingerprint, the fourth, as well.
+
+        Durable when it returns; idempotent. One that is not there is left out.
+        """
         ...
 
     def discard(self, key: DocumentKey, keep: tuple[str, str] | None) -> None:
@@ -276,6 +292,7 @@ class Commit(Record):
     pipeline: str = Field(description="Topology that produced it.")
     intent_id: str = Field(description="Intent whose entries are visible.")
     chunk_count: int = Field(ge=0, description="Chunks every store must hold.")
+    namespace: str = Field(description="Model that made the vectors every vector store must hold.")
 
     @classmethod
     def of(cls, ctx: StageContext, receipt: IndexReceipt) -> Self:
@@ -287,6 +304,7 @@ class Commit(Record):
             pipeline=ctx.pipeline_name,
             intent_id=receipt.intent_id,
             chunk_count=receipt.chunk_count,
+            namespace=receipt.namespace,
         )
 
 
@@ -306,6 +324,19 @@ class CommitLog(Protocol):
 
     def commit(self, new: Sequence[Commit]) -> list[Commit]:
         """Make documents visible in one transaction; returns the commits that these superseded."""
+        ...
+
+    def relabel(self, changes: Sequence[tuple[Commit, Commit]]) -> list[Commit]:
+        """Put the second of each pair in the place of the first, which has another fingerprint and namespace.
+
+        Only where the first is still the document's commit. One transaction, in which nothing becomes visible
+        or invisible; returns those that took effect. A document made anew under the new fingerprint counts
+        as unchanged from then on.
+        """
+        ...
+
+    def namespaces(self, tenant_id: str) -> dict[str, int]:
+        """Visible documents with chunks by the model of their vectors."""
         ...
 
     def withdraw(self, keys: Sequence[DocumentKey]) -> list[Commit]:

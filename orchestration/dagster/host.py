@@ -281,8 +281,8 @@ class HostProcess:
             ).model_dump(),
             "stop_job": self._driver.stop_job,
             "plane_address": lambda: self._hot_plane().address,
-            "embed_texts": lambda texts: self._hot_plane().embed_texts(texts).tolist(),
-            "embed_queries": self._embed_queries,
+            "embed_texts": lambda texts: self._embedded(self._hot_plane(), "embed_texts", texts),
+            "embed_queries": lambda texts: self._embedded(self._hot_plane(), "embed_queries", texts),
             "expand_texts": lambda texts: self._expanded(self._hot_plane(), "expand_texts", texts),
             "expand_queries": lambda texts: self._expanded(self._hot_plane(), "expand_queries", texts),
             "swap_models": lambda **models: self._swap_models(**models).model_dump(),
@@ -320,9 +320,8 @@ class HostProcess:
             raise PlaneUnavailableError("the plane is still loading its models; `medkg status` shows it.")
         return self._plane
 
-    def _embed_queries(self, texts: list[str]) -> dict[str, Any]:
-        plane = self._hot_plane()
-        return {"vectors": plane.embed_queries(texts).tolist(), "model_id": plane.model_ids["dense"]}
+    def _embedded(self, plane: RayPlane, method: str, texts: list[str]) -> dict[str, Any]:
+        return {"vectors": getattr(plane, method)(texts).tolist(), "model_id": plane.model_ids["dense"]}
 
     def _expanded(self, plane: RayPlane, method: str, texts: list[str]) -> dict[str, Any]:
         weights = getattr(plane, method)(texts)

@@ -102,7 +102,7 @@ class ChunkVectors:
     def _embedded(self, chunks: Sequence[Chunk]) -> Float32Matrix:
         models = self._models()
         try:
-            return models.embed_texts([chunk.body for chunk in chunks])
+            return models.embed_texts([chunk.body for chunk in chunks])[0]
         except EmbeddingInputTooLongError as error:
             if len(chunks) > 1:  # one by one, to name the one that is too long
                 return np.concatenate([self._embedded([chunk]) for chunk in chunks])

@@ -102,13 +102,16 @@ class HostClient:
         """Where window workers find the plane; raises PlaneUnavailableError while it starts."""
         return str(self._client.call("plane_address"))
 
-    def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
-        """Vectors of chunks, float32 [n, d], from the hot plane."""
-        return np.asarray(self._client.call("embed_texts", timeout=60, texts=list(texts)), dtype=np.float32)
+    def embed_texts(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
+        """Vectors of chunks, float32 [n, d], and the model that made them, from the hot plane."""
+        return self._embedded("embed_texts", texts, 60)
 
     def embed_queries(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
         """Query vectors, float32 [n, d], and the model that made them, from the hot plane."""
-        answer = self._client.call("embed_queries", timeout=10, texts=list(texts))
+        return self._embedded("embed_queries", texts, 10)
+
+    def _embedded(self, verb: str, texts: Sequence[str], timeout: float) -> tuple[Float32Matrix, str]:
+        answer = self._client.call(verb, timeout=timeout, texts=list(texts))
         return np.asarray(answer["vectors"], dtype=np.float32), str(answer["model_id"])
 
     def expand_texts(self, texts: Sequence[str]) -> SparseVectors:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, insert, select, text
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
 
 from orchestration.contracts import Commit, Intent
 from orchestration.errors import LeaseLostError
@@ -16,6 +16,7 @@ from orchestration.ledger.tables import (
     cleaned_intents,
     commit_changes,
     commits,
+    documents,
     intent_documents,
     intents,
 )
@@ -89,6 +90,29 @@ class Commits(LedgerPart):
         with self._database.writing() as connection:
             return make_visible(connection, new)
 
+    def relabel(self, changes: Sequence[tuple[Commit, Commit]]) -> list[Commit]:
+        """Put commits in the place of others of the same entries, where those still stand; see CommitLog."""
+        done: list[Commit] = []
+        with self._database.writing() as connection:
+            for batch in batches(changes):
+                keys = [former.key for former, _ in batch]
+                found = connection.execute(select(commits).where(has_key(commits, keys))).mappings()
+                now = {commit.key: commit for commit in map(commit_of, found)}
+                due = [(former, new) for former, new in batch if now.get(former.key) == former]
+                _relabel(connection, due)
+                done += [new for _, new in due]
+        return done
+
+    def namespaces(self, tenant_id: str) -> dict[str, int]:
+        """Visible documents with chunks by the model of their vectors."""
+        query = (
+            select(commits.c.namespace, func.count())
+            .where(commits.c.tenant_id == tenant_id, commits.c.chunk_count > 0)
+            .group_by(commits.c.namespace)
+        )
+        with self._database.reading() as connection:
+            return dict(map(tuple, connection.execute(query)))
+
     def withdraw(self, keys: Sequence[DocumentKey]) -> list[Commit]:
         """Make documents invisible in one transaction; returns their former commits."""
         with self._database.writing() as connection:
@@ -144,6 +168,35 @@ def make_visible(connection: Connection, new: Sequence[Commit]) -> list[Commit]:
         upsert(connection, commits, list(map(commit_row, batch)), ("tenant_id", "source", "doc_id"))
         note_changes(connection, intent_of)
     return superseded
+
+
+def _relabel(connection: Connection, changes: Sequence[tuple[Commit, Commit]]) -> None:
+    """In commits, and in the documents' rows, whose committed fingerprint is compared with it."""
+    if not changes:
+        return
+    upsert(connection, commits, [commit_row(new) for _, new in changes], ("tenant_id", "source", "doc_id"))
+    same = [documents.c[name] == bindparam(f"of_{name}") for name in ("tenant_id", "source", "doc_id")]
+    statement = (
+        update(documents)
+        .where(
+            *same,
+            documents.c.pipeline_name == bindparam("of_pipeline"),
+            documents.c.committed_version == bindparam("of_version"),
+            documents.c.committed_fingerprint == bindparam("of_fingerprint"),
+        )
+        .values(committed_fingerprint=bindparam("new_fingerprint"))
+    )
+    rows = [
+        {
+            **{f"of_{name}": value for name, value in former.key.model_dump().items()},
+            "of_pipeline": former.pipeline,
+            "of_version": former.version,
+            "of_fingerprint": former.fingerprint,
+            "new_fingerprint": new.fingerprint,
+        }
+        for former, new in changes
+    ]
+    connection.execute(statement, rows)
 
 
 def withdraw_commits(connection: Connection, keys: Sequence[DocumentKey]) -> list[Commit]:

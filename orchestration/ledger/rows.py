@@ -114,6 +114,7 @@ def commit_of(row: RowMapping) -> Commit:
         pipeline=row["pipeline"],
         intent_id=row["intent_id"],
         chunk_count=row["chunk_count"],
+        namespace=row["namespace"],
     )
 
 

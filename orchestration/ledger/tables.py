@@ -212,6 +212,7 @@ commits = Table(
     Column("pipeline", Text, nullable=False),
     Column("intent_id", String(36), nullable=False),
     Column("chunk_count", Integer, nullable=False),
+    Column("namespace", Text, nullable=False, server_default="", comment="model of its vectors"),
     Index(None, "intent_id"),
 )
 

@@ -61,6 +61,7 @@ class DualWrite:
                 fingerprint=ctx.fingerprint,
                 intent_id=intent.intent_id,
                 chunk_count=len(batch.chunks),
+                namespace=namespace,
             )
             for ctx, batch in items
         ]
@@ -71,9 +72,13 @@ class DualWrite:
         A run that is executed again after its writer died may find that `recover` was faster.
         """
         held: dict[tuple[str, DocumentKey, str], int] = {}
-        for tenant_id, intent_id in {(one.key.tenant_id, one.intent_id) for one in receipts}:
-            for name, store in (("search", self._search), ("vectors", self._vectors)):
-                for holding in store.holdings(tenant_id, intent_id):
+        for tenant_id, intent_id, namespace in {
+            (one.key.tenant_id, one.intent_id, one.namespace) for one in receipts
+        }:
+            in_search = self._search.holdings(tenant_id, intent_id)
+            in_vectors = self._vectors.holdings(tenant_id, intent_id, namespace)
+            for name, holdings in (("search", in_search), ("vectors", in_vectors)):
+                for holding in holdings:
                     held[(name, holding.key, intent_id)] = holding.chunk_count
         return [
             one

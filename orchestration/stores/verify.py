@@ -37,6 +37,9 @@ EVERY: Final = "*"
 ENCODED_AT_ONCE: Final = 64
 """Texts of one request to the encoder."""
 
+Encode = Callable[[Sequence[str]], tuple[Float32Matrix, str]]
+"""Unit vectors of texts, float32 [n, d], and the model that made them."""
+
 
 class Difference(Record):
     """One disagreement."""
@@ -78,12 +81,18 @@ class Verification:
         damaged = self._damaged_stores(tenant_id)
         in_search = [] if "search" in damaged else list(self._search.holdings(tenant_id))
         in_vectors = list(self._vectors.holdings(tenant_id))
+        of_model = {
+            namespace: list(self._vectors.holdings(tenant_id, namespace=namespace))
+            for namespace in self._log.namespaces(tenant_id)
+        }
         at_work = self._at_work(tenant_id)  # after the holdings: what was begun since is not among them
         commits = {(commit.key, commit.intent_id): commit for commit in self._log.committed(tenant_id)}
         found = [_of_store(tenant_id, store) for store in damaged]
         if "search" not in damaged:
-            found += _compared("search", commits, in_search, at_work)
-        found += self._of_vectors(tenant_id, commits, in_vectors, at_work)
+            found += _wanting("search", commits, in_search)
+            found += _leftovers("search", commits, in_search, at_work)
+        found += self._wanting_vectors(tenant_id, commits, of_model)
+        found += self._leftover_vectors(tenant_id, commits, in_vectors, at_work)
         if "documents" not in damaged:
             found += self._of_documents(tenant_id, commits.values())
         return set(found)
@@ -91,13 +100,13 @@ class Verification:
     def repair(
         self,
         tenant_id: str,
-        encode: Callable[[Sequence[str]], Float32Matrix],
-        namespace: str,
+        encode: Encode,
         requeue: Callable[[DocumentKey], object],
     ) -> list[DocumentKey]:
-        """Mend every difference; returns the documents that are due again. `encode` gives unit vectors.
+        """Mend every difference; returns the documents that are due again.
 
-        Safe to break off and repeat: a document is withdrawn before its entries go.
+        Vectors are made by the model that `encode` has, which their commits then name. Safe to break off and
+        repeat: a document is withdrawn before its entries go.
         """
         self._mend_stores(tenant_id)
         found = self.differences(tenant_id)
@@ -116,7 +125,7 @@ class Verification:
                 self._vectors.discard(tenant_id, former.intent_id, [key])
         rebuilt = {one.intent_id for one in found if one.store == "vectors" and one.kind != "leftover"}
         for intent_id in sorted(rebuilt):
-            self._rebuild_segment(tenant_id, intent_id, encode, namespace)
+            self._rebuild_segment(tenant_id, intent_id, encode)
         return lost
 
     # --- comparing ----------------------------------------------------------------------------------
@@ -129,23 +138,36 @@ class Verification:
         """Intents of live writers."""
         return {intent.intent_id for intent in self._log.intents(tenant_id) if self._is_alive(intent.owner)}
 
-    def _of_vectors(
+    def _wanting_vectors(
+        self,
+        tenant_id: str,
+        commits: Mapping[Entry, Commit],
+        of_model: Mapping[str, Sequence[Holding]],
+    ) -> list[Difference]:
+        """What is not held under the model that its commit names; more models may stand beside that."""
+        found: list[Difference] = []
+        for namespace in {commit.namespace for commit in commits.values()}:
+            mine = {entry: commit for entry, commit in commits.items() if commit.namespace == namespace}
+            damaged = self._vectors.damaged(tenant_id, namespace)
+            found += [
+                one.model_copy(update={"kind": "damaged"}) if one.intent_id in damaged else one
+                for one in _wanting("vectors", mine, of_model.get(namespace, ()))
+            ]
+        return found
+
+    def _leftover_vectors(
         self,
         tenant_id: str,
         commits: Mapping[Entry, Commit],
         holdings: Sequence[Holding],
         at_work: set[str],
     ) -> list[Difference]:
-        damaged = self._vectors.damaged(tenant_id)
-        found = [
-            one.model_copy(update={"kind": "damaged"}) if one.intent_id in damaged else one
-            for one in _compared("vectors", commits, holdings, at_work)
-        ]
+        """What is nobody's under any model, damaged segments too."""
         wanted = {intent_id for _, intent_id in commits}
         key = DocumentKey(tenant_id=tenant_id, source=EVERY, doc_id=EVERY)
-        return found + [
+        return _leftovers("vectors", commits, holdings, at_work) + [
             Difference(key=key, intent_id=intent_id, store="vectors", kind="leftover")
-            for intent_id in damaged
+            for intent_id in self._vectors.damaged(tenant_id)
             if intent_id not in wanted | at_work
         ]
 
@@ -175,18 +197,12 @@ class Verification:
         else:
             self._search.discard(tenant_id, intent_id, [leftover.key])
 
-    def _rebuild_segment(
-        self,
-        tenant_id: str,
-        intent_id: str,
-        encode: Callable[[Sequence[str]], Float32Matrix],
-        namespace: str,
-    ) -> None:
+    def _rebuild_segment(self, tenant_id: str, intent_id: str, encode: Encode) -> None:
         """Compute an intent's vectors anew from the search rows of its visible documents."""
+        commits = [one for one in self._log.committed(tenant_id) if one.intent_id == intent_id]
         chunks: list[tuple[DocumentKey, Chunk]] = [
             (commit.key, chunk)
-            for commit in self._log.committed(tenant_id)
-            if commit.intent_id == intent_id
+            for commit in commits
             for chunk in self._search.document_chunks(commit.key, intent_id)
         ]
         if not chunks:
@@ -194,15 +210,24 @@ class Verification:
             return
         bodies = [chunk.body for _, chunk in chunks]
         starts = range(0, len(bodies), ENCODED_AT_ONCE)
-        dense = np.concatenate([encode(bodies[start : start + ENCODED_AT_ONCE]) for start in starts])
+        made = [encode(bodies[start : start + ENCODED_AT_ONCE]) for start in starts]
+        (namespace,) = {model_id for _, model_id in made}
         self._vectors.discard(tenant_id, intent_id)
         rows = [VectorRow(key, chunk.chunk_id, chunk_facets(key, chunk)) for key, chunk in chunks]
-        self._vectors.write(tenant_id, namespace, intent_id, rows, dense)
+        self._vectors.write(
+            tenant_id, namespace, intent_id, rows, np.concatenate([dense for dense, _ in made])
+        )
+        self._log.relabel(
+            [
+                (one, one.model_copy(update={"namespace": namespace}))
+                for one in commits
+                if one.namespace != namespace
+            ]
+        )
 
 
-def _compared(
-    store: str, commits: Mapping[Entry, Commit], holdings: Iterable[Holding], at_work: set[str]
-) -> list[Difference]:
+def _wanting(store: str, commits: Mapping[Entry, Commit], holdings: Iterable[Holding]) -> list[Difference]:
+    """What is visible and not held, or not whole."""
     held: dict[Entry, int] = defaultdict(int)
     for holding in holdings:
         held[(holding.key, holding.intent_id)] += holding.chunk_count
@@ -212,10 +237,19 @@ def _compared(
         if count != commit.chunk_count:
             kind = "incomplete" if count else "missing"
             found.append(Difference(key=key, intent_id=intent_id, store=store, kind=kind))
-    for key, intent_id in held.keys() - commits.keys():
-        if intent_id not in at_work:
-            found.append(Difference(key=key, intent_id=intent_id, store=store, kind="leftover"))
     return found
+
+
+def _leftovers(
+    store: str, commits: Mapping[Entry, Commit], holdings: Iterable[Holding], at_work: set[str]
+) -> list[Difference]:
+    """What is held and neither visible nor a live writer's."""
+    nobodys = {(one.key, one.intent_id) for one in holdings} - commits.keys()
+    return [
+        Difference(key=key, intent_id=intent_id, store=store, kind="leftover")
+        for key, intent_id in nobodys
+        if intent_id not in at_work
+    ]
 
 
 def _of_store(tenant_id: str, store: str) -> Difference:

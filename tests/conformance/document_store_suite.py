@@ -58,6 +58,16 @@ class DocumentStoreSuite:
         store.discard(key, None)
         assert store.get(key, V2, F1) is None
 
+    def test_a_copy_stands_under_another_fingerprint_beside_the_first(self, store: DocumentStore) -> None:
+        key, document = a_version().key, a_document(title="one", version=V1)
+        store.put([(a_version(), document)])
+        for _ in range(2):
+            store.copy([(key, V1, F1, F2), (key, V2, F1, F2)])
+        assert store.get(key, V1, F2) == store.get(key, V1, F1) == document
+        assert sorted(store.held("default")) == [(key, V1, F1), (key, V1, F2)]
+        store.forget([(key, V1, F1)])
+        assert store.get(key, V1, F2) == document
+
     def test_named_versions_are_forgotten(self, store: DocumentStore) -> None:
         key = a_version().key
         for version in (V1, V2):

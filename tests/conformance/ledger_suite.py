@@ -111,6 +111,7 @@ def a_commit(ctx: StageContext, intent_id: str = "i1", chunks: int = 2) -> Commi
         pipeline=ctx.pipeline_name,
         intent_id=intent_id,
         chunk_count=chunks,
+        namespace="minilm@1",
     )
 
 
@@ -242,6 +243,31 @@ class LedgerSuite:
         commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"))))
         ledger.open_job(a_submission("job-2"))
         assert ledger.enqueue("job-2", [an_item("1")], lambda item: "f2").pending == 1
+
+    def test_a_relabelled_commit_counts_as_made_under_its_new_fingerprint(self, ledger: JobLedger) -> None:
+        commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"), an_item("2"))))
+        seen = ledger.changes(TENANT, 0)
+        former = ledger.find(_key("1"))
+        assert former is not None
+        new = former.model_copy(update={"fingerprint": "f2", "namespace": "qwen@1"})
+        assert ledger.relabel([(former, new)]) == [new]
+        assert ledger.relabel([(former, new)]) == []
+        assert ledger.find(_key("1")) == new
+        assert ledger.namespaces(TENANT) == {"minilm@1": 1, "qwen@1": 1}
+        assert ledger.changes(TENANT, 0) == seen
+        ledger.open_job(a_submission("job-2"))
+        again = ledger.enqueue("job-2", [an_item("1"), an_item("2")], lambda item: "f2")
+        assert again == DocumentCounts(total=2, skipped=1, pending=1)
+
+    def test_a_commit_that_was_superseded_meanwhile_is_not_relabelled(self, ledger: JobLedger) -> None:
+        commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"))))
+        former = ledger.find(_key("1"))
+        assert former is not None
+        changed = a_job(ledger, an_item("1", "v2"), job_id="job-2")
+        commit_all(ledger, claimed(ledger, changed), "i2")
+        latest = ledger.find(_key("1"))
+        assert ledger.relabel([(former, former.model_copy(update={"namespace": "qwen@1"}))]) == []
+        assert ledger.find(_key("1")) == latest
 
     def test_a_document_that_another_pipeline_indexed_last_is_not_unchanged(self, ledger: JobLedger) -> None:
         commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"))))

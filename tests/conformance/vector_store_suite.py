@@ -203,6 +203,32 @@ class VectorStoreSuite:
         assert found(store.search(TENANT, other, unit([1, 0, 1])[0], 9, ANY, everything)) == ["2"]
         assert store.search(TENANT, "never-used", EAST, 9, ANY, everything) == []
 
+    def test_an_intent_may_hold_vectors_of_several_models(self, store: VectorStore) -> None:
+        one, two = a_row("1"), a_row("2")
+        store.write(TENANT, MODEL, "i1", [one, two], np.stack([EAST, NORTH]))
+        store.write(TENANT, "other", "i1", [one, two], unit([0, 0, 1], [1, 0, 1]))
+        held = {Holding(one.key, "i1", 1), Holding(two.key, "i1", 1)}
+        assert set(store.holdings(TENANT, namespace=MODEL)) == held
+        assert set(store.holdings(TENANT, "i1", "other")) == held
+        assert len(list(store.holdings(TENANT))) == 4
+        assert list(store.holdings(TENANT, namespace="never-used")) == []
+        store.discard(TENANT, "i1", [one.key])
+        assert list(store.holdings(TENANT, namespace=MODEL)) == [Holding(two.key, "i1", 1)]
+        assert list(store.holdings(TENANT, namespace="other")) == [Holding(two.key, "i1", 1)]
+
+    def test_a_model_that_is_given_up_leaves_the_others(self, store: VectorStore) -> None:
+        neighbour = "neighbour"
+        store.write(TENANT, MODEL, "i1", [a_row("1")], EAST[None])
+        store.write(TENANT, "other/1", "i1", [a_row("1")], unit([0, 0, 1]))
+        store.write(neighbour, MODEL, "i1", [a_row("1")], EAST[None])
+        for _ in range(2):
+            store.discard_other_models(TENANT, ["other/1", "never-used"])
+        assert store.search(TENANT, MODEL, EAST, 9, ANY, everything) == []
+        assert found(store.search(TENANT, "other/1", unit([0, 0, 1])[0], 9, ANY, everything)) == ["1"]
+        assert found(store.search(neighbour, MODEL, EAST, 9, ANY, everything)) == ["1"]
+        store.write(TENANT, MODEL, "i2", [a_row("2")], unit([0, 0, 1]))
+        assert found(store.search(TENANT, MODEL, unit([0, 0, 1])[0], 9, ANY, everything)) == ["2"]
+
     @pytest.mark.parametrize("other", ["other", "default.", "../default", "a/../default", ".."])
     def test_tenants_never_see_each_other(self, store: VectorStore, other: str) -> None:
         store.write(TENANT, MODEL, "i1", [a_row("1")], EAST[None])

@@ -175,6 +175,7 @@ class ToyIndex:
             fingerprint=ctx.fingerprint,
             intent_id="intent",
             chunk_count=len(batch.chunks),
+            namespace=batch.model_ids.get("dense", "toy"),
         )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +114,7 @@ class FaissVectors:
         ], segment.dense
 
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None = None) -> None:
-        """Forget what an intent wrote (for some documents, or all). Idempotent.
+        """Forget what an intent wrote (for some documents, or all), under every model. Idempotent.
 
         A damaged segment stays as it is when only some documents are to go: `damaged` names it.
         """
@@ -126,9 +126,21 @@ class FaissVectors:
                 else:
                     _take_out(folder / f"{intent_id}{SUFFIX}", documents)
 
-    def holdings(self, tenant_id: str, intent_id: str | None = None) -> Iterator[Holding]:
-        """Everything held, or what one intent wrote; damaged segments are left out."""
-        for path in self._segments(tenant_id, intent_id):
+    def discard_other_models(self, tenant_id: str, kept: Collection[str]) -> None:
+        """Remove the segments of all models but these, and what was derived from them. Idempotent."""
+        names = {file_name(namespace) for namespace in kept}
+        for folder in self._namespaces(tenant_id):
+            if folder.name not in names:
+                with changing(folder):
+                    for path in folder.glob(f"*{SUFFIX}"):
+                        remove_segment(path)
+                self._index(tenant_id, folder).compact(forget=True)
+
+    def holdings(
+        self, tenant_id: str, intent_id: str | None = None, namespace: str | None = None
+    ) -> Iterator[Holding]:
+        """What is held of all intents or one, under all models or one; damaged segments are left out."""
+        for path in self._segments(tenant_id, intent_id, namespace):
             segment = _sound(path)
             if segment is None:
                 continue
@@ -137,10 +149,10 @@ class FaissVectors:
                 key = DocumentKey(tenant_id=tenant_id, source=source, doc_id=doc_id)
                 yield Holding(key, path.stem, count)
 
-    def damaged(self, tenant_id: str) -> dict[str, str]:
-        """Intents whose segment is damaged, with what is wrong with it."""
+    def damaged(self, tenant_id: str, namespace: str | None = None) -> dict[str, str]:
+        """Intents with a damaged segment (of any model, or one), and what is wrong with it."""
         found: dict[str, str] = {}
-        for path in self._segments(tenant_id, None):
+        for path in self._segments(tenant_id, None, namespace):
             try:
                 read_segment(path)
             except StoreCorruptError as error:
@@ -155,11 +167,12 @@ class FaissVectors:
                 self._indexes[folder] = VectorIndex(tenant_id, folder, self._sizes)
             return self._indexes[folder]
 
-    def _segments(self, tenant_id: str, intent_id: str | None) -> list[Path]:
+    def _segments(self, tenant_id: str, intent_id: str | None, namespace: str | None) -> list[Path]:
         name = "*" if intent_id is None else intent_id
-        return sorted(
-            path for folder in self._namespaces(tenant_id) for path in folder.glob(f"{name}{SUFFIX}")
+        folders = (
+            self._namespaces(tenant_id) if namespace is None else [self._namespace(tenant_id, namespace)]
         )
+        return sorted(path for folder in folders for path in folder.glob(f"{name}{SUFFIX}"))
 
     def _namespaces(self, tenant_id: str) -> list[Path]:
         return sorted(path for path in (self._folder / file_name(tenant_id)).glob("*") if path.is_dir())

@@ -8,7 +8,7 @@ the first vectors that are written to it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -136,15 +136,31 @@ class OpenSearchVectors:
         return refs, np.array(rows, np.float32).reshape(len(rows), dimensions or 0)
 
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None = None) -> None:
-        """Forget what an intent wrote (for some documents, or all). Idempotent."""
+        """Forget what an intent wrote (for some documents, or all), under every model. Idempotent."""
         if keys is None or keys:
             entries.forget(self._connection, self._all(tenant_id), entries.of_intent(intent_id, keys))
 
-    def holdings(self, tenant_id: str, intent_id: str | None = None) -> Iterator[Holding]:
-        """Everything held, or what one intent wrote."""
-        return entries.holdings(self._connection, self._all(tenant_id), tenant_id, intent_id)
+    def discard_other_models(self, tenant_id: str, kept: Collection[str]) -> None:
+        """Delete the indexes of all models but these. Idempotent."""
+        names = {self._index(tenant_id, namespace) for namespace in kept}
+        with self._guard, self._connection.errors_named() as client:
+            for index in client.indices.get(index=self._all(tenant_id), ignore_unavailable=True):
+                if index not in names:
+                    client.indices.delete(index=index, ignore_unavailable=True)
+            self._made = {
+                place: dimensions
+                for place, dimensions in self._made.items()
+                if place[0] != tenant_id or place[1] in kept
+            }
 
-    def damaged(self, tenant_id: str) -> dict[str, str]:
+    def holdings(
+        self, tenant_id: str, intent_id: str | None = None, namespace: str | None = None
+    ) -> Iterator[Holding]:
+        """What is held of all intents or one; under all models an intent may have several."""
+        for index in self._held_indexes(tenant_id, namespace):
+            yield from entries.holdings(self._connection, index, tenant_id, intent_id)
+
+    def damaged(self, tenant_id: str, namespace: str | None = None) -> dict[str, str]:
         """None: the server checks its segments itself, and what it lost is missing among the holdings."""
         return {}
 
@@ -168,6 +184,12 @@ class OpenSearchVectors:
     def _all(self, tenant_id: str) -> str:
         """All indexes of a tenant: no name has a dot or a star in it, so the pattern fits no other's."""
         return f"{self._prefix}-vectors.{index_part(tenant_id)}.*"
+
+    def _held_indexes(self, tenant_id: str, namespace: str | None) -> list[str]:
+        """The tenant's indexes that there are, or the one of a model."""
+        wanted = self._all(tenant_id) if namespace is None else self._index(tenant_id, namespace)
+        with self._connection.errors_named() as client:
+            return sorted(client.indices.get(index=wanted, ignore_unavailable=True))
 
     def _dimensions(self, tenant_id: str, namespace: str) -> int | None:
         """Of the index's vectors; None if there is no index."""

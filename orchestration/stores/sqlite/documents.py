@@ -42,6 +42,11 @@ WHERE tenant_id = ? AND source = ? AND doc_id = ? AND version = ? AND fingerprin
 TITLE: Final = """
 SELECT title FROM documents WHERE tenant_id = ? AND source = ? AND doc_id = ? AND version = ? LIMIT 1
 """
+COPY: Final = """
+INSERT OR IGNORE INTO documents
+SELECT tenant_id, source, doc_id, version, ?, title, document FROM documents
+WHERE tenant_id = ? AND source = ? AND doc_id = ? AND version = ? AND fingerprint = ?
+"""
 DISCARD: Final = """
 DELETE FROM documents
 WHERE tenant_id = ? AND source = ? AND doc_id = ? AND NOT (version = ? AND fingerprint = ?)
@@ -106,6 +111,15 @@ class SqliteDocuments:
                 for key, version in documents
             ]
         return [row["title"] if row is not None else None for row in rows]
+
+    def copy(self, documents: Sequence[tuple[DocumentKey, str, str, str]]) -> None:
+        """Keep each (document, version, fingerprint) under the fourth, another fingerprint, as well."""
+        rows = [
+            (copied, key.tenant_id, key.source, key.doc_id, version, fingerprint)
+            for key, version, fingerprint, copied in documents
+        ]
+        with self._file.writing() as connection:
+            connection.executemany(COPY, rows)
 
     def discard(self, key: DocumentKey, keep: tuple[str, str] | None) -> None:
         """Forget a document, or all but one (version, fingerprint) of it. Idempotent."""

@@ -90,7 +90,7 @@ def remove(connection: sqlite3.Connection, intent_id: str, numbers: Sequence[int
 
 
 def read(connection: sqlite3.Connection, intent_id: str, numbers: Sequence[int]) -> SparseVectors | None:
-    """The rows of an intent's chunks, given by number; None where it has no terms. Weights of 0 are left out."""
+    """The rows of an intent's chunks, given by number; None where it has no terms. No weights of 0."""
     found = connection.execute(MODEL_OF, (intent_id,)).fetchone()
     if found is None:
         return None

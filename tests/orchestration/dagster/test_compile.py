@@ -66,6 +66,7 @@ class Runs:
             fingerprint=ctx.fingerprint,
             intent_id="i1",
             chunk_count=3,
+            namespace="minilm@1",
         )
         items = ((ctx, receipt),) if self._kinds[stage] == "index_receipt" else ()
         report = StageReport(

@@ -27,14 +27,14 @@ class CountedLetters:
         self._dimensions = dimensions
         self.embedded = 0
 
-    def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
+    def embed_texts(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
         for text in texts:
             if len(text.split()) > ROOM:
                 raise EmbeddingInputTooLongError(f"a text of {len(text.split())} words does not fit")
         self.embedded += len(texts)
         vectors = np.zeros((len(texts), self._dimensions), np.float32)
         vectors[:, :26] = encode(texts)
-        return vectors
+        return vectors, MODEL
 
     def embed_queries(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
         vectors = np.zeros((len(texts), self._dimensions), np.float32)

@@ -150,7 +150,7 @@ def test_tenants_do_not_see_each_other(data: DataFolder, store: MedkgDocumentSto
 def test_given_vectors_are_kept_at_unit_length_and_missing_ones_made(data: DataFolder) -> None:
     models = CountedLetters()
     store = MedkgDocumentStore(collection=a_collection(data, models))
-    like_zebras = models.embed_texts(["zebra"])[0]
+    like_zebras = models.embed_texts(["zebra"])[0][0]
     terms = SparseEmbedding([ord("z") * 128 + ord("e"), 3], [2.0, 1.0])
     given = Document(
         id="given", content="walking", embedding=(7 * like_zebras).tolist(), sparse_embedding=terms

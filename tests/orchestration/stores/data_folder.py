@@ -50,6 +50,11 @@ def encode(texts: Sequence[str]) -> Float32Matrix:
     return np.asarray(counts / np.linalg.norm(counts, axis=1, keepdims=True), dtype=np.float32)
 
 
+def embed(texts: Sequence[str]) -> tuple[Float32Matrix, str]:
+    """The same with the model that made them."""
+    return encode(texts), MODEL
+
+
 def expand(texts: Sequence[str]) -> SparseVectors:
     """A weight of 1 for each first two letters of a word: words that begin alike are near."""
     rows = []
@@ -110,7 +115,7 @@ class DataFolder:
 
     def commit(self, staged: Sequence[tuple[StageContext, IndexReceipt]]) -> list[Commit]:
         """Make them visible; what they superseded."""
-        return self.log.commit([a_commit(ctx, receipt) for ctx, receipt in staged])
+        return self.log.commit([Commit.of(ctx, receipt) for ctx, receipt in staged])
 
     def ingest(self, bodies: dict[str, str], version: str = "1", tenant_id: str = TENANT) -> None:
         """Stage, commit and clean."""
@@ -171,17 +176,6 @@ def _vectors(folder: Path, pairing: Pairing, connection: Connection | None) -> V
         return FaissVectors(folder / "vectors")
     assert connection is not None
     return OpenSearchVectors(connection, pairing.prefix)
-
-
-def a_commit(ctx: StageContext, receipt: IndexReceipt) -> Commit:
-    return Commit(
-        key=ctx.key,
-        version=ctx.version,
-        fingerprint=ctx.fingerprint,
-        pipeline=ctx.pipeline_name,
-        intent_id=receipt.intent_id,
-        chunk_count=receipt.chunk_count,
-    )
 
 
 def _told(one: Difference) -> tuple[str, str, str]:

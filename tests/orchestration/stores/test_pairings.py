@@ -16,13 +16,12 @@ from tests.builders import TENANT
 from tests.orchestration.opensearch import SERVER, connected, prefix_of_its_own
 from tests.orchestration.stores.data_folder import (
     BOUNDARIES,
-    MODEL,
     NEW,
     OLD,
     DataFolder,
     Pairing,
     check_death,
-    encode,
+    embed,
     found,
     opened,
 )
@@ -55,7 +54,7 @@ def data(tmp_path: Path, pairing: Pairing) -> Iterator[DataFolder]:
 
 def repaired(data: DataFolder) -> None:
     """Repair as `medkg verify --repair` does; nothing may differ afterwards."""
-    data.verification().repair(TENANT, encode, MODEL, data.log.requeue)
+    data.verification().repair(TENANT, embed, data.log.requeue)
     assert data.differences() == []
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.contracts import VectorRow
 from orchestration.records import DocumentKey
 from tests.builders import TENANT, a_context
-from tests.orchestration.stores.data_folder import MODEL, DataFolder, encode, opened
+from tests.orchestration.stores.data_folder import MODEL, DataFolder, embed, encode, opened
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def repaired(data: DataFolder) -> list[str]:
     def requeue(key: DocumentKey) -> None:
         data.log.withdraw([key])
 
-    due = data.verification().repair(TENANT, encode, MODEL, requeue)
+    due = data.verification().repair(TENANT, embed, requeue)
     assert data.differences() == []
     return [key.doc_id for key in due]
 
@@ -77,6 +78,29 @@ def test_a_damaged_segment_that_nobody_needs_is_removed(data: DataFolder, tmp_pa
     assert not path.exists()
 
 
+def test_vectors_of_another_model_beside_those_of_the_commits_are_no_difference(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    intent_id = the_intent(data, "4")
+    refs, dense = data.vectors.vectors(TENANT, MODEL, intent_id)
+    rows = [VectorRow(ref.key, ref.chunk_id, {}) for ref in refs]
+    data.vectors.write(TENANT, "other@1", intent_id, rows[:1], dense[:1])
+    assert data.differences() == []
+    data.vectors.discard_other_models(TENANT, ["other@1"])
+    assert data.differences() == [(doc_id, "vectors", "missing") for doc_id in "123"] + [
+        ("4", "vectors", "missing")
+    ]
+
+
+def test_lost_vectors_that_another_model_makes_anew_are_its_own_from_then_on(data: DataFolder) -> None:
+    data.vectors.discard(TENANT, the_intent(data, "4"))
+    assert data.differences() == [("4", "vectors", "missing")]
+    data.verification().repair(TENANT, lambda texts: (encode(texts), "other@1"), data.log.requeue)
+    assert data.differences() == []
+    assert data.log.namespaces(TENANT) == {MODEL: 3, "other@1": 1}
+    assert "swimming" not in data.visible("swimming")[1]  # it is asked by vectors of the former model
+
+
 def test_lost_search_rows_make_the_document_due_again(data: DataFolder) -> None:
     data.search.discard(TENANT, the_intent(data, "1"), [a_key("1")])
     assert data.differences() == [("1", "search", "missing")]
@@ -109,7 +133,7 @@ def test_entries_without_a_commit_are_leftovers_and_go(data: DataFolder) -> None
     assert dead
     told = {(doc_id, kind) for doc_id, _, kind in data.differences(lambda owner: False)}
     assert told == {("2", "leftover"), ("9", "leftover")}
-    data.verification(lambda owner: False).repair(TENANT, encode, MODEL, lambda key: None)
+    data.verification(lambda owner: False).repair(TENANT, embed, lambda key: None)
     assert data.differences(lambda owner: False) == []
     assert data.visible("walking")[0] == ["walking", "walking again"]
 
