@@ -128,14 +128,23 @@ class Assembly:
         current = self.topologies.load(name)
         return current if current.version == version else self.topologies.load(f"{name}@{version}")
 
+    def fingerprints(self, pipeline: str, dense_model: str) -> dict[str, str]:
+        """What a document of each format would have as its fingerprint under that dense model."""
+        graph = self.topologies.load(pipeline)
+        models = {**self.model_ids(), "dense": dense_model}
+        return {name: self._fingerprint(graph, name, models) for name in self.parsers}
+
     def fingerprint(self, topology: Topology, document_format: str) -> str:
         """sha256 over everything that shapes a document's index entries, apart from its content.
 
         Topology, stage versions, the parser of its format alone, the chunker and the models.
         """
+        graph = self.topology_of(topology.name, topology.version)
+        return self._fingerprint(graph, document_format, self.model_ids())
+
+    def _fingerprint(self, graph: TopologyGraph, document_format: str, models: Mapping[str, str]) -> str:
         from gpu_actors import plane
 
-        graph = self.topology_of(topology.name, topology.version)
         parser = self.parsers.get(document_format)
         shaping = {
             "topology": [graph.name, graph.version, graph.shape_hash],
@@ -144,7 +153,7 @@ class Assembly:
             },
             "parser": [document_format, parser.version if parser else ""],
             "plane": plane.component_versions(),
-            "models": self.model_ids(),
+            "models": dict(models),
         }
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
 
@@ -248,6 +257,10 @@ class Assembly:
         if host.is_running() and host.status().plane == "ready":
             return host
         say("no plane runs: loading the models for this command (`medkg up` keeps them loaded)")
+        return self.own_models(legs)
+
+    def own_models(self, legs: Collection[str]) -> TextModels:
+        """Models of the settings in this process, whatever a plane runs; those of the legs are loaded."""
         from orchestration.plane_clients import OwnModels
 
         return OwnModels(self.profile, legs)

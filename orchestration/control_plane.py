@@ -33,6 +33,7 @@ from orchestration.topology.loader import PipelineLoader
 if TYPE_CHECKING:
     from orchestration.jobs.chunk_collection import ChunkCollection
     from orchestration.jobs.reading import Unread
+    from orchestration.reembedding import Reembedded
     from orchestration.retrieval.search import Found, HybridSearch
 
 __all__ = ["ControlPlane"]
@@ -129,6 +130,7 @@ class ControlPlane:
             "profile": self.settings.profile,
             "tenant": self.settings.tenant,
             "documents": self.ledger.status_counts(self.settings.tenant),
+            "vectors": self.ledger.namespaces(self.settings.tenant),
             "jobs": [
                 {
                     "job_id": job.submission.job_id,
@@ -304,6 +306,13 @@ class ControlPlane:
                 say(f"{len(requeued)} documents were lost and are due again; run their sources: {names}")
         shown = [{"doc_id": one.key.doc_id, "store": one.store, "kind": one.kind} for one in found]
         return {"consistent": not left, "differences": shown, "repaired": len(found) - len(left)}
+
+    def reembed(self, say: Callable[[str], None], *, drop_former: bool) -> Reembedded:
+        """Vectors of the set model for all tenants, then the switch; raises what `reembed` raises."""
+        from orchestration.reembedding import reembed
+
+        models = cache(lambda: self._parts.own_models(("dense",)))
+        return reembed(self._parts, models, say, drop_former=drop_former)
 
     def compact(self) -> int:
         """Build the tenant's vector indexes that are due; how many were. Minutes for a million vectors."""

@@ -17,6 +17,7 @@ from orchestration.contracts import LedgerDocument
 from orchestration.errors import StoreCorruptError, UsageError
 from orchestration.parts import Parts
 from orchestration.records import DocumentKey
+from orchestration.reembedding import alone
 
 __all__ = ["erase"]
 
@@ -24,9 +25,14 @@ __all__ = ["erase"]
 def erase(parts: Parts, rows: Sequence[LedgerDocument], say: Callable[[str], None]) -> list[DocumentKey]:
     """Erase the documents of these ledger rows; returns their keys. Idempotent.
 
-    Takes as long as rewriting what the tenant has. Raises UsageError while a run works on one of them,
-    StoreCorruptError when a damaged segment may hold one.
+    Takes as long as rewriting what the tenant has. Raises UsageError while a run works on one of them or
+    vectors of another model are made, StoreCorruptError when a damaged segment may hold one.
     """
+    with alone(parts.settings):
+        return _erase(parts, rows, say)
+
+
+def _erase(parts: Parts, rows: Sequence[LedgerDocument], say: Callable[[str], None]) -> list[DocumentKey]:
     at_work = sorted({row.key.doc_id for row in rows if row.status == "running"})
     if at_work:
         raise UsageError(

@@ -58,6 +58,17 @@ class Parts(Protocol):
         """The running plane's models, else this process's own; those of the legs are loaded at once."""
         ...
 
+    def own_models(self, legs: Collection[str]) -> TextModels:
+        """Models of the settings in this process, whatever a plane runs; those of the legs are loaded."""
+        ...
+
+    def fingerprints(self, pipeline: str, dense_model: str) -> Mapping[str, str]:
+        """What a document of each format would have as its fingerprint under that dense model.
+
+        Raises DagsterPipelineConfigError for a pipeline that is not there.
+        """
+        ...
+
     def devices(self) -> Sequence[Mapping[str, Any]]:
         """The profile's GPUs; raises GpuUnavailableError when it needs one and none is fit."""
         ...

@@ -1,4 +1,4 @@
-"""`medkg up`, `down`, `status`, `doctor`, `verify`, `compact`: keep a data folder running and sound."""
+"""`medkg up`, `down`, `status`, `doctor`, `verify`, `compact`, `reembed`: a data folder running and sound."""
 
 from __future__ import annotations
 
@@ -111,6 +111,8 @@ def _show_status(value: dict[str, Any]) -> None:
     else:
         console.print("no host runs; `medkg up` keeps one, `medkg run` starts its own")
     table(None, ["documents", "count"], sorted(value["documents"].items()))
+    if len(value["vectors"]) > 1:
+        table(None, ["vectors of", "documents"], sorted(value["vectors"].items()))
     if value["jobs"]:
         columns = ["pipeline", "state", "in", "committed", "failed", "pending"]
         rows = [[job["job_id"][:8], *(job[column] for column in columns)] for job in value["jobs"]]
@@ -189,6 +191,33 @@ def compact(ctx: typer.Context, as_json: AsJson = False) -> None:
     answer(as_json, {"built": built}, lambda: console.print(f"{built} vector indexes built"))
 
 
+@reports_errors
+def reembed(
+    ctx: typer.Context,
+    drop_former: Annotated[
+        bool, typer.Option("--drop-former", help="Remove vectors of models that no document needs any more.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give all documents vectors of the model that is set now, beside the former, then switch to it.
+
+    Exit 1 if the model cannot embed some of them.
+    """
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        done = control.reembed(note, drop_former=drop_former)
+
+    def show() -> None:
+        if done.left:
+            table(None, ["left", "because"], [[doc_id, reason] for doc_id, reason in done.left.items()])
+        console.print(f"{done.documents} documents embedded, {done.switched} switched to {done.model}")
+
+    answer(as_json, done.model_dump(), show)
+    raise typer.Exit(ExitCode.SOME_FAILED if done.left else ExitCode.OK)
+
+
 def register(app: typer.Typer) -> None:
-    for command in (up, down, status, doctor, verify, compact):
+    for command in (up, down, status, doctor, verify, compact, reembed):
         app.command()(command)

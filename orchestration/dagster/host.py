@@ -301,6 +301,7 @@ class HostProcess:
             profile=self._settings.profile,
             models=dict(plane.model_ids) if plane else {},
             plane="failed" if failed else "ready" if plane else "starting",
+            swapping=self._swapping.locked(),
             plane_error=failed.message if failed else None,
             plane_health=plane.health() if plane else {},
             workers=self._workers.describe(),

@@ -62,6 +62,7 @@ class HostStatus(Record):
     profile: str = Field(description="Profile of its plane.")
     models: dict[str, str] = Field(default_factory=dict, description="Model id by leg, once loaded.")
     plane: str = Field(description="starting, ready or failed.")
+    swapping: bool = Field(default=False, description="Whether runs with former models are still on.")
     plane_error: str | None = Field(default=None, description="Why the plane failed.")
     plane_health: dict[str, Any] = Field(default_factory=dict, description="Replicas, models, device.")
     workers: list[dict[str, Any]] = Field(default_factory=list, description="Window workers: pid, run.")
@@ -134,6 +135,14 @@ class HostClient:
         """Have the host switch to the models of these settings; runs that are on end with the former ones."""
         models = {name: getattr(settings, name) for name in MODEL_SETTINGS}
         return HostStatus.model_validate(self._client.call("swap_models", timeout=SWAP_SECONDS, **models))
+
+    def wait_until_swapped(self) -> None:
+        """Return when no run is on with models that were swapped; raises HostUnavailableError if it lasts."""
+        if _until(lambda: self.status().swapping, lambda swapping: not swapping, SWAP_SECONDS):
+            raise HostUnavailableError(
+                f"runs with the former models go on for more than {SWAP_SECONDS:g} s; `medkg status` shows "
+                "them. Try again when they have ended."
+            )
 
     def stop(self) -> None:
         """Have the host end; returns when it is gone. Runs are cancelled, their documents handed back."""

@@ -7,7 +7,6 @@ socket is, and which process serves it, stands in <data folder>/run/<name>.json,
 
 from __future__ import annotations
 
-import fcntl
 import hmac
 import json
 import os
@@ -34,6 +33,7 @@ from orchestration.errors import (
     UnavailableError,
 )
 from orchestration.processes.child_process import is_alive, own_identity
+from orchestration.processes.lock_file import try_lock
 
 MAX_MESSAGE_BYTES: Final = 64_000_000
 MAX_CONNECTIONS: Final = 64
@@ -100,17 +100,12 @@ class LocalService:
         if self._lock is not None:
             return
         path = endpoint_path(self.data_dir, self.name).with_suffix(".lock")
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = path.open("ab")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.close()
+        self._lock = try_lock(path)
+        if self._lock is None:
             raise ConfigurationError(
                 f"Another process is the {self.name} of {self.data_dir} already. Use it as it is, or stop "
                 "it with `medkg down` first."
-            ) from error
-        self._lock = lock
+            )
 
     def start(self) -> Self:
         """Serve; requests are answered when it returns."""
