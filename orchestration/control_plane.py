@@ -273,7 +273,9 @@ class ControlPlane:
             return self._parts.models(with_models, say)
 
         if with_models and self.ledger.changes(self.settings.tenant, 0)[0]:
-            models()  # loads them, if it must, before the clock of the search runs
+            chosen = models().model_ids()  # loads them, if it must, before the clock of the search runs
+            if "dense" in with_models:
+                self._tell_of_other_vectors(chosen["dense"], say)
         search = self._stores.search
         found: list[Leg] = [Bm25Leg(search)]
         if with_models and (reason := self._parts.sparse_off()) is not None:
@@ -282,6 +284,16 @@ class ControlPlane:
             found.append(SparseLeg(search, lambda texts: models().expand_queries(texts)))
         found.append(DenseLeg(self._stores.vectors, lambda texts: models().embed_queries(texts)))
         return HybridSearch(self.ledger, search, found, DEFAULT_FUSION)
+
+    def _tell_of_other_vectors(self, model: str, say: Callable[[str], None]) -> None:
+        """Say how many documents the dense leg cannot find by this model."""
+        documents = self.ledger.namespaces(self.settings.tenant)
+        total, others = sum(documents.values()), sum(documents.values()) - documents.get(model, 0)
+        if others:
+            say(
+                f"{others} of {total} documents were embedded by another model than {model}, so the dense "
+                "leg may miss them: `medkg reembed` embeds them by this one"
+            )
 
     def verify(self, repair: bool, say: Callable[[str], None]) -> dict[str, Any]:
         """Differences between ledger and stores; with `repair` they are mended, and what is left is told."""

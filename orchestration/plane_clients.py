@@ -31,6 +31,9 @@ class OwnModels:
         self._local = plane.LocalModels(profile)
         self._local.warm_up(legs)
 
+    def model_ids(self) -> Mapping[str, str]:
+        return self._ids
+
     def embed_texts(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
         return self._local.embed_texts(texts), self._ids["dense"]
 

@@ -69,6 +69,10 @@ class Plane(Protocol):
 class TextModels(Protocol):
     """A profile's models for a few texts at a time, wherever they are loaded. Thread-safe."""
 
+    def model_ids(self) -> Mapping[str, str]:
+        """Model id by leg, of those that answer now: a plane's may be swapped."""
+        ...
+
     def embed_texts(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
         """Unit vectors of chunks, float32 [n, d], and the id of the model that made them."""
         ...

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
@@ -102,6 +102,10 @@ class HostClient:
     def plane_address(self) -> str:
         """Where window workers find the plane; raises PlaneUnavailableError while it starts."""
         return str(self._client.call("plane_address"))
+
+    def model_ids(self) -> Mapping[str, str]:
+        """Model id by leg, of the hot plane."""
+        return self.status().models
 
     def embed_texts(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
         """Vectors of chunks, float32 [n, d], and the model that made them, from the hot plane."""

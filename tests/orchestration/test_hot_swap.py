@@ -56,6 +56,13 @@ def test_models_are_swapped_under_load(medkg: Medkg, tmp_path: Path, monkeypatch
     assert sum(counts.values()) == DOCUMENTS + 10
     assert all(count > 0 for count in counts.values())
     assert medkg("verify")["consistent"]
+    _, told = medkg.process("search", "sleep", "--legs", "dense").communicate(timeout=60)
+    assert (
+        f"{counts['all-MiniLM-L6-v2']} of {DOCUMENTS + 10} documents were embedded by another model" in told
+    )
+    assert medkg("status")["vectors"] == {
+        find_model(model).model_id: count for model, count in counts.items()
+    }
     again = medkg("run", "auto", "--path", str(under_load))["documents"]
     assert again["committed"] == counts["all-MiniLM-L6-v2"]  # those alone are of another model than asked for
     wait_until(lambda: len(medkg("status")["host"]["plane_health"]["embedders"]) == 1, 30)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from orchestration.jobs.direct_writes import DirectWrites
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import Float32Matrix
 from tests.builders import TENANT
-from tests.orchestration.stores.data_folder import MODEL, DataFolder, encode, expand
+from tests.orchestration.stores.data_folder import MODEL, WORDS, DataFolder, encode, expand
 
 ROOM = 200
 """Words that fit the model."""
@@ -26,6 +26,9 @@ class CountedLetters:
     def __init__(self, dimensions: int = 26) -> None:
         self._dimensions = dimensions
         self.embedded = 0
+
+    def model_ids(self) -> Mapping[str, str]:
+        return {"dense": MODEL, "sparse": WORDS}
 
     def embed_texts(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
         for text in texts:
