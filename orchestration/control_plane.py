@@ -39,6 +39,7 @@ __all__ = ["ControlPlane"]
 
 SHOWN_JOBS: Final = 10
 MODEL_LEGS: Final = ("sparse", "dense")
+NO_MODEL: Final = "none"
 
 
 class ControlPlane:
@@ -235,42 +236,64 @@ class ControlPlane:
         *,
         fusion: str | None = None,
         group: bool = False,
+        rerank: bool = False,
     ) -> Found:
         """The best chunks for a question, or with `group` documents; models are loaded only if a leg asks.
 
-        Raises UsageError for a fusion that is not there, and what HybridSearch raises.
+        Raises UsageError for a fusion that is not there or for reranking without a model, and what
+        HybridSearch raises.
         """
         from orchestration.retrieval.fusion import fusion_named
 
         chosen = fusion_named(fusion) if fusion is not None else None
-        return self.searcher(legs, say).search(
-            self.settings.tenant, query, top, filters, legs, fusion=chosen, group=group
+        return self.searcher(legs, say, rerank=rerank).search(
+            self.settings.tenant, query, top, filters, legs, fusion=chosen, group=group, rerank=rerank
         )
 
     def evaluate(
-        self, questions: Path, say: Callable[[str], None], fusions: Sequence[str] = ()
+        self,
+        questions: Path,
+        say: Callable[[str], None],
+        fusions: Sequence[str] = (),
+        *,
+        rerank: bool = False,
     ) -> dict[str, Any]:
-        """Measures by leg, of the hybrid and of the named fusions, and their comparisons, as JSON values."""
+        """Measures by leg, of the hybrid, with `rerank` reranked too, and of named fusions, as JSON values.
+
+        Raises what `search` raises.
+        """
         from orchestration.retrieval.evaluation import evaluate, read_questions
         from orchestration.retrieval.fusion import fusion_named
 
         named = {name: fusion_named(name) for name in fusions}
         asked = read_questions(questions)
-        return evaluate(self.searcher(None, say), self.settings.tenant, asked, named).as_json()
+        search = self.searcher(None, say, rerank=rerank)
+        return evaluate(search, self.settings.tenant, asked, named, rerank=rerank).as_json()
 
-    def searcher(self, legs: Sequence[str] | None, say: Callable[[str], None]) -> HybridSearch:
-        """A search over this folder for many questions, its models loaded; the caller closes it."""
+    def searcher(
+        self, legs: Sequence[str] | None, say: Callable[[str], None], *, rerank: bool = False
+    ) -> HybridSearch:
+        """A search over this folder for many questions, its models loaded; the caller closes it.
+
+        Raises UsageError if it is to rerank and no model is set for that.
+        """
         from orchestration.retrieval.fusion import DEFAULT_FUSION
         from orchestration.retrieval.legs import Bm25Leg, DenseLeg, Leg, SparseLeg
+        from orchestration.retrieval.reranking import RERANK, Reranker
         from orchestration.retrieval.search import HybridSearch
 
         with_models = set(MODEL_LEGS).intersection(legs or MODEL_LEGS)
+        wanted = with_models | ({RERANK} if rerank else set())
 
         @cache
         def models() -> TextModels:
-            return self._parts.models(with_models, say)
+            return self._parts.models(wanted, say)
 
-        if with_models and self.ledger.changes(self.settings.tenant, 0)[0]:
+        reranker = None
+        if rerank:
+            self._check_rerank_model()
+            reranker = Reranker(lambda *asked: models().rerank(*asked), self.settings.rerank_depth)
+        if wanted and self.ledger.changes(self.settings.tenant, 0)[0]:
             models()  # loads them, if it must, before the clock of the search runs
         search = self._stores.search
         found: list[Leg] = [Bm25Leg(search)]
@@ -279,7 +302,14 @@ class ControlPlane:
         elif with_models:
             found.append(SparseLeg(search, lambda texts: models().expand_queries(texts)))
         found.append(DenseLeg(self._stores.vectors, lambda texts: models().embed_queries(texts)))
-        return HybridSearch(self.ledger, search, found, DEFAULT_FUSION)
+        return HybridSearch(self.ledger, search, found, DEFAULT_FUSION, reranker=reranker)
+
+    def _check_rerank_model(self) -> None:
+        if self.settings.rerank_model in (None, NO_MODEL):
+            raise UsageError(
+                "there is no model to rerank with. Set MEDKG_RERANK_MODEL to the folder or hub id of a "
+                "cross-encoder, e.g. cross-encoder/ms-marco-MiniLM-L6-v2."
+            )
 
     def verify(self, repair: bool, say: Callable[[str], None]) -> dict[str, Any]:
         """Differences between ledger and stores; with `repair` they are mended, and what is left is told."""
