@@ -1,15 +1,15 @@
-"""Models whose transformer is bert.py's, read from their folders: a sentence encoder, and what SPLADE needs.
+"""Models whose transformer is bert.py's, read from their folders: sentences, what SPLADE needs, and pairs.
 
 Comes in: the folder of a model, rows of token ids. Leaves: mean- or CLS-pooled vectors, or the states under a
-masked language model's decoder, in fp32, bf16 or int8. A model that differs in anything from what is written
-out is not taken: its own library runs it.
+masked language model's decoder or a cross-encoder's last layer, in fp32, bf16 or int8. A model that differs
+in anything from what is written out is not taken: its own library runs it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -17,13 +17,21 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from gpu_actors.bert import Bert, linear_of, norm_of
+from gpu_actors.bert import Bert, Linear, linear_of, norm_of
 from gpu_actors.budget import TokenIds
 from gpu_actors.decoder import Decoder, FloatDecoder, Int8Decoder
 from gpu_actors.int8 import calibration_rows, quantised
-from gpu_actors.packing import PackedRows, pack
+from gpu_actors.packing import PackedRows, pack, second_segment
 
-__all__ = ["BertEncoder", "BertFolder", "BertVocabularyStates", "plain_bert", "plain_masked_bert"]
+__all__ = [
+    "BertEncoder",
+    "BertFolder",
+    "BertPairs",
+    "BertVocabularyStates",
+    "plain_bert",
+    "plain_masked_bert",
+    "plain_pair_bert",
+]
 
 ROW_MULTIPLES: Final = {torch.bfloat16: 16}
 """Rows are rounded up to this: flash attention in bf16, not in fp32, is 1.4 to 2.5 times slower otherwise."""
@@ -40,7 +48,7 @@ class BertFolder:
     layers: int
     epsilon: float
     pooling: Pooling | None
-    """How sentence-transformers pools its last hidden states; None for a masked language model."""
+    """How sentence-transformers pools its last hidden states; None for other models."""
 
 
 def plain_bert(folder: Path) -> BertFolder | None:
@@ -58,6 +66,12 @@ def plain_bert(folder: Path) -> BertFolder | None:
 def plain_masked_bert(folder: Path) -> BertFolder | None:
     """How to run a BERT with its masked-language-model head, None if anything about it is other."""
     return _plain(folder, "BertForMaskedLM", None)
+
+
+def plain_pair_bert(folder: Path) -> BertFolder | None:
+    """How to run a BERT that scores two texts, None if anything about it is other."""
+    segments = _json(folder / "config.json").get("type_vocab_size", 2)
+    return _plain(folder, "BertForSequenceClassification", None) if segments == 2 else None
 
 
 def _plain(folder: Path, architecture: str, pooling: Pooling | None) -> BertFolder | None:
@@ -149,6 +163,42 @@ class BertVocabularyStates:
         """Rows given end to end, int32 [sum(lengths)], as they are packed; their states [tokens, width]."""
         rows = pack(token_ids, lengths, self._multiple)
         return rows, self._norm(self._transform.with_gelu(self._bert(rows)))
+
+
+class BertPairs:
+    """A cross-encoder up to its last layer: the first token's state, pooled as BERT does it."""
+
+    def __init__(
+        self, folder: BertFolder, ends: tuple[int, int], separator: int | None, dtype: torch.dtype
+    ) -> None:
+        """As BertEncoder's; `separator`: the token behind which the second text begins, None for one text.
+
+        A token's place and its segment add up, so there is a table of places for each segment.
+        """
+        weights = _weights(folder, dtype)
+        bert = _bert(folder, weights)
+        if dtype is torch.int8:
+            bert = quantised(bert, *calibration_rows(bert, *ends))
+        places = weights["embeddings.position_embeddings.weight"]
+        segments = weights["embeddings.token_type_embeddings.weight"]
+        self._places = len(places)
+        both = torch.cat([places + segments[0], places + segments[1]])
+        self._bert = Bert(bert.words, both, bert.norm, bert.layers)
+        self._separator = separator
+        self._multiple = ROW_MULTIPLES.get(dtype, 1)
+        self._pooler = linear_of(weights, "pooler.dense")
+        self.head = Linear(weights["classifier.weight"].float(), weights["classifier.bias"].float())
+        """The last layer: one number a pair."""
+
+    def __call__(self, token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
+        """What goes into the last layer, float32 [rows, width], of rows given end to end."""
+        rows = pack(token_ids, lengths, self._multiple)
+        if self._separator is not None:
+            second = second_segment(rows, self._separator)
+            rows = replace(rows, positions=rows.positions + self._places * second)
+        hidden = self._bert(rows)
+        firsts = torch.cat([block.of(hidden)[:, 0] for block in rows.blocks])
+        return torch.tanh(self._pooler.plain(firsts).float())
 
 
 def _bert(folder: BertFolder, weights: Mapping[str, Tensor]) -> Bert:

@@ -21,7 +21,7 @@ from gpu_actors.profiles import Profile
 from orchestration.errors import GpuUnavailableError
 from orchestration.records import Record
 
-__all__ = ["Gpu", "Watch", "preflight", "visible_gpus"]
+__all__ = ["Gpu", "Watch", "check_devices", "gpus", "preflight", "visible_gpus"]
 
 T = TypeVar("T")
 GIB: Final = 2**30
@@ -83,6 +83,19 @@ def preflight(profile: Profile) -> list[Gpu]:
             "choose `--profile cpu`."
         )
     return found
+
+
+def check_devices(profile: Profile) -> list[dict[str, Any]]:
+    """The GPUs a profile can use, as plain values; [] for cpu. Raises GpuUnavailableError (exit code 99)."""
+    return [gpu.model_dump() for gpu in preflight(profile)]
+
+
+def gpus() -> list[dict[str, Any]]:
+    """The GPUs of this machine, whatever the profile; [] where NVML finds none."""
+    try:
+        return [gpu.model_dump() for gpu in visible_gpus()]
+    except GpuUnavailableError:
+        return []
 
 
 def visible_gpus() -> list[Gpu]:

@@ -1,6 +1,7 @@
 """Models in this process, for a few texts where no plane runs: what `medkg search` falls back on and says so.
 
-Comes in: a profile. Leaves: vectors of a few texts. Each model is loaded when it is first asked for.
+Comes in: a profile. Leaves: vectors of a few texts, scores of a few passages. Each model is loaded when it is
+first asked for.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from gpu_actors.gpu import preflight
 from gpu_actors.profiles import Profile, find_model
 from orchestration.records import Float32Matrix, SparseMatrix
 
 if TYPE_CHECKING:
+    from gpu_actors.cross_encoder import CrossEncoder
     from gpu_actors.dense import DenseModel
     from gpu_actors.splade import SpladeEncoder
 
@@ -39,12 +44,20 @@ class LocalModels:
 
         return SpladeEncoder(self._profile)
 
+    @cached_property
+    def _cross_encoder(self) -> CrossEncoder:
+        from gpu_actors.cross_encoder import CrossEncoder
+
+        return CrossEncoder(self._profile)
+
     def warm_up(self, legs: Collection[str]) -> None:
         """Load the models of these legs now."""
         if "dense" in legs:
             self.embed_texts(["warm up"])
         if "sparse" in legs and self._profile.sparse_model is not None:
             self.expand_queries(["warm up"])
+        if "rerank" in legs and self._profile.rerank_model is not None:
+            self.rerank("warm up", ["warm up"])
 
     def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
         """Unit vectors of texts, float32 [n, d]; raises EmbeddingInputTooLongError."""
@@ -62,3 +75,7 @@ class LocalModels:
     def expand_queries(self, texts: Sequence[str]) -> SparseMatrix:
         """Term weights of queries, CSR [n, vocabulary]."""
         return self._expander.expand(texts)
+
+    def rerank(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
+        """A score a passage, float32 [n], in order."""
+        return self._cross_encoder.score(question, passages)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gpu_actors.budget import TokenIds
 
-__all__ = ["Block", "PackedRows", "pack", "pad"]
+__all__ = ["Block", "PackedRows", "pack", "pad", "second_segment"]
 
 SIZES_AN_OCTAVE: Final = 16
 
@@ -79,6 +79,14 @@ def pad(token_ids: TokenIds, lengths: Sequence[int]) -> PackedRows:
     counts = np.asarray(lengths, dtype=np.int64)
     longest = -(-int(counts.max()) // RECTANGLE_MULTIPLE) * RECTANGLE_MULTIPLE
     return _laid_out(token_ids, counts, np.full_like(counts, longest), len(counts) * longest)
+
+
+def second_segment(rows: PackedRows, separator: int) -> Tensor:
+    """Which tokens stand behind the first separator of their row, bool [tokens]; padding does not."""
+    is_separator = rows.ids == separator
+    before = is_separator.cumsum(0) - is_separator.long()
+    first = torch.arange(len(rows.ids)) - rows.positions
+    return (before > before[first]) & rows.real
 
 
 def _laid_out(

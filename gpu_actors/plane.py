@@ -1,4 +1,4 @@
-"""The plane's front door: start or attach to the actor pools, and ask them for chunks and vectors.
+"""The plane's front door: start or attach to the actor pools, and ask them for chunks, vectors, scores.
 
 Comes in: a profile, and perhaps the address of a Ray cluster. Leaves: a `RayPlane`, which is what
 orchestration.contracts.Plane describes. ray is imported when it is first used, torch only inside actors
@@ -15,20 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from gpu_actors.batching import MicroBatch
 from gpu_actors.budget import TokenBudget
 from gpu_actors.chunk_profiles import is_semantic
-from gpu_actors.gpu import preflight, visible_gpus
+from gpu_actors.gpu import check_devices, gpus, preflight
 from gpu_actors.local_models import LocalModels
+from gpu_actors.plane_reranking import reranker_of
 from gpu_actors.profiles import CHUNKER_VERSION, Profile, chosen_profile, find_model, model_ids
 from orchestration.contracts import Outcome, PlaneUse, Vectors
-from orchestration.errors import (
-    ConfigurationError,
-    GpuUnavailableError,
-    MedkgError,
-    StageFailedError,
-)
+from orchestration.errors import ConfigurationError, MedkgError, StageFailedError
 from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 
 if TYPE_CHECKING:
@@ -70,19 +67,6 @@ DOCUMENTS_A_CALL: Final = 16
 def component_versions() -> dict[str, str]:
     """Versions of what the plane does beside its models; part of fingerprints."""
     return {"chunker": CHUNKER_VERSION}
-
-
-def check_devices(profile: Profile) -> list[dict[str, Any]]:
-    """The GPUs a profile can use; [] for cpu. Raises GpuUnavailableError (exit code 99)."""
-    return [gpu.model_dump() for gpu in preflight(profile)]
-
-
-def gpus() -> list[dict[str, Any]]:
-    """The GPUs of this machine, whatever the profile; [] where NVML finds none."""
-    try:
-        return [gpu.model_dump() for gpu in visible_gpus()]
-    except GpuUnavailableError:
-        return []
 
 
 # --- Ray --------------------------------------------------------------------------------------------
@@ -158,6 +142,7 @@ class RayPlane:
             self._sparse_tokenizer = TextTokenizer(
                 sparse.files, sparse.token_limit(profile.sparse_max_tokens)
             )
+        self._reranker = reranker_of(profile, pools.rerankers)
         self._budgets: dict[str, TokenBudget] = {}
         self._lock = threading.Lock()
         self._cpu_seconds: dict[str, float] = defaultdict(float)
@@ -276,6 +261,14 @@ class RayPlane:
 
         return _sound(*self._expanded(texts, QUERY_SECONDS, QUERY_LANE))
 
+    def rerank(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
+        """A score a passage, float32 [n], in order; raises the first error."""
+        if self._reranker is None:
+            raise ConfigurationError(
+                "the plane has no rerank model. Set MEDKG_RERANK_MODEL and load it: medkg up --swap"
+            )
+        return self._reranker.score(question, passages, QUERY_SECONDS)
+
     def _embedded(
         self, texts: Sequence[str], timeout_seconds: float, lane: str | None = None
     ) -> tuple[Float32Matrix, dict[int, MedkgError]]:
@@ -360,6 +353,8 @@ class RayPlane:
                 f"{self._model_ids['sparse']} gives no terms for {TRIAL!r}. It is no model for the sparse "
                 "leg."
             )
+        if self._reranker is not None:
+            self._reranker.score(TRIAL, [TRIAL], LOAD_SECONDS)
 
     def retire(self, successor: RayPlane) -> None:
         """End what only this plane has; call it when nobody uses this one any more."""

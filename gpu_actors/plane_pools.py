@@ -1,4 +1,4 @@
-"""The pools that a plane consists of: embedders, expanders where there is a sparse model, chunkers.
+"""The pools that a plane consists of: embedders, expanders and rerankers where there is a model, chunkers.
 
 Comes in: a profile, with seats for who starts them. Leaves: `Pools`, loaded or attached to by name.
 """
@@ -11,28 +11,34 @@ from typing import Any, Final
 
 from gpu_actors.batching import MicroBatch
 from gpu_actors.pool import Pool, ReplicaKind, attach_pool, start_pool
-from gpu_actors.profiles import Profile, model_ids
-from gpu_actors.replicas import ChunkerReplica, EmbedderReplica, ExpanderReplica
+from gpu_actors.profiles import Profile, model_ids, rerank_model_id
+from gpu_actors.replicas import ChunkerReplica, EmbedderReplica, ExpanderReplica, RerankerReplica
 from gpu_actors.seats import Seats
 from orchestration.errors import MedkgError
 
 __all__ = ["Pools", "attached_pools", "started_pools"]
 
-MODELS_A_GPU: Final = 4
-"""Dense and sparse, and the same again beside them while models are swapped."""
+MODELS_A_GPU: Final = 6
+"""Dense, sparse and rerank, and the same again beside them while models are swapped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """The actors of a plane; no expanders without a sparse model."""
+    """The actors of a plane; no expanders without a sparse model, no rerankers without a rerank model."""
 
     embedders: Pool[MicroBatch]
     expanders: Pool[MicroBatch] | None
     chunkers: Pool[list[int]]
+    rerankers: Pool[MicroBatch] | None = None
 
     def by_name(self) -> dict[str, Pool[Any]]:
         """Those that there are."""
-        found = {"embedders": self.embedders, "expanders": self.expanders, "chunkers": self.chunkers}
+        found = {
+            "embedders": self.embedders,
+            "expanders": self.expanders,
+            "rerankers": self.rerankers,
+            "chunkers": self.chunkers,
+        }
         return {name: pool for name, pool in found.items() if pool is not None}
 
 
@@ -60,6 +66,7 @@ def attached_pools(profile: Profile) -> Pools:
         attach_pool(names["embedder"]),
         attach_pool(names["expander"]) if "expander" in names else None,
         attach_pool(names["chunker"]),
+        attach_pool(names["reranker"]) if "reranker" in names else None,
     )
 
 
@@ -78,13 +85,19 @@ def _start_pools(profile: Profile, seats: Seats, there: Mapping[str, Pool[Any]])
         models("expander", ExpanderReplica, profile.lanes) if "expander" in names else None,
         there.get(names["chunker"])
         or start_pool(names["chunker"], chunker, profile.chunkers * seats.count, seats),
+        models("reranker", RerankerReplica, profile.lanes) if "reranker" in names else None,
     )
 
 
 def _pool_names(profile: Profile) -> dict[str, str]:
     """Names by component that differ where models or limits do, so that vectors of two models never mix."""
     ids = model_ids(profile)
-    of_leg = {"embedder": ids["dense"], "expander": ids.get("sparse"), "chunker": ids["dense"]}
+    of_leg = {
+        "embedder": ids["dense"],
+        "expander": ids.get("sparse"),
+        "chunker": ids["dense"],
+        "reranker": rerank_model_id(profile),
+    }
     return {
         component: f"{component}-{profile.name}-{model_id}"
         for component, model_id in of_leg.items()

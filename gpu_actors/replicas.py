@@ -1,4 +1,4 @@
-"""What runs inside the actors: one embedder, expander or chunker each, and what every call cost.
+"""What runs inside the actors: one embedder, expander, reranker or chunker each, and what every call cost.
 
 Comes in: a micro-batch. Leaves: its results with the CPU seconds and wall seconds of the call. Heavy imports
 happen here, in the actor's process. `health` is answered beside the work, never behind it.
@@ -21,10 +21,11 @@ from orchestration.errors import GpuUnavailableError, MedkgError, StageFailedErr
 from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 
 if TYPE_CHECKING:
+    from gpu_actors.cross_encoder import CrossEncoder
     from gpu_actors.dense import DenseModel
     from gpu_actors.splade import SpladeEncoder
 
-__all__ = ["ChunkerReplica", "Cost", "EmbedderReplica", "ExpanderReplica", "ToCut"]
+__all__ = ["ChunkerReplica", "Cost", "EmbedderReplica", "ExpanderReplica", "RerankerReplica", "ToCut"]
 
 Encoded: TypeAlias = Float32Matrix | SparseMatrix
 
@@ -41,7 +42,10 @@ class _ModelReplica:
     """A loaded model in an actor; `lanes` calls compute at once."""
 
     def __init__(
-        self, kind: str, profile: Profile, make: Callable[[Profile], DenseModel | SpladeEncoder]
+        self,
+        kind: str,
+        profile: Profile,
+        make: Callable[[Profile], DenseModel | SpladeEncoder | CrossEncoder],
     ) -> None:
         started = time.perf_counter()
         self._encoder = make(profile)
@@ -136,6 +140,18 @@ class ExpanderReplica(_ModelReplica):
             return HaystackSparseExpander(profile.name, profile.sparse_model).encoder
 
         super().__init__("expander", profile, make)
+
+
+class RerankerReplica(_ModelReplica):
+    """A loaded HaystackReranker: scores, float32 [n, 1]."""
+
+    def __init__(self, profile: Profile) -> None:
+        from gpu_actors.reranker import HaystackReranker
+
+        def make(profile: Profile) -> CrossEncoder:
+            return HaystackReranker(profile.name, profile.rerank_model).cross_encoder
+
+        super().__init__("reranker", profile, make)
 
 
 class ChunkerReplica:

@@ -44,7 +44,7 @@ def dense_rows(
     timeout_seconds: float,
     lane: str | None = None,
 ) -> tuple[Float32Matrix, RowsOutcome]:
-    """Unit vectors of all rows, float32 [n, d], zeros where `errors` has the row.
+    """Unit vectors of all rows, or scores, float32 [n, d], zeros where `errors` has the row.
 
     `lane`: QUERY_LANE for what must not wait behind other work. Raises PlaneUnavailableError when the pool is
     not ready, and nothing else.

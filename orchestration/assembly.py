@@ -16,15 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.contracts import (
-    Isolation,
-    Parser,
-    Plane,
-    Source,
-    TextModels,
-    VectorStore,
-    lift,
-)
+from orchestration.contracts import Isolation, Parser, Plane, Source, TextModels, VectorStore, lift
 from orchestration.control_plane import ControlPlane
 from orchestration.errors import ConfigurationError
 from orchestration.isolated_stage import installed_parsers, isolated_stage
@@ -249,6 +241,7 @@ class Assembly:
             settings.vllm_command,
             settings.replicas,
             settings.embedding_dimensions,
+            settings.rerank_model,
         )
 
     def models(self, legs: Collection[str], say: Callable[[str], None]) -> TextModels:

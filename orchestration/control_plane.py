@@ -20,7 +20,6 @@ from orchestration.contracts import (
     LedgerDocument,
     SourceRequest,
     Submission,
-    TextModels,
 )
 from orchestration.errors import StoreCorruptError, UsageError
 from orchestration.jobs.submission import Submissions
@@ -237,63 +236,50 @@ class ControlPlane:
         *,
         fusion: str | None = None,
         group: bool = False,
+        rerank: bool = False,
     ) -> Found:
         """The best chunks for a question, or with `group` documents; models are loaded only if a leg asks.
 
-        Raises UsageError for a fusion that is not there, and what HybridSearch raises.
+        Raises UsageError for a fusion that is not there or for reranking without a model, and what
+        HybridSearch raises.
         """
         from orchestration.retrieval.fusion import fusion_named
 
         chosen = fusion_named(fusion) if fusion is not None else None
-        return self.searcher(legs, say).search(
-            self.settings.tenant, query, top, filters, legs, fusion=chosen, group=group
+        return self.searcher(legs, say, rerank=rerank).search(
+            self.settings.tenant, query, top, filters, legs, fusion=chosen, group=group, rerank=rerank
         )
 
     def evaluate(
-        self, questions: Path, say: Callable[[str], None], fusions: Sequence[str] = ()
+        self,
+        questions: Path,
+        say: Callable[[str], None],
+        fusions: Sequence[str] = (),
+        *,
+        rerank: bool = False,
     ) -> dict[str, Any]:
-        """Measures by leg, of the hybrid and of the named fusions, and their comparisons, as JSON values."""
+        """Measures by leg, of the hybrid, with `rerank` reranked too, and of named fusions, as JSON values.
+
+        Raises what `search` raises.
+        """
         from orchestration.retrieval.evaluation import evaluate, read_questions
         from orchestration.retrieval.fusion import fusion_named
 
         named = {name: fusion_named(name) for name in fusions}
         asked = read_questions(questions)
-        return evaluate(self.searcher(None, say), self.settings.tenant, asked, named).as_json()
+        search = self.searcher(None, say, rerank=rerank)
+        return evaluate(search, self.settings.tenant, asked, named, rerank=rerank).as_json()
 
-    def searcher(self, legs: Sequence[str] | None, say: Callable[[str], None]) -> HybridSearch:
-        """A search over this folder for many questions, its models loaded; the caller closes it."""
-        from orchestration.retrieval.fusion import DEFAULT_FUSION
-        from orchestration.retrieval.legs import Bm25Leg, DenseLeg, Leg, SparseLeg
-        from orchestration.retrieval.search import HybridSearch
+    def searcher(
+        self, legs: Sequence[str] | None, say: Callable[[str], None], *, rerank: bool = False
+    ) -> HybridSearch:
+        """A search over this folder for many questions, its models loaded; the caller closes it.
 
-        with_models = set(MODEL_LEGS).intersection(legs or MODEL_LEGS)
+        Raises UsageError if it is to rerank and no model is set for that.
+        """
+        from orchestration.searcher import open_searcher
 
-        @cache
-        def models() -> TextModels:
-            return self._parts.models(with_models, say)
-
-        if with_models and self.ledger.changes(self.settings.tenant, 0)[0]:
-            chosen = models().model_ids()  # loads them, if it must, before the clock of the search runs
-            if "dense" in with_models:
-                self._tell_of_other_vectors(chosen["dense"], say)
-        search = self._stores.search
-        found: list[Leg] = [Bm25Leg(search)]
-        if with_models and (reason := self._parts.sparse_off()) is not None:
-            say(f"the sparse leg is off: {reason}")
-        elif with_models:
-            found.append(SparseLeg(search, lambda texts: models().expand_queries(texts)))
-        found.append(DenseLeg(self._stores.vectors, lambda texts: models().embed_queries(texts)))
-        return HybridSearch(self.ledger, search, found, DEFAULT_FUSION)
-
-    def _tell_of_other_vectors(self, model: str, say: Callable[[str], None]) -> None:
-        """Say how many documents the dense leg cannot find by this model."""
-        documents = self.ledger.namespaces(self.settings.tenant)
-        total, others = sum(documents.values()), sum(documents.values()) - documents.get(model, 0)
-        if others:
-            say(
-                f"{others} of {total} documents were embedded by another model than {model}, so the dense "
-                "leg may miss them: `medkg reembed` embeds them by this one"
-            )
+        return open_searcher(self._parts, legs, say, rerank=rerank)
 
     def verify(self, repair: bool, say: Callable[[str], None]) -> dict[str, Any]:
         """Differences between ledger and stores; with `repair` they are mended, and what is left is told."""

@@ -10,6 +10,9 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from orchestration.contracts import Outcome, PlaneUse, SparseVectors, Vectors
 from orchestration.jobs.host_client import HostClient
 from orchestration.records import Chunk, Document, Float32Matrix
@@ -45,6 +48,9 @@ class OwnModels:
 
     def expand_queries(self, texts: Sequence[str]) -> SparseVectors:
         return SparseVectors(self._ids["sparse"], self._local.expand_queries(texts))
+
+    def rerank(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
+        return self._local.rerank(question, passages)
 
 
 class AttachedPlane:

@@ -54,6 +54,12 @@ class Settings(BaseSettings):
         default=None,
         description="Folder or hub id of another SPLADE model for the profile; none: no sparse leg.",
     )
+    rerank_model: str | None = Field(
+        default=None, description="Folder or hub id of a cross-encoder that ranks the best of a search anew."
+    )
+    rerank_depth: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        default=50, description="Hits of a search that the cross-encoder scores."
+    )
     engine: Literal["torch", "vllm"] | None = Field(
         default=None, description="What runs the dense model; default: the profile's."
     )

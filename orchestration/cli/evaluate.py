@@ -28,6 +28,10 @@ def evaluate(
             "in weighted-rrf:bm25=1:dense=2."
         ),
     ] = None,
+    rerank: Annotated[
+        bool,
+        typer.Option("--rerank", help="Measure the reranked hybrid as well; needs MEDKG_RERANK_MODEL."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure nDCG@10, recall@10, MRR@10 and latency of each leg, the hybrid and named fusions.
@@ -40,7 +44,7 @@ def evaluate(
     settings: Settings = ctx.obj
     fusions = [name.strip() for name in (fusion or "").split(",") if name.strip()]
     with open_control_plane(settings) as control:
-        value = control.evaluate(questions, note, fusions)
+        value = control.evaluate(questions, note, fusions, rerank=rerank)
     answer(as_json, value, lambda: _show(value))
 
 

@@ -39,6 +39,12 @@ def search(
     group: Annotated[
         bool, typer.Option("--group", help="One hit a document, its best chunk; --top counts documents.")
     ] = False,
+    rerank: Annotated[
+        bool,
+        typer.Option(
+            "--rerank", help="Rank the best hits anew by a cross-encoder; needs MEDKG_RERANK_MODEL."
+        ),
+    ] = False,
     source: Annotated[
         list[str] | None,
         typer.Option(help="Only records of this source, e.g. clinicaltrials, pmc, pubmed. May be repeated."),
@@ -79,7 +85,7 @@ def search(
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
         names = [name.strip() for name in legs.split(",") if name.strip()] if legs else None
-        found = control.search(query, top, filters, names, note, fusion=fusion, group=group)
+        found = control.search(query, top, filters, names, note, fusion=fusion, group=group, rerank=rerank)
     value = {
         "hits": [hit.as_json() for hit in found.hits],
         "degraded": list(found.degraded),

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from orchestration.contracts.stages import Outcome
 from orchestration.contracts.stores import SparseVectors
 from orchestration.errors import MedkgError
@@ -87,4 +90,8 @@ class TextModels(Protocol):
 
     def expand_queries(self, texts: Sequence[str]) -> SparseVectors:
         """Term weights of queries, a row each."""
+        ...
+
+    def rerank(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
+        """A score a passage, float32 [n], by the cross-encoder; raises ConfigurationError without one."""
         ...

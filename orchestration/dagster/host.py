@@ -41,13 +41,7 @@ from orchestration.dagster.names import (
 )
 from orchestration.dagster.window_workers import FinishedRun, NewRun, RunState, WindowWorkers
 from orchestration.dagster.worker_process import WorkerCommand
-from orchestration.errors import (
-    MedkgError,
-    PlaneUnavailableError,
-    StageFailedError,
-    UsageError,
-    error_class,
-)
+from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError, UsageError, error_class
 from orchestration.jobs.host_client import HOST_SERVICE, HostStatus, ray_token_path
 from orchestration.logging import configure_logging
 from orchestration.processes.child_process import is_alive, spawn_child
@@ -285,6 +279,7 @@ class HostProcess:
             "embed_queries": lambda texts: self._embedded(self._hot_plane(), "embed_queries", texts),
             "expand_texts": lambda texts: self._expanded(self._hot_plane(), "expand_texts", texts),
             "expand_queries": lambda texts: self._expanded(self._hot_plane(), "expand_queries", texts),
+            "rerank": lambda question, passages: self._hot_plane().rerank(question, passages).tolist(),
             "swap_models": lambda **models: self._swap_models(**models).model_dump(),
             "stop": self._stop.set,
             "launch": self._workers.submit,

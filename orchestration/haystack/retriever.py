@@ -50,8 +50,9 @@ class HaystackRetriever:
         legs: list[str] | None = None,
         fusion: str | None = None,
         group: bool = False,
+        rerank: bool = False,
     ) -> None:
-        """`legs` (default: all), `fusion` (a name; default: the search's) and `group` are those of a search.
+        """`legs` (default: all), `fusion` (a name; default: the search's), `group`, `rerank`: as of a search.
 
         Raises UsageError for an unknown fusion, and for a search together with a data folder or a profile.
         """
@@ -68,6 +69,7 @@ class HaystackRetriever:
         self._fusion_name = fusion
         self._fusion = fusion_named(fusion) if fusion is not None else None
         self._group = group
+        self._rerank = rerank
         self._opened = Opened(self._searcher, data_dir, tenant_id, profile)
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,6 +88,7 @@ class HaystackRetriever:
             legs=self._legs,
             fusion=self._fusion_name,
             group=self._group,
+            rerank=self._rerank,
         )
         return kept
 
@@ -113,8 +116,8 @@ class HaystackRetriever:
         meta.date, joined by AND, narrow the index itself, folded as for `medkg search`. Any other filter is
         held against the documents that the legs find, by Haystack's rules, and they look on until enough of
         them match.
-        Raises haystack's FilterError, ConfigurationError for settings that are wrong, and what HybridSearch
-        raises.
+        Raises haystack's FilterError, ConfigurationError for wrong settings, UsageError for reranking
+        without a model, and what HybridSearch raises.
         """
         check(filters)
         facets, matches = as_facets(filters), predicate(filters)
@@ -132,6 +135,7 @@ class HaystackRetriever:
             fusion=self._fusion,
             group=self._group,
             matching=matching if facets is None else None,
+            rerank=self._rerank,
         )
         documents = [_found(tenant_id, hit) for hit in found.hits]
         return {"documents": documents, "degraded": list(found.degraded)}
@@ -151,7 +155,7 @@ class HaystackRetriever:
         return self._opened()
 
     def _searcher(self, control: ControlPlane, ends: ExitStack) -> HybridSearch:
-        search = control.searcher(self._legs, structlog.get_logger(__name__).info)
+        search = control.searcher(self._legs, structlog.get_logger(__name__).info, rerank=self._rerank)
         ends.callback(search.close)
         return search
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
@@ -35,7 +36,11 @@ STOP_SECONDS: Final = 30.0
 """How long a host may take to end its runs and children before it is killed."""
 
 SWAP_SECONDS: Final = 600.0
-MODEL_SETTINGS: Final = ("embedding_model", "embedding_dimensions", "sparse_model", "engine", "vllm_command")
+RERANK_SECONDS: Final = 10.0
+MODEL_SETTINGS: Final = (
+    *("embedding_model", "embedding_dimensions", "sparse_model", "rerank_model"),
+    *("engine", "vllm_command"),
+)
 
 POLL_SECONDS: Final = 0.05
 
@@ -134,6 +139,13 @@ class HostClient:
             for terms, weights in answer["rows"]
         ]
         return SparseVectors(str(answer["model_id"]), SparseMatrix.of_rows(rows, int(answer["vocabulary"])))
+
+    def rerank(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
+        """A score a passage, float32 [n], from the hot plane, by the cross-encoder that it has."""
+        scores = self._client.call(
+            "rerank", timeout=RERANK_SECONDS, question=question, passages=list(passages)
+        )
+        return np.asarray(scores, dtype=np.float32)
 
     def swap_models(self, settings: Settings) -> HostStatus:
         """Have the host switch to the models of these settings; runs that are on end with the former ones."""

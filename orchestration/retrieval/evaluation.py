@@ -1,9 +1,9 @@
 """How well legs and fusion answer questions whose relevant documents are known.
 
-Comes in: a search and questions. Leaves: measures by leg, of the hybrid and of named fusions, and comparisons
-of them. Documents are ranked by their best chunk. nDCG@10 with binary relevance (Jaervelin, Kekaelaeinen,
-TOIS 2002, https://doi.org/10.1145/582415.582418), recall@10 and MRR@10; latency as p50 and p95 in
-milliseconds.
+Comes in: a search and questions. Leaves: measures by leg, of the hybrid, reranked too, and of named fusions,
+and comparisons of them. Documents are ranked by their best chunk. nDCG@10 with binary relevance (Jaervelin,
+Kekaelaeinen, TOIS 2002, https://doi.org/10.1145/582415.582418), recall@10 and MRR@10; latency as p50 and p95
+in milliseconds.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from orchestration.retrieval.comparison import Comparison, compared
 from orchestration.retrieval.fusion import Fusion
 from orchestration.retrieval.search import HybridSearch
 
-__all__ = ["HYBRID", "Evaluation", "Measured", "Question", "evaluate", "read_questions"]
+__all__ = ["HYBRID", "RERANKED", "Evaluation", "Measured", "Question", "evaluate", "read_questions"]
 
 DEPTH: Final = 10
 HYBRID: Final = "hybrid"
+RERANKED: Final = "reranked"
 MEASURES: Final = ("ndcg@10", "recall@10", "mrr@10")
 COMPARED: Final = "ndcg@10"
 
@@ -93,7 +94,7 @@ class Evaluation:
     """Every way to search that was measured, and how they compare."""
 
     legs: Mapping[str, Measured]
-    """By leg, then the hybrid as `hybrid`, then the fusions that were named."""
+    """By leg, then the hybrid as `hybrid` and perhaps as `reranked`, then the fusions that were named."""
     comparisons: tuple[Comparison, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -109,18 +110,24 @@ def evaluate(
     tenant_id: str,
     questions: Sequence[Question],
     fusions: Mapping[str, Fusion] | None = None,
+    *,
+    rerank: bool = False,
 ) -> Evaluation:
     """Measure each leg, the search's own fusion and the named ones; raises when a leg answers not all.
 
-    nDCG@10 is compared between the hybrid and each leg, and between each two of the named fusions, or the
-    hybrid and the only named one.
+    With `rerank` the search's own fusion is also measured reranked. nDCG@10 is compared between the hybrid
+    and each leg, between both of its rankings, and between each two of the named fusions, or the hybrid and
+    the only named one.
     """
     named = dict(fusions or {})
     legs = {name: _measured(search, tenant_id, questions, [name], [None])[0] for name in search.legs}
     hybrids = _measured(search, tenant_id, questions, None, [None, *named.values()])
-    measured = legs | dict(zip([HYBRID, *named], hybrids, strict=True))
+    measured = legs | {HYBRID: hybrids[0]}
+    if rerank:
+        measured[RERANKED] = _measured(search, tenant_id, questions, None, [None], rerank=True)[0]
+    measured |= dict(zip(named, hybrids[1:], strict=True))
     rivals = [*named] if len(named) > 1 else [HYBRID, *named]
-    pairs = [(HYBRID, leg) for leg in legs] + list(combinations(rivals, 2))
+    pairs = [(HYBRID, leg) for leg in legs] + [(RERANKED, HYBRID)] * rerank + list(combinations(rivals, 2))
     figures = {name: of_one.measures[COMPARED] for name, of_one in measured.items()}
     comparisons = (compared(a, b, COMPARED, figures[a], figures[b]) for a, b in pairs)
     return Evaluation(measured, tuple(one for one in comparisons if one is not None))
@@ -132,13 +139,17 @@ def _measured(
     questions: Sequence[Question],
     legs: Sequence[str] | None,
     fusions: Sequence[Fusion | None],
+    *,
+    rerank: bool = False,
 ) -> list[Measured]:
     """What each fusion makes of the legs' answers."""
     judged: list[list[tuple[float, float, float]]] = [[] for _ in fusions]
     milliseconds: list[list[float]] = [[] for _ in fusions]
-    search.search(tenant_id, questions[0].question, DEPTH, legs=legs, group=True)  # indexes load once
+    search.search(tenant_id, questions[0].question, DEPTH, legs=legs, group=True, rerank=rerank)  # load once
     for question in questions:
-        answers = search.search_by_each(fusions, tenant_id, question.question, DEPTH, legs=legs, group=True)
+        answers = search.search_by_each(
+            fusions, tenant_id, question.question, DEPTH, legs=legs, group=True, rerank=rerank
+        )
         for number, found in enumerate(answers):
             if found.degraded:
                 raise DagsterResourceUnavailableError(

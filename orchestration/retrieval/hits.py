@@ -14,7 +14,7 @@ from orchestration.contracts import Candidate, ChunkRef
 from orchestration.records import Chunk, DocumentKey
 from orchestration.retrieval.highlights import highlights
 
-__all__ = ["Found", "Hit", "Match", "best_of_each_document", "every_chunk", "hits_of"]
+__all__ = ["Found", "Hit", "Match", "ReadChunks", "best_of_each_document", "every_chunk", "hits_of"]
 
 ReadChunks = Callable[[Sequence[ChunkRef]], Sequence[Chunk | None]]
 """Chunks in the order of refs; None for one that is gone."""
@@ -26,6 +26,7 @@ class Hit:
 
     rank: int
     score: float
+    """The fusion's, or the reranker's of what it scored."""
     source: str
     chunk: Chunk
     legs: Mapping[str, int]
@@ -62,7 +63,8 @@ class Found:
 
     hits: tuple[Hit, ...]
     degraded: tuple[str, ...]
-    """Legs that failed or were too slow: left out, or not asked as deep as documents were wanted."""
+    """Legs that failed or were too slow: left out, or not asked as deep as documents were wanted; `rerank`
+    if the ranking is the fusion's for that reason."""
     milliseconds: float
 
 

@@ -1,8 +1,8 @@
-"""HybridSearch: legs side by side, fused, with their chunks; a slow or dead leg is left out and named.
+"""HybridSearch: legs side by side, fused, perhaps reranked; what is slow or dead is left out and named.
 
 Comes in: a question. Leaves: hits that cite document, section and characters, each with its rank in every
 leg that found it. Legs run in threads of their own, so none can hold another up, each within its own time
-budget and the search's.
+budget and the search's; reranking likewise, and without it the ranking is the fusion's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -20,10 +20,11 @@ from orchestration.contracts import ANYTHING, Candidate, CommitLog, Filters, Sea
 from orchestration.errors import DagsterResourceUnavailableError, IndexMissingError, MedkgError, UsageError
 from orchestration.retrieval.budgets import Budgets
 from orchestration.retrieval.fusion import CANDIDATES, Fusion
-from orchestration.retrieval.hits import Found, Hit, best_of_each_document, every_chunk, hits_of
+from orchestration.retrieval.hits import Found, Hit, Match, best_of_each_document, every_chunk, hits_of
 from orchestration.retrieval.leg_threads import LegThreads
 from orchestration.retrieval.legs import Leg
 from orchestration.retrieval.narrowing import Matching, NarrowedLeg
+from orchestration.retrieval.reranking import RERANK, Reranker
 from orchestration.retrieval.visibility import VisibleDocuments
 
 __all__ = ["Found", "Hit", "HybridSearch"]
@@ -45,6 +46,7 @@ class _Asked:
     visible: VisibleDocuments
     matching: Matching | None
     ends: float
+    top: int
 
 
 class HybridSearch:
@@ -57,6 +59,7 @@ class HybridSearch:
         legs: Sequence[Leg],
         fusion: Fusion,
         budgets: Budgets | None = None,
+        reranker: Reranker | None = None,
     ) -> None:
         self._log = log
         self._store = store
@@ -64,7 +67,8 @@ class HybridSearch:
         self._fusion = fusion
         self._budgets = budgets or Budgets()
         self._visible: dict[str, VisibleDocuments] = {}
-        self._threads = {leg.name: LegThreads(leg.name) for leg in legs}
+        self._reranker = reranker
+        self._threads = {name: LegThreads(name) for name in (*self._legs, RERANK)}
         self._logger = structlog.get_logger(__name__)
 
     def close(self) -> None:
@@ -88,16 +92,18 @@ class HybridSearch:
         fusion: Fusion | None = None,
         group: bool = False,
         matching: Matching | None = None,
+        rerank: bool = False,
     ) -> Found:
         """The best `top` chunks by the named legs (default: all) and fusion (default: the search's own).
 
         With `group` the best `top` documents, each with its best chunk; legs are asked deeper until there
         are as many, the legs have no more, or time is over. `matching` says which chunks may be hits, where
-        filters cannot. Raises UsageError for an empty query or an
-        unknown leg, IndexMissingError when nothing is indexed, and the error of a leg when none answers.
+        filters cannot. With `rerank` the best of these are ranked anew.
+        Raises UsageError for an empty query, an unknown leg, or reranking where there is no reranker,
+        IndexMissingError when nothing is indexed, and the error of a leg when none answers.
         """
         return self.search_by_each(
-            [fusion], tenant_id, query, top, filters, legs, group=group, matching=matching
+            [fusion], tenant_id, query, top, filters, legs, group=group, matching=matching, rerank=rerank
         )[0]
 
     def search_by_each(
@@ -111,9 +117,15 @@ class HybridSearch:
         *,
         group: bool = False,
         matching: Matching | None = None,
+        rerank: bool = False,
     ) -> list[Found]:
         """What `search` finds by each fusion, in order; legs are asked once, their time counts for each."""
         started = time.monotonic()
+        if rerank and self._reranker is None:
+            raise UsageError(
+                "there is nothing to rerank with. Set MEDKG_RERANK_MODEL to the folder or hub id of a "
+                "cross-encoder."
+            )
         chosen = self._chosen(query, legs)
         visible = self._visible.setdefault(tenant_id, VisibleDocuments(self._log, tenant_id))
         if visible.refresh() == 0:
@@ -121,21 +133,23 @@ class HybridSearch:
                 f"nothing is indexed for tenant {tenant_id!r} in this data folder. Ingest something first: "
                 "medkg run auto --path YOUR_FILES"
             )
-        asked = _Asked(tenant_id, query, filters, visible, matching, started + self._budgets.total_seconds)
+        ends = started + self._budgets.total_seconds
+        asked = _Asked(tenant_id, query, filters, visible, matching, ends, top)
         limit = max(CANDIDATES, top)
         found, failed = self._candidates(chosen, asked, limit)
         if not found:
             raise _worst(failed.values())
-        late = self._deepened(found, asked, limit, top) if group else []
+        late = self._deepened(found, asked, limit) if group else []
         seconds = time.monotonic() - started
         answers = []
         for fusion in fusions:
             resumed = time.monotonic()
             fused = (fusion or self._fusion)(found)
             matches = best_of_each_document(fused) if group else every_chunk(fused)
+            matches, not_reranked = self._reranked(matches, asked) if rerank else (matches, ())
             hits = hits_of(query, matches, found, partial(self._store.chunks, tenant_id), top)
             milliseconds = (seconds + time.monotonic() - resumed) * 1000
-            answers.append(Found(tuple(hits), (*failed, *late), milliseconds))
+            answers.append(Found(tuple(hits), (*failed, *late, *not_reranked), milliseconds))
         return answers
 
     def _chosen(self, query: str, names: Sequence[str] | None) -> list[Leg]:
@@ -146,9 +160,9 @@ class HybridSearch:
             raise UsageError(f"no leg {', '.join(unknown)}; there are {', '.join(self._legs)}.")
         return [self._legs[name] for name in dict.fromkeys(names or self._legs)]
 
-    def _deepened(self, found: Candidates, asked: _Asked, limit: int, documents: int) -> list[str]:
+    def _deepened(self, found: Candidates, asked: _Asked, limit: int) -> list[str]:
         """Ask legs that have more until `found` holds enough documents; legs that did not answer again."""
-        while len({candidate.ref.key for leg in found.values() for candidate in leg}) < documents:
+        while len({candidate.ref.key for leg in found.values() for candidate in leg}) < asked.top:
             more = [self._legs[name] for name, candidates in found.items() if len(candidates) >= limit]
             if not more:
                 break
@@ -176,12 +190,27 @@ class HybridSearch:
             )
             for leg in legs
         }
-        overdue = self._overdue(running, asked.ends)
+        failed = self._failed(running, asked.ends)
+        return {name: running[name].result() for name in running if name not in failed}, failed
+
+    def _reranked(self, matches: list[Match], asked: _Asked) -> tuple[list[Match], Sequence[str]]:
+        """The matches ranked anew, or as they are and the name of what failed."""
+        assert self._reranker is not None
+        read = partial(self._store.chunks, asked.tenant_id)
+        again = self._threads[RERANK].submit(
+            partial(self._reranker.ranked, asked.query, matches, read, asked.top)
+        )
+        failed = self._failed({RERANK: again}, asked.ends)
+        return (matches, list(failed)) if failed else (again.result(), [])
+
+    def _failed(self, running: Mapping[str, Future[Any]], ends: float) -> dict[str, BaseException]:
+        """Why some of these gave nothing in the time they have, which the log tells as well."""
+        overdue = self._overdue(running, ends)
         errors = {name: overdue.get(name) or future.exception() for name, future in running.items()}
         failed = {name: error for name, error in errors.items() if error is not None}
         for name, error in failed.items():
             self._tell(name, error)
-        return {name: running[name].result() for name in running if name not in failed}, failed
+        return failed
 
     def _narrowed(self, leg: Leg, asked: _Asked) -> Leg:
         """The leg, or what finds only chunks that match."""
@@ -189,9 +218,7 @@ class HybridSearch:
             return leg
         return NarrowedLeg(leg, partial(self._store.chunks, asked.tenant_id), asked.matching)
 
-    def _overdue(
-        self, running: Mapping[str, Future[list[Candidate]]], ends: float
-    ) -> dict[str, BaseException]:
+    def _overdue(self, running: Mapping[str, Future[Any]], ends: float) -> dict[str, BaseException]:
         """Wait for each leg as long as it may take; what to say of those that took longer."""
         started = time.monotonic()
         moments = {name: min(started + self._budgets.of_leg(name), ends) for name in running}
@@ -202,9 +229,9 @@ class HybridSearch:
                 running[name].cancel()
                 whose = "the search's" if moments[name] == ends else "its"
                 seconds = self._budgets.total_seconds if moments[name] == ends else self._budgets.of_leg(name)
+                how = "without --rerank" if name == RERANK else "leave it out with --legs"
                 overdue[name] = DagsterResourceUnavailableError(
-                    f"leg {name} did not answer within {whose} {seconds:g} s. Try again, or leave it out "
-                    "with --legs."
+                    f"leg {name} did not answer within {whose} {seconds:g} s. Try again, or {how}."
                 )
         return overdue
 

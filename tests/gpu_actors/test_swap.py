@@ -8,10 +8,11 @@ import numpy as np
 import psutil
 import pytest
 
-from gpu_actors.plane import RayPlane
+from gpu_actors.plane import LocalModels, RayPlane
 from gpu_actors.profiles import Model, chosen_profile
-from orchestration.errors import MedkgError
+from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError, MedkgError
 from tests.builders import a_shallower_model
+from tests.gpu_actors.tiny_cross_encoder import a_cross_encoder
 
 pytestmark = pytest.mark.plane
 
@@ -49,3 +50,27 @@ def test_a_model_that_does_not_load_changes_nothing(plane: RayPlane, minilm: Mod
         plane.beside(chosen_profile("cpu", str(torn)))
 
     assert pids(plane, "embedders") == before and plane.embed_texts(["still here"]).shape == (1, 384)
+
+
+def test_a_cross_encoder_is_loaded_beside_the_others_and_gives_their_scores_by_the_plane(
+    plane: RayPlane, tmp_path: Path
+) -> None:
+    profile = chosen_profile("cpu", rerank_model=str(a_cross_encoder(tmp_path / "pairs")))
+    passages = [f"{'Walking is cheap. ' * (number % 60)}Sleep {number}." for number in range(70)]
+    passages.append("Statins lower cholesterol. " * 200)
+    with pytest.raises(ConfigurationError, match="the plane has no rerank model"):
+        plane.rerank("sleep", passages)
+
+    successor = plane.beside(profile)
+
+    found = successor.rerank("Does walking help sleep?", passages)
+    expected = LocalModels(profile).rerank("Does walking help sleep?", passages)
+    np.testing.assert_allclose(found, expected, atol=0.05)
+    assert np.ptp(found) > 0.5 and successor.rerank("sleep", []).shape == (0,)
+    assert pids(successor, "embedders") == pids(plane, "embedders")
+    with pytest.raises(EmbeddingInputTooLongError):
+        successor.rerank("sleep " * 300, passages)
+    new = pids(successor, "rerankers")
+    successor.retire(plane)
+    psutil.wait_procs([psutil.Process(pid) for pid in new if psutil.pid_exists(pid)], timeout=20)
+    assert not any(map(psutil.pid_exists, new))

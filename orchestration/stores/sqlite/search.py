@@ -34,9 +34,10 @@ from orchestration.stores.file_names import file_name
 from orchestration.stores.sqlite import facets, sparse_postings
 from orchestration.stores.sqlite.file import SqliteFile
 
-__all__ = ["SqliteSearch"]
+__all__ = ["TOKENIZER", "SqliteSearch"]
 
 SCHEMA_VERSION: Final = 3
+TOKENIZER: Final = "porter unicode61"
 SCHEMA: Final = (
     """
     CREATE TABLE IF NOT EXISTS chunks (
@@ -53,9 +54,9 @@ SCHEMA: Final = (
         UNIQUE (intent_id, source, doc_id, chunk_id)
     )
     """,
-    """
+    f"""
     CREATE VIRTUAL TABLE IF NOT EXISTS chunk_text USING fts5(
-        body, titles, content='chunks', content_rowid='number', tokenize='porter unicode61'
+        body, titles, content='chunks', content_rowid='number', tokenize='{TOKENIZER}'
     )
     """,
     *sparse_postings.SCHEMA,

@@ -191,6 +191,7 @@ def test_every_parameter_outlives_a_round_trip() -> None:
         "legs": ["bm25", "dense"],
         "fusion": "weighted-rrf:dense=2",
         "group": True,
+        "rerank": True,
     }
     kept = HaystackRetriever(**given).to_dict()  # type: ignore[arg-type]
     assert kept["init_parameters"] == given

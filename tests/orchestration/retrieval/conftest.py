@@ -12,6 +12,7 @@ from orchestration.records import Float32Matrix
 from orchestration.retrieval.budgets import Budgets
 from orchestration.retrieval.fusion import DEFAULT_FUSION
 from orchestration.retrieval.legs import Bm25Leg, DenseLeg, Leg, SparseLeg
+from orchestration.retrieval.reranking import Reranker
 from orchestration.retrieval.search import HybridSearch
 from tests.orchestration.stores.data_folder import MODEL, DataFolder, encode, expand, opened
 
@@ -45,13 +46,13 @@ def data(tmp_path: Path) -> Iterator[DataFolder]:
 def make_search(data: DataFolder) -> Iterator[Callable[..., HybridSearch]]:
     made: list[HybridSearch] = []
 
-    def make(*legs: Leg, budgets: Budgets = PATIENT) -> HybridSearch:
+    def make(*legs: Leg, budgets: Budgets = PATIENT, reranker: Reranker | None = None) -> HybridSearch:
         chosen = legs or (
             Bm25Leg(data.search),
             SparseLeg(data.search, expand),
             DenseLeg(data.vectors, query_vectors),
         )
-        made.append(HybridSearch(data.log, data.search, chosen, DEFAULT_FUSION, budgets))
+        made.append(HybridSearch(data.log, data.search, chosen, DEFAULT_FUSION, budgets, reranker))
         return made[-1]
 
     yield make

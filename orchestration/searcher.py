@@ -1,0 +1,74 @@
+"""The search over a data folder: its legs, the models that they ask, and the reranker.
+
+Comes in: the parts of a data folder. Leaves: a HybridSearch whose models are loaded, so that no search waits
+for them. What is missing is said: a leg that is off, documents that were embedded by another model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Final
+
+from orchestration.contracts import TextModels
+from orchestration.errors import UsageError
+from orchestration.parts import Parts
+from orchestration.retrieval.fusion import DEFAULT_FUSION
+from orchestration.retrieval.legs import Bm25Leg, DenseLeg, Leg, SparseLeg
+from orchestration.retrieval.reranking import RERANK, Reranker
+from orchestration.retrieval.search import HybridSearch
+
+__all__ = ["MODEL_LEGS", "open_searcher"]
+
+MODEL_LEGS: Final = ("sparse", "dense")
+NO_MODEL: Final = "none"
+
+
+def open_searcher(
+    parts: Parts, legs: Sequence[str] | None, say: Callable[[str], None], *, rerank: bool = False
+) -> HybridSearch:
+    """A search for many questions by these legs (None: all); the caller closes it.
+
+    Raises UsageError if it is to rerank and no model is set for that.
+    """
+    with_models = set(MODEL_LEGS).intersection(legs or MODEL_LEGS)
+    wanted = with_models | ({RERANK} if rerank else set())
+
+    @cache
+    def models() -> TextModels:
+        return parts.models(wanted, say)
+
+    reranker = _reranker(parts, models) if rerank else None
+    if wanted and parts.ledger.changes(parts.settings.tenant, 0)[0]:
+        chosen = models().model_ids()  # loads them, if it must, before the clock of the search runs
+        if "dense" in with_models:
+            _tell_of_other_vectors(parts, chosen["dense"], say)
+    stores = parts.stores
+    found: list[Leg] = [Bm25Leg(stores.search)]
+    if with_models and (reason := parts.sparse_off()) is not None:
+        say(f"the sparse leg is off: {reason}")
+    elif with_models:
+        found.append(SparseLeg(stores.search, lambda texts: models().expand_queries(texts)))
+    found.append(DenseLeg(stores.vectors, lambda texts: models().embed_queries(texts)))
+    return HybridSearch(parts.ledger, stores.search, found, DEFAULT_FUSION, reranker=reranker)
+
+
+def _reranker(parts: Parts, models: Callable[[], TextModels]) -> Reranker:
+    if parts.settings.rerank_model in (None, NO_MODEL):
+        raise UsageError(
+            "there is no model to rerank with. Set MEDKG_RERANK_MODEL to the folder or hub id of a "
+            "cross-encoder, e.g. cross-encoder/ms-marco-MiniLM-L6-v2."
+        )
+    return Reranker(lambda *asked: models().rerank(*asked), parts.settings.rerank_depth)
+
+
+def _tell_of_other_vectors(parts: Parts, model: str, say: Callable[[str], None]) -> None:
+    """Say how many documents the dense leg cannot find by this model."""
+    documents = parts.ledger.namespaces(parts.settings.tenant)
+    total = sum(documents.values())
+    others = total - documents.get(model, 0)
+    if others:
+        say(
+            f"{others} of {total} documents were embedded by another model than {model}, so the dense leg "
+            "may miss them: `medkg reembed` embeds them by this one"
+        )

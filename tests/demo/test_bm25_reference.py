@@ -1,0 +1,63 @@
+"""Our BM25 legs against bm25s over the same tokens, on the demo's questions: within .01 nDCG@10."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.cases.bm25 import LARGEST_DIFFERENCE, measured, on_opensearch
+from benchmarks.reference_bm25 import fts5_tokens, sqlite_reference, visible_chunks
+from orchestration.assembly import Assembly
+from orchestration.contracts import Filters
+from orchestration.retrieval.evaluation import read_questions
+from orchestration.settings import load_settings
+from tests.demo.conftest import DEMO
+from tests.orchestration.command_line import Medkg
+from tests.orchestration.opensearch import connected
+
+pytestmark = pytest.mark.plane
+
+QUESTIONS = read_questions(DEMO / "questions.jsonl")
+
+
+@pytest.fixture
+def assembly(medkg: Medkg) -> Assembly:
+    return Assembly(load_settings(data_dir=medkg.data_dir))
+
+
+def test_the_bm25_leg_of_sqlite_is_as_good_as_the_reference(assembly: Assembly) -> None:
+    chunks = visible_chunks(assembly.ledger, assembly.search_store, "default")
+
+    found = measured(assembly.ledger, assembly.search_store, "default", QUESTIONS, sqlite_reference(chunks))
+
+    assert abs(found["difference"]["difference"]) <= LARGEST_DIFFERENCE, found
+    assembly.close()
+
+
+def test_the_reference_ranks_by_scores_of_its_own(assembly: Assembly) -> None:
+    chunks = visible_chunks(assembly.ledger, assembly.search_store, "default")
+    visible = {ref for ref, _ in chunks}.__contains__
+
+    ours = assembly.search_store.bm25("default", "heart failure tablet", 5, Filters(), visible)
+    theirs = sqlite_reference(chunks).search("default", "heart failure tablet", 5, Filters(), visible)
+
+    assert {one.ref for one in ours} == {one.ref for one in theirs}
+    assert [one.score for one in ours] != [one.score for one in theirs]
+    assembly.close()
+
+
+def test_tokens_are_those_of_the_store() -> None:
+    assert fts5_tokens(["Running, über IL-6 and running!", ""]) == [
+        ["6", "and", "il", "run", "run", "uber"],
+        [],
+    ]
+
+
+@pytest.mark.needs_service("opensearch")
+def test_the_bm25_leg_of_opensearch_is_as_good_as_the_reference(assembly: Assembly) -> None:
+    chunks = visible_chunks(assembly.ledger, assembly.search_store, "default")
+
+    with connected() as connection:
+        found = on_opensearch(assembly.ledger, chunks, "default", QUESTIONS, connection)
+
+    assert abs(found["difference"]["difference"]) <= LARGEST_DIFFERENCE, found
+    assembly.close()

@@ -1,0 +1,70 @@
+"""The quality gate: neither a leg nor the hybrid answers the demo's questions worse than it did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from orchestration.assembly import open_control_plane
+from orchestration.contracts import Candidate, ChunkRef
+from orchestration.retrieval.evaluation import evaluate, read_questions
+from orchestration.retrieval.fusion import DEFAULT_FUSION
+from orchestration.settings import load_settings
+from tests.demo.conftest import DEMO
+from tests.demo.floors import fallen, read_floors
+from tests.orchestration.command_line import Medkg
+
+QUESTIONS = DEMO / "questions.jsonl"
+FLOORS = read_floors(DEMO / "floors.json")
+
+
+def of_words_no_longer(legs: Mapping[str, Sequence[Candidate]]) -> list[tuple[ChunkRef, float]]:
+    """A fusion with a defect: it forgets the BM25 leg."""
+    return DEFAULT_FUSION({name: found for name, found in legs.items() if name != "bm25"})
+
+
+@pytest.mark.plane
+def test_every_leg_and_the_hybrid_stay_above_their_floors(medkg: Medkg) -> None:
+    figures = medkg("eval", "--questions", str(QUESTIONS))["legs"]
+
+    assert not fallen(figures, FLOORS), "\n" + "\n".join(fallen(figures, FLOORS))
+
+
+@pytest.mark.plane
+def test_a_fusion_that_forgets_a_leg_falls_through(medkg: Medkg) -> None:
+    settings = load_settings(data_dir=medkg.data_dir)
+    with open_control_plane(settings) as control:
+        search = control.searcher(None, lambda said: None)
+        fusions = {"defective": of_words_no_longer}
+        measured = evaluate(search, settings.tenant, read_questions(QUESTIONS), fusions).as_json()["legs"]
+        search.close()
+
+    (*_, told) = fallen({**measured, "hybrid": measured["defective"]}, FLOORS)
+
+    assert told.startswith("hybrid: mrr@10 fell by 0.03")
+
+
+def test_what_fell_is_told_with_leg_measure_and_distance() -> None:
+    figures = {leg: dict(measured) for leg, measured in FLOORS["measured"].items()}
+    assert fallen(figures, FLOORS) == []
+    figures["dense"]["recall@10"] -= FLOORS["margin"] + 0.01
+    del figures["sparse"]
+
+    told = fallen(figures, FLOORS)
+
+    assert told[0] == "sparse was not measured at all."
+    assert told[1].startswith("dense: recall@10 fell by 0.0300, from 0.9110 (2026-11-26) to 0.8810;")
+
+
+def test_questions_are_many_and_each_is_about_documents_of_the_corpus() -> None:
+    questions = read_questions(QUESTIONS)
+    texts = "".join(
+        path.read_text(encoding="utf-8")
+        for path in (DEMO / "corpus").rglob("*")
+        if path.parent.name != "broken" and path.is_file()
+    )
+
+    assert len(questions) >= 40 and len({one.question_id for one in questions}) == len(questions)
+    for doc_id in {doc_id for one in questions for doc_id in one.relevant}:
+        assert doc_id.removeprefix("PMC") in texts

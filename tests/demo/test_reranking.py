@@ -1,0 +1,74 @@
+"""`medkg search --rerank` by the plane or by the command's own model: the order is the cross-encoder's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpu_actors.cross_encoder import CrossEncoder
+from gpu_actors.profiles import chosen_profile
+from orchestration.plane_clients import OwnModels
+from tests.demo.conftest import DEMO
+from tests.orchestration.command_line import Medkg
+
+pytestmark = pytest.mark.plane
+
+QUESTION = "Who could not join the velorastat trial because of low blood pressure?"
+
+
+def scores_here(texts: list[str]) -> list[float]:
+    """What the same model gives in this process."""
+    model = CrossEncoder(chosen_profile("cpu", rerank_model=os.environ["MEDKG_RERANK_MODEL"]))
+    return [float(score) for score in model.score(QUESTION, texts)]
+
+
+def test_the_best_fifty_hits_are_ranked_anew_by_the_planes_pool(medkg: Medkg) -> None:
+    fused = medkg("search", QUESTION, "--top", "50")
+    reranked = medkg("search", QUESTION, "--top", "50", "--rerank")
+
+    assert reranked["degraded"] == []
+    ids = [[hit["chunk_id"] for hit in answer["hits"]] for answer in (fused, reranked)]
+    assert ids[0] != ids[1] and sorted(ids[0]) == sorted(ids[1])
+    found = [hit["score"] for hit in reranked["hits"]]
+    assert found == sorted(found, reverse=True) and len(set(found)) > 40
+    assert found == pytest.approx(scores_here([hit["text"] for hit in reranked["hits"]]), abs=0.1)
+    assert len(medkg("status")["host"]["plane_health"]["rerankers"]) == 1
+
+
+def test_an_evaluation_has_the_reranked_hybrid(medkg: Medkg, tmp_path: Path) -> None:
+    questions = tmp_path / "few.jsonl"
+    questions.write_text("\n".join((DEMO / "questions.jsonl").read_text().splitlines()[:6]))
+
+    value = medkg("eval", "--questions", str(questions), "--rerank")
+
+    assert list(value["legs"]) == ["bm25", "sparse", "dense", "hybrid", "reranked"]
+    assert value["legs"]["reranked"]["ndcg@10"] < value["legs"]["hybrid"]["ndcg@10"]  # its weights are random
+
+
+def test_without_a_plane_the_command_has_a_model_of_its_own(medkg: Medkg) -> None:
+    profile = chosen_profile("cpu", rerank_model=os.environ["MEDKG_RERANK_MODEL"])
+    texts = ["Adults with low pressure were not admitted.", "Salt was delivered by schoolteachers."]
+
+    found = OwnModels(profile, ["rerank"]).rerank(QUESTION, texts)
+
+    assert found.tolist() == pytest.approx(scores_here(texts), abs=0.1)
+
+
+def told(medkg: Medkg, *arguments: str) -> str:
+    answer: Any = medkg(*arguments, expect=2)
+    return str(answer["error"]["message"])
+
+
+def test_reranking_without_a_model_is_wrong_use_and_names_the_setting(
+    medkg: Medkg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = str(DEMO / "questions.jsonl")
+    monkeypatch.delenv("MEDKG_RERANK_MODEL")
+    assert "Set MEDKG_RERANK_MODEL" in told(medkg, "search", QUESTION, "--rerank")
+    monkeypatch.setenv("MEDKG_RERANK_MODEL", "none")
+    assert "Set MEDKG_RERANK_MODEL" in told(medkg, "eval", "--questions", questions, "--rerank")
+    monkeypatch.setenv("MEDKG_RERANK_MODEL", "all-MiniLM-L6-v2")
+    assert "it is BertModel with 2 labels" in told(medkg, "search", QUESTION, "--rerank")
