@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,6 +22,7 @@ import numpy as np
 import psutil
 
 from benchmarks.bench import Bench
+from benchmarks.latency import latencies
 from orchestration.contracts import ChunkRef, Filters, VectorRow
 from orchestration.records import DocumentKey, Float32Matrix
 from orchestration.stores.faiss.approximate import Approximate
@@ -129,19 +130,19 @@ def _searched(
 
     bare = _bare(approximate)
     contenders: dict[str, Query] = {"medkg": ours} if bare is None else {"medkg": ours, "bare": bare}
-    at_rest = _latencies(contenders, queries)
+    at_rest = latencies(contenders, queries)
     stop = threading.Event()
     writer = threading.Thread(target=_write_on, args=(store, count, more, stop))
     writer.start()
     try:
-        while_writing = _latencies(contenders, queries)
+        while_writing = latencies(contenders, queries)
     finally:
         stop.set()
         writer.join()
     figures = {
         "at_rest": at_rest,
         "while_writing": while_writing,
-        "filtered": _latencies({"medkg": filtered}, queries[:100])["medkg"],
+        "filtered": latencies({"medkg": filtered}, queries[:100])["medkg"],
     }
     if bare is not None:
         figures["rate_to_bare"] = round(at_rest["bare"]["mean_ms"] / at_rest["medkg"]["mean_ms"], 3)
@@ -164,23 +165,6 @@ def _bare(approximate: Approximate | None) -> Query | None:
     )
     wanted = LIMIT * approximate.effort.widening
     return lambda query: approximate.index.search(query[None], wanted, params=parameters)
-
-
-def _latencies(contenders: dict[str, Query], queries: Float32Matrix) -> dict[str, dict[str, float]]:
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for query in queries:
-        for name, search in contenders.items():
-            started = time.perf_counter()
-            search(query)
-            seconds[name].append(time.perf_counter() - started)
-    return {name: _summary(times) for name, times in seconds.items()}
-
-
-def _summary(seconds: Sequence[float]) -> dict[str, float]:
-    times = 1_000 * np.array(seconds)
-    p50, p95, p99 = np.percentile(times, [50, 95, 99])
-    figures = {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "mean_ms": times.mean()}
-    return {name: round(float(value), 3) for name, value in figures.items()}
 
 
 def _write_on(store: FaissVectors, count: int, more: Float32Matrix, stop: threading.Event) -> None:

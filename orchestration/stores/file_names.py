@@ -6,6 +6,7 @@ Two names never share a file, and no name leaves its folder: stores hold tenants
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ __all__ = ["file_name"]
 LONGEST: Final = 150
 
 
+@lru_cache(maxsize=1024)
 def file_name(name: str) -> str:
     """The file name of a tenant or model id; plain names stay as they are. Raises ConfigurationError."""
     if not name:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +28,7 @@ MOST_PARTS: Final = 32
 """Tables put one after another are copied into one when they are more than this."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rows:
     """Columns IDS, and `facet.NAME` for each of FACETS; immutable."""
 
@@ -42,10 +43,14 @@ class Rows:
 
     def ids(self, numbers: npt.NDArray[np.int64]) -> list[tuple[str, str, str]]:
         """(source, doc_id, chunk_id) of these rows, in this order."""
-        sources, documents, chunks = (self.table.column(name) for name in IDS)
-        return [
-            (sources[row].as_py(), documents[row].as_py(), chunks[row].as_py()) for row in numbers.tolist()
-        ]
+        wanted = numbers.tolist()
+        sources, documents, chunks = (read(wanted) for read in self._readers)
+        return list(zip(sources, documents, chunks, strict=True))
+
+    @cached_property
+    def _readers(self) -> list[Callable[[Sequence[int]], list[str]]]:
+        """Of each of IDS."""
+        return [_reader(self.table.column(name)) for name in IDS]
 
     def documents(self) -> Iterable[tuple[str, str]]:
         """(source, doc_id) of every row, in order."""
@@ -112,6 +117,20 @@ def _write(rows: Rows, sink: Any) -> None:
     table = rows.table.combine_chunks()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
+
+
+def _reader(column: Any) -> Callable[[Sequence[int]], list[str]]:
+    """Gives the values of a text column at some places, from its buffers: pyarrow takes 2 us for each."""
+    if column.num_chunks != 1 or column.null_count:
+        return lambda numbers: [column[number].as_py() for number in numbers]
+    values = column.chunk(0)
+    if pa.types.is_dictionary(values.type):
+        vocabulary, codes = values.dictionary.to_pylist(), values.indices.to_numpy()
+        return lambda numbers: [vocabulary[codes[number]] for number in numbers]
+    _, ends, content = values.buffers()
+    offsets = memoryview(ends).cast("i")[values.offset :]
+    text = memoryview(content) if content is not None else memoryview(b"")
+    return lambda numbers: [str(text[offsets[row] : offsets[row + 1]], "utf-8") for row in numbers]
 
 
 def _lists(values: Sequence[Sequence[str]]) -> Any:
