@@ -237,7 +237,7 @@ def ranked(
 ) -> list[Candidate]:
     """The best entries for a query that may be seen, best first; goes on until there are enough."""
     found: list[Candidate] = []
-    size, after = min(2 * limit, WINDOW), None
+    size, after = min(limit, WINDOW), None
     while limit > 0:
         body: dict[str, Any] = {
             "query": query,
