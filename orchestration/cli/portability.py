@@ -44,7 +44,7 @@ def import_(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take an export into the tenant; what is there already is skipped. Exit 1 if some were kept as they are."""
+    """Take an export into the tenant; what is there already is skipped. Exit 1 if some were kept."""
     from orchestration.assembly import open_control_plane
 
     settings: Settings = ctx.obj

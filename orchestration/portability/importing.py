@@ -149,10 +149,18 @@ def _batches(documents: Iterable[Copied]) -> Iterator[list[Copied]]:
     chunks = 0
     for copied in documents:
         full = len(batch) >= DOCUMENTS_AT_ONCE or chunks + len(copied.batch.chunks) > CHUNKS_AT_ONCE
-        if batch and (full or batch[0].batch.model_ids != copied.batch.model_ids):
+        if batch and (full or not _go_together(batch, copied)):
             yield batch
             batch, chunks = [], 0
         batch.append(copied)
         chunks += len(copied.batch.chunks)
     if batch:
         yield batch
+
+
+def _go_together(batch: Sequence[Copied], copied: Copied) -> bool:
+    """Whether one intent may hold all of them: vectors of one model, terms of one or none."""
+    if batch[0].batch.model_ids["dense"] != copied.batch.model_ids["dense"]:
+        return False
+    full = [one.batch for one in (*batch, copied) if one.batch.chunks]
+    return len({one.model_ids.get("sparse") for one in full}) <= 1

@@ -1,7 +1,7 @@
 """Documents out of the stores, whole: text, chunks, terms and vectors of the same commit.
 
 Comes in: commits. Leaves: what stores and ledger hold of each, and the commits of which something is not
-there. Writers go on meanwhile, so that may be because a newer version took its place; whoever asked looks again.
+there. Writers go on meanwhile, so that may be because a newer version took its place; who asked looks again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A restore: a backup into an empty data folder and an empty ledger, whatever stores these have.
 
-Stores are filled first, under the intents of the backup; the ledger, which makes all of it visible, goes in as
-one transaction in the end. Until then a mark in the data folder says that it is incomplete, and a restore that
-is repeated begins anew.
+Stores are filled first, under the intents of the backup; the ledger, which makes all of it visible, goes in
+as one transaction in the end. Until then a mark in the data folder says that it is incomplete, and a restore
+that is repeated begins anew.
 """
 
 from __future__ import annotations
