@@ -29,7 +29,7 @@ ROWS_AT_ONCE: Final = 1_000
 
 ARROW: Final = {int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_()}
 
-Held = dict[str, set[tuple[DocumentKey, str | None]]]
+Held = dict[str, set[tuple[DocumentKey, str]]]
 """Documents of a tenant, with their model, that are in the copy, by intent."""
 
 
@@ -94,7 +94,7 @@ def _copy_documents(
     return missing
 
 
-def _held_as(commit: Commit) -> tuple[DocumentKey, str | None]:
+def _held_as(commit: Commit) -> tuple[DocumentKey, str]:
     return commit.key, commit.namespace
 
 

@@ -98,7 +98,8 @@ def _take_in(parts: Parts, wanted: Sequence[Copied], replace: bool, done: Import
     tenant_id = contexts[0].tenant_id
     parts.stores.documents.put([(ctx, one.document) for ctx, one in zip(contexts, wanted, strict=True)])
     vocabulary = max(one.batch.sparse.vocabulary if one.batch.sparse else 0 for one in wanted)
-    items = [(ctx, _widened(one.batch, vocabulary)) for ctx, one in zip(contexts, wanted, strict=True)]
+    dense = _dense_model(wanted) or parts.model_ids()["dense"]
+    items = [(ctx, _as_one(one.batch, dense, vocabulary)) for ctx, one in zip(contexts, wanted, strict=True)]
     receipts = parts.index.stage(tenant_id, own_identity(), items)
     copied = [
         (
@@ -135,12 +136,19 @@ def context_of(copied: Copied, import_id: str) -> StageContext:
     )
 
 
-def _widened(batch: EmbeddingBatch, vocabulary: int) -> EmbeddingBatch:
-    """The batch with the vocabulary that all of an intent share."""
+def _as_one(batch: EmbeddingBatch, dense: str, vocabulary: int) -> EmbeddingBatch:
+    """The batch with the dense model and the vocabulary that all of an intent share."""
+    models = {**batch.model_ids, "dense": dense}
     if batch.sparse is None:
-        return batch
+        return changed(batch, model_ids=models)
     rows = batch.sparse
-    return changed(batch, sparse=SparseMatrix(rows.indptr, rows.indices, rows.values, vocabulary))
+    sparse = SparseMatrix(rows.indptr, rows.indices, rows.values, vocabulary)
+    return changed(batch, sparse=sparse, model_ids=models)
+
+
+def _dense_model(documents: Sequence[Copied]) -> str | None:
+    """The one model of their vectors; None where none names any, having no chunks."""
+    return next((model for one in documents if (model := one.batch.model_ids.get("dense"))), None)
 
 
 def _batches(documents: Iterable[Copied]) -> Iterator[list[Copied]]:
@@ -160,7 +168,7 @@ def _batches(documents: Iterable[Copied]) -> Iterator[list[Copied]]:
 
 def _go_together(batch: Sequence[Copied], copied: Copied) -> bool:
     """Whether one intent may hold all of them: vectors of one model, terms of one or none."""
-    if batch[0].batch.model_ids["dense"] != copied.batch.model_ids["dense"]:
+    if len({one.batch.model_ids["dense"] for one in (*batch, copied) if "dense" in one.batch.model_ids}) > 1:
         return False
     full = [one.batch for one in (*batch, copied) if one.batch.chunks]
     return len({one.model_ids.get("sparse") for one in full}) <= 1

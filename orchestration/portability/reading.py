@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -47,8 +46,12 @@ class StoredDocuments:
         All of one tenant, intent and model. Raises StoreCorruptError naming a damaged segment or file.
         """
         tenant_id, intent_id = commits[0].key.tenant_id, commits[0].intent_id
-        namespace = commits[0].namespace or self._namespace_now
-        refs, dense = self._parts.stores.vectors.vectors(tenant_id, namespace, intent_id)
+        namespace = commits[0].namespace
+        refs, dense = (
+            self._parts.stores.vectors.vectors(tenant_id, namespace, intent_id)
+            if namespace  # it is in no store where the commit is older than the notes of models
+            else ([], np.empty((0, 0), np.float32))
+        )
         sparse = self._parts.stores.search.sparse_vectors(tenant_id, intent_id)
         held = _Held(
             namespace,
@@ -63,8 +66,7 @@ class StoredDocuments:
             if document is None or origin is None or batch is None:
                 yield commit
             else:
-                named = commit.model_copy(update={"namespace": namespace})
-                yield Copied(named, origin, document, batch)
+                yield Copied(commit, origin, document, batch)
 
     def _batch(self, commit: Commit, held: _Held) -> EmbeddingBatch | None:
         """A document's chunks with their vectors; None where there are not as many as were committed."""
@@ -73,7 +75,7 @@ class StoredDocuments:
         if len(chunks) != commit.chunk_count or any(place not in held.dense_rows for place in places):
             return None
         dense = held.dense[[held.dense_rows[place] for place in places]]
-        models = {"dense": held.namespace}
+        models = {"dense": held.namespace} if held.namespace else {}
         if not chunks:
             return EmbeddingBatch((), np.empty((0, 0), np.float32), None, models)
         terms = held.sparse
@@ -84,15 +86,10 @@ class StoredDocuments:
         models["sparse"] = terms.model_id
         return EmbeddingBatch(tuple(chunks), dense, SparseMatrix.of_rows(rows, last + 1), models)
 
-    @cached_property
-    def _namespace_now(self) -> str:
-        """For commits of before their model was noted: the one that is set, which `search` uses too."""
-        return self._parts.model_ids()["dense"]
-
 
 def by_intent(commits: Sequence[Commit]) -> dict[str, list[list[Commit]]]:
     """Commits by intent, in the order of each one's first, and in it those of one model together."""
-    intents: dict[str, dict[str | None, list[Commit]]] = {}
+    intents: dict[str, dict[str, list[Commit]]] = {}
     for commit in commits:
         intents.setdefault(commit.intent_id, {}).setdefault(commit.namespace, []).append(commit)
     return {intent_id: list(models.values()) for intent_id, models in intents.items()}

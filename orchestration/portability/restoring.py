@@ -141,22 +141,22 @@ def _restored(
     parts: Parts, folder: Path, manifest: Manifest, tenant_id: str, visible: Sequence[Commit]
 ) -> Iterator[int]:
     """Write what is visible, intent by intent; how many documents each had. The newest part counts."""
-    left = {(commit.key, commit.intent_id) for commit in visible}
+    left = set(visible)
     intents: set[str] = set()
     copied = manifest.tenants.get(tenant_id)
     for part in range(copied.parts if copied else 0, 0, -1):
         of_part: set[str] = set()
         documents = read_documents(folder, part, tenant_id)
         for intent_id, group in groupby(documents, lambda one: one.commit.intent_id):
-            wanted = [one for one in group if (one.commit.key, intent_id) in left]
+            wanted = [one for one in group if one.commit in left]
             if wanted and intent_id not in intents:
                 _write(parts, tenant_id, intent_id, wanted)
-                left -= {(one.commit.key, intent_id) for one in wanted}
+                left -= {one.commit for one in wanted}
                 yield len(wanted)
             of_part.add(intent_id)
         intents |= of_part
     if left:
-        key, _ = min(left, key=lambda entry: (entry[0].source, entry[0].doc_id))
+        key = min((commit.key for commit in left), key=lambda one: (one.source, one.doc_id))
         raise CopyUnusableError(
             f"{folder} lacks {len(left)} documents that its ledger says are visible, {key.doc_id} first. "
             "Make a new backup."

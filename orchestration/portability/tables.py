@@ -390,7 +390,7 @@ def _copied(row: Mapping[str, Any], tenant_id: str, batch: EmbeddingBatch) -> Co
         pipeline=row["pipeline_name"],
         intent_id=row["intent_id"],
         chunk_count=row["chunk_count"],
-        namespace=row["dense_model"],
+        namespace=row["dense_model"] or "",
     )
     known = {name: row[name] for name in Origin.model_fields if name != "locator"}
     origin = Origin(**known, locator=Locator.model_validate_json(row["locator"]))
