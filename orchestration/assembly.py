@@ -25,6 +25,7 @@ from orchestration.jobs.submission import Submissions, Topology
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.parts import Stores
 from orchestration.plugins import load_plugins, plugin_names
+from orchestration.portability.unfinished import check_restored
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
 from topologies import shipped_folder
@@ -46,8 +47,13 @@ PARSE_WORKERS = 1
 
 
 @contextmanager
-def open_control_plane(settings: Settings) -> Iterator[ControlPlane]:
-    """What commands use; closes its databases at the end."""
+def open_control_plane(settings: Settings, *, restoring: bool = False) -> Iterator[ControlPlane]:
+    """What commands use; closes its databases at the end.
+
+    Raises ConfigurationError for a folder that is incomplete, unless it is to be restored.
+    """
+    if not restoring:
+        check_restored(settings.data_dir)
     assembly = Assembly(settings)
     try:
         yield ControlPlane(assembly)

@@ -32,6 +32,7 @@ from orchestration.topology.loader import PipelineLoader
 if TYPE_CHECKING:
     from orchestration.jobs.chunk_collection import ChunkCollection
     from orchestration.jobs.reading import Unread
+    from orchestration.portability.copies import Copies
     from orchestration.reembedding import Reembedded
     from orchestration.retrieval.search import Found, HybridSearch
 
@@ -315,6 +316,13 @@ class ControlPlane:
     def compact(self) -> int:
         """Build the tenant's vector indexes that are due; how many were. Minutes for a million vectors."""
         return self._stores.vectors.compact(self.settings.tenant)
+
+    @property
+    def copies(self) -> Copies:
+        """Exports, imports, backups and restores of this folder."""
+        from orchestration.portability.copies import Copies
+
+        return Copies(self._parts)
 
     # --- topologies ---------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import ClassVar
 __all__ = [
     "CircuitOpenError",
     "ConfigurationError",
+    "CopyUnusableError",
     "DagsterGateConditionError",
     "DagsterPipelineConfigError",
     "DagsterResourceUnavailableError",
@@ -313,6 +314,12 @@ class StoreCorruptError(UnavailableError):
     """A stored file is damaged (checksum, size); `medkg verify --repair` rebuilds what it can."""
 
     code = "MEDKG-503"
+
+
+class CopyUnusableError(PermanentError):
+    """An export or backup is damaged, broken off, of a newer medkg or none at all; nothing of it is taken."""
+
+    code = "MEDKG-506"
 
 
 class RunAccountingError(MedkgError):

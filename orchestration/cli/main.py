@@ -13,7 +13,17 @@ from typing import Annotated, Final
 
 import typer
 
-from orchestration.cli import bench, documents, evaluate, operate, run, search, topology, train_sparse
+from orchestration.cli import (
+    bench,
+    documents,
+    evaluate,
+    operate,
+    portability,
+    run,
+    search,
+    topology,
+    train_sparse,
+)
 from orchestration.cli.output import fail
 from orchestration.errors import MedkgError
 from orchestration.logging import configure_logging
@@ -50,7 +60,7 @@ def _global_options(
     configure_logging(ctx.obj.log_level)
 
 
-for module in (run, search, documents, evaluate, operate, topology, bench, train_sparse):
+for module in (run, search, documents, evaluate, operate, portability, topology, bench, train_sparse):
     module.register(app)
 
 

@@ -1,18 +1,25 @@
-"""Progress of a job on a terminal: stage, rate, failures and time left; plain lines when nobody watches."""
+"""Progress on a terminal: of a job (stage, rate, failures, time left) or a count; else plain lines."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from orchestration.cli.output import note, stderr_console
 from orchestration.contracts import JobState, JobSummary
 
-__all__ = ["Watch", "watching"]
+__all__ = ["Watch", "counting", "watching"]
 
 PLAIN_SECONDS: Final = 5.0
 """How often a plain line is written where there is no terminal."""
@@ -34,6 +41,32 @@ def watching(quiet: bool) -> Iterator[Watch]:
             yield _Bar(bars)
     else:
         yield _Lines()
+
+
+@contextmanager
+def counting(done_word: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Shows (documents done, of how many): a bar on a terminal, else a line every few seconds."""
+    if quiet:
+        yield lambda done, total: None
+    elif stderr_console().is_terminal:
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        with Progress(*columns, console=stderr_console(), transient=True) as bars:
+            task = bars.add_task(f"documents {done_word}", total=None)
+            yield lambda done, total: bars.update(task, completed=done, total=total)
+    else:
+        yield _counted_lines(done_word)
+
+
+def _counted_lines(done_word: str) -> Callable[[int, int], None]:
+    last = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= PLAIN_SECONDS:
+            last = time.monotonic()
+            note(f"{done} of {total} documents {done_word}")
+
+    return show
 
 
 def _bars() -> Progress:

@@ -5,6 +5,7 @@ Rooms never import one another; they are written against these protocols and put
 protocol that every implementation, ours or a plugin's, runs through.
 """
 
+from orchestration.contracts.copying import CopyingLedger, LedgerTable, Origin, TakenIn
 from orchestration.contracts.filters import (
     ANYTHING,
     TERM_FACETS,
@@ -72,6 +73,7 @@ __all__ = [
     "ChunkStage",
     "Commit",
     "CommitLog",
+    "CopyingLedger",
     "DeadLetter",
     "DocumentCounts",
     "DocumentStore",
@@ -92,7 +94,9 @@ __all__ = [
     "JobSummary",
     "KGStage",
     "LedgerDocument",
+    "LedgerTable",
     "LiftedStage",
+    "Origin",
     "Outcome",
     "ParseStage",
     "Parser",
@@ -105,6 +109,7 @@ __all__ = [
     "SparseVectors",
     "StageReport",
     "Submission",
+    "TakenIn",
     "TextModels",
     "ValidateStage",
     "VectorRow",

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from pydantic import Field
 
+from orchestration.contracts.copying import CopyingLedger
 from orchestration.contracts.sources import SourceRequest
 from orchestration.contracts.stores import Commit, CommitLog
 from orchestration.records import (
@@ -213,7 +214,7 @@ class DeadLetter(Record):
     replayed_in: str | None = Field(description="Job that tried it again, if any.")
 
 
-class JobLedger(CommitLog, WindowLedger, Protocol):
+class JobLedger(CommitLog, WindowLedger, CopyingLedger, Protocol):
     """The whole ledger: submissions, documents and dead letters beside windows and commits."""
 
     def open_job(self, submission: Submission) -> None: ...

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from orchestration.ledger.commits import Commits
+from orchestration.ledger.copying import Copying
 from orchestration.ledger.database import Database
 from orchestration.ledger.enqueueing import Enqueueing
 from orchestration.ledger.erasing import Erasing
@@ -17,7 +18,7 @@ from orchestration.ledger.windows import Windows
 __all__ = ["Ledger", "open_ledger"]
 
 
-class Ledger(Jobs, Enqueueing, Windows, Outcomes, Commits, DocumentsAndDeadLetters, Erasing):
+class Ledger(Jobs, Enqueueing, Windows, Outcomes, Commits, DocumentsAndDeadLetters, Erasing, Copying):
     """JobLedger over SQL; safe for threads and for several processes. Durable when a call returns."""
 
     def close(self) -> None:

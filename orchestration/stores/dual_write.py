@@ -160,12 +160,13 @@ class DualWrite:
 
 def _sparse(items: Sequence[tuple[StageContext, EmbeddingBatch]]) -> SparseVectors | None:
     """The term weights of all chunks; None where the plane has no sparse model."""
-    parts = [batch.sparse for _, batch in items if batch.chunks and batch.sparse is not None]
+    full = [(ctx, batch) for ctx, batch in items if batch.chunks]
+    parts = [batch.sparse for _, batch in full if batch.sparse is not None]
     if not parts:
         return None
-    if len(parts) != sum(1 for _, batch in items if batch.chunks):
+    if len(parts) != len(full):
         raise StageContractError("one index batch holds documents with and without sparse vectors.")
-    return SparseVectors(_model(items, "sparse"), SparseMatrix.stacked(parts))
+    return SparseVectors(_model(full, "sparse"), SparseMatrix.stacked(parts))
 
 
 def _model(items: Sequence[tuple[StageContext, EmbeddingBatch]], leg: str) -> str:

@@ -727,6 +727,12 @@ class LedgerSuite:
         assert [(old.version, old.intent_id) for old in superseded] == [("v1", "i1")]
         assert [commit.intent_id for commit in ledger.committed(TENANT)] == ["i2"]
 
+    def test_a_commit_is_kept_with_the_model_of_its_vectors(self, ledger: JobLedger) -> None:
+        commit = a_commit(_a_context("1")).model_copy(update={"namespace": "letters@1"})
+        ledger.commit([commit])
+        assert list(ledger.committed(TENANT)) == [commit]
+        assert ledger.find(commit.key) == commit
+
     def test_the_same_commit_twice_supersedes_nothing(self, ledger: JobLedger) -> None:
         assert ledger.commit([a_commit(_a_context("1"))]) == []
         assert ledger.commit([a_commit(_a_context("1"))]) == []

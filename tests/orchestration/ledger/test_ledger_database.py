@@ -31,7 +31,7 @@ from orchestration.errors import (
     StoreUnwritableError,
 )
 from orchestration.ledger import Ledger, database, open_ledger
-from orchestration.ledger.tables import metadata, windows
+from orchestration.ledger.tables import commits, metadata, windows
 from orchestration.ledger.transitions import Status, check_move
 from tests.conformance.ledger_suite import a_job, a_submission, an_item, fingerprint_of
 from tests.orchestration.postgresql import BOTH_DATABASES, schema_of_its_own
@@ -108,6 +108,27 @@ def test_rows_survive_going_down_a_migration_and_up_again(migrated: Connection) 
     command.upgrade(config, "head")
     (kept,) = migrated.execute(select(windows)).mappings()
     assert (kept["window_id"], kept["holder"]) == ("w", None)
+
+
+def test_a_commit_of_before_models_were_noted_names_none(migrated: Connection) -> None:
+    row = {
+        "tenant_id": "default",
+        "source": "files",
+        "doc_id": "1",
+        "version": "v",
+        "fingerprint": "f",
+        "pipeline": "auto",
+        "intent_id": "i",
+        "chunk_count": 2,
+        "namespace": "letters@1",
+    }
+    migrated.execute(insert(commits).values(row))
+    config = _alembic()
+    config.attributes["connection"] = migrated
+    command.downgrade(config, "0002")
+    command.upgrade(config, "0003")
+    (kept,) = migrated.execute(select(commits)).mappings()
+    assert dict(kept) == {**row, "namespace": ""}
 
 
 def test_opening_a_migrated_ledger_imports_neither_alembic_nor_the_heavy_ones(

@@ -11,6 +11,7 @@ from orchestration.errors import ConfigurationError
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.ledger.database import Database
 from orchestration.ledger.tables import metadata
+from tests.conformance.ledger_copies_suite import LedgerCopiesSuite
 from tests.conformance.ledger_suite import LEASE_SECONDS, Clock, LedgerSuite
 from tests.orchestration.postgresql import in_schema, needs_postgresql, schema_of_its_own
 
@@ -23,7 +24,7 @@ def url() -> Iterator[str]:
         yield made
 
 
-class TestPostgresqlLedger(LedgerSuite):
+class TestPostgresqlLedger(LedgerSuite, LedgerCopiesSuite):
     @pytest.fixture
     def ledger(self, url: str, clock: Clock) -> Iterator[Ledger]:
         opened = open_ledger(url, LEASE_SECONDS, clock)

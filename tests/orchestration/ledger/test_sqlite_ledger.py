@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from orchestration.ledger import Ledger, open_ledger
+from tests.conformance.ledger_copies_suite import LedgerCopiesSuite
 from tests.conformance.ledger_suite import LEASE_SECONDS, Clock, LedgerSuite
 
 
-class TestSqliteLedger(LedgerSuite):
+class TestSqliteLedger(LedgerSuite, LedgerCopiesSuite):
     @pytest.fixture
     def ledger(self, tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
         opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", LEASE_SECONDS, clock)

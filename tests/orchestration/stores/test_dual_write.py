@@ -16,6 +16,7 @@ from orchestration.records import DocumentKey, EmbeddingBatch
 from tests.builders import TENANT, a_context, chunks_of
 from tests.orchestration.stores.data_folder import (
     BOUNDARIES,
+    MODEL,
     OLD,
     DataFolder,
     check_death,
@@ -180,6 +181,14 @@ def test_nothing_and_documents_without_chunks_can_be_staged(data: DataFolder) ->
     (receipt,) = data.index.stage(TENANT, "owner", [(ctx, batch)])
     assert receipt.chunk_count == 0
     assert data.index.lost([receipt]) == []
+
+
+def test_a_commit_names_the_model_of_its_vectors(data: DataFolder) -> None:
+    data.ingest({"1": "walking"})
+    (commit,) = data.log.committed(TENANT)
+    assert commit.namespace == MODEL
+    refs, _ = data.vectors.vectors(TENANT, commit.namespace, commit.intent_id)
+    assert len(refs) == commit.chunk_count
 
 
 def test_vectors_of_two_models_are_not_staged_together(data: DataFolder) -> None:

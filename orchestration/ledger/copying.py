@@ -1,0 +1,234 @@
+"""Copies of the ledger: documents that came from another one, and all of its tables at one moment.
+
+Comes in: commits of copied documents with their origins, or whole tables. Leaves: the same. What is taken in
+looks as if it had been run here, so a later run of its source skips it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select, text, update
+
+from orchestration.contracts import Commit, LedgerTable, Origin, TakenIn
+from orchestration.errors import ConfigurationError
+from orchestration.ledger.accounts import end_documents
+from orchestration.ledger.commits import make_visible
+from orchestration.ledger.database import LedgerPart, lock
+from orchestration.ledger.rows import batches, commit_of, correlation_id, has_key, key_of
+from orchestration.ledger.tables import commits, dead_letters, documents, intents, metadata
+from orchestration.ledger.transitions import Status
+from orchestration.records import DocumentKey, Locator
+
+__all__ = ["Copying"]
+
+ROWS_AT_ONCE: Final = 1000
+"""Rows of a table that are in memory at a time."""
+
+Place = tuple[DocumentKey, str]
+"""A document in a pipeline."""
+
+
+class Copying(LedgerPart):
+    """What exports, imports, backups and restores ask of the ledger."""
+
+    def origins(self, commits: Sequence[Commit]) -> list[Origin | None]:
+        """What is known of committed documents beside their commits; see CopyingLedger."""
+        found: dict[Place, Origin] = {}
+        with self._database.reading() as connection:
+            for batch in batches(commits):
+                rows = connection.execute(_rows([commit.key for commit in batch])).mappings()
+                found.update(((key_of(row), row["pipeline_name"]), _origin(row)) for row in rows)
+        return [found.get((commit.key, commit.pipeline)) for commit in commits]
+
+    def take_in(self, import_id: str, copied: Sequence[tuple[Commit, Origin]], *, replace: bool) -> TakenIn:
+        """Commit documents that came from elsewhere; see CopyingLedger."""
+        superseded: list[Commit] = []
+        kept: set[DocumentKey] = set()
+        with self._database.writing() as connection:
+            for tenant_id in sorted({commit.key.tenant_id for commit, _ in copied}):
+                lock(connection, f"enqueue {tenant_id}")
+            for batch in batches(copied):
+                keys = [commit.key for commit, _ in batch]
+                rows = (
+                    connection.execute(_rows(keys).order_by(documents.c.id).with_for_update())
+                    .mappings()
+                    .all()
+                )
+                stay = self._staying(connection, batch, rows, replace)
+                taken = [one for one in batch if one[0].key not in stay]
+                kept |= stay
+                superseded += make_visible(connection, [commit for commit, _ in taken])
+                known = {(key_of(row), row["pipeline_name"]): row for row in rows}
+                self._write_rows(connection, import_id, taken, known)
+        return TakenIn(superseded, frozenset(kept))
+
+    def _staying(
+        self,
+        connection: Connection,
+        batch: Sequence[tuple[Commit, Origin]],
+        rows: Sequence[RowMapping],
+        replace: bool,
+    ) -> set[DocumentKey]:
+        """Documents that are not to be touched: in hand, the same already, or not to be replaced."""
+        now = self._now()
+        stay = {key_of(row) for row in rows if row["status"] == Status.RUNNING or row["lease_until"] > now}
+        there = select(commits).where(has_key(commits, [commit.key for commit, _ in batch]))
+        seen = {key_of(row): commit_of(row) for row in connection.execute(there).mappings()}
+        for commit, _ in batch:
+            visible = seen.get(commit.key)
+            if visible is not None and (not replace or _made(visible) == _made(commit)):
+                stay.add(commit.key)
+        return stay
+
+    def _write_rows(
+        self,
+        connection: Connection,
+        import_id: str,
+        taken: Sequence[tuple[Commit, Origin]],
+        known: Mapping[Place, RowMapping],
+    ) -> None:
+        """Rows that say committed; jobs that waited for one of these documents are told."""
+        new = []
+        for commit, origin in taken:
+            columns = _columns(import_id, commit, origin)
+            row = known.get((commit.key, commit.pipeline))
+            if row is None:
+                new.append({**columns, **_place(commit), "created_at": origin.created_at})
+            elif row["status"] in (Status.COMMITTED, Status.DELETED):  # as new: nobody waits for it
+                connection.execute(update(documents).where(documents.c.id == row["id"]).values(columns))
+            else:
+                end_documents(connection, [(row, columns)], Status.COMMITTED, "skipped", self._now())
+        if new:
+            connection.execute(insert(documents), new)
+        for commit, _ in taken:
+            connection.execute(
+                update(dead_letters)
+                .where(
+                    has_key(dead_letters, [commit.key]),
+                    dead_letters.c.pipeline_name == commit.pipeline,
+                    dead_letters.c.replayed_in.is_(None),
+                )
+                .values(replayed_in=import_id)
+            )
+
+    # --- everything ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def copy_out(self) -> Iterator[Iterator[LedgerTable]]:
+        """Every table as of one moment; see CopyingLedger."""
+        with self._database.snapshot() as connection:
+            yield (
+                LedgerTable(
+                    table.name,
+                    {column.name: column.type.python_type for column in table.columns},
+                    _read(connection, table),
+                )
+                for table in metadata.sorted_tables
+            )
+
+    def copy_in(self, tables: Mapping[str, LedgerTable]) -> None:
+        """Replace everything by these tables, in one transaction; see CopyingLedger."""
+        with self._database.writing() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(delete(table))
+            for table in metadata.sorted_tables:
+                copied = tables.get(table.name)
+                for rows in copied.rows if copied is not None else ():
+                    connection.execute(insert(table), list(rows))
+            visible = select(commits.c.intent_id).where(commits.c.intent_id == intents.c.intent_id)
+            connection.execute(delete(intents).where(~visible.exists()))
+            if connection.dialect.name == "postgresql":
+                for table in metadata.sorted_tables:
+                    _go_on(connection, table)
+
+    def is_empty(self) -> bool:
+        """Whether no table has a row."""
+        with self._database.reading() as connection:
+            return not any(
+                connection.execute(select(table).limit(1)).first() for table in metadata.sorted_tables
+            )
+
+
+def _rows(keys: Sequence[DocumentKey]) -> Any:
+    return select(documents).where(has_key(documents, keys))
+
+
+def _made(commit: Commit) -> tuple[str, str]:
+    return commit.version, commit.fingerprint
+
+
+def _origin(row: RowMapping) -> Origin:
+    return Origin(
+        pipeline_version=row["pipeline_version"],
+        current_stage=row["current_stage"],
+        missing_stages=tuple(json.loads(row["missing_stages"])),
+        source_plugin=row["source_plugin"],
+        locator=Locator.model_validate_json(row["locator"]),
+        pdf_downloaded=row["pdf_downloaded"],
+        pdf_ir_ready=row["pdf_ir_ready"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def _place(commit: Commit) -> dict[str, Any]:
+    return {**commit.key.model_dump(), "pipeline_name": commit.pipeline}
+
+
+def _columns(import_id: str, commit: Commit, origin: Origin) -> dict[str, Any]:
+    """A documents row as a run would have left it, apart from where it stands."""
+    return {
+        "pipeline_version": origin.pipeline_version,
+        "status": Status.COMMITTED,
+        "current_stage": origin.current_stage,
+        "retry_count_per_stage": "{}",
+        "missing_stages": json.dumps(list(origin.missing_stages)),
+        "version": commit.version,
+        "fingerprint": commit.fingerprint,
+        "committed_version": commit.version,
+        "committed_fingerprint": commit.fingerprint,
+        "source_plugin": origin.source_plugin,
+        "locator": origin.locator.model_dump_json(),
+        "pdf_downloaded": origin.pdf_downloaded,
+        "pdf_ir_ready": origin.pdf_ir_ready,
+        "window_id": None,
+        "lease_owner": None,
+        "lease_until": 0.0,
+        "error_code": None,
+        "error_message": None,
+        "job_id": import_id,
+        "correlation_id": correlation_id(import_id, commit.key),
+        "updated_at": origin.updated_at,
+    }
+
+
+def _read(connection: Connection, table: Table) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """All rows in the order of their keys, so that numbers come in order."""
+    query = select(table).order_by(*table.primary_key.columns)
+    result = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
+    for rows in result.mappings().partitions(ROWS_AT_ONCE):
+        yield [dict(row) for row in rows]
+
+
+def _go_on(connection: Connection, table: Table) -> None:
+    """Have PostgreSQL number new rows after those there are; SQLite does so by itself."""
+    column = table.autoincrement_column
+    if column is None:
+        return
+    newest = connection.execute(select(func.max(column))).scalar()
+    sequence = connection.execute(
+        text("SELECT pg_get_serial_sequence(:table, :column)"), {"table": table.name, "column": column.name}
+    ).scalar()
+    if sequence is None:
+        raise ConfigurationError(
+            f"{table.name}.{column.name} of the ledger has no sequence: its tables were not made by medkg. "
+            "Restore into a new database."
+        )
+    connection.execute(
+        text("SELECT setval(CAST(:sequence AS regclass), :newest, :used)"),
+        {"sequence": sequence, "newest": newest or 1, "used": newest is not None},
+    )
