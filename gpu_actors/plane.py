@@ -22,7 +22,7 @@ from gpu_actors.budget import TokenBudget
 from gpu_actors.chunk_profiles import is_semantic
 from gpu_actors.gpu import check_devices, gpus, preflight
 from gpu_actors.local_models import LocalModels
-from gpu_actors.plane_reranking import reranker_of
+from gpu_actors.plane_reranking import rerank_model_id, reranker_of
 from gpu_actors.profiles import CHUNKER_VERSION, Profile, chosen_profile, find_model, model_ids
 from orchestration.contracts import Outcome, PlaneUse, Vectors
 from orchestration.errors import ConfigurationError, MedkgError, StageFailedError
@@ -48,6 +48,7 @@ __all__ = [
     "connect_plane",
     "gpus",
     "model_ids",
+    "rerank_model_id",
     "start_plane",
 ]
 
@@ -142,7 +143,7 @@ class RayPlane:
             self._sparse_tokenizer = TextTokenizer(
                 sparse.files, sparse.token_limit(profile.sparse_max_tokens)
             )
-        self._reranker = reranker_of(profile, pools.rerankers)
+        self.reranker = reranker_of(profile, pools.rerankers)
         self._budgets: dict[str, TokenBudget] = {}
         self._lock = threading.Lock()
         self._cpu_seconds: dict[str, float] = defaultdict(float)
@@ -263,11 +264,11 @@ class RayPlane:
 
     def rerank(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
         """A score a passage, float32 [n], in order; raises the first error."""
-        if self._reranker is None:
+        if self.reranker is None:
             raise ConfigurationError(
                 "the plane has no rerank model. Set MEDKG_RERANK_MODEL and load it: medkg up --swap"
             )
-        return self._reranker.score(question, passages, QUERY_SECONDS)
+        return self.reranker.score(question, passages, QUERY_SECONDS)
 
     def _embedded(
         self, texts: Sequence[str], timeout_seconds: float, lane: str | None = None
@@ -353,8 +354,8 @@ class RayPlane:
                 f"{self._model_ids['sparse']} gives no terms for {TRIAL!r}. It is no model for the sparse "
                 "leg."
             )
-        if self._reranker is not None:
-            self._reranker.score(TRIAL, [TRIAL], LOAD_SECONDS)
+        if self.reranker is not None:
+            self.reranker.score(TRIAL, [TRIAL], LOAD_SECONDS)
 
     def retire(self, successor: RayPlane) -> None:
         """End what only this plane has; call it when nobody uses this one any more."""

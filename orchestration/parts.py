@@ -81,6 +81,10 @@ class Parts(Protocol):
         """The profile's models by leg."""
         ...
 
+    def rerank_model(self) -> str | None:
+        """Id of the profile's cross-encoder; None: nothing is reranked."""
+        ...
+
     def sparse_off(self) -> str | None:
         """Why the profile has no sparse leg; None if it has one."""
         ...

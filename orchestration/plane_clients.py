@@ -30,7 +30,7 @@ class OwnModels:
     def __init__(self, profile: Profile, legs: Collection[str]) -> None:
         from gpu_actors import plane
 
-        self._ids = plane.model_ids(profile)
+        self._ids, self._rerank_model = plane.model_ids(profile), plane.rerank_model_id(profile)
         self._local = plane.LocalModels(profile)
         self._local.warm_up(legs)
 
@@ -48,6 +48,9 @@ class OwnModels:
 
     def expand_queries(self, texts: Sequence[str]) -> SparseVectors:
         return SparseVectors(self._ids["sparse"], self._local.expand_queries(texts))
+
+    def rerank_model(self) -> str | None:
+        return self._rerank_model
 
     def rerank(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
         return self._local.rerank(question, passages)

@@ -29,7 +29,7 @@ def open_searcher(
 ) -> HybridSearch:
     """A search for many questions by these legs (None: all); the caller closes it.
 
-    Raises UsageError if it is to rerank and no model is set for that.
+    Raises UsageError if it is to rerank and no model is set for that, or a plane runs with another.
     """
     with_models = set(MODEL_LEGS).intersection(legs or MODEL_LEGS)
     wanted = with_models | ({RERANK} if rerank else set())
@@ -43,6 +43,8 @@ def open_searcher(
         chosen = models().model_ids()  # loads them, if it must, before the clock of the search runs
         if "dense" in with_models:
             _tell_of_other_vectors(parts, chosen["dense"], say)
+        if rerank:
+            _check_reranks(models().rerank_model(), parts.rerank_model())
     stores = parts.stores
     found: list[Leg] = [Bm25Leg(stores.search)]
     if with_models and (reason := parts.sparse_off()) is not None:
@@ -60,6 +62,15 @@ def _reranker(parts: Parts, models: Callable[[], TextModels]) -> Reranker:
             "cross-encoder, e.g. cross-encoder/ms-marco-MiniLM-L6-v2."
         )
     return Reranker(lambda *asked: models().rerank(*asked), parts.settings.rerank_depth)
+
+
+def _check_reranks(loaded: str | None, wanted: str | None) -> None:
+    """Raise UsageError where scores would be another model's, or nobody's."""
+    if loaded != wanted:
+        now = f"reranks by {loaded}" if loaded else "has no cross-encoder"
+        raise UsageError(
+            f"the plane {now}, and MEDKG_RERANK_MODEL names {wanted}. Have the plane load it: medkg up --swap"
+        )
 
 
 def _tell_of_other_vectors(parts: Parts, model: str, say: Callable[[str], None]) -> None:

@@ -13,6 +13,7 @@ from orchestration.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PLANE_SECONDS = 300.0
+MODEL_POOLS: Final = ("embedders", "expanders", "rerankers")
 GPU_COLUMNS: Final = ["GPU", "name", "capability", "free", "busy", "heat", "slowed down by", "ECC errors"]
 
 
@@ -31,15 +32,15 @@ def up(
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control, Host(settings, note) as host:
         note(control.describe_profile())
-        wanted = control.model_ids()
+        wanted = control.model_ids(), control.rerank_model()
         host.start_detached()
         status = host.wait_until_plane_ready(PLANE_SECONDS)
         if status.profile != settings.profile:
             raise UsageError(
                 f"it runs with profile {status.profile}, not {settings.profile}; `medkg down` stops it."
             )
-        if status.plane == "ready" and status.models != wanted:
-            now = " and ".join(status.models.values())
+        if status.plane == "ready" and (status.models, status.rerank_model) != wanted:
+            now = _models(status.model_dump())
             if swap:
                 note(f"loading them beside {now}; runs that are on end with the former ones")
                 status = host.swap_models(settings)
@@ -54,7 +55,7 @@ def up(
 
 
 def _show_addresses(status: dict[str, Any]) -> None:
-    models = f" with {' and '.join(status['models'].values())}" if status["models"] else ""
+    models = f" with {_models(status)}" if status["models"] else ""
     workers = f"{len(status['workers'])} window workers"
     plane = f"plane {status['plane']}{models}{_dtypes(status['plane_health'])}"
     console.print(f"host {status['pid']}: {plane}, {workers}", soft_wrap=True)
@@ -66,9 +67,14 @@ def _show_addresses(status: dict[str, Any]) -> None:
         console.print(f"Ray dashboard  {status['ray_dashboard']}  (asks for the token in run/ray.token)")
 
 
+def _models(status: dict[str, Any]) -> str:
+    """The models of a plane, by name."""
+    return " and ".join([*status["models"].values(), *filter(None, [status["rerank_model"]])])
+
+
 def _dtypes(health: dict[str, Any]) -> str:
     """What the models compute in, which was found when they were loaded."""
-    replicas = [*health.get("embedders", ()), *health.get("expanders", ())]
+    replicas = [replica for pool in MODEL_POOLS for replica in health.get(pool, ())]
     dtypes = sorted({replica["dtype"] for replica in replicas if "dtype" in replica})
     return f" in {' and '.join(dtypes)}" if dtypes else ""
 

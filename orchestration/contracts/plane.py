@@ -92,6 +92,10 @@ class TextModels(Protocol):
         """Term weights of queries, a row each."""
         ...
 
+    def rerank_model(self) -> str | None:
+        """Id of the cross-encoder; None if there is none."""
+        ...
+
     def rerank(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
         """A score a passage, float32 [n], by the cross-encoder; raises ConfigurationError without one."""
         ...

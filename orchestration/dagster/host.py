@@ -295,6 +295,7 @@ class HostProcess:
             kept=self._kept,
             profile=self._settings.profile,
             models=dict(plane.model_ids) if plane else {},
+            rerank_model=plane.reranker.model_id if plane and plane.reranker else None,
             plane="failed" if failed else "ready" if plane else "starting",
             swapping=self._swapping.locked(),
             plane_error=failed.message if failed else None,

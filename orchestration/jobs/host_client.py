@@ -66,6 +66,7 @@ class HostStatus(Record):
     kept: bool = Field(description="Started by `medkg up`, so it outlives commands.")
     profile: str = Field(description="Profile of its plane.")
     models: dict[str, str] = Field(default_factory=dict, description="Model id by leg, once loaded.")
+    rerank_model: str | None = Field(default=None, description="Id of the cross-encoder, once loaded.")
     plane: str = Field(description="starting, ready or failed.")
     swapping: bool = Field(default=False, description="Whether runs with former models are still on.")
     plane_error: str | None = Field(default=None, description="Why the plane failed.")
@@ -111,6 +112,10 @@ class HostClient:
     def model_ids(self) -> Mapping[str, str]:
         """Model id by leg, of the hot plane."""
         return self.status().models
+
+    def rerank_model(self) -> str | None:
+        """Id of the hot plane's cross-encoder; None if it has none."""
+        return self.status().rerank_model
 
     def embed_texts(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
         """Vectors of chunks, float32 [n, d], and the model that made them, from the hot plane."""

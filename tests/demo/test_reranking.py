@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from gpu_actors.cross_encoder import CrossEncoder
-from gpu_actors.profiles import chosen_profile
+from gpu_actors.profiles import chosen_profile, find_model
 from orchestration.plane_clients import OwnModels
 from tests.demo.conftest import DEMO
+from tests.gpu_actors.tiny_cross_encoder import a_cross_encoder
 from tests.orchestration.command_line import Medkg
 
 pytestmark = pytest.mark.plane
@@ -72,3 +73,35 @@ def test_reranking_without_a_model_is_wrong_use_and_names_the_setting(
     assert "Set MEDKG_RERANK_MODEL" in told(medkg, "eval", "--questions", questions, "--rerank")
     monkeypatch.setenv("MEDKG_RERANK_MODEL", "all-MiniLM-L6-v2")
     assert "it is BertModel with 2 labels" in told(medkg, "search", QUESTION, "--rerank")
+
+
+def replicas(medkg: Medkg, pool: str) -> set[int]:
+    return {replica["pid"] for replica in medkg("status")["host"]["plane_health"][pool]}
+
+
+def test_scores_of_another_model_than_is_set_are_refused_until_the_plane_has_swapped_to_it(
+    medkg: Medkg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = os.environ["MEDKG_RERANK_MODEL"]
+    other = a_cross_encoder(tmp_path / "other", seed=8)
+    embedders, rerankers = replicas(medkg, "embedders"), replicas(medkg, "rerankers")
+    monkeypatch.setenv("MEDKG_RERANK_MODEL", str(other))
+    message = told(medkg, "search", QUESTION, "--rerank")
+    assert (
+        f"the plane reranks by {find_model(former).model_id}, and MEDKG_RERANK_MODEL names other@" in message
+    )
+    assert medkg("up")["rerank_model"] == find_model(former).model_id
+
+    assert medkg("up", "--swap")["rerank_model"] == find_model(str(other)).model_id
+
+    hits = medkg("search", QUESTION, "--rerank")["hits"]
+    assert [hit["score"] for hit in hits] == pytest.approx(
+        scores_here([hit["text"] for hit in hits]), abs=0.1
+    )
+    assert replicas(medkg, "embedders") == embedders and not replicas(medkg, "rerankers") & rerankers
+    monkeypatch.setenv("MEDKG_RERANK_MODEL", "none")
+    assert medkg("up", "--swap")["rerank_model"] is None
+    monkeypatch.setenv("MEDKG_RERANK_MODEL", former)
+    assert "the plane has no cross-encoder" in told(medkg, "search", QUESTION, "--rerank")
+    medkg("up", "--swap")
+    assert medkg("search", QUESTION, "--rerank")["degraded"] == []

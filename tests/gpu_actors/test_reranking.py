@@ -16,7 +16,8 @@ from gpu_actors.bert_models import plain_pair_bert
 from gpu_actors.cross_encoder import CrossEncoder, _WrittenOut
 from gpu_actors.packing import pack, second_segment
 from gpu_actors.pairs import PairTokenizer, best_pieces
-from gpu_actors.profiles import chosen_profile, find_model, model_ids, rerank_model_id
+from gpu_actors.plane_reranking import rerank_model_id
+from gpu_actors.profiles import chosen_profile, find_model, model_ids
 from gpu_actors.reranker import HaystackReranker
 from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError
 from tests.gpu_actors.tiny_cross_encoder import a_cross_encoder, a_roberta_cross_encoder
