@@ -168,17 +168,13 @@ class BertVocabularyStates:
 class BertPairs:
     """A cross-encoder up to its last layer: the first token's state, pooled as BERT does it."""
 
-    def __init__(
-        self, folder: BertFolder, ends: tuple[int, int], separator: int | None, dtype: torch.dtype
-    ) -> None:
-        """As BertEncoder's; `separator`: the token behind which the second text begins, None for one text.
+    def __init__(self, folder: BertFolder, separator: int | None, dtype: torch.dtype) -> None:
+        """`separator`: the token behind which the second text begins, None for one text; fp32 or bf16.
 
         A token's place and its segment add up, so there is a table of places for each segment.
         """
         weights = _weights(folder, dtype)
         bert = _bert(folder, weights)
-        if dtype is torch.int8:
-            bert = quantised(bert, *calibration_rows(bert, *ends))
         places = weights["embeddings.position_embeddings.weight"]
         segments = weights["embeddings.token_type_embeddings.weight"]
         self._places = len(places)

@@ -2,8 +2,9 @@
 
 Comes in: token ids of pairs (pairs.py), a micro-batch at a time. Leaves: the model's one logit a row, float32
 [n, 1]; higher is better, and logits of two questions do not compare. A plain BERT on the CPU runs in
-bert_models.BertPairs, everything else in transformers' own forward. The last layer is computed in fp32
-whatever the rest is in, since bf16 would make ties of near scores.
+bert_models.BertPairs, everything else in transformers' own forward, both in fp32 or bf16; how near vectors
+stay in int8 says too little of a score. The last layer is computed in fp32 whatever the rest is in, since
+bf16 would make ties of near scores.
 Source: Nogueira, Cho, Passage re-ranking with BERT, arXiv:1901.04085.
 """
 
@@ -52,12 +53,10 @@ class CrossEncoder:
         plain = plain_pair_bert(model.files) if profile.device == "cpu" else None
         load: Callable[[torch.dtype], _Pooled]
         if plain is not None:
-            load = partial(_WrittenOut, plain, tokenizer.ends, self._pairs.separator)
-            dtypes = {torch.bfloat16, torch.int8}
+            load = partial(_WrittenOut, plain, self._pairs.separator)
         else:
             load = partial(_Transformers, model.files, profile.device, self._pairs.separator)
-            dtypes = {torch.bfloat16}
-        self._model = load_model(load, dtypes, profile.device, tokenizer)
+        self._model = load_model(load, {torch.bfloat16}, profile.device, tokenizer)
         self.device, self.dtype = profile.device, self._model.dtype
         self.sample: TokenIds | None = self._model.sample
 
@@ -98,10 +97,8 @@ class _Pooled(ABC):
 class _WrittenOut(_Pooled):
     """By bert_models.py; a plain BERT tells segments apart, so there is a separator."""
 
-    def __init__(
-        self, plain: BertFolder, ends: tuple[int, int], separator: int | None, dtype: torch.dtype
-    ) -> None:
-        self._bert = BertPairs(plain, ends, separator, dtype)
+    def __init__(self, plain: BertFolder, separator: int | None, dtype: torch.dtype) -> None:
+        self._bert = BertPairs(plain, separator, dtype)
         self.weight, self.bias = self._bert.head.weight, self._bert.head.bias
 
     def __call__(self, token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from haystack import Document, Pipeline
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sentence_transformers import CrossEncoder as ReferenceCrossEncoder
 
@@ -20,7 +20,7 @@ from gpu_actors.plane_reranking import rerank_model_id
 from gpu_actors.profiles import chosen_profile, find_model, model_ids
 from gpu_actors.reranker import HaystackReranker
 from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError
-from tests.gpu_actors.tiny_cross_encoder import a_cross_encoder, a_roberta_cross_encoder
+from tests.gpu_actors.tiny_cross_encoder import a_cross_encoder, a_roberta_cross_encoder, assert_near
 
 QUESTION = "Does walking help adults with poor sleep?"
 PASSAGES = [
@@ -74,20 +74,17 @@ def test_a_bert_gives_the_same_scores_in_transformers_own_forward(
     np.testing.assert_allclose(loaded(bert).score(QUESTION, PASSAGES), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
-def test_scores_in_other_dtypes_are_near_those_in_fp32(bert: Path, dtype: str, exact_only: None) -> None:
+def test_scores_in_bf16_are_near_those_in_fp32(bert: Path, exact_only: None) -> None:
     plain = plain_pair_bert(bert)
     assert plain is not None
     pairs = PairTokenizer(bert, 512)
     rows = [row for (row,) in pairs.rows(QUESTION, PASSAGES)]
-    forward = _WrittenOut(plain, (101, 102), pairs.separator, getattr(torch, dtype))
+    forward = _WrittenOut(plain, pairs.separator, torch.bfloat16)
 
     with torch.inference_mode():
         scores = forward.scores(forward(np.concatenate(rows), list(map(len, rows))))[:, 0].numpy()
 
-    expected = loaded(bert).score(QUESTION, PASSAGES)
-    assert np.abs(scores - expected).max() < 0.2 * np.ptp(expected)
-    assert np.corrcoef(scores, expected)[0, 1] > 0.98
+    assert_near(scores, loaded(bert).score(QUESTION, PASSAGES))
 
 
 def test_a_passage_longer_than_the_model_counts_by_its_best_piece(bert: Path, exact_only: None) -> None:
@@ -116,17 +113,14 @@ def test_no_passages_have_no_scores(bert: Path) -> None:
     assert loaded(bert).score(QUESTION, []).shape == (0,)
 
 
-@given(
-    st.lists(st.lists(st.text("abc ", max_size=90), min_size=0, max_size=5), max_size=1),
-    st.integers(24, 40),
-)
-def test_every_token_of_a_passage_is_in_one_of_its_pieces(texts: list[list[str]], most: int) -> None:
+@settings(deadline=None)  # each example reads tokenizers
+@given(st.lists(st.text("abc ", max_size=90), max_size=5), st.integers(24, 40))
+def test_every_token_of_a_passage_is_in_one_of_its_pieces(passages: list[str], most: int) -> None:
     pairs = PairTokenizer(find_model("all-MiniLM-L6-v2").files, most)
     whole = PairTokenizer(find_model("all-MiniLM-L6-v2").files, 10_000)
-    for passages in texts:
-        for cut, ((row,)) in zip(pairs.rows("a", passages), whole.rows("a", passages), strict=True):
-            assert all(len(piece) <= most for piece in cut)
-            assert np.array_equal(np.concatenate([piece[3:-1] for piece in cut]), row[3:-1])
+    for cut, (row,) in zip(pairs.rows("a", passages), whole.rows("a", passages), strict=True):
+        assert all(len(piece) <= most for piece in cut)
+        assert np.array_equal(np.concatenate([piece[3:-1] for piece in cut]), row[3:-1])
 
 
 @given(st.lists(st.integers(1, 4), max_size=6), st.randoms())
@@ -174,7 +168,7 @@ def test_the_rerank_model_is_no_part_of_fingerprints(bert: Path) -> None:
     assert str(rerank_model_id(with_it)).startswith("tiny@") and rerank_model_id(without) is None
 
 
-def test_the_reranker_runs_in_a_haystack_pipeline(bert: Path) -> None:
+def test_the_reranker_runs_in_a_haystack_pipeline(bert: Path, exact_only: None) -> None:
     pipeline = Pipeline()
     pipeline.add_component("reranker", HaystackReranker(model=str(bert), top_k=3))
     documents = [Document(content=text, meta={"year": 2020}) for text in PASSAGES]
@@ -183,6 +177,6 @@ def test_the_reranker_runs_in_a_haystack_pipeline(bert: Path) -> None:
 
     scores = loaded(bert).score(QUESTION, PASSAGES)
     assert [document.content for document in out] == [PASSAGES[place] for place in np.argsort(-scores)[:3]]
-    assert out[0].score == pytest.approx(scores.max(), abs=0.05) and out[0].meta == {"year": 2020}
+    assert out[0].score == pytest.approx(scores.max(), abs=1e-4) and out[0].meta == {"year": 2020}
     with pytest.raises(ConfigurationError, match="there is no rerank model"):
         HaystackReranker()
