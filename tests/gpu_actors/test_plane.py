@@ -44,7 +44,8 @@ def test_vectors_come_in_the_order_of_the_texts(plane: RayPlane) -> None:
     terms = LOCAL.expand_queries(texts)
     assert vectors.sparse is not None and vectors.sparse.vocabulary == terms.vocabulary == 30_522
     for number in range(150):
-        assert cosine(vectors.sparse.row(number), terms.row(number)) >= 0.999
+        # the two processes may have chosen different dtypes: docs/decisions/0006-plane.md, least cosine of terms
+        assert cosine(vectors.sparse.row(number), terms.row(number)) >= 0.995
 
 
 def test_a_too_long_text_is_the_error_of_its_row(plane: RayPlane) -> None:

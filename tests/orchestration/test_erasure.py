@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     """Every file's bytes; a process may remove one meanwhile."""
     found = {}
     for path in folder.rglob("*"):
-        if path.is_file():
-            found[str(path.relative_to(folder))] = path.read_bytes().lower()
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                found[str(path.relative_to(folder))] = path.read_bytes().lower()
     return found
 
 
