@@ -44,7 +44,7 @@ def test_vectors_come_in_the_order_of_the_texts(plane: RayPlane) -> None:
     terms = LOCAL.expand_queries(texts)
     assert vectors.sparse is not None and vectors.sparse.vocabulary == terms.vocabulary == 30_522
     for number in range(150):
-        # the two processes may have chosen different dtypes: docs/decisions/0006-plane.md, least cosine of terms
+        # two processes may choose different dtypes; their least cosine: docs/decisions/0006-plane.md
         assert cosine(vectors.sparse.row(number), terms.row(number)) >= 0.995
 
 
