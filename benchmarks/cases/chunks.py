@@ -20,16 +20,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import uuid4
 
 import numpy as np
 import psutil
 from opensearchpy import OpenSearch, helpers
+from opensearchpy.exceptions import TransportError
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from benchmarks.cases.vectors import LIMIT, WIDTH, clustered
 from benchmarks.latency import latencies
 from orchestration.contracts import ChunkRef, Filters, VectorRow, chunk_facets
+from orchestration.errors import UnavailableError
 from orchestration.query_words import match_expression
 from orchestration.records import Chunk, DocumentKey
 from orchestration.stores.opensearch.connection import Connection
@@ -117,14 +120,21 @@ def ratio(bare: float, ours: float) -> float:
 
 
 class Timed:
-    """Seconds spent in calls, by contender."""
+    """Seconds spent in calls, by contender; a server that is overloaded is asked again, as a stage does."""
+
+    AGAIN: ClassVar = Retrying(
+        retry=retry_if_exception_type((UnavailableError, TransportError)),
+        wait=wait_exponential(max=10),
+        stop=stop_after_attempt(8),
+        reraise=True,
+    )
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     def __call__(self, name: str, call: Callable[..., Any], *arguments: Any) -> None:
         started = time.perf_counter()
-        call(*arguments)
+        self.AGAIN(call, *arguments)
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
     def figures(self, count: int) -> Figures:
@@ -282,7 +292,7 @@ def _twin(client: OpenSearch, index: str, name: str) -> str:
     return name
 
 
-def _bulk(client: OpenSearch, index: str, documents: Iterator[dict[str, Any]]) -> None:
+def _bulk(client: OpenSearch, index: str, documents: Sequence[dict[str, Any]]) -> None:
     """As opensearch-py's guide has it, and searchable when it returns, as ours is."""
     helpers.bulk(client, ({"_index": index, **one} for one in documents), chunk_size=500, refresh=True)
 
@@ -311,7 +321,7 @@ def _words(connection: Connection, client: OpenSearch, prefix: str, count: int, 
     for first in range(0, count, PART):
         part = texts.part(first)
         timed("medkg", store.write, TENANT, f"i{first}", part, None)
-        timed("bare", _bulk, client, twin, documents(part))
+        timed("bare", _bulk, client, twin, list(documents(part)))
 
     def bare(query: str) -> Any:
         fields = {"query": query, "fields": ["body", "titles^0.5"], "type": "most_fields"}
@@ -366,7 +376,7 @@ def _vectors(connection: Connection, client: OpenSearch, prefix: str, count: int
     for first in range(0, count, PART):
         part = dense[first : first + PART]
         timed("medkg", store.write, TENANT, NAMESPACE, f"i{first}", rows(first), part)
-        timed("bare", _bulk, client, twin, documents(first))
+        timed("bare", _bulk, client, twin, list(documents(first)))
 
     def bare(query: Any) -> Any:
         near = {"vector": query.tolist(), "k": LIMIT}
