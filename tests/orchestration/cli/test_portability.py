@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from tests.builders import an_abstract, json_lines
 from tests.orchestration.command_line import Medkg
+from tests.orchestration.dagster_api import wait_until
 
 pytestmark = pytest.mark.plane
 
 CORPUS = Path(__file__).resolve().parents[3] / "demo" / "corpus"
 QUERIES = ("Who could not join the trial?", "adverse events of treatment", "metformin")
+DOCUMENTS = 60
 LEGS = ("bm25", "sparse", "dense", "bm25,sparse,dense")
 
 
@@ -67,6 +70,25 @@ def test_a_restored_folder_answers_identically(original: Medkg, tmp_path: Path, 
     assert hits(restored) == hits(original)
 
 
+def test_a_backup_beside_a_run_is_whole_and_what_was_on_is_done_after_its_restore(tmp_path: Path) -> None:
+    path = tmp_path / "abstracts.jsonl"
+    path.write_bytes(json_lines([an_abstract(str(number)) for number in range(DOCUMENTS)]))
+    medkg, restored = Medkg(tmp_path / "data"), Medkg(tmp_path / "restored")
+    command = ("run", "auto", "--path", str(path), "--window", "10", "--json")
+    run = medkg.process(*command)
+    wait_until(lambda: (medkg.data_dir / "ledger.sqlite").exists() and _committed(medkg) > 0, 300)
+    tenants = medkg("backup", str(tmp_path / "backup"))["tenants"]
+    _, stderr = run.communicate(timeout=300)
+    assert run.returncode == 0, stderr
+    restored("restore", str(tmp_path / "backup"))
+    assert _committed(restored) == tenants["default"]["documents"] > 0
+    assert restored("verify")["consistent"]
+    again = restored("run", *command[1:-1])["documents"]
+    assert again["committed"] + again["skipped"] == again["in"] == DOCUMENTS
+    assert _committed(restored) == DOCUMENTS
+    assert restored("verify")["consistent"]
+
+
 def test_wrong_use_is_told_with_its_exit_code(original: Medkg, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     fresh = Medkg(tmp_path / "data")
@@ -80,6 +102,10 @@ def test_wrong_use_is_told_with_its_exit_code(original: Medkg, tmp_path: Path) -
     told = fresh("import", str(tmp_path / "backup"), expect=1)["error"]["message"]
     assert "medkg restore" in told
     assert "not empty" in original("restore", str(tmp_path / "backup"), expect=2)["error"]["message"]
+
+
+def _committed(medkg: Medkg) -> int:
+    return int(medkg("status")["documents"].get("committed", 0))
 
 
 def _check_alike(found: list[Any], expected: list[Any]) -> None:
