@@ -72,6 +72,9 @@ def load_model(
     rows = tokenizer.token_ids(PROBE)
     probe = np.concatenate(rows), tuple(map(len, rows))
     if device == "cuda":
+        # cuDNN plans its attention anew for each shape, which took 50 ms of a micro-batch on an H200; flash
+        # and memory-efficient attention take any shape as it comes.
+        torch.backends.cuda.enable_cudnn_sdp(False)
         forward = load(torch.bfloat16)
         _run(forward, *probe)
         return LoadedModel(forward, "bfloat16", probe)

@@ -82,3 +82,23 @@ def test_a_dtype_is_not_tried_without_its_instructions_or_where_the_model_has_no
     assert chosen(monkeypatch, tokenizer, fast_int8, (0, 0, 0), instructions=(True, False)) == "bfloat16"
     assert chosen(monkeypatch, tokenizer, fast_int8, (0, 0, 0), instructions=(False, False)) == "float32"
     assert chosen(monkeypatch, tokenizer, fast_int8, (0, 0, 0), offered=(torch.bfloat16,)) == "bfloat16"
+
+
+def test_on_a_gpu_attention_needs_no_plan_for_each_shape(tokenizer: TextTokenizer) -> None:
+    was = torch.backends.cuda.cudnn_sdp_enabled()
+    torch.backends.cuda.enable_cudnn_sdp(True)
+    planned = []
+
+    def load(dtype: torch.dtype) -> Forward:
+        def forward(token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
+            planned.append(torch.backends.cuda.cudnn_sdp_enabled())
+            return torch.ones(len(lengths), 64, dtype=dtype)
+
+        return forward
+
+    try:
+        model = load_model(load, {torch.bfloat16}, "cuda", tokenizer)
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(was)
+    assert model.dtype == "bfloat16"
+    assert planned == [False]
