@@ -193,11 +193,20 @@ def _handles(nvml: Any) -> list[Any]:
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
         return [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
-    names = [name.strip() for name in chosen.split(",") if name.strip()]
-    return [
-        nvml.nvmlDeviceGetHandleByIndex(int(name)) if name.isdigit() else nvml.nvmlDeviceGetHandleByUUID(name)
-        for name in names
-    ]
+    return [_named(nvml, name.strip()) for name in chosen.split(",") if name.strip()]
+
+
+def _named(nvml: Any, name: str) -> Any:
+    """The device of one name in CUDA_VISIBLE_DEVICES; raises GpuUnavailableError when there is none."""
+    try:
+        if name.isdigit():
+            return nvml.nvmlDeviceGetHandleByIndex(int(name))
+        return nvml.nvmlDeviceGetHandleByUUID(name)
+    except (nvml.NVMLError_NotFound, nvml.NVMLError_InvalidArgument) as error:
+        raise GpuUnavailableError(
+            f"CUDA_VISIBLE_DEVICES names {name!r}, and NVML knows no such GPU ({error}). Set it to numbers "
+            "or whole UUIDs from `nvidia-smi -L`, or unset it."
+        ) from error
 
 
 def _read(nvml: Any, handle: Any) -> Gpu:

@@ -142,6 +142,17 @@ def test_only_the_gpus_given_to_a_process_count(tell: Tell, monkeypatch: pytest.
         preflight(GPU)
 
 
+@pytest.mark.parametrize("name", ["7", "-1", "GPU-of-mine", "GPU"])
+def test_a_gpu_that_is_not_there_is_named_with_the_variable_that_names_it(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    tell(count=2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", f"1,{name}")
+
+    with pytest.raises(GpuUnavailableError, match=f"CUDA_VISIBLE_DEVICES names '{name}'"):
+        preflight(GPU)
+
+
 def test_doctor_shows_a_table_of_gpus(tell: Tell, library: Path, tmp_path: Path) -> None:
     tell(count=2, _0_name="H200", _0_temperature=41, _1_name="L4", _1_reasons="0x40", _1_ecc=3)
     medkg = Path(sys.executable).parent / "medkg"
