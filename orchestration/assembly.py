@@ -16,7 +16,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.contracts import Isolation, Parser, Plane, Source, TextModels, VectorStore, lift
+from orchestration.contracts import (
+    Isolation,
+    ObjectStore,
+    Parser,
+    Plane,
+    Source,
+    TextModels,
+    VectorStore,
+    lift,
+)
 from orchestration.control_plane import ControlPlane
 from orchestration.errors import ConfigurationError
 from orchestration.isolated_stage import installed_parsers, isolated_stage
@@ -214,7 +223,19 @@ class Assembly:
         return SqliteDocuments(self.settings.documents_path)
 
     @cached_property
+    def objects(self) -> ObjectStore:
+        """Where artifacts are; and on S3 vectors, documents and run output."""
+        from orchestration.stores.objects.opened import open_objects
+
+        self._check_stores()
+        return open_objects(self.settings.objects_url)
+
+    @cached_property
     def stores(self) -> Stores:
+        self._check_stores()
+        return Stores(self.search_store, self.vector_store, self.document_store)
+
+    def _check_stores(self) -> None:
         from orchestration.stores.kept import check_stores
 
         settings = self.settings
@@ -224,8 +245,9 @@ class Assembly:
         }
         if "opensearch" in chosen.values():
             chosen["MEDKG_OPENSEARCH_PREFIX"] = settings.opensearch_prefix
+        if settings.objects_url != settings.data_dir.as_uri():
+            chosen["MEDKG_OBJECTS_URL"] = settings.objects_url
         check_stores(settings.data_dir, chosen)
-        return Stores(self.search_store, self.vector_store, self.document_store)
 
     @cached_property
     def index(self) -> DualWrite:

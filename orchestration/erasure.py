@@ -44,7 +44,7 @@ def _erase(parts: Parts, rows: Sequence[LedgerDocument], say: Callable[[str], No
     for key in keys:
         parts.ledger.delete_document(key)
     _leave_stores(parts, tenant_id, keys)
-    removed = remove_artifacts_of(parts.settings.artifacts_dir, keys)
+    removed = remove_artifacts_of(parts.objects, keys)
     if removed:
         say(f"{removed} artifacts of runs held it and are gone; those runs can be launched anew only")
     _leave_logs(parts.settings.data_dir, keys)
