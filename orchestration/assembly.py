@@ -218,6 +218,10 @@ class Assembly:
 
     @cached_property
     def document_store(self) -> Any:
+        if self.settings.objects_on_s3:
+            from orchestration.stores.objects.documents import ObjectDocuments
+
+            return ObjectDocuments(self.objects)
         from orchestration.stores.sqlite.documents import SqliteDocuments
 
         return SqliteDocuments(self.settings.documents_path)
