@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+
+RUN_OUTPUT: Final = "compute_logs"
+"""Prefix of what runs print, and the name of its folder in Dagster's home."""
 
 
 @dataclass(frozen=True, slots=True)
