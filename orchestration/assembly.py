@@ -212,6 +212,10 @@ class Assembly:
                 self.settings.opensearch_shards,
                 self.settings.opensearch_replicas,
             )
+        if self.settings.objects_on_s3:
+            from orchestration.stores.faiss.object_vectors import ObjectVectors
+
+            return ObjectVectors(self.objects, self.settings.vectors_cache)
         from orchestration.stores.faiss.vectors import FaissVectors
 
         return FaissVectors(self.settings.vectors_dir)

@@ -56,25 +56,39 @@ def of_s3(name: str, error: Exception) -> MedkgError:
     said = f"{name}: {' '.join(part for part in (str(status or ''), code) if part) or _first_line(error)}"
     if status == 507 or code in FULL:
         return StoreUnwritableError(f"{said}. Free space of the object store, or raise its quota.")
+    wrong = _wrongly_configured(name, said, error)
+    if wrong is not None:
+        return wrong
+    if code in OVERLOADED or status is None or status in (408, 429) or status >= 500:
+        return DagsterResourceUnavailableError(
+            f"{said}. Its server does not answer or is overloaded: start it, or correct AWS_ENDPOINT_URL."
+        )
+    return RequestRejectedError(f"{said}. Please report it with this message.")
+
+
+def _wrongly_configured(name: str, said: str, error: Exception) -> ConfigurationError | None:
+    """What another setting would mend; None for anything else."""
+    code, status = _code(error), _status(error)
     if any(sign in str(error) for sign in NO_CREDENTIALS):
         return ConfigurationError(
             f"{name}: there are no credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give "
             "this machine or its service account a role."
         )
-    if code in OVERLOADED or status is None or status in (408, 429) or status >= 500:
-        return DagsterResourceUnavailableError(
-            f"{said}. Its server does not answer or is overloaded: start it, or correct AWS_ENDPOINT_URL."
+    if code == "NotImplemented" or status == 501:
+        return ConfigurationError(
+            f"{said}. Its server knows no conditional writes (If-None-Match, If-Match), which medkg needs: "
+            "use AWS S3, MinIO, Ceph or another of their kind, or a newer version of it."
         )
     if code in WRONG_PLACE or status in (301, 307):
         return ConfigurationError(
             f"{said}. Make the bucket, or correct MEDKG_OBJECTS_URL, AWS_REGION and AWS_ENDPOINT_URL."
         )
-    if status in (401, 403) or (status == 404 and code != "NoSuchKey"):
+    if code not in OVERLOADED and (status in (401, 403) or (status == 404 and code != "NoSuchKey")):
         return ConfigurationError(
             f"{said}. Correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or allow this user to list, read, "
             "write and delete below MEDKG_OBJECTS_URL."
         )
-    return RequestRejectedError(f"{said}. Please report it with this message.")
+    return None
 
 
 def of_folder(name: str, error: Exception) -> MedkgError:

@@ -1,7 +1,8 @@
 """What we use of dagster's private API, as it was when it was written against; fails loudly on an upgrade.
 
 When this fails after an upgrade: read the new code of what moved, adapt orchestration/dagster/{instance,
-window_worker,launcher,compute_logs,uploaded_logs}.py, run the tests of this folder, then write down the new signature.
+window_worker,launcher,compute_logs,uploaded_logs}.py, run the tests of this folder, then write down the new
+signature.
 """
 
 from __future__ import annotations

@@ -150,6 +150,7 @@ def a_server_that_answers(status: int, code: str) -> Iterator[tuple[str, list[st
         (403, "AccessDenied", ConfigurationError),
         (400, "AuthorizationHeaderMalformed", ConfigurationError),
         (404, "NoSuchBucket", ConfigurationError),
+        (501, "NotImplemented", ConfigurationError),
         (400, "EntityTooLarge", RequestRejectedError),
     ],
 )
