@@ -1,8 +1,8 @@
 """The segments of one namespace as files of this machine: a copy of what the object store holds.
 
-Comes in: a prefix of the object store and a folder. Leaves: the folder with the same segments, whole, which is
-then searched like any other. The store has a marker whose content changes after every change of a segment;
-while it is the one that the folder was made by, a reader asks no more. What is here may be deleted at any time.
+Comes in: a prefix of the object store and a folder. Leaves: the folder with the same segments, whole, which
+is then searched like any other. The store has a marker whose content changes after every change of a segment;
+while it is the one that the folder was made by, a reader asks no more. The folder may be deleted at any time.
 """
 
 from __future__ import annotations
