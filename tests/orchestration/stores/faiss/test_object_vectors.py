@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from orchestration.contracts import ObjectStore
+from orchestration.contracts import Candidate, Filters, ObjectStore, Visible
 from orchestration.errors import DagsterResourceUnavailableError, StoreCorruptError
 from orchestration.stores.faiss.object_vectors import ObjectVectors
 from orchestration.stores.faiss.sizes import IndexSizes
@@ -27,6 +29,7 @@ from tests.conformance.vector_store_suite import (
 )
 
 AT_ONCE = IndexSizes(exact_rows=1, build_rows=1, build_threads=1)
+EVERY_CHANGE = replace(AT_ONCE, build_share=0.0, recall=1.0)
 
 
 @pytest.fixture
@@ -66,6 +69,30 @@ class TestObjectVectorsOnS3(Suite):
     @pytest.fixture
     def objects(self, s3_url: str) -> ObjectStore:
         return open_objects(s3_url)
+
+
+class AlwaysCompacted(ObjectVectors):
+    """Compacts before each search, so that nothing is found but by the derived index of the copies."""
+
+    def search(
+        self,
+        tenant_id: str,
+        namespace: str,
+        query: npt.NDArray[np.float32],
+        limit: int,
+        filters: Filters,
+        visible: Visible,
+    ) -> list[Candidate]:
+        self.compact(tenant_id)
+        self.expunge(tenant_id)
+        return super().search(tenant_id, namespace, query, limit, filters, visible)
+
+
+@pytest.mark.needs_service("s3")
+class TestCompactedObjectVectorsOnS3(TestObjectVectorsOnS3):
+    @pytest.fixture
+    def machine(self, tmp_path: Path, objects: ObjectStore) -> Callable[..., ObjectVectors]:
+        return lambda name="one": AlwaysCompacted(objects, tmp_path / name, EVERY_CHANGE)
 
 
 def cached(folder: Path) -> list[str]:
