@@ -235,15 +235,10 @@ class Assembly:
         """Where artifacts are; and on S3 vectors, documents and run output."""
         from orchestration.stores.objects.opened import open_objects
 
-        self._check_stores()
         return open_objects(self.settings.objects_url)
 
     @cached_property
     def stores(self) -> Stores:
-        self._check_stores()
-        return Stores(self.search_store, self.vector_store, self.document_store)
-
-    def _check_stores(self) -> None:
         from orchestration.stores.kept import check_stores
 
         settings = self.settings
@@ -256,6 +251,7 @@ class Assembly:
         if settings.objects_url != settings.data_dir.as_uri():
             chosen["MEDKG_OBJECTS_URL"] = settings.objects_url
         check_stores(settings.data_dir, chosen)
+        return Stores(self.search_store, self.vector_store, self.document_store)
 
     @cached_property
     def index(self) -> DualWrite:
