@@ -217,17 +217,18 @@ def prune_runs(instance: DagsterInstance, older_than_days: float, batch: int = 2
     pruned = 0
     while runs := instance.get_runs(done, limit=batch):
         for run in runs:
+            # first, since a store that is away leaves the run to be pruned again
+            instance.compute_log_manager.delete_logs(prefix=[run.run_id])
             instance.delete_run(run.run_id)
-            _delete_files(instance, run.run_id)
+            _delete_event_files(instance, run.run_id)
         pruned += len(runs)
     return pruned
 
 
-def _delete_files(instance: DagsterInstance, run_id: str) -> None:
-    """What delete_run leaves: an emptied file where events are in SQLite, and captured output."""
+def _delete_event_files(instance: DagsterInstance, run_id: str) -> None:
+    """What delete_run leaves on disk: an emptied file where events are in SQLite."""
     storage = instance.event_log_storage
     if isinstance(storage, SqliteEventLogStorage):
         shard = Path(storage.path_for_shard(run_id))
         for suffix in ("", "-wal", "-shm"):
             shard.with_name(shard.name + suffix).unlink(missing_ok=True)
-    instance.compute_log_manager.delete_logs(prefix=[run_id])

@@ -11,6 +11,7 @@ from dagster._core.storage.compute_log_manager import ComputeIOType
 
 from orchestration.dagster.instance import open_instance, prune_runs
 from orchestration.dagster.uploaded_logs import UploadedComputeLogManager
+from orchestration.errors import DagsterResourceUnavailableError
 from orchestration.settings import Settings
 from orchestration.stores.objects.opened import open_objects
 from tests.orchestration.dagster.test_instance import a_finished_run
@@ -64,10 +65,14 @@ def test_another_machine_reads_what_a_run_printed(
 
 
 def test_pruned_runs_take_what_they_printed_with_them(
-    instance: DagsterInstance, s3_url: str, folder: Path
+    instance: DagsterInstance, settings: Settings, s3_url: str, folder: Path
 ) -> None:
     a_finished_run(instance)
     assert list(open_objects(s3_url).list("compute_logs"))
+    with pytest.MonkeyPatch.context() as away:
+        away.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        with open_instance(settings) as broken, pytest.raises(DagsterResourceUnavailableError):
+            prune_runs(broken, older_than_days=0)
     assert prune_runs(instance, older_than_days=0) == 1
     assert list(open_objects(s3_url).list("compute_logs")) == []
 
