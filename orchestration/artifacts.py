@@ -1,25 +1,23 @@
-"""What ops hand to one another: a window's documents with one stage's values, kept as Parquet files.
+"""What ops hand to one another: a window's documents with one stage's values, kept as Parquet objects.
 
 Comes in: a WindowBatch. Leaves: the same WindowBatch, in another process or after a restart, so that a
 run can be re-executed from the stage that failed. One row a document; vectors are columns of float32.
-Files are written under a temporary name and renamed, so a reader sees all of one or nothing.
+They are in the object store, so the run may go on elsewhere, and a reader sees all of one or nothing.
 """
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
 import numpy as np
 from pydantic import TypeAdapter
 
-from orchestration.errors import StageContractError, StoreCorruptError, StoreUnwritableError
+from orchestration.contracts.objects import ObjectStore
+from orchestration.errors import StageContractError, StoreCorruptError
 from orchestration.records import (
     Chunk,
     Claim,
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "VALUE_TYPES",
     "WindowBatch",
+    "artifact_key",
     "is_value",
     "prune_artifacts",
     "read_artifact",
@@ -58,6 +57,9 @@ VALUE_TYPES: Final[Mapping[str, Any]] = {
     "graph_receipt": GraphWriteReceipt,
 }
 """Kinds of values between ops, by name: what the stage protocols return."""
+
+PREFIX: Final = "artifacts"
+SUFFIX: Final = ".parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,71 +94,82 @@ def is_value(kind: str, value: object) -> bool:
     return isinstance(value, shape)
 
 
-def write_artifact(path: Path, batch: WindowBatch) -> int:
-    """Write the batch; returns its bytes. Raises StoreUnwritableError (disk full, read-only folder)."""
-    import pyarrow.parquet as pq
-
-    partial = path.with_suffix(".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(_to_table(batch), partial, compression="zstd")
-        partial.replace(path)
-        return path.stat().st_size
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise StoreUnwritableError(
-            f"artifact {path} cannot be written: {error.strerror or error}. "
-            "Free disk space or choose another --data-dir; the window's documents are handed back."
-        ) from error
+def artifact_key(run_id: str, step: str) -> str:
+    """Where the output of a run's step is kept."""
+    return f"{PREFIX}/{run_id}/{step}{SUFFIX}"
 
 
-def read_artifact(path: Path) -> WindowBatch:
-    """Read a batch; raises StoreCorruptError when the file is gone or damaged."""
+def write_artifact(objects: ObjectStore, key: str, batch: WindowBatch) -> int:
+    """Write the batch; returns its bytes. Raises what a store that cannot be written raises."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        return _from_table(pq.read_table(path))
-    except FileNotFoundError as error:
+    written = pa.BufferOutputStream()
+    pq.write_table(_to_table(batch), written, compression="zstd")
+    content = written.getvalue().to_pybytes()
+    objects.put(key, content)
+    return len(content)
+
+
+def read_artifact(objects: ObjectStore, key: str) -> WindowBatch:
+    """Read a batch; raises StoreCorruptError when it is gone or damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    content = objects.get(key)
+    if content is None:
         raise StoreCorruptError(
-            f"artifact {path} is gone (artifacts expire). Launch the window anew instead of re-executing it."
-        ) from error
+            f"artifact {key} in {objects.name} is gone (artifacts expire). Launch the window anew instead of "
+            "re-executing it."
+        )
+    try:
+        return _from_table(pq.read_table(pa.BufferReader(content.data)))
     except (OSError, pa.ArrowInvalid, KeyError) as error:
         raise StoreCorruptError(
-            f"artifact {path} cannot be read: {error}. Re-execute the run from its first step."
+            f"artifact {key} in {objects.name} cannot be read: {error}. Re-execute the run from its "
+            "first step."
         ) from error
 
 
-def prune_artifacts(folder: Path, older_than_days: float) -> int:
-    """Remove the artifacts of runs older than so many days; returns how many runs."""
+def prune_artifacts(objects: ObjectStore, older_than_days: float) -> int:
+    """Remove the artifacts of runs whose newest is older than so many days; returns how many runs."""
+    newest: dict[str, float] = {}
+    for one in objects.list(PREFIX):
+        run = one.key.split("/")[1]
+        newest[run] = max(one.changed, newest.get(run, 0))
     oldest = time.time() - older_than_days * 86_400
-    expired = [run for run in folder.glob("*") if run.is_dir() and run.stat().st_mtime < oldest]
+    expired = [run for run, changed in newest.items() if changed < oldest]
     for run in expired:
-        shutil.rmtree(run, ignore_errors=True)
+        objects.delete_all(f"{PREFIX}/{run}")
     return len(expired)
 
 
-def remove_artifacts_of(folder: Path, keys: Collection[DocumentKey]) -> int:
-    """Remove the artifacts that hold one of these documents; returns how many files.
+def remove_artifacts_of(objects: ObjectStore, keys: Collection[DocumentKey]) -> int:
+    """Remove the artifacts that hold one of these documents; returns how many.
 
-    A run that is re-executed from one says that it is gone. Damaged files are removed too: what they hold
+    A run that is re-executed from one says that it is gone. Damaged ones are removed too: what they hold
     cannot be told.
     """
-    holding = [path for path in sorted(folder.glob("*/*.parquet")) if _may_hold(path, keys)]
-    for path in [*holding, *folder.glob("*/*.partial")]:
-        path.unlink(missing_ok=True)
+    holding = [
+        key for key in sorted(one.key for one in objects.list(PREFIX)) if _may_hold(objects, key, keys)
+    ]
+    objects.delete(holding)
+    objects.sweep(PREFIX)
     return len(holding)
 
 
-def _may_hold(path: Path, keys: Collection[DocumentKey]) -> bool:
+def _may_hold(objects: ObjectStore, key: str, keys: Collection[DocumentKey]) -> bool:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    content = objects.get(key)
+    if content is None:  # pruned by another process just now
+        return False
     try:
-        contexts = pq.read_table(path, columns=["context"])["context"].to_pylist()
+        table = pq.read_table(pa.BufferReader(content.data), columns=["context"])
     except (OSError, pa.ArrowInvalid, KeyError):
         return True
+    contexts = table["context"].to_pylist()
     return any(StageContext.model_validate_json(context).key in keys for context in contexts)
 
 

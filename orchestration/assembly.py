@@ -16,7 +16,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.contracts import Isolation, Parser, Plane, Source, TextModels, VectorStore, lift
+from orchestration.contracts import (
+    Isolation,
+    ObjectStore,
+    Parser,
+    Plane,
+    Source,
+    TextModels,
+    VectorStore,
+    lift,
+)
 from orchestration.control_plane import ControlPlane
 from orchestration.errors import ConfigurationError
 from orchestration.isolated_stage import installed_parsers, isolated_stage
@@ -203,15 +212,30 @@ class Assembly:
                 self.settings.opensearch_shards,
                 self.settings.opensearch_replicas,
             )
+        if self.settings.objects_on_s3:
+            from orchestration.stores.faiss.object_vectors import ObjectVectors
+
+            return ObjectVectors(self.objects, self.settings.vectors_cache)
         from orchestration.stores.faiss.vectors import FaissVectors
 
         return FaissVectors(self.settings.vectors_dir)
 
     @cached_property
     def document_store(self) -> Any:
+        if self.settings.objects_on_s3:
+            from orchestration.stores.objects.documents import ObjectDocuments
+
+            return ObjectDocuments(self.objects)
         from orchestration.stores.sqlite.documents import SqliteDocuments
 
         return SqliteDocuments(self.settings.documents_path)
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        """Where artifacts are; and on S3 vectors, documents and run output."""
+        from orchestration.stores.objects.opened import open_objects
+
+        return open_objects(self.settings.objects_url)
 
     @cached_property
     def stores(self) -> Stores:
@@ -224,6 +248,8 @@ class Assembly:
         }
         if "opensearch" in chosen.values():
             chosen["MEDKG_OPENSEARCH_PREFIX"] = settings.opensearch_prefix
+        if settings.objects_url != settings.data_dir.as_uri():
+            chosen["MEDKG_OBJECTS_URL"] = settings.objects_url
         check_stores(settings.data_dir, chosen)
         return Stores(self.search_store, self.vector_store, self.document_store)
 

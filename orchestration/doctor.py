@@ -31,6 +31,7 @@ class Doctor:
         checks: Mapping[str, Callable[[], str]] = {
             "data folder can be written": self._check_folder,
             "ledger opens": self._check_ledger,
+            "object store answers": self._check_objects,
             "topologies are valid": self._check_topologies,
             "models are installed": lambda: ", ".join(self._parts.model_ids().values()),
             "devices of the profile": self._check_devices,
@@ -56,6 +57,11 @@ class Doctor:
 
     def _check_ledger(self) -> str:
         return f"{sum(self._parts.ledger.status_counts(self._parts.settings.tenant).values())} documents"
+
+    def _check_objects(self) -> str:
+        objects = self._parts.objects
+        objects.get("doctor")
+        return objects.name
 
     def _check_topologies(self) -> str:
         for problem in self._parts.topologies.problems().values():

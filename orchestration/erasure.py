@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 from orchestration.artifacts import remove_artifacts_of
 from orchestration.contracts import LedgerDocument
+from orchestration.contracts.objects import RUN_OUTPUT
 from orchestration.errors import StoreCorruptError, UsageError
 from orchestration.parts import Parts
 from orchestration.records import DocumentKey
@@ -44,10 +44,10 @@ def _erase(parts: Parts, rows: Sequence[LedgerDocument], say: Callable[[str], No
     for key in keys:
         parts.ledger.delete_document(key)
     _leave_stores(parts, tenant_id, keys)
-    removed = remove_artifacts_of(parts.settings.artifacts_dir, keys)
+    removed = remove_artifacts_of(parts.objects, keys)
     if removed:
         say(f"{removed} artifacts of runs held it and are gone; those runs can be launched anew only")
-    _leave_logs(parts.settings.data_dir, keys)
+    _leave_logs(parts, keys)
     say("rewriting search index, vectors, documents and ledger without it")
     parts.stores.search.expunge(tenant_id)
     parts.stores.vectors.expunge(tenant_id)
@@ -74,15 +74,19 @@ def _leave_stores(parts: Parts, tenant_id: str, keys: Sequence[DocumentKey]) -> 
         parts.stores.documents.discard(key, None)
 
 
-def _leave_logs(data_dir: Path, keys: Iterable[DocumentKey]) -> None:
-    """Blank their ids in log files, in place: processes go on writing to these."""
+def _leave_logs(parts: Parts, keys: Iterable[DocumentKey]) -> None:
+    """Blank their ids in log files, in place: processes go on writing to these; and in uploaded ones."""
     ids = sorted({key.doc_id for key in keys}, key=len, reverse=True)
     naming = re.compile(
         rb"(?<![\w.-])(?:" + b"|".join(re.escape(one.encode()) for one in ids) + rb")(?![\w-])"
     )
-    folders = (data_dir / "logs", data_dir / "dagster" / "compute_logs")
+    folders = (parts.settings.logs_dir, parts.settings.dagster_home / RUN_OUTPUT)
     for path in (path for folder in folders for path in folder.rglob("*") if path.is_file()):
         with path.open("r+b") as file:
             for found in naming.finditer(file.read()):
                 file.seek(found.start())
                 file.write(b"*" * len(found.group()))
+    for key in [one.key for one in parts.objects.list(RUN_OUTPUT)]:
+        content = parts.objects.get(key)
+        if content is not None and naming.search(content.data):
+            parts.objects.put(key, naming.sub(lambda found: b"*" * len(found.group()), content.data))

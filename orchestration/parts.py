@@ -11,6 +11,7 @@ from orchestration.contracts import (
     DocumentStore,
     IndexWriter,
     JobLedger,
+    ObjectStore,
     SearchStore,
     TextModels,
     VectorStore,
@@ -49,6 +50,8 @@ class Parts(Protocol):
     def stores(self) -> Stores: ...
     @property
     def index(self) -> IndexWriter: ...
+    @property
+    def objects(self) -> ObjectStore: ...
 
     def reader(self) -> AbstractContextManager[DocumentReader]:
         """Documents without ledger and stores; the processes that parse end with it."""

@@ -26,6 +26,9 @@ NO_USAGE_REPORTS: Final = {
 }
 """How the libraries are told not to report their use to their makers."""
 
+OBJECTS_PATTERN = re.compile(
+    r"file:///[^?#]+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_~@=+-][A-Za-z0-9._~@=+-]{0,100}){0,5}/?"
+)
 TENANT_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -93,6 +96,11 @@ class Settings(BaseSettings):
     opensearch_replicas: Annotated[int, Field(ge=0, le=10)] = Field(
         default=0, description="Copies of each shard of a new index, on other nodes."
     )
+    objects_url: str = Field(
+        default_factory=lambda known: known["data_dir"].as_uri(),
+        description="What keeps artifacts: file:///FOLDER, or s3://BUCKET[/PREFIX], which then keeps vectors "
+        "of FAISS, documents and run output too, with AWS_* as usual. Default: the data folder.",
+    )
     window_workers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=2, description="Window worker processes, so windows that run at once."
     )
@@ -122,6 +130,13 @@ class Settings(BaseSettings):
             raise ValueError("a tenant is 1-63 lower-case letters, digits, '.', '_' or '-', e.g. 'oncology'")
         return value
 
+    @field_validator("objects_url")
+    @classmethod
+    def _objects_have_a_place(cls, value: str) -> str:
+        if not OBJECTS_PATTERN.fullmatch(value):
+            raise ValueError("it is file:///FOLDER or s3://BUCKET[/PREFIX], e.g. 's3://medkg/production'")
+        return value.rstrip("/")
+
     @field_validator("data_dir", mode="after")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -140,8 +155,13 @@ class Settings(BaseSettings):
         return self.data_dir / "vectors"
 
     @property
-    def artifacts_dir(self) -> Path:
-        return self.data_dir / "artifacts"
+    def objects_on_s3(self) -> bool:
+        """Whether no machine's disk holds what must not be lost but for the ledger and the search index."""
+        return self.objects_url.startswith("s3:")
+
+    @property
+    def vectors_cache(self) -> Path:
+        return self.data_dir / "cache" / "vectors"
 
     @property
     def dagster_home(self) -> Path:

@@ -28,6 +28,7 @@ from orchestration.contracts.ledger import (
     WindowDocument,
     WindowLedger,
 )
+from orchestration.contracts.objects import Content, ObjectStore, StoredObject
 from orchestration.contracts.plane import Plane, PlaneUse, TextModels, Vectors
 from orchestration.contracts.sources import Parser, RecordLocation, Source, SourceRequest
 from orchestration.contracts.stages import (
@@ -73,6 +74,7 @@ __all__ = [
     "ChunkStage",
     "Commit",
     "CommitLog",
+    "Content",
     "CopyingLedger",
     "DeadLetter",
     "DocumentCounts",
@@ -96,6 +98,7 @@ __all__ = [
     "LedgerDocument",
     "LedgerTable",
     "LiftedStage",
+    "ObjectStore",
     "Origin",
     "Outcome",
     "ParseStage",
@@ -108,6 +111,7 @@ __all__ = [
     "SourceRequest",
     "SparseVectors",
     "StageReport",
+    "StoredObject",
     "Submission",
     "TakenIn",
     "TextModels",

@@ -26,7 +26,7 @@ def build_definitions(assembly: Assembly) -> Definitions:
     """Jobs of every valid topology; an invalid one is left out and named by `medkg topology list`."""
     topologies = assembly.topologies
     resources: dict[str, Any] = {
-        "artifacts": WindowArtifactIOManager(folder=str(assembly.settings.artifacts_dir)),
+        "artifacts": WindowArtifactIOManager(lambda: assembly.objects),
         "plugin_manager": _resource(lambda: assembly.stages, "Installed stages by name."),
         "job_ledger": _resource(lambda: assembly.ledger, "Where each document stands."),
         "haystack_pipeline": _resource(lambda: assembly.plane, "The actor plane that holds the models."),

@@ -33,7 +33,6 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
-from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from orchestration.dagster.names import CODE_LOCATION, WINDOW_TAG
@@ -60,7 +59,7 @@ def write_instance_config(settings: Settings) -> Path:
     values = {
         "data_dir": settings.data_dir,
         "storage": storage_config(settings),
-        "compute_logs_dir": home / "compute_logs",
+        "compute_logs": _compute_logs_config(settings),
         "max_concurrent_runs": settings.window_workers + 1,
     }
     template = files("orchestration.dagster").joinpath("dagster.yaml").read_text(encoding="utf-8")
@@ -84,6 +83,16 @@ def open_instance_at(home: Path) -> DagsterInstance:
     With storage on PostgreSQL, this process must have inherited its URL from one that wrote that file.
     """
     return DagsterInstance.from_config(str(home))
+
+
+def _compute_logs_config(settings: Settings) -> dict[str, Any]:
+    folder = {"base_dir": str(settings.dagster_home / "compute_logs")}
+    if not settings.objects_on_s3:
+        module, kind, config = "compute_logs", "WindowComputeLogManager", folder
+    else:
+        config = {**folder, "objects_url": settings.objects_url}
+        module, kind = "uploaded_logs", "UploadedComputeLogManager"
+    return {"module": f"orchestration.dagster.{module}", "class": kind, "config": config}
 
 
 def _yaml(value: object) -> str:
@@ -208,19 +217,18 @@ def prune_runs(instance: DagsterInstance, older_than_days: float, batch: int = 2
     pruned = 0
     while runs := instance.get_runs(done, limit=batch):
         for run in runs:
+            # first, since a store that is away leaves the run to be pruned again
+            instance.compute_log_manager.delete_logs(prefix=[run.run_id])
             instance.delete_run(run.run_id)
-            _delete_files(instance, run.run_id)
+            _delete_event_files(instance, run.run_id)
         pruned += len(runs)
     return pruned
 
 
-def _delete_files(instance: DagsterInstance, run_id: str) -> None:
-    """What delete_run leaves on disk: an emptied file where events are in SQLite, and captured output."""
+def _delete_event_files(instance: DagsterInstance, run_id: str) -> None:
+    """What delete_run leaves on disk: an emptied file where events are in SQLite."""
     storage = instance.event_log_storage
     if isinstance(storage, SqliteEventLogStorage):
         shard = Path(storage.path_for_shard(run_id))
         for suffix in ("", "-wal", "-shm"):
             shard.with_name(shard.name + suffix).unlink(missing_ok=True)
-    logs = instance.compute_log_manager
-    if isinstance(logs, LocalComputeLogManager):
-        logs.delete_logs(prefix=[run_id])

@@ -1,33 +1,36 @@
-"""Dagster IO manager over window artifacts: one Parquet file for each op output.
+"""Dagster IO manager over window artifacts: one Parquet object for each op output.
 
-The path is the run's id and the op's name, so a re-execution from failure finds what the first run's
+The key is the run's id and the op's name, so a re-execution from failure finds what the first run's
 finished ops left.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
-from dagster import ConfigurableIOManager, InputContext, OutputContext
+from dagster import InputContext, IOManager, OutputContext
 
-from orchestration.artifacts import WindowBatch, read_artifact, write_artifact
+from orchestration.artifacts import WindowBatch, artifact_key, read_artifact, write_artifact
+from orchestration.contracts.objects import ObjectStore
 
 
-class WindowArtifactIOManager(ConfigurableIOManager):
-    """Keeps WindowBatch values as Parquet under `folder`/RUN/OP.parquet."""
+class WindowArtifactIOManager(IOManager):
+    """Keeps WindowBatch values under artifacts/RUN/OP.parquet; the store is opened with the first."""
 
-    folder: str
+    def __init__(self, objects: Callable[[], ObjectStore]) -> None:
+        self._objects = objects
 
     def handle_output(self, context: OutputContext, obj: WindowBatch) -> None:
         """Write the batch; reports its size to the UI."""
-        size = write_artifact(self._path(context), obj)
+        size = write_artifact(self._objects(), _key(context), obj)
         context.add_output_metadata({"documents": len(obj.items), "bytes": size})
 
     def load_input(self, context: InputContext) -> WindowBatch:
         """Read what the upstream op wrote, in this run or in the one that is being re-executed."""
         assert context.upstream_output is not None
-        return read_artifact(self._path(context.upstream_output))
+        return read_artifact(self._objects(), _key(context.upstream_output))
 
-    def _path(self, context: OutputContext) -> Path:
-        run_id, *step = context.get_identifier()
-        return Path(self.folder) / run_id / f"{'.'.join(step)}.parquet"
+
+def _key(context: OutputContext) -> str:
+    run_id, *step = context.get_identifier()
+    return artifact_key(run_id, ".".join(step))

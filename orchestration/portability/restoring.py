@@ -127,7 +127,7 @@ def _check_empty(parts: Parts, tenants: Iterable[str], mark: _Mark) -> None:
             if problem is None and next(iter(store.holdings(tenant_id)), None) is not None:
                 problem = (
                     f"the index holds something of tenant {tenant_id} already; choose another "
-                    "MEDKG_OPENSEARCH_PREFIX"
+                    "MEDKG_OPENSEARCH_PREFIX or MEDKG_OBJECTS_URL"
                 )
     if problem is not None:
         mark.remove()

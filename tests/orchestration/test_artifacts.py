@@ -7,9 +7,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestration.artifacts import WindowBatch, prune_artifacts, read_artifact, value_kind, write_artifact
+from orchestration.artifacts import (
+    WindowBatch,
+    artifact_key,
+    prune_artifacts,
+    read_artifact,
+    remove_artifacts_of,
+    value_kind,
+    write_artifact,
+)
+from orchestration.contracts import ObjectStore
 from orchestration.errors import StageContractError, StoreCorruptError, StoreUnwritableError
-from orchestration.records import Chunk, EmbeddingBatch, RawPayload, SparseMatrix, StageContext
+from orchestration.records import Chunk, DocumentKey, EmbeddingBatch, RawPayload, SparseMatrix, StageContext
+from orchestration.stores.objects.opened import open_objects
+
+KEY = artifact_key("run", "a")
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> ObjectStore:
+    return open_objects(tmp_path.as_uri())
 
 
 def a_context(doc_id: str = "D1") -> StageContext:
@@ -48,45 +65,45 @@ def a_batch(kind: str, *values: object) -> WindowBatch:
     return WindowBatch("w", "j", kind, tuple((a_context(f"D{i}"), v) for i, v in enumerate(values)))
 
 
-def test_payload_bytes_survive_even_when_they_are_not_text(tmp_path: Path) -> None:
+def test_payload_bytes_survive_even_when_they_are_not_text(objects: ObjectStore) -> None:
     payload = RawPayload(
         doc_id="D0", source="files", format="text", content=bytes(range(256)), uri="x", version="v"
     )
     batch = a_batch("payloads", [payload])
-    write_artifact(tmp_path / "a.parquet", batch)
-    assert read_artifact(tmp_path / "a.parquet") == batch
+    write_artifact(objects, KEY, batch)
+    assert read_artifact(objects, KEY) == batch
 
 
-def test_vectors_survive_bit_for_bit_with_their_sparse_part(tmp_path: Path) -> None:
+def test_vectors_survive_bit_for_bit_with_their_sparse_part(objects: ObjectStore) -> None:
     dense = np.random.default_rng(7).standard_normal((2, 5)).astype(np.float32)
     sparse = SparseMatrix(
         np.array([0, 1, 3], np.int64), np.array([4, 1, 2], np.int32), np.array([1, 2, 3], np.float32), 10
     )
     batch = EmbeddingBatch((a_chunk(0), a_chunk(1)), dense, sparse, {"dense": "m"})
-    write_artifact(tmp_path / "a.parquet", a_batch("embeddings", batch))
-    ((_, read),) = read_artifact(tmp_path / "a.parquet").items
+    write_artifact(objects, KEY, a_batch("embeddings", batch))
+    ((_, read),) = read_artifact(objects, KEY).items
     assert read.chunks == batch.chunks and dict(read.model_ids) == {"dense": "m"}
     assert read.dense.tobytes() == dense.tobytes()
     assert read.sparse.indices.tolist() == [4, 1, 2] and read.sparse.vocabulary == 10
 
 
-def test_an_empty_window_is_an_artifact_too(tmp_path: Path) -> None:
-    write_artifact(tmp_path / "a.parquet", a_batch("embeddings"))
-    assert read_artifact(tmp_path / "a.parquet").items == ()
+def test_an_empty_window_is_an_artifact_too(objects: ObjectStore) -> None:
+    write_artifact(objects, KEY, a_batch("embeddings"))
+    assert read_artifact(objects, KEY).items == ()
 
 
-def test_a_missing_and_a_damaged_artifact_are_named_with_the_next_step(tmp_path: Path) -> None:
+def test_a_missing_and_a_damaged_artifact_are_named_with_the_next_step(objects: ObjectStore) -> None:
     with pytest.raises(StoreCorruptError, match="expire"):
-        read_artifact(tmp_path / "gone.parquet")
-    (tmp_path / "bad.parquet").write_bytes(b"PAR1 but not really")
-    with pytest.raises(StoreCorruptError, match=r"bad\.parquet"):
-        read_artifact(tmp_path / "bad.parquet")
+        read_artifact(objects, KEY)
+    objects.put(KEY, b"PAR1 but not really")
+    with pytest.raises(StoreCorruptError, match=r"a\.parquet"):
+        read_artifact(objects, KEY)
 
 
 def test_an_artifact_that_cannot_be_written_leaves_no_half_file(tmp_path: Path) -> None:
-    (tmp_path / "blocked").write_text("a file where the folder should be")
-    with pytest.raises(StoreUnwritableError, match="Free disk space"):
-        write_artifact(tmp_path / "blocked" / "a.parquet", a_batch("chunks", [a_chunk()]))
+    (tmp_path / "artifacts").write_text("a file where the folder should be")
+    with pytest.raises(StoreUnwritableError, match="Free space"):
+        write_artifact(open_objects(tmp_path.as_uri()), KEY, a_batch("chunks", [a_chunk()]))
 
 
 def test_only_contract_types_flow_between_stages() -> None:
@@ -95,7 +112,31 @@ def test_only_contract_types_flow_between_stages() -> None:
         value_kind(dict[str, int])
 
 
-def test_expired_artifacts_are_removed(tmp_path: Path) -> None:
-    write_artifact(tmp_path / "run" / "a.parquet", a_batch("chunks", [a_chunk()]))
-    assert prune_artifacts(tmp_path, older_than_days=1) == 0
-    assert prune_artifacts(tmp_path, older_than_days=-1) == 1
+def test_expired_artifacts_are_removed(objects: ObjectStore) -> None:
+    write_artifact(objects, KEY, a_batch("chunks", [a_chunk()]))
+    write_artifact(objects, artifact_key("other", "a"), a_batch("chunks"))
+    assert prune_artifacts(objects, older_than_days=1) == 0
+    assert read_artifact(objects, KEY).items
+    assert prune_artifacts(objects, older_than_days=-1) == 2
+    assert list(objects.list("artifacts")) == []
+
+
+def test_artifacts_that_hold_a_document_or_cannot_tell_are_removed(objects: ObjectStore) -> None:
+    held, other, damaged = (artifact_key("run", step) for step in "abc")
+    write_artifact(objects, held, a_batch("chunks", [a_chunk()], [a_chunk(1)]))
+    write_artifact(objects, other, a_batch("chunks", [a_chunk()]))
+    objects.put(damaged, b"PAR1 but not really")
+    key = DocumentKey(tenant_id="default", source="files", doc_id="D1")
+    assert remove_artifacts_of(objects, [key]) == 2
+    assert [one.key for one in objects.list("artifacts")] == [other]
+
+
+@pytest.mark.needs_service("s3")
+def test_a_run_on_s3_is_pruned_by_its_own_age_too(s3_url: str) -> None:
+    on_s3 = open_objects(s3_url)
+    write_artifact(on_s3, KEY, a_batch("chunks", [a_chunk()]))
+    assert len(read_artifact(on_s3, KEY).items) == 1
+    assert prune_artifacts(on_s3, older_than_days=1) == 0
+    assert prune_artifacts(on_s3, older_than_days=-1) == 1
+    with pytest.raises(StoreCorruptError, match="expire"):
+        read_artifact(on_s3, KEY)

@@ -36,6 +36,8 @@ __all__ = [
     "read_segment",
     "remove_segment",
     "rows_in",
+    "segment_bytes",
+    "segment_of",
     "write_segment",
 ]
 
@@ -85,18 +87,11 @@ def changing(folder: Path) -> Iterator[None]:
 
 def write_segment(path: Path, rows: Rows, dense: Float32Matrix) -> None:
     """All of the file or nothing, on disk when it returns. Raises StoreUnwritableError."""
-    table = table_bytes(rows)
-    table += b" " * (-len(table) % ALIGNED_TO)
-    vectors = np.ascontiguousarray(dense, "<f4")
-    digest = hashlib.sha256(struct.pack("<QQQ", *vectors.shape, len(table)))
-    digest.update(table)
-    digest.update(vectors.data)
+    parts = _parts(rows, dense)
     partial = path.with_suffix(PARTIAL)
     try:
         with partial.open("wb") as file:
-            file.write(HEAD.pack(MAGIC, digest.digest(), *vectors.shape, len(table)))
-            file.write(table)
-            file.write(vectors.data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -111,13 +106,22 @@ def write_segment(path: Path, rows: Rows, dense: Float32Matrix) -> None:
 
 def read_segment(path: Path) -> Segment:
     """What the file holds, mapped. Raises StoreCorruptError naming it, FileNotFoundError if it is gone."""
-    content = _mapped(path)
+    return segment_of(_mapped(path), str(path))
+
+
+def segment_bytes(rows: Rows, dense: Float32Matrix) -> bytes:
+    """What the file would hold."""
+    return b"".join(_parts(rows, dense))
+
+
+def segment_of(content: Any, name: str) -> Segment:
+    """What a segment's bytes hold, in their place. Raises StoreCorruptError with the name."""
     if len(content) < HEAD.size or content[: len(MAGIC)] != MAGIC:
-        raise _damaged(path, "it does not begin like one")
+        raise _damaged(name, "it does not begin like one")
     _, digest, count, dimensions, table_length = HEAD.unpack_from(content)
     whole = memoryview(content)
     if hashlib.sha256(whole[COVERED_FROM:]).digest() != digest:
-        raise _damaged(path, "its checksum is wrong")
+        raise _damaged(name, "its checksum is wrong")
     start = HEAD.size + table_length
     dense = np.frombuffer(whole, dtype="<f4", offset=start).reshape(count, dimensions)
     return Segment(rows_of_table(whole[HEAD.size : start]), dense)
@@ -170,7 +174,18 @@ def _mapped(path: Path) -> Any:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise _damaged(path, f"it cannot be read, {error.strerror}") from error
+        raise _damaged(str(path), f"it cannot be read, {error.strerror}") from error
+
+
+def _parts(rows: Rows, dense: Float32Matrix) -> tuple[bytes, bytes, memoryview]:
+    """Head, table and vectors, as they follow one another."""
+    table = table_bytes(rows)
+    table += b" " * (-len(table) % ALIGNED_TO)
+    vectors = np.ascontiguousarray(dense, "<f4")
+    digest = hashlib.sha256(struct.pack("<QQQ", *vectors.shape, len(table)))
+    digest.update(table)
+    digest.update(vectors.data)
+    return HEAD.pack(MAGIC, digest.digest(), *vectors.shape, len(table)), table, vectors.data
 
 
 def _mark(entry: os.DirEntry[str]) -> Mark | None:
@@ -181,9 +196,9 @@ def _mark(entry: os.DirEntry[str]) -> Mark | None:
     return entry.name, status.st_ino, status.st_mtime_ns
 
 
-def _damaged(path: Path, how: str) -> StoreCorruptError:
+def _damaged(name: str, how: str) -> StoreCorruptError:
     return StoreCorruptError(
-        f"vector segment {path} is damaged: {how}. `medkg verify --repair` makes it anew."
+        f"vector segment {name} is damaged: {how}. `medkg verify --repair` makes it anew."
     )
 
 

@@ -20,6 +20,7 @@ from orchestration.dagster.names import TOPOLOGY_HASH_TAG, WINDOW_TAG
 from orchestration.plugins import plugin_names
 from orchestration.records import DocumentKey, IndexReceipt
 from orchestration.resilience.policies import ResiliencePolicyLoader
+from orchestration.stores.objects.opened import open_objects
 from orchestration.topology.graph import TopologyGraph
 from orchestration.topology.loader import PipelineLoader
 from tests.builders import a_context
@@ -97,7 +98,7 @@ def job_of(graph: TopologyGraph, runs: Runs, folder: Path) -> JobDefinition:
         graph,
         {
             "window_runs": ResourceDefinition.hardcoded_resource(runs),
-            "artifacts": WindowArtifactIOManager(folder=str(folder)),
+            "artifacts": WindowArtifactIOManager(lambda: open_objects(folder.as_uri())),
         },
     )
 

@@ -1,7 +1,8 @@
 """What we use of dagster's private API, as it was when it was written against; fails loudly on an upgrade.
 
 When this fails after an upgrade: read the new code of what moved, adapt orchestration/dagster/{instance,
-window_worker,launcher,compute_logs}.py, run the tests of this folder, then write down the new signature.
+window_worker,launcher,compute_logs,uploaded_logs}.py, run the tests of this folder, then write down the new
+signature.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ from dagster._core.remote_origin import (
     ManagedGrpcPythonEnvCodeLocationOrigin,
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
+)
+from dagster._core.storage.cloud_storage_compute_log_manager import (
+    CloudStorageComputeLogManager,
+    TruncatingCloudStorageComputeLogManager,
 )
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
@@ -54,6 +59,15 @@ SIGNATURES: list[tuple[Callable[..., Any], list[str]]] = [
     (SqliteEventLogStorage.free_concurrency_slots_for_run, ["self", "run_id"]),
     (LocalComputeLogManager.capture_logs, ["self", "log_key"]),
     (LocalComputeLogManager.delete_logs, ["self", "log_key", "prefix"]),
+    (CloudStorageComputeLogManager._on_capture_complete, ["self", "log_key"]),
+    (
+        CloudStorageComputeLogManager.get_log_data_for_type,
+        ["self", "log_key", "io_type", "offset", "max_bytes"],
+    ),
+    (
+        TruncatingCloudStorageComputeLogManager._upload_file_obj,
+        ["self", "data", "log_key", "io_type", "partial"],
+    ),
     (redirect_to_file, ["stream", "filepath"]),
     (capture_interrupts, []),
     (pop_captured_interrupt, []),

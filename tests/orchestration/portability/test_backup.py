@@ -301,3 +301,22 @@ def test_an_export_goes_to_opensearch_and_back_unchanged(
         third = export(parts, tmp_path / "third")
     assert rows_of(first) == rows_of(second) == rows_of(third)
     assert {row["dense_model"] for row in rows_of(third)} == {MODEL}
+
+
+@pytest.mark.needs_service("s3")
+def test_a_folder_is_restored_to_s3_and_back_and_not_over_what_is_there(
+    tmp_path: Path, backup: Path, s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(tmp_path / "a") as parts:
+        expected = told(parts)
+    monkeypatch.setenv("MEDKG_OBJECTS_URL", s3_url)
+    with opened(tmp_path / "on-s3") as parts:
+        restore(parts, backup, unwatched)
+        assert told(parts) == expected
+        back_up(parts, tmp_path / "from-s3", unwatched)
+    with opened(tmp_path / "c") as parts, pytest.raises(UsageError, match="MEDKG_OBJECTS_URL"):
+        restore(parts, backup, unwatched)
+    monkeypatch.delenv("MEDKG_OBJECTS_URL")
+    with opened(tmp_path / "b") as parts:
+        restore(parts, tmp_path / "from-s3", unwatched)
+        assert told(parts) == expected

@@ -20,12 +20,23 @@ from typing import Any
 
 import numpy as np
 
-from orchestration.contracts import ChunkRef, Commit, Filters, SearchStore, SparseVectors, VectorStore
+from orchestration.contracts import (
+    ChunkRef,
+    Commit,
+    DocumentStore,
+    Filters,
+    SearchStore,
+    SparseVectors,
+    VectorStore,
+)
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import EmbeddingBatch, Float32Matrix, IndexReceipt, SparseMatrix, StageContext
 from orchestration.stores.dual_write import DualWrite
+from orchestration.stores.faiss.object_vectors import ObjectVectors
 from orchestration.stores.faiss.vectors import FaissVectors
+from orchestration.stores.objects.documents import ObjectDocuments
+from orchestration.stores.objects.opened import open_objects
 from orchestration.stores.opensearch.connection import Connection
 from orchestration.stores.opensearch.search import OpenSearchSearch
 from orchestration.stores.opensearch.vectors import OpenSearchVectors
@@ -66,12 +77,16 @@ def expand(texts: Sequence[str]) -> SparseVectors:
 
 @dataclass(frozen=True)
 class Pairing:
-    """Which stores a data folder has; those on OpenSearch under a prefix of the test's own."""
+    """Which stores a data folder has; those on OpenSearch under a prefix of the test's own.
+
+    With `objects`, a URL, vectors of FAISS and documents are objects.
+    """
 
     search: str = "sqlite"
     vectors: str = "faiss"
     url: str = ""
     prefix: str = ""
+    objects: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -93,7 +108,7 @@ class DataFolder:
     log: Ledger
     search: SearchStore
     vectors: VectorStore
-    documents: SqliteDocuments
+    documents: DocumentStore
     index: DualWrite
 
     def stage(
@@ -150,7 +165,11 @@ def opened(
 ) -> Iterator[DataFolder]:
     pairing = pairing or Pairing.of_environment()
     log = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
-    documents = SqliteDocuments(folder / "documents.sqlite")
+    documents = (
+        ObjectDocuments(open_objects(pairing.objects))
+        if pairing.objects
+        else SqliteDocuments(folder / "documents.sqlite")
+    )
     with ExitStack() as stack:
         stack.callback(log.close)
         stack.callback(documents.close)
@@ -172,6 +191,8 @@ def _search(
 
 
 def _vectors(folder: Path, pairing: Pairing, connection: Connection | None) -> VectorStore:
+    if pairing.objects:
+        return ObjectVectors(open_objects(pairing.objects), folder / "cache")
     if pairing.vectors == "faiss":
         return FaissVectors(folder / "vectors")
     assert connection is not None
@@ -291,6 +312,8 @@ def index_and_die(folder: Path, boundary: str) -> None:
             index._search._connection = _half(index._search._connection)
         elif boundary == "inside the vector write" and pairing.vectors == "opensearch":
             index._vectors._connection = _half(index._vectors._connection)
+        elif boundary == "inside the vector write" and pairing.objects:
+            index._vectors._objects.put = dying_after(index._vectors._objects.put)
         elif boundary == "inside the vector write":
             sys.addaudithook(die_at_rename)
         elif boundary == "after the vectors":
