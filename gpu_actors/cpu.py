@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["cores", "has_bf16", "has_int8"]
+__all__ = ["cores", "has_fast_bf16", "has_int8"]
 
 
 def cores() -> int:
@@ -13,9 +13,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def has_bf16() -> bool:
-    """Whether this CPU multiplies bf16 matrices in hardware."""
-    return _has_any("amx_bf16", "avx512_bf16")
+def has_fast_bf16() -> bool:
+    """Whether this CPU multiplies bf16 matrices faster than fp32; AVX-512's own bf16 products are not."""
+    return _has_any("amx_bf16")
 
 
 def has_int8() -> bool:

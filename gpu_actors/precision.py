@@ -1,15 +1,13 @@
-"""Which dtype a model computes in, chosen when it is loaded by trying it.
+"""Which dtype a model computes in: the CPU's kind and a try at load decide, so that equal machines agree.
 
 Comes in: how to load a model in a dtype. Leaves: the forward that is used. On a CUDA device that is bf16. On
-a CPU it is the fastest of those that the CPU has instructions for and that keep the vectors as good on a
-probe: least cosine to fp32 .999 in bf16 and .998 in int8, at which nDCG does not change
-(docs/decisions/0006-plane.md). A coarser dtype has to be a fifth faster than a finer one, so that replicas on
-machines of a kind choose alike.
+a CPU it is the fastest dtype of its kind (bf16 with AMX, int8 with VNNI alone, else fp32) whose vectors stay
+as good on a probe: least cosine to fp32 .999 in bf16 and .998 in int8, at which nDCG does not change
+(docs/decisions/0006-plane.md). Nothing is timed: a busy moment would give a replica vectors of its own.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -19,7 +17,7 @@ import torch
 from torch import Tensor
 
 from gpu_actors.budget import TokenIds
-from gpu_actors.cpu import has_bf16, has_int8
+from gpu_actors.cpu import has_fast_bf16, has_int8
 from gpu_actors.tokens import TextTokenizer
 
 __all__ = ["Forward", "LoadedModel", "load_model"]
@@ -27,12 +25,8 @@ __all__ = ["Forward", "LoadedModel", "load_model"]
 Forward: TypeAlias = Callable[[TokenIds, Sequence[int]], Tensor]
 """Token ids of rows end to end, int32 [sum(lengths)], and their lengths -> a vector a row, [rows, d]."""
 
-LEAST_COSINE: Final = {torch.float32: 0.9999, torch.bfloat16: 0.999, torch.int8: 0.998}
-"""To fp32, of each text of the probe; finer dtypes first."""
-WORTH: Final = 0.8
-"""Of a finer dtype's seconds: what a coarser one may take. With AMX, bf16 and int8 are equally fast."""
-ROUNDS: Final = 3
-"""Of the probe, the fastest of which counts: others use the machine too."""
+LEAST_COSINE: Final = {torch.bfloat16: 0.999, torch.int8: 0.998}
+"""To fp32, of each text of the probe; what is tried first stands first: with AMX both are equally fast."""
 PROBE: Final = (
     "Adults with type 2 diabetes and a glycated haemoglobin of 7.5 % or more were eligible.",
     "The primary outcome was death from any cause at 90 days; 41 of 412 treated patients died. " * 6,
@@ -68,7 +62,7 @@ def load_model(
     device: str,
     tokenizer: TextTokenizer,
 ) -> LoadedModel:
-    """The model in the dtype that serves best, warmed up; `dtypes`: what it can be loaded in beside fp32."""
+    """The model in the best dtype of this machine, warmed up; `dtypes`: what it has beside fp32."""
     rows = tokenizer.token_ids(PROBE)
     probe = np.concatenate(rows), tuple(map(len, rows))
     if device == "cuda":
@@ -79,35 +73,25 @@ def load_model(
         _run(forward, *probe)
         return LoadedModel(forward, "bfloat16", probe)
     torch.set_num_threads(1)
-    best, chosen = load(torch.float32), torch.float32
-    exact, least_seconds = _timed(best, probe)
-    for dtype in LEAST_COSINE:
-        if dtype not in _instructions() & set(dtypes):
+    forward, chosen = load(torch.float32), torch.float32
+    exact = _run(forward, *probe)
+    for dtype in _fast_dtypes():
+        if dtype not in dtypes:
             continue
-        forward = load(dtype)
-        vectors, seconds = _timed(forward, probe)
-        cosine = float(torch.nn.functional.cosine_similarity(exact, vectors).min())
-        if cosine >= LEAST_COSINE[dtype] and seconds < WORTH * least_seconds:
-            best, chosen, least_seconds = forward, dtype, seconds
-    return LoadedModel(best, str(chosen).removeprefix("torch."), probe)
+        candidate = load(dtype)
+        vectors = _run(candidate, *probe).float()
+        if float(torch.nn.functional.cosine_similarity(exact, vectors).min()) >= LEAST_COSINE[dtype]:
+            forward, chosen = candidate, dtype
+            break
+    return LoadedModel(forward, str(chosen).removeprefix("torch."), probe)
 
 
-def _instructions() -> set[torch.dtype]:
-    """The dtypes beside fp32 that this CPU multiplies in hardware."""
-    return {dtype for dtype, there in ((torch.bfloat16, has_bf16()), (torch.int8, has_int8())) if there}
+def _fast_dtypes() -> list[torch.dtype]:
+    """The dtypes in which this CPU multiplies faster than in fp32, best first."""
+    instructions = {torch.bfloat16: has_fast_bf16(), torch.int8: has_int8()}
+    return [dtype for dtype in LEAST_COSINE if instructions[dtype]]
 
 
 @torch.inference_mode()
 def _run(forward: Forward, token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
     return forward(token_ids, lengths)
-
-
-def _timed(forward: Forward, probe: tuple[TokenIds, tuple[int, ...]]) -> tuple[Tensor, float]:
-    """The probe's vectors in fp32 and the least CPU seconds of a call after the first, which warms up."""
-    vectors = _run(forward, *probe).float()
-    seconds = []
-    for _ in range(ROUNDS):
-        started = time.thread_time()
-        _run(forward, *probe)
-        seconds.append(time.thread_time() - started)
-    return vectors, min(seconds)

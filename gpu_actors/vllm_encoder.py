@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from gpu_actors.budget import TokenIds
-from gpu_actors.cpu import has_bf16
+from gpu_actors.cpu import has_fast_bf16
 from gpu_actors.dense import DenseModel
 from gpu_actors.profiles import Profile, find_model
 from gpu_actors.vllm_server import ServerOptions, VllmServer, find_vllm
@@ -31,7 +31,7 @@ class VllmEncoder(DenseModel):
         self.lanes = profile.dense_lanes
         model = find_model(profile.embedding_model)
         dtype: Literal["bfloat16", "float32"]
-        dtype = "bfloat16" if profile.device == "cuda" or has_bf16() else "float32"
+        dtype = "bfloat16" if profile.device == "cuda" or has_fast_bf16() else "float32"
         self.dtype = dtype
         options = ServerOptions(
             runner="pooling",

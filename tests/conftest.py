@@ -24,5 +24,5 @@ def logging_of_its_own() -> Iterator[None]:
 @pytest.fixture
 def exact_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models that are loaded in this test's process compute in fp32."""
-    monkeypatch.setattr("gpu_actors.precision.has_bf16", lambda: False)
+    monkeypatch.setattr("gpu_actors.precision.has_fast_bf16", lambda: False)
     monkeypatch.setattr("gpu_actors.precision.has_int8", lambda: False)
