@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from benchmarks.texts import texts_of
@@ -37,13 +38,11 @@ class Bench:
 
     @cached_property
     def texts(self) -> Sequence[str]:
-        """Texts that the dense model takes whole, at most `limit`."""
-        whole = [
-            text
-            for text in texts_of(self.path)
-            if self.tokenizer.too_long(self.tokenizer.token_ids([text])[0]) is None
-        ]
-        return whole[: self.limit]
+        """Texts that the dense model takes whole, at most `limit`: documents, or sections of long ones."""
+        return list(islice(texts_of(self.path, self._fits), self.limit))
+
+    def _fits(self, text: str) -> bool:
+        return self.tokenizer.too_long(self.tokenizer.token_ids([text])[0]) is None
 
     @cached_property
     def plane(self) -> RayPlane:

@@ -54,7 +54,7 @@ def run_suite(bench: Bench, names: Sequence[str], out: Path, say: Callable[[str]
     cases = chosen(names)
     if not bench.texts:
         raise UsageError(
-            f"{bench.path} holds no texts to measure on; give --path a JSONL file or a folder of text."
+            f"{bench.path} holds nothing to measure on; give --path a file or folder of documents."
         )
     result: dict[str, Any] = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,29 +1,51 @@
-"""What is measured on: texts from files, and questions made from them."""
+"""What is measured on: texts of documents, read as a run reads them, and questions made from them."""
 
 from __future__ import annotations
 
 import json
 import random
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
-__all__ = ["as_abstracts", "as_files", "questions_from", "synthetic", "texts_of"]
+from orchestration.contracts import SourceRequest
+from orchestration.errors import MedkgError
+from orchestration.isolated_stage import installed_parsers
+from orchestration.records import AdapterRequest, Document, RawPayload
+from orchestration.sources.files import FilesSource
+
+__all__ = ["as_abstracts", "as_files", "documents_of", "questions_from", "synthetic", "texts_of"]
+
+MOST_BYTES: Final = 50_000_000
 
 
-def texts_of(path: Path) -> list[str]:
-    """Abstracts of JSONL files ({sections: [{label, text}]}) and contents of text files below the path."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    texts: list[str] = []
-    for file in files:
-        if file.suffix == ".jsonl":
-            for line in file.read_text(encoding="utf-8").split("\n"):
-                record = json.loads(line) if line.strip() else {}
-                if "sections" in record:
-                    texts.append("\n\n".join(f"{s['label']}\n{s['text']}" for s in record["sections"]))
-        elif file.suffix in (".md", ".txt"):
-            texts.append(file.read_text(encoding="utf-8"))
-    return texts
+def documents_of(path: Path) -> Iterator[Document]:
+    """Every document of a file or folder, as a run parses it, in order, without what that refuses.
+
+    Raises UsageError for a path that does not exist.
+    """
+    parsers = installed_parsers()
+    source = FilesSource.from_parsers(parsers, MOST_BYTES)
+    for item in source.enumerate(SourceRequest(source="files", paths=(str(path),))):
+        if item.error_code is not None:
+            continue
+        request = AdapterRequest(tenant_id="bench", source="files", doc_id=item.doc_id, locator=item.locator)
+        (payload,) = source.fetch([request])
+        with suppress(MedkgError):
+            if isinstance(payload, RawPayload):
+                yield parsers[payload.format].parse(payload, "bench")
+
+
+def texts_of(path: Path, fits: Callable[[str], bool]) -> Iterator[str]:
+    """What is embedded of these documents: the whole text where it fits, else the sections that do."""
+    for document in documents_of(path):
+        if fits(document.text):
+            yield document.text
+        else:
+            sections = (document.text[one.start_char : one.end_char] for one in document.sections)
+            yield from (text for text in sections if text.strip() and fits(text))
 
 
 def questions_from(texts: Sequence[str], count: int, seed: int) -> list[str]:

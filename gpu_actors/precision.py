@@ -20,7 +20,7 @@ from gpu_actors.budget import TokenIds
 from gpu_actors.cpu import has_fast_bf16, has_int8
 from gpu_actors.tokens import TextTokenizer
 
-__all__ = ["Forward", "LoadedModel", "load_model"]
+__all__ = ["LEAST_COSINE", "Forward", "LoadedModel", "fast_dtypes", "load_model"]
 
 Forward: TypeAlias = Callable[[TokenIds, Sequence[int]], Tensor]
 """Token ids of rows end to end, int32 [sum(lengths)], and their lengths -> a vector a row, [rows, d]."""
@@ -75,7 +75,7 @@ def load_model(
     torch.set_num_threads(1)
     forward, chosen = load(torch.float32), torch.float32
     exact = _run(forward, *probe)
-    for dtype in _fast_dtypes():
+    for dtype in fast_dtypes():
         if dtype not in dtypes:
             continue
         candidate = load(dtype)
@@ -86,7 +86,7 @@ def load_model(
     return LoadedModel(forward, str(chosen).removeprefix("torch."), probe)
 
 
-def _fast_dtypes() -> list[torch.dtype]:
+def fast_dtypes() -> list[torch.dtype]:
     """The dtypes in which this CPU multiplies faster than in fp32, best first."""
     instructions = {torch.bfloat16: has_fast_bf16(), torch.int8: has_int8()}
     return [dtype for dtype in LEAST_COSINE if instructions[dtype]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -46,7 +47,10 @@ def main(
     profile = get_profile("cpu")
     model = find_model(profile.embedding_model)
     tokenizer = TextTokenizer(model.files, model.token_limit(profile.max_tokens))
-    rows = [row for row in tokenizer.token_ids(texts_of(path)) if tokenizer.too_long(row) is None][:limit]
+    texts = islice(
+        texts_of(path, lambda text: tokenizer.too_long(tokenizer.token_ids([text])[0]) is None), limit
+    )
+    rows = tokenizer.token_ids(list(texts))
     chosen = [one for one in CONTENDERS if not only or one.name.startswith(tuple(only))]
     if not rows or not chosen:
         names = ", ".join(one.name for one in CONTENDERS)

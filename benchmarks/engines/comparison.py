@@ -23,7 +23,7 @@ from benchmarks.engines.quality import Judged
 from benchmarks.engines.rows import write_rows
 from benchmarks.turns import matrix_limits, model_operations
 from gpu_actors.cpu import cores
-from gpu_actors.precision import LEAST_COSINE
+from gpu_actors.precision import LEAST_COSINE, fast_dtypes
 
 __all__ = ["compare", "cosines"]
 
@@ -168,7 +168,9 @@ def _result(turns: _Turns, rows: Rows, operations: float, limits: Mapping[str, f
 
 
 def _ours(engines: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """As the actor chooses (gpu_actors.precision): the fastest dtype whose cosine holds."""
-    bounds = dict(zip(OURS, LEAST_COSINE.values(), strict=True))
-    good = [name for name in OURS if name in engines and engines[name].get("cosine_min", 1.0) >= bounds[name]]
-    return max(good, key=lambda name: float(engines[name]["docs_per_second"]), default=None)
+    """As the actor chooses: the first dtype of this CPU's kind whose cosine holds (gpu_actors.precision)."""
+    for dtype in fast_dtypes():
+        name = OURS[str(dtype).removeprefix("torch.")]
+        if name in engines and engines[name].get("cosine_min", 1.0) >= LEAST_COSINE[dtype]:
+            return name
+    return OURS["float32"] if OURS["float32"] in engines else None

@@ -30,7 +30,7 @@ class Contender:
     """Whether it computes in int8, so that nDCG rather than the cosine judges it."""
 
 
-OURS: Final = ("medkg fp32", "medkg bf16", "medkg int8")
+OURS: Final = {"float32": "medkg fp32", "bfloat16": "medkg bf16", "int8": "medkg int8"}
 """The actor takes the fastest one whose cosine holds (gpu_actors.precision)."""
 
 REFERENCE: Final = "sentence-transformers fp32"

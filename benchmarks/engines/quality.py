@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.engines.contract import Rows, Vectors
-from benchmarks.texts import texts_of
+from benchmarks.texts import documents_of
 from gpu_actors.tokens import TextTokenizer
 
 __all__ = ["Judged", "read_judged"]
@@ -41,7 +41,7 @@ class Judged:
 
 def read_judged(folder: Path, tokenizer: TextTokenizer) -> Judged:
     """The folder's passages, cut to what the model takes, and questions."""
-    texts = texts_of(folder / "passages.jsonl")
+    texts = [document.text for document in documents_of(folder / "passages.jsonl")]
     position = {record["pmid"]: number for number, record in enumerate(_records(folder / "passages.jsonl"))}
     questions = _records(folder / "questions.jsonl")
     limit = tokenizer.room

@@ -20,7 +20,7 @@ def bench(
     ctx: typer.Context,
     names: Annotated[list[str] | None, typer.Argument(help="Cases; default: all of them.")] = None,
     path: Annotated[
-        Path, typer.Option(help="Documents to measure on: JSONL of abstracts, or a folder of text.")
+        Path, typer.Option(help="Documents to measure on: a file or a folder, as `run` takes them.")
     ] = Path("demo/corpus"),
     limit: Annotated[int, typer.Option(min=1, help="At most so many documents.")] = 300,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds, of which the best counts.")] = 3,

@@ -61,7 +61,7 @@ def test_an_unknown_case_is_refused_with_those_there_are() -> None:
 
 def test_a_path_without_texts_is_refused_before_anything_is_started(tmp_path: Path) -> None:
     bench = Bench(get_profile("cpu"), tmp_path, 10, 1, 7)
-    with pytest.raises(UsageError, match="holds no texts"):
+    with pytest.raises(UsageError, match="holds nothing to measure on"):
         run_suite(bench, ["dense"], tmp_path / "result.json", print)
     assert not (tmp_path / "result.json").exists()
 
@@ -71,9 +71,9 @@ def test_texts_and_questions_are_the_same_for_a_seed(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps(record) + "\n\n")
     (tmp_path / "b.txt").write_text("Sleep is good for most adults who walk every day of the week.")
 
-    texts = texts_of(tmp_path)
+    texts = list(texts_of(tmp_path, lambda text: True))
 
-    assert [text[:5] for text in texts] == ["AIM\nT", "Sleep"]
+    assert [text[:6] for text in texts] == ["AIM\n\nT", "Sleep "]
     assert questions_from(texts, 9, 7) == questions_from(texts, 9, 7) != questions_from(texts, 9, 8)
     assert all(4 < len(question.split()) <= 16 for question in questions_from(texts, 9, 7))
 
