@@ -50,6 +50,7 @@ class OpenSearchVectors:
         self._settings = {"knn": True, "number_of_shards": shards, "number_of_replicas": replicas}
         self._exact_below = exact_below
         self._made: dict[tuple[str, str], int] = {}
+        self._large: set[str] = set()
         self._guard = threading.Lock()
 
     def write(
@@ -89,15 +90,22 @@ class OpenSearchVectors:
             return []
         index = self._index(tenant_id, namespace)
         self._check(index, dimensions, query.size)
-        with self._connection.errors_named() as client:
-            held = client.count(index=index)["count"]
         found: list[Candidate] = []
-        if held > self._exact_below:
+        if self._is_large(index):
             found = self._nearest(index, tenant_id, query, limit, filters, visible)
         if len(found) < limit:
             asked = _all_compared(query, filters)
             found = entries.ranked(self._connection, index, tenant_id, asked, limit, visible)
         return [Candidate(one.ref, _inner_product(one.score)) for one in found]
+
+    def _is_large(self, index: str) -> bool:
+        """Whether it has had too many vectors to compare all; the server is asked until it has."""
+        if index not in self._large:
+            with self._connection.errors_named() as client:
+                if client.count(index=index)["count"] <= self._exact_below:
+                    return False
+            self._large.add(index)
+        return True
 
     def _nearest(
         self,
