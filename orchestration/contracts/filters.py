@@ -83,7 +83,7 @@ class Filters(Record):
     @property
     def wanted(self) -> Facets:
         """The values of each facet that is filtered by, dates apart."""
-        return {name: getattr(self, name) for name in TERM_FACETS if getattr(self, name)}
+        return {name: values for name in TERM_FACETS if (values := getattr(self, name))}
 
     @property
     def days(self) -> tuple[str, str] | None:

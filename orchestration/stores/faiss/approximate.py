@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -64,11 +65,11 @@ class Approximate:
     ) -> npt.NDArray[np.int64]:
         """Rows (int64) among which the `count` nearest allowed ones likely are; unordered."""
         wanted = min(count * self.effort.widening, self.index.ntotal)
-        harder, selector = 1, None
-        if allowed is not None:
+        if allowed is None:
+            options = _of_all(self.kind, self.effort.depth, wanted)
+        else:
             harder = min(MOST_FILTERED, -(-len(allowed) // max(1, int(allowed.sum()))))
-            selector = _only(allowed)
-        options = _parameters(self.kind, self.effort.depth * harder, wanted, selector)
+            options = _parameters(self.kind, self.effort.depth * harder, wanted, _only(allowed))
         _, rows = self.index.search(query.reshape(1, -1), wanted, params=options)
         found: npt.NDArray[np.int64] = rows[0][rows[0] >= 0]
         return found
@@ -191,6 +192,12 @@ def _faiss() -> Any:
     import faiss
 
     return faiss
+
+
+@lru_cache
+def _of_all(kind: Kind, depth: int, wanted: int) -> Any:
+    """Making them takes a seventh of a search."""
+    return _parameters(kind, depth, wanted, None)
 
 
 def _parameters(kind: Kind, depth: int, wanted: int, selector: Any) -> Any:

@@ -51,7 +51,7 @@ class Block:
 
     def refs(self, tenant_id: str, numbers: npt.NDArray[np.int64]) -> Iterator[ChunkRef]:
         """What these rows stand for, in this order."""
-        segments = np.searchsorted(self.ends, numbers, side="right").tolist()
+        segments = self.ends.searchsorted(numbers, side="right").tolist()
         for segment, (source, doc_id, chunk_id) in zip(segments, self.rows.ids(numbers), strict=True):
             key = DocumentKey(tenant_id=tenant_id, source=source, doc_id=doc_id)
             yield ChunkRef(key, self.segments[segment][0].removesuffix(SUFFIX), chunk_id)

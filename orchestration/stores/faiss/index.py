@@ -7,6 +7,7 @@ Everything here can be made anew from the files.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ class VectorIndex:
     def __init__(self, tenant_id: str, folder: Path, sizes: IndexSizes) -> None:
         self._tenant_id = tenant_id
         self._folder = folder
+        self._place = str(folder)
         self._sizes = sizes
         self._lock = threading.Lock()
         self._derived: Derived | None = None
@@ -98,18 +100,24 @@ class VectorIndex:
     ) -> Iterator[Candidate]:
         """The best `depth` of all blocks, best first; looked up `step` at a time, as they are asked for."""
         best = [question.best(depth) for question in questions]
+        if len(best) == 1:
+            ((scores, rows),) = best
+            for start in range(0, len(rows), step):
+                refs = blocks[0].refs(self._tenant_id, rows[start : start + step])
+                yield from map(Candidate, refs, scores[start : start + step].tolist())
+            return
         scores = np.concatenate([scores for scores, _ in best])
         rows = np.concatenate([rows for _, rows in best])
         of_block = np.repeat(np.arange(len(best)), [len(rows) for _, rows in best])
         order = np.argsort(-scores, kind="stable")[:depth]
         for start in range(0, len(order), step):
             part = order[start : start + step]
-            refs = [
+            by_block = [
                 block.refs(self._tenant_id, rows[part[of_block[part] == number]])
                 for number, block in enumerate(blocks)
             ]
             for place in part:
-                yield Candidate(next(refs[of_block[place]]), float(scores[place]))
+                yield Candidate(next(by_block[of_block[place]]), float(scores[place]))
 
     def _check_dimensions(self, query: npt.NDArray[np.float32], block: Block) -> None:
         dimensions = block.dense.shape[1]
@@ -199,7 +207,7 @@ class VectorIndex:
         """The segments in the folder; None when it certainly has not changed since the last look."""
         now = time.time_ns()
         try:
-            changed = self._folder.stat().st_mtime_ns
+            changed = os.stat(self._place).st_mtime_ns  # noqa: PTH116 - every search asks
             settled = self._scanned - changed > SETTLED_NANOSECONDS
             if changed == self._folder_changed and settled and self._present is not None:
                 return None

@@ -44,6 +44,7 @@ class FaissVectors:
         self._folder = folder
         self._sizes = IndexSizes() if sizes is None else sizes
         self._indexes: dict[Path, VectorIndex] = {}
+        self._searched: dict[tuple[str, str], VectorIndex] = {}
         self._guard = threading.Lock()
 
     def write(
@@ -78,7 +79,10 @@ class FaissVectors:
         IndexSizes.recall asks for, as measured when the index was built. Never fewer than there are, and
         never waits for a build. Raises StoreCorruptError naming the file.
         """
-        index = self._index(tenant_id, self._namespace(tenant_id, namespace))
+        index = self._searched.get((tenant_id, namespace))
+        if index is None:  # names of files take longer than a search in memory
+            index = self._index(tenant_id, self._namespace(tenant_id, namespace))
+            self._searched[tenant_id, namespace] = index
         return index.search(query, limit, filters, visible)
 
     def compaction_due(self, tenant_id: str) -> bool:
