@@ -227,7 +227,8 @@ def _without_secrets(url: URL) -> str:
 
 def _postgresql_engine(url: URL) -> Engine:
     try:
-        return create_engine(url, pool_pre_ping=True)
+        # without it a database in SQL_ASCII, as an initdb without a locale makes it, gives bytes
+        return create_engine(url, pool_pre_ping=True, connect_args={"client_encoding": "utf8"})
     except (ImportError, NoSuchModuleError) as error:
         raise ConfigurationError(
             f"the ledger URL asks for the driver {url.drivername!r}, which is not installed. Install psycopg "

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, literal, make_url, select, text
 
 from orchestration.errors import ConfigurationError
 from orchestration.ledger import Ledger, open_ledger
@@ -66,3 +67,27 @@ def test_a_user_who_may_not_make_schemas_is_told_what_to_grant(url: str) -> None
             connection.execute(text("DROP OWNED BY medkg_reader"))
             connection.execute(text("DROP ROLE medkg_reader"))
         engine.dispose()
+
+
+def test_a_database_without_an_encoding_keeps_any_text(url: str) -> None:
+    name = f"test_{uuid4().hex}"
+    server = create_engine(url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(
+            text(
+                f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+            )
+        )
+    try:
+        plain = make_url(url).set(database=name, query={}).render_as_string(hide_password=False)
+        for _ in range(2):
+            opened = open_ledger(plain)
+            opened.close()
+        database = Database(plain)
+        with database.reading() as connection:
+            assert connection.execute(select(literal("TNF-\u03b1"))).scalar() == "TNF-\u03b1"
+        database.close()
+    finally:
+        with server.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        server.dispose()
