@@ -13,6 +13,7 @@ from typing import Final
 from orchestration.contracts import TextModels
 from orchestration.errors import UsageError
 from orchestration.parts import Parts
+from orchestration.retrieval.budgets import Budgets
 from orchestration.retrieval.fusion import DEFAULT_FUSION
 from orchestration.retrieval.legs import Bm25Leg, DenseLeg, Leg, SparseLeg
 from orchestration.retrieval.reranking import RERANK, Reranker
@@ -52,7 +53,9 @@ def open_searcher(
     elif with_models:
         found.append(SparseLeg(stores.search, lambda texts: models().expand_queries(texts)))
     found.append(DenseLeg(stores.vectors, lambda texts: models().embed_queries(texts)))
-    return HybridSearch(parts.ledger, stores.search, found, DEFAULT_FUSION, reranker=reranker)
+    leg_seconds = {str(leg): seconds for leg, seconds in parts.settings.search_leg_seconds.items()}
+    budgets = Budgets(parts.settings.search_seconds, leg_seconds)
+    return HybridSearch(parts.ledger, stores.search, found, DEFAULT_FUSION, budgets, reranker)
 
 
 def _reranker(parts: Parts, models: Callable[[], TextModels]) -> Reranker:

@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
 
 from orchestration.errors import ConfigurationError
 
@@ -59,6 +60,15 @@ class Settings(BaseSettings):
     )
     rerank_model: str | None = Field(
         default=None, description="Folder or hub id of a cross-encoder that ranks the best of a search anew."
+    )
+    search_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
+        default=8, description="Seconds that a search waits for its legs in all."
+    )
+    search_leg_seconds: dict[Literal["bm25", "sparse", "dense", "rerank"], Annotated[float, Field(gt=0)]] = (
+        Field(
+            default_factory=dict,
+            description='Seconds that a leg may take, where not 5, as JSON: {"dense": 2}.',
+        )
     )
     rerank_depth: Annotated[int, Field(ge=1, le=1_000)] = Field(
         default=50, description="Hits of a search that the cross-encoder scores."
@@ -180,6 +190,10 @@ def load_settings(**overrides: object) -> Settings:
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
         return Settings(**given)  # type: ignore[arg-type]
+    except SettingsError as error:  # it names the field
+        raise ConfigurationError(
+            f"MEDKG_*: {error}. Its value is no JSON; write e.g. '{{\"dense\": 2}}'."
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"

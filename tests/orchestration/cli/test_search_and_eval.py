@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from orchestration.cli import search as search_command
+from orchestration.retrieval.legs import Bm25Leg
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.stores.data_folder import DataFolder, opened
 
@@ -55,6 +57,21 @@ def test_an_unknown_fusion_is_wrong_use_before_a_model_is_loaded(medkg: Medkg, t
     questions.write_text('{"question_id": "1", "question": "aspirin", "relevant": ["1"]}\n')
     error = medkg("eval", "--questions", str(questions), "--fusion", "rrf,best", expect=2)["error"]
     assert "'best'" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("SEARCH_LEG_SECONDS", '{"bm25": 0.1}'), ("SEARCH_SECONDS", "0.1")]
+)
+def test_legs_have_the_seconds_that_are_set(
+    medkg: Medkg, monkeypatch: pytest.MonkeyPatch, setting: str, value: str
+) -> None:
+    never = threading.Event()
+    monkeypatch.setattr(Bm25Leg, "search", lambda *asked: never.wait(60))
+    monkeypatch.setenv(f"MEDKG_{setting}", value)
+    error = medkg("search", "aspirin", "--legs", "bm25", expect=3)["error"]
+    never.set()
+    assert "bm25 did not answer" in error["message"]
+    assert "0.1 s" in error["message"]
 
 
 def test_people_see_the_words_bold_and_the_text_as_it_is(

@@ -58,6 +58,16 @@ def test_a_wrong_setting_names_option_and_variable(tmp_path: Path) -> None:
     assert "MEDKG_TENANT" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("value", "said"), [("{dense", "JSON"), ('{"smell": 2}', "'dense'"), ('{"dense": 0}', "greater than 0")]
+)
+def test_wrong_seconds_of_a_leg_say_what_they_are(medkg: Medkg, value: str, said: str) -> None:
+    result = CliRunner().invoke(app, ["status"], env={"MEDKG_SEARCH_LEG_SECONDS": value})
+    assert result.exit_code == 2
+    assert "search_leg_seconds" in result.stderr.lower()
+    assert said in result.stderr
+
+
 def test_a_data_folder_that_cannot_be_made_is_exit_3(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     error = Medkg(tmp_path / "file" / "data")("status", expect=3)["error"]
