@@ -46,8 +46,6 @@ SIGNATURES: list[tuple[Callable[..., Any], list[str]]] = [
     ),
     (JobPythonOrigin, ["job_name", "repository_origin"]),
     (ManagedGrpcPythonEnvCodeLocationOrigin, ["loadable_target_origin", "location_name"]),
-    (RemoteRepositoryOrigin, ["code_location_origin", "repository_name"]),
-    (RemoteJobOrigin, ["repository_origin", "job_name"]),
     (RunLauncher.launch_run, ["self", "context"]),
     (RunLauncher.terminate, ["self", "run_id"]),
     (RunLauncher.check_run_worker_health, ["self", "run"]),
@@ -73,6 +71,12 @@ SIGNATURES: list[tuple[Callable[..., Any], list[str]]] = [
     (pop_captured_interrupt, []),
 ]
 
+RECORDS: list[tuple[type, list[str]]] = [
+    (RemoteRepositoryOrigin, ["code_location_origin", "repository_name"]),
+    (RemoteJobOrigin, ["repository_origin", "job_name"]),
+]
+"""Records without a signature until one of them is made, in this process, for the first time."""
+
 
 def test_dagster_is_the_version_that_the_window_workers_were_written_against() -> None:
     assert {version(name) for name in ("dagster", "dagster-webserver", "dagster-graphql")} == {"1.13.27"}
@@ -85,6 +89,11 @@ def test_a_private_function_of_dagster_takes_what_we_give_it(
     function: Callable[..., Any], parameters: list[str]
 ) -> None:
     assert list(inspect.signature(function).parameters) == parameters
+
+
+@pytest.mark.parametrize(("record", "fields"), RECORDS, ids=lambda value: getattr(value, "__qualname__", ""))
+def test_a_private_record_of_dagster_has_the_fields_we_give_it(record: type, fields: list[str]) -> None:
+    assert list(inspect.get_annotations(record)) == fields
 
 
 def test_a_run_is_created_with_the_arguments_we_pass() -> None:
