@@ -29,6 +29,8 @@ from orchestration.contracts import (
 from orchestration.control_plane import ControlPlane
 from orchestration.errors import ConfigurationError
 from orchestration.isolated_stage import installed_parsers, isolated_stage
+from orchestration.jobs.gate_looks import GateLooks
+from orchestration.jobs.gate_payloads import GatePayloads
 from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.submission import Submissions, Topology
 from orchestration.ledger import Ledger, open_ledger
@@ -129,6 +131,14 @@ class Assembly:
     @cached_property
     def submissions(self) -> Submissions:
         return Submissions(self.ledger, self.sources, self.fingerprint, self.settings.window_workers)
+
+    @cached_property
+    def gate_looks(self) -> GateLooks:
+        return GateLooks(self.ledger, self.topology_of)
+
+    @cached_property
+    def gate_payloads(self) -> GatePayloads:
+        return GatePayloads(self.objects)
 
     def topology_of(self, name: str, version: str) -> TopologyGraph:
         """The topology that a submission was made with: the current one, or its dated version."""
@@ -408,6 +418,7 @@ class Assembly:
             self.fingerprint,
             runner,
             self.index,
+            self.gate_payloads,
             owner,
         )
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from orchestration.artifacts import remove_artifacts_of
+from orchestration.artifacts import PREFIX, remove_artifacts_of
 from orchestration.contracts import LedgerDocument
 from orchestration.contracts.objects import RUN_OUTPUT
 from orchestration.errors import StoreCorruptError, UsageError
+from orchestration.jobs import gate_payloads
 from orchestration.parts import Parts
 from orchestration.records import DocumentKey
 from orchestration.reembedding import alone
@@ -44,7 +45,10 @@ def _erase(parts: Parts, rows: Sequence[LedgerDocument], say: Callable[[str], No
     for key in keys:
         parts.ledger.delete_document(key)
     _leave_stores(parts, tenant_id, keys)
-    removed = remove_artifacts_of(parts.objects, keys)
+    removed = sum(
+        remove_artifacts_of(parts.objects, prefix, keys) for prefix in (PREFIX, gate_payloads.PREFIX)
+    )
+    parts.objects.delete(parts.ledger.pdf_objects(keys))
     if removed:
         say(f"{removed} artifacts of runs held it and are gone; those runs can be launched anew only")
     _leave_logs(parts, keys)

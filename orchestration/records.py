@@ -119,6 +119,9 @@ class RawPayload(Record):
     content: bytes = Field(description="The record's bytes, unchanged.")
     uri: str = Field(description="Where they were read, for people and provenance.")
     version: str = Field(description="sha256 hex of the content (of its canonical form for JSON).")
+    stored: str | None = Field(
+        default=None, description="Object that holds the bytes, where `content` is left empty; e.g. a PDF."
+    )
 
 
 # --- documents -------------------------------------------------------------------------------------

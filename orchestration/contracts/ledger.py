@@ -9,6 +9,7 @@ from typing import Protocol
 from pydantic import Field
 
 from orchestration.contracts.copying import CopyingLedger
+from orchestration.contracts.gates import GateLedger, PdfTaskLedger
 from orchestration.contracts.sources import SourceRequest
 from orchestration.contracts.stores import Commit, CommitLog
 from orchestration.records import (
@@ -133,6 +134,8 @@ class JobState(StrEnum):
     """Its source is still being listed; windows may already be claimed."""
     OPEN = "open"
     """Everything is listed; documents are queued or being worked on."""
+    WAITING = "waiting"
+    """What is left waits at a gate; it is open again when that opens."""
     STALLED = "stalled"
     """What is left was handed back too often to be tried again by itself."""
     DONE = "done"
@@ -214,7 +217,7 @@ class DeadLetter(Record):
     replayed_in: str | None = Field(description="Job that tried it again, if any.")
 
 
-class JobLedger(CommitLog, WindowLedger, CopyingLedger, Protocol):
+class JobLedger(CommitLog, WindowLedger, GateLedger, PdfTaskLedger, CopyingLedger, Protocol):
     """The whole ledger: submissions, documents and dead letters beside windows and commits."""
 
     def open_job(self, submission: Submission) -> None: ...
@@ -246,15 +249,18 @@ class JobLedger(CommitLog, WindowLedger, CopyingLedger, Protocol):
         ...
 
     def settle(self, job_id: str) -> JobState:
-        """Move an open job on: to done when nothing is pending, to stalled when nothing pending may be
-        claimed for it any more. Returns its state."""
+        """Move a listed job on, and return its state: done when nothing is left, waiting when all that is
+        left waits at a gate, stalled when nothing pending may be claimed for it any more."""
         ...
 
-    def claim_window(self, job_id: str, limit: int, holder: str | None = None) -> str | None:
+    def claim_window(
+        self, job_id: str, limit: int, holder: str | None = None, *, resumed: bool = False
+    ) -> str | None:
         """Hold up to `limit` queued documents of a job under a new window id (a UUID, also the Dagster
         run's); None when there are none. Documents handed back three times in this job are left alone;
         those that no window had yet come first. The hold expires like a lease if no run takes it, and ends
-        with the process `holder`, if that is the one to launch the run."""
+        with the process `holder`, if that is the one to launch the run. `resumed`: of documents that passed
+        a gate, else of those that did not."""
         ...
 
     def turns(self) -> dict[str, tuple[int, int]]:

@@ -1,7 +1,8 @@
-"""Topology to Dagster job: one op a stage, typed by what the stages take and give, and one commit.
+"""Topology to Dagster jobs: one op a stage, typed by what the stages take and give, and one commit.
 
-Comes in: a validated topology and the signatures of its stages. Leaves: a JobDefinition whose ops only
-say which stage to run; the work is done by `WindowRuns`, which assembly puts together.
+Comes in: a validated topology. Leaves: a JobDefinition for each of its phases, whose ops only say which stage
+to run; the work is done by `WindowRuns`, which assembly puts together. The job before a gate ends with
+`hold_op` instead of the commit, and the one behind it begins with `resume_op` instead of a source.
 """
 
 from collections.abc import Mapping
@@ -29,12 +30,15 @@ from dagster import (
 
 from orchestration.artifacts import VALUE_TYPES, WindowBatch
 from orchestration.dagster.names import (
+    HOLD_OP,
     PIPELINE_VERSION_TAG,
+    RESUME_OP,
     TOPOLOGY_HASH_TAG,
     WINDOW_TAG,
     op_name,
 )
 from orchestration.topology.graph import StageNode, TopologyGraph
+from orchestration.topology.phases import Phase
 
 RUNS = "window_runs"
 """Resource through which ops reach everything: `WindowRuns`."""
@@ -49,6 +53,8 @@ INGEST_CONFIG = {
     "window": Field(int, is_required=False, description="Documents of one run."),
 }
 """What the first op takes: a claimed window, or a request that it submits and takes a first window of."""
+
+RESUME_CONFIG = {"window_id": Field(str, description="Window of documents that passed the gate.")}
 
 
 def _window_type(kind: str) -> DagsterType:
@@ -65,61 +71,79 @@ def _window_type(kind: str) -> DagsterType:
 WINDOW_TYPES: Mapping[str, DagsterType] = {kind: _window_type(kind) for kind in VALUE_TYPES}
 
 
-def compile_job(graph: TopologyGraph, resources: Mapping[str, ResourceDefinition | Any]) -> JobDefinition:
-    """The Dagster job of a topology: ops `<stage>_op`, then `commit_op` over every sink."""
-    ops: list[OpDefinition] = [
-        _first_op(graph, node) if node.is_source else _stage_op(graph, node) for node in graph.nodes
-    ]
-    commit = _commit_op(graph)
-    dependencies: dict[NodeInvocation, dict[str, DependencyDefinition]] = {
-        _invoked(graph, op_name(node.name)): _dependencies(node) for node in graph.nodes
-    }
-    dependencies[_invoked(graph, "commit_op")] = {
-        sink.name: DependencyDefinition(op_name(sink.name)) for sink in graph.sinks
-    }
+def compile_jobs(
+    graph: TopologyGraph, resources: Mapping[str, ResourceDefinition | Any]
+) -> list[JobDefinition]:
+    """The Dagster jobs of a topology, one a phase: ops `<stage>_op`, then `commit_op` over every sink.
+
+    With a gate, the first ends with `hold_op` and the second, NAME_resume_job, begins with `resume_op`.
+    """
+    return [_job(graph, phase, resources) for phase in graph.phases]
+
+
+def _job(
+    graph: TopologyGraph, phase: Phase, resources: Mapping[str, ResourceDefinition | Any]
+) -> JobDefinition:
+    ops: list[OpDefinition] = []
+    wired: dict[NodeInvocation, dict[str, DependencyDefinition]] = {}
+
+    def add(name: str, definition: OpDefinition, dependencies: dict[str, DependencyDefinition]) -> None:
+        ops.append(definition)
+        # Under its plain name, as the job's users know it: ingest_op, parse_op ...
+        wired[NodeInvocation(_defined(phase, name), alias=name)] = dependencies
+
+    if phase.resumes is not None:
+        add(RESUME_OP, _resume_op(graph, phase, phase.resumes), {})
+    for node in phase.nodes:
+        made = _first_op(graph, phase, node) if node.is_source else _stage_op(phase, node)
+        add(op_name(node.name), made, _dependencies(phase, node))
+    if phase.held is not None:
+        held = {"window": DependencyDefinition(op_name(phase.held.name))}
+        add(HOLD_OP, _hold_op(graph, phase, phase.held), held)
+    else:
+        receipts = {sink.name: DependencyDefinition(op_name(sink.name)) for sink in graph.sinks}
+        add("commit_op", _commit_op(graph, phase), receipts)
     topology = graph.topology
     return GraphDefinition(
-        name=topology.job,
-        description=topology.description,
-        node_defs=[*ops, commit],
-        dependencies=dependencies,
+        name=phase.job, description=topology.description, node_defs=ops, dependencies=wired
     ).to_job(
-        name=topology.job,
+        name=phase.job,
         resource_defs=dict(resources),
         executor_def=in_process_executor,
         tags={PIPELINE_VERSION_TAG: topology.version, TOPOLOGY_HASH_TAG: graph.content_hash},
     )
 
 
-def _defined(graph: TopologyGraph, name: str) -> str:
+def _defined(phase: Phase, name: str) -> str:
     """An op's name as a definition, unique among all jobs of the code location."""
-    return f"{graph.job}__{name}"
+    return f"{phase.job}__{name}"
 
 
-def _invoked(graph: TopologyGraph, name: str) -> NodeInvocation:
-    """The op under its plain name, as the job's users know it: ingest_op, parse_op ..."""
-    return NodeInvocation(_defined(graph, name), alias=name)
-
-
-def _dependencies(node: StageNode) -> dict[str, DependencyDefinition]:
-    wired = {f"after_{name}": DependencyDefinition(op_name(name)) for name in node.after}
+def _dependencies(phase: Phase, node: StageNode) -> dict[str, DependencyDefinition]:
+    wired = {f"after_{name}": DependencyDefinition(op_name(name)) for name in _after(phase, node)}
     if node.takes_from is not None:
-        wired["window"] = DependencyDefinition(op_name(node.takes_from.name))
+        resumed = node.takes_from is phase.resumes
+        wired["window"] = DependencyDefinition(RESUME_OP if resumed else op_name(node.takes_from.name))
     return wired
 
 
-def _inputs(node: StageNode) -> dict[str, In]:
-    ins = {f"after_{name}": In(Nothing) for name in node.after}
+def _after(phase: Phase, node: StageNode) -> list[str]:
+    """The steps of this phase that must have ended first; those before the gate have."""
+    return [name for name in node.after if any(one.name == name for one in phase.nodes)]
+
+
+def _inputs(phase: Phase, node: StageNode) -> dict[str, In]:
+    ins = {f"after_{name}": In(Nothing) for name in _after(phase, node)}
     if node.takes_from is not None:
         ins["window"] = In(WINDOW_TYPES[node.takes_from.gives], input_manager_key="artifacts")
     return ins
 
 
-def _first_op(graph: TopologyGraph, node: StageNode) -> OpDefinition:
+def _first_op(graph: TopologyGraph, phase: Phase, node: StageNode) -> OpDefinition:
     topology = graph.topology
 
     @op(
-        name=_defined(graph, op_name(node.name)),
+        name=_defined(phase, op_name(node.name)),
         out=Out(WINDOW_TYPES[node.gives], io_manager_key="artifacts"),
         config_schema=INGEST_CONFIG,
         required_resource_keys={RUNS},
@@ -135,12 +159,12 @@ def _first_op(graph: TopologyGraph, node: StageNode) -> OpDefinition:
     return first
 
 
-def _stage_op(graph: TopologyGraph, node: StageNode) -> OpDefinition:
+def _stage_op(phase: Phase, node: StageNode) -> OpDefinition:
     pipeline = node.pipeline
 
     @op(
-        name=_defined(graph, op_name(node.name)),
-        ins=_inputs(node),
+        name=_defined(phase, op_name(node.name)),
+        ins=_inputs(phase, node),
         out=Out(WINDOW_TYPES[node.gives], io_manager_key="artifacts"),
         required_resource_keys={RUNS},
         description=node.description,
@@ -167,11 +191,46 @@ def _stage_op(graph: TopologyGraph, node: StageNode) -> OpDefinition:
     return stage
 
 
-def _commit_op(graph: TopologyGraph) -> OpDefinition:
+def _hold_op(graph: TopologyGraph, phase: Phase, held: StageNode) -> OpDefinition:
+    assert graph.gate is not None
+    gate = graph.gate.name
+
+    @op(
+        name=_defined(phase, HOLD_OP),
+        ins={"window": In(WINDOW_TYPES[held.gives], input_manager_key="artifacts")},
+        out=Out(Nothing),
+        required_resource_keys={RUNS},
+        description=f"Has the window's documents wait at the gate {gate}; {graph.phases[1].job} goes on.",
+    )
+    def hold(context: OpExecutionContext, window: WindowBatch) -> None:
+        waiting = context.resources.window_runs.hold(graph.topology.name, window)
+        context.log.info(f"{waiting} documents wait at gate {gate}")
+
+    return hold
+
+
+def _resume_op(graph: TopologyGraph, phase: Phase, held: StageNode) -> OpDefinition:
+    @op(
+        name=_defined(phase, RESUME_OP),
+        out=Out(WINDOW_TYPES[held.gives], io_manager_key="artifacts"),
+        config_schema=RESUME_CONFIG,
+        required_resource_keys={RUNS},
+        description=f"Takes up what stage {held.name} gave before the gate.",
+    )
+    def resume(context: OpExecutionContext) -> WindowBatch:
+        window_id = context.op_config["window_id"]
+        context.instance.add_run_tags(context.run_id, {WINDOW_TAG: window_id})
+        batch: WindowBatch = context.resources.window_runs.resume(graph.topology.name, window_id)
+        return batch
+
+    return resume
+
+
+def _commit_op(graph: TopologyGraph, phase: Phase) -> OpDefinition:
     sinks = [sink.name for sink in graph.sinks]
 
     @op(
-        name=_defined(graph, "commit_op"),
+        name=_defined(phase, "commit_op"),
         ins={sink.name: In(WINDOW_TYPES[sink.gives], input_manager_key="artifacts") for sink in graph.sinks},
         out=Out(Nothing),
         required_resource_keys={RUNS},

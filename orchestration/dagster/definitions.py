@@ -13,7 +13,7 @@ from dagster import AssetSpec, Definitions, ResourceDefinition
 
 from orchestration.assembly import Assembly
 from orchestration.contracts import Submission
-from orchestration.dagster.compile import compile_job
+from orchestration.dagster.compile import compile_jobs
 from orchestration.dagster.io_manager import WindowArtifactIOManager
 from orchestration.dagster.names import dagster_names
 from orchestration.dagster.sensors import job_sensors
@@ -32,10 +32,12 @@ def build_definitions(assembly: Assembly) -> Definitions:
         "haystack_pipeline": _resource(lambda: assembly.plane, "The actor plane that holds the models."),
         "window_runs": _resource(lambda: assembly.window_runs, "Runs the stages of windows."),
     }
-    jobs = [compile_job(topologies.load(name), resources) for name in topologies.valid_names()]
+    graphs = [topologies.load(name) for name in topologies.valid_names()]
+    jobs = [job for graph in graphs for job in compile_jobs(graph, resources)]
 
-    def names_of(submission: Submission) -> tuple[str, str]:
-        return dagster_names(assembly.topology_of(submission.pipeline_name, submission.pipeline_version))
+    def names_of(submission: Submission, resumed: bool) -> tuple[str, str]:
+        graph = assembly.topology_of(submission.pipeline_name, submission.pipeline_version)
+        return dagster_names(graph, resumed=resumed)
 
     return Definitions(
         assets=[_index_asset(name) for name in topologies.valid_names()],
@@ -44,6 +46,7 @@ def build_definitions(assembly: Assembly) -> Definitions:
             jobs,
             lambda: assembly.ledger,
             lambda: assembly.submissions,
+            lambda: assembly.gate_looks,
             names_of,
             most_outstanding=2 * assembly.settings.window_workers,
         ),

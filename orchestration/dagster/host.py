@@ -123,6 +123,7 @@ class HostProcess:
             if self._leftovers_due.is_set():
                 self._leftovers_due.clear()
                 self._assembly.index.recover(is_alive)
+            self._assembly.gate_looks.look()
             self._driver.tick()
             if self._vectors_changed.is_set():
                 self._vectors_changed.clear()
@@ -160,6 +161,7 @@ class HostProcess:
         self._assembly.index.recover(is_alive)
         try:
             prune_artifacts(self._assembly.objects, self._settings.artifact_days)
+            self._assembly.gate_payloads.prune(self._assembly.ledger.held_payloads)
             prune_runs(self._instance, self._settings.artifact_days)
         except MedkgError as error:  # the next host does it
             self._log.warning("not pruned", code=error.code, message=error.message)
@@ -244,7 +246,8 @@ class HostProcess:
 
     def _launch_window(self, submission: Submission, window_id: str) -> None:
         job_name, first_op = dagster_names(
-            self._assembly.topology_of(submission.pipeline_name, submission.pipeline_version)
+            self._assembly.topology_of(submission.pipeline_name, submission.pipeline_version),
+            resumed=self._assembly.ledger.is_resumed(window_id),
         )
         self._workers.submit(
             window_id,

@@ -16,7 +16,7 @@ from typing import Final
 from orchestration.contracts import JobLedger, JobState, Submission
 from orchestration.errors import ExitCode, MedkgError, UnavailableError
 from orchestration.jobs.host_client import JobProgress
-from orchestration.jobs.submission import Submissions
+from orchestration.jobs.submission import BOTH_PHASES, Submissions
 from orchestration.processes.child_process import own_identity
 
 __all__ = ["JobDriver"]
@@ -135,7 +135,8 @@ class JobDriver:
             job.submission for job in self._jobs.values() if not (job.settled or job.stopped or job.cancelled)
         ]
         free = self._most_outstanding - sum(len(job.outstanding) for job in self._jobs.values())
-        for submission, window_id in islice(self._submissions.claims(due, own_identity()), max(0, free)):
+        claims = self._submissions.claims(due, own_identity(), BOTH_PHASES)
+        for submission, window_id in islice(claims, max(0, free)):
             job = self._jobs[submission.job_id]
             job.outstanding.add(window_id)
             try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.errors import DagsterGateConditionError
+
 if TYPE_CHECKING:
     from orchestration.topology.graph import TopologyGraph
 
@@ -18,6 +20,12 @@ HOST_STOPPED_TAG: Final = "medkg/host_stopped"
 """On a run that was canceled because its host was stopped, not because its user wants its job to stop."""
 
 
+HOLD_OP: Final = "hold_op"
+"""Last op of the job before a gate: its documents wait from then on."""
+RESUME_OP: Final = "resume_op"
+"""First op of the job behind a gate."""
+
+
 def op_name(stage: str) -> str:
     """ingest -> ingest_op."""
     return f"{stage.replace('-', '_')}_op"
@@ -28,7 +36,17 @@ def first_op_config(first_op: str, window_id: str) -> dict[str, Any]:
     return {"ops": {first_op: {"config": {"window_id": window_id}}}}
 
 
-def dagster_names(graph: TopologyGraph) -> tuple[str, str]:
-    """(job, first op) of a topology."""
-    first = next(node for node in graph.nodes if node.is_source)
-    return graph.job, op_name(first.name)
+def dagster_names(graph: TopologyGraph, *, resumed: bool) -> tuple[str, str]:
+    """(job, first op) for a window of the topology: of new documents, or of those that passed its gate.
+
+    Raises DagsterGateConditionError when documents passed a gate that the topology no longer has.
+    """
+    if not resumed:
+        first = next(node for node in graph.nodes if node.is_source)
+        return graph.job, op_name(first.name)
+    if graph.gate is None:
+        raise DagsterGateConditionError(
+            f"documents passed a gate of topology {graph.name}@{graph.version}, which has none any more. "
+            "Keep the file of that version under versions/, or run their source again."
+        )
+    return graph.phases[1].job, RESUME_OP

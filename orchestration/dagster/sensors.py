@@ -1,12 +1,13 @@
-"""Sensors: submitted jobs become window runs; windows whose runs ended badly are handed back.
+"""Sensors: submitted jobs and opened gates become window runs; what badly ended runs had is handed back.
 
 Comes in: the ledger, through the job_ledger resource. Leaves: RunRequests keyed by window, and released
-windows. They only look at jobs that no foreground command attends to, and take tenants in turn.
+windows. They only claim for jobs that no foreground command attends to, and take tenants in turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 
 from dagster import (
@@ -18,15 +19,17 @@ from dagster import (
     RunStatusSensorContext,
     SensorDefinition,
     SensorEvaluationContext,
+    SensorResult,
     SkipReason,
     run_status_sensor,
     sensor,
 )
 
-from orchestration.contracts import JobLedger, JobState, Submission
+from orchestration.contracts import GateLook, JobLedger, JobState, Submission
 from orchestration.dagster.names import HOST_STOPPED_TAG, JOB_TAG, WINDOW_TAG, first_op_config
-from orchestration.errors import MedkgError
-from orchestration.jobs.submission import Submissions
+from orchestration.errors import DagsterGateConditionError, MedkgError
+from orchestration.jobs.gate_looks import GateLooks
+from orchestration.jobs.submission import SECOND_PHASE, Submissions
 from orchestration.processes.child_process import is_alive
 
 __all__ = ["job_sensors"]
@@ -38,20 +41,24 @@ UNFINISHED = [
     DagsterRunStatus.STARTED,
     DagsterRunStatus.CANCELING,
 ]
-OPEN_JOBS = (JobState.ENUMERATING, JobState.OPEN)
+OPEN_JOBS = (JobState.ENUMERATING, JobState.OPEN, JobState.WAITING)
+
+NamesOf = Callable[[Submission, bool], tuple[str, str]]
+"""A submission's Dagster job and its first op: for new documents, or for those that passed a gate (True)."""
 
 
 def job_sensors(
     jobs: Sequence[JobDefinition],
     ledger: Callable[[], JobLedger],
     submissions: Callable[[], Submissions],
-    job_of_pipeline: Callable[[Submission], tuple[str, str]],
+    gate_looks: Callable[[], GateLooks],
+    names_of: NamesOf,
     most_outstanding: int,
 ) -> list[SensorDefinition]:
-    """The submission sensor and the two run-status sensors over these jobs.
+    """The submission sensor, the sensor of gates, and the two run-status sensors over these jobs.
 
-    `ledger` and `submissions` open them when first needed; `job_of_pipeline` gives a submission's Dagster
-    job and first op; at most `most_outstanding` windows of submitted jobs are in Dagster's queue at once.
+    `ledger`, `submissions` and `gate_looks` open them when first needed; at most `most_outstanding` windows
+    of submitted jobs are in Dagster's queue at once.
     """
 
     @sensor(
@@ -71,47 +78,112 @@ def job_sensors(
         waiting = context.instance.get_run_records(RunsFilter(statuses=UNFINISHED))
         tags = [record.dagster_run.tags for record in waiting]
         ledger().hold([tag[WINDOW_TAG] for tag in tags if WINDOW_TAG in tag])
-        due = [job for job in _submitted(ledger()) if _has_pipeline(context, job, job_of_pipeline)]
+        due = [job for job in _open_jobs(ledger()) if not job.attended]
+        due = [job for job in due if _has_pipeline(context, job, names_of, resumed=False)]
         claims = submissions().claims(due)
         free = max(0, most_outstanding - len(waiting))
         requested = False
         for submission, window_id in islice(claims, free):
             requested = True
-            yield _run_request(submission, window_id, job_of_pipeline)
+            yield _run_request(submission, window_id, names_of, resumed=False)
         if not requested:
             yield SkipReason(f"nothing to claim; {len(waiting)} runs in work")
 
-    return [submission_sensor, *_end_sensors(ledger)]
+    return [
+        submission_sensor,
+        _gate_sensor(jobs, ledger, submissions, gate_looks, names_of, most_outstanding),
+        *_end_sensors(ledger),
+    ]
 
 
-def _submitted(ledger: JobLedger) -> list[Submission]:
-    """Open jobs that nobody attends to, oldest first; settles those that are through."""
-    summaries = ledger.jobs(None, OPEN_JOBS)
+def _gate_sensor(
+    jobs: Sequence[JobDefinition],
+    ledger: Callable[[], JobLedger],
+    submissions: Callable[[], Submissions],
+    gate_looks: Callable[[], GateLooks],
+    names_of: NamesOf,
+    most_outstanding: int,
+) -> SensorDefinition:
+    """Opens gates, and requests a run for each window of documents that passed one.
+
+    A foreground command that was ended left its waiting documents to this sensor. The cursor counts what all
+    ticks moved, as JSON.
+    """
+
+    @sensor(
+        name="pdf_ir_ready_sensor",
+        jobs=jobs,
+        minimum_interval_seconds=10,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Opens gates whose conditions hold and requests a run for each window that goes on.",
+    )
+    def pdf_ir_ready_sensor(context: SensorEvaluationContext) -> SensorResult:
+        looks = gate_looks().look()
+        unfinished = context.instance.get_run_records(RunsFilter(statuses=UNFINISHED))
+        due = [job for job in _open_jobs(ledger()) if not (job.attended and is_alive(job.lister))]
+        due = [job for job in due if _has_pipeline(context, job, names_of, resumed=True)]
+        claims = submissions().claims(due, phases=SECOND_PHASE)
+        requests = [
+            _run_request(submission, window_id, names_of, resumed=True)
+            for submission, window_id in islice(claims, max(0, most_outstanding - len(unfinished)))
+        ]
+        counts = _counted(context.cursor, looks.values(), len(requests))
+        for gate, look in looks.items():
+            if look.opened or look.failed or look.overdue:
+                context.log.info(f"gate {gate.name} of {gate.pipeline_name}: {look.model_dump_json()}")
+        reason = None if requests else f"nobody passed a gate; {counts['waiting']} documents wait"
+        return SensorResult(run_requests=requests, cursor=json.dumps(counts), skip_reason=reason)
+
+    return pdf_ir_ready_sensor
+
+
+def _counted(cursor: str | None, looks: Collection[GateLook], requested: int) -> dict[str, int]:
+    """The sensor's sums with one more tick's; `waiting` is as of the last look."""
+    before: dict[str, int] = json.loads(cursor) if cursor else {}
+    counts = {name: before.get(name, 0) for name in ("ticks", "opened", "failed", "overdue", "requested")}
+    counts["ticks"] += 1
+    counts["requested"] += requested
+    for look in looks:
+        counts["opened"] += look.opened
+        counts["failed"] += look.failed
+        counts["overdue"] += look.overdue
+    waiting = sum(look.waiting for look in looks) if looks else 0
+    return {**counts, "waiting": waiting}
+
+
+def _open_jobs(ledger: JobLedger) -> list[Submission]:
+    """Jobs that have, or may get, something to do, oldest first; settles those that are through.
+
+    Those of foreground commands are settled by these, as long as they live.
+    """
     return [
         summary.submission
-        for summary in reversed(summaries)
-        if not summary.submission.attended and ledger.settle(summary.submission.job_id) in OPEN_JOBS
+        for summary in reversed(ledger.jobs(None, OPEN_JOBS))
+        if (summary.submission.attended and is_alive(summary.submission.lister))
+        or ledger.settle(summary.submission.job_id) in OPEN_JOBS
     ]
 
 
 def _has_pipeline(
     context: SensorEvaluationContext,
     submission: Submission,
-    job_of_pipeline: Callable[[Submission], tuple[str, str]],
+    names_of: NamesOf,
+    *,
+    resumed: bool,
 ) -> bool:
     """Whether a job can be run now; one whose topology is gone keeps no other from being claimed for."""
     try:
-        job_of_pipeline(submission)
+        names_of(submission, resumed)
+    except DagsterGateConditionError:
+        return False  # a topology without a gate
     except MedkgError as error:
         context.log.warning(f"job {submission.job_id} is not claimed for: {error.message}")
         return False
     return True
 
 
-def _run_request(
-    submission: Submission, window_id: str, job_of_pipeline: Callable[[Submission], tuple[str, str]]
-) -> RunRequest:
-    job_name, first_op = job_of_pipeline(submission)
+def _run_request(submission: Submission, window_id: str, names_of: NamesOf, *, resumed: bool) -> RunRequest:
+    job_name, first_op = names_of(submission, resumed)
     return RunRequest(
         run_key=window_id,
         job_name=job_name,

@@ -25,7 +25,15 @@ from orchestration.contracts import (
 from orchestration.errors import UsageError
 from orchestration.processes.child_process import own_identity
 
-__all__ = ["Submissions", "Topology", "installed_source", "window_limit"]
+__all__ = [
+    "BOTH_PHASES",
+    "FIRST_PHASE",
+    "SECOND_PHASE",
+    "Submissions",
+    "Topology",
+    "installed_source",
+    "window_limit",
+]
 
 T = TypeVar("T")
 
@@ -36,6 +44,11 @@ SMALLEST_WINDOW: Final = 50
 """Below this a run's fixed cost (about half a CPU second) outweighs what overlap saves."""
 
 NO_TURN_YET: Final = (0, 0)
+
+FIRST_PHASE: Final = (False,)
+SECOND_PHASE: Final = (True,)
+BOTH_PHASES: Final = (True, False)
+"""Which windows to claim: those that passed a gate first, since they are nearest to being found."""
 
 WINDOWS_PER_WORKER: Final = 3
 """Windows each worker should get of a small job, so that parsing overlaps with embedding."""
@@ -109,7 +122,7 @@ class Submissions:
         brought to its end meanwhile is done.
         """
         listings = []
-        for summary in self._ledger.jobs(None, [JobState.ENUMERATING, JobState.OPEN]):
+        for summary in self._ledger.jobs(None, [JobState.ENUMERATING, JobState.OPEN, JobState.WAITING]):
             submission = summary.submission
             if is_alive(submission.lister):
                 continue
@@ -130,17 +143,24 @@ class Submissions:
         self._ledger.replay(ids, submission, lambda item: self._fingerprint(topology, item.locator.format))
         return submission
 
-    def claim(self, job_id: str, holder: str | None = None) -> str | None:
+    def claim(
+        self, job_id: str, holder: str | None = None, phases: Sequence[bool] = FIRST_PHASE
+    ) -> str | None:
         """Hold the job's next window for a run; None when there is nothing to hold now.
 
-        `holder` is the process that will launch the run, where nobody else will.
+        `holder` is the process that will launch the run, where nobody else will. `phases` tells of what:
+        new documents (False), those that passed a gate (True); the first that there is.
         """
         summary = self._ledger.summary(job_id)
-        limit = window_limit(summary, self._window_workers)
-        return self._ledger.claim_window(job_id, limit, holder) if limit else None
+        for resumed in phases:
+            limit = summary.submission.window_size if resumed else window_limit(summary, self._window_workers)
+            held = self._ledger.claim_window(job_id, limit, holder, resumed=resumed) if limit else None
+            if held is not None:
+                return held
+        return None
 
     def claims(
-        self, jobs: Iterable[Submission], holder: str | None = None
+        self, jobs: Iterable[Submission], holder: str | None = None, phases: Sequence[bool] = FIRST_PHASE
     ) -> Iterator[tuple[Submission, str]]:
         """Hold windows of these jobs (given oldest first), one by one, until none of them has any.
 
@@ -152,7 +172,7 @@ class Submissions:
         while due:
             turns = self._ledger.turns()
             due.sort(key=lambda submission: turns.get(submission.tenant_id, NO_TURN_YET))
-            while due and (window_id := self.claim(due[0].job_id, holder)) is None:
+            while due and (window_id := self.claim(due[0].job_id, holder, phases)) is None:
                 del due[0]
             if due and window_id is not None:
                 yield due[0], window_id

@@ -1,13 +1,14 @@
-"""A window's way through its run: claim, first stage, further stages, commit. What the Dagster ops call.
+"""A window's way through its run: claim, stages, commit; or the wait at a gate, and what follows it.
 
-Comes in: a pipeline and stage name with the batch of the stage before. Leaves: the batch for the next one,
-a report, and in the end the commit. Every call leases the window's documents anew and works on those that
-are still its own, so a re-executed run can never redo what another one has.
+What the Dagster ops call. Comes in: a pipeline and stage name with the batch of the stage before. Leaves: the
+batch for the next one, a report, and in the end the commit. Every call leases the window's documents anew and
+works on those that are still its own, so a re-executed run can never redo what another one has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from orchestration.contracts import (
     WindowDocument,
 )
 from orchestration.errors import LeaseLostError, OutdatedWindowError, StageContractError
+from orchestration.jobs.gate_payloads import GatePayloads
 from orchestration.jobs.submission import Submissions
 from orchestration.records import AdapterRequest, DocumentKey, RawPayload, StageContext
 from orchestration.runner import StageRunner
@@ -28,6 +30,9 @@ from orchestration.settings import Settings
 from orchestration.topology.graph import StageNode, TopologyGraph
 
 __all__ = ["WindowRuns"]
+
+RESUME: Final = "resume"
+"""Stage of failures found when documents are taken up behind a gate."""
 
 NO_WINDOW: Final = ""
 """Window id of a launch whose request named nothing that needs work."""
@@ -45,6 +50,7 @@ class WindowRuns:
         fingerprint: Callable[[TopologyGraph, str], str],
         runner: StageRunner,
         index: IndexWriter,
+        gate_payloads: GatePayloads,
         owner: str,
     ) -> None:
         self._settings = settings
@@ -54,6 +60,7 @@ class WindowRuns:
         self._fingerprint = fingerprint
         self._runner = runner
         self._index = index
+        self._gate_payloads = gate_payloads
         self._owner = owner
 
     def claim(self, pipeline: str, config: Mapping[str, Any]) -> str:
@@ -115,7 +122,47 @@ class WindowRuns:
                 "Nothing is lost: its documents are queued again and begin anew."
             )
         items = [(ctx, value) for ctx, value in batch.items if ctx.key in held]
-        return self._runner.run(node, batch.window_id, batch.job_id, items)
+        passed, report = self._runner.run(node, batch.window_id, batch.job_id, items)
+        if node.step == "download":
+            keys = [ctx.key for ctx, _ in passed.items]
+            self._ledger.earn(batch.window_id, "pdf_downloaded", keys)
+        return passed, report
+
+    def hold(self, pipeline: str, batch: WindowBatch) -> int:
+        """Have the window's documents wait at the topology's gate; how many.
+
+        What the first phase made of them is kept as an artifact of its own until they are through. Some may
+        pass at once, if what they are to wait for is there.
+        """
+        gate = self._topology(pipeline).gate
+        assert gate is not None
+        held = self._held(batch)
+        items = tuple((ctx, value) for ctx, value in batch.items if ctx.key in held)
+        if not items:
+            return 0
+        payload = self._gate_payloads.keep(replace(batch, items=items))
+        keys = [ctx.key for ctx, _ in items]
+        return self._ledger.wait_at(batch.window_id, self._owner, gate.name, payload, keys)
+
+    def resume(self, pipeline: str, window_id: str) -> WindowBatch:
+        """What the second phase begins with: the documents that passed the gate, as they came there.
+
+        One whose artifact or converted PDF is gone fails by name, and its replay begins anew.
+        """
+        graph = self._topology(pipeline)
+        held = graph.phases[1].resumes
+        assert held is not None
+        window = self._ledger.window(window_id, self._owner)
+        now = self._fingerprints(pipeline)
+        contexts = [
+            document.ctx.with_metadata(fingerprint=now(document.locator.format))
+            for document in window.documents
+        ]
+        survivors, failures = self._gate_payloads.take(self._ledger.payloads(window_id), contexts)
+        self._ledger.advance(window_id, RESUME, [], failures, {})
+        needed = {ctx.key: ctx for ctx in self._ledger.fetched([ctx for ctx, _ in survivors])}
+        items = tuple((needed[ctx.key], value) for ctx, value in survivors if ctx.key in needed)
+        return WindowBatch(window_id, window.job_id, held.gives, items)
 
     def commit(self, pipeline: str, sinks: Mapping[str, WindowBatch]) -> int:
         """Make the documents visible that every sink (optional ones apart) has; returns how many.

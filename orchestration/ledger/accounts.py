@@ -16,7 +16,15 @@ from orchestration.ledger.rows import batches
 from orchestration.ledger.tables import dead_letters, documents, item_dead_letters, job_items
 from orchestration.ledger.transitions import Status, check_move
 
-__all__ = ["UNRESOLVED", "Outcome", "change_documents", "end_documents", "keep_dead_letters", "resolve_items"]
+__all__ = [
+    "UNRESOLVED",
+    "Outcome",
+    "change_documents",
+    "end_documents",
+    "keep_dead_letters",
+    "move_items",
+    "resolve_items",
+]
 
 Outcome = Literal["committed", "failed", "skipped"]
 
@@ -68,6 +76,16 @@ def resolve_items(
         .values(outcome=outcome, chunks=bindparam("its_chunks")),
         [{"of_document": number, "its_chunks": counted.get(number, 0)} for number in document_ids],
     )
+
+
+def move_items(connection: Connection, document_ids: Sequence[int], before: str, after: str) -> None:
+    """Tell every job that counts these documents that they wait, or are to be worked on again."""
+    for batch in batches(document_ids):
+        connection.execute(
+            update(job_items)
+            .where(job_items.c.document_id.in_(batch), job_items.c.outcome == before)
+            .values(outcome=after)
+        )
 
 
 def keep_dead_letters(connection: Connection, letters: Sequence[tuple[int, Mapping[str, Any]]]) -> None:

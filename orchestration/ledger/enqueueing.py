@@ -15,7 +15,7 @@ from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from orchestration.contracts import DocumentCounts, Failure, JobState, Submission
 from orchestration.errors import DuplicateDocumentError, UsageError
-from orchestration.ledger.accounts import end_documents, insert_dead_letters
+from orchestration.ledger.accounts import end_documents, insert_dead_letters, move_items
 from orchestration.ledger.database import LedgerPart, lock
 from orchestration.ledger.jobs import insert_job, submission_of
 from orchestration.ledger.rows import (
@@ -150,6 +150,8 @@ class _Placing:
             kept=("created_at",),
         )
         self._ask_again([key for key in work.writes if key in work.again])
+        left_gate = [row["id"] for key, row in work.known.items() if key in work.writes and _waits(row)]
+        move_items(connection, left_gate, "waiting", "pending")
         ids = {key: row["id"] for key, row in work.known.items()}
         new = [key for key in work.writes if key not in ids]
         ids |= {key: row["id"] for key, row in self._known(new).items()}
@@ -357,6 +359,9 @@ class _Batch:
             "locator": item.locator.model_dump_json(),
             "pdf_downloaded": False,
             "pdf_ir_ready": False,
+            "gate": None,
+            "gate_since": None,
+            "gate_payload": None,
             "window_id": None,
             "lease_owner": None,
             "lease_until": 0.0,
@@ -367,6 +372,10 @@ class _Batch:
             "created_at": self._now,
             "updated_at": self._now,
         }
+
+
+def _waits(row: RowMapping) -> bool:
+    return bool(row["status"] == Status.WAITING)
 
 
 def _restored(row: RowMapping) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from orchestration.ledger.tables import (
     item_dead_letters,
     job_items,
     jobs,
+    pdf_tasks,
 )
 from orchestration.records import DocumentKey
 
@@ -59,7 +60,14 @@ class Erasing(LedgerPart):
         PostgreSQL's write-ahead log, replicas and backups are its operator's to expire.
         """
         self._database.rewrite(
-            commit_changes, dead_letters, documents, intent_documents, item_dead_letters, job_items, jobs
+            commit_changes,
+            dead_letters,
+            documents,
+            intent_documents,
+            item_dead_letters,
+            job_items,
+            jobs,
+            pdf_tasks,
         )
 
 
@@ -88,6 +96,7 @@ def _forget_rows(connection: Connection, keys: Sequence[DocumentKey]) -> None:
         mine = job_items.c.document_id.in_(batch)
         named = connection.execute(select(job_items.c.job_id).where(mine).distinct()).scalars().all()
         connection.execute(update(job_items).where(mine).values(document_id=None, version=None))
+        connection.execute(delete(pdf_tasks).where(pdf_tasks.c.document_id.in_(batch)))
         connection.execute(delete(documents).where(documents.c.id.in_(batch)))
         _forget_paths(connection, named, {_path(row.locator) for row in found})
 

@@ -34,6 +34,9 @@ __all__ = ["MOST_HAND_BACKS", "Jobs", "insert_job", "submission_of"]
 MOST_HAND_BACKS: Final = 3
 """A document handed back so often within one job is left alone by that job."""
 
+SETTLING: Final = (JobState.OPEN, JobState.WAITING, JobState.STALLED)
+"""States of jobs whose documents decide where they stand."""
+
 Account = tuple[DocumentCounts, int]
 """A job's counts and its committed chunks."""
 
@@ -56,7 +59,7 @@ class Jobs(LedgerPart):
         """Move an open or stalled job on; see JobLedger.settle."""
         with self._database.reading() as connection:
             state = JobState(_job(connection, job_id)["state"])
-            if state not in (JobState.OPEN, JobState.STALLED):
+            if state not in SETTLING:
                 return state
             settled = _settled_state(connection, job_id, self._now())
         if settled is state:
@@ -64,9 +67,7 @@ class Jobs(LedgerPart):
         with self._database.writing() as connection:
             settled = _settled_state(connection, job_id, self._now())
             connection.execute(
-                update(jobs)
-                .where(jobs.c.job_id == job_id, jobs.c.state.in_((JobState.OPEN, JobState.STALLED)))
-                .values(state=settled)
+                update(jobs).where(jobs.c.job_id == job_id, jobs.c.state.in_(SETTLING)).values(state=settled)
             )
             return JobState(_job(connection, job_id)["state"])
 
@@ -146,7 +147,9 @@ def _job(connection: Connection, job_id: str) -> RowMapping:
 def _settled_state(connection: Connection, job_id: str, now: float) -> JobState:
     pending = and_(job_items.c.job_id == job_id, job_items.c.outcome == "pending")
     if connection.execute(select(job_items.c.ordinal).where(pending).limit(1)).first() is None:
-        return JobState.DONE
+        waiting = and_(job_items.c.job_id == job_id, job_items.c.outcome == "waiting")
+        waits = connection.execute(select(job_items.c.ordinal).where(waiting).limit(1)).first()
+        return JobState.WAITING if waits else JobState.DONE
     goes_on = or_(
         job_items.c.handed_back < MOST_HAND_BACKS,
         documents.c.status == Status.RUNNING,

@@ -10,15 +10,28 @@ from orchestration.ledger.copying import Copying
 from orchestration.ledger.database import Database
 from orchestration.ledger.enqueueing import Enqueueing
 from orchestration.ledger.erasing import Erasing
+from orchestration.ledger.gates import Gates
 from orchestration.ledger.jobs import Jobs
 from orchestration.ledger.outcomes import Outcomes
+from orchestration.ledger.pdf_tasks import PdfTasks
 from orchestration.ledger.reading import DocumentsAndDeadLetters
 from orchestration.ledger.windows import Windows
 
 __all__ = ["Ledger", "open_ledger"]
 
 
-class Ledger(Jobs, Enqueueing, Windows, Outcomes, Commits, DocumentsAndDeadLetters, Erasing, Copying):
+class Ledger(
+    Jobs,
+    Enqueueing,
+    Windows,
+    Outcomes,
+    Gates,
+    PdfTasks,
+    Commits,
+    DocumentsAndDeadLetters,
+    Erasing,
+    Copying,
+):
     """JobLedger over SQL; safe for threads and for several processes. Durable when a call returns."""
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from orchestration.ledger.tables import commits, documents, stage_reports
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey, StageContext
 
-__all__ = ["Outcomes"]
+__all__ = ["Outcomes", "held_for_jobs"]
 
 Held = Mapping[DocumentKey, RowMapping]
 
@@ -34,7 +34,7 @@ class Outcomes(LedgerPart):
         if not contexts:
             return []
         with self._database.writing() as connection:
-            held = _held_for_jobs(connection, contexts)
+            held = held_for_jobs(connection, contexts)
             visible = _visible(connection, list(held))
             mine = [ctx for ctx in contexts if ctx.key in held]
             unchanged = {
@@ -162,7 +162,7 @@ def _held_in(connection: Connection, window_id: str) -> dict[DocumentKey, RowMap
     return {key_of(row): row for row in rows}
 
 
-def _held_for_jobs(connection: Connection, contexts: Sequence[StageContext]) -> dict[DocumentKey, RowMapping]:
+def held_for_jobs(connection: Connection, contexts: Sequence[StageContext]) -> dict[DocumentKey, RowMapping]:
     """The documents that a run of the context's job and pipeline has."""
     held: dict[DocumentKey, RowMapping] = {}
     for batch in batches(contexts):

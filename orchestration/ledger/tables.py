@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "job_items",
     "jobs",
     "metadata",
+    "pdf_tasks",
     "stage_reports",
     "windows",
 ]
@@ -54,6 +56,9 @@ _Number = BigInteger().with_variant(Integer, "sqlite")
 
 _HELD = text("lease_until > 0")
 """Rows that a window holds or leases; few, so looking for expired ones is cheap."""
+
+_AT_A_GATE = text("gate IS NOT NULL")
+"""Rows that came to a gate; few, so looking at those that wait is cheap."""
 
 jobs = Table(
     "jobs",
@@ -88,6 +93,9 @@ documents = Table(
     Column("locator", Text, nullable=False, comment="Locator as JSON"),
     Column("pdf_downloaded", Boolean, nullable=False),
     Column("pdf_ir_ready", Boolean, nullable=False),
+    Column("gate", Text, comment="gate that it waits at, or that it passed since it was listed"),
+    Column("gate_since", Float, comment="when it came to the gate"),
+    Column("gate_payload", Text, comment="artifact with what the first phase made of it"),
     Column("window_id", String(36), comment="last window that claimed it"),
     Column("lease_owner", Text, comment="process identity; null while only held for a window"),
     Column("lease_until", Float, nullable=False),
@@ -101,6 +109,7 @@ documents = Table(
     Index(None, "tenant_id", "status"),
     Index(None, "tenant_id", "doc_id"),
     Index(None, "window_id"),
+    Index(None, "pipeline_name", "gate", sqlite_where=_AT_A_GATE, postgresql_where=_AT_A_GATE),
     Index(None, "lease_until", "lease_owner", sqlite_where=_HELD, postgresql_where=_HELD),
 )
 
@@ -128,7 +137,31 @@ windows = Table(
     Column("released_because", Text, comment="why documents were handed back, the last time"),
     Column("created_at", Float, nullable=False),
     Column("holder", Text, comment="process that will launch its run, if it is known"),
+    Column("resumed", Boolean, nullable=False, server_default=false(), comment="its documents passed a gate"),
     Index(None, "job_id"),
+)
+
+pdf_tasks = Table(
+    "pdf_tasks",
+    metadata,
+    Column("document_id", _Number, ForeignKey("documents.id"), primary_key=True, autoincrement=False),
+    Column("tenant_id", String(63), nullable=False),
+    Column("stage", Text, nullable=False, comment="stage that asked for it; names its dead letters"),
+    Column("converter", Text, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    Column("pdf_key", Text, nullable=False, comment="object that holds the PDF"),
+    Column("ir_key", Text, nullable=False, comment="object that holds, or will hold, the converted document"),
+    Column("state", String(16), nullable=False),
+    Column("task_id", Text, comment="the converter's own name of the task it has in hand"),
+    Column("attempts", Integer, nullable=False),
+    Column("error_code", String(16)),
+    Column("error_message", Text),
+    Column("asked_at", Float, nullable=False),
+    Column("changed_at", Float, nullable=False, comment="of the state"),
+    Column("lease_owner", Text, comment="process identity"),
+    Column("lease_until", Float, nullable=False),
+    Index(None, "converter", "state"),
+    Index(None, "pdf_key"),
 )
 
 dead_letters = Table(

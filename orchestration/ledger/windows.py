@@ -47,22 +47,26 @@ UNFINISHED: Final = documents.c.status.in_((Status.QUEUED, Status.RUNNING))
 class Windows(LedgerPart):
     """Windows and leases of the ledger."""
 
-    def claim_window(self, job_id: str, limit: int, holder: str | None = None) -> str | None:
+    def claim_window(
+        self, job_id: str, limit: int, holder: str | None = None, *, resumed: bool = False
+    ) -> str | None:
         """Hold up to `limit` queued documents of a job under a new window id; see JobLedger.claim_window.
 
         Documents that no window has had before come first, each kind in input order.
         """
+        passed = documents.c.gate.is_not(None)
+        phase = passed if resumed else ~passed
         with self._database.writing() as connection:
             now = self._now()
             fresh = documents.c.window_id.is_(None)
-            claimed = _claimable(connection, job_id, fresh, now, limit)
+            claimed = _claimable(connection, job_id, and_(phase, fresh), now, limit)
             if len(claimed) < limit:
-                claimed += _claimable(connection, job_id, ~fresh, now, limit - len(claimed))
+                claimed += _claimable(connection, job_id, and_(phase, ~fresh), now, limit - len(claimed))
             if not claimed:
                 return None
             window_id = str(uuid4())
             row = {"window_id": window_id, "job_id": job_id, "created_at": now, "holder": holder}
-            connection.execute(insert(windows).values(**row))
+            connection.execute(insert(windows).values(**row, resumed=resumed))
             held = {"window_id": window_id, "lease_owner": None, "lease_until": now + self._lease_seconds}
             for batch in batches(claimed):
                 connection.execute(

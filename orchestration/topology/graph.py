@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
 
-from orchestration.topology.models import PipelineTopologyConfig, StageDefinition, StageType
+from orchestration.topology.models import (
+    GateDefinition,
+    GateField,
+    PipelineTopologyConfig,
+    StageDefinition,
+    StageType,
+)
+from orchestration.topology.phases import Phase, check_gate, phases_of
 from orchestration.yaml_source import Place, YamlSource, closest, validate
 
 __all__ = ["SIGNATURES", "Signature", "StageNode", "TopologyGraph", "build_graph"]
@@ -26,11 +33,14 @@ class Signature:
 
     takes: str | None
     gives: str
+    earns: tuple[GateField, ...] = ()
+    """Ledger fields that come true for the documents that the step passes on, at once or in time."""
 
 
 SIGNATURES: Final[Mapping[StageType, Signature]] = {
     "ingest": Signature(None, "payloads"),
-    "download": Signature("payloads", "payloads"),
+    "download": Signature("payloads", "payloads", earns=("pdf_downloaded",)),
+    "pdf-ir": Signature("payloads", "payloads", earns=("pdf_ir_ready",)),
     "parse": Signature("payloads", "document"),
     "ir-validation": Signature("document", "document"),
     "chunk": Signature("document", "chunks"),
@@ -59,6 +69,7 @@ class StageNode:
     after: tuple[str, ...]
     takes: str | None
     gives: str
+    earns: tuple[GateField, ...]
     description: str
     policy: str
     optional: bool
@@ -79,6 +90,8 @@ class TopologyGraph:
     """Steps that write to stores; the commit waits for all of them."""
     content_hash: str
     """sha256 hex of everything the file says; comments and layout do not count."""
+    phases: tuple[Phase, ...]
+    """One a Dagster job, in the order in which a document goes through them."""
     shape_hash: str
     """sha256 hex of what shapes outputs alone: steps, implementations, edges and their configuration.
     Belongs into documents' fingerprint: a new policy or description makes nobody process them anew."""
@@ -94,6 +107,11 @@ class TopologyGraph:
     @property
     def job(self) -> str:
         return self.topology.job
+
+    @property
+    def gate(self) -> GateDefinition | None:
+        """Where documents wait between the two phases, if there are two."""
+        return self.topology.gates[0] if self.topology.gates else None
 
     def node(self, name: str) -> StageNode:
         """The step of that name; raises KeyError."""
@@ -113,9 +131,16 @@ def build_graph(
     order = _ordered(source, topology, positions)
     nodes = _nodes(topology, order)
     _check_ends(source, topology, nodes, positions)
-    _check_gates(source, topology, positions)
+    check_gate(source, topology, nodes, positions)
     sinks = tuple(node for node in nodes if node.gives in RECEIPTS)
-    return TopologyGraph(topology, nodes, sinks, _hash(topology.model_dump(mode="json")), _shape_hash(nodes))
+    return TopologyGraph(
+        topology=topology,
+        nodes=nodes,
+        sinks=sinks,
+        content_hash=_hash(topology.model_dump(mode="json")),
+        phases=phases_of(topology, nodes),
+        shape_hash=_shape_hash(nodes),
+    )
 
 
 # --- checks ----------------------------------------------------------------------------------------
@@ -247,21 +272,6 @@ def _check_ends(
         )
 
 
-def _check_gates(source: YamlSource, topology: PipelineTopologyConfig, positions: Mapping[str, int]) -> None:
-    for index, gate in enumerate(topology.gates):
-        place = ("gates", index, "resume_stage")
-        if gate.resume_stage not in positions:
-            raise source.error(
-                place,
-                f"gate {gate.name!r} resumes at {gate.resume_stage!r}, which is not a stage; "
-                f"stages: {', '.join(positions)}.{closest(gate.resume_stage, list(positions))}",
-            )
-        if SIGNATURES[topology.stages[positions[gate.resume_stage]].type].takes is None:
-            raise source.error(
-                place, f"gate {gate.name!r} resumes at the first stage, so nothing could ever open it."
-            )
-
-
 # --- building --------------------------------------------------------------------------------------
 
 
@@ -285,6 +295,7 @@ def _nodes(topology: PipelineTopologyConfig, order: tuple[StageDefinition, ...])
             after=stage.after,
             takes=signature.takes,
             gives=signature.gives,
+            earns=signature.earns,
             description=stage.description,
             policy=stage.policy,
             optional=stage.optional,

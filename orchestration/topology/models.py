@@ -24,7 +24,7 @@ EntryPointName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0
 PolicyName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=60)]
 
 StageType = Literal[
-    "ingest", "download", "parse", "ir-validation", "chunk", "embed", "index", "extract", "kg"
+    "ingest", "download", "pdf-ir", "parse", "ir-validation", "chunk", "embed", "index", "extract", "kg"
 ]
 """Which stage protocol a step follows, and so what it takes and gives."""
 
@@ -32,7 +32,7 @@ GateField = Literal["pdf_downloaded", "pdf_ir_ready"]
 """Ledger fields that a gate may ask for."""
 
 RESERVED_STAGE_NAMES = frozenset(
-    {"commit", "context", "window", "config", "input", "output", "type", "result"}
+    {"commit", "hold", "resume", "context", "window", "config", "input", "output", "type", "result"}
 )
 """Names that the Dagster job of a topology needs for itself."""
 
@@ -90,11 +90,15 @@ class GateDefinition(BaseModel):
         min_length=1, description="Ledger fields and the values that open the gate, e.g. pdf_ir_ready: true."
     )
     resume_stage: StageName = Field(description="Step that goes on when the gate opens.")
+    resume: Literal["automatic", "manual"] = Field(
+        default="automatic",
+        description="automatic: opens as soon as the conditions hold; manual: by `medkg gate open` alone.",
+    )
     timeout_seconds: Annotated[float, Field(ge=1, le=2_592_000)] = Field(
-        default=86_400, description="Seconds a document waits before it fails; at most 30 days."
+        default=900, description="Seconds a document waits before it fails; at most 30 days."
     )
     poll_interval_seconds: Annotated[float, Field(ge=1, le=3_600)] = Field(
-        default=30, description="Seconds between two looks at the ledger."
+        default=10, description="Seconds between two looks at the ledger."
     )
 
     @model_validator(mode="after")
@@ -127,7 +131,9 @@ class PipelineTopologyConfig(BaseModel):
     )
     stages: tuple[StageDefinition, ...] = Field(min_length=1, max_length=64, description="The steps.")
     gates: tuple[GateDefinition, ...] = Field(
-        default=(), max_length=16, description="Where documents wait for something outside."
+        default=(),
+        max_length=1,
+        description="Where documents wait for something outside; it parts the pipeline into two jobs.",
     )
 
     @field_validator("version")

@@ -15,7 +15,14 @@ from orchestration.errors import DagsterPipelineConfigError
 from orchestration.topology.graph import SIGNATURES, TopologyGraph, build_graph
 from orchestration.topology.models import PipelineTopologyConfig
 from orchestration.yaml_source import parse_yaml
-from tests.orchestration.topology.topology_files import INSTALLED, LINE, POLICIES, Folder, a_topology
+from tests.orchestration.topology.topology_files import (
+    INSTALLED,
+    LINE,
+    PDF_LINE,
+    POLICIES,
+    Folder,
+    a_topology,
+)
 
 ErrorOf = Callable[[str], str]
 
@@ -164,26 +171,61 @@ def test_a_circle_is_refused_and_named(error_of: ErrorOf) -> None:
         assert edge in message
 
 
+GATE = "gates:\n  - {name: pdf, conditions: {pdf_ir_ready: true}, resume_stage: parse}\n"
+
+
 def test_a_gate_names_a_step_to_resume_at(error_of: ErrorOf, folder: Folder) -> None:
-    gate = "gates:\n  - {name: pdf, conditions: {pdf_ir_ready: true}, resume_stage: STEP}\n"
-    folder.write(a_topology(gates=gate.replace("STEP", "parse")))
+    folder.write(a_topology(PDF_LINE, gates=GATE))
     assert folder.loader.load("auto").topology.gates[0].conditions == {"pdf_ir_ready": True}
-    assert "auto.yaml:11: gate 'pdf' resumes at 'pars'" in error_of(
-        a_topology(gates=gate.replace("STEP", "pars"))
+    assert "auto.yaml:12: gate 'pdf' resumes at 'pars'" in error_of(
+        a_topology(PDF_LINE, gates=GATE.replace("stage: parse", "stage: pars"))
     )
-    assert "resumes at the first stage" in error_of(a_topology(gates=gate.replace("STEP", "ingest")))
+    assert "resumes at the first stage" in error_of(
+        a_topology(PDF_LINE, gates=GATE.replace("stage: parse", "stage: ingest"))
+    )
+
+
+def test_a_gate_parts_a_topology_into_two_jobs() -> None:
+    before, after = built(a_topology(PDF_LINE, gates=GATE)).phases
+    assert [node.name for node in before.nodes] == ["ingest", "pdf_ir"]
+    assert [node.name for node in after.nodes] == ["parse", "chunk", "embed", "index"]
+    assert (before.job, after.job) == ("auto_job", "auto_resume_job")
+    assert before.held is after.resumes is not None
+    assert before.held.name == "pdf_ir"
+
+
+def test_without_a_gate_a_topology_is_one_phase() -> None:
+    (phase,) = built(a_topology()).phases
+    assert phase.nodes == built(a_topology()).nodes
+    assert (phase.held, phase.resumes) == (None, None)
+
+
+def test_no_way_may_lead_past_a_gate(error_of: ErrorOf) -> None:
+    past = PDF_LINE + "  - {name: extract, type: extract, takes_from: parse}\n"
+    past += "  - {name: kg, type: kg, takes_from: extract}\n"
+    gate = GATE.replace("stage: parse", "stage: chunk")
+    assert "stage 'extract' is reached past it" in error_of(a_topology(past, gates=gate))
+
+
+def test_a_gate_on_a_field_that_nothing_before_it_brings_about_is_refused(error_of: ErrorOf) -> None:
+    gate = GATE.replace("pdf_ir_ready", "pdf_downloaded")
+    message = error_of(a_topology(PDF_LINE, gates=gate))
+    assert "asks for pdf_downloaded, which no stage before 'parse' brings about" in message
+
+
+def test_a_topology_with_two_gates_is_refused(error_of: ErrorOf) -> None:
+    two = GATE + GATE.removeprefix("gates:\n").replace("name: pdf", "name: more")
+    assert "gates" in error_of(a_topology(PDF_LINE, gates=two))
 
 
 def test_a_gate_that_polls_slower_than_it_times_out_is_refused(error_of: ErrorOf) -> None:
-    gate = (
-        "gates:\n  - {name: pdf, conditions: {pdf_ir_ready: true}, resume_stage: parse, timeout_seconds: 5}\n"
-    )
-    assert "poll_interval_seconds (30) is longer than timeout_seconds (5)" in error_of(a_topology(gates=gate))
+    gate = GATE.replace("stage: parse", "stage: parse, timeout_seconds: 5")
+    message = error_of(a_topology(PDF_LINE, gates=gate))
+    assert "poll_interval_seconds (10) is longer than timeout_seconds (5)" in message
 
 
 def test_a_gate_on_an_unknown_ledger_field_is_refused(error_of: ErrorOf) -> None:
-    gate = "gates:\n  - {name: pdf, conditions: {pdf_redy: true}, resume_stage: parse}\n"
-    assert "'pdf_ir_ready'" in error_of(a_topology(gates=gate))
+    assert "'pdf_ir_ready'" in error_of(a_topology(PDF_LINE, gates=GATE.replace("pdf_ir_ready", "pdf_redy")))
 
 
 def test_layout_and_comments_change_neither_hash() -> None:

@@ -6,7 +6,18 @@ from pathlib import Path
 
 from orchestration.topology.loader import PipelineLoader, TopologyProblem
 
-INSTALLED = ("ingest", "download", "parse", "ir-validation", "chunk", "embed", "index", "extract", "kg")
+INSTALLED = (
+    "ingest",
+    "download",
+    "pdf-ir",
+    "parse",
+    "ir-validation",
+    "chunk",
+    "embed",
+    "index",
+    "extract",
+    "kg",
+)
 POLICIES = ("default", "gpu-bound", "polite-api")
 
 
@@ -36,6 +47,15 @@ description: For tests.{head}
 stages:
 {stages or LINE}{gates}"""
 
+
+PDF_LINE = """\
+  - {name: ingest, type: ingest}
+  - {name: pdf_ir, type: pdf-ir, takes_from: ingest}
+  - {name: parse, type: parse, takes_from: pdf_ir}
+  - {name: chunk, type: chunk, takes_from: parse}
+  - {name: embed, type: embed, takes_from: chunk, policy: gpu-bound}
+  - {name: index, type: index, takes_from: embed}
+"""
 
 LINE = """\
   - {name: ingest, type: ingest}
