@@ -120,8 +120,8 @@ class GateLedger(Protocol):
         """Whether the window's documents passed a gate."""
         ...
 
-    def gates(self) -> list[Gate]:
-        """Gates at which documents wait."""
+    def gates(self, job_id: str | None = None) -> list[Gate]:
+        """Gates at which documents wait; with `job_id` documents of this job whose PDF a converter was given."""
         ...
 
     def look(
@@ -177,8 +177,8 @@ class PdfTaskLedger(Protocol):
         """Counts an attempt: queued again, or failed after the last one or `for_good`."""
         ...
 
-    def pdf_tasks_under_way(self, job_id: str) -> int:
-        """Documents of a job that wait while a converter has, or is to get, their PDF."""
+    def pdf_converters_asked(self) -> list[str]:
+        """Converters that have something in hand, or are to get it."""
         ...
 
     def pdf_objects(self, keys: Sequence[DocumentKey]) -> list[str]:

@@ -105,9 +105,11 @@ def drive(
     host: Host,
     observe: Observer,
     started_at: float,
+    moves_by_itself: Callable[[str], bool],
 ) -> RunReport:
     """Run a job to its end; `topology` lists the source first, None if the documents are already in.
 
+    Documents that wait at a gate are waited for while they move by themselves, as long as a PDF is converted.
     `started_at` is when the user's command began, seconds since the epoch. Ctrl-C stops the job's runs,
     hands its documents back and is reported, not raised.
     """
@@ -118,7 +120,7 @@ def drive(
     try:
         _list_source(ledger, submissions, submission, topology, host, observe)
         marks["listing"] = time.time() - started_at - marks["command"]
-        progress = _work(ledger, job_id, host, observe)
+        progress = _work(ledger, job_id, host, observe, moves_by_itself)
     except KeyboardInterrupt:
         interrupted = True
         with suppress(HostUnavailableError):  # it is still starting, and will find nothing to do
@@ -155,17 +157,22 @@ def _list_source(
         observe(ledger.summary(submission.job_id))
 
 
-def _work(ledger: JobLedger, job_id: str, host: Host, observe: Observer) -> JobProgress:
-    """Have the host claim and run windows until nothing is left that may be claimed."""
-    state = ledger.settle(job_id)
-    if state is not JobState.OPEN:
+def _work(
+    ledger: JobLedger, job_id: str, host: Host, observe: Observer, moves_by_itself: Callable[[str], bool]
+) -> JobProgress:
+    """Have the host claim and run windows until nothing is left that may be claimed, or will be."""
+
+    def goes_on() -> bool:
+        state = ledger.settle(job_id)
+        return state is JobState.OPEN or (state is JobState.WAITING and moves_by_itself(job_id))
+
+    if not goes_on():
         return JobProgress.NOT_STARTED
     host.begin()
     progress = host.work_on(job_id)
-    while state is JobState.OPEN and progress.working:
+    while progress.working and goes_on():
         progress = host.wait_for_news(job_id, progress, WAIT_SECONDS)
         observe(ledger.summary(job_id))
-        state = ledger.settle(job_id)
     return progress
 
 

@@ -59,6 +59,12 @@ class GateLooks:
             )
         return looks
 
+    def moves_by_itself(self, job_id: str) -> bool:
+        """Whether documents of the job wait that will go on, or fail, without anybody's doing."""
+        return any(
+            definition_of(self._topology_of, gate).resume == "automatic" for gate in self._ledger.gates(job_id)
+        )
+
 
 def definition_of(topology_of: TopologyOf, gate: Gate) -> GateDefinition:
     """What a topology says of its gate; raises UsageError when it has none of that name."""

@@ -24,7 +24,7 @@ from orchestration.ledger.accounts import change_documents, end_documents, keep_
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.pdf_tasks import pdf_task_of
 from orchestration.ledger.rows import batches, context_of, dead_letter_row, has_key, key_of, storable
-from orchestration.ledger.tables import documents, pdf_tasks, windows
+from orchestration.ledger.tables import documents, job_items, pdf_tasks, windows
 from orchestration.ledger.transitions import Status, check_move
 from orchestration.records import DocumentKey
 
@@ -107,10 +107,17 @@ class Gates(LedgerPart):
             query = select(windows.c.resumed).where(windows.c.window_id == window_id)
             return bool(connection.execute(query).scalar())
 
-    def gates(self) -> list[Gate]:
-        """Gates at which documents wait."""
+    def gates(self, job_id: str | None = None) -> list[Gate]:
+        """Gates at which documents wait; see GateLedger.gates."""
         columns = (documents.c.pipeline_name, documents.c.pipeline_version, documents.c.gate)
         query = select(*columns).where(documents.c.gate.is_not(None), WAITS).distinct().order_by(*columns)
+        if job_id is not None:
+            query = query.where(
+                documents.c.id == job_items.c.document_id,
+                documents.c.id == pdf_tasks.c.document_id,
+                job_items.c.job_id == job_id,
+                job_items.c.outcome == "waiting",
+            )
         with self._database.reading() as connection:
             return [
                 Gate(pipeline_name=row.pipeline_name, pipeline_version=row.pipeline_version, name=row.gate)

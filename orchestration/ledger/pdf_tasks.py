@@ -122,13 +122,11 @@ class PdfTasks(LedgerPart):
             },
         )
 
-    def pdf_tasks_under_way(self, job_id: str) -> int:
-        """Documents of a job that wait while a converter has, or is to get, their PDF."""
-        joined = pdf_tasks.join(job_items, job_items.c.document_id == pdf_tasks.c.document_id)
-        query = select(func.count()).select_from(joined)
-        of_job = and_(job_items.c.job_id == job_id, job_items.c.outcome == "waiting", UNDER_WAY)
+    def pdf_converters_asked(self) -> list[str]:
+        """Converters that have something in hand, or are to get it."""
+        query = select(pdf_tasks.c.converter).where(UNDER_WAY).distinct().order_by(pdf_tasks.c.converter)
         with self._database.reading() as connection:
-            return int(connection.execute(query.where(of_job)).scalar_one())
+            return list(connection.execute(query).scalars())
 
     def pdf_objects(self, keys: Sequence[DocumentKey]) -> list[str]:
         """Objects that hold the PDF or converted document of these documents and of no others."""

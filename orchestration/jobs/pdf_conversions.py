@@ -1,0 +1,153 @@
+"""Drives PDF converters: hands them what the ledger asks for, and tells the ledger what came of it.
+
+Comes in: tasks of the ledger. Leaves: converted documents in the object store, and pdf_ir_ready. One thread of
+the host does this; nothing waits for it but documents at a gate. A converter that is away costs no attempt. One
+that was restarted has forgotten its tasks, which are handed over again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from orchestration.contracts import ObjectStore, PdfTask, PdfTaskLedger, PdfTaskState
+from orchestration.contracts.pdf import ConversionState, ConversionStatus, PdfConverter
+from orchestration.errors import (
+    ConversionFailedError,
+    MedkgError,
+    PermanentError,
+    RateLimitedError,
+    StageFailedError,
+    StoreCorruptError,
+    UnavailableError,
+)
+
+__all__ = ["PdfConversions"]
+
+LOOK_SECONDS: Final = 1.0
+"""Between two looks at the ledger and the converters."""
+
+
+class PdfConversions:
+    """The conversions of a data folder."""
+
+    def __init__(
+        self,
+        ledger: PdfTaskLedger,
+        objects: Callable[[], ObjectStore],
+        converters: Mapping[str, Callable[[], PdfConverter]],
+        owner: str,
+        is_alive: Callable[[str], bool],
+    ) -> None:
+        """`converters` makes each when something is first asked of it; `owner` leases the tasks."""
+        self._ledger = ledger
+        self._objects = objects
+        self._makers = converters
+        self._made: dict[str, PdfConverter] = {}
+        self._owner = owner
+        self._is_alive = is_alive
+        self._away: set[str] = set()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._log = structlog.get_logger(__name__)
+
+    def start(self) -> None:
+        """Work in a thread of its own until `close`."""
+        self._thread = threading.Thread(target=self._run, name="pdf-conversions", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread and the converters; what they have in hand is taken up by the next host."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        for converter in self._made.values():
+            converter.close()
+
+    def look(self) -> None:
+        """Hand over what is queued and fetch what is done, of every converter that something is asked of."""
+        for name in self._ledger.pdf_converters_asked():
+            if name not in self._makers:
+                self._log.warning("no such converter", converter=name, installed=sorted(self._makers))
+                continue
+            try:
+                self._drive(name)
+            except UnavailableError as error:
+                if name not in self._away:
+                    self._log.warning("converter away", converter=name, message=error.message)
+                self._away.add(name)
+            else:
+                self._away.discard(name)
+
+    def _run(self) -> None:
+        while not self._stop.wait(LOOK_SECONDS):  # no-retry-loop: a clock
+            try:
+                self.look()
+            except MedkgError as error:  # e.g. the disk is full; the next look meets it again
+                self._log.warning("conversions", code=error.code, message=error.message)
+            except Exception:  # noqa: BLE001 - a converter may be a plugin; the host must live on
+                self._log.exception("conversions")
+
+    def _drive(self, name: str) -> None:
+        converter = self._converter(name)
+        tasks = self._ledger.take_pdf_tasks(name, self._owner, converter.capacity, self._is_alive)
+        submitted = [task for task in tasks if task.state is PdfTaskState.SUBMITTED]
+        statuses = converter.poll([task.task_id or "" for task in submitted]) if submitted else ()
+        for task, status in zip(submitted, statuses, strict=True):
+            self._take_note(converter, task, status)
+        self._submit(converter, [task for task in tasks if task.state is PdfTaskState.QUEUED])
+
+    def _take_note(self, converter: PdfConverter, task: PdfTask, status: ConversionStatus) -> None:
+        if status.state is ConversionState.DONE:
+            try:
+                self._objects().put(task.ir_key, converter.result(status.task_id))
+            except UnavailableError:
+                raise
+            except MedkgError as error:
+                self._failed(task, error)
+            else:
+                self._ledger.pdf_task_done(task)
+        elif status.state is ConversionState.FAILED:
+            self._failed(task, status.error or ConversionFailedError(f"{task.key.doc_id}: no reason given."))
+        else:
+            return
+        converter.forget([status.task_id])
+
+    def _submit(self, converter: PdfConverter, tasks: Sequence[PdfTask]) -> None:
+        for task in tasks:
+            content = self._objects().get(task.pdf_key)
+            if content is None:
+                self._failed(task, _pdf_gone(task))
+                continue
+            try:
+                task_id = converter.submit(content.data, task.key.doc_id)
+            except UnavailableError:
+                raise
+            except RateLimitedError:
+                return  # it takes no more for now
+            except MedkgError as error:
+                self._failed(task, error)
+            else:
+                self._ledger.pdf_task_submitted(task, task_id)
+
+    def _failed(self, task: PdfTask, error: MedkgError) -> None:
+        for_good = isinstance(error, PermanentError | StoreCorruptError)
+        self._log.info(
+            "conversion failed", document=task.key.doc_id, converter=task.converter, code=error.code
+        )
+        self._ledger.pdf_task_failed(task, error.code, error.message, for_good=for_good)
+
+    def _converter(self, name: str) -> PdfConverter:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+
+def _pdf_gone(task: PdfTask) -> MedkgError:
+    return StageFailedError(
+        f"{task.key.doc_id}: its PDF {task.pdf_key} is not in the object store any more. "
+        "`medkg dlq replay` fetches it anew."
+    )

@@ -1,0 +1,107 @@
+"""The pdf_ir stage: hands each document's PDF to the converter that the topology names, and waits for nothing.
+
+Comes in: a document's payloads, one of them a PDF. Leaves: a payload of format pdf-ir in the PDF's place, whose
+bytes will be in the object store when the ledger says pdf_ir_ready; a gate behind this stage waits for that. A
+PDF that this converter has seen before is ready at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Self
+
+from orchestration.contracts import Isolation, ObjectStore, Outcome, PdfTaskLedger, PdfTaskRequest
+from orchestration.errors import ConfigurationError, MalformedDocumentError, MedkgError
+from orchestration.records import RawPayload, StageContext
+from orchestration.stages.pdf_objects import PDF, converted_key, is_kept, keep_pdf
+from orchestration.stages.services import StageServices
+
+PDF_IR: Final = "pdf-ir"
+
+
+class PdfIr:
+    """Stage of type pdf-ir over the conversions of the ledger."""
+
+    version = "1"
+    isolation = Isolation.INLINE
+
+    def __init__(
+        self,
+        tasks: PdfTaskLedger,
+        objects: ObjectStore,
+        converters: Mapping[str, str],
+        stage: str,
+        converter: str = "mineru",
+        max_attempts: int = 5,
+    ) -> None:
+        """`converters`: versions of those installed, by name. Raises ConfigurationError for another one."""
+        if converter not in converters:
+            raise ConfigurationError(
+                f"stage {stage} asks for converter {converter!r}, which is not installed; installed: "
+                f"{', '.join(sorted(converters)) or 'none'} (entry point group medkg.pdf_converters)."
+            )
+        self._tasks = tasks
+        self._objects = objects
+        self._stage = stage
+        self._converter = converter
+        self._converter_version = converters[converter]
+        self._max_attempts = max_attempts
+
+    @classmethod
+    def from_services(cls, config: Mapping[str, Any], services: StageServices) -> Self:
+        return cls(
+            services.pdf_tasks, services.objects, services.pdf_converters, services.stage_name, **config
+        )
+
+    def execute(self, ctx: StageContext, payloads: list[RawPayload]) -> list[RawPayload]:
+        """The payloads of one document; raises MalformedDocumentError where none is a PDF."""
+        (outcome,) = self.execute_batch([(ctx, payloads)])
+        if isinstance(outcome, MedkgError):
+            raise outcome
+        return outcome
+
+    def execute_batch(
+        self, items: Sequence[tuple[StageContext, list[RawPayload]]]
+    ) -> Sequence[Outcome[list[RawPayload]]]:
+        """All PDFs are asked for in one transaction; a document without one carries its error."""
+        outcomes: list[Outcome[list[RawPayload]]] = []
+        requests: list[PdfTaskRequest] = []
+        for ctx, payloads in items:
+            pdf = next((one for one in payloads if one.format == PDF), None)
+            if pdf is None:
+                outcomes.append(_no_pdf(ctx, payloads))
+                continue
+            request = self._request(ctx, keep_pdf(self._objects, ctx.tenant_id, pdf))
+            requests.append(request)
+            outcomes.append([_converted(ctx, pdf, request), *(one for one in payloads if one is not pdf)])
+        if requests:
+            self._tasks.ask_pdf_tasks(self._converter, self._stage, self._max_attempts, requests)
+        return outcomes
+
+    def _request(self, ctx: StageContext, pdf: RawPayload) -> PdfTaskRequest:
+        assert pdf.stored is not None
+        key = converted_key(ctx.tenant_id, pdf.version, self._converter, self._converter_version)
+        return PdfTaskRequest(
+            ctx=ctx, pdf_key=pdf.stored, ir_key=key, done=is_kept(self._objects, key)
+        )
+
+
+def _converted(ctx: StageContext, pdf: RawPayload, request: PdfTaskRequest) -> RawPayload:
+    """What the PDF will have become; of the document's own version, which its source's record sets."""
+    return RawPayload(
+        doc_id=ctx.doc_id,
+        source=ctx.source,
+        format=PDF_IR,
+        content=b"",
+        uri=pdf.uri,
+        version=ctx.version,
+        stored=request.ir_key,
+    )
+
+
+def _no_pdf(ctx: StageContext, payloads: Sequence[RawPayload]) -> MalformedDocumentError:
+    there = ", ".join(one.format for one in payloads) or "nothing"
+    return MalformedDocumentError(
+        f"{ctx.doc_id}: there is no PDF to convert, but {there}. Put a stage of type download before this one, "
+        "or ingest PDFs."
+    )
