@@ -29,6 +29,16 @@ from orchestration.contracts.ledger import (
     WindowLedger,
 )
 from orchestration.contracts.objects import Content, ObjectStore, StoredObject
+from orchestration.contracts.pdf import (
+    PDF_IR,
+    ConversionState,
+    ConversionStatus,
+    PdfBlock,
+    PdfBlockKind,
+    PdfConverter,
+    PdfIr,
+    PdfPage,
+)
 from orchestration.contracts.plane import Plane, PlaneUse, TextModels, Vectors
 from orchestration.contracts.sources import Parser, RecordLocation, Source, SourceRequest
 from orchestration.contracts.stages import (
@@ -67,6 +77,7 @@ from orchestration.contracts.stores import (
 __all__ = [
     "ANYTHING",
     "EVERYTHING",
+    "PDF_IR",
     "TERM_FACETS",
     "BatchStage",
     "Candidate",
@@ -75,6 +86,8 @@ __all__ = [
     "Commit",
     "CommitLog",
     "Content",
+    "ConversionState",
+    "ConversionStatus",
     "CopyingLedger",
     "DeadLetter",
     "DocumentCounts",
@@ -103,6 +116,11 @@ __all__ = [
     "Outcome",
     "ParseStage",
     "Parser",
+    "PdfBlock",
+    "PdfBlockKind",
+    "PdfConverter",
+    "PdfIr",
+    "PdfPage",
     "Plane",
     "PlaneUse",
     "RecordLocation",
