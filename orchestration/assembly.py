@@ -20,6 +20,7 @@ from orchestration.contracts import (
     Isolation,
     ObjectStore,
     Parser,
+    PdfConverter,
     Plane,
     Source,
     TextModels,
@@ -43,6 +44,7 @@ from topologies import shipped_folder
 
 if TYPE_CHECKING:
     from gpu_actors.plane import Profile, RayPlane
+    from orchestration.jobs.pdf_conversions import PdfConversions
     from orchestration.jobs.reading import DocumentReader
     from orchestration.jobs.window_runs import WindowRuns
     from orchestration.resilience.caller import GuardedCaller
@@ -131,6 +133,26 @@ class Assembly:
     @cached_property
     def submissions(self) -> Submissions:
         return Submissions(self.ledger, self.sources, self.fingerprint, self.settings.window_workers)
+
+    @cached_property
+    def pdf_converter_kinds(self) -> Mapping[str, Any]:
+        return load_plugins("medkg.pdf_converters")
+
+    @property
+    def pdf_converter_versions(self) -> Mapping[str, str]:
+        return {name: str(kind.version) for name, kind in self.pdf_converter_kinds.items()}
+
+    def pdf_conversions(self) -> PdfConversions:
+        """What drives PDF converters; the host's."""
+        from orchestration.jobs.pdf_conversions import PdfConversions
+        from orchestration.processes.child_process import is_alive, own_identity
+
+        makers = {name: partial(self._pdf_converter, kind) for name, kind in self.pdf_converter_kinds.items()}
+        return PdfConversions(self.ledger, lambda: self.objects, makers, own_identity(), is_alive)
+
+    def _pdf_converter(self, kind: Any) -> PdfConverter:
+        made: PdfConverter = kind.from_settings(self.settings) if hasattr(kind, "from_settings") else kind()
+        return made
 
     @cached_property
     def gate_looks(self) -> GateLooks:
@@ -450,6 +472,10 @@ class Assembly:
             sources=self.sources,
             documents=self.stores.documents,
             index=self.index,
+            objects=self.objects,
+            pdf_tasks=self.ledger,
+            pdf_converters=self.pdf_converter_versions,
+            stage_name=node.name,
             owner=own_identity(),
             timeout_seconds=self.policies.load(node.policy).timeout_seconds,
         )

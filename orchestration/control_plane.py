@@ -22,6 +22,7 @@ from orchestration.contracts import (
     Submission,
 )
 from orchestration.errors import StoreCorruptError, UsageError
+from orchestration.jobs.gate_looks import GateLooks
 from orchestration.jobs.submission import Submissions
 from orchestration.parts import Parts, Stores
 from orchestration.processes.child_process import is_alive, own_identity
@@ -56,6 +57,10 @@ class ControlPlane:
     @property
     def submissions(self) -> Submissions:
         return self._parts.submissions
+
+    @property
+    def gate_looks(self) -> GateLooks:
+        return self._parts.gate_looks
 
     @property
     def topologies(self) -> PipelineLoader:

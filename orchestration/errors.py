@@ -13,6 +13,8 @@ from typing import ClassVar
 __all__ = [
     "CircuitOpenError",
     "ConfigurationError",
+    "ConversionFailedError",
+    "ConversionLostError",
     "CopyUnusableError",
     "DagsterGateConditionError",
     "DagsterPipelineConfigError",
@@ -22,6 +24,7 @@ __all__ = [
     "DuplicateDocumentError",
     "EmbeddingInputTooLongError",
     "EmptyDocumentError",
+    "EncryptedPdfError",
     "ExitCode",
     "GpuUnavailableError",
     "HostUnavailableError",
@@ -32,6 +35,8 @@ __all__ = [
     "MalformedDocumentError",
     "MedkgError",
     "MissingIdentifierError",
+    "PdfLimitError",
+    "PdfWithoutTextError",
     "PermanentError",
     "PlaneUnavailableError",
     "RateLimitedError",
@@ -205,6 +210,24 @@ class EmbeddingInputTooLongError(PermanentError):
     code = "MEDKG-208"
 
 
+class EncryptedPdfError(PermanentError):
+    """The PDF is encrypted with a password, and medkg breaks none."""
+
+    code = "MEDKG-220"
+
+
+class PdfWithoutTextError(PermanentError):
+    """The PDF has pages but no text layer (scanned images); a converter that reads images is needed."""
+
+    code = "MEDKG-221"
+
+
+class PdfLimitError(PermanentError):
+    """The PDF has more pages, characters or memory's worth of content than its converter takes."""
+
+    code = "MEDKG-222"
+
+
 # --- 3xx stages ------------------------------------------------------------------------------------
 
 
@@ -281,6 +304,18 @@ class HostUnavailableError(DagsterResourceUnavailableError):
     """The host process of this data folder is not running or does not answer."""
 
     code = "MEDKG-406"
+
+
+class ConversionFailedError(TransientError):
+    """A PDF converter failed on a document, or gave something that is none; another try may do."""
+
+    code = "MEDKG-420"
+
+
+class ConversionLostError(TransientError):
+    """A PDF converter no longer knows a task (it was restarted, or the result expired): submit it again."""
+
+    code = "MEDKG-421"
 
 
 # --- 5xx ledger and stores -------------------------------------------------------------------------

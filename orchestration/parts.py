@@ -16,6 +16,7 @@ from orchestration.contracts import (
     TextModels,
     VectorStore,
 )
+from orchestration.jobs.gate_looks import GateLooks
 from orchestration.jobs.submission import Submissions
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
@@ -44,6 +45,8 @@ class Parts(Protocol):
     def ledger(self) -> JobLedger: ...
     @property
     def submissions(self) -> Submissions: ...
+    @property
+    def gate_looks(self) -> GateLooks: ...
     @property
     def topologies(self) -> PipelineLoader: ...
     @property

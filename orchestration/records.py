@@ -156,6 +156,22 @@ class Span(Record):
         return self
 
 
+class PageBox(Record):
+    """A place on a page, in points (1/72 inch) from its top left corner."""
+
+    page_no: int = Field(ge=1, description="1-based page.")
+    left: float = Field(allow_inf_nan=False, description="Left edge.")
+    top: float = Field(allow_inf_nan=False, description="Upper edge.")
+    right: float = Field(allow_inf_nan=False, description="Right edge.")
+    bottom: float = Field(allow_inf_nan=False, description="Lower edge.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PageBox:
+        if self.right < self.left or self.bottom < self.top:
+            raise ValueError(f"box ({self.left}, {self.top}, {self.right}, {self.bottom}) is turned around")
+        return self
+
+
 class Block(Record):
     """The smallest cited unit of a document: a paragraph, a table, a list, one outcome."""
 
@@ -164,6 +180,9 @@ class Block(Record):
     start_char: Offset = Field(description="First character in Document.text.")
     end_char: Offset = Field(description="One past the last character.")
     page_no: int | None = Field(default=None, ge=1, description="1-based page, where pages exist.")
+    boxes: tuple[PageBox, ...] = Field(
+        default=(), description="Where it stands on its pages, in reading order; of PDFs."
+    )
 
 
 class Table(Record):

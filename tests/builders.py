@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestration.contracts import PdfBlock, PdfBlockKind, PdfIr, PdfPage
 from orchestration.parsing.text_builder import DocumentBuilder
 from orchestration.records import (
     BlockKind,
     Chunk,
     Document,
+    PageBox,
     RawPayload,
     StageContext,
     chunk_id,
@@ -259,6 +261,36 @@ def a_pubmed_article(
 def a_pubmed_set(*articles: bytes) -> bytes:
     inside = b"\n".join(articles or (a_pubmed_article(),))
     return b'<?xml version="1.0" ?>\n<PubmedArticleSet>\n' + inside + b"\n</PubmedArticleSet>\n"
+
+
+def a_pdf_block(
+    text: str,
+    kind: PdfBlockKind = PdfBlockKind.PARAGRAPH,
+    *,
+    page_no: int = 1,
+    also_on: Sequence[int] = (),
+    **fields: Any,
+) -> PdfBlock:
+    """A block of a converted PDF, with a box on each of its pages."""
+    boxes = tuple(
+        PageBox(page_no=page, left=72, top=72, right=540, bottom=90) for page in (page_no, *also_on)
+    )
+    return PdfBlock(kind=kind, text=text, boxes=boxes, **fields)
+
+
+def a_converted_pdf(*blocks: PdfBlock, pages: int = 1, title: str = "") -> bytes:
+    """What a converter gives for a PDF of A4 pages."""
+    return (
+        PdfIr(
+            converter="text-layer",
+            converter_version="1",
+            title=title,
+            pages=tuple(PdfPage(page_no=number, width=595, height=842) for number in range(1, pages + 1)),
+            blocks=blocks,
+        )
+        .model_dump_json()
+        .encode()
+    )
 
 
 def chunks_of(

@@ -121,6 +121,7 @@ def follow(
             host,
             watch,
             psutil.Process().create_time(),
+            control.gate_looks.moves_by_itself,
         )
 
 
@@ -153,6 +154,8 @@ def _show(report: RunReport, value: dict[str, Any]) -> None:
         )
     if len(value["failures"]) > SHOWN_FAILURES:
         console.print(f"  ... and {len(value['failures']) - SHOWN_FAILURES} more: `medkg dlq list`")
+    if documents["waiting"]:
+        console.print("The waiting documents go on by themselves under `medkg up`; see `medkg gate list`.")
     if report.interrupted:
         console.print("Interrupted; nothing is lost: the same command continues.")
     elif report.stopped_because:

@@ -40,6 +40,16 @@ from orchestration.contracts.ledger import (
     WindowLedger,
 )
 from orchestration.contracts.objects import Content, ObjectStore, StoredObject
+from orchestration.contracts.pdf import (
+    PDF_IR,
+    ConversionState,
+    ConversionStatus,
+    PdfBlock,
+    PdfBlockKind,
+    PdfConverter,
+    PdfIr,
+    PdfPage,
+)
 from orchestration.contracts.plane import Plane, PlaneUse, TextModels, Vectors
 from orchestration.contracts.sources import Parser, RecordLocation, Source, SourceRequest
 from orchestration.contracts.stages import (
@@ -78,6 +88,7 @@ from orchestration.contracts.stores import (
 __all__ = [
     "ANYTHING",
     "EVERYTHING",
+    "PDF_IR",
     "TERM_FACETS",
     "BatchStage",
     "Candidate",
@@ -87,6 +98,8 @@ __all__ = [
     "CommitLog",
     "Conditions",
     "Content",
+    "ConversionState",
+    "ConversionStatus",
     "CopyingLedger",
     "DeadLetter",
     "DocumentCounts",
@@ -118,6 +131,11 @@ __all__ = [
     "Outcome",
     "ParseStage",
     "Parser",
+    "PdfBlock",
+    "PdfBlockKind",
+    "PdfConverter",
+    "PdfIr",
+    "PdfPage",
     "PdfTask",
     "PdfTaskLedger",
     "PdfTaskRequest",

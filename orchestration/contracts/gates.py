@@ -121,7 +121,7 @@ class GateLedger(Protocol):
         ...
 
     def gates(self, job_id: str | None = None) -> list[Gate]:
-        """Gates at which documents wait; with `job_id` documents of this job whose PDF a converter was given."""
+        """Gates at which documents wait; with `job_id` of documents of it that a converter was given."""
         ...
 
     def look(

@@ -96,6 +96,7 @@ class HostProcess:
             child_environment(settings),
             settings.logs_dir / "compaction.log",
         )
+        self._conversions = self._assembly.pdf_conversions()
         self._service = LocalService(HOST_SERVICE, settings.data_dir, self._verbs())
 
     def serve(self) -> None:
@@ -106,6 +107,7 @@ class HostProcess:
         try:
             settle_abandoned_runs(self._instance)
             self._workers.start()
+            self._conversions.start()
             self._service.start()
             if self._kept:
                 self._start_dagster_services()
@@ -168,6 +170,7 @@ class HostProcess:
         self._vectors_changed.set()
 
     def _close(self) -> None:
+        self._conversions.close()
         self._compaction.close()
         for child in self._children.values():
             child.terminate()

@@ -62,7 +62,8 @@ class GateLooks:
     def moves_by_itself(self, job_id: str) -> bool:
         """Whether documents of the job wait that will go on, or fail, without anybody's doing."""
         return any(
-            definition_of(self._topology_of, gate).resume == "automatic" for gate in self._ledger.gates(job_id)
+            definition_of(self._topology_of, gate).resume == "automatic"
+            for gate in self._ledger.gates(job_id)
         )
 
 

@@ -1,8 +1,8 @@
 """Drives PDF converters: hands them what the ledger asks for, and tells the ledger what came of it.
 
-Comes in: tasks of the ledger. Leaves: converted documents in the object store, and pdf_ir_ready. One thread of
-the host does this; nothing waits for it but documents at a gate. A converter that is away costs no attempt. One
-that was restarted has forgotten its tasks, which are handed over again.
+Comes in: tasks of the ledger. Leaves: converted documents in the object store, and pdf_ir_ready. One thread
+of the host does this; nothing waits for it but documents at a gate. A converter that is away costs no
+attempt. One that was restarted has forgotten its tasks, which are handed over again.
 """
 
 from __future__ import annotations

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, or_, select, update
 
 from orchestration.contracts import PdfTask, PdfTaskRequest, PdfTaskState
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.outcomes import held_for_jobs
 from orchestration.ledger.rows import batches, has_key, key_of, storable, upsert
-from orchestration.ledger.tables import documents, job_items, pdf_tasks
+from orchestration.ledger.tables import documents, pdf_tasks
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey
 

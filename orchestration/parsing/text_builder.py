@@ -12,12 +12,21 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from orchestration.errors import EmptyDocumentError
 from orchestration.parsing.section_roles import inherited_role
 from orchestration.parsing.tables import Grid
-from orchestration.records import Block, BlockKind, Document, RawPayload, Reference, Section, Table
+from orchestration.records import (
+    Block,
+    BlockKind,
+    Document,
+    PageBox,
+    RawPayload,
+    Reference,
+    Section,
+    Table,
+)
 
 SEPARATOR = "\n\n"
 """Stands between any two blocks of a document."""
@@ -51,6 +60,17 @@ class ParserName(Protocol):
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a block stands on the pages of its record, for formats that have pages."""
+
+    page_no: int | None = None
+    boxes: tuple[PageBox, ...] = ()
+
+
+NOWHERE: Final = Place()
+
+
 @dataclass(slots=True)
 class _OpenSection:
     title: str
@@ -58,6 +78,7 @@ class _OpenSection:
     role: str | None
     start_char: int | None
     """None until its heading is written."""
+    place: Place = NOWHERE
     blocks: list[Block] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
 
@@ -81,19 +102,19 @@ class DocumentBuilder:
         """How many sections are open."""
         return len(self._open)
 
-    def title(self, text: str) -> None:
+    def title(self, text: str, *, place: Place = NOWHERE) -> None:
         """The document's title, as its first block."""
         self._title = one_line(text)
-        self.block(BlockKind.TITLE, self._title)
+        self.block(BlockKind.TITLE, self._title, place=place)
 
-    def open_section(self, title: str, role: str | None = None) -> None:
+    def open_section(self, title: str, role: str | None = None, *, place: Place = NOWHERE) -> None:
         """Start a section inside the innermost open one; its role is `role`, else told by its heading."""
         self._close_anonymous()
         title = one_line(title)
         parent = self._open[-1] if self._open else None
         path = (*(parent.title_path if parent else ()), *((title,) if title else ()))
         inherited = inherited_role(title, role, parent.role if parent else None)
-        self._open.append(_OpenSection(title, path, inherited, None))
+        self._open.append(_OpenSection(title, path, inherited, None, place))
 
     def close_section(self) -> None:
         """End the innermost open section; a heading with nothing under it stays in the text."""
@@ -110,22 +131,28 @@ class DocumentBuilder:
         else:
             self.close_section()
 
-    def block(self, kind: BlockKind, text: str, *, page_no: int | None = None) -> str | None:
+    def block(self, kind: BlockKind, text: str, *, place: Place = NOWHERE) -> str | None:
         """Append `text` as one line; returns the block's id, None when there was no text."""
-        return self._append(kind, one_line(text), page_no)
+        return self._append(kind, one_line(text), place)
 
-    def lines(self, kind: BlockKind, lines: Iterable[str], *, page_no: int | None = None) -> str | None:
+    def lines(self, kind: BlockKind, lines: Iterable[str], *, place: Place = NOWHERE) -> str | None:
         """Append a block of several lines, each normalised but for its indentation; empty ones go."""
         kept = (_indentation(line) + one_line(line) for line in lines if one_line(line))
-        return self._append(kind, "\n".join(kept), page_no)
+        return self._append(kind, "\n".join(kept), place)
 
     def table(
-        self, grid: Grid, *, label: str = "", caption: str = "", notes: Iterable[str] = ()
+        self,
+        grid: Grid,
+        *,
+        label: str = "",
+        caption: str = "",
+        notes: Iterable[str] = (),
+        place: Place = NOWHERE,
     ) -> str | None:
         """Append a table: caption, a line a row, notes as one block; the grid goes to Document.tables."""
         label, caption = one_line(label), one_line(caption)
         heading = ". ".join(part.rstrip(".") for part in (label, caption) if part)
-        block_id = self.lines(BlockKind.TABLE, [heading, *grid.lines(), *notes])
+        block_id = self.lines(BlockKind.TABLE, [heading, *grid.lines(), *notes], place=place)
         if block_id and grid.rows:
             rows = tuple(tuple(one_line(cell) for cell in row) for row in grid.rows)
             self._tables.append(
@@ -185,11 +212,11 @@ class DocumentBuilder:
             metadata=clean_metadata(metadata or {}),
         )
 
-    def _append(self, kind: BlockKind, text: str, page_no: int | None) -> str | None:
+    def _append(self, kind: BlockKind, text: str, place: Place) -> str | None:
         if not text:
             return None
         self._write_headings()
-        return self._write(kind, text, page_no, self._open[-1] if self._open else None)
+        return self._write(kind, text, place, self._open[-1] if self._open else None)
 
     def _write_headings(self) -> None:
         """Write the headings of open sections that have none yet, outermost first."""
@@ -197,12 +224,12 @@ class DocumentBuilder:
             if section.start_char is None:
                 section.start_char = self._next_start()
                 if section.title:
-                    self._write(BlockKind.HEADING, section.title, None, section)
+                    self._write(BlockKind.HEADING, section.title, section.place, section)
 
     def _next_start(self) -> int:
         return self._length + (len(SEPARATOR) if self._parts else 0)
 
-    def _write(self, kind: BlockKind, text: str, page_no: int | None, section: _OpenSection | None) -> str:
+    def _write(self, kind: BlockKind, text: str, place: Place, section: _OpenSection | None) -> str:
         start = self._next_start()
         if self._parts:
             self._parts.append(SEPARATOR)
@@ -210,7 +237,14 @@ class DocumentBuilder:
         self._length = start + len(text)
         self._count[kind] += 1
         block_id = f"{kind.value}-{self._count[kind]}"
-        block = Block(block_id=block_id, kind=kind, start_char=start, end_char=self._length, page_no=page_no)
+        block = Block(
+            block_id=block_id,
+            kind=kind,
+            start_char=start,
+            end_char=self._length,
+            page_no=place.page_no,
+            boxes=place.boxes,
+        )
         if section is None:
             section = self._anonymous = self._anonymous or _OpenSection("", (), None, start)
         section.blocks.append(block)

@@ -1,8 +1,8 @@
 """The pdf_ir stage: hands each document's PDF to the converter that the topology names, and waits for nothing.
 
-Comes in: a document's payloads, one of them a PDF. Leaves: a payload of format pdf-ir in the PDF's place, whose
-bytes will be in the object store when the ledger says pdf_ir_ready; a gate behind this stage waits for that. A
-PDF that this converter has seen before is ready at once.
+Comes in: a document's payloads, one of them a PDF. Leaves: a payload of format pdf-ir in the PDF's place,
+whose bytes will be in the object store when the ledger says pdf_ir_ready; a gate behind this stage waits
+for that. A PDF that this converter has seen before is ready at once.
 """
 
 from __future__ import annotations
@@ -81,9 +81,7 @@ class PdfIr:
     def _request(self, ctx: StageContext, pdf: RawPayload) -> PdfTaskRequest:
         assert pdf.stored is not None
         key = converted_key(ctx.tenant_id, pdf.version, self._converter, self._converter_version)
-        return PdfTaskRequest(
-            ctx=ctx, pdf_key=pdf.stored, ir_key=key, done=is_kept(self._objects, key)
-        )
+        return PdfTaskRequest(ctx=ctx, pdf_key=pdf.stored, ir_key=key, done=is_kept(self._objects, key))
 
 
 def _converted(ctx: StageContext, pdf: RawPayload, request: PdfTaskRequest) -> RawPayload:

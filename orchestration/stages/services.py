@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orchestration.contracts import DocumentStore, IndexWriter, Plane, Source
+from orchestration.contracts import (
+    DocumentStore,
+    IndexWriter,
+    ObjectStore,
+    PdfTaskLedger,
+    Plane,
+    Source,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +28,12 @@ class StageServices:
     sources: Mapping[str, Source]
     documents: DocumentStore
     index: IndexWriter
+    objects: ObjectStore
+    pdf_tasks: PdfTaskLedger
+    pdf_converters: Mapping[str, str]
+    """Versions of the installed PDF converters by name."""
+    stage_name: str
+    """Name of the step in its topology."""
     owner: str
     """Process identity of the window worker; marks intents, so that a crashed writer is told apart."""
     timeout_seconds: float

@@ -8,14 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.contracts import Parser
+from orchestration.contracts import Parser, PdfBlockKind
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.parsing.jats import JatsParser
 from orchestration.parsing.markdown import MarkdownParser
+from orchestration.parsing.pdf_ir import PdfIrParser
 from orchestration.parsing.plain_text import PlainTextParser
 from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
 from orchestration.parsing.pubmed_xml import PubmedXmlParser
 from tests.builders import (
+    a_converted_pdf,
+    a_pdf_block,
     a_pubmed_article,
     a_pubmed_set,
     a_study,
@@ -38,6 +41,17 @@ RICH_BODY = """
 REFERENCES = """
 <ref-list><ref id="r1"><label>1</label>
 <mixed-citation>Walker A. A history of walking tours. 2001.</mixed-citation></ref></ref-list>"""
+CONVERTED_PDF = a_converted_pdf(
+    a_pdf_block("On walking", PdfBlockKind.TITLE),
+    a_pdf_block("1. Methods", PdfBlockKind.HEADING, level=1),
+    a_pdf_block("We walked.", also_on=(2,)),
+    a_pdf_block("- one\n- two", PdfBlockKind.LIST),
+    a_pdf_block("Table 1. Steps", PdfBlockKind.TABLE, rows=(("Day", "Steps"), ("1",)), header_rows=1),
+    a_pdf_block("Figure 1. Map", PdfBlockKind.FIGURE_CAPTION),
+    a_pdf_block("References", PdfBlockKind.HEADING, level=1),
+    a_pdf_block("[1] Walker A. Paths. 2001."),
+    pages=2,
+)
 MARKDOWN = b"""---
 authors: [A. Walker]
 ---
@@ -88,6 +102,7 @@ SAMPLES: dict[str, tuple[Parser, ParserSample]] = {
         PubmedXmlParser(),
         ParserSample("p.xml", a_pubmed_set(a_pubmed_article("11"), a_pubmed_article("12")), ["11", "12"]),
     ),
+    "a converted PDF": (PdfIrParser(), ParserSample("a.json", CONVERTED_PDF)),
     "markdown": (MarkdownParser(), ParserSample("m.md", MARKDOWN)),
     "text": (PlainTextParser(), ParserSample("t.txt", b"Walking\n\nIt helps.\nA lot.\n\n- one\n- two\n")),
 }

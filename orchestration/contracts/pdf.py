@@ -1,0 +1,165 @@
+"""What turns a PDF into a document, and the form in which it hands it over: `pdf-ir`.
+
+A converter takes the bytes of one PDF as a task and gives, when the task is done, one `PdfIr` as JSON. The
+parser of format `pdf-ir` makes the Document of it, so that every converter ends in the same model. All
+places are in points (1/72 inch) from a page's top left. Plugins: entry point group `medkg.pdf_converters`;
+a class is called with its config as keyword arguments, or made by its `from_settings(config, settings)` if
+it offers that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Final, Literal, Protocol
+
+from pydantic import Field, model_validator
+
+from orchestration.errors import MedkgError
+from orchestration.records import PageBox, Record
+
+PDF_IR: Final = "pdf-ir"
+"""Registered format of a converted PDF; names its parser."""
+
+
+class ConversionState(StrEnum):
+    """Where a conversion stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionStatus:
+    """What a converter tells of one task."""
+
+    task_id: str
+    state: ConversionState
+    error: MedkgError | None = None
+    """Why it failed: Permanent, the PDF is at fault; Transient, submitting it again may do (a task that a
+    restarted service no longer knows is ConversionLostError)."""
+    ahead: int | None = None
+    """Tasks before this one in the converter's queue, if it tells."""
+
+
+class PdfConverter(Protocol):
+    """Converts PDFs, one task each. Thread-safe; a call lasts as long as a request, never a conversion.
+
+    Raises DagsterResourceUnavailableError when its service is away: nothing was tried, ask again later.
+    """
+
+    name: str
+    """What topologies call it: mineru, text-layer."""
+    version: str
+    """Changes whenever the output for the same PDF changes by our doing; part of the fingerprint."""
+
+    @property
+    def capacity(self) -> int:
+        """How many tasks are worth having under way at once."""
+        ...
+
+    def submit(self, pdf: bytes, doc_id: str) -> str:
+        """Hand over a PDF; the task's id. Not idempotent: every call is a task.
+
+        Raises a Permanent error where the PDF is refused at once (too large, no PDF), RateLimitedError
+        where the converter takes no more for now.
+        """
+        ...
+
+    def poll(self, task_ids: Sequence[str]) -> Sequence[ConversionStatus]:
+        """How the tasks stand, one status an id, same order; an id of no task is ConversionLostError."""
+        ...
+
+    def result(self, task_id: str) -> bytes:
+        """The `PdfIr` of a task that is done, as JSON; the same until `forget`.
+
+        Raises the task's error if it failed, ConversionLostError if there is no such task, and
+        ConversionFailedError if what the service gave is no document.
+        """
+        ...
+
+    def forget(self, task_ids: Sequence[str]) -> None:
+        """Stop what still runs of these tasks and drop what is kept of them. Idempotent."""
+        ...
+
+    def close(self) -> None:
+        """End worker processes and connections. Idempotent."""
+        ...
+
+
+# --- the converted document ------------------------------------------------------------------------
+
+
+class PdfBlockKind(StrEnum):
+    """What a block of a converted PDF is."""
+
+    TITLE = "title"
+    HEADING = "heading"
+    PARAGRAPH = "paragraph"
+    LIST = "list"
+    TABLE = "table"
+    EQUATION = "equation"
+    FIGURE_CAPTION = "figure_caption"
+    FOOTNOTE = "footnote"
+    REFERENCE = "reference"
+
+
+class PdfPage(Record):
+    """One page, with or without text."""
+
+    page_no: int = Field(ge=1, description="1-based.")
+    width: float = Field(gt=0, le=1_000_000, description="Points, as the page is shown (rotation applied).")
+    height: float = Field(gt=0, le=1_000_000, description="Points.")
+
+
+class PdfBlock(Record):
+    """One block of text in reading order; hyphenation undone, running headers and footers left out."""
+
+    kind: PdfBlockKind = Field(description="What it is.")
+    text: str = Field(
+        description="Its text; a list's items are lines; a table's or figure's is its caption, a heading's "
+        "without its section number taken away."
+    )
+    level: Annotated[int, Field(ge=1, le=9)] | None = Field(
+        default=None, description="Depth of a heading, 1 outermost."
+    )
+    boxes: tuple[PageBox, ...] = Field(
+        min_length=1, description="Where it stands: one box a column or page it runs through, in order."
+    )
+    rows: tuple[tuple[str, ...], ...] = Field(
+        default=(), description="Cells of a table by row; spans repeated."
+    )
+    header_rows: int = Field(default=0, ge=0, description="How many of the first rows are header.")
+    notes: tuple[str, ...] = Field(default=(), description="Footnotes of a table or figure.")
+
+    @property
+    def page_no(self) -> int:
+        """The page it begins on."""
+        return self.boxes[0].page_no
+
+
+class PdfIr(Record):
+    """A converted PDF."""
+
+    format: Literal["pdf-ir"] = Field(default="pdf-ir", description="Marks the format.")
+    format_version: Literal[1] = Field(default=1, description="Version of this format.")
+    converter: str = Field(min_length=1, description="Which converter made it: mineru, text-layer.")
+    converter_version: str = Field(min_length=1, description="Its version, that of its service included.")
+    title: str = Field(default="", description="Title that the PDF's own metadata gives, if it is one.")
+    language: str = Field(default="en", description="BCP 47 language tag.")
+    pages: tuple[PdfPage, ...] = Field(description="Every page, in order.")
+    blocks: tuple[PdfBlock, ...] = Field(description="Blocks in reading order.")
+
+    @model_validator(mode="after")
+    def _blocks_stand_on_pages(self) -> PdfIr:
+        known = {page.page_no for page in self.pages}
+        if len(known) != len(self.pages):
+            raise ValueError("two pages have one number")
+        for number, block in enumerate(self.blocks):
+            for box in block.boxes:
+                if box.page_no not in known:
+                    raise ValueError(f"block {number} stands on page {box.page_no}, which is not there")
+        return self
