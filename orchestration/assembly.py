@@ -151,7 +151,9 @@ class Assembly:
         return PdfConversions(self.ledger, lambda: self.objects, makers, own_identity(), is_alive)
 
     def _pdf_converter(self, kind: Any) -> PdfConverter:
-        made: PdfConverter = kind.from_settings(self.settings) if hasattr(kind, "from_settings") else kind()
+        made: PdfConverter = (
+            kind.from_settings({}, self.settings) if hasattr(kind, "from_settings") else kind()
+        )
         return made
 
     @cached_property

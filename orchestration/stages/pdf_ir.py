@@ -1,4 +1,4 @@
-"""The pdf_ir stage: hands each document's PDF to the converter that the topology names, and waits for nothing.
+"""The pdf_ir stage: hands each PDF to the converter that the topology names, and waits for nothing.
 
 Comes in: a document's payloads, one of them a PDF. Leaves: a payload of format pdf-ir in the PDF's place,
 whose bytes will be in the object store when the ledger says pdf_ir_ready; a gate behind this stage waits
@@ -100,6 +100,6 @@ def _converted(ctx: StageContext, pdf: RawPayload, request: PdfTaskRequest) -> R
 def _no_pdf(ctx: StageContext, payloads: Sequence[RawPayload]) -> MalformedDocumentError:
     there = ", ".join(one.format for one in payloads) or "nothing"
     return MalformedDocumentError(
-        f"{ctx.doc_id}: there is no PDF to convert, but {there}. Put a stage of type download before this one, "
-        "or ingest PDFs."
+        f"{ctx.doc_id}: there is no PDF to convert, but {there}. Put a stage of type download before this "
+        "one, or ingest PDFs."
     )
