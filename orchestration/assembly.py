@@ -32,6 +32,7 @@ from orchestration.errors import ConfigurationError
 from orchestration.isolated_stage import installed_parsers, isolated_stage
 from orchestration.jobs.gate_looks import GateLooks
 from orchestration.jobs.gate_payloads import GatePayloads
+from orchestration.jobs.gates import Gates
 from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.submission import Submissions, Topology
 from orchestration.ledger import Ledger, open_ledger
@@ -44,6 +45,7 @@ from topologies import shipped_folder
 
 if TYPE_CHECKING:
     from gpu_actors.plane import Profile, RayPlane
+    from orchestration.contracts.downloads import FileFetcher
     from orchestration.jobs.pdf_conversions import PdfConversions
     from orchestration.jobs.reading import DocumentReader
     from orchestration.jobs.window_runs import WindowRuns
@@ -85,7 +87,7 @@ class Assembly:
     def close(self) -> None:
         """Close what was opened."""
         parts = vars(self)
-        for name in ("stage_caller", "ledger", "search_store", "document_store", "opensearch"):
+        for name in ("stage_caller", "files", "ledger", "search_store", "document_store", "opensearch"):
             if name in parts:
                 parts[name].close()
         if self._started_plane is not None:
@@ -155,6 +157,25 @@ class Assembly:
             kind.from_settings({}, self.settings) if hasattr(kind, "from_settings") else kind()
         )
         return made
+
+    @cached_property
+    def files(self) -> FileFetcher:
+        """What fetches files that records link to."""
+        from orchestration.web.file_download import FileDownload
+
+        settings = self.settings
+        return FileDownload(
+            settings.data_dir / "run" / "downloads",
+            settings.max_document_bytes,
+            settings.download_seconds,
+            settings.user_agent,
+            settings.download_hosts,
+            settings.download_private_hosts,
+        )
+
+    @cached_property
+    def gates(self) -> Gates:
+        return Gates(self.ledger, self.topology_of)
 
     @cached_property
     def gate_looks(self) -> GateLooks:
@@ -477,6 +498,8 @@ class Assembly:
             objects=self.objects,
             pdf_tasks=self.ledger,
             pdf_converters=self.pdf_converter_versions,
+            files=self.files,
+            parsers=self.parsers,
             stage_name=node.name,
             owner=own_identity(),
             timeout_seconds=self.policies.load(node.policy).timeout_seconds,

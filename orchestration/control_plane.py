@@ -23,6 +23,7 @@ from orchestration.contracts import (
 )
 from orchestration.errors import StoreCorruptError, UsageError
 from orchestration.jobs.gate_looks import GateLooks
+from orchestration.jobs.gates import Gates
 from orchestration.jobs.submission import Submissions
 from orchestration.parts import Parts, Stores
 from orchestration.processes.child_process import is_alive, own_identity
@@ -61,6 +62,10 @@ class ControlPlane:
     @property
     def gate_looks(self) -> GateLooks:
         return self._parts.gate_looks
+
+    @property
+    def gates(self) -> Gates:
+        return self._parts.gates
 
     @property
     def topologies(self) -> PipelineLoader:

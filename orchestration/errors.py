@@ -21,6 +21,7 @@ __all__ = [
     "DagsterResourceUnavailableError",
     "DagsterStageTimeoutError",
     "DocumentTooLargeError",
+    "DownloadRefusedError",
     "DuplicateDocumentError",
     "EmbeddingInputTooLongError",
     "EmptyDocumentError",
@@ -35,6 +36,7 @@ __all__ = [
     "MalformedDocumentError",
     "MedkgError",
     "MissingIdentifierError",
+    "NotAPdfError",
     "PdfLimitError",
     "PdfWithoutTextError",
     "PermanentError",
@@ -226,6 +228,18 @@ class PdfLimitError(PermanentError):
     """The PDF has more pages, characters or memory's worth of content than its converter takes."""
 
     code = "MEDKG-222"
+
+
+class DownloadRefusedError(PermanentError):
+    """A link leads where nothing is fetched from: another scheme, a host not allowed, a private address."""
+
+    code = "MEDKG-230"
+
+
+class NotAPdfError(PermanentError):
+    """What a link leads to is no PDF, e.g. a landing page."""
+
+    code = "MEDKG-231"
 
 
 # --- 3xx stages ------------------------------------------------------------------------------------

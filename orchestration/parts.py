@@ -17,6 +17,7 @@ from orchestration.contracts import (
     VectorStore,
 )
 from orchestration.jobs.gate_looks import GateLooks
+from orchestration.jobs.gates import Gates
 from orchestration.jobs.submission import Submissions
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
@@ -47,6 +48,8 @@ class Parts(Protocol):
     def submissions(self) -> Submissions: ...
     @property
     def gate_looks(self) -> GateLooks: ...
+    @property
+    def gates(self) -> Gates: ...
     @property
     def topologies(self) -> PipelineLoader: ...
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -126,6 +127,19 @@ class Settings(BaseSettings):
     max_document_bytes: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = Field(
         default=64_000_000, description="Largest single record in bytes; larger ones are dead-lettered."
     )
+    contact: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = Field(
+        default=None, description="E-mail address that web services may write to about our requests."
+    )
+    download_hosts: tuple[str, ...] = Field(
+        default=(), description='The only hosts that PDFs are fetched from, as JSON: ["europepmc.org"].'
+    )
+    download_private_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Hosts (HOST or HOST:PORT) with private addresses that PDFs may come from, as JSON.",
+    )
+    download_seconds: Annotated[float, Field(ge=1, le=3600)] = Field(
+        default=120, description="Seconds that a try to fetch a PDF may take; the next one goes on there."
+    )
     artifact_days: Annotated[float, Field(gt=0)] = Field(
         default=3, description="Days until artifacts and Dagster runs are pruned."
     )
@@ -151,6 +165,12 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @property
+    def user_agent(self) -> str:
+        """How we call ourselves to web services, with whom to write to."""
+        name = f"medkg/{version('medkg')}"
+        return f"{name} (mailto:{self.contact})" if self.contact else name
 
     @property
     def search_dir(self) -> Path:

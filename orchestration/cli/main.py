@@ -17,6 +17,7 @@ from orchestration.cli import (
     bench,
     documents,
     evaluate,
+    gate,
     operate,
     portability,
     run,
@@ -60,7 +61,7 @@ def _global_options(
     configure_logging(ctx.obj.log_level)
 
 
-for module in (run, search, documents, evaluate, operate, portability, topology, bench, train_sparse):
+for module in (run, search, documents, gate, evaluate, operate, portability, topology, bench, train_sparse):
     module.register(app)
 
 

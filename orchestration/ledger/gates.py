@@ -94,12 +94,12 @@ class Gates(LedgerPart):
 
     def held_payloads(self) -> set[str]:
         """Keys of artifacts that unfinished documents still need."""
-        query = select(documents.c.gate_payload.distinct()).where(
+        query = select(documents.c.gate_payload).where(
             documents.c.gate.is_not(None),
             documents.c.status.in_((Status.WAITING, Status.QUEUED, Status.RUNNING)),
         )
         with self._database.reading() as connection:
-            return {key for key in connection.execute(query).scalars() if key is not None}
+            return {key for key in connection.execute(query.distinct()).scalars() if key is not None}
 
     def is_resumed(self, window_id: str) -> bool:
         """Whether the window's documents passed a gate."""

@@ -14,10 +14,12 @@ from orchestration.contracts import (
     DocumentStore,
     IndexWriter,
     ObjectStore,
+    Parser,
     PdfTaskLedger,
     Plane,
     Source,
 )
+from orchestration.contracts.downloads import FileFetcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class StageServices:
     pdf_tasks: PdfTaskLedger
     pdf_converters: Mapping[str, str]
     """Versions of the installed PDF converters by name."""
+    files: FileFetcher
+    parsers: Mapping[str, Parser]
     stage_name: str
     """Name of the step in its topology."""
     owner: str

@@ -14,7 +14,7 @@ from dagster import AssetKey, DagsterInstance, DagsterTypeCheckDidNotPass, JobDe
 
 from orchestration.artifacts import WindowBatch
 from orchestration.contracts import StageReport
-from orchestration.dagster.compile import compile_job
+from orchestration.dagster.compile import compile_jobs
 from orchestration.dagster.io_manager import WindowArtifactIOManager
 from orchestration.dagster.names import TOPOLOGY_HASH_TAG, WINDOW_TAG
 from orchestration.plugins import plugin_names
@@ -53,6 +53,14 @@ class Runs:
 
     def run_stage(self, pipeline: str, stage: str, batch: WindowBatch) -> tuple[WindowBatch, StageReport]:
         return self._answer(stage, batch.window_id)
+
+    def hold(self, pipeline: str, batch: WindowBatch) -> int:
+        self.asked.append(f"hold {batch.kind} of {batch.window_id}")
+        return len(batch.items)
+
+    def resume(self, pipeline: str, window_id: str) -> WindowBatch:
+        self.asked.append(f"resume {window_id}")
+        return WindowBatch(window_id, "job", "payloads", ())
 
     def commit(self, pipeline: str, sinks: Mapping[str, WindowBatch]) -> int:
         self.asked.append(f"commit {sorted(sinks)}")
@@ -94,7 +102,12 @@ def auto() -> TopologyGraph:
 
 
 def job_of(graph: TopologyGraph, runs: Runs, folder: Path) -> JobDefinition:
-    return compile_job(
+    (job,) = jobs_of(graph, runs, folder)
+    return job
+
+
+def jobs_of(graph: TopologyGraph, runs: Runs, folder: Path) -> list[JobDefinition]:
+    return compile_jobs(
         graph,
         {
             "window_runs": ResourceDefinition.hardcoded_resource(runs),
@@ -178,3 +191,26 @@ def test_definitions_have_a_job_for_each_topology_and_load_neither_torch_nor_ray
         "['artifacts', 'haystack_pipeline', 'job_ledger', 'plugin_manager', 'window_runs']",
         "set()",
     ]
+
+
+@pytest.fixture
+def two_phases() -> TopologyGraph:
+    policies = ResiliencePolicyLoader(shipped_folder())
+    loader = PipelineLoader(shipped_folder(), lambda: plugin_names("medkg.stages"), policies.names)
+    return loader.load("pdf-two-phase")
+
+
+def test_a_gated_topology_is_two_jobs_that_hold_and_resume(two_phases: TopologyGraph, tmp_path: Path) -> None:
+    runs = Runs(two_phases)
+    before, after = jobs_of(two_phases, runs, tmp_path)
+    assert (before.name, after.name) == ("pdf_two_phase_job", "pdf_two_phase_resume_job")
+    with DagsterInstance.ephemeral() as instance:
+        assert before.execute_in_process(instance=instance, run_config=CONFIG).success
+    assert runs.asked == [f"claim {WINDOW}", "ingest", "download", "pdf_ir", f"hold payloads of {WINDOW}"]
+    runs.asked.clear()
+    config = {"ops": {"resume_op": {"config": {"window_id": WINDOW}}}}
+    with DagsterInstance.ephemeral() as instance:
+        run = after.execute_in_process(instance=instance, run_config=config)
+        assert run.success and instance.get_run_by_id(run.run_id).tags[WINDOW_TAG] == WINDOW  # type: ignore[union-attr]
+    assert runs.asked[:2] == [f"resume {WINDOW}", "parse"]
+    assert runs.asked[-1] == "commit ['index']"

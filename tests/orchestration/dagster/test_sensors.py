@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from dagster import (
     DagsterRunStatus,
     RunRequest,
     SensorDefinition,
+    SensorResult,
     SkipReason,
     build_run_status_sensor_context,
     build_sensor_context,
@@ -21,14 +23,18 @@ from dagster import (
     op,
 )
 
-from orchestration.contracts import JobState, SourceRequest, Submission
+from orchestration.contracts import JobState, PdfTaskRequest, SourceRequest, Submission
 from orchestration.dagster.names import HOST_STOPPED_TAG, JOB_TAG, WINDOW_TAG
 from orchestration.dagster.sensors import job_sensors
-from orchestration.errors import UsageError
+from orchestration.errors import DagsterPipelineConfigError, UsageError
+from orchestration.jobs.gate_looks import GateLooks
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.processes.child_process import identity_of
 from orchestration.records import Locator, SourceItem
+from orchestration.topology.graph import TopologyGraph, build_graph
+from orchestration.yaml_source import parse_yaml
+from tests.orchestration.topology.topology_files import INSTALLED, PDF_LINE, POLICIES, a_topology
 
 OWNER = identity_of(1)
 
@@ -85,6 +91,27 @@ class Queue:
         context = build_sensor_context(instance=instance)
         return list(self.sensors["submission_sensor"](context))
 
+    def gate_tick(self, instance: DagsterInstance, cursor: str | None = None) -> SensorResult:
+        """What the sensor of gates gives."""
+        context = build_sensor_context(instance=instance, cursor=cursor)
+        result = self.sensors["pdf_ir_ready_sensor"](context)
+        assert isinstance(result, SensorResult)
+        return result
+
+    def bring_to_the_gate(self, job_id: str, instance: DagsterInstance) -> None:
+        """Run the first phase of a job's documents, whose PDFs were converted before."""
+        for request in self.tick(instance):
+            window = self.ledger.window(request.run_key, OWNER)
+            contexts = [document.ctx for document in window.documents]
+            self.ledger.ask_pdf_tasks(
+                "mineru",
+                "pdf_ir",
+                2,
+                [PdfTaskRequest(ctx=ctx, pdf_key="p", ir_key="i", done=True) for ctx in contexts],
+            )
+            keys = [ctx.key for ctx in contexts]
+            self.ledger.wait_at(request.run_key, OWNER, "pdf", "gates/w.parquet", keys)
+
     def end_run(self, instance: DagsterInstance, sensor: str, window_id: str, **tags: str) -> None:
         """Tell a run-status sensor that a run over this window ended in its way."""
         run = auto_pipeline_job.execute_in_process(instance=instance, tags={WINDOW_TAG: window_id, **tags})
@@ -97,21 +124,32 @@ class Queue:
         return self.ledger.summary(job_id).documents.pending
 
 
-def _pipeline_of(submission: Submission) -> tuple[str, str]:
+def _names_of(submission: Submission, resumed: bool) -> tuple[str, str]:
     if submission.tenant_id == "gone":
         raise UsageError("there is no such topology")
-    return "auto_pipeline_job", "ingest_op"
+    return ("auto_resume_job", "resume_op") if resumed else ("auto_pipeline_job", "ingest_op")
+
+
+def _gated(name: str, version: str) -> TopologyGraph:
+    """A topology whose gate has the name that documents of these tests wait at."""
+    text = a_topology(
+        PDF_LINE, gates="gates:\n  - {name: pdf, conditions: {pdf_ir_ready: true}, resume_stage: parse}\n"
+    )
+    source = parse_yaml(text.encode(), Path("auto.yaml"), DagsterPipelineConfigError)
+    return build_graph(source, INSTALLED, POLICIES)
 
 
 @pytest.fixture
 def queue(tmp_path: Path) -> Iterator[Queue]:
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", 60)
     submissions = Submissions(ledger, {"numbers": Numbers()}, lambda topology, document_format: "f", 2)  # type: ignore[dict-item]
+    looks = GateLooks(ledger, _gated, now=iter(range(0, 10_000, 10)).__next__)
     made = job_sensors(
         [auto_pipeline_job],
         lambda: ledger,
         lambda: submissions,
-        _pipeline_of,
+        lambda: looks,
+        _names_of,
         most_outstanding=4,
     )
     yield Queue(ledger, submissions, {sensor.name: sensor for sensor in made})
@@ -220,3 +258,45 @@ def test_a_run_that_ended_with_its_host_hands_back_and_its_job_goes_on(
     queue.end_run(instance, "terminated_window_sensor", window, **{HOST_STOPPED_TAG: "true"})
     assert queue.ledger.summary(job_id).state is JobState.OPEN
     assert queue.tick(instance)[0].run_key != window
+
+
+def test_documents_that_passed_a_gate_become_runs_of_the_second_phase_once_each(
+    queue: Queue, instance: DagsterInstance
+) -> None:
+    job_id = queue.submit(100, 50)
+    queue.bring_to_the_gate(job_id, instance)
+    assert queue.ledger.settle(job_id) is JobState.WAITING
+    result = queue.gate_tick(instance)
+    first, second = result.run_requests or ()
+    assert {first.job_name, second.job_name} == {"auto_resume_job"}
+    assert first.run_config == {"ops": {"resume_op": {"config": {"window_id": first.run_key}}}}
+    assert (first.tags[WINDOW_TAG], first.tags[JOB_TAG]) == (first.run_key, job_id)
+    seen = {
+        document.ctx.doc_id
+        for request in (first, second)
+        for document in queue.ledger.window(request.run_key or "", OWNER).documents
+    }
+    assert len(seen) == 100
+    again = queue.gate_tick(instance, result.cursor)
+    assert not again.run_requests
+    assert json.loads(again.cursor or "") == {
+        "ticks": 2,
+        "opened": 100,
+        "failed": 0,
+        "overdue": 0,
+        "requested": 2,
+        "waiting": 0,
+    }
+    assert isinstance(queue.tick(instance)[0], SkipReason)
+
+
+def test_what_a_foreground_command_left_at_a_gate_goes_on_once_it_has_ended(
+    queue: Queue, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = queue.submit(10, 50)
+    queue.bring_to_the_gate(job_id, instance)
+    attended = queue.ledger.summary(job_id).submission.model_copy(update={"attended": True})
+    monkeypatch.setattr("orchestration.dagster.sensors._open_jobs", lambda ledger: [attended])
+    assert not queue.gate_tick(instance).run_requests
+    monkeypatch.setattr("orchestration.dagster.sensors.is_alive", lambda identity: False)
+    assert len(queue.gate_tick(instance).run_requests or ()) == 1

@@ -12,6 +12,7 @@ from orchestration.errors import ConfigurationError
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.ledger.database import Database
 from orchestration.ledger.tables import metadata
+from tests.conformance.gate_suite import GateSuite
 from tests.conformance.ledger_copies_suite import LedgerCopiesSuite
 from tests.conformance.ledger_suite import LEASE_SECONDS, Clock, LedgerSuite
 from tests.orchestration.postgresql import in_schema, needs_postgresql, schema_of_its_own
@@ -25,7 +26,7 @@ def url() -> Iterator[str]:
         yield made
 
 
-class TestPostgresqlLedger(LedgerSuite, LedgerCopiesSuite):
+class TestPostgresqlLedger(LedgerSuite, GateSuite, LedgerCopiesSuite):
     @pytest.fixture
     def ledger(self, url: str, clock: Clock) -> Iterator[Ledger]:
         opened = open_ledger(url, LEASE_SECONDS, clock)

@@ -1,0 +1,110 @@
+"""`medkg gate`: which documents wait for something outside, why and since when, and moving them by hand."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from orchestration.cli.output import answer, console, reports_errors, table
+from orchestration.contracts import WaitingDocument
+from orchestration.settings import Settings
+
+gate = typer.Typer(help="Documents that wait at a gate: list them, let them pass.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Stage = Annotated[
+    str | None, typer.Option("--stage", help="Only those that go on at this stage, e.g. parse.")
+]
+
+
+@gate.command("list")
+@reports_errors
+def list_waiting(
+    ctx: typer.Context,
+    stage: Stage = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Documents at gates, those that wait longest first: for what, and what becomes of their PDF."""
+    from orchestration.assembly import open_control_plane
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        waiting = control.gates.waiting(settings.tenant, stage=stage, limit=limit)
+        value = [_row(document, control.gates.lacking(document)) for document in waiting]
+
+    def show() -> None:
+        columns = ["doc_id", "source", "pipeline", "gate", "waits_for", "seconds", "conversion"]
+        table(None, columns, [[_shown(row[column]) for column in columns] for row in value])
+        if not value:
+            console.print("No document waits at a gate.")
+
+    answer(as_json, {"waiting": value}, show)
+
+
+@gate.command("open")
+@reports_errors
+def open_gate(
+    ctx: typer.Context,
+    doc_ids: Annotated[list[str] | None, typer.Argument(help="The sources' own ids.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
+    stage: Stage = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also those that still lack something; they may fail for it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let documents pass: those that have what they waited for, whatever the topology says of opening."""
+    from orchestration.assembly import open_control_plane
+    from orchestration.jobs.host_client import HostClient
+
+    settings: Settings = ctx.obj
+    with open_control_plane(settings) as control:
+        opened = control.gates.open(settings.tenant, None if every else doc_ids or [], stage, force=force)
+    running = HostClient(settings).is_running()
+
+    def show() -> None:
+        console.print(f"{opened} documents go on")
+        if opened and not running:
+            console.print("No daemon runs for this data folder: `medkg up` starts it, and takes them up.")
+
+    answer(as_json, {"opened": opened}, show)
+
+
+def _row(document: WaitingDocument, lacking: list[str] | None) -> dict[str, Any]:
+    task = document.pdf_task
+    return {
+        "doc_id": document.key.doc_id,
+        "source": document.key.source,
+        "pipeline": f"{document.gate.pipeline_name}@{document.gate.pipeline_version}",
+        "gate": document.gate.name,
+        "waits_for": lacking,
+        "since": document.since,
+        "seconds": round(time.time() - document.since, 1),
+        "job_id": document.job_id,
+        "correlation_id": document.correlation_id,
+        "conversion": None
+        if task is None
+        else {
+            "converter": task.converter,
+            "state": str(task.state),
+            "attempts": task.attempts,
+            "since": task.changed_at,
+            "error": task.error_message,
+        },
+    }
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        tried = f", {value['attempts']} failed" if value["attempts"] else ""
+        return f"{value['converter']}: {value['state']}{tried}"
+    if isinstance(value, list):
+        return ", ".join(value) or "nobody: opens at the next look, or by hand"
+    return "" if value is None else str(value)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(gate, name="gate")
