@@ -186,8 +186,9 @@ def test_definitions_have_a_job_for_each_topology_and_load_neither_torch_nor_ray
         text=True,
     ).stdout.splitlines()
     assert told == [
-        "['auto_pipeline_job', 'clinical_trials_job']",
-        "['failed_window_sensor', 'submission_sensor', 'terminated_window_sensor']",
+        "['auto_pipeline_job', 'clinical_trials_job', 'pdf_text_layer_job', 'pdf_text_layer_resume_job', "
+        "'pdf_two_phase_job', 'pdf_two_phase_resume_job', 'pmc_fulltext_job', 'pmc_fulltext_resume_job']",
+        "['failed_window_sensor', 'pdf_ir_ready_sensor', 'submission_sensor', 'terminated_window_sensor']",
         "['artifacts', 'haystack_pipeline', 'job_ledger', 'plugin_manager', 'window_runs']",
         "set()",
     ]
