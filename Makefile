@@ -57,7 +57,7 @@ demo: setup  ## Ingest the authored demo corpus, search it, explain what happene
 	@$(BIN)/python -m demo --data-dir $(DATA_DIR)/demo
 
 test: setup  ## Run the tests, with coverage of the control plane
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 lint: setup  ## Format check, lint, types, import contracts, retry-loop check, fresh schema
 	@$(BIN)/ruff format --check .

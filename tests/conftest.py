@@ -14,6 +14,11 @@ send_no_usage_reports()
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules of whole runs take minutes each: they begin first, so that no process is left alone with one."""
+    items.sort(key=lambda item: item.path.parent.name != "orchestration")
+
+
 @pytest.fixture(autouse=True)
 def logging_of_its_own() -> Iterator[None]:
     """A command that a test runs in this process sets up logging for that test alone."""
