@@ -15,7 +15,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules of whole runs take minutes each: they begin first, so that no process is left alone with one."""
+    """Modules of whole runs take minutes: they begin first, so that no process is left alone with one."""
     items.sort(key=lambda item: item.path.parent.name != "orchestration")
 
 
