@@ -127,7 +127,7 @@ def _levels(headings: Sequence[Part]) -> dict[Look, int]:
         for rank, look in enumerate(sorted({_look(part) for part in headings}, reverse=True), start=1)
     }
     return {
-        look: Counter(numbered[look]).most_common(1)[0][0] if look in numbered else min(rank, MAX_LEVEL)
+        look: min(numbered[look]) if look in numbered else min(rank, MAX_LEVEL)
         for look, rank in ranks.items()
     }
 

@@ -31,15 +31,22 @@ class Vocabulary:
             self._words.update(word.casefold().replace("‐", "-") for word in found)
 
     def is_compound(self, first: str, second: str) -> bool:
-        """Does the document write these two with a hyphen rather than as one word?"""
+        """Does the document write these two with a hyphen rather than as one word?
+
+        Where it writes neither elsewhere, two words of their own ('paired', 'catchment') are a compound.
+        """
         first, second = first.casefold().replace("‐", "-"), second.casefold().replace("‐", "-")
-        return self._words[f"{first}-{second}"] > self._words[first + second]
+        parted, whole = self._words[f"{first}-{second}"], self._words[first + second]
+        if parted or whole:
+            return parted > whole
+        both = self._words[first] and self._words[second]
+        return "-" in second or bool(both and min(len(first), len(second)) >= 4)
 
 
-def joined_lines(lines: Sequence[tuple[str, bool]], vocabulary: Vocabulary) -> str:
-    """The text of lines, each told with whether it ends in a hyphen."""
+def joined_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:
+    """The text of lines that follow one another."""
     text = ""
-    for line, _ in lines:
+    for line in lines:
         text = _continued(text, line, vocabulary) if text else line
     return text
 

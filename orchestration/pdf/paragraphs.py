@@ -11,8 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from statistics import median
+from itertools import groupby, pairwise
+from statistics import mean, median
 from typing import Final
 
 from orchestration.contracts import PdfBlockKind
@@ -26,6 +26,7 @@ FIGURE_CAPTION: Final = re.compile(
     r"(?:(?:supplementary|extended data)\s+)?fig(?:ure|\.)\s*(?:[A-Z]?\d+[A-Za-z]?|[IVX]+)\s*[.:|–—-]",
     re.IGNORECASE,
 )
+CAPTION_LABEL: Final = re.compile(r"(?:tab(?:le|\.)|fig(?:ure|\.))\s*[A-Z]?\d+[A-Za-z]?[.:]?", re.IGNORECASE)
 BULLET: Final = re.compile(r"[•‣▪◦●○∙·\uf0b7*–—-]\s+\S")
 LABEL: Final = re.compile(r"(?:\[(\d{1,4})\]|\(?(\d{1,3})[.)])\s*\S")
 WIDER: Final = 1.35
@@ -122,6 +123,7 @@ class _FlowReader:
         self._leadings = _leadings(self.lines)
         lefts = Counter(round(line.left) for line in self.lines)
         self.left = min((at for at, count in lefts.items() if count * 8 >= len(self.lines)), default=0)
+        self._hanging = _hanging_sizes(self.lines, self.left)
 
     def breaks(self, line: Line, paragraph: Sequence[Line]) -> bool:
         """Does a new paragraph begin with this line?"""
@@ -131,6 +133,8 @@ class _FlowReader:
             return True
         if self.room_between(last, line) or BULLET.match(line.text):
             return True
+        if len(paragraph) == 1 and CAPTION_LABEL.fullmatch(last.text):
+            return False
         if line.bold != last.bold and (line.bold or not self.is_full(last)):
             return True
         if TABLE_CAPTION.match(line.text) and not self.is_full(last):
@@ -168,6 +172,8 @@ class _FlowReader:
     def _by_indentation(self, line: Line, paragraph: Sequence[Line]) -> bool:
         last = paragraph[-1]
         step = INDENT * line.size
+        if round(line.size) in self._hanging:
+            return line.left < self.left + step
         if line.left > last.left + step:  # indented: a first line, unless what follows hangs with it
             following = self._following(line)
             hangs = following is not None and abs(following.left - line.left) < step
@@ -224,6 +230,26 @@ def _leadings(lines: Sequence[Line]) -> dict[int, float]:
     }
 
 
+def _hanging_sizes(lines: Sequence[Line], left: float) -> set[int]:
+    """Rounded sizes of type in which first lines stand at the margin and all others are indented."""
+    hanging: set[int] = set()
+    for size in {round(line.size) for line in lines}:
+        indented = [line.left > left + INDENT * line.size for line in lines if round(line.size) == size]
+        runs: dict[bool, list[int]] = {True: [], False: []}
+        for inner, group in groupby(indented):
+            runs[inner].append(len(list(group)))
+        if len(runs[True]) >= 2 and len(runs[False]) >= 2:
+            first, others = mean(runs[False]), mean(runs[True])
+            if (
+                first < 1.7
+                and others >= 1
+                and others + 0.25 >= first
+                and sum(runs[True]) >= 0.35 * len(indented)
+            ):
+                hanging.add(size)
+    return hanging
+
+
 def _mark_alone(parts: Sequence[Part], reader: _FlowReader) -> None:
     for part, following in pairwise(parts):
         if part.alone and following.table is None and part.table is None:
@@ -237,14 +263,17 @@ def _kind(part: Part) -> PdfBlockKind:
 
 
 def _mark_notes(parts: Sequence[Part], height: float, body: float) -> None:
-    """Paragraphs in smaller type at the foot of a column are notes."""
+    """Paragraphs in smaller type at the foot of a column of text are notes."""
+    notes: list[Part] = []
     for part in reversed(parts):
-        lines = part.lines
-        if part.kind is not PdfBlockKind.PARAGRAPH or not lines:
+        small = part.kind is PdfBlockKind.PARAGRAPH and part.size <= SMALLER * body
+        if not small or part.lines[0].baseline < 0.55 * height or TABLE_CAPTION.match(part.text):
+            text_above = part.kind in (PdfBlockKind.PARAGRAPH, PdfBlockKind.LIST) and len(part.text) >= 40
+            if text_above and part.size > SMALLER * body:
+                for note in notes:
+                    note.kind = PdfBlockKind.FOOTNOTE
             return
-        if part.size > SMALLER * body or lines[0].baseline < 0.55 * height or TABLE_CAPTION.match(part.text):
-            return
-        part.kind = PdfBlockKind.FOOTNOTE
+        notes.append(part)
 
 
 def _with_lists(parts: Sequence[Part]) -> list[Part]:

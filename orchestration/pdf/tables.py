@@ -9,20 +9,20 @@ that begins with 'Table'. What is told by neither stays text.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 from typing import Final
 
 from orchestration.contracts import PdfCell
 from orchestration.pdf.glyphs import Rule
-from orchestration.pdf.lines import Piece, Word
+from orchestration.pdf.lines import Line, Piece, Word, lines_of
 
 __all__ = ["TABLE_CAPTION", "TableRegion", "find_tables"]
 
 TABLE_CAPTION: Final = re.compile(
-    r"(?:supplementary\s+)?tab(?:le|\.)\s+(?:[A-Z]?\d+[A-Za-z]?|[IVX]+)\b", re.IGNORECASE
+    r"(?i:(?:supplementary\s+)?tab(?:le|\.))\s+(?:[A-Z]?\d+[A-Za-z]?|[IVX]+)\b\s*(?:$|[.:|(–—-]|[A-Z])"
 )
 SAME_END: Final = 4.0
 """Points by which the ends of a table's rules may differ."""
@@ -30,8 +30,16 @@ MIN_COLUMN_GAP: Final = 0.45
 """Of the size: the least gap between two columns."""
 MAX_ROWS: Final = 400
 MAX_COLUMNS: Final = 40
-CAPTION_WITHIN: Final = 40.0
-"""Points between a caption and its table."""
+CELL_CHARACTERS: Final = 25
+"""A row whose pieces are longer on average is a line of several columns of text."""
+CAPTION_ABOVE: Final = 60.0
+CAPTION_BELOW: Final = 24.0
+"""Points from a table within which its caption begins."""
+SMALLER: Final = 0.92
+"""Of the body's size: what is smaller below a table are its notes."""
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,8 @@ class TableRegion:
     top: float
     right: float
     bottom: float
+    caption: tuple[Line, ...] = ()
+    notes: tuple[Line, ...] = ()
 
 
 @dataclass(slots=True)
@@ -68,30 +78,55 @@ class _Row:
         return sorted((word for piece in self.pieces for word in piece.words), key=lambda word: word.left)
 
 
-def find_tables(pieces: Sequence[Piece], rules: Sequence[Rule]) -> tuple[list[TableRegion], list[Piece]]:
-    """The tables of a page from top to bottom, and the pieces that belong to none."""
+def find_tables(
+    pieces: Sequence[Piece], rules: Sequence[Rule], body: float
+) -> tuple[list[TableRegion], list[Piece]]:
+    """The tables of a page from top to bottom, and the pieces that belong to none; `body`: size of its text."""
     tables: list[TableRegion] = []
     rest = list(pieces)
-    for left, top, right, bottom in _ruled_boxes(rest, rules):
-        inside = [piece for piece in rest if _within(piece, left, top, right, bottom)]
-        table = _table(inside, rules, (left, top, right, bottom), _captioned(rest, left, top, right, bottom))
-        if table is not None:
-            tables.append(table)
-            taken = {id(piece) for piece in inside}
-            rest = [piece for piece in rest if id(piece) not in taken]
+    for box in _ruled_boxes(rest, rules):
+        inside = [piece for piece in rest if _within(piece, *box)]
+        _take(tables, rest, inside, rules, box, body)
     for inside in _captioned_rows(rest):
-        box = (
-            min(piece.left for piece in inside),
-            min(piece.top for piece in inside),
-            max(piece.right for piece in inside),
-            max(piece.bottom for piece in inside),
+        _take(tables, rest, inside, (), _box(inside), body)
+    return sorted(tables, key=lambda table: table.top), rest
+
+
+def _take(
+    tables: list[TableRegion],
+    rest: list[Piece],
+    inside: Sequence[Piece],
+    rules: Sequence[Rule],
+    box: Box,
+    body: float,
+) -> None:
+    """Move the table in a box, if there is one, with its caption and notes from `rest` to `tables`."""
+    caption = _caption(rest, box)
+    table = _table(inside, rules, box, bool(caption))
+    if table is None:
+        return
+    notes = _notes(rest, box, body)
+    left, top, right, bottom = _box([*caption, *notes], box)
+    tables.append(
+        replace(
+            table,
+            left=left,
+            top=top,
+            right=right,
+            bottom=bottom,
+            caption=tuple(lines_of(caption)),
+            notes=tuple(lines_of(notes)),
         )
-        table = _table(inside, (), box, True)
-        if table is not None:
-            tables.append(table)
-            taken = {id(piece) for piece in inside}
-            rest = [piece for piece in rest if id(piece) not in taken]
-    return tables, rest
+    )
+    taken = {id(piece) for piece in (*inside, *caption, *notes)}
+    rest[:] = [piece for piece in rest if id(piece) not in taken]
+
+
+def _box(pieces: Sequence[Piece], box: Box | None = None) -> Box:
+    boxes = [(piece.left, piece.top, piece.right, piece.bottom) for piece in pieces]
+    boxes += [box] if box is not None else []
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
 
 
 def _within(piece: Piece, left: float, top: float, right: float, bottom: float) -> bool:
@@ -102,9 +137,9 @@ def _within(piece: Piece, left: float, top: float, right: float, bottom: float) 
 # --- where tables are ------------------------------------------------------------------------------
 
 
-def _ruled_boxes(pieces: Sequence[Piece], rules: Sequence[Rule]) -> list[tuple[float, float, float, float]]:
+def _ruled_boxes(pieces: Sequence[Piece], rules: Sequence[Rule]) -> list[Box]:
     """Boxes between the outermost of the horizontal rules that belong together."""
-    boxes: list[tuple[float, float, float, float]] = []
+    boxes: list[Box] = []
     for group in _groups(_long_rules(rules)):
         begin = 0
         for at in range(1, len(group) + 1):
@@ -160,22 +195,53 @@ def _is_text_between(pieces: Sequence[Piece], above: Rule, below: Rule) -> bool:
         return True
     width = above.right - above.left
     rows = _rows(inside)
-    full = sum(len(row.pieces) == 1 and row.pieces[0].width > 0.75 * width for row in rows)
-    return full * 2 > len(rows) and len(rows) > 1
-
-
-def _captioned(pieces: Sequence[Piece], left: float, top: float, right: float, bottom: float) -> bool:
-    """Does a line near the box begin with 'Table'?"""
-    return any(
-        TABLE_CAPTION.match(piece.text)
-        and piece.right > left
-        and piece.left < right
-        and (
-            top - CAPTION_WITHIN <= piece.bottom <= top + 2
-            or bottom - 2 <= piece.top <= bottom + CAPTION_WITHIN
-        )
-        for piece in pieces
+    running = sum(
+        sum(piece.width for piece in row.pieces) > 0.7 * width
+        and sum(len(piece.text) for piece in row.pieces) >= CELL_CHARACTERS * len(row.pieces)
+        for row in rows
     )
+    return running * 2 > len(rows) and len(rows) > 1
+
+
+def _caption(pieces: Sequence[Piece], box: Box) -> list[Piece]:
+    """The lines from one that begins with 'Table' to the box, above it, else below it."""
+    left, top, right, bottom = box
+    near = [piece for piece in pieces if piece.right > left - SAME_END and piece.left < right + SAME_END]
+    above = [piece for piece in near if piece.bottom <= top + 3 and piece.top >= top - CAPTION_ABOVE]
+    begins = [piece for piece in above if TABLE_CAPTION.match(piece.text)]
+    if begins:
+        first = max(begins, key=lambda piece: piece.baseline)
+        return [piece for piece in above if piece.baseline >= first.baseline - 2]
+    below = [piece for piece in near if bottom - 3 <= piece.top <= bottom + CAPTION_BELOW]
+    first_below = next((piece for piece in below if TABLE_CAPTION.match(piece.text)), None)
+    if first_below is None:
+        return []
+    return _following(near, first_below, lambda piece: abs(piece.size - first_below.size) < 0.3)
+
+
+def _notes(pieces: Sequence[Piece], box: Box, body: float) -> list[Piece]:
+    """Lines in smaller type right below the box."""
+    left, _, right, bottom = box
+    near = [piece for piece in pieces if piece.left >= left - SAME_END and piece.right <= right + SAME_END]
+    small = [piece for piece in near if piece.size <= SMALLER * body and piece.top >= bottom - 3]
+    first = min(small, key=lambda piece: piece.baseline, default=None)
+    if first is None or first.top > bottom + 1.2 * first.size or TABLE_CAPTION.match(first.text):
+        return []
+    return _following(near, first, lambda piece: piece.size <= SMALLER * body)
+
+
+def _following(pieces: Sequence[Piece], first: Piece, wanted: Callable[[Piece], bool]) -> list[Piece]:
+    """`first` and the wanted pieces beside and right below it, line after line."""
+    taken: list[Piece] = []
+    end = first.baseline
+    for piece in sorted(pieces, key=lambda piece: piece.baseline):
+        if piece.baseline < first.baseline - 0.5 * first.size:
+            continue
+        if piece.baseline - end > 1.45 * first.size or not wanted(piece):
+            break
+        taken.append(piece)
+        end = piece.baseline
+    return taken
 
 
 def _captioned_rows(pieces: Sequence[Piece]) -> list[list[Piece]]:
@@ -198,7 +264,8 @@ def _cell_rows(rows: Sequence[_Row], begins: float) -> list[_Row]:
         size = row.pieces[0].size
         if row.top - end > (3.0 if not taken else 2.0) * size:
             break
-        if len(row.pieces) >= 2 and all(piece.width < 40 * size for piece in row.pieces):
+        cells = [len(piece.text) for piece in row.pieces]
+        if len(cells) >= 2 and sum(cells) < CELL_CHARACTERS * len(cells):
             taken.append(row)
         elif taken or row.baseline - begins > 3.5 * size:
             break
@@ -223,9 +290,7 @@ def _rows(pieces: Sequence[Piece]) -> list[_Row]:
     return rows
 
 
-def _table(
-    inside: Sequence[Piece], rules: Sequence[Rule], box: tuple[float, float, float, float], captioned: bool
-) -> TableRegion | None:
+def _table(inside: Sequence[Piece], rules: Sequence[Rule], box: Box, captioned: bool) -> TableRegion | None:
     """The table in a box; None if what stands there is none."""
     rows = _rows(inside)
     if len(rows) < 2 or len(rows) > MAX_ROWS:
@@ -243,7 +308,7 @@ def _table(
     return TableRegion(tuple(cells), _header_rows(bands, level), *box)
 
 
-def _upright_rules(rules: Sequence[Rule], box: tuple[float, float, float, float]) -> list[float]:
+def _upright_rules(rules: Sequence[Rule], box: Box) -> list[float]:
     """Where upright rules part the box into columns, its own edges aside."""
     left, top, right, bottom = box
     places: dict[int, float] = {}
@@ -255,7 +320,7 @@ def _upright_rules(rules: Sequence[Rule], box: tuple[float, float, float, float]
     return sorted(key * 3.0 for key, height in places.items() if height >= 0.4 * (bottom - top))
 
 
-def _level_rules(rules: Sequence[Rule], box: tuple[float, float, float, float]) -> list[float]:
+def _level_rules(rules: Sequence[Rule], box: Box) -> list[float]:
     """Heights of the rules inside the box that go at least half across it."""
     left, top, right, bottom = box
     heights = sorted(
@@ -278,15 +343,23 @@ def _gaps(rows: Sequence[_Row]) -> list[float]:
         for piece in row.pieces:
             events += [(piece.left, 1), (piece.right, -1)]
     events.sort()
-    allowed = len(body) // 8
-    gaps: list[float] = []
+    return _middles(events, len(body) // 8, MIN_COLUMN_GAP * size)
+
+
+def _middles(events: Sequence[tuple[float, int]], allowed: int, width: float) -> list[float]:
+    """The emptiest place of each stretch that at most `allowed` rows cover and that is `width` wide."""
+    middles: list[float] = []
+    stretch: list[tuple[int, float, float]] = []  # (rows, -width, middle) of its parts
     covering, begin = 0, None
     for at, change in events:
-        if covering <= allowed and begin is not None and at - begin >= MIN_COLUMN_GAP * size:
-            gaps.append((begin + at) / 2)
+        if begin is not None and covering > allowed:
+            middles += [min(stretch)[2]] if -sum(part[1] for part in stretch) >= width else []
+            stretch = []
+        elif begin is not None and at > begin:
+            stretch.append((covering, begin - at, (begin + at) / 2))
         covering += change
         begin = at
-    return gaps
+    return middles
 
 
 def _columns_of(row: _Row, borders: Sequence[float]) -> set[int]:

@@ -25,7 +25,7 @@ from orchestration.pdf.hyphens import Vocabulary, joined_lines
 from orchestration.pdf.lines import Line, Piece, pieces_of
 from orchestration.pdf.margins import without_running_lines
 from orchestration.pdf.paragraphs import Part, joined, parts_of
-from orchestration.pdf.tables import TABLE_CAPTION, TableRegion, find_tables
+from orchestration.pdf.tables import find_tables
 from orchestration.records import PageBox, Record
 
 __all__ = ["NAME", "VERSION", "Limits", "convert"]
@@ -62,7 +62,7 @@ def convert(pdf: bytes, name: str, limits: Limits) -> bytes:
     parts = _parts(pages)
     vocabulary = Vocabulary(line.text for part in parts for line in part.lines)
     frames = {page.page_no: page for page in pages}
-    blocks = [_block(part, frames, vocabulary) for part in _with_captions(parts)]
+    blocks = [_block(part, frames, vocabulary) for part in parts]
     return (
         PdfIr(
             converter=NAME,
@@ -184,7 +184,7 @@ def _parts(pages: Sequence[PageContent]) -> list[Part]:
     kept = without_running_lines(pieces, [page.frame_height for page in pages])
     flows: list[list[Part]] = []
     for page, found in zip(pages, kept, strict=True):
-        tables, rest = find_tables(found, page.rules)
+        tables, rest = find_tables(found, page.rules, body)
         for flow in reading_order(rest, tables):
             flows.append(parts_of(flow, page.page_no, page.frame_height, body))
     parts = joined(flows)
@@ -200,49 +200,35 @@ def _body_size(pieces: Iterable[Piece]) -> float:
     return sizes.most_common(1)[0][0] if sizes else 10.0
 
 
-def _with_captions(parts: Sequence[Part]) -> list[Part]:
-    """Each table with the caption that stands right before or after it as its lines."""
-    result: list[Part] = []
-    for part in parts:
-        last = result[-1] if result else None
-        if part.table is not None and last is not None and _is_caption(last, part):
-            result.pop()
-            part.stretches[0].lines = last.lines
-        elif last is not None and last.table is not None and not last.lines and _is_caption(part, last):
-            last.stretches[0].lines = part.lines
-            continue
-        result.append(part)
-    return result
-
-
-def _is_caption(part: Part, table: Part) -> bool:
-    return part.table is None and part.page_no == table.page_no and bool(TABLE_CAPTION.match(part.text))
-
-
 def _block(part: Part, pages: dict[int, PageContent], vocabulary: Vocabulary) -> PdfBlock:
-    lines = [(line.text, line.hyphen) for line in part.lines]
+    boxes = tuple(_boxes(part, pages))
+    table = part.table
+    if table is not None:
+        return PdfBlock(
+            kind=PdfBlockKind.TABLE,
+            text=_joined(table.caption, vocabulary),
+            boxes=boxes,
+            rows=table.rows,
+            header_rows=table.header_rows,
+            notes=(_joined(table.notes, vocabulary),) if table.notes else (),
+        )
+    lines = part.lines
     if part.kind is PdfBlockKind.LIST:
         ends = [*part.items[1:], len(lines)]
-        text = "\n".join(
-            joined_lines(lines[begin:end], vocabulary) for begin, end in zip(part.items, ends, strict=True)
-        )
+        items = [lines[begin:end] for begin, end in zip(part.items, ends, strict=True)]
+        text = "\n".join(_joined(item, vocabulary) for item in items)
     else:
-        text = joined_lines(lines, vocabulary)
-    return PdfBlock(
-        kind=part.kind,
-        text=text,
-        level=part.level,
-        boxes=tuple(_boxes(part, pages)),
-        rows=part.table.rows if part.table else (),
-        header_rows=part.table.header_rows if part.table else 0,
-    )
+        text = _joined(lines, vocabulary)
+    return PdfBlock(kind=part.kind, text=text, level=part.level, boxes=boxes)
+
+
+def _joined(lines: Sequence[Line], vocabulary: Vocabulary) -> str:
+    return joined_lines([line.text for line in lines], vocabulary)
 
 
 def _boxes(part: Part, pages: dict[int, PageContent]) -> Iterable[PageBox]:
     for stretch in part.stretches:
-        places: list[Line | TableRegion] = [*stretch.lines]
-        if part.table is not None and stretch is part.stretches[0]:
-            places.append(part.table)
+        places = [part.table] if part.table is not None else stretch.lines
         left, top, right, bottom = pages[stretch.page_no].shown(
             min(place.left for place in places),
             min(place.top for place in places),
