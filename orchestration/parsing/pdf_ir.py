@@ -153,6 +153,7 @@ class _Writer:
         labelled = _TABLE_LABEL.match(one_line(block.text))
         label, caption = labelled.groups() if labelled else ("", block.text)
         grid = lay_out(
-            [[Cell(cell.text, cell.columns, cell.rows) for cell in row] for row in block.rows], block.header_rows
+            [[Cell(cell.text, cell.columns, cell.rows) for cell in row] for row in block.rows],
+            block.header_rows,
         )
         self.builder.table(grid, label=label, caption=caption, notes=block.notes, place=place)

@@ -26,6 +26,9 @@ MIN_GUTTER: Final = 0.6
 """Of the size of the text."""
 MAX_CROSSING: Final = 0.34
 """Of the lines beside a gutter: as many may cross it (titles, wide figures' captions)."""
+MIN_CUT: Final = 4.0
+"""Points of empty height at which a page may be cut into an upper and a lower part."""
+MAX_CUTS: Final = 12
 FILLED: Final = 0.6
 """Share of its column's width that a line of running text fills, in the middle of all of them."""
 
@@ -67,7 +70,10 @@ def _ordered(items: Sequence[Item], depth: int) -> list[list[Item]]:
     """The items as flows in reading order."""
     gutter = _gutter(items) if depth < MAX_DEPTH else None
     if gutter is None:
-        return [list(items)]
+        parts = _cut(items) if depth < MAX_DEPTH else None
+        if parts is None:
+            return [list(items)]
+        return [flow for part in parts for flow in _ordered(part, depth + 1)]
     flows: list[list[Item]] = []
     for across, band in _bands(items, gutter):
         if across:
@@ -81,6 +87,22 @@ def _ordered(items: Sequence[Item], depth: int) -> list[list[Item]]:
 
 def _middle(item: Item) -> float:
     return (item.left + item.right) / 2
+
+
+def _cut(items: Sequence[Item]) -> tuple[list[Item], list[Item]] | None:
+    """The items above and below a level strip without any, if one side then has columns; widest strips first."""
+    ordered = sorted(items, key=lambda item: item.top)
+    strips: list[tuple[float, int]] = []
+    bottom = ordered[0].bottom if ordered else 0.0
+    for number, item in enumerate(ordered[1:], start=1):
+        if item.top - bottom > MIN_CUT:
+            strips.append((item.top - bottom, number))
+        bottom = max(bottom, item.bottom)
+    for _, number in sorted(strips, reverse=True)[:MAX_CUTS]:
+        above, below = ordered[:number], ordered[number:]
+        if any(len(part) >= 4 * MIN_LINES and _gutter(part) is not None for part in (above, below)):
+            return above, below
+    return None
 
 
 def _bands(items: Sequence[Item], gutter: float) -> list[tuple[bool, list[Item]]]:

@@ -19,11 +19,18 @@ __all__ = ["mark_headings"]
 
 LARGER: Final = 1.07
 TITLE_LARGER: Final = 1.15
+SMALLEST: Final = 0.9
+"""Of the body's size: what is smaller is no heading."""
+SMALL_CAPITALS: Final = 0.74
+"""The same for capitals, of which all but the first may be small ones."""
 MAX_HEADING: Final = 160
 MAX_TITLE: Final = 400
 MAX_LEVEL: Final = 6
 _NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+[^\W\d_]")
-_APPENDIX = re.compile(r"[A-Z]\.?(?:\d{1,2}(?:\.\d{1,2}){0,3})?\.?\s+[A-Z]")
+_ROMAN = re.compile(r"[IVX]{1,5}\.\s+[A-Z]")
+_LETTERED = re.compile(r"[A-H]\.\s+[A-Z][a-z]")
+_LEADERS = re.compile(r"(?:\.\s?){4,}")
+"""Dots that lead to a page number: a table of contents."""
 _SECTIONS = re.compile(
     r"abstract|summary|introduction|background|(materials? and |patients and )?methods?|results?|discussions?|"
     r"conclusions?|references?|acknowledge?ments?|keywords?|appendix|bibliography|funding",
@@ -67,52 +74,55 @@ def _title(parts: Sequence[Part], body: float) -> Part | None:
 
 def _may_be_heading(part: Part, body: float) -> bool:
     text = part.text.strip()
-    if part.kind is not PdfBlockKind.PARAGRAPH or len(part.lines) > 4 or len(text) > MAX_HEADING:
+    if part.kind is not PdfBlockKind.PARAGRAPH or len(part.lines) > 4 or not _reads_like_heading(text):
         return False
-    if _letters(text) < 2 or text.endswith((",", ";", "-")) or not (text[0].isupper() or text[0].isdigit()):
+    larger = part.size >= LARGER * body
+    if text.endswith(".") and (len(text) > 60 or not (_NUMBERED.match(text) or part.bold or larger)):
         return False
-    if text.endswith(".") and (
-        len(text) > 60 or not (_NUMBERED.match(text) or part.bold or part.size >= LARGER * body)
-    ):
-        return False
-    numbered = _NUMBERED.match(text)
+    if _capitals(text) and part.alone and len(part.lines) <= 2:
+        return part.size >= SMALL_CAPITALS * body
     if part.size < SMALLEST * body:
         return False
-    if part.size >= LARGER * body or part.bold:
+    if larger or part.bold:
         return True
-    if part.alone and len(part.lines) == 1:
-        return (
-            bool(numbered and len(text) <= 90)
-            or _capitals(text)
-            or bool(_SECTIONS.fullmatch(text.rstrip(".: ")))
-        )
-    return bool(_SECTIONS.fullmatch(text.rstrip(".: "))) and len(part.lines) == 1
+    known = bool(_SECTIONS.fullmatch(text.rstrip(".: ")))
+    numbered = part.alone and len(text) <= 90 and (_NUMBERED.match(text) or _LETTERED.match(text))
+    return len(part.lines) == 1 and bool(known or numbered)
 
 
-SMALLEST: Final = 0.9
-"""Of the body's size: what is smaller is no heading."""
+def _reads_like_heading(text: str) -> bool:
+    """Short, with words, begun with a capital or a number, not broken off, and no line of a table of contents."""
+    if len(text) > MAX_HEADING or _letters(text) < 2 or text.endswith((",", ";", "-")):
+        return False
+    return (text[0].isupper() or text[0].isdigit()) and not _LEADERS.search(text)
 
 
 def _without_front_matter(
     candidates: Sequence[Part], parts: Sequence[Part], title: Part | None
 ) -> list[Part]:
-    """Candidates without the authors and addresses that follow the title in types of their own."""
+    """Candidates without the authors and addresses between the title and the first section."""
     if title is None:
         return list(candidates)
-    looks = Counter(_look(part) for part in candidates)
     begins = next((number for number, part in enumerate(parts) if part is title), 0)
-    front = {id(part) for part in parts[begins + 1 :][:30] if part.page_no == title.page_no}
-    kept: list[Part] = []
-    in_front = True
-    for part in candidates:
-        text = part.text.strip().rstrip(".: ")
-        if in_front and id(part) in front:
-            known = _NUMBERED.match(text) or _SECTIONS.fullmatch(text)
-            if not known and (looks[_look(part)] < 3 or "@" in text):
-                continue
-            in_front = not known
-        kept.append(part)
-    return kept
+    front = {id(part) for part in parts[begins + 1 :] if part.page_no == title.page_no}
+    sections = [
+        number for number, part in enumerate(candidates) if id(part) in front and _is_section(part.text)
+    ]
+    if sections:
+        first = sections[0]
+        return [part for number, part in enumerate(candidates) if number >= first or id(part) not in front]
+    looks = Counter(_look(part) for part in candidates)
+    return [
+        part
+        for part in candidates
+        if id(part) not in front or (looks[_look(part)] >= 3 and "@" not in part.text)
+    ]
+
+
+def _is_section(text: str) -> bool:
+    """Is it a heading beyond doubt?"""
+    text = text.strip().rstrip(".: ")
+    return bool(_NUMBERED.match(text) or _ROMAN.match(text) or _SECTIONS.fullmatch(text))
 
 
 def _levels(headings: Sequence[Part]) -> dict[Look, int]:
@@ -133,7 +143,10 @@ def _levels(headings: Sequence[Part]) -> dict[Look, int]:
 
 
 def _numbered_level(text: str) -> int | None:
-    match = _NUMBERED.match(text.strip())
+    text = text.strip()
+    if _ROMAN.match(text):
+        return 1
+    match = _NUMBERED.match(text)
     if match is None or (LABEL.match(text) and len(match.group(1)) > 2 and "." not in match.group(1)):
         return None
     return min(match.group(1).count(".") + 1, MAX_LEVEL)

@@ -49,7 +49,7 @@ class Piece:
     size: float
     """Of most of its characters, in points."""
     bold: bool
-    """Whether most of its characters are."""
+    """Whether nine of ten characters are."""
     hyphen: bool = False
     """Whether its last character is a hyphen."""
 
@@ -200,7 +200,7 @@ class _Run:
             bottom=max(glyph.bottom for glyph in glyphs),
             baseline=self._main.baseline,
             size=size,
-            bold=sum(glyph.style.bold for glyph in glyphs) * 2 > len(glyphs),
+            bold=sum(glyph.style.bold for glyph in glyphs) >= 0.9 * len(glyphs),
             hyphen=glyphs[-1].hyphen or glyphs[-1].text in "-‐\u00ad",
         )
 
@@ -271,6 +271,6 @@ def _pasted(left: Piece, right: Piece) -> Piece:
         bottom=max(left.bottom, right.bottom),
         baseline=longer.baseline,
         size=longer.size,
-        bold=longer.bold,
+        bold=left.bold and right.bold,
         hyphen=right.hyphen,
     )

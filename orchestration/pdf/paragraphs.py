@@ -135,10 +135,16 @@ class _FlowReader:
             return True
         if len(paragraph) == 1 and CAPTION_LABEL.fullmatch(last.text):
             return False
-        if line.bold != last.bold and (line.bold or not self.is_full(last)):
+        if (
+            line.bold != last.bold
+            and (line.bold or all(other.bold for other in paragraph))
+            and not last.hyphen
+        ):
             return True
         if TABLE_CAPTION.match(line.text) and not self.is_full(last):
             return True
+        if line.bold and len(paragraph) < 4:
+            return False  # a heading of several lines, its first one indented by its number
         if last.hyphen:
             return False
         return (
@@ -209,8 +215,11 @@ class _FlowReader:
 
 
 def _edge(rights: Sequence[float]) -> float:
-    """The right edge of a column: where its longest lines end, one that sticks out aside."""
+    """The right edge of a column: where a fifth of its lines end, else its longest, one that sticks out aside."""
     ordered = sorted(rights)
+    for right in reversed(ordered):
+        if sum(abs(right - other) <= 2 for other in ordered) >= max(3, 0.2 * len(ordered)):
+            return right
     if not ordered:
         return 0.0
     return ordered[-2] if len(ordered) >= 8 and ordered[-1] - ordered[-2] > 6 else ordered[-1]

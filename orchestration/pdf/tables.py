@@ -303,7 +303,8 @@ def _table(inside: Sequence[Piece], rules: Sequence[Rule], box: Box, captioned: 
     if several < 2 or (not captioned and several * 2 < len(rows)):
         return None
     level = _level_rules(rules, box)
-    bands = _bands(rows, level)
+    grid = bool(upright) and len(level) + 1 >= 0.4 * len(rows)
+    bands = _bands(rows, level, borders, grid)
     cells = [_cells(band, borders) for band in bands]
     return TableRegion(tuple(cells), _header_rows(bands, level), *box)
 
@@ -340,10 +341,10 @@ def _gaps(rows: Sequence[_Row]) -> list[float]:
     body = [row for row in rows if len(row.pieces) >= 2] or list(rows)
     events: list[tuple[float, int]] = []
     for row in body:
-        for piece in row.pieces:
-            events += [(piece.left, 1), (piece.right, -1)]
+        for word in row.words():
+            events += [(word.left, 1), (word.right, -1)]
     events.sort()
-    return _middles(events, len(body) // 8, MIN_COLUMN_GAP * size)
+    return _middles(events, max(len(body) // 8, int(len(body) >= 4)), MIN_COLUMN_GAP * size)
 
 
 def _middles(events: Sequence[tuple[float, int]], allowed: int, width: float) -> list[float]:
@@ -370,19 +371,24 @@ def _column(x: float, borders: Sequence[float]) -> int:
     return sum(border < x for border in borders)
 
 
-def _bands(rows: Sequence[_Row], level: Sequence[float]) -> list[list[_Row]]:
-    """Lines of text that make one row of the table: those between two rules if it is a grid, else those set tight."""
-    if len(level) >= 2 and len(level) + 1 >= 0.4 * len(rows):
-        parted: dict[int, list[_Row]] = {}
-        for row in rows:
-            parted.setdefault(sum(height < (row.top + row.bottom) / 2 for height in level), []).append(row)
-        return [parted[key] for key in sorted(parted)]
+def _bands(
+    rows: Sequence[_Row], level: Sequence[float], borders: Sequence[float], grid: bool
+) -> list[list[_Row]]:
+    """Lines of text that make one row of the table.
+
+    In a grid those between two rules; else a line goes with the one above if it is set tight to it, no rule
+    is between, and it does not fill its first column and another one.
+    """
+    parted = [sum(height < (row.top + row.bottom) / 2 for height in level) for row in rows]
     leading = [after.baseline - before.baseline for before, after in pairwise(rows)]
-    tight = min(leading, default=0.0)
-    wide = median(leading) if leading else 0.0
+    tight, wide = min(leading, default=0.0), max(leading, default=0.0)
     bands = [[rows[0]]]
-    for step, row in zip(leading, rows[1:], strict=True):
-        if tight < 0.8 * wide and step < 1.15 * tight:
+    for number, row in enumerate(rows[1:], start=1):
+        same = parted[number] == parted[number - 1]
+        columns = _columns_of(row, borders)
+        complete = 0 in columns and len(columns) > 1
+        close = tight < 0.85 * wide and leading[number - 1] < 1.15 * tight
+        if same and (grid or (close and not complete)):
             bands[-1].append(row)
         else:
             bands.append([row])
@@ -427,7 +433,8 @@ def _placed(piece: Piece, borders: Sequence[float]) -> list[tuple[int, int, str]
         for before, after in pairwise(piece.words)
         if any(before.right <= border <= after.left for border in crossed)
     )
-    if wide and len(crossed) < len(borders):
+    one_each = len(parts) == len(piece.words) == len(crossed) + 1
+    if wide and len(crossed) < len(borders) and not one_each:
         return [(_column(piece.left, borders), _column(piece.right, borders), piece.text)]
     return [(column, column, " ".join(words)) for column, words in sorted(parts.items())]
 
