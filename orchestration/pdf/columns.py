@@ -1,10 +1,10 @@
 """Reading order: the columns of a page, and what runs across them.
 
-Comes in: the pieces of a page without its running lines, and the boxes of its tables. Leaves: `Flow`s in reading
-order, each the lines of one column from top to bottom (a table stands in its flow at its place). A gutter is an
-upright strip that hardly a piece crosses; what crosses it (a title, a wide table) parts the page into bands,
-and each band reads column by column. Pieces that stand row beside row with little text in them are no columns
-but a table, and read row by row.
+Comes in: the pieces of a page without its running lines, and the boxes of its tables. Leaves: `Flow`s in
+reading order, each the lines of one column from top to bottom (a table stands in its flow at its place). A
+gutter is an upright strip that hardly a piece crosses; what crosses it (a title, a wide table) parts the
+page into bands, and each band reads column by column. Pieces that stand row beside row with little text in
+them are no columns but a table, and read row by row.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _middle(item: Item) -> float:
 
 
 def _cut(items: Sequence[Item]) -> tuple[list[Item], list[Item]] | None:
-    """The items above and below a level strip without any, if one side then has columns; widest strips first."""
+    """The items above and below an empty level strip, the widest after which one side has columns."""
     ordered = sorted(items, key=lambda item: item.top)
     strips: list[tuple[float, int]] = []
     bottom = ordered[0].bottom if ordered else 0.0
@@ -133,7 +133,7 @@ def _gutter(items: Sequence[Item]) -> float | None:
 
 
 def _strips(items: Sequence[Item], left: float, right: float, width: float) -> list[tuple[float, float]]:
-    """Upright strips at least `width` wide that few items cross, between a tenth and nine tenths of the way."""
+    """Upright strips at least `width` wide that few items cross, not at the edges."""
     events: list[tuple[float, int]] = []
     for item in items:
         events += [(item.left, 1), (item.right, -1)]
@@ -148,13 +148,13 @@ def _strips(items: Sequence[Item], left: float, right: float, width: float) -> l
             levels.append((begin, at, crossing))
         crossing += change
         begin = at
-    for start, end, count in _lowest(levels, allowed):
+    for start, end in _lowest(levels, allowed):
         if end - start >= width and inside[0] < (start + end) / 2 < inside[1]:
             strips.append((start, end))
     return strips
 
 
-def _lowest(levels: Sequence[tuple[float, float, int]], allowed: float) -> list[tuple[float, float, int]]:
+def _lowest(levels: Sequence[tuple[float, float, int]], allowed: float) -> list[tuple[float, float]]:
     """Stretches whose count of crossing items is a local minimum and allowed."""
     merged: list[tuple[float, float, int]] = []
     for start, end, count in levels:
@@ -167,7 +167,7 @@ def _lowest(levels: Sequence[tuple[float, float, int]], allowed: float) -> list[
         before = merged[number - 1][2] if number else 0
         after = merged[number + 1][2] if number + 1 < len(merged) else 0
         if count <= allowed and count <= before and count <= after:
-            found.append((start, end, count))
+            found.append((start, end))
     return found
 
 

@@ -1,8 +1,8 @@
 """What a PDF page shows, as PDFium tells it: characters with their places, ruled lines, images.
 
-Comes in: an open PDF. Leaves: one `PageContent` a page, in the frame in which its text is upright: points, x to
-the right, y downwards. Text that runs in another direction than most of its page (stamps in the margin, labels
-of axes) is left out. Only this module speaks to pypdfium2, and imports it where it is used.
+Comes in: an open PDF. Leaves: one `PageContent` a page, in the frame in which its text is upright: points,
+x to the right, y downwards. Text that runs in another direction than most of its page (stamps in the
+margin, labels of axes) is left out. Only this module speaks to pypdfium2, and imports it where it is used.
 https://pdfium.googlesource.com/pdfium/+/refs/heads/main/public/fpdf_text.h (read 2026-11-28)
 """
 

@@ -1,8 +1,8 @@
 """Which parts are the title and the headings, and how deep each heading is.
 
-Comes in: the parts of a document. Leaves: the same with kinds and levels. The title is the largest type on the
-first page; headings are short and larger than the text, bold, in capitals, or numbered and alone. A number
-('2.1') tells the level; else the styles of the headings do, from the largest down.
+Comes in: the parts of a document. Leaves: the same with kinds and levels. The title is the largest type on
+the first page; headings are short and larger than the text, bold, in capitals, or numbered and alone. A
+number ('2.1') tells the level; else the styles of the headings do, from the largest down.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from orchestration.contracts import PdfBlockKind
-from orchestration.pdf.paragraphs import LABEL, Part
+from orchestration.pdf.breaks import LABEL
+from orchestration.pdf.paragraphs import Part
 
 __all__ = ["mark_headings"]
 
@@ -32,8 +33,8 @@ _LETTERED = re.compile(r"[A-H]\.\s+[A-Z][a-z]")
 _LEADERS = re.compile(r"(?:\.\s?){4,}")
 """Dots that lead to a page number: a table of contents."""
 _SECTIONS = re.compile(
-    r"abstract|summary|introduction|background|(materials? and |patients and )?methods?|results?|discussions?|"
-    r"conclusions?|references?|acknowledge?ments?|keywords?|appendix|bibliography|funding",
+    r"abstract|summary|introduction|background|(materials? and |patients and )?methods?|results?|"
+    r"discussions?|conclusions?|references?|acknowledge?ments?|keywords?|appendix|bibliography|funding",
     re.IGNORECASE,
 )
 
@@ -91,7 +92,7 @@ def _may_be_heading(part: Part, body: float) -> bool:
 
 
 def _reads_like_heading(text: str) -> bool:
-    """Short, with words, begun with a capital or a number, not broken off, and no line of a table of contents."""
+    """Short, with words, begun with a capital or a number, not broken off, and of no table of contents."""
     if len(text) > MAX_HEADING or _letters(text) < 2 or text.endswith((",", ";", "-")):
         return False
     return (text[0].isupper() or text[0].isdigit()) and not _LEADERS.search(text)

@@ -1,8 +1,9 @@
 """Characters to words and pieces of lines, before anyone knows in which column they stand.
 
-Comes in: the glyphs of a page in the order of its content. Leaves: `Piece`s, stretches of one line without a wide
-gap: a line of a column, or a cell of a table; and `Line`s, pieces side by side on one baseline. Superscripts
-stay with their line; 10 to the power of -3 reads 10^-3. Text printed twice over itself counts once.
+Comes in: the glyphs of a page in the order of its content. Leaves: `Piece`s, stretches of one line without
+a wide gap: a line of a column, or a cell of a table; and `Line`s, pieces side by side on one baseline.
+Superscripts stay with their line; 10 to the power of -3 reads 10^-3. Text printed twice over itself counts
+once.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Running headers and footers: what repeats at the edges of pages belongs to no sentence.
 
-Comes in: the pieces of every page. Leaves: the same without running titles, page numbers and stamps. A line goes
-if it stands near the upper or lower edge and the same line, its numbers aside, stands there on other pages too;
-a number alone goes if it counts on with the pages.
+Comes in: the pieces of every page. Leaves: the same without running titles, page numbers and stamps. A line
+goes if it stands near the upper or lower edge and the same line, its numbers aside, stands there on other
+pages too; a number alone goes if it counts on with the pages.
 """
 
 from __future__ import annotations

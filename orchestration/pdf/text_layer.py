@@ -1,8 +1,9 @@
 """The text layer of a PDF as a converted document: what the PDF's own characters say, by geometry alone.
 
-Comes in: the bytes of one PDF and limits. Leaves: the JSON of a PdfIr, or EncryptedPdfError, MalformedDocumentError
-(broken), PdfWithoutTextError (scanned), PdfLimitError (more pages or characters than the limits). It can take long
-or much memory on a hostile file, so `text_layer_converter` runs it in a process of its own.
+Comes in: the bytes of one PDF and limits. Leaves: the JSON of a PdfIr, or EncryptedPdfError,
+MalformedDocumentError (broken), PdfWithoutTextError (scanned), PdfLimitError (more pages or characters than
+the limits). It can take long or much memory on a hostile file, so `text_layer_converter` runs it in a
+process of its own.
 """
 
 from __future__ import annotations
@@ -111,8 +112,8 @@ def _pages(document: Any, name: str, limits: Limits) -> list[PageContent]:
 
     if len(document) > limits.pages:
         raise PdfLimitError(
-            f"{name}: {len(document):,} pages, more than the text layer reads ({limits.pages:,}). Split the PDF, "
-            "or raise `pages` of the converter."
+            f"{name}: {len(document):,} pages, more than the text layer reads ({limits.pages:,}). Split the "
+            "PDF, or raise `pages` of the converter."
         )
     pages: list[PageContent] = []
     left = limits.characters

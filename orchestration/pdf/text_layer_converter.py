@@ -1,8 +1,8 @@
 """The text layer as a PdfConverter: each PDF in a worker process that is killed at its limits.
 
-Comes in: the bytes of PDFs, as tasks. Leaves: `pdf-ir` bytes, or why not. A PDF that takes too long, needs too
-much memory or crashes PDFium ends its worker process and fails alone. Tasks live in this process: after its end,
-or `forget`, their ids are lost, and submitting again is all there is to do.
+Comes in: the bytes of PDFs, as tasks. Leaves: `pdf-ir` bytes, or why not. A PDF that takes too long, needs
+too much memory or crashes PDFium ends its worker process and fails alone. Tasks live in this process: after
+its end, or `forget`, their ids are lost, and submitting again is all there is to do.
 """
 
 from __future__ import annotations
