@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestration.contracts import PdfBlock, PdfBlockKind, PdfIr, PdfPage
+from orchestration.contracts import PdfBlock, PdfBlockKind, PdfCell, PdfIr, PdfPage
 from orchestration.parsing.text_builder import DocumentBuilder
 from orchestration.records import (
     BlockKind,
@@ -269,13 +269,15 @@ def a_pdf_block(
     *,
     page_no: int = 1,
     also_on: Sequence[int] = (),
+    rows: Sequence[Sequence[str]] = (),
     **fields: Any,
 ) -> PdfBlock:
-    """A block of a converted PDF, with a box on each of its pages."""
+    """A block of a converted PDF, with a box on each of its pages; `rows` are a table's cells."""
     boxes = tuple(
         PageBox(page_no=page, left=72, top=72, right=540, bottom=90) for page in (page_no, *also_on)
     )
-    return PdfBlock(kind=kind, text=text, boxes=boxes, **fields)
+    cells = tuple(tuple(PdfCell(text=cell) for cell in row) for row in rows)
+    return PdfBlock(kind=kind, text=text, boxes=boxes, rows=cells, **fields)
 
 
 def a_converted_pdf(*blocks: PdfBlock, pages: int = 1, title: str = "") -> bytes:

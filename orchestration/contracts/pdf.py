@@ -1,10 +1,9 @@
 """What turns a PDF into a document, and the form in which it hands it over: `pdf-ir`.
 
 A converter takes the bytes of one PDF as a task and gives, when the task is done, one `PdfIr` as JSON. The
-parser of format `pdf-ir` makes the Document of it, so that every converter ends in the same model. All
-places are in points (1/72 inch) from a page's top left. Plugins: entry point group `medkg.pdf_converters`;
-a class is called with its config as keyword arguments, or made by its `from_settings(config, settings)` if
-it offers that.
+parser of format `pdf-ir` makes the Document of it, so that every converter ends in the same model. Places are
+in points (1/72 inch) from a page's top left. Plugins: entry point group `medkg.pdf_converters`; a class is
+called with its config as keyword arguments, or made by its `from_settings(config, settings)` if it has that.
 """
 
 from __future__ import annotations
@@ -113,6 +112,17 @@ class PdfPage(Record):
     page_no: int = Field(ge=1, description="1-based.")
     width: float = Field(gt=0, le=1_000_000, description="Points, as the page is shown (rotation applied).")
     height: float = Field(gt=0, le=1_000_000, description="Points.")
+    unread: bool = Field(
+        default=False, description="It shows an image in place of text, and the converter reads none."
+    )
+
+
+class PdfCell(Record):
+    """One cell of a table."""
+
+    text: str = Field(description="Its text.")
+    columns: int = Field(default=1, ge=1, le=200, description="How many columns it spans.")
+    rows: int = Field(default=1, ge=1, le=200, description="How many rows it spans.")
 
 
 class PdfBlock(Record):
@@ -129,8 +139,8 @@ class PdfBlock(Record):
     boxes: tuple[PageBox, ...] = Field(
         min_length=1, description="Where it stands: one box a column or page it runs through, in order."
     )
-    rows: tuple[tuple[str, ...], ...] = Field(
-        default=(), description="Cells of a table by row; spans repeated."
+    rows: tuple[tuple[PdfCell, ...], ...] = Field(
+        default=(), description="Cells of a table by row, as HTML has them: a spanned place holds no cell."
     )
     header_rows: int = Field(default=0, ge=0, description="How many of the first rows are header.")
     notes: tuple[str, ...] = Field(default=(), description="Footnotes of a table or figure.")

@@ -23,7 +23,7 @@ from orchestration.contracts import (
 from orchestration.errors import MalformedDocumentError
 from orchestration.parsing.byte_stream import hashed_file
 from orchestration.parsing.encoding import decode_head
-from orchestration.parsing.tables import simple_grid
+from orchestration.parsing.tables import Cell, lay_out
 from orchestration.parsing.text_builder import DocumentBuilder, Place, one_line
 from orchestration.records import BlockKind, Document, RawPayload
 
@@ -70,6 +70,7 @@ class PdfIrParser:
             writer.add(block)
         metadata = {
             "pages": len(converted.pages),
+            "unread_pages": [page.page_no for page in converted.pages if page.unread],
             "converter": f"{converted.converter}/{converted.converter_version}",
         }
         return writer.builder.build(
@@ -151,5 +152,8 @@ class _Writer:
     def _table(self, block: PdfBlock, place: Place) -> None:
         labelled = _TABLE_LABEL.match(one_line(block.text))
         label, caption = labelled.groups() if labelled else ("", block.text)
-        grid = simple_grid(block.rows, block.header_rows)
+        grid = lay_out(
+            [[Cell(cell.text, cell.columns, cell.rows) for cell in row] for row in block.rows],
+            block.header_rows,
+        )
         self.builder.table(grid, label=label, caption=caption, notes=block.notes, place=place)

@@ -8,15 +8,12 @@ fails alone with StageCrashedError. Worker processes stay warm, and die with the
 from __future__ import annotations
 
 import asyncio
-import os
 import pickle
-import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
 from typing import Any, Final, Self
 
 import anyio
@@ -25,7 +22,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from orchestration.contracts import BatchStage, Isolation, Outcome, lift
 from orchestration.errors import ConfigurationError, MedkgError, StageCrashedError, StageFailedError
-from orchestration.processes.child_process import die_with_parent
+from orchestration.processes.worker_pool import started_pool
 from orchestration.records import StageContext
 from orchestration.resilience.guard import timed_out
 
@@ -109,8 +106,7 @@ class _WorkerProcesses:
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._pool: ProcessPool | None = None
-        # The kernel ends a worker when the *thread* that started it ends, so one thread that lives as long
-        # as we do starts them all (pebble replaces killed ones from a thread of its own, as long-lived).
+        # One thread that lives as long as we do starts them all: see `started_pool`.
         self._starter = ThreadPoolExecutor(1, "worker-processes")
         self._places: anyio.CapacityLimiter | None = None
 
@@ -118,7 +114,7 @@ class _WorkerProcesses:
         """The pool, with its processes started."""
         if self._pool is None or not self._pool.active:
             self._drop(self._pool)
-            self._pool = self._starter.submit(_started_pool, self._workers).result()
+            self._pool = self._starter.submit(started_pool, self._workers).result()
         return self._pool
 
     def close(self) -> None:
@@ -181,24 +177,7 @@ class _WorkerProcesses:
             pool.join()
 
 
-def _started_pool(workers: int) -> ProcessPool:
-    pool = ProcessPool(
-        max_workers=workers,
-        initializer=_enter_worker,
-        initargs=(os.getpid(),),
-        context=get_context("spawn"),
-    )
-    assert pool.active  # asking starts the processes, in this thread
-    return pool
-
-
 # --- in the worker process -------------------------------------------------------------------------
-
-
-def _enter_worker(parent_pid: int) -> None:
-    """Die with the parent, and at once on SIGTERM: a handler in Python would wait for C code to return."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    die_with_parent(parent_pid)
 
 
 def _execute(stage: str, made: bytes, item: bytes) -> bytes:

@@ -1,0 +1,96 @@
+"""Running headers and footers: what repeats at the edges of pages belongs to no sentence.
+
+Comes in: the pieces of every page. Leaves: the same without running titles, page numbers and stamps. A line
+goes if it stands near the upper or lower edge and the same line, its numbers aside, stands there on other
+pages too; a number alone goes if it counts on with the pages.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+from orchestration.pdf.lines import Line, Piece, lines_of
+
+__all__ = ["without_running_lines"]
+
+EDGE: Final = 0.13
+"""Share of the page's height, above and below, in which running lines stand."""
+EDGE_LINES: Final = 3
+"""Lines of an edge that are looked at, from the outside."""
+SAME_PLACE: Final = 6.0
+"""Points by which a running line may move."""
+_NUMBER = re.compile(r"\d+")
+_PAGE_NUMBER = re.compile(
+    r"(?:page|p\.|[-–—|\[(])?\s*(\d{1,5}|[ivxl]{1,6})\s*(?:(?:of|/)\s*\d+)?\s*[-–—|\])]?", re.IGNORECASE
+)
+
+
+def without_running_lines(pages: Sequence[Sequence[Piece]], heights: Sequence[float]) -> list[list[Piece]]:
+    """The pieces of each page that are no running lines, in their order."""
+    edges = [_edge_lines(pieces, height) for pieces, height in zip(pages, heights, strict=True)]
+    running = _repeated(edges) | _counting(edges)
+    kept = []
+    for pieces, lines in zip(pages, edges, strict=True):
+        dropped = {id(piece) for line in lines if id(line) in running for piece in line.pieces}
+        kept.append([piece for piece in pieces if id(piece) not in dropped])
+    return kept
+
+
+def _edge_lines(pieces: Sequence[Piece], height: float) -> list[Line]:
+    """The outermost lines of both edges."""
+    lines = lines_of(piece for piece in pieces if not EDGE * height < piece.baseline < (1 - EDGE) * height)
+    above = [line for line in lines if line.baseline <= EDGE * height]
+    below = [line for line in lines if line.baseline >= (1 - EDGE) * height]
+    return [*above[:EDGE_LINES], *below[-EDGE_LINES:]]
+
+
+def _repeated(edges: Sequence[Sequence[Line]]) -> set[int]:
+    """Lines whose words stand at the same height of other pages too, on every second page at most apart."""
+    alike: dict[str, list[tuple[int, Line]]] = defaultdict(list)
+    for number, lines in enumerate(edges):
+        for line in lines:
+            words = _NUMBER.sub("#", line.text.casefold())
+            if any(letter.isalpha() for letter in words):
+                alike[words].append((number, line))
+    running: set[int] = set()
+    for found in alike.values():
+        for number, line in found:
+            others = {
+                other
+                for other, twin in found
+                if other != number
+                and abs(twin.baseline - line.baseline) <= SAME_PLACE
+                and abs(other - number) <= 8
+            }
+            if len(others) >= min(2, len(edges) - 1) and others:
+                running.add(id(line))
+    return running
+
+
+def _counting(edges: Sequence[Sequence[Line]]) -> set[int]:
+    """Page numbers: outermost numbers that grow by one a page; on a single page, one alone below."""
+    numbers: dict[int, list[tuple[int, Line]]] = defaultdict(list)
+    for page, lines in enumerate(edges):
+        for line in lines:
+            match = _PAGE_NUMBER.fullmatch(line.text.strip())
+            if match:
+                value = int(match.group(1)) if match.group(1).isdigit() else _roman(match.group(1))
+                numbers[value - page].append((page, line))
+    running: set[int] = set()
+    for found in numbers.values():
+        if len({page for page, _ in found}) >= 2:
+            running |= {id(line) for _, line in found}
+    if len(edges) == 1:
+        running |= {id(line) for found in numbers.values() for _, line in found if line is edges[0][-1]}
+    return running
+
+
+def _roman(text: str) -> int:
+    values = [{"i": 1, "v": 5, "x": 10, "l": 50}[letter] for letter in text.casefold()]
+    return sum(
+        -value if index + 1 < len(values) and values[index + 1] > value else value
+        for index, value in enumerate(values)
+    )

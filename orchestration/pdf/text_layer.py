@@ -1,0 +1,249 @@
+"""The text layer of a PDF as a converted document: what the PDF's own characters say, by geometry alone.
+
+Comes in: the bytes of one PDF and limits. Leaves: the JSON of a PdfIr, or EncryptedPdfError,
+MalformedDocumentError (broken), PdfWithoutTextError (scanned), PdfLimitError (more pages or characters than
+the limits). It can take long or much memory on a hostile file, so `text_layer_converter` runs it in a
+process of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from orchestration.contracts import PdfBlock, PdfBlockKind, PdfIr, PdfPage
+from orchestration.errors import (
+    EncryptedPdfError,
+    MalformedDocumentError,
+    PdfLimitError,
+    PdfWithoutTextError,
+)
+from orchestration.pdf.columns import reading_order
+from orchestration.pdf.glyphs import PageContent, read_page
+from orchestration.pdf.headings import mark_headings
+from orchestration.pdf.hyphens import Vocabulary, joined_lines
+from orchestration.pdf.lines import Line, Piece, pieces_of
+from orchestration.pdf.margins import without_running_lines
+from orchestration.pdf.paragraphs import Part, joined, parts_of
+from orchestration.pdf.tables import find_tables
+from orchestration.records import PageBox, Record
+
+__all__ = ["NAME", "VERSION", "Limits", "convert"]
+
+NAME: Final = "text-layer"
+VERSION: Final = "1"
+HEAD_BYTES: Final = 1024
+"""Adobe's readers look so far for %PDF- (ISO 32000-1, annex H, note 13)."""
+SCANNED: Final = 0.5
+"""Share of a page that images cover: with fewer than MIN_CHARACTERS it is a scan."""
+MIN_CHARACTERS: Final = 25
+MAX_UNMAPPED: Final = 0.3
+"""Share of characters without a Unicode value beyond which the text layer is no text."""
+
+
+class Limits(Record):
+    """What one PDF may cost."""
+
+    pages: int = 2_000
+    characters_a_page: int = 100_000
+    characters: int = 10_000_000
+
+
+def convert(pdf: bytes, name: str, limits: Limits) -> bytes:
+    """The PdfIr of a PDF as JSON; `name` is what errors call it."""
+    document = _opened(pdf, name)
+    try:
+        pages = _pages(document, name, limits)
+        title = _info_title(document)
+        language = _language(document)
+    finally:
+        document.close()
+    _check_readable(pages, name)
+    parts = _parts(pages)
+    vocabulary = Vocabulary(line.text for part in parts for line in part.lines)
+    frames = {page.page_no: page for page in pages}
+    blocks = [_block(part, frames, vocabulary) for part in parts]
+    return (
+        PdfIr(
+            converter=NAME,
+            converter_version=VERSION,
+            title=title,
+            language=language,
+            pages=tuple(_page(page) for page in pages),
+            blocks=tuple(block for block in blocks if block.text.strip() or block.rows),
+        )
+        .model_dump_json()
+        .encode()
+    )
+
+
+# --- the PDF ---------------------------------------------------------------------------------------
+
+
+def _opened(pdf: bytes, name: str) -> Any:
+    import pypdfium2
+    from pypdfium2 import raw
+
+    if b"%PDF-" not in pdf[:HEAD_BYTES]:
+        raise MalformedDocumentError(f"{name}: it is no PDF (no %PDF- at its start). Fetch it again.")
+    try:
+        document = pypdfium2.PdfDocument(pdf)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code in (raw.FPDF_ERR_PASSWORD, raw.FPDF_ERR_SECURITY):
+            raise EncryptedPdfError(
+                f"{name}: the PDF is encrypted, and opens only with its password. Get a copy without one."
+            ) from error
+        raise _broken(name, error) from error
+    if len(document) == 0:
+        document.close()
+        raise _broken(name, "it has no pages")
+    return document
+
+
+def _broken(name: str, cause: object) -> MalformedDocumentError:
+    return MalformedDocumentError(
+        f"{name}: the PDF is broken: {cause}. Fetch it again, or repair it with `qpdf` or `mutool clean`."
+    )
+
+
+def _pages(document: Any, name: str, limits: Limits) -> list[PageContent]:
+    from pypdfium2 import PdfiumError
+
+    if len(document) > limits.pages:
+        raise PdfLimitError(
+            f"{name}: {len(document):,} pages, more than the text layer reads ({limits.pages:,}). Split the "
+            "PDF, or raise `pages` of the converter."
+        )
+    pages: list[PageContent] = []
+    left = limits.characters
+    for index in range(len(document)):
+        try:
+            pages.append(read_page(document, index, min(limits.characters_a_page, left)))
+        except OverflowError as error:
+            raise PdfLimitError(
+                f"{name}: {error}, more than the text layer reads ({limits.characters_a_page:,} a page, "
+                f"{limits.characters:,} in all). Convert it with MinerU, or leave it out."
+            ) from error
+        except PdfiumError as error:
+            raise _broken(name, f"page {index + 1} cannot be read ({error})") from error
+        left -= len(pages[-1].glyphs)
+    return pages
+
+
+def _check_readable(pages: Sequence[PageContent], name: str) -> None:
+    """Raise PdfWithoutTextError for scans and for fonts whose characters have no meaning."""
+    characters = sum(_characters(page) for page in pages)
+    unmapped = sum(page.unmapped for page in pages)
+    scanned = sum(_is_scanned(page) for page in pages)
+    if characters == 0 or scanned * 2 > len(pages):
+        cause = f"{scanned or len(pages)} of its {len(pages)} pages hold images and no text"
+    elif unmapped > MAX_UNMAPPED * (characters + unmapped):
+        cause = "its fonts do not tell which characters they show"
+    else:
+        return
+    raise PdfWithoutTextError(f"{name}: {cause}. The text layer reads no images: convert it with MinerU.")
+
+
+def _characters(page: PageContent) -> int:
+    return sum(glyph.text != " " for glyph in page.glyphs)
+
+
+def _is_scanned(page: PageContent) -> bool:
+    return page.image_share >= SCANNED and _characters(page) < MIN_CHARACTERS
+
+
+def _info_title(document: Any) -> str:
+    """The title in the PDF's metadata, unless it is a file's name or a template's."""
+    title = " ".join(str(document.get_metadata_dict().get("Title") or "").split())
+    words = title.split()
+    file_name = title.casefold().endswith((".pdf", ".doc", ".docx", ".tex", ".indd", ".dvi", ".qxd", ".fm"))
+    return title if len(words) >= 3 and not file_name and len(title) <= 400 else ""
+
+
+def _language(document: Any) -> str:
+    import ctypes
+
+    from pypdfium2 import raw
+
+    length = raw.FPDFCatalog_GetLanguage(document.raw, None, 0)
+    if not 2 < length < 200:
+        return "en"
+    buffer = ctypes.create_string_buffer(length)
+    raw.FPDFCatalog_GetLanguage(document.raw, ctypes.cast(buffer, ctypes.POINTER(raw.FPDF_WCHAR)), length)
+    tag = buffer.raw.decode("utf-16-le", "ignore").rstrip("\0").strip()
+    return tag if tag.replace("-", "").isalnum() and tag.isascii() else "en"
+
+
+# --- the document ----------------------------------------------------------------------------------
+
+
+def _parts(pages: Sequence[PageContent]) -> list[Part]:
+    """Everything that is said, in reading order, with its kinds."""
+    pieces = [pieces_of(page) for page in pages]
+    body = _body_size(piece for found in pieces for piece in found)
+    kept = without_running_lines(pieces, [page.frame_height for page in pages])
+    flows: list[list[Part]] = []
+    for page, found in zip(pages, kept, strict=True):
+        tables, rest = find_tables(found, page.rules, body)
+        for flow in reading_order(rest, tables):
+            flows.append(parts_of(flow, page.page_no, page.frame_height, body))
+    parts = joined(flows)
+    mark_headings(parts, body)
+    return parts
+
+
+def _body_size(pieces: Iterable[Piece]) -> float:
+    """The size of most characters, in half points."""
+    sizes: Counter[float] = Counter()
+    for piece in pieces:
+        sizes[round(piece.size * 2) / 2] += sum(len(word.text) for word in piece.words)
+    return sizes.most_common(1)[0][0] if sizes else 10.0
+
+
+def _block(part: Part, pages: dict[int, PageContent], vocabulary: Vocabulary) -> PdfBlock:
+    boxes = tuple(_boxes(part, pages))
+    table = part.table
+    if table is not None:
+        return PdfBlock(
+            kind=PdfBlockKind.TABLE,
+            text=_joined(table.caption, vocabulary),
+            boxes=boxes,
+            rows=table.rows,
+            header_rows=table.header_rows,
+            notes=(_joined(table.notes, vocabulary),) if table.notes else (),
+        )
+    lines = part.lines
+    if part.kind is PdfBlockKind.LIST:
+        ends = [*part.items[1:], len(lines)]
+        items = [lines[begin:end] for begin, end in zip(part.items, ends, strict=True)]
+        text = "\n".join(_joined(item, vocabulary) for item in items)
+    else:
+        text = _joined(lines, vocabulary)
+    return PdfBlock(kind=part.kind, text=text, level=part.level, boxes=boxes)
+
+
+def _joined(lines: Sequence[Line], vocabulary: Vocabulary) -> str:
+    return joined_lines([line.text for line in lines], vocabulary)
+
+
+def _boxes(part: Part, pages: dict[int, PageContent]) -> Iterable[PageBox]:
+    for stretch in part.stretches:
+        places = [part.table] if part.table is not None else stretch.lines
+        left, top, right, bottom = pages[stretch.page_no].shown(
+            min(place.left for place in places),
+            min(place.top for place in places),
+            max(place.right for place in places),
+            max(place.bottom for place in places),
+        )
+        yield PageBox(
+            page_no=stretch.page_no,
+            left=round(left, 1),
+            top=round(top, 1),
+            right=round(right, 1),
+            bottom=round(bottom, 1),
+        )
+
+
+def _page(page: PageContent) -> PdfPage:
+    return PdfPage(page_no=page.page_no, width=page.width, height=page.height, unread=_is_scanned(page))
