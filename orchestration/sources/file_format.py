@@ -1,7 +1,7 @@
 """What format a file has, told by its content through the installed parsers.
 
 Comes in: the first bytes of a file and its name. Leaves: the parser that recognises it most surely, or the
-error of a file that none knows, with the next step for the usual suspects (PDF, compressed, images).
+error of a file that none knows, with the next step for the usual suspects (compressed, office documents).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from orchestration.errors import ConfigurationError, UnknownFormatError
 HEAD_BYTES = 1 << 16
 
 _SIGNATURES = {
-    b"%PDF-": "it is a PDF, not supported by this version of medkg. Use the article's JATS XML or text",
     b"\x1f\x8b": "it is compressed (gzip). Unpack it with `gunzip`",
     b"PK\x03\x04": "it is a ZIP archive or an office document. Unpack it, or save it as text",
     b"\xfd7zXZ": "it is compressed (xz). Unpack it with `unxz`",
@@ -23,14 +22,12 @@ _SIGNATURES = {
     b"\xd0\xcf\x11\xe0": "it is an old office document. Save it as text",
     b"SQLite format 3": "it is a database. Export its records as JSON Lines",
 }
-_HIDDEN_HEADS = 1024
-"""A PDF may have other bytes before its signature (Adobe's readers accept 1 KiB)."""
 
 
 def recognised(head: bytes, name: str, uri: str, parsers: Mapping[str, Parser]) -> Parser:
     """The parser for a file; ties go to the format that sorts first. Raises UnknownFormatError."""
     for signature, problem in _SIGNATURES.items():
-        if head.startswith(signature) or (signature == b"%PDF-" and signature in head[:_HIDDEN_HEADS]):
+        if head.startswith(signature):
             raise UnknownFormatError(f"{uri}: {problem}, and run again.")
     surest = max(
         sorted(parsers.items()), key=lambda item: _certainty(item[1], head, name), default=("", None)
