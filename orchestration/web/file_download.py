@@ -29,12 +29,11 @@ from orchestration.errors import (
     StoreUnwritableError,
 )
 from orchestration.processes.lock_file import try_lock
-from orchestration.web.public_hosts import PublicHosts
+from orchestration.web.public_hosts import PublicHosts, check_link
 
 __all__ = ["FileDownload"]
 
 MOST_REDIRECTS: Final = 10
-CHUNK_BYTES: Final = 1 << 16
 IDLE_SECONDS: Final = 20.0
 """Without a byte for so long, a server is taken to be away."""
 
@@ -78,6 +77,7 @@ class FileDownload:
         """The file at a URL; see FileFetcher. ServiceError while another process or thread fetches it."""
         name = hashlib.sha256(url.encode()).hexdigest()
         with _named(url):
+            check_link(url)
             lock = try_lock(self._folder / f"{name}.lock")
         if lock is None:
             raise ServiceError(f"{url} is being fetched for another document; another try may do.")
@@ -117,7 +117,7 @@ class FileDownload:
         until = time.monotonic() + self._most_seconds
         size = begun.size
         with begun.part.open("ab") as file:
-            for piece in response.iter_bytes(CHUNK_BYTES):
+            for piece in response.iter_bytes():
                 size += len(piece)
                 if size > self._most_bytes:
                     begun.forget()

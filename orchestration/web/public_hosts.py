@@ -17,10 +17,19 @@ import httpx
 
 from orchestration.errors import DownloadRefusedError, ServiceError
 
-__all__ = ["PublicHosts"]
+__all__ = ["PublicHosts", "check_link"]
 
 SCHEMES: Final = frozenset({"http", "https"})
 PORTS: Final = frozenset({None, 80, 443})
+
+
+def check_link(url: str) -> None:
+    """Raise DownloadRefusedError, or httpx.InvalidURL, unless it is a whole http or https URL."""
+    parsed = httpx.URL(url)
+    if parsed.scheme not in SCHEMES or not parsed.host or " " in url:
+        raise DownloadRefusedError(
+            f"{url!r} is no link of the web (http or https, with a host). Check it in its record."
+        )
 
 
 class PublicHosts(httpx.BaseTransport):
@@ -38,8 +47,7 @@ class PublicHosts(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request; raises DownloadRefusedError before anything was sent."""
         url = request.url
-        if url.scheme not in SCHEMES:
-            raise DownloadRefusedError(f"{url}: only http and https are fetched, not {url.scheme!r}.")
+        check_link(str(url))
         if self._allowed and url.host not in self._allowed:
             raise DownloadRefusedError(
                 f"{url}: host {url.host} is not one of those allowed ({', '.join(sorted(self._allowed))}). "
