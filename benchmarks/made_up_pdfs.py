@@ -1,8 +1,9 @@
 """Articles of made-up sentences, and PDFs of them in the layouts that journals use.
 
-Comes in: a seed and a layout. Leaves: an article whose text is known, and the PDF that reportlab sets of it: one
-or two columns, justified or ragged, with words parted at line ends, running headers and footers, tables with
-rules, as a grid or without rules. The sentences are ours; the same seed makes the same article and PDF.
+Comes in: a seed and a layout. Leaves: an article whose text is known, and the PDF that reportlab sets of
+it: one or two columns, justified or ragged, with words parted at line ends, running headers and footers,
+tables with rules, as a grid or without rules. The sentences are ours; the same seed makes the same article
+and PDF.
 """
 
 from __future__ import annotations
@@ -108,6 +109,8 @@ class Layout:
     indented: bool = False
     """Paragraphs told by an indented first line instead of room between them."""
     tables: Literal["rules", "grid", "bare", "none"] = "none"
+    shuffled: bool = False
+    """The content of each page in no order, so that only the places of its blocks tell how it reads."""
 
 
 LAYOUTS: Final = {
@@ -118,6 +121,7 @@ LAYOUTS: Final = {
     "tables with rules": Layout(tables="rules"),
     "tables as grids, two columns": Layout(columns=2, font="Helvetica", size=9, tables="grid"),
     "tables without rules": Layout(tables="bare", indented=True),
+    "content in no order, two columns": Layout(columns=2, tables="rules", shuffled=True),
     "everything, two columns": Layout(columns=2, hyphens=True, indented=True, tables="rules"),
 }
 
@@ -193,7 +197,8 @@ def _reference(chance: random.Random, number: int) -> str:
         f"{chance.choice('ABCDEGHKLM')}. {chance.choice(('Walker', 'Sleeper', 'Strider', 'Rambler'))}"
         for _ in range(2)
     )
-    return f"[{number}] {names}. {chance.choice(TITLES)}. J Walking Sleep {chance.randint(1990, 2024)};{number}:{chance.randint(1, 400)}."
+    year, page = chance.randint(1990, 2024), chance.randint(1, 400)
+    return f"[{number}] {names}. {chance.choice(TITLES)}. J Walking Sleep {year};{number}:{page}."
 
 
 # --- its PDF ---------------------------------------------------------------------------------------
@@ -202,6 +207,7 @@ def _reference(chance: random.Random, number: int) -> str:
 def pdf_of(article: Article, layout: Layout, **options: Any) -> bytes:
     """The PDF of an article; `options` go to reportlab's document, e.g. `encrypt`."""
     from reportlab.lib.pagesizes import A4
+    from reportlab.pdfgen.canvas import Canvas
     from reportlab.platypus import BaseDocTemplate, FrameBreak, NextPageTemplate, PageTemplate
 
     buffer = io.BytesIO()
@@ -216,8 +222,30 @@ def pdf_of(article: Article, layout: Layout, **options: Any) -> bytes:
     flowables = list(_flowables(article, layout))
     if layout.columns > 1:
         flowables.insert(1, FrameBreak())
-    document.build([NextPageTemplate("later"), *flowables])
+    maker = _shuffling_canvas() if layout.shuffled else Canvas
+    document.build([NextPageTemplate("later"), *flowables], canvasmaker=maker)
     return buffer.getvalue()
+
+
+def _shuffling_canvas() -> Any:
+    """A canvas that writes the blocks of each page in an order drawn at random."""
+    from reportlab.pdfgen.canvas import Canvas
+
+    class Shuffling(Canvas):  # type: ignore[misc]
+        def showPage(self) -> None:  # noqa: N802 - reportlab's name
+            blocks: list[list[str]] = [[]]
+            depth = 0
+            for operator in self._code:
+                blocks[-1].append(operator)
+                words = operator.split()
+                depth += words.count("q") - words.count("Q")
+                if depth == 0:
+                    blocks.append([])
+            random.Random(len(blocks)).shuffle(blocks)
+            self._code[:] = [operator for block in blocks for operator in block]
+            super().showPage()
+
+    return Shuffling
 
 
 def _frames(layout: Layout, *, first: bool) -> list[Any]:
@@ -336,7 +364,7 @@ def _table_flowables(part: Part, layout: Layout, styles: dict[str, Any]) -> Iter
 
 
 def _with_soft_hyphens(text: str) -> str:
-    """Marks where long words may be parted: between two consonants after a vowel, three letters from either end."""
+    """Marks where long words may be parted: between two consonants after a vowel, not near their ends."""
     return re.sub(r"[a-z]{8,}", lambda match: _parted(match.group()), text)
 
 
