@@ -22,7 +22,7 @@ __all__ = ["BULLET", "LABEL", "OTHER_SIZE", "FlowReader"]
 
 CAPTION_LABEL: Final = re.compile(r"(?:tab(?:le|\.)|fig(?:ure|\.))\s*[A-Z]?\d+[A-Za-z]?[.:]?", re.IGNORECASE)
 BULLET: Final = re.compile(r"[•‣▪◦●○∙·\uf0b7–—-]\s+\S")
-LABEL: Final = re.compile(r"(?:\[(\d{1,4})\]|\(?(\d{1,3})[.)])\s*\S")
+LABEL: Final = re.compile(r"(?:\[(\d{1,4})\]\s*|\(?(\d{1,3})[.)]\s+)\S")
 WIDER: Final = 1.35
 """Times the usual leading: as much parts paragraphs."""
 INDENT: Final = 0.7
@@ -49,7 +49,7 @@ class FlowReader:
         assert last is not None
         if self._another_kind(last, line, paragraph):
             return True
-        item = BULLET.match(paragraph[0].text) and line.left > paragraph[0].left + 0.3 * line.size
+        item = self._goes_on_with_item(line, paragraph)
         heading = line.bold and len(paragraph) < 4  # of several lines, its first one indented by its number
         label = len(paragraph) == 1 and CAPTION_LABEL.fullmatch(last.text)
         hangs = round(line.size) in self._hanging and line.left > self.left + INDENT * line.size
@@ -60,6 +60,17 @@ class FlowReader:
             or self._by_indentation(line, paragraph)
             or self._by_short_line(last, line)
         )
+
+    def _goes_on_with_item(self, line: Line, paragraph: Sequence[Line]) -> bool:
+        """Is it set below the words of an item, or of an entry of a list, rather than below its mark?"""
+        if LABEL.match(paragraph[0].text):
+            return line.left > paragraph[0].left + 0.3 * line.size and not LABEL.match(line.text)
+        if not BULLET.match(paragraph[0].text):
+            return False
+        words = [word for piece in paragraph[0].pieces for word in piece.words]
+        inner = words[1].left if len(paragraph) == 1 and len(words) > 1 else paragraph[-1].left
+        aligned = abs(line.left - inner) <= 0.12 * line.size and line.left > paragraph[0].left + 1
+        return aligned and not self._by_short_line(paragraph[-1], line)
 
     def _another_kind(self, last: Line, line: Line, paragraph: Sequence[Line]) -> bool:
         """Does the type change, or does more room, a list's item or a table's caption begin?"""

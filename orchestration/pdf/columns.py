@@ -17,7 +17,7 @@ from typing import Final
 from orchestration.pdf.lines import Line, Piece, lines_of
 from orchestration.pdf.tables import TableRegion
 
-__all__ = ["Flow", "reading_order"]
+__all__ = ["Flow", "common_gutters", "reading_order"]
 
 MAX_DEPTH: Final = 4
 MIN_LINES: Final = 3
@@ -26,6 +26,8 @@ MIN_GUTTER: Final = 0.6
 """Of the size of the text."""
 MAX_CROSSING: Final = 0.34
 """Of the lines beside a gutter: as many may cross it (titles, wide figures' captions)."""
+SAME_GUTTER: Final = 4.0
+"""Points by which one gutter may differ between pages."""
 MIN_CUT: Final = 4.0
 """Points of empty height at which a page may be cut into an upper and a lower part."""
 MAX_CUTS: Final = 12
@@ -44,9 +46,34 @@ class Flow:
     right: float
 
 
-def reading_order(pieces: Sequence[Piece], tables: Sequence[TableRegion]) -> list[Flow]:
-    """The flows of a page."""
-    return [_flow(items) for items in _ordered([*pieces, *tables], 0) if items]
+def common_gutters(pages: Sequence[Sequence[Piece]]) -> list[float]:
+    """Gutters that at least two pages have; for pages whose last column holds a line or two."""
+    found = [gutter for gutter in map(_gutter, pages) if gutter is not None]
+    return sorted(
+        {round(one) for one in found if sum(abs(one - other) <= SAME_GUTTER for other in found) >= 2}
+    )
+
+
+def reading_order(
+    pieces: Sequence[Piece], tables: Sequence[TableRegion], gutters: Sequence[float] = ()
+) -> list[Flow]:
+    """The flows of a page; `gutters` are those of other pages, for one that tells none of its own."""
+    items: list[Item] = [*pieces, *tables]
+    flows = _ordered(items, 0)
+    if len(flows) == 1 and items:
+        known = next((gutter for gutter in gutters if _fits(items, gutter)), None)
+        flows = _columns(items, known, 0) if known is not None else flows
+    return [_flow(flow) for flow in flows if flow]
+
+
+def _fits(items: Sequence[Item], gutter: float) -> bool:
+    """Are there whole lines on both sides, and none across?"""
+    sides = [
+        [item for item in items if item.right <= gutter],
+        [item for item in items if item.left >= gutter],
+    ]
+    whole = all(sides) and sum(map(len, sides)) == len(items)
+    return whole and all(map(_is_running_text, sides))
 
 
 def _flow(items: Sequence[Item]) -> Flow:
@@ -74,6 +101,11 @@ def _ordered(items: Sequence[Item], depth: int) -> list[list[Item]]:
         if parts is None:
             return [list(items)]
         return [flow for part in parts for flow in _ordered(part, depth + 1)]
+    return _columns(items, gutter, depth)
+
+
+def _columns(items: Sequence[Item], gutter: float, depth: int) -> list[list[Item]]:
+    """The items band by band, in each of them column by column."""
     flows: list[list[Item]] = []
     for across, band in _bands(items, gutter):
         if across:

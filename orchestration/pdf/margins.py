@@ -20,6 +20,10 @@ EDGE: Final = 0.13
 """Share of the page's height, above and below, in which running lines stand."""
 EDGE_LINES: Final = 3
 """Lines of an edge that are looked at, from the outside."""
+SMALLER: Final = 0.95
+"""Of the size of the text: a running line that says something else on each page is smaller,"""
+ROOM: Final = 1.8
+"""and as many times its size away from the text."""
 SAME_PLACE: Final = 6.0
 """Points by which a running line may move."""
 _NUMBER = re.compile(r"\d+")
@@ -28,10 +32,12 @@ _PAGE_NUMBER = re.compile(
 )
 
 
-def without_running_lines(pages: Sequence[Sequence[Piece]], heights: Sequence[float]) -> list[list[Piece]]:
-    """The pieces of each page that are no running lines, in their order."""
+def without_running_lines(
+    pages: Sequence[Sequence[Piece]], heights: Sequence[float], body: float
+) -> list[list[Piece]]:
+    """The pieces of each page that are no running lines, in their order; `body`: size of the text."""
     edges = [_edge_lines(pieces, height) for pieces, height in zip(pages, heights, strict=True)]
-    running = _repeated(edges) | _counting(edges)
+    running = _repeated(edges) | _counting(edges) | _set_apart(pages, edges, body)
     kept = []
     for pieces, lines in zip(pages, edges, strict=True):
         dropped = {id(piece) for line in lines if id(line) in running for piece in line.pieces}
@@ -48,7 +54,7 @@ def _edge_lines(pieces: Sequence[Piece], height: float) -> list[Line]:
 
 
 def _repeated(edges: Sequence[Sequence[Line]]) -> set[int]:
-    """Lines whose words stand at the same height of other pages too, on every second page at most apart."""
+    """Lines whose words stand at the same height of another page within eight, their numbers aside."""
     alike: dict[str, list[tuple[int, Line]]] = defaultdict(list)
     for number, lines in enumerate(edges):
         for line in lines:
@@ -65,9 +71,24 @@ def _repeated(edges: Sequence[Sequence[Line]]) -> set[int]:
                 and abs(twin.baseline - line.baseline) <= SAME_PLACE
                 and abs(other - number) <= 8
             }
-            if len(others) >= min(2, len(edges) - 1) and others:
+            if others:
                 running.add(id(line))
     return running
+
+
+def _set_apart(pages: Sequence[Sequence[Piece]], edges: Sequence[Sequence[Line]], body: float) -> set[int]:
+    """Outermost lines in smaller type with room to the text, at one height on several pages."""
+    places: dict[int, list[Line]] = defaultdict(list)
+    for pieces, lines in zip(pages, edges, strict=True):
+        for line in lines:
+            others = [piece.baseline for piece in pieces if piece not in line.pieces]
+            above = [line.baseline - other for other in others if other < line.baseline - 1]
+            below = [other - line.baseline for other in others if other > line.baseline + 1]
+            outermost = not above or not below
+            room = min([*above, *below], default=0.0)
+            if outermost and line.size <= SMALLER * body and room > ROOM * line.size:
+                places[round(line.baseline / 2)].append(line)
+    return {id(line) for found in places.values() if len(found) >= 2 for line in found}
 
 
 def _counting(edges: Sequence[Sequence[Line]]) -> set[int]:

@@ -19,7 +19,7 @@ from orchestration.errors import (
     PdfLimitError,
     PdfWithoutTextError,
 )
-from orchestration.pdf.columns import reading_order
+from orchestration.pdf.columns import common_gutters, reading_order
 from orchestration.pdf.glyphs import PageContent, read_page
 from orchestration.pdf.headings import mark_headings
 from orchestration.pdf.hyphens import Vocabulary, joined_lines
@@ -182,11 +182,12 @@ def _parts(pages: Sequence[PageContent]) -> list[Part]:
     """Everything that is said, in reading order, with its kinds."""
     pieces = [pieces_of(page) for page in pages]
     body = _body_size(piece for found in pieces for piece in found)
-    kept = without_running_lines(pieces, [page.frame_height for page in pages])
+    kept = without_running_lines(pieces, [page.frame_height for page in pages], body)
     flows: list[list[Part]] = []
-    for page, found in zip(pages, kept, strict=True):
-        tables, rest = find_tables(found, page.rules, body)
-        for flow in reading_order(rest, tables):
+    tables = [find_tables(found, page.rules, body) for page, found in zip(pages, kept, strict=True)]
+    gutters = common_gutters([rest for _, rest in tables])
+    for page, (found_tables, rest) in zip(pages, tables, strict=True):
+        for flow in reading_order(rest, found_tables, gutters):
             flows.append(parts_of(flow, page.page_no, page.frame_height, body))
     parts = joined(flows)
     mark_headings(parts, body)
