@@ -1,6 +1,6 @@
 """The parse stage: raw bytes to a Document, by the parser that is registered for the payload's format.
 
-Comes in: a document's payloads (the first is the record itself). Leaves: the Document. It runs in
+Comes in: a document's payloads: the first is what is parsed, others are its records. Leaves: the Document. It runs in
 worker processes that can be killed, because parsers can hang or crash in C code.
 """
 
@@ -28,12 +28,20 @@ class Parse:
         return cls(parsers, **config)
 
     def execute(self, ctx: StageContext, payloads: list[RawPayload]) -> Document:
-        """The document of the first payload; raises the parser's error."""
+        """The document of the first payload; raises its parser's error.
+
+        Where records stand behind it, e.g. those that linked to a PDF, what they tell of the document counts.
+        """
         if not payloads:
             raise MalformedDocumentError(
                 f"{ctx.doc_id}: its source gave no content. Check the record at the source."
             )
-        payload = payloads[0]
+        document = self._parsed(ctx, payloads[0])
+        for record in payloads[1:]:
+            document = _completed(document, self._parsed(ctx, record))
+        return document
+
+    def _parsed(self, ctx: StageContext, payload: RawPayload) -> Document:
         parser = self._parsers.get(payload.format)
         if parser is None:
             raise UnknownFormatError(
@@ -41,3 +49,13 @@ class Parse:
                 f"{', '.join(sorted(self._parsers))}. Install one (entry point group medkg.parsers)."
             )
         return parser.parse(payload, ctx.tenant_id)
+
+
+def _completed(document: Document, record: Document) -> Document:
+    """The document with what its record tells of it: the title, and metadata, the record's before its own."""
+    return document.model_copy(
+        update={
+            "title": record.title or document.title,
+            "metadata": {**document.metadata, **record.metadata},
+        }
+    )

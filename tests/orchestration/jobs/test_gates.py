@@ -112,7 +112,7 @@ def test_all_that_have_what_they_waited_for_pass_and_the_others_wait_on(ledger: 
 def test_a_named_document_that_lacks_something_takes_force(ledger: Ledger) -> None:
     at_the_gate(ledger, "1", "2")
     gates = Gates(ledger, gated())
-    with pytest.raises(UsageError, match="1 lacks pdf_ir_ready.*--force"):
+    with pytest.raises(UsageError, match=r"1 lacks pdf_ir_ready.*--force"):
         gates.open(TENANT, ["1"])
     assert gates.open(TENANT, ["1"], force=True) == 1
     assert gates.open(TENANT, None, force=True) == 1
