@@ -231,13 +231,15 @@ def replay_dead_letters(
 ) -> None:
     """Run dead letters through their topologies again, from their input."""
     from orchestration.assembly import open_control_plane
+    from orchestration.jobs.host_client import Host
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
         submissions = control.replay(letter_ids or None)
         if not submissions:
             note("no dead letters to replay")
-        reports = [follow(control, submission) for submission in submissions]
+        with Host(settings, note) as host:
+            reports = [follow(control, submission, host) for submission in submissions]
     finish_with(reports, as_json)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -12,13 +13,14 @@ import typer
 from orchestration.cli.output import answer, console, note, reports_errors, table
 from orchestration.cli.progress import watching
 from orchestration.contracts import SourceRequest
-from orchestration.errors import ExitCode
+from orchestration.errors import ExitCode, UsageError
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
     from orchestration.contracts import Submission
     from orchestration.control_plane import ControlPlane
     from orchestration.jobs.foreground import RunReport
+    from orchestration.jobs.host_client import Host
     from orchestration.topology.graph import TopologyGraph
 
 SHOWN_FAILURES = 10
@@ -45,19 +47,47 @@ def run(
     query: Query = None,
     limit: Limit = None,
     window: WindowSize = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and run what is new or changed in the files, until Ctrl-C.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run documents through a topology and wait for them."""
     from orchestration.assembly import open_control_plane
+    from orchestration.jobs.host_client import Host
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit)
+    with open_control_plane(settings) as control, Host(settings, note) as host:
         graph = control.topologies.load(topology)
         note(control.describe_profile())
-        request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit)
-        submission = control.open_job(graph, request, window, attended=True)
-        report = follow(control, submission, graph, as_json)
+
+        def once(started_at: float | None = None) -> RunReport:
+            submission = control.open_job(graph, request, window, attended=True)
+            return follow(control, submission, host, graph, as_json, started_at)
+
+        if watch:
+            _keep_up(request, once, as_json)
+        report = once()
     finish_with([report], as_json)
+
+
+def _keep_up(request: SourceRequest, once: Callable[[float], RunReport], as_json: bool) -> NoReturn:
+    """Run, then again after every change of the files; a report each, an object a line with --json.
+
+    What is unchanged is skipped by the ledger, so nothing is missed and nothing done twice.
+    """
+    from orchestration.sources.changes import changes
+
+    if request.source != "files" or not request.paths:
+        raise UsageError("--watch keeps up with files. Name files or folders with --path, and no --source.")
+    for _ in changes(request.paths):
+        report = once(time.time())
+        show_reports([report], as_json)
+        if report.interrupted:
+            raise typer.Exit(report.exit_code)
+        note("watching; Ctrl-C ends it")
+    raise typer.Exit(ExitCode.OK)
 
 
 @reports_errors
@@ -105,14 +135,18 @@ def absolute(paths: Sequence[str] | None) -> tuple[str, ...]:
 def follow(
     control: ControlPlane,
     submission: Submission,
+    host: Host,
     topology: TopologyGraph | None = None,
     quiet: bool = False,
+    started_at: float | None = None,
 ) -> RunReport:
-    """Drive an opened job to its end in the foreground, with progress on stderr."""
-    from orchestration.jobs.foreground import drive
-    from orchestration.jobs.host_client import Host
+    """Drive an opened job to its end in the foreground, with progress on stderr.
 
-    with Host(control.settings, note) as host, watching(quiet) as watch:
+    `started_at`: since when its seconds count; default: since the command's start.
+    """
+    from orchestration.jobs.foreground import drive
+
+    with watching(quiet) as watch:
         return drive(
             control.ledger,
             control.submissions,
@@ -120,13 +154,19 @@ def follow(
             topology,
             host,
             watch,
-            psutil.Process().create_time(),
+            started_at or psutil.Process().create_time(),
             control.gate_looks.moves_by_itself,
         )
 
 
 def finish_with(reports: Sequence[RunReport], as_json: bool) -> NoReturn:
     """Print the reports (the only one, or a list) and end with the gravest of their exit codes."""
+    show_reports(reports, as_json)
+    raise typer.Exit(max((report.exit_code for report in reports), default=ExitCode.OK))
+
+
+def show_reports(reports: Sequence[RunReport], as_json: bool) -> None:
+    """Print the reports: the only one, or a list."""
     values = [report.as_json() for report in reports]
 
     def show() -> None:
@@ -134,7 +174,6 @@ def finish_with(reports: Sequence[RunReport], as_json: bool) -> NoReturn:
             _show(report, value)
 
     answer(as_json, values[0] if len(values) == 1 else values, show)
-    raise typer.Exit(max((report.exit_code for report in reports), default=ExitCode.OK))
 
 
 def _show(report: RunReport, value: dict[str, Any]) -> None:
