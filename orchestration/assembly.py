@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from orchestration.contracts import (
     Source,
     TextModels,
     VectorStore,
+    WebClient,
     lift,
 )
 from orchestration.control_plane import ControlPlane
@@ -81,7 +83,7 @@ class Assembly:
     def close(self) -> None:
         """Close what was opened."""
         parts = vars(self)
-        for name in ("stage_caller", "ledger", "search_store", "document_store", "opensearch"):
+        for name in ("stage_caller", "web", "ledger", "search_store", "document_store", "opensearch"):
             if name in parts:
                 parts[name].close()
         if self._started_plane is not None:
@@ -106,6 +108,22 @@ class Assembly:
                 from_parsers(self.parsers, self.settings.max_document_bytes) if from_parsers else kind()
             )
         return made
+
+    @cached_property
+    def web(self) -> WebClient:
+        """Web services, each at the rate of its policy for all processes of this folder."""
+        from orchestration.resilience.guard import Guards
+        from orchestration.resilience.host_turns import HostTurns
+        from orchestration.web.client import PoliteWebClient, user_agent
+
+        settings = self.settings
+        guards = Guards(
+            self.policies.load,
+            settings.unavailable_seconds,
+            limiter=lambda host, limit: HostTurns(settings.host_turns_dir, host, limit),
+        )
+        agent = user_agent(version("medkg"), settings.contact)
+        return PoliteWebClient(partial(guards.guard, "web"), agent, settings.private_hosts)
 
     @cached_property
     def topologies(self) -> PipelineLoader:

@@ -11,9 +11,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "AddressRefusedError",
+    "AnswerTooLargeError",
     "CircuitOpenError",
     "ConfigurationError",
     "CopyUnusableError",
+    "CursorRefusedError",
     "DagsterGateConditionError",
     "DagsterPipelineConfigError",
     "DagsterResourceUnavailableError",
@@ -38,6 +41,7 @@ __all__ = [
     "RequestRejectedError",
     "RunAccountingError",
     "ServiceError",
+    "ServiceFailedError",
     "StageContractError",
     "StageCrashedError",
     "StageFailedError",
@@ -45,6 +49,7 @@ __all__ = [
     "StoreUnwritableError",
     "TransientError",
     "UnavailableError",
+    "UnexpectedAnswerError",
     "UnknownFormatError",
     "UnsafeXmlError",
     "UsageError",
@@ -258,6 +263,11 @@ class RequestRejectedError(PermanentError):
 
     code = "MEDKG-402"
 
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """HTTP status, where it was one."""
+
 
 class CircuitOpenError(UnavailableError):
     """The circuit breaker of a dependency is open after repeated failures."""
@@ -281,6 +291,36 @@ class HostUnavailableError(DagsterResourceUnavailableError):
     """The host process of this data folder is not running or does not answer."""
 
     code = "MEDKG-406"
+
+
+class AnswerTooLargeError(PermanentError):
+    """An answer has more bytes than its kind may have; reading stopped there."""
+
+    code = "MEDKG-420"
+
+
+class ServiceFailedError(PermanentError):
+    """A service failed at a request in every attempt of its policy."""
+
+    code = "MEDKG-421"
+
+
+class AddressRefusedError(PermanentError):
+    """A URL that is not fetched: another scheme, a private address, a host that is not allowed."""
+
+    code = "MEDKG-422"
+
+
+class UnexpectedAnswerError(PermanentError):
+    """A service answered in another shape than it documents; its interface may have changed."""
+
+    code = "MEDKG-423"
+
+
+class CursorRefusedError(PermanentError):
+    """A service no longer knows the place in its list from which we wanted to go on."""
+
+    code = "MEDKG-424"
 
 
 # --- 5xx ledger and stores -------------------------------------------------------------------------

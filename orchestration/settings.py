@@ -111,6 +111,13 @@ class Settings(BaseSettings):
         description="What keeps artifacts: file:///FOLDER, or s3://BUCKET[/PREFIX], which then keeps vectors "
         "of FAISS, documents and run output too, with AWS_* as usual. Default: the data folder.",
     )
+    contact: Annotated[str, Field(pattern=r"^[^@\s()]+@[^@\s()]+$")] | None = Field(
+        default=None, description="E-mail address by which services can reach you; they ask for one."
+    )
+    private_hosts: frozenset[str] = Field(
+        default=frozenset(),
+        description="HOST or HOST:PORT of private networks that documents may be downloaded from, as JSON.",
+    )
     window_workers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=2, description="Window worker processes, so windows that run at once."
     )
@@ -172,6 +179,11 @@ class Settings(BaseSettings):
     @property
     def vectors_cache(self) -> Path:
         return self.data_dir / "cache" / "vectors"
+
+    @property
+    def host_turns_dir(self) -> Path:
+        """When each host of the web may be asked next, for all processes of the folder."""
+        return self.data_dir / "cache" / "hosts"
 
     @property
     def dagster_home(self) -> Path:

@@ -63,6 +63,7 @@ from orchestration.contracts.stores import (
     VectorStore,
     Visible,
 )
+from orchestration.contracts.web import Download, Validators, WebAnswer, WebClient
 
 __all__ = [
     "ANYTHING",
@@ -79,6 +80,7 @@ __all__ = [
     "DeadLetter",
     "DocumentCounts",
     "DocumentStore",
+    "Download",
     "DownloadStage",
     "EmbedStage",
     "ExtractStage",
@@ -116,10 +118,13 @@ __all__ = [
     "TakenIn",
     "TextModels",
     "ValidateStage",
+    "Validators",
     "VectorRow",
     "VectorStore",
     "Vectors",
     "Visible",
+    "WebAnswer",
+    "WebClient",
     "Window",
     "WindowDocument",
     "WindowLedger",
