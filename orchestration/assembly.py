@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from orchestration.contracts import (
     Source,
     TextModels,
     VectorStore,
+    WebClient,
     lift,
 )
 from orchestration.control_plane import ControlPlane
@@ -45,7 +47,6 @@ from topologies import shipped_folder
 
 if TYPE_CHECKING:
     from gpu_actors.plane import Profile, RayPlane
-    from orchestration.contracts.downloads import FileFetcher
     from orchestration.jobs.pdf_conversions import PdfConversions
     from orchestration.jobs.reading import DocumentReader
     from orchestration.jobs.window_runs import WindowRuns
@@ -87,7 +88,7 @@ class Assembly:
     def close(self) -> None:
         """Close what was opened."""
         parts = vars(self)
-        for name in ("stage_caller", "files", "ledger", "search_store", "document_store", "opensearch"):
+        for name in ("stage_caller", "web", "ledger", "search_store", "document_store", "opensearch"):
             if name in parts:
                 parts[name].close()
         if self._started_plane is not None:
@@ -112,6 +113,22 @@ class Assembly:
                 from_parsers(self.parsers, self.settings.max_document_bytes) if from_parsers else kind()
             )
         return made
+
+    @cached_property
+    def web(self) -> WebClient:
+        """Web services, each at the rate of its policy for all processes of this folder."""
+        from orchestration.resilience.guard import Guards
+        from orchestration.resilience.host_turns import HostTurns
+        from orchestration.web.client import PoliteWebClient, user_agent
+
+        settings = self.settings
+        guards = Guards(
+            self.policies.load,
+            settings.unavailable_seconds,
+            limiter=lambda host, limit: HostTurns(settings.host_turns_dir, host, limit),
+        )
+        agent = user_agent(version("medkg"), settings.contact)
+        return PoliteWebClient(partial(guards.guard, "web"), agent, settings.private_hosts)
 
     @cached_property
     def topologies(self) -> PipelineLoader:
@@ -157,21 +174,6 @@ class Assembly:
             kind.from_settings({}, self.settings) if hasattr(kind, "from_settings") else kind()
         )
         return made
-
-    @cached_property
-    def files(self) -> FileFetcher:
-        """What fetches files that records link to."""
-        from orchestration.web.file_download import FileDownload
-
-        settings = self.settings
-        return FileDownload(
-            settings.data_dir / "run" / "downloads",
-            settings.max_document_bytes,
-            settings.download_seconds,
-            settings.user_agent,
-            settings.download_hosts,
-            settings.download_private_hosts,
-        )
 
     @cached_property
     def gates(self) -> Gates:
@@ -486,7 +488,7 @@ class Assembly:
 
     def _in_this_process(self, kind: Any, node: StageNode) -> Any:
         from orchestration.processes.child_process import own_identity
-        from orchestration.stages.services import StageServices
+        from orchestration.stages.services import DownloadLimits, StageServices
 
         if not hasattr(kind, "from_services"):
             return kind(**node.config)
@@ -498,7 +500,13 @@ class Assembly:
             objects=self.objects,
             pdf_tasks=self.ledger,
             pdf_converters=self.pdf_converter_versions,
-            files=self.files,
+            web=self.web,
+            downloads=DownloadLimits(
+                self.settings.downloads_dir,
+                self.settings.max_document_bytes,
+                self.settings.download_seconds,
+                self.settings.download_hosts,
+            ),
             parsers=self.parsers,
             stage_name=node.name,
             owner=own_identity(),

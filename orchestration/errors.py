@@ -11,17 +11,19 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "AddressRefusedError",
+    "AnswerTooLargeError",
     "CircuitOpenError",
     "ConfigurationError",
     "ConversionFailedError",
     "ConversionLostError",
     "CopyUnusableError",
+    "CursorRefusedError",
     "DagsterGateConditionError",
     "DagsterPipelineConfigError",
     "DagsterResourceUnavailableError",
     "DagsterStageTimeoutError",
     "DocumentTooLargeError",
-    "DownloadRefusedError",
     "DuplicateDocumentError",
     "EmbeddingInputTooLongError",
     "EmptyDocumentError",
@@ -45,6 +47,7 @@ __all__ = [
     "RequestRejectedError",
     "RunAccountingError",
     "ServiceError",
+    "ServiceFailedError",
     "StageContractError",
     "StageCrashedError",
     "StageFailedError",
@@ -52,6 +55,7 @@ __all__ = [
     "StoreUnwritableError",
     "TransientError",
     "UnavailableError",
+    "UnexpectedAnswerError",
     "UnknownFormatError",
     "UnsafeXmlError",
     "UsageError",
@@ -230,12 +234,6 @@ class PdfLimitError(PermanentError):
     code = "MEDKG-222"
 
 
-class DownloadRefusedError(PermanentError):
-    """A link leads where nothing is fetched from: another scheme, a host not allowed, a private address."""
-
-    code = "MEDKG-230"
-
-
 class NotAPdfError(PermanentError):
     """What a link leads to is no PDF, e.g. a landing page."""
 
@@ -295,6 +293,11 @@ class RequestRejectedError(PermanentError):
 
     code = "MEDKG-402"
 
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """HTTP status, where it was one."""
+
 
 class CircuitOpenError(UnavailableError):
     """The circuit breaker of a dependency is open after repeated failures."""
@@ -320,16 +323,46 @@ class HostUnavailableError(DagsterResourceUnavailableError):
     code = "MEDKG-406"
 
 
+class AnswerTooLargeError(PermanentError):
+    """An answer has more bytes than its kind may have; reading stopped there."""
+
+    code = "MEDKG-420"
+
+
+class ServiceFailedError(PermanentError):
+    """A service failed at a request in every attempt of its policy."""
+
+    code = "MEDKG-421"
+
+
+class AddressRefusedError(PermanentError):
+    """A URL that is not fetched: another scheme, a private address, a host that is not allowed."""
+
+    code = "MEDKG-422"
+
+
+class UnexpectedAnswerError(PermanentError):
+    """A service answered in another shape than it documents; its interface may have changed."""
+
+    code = "MEDKG-423"
+
+
+class CursorRefusedError(PermanentError):
+    """A service no longer knows the place in its list from which we wanted to go on."""
+
+    code = "MEDKG-424"
+
+
 class ConversionFailedError(TransientError):
     """A PDF converter failed on a document, or gave something that is none; another try may do."""
 
-    code = "MEDKG-420"
+    code = "MEDKG-430"
 
 
 class ConversionLostError(TransientError):
     """A PDF converter no longer knows a task (it was restarted, or the result expired): submit it again."""
 
-    code = "MEDKG-421"
+    code = "MEDKG-431"
 
 
 # --- 5xx ledger and stores -------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -112,6 +111,13 @@ class Settings(BaseSettings):
         description="What keeps artifacts: file:///FOLDER, or s3://BUCKET[/PREFIX], which then keeps vectors "
         "of FAISS, documents and run output too, with AWS_* as usual. Default: the data folder.",
     )
+    contact: Annotated[str, Field(pattern=r"^[^@\s()]+@[^@\s()]+$")] | None = Field(
+        default=None, description="E-mail address by which services can reach you; they ask for one."
+    )
+    private_hosts: frozenset[str] = Field(
+        default=frozenset(),
+        description="HOST or HOST:PORT of private networks that documents may be downloaded from, as JSON.",
+    )
     window_workers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=2, description="Window worker processes, so windows that run at once."
     )
@@ -127,15 +133,9 @@ class Settings(BaseSettings):
     max_document_bytes: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = Field(
         default=64_000_000, description="Largest single record in bytes; larger ones are dead-lettered."
     )
-    contact: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = Field(
-        default=None, description="E-mail address that web services may write to about our requests."
-    )
-    download_hosts: tuple[str, ...] = Field(
-        default=(), description='The only hosts that PDFs are fetched from, as JSON: ["europepmc.org"].'
-    )
-    download_private_hosts: tuple[str, ...] = Field(
-        default=(),
-        description="Hosts (HOST or HOST:PORT) with private addresses that PDFs may come from, as JSON.",
+    download_hosts: frozenset[str] = Field(
+        default=frozenset(),
+        description='The only hosts that PDFs are fetched from, as JSON: ["europepmc.org"].',
     )
     download_seconds: Annotated[float, Field(ge=1, le=3600)] = Field(
         default=120, description="Seconds that a try to fetch a PDF may take; the next one goes on there."
@@ -167,12 +167,6 @@ class Settings(BaseSettings):
         return value.expanduser().absolute()
 
     @property
-    def user_agent(self) -> str:
-        """How we call ourselves to web services, with whom to write to."""
-        name = f"medkg/{version('medkg')}"
-        return f"{name} (mailto:{self.contact})" if self.contact else name
-
-    @property
     def search_dir(self) -> Path:
         return self.data_dir / "search"
 
@@ -192,6 +186,15 @@ class Settings(BaseSettings):
     @property
     def vectors_cache(self) -> Path:
         return self.data_dir / "cache" / "vectors"
+
+    @property
+    def downloads_dir(self) -> Path:
+        return self.data_dir / "cache" / "downloads"
+
+    @property
+    def host_turns_dir(self) -> Path:
+        """When each host of the web may be asked next, for all processes of the folder."""
+        return self.data_dir / "cache" / "hosts"
 
     @property
     def dagster_home(self) -> Path:

@@ -85,6 +85,7 @@ from orchestration.contracts.stores import (
     VectorStore,
     Visible,
 )
+from orchestration.contracts.web import Download, Validators, WebAnswer, WebClient
 
 __all__ = [
     "ANYTHING",
@@ -105,6 +106,7 @@ __all__ = [
     "DeadLetter",
     "DocumentCounts",
     "DocumentStore",
+    "Download",
     "DownloadStage",
     "EmbedStage",
     "ExtractStage",
@@ -155,11 +157,14 @@ __all__ = [
     "TakenIn",
     "TextModels",
     "ValidateStage",
+    "Validators",
     "VectorRow",
     "VectorStore",
     "Vectors",
     "Visible",
     "WaitingDocument",
+    "WebAnswer",
+    "WebClient",
     "Window",
     "WindowDocument",
     "WindowLedger",

@@ -1,4 +1,4 @@
-"""Files that records link to: which links a format gives, and what fetches one without harm.
+"""Files that records link to.
 
 A parser whose records link to PDFs says so with `pdf_links`; the download stage tries them in its order.
 """
@@ -6,9 +6,6 @@ A parser whose records link to PDFs says so with `pdf_links`; the download stage
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pydantic import Field
@@ -31,32 +28,5 @@ class LinksToPdfs(Protocol):
         """Where the record's PDF is, best place first, none twice; empty if the record names none.
 
         Raises MalformedDocumentError for a record that cannot be read.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class FetchedFile:
-    """A file as it came, on this machine."""
-
-    path: Path
-    url: str
-    """Where it was in the end, after redirects."""
-    content_type: str | None
-    """As the server called it; never believed."""
-    etag: str | None
-    size: int
-    """Bytes."""
-
-
-class FileFetcher(Protocol):
-    """Fetches public files. Thread-safe."""
-
-    def fetch(self, url: str) -> AbstractContextManager[FetchedFile]:
-        """The file at a URL, there until the context ends. What was fetched before a break is not fetched
-        again, if the server takes part.
-
-        Raises DownloadRefusedError (a scheme or host that is not allowed, a private address, also behind a
-        redirect), DocumentTooLargeError, RequestRejectedError (4xx), RateLimitedError and ServiceError.
         """
         ...

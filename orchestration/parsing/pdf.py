@@ -1,7 +1,7 @@
 """PDFs as files: recognised and taken whole, for a converter to turn into a document.
 
-Comes in: a file. Leaves: its record. A PDF is no text, so nothing is parsed here: a topology with a stage of type
-pdf-ir has it converted, and the parser of format pdf-ir makes the document of that.
+Comes in: a file. Leaves: its record. A PDF is no text, so nothing is parsed here: a topology with a stage of
+type pdf-ir has it converted, and the parser of format pdf-ir makes the document of that.
 """
 
 from __future__ import annotations

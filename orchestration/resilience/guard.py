@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import anyio
 from aiolimiter import AsyncLimiter
@@ -48,7 +48,12 @@ from orchestration.errors import (
     TransientError,
     UnavailableError,
 )
-from orchestration.resilience.policies import ExponentialBackoff, LinearBackoff, ResiliencePolicyConfig
+from orchestration.resilience.policies import (
+    ExponentialBackoff,
+    LinearBackoff,
+    RateLimitConfig,
+    ResiliencePolicyConfig,
+)
 
 __all__ = [
     "BreakerMoved",
@@ -121,6 +126,23 @@ def _ignore(_: GuardEvent) -> None:
     return None
 
 
+class Limiter(Protocol):
+    """What holds calls back."""
+
+    async def acquire(self) -> None:
+        """Return when a call may be made."""
+        ...
+
+
+LimiterOf: TypeAlias = Callable[[str, RateLimitConfig], Limiter]
+"""The limiter of a resource."""
+
+
+def in_this_process(_: str, limit: RateLimitConfig) -> Limiter:
+    """A limiter that counts the calls of one event loop."""
+    return AsyncLimiter(limit.burst, limit.burst / limit.requests_per_second)
+
+
 # --- guard -----------------------------------------------------------------------------------------
 
 
@@ -134,24 +156,30 @@ class Guard:
         unavailable_seconds: float,
         observe: Observe = _ignore,
         sleep: Sleep = anyio.sleep,
+        limiter: LimiterOf = in_this_process,
     ) -> None:
         self.stage = stage
         self.policy = policy
         self._unavailable_seconds = unavailable_seconds
         self._observe = observe
         self._sleep = sleep
-        self._limiters: dict[str, AsyncLimiter] = {}
+        self._limiter = limiter
+        self._limiters: dict[str, Limiter] = {}
         self._breakers: dict[str, _Breaker] = {}
 
-    async def call(self, action: Callable[[], Awaitable[T]], resource: str = "") -> T:
+    async def call(
+        self, action: Callable[[], Awaitable[T]], resource: str = "", timeout_seconds: float | None = None
+    ) -> T:
         """The action's result, tried as the policy says; async code past its time-out is cancelled.
+
+        `timeout_seconds` of an attempt, where it is not the policy's.
 
         Raises the last TransientError, any PermanentError at once, and UnavailableError when the service
         is still away after `unavailable_seconds`.
         """
 
         async def one_attempt() -> T:
-            return await self.attempt(action, resource, self.policy.timeout_seconds)
+            return await self.attempt(action, resource, timeout_seconds or self.policy.timeout_seconds)
 
         async def when_available() -> T:
             return await self.waiting(retry_if_exception_type(UnavailableError), reraise)(one_attempt)
@@ -241,7 +269,7 @@ class Guard:
             return
         limiter = self._limiters.get(resource)
         if limiter is None:
-            limiter = AsyncLimiter(limit.burst, limit.burst / limit.requests_per_second)
+            limiter = self._limiter(resource, limit)
             self._limiters[resource] = limiter
         started = time.monotonic()
         await limiter.acquire()
@@ -285,10 +313,12 @@ class Guards:
         policy: Callable[[str], ResiliencePolicyConfig],
         unavailable_seconds: float,
         observe: Observe = _ignore,
+        limiter: LimiterOf = in_this_process,
     ) -> None:
         self._policy = policy
         self._unavailable_seconds = unavailable_seconds
         self._observe = observe
+        self._limiter = limiter
         self._guards: dict[tuple[str, str], Guard] = {}
 
     def guard(self, stage: str, policy_name: str) -> Guard:
@@ -296,7 +326,7 @@ class Guards:
         policy = self._policy(policy_name)
         known = self._guards.get((stage, policy_name))
         if known is None or known.policy != policy:
-            known = Guard(stage, policy, self._unavailable_seconds, self._observe)
+            known = Guard(stage, policy, self._unavailable_seconds, self._observe, limiter=self._limiter)
             self._guards[stage, policy_name] = known
         return known
 

@@ -1,7 +1,7 @@
 """Changes of files and folders, as they happen.
 
-Comes in: paths. Leaves: a moment at once, and one after every change that has settled, for as long as it is asked.
-Which files changed does not matter to who asks: the ledger tells what is new.
+Comes in: paths. Leaves: a moment at once, and one after every change that has settled, for as long as it is
+asked. Which files changed does not matter to who asks: the ledger tells what is new.
 """
 
 from __future__ import annotations

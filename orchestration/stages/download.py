@@ -12,13 +12,24 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
-from orchestration.contracts import Isolation, ObjectStore, Parser
-from orchestration.contracts.downloads import FetchedFile, FileFetcher, LinksToPdfs, PdfLink
-from orchestration.errors import MalformedDocumentError, MedkgError, NotAPdfError, PermanentError
+from orchestration.contracts import Isolation, ObjectStore, Parser, WebClient
+from orchestration.contracts.downloads import LinksToPdfs, PdfLink
+from orchestration.contracts.web import Download as Fetched
+from orchestration.errors import (
+    AddressRefusedError,
+    MalformedDocumentError,
+    MedkgError,
+    NotAPdfError,
+    PermanentError,
+)
 from orchestration.records import RawPayload, StageContext
 from orchestration.stages.pdf_objects import PDF, keep_pdf
-from orchestration.stages.services import StageServices
+from orchestration.stages.services import DownloadLimits, StageServices
+
+POLICY: Final = "download"
+"""Policy of resilience.yaml for each host that files come from."""
 
 MARK: Final = b"%PDF-"
 MARK_WITHIN: Final = 1024
@@ -31,14 +42,17 @@ class Download:
     version = "1"
     isolation = Isolation.INLINE
 
-    def __init__(self, files: FileFetcher, objects: ObjectStore, parsers: Mapping[str, Parser]) -> None:
-        self._files = files
+    def __init__(
+        self, web: WebClient, objects: ObjectStore, parsers: Mapping[str, Parser], limits: DownloadLimits
+    ) -> None:
+        self._web = web
         self._objects = objects
         self._parsers = parsers
+        self._limits = limits
 
     @classmethod
     def from_services(cls, config: Mapping[str, Any], services: StageServices) -> Self:
-        return cls(services.files, services.objects, services.parsers, **config)
+        return cls(services.web, services.objects, services.parsers, services.downloads, **config)
 
     def execute(self, ctx: StageContext, payloads: list[RawPayload]) -> list[RawPayload]:
         """The PDF, then the record that linked to it.
@@ -83,22 +97,45 @@ class Download:
         raise NotAPdfError(f"{ctx.doc_id}: none of its {len(errors)} places has the PDF: {places}")
 
     def _from(self, ctx: StageContext, link: PdfLink) -> RawPayload:
-        with self._files.fetch(link.url) as file:
-            content = file.path.read_bytes()
-            _check_pdf(link.url, file, content)
+        file = self._download(ctx, link.url)
+        content = file.path.read_bytes()
+        file.path.unlink()
+        _check_pdf(link.url, file, content)
         fetched = RawPayload(
             doc_id=ctx.doc_id,
             source=ctx.source,
             format=PDF,
             content=content,
             uri=file.url,
-            version=sha256(content).hexdigest(),
+            version=file.sha256,
         )
         kept = keep_pdf(self._objects, ctx.tenant_id, fetched)
         self._keep_provenance(kept, link, file)
         return kept
 
-    def _keep_provenance(self, pdf: RawPayload, link: PdfLink, file: FetchedFile) -> None:
+    def _download(self, ctx: StageContext, url: str) -> Fetched:
+        """The file, in a place of this document's own, so that its next try goes on where this one broke."""
+        name = sha256("\0".join((ctx.tenant_id, ctx.source, ctx.doc_id, url)).encode()).hexdigest()
+        self._limits.folder.mkdir(parents=True, exist_ok=True)
+        return self._web.download(
+            url,
+            self._limits.folder / name,
+            most_bytes=self._limits.most_bytes,
+            seconds=self._limits.seconds,
+            policy=POLICY,
+            admit=self._admit,
+        )
+
+    def _admit(self, url: str) -> None:
+        """Raise AddressRefusedError for a link, or a redirect, that leads no place where we fetch from."""
+        host = urlsplit(url).hostname
+        if self._limits.hosts and host not in self._limits.hosts:
+            raise AddressRefusedError(
+                f"{url}: host {host} is not one of those allowed "
+                f"({', '.join(sorted(self._limits.hosts))}). Add it to MEDKG_DOWNLOAD_HOSTS if it is to be."
+            )
+
+    def _keep_provenance(self, pdf: RawPayload, link: PdfLink, file: Fetched) -> None:
         """Beside the PDF, one object for each URL that it came from."""
         assert pdf.stored is not None
         folder, _, _ = pdf.stored.rpartition("/")
@@ -108,20 +145,21 @@ class Download:
             "licence": link.licence,
             "sha256": pdf.version,
             "bytes": file.size,
-            "content_type": file.content_type,
-            "etag": file.etag,
+            "content_type": file.headers.get("content-type"),
+            "etag": file.headers.get("etag"),
             "downloaded_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         name = sha256(link.url.encode()).hexdigest()[:16]
         self._objects.put(f"{folder}/from-{name}.json", json.dumps(provenance).encode())
 
 
-def _check_pdf(url: str, file: FetchedFile, content: bytes) -> None:
+def _check_pdf(url: str, file: Fetched, content: bytes) -> None:
     if MARK in content[:MARK_WITHIN]:
         return
+    called = file.headers.get("content-type", "nothing")
     head = content[:MARK_WITHIN].lstrip().lower()
     if head.startswith((b"<!doctype html", b"<html", b"<?xml", b"<head", b"<!--")) or b"<html" in head:
         what = "a web page (a landing page, a login or a captcha)"
     else:
-        what = f"{len(content):,} bytes that are no PDF (its server calls them {file.content_type})"
+        what = f"{len(content):,} bytes that are no PDF (its server calls them {called})"
     raise NotAPdfError(f"{url} is {what}. Open it in a browser to see what it asks for.")

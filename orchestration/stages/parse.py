@@ -1,7 +1,7 @@
 """The parse stage: raw bytes to a Document, by the parser that is registered for the payload's format.
 
-Comes in: a document's payloads: the first is what is parsed, others are its records. Leaves: the Document. It runs in
-worker processes that can be killed, because parsers can hang or crash in C code.
+Comes in: a document's payloads: the first is what is parsed, others are its records. Leaves: the Document. It
+runs in worker processes that can be killed, because parsers can hang or crash in C code.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from orchestration.contracts import (
     DocumentStore,
@@ -18,8 +19,21 @@ from orchestration.contracts import (
     PdfTaskLedger,
     Plane,
     Source,
+    WebClient,
 )
-from orchestration.contracts.downloads import FileFetcher
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadLimits:
+    """Where files of others may come from, and how much of them."""
+
+    folder: Path
+    """Keeps what is under way."""
+    most_bytes: int
+    seconds: float
+    """One try may take so long; the next one goes on from there."""
+    hosts: frozenset[str] = frozenset()
+    """The only hosts that are asked; empty: every public one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +48,8 @@ class StageServices:
     pdf_tasks: PdfTaskLedger
     pdf_converters: Mapping[str, str]
     """Versions of the installed PDF converters by name."""
-    files: FileFetcher
+    web: WebClient
+    downloads: DownloadLimits
     parsers: Mapping[str, Parser]
     stage_name: str
     """Name of the step in its topology."""

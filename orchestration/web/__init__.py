@@ -1,5 +1,6 @@
-"""The web: files that records link to.
+"""Talking to web services over HTTP, politely.
 
-Comes in: URLs and limits. Leaves: bytes on disk, or errors that say whether to try again. Nothing else in
-orchestration opens a connection to a host that is not one of its own stores.
+Comes in: requests of sources and stages, and the guard of the resilience room as assembly hands it in.
+Leaves: whole answers within their limits, or errors of ours. Nothing else in the control plane that fetches
+documents opens a connection.
 """

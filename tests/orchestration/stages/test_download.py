@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from orchestration.contracts import ObjectStore
 from orchestration.contracts.downloads import PdfLink
-from orchestration.errors import MalformedDocumentError, NotAPdfError, RateLimitedError
+from orchestration.errors import (
+    AddressRefusedError,
+    DagsterResourceUnavailableError,
+    MalformedDocumentError,
+    NotAPdfError,
+)
 from orchestration.parsing.plain_text import PlainTextParser
 from orchestration.records import RawPayload
+from orchestration.resilience.guard import Guard
+from orchestration.resilience.policies import ResiliencePolicyConfig
 from orchestration.stages.download import Download
+from orchestration.stages.services import DownloadLimits
 from orchestration.stores.objects.opened import open_objects
-from orchestration.web.file_download import FileDownload
+from orchestration.web.client import PoliteWebClient
 from tests.builders import a_context, a_payload
 from tests.conformance.stage_suite import DownloadStageSuite
 from tests.orchestration.web.file_server import Answer, FileServer, serving
@@ -51,10 +59,26 @@ def objects(tmp_path: Path) -> ObjectStore:
 
 
 @pytest.fixture
-def downloading(server: FileServer, objects: ObjectStore, tmp_path: Path) -> Iterator[Download]:
-    with FileDownload(tmp_path / "d", 1_000_000, 30, "medkg/test", private=[server.host]) as files:
-        parsers = {"linked-text": LinkedText(), "text": PlainTextParser()}
-        yield Download(files, objects, parsers)
+def download_of(
+    objects: ObjectStore, server: FileServer, tmp_path: Path
+) -> Iterator[Callable[..., Download]]:
+    """download_of("europepmc.org"): the stage, which fetches from these hosts alone."""
+    policy = ResiliencePolicyConfig.model_validate(
+        {"max_attempts": 1, "timeout_seconds": 5, "backoff_strategy": {"kind": "none"}}
+    )
+    with PoliteWebClient(lambda _: Guard("web", policy, 0), "medkg/test", [server.host]) as web:
+
+        def make(*hosts: str) -> Download:
+            limits = DownloadLimits(tmp_path / "downloads", 1_000_000, 30, frozenset(hosts))
+            parsers = {"linked-text": LinkedText(), "text": PlainTextParser()}
+            return Download(web, objects, parsers, limits)
+
+        yield make
+
+
+@pytest.fixture
+def downloading(download_of: Callable[..., Download]) -> Download:
+    return download_of()
 
 
 def a_record(server: FileServer, *names: str) -> RawPayload:
@@ -119,10 +143,28 @@ def test_every_place_is_named_when_none_has_the_pdf(downloading: Download, serve
         downloading.execute(a_context("W1"), [a_record(server, "landing", "archive", "gone")])
 
 
-def test_a_place_that_is_busy_is_worth_another_try(downloading: Download, server: FileServer) -> None:
-    with pytest.raises(RateLimitedError) as raised:
+def test_a_place_that_is_busy_is_waited_for_unless_another_has_the_pdf(
+    downloading: Download, server: FileServer
+) -> None:
+    with pytest.raises(DagsterResourceUnavailableError) as raised:
         downloading.execute(a_context("W1"), [a_record(server, "busy", "landing")])
     assert raised.value.retry_after == 2
+    pdf, _ = downloading.execute(a_context("W1"), [a_record(server, "busy", "paper")])
+    assert pdf.uri == f"{server.url}/paper"
+
+
+def test_only_allowed_hosts_are_asked_if_some_are_named(
+    download_of: Callable[..., Download], server: FileServer
+) -> None:
+    with pytest.raises(AddressRefusedError, match=r"is not one of those allowed \(europepmc.org\)"):
+        download_of("europepmc.org").execute(a_context("W1"), [a_record(server, "paper")])
+    assert not server.asked
+
+
+@pytest.mark.parametrize("link", ["ftp://example.org/x.pdf", "paper.pdf", "file:///etc/passwd", "http:///x"])
+def test_a_link_that_is_none_of_the_web_is_refused(link: str, downloading: Download) -> None:
+    with pytest.raises(AddressRefusedError, match="no http or https URL"):
+        downloading.execute(a_context("W1"), [a_payload(link, "linked-text")])
 
 
 def test_a_record_without_a_link_says_what_to_do(downloading: Download) -> None:
