@@ -111,6 +111,9 @@ class Settings(BaseSettings):
         description="What keeps artifacts: file:///FOLDER, or s3://BUCKET[/PREFIX], which then keeps vectors "
         "of FAISS, documents and run output too, with AWS_* as usual. Default: the data folder.",
     )
+    mineru_url: str | None = Field(
+        default=None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", description="MinerU service (mineru-api)."
+    )
     window_workers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=2, description="Window worker processes, so windows that run at once."
     )
