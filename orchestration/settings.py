@@ -118,6 +118,9 @@ class Settings(BaseSettings):
         default=frozenset(),
         description="HOST or HOST:PORT of private networks that documents may be downloaded from, as JSON.",
     )
+    mineru_url: str | None = Field(
+        default=None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", description="MinerU service (mineru-api)."
+    )
     window_workers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=2, description="Window worker processes, so windows that run at once."
     )

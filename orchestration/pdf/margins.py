@@ -24,6 +24,8 @@ SMALLER: Final = 0.95
 """Of the size of the text: a running line that says something else on each page is smaller,"""
 ROOM: Final = 1.8
 """and as many times its size away from the text."""
+VERY_EDGE: Final = 0.065
+"""Share of the height in which one such line is enough, but for the first page."""
 SAME_PLACE: Final = 6.0
 """Points by which a running line may move."""
 _NUMBER = re.compile(r"\d+")
@@ -37,7 +39,7 @@ def without_running_lines(
 ) -> list[list[Piece]]:
     """The pieces of each page that are no running lines, in their order; `body`: size of the text."""
     edges = [_edge_lines(pieces, height) for pieces, height in zip(pages, heights, strict=True)]
-    running = _repeated(edges) | _counting(edges) | _set_apart(pages, edges, body)
+    running = _repeated(edges) | _counting(edges) | _set_apart(pages, edges, heights, body)
     kept = []
     for pieces, lines in zip(pages, edges, strict=True):
         dropped = {id(piece) for line in lines if id(line) in running for piece in line.pieces}
@@ -76,10 +78,13 @@ def _repeated(edges: Sequence[Sequence[Line]]) -> set[int]:
     return running
 
 
-def _set_apart(pages: Sequence[Sequence[Piece]], edges: Sequence[Sequence[Line]], body: float) -> set[int]:
-    """Outermost lines in smaller type with room to the text, at one height on several pages."""
+def _set_apart(
+    pages: Sequence[Sequence[Piece]], edges: Sequence[Sequence[Line]], heights: Sequence[float], body: float
+) -> set[int]:
+    """Outermost lines in smaller type, with room to the text, at one height of pages or at the very edge."""
     places: dict[int, list[Line]] = defaultdict(list)
-    for pieces, lines in zip(pages, edges, strict=True):
+    running: set[int] = set()
+    for number, (pieces, lines, height) in enumerate(zip(pages, edges, heights, strict=True)):
         for line in lines:
             others = [piece.baseline for piece in pieces if piece not in line.pieces]
             above = [line.baseline - other for other in others if other < line.baseline - 1]
@@ -88,7 +93,9 @@ def _set_apart(pages: Sequence[Sequence[Piece]], edges: Sequence[Sequence[Line]]
             room = min([*above, *below], default=0.0)
             if outermost and line.size <= SMALLER * body and room > ROOM * line.size:
                 places[round(line.baseline / 2)].append(line)
-    return {id(line) for found in places.values() if len(found) >= 2 for line in found}
+                if number > 0 and not VERY_EDGE < line.baseline / height < 1 - VERY_EDGE:
+                    running.add(id(line))
+    return running | {id(line) for found in places.values() if len(found) >= 2 for line in found}
 
 
 def _counting(edges: Sequence[Sequence[Line]]) -> set[int]:
