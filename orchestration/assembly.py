@@ -153,21 +153,20 @@ class Assembly:
     def submissions(self) -> Submissions:
         return Submissions(self.ledger, self.sources, self.fingerprint, self.settings.window_workers)
 
-    @cached_property
-    def pdf_converter_kinds(self) -> Mapping[str, Any]:
-        return load_plugins("medkg.pdf_converters")
-
     @property
-    def pdf_converter_versions(self) -> Mapping[str, str]:
-        return {name: str(kind.version) for name, kind in self.pdf_converter_kinds.items()}
+    def pdf_converters(self) -> Mapping[str, Callable[[], PdfConverter]]:
+        """What makes each installed converter; raises ConfigurationError where a setting is missing."""
+        kinds = load_plugins("medkg.pdf_converters")
+        return {name: partial(self._pdf_converter, kind) for name, kind in kinds.items()}
 
     def pdf_conversions(self) -> PdfConversions:
         """What drives PDF converters; the host's."""
         from orchestration.jobs.pdf_conversions import PdfConversions
         from orchestration.processes.child_process import is_alive, own_identity
 
-        makers = {name: partial(self._pdf_converter, kind) for name, kind in self.pdf_converter_kinds.items()}
-        return PdfConversions(self.ledger, lambda: self.objects, makers, own_identity(), is_alive)
+        return PdfConversions(
+            self.ledger, lambda: self.objects, self.pdf_converters, own_identity(), is_alive
+        )
 
     def _pdf_converter(self, kind: Any) -> PdfConverter:
         made: PdfConverter = (
@@ -499,7 +498,7 @@ class Assembly:
             index=self.index,
             objects=self.objects,
             pdf_tasks=self.ledger,
-            pdf_converters=self.pdf_converter_versions,
+            pdf_converters=self.pdf_converters,
             web=self.web,
             downloads=DownloadLimits(
                 self.settings.downloads_dir,

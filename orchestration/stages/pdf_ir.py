@@ -7,10 +7,17 @@ for that. A PDF that this converter has seen before is ready at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Self
 
-from orchestration.contracts import Isolation, ObjectStore, Outcome, PdfTaskLedger, PdfTaskRequest
+from orchestration.contracts import (
+    Isolation,
+    ObjectStore,
+    Outcome,
+    PdfConverter,
+    PdfTaskLedger,
+    PdfTaskRequest,
+)
 from orchestration.errors import ConfigurationError, MalformedDocumentError, MedkgError
 from orchestration.records import RawPayload, StageContext
 from orchestration.stages.pdf_objects import PDF, converted_key, is_kept, keep_pdf
@@ -29,12 +36,14 @@ class PdfIr:
         self,
         tasks: PdfTaskLedger,
         objects: ObjectStore,
-        converters: Mapping[str, str],
+        converters: Mapping[str, Callable[[], PdfConverter]],
         stage: str,
         converter: str = "mineru",
         max_attempts: int = 5,
     ) -> None:
-        """`converters`: versions of those installed, by name. Raises ConfigurationError for another one."""
+        """`converters` makes those installed, by name. Raises ConfigurationError for another one, and for one
+        that lacks a setting: here, so that no document is left to wait for it.
+        """
         if converter not in converters:
             raise ConfigurationError(
                 f"stage {stage} asks for converter {converter!r}, which is not installed; installed: "
@@ -44,7 +53,9 @@ class PdfIr:
         self._objects = objects
         self._stage = stage
         self._converter = converter
-        self._converter_version = converters[converter]
+        made = converters[converter]()
+        self._converter_version = made.version
+        made.close()
         self._max_attempts = max_attempts
 
     @classmethod

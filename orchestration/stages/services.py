@@ -7,7 +7,7 @@ stage class is called with its `config` from the topology as keyword arguments.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from orchestration.contracts import (
     IndexWriter,
     ObjectStore,
     Parser,
+    PdfConverter,
     PdfTaskLedger,
     Plane,
     Source,
@@ -46,8 +47,8 @@ class StageServices:
     index: IndexWriter
     objects: ObjectStore
     pdf_tasks: PdfTaskLedger
-    pdf_converters: Mapping[str, str]
-    """Versions of the installed PDF converters by name."""
+    pdf_converters: Mapping[str, Callable[[], PdfConverter]]
+    """What makes the installed PDF converters, by name."""
     web: WebClient
     downloads: DownloadLimits
     parsers: Mapping[str, Parser]

@@ -49,7 +49,7 @@ def conversions(
 
 @pytest.fixture
 def stage(ledger: Ledger, objects: ObjectStore) -> PdfIr:
-    return PdfIr(ledger, objects, {"commanded": "1"}, "pdf_ir", "commanded", MOST_ATTEMPTS)
+    return PdfIr(ledger, objects, {"commanded": CommandedConverter}, "pdf_ir", "commanded", MOST_ATTEMPTS)
 
 
 def asked(ledger: Ledger, stage: PdfIr, **pdfs: str) -> dict[str, list[RawPayload]]:
@@ -180,7 +180,7 @@ def test_a_converter_that_is_not_installed_keeps_no_other_from_its_work(
     ledger: Ledger, stage: PdfIr, objects: ObjectStore, conversions: PdfConversions
 ) -> None:
     asked(ledger, stage, one="a paper")
-    elsewhere = PdfIr(ledger, objects, {"absent": "1"}, "pdf_ir", "absent")
+    elsewhere = PdfIr(ledger, objects, {"absent": CommandedConverter}, "pdf_ir", "absent")
     contexts = taken(ledger, claimed(ledger, a_job(ledger, an_item("two"), job_id="job-2")))
     elsewhere.execute(with_version(contexts[0]), [a_payload("x", "pdf", doc_id="two")])
     conversions.look()
