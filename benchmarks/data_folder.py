@@ -6,12 +6,13 @@ Comes in: a bench and a name. Leaves: what the commands answered. Commands that 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from benchmarks.bench import Bench
 from orchestration.errors import StageFailedError
@@ -25,6 +26,15 @@ class DataFolder:
 
     def __init__(self, bench: Bench, name: str) -> None:
         self.settings = load_settings(data_dir=bench.folder / name, profile=bench.profile.name)
+        self._environment: Mapping[str, str] = {}
+
+    @classmethod
+    def at(cls, folder: Path, environment: Mapping[str, str]) -> Self:
+        """One of the default profile, whose commands see these variables too."""
+        made = cls.__new__(cls)
+        made.settings = load_settings(data_dir=folder)
+        made._environment = environment
+        return made
 
     def command(self, *words: str) -> list[str]:
         """A command over this folder, for subprocess."""
@@ -43,7 +53,13 @@ class DataFolder:
 
     def told(self, *words: str) -> Any:
         """The JSON that a command answers; raises StageFailedError when it ends with more than 1."""
-        done = subprocess.run(self.command(*words, "--json"), check=False, capture_output=True, text=True)
+        done = subprocess.run(
+            self.command(*words, "--json"),
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **self._environment},
+        )
         if done.returncode > 1:
             raise StageFailedError(
                 f"`medkg {' '.join(words)}` ended with {done.returncode}: {done.stderr.strip()[-500:]}"
