@@ -32,6 +32,9 @@ Paths = Annotated[
 ]
 Query = Annotated[str | None, typer.Option(help="Query, for sources that search.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many documents.")]
+Resync = Annotated[
+    bool, typer.Option("--resync", help="List everything again, not only what changed since the last time.")
+]
 WindowSize = Annotated[int | None, typer.Option(min=1, help="At most so many documents in one Dagster run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -45,6 +48,7 @@ def run(
     query: Query = None,
     limit: Limit = None,
     window: WindowSize = None,
+    resync: Resync = False,
     as_json: AsJson = False,
 ) -> None:
     """Run documents through a topology and wait for them."""
@@ -54,7 +58,7 @@ def run(
     with open_control_plane(settings) as control:
         graph = control.topologies.load(topology)
         note(control.describe_profile())
-        request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit)
+        request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit, resync=resync)
         submission = control.open_job(graph, request, window, attended=True)
         report = follow(control, submission, graph, as_json)
     finish_with([report], as_json)
@@ -69,6 +73,7 @@ def submit(
     query: Query = None,
     limit: Limit = None,
     window: WindowSize = None,
+    resync: Resync = False,
     as_json: AsJson = False,
 ) -> None:
     """Queue documents for the daemon, which `medkg up` keeps running, and return."""
@@ -77,7 +82,7 @@ def submit(
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
-        request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit)
+        request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit, resync=resync)
         submission = control.submit_to_dagster(
             topology,
             request,

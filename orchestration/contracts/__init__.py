@@ -24,13 +24,23 @@ from orchestration.contracts.ledger import (
     LedgerDocument,
     StageReport,
     Submission,
+    SyncLedger,
     Window,
     WindowDocument,
     WindowLedger,
 )
 from orchestration.contracts.objects import Content, ObjectStore, StoredObject
 from orchestration.contracts.plane import Plane, PlaneUse, TextModels, Vectors
-from orchestration.contracts.sources import Parser, RecordLocation, Source, SourceRequest
+from orchestration.contracts.sources import (
+    ListedPage,
+    ListedSource,
+    Page,
+    PagedSource,
+    Parser,
+    RecordLocation,
+    Source,
+    SourceRequest,
+)
 from orchestration.contracts.stages import (
     BatchStage,
     ChunkStage,
@@ -63,6 +73,7 @@ from orchestration.contracts.stores import (
     VectorStore,
     Visible,
 )
+from orchestration.contracts.syncs import Sync, SyncKey
 from orchestration.contracts.web import Download, Validators, WebAnswer, WebClient
 
 __all__ = [
@@ -100,9 +111,13 @@ __all__ = [
     "LedgerDocument",
     "LedgerTable",
     "LiftedStage",
+    "ListedPage",
+    "ListedSource",
     "ObjectStore",
     "Origin",
     "Outcome",
+    "Page",
+    "PagedSource",
     "ParseStage",
     "Parser",
     "Plane",
@@ -115,6 +130,9 @@ __all__ = [
     "StageReport",
     "StoredObject",
     "Submission",
+    "Sync",
+    "SyncKey",
+    "SyncLedger",
     "TakenIn",
     "TextModels",
     "ValidateStage",

@@ -48,7 +48,7 @@ from orchestration.sqlite_wal import BUSY_SECONDS, DAMAGED, UNWRITABLE, rewrite,
 
 __all__ = ["HEAD", "Database", "LedgerPart", "lock"]
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """Newest migration; a database that has it is opened without importing alembic."""
 
 REFUSED: Final = frozenset({"3F000", "42501"})

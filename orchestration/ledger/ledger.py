@@ -13,12 +13,13 @@ from orchestration.ledger.erasing import Erasing
 from orchestration.ledger.jobs import Jobs
 from orchestration.ledger.outcomes import Outcomes
 from orchestration.ledger.reading import DocumentsAndDeadLetters
+from orchestration.ledger.syncs import Syncs
 from orchestration.ledger.windows import Windows
 
 __all__ = ["Ledger", "open_ledger"]
 
 
-class Ledger(Jobs, Enqueueing, Windows, Outcomes, Commits, DocumentsAndDeadLetters, Erasing, Copying):
+class Ledger(Jobs, Enqueueing, Windows, Outcomes, Commits, DocumentsAndDeadLetters, Syncs, Erasing, Copying):
     """JobLedger over SQL; safe for threads and for several processes. Durable when a call returns."""
 
     def close(self) -> None:
