@@ -106,13 +106,21 @@ class Assembly:
 
     @cached_property
     def sources(self) -> Mapping[str, Source]:
-        made: dict[str, Source] = {}
-        for name, kind in load_plugins("medkg.sources").items():
-            from_parsers = getattr(kind, "from_parsers", None)
-            made[name] = (
-                from_parsers(self.parsers, self.settings.max_document_bytes) if from_parsers else kind()
-            )
-        return made
+        return {name: self._source(kind) for name, kind in load_plugins("medkg.sources").items()}
+
+    def _source(self, kind: Any) -> Source:
+        from orchestration.sources.landing import Landing
+        from orchestration.sources.services import SourceServices
+
+        most_bytes = self.settings.max_document_bytes
+        if hasattr(kind, "from_services"):
+            made = kind.from_services(SourceServices(lambda: self.web, self.settings))
+        elif hasattr(kind, "from_parsers"):
+            made = kind.from_parsers(self.parsers, most_bytes)
+        else:
+            made = kind()
+        paged = hasattr(made, "pages")
+        return Landing(made, self.objects, self.parsers, most_bytes) if paged else made
 
     @cached_property
     def web(self) -> WebClient:

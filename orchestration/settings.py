@@ -30,6 +30,8 @@ NO_USAGE_REPORTS: Final = {
 OBJECTS_PATTERN = re.compile(
     r"file:///[^?#]+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_~@=+-][A-Za-z0-9._~@=+-]{0,100}){0,5}/?"
 )
+WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s?#]+[^\s?#/]$")]
+"""An address that paths are put behind."""
 TENANT_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -113,6 +115,9 @@ class Settings(BaseSettings):
     )
     contact: Annotated[str, Field(pattern=r"^[^@\s()]+@[^@\s()]+$")] | None = Field(
         default=None, description="E-mail address by which services can reach you; they ask for one."
+    )
+    clinicaltrials_url: WebAddress = Field(
+        default="https://clinicaltrials.gov/api/v2", description="API of ClinicalTrials.gov."
     )
     private_hosts: frozenset[str] = Field(
         default=frozenset(),

@@ -34,6 +34,9 @@ Paths = Annotated[
 ]
 Query = Annotated[str | None, typer.Option(help="Query, for sources that search.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many documents.")]
+Resync = Annotated[
+    bool, typer.Option("--resync", help="List everything again, not only what changed since the last time.")
+]
 WindowSize = Annotated[int | None, typer.Option(min=1, help="At most so many documents in one Dagster run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -50,6 +53,7 @@ def run(
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, and run what is new or changed in the files, until Ctrl-C.")
     ] = False,
+    resync: Resync = False,
     as_json: AsJson = False,
 ) -> None:
     """Run documents through a topology and wait for them."""
@@ -57,7 +61,7 @@ def run(
     from orchestration.jobs.host_client import Host
 
     settings: Settings = ctx.obj
-    request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit)
+    request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit, resync=resync)
     with open_control_plane(settings) as control, Host(settings, note) as host:
         graph = control.topologies.load(topology)
         note(control.describe_profile())
@@ -99,6 +103,7 @@ def submit(
     query: Query = None,
     limit: Limit = None,
     window: WindowSize = None,
+    resync: Resync = False,
     as_json: AsJson = False,
 ) -> None:
     """Queue documents for the daemon, which `medkg up` keeps running, and return."""
@@ -107,7 +112,7 @@ def submit(
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
-        request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit)
+        request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit, resync=resync)
         submission = control.submit_to_dagster(
             topology,
             request,

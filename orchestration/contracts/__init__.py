@@ -35,6 +35,7 @@ from orchestration.contracts.ledger import (
     LedgerDocument,
     StageReport,
     Submission,
+    SyncLedger,
     Window,
     WindowDocument,
     WindowLedger,
@@ -52,7 +53,16 @@ from orchestration.contracts.pdf import (
     PdfPage,
 )
 from orchestration.contracts.plane import Plane, PlaneUse, TextModels, Vectors
-from orchestration.contracts.sources import Parser, RecordLocation, Source, SourceRequest
+from orchestration.contracts.sources import (
+    ListedPage,
+    ListedSource,
+    Page,
+    PagedSource,
+    Parser,
+    RecordLocation,
+    Source,
+    SourceRequest,
+)
 from orchestration.contracts.stages import (
     BatchStage,
     ChunkStage,
@@ -85,6 +95,7 @@ from orchestration.contracts.stores import (
     VectorStore,
     Visible,
 )
+from orchestration.contracts.syncs import Sync, SyncKey
 from orchestration.contracts.web import Download, Validators, WebAnswer, WebClient
 
 __all__ = [
@@ -129,9 +140,13 @@ __all__ = [
     "LedgerDocument",
     "LedgerTable",
     "LiftedStage",
+    "ListedPage",
+    "ListedSource",
     "ObjectStore",
     "Origin",
     "Outcome",
+    "Page",
+    "PagedSource",
     "ParseStage",
     "Parser",
     "PdfBlock",
@@ -154,6 +169,9 @@ __all__ = [
     "StageReport",
     "StoredObject",
     "Submission",
+    "Sync",
+    "SyncKey",
+    "SyncLedger",
     "TakenIn",
     "TextModels",
     "ValidateStage",

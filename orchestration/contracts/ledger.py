@@ -12,6 +12,7 @@ from orchestration.contracts.copying import CopyingLedger
 from orchestration.contracts.gates import GateLedger, PdfTaskLedger
 from orchestration.contracts.sources import SourceRequest
 from orchestration.contracts.stores import Commit, CommitLog
+from orchestration.contracts.syncs import Sync, SyncKey
 from orchestration.records import (
     DocumentKey,
     Locator,
@@ -217,7 +218,26 @@ class DeadLetter(Record):
     replayed_in: str | None = Field(description="Job that tried it again, if any.")
 
 
-class JobLedger(CommitLog, WindowLedger, GateLedger, PdfTaskLedger, CopyingLedger, Protocol):
+class SyncLedger(Protocol):
+    """What the syncing of a source asks of the ledger. Every call is one transaction."""
+
+    def sync(self, key: SyncKey) -> Sync:
+        """Where that listing stands; a new one if it is not known."""
+        ...
+
+    def save_sync(self, key: SyncKey, sync: Sync) -> None:
+        """Remember where it stands, replacing what was known. Durable when it returns."""
+        ...
+
+    def unfinished(self, submission: Submission) -> list[SourceItem]:
+        """Documents that earlier jobs of the same request listed and that are not done, oldest first.
+
+        Not those that a gate holds, and not those that failed.
+        """
+        ...
+
+
+class JobLedger(CommitLog, WindowLedger, GateLedger, PdfTaskLedger, SyncLedger, CopyingLedger, Protocol):
     """The whole ledger: submissions, documents and dead letters beside windows and commits."""
 
     def open_job(self, submission: Submission) -> None: ...

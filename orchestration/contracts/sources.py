@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from pydantic import Field
@@ -29,6 +30,7 @@ class SourceRequest(Record):
     paths: tuple[str, ...] = Field(default=(), description="Files and folders, for sources that read them.")
     query: str | None = Field(default=None, description="Query, for sources that search.")
     limit: int | None = Field(default=None, ge=1, description="At most so many documents.")
+    resync: bool = Field(default=False, description="List everything, not only what changed since last time.")
 
 
 class Source(Protocol):
@@ -46,6 +48,80 @@ class Source(Protocol):
 
     def fetch(self, requests: Sequence[AdapterRequest]) -> Sequence[Outcome[RawPayload]]:
         """The bytes of enumerated documents, one outcome a request, same order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of a service that lists records: their bytes as they came."""
+
+    uri: str
+    """Where it came from, without keys."""
+    content: bytes
+    format: str
+    """Registered format of the content, whose parser finds the records in it."""
+    cursor: str | None = None
+    """From where the listing goes on after this page; None: it was the last one."""
+    total: int | None = None
+    """How many records the service says there are, if it says so; it may change from page to page."""
+
+
+class PagedSource(Protocol):
+    """A service that lists its records page by page. Plugins: entry point group `medkg.sources`.
+
+    It speaks the service's protocol and nothing else: it holds no state, writes nothing, and repeats nothing
+    (its web client does). medkg keeps the pages' bytes, finds the records in them with the format's parser,
+    and remembers the cursor, so that an interrupted listing goes on and a later one asks for changes only.
+    """
+
+    name: str
+    format: str
+    """Registered format of its pages."""
+
+    @property
+    def origin(self) -> str:
+        """Address of the service; what was listed of another one does not count here."""
+        ...
+
+    def pages(self, request: SourceRequest, since: datetime | None, cursor: str | None) -> Iterator[Page]:
+        """What the request means, from `cursor` on; with `since` at least all that changed after it.
+
+        Each next page is asked for when it is taken. Raises UsageError at the first one when the request is
+        wrong, CursorRefusedError when the service no longer knows the cursor, UnexpectedAnswerError when an
+        answer is not of the documented shape, and what WebClient raises.
+        """
+        ...
+
+    def again(self, doc_ids: Sequence[str]) -> Iterator[Page]:
+        """Pages that hold the records of these ids, as far as the service still has them."""
+        ...
+
+    def address(self, doc_id: str) -> str:
+        """Where a person finds the record."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPage:
+    """The records of one page, which are kept and can be fetched; broken ones as items with errors."""
+
+    items: tuple[SourceItem, ...]
+    cursor: str | None
+    total: int | None
+
+
+class ListedSource(Source, Protocol):
+    """A source whose listing can be broken off and gone on with: what becomes of a PagedSource."""
+
+    format: str
+
+    @property
+    def origin(self) -> str: ...
+
+    def listing(
+        self, request: SourceRequest, tenant_id: str, since: datetime | None, cursor: str | None
+    ) -> Iterator[ListedPage]:
+        """The pages of `PagedSource.pages`; a page's bytes are durable when it is told."""
         ...
 
 

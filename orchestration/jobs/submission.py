@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, cast
 from uuid import uuid4
 
 from orchestration.contracts import (
@@ -18,12 +18,15 @@ from orchestration.contracts import (
     JobLedger,
     JobState,
     JobSummary,
+    ListedSource,
     Source,
     SourceRequest,
     Submission,
 )
 from orchestration.errors import UsageError
+from orchestration.jobs.syncing import listed_batches
 from orchestration.processes.child_process import own_identity
+from orchestration.records import SourceItem
 
 __all__ = [
     "BOTH_PHASES",
@@ -100,10 +103,8 @@ class Submissions:
 
         Each batch is durable when it is yielded. The job is open for `settle` once the last one is.
         """
-        source = installed_source(self._sources, submission.request.source)
         try:
-            items = source.enumerate(submission.request)
-            for batch in _batches(items, ENQUEUE_BATCH):
+            for batch in self._listed(submission, topology):
                 yield self._ledger.enqueue(
                     submission.job_id, batch, lambda item: self._fingerprint(topology, item.locator.format)
                 )
@@ -113,6 +114,16 @@ class Submissions:
             self._ledger.set_job_state(submission.job_id, JobState.CANCELLED)
             raise
         self._ledger.set_job_state(submission.job_id, JobState.OPEN)
+
+    def _listed(self, submission: Submission, topology: Topology) -> Iterator[Sequence[SourceItem]]:
+        """Batches of what the request means; of a source that lists page by page, what is due of it."""
+        source = installed_source(self._sources, submission.request.source)
+        if not hasattr(source, "listing"):
+            yield from _batches(source.enumerate(submission.request), ENQUEUE_BATCH)
+            return
+        listed = cast(ListedSource, source)
+        fingerprint = self._fingerprint(topology, listed.format)
+        yield from listed_batches(self._ledger, listed, submission, fingerprint)
 
     def end_abandoned(self, is_alive: Callable[[str], bool]) -> list[str]:
         """Settle the jobs of processes that have died; returns those that were still being listed.

@@ -15,6 +15,7 @@ from orchestration.ledger.jobs import Jobs
 from orchestration.ledger.outcomes import Outcomes
 from orchestration.ledger.pdf_tasks import PdfTasks
 from orchestration.ledger.reading import DocumentsAndDeadLetters
+from orchestration.ledger.syncs import Syncs
 from orchestration.ledger.windows import Windows
 
 __all__ = ["Ledger", "open_ledger"]
@@ -29,6 +30,7 @@ class Ledger(
     PdfTasks,
     Commits,
     DocumentsAndDeadLetters,
+    Syncs,
     Erasing,
     Copying,
 ):

@@ -39,6 +39,7 @@ __all__ = [
     "metadata",
     "pdf_tasks",
     "stage_reports",
+    "syncs",
     "windows",
 ]
 
@@ -206,6 +207,18 @@ stage_reports = Table(
     Column("job_id", String(36), nullable=False),
     Column("report", Text, nullable=False, comment="StageReport as JSON"),
     Index(None, "job_id"),
+)
+
+syncs = Table(
+    "syncs",
+    metadata,
+    Column("key", String(64), primary_key=True, comment="sha256 of what is listed"),
+    Column("tenant_id", String(63), nullable=False),
+    Column("listing", Text, nullable=False, comment="SyncKey as JSON"),
+    Column("cursor", Text, comment="from where the listing under way goes on"),
+    Column("begun_at", Float, comment="begin of the listing under way"),
+    Column("listed", Integer, nullable=False, comment="records of it, or of the last one"),
+    Column("since", Float, comment="begin of the last listing that came to its end"),
 )
 
 intents = Table(

@@ -1,0 +1,139 @@
+"""A listing that can be broken off at any moment: what is listed, what is remembered, in which order.
+
+Comes in: a source that lists page by page, and what the ledger remembers of the last listing. Leaves: batches
+of items to be queued. The cursor after a page is saved when that page's items are queued, so a process that
+is killed in between lists one page twice, and none not at all. What earlier jobs of the same request left
+unfinished comes last, unless it was listed anew. Repeats within a listing are dropped: a record that changed
+meanwhile is seen by the next one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from orchestration.contracts import ListedSource, Submission, Sync, SyncKey, SyncLedger
+from orchestration.errors import CursorRefusedError
+from orchestration.records import SourceItem
+
+__all__ = ["listed_batches"]
+
+BATCH: Final = 500
+"""Documents of one ledger transaction."""
+
+
+def listed_batches(
+    ledger: SyncLedger,
+    source: ListedSource,
+    submission: Submission,
+    fingerprint: str,
+    now: Callable[[], float] = time.time,
+) -> Iterator[Sequence[SourceItem]]:
+    """What is due of the submission's request: the listing, then what earlier jobs left.
+
+    A batch counts as queued when the next one is asked for. Raises what ListedSource.listing raises; then
+    the same request goes on where this one ended.
+    """
+    request = submission.request
+    key = SyncKey(
+        tenant_id=submission.tenant_id,
+        pipeline_name=submission.pipeline_name,
+        fingerprint=fingerprint,
+        source=request.source,
+        origin=source.origin,
+        query=request.query,
+        limit=request.limit,
+    )
+    listing = _Listing(ledger, source, submission, key, now)
+    if request.resync:
+        listing.forget()
+    try:
+        yield from listing.batches()
+    except CursorRefusedError as error:
+        structlog.get_logger(__name__).warning(
+            "listing begins anew", source=request.source, cause=error.message
+        )
+        listing.begin_anew()
+        yield from listing.batches()
+    left = listing.new(ledger.unfinished(submission))
+    for start in range(0, len(left), BATCH):
+        yield left[start : start + BATCH]
+
+
+class _Listing:
+    """One listing with what is remembered of it."""
+
+    def __init__(
+        self,
+        ledger: SyncLedger,
+        source: ListedSource,
+        submission: Submission,
+        key: SyncKey,
+        now: Callable[[], float],
+    ) -> None:
+        self._ledger = ledger
+        self._source = source
+        self._submission = submission
+        self._key = key
+        self._now = now
+        self._sync = ledger.sync(key)
+        self._seen: set[tuple[str, str]] = set()
+
+    def forget(self) -> None:
+        """List everything, whatever was listed before."""
+        self._save(Sync())
+
+    def begin_anew(self) -> None:
+        """Leave the listing under way and begin it again; what its former end was still counts."""
+        self._save(Sync(since=self._sync.since))
+
+    def batches(self) -> Iterator[Sequence[SourceItem]]:
+        """The new items of each page; what is remembered moves on with each that is taken."""
+        if self._sync.begun_at is None:
+            self._save(self._sync.model_copy(update={"begun_at": self._now(), "listed": 0, "cursor": None}))
+        since = self._sync.since
+        pages = self._source.listing(
+            self._submission.request,
+            self._submission.tenant_id,
+            None if since is None else datetime.fromtimestamp(since, UTC),
+            self._sync.cursor,
+        )
+        if self._full():  # broken off between the last page and its end
+            self._end()
+            return
+        for page in pages:
+            items = self._within_limit(self.new(page.items))
+            for start in range(0, len(items), BATCH):
+                yield items[start : start + BATCH]
+            listed = self._sync.listed + len(items)
+            self._save(self._sync.model_copy(update={"cursor": page.cursor, "listed": listed}))
+            if page.cursor is None or self._full():
+                self._end()
+                return
+        self._end()
+
+    def new(self, items: Sequence[SourceItem]) -> Sequence[SourceItem]:
+        """Items that did not come before."""
+        fresh = {(item.source, item.doc_id): item for item in reversed(items)}
+        unseen = [item for place, item in reversed(fresh.items()) if place not in self._seen]
+        self._seen.update(fresh)
+        return unseen
+
+    def _within_limit(self, items: Sequence[SourceItem]) -> Sequence[SourceItem]:
+        limit = self._submission.request.limit
+        return items if limit is None else items[: limit - self._sync.listed]
+
+    def _full(self) -> bool:
+        limit = self._submission.request.limit
+        return limit is not None and self._sync.listed >= limit
+
+    def _end(self) -> None:
+        self._save(Sync(since=self._sync.begun_at, listed=self._sync.listed))
+
+    def _save(self, sync: Sync) -> None:
+        self._ledger.save_sync(self._key, sync)
+        self._sync = sync

@@ -1,0 +1,208 @@
+"""Landing: the pages of a service become kept bytes with a place for each record, as if they were files.
+
+Comes in: a PagedSource, the object store and the parsers. Leaves: a source that lists items and fetches them.
+A page's bytes are an object, `raw/TENANT/SOURCE/SHA256`, and a record's locator is its stretch of it: 10,000
+studies cost 100 requests, and a version is known before anything is queued. When an object has expired, as
+artifacts do, the service is asked for its records by their ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from orchestration.contracts import (
+    ListedPage,
+    ObjectStore,
+    Outcome,
+    Page,
+    PagedSource,
+    Parser,
+    RecordLocation,
+    SourceRequest,
+)
+from orchestration.errors import (
+    ConfigurationError,
+    DocumentTooLargeError,
+    InputUnreadableError,
+    MedkgError,
+    UnexpectedAnswerError,
+)
+from orchestration.records import AdapterRequest, Locator, RawPayload, SourceItem, content_version
+
+__all__ = ["RAW", "Landing"]
+
+RAW: Final = "raw"
+"""Prefix of what services sent."""
+
+READERS: Final = "_readers"
+"""In the place of a tenant, whose names never begin so: what commands read that ingest nothing."""
+
+
+class Landing:
+    """A ListedSource over a PagedSource."""
+
+    def __init__(
+        self,
+        paged: PagedSource,
+        objects: ObjectStore,
+        parsers: Mapping[str, Parser],
+        max_document_bytes: int,
+    ) -> None:
+        self._paged = paged
+        self._objects = objects
+        self._parsers = parsers
+        self._max_document_bytes = max_document_bytes
+        self.name = paged.name
+        self.format = paged.format
+
+    @property
+    def origin(self) -> str:
+        """Address of the service."""
+        return self._paged.origin
+
+    def enumerate(self, request: SourceRequest) -> Iterator[SourceItem]:
+        """Every record that the request means, whatever was listed before; each once."""
+        pages = self.listing(request, READERS, None, None)
+        unique: dict[str, None] = {}
+
+        def items() -> Iterator[SourceItem]:
+            for item in (item for page in pages for item in page.items):
+                if item.doc_id not in unique:
+                    unique[item.doc_id] = None
+                    yield item
+
+        return islice(items(), request.limit)
+
+    def listing(
+        self, request: SourceRequest, tenant_id: str, since: datetime | None, cursor: str | None
+    ) -> Iterator[ListedPage]:
+        """The records of each page, landed; see ListedSource.listing."""
+        for page in self._paged.pages(request, since, cursor):
+            if page.cursor is not None and page.cursor == cursor:
+                raise UnexpectedAnswerError(
+                    f"{page.uri}: the page tells itself as its next one, so the listing would never end. "
+                    "Run again with --resync; if it stays, report it to the service."
+                )
+            cursor = page.cursor
+            yield ListedPage(tuple(self._landed(page, tenant_id)), page.cursor, page.total)
+
+    def fetch(self, requests: Sequence[AdapterRequest]) -> Sequence[Outcome[RawPayload]]:
+        """The landed bytes of each record; those that have expired are asked for together."""
+        by_object: dict[str, list[int]] = defaultdict(list)
+        for position, request in enumerate(requests):
+            by_object[request.locator.uri].append(position)
+        outcomes: dict[int, Outcome[RawPayload]] = {}
+        expired: list[int] = []
+        for key, positions in by_object.items():
+            content = self._objects.get(key)
+            for position in positions:
+                found = None if content is None else self._at_its_place(requests[position], content.data)
+                if found is None:
+                    expired.append(position)
+                else:
+                    outcomes[position] = found
+        again = self._asked_again([requests[position] for position in expired])
+        outcomes.update(zip(expired, again, strict=True))
+        return [outcomes[position] for position in range(len(requests))]
+
+    # --- landing ------------------------------------------------------------------------------------
+
+    def _landed(self, page: Page, tenant_id: str) -> Iterator[SourceItem]:
+        parser = self._parser(page.format)
+        digest = hashlib.sha256(page.content).hexdigest()
+        key = f"{RAW}/{tenant_id}/{self.name}/{digest}"
+        self._objects.put(key, page.content)
+        for number, location in enumerate(self._locations(parser, page), start=1):
+            error = location.error
+            yield SourceItem(
+                doc_id=location.doc_id or f"{self.name}/{digest[:12]}#{number}",
+                source=parser.source,
+                locator=Locator(uri=key, start=location.start, length=location.length, format=parser.format),
+                version=location.version,
+                error_code=error.code if error else None,
+                error_message=error.message if error else None,
+            )
+
+    def _locations(self, parser: Parser, page: Page) -> Iterator[RecordLocation]:
+        if not page.content:
+            return iter(())
+        return parser.records(io.BytesIO(page.content), page.uri, self._max_document_bytes)
+
+    def _parser(self, name: str) -> Parser:
+        try:
+            return self._parsers[name]
+        except KeyError:
+            raise ConfigurationError(
+                f"source {self.name!r} gives records of format {name!r}, and no parser of that name is "
+                f"installed; there are {', '.join(sorted(self._parsers))}."
+            ) from None
+
+    # --- fetching -----------------------------------------------------------------------------------
+
+    def _at_its_place(self, request: AdapterRequest, landed: bytes) -> Outcome[RawPayload] | None:
+        """The record where it was listed; None when something else is there."""
+        locator = request.locator
+        start, length = locator.start or 0, locator.length or len(landed)
+        if length > self._max_document_bytes:
+            return DocumentTooLargeError(
+                f"{self._paged.address(request.doc_id)}: {request.doc_id} has {length:,} bytes, more than "
+                f"max_document_bytes ({self._max_document_bytes:,}). Raise MEDKG_MAX_DOCUMENT_BYTES."
+            )
+        content = landed[start : start + length]
+        page = Page(self._paged.address(request.doc_id), content, locator.format)
+        locations = list(self._locations(self._parser(locator.format), page))
+        if len(locations) != 1:
+            return None
+        return self._payload(request, page, locations[0])
+
+    def _payload(
+        self, request: AdapterRequest, page: Page, location: RecordLocation
+    ) -> Outcome[RawPayload] | None:
+        """The record at a place of a page; its error if it is broken, None if it is another one."""
+        if location.error is not None:
+            return location.error
+        if location.doc_id != request.doc_id:
+            return None
+        content = page.content[location.start : location.start + location.length]
+        parser = self._parser(page.format)
+        return RawPayload(
+            doc_id=request.doc_id,
+            source=parser.source,
+            format=parser.format,
+            content=content,
+            uri=self._paged.address(request.doc_id),
+            version=location.version or content_version(content),
+        )
+
+    def _asked_again(self, requests: Sequence[AdapterRequest]) -> Sequence[Outcome[RawPayload]]:
+        """What the service has of these records now."""
+        found: dict[str, Outcome[RawPayload]] = {}
+        if requests:
+            wanted = {request.doc_id: request for request in requests}
+            try:
+                for page in self._paged.again(list(wanted)):
+                    found |= self._found(page, wanted)
+            except MedkgError as error:
+                found = {**dict.fromkeys(wanted, error), **found}
+        return [found.get(request.doc_id) or self._gone(request) for request in requests]
+
+    def _found(self, page: Page, wanted: Mapping[str, AdapterRequest]) -> dict[str, Outcome[RawPayload]]:
+        found: dict[str, Outcome[RawPayload]] = {}
+        for location in self._locations(self._parser(page.format), page):
+            request = wanted.get(location.doc_id or "")
+            payload = None if request is None else self._payload(request, page, location)
+            if request is not None and payload is not None:
+                found[request.doc_id] = payload
+        return found
+
+    def _gone(self, request: AdapterRequest) -> InputUnreadableError:
+        return InputUnreadableError(
+            f"{self._paged.address(request.doc_id)}: {self._paged.origin} no longer has {request.doc_id}. "
+            f"If it was withdrawn, `medkg docs delete {request.doc_id}` removes it here too."
+        )

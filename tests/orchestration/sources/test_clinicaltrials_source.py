@@ -1,0 +1,224 @@
+"""ClinicalTrials.gov in the shapes of its API: pages, changes, refusals, and answers that are none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+import respx
+
+from orchestration.contracts import ListedSource, Page, Source, SourceRequest
+from orchestration.errors import (
+    CursorRefusedError,
+    InputUnreadableError,
+    MedkgError,
+    ServiceFailedError,
+    UnexpectedAnswerError,
+    UsageError,
+)
+from orchestration.records import AdapterRequest, RawPayload
+from orchestration.sources.clinicaltrials import ClinicalTrialsSource
+from orchestration.sources.services import SourceServices
+from tests.builders import TENANT, a_study
+from tests.conformance.source_suite import SourceSuite, good_items, request_of
+from tests.orchestration.sources.sources import assembled
+from tests.replay_server import ReplayServer, replaying
+from tests.replay_services import ClinicalTrialsService
+
+API = "https://trials.example/api/v2"
+STUDIES = f"{API}/studies"
+EGFR = SourceRequest(source="clinicaltrials", query="EGFR")
+
+
+def studies(count: int) -> list[dict[str, Any]]:
+    return [a_study(f"NCT{number:08}") for number in range(1, count + 1)]
+
+
+@pytest.fixture
+def server() -> Iterator[ReplayServer]:
+    with replaying(ClinicalTrialsService(studies(7))) as server:
+        yield server
+
+
+class TestClinicalTrialsIsASource(SourceSuite):
+    @pytest.fixture
+    def source(self, server: ReplayServer, tmp_path: Path) -> Iterator[Source]:
+        with assembled(tmp_path, clinicaltrials_url=server.url) as assembly:
+            yield assembly.sources["clinicaltrials"]
+
+    @pytest.fixture
+    def request_for_all(self) -> SourceRequest:
+        return EGFR
+
+    @pytest.fixture
+    def wrong_request(self) -> SourceRequest:
+        return SourceRequest(source="clinicaltrials")
+
+
+@pytest.fixture
+def paged(tmp_path: Path) -> Iterator[ClinicalTrialsSource]:
+    """The source alone, in front of respx, two studies a page."""
+    with assembled(tmp_path, clinicaltrials_url=API) as assembly:
+        yield ClinicalTrialsSource(SourceServices(lambda: assembly.web, assembly.settings), page_size=2)
+
+
+def ids(page: Page) -> list[str]:
+    return [
+        study["protocolSection"]["identificationModule"]["nctId"]
+        for study in json.loads(page.content)["studies"]
+    ]
+
+
+def pages(source: ClinicalTrialsSource, request: SourceRequest = EGFR, **kept: Any) -> list[Page]:
+    return list(source.pages(request, kept.get("since"), kept.get("cursor")))
+
+
+@respx.mock
+def test_pages_follow_their_tokens_to_the_end(paged: ClinicalTrialsSource) -> None:
+    first, second, third = studies(3)
+    respx.get(STUDIES, params={"query.term": "EGFR", "pageToken": "t2"}).respond(json={"studies": [third]})
+    respx.get(STUDIES, params={"query.term": "EGFR", "pageSize": "2", "countTotal": "true"}).respond(
+        json={"totalCount": 3, "studies": [first, second], "nextPageToken": "t2"}
+    )
+    told = pages(paged)
+    assert [(page.cursor, page.total, len(ids(page))) for page in told] == [("t2", 3, 2), (None, None, 1)]
+    assert ids(pages(paged, cursor="t2")[0]) == ["NCT00000003"]
+
+
+@respx.mock
+def test_what_changed_is_asked_for_with_a_day_of_overlap(paged: ClinicalTrialsSource) -> None:
+    route = respx.get(STUDIES).respond(json={"studies": []})
+    request = SourceRequest(
+        source="clinicaltrials", query="filter.advanced=AREA[Phase]PHASE3&query.cond=asthma"
+    )
+    pages(paged, request, since=datetime(2026, 11, 28, 3, tzinfo=UTC))
+    asked = route.calls.last.request.url.params
+    assert asked["query.cond"] == "asthma"
+    assert asked["filter.advanced"] == (
+        "(AREA[Phase]PHASE3) AND AREA[LastUpdatePostDate]RANGE[2026-11-27,MAX]"
+    )
+
+
+@respx.mock
+def test_throttling_server_errors_and_cut_off_answers_are_overcome(paged: ClinicalTrialsSource) -> None:
+    respx.get(STUDIES).mock(
+        side_effect=[
+            httpx.Response(429, headers={"Retry-After": "0"}),
+            httpx.Response(500),
+            httpx.Response(200, text='{"studies": [{"protocolSec'),
+            httpx.Response(200, json={"studies": studies(1)}),
+        ]
+    )
+    assert ids(pages(paged)[0]) == ["NCT00000001"]
+
+
+@respx.mock
+def test_answers_that_stay_cut_off_are_a_failed_service(paged: ClinicalTrialsSource) -> None:
+    respx.get(STUDIES).respond(text='{"studies": [')
+    with pytest.raises(ServiceFailedError, match="cut off"):
+        pages(paged)
+
+
+@pytest.mark.parametrize("answer", [{}, [], {"studies": {}}, {"studies": [], "nextPageToken": 7}, "no"])
+@respx.mock
+def test_an_answer_of_another_shape_says_so_at_once(paged: ClinicalTrialsSource, answer: object) -> None:
+    route = respx.get(STUDIES).respond(json=answer)
+    with pytest.raises(UnexpectedAnswerError, match="studies"):
+        pages(paged)
+    assert route.call_count == 1
+
+
+@respx.mock
+def test_a_page_token_that_has_expired_is_told_apart_from_a_wrong_query(paged: ClinicalTrialsSource) -> None:
+    respx.get(STUDIES).respond(400, text="Incorrect format for pageToken")
+    with pytest.raises(CursorRefusedError):
+        pages(paged, cursor="old")
+    with pytest.raises(MedkgError) as caught:
+        pages(paged)
+    assert not isinstance(caught.value, CursorRefusedError)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"query": None}, {"paths": ("/a",), "query": "x"}, {"query": "query.phase=3"}]
+)
+def test_a_request_that_the_service_cannot_answer_is_refused(
+    paged: ClinicalTrialsSource, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError):
+        pages(paged, SourceRequest(source="clinicaltrials", **wrong))
+
+
+# --- landed ----------------------------------------------------------------------------------------
+
+
+def landed(source: Source) -> ListedSource:
+    return cast(ListedSource, source)
+
+
+def test_expired_bytes_are_asked_for_again_by_id_together(server: ReplayServer, tmp_path: Path) -> None:
+    with assembled(tmp_path, clinicaltrials_url=server.url) as assembly:
+        source = assembly.sources["clinicaltrials"]
+        items = good_items(source, EGFR)
+        before = source.fetch([request_of(item) for item in items])
+        assembly.objects.delete_all("raw")
+        asked = len(server.asked)
+        assert source.fetch([request_of(item) for item in items]) == before
+        assert len(server.asked) == asked + 1
+
+
+def test_a_study_that_was_withdrawn_says_so(server: ReplayServer, tmp_path: Path) -> None:
+    with assembled(tmp_path, clinicaltrials_url=server.url) as assembly:
+        source = assembly.sources["clinicaltrials"]
+        item, *_ = good_items(source, EGFR)
+        assembly.objects.delete_all("raw")
+        cast(ClinicalTrialsService, server.service).studies.clear()
+        (gone,) = source.fetch([request_of(item)])
+        assert isinstance(gone, InputUnreadableError)
+        assert "docs delete NCT00000001" in gone.message
+
+
+def test_empty_pages_and_pages_told_twice_are_taken_as_they_are(tmp_path: Path) -> None:
+    first, second = studies(2)
+    answers = {
+        None: {"studies": [first], "nextPageToken": "a"},
+        "a": {"studies": [], "nextPageToken": "b"},
+        "b": {"studies": [first], "nextPageToken": "c"},
+        "c": {"studies": [second]},
+    }
+    with respx.mock, assembled(tmp_path, clinicaltrials_url=API) as assembly:
+        respx.get(STUDIES).mock(
+            side_effect=lambda request: httpx.Response(200, json=answers[request.url.params.get("pageToken")])
+        )
+        items = list(assembly.sources["clinicaltrials"].enumerate(EGFR))
+    assert [item.doc_id for item in items] == ["NCT00000001", "NCT00000002"]
+
+
+def test_a_listing_that_turns_in_a_ring_ends(tmp_path: Path) -> None:
+    with respx.mock, assembled(tmp_path, clinicaltrials_url=API) as assembly:
+        respx.get(STUDIES).respond(json={"studies": [], "nextPageToken": "same"})
+        with pytest.raises(UnexpectedAnswerError, match="never end"):
+            list(assembly.sources["clinicaltrials"].enumerate(EGFR))
+
+
+def test_a_broken_study_is_an_item_with_its_error_and_the_others_come(tmp_path: Path) -> None:
+    with respx.mock, assembled(tmp_path, clinicaltrials_url=API) as assembly:
+        respx.get(STUDIES).respond(json={"studies": [a_study(None), a_study("NCT00000002")]})
+        broken, good = list(assembly.sources["clinicaltrials"].enumerate(EGFR))
+    assert (broken.error_code, good.doc_id) == ("MEDKG-202", "NCT00000002")
+
+
+def test_tenants_have_landed_bytes_of_their_own(server: ReplayServer, tmp_path: Path) -> None:
+    with assembled(tmp_path, clinicaltrials_url=server.url) as assembly:
+        (page,) = landed(assembly.sources["clinicaltrials"]).listing(EGFR, "oncology", None, None)
+        request = AdapterRequest(
+            tenant_id=TENANT, source="clinicaltrials", doc_id="NCT00000001", locator=page.items[0].locator
+        )
+        assert page.items[0].locator.uri.startswith("raw/oncology/clinicaltrials/")
+        (payload,) = assembly.sources["clinicaltrials"].fetch([request])
+        assert isinstance(payload, RawPayload)
+        assert payload.uri == "https://clinicaltrials.gov/study/NCT00000001"

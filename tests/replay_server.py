@@ -1,0 +1,179 @@
+"""A local server that plays web services, with latency, faults and throttling, and tells what it was asked.
+
+Comes in: what a service answers to a path with its parameters. Leaves: HTTP on 127.0.0.1. Faults come by a
+seeded chance, so that a run can be repeated: 500, 502, 503, a body that breaks off, a connection that is
+reset, JSON or XML that is cut off though its length is right. More requests a second than `most_per_second`
+get 429 with Retry-After. No answer of a real service is kept here: services are played in their shape.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
+
+Parameters = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a service answers."""
+
+    body: bytes
+    status: int = 200
+    media_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Service = Callable[[str, Parameters], Reply]
+"""The answer to a path (without the host) with its query or form parameters."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as the server saw it."""
+
+    moment: float
+    path: str
+    parameters: Parameters
+    answered: str
+    """The status, or the fault."""
+    agent: str
+
+
+@dataclass
+class Weather:
+    """What goes wrong, and how fast."""
+
+    fault_rate: float = 0.0
+    latency_seconds: float = 0.0
+    most_per_second: int | None = None
+    retry_after: str = "1"
+    faults: tuple[str, ...] = ("500", "502", "503", "broken off", "reset", "cut off")
+
+
+class ReplayServer:
+    """A service on a port of its own; `asked` grows with every request."""
+
+    def __init__(self, service: Service, weather: Weather | None = None, seed: int = 7) -> None:
+        self.service = service
+        self.weather = weather or Weather()
+        self.asked: list[Asked] = []
+        self._chance = random.Random(seed)
+        self._lock = threading.Lock()
+        self._server = _server(self)
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}"
+
+    def start(self) -> None:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def most_in_a_second(self) -> int:
+        """The most requests that came within one second, wherever it begins."""
+        moments = sorted(one.moment for one in self.asked)
+        return max(
+            (sum(start <= moment < start + 1 for moment in moments[at:]) for at, start in enumerate(moments)),
+            default=0,
+        )
+
+    def fate(self) -> str:
+        """What becomes of the next request: `good`, `throttled` or a fault."""
+        weather = self.weather
+        with self._lock:
+            now = time.monotonic()
+            recent = sum(now - one.moment < 1 for one in self.asked[-100:])
+            if weather.most_per_second is not None and recent >= weather.most_per_second:
+                return "throttled"
+            if self._chance.random() < weather.fault_rate:
+                return self._chance.choice(weather.faults)
+            return "good"
+
+    def note(self, path: str, parameters: Parameters, answered: str, agent: str) -> None:
+        with self._lock:
+            self.asked.append(Asked(time.monotonic(), path, dict(parameters), answered, agent))
+
+
+@contextmanager
+def replaying(service: Service, weather: Weather | None = None) -> Iterator[ReplayServer]:
+    """The server for as long as it is needed."""
+    server = ReplayServer(service, weather)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    replay: ReplayServer
+
+    def log_message(self, *_: object) -> None:
+        return
+
+    def do_GET(self) -> None:
+        self._answer(dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True)))
+
+    def do_POST(self) -> None:
+        form = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        self._answer(dict(parse_qsl(form, keep_blank_values=True)))
+
+    def _answer(self, parameters: Parameters) -> None:
+        path = urlsplit(self.path).path
+        fate = self.replay.fate()
+        self.replay.note(path, parameters, fate, self.headers.get("User-Agent") or "")
+        time.sleep(self.replay.weather.latency_seconds)
+        if fate == "good":
+            self._send(self.replay.service(path, parameters))
+        elif fate == "throttled":
+            self._send(Reply(b"", 429, headers={"Retry-After": self.replay.weather.retry_after}))
+        elif fate == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+        elif fate == "broken off":
+            self._send(self.replay.service(path, parameters), half=True)
+        elif fate == "cut off":
+            whole = self.replay.service(path, parameters)
+            self._send(Reply(whole.body[: len(whole.body) // 2], whole.status, whole.media_type))
+        else:
+            self._send(Reply(b"out of order", int(fate), "text/plain"))
+
+    def _send(self, reply: Reply, *, half: bool = False) -> None:
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.media_type)
+        self.send_header("Content-Length", str(len(reply.body)))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(reply.body[: len(reply.body) // 2] if half else reply.body)
+        self.close_connection = self.close_connection or half
+
+
+def _server(replay: ReplayServer) -> ThreadingHTTPServer:
+    handler = type("Handler", (_Handler,), {"replay": replay})
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 64
+
+        def handle_error(self, *_: object) -> None:
+            """Clients that are killed break connections off; that is not this server's matter."""
+
+    return Server(("127.0.0.1", 0), handler)

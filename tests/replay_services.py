@@ -1,0 +1,63 @@
+"""Web services as they answer, played from invented records: their paging, filters and refusals.
+
+Each takes its records as a list that a test may change while it is being listed.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import Any
+
+from tests.replay_server import Parameters, Reply
+
+Record = dict[str, Any]
+
+
+def in_json(value: Any, status: int = 200) -> Reply:
+    return Reply(json.dumps(value).encode(), status)
+
+
+class ClinicalTrialsService:
+    """GET /studies with pages, page tokens, filter.ids and a range of update days."""
+
+    def __init__(self, studies: list[Record]) -> None:
+        self.studies = studies
+        self.page_size: int | None = None
+
+    def __call__(self, path: str, parameters: Parameters) -> Reply:
+        if path != "/studies":
+            return Reply(b"not found", 404, "text/plain")
+        found = [study for study in self.studies if _wanted(study, parameters)]
+        token = parameters.get("pageToken")
+        start = 0 if token is None else _start(token)
+        if start is None:
+            return Reply(b"Incorrect format for pageToken", 400, "text/plain")
+        size = self.page_size or int(parameters.get("pageSize", "10"))
+        answer: dict[str, Any] = {}
+        if start == 0 and parameters.get("countTotal") == "true":
+            answer["totalCount"] = len(found)
+        answer["studies"] = found[start : start + size]
+        if start + size < len(found):
+            answer["nextPageToken"] = base64.b64encode(f"at {start + size}".encode()).decode()
+        return in_json(answer)
+
+
+def _start(token: str) -> int | None:
+    try:
+        return int(base64.b64decode(token).decode().removeprefix("at "))
+    except ValueError:
+        return None
+
+
+def _wanted(study: Record, parameters: Parameters) -> bool:
+    protocol = study["protocolSection"]
+    ids = parameters.get("filter.ids")
+    if ids is not None and protocol["identificationModule"]["nctId"] not in ids.split(","):
+        return False
+    changed = re.search(
+        r"AREA\[LastUpdatePostDate\]RANGE\[(\d{4}-\d\d-\d\d),MAX\]", parameters.get("filter.advanced", "")
+    )
+    updated = protocol["statusModule"].get("lastUpdatePostDateStruct", {}).get("date", "")
+    return changed is None or updated >= changed.group(1)
