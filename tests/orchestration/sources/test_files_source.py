@@ -26,6 +26,7 @@ from orchestration.errors import (
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.parsing.jats import JatsParser
 from orchestration.parsing.markdown import MarkdownParser
+from orchestration.parsing.pdf import PdfParser
 from orchestration.parsing.plain_text import PlainTextParser
 from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
 from orchestration.parsing.pubmed_xml import PubmedXmlParser
@@ -42,6 +43,7 @@ PARSERS: dict[str, Parser] = {
         ClinicalTrialsParser(),
         JatsParser(),
         MarkdownParser(),
+        PdfParser(),
         PlainTextParser(),
         PubmedJsonlParser(),
         PubmedXmlParser(),
@@ -164,12 +166,21 @@ def test_loops_of_links_end(enumerate_all: Enumerate, corpus: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "content"), [("paper.pdf", b"%PDF-1.7\n\x00"), ("disguised.txt", b"\n%PDF-1.7\nabc")]
+)
+def test_a_pdf_is_taken_whole_whatever_its_name(
+    enumerate_all: Enumerate, tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    (item,) = enumerate_all(tmp_path / name)
+    assert (item.locator.format, item.error_code) == ("pdf", None)
+
+
+@pytest.mark.parametrize(
     ("name", "content", "error", "words"),
     [
         ("empty.txt", b"", EmptyDocumentError, "file is empty"),
         ("none.json", b"[]", UnknownFormatError, "none of the installed formats"),
-        ("paper.pdf", b"%PDF-1.7\n\x00", UnknownFormatError, "PDF, not supported by this version"),
-        ("disguised.txt", b"\n%PDF-1.7\nabc", UnknownFormatError, "PDF"),
         ("a.xml.gz", b"\x1f\x8b\x08\x00", UnknownFormatError, "gunzip"),
         ("picture.png", b"\x89PNG\r\n\x1a\n\x00", UnknownFormatError, "Convert it"),
         ("page.html", b"<!DOCTYPE html><html></html>", UnknownFormatError, "none of the installed"),
