@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 import numpy as np
 from pydantic import TypeAdapter
 
-from orchestration.contracts.objects import ObjectStore
+from orchestration.contracts.objects import LANDED, ObjectStore
 from orchestration.errors import StageContractError, StoreCorruptError
 from orchestration.records import (
     Chunk,
@@ -42,8 +42,10 @@ __all__ = [
     "artifact_key",
     "is_value",
     "prune_artifacts",
+    "prune_landed",
     "read_artifact",
     "remove_artifacts_of",
+    "remove_landed_of",
     "value_kind",
     "write_artifact",
 ]
@@ -131,6 +133,31 @@ def read_artifact(objects: ObjectStore, key: str) -> WindowBatch:
             f"artifact {key} in {objects.name} cannot be read: {error}. Re-execute the run from its "
             "first step."
         ) from error
+
+
+def prune_landed(objects: ObjectStore, older_than_days: float) -> int:
+    """Remove what services sent more than so many days ago; returns how many pages.
+
+    A record of theirs that is needed again is asked for again.
+    """
+    oldest = time.time() - older_than_days * 86_400
+    expired = [one.key for one in objects.list(LANDED) if one.changed < oldest]
+    objects.delete(expired)
+    return len(expired)
+
+
+def remove_landed_of(objects: ObjectStore, keys: Collection[DocumentKey]) -> int:
+    """Remove the landed pages that name one of these documents; returns how many."""
+    names = [key.doc_id.encode() for key in keys]
+    removed = 0
+    for tenant_id in sorted({key.tenant_id for key in keys}):
+        for key in [one.key for one in objects.list(f"{LANDED}/{tenant_id}")]:
+            content = objects.get(key)
+            if content is not None and any(name in content.data for name in names):
+                objects.delete([key])
+                removed += 1
+    objects.sweep(LANDED)
+    return removed
 
 
 def prune_artifacts(objects: ObjectStore, older_than_days: float) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from orchestration.artifacts import PREFIX, remove_artifacts_of
+from orchestration.artifacts import PREFIX, remove_artifacts_of, remove_landed_of
 from orchestration.contracts import LedgerDocument
 from orchestration.contracts.objects import RUN_OUTPUT
 from orchestration.errors import StoreCorruptError, UsageError
@@ -51,6 +51,7 @@ def _erase(parts: Parts, rows: Sequence[LedgerDocument], say: Callable[[str], No
     parts.objects.delete(parts.ledger.pdf_objects(keys))
     if removed:
         say(f"{removed} artifacts of runs held it and are gone; those runs can be launched anew only")
+    remove_landed_of(parts.objects, keys)
     _leave_logs(parts, keys)
     say("rewriting search index, vectors, documents and ledger without it")
     parts.stores.search.expunge(tenant_id)

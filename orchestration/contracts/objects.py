@@ -10,6 +10,9 @@ from typing import Final, Protocol
 RUN_OUTPUT: Final = "compute_logs"
 """Prefix of what runs print, and the name of its folder in Dagster's home."""
 
+LANDED: Final = "raw"
+"""Prefix of what web services sent: raw/TENANT/SOURCE/SHA256."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from dagster import DagsterEventType, DagsterInstance
 
-from orchestration.artifacts import prune_artifacts
+from orchestration.artifacts import prune_artifacts, prune_landed
 from orchestration.assembly import Assembly
 from orchestration.contracts import JobState, Submission
 from orchestration.dagster.compaction import Compaction
@@ -164,6 +164,7 @@ class HostProcess:
         try:
             prune_artifacts(self._assembly.objects, self._settings.artifact_days)
             self._assembly.gate_payloads.prune(self._assembly.ledger.held_payloads)
+            prune_landed(self._assembly.objects, self._settings.artifact_days)
             prune_runs(self._instance, self._settings.artifact_days)
         except MedkgError as error:  # the next host does it
             self._log.warning("not pruned", code=error.code, message=error.message)

@@ -26,6 +26,7 @@ from orchestration.contracts import (
     RecordLocation,
     SourceRequest,
 )
+from orchestration.contracts.objects import LANDED
 from orchestration.errors import (
     ConfigurationError,
     DocumentTooLargeError,
@@ -35,10 +36,7 @@ from orchestration.errors import (
 )
 from orchestration.records import AdapterRequest, Locator, RawPayload, SourceItem, content_version
 
-__all__ = ["RAW", "Landing"]
-
-RAW: Final = "raw"
-"""Prefix of what services sent."""
+__all__ = ["Landing"]
 
 READERS: Final = "_readers"
 """In the place of a tenant, whose names never begin so: what commands read that ingest nothing."""
@@ -116,7 +114,7 @@ class Landing:
     def _landed(self, page: Page, tenant_id: str) -> Iterator[SourceItem]:
         parser = self._parser(page.format)
         digest = hashlib.sha256(page.content).hexdigest()
-        key = f"{RAW}/{tenant_id}/{self.name}/{digest}"
+        key = f"{LANDED}/{tenant_id}/{self.name}/{digest}"
         self._objects.put(key, page.content)
         for number, location in enumerate(self._locations(parser, page), start=1):
             error = location.error

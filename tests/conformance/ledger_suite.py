@@ -19,6 +19,8 @@ from orchestration.contracts import (
     SourceRequest,
     StageReport,
     Submission,
+    Sync,
+    SyncKey,
 )
 from orchestration.errors import DuplicateDocumentError, LeaseLostError, UsageError
 from orchestration.records import DocumentKey, Locator, SourceItem, StageContext
@@ -126,6 +128,18 @@ def commit_all(ledger: JobLedger, window_id: str, intent_id: str = "i1", owner: 
     return ledger.finish(window_id, owner, [a_commit(ctx, intent_id) for ctx in contexts])
 
 
+def a_sync_key() -> SyncKey:
+    return SyncKey(
+        tenant_id=TENANT,
+        pipeline_name="auto",
+        fingerprint="f1",
+        source="clinicaltrials",
+        origin="https://trials.example",
+        query="EGFR",
+        limit=None,
+    )
+
+
 def counts(ledger: JobLedger, job_id: str) -> DocumentCounts:
     return ledger.summary(job_id).documents
 
@@ -136,6 +150,30 @@ def status_of(ledger: JobLedger, doc_id: str) -> str:
 
 class LedgerSuite:
     """Subclassed once an implementation."""
+
+    # --- listings of sources ------------------------------------------------------------------------
+
+    def test_a_listing_is_remembered_for_exactly_its_key(self, ledger: JobLedger) -> None:
+        sync = Sync(cursor="next", begun_at=12.5, listed=3, since=2.5)
+        ledger.save_sync(a_sync_key(), Sync(cursor="former"))
+        ledger.save_sync(a_sync_key(), sync)
+        assert ledger.sync(a_sync_key()) == sync
+        for other in ({"query": "KRAS"}, {"query": None}, {"limit": 5}, {"tenant_id": "other"}):
+            assert ledger.sync(a_sync_key().model_copy(update=other)) == Sync()
+
+    def test_what_earlier_jobs_of_a_request_left_is_told_oldest_first(self, ledger: JobLedger) -> None:
+        a_job(ledger, an_item("1"), an_item("2"), an_item("3"))
+        window = claimed(ledger, "job-1", 1)
+        commit_all(ledger, window)
+        assert ledger.unfinished(a_submission("job-2")) == [an_item("2"), an_item("3")]
+
+    def test_what_others_left_is_not_told(self, ledger: JobLedger) -> None:
+        a_job(ledger, an_item("1"))
+        other = SourceRequest(source="files", paths=("y",))
+        assert ledger.unfinished(a_submission("job-2", "other-pipeline")) == []
+        assert ledger.unfinished(a_submission("job-2", tenant_id="other")) == []
+        assert ledger.unfinished(a_submission("job-1")) == []
+        assert ledger.unfinished(a_submission("job-2").model_copy(update={"request": other})) == []
 
     @pytest.fixture
     def clock(self) -> Clock:

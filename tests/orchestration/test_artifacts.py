@@ -11,8 +11,10 @@ from orchestration.artifacts import (
     WindowBatch,
     artifact_key,
     prune_artifacts,
+    prune_landed,
     read_artifact,
     remove_artifacts_of,
+    remove_landed_of,
     value_kind,
     write_artifact,
 )
@@ -110,6 +112,18 @@ def test_only_contract_types_flow_between_stages() -> None:
     assert value_kind(list[Chunk]) == "chunks"
     with pytest.raises(StageContractError, match="does not flow"):
         value_kind(dict[str, int])
+
+
+def test_landed_pages_expire_and_those_that_name_an_erased_document_go_at_once(
+    objects: ObjectStore,
+) -> None:
+    objects.put("raw/default/clinicaltrials/1", b'{"nctId": "NCT00000001"}')
+    objects.put("raw/default/clinicaltrials/2", b'{"nctId": "NCT00000002"}')
+    key = DocumentKey(tenant_id="default", source="clinicaltrials", doc_id="NCT00000001")
+    assert remove_landed_of(objects, [key]) == 1
+    assert [one.key for one in objects.list("raw")] == ["raw/default/clinicaltrials/2"]
+    assert prune_landed(objects, 1) == 0
+    assert prune_landed(objects, -1) == 1
 
 
 def test_expired_artifacts_are_removed(objects: ObjectStore) -> None:

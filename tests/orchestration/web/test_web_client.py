@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -23,6 +24,8 @@ from orchestration.errors import (
 )
 from orchestration.web.client import PoliteWebClient
 from tests.orchestration.resilience.fake_sleep import FakeSleep
+from tests.orchestration.sources.sources import assembled
+from tests.replay_server import Reply, replaying
 
 URL = "https://registry.example/studies"
 
@@ -236,3 +239,17 @@ def cut_off(begin: bytes, headers: dict[str, str]) -> httpx.Response:
             raise httpx.RemoteProtocolError("peer closed connection without sending complete message body")
 
     return httpx.Response(200, headers=headers, stream=Breaking())
+
+
+def test_requests_of_two_processes_stay_within_their_hosts_rate(tmp_path: Path) -> None:
+    with (
+        replaying(lambda path, _: Reply(b"{}")) as server,
+        assembled(tmp_path, rate=20) as mine,
+        assembled(tmp_path, rate=20) as other,  # of the same data folder
+        ThreadPoolExecutor(8) as threads,
+    ):
+        clients = [mine.web, other.web]
+        for done in [threads.submit(clients[number % 2].get, server.url) for number in range(40)]:
+            done.result()
+        assert len(server.asked) == 40
+        assert server.most_in_a_second() <= 21

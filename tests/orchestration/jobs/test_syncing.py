@@ -1,0 +1,234 @@
+"""Listings that are broken off, repeated and limited: what is queued, and what is asked of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from orchestration.contracts import JobState, ListedPage, SourceRequest
+from orchestration.errors import CursorRefusedError, DagsterResourceUnavailableError
+from orchestration.jobs.submission import Submissions
+from orchestration.ledger import Ledger, open_ledger
+from orchestration.records import Locator, SourceItem
+from tests.conformance.ledger_suite import claimed, commit_all
+
+
+@dataclass
+class Registry:
+    """A source of records in pages of two; it notes what it was asked for."""
+
+    name: str = "registry"
+    format: str = "text"
+    origin: str = "https://registry.example"
+    records: list[str] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    asked: list[tuple[datetime | None, str | None]] = field(default_factory=list)
+    fails_at: str | None = None
+    refused: set[str] = field(default_factory=set)
+
+    def listing(
+        self, request: SourceRequest, tenant_id: str, since: datetime | None, cursor: str | None
+    ) -> Iterator[ListedPage]:
+        changed = self.records if since is None else list(self.versions)
+        while True:
+            self.asked.append((since, cursor))
+            if cursor in self.refused:
+                raise CursorRefusedError(f"{cursor} is forgotten")
+            if cursor is not None and cursor == self.fails_at:
+                raise DagsterResourceUnavailableError("the registry is away")
+            start = int(cursor or 0)
+            page = changed[start : start + 2]
+            cursor = str(start + 2) if start + 2 < len(changed) else None
+            yield ListedPage(tuple(map(self._item, page)), cursor, len(changed))
+            if cursor is None:
+                return
+
+    def _item(self, doc_id: str) -> SourceItem:
+        locator = Locator(uri=f"raw/{doc_id}", format="text")
+        version = self.versions.get(doc_id, "v1")
+        return SourceItem(doc_id=doc_id, source="registry", locator=locator, version=version)
+
+
+@dataclass(frozen=True)
+class ATopology:
+    name: str = "auto"
+    version: str = "2026-11-23"
+    content_hash: str = "h"
+
+
+class Syncing:
+    """The same command again and again."""
+
+    def __init__(self, ledger: Ledger, registry: Registry) -> None:
+        self.ledger = ledger
+        self.fingerprint = "f"
+        self.submissions = Submissions(ledger, {"registry": registry}, lambda _, __: self.fingerprint, 2)  # type: ignore[dict-item]
+
+    def begin(self, limit: int | None = None, query: str = "EGFR", resync: bool = False) -> str:
+        """A job that nothing is listed for yet."""
+        request = SourceRequest(source="registry", query=query, limit=limit, resync=resync)
+        job = self.submissions.open(
+            ATopology(), request, tenant_id="default", window_size=100, attended=False
+        )
+        self._listing = self.submissions.enqueue(job, ATopology())
+        return job.job_id
+
+    def batches(self, count: int) -> None:
+        """Take so many batches, then be killed: nothing of ours runs any more."""
+        for _ in range(count):
+            next(self._listing)
+
+    def run(self, limit: int | None = None, query: str = "EGFR", resync: bool = False) -> list[str]:
+        """List to the end and commit; the ids that were listed."""
+        job_id = self.begin(limit, query, resync)
+        for _ in self._listing:
+            pass
+        return self.finish(job_id)
+
+    def finish(self, job_id: str) -> list[str]:
+        self.ledger.set_job_state(job_id, JobState.OPEN)
+        pending = self.ledger.summary(job_id).documents.pending
+        listed = self.ids(job_id)
+        if pending:
+            commit_all(self.ledger, claimed(self.ledger, job_id), intent_id=job_id)
+        return listed
+
+    def ids(self, job_id: str) -> list[str]:
+        rows = self.ledger.find_documents("default")
+        return sorted(row.key.doc_id for row in rows if row.job_id == job_id and row.status == "queued")
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry(records=list("abcde"))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", 60)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def syncing(ledger: Ledger, registry: Registry) -> Syncing:
+    return Syncing(ledger, registry)
+
+
+def cursors(registry: Registry) -> Sequence[str | None]:
+    return [cursor for _, cursor in registry.asked]
+
+
+def test_a_first_listing_asks_for_everything_and_the_next_one_for_changes(
+    syncing: Syncing, registry: Registry
+) -> None:
+    before = datetime.now(UTC)
+    assert syncing.run() == list("abcde")
+    registry.asked.clear()
+    registry.versions = {"b": "v2", "f": "v1"}
+    assert syncing.run() == ["b", "f"]
+    ((since, _),) = registry.asked
+    assert since is not None
+    assert before <= since <= datetime.now(UTC)
+
+
+def test_a_killed_listing_goes_on_after_the_last_page_that_was_queued(
+    syncing: Syncing, registry: Registry
+) -> None:
+    syncing.begin()
+    syncing.batches(2)  # the second page is queued, but its cursor was not saved yet
+    registry.asked.clear()
+    assert syncing.run() == list("abcde")
+    assert cursors(registry) == ["2", "4"]
+
+
+def test_what_a_killed_job_left_is_not_brought_twice(syncing: Syncing, registry: Registry) -> None:
+    syncing.begin()
+    syncing.batches(1)
+    job_id = syncing.begin()
+    syncing.batches(3)
+    documents = syncing.ledger.summary(job_id).documents
+    assert (documents.total, documents.pending, documents.skipped) == (5, 5, 0)
+
+
+def test_a_service_that_goes_away_in_the_middle_costs_no_page(syncing: Syncing, registry: Registry) -> None:
+    registry.fails_at = "4"
+    with pytest.raises(DagsterResourceUnavailableError):
+        syncing.run()
+    registry.fails_at = None
+    registry.asked.clear()
+    assert syncing.run() == list("abcde")
+    assert cursors(registry) == ["4"]
+
+
+def test_a_forgotten_cursor_begins_the_listing_anew(syncing: Syncing, registry: Registry) -> None:
+    syncing.begin()
+    syncing.batches(2)
+    registry.refused = {"2"}
+    registry.asked.clear()
+    syncing.begin()
+    syncing.batches(1)
+    assert cursors(registry) == ["2", None]
+
+
+def test_a_cursor_that_a_fresh_listing_is_refused_is_an_error(syncing: Syncing, registry: Registry) -> None:
+    registry.refused = {"2"}
+    with pytest.raises(CursorRefusedError):
+        syncing.run()
+
+
+def test_a_limit_holds_over_a_kill(syncing: Syncing, registry: Registry) -> None:
+    syncing.begin(limit=3)
+    syncing.batches(1)
+    assert syncing.run(limit=3) == ["a", "b", "c"]
+
+
+def test_resync_lists_everything(syncing: Syncing, registry: Registry) -> None:
+    syncing.run()
+    registry.asked.clear()
+    syncing.run(resync=True)
+    assert registry.asked == [(None, None), (None, "2"), (None, "4")]
+
+
+@pytest.mark.parametrize("change", ["query", "limit", "fingerprint", "origin"])
+def test_another_request_lists_everything_for_itself(
+    syncing: Syncing, registry: Registry, change: str
+) -> None:
+    syncing.run()
+    registry.asked.clear()
+    if change == "fingerprint":
+        syncing.fingerprint = "g"
+    if change == "origin":
+        registry.origin = "https://mirror.example"
+    syncing.run(query="KRAS" if change == "query" else "EGFR", limit=9 if change == "limit" else None)
+    assert registry.asked[0] == (None, None)
+
+
+def test_repeats_within_a_listing_count_once(syncing: Syncing, registry: Registry) -> None:
+    registry.records = ["a", "b", "b", "a", "c", "c"]
+    job_id = syncing.begin()
+    syncing.batches(2)
+    assert syncing.ledger.summary(job_id).documents.total == 3
+
+
+def test_a_changed_record_replaces_the_version_that_was_left(syncing: Syncing, registry: Registry) -> None:
+    syncing.run()
+    registry.versions = {"a": "v2"}
+    syncing.begin()
+    syncing.batches(1)
+    registry.versions = {"a": "v3"}
+    syncing.run()
+    (row,) = syncing.ledger.find_documents("default", doc_id="a")
+    assert (row.status, row.version) == ("committed", "v3")
+
+
+def test_tenants_list_for_themselves(syncing: Syncing, registry: Registry) -> None:
+    syncing.run()
+    request = SourceRequest(source="registry", query="EGFR")
+    job = syncing.submissions.open(ATopology(), request, tenant_id="other", window_size=100, attended=False)
+    counts = list(syncing.submissions.enqueue(job, ATopology()))
+    assert sum(one.pending for one in counts) == 5
