@@ -137,7 +137,8 @@ def unmapped_fonts() -> bytes:
     """A page whose font tells no characters: its codes lie in Unicode's private area."""
     cmap = (
         b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def "
-        b"1 begincodespacerange <00> <FF> endcodespacerange 1 beginbfrange <20> <7E> <E020> endbfrange endcmap end end"
+        b"1 begincodespacerange <00> <FF> endcodespacerange 1 beginbfrange <20> <7E> <E020> endbfrange "
+        b"endcmap end end"
     )
     content = b"BT /F1 12 Tf 72 700 Td (participants walked before they slept) Tj ET"
     return raw_pdf(
