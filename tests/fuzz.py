@@ -201,7 +201,8 @@ def _pdf(case: bytes) -> str:
 
 _BODY = (
     "<sec><title>Methods</title><p>We <italic>walked</italic> 10<sup>3</sup> m.</p>"
-    "<table-wrap><label>Table 1</label><table><tr><th rowspan='2'>Day</th><th colspan='2'>Steps</th></tr><tr><td>1</td><td>9</td></tr></table>"
+    "<table-wrap><label>Table 1</label><table><tr><th rowspan='2'>Day</th><th colspan='2'>Steps</th></tr>"
+    "<tr><td>1</td><td>9</td></tr></table>"
     "</table-wrap><list><list-item><p>one</p></list-item></list></sec>"
 )
 _MARKDOWN = (
