@@ -128,8 +128,9 @@ class Delivery:
 
 
 class ConversionQueue(Protocol):
-    """A queue of PDF messages. Delivers at least once: who takes a message compares its id and task with what it
-    did already. Raises DagsterResourceUnavailableError when the broker is away. Thread-safe.
+    """A queue of PDF messages that delivers at least once: who takes one compares its task with what is done.
+
+    Raises DagsterResourceUnavailableError when the broker is away. Thread-safe.
     """
 
     def publish(self, messages: Sequence[PdfMessage]) -> None:
