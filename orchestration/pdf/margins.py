@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from orchestration.pdf.lines import Line, Piece, lines_of
@@ -19,7 +20,9 @@ __all__ = ["without_running_lines"]
 EDGE: Final = 0.13
 """Share of the page's height, above and below, in which running lines stand."""
 EDGE_LINES: Final = 3
-"""Lines of an edge that are looked at, from the outside."""
+"""Lines that a header or footer has at most."""
+GAP: Final = 1.45
+"""Of the size: a greater distance of baselines parts them from the text."""
 SMALLER: Final = 0.95
 """Of the size of the text: a running line that says something else on each page is smaller,"""
 ROOM: Final = 1.8
@@ -48,11 +51,23 @@ def without_running_lines(
 
 
 def _edge_lines(pieces: Sequence[Piece], height: float) -> list[Line]:
-    """The outermost lines of both edges."""
-    lines = lines_of(piece for piece in pieces if not EDGE * height < piece.baseline < (1 - EDGE) * height)
-    above = [line for line in lines if line.baseline <= EDGE * height]
-    below = [line for line in lines if line.baseline >= (1 - EDGE) * height]
-    return [*above[:EDGE_LINES], *below[-EDGE_LINES:]]
+    """The lines at both edges, from the outside, that room parts from the text."""
+    lines = lines_of(pieces)
+    above = [line for line in _outer(lines) if line.baseline <= EDGE * height]
+    below = [line for line in _outer(lines[::-1]) if line.baseline >= (1 - EDGE) * height]
+    return [*above, *(line for line in below if line not in above)]
+
+
+def _outer(lines: Sequence[Line]) -> list[Line]:
+    """The first lines up to the last gap after at most EDGE_LINES of them; none where no gap is."""
+    if len(lines) <= EDGE_LINES:
+        return list(lines)
+    gaps = [
+        number
+        for number, (line, following) in enumerate(pairwise(lines[: EDGE_LINES + 1]), start=1)
+        if abs(following.baseline - line.baseline) > GAP * max(line.size, following.size)
+    ]
+    return list(lines[: max(gaps, default=0)])
 
 
 def _repeated(edges: Sequence[Sequence[Line]]) -> set[int]:

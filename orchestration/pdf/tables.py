@@ -62,15 +62,18 @@ class TableRegion:
 
 
 def find_tables(
-    pieces: Sequence[Piece], rules: Sequence[Rule], body: float
+    pieces: Sequence[Piece], rules: Sequence[Rule], body: float, gutters: Sequence[float] = ()
 ) -> tuple[list[TableRegion], list[Piece]]:
-    """The tables of a page, top down, and the pieces that are in none; `body`: size of its text."""
+    """The tables of a page, top down, and the pieces that are in none.
+
+    `body` is the size of the text, `gutters` are those between the columns of most pages.
+    """
     tables: list[TableRegion] = []
     rest = list(pieces)
     for box in _ruled_boxes(rest, rules):
         inside = [piece for piece in rest if _within(piece, *box)]
         _take(tables, rest, inside, rules, box, body)
-    for inside in _captioned_rows(rest):
+    for inside in _captioned_rows(rest, gutters):
         _take(tables, rest, inside, (), _box(inside), body)
     return sorted(tables, key=lambda table: table.top), rest
 
@@ -213,16 +216,26 @@ def _following(pieces: Sequence[Piece], first: Piece, wanted: Callable[[Piece], 
     return taken
 
 
-def _captioned_rows(pieces: Sequence[Piece]) -> list[list[Piece]]:
-    """Rows of two cells and more right below (else above) a line that begins with 'Table', without rules."""
+def _captioned_rows(pieces: Sequence[Piece], gutters: Sequence[float]) -> list[list[Piece]]:
+    """Rows of two cells and more below a line that begins with 'Table', without rules."""
     found: list[list[Piece]] = []
-    rows = rows_of(pieces)
-    captions = [number for number, row in enumerate(rows) if TABLE_CAPTION.match(row.pieces[0].text)]
-    for number in captions:
-        following = _cell_rows(rows[number + 1 :], rows[number].bottom)
-        if len(following) >= 3:
-            found.append([piece for row in following for piece in row.pieces])
+    for caption in pieces:
+        if TABLE_CAPTION.match(caption.text):
+            below = [piece for piece in pieces if piece.baseline > caption.baseline + 0.5 * caption.size]
+            following = _cell_rows(rows_of(_beside(caption, below, gutters)), caption.bottom)
+            if len(following) >= 3:
+                found.append([piece for row in following for piece in row.pieces])
     return found
+
+
+def _beside(caption: Piece, pieces: Sequence[Piece], gutters: Sequence[float]) -> Sequence[Piece]:
+    """The pieces in the caption's column, if it stands in one and nothing right below crosses its gutter."""
+    for gutter in gutters:
+        near = [piece for piece in pieces if piece.top < caption.bottom + 3 * caption.size]
+        if not any(piece.left < gutter < piece.right for piece in (caption, *near)):
+            left = caption.right <= gutter
+            pieces = [piece for piece in pieces if (piece.right <= gutter if left else piece.left >= gutter)]
+    return pieces
 
 
 def _cell_rows(rows: Sequence[Row], begins: float) -> list[Row]:

@@ -184,7 +184,8 @@ def _parts(pages: Sequence[PageContent]) -> list[Part]:
     body = _body_size(piece for found in pieces for piece in found)
     kept = without_running_lines(pieces, [page.frame_height for page in pages], body)
     flows: list[list[Part]] = []
-    tables = [find_tables(found, page.rules, body) for page, found in zip(pages, kept, strict=True)]
+    gutters = common_gutters(kept)
+    tables = [find_tables(found, page.rules, body, gutters) for page, found in zip(pages, kept, strict=True)]
     gutters = common_gutters([rest for _, rest in tables])
     for page, (found_tables, rest) in zip(pages, tables, strict=True):
         for flow in reading_order(rest, found_tables, gutters):

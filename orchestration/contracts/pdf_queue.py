@@ -1,0 +1,150 @@
+"""Conversions of PDFs as messages: what stands on the topic mineru.queue.v1, and what a queue promises.
+
+A requester publishes where a PDF is, a worker beside MinerU takes the message, puts the `pdf-ir` object
+where it was asked to, and publishes how it ended. PDFs and documents never travel in messages, only their
+keys in the object store. Nothing connects this to a broker yet; what does implements `ConversionQueue`.
+Messages are CloudEvents 1.0 in JSON (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+and formats/json-format.md, read 2026-11-28).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Final, Literal, Protocol
+
+from pydantic import AwareDatetime, Field, TypeAdapter
+
+from orchestration.records import DocumentKey, Record
+
+__all__ = [
+    "MINERU_QUEUE",
+    "ConversionCompleted",
+    "ConversionFailed",
+    "ConversionQueue",
+    "ConversionRequested",
+    "Delivery",
+    "PdfMessage",
+    "read_message",
+]
+
+MINERU_QUEUE: Final = "mineru.queue.v1"
+"""Topic, and partition key: the document's tenant, source and id, so that its messages keep their order."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _CloudEvent(Record):
+    """Context attributes of every message; extensions have names without signs, as the specification asks."""
+
+    specversion: Literal["1.0"] = Field(default="1.0", description="Version of CloudEvents.")
+    id: str = Field(
+        min_length=1, description="With `source` unique: the same for every delivery of one message."
+    )
+    source: str = Field(min_length=1, description="Who published it: /medkg/HOST, /mineru-worker/HOST.")
+    subject: str = Field(min_length=1, description="The document's id at its source.")
+    time: AwareDatetime = Field(description="When it happened.")
+    datacontenttype: Literal["application/json"] = Field(default="application/json", description="Of `data`.")
+    correlationid: str = Field(min_length=1, description="Links all that happens to the document in its job.")
+
+
+class RequestData(Record):
+    """What is to be converted."""
+
+    task_id: str = Field(min_length=1, description="Row of pdf_tasks; the same when the request is repeated.")
+    document: DocumentKey = Field(description="Whose PDF it is.")
+    pdf_key: str = Field(min_length=1, description="Object that holds the PDF.")
+    pdf_sha256: Sha256 = Field(description="Of its bytes; a worker refuses others.")
+    result_key: str = Field(min_length=1, description="Object to write the pdf-ir document to.")
+
+
+class CompletedData(Record):
+    """What was made of it."""
+
+    task_id: str = Field(min_length=1, description="As requested.")
+    result_key: str = Field(min_length=1, description="Object that holds the pdf-ir document.")
+    result_sha256: Sha256 = Field(description="Of its bytes.")
+    converter: str = Field(min_length=1, description="Name and version, e.g. mineru/1+mineru-3.4.4-pipeline.")
+
+
+class FailedData(Record):
+    """Why nothing was made of it."""
+
+    task_id: str = Field(min_length=1, description="As requested.")
+    error_code: str = Field(pattern=r"^MEDKG-\d{3}$", description="Code of errors.py.")
+    error_class: str = Field(
+        min_length=1, description="Name of the error's class; Transient ones may be repeated."
+    )
+    error_message: str = Field(min_length=1, description="For a person.")
+
+
+class ConversionRequested(_CloudEvent):
+    """Convert this PDF."""
+
+    type: Literal["org.medicalkg.mineru.conversion.requested"] = Field(
+        default="org.medicalkg.mineru.conversion.requested", description="What happened."
+    )
+    data: RequestData = Field(description="What is to be converted.")
+
+
+class ConversionCompleted(_CloudEvent):
+    """The PDF is converted, and its object durable."""
+
+    type: Literal["org.medicalkg.mineru.conversion.completed"] = Field(
+        default="org.medicalkg.mineru.conversion.completed", description="What happened."
+    )
+    data: CompletedData = Field(description="What was made of it.")
+
+
+class ConversionFailed(_CloudEvent):
+    """The PDF could not be converted."""
+
+    type: Literal["org.medicalkg.mineru.conversion.failed"] = Field(
+        default="org.medicalkg.mineru.conversion.failed", description="What happened."
+    )
+    data: FailedData = Field(description="Why.")
+
+
+PdfMessage = Annotated[
+    ConversionRequested | ConversionCompleted | ConversionFailed, Field(discriminator="type")
+]
+
+_MESSAGE: Final[TypeAdapter[PdfMessage]] = TypeAdapter(Annotated[PdfMessage, Field(discriminator="type")])
+
+
+def read_message(content: bytes) -> PdfMessage:
+    """A message from its JSON; raises pydantic's ValidationError for anything else."""
+    return _MESSAGE.validate_json(content)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message as it was delivered; `token` is for the queue that did."""
+
+    message: PdfMessage
+    token: object
+    delivered_at: datetime
+
+
+class ConversionQueue(Protocol):
+    """A queue of PDF messages that delivers at least once: who takes one compares its task with what is done.
+
+    Raises DagsterResourceUnavailableError when the broker is away. Thread-safe.
+    """
+
+    def publish(self, messages: Sequence[PdfMessage]) -> None:
+        """Durable when it returns; all or, where it raises, perhaps some of them."""
+        ...
+
+    def receive(self, limit: int, timeout_seconds: float) -> Sequence[Delivery]:
+        """Up to `limit` messages, in order for each document; none if none came within the time."""
+        ...
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """These are done with: they are not delivered again. What is not acknowledged comes again."""
+        ...
+
+    def close(self) -> None:
+        """Idempotent."""
+        ...

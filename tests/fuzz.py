@@ -1,0 +1,471 @@
+"""Mutated inputs for every parser and PDF reader: each must end in a sound document or a named error, soon.
+
+`python -m tests.fuzz --cases 10000` draws so many cases a target with Hypothesis, one process a target, and
+prints what became of them and the largest memory; a crash, an exception that is not ours, an unsound
+document or a case over the time limit ends it with exit code 1 and the case.
+tests/orchestration/test_fuzz.py runs a few of each. Seeds are small valid files; mutations cut, double and
+replace bytes, tokens that readers trip over, values and keys of JSON, elements and texts of XML.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import faulthandler
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from benchmarks.made_up_pdfs import LAYOUTS, Layout, an_article, pdf_of
+from orchestration.contracts import ConversionState, Parser
+from orchestration.errors import MedkgError
+from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
+from orchestration.parsing.jats import JatsParser
+from orchestration.parsing.markdown import MarkdownParser
+from orchestration.parsing.pdf_ir import PdfIrParser
+from orchestration.parsing.plain_text import PlainTextParser
+from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
+from orchestration.parsing.pubmed_xml import PubmedXmlParser
+from orchestration.pdf.mineru_content import converted
+from orchestration.pdf.text_layer import Limits, convert
+from orchestration.pdf.text_layer_converter import TextLayerConverter
+from tests import hostile_pdfs
+from tests.builders import (
+    a_payload,
+    a_pubmed_article,
+    a_pubmed_set,
+    a_study,
+    an_abstract,
+    json_lines,
+    study_results,
+)
+from tests.builders import an_article as a_jats_article
+from tests.conformance.document_checks import assert_sound
+from tests.conformance.parser_suite import attempt
+
+__all__ = ["TARGETS", "fuzz"]
+
+SECONDS: Final = 20
+"""What one case may take."""
+MEMORY_BYTES: Final = 4 << 30
+"""Address space of a target's process."""
+
+Reader = Callable[[bytes], str]
+"""Reads one case and tells what became of it; raises when it is none of what may."""
+
+TOKENS: Final = {
+    "json": [
+        b"null",
+        b"[]",
+        b"{}",
+        b'""',
+        b"1e999",
+        b"-0",
+        b"\\ud800",
+        b"[" * 200,
+        b'{"a":' * 200,
+        b",",
+        b"NaN",
+        b"\xff",
+        b"\x00",
+    ],
+    "xml": [
+        b"<![CDATA[",
+        b"]]>",
+        b"<!DOCTYPE a [<!ENTITY x 'y'>]>",
+        b"&x;",
+        b"&#0;",
+        b"<a>" * 300,
+        b"</p>",
+        b"<!--",
+        b"<?",
+        b"\xef\xbf\xbe",
+        b"\x00",
+    ],
+    "text": [
+        b"---\n",
+        b"| a | b |\n|---|",
+        b"> " * 200,
+        b"- " * 200,
+        b"[" * 300,
+        b"\r\n",
+        b"\xe2\x80\xae",
+        b"\x00",
+        b"\xff\xfe",
+        b"```",
+        b"<!--",
+    ],
+    "pdf": [
+        b"<<",
+        b">>",
+        b"endobj",
+        b"endstream",
+        b"/Kids [3 0 R 3 0 R]",
+        b"/Count 99999999",
+        b"/Length 0",
+        b"99999999999",
+        b"-1",
+        b"BT",
+        b"ET",
+        b"Tj",
+        b"q " * 300,
+        b"[(a)-9999999(b)] TJ",
+        b"/F1 0 Tf",
+        b"1e30 0 0 1e30 0 0 cm",
+        b"0 0 0 0 0 0 cm",
+        b"/MediaBox [0 0 1e9 1e9]",
+        b"/MediaBox [0 0 0 0]",
+        b"/Rotate 45",
+        b"/Filter [/FlateDecode /FlateDecode]",
+        b"5 0 R",
+        b"nan",
+        b"(\\777\\000)",
+        b"\x00",
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is fuzzed: valid inputs, how they are mutated, and what reads them."""
+
+    kind: str
+    seeds: Sequence[bytes]
+    reader: Reader
+
+
+def _parser(parser: Parser) -> Reader:
+    def read(case: bytes) -> str:
+        attempt(parser, case)
+        try:
+            assert_sound(parser.parse(a_payload(case, parser.format), "default"))
+        except MedkgError as error:
+            return type(error).__name__
+        return "document"
+
+    return read
+
+
+def _mineru(case: bytes) -> str:
+    middle = json.dumps({"pdf_info": [{"page_idx": page, "page_size": [595, 842]} for page in range(3)]})
+    try:
+        made = converted(case, middle, "fuzz", "1")
+    except MedkgError as error:
+        return type(error).__name__
+    return _document(made.model_dump_json().encode())
+
+
+def _document(converted_pdf: bytes) -> str:
+    """What becomes of a converted PDF: its parser has the last word."""
+    try:
+        assert_sound(PdfIrParser().parse(a_payload(converted_pdf, "pdf-ir"), "default"))
+    except MedkgError as error:
+        return type(error).__name__
+    return "document"
+
+
+@cache
+def _converter() -> TextLayerConverter:
+    return TextLayerConverter(seconds=SECONDS / 2, megabytes=1_024)
+
+
+def _pdf(case: bytes) -> str:
+    """Through the converter's own process, as in operation: what crashes PDFium ends there, with a name."""
+    converter = _converter()
+    task_id = converter.submit(case, "fuzz")
+    try:
+        content = converter.result(task_id)
+    except MedkgError as error:
+        crashed = converter.poll([task_id])[0].state is ConversionState.FAILED and "crashes PDFium" in str(
+            error
+        )
+        return f"{type(error).__name__}{' (process ended)' if crashed else ''}"
+    finally:
+        converter.forget([task_id])
+    return _document(content)
+
+
+# --- seeds -----------------------------------------------------------------------------------------
+
+_BODY = (
+    "<sec><title>Methods</title><p>We <italic>walked</italic> 10<sup>3</sup> m.</p>"
+    "<table-wrap><label>Table 1</label><table><tr><th rowspan='2'>Day</th><th colspan='2'>Steps</th></tr>"
+    "<tr><td>1</td><td>9</td></tr></table>"
+    "</table-wrap><list><list-item><p>one</p></list-item></list></sec>"
+)
+_MARKDOWN = (
+    b"---\ntitle: On walking\n---\n# Methods\n\nWe *walked*.\n\n- one\n  - two\n\n"
+    b"| a | b |\n|---|---|\n| 1 | 2 |\n"
+)
+_MINERU = json.dumps(
+    [
+        {"type": "text", "text": "On walking", "text_level": 1, "bbox": [1, 2, 3, 4], "page_idx": 0},
+        {"type": "text", "text": "We $x_1$ walked\\*.", "bbox": [1, 20, 300, 40], "page_idx": 0},
+        {
+            "type": "table",
+            "table_caption": ["Table 1"],
+            "table_body": "<table><tr><td colspan=2>a</td></tr></table>",
+            "page_idx": 1,
+        },
+        {"type": "list", "sub_type": "ref_text", "list_items": ["[1] Walker A."], "page_idx": 2},
+        {"type": "equation", "text": "$$x$$", "page_idx": 1},
+        {"type": "image", "image_caption": ["Figure 1."], "image_footnote": [], "page_idx": 1},
+    ]
+).encode()
+
+
+def _small_pdfs() -> list[bytes]:
+    """Uncompressed, so that mutations reach what pages show."""
+    article = an_article(1, paragraphs=1)
+    layouts = (LAYOUTS["everything, two columns"], Layout(tables="grid"))
+    return [
+        *(pdf_of(article, layout, pageCompression=0) for layout in layouts),
+        hostile_pdfs.a_plain_pdf("Participants walked before they slept."),
+        hostile_pdfs.a_scan(1),
+    ]
+
+
+@cache
+def target(name: str) -> Target:
+    """The target of that name; raises KeyError."""
+    return {
+        "ctgov-v2": lambda: Target(
+            "json",
+            [
+                json.dumps(a_study() | {"resultsSection": study_results()}).encode(),
+                json.dumps([a_study(), a_study("NCT2")]).encode(),
+            ],
+            _parser(ClinicalTrialsParser()),
+        ),
+        "pubmed-jsonl": lambda: Target(
+            "json",
+            [json_lines([an_abstract(1), an_abstract("2")]), json.dumps(an_abstract(3)).encode()],
+            _parser(PubmedJsonlParser()),
+        ),
+        "pdf-ir": lambda: Target(
+            "json", [convert(_small_pdfs()[0], "seed", Limits())], _parser(PdfIrParser())
+        ),
+        "mineru": lambda: Target("json", [_MINERU], _mineru),
+        "jats": lambda: Target("xml", [a_jats_article(_BODY)], _parser(JatsParser())),
+        "pubmed-xml": lambda: Target(
+            "xml", [a_pubmed_set(a_pubmed_article("11"), a_pubmed_article("12"))], _parser(PubmedXmlParser())
+        ),
+        "markdown": lambda: Target("text", [_MARKDOWN], _parser(MarkdownParser())),
+        "text": lambda: Target(
+            "text", [b"Walking\n\nIt helps.\nA lot.\n\n- one\n- two\n"], _parser(PlainTextParser())
+        ),
+        "pdf": lambda: Target("pdf", _small_pdfs(), _pdf),
+    }[name]()
+
+
+TARGETS: Final = (
+    "ctgov-v2",
+    "pubmed-jsonl",
+    "pdf-ir",
+    "mineru",
+    "jats",
+    "pubmed-xml",
+    "markdown",
+    "text",
+    "pdf",
+)
+
+
+# --- mutations -------------------------------------------------------------------------------------
+
+_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(min_value=10**30, max_value=10**400)
+    | st.floats()
+    | st.text(max_size=30)
+    | st.sampled_from(["\x00", "\ud800", "a" * 100_000, "\u202e", "2020-13-45", "<b>", "|"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@st.composite
+def cases(draw: st.DrawFn, chosen: Target) -> bytes:
+    """A mutated seed: its structure first, where its kind has one, then its bytes."""
+    content = draw(st.sampled_from(list(chosen.seeds)))
+    if chosen.kind == "json" and draw(st.booleans()):
+        content = _mutated_json(draw, content)
+    elif chosen.kind == "xml" and draw(st.booleans()):
+        content = _mutated_xml(draw, content)
+        if draw(st.booleans()):
+            return content
+    for _ in range(draw(st.integers(0 if chosen.kind in ("json", "xml") else 1, 6))):
+        content = _mutated_bytes(draw, content, TOKENS[chosen.kind])
+    return content
+
+
+def _mutated_bytes(draw: st.DrawFn, content: bytes, tokens: Sequence[bytes]) -> bytes:
+    start = draw(st.integers(0, len(content)))
+    end = min(len(content), start + draw(st.sampled_from([0, 0, 1, 2, 5, 20, 200])))
+    new = draw(st.sampled_from(tokens) | st.binary(max_size=8) | st.just(content[start:end] * 2))
+    if draw(st.integers(0, 30)) == 0:
+        return content[:start]
+    return content[:start] + new + content[end:]
+
+
+def _mutated_json(draw: st.DrawFn, content: bytes) -> bytes:
+    """Values replaced, removed or doubled at places drawn at random; JSON Lines by its lines."""
+    try:
+        records = [json.loads(content)]
+    except ValueError:
+        records = [json.loads(line) for line in content.splitlines() if line.strip()]
+    for _ in range(draw(st.integers(1, 4))):
+        places = list(_places(records))
+        holder, key = places[draw(st.integers(0, len(places) - 1))]
+        action = draw(st.sampled_from(["replace", "replace", "remove", "nest", "double"]))
+        if action == "replace":
+            holder[key] = draw(_VALUES)
+        elif action == "nest":
+            holder[key] = [[holder[key]]] if draw(st.booleans()) else {"x": holder[key]}
+        elif isinstance(holder, list) and action == "double" and len(holder) < 200:
+            holder.insert(key, copy.deepcopy(holder[key]))
+        elif len(records) > 1 or holder is not records:
+            del holder[key]
+    return b"\n".join(json.dumps(record).encode("utf-8", "surrogatepass") for record in records)
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """(Holder, key or index) of everything in a JSON value."""
+    keys: Sequence[Any] = (
+        list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    )
+    for key in keys:
+        yield value, key
+        yield from _places(value[key])
+
+
+def _mutated_xml(draw: st.DrawFn, content: bytes) -> bytes:
+    """Elements removed, doubled, renamed or wrapped, texts and attributes replaced."""
+    root = etree.fromstring(content)
+    for _ in range(draw(st.integers(1, 4))):
+        elements = [element for element in root.iter() if isinstance(element.tag, str)]
+        element = elements[draw(st.integers(0, len(elements) - 1))]
+        parent = element.getparent()
+        action = draw(st.sampled_from(["text", "rename", "attribute", "remove", "double", "wrap"]))
+        if action == "text":
+            element.text = draw(
+                st.text(st.characters(min_codepoint=32, blacklist_categories=("Cs", "Co", "Cn")), max_size=40)
+            )
+        elif action == "rename":
+            element.tag = draw(
+                st.sampled_from([other.tag for other in elements] + ["x", "table", "sec", "xref"])
+            )
+        elif action == "attribute":
+            element.set(
+                draw(st.sampled_from(["colspan", "rowspan", "id", "sec-type", "ref-type"])),
+                draw(st.sampled_from(["", "0", "-1", "99999", "x", "1e9"])),
+            )
+        elif parent is None:
+            continue
+        elif action == "remove":
+            parent.remove(element)
+        elif action == "double" and len(elements) < 300:
+            parent.append(copy.deepcopy(element))
+        else:
+            for _ in range(draw(st.sampled_from([1, 5, 150]))):
+                element = _wrapped(element)
+    return etree.tostring(root)
+
+
+def _wrapped(element: Any) -> Any:
+    parent = element.getparent()
+    if parent is None:
+        return element
+    wrapper = etree.Element(element.tag)
+    parent.replace(element, wrapper)
+    wrapper.append(element)
+    return wrapper
+
+
+# --- running it ------------------------------------------------------------------------------------
+
+
+def fuzz(name: str, count: int) -> Counter[str]:
+    """What became of so many cases; raises with the smallest case that is not what may be."""
+    chosen = target(name)
+    ended: Counter[str] = Counter()
+
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink],
+    )
+    @given(case=cases(chosen))
+    def run(case: bytes) -> None:
+        with _watched():
+            ended[chosen.reader(case)] += 1
+
+    run()
+    return ended
+
+
+@contextmanager
+def _watched() -> Iterator[None]:
+    """Fail what takes too long; end the process with its stack if it hangs in C."""
+    faulthandler.dump_traceback_later(2 * SECONDS, exit=True, file=sys.__stderr__)
+    begun = time.monotonic()
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+    assert time.monotonic() - begun < SECONDS, "the case took too long"
+
+
+def _one(name: str, count: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    begun = time.monotonic()
+    ended = fuzz(name, count)
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    if name == "pdf":
+        _converter().close()
+    told = {
+        "target": name,
+        "cases": sum(ended.values()),
+        "seconds": round(time.monotonic() - begun, 1),
+        "largest_mib": round(max(largest, children)),
+        "ended": dict(ended.most_common()),
+    }
+    print(json.dumps(told), flush=True)  # noqa: T201
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}; default: all")
+    parser.add_argument("--cases", type=int, default=10_000, help="of each target")
+    parser.add_argument("--here", action="store_true", help="in this process; else one process a target")
+    asked = parser.parse_args()
+    failed = False
+    for name in asked.targets or TARGETS:
+        if asked.here:
+            _one(name, asked.cases)
+            continue
+        command = [sys.executable, "-m", "tests.fuzz", name, "--cases", str(asked.cases), "--here"]
+        failed |= subprocess.run(command, check=False).returncode != 0
+    raise SystemExit(int(failed))
+
+
+if __name__ == "__main__":
+    main()
