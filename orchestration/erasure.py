@@ -9,6 +9,7 @@ not ours stays: the source's own files, backups and exports made before, a datab
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 
 from orchestration.artifacts import PREFIX, remove_artifacts_of, remove_landed_of
@@ -48,7 +49,7 @@ def _erase(parts: Parts, rows: Sequence[LedgerDocument], say: Callable[[str], No
     removed = sum(
         remove_artifacts_of(parts.objects, prefix, keys) for prefix in (PREFIX, gate_payloads.PREFIX)
     )
-    parts.objects.delete(parts.ledger.pdf_objects(keys))
+    _leave_pdfs(parts, keys)
     if removed:
         say(f"{removed} artifacts of runs held it and are gone; those runs can be launched anew only")
     remove_landed_of(parts.objects, keys)
@@ -60,6 +61,14 @@ def _erase(parts: Parts, rows: Sequence[LedgerDocument], say: Callable[[str], No
     parts.ledger.erase(keys)
     parts.ledger.expunge()
     return keys
+
+
+def _leave_pdfs(parts: Parts, keys: Sequence[DocumentKey]) -> None:
+    """The PDF, what it was converted to and where it came from, unless another document shares it."""
+    for key in parts.ledger.pdf_objects(keys):
+        folder, _, _ = key.rpartition("/")
+        parts.objects.delete_all(folder)
+    shutil.rmtree(parts.settings.downloads_dir, ignore_errors=True)  # what broken downloads left
 
 
 def _leave_stores(parts: Parts, tenant_id: str, keys: Sequence[DocumentKey]) -> None:
