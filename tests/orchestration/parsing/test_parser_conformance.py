@@ -12,6 +12,7 @@ from orchestration.contracts import Parser, PdfBlockKind
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.parsing.jats import JatsParser
 from orchestration.parsing.markdown import MarkdownParser
+from orchestration.parsing.openalex import OpenAlexParser
 from orchestration.parsing.pdf_ir import PdfIrParser
 from orchestration.parsing.plain_text import PlainTextParser
 from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
@@ -24,6 +25,8 @@ from tests.builders import (
     a_study,
     an_abstract,
     an_article,
+    an_openalex_page,
+    an_openalex_work,
     json_lines,
     study_results,
 )
@@ -93,6 +96,14 @@ SAMPLES: dict[str, tuple[Parser, ParserSample]] = {
     "abstracts": (
         PubmedJsonlParser(),
         ParserSample("a.jsonl", json_lines([an_abstract(1), an_abstract("2")]), ["1", "2"]),
+    ),
+    "works as JSON Lines": (
+        OpenAlexParser(),
+        ParserSample("w.jsonl", json_lines([an_openalex_work(1), an_openalex_work(2)]), ["W1", "W2"]),
+    ),
+    "a page of works": (
+        OpenAlexParser(),
+        ParserSample("w.json", an_openalex_page(an_openalex_work(1), an_openalex_work(2)), ["W1", "W2"]),
     ),
     "an article": (
         JatsParser(),
