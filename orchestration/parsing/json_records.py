@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, BinaryIO
 
 from orchestration.contracts import RecordLocation
@@ -97,9 +98,7 @@ def _not_utf8(uri: str, length: int) -> RecordLocation:
     return RecordLocation(None, 0, length, None, error)
 
 
-def _located(
-    piece: _Piece, limit: int, identify: Identify, unversioned: frozenset[str]
-) -> RecordLocation:
+def _located(piece: _Piece, limit: int, identify: Identify, unversioned: frozenset[str]) -> RecordLocation:
     stretch = piece.stretch
     if stretch.content is None:
         return too_large(stretch, piece.place, limit)
@@ -201,8 +200,8 @@ def _line(stretch: Stretch, uri: str, number: int) -> Iterator[_Piece]:
 class _ValueFinder:
     """Finds top-level objects by counting brackets outside of strings.
 
-    `inside`: the objects are elements of a list whose bracket ends at `skip`; `trailer`: after that list
-    other fields may follow, which are not read.
+    `inside`: the objects are elements of a list whose bracket ends at `skip`; `trailer`: that list is a field
+    of a page, of which others may follow; only where they end is read.
     """
 
     def __init__(self, uri: str, limit: int, *, inside: bool, skip: int = 0, trailer: bool = False) -> None:
@@ -215,17 +214,21 @@ class _ValueFinder:
         self._in_string = False
         self._escaped = False
         self._ordinal = 0
+        self._list_end = 0
         self._growing = GrowingStretch(skip, limit)
 
     def pieces(self, source: _Replay) -> Iterator[_Piece]:
         position = 0
         begin = self._skip
-        for chunk in source:
+        unread = iter(source)
+        for chunk in unread:
             yield from self._scan(chunk, begin, position)
+            if self._closed and self._trailer:
+                rest = chain((chunk[self._list_end - position :],), unread)
+                yield from self._rest_of_page(rest, self._list_end)
+                return
             position += len(chunk)
             begin = 0
-            if self._closed and self._trailer:
-                return
         yield from self._end()
 
     def _scan(self, chunk: bytes, begin: int, position: int) -> Iterator[_Piece]:
@@ -247,6 +250,7 @@ class _ValueFinder:
                 begin = at
                 self._closed = True
                 if self._trailer:
+                    self._list_end = position + at
                     return
         self._growing.add(view[begin:])
 
@@ -296,6 +300,26 @@ class _ValueFinder:
         gap = self._cut(rest, following)
         if gap.content is None or gap.content.strip(_BETWEEN):
             yield self._piece(gap, "this is no JSON object. Check the file at that place.")
+
+    def _rest_of_page(self, rest: Iterable[bytes], position: int) -> Iterator[_Piece]:
+        """What is wrong behind the list of a page: it has no end, or something follows it."""
+        depth = 1
+        for chunk in rest:
+            end = len(chunk) if depth else 0
+            for mark, at in self._marks(chunk, 0) if depth else ():
+                depth += 1 if mark in b"{[" else -1
+                if depth == 0:
+                    end = at
+                    break
+            if chunk[end:].strip(_BETWEEN):
+                stretch = Stretch(position + end, 0, b"")
+                yield self._piece(stretch, "more follows behind the page. Give each page a file of its own.")
+                return
+            position += len(chunk)
+        if depth:
+            yield self._piece(
+                Stretch(position, 0, b""), "the page ends behind its list. It is cut off; fetch it again."
+            )
 
     def _end(self) -> Iterator[_Piece]:
         if self._depth > 0:

@@ -19,7 +19,7 @@ OTHER: Final = "other"
 REDISTRIBUTABLE: Final = frozenset(
     {"cc0", "public-domain", "cc-by", "cc-by-sa", "cc-by-nd", "cc-by-nc", "cc-by-nc-sa", "cc-by-nc-nd"}
 )
-"""Licences under which an unchanged copy may be passed on; nc: not commercially, nd: nothing derived of it."""
+"""Licences under which an unchanged copy may be passed on; nc: not for money, nd: not changed."""
 
 LICENCES: Final = REDISTRIBUTABLE | {OTHER, NONE}
 

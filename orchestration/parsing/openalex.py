@@ -189,9 +189,7 @@ def _bare(url: str) -> str:
 
 
 def _author(authorship: Work) -> str:
-    return text_at(module_at(authorship, "author"), "display_name") or text_at(
-        authorship, "raw_author_name"
-    )
+    return text_at(module_at(authorship, "author"), "display_name") or text_at(authorship, "raw_author_name")
 
 
 def _names(work: Work, field: str, key: str) -> list[str]:

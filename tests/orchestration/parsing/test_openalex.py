@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from orchestration.contracts import RecordLocation
 from orchestration.contracts.downloads import LinksToPdfs
-from orchestration.errors import EmptyDocumentError, MalformedDocumentError, MedkgError, MissingIdentifierError
+from orchestration.errors import (
+    EmptyDocumentError,
+    MalformedDocumentError,
+    MedkgError,
+    MissingIdentifierError,
+)
 from orchestration.parsing.openalex import OpenAlexParser, in_order
 from orchestration.records import Document, RawPayload
 from tests.builders import a_payload, an_openalex_page, an_openalex_work
@@ -107,7 +112,12 @@ def test_a_retracted_work_says_so() -> None:
 
 
 def test_a_closed_work_may_not_be_passed_on() -> None:
-    closed = {"is_oa": False, "landing_page_url": "https://doi.org/10.5555/1", "pdf_url": None, "license": None}
+    closed = {
+        "is_oa": False,
+        "landing_page_url": "https://doi.org/10.5555/1",
+        "pdf_url": None,
+        "license": None,
+    }
     work = an_openalex_work(
         best_oa_location=None,
         primary_location=closed,
@@ -138,7 +148,9 @@ def test_a_landing_page_is_no_link_to_a_pdf() -> None:
     assert links(an_openalex_work(best_oa_location=page, primary_location=page, locations=[page])) == []
 
 
-@pytest.mark.parametrize("record", [b"{", b"[1]", b'{"locations": 7}', b'{"best_oa_location": {"pdf_url": []}}'])
+@pytest.mark.parametrize(
+    "record", [b"{", b"[1]", b'{"locations": 7}', b'{"best_oa_location": {"pdf_url": []}}']
+)
 def test_links_of_a_record_that_cannot_be_read_are_a_named_error(record: bytes) -> None:
     with pytest.raises(MalformedDocumentError):
         OpenAlexParser().pdf_links(a_payload(record, "openalex"))
