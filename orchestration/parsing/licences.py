@@ -24,30 +24,42 @@ REDISTRIBUTABLE: Final = frozenset(
 LICENCES: Final = REDISTRIBUTABLE | {OTHER, NONE}
 
 _URL = re.compile(r"creativecommons\.org/(?:licenses/(by(?:-nc|-nd|-sa)*)|publicdomain/(zero|mark))\b")
-_CODE = re.compile(r"\bcc[- ]?by((?:[- ](?:nc|nd|sa))*)\b")
-_CC0 = re.compile(r"\bcc[- ]?(?:0|zero)\b|\bpublic domain dedication\b")
-_PUBLIC_DOMAIN = re.compile(r"\bpublic[- ]domain\b|\bpd\b")
 _NAME = re.compile(
-    r"creative commons attribution((?:[ -/,]*(?:non-?commercial|no-?deriv\w*|share-?alike))*)",
+    r"\b(?:cc|creative commons)[- ]?(?:cc[- ])?(?:by|attribution)\b"
+    r"((?:[ -/,]*(?:nc\b|nd\b|sa\b|non-?commercial|no-?deriv\w*|share-?alike))*)"
 )
-_CONDITIONS = {"nc": re.compile(r"non-?commercial|\bnc\b"), "nd": re.compile(r"no-?deriv|\bnd\b")}
-_SHARE_ALIKE = re.compile(r"share-?alike|\bsa\b")
+_ALONE = re.compile(r"by(?:-nc|-nd|-sa)*")
+_CC0 = re.compile(r"\bcc[- ]?(?:0|zero)\b|\bpublic domain dedication\b")
+_PUBLIC_DOMAIN = re.compile(r"(?:public[- ]domain|pd|cc[- ]pdm?)(?: mark)?(?: 1\.0)?")
+_NC = re.compile(r"\bnc\b|non-?commercial")
+_ND = re.compile(r"\bnd\b|no-?deriv")
+_SA = re.compile(r"\bsa\b|share-?alike")
+_SPELLINGS = {
+    "\u2010": "-",
+    "\u2011": "-",
+    "\u2013": "-",
+    "non commercial": "non-commercial",
+    "no deriv": "no-deriv",
+}
 
 
 def licence_of(statement: str | None) -> str:
     """One of LICENCES for a URL ('http://creativecommons.org/licenses/by/4.0/'), a code ('CC BY-NC 4.0') or
-    a sentence that names the licence."""
-    text = " ".join((statement or "").casefold().replace("‐", "-").replace("‑", "-").split())
-    text = text.replace("–", "-").replace("non commercial", "non-commercial").replace("no deriv", "no-deriv")
-    if not text or text == NONE:
+    sentences that name the licence; the conditions of all that are named come together."""
+    text = " ".join((statement or "").casefold().split())
+    for spelling, usual in _SPELLINGS.items():
+        text = text.replace(spelling, usual)
+    if text in ("", NONE):
         return NONE
-    if url := _URL.search(text):
-        return _with_conditions(url[1]) if url[1] else {"zero": "cc0", "mark": "public-domain"}[url[2]]
-    if _CC0.search(text):
+    urls = _URL.findall(text)
+    named = [conditions for conditions, _ in urls if conditions] + _NAME.findall(text)
+    if named or _ALONE.fullmatch(text):
+        return _with_conditions(" ".join(named) or text, text)
+    if any(mark == "zero" for _, mark in urls) or _CC0.search(text):
         return "cc0"
-    if named := _CODE.search(text) or _NAME.search(text):
-        return _with_conditions(named[1])
-    return "public-domain" if _PUBLIC_DOMAIN.fullmatch(text.strip(" .")) else OTHER
+    if urls or _PUBLIC_DOMAIN.fullmatch(text.strip(" .")):
+        return "public-domain"
+    return OTHER
 
 
 def is_redistributable(licence: str) -> bool:
@@ -55,8 +67,13 @@ def is_redistributable(licence: str) -> bool:
     return licence in REDISTRIBUTABLE
 
 
-def _with_conditions(conditions: str) -> str:
-    found = [name for name, pattern in _CONDITIONS.items() if pattern.search(conditions)]
-    if "nd" not in found and _SHARE_ALIKE.search(conditions):
-        found.append("sa")
-    return "-".join(["cc-by", *found])
+def _with_conditions(named: str, text: str) -> str:
+    """The licence with the conditions that its names have, and those that its words speak of."""
+    conditions = []
+    if _NC.search(named) or "non-commercial" in text or "noncommercial" in text:
+        conditions.append("nc")
+    if _ND.search(named) or "no-deriv" in text or "noderiv" in text:
+        conditions.append("nd")
+    elif _SA.search(named):
+        conditions.append("sa")
+    return "-".join(["cc-by", *conditions])
