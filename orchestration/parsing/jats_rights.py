@@ -52,7 +52,8 @@ def _statements(root: etree._Element) -> Iterator[str]:
     permissions = [*root.findall(f"{_META}{{*}}permissions"), *root.findall(f"{_META}{{*}}license/..")]
     licences = [found for place in permissions for found in place.findall("{*}license")]
     urls = [found.text or "" for place in permissions for found in place.iterfind(".//{*}license_ref")]
-    urls += [element.get(_HREF, "") for found in licences for element in found.iter("{*}*")]
+    linked = [element.get(_HREF, "") for found in licences for element in found.iter("{*}*")]
+    urls += [href for href in linked if _is_web_address(href)]
     texts = [inline_text(found) for found in licences]
     texts += [found.get("license-type", "") for found in licences]
     if not licences:

@@ -40,6 +40,7 @@ _SPELLINGS = {
     "\u2013": "-",
     "non commercial": "non-commercial",
     "no deriv": "no-deriv",
+    "share alike": "share-alike",
 }
 
 

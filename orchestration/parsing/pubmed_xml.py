@@ -2,7 +2,7 @@
 
 Comes in: a set in UTF-8. Leaves: one record an article with its bytes in the file, found without parsing
 the set as a whole, so that one broken article does not take the others with it; and a Document of title
-and labelled abstract. MeSH, journal, authors are metadata; cited papers are references, not text.
+and labelled abstract. MeSH, journal, authors, retractions and corrections are metadata; cited papers are references, not text.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from orchestration.errors import (
     MissingIdentifierError,
 )
 from orchestration.parsing.byte_stream import CHUNK_BYTES, Stretch, too_large
+from orchestration.parsing.pubmed_notices import notices_metadata
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.parsing.xml import local_name, parse_xml, root_name
 from orchestration.parsing.xml_inline import inline_text
@@ -37,7 +38,7 @@ class PubmedXmlParser:
     """Articles and book chapters of PubMed."""
 
     format = "pubmed-xml"
-    version = "1"
+    version = "2"
     source = "pubmed"
 
     def recognises(self, head: bytes, name: str) -> int:
@@ -150,6 +151,7 @@ def _metadata(article: etree._Element, pmid: str) -> dict[str, Any]:
         "chemicals": _texts(article, "NameOfSubstance"),
         "publication_types": _texts(article, "PublicationType"),
         "registry_ids": _texts(article, "AccessionNumber"),
+        **notices_metadata(article),
     }
 
 

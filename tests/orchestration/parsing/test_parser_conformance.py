@@ -20,6 +20,7 @@ from orchestration.parsing.pubmed_xml import PubmedXmlParser
 from tests.builders import (
     a_converted_pdf,
     a_pdf_block,
+    a_pmc_set,
     a_pubmed_article,
     a_pubmed_set,
     a_study,
@@ -108,6 +109,17 @@ SAMPLES: dict[str, tuple[Parser, ParserSample]] = {
     "an article": (
         JatsParser(),
         ParserSample("a.nxml", an_article(RICH_BODY, back=REFERENCES), ["PMC1234567"]),
+    ),
+    "a set of PMC": (
+        JatsParser(),
+        ParserSample(
+            "set.xml",
+            a_pmc_set(
+                an_article(RICH_BODY, back=REFERENCES),
+                an_article(ids='<article-id pub-id-type="pmcid">PMC8</article-id>', title="&beta; paths"),
+            ),
+            ["PMC1234567", "PMC8"],
+        ),
     ),
     "a PubMed set": (
         PubmedXmlParser(),
