@@ -109,8 +109,8 @@ def _of_set(head: bytes, stream: BinaryIO, uri: str, limit: int) -> Iterator[Rec
         if stretch.content is None:
             yield too_large(stretch, place, limit)
         elif problem:
-            error = MalformedDocumentError(f"{place}: {problem}")
-            yield RecordLocation(None, stretch.start, stretch.length, None, error)
+            broken = MalformedDocumentError(f"{place}: {problem}")
+            yield RecordLocation(None, stretch.start, stretch.length, None, broken)
         else:
             yield _located(stretch.content, stretch, place)
 

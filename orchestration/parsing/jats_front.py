@@ -11,6 +11,7 @@ from typing import Any
 
 from lxml import etree
 
+from orchestration.parsing.jats_notices import notices_metadata
 from orchestration.parsing.jats_rights import licence_metadata
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml import local_name
@@ -78,6 +79,7 @@ def article_metadata(root: etree._Element) -> dict[str, Any]:
         "keywords": _texts(root, "article-meta/kwd-group/kwd"),
         "subjects": sorted({one_line(inline_text(s)) for s in _subjects(root)}),
         **licence_metadata(root),
+        **notices_metadata(root),
         "funding": " ".join(_texts(root, "article-meta/funding-group/funding-statement")),
     }
 

@@ -19,6 +19,7 @@ from orchestration.errors import MalformedDocumentError, MissingIdentifierError
 from orchestration.parsing.encoding import decode_head
 from orchestration.parsing.json_records import json_records, load_record
 from orchestration.parsing.licences import is_redistributable, licence_of
+from orchestration.parsing.pdf_links import places_to_try
 from orchestration.parsing.registry_fields import list_at, module_at, text_at
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.records import BlockKind, Document, RawPayload
@@ -95,14 +96,10 @@ class OpenAlexParser:
         work = load_record(payload.content, payload.uri)
         try:
             locations = [_best_location(work), module_at(work, "primary_location")]
-            links = [_pdf_link(location) for location in (*locations, *list_at(work, "locations"))]
+            locations += list_at(work, "locations")
+            return places_to_try([(text_at(at, "pdf_url"), text_at(at, "license")) for at in locations])
         except (TypeError, AttributeError, ValueError) as error:
             raise _of_another_model(payload, error) from error
-        once: dict[str, PdfLink] = {}
-        for link in links:
-            if link is not None:
-                once.setdefault(link.url, link)
-        return tuple(once.values())
 
 
 def in_order(inverted: object) -> str:
@@ -147,13 +144,6 @@ def _plain(text: str) -> str:
 
 def _best_location(work: Work) -> Work:
     return module_at(work, "best_oa_location")
-
-
-def _pdf_link(location: Work) -> PdfLink | None:
-    url = text_at(location, "pdf_url").strip()
-    if not url:
-        return None
-    return PdfLink(url=url, licence=one_line(text_at(location, "license")) or None)
 
 
 def _metadata(work: Work) -> dict[str, Any]:

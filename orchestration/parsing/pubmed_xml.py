@@ -2,7 +2,8 @@
 
 Comes in: a set in UTF-8. Leaves: one record an article with its bytes in the file, found without parsing
 the set as a whole, so that one broken article does not take the others with it; and a Document of title
-and labelled abstract. MeSH, journal, authors, retractions and corrections are metadata; cited papers are references, not text.
+and labelled abstract. MeSH, journal, authors and what became of the article (retracted, corrected) are
+metadata; cited papers are references, not text.
 """
 
 from __future__ import annotations

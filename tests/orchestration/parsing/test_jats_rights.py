@@ -1,6 +1,8 @@
-"""The licence of an article, and where its PDF is."""
+"""The licence of an article, where its PDF is, and what became of it."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
@@ -134,6 +136,22 @@ def test_pdfs_of_the_publisher_come_before_that_of_pmc() -> None:
     ]
 
 
+def pmc_properties(**properties: str) -> str:
+    pairs = "".join(
+        f"<custom-meta><meta-name>pmc-prop-{name.replace('_', '-')}</meta-name>"
+        f"<meta-value>{value}</meta-value></custom-meta>"
+        for name, value in properties.items()
+    )
+    version = '<article-id pub-id-type="pmcid-ver">PMC1234567.2</article-id>'
+    return f"{version}<custom-meta-group>{pairs}</custom-meta-group>"
+
+
+def test_pmc_has_a_pdf_of_open_articles_alone() -> None:
+    assert len(links(pmc_properties(has_pdf="yes", open_access="yes"))) == 1
+    assert links(pmc_properties(has_pdf="yes", open_access="no")) == []
+    assert links(pmc_properties(has_pdf="no", open_access="yes")) == []
+
+
 @pytest.mark.parametrize(
     "meta",
     [
@@ -153,3 +171,39 @@ def test_a_landing_page_or_a_bare_file_name_is_no_link(meta: str) -> None:
 def test_links_of_an_article_that_cannot_be_read_are_a_named_error() -> None:
     with pytest.raises(MalformedDocumentError):
         JatsParser().pdf_links(a_payload(an_article()[:-30], "jats"))
+
+
+def noticed(meta: str, article_type: str = "research-article") -> dict[str, Any]:
+    article = an_article(meta=meta).replace(b"research-article", article_type.encode())
+    return JatsParser().parse(a_payload(article, "jats", doc_id="PMC1"), "default").metadata
+
+
+def related(kind: str, href: str = "https://doi.org/10.5555/notice") -> str:
+    return f'<related-article related-article-type="{kind}" ext-link-type="doi" xlink:href="{href}"/>'
+
+
+def test_an_article_that_says_nothing_of_notices_is_not_called_sound() -> None:
+    assert not {"is_retracted", "is_corrected", "notice", "notice_of"} & noticed(related("companion")).keys()
+
+
+def test_retracted_and_corrected_articles_name_the_notice() -> None:
+    retracted = noticed(related("retraction-forward"))
+    assert (retracted["is_retracted"], retracted["retracted_by"]) == (True, ["10.5555/notice"])
+    corrected = noticed(related("correction-forward", "10.5555/notice"))
+    assert (corrected["is_corrected"], corrected["corrected_by"]) == (True, ["10.5555/notice"])
+    assert "is_retracted" not in corrected
+
+
+@pytest.mark.parametrize(
+    ("article_type", "kind", "notice"),
+    [
+        ("retraction", "retracted-article", "retraction"),
+        ("partial-retraction", "retracted-article", "retraction"),
+        ("correction", "corrected-article", "correction"),
+        ("expression-of-concern", "object-of-concern", "expression-of-concern"),
+    ],
+)
+def test_a_notice_is_told_from_the_article_it_is_about(article_type: str, kind: str, notice: str) -> None:
+    metadata = noticed(related(kind, "10.5555/walks"), article_type)
+    assert (metadata["notice"], metadata["notice_of"]) == (notice, ["10.5555/walks"])
+    assert not {"is_retracted", "is_corrected"} & metadata.keys()
