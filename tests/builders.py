@@ -143,6 +143,12 @@ def a_study(nct_id: str | None = "NCT00000001", **modules: dict[str, Any]) -> di
     return {"protocolSection": protocol | modules, "hasResults": False}
 
 
+def a_page_of_studies(*studies: dict[str, Any], next_page_token: str = "KV5sq") -> bytes:
+    """A page of ClinicalTrials.gov's listing of studies."""
+    page = {"totalCount": len(studies), "studies": studies, "nextPageToken": next_page_token}
+    return json.dumps(page).encode()
+
+
 def study_results(title: str = "Sleep duration") -> dict[str, Any]:
     """A resultsSection with one table of each kind."""
     groups = [{"id": "G0", "title": "Walking"}, {"id": "G1", "title": "Usual care"}]
@@ -218,6 +224,73 @@ def an_abstract(pmid: str | int | None = "10000001", **fields: Any) -> dict[str,
     return {key: value for key, value in record.items() if value is not None}
 
 
+def an_openalex_work(number: int = 1, **fields: Any) -> dict[str, Any]:
+    """A work in the shape of OpenAlex' API, with a copy at its journal and one in a repository."""
+    journal = {
+        "is_oa": True,
+        "landing_page_url": f"https://doi.org/10.5555/walks.{number}",
+        "pdf_url": f"https://walks.example/articles/{number}.pdf",
+        "source": {"id": "https://openalex.org/S1", "display_name": "Journal of Walks", "type": "journal"},
+        "license": "cc-by-nc",
+        "license_id": "https://openalex.org/licenses/cc-by-nc",
+        "version": "publishedVersion",
+    }
+    repository = journal | {
+        "landing_page_url": f"https://repository.example/{number}",
+        "pdf_url": f"https://repository.example/{number}/full.pdf",
+        "source": None,
+        "license": None,
+        "version": "acceptedVersion",
+    }
+    return {
+        "id": f"https://openalex.org/W{number}",
+        "doi": f"https://doi.org/10.5555/walks.{number}",
+        "title": "Walking and <i>sleep</i>",
+        "display_name": "Walking and <i>sleep</i>",
+        "publication_year": 2020,
+        "publication_date": "2020-05-04",
+        "ids": {
+            "openalex": f"https://openalex.org/W{number}",
+            "doi": f"https://doi.org/10.5555/walks.{number}",
+            "pmid": f"https://pubmed.ncbi.nlm.nih.gov/{10000000 + number}",
+            "pmcid": f"https://www.ncbi.nlm.nih.gov/pmc/articles/{7000000 + number}",
+        },
+        "language": "en",
+        "primary_location": journal,
+        "type": "article",
+        "open_access": {"is_oa": True, "oa_status": "hybrid", "oa_url": journal["pdf_url"]},
+        "authorships": [
+            {
+                "author_position": "first",
+                "author": {"id": "https://openalex.org/A1", "display_name": "Ann Walker"},
+                "institutions": [{"id": "https://openalex.org/I1", "display_name": "University of Hills"}],
+                "raw_author_name": "A. Walker",
+            }
+        ],
+        "cited_by_count": 3,
+        "is_retracted": False,
+        "is_paratext": False,
+        "topics": [{"id": "https://openalex.org/T1", "display_name": "Sleep and exercise", "score": 0.9}],
+        "keywords": [{"id": "https://openalex.org/keywords/walking", "display_name": "Walking"}],
+        "mesh": [
+            {"descriptor_ui": "D012890", "descriptor_name": "Sleep", "qualifier_name": "physiology"},
+            {"descriptor_ui": "D012890", "descriptor_name": "Sleep", "qualifier_name": None},
+        ],
+        "locations": [journal, repository],
+        "best_oa_location": journal,
+        "abstract_inverted_index": {"Walkers": [0], "slept": [1, 4], "longer": [2], "and": [3], "well.": [5]},
+        "related_works": [],
+        "counts_by_year": [{"year": 2021, "cited_by_count": 3}],
+        "updated_date": "2026-11-01T00:00:00",
+    } | fields
+
+
+def an_openalex_page(*works: dict[str, Any], next_cursor: str | None = "Ik5leHQi") -> bytes:
+    """A page of the works listing by cursor."""
+    meta = {"count": len(works), "page": None, "per_page": 200, "next_cursor": next_cursor}
+    return json.dumps({"meta": meta, "results": works, "group_by": []}).encode()
+
+
 def json_lines(records: Sequence[Any]) -> bytes:
     return b"".join(json.dumps(record).encode() + b"\n" for record in records)
 
@@ -229,33 +302,56 @@ def an_article(
     title: str = "Walking and sleep",
     abstract: str = "<p>Walking helps.</p>",
     back: str = "",
+    meta: str = "",
     doctype: str = '<!DOCTYPE article PUBLIC "-//NLM//DTD JATS (Z39.96) v1.0//EN" "JATS.dtd">',
 ) -> bytes:
-    """A JATS article; `body` and `back` are the XML inside those elements."""
+    """A JATS article; `body` and `back` are the XML in those elements, `meta` more of its article-meta."""
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 {doctype}
-<article article-type="research-article" xmlns:mml="http://www.w3.org/1998/Math/MathML">
+<article article-type="research-article" xmlns:mml="http://www.w3.org/1998/Math/MathML"
+ xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:ali="http://www.niso.org/schemas/ali/1.0/">
 <front><journal-meta><journal-title>Journal of Walks</journal-title></journal-meta>
 <article-meta>{ids}<title-group><article-title>{title}</article-title></title-group>
 <contrib-group><contrib contrib-type="author"><name><surname>Walker</surname><given-names>Ann</given-names>
 </name></contrib></contrib-group><pub-date pub-type="epub"><year>2020</year></pub-date>
-<abstract>{abstract}</abstract></article-meta></front>
+{meta}<abstract>{abstract}</abstract></article-meta></front>
 <body>{body}</body><back>{back}</back></article>""".encode()
+
+
+def a_pmc_set(*articles: bytes) -> bytes:
+    """What efetch gives for some articles of PMC: without their own prologs, in one set."""
+    inside = b"\n".join(article[article.index(b"<article") :] for article in articles or (an_article(),))
+    doctype = b'<!DOCTYPE pmc-articleset PUBLIC "-//NLM//DTD ARTICLE SET 2.0//EN" "nlm-articleset-2.0.dtd">'
+    return b'<?xml version="1.0"?>\n' + doctype + b"\n<pmc-articleset>" + inside + b"</pmc-articleset>\n"
 
 
 def a_pubmed_article(
     pmid: str | None = "10000002",
     abstract: str = '<AbstractText Label="METHODS">We walked.</AbstractText>',
     title: str = "Walking and sleep.",
+    types: Sequence[str] = ("Journal Article",),
+    corrections: Sequence[str] = (),
 ) -> bytes:
-    """One PubmedArticle element."""
+    """One PubmedArticle element; `corrections` are its CommentsCorrections, see `a_correction`."""
+    listed = "".join(f"<PublicationType>{name}</PublicationType>" for name in types)
+    corrected = f"<CommentsCorrectionsList>{''.join(corrections)}</CommentsCorrectionsList>"
     identifier = f'<PMID Version="1">{pmid}</PMID>' if pmid else ""
     return (
         f"<PubmedArticle><MedlineCitation>{identifier}<Article><Journal><JournalIssue><PubDate>"
         f"<Year>2020</Year></PubDate></JournalIssue><Title>Journal of Walks</Title></Journal>"
         f"<ArticleTitle>{title}</ArticleTitle>"
-        f"<Abstract>{abstract}</Abstract></Article></MedlineCitation></PubmedArticle>"
+        f"<Abstract>{abstract}</Abstract><PublicationTypeList>{listed}</PublicationTypeList></Article>"
+        f"{corrected if corrections else ''}</MedlineCitation></PubmedArticle>"
     ).encode()
+
+
+def a_correction(kind: str, pmid: str | None = None, source: str = "J Walks. 2021;2:9.") -> str:
+    """A CommentsCorrections element: what another publication has to do with this one."""
+    identifier = f'<PMID Version="1">{pmid}</PMID>' if pmid else ""
+    return (
+        f'<CommentsCorrections RefType="{kind}"><RefSource>{source}</RefSource>{identifier}'
+        "</CommentsCorrections>"
+    )
 
 
 def a_pubmed_set(*articles: bytes) -> bytes:

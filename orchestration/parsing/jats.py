@@ -1,6 +1,7 @@
 """JATS and NLM articles (PMC, PLOS): front matter, nested sections, tables, captions, lists, boxes.
 
-Comes in: one article a file. Leaves: a Document whose text is what a reader reads, in order; the reference
+Comes in: one article a file, or a set of PMC (efetch of db=pmc), whose articles are found without parsing it
+as a whole. Leaves: a Document whose text is what a reader reads, in order; the reference
 list goes to Document.references and never into the text. Articles inside the article (translations,
 reviews, replies) and abstracts in other languages are other works and are left out.
 """
@@ -8,23 +9,36 @@ reviews, replies) and abstracts in other languages are other works and are left 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from lxml import etree
 
 from orchestration.contracts import RecordLocation
+from orchestration.contracts.downloads import PdfLink
 from orchestration.errors import MalformedDocumentError, MedkgError, MissingIdentifierError
-from orchestration.parsing.byte_stream import too_large, whole_file
+from orchestration.parsing.byte_stream import CHUNK_BYTES, Stretch, too_large, whole_file
 from orchestration.parsing.encoding import decode_head
 from orchestration.parsing.jats_body import add_blocks, add_section
 from orchestration.parsing.jats_front import article_id, article_metadata, front_text
 from orchestration.parsing.jats_references import add_references
+from orchestration.parsing.jats_rights import article_pdf_links
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.parsing.xml import parse_until, parse_xml, root_name
 from orchestration.parsing.xml_inline import inline_text
+from orchestration.parsing.xml_set import SetTags, article_pieces, check_prolog
 from orchestration.records import Document, RawPayload, content_version
 
+_TAGS = SetTags(("article",), ("pmc-articleset",))
+# A slice of a set has neither DOCTYPE nor what the set declares. With one, named characters are not errors
+# but read by entity_text; the prefixes that every JATS DTD declares are declared here as there.
+_DOCTYPE = (
+    b'<!DOCTYPE article SYSTEM "JATS.dtd" [<!ATTLIST article'
+    b' xmlns:xlink CDATA "http://www.w3.org/1999/xlink"'
+    b' xmlns:mml CDATA "http://www.w3.org/1998/Math/MathML"'
+    b' xmlns:ali CDATA "http://www.niso.org/schemas/ali/1.0/"'
+    b' xmlns:xsi CDATA "http://www.w3.org/2001/XMLSchema-instance">]>'
+)
 _JATS_SIGNS = re.compile(r"JATS|//NLM//|<(?:\w+:)?(?:front|article-meta|journal-meta)\b|article-type=")
 
 
@@ -32,36 +46,34 @@ class JatsParser:
     """Articles in any version of JATS or the NLM DTDs before it."""
 
     format = "jats"
-    version = "1"
+    version = "2"
     source = "pmc"
 
     def recognises(self, head: bytes, name: str) -> int:
         """By the root element and a sign of JATS; DocBook has <article> too."""
-        if root_name(head) != "article":
+        root = root_name(head)
+        if root in _TAGS.sets:
+            return 95
+        if root != "article":
             return 0
         return 95 if _JATS_SIGNS.search(decode_head(head) or "") else 0
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
-        """The one article of the file; only its front matter is parsed."""
-        stretch = whole_file(stream, max_record_bytes)
-        if stretch.content is None:
-            yield too_large(stretch, uri, max_record_bytes)
+        """The one article of the file, or those of the set; only front matter is parsed."""
+        head = stream.read(CHUNK_BYTES)
+        if root_name(head) in _TAGS.sets:
+            yield from _of_set(head, stream, uri, max_record_bytes)
             return
-        try:
-            meta = parse_until(stretch.content, uri, "article-meta")
-            doc_id = article_id(meta)
-            if doc_id is None:
-                raise MissingIdentifierError(
-                    f"{uri}: the article has no PMC id, pmid or DOI, so it cannot be cited or updated. Add "
-                    "an <article-id> to its <article-meta>."
-                )
-            yield RecordLocation(doc_id, 0, stretch.length, content_version(stretch.content))
-        except MedkgError as error:
-            yield RecordLocation(None, 0, stretch.length, None, error)
+        stretch = whole_file(stream, max_record_bytes, head)
+        yield (
+            too_large(stretch, uri, max_record_bytes)
+            if stretch.content is None
+            else _located(stretch.content, stretch, uri)
+        )
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
         """The article; raises MalformedDocumentError, UnsafeXmlError or EmptyDocumentError."""
-        root = parse_xml(payload.content, payload.uri)
+        root = parse_xml(_standing_alone(payload.content), payload.uri)
         builder = DocumentBuilder()
         try:
             _add_article(builder, root)
@@ -72,6 +84,49 @@ class JatsParser:
             ) from error
         language = root.get("{http://www.w3.org/XML/1998/namespace}lang", "en").lower() or "en"
         return builder.build(payload, tenant_id, self, metadata=metadata, language=one_line(language))
+
+    def pdf_links(self, payload: RawPayload) -> Sequence[PdfLink]:
+        """The publisher's PDF where the article links to it, and PMC's copy of an open article.
+
+        Raises MalformedDocumentError or UnsafeXmlError for a record that cannot be read.
+        """
+        return article_pdf_links(parse_xml(_standing_alone(payload.content), payload.uri))
+
+
+def _standing_alone(content: bytes) -> bytes:
+    """An article with the prolog that its set had for it."""
+    return _DOCTYPE + content if content.startswith(b"<article") else content
+
+
+def _of_set(head: bytes, stream: BinaryIO, uri: str, limit: int) -> Iterator[RecordLocation]:
+    try:
+        check_prolog(head, uri)
+    except MedkgError as error:
+        yield RecordLocation(None, 0, len(head), None, error)
+        return
+    for number, (stretch, problem) in enumerate(article_pieces(head, stream, limit, _TAGS), start=1):
+        place = f"{uri}, article {number} (byte {stretch.start:,})"
+        if stretch.content is None:
+            yield too_large(stretch, place, limit)
+        elif problem:
+            broken = MalformedDocumentError(f"{place}: {problem}")
+            yield RecordLocation(None, stretch.start, stretch.length, None, broken)
+        else:
+            yield _located(stretch.content, stretch, place)
+
+
+def _located(content: bytes, stretch: Stretch, place: str) -> RecordLocation:
+    try:
+        meta = parse_until(_standing_alone(content), place, "article-meta")
+        doc_id = article_id(meta)
+        if doc_id is None:
+            raise MissingIdentifierError(
+                f"{place}: the article has no PMC id, pmid or DOI, so it cannot be cited or updated. Add "
+                "an <article-id> to its <article-meta>."
+            )
+    except MedkgError as error:
+        return RecordLocation(None, stretch.start, stretch.length, None, error)
+    return RecordLocation(doc_id, stretch.start, stretch.length, content_version(content))
 
 
 def _add_article(builder: DocumentBuilder, root: etree._Element) -> None:

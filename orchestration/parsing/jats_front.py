@@ -11,6 +11,8 @@ from typing import Any
 
 from lxml import etree
 
+from orchestration.parsing.jats_notices import notices_metadata
+from orchestration.parsing.jats_rights import licence_metadata
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml import local_name
 from orchestration.parsing.xml_inline import inline_text
@@ -76,7 +78,8 @@ def article_metadata(root: etree._Element) -> dict[str, Any]:
         "article_type": root.get("article-type"),
         "keywords": _texts(root, "article-meta/kwd-group/kwd"),
         "subjects": sorted({one_line(inline_text(s)) for s in _subjects(root)}),
-        "license": _license(root),
+        **licence_metadata(root),
+        **notices_metadata(root),
         "funding": " ".join(_texts(root, "article-meta/funding-group/funding-statement")),
     }
 
@@ -130,12 +133,3 @@ def _year(root: etree._Element) -> str | None:
 def _subjects(root: etree._Element) -> list[etree._Element]:
     categories = root.find("{*}front/{*}article-meta/{*}article-categories")
     return categories.findall(".//{*}subject") if categories is not None else []
-
-
-def _license(root: etree._Element) -> str | None:
-    for element in _find_all(root, "article-meta/permissions/license"):
-        link = element.get("{http://www.w3.org/1999/xlink}href")
-        if link:
-            return link
-        return one_line(inline_text(element))[:300] or None
-    return None

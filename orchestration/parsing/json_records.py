@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, BinaryIO
 
 from orchestration.contracts import RecordLocation
@@ -27,6 +28,10 @@ _SHOWN = 40
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BETWEEN = b" \t\r\n,"
+_PAGE_OPENS = re.compile(r"(?:\xef\xbb\xbf)?\s*\{\s*")
+_KEY = re.compile(r'"([^"\\]*)"\s*:\s*')
+_COMMA = re.compile(r"\s*,\s*")
+_FIELD = json.JSONDecoder()
 _NEXT_LINE_IS_RECORD = re.compile(rb'\s*\{\s*["}]')
 _OUTSIDE_STRING = re.compile(rb'["\[\]{}]')
 _INSIDE_STRING = re.compile(rb'["\\]')
@@ -58,9 +63,15 @@ def load_record(content: bytes, place: str) -> dict[str, Any]:
 
 
 def json_records(
-    stream: BinaryIO, uri: str, limit: int, identify: Identify, list_key: str | None = None
+    stream: BinaryIO,
+    uri: str,
+    limit: int,
+    identify: Identify,
+    list_key: str | None = None,
+    unversioned: frozenset[str] = frozenset(),
 ) -> Iterator[RecordLocation]:
-    """Every record of the file in order; `list_key` names a list inside one object that holds them too."""
+    """Every record of the file in order; `list_key` names a list inside one object, a page of a listing, that
+    holds them too. Fields of a record named in `unversioned` do not count for its version."""
     head = stream.read(CHUNK_BYTES)
     if head.startswith(_UTF16):
         return iter([_not_utf8(uri, len(head))])
@@ -77,7 +88,7 @@ def json_records(
     else:
         skip = len(_BOM) if head.startswith(_BOM) else 0
         pieces = _ValueFinder(uri, limit, inside=False, skip=skip).pieces(source)
-    return (_located(piece, limit, identify) for piece in pieces)
+    return (_located(piece, limit, identify, unversioned) for piece in pieces)
 
 
 def _not_utf8(uri: str, length: int) -> RecordLocation:
@@ -87,7 +98,7 @@ def _not_utf8(uri: str, length: int) -> RecordLocation:
     return RecordLocation(None, 0, length, None, error)
 
 
-def _located(piece: _Piece, limit: int, identify: Identify) -> RecordLocation:
+def _located(piece: _Piece, limit: int, identify: Identify, unversioned: frozenset[str]) -> RecordLocation:
     stretch = piece.stretch
     if stretch.content is None:
         return too_large(stretch, piece.place, limit)
@@ -95,7 +106,7 @@ def _located(piece: _Piece, limit: int, identify: Identify) -> RecordLocation:
         if piece.problem:
             raise MalformedDocumentError(f"{piece.place}: {piece.problem}")
         record = load_record(stretch.content, piece.place)
-        version = _version(record, piece.place)
+        version = _version(record, unversioned, piece.place)
     except MalformedDocumentError as error:
         return RecordLocation(None, stretch.start, stretch.length, None, error)
     try:
@@ -105,9 +116,9 @@ def _located(piece: _Piece, limit: int, identify: Identify) -> RecordLocation:
         return RecordLocation(None, stretch.start, stretch.length, None, placed)
 
 
-def _version(record: dict[str, Any], place: str) -> str:
+def _version(record: dict[str, Any], unversioned: frozenset[str], place: str) -> str:
     try:
-        return json_version(record)
+        return json_version({key: value for key, value in record.items() if key not in unversioned})
     except (ValueError, RecursionError) as error:
         raise MalformedDocumentError(f"{place}: cannot be put in canonical form: {error}.") from error
 
@@ -126,12 +137,23 @@ class _Replay:
 
 
 def _inner_list(head: bytes, list_key: str | None) -> int | None:
-    """Where the first element of `{"<list_key>": [` starts; numbers may stand before that key."""
+    """Where the first element of the list under `list_key` starts; any fields may stand before it, as far
+    as they end within `head`."""
     if list_key is None:
         return None
-    pattern = rb'(?:\xef\xbb\xbf)?\s*\{\s*(?:"\w+"\s*:\s*\d+\s*,\s*)*"' + list_key.encode() + rb'"\s*:\s*\['
-    match = re.match(pattern, head)
-    return match.end() if match else None
+    text = head.decode("latin-1")  # a character a byte, so that places in one are places in the other
+    opening = _PAGE_OPENS.match(text)
+    at = opening.end() if opening else -1
+    while opening and (key := _KEY.match(text, at)):
+        if key[1] == list_key:
+            return key.end() + 1 if text[key.end() : key.end() + 1] == "[" else None
+        try:
+            _, at = _FIELD.raw_decode(text, key.end())
+        except (ValueError, RecursionError):
+            return None
+        comma = _COMMA.match(text, at)
+        at = comma.end() if comma else len(text)
+    return None
 
 
 def _is_json_lines(head: bytes) -> bool:
@@ -178,8 +200,8 @@ def _line(stretch: Stretch, uri: str, number: int) -> Iterator[_Piece]:
 class _ValueFinder:
     """Finds top-level objects by counting brackets outside of strings.
 
-    `inside`: the objects are elements of a list whose bracket ends at `skip`; `trailer`: after that list
-    other fields may follow, which are not read.
+    `inside`: the objects are elements of a list whose bracket ends at `skip`; `trailer`: that list is a field
+    of a page, of which others may follow; only where they end is read.
     """
 
     def __init__(self, uri: str, limit: int, *, inside: bool, skip: int = 0, trailer: bool = False) -> None:
@@ -192,17 +214,21 @@ class _ValueFinder:
         self._in_string = False
         self._escaped = False
         self._ordinal = 0
+        self._list_end = 0
         self._growing = GrowingStretch(skip, limit)
 
     def pieces(self, source: _Replay) -> Iterator[_Piece]:
         position = 0
         begin = self._skip
-        for chunk in source:
+        unread = iter(source)
+        for chunk in unread:
             yield from self._scan(chunk, begin, position)
+            if self._closed and self._trailer:
+                rest = chain((chunk[self._list_end - position :],), unread)
+                yield from self._rest_of_page(rest, self._list_end)
+                return
             position += len(chunk)
             begin = 0
-            if self._closed and self._trailer:
-                return
         yield from self._end()
 
     def _scan(self, chunk: bytes, begin: int, position: int) -> Iterator[_Piece]:
@@ -224,6 +250,7 @@ class _ValueFinder:
                 begin = at
                 self._closed = True
                 if self._trailer:
+                    self._list_end = position + at
                     return
         self._growing.add(view[begin:])
 
@@ -273,6 +300,26 @@ class _ValueFinder:
         gap = self._cut(rest, following)
         if gap.content is None or gap.content.strip(_BETWEEN):
             yield self._piece(gap, "this is no JSON object. Check the file at that place.")
+
+    def _rest_of_page(self, rest: Iterable[bytes], position: int) -> Iterator[_Piece]:
+        """What is wrong behind the list of a page: it has no end, or something follows it."""
+        depth = 1
+        for chunk in rest:
+            end = len(chunk) if depth else 0
+            for mark, at in self._marks(chunk, 0) if depth else ():
+                depth += 1 if mark in b"{[" else -1
+                if depth == 0:
+                    end = at
+                    break
+            if chunk[end:].strip(_BETWEEN):
+                stretch = Stretch(position + end, 0, b"")
+                yield self._piece(stretch, "more follows behind the page. Give each page a file of its own.")
+                return
+            position += len(chunk)
+        if depth:
+            yield self._piece(
+                Stretch(position, 0, b""), "the page ends behind its list. It is cut off; fetch it again."
+            )
 
     def _end(self) -> Iterator[_Piece]:
         if self._depth > 0:

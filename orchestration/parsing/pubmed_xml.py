@@ -2,7 +2,8 @@
 
 Comes in: a set in UTF-8. Leaves: one record an article with its bytes in the file, found without parsing
 the set as a whole, so that one broken article does not take the others with it; and a Document of title
-and labelled abstract. MeSH, journal, authors are metadata; cited papers are references, not text.
+and labelled abstract. MeSH, journal, authors and what became of the article (retracted, corrected) are
+metadata; cited papers are references, not text.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from orchestration.errors import (
     MissingIdentifierError,
 )
 from orchestration.parsing.byte_stream import CHUNK_BYTES, Stretch, too_large
-from orchestration.parsing.pubmed_set import article_pieces
+from orchestration.parsing.pubmed_notices import notices_metadata
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
-from orchestration.parsing.xml import local_name, parse_xml, refuse_entities, root_name
+from orchestration.parsing.xml import local_name, parse_xml, root_name
 from orchestration.parsing.xml_inline import inline_text
+from orchestration.parsing.xml_set import SetTags, article_pieces, check_prolog
 from orchestration.records import BlockKind, Document, RawPayload, content_version
 
-_ROOTS = frozenset({"PubmedArticleSet", "PubmedArticle", "PubmedBookArticleSet", "PubmedBookArticle"})
+_TAGS = SetTags(("PubmedArticle", "PubmedBookArticle"), ("PubmedArticleSet", "PubmedBookArticleSet"))
+_ROOTS = frozenset({*_TAGS.articles, *_TAGS.sets})
 _PMID = re.compile(rb"<PMID\b[^>]*>\s*(\d+)\s*</PMID>")
-_ENCODING = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([\w.-]+)["']""")
-_UTF8 = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
 # A slice of a set has no DOCTYPE; with one, named characters are not errors but read by entity_text.
 _DOCTYPE = b'<!DOCTYPE PubmedArticle SYSTEM "pubmed.dtd">'
 
@@ -38,7 +39,7 @@ class PubmedXmlParser:
     """Articles and book chapters of PubMed."""
 
     format = "pubmed-xml"
-    version = "1"
+    version = "2"
     source = "pubmed"
 
     def recognises(self, head: bytes, name: str) -> int:
@@ -49,11 +50,12 @@ class PubmedXmlParser:
         """Every article of the set; streams."""
         head = stream.read(CHUNK_BYTES)
         try:
-            _check_prolog(head, uri)
+            check_prolog(head, uri)
         except MedkgError as error:
             yield RecordLocation(None, 0, len(head), None, error)
             return
-        for number, (stretch, problem) in enumerate(article_pieces(head, stream, max_record_bytes), start=1):
+        pieces = article_pieces(head, stream, max_record_bytes, _TAGS)
+        for number, (stretch, problem) in enumerate(pieces, start=1):
             place = f"{uri}, article {number} (byte {stretch.start:,})"
             yield _located(stretch, problem, place, max_record_bytes)
 
@@ -74,17 +76,6 @@ class PubmedXmlParser:
                 _add_abstract(builder, abstract)
         _add_references(builder, article)
         return builder.build(payload, tenant_id, self, metadata=_metadata(article, payload.doc_id))
-
-
-def _check_prolog(head: bytes, uri: str) -> None:
-    declared = _ENCODING.search(head[:300])
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or (
-        declared is not None and declared.group(1).lower() not in _UTF8
-    ):
-        raise MalformedDocumentError(
-            f"{uri}: the set is not in UTF-8. Convert it: `xmllint --encode UTF-8 old.xml > new.xml`."
-        )
-    refuse_entities(head, uri)
 
 
 def _located(stretch: Stretch, problem: str, place: str, limit: int) -> RecordLocation:
@@ -161,6 +152,7 @@ def _metadata(article: etree._Element, pmid: str) -> dict[str, Any]:
         "chemicals": _texts(article, "NameOfSubstance"),
         "publication_types": _texts(article, "PublicationType"),
         "registry_ids": _texts(article, "AccessionNumber"),
+        **notices_metadata(article),
     }
 
 

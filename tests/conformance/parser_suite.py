@@ -20,6 +20,7 @@ from typing import BinaryIO
 import pytest
 
 from orchestration.contracts import Parser, RecordLocation
+from orchestration.contracts.downloads import LinksToPdfs
 from orchestration.errors import DocumentTooLargeError, MedkgError
 from orchestration.records import Document, RawPayload
 from tests.conformance.document_checks import assert_sound
@@ -127,6 +128,13 @@ class ParserSuite:
     ) -> None:
         attempt(parser, sample.content[: int(len(sample.content) * share)])
 
+    def test_links_to_pdfs_are_web_addresses_and_none_comes_twice(
+        self, parser: Parser, sample: ParserSample
+    ) -> None:
+        if isinstance(parser, LinksToPdfs):
+            for location in locate(parser, sample.content):
+                assert_links(parser, payload_of(parser, sample.content, location))
+
     def test_damaged_bytes_raise_nothing_but_medkg_errors(self, parser: Parser, sample: ParserSample) -> None:
         chance = random.Random(7)
         for _ in range(60):
@@ -169,9 +177,16 @@ def attempt(parser: Parser, content: bytes) -> None:
     parser.recognises(content[: 1 << 16], "attempt")
     for location in locate(parser, content):
         assert location.doc_id is None or location.error is None
+        payload = payload_of(parser, content, location)
         try:
-            document = parser.parse(payload_of(parser, content, location), "default")
+            assert_sound(parser.parse(payload, "default"))
+            if isinstance(parser, LinksToPdfs):
+                assert_links(parser, payload)
         except MedkgError as error:
             assert error.message and error.code != MedkgError.code
-        else:
-            assert_sound(document)
+
+
+def assert_links(parser: LinksToPdfs, payload: RawPayload) -> None:
+    urls = [link.url for link in parser.pdf_links(payload)]
+    assert all(url.lower().startswith(("http://", "https://")) for url in urls)
+    assert len(set(urls)) == len(urls)

@@ -6,11 +6,13 @@ import io
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestration.errors import MalformedDocumentError, MissingIdentifierError
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.records import Block, BlockKind, Document
-from tests.builders import a_payload, a_study, study_results
+from tests.builders import a_page_of_studies, a_payload, a_study, study_results
 from tests.conformance.document_checks import assert_sound, blocks_of, sections_of
 
 
@@ -111,3 +113,35 @@ def test_white_space_and_key_order_do_not_change_the_version() -> None:
         for location in ClinicalTrialsParser().records(io.BytesIO(content), "s", 10**6)
     }
     assert len(versions) == 1
+
+
+STUDIES = [a_study(f"NCT0000000{number}") for number in (1, 2, 3)]
+PAGE = a_page_of_studies(*STUDIES)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        PAGE,
+        json.dumps({"nextPageToken": 'a"studies": [', "totalCount": None, "studies": STUDIES}).encode(),
+        json.dumps({"studies": STUDIES}, indent=2).encode(),
+    ],
+)
+def test_each_study_of_a_page_is_found_with_its_bytes(page: bytes) -> None:
+    found = list(ClinicalTrialsParser().records(io.BytesIO(page), "page.json", 10**6))
+    assert [location.doc_id for location in found] == ["NCT00000001", "NCT00000002", "NCT00000003"]
+    assert [json.loads(page[at.start : at.start + at.length]) for at in found] == STUDIES
+
+
+@given(end=st.integers(PAGE.index(b"[{") + 1, len(PAGE) - 1))
+def test_a_page_cut_anywhere_gives_the_studies_before_and_an_error_that_names_it(end: int) -> None:
+    *good, cut = ClinicalTrialsParser().records(io.BytesIO(PAGE[:end]), "page.json", 10**6)
+    whole = list(ClinicalTrialsParser().records(io.BytesIO(PAGE), "page.json", 10**6))
+    assert good == [location for location in whole if location.start + location.length <= end]
+    assert isinstance(cut.error, MalformedDocumentError)
+    assert f"page.json, record {len(good) + 1}" in cut.error.message
+    assert "cut off" in cut.error.message
+
+
+def test_the_last_page_of_a_listing_may_be_empty() -> None:
+    assert list(ClinicalTrialsParser().records(io.BytesIO(a_page_of_studies()), "page.json", 10**6)) == []

@@ -129,3 +129,57 @@ def test_every_record_is_found_at_its_bytes_however_the_file_is_cut(
     assert ids(found) == [str(record["id"]) for record in records]
     cut = [content[location.start : location.start + location.length] for location in found]
     assert list(map(json.loads, cut)) == records
+
+
+PAGE = (
+    b'{"meta": {"count": 2, "note": "\xc3\xa4 \\"results\\": ["}, "token": null, "results": '
+    b'[{"id": 1}, {"id": 2, "x": "]}"}], "next": {"token": "}"}, "group_by": []}\n'
+)
+
+
+@pytest.mark.parametrize("piece", [1, 2, 7, 64, 1 << 18])
+def test_records_of_a_page_are_found_with_their_bytes_whatever_stands_around_the_list(
+    piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(byte_stream, "CHUNK_BYTES", piece)
+    monkeypatch.setattr(json_records, "CHUNK_BYTES", max(piece, PAGE.index(b"[{") + 1))
+    found = locate(PAGE, list_key="results")
+    assert [location.error for location in found] == [None, None]
+    cut = [json.loads(PAGE[at.start : at.start + at.length]) for at in found]
+    assert cut == [{"id": 1}, {"id": 2, "x": "]}"}]
+
+
+@given(end=st.integers(PAGE.index(b"[{") + 1, len(PAGE.rstrip()) - 1))
+def test_a_page_cut_anywhere_gives_the_records_before_and_an_error(end: int) -> None:
+    *good, cut = locate(PAGE[:end], list_key="results")
+    whole = [at for at in locate(PAGE, list_key="results") if at.start + at.length <= end]
+    assert good == whole
+    assert "cut off" in str(cut.error)
+    assert "f.json, record" in str(cut.error)
+
+
+@pytest.mark.parametrize("more", [PAGE, b"x", b"]", b"}"])
+def test_what_follows_a_page_is_reported_and_never_passed_over(more: bytes) -> None:
+    *good, bad = locate(PAGE + more, list_key="results")
+    assert ids(good) == ["1", "2"]
+    assert "more follows behind the page" in str(bad.error)
+
+
+@pytest.mark.parametrize("page", [b'{"results": []}', b'{"meta": {}, "results": [ ], "x": 1}'])
+def test_an_empty_page_has_no_records(page: bytes) -> None:
+    assert locate(page, list_key="results") == []
+
+
+def test_a_list_key_deeper_in_a_record_makes_no_page_of_it() -> None:
+    (found,) = locate(b'{"id": 1, "inner": {"results": [{"id": 2}]}}', list_key="results")
+    assert found.doc_id == "1"
+
+
+def test_fields_that_do_not_count_leave_the_version_as_it_is() -> None:
+    def version(record: bytes) -> str | None:
+        (found,) = find(
+            io.BytesIO(record), "f", 100, lambda record: str(record["id"]), None, frozenset({"seen"})
+        )
+        return found.version
+
+    assert version(b'{"id": 1, "seen": 4}') == version(b'{"id": 1}') != version(b'{"id": 1, "sEEn": 4}')

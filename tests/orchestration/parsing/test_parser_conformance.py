@@ -12,6 +12,7 @@ from orchestration.contracts import Parser, PdfBlockKind
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.parsing.jats import JatsParser
 from orchestration.parsing.markdown import MarkdownParser
+from orchestration.parsing.openalex import OpenAlexParser
 from orchestration.parsing.pdf_ir import PdfIrParser
 from orchestration.parsing.plain_text import PlainTextParser
 from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
@@ -19,11 +20,14 @@ from orchestration.parsing.pubmed_xml import PubmedXmlParser
 from tests.builders import (
     a_converted_pdf,
     a_pdf_block,
+    a_pmc_set,
     a_pubmed_article,
     a_pubmed_set,
     a_study,
     an_abstract,
     an_article,
+    an_openalex_page,
+    an_openalex_work,
     json_lines,
     study_results,
 )
@@ -94,9 +98,28 @@ SAMPLES: dict[str, tuple[Parser, ParserSample]] = {
         PubmedJsonlParser(),
         ParserSample("a.jsonl", json_lines([an_abstract(1), an_abstract("2")]), ["1", "2"]),
     ),
+    "works as JSON Lines": (
+        OpenAlexParser(),
+        ParserSample("w.jsonl", json_lines([an_openalex_work(1), an_openalex_work(2)]), ["W1", "W2"]),
+    ),
+    "a page of works": (
+        OpenAlexParser(),
+        ParserSample("w.json", an_openalex_page(an_openalex_work(1), an_openalex_work(2)), ["W1", "W2"]),
+    ),
     "an article": (
         JatsParser(),
         ParserSample("a.nxml", an_article(RICH_BODY, back=REFERENCES), ["PMC1234567"]),
+    ),
+    "a set of PMC": (
+        JatsParser(),
+        ParserSample(
+            "set.xml",
+            a_pmc_set(
+                an_article(RICH_BODY, back=REFERENCES),
+                an_article(ids='<article-id pub-id-type="pmcid">PMC8</article-id>', title="&beta; paths"),
+            ),
+            ["PMC1234567", "PMC8"],
+        ),
     ),
     "a PubMed set": (
         PubmedXmlParser(),

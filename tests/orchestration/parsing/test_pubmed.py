@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestration.errors import (
     DocumentTooLargeError,
@@ -15,7 +18,14 @@ from orchestration.errors import (
 from orchestration.parsing import byte_stream, pubmed_xml
 from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
 from orchestration.parsing.pubmed_xml import PubmedXmlParser
-from tests.builders import a_payload, a_pubmed_article, a_pubmed_set, an_abstract, json_lines
+from tests.builders import (
+    a_correction,
+    a_payload,
+    a_pubmed_article,
+    a_pubmed_set,
+    an_abstract,
+    json_lines,
+)
 from tests.conformance.document_checks import assert_sound, sections_of
 
 
@@ -107,3 +117,83 @@ def test_a_record_without_a_usable_pmid_is_refused(pmid: object) -> None:
     content = json_lines([an_abstract() | {"pmid": pmid}])
     (location,) = PubmedJsonlParser().records(io.BytesIO(content), "f", 10**6)
     assert isinstance(location.error, MissingIdentifierError)
+
+
+def metadata_of(**fields: Any) -> dict[str, Any]:
+    payload = a_payload(a_pubmed_article("1", **fields), "pubmed-xml", doc_id="1")
+    return PubmedXmlParser().parse(payload, "default").metadata
+
+
+def test_an_article_that_nothing_happened_to_says_so() -> None:
+    metadata = metadata_of(corrections=[a_correction("CommentIn", "5"), a_correction("Cites", "6")])
+    assert metadata["is_retracted"] is metadata["is_corrected"] is False
+    assert metadata["has_expression_of_concern"] is False
+    assert not {"retracted_by", "corrected_by", "concern_raised_by", "notice", "notice_of"} & metadata.keys()
+
+
+@pytest.mark.parametrize("kind", ["RetractionIn", "RetractedandRepublishedIn"])
+def test_a_retracted_article_names_its_retraction(kind: str) -> None:
+    metadata = metadata_of(corrections=[a_correction(kind, "77"), a_correction(kind, "77")])
+    assert metadata["is_retracted"] is True
+    assert metadata["retracted_by"] == ["77"]
+    assert "notice" not in metadata
+
+
+def test_an_article_of_the_retracted_type_is_retracted_even_without_a_link() -> None:
+    metadata = metadata_of(types=["Journal Article", "Retracted Publication"])
+    assert metadata["is_retracted"] is True
+    assert "retracted_by" not in metadata
+
+
+@pytest.mark.parametrize("kind", ["ErratumIn", "CorrectedandRepublishedIn"])
+def test_a_corrected_article_names_its_correction_by_citation_if_it_has_no_pmid(kind: str) -> None:
+    metadata = metadata_of(corrections=[a_correction(kind, source="J Walks. 2021;2:9.")])
+    assert metadata["is_corrected"] is True
+    assert metadata["corrected_by"] == ["J Walks. 2021;2:9."]
+    assert metadata["is_retracted"] is False
+
+
+def test_an_expression_of_concern_is_no_retraction() -> None:
+    metadata = metadata_of(corrections=[a_correction("ExpressionOfConcernIn", "88")])
+    assert metadata["has_expression_of_concern"] is True
+    assert metadata["concern_raised_by"] == ["88"]
+    assert metadata["is_retracted"] is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_", "notice"),
+    [
+        ("RetractionOf", "Retraction of Publication", "retraction"),
+        ("RetractionOf", "Retraction Notice", "retraction"),
+        ("ErratumFor", "Published Erratum", "correction"),
+        ("CorrectedandRepublishedFrom", "Corrected and Republished Article", "correction"),
+        ("ExpressionOfConcernFor", "Expression of Concern", "expression-of-concern"),
+    ],
+)
+def test_a_notice_is_told_from_the_article_it_is_about(kind: str, type_: str, notice: str) -> None:
+    by_link = metadata_of(corrections=[a_correction(kind, "9")])
+    assert (by_link["notice"], by_link["notice_of"], by_link["is_retracted"]) == (notice, ["9"], False)
+    by_type = metadata_of(types=[type_])
+    assert by_type["notice"] == notice
+    assert by_type["is_retracted"] is by_type["is_corrected"] is False
+
+
+BATCH = a_pubmed_set(a_pubmed_article("1"), a_pubmed_article("2"), a_pubmed_article("3"))
+
+
+def test_each_article_of_an_efetch_batch_is_found_with_its_bytes() -> None:
+    doctype = b'<!DOCTYPE PubmedArticleSet PUBLIC "-//NLM//DTD PubMedArticle" "pubmed_250101.dtd">\n'
+    batch = BATCH.replace(b"<PubmedArticleSet>", doctype + b"<PubmedArticleSet>")
+    found = locate(batch)
+    assert [location.doc_id for location in found] == ["1", "2", "3"]
+    cut = [batch[at.start : at.start + at.length] for at in found]
+    assert cut == [a_pubmed_article(number) for number in ("1", "2", "3")]
+
+
+@given(end=st.integers(BATCH.index(b"<PubmedArticle>"), len(BATCH) - len(b"</PubmedArticleSet>\n") - 1))
+def test_a_batch_cut_anywhere_gives_the_articles_before_and_an_error_that_names_it(end: int) -> None:
+    *good, cut = locate(BATCH[:end])
+    assert good == [location for location in locate(BATCH) if location.start + location.length <= end]
+    assert isinstance(cut.error, MalformedDocumentError)
+    assert f"set.xml, article {len(good) + 1}" in cut.error.message
+    assert "cut off" in cut.error.message

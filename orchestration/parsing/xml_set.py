@@ -1,30 +1,48 @@
-"""Finds the articles of a PubMed set by their tags, without parsing the set.
+"""Finds the articles of an XML set (of PubMed, of PMC) by their tags, without parsing the set.
 
 Comes in: the bytes of a UTF-8 set. Leaves: one stretch an article with what is wrong with it, if anything.
-Comments and CDATA are stepped over. No more than one article is held at a time.
+Comments, CDATA and processing instructions are stepped over. No more than one article is held at a time.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
+from orchestration.errors import MalformedDocumentError
 from orchestration.parsing.byte_stream import GrowingStretch, Stretch, chunks
+from orchestration.parsing.xml import refuse_entities
 
-_MARK = re.compile(
-    rb"<!--|<!\[CDATA\[|<(?P<end>/?)(?P<name>Pubmed(?:Book)?Article(?P<set>Set)?)(?P<gap>[\s/>])"
-)
-_ENDS = {b"<!--": re.compile(rb"-->"), b"<![CDATA[": re.compile(rb"\]\]>")}
+_ENDS = {b"<!--": re.compile(rb"-->"), b"<![CDATA[": re.compile(rb"\]\]>"), b"<?": re.compile(rb"\?>")}
 _LONGEST_MARK = 32
+_ENCODING = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([\w.-]+)["']""")
+_UTF8 = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
 _CUT = "the file ends inside this article. It is cut off; fetch it again."
 _NO_END = "another article begins before this one ends. Fetch the set again."
 _OPEN_SET = "the set has no end, so articles may be missing. The file is cut off; fetch it again."
 
 
-def article_pieces(head: bytes, stream: BinaryIO, limit: int) -> Iterator[tuple[Stretch, str]]:
+@dataclass(frozen=True, slots=True)
+class SetTags:
+    """The names of a set's elements and of the articles in it; no article may hold another of that name."""
+
+    articles: tuple[str, ...]
+    sets: tuple[str, ...]
+
+    def mark(self) -> re.Pattern[bytes]:
+        """What begins or ends an article or the set; an end that white space makes longer is none."""
+        articles, sets = "|".join(self.articles), "|".join(self.sets)
+        return re.compile(
+            rf"<!--|<!\[CDATA\[|<\?|<(?:{articles})(?=[\s/>])|</(?P<end>{articles})\s{{0,4}}>"
+            rf"|<(?P<end_of_set>/?)(?P<set>{sets})(?=[\s/>])".encode()
+        )
+
+
+def article_pieces(head: bytes, stream: BinaryIO, limit: int, tags: SetTags) -> Iterator[tuple[Stretch, str]]:
     """Articles in order, each with '' or what is wrong with it."""
-    finder = _ArticleFinder(limit)
+    finder = _ArticleFinder(limit, tags)
     buffer, position = head, 0
     for chunk in chunks(stream):
         used = yield from finder.scan(buffer, position, final=False)
@@ -33,9 +51,22 @@ def article_pieces(head: bytes, stream: BinaryIO, limit: int) -> Iterator[tuple[
     yield from finder.end(position + len(buffer))
 
 
+def check_prolog(head: bytes, uri: str) -> None:
+    """Raise MalformedDocumentError if the set is not in UTF-8, UnsafeXmlError if it declares entities."""
+    declared = _ENCODING.search(head[:300])
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or (
+        declared is not None and declared.group(1).lower() not in _UTF8
+    ):
+        raise MalformedDocumentError(
+            f"{uri}: the set is not in UTF-8. Convert it: `xmllint --encode UTF-8 old.xml > new.xml`."
+        )
+    refuse_entities(head, uri)
+
+
 class _ArticleFinder:
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, tags: SetTags) -> None:
         self._limit = limit
+        self._mark = tags.mark()
         self._article: GrowingStretch | None = None
         self._set_open = False
         self._until: re.Pattern[bytes] | None = None
@@ -47,7 +78,7 @@ class _ArticleFinder:
         """
         at = kept = 0
         while True:
-            mark = (self._until or _MARK).search(buffer, at)
+            mark = (self._until or self._mark).search(buffer, at)
             if mark is None:
                 break
             at = mark.end()
@@ -56,10 +87,8 @@ class _ArticleFinder:
             elif mark.group() in _ENDS:
                 self._until = _ENDS[mark.group()]
             elif mark["set"]:
-                self._set_open = not mark["end"]
+                self._set_open = not mark["end_of_set"]
             elif mark["end"]:
-                close = buffer.find(b">", mark.start("gap"))
-                at = close + 1 if close >= 0 else len(buffer)
                 if self._article is not None:
                     self._article.add(buffer[kept:at])
                     yield self._article.finished(), ""

@@ -1,0 +1,37 @@
+"""Links to PDFs as records give them, made into places to try.
+
+Comes in: addresses in order of preference with the licence of each copy. Leaves: PdfLinks, none twice; what
+is no web address (a bare file name, another scheme) is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from orchestration.contracts.downloads import PdfLink
+from orchestration.parsing.text_builder import one_line
+
+
+def places_to_try(addresses: Iterable[tuple[str, str | None]]) -> tuple[PdfLink, ...]:
+    """A link for each (address, licence) whose address is of http or https; the first of equal ones stays."""
+    once: dict[str, PdfLink] = {}
+    for address, licence in addresses:
+        url = address.strip()
+        if is_web_address(url):
+            once.setdefault(url, PdfLink(url=url, licence=one_line(licence or "") or None))
+    return tuple(once.values())
+
+
+def is_web_address(address: str) -> bool:
+    """Is it an absolute URL of http or https with a host?"""
+    try:
+        parts = urlsplit(address)
+        return parts.scheme.casefold() in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def names_a_pdf(address: str) -> bool:
+    """Does the path of a web address end as a PDF's does?"""
+    return is_web_address(address) and urlsplit(address).path.casefold().endswith(".pdf")
