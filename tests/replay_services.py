@@ -44,6 +44,36 @@ class ClinicalTrialsService:
         return in_json(answer)
 
 
+class OpenAlexService:
+    """GET /works with cursors, filters by id and by the day of an update."""
+
+    def __init__(self, works: list[Record]) -> None:
+        self.works = works
+        self.tells_changes = True
+
+    def __call__(self, path: str, parameters: Parameters) -> Reply:
+        if path != "/works":
+            return in_json({"error": "Not found", "message": path}, 404)
+        terms = dict(term.split(":", 1) for term in parameters.get("filter", "").split(",") if term)
+        since, ids = terms.get("from_updated_date"), terms.get("openalex_id")
+        if since is not None and not self.tells_changes:
+            return in_json({"error": "Plan", "message": "from_updated_date needs another plan"}, 403)
+        found = [
+            work
+            for work in self.works
+            if (since is None or work.get("updated_date", "") >= since)
+            and (ids is None or work["id"].rpartition("/")[2] in ids.split("|"))
+        ]
+        cursor, size = parameters.get("cursor", "*"), int(parameters.get("per_page", "25"))
+        start = 0 if cursor == "*" else _start(cursor)
+        if start is None:
+            return in_json({"error": "Invalid cursor", "message": "Cursor value is invalid."}, 400)
+        results = found[start : start + size]
+        following = base64.b64encode(f"at {start + size}".encode()).decode() if results else None
+        meta = {"count": len(found), "page": None, "per_page": size, "next_cursor": following}
+        return in_json({"meta": meta, "results": results, "group_by": []})
+
+
 def _start(token: str) -> int | None:
     try:
         return int(base64.b64decode(token).decode().removeprefix("at "))

@@ -27,6 +27,7 @@ _SHOWN = 40
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BETWEEN = b" \t\r\n,"
+_BEFORE_LIST = rb'(?:\xef\xbb\xbf)?\s*\{\s*(?:"\w+"\s*:\s*(?:\d+|\{[^{}\[\]]*\})\s*,\s*)*'
 _NEXT_LINE_IS_RECORD = re.compile(rb'\s*\{\s*["}]')
 _OUTSIDE_STRING = re.compile(rb'["\[\]{}]')
 _INSIDE_STRING = re.compile(rb'["\\]')
@@ -126,11 +127,10 @@ class _Replay:
 
 
 def _inner_list(head: bytes, list_key: str | None) -> int | None:
-    """Where the first element of `{"<list_key>": [` starts; numbers may stand before that key."""
+    """Where the first element of `{"<list_key>": [` starts; numbers and flat objects may stand before it."""
     if list_key is None:
         return None
-    pattern = rb'(?:\xef\xbb\xbf)?\s*\{\s*(?:"\w+"\s*:\s*\d+\s*,\s*)*"' + list_key.encode() + rb'"\s*:\s*\['
-    match = re.match(pattern, head)
+    match = re.match(_BEFORE_LIST + rb'"' + list_key.encode() + rb'"\s*:\s*\[', head)
     return match.end() if match else None
 
 

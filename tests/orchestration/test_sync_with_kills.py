@@ -19,12 +19,12 @@ from orchestration.assembly import Assembly
 from orchestration.ledger import open_ledger
 from orchestration.records import AdapterRequest, RawPayload
 from orchestration.settings import load_settings
-from tests.builders import TENANT, a_study
+from tests.builders import TENANT, a_study, a_work
 from tests.conformance.ledger_suite import claimed, commit_all
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.dagster_api import wait_until
 from tests.replay_server import ReplayServer, Service, Weather, replaying
-from tests.replay_services import ClinicalTrialsService
+from tests.replay_services import ClinicalTrialsService, OpenAlexService
 from topologies import shipped_folder
 
 RECORDS = 10_000
@@ -50,6 +50,7 @@ class Case:
     pages: int
     change: Callable[[Any, int], None]
     """Change so many records and add one."""
+    pages_of_changes: int = 1
 
 
 def trials() -> Case:
@@ -69,11 +70,24 @@ def trials() -> Case:
     return Case("clinicaltrials", "EGFR", "MEDKG_CLINICALTRIALS_URL", service, listings, 100, change)
 
 
+def works() -> Case:
+    def change(service: OpenAlexService, count: int) -> None:
+        for work in service.works[:count]:
+            work.update(updated_date=today(), title="Walking again")
+        service.works.append(a_work(99999999, updated_date=today()))
+
+    def listings(server: ReplayServer) -> int:
+        return sum(one.answered == "good" for one in server.asked)
+
+    service = OpenAlexService([a_work(number) for number in range(1, RECORDS + 1)])
+    return Case("openalex", "EGFR", "MEDKG_OPENALEX_URL", service, listings, 101, change, 2)
+
+
 def today() -> str:
     return (datetime.now(UTC) + timedelta(hours=1)).date().isoformat()
 
 
-CASES = {"clinicaltrials": trials}
+CASES = {"clinicaltrials": trials, "openalex": works}
 
 
 @pytest.fixture
@@ -110,7 +124,7 @@ def test_every_record_comes_once_and_the_second_sync_brings_changes_only(
         asked = case.listings(server)
         second = medkg(*command[:-1])
         assert second["documents"] == {"in": 8, "pending": 8}
-        assert case.listings(server) == asked + 1
+        assert case.listings(server) == asked + case.pages_of_changes
 
 
 def killed_after(medkg: Medkg, command: tuple[str, ...], reached: Callable[[], bool]) -> None:

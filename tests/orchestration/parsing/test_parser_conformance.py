@@ -12,6 +12,7 @@ from orchestration.contracts import Parser
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.parsing.jats import JatsParser
 from orchestration.parsing.markdown import MarkdownParser
+from orchestration.parsing.openalex import OpenAlexParser
 from orchestration.parsing.plain_text import PlainTextParser
 from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
 from orchestration.parsing.pubmed_xml import PubmedXmlParser
@@ -19,6 +20,7 @@ from tests.builders import (
     a_pubmed_article,
     a_pubmed_set,
     a_study,
+    a_work,
     an_abstract,
     an_article,
     json_lines,
@@ -87,6 +89,20 @@ SAMPLES: dict[str, tuple[Parser, ParserSample]] = {
     "a PubMed set": (
         PubmedXmlParser(),
         ParserSample("p.xml", a_pubmed_set(a_pubmed_article("11"), a_pubmed_article("12")), ["11", "12"]),
+    ),
+    "a page of works": (
+        OpenAlexParser(),
+        ParserSample(
+            "w.json",
+            json.dumps(
+                {"meta": {"count": 2, "page": None, "next_cursor": "x="}, "results": [a_work(1), a_work(2)]}
+            ).encode(),
+            ["W1", "W2"],
+        ),
+    ),
+    "works as JSON Lines": (
+        OpenAlexParser(),
+        ParserSample("w.jsonl", json_lines([a_work(1), a_work(2)]), ["W1", "W2"]),
     ),
     "markdown": (MarkdownParser(), ParserSample("m.md", MARKDOWN)),
     "text": (PlainTextParser(), ParserSample("t.txt", b"Walking\n\nIt helps.\nA lot.\n\n- one\n- two\n")),
