@@ -274,6 +274,17 @@ def an_article(
 <body>{body}</body><back>{back}</back></article>""".encode()
 
 
+def a_pmc_article(number: str, title: str = "Walking and sleep") -> bytes:
+    """An article as an element of a set."""
+    ids = f'<article-id pub-id-type="pmc">{number}</article-id>'
+    return an_article(ids=ids, title=title, doctype="").partition(b"?>")[2].strip()
+
+
+def a_pmc_set(*numbers: str) -> bytes:
+    inside = b"".join(map(a_pmc_article, numbers))
+    return b'<?xml version="1.0" ?><pmc-articleset>' + inside + b"</pmc-articleset>"
+
+
 def a_pubmed_article(
     pmid: str | None = "10000002",
     abstract: str = '<AbstractText Label="METHODS">We walked.</AbstractText>',

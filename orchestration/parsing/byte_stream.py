@@ -53,9 +53,10 @@ def chunks(stream: BinaryIO) -> Iterator[bytes]:
         yield piece
 
 
-def whole_file(stream: BinaryIO, limit: int) -> Stretch:
-    """The file as one stretch."""
+def whole_file(stream: BinaryIO, limit: int, head: bytes = b"") -> Stretch:
+    """The file as one stretch; `head` is what was read of it already."""
     growing = GrowingStretch(0, limit)
+    growing.add(head)
     for piece in chunks(stream):
         growing.add(piece)
     return growing.finished()

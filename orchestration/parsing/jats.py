@@ -1,30 +1,34 @@
 """JATS and NLM articles (PMC, PLOS): front matter, nested sections, tables, captions, lists, boxes.
 
-Comes in: one article a file. Leaves: a Document whose text is what a reader reads, in order; the reference
-list goes to Document.references and never into the text. Articles inside the article (translations,
-reviews, replies) and abstracts in other languages are other works and are left out.
+Comes in: one article a file, or a set of them as E-utilities send it. Leaves: a Document whose text is what a
+reader reads, in order; the reference list goes to Document.references and never into the text. Articles
+inside the article (translations, reviews, replies) and abstracts in other languages are other works and are
+left out.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from lxml import etree
 
 from orchestration.contracts import RecordLocation
 from orchestration.errors import MalformedDocumentError, MedkgError, MissingIdentifierError
-from orchestration.parsing.byte_stream import too_large, whole_file
+from orchestration.parsing.byte_stream import CHUNK_BYTES, Stretch, too_large, whole_file
 from orchestration.parsing.encoding import decode_head
 from orchestration.parsing.jats_body import add_blocks, add_section
 from orchestration.parsing.jats_front import article_id, article_metadata, front_text
 from orchestration.parsing.jats_references import add_references
+from orchestration.parsing.pubmed_set import PMC, article_pieces
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.parsing.xml import parse_until, parse_xml, root_name
 from orchestration.parsing.xml_inline import inline_text
 from orchestration.records import Document, RawPayload, content_version
 
+HEAD_BYTES: Final = 1 << 16
+_SET: Final = "pmc-articleset"
 _JATS_SIGNS = re.compile(r"JATS|//NLM//|<(?:\w+:)?(?:front|article-meta|journal-meta)\b|article-type=")
 
 
@@ -32,32 +36,29 @@ class JatsParser:
     """Articles in any version of JATS or the NLM DTDs before it."""
 
     format = "jats"
-    version = "1"
+    version = "2"
     source = "pmc"
 
     def recognises(self, head: bytes, name: str) -> int:
         """By the root element and a sign of JATS; DocBook has <article> too."""
-        if root_name(head) != "article":
-            return 0
+        root = root_name(head)
+        if root != "article":
+            return 95 if root == _SET else 0
         return 95 if _JATS_SIGNS.search(decode_head(head) or "") else 0
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
-        """The one article of the file; only its front matter is parsed."""
-        stretch = whole_file(stream, max_record_bytes)
-        if stretch.content is None:
-            yield too_large(stretch, uri, max_record_bytes)
+        """The one article of the file, or each of a set; only the front matter is parsed."""
+        head = stream.read(CHUNK_BYTES)
+        if root_name(head[:HEAD_BYTES]) != _SET:
+            stretch = whole_file(stream, max_record_bytes, head)
+            yield _located(stretch, "", uri, max_record_bytes)
             return
-        try:
-            meta = parse_until(stretch.content, uri, "article-meta")
-            doc_id = article_id(meta)
-            if doc_id is None:
-                raise MissingIdentifierError(
-                    f"{uri}: the article has no PMC id, pmid or DOI, so it cannot be cited or updated. Add "
-                    "an <article-id> to its <article-meta>."
-                )
-            yield RecordLocation(doc_id, 0, stretch.length, content_version(stretch.content))
-        except MedkgError as error:
-            yield RecordLocation(None, 0, stretch.length, None, error)
+        for number, (stretch, problem) in enumerate(
+            article_pieces(head, stream, max_record_bytes, PMC), start=1
+        ):
+            yield _located(
+                stretch, problem, f"{uri}, article {number} (byte {stretch.start:,})", max_record_bytes
+            )
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
         """The article; raises MalformedDocumentError, UnsafeXmlError or EmptyDocumentError."""
@@ -72,6 +73,24 @@ class JatsParser:
             ) from error
         language = root.get("{http://www.w3.org/XML/1998/namespace}lang", "en").lower() or "en"
         return builder.build(payload, tenant_id, self, metadata=metadata, language=one_line(language))
+
+
+def _located(stretch: Stretch, problem: str, place: str, limit: int) -> RecordLocation:
+    """Where an article is, its id told by its front matter."""
+    if stretch.content is None:
+        return too_large(stretch, place, limit)
+    try:
+        if problem:
+            raise MalformedDocumentError(f"{place}: {problem}")
+        doc_id = article_id(parse_until(stretch.content, place, "article-meta"))
+        if doc_id is None:
+            raise MissingIdentifierError(
+                f"{place}: the article has no PMC id, pmid or DOI, so it cannot be cited or updated. Add "
+                "an <article-id> to its <article-meta>."
+            )
+    except MedkgError as error:
+        return RecordLocation(None, stretch.start, stretch.length, None, error)
+    return RecordLocation(doc_id, stretch.start, stretch.length, content_version(stretch.content))
 
 
 def _add_article(builder: DocumentBuilder, root: etree._Element) -> None:

@@ -16,6 +16,10 @@ from orchestration.parsing.xml import local_name
 from orchestration.parsing.xml_inline import inline_text
 
 _DOI_PREFIX = re.compile(r"^(https?://(dx\.)?doi\.org/|doi:\s*)", re.IGNORECASE)
+_OPEN_LICENSE = re.compile(
+    r"creativecommons\.org/(licenses|publicdomain)/|creative commons|\bCC[ -](BY|0)\b|public domain",
+    re.IGNORECASE,
+)
 _YEAR_ORDER = ("epub", "ppub", "collection", "pub", "epub-ppub", "")
 
 
@@ -57,6 +61,7 @@ def article_metadata(root: etree._Element) -> dict[str, Any]:
     """Authors, journal, year, ids, keywords, subjects, licence and funding, as far as given."""
     metas = root.findall("{*}front/{*}article-meta")
     ids = article_ids(metas[0]) if metas else {}
+    license_ = _license(root)
     journal = _texts(root, "journal-meta/journal-title-group/journal-title") or _texts(
         root, "journal-meta/journal-title"
     )
@@ -76,7 +81,8 @@ def article_metadata(root: etree._Element) -> dict[str, Any]:
         "article_type": root.get("article-type"),
         "keywords": _texts(root, "article-meta/kwd-group/kwd"),
         "subjects": sorted({one_line(inline_text(s)) for s in _subjects(root)}),
-        "license": _license(root),
+        "license": license_,
+        "redistributable": _is_open(license_),
         "funding": " ".join(_texts(root, "article-meta/funding-group/funding-statement")),
     }
 
@@ -130,6 +136,14 @@ def _year(root: etree._Element) -> str | None:
 def _subjects(root: etree._Element) -> list[etree._Element]:
     categories = root.find("{*}front/{*}article-meta/{*}article-categories")
     return categories.findall(".//{*}subject") if categories is not None else []
+
+
+def _is_open(license_: str | None) -> bool:
+    """Whether the text may be passed on under some terms: Creative Commons, or the public domain.
+
+    Anything else may be read and searched here, but not given to others.
+    """
+    return license_ is not None and _OPEN_LICENSE.search(license_) is not None
 
 
 def _license(root: etree._Element) -> str | None:

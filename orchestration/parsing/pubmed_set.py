@@ -1,4 +1,4 @@
-"""Finds the articles of a PubMed set by their tags, without parsing the set.
+"""Finds the articles of a PubMed or PMC set by their tags, without parsing the set.
 
 Comes in: the bytes of a UTF-8 set. Leaves: one stretch an article with what is wrong with it, if anything.
 Comments and CDATA are stepped over. No more than one article is held at a time.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from orchestration.parsing.byte_stream import GrowingStretch, Stretch, chunks
 
-_MARK = re.compile(
-    rb"<!--|<!\[CDATA\[|<(?P<end>/?)(?P<name>Pubmed(?:Book)?Article(?P<set>Set)?)(?P<gap>[\s/>])"
-)
+_MARK = rb"<!--|<!\[CDATA\[|<(?P<end>/?)(?P<name>%b)(?P<gap>[\s/>])"
+PUBMED: Final = re.compile(_MARK % rb"Pubmed(?:Book)?Article(?P<set>Set)?")
+PMC: Final = re.compile(_MARK % rb"(?P<set>pmc-articleset)|article")
+"""Tags of the articles of a set, and of the set."""
+
 _ENDS = {b"<!--": re.compile(rb"-->"), b"<![CDATA[": re.compile(rb"\]\]>")}
 _LONGEST_MARK = 32
 _CUT = "the file ends inside this article. It is cut off; fetch it again."
@@ -22,9 +24,11 @@ _NO_END = "another article begins before this one ends. Fetch the set again."
 _OPEN_SET = "the set has no end, so articles may be missing. The file is cut off; fetch it again."
 
 
-def article_pieces(head: bytes, stream: BinaryIO, limit: int) -> Iterator[tuple[Stretch, str]]:
+def article_pieces(
+    head: bytes, stream: BinaryIO, limit: int, tags: re.Pattern[bytes] = PUBMED
+) -> Iterator[tuple[Stretch, str]]:
     """Articles in order, each with '' or what is wrong with it."""
-    finder = _ArticleFinder(limit)
+    finder = _ArticleFinder(limit, tags)
     buffer, position = head, 0
     for chunk in chunks(stream):
         used = yield from finder.scan(buffer, position, final=False)
@@ -34,8 +38,9 @@ def article_pieces(head: bytes, stream: BinaryIO, limit: int) -> Iterator[tuple[
 
 
 class _ArticleFinder:
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, tags: re.Pattern[bytes]) -> None:
         self._limit = limit
+        self._tags = tags
         self._article: GrowingStretch | None = None
         self._set_open = False
         self._until: re.Pattern[bytes] | None = None
@@ -47,7 +52,7 @@ class _ArticleFinder:
         """
         at = kept = 0
         while True:
-            mark = (self._until or _MARK).search(buffer, at)
+            mark = (self._until or self._tags).search(buffer, at)
             if mark is None:
                 break
             at = mark.end()

@@ -26,6 +26,17 @@ from orchestration.parsing.xml import local_name, parse_xml, refuse_entities, ro
 from orchestration.parsing.xml_inline import inline_text
 from orchestration.records import BlockKind, Document, RawPayload, content_version
 
+_NOTICES = frozenset(
+    f"{kind}{way}"
+    for kind in (
+        "Retraction",
+        "PartialRetraction",
+        "Erratum",
+        "ExpressionOfConcern",
+        "CorrectedandRepublished",
+    )
+    for way in ("In", "Of", "For", "From")
+)
 _ROOTS = frozenset({"PubmedArticleSet", "PubmedArticle", "PubmedBookArticleSet", "PubmedBookArticle"})
 _PMID = re.compile(rb"<PMID\b[^>]*>\s*(\d+)\s*</PMID>")
 _ENCODING = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([\w.-]+)["']""")
@@ -38,7 +49,7 @@ class PubmedXmlParser:
     """Articles and book chapters of PubMed."""
 
     format = "pubmed-xml"
-    version = "1"
+    version = "2"
     source = "pubmed"
 
     def recognises(self, head: bytes, name: str) -> int:
@@ -161,7 +172,34 @@ def _metadata(article: etree._Element, pmid: str) -> dict[str, Any]:
         "chemicals": _texts(article, "NameOfSubstance"),
         "publication_types": _texts(article, "PublicationType"),
         "registry_ids": _texts(article, "AccessionNumber"),
+        "retracted": _is_retracted(article) or None,
+        "corrections": _corrections(article),
     }
+
+
+def _is_retracted(article: etree._Element) -> bool:
+    return "Retracted Publication" in _texts(article, "PublicationType") or any(
+        one["type"] in ("RetractionIn", "PartialRetractionIn") for one in _corrections(article)
+    )
+
+
+def _corrections(article: etree._Element) -> list[dict[str, str]]:
+    """Notices about this article, and articles that this one is a notice about.
+
+    CommentsCorrections of https://www.nlm.nih.gov/bsd/licensee/elements_descriptions.html.
+    """
+    found = []
+    for note in article.iterfind(".//{*}CommentsCorrectionsList/{*}CommentsCorrections"):
+        if note.get("RefType", "") in _NOTICES:
+            place, pmid = note.find("{*}RefSource"), note.find("{*}PMID")
+            found.append(
+                {
+                    "type": note.get("RefType", ""),
+                    "text": inline_text(place) if place is not None else "",
+                    "pmid": inline_text(pmid) if pmid is not None else "",
+                }
+            )
+    return found
 
 
 def _texts(article: etree._Element, name: str) -> list[str]:

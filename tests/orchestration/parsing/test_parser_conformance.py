@@ -17,6 +17,7 @@ from orchestration.parsing.plain_text import PlainTextParser
 from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
 from orchestration.parsing.pubmed_xml import PubmedXmlParser
 from tests.builders import (
+    a_pmc_set,
     a_pubmed_article,
     a_pubmed_set,
     a_study,
@@ -85,6 +86,10 @@ SAMPLES: dict[str, tuple[Parser, ParserSample]] = {
     "an article": (
         JatsParser(),
         ParserSample("a.nxml", an_article(RICH_BODY, back=REFERENCES), ["PMC1234567"]),
+    ),
+    "a PMC set": (
+        JatsParser(),
+        ParserSample("p.xml", a_pmc_set("11", "12"), ["PMC11", "PMC12"]),
     ),
     "a PubMed set": (
         PubmedXmlParser(),

@@ -107,3 +107,17 @@ def test_a_record_without_a_usable_pmid_is_refused(pmid: object) -> None:
     content = json_lines([an_abstract() | {"pmid": pmid}])
     (location,) = PubmedJsonlParser().records(io.BytesIO(content), "f", 10**6)
     assert isinstance(location.error, MissingIdentifierError)
+
+
+def test_retractions_and_corrections_are_flagged() -> None:
+    notice = (
+        b'<CommentsCorrectionsList><CommentsCorrections RefType="RetractionIn"><RefSource>J Walks. 2024'
+        b'</RefSource><PMID Version="1">77</PMID></CommentsCorrections><CommentsCorrections RefType="Cites">'
+        b'<PMID Version="1">78</PMID></CommentsCorrections></CommentsCorrectionsList></MedlineCitation>'
+    )
+    retracted = a_pubmed_article("11").replace(b"</MedlineCitation>", notice)
+    metadata = PubmedXmlParser().parse(a_payload(retracted, "pubmed-xml", doc_id="11"), "default").metadata
+    assert metadata["retracted"] is True
+    assert metadata["corrections"] == [{"type": "RetractionIn", "text": "J Walks. 2024", "pmid": "77"}]
+    sound = PubmedXmlParser().parse(a_payload(a_pubmed_article("12"), "pubmed-xml", doc_id="12"), "default")
+    assert not {"retracted", "corrections"} & sound.metadata.keys()
