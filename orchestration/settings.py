@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
@@ -118,6 +118,14 @@ class Settings(BaseSettings):
     )
     clinicaltrials_url: WebAddress = Field(
         default="https://clinicaltrials.gov/api/v2", description="API of ClinicalTrials.gov."
+    )
+    openalex_url: WebAddress = Field(default="https://api.openalex.org", description="API of OpenAlex.")
+    openalex_api_key: SecretStr | None = Field(default=None, description="Key of OpenAlex, free of charge.")
+    ncbi_url: WebAddress = Field(
+        default="https://eutils.ncbi.nlm.nih.gov/entrez/eutils", description="E-utilities of NCBI."
+    )
+    ncbi_api_key: SecretStr | None = Field(
+        default=None, description="Key of NCBI; with it 10 requests a second are allowed, not 3."
     )
     private_hosts: frozenset[str] = Field(
         default=frozenset(),

@@ -149,6 +149,39 @@ def a_page_of_studies(*studies: dict[str, Any], next_page_token: str = "KV5sq") 
     return json.dumps(page).encode()
 
 
+def a_work(
+    number: int | None = 1, abstract: str = "Walking helps adults to sleep.", **fields: Any
+) -> dict[str, Any]:
+    """A work of OpenAlex; `fields` replace or add."""
+    positions: dict[str, list[int]] = {}
+    for position, word in enumerate(abstract.split()):
+        positions.setdefault(word, []).append(position)
+    place = {
+        "is_oa": True,
+        "landing_page_url": f"https://doi.org/10.5555/{number}",
+        "pdf_url": f"https://journal.example/{number}.pdf",
+        "source": {"display_name": "Journal of Walking"},
+        "license": "cc-by",
+        "version": "publishedVersion",
+    }
+    return {
+        "id": f"https://openalex.org/W{number}" if number is not None else None,
+        "doi": f"https://doi.org/10.5555/{number}",
+        "title": "Walking for better sleep",
+        "publication_year": 2024,
+        "ids": {"pmid": f"https://pubmed.ncbi.nlm.nih.gov/{number}"},
+        "type": "article",
+        "language": "en",
+        "authorships": [{"author": {"display_name": "Ann Example"}}],
+        "abstract_inverted_index": positions,
+        "is_retracted": False,
+        "primary_location": place,
+        "best_oa_location": place,
+        "locations": [place, place | {"pdf_url": None, "landing_page_url": "https://repository.example/1"}],
+        "open_access": {"is_oa": True, "oa_status": "gold"},
+    } | fields
+
+
 def study_results(title: str = "Sleep duration") -> dict[str, Any]:
     """A resultsSection with one table of each kind."""
     groups = [{"id": "G0", "title": "Walking"}, {"id": "G1", "title": "Usual care"}]
@@ -323,6 +356,12 @@ def a_pmc_set(*articles: bytes) -> bytes:
     inside = b"\n".join(article[article.index(b"<article") :] for article in articles or (an_article(),))
     doctype = b'<!DOCTYPE pmc-articleset PUBLIC "-//NLM//DTD ARTICLE SET 2.0//EN" "nlm-articleset-2.0.dtd">'
     return b'<?xml version="1.0"?>\n' + doctype + b"\n<pmc-articleset>" + inside + b"</pmc-articleset>\n"
+
+
+def a_pmc_article(number: str, title: str = "Walking and sleep") -> bytes:
+    """An article as an element of a set."""
+    ids = f'<article-id pub-id-type="pmc">{number}</article-id>'
+    return an_article(ids=ids, title=title, doctype="").partition(b"?>")[2].strip()
 
 
 def a_pubmed_article(

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
-from urllib.parse import parse_qsl
 
 from orchestration.contracts import Page, SourceRequest, WebAnswer, WebClient
-from orchestration.errors import CursorRefusedError, RequestRejectedError, UnexpectedAnswerError, UsageError
+from orchestration.errors import CursorRefusedError, RequestRejectedError, UnexpectedAnswerError
+from orchestration.sources.queries import asked_query, parameters_of
 from orchestration.sources.services import SourceServices
 
 __all__ = ["ClinicalTrialsSource"]
@@ -98,29 +98,16 @@ class ClinicalTrialsSource:
 
 def _parameters(request: SourceRequest, since: datetime | None) -> dict[str, str]:
     """The user's query as parameters of the API; raises UsageError for one that is none."""
-    if request.paths:
-        raise UsageError("--source clinicaltrials takes no --path; name what you look for with --query.")
-    if request.query is None:
-        raise UsageError(
-            "--source clinicaltrials needs --query, e.g. --query EGFR, or --query 'query.cond=lung cancer&"
-            "filter.overallStatus=RECRUITING'; --query '' means the whole registry."
-        )
-    asked = _parsed(request.query)
+    query = asked_query(
+        request,
+        "--query EGFR or --query 'query.cond=lung cancer&filter.overallStatus=RECRUITING'; --query '' means "
+        "the whole registry",
+    )
+    asked = parameters_of(query, "query.term", PARAMETERS)
     if since is not None:
         changed = f"AREA[LastUpdatePostDate]RANGE[{(since - OVERLAP).date().isoformat()},MAX]"
         given = asked.get("filter.advanced")
         asked["filter.advanced"] = f"({given}) AND {changed}" if given else changed
-    return asked
-
-
-def _parsed(query: str) -> dict[str, str]:
-    name = query.partition("=")[0]
-    if not name.startswith(("query.", "filter.", *PARAMETERS)) or "=" not in query:
-        return {"query.term": query} if query.strip() else {}
-    asked = dict(parse_qsl(query, keep_blank_values=True))
-    unknown = sorted(asked.keys() - PARAMETERS)
-    if unknown:
-        raise UsageError(f"--query: {', '.join(unknown)} is none of {', '.join(sorted(PARAMETERS))}.")
     return asked
 
 

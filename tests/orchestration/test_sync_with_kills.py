@@ -9,7 +9,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,12 @@ from orchestration.assembly import Assembly
 from orchestration.ledger import open_ledger
 from orchestration.records import AdapterRequest, RawPayload
 from orchestration.settings import load_settings
-from tests.builders import TENANT, a_study
+from tests.builders import TENANT, a_pmc_article, a_pubmed_article, a_study, a_work
 from tests.conformance.ledger_suite import claimed, commit_all
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.dagster_api import wait_until
 from tests.replay_server import ReplayServer, Service, Weather, replaying
-from tests.replay_services import ClinicalTrialsService
+from tests.replay_services import ClinicalTrialsService, EntrezService, Entry, OpenAlexService
 from topologies import shipped_folder
 
 RECORDS = 10_000
@@ -50,6 +50,7 @@ class Case:
     pages: int
     change: Callable[[Any, int], None]
     """Change so many records and add one."""
+    pages_of_changes: int = 1
 
 
 def trials() -> Case:
@@ -69,11 +70,55 @@ def trials() -> Case:
     return Case("clinicaltrials", "EGFR", "MEDKG_CLINICALTRIALS_URL", service, listings, 100, change)
 
 
+def works() -> Case:
+    def change(service: OpenAlexService, count: int) -> None:
+        for work in service.works[:count]:
+            work.update(updated_date=today(), title="Walking again")
+        service.works.append(a_work(99999999, updated_date=today()))
+
+    def listings(server: ReplayServer) -> int:
+        return sum(one.answered == "good" for one in server.asked)
+
+    service = OpenAlexService([a_work(number) for number in range(1, RECORDS + 1)])
+    return Case("openalex", "EGFR", "MEDKG_OPENALEX_URL", service, listings, 101, change, 2)
+
+
+def citations() -> Case:
+    def entry(number: int) -> Entry:
+        day = date(2020, 1, 1) + timedelta(days=number % 1000)
+        return Entry(str(number), day, a_pubmed_article(str(number)))
+
+    return entrez("pubmed", [entry(number) for number in range(1, RECORDS + 1)], "PubmedArticleSet", 52)
+
+
+def articles() -> Case:
+    def entry(number: int) -> Entry:
+        return Entry(str(number), date(2024, 1, 1) + timedelta(days=number % 300), a_pmc_article(str(number)))
+
+    return entrez("pmc", [entry(number) for number in range(1, RECORDS + 1)], "pmc-articleset", 402)
+
+
+def entrez(source: str, entries: list[Entry], root: str, pages: int) -> Case:
+    """10,000 are more than one result of NCBI may have, so there are two ranges with a last page each."""
+
+    def change(service: EntrezService, count: int) -> None:
+        for entry in service.entries[:count]:
+            entry.modified = date.fromisoformat(today())
+            entry.xml = entry.xml.replace(b"We walked", b"We ran")
+        kind = a_pubmed_article if source == "pubmed" else a_pmc_article
+        service.entries.append(Entry("99999999", date.fromisoformat(today()), kind("99999999")))
+
+    def listings(server: ReplayServer) -> int:
+        return sum(one.answered == "good" and one.path == "/efetch.fcgi" for one in server.asked)
+
+    return Case(source, "EGFR", "MEDKG_NCBI_URL", EntrezService(entries, root), listings, pages, change)
+
+
 def today() -> str:
     return (datetime.now(UTC) + timedelta(hours=1)).date().isoformat()
 
 
-CASES = {"clinicaltrials": trials}
+CASES = {"clinicaltrials": trials, "openalex": works, "pubmed": citations, "pmc": articles}
 
 
 @pytest.fixture
@@ -100,7 +145,8 @@ def test_every_record_comes_once_and_the_second_sync_brings_changes_only(
             killed_after(medkg, command, lambda share=share: case.listings(server) >= share * case.pages)
         first = medkg(*command[:-1])
         assert first["documents"] == {"in": RECORDS, "pending": RECORDS}
-        assert case.pages <= case.listings(server) <= case.pages + 4, "a kill costs a page, not a listing"
+        extra = case.listings(server) - case.pages
+        assert -2 <= extra <= 4, "a kill costs a page, not a listing"
         assert server.most_in_a_second() <= RATE + 1
         assert {one.answered for one in server.asked} >= {"good", "throttled"}
         assert_fetched_once(medkg, case.source)
@@ -110,7 +156,7 @@ def test_every_record_comes_once_and_the_second_sync_brings_changes_only(
         asked = case.listings(server)
         second = medkg(*command[:-1])
         assert second["documents"] == {"in": 8, "pending": 8}
-        assert case.listings(server) == asked + 1
+        assert case.listings(server) == asked + case.pages_of_changes
 
 
 def killed_after(medkg: Medkg, command: tuple[str, ...], reached: Callable[[], bool]) -> None:

@@ -200,3 +200,24 @@ def test_bibliographic_metadata_is_kept() -> None:
         "2020",
         "PMC1234567",
     )
+
+
+@pytest.mark.parametrize(
+    ("license_", "redistributable"),
+    [
+        ('<license xlink:href="https://creativecommons.org/licenses/by-nc/4.0/"/>', True),
+        (
+            "<license><license-p>Under the Creative Commons Attribution License</license-p></license>",
+            True,
+        ),
+        ("<license><license-p>All rights reserved.</license-p></license>", False),
+        ("", False),
+    ],
+)
+def test_text_that_may_not_be_passed_on_is_marked(license_: str, redistributable: bool) -> None:
+    ids = (
+        '<article-id pub-id-type="pmc">1</article-id>'
+        f'<permissions xmlns:xlink="http://www.w3.org/1999/xlink">{license_}</permissions>'
+    )
+    document = JatsParser().parse(a_payload(an_article(ids=ids), "jats", source="pmc"), "default")
+    assert document.metadata["redistributable"] is redistributable
