@@ -47,6 +47,7 @@ class Limits(Record):
 
     pages: int = 2_000
     characters_a_page: int = 100_000
+    pieces_a_page: int = 15_000
     characters: int = 10_000_000
 
 
@@ -60,7 +61,7 @@ def convert(pdf: bytes, name: str, limits: Limits) -> bytes:
     finally:
         document.close()
     _check_readable(pages, name)
-    parts = _parts(pages)
+    parts = _parts(pages, name, limits)
     vocabulary = Vocabulary(line.text for part in parts for line in part.lines)
     frames = {page.page_no: page for page in pages}
     blocks = [_block(part, frames, vocabulary) for part in parts]
@@ -178,9 +179,15 @@ def _language(document: Any) -> str:
 # --- the document ----------------------------------------------------------------------------------
 
 
-def _parts(pages: Sequence[PageContent]) -> list[Part]:
-    """Everything that is said, in reading order, with its kinds."""
+def _parts(pages: Sequence[PageContent], name: str, limits: Limits) -> list[Part]:
+    """Everything that is said, in reading order, with its kinds; raises PdfLimitError."""
     pieces = [pieces_of(page) for page in pages]
+    for page, found in zip(pages, pieces, strict=True):
+        if len(found) > limits.pieces_a_page:
+            raise PdfLimitError(
+                f"{name}: page {page.page_no} has {len(found):,} pieces of lines, more than the text layer "
+                f"puts in order ({limits.pieces_a_page:,}). Convert it with MinerU, or leave it out."
+            )
     body = _body_size(piece for found in pieces for piece in found)
     kept = without_running_lines(pieces, [page.frame_height for page in pages], body)
     flows: list[list[Part]] = []
