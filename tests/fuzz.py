@@ -54,6 +54,7 @@ from tests.builders import (
 from tests.builders import an_article as a_jats_article
 from tests.conformance.document_checks import assert_sound
 from tests.conformance.parser_suite import attempt, locate, payload_of
+from tests.conformance.pdf_converter_suite import ended
 
 __all__ = ["TARGETS", "fuzz"]
 
@@ -193,6 +194,7 @@ def _pdf(case: bytes) -> str:
     converter = _converter()
     task_id = converter.submit(case, "fuzz")
     try:
+        ended(converter, [task_id])
         content = converter.result(task_id)
     except MedkgError as error:
         crashed = converter.poll([task_id])[0].state is ConversionState.FAILED and "crashes PDFium" in str(
@@ -437,7 +439,7 @@ STRUCTURED: Final = {"json": _mutated_json, "xml": _mutated_xml}
 def fuzz(name: str, count: int) -> Counter[str]:
     """What became of so many cases; raises with the smallest case that is not what may be."""
     chosen = target(name)
-    ended: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
 
     @settings(
         max_examples=count,
@@ -450,10 +452,10 @@ def fuzz(name: str, count: int) -> Counter[str]:
     @given(case=cases(chosen))
     def run(case: bytes) -> None:
         with _watched():
-            ended[chosen.reader(case)] += 1
+            outcomes[chosen.reader(case)] += 1
 
     run()
-    return ended
+    return outcomes
 
 
 @contextmanager
