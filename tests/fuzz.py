@@ -53,7 +53,8 @@ from tests.builders import (
 )
 from tests.builders import an_article as a_jats_article
 from tests.conformance.document_checks import assert_sound
-from tests.conformance.parser_suite import attempt
+from tests.conformance.parser_suite import attempt, locate, payload_of
+from tests.conformance.pdf_converter_suite import ended
 
 __all__ = ["TARGETS", "fuzz"]
 
@@ -148,12 +149,19 @@ class Target:
 
 def _parser(parser: Parser) -> Reader:
     def read(case: bytes) -> str:
+        """As ingest does: recognise, find the records, parse each; told is the first document or error."""
         attempt(parser, case)
-        try:
-            assert_sound(parser.parse(a_payload(case, parser.format), "default"))
-        except MedkgError as error:
-            return type(error).__name__
-        return "document"
+        told = "nothing"
+        for location in locate(parser, case):
+            try:
+                if location.error is not None:
+                    raise location.error
+                parser.parse(payload_of(parser, case, location), "default")
+            except MedkgError as error:
+                told = type(error).__name__ if told == "nothing" else told
+            else:
+                return "document"
+        return told
 
     return read
 
@@ -186,6 +194,7 @@ def _pdf(case: bytes) -> str:
     converter = _converter()
     task_id = converter.submit(case, "fuzz")
     try:
+        ended(converter, [task_id])
         content = converter.result(task_id)
     except MedkgError as error:
         crashed = converter.poll([task_id])[0].state is ConversionState.FAILED and "crashes PDFium" in str(
@@ -302,13 +311,11 @@ _VALUES = st.recursive(
 def cases(draw: st.DrawFn, chosen: Target) -> bytes:
     """A mutated seed: its structure first, where its kind has one, then its bytes."""
     content = draw(st.sampled_from(list(chosen.seeds)))
-    if chosen.kind == "json" and draw(st.booleans()):
-        content = _mutated_json(draw, content)
-    elif chosen.kind == "xml" and draw(st.booleans()):
-        content = _mutated_xml(draw, content)
-        if draw(st.booleans()):
+    if chosen.kind in STRUCTURED and draw(st.integers(0, 2)):
+        content = STRUCTURED[chosen.kind](draw, content)
+        if draw(st.integers(0, 3)):
             return content
-    for _ in range(draw(st.integers(0 if chosen.kind in ("json", "xml") else 1, 6))):
+    for _ in range(draw(st.integers(1, 6))):
         content = _mutated_bytes(draw, content, TOKENS[chosen.kind])
     return content
 
@@ -331,8 +338,10 @@ def _mutated_json(draw: st.DrawFn, content: bytes) -> bytes:
     for _ in range(draw(st.integers(1, 4))):
         places = list(_places(records))
         holder, key = places[draw(st.integers(0, len(places) - 1))]
-        action = draw(st.sampled_from(["replace", "replace", "remove", "nest", "double"]))
-        if action == "replace":
+        action = draw(st.sampled_from([*["alike"] * 6, "replace", "remove", "nest", "double"]))
+        if action == "alike":
+            holder[key] = draw(_alike(holder[key]))
+        elif action == "replace":
             holder[key] = draw(_VALUES)
         elif action == "nest":
             holder[key] = [[holder[key]]] if draw(st.booleans()) else {"x": holder[key]}
@@ -341,6 +350,31 @@ def _mutated_json(draw: st.DrawFn, content: bytes) -> bytes:
         elif len(records) > 1 or holder is not records:
             del holder[key]
     return b"\n".join(json.dumps(record).encode("utf-8", "surrogatepass") for record in records)
+
+
+def _alike(value: Any) -> st.SearchStrategy[Any]:
+    """Another value of the same type."""
+    if isinstance(value, bool):
+        return st.booleans()
+    if isinstance(value, int | float):
+        return st.integers(-5, 5) | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    if isinstance(value, str):
+        tokens = [
+            "References",
+            "Table 1. x",
+            "[1] A. 10.1000/x",
+            "- a",
+            "\n\n",
+            "",
+            " ",
+            "heading",
+            "table",
+            "x" * 50_000,
+        ]
+        return st.text(max_size=60) | st.sampled_from(tokens) | st.just(value + value)
+    if isinstance(value, list):
+        return st.just([*value, *value][:300]) | st.just(value[::-1]) | st.just([])
+    return st.just(value)
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -396,13 +430,16 @@ def _wrapped(element: Any) -> Any:
     return wrapper
 
 
+STRUCTURED: Final = {"json": _mutated_json, "xml": _mutated_xml}
+
+
 # --- running it ------------------------------------------------------------------------------------
 
 
 def fuzz(name: str, count: int) -> Counter[str]:
     """What became of so many cases; raises with the smallest case that is not what may be."""
     chosen = target(name)
-    ended: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
 
     @settings(
         max_examples=count,
@@ -415,10 +452,10 @@ def fuzz(name: str, count: int) -> Counter[str]:
     @given(case=cases(chosen))
     def run(case: bytes) -> None:
         with _watched():
-            ended[chosen.reader(case)] += 1
+            outcomes[chosen.reader(case)] += 1
 
     run()
-    return ended
+    return outcomes
 
 
 @contextmanager

@@ -76,7 +76,7 @@ class PdfConverter(Protocol):
         """The `PdfIr` of a task that is done, as JSON; the same until `forget`.
 
         Raises the task's error if it failed, ConversionLostError if there is no such task, and
-        ConversionFailedError if what the service gave is no document.
+        ConversionFailedError if it is not done yet, or what the service gave is no document.
         """
         ...
 
@@ -130,8 +130,8 @@ class PdfBlock(Record):
 
     kind: PdfBlockKind = Field(description="What it is.")
     text: str = Field(
-        description="Its text; a list's items are lines; a table's or figure's is its caption, a heading's "
-        "without its section number taken away."
+        description="Its text: of a list a line an item, of a table or figure its caption, of a heading as "
+        "printed, with its number."
     )
     level: Annotated[int, Field(ge=1, le=9)] | None = Field(
         default=None, description="Depth of a heading, 1 outermost."

@@ -9,8 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from orchestration.errors import DocumentTooLargeError
+
 MAX_SPAN = 200
 """Wider or taller spans are typing errors or attacks; the grid is cut to what its rows really hold."""
+
+MAX_CELLS = 2_000_000
+"""Of one grid, repeated ones counted: more would fill the memory with what a few bytes say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +55,14 @@ def simple_grid(rows: Iterable[Sequence[str]], header_rows: int = 1) -> Grid:
 def lay_out(rows: Sequence[Sequence[Cell]], header_rows: int) -> Grid:
     """Place cells as HTML does: left to right into the first column that no row span from above holds.
 
+    Raises DocumentTooLargeError beyond MAX_CELLS.
+
     A row span repeats its text downwards in the rendering too, so that each line can be read alone.
     """
     laid: list[list[tuple[str, bool]]] = []
     hanging: dict[int, tuple[int, str, bool]] = {}
     for row in rows:
+        _check_size(len(rows), sum(min(cell.column_span, MAX_SPAN) for cell in row) + len(hanging))
         laid.append(_lay_out_row(row, hanging))
     width = max(map(len, laid), default=0)
     filled = [line + [("", True)] * (width - len(line)) for line in laid]
@@ -63,6 +71,14 @@ def lay_out(rows: Sequence[Sequence[Cell]], header_rows: int) -> Grid:
         header_rows=min(header_rows, len(filled)),
         starts=tuple(tuple(start for _, start in line) for line in filled),
     )
+
+
+def _check_size(rows: int, columns: int) -> None:
+    if rows * columns > MAX_CELLS:
+        raise DocumentTooLargeError(
+            f"a table has {rows:,} rows and {columns:,} columns, more than {MAX_CELLS:,} cells. Check its "
+            "spans, or split it."
+        )
 
 
 def _lay_out_row(row: Sequence[Cell], hanging: dict[int, tuple[int, str, bool]]) -> list[tuple[str, bool]]:

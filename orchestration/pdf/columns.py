@@ -24,6 +24,8 @@ MIN_LINES: Final = 3
 """Lines on either side without which a gap is no gutter."""
 MIN_GUTTER: Final = 0.6
 """Of the size of the text."""
+MAX_STRIPS: Final = 40
+"""Gaps that are looked at, the widest first."""
 MAX_CROSSING: Final = 0.34
 """Of the lines beside a gutter: as many may cross it (titles, wide figures' captions)."""
 SAME_GUTTER: Final = 4.0
@@ -156,7 +158,8 @@ def _gutter(items: Sequence[Item]) -> float | None:
     left, right = min(item.left for item in items), max(item.right for item in items)
     size = median(piece.size for piece in pieces)
     best: tuple[float, float] | None = None
-    for start, end in _strips(items, left, right, MIN_GUTTER * size):
+    strips = _strips(items, left, right, MIN_GUTTER * size)
+    for start, end in sorted(strips, key=lambda strip: strip[0] - strip[1])[:MAX_STRIPS]:
         middle = (start + end) / 2
         score = _worth(items, middle, end - start)
         if score is not None and (best is None or score > best[0]):

@@ -13,10 +13,12 @@ from typing import Final
 
 __all__ = ["Vocabulary", "joined_lines"]
 
-HYPHENS: Final = "-‐\u00ad"
+SOFT_HYPHEN: Final = "\u00ad"
+HYPHENS: Final = f"-‐{SOFT_HYPHEN}"
+MAX_WORD: Final = 60
 _WORD = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
-_LAST = re.compile(r"([\w\-‐]*\w)[-‐\u00ad]$")
-_FIRST = re.compile(r"\w+(?:[-‐]\w+)*")
+_WORD_END = re.compile(r"\w+(?:[-‐]\w+)*$")
+_FIRST = re.compile(r"\w{1,60}(?:[-‐]\w{1,60})*")
 
 
 class Vocabulary:
@@ -45,22 +47,30 @@ class Vocabulary:
 
 def joined_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:
     """The text of lines that follow one another."""
-    text = ""
+    parts: list[str] = []
+    last = ""
     for line in lines:
-        text = _continued(text, line, vocabulary) if text else line
-    return text
+        if parts:
+            kept, separator = _joint(last, line, vocabulary)
+            parts[-1] = parts[-1][: len(parts[-1]) - len(last) + kept]
+            parts.append(separator)
+        parts.append(line)
+        last = line.rpartition(" ")[2]
+    return "".join(parts)
 
 
-def _continued(text: str, line: str, vocabulary: Vocabulary) -> str:
-    last = _LAST.search(text)
+def _joint(last: str, line: str, vocabulary: Vocabulary) -> tuple[int, str]:
+    """How many characters of a line's last word stay, and what stands between it and the next line."""
+    before = last[:-1]
+    if not last.endswith(tuple(HYPHENS)) or not before or not before[-1].isalnum():
+        return len(last), " "
     first = _FIRST.match(line)
-    if last is None:
-        return f"{text} {line}"
     if first is None:
-        return text + line
-    before = last.group(1)
-    soft = text.endswith("\u00ad")
-    parted = before[-1].isalpha() and line[0].islower()
-    if soft or (parted and not vocabulary.is_compound(before, first.group())):
-        return text[:-1] + line
-    return text + line
+        return len(last), ""
+    word = _WORD_END.search(before[-MAX_WORD:])
+    parted = before[-1].isalpha() and line[0].islower() and word is not None
+    if last.endswith(SOFT_HYPHEN) or (
+        parted and word is not None and not vocabulary.is_compound(word.group(), first.group())
+    ):
+        return len(before), ""
+    return len(last), ""

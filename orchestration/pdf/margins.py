@@ -101,7 +101,8 @@ def _set_apart(
     running: set[int] = set()
     for number, (pieces, lines, height) in enumerate(zip(pages, edges, heights, strict=True)):
         for line in lines:
-            others = [piece.baseline for piece in pieces if piece not in line.pieces]
+            own = set(map(id, line.pieces))
+            others = [piece.baseline for piece in pieces if id(piece) not in own]
             above = [line.baseline - other for other in others if other < line.baseline - 1]
             below = [other - line.baseline for other in others if other > line.baseline + 1]
             outermost = not above or not below

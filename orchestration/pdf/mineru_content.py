@@ -29,8 +29,6 @@ MAX_CELLS: Final = 100_000
 MAX_SPAN: Final = 200
 _ESCAPED = re.compile(r"\\([*_`~$#+-])")
 _FORMULA = re.compile(r"(?<!\\)\$([^$]+)(?<!\\)\$")
-_DISPLAY = re.compile(r"^\s*\$\$\s*(.*?)\s*\$\$\s*$", re.DOTALL)
-_HARD_BREAK = re.compile(r" {2,}\n|\n")
 _FENCE = re.compile(r"^```\w*\n|\n```$")
 
 
@@ -151,12 +149,11 @@ def _text(item: _Item) -> tuple[PdfBlockKind, str, tuple[str, ...]]:
 def _plain_text(item: _Item, text: str) -> tuple[PdfBlockKind, str]:
     """Kind and text of an entry that has nothing but a text."""
     if item.type == "equation":
-        display = _DISPLAY.match(text)
-        return PdfBlockKind.EQUATION, display.group(1) if display else text
+        return PdfBlockKind.EQUATION, text.strip().removeprefix("$$").removesuffix("$$").strip()
     if item.type == "text" and item.text_level:
         return PdfBlockKind.HEADING, " ".join(_plain(text).split())
     if item.type == "text" and "  \n" in text:
-        return PdfBlockKind.LIST, "\n".join(_plain(line) for line in _HARD_BREAK.split(text))
+        return PdfBlockKind.LIST, "\n".join(_plain(line).rstrip() for line in text.split("\n"))
     footnote = item.type == "page_footnote"
     return (PdfBlockKind.FOOTNOTE if footnote else PdfBlockKind.PARAGRAPH), _plain(text)
 
@@ -198,7 +195,7 @@ def _rows(body: str) -> tuple[tuple[tuple[PdfCell, ...], ...], int]:
     try:
         root = html.fragment_fromstring(body, create_parent="div")
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):
-        return ((PdfCell(text=re.sub(r"<[^>]*>", " ", body)),),), 0
+        return ((PdfCell(text=body),),), 0
     rows: list[tuple[PdfCell, ...]] = []
     header = cells = 0
     for row in root.iter("tr"):

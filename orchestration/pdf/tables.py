@@ -36,6 +36,8 @@ __all__ = ["TABLE_CAPTION", "TableRegion", "find_tables"]
 TABLE_CAPTION: Final = re.compile(
     r"(?i:(?:supplementary\s+)?tab(?:le|\.))\s+(?:[A-Z]?\d+[A-Za-z]?|[IVX]+)\b\s*(?:$|[.:|(–—-]|[A-Z])"
 )
+MAX_CAPTIONS: Final = 50
+"""Of one page."""
 MAX_ROWS: Final = 400
 MAX_COLUMNS: Final = 40
 CELL_CHARACTERS: Final = 25
@@ -219,12 +221,11 @@ def _following(pieces: Sequence[Piece], first: Piece, wanted: Callable[[Piece], 
 def _captioned_rows(pieces: Sequence[Piece], gutters: Sequence[float]) -> list[list[Piece]]:
     """Rows of two cells and more below a line that begins with 'Table', without rules."""
     found: list[list[Piece]] = []
-    for caption in pieces:
-        if TABLE_CAPTION.match(caption.text):
-            below = [piece for piece in pieces if piece.baseline > caption.baseline + 0.5 * caption.size]
-            following = _cell_rows(rows_of(_beside(caption, below, gutters)), caption.bottom)
-            if len(following) >= 3:
-                found.append([piece for row in following for piece in row.pieces])
+    for caption in [piece for piece in pieces if TABLE_CAPTION.match(piece.text)][:MAX_CAPTIONS]:
+        below = [piece for piece in pieces if piece.baseline > caption.baseline + 0.5 * caption.size]
+        following = _cell_rows(rows_of(_beside(caption, below, gutters)), caption.bottom)
+        if len(following) >= 3:
+            found.append([piece for row in following for piece in row.pieces])
     return found
 
 

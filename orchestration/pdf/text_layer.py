@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestration.contracts import PdfBlock, PdfBlockKind, PdfIr, PdfPage
@@ -47,7 +48,21 @@ class Limits(Record):
 
     pages: int = 2_000
     characters_a_page: int = 100_000
+    pieces_a_page: int = 15_000
     characters: int = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """One page, its text as pieces of lines."""
+
+    content: PageContent
+    pieces: list[Piece]
+    characters: int
+
+    @property
+    def scanned(self) -> bool:
+        return self.content.image_share >= SCANNED and self.characters < MIN_CHARACTERS
 
 
 def convert(pdf: bytes, name: str, limits: Limits) -> bytes:
@@ -62,7 +77,7 @@ def convert(pdf: bytes, name: str, limits: Limits) -> bytes:
     _check_readable(pages, name)
     parts = _parts(pages)
     vocabulary = Vocabulary(line.text for part in parts for line in part.lines)
-    frames = {page.page_no: page for page in pages}
+    frames = {page.content.page_no: page.content for page in pages}
     blocks = [_block(part, frames, vocabulary) for part in parts]
     return (
         PdfIr(
@@ -70,7 +85,7 @@ def convert(pdf: bytes, name: str, limits: Limits) -> bytes:
             converter_version=VERSION,
             title=title,
             language=language,
-            pages=tuple(_page(page) for page in pages),
+            pages=tuple(map(_shown, pages)),
             blocks=tuple(block for block in blocks if block.text.strip() or block.rows),
         )
         .model_dump_json()
@@ -107,50 +122,57 @@ def _broken(name: str, cause: object) -> MalformedDocumentError:
     )
 
 
-def _pages(document: Any, name: str, limits: Limits) -> list[PageContent]:
-    from pypdfium2 import PdfiumError
-
+def _pages(document: Any, name: str, limits: Limits) -> list[_Page]:
+    """Every page as pieces of lines; raises PdfLimitError."""
     if len(document) > limits.pages:
         raise PdfLimitError(
             f"{name}: {len(document):,} pages, more than the text layer reads ({limits.pages:,}). Split the "
             "PDF, or raise `pages` of the converter."
         )
-    pages: list[PageContent] = []
+    pages: list[_Page] = []
     left = limits.characters
     for index in range(len(document)):
-        try:
-            pages.append(read_page(document, index, min(limits.characters_a_page, left)))
-        except OverflowError as error:
-            raise PdfLimitError(
-                f"{name}: {error}, more than the text layer reads ({limits.characters_a_page:,} a page, "
-                f"{limits.characters:,} in all). Convert it with MinerU, or leave it out."
-            ) from error
-        except PdfiumError as error:
-            raise _broken(name, f"page {index + 1} cannot be read ({error})") from error
-        left -= len(pages[-1].glyphs)
+        page = _one_page(document, index, name, limits, min(limits.characters_a_page, left))
+        left -= page.characters
+        pages.append(page)
     return pages
 
 
-def _check_readable(pages: Sequence[PageContent], name: str) -> None:
+def _one_page(document: Any, index: int, name: str, limits: Limits, max_characters: int) -> _Page:
+    from pypdfium2 import PdfiumError
+
+    try:
+        content = read_page(document, index, max_characters)
+    except OverflowError as error:
+        raise PdfLimitError(
+            f"{name}: {error}, more than the text layer reads ({limits.characters_a_page:,} a page, "
+            f"{limits.characters:,} in all). Convert it with MinerU, or leave it out."
+        ) from error
+    except PdfiumError as error:
+        raise _broken(name, f"page {index + 1} cannot be read ({error})") from error
+    pieces = pieces_of(content)
+    if len(pieces) > limits.pieces_a_page:
+        raise PdfLimitError(
+            f"{name}: page {content.page_no} has {len(pieces):,} pieces of lines, more than the text layer "
+            f"puts in order ({limits.pieces_a_page:,}). Convert it with MinerU, or leave it out."
+        )
+    characters = sum(glyph.text != " " for glyph in content.glyphs)
+    content.glyphs = []  # a thousand pages of them are a gigabyte
+    return _Page(content, pieces, characters)
+
+
+def _check_readable(pages: Sequence[_Page], name: str) -> None:
     """Raise PdfWithoutTextError for scans and for fonts whose characters have no meaning."""
-    characters = sum(_characters(page) for page in pages)
-    unmapped = sum(page.unmapped for page in pages)
-    scanned = sum(_is_scanned(page) for page in pages)
-    if characters == 0 or scanned * 2 > len(pages):
-        cause = f"{scanned or len(pages)} of its {len(pages)} pages hold images and no text"
-    elif unmapped > MAX_UNMAPPED * (characters + unmapped):
+    characters = sum(page.characters for page in pages)
+    unmapped = sum(page.content.unmapped for page in pages)
+    scanned = sum(page.scanned for page in pages)
+    if unmapped > MAX_UNMAPPED * (characters + unmapped):
         cause = "its fonts do not tell which characters they show"
+    elif characters == 0 or scanned * 2 > len(pages):
+        cause = f"{scanned or len(pages)} of its {len(pages)} pages hold images and no text"
     else:
         return
     raise PdfWithoutTextError(f"{name}: {cause}. The text layer reads no images: convert it with MinerU.")
-
-
-def _characters(page: PageContent) -> int:
-    return sum(glyph.text != " " for glyph in page.glyphs)
-
-
-def _is_scanned(page: PageContent) -> bool:
-    return page.image_share >= SCANNED and _characters(page) < MIN_CHARACTERS
 
 
 def _info_title(document: Any) -> str:
@@ -178,18 +200,22 @@ def _language(document: Any) -> str:
 # --- the document ----------------------------------------------------------------------------------
 
 
-def _parts(pages: Sequence[PageContent]) -> list[Part]:
+def _parts(pages: Sequence[_Page]) -> list[Part]:
     """Everything that is said, in reading order, with its kinds."""
-    pieces = [pieces_of(page) for page in pages]
+    contents = [page.content for page in pages]
+    pieces = [page.pieces for page in pages]
     body = _body_size(piece for found in pieces for piece in found)
-    kept = without_running_lines(pieces, [page.frame_height for page in pages], body)
+    kept = without_running_lines(pieces, [content.frame_height for content in contents], body)
     flows: list[list[Part]] = []
     gutters = common_gutters(kept)
-    tables = [find_tables(found, page.rules, body, gutters) for page, found in zip(pages, kept, strict=True)]
+    tables = [
+        find_tables(found, content.rules, body, gutters)
+        for content, found in zip(contents, kept, strict=True)
+    ]
     gutters = common_gutters([rest for _, rest in tables])
-    for page, (found_tables, rest) in zip(pages, tables, strict=True):
+    for content, (found_tables, rest) in zip(contents, tables, strict=True):
         for flow in reading_order(rest, found_tables, gutters):
-            flows.append(parts_of(flow, page.page_no, page.frame_height, body))
+            flows.append(parts_of(flow, content.page_no, content.frame_height, body))
     parts = joined(flows)
     mark_headings(parts, body)
     return parts
@@ -247,5 +273,6 @@ def _boxes(part: Part, pages: dict[int, PageContent]) -> Iterable[PageBox]:
         )
 
 
-def _page(page: PageContent) -> PdfPage:
-    return PdfPage(page_no=page.page_no, width=page.width, height=page.height, unread=_is_scanned(page))
+def _shown(page: _Page) -> PdfPage:
+    content = page.content
+    return PdfPage(page_no=content.page_no, width=content.width, height=content.height, unread=page.scanned)

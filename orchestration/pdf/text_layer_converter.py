@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError
 from orchestration.contracts import ConversionState, ConversionStatus
 from orchestration.errors import (
     ConfigurationError,
+    ConversionFailedError,
     ConversionLostError,
     DagsterStageTimeoutError,
     DocumentTooLargeError,
@@ -112,10 +113,14 @@ class TextLayerConverter:
         task = self._tasks.get(task_id)
         if task is None:
             raise _lost(task_id)
-        try:
-            return task.future.result(timeout=self._config.seconds)
-        except BaseException as error:
-            raise self._named(task.doc_id, error) from error
+        status = self._status(task_id)
+        if status.error is not None:
+            raise status.error
+        if status.state is not ConversionState.DONE:
+            raise ConversionFailedError(
+                f"{task.doc_id}: its PDF is still being read. Ask again when it is done."
+            )
+        return task.future.result()
 
     def forget(self, task_ids: Sequence[str]) -> None:
         with self._lock:

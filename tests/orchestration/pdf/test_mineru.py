@@ -103,6 +103,13 @@ def test_a_failed_task_is_transient_unless_the_pdf_is_at_fault(
             converter.result(task_id)
 
 
+def test_a_result_that_is_not_there_yet_is_a_failure_that_passes(pdf: bytes) -> None:
+    with MineruServer(Behaviour(seconds=30)) as server:
+        converter = MineruConverter(server.url)
+        with pytest.raises(ConversionFailedError, match="not ready yet"):
+            converter.result(converter.submit(pdf, "PMC1"))
+
+
 def test_a_restarted_service_has_lost_its_tasks_and_takes_them_again(pdf: bytes) -> None:
     with MineruServer(Behaviour(seconds=30)) as server:
         converter = MineruConverter(server.url)
