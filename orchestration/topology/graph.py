@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Final
+from typing import Final
 
 from orchestration.topology.models import (
     GateDefinition,
@@ -21,6 +21,7 @@ from orchestration.topology.models import (
     StageDefinition,
     StageType,
 )
+from orchestration.topology.nodes import StageNode
 from orchestration.topology.phases import Phase, check_gate, phases_of
 from orchestration.yaml_source import Place, YamlSource, closest, validate
 
@@ -53,31 +54,6 @@ SIGNATURES: Final[Mapping[StageType, Signature]] = {
 
 RECEIPTS: Final = frozenset({"index_receipt", "graph_receipt"})
 """What steps give that write to stores; nothing takes these but the commit."""
-
-
-@dataclass(frozen=True, slots=True)
-class StageNode:
-    """One step of a checked topology."""
-
-    name: str
-    stage_type: str
-    """Entry point of the implementation."""
-    step: StageType
-    """Stage protocol that it follows."""
-    pipeline: str
-    takes_from: StageNode | None = field(repr=False)
-    after: tuple[str, ...]
-    takes: str | None
-    gives: str
-    earns: tuple[GateField, ...]
-    description: str
-    policy: str
-    optional: bool
-    config: Mapping[str, Any]
-
-    @property
-    def is_source(self) -> bool:
-        return self.takes is None
 
 
 @dataclass(frozen=True, slots=True)

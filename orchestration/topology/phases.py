@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from orchestration.topology.models import GateDefinition, PipelineTopologyConfig
+from orchestration.topology.nodes import StageNode
 from orchestration.yaml_source import YamlSource, closest
-
-if TYPE_CHECKING:
-    from orchestration.topology.graph import StageNode
 
 __all__ = ["Phase", "check_gate", "phases_of"]
 
