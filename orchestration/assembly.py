@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.contracts import (
+    AskedConverter,
     Isolation,
     ObjectStore,
     Parser,
@@ -161,26 +162,38 @@ class Assembly:
     def submissions(self) -> Submissions:
         return Submissions(self.ledger, self.sources, self.fingerprint, self.settings.window_workers)
 
-    @property
-    def pdf_converters(self) -> Mapping[str, Callable[[], PdfConverter]]:
-        """What makes each installed converter; raises ConfigurationError where a setting is missing."""
+    def pdf_converter(self, asked: AskedConverter) -> PdfConverter:
+        """A converter as a topology asks for it.
+
+        Raises ConfigurationError for one that is not installed, has no such option or lacks a setting.
+        """
         kinds = load_plugins("medkg.pdf_converters")
-        return {name: partial(self._pdf_converter, kind) for name, kind in kinds.items()}
+        if asked.name not in kinds:
+            raise ConfigurationError(
+                f"a topology asks for PDF converter {asked.name!r}, which is not installed; installed: "
+                f"{', '.join(sorted(kinds)) or 'none'} (entry point group medkg.pdf_converters)."
+            )
+        kind: Any = kinds[asked.name]
+        options = json.loads(asked.options)
+        try:
+            made: PdfConverter = (
+                kind.from_settings(options, self.settings)
+                if hasattr(kind, "from_settings")
+                else kind(**options)
+            )
+        except TypeError as error:
+            raise ConfigurationError(
+                f"PDF converter {asked.name!r} does not take the options {asked.options}: {error}. See what its "
+                "class takes."
+            ) from error
+        return made
 
     def pdf_conversions(self) -> PdfConversions:
         """What drives PDF converters; the host's."""
         from orchestration.jobs.pdf_conversions import PdfConversions
         from orchestration.processes.child_process import is_alive, own_identity
 
-        return PdfConversions(
-            self.ledger, lambda: self.objects, self.pdf_converters, own_identity(), is_alive
-        )
-
-    def _pdf_converter(self, kind: Any) -> PdfConverter:
-        made: PdfConverter = (
-            kind.from_settings({}, self.settings) if hasattr(kind, "from_settings") else kind()
-        )
-        return made
+        return PdfConversions(self.ledger, lambda: self.objects, self.pdf_converter, own_identity(), is_alive)
 
     @cached_property
     def gates(self) -> Gates:
@@ -506,7 +519,7 @@ class Assembly:
             index=self.index,
             objects=self.objects,
             pdf_tasks=self.ledger,
-            pdf_converters=self.pdf_converters,
+            pdf_converter=self.pdf_converter,
             web=self.web,
             downloads=DownloadLimits(
                 self.settings.downloads_dir,

@@ -88,7 +88,7 @@ def _row(document: WaitingDocument, lacking: list[str] | None) -> dict[str, Any]
         "conversion": None
         if task is None
         else {
-            "converter": task.converter,
+            "converter": task.asked.name,
             "state": str(task.state),
             "attempts": task.attempts,
             "since": task.changed_at,

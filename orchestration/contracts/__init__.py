@@ -15,6 +15,7 @@ from orchestration.contracts.filters import (
     facets_of_metadata,
 )
 from orchestration.contracts.gates import (
+    AskedConverter,
     Conditions,
     Gate,
     GateLedger,
@@ -103,6 +104,7 @@ __all__ = [
     "EVERYTHING",
     "PDF_IR",
     "TERM_FACETS",
+    "AskedConverter",
     "BatchStage",
     "Candidate",
     "ChunkRef",

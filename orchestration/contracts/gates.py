@@ -38,12 +38,19 @@ class PdfTaskState(StrEnum):
     FAILED = "failed"
 
 
+class AskedConverter(Record):
+    """A converter as a topology asks for it."""
+
+    name: str = Field(description="Name of the plugin, e.g. mineru.")
+    options: str = Field(default="{}", description="Its options as JSON with sorted keys.")
+
+
 class PdfTask(Record):
     """A PDF that is to become, or has become, a document."""
 
     document_id: int = Field(description="Number of the document's row: one conversion each.")
     key: DocumentKey = Field(description="The document.")
-    converter: str = Field(description="Name of the converter that the topology asks for.")
+    asked: AskedConverter = Field(description="What the topology has it converted by.")
     pdf_key: str = Field(description="Object that holds the PDF.")
     ir_key: str = Field(description="Object that holds the converted document once it is done.")
     state: PdfTaskState = Field(description="Where it stands.")
@@ -149,7 +156,7 @@ class PdfTaskLedger(Protocol):
     """What conversions need of the ledger. Every call is one transaction."""
 
     def ask_pdf_tasks(
-        self, converter: str, stage: str, max_attempts: int, requests: Sequence[PdfTaskRequest]
+        self, asked: AskedConverter, stage: str, max_attempts: int, requests: Sequence[PdfTaskRequest]
     ) -> None:
         """Note that these PDFs are to be converted, in place of what was asked for the documents before.
 
@@ -158,7 +165,7 @@ class PdfTaskLedger(Protocol):
         ...
 
     def take_pdf_tasks(
-        self, converter: str, owner: str, most_submitted: int, is_alive: Callable[[str], bool]
+        self, asked: AskedConverter, owner: str, most_submitted: int, is_alive: Callable[[str], bool]
     ) -> list[PdfTask]:
         """Lease to `owner` what is in a converter's hands, and queued ones so that at most `most_submitted`
         are; oldest first. Those of documents that have ended are removed. Another live owner's are left out.
@@ -177,7 +184,7 @@ class PdfTaskLedger(Protocol):
         """Counts an attempt: queued again, or failed after the last one or `for_good`."""
         ...
 
-    def pdf_converters_asked(self) -> list[str]:
+    def pdf_converters_asked(self) -> list[AskedConverter]:
         """Converters that have something in hand, or are to get it."""
         ...
 

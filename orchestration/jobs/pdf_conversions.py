@@ -8,14 +8,15 @@ attempt. One that was restarted has forgotten its tasks, which are handed over a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
 
-from orchestration.contracts import ObjectStore, PdfTask, PdfTaskLedger, PdfTaskState
+from orchestration.contracts import AskedConverter, ObjectStore, PdfTask, PdfTaskLedger, PdfTaskState
 from orchestration.contracts.pdf import ConversionState, ConversionStatus, PdfConverter
 from orchestration.errors import (
+    ConfigurationError,
     ConversionFailedError,
     MedkgError,
     PermanentError,
@@ -38,18 +39,18 @@ class PdfConversions:
         self,
         ledger: PdfTaskLedger,
         objects: Callable[[], ObjectStore],
-        converters: Mapping[str, Callable[[], PdfConverter]],
+        make: Callable[[AskedConverter], PdfConverter],
         owner: str,
         is_alive: Callable[[str], bool],
     ) -> None:
-        """`converters` makes each when something is first asked of it; `owner` leases the tasks."""
+        """`make` makes a converter when something is first asked of it; `owner` leases the tasks."""
         self._ledger = ledger
         self._objects = objects
-        self._makers = converters
-        self._made: dict[str, PdfConverter] = {}
+        self._make = make
+        self._made: dict[AskedConverter, PdfConverter] = {}
         self._owner = owner
         self._is_alive = is_alive
-        self._away: set[str] = set()
+        self._away: set[AskedConverter] = set()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._log = structlog.get_logger(__name__)
@@ -69,18 +70,15 @@ class PdfConversions:
 
     def look(self) -> None:
         """Hand over what is queued and fetch what is done, of every converter that something is asked of."""
-        for name in self._ledger.pdf_converters_asked():
-            if name not in self._makers:
-                self._log.warning("no such converter", converter=name, installed=sorted(self._makers))
-                continue
+        for asked in self._ledger.pdf_converters_asked():
             try:
-                self._drive(name)
-            except UnavailableError as error:
-                if name not in self._away:
-                    self._log.warning("converter away", converter=name, message=error.message)
-                self._away.add(name)
+                self._drive(asked)
+            except (UnavailableError, ConfigurationError) as error:
+                if asked not in self._away:
+                    self._log.warning("converter away", converter=asked.name, message=error.message)
+                self._away.add(asked)
             else:
-                self._away.discard(name)
+                self._away.discard(asked)
 
     def _run(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):  # no-retry-loop: a clock
@@ -91,9 +89,9 @@ class PdfConversions:
             except Exception:  # noqa: BLE001 - a converter may be a plugin; the host must live on
                 self._log.exception("conversions")
 
-    def _drive(self, name: str) -> None:
-        converter = self._converter(name)
-        tasks = self._ledger.take_pdf_tasks(name, self._owner, converter.capacity, self._is_alive)
+    def _drive(self, asked: AskedConverter) -> None:
+        converter = self._converter(asked)
+        tasks = self._ledger.take_pdf_tasks(asked, self._owner, converter.capacity, self._is_alive)
         submitted = [task for task in tasks if task.state is PdfTaskState.SUBMITTED]
         statuses = converter.poll([task.task_id or "" for task in submitted]) if submitted else ()
         for task, status in zip(submitted, statuses, strict=True):
@@ -136,14 +134,14 @@ class PdfConversions:
     def _failed(self, task: PdfTask, error: MedkgError) -> None:
         for_good = isinstance(error, PermanentError | StoreCorruptError)
         self._log.info(
-            "conversion failed", document=task.key.doc_id, converter=task.converter, code=error.code
+            "conversion failed", document=task.key.doc_id, converter=task.asked.name, code=error.code
         )
         self._ledger.pdf_task_failed(task, error.code, error.message, for_good=for_good)
 
-    def _converter(self, name: str) -> PdfConverter:
-        if name not in self._made:
-            self._made[name] = self._makers[name]()
-        return self._made[name]
+    def _converter(self, asked: AskedConverter) -> PdfConverter:
+        if asked not in self._made:
+            self._made[asked] = self._make(asked)
+        return self._made[asked]
 
 
 def _pdf_gone(task: PdfTask) -> MedkgError:

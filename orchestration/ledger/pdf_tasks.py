@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, or_, select, update
 
-from orchestration.contracts import PdfTask, PdfTaskRequest, PdfTaskState
+from orchestration.contracts import AskedConverter, PdfTask, PdfTaskRequest, PdfTaskState
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.outcomes import held_for_jobs
 from orchestration.ledger.rows import batches, has_key, key_of, storable, upsert
@@ -30,15 +30,16 @@ class PdfTasks(LedgerPart):
     """PdfTasks of the ledger."""
 
     def ask_pdf_tasks(
-        self, converter: str, stage: str, max_attempts: int, requests: Sequence[PdfTaskRequest]
+        self, asked: AskedConverter, stage: str, max_attempts: int, requests: Sequence[PdfTaskRequest]
     ) -> None:
         """Note that these PDFs are to be converted; see PdfTaskLedger.ask_pdf_tasks."""
         with self._database.writing() as connection:
             held = held_for_jobs(connection, [request.ctx for request in requests])
             now = self._now()
             mine = [request for request in requests if request.ctx.key in held]
-            asked = {
-                "converter": converter,
+            fresh = {
+                "converter": asked.name,
+                "options": asked.options,
                 "stage": stage,
                 "max_attempts": max_attempts,
                 "task_id": None,
@@ -52,7 +53,7 @@ class PdfTasks(LedgerPart):
             }
             rows = [
                 {
-                    **asked,
+                    **fresh,
                     "document_id": held[request.ctx.key]["id"],
                     "tenant_id": request.ctx.tenant_id,
                     "pdf_key": request.pdf_key,
@@ -70,10 +71,12 @@ class PdfTasks(LedgerPart):
                     )
 
     def take_pdf_tasks(
-        self, converter: str, owner: str, most_submitted: int, is_alive: Callable[[str], bool]
+        self, asked: AskedConverter, owner: str, most_submitted: int, is_alive: Callable[[str], bool]
     ) -> list[PdfTask]:
         """Lease to `owner` what a converter has, and queued ones; see PdfTaskLedger."""
-        of_converter = and_(pdf_tasks.c.converter == converter, UNDER_WAY)
+        of_converter = and_(
+            pdf_tasks.c.converter == asked.name, pdf_tasks.c.options == asked.options, UNDER_WAY
+        )
         with self._database.writing() as connection:
             leased = pdf_tasks.c.lease_owner
             owners = select(leased).where(of_converter, leased.is_not(None)).distinct()
@@ -122,11 +125,13 @@ class PdfTasks(LedgerPart):
             },
         )
 
-    def pdf_converters_asked(self) -> list[str]:
+    def pdf_converters_asked(self) -> list[AskedConverter]:
         """Converters that have something in hand, or are to get it."""
-        query = select(pdf_tasks.c.converter).where(UNDER_WAY).distinct().order_by(pdf_tasks.c.converter)
+        columns = pdf_tasks.c.converter, pdf_tasks.c.options
+        query = select(*columns).where(UNDER_WAY).distinct().order_by(*columns)
         with self._database.reading() as connection:
-            return list(connection.execute(query).scalars())
+            rows = connection.execute(query)
+            return [AskedConverter(name=row.converter, options=row.options) for row in rows]
 
     def pdf_objects(self, keys: Sequence[DocumentKey]) -> list[str]:
         """Objects that hold the PDF or converted document of these documents and of no others."""
@@ -144,8 +149,9 @@ class PdfTasks(LedgerPart):
 
 def pdf_task_of(row: RowMapping | Mapping[str, Any], key: DocumentKey) -> PdfTask:
     """The conversion of a pdf_tasks row."""
-    names = PdfTask.model_fields.keys() - {"key"}
-    return PdfTask(key=key, **{name: row[name] for name in names})
+    names = PdfTask.model_fields.keys() - {"key", "asked"}
+    asked = AskedConverter(name=row["converter"], options=row["options"])
+    return PdfTask(key=key, asked=asked, **{name: row[name] for name in names})
 
 
 def _due(

@@ -149,6 +149,7 @@ pdf_tasks = Table(
     Column("tenant_id", String(63), nullable=False),
     Column("stage", Text, nullable=False, comment="stage that asked for it; names its dead letters"),
     Column("converter", Text, nullable=False),
+    Column("options", Text, nullable=False, comment="of the converter, as JSON with sorted keys"),
     Column("max_attempts", Integer, nullable=False),
     Column("pdf_key", Text, nullable=False, comment="object that holds the PDF"),
     Column("ir_key", Text, nullable=False, comment="object that holds, or will hold, the converted document"),

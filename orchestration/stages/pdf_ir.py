@@ -7,10 +7,12 @@ for that. A PDF that this converter has seen before is ready at once.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Self
 
 from orchestration.contracts import (
+    AskedConverter,
     Isolation,
     ObjectStore,
     Outcome,
@@ -18,7 +20,7 @@ from orchestration.contracts import (
     PdfTaskLedger,
     PdfTaskRequest,
 )
-from orchestration.errors import ConfigurationError, MalformedDocumentError, MedkgError
+from orchestration.errors import MalformedDocumentError, MedkgError
 from orchestration.records import RawPayload, StageContext
 from orchestration.stages.pdf_objects import PDF, converted_key, is_kept, keep_pdf
 from orchestration.stages.services import StageServices
@@ -36,24 +38,20 @@ class PdfIr:
         self,
         tasks: PdfTaskLedger,
         objects: ObjectStore,
-        converters: Mapping[str, Callable[[], PdfConverter]],
+        make: Callable[[AskedConverter], PdfConverter],
         stage: str,
         converter: str = "mineru",
+        options: Mapping[str, Any] | None = None,
         max_attempts: int = 5,
     ) -> None:
-        """`converters` makes those installed, by name. Raises ConfigurationError for another one, and for one
-        that lacks a setting: here, so that no document is left to wait for it.
+        """`make` raises ConfigurationError for a converter that is not installed, has no such option or lacks
+        a setting: here, so that no document is left to wait for it.
         """
-        if converter not in converters:
-            raise ConfigurationError(
-                f"stage {stage} asks for converter {converter!r}, which is not installed; installed: "
-                f"{', '.join(sorted(converters)) or 'none'} (entry point group medkg.pdf_converters)."
-            )
         self._tasks = tasks
         self._objects = objects
         self._stage = stage
-        self._converter = converter
-        made = converters[converter]()
+        self._asked = AskedConverter(name=converter, options=json.dumps(options or {}, sort_keys=True))
+        made = make(self._asked)
         self._converter_version = made.version
         made.close()
         self._max_attempts = max_attempts
@@ -61,7 +59,7 @@ class PdfIr:
     @classmethod
     def from_services(cls, config: Mapping[str, Any], services: StageServices) -> Self:
         return cls(
-            services.pdf_tasks, services.objects, services.pdf_converters, services.stage_name, **config
+            services.pdf_tasks, services.objects, services.pdf_converter, services.stage_name, **config
         )
 
     def execute(self, ctx: StageContext, payloads: list[RawPayload]) -> list[RawPayload]:
@@ -86,12 +84,12 @@ class PdfIr:
             requests.append(request)
             outcomes.append([_converted(ctx, pdf, request), *(one for one in payloads if one is not pdf)])
         if requests:
-            self._tasks.ask_pdf_tasks(self._converter, self._stage, self._max_attempts, requests)
+            self._tasks.ask_pdf_tasks(self._asked, self._stage, self._max_attempts, requests)
         return outcomes
 
     def _request(self, ctx: StageContext, pdf: RawPayload) -> PdfTaskRequest:
         assert pdf.stored is not None
-        key = converted_key(ctx.tenant_id, pdf.version, self._converter, self._converter_version)
+        key = converted_key(ctx.tenant_id, pdf.version, self._asked, self._converter_version)
         return PdfTaskRequest(ctx=ctx, pdf_key=pdf.stored, ir_key=key, done=is_kept(self._objects, key))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
-from orchestration.contracts import ObjectStore
+from orchestration.contracts import AskedConverter, ObjectStore
 from orchestration.records import RawPayload
 
 __all__ = ["PDF", "converted_key", "is_kept", "keep_pdf"]
@@ -28,9 +28,10 @@ def keep_pdf(objects: ObjectStore, tenant_id: str, payload: RawPayload) -> RawPa
     return payload.model_copy(update={"content": b"", "stored": key, "version": digest})
 
 
-def converted_key(tenant_id: str, digest: str, converter: str, version: str) -> str:
-    """Where what a converter makes of the PDF with this sha256 (hex) is kept."""
-    return f"pdf-ir/{tenant_id}/{digest}/{converter}@{version}.json"
+def converted_key(tenant_id: str, digest: str, asked: AskedConverter, version: str) -> str:
+    """Where what a converter of that version makes of the PDF with this sha256 (hex) is kept."""
+    options = sha256(asked.options.encode()).hexdigest()[:8]
+    return f"pdf-ir/{tenant_id}/{digest}/{asked.name}@{version}-{options}.json"
 
 
 def is_kept(objects: ObjectStore, key: str) -> bool:

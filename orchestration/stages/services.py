@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestration.contracts import (
+    AskedConverter,
     DocumentStore,
     IndexWriter,
     ObjectStore,
@@ -47,8 +48,8 @@ class StageServices:
     index: IndexWriter
     objects: ObjectStore
     pdf_tasks: PdfTaskLedger
-    pdf_converters: Mapping[str, Callable[[], PdfConverter]]
-    """What makes the installed PDF converters, by name."""
+    pdf_converter: Callable[[AskedConverter], PdfConverter]
+    """Makes a converter; raises ConfigurationError for one that is not installed or lacks a setting."""
     web: WebClient
     downloads: DownloadLimits
     parsers: Mapping[str, Parser]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestration.contracts import (
+    AskedConverter,
     Gate,
     GateLook,
     JobLedger,
@@ -32,6 +33,7 @@ from tests.conformance.ledger_suite import (
 )
 
 GATE = Gate(pipeline_name="auto", pipeline_version="2026-11-23", name="pdf_ready")
+MINERU = AskedConverter(name="mineru")
 READY = {"pdf_ir_ready": True}
 TIMEOUT = 900.0
 
@@ -55,7 +57,7 @@ def ask(
         )
         for ctx in contexts
     ]
-    ledger.ask_pdf_tasks(converter, "pdf_ir", 2, requests)
+    ledger.ask_pdf_tasks(AskedConverter(name=converter), "pdf_ir", 2, requests)
 
 
 def wait(ledger: JobLedger, window_id: str, contexts: list[StageContext], owner: str = OWNER) -> int:
@@ -67,7 +69,7 @@ def look(ledger: JobLedger, opens: bool = True) -> GateLook:
 
 
 def in_hand(ledger: JobLedger, most: int = 10, owner: str = OWNER) -> list[PdfTask]:
-    return ledger.take_pdf_tasks("mineru", owner, most, everyone_alive)
+    return ledger.take_pdf_tasks(MINERU, owner, most, everyone_alive)
 
 
 def convert(ledger: JobLedger) -> None:
@@ -102,7 +104,7 @@ class GateSuite:
         assert (at.key.doc_id, at.gate, clock.seconds - at.since) == ("1", GATE, 5)
         assert at.lacks(READY) == ["pdf_ir_ready"]
         assert at.pdf_task is not None
-        assert (at.pdf_task.state, at.pdf_task.converter) == (PdfTaskState.QUEUED, "mineru")
+        assert (at.pdf_task.state, at.pdf_task.asked) == (PdfTaskState.QUEUED, MINERU)
 
     def test_other_tenants_do_not_see_who_waits(self, ledger: JobLedger) -> None:
         at_the_gate(ledger, "1")
@@ -252,7 +254,17 @@ class GateSuite:
         for task in first:
             ledger.pdf_task_submitted(task, "t")
         assert [task.key.doc_id for task in in_hand(ledger, most=2)] == ["1", "2"]
-        assert ledger.pdf_converters_asked() == ["mineru"]
+        assert ledger.pdf_converters_asked() == [MINERU]
+
+    def test_a_converter_with_other_options_is_another(self, ledger: JobLedger) -> None:
+        job_id = a_job(ledger, an_item("1"))
+        (ctx,) = taken(ledger, claimed(ledger, job_id))
+        german = AskedConverter(name="mineru", options='{"language": "de"}')
+        ledger.ask_pdf_tasks(
+            german, "pdf_ir", 2, [PdfTaskRequest(ctx=ctx, pdf_key="p", ir_key="i", done=False)]
+        )
+        assert in_hand(ledger) == []
+        assert ledger.pdf_converters_asked() == [german]
 
     def test_tasks_of_a_live_owner_are_left_to_it_and_those_of_a_dead_one_taken(
         self, ledger: JobLedger
@@ -260,7 +272,7 @@ class GateSuite:
         at_the_gate(ledger, "1")
         in_hand(ledger)
         assert in_hand(ledger, owner=OTHER) == []
-        alive = ledger.take_pdf_tasks("mineru", OTHER, 5, lambda owner: owner != OWNER)
+        alive = ledger.take_pdf_tasks(MINERU, OTHER, 5, lambda owner: owner != OWNER)
         assert [task.key.doc_id for task in alive] == ["1"]
 
     def test_a_lease_on_a_task_expires(self, ledger: JobLedger, clock: Clock) -> None:
@@ -328,7 +340,7 @@ class GateSuite:
             PdfTaskRequest(ctx=ctx, pdf_key=key, ir_key=f"{key}-ir", done=False)
             for ctx, key in zip(contexts, ("a", "a", "b"), strict=True)
         ]
-        ledger.ask_pdf_tasks("mineru", "pdf_ir", 2, shared)
+        ledger.ask_pdf_tasks(MINERU, "pdf_ir", 2, shared)
         assert ledger.pdf_objects([contexts[0].key]) == []
         assert ledger.pdf_objects([contexts[2].key]) == ["b", "b-ir"]
         assert ledger.pdf_objects([contexts[0].key, contexts[1].key]) == ["a", "a-ir"]

@@ -23,7 +23,7 @@ from dagster import (
     op,
 )
 
-from orchestration.contracts import JobState, PdfTaskRequest, SourceRequest, Submission
+from orchestration.contracts import AskedConverter, JobState, PdfTaskRequest, SourceRequest, Submission
 from orchestration.dagster.names import HOST_STOPPED_TAG, JOB_TAG, WINDOW_TAG
 from orchestration.dagster.sensors import job_sensors
 from orchestration.errors import DagsterPipelineConfigError, UsageError
@@ -104,7 +104,7 @@ class Queue:
             window = self.ledger.window(request.run_key, OWNER)
             contexts = [document.ctx for document in window.documents]
             self.ledger.ask_pdf_tasks(
-                "mineru",
+                AskedConverter(name="mineru"),
                 "pdf_ir",
                 2,
                 [PdfTaskRequest(ctx=ctx, pdf_key="p", ir_key="i", done=True) for ctx in contexts],

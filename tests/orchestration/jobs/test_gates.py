@@ -19,7 +19,7 @@ from orchestration.stores.objects.opened import open_objects
 from orchestration.topology.graph import TopologyGraph, build_graph
 from orchestration.yaml_source import parse_yaml
 from tests.builders import a_context, a_payload
-from tests.conformance.gate_suite import GATE, at_the_gate, convert
+from tests.conformance.gate_suite import GATE, MINERU, at_the_gate, convert
 from tests.conformance.ledger_suite import TENANT, status_of
 from tests.orchestration.topology.topology_files import INSTALLED, PDF_LINE, POLICIES, a_topology
 
@@ -101,7 +101,7 @@ def test_who_waits_at_a_gate_that_is_gone_waits_for_a_hand(topology_of: Topology
 
 def test_all_that_have_what_they_waited_for_pass_and_the_others_wait_on(ledger: Ledger) -> None:
     at_the_gate(ledger, "1", "2")
-    (first, _) = ledger.take_pdf_tasks("mineru", "somebody", 5, lambda owner: True)
+    (first, _) = ledger.take_pdf_tasks(MINERU, "somebody", 5, lambda owner: True)
     ledger.pdf_task_done(first)
     gates = Gates(ledger, gated("manual"))
     assert [gates.lacking(one) for one in gates.waiting(TENANT)] == [[], ["pdf_ir_ready"]]

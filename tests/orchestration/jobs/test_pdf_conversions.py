@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.contracts import ObjectStore, PdfTask, PdfTaskState
+from orchestration.contracts import AskedConverter, ObjectStore, PdfTask, PdfTaskState
+from orchestration.errors import ConfigurationError
 from orchestration.jobs.pdf_conversions import PdfConversions
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.records import RawPayload, StageContext
@@ -18,6 +19,7 @@ from tests.conformance.ledger_suite import OTHER, OWNER, a_job, an_item, claimed
 from tests.orchestration.jobs.pdf_converters import CommandedConverter
 
 MOST_ATTEMPTS = 3
+COMMANDED = AskedConverter(name="commanded")
 
 
 @pytest.fixture
@@ -41,15 +43,19 @@ def converter() -> CommandedConverter:
 def conversions(
     ledger: Ledger, objects: ObjectStore, converter: CommandedConverter
 ) -> Iterator[PdfConversions]:
-    made = PdfConversions(ledger, lambda: objects, {"commanded": lambda: converter}, OWNER, everyone_alive)
+    made = PdfConversions(ledger, lambda: objects, lambda asked: converter, OWNER, everyone_alive)
     yield made
     made.close()
     assert converter.closed or not converter.submitted
 
 
+def made_anew(asked: AskedConverter) -> CommandedConverter:
+    return CommandedConverter()
+
+
 @pytest.fixture
 def stage(ledger: Ledger, objects: ObjectStore) -> PdfIr:
-    return PdfIr(ledger, objects, {"commanded": CommandedConverter}, "pdf_ir", "commanded", MOST_ATTEMPTS)
+    return PdfIr(ledger, objects, made_anew, "pdf_ir", "commanded", max_attempts=MOST_ATTEMPTS)
 
 
 def asked(ledger: Ledger, stage: PdfIr, **pdfs: str) -> dict[str, list[RawPayload]]:
@@ -65,7 +71,7 @@ def with_version(ctx: StageContext) -> StageContext:
 
 
 def unfinished(ledger: Ledger) -> dict[str, PdfTask]:
-    tasks = ledger.take_pdf_tasks("commanded", OWNER, 100, everyone_alive)
+    tasks = ledger.take_pdf_tasks(COMMANDED, OWNER, 100, everyone_alive)
     return {task.key.doc_id: task for task in tasks}
 
 
@@ -165,28 +171,55 @@ def test_what_a_killed_host_had_handed_over_is_taken_up(
 ) -> None:
     converter.slow = True
     asked(ledger, stage, one="a paper")
-    PdfConversions(ledger, lambda: objects, {"commanded": lambda: converter}, OTHER, everyone_alive).look()
+    PdfConversions(ledger, lambda: objects, lambda asked: converter, OTHER, everyone_alive).look()
     assert unfinished(ledger) == {}
     converter.slow = False
     successor = PdfConversions(
-        ledger, lambda: objects, {"commanded": lambda: converter}, OWNER, lambda owner: owner != OTHER
+        ledger, lambda: objects, lambda asked: converter, OWNER, lambda owner: owner != OTHER
     )
     successor.look()
     assert converter.submitted == ["one"]
     assert ledger.pdf_converters_asked() == []
 
 
-def test_a_converter_that_is_not_installed_keeps_no_other_from_its_work(
-    ledger: Ledger, stage: PdfIr, objects: ObjectStore, conversions: PdfConversions
+def test_a_converter_that_cannot_be_made_keeps_no_other_from_its_work(
+    ledger: Ledger, stage: PdfIr, objects: ObjectStore, converter: CommandedConverter
 ) -> None:
+    def make(asked: AskedConverter) -> CommandedConverter:
+        if asked.name != "commanded":
+            raise ConfigurationError(f"{asked.name} is not installed")
+        return converter
+
     asked(ledger, stage, one="a paper")
-    elsewhere = PdfIr(ledger, objects, {"absent": CommandedConverter}, "pdf_ir", "absent")
+    elsewhere = PdfIr(ledger, objects, made_anew, "pdf_ir", "absent")
     contexts = taken(ledger, claimed(ledger, a_job(ledger, an_item("two"), job_id="job-2")))
     elsewhere.execute(with_version(contexts[0]), [a_payload("x", "pdf", doc_id="two")])
+    conversions = PdfConversions(ledger, lambda: objects, make, OWNER, everyone_alive)
     conversions.look()
     conversions.look()
-    assert ledger.pdf_converters_asked() == ["absent"]
+    assert [one.name for one in ledger.pdf_converters_asked()] == ["absent"]
     assert unfinished(ledger) == {}
+
+
+def test_a_stage_whose_converter_cannot_be_made_is_none(ledger: Ledger, objects: ObjectStore) -> None:
+    def make(asked: AskedConverter) -> CommandedConverter:
+        raise ConfigurationError(f"{asked.name} has no option {asked.options}")
+
+    with pytest.raises(ConfigurationError, match="has no option"):
+        PdfIr(ledger, objects, make, "pdf_ir", "commanded", {"size": 1})
+
+
+def test_what_another_choice_of_options_made_is_not_taken(
+    ledger: Ledger, stage: PdfIr, objects: ObjectStore, conversions: PdfConversions
+) -> None:
+    (first,) = asked(ledger, stage, one="a paper")["one"]
+    conversions.look()
+    conversions.look()
+    german = PdfIr(ledger, objects, made_anew, "pdf_ir", "commanded", {"language": "de"})
+    (ctx,) = taken(ledger, claimed(ledger, a_job(ledger, an_item("two"), job_id="job-2")))
+    (second,) = german.execute(with_version(ctx), [a_payload("a paper", "pdf", doc_id="two")])
+    assert second.stored != first.stored
+    assert [one.options for one in ledger.pdf_converters_asked()] == ['{"language": "de"}']
 
 
 def test_a_pdf_that_is_gone_fails_by_name(

@@ -43,6 +43,7 @@ def upgrade() -> None:
             "stage", sa.Text(), nullable=False, comment="stage that asked for it; names its dead letters"
         ),
         sa.Column("converter", sa.Text(), nullable=False),
+        sa.Column("options", sa.Text(), nullable=False, comment="of the converter, as JSON with sorted keys"),
         sa.Column("max_attempts", sa.Integer(), nullable=False),
         sa.Column("pdf_key", sa.Text(), nullable=False, comment="object that holds the PDF"),
         sa.Column(
