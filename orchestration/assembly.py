@@ -183,8 +183,8 @@ class Assembly:
             )
         except TypeError as error:
             raise ConfigurationError(
-                f"PDF converter {asked.name!r} does not take the options {asked.options}: {error}. See what its "
-                "class takes."
+                f"PDF converter {asked.name!r} does not take the options {asked.options}: {error}. See what "
+                "its class takes."
             ) from error
         return made
 
