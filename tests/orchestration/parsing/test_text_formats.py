@@ -162,3 +162,10 @@ def test_any_order_of_parts_builds_a_sound_document(steps: list[tuple[str, str]]
             builder.lines(BlockKind.LIST, text.split("a"))
     builder.block(BlockKind.PARAGRAPH, "end")
     assert_sound(builder.build(a_payload(b"", "text"), "default", PlainTextParser()))
+
+
+def test_aliases_in_front_matter_that_nest_without_end_cost_nothing() -> None:
+    levels = [f"l{level}: &l{level} [{', '.join([f'*l{level - 1}'] * 9)}]" for level in range(1, 40)]
+    bomb = "\n".join(["l0: &l0 [x, y]", *levels])
+    metadata = markdown_document(f"---\n{bomb}\n---\nwalk").metadata
+    assert metadata == {"l0": ["x", "y"]}
