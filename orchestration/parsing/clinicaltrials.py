@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 from orchestration.contracts import RecordLocation
-from orchestration.errors import MalformedDocumentError, MissingIdentifierError
+from orchestration.errors import DocumentTooLargeError, MalformedDocumentError, MissingIdentifierError
 from orchestration.parsing.clinicaltrials_results import add_results
 from orchestration.parsing.encoding import decode_head
 from orchestration.parsing.json_records import json_records, load_record
@@ -85,6 +85,8 @@ class ClinicalTrialsParser:
         try:
             _add_study(builder, study)
             metadata = _metadata(study)
+        except DocumentTooLargeError as error:
+            raise DocumentTooLargeError(f"{payload.uri}: {error.message}") from error
         except (TypeError, AttributeError, ValueError, RecursionError) as error:
             raise MalformedDocumentError(
                 f"{payload.uri}: {payload.doc_id} is not of the ClinicalTrials.gov v2 data model: {error}. "

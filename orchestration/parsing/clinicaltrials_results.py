@@ -71,20 +71,23 @@ def _measurement(entry: Module, value: str) -> str:
 
 def _add_participant_flow(builder: DocumentBuilder, module: Module) -> None:
     groups = list_at(module, "groups")
-    titles = [text_at(group, "title") for group in groups]
     with builder.section("Participant flow", "participant_flow"):
         others = {key: value for key, value in module.items() if key not in ("groups", "periods")}
         builder.lines(BlockKind.REGISTRY_FIELD, field_lines(others))
         builder.lines(BlockKind.REGISTRY_FIELD, _group_lines(groups))
         for period in list_at(module, "periods"):
-            rows = [["Milestone", *titles]]
-            for milestone in list_at(period, "milestones"):
-                counts = _by_group(list_at(milestone, "achievements"), groups, "numSubjects")
-                rows.append([humanised(text_at(milestone, "type")), *counts])
-            for reason in list_at(period, "dropWithdraws"):
-                counts = _by_group(list_at(reason, "reasons"), groups, "numSubjects")
-                rows.append([f"Not completed: {text_at(reason, 'type')}", *counts])
-            builder.table(simple_grid(rows), caption=f"Participant flow: {text_at(period, 'title')}")
+            grid = simple_grid(_flow_rows(period, groups))
+            builder.table(grid, caption=f"Participant flow: {text_at(period, 'title')}")
+
+
+def _flow_rows(period: Module, groups: Sequence[Module]) -> Iterator[list[str]]:
+    yield ["Milestone", *(text_at(group, "title") for group in groups)]
+    for milestone in list_at(period, "milestones"):
+        counts = _by_group(list_at(milestone, "achievements"), groups, "numSubjects")
+        yield [humanised(text_at(milestone, "type")), *counts]
+    for reason in list_at(period, "dropWithdraws"):
+        counts = _by_group(list_at(reason, "reasons"), groups, "numSubjects")
+        yield [f"Not completed: {text_at(reason, 'type')}", *counts]
 
 
 def _add_baseline(builder: DocumentBuilder, module: Module) -> None:
@@ -92,12 +95,17 @@ def _add_baseline(builder: DocumentBuilder, module: Module) -> None:
     with builder.section("Baseline characteristics", "baseline"):
         population = text_at(module, "populationDescription")
         builder.lines(BlockKind.REGISTRY_FIELD, [population, *_group_lines(groups)])
-        rows = [["Measure", *(text_at(group, "title") for group in groups)], *_denominators(module, groups)]
-        for measure in list_at(module, "measures"):
-            rows += _measure_rows(measure, groups, _measure_label(measure))
+        grid = simple_grid(_baseline_rows(module, groups))
         if groups:
             notes = [note for measure in list_at(module, "measures") for note in _measure_notes(measure)]
-            builder.table(simple_grid(rows), caption="Baseline characteristics", notes=notes)
+            builder.table(grid, caption="Baseline characteristics", notes=notes)
+
+
+def _baseline_rows(module: Module, groups: Sequence[Module]) -> Iterator[list[str]]:
+    yield ["Measure", *(text_at(group, "title") for group in groups)]
+    yield from _denominators(module, groups)
+    for measure in list_at(module, "measures"):
+        yield from _measure_rows(measure, groups, _measure_label(measure))
 
 
 def _measure_label(measure: Module) -> str:
@@ -113,27 +121,21 @@ def _measure_notes(measure: Module) -> Iterator[str]:
             yield f"{text_at(measure, 'title')}: {text}"
 
 
-def _denominators(record: Module, groups: Sequence[Module]) -> list[list[str]]:
-    return [
-        [
-            f"Number analyzed ({text_at(denominator, 'units')})",
-            *_by_group(list_at(denominator, "counts"), groups),
-        ]
-        for denominator in list_at(record, "denoms")
-    ]
+def _denominators(record: Module, groups: Sequence[Module]) -> Iterator[list[str]]:
+    for denominator in list_at(record, "denoms"):
+        counts = _by_group(list_at(denominator, "counts"), groups)
+        yield [f"Number analyzed ({text_at(denominator, 'units')})", *counts]
 
 
-def _measure_rows(measure: Module, groups: Sequence[Module], label: str) -> list[list[str]]:
+def _measure_rows(measure: Module, groups: Sequence[Module], label: str) -> Iterator[list[str]]:
     """A row a class and category, as the registry nests them: label, class title, category title."""
-    rows = []
     for measure_class in list_at(measure, "classes"):
         titles = [label, text_at(measure_class, "title")]
         for denominators in _denominators(measure_class, groups):
-            rows.append([": ".join(filter(None, [*titles, denominators[0]])), *denominators[1:]])
+            yield [": ".join(filter(None, [*titles, denominators[0]])), *denominators[1:]]
         for category in list_at(measure_class, "categories"):
             row_title = ": ".join(filter(None, [*titles, text_at(category, "title")]))
-            rows.append([row_title, *_by_group(list_at(category, "measurements"), groups)])
-    return rows
+            yield [row_title, *_by_group(list_at(category, "measurements"), groups)]
 
 
 def _add_outcome_measures(builder: DocumentBuilder, module: Module) -> None:
@@ -156,17 +158,19 @@ def _add_outcome_measure(builder: DocumentBuilder, measure: Module) -> None:
             *_group_lines(groups),
         ],
     )
-    rows = [["", *(text_at(group, "title") for group in groups)], *_denominators(measure, groups)]
-    rows += _measure_rows(measure, groups, "")
-    if len(rows) > 1:
-        builder.table(_labelled(rows), caption=_measure_label(measure))
+    grid = simple_grid(_outcome_rows(measure, groups))
+    if len(grid.rows) > 1:
+        builder.table(grid, caption=_measure_label(measure))
     for analysis in list_at(measure, "analyses"):
         builder.lines(BlockKind.REGISTRY_FIELD, _analysis_lines(analysis, groups))
 
 
-def _labelled(rows: list[list[str]]) -> Grid:
+def _outcome_rows(measure: Module, groups: Sequence[Module]) -> Iterator[list[str]]:
     """Rows without class or category have no label in the registry; theirs is 'Value'."""
-    return simple_grid([rows[0], *([row[0] or "Value", *row[1:]] for row in rows[1:])])
+    yield ["", *(text_at(group, "title") for group in groups)]
+    for rows in (_denominators(measure, groups), _measure_rows(measure, groups, "")):
+        for label, *values in rows:
+            yield [label or "Value", *values]
 
 
 def _analysis_lines(analysis: Module, groups: Sequence[Module]) -> list[str]:
@@ -190,7 +194,7 @@ def _add_adverse_events(builder: DocumentBuilder, module: Module) -> None:
         ):
             events = list_at(module, field)
             if events:
-                builder.table(_event_grid(events, groups), caption=caption)
+                builder.table(simple_grid(_event_rows(events, groups)), caption=caption)
 
 
 def _event_totals(groups: Sequence[Module]) -> Grid:
@@ -206,13 +210,12 @@ def _event_totals(groups: Sequence[Module]) -> Grid:
     return simple_grid(rows if len(rows) > 1 else [])
 
 
-def _event_grid(events: Sequence[Module], groups: Sequence[Module]) -> Grid:
-    rows = [["Organ system", "Term", *(text_at(group, "title") for group in groups)]]
+def _event_rows(events: Sequence[Module], groups: Sequence[Module]) -> Iterator[list[str]]:
+    yield ["Organ system", "Term", *(text_at(group, "title") for group in groups)]
     for event in events:
         stats = {text_at(stat, "groupId"): stat for stat in list_at(event, "stats")}
         cells = [_ratio(stats.get(text_at(group, "id"), {}), "numAffected", "numAtRisk") for group in groups]
-        rows.append([text_at(event, "organSystem"), text_at(event, "term"), *cells])
-    return simple_grid(rows)
+        yield [text_at(event, "organSystem"), text_at(event, "term"), *cells]
 
 
 def _ratio(record: Module, affected: str, at_risk: str) -> str:

@@ -16,7 +16,12 @@ from lxml import etree
 
 from orchestration.contracts import RecordLocation
 from orchestration.contracts.downloads import PdfLink
-from orchestration.errors import MalformedDocumentError, MedkgError, MissingIdentifierError
+from orchestration.errors import (
+    DocumentTooLargeError,
+    MalformedDocumentError,
+    MedkgError,
+    MissingIdentifierError,
+)
 from orchestration.parsing.byte_stream import CHUNK_BYTES, Stretch, too_large, whole_file
 from orchestration.parsing.encoding import decode_head
 from orchestration.parsing.jats_body import add_blocks, add_section
@@ -78,6 +83,8 @@ class JatsParser:
         try:
             _add_article(builder, root)
             metadata = article_metadata(root)
+        except DocumentTooLargeError as error:
+            raise DocumentTooLargeError(f"{payload.uri}: {error.message}") from error
         except RecursionError as error:
             raise MalformedDocumentError(
                 f"{payload.uri}: elements are nested too deeply to be an article. Fetch the file again."

@@ -48,8 +48,9 @@ def article_pdf_links(root: etree._Element) -> tuple[PdfLink, ...]:
 
 def _statements(root: etree._Element) -> Iterator[str]:
     """What is said of the licence, URLs first; an article with none may say it in its copyright line."""
-    permissions = [*root.findall(f"{_META}{{*}}permissions"), *root.findall(f"{_META}{{*}}license/..")]
-    licences = [found for place in permissions for found in place.findall("{*}license")]
+    metas = root.findall("{*}front/{*}article-meta")
+    permissions = [found for meta in metas for found in meta.findall("{*}permissions")]
+    licences = [found for place in (*permissions, *metas) for found in place.findall("{*}license")]
     urls = [found.text or "" for place in permissions for found in place.iterfind(".//{*}license_ref")]
     linked = [element.get(_HREF, "") for found in licences for element in found.iter("{*}*")]
     urls += [href for href in linked if is_web_address(href)]

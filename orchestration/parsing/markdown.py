@@ -101,7 +101,8 @@ def _front_matter(text: str, uri: str) -> tuple[dict[str, Any], str]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
-        return [item for item in map(_plain, value) if item is not None and not isinstance(item, list)]
+        flat = (_plain(item) for item in value if not isinstance(item, list))  # aliases may nest without end
+        return [item for item in flat if item is not None]
     if isinstance(value, bool | int | float | str):
         return value
     return str(value) if hasattr(value, "isoformat") else None

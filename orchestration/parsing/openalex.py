@@ -160,7 +160,7 @@ def _metadata(work: Work) -> dict[str, Any]:
         "authors": [_author(authorship) for authorship in list_at(work, "authorships")],
         "journal": text_at(module_at(primary, "source"), "display_name"),
         "year": text_at(work, "publication_year") or text_at(work, "publication_date")[:4],
-        "publication_date": text_at(work, "publication_date"),
+        "date": text_at(work, "publication_date"),
         "type": text_at(work, "type"),
         "mesh": _names(work, "mesh", "descriptor_name"),
         "topics": _names(work, "topics", "display_name"),

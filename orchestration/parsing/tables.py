@@ -1,12 +1,13 @@
 """Tables as grids: cells with row and column spans laid out, and as lines of text.
 
 Comes in: rows of cells as formats give them. Leaves: a rectangular grid in which a spanning cell is
-repeated, and a text rendering with one line a row, in which a cell that spans columns stands once.
+repeated, and a text rendering with one line a row, in which a cell that spans columns stands once. A few
+bytes of spans can ask for any number of cells, so that tables have bounds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestration.errors import DocumentTooLargeError
@@ -14,8 +15,9 @@ from orchestration.errors import DocumentTooLargeError
 MAX_SPAN = 200
 """Wider or taller spans are typing errors or attacks; the grid is cut to what its rows really hold."""
 
-MAX_CELLS = 2_000_000
-"""Of one grid, repeated ones counted: more would fill the memory with what a few bytes say."""
+MAX_CELLS = 1_000_000
+MAX_CHARACTERS = 50_000_000
+"""Of one table when laid out, so that repeated cells count as often as they stand there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +50,28 @@ class Grid:
 
 
 def simple_grid(rows: Iterable[Sequence[str]], header_rows: int = 1) -> Grid:
-    """A grid of rows without spans; short rows are filled up with empty cells."""
-    return lay_out([[Cell(text) for text in row] for row in rows], header_rows)
+    """A grid of rows without spans; short rows are filled up with empty cells.
+
+    Takes no more rows than the bounds allow; raises DocumentTooLargeError.
+    """
+    return lay_out([[Cell(text) for text in row] for row in _within_bounds(rows)], header_rows)
 
 
 def lay_out(rows: Sequence[Sequence[Cell]], header_rows: int) -> Grid:
     """Place cells as HTML does: left to right into the first column that no row span from above holds.
 
-    Raises DocumentTooLargeError beyond MAX_CELLS.
-
-    A row span repeats its text downwards in the rendering too, so that each line can be read alone.
+    A row span repeats its text downwards in the rendering too, so that each line can be read alone. Where
+    spans ask for more than the bounds, they are left out. Raises DocumentTooLargeError if that is not enough.
     """
+    if _beyond_bounds(rows):
+        rows = [[Cell(cell.text) for cell in row] for row in rows]
     laid: list[list[tuple[str, bool]]] = []
     hanging: dict[int, tuple[int, str, bool]] = {}
     for row in rows:
-        _check_size(len(rows), sum(min(cell.column_span, MAX_SPAN) for cell in row) + len(hanging))
         laid.append(_lay_out_row(row, hanging))
     width = max(map(len, laid), default=0)
+    if width * len(laid) > MAX_CELLS:
+        raise _too_large()
     filled = [line + [("", True)] * (width - len(line)) for line in laid]
     return Grid(
         rows=tuple(tuple(text for text, _ in line) for line in filled),
@@ -73,12 +80,32 @@ def lay_out(rows: Sequence[Sequence[Cell]], header_rows: int) -> Grid:
     )
 
 
-def _check_size(rows: int, columns: int) -> None:
-    if rows * columns > MAX_CELLS:
-        raise DocumentTooLargeError(
-            f"a table has {rows:,} rows and {columns:,} columns, more than {MAX_CELLS:,} cells. Check its "
-            "spans, or split it."
-        )
+def _within_bounds(rows: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
+    cells = characters = 0
+    for row in rows:
+        cells += len(row)
+        characters += sum(map(len, row))
+        if cells > MAX_CELLS or characters > MAX_CHARACTERS:
+            raise _too_large()
+        yield row
+
+
+def _beyond_bounds(rows: Sequence[Sequence[Cell]]) -> bool:
+    cells = characters = 0
+    for number, row in enumerate(rows):
+        for cell in row:
+            height = min(cell.row_span, MAX_SPAN, len(rows) - number)
+            repeats = max(1, height) * max(1, min(cell.column_span, MAX_SPAN))
+            cells += repeats
+            characters += repeats * len(cell.text)
+    return cells > MAX_CELLS or characters > MAX_CHARACTERS
+
+
+def _too_large() -> DocumentTooLargeError:
+    return DocumentTooLargeError(
+        f"a table of the record has more than {MAX_CELLS:,} cells or {MAX_CHARACTERS:,} characters when "
+        "it is laid out. Leave the table out of the record, or split it."
+    )
 
 
 def _lay_out_row(row: Sequence[Cell], hanging: dict[int, tuple[int, str, bool]]) -> list[tuple[str, bool]]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from orchestration.errors import EmptyDocumentError
+from orchestration.errors import DocumentTooLargeError, EmptyDocumentError
 from orchestration.parsing.section_roles import inherited_role
 from orchestration.parsing.tables import Grid
 from orchestration.records import (
@@ -30,6 +30,12 @@ from orchestration.records import (
 
 SEPARATOR = "\n\n"
 """Stands between any two blocks of a document."""
+
+MAX_CHARACTERS = 100_000_000
+"""Of a document: its text, and its tables' cells with CELL_COST more for each."""
+
+CELL_COST = 20
+"""An empty cell takes about as much memory as so many characters."""
 
 # Control characters, lone surrogates, soft hyphens, zero-width characters and byte order marks: they
 # show nothing, break tokenizers and stores, and hide words from search.
@@ -96,6 +102,7 @@ class DocumentBuilder:
         self._tables: list[Table] = []
         self._references: list[Reference] = []
         self._count: Counter[BlockKind] = Counter()
+        self._characters = 0
 
     @property
     def depth(self) -> int:
@@ -150,6 +157,7 @@ class DocumentBuilder:
         place: Place = NOWHERE,
     ) -> str | None:
         """Append a table: caption, a line a row, notes as one block; the grid goes to Document.tables."""
+        self._add_to_size(sum(len(cell) + CELL_COST for row in grid.rows for cell in row))
         label, caption = one_line(label), one_line(caption)
         heading = ". ".join(part.rstrip(".") for part in (label, caption) if part)
         block_id = self.lines(BlockKind.TABLE, [heading, *grid.lines(), *notes], place=place)
@@ -230,6 +238,7 @@ class DocumentBuilder:
         return self._length + (len(SEPARATOR) if self._parts else 0)
 
     def _write(self, kind: BlockKind, text: str, place: Place, section: _OpenSection | None) -> str:
+        self._add_to_size(len(text))
         start = self._next_start()
         if self._parts:
             self._parts.append(SEPARATOR)
@@ -249,6 +258,15 @@ class DocumentBuilder:
             section = self._anonymous = self._anonymous or _OpenSection("", (), None, start)
         section.blocks.append(block)
         return block_id
+
+    def _add_to_size(self, characters: int) -> None:
+        """A record can repeat its texts (spans, groups of each table), so its own size is no bound."""
+        self._characters += characters
+        if self._characters > MAX_CHARACTERS:
+            raise DocumentTooLargeError(
+                f"the record makes a document of more than {MAX_CHARACTERS:,} characters with its tables. "
+                "Split the record."
+            )
 
     def _close_anonymous(self) -> None:
         if self._anonymous is not None and not self._open:

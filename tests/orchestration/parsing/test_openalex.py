@@ -92,7 +92,7 @@ def test_what_is_known_of_the_work_is_metadata() -> None:
         "authors": ["Ann Walker"],
         "journal": "Journal of Walks",
         "year": "2020",
-        "publication_date": "2020-05-04",
+        "date": "2020-05-04",
         "type": "article",
         "mesh": ["Sleep"],
         "topics": ["Sleep and exercise"],

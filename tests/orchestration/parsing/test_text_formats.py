@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.errors import DocumentTooLargeError, EmptyDocumentError, MalformedDocumentError
+from orchestration.errors import EmptyDocumentError, MalformedDocumentError
 from orchestration.parsing.markdown import MarkdownParser
 from orchestration.parsing.plain_text import PlainTextParser
 from orchestration.parsing.section_roles import section_role
@@ -164,14 +164,8 @@ def test_any_order_of_parts_builds_a_sound_document(steps: list[tuple[str, str]]
     assert_sound(builder.build(a_payload(b"", "text"), "default", PlainTextParser()))
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [[Cell("a", 200, 200)] * 1_000] * 50,
-        [[Cell("a", 200)] * 1_000, *([[Cell("b")]] * 100_000)],
-        [[Cell("a", 1, 200)] * 500] * 400,
-    ],
-)
-def test_a_table_whose_spans_would_fill_the_memory_is_refused(rows: list[list[Cell]]) -> None:
-    with pytest.raises(DocumentTooLargeError, match="rows and"):
-        lay_out(rows, 1)
+def test_aliases_in_front_matter_that_nest_without_end_cost_nothing() -> None:
+    levels = [f"l{level}: &l{level} [{', '.join([f'*l{level - 1}'] * 9)}]" for level in range(1, 40)]
+    bomb = "\n".join(["l0: &l0 [x, y]", *levels])
+    metadata = markdown_document(f"---\n{bomb}\n---\nwalk").metadata
+    assert metadata == {"l0": ["x", "y"]}
