@@ -33,8 +33,10 @@ SAME_GUTTER: Final = 4.0
 MIN_CUT: Final = 4.0
 """Points of empty height at which a page may be cut into an upper and a lower part."""
 MAX_CUTS: Final = 12
+LINE: Final = 24
+"""Characters, in the middle of all pieces, that cells seldom have and lines of running text do;"""
 FILLED: Final = 0.6
-"""Share of its column's width that a line of running text fills, in the middle of all of them."""
+"""with half as many they fill such a share of their column's width."""
 
 Item = Piece | TableRegion
 
@@ -228,14 +230,14 @@ def _lines(items: Sequence[Item]) -> int:
 
 
 def _is_running_text(items: Sequence[Item]) -> bool:
-    """Do its lines fill their column, as sentences do and cells do not?"""
+    """Are its pieces long, or do they fill their column, as lines do and cells do not?"""
     pieces = [item for item in items if isinstance(item, Piece)]
     if not pieces:
         return True
     width = max(item.right for item in items) - min(item.left for item in items)
-    return (
-        median(piece.width for piece in pieces) >= FILLED * width
-        and median(len(piece.text) for piece in pieces) >= 12
+    length = median(len(piece.text) for piece in pieces)
+    return length >= LINE or (
+        length >= LINE / 2 and median(piece.width for piece in pieces) >= FILLED * width
     )
 
 

@@ -116,32 +116,56 @@ def level_rules(rules: Sequence[Rule], box: Box) -> list[float]:
     ]
 
 
-def column_gaps(rows: Sequence[Row]) -> list[float]:
-    """Middles of the upright strips that no row, but for a few that span columns, has words in."""
+def column_gaps(rows: Sequence[Row], header: int) -> list[float]:
+    """Borders of columns: in the strips without words of all rows, and of those below the `header` rows.
+
+    A header that spans columns covers the strips between them; the border is then in a gap of its own.
+    """
     size = median(piece.size for row in rows for piece in row.pieces)
-    body = [row for row in rows if len(row.pieces) >= 2] or list(rows)
-    events: list[tuple[float, int]] = []
-    for row in body:
-        for word in row.words():
-            events += [(word.left, 1), (word.right, -1)]
-    events.sort()
-    return _middles(events, max(len(body) // 8, int(len(body) >= 4)), MIN_COLUMN_GAP * size)
+    several = [row for row in rows if len(row.pieces) >= 2] or list(rows)
+    body = [row for row in rows[header:] if len(row.pieces) >= 2]
+    everywhere = _strips(several, MIN_COLUMN_GAP * size)
+    below = _strips(body, MIN_COLUMN_GAP * size) if len(body) >= 2 else []
+    borders = [_emptiest(several, start, end) for start, end in everywhere]
+    borders += [
+        _emptiest(several, start, end)
+        for start, end in below
+        if not any(start < other_end and end > other for other, other_end in everywhere)
+    ]
+    return sorted(borders)
 
 
-def _middles(events: Sequence[tuple[float, int]], allowed: int, width: float) -> list[float]:
-    """The emptiest place of each stretch that at most `allowed` rows cover and that is `width` wide."""
-    middles: list[float] = []
-    stretch: list[tuple[int, float, float]] = []  # (rows, -width, middle) of its parts
-    covering, begin = 0, None
+def _strips(rows: Sequence[Row], width: float) -> list[tuple[float, float]]:
+    """Upright strips at least `width` wide that no row, or of many one in eight, has words in."""
+    events = sorted(
+        event for row in rows for word in row.words() for event in ((word.left, 1), (word.right, -1))
+    )
+    strips: list[tuple[float, float]] = []
+    covering, opened = 0, None
     for at, change in events:
-        if begin is not None and covering > allowed:
-            middles += [min(stretch)[2]] if -sum(part[1] for part in stretch) >= width else []
-            stretch = []
-        elif begin is not None and at > begin:
-            stretch.append((covering, begin - at, (begin + at) / 2))
-        covering += change
-        begin = at
-    return middles
+        before, covering = covering, covering + change
+        if before > len(rows) // 8 >= covering:
+            opened = at
+        elif covering > len(rows) // 8 >= before and opened is not None:
+            strips += [(opened, at)] if at - opened >= width else []
+    return strips
+
+
+def _emptiest(rows: Sequence[Row], start: float, end: float) -> float:
+    """The middle of the part of a strip that the fewest rows have words in, near its centre."""
+    inside = [word for row in rows for word in row.words() if word.right > start and word.left < end]
+    places = sorted(
+        {start, end, *(at for word in inside for at in (word.left, word.right) if start < at < end)}
+    )
+    parts = [
+        (sum(word.left < right and word.right > left for word in inside), -(right - left), (left + right) / 2)
+        for left, right in pairwise(places)
+    ]
+    fewest = min(part[0] for part in parts)
+    empty = [part for part in parts if part[0] == fewest]
+    widest = min(part[1] for part in empty)
+    wide = [part[2] for part in empty if part[1] <= 0.6 * widest]
+    return min(wide, key=lambda middle: abs(middle - (start + end) / 2))
 
 
 def columns_of(row: Row, borders: Sequence[float]) -> set[int]:
@@ -176,13 +200,16 @@ def table_rows(
     return bands
 
 
-def cells_of(band: Sequence[Row], borders: Sequence[float]) -> tuple[PdfCell, ...]:
-    """The cells of one row; a piece that crosses borders spans their columns."""
+def cells_of(band: Sequence[Row], borders: Sequence[float], *, header: bool) -> tuple[PdfCell, ...]:
+    """The cells of one row; a piece that crosses borders spans their columns.
+
+    Below the header a piece is parted instead where each border that it crosses lies between two of its words.
+    """
     texts: list[list[str]] = [[] for _ in range(len(borders) + 1)]
     spans = [1] * len(texts)
     for row in band:
         for piece in row.pieces:
-            for first, last, text in _placed(piece, borders):
+            for first, last, text in _placed(piece, borders, parted=not header and _fills(row, borders)):
                 texts[first].append(text)
                 spans[first] = max(spans[first], last - first + 1)
     cells: list[PdfCell] = []
@@ -198,8 +225,13 @@ def cells_of(band: Sequence[Row], borders: Sequence[float]) -> tuple[PdfCell, ..
     return tuple(cells)
 
 
-def _placed(piece: Piece, borders: Sequence[float]) -> list[tuple[int, int, str]]:
-    """(First column, last column, text): whole if it spans, parted if its words stand each in a column."""
+def _fills(row: Row, borders: Sequence[float]) -> bool:
+    """Do its words stand in every column?"""
+    return len(columns_of(row, borders)) == len(borders) + 1
+
+
+def _placed(piece: Piece, borders: Sequence[float], *, parted: bool) -> list[tuple[int, int, str]]:
+    """(First column, last column, text): whole if it spans, else its words by their columns."""
     crossed = [border for border in borders if piece.left < border < piece.right]
     if not crossed:
         column = _column(piece.middle, borders)
@@ -215,7 +247,7 @@ def _placed(piece: Piece, borders: Sequence[float]) -> list[tuple[int, int, str]
         if any(before.right <= border <= after.left for border in crossed)
     )
     one_each = len(parts) == len(piece.words) == len(crossed) + 1
-    if wide and len(crossed) < len(borders) and not one_each:
+    if wide and not parted and len(crossed) < len(borders) and not one_each:
         return [(_column(piece.left, borders), _column(piece.right, borders), piece.text)]
     return [(column, column, " ".join(words)) for column, words in sorted(parts.items())]
 

@@ -261,15 +261,16 @@ def _table(inside: Sequence[Piece], rules: Sequence[Rule], box: Box, captioned: 
     rows = rows_of(inside)
     if len(rows) < 2 or len(rows) > MAX_ROWS:
         return None
-    upright = upright_rules(rules, box)
-    borders = upright if len(upright) >= 1 else column_gaps(rows)
+    upright, level = upright_rules(rules, box), level_rules(rules, box)
+    header = sum(row.baseline < level[0] for row in rows) if level else 1
+    borders = upright if upright else column_gaps(rows, header)
     if not 1 <= len(borders) < MAX_COLUMNS:
         return None
     several = sum(len(columns_of(row, borders)) >= 2 for row in rows)
     if several < 2 or (not captioned and several * 2 < len(rows)):
         return None
-    level = level_rules(rules, box)
     grid = bool(upright) and len(level) + 1 >= 0.4 * len(rows)
     bands = table_rows(rows, level, borders, grid)
-    cells = [cells_of(band, borders) for band in bands]
-    return TableRegion(tuple(cells), header_rows(bands, level), *box)
+    heads = header_rows(bands, level)
+    cells = [cells_of(band, borders, header=number < heads) for number, band in enumerate(bands)]
+    return TableRegion(tuple(cells), heads, *box)
