@@ -107,7 +107,29 @@ class Assembly:
 
     @cached_property
     def sources(self) -> Mapping[str, Source]:
-        return {name: self._source(kind) for name, kind in load_plugins("medkg.sources").items()}
+        made = {name: self._source(kind) for name, kind in load_plugins("medkg.sources").items()}
+        for name, source in self._described_sources().items():
+            if name in made:
+                raise ConfigurationError(
+                    f"{self.settings.json_sources_dir} describes a source {name!r}, and one of that name is "
+                    "installed. Rename it in its file."
+                )
+            made[name] = source
+        return made
+
+    def _described_sources(self) -> dict[str, Source]:
+        """JSON services by configuration."""
+        from orchestration.sources.json_mapping import read_service
+        from orchestration.sources.json_over_http import JsonOverHttpSource
+        from orchestration.sources.landing import Landing
+        from orchestration.sources.services import SourceServices
+
+        folder = self.settings.json_sources_dir
+        files = sorted(folder.glob("*.yaml")) if folder is not None else []
+        services = SourceServices(lambda: self.web, self.settings)
+        described = [JsonOverHttpSource(read_service(path), services) for path in files]
+        most_bytes = self.settings.max_document_bytes
+        return {one.name: Landing(one, self.objects, self.parsers, most_bytes) for one in described}
 
     def _source(self, kind: Any) -> Source:
         from orchestration.sources.landing import Landing

@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     ncbi_api_key: SecretStr | None = Field(
         default=None, description="Key of NCBI; with it 10 requests a second are allowed, not 3."
     )
+    json_sources_dir: Path | None = Field(
+        default=None, description="Folder of YAML files that describe JSON services, each a source."
+    )
     private_hosts: frozenset[str] = Field(
         default=frozenset(),
         description="HOST or HOST:PORT of private networks that documents may be downloaded from, as JSON.",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from orchestration.contracts import Parser, PdfBlockKind
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
+from orchestration.parsing.http_json import HttpJsonParser
 from orchestration.parsing.jats import JatsParser
 from orchestration.parsing.markdown import MarkdownParser
 from orchestration.parsing.openalex import OpenAlexParser
@@ -126,6 +127,24 @@ SAMPLES: dict[str, tuple[Parser, ParserSample]] = {
         ParserSample("p.xml", a_pubmed_set(a_pubmed_article("11"), a_pubmed_article("12")), ["11", "12"]),
     ),
     "a converted PDF": (PdfIrParser(), ParserSample("a.json", CONVERTED_PDF)),
+    "records of a described service": (
+        HttpJsonParser(),
+        ParserSample(
+            "r.jsonl",
+            json_lines(
+                [
+                    {
+                        "id": f"walks:{number}",
+                        "title": "Walking",
+                        "sections": [{"label": "Summary", "role": "abstract", "paragraphs": ["It helps."]}],
+                        "metadata": {"year": 2024},
+                    }
+                    for number in (1, 2)
+                ]
+            ),
+            ["walks:1", "walks:2"],
+        ),
+    ),
     "markdown": (MarkdownParser(), ParserSample("m.md", MARKDOWN)),
     "text": (PlainTextParser(), ParserSample("t.txt", b"Walking\n\nIt helps.\nA lot.\n\n- one\n- two\n")),
 }

@@ -1,0 +1,149 @@
+"""Records of any JSON service that pages, as a YAML file describes it.
+
+Comes in: a JsonService and what a user asks. Leaves: pages of records in a form of our own, `http-json`. They
+hold what the description maps and nothing else, so that a field that nobody reads makes no new version.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from orchestration.contracts import Page, SourceRequest, WebAnswer
+from orchestration.errors import CursorRefusedError, RequestRejectedError, UnexpectedAnswerError
+from orchestration.sources.json_mapping import (
+    JsonService,
+    OffsetPaging,
+    PagePaging,
+    TokenPaging,
+    at_place,
+    list_at,
+    texts_at,
+)
+from orchestration.sources.queries import asked_query
+from orchestration.sources.services import SourceServices
+
+__all__ = ["JsonOverHttpSource"]
+
+OVERLAP: Final = timedelta(days=1)
+"""Where changes are told by the day, and for clocks that differ."""
+IDS_AT_ONCE: Final = 50
+
+
+class JsonOverHttpSource:
+    """A source by configuration: a PagedSource."""
+
+    format = "http-json"
+
+    def __init__(self, service: JsonService, services: SourceServices) -> None:
+        self._service = service
+        self._services = services
+        self.name = service.name
+
+    @property
+    def origin(self) -> str:
+        return self._service.url
+
+    def pages(self, request: SourceRequest, since: datetime | None, cursor: str | None) -> Iterator[Page]:
+        """Records of the query; with `since` those that changed, where the service can tell them."""
+        service = self._service
+        query = asked_query(request, "--query asthma")
+        asked: dict[str, str] = {**service.parameters, service.query_parameter: query}
+        if service.since is not None and since is not None:
+            moment = since - OVERLAP
+            form = moment.date().isoformat() if service.since.format == "date" else moment.isoformat()
+            asked[service.since.parameter] = form
+        while True:
+            records, told = self._asked({**asked, **self._paged(cursor)}, cursor)
+            cursor = self._after(cursor, records, told)
+            yield Page(service.url, self._written(records), self.format, cursor)
+            if cursor is None:
+                return
+
+    def again(self, doc_ids: Sequence[str]) -> Iterator[Page]:
+        """The records of these ids; nothing where the service cannot be asked for ids."""
+        parameter = self._service.ids_parameter
+        own = [doc_id.removeprefix(f"{self.name}:") for doc_id in doc_ids]
+        for start in range(0, len(own) if parameter is not None else 0, IDS_AT_ONCE):
+            ids = ",".join(own[start : start + IDS_AT_ONCE])
+            records, _ = self._asked({**self._service.parameters, str(parameter): ids}, None)
+            yield Page(self._service.url, self._written(records), self.format)
+
+    def address(self, doc_id: str) -> str:
+        own = doc_id.removeprefix(f"{self.name}:")
+        return self._service.address.replace("{id}", own) or f"{self._service.url}#{own}"
+
+    # --- paging -------------------------------------------------------------------------------------
+
+    def _paged(self, cursor: str | None) -> Mapping[str, str]:
+        """The parameters that ask for the page at a cursor."""
+        match self._service.paging:
+            case TokenPaging(parameter=parameter):
+                return {} if cursor is None else {parameter: cursor}
+            case OffsetPaging(parameter=parameter, size_parameter=size_parameter, size=size):
+                return {parameter: cursor or "0", size_parameter: str(size)}
+            case PagePaging(parameter=parameter, first=first):
+                return {parameter: cursor or str(first)}
+        return {}
+
+    def _after(self, cursor: str | None, records: Sequence[Any], told: Any) -> str | None:
+        """The cursor after a page; None after the last one."""
+        match self._service.paging:
+            case TokenPaging(place=place):
+                token = at_place(told, place)
+                return str(token) if isinstance(token, str | int) and token != "" else None
+            case OffsetPaging(size=size):
+                return str(int(cursor or 0) + size) if len(records) >= size else None
+            case PagePaging(first=first):
+                return str(int(cursor or first) + 1) if records else None
+        return None
+
+    def _asked(self, parameters: Mapping[str, str], cursor: str | None) -> tuple[Sequence[Any], Any]:
+        """A page's records, and all that it tells."""
+        service = self._service
+        try:
+            answer = self._services.web().get(
+                service.url, parameters, policy=service.policy, check=self._check
+            )
+        except RequestRejectedError as error:
+            if error.status == 400 and cursor is not None:
+                raise CursorRefusedError(
+                    f"{service.url}: page {cursor!r} is refused: {error.message}"
+                ) from error
+            raise
+        told = answer.json()
+        return self._list(told), told
+
+    def _list(self, told: Any) -> Sequence[Any]:
+        found = list_at(told, self._service.records)
+        if found is None:
+            where = self._service.records or "the answer itself"
+            raise UnexpectedAnswerError(
+                f"{self._service.url}: {where} is no list of records. The service may have changed; correct "
+                f"`records` of source {self.name}."
+            )
+        return found
+
+    def _check(self, answer: WebAnswer) -> None:
+        self._list(answer.json())
+
+    # --- records ------------------------------------------------------------------------------------
+
+    def _written(self, records: Sequence[Any]) -> bytes:
+        return b"".join(json.dumps(self._record(one)).encode() + b"\n" for one in records)
+
+    def _record(self, record: Any) -> dict[str, Any]:
+        """What the description maps of a record; without an id where it has none, which is an error later."""
+        mapping = self._service.document
+        ids = texts_at(record, mapping.id)
+        return {
+            "id": f"{self.name}:{ids[0]}" if ids else None,
+            "title": " ".join(texts_at(record, mapping.title)) if mapping.title else "",
+            "sections": [
+                {"label": one.label, "role": one.role, "paragraphs": list(texts_at(record, one.place))}
+                for one in mapping.sections
+            ],
+            "metadata": {name: at_place(record, place) for name, place in mapping.metadata.items()},
+        }
