@@ -1,7 +1,6 @@
-"""The only module that names implementations: it puts the rooms together, for commands, host and workers.
+"""A data folder, assembled: topologies, models, the host's side and a worker's, over stores and ways in.
 
-Comes in: settings. Leaves: an `Assembly`, whose parts are made when they are first asked for, so a command
-that lists documents imports neither stages nor models.
+Comes in: settings. Leaves: an `Assembly`, and the control plane over one, which commands use.
 """
 
 from __future__ import annotations
@@ -13,33 +12,23 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestration.assembly.inputs import AssembledInputs
 from orchestration.contracts import (
-    AskedConverter,
     Isolation,
-    ObjectStore,
-    Parser,
-    PdfConverter,
     Plane,
-    Source,
     TextModels,
-    VectorStore,
-    WebClient,
     lift,
 )
 from orchestration.control_plane import ControlPlane
-from orchestration.errors import ConfigurationError
-from orchestration.isolated_stage import installed_parsers, isolated_stage
+from orchestration.isolated_stage import isolated_stage
 from orchestration.jobs.gate_looks import GateLooks
 from orchestration.jobs.gate_payloads import GatePayloads
 from orchestration.jobs.gates import Gates
 from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.submission import Submissions, Topology
-from orchestration.ledger import Ledger, open_ledger
-from orchestration.parts import Stores
 from orchestration.plugins import load_plugins, plugin_names
 from orchestration.portability.unfinished import check_restored
 from orchestration.settings import Settings
@@ -53,8 +42,6 @@ if TYPE_CHECKING:
     from orchestration.jobs.window_runs import WindowRuns
     from orchestration.resilience.caller import GuardedCaller
     from orchestration.resilience.isolation import StageHandle
-    from orchestration.stores.dual_write import DualWrite
-    from orchestration.stores.opensearch.connection import Connection
     from orchestration.topology.graph import StageNode, TopologyGraph
 
 __all__ = ["Assembly", "open_control_plane"]
@@ -78,7 +65,7 @@ def open_control_plane(settings: Settings, *, restoring: bool = False) -> Iterat
         assembly.close()
 
 
-class Assembly:
+class Assembly(AssembledInputs):
     """The parts of one data folder, each made once, when first asked for."""
 
     def __init__(self, settings: Settings) -> None:
@@ -102,66 +89,6 @@ class Assembly:
         return load_plugins("medkg.stages")
 
     @cached_property
-    def parsers(self) -> Mapping[str, Parser]:
-        return installed_parsers()
-
-    @cached_property
-    def sources(self) -> Mapping[str, Source]:
-        made = {name: self._source(kind) for name, kind in load_plugins("medkg.sources").items()}
-        for name, source in self._described_sources().items():
-            if name in made:
-                raise ConfigurationError(
-                    f"{self.settings.json_sources_dir} describes a source {name!r}, and one of that name is "
-                    "installed. Rename it in its file."
-                )
-            made[name] = source
-        return made
-
-    def _described_sources(self) -> dict[str, Source]:
-        """JSON services by configuration."""
-        from orchestration.sources.json_mapping import read_service
-        from orchestration.sources.json_over_http import JsonOverHttpSource
-        from orchestration.sources.landing import Landing
-        from orchestration.sources.services import SourceServices
-
-        folder = self.settings.json_sources_dir
-        files = sorted(folder.glob("*.yaml")) if folder is not None else []
-        services = SourceServices(lambda: self.web, self.settings)
-        described = [JsonOverHttpSource(read_service(path), services) for path in files]
-        most_bytes = self.settings.max_document_bytes
-        return {one.name: Landing(one, self.objects, self.parsers, most_bytes) for one in described}
-
-    def _source(self, kind: Any) -> Source:
-        from orchestration.sources.landing import Landing
-        from orchestration.sources.services import SourceServices
-
-        most_bytes = self.settings.max_document_bytes
-        if hasattr(kind, "from_services"):
-            made = kind.from_services(SourceServices(lambda: self.web, self.settings))
-        elif hasattr(kind, "from_parsers"):
-            made = kind.from_parsers(self.parsers, most_bytes)
-        else:
-            made = kind()
-        paged = hasattr(made, "pages")
-        return Landing(made, self.objects, self.parsers, most_bytes) if paged else made
-
-    @cached_property
-    def web(self) -> WebClient:
-        """Web services, each at the rate of its policy for all processes of this folder."""
-        from orchestration.resilience.guard import Guards
-        from orchestration.resilience.host_turns import HostTurns
-        from orchestration.web.client import PoliteWebClient, user_agent
-
-        settings = self.settings
-        guards = Guards(
-            self.policies.load,
-            settings.unavailable_seconds,
-            limiter=lambda host, limit: HostTurns(settings.host_turns_dir, host, limit),
-        )
-        agent = user_agent(version("medkg"), settings.contact)
-        return PoliteWebClient(partial(guards.guard, "web"), agent, settings.private_hosts)
-
-    @cached_property
     def topologies(self) -> PipelineLoader:
         return PipelineLoader(
             self.settings.topologies_dir or shipped_folder(),
@@ -170,45 +97,8 @@ class Assembly:
         )
 
     @cached_property
-    def policies(self) -> Any:
-        from orchestration.resilience.policies import ResiliencePolicyLoader
-
-        folder = self.settings.topologies_dir or shipped_folder()
-        return ResiliencePolicyLoader(folder)
-
-    @cached_property
-    def ledger(self) -> Ledger:
-        return open_ledger(self.settings.ledger_url, self.settings.lease_seconds)
-
-    @cached_property
     def submissions(self) -> Submissions:
         return Submissions(self.ledger, self.sources, self.fingerprint, self.settings.window_workers)
-
-    def pdf_converter(self, asked: AskedConverter) -> PdfConverter:
-        """A converter as a topology asks for it.
-
-        Raises ConfigurationError for one that is not installed, has no such option or lacks a setting.
-        """
-        kinds = load_plugins("medkg.pdf_converters")
-        if asked.name not in kinds:
-            raise ConfigurationError(
-                f"a topology asks for PDF converter {asked.name!r}, which is not installed; installed: "
-                f"{', '.join(sorted(kinds)) or 'none'} (entry point group medkg.pdf_converters)."
-            )
-        kind: Any = kinds[asked.name]
-        options = json.loads(asked.options)
-        try:
-            made: PdfConverter = (
-                kind.from_settings(options, self.settings)
-                if hasattr(kind, "from_settings")
-                else kind(**options)
-            )
-        except TypeError as error:
-            raise ConfigurationError(
-                f"PDF converter {asked.name!r} does not take the options {asked.options}: {error}. See what "
-                "its class takes."
-            ) from error
-        return made
 
     def pdf_conversions(self) -> PdfConversions:
         """What drives PDF converters; the host's."""
@@ -265,98 +155,10 @@ class Assembly:
 
     def watched_folders(self) -> list[Path]:
         """Code and topologies; when a file in them changes, window workers start anew."""
-        code = Path(__file__).parent
+        code = Path(__file__).parent.parent
         return [code, code.parent / "gpu_actors", self.settings.topologies_dir or shipped_folder()]
 
-    # --- stores and search --------------------------------------------------------------------------
-
-    @cached_property
-    def opensearch(self) -> Connection:
-        """The cluster; raises ConfigurationError when none is named."""
-        from orchestration.stores.opensearch.connection import Connection
-
-        if self.settings.opensearch_url is None:
-            raise ConfigurationError(
-                "a store is to be on OpenSearch, and no server is named. Set MEDKG_OPENSEARCH_URL to "
-                "http(s)://[USER:PASSWORD@]HOST:PORT."
-            )
-        return Connection(self.settings.opensearch_url)
-
-    @cached_property
-    def search_store(self) -> Any:
-        if self.settings.search_store == "opensearch":
-            from orchestration.stores.opensearch.search import OpenSearchSearch
-            from orchestration.stores.opensearch.synonyms import read_synonyms
-
-            synonyms = read_synonyms(self.settings.opensearch_synonyms)
-            return OpenSearchSearch(
-                self.opensearch,
-                self.settings.opensearch_prefix,
-                synonyms,
-                self.settings.opensearch_shards,
-                self.settings.opensearch_replicas,
-            )
-        from orchestration.stores.sqlite.search import SqliteSearch
-
-        return SqliteSearch(self.settings.search_dir)
-
-    @cached_property
-    def vector_store(self) -> VectorStore:
-        if self.settings.vector_store == "opensearch":
-            from orchestration.stores.opensearch.vectors import OpenSearchVectors
-
-            return OpenSearchVectors(
-                self.opensearch,
-                self.settings.opensearch_prefix,
-                self.settings.opensearch_shards,
-                self.settings.opensearch_replicas,
-            )
-        if self.settings.objects_on_s3:
-            from orchestration.stores.faiss.object_vectors import ObjectVectors
-
-            return ObjectVectors(self.objects, self.settings.vectors_cache)
-        from orchestration.stores.faiss.vectors import FaissVectors
-
-        return FaissVectors(self.settings.vectors_dir)
-
-    @cached_property
-    def document_store(self) -> Any:
-        if self.settings.objects_on_s3:
-            from orchestration.stores.objects.documents import ObjectDocuments
-
-            return ObjectDocuments(self.objects)
-        from orchestration.stores.sqlite.documents import SqliteDocuments
-
-        return SqliteDocuments(self.settings.documents_path)
-
-    @cached_property
-    def objects(self) -> ObjectStore:
-        """Where artifacts are; and on S3 vectors, documents and run output."""
-        from orchestration.stores.objects.opened import open_objects
-
-        return open_objects(self.settings.objects_url)
-
-    @cached_property
-    def stores(self) -> Stores:
-        from orchestration.stores.kept import check_stores
-
-        settings = self.settings
-        chosen: dict[str, str] = {
-            "MEDKG_SEARCH_STORE": settings.search_store,
-            "MEDKG_VECTOR_STORE": settings.vector_store,
-        }
-        if "opensearch" in chosen.values():
-            chosen["MEDKG_OPENSEARCH_PREFIX"] = settings.opensearch_prefix
-        if settings.objects_url != settings.data_dir.as_uri():
-            chosen["MEDKG_OBJECTS_URL"] = settings.objects_url
-        check_stores(settings.data_dir, chosen)
-        return Stores(self.search_store, self.vector_store, self.document_store)
-
-    @cached_property
-    def index(self) -> DualWrite:
-        from orchestration.stores.dual_write import DualWrite
-
-        return DualWrite(self.ledger, self.stores.search, self.stores.vectors, self.stores.documents)
+    # --- models and search ---------------------------------------------------------------------------
 
     @cached_property
     def profile(self) -> Profile:

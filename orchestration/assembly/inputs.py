@@ -1,0 +1,118 @@
+"""What brings documents in: parsers, sources, the web client and its policies, converters of PDFs.
+
+Comes in: settings and the installed plugins. Leaves: each of these, made when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property, partial
+from importlib.metadata import version
+from typing import Any
+
+from orchestration.assembly.stores import AssembledStores
+from orchestration.contracts import AskedConverter, Parser, PdfConverter, Source, WebClient
+from orchestration.errors import ConfigurationError
+from orchestration.isolated_stage import installed_parsers
+from orchestration.plugins import load_plugins
+from topologies import shipped_folder
+
+__all__ = ["AssembledInputs"]
+
+
+class AssembledInputs(AssembledStores):
+    """Ways in of one data folder."""
+
+    @cached_property
+    def policies(self) -> Any:
+        from orchestration.resilience.policies import ResiliencePolicyLoader
+
+        folder = self.settings.topologies_dir or shipped_folder()
+        return ResiliencePolicyLoader(folder)
+
+    @cached_property
+    def parsers(self) -> Mapping[str, Parser]:
+        return installed_parsers()
+
+    @cached_property
+    def sources(self) -> Mapping[str, Source]:
+        made = {name: self._source(kind) for name, kind in load_plugins("medkg.sources").items()}
+        for name, source in self._described_sources().items():
+            if name in made:
+                raise ConfigurationError(
+                    f"{self.settings.json_sources_dir} describes a source {name!r}, and one of that name is "
+                    "installed. Rename it in its file."
+                )
+            made[name] = source
+        return made
+
+    def _described_sources(self) -> dict[str, Source]:
+        """JSON services by configuration."""
+        from orchestration.sources.json_mapping import read_service
+        from orchestration.sources.json_over_http import JsonOverHttpSource
+        from orchestration.sources.landing import Landing
+        from orchestration.sources.services import SourceServices
+
+        folder = self.settings.json_sources_dir
+        files = sorted(folder.glob("*.yaml")) if folder is not None else []
+        services = SourceServices(lambda: self.web, self.settings)
+        described = [JsonOverHttpSource(read_service(path), services) for path in files]
+        most_bytes = self.settings.max_document_bytes
+        return {one.name: Landing(one, self.objects, self.parsers, most_bytes) for one in described}
+
+    def _source(self, kind: Any) -> Source:
+        from orchestration.sources.landing import Landing
+        from orchestration.sources.services import SourceServices
+
+        most_bytes = self.settings.max_document_bytes
+        if hasattr(kind, "from_services"):
+            made = kind.from_services(SourceServices(lambda: self.web, self.settings))
+        elif hasattr(kind, "from_parsers"):
+            made = kind.from_parsers(self.parsers, most_bytes)
+        else:
+            made = kind()
+        paged = hasattr(made, "pages")
+        return Landing(made, self.objects, self.parsers, most_bytes) if paged else made
+
+    @cached_property
+    def web(self) -> WebClient:
+        """Web services, each at the rate of its policy for all processes of this folder."""
+        from orchestration.resilience.guard import Guards
+        from orchestration.resilience.host_turns import HostTurns
+        from orchestration.web.client import PoliteWebClient, user_agent
+
+        settings = self.settings
+        guards = Guards(
+            self.policies.load,
+            settings.unavailable_seconds,
+            limiter=lambda host, limit: HostTurns(settings.host_turns_dir, host, limit),
+        )
+        agent = user_agent(version("medkg"), settings.contact)
+        return PoliteWebClient(partial(guards.guard, "web"), agent, settings.private_hosts)
+
+    def pdf_converter(self, asked: AskedConverter) -> PdfConverter:
+        """A converter as a topology asks for it.
+
+        Raises ConfigurationError for one that is not installed, has no such option or lacks a setting.
+        """
+        kinds = load_plugins("medkg.pdf_converters")
+        if asked.name not in kinds:
+            raise ConfigurationError(
+                f"a topology asks for PDF converter {asked.name!r}, which is not installed; installed: "
+                f"{', '.join(sorted(kinds)) or 'none'} (entry point group medkg.pdf_converters)."
+            )
+        kind: Any = kinds[asked.name]
+        options = json.loads(asked.options)
+        try:
+            made: PdfConverter = (
+                kind.from_settings(options, self.settings)
+                if hasattr(kind, "from_settings")
+                else kind(**options)
+            )
+        except TypeError as error:
+            raise ConfigurationError(
+                f"PDF converter {asked.name!r} does not take the options {asked.options}: {error}. See what "
+                "its class takes."
+            ) from error
+        return made

@@ -1,0 +1,120 @@
+"""What keeps things: ledger, objects, search index, vectors, documents, as the settings choose them.
+
+Comes in: settings. Leaves: stores, each opened when it is first asked for, and checked to be those that the
+data folder began with.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from orchestration.contracts import ObjectStore, VectorStore
+from orchestration.errors import ConfigurationError
+from orchestration.ledger import Ledger, open_ledger
+from orchestration.parts import Stores
+from orchestration.settings import Settings
+
+if TYPE_CHECKING:
+    from orchestration.stores.dual_write import DualWrite
+    from orchestration.stores.opensearch.connection import Connection
+
+__all__ = ["AssembledStores"]
+
+
+class AssembledStores:
+    """Stores of one data folder."""
+
+    settings: Settings
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return open_ledger(self.settings.ledger_url, self.settings.lease_seconds)
+
+    @cached_property
+    def opensearch(self) -> Connection:
+        """The cluster; raises ConfigurationError when none is named."""
+        from orchestration.stores.opensearch.connection import Connection
+
+        if self.settings.opensearch_url is None:
+            raise ConfigurationError(
+                "a store is to be on OpenSearch, and no server is named. Set MEDKG_OPENSEARCH_URL to "
+                "http(s)://[USER:PASSWORD@]HOST:PORT."
+            )
+        return Connection(self.settings.opensearch_url)
+
+    @cached_property
+    def search_store(self) -> Any:
+        if self.settings.search_store == "opensearch":
+            from orchestration.stores.opensearch.search import OpenSearchSearch
+            from orchestration.stores.opensearch.synonyms import read_synonyms
+
+            synonyms = read_synonyms(self.settings.opensearch_synonyms)
+            return OpenSearchSearch(
+                self.opensearch,
+                self.settings.opensearch_prefix,
+                synonyms,
+                self.settings.opensearch_shards,
+                self.settings.opensearch_replicas,
+            )
+        from orchestration.stores.sqlite.search import SqliteSearch
+
+        return SqliteSearch(self.settings.search_dir)
+
+    @cached_property
+    def vector_store(self) -> VectorStore:
+        if self.settings.vector_store == "opensearch":
+            from orchestration.stores.opensearch.vectors import OpenSearchVectors
+
+            return OpenSearchVectors(
+                self.opensearch,
+                self.settings.opensearch_prefix,
+                self.settings.opensearch_shards,
+                self.settings.opensearch_replicas,
+            )
+        if self.settings.objects_on_s3:
+            from orchestration.stores.faiss.object_vectors import ObjectVectors
+
+            return ObjectVectors(self.objects, self.settings.vectors_cache)
+        from orchestration.stores.faiss.vectors import FaissVectors
+
+        return FaissVectors(self.settings.vectors_dir)
+
+    @cached_property
+    def document_store(self) -> Any:
+        if self.settings.objects_on_s3:
+            from orchestration.stores.objects.documents import ObjectDocuments
+
+            return ObjectDocuments(self.objects)
+        from orchestration.stores.sqlite.documents import SqliteDocuments
+
+        return SqliteDocuments(self.settings.documents_path)
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        """Where artifacts are; and on S3 vectors, documents and run output."""
+        from orchestration.stores.objects.opened import open_objects
+
+        return open_objects(self.settings.objects_url)
+
+    @cached_property
+    def stores(self) -> Stores:
+        from orchestration.stores.kept import check_stores
+
+        settings = self.settings
+        chosen: dict[str, str] = {
+            "MEDKG_SEARCH_STORE": settings.search_store,
+            "MEDKG_VECTOR_STORE": settings.vector_store,
+        }
+        if "opensearch" in chosen.values():
+            chosen["MEDKG_OPENSEARCH_PREFIX"] = settings.opensearch_prefix
+        if settings.objects_url != settings.data_dir.as_uri():
+            chosen["MEDKG_OBJECTS_URL"] = settings.objects_url
+        check_stores(settings.data_dir, chosen)
+        return Stores(self.search_store, self.vector_store, self.document_store)
+
+    @cached_property
+    def index(self) -> DualWrite:
+        from orchestration.stores.dual_write import DualWrite
+
+        return DualWrite(self.ledger, self.stores.search, self.stores.vectors, self.stores.documents)
