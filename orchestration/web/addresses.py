@@ -31,8 +31,13 @@ class PublicTransport(httpx.AsyncBaseTransport):
         host, port = request.url.host, request.url.port or _usual_port(request.url.scheme)
         if not {host, f"{host}:{port}"} & self._private_hosts:
             address = await _public_address(host, port)
-            request.extensions = {**request.extensions, "sni_hostname": host}
-            request.url = request.url.copy_with(host=address)
+            request = httpx.Request(  # another one: redirects are told from the caller's
+                request.method,
+                request.url.copy_with(host=address),
+                headers=request.headers,
+                stream=request.stream,
+                extensions={**request.extensions, "sni_hostname": host},
+            )
         return await self._inner.handle_async_request(request)
 
     async def aclose(self) -> None:
