@@ -25,6 +25,7 @@ from orchestration.errors import StoreCorruptError, UsageError
 from orchestration.jobs.gate_looks import GateLooks
 from orchestration.jobs.gates import Gates
 from orchestration.jobs.submission import Submissions
+from orchestration.jobs.syncing import shown_sync
 from orchestration.parts import Parts, Stores
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import Chunk, Document, DocumentKey
@@ -141,6 +142,7 @@ class ControlPlane:
             "tenant": self.settings.tenant,
             "documents": self.ledger.status_counts(self.settings.tenant),
             "vectors": self.ledger.namespaces(self.settings.tenant),
+            "syncs": [shown_sync(*one) for one in self.ledger.syncs(self.settings.tenant)[:SHOWN_JOBS]],
             "jobs": [
                 {
                     "job_id": job.submission.job_id,

@@ -37,43 +37,11 @@ class AssembledInputs(AssembledStores):
 
     @cached_property
     def sources(self) -> Mapping[str, Source]:
-        made = {name: self._source(kind) for name, kind in load_plugins("medkg.sources").items()}
-        for name, source in self._described_sources().items():
-            if name in made:
-                raise ConfigurationError(
-                    f"{self.settings.json_sources_dir} describes a source {name!r}, and one of that name is "
-                    "installed. Rename it in its file."
-                )
-            made[name] = source
-        return made
-
-    def _described_sources(self) -> dict[str, Source]:
-        """JSON services by configuration."""
-        from orchestration.sources.json_mapping import read_service
-        from orchestration.sources.json_over_http import JsonOverHttpSource
-        from orchestration.sources.landing import Landing
+        from orchestration.sources.making import SourceMaker
         from orchestration.sources.services import SourceServices
 
-        folder = self.settings.json_sources_dir
-        files = sorted(folder.glob("*.yaml")) if folder is not None else []
         services = SourceServices(lambda: self.web, self.settings)
-        described = [JsonOverHttpSource(read_service(path), services) for path in files]
-        most_bytes = self.settings.max_document_bytes
-        return {one.name: Landing(one, self.objects, self.parsers, most_bytes) for one in described}
-
-    def _source(self, kind: Any) -> Source:
-        from orchestration.sources.landing import Landing
-        from orchestration.sources.services import SourceServices
-
-        most_bytes = self.settings.max_document_bytes
-        if hasattr(kind, "from_services"):
-            made = kind.from_services(SourceServices(lambda: self.web, self.settings))
-        elif hasattr(kind, "from_parsers"):
-            made = kind.from_parsers(self.parsers, most_bytes)
-        else:
-            made = kind()
-        paged = hasattr(made, "pages")
-        return Landing(made, self.objects, self.parsers, most_bytes) if paged else made
+        return SourceMaker(self.parsers, self.objects, services).sources(load_plugins("medkg.sources"))
 
     @cached_property
     def web(self) -> WebClient:

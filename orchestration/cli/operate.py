@@ -119,6 +119,9 @@ def _show_status(value: dict[str, Any]) -> None:
     table(None, ["documents", "count"], sorted(value["documents"].items()))
     if len(value["vectors"]) > 1:
         table(None, ["vectors of", "documents"], sorted(value["vectors"].items()))
+    if value["syncs"]:
+        columns = ["source", "query", "limit", "state", "listed", "begun"]
+        table(None, columns, [[sync[column] for column in columns] for sync in value["syncs"]])
     if value["jobs"]:
         columns = ["pipeline", "state", "in", "committed", "failed", "pending"]
         rows = [[job["job_id"][:8], *(job[column] for column in columns)] for job in value["jobs"]]

@@ -229,6 +229,10 @@ class SyncLedger(Protocol):
         """Remember where it stands, replacing what was known. Durable when it returns."""
         ...
 
+    def syncs(self, tenant_id: str) -> list[tuple[SyncKey, Sync]]:
+        """Every listing that is remembered of a tenant, the last begun first."""
+        ...
+
     def unfinished(self, submission: Submission) -> list[SourceItem]:
         """Documents that earlier jobs of the same request listed and that are not done, oldest first.
 

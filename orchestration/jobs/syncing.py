@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -20,7 +20,7 @@ from orchestration.contracts import ListedSource, Submission, Sync, SyncKey, Syn
 from orchestration.errors import CursorRefusedError
 from orchestration.records import SourceItem
 
-__all__ = ["listed_batches"]
+__all__ = ["listed_batches", "shown_sync"]
 
 BATCH: Final = 500
 """Documents of one ledger transaction."""
@@ -62,6 +62,20 @@ def listed_batches(
     left = listing.new(ledger.unfinished(submission))
     for start in range(0, len(left), BATCH):
         yield left[start : start + BATCH]
+
+
+def shown_sync(key: SyncKey, sync: Sync) -> dict[str, Any]:
+    """Where the listing of a source stands, as JSON values; moments as ISO 8601, UTC."""
+    moment = sync.begun_at or sync.since
+    return {
+        "source": key.source,
+        "query": key.query,
+        "limit": key.limit,
+        "pipeline": key.pipeline_name,
+        "state": "under way" if sync.begun_at is not None else "complete",
+        "listed": sync.listed,
+        "begun": datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds") if moment else None,
+    }
 
 
 class _Listing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, func, select
 
 from orchestration.contracts import SourceRequest, Submission, Sync, SyncKey
 from orchestration.ledger.database import LedgerPart
@@ -39,6 +39,20 @@ class Syncs(LedgerPart):
         }
         with self._database.writing() as connection:
             upsert(connection, syncs, [row], ("key",))
+
+    def syncs(self, tenant_id: str) -> list[tuple[SyncKey, Sync]]:
+        """Every listing that is remembered of a tenant; see SyncLedger.syncs."""
+        last = func.coalesce(syncs.c.begun_at, syncs.c.since)
+        query = select(syncs).where(syncs.c.tenant_id == tenant_id).order_by(last.desc())
+        with self._database.reading() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [
+            (
+                SyncKey.model_validate_json(row["listing"]),
+                Sync(**{name: row[name] for name in Sync.model_fields}),
+            )
+            for row in rows
+        ]
 
     def unfinished(self, submission: Submission) -> list[SourceItem]:
         """What earlier jobs of the same request left; see SyncLedger.unfinished."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Final
@@ -29,6 +30,7 @@ from orchestration.contracts import (
 from orchestration.contracts.objects import LANDED
 from orchestration.errors import (
     ConfigurationError,
+    DagsterResourceUnavailableError,
     DocumentTooLargeError,
     InputUnreadableError,
     MedkgError,
@@ -37,6 +39,9 @@ from orchestration.errors import (
 from orchestration.records import AdapterRequest, Locator, RawPayload, SourceItem, content_version
 
 __all__ = ["Landing"]
+
+ASKING_SECONDS: Final = 15.0
+"""So long a call of the ingest stage asks for expired records; the rest is handed back, no attempt spent."""
 
 READERS: Final = "_readers"
 """In the place of a tenant, whose names never begin so: what commands read that ingest nothing."""
@@ -51,11 +56,13 @@ class Landing:
         objects: ObjectStore,
         parsers: Mapping[str, Parser],
         max_document_bytes: int,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._paged = paged
         self._objects = objects
         self._parsers = parsers
         self._max_document_bytes = max_document_bytes
+        self._now = now
         self.name = paged.name
         self.format = paged.format
 
@@ -183,12 +190,20 @@ class Landing:
         found: dict[str, Outcome[RawPayload]] = {}
         if requests:
             wanted = {request.doc_id: request for request in requests}
+            end = self._now() + ASKING_SECONDS
             try:
                 for page in self._paged.again(list(wanted)):
                     found |= self._found(page, wanted)
+                    if len(found) < len(wanted) and self._now() > end:
+                        raise self._later(len(wanted) - len(found))
             except MedkgError as error:
                 found = {**dict.fromkeys(wanted, error), **found}
         return [found.get(request.doc_id) or self._gone(request) for request in requests]
+
+    def _later(self, left: int) -> DagsterResourceUnavailableError:
+        return DagsterResourceUnavailableError(
+            f"{self._paged.origin}: {left} records whose bytes had expired are asked for in the next call."
+        )
 
     def _found(self, page: Page, wanted: Mapping[str, AdapterRequest]) -> dict[str, Outcome[RawPayload]]:
         found: dict[str, Outcome[RawPayload]] = {}

@@ -29,17 +29,16 @@ class PublicTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host, port = request.url.host, request.url.port or _usual_port(request.url.scheme)
-        if {host, f"{host}:{port}"} & self._private_hosts:
-            return await self._inner.handle_async_request(request)
-        # a request of its own: a relative redirect is resolved against the URL that was asked
-        pinned = httpx.Request(
-            request.method,
-            request.url.copy_with(host=await _public_address(host, port)),
-            headers=request.headers,
-            stream=request.stream,
-            extensions={**request.extensions, "sni_hostname": host},
-        )
-        return await self._inner.handle_async_request(pinned)
+        if not {host, f"{host}:{port}"} & self._private_hosts:
+            address = await _public_address(host, port)
+            request = httpx.Request(  # another one: redirects are told from the caller's
+                request.method,
+                request.url.copy_with(host=address),
+                headers=request.headers,
+                stream=request.stream,
+                extensions={**request.extensions, "sni_hostname": host},
+            )
+        return await self._inner.handle_async_request(request)
 
     async def aclose(self) -> None:
         await self._inner.aclose()

@@ -17,7 +17,7 @@ import anyio
 import httpx
 
 from orchestration.contracts.web import Admit, Download, Params, WebAnswer
-from orchestration.errors import AddressRefusedError, AnswerTooLargeError, InputUnreadableError, ServiceError
+from orchestration.errors import AddressRefusedError, AnswerTooLargeError, ServiceError, StoreUnwritableError
 from orchestration.web.answers import check_status, of_connection
 
 __all__ = ["WebRequest", "fetched_to", "held"]
@@ -177,8 +177,8 @@ async def _written(
         _forget(part, tag)
         raise
     except OSError as error:
-        raise InputUnreadableError(
-            f"{part}: cannot be written: {error.strerror or error}. Make room, then run again."
+        raise StoreUnwritableError(
+            f"{part} cannot be written: {error.strerror or error}. Make room, then run again."
         ) from error
 
 

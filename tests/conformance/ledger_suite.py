@@ -161,6 +161,16 @@ class LedgerSuite:
         for other in ({"query": "KRAS"}, {"query": None}, {"limit": 5}, {"tenant_id": "other"}):
             assert ledger.sync(a_sync_key().model_copy(update=other)) == Sync()
 
+    def test_the_listings_of_a_tenant_are_told_the_last_begun_first(self, ledger: JobLedger) -> None:
+        other = a_sync_key().model_copy(update={"query": "KRAS"})
+        ledger.save_sync(a_sync_key(), Sync(since=5.0, listed=2))
+        ledger.save_sync(other, Sync(begun_at=7.0, cursor="c"))
+        ledger.save_sync(a_sync_key().model_copy(update={"tenant_id": "other"}), Sync())
+        assert ledger.syncs(TENANT) == [
+            (other, Sync(begun_at=7.0, cursor="c")),
+            (a_sync_key(), Sync(since=5.0, listed=2)),
+        ]
+
     def test_what_earlier_jobs_of_a_request_left_is_told_oldest_first(self, ledger: JobLedger) -> None:
         a_job(ledger, an_item("1"), an_item("2"), an_item("3"))
         window = claimed(ledger, "job-1", 1)

@@ -18,11 +18,13 @@ from orchestration.errors import (
     InputUnreadableError,
     MedkgError,
     ServiceFailedError,
+    UnavailableError,
     UnexpectedAnswerError,
     UsageError,
 )
 from orchestration.records import AdapterRequest, RawPayload
 from orchestration.sources.clinicaltrials import ClinicalTrialsSource
+from orchestration.sources.landing import Landing
 from orchestration.sources.services import SourceServices
 from tests.builders import TENANT, a_study
 from tests.conformance.source_suite import SourceSuite, good_items, request_of
@@ -169,6 +171,32 @@ def test_expired_bytes_are_asked_for_again_by_id_together(server: ReplayServer, 
         asked = len(server.asked)
         assert source.fetch([request_of(item) for item in items]) == before
         assert len(server.asked) == asked + 1
+
+
+def test_many_expired_studies_are_asked_for_in_several_calls_without_an_attempt_spent(
+    server: ReplayServer, tmp_path: Path
+) -> None:
+    clock = iter(range(0, 1000, 10))  # ten seconds a look
+    with assembled(tmp_path, clinicaltrials_url=server.url) as assembly:
+        services = SourceServices(lambda: assembly.web, assembly.settings)
+        paged = ClinicalTrialsSource(services, page_size=2)
+        source = Landing(paged, assembly.objects, assembly.parsers, 10**6, lambda: next(clock))
+        requests = [request_of(item) for item in good_items(source, EGFR)]
+        assembly.objects.delete_all("raw")
+        first = source.fetch(requests)
+        left = [
+            one for one, outcome in zip(requests, first, strict=True) if isinstance(outcome, UnavailableError)
+        ]
+        assert [one.doc_id for one in left] == ["NCT00000005", "NCT00000006", "NCT00000007"]
+        assert all(isinstance(outcome, RawPayload) for outcome in source.fetch(left))
+
+
+@respx.mock
+def test_a_total_that_changes_while_it_is_listed_changes_nothing(paged: ClinicalTrialsSource) -> None:
+    first, second, third = studies(3)
+    respx.get(STUDIES, params={"pageToken": "b"}).respond(json={"totalCount": 99, "studies": [third]})
+    respx.get(STUDIES).respond(json={"totalCount": 2, "studies": [first, second], "nextPageToken": "b"})
+    assert [page.total for page in pages(paged)] == [2, 99]
 
 
 def test_a_study_that_was_withdrawn_says_so(server: ReplayServer, tmp_path: Path) -> None:
