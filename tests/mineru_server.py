@@ -414,7 +414,7 @@ class MineruServer:
         self.up(behaviour)
 
     def _done(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     async def _start(self) -> None:
         self._service = _Service(self._behaviour)
@@ -473,7 +473,7 @@ class MineruProcess:
     def wait(self) -> None:
         """Until it has died of itself (--die-after)."""
         assert self._process is not None
-        self._process.wait(60)
+        self._process.wait(120)
 
 
 async def _serve(behaviour: Behaviour, port: int) -> None:
