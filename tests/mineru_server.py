@@ -16,10 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
-import html
-import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -35,11 +32,8 @@ from typing import Any, Final, Self
 
 from aiohttp import web
 
-from orchestration.contracts import PdfBlock, PdfBlockKind, PdfIr, PdfPage
-from orchestration.errors import MedkgError
-from orchestration.pdf.text_layer import Limits, convert
+from tests.mineru_answers import VERSION, files_of
 
-VERSION: Final = "3.4.4"
 PROTOCOL: Final = 2
 BACKENDS: Final = ("pipeline", "vlm-engine", "vlm-http-client", "hybrid-engine", "hybrid-http-client")
 PARSE_METHODS: Final = ("auto", "txt", "ocr")
@@ -49,7 +43,6 @@ RETURNED: Final = {
     "return_content_list": ("content_list", False),
 }
 """Form field: (its key in a result, whether it is given unless the form says otherwise)."""
-ESCAPED: Final = re.compile(r"(?<!\\)([*_`~$])")
 
 
 @dataclass(frozen=True)
@@ -231,7 +224,7 @@ class _Service:
                 self._fail_on_purpose(task.contents)
                 loop = asyncio.get_running_loop()
                 for stem, content in zip(task.stems, task.contents, strict=True):
-                    found = await loop.run_in_executor(self._readers, _read, content, stem)
+                    found = await loop.run_in_executor(self._readers, files_of, content, stem)
                     task.results[stem] = {key: text for key, text in found.items() if task.wanted[key]}
                 task.status = "completed"
             except RuntimeError as error:
@@ -270,97 +263,6 @@ class _Service:
 
 def _detail(status: int, detail: str) -> web.Response:
     return web.json_response({"detail": detail}, status=status)
-
-
-# --- what MinerU finds in a PDF, in its words ------------------------------------------------------
-
-
-def _read(content: bytes, stem: str) -> dict[str, str]:
-    """The files that MinerU writes for one PDF; raises RuntimeError as its loader does."""
-    try:
-        found = PdfIr.model_validate_json(convert(content, stem, Limits()))
-    except MedkgError as error:
-        raise RuntimeError(f"Failed to load file {stem}.pdf: {error.message}") from error
-    pages = {page.page_no: page for page in found.pages}
-    items = [item for block in found.blocks for item in _items(block, pages)]
-    items += [_page_number(page) for page in found.pages]
-    items.sort(key=lambda item: item["page_idx"])
-    middle = {
-        "pdf_info": [_page_info(page) for page in found.pages],
-        "_backend": "pipeline",
-        "_version_name": VERSION,
-    }
-    return {
-        "md_content": "\n\n".join(item.get("text", "") for item in items),
-        "middle_json": json.dumps(middle),
-        "content_list": json.dumps(items, ensure_ascii=False),
-    }
-
-
-def _items(block: PdfBlock, pages: dict[int, PdfPage]) -> list[dict[str, Any]]:
-    place = {"bbox": _thousandths(block, pages[block.page_no]), "page_idx": block.page_no - 1}
-    text = ESCAPED.sub(r"\\\1", block.text)
-    if block.kind is PdfBlockKind.TABLE:
-        body = {"table_caption": [text], "table_footnote": list(block.notes), "table_body": _html(block)}
-        return [{"type": "table", "img_path": "images/0.jpg", **body, **place}]
-    if block.kind is PdfBlockKind.FIGURE_CAPTION:
-        return [
-            {
-                "type": "image",
-                "img_path": "images/1.jpg",
-                "image_caption": [text],
-                "image_footnote": [],
-                **place,
-            }
-        ]
-    if block.kind in (PdfBlockKind.TITLE, PdfBlockKind.HEADING):
-        level = 1 if block.kind is PdfBlockKind.TITLE else (block.level or 1) + 1
-        return [{"type": "text", "text": text, "text_level": level, **place}]
-    if block.kind is PdfBlockKind.LIST:
-        return [{"type": "text", "text": text.replace("\n", "  \n"), **place}]
-    if block.kind is PdfBlockKind.FOOTNOTE:
-        return [{"type": "page_footnote", "text": text, **place}]
-    return [{"type": "text", "text": text, **place}]
-
-
-def _thousandths(block: PdfBlock, page: PdfPage) -> list[int]:
-    box = block.boxes[0]
-    return [
-        int(box.left * 1000 / page.width),
-        int(box.top * 1000 / page.height),
-        int(box.right * 1000 / page.width),
-        int(box.bottom * 1000 / page.height),
-    ]
-
-
-def _html(block: PdfBlock) -> str:
-    rows = "".join(
-        "<tr>" + "".join(f"<td{_spans(cell.columns)}>{html.escape(cell.text)}</td>" for cell in row) + "</tr>"
-        for row in block.rows
-    )
-    return f"<html><body><table>{rows}</table></body></html>"
-
-
-def _spans(columns: int) -> str:
-    return f' colspan="{columns}"' if columns > 1 else ""
-
-
-def _page_number(page: PdfPage) -> dict[str, Any]:
-    return {
-        "type": "page_number",
-        "text": str(page.page_no),
-        "bbox": [480, 950, 520, 970],
-        "page_idx": page.page_no - 1,
-    }
-
-
-def _page_info(page: PdfPage) -> dict[str, Any]:
-    return {
-        "page_idx": page.page_no - 1,
-        "page_size": [page.width, page.height],
-        "para_blocks": [],
-        "discarded_blocks": [],
-    }
 
 
 # --- running it ------------------------------------------------------------------------------------
@@ -414,7 +316,7 @@ class MineruServer:
         self.up(behaviour)
 
     def _done(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     async def _start(self) -> None:
         self._service = _Service(self._behaviour)
@@ -473,7 +375,7 @@ class MineruProcess:
     def wait(self) -> None:
         """Until it has died of itself (--die-after)."""
         assert self._process is not None
-        self._process.wait(60)
+        self._process.wait(120)
 
 
 async def _serve(behaviour: Behaviour, port: int) -> None:

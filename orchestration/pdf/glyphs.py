@@ -28,7 +28,6 @@ LIGATURES: Final = {
     0xFB05: "st",
     0xFB06: "st",
 }
-BOLD_WEIGHT: Final = 600
 FORCE_BOLD: Final = 1 << 18
 """Font descriptor flag (ISO 32000-1, table 123)."""
 MAX_PATHS: Final = 4_000

@@ -38,14 +38,18 @@ _PAGE_NUMBER = re.compile(
 
 
 def without_running_lines(
-    pages: Sequence[Sequence[Piece]], heights: Sequence[float], body: float
+    pages: Sequence[Sequence[Piece]], heights: Sequence[float], body: float, ruled: Sequence[Sequence[Piece]]
 ) -> list[list[Piece]]:
-    """The pieces of each page that are no running lines, in their order; `body`: size of the text."""
+    """The pieces of each page that are no running lines, in their order.
+
+    `body` is the size of the text; `ruled` pieces stand between rules of tables, whose headers repeat too.
+    """
     edges = [_edge_lines(pieces, height) for pieces, height in zip(pages, heights, strict=True)]
     running = _repeated(edges) | _counting(edges) | _set_apart(pages, edges, heights, body)
     kept = []
-    for pieces, lines in zip(pages, edges, strict=True):
+    for pieces, lines, tabular in zip(pages, edges, ruled, strict=True):
         dropped = {id(piece) for line in lines if id(line) in running for piece in line.pieces}
+        dropped -= set(map(id, tabular))
         kept.append([piece for piece in pieces if id(piece) not in dropped])
     return kept
 

@@ -26,6 +26,8 @@ FIGURE_CAPTION: Final = re.compile(
     r"(?:(?:supplementary|extended data)\s+)?fig(?:ure|\.)\s*(?:[A-Z]?\d+[A-Za-z]?|[IVX]+)\s*[.:|–—-]",
     re.IGNORECASE,
 )
+SAME_WIDTH: Final = 6.0
+"""Points by which the sides of a table may differ from page to page."""
 SMALLER: Final = 0.92
 """Of the body's size: smaller type at the foot of a column is a note."""
 _ENDS = tuple(".!?:;")
@@ -50,6 +52,8 @@ class Part:
     items: list[int] = field(default_factory=list)
     """Of a list: at which of its lines an item begins."""
     table: TableRegion | None = None
+    continued: list[tuple[int, TableRegion]] = field(default_factory=list)
+    """The rest of a table on later pages, each with its page."""
     level: int | None = None
     alone: bool = False
     """Whether more room than usual, or the column's end, is above and below it."""
@@ -161,7 +165,30 @@ def joined(parts: Iterable[Sequence[Part]]) -> list[Part]:
             open_part.stretches.extend(rest.stretches)
         if body and body[-1] is not rest:
             open_part = body[-1] if body[-1].kind is PdfBlockKind.PARAGRAPH else None
-    return result
+    return _with_whole_tables(result)
+
+
+def _with_whole_tables(parts: Iterable[Part]) -> list[Part]:
+    """Tables that go on on the next page as one."""
+    whole: list[Part] = []
+    for part in parts:
+        last = whole[-1] if whole else None
+        if last is not None and last.table is not None and part.table is not None and _is_rest(last, part):
+            last.continued.append((part.page_no, part.table))
+        else:
+            whole.append(part)
+    return whole
+
+
+def _is_rest(part: Part, following: Part) -> bool:
+    """Is `following` the rest of a table: first on the next page, as wide, with as many columns, unnamed?"""
+    page_no, above = part.continued[-1] if part.continued else (part.page_no, part.table)
+    below = following.table
+    if above is None or below is None or following.page_no != page_no + 1:
+        return False
+    named = below.caption and "cont" not in below.caption[0].text.casefold()
+    alike = abs(above.left - below.left) <= SAME_WIDTH and abs(above.right - below.right) <= SAME_WIDTH
+    return not named and alike and above.columns == below.columns
 
 
 def _floats(part: Part) -> bool:

@@ -203,8 +203,7 @@ def table_rows(
 def cells_of(band: Sequence[Row], borders: Sequence[float], *, header: bool) -> tuple[PdfCell, ...]:
     """The cells of one row; a piece that crosses borders spans their columns.
 
-    Below the header a piece is parted instead where each border that it crosses lies between two of its
-    words.
+    Below the header a piece is parted instead if each border that it crosses lies between two words.
     """
     texts: list[list[str]] = [[] for _ in range(len(borders) + 1)]
     spans = [1] * len(texts)

@@ -31,7 +31,7 @@ from orchestration.pdf.table_cells import (
     upright_rules,
 )
 
-__all__ = ["TABLE_CAPTION", "TableRegion", "find_tables"]
+__all__ = ["TABLE_CAPTION", "TableRegion", "find_tables", "ruled_pieces"]
 
 TABLE_CAPTION: Final = re.compile(
     r"(?i:(?:supplementary\s+)?tab(?:le|\.))\s+(?:[A-Z]?\d+[A-Za-z]?|[IVX]+)\b\s*(?:$|[.:|(–—-]|[A-Z])"
@@ -61,6 +61,16 @@ class TableRegion:
     bottom: float
     caption: tuple[Line, ...] = ()
     notes: tuple[Line, ...] = ()
+
+    @property
+    def columns(self) -> int:
+        return sum(cell.columns for cell in self.rows[0])
+
+
+def ruled_pieces(pieces: Sequence[Piece], rules: Sequence[Rule]) -> list[Piece]:
+    """The pieces that stand between the rules of what may be a table."""
+    boxes = _ruled_boxes(pieces, rules)
+    return [piece for piece in pieces if any(_within(piece, *box) for box in boxes)]
 
 
 def find_tables(

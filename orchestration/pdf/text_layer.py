@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from orchestration.contracts import PdfBlock, PdfBlockKind, PdfIr, PdfPage
+from orchestration.contracts import PdfBlock, PdfBlockKind, PdfCell, PdfIr, PdfPage
 from orchestration.errors import (
     EncryptedPdfError,
     MalformedDocumentError,
@@ -27,7 +27,7 @@ from orchestration.pdf.hyphens import Vocabulary, joined_lines
 from orchestration.pdf.lines import Line, Piece, pieces_of
 from orchestration.pdf.margins import without_running_lines
 from orchestration.pdf.paragraphs import Part, joined, parts_of
-from orchestration.pdf.tables import find_tables
+from orchestration.pdf.tables import TableRegion, find_tables, ruled_pieces
 from orchestration.records import PageBox, Record
 
 __all__ = ["NAME", "VERSION", "Limits", "convert"]
@@ -205,7 +205,8 @@ def _parts(pages: Sequence[_Page]) -> list[Part]:
     contents = [page.content for page in pages]
     pieces = [page.pieces for page in pages]
     body = _body_size(piece for found in pieces for piece in found)
-    kept = without_running_lines(pieces, [content.frame_height for content in contents], body)
+    ruled = [ruled_pieces(found, content.rules) for content, found in zip(contents, pieces, strict=True)]
+    kept = without_running_lines(pieces, [content.frame_height for content in contents], body, ruled)
     flows: list[list[Part]] = []
     gutters = common_gutters(kept)
     tables = [
@@ -233,13 +234,14 @@ def _block(part: Part, pages: dict[int, PageContent], vocabulary: Vocabulary) ->
     boxes = tuple(_boxes(part, pages))
     table = part.table
     if table is not None:
+        notes = [line for region in (table, *(rest for _, rest in part.continued)) for line in region.notes]
         return PdfBlock(
             kind=PdfBlockKind.TABLE,
             text=_joined(table.caption, vocabulary),
             boxes=boxes,
-            rows=table.rows,
+            rows=(*table.rows, *(row for _, rest in part.continued for row in _new_rows(table, rest))),
             header_rows=table.header_rows,
-            notes=(_joined(table.notes, vocabulary),) if table.notes else (),
+            notes=(_joined(notes, vocabulary),) if notes else (),
         )
     lines = part.lines
     if part.kind is PdfBlockKind.LIST:
@@ -251,21 +253,32 @@ def _block(part: Part, pages: dict[int, PageContent], vocabulary: Vocabulary) ->
     return PdfBlock(kind=part.kind, text=text, level=part.level, boxes=boxes)
 
 
+def _new_rows(table: TableRegion, rest: TableRegion) -> Sequence[tuple[PdfCell, ...]]:
+    """The rows of a table's rest without the header that each page repeats."""
+    header = table.rows[: table.header_rows]
+    return rest.rows[len(header) :] if rest.rows[: len(header)] == header else rest.rows
+
+
 def _joined(lines: Sequence[Line], vocabulary: Vocabulary) -> str:
     return joined_lines([line.text for line in lines], vocabulary)
 
 
 def _boxes(part: Part, pages: dict[int, PageContent]) -> Iterable[PageBox]:
-    for stretch in part.stretches:
-        places = [part.table] if part.table is not None else stretch.lines
-        left, top, right, bottom = pages[stretch.page_no].shown(
-            min(place.left for place in places),
-            min(place.top for place in places),
-            max(place.right for place in places),
-            max(place.bottom for place in places),
+    """One box a stretch, or a page of a table."""
+    places: list[tuple[int, Sequence[Line | TableRegion]]] = [
+        (stretch.page_no, stretch.lines) for stretch in part.stretches
+    ]
+    if part.table is not None:
+        places = [(part.page_no, [part.table]), *((page_no, [rest]) for page_no, rest in part.continued)]
+    for page_no, items in places:
+        left, top, right, bottom = pages[page_no].shown(
+            min(item.left for item in items),
+            min(item.top for item in items),
+            max(item.right for item in items),
+            max(item.bottom for item in items),
         )
         yield PageBox(
-            page_no=stretch.page_no,
+            page_no=page_no,
             left=round(left, 1),
             top=round(top, 1),
             right=round(right, 1),

@@ -8,9 +8,11 @@ its end, or `forget`, their ids are lost, and submitting again is all there is t
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from signal import SIGKILL, SIGTERM
 from typing import Final
@@ -54,10 +56,17 @@ class TextLayerConfig(Record):
     )
 
 
+GRACE_SECONDS: Final = 20.0
+"""Without any task running, or beyond a task's own time, before the pool counts as broken."""
+
+
 @dataclass(slots=True)
 class _Task:
     doc_id: str
     future: Future[bytes]
+    pool: ProcessPool
+    running_since: float | None = None
+    """When it was first seen running, by the monotonic clock."""
 
 
 class TextLayerConverter:
@@ -81,6 +90,8 @@ class TextLayerConverter:
         self._lock = threading.Lock()
         self._tasks: dict[str, _Task] = {}
         self._pool: ProcessPool | None = None
+        self._still_since: float | None = None
+        """Since when tasks wait and none runs, by the monotonic clock."""
         self._starter = ThreadPoolExecutor(1, "pdf-processes")
 
     @property
@@ -100,13 +111,17 @@ class TextLayerConverter:
                     retry_after=1.0,
                 )
             task_id = uuid.uuid4().hex
-            future: Future[bytes] = self._running_pool().schedule(
+            pool = self._running_pool()
+            future: Future[bytes] = pool.schedule(
                 convert, (pdf, doc_id, self._limits), timeout=self._config.seconds
             )
-            self._tasks[task_id] = _Task(doc_id, future)
+            self._tasks[task_id] = _Task(doc_id, future, pool)
             return task_id
 
     def poll(self, task_ids: Sequence[str]) -> Sequence[ConversionStatus]:
+        with self._lock:
+            if self._is_broken(time.monotonic()):
+                self._discard_pool()
         return [self._status(task_id) for task_id in task_ids]
 
     def result(self, task_id: str) -> bytes:
@@ -130,18 +145,42 @@ class TextLayerConverter:
 
     def close(self) -> None:
         with self._lock:
-            pool, self._pool = self._pool, None
+            self._discard_pool()
             self._tasks.clear()
-        if pool is not None:
-            pool.stop()  # type: ignore[no-untyped-call]
-            pool.join()
         self._starter.shutdown()
 
     def _running_pool(self) -> ProcessPool:
         if self._pool is None or not self._pool.active:
+            self._discard_pool()
             memory = self._config.megabytes << 20
             self._pool = self._starter.submit(started_pool, self._config.workers, memory).result()
         return self._pool
+
+    def _is_broken(self, now: float) -> bool:
+        """Do tasks wait though none runs, or does one run that should have been stopped?
+
+        A worker that is killed from outside can take the lock of its pool's queue with it.
+        """
+        waiting = [task for task in self._tasks.values() if not task.future.done()]
+        running = [task for task in waiting if task.future.running()]
+        for task in running:
+            task.running_since = task.running_since or now
+        self._still_since = (self._still_since or now) if waiting and not running else None
+        overdue = self._config.seconds + GRACE_SECONDS
+        return (self._still_since is not None and now - self._still_since > GRACE_SECONDS) or any(
+            now - (task.running_since or now) > overdue for task in running
+        )
+
+    def _discard_pool(self) -> None:
+        """End the pool's processes; what they had not done is cancelled, and so lost."""
+        pool, self._pool, self._still_since = self._pool, None, None
+        if pool is None:
+            return
+        pool.stop()  # type: ignore[no-untyped-call]
+        pool.join()
+        for task in self._tasks.values():
+            if task.pool is pool:
+                task.future.cancel()
 
     def _status(self, task_id: str) -> ConversionStatus:
         task = self._tasks.get(task_id)
@@ -173,7 +212,7 @@ class TextLayerConverter:
                 f"{doc_id}: reading the PDF needs more than {self._config.megabytes} MB, or crashes PDFium. "
                 "Convert it with MinerU, or leave it out."
             )
-        if isinstance(error, ProcessExpired):
+        if isinstance(error, ProcessExpired | BrokenProcessPool):
             return StageCrashedError(f"{doc_id}: the process that read the PDF was killed from outside.")
         return StageFailedError(
             f"{doc_id}: the text layer raised {type(error).__name__}: {error}. Report this PDF as a bug."

@@ -20,7 +20,7 @@ from orchestration.parsing.pdf_ir import PdfIrParser
 from tests.builders import a_payload
 from tests.conformance.document_checks import assert_sound, blocks_of
 
-PATIENCE = 60.0
+PATIENCE = 150.0
 ENDED = (ConversionState.DONE, ConversionState.FAILED)
 
 

@@ -134,6 +134,18 @@ def test_notes_in_smaller_type_below_a_table_are_its_notes() -> None:
     assert cells(table) == [["Day", "Steps"], ["1", "900"], ["2", "700"]]
 
 
+def test_a_table_over_a_page_break_is_one_table_and_its_repeated_header_stands_once() -> None:
+    buffer = io.BytesIO()
+    rows = [["Day", "Steps"], *([str(day), str(900 + day)] for day in range(60))]
+    style = [("FONT", (0, 0), (-1, -1), "Times-Roman", 9), *GRID]
+    SimpleDocTemplate(buffer, pagesize=A4, invariant=1).build(
+        [Table(rows, colWidths=[80, 80], repeatRows=1, style=style, hAlign="LEFT")]
+    )
+    (table,) = [block for block in blocks_of(buffer.getvalue()) if block.kind is PdfBlockKind.TABLE]
+    assert cells(table) == rows
+    assert [box.page_no for box in table.boxes] == [1, 2]
+
+
 def test_two_rules_around_a_paragraph_make_no_table() -> None:
     def draw(canvas: Canvas, _: int) -> None:
         canvas.line(72, 775, 500, 775)
