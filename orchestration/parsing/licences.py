@@ -31,6 +31,7 @@ _NAME = re.compile(
 _ALONE = re.compile(r"by(?:-nc|-nd|-sa)*")
 _CC0 = re.compile(r"\bcc[- ]?(?:0|zero)\b|\bpublic domain dedication\b")
 _PUBLIC_DOMAIN = re.compile(r"(?:public[- ]domain|pd|cc[- ]pdm?)(?: mark)?(?: 1\.0)?")
+_DECLARATION = "creative commons public domain declaration"
 _NC = re.compile(r"\bnc\b|non-?commercial")
 _ND = re.compile(r"\bnd\b|no-?deriv")
 _SA = re.compile(r"\bsa\b|share-?alike")
@@ -58,7 +59,7 @@ def licence_of(statement: str | None) -> str:
         return _with_conditions(" ".join(named) or text, text)
     if any(mark == "zero" for _, mark in urls) or _CC0.search(text):
         return "cc0"
-    if urls or _PUBLIC_DOMAIN.fullmatch(text.strip(" .")):
+    if urls or _DECLARATION in text or _PUBLIC_DOMAIN.fullmatch(text.strip(" .")):
         return "public-domain"
     return OTHER
 
