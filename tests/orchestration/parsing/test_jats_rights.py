@@ -53,6 +53,8 @@ def permitted(inside: str, attributes: str = "") -> str:
         (f"{BY} Data: http://creativecommons.org/publicdomain/zero/1.0/", "cc-by"),
         ("the Creative Commons Public Domain Dedication", "cc0"),
         ("under the Creative Commons Public Domain Declaration, as it stipulates", "public-domain"),
+        ("All rights reserved. The CC0 waiver applies to the data made available in this article.", "other"),
+        ("Creative Commons Attribution (BY), Non-Commercial (NC)", "cc-by-nc"),
         ("other-oa", "other"),
         ("publisher-specific-oa", "other"),
         ("open-access", "other"),
