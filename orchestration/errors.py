@@ -216,6 +216,12 @@ class EmbeddingInputTooLongError(PermanentError):
     code = "MEDKG-208"
 
 
+class RecordWithheldError(PermanentError):
+    """The source answers for a record that it does not give it: no such id, withdrawn, not open."""
+
+    code = "MEDKG-210"
+
+
 class EncryptedPdfError(PermanentError):
     """The PDF is encrypted with a password, and medkg breaks none."""
 

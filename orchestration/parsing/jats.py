@@ -21,6 +21,7 @@ from orchestration.errors import (
     MalformedDocumentError,
     MedkgError,
     MissingIdentifierError,
+    RecordWithheldError,
 )
 from orchestration.parsing.byte_stream import CHUNK_BYTES, Stretch, too_large, whole_file
 from orchestration.parsing.encoding import decode_head
@@ -34,7 +35,7 @@ from orchestration.parsing.xml_inline import inline_text
 from orchestration.parsing.xml_set import SetTags, article_pieces, check_prolog
 from orchestration.records import Document, RawPayload, content_version
 
-_TAGS = SetTags(("article",), ("pmc-articleset",))
+_TAGS = SetTags(("article",), ("pmc-articleset",), refusals=("error",))
 # A slice of a set has neither DOCTYPE nor what the set declares. With one, named characters are not errors
 # but read by entity_text; the prefixes that every JATS DTD declares are declared here as there.
 _DOCTYPE = (
@@ -118,8 +119,18 @@ def _of_set(head: bytes, stream: BinaryIO, uri: str, limit: int) -> Iterator[Rec
         elif problem:
             broken = MalformedDocumentError(f"{place}: {problem}")
             yield RecordLocation(None, stretch.start, stretch.length, None, broken)
+        elif stretch.content.startswith(b"<error"):
+            yield RecordLocation(None, stretch.start, stretch.length, None, _withheld(stretch.content, place))
         else:
             yield _located(stretch.content, stretch, place)
+
+
+def _withheld(refusal: bytes, place: str) -> MedkgError:
+    try:
+        said = one_line(inline_text(parse_xml(refusal, place)))
+    except MedkgError as error:
+        return error
+    return RecordWithheldError(f"{place}: PMC gives no article here: {said[:200]}. Check the id on its site.")
 
 
 def _located(content: bytes, stretch: Stretch, place: str) -> RecordLocation:

@@ -76,6 +76,7 @@ def article_metadata(root: etree._Element) -> dict[str, Any]:
         "pages": "-".join(filter(None, (front_text(root, "fpage"), front_text(root, "lpage"))))
         or front_text(root, "elocation-id"),
         "article_type": root.get("article-type"),
+        "has_full_text": root.find("{*}body") is not None,
         "keywords": _texts(root, "article-meta/kwd-group/kwd"),
         "subjects": sorted({one_line(inline_text(s)) for s in _subjects(root)}),
         **licence_metadata(root),

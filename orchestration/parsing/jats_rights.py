@@ -57,11 +57,17 @@ def _statements(root: etree._Element) -> Iterator[str]:
     texts = [inline_text(found) for found in licences]
     texts += [found.get("license-type", "") for found in licences]
     if not licences:
-        texts += [
-            inline_text(found) for found in root.iterfind(f"{_META}{{*}}permissions/{{*}}copyright-statement")
-        ]
+        texts += _copyright_lines_with_a_licence([*permissions, *metas])
     said = [one_line(statement) for statement in (*urls, _pmc_property(root, "pmc-license-ref"), *texts)]
     yield from filter(None, said)
+
+
+def _copyright_lines_with_a_licence(permissions: list[etree._Element]) -> Iterator[str]:
+    """Whose the copyright is says nothing of a licence."""
+    for place in permissions:
+        for line in map(inline_text, place.iterfind("{*}copyright-statement")):
+            if is_redistributable(licence_of(line)):
+                yield line
 
 
 def _pmc_property(root: etree._Element, name: str) -> str:

@@ -26,11 +26,14 @@ LICENCES: Final = REDISTRIBUTABLE | {OTHER, NONE}
 _URL = re.compile(r"creativecommons\.org/(?:licenses/(by(?:-nc|-nd|-sa)*)|publicdomain/(zero|mark))\b")
 _NAME = re.compile(
     r"\b(?:cc|creative commons)[- ]?(?:cc[- ])?(?:by|attribution)\b"
-    r"((?:[ -/,]*(?:nc\b|nd\b|sa\b|non-?commercial|no-?deriv\w*|share-?alike))*)"
+    r"((?:[ ,/-]*(?:nc\b|nd\b|sa\b|non-?commercial|no-?deriv\w*|share-?alike))*)"
 )
 _ALONE = re.compile(r"by(?:-nc|-nd|-sa)*")
 _CC0 = re.compile(r"\bcc[- ]?(?:0|zero)\b|\bpublic domain dedication\b")
+_OF_DATA = re.compile(r"\b(?:meta)?data\b")
+"""Publishers waive rights in an article's data beside a licence of their own for its text."""
 _PUBLIC_DOMAIN = re.compile(r"(?:public[- ]domain|pd|cc[- ]pdm?)(?: mark)?(?: 1\.0)?")
+_DECLARATION = "creative commons public domain declaration"
 _NC = re.compile(r"\bnc\b|non-?commercial")
 _ND = re.compile(r"\bnd\b|no-?deriv")
 _SA = re.compile(r"\bsa\b|share-?alike")
@@ -57,8 +60,8 @@ def licence_of(statement: str | None) -> str:
     if named or _ALONE.fullmatch(text):
         return _with_conditions(" ".join(named) or text, text)
     if any(mark == "zero" for _, mark in urls) or _CC0.search(text):
-        return "cc0"
-    if urls or _PUBLIC_DOMAIN.fullmatch(text.strip(" .")):
+        return OTHER if _OF_DATA.search(text) else "cc0"
+    if urls or _DECLARATION in text or _PUBLIC_DOMAIN.fullmatch(text.strip(" .")):
         return "public-domain"
     return OTHER
 

@@ -51,6 +51,7 @@ class PubmedXmlParser:
         head = stream.read(CHUNK_BYTES)
         try:
             check_prolog(head, uri)
+            _check_root(head, uri)
         except MedkgError as error:
             yield RecordLocation(None, 0, len(head), None, error)
             return
@@ -76,6 +77,16 @@ class PubmedXmlParser:
                 _add_abstract(builder, abstract)
         _add_references(builder, article)
         return builder.build(payload, tenant_id, self, metadata=_metadata(article, payload.doc_id))
+
+
+def _check_root(head: bytes, uri: str) -> None:
+    """An error or a web page that a service answers with holds no article either, and is no empty set."""
+    root = root_name(head)
+    if root not in _ROOTS:
+        what = f"its root element is <{root}>" if root else "it does not begin as XML does"
+        raise MalformedDocumentError(
+            f"{uri}: no set of PubMed articles: {what}. See what the service answered, and fetch it again."
+        )
 
 
 def _located(stretch: Stretch, problem: str, place: str, limit: int) -> RecordLocation:

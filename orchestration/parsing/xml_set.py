@@ -26,16 +26,22 @@ _OPEN_SET = "the set has no end, so articles may be missing. The file is cut off
 
 @dataclass(frozen=True, slots=True)
 class SetTags:
-    """The names of a set's elements and of the articles in it; no article may hold another of that name."""
+    """The names of a set's elements and of the articles in it; no article may hold another of that name.
+
+    `refusals` stand in the set instead of articles; inside of an article they are none.
+    """
 
     articles: tuple[str, ...]
     sets: tuple[str, ...]
+    refusals: tuple[str, ...] = ()
 
     def mark(self) -> re.Pattern[bytes]:
         """What begins or ends an article or the set; an end that white space makes longer is none."""
         articles, sets = "|".join(self.articles), "|".join(self.sets)
+        refusals = "|".join(self.refusals) or "(?!)"
         return re.compile(
             rf"<!--|<!\[CDATA\[|<\?|<(?:{articles})(?=[\s/>])|</(?P<end>{articles})\s{{0,4}}>"
+            rf"|<(?P<refusal>{refusals})(?=[\s/>])|</(?P<end_of_refusal>{refusals})\s{{0,4}}>"
             rf"|<(?P<end_of_set>/?)(?P<set>{sets})(?=[\s/>])".encode()
         )
 
@@ -68,6 +74,7 @@ class _ArticleFinder:
         self._limit = limit
         self._mark = tags.mark()
         self._article: GrowingStretch | None = None
+        self._refusal = False
         self._set_open = False
         self._until: re.Pattern[bytes] | None = None
 
@@ -88,17 +95,21 @@ class _ArticleFinder:
                 self._until = _ENDS[mark.group()]
             elif mark["set"]:
                 self._set_open = not mark["end_of_set"]
-            elif mark["end"]:
+            elif (mark["refusal"] and self._article) or (mark["end_of_refusal"] and not self._refusal):
+                continue
+            elif mark["end"] or mark["end_of_refusal"]:
                 if self._article is not None:
                     self._article.add(buffer[kept:at])
                     yield self._article.finished(), ""
                     self._article = None
+                self._refusal = False
                 kept = at
             else:
                 if self._article is not None:
                     self._article.add(buffer[kept : mark.start()])
                     yield self._article.finished(), _NO_END
                 self._article = GrowingStretch(position + mark.start(), self._limit)
+                self._refusal = bool(mark["refusal"])
                 kept = mark.start()
         used = len(buffer) if final else max(at, kept, len(buffer) - _LONGEST_MARK)
         if self._article is not None:

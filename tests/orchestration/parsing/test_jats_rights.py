@@ -52,6 +52,9 @@ def permitted(inside: str, attributes: str = "") -> str:
         ("Creative Commons Attribution License, for non-commercial use only", "cc-by-nc"),
         (f"{BY} Data: http://creativecommons.org/publicdomain/zero/1.0/", "cc-by"),
         ("the Creative Commons Public Domain Dedication", "cc0"),
+        ("under the Creative Commons Public Domain Declaration, as it stipulates", "public-domain"),
+        ("All rights reserved. The CC0 waiver applies to the data made available in this article.", "other"),
+        ("Creative Commons Attribution (BY), Non-Commercial (NC)", "cc-by-nc"),
         ("other-oa", "other"),
         ("publisher-specific-oa", "other"),
         ("open-access", "other"),
@@ -88,6 +91,7 @@ def test_only_what_is_understood_may_be_passed_on() -> None:
         "<license><p>Creative Commons Attribution License</p></license>",
         "<permissions><copyright-statement>A. Walker. Creative Commons Attribution.</copyright-statement>"
         "</permissions>",
+        "<copyright-statement>A. Walker. Creative Commons Attribution License.</copyright-statement>",
         "<custom-meta-group><custom-meta><meta-name>pmc-license-ref</meta-name><meta-value>CC BY</meta-value>"
         "</custom-meta></custom-meta-group>",
     ],
@@ -109,6 +113,8 @@ def test_the_conditions_of_all_that_is_said_come_together() -> None:
 
 def test_an_article_without_licence_may_not_be_passed_on() -> None:
     assert rights("") == ("none", False, None)
+    copyright_line = "<copyright-statement>Copyright 2020 A. Walker</copyright-statement>"
+    assert rights(f"<permissions>{copyright_line}</permissions>") == ("none", False, None)
     manuscript = permitted("<license-p>This file is available for text mining.</license-p>")
     assert rights(manuscript)[:2] == ("other", False)
 

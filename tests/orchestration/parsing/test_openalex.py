@@ -186,6 +186,19 @@ def test_citations_by_others_do_not_make_a_new_version() -> None:
     assert parsed(now).metadata == parsed(later).metadata
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"error": "Invalid query", "message": "no filter"}',
+        b'{"meta": {}, "items": []}',
+        b"<html></html>",
+    ],
+)
+def test_another_answer_than_a_page_is_not_taken_for_an_empty_one(answer: bytes) -> None:
+    (location,) = locate(answer)
+    assert location.error is not None
+
+
 def test_an_empty_page_has_no_works() -> None:
     assert locate(an_openalex_page(next_cursor=None)) == []
 

@@ -13,6 +13,7 @@ from orchestration.errors import (
     DocumentTooLargeError,
     MalformedDocumentError,
     MissingIdentifierError,
+    RecordWithheldError,
     UnsafeXmlError,
 )
 from orchestration.parsing import byte_stream, jats
@@ -99,3 +100,39 @@ def test_a_set_with_declared_entities_or_in_another_encoding_is_refused() -> Non
 
 def test_an_empty_set_has_no_articles() -> None:
     assert locate(b"<?xml version='1.0'?><pmc-articleset></pmc-articleset>") == []
+
+
+REFUSAL = b'<error id="999">The following PMCID is not available: 999</error>'
+
+
+@pytest.mark.parametrize("piece", [64, 1 << 18])
+def test_what_pmc_does_not_give_is_named_and_the_articles_around_it_come(
+    piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(byte_stream, "CHUNK_BYTES", piece)
+    monkeypatch.setattr(jats, "CHUNK_BYTES", max(piece, 200))
+    content = SET.replace(b"</article>\n<article", b"</article>" + REFUSAL + b"<article", 1)
+    found = locate(content)
+    assert [location.doc_id for location in found] == ["PMC1", None, "PMC2", "PMC3"]
+    assert isinstance(found[1].error, RecordWithheldError)
+    assert "The following PMCID is not available: 999" in found[1].error.message
+    assert cut_out(content, found[1]) == REFUSAL
+
+
+def test_an_error_inside_an_article_is_a_part_of_it() -> None:
+    found = locate(a_pmc_set(an_article_of(1, f"<p>a</p>{REFUSAL.decode()}<p>b</p>"), an_article_of(2)))
+    assert [location.doc_id for location in found] == ["PMC1", "PMC2"]
+
+
+@pytest.mark.parametrize("refusal", [b"<error>", b"<error/>", b"<error>&x", b"</error>", b"<error><article>"])
+def test_a_broken_refusal_is_an_error_of_its_own(refusal: bytes) -> None:
+    found = locate(b"<pmc-articleset>" + refusal + b"</pmc-articleset>")
+    assert all(location.error is not None for location in found)
+
+
+def test_an_article_whose_publisher_keeps_the_text_back_says_so() -> None:
+    whole = an_article_of(1)
+    start, end = whole.index(b"<body>"), whole.index(b"</body>") + len(b"</body>")
+    for article, has_text in ((whole, True), (whole[:start] + whole[end:], False)):
+        document = JatsParser().parse(a_payload(article, "jats", doc_id="PMC1"), "default")
+        assert document.metadata["has_full_text"] is has_text

@@ -197,3 +197,22 @@ def test_a_batch_cut_anywhere_gives_the_articles_before_and_an_error_that_names_
     assert isinstance(cut.error, MalformedDocumentError)
     assert f"set.xml, article {len(good) + 1}" in cut.error.message
     assert "cut off" in cut.error.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        (b"<?xml version='1.0'?><eFetchResult><ERROR>Empty result</ERROR></eFetchResult>", "<eFetchResult>"),
+        (b"<!DOCTYPE html><html><body>Service unavailable</body></html>", "<html>"),
+        (b'{"error": "API rate limit exceeded"}', "does not begin as XML"),
+        (b"", "does not begin as XML"),
+    ],
+)
+def test_another_answer_than_a_set_is_not_taken_for_an_empty_one(answer: bytes, what: str) -> None:
+    (location,) = locate(answer)
+    assert isinstance(location.error, MalformedDocumentError)
+    assert what in location.error.message
+
+
+def test_an_empty_set_has_no_articles() -> None:
+    assert locate(b'<?xml version="1.0" ?>\n<PubmedArticleSet></PubmedArticleSet>') == []

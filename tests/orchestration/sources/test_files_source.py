@@ -26,13 +26,25 @@ from orchestration.errors import (
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.parsing.jats import JatsParser
 from orchestration.parsing.markdown import MarkdownParser
+from orchestration.parsing.openalex import OpenAlexParser
 from orchestration.parsing.pdf import PdfParser
 from orchestration.parsing.plain_text import PlainTextParser
 from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
 from orchestration.parsing.pubmed_xml import PubmedXmlParser
 from orchestration.records import RawPayload, SourceItem
 from orchestration.sources.files import FilesSource
-from tests.builders import a_pubmed_set, a_study, an_abstract, an_article, json_lines
+from tests.builders import (
+    a_page_of_studies,
+    a_pmc_set,
+    a_pubmed_article,
+    a_pubmed_set,
+    a_study,
+    an_abstract,
+    an_article,
+    an_openalex_page,
+    an_openalex_work,
+    json_lines,
+)
 from tests.conformance.source_suite import SourceSuite, request_of
 
 NOBODY = 65_534
@@ -44,6 +56,7 @@ PARSERS: dict[str, Parser] = {
         JatsParser(),
         MarkdownParser(),
         PdfParser(),
+        OpenAlexParser(),
         PlainTextParser(),
         PubmedJsonlParser(),
         PubmedXmlParser(),
@@ -116,6 +129,39 @@ def test_formats_are_told_apart_and_give_the_source_of_their_records(
         "NCT00000002",
     ]
     assert all(item.version and item.error_code is None for item in items)
+
+
+def test_every_record_of_a_saved_page_is_fetched_and_parsed_by_itself(
+    source: FilesSource, tmp_path: Path
+) -> None:
+    articles = [an_article(ids=f'<article-id pub-id-type="pmcid">PMC{n}</article-id>') for n in (1, 2)]
+    pages = {
+        "efetch.xml": a_pmc_set(*articles),
+        "pubmed.xml": a_pubmed_set(a_pubmed_article("11"), a_pubmed_article("12")),
+        "studies.json": a_page_of_studies(a_study("NCT00000001"), a_study("NCT00000002")),
+        "works.json": an_openalex_page(an_openalex_work(1), an_openalex_work(2)),
+    }
+    for name, content in pages.items():
+        (tmp_path / name).write_bytes(content)
+    items = list(source.enumerate(SourceRequest(source="files", paths=(str(tmp_path),))))
+    payloads = source.fetch([request_of(item) for item in items])
+    parsed = [
+        PARSERS[payload.format].parse(payload, "default")
+        for payload in payloads
+        if isinstance(payload, RawPayload)
+    ]
+    found = [(document.doc_id, document.version) for document in parsed]
+    assert found == [(item.doc_id, item.version) for item in items]
+    assert [doc_id for doc_id, _ in found] == [
+        "PMC1",
+        "PMC2",
+        "11",
+        "12",
+        "NCT00000001",
+        "NCT00000002",
+        "W1",
+        "W2",
+    ]
 
 
 def test_an_unchanged_file_has_the_same_versions_and_a_changed_record_another(

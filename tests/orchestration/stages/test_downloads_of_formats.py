@@ -1,0 +1,83 @@
+"""The download stage over the links that our formats give."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from orchestration.contracts.downloads import FetchedFile
+from orchestration.errors import MalformedDocumentError, NotAPdfError, RequestRejectedError
+from orchestration.parsing.jats import JatsParser
+from orchestration.parsing.openalex import OpenAlexParser
+from orchestration.parsing.pubmed_xml import PubmedXmlParser
+from orchestration.records import RawPayload
+from orchestration.stages.download import Download
+from orchestration.stores.objects.folder import FolderObjects
+from tests.builders import a_context, a_payload, a_pubmed_article, an_article, an_openalex_work
+
+PARSERS = {parser.format: parser for parser in (JatsParser(), OpenAlexParser(), PubmedXmlParser())}
+PDF_BYTES = b"%PDF-1.7 of walks"
+
+
+class Web:
+    """A FileFetcher over pages that are at hand; any other address is not found."""
+
+    def __init__(self, folder: Path, pages: Mapping[str, bytes]) -> None:
+        self._folder = folder
+        self._pages = pages
+
+    @contextmanager
+    def fetch(self, url: str) -> Iterator[FetchedFile]:
+        if url not in self._pages:
+            raise RequestRejectedError(f"{url}: 404 Not Found.")
+        path = self._folder / "fetched"
+        path.write_bytes(self._pages[url])
+        yield FetchedFile(path, url, "application/pdf", None, len(self._pages[url]))
+
+
+def downloaded(folder: Path, pages: Mapping[str, bytes], record: RawPayload) -> tuple[RawPayload, dict]:
+    """The PDF and its provenance."""
+    objects = FolderObjects(folder / "objects")
+    pdf, *_ = Download(Web(folder, pages), objects, PARSERS).execute(a_context(), [record])
+    assert pdf.stored is not None
+    (provenance,) = [one.key for one in objects.list(pdf.stored.rpartition("/")[0]) if "from-" in one.key]
+    assert objects.get(pdf.stored).data == PDF_BYTES
+    return pdf, json.loads(objects.get(provenance).data)
+
+
+def test_a_work_whose_journal_gives_a_landing_page_is_had_from_the_repository(tmp_path: Path) -> None:
+    work = a_payload(an_openalex_work(1), "openalex", doc_id="W1", source="openalex")
+    pages = {
+        "https://walks.example/articles/1.pdf": b"<!DOCTYPE html><title>Log in</title>",
+        "https://repository.example/1/full.pdf": PDF_BYTES,
+    }
+    pdf, provenance = downloaded(tmp_path, pages, work)
+    assert pdf.uri == provenance["url"] == "https://repository.example/1/full.pdf"
+    assert provenance["licence"] is None
+
+
+def test_an_article_of_pmc_is_had_from_its_bucket_with_its_licence(tmp_path: Path) -> None:
+    article = an_article(
+        meta='<article-id pub-id-type="pmcid-ver">PMC1234567.1</article-id>'
+        '<self-uri content-type="pmc-pdf" xlink:href="walk.pdf"/><permissions><license '
+        'xlink:href="https://creativecommons.org/licenses/by-nc/4.0/"/></permissions>'
+    )
+    url = "https://pmc-oa-opendata.s3.amazonaws.com/PMC1234567.1/PMC1234567.1.pdf"
+    _, provenance = downloaded(tmp_path, {url: PDF_BYTES}, a_payload(article, "jats", source="pmc"))
+    assert (provenance["url"], provenance["licence"]) == (url, "cc-by-nc")
+
+
+def test_each_place_that_had_no_pdf_is_named(tmp_path: Path) -> None:
+    work = a_payload(an_openalex_work(1), "openalex", doc_id="W1", source="openalex")
+    with pytest.raises(NotAPdfError, match=r"none of its 2 places.*articles/1\.pdf.*full\.pdf"):
+        downloaded(tmp_path, {}, work)
+
+
+def test_a_format_without_links_says_that_it_names_no_place(tmp_path: Path) -> None:
+    record = a_payload(a_pubmed_article("1"), "pubmed-xml")
+    with pytest.raises(MalformedDocumentError, match="names no place that has the PDF"):
+        downloaded(tmp_path, {}, record)
