@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orchestration.contracts.downloads import FetchedFile
+from orchestration.contracts.web import Download as Fetched
 from orchestration.errors import MalformedDocumentError, NotAPdfError, RequestRejectedError
 from orchestration.parsing.jats import JatsParser
 from orchestration.parsing.openalex import OpenAlexParser
 from orchestration.parsing.pubmed_xml import PubmedXmlParser
 from orchestration.records import RawPayload
 from orchestration.stages.download import Download
+from orchestration.stages.services import DownloadLimits
 from orchestration.stores.objects.folder import FolderObjects
 from tests.builders import a_context, a_payload, a_pubmed_article, an_article, an_openalex_work
 
@@ -24,29 +26,31 @@ PDF_BYTES = b"%PDF-1.7 of walks"
 
 
 class Web:
-    """A FileFetcher over pages that are at hand; any other address is not found."""
+    """A WebClient over pages that are at hand; any other address is not found."""
 
-    def __init__(self, folder: Path, pages: Mapping[str, bytes]) -> None:
-        self._folder = folder
+    def __init__(self, pages: Mapping[str, bytes]) -> None:
         self._pages = pages
 
-    @contextmanager
-    def fetch(self, url: str) -> Iterator[FetchedFile]:
+    def download(self, url: str, path: Path, **_: object) -> Fetched:
         if url not in self._pages:
             raise RequestRejectedError(f"{url}: 404 Not Found.")
-        path = self._folder / "fetched"
-        path.write_bytes(self._pages[url])
-        yield FetchedFile(path, url, "application/pdf", None, len(self._pages[url]))
+        content = self._pages[url]
+        path.write_bytes(content)
+        return Fetched(url, path, len(content), sha256(content).hexdigest())
 
 
-def downloaded(folder: Path, pages: Mapping[str, bytes], record: RawPayload) -> tuple[RawPayload, dict]:
+def downloaded(
+    folder: Path, pages: Mapping[str, bytes], record: RawPayload
+) -> tuple[RawPayload, dict[str, Any]]:
     """The PDF and its provenance."""
     objects = FolderObjects(folder / "objects")
-    pdf, *_ = Download(Web(folder, pages), objects, PARSERS).execute(a_context(), [record])
+    limits = DownloadLimits(folder / "downloads", 1_000_000, 30)
+    stage = Download(Web(pages), objects, PARSERS, limits)  # type: ignore[arg-type]
+    pdf, *_ = stage.execute(a_context(), [record])
     assert pdf.stored is not None
     (provenance,) = [one.key for one in objects.list(pdf.stored.rpartition("/")[0]) if "from-" in one.key]
-    assert objects.get(pdf.stored).data == PDF_BYTES
-    return pdf, json.loads(objects.get(provenance).data)
+    assert objects.get(pdf.stored).data == PDF_BYTES  # type: ignore[union-attr]
+    return pdf, json.loads(objects.get(provenance).data)  # type: ignore[union-attr]
 
 
 def test_a_work_whose_journal_gives_a_landing_page_is_had_from_the_repository(tmp_path: Path) -> None:
