@@ -27,7 +27,7 @@ from orchestration.contracts import (
     RecordLocation,
     SourceRequest,
 )
-from orchestration.contracts.objects import LANDED
+from orchestration.contracts.objects import LANDED, READERS
 from orchestration.errors import (
     ConfigurationError,
     DagsterResourceUnavailableError,
@@ -42,9 +42,6 @@ __all__ = ["Landing"]
 
 ASKING_SECONDS: Final = 15.0
 """So long a call of the ingest stage asks for expired records; the rest is handed back, no attempt spent."""
-
-READERS: Final = "_readers"
-"""In the place of a tenant, whose names never begin so: what commands read that ingest nothing."""
 
 
 class Landing:
