@@ -25,7 +25,13 @@ from tests.conformance.ledger_suite import claimed, commit_all
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.dagster_api import wait_until
 from tests.replay_server import ReplayServer, Service, Weather, replaying
-from tests.replay_services import ClinicalTrialsService, EntrezService, Entry, OpenAlexService
+from tests.replay_services import (
+    ClinicalTrialsService,
+    EntrezService,
+    Entry,
+    OpenAlexService,
+    PlainJsonService,
+)
 from topologies import shipped_folder
 
 RECORDS = 10_000
@@ -52,6 +58,8 @@ class Case:
     change: Callable[[Any, int], None]
     """Change so many records and add one."""
     pages_of_changes: int = 1
+    names: Callable[[str, Path], str] = lambda url, folder: url
+    """What the environment variable is to say for the service's address; a folder takes what it names."""
 
 
 def trials() -> Case:
@@ -115,11 +123,42 @@ def entrez(source: str, entries: list[Entry], root: str, pages: int) -> Case:
     return Case(source, "EGFR", "MEDKG_NCBI_URL", EntrezService(entries, root), listings, pages, change)
 
 
+def described() -> Case:
+    def walk(number: int, **fields: str) -> dict[str, Any]:
+        return {"id": number, "name": "Walk", "text": "It helps.", "changed": "2020-01-01", **fields}
+
+    def change(service: PlainJsonService, count: int) -> None:
+        for one in service.walks[:count]:
+            one.update(text="It does not.", changed=today())
+        service.walks.append(walk(99999999, changed=today()))
+
+    def listings(server: ReplayServer) -> int:
+        return sum(one.answered == "good" for one in server.asked)
+
+    def names(url: str, folder: Path) -> str:
+        (folder / "walks.yaml").write_text(
+            f"name: walks\nurl: {url}/walks\nquery_parameter: q\nrecords: items\n"
+            "paging: {kind: offset, parameter: skip, size_parameter: take, size: 100}\n"
+            "since: {parameter: changed}\n"
+            "document: {id: id, title: name, sections: [{place: text}]}\n"
+        )
+        return str(folder)
+
+    service = PlainJsonService([walk(number) for number in range(RECORDS)])
+    return Case("walks", "sleep", "MEDKG_JSON_SOURCES_DIR", service, listings, 101, change, names=names)
+
+
 def today() -> str:
     return (datetime.now(UTC) + timedelta(hours=1)).date().isoformat()
 
 
-CASES = {"clinicaltrials": trials, "openalex": works, "pubmed": citations, "pmc": articles}
+CASES = {
+    "clinicaltrials": trials,
+    "openalex": works,
+    "pubmed": citations,
+    "pmc": articles,
+    "described": described,
+}
 
 
 @pytest.fixture
@@ -136,11 +175,11 @@ def medkg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Medkg:
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_record_comes_once_and_the_second_sync_brings_changes_only(
-    name: str, medkg: Medkg, monkeypatch: pytest.MonkeyPatch
+    name: str, medkg: Medkg, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     case = CASES[name]()
     with replaying(case.service, WEATHER) as server:
-        monkeypatch.setenv(case.address, server.url)
+        monkeypatch.setenv(case.address, case.names(server.url, tmp_path))
         began = time.time()
         command = ("submit", "auto", "--source", case.source, "--query", case.query, "--json")
         for share in (0.3, 0.7):
