@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 import numpy as np
 from pydantic import TypeAdapter
 
-from orchestration.contracts.objects import LANDED, ObjectStore
+from orchestration.contracts.objects import LANDED, READERS, ObjectStore
 from orchestration.errors import StageContractError, StoreCorruptError
 from orchestration.records import (
     Chunk,
@@ -150,7 +150,7 @@ def remove_landed_of(objects: ObjectStore, keys: Collection[DocumentKey]) -> int
     """Remove the landed pages that name one of these documents; returns how many."""
     names = [key.doc_id.encode() for key in keys]
     removed = 0
-    for tenant_id in sorted({key.tenant_id for key in keys}):
+    for tenant_id in sorted({READERS, *(key.tenant_id for key in keys)}):
         for key in [one.key for one in objects.list(f"{LANDED}/{tenant_id}")]:
             content = objects.get(key)
             if content is not None and any(name in content.data for name in names):

@@ -55,6 +55,8 @@ class Weather:
 
     fault_rate: float = 0.0
     latency_seconds: float = 0.0
+    throttle_rate: float = 0.0
+    """Share of requests that are throttled, however fast they come."""
     most_per_second: int | None = None
     retry_after: str = "1"
     faults: tuple[str, ...] = ("500", "502", "503", "broken off", "reset", "cut off")
@@ -102,6 +104,8 @@ class ReplayServer:
             now = time.monotonic()
             recent = sum(now - one.moment < 1 for one in self.asked[-100:])
             if weather.most_per_second is not None and recent >= weather.most_per_second:
+                return "throttled"
+            if self._chance.random() < weather.throttle_rate:
                 return "throttled"
             if self._chance.random() < weather.fault_rate:
                 return self._chance.choice(weather.faults)

@@ -126,6 +126,19 @@ class EntrezService:
         return Reply(b'<?xml version="1.0" ?>' + opening + inside + closing, media_type="text/xml")
 
 
+class PlainJsonService:
+    """GET /walks with skip and take, and changes from a day on."""
+
+    def __init__(self, walks: list[Record]) -> None:
+        self.walks = walks
+
+    def __call__(self, path: str, parameters: Parameters) -> Reply:
+        since = parameters.get("changed", "")
+        found = [walk for walk in self.walks if walk["changed"] >= since]
+        start, size = int(parameters["skip"]), int(parameters["take"])
+        return in_json({"items": found[start : start + size]})
+
+
 def _start(token: str) -> int | None:
     try:
         return int(base64.b64decode(token).decode().removeprefix("at "))

@@ -13,6 +13,9 @@ RUN_OUTPUT: Final = "compute_logs"
 LANDED: Final = "raw"
 """Prefix of what web services sent: raw/TENANT/SOURCE/SHA256."""
 
+READERS: Final = "_readers"
+"""There in the place of a tenant, whose names never begin so: what commands read that ingest nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:

@@ -27,7 +27,7 @@ from orchestration.contracts import (
     RecordLocation,
     SourceRequest,
 )
-from orchestration.contracts.objects import LANDED
+from orchestration.contracts.objects import LANDED, READERS
 from orchestration.errors import (
     ConfigurationError,
     DagsterResourceUnavailableError,
@@ -43,9 +43,6 @@ __all__ = ["Landing"]
 ASKING_SECONDS: Final = 15.0
 """So long a call of the ingest stage asks for expired records; the rest is handed back, no attempt spent."""
 
-READERS: Final = "_readers"
-"""In the place of a tenant, whose names never begin so: what commands read that ingest nothing."""
-
 
 class Landing:
     """A ListedSource over a PagedSource."""
@@ -53,7 +50,7 @@ class Landing:
     def __init__(
         self,
         paged: PagedSource,
-        objects: ObjectStore,
+        objects: Callable[[], ObjectStore],
         parsers: Mapping[str, Parser],
         max_document_bytes: int,
         now: Callable[[], float] = time.monotonic,
@@ -105,7 +102,7 @@ class Landing:
         outcomes: dict[int, Outcome[RawPayload]] = {}
         expired: list[int] = []
         for key, positions in by_object.items():
-            content = self._objects.get(key)
+            content = self._objects().get(key)
             for position in positions:
                 found = None if content is None else self._at_its_place(requests[position], content.data)
                 if found is None:
@@ -122,7 +119,7 @@ class Landing:
         parser = self._parser(page.format)
         digest = hashlib.sha256(page.content).hexdigest()
         key = f"{LANDED}/{tenant_id}/{self.name}/{digest}"
-        self._objects.put(key, page.content)
+        self._objects().put(key, page.content)
         for number, location in enumerate(self._locations(parser, page), start=1):
             error = location.error
             yield SourceItem(

@@ -120,8 +120,9 @@ def test_landed_pages_expire_and_those_that_name_an_erased_document_go_at_once(
 ) -> None:
     objects.put("raw/default/clinicaltrials/1", b'{"nctId": "NCT00000001"}')
     objects.put("raw/default/clinicaltrials/2", b'{"nctId": "NCT00000002"}')
+    objects.put("raw/_readers/clinicaltrials/1", b'{"nctId": "NCT00000001"}')
     key = DocumentKey(tenant_id="default", source="clinicaltrials", doc_id="NCT00000001")
-    assert remove_landed_of(objects, [key]) == 1
+    assert remove_landed_of(objects, [key]) == 2
     assert [one.key for one in objects.list("raw")] == ["raw/default/clinicaltrials/2"]
     assert prune_landed(objects, 1) == 0
     assert prune_landed(objects, -1) == 1

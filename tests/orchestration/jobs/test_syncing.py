@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestration.contracts import JobState, ListedPage, SourceRequest
 from orchestration.errors import CursorRefusedError, DagsterResourceUnavailableError
@@ -80,7 +83,7 @@ class Syncing:
     def batches(self, count: int) -> None:
         """Take so many batches, then be killed: nothing of ours runs any more."""
         for _ in range(count):
-            next(self._listing)
+            next(self._listing, None)
 
     def run(self, limit: int | None = None, query: str = "EGFR", resync: bool = False) -> list[str]:
         """List to the end and commit; the ids that were listed."""
@@ -232,3 +235,26 @@ def test_tenants_list_for_themselves(syncing: Syncing, registry: Registry) -> No
     job = syncing.submissions.open(ATopology(), request, tenant_id="other", window_size=100, attended=False)
     counts = list(syncing.submissions.enqueue(job, ATopology()))
     assert sum(one.pending for one in counts) == 5
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    records=st.lists(st.sampled_from("abcdefgh"), max_size=12),
+    kills=st.lists(st.integers(1, 4), max_size=4),
+)
+def test_wherever_listings_are_killed_every_record_is_queued_once(
+    records: list[str], kills: list[int]
+) -> None:
+    with TemporaryDirectory() as folder:
+        ledger = open_ledger(f"sqlite:///{folder}/ledger.sqlite", 60)
+        syncing = Syncing(ledger, Registry(records=records))
+        for taken in kills:
+            syncing.begin()
+            syncing.batches(taken)
+        job_id = syncing.begin()
+        syncing.batches(99)
+        documents = ledger.summary(job_id).documents
+        committed = syncing.finish(job_id)
+        ledger.close()
+    assert (documents.skipped, documents.failed) == (0, 0)
+    assert committed == sorted(set(records))
