@@ -93,6 +93,10 @@ class FlowReader:
         number = self._positions[id(line)]
         return number == 0 or self.room_between(self.lines[number - 1], line)
 
+    def is_short(self, line: Line) -> bool:
+        """Does the line leave a fifth of the column empty?"""
+        return line.right - line.left < 0.8 * (self.right - self.left)
+
     def is_full(self, line: Line) -> bool:
         """Does the line reach the right edge, but for half a word?"""
         return line.right >= self.right - 2.5 * line.size or line.hyphen

@@ -51,10 +51,11 @@ class Flow:
 
 
 def common_gutters(pages: Sequence[Sequence[Piece]]) -> list[float]:
-    """Gutters that at least two pages have; for pages whose last column holds a line or two."""
+    """Gutters that several pages have (of two, one): for pages whose last column holds a line or two."""
     found = [gutter for gutter in map(_gutter, pages) if gutter is not None]
+    needed = 2 if len(pages) > 2 else 1
     return sorted(
-        {round(one) for one in found if sum(abs(one - other) <= SAME_GUTTER for other in found) >= 2}
+        {round(one) for one in found if sum(abs(one - other) <= SAME_GUTTER for other in found) >= needed}
     )
 
 
@@ -125,6 +126,14 @@ def _middle(item: Item) -> float:
     return (item.left + item.right) / 2
 
 
+def _goes_on(last: Item | None, item: Item) -> bool:
+    """Is it the next, shorter line of what runs across the gutter, of a title or a caption?"""
+    if not isinstance(last, Piece) or not isinstance(item, Piece) or abs(last.size - item.size) > 0.3:
+        return False
+    centred = abs(_middle(last) - _middle(item)) < item.size
+    return centred and 0 < item.baseline - last.baseline < 1.6 * item.size
+
+
 def _cut(items: Sequence[Item]) -> tuple[list[Item], list[Item]] | None:
     """The items above and below an empty level strip, the widest after which one side has columns."""
     ordered = sorted(items, key=lambda item: item.top)
@@ -144,8 +153,10 @@ def _cut(items: Sequence[Item]) -> tuple[list[Item], list[Item]] | None:
 def _bands(items: Sequence[Item], gutter: float) -> list[tuple[bool, list[Item]]]:
     """Stretches from top to bottom: (crosses the gutter, its items)."""
     bands: list[tuple[bool, list[Item]]] = []
+    last: Item | None = None
     for item in sorted(items, key=lambda item: item.top):
-        across = item.left < gutter - 1 and item.right > gutter + 1
+        across = (item.left < gutter - 1 and item.right > gutter + 1) or _goes_on(last, item)
+        last = item if across else None
         if not bands or bands[-1][0] != across:
             bands.append((across, []))
         bands[-1][1].append(item)

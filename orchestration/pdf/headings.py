@@ -80,14 +80,16 @@ def _may_be_heading(part: Part, body: float) -> bool:
     larger = part.size >= LARGER * body
     if text.endswith(".") and (len(text) > 60 or not (_NUMBERED.match(text) or part.bold or larger)):
         return False
-    if _capitals(text) and part.alone and len(part.lines) <= 2:
+    alone = part.room_above and part.room_below
+    apart = alone or (part.room_above and part.short)
+    if _capitals(text) and apart and len(part.lines) <= 2:
         return part.size >= SMALL_CAPITALS * body
     if part.size < SMALLEST * body:
         return False
     if larger or part.bold:
         return True
     known = bool(_SECTIONS.fullmatch(text.rstrip(".: ")))
-    numbered = part.alone and len(text) <= 90 and (_NUMBERED.match(text) or _LETTERED.match(text))
+    numbered = len(text) <= 90 and ((alone and _NUMBERED.match(text)) or (apart and _LETTERED.match(text)))
     return len(part.lines) == 1 and bool(known or numbered)
 
 
@@ -147,6 +149,8 @@ def _numbered_level(text: str) -> int | None:
     text = text.strip()
     if _ROMAN.match(text):
         return 1
+    if _LETTERED.match(text):
+        return 2
     match = _NUMBERED.match(text)
     if match is None or (LABEL.match(text) and len(match.group(1)) > 2 and "." not in match.group(1)):
         return None
@@ -159,7 +163,8 @@ def _look(part: Part) -> Look:
 
 def _capitals(text: str) -> bool:
     letters = [letter for letter in text if letter.isalpha()]
-    return len(letters) >= 4 and all(letter.isupper() for letter in letters) and len(text) <= 90
+    enough = len(letters) >= max(4, 0.5 * len(text.replace(" ", "")))
+    return enough and all(letter.isupper() for letter in letters) and len(text) <= 90
 
 
 def _letters(text: str) -> int:

@@ -24,7 +24,7 @@ EDGE_LINES: Final = 3
 GAP: Final = 1.45
 """Of the size: a greater distance of baselines parts them from the text."""
 SMALLER: Final = 0.95
-"""Of the size of the text: a running line that says something else on each page is smaller,"""
+"""Of the size of the text: a running line that says something else on each page is smaller"""
 ROOM: Final = 1.8
 """and as many times its size away from the text."""
 VERY_EDGE: Final = 0.065
@@ -100,7 +100,7 @@ def _repeated(edges: Sequence[Sequence[Line]]) -> set[int]:
 def _set_apart(
     pages: Sequence[Sequence[Piece]], edges: Sequence[Sequence[Line]], heights: Sequence[float], body: float
 ) -> set[int]:
-    """Outermost lines in smaller type, with room to the text, at one height of pages or at the very edge."""
+    """Outermost lines with room to the text: smaller, at one height of pages, or at the very edge."""
     places: dict[int, list[Line]] = defaultdict(list)
     running: set[int] = set()
     for number, (pieces, lines, height) in enumerate(zip(pages, edges, heights, strict=True)):
@@ -111,10 +111,12 @@ def _set_apart(
             below = [other - line.baseline for other in others if other > line.baseline + 1]
             outermost = not above or not below
             room = min([*above, *below], default=0.0)
-            if outermost and line.size <= SMALLER * body and room > ROOM * line.size:
+            if not outermost or room <= ROOM * line.size:
+                continue
+            if line.size <= SMALLER * body:
                 places[round(line.baseline / 2)].append(line)
-                if number > 0 and not VERY_EDGE < line.baseline / height < 1 - VERY_EDGE:
-                    running.add(id(line))
+            if number > 0 and not VERY_EDGE < line.baseline / height < 1 - VERY_EDGE:
+                running.add(id(line))
     return running | {id(line) for found in places.values() if len(found) >= 2 for line in found}
 
 

@@ -26,6 +26,9 @@ FIGURE_CAPTION: Final = re.compile(
     r"(?:(?:supplementary|extended data)\s+)?fig(?:ure|\.)\s*(?:[A-Z]?\d+[A-Za-z]?|[IVX]+)\s*[.:|–—-]",
     re.IGNORECASE,
 )
+REFERENCE_LIST: Final = re.compile(
+    r"(?:\d+\.?\s+)?(?:references|bibliography|literature(?: cited)?)", re.IGNORECASE
+)
 SAME_WIDTH: Final = 6.0
 """Points by which the sides of a table may differ from page to page."""
 SMALLER: Final = 0.92
@@ -55,8 +58,11 @@ class Part:
     continued: list[tuple[int, TableRegion]] = field(default_factory=list)
     """The rest of a table on later pages, each with its page."""
     level: int | None = None
-    alone: bool = False
+    room_above: bool = False
+    room_below: bool = True
     """Whether more room than usual, or the column's end, is above and below it."""
+    short: bool = False
+    """Whether its only line leaves a fifth of the column empty."""
 
     @property
     def lines(self) -> list[Line]:
@@ -96,22 +102,24 @@ def parts_of(flow: Flow, page_no: int, height: float, body: float) -> list[Part]
             reader.last = None
             continue
         if reader.last is None or reader.breaks(item, parts[-1].stretches[0].lines):
-            parts.append(Part(PdfBlockKind.PARAGRAPH, [Stretch(page_no, [])], alone=reader.room_above(item)))
+            room = reader.room_above(item)
+            parts.append(Part(PdfBlockKind.PARAGRAPH, [Stretch(page_no, [])], room_above=room))
         parts[-1].stretches[0].lines.append(item)
         reader.last = item
-    _mark_alone(parts, reader)
+    _mark_room_below(parts, reader)
     for part in parts:
         if part.table is None:
+            part.short = len(part.lines) == 1 and reader.is_short(part.lines[0])
             part.kind = _kind(part)
             part.stretches[0].full = reader.is_full(part.lines[-1])
     _mark_notes(parts, height, body)
     return _with_lists(parts)
 
 
-def _mark_alone(parts: Sequence[Part], reader: FlowReader) -> None:
+def _mark_room_below(parts: Sequence[Part], reader: FlowReader) -> None:
     for part, following in pairwise(parts):
-        if part.alone and following.table is None and part.table is None:
-            part.alone = reader.room_between(part.lines[-1], following.lines[0])
+        if following.table is None and part.table is None:
+            part.room_below = reader.room_between(part.lines[-1], following.lines[0])
 
 
 def _kind(part: Part) -> PdfBlockKind:
@@ -131,6 +139,8 @@ def _mark_notes(parts: Sequence[Part], height: float, body: float) -> None:
                 for note in notes:
                     note.kind = PdfBlockKind.FOOTNOTE
             return
+        if REFERENCE_LIST.fullmatch(part.text):
+            return  # what follows is the reference list in its smaller type
         notes.append(part)
 
 

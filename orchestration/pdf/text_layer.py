@@ -271,11 +271,12 @@ def _boxes(part: Part, pages: dict[int, PageContent]) -> Iterable[PageBox]:
     if part.table is not None:
         places = [(part.page_no, [part.table]), *((page_no, [rest]) for page_no, rest in part.continued)]
     for page_no, items in places:
-        left, top, right, bottom = pages[page_no].shown(
-            min(item.left for item in items),
-            min(item.top for item in items),
-            max(item.right for item in items),
-            max(item.bottom for item in items),
+        page = pages[page_no]
+        left, top, right, bottom = page.shown(
+            max(0.0, min(item.left for item in items)),
+            max(0.0, min(item.top for item in items)),
+            min(page.frame_width, max(item.right for item in items)),
+            min(page.frame_height, max(item.bottom for item in items)),
         )
         yield PageBox(
             page_no=page_no,

@@ -271,3 +271,25 @@ def test_a_hyphen_at_a_lines_end_goes_unless_the_word_is_written_with_it(
 ) -> None:
     vocabulary = Vocabulary(["it is well-known", "a paired trial in a catchment", *lines])
     assert joined_lines(lines, vocabulary) == expected
+
+
+def test_headings_in_capitals_and_with_letters_are_told_by_room_above_them() -> None:
+    def draw(canvas: Canvas, _: int) -> None:
+        sentence = "We walked every day of the week, and counted all our steps and hours of sleep, at noon."
+        text(canvas, [sentence] * 5)
+        text(canvas, ["II. METHODS"], y=680)
+        text(canvas, [sentence] * 5, y=667)
+        text(canvas, ["A. Counting of steps"], y=595)
+        text(canvas, [sentence] * 5, y=582)
+        text(canvas, ["REFERENCES"], y=510, size=8)
+        text(
+            canvas,
+            [f"[{number}] A. Walker, On walking, vol. {number}, 2001." for number in range(1, 5)],
+            y=495,
+            size=8,
+        )
+
+    blocks = drawn(draw)
+    told = [(block.text, block.level) for block in blocks if block.kind is PdfBlockKind.HEADING]
+    assert told == [("II. METHODS", 1), ("A. Counting of steps", 2), ("REFERENCES", told[-1][1])]
+    assert PdfBlockKind.FOOTNOTE not in {block.kind for block in blocks}
