@@ -118,6 +118,7 @@ LAYOUTS: Final = {
     "one column, ragged": Layout(font="Helvetica", size=11, justified=False),
     "two columns": Layout(columns=2),
     "two columns, parted words": Layout(columns=2, size=9, hyphens=True, indented=True),
+    "three narrow columns": Layout(columns=3, font="Helvetica", size=9, shuffled=True),
     "tables with rules": Layout(tables="rules"),
     "tables as grids, two columns": Layout(columns=2, font="Helvetica", size=9, tables="grid"),
     "tables without rules": Layout(tables="bare", indented=True),

@@ -24,7 +24,9 @@ WORD_GAP: Final = 0.25
 PIECE_GAP: Final = 0.95
 """Of the size: a wider gap ends a piece."""
 STRETCHED_GAP: Final = 1.6
-"""The same where the PDF itself puts a blank into the gap: a line that is stretched to both margins."""
+"""The same where PDFium takes the gap for a blank: a line that is stretched to both margins."""
+WORD_SPACING: Final = 3.0
+"""The same where one text operator shows both characters and a blank between them, as in narrow columns."""
 _SIGNED = re.compile(r"[-−–+]\d")
 
 
@@ -113,17 +115,17 @@ class Line:
 def pieces_of(page: PageContent) -> list[Piece]:
     """The pieces of a page, top down, those on one baseline from left to right."""
     runs: list[_Run] = []
-    blank = False
+    blank: Glyph | None = None
     for glyph in page.glyphs:
         if glyph.text == " ":
-            blank = True
+            blank = glyph
             continue
         outside = glyph.right < 0 or glyph.left > page.frame_width
         if outside or glyph.bottom < 0 or glyph.top > page.frame_height or glyph.style.size <= 0:
             continue
         if not runs or not runs[-1].take(glyph, blank):
             runs.append(_Run(glyph))
-        blank = False
+        blank = None
     pieces = sorted((run.piece() for run in runs), key=lambda piece: (piece.baseline, piece.left))
     return _joined(pieces)
 
@@ -162,24 +164,31 @@ class _Run:
         self._blanks = [False]
         self._main = glyph
 
-    def take(self, glyph: Glyph, blank: bool) -> bool:
-        """Whether the glyph goes on with this run; `blank` tells of one between them."""
+    def take(self, glyph: Glyph, blank: Glyph | None) -> bool:
+        """Whether the glyph goes on with this run; `blank` is one between them."""
         last, main = self._glyphs[-1], self._main
         size = max(main.style.size, glyph.style.size)
         if not self._beside(glyph, size):
             return False
         gap = glyph.left - last.right
-        ligature = abs(glyph.left - last.left) < 0.01 and not blank
+        ligature = abs(glyph.left - last.left) < 0.01 and blank is None
         if not ligature:
-            if gap > size * (STRETCHED_GAP if blank else PIECE_GAP) or gap < -0.5 * size:
+            if not -0.5 * size <= gap <= size * self._widest_gap(glyph, blank):
                 return False
-            if glyph.text == last.text and abs(glyph.left - last.left) < 0.2 * size and not blank:
+            if glyph.text == last.text and abs(glyph.left - last.left) < 0.2 * size and blank is None:
                 return True  # printed twice, to look bold
         self._glyphs.append(glyph)
-        self._blanks.append(blank or gap > WORD_GAP * min(last.style.size, glyph.style.size))
+        self._blanks.append(blank is not None or gap > WORD_GAP * min(last.style.size, glyph.style.size))
         if glyph.style.size > main.style.size * 1.1:
             self._main = glyph
         return True
+
+    def _widest_gap(self, glyph: Glyph, blank: Glyph | None) -> float:
+        """Of the size; one text object has one style object, so that the same one tells one operator."""
+        if blank is None:
+            return PIECE_GAP
+        one_operator = glyph.style is self._glyphs[-1].style is blank.style
+        return WORD_SPACING if one_operator else STRETCHED_GAP
 
     def _beside(self, glyph: Glyph, size: float) -> bool:
         main = self._main
