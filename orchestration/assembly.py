@@ -105,7 +105,9 @@ class Assembly:
         from orchestration.sources.services import SourceServices
 
         services = SourceServices(lambda: self.web, self.settings)
-        return SourceMaker(self.parsers, self.objects, services).sources(load_plugins("medkg.sources"))
+        return SourceMaker(self.parsers, lambda: self.objects, services).sources(
+            load_plugins("medkg.sources")
+        )
 
     @cached_property
     def web(self) -> WebClient:

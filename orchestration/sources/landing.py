@@ -50,11 +50,12 @@ class Landing:
     def __init__(
         self,
         paged: PagedSource,
-        objects: ObjectStore,
+        objects: Callable[[], ObjectStore],
         parsers: Mapping[str, Parser],
         max_document_bytes: int,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`objects` opens the store, which a command that reads other sources has no need of."""
         self._paged = paged
         self._objects = objects
         self._parsers = parsers
@@ -102,7 +103,7 @@ class Landing:
         outcomes: dict[int, Outcome[RawPayload]] = {}
         expired: list[int] = []
         for key, positions in by_object.items():
-            content = self._objects.get(key)
+            content = self._objects().get(key)
             for position in positions:
                 found = None if content is None else self._at_its_place(requests[position], content.data)
                 if found is None:
@@ -119,7 +120,7 @@ class Landing:
         parser = self._parser(page.format)
         digest = hashlib.sha256(page.content).hexdigest()
         key = f"{LANDED}/{tenant_id}/{self.name}/{digest}"
-        self._objects.put(key, page.content)
+        self._objects().put(key, page.content)
         for number, location in enumerate(self._locations(parser, page), start=1):
             error = location.error
             yield SourceItem(

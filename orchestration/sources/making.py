@@ -6,7 +6,7 @@ page are landed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,8 @@ class SourceMaker:
     """What sources are made with."""
 
     parsers: Mapping[str, Parser]
-    objects: ObjectStore
+    objects: Callable[[], ObjectStore]
+    """Opened when the first page lands."""
     services: SourceServices
 
     def sources(self, kinds: Mapping[str, Any]) -> dict[str, Source]:

@@ -180,7 +180,7 @@ def test_many_expired_studies_are_asked_for_in_several_calls_without_an_attempt_
     with assembled(tmp_path, clinicaltrials_url=server.url) as assembly:
         services = SourceServices(lambda: assembly.web, assembly.settings)
         paged = ClinicalTrialsSource(services, page_size=2)
-        source = Landing(paged, assembly.objects, assembly.parsers, 10**6, lambda: next(clock))
+        source = Landing(paged, lambda: assembly.objects, assembly.parsers, 10**6, lambda: next(clock))
         requests = [request_of(item) for item in good_items(source, EGFR)]
         assembly.objects.delete_all("raw")
         first = source.fetch(requests)
