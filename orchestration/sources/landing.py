@@ -55,6 +55,7 @@ class Landing:
         max_document_bytes: int,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`objects` opens the store, which a command that reads other sources has no need of."""
         self._paged = paged
         self._objects = objects
         self._parsers = parsers

@@ -26,6 +26,7 @@ class SourceMaker:
 
     parsers: Mapping[str, Parser]
     objects: Callable[[], ObjectStore]
+    """Opened when the first page lands."""
     services: SourceServices
 
     def sources(self, kinds: Mapping[str, Any]) -> dict[str, Source]:
