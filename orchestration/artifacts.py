@@ -173,17 +173,17 @@ def prune_artifacts(objects: ObjectStore, older_than_days: float) -> int:
     return len(expired)
 
 
-def remove_artifacts_of(objects: ObjectStore, prefix: str, keys: Collection[DocumentKey]) -> int:
-    """Remove the artifacts below a prefix that hold one of these documents; returns how many.
+def remove_artifacts_of(objects: ObjectStore, keys: Collection[DocumentKey]) -> int:
+    """Remove the artifacts that hold one of these documents; returns how many.
 
     A run that is re-executed from one says that it is gone. Damaged ones are removed too: what they hold
     cannot be told.
     """
     holding = [
-        key for key in sorted(one.key for one in objects.list(prefix)) if _may_hold(objects, key, keys)
+        key for key in sorted(one.key for one in objects.list(PREFIX)) if _may_hold(objects, key, keys)
     ]
     objects.delete(holding)
-    objects.sweep(prefix)
+    objects.sweep(PREFIX)
     return len(holding)
 
 

@@ -12,11 +12,11 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 
-from orchestration.artifacts import PREFIX, remove_artifacts_of, remove_landed_of
+from orchestration.artifacts import remove_artifacts_of, remove_landed_of
 from orchestration.contracts import LedgerDocument
 from orchestration.contracts.objects import RUN_OUTPUT
 from orchestration.errors import StoreCorruptError, UsageError
-from orchestration.jobs import gate_payloads
+from orchestration.jobs.gate_payloads import GatePayloads
 from orchestration.parts import Parts
 from orchestration.records import DocumentKey
 from orchestration.reembedding import alone
@@ -46,9 +46,8 @@ def _erase(parts: Parts, rows: Sequence[LedgerDocument], say: Callable[[str], No
     for key in keys:
         parts.ledger.delete_document(key)
     _leave_stores(parts, tenant_id, keys)
-    removed = sum(
-        remove_artifacts_of(parts.objects, prefix, keys) for prefix in (PREFIX, gate_payloads.PREFIX)
-    )
+    removed = remove_artifacts_of(parts.objects, keys)
+    GatePayloads(parts.objects).leave_out(keys)
     _leave_pdfs(parts, keys)
     if removed:
         say(f"{removed} artifacts of runs held it and are gone; those runs can be launched anew only")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from orchestration.artifacts import WindowBatch, read_artifact, write_artifact
@@ -56,6 +57,24 @@ class GatePayloads:
             else:
                 resumed.append((ctx, value))
         return resumed, failures
+
+    def leave_out(self, keys: Collection[DocumentKey]) -> None:
+        """Write artifacts anew without these documents; the others that wait with them lose nothing.
+
+        A damaged one is removed, since it may hold them.
+        """
+        for key in [one.key for one in self._objects.list(PREFIX)]:
+            try:
+                batch = read_artifact(self._objects, key)
+            except StoreCorruptError:
+                self._objects.delete([key])
+                continue
+            left = tuple((ctx, value) for ctx, value in batch.items if ctx.key not in keys)
+            if not left:
+                self._objects.delete([key])
+            elif len(left) < len(batch.items):
+                write_artifact(self._objects, key, replace(batch, items=left))
+        self._objects.sweep(PREFIX)
 
     def prune(self, needed: Callable[[], set[str]]) -> int:
         """Remove the artifacts that no document needs any more; how many. `needed` is asked after listing.

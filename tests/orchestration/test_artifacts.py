@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from orchestration.artifacts import (
-    PREFIX,
     WindowBatch,
     artifact_key,
     prune_artifacts,
@@ -143,7 +142,7 @@ def test_artifacts_that_hold_a_document_or_cannot_tell_are_removed(objects: Obje
     write_artifact(objects, other, a_batch("chunks", [a_chunk()]))
     objects.put(damaged, b"PAR1 but not really")
     key = DocumentKey(tenant_id="default", source="files", doc_id="D1")
-    assert remove_artifacts_of(objects, PREFIX, [key]) == 2
+    assert remove_artifacts_of(objects, [key]) == 2
     assert [one.key for one in objects.list("artifacts")] == [other]
 
 

@@ -196,3 +196,19 @@ def test_artifacts_are_removed_when_nobody_needs_them_and_no_writer_can_be_at_th
     monkeypatch.setattr(gate_payloads, "SETTLED_SECONDS", -1)
     assert payloads.prune(lambda: {key}) == 0
     assert payloads.prune(set) == 1
+
+
+def test_an_erased_document_leaves_its_artifact_and_no_other_does(
+    payloads: GatePayloads, tmp_path: Path
+) -> None:
+    objects = open_objects((tmp_path / "objects").as_uri())
+    key = payloads.keep(a_batch("1", "2"))
+    objects.put("gates/mine.parquet", objects.get(payloads.keep(a_batch("1"))).data)  # type: ignore[union-attr]
+    objects.put("gates/damaged.parquet", b"PAR1 but not really")
+    payloads.keep(a_batch("1", "2"))
+    payloads.leave_out([a_context("1").key])
+    assert [one.key for one in objects.list("gates")] == [key]
+    contexts = [a_context("1"), a_context("2")]
+    resumed, failures = payloads.take({ctx.key: key for ctx in contexts}, contexts)
+    assert [ctx.doc_id for ctx, _ in resumed] == ["2"]
+    assert [one.ctx.doc_id for one in failures] == ["1"]
