@@ -29,8 +29,10 @@ from benchmarks.made_up_pdfs import LAYOUTS, Layout, an_article, pdf_of
 from orchestration.contracts import ConversionState, Parser
 from orchestration.errors import MedkgError
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
+from orchestration.parsing.http_json import HttpJsonParser
 from orchestration.parsing.jats import JatsParser
 from orchestration.parsing.markdown import MarkdownParser
+from orchestration.parsing.openalex import OpenAlexParser
 from orchestration.parsing.pdf_ir import PdfIrParser
 from orchestration.parsing.plain_text import PlainTextParser
 from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
@@ -45,6 +47,7 @@ from tests.builders import (
     a_pubmed_set,
     a_study,
     an_abstract,
+    an_openalex_work,
     json_lines,
     study_results,
 )
@@ -141,6 +144,12 @@ _BODY = (
     "<tr><td>1</td><td>9</td></tr></table>"
     "</table-wrap><list><list-item><p>one</p></list-item></list></sec>"
 )
+_RECORD: Final = {
+    "id": "walks:1",
+    "title": "Walking",
+    "sections": [{"label": "Summary", "role": "abstract", "paragraphs": ["It helps."]}],
+    "metadata": {"year": 2024},
+}
 _MARKDOWN = (
     b"---\ntitle: On walking\n---\n# Methods\n\nWe *walked*.\n\n- one\n  - two\n\n"
     b"| a | b |\n|---|---|\n| 1 | 2 |\n"
@@ -190,6 +199,17 @@ def target(name: str) -> Target:
             [json_lines([an_abstract(1), an_abstract("2")]), json.dumps(an_abstract(3)).encode()],
             _parser(PubmedJsonlParser()),
         ),
+        "openalex": lambda: Target(
+            "json",
+            [
+                json.dumps(an_openalex_work(1)).encode(),
+                json.dumps(
+                    {"meta": {"count": 2}, "results": [an_openalex_work(1), an_openalex_work(2)]}
+                ).encode(),
+            ],
+            _parser(OpenAlexParser()),
+        ),
+        "http-json": lambda: Target("json", [json_lines([_RECORD])], _parser(HttpJsonParser())),
         "pdf-ir": lambda: Target(
             "json", [convert(_small_pdfs()[0], "seed", Limits())], _parser(PdfIrParser())
         ),
@@ -209,6 +229,8 @@ def target(name: str) -> Target:
 TARGETS: Final = (
     "ctgov-v2",
     "pubmed-jsonl",
+    "openalex",
+    "http-json",
     "pdf-ir",
     "mineru",
     "jats",
