@@ -71,7 +71,8 @@ def test_bounds_hold(field: str, low: float, high: float) -> None:
 
 def test_an_unknown_policy_is_answered_with_those_there_are() -> None:
     with pytest.raises(
-        ConfigurationError, match=r"no policy 'polite'.*default, gpu-bound, ncbi-api, polite-api"
+        ConfigurationError,
+        match=r"no policy 'polite'.*default, download, gpu-bound, many-hosts, ncbi-api, polite-api",
     ):
         ResiliencePolicyLoader(shipped_folder()).load("polite")
 
