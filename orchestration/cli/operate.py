@@ -123,7 +123,7 @@ def _show_status(value: dict[str, Any]) -> None:
         columns = ["source", "query", "limit", "state", "listed", "begun"]
         table(None, columns, [[sync[column] for column in columns] for sync in value["syncs"]])
     if value["jobs"]:
-        columns = ["pipeline", "state", "in", "committed", "failed", "pending"]
+        columns = ["pipeline", "state", "in", "committed", "failed", "waiting", "pending"]
         rows = [[job["job_id"][:8], *(job[column] for column in columns)] for job in value["jobs"]]
         table(None, ["job", *columns], rows)
 

@@ -198,7 +198,7 @@ def _show(report: RunReport, value: dict[str, Any]) -> None:
         )
     if len(value["failures"]) > SHOWN_FAILURES:
         console.print(f"  ... and {len(value['failures']) - SHOWN_FAILURES} more: `medkg dlq list`")
-    if documents["waiting"]:
+    if documents["waiting"] and not report.interrupted:
         console.print("The waiting documents go on by themselves under `medkg up`; see `medkg gate list`.")
     if report.interrupted:
         console.print("Interrupted; nothing is lost: the same command continues.")
