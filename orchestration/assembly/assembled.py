@@ -344,7 +344,7 @@ class Assembly(AssembledInputs):
             objects=self.objects,
             pdf_tasks=self.ledger,
             pdf_converter=self.pdf_converter,
-            web=self.web,
+            web=lambda: self.web,
             downloads=DownloadLimits(
                 self.settings.downloads_dir,
                 self.settings.max_document_bytes,

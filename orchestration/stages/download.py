@@ -8,7 +8,7 @@ came is judged by its bytes: a landing page is no PDF, whatever its server calls
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final, Self
@@ -43,8 +43,13 @@ class Download:
     isolation = Isolation.INLINE
 
     def __init__(
-        self, web: WebClient, objects: ObjectStore, parsers: Mapping[str, Parser], limits: DownloadLimits
+        self,
+        web: Callable[[], WebClient],
+        objects: ObjectStore,
+        parsers: Mapping[str, Parser],
+        limits: DownloadLimits,
     ) -> None:
+        """`web` opens the client, which a PDF that was ingested has no need of."""
         self._web = web
         self._objects = objects
         self._parsers = parsers
@@ -117,7 +122,7 @@ class Download:
         """The file, in a place of this document's own, so that its next try goes on where this one broke."""
         name = sha256("\0".join((ctx.tenant_id, ctx.source, ctx.doc_id, url)).encode()).hexdigest()
         self._limits.folder.mkdir(parents=True, exist_ok=True)
-        return self._web.download(
+        return self._web().download(
             url,
             self._limits.folder / name,
             most_bytes=self._limits.most_bytes,

@@ -50,7 +50,8 @@ class StageServices:
     pdf_tasks: PdfTaskLedger
     pdf_converter: Callable[[AskedConverter], PdfConverter]
     """Makes a converter; raises ConfigurationError for one that is not installed or lacks a setting."""
-    web: WebClient
+    web: Callable[[], WebClient]
+    """The web client, opened when it is first asked for."""
     downloads: DownloadLimits
     parsers: Mapping[str, Parser]
     stage_name: str

@@ -71,7 +71,7 @@ def download_of(
         def make(*hosts: str) -> Download:
             limits = DownloadLimits(tmp_path / "downloads", 1_000_000, 30, frozenset(hosts))
             parsers = {"linked-text": LinkedText(), "text": PlainTextParser()}
-            return Download(web, objects, parsers, limits)
+            return Download(lambda: web, objects, parsers, limits)
 
         yield make
 

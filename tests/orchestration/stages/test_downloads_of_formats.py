@@ -45,7 +45,7 @@ def downloaded(
     """The PDF and its provenance."""
     objects = FolderObjects(folder / "objects")
     limits = DownloadLimits(folder / "downloads", 1_000_000, 30)
-    stage = Download(Web(pages), objects, PARSERS, limits)  # type: ignore[arg-type]
+    stage = Download(lambda: Web(pages), objects, PARSERS, limits)  # type: ignore[arg-type,return-value]
     pdf, *_ = stage.execute(a_context(), [record])
     assert pdf.stored is not None
     (provenance,) = [one.key for one in objects.list(pdf.stored.rpartition("/")[0]) if "from-" in one.key]
