@@ -162,7 +162,7 @@ pdf_tasks = Table(
     Column("changed_at", Float, nullable=False, comment="of the state"),
     Column("lease_owner", Text, comment="process identity"),
     Column("lease_until", Float, nullable=False),
-    Index(None, "converter", "state"),
+    Index(None, "state", "converter", "options"),
     Index(None, "pdf_key"),
 )
 

@@ -64,7 +64,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["document_id"], ["documents.id"], name="fk_pdf_tasks_document_id"),
         sa.PrimaryKeyConstraint("document_id", name="pk_pdf_tasks"),
     )
-    op.create_index("ix_pdf_tasks_converter_state", "pdf_tasks", ["converter", "state"])
+    op.create_index("ix_pdf_tasks_state_converter_options", "pdf_tasks", ["state", "converter", "options"])
     op.create_index("ix_pdf_tasks_pdf_key", "pdf_tasks", ["pdf_key"])
 
 
