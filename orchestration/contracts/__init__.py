@@ -43,6 +43,7 @@ from orchestration.contracts.ledger import (
 )
 from orchestration.contracts.objects import Content, ObjectStore, StoredObject
 from orchestration.contracts.pdf import (
+    PDF,
     PDF_IR,
     ConversionState,
     ConversionStatus,
@@ -52,6 +53,7 @@ from orchestration.contracts.pdf import (
     PdfConverter,
     PdfIr,
     PdfPage,
+    has_pdf_mark,
 )
 from orchestration.contracts.plane import Plane, PlaneUse, TextModels, Vectors
 from orchestration.contracts.sources import (
@@ -102,6 +104,7 @@ from orchestration.contracts.web import Download, Validators, WebAnswer, WebClie
 __all__ = [
     "ANYTHING",
     "EVERYTHING",
+    "PDF",
     "PDF_IR",
     "TERM_FACETS",
     "AskedConverter",
@@ -190,5 +193,6 @@ __all__ = [
     "WindowLedger",
     "chunk_facets",
     "facets_of_metadata",
+    "has_pdf_mark",
     "lift",
 ]

@@ -18,8 +18,22 @@ from pydantic import Field, model_validator
 from orchestration.errors import MedkgError
 from orchestration.records import PageBox, Record
 
+PDF: Final = "pdf"
+"""Registered format of a PDF itself."""
+
 PDF_IR: Final = "pdf-ir"
 """Registered format of a converted PDF; names its parser."""
+
+PDF_MARK: Final = b"%PDF-"
+MARK_WITHIN: Final = 1024
+
+
+def has_pdf_mark(content: bytes) -> bool:
+    """Whether bytes begin as a PDF does: readers look for the mark in the first kibibyte.
+
+    ISO 32000-1, annex H.3, note 13.
+    """
+    return PDF_MARK in content[:MARK_WITHIN]
 
 
 class ConversionState(StrEnum):

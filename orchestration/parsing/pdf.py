@@ -7,30 +7,27 @@ type pdf-ir has it converted, and the parser of format pdf-ir makes the document
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO, Final, NoReturn
+from typing import BinaryIO, NoReturn
 
-from orchestration.contracts import RecordLocation
+from orchestration.contracts import PDF, RecordLocation, has_pdf_mark
+from orchestration.contracts.pdf import PDF_MARK
 from orchestration.errors import UnknownFormatError
 from orchestration.parsing.byte_stream import hashed_file
 from orchestration.records import RawPayload
-
-MARK: Final = b"%PDF-"
-MARK_WITHIN: Final = 1024
-"""Readers accept a PDF whose mark stands within its first kibibyte (ISO 32000-1, annex H.3.4.1)."""
 
 
 class PdfParser:
     """One PDF a file."""
 
-    format = "pdf"
+    format = PDF
     version = "1"
     source = "files"
 
     def recognises(self, head: bytes, name: str) -> int:
         """By the mark alone."""
-        if head.startswith(MARK):
+        if head.startswith(PDF_MARK):
             return 100
-        return 90 if MARK in head[:MARK_WITHIN] else 0
+        return 90 if has_pdf_mark(head) else 0
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
         """The file, as one record without an id of its own."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from orchestration.contracts import PdfBlock, PdfBlockKind, PdfCell, PdfIr, PdfPage
+from orchestration.contracts import PdfBlock, PdfBlockKind, PdfCell, PdfIr, PdfPage, has_pdf_mark
 from orchestration.errors import (
     EncryptedPdfError,
     MalformedDocumentError,
@@ -34,8 +34,6 @@ __all__ = ["NAME", "VERSION", "Limits", "convert"]
 
 NAME: Final = "text-layer"
 VERSION: Final = "1"
-HEAD_BYTES: Final = 1024
-"""Adobe's readers look so far for %PDF- (ISO 32000-1, annex H, note 13)."""
 SCANNED: Final = 0.5
 """Share of a page that images cover: with fewer than MIN_CHARACTERS it is a scan."""
 MIN_CHARACTERS: Final = 25
@@ -100,7 +98,7 @@ def _opened(pdf: bytes, name: str) -> Any:
     import pypdfium2
     from pypdfium2 import raw
 
-    if b"%PDF-" not in pdf[:HEAD_BYTES]:
+    if not has_pdf_mark(pdf):
         raise MalformedDocumentError(f"{name}: it is no PDF (no %PDF- at its start). Fetch it again.")
     try:
         document = pypdfium2.PdfDocument(pdf)

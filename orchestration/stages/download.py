@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from orchestration.contracts import Isolation, ObjectStore, Parser, WebClient
+from orchestration.contracts import PDF, Isolation, ObjectStore, Parser, WebClient, has_pdf_mark
 from orchestration.contracts.downloads import LinksToPdfs, PdfLink
 from orchestration.contracts.web import Download as Fetched
 from orchestration.errors import (
@@ -25,15 +25,14 @@ from orchestration.errors import (
     PermanentError,
 )
 from orchestration.records import RawPayload, StageContext
-from orchestration.stages.pdf_objects import PDF, keep_pdf
+from orchestration.stages.pdf_objects import keep_pdf
 from orchestration.stages.services import DownloadLimits, StageServices
 
 POLICY: Final = "download"
 """Policy of resilience.yaml for each host that files come from."""
 
-MARK: Final = b"%PDF-"
-MARK_WITHIN: Final = 1024
-"""Readers accept a PDF whose mark stands within its first kibibyte (ISO 32000-1, annex H.3.4.1)."""
+HEAD_BYTES: Final = 1024
+"""So far a web page is looked for, to name what came instead of a PDF."""
 
 
 class Download:
@@ -159,10 +158,10 @@ class Download:
 
 
 def _check_pdf(url: str, file: Fetched, content: bytes) -> None:
-    if MARK in content[:MARK_WITHIN]:
+    if has_pdf_mark(content):
         return
     called = file.headers.get("content-type", "nothing")
-    head = content[:MARK_WITHIN].lstrip().lower()
+    head = content[:HEAD_BYTES].lstrip().lower()
     if head.startswith((b"<!doctype html", b"<html", b"<?xml", b"<head", b"<!--")) or b"<html" in head:
         what = "a web page (a landing page, a login or a captcha)"
     else:

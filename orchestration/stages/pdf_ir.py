@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from orchestration.contracts import (
+    PDF,
+    PDF_IR,
     AskedConverter,
     Isolation,
     ObjectStore,
@@ -22,10 +24,8 @@ from orchestration.contracts import (
 )
 from orchestration.errors import MalformedDocumentError, MedkgError
 from orchestration.records import RawPayload, StageContext
-from orchestration.stages.pdf_objects import PDF, converted_key, is_kept, keep_pdf
+from orchestration.stages.pdf_objects import converted_key, is_kept, keep_pdf
 from orchestration.stages.services import StageServices
-
-PDF_IR: Final = "pdf-ir"
 
 
 class PdfIr:

@@ -6,15 +6,11 @@ So the same PDF is kept once and converted once by each converter, whichever doc
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Final
 
 from orchestration.contracts import AskedConverter, ObjectStore
 from orchestration.records import RawPayload
 
-__all__ = ["PDF", "converted_key", "is_kept", "keep_pdf"]
-
-PDF: Final = "pdf"
-"""Registered format of PDFs."""
+__all__ = ["converted_key", "is_kept", "keep_pdf"]
 
 
 def keep_pdf(objects: ObjectStore, tenant_id: str, payload: RawPayload) -> RawPayload:
