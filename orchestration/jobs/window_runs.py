@@ -123,9 +123,8 @@ class WindowRuns:
             )
         items = [(ctx, value) for ctx, value in batch.items if ctx.key in held]
         passed, report = self._runner.run(node, batch.window_id, batch.job_id, items)
-        if node.step == "download":
-            keys = [ctx.key for ctx, _ in passed.items]
-            self._ledger.earn(batch.window_id, "pdf_downloaded", keys)
+        for field in node.earns:
+            self._ledger.earn(batch.window_id, field, [ctx.key for ctx, _ in passed.items])
         return passed, report
 
     def hold(self, pipeline: str, batch: WindowBatch) -> int:

@@ -35,13 +35,15 @@ class Signature:
     takes: str | None
     gives: str
     earns: tuple[GateField, ...] = ()
-    """Ledger fields that come true for the documents that the step passes on, at once or in time."""
+    """Ledger fields that come true for the documents that the step passes on."""
+    asks_for: tuple[GateField, ...] = ()
+    """Ledger fields that come true later, when somebody has done what the step asks for."""
 
 
 SIGNATURES: Final[Mapping[StageType, Signature]] = {
     "ingest": Signature(None, "payloads"),
     "download": Signature("payloads", "payloads", earns=("pdf_downloaded",)),
-    "pdf-ir": Signature("payloads", "payloads", earns=("pdf_ir_ready",)),
+    "pdf-ir": Signature("payloads", "payloads", asks_for=("pdf_ir_ready",)),
     "parse": Signature("payloads", "document"),
     "ir-validation": Signature("document", "document"),
     "chunk": Signature("document", "chunks"),
@@ -272,6 +274,7 @@ def _nodes(topology: PipelineTopologyConfig, order: tuple[StageDefinition, ...])
             takes=signature.takes,
             gives=signature.gives,
             earns=signature.earns,
+            asks_for=signature.asks_for,
             description=stage.description,
             policy=stage.policy,
             optional=stage.optional,

@@ -29,6 +29,7 @@ class StageNode:
     takes: str | None
     gives: str
     earns: tuple[GateField, ...]
+    asks_for: tuple[GateField, ...]
     description: str
     policy: str
     optional: bool

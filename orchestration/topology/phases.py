@@ -88,7 +88,7 @@ def _check_parting(
 def _check_earned(
     source: YamlSource, gate: GateDefinition, nodes: Sequence[StageNode], behind: frozenset[str]
 ) -> None:
-    earned = {field for node in nodes if node.name not in behind for field in node.earns}
+    earned = {field for node in nodes if node.name not in behind for field in (*node.earns, *node.asks_for)}
     for field, wanted in gate.conditions.items():
         if wanted and field not in earned:
             raise source.error(
