@@ -147,7 +147,7 @@ class GateLedger(Protocol):
         """Documents at gates, those that wait longest first."""
         ...
 
-    def let_pass(self, documents: Sequence[WaitingDocument]) -> int:
+    def let_pass(self, waiting: Sequence[WaitingDocument]) -> int:
         """Open their gates for these documents, whatever their fields; how many still waited."""
         ...
 

@@ -29,7 +29,7 @@ from orchestration.contracts import GateLook, JobLedger, JobState, Submission
 from orchestration.dagster.names import HOST_STOPPED_TAG, JOB_TAG, WINDOW_TAG, first_op_config
 from orchestration.errors import DagsterGateConditionError, MedkgError
 from orchestration.jobs.gate_looks import GateLooks
-from orchestration.jobs.submission import SECOND_PHASE, Submissions
+from orchestration.jobs.submission import FIRST_PHASE, SECOND_PHASE, Submissions
 from orchestration.processes.child_process import is_alive
 
 __all__ = ["job_sensors"]
@@ -81,15 +81,11 @@ def job_sensors(
         waiting = context.instance.get_run_records(RunsFilter(statuses=UNFINISHED))
         tags = [record.dagster_run.tags for record in waiting]
         ledger().hold([tag[WINDOW_TAG] for tag in tags if WINDOW_TAG in tag])
-        due = [job for job in _open_jobs(ledger()) if not job.attended]
-        due = [job for job in due if _has_pipeline(context, job, names_of, resumed=False)]
-        claims = submissions().claims(due)
-        free = max(0, most_outstanding - len(waiting))
-        requested = False
-        for submission, window_id in islice(claims, free):
-            requested = True
-            yield _run_request(submission, window_id, names_of, resumed=False)
-        if not requested:
+        unattended = [job for job in _open_jobs(ledger()) if not job.attended]
+        free = most_outstanding - len(waiting)
+        requests = _requests(context, unattended, submissions(), names_of, free, resumed=False)
+        yield from requests
+        if not requests:
             yield SkipReason(f"nothing to claim; {len(waiting)} runs in work")
 
     return [
@@ -123,13 +119,9 @@ def _gate_sensor(
     def pdf_ir_ready_sensor(context: SensorEvaluationContext) -> SensorResult:
         looks = gate_looks().look()
         unfinished = context.instance.get_run_records(RunsFilter(statuses=UNFINISHED))
-        due = [job for job in _open_jobs(ledger()) if not (job.attended and is_alive(job.lister))]
-        due = [job for job in due if _has_pipeline(context, job, names_of, resumed=True)]
-        claims = submissions().claims(due, phases=SECOND_PHASE)
-        requests = [
-            _run_request(submission, window_id, names_of, resumed=True)
-            for submission, window_id in islice(claims, max(0, most_outstanding - len(unfinished)))
-        ]
+        left = [job for job in _open_jobs(ledger()) if not (job.attended and is_alive(job.lister))]
+        free = most_outstanding - len(unfinished)
+        requests = _requests(context, left, submissions(), names_of, free, resumed=True)
         counts = _counted(context.cursor, looks.values(), len(requests))
         for gate, look in looks.items():
             if look.opened or look.failed or look.overdue:
@@ -164,6 +156,25 @@ def _open_jobs(ledger: JobLedger) -> list[Submission]:
         for summary in reversed(ledger.jobs(None, OPEN_JOBS))
         if (summary.submission.attended and is_alive(summary.submission.lister))
         or ledger.settle(summary.submission.job_id) in OPEN_JOBS
+    ]
+
+
+def _requests(
+    context: SensorEvaluationContext,
+    jobs: Sequence[Submission],
+    submissions: Submissions,
+    names_of: NamesOf,
+    most: int,
+    *,
+    resumed: bool,
+) -> list[RunRequest]:
+    """Runs for up to `most` windows of these jobs, which are claimed for them, each of the tenant whose turn
+    it is."""
+    due = [job for job in jobs if _has_pipeline(context, job, names_of, resumed=resumed)]
+    claims = submissions.claims(due, phases=SECOND_PHASE if resumed else FIRST_PHASE)
+    return [
+        _run_request(submission, window_id, names_of, resumed=resumed)
+        for submission, window_id in islice(claims, max(0, most))
     ]
 
 

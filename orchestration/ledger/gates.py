@@ -149,12 +149,12 @@ class Gates(LedgerPart):
         with self._database.reading() as connection:
             return [_waiting_of(row) for row in connection.execute(query).mappings()]
 
-    def let_pass(self, documents: Sequence[WaitingDocument]) -> int:
+    def let_pass(self, waiting: Sequence[WaitingDocument]) -> int:
         """Open their gates for these documents, whatever their fields; how many still waited."""
         with self._database.writing() as connection:
             opened = 0
-            for document in documents:
-                query = _rows(_at(document.gate), has_key_of(document.key))
+            for document in waiting:
+                query = _rows(_at(document.gate), has_key(documents, [document.key]))
                 opened += _open(connection, connection.execute(query).mappings().all(), self._now())
             return opened
 
@@ -190,10 +190,6 @@ class Gates(LedgerPart):
             for row in rows
         ]
         return _fail(connection, rows, failures, now)
-
-
-def has_key_of(key: DocumentKey) -> ColumnElement[bool]:
-    return has_key(documents, [key])
 
 
 def _at(gate: Gate) -> ColumnElement[bool]:
