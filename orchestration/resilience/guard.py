@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
@@ -48,6 +47,15 @@ from orchestration.errors import (
     TransientError,
     UnavailableError,
 )
+from orchestration.resilience.events import (
+    BreakerMoved,
+    GuardEvent,
+    Observe,
+    RateLimitWaited,
+    RetryScheduled,
+    ServiceAwaited,
+    unheard,
+)
 from orchestration.resilience.policies import (
     ExponentialBackoff,
     LinearBackoff,
@@ -74,56 +82,7 @@ NOTABLE_WAIT_SECONDS: Final = 0.001
 """A limiter that lets a call through at once takes less than this."""
 
 
-# --- what a guard tells ----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class RetryScheduled:
-    """An attempt failed and another follows."""
-
-    stage: str
-    attempt: int
-    """The one that failed, from 1."""
-    max_attempts: int
-    wait_seconds: float
-    errors: tuple[MedkgError, ...]
-    """One for each item that is repeated."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceAwaited:
-    """A needed service is away; no attempt was spent and the guard looks again."""
-
-    stage: str
-    wait_seconds: float
-    error: MedkgError
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimitWaited:
-    """A call was held back by the rate limit."""
-
-    stage: str
-    resource: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerMoved:
-    """A circuit breaker changed its state: closed, open, half-open."""
-
-    stage: str
-    resource: str
-    state: str
-
-
-GuardEvent: TypeAlias = RetryScheduled | ServiceAwaited | RateLimitWaited | BreakerMoved
-Observe: TypeAlias = Callable[[GuardEvent], None]
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
-
-
-def _ignore(_: GuardEvent) -> None:
-    return None
 
 
 class Limiter(Protocol):
@@ -154,7 +113,7 @@ class Guard:
         stage: str,
         policy: ResiliencePolicyConfig,
         unavailable_seconds: float,
-        observe: Observe = _ignore,
+        observe: Observe = unheard,
         sleep: Sleep = anyio.sleep,
         limiter: LimiterOf = in_this_process,
     ) -> None:
@@ -312,7 +271,7 @@ class Guards:
         self,
         policy: Callable[[str], ResiliencePolicyConfig],
         unavailable_seconds: float,
-        observe: Observe = _ignore,
+        observe: Observe = unheard,
         limiter: LimiterOf = in_this_process,
     ) -> None:
         self._policy = policy
