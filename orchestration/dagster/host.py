@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -39,10 +36,16 @@ from orchestration.dagster.names import (
     dagster_names,
     first_op_config,
 )
+from orchestration.dagster.surroundings import (
+    child_environment,
+    free_port,
+    guard_ray,
+    private_folder,
+)
 from orchestration.dagster.window_workers import FinishedRun, NewRun, RunState, WindowWorkers
 from orchestration.dagster.worker_process import WorkerCommand
 from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError, UsageError, error_class
-from orchestration.jobs.host_client import HOST_SERVICE, HostStatus, ray_token_path
+from orchestration.jobs.host_client import HOST_SERVICE, HostStatus
 from orchestration.logging import configure_logging
 from orchestration.processes.child_process import is_alive, spawn_child
 from orchestration.processes.local_service import LocalService
@@ -336,14 +339,6 @@ class HostProcess:
         return {"rows": rows, "vocabulary": weights.vocabulary, "model_id": plane.model_ids["sparse"]}
 
 
-def child_environment(settings: Settings) -> dict[str, str]:
-    """What definitions in a child process must see to mean the same data folder."""
-    return {
-        "MEDKG_DATA_DIR": str(settings.data_dir),
-        "MEDKG_PROFILE": settings.profile,
-    }
-
-
 def run_error(instance: DagsterInstance, run: FinishedRun) -> MedkgError:
     """Why a run did not succeed: the error that its step raised, as its own class where it is ours."""
     failures = instance.all_logs(run.run_id, of_type=DagsterEventType.STEP_FAILURE)
@@ -355,39 +350,6 @@ def run_error(instance: DagsterInstance, run: FinishedRun) -> MedkgError:
                 return kind(error.message.split(": ", 1)[-1].strip())
             error = error.cause
     return StageFailedError(f"run {run.run_id} ended as {run.status}: {run.message or 'no reason given'}")
-
-
-def private_folder(settings: Settings, name: str) -> Path:
-    """A new short folder of ours (paths of sockets are short); a killed host's one is removed."""
-    marker = settings.data_dir / "run" / f"{name}.folder"
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    if marker.exists():
-        shutil.rmtree(marker.read_text(encoding="utf-8"), ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"medkg-{name}-"))
-    marker.write_text(str(folder), encoding="utf-8")
-    return folder
-
-
-def guard_ray(settings: Settings) -> None:
-    """Let only who can read the data folder use our Ray cluster; children inherit the token.
-
-    Source: https://docs.ray.io/en/latest/ray-security/token-auth.html
-    """
-    if settings.ray_address is not None:
-        return
-    path = ray_token_path(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(secrets.token_hex(32), encoding="utf-8")
-    os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(path)
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> None:

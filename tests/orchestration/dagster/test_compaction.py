@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from orchestration.contracts import VectorRow
 from orchestration.dagster.compaction import Compaction
-from orchestration.dagster.host import child_environment
+from orchestration.dagster.surroundings import child_environment
 from orchestration.records import DocumentKey
 from orchestration.settings import Settings
 from orchestration.stores.faiss.vectors import FaissVectors

@@ -1,0 +1,59 @@
+"""What a host has around it: its children's environment, short folders, a token for Ray, a free port.
+
+Comes in: settings. Leaves: names and files that only whoever may read the data folder can use.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+from orchestration.jobs.host_client import ray_token_path
+from orchestration.settings import Settings
+
+__all__ = ["child_environment", "free_port", "guard_ray", "private_folder"]
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """What definitions in a child process must see to mean the same data folder."""
+    return {
+        "MEDKG_DATA_DIR": str(settings.data_dir),
+        "MEDKG_PROFILE": settings.profile,
+    }
+
+
+def private_folder(settings: Settings, name: str) -> Path:
+    """A new short folder of ours (paths of sockets are short); a killed host's one is removed."""
+    marker = settings.data_dir / "run" / f"{name}.folder"
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    if marker.exists():
+        shutil.rmtree(marker.read_text(encoding="utf-8"), ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"medkg-{name}-"))
+    marker.write_text(str(folder), encoding="utf-8")
+    return folder
+
+
+def guard_ray(settings: Settings) -> None:
+    """Let only who can read the data folder use our Ray cluster; children inherit the token.
+
+    Source: https://docs.ray.io/en/latest/ray-security/token-auth.html
+    """
+    if settings.ray_address is not None:
+        return
+    path = ray_token_path(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(secrets.token_hex(32), encoding="utf-8")
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(path)
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
