@@ -105,7 +105,8 @@ class PipelineLoader:
                 in_use = loaded.graph.version if loaded.graph else None
                 found[name] = TopologyProblem(name, loaded.error, in_use)
             if loaded.graph is not None:
-                jobs[loaded.graph.job].append(name)
+                for phase in loaded.graph.phases:
+                    jobs[phase.job].append(name)
         for job, (first, *others) in jobs.items():
             for name in others:
                 error = DagsterPipelineConfigError(

@@ -14,7 +14,7 @@ from orchestration.resilience.policies import ResiliencePolicyLoader, resilience
 from orchestration.topology.loader import PipelineLoader
 from orchestration.topology.schema import PIPELINE_SCHEMA, check_fresh, pipeline_schema_json
 from orchestration.yaml_source import parse_yaml
-from tests.orchestration.topology.topology_files import INSTALLED, Folder, a_topology
+from tests.orchestration.topology.topology_files import INSTALLED, PDF_LINE, Folder, a_topology
 from topologies import shipped_folder
 
 GUIDES = Path(__file__).parents[3] / "docs" / "guides"
@@ -140,6 +140,16 @@ def test_a_shipped_topology_is_valid_and_kept_under_its_version(name: str) -> No
     assert loader.load(f"{name}@{current.version}").content_hash == current.content_hash, (
         "the topology changed: give it a new version"
     )
+
+
+def test_the_job_behind_a_gate_is_a_topology_s_own_too(folder: Folder) -> None:
+    gate = "gates:\n  - {name: pdf, conditions: {pdf_ir_ready: true}, resume_stage: parse}\n"
+    folder.write(a_topology(PDF_LINE, gates=gate))
+    folder.write(a_topology().replace("name: auto", "name: auto-resume"), name="auto-resume")
+    problems = folder.loader.problems()
+    assert list(problems) == ["auto-resume"]
+    assert "job 'auto_resume_job' is already that of topology 'auto'" in problems["auto-resume"].error.message
+    assert folder.loader.valid_names() == ("auto",)
 
 
 def test_the_shipped_auto_topology_has_the_job_that_users_know() -> None:
