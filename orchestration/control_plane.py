@@ -336,49 +336,6 @@ class ControlPlane:
 
         return Copies(self._parts)
 
-    # --- topologies ---------------------------------------------------------------------------------
-
-    def topology_list(self) -> list[dict[str, Any]]:
-        """Every topology of the folder; an invalid one with its error."""
-        problems = self.topologies.problems()
-        rows = []
-        for name in self.topologies.names():
-            valid = name in self.topologies.valid_names()
-            graph = self.topologies.load(name) if valid else None
-            rows.append(
-                {
-                    "name": name,
-                    "version": graph.version if graph else None,
-                    "job": graph.job if graph else None,
-                    "versions": list(self.topologies.versions(name)),
-                    "error": str(problems[name].error) if name in problems else None,
-                }
-            )
-        return rows
-
-    def topology_shown(self, name: str) -> dict[str, Any]:
-        """A topology's stages in the order in which they run."""
-        graph = self.topologies.load(name)
-        return {
-            "name": graph.name,
-            "version": graph.version,
-            "job": graph.job,
-            "description": graph.topology.description,
-            "stages": [
-                {
-                    "name": node.name,
-                    "uses": node.stage_type,
-                    "takes": node.takes,
-                    "gives": node.gives,
-                    "after": [*([node.takes_from.name] if node.takes_from else []), *node.after],
-                    "policy": node.policy,
-                    "optional": node.optional,
-                    "config": dict(node.config),
-                }
-                for node in graph.nodes
-            ],
-        }
-
     # --- health -------------------------------------------------------------------------------------
 
     def describe_profile(self) -> str:

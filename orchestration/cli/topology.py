@@ -20,10 +20,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def list_topologies(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Every topology of the folder, with its version and job; invalid ones with their error."""
     from orchestration.assembly import open_control_plane
+    from orchestration.topology.descriptions import listed
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
-        value = control.topology_list()
+        value = listed(control.topologies)
     columns = ["name", "version", "job", "error"]
     answer(
         as_json,
@@ -41,16 +42,22 @@ def show_topology(
 ) -> None:
     """The stages of a topology, in order, with what each takes and gives and its policy."""
     from orchestration.assembly import open_control_plane
+    from orchestration.topology.descriptions import shown
 
     settings: Settings = ctx.obj
     with open_control_plane(settings) as control:
-        value = control.topology_shown(name)
+        value = shown(control.topologies.load(name))
 
     def show() -> None:
         console.print(f"{value['name']} {value['version']}  (Dagster job {value['job']})", style="bold")
         console.print(value["description"], markup=False)
         columns = ["name", "uses", "takes", "gives", "after", "policy"]
         table(None, columns, [[stage[column] for column in columns] for stage in value["stages"]])
+        if gate := value["gate"]:
+            asked = gate["conditions"].items()
+            wanted = ", ".join(f"{field}: {str(value).lower()}" for field, value in asked)
+            then = value["stages"][-1]["job"]
+            console.print(f"gate {gate['name']} before {gate['resume_stage']}, for {wanted}; then {then}")
 
     answer(as_json, value, show)
 
