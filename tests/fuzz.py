@@ -27,7 +27,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from benchmarks.made_up_pdfs import LAYOUTS, Layout, an_article, pdf_of
 from orchestration.contracts import ConversionState, Parser
-from orchestration.errors import MedkgError
+from orchestration.errors import MedkgError, StageFailedError
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.parsing.http_json import HttpJsonParser
 from orchestration.parsing.jats import JatsParser
@@ -126,6 +126,8 @@ def _pdf(case: bytes) -> str:
     try:
         ended(converter, [task_id])
         content = converter.result(task_id)
+    except StageFailedError:
+        raise  # an exception of the reader that is not ours
     except MedkgError as error:
         crashed = converter.poll([task_id])[0].state is ConversionState.FAILED and "crashes PDFium" in str(
             error

@@ -120,12 +120,16 @@ class PdfBlockKind(StrEnum):
     REFERENCE = "reference"
 
 
+MOST_POINTS: Final = 1_000_000
+"""Largest side of a page: some 350 metres, beyond which a size is an error or an attack."""
+
+
 class PdfPage(Record):
     """One page, with or without text."""
 
     page_no: int = Field(ge=1, description="1-based.")
-    width: float = Field(gt=0, le=1_000_000, description="Points, as the page is shown (rotation applied).")
-    height: float = Field(gt=0, le=1_000_000, description="Points.")
+    width: float = Field(gt=0, le=MOST_POINTS, description="Points, as the page is shown (rotation applied).")
+    height: float = Field(gt=0, le=MOST_POINTS, description="Points.")
     unread: bool = Field(
         default=False, description="It shows an image in place of text, and the converter reads none."
     )

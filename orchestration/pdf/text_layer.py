@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from orchestration.contracts import PdfBlock, PdfBlockKind, PdfCell, PdfIr, PdfPage, has_pdf_mark
+from orchestration.contracts.pdf import MOST_POINTS
 from orchestration.errors import (
     EncryptedPdfError,
     MalformedDocumentError,
@@ -148,6 +149,11 @@ def _one_page(document: Any, index: int, name: str, limits: Limits, max_characte
         ) from error
     except PdfiumError as error:
         raise _broken(name, f"page {index + 1} cannot be read ({error})") from error
+    if max(content.width, content.height) > MOST_POINTS:
+        raise PdfLimitError(
+            f"{name}: page {content.page_no} is {content.width:g} x {content.height:g} points large, which "
+            "no page is. Get another copy, or leave it out."
+        )
     pieces = pieces_of(content)
     if len(pieces) > limits.pieces_a_page:
         raise PdfLimitError(

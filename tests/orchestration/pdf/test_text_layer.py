@@ -203,6 +203,12 @@ def test_more_pages_or_characters_than_the_limits_are_refused_by_number() -> Non
         read(pdf, Limits(characters=4_000))
 
 
+def test_a_page_of_impossible_size_is_refused_by_number() -> None:
+    pdf = hostile_pdfs.a_plain_pdf("Walking").replace(b"[0 0 595 842]", b"[0 0 595 9000000000842.0]")
+    with pytest.raises(PdfLimitError, match="page 1 is 595 x 9e"):
+        read(pdf)
+
+
 @pytest.mark.parametrize("bomb", [hostile_pdfs.a_bomb, hostile_pdfs.a_bomb_in_a_bomb])
 def test_a_bomb_ends_at_a_limit_and_the_next_pdf_is_read(bomb: object) -> None:
     converter = TextLayerConverter(seconds=20, megabytes=512)
