@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import ray
 from ray._private import worker as ray_driver
+from tenacity import RetryCallState, Retrying, stop_after_attempt
 
 from gpu_actors.pool import NAMESPACE
 from gpu_actors.warden import Warden
@@ -25,6 +26,8 @@ __all__ = ["OwnRay", "join_cluster", "leave_cluster", "start_ray"]
 
 OBJECT_STORE_BYTES: Final = 200 * 2**20
 REACH_SECONDS: Final = 5.0
+STARTS: Final = 3
+"""How often Ray is started: it gives its processes 30 s, in which a loaded machine may not import them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +44,43 @@ class OwnRay:
 
 
 def start_ray(folder: Path, dashboard: bool) -> OwnRay:
-    """Ray as children of this process, and the warden that ends those of them that would outlive it."""
-    warden = Warden(folder)
-    ray.init(
-        object_store_memory=OBJECT_STORE_BYTES,
-        include_dashboard=dashboard,
-        dashboard_host="127.0.0.1",
-        _temp_dir=str(folder),
-        **_quiet(),
+    """Ray as children of this process, and the warden that ends those of them that would outlive it.
+
+    Raises PlaneUnavailableError when it starts in none of STARTS attempts; then nothing of it is left.
+    """
+    starting = Retrying(stop=stop_after_attempt(STARTS), before_sleep=_log_start, reraise=True)
+    try:
+        return starting(_start_once, folder, dashboard)
+    except Exception as error:
+        raise PlaneUnavailableError(
+            f"Ray did not start in {STARTS} attempts ({str(error).rstrip('.')}). See whether the machine has "
+            "memory, disk and processor time to spare, then start the plane again."
+        ) from error
+
+
+def _start_once(folder: Path, dashboard: bool) -> OwnRay:
+    folder.mkdir(mode=0o700, exist_ok=True)  # a failed start removed it
+    own_ray = OwnRay(folder, Warden(folder))
+    try:
+        ray.init(
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=dashboard,
+            dashboard_host="127.0.0.1",
+            _temp_dir=str(folder),
+            **_quiet(),
+        )
+    except BaseException:
+        leave_cluster(own_ray)
+        raise
+    own_ray.warden.has_started()
+    return own_ray
+
+
+def _log_start(state: RetryCallState) -> None:
+    assert state.outcome is not None
+    logging.getLogger(__name__).warning(
+        "Ray did not start (%s); attempt %d of %d", state.outcome.exception(), state.attempt_number, STARTS
     )
-    warden.has_started()
-    return OwnRay(folder, warden)
 
 
 def join_cluster(address: str) -> None:

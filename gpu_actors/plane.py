@@ -95,7 +95,7 @@ def start_plane(profile: Profile, *, address: str | None = None, folder: Path, d
     try:
         seats = take_seats(profile.device, profile.replicas, LOAD_SECONDS)
         pools = started_pools(profile, seats, {}, LOAD_SECONDS)
-    except MedkgError:
+    except BaseException:
         leave_cluster(own_ray)
         raise
     return RayPlane(profile, pools, seats, own_ray)

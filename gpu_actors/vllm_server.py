@@ -237,6 +237,7 @@ def _started(
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)
     } | {
+        "VLLM_RPC_BASE_PATH": str(log.parent),
         "VLLM_API_KEY": key,  # in the environment: a command line can be read by everybody
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
@@ -248,6 +249,7 @@ def _started(
         command += ["--kv-cache-memory-bytes", "64M" if options.runner == "pooling" else "512M"]
         environment["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # starts 7 s sooner, in one process
         environment["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
+        environment["TMPDIR"] = str(log.parent)  # else it leaves a file in /tmp at each start
     else:
         command += ["--gpu-memory-utilization", str(options.memory_share)]
     if options.runner == "generate":

@@ -40,7 +40,7 @@ from orchestration.dagster.surroundings import (
     child_environment,
     free_port,
     guard_ray,
-    private_folder,
+    ray_folder,
 )
 from orchestration.dagster.window_workers import FinishedRun, NewRun, RunState, WindowWorkers
 from orchestration.dagster.worker_process import WorkerCommand
@@ -139,11 +139,14 @@ class HostProcess:
 
     def _start_plane(self) -> None:
         try:
-            self._ray_folder = private_folder(self._settings, "ray")
+            self._ray_folder = ray_folder(self._settings)
             self._plane = self._assembly.start_plane(self._ray_folder, dashboard=self._kept)
         except MedkgError as error:
             self._plane_error = error
             self._log.error("plane failed", code=error.code, message=error.message)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the host lives on and tells it
+            self._plane_error = PlaneUnavailableError(f"it failed with {type(error).__name__}: {error}")
+            self._log.exception("plane failed")
 
     def _start_dagster_services(self) -> None:
         """The UI and the daemon, as children that end with us."""

@@ -9,13 +9,17 @@ import os
 import secrets
 import shutil
 import socket
-import tempfile
 from pathlib import Path
+from typing import Final
 
 from orchestration.jobs.host_client import ray_token_path
+from orchestration.processes.socket_folder import socket_folder
 from orchestration.settings import Settings
 
-__all__ = ["child_environment", "free_port", "guard_ray", "private_folder"]
+__all__ = ["child_environment", "free_port", "guard_ray", "ray_folder"]
+
+RAY_SOCKET: Final = "session_2026-11-28_10-59-51_674079_4194304/sockets/plasma_store"
+"""The longest path that Ray makes a socket at, with the largest process number that Linux has."""
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
@@ -26,13 +30,13 @@ def child_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def private_folder(settings: Settings, name: str) -> Path:
-    """A new short folder of ours (paths of sockets are short); a killed host's one is removed."""
-    marker = settings.data_dir / "run" / f"{name}.folder"
+def ray_folder(settings: Settings) -> Path:
+    """A new private folder for Ray's files and sockets; a killed host's one is removed."""
+    marker = settings.data_dir / "run" / "ray.folder"
     marker.parent.mkdir(parents=True, exist_ok=True)
     if marker.exists():
         shutil.rmtree(marker.read_text(encoding="utf-8"), ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"medkg-{name}-"))
+    folder = socket_folder("medkg-ray-", RAY_SOCKET)
     marker.write_text(str(folder), encoding="utf-8")
     return folder
 

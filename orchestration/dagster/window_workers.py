@@ -200,7 +200,8 @@ class WindowWorkers:
             order.cancelled = True
             self._tell(self._settle(order, "the host was stopped"))
         for thread in self._threads:
-            thread.join()
+            if thread.ident is not None:  # a host may fail before it starts them
+                thread.join()
 
     # --- a place's thread ---------------------------------------------------------------------------
 

@@ -218,16 +218,25 @@ class Host(HostClient):
     def wait_until_plane_ready(self, seconds: float) -> HostStatus:
         """The status once the plane is no longer starting."""
         self._wait_until_served()
-        status: HostStatus = _until(self.status, lambda status: status.plane != "starting", seconds)
+        try:
+            status: HostStatus = _until(self.status, lambda status: status.plane != "starting", seconds)
+        except HostUnavailableError as error:
+            if self.is_running():
+                raise
+            raise self._without_host("ended while its plane was starting") from error
         return status
 
     def _wait_until_served(self) -> None:
         served = _until(lambda: self.is_running() or self._child_ended(), bool, START_SECONDS)
         if not served or not self.is_running():
-            raise HostUnavailableError(
-                f"the host of {self._settings.data_dir} did not start. Its log {host_log(self._settings)} "
-                f"ends with: {log_tail(host_log(self._settings))}"
-            )
+            raise self._without_host("did not start")
+
+    def _without_host(self, what: str) -> HostUnavailableError:
+        """What became of the host, with the end of its log."""
+        log = host_log(self._settings)
+        return HostUnavailableError(
+            f"the host of {self._settings.data_dir} {what}. Its log {log} ends with: {log_tail(log)}"
+        )
 
     def _child_ended(self) -> bool:
         return self._child is not None and self._child.poll() is not None

@@ -34,13 +34,11 @@ from orchestration.errors import (
 )
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.processes.lock_file import try_lock
+from orchestration.processes.socket_folder import socket_folder
 
 MAX_MESSAGE_BYTES: Final = 64_000_000
 MAX_CONNECTIONS: Final = 64
 """Requests served at once; further ones wait in the socket's queue."""
-
-MAX_SOCKET_PATH: Final = 107
-"""Bytes of a Unix socket's path (unix(7): sun_path is 108 with its end mark)."""
 
 Verb = Callable[..., Any]
 """Takes JSON values by keyword, returns a JSON value."""
@@ -111,7 +109,7 @@ class LocalService:
         """Serve; requests are answered when it returns."""
         self.claim()
         self._remove_leftovers()
-        self._folder = _short_private_folder()
+        self._folder = socket_folder("medkg-", self.name)
         address = self._folder / self.name
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(address))
@@ -215,13 +213,6 @@ def _requests(connection: Connection) -> Iterator[dict[str, Any]]:
         except (EOFError, ConnectionResetError):
             return
         yield json.loads(message)
-
-
-def _short_private_folder() -> Path:
-    """A new folder of mode 0700 whose path leaves room for a socket's name."""
-    room = MAX_SOCKET_PATH - len("/medkg-12345678/") - 32
-    base = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="medkg-", dir=base if len(base) <= room else "/tmp"))
 
 
 # --- client -----------------------------------------------------------------------------------------

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ray._private.worker import global_worker
 
 from gpu_actors.embedder import HaystackEmbedder
 from gpu_actors.pieces import SparseRow
 from gpu_actors.plane import LocalModels, RayPlane, connect_plane
 from gpu_actors.profiles import chosen_profile, find_model
+from orchestration.dagster.surroundings import RAY_SOCKET
 from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError, PlaneUnavailableError
 from tests.builders import a_document
 
@@ -31,6 +33,13 @@ def cosine(one: SparseRow, other: SparseRow) -> float:
     weights = dict(zip(*(part.tolist() for part in other), strict=True))
     shared = sum(value * weights.get(term, 0.0) for term, value in zip(*one, strict=True))
     return float(shared / (np.linalg.norm(one[1]) * np.linalg.norm(other[1])))
+
+
+def test_no_socket_of_ray_is_deeper_than_its_folder_has_room_for(plane: RayPlane) -> None:
+    folder = Path(global_worker.node.get_temp_dir_path())
+    sockets = [path for path in folder.rglob("*") if path.is_socket() and "session_latest" not in path.parts]
+    assert sockets
+    assert max(len(str(path.relative_to(folder))) for path in sockets) <= len(RAY_SOCKET)
 
 
 def test_vectors_come_in_the_order_of_the_texts(plane: RayPlane) -> None:

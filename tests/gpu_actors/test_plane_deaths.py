@@ -109,3 +109,48 @@ def test_nothing_of_the_plane_survives_a_kill_of_its_host() -> None:
     _, alive = psutil.wait_procs(children, timeout=15)
     assert not [process.cmdline() for process in alive]
     assert not folder.exists()
+
+
+REFUSING = """
+import sys
+from pathlib import Path
+import ray._private.services as services
+from gpu_actors.cluster import leave_cluster, start_ray
+from orchestration.errors import PlaneUnavailableError
+
+ask = services.get_node
+refusals = [Exception("The current node timed out during startup.")] * int(sys.argv[2])
+def get_node(*arguments):
+    if refusals:
+        ask(*arguments)  # by now all of Ray's processes are there
+        raise refusals.pop()
+    return ask(*arguments)
+services.get_node = get_node
+try:
+    leave_cluster(start_ray(Path(sys.argv[1]), dashboard=False))
+    print("started")
+except PlaneUnavailableError as error:
+    print(error.message)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize(
+    ("refusals", "outcome"),
+    [(1, "started"), (3, "Ray did not start in 3 attempts (The current node timed out")],
+)
+def test_ray_that_is_too_slow_is_started_again_and_nothing_is_left_of_it(refusals: int, outcome: str) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
+    host = subprocess.Popen(
+        [sys.executable, "-c", REFUSING, str(folder), str(refusals)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert host.stdout is not None
+    try:
+        assert host.stdout.readline().startswith(outcome)
+        assert not names_of(psutil.Process(host.pid).children(recursive=True))
+        assert not folder.exists()
+    finally:
+        host.communicate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import psutil
 import pytest
 from sqlalchemy import create_engine, func, select
 
+from orchestration.jobs.host_client import HOST_SERVICE, HostClient
 from orchestration.ledger.tables import documents
+from orchestration.processes.local_service import read_endpoint
+from orchestration.settings import load_settings
 from tests.builders import an_abstract, json_lines
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.dagster_api import wait_until
@@ -101,6 +105,19 @@ def test_a_submitted_job_goes_on_after_its_host_was_stopped_and_started_again(
         assert medkg("verify")["consistent"]
     finally:
         medkg("down")
+
+
+def test_a_host_that_is_killed_while_its_plane_starts_is_told_with_the_end_of_its_log(
+    tmp_path: Path,
+) -> None:
+    medkg = Medkg(tmp_path / "data")
+    up = medkg.process("up")
+    wait_until(lambda: read_endpoint(medkg.data_dir, HOST_SERVICE), 60)
+    os.kill(HostClient(load_settings(data_dir=medkg.data_dir)).status().pid, signal.SIGKILL)
+    _, stderr = up.communicate(timeout=60)
+
+    assert up.returncode == 3, stderr
+    assert "ended while its plane was starting. Its log" in stderr
 
 
 def _seen(medkg: Medkg, status: str) -> bool:
