@@ -12,8 +12,6 @@ import argparse
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -29,25 +27,25 @@ from orchestration.dagster.compaction import Compaction
 from orchestration.dagster.instance import open_instance, prune_runs, settle_abandoned_runs
 from orchestration.dagster.job_driver import JobDriver
 from orchestration.dagster.names import (
-    CODE_LOCATION,
     HOST_STOPPED_TAG,
     JOB_TAG,
     WINDOW_TAG,
     dagster_names,
     first_op_config,
 )
+from orchestration.dagster.services import DagsterServices
 from orchestration.dagster.surroundings import (
+    RAY_SOCKET,
     child_environment,
-    free_port,
     guard_ray,
-    ray_folder,
+    private_folder,
 )
 from orchestration.dagster.window_workers import FinishedRun, NewRun, RunState, WindowWorkers
-from orchestration.dagster.worker_process import WorkerCommand
+from orchestration.dagster.worker_process import SourceWatch, WorkerCommand
 from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError, UsageError, error_class
 from orchestration.jobs.host_client import HOST_SERVICE, HostStatus
 from orchestration.logging import configure_logging
-from orchestration.processes.child_process import is_alive, spawn_child
+from orchestration.processes.child_process import is_alive
 from orchestration.processes.local_service import LocalService
 from orchestration.settings import Settings, load_settings, send_no_usage_reports
 
@@ -71,8 +69,7 @@ class HostProcess:
         self._plane_error: MedkgError | None = None
         self._plane: RayPlane | None = None
         self._ray_folder: Path | None = None
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._dagster_address: str | None = None
+        self._dagster: DagsterServices | None = None
         self._swapping = threading.Lock()
         self._instance = open_instance(settings)
         self._workers = WindowWorkers(
@@ -113,7 +110,8 @@ class HostProcess:
             self._conversions.start()
             self._service.start()
             if self._kept:
-                self._start_dagster_services()
+                self._dagster = DagsterServices(self._settings, SourceWatch(self._assembly.watched_folders()))
+                self._dagster.start()
             self._start_plane()
             self._housekeeping()
             while not self._stop.wait(TICK_SECONDS):
@@ -134,12 +132,14 @@ class HostProcess:
                 self._vectors_changed.clear()
                 self._compaction.look()
             self._compaction.tick()
+            if self._dagster is not None:
+                self._dagster.tick()
         except MedkgError as error:
             self._log.warning("housekeeping", code=error.code, message=error.message)
 
     def _start_plane(self) -> None:
         try:
-            self._ray_folder = ray_folder(self._settings)
+            self._ray_folder = private_folder(self._settings, "ray", RAY_SOCKET)
             self._plane = self._assembly.start_plane(self._ray_folder, dashboard=self._kept)
         except MedkgError as error:
             self._plane_error = error
@@ -147,22 +147,6 @@ class HostProcess:
         except Exception as error:  # noqa: BLE001 - whatever it is, the host lives on and tells it
             self._plane_error = PlaneUnavailableError(f"it failed with {type(error).__name__}: {error}")
             self._log.exception("plane failed")
-
-    def _start_dagster_services(self) -> None:
-        """The UI and the daemon, as children that end with us."""
-        port = free_port()
-        self._dagster_address = f"http://127.0.0.1:{port}"
-        home = {"DAGSTER_HOME": str(self._settings.dagster_home), **child_environment(self._settings)}
-        location = ["-m", CODE_LOCATION]
-        commands = {
-            "dagster-webserver": ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *location],
-            "dagster-daemon": ["-m", "dagster._daemon", "run", *location],
-        }
-        for name, command in commands.items():
-            log_path = self._settings.logs_dir / f"{name}.log"
-            self._children[name] = spawn_child(
-                [sys.executable, "-P", *command], log_path=log_path, environment=home
-            )
 
     def _housekeeping(self) -> None:
         """Clean what a crashed writer left and what has expired, beside the work."""
@@ -179,11 +163,13 @@ class HostProcess:
     def _close(self) -> None:
         self._conversions.close()
         self._compaction.close()
-        for child in self._children.values():
-            child.terminate()
+        if self._dagster is not None:
+            self._dagster.terminate()
         self._mark_stopped_runs()
         self._workers.close()
         self._hand_back_all()
+        if self._dagster is not None:
+            self._dagster.close()
         self._assembly.close()
         if self._ray_folder is not None:
             shutil.rmtree(self._ray_folder, ignore_errors=True)
@@ -318,13 +304,8 @@ class HostProcess:
             plane_health=plane.health() if plane else {},
             workers=self._workers.describe(),
             ray_dashboard=plane.dashboard if plane else None,
-            dagster_ui=self._dagster_ui(),
+            dagster_ui=self._dagster.address() if self._dagster is not None else None,
         )
-
-    def _dagster_ui(self) -> str | None:
-        """Address of the Dagster UI, None if it is not kept or has ended."""
-        server = self._children.get("dagster-webserver")
-        return self._dagster_address if server is not None and server.poll() is None else None
 
     def _hot_plane(self) -> RayPlane:
         if self._plane_error is not None:

@@ -16,7 +16,7 @@ from orchestration.jobs.host_client import ray_token_path
 from orchestration.processes.socket_folder import socket_folder
 from orchestration.settings import Settings
 
-__all__ = ["child_environment", "free_port", "guard_ray", "ray_folder"]
+__all__ = ["child_environment", "free_port", "guard_ray", "private_folder"]
 
 RAY_SOCKET: Final = "session_2026-11-28_10-59-51_674079_4194304/sockets/plasma_store"
 """The longest path that Ray makes a socket at, with the largest process number that Linux has."""
@@ -30,13 +30,13 @@ def child_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def ray_folder(settings: Settings) -> Path:
-    """A new private folder for Ray's files and sockets; a killed host's one is removed."""
-    marker = settings.data_dir / "run" / "ray.folder"
+def private_folder(settings: Settings, name: str, longest_path: str) -> Path:
+    """A new folder of ours with room for sockets of that path in it; a killed host's one is removed."""
+    marker = settings.data_dir / "run" / f"{name}.folder"
     marker.parent.mkdir(parents=True, exist_ok=True)
     if marker.exists():
         shutil.rmtree(marker.read_text(encoding="utf-8"), ignore_errors=True)
-    folder = socket_folder("medkg-ray-", RAY_SOCKET)
+    folder = socket_folder(f"medkg-{name}-", longest_path)
     marker.write_text(str(folder), encoding="utf-8")
     return folder
 
