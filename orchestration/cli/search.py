@@ -65,6 +65,19 @@ def search(
     mesh: Annotated[
         list[str] | None, typer.Option(help="Only documents with this MeSH heading. May be repeated.")
     ] = None,
+    licence: Annotated[
+        list[str] | None,
+        typer.Option(help="Only documents under this licence, e.g. cc-by, cc0. May be repeated."),
+    ] = None,
+    flag: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only articles with this flag: retracted, corrected, expression-of-concern. May be repeated."
+        ),
+    ] = None,
+    without_flag: Annotated[
+        list[str] | None, typer.Option(help="No article of this flag, e.g. retracted. May be repeated.")
+    ] = None,
     since: Annotated[str, typer.Option(help="Only documents of YYYY[-MM[-DD]] or later.")] = "",
     until: Annotated[str, typer.Option(help="Only documents of YYYY[-MM[-DD]] or earlier.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -79,6 +92,9 @@ def search(
         status=status,
         condition=condition,
         mesh=mesh,
+        licence=licence,
+        flag=flag,
+        without_flag=without_flag,
         since=since,
         until=until,
     )
@@ -95,16 +111,17 @@ def search(
 
 
 def _filters(**given: list[str] | str | None) -> Filters:
-    """Filters of the command line; raises UsageError for a date that is none."""
+    """Filters of the command line; raises UsageError for a date or a flag that is none."""
     from orchestration.contracts import Filters
 
     try:
         return Filters(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(
-            f"--{first['loc'][0]} is {first['input']!r}; give YYYY, YYYY-MM or YYYY-MM-DD, e.g. 2019-05."
-        ) from error
+        name = str(first["loc"][0])
+        valid = "give YYYY, YYYY-MM or YYYY-MM-DD, e.g. 2019-05"
+        why = str(first["ctx"]["error"]) if "flag" in name else f"{first['input']!r} is no date; {valid}"
+        raise UsageError(f"--{name.replace('_', '-')}: {why}.") from error
 
 
 def _show(value: dict[str, Any]) -> None:
@@ -116,7 +133,8 @@ def _show(value: dict[str, Any]) -> None:
         legs = ", ".join(f"{leg} #{rank}" for leg, rank in hit["legs"].items())
         count = hit.get("further_chunks", 0)
         further = f", {count} further chunk{'s' if count > 1 else ''}" if count else ""
-        console.print(f"[bold]{hit['rank']}. {_plain(hit['title'])}[/]")
+        flags = f"  [bold red]{', '.join(hit['flags']).upper()}[/]" if hit["flags"] else ""
+        console.print(f"[bold]{hit['rank']}. {_plain(hit['title'])}[/]{flags}")
         console.print(
             f"   {hit['source']} {hit['doc_id']}  {_plain(hit['section'])}  "
             f"characters {hit['start_char']}-{hit['end_char']}{further}  [dim]({legs})[/]"

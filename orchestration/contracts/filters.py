@@ -28,7 +28,7 @@ __all__ = [
 Facets = Mapping[str, tuple[str, ...]]
 """Folded values by facet; a facet without values is left out."""
 
-TERM_FACETS: Final = ("source", "section", "phase", "status", "condition", "mesh")
+TERM_FACETS: Final = ("source", "section", "phase", "status", "condition", "mesh", "licence", "flag")
 """Facets that are compared by value."""
 
 FACETS: Final = (*TERM_FACETS, "date")
@@ -39,9 +39,18 @@ DOCUMENT_FACETS: Final[Mapping[str, tuple[str, ...]]] = {
     "status": ("status",),
     "condition": ("conditions",),
     "mesh": ("mesh", "mesh_ancestors"),
+    "licence": ("licence",),
+    "flag": ("is_retracted", "is_corrected", "has_expression_of_concern"),
     "date": ("date", "start_date", "year"),
 }
-"""Fields of Document.metadata that give each facet: the first that is a date, else all together."""
+"""Fields of Document.metadata that give each facet: the first date, flags that are true, else all of them."""
+
+FLAGS: Final[Mapping[str, str]] = {
+    "is_retracted": "retracted",
+    "is_corrected": "corrected",
+    "has_expression_of_concern": "expression-of-concern",
+}
+"""What a reader must know of a document, as a facet's value."""
 
 DATE: Final = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 
@@ -63,8 +72,24 @@ def _phase(value: object) -> tuple[str, ...]:
     return tuple(re.sub(r"\s*phase\s*", " ", text).strip() for text in _folded(value))
 
 
+def _licence(value: object) -> tuple[str, ...]:
+    """Licences by code: "CC BY-NC 4.0" and cc-by-nc are one."""
+    codes = (re.sub(r" \d(\.\d+)?$", "", text).replace(" ", "-") for text in _folded(value))
+    return tuple(dict.fromkeys(codes))
+
+
+def _flag(value: object) -> tuple[str, ...]:
+    """One of FLAGS each: of a flag misspelt nothing would be left out."""
+    flags = tuple(text.replace(" ", "-") for text in _folded(value))
+    if unknown := [flag for flag in flags if flag not in FLAGS.values()]:
+        raise ValueError(f"there is no flag {unknown[0]!r}, only {', '.join(FLAGS.values())}")
+    return flags
+
+
 Texts = Annotated[tuple[str, ...], BeforeValidator(_folded)]
 Phases = Annotated[tuple[str, ...], BeforeValidator(_phase)]
+Flags = Annotated[tuple[str, ...], BeforeValidator(_flag)]
+Licences = Annotated[tuple[str, ...], BeforeValidator(_licence)]
 Day = Annotated[str, Field(pattern=rf"^({DATE.pattern})?$")]
 
 
@@ -77,6 +102,11 @@ class Filters(Record):
     status: Texts = Field(default=(), description="Recruitment status, e.g. completed.")
     condition: Texts = Field(default=(), description="A condition, as the registry has it.")
     mesh: Texts = Field(default=(), description="A MeSH heading, or one above it where the record names it.")
+    licence: Licences = Field(
+        default=(), description="Of the text: cc-by, cc0, other, none; CC BY 4.0 is cc-by."
+    )
+    flag: Flags = Field(default=(), description="retracted, corrected or expression-of-concern.")
+    without_flag: Flags = Field(default=(), description="Documents with one of these flags are left out.")
     since: Day = Field(default="", description="YYYY, YYYY-MM or YYYY-MM-DD; a document of that day matches.")
     until: Day = Field(default="", description="The same, last day included.")
 
@@ -84,6 +114,11 @@ class Filters(Record):
     def wanted(self) -> Facets:
         """The values of each facet that is filtered by, dates apart."""
         return {name: values for name in TERM_FACETS if (values := getattr(self, name))}
+
+    @property
+    def unwanted(self) -> Facets:
+        """The values of each facet that a hit must not have."""
+        return {"flag": self.without_flag} if self.without_flag else {}
 
     @property
     def days(self) -> tuple[str, str] | None:
@@ -96,6 +131,9 @@ class Filters(Record):
         """Whether a chunk with these facets may be a hit; the meaning that every store implements."""
         for name, values in self.wanted.items():
             if not set(values) & set(facets.get(name, ())):
+                return False
+        for name, values in self.unwanted.items():
+            if set(values) & set(facets.get(name, ())):
                 return False
         if self.days is None:
             return True
@@ -110,10 +148,13 @@ def facets_of_metadata(metadata: Mapping[str, Any]) -> dict[str, list[str]]:
     """The facets that a document's metadata give, as JSON for Chunk.metadata."""
     found: dict[str, list[str]] = {}
     for facet, fields in DOCUMENT_FACETS.items():
+        values: Sequence[str]
         texts = [text for field in fields for text in _texts(metadata.get(field))]
         if facet == "date":
             days = [_first_day(text) for text in texts if DATE.fullmatch(text)]
-            values: Sequence[str] = days[:1]
+            values = days[:1]
+        elif facet == "flag":
+            values = [FLAGS[field] for field in fields if metadata.get(field) is True]
         else:
             values = _phase(texts) if facet == "phase" else _folded(texts)
         if values:

@@ -51,6 +51,7 @@ class Hit:
             "start_char": chunk.start_char,
             "end_char": chunk.end_char,
             "source": self.source,
+            "flags": list(chunk.metadata.get("flag", ())),
             "legs": dict(self.legs),
             "highlights": [list(span) for span in self.highlights],
             **grouped,

@@ -19,7 +19,7 @@ from orchestration.stages.services import StageServices
 class ChunkOnPlane:
     """ChunkStage over the plane's chunker pool."""
 
-    version = "2"
+    version = "3"
     isolation = Isolation.PLANE
 
     def __init__(self, plane: Plane, timeout_seconds: float, profiles: Mapping[str, str]) -> None:

@@ -7,11 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from haystack import Document
 
 from orchestration.haystack import HaystackIndexWriter
-from tests.builders import a_study, an_abstract, an_article, json_lines
+from tests.builders import (
+    a_correction,
+    a_pubmed_article,
+    a_pubmed_set,
+    a_study,
+    an_abstract,
+    an_article,
+    json_lines,
+)
 from tests.orchestration.command_line import Medkg
 
 pytestmark = pytest.mark.plane
@@ -89,6 +98,24 @@ def test_a_changed_document_replaces_its_old_version_everywhere(medkg: Medkg, tm
     medkg("docs", "show", "888", expect=2)
 
 
+def test_a_retracted_article_is_marked_and_can_be_left_out(medkg: Medkg, tmp_path: Path) -> None:
+    of_two = "<AbstractText>Vexaritol made {} sleep sooner than before.</AbstractText>"
+    retracted = a_pubmed_article("801", of_two.format("rats"), corrections=[a_correction("RetractionIn")])
+    (tmp_path / "set.xml").write_bytes(
+        a_pubmed_set(retracted, a_pubmed_article("802", of_two.format("mice")))
+    )
+    assert medkg("run", "auto", "--path", str(tmp_path))["documents"]["committed"] == 2
+
+    def found(*options: str) -> dict[str, list[str]]:
+        hits = medkg("search", "vexaritol", "--top", "50", *options)["hits"]
+        return {hit["doc_id"]: hit["flags"] for hit in hits if hit["doc_id"] in ("801", "802")}
+
+    assert found() == {"801": ["retracted"], "802": []}
+    assert set(found("--without-flag", "retracted")) == {"802"}
+    assert set(found("--flag", "retracted")) == {"801"}
+    assert "RETRACTED" in medkg.text("search", "vexaritol rats", "--legs", "bm25")
+
+
 def test_tenants_do_not_see_each_other(medkg: Medkg, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(json_lines([an_abstract("999")]))
     run = medkg("run", "auto", "--path", str(tmp_path), "--tenant", "other")
@@ -110,9 +137,14 @@ def test_a_mended_dead_letter_is_replayed(medkg: Medkg, tmp_path: Path) -> None:
     medkg("dlq", "replay", "424242", expect=2)
 
 
-def test_submitted_documents_are_run_by_the_daemon(medkg: Medkg, tmp_path: Path) -> None:
+def test_submitted_documents_are_run_by_the_daemon_though_its_code_server_died(
+    medkg: Medkg, tmp_path: Path
+) -> None:
     from tests.orchestration.dagster_api import wait_until
 
+    host = psutil.Process(medkg("status")["host"]["pid"])
+    (code_server,) = (child for child in host.children() if "grpc" in child.cmdline())
+    code_server.kill()
     (tmp_path / "a.jsonl").write_bytes(json_lines([an_abstract(str(n)) for n in range(5000, 5060)]))
     job = medkg("submit", "auto", "--path", str(tmp_path), "--window", "30")
     assert job["documents"] == {"in": 60, "pending": 60}

@@ -21,11 +21,24 @@ import pyarrow.compute as pc
 from orchestration.contracts import Filters, VectorRow
 from orchestration.contracts.filters import FACETS
 
-__all__ = ["Rows", "joined", "mapped_rows", "rows_of", "rows_of_table", "table_bytes", "write_table"]
+__all__ = [
+    "COLUMNS",
+    "Rows",
+    "joined",
+    "mapped_rows",
+    "rows_of",
+    "rows_of_table",
+    "table_bytes",
+    "write_table",
+]
 
 IDS: Final = ("source", "doc_id", "chunk_id")
+COLUMNS: Final = (*IDS, *(f"facet.{name}" for name in FACETS))
 MOST_PARTS: Final = 32
 """Tables put one after another are copied into one when they are more than this."""
+
+Accepts = Callable[[Any], Any]
+"""Which values of a vocabulary, an Arrow array, will do."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +71,23 @@ class Rows:
 
     def matching(self, filters: Filters) -> npt.NDArray[np.bool_] | None:
         """Which rows may be hits (bool [n]), as Filters.matches has it; None when all may."""
-        conditions = {name: _among(values) for name, values in filters.wanted.items()}
+        wanted = {name: _among(values) for name, values in filters.wanted.items()}
         if filters.days is not None:
-            conditions["date"] = _between(*filters.days)
-        if not conditions:
+            wanted["date"] = _between(*filters.days)
+        unwanted = {name: _among(values) for name, values in filters.unwanted.items()}
+        if not wanted and not unwanted:
             return None
         allowed = np.ones(len(self), dtype=np.bool_)
-        for name, accepts in conditions.items():
-            chunks = self.table.column(f"facet.{name}").chunks
-            allowed &= np.concatenate([_any_of(chunk, accepts) for chunk in chunks])
+        for name, accepts in wanted.items():
+            allowed &= self._with(name, accepts)
+        for name, accepts in unwanted.items():
+            allowed &= ~self._with(name, accepts)
         return allowed
+
+    def _with(self, facet: str, accepts: Accepts) -> npt.NDArray[np.bool_]:
+        """Which rows have a value of the facet that is accepted."""
+        chunks = self.table.column(f"facet.{facet}").chunks
+        return np.concatenate([_any_of(chunk, accepts) for chunk in chunks])
 
 
 def rows_of(rows: Sequence[VectorRow]) -> Rows:
@@ -140,15 +160,15 @@ def _lists(values: Sequence[Sequence[str]]) -> Any:
     return pa.ListArray.from_arrays(pa.array(ends), flat.dictionary_encode())
 
 
-def _among(values: Sequence[str]) -> Callable[[Any], Any]:
+def _among(values: Sequence[str]) -> Accepts:
     return lambda vocabulary: pc.is_in(vocabulary, pa.array(values, pa.string()))
 
 
-def _between(first: str, last: str) -> Callable[[Any], Any]:
+def _between(first: str, last: str) -> Accepts:
     return lambda vocabulary: pc.and_(pc.greater_equal(vocabulary, first), pc.less_equal(vocabulary, last))
 
 
-def _any_of(lists: Any, accepts: Callable[[Any], Any]) -> npt.NDArray[np.bool_]:
+def _any_of(lists: Any, accepts: Accepts) -> npt.NDArray[np.bool_]:
     """Which lists have a value that is accepted; the vocabulary is asked once."""
     accepted = accepts(lists.values.dictionary).to_numpy(zero_copy_only=False).astype(np.bool_)
     ends = lists.offsets.to_numpy()

@@ -24,7 +24,7 @@ import numpy as np
 
 from orchestration.errors import StoreCorruptError, StoreUnwritableError
 from orchestration.records import Float32Matrix
-from orchestration.stores.faiss.rows import Rows, rows_of_table, table_bytes
+from orchestration.stores.faiss.rows import COLUMNS, Rows, rows_of_table, table_bytes
 
 __all__ = [
     "SUFFIX",
@@ -124,7 +124,10 @@ def segment_of(content: Any, name: str) -> Segment:
         raise _damaged(name, "its checksum is wrong")
     start = HEAD.size + table_length
     dense = np.frombuffer(whole, dtype="<f4", offset=start).reshape(count, dimensions)
-    return Segment(rows_of_table(whole[HEAD.size : start]), dense)
+    rows = rows_of_table(whole[HEAD.size : start])
+    if tuple(rows.table.column_names) != COLUMNS:
+        raise _damaged(name, "another version of medkg wrote it, with other facets")
+    return Segment(rows, dense)
 
 
 def rows_in(path: Path) -> int:

@@ -97,6 +97,10 @@ def filter_clauses(filters: Filters) -> list[dict[str, Any]]:
     clauses: list[dict[str, Any]] = [
         {"terms": {f"facets.{name}": list(values)}} for name, values in filters.wanted.items()
     ]
+    clauses += [
+        {"bool": {"must_not": {"terms": {f"facets.{name}": list(values)}}}}
+        for name, values in filters.unwanted.items()
+    ]
     if filters.days is not None:
         first, last = filters.days
         clauses.append({"range": {"facets.date": {"gte": first, "lte": last}}})

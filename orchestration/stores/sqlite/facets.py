@@ -48,13 +48,15 @@ def remove(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
 
 def condition(filters: Filters, number: str) -> tuple[str, list[str]]:
     """SQL that is true for chunks that match, beginning with AND, and its values; `number` is the column."""
-    wanted = [
-        (name, f"IN ({', '.join('?' * len(values))})", values) for name, values in filters.wanted.items()
+    tests = [
+        (verb, name, f"IN ({', '.join('?' * len(values))})", values)
+        for verb, facets in (("EXISTS", filters.wanted), ("NOT EXISTS", filters.unwanted))
+        for name, values in facets.items()
     ]
     if filters.days is not None:
-        wanted.append(("date", "BETWEEN ? AND ?", filters.days))
+        tests.append(("EXISTS", "date", "BETWEEN ? AND ?", filters.days))
     conditions = [
-        f" AND EXISTS (SELECT 1 FROM facets WHERE number = {number} AND name = ? AND value {test})"
-        for _, test, _ in wanted
+        f" AND {verb} (SELECT 1 FROM facets WHERE number = {number} AND name = ? AND value {test})"
+        for verb, _, test, _ in tests
     ]
-    return "".join(conditions), [text for name, _, values in wanted for text in (name, *values)]
+    return "".join(conditions), [text for _, name, _, values in tests for text in (name, *values)]

@@ -60,6 +60,18 @@ def test_an_unknown_fusion_is_wrong_use_before_a_model_is_loaded(medkg: Medkg, t
 
 
 @pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--since", "last year", "--since: 'last year' is no date; give YYYY, YYYY-MM or YYYY-MM-DD"),
+        ("--flag", "retratced", "--flag: there is no flag 'retratced', only retracted, corrected"),
+        ("--without-flag", "bad", "--without-flag: there is no flag 'bad', only retracted, corrected"),
+    ],
+)
+def test_a_filter_that_says_nothing_is_wrong_use(medkg: Medkg, option: str, value: str, told: str) -> None:
+    assert told in medkg("search", "aspirin", option, value, expect=2)["error"]["message"]
+
+
+@pytest.mark.parametrize(
     ("setting", "value"), [("SEARCH_LEG_SECONDS", '{"bm25": 0.1}'), ("SEARCH_SECONDS", "0.1")]
 )
 def test_legs_have_the_seconds_that_are_set(

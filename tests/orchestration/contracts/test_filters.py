@@ -43,6 +43,30 @@ def test_a_chunk_s_facets_are_its_key_s_its_section_s_and_its_document_s() -> No
     assert facets == {"source": ("clinicaltrials",), "section": ("side effects",), "phase": ("2",)}
 
 
+def test_an_article_s_metadata_give_its_licence_and_what_a_reader_must_know() -> None:
+    metadata = {"licence": "cc-by-nc", "is_retracted": True, "is_corrected": False, "year": "2020"}
+    facets = facets_of_metadata(metadata | {"has_expression_of_concern": True, "notice": None})
+    assert facets["licence"] == ["cc-by-nc"]
+    assert facets["flag"] == ["retracted", "expression-of-concern"]
+    assert "flag" not in facets_of_metadata({"is_retracted": False, "is_corrected": None})
+
+
+@pytest.mark.parametrize("given", ["cc-by-nc", "CC BY-NC", "CC BY-NC 4.0", ["cc0", "cc_by_nc"]])
+def test_licences_are_told_by_code(given: str | list[str]) -> None:
+    assert Filters(licence=given).matches({"licence": ("cc-by-nc",)})
+    assert not Filters(licence=given).matches({"licence": ("cc-by",)})
+
+
+def test_flags_are_wanted_or_unwanted_and_one_that_there_is_not_is_refused() -> None:
+    retracted, sound = {"flag": ("retracted", "corrected")}, {"licence": ("cc0",)}
+    assert Filters(flag="Retracted").matches(retracted) and not Filters(flag="retracted").matches(sound)
+    assert not Filters(without_flag="retracted").matches(retracted)
+    assert Filters(without_flag="retracted").matches(sound)
+    assert Filters(without_flag="expression of concern").matches(retracted)
+    with pytest.raises(ValidationError, match="no flag 'retratced', only retracted, corrected"):
+        Filters(without_flag="retratced")
+
+
 @pytest.mark.parametrize("given", ["2", "Phase 2", "PHASE2", ["1", "phase_2"]])
 def test_phases_are_told_by_number(given: str | list[str]) -> None:
     assert Filters(phase=given).matches({"phase": ("2",)})
