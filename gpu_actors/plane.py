@@ -54,6 +54,7 @@ __all__ = [
 
 LOAD_SECONDS: Final = 300.0
 QUERY_SECONDS: Final = 10.0
+HEALTH_SECONDS: Final = 5.0
 TRIAL: Final = "Metformin lowers blood glucose in adults with type 2 diabetes."
 UNIT_TOLERANCE: Final = 0.01
 Encoded = TypeVar("Encoded")
@@ -176,8 +177,11 @@ class RayPlane:
 
     def health(self) -> dict[str, Any]:
         """Replicas as they are now, answered beside their work; of one that does not answer, its fault."""
-        pools = {name: pool.health(QUERY_SECONDS) for name, pool in self.pools.by_name().items()}
-        return {**pools, "batch_tokens": {name: budget.tokens for name, budget in self._budgets.items()}}
+        pools = self.pools.by_name()
+        with ThreadPoolExecutor(len(pools)) as beside:
+            told = beside.map(lambda pool: pool.health(HEALTH_SECONDS), pools.values())
+            healths = dict(zip(pools, told, strict=True))
+        return {**healths, "batch_tokens": {name: budget.tokens for name, budget in self._budgets.items()}}
 
     def use(self) -> PlaneUse:
         """Totals of this client since it attached; `dense`, `sparse` and `chunk` are the components."""

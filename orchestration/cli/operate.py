@@ -43,9 +43,10 @@ def up(
             now = _models(status.model_dump())
             if swap:
                 note(f"loading them beside {now}; runs that are on end with the former ones")
-                status = host.swap_models(settings)
+                host.swap_models(settings)
             else:
                 note(f"the plane runs with {now}; `medkg up --swap` switches it")
+        status = host.status(with_health=True)
     if status.plane != "ready":
         raise PlaneUnavailableError(
             f"the plane is {status.plane}: {(status.plane_error or 'still loading its models').rstrip('.')}. "
@@ -106,7 +107,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     client = HostClient(settings)
     with open_control_plane(settings) as control:
         value = control.status()
-    value["host"] = client.status().model_dump() if client.is_running() else None
+    value["host"] = client.status(with_health=True).model_dump() if client.is_running() else None
     answer(as_json, value, lambda: _show_status(value))
 
 

@@ -270,7 +270,7 @@ class HostProcess:
 
     def _verbs(self) -> dict[str, Callable[..., Any]]:
         return {
-            "status": lambda: self._status().model_dump(),
+            "status": lambda with_health: self._status(with_health).model_dump(),
             "work_on": lambda job_id: self._driver.work_on(job_id).model_dump(),
             "wait_for_news": lambda job_id, seen, seconds: self._driver.wait_for_news(
                 job_id, seen, seconds
@@ -289,7 +289,7 @@ class HostProcess:
             "run_state": lambda run_id: str(self._workers.state(run_id)),
         }
 
-    def _status(self) -> HostStatus:
+    def _status(self, with_health: bool = False) -> HostStatus:
         failed = self._plane_error
         plane = self._plane
         return HostStatus(
@@ -301,7 +301,7 @@ class HostProcess:
             plane="failed" if failed else "ready" if plane else "starting",
             swapping=self._swapping.locked(),
             plane_error=failed.message if failed else None,
-            plane_health=plane.health() if plane else {},
+            plane_health=plane.health() if plane and with_health else {},
             workers=self._workers.describe(),
             ray_dashboard=plane.dashboard if plane else None,
             dagster_ui=self._dagster.address() if self._dagster is not None else None,

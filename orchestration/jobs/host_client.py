@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
@@ -21,7 +22,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from orchestration.contracts import SparseVectors
 from orchestration.errors import ExitCode, HostUnavailableError
-from orchestration.processes.child_process import identity_of, is_alive, pid_of, spawn_child, spawn_detached
+from orchestration.processes.child_process import is_alive, pid_of, spawn_child, spawn_detached
 from orchestration.processes.local_service import LocalClient
 from orchestration.records import Float32Matrix, Record, SparseMatrix
 from orchestration.settings import Settings
@@ -70,7 +71,7 @@ class HostStatus(Record):
     plane: str = Field(description="starting, ready or failed.")
     swapping: bool = Field(default=False, description="Whether runs with former models are still on.")
     plane_error: str | None = Field(default=None, description="Why the plane failed.")
-    plane_health: dict[str, Any] = Field(default_factory=dict, description="Replicas, models, device.")
+    plane_health: dict[str, Any] = Field(default_factory=dict, description="Of each replica, if asked for.")
     workers: list[dict[str, Any]] = Field(default_factory=list, description="Window workers: pid, run.")
     ray_dashboard: str | None = Field(default=None, description="Address of the Ray dashboard.")
     dagster_ui: str | None = Field(default=None, description="Address of the Dagster UI.")
@@ -86,9 +87,9 @@ class HostClient:
         """Whether a live process says that it is this data folder's host."""
         return self._client.is_served()
 
-    def status(self) -> HostStatus:
-        """What the host holds."""
-        return HostStatus.model_validate(self._client.call("status"))
+    def status(self, *, with_health: bool = False) -> HostStatus:
+        """What the host holds; `with_health` also what its replicas answer, for 5 s if one hangs."""
+        return HostStatus.model_validate(self._client.call("status", with_health=with_health))
 
     def work_on(self, job_id: str) -> JobProgress:
         """Have the host claim and run the job's windows until none is left; idempotent."""
@@ -166,9 +167,13 @@ class HostClient:
             )
 
     def stop(self) -> None:
-        """Have the host end; returns when it is gone. Runs are cancelled, their documents handed back."""
-        host = identity_of(self.status().pid)
-        self._client.call("stop")
+        """Have the host end; returns when it is gone. Runs are cancelled, their documents handed back.
+
+        One that hangs is killed, and the next host hands back what it had.
+        """
+        host = self._client.server()
+        with suppress(HostUnavailableError):
+            self._client.call("stop", timeout=STOP_SECONDS)
         if _until(lambda: is_alive(host), lambda alive: not alive, STOP_SECONDS):
             os.kill(pid_of(host), signal.SIGKILL)
 

@@ -229,14 +229,22 @@ class LocalClient:
         """Whether a live process says that it serves."""
         return read_endpoint(self.data_dir, self.name) is not None
 
+    def server(self) -> str:
+        """The process that serves (`child_process.own_identity`); raises HostUnavailableError for none."""
+        return self._endpoint().identity
+
+    def _endpoint(self) -> Endpoint:
+        endpoint = read_endpoint(self.data_dir, self.name)
+        if endpoint is None:
+            raise HostUnavailableError(f"No {self.name} runs for {self.data_dir}. Start it with `medkg up`.")
+        return endpoint
+
     def call(self, verb: str, timeout: float = 30.0, **arguments: Any) -> Any:
         """The verb's answer; raises what the verb raised.
 
         Raises HostUnavailableError when nobody serves the data folder, or none answered in `timeout` seconds.
         """
-        endpoint = read_endpoint(self.data_dir, self.name)
-        if endpoint is None:
-            raise HostUnavailableError(f"No {self.name} runs for {self.data_dir}. Start it with `medkg up`.")
+        endpoint = self._endpoint()
         deadline = time.monotonic() + timeout
         try:
             with self._connect(endpoint, timeout) as connection:

@@ -207,3 +207,19 @@ def test_what_a_haystack_pipeline_writes_gets_vectors_of_the_running_plane(medkg
     (hit,) = medkg("search", "glucose drug", "--tenant", "guests", "--top", "1")["hits"]
     assert (hit["text"], set(hit["legs"])) == (texts[0], {"sparse", "dense"})
     assert medkg("verify", "--tenant", "guests")["consistent"]
+
+
+def test_replicas_that_hang_keep_nobody_from_searching_and_are_told(medkg: Medkg) -> None:
+    pools = medkg("status")["host"]["plane_health"]
+    replicas = [psutil.Process(pools[name][0]["pid"]) for name in ("embedders", "expanders")]
+    for replica in replicas:
+        replica.suspend()
+    try:
+        found = medkg("search", "sleep", "--top", "2")
+        assert found["hits"] and set(found["degraded"]) == {"sparse", "dense"}
+        pools = medkg("status")["host"]["plane_health"]
+        assert all("hangs" in pools[name][0]["fault"] for name in ("embedders", "expanders"))
+    finally:
+        for replica in replicas:
+            if replica.is_running():
+                replica.resume()

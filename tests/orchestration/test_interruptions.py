@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from pathlib import Path
 
@@ -107,17 +106,20 @@ def test_a_submitted_job_goes_on_after_its_host_was_stopped_and_started_again(
         medkg("down")
 
 
-def test_a_host_that_is_killed_while_its_plane_starts_is_told_with_the_end_of_its_log(
-    tmp_path: Path,
+def test_a_host_that_hangs_while_its_plane_starts_is_stopped_and_who_waited_is_told_the_end_of_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("orchestration.jobs.host_client.STOP_SECONDS", 1.0)
     medkg = Medkg(tmp_path / "data")
     up = medkg.process("up")
     wait_until(lambda: read_endpoint(medkg.data_dir, HOST_SERVICE), 60)
-    os.kill(HostClient(load_settings(data_dir=medkg.data_dir)).status().pid, signal.SIGKILL)
+    psutil.Process(HostClient(load_settings(data_dir=medkg.data_dir)).status().pid).suspend()
+    assert medkg("down") == {"stopped": True}
     _, stderr = up.communicate(timeout=60)
 
     assert up.returncode == 3, stderr
     assert "ended while its plane was starting. Its log" in stderr
+    wait_until(lambda: not processes_of(medkg.data_dir), 30)
 
 
 def _seen(medkg: Medkg, status: str) -> bool:
