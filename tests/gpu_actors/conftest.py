@@ -16,7 +16,7 @@ from gpu_actors.profiles import Model, chosen_profile, find_model
 from gpu_actors.tokens import TextTokenizer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plane() -> Iterator[RayPlane]:
     """A started plane of the cpu profile, guarded by a token as the host's; connects this process to Ray."""
     folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
