@@ -270,7 +270,7 @@ class HostProcess:
 
     def _verbs(self) -> dict[str, Callable[..., Any]]:
         return {
-            "status": lambda with_health: self._status(with_health).model_dump(),
+            "status": lambda with_health=False: self._status(with_health).model_dump(),
             "work_on": lambda job_id: self._driver.work_on(job_id).model_dump(),
             "wait_for_news": lambda job_id, seen, seconds: self._driver.wait_for_news(
                 job_id, seen, seconds

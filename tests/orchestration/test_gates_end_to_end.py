@@ -62,7 +62,7 @@ def test_a_converter_that_dies_and_comes_back_loses_no_document_and_resumes_none
         (first, *_) = medkg("gate", "list")["waiting"]
         assert (first["gate"], first["waits_for"]) == ("pdf_ready", ["pdf_ir_ready"])
         assert first["conversion"]["converter"] == "mineru"
-        assert {one["state"] for one in medkg("status")["jobs"]} == {"waiting"}
+        wait_until(lambda: {one["state"] for one in medkg("status")["jobs"]} == {"waiting"}, 60)
         mineru.start()
         stdout, stderr = run.communicate(timeout=200)
     assert run.returncode == 1, stderr
