@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import ray
 from ray._private import worker as ray_driver
-from tenacity import RetryCallState, Retrying, stop_after_attempt
+from tenacity import Retrying, before_sleep_log, stop_after_attempt
 
 from gpu_actors.pool import NAMESPACE
 from gpu_actors.warden import Warden
@@ -48,7 +48,8 @@ def start_ray(folder: Path, dashboard: bool) -> OwnRay:
 
     Raises PlaneUnavailableError when it starts in none of STARTS attempts; then nothing of it is left.
     """
-    starting = Retrying(stop=stop_after_attempt(STARTS), before_sleep=_log_start, reraise=True)
+    told = before_sleep_log(logging.getLogger(__name__), logging.WARNING)
+    starting = Retrying(stop=stop_after_attempt(STARTS), before_sleep=told, reraise=True)
     try:
         return starting(_start_once, folder, dashboard)
     except Exception as error:
@@ -74,13 +75,6 @@ def _start_once(folder: Path, dashboard: bool) -> OwnRay:
         raise
     own_ray.warden.has_started()
     return own_ray
-
-
-def _log_start(state: RetryCallState) -> None:
-    assert state.outcome is not None
-    logging.getLogger(__name__).warning(
-        "Ray did not start (%s); attempt %d of %d", state.outcome.exception(), state.attempt_number, STARTS
-    )
 
 
 def join_cluster(address: str) -> None:

@@ -177,11 +177,8 @@ class RayPlane:
 
     def health(self) -> dict[str, Any]:
         """Replicas as they are now, answered beside their work; of one that does not answer, its fault."""
-        pools = self.pools.by_name()
-        with ThreadPoolExecutor(len(pools)) as beside:
-            told = beside.map(lambda pool: pool.health(HEALTH_SECONDS), pools.values())
-            healths = dict(zip(pools, told, strict=True))
-        return {**healths, "batch_tokens": {name: budget.tokens for name, budget in self._budgets.items()}}
+        batch_tokens = {name: budget.tokens for name, budget in self._budgets.items()}
+        return {**self.pools.health(HEALTH_SECONDS), "batch_tokens": batch_tokens}
 
     def use(self) -> PlaneUse:
         """Totals of this client since it attached; `dense`, `sparse` and `chunk` are the components."""

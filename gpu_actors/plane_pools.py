@@ -6,6 +6,7 @@ Comes in: a profile, with seats for who starts them. Leaves: `Pools`, loaded or 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,6 +42,13 @@ class Pools:
             "chunkers": self.chunkers,
         }
         return {name: pool for name, pool in found.items() if pool is not None}
+
+    def health(self, seconds: float) -> dict[str, list[dict[str, Any]]]:
+        """Every replica of every pool as it is now, all asked at once; of a silent one its `fault`."""
+        pools = self.by_name()
+        with ThreadPoolExecutor(len(pools)) as beside:
+            told = beside.map(lambda pool: pool.health(seconds), pools.values())
+            return dict(zip(pools, told, strict=True))
 
 
 def started_pools(profile: Profile, seats: Seats, there: Mapping[str, Pool[Any]], seconds: float) -> Pools:

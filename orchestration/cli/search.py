@@ -118,10 +118,9 @@ def _filters(**given: list[str] | str | None) -> Filters:
         return Filters(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0])
-        valid = "give YYYY, YYYY-MM or YYYY-MM-DD, e.g. 2019-05"
-        why = str(first["ctx"]["error"]) if "flag" in name else f"{first['input']!r} is no date; {valid}"
-        raise UsageError(f"--{name.replace('_', '-')}: {why}.") from error
+        option = str(first["loc"][0]).replace("_", "-")
+        no_date = f"{first['input']!r} is no date; give YYYY, YYYY-MM or YYYY-MM-DD, e.g. 2019-05"
+        raise UsageError(f"--{option}: {first['ctx'].get('error', no_date)}.") from error
 
 
 def _show(value: dict[str, Any]) -> None:

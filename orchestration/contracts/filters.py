@@ -34,23 +34,23 @@ TERM_FACETS: Final = ("source", "section", "phase", "status", "condition", "mesh
 FACETS: Final = (*TERM_FACETS, "date")
 """All of them; dates are compared by day."""
 
-DOCUMENT_FACETS: Final[Mapping[str, tuple[str, ...]]] = {
-    "phase": ("phase",),
-    "status": ("status",),
-    "condition": ("conditions",),
-    "mesh": ("mesh", "mesh_ancestors"),
-    "licence": ("licence",),
-    "flag": ("is_retracted", "is_corrected", "has_expression_of_concern"),
-    "date": ("date", "start_date", "year"),
-}
-"""Fields of Document.metadata that give each facet: the first date, flags that are true, else all of them."""
-
 FLAGS: Final[Mapping[str, str]] = {
     "is_retracted": "retracted",
     "is_corrected": "corrected",
     "has_expression_of_concern": "expression-of-concern",
 }
 """What a reader must know of a document, as a facet's value."""
+
+DOCUMENT_FACETS: Final[Mapping[str, tuple[str, ...]]] = {
+    "phase": ("phase",),
+    "status": ("status",),
+    "condition": ("conditions",),
+    "mesh": ("mesh", "mesh_ancestors"),
+    "licence": ("licence",),
+    "flag": tuple(FLAGS),
+    "date": ("date", "start_date", "year"),
+}
+"""Fields of Document.metadata that give each facet: the first date, flags that are true, else all of them."""
 
 DATE: Final = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 

@@ -20,7 +20,7 @@ import structlog
 from orchestration.dagster.names import CODE_LOCATION
 from orchestration.dagster.surroundings import child_environment, free_port, private_folder
 from orchestration.dagster.worker_process import SourceWatch
-from orchestration.processes.child_process import spawn_child
+from orchestration.processes.child_process import end_child, spawn_child
 from orchestration.settings import Settings
 
 __all__ = ["DagsterServices"]
@@ -62,7 +62,7 @@ class DagsterServices:
                 continue
             if ended:
                 self._log.warning("restarting", process=name, exit_code=child.returncode)
-            self._end(child)
+            end_child(child, RESTART_SECONDS)
             self._start(name)
 
     def terminate(self) -> None:
@@ -74,7 +74,7 @@ class DagsterServices:
         """End all of them; returns when they are gone."""
         self.terminate()
         for child in self._children.values():
-            self._end(child)
+            end_child(child, RESTART_SECONDS)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def address(self) -> str | None:
@@ -96,14 +96,6 @@ class DagsterServices:
                 **child_environment(self._settings),
             },
         )
-
-    def _end(self, child: subprocess.Popen[bytes]) -> None:
-        child.terminate()
-        try:
-            child.wait(RESTART_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
 
     def _command_lines(self) -> dict[str, list[str]]:
         """What follows `python -m`; writes the workspace file that UI and daemon are given."""

@@ -22,7 +22,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from orchestration.contracts import SparseVectors
 from orchestration.errors import ExitCode, HostUnavailableError
-from orchestration.processes.child_process import is_alive, pid_of, spawn_child, spawn_detached
+from orchestration.processes.child_process import end_child, is_alive, pid_of, spawn_child, spawn_detached
 from orchestration.processes.local_service import LocalClient
 from orchestration.records import Float32Matrix, Record, SparseMatrix
 from orchestration.settings import Settings
@@ -191,15 +191,8 @@ class Host(HostClient):
         return self
 
     def __exit__(self, *_: object) -> None:
-        child = self._child
-        if child is None:
-            return
-        child.terminate()
-        try:
-            child.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        if self._child is not None:
+            end_child(self._child, STOP_SECONDS)
 
     def begin(self) -> None:
         """Start a host unless one runs; does not wait for it, so that listing a source goes on."""

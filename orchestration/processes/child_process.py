@@ -120,6 +120,16 @@ def spawn_detached(
     return _spawn(command, log_path, environment, ())
 
 
+def end_child(child: subprocess.Popen[bytes], seconds: float) -> None:
+    """Have a child end, kill it if it has not within `seconds`; returns when it is gone."""
+    child.terminate()
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
 def _spawn(
     command: Sequence[str],
     log_path: Path | None,
