@@ -41,7 +41,7 @@ class DagsterServices:
         self._watch = watch
         self._log = structlog.get_logger(__name__)
         self._port = free_port()
-        self._mark = watch.mark()
+        self._mark: tuple[int, int, int] | None = None
         self._folder = private_folder(settings, "dagster", "code")
         self._commands = self._command_lines()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -63,7 +63,10 @@ class DagsterServices:
             if ended:
                 self._log.warning("restarting", process=name, exit_code=child.returncode)
             end_child(child, RESTART_SECONDS)
-            self._start(name)
+            try:
+                self._start(name)
+            except OSError as error:  # e.g. disk full; it is tried again
+                self._log.warning("not restarted", process=name, error=str(error))
 
     def terminate(self) -> None:
         """Have all of them end; does not wait."""

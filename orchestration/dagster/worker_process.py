@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -45,13 +46,13 @@ class SourceWatch:
 
     def mark(self) -> tuple[int, int, int]:
         """Number of source files and the newest mtime in ns: differs after any edit, new or deleted file."""
-        times = [
-            (Path(folder) / name).stat().st_mtime_ns
-            for watched in self._folders
-            for folder, _, names in os.walk(watched)
-            for name in names
-            if name.endswith(WATCHED_SUFFIXES)
-        ]
+        times = []
+        for watched in self._folders:
+            for folder, _, names in os.walk(watched):
+                for name in names:
+                    if name.endswith(WATCHED_SUFFIXES):
+                        with suppress(FileNotFoundError):  # deleted since its folder was read
+                            times.append((Path(folder) / name).stat().st_mtime_ns)
         return len(times), max(times, default=0), self._changes
 
 

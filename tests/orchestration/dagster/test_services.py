@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
 from orchestration.dagster import services
 from orchestration.dagster.services import CODE_SERVER, DAEMON, WEBSERVER, DagsterServices
@@ -71,6 +72,31 @@ def test_one_that_ends_at_once_is_not_started_at_every_look(
     before = pids(kept)
     kept.tick()
     assert pids(kept) == before
+
+
+def test_one_that_cannot_be_started_now_is_started_later(
+    kept: DagsterServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = pids(kept)
+    with monkeypatch.context() as full:
+        full.setattr(services, "spawn_child", refuses)
+        psutil.Process(before[DAEMON]).kill()
+        with capture_logs() as told:
+            wait_until(
+                lambda: kept.tick() is None and any(one["event"] == "not restarted" for one in told), 10
+            )
+    assert pids(kept) == before
+    assert changed(kept, before) == {DAEMON}
+
+
+def test_a_link_that_leads_nowhere_is_no_source(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("name: a")
+    before = SourceWatch([tmp_path]).mark()
+    (tmp_path / "gone.yaml").symlink_to(tmp_path / "nowhere")
+    assert SourceWatch([tmp_path]).mark() == before
 
 
 def test_all_end_with_their_folder(kept: DagsterServices) -> None:
