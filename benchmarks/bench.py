@@ -9,10 +9,10 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from benchmarks.texts import texts_of
+from benchmarks.data.texts import texts_of
+from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.plane import RayPlane, start_plane
 from gpu_actors.profiles import Profile, find_model
-from gpu_actors.tokens import TextTokenizer
 
 __all__ = ["TIMEOUT", "Bench"]
 

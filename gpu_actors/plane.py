@@ -17,26 +17,26 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from gpu_actors.batching import MicroBatch
-from gpu_actors.budget import TokenBudget
-from gpu_actors.chunk_profiles import is_semantic
-from gpu_actors.gpu import check_devices, gpus, preflight
-from gpu_actors.local_models import LocalModels
-from gpu_actors.plane_reranking import rerank_model_id, reranker_of
+from gpu_actors.batches.micro_batches import MicroBatch
+from gpu_actors.batches.token_budget import TokenBudget
+from gpu_actors.chunking.chunk_profiles import is_semantic
+from gpu_actors.encoders.local_models import LocalModels
+from gpu_actors.health.gpu import check_devices, gpus, preflight
+from gpu_actors.pools.plane_reranking import rerank_model_id, reranker_of
 from gpu_actors.profiles import CHUNKER_VERSION, Profile, chosen_profile, find_model, model_ids
 from orchestration.contracts import Outcome, PlaneUse, Vectors
 from orchestration.errors import ConfigurationError, MedkgError, StageFailedError
 from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 
 if TYPE_CHECKING:
-    from gpu_actors.cluster import OwnRay
-    from gpu_actors.dispatch import Answer
-    from gpu_actors.plane_pools import Pools
-    from gpu_actors.pool import Pool
-    from gpu_actors.replicas import ToCut
-    from gpu_actors.rows import RowsOutcome
-    from gpu_actors.seats import Seats
-    from gpu_actors.tokens import TextTokenizer
+    from gpu_actors.batches.tokens import TextTokenizer
+    from gpu_actors.cluster.ray_cluster import OwnRay
+    from gpu_actors.pools.dispatch import Answer
+    from gpu_actors.pools.placement import Seats
+    from gpu_actors.pools.plane_pools import Pools
+    from gpu_actors.pools.pool import Pool
+    from gpu_actors.pools.replicas import ToCut
+    from gpu_actors.pools.rows import RowsOutcome
 
 __all__ = [
     "LocalModels",
@@ -84,9 +84,9 @@ def start_plane(profile: Profile, *, address: str | None = None, folder: Path, d
     if address is None:
         preflight(profile)
     find_model(profile.embedding_model).files  # noqa: B018 - raises now rather than in an actor
-    from gpu_actors.cluster import join_cluster, leave_cluster, start_ray
-    from gpu_actors.plane_pools import started_pools
-    from gpu_actors.seats import take_seats
+    from gpu_actors.cluster.ray_cluster import join_cluster, leave_cluster, start_ray
+    from gpu_actors.pools.placement import take_seats
+    from gpu_actors.pools.plane_pools import started_pools
 
     own_ray: OwnRay | None = None
     if address is not None:
@@ -107,8 +107,8 @@ def connect_plane(profile: Profile, *, address: str) -> RayPlane:
 
     Raises PlaneUnavailableError when no cluster answers there or it has no such pools.
     """
-    from gpu_actors.cluster import join_cluster
-    from gpu_actors.plane_pools import attached_pools
+    from gpu_actors.cluster.ray_cluster import join_cluster
+    from gpu_actors.pools.plane_pools import attached_pools
 
     join_cluster(address)
     return RayPlane(profile, attached_pools(profile))
@@ -125,8 +125,8 @@ class RayPlane:
         own_ray: OwnRay | None = None,
     ) -> None:
         """`seats`: those of the process that started the pools, which looks after them."""
-        from gpu_actors.keeper import Keeper
-        from gpu_actors.tokens import TextTokenizer
+        from gpu_actors.batches.tokens import TextTokenizer
+        from gpu_actors.pools.supervisor import Keeper
 
         model = find_model(profile.embedding_model)
         self._profile = profile
@@ -248,7 +248,7 @@ class RayPlane:
 
     def embed_queries(self, texts: Sequence[str]) -> Float32Matrix:
         """The same with the model's query prompt before each, in a lane beside all other work."""
-        from gpu_actors.pool import QUERY_LANE
+        from gpu_actors.pools.pool import QUERY_LANE
 
         prompted = [self._query_prompt + text for text in texts]
         return _sound(*self._embedded(prompted, QUERY_SECONDS, QUERY_LANE))
@@ -259,7 +259,7 @@ class RayPlane:
 
     def expand_queries(self, texts: Sequence[str]) -> SparseMatrix:
         """The same in a lane beside all other work."""
-        from gpu_actors.pool import QUERY_LANE
+        from gpu_actors.pools.pool import QUERY_LANE
 
         return _sound(*self._expanded(texts, QUERY_SECONDS, QUERY_LANE))
 
@@ -275,7 +275,7 @@ class RayPlane:
         self, texts: Sequence[str], timeout_seconds: float, lane: str | None = None
     ) -> tuple[Float32Matrix, dict[int, MedkgError]]:
         """Unit vectors, zeros where a row failed, and the errors of rows."""
-        from gpu_actors.rows import dense_rows
+        from gpu_actors.pools.rows import dense_rows
 
         pool, token_ids = self.pools.embedders, self._tokenizer.token_ids(texts)
         errors: dict[int, MedkgError] = {
@@ -295,8 +295,8 @@ class RayPlane:
         self, texts: Sequence[str], timeout_seconds: float, lane: str | None = None
     ) -> tuple[SparseMatrix, dict[int, MedkgError]]:
         """Term weights, none where a row failed, and the errors of rows."""
-        from gpu_actors.pieces import cut
-        from gpu_actors.rows import sparse_rows
+        from gpu_actors.batches.pieces import cut
+        from gpu_actors.pools.rows import sparse_rows
 
         tokenizer, pool = self._sparse_tokenizer, self.pools.expanders
         if tokenizer is None or pool is None:
@@ -326,7 +326,7 @@ class RayPlane:
 
         Pools that both would have are shared. Raises what keeps a model from loading or from encoding.
         """
-        from gpu_actors.plane_pools import started_pools
+        from gpu_actors.pools.plane_pools import started_pools
 
         assert self._seats is not None
         there = {pool.name: pool for pool in self.pools.by_name().values()}
@@ -372,7 +372,7 @@ class RayPlane:
 
     def close(self) -> None:
         """Leave the cluster; ends it, with its actors and files, if this process started it."""
-        from gpu_actors.cluster import leave_cluster
+        from gpu_actors.cluster.ray_cluster import leave_cluster
 
         if self._keeper is not None:
             self._keeper.close()

@@ -16,8 +16,8 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from gpu_actors.cpu import cores
-from models import shipped_model
+from gpu_actors.health.cpu import cores
+from gpu_actors.shipped_models import shipped_model
 from orchestration.errors import ConfigurationError
 from orchestration.records import Record
 

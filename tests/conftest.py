@@ -25,7 +25,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Modules of whole runs take minutes: they begin first, so that no process is left alone with one."""
-    items.sort(key=lambda item: item.path.parent.name != "orchestration")
+    items.sort(key=lambda item: item.path.parent.name != "end_to_end")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -38,8 +38,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
     class ByHost(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = str(super()._split_scope(nodeid))
-            folder = PurePath(file).parent.as_posix()
-            return folder if folder in SHARE_A_HOST else file
+            folders = {folder.as_posix() for folder in PurePath(file).parents}
+            return next((folder for folder in SHARE_A_HOST if folder in folders), file)
 
     return ByHost(config, log)
 
@@ -54,5 +54,5 @@ def logging_of_its_own() -> Iterator[None]:
 @pytest.fixture
 def exact_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models that are loaded in this test's process compute in fp32."""
-    monkeypatch.setattr("gpu_actors.precision.has_fast_bf16", lambda: False)
-    monkeypatch.setattr("gpu_actors.precision.has_int8", lambda: False)
+    monkeypatch.setattr("gpu_actors.encoders.precision.has_fast_bf16", lambda: False)
+    monkeypatch.setattr("gpu_actors.encoders.precision.has_int8", lambda: False)

@@ -13,12 +13,12 @@ from typing import Any, Final
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from benchmarks.bench import Bench
-from benchmarks.data_folder import DataFolder
-from benchmarks.open_loop import percentiles, started_at_rate
-from benchmarks.texts import as_abstracts
+from benchmarks.data.texts import as_abstracts
+from benchmarks.load.data_folder import DataFolder
+from benchmarks.load.open_loop import percentiles, started_at_rate
 from orchestration.assembly import open_control_plane
 from orchestration.contracts import SourceRequest
-from orchestration.control_plane import ControlPlane
+from orchestration.operations.data_folder import ControlPlane
 
 LOAD: Final = 0.6
 FILES: Final = 10

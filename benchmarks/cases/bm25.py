@@ -19,8 +19,13 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from benchmarks.questions import as_questions
-from benchmarks.reference_bm25 import ReferenceLeg, opensearch_reference, sqlite_reference, visible_chunks
+from benchmarks.data.questions import as_questions
+from benchmarks.peers.reference_bm25 import (
+    ReferenceLeg,
+    opensearch_reference,
+    sqlite_reference,
+    visible_chunks,
+)
 from orchestration.assembly import Assembly
 from orchestration.contracts import ChunkRef, CommitLog, SearchStore
 from orchestration.errors import UsageError

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.bench import TIMEOUT, Bench
-from benchmarks.turns import best_rates
+from benchmarks.load.round_robin import best_rates
 from orchestration.errors import MedkgError
 from orchestration.parsing.plain_text import PlainTextParser
 from orchestration.records import Document, RawPayload, content_version

@@ -25,7 +25,7 @@ import psutil
 
 from benchmarks.cases.chunks_opensearch import measured_opensearch
 from benchmarks.cases.vectors import LIMIT
-from benchmarks.made_up import (
+from benchmarks.data.synthetic_chunks import (
     ANYTHING,
     PART,
     QUERIES,
@@ -37,7 +37,7 @@ from benchmarks.made_up import (
     everything,
     searched,
 )
-from orchestration.query_words import match_expression
+from orchestration.formats.query_words import match_expression
 from orchestration.stores.sqlite.search import TOKENIZER, SqliteSearch
 
 __all__ = ["measured_sqlite"]

@@ -14,7 +14,7 @@ import numpy as np
 from opensearchpy import OpenSearch, helpers
 
 from benchmarks.cases.vectors import LIMIT, WIDTH, clustered
-from benchmarks.made_up import (
+from benchmarks.data.synthetic_chunks import (
     A_DOCUMENT,
     ANYTHING,
     PART,

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bench import TIMEOUT, Bench
-from benchmarks.turns import best_rates, matrix_limits, model_operations, of_limits, threads
-from gpu_actors.batching import MicroBatches
-from gpu_actors.budget import TokenBudget
-from gpu_actors.cpu import cores
-from gpu_actors.dense import DenseModel, load_dense
+from benchmarks.load.round_robin import best_rates, matrix_limits, model_operations, of_limits, threads
+from gpu_actors.batches.micro_batches import MicroBatches
+from gpu_actors.batches.token_budget import TokenBudget
+from gpu_actors.encoders.dense import DenseModel, load_dense
+from gpu_actors.encoders.splade import SpladeEncoder
+from gpu_actors.health.cpu import cores
+from gpu_actors.pools.rows import dense_rows
 from gpu_actors.profiles import find_model
-from gpu_actors.rows import dense_rows
-from gpu_actors.splade import SpladeEncoder
 
 
 def measure(bench: Bench) -> dict[str, Any]:

@@ -20,8 +20,8 @@ import psutil
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from benchmarks.bench import Bench
-from benchmarks.data_folder import DataFolder
-from benchmarks.texts import as_files
+from benchmarks.data.texts import as_files
+from benchmarks.load.data_folder import DataFolder
 from orchestration.assembly import Assembly
 from orchestration.errors import StageFailedError
 from orchestration.settings import Settings

@@ -1,9 +1,9 @@
 """PDFs in two phases through MinerU's stand-in: the table of what became of each, and how soon they went on.
 
 Generated PDFs, one and two columns, with broken, encrypted and image-only ones among them, are submitted to
-the daemon of a kept data folder. The stand-in (tests/mineru_server.py) is slow, fails a share of the tasks,
-and is killed and started again twice meanwhile. Told are documents by end state and error, how often each
-was resumed, and the seconds from its conversion's end (pdf_ir_ready) to the first stage of its second
+the daemon of a kept data folder. The stand-in (tests/servers/mineru_server.py) is slow, fails a share of the
+tasks, and is killed and restarted twice meanwhile. The result has documents by end state and error, how often
+each was resumed, and the seconds from its conversion's end (pdf_ir_ready) to the first stage of its second
 phase.
 
     python -m benchmarks.cases.gates [DOCUMENTS] [TOPOLOGY]
@@ -25,13 +25,13 @@ import numpy as np
 from sqlalchemy import create_engine, select
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from benchmarks.data_folder import DataFolder
-from benchmarks.made_up_pdfs import LAYOUTS, an_article, pdf_of
-from orchestration.artifacts import PREFIX, read_artifact
+from benchmarks.data.synthetic_pdfs import LAYOUTS, an_article, pdf_of
+from benchmarks.load.data_folder import DataFolder
 from orchestration.ledger.tables import documents, item_dead_letters, pdf_tasks, stage_reports
+from orchestration.runs.artifacts import PREFIX, read_artifact
 from orchestration.settings import Settings
-from orchestration.stores.objects.opened import open_objects
-from tests.mineru_server import MineruProcess
+from orchestration.stores.objects.opening import open_objects
+from tests.servers.mineru_server import MineruProcess
 
 PATIENCE: Final = 900.0
 SECONDS_A_TASK: Final = 2.0

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from benchmarks.bench import TIMEOUT, Bench
-from benchmarks.open_loop import at_rate, percentiles
-from gpu_actors.dispatch import IN_FLIGHT
+from benchmarks.load.open_loop import at_rate, percentiles
+from gpu_actors.pools.dispatch import IN_FLIGHT
 
 LOAD: Final = 0.8
 REQUESTS: Final = 150

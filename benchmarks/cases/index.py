@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 
 from benchmarks.bench import Bench
-from benchmarks.turns import best_rates
+from benchmarks.load.round_robin import best_rates
 from orchestration.contracts import Commit
 from orchestration.ledger import open_ledger
 from orchestration.processes.child_process import own_identity

@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
 from benchmarks.bench import Bench
-from benchmarks.data_folder import DataFolder
+from benchmarks.load.data_folder import DataFolder
 from gpu_actors.profiles import NO_MODEL
 
 SPARSE_MODEL: Final = "MEDKG_SPARSE_MODEL"

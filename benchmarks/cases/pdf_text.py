@@ -19,12 +19,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.data.synthetic_pdfs import LAYOUTS, Article, Layout, an_article, pdf_of, text_of
 from benchmarks.machine import hardware
-from benchmarks.made_up_pdfs import LAYOUTS, Article, Layout, an_article, pdf_of, text_of
 from benchmarks.suite import RESULTS
 from orchestration.contracts import PDF_IR
 from orchestration.parsing.pdf_ir import PdfIrParser
-from orchestration.pdf.text_layer import NAME, VERSION, Limits, convert
+from orchestration.pdf.text_layer.reading import NAME, VERSION, Limits, convert
 from orchestration.records import Document, RawPayload, Section, content_version
 
 __all__ = ["character_errors", "measured"]

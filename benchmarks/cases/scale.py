@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from benchmarks.bench import Bench
 from benchmarks.cases.search import asked
-from benchmarks.data_folder import DataFolder
-from benchmarks.process_tree import ProcessTree
-from benchmarks.texts import as_abstracts, synthetic
+from benchmarks.data.texts import as_abstracts, synthetic
+from benchmarks.load.data_folder import DataFolder
+from benchmarks.load.process_tree import ProcessTree
 from orchestration.assembly import Assembly
 
 LEAST: Final = 2_000

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.bench import Bench
-from benchmarks.data_folder import DataFolder
-from benchmarks.open_loop import at_rate
-from benchmarks.texts import as_files, questions_from
+from benchmarks.data.texts import as_files, questions_from
+from benchmarks.load.data_folder import DataFolder
+from benchmarks.load.open_loop import at_rate
 from orchestration.assembly import open_control_plane
 from orchestration.contracts import Filters
 from orchestration.settings import Settings

@@ -8,14 +8,14 @@ from typing import Any
 
 from benchmarks.bench import TIMEOUT, Bench
 from benchmarks.cases.dense import on_lanes
-from benchmarks.turns import best_rates, matrix_limits, model_operations, of_limits, threads
-from gpu_actors.budget import TokenBudget
-from gpu_actors.cpu import cores
-from gpu_actors.pieces import cut
+from benchmarks.load.round_robin import best_rates, matrix_limits, model_operations, of_limits, threads
+from gpu_actors.batches.pieces import cut
+from gpu_actors.batches.token_budget import TokenBudget
+from gpu_actors.batches.tokens import TextTokenizer
+from gpu_actors.encoders.splade import SpladeEncoder
+from gpu_actors.health.cpu import cores
+from gpu_actors.pools.rows import sparse_rows
 from gpu_actors.profiles import find_model
-from gpu_actors.rows import sparse_rows
-from gpu_actors.splade import SpladeEncoder
-from gpu_actors.tokens import TextTokenizer
 from orchestration.errors import ConfigurationError
 
 

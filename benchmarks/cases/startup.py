@@ -6,7 +6,7 @@ import statistics
 from typing import Any
 
 from benchmarks.bench import Bench
-from benchmarks.data_folder import DataFolder
+from benchmarks.load.data_folder import DataFolder
 
 
 def measure(bench: Bench) -> dict[str, Any]:

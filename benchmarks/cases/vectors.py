@@ -22,7 +22,7 @@ import numpy as np
 import psutil
 
 from benchmarks.bench import Bench
-from benchmarks.latency import latencies
+from benchmarks.load.latency import latencies
 from orchestration.contracts import ChunkRef, Filters, VectorRow
 from orchestration.records import DocumentKey, Float32Matrix
 from orchestration.stores.faiss.approximate import Approximate

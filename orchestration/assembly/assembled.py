@@ -22,26 +22,26 @@ from orchestration.contracts import (
     TextModels,
     lift,
 )
-from orchestration.control_plane import ControlPlane
-from orchestration.isolated_stage import isolated_stage
-from orchestration.jobs.gate_looks import GateLooks
-from orchestration.jobs.gate_payloads import GatePayloads
-from orchestration.jobs.gates import Gates
+from orchestration.gates.gates import Gates
+from orchestration.gates.sweeps import GateLooks
 from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.submission import Submissions, Topology
-from orchestration.plugins import load_plugins, plugin_names
-from orchestration.portability.unfinished import check_restored
+from orchestration.operations.backup.restore_marker import check_restored
+from orchestration.operations.data_folder import ControlPlane
+from orchestration.plugins.entry_points import load_plugins, plugin_names
+from orchestration.plugins.isolated_stage import isolated_stage
+from orchestration.runs.gate_payloads import GatePayloads
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
 from topologies import shipped_folder
 
 if TYPE_CHECKING:
     from gpu_actors.plane import Profile, RayPlane
-    from orchestration.jobs.pdf_conversions import PdfConversions
+    from orchestration.gates.pdf_conversions import PdfConversions
     from orchestration.jobs.reading import DocumentReader
-    from orchestration.jobs.window_runs import WindowRuns
     from orchestration.resilience.caller import GuardedCaller
     from orchestration.resilience.isolation import StageHandle
+    from orchestration.runs.window_runs import WindowRuns
     from orchestration.topology.graph import StageNode, TopologyGraph
 
 __all__ = ["Assembly", "open_control_plane"]
@@ -102,7 +102,7 @@ class Assembly(AssembledInputs):
 
     def pdf_conversions(self) -> PdfConversions:
         """What drives PDF converters; the host's."""
-        from orchestration.jobs.pdf_conversions import PdfConversions
+        from orchestration.gates.pdf_conversions import PdfConversions
         from orchestration.processes.child_process import is_alive, own_identity
 
         return PdfConversions(self.ledger, lambda: self.objects, self.pdf_converter, own_identity(), is_alive)
@@ -187,7 +187,7 @@ class Assembly(AssembledInputs):
 
     def own_models(self, legs: Collection[str]) -> TextModels:
         """Models of the settings in this process, whatever a plane runs; those of the legs are loaded."""
-        from orchestration.plane_clients import OwnModels
+        from orchestration.assembly.plane_clients import OwnModels
 
         return OwnModels(self.profile, legs)
 
@@ -270,7 +270,7 @@ class Assembly(AssembledInputs):
 
     @cached_property
     def plane(self) -> Plane:
-        from orchestration.plane_clients import AttachedPlane
+        from orchestration.assembly.plane_clients import AttachedPlane
 
         return AttachedPlane(self.settings, self.profile)
 
@@ -279,7 +279,9 @@ class Assembly(AssembledInputs):
 
         Returns before all of it is there.
         """
-        threading.Thread(target=import_module, args=("gpu_actors.pool",), name="warm-up", daemon=True).start()
+        threading.Thread(
+            target=import_module, args=("gpu_actors.pools.pool",), name="warm-up", daemon=True
+        ).start()
         for name in self.topologies.valid_names():
             for node in self.topologies.load(name).nodes:
                 self.stage_caller.warm_up(node)
@@ -295,9 +297,9 @@ class Assembly(AssembledInputs):
 
     @cached_property
     def window_runs(self) -> WindowRuns:
-        from orchestration.jobs.window_runs import WindowRuns
         from orchestration.processes.child_process import own_identity
-        from orchestration.runner import StageRunner
+        from orchestration.runs.stage_runner import StageRunner
+        from orchestration.runs.window_runs import WindowRuns
 
         owner = own_identity()
         runner = StageRunner(self.ledger, self.stage_caller, self.plane, owner, self.settings.lease_seconds)

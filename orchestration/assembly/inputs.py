@@ -14,8 +14,8 @@ from typing import Any
 from orchestration.assembly.stores import AssembledStores
 from orchestration.contracts import AskedConverter, Parser, PdfConverter, Source, WebClient
 from orchestration.errors import ConfigurationError
-from orchestration.isolated_stage import installed_parsers
-from orchestration.plugins import load_plugins
+from orchestration.plugins.entry_points import load_plugins
+from orchestration.plugins.isolated_stage import installed_parsers
 from topologies import shipped_folder
 
 __all__ = ["AssembledInputs"]
@@ -37,7 +37,7 @@ class AssembledInputs(AssembledStores):
 
     @cached_property
     def sources(self) -> Mapping[str, Source]:
-        from orchestration.sources.making import SourceMaker
+        from orchestration.sources.factory import SourceMaker
         from orchestration.sources.services import SourceServices
 
         services = SourceServices(lambda: self.web, self.settings)

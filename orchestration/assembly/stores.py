@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.contracts import ObjectStore, VectorStore
 from orchestration.errors import ConfigurationError
 from orchestration.ledger import Ledger, open_ledger
-from orchestration.parts import Stores
+from orchestration.operations.parts import Stores
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
@@ -93,13 +93,13 @@ class AssembledStores:
     @cached_property
     def objects(self) -> ObjectStore:
         """Where artifacts are; and on S3 vectors, documents and run output."""
-        from orchestration.stores.objects.opened import open_objects
+        from orchestration.stores.objects.opening import open_objects
 
         return open_objects(self.settings.objects_url)
 
     @cached_property
     def stores(self) -> Stores:
-        from orchestration.stores.kept import check_stores
+        from orchestration.stores.store_choice import check_stores
 
         settings = self.settings
         chosen: dict[str, str] = {

@@ -14,7 +14,7 @@ from orchestration.errors import ExitCode
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
-    from orchestration.portability.folder import Manifest
+    from orchestration.operations.backup.folder import Manifest
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NewFolder = Annotated[Path, typer.Argument(help="Folder to write: empty, or not there yet.")]

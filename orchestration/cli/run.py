@@ -18,9 +18,9 @@ from orchestration.settings import Settings
 
 if TYPE_CHECKING:
     from orchestration.contracts import Submission
-    from orchestration.control_plane import ControlPlane
     from orchestration.jobs.foreground import RunReport
     from orchestration.jobs.host_client import Host
+    from orchestration.operations.data_folder import ControlPlane
     from orchestration.topology.graph import TopologyGraph
 
 SHOWN_FAILURES = 10

@@ -19,7 +19,7 @@ from orchestration.records import Document
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
-    from models.training.recipe import Progress, Watch
+    from gpu_actors.training.recipe import Progress, Watch
     from orchestration.jobs.reading import Unread
 
 MEASURES: Final = ("ndcg@10", "recall@10", "mrr@10")
@@ -48,8 +48,8 @@ def train_sparse(
     as_json: AsJson = False,
 ) -> None:
     """Train a sparse (SPLADE) model on documents: about an hour on one core, as it stands."""
-    from models.training.making import make_sparse_model
-    from models.training.recipe import Recipe
+    from gpu_actors.training.making import make_sparse_model
+    from gpu_actors.training.recipe import Recipe
     from orchestration.assembly import open_control_plane
 
     settings: Settings = ctx.obj

@@ -28,7 +28,6 @@ from dagster import (
     op,
 )
 
-from orchestration.artifacts import VALUE_TYPES, WindowBatch
 from orchestration.dagster.names import (
     HOLD_OP,
     PIPELINE_VERSION_TAG,
@@ -37,6 +36,7 @@ from orchestration.dagster.names import (
     WINDOW_TAG,
     op_name,
 )
+from orchestration.runs.artifacts import VALUE_TYPES, WindowBatch
 from orchestration.topology.graph import StageNode, TopologyGraph
 from orchestration.topology.phases import Phase
 

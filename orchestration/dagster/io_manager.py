@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from dagster import InputContext, IOManager, OutputContext
 
-from orchestration.artifacts import WindowBatch, artifact_key, read_artifact, write_artifact
 from orchestration.contracts.objects import ObjectStore
+from orchestration.runs.artifacts import WindowBatch, artifact_key, read_artifact, write_artifact
 
 
 class WindowArtifactIOManager(IOManager):

@@ -28,7 +28,7 @@ from dagster import (
 from orchestration.contracts import GateLook, JobLedger, JobState, Submission
 from orchestration.dagster.names import HOST_STOPPED_TAG, JOB_TAG, WINDOW_TAG, first_op_config
 from orchestration.errors import DagsterGateConditionError, MedkgError
-from orchestration.jobs.gate_looks import GateLooks
+from orchestration.gates.sweeps import GateLooks
 from orchestration.jobs.submission import FIRST_PHASE, SECOND_PHASE, Submissions
 from orchestration.processes.child_process import is_alive
 

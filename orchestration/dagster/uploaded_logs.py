@@ -23,7 +23,7 @@ from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from orchestration.contracts.objects import RUN_OUTPUT
 from orchestration.dagster.compute_logs import WindowComputeLogManager
 from orchestration.errors import MedkgError
-from orchestration.stores.objects.opened import open_objects
+from orchestration.stores.objects.opening import open_objects
 
 STREAMS: Final = (ComputeIOType.STDOUT, ComputeIOType.STDERR)
 

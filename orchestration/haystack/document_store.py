@@ -19,7 +19,7 @@ from haystack.core.errors import SerializationError
 from haystack.document_stores.errors import DuplicateDocumentError
 from haystack.document_stores.types import DuplicatePolicy
 
-from orchestration.control_plane import ControlPlane
+from orchestration.collection.chunk_collection import ChunkCollection
 from orchestration.errors import MalformedDocumentError, UsageError
 from orchestration.haystack import metadata_fields as fields
 from orchestration.haystack.asynchronous import AsyncDocumentStore
@@ -33,7 +33,7 @@ from orchestration.haystack.documents import (
 )
 from orchestration.haystack.filters import may_match, predicate
 from orchestration.haystack.opening import Opened
-from orchestration.jobs.chunk_collection import ChunkCollection
+from orchestration.operations.data_folder import ControlPlane
 from orchestration.records import DocumentKey
 
 __all__ = ["MedkgDocumentStore"]

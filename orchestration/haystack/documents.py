@@ -18,9 +18,9 @@ import numpy as np
 from haystack import Document
 from pydantic import ValidationError
 
+from orchestration.collection.chunk_vectors import GivenChunk, SparseRow
 from orchestration.contracts import facets_of_metadata
 from orchestration.errors import EmptyDocumentError, MalformedDocumentError
-from orchestration.jobs.chunk_vectors import GivenChunk, SparseRow
 from orchestration.records import Chunk, DocumentKey, chunk_id, json_version
 
 __all__ = ["PLACE", "SOURCE", "given_chunk", "has_place", "haystack_document", "place_of", "possible_keys"]

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import Generic, TypeVar
 
 from orchestration.assembly import open_control_plane
-from orchestration.control_plane import ControlPlane
+from orchestration.operations.data_folder import ControlPlane
 from orchestration.settings import load_settings
 
 __all__ = ["Opened"]

@@ -17,11 +17,11 @@ from haystack import Document, component, default_from_dict, default_to_dict
 from haystack.core.errors import SerializationError
 
 from orchestration.contracts import ANYTHING
-from orchestration.control_plane import ControlPlane
 from orchestration.errors import UsageError
 from orchestration.haystack.documents import haystack_document, place_of
 from orchestration.haystack.filters import as_facets, check, predicate
 from orchestration.haystack.opening import Opened
+from orchestration.operations.data_folder import ControlPlane
 from orchestration.records import Chunk, DocumentKey
 from orchestration.retrieval.fusion import fusion_named
 from orchestration.retrieval.search import Hit, HybridSearch

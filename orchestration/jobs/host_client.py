@@ -246,7 +246,7 @@ def _command(settings: Settings) -> list[str]:
         sys.executable,
         "-P",  # the user's folder is no place to import from
         "-m",
-        "orchestration.dagster.host",
+        "orchestration.host.host",
         "--data-dir",
         str(settings.data_dir),
         "--profile",

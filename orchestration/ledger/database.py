@@ -43,8 +43,8 @@ from orchestration.errors import (
     StoreCorruptError,
     StoreUnwritableError,
 )
+from orchestration.formats.sqlite_wal import BUSY_SECONDS, DAMAGED, UNWRITABLE, rewrite, use_wal
 from orchestration.processes.interrupts import uninterrupted
-from orchestration.sqlite_wal import BUSY_SECONDS, DAMAGED, UNWRITABLE, rewrite, use_wal
 
 __all__ = ["HEAD", "Database", "LedgerPart", "lock"]
 

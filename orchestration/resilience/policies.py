@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from orchestration.errors import ConfigurationError
-from orchestration.yaml_source import closest, parse_yaml, read_bytes, schema_json, validate
+from orchestration.formats.yaml_source import closest, parse_yaml, read_bytes, schema_json, validate
 
 __all__ = [
     "CircuitBreakerConfig",

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Final
 
-from orchestration.query_words import match_expression
+from orchestration.formats.query_words import match_expression
 
 __all__ = ["highlights"]
 

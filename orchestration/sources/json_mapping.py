@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from orchestration.errors import ConfigurationError
+from orchestration.formats.yaml_source import parse_yaml, read_bytes, validate
 from orchestration.settings import WebAddress
-from orchestration.yaml_source import parse_yaml, read_bytes, validate
 
 __all__ = [
     "JsonService",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
+from orchestration.formats.yaml_source import Place, YamlSource, closest, validate
 from orchestration.topology.models import (
     GateDefinition,
     GateField,
@@ -23,14 +24,13 @@ from orchestration.topology.models import (
 )
 from orchestration.topology.nodes import StageNode
 from orchestration.topology.phases import Phase, check_gate, phases_of
-from orchestration.yaml_source import Place, YamlSource, closest, validate
 
 __all__ = ["SIGNATURES", "Signature", "StageNode", "TopologyGraph", "build_graph"]
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a step of one type takes and gives; kinds are those of orchestration.artifacts.VALUE_TYPES."""
+    """What a step of one type takes and gives; kinds are those of runs.artifacts.VALUE_TYPES."""
 
     takes: str | None
     gives: str

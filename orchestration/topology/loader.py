@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from orchestration.errors import ConfigurationError, DagsterPipelineConfigError, UsageError
+from orchestration.formats.yaml_source import closest, parse_yaml, read_bytes
 from orchestration.topology.graph import TopologyGraph, build_graph
-from orchestration.yaml_source import closest, parse_yaml, read_bytes
 
 __all__ = ["PipelineLoader", "TopologyProblem"]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestration.formats.yaml_source import YamlSource, closest
 from orchestration.topology.models import GateDefinition, PipelineTopologyConfig
 from orchestration.topology.nodes import StageNode
-from orchestration.yaml_source import YamlSource, closest
 
 __all__ = ["Phase", "check_gate", "phases_of"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from orchestration.errors import ConfigurationError
+from orchestration.formats.yaml_source import schema_json
 from orchestration.topology.models import PipelineTopologyConfig
-from orchestration.yaml_source import schema_json
 
 __all__ = ["PIPELINE_SCHEMA", "check_fresh", "pipeline_schema_json"]
 

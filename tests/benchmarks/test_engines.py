@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.engines.comparison import compare, cosines
-from benchmarks.engines.contenders import Contender
-from benchmarks.engines.contract import Encode, Layout, Rows, Setting, Vectors, encoded
-from benchmarks.engines.packed import load as load_packed
-from benchmarks.engines.quality import Judged
-from benchmarks.engines.rows import read_rows, write_rows
+from benchmarks.peers.engines.comparison import compare, cosines
+from benchmarks.peers.engines.contenders import Contender
+from benchmarks.peers.engines.contract import Encode, Layout, Rows, Setting, Vectors, encoded
+from benchmarks.peers.engines.packed import load as load_packed
+from benchmarks.peers.engines.quality import Judged
+from benchmarks.peers.engines.rows import read_rows, write_rows
 from gpu_actors.profiles import find_model, get_profile
 
 FOLDER = find_model(get_profile("cpu").embedding_model).files
@@ -67,7 +67,7 @@ def test_our_own_engine_is_measured_and_an_absent_one_is_told() -> None:
 
 
 def test_softmax_without_its_shift_gives_our_own_vectors(tmp_path: Path) -> None:
-    from benchmarks.engines.fused import load as load_fused
+    from benchmarks.peers.engines.fused import load as load_fused
 
     rows, layout = some_rows(), Layout(1, 1, 4096)
     threads = torch.get_num_threads()

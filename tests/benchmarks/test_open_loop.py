@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from benchmarks.open_loop import at_rate, percentiles
+from benchmarks.load.open_loop import at_rate, percentiles
 
 
 def test_latency_counts_from_when_a_request_was_due() -> None:

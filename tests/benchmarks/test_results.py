@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks.bench import Bench
 from benchmarks.compare import compared, read_result
+from benchmarks.data.texts import questions_from, texts_of
 from benchmarks.suite import CASES, chosen, run_suite
 from benchmarks.targets import TARGETS, judged
-from benchmarks.texts import questions_from, texts_of
 from gpu_actors.profiles import get_profile
 from orchestration.errors import UsageError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.texts import texts_of
+from benchmarks.data.texts import texts_of
 
 DEMO = Path(__file__).parents[2] / "demo" / "corpus"
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from benchmarks.made_up_pdfs import Layout, an_article, pdf_of
+from benchmarks.data.synthetic_pdfs import Layout, an_article, pdf_of
 from orchestration.contracts import ConversionState, ConversionStatus, PdfBlockKind, PdfConverter, PdfIr
 from orchestration.errors import ConversionLostError, MedkgError, PermanentError
 from orchestration.parsing.pdf_ir import PdfIrParser

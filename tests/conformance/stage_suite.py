@@ -27,7 +27,6 @@ from typing import Any, ClassVar, Generic, TypeVar, get_type_hints
 import numpy as np
 import pytest
 
-from orchestration.artifacts import VALUE_TYPES, is_value
 from orchestration.contracts import Isolation, lift
 from orchestration.errors import MedkgError
 from orchestration.records import (
@@ -42,6 +41,7 @@ from orchestration.records import (
     RawPayload,
     StageContext,
 )
+from orchestration.runs.artifacts import VALUE_TYPES, is_value
 from orchestration.topology.graph import SIGNATURES
 from orchestration.topology.models import StageType
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import demo
-from tests.gpu_actors.tiny_cross_encoder import a_cross_encoder
+from tests.gpu_actors.encoders.tiny_cross_encoder import a_cross_encoder
 from tests.orchestration.command_line import Medkg
 
 DEMO = Path(demo.__file__).parent

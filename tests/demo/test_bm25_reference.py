@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.cases.bm25 import LARGEST_DIFFERENCE, measured, on_opensearch
-from benchmarks.reference_bm25 import fts5_tokens, sqlite_reference, visible_chunks
+from benchmarks.peers.reference_bm25 import fts5_tokens, sqlite_reference, visible_chunks
 from orchestration.assembly import Assembly
 from orchestration.contracts import Filters
 from orchestration.retrieval.evaluation import read_questions

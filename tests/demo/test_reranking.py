@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from gpu_actors.cross_encoder import CrossEncoder
+from gpu_actors.encoders.cross_encoder import CrossEncoder
 from gpu_actors.profiles import chosen_profile, find_model
-from orchestration.plane_clients import OwnModels
+from orchestration.assembly.plane_clients import OwnModels
 from tests.demo.conftest import DEMO
-from tests.gpu_actors.tiny_cross_encoder import a_cross_encoder, assert_near
+from tests.gpu_actors.encoders.tiny_cross_encoder import a_cross_encoder, assert_near
 from tests.orchestration.command_line import Medkg
 
 pytestmark = pytest.mark.plane

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from ray._private.authentication_test_utils import reset_auth_token_state
 
+from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.plane import RayPlane, start_plane
 from gpu_actors.profiles import Model, chosen_profile, find_model
-from gpu_actors.tokens import TextTokenizer
 
 
 @pytest.fixture(scope="package")

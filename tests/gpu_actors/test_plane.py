@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from ray._private.worker import global_worker
 
-from gpu_actors.embedder import HaystackEmbedder
-from gpu_actors.pieces import SparseRow
+from gpu_actors.batches.pieces import SparseRow
+from gpu_actors.components.embedder import HaystackEmbedder
 from gpu_actors.plane import LocalModels, RayPlane, connect_plane
 from gpu_actors.profiles import chosen_profile, find_model
-from orchestration.dagster.surroundings import RAY_SOCKET
 from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError, PlaneUnavailableError
+from orchestration.host.environment import RAY_SOCKET
 from tests.builders import a_document
 
 pytestmark = pytest.mark.plane

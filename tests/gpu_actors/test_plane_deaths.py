@@ -115,7 +115,7 @@ REFUSING = """
 import sys
 from pathlib import Path
 import ray._private.services as services
-from gpu_actors.cluster import leave_cluster, start_ray
+from gpu_actors.cluster.ray_cluster import leave_cluster, start_ray
 from orchestration.errors import PlaneUnavailableError
 
 ask = services.get_node

@@ -12,7 +12,7 @@ from gpu_actors.plane import LocalModels, RayPlane
 from gpu_actors.profiles import Model, chosen_profile
 from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError, MedkgError
 from tests.builders import a_shallower_model
-from tests.gpu_actors.tiny_cross_encoder import a_cross_encoder, assert_near
+from tests.gpu_actors.encoders.tiny_cross_encoder import a_cross_encoder, assert_near
 
 pytestmark = pytest.mark.plane
 

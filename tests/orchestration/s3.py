@@ -13,7 +13,7 @@ import obstore
 import pytest
 from obstore.store import S3Store
 
-from orchestration.stores.objects.opened import open_objects
+from orchestration.stores.objects.opening import open_objects
 
 SERVER = os.environ.get("MEDKG_TEST_S3_ENDPOINT", "")
 BUCKET = "medkg-tests"

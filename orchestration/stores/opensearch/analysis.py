@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from orchestration.query_words import STOP_WORDS
+from orchestration.formats.query_words import STOP_WORDS
 
 __all__ = ["ANALYZER", "QUERY_ANALYZER", "SYNONYM_ANALYZER", "analysis"]
 

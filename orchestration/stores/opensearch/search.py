@@ -25,7 +25,7 @@ from orchestration.contracts import (
     chunk_facets,
 )
 from orchestration.errors import StoreCorruptError
-from orchestration.query_words import MOST_TERMS
+from orchestration.formats.query_words import MOST_TERMS
 from orchestration.records import Chunk, DocumentKey, SparseMatrix
 from orchestration.stores.opensearch import entries
 from orchestration.stores.opensearch.analysis import ANALYZER, QUERY_ANALYZER, SYNONYM_ANALYZER, analysis

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
+from orchestration.formats.sqlite_wal import BUSY_SECONDS, DAMAGED, UNWRITABLE, rewrite, use_wal
 from orchestration.processes.interrupts import uninterrupted
-from orchestration.sqlite_wal import BUSY_SECONDS, DAMAGED, UNWRITABLE, rewrite, use_wal
 
 __all__ = ["SqliteFile"]
 

@@ -28,7 +28,7 @@ from orchestration.contracts import (
     chunk_facets,
 )
 from orchestration.errors import StoreCorruptError
-from orchestration.query_words import match_expression
+from orchestration.formats.query_words import match_expression
 from orchestration.records import Chunk, DocumentKey
 from orchestration.stores.file_names import file_name
 from orchestration.stores.sqlite import facets, sparse_postings

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from gpu_actors.encoders.splade import SpladeEncoder
 from gpu_actors.profiles import chosen_profile
-from gpu_actors.splade import SpladeEncoder
 from orchestration.cli.main import app
 from orchestration.contracts import SourceRequest
 from orchestration.jobs.reading import Unread
 from orchestration.settings import load_settings
 from tests.builders import an_abstract, json_lines
-from tests.models.small_corpus import small_corpus_records
+from tests.gpu_actors.training.small_corpus import small_corpus_records
 from tests.orchestration.command_line import Medkg
 
 FEW = ("--head-steps", "0", "--splade-steps", "1")
@@ -85,7 +85,7 @@ def test_an_interruption_says_that_nothing_was_written(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("models.training.making.gather", interrupted)
+    monkeypatch.setattr("gpu_actors.training.making.gather", interrupted)
     options = ["--data-dir", str(tmp_path / "d"), "train-sparse", "--path", str(abstracts)]
 
     result = CliRunner().invoke(app, [*options, "--out", str(tmp_path / "out"), *FEW])

@@ -10,11 +10,11 @@ import pytest
 from dagster import DagsterInstance
 
 from orchestration.dagster.instance import CodeLocation, open_instance
-from orchestration.dagster.window_workers import FinishedRun, WindowWorkers
-from orchestration.dagster.worker_process import WorkerCommand
+from orchestration.dagster.workers.window_workers import FinishedRun, WindowWorkers
+from orchestration.dagster.workers.worker_process import WorkerCommand
 from orchestration.settings import Settings
 
-WINDOW_JOBS = CodeLocation("tests.orchestration.dagster.window_jobs")
+WINDOW_JOBS = CodeLocation("tests.orchestration.dagster.workers.window_jobs")
 
 
 @pytest.fixture

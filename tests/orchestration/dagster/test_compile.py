@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from dagster import AssetKey, DagsterInstance, DagsterTypeCheckDidNotPass, JobDefinition, ResourceDefinition
 
-from orchestration.artifacts import WindowBatch
 from orchestration.contracts import StageReport
 from orchestration.dagster.compile import compile_jobs
 from orchestration.dagster.io_manager import WindowArtifactIOManager
 from orchestration.dagster.names import TOPOLOGY_HASH_TAG, WINDOW_TAG
-from orchestration.plugins import plugin_names
+from orchestration.plugins.entry_points import plugin_names
 from orchestration.records import DocumentKey, IndexReceipt
 from orchestration.resilience.policies import ResiliencePolicyLoader
-from orchestration.stores.objects.opened import open_objects
+from orchestration.runs.artifacts import WindowBatch
+from orchestration.stores.objects.opening import open_objects
 from orchestration.topology.graph import TopologyGraph
 from orchestration.topology.loader import PipelineLoader
 from tests.builders import a_context

@@ -27,13 +27,13 @@ from orchestration.contracts import AskedConverter, JobState, PdfTaskRequest, So
 from orchestration.dagster.names import HOST_STOPPED_TAG, JOB_TAG, WINDOW_TAG
 from orchestration.dagster.sensors import job_sensors
 from orchestration.errors import DagsterPipelineConfigError, UsageError
-from orchestration.jobs.gate_looks import GateLooks
+from orchestration.formats.yaml_source import parse_yaml
+from orchestration.gates.sweeps import GateLooks
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.processes.child_process import identity_of
 from orchestration.records import Locator, SourceItem
 from orchestration.topology.graph import TopologyGraph, build_graph
-from orchestration.yaml_source import parse_yaml
 from tests.orchestration.topology.topology_files import INSTALLED, PDF_LINE, POLICIES, a_topology
 
 OWNER = identity_of(1)

@@ -13,7 +13,7 @@ from orchestration.dagster.instance import open_instance, prune_runs
 from orchestration.dagster.uploaded_logs import UploadedComputeLogManager
 from orchestration.errors import DagsterResourceUnavailableError
 from orchestration.settings import Settings
-from orchestration.stores.objects.opened import open_objects
+from orchestration.stores.objects.opening import open_objects
 from tests.orchestration.dagster.test_instance import a_finished_run
 
 pytestmark = pytest.mark.needs_service("s3")

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from orchestration.collection.chunk_collection import ChunkCollection
+from orchestration.collection.chunk_vectors import ChunkVectors
+from orchestration.collection.direct_writes import DirectWrites
 from orchestration.contracts import SparseVectors
 from orchestration.errors import EmbeddingInputTooLongError
-from orchestration.jobs.chunk_collection import ChunkCollection
-from orchestration.jobs.chunk_vectors import ChunkVectors
-from orchestration.jobs.direct_writes import DirectWrites
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import Float32Matrix
 from tests.builders import TENANT

@@ -10,13 +10,15 @@ from haystack.components.converters import TextFileToDocument
 from haystack.components.preprocessors import DocumentSplitter
 from haystack.document_stores.types import DuplicatePolicy
 
-from gpu_actors.chunker import HaystackChunker
-from gpu_actors.embedder import HaystackEmbedder
-from gpu_actors.sparse import HaystackSparseExpander
+from gpu_actors.components.chunker import HaystackChunker
+from gpu_actors.components.embedder import HaystackEmbedder
+from gpu_actors.components.sparse_expander import HaystackSparseExpander
 from orchestration.haystack import HaystackIndexWriter, HaystackRetriever
 from tests.orchestration.command_line import Medkg
 
 pytestmark = pytest.mark.plane
+
+SPARSE_MODEL = "gpu_actors/shipped_models/splade-mini"
 
 TEXTS = {
     "walking.txt": "Walking every evening made adults sleep longer. Nobody was hurt by it.",
@@ -86,12 +88,15 @@ def test_parameters_of_components_outlive_yaml() -> None:
     embedder = {"profile": "cpu", "model": None, "engine": "torch", "vllm_command": None, "dimensions": 100}
     pipeline = Pipeline()
     pipeline.add_component("embedder", HaystackEmbedder(**embedder))
-    pipeline.add_component("expander", HaystackSparseExpander(profile="cpu", model="models/splade-mini"))
+    pipeline.add_component("expander", HaystackSparseExpander(profile="cpu", model=SPARSE_MODEL))
     chunker = HaystackChunker("semantic", document_embedder=HaystackEmbedder(**embedder))
     pipeline.add_component("chunker", chunker)
     components = kept(pipeline).to_dict()["components"]
     assert components["embedder"]["init_parameters"] == embedder
-    assert components["expander"]["init_parameters"] == {"profile": "cpu", "model": "models/splade-mini"}
+    assert components["expander"]["init_parameters"] == {
+        "profile": "cpu",
+        "model": SPARSE_MODEL,
+    }
     assert components["chunker"]["init_parameters"]["chunk_profile"] == "semantic"
     assert components["chunker"]["init_parameters"]["document_embedder"]["init_parameters"] == embedder
 

@@ -14,8 +14,8 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Table
 
 from orchestration.contracts import PdfBlock, PdfBlockKind, PdfIr
-from orchestration.pdf.hyphens import Vocabulary, joined_lines
-from orchestration.pdf.text_layer import Limits, convert
+from orchestration.pdf.text_layer.hyphens import Vocabulary, joined_lines
+from orchestration.pdf.text_layer.reading import Limits, convert
 
 Draw = Callable[[Canvas, int], None]
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import respx
 
-from benchmarks.made_up_pdfs import LAYOUTS, an_article, pdf_of, text_of
+from benchmarks.data.synthetic_pdfs import LAYOUTS, an_article, pdf_of, text_of
 from orchestration.contracts import ConversionState, PdfBlockKind, PdfIr
 from orchestration.errors import (
     ConfigurationError,
@@ -25,12 +25,12 @@ from orchestration.errors import (
     RateLimitedError,
 )
 from orchestration.parsing.pdf_ir import PdfIrParser
-from orchestration.pdf.mineru import MineruConverter
-from orchestration.pdf.mineru_content import converted
+from orchestration.pdf.mineru.content import converted
+from orchestration.pdf.mineru.converter import MineruConverter
 from orchestration.settings import load_settings
 from tests.builders import a_payload
 from tests.conformance.pdf_converter_suite import PdfConverterSuite, ended
-from tests.mineru_server import Behaviour, MineruProcess, MineruServer
+from tests.servers.mineru_server import Behaviour, MineruProcess, MineruServer
 
 URL = "http://mineru.test"
 HEALTHY = {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.query_words import match_expression
+from orchestration.formats.query_words import match_expression
 from orchestration.retrieval.highlights import highlights
 
 

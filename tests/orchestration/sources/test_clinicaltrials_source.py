@@ -29,8 +29,8 @@ from orchestration.sources.services import SourceServices
 from tests.builders import TENANT, a_study
 from tests.conformance.source_suite import SourceSuite, good_items, request_of
 from tests.orchestration.sources.sources import assembled
-from tests.replay_server import ReplayServer, replaying
-from tests.replay_services import ClinicalTrialsService
+from tests.servers.replay_server import ReplayServer, replaying
+from tests.servers.replay_services import ClinicalTrialsService
 
 API = "https://trials.example/api/v2"
 STUDIES = f"{API}/studies"

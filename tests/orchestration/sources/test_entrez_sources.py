@@ -22,8 +22,8 @@ from orchestration.sources.services import SourceServices
 from tests.builders import a_pmc_article, a_pubmed_article, a_pubmed_set
 from tests.conformance.source_suite import SourceSuite, good_items, request_of
 from tests.orchestration.sources.sources import assembled
-from tests.replay_server import ReplayServer, replaying
-from tests.replay_services import EntrezService, Entry
+from tests.servers.replay_server import ReplayServer, replaying
+from tests.servers.replay_services import EntrezService, Entry
 
 API = "https://entrez.example"
 EGFR = SourceRequest(source="pubmed", query="EGFR[Title]")

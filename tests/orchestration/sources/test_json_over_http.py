@@ -16,8 +16,8 @@ from orchestration.records import RawPayload
 from tests.builders import TENANT
 from tests.conformance.source_suite import SourceSuite, good_items, request_of
 from tests.orchestration.sources.sources import assembled
-from tests.replay_server import Parameters, ReplayServer, Reply, replaying
-from tests.replay_services import in_json
+from tests.servers.replay_server import Parameters, ReplayServer, Reply, replaying
+from tests.servers.replay_services import in_json
 
 DESCRIPTION = """
 name: walks

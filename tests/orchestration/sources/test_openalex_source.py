@@ -18,8 +18,8 @@ from orchestration.sources.services import SourceServices
 from tests.builders import a_work
 from tests.conformance.source_suite import SourceSuite, good_items, request_of
 from tests.orchestration.sources.sources import assembled
-from tests.replay_server import ReplayServer, replaying
-from tests.replay_services import OpenAlexService
+from tests.servers.replay_server import ReplayServer, replaying
+from tests.servers.replay_services import OpenAlexService
 
 API = "https://works.example"
 EGFR = SourceRequest(source="openalex", query="EGFR")

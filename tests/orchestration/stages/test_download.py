@@ -22,7 +22,7 @@ from orchestration.resilience.guard import Guard
 from orchestration.resilience.policies import ResiliencePolicyConfig
 from orchestration.stages.download import Download
 from orchestration.stages.services import DownloadLimits
-from orchestration.stores.objects.opened import open_objects
+from orchestration.stores.objects.opening import open_objects
 from orchestration.web.client import PoliteWebClient
 from tests.builders import a_context, a_payload
 from tests.conformance.stage_suite import DownloadStageSuite

@@ -36,7 +36,7 @@ from orchestration.stores.dual_write import DualWrite
 from orchestration.stores.faiss.object_vectors import ObjectVectors
 from orchestration.stores.faiss.vectors import FaissVectors
 from orchestration.stores.objects.documents import ObjectDocuments
-from orchestration.stores.objects.opened import open_objects
+from orchestration.stores.objects.opening import open_objects
 from orchestration.stores.opensearch.connection import Connection
 from orchestration.stores.opensearch.search import OpenSearchSearch
 from orchestration.stores.opensearch.vectors import OpenSearchVectors

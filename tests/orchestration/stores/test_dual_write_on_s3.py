@@ -13,7 +13,7 @@ import pytest
 from orchestration.errors import UnavailableError
 from orchestration.processes.child_process import is_alive
 from orchestration.stores.faiss.object_vectors import ObjectVectors
-from orchestration.stores.objects.opened import open_objects
+from orchestration.stores.objects.opening import open_objects
 from tests.builders import TENANT
 from tests.orchestration.stores.data_folder import (
     BOUNDARIES,

@@ -10,7 +10,7 @@ import pytest
 
 from tests.builders import TENANT
 from tests.orchestration.opensearch import SERVER, connected, prefix_of_its_own
-from tests.orchestration.portability.copies import answers, ingest, opened, verified
+from tests.orchestration.operations.backup.copies import answers, ingest, opened, verified
 from tests.orchestration.postgresql import needs_postgresql, schema_of_its_own
 
 pytestmark = [

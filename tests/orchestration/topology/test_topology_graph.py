@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.artifacts import VALUE_TYPES
 from orchestration.errors import DagsterPipelineConfigError
+from orchestration.formats.yaml_source import parse_yaml
+from orchestration.runs.artifacts import VALUE_TYPES
 from orchestration.topology.graph import SIGNATURES, TopologyGraph, build_graph
 from orchestration.topology.models import PipelineTopologyConfig
-from orchestration.yaml_source import parse_yaml
 from tests.orchestration.topology.topology_files import (
     INSTALLED,
     LINE,

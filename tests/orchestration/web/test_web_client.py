@@ -28,7 +28,7 @@ from orchestration.web import addresses
 from orchestration.web.client import PoliteWebClient
 from tests.orchestration.resilience.fake_sleep import FakeSleep
 from tests.orchestration.sources.sources import assembled
-from tests.replay_server import Parameters, Reply, replaying
+from tests.servers.replay_server import Parameters, Reply, replaying
 
 URL = "https://registry.example/studies"
 

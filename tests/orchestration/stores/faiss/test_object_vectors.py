@@ -15,7 +15,7 @@ from orchestration.contracts import Candidate, Filters, ObjectStore, Visible
 from orchestration.errors import DagsterResourceUnavailableError, StoreCorruptError
 from orchestration.stores.faiss.object_vectors import ObjectVectors
 from orchestration.stores.faiss.sizes import IndexSizes
-from orchestration.stores.objects.opened import open_objects
+from orchestration.stores.objects.opening import open_objects
 from tests.builders import TENANT
 from tests.conformance.vector_store_suite import (
     ANY,

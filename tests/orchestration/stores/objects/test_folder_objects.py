@@ -13,7 +13,7 @@ import pytest
 
 from orchestration.contracts.objects import ObjectStore
 from orchestration.errors import StoreUnwritableError
-from orchestration.stores.objects.opened import open_objects
+from orchestration.stores.objects.opening import open_objects
 from tests.conformance.object_store_suite import ObjectStoreSuite, data, keys
 
 

@@ -18,7 +18,7 @@ from orchestration.errors import (
     RequestRejectedError,
     StoreUnwritableError,
 )
-from orchestration.stores.objects.opened import open_objects
+from orchestration.stores.objects.opening import open_objects
 from tests.conformance.object_store_suite import ObjectStoreSuite, data, keys
 
 USES: list[Callable[[ObjectStore], object]] = [

@@ -1,0 +1,1 @@
+"""What is measured on: documents, questions, synthetic chunks and PDFs."""

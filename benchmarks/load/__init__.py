@@ -1,0 +1,1 @@
+"""How load is made and timed: round robin, open loop, latency, process trees."""

@@ -1,0 +1,1 @@
+"""What medkg is measured against."""

@@ -1,0 +1,63 @@
+"""Texts as the embedding model's tokens, computed ahead of the device; imports no torch.
+
+Comes in: texts. Leaves: token ids, and an error for a text that the model cannot take whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Encoding, Tokenizer
+from tokenizers.models import WordPiece
+
+from gpu_actors.batches.token_budget import TokenIds
+from orchestration.errors import EmbeddingInputTooLongError
+
+__all__ = ["TextTokenizer"]
+
+
+class TextTokenizer:
+    """The embedding model's own tokenizer, without truncation and padding; thread-safe."""
+
+    def __init__(self, folder: Path, max_tokens: int) -> None:
+        """`max_tokens`: what the model takes, special tokens included."""
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._special = int(self._tokenizer.num_special_tokens_to_add(False))
+        self.room = max_tokens - self._special
+        """Most tokens of a text."""
+        self.counts_add_up = isinstance(self._tokenizer.model, WordPiece)
+        """Whether words are tokenised alone, so that a text's tokens are the sum of its words'."""
+
+    def token_ids(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Token ids of each text, special tokens included, in order."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts))
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """Ids of the special tokens before and after a text."""
+        (empty,) = self.token_ids([""])
+        return int(empty[0]), int(empty[-1])
+
+    def encodings(self, texts: Sequence[str]) -> list[Encoding]:
+        """Tokens with offsets and words, special tokens not included."""
+        return list(self._tokenizer.encode_batch(list(texts), add_special_tokens=False))
+
+    def vocabulary(self) -> dict[str, int]:
+        """Token ids by token, in the order of ids."""
+        found: dict[str, int] = self._tokenizer.get_vocab()
+        return dict(sorted(found.items(), key=lambda pair: pair[1]))
+
+    def too_long(self, ids: TokenIds) -> EmbeddingInputTooLongError | None:
+        """The error of a text that does not fit the model, None if it does."""
+        tokens = len(ids) - self._special
+        if tokens <= self.room:
+            return None
+        return EmbeddingInputTooLongError(
+            f"a text of {tokens} tokens does not fit the model's {self.room}. Choose a chunk profile with "
+            "smaller chunks, or shorten the query."
+        )

@@ -1,0 +1,1 @@
+"""Documents to chunks under profiles: exact offsets, in the embedding model's own tokens."""

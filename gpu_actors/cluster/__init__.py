@@ -1,0 +1,1 @@
+"""Ray clusters: started as child processes or joined, and cleaned up after a kill."""

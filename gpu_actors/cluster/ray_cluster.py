@@ -1,0 +1,116 @@
+"""This process on a Ray cluster: Ray started as our children, or an existing cluster joined; and left again.
+
+Comes in: a folder for Ray's files, or an address. Leaves: a connected process. What Ray has to say to a
+driver goes to the log: it would print deaths of actors to stdout, which belongs to a command's answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import ray
+from ray._private import worker as ray_driver
+from tenacity import Retrying, before_sleep_log, stop_after_attempt
+
+from gpu_actors.cluster.orphan_reaper import Warden
+from gpu_actors.pools.pool import NAMESPACE
+from orchestration.errors import PlaneUnavailableError
+
+__all__ = ["OwnRay", "join_cluster", "leave_cluster", "start_ray"]
+
+OBJECT_STORE_BYTES: Final = 200 * 2**20
+REACH_SECONDS: Final = 5.0
+STARTS: Final = 3
+"""How often Ray is started: it gives its processes 30 s, in which a loaded machine may not import them."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRay:
+    """What a process that started Ray has to clean up."""
+
+    folder: Path
+    warden: Warden
+
+    def remove(self) -> None:
+        """Let the warden go, which removes the folder."""
+        self.warden.let_go()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def start_ray(folder: Path, dashboard: bool) -> OwnRay:
+    """Ray as children of this process, and the warden that ends those of them that would outlive it.
+
+    Raises PlaneUnavailableError when it starts in none of STARTS attempts; then nothing of it is left.
+    """
+    told = before_sleep_log(logging.getLogger(__name__), logging.WARNING)
+    starting = Retrying(stop=stop_after_attempt(STARTS), before_sleep=told, reraise=True)
+    try:
+        return starting(_start_once, folder, dashboard)
+    except Exception as error:
+        raise PlaneUnavailableError(
+            f"Ray did not start in {STARTS} attempts ({str(error).rstrip('.')}). See whether the machine has "
+            "memory, disk and processor time to spare, then start the plane again."
+        ) from error
+
+
+def _start_once(folder: Path, dashboard: bool) -> OwnRay:
+    folder.mkdir(mode=0o700, exist_ok=True)  # a failed start removed it
+    own_ray = OwnRay(folder, Warden(folder))
+    try:
+        ray.init(
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=dashboard,
+            dashboard_host="127.0.0.1",
+            _temp_dir=str(folder),
+            **_quiet(),
+        )
+    except BaseException:
+        leave_cluster(own_ray)
+        raise
+    own_ray.warden.has_started()
+    return own_ray
+
+
+def join_cluster(address: str) -> None:
+    """Connect this process to a cluster, unless it is connected; raises PlaneUnavailableError."""
+    if ray.is_initialized():
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        if port.isdigit():  # Ray itself would try for minutes
+            socket.create_connection((host, int(port)), REACH_SECONDS).close()
+        ray.init(address=address, **_quiet())
+    except (OSError, RuntimeError, ValueError) as error:
+        raise PlaneUnavailableError(
+            f"no Ray cluster lets us in at {address} ({error}). `medkg status` tells whether a plane runs; "
+            "MEDKG_RAY_ADDRESS names another cluster, RAY_AUTH_MODE=token uses ~/.ray/auth_token"
+        ) from error
+
+
+def _quiet() -> dict[str, Any]:
+    ray_driver.print_to_stdstream = _log  # private, so a test kills an actor and looks at stdout
+    return {
+        "namespace": NAMESPACE,
+        "logging_level": logging.ERROR,
+        "log_to_driver": False,
+        "configure_logging": False,
+    }
+
+
+def _log(data: Mapping[str, Any], ignore_prefix: bool) -> None:
+    """In place of Ray's printing: what it tells a driver, one record a message."""
+    for line in data["lines"]:
+        logging.getLogger("ray").warning("%s: %s", data["pid"], line)
+
+
+def leave_cluster(own_ray: OwnRay | None) -> None:
+    """Leave the cluster; ends it, with its actors and files, if this process started it."""
+    ray.shutdown()
+    if own_ray is not None:
+        own_ray.remove()

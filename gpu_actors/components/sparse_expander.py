@@ -1,0 +1,66 @@
+"""HaystackSparseExpander: SPLADE as a Haystack document embedder, in the plane's actors and any pipeline.
+
+Comes in: Haystack documents; on the plane's hot path, token ids. Leaves: the same documents with
+`sparse_embedding` set: weights of vocabulary terms, those in the text and those near in meaning. A content
+longer than the model takes is encoded in pieces, whose strongest weights count; nothing is cut off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from haystack import Document, component, default_to_dict
+from haystack.dataclasses import SparseEmbedding
+
+from gpu_actors.encoders.splade import SpladeEncoder
+from gpu_actors.health.gpu import preflight
+from gpu_actors.profiles import chosen_profile
+from orchestration.errors import ConfigurationError
+
+__all__ = ["HaystackSparseExpander"]
+
+
+@component
+class HaystackSparseExpander:
+    """Expands documents with a profile's sparse model, in length-sorted micro-batches of a token budget."""
+
+    def __init__(self, profile: str = "cpu", model: str | None = None) -> None:
+        """`model`: another SPLADE folder or hub id than the profile's.
+
+        Raises ConfigurationError when the profile has no sparse model.
+        """
+        self._profile = chosen_profile(profile, sparse_model=model)
+        if self._profile.sparse_model is None:
+            raise ConfigurationError(f"profile {profile} has no sparse model: {self._profile.sparse_off}.")
+        self._encoder: SpladeEncoder | None = None
+        self._parameters = {"profile": profile, "model": model}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The component as Haystack keeps it; loads nothing."""
+        kept: dict[str, Any] = default_to_dict(self, **self._parameters)
+        return kept
+
+    def warm_up(self) -> None:
+        """Load the model; `run` does it if this was not called. Raises GpuUnavailableError."""
+        if self._encoder is None:
+            preflight(self._profile)
+            self._encoder = SpladeEncoder(self._profile)
+
+    @property
+    def encoder(self) -> SpladeEncoder:
+        """The loaded model, for callers that have token ids already."""
+        self.warm_up()
+        assert self._encoder is not None
+        return self._encoder
+
+    @component.output_types(documents=list[Document])
+    def run(self, documents: list[Document]) -> dict[str, list[Document]]:
+        """The documents in order, each with a sparse embedding, terms ascending."""
+        rows = self.encoder.expand([document.content or "" for document in documents])
+        expanded = []
+        for number, document in enumerate(documents):
+            terms, weights = rows.row(number)
+            embedding = SparseEmbedding(terms.tolist(), weights.tolist())
+            expanded.append(replace(document, sparse_embedding=embedding))
+        return {"documents": expanded}

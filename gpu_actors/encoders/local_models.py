@@ -1,0 +1,81 @@
+"""Models in this process, for a few texts where no plane runs: what `medkg search` falls back on and says so.
+
+Comes in: a profile. Leaves: vectors of a few texts, scores of a few passages. Each model is loaded when it is
+first asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from gpu_actors.health.gpu import preflight
+from gpu_actors.profiles import Profile, find_model
+from orchestration.records import Float32Matrix, SparseMatrix
+
+if TYPE_CHECKING:
+    from gpu_actors.encoders.cross_encoder import CrossEncoder
+    from gpu_actors.encoders.dense import DenseModel
+    from gpu_actors.encoders.splade import SpladeEncoder
+
+__all__ = ["LocalModels"]
+
+
+class LocalModels:
+    """Vectors of a few texts without a plane: each model is loaded here when first asked for."""
+
+    def __init__(self, profile: Profile) -> None:
+        preflight(profile)
+        self._profile = profile
+
+    @cached_property
+    def _embedder(self) -> DenseModel:
+        from gpu_actors.encoders.dense import load_dense
+
+        return load_dense(self._profile)
+
+    @cached_property
+    def _expander(self) -> SpladeEncoder:
+        from gpu_actors.encoders.splade import SpladeEncoder
+
+        return SpladeEncoder(self._profile)
+
+    @cached_property
+    def _cross_encoder(self) -> CrossEncoder:
+        from gpu_actors.encoders.cross_encoder import CrossEncoder
+
+        return CrossEncoder(self._profile)
+
+    def warm_up(self, legs: Collection[str]) -> None:
+        """Load the models of these legs now."""
+        if "dense" in legs:
+            self.embed_texts(["warm up"])
+        if "sparse" in legs and self._profile.sparse_model is not None:
+            self.expand_queries(["warm up"])
+        if "rerank" in legs and self._profile.rerank_model is not None:
+            self.rerank("warm up", ["warm up"])
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
+        """Unit vectors of texts, float32 [n, d]; raises EmbeddingInputTooLongError."""
+        return self._embedder.embed(texts)
+
+    def embed_queries(self, texts: Sequence[str]) -> Float32Matrix:
+        """The same with the model's query prompt before each."""
+        prompt = find_model(self._profile.embedding_model).query_prompt
+        return self.embed_texts([prompt + text for text in texts])
+
+    def expand_texts(self, texts: Sequence[str]) -> SparseMatrix:
+        """Term weights of texts, CSR [n, vocabulary]."""
+        return self._expander.expand(texts)
+
+    def expand_queries(self, texts: Sequence[str]) -> SparseMatrix:
+        """Term weights of queries, CSR [n, vocabulary]."""
+        return self._expander.expand(texts)
+
+    def rerank(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
+        """A score a passage, float32 [n], in order."""
+        return self._cross_encoder.score(question, passages)

@@ -1,0 +1,1 @@
+"""Pools of long-lived Ray actors: placement, dispatch, health probes, replacement."""

@@ -1,0 +1,1 @@
+"""A local vLLM server as a child process, and the dense encoder that calls it."""

@@ -1,0 +1,280 @@
+"""A vLLM server of our own: started for one model, watched, and ended with its owner.
+
+Comes in: a model's folder and how to serve it. Leaves: an HTTP endpoint on loopback behind a key that only
+we know, and its answers as arrays or text. vLLM lives in an environment of its own (docs/guides/vllm.md), so
+it is a command here and never imported. Nothing is repeated: what fails is the caller's to repeat.
+Source: https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import httpx
+import numpy as np
+import psutil
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from gpu_actors.vllm.process_group import run_on_leash
+from orchestration.errors import (
+    ConfigurationError,
+    EmbeddingInputTooLongError,
+    MedkgError,
+    PlaneUnavailableError,
+    StageFailedError,
+)
+from orchestration.records import Float32Matrix, Record
+
+__all__ = ["ServerOptions", "VllmServer", "find_vllm"]
+
+START_SECONDS: Final = 600.0
+POLL_SECONDS: Final = 0.25
+TIMEOUT: Final = httpx.Timeout(600.0, connect=10.0)
+"""Long: a micro-batch's time-out is the pool's, which ends the replica and so this server."""
+
+DYING_SECONDS: Final = 10.0
+"""How long a server that no longer serves may take to end."""
+
+LOG_LINES: Final = 4
+NOT_INHERITED: Final = ("OMP_", "RAY_", "VLLM_", "PYTHON")
+"""Ray sets one thread and its own addresses for its actors; a server wants neither."""
+
+SERVED_NAME: Final = "medkg"
+
+
+class ServerOptions(Record):
+    """How a model is served."""
+
+    runner: Literal["pooling", "generate"]
+    device: Literal["cpu", "cuda"]
+    dtype: Literal["bfloat16", "float32"]
+    max_tokens: int
+    batch_tokens: int
+    memory_share: float = 0.9
+    """Of the GPU's memory, 0 to 1; of no effect on a CPU."""
+
+
+def find_vllm(command: str | None) -> str:
+    """The vllm executable: as given, beside this interpreter, or on the PATH; raises ConfigurationError."""
+    if command is not None:
+        found = shutil.which(command)
+    else:
+        found = shutil.which("vllm", path=str(Path(sys.executable).parent)) or shutil.which("vllm")
+    if found is None:
+        raise ConfigurationError(
+            f"the vLLM executable {command or 'vllm'} is not there. Install vLLM (docs/guides/vllm.md) and "
+            "name its executable in MEDKG_VLLM_COMMAND."
+        )
+    return found
+
+
+class VllmServer:
+    """One server process and its client; thread-safe."""
+
+    def __init__(self, executable: str, model: Path, options: ServerOptions) -> None:
+        """Start the server; returns when it answers. Raises PlaneUnavailableError with its last words."""
+        port = _free_port()
+        key = secrets.token_urlsafe(24)
+        self._folder = Path(tempfile.mkdtemp(prefix="medkg-vllm-"))
+        self._log = self._folder / "server.log"
+        self._closing = threading.Event()
+        self._on_death: Callable[[str], None] | None = None
+        self._process = _started(executable, model, options, port, key, self._log)
+        self._client = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}",
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=TIMEOUT,
+            trust_env=False,
+        )
+        try:
+            self._wait_until_healthy()
+        except BaseException:
+            self.close()
+            raise
+
+    def watch(self, on_death: Callable[[str], None]) -> None:
+        """Have `on_death` called, in a thread, with the server's last words if it ends by itself."""
+
+        self._on_death = on_death
+        threading.Thread(target=self._tell_of_death, name="vllm-watch", daemon=True).start()
+
+    def _tell_of_death(self, within: float | None = None) -> None:
+        """Wait for the server's end, and call `on_death` unless it was meant."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(within)
+            if self._on_death is not None and not self._closing.is_set():
+                self._on_death(f"the vLLM server ended; its log ends with: {self._last_words()}")
+
+    @property
+    def pid(self) -> int:
+        """Of the process that holds the server on its leash."""
+        return self._process.pid
+
+    def cpu_seconds(self) -> float:
+        """What the server's processes have used so far."""
+        seconds = 0.0
+        with suppress(psutil.NoSuchProcess):
+            for process in psutil.Process(self._process.pid).children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    times = process.cpu_times()
+                    seconds += times.user + times.system
+        return seconds
+
+    def embed(self, rows: Sequence[Sequence[int]]) -> Float32Matrix:
+        """A vector a row of token ids, float32 [n, d], in order; special tokens are the caller's.
+
+        Raises EmbeddingInputTooLongError, ConfigurationError (wrong key or model), StageFailedError (any
+        other refusal), PlaneUnavailableError (no answer).
+        """
+        body = {"model": SERVED_NAME, "input": rows, "encoding_format": "bytes", "embed_dtype": "float32"}
+        answer = self._post("/v1/embeddings", body)
+        return np.frombuffer(answer.content, dtype=np.float32).reshape(len(rows), -1)
+
+    def answer(self, question: str, schema: dict[str, Any], max_tokens: int) -> str:
+        """What the model says to a question, as JSON of the schema; raises as `embed`.
+
+        An answer that `max_tokens` cut off is a StageFailedError: half a JSON is no answer.
+        """
+        body = {
+            "model": SERVED_NAME,
+            "messages": [{"role": "user", "content": question}],
+            "max_tokens": max_tokens,
+            "temperature": 0,
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "schema": schema, "strict": True},
+            },
+        }
+        choice = self._post("/v1/chat/completions", body).json()["choices"][0]
+        if choice["finish_reason"] != "stop":
+            raise StageFailedError(
+                f"the model's answer was cut off after {max_tokens} tokens ({choice['finish_reason']}). Ask "
+                "for less, or allow more tokens."
+            )
+        return str(choice["message"]["content"])
+
+    def close(self) -> None:
+        """End the server and all it started; returns when they are gone. Idempotent."""
+        self._closing.set()
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            self._process.stdin.close()
+        self._process.wait()
+        if hasattr(self, "_client"):
+            self._client.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        try:
+            answer = self._client.post(path, json=body)
+        except httpx.HTTPError as error:
+            self._tell_of_death(DYING_SECONDS)
+            raise PlaneUnavailableError(
+                f"the vLLM server did not answer ({type(error).__name__}: {error}); its log ends with: "
+                f"{self._last_words()}"
+            ) from error
+        if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+            self._tell_of_death(DYING_SECONDS)  # of a dead engine its server tells first, and then ends
+        if answer.status_code != httpx.codes.OK:
+            raise _refusal(answer)
+        return answer
+
+    def _wait_until_healthy(self) -> None:
+        def state() -> Literal["healthy", "starting", "ended"]:
+            if self._process.poll() is not None:
+                return "ended"
+            try:
+                return "healthy" if self._client.get("/health").status_code == httpx.codes.OK else "starting"
+            except httpx.HTTPError:
+                return "starting"
+
+        polling = Retrying(
+            retry=retry_if_result(lambda seen: seen == "starting"),
+            stop=stop_after_delay(START_SECONDS),
+            wait=wait_fixed(POLL_SECONDS),
+            retry_error_callback=lambda _: "starting",
+        )
+        seen = polling(state)
+        if seen != "healthy":
+            why = "ended" if seen == "ended" else f"did not answer within {START_SECONDS:g} s"
+            raise PlaneUnavailableError(
+                f"the vLLM server {why} while starting; its log ends with: {self._last_words()}"
+            )
+
+    def _last_words(self) -> str:
+        try:
+            lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            return "(no log)"
+        errors = [line for line in lines if "Error" in line]
+        return " / ".join((errors or lines)[-LOG_LINES:]) or "(empty)"
+
+
+def _started(
+    executable: str, model: Path, options: ServerOptions, port: int, key: str, log: Path
+) -> subprocess.Popen[bytes]:
+    command = [
+        executable,
+        "serve",
+        str(model),
+        *("--served-model-name", SERVED_NAME),
+        *("--host", "127.0.0.1", "--port", str(port)),
+        *("--runner", options.runner, "--dtype", options.dtype),
+        *("--max-model-len", str(options.max_tokens)),
+        *("--max-num-batched-tokens", str(max(options.batch_tokens, options.max_tokens))),
+        *("--uvicorn-log-level", "warning"),
+    ]
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)
+    } | {
+        "VLLM_RPC_BASE_PATH": str(log.parent),
+        "VLLM_API_KEY": key,  # in the environment: a command line can be read by everybody
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+        "HF_HUB_OFFLINE": "1",
+        "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # sentence-transformers' cut is a default, not a limit
+    }
+    if options.device == "cpu":
+        command += ["--enforce-eager"]  # compiling takes minutes and gains nothing here
+        command += ["--kv-cache-memory-bytes", "64M" if options.runner == "pooling" else "512M"]
+        environment["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # starts 7 s sooner, in one process
+        environment["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
+        environment["TMPDIR"] = str(log.parent)  # else it leaves a file in /tmp at each start
+    else:
+        command += ["--gpu-memory-utilization", str(options.memory_share)]
+    if options.runner == "generate":
+        structured = '{"backend": "guidance", "disable_any_whitespace": true}'
+        command += ["--structured-outputs-config", structured]
+    return run_on_leash(command, log, environment)
+
+
+def _refusal(answer: httpx.Response) -> MedkgError:
+    """The server's refusal as our error."""
+    said = answer.text[:300]
+    if answer.status_code == httpx.codes.BAD_REQUEST and "maximum context length" in said:
+        return EmbeddingInputTooLongError(f"{said} Choose a chunk profile with smaller chunks.")
+    if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.NOT_FOUND):
+        return ConfigurationError(
+            f"the vLLM server refuses with {answer.status_code}: {said}. It serves another model, or another "
+            "process answers on its port."
+        )
+    if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return PlaneUnavailableError(f"the vLLM server answered {answer.status_code}: {said}")
+    return StageFailedError(f"the vLLM server refuses with {answer.status_code}: {said}")
+
+
+def _free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

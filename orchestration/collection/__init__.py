@@ -1,0 +1,1 @@
+"""A tenant's visible chunks as a collection that Haystack reads and writes."""

@@ -1,0 +1,219 @@
+"""A tenant's visible chunks as one collection: counted, read, put and removed one by one.
+
+Comes in: chunks of documents, whole or not. Leaves: the same through `DirectWrites`, which commits whole
+documents: a document that gets, changes or loses a chunk is written anew with the chunks it keeps. Their
+vectors are made again, since stores give none back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from orchestration.collection.chunk_vectors import ChunkVectors, GivenChunk
+from orchestration.collection.direct_writes import DirectWrites, HandedOver
+from orchestration.contracts import Commit, DocumentStore, JobLedger, SearchStore
+from orchestration.errors import MalformedDocumentError, StoreCorruptError
+from orchestration.records import Chunk, Document, DocumentKey, Section
+
+__all__ = ["ChunkCollection"]
+
+PARSER = "chunks/1"
+"""Parser of documents whose text is put together from their chunks."""
+
+Choice = Callable[[DocumentKey], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Revision:
+    """A document as it is to be: all its chunks, and the commit that readers see now."""
+
+    key: DocumentKey
+    former: Commit | None
+    chunks: list[GivenChunk]
+
+    def is_held_as(self, fingerprint: str) -> bool:
+        """Whether readers see exactly what a write of the chunks would make."""
+        wanted = self.chunks[0].chunk.version, fingerprint
+        return self.former is not None and (self.former.version, self.former.fingerprint) == wanted
+
+
+class ChunkCollection:
+    """The visible chunks of one tenant; thread-safe, and one of its writes at a time."""
+
+    def __init__(
+        self,
+        tenant_id: str,
+        ledger: JobLedger,
+        search: SearchStore,
+        documents: DocumentStore,
+        writes: DirectWrites,
+        vectors: ChunkVectors,
+    ) -> None:
+        self.tenant_id = tenant_id
+        self._ledger = ledger
+        self._search = search
+        self._documents = documents
+        self._writes = writes
+        self._vectors = vectors
+        self.writing = threading.RLock()
+        """Held while something is written; hold it to look first and write then."""
+
+    # --- reading ------------------------------------------------------------------------------------
+
+    def count(self) -> int:
+        """Visible chunks."""
+        return sum(commit.chunk_count for commit in self._ledger.committed(self.tenant_id))
+
+    def keys(self) -> list[DocumentKey]:
+        """Visible documents."""
+        return [commit.key for commit in self._ledger.committed(self.tenant_id)]
+
+    def chunks(self, chosen: Choice = lambda key: True) -> Iterator[tuple[DocumentKey, Chunk]]:
+        """Chunks of the chosen documents, by document and in order; read on as they are consumed.
+
+        A document is as it was committed before or during the reading. Raises StoreCorruptError for one that
+        the search store lost.
+        """
+        for commit in [one for one in self._ledger.committed(self.tenant_id) if chosen(one.key)]:
+            for chunk in self._chunks_of(commit):
+                yield commit.key, chunk
+
+    def of_document(self, key: DocumentKey) -> list[Chunk]:
+        """The visible chunks of a document, in order; [] if there is none."""
+        commit = self._ledger.find(key)
+        return [] if commit is None else self._chunks_of(commit)
+
+    def _chunks_of(self, commit: Commit) -> list[Chunk]:
+        found = self._search.document_chunks(commit.key, commit.intent_id)
+        if len(found) == commit.chunk_count:
+            return found
+        now = self._ledger.find(commit.key)
+        if now is None:
+            return []
+        if now.intent_id != commit.intent_id:  # superseded and cleaned since
+            return self._chunks_of(now)
+        raise StoreCorruptError(
+            f"the search store holds {len(found)} of the {commit.chunk_count} chunks of {commit.key.doc_id}. "
+            "`medkg verify --repair` mends it, or says what must be written again."
+        )
+
+    # --- writing ------------------------------------------------------------------------------------
+
+    def put(self, given: Sequence[GivenChunk]) -> None:
+        """Keep chunks, in the place of those with their ids; all are visible when it returns.
+
+        Chunks of another version than a document's visible one replace that version. Raises
+        MalformedDocumentError before anything is written for vectors that cannot be kept, and for chunks of
+        one document that contradict each other.
+        """
+        with self.writing:
+            self._vectors.check(given)
+            ordered = sorted(given, key=_place)
+            documents = groupby(ordered, lambda one: one.key)
+            self._write([self._revision(key, list(chunks)) for key, chunks in documents])
+
+    def remove(self, chunk_ids: Mapping[DocumentKey, Collection[str]]) -> None:
+        """Forget chunks by their documents and ids; a document without chunks goes as a whole."""
+        with self.writing:
+            emptied, revised = [], []
+            for key, gone in chunk_ids.items():
+                former = self._ledger.find(key)
+                held = [] if former is None else self._chunks_of(former)
+                kept = [GivenChunk(key, chunk) for chunk in held if chunk.chunk_id not in gone]
+                if held and not kept:
+                    emptied.append(key)
+                elif len(kept) < len(held):
+                    revised.append(_Revision(key, former, kept))
+            self._write(revised)
+            self._writes.delete(emptied)
+
+    def remove_documents(self, keys: Sequence[DocumentKey]) -> None:
+        """Forget documents with all their chunks. Idempotent."""
+        with self.writing:
+            self._writes.delete(keys)
+
+    def _revision(self, key: DocumentKey, given: list[GivenChunk]) -> _Revision:
+        """A document with new chunks, beside the visible ones of the same version."""
+        version = given[0].chunk.version
+        if any(one.chunk.version != version for one in given):
+            raise MalformedDocumentError(
+                f"chunks of two versions of {key.doc_id} came together. Write those of one version."
+            )
+        former = self._ledger.find(key)
+        held = self._chunks_of(former) if former is not None and former.version == version else []
+        new = {one.chunk.chunk_id for one in given}
+        kept = [GivenChunk(key, chunk) for chunk in held if chunk.chunk_id not in new]
+        return _Revision(key, former, sorted([*kept, *given], key=_place))
+
+    def _write(self, revisions: Sequence[_Revision]) -> None:
+        """Write what differs from what readers see."""
+        marked = [(one, self._fingerprint(one.chunks)) for one in revisions]
+        due = [(one, mark) for one, mark in marked if not one.is_held_as(mark)]
+        if not due:
+            return
+        made = [self._document(one) for one, _ in due]
+        batches = self._vectors.batches([one.chunks for one, _ in due])
+        self._writes.write(
+            [
+                HandedOver(document, batch, mark)
+                for document, batch, (_, mark) in zip(made, batches, due, strict=True)
+            ]
+        )
+
+    def _document(self, revision: _Revision) -> Document:
+        """The document that the chunks point into: as it was parsed, or put together from them."""
+        former, chunks = revision.former, [one.chunk for one in revision.chunks]
+        if former is not None and former.version == chunks[0].version:
+            parsed = self._documents.get(former.key, former.version, former.fingerprint)
+            if parsed is not None and parsed.parser != PARSER:
+                _check_places(parsed.text, chunks)
+                return parsed
+        return _put_together(revision.key, chunks)
+
+    def _fingerprint(self, given: Sequence[GivenChunk]) -> str:
+        """sha256 over what shapes a document's index entries: chunks, vectors that came, models."""
+        shaping = hashlib.sha256(repr(sorted(self._vectors.model_ids.items())).encode())
+        for one in given:
+            shaping.update(one.chunk.model_dump_json().encode("utf-8", "surrogatepass"))
+            for vector in (one.dense, *(one.sparse or ())):
+                shaping.update(b"-" if vector is None else vector.tobytes())
+        return shaping.hexdigest()
+
+
+def _place(one: GivenChunk) -> tuple[str, str, int, int]:
+    """Documents one after another, their chunks in order."""
+    return one.key.source, one.key.doc_id, one.chunk.ordinal, one.chunk.start_char
+
+
+def _put_together(key: DocumentKey, chunks: Sequence[Chunk]) -> Document:
+    """A document whose text is its chunks in their places, with spaces where nothing is known."""
+    text = [" "] * max(chunk.end_char for chunk in chunks)
+    for chunk in chunks:
+        text[chunk.start_char : chunk.end_char] = chunk.body
+    joined = "".join(text)
+    _check_places(joined, chunks)
+    whole = Section(title="", title_path=(), start_char=0, end_char=len(joined))
+    titled = next((chunk.title_path[0] for chunk in chunks if chunk.title_path), "")
+    return Document(
+        doc_id=key.doc_id,
+        tenant_id=key.tenant_id,
+        source=key.source,
+        version=chunks[0].version,
+        title=titled,
+        text=joined,
+        sections=(whole,),
+        parser=PARSER,
+    )
+
+
+def _check_places(text: str, chunks: Sequence[Chunk]) -> None:
+    for chunk in chunks:
+        if text[chunk.start_char : chunk.end_char] != chunk.body:
+            raise MalformedDocumentError(
+                f"{chunk.chunk_id} is not what stands at characters {chunk.start_char} to {chunk.end_char} "
+                f"of {chunk.doc_id}. Give chunks of one version of the document, with their own offsets."
+            )

@@ -1,0 +1,1 @@
+"""Warm window workers: processes that execute window runs, and the pool that the host keeps."""

@@ -1,0 +1,205 @@
+"""One warm process that executes window runs, one at a time, in its main thread.
+
+Comes in over a pipe: a run to execute (by id, or to be created first), or the wish to cancel it. Leaves:
+a dagster run at its end in the instance, and one message about it. dagster and the definitions are
+imported once, so a run starts in milliseconds; steps run in this process. It dies with the host, and when
+it dies alone the pool settles its run.
+
+    window_worker.main() with argv CONTROL_FD DAGSTER_HOME MODULE ATTRIBUTE
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import structlog
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.repository_definition import RepositoryDefinition
+from dagster._core.events import JobFailureData, RunFailureReason
+from dagster._core.execution.api import execute_run_iterator
+from dagster._utils.error import serializable_error_info_from_exc_info
+from dagster._utils.interrupts import capture_interrupts, pop_captured_interrupt
+
+from orchestration.dagster.instance import CodeLocation, create_window_run, job_of, open_instance_at
+from orchestration.dagster.workers.worker_process import FINISHED, READY, RUN
+from orchestration.errors import MedkgError, UsageError
+from orchestration.logging import configure_logging
+from orchestration.settings import load_settings
+
+
+@dataclass
+class _Current:
+    """The run that the main thread is at, shared with the thread that listens."""
+
+    run_id: str | None = None
+    started: bool = False
+    """Whether dagster has recorded its start, which would overwrite that it is being canceled."""
+    cancelled: bool = False
+
+
+class WindowWorker:
+    """Executes what the pool at the other end of `control` asks for, until that end closes."""
+
+    def __init__(self, control: Connection, instance: DagsterInstance, location: CodeLocation) -> None:
+        self._control = control
+        self._instance = instance
+        self._location = location
+        self._repository: RepositoryDefinition = location.load()
+        self._orders: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
+        self._current = _Current()
+        self._cancelled_ahead: set[str] = set()
+        """Runs that were cancelled before the main thread had come to them."""
+        self._guard = threading.Lock()
+        self._log = structlog.get_logger(__name__)
+
+    def serve(self) -> None:
+        """Say that we are ready, then execute orders until the pool hangs up; main thread only."""
+        threading.Thread(target=self._listen, name="control", daemon=True).start()
+        with capture_interrupts():
+            self._say(event=READY)
+            self._warm_up()
+            while (order := self._orders.get()) is not None:
+                self._say(event=FINISHED, **self._execute(order))
+
+    def _warm_up(self) -> None:
+        """Make the first run as fast as the second; what is amiss is that run's to tell."""
+        try:
+            self._location.warm_up()
+        except MedkgError as error:
+            self._log.warning("not warmed up", code=error.code, message=error.message)
+
+    def _say(self, **message: Any) -> None:
+        self._control.send_bytes(json.dumps(message).encode())
+
+    # --- control thread -----------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                message = json.loads(self._control.recv_bytes())
+            except (EOFError, OSError):
+                if self._current.run_id is not None:
+                    os._exit(1)  # the pool closed or died in the middle of a run; it settles the run
+                self._orders.put(None)
+                return
+            if message["do"] == RUN:
+                self._orders.put(message)
+            else:
+                self._cancel(message["run_id"])
+
+    def _cancel(self, run_id: str) -> None:
+        """Interrupt the run if the main thread is at it; one that has not started sees it then."""
+        with self._guard:
+            if self._current.run_id != run_id:
+                self._cancelled_ahead.add(run_id)
+                return
+            self._current.cancelled = True
+            if self._current.started:
+                self._interrupt(run_id)
+
+    def _interrupt(self, run_id: str) -> None:
+        """Have the run say that it is being canceled, then stop the main thread's step."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            if run.status is not DagsterRunStatus.CANCELING:
+                self._instance.report_run_canceling(run)
+            main = threading.main_thread().ident
+            assert main is not None
+            signal.pthread_kill(main, signal.SIGINT)
+
+    # --- main thread --------------------------------------------------------------------------------
+
+    def _execute(self, order: dict[str, Any]) -> dict[str, Any]:
+        run_id = order["run_id"]
+        cpu = time.process_time()
+        with self._guard:
+            self._current = _Current(run_id, cancelled=run_id in self._cancelled_ahead)
+        pop_captured_interrupt()
+        try:
+            message = self._create_and_run(order)
+        finally:
+            with self._guard:
+                interrupted = self._current.cancelled and self._current.started
+                self._current = _Current()
+            pop_captured_interrupt()
+        return {
+            "run_id": run_id,
+            "status": self._ended(run_id).value,
+            "message": message,
+            "cpu_seconds": time.process_time() - cpu,
+            "interrupted": interrupted,
+        }
+
+    def _ended(self, run_id: str) -> DagsterRunStatus:
+        """How the run ended; a cancellation that came with its very last event is brought to its end."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is None:
+            return DagsterRunStatus.FAILURE
+        if run.is_finished:
+            return run.status
+        self._instance.report_run_canceled(run, "Canceled while it ended.")
+        return DagsterRunStatus.CANCELED
+
+    def _create_and_run(self, order: dict[str, Any]) -> str | None:
+        """Execute the run; what kept it from running, if something did."""
+        try:
+            if order["create"] is not None:
+                create_window_run(
+                    self._instance, window_id=order["run_id"], location=self._location, **order["create"]
+                )
+            run = self._instance.get_run_by_id(order["run_id"])
+            if run is None:
+                raise UsageError(f"There is no run {order['run_id']} in this Dagster instance.")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this run's failure, not ours
+            return f"{type(error).__name__}: {error}"
+        if self._current.cancelled:
+            self._instance.report_run_canceled(run, "Canceled before it started.")
+            return None
+        return self._run(run)
+
+    def _run(self, run: DagsterRun) -> str | None:
+        failure = None
+        try:
+            job = InMemoryJob(job_of(self._repository, run.job_name))
+            for event in execute_run_iterator(job, run, self._instance):
+                if event.event_type is DagsterEventType.RUN_START:
+                    self._started(run.run_id)
+                if event.is_run_failure:  # not the last one: resources are torn down after it
+                    failure = event.message
+        except Exception as error:  # noqa: BLE001 - the run must end, whatever dagster could not do
+            self._instance.report_run_failed(
+                run,
+                f"The run could not be executed: {type(error).__name__}: {error}",
+                JobFailureData(
+                    error=serializable_error_info_from_exc_info(sys.exc_info()),
+                    failure_reason=RunFailureReason.RUN_EXCEPTION,
+                ),
+            )
+            failure = f"{type(error).__name__}: {error}"
+        return failure
+
+    def _started(self, run_id: str) -> None:
+        with self._guard:
+            self._current.started = True
+            if self._current.cancelled:
+                self._interrupt(run_id)
+
+
+def main() -> None:
+    """Serve the pool at the other end of the inherited socket."""
+    control_fd, home, module, attribute = sys.argv[1:]
+    os.set_inheritable(int(control_fd), False)
+    configure_logging(load_settings().log_level)
+    with open_instance_at(Path(home)) as instance:
+        WindowWorker(Connection(int(control_fd)), instance, CodeLocation(module, attribute)).serve()

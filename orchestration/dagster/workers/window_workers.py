@@ -1,0 +1,327 @@
+"""The host's pool of warm window workers: a queue of runs, N processes, and what became of each run.
+
+Comes in: runs to execute, by id, or windows whose run is to be created first. Leaves: every submitted run
+ends as SUCCESS, FAILURE or CANCELED in the Dagster instance and is told to `on_finished`, whatever happens
+to its worker. A worker that died, or whose code or topologies changed, is replaced before the next run.
+
+Each place in the pool has a thread that starts its worker and stays with it: the kernel binds a child to
+the thread that started it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, Self
+
+import structlog
+from dagster import DagsterInstance, DagsterRunStatus
+
+from orchestration.dagster.workers.worker_process import (
+    CANCEL,
+    RUN,
+    SourceWatch,
+    WorkerCommand,
+    WorkerPlace,
+    WorkerProcess,
+)
+from orchestration.errors import DagsterResourceUnavailableError
+
+RETIRE_SECONDS: Final = 5.0
+"""How long an idle worker may take to end before it is killed."""
+
+NOT_BEGUN: Final = (DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING)
+
+
+class RunState(StrEnum):
+    """Where a run is in the pool."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    ABSENT = "absent"
+    """Never submitted here, or finished."""
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A window's run that the worker creates before it executes it, from definitions as they are then."""
+
+    job_name: str
+    tags: Mapping[str, str]
+    run_config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What became of a run."""
+
+    run_id: str
+    status: str
+    """SUCCESS, FAILURE or CANCELED."""
+    message: str | None
+    """Why it failed or was canceled."""
+    cpu_seconds: float | None
+    """Of its worker; None when the worker died or was not needed."""
+
+
+@dataclass
+class _Order:
+    """A run that was submitted, and the worker it is at."""
+
+    run_id: str
+    create: NewRun | None
+    cancelled: bool = False
+    worker: WorkerProcess | None = None
+
+
+class WindowWorkers:
+    """`size` warm workers over one queue; threads of the host may call it. Close it when done."""
+
+    def __init__(
+        self,
+        instance: DagsterInstance,
+        command: WorkerCommand,
+        size: int,
+        on_finished: Callable[[FinishedRun], None],
+        watch: Sequence[Path] = (),
+        cancel_seconds: float = 20.0,
+    ) -> None:
+        self._instance = instance
+        self._on_finished = on_finished
+        self._cancel_seconds = cancel_seconds
+        self._log = structlog.get_logger(__name__)
+        self._news = threading.Condition()
+        self._queue: deque[_Order] = deque()
+        self._running: dict[str, _Order] = {}
+        self._starts: dict[int, str | None] = {}
+        """By place: why its first worker did not start, None if it did."""
+        self._closing = False
+        self._sources = SourceWatch(watch)
+        self._places = [WorkerPlace(command, self._sources, number) for number in range(size)]
+        self._threads = [
+            threading.Thread(
+                target=self._keep, args=(place,), name=f"window-worker-{place.number}", daemon=True
+            )
+            for place in self._places
+        ]
+
+    # --- for the host -------------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        """Begin to start the workers; does not wait for them."""
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def wait_until_ready(self, timeout: float) -> None:
+        """Wait for all workers' start; raises DagsterResourceUnavailableError if one fails or is late."""
+        with self._news:
+            self._news.wait_for(lambda: len(self._starts) == len(self._threads), timeout)
+            problems = [problem for problem in self._starts.values() if problem is not None]
+            if problems:
+                raise DagsterResourceUnavailableError(f"A window worker did not start: {problems[0]}.")
+            if len(self._starts) < len(self._threads):
+                raise DagsterResourceUnavailableError(
+                    f"Only {len(self._starts)} of {len(self._threads)} window workers started in "
+                    f"{timeout:g} s. The machine may be overloaded; see their logs."
+                )
+
+    def submit(self, run_id: str, create: NewRun | None = None) -> None:
+        """Queue a run; returns at once. A run that is queued or running already is not queued again."""
+        with self._news:
+            if self._state(run_id) is RunState.ABSENT:
+                self._queue.append(_Order(run_id, create))
+                self._news.notify_all()
+
+    def cancel(self, run_id: str) -> bool:
+        """End a run as CANCELED; False when it is not here. Returns at once.
+
+        A worker that does not obey within `cancel_seconds` is killed.
+        """
+        with self._news:
+            waiting = next((order for order in self._queue if order.run_id == run_id), None)
+            if waiting is None:
+                return self._interrupt(run_id)
+            self._queue.remove(waiting)
+        waiting.cancelled = True
+        self._tell(self._settle(waiting, "it waited for a worker"))
+        return True
+
+    def state(self, run_id: str) -> RunState:
+        """Where a run is in the pool."""
+        with self._news:
+            return self._state(run_id)
+
+    def running(self) -> tuple[str, ...]:
+        """Runs that a worker is at."""
+        with self._news:
+            return tuple(self._running)
+
+    def queued(self) -> tuple[str, ...]:
+        """Runs that wait for a worker, next one first."""
+        with self._news:
+            return tuple(order.run_id for order in self._queue)
+
+    def renew(self) -> tuple[str, ...]:
+        """Have each worker replaced before its next run, by one that sees the environment as it is now.
+
+        Returns the runs that former workers are still at.
+        """
+        with self._news:
+            self._sources.change()
+            return tuple(self._running)
+
+    def wait_until_ended(self, run_ids: Collection[str]) -> None:
+        """Return when none of these runs is at a worker."""
+        with self._news:
+            self._news.wait_for(lambda: self._running.keys().isdisjoint(run_ids))
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Each place: its worker's pid, and the run that it is at."""
+        with self._news:
+            at = {order.worker.pid: run_id for run_id, order in self._running.items() if order.worker}
+        pids = [place.pid for place in self._places]
+        return [{"pid": pid, "run": at.get(pid) if pid is not None else None} for pid in pids]
+
+    def close(self) -> None:
+        """Cancel what runs and waits, end the workers; returns when none is left."""
+        with self._news:
+            self._closing = True
+            waiting = list(self._queue)
+            self._queue.clear()
+            for run_id in self._running:
+                self._interrupt(run_id)
+            self._news.notify_all()
+        for order in waiting:
+            order.cancelled = True
+            self._tell(self._settle(order, "the host was stopped"))
+        for thread in self._threads:
+            if thread.ident is not None:  # a host may fail before it starts them
+                thread.join()
+
+    # --- a place's thread ---------------------------------------------------------------------------
+
+    def _keep(self, place: WorkerPlace) -> None:
+        """Keep a worker at one place and give it runs until the pool closes."""
+        problem = None if place.worker() is not None else place.problem
+        with self._news:
+            self._starts[place.number] = problem
+            self._news.notify_all()
+        while (order := self._take()) is not None:
+            self._tell(self._execute(place, order))
+            self._warm(place)
+        place.retire(RETIRE_SECONDS)
+
+    def _warm(self, place: WorkerPlace) -> None:
+        """Replace a dead worker now, not when the next run waits for it."""
+        try:
+            if not self._closing:
+                place.worker()
+        except OSError:
+            self._log.exception("window_worker_not_replaced", place=place.number)
+
+    def _take(self) -> _Order | None:
+        """The next run; None when the pool closes."""
+        with self._news:
+            self._news.wait_for(lambda: self._queue or self._closing)
+            if self._closing:
+                return None
+            order = self._queue.popleft()
+            self._running[order.run_id] = order
+            return order
+
+    def _execute(self, place: WorkerPlace, order: _Order) -> FinishedRun:
+        """Have a run executed; a worker that dies before the run began is replaced once."""
+        try:
+            finished = self._attempt(place, order)
+            if finished is None and self._has_begun(order.run_id):
+                finished = self._settle(order, place.problem)
+            if finished is None:
+                finished = self._attempt(place, order) or self._settle(order, place.problem)
+        except Exception as error:  # noqa: BLE001 - e.g. disk full; this place must go on to serve
+            self._log.exception("window_run_lost", run_id=order.run_id)
+            finished = FinishedRun(order.run_id, "FAILURE", f"{type(error).__name__}: {error}", None)
+        return finished
+
+    def _attempt(self, place: WorkerPlace, order: _Order) -> FinishedRun | None:
+        """Execute it on the place's worker; None when that died, or none could be started."""
+        worker = place.worker()
+        if worker is None:
+            return None
+        with self._news:
+            if order.cancelled:
+                worker = None
+            order.worker = worker
+        if worker is None:
+            return self._settle(order, "it had not begun")
+        worker.send(
+            do=RUN, run_id=order.run_id, create=asdict(order.create) if order.create is not None else None
+        )
+        answer = worker.receive()
+        with self._news:
+            order.worker = None
+        if answer is None:
+            place.bury()
+            return None
+        if answer["interrupted"]:  # anywhere in its code: it may hold a lock, or a call half done
+            place.retire(timeout=0.0)
+        return FinishedRun(order.run_id, answer["status"], answer["message"], answer["cpu_seconds"])
+
+    # --- runs ---------------------------------------------------------------------------------------
+
+    def _state(self, run_id: str) -> RunState:
+        if run_id in self._running:
+            return RunState.RUNNING
+        if any(order.run_id == run_id for order in self._queue):
+            return RunState.QUEUED
+        return RunState.ABSENT
+
+    def _interrupt(self, run_id: str) -> bool:
+        """Ask the worker that is at the run to end it, and see to it that it does; needs the lock."""
+        order = self._running.get(run_id)
+        if order is None:
+            return False
+        order.cancelled = True
+        if order.worker is not None:
+            order.worker.send(do=CANCEL, run_id=run_id)
+            killer = threading.Timer(self._cancel_seconds, self._kill_if_still_at, [order, order.worker])
+            killer.daemon = True
+            killer.start()
+        return True
+
+    def _kill_if_still_at(self, order: _Order, worker: WorkerProcess) -> None:
+        with self._news:
+            if order.worker is worker:
+                worker.kill()
+
+    def _has_begun(self, run_id: str) -> bool:
+        run = self._instance.get_run_by_id(run_id)
+        return run is not None and run.status not in NOT_BEGUN
+
+    def _settle(self, order: _Order, why: str) -> FinishedRun:
+        """End a run that no worker ends: in the instance, unless it has ended there, and for the host."""
+        run = self._instance.get_run_by_id(order.run_id)
+        status = DagsterRunStatus.CANCELED if order.cancelled else DagsterRunStatus.FAILURE
+        if run is not None and run.is_finished:
+            status = run.status
+        elif run is not None:
+            if order.cancelled or run.status is DagsterRunStatus.CANCELING:
+                status = DagsterRunStatus.CANCELED
+                self._instance.report_run_canceled(run, f"The run was canceled: {why}.")
+            else:
+                self._instance.report_run_failed(run, f"The run did not finish: {why}.")
+            self._instance.event_log_storage.free_concurrency_slots_for_run(order.run_id)
+        return FinishedRun(order.run_id, status.value, why, None)
+
+    def _tell(self, finished: FinishedRun) -> None:
+        with self._news:
+            self._running.pop(finished.run_id, None)
+            self._news.notify_all()
+        try:
+            self._on_finished(finished)
+        except Exception:  # noqa: BLE001 - the host's callback must not cost us a place
+            self._log.exception("window_run_callback_failed", run_id=finished.run_id)

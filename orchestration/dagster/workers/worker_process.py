@@ -1,0 +1,188 @@
+"""One window worker seen from the host: how it is started, spoken to, and known to be dead or out of date.
+
+Comes in: what to start. Leaves: messages from the worker, or the news that it died, also when processes
+that it had started still hold its end of the pipe.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, Final
+
+from orchestration.dagster.instance import MEDKG_DEFINITIONS, CodeLocation
+from orchestration.processes.child_process import spawn_child
+
+RUN: Final = "run"
+CANCEL: Final = "cancel"
+"""What the host orders."""
+
+READY: Final = "ready"
+FINISHED: Final = "finished"
+"""What a worker says."""
+
+WATCHED_SUFFIXES: Final = (".py", ".yaml", ".yml")
+
+
+class SourceWatch:
+    """Tells code and topologies of some folders apart before and after a change."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = tuple(folders)
+        self._changes = 0
+
+    def change(self) -> None:
+        """Have every later mark differ from every earlier one: something else has changed."""
+        self._changes += 1
+
+    def mark(self) -> tuple[int, int, int]:
+        """Number of source files and the newest mtime in ns: differs after any edit, new or deleted file."""
+        times = []
+        for watched in self._folders:
+            for folder, _, names in os.walk(watched):
+                for name in names:
+                    if name.endswith(WATCHED_SUFFIXES):
+                        with suppress(FileNotFoundError):  # deleted since its folder was read
+                            times.append((Path(folder) / name).stat().st_mtime_ns)
+        return len(times), max(times, default=0), self._changes
+
+
+@dataclass(frozen=True)
+class WorkerCommand:
+    """How to start a worker."""
+
+    dagster_home: Path
+    location: CodeLocation = MEDKG_DEFINITIONS
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to the host's environment: MEDKG_DATA_DIR and what else the definitions read."""
+    log_dir: Path | None = None
+    """Folder of the workers' logs; default: the host's stderr."""
+
+    def arguments(self, control_fd: int) -> list[str]:
+        location = self.location
+        # not -m: a spawned child of the worker (parsing) would import its __main__, and dagster with it
+        start = "from orchestration.dagster.workers.window_worker import main; main()"
+        return [
+            *(sys.executable, "-P", "-c", start, str(control_fd)),
+            *(str(self.dagster_home), location.module, location.attribute),
+        ]
+
+
+class WorkerProcess:
+    """A started worker and our end of its pipe."""
+
+    def __init__(self, command: WorkerCommand, place: int) -> None:
+        log = f"window-worker-{place}.log"
+        self.log_path = command.log_dir / log if command.log_dir is not None else None
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process: subprocess.Popen[bytes] = spawn_child(
+                command.arguments(theirs.fileno()),
+                log_path=self.log_path,
+                environment=command.environment,
+                inherit=[theirs.fileno()],
+            )
+        self._control = Connection(ours.detach())
+        self._death = os.pidfd_open(self._process.pid)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        return self._process.returncode is None and not wait([self._death], 0)
+
+    def send(self, **message: Any) -> None:
+        """Order something; a worker that is dead does not hear it, which `receive` tells."""
+        try:
+            self._control.send_bytes(json.dumps(message).encode())
+        except OSError:
+            return
+
+    def receive(self) -> dict[str, Any] | None:
+        """The next message; None when the worker died. Blocks until one of the two."""
+        wait([self._control, self._death])
+        try:
+            if self._control.poll():
+                message: dict[str, Any] = json.loads(self._control.recv_bytes())
+                return message
+        except (EOFError, OSError):
+            return None
+        return None
+
+    def kill(self) -> None:
+        """End the worker and every process of its session, now. Its pid is ours until `reap`."""
+        if self._process.returncode is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def retire(self, timeout: float) -> None:
+        """Hang up on an idle worker, so that it ends by itself; kill it when it does not."""
+        self._control.close()
+        wait([self._death], timeout)
+        self.reap()
+
+    def reap(self) -> str:
+        """Kill what is left of it, free what we hold for it, and say how it ended."""
+        dead = not self.is_alive()
+        self.kill()
+        status = self._process.wait()
+        if not self._control.closed:
+            self._control.close()
+        os.close(self._death)
+        how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"
+        where = f"; its log is {self.log_path}" if self.log_path is not None else ""
+        return f"its worker (pid {self._process.pid}) {'ended' if dead else 'was ended'} with {how}{where}"
+
+
+class WorkerPlace:
+    """A place in the pool: has a ready worker of the present code, whenever one is asked for."""
+
+    def __init__(self, command: WorkerCommand, watch: SourceWatch, number: int) -> None:
+        self._command = command
+        self._watch = watch
+        self.number = number
+        self._mark: tuple[int, int, int] | None = None
+        self._worker: WorkerProcess | None = None
+        self.problem = ""
+        """Why the last worker that was wanted could not start, or how the last one died."""
+
+    @property
+    def pid(self) -> int | None:
+        """Of the worker, if there is one."""
+        worker = self._worker
+        return worker.pid if worker is not None else None
+
+    def worker(self) -> WorkerProcess | None:
+        """A ready worker: a new one if the old one died or is out of date. None, and a problem, if none
+        starts."""
+        mark = self._watch.mark()
+        if self._worker is not None and self._worker.is_alive() and mark == self._mark:
+            return self._worker
+        self.retire(timeout=0.0)
+        self._worker, self._mark = WorkerProcess(self._command, self.number), mark
+        if self._worker.receive() is None:
+            self.bury()
+            return None
+        return self._worker
+
+    def bury(self) -> str:
+        """Clear away a worker that died; how it ended."""
+        if self._worker is not None:
+            self.problem = self._worker.reap()
+            self._worker = None
+        return self.problem
+
+    def retire(self, timeout: float) -> None:
+        """Let the worker end; kill it after `timeout` seconds."""
+        if self._worker is not None:
+            self._worker.retire(timeout)
+            self._worker = None

@@ -1,0 +1,75 @@
+"""Gates as an operator sees them: who waits for what, and letting them pass by hand.
+
+Comes in: a tenant, and ids or a stage. Leaves: waiting documents, or documents on their way again. What a
+person may not do by mistake, sending on a document that lacks what it waits for, takes a word of force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestration.contracts import GateLedger, WaitingDocument
+from orchestration.errors import MedkgError, UsageError
+from orchestration.gates.sweeps import TopologyOf, definition_of
+from orchestration.topology.models import GateDefinition
+
+__all__ = ["Gates"]
+
+
+class Gates:
+    """The gates of a data folder."""
+
+    def __init__(self, ledger: GateLedger, topology_of: TopologyOf) -> None:
+        """`topology_of` gives the topology of a name and version."""
+        self._ledger = ledger
+        self._topology_of = topology_of
+
+    def waiting(
+        self, tenant_id: str, *, stage: str | None = None, limit: int | None = None
+    ) -> list[WaitingDocument]:
+        """Documents at gates, those that wait longest first; with `stage` those that go on there."""
+        found = self._ledger.waiting(tenant_id, limit=None if stage else limit)
+        if stage is None:
+            return found
+        return [one for one in found if self._resumes_at(one) == stage][:limit]
+
+    def lacking(self, document: WaitingDocument) -> list[str] | None:
+        """Ledger fields that it waits for; None when the topology that says so is gone."""
+        definition = self._definition(document)
+        return None if definition is None else document.lacks(definition.conditions)
+
+    def open(
+        self, tenant_id: str, doc_ids: Sequence[str] | None, stage: str | None = None, *, force: bool = False
+    ) -> int:
+        """Let these documents (all, with None) pass; how many.
+
+        Raises UsageError, and opens nothing, for an id that does not wait, for no ids, and, unless by force,
+        for named documents that lack what they wait for. With None those that lack something are left alone.
+        """
+        waiting = self.waiting(tenant_id, stage=stage)
+        if doc_ids is None:
+            return self._ledger.let_pass(waiting if force else [one for one in waiting if self._may(one)])
+        if not doc_ids:
+            raise UsageError("name the documents that are to pass, or all of them with --all.")
+        named = [one for one in waiting if one.key.doc_id in doc_ids]
+        unknown = sorted(set(doc_ids) - {one.key.doc_id for one in named})
+        if unknown:
+            raise UsageError(f"{', '.join(unknown)}: no such document waits; see `medkg gate list`.")
+        held = [one for one in named if not (force or self._may(one))]
+        if held:
+            lacks = "; ".join(f"{one.key.doc_id} lacks {', '.join(self.lacking(one) or [])}" for one in held)
+            raise UsageError(f"{lacks}. Wait for it, or send them on without it with --force.")
+        return self._ledger.let_pass(named)
+
+    def _may(self, document: WaitingDocument) -> bool:
+        return not self.lacking(document)
+
+    def _resumes_at(self, document: WaitingDocument) -> str | None:
+        definition = self._definition(document)
+        return definition.resume_stage if definition is not None else None
+
+    def _definition(self, document: WaitingDocument) -> GateDefinition | None:
+        try:
+            return definition_of(self._topology_of, document.gate)
+        except MedkgError:
+            return None  # its topology is gone

@@ -1,0 +1,114 @@
+"""Dagster's own processes beside a host: one code server, the UI and the daemon, kept running.
+
+Comes in: settings, and what tells that code or topologies changed. Leaves: children that end with the host;
+one that ended is started again, the code server also after a change. UI and daemon share the code server:
+each would have its own, and the daemon a new one every minute (dagster._daemon.controller), which takes
+seconds of processor time.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from typing import Final
+
+import structlog
+
+from orchestration.dagster.names import CODE_LOCATION
+from orchestration.dagster.workers.worker_process import SourceWatch
+from orchestration.host.environment import child_environment, free_port, private_folder
+from orchestration.processes.child_process import end_child, spawn_child
+from orchestration.settings import Settings
+
+__all__ = ["DagsterServices"]
+
+RESTART_SECONDS: Final = 10.0
+"""A process that ends at once is not started more often than this."""
+
+CODE_SERVER: Final = "dagster-code-server"
+WEBSERVER: Final = "dagster-webserver"
+DAEMON: Final = "dagster-daemon"
+
+
+class DagsterServices:
+    """Starts them, looks after them and ends them; for the host's main thread."""
+
+    def __init__(self, settings: Settings, watch: SourceWatch) -> None:
+        self._settings = settings
+        self._watch = watch
+        self._log = structlog.get_logger(__name__)
+        self._port = free_port()
+        self._mark: tuple[int, int, int] | None = None
+        self._folder = private_folder(settings, "dagster", "code")
+        self._commands = self._command_lines()
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._started: dict[str, float] = {}
+
+    def start(self) -> None:
+        """Start all three; UI and daemon look for the code server until it answers."""
+        for name in self._commands:
+            self._start(name)
+
+    def tick(self) -> None:
+        """Start anew what has ended, and the code server if code or topologies changed."""
+        mark = self._watch.mark()
+        for name, child in list(self._children.items()):
+            outdated = name == CODE_SERVER and mark != self._mark
+            ended = child.poll() is not None
+            if not (ended or outdated) or time.monotonic() - self._started[name] < RESTART_SECONDS:
+                continue
+            if ended:
+                self._log.warning("restarting", process=name, exit_code=child.returncode)
+            end_child(child, RESTART_SECONDS)
+            try:
+                self._start(name)
+            except OSError as error:  # e.g. disk full; it is tried again
+                self._log.warning("not restarted", process=name, error=str(error))
+
+    def terminate(self) -> None:
+        """Have all of them end; does not wait."""
+        for child in self._children.values():
+            child.terminate()
+
+    def close(self) -> None:
+        """End all of them; returns when they are gone."""
+        self.terminate()
+        for child in self._children.values():
+            end_child(child, RESTART_SECONDS)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def address(self) -> str | None:
+        """Of the UI; None if it is not running."""
+        webserver = self._children.get(WEBSERVER)
+        running = webserver is not None and webserver.poll() is None
+        return f"http://127.0.0.1:{self._port}" if running else None
+
+    def _start(self, name: str) -> None:
+        if name == CODE_SERVER:
+            self._mark = self._watch.mark()
+            (self._folder / "code").unlink(missing_ok=True)
+        self._started[name] = time.monotonic()
+        self._children[name] = spawn_child(
+            [sys.executable, "-P", "-m", *self._commands[name]],
+            log_path=self._settings.logs_dir / f"{name}.log",
+            environment={
+                "DAGSTER_HOME": str(self._settings.dagster_home),
+                **child_environment(self._settings),
+            },
+        )
+
+    def _command_lines(self) -> dict[str, list[str]]:
+        """What follows `python -m`; writes the workspace file that UI and daemon are given."""
+        socket = str(self._folder / "code")
+        workspace = self._settings.data_dir / "run" / "workspace.yaml"
+        server = {"socket": socket, "location_name": CODE_LOCATION}
+        workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
+        ui = ["-h", "127.0.0.1", "-p", str(self._port), "-w", str(workspace)]
+        return {
+            CODE_SERVER: ["dagster", "api", "grpc", "-m", CODE_LOCATION, "--socket", socket],
+            WEBSERVER: ["dagster_webserver", *ui],
+            DAEMON: ["dagster._daemon", "run", "-w", str(workspace)],
+        }

@@ -1,0 +1,1 @@
+"""Operations on a data folder: search, erasure, re-embedding, backup, doctor."""

@@ -1,0 +1,174 @@
+"""An import: the documents of an export, through the same dual write and commit log as a run's.
+
+Comes in: an export's folder. Leaves: documents of the settings' tenant, visible batch by batch, with ledger
+rows that a later run of their source skips. What is there already is left alone, so an import that was broken
+off is repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import replace as changed
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from orchestration.contracts import Commit
+from orchestration.errors import UsageError
+from orchestration.operations.backup.exporting import Observe
+from orchestration.operations.backup.folder import TenantCopy, read_copy
+from orchestration.operations.backup.tables import Copied, read_documents
+from orchestration.operations.parts import Parts
+from orchestration.processes.child_process import is_alive, own_identity
+from orchestration.records import EmbeddingBatch, SparseMatrix, StageContext
+
+__all__ = ["Imported", "context_of", "import_tenant"]
+
+DOCUMENTS_AT_ONCE: Final = 200
+CHUNKS_AT_ONCE: Final = 5_000
+"""Of one intent: some 40 MB with vectors."""
+
+
+@dataclass(slots=True)
+class Imported:
+    """The account of an import: the documents of the export are the sum of all others."""
+
+    import_id: str
+    documents: int
+    imported: int = 0
+    unchanged: int = 0
+    kept: int = 0
+    """There in another version or otherwise made, or in a run's hand; left as they are."""
+    chunks: int = 0
+
+
+def import_tenant(
+    parts: Parts, folder: Path, observe: Observe, *, replace: bool, other_models: bool
+) -> Imported:
+    """Take an export in; what it did. Idempotent, and safe to break off and repeat.
+
+    Raises CopyUnusableError or UsageError before anything is taken.
+    """
+    tenant_id = parts.settings.tenant
+    manifest = read_copy(folder, "medkg-export")
+    (copied,) = manifest.tenants.values()
+    if not other_models:
+        _check_models(copied, parts.model_ids())
+    parts.index.recover(is_alive)
+    done = Imported(str(uuid4()), copied.documents)
+    there = {commit.key: commit for commit in parts.ledger.committed(tenant_id)}
+    for batch in _batches(read_documents(folder, copied.parts, tenant_id)):
+        wanted = [one for one in batch if _is_wanted(one.commit, there.get(one.commit.key), replace, done)]
+        if wanted:
+            _take_in(parts, wanted, replace, done)
+        observe(done.imported + done.unchanged + done.kept, done.documents)
+    return done
+
+
+def _check_models(copied: TenantCopy, own: Mapping[str, str]) -> None:
+    """Raise UsageError for vectors or terms that questions of this profile would not be compared with."""
+    for leg, models, setting in (
+        ("dense", copied.dense_models, "MEDKG_EMBEDDING_MODEL"),
+        ("sparse", copied.sparse_models, "MEDKG_SPARSE_MODEL"),
+    ):
+        others = [model for model in models if leg in own and model != own[leg]]
+        if others:
+            raise UsageError(
+                f"the {leg} vectors of this export are of {', '.join(others)}, the profile's model is "
+                f"{own[leg]}: the {leg} leg would not find them. Set {setting} (or --profile) to that "
+                "model, or import them all the same with --other-models. Nothing was imported."
+            )
+
+
+def _is_wanted(commit: Commit, there: Commit | None, replace: bool, done: Imported) -> bool:
+    if there is None:
+        return True
+    if (there.version, there.fingerprint) == (commit.version, commit.fingerprint):
+        done.unchanged += 1
+        return False
+    if not replace:
+        done.kept += 1
+    return replace
+
+
+def _take_in(parts: Parts, wanted: Sequence[Copied], replace: bool, done: Imported) -> None:
+    """Write every store under one intent, then commit."""
+    contexts = [context_of(one, done.import_id) for one in wanted]
+    tenant_id = contexts[0].tenant_id
+    parts.stores.documents.put([(ctx, one.document) for ctx, one in zip(contexts, wanted, strict=True)])
+    vocabulary = max(one.batch.sparse.vocabulary if one.batch.sparse else 0 for one in wanted)
+    dense = _dense_model(wanted) or parts.model_ids()["dense"]
+    items = [(ctx, _as_one(one.batch, dense, vocabulary)) for ctx, one in zip(contexts, wanted, strict=True)]
+    receipts = parts.index.stage(tenant_id, own_identity(), items)
+    copied = [
+        (
+            one.commit.model_copy(update={"intent_id": receipt.intent_id, "namespace": receipt.namespace}),
+            one.origin,
+        )
+        for one, receipt in zip(wanted, receipts, strict=True)
+    ]
+    taken = parts.ledger.take_in(done.import_id, copied, replace=replace)
+    if taken.kept:  # a run was faster, or has it in hand
+        for store in (parts.stores.search, parts.stores.vectors):
+            store.discard(tenant_id, receipts[0].intent_id, sorted(taken.kept, key=lambda key: key.doc_id))
+    parts.index.clean(taken.superseded)
+    done.kept += len(taken.kept)
+    done.imported += len(wanted) - len(taken.kept)
+    done.chunks += sum(commit.chunk_count for commit, _ in copied if commit.key not in taken.kept)
+
+
+def context_of(copied: Copied, import_id: str) -> StageContext:
+    """The context under which stores keep a copied document."""
+    commit = copied.commit
+    return StageContext(
+        tenant_id=commit.key.tenant_id,
+        job_id=import_id,
+        doc_id=commit.key.doc_id,
+        correlation_id=import_id,
+        metadata={
+            "source": commit.key.source,
+            "version": commit.version,
+            "fingerprint": commit.fingerprint,
+        },
+        pipeline_name=commit.pipeline,
+        pipeline_version=copied.origin.pipeline_version,
+    )
+
+
+def _as_one(batch: EmbeddingBatch, dense: str, vocabulary: int) -> EmbeddingBatch:
+    """The batch with the dense model and the vocabulary that all of an intent share."""
+    models = {**batch.model_ids, "dense": dense}
+    if batch.sparse is None:
+        return changed(batch, model_ids=models)
+    rows = batch.sparse
+    sparse = SparseMatrix(rows.indptr, rows.indices, rows.values, vocabulary)
+    return changed(batch, sparse=sparse, model_ids=models)
+
+
+def _dense_model(documents: Sequence[Copied]) -> str | None:
+    """The one model of their vectors; None where none names any, having no chunks."""
+    return next((model for one in documents if (model := one.batch.model_ids.get("dense"))), None)
+
+
+def _batches(documents: Iterable[Copied]) -> Iterator[list[Copied]]:
+    """Documents of the same models together, so many that memory is bounded."""
+    batch: list[Copied] = []
+    chunks = 0
+    for copied in documents:
+        full = len(batch) >= DOCUMENTS_AT_ONCE or chunks + len(copied.batch.chunks) > CHUNKS_AT_ONCE
+        if batch and (full or not _go_together(batch, copied)):
+            yield batch
+            batch, chunks = [], 0
+        batch.append(copied)
+        chunks += len(copied.batch.chunks)
+    if batch:
+        yield batch
+
+
+def _go_together(batch: Sequence[Copied], copied: Copied) -> bool:
+    """Whether one intent may hold all of them: vectors of one model, terms of one or none."""
+    if len({one.batch.model_ids["dense"] for one in (*batch, copied) if "dense" in one.batch.model_ids}) > 1:
+        return False
+    full = [one.batch for one in (*batch, copied) if one.batch.chunks]
+    return len({one.model_ids.get("sparse") for one in full}) <= 1

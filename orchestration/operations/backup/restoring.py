@@ -1,0 +1,196 @@
+"""A restore: a backup into an empty data folder and an empty ledger, whatever stores these have.
+
+Stores are filled first, under the intents of the backup; the ledger, which makes all of it visible, goes in
+as one transaction in the end. Until then a mark in the data folder says that it is incomplete, and a restore
+that is repeated begins anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from orchestration.contracts import Commit, SparseVectors, VectorRow, chunk_facets
+from orchestration.errors import CopyUnusableError, UsageError
+from orchestration.ledger.database import HEAD
+from orchestration.operations.backup.backing_up import committed_in, ledger_tables
+from orchestration.operations.backup.exporting import Observe
+from orchestration.operations.backup.folder import MANIFEST, Manifest, read_copy, unwritable_named
+from orchestration.operations.backup.importing import context_of
+from orchestration.operations.backup.restore_marker import MARK
+from orchestration.operations.backup.tables import Copied, read_documents
+from orchestration.operations.parts import Parts
+from orchestration.records import Chunk, DocumentKey, SparseMatrix
+
+__all__ = ["restore"]
+
+
+def restore(parts: Parts, folder: Path, observe: Observe) -> Manifest:
+    """Fill the settings' data folder and ledger from a backup. Safe to break off and repeat.
+
+    Raises CopyUnusableError for a backup that cannot be used, UsageError where something is there already;
+    nothing is changed then.
+    """
+    manifest = read_copy(folder, "medkg-backup")
+    if manifest.ledger_schema > HEAD:
+        raise CopyUnusableError(
+            f"{folder} was taken from a ledger of schema {manifest.ledger_schema}, this medkg knows {HEAD}. "
+            f"Install medkg {manifest.medkg}."
+        )
+    mark = _Mark(parts.settings.data_dir, folder)
+    begun_before = mark.set()
+    commits = committed_in(folder)
+    if not begun_before:
+        _check_empty(parts, commits, mark)
+        mark.own()
+    total, done = sum(map(len, commits.values())), 0
+    for tenant_id, visible in commits.items():
+        for written in _restored(parts, folder / "tenants" / tenant_id, manifest, tenant_id, visible):
+            done += written
+            observe(done, total)
+    parts.ledger.copy_in(ledger_tables(folder))
+    mark.remove()
+    return manifest
+
+
+class _Mark:
+    """The file that says a data folder is incomplete, and of which backup."""
+
+    def __init__(self, data_dir: Path, backup: Path) -> None:
+        self._data_dir = data_dir
+        self._path = data_dir / MARK
+        self._backup = str(backup.absolute())
+        self._digest = hashlib.sha256((backup / MANIFEST).read_bytes()).hexdigest()
+
+    def set(self) -> bool:
+        """Begin, in an empty folder or anew; whether a former try had found ledger and stores empty.
+
+        Raises UsageError for a folder that holds anything else, or that another backup was begun with.
+        """
+        owned = False
+        if self._path.exists():
+            written = json.loads(self._path.read_text(encoding="utf-8"))
+            if written["manifest"] != self._digest:
+                raise UsageError(
+                    f"{self._data_dir} was begun from another backup, {written['backup']}. Restore that one, "
+                    "or choose another --data-dir."
+                )
+            owned = written["owned"]
+            _clear(self._data_dir)
+        elif self._data_dir.exists() and any(self._data_dir.iterdir()):
+            raise UsageError(
+                f"{self._data_dir} is not empty, and a restore replaces nothing. Choose a --data-dir that "
+                "does not exist yet."
+            )
+        self._write(owned)
+        return owned
+
+    def own(self) -> None:
+        """Note that ledger and stores were empty: what they hold from now on is of this restore."""
+        self._write(True)
+
+    def remove(self) -> None:
+        self._path.unlink()
+
+    def _write(self, owned: bool) -> None:
+        with unwritable_named(self._path):
+            self._data_dir.mkdir(parents=True, exist_ok=True)
+            partial = self._path.with_suffix(f".{os.getpid()}")
+            value = {"backup": self._backup, "manifest": self._digest, "owned": owned}
+            partial.write_text(json.dumps(value), encoding="utf-8")
+            partial.replace(self._path)
+
+
+def _clear(data_dir: Path) -> None:
+    """Remove all but the mark."""
+    for path in data_dir.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != MARK:
+            path.unlink()
+
+
+def _check_empty(parts: Parts, tenants: Iterable[str], mark: _Mark) -> None:
+    """Raise UsageError if a ledger or store outside of the folder holds anything already."""
+    problem = None
+    if not parts.ledger.is_empty():
+        problem = "the ledger (MEDKG_LEDGER_URL) is not empty; name an empty database or schema"
+    for tenant_id in tenants:
+        for store in (parts.stores.search, parts.stores.vectors):
+            if problem is None and next(iter(store.holdings(tenant_id)), None) is not None:
+                problem = (
+                    f"the index holds something of tenant {tenant_id} already; choose another "
+                    "MEDKG_OPENSEARCH_PREFIX or MEDKG_OBJECTS_URL"
+                )
+    if problem is not None:
+        mark.remove()
+        raise UsageError(f"{problem}. A restore replaces nothing, and nothing was restored.")
+
+
+# --- stores -----------------------------------------------------------------------------------------
+
+
+def _restored(
+    parts: Parts, folder: Path, manifest: Manifest, tenant_id: str, visible: Sequence[Commit]
+) -> Iterator[int]:
+    """Write what is visible, intent by intent; how many documents each had. The newest part counts."""
+    left = set(visible)
+    intents: set[str] = set()
+    copied = manifest.tenants.get(tenant_id)
+    for part in range(copied.parts if copied else 0, 0, -1):
+        of_part: set[str] = set()
+        documents = read_documents(folder, part, tenant_id)
+        for intent_id, group in groupby(documents, lambda one: one.commit.intent_id):
+            wanted = [one for one in group if one.commit in left]
+            if wanted and intent_id not in intents:
+                _write(parts, tenant_id, intent_id, wanted)
+                left -= {one.commit for one in wanted}
+                yield len(wanted)
+            of_part.add(intent_id)
+        intents |= of_part
+    if left:
+        key = min((commit.key for commit in left), key=lambda one: (one.source, one.doc_id))
+        raise CopyUnusableError(
+            f"{folder} lacks {len(left)} documents that its ledger says are visible, {key.doc_id} first. "
+            "Make a new backup."
+        )
+
+
+def _write(parts: Parts, tenant_id: str, intent_id: str, documents: Sequence[Copied]) -> None:
+    """All of an intent into every store, as it was."""
+    parts.stores.documents.put([(context_of(one, one.commit.intent_id), one.document) for one in documents])
+    full = [one for one in documents if one.batch.chunks]
+    chunks: list[tuple[DocumentKey, Chunk]] = [
+        (one.commit.key, chunk) for one in full for chunk in one.batch.chunks
+    ]
+    if not chunks:
+        return
+    parts.stores.search.write(tenant_id, intent_id, chunks, _sparse(full))
+    for model in sorted({one.batch.model_ids["dense"] for one in full}):
+        mine = [one for one in full if one.batch.model_ids["dense"] == model]
+        rows = [
+            VectorRow(one.commit.key, chunk.chunk_id, chunk_facets(one.commit.key, chunk))
+            for one in mine
+            for chunk in one.batch.chunks
+        ]
+        dense = np.concatenate([one.batch.dense for one in mine])
+        parts.stores.vectors.write(tenant_id, model, intent_id, rows, dense)
+
+
+def _sparse(documents: Sequence[Copied]) -> SparseVectors | None:
+    """The terms of an intent's chunks, which are of one model or none."""
+    parts = [one.batch.sparse for one in documents if one.batch.sparse is not None]
+    if not parts:
+        return None
+    models = {one.batch.model_ids.get("sparse", "") for one in documents}
+    if len(models) != 1:
+        raise CopyUnusableError(f"one write of the backup has terms of several models: {sorted(models)}.")
+    rows = [part.row(number) for part in parts for number in range(len(part))]
+    return SparseVectors(models.pop(), SparseMatrix.of_rows(rows, max(part.vocabulary for part in parts)))

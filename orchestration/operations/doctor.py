@@ -1,0 +1,82 @@
+"""The checks of `medkg doctor`: is this machine, this data folder and what is installed fit for work?
+
+Comes in: the parts of a data folder. Leaves: one answer a check, with what is wrong and its exit code.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from orchestration.errors import MedkgError, StoreUnwritableError
+
+if TYPE_CHECKING:
+    from orchestration.operations.parts import Parts
+
+__all__ = ["Doctor"]
+
+LEAST_FREE_BYTES: Final = 1_000_000_000
+
+
+class Doctor:
+    """Looks at one data folder; changes nothing in it."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def checks(self) -> list[dict[str, Any]]:
+        """All of them, in the order in which to mend what is wrong."""
+        checks: Mapping[str, Callable[[], str]] = {
+            "data folder can be written": self._check_folder,
+            "ledger opens": self._check_ledger,
+            "object store answers": self._check_objects,
+            "topologies are valid": self._check_topologies,
+            "models are installed": lambda: ", ".join(self._parts.model_ids().values()),
+            "devices of the profile": self._check_devices,
+            "free disk space": self._check_space,
+        }
+        return [_checked(name, check) for name, check in checks.items()]
+
+    def _check_devices(self) -> str:
+        devices = self._parts.devices()
+        return (
+            ", ".join(device["name"] for device in devices) or f"{self._parts.settings.profile} needs no GPU"
+        )
+
+    def _check_folder(self) -> str:
+        try:
+            self._parts.settings.data_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._parts.settings.data_dir):
+                return str(self._parts.settings.data_dir)
+        except OSError as error:
+            raise StoreUnwritableError(
+                f"{self._parts.settings.data_dir}: {error.strerror}. Choose another --data-dir."
+            ) from error
+
+    def _check_ledger(self) -> str:
+        return f"{sum(self._parts.ledger.status_counts(self._parts.settings.tenant).values())} documents"
+
+    def _check_objects(self) -> str:
+        objects = self._parts.objects
+        objects.get("doctor")
+        return objects.name
+
+    def _check_topologies(self) -> str:
+        for problem in self._parts.topologies.problems().values():
+            raise problem.error
+        return ", ".join(self._parts.topologies.names())
+
+    def _check_space(self) -> str:
+        free = shutil.disk_usage(self._parts.settings.data_dir).free
+        if free < LEAST_FREE_BYTES:
+            raise StoreUnwritableError(f"only {free / 1e9:.1f} GB are free; free some first.")
+        return f"{free / 1e9:.0f} GB"
+
+
+def _checked(name: str, check: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"check": name, "ok": True, "detail": check(), "exit_code": 0}
+    except MedkgError as error:
+        return {"check": name, "ok": False, "detail": error.message, "exit_code": error.exit_code}

@@ -1,0 +1,99 @@
+"""The parts of a data folder that commands are written against; `assembly` makes each when it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from orchestration.contracts import (
+    DocumentStore,
+    IndexWriter,
+    JobLedger,
+    ObjectStore,
+    SearchStore,
+    TextModels,
+    VectorStore,
+)
+from orchestration.gates.gates import Gates
+from orchestration.gates.sweeps import GateLooks
+from orchestration.jobs.submission import Submissions
+from orchestration.settings import Settings
+from orchestration.topology.loader import PipelineLoader
+
+if TYPE_CHECKING:
+    from orchestration.jobs.reading import DocumentReader
+
+__all__ = ["Parts", "Stores"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The index stores of a data folder."""
+
+    search: SearchStore
+    vectors: VectorStore
+    documents: DocumentStore
+
+
+class Parts(Protocol):
+    """What a command may take of a data folder."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def ledger(self) -> JobLedger: ...
+    @property
+    def submissions(self) -> Submissions: ...
+    @property
+    def gate_looks(self) -> GateLooks: ...
+    @property
+    def gates(self) -> Gates: ...
+    @property
+    def topologies(self) -> PipelineLoader: ...
+    @property
+    def stores(self) -> Stores: ...
+    @property
+    def index(self) -> IndexWriter: ...
+    @property
+    def objects(self) -> ObjectStore: ...
+
+    def reader(self) -> AbstractContextManager[DocumentReader]:
+        """Documents without ledger and stores; the processes that parse end with it."""
+        ...
+
+    def models(self, legs: Collection[str], say: Callable[[str], None]) -> TextModels:
+        """The running plane's models, else this process's own; those of the legs are loaded at once."""
+        ...
+
+    def own_models(self, legs: Collection[str]) -> TextModels:
+        """Models of the settings in this process, whatever a plane runs; those of the legs are loaded."""
+        ...
+
+    def fingerprints(self, pipeline: str, dense_model: str) -> Mapping[str, str]:
+        """What a document of each format would have as its fingerprint under that dense model.
+
+        Raises DagsterPipelineConfigError for a pipeline that is not there.
+        """
+        ...
+
+    def devices(self) -> Sequence[Mapping[str, Any]]:
+        """The profile's GPUs; raises GpuUnavailableError when it needs one and none is fit."""
+        ...
+
+    def gpus(self) -> Sequence[Mapping[str, Any]]:
+        """The GPUs of this machine, whatever the profile."""
+        ...
+
+    def model_ids(self) -> Mapping[str, str]:
+        """The profile's models by leg."""
+        ...
+
+    def rerank_model(self) -> str | None:
+        """Id of the profile's cross-encoder; None: nothing is reranked."""
+        ...
+
+    def sparse_off(self) -> str | None:
+        """Why the profile has no sparse leg; None if it has one."""
+        ...

@@ -1,0 +1,1 @@
+"""A PDF's own characters as a converted document, by geometry alone."""

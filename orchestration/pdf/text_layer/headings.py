@@ -1,0 +1,171 @@
+"""Which parts are the title and the headings, and how deep each heading is.
+
+Comes in: the parts of a document. Leaves: the same with kinds and levels. The title is the largest type on
+the first page; headings are short and larger than the text, bold, in capitals, or numbered and alone. A
+number ('2.1') tells the level; else the styles of the headings do, from the largest down.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from orchestration.contracts import PdfBlockKind
+from orchestration.pdf.text_layer.breaks import LABEL
+from orchestration.pdf.text_layer.paragraphs import Part
+
+__all__ = ["mark_headings"]
+
+LARGER: Final = 1.07
+TITLE_LARGER: Final = 1.15
+SMALLEST: Final = 0.9
+"""Of the body's size: what is smaller is no heading."""
+SMALL_CAPITALS: Final = 0.74
+"""The same for capitals, of which all but the first may be small ones."""
+MAX_HEADING: Final = 160
+MAX_TITLE: Final = 400
+MAX_LEVEL: Final = 6
+_NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+[^\W\d_]")
+_ROMAN = re.compile(r"[IVX]{1,5}\.\s+[A-Z]")
+_LETTERED = re.compile(r"[A-H]\.\s+[A-Z][a-z]")
+_LEADERS = re.compile(r"(?:\.\s?){4,}")
+"""Dots that lead to a page number: a table of contents."""
+_SECTIONS = re.compile(
+    r"abstract|summary|introduction|background|(materials? and |patients and )?methods?|results?|"
+    r"discussions?|conclusions?|references?|acknowledge?ments?|keywords?|appendix|bibliography|funding",
+    re.IGNORECASE,
+)
+
+Look = tuple[float, bool, bool]
+"""Size, bold, capitals."""
+
+
+def mark_headings(parts: Sequence[Part], body: float) -> None:
+    """Set kind and level of the title and of headings, in place."""
+    title = _title(parts, body)
+    if title is not None:
+        title.kind = PdfBlockKind.TITLE
+    candidates = [part for part in parts if part is not title and _may_be_heading(part, body)]
+    headings = _without_front_matter(candidates, parts, title)
+    levels = _levels(headings)
+    for part in headings:
+        part.kind = PdfBlockKind.HEADING
+        part.level = _numbered_level(part.text) or levels[_look(part)]
+
+
+def _title(parts: Sequence[Part], body: float) -> Part | None:
+    """The first part in the largest type of the first page, if it is larger than the text."""
+    first = [
+        part
+        for part in parts
+        if part.page_no == 1
+        and part.kind is PdfBlockKind.PARAGRAPH
+        and 8 <= len(part.text) <= MAX_TITLE
+        and _letters(part.text) >= 6
+    ]
+    if not first:
+        return None
+    largest = max(part.size for part in first)
+    if largest < TITLE_LARGER * body:
+        return None
+    return next(part for part in first if part.size == largest)
+
+
+def _may_be_heading(part: Part, body: float) -> bool:
+    text = part.text.strip()
+    if part.kind is not PdfBlockKind.PARAGRAPH or len(part.lines) > 4 or not _reads_like_heading(text):
+        return False
+    larger = part.size >= LARGER * body
+    if text.endswith(".") and (len(text) > 60 or not (_NUMBERED.match(text) or part.bold or larger)):
+        return False
+    alone = part.room_above and part.room_below
+    apart = alone or (part.room_above and part.short)
+    if _capitals(text) and apart and len(part.lines) <= 2:
+        return part.size >= SMALL_CAPITALS * body
+    if part.size < SMALLEST * body:
+        return False
+    if larger or part.bold:
+        return True
+    known = bool(_SECTIONS.fullmatch(text.rstrip(".: ")))
+    numbered = len(text) <= 90 and ((alone and _NUMBERED.match(text)) or (apart and _LETTERED.match(text)))
+    return len(part.lines) == 1 and bool(known or numbered)
+
+
+def _reads_like_heading(text: str) -> bool:
+    """Short, with words, begun with a capital or a number, not broken off, and of no table of contents."""
+    if len(text) > MAX_HEADING or _letters(text) < 2 or text.endswith((",", ";", "-")):
+        return False
+    return (text[0].isupper() or text[0].isdigit()) and not _LEADERS.search(text)
+
+
+def _without_front_matter(
+    candidates: Sequence[Part], parts: Sequence[Part], title: Part | None
+) -> list[Part]:
+    """Candidates without the authors and addresses between the title and the first section."""
+    if title is None:
+        return list(candidates)
+    begins = next((number for number, part in enumerate(parts) if part is title), 0)
+    front = {id(part) for part in parts[begins + 1 :] if part.page_no == title.page_no}
+    sections = [
+        number for number, part in enumerate(candidates) if id(part) in front and _is_section(part.text)
+    ]
+    if sections:
+        first = sections[0]
+        return [part for number, part in enumerate(candidates) if number >= first or id(part) not in front]
+    looks = Counter(_look(part) for part in candidates)
+    return [
+        part
+        for part in candidates
+        if id(part) not in front or (looks[_look(part)] >= 3 and "@" not in part.text)
+    ]
+
+
+def _is_section(text: str) -> bool:
+    """Is it a heading beyond doubt?"""
+    text = text.strip().rstrip(".: ")
+    return bool(_NUMBERED.match(text) or _ROMAN.match(text) or _SECTIONS.fullmatch(text))
+
+
+def _levels(headings: Sequence[Part]) -> dict[Look, int]:
+    """Level by look: that of its numbered headings, else by its rank."""
+    numbered: dict[Look, list[int]] = {}
+    for part in headings:
+        level = _numbered_level(part.text)
+        if level:
+            numbered.setdefault(_look(part), []).append(level)
+    ranks = {
+        look: rank
+        for rank, look in enumerate(sorted({_look(part) for part in headings}, reverse=True), start=1)
+    }
+    return {
+        look: min(numbered[look]) if look in numbered else min(rank, MAX_LEVEL)
+        for look, rank in ranks.items()
+    }
+
+
+def _numbered_level(text: str) -> int | None:
+    text = text.strip()
+    if _ROMAN.match(text):
+        return 1
+    if _LETTERED.match(text):
+        return 2
+    match = _NUMBERED.match(text)
+    if match is None or (LABEL.match(text) and len(match.group(1)) > 2 and "." not in match.group(1)):
+        return None
+    return min(match.group(1).count(".") + 1, MAX_LEVEL)
+
+
+def _look(part: Part) -> Look:
+    return part.size, part.bold, _capitals(part.text)
+
+
+def _capitals(text: str) -> bool:
+    letters = [letter for letter in text if letter.isalpha()]
+    enough = len(letters) >= max(4, 0.5 * len(text.replace(" ", "")))
+    return enough and all(letter.isupper() for letter in letters) and len(text) <= 90
+
+
+def _letters(text: str) -> int:
+    return sum(letter.isalpha() for letter in text)

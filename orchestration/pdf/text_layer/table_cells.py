@@ -1,0 +1,261 @@
+"""The rows, columns and cells of a table whose place on its page is known.
+
+Comes in: the pieces inside a table and the ruled lines of its page. Leaves: borders between its columns,
+the lines of text that make one row, and cells; a cell that crosses borders spans their columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Final
+
+from orchestration.contracts import PdfCell
+from orchestration.pdf.text_layer.glyphs import Rule
+from orchestration.pdf.text_layer.lines import Piece, Word
+
+__all__ = [
+    "SAME_END",
+    "Box",
+    "Row",
+    "cells_of",
+    "column_gaps",
+    "columns_of",
+    "header_rows",
+    "level_rules",
+    "long_rules",
+    "rows_of",
+    "table_rows",
+    "upright_rules",
+]
+
+MIN_COLUMN_GAP: Final = 0.45
+"""Of the size: the least gap between two columns."""
+SAME_END: Final = 4.0
+"""Points by which the ends of a table's rules may differ."""
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+
+
+@dataclass(slots=True)
+class Row:
+    """Pieces on one baseline."""
+
+    pieces: list[Piece]
+
+    @property
+    def top(self) -> float:
+        return min(piece.top for piece in self.pieces)
+
+    @property
+    def bottom(self) -> float:
+        return max(piece.bottom for piece in self.pieces)
+
+    @property
+    def baseline(self) -> float:
+        return self.pieces[0].baseline
+
+    def words(self) -> list[Word]:
+        return sorted((word for piece in self.pieces for word in piece.words), key=lambda word: word.left)
+
+
+def long_rules(rules: Sequence[Rule]) -> list[Rule]:
+    """Horizontal rules, those that go on from one another (a grid's, cell by cell) as one."""
+    merged: list[Rule] = []
+    for rule in sorted(
+        (rule for rule in rules if rule.horizontal), key=lambda rule: (round(rule.top), rule.left)
+    ):
+        last = merged[-1] if merged else None
+        if last is not None and abs(last.top - rule.top) < 1.5 and rule.left <= last.right + 2:
+            merged[-1] = Rule(last.left, last.top, max(last.right, rule.right), max(last.bottom, rule.bottom))
+        else:
+            merged.append(rule)
+    return [rule for rule in merged if rule.right - rule.left >= 40]
+
+
+def rows_of(pieces: Sequence[Piece]) -> list[Row]:
+    rows: list[Row] = []
+    for piece in sorted(pieces, key=lambda piece: (piece.baseline, piece.left)):
+        if rows and abs(rows[-1].baseline - piece.baseline) <= 0.45 * max(
+            piece.size, rows[-1].pieces[0].size
+        ):
+            rows[-1].pieces.append(piece)
+        else:
+            rows.append(Row([piece]))
+    for row in rows:
+        row.pieces.sort(key=lambda piece: piece.left)
+    return rows
+
+
+def upright_rules(rules: Sequence[Rule], box: Box) -> list[float]:
+    """Where upright rules part the box into columns, its own edges aside."""
+    left, top, right, bottom = box
+    places: dict[int, float] = {}
+    for rule in rules:
+        upright = not rule.horizontal and rule.top < bottom - 1 and rule.bottom > top + 1
+        if upright and left + SAME_END < rule.left < right - SAME_END:
+            key = round(rule.left / 3)
+            places[key] = places.get(key, 0.0) + min(rule.bottom, bottom) - max(rule.top, top)
+    return sorted(key * 3.0 for key, height in places.items() if height >= 0.4 * (bottom - top))
+
+
+def level_rules(rules: Sequence[Rule], box: Box) -> list[float]:
+    """Heights of the rules inside the box that go at least half across it."""
+    left, top, right, bottom = box
+    heights = sorted(
+        rule.top
+        for rule in long_rules(rules)
+        if top + 2 < rule.top < bottom - 2
+        and min(rule.right, right) - max(rule.left, left) > 0.5 * (right - left)
+    )
+    return [
+        height for number, height in enumerate(heights) if number == 0 or height - heights[number - 1] > 2
+    ]
+
+
+def column_gaps(rows: Sequence[Row], header: int) -> list[float]:
+    """Borders of columns: in the strips without words of all rows, and of those below the `header` rows.
+
+    A header that spans columns covers the strips between them; the border is then in a gap of its own.
+    """
+    size = median(piece.size for row in rows for piece in row.pieces)
+    several = [row for row in rows if len(row.pieces) >= 2] or list(rows)
+    body = [row for row in rows[header:] if len(row.pieces) >= 2]
+    everywhere = _strips(several, MIN_COLUMN_GAP * size)
+    below = _strips(body, MIN_COLUMN_GAP * size) if len(body) >= 2 else []
+    borders = [_emptiest(several, start, end) for start, end in everywhere]
+    borders += [
+        _emptiest(several, start, end)
+        for start, end in below
+        if not any(start < other_end and end > other for other, other_end in everywhere)
+    ]
+    return sorted(borders)
+
+
+def _strips(rows: Sequence[Row], width: float) -> list[tuple[float, float]]:
+    """Upright strips at least `width` wide that no row, or of many one in eight, has words in."""
+    events = sorted(
+        event for row in rows for word in row.words() for event in ((word.left, 1), (word.right, -1))
+    )
+    strips: list[tuple[float, float]] = []
+    covering, opened = 0, None
+    for at, change in events:
+        before, covering = covering, covering + change
+        if before > len(rows) // 8 >= covering:
+            opened = at
+        elif covering > len(rows) // 8 >= before and opened is not None:
+            strips += [(opened, at)] if at - opened >= width else []
+    return strips
+
+
+def _emptiest(rows: Sequence[Row], start: float, end: float) -> float:
+    """The middle of the part of a strip that the fewest rows have words in, near its centre."""
+    inside = [word for row in rows for word in row.words() if word.right > start and word.left < end]
+    places = sorted(
+        {start, end, *(at for word in inside for at in (word.left, word.right) if start < at < end)}
+    )
+    parts = [
+        (sum(word.left < right and word.right > left for word in inside), -(right - left), (left + right) / 2)
+        for left, right in pairwise(places)
+    ]
+    fewest = min(part[0] for part in parts)
+    empty = [part for part in parts if part[0] == fewest]
+    widest = min(part[1] for part in empty)
+    wide = [part[2] for part in empty if part[1] <= 0.6 * widest]
+    return min(wide, key=lambda middle: abs(middle - (start + end) / 2))
+
+
+def columns_of(row: Row, borders: Sequence[float]) -> set[int]:
+    return {_column((word.left + word.right) / 2, borders) for word in row.words()}
+
+
+def _column(x: float, borders: Sequence[float]) -> int:
+    return sum(border < x for border in borders)
+
+
+def table_rows(
+    rows: Sequence[Row], level: Sequence[float], borders: Sequence[float], grid: bool
+) -> list[list[Row]]:
+    """Lines of text that make one row of the table.
+
+    In a grid those between two rules; else a line goes with the one above if it is set tight to it, no rule
+    is between, and it does not fill its first column and another one.
+    """
+    parted = [sum(height < (row.top + row.bottom) / 2 for height in level) for row in rows]
+    leading = [after.baseline - before.baseline for before, after in pairwise(rows)]
+    tight, wide = min(leading, default=0.0), max(leading, default=0.0)
+    bands = [[rows[0]]]
+    for number, row in enumerate(rows[1:], start=1):
+        same = parted[number] == parted[number - 1]
+        columns = columns_of(row, borders)
+        complete = 0 in columns and len(columns) > 1
+        close = tight < 0.85 * wide and leading[number - 1] < 1.15 * tight
+        if same and (grid or (close and not complete)):
+            bands[-1].append(row)
+        else:
+            bands.append([row])
+    return bands
+
+
+def cells_of(band: Sequence[Row], borders: Sequence[float], *, header: bool) -> tuple[PdfCell, ...]:
+    """The cells of one row; a piece that crosses borders spans their columns.
+
+    Below the header a piece is parted instead if each border that it crosses lies between two words.
+    """
+    texts: list[list[str]] = [[] for _ in range(len(borders) + 1)]
+    spans = [1] * len(texts)
+    for row in band:
+        for piece in row.pieces:
+            for first, last, text in _placed(piece, borders, parted=not header and _fills(row, borders)):
+                texts[first].append(text)
+                spans[first] = max(spans[first], last - first + 1)
+    cells: list[PdfCell] = []
+    column = 0
+    while column < len(texts):
+        span = (
+            spans[column]
+            if all(not texts[other] for other in range(column + 1, column + spans[column]))
+            else 1
+        )
+        cells.append(PdfCell(text=" ".join(texts[column]), columns=span))
+        column += span
+    return tuple(cells)
+
+
+def _fills(row: Row, borders: Sequence[float]) -> bool:
+    """Do its words stand in every column?"""
+    return len(columns_of(row, borders)) == len(borders) + 1
+
+
+def _placed(piece: Piece, borders: Sequence[float], *, parted: bool) -> list[tuple[int, int, str]]:
+    """(First column, last column, text): whole if it spans, else its words by their columns."""
+    crossed = [border for border in borders if piece.left < border < piece.right]
+    if not crossed:
+        column = _column(piece.middle, borders)
+        return [(column, column, piece.text)]
+    parts: dict[int, list[str]] = {}
+    for word in piece.words:
+        if any(word.left < border < word.right for border in crossed):
+            return [(_column(piece.left, borders), _column(piece.right, borders), piece.text)]
+        parts.setdefault(_column((word.left + word.right) / 2, borders), []).append(word.text)
+    wide = all(
+        after.left - before.right < 0.45 * piece.size
+        for before, after in pairwise(piece.words)
+        if any(before.right <= border <= after.left for border in crossed)
+    )
+    one_each = len(parts) == len(piece.words) == len(crossed) + 1
+    if wide and not parted and len(crossed) < len(borders) and not one_each:
+        return [(_column(piece.left, borders), _column(piece.right, borders), piece.text)]
+    return [(column, column, " ".join(words)) for column, words in sorted(parts.items())]
+
+
+def header_rows(bands: Sequence[Sequence[Row]], level: Sequence[float]) -> int:
+    """Rows above the first rule inside the table; else the first."""
+    if level and len(level) < len(bands):
+        above = sum(band[-1].baseline < level[0] + 1 for band in bands)
+        if 0 < above <= 4:
+            return above
+    return 1 if len(bands) > 1 else 0

@@ -1,0 +1,286 @@
+"""Tables of a page, where they can be told: between ruled lines, or under a caption in aligned rows.
+
+Comes in: the pieces and ruled lines of a page. Leaves: `TableRegion`s with their rows of cells, and the
+pieces that are in none of them. Told by rules: two or more horizontal ones of one width with rows of
+several cells between them, or a grid. Told without rules: rows of at least two cells, each in its column,
+next to a line that begins with 'Table'. What is told by neither stays text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from orchestration.contracts import PdfCell
+from orchestration.pdf.text_layer.glyphs import Rule
+from orchestration.pdf.text_layer.lines import Line, Piece, lines_of
+from orchestration.pdf.text_layer.table_cells import (
+    SAME_END,
+    Box,
+    Row,
+    cells_of,
+    column_gaps,
+    columns_of,
+    header_rows,
+    level_rules,
+    long_rules,
+    rows_of,
+    table_rows,
+    upright_rules,
+)
+
+__all__ = ["TABLE_CAPTION", "TableRegion", "find_tables", "ruled_pieces"]
+
+TABLE_CAPTION: Final = re.compile(
+    r"(?i:(?:supplementary\s+)?tab(?:le|\.))\s+(?:[A-Z]?\d+[A-Za-z]?|[IVX]+)\b\s*(?:$|[.:|(–—-]|[A-Z])"
+)
+MAX_CAPTIONS: Final = 50
+"""Of one page."""
+MAX_ROWS: Final = 400
+MAX_COLUMNS: Final = 40
+CELL_CHARACTERS: Final = 25
+"""A row whose pieces are longer on average is a line of several columns of text."""
+CAPTION_ABOVE: Final = 60.0
+CAPTION_BELOW: Final = 24.0
+"""Points from a table within which its caption begins."""
+SMALLER: Final = 0.92
+"""Of the body's size: what is smaller below a table are its notes."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRegion:
+    """One table, in the frame of the page's text."""
+
+    rows: tuple[tuple[PdfCell, ...], ...]
+    header_rows: int
+    left: float
+    top: float
+    right: float
+    bottom: float
+    caption: tuple[Line, ...] = ()
+    notes: tuple[Line, ...] = ()
+
+    @property
+    def columns(self) -> int:
+        return sum(cell.columns for cell in self.rows[0])
+
+
+def ruled_pieces(pieces: Sequence[Piece], rules: Sequence[Rule]) -> list[Piece]:
+    """The pieces that stand between the rules of what may be a table."""
+    boxes = _ruled_boxes(pieces, rules)
+    return [piece for piece in pieces if any(_within(piece, *box) for box in boxes)]
+
+
+def find_tables(
+    pieces: Sequence[Piece], rules: Sequence[Rule], body: float, gutters: Sequence[float] = ()
+) -> tuple[list[TableRegion], list[Piece]]:
+    """The tables of a page, top down, and the pieces that are in none.
+
+    `body` is the size of the text, `gutters` are those between the columns of most pages.
+    """
+    tables: list[TableRegion] = []
+    rest = list(pieces)
+    for box in _ruled_boxes(rest, rules):
+        inside = [piece for piece in rest if _within(piece, *box)]
+        _take(tables, rest, inside, rules, box, body)
+    for inside in _captioned_rows(rest, gutters):
+        _take(tables, rest, inside, (), _box(inside), body)
+    return sorted(tables, key=lambda table: table.top), rest
+
+
+def _take(
+    tables: list[TableRegion],
+    rest: list[Piece],
+    inside: Sequence[Piece],
+    rules: Sequence[Rule],
+    box: Box,
+    body: float,
+) -> None:
+    """Move the table in a box, if there is one, with its caption and notes from `rest` to `tables`."""
+    caption = _caption(rest, box)
+    table = _table(inside, rules, box, bool(caption))
+    if table is None:
+        return
+    notes = _notes(rest, box, body)
+    left, top, right, bottom = _box([*caption, *notes], box)
+    tables.append(
+        replace(
+            table,
+            left=left,
+            top=top,
+            right=right,
+            bottom=bottom,
+            caption=tuple(lines_of(caption)),
+            notes=tuple(lines_of(notes)),
+        )
+    )
+    taken = {id(piece) for piece in (*inside, *caption, *notes)}
+    rest[:] = [piece for piece in rest if id(piece) not in taken]
+
+
+def _box(pieces: Sequence[Piece], box: Box | None = None) -> Box:
+    boxes = [(piece.left, piece.top, piece.right, piece.bottom) for piece in pieces]
+    boxes += [box] if box is not None else []
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+def _within(piece: Piece, left: float, top: float, right: float, bottom: float) -> bool:
+    height = (piece.top + piece.bottom) / 2
+    return left - SAME_END <= piece.middle <= right + SAME_END and top - 1 <= height <= bottom + 1
+
+
+# --- where tables are ------------------------------------------------------------------------------
+
+
+def _ruled_boxes(pieces: Sequence[Piece], rules: Sequence[Rule]) -> list[Box]:
+    """Boxes between the outermost of the horizontal rules that belong together."""
+    boxes: list[Box] = []
+    for group in _groups(long_rules(rules)):
+        begin = 0
+        for at in range(1, len(group) + 1):
+            if at < len(group) and not _is_text_between(pieces, group[at - 1], group[at]):
+                continue
+            if at - begin >= 2:
+                part = group[begin:at]
+                boxes.append(
+                    (
+                        min(rule.left for rule in part),
+                        part[0].top,
+                        max(rule.right for rule in part),
+                        part[-1].bottom,
+                    )
+                )
+            begin = at
+    return sorted(boxes, key=lambda box: (box[1], box[0]))
+
+
+def _groups(rules: Sequence[Rule]) -> list[list[Rule]]:
+    """Rules with the same ends, from top to bottom."""
+    groups: list[list[Rule]] = []
+    for rule in sorted(rules, key=lambda rule: rule.top):
+        for group in groups:
+            if abs(group[-1].left - rule.left) <= SAME_END and abs(group[-1].right - rule.right) <= SAME_END:
+                group.append(rule)
+                break
+        else:
+            groups.append([rule])
+    return groups
+
+
+def _is_text_between(pieces: Sequence[Piece], above: Rule, below: Rule) -> bool:
+    """Is what stands between two rules running text, or does another table begin there?"""
+    inside = [piece for piece in pieces if _within(piece, above.left, above.top, above.right, below.bottom)]
+    if not inside:
+        return below.top - above.bottom > 60
+    if any(TABLE_CAPTION.match(piece.text) for piece in inside):
+        return True
+    width = above.right - above.left
+    rows = rows_of(inside)
+    running = sum(
+        sum(piece.width for piece in row.pieces) > 0.7 * width
+        and sum(len(piece.text) for piece in row.pieces) >= CELL_CHARACTERS * len(row.pieces)
+        for row in rows
+    )
+    return running * 2 > len(rows) and len(rows) > 1
+
+
+def _caption(pieces: Sequence[Piece], box: Box) -> list[Piece]:
+    """The lines from one that begins with 'Table' to the box, above it, else below it."""
+    left, top, right, bottom = box
+    near = [piece for piece in pieces if piece.right > left - SAME_END and piece.left < right + SAME_END]
+    above = [piece for piece in near if piece.bottom <= top + 3 and piece.top >= top - CAPTION_ABOVE]
+    begins = [piece for piece in above if TABLE_CAPTION.match(piece.text)]
+    if begins:
+        first = max(begins, key=lambda piece: piece.baseline)
+        return [piece for piece in above if piece.baseline >= first.baseline - 2]
+    below = [piece for piece in near if bottom - 3 <= piece.top <= bottom + CAPTION_BELOW]
+    first_below = next((piece for piece in below if TABLE_CAPTION.match(piece.text)), None)
+    if first_below is None:
+        return []
+    return _following(near, first_below, lambda piece: abs(piece.size - first_below.size) < 0.3)
+
+
+def _notes(pieces: Sequence[Piece], box: Box, body: float) -> list[Piece]:
+    """Lines in smaller type right below the box."""
+    left, _, right, bottom = box
+    near = [piece for piece in pieces if piece.left >= left - SAME_END and piece.right <= right + SAME_END]
+    small = [piece for piece in near if piece.size <= SMALLER * body and piece.top >= bottom - 3]
+    first = min(small, key=lambda piece: piece.baseline, default=None)
+    if first is None or first.top > bottom + 1.2 * first.size or TABLE_CAPTION.match(first.text):
+        return []
+    return _following(near, first, lambda piece: piece.size <= SMALLER * body)
+
+
+def _following(pieces: Sequence[Piece], first: Piece, wanted: Callable[[Piece], bool]) -> list[Piece]:
+    """`first` and the wanted pieces beside and right below it, line after line."""
+    taken: list[Piece] = []
+    end = first.baseline
+    for piece in sorted(pieces, key=lambda piece: piece.baseline):
+        if piece.baseline < first.baseline - 0.5 * first.size:
+            continue
+        if piece.baseline - end > 1.45 * first.size or not wanted(piece):
+            break
+        taken.append(piece)
+        end = piece.baseline
+    return taken
+
+
+def _captioned_rows(pieces: Sequence[Piece], gutters: Sequence[float]) -> list[list[Piece]]:
+    """Rows of two cells and more below a line that begins with 'Table', without rules."""
+    found: list[list[Piece]] = []
+    for caption in [piece for piece in pieces if TABLE_CAPTION.match(piece.text)][:MAX_CAPTIONS]:
+        below = [piece for piece in pieces if piece.baseline > caption.baseline + 0.5 * caption.size]
+        following = _cell_rows(rows_of(_beside(caption, below, gutters)), caption.bottom)
+        if len(following) >= 3:
+            found.append([piece for row in following for piece in row.pieces])
+    return found
+
+
+def _beside(caption: Piece, pieces: Sequence[Piece], gutters: Sequence[float]) -> Sequence[Piece]:
+    """The pieces in the caption's column, if it stands in one and nothing right below crosses its gutter."""
+    for gutter in gutters:
+        near = [piece for piece in pieces if piece.top < caption.bottom + 3 * caption.size]
+        if not any(piece.left < gutter < piece.right for piece in (caption, *near)):
+            left = caption.right <= gutter
+            pieces = [piece for piece in pieces if (piece.right <= gutter if left else piece.left >= gutter)]
+    return pieces
+
+
+def _cell_rows(rows: Sequence[Row], begins: float) -> list[Row]:
+    """The rows of cells that follow at `begins`, after at most two more lines of the caption."""
+    taken: list[Row] = []
+    end = begins
+    for row in rows:
+        size = row.pieces[0].size
+        if row.top - end > (3.0 if not taken else 2.0) * size:
+            break
+        cells = [len(piece.text) for piece in row.pieces]
+        if len(cells) >= 2 and sum(cells) < CELL_CHARACTERS * len(cells):
+            taken.append(row)
+        elif taken or row.baseline - begins > 3.5 * size:
+            break
+        end = row.bottom
+    return taken
+
+
+def _table(inside: Sequence[Piece], rules: Sequence[Rule], box: Box, captioned: bool) -> TableRegion | None:
+    """The table in a box; None if what stands there is none."""
+    rows = rows_of(inside)
+    if len(rows) < 2 or len(rows) > MAX_ROWS:
+        return None
+    upright, level = upright_rules(rules, box), level_rules(rules, box)
+    header = sum(row.baseline < level[0] for row in rows) if level else 1
+    borders = upright if upright else column_gaps(rows, header)
+    if not 1 <= len(borders) < MAX_COLUMNS:
+        return None
+    several = sum(len(columns_of(row, borders)) >= 2 for row in rows)
+    if several < 2 or (not captioned and several * 2 < len(rows)):
+        return None
+    grid = bool(upright) and len(level) + 1 >= 0.4 * len(rows)
+    bands = table_rows(rows, level, borders, grid)
+    heads = header_rows(bands, level)
+    cells = [cells_of(band, borders, header=number < heads) for number, band in enumerate(bands)]
+    return TableRegion(tuple(cells), heads, *box)

@@ -1,0 +1,239 @@
+"""StageRunner: where a stage meets its policy, its isolation, the ledger and the clock.
+
+Comes in: a stage of a topology and a window's items. Leaves: the items that survived with their results,
+and a report. Failures become dead letters in the same transaction that moves the survivors on; the
+window's lease is renewed while the stage works. An unavailable service raises: the run then fails and its
+documents are handed back, with nothing spent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Any, Final, Protocol
+
+import psutil
+import structlog
+
+from orchestration.contracts import Failure, Outcome, Plane, StageReport, WindowLedger
+from orchestration.errors import LeaseLostError, MedkgError, StageContractError, UnavailableError
+from orchestration.records import EmbeddingBatch, StageContext
+from orchestration.runs.artifacts import VALUE_TYPES, WindowBatch, is_value
+from orchestration.topology.graph import StageNode
+
+__all__ = ["BatchResult", "StageCaller", "StageRunner"]
+
+Items = Sequence[tuple[StageContext, Any]]
+Refine = Callable[[list[tuple[StageContext, Any]]], list[tuple[StageContext, Any]]]
+
+MODELS: Final = ("dense", "sparse")
+"""The plane's components whose CPU seconds are a model's."""
+
+RENEWALS_A_LEASE: Final = 4
+"""A lease is renewed so often within its length; several may be missed on a busy machine."""
+
+
+class BatchResult(Protocol):
+    """What a guarded call came to: one outcome and its number of attempts an item, same order."""
+
+    @property
+    def outcomes(self) -> Sequence[Outcome[Any]]: ...
+    @property
+    def attempts(self) -> Sequence[int]: ...
+
+
+class StageCaller(Protocol):
+    """Calls a stage under its policy and isolation; assembly puts it together."""
+
+    def call(self, node: StageNode, items: Items) -> BatchResult:
+        """Raises UnavailableError when a service stayed away; any other error is an item's outcome."""
+        ...
+
+
+class StageRunner:
+    """Runs stages of windows; used by one thread at a time."""
+
+    def __init__(
+        self, ledger: WindowLedger, caller: StageCaller, plane: Plane, owner: str, lease_seconds: float
+    ) -> None:
+        self._ledger = ledger
+        self._caller = caller
+        self._plane = plane
+        self._owner = owner
+        self._lease_seconds = lease_seconds
+        self._log = structlog.get_logger(__name__)
+
+    def run(
+        self, node: StageNode, window_id: str, job_id: str, items: Items, refine: Refine | None = None
+    ) -> tuple[WindowBatch, StageReport]:
+        """Run one stage over the items; `refine` may drop or complete survivors before they are recorded."""
+        started_at, clock = time.time(), time.perf_counter()
+        cost = _Cost(self._plane)
+        with self._lease(window_id):
+            result = self._caller.call(node, items)
+        outcomes = [_checked(node, ctx, out) for (ctx, _), out in zip(items, result.outcomes, strict=True)]
+        for outcome in outcomes:
+            if isinstance(outcome, UnavailableError):
+                raise outcome
+        passed = _survivors(node, items, outcomes)
+        survivors = refine(passed) if refine else passed
+        failures = _failures(node, items, outcomes, result.attempts)
+        retries = {
+            ctx.doc_id: attempts - 1
+            for (ctx, _), attempts in zip(items, result.attempts, strict=True)
+            if attempts > 1
+        }
+        self._ledger.advance(window_id, node.name, [ctx for ctx, _ in survivors], failures, retries)
+        cpu_seconds, model_cpu_seconds = cost.spent()
+        report = StageReport(
+            job_id=job_id,
+            window_id=window_id,
+            stage=node.name,
+            documents_in=len(items),
+            documents_out=len(survivors),
+            failed=sum(failure.fatal for failure in failures),
+            retried=sum(retries.values()),
+            items_out=sum(_size(value) for _, value in survivors),
+            started_at=started_at,
+            seconds=time.perf_counter() - clock,
+            cpu_seconds=cpu_seconds,
+            model_cpu_seconds=model_cpu_seconds,
+        )
+        self._ledger.report(report)
+        self._log_stage(report, failures)
+        return WindowBatch(window_id, job_id, node.gives, tuple(survivors)), report
+
+    def nothing(self, node: StageNode, window_id: str, job_id: str) -> tuple[WindowBatch, StageReport]:
+        """The outcome for a window whose documents are all done or another run's."""
+        report = StageReport(
+            job_id=job_id,
+            window_id=window_id,
+            stage=node.name,
+            documents_in=0,
+            documents_out=0,
+            failed=0,
+            retried=0,
+            items_out=0,
+            started_at=time.time(),
+            seconds=0,
+            cpu_seconds=0,
+        )
+        return WindowBatch(window_id, job_id, node.gives, ()), report
+
+    @contextmanager
+    def _lease(self, window_id: str) -> Iterator[None]:
+        """Keep the window's lease while a stage works; raise if it passed to another owner."""
+        done = Event()
+        lost: list[LeaseLostError] = []
+
+        def renew() -> None:
+            while not done.wait(self._lease_seconds / RENEWALS_A_LEASE):  # no-retry-loop: a clock
+                try:
+                    self._ledger.renew(window_id, self._owner)
+                except LeaseLostError as error:
+                    lost.append(error)
+                    return
+                except UnavailableError as error:  # the next renewal may come through
+                    self._log.warning("lease not renewed", window=window_id, message=error.message)
+
+        keeper = Thread(target=renew, name="lease", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            done.set()
+            keeper.join()
+        if lost:
+            raise lost[0]
+
+    def _log_stage(self, report: StageReport, failures: Sequence[Failure]) -> None:
+        self._log.info("stage", **report.model_dump())
+        for failure in failures:
+            self._log.info(
+                "dead letter",
+                tenant=failure.ctx.tenant_id,
+                job=failure.ctx.job_id,
+                document=failure.ctx.doc_id,
+                correlation=failure.ctx.correlation_id,
+                stage=failure.stage,
+                code=failure.code,
+            )
+
+
+class _Cost:
+    """CPU seconds of this process, its children and the plane since it was made."""
+
+    def __init__(self, plane: Plane) -> None:
+        self._plane = plane
+        self._process = psutil.Process()
+        self._own_before = self._own()
+        self._plane_before = dict(plane.use().cpu_seconds)
+
+    def spent(self) -> tuple[float, float]:
+        """(all CPU seconds, those of them in the plane's models)."""
+        after = self._plane.use().cpu_seconds
+        by_component = {name: seconds - self._plane_before.get(name, 0.0) for name, seconds in after.items()}
+        total = self._own() - self._own_before + sum(by_component.values())
+        return max(0.0, total), max(0.0, sum(by_component.get(leg, 0.0) for leg in MODELS))
+
+    def _own(self) -> float:
+        times = self._process.cpu_times()
+        seconds = times.user + times.system + times.children_user + times.children_system
+        for child in self._process.children(recursive=True):
+            try:
+                of_child = child.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            seconds += of_child.user + of_child.system
+        return float(seconds)
+
+
+def _checked(node: StageNode, ctx: StageContext, outcome: Outcome[Any]) -> Outcome[Any]:
+    """The outcome, or a StageContractError when a stage gave something that its contract does not."""
+    if isinstance(outcome, MedkgError) or is_value(node.gives, outcome):
+        return outcome
+    return StageContractError(
+        f"{ctx.doc_id}: stage {node.name} ({node.stage_type}) gave {type(outcome).__name__}, but its "
+        f"contract is {VALUE_TYPES[node.gives]}. Fix the stage; tests/conformance checks it."
+    )
+
+
+def _survivors(
+    node: StageNode, items: Items, outcomes: Sequence[Outcome[Any]]
+) -> list[tuple[StageContext, Any]]:
+    """Items that go on: the successful ones and, behind an optional stage that keeps the type, its input."""
+    survivors = []
+    for (ctx, value), outcome in zip(items, outcomes, strict=True):
+        if not isinstance(outcome, MedkgError):
+            survivors.append((ctx, outcome))
+        elif node.optional and node.takes == node.gives:
+            survivors.append((ctx, value))
+    return survivors
+
+
+def _failures(
+    node: StageNode, items: Items, outcomes: Sequence[Outcome[Any]], attempts: Sequence[int]
+) -> list[Failure]:
+    return [
+        Failure(
+            ctx=ctx,
+            stage=node.name,
+            code=outcome.code,
+            message=outcome.message,
+            attempts=tried,
+            fatal=not node.optional,
+        )
+        for (ctx, _), outcome, tried in zip(items, outcomes, attempts, strict=True)
+        if isinstance(outcome, MedkgError)
+    ]
+
+
+def _size(value: Any) -> int:
+    """Chunks in a value, or 1."""
+    if isinstance(value, list):
+        return len(value)
+    if isinstance(value, EmbeddingBatch):
+        return len(value.chunks)
+    return int(getattr(value, "chunk_count", 1))

@@ -1,0 +1,1 @@
+"""Fuzzing of parsers, PDF readers and topology files."""

@@ -1,0 +1,32 @@
+"""A plane over several nodes of Ray on this machine: a node dies under load, another one joins."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.plane
+
+
+def test_a_node_that_dies_loses_nothing_and_a_new_one_gets_its_replica() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.gpu_actors.cluster.several_nodes"],
+        # how soon Ray believes that a node is dead
+        env={**os.environ, "RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "2"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+
+    assert told["seats"] == 2
+    assert told["errors"] == 0 and told["least_cosine"] > 0.999
+    assert told["faults_after_death"] == 1
+    assert told["faults_after_joining"] == 0
+    assert told["left_running"] == []

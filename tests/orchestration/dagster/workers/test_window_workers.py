@@ -1,0 +1,275 @@
+"""Warm workers execute runs, survive nothing silently, and end every run they were given."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+
+from orchestration.dagster.instance import CodeLocation, create_window_run
+from orchestration.dagster.workers.window_workers import NewRun, RunState
+from orchestration.errors import DagsterResourceUnavailableError
+from orchestration.processes.child_process import identity_of, is_alive
+from tests.orchestration.dagster.conftest import WINDOW_JOBS, Pool
+
+StartPool = Callable[..., Pool]
+
+
+def a_run(instance: DagsterInstance, job_name: str) -> str:
+    return create_window_run(instance, job_name, str(uuid4()), {}, {}, WINDOW_JOBS)
+
+
+def status_of(instance: DagsterInstance, run_id: str) -> DagsterRunStatus:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run.status
+
+
+def wait_for_file(path: Path) -> None:
+    """Return when the file exists; raises TimeoutError after 60 s."""
+    seen = threading.Event()
+
+    class Look(FileSystemEventHandler):
+        def on_any_event(self, event: FileSystemEvent) -> None:
+            if path.exists():
+                seen.set()
+
+    observer = Observer()
+    observer.schedule(Look(), str(path.parent))
+    observer.start()
+    try:
+        if not path.exists() and not seen.wait(60):
+            raise TimeoutError(f"{path} did not appear")
+    finally:
+        observer.stop()
+        observer.join()
+
+
+def test_a_run_succeeds_in_a_warm_worker_and_the_next_one_in_the_same_process(
+    instance: DagsterInstance, start_pool: StartPool, folder: Path
+) -> None:
+    pool = start_pool()
+    runs = [a_run(instance, "window_job") for _ in range(2)]
+    for run_id in runs:
+        pool.workers.submit(run_id)
+    outcomes = [pool.outcome() for _ in runs]
+    assert [(outcome.run_id, outcome.status) for outcome in outcomes] == [(run, "SUCCESS") for run in runs]
+    assert all(status_of(instance, run) is DagsterRunStatus.SUCCESS for run in runs)
+    assert {(folder / f"committed-{run}").read_text() for run in runs} == {str(pool.pids()[0])}
+
+
+def test_a_worker_creates_the_run_of_a_window_that_has_none(
+    instance: DagsterInstance, start_pool: StartPool
+) -> None:
+    pool, window_id = start_pool(), str(uuid4())
+    pool.workers.submit(window_id, NewRun("window_job", {"medkg/job": "J"}, {}))
+    assert pool.outcome().status == "SUCCESS"
+    run = instance.get_run_by_id(window_id)
+    assert run is not None
+    assert run.tags["medkg/job"] == "J"
+    assert run.remote_job_origin is not None
+
+
+def test_a_job_that_does_not_exist_is_a_failure_that_names_the_jobs_there_are(start_pool: StartPool) -> None:
+    pool = start_pool()
+    pool.workers.submit(str(uuid4()), NewRun("no_such_job", {}, {}))
+    outcome = pool.outcome()
+    assert outcome.status == "FAILURE"
+    assert outcome.message is not None
+    assert "window_job" in outcome.message
+
+
+def test_a_failing_op_fails_the_run_and_leaves_the_worker_as_it_is(
+    instance: DagsterInstance, start_pool: StartPool
+) -> None:
+    pool = start_pool()
+    pool.workers.wait_until_ready(60)
+    pid = pool.pids()[0]
+    run_id = a_run(instance, "flaky_job")
+    pool.workers.submit(run_id)
+    assert pool.outcome().status == "FAILURE"
+    assert status_of(instance, run_id) is DagsterRunStatus.FAILURE
+    assert pool.pids() == [pid]
+
+
+def test_a_cancelled_run_is_canceled_and_a_new_worker_takes_the_next_one(
+    instance: DagsterInstance, start_pool: StartPool, folder: Path
+) -> None:
+    pool = start_pool()
+    hanging, next_run = a_run(instance, "hanging_job"), a_run(instance, "window_job")
+    pool.workers.submit(hanging)
+    wait_for_file(folder / "hanging")
+    pid = pool.pids()[0]
+    identity = identity_of(pid)
+    pool.workers.submit(next_run)
+    assert pool.workers.state(hanging) is RunState.RUNNING
+    assert pool.workers.state(next_run) is RunState.QUEUED
+    assert pool.workers.cancel(hanging)
+    outcomes = [pool.outcome(), pool.outcome()]
+    assert [outcome.status for outcome in outcomes] == ["CANCELED", "SUCCESS"]
+    assert status_of(instance, hanging) is DagsterRunStatus.CANCELED
+    assert pool.workers.state(hanging) is RunState.ABSENT
+    assert (folder / f"committed-{next_run}").read_text() != str(pid)  # torn anywhere, it is not trusted
+    assert not is_alive(identity)
+
+
+def test_a_waiting_run_is_canceled_without_a_worker(
+    instance: DagsterInstance, start_pool: StartPool, folder: Path
+) -> None:
+    pool = start_pool()
+    hanging, waiting = a_run(instance, "hanging_job"), a_run(instance, "window_job")
+    pool.workers.submit(hanging)
+    wait_for_file(folder / "hanging")
+    pool.workers.submit(waiting)
+    assert pool.workers.cancel(waiting)
+    outcome = pool.outcome()
+    assert (outcome.run_id, outcome.status) == (waiting, "CANCELED")
+    assert status_of(instance, waiting) is DagsterRunStatus.CANCELED
+    assert not (folder / f"committed-{waiting}").exists()
+
+
+def test_a_run_that_ignores_its_cancellation_is_killed_with_its_worker_and_canceled(
+    instance: DagsterInstance, start_pool: StartPool, folder: Path
+) -> None:
+    pool = start_pool(cancel_seconds=0.2)
+    stubborn = a_run(instance, "stubborn_job")
+    pool.workers.submit(stubborn)
+    wait_for_file(folder / "hanging")
+    pool.workers.cancel(stubborn)
+    assert pool.outcome().status == "CANCELED"
+    assert status_of(instance, stubborn) is DagsterRunStatus.CANCELED
+
+
+def test_a_worker_killed_in_a_run_fails_the_run_and_a_new_worker_takes_the_next(
+    instance: DagsterInstance, start_pool: StartPool, folder: Path
+) -> None:
+    pool = start_pool()
+    hanging = a_run(instance, "hanging_job")
+    pool.workers.submit(hanging)
+    wait_for_file(folder / "hanging")
+    os.kill(pool.pids()[0], signal.SIGKILL)
+    outcome = pool.outcome()
+    assert outcome.status == "FAILURE"
+    assert outcome.message is not None
+    assert "SIGKILL" in outcome.message
+    assert status_of(instance, hanging) is DagsterRunStatus.FAILURE
+    pool.workers.submit(run_id := a_run(instance, "window_job"))
+    assert pool.outcome().status == "SUCCESS"
+    assert status_of(instance, run_id) is DagsterRunStatus.SUCCESS
+
+
+def test_a_run_that_kills_its_process_each_time_fails_once_and_is_not_tried_again(
+    instance: DagsterInstance, start_pool: StartPool, folder: Path
+) -> None:
+    pool = start_pool()
+    pool.workers.submit(run_id := a_run(instance, "crashing_job"))
+    assert pool.outcome().status == "FAILURE"
+    assert status_of(instance, run_id) is DagsterRunStatus.FAILURE
+    assert (folder / "ingested").read_text().splitlines() == [run_id]
+
+
+def test_a_killed_worker_gives_back_its_place_in_a_concurrency_pool(
+    instance: DagsterInstance, start_pool: StartPool, folder: Path
+) -> None:
+    pool = start_pool()
+    pool.workers.submit(a_run(instance, "pooled_job"))
+    wait_for_file(folder / "hanging")
+    os.kill(pool.pids()[0], signal.SIGKILL)
+    assert pool.outcome().status == "FAILURE"
+    pool.workers.submit(a_run(instance, "pooled_job"))
+    assert pool.outcome().status == "SUCCESS"
+
+
+def test_a_cancellation_at_any_moment_ends_its_run_and_no_other(
+    instance: DagsterInstance, start_pool: StartPool
+) -> None:
+    pool = start_pool()
+    pool.workers.wait_until_ready(60)
+    for number in range(8):
+        cancelled, next_run = a_run(instance, "window_job"), a_run(instance, "window_job")
+        pool.workers.submit(cancelled)
+        pool.workers.submit(next_run)
+        threading.Event().wait(number * 0.03)  # another moment of the run each time
+        pool.workers.cancel(cancelled)
+        outcomes = {outcome.run_id: outcome.status for outcome in (pool.outcome(), pool.outcome())}
+        assert outcomes[cancelled] in ("CANCELED", "SUCCESS")
+        assert outcomes[next_run] == "SUCCESS"
+        assert status_of(instance, cancelled).value == outcomes[cancelled]
+
+
+def test_a_run_cancelled_before_its_worker_came_to_it_never_begins(
+    instance: DagsterInstance, start_pool: StartPool, folder: Path
+) -> None:
+    (folder / "warm-up-waits").touch()
+    pool = start_pool()
+    run_id = a_run(instance, "window_job")
+    pool.workers.submit(run_id)
+    wait_for_file(folder / "warming-up")
+    threading.Event().wait(0.5)  # the order reaches the worker, which is not done with its warm-up
+    assert pool.workers.describe()[0]["run"] == run_id
+    pool.workers.cancel(run_id)
+    assert pool.outcome().status == "CANCELED"
+    assert not (folder / "ingested").exists()
+
+
+def test_an_idle_worker_that_was_killed_costs_no_run(
+    instance: DagsterInstance, start_pool: StartPool
+) -> None:
+    pool = start_pool()
+    pool.workers.wait_until_ready(60)
+    os.kill(pool.pids()[0], signal.SIGKILL)
+    pool.workers.submit(a_run(instance, "window_job"))
+    assert pool.outcome().status == "SUCCESS"
+
+
+def test_changed_code_is_executed_by_a_new_worker(
+    instance: DagsterInstance, start_pool: StartPool, tmp_path: Path
+) -> None:
+    watched = tmp_path / "topologies"
+    watched.mkdir()
+    pool = start_pool(watch=[watched])
+    pool.workers.submit(a_run(instance, "window_job"))
+    pool.outcome()
+    first = pool.pids()
+    pool.workers.submit(a_run(instance, "window_job"))
+    pool.outcome()
+    assert pool.pids() == first
+    (watched / "auto.yaml").write_text("name: auto")
+    pool.workers.submit(a_run(instance, "window_job"))
+    assert pool.outcome().status == "SUCCESS"
+    assert pool.pids() != first
+
+
+def test_definitions_that_cannot_be_imported_fail_the_start_and_runs_with_the_log_to_read(
+    instance: DagsterInstance, start_pool: StartPool
+) -> None:
+    pool = start_pool(location=CodeLocation("tests.orchestration.dagster.no_such_module"))
+    with pytest.raises(DagsterResourceUnavailableError, match=r"window-worker-0\.log"):
+        pool.workers.wait_until_ready(60)
+    pool.workers.submit(run_id := a_run(instance, "window_job"))
+    assert pool.outcome().status == "FAILURE"
+    assert status_of(instance, run_id) is DagsterRunStatus.FAILURE
+
+
+def test_two_workers_execute_two_runs_at_once_and_closing_cancels_what_runs(
+    instance: DagsterInstance, start_pool: StartPool, folder: Path
+) -> None:
+    pool = start_pool(size=2)
+    hanging, next_run = a_run(instance, "hanging_job"), a_run(instance, "window_job")
+    pool.workers.submit(hanging)
+    wait_for_file(folder / "hanging")
+    pool.workers.submit(next_run)
+    assert pool.outcome().run_id == next_run
+    identities = [identity_of(pid) for pid in pool.pids()]
+    pool.workers.close()
+    assert pool.outcome().status == "CANCELED"
+    assert not instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED]))
+    assert not any(is_alive(identity) for identity in identities)

@@ -1,0 +1,134 @@
+"""PDFs in two phases: a converter killed and started again, gates opened by hand, every trace erased."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.data.synthetic_pdfs import LAYOUTS, Article, an_article, pdf_of
+from orchestration.runs.artifacts import PREFIX, read_artifact
+from orchestration.stores.objects.opening import open_objects
+from tests.orchestration.command_line import Medkg
+from tests.orchestration.dagster_api import wait_until
+from tests.servers.mineru_server import MineruProcess
+from topologies import shipped_folder
+
+pytestmark = pytest.mark.plane
+
+PAPERS = 4
+RARE = "Quibblezark"
+
+
+@pytest.fixture
+def papers(tmp_path: Path) -> Path:
+    """PDFs of made-up articles, one of which is cut off."""
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    for number, layout in zip(range(PAPERS), LAYOUTS.values(), strict=False):
+        (folder / f"paper-{number}.pdf").write_bytes(pdf_of(an_article(number), layout))
+    (folder / "broken.pdf").write_bytes(pdf_of(an_article(9), LAYOUTS["one column"])[:2000])
+    return folder
+
+
+@pytest.fixture
+def medkg(tmp_path: Path) -> Iterator[Medkg]:
+    medkg = Medkg(tmp_path / "data")
+    yield medkg
+    with suppress(AssertionError):
+        medkg("down")
+
+
+def times_resumed(medkg: Medkg) -> Counter[str]:
+    """How many runs of the second phase took each document up, by what they left."""
+    objects = open_objects(medkg.data_dir.as_uri())
+    keys = [one.key for one in objects.list(PREFIX) if "/resume_op." in one.key]
+    return Counter(ctx.doc_id for key in keys for ctx, _ in read_artifact(objects, key).items)
+
+
+def test_a_converter_that_dies_and_comes_back_loses_no_document_and_resumes_none_twice(
+    medkg: Medkg, papers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MineruProcess("--seconds", "1") as mineru:
+        monkeypatch.setenv("MEDKG_MINERU_URL", mineru.url)
+        mineru.kill()
+        run = medkg.process("run", "pdf-two-phase", "--path", str(papers), "--json")
+        wait_until(lambda: len(medkg("gate", "list")["waiting"]) == PAPERS + 1, 90)
+        (first, *_) = medkg("gate", "list")["waiting"]
+        assert (first["gate"], first["waits_for"]) == ("pdf_ready", ["pdf_ir_ready"])
+        assert first["conversion"]["converter"] == "mineru"
+        wait_until(lambda: {one["state"] for one in medkg("status")["jobs"]} == {"waiting"}, 60)
+        mineru.start()
+        stdout, stderr = run.communicate(timeout=200)
+    assert run.returncode == 1, stderr
+    assert f'"committed": {PAPERS}, "failed": 1, "skipped": 0, "waiting": 0' in stdout
+    (letter,) = medkg("dlq", "list")["dead_letters"]
+    assert (letter["stage"], "broken.pdf" in letter["doc_id"]) == ("pdf_ir", True)
+    assert set(times_resumed(medkg).values()) == {1}
+    document = medkg("docs", "list", "--status", "committed")["documents"][0]
+    assert medkg("search", document["title"], "--top", "1")["hits"][0]["title"] == document["title"]
+
+
+def test_a_gate_for_an_operator_is_opened_by_hand_and_the_daemon_goes_on(
+    medkg: Medkg, papers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topologies = tmp_path / "topologies"
+    shutil.copytree(shipped_folder(), topologies, ignore=shutil.ignore_patterns("versions", "__pycache__"))
+    path = topologies / "pdf-text-layer.yaml"
+    path.write_text(
+        path.read_text().replace("resume_stage: parse", "resume_stage: parse\n    resume: manual")
+    )
+    monkeypatch.setenv("MEDKG_TOPOLOGIES_DIR", str(topologies))
+    medkg("up")
+    job_id = medkg("submit", "pdf-text-layer", "--path", str(papers))["job_id"]
+    wait_until(lambda: _converted(medkg) == PAPERS, 90)
+    waiting = medkg("gate", "list", "--stage", "parse")["waiting"]
+    one = next(row["doc_id"] for row in waiting if row["waits_for"] == [])
+    assert medkg("gate", "open", one)["opened"] == 1
+    wait_until(lambda: len(medkg("docs", "list", "--status", "committed")["documents"]) == 1, 90)
+    assert medkg("gate", "open", "--all", "--stage", "parse")["opened"] == PAPERS - 1
+    wait_until(lambda: _state(medkg, job_id) == "done", 90)
+    assert times_resumed(medkg).total() == PAPERS
+
+
+def test_an_erased_pdf_leaves_no_byte_in_any_file(medkg: Medkg, tmp_path: Path) -> None:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    layout = LAYOUTS["one column"]
+    other, mine = folder / "other.pdf", folder / f"{RARE}.pdf"
+    other.write_bytes(pdf_of(an_article(2), layout))
+    mine.write_bytes(pdf_of(about(RARE), layout))
+    middle = mine.read_bytes()[len(mine.read_bytes()) // 2 :][:64]
+    assert middle not in other.read_bytes()
+    medkg("run", "pdf-text-layer", "--path", str(folder))
+    (doc_id,) = [row["doc_id"] for row in medkg("docs", "list")["documents"] if RARE in row["doc_id"]]
+    assert all(_holding(medkg.data_dir, trace) for trace in (RARE.encode(), middle))
+    medkg("docs", "delete", doc_id, "--erase")
+    assert [_holding(medkg.data_dir, trace) for trace in (RARE.encode(), middle)] == [[], []]
+    assert len(medkg("docs", "list", "--status", "committed")["documents"]) == 1
+
+
+def about(word: str) -> Article:
+    """An article with a word that no other has."""
+    article = an_article(1)
+    part = replace(article.parts[2], text=f"The {word} was seen. {article.parts[2].text}")
+    return replace(article, parts=(*article.parts[:2], part, *article.parts[3:]))
+
+
+def _converted(medkg: Medkg) -> int:
+    return sum((row["conversion"] or {}).get("state") == "done" for row in medkg("gate", "list")["waiting"])
+
+
+def _state(medkg: Medkg, job_id: str) -> str:
+    (job,) = [one for one in medkg("status")["jobs"] if one["job_id"] == job_id]
+    return str(job["state"])
+
+
+def _holding(folder: Path, trace: bytes) -> list[str]:
+    """Files in which a trace stands."""
+    return [str(path) for path in folder.rglob("*") if path.is_file() and trace in path.read_bytes()]

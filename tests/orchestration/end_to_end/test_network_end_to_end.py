@@ -1,0 +1,112 @@
+"""A service through the real command, Dagster, Ray and the real model: changes, kills, replays, manners."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.builders import a_study
+from tests.orchestration.command_line import Medkg
+from tests.orchestration.dagster_api import wait_until
+from tests.servers.replay_server import ReplayServer, Weather, replaying
+from tests.servers.replay_services import ClinicalTrialsService
+
+pytestmark = pytest.mark.plane
+
+STUDIES = 250
+COMMAND = ("run", "clinical-trials", "--source", "clinicaltrials", "--query", "EGFR")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ReplayServer]:
+    service = ClinicalTrialsService([a_study(f"NCT{number:08}") for number in range(1, STUDIES + 1)])
+    with replaying(service, Weather(fault_rate=0.05, most_per_second=5)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def medkg(tmp_path_factory: pytest.TempPathFactory, server: ReplayServer) -> Iterator[Medkg]:
+    """A data folder whose host runs for all tests of this module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEDKG_CLINICALTRIALS_URL", server.url)
+        patch.setenv("MEDKG_CONTACT", "ann@example.org")
+        command = Medkg(tmp_path_factory.mktemp("network"))
+        command("up")
+        yield command
+        command("down")
+
+
+def study(server: ReplayServer, number: int) -> dict[str, object]:
+    protocol: dict[str, object] = server.service.studies[number - 1]["protocolSection"]  # type: ignore[attr-defined]
+    return protocol
+
+
+def test_a_limited_run_is_found_and_a_repeated_one_has_nothing_to_do(
+    medkg: Medkg, server: ReplayServer
+) -> None:
+    first = medkg(*COMMAND, "--limit", "20")
+    assert (first["documents"]["in"], first["documents"]["committed"]) == (20, 20)
+    assert medkg("search", "sleep", "--legs", "bm25")["hits"][0]["source"] == "clinicaltrials"
+    again = medkg(*COMMAND, "--limit", "20")
+    assert again["documents"]["in"] == 0
+    assert {one.agent.split("/")[0] for one in server.asked} == {"medkg"}
+    assert all("mailto:ann@example.org" in one.agent for one in server.asked)
+
+
+def test_a_killed_run_goes_on_and_every_study_is_committed_once(medkg: Medkg) -> None:
+    run = medkg.process(*COMMAND, "--window", "40", "--json")
+    wait_until(lambda: medkg("status")["documents"].get("committed", 0) > 20, 120)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    medkg(*COMMAND)
+    assert medkg("status")["documents"] == {"committed": STUDIES}
+    assert medkg("verify")["consistent"]
+
+
+def test_a_changed_study_is_a_new_version(medkg: Medkg, server: ReplayServer) -> None:
+    before = medkg("docs", "show", "NCT00000003")["version"]
+    study(server, 3)["statusModule"] = {"lastUpdatePostDateStruct": {"date": f"{datetime.now(UTC):%Y-%m-%d}"}}
+    changed = medkg(*COMMAND)
+    assert (changed["documents"]["in"], changed["documents"]["committed"]) == (1, 1)
+    assert medkg("docs", "show", "NCT00000003")["version"] != before
+
+
+def test_a_study_from_a_file_is_the_one_of_the_service(
+    medkg: Medkg, server: ReplayServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "study.json"
+    path.write_text(json.dumps(server.service.studies[4]))  # type: ignore[attr-defined]
+    assert medkg("run", "clinical-trials", "--path", str(path))["documents"]["skipped"] == 1
+
+
+def test_everything_again_is_skipped_where_it_is_unchanged(medkg: Medkg) -> None:
+    again = medkg(*COMMAND, "--resync")
+    assert (again["documents"]["in"], again["documents"]["skipped"]) == (STUDIES, STUDIES)
+
+
+def test_what_failed_is_asked_for_again_when_its_page_has_expired(medkg: Medkg, server: ReplayServer) -> None:
+    kept = study(server, 7)["descriptionModule"]
+    study(server, 7)["descriptionModule"] = "no module"
+    failed = medkg(*COMMAND, "--resync", expect=1)
+    assert [one["doc_id"] for one in failed["failures"]] == ["NCT00000007"]
+    for page in (medkg.data_dir / "raw").rglob("*"):
+        if page.is_file():
+            page.unlink()
+    study(server, 7)["descriptionModule"] = kept
+    assert medkg("dlq", "replay")["documents"]["committed"] == 1
+
+
+def test_a_service_that_is_away_ends_with_3_and_says_so(
+    medkg: Medkg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDKG_CLINICALTRIALS_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("MEDKG_UNAVAILABLE_SECONDS", "1")
+    process = medkg.process(*COMMAND, "--json")
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 3
+    assert "does not answer" in said

@@ -1,0 +1,245 @@
+"""10,000 records of each service through faults, throttling and two kills; then a sync of changes only.
+
+`medkg submit` lists and lands; the servers play the services in a process of this test, at their pace.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.assembly import Assembly
+from orchestration.ledger import open_ledger
+from orchestration.records import AdapterRequest, RawPayload
+from orchestration.settings import load_settings
+from tests.builders import TENANT, a_pmc_article, a_pubmed_article, a_study, a_work
+from tests.conformance.ledger_suite import claimed, commit_all
+from tests.orchestration.command_line import Medkg
+from tests.orchestration.dagster_api import wait_until
+from tests.servers.replay_server import ReplayServer, Service, Weather, replaying
+from tests.servers.replay_services import (
+    ClinicalTrialsService,
+    EntrezService,
+    Entry,
+    OpenAlexService,
+    PlainJsonService,
+)
+from topologies import shipped_folder
+
+RECORDS = 10_000
+RATE = 20
+"""Requests a second of the policy here; that of a public service is lower, and so would this test be."""
+POLICY = f"""{{
+    max_attempts: 11, timeout_seconds: 10, rate_limit_config: {{requests_per_second: {RATE}}},
+    backoff_strategy: {{kind: linear, first_seconds: 0.1, step_seconds: 0.1, most_seconds: 1}}}}"""
+WEATHER = Weather(fault_rate=0.05, latency_seconds=0.02, throttle_rate=0.05)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A service with 10,000 records."""
+
+    source: str
+    query: str
+    address: str
+    """Environment variable that names the service."""
+    service: Service
+    listings: Callable[[ReplayServer], int]
+    """How many pages were listed well."""
+    pages: int
+    change: Callable[[Any, int], None]
+    """Change so many records and add one."""
+    pages_of_changes: int = 1
+    names: Callable[[str, Path], str] = lambda url, folder: url
+    """What the environment variable is to say for the service's address; a folder takes what it names."""
+
+
+def trials() -> Case:
+    def change(service: ClinicalTrialsService, count: int) -> None:
+        for study in service.studies[:count]:
+            protocol = study["protocolSection"]
+            protocol["statusModule"]["lastUpdatePostDateStruct"] = {"date": today()}
+            protocol["conditionsModule"] = {"conditions": ["Narcolepsy"]}
+        new = a_study("NCT99999999")
+        new["protocolSection"]["statusModule"]["lastUpdatePostDateStruct"] = {"date": today()}
+        service.studies.append(new)
+
+    def listings(server: ReplayServer) -> int:
+        return sum(one.answered == "good" for one in server.asked)
+
+    service = ClinicalTrialsService([a_study(f"NCT{number:08}") for number in range(RECORDS)])
+    return Case("clinicaltrials", "EGFR", "MEDKG_CLINICALTRIALS_URL", service, listings, 100, change)
+
+
+def works() -> Case:
+    def change(service: OpenAlexService, count: int) -> None:
+        for work in service.works[:count]:
+            work.update(updated_date=today(), title="Walking again")
+        service.works.append(a_work(99999999, updated_date=today()))
+
+    def listings(server: ReplayServer) -> int:
+        return sum(one.answered == "good" for one in server.asked)
+
+    service = OpenAlexService([a_work(number) for number in range(1, RECORDS + 1)])
+    return Case("openalex", "EGFR", "MEDKG_OPENALEX_URL", service, listings, 101, change, 2)
+
+
+def citations() -> Case:
+    def entry(number: int) -> Entry:
+        day = date(2020, 1, 1) + timedelta(days=number % 1000)
+        return Entry(str(number), day, a_pubmed_article(str(number)))
+
+    return entrez("pubmed", [entry(number) for number in range(1, RECORDS + 1)], "PubmedArticleSet", 52)
+
+
+def articles() -> Case:
+    def entry(number: int) -> Entry:
+        return Entry(str(number), date(2024, 1, 1) + timedelta(days=number % 300), a_pmc_article(str(number)))
+
+    return entrez("pmc", [entry(number) for number in range(1, RECORDS + 1)], "pmc-articleset", 402)
+
+
+def entrez(source: str, entries: list[Entry], root: str, pages: int) -> Case:
+    """10,000 are more than one result of NCBI may have, so there are two ranges with a last page each."""
+
+    def change(service: EntrezService, count: int) -> None:
+        for entry in service.entries[:count]:
+            entry.modified = date.fromisoformat(today())
+            entry.xml = entry.xml.replace(b"We walked", b"We ran")
+        kind = a_pubmed_article if source == "pubmed" else a_pmc_article
+        service.entries.append(Entry("99999999", date.fromisoformat(today()), kind("99999999")))
+
+    def listings(server: ReplayServer) -> int:
+        return sum(one.answered == "good" and one.path == "/efetch.fcgi" for one in server.asked)
+
+    return Case(source, "EGFR", "MEDKG_NCBI_URL", EntrezService(entries, root), listings, pages, change)
+
+
+def described() -> Case:
+    def walk(number: int, **fields: str) -> dict[str, Any]:
+        return {"id": number, "name": "Walk", "text": "It helps.", "changed": "2020-01-01", **fields}
+
+    def change(service: PlainJsonService, count: int) -> None:
+        for one in service.walks[:count]:
+            one.update(text="It does not.", changed=today())
+        service.walks.append(walk(99999999, changed=today()))
+
+    def listings(server: ReplayServer) -> int:
+        return sum(one.answered == "good" for one in server.asked)
+
+    def names(url: str, folder: Path) -> str:
+        (folder / "walks.yaml").write_text(
+            f"name: walks\nurl: {url}/walks\nquery_parameter: q\nrecords: items\n"
+            "paging: {kind: offset, parameter: skip, size_parameter: take, size: 100}\n"
+            "since: {parameter: changed}\n"
+            "document: {id: id, title: name, sections: [{place: text}]}\n"
+        )
+        return str(folder)
+
+    service = PlainJsonService([walk(number) for number in range(RECORDS)])
+    return Case("walks", "sleep", "MEDKG_JSON_SOURCES_DIR", service, listings, 101, change, names=names)
+
+
+def today() -> str:
+    return (datetime.now(UTC) + timedelta(hours=1)).date().isoformat()
+
+
+CASES = {
+    "clinicaltrials": trials,
+    "openalex": works,
+    "pubmed": citations,
+    "pmc": articles,
+    "described": described,
+}
+
+
+@pytest.fixture
+def medkg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Medkg:
+    folder = tmp_path / "topologies"
+    shutil.copytree(shipped_folder(), folder)
+    policies = (
+        f"policies:\n  default: {{}}\n  gpu-bound: {{}}\n  polite-api: {POLICY}\n  ncbi-api: {POLICY}\n"
+    )
+    (folder / "resilience.yaml").write_text(policies)
+    monkeypatch.setenv("MEDKG_TOPOLOGIES_DIR", str(folder))
+    return Medkg(tmp_path / "data")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_record_comes_once_and_the_second_sync_brings_changes_only(
+    name: str, medkg: Medkg, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    case = CASES[name]()
+    with replaying(case.service, WEATHER) as server:
+        monkeypatch.setenv(case.address, case.names(server.url, tmp_path))
+        began = time.time()
+        command = ("submit", "auto", "--source", case.source, "--query", case.query, "--json")
+        for share in (0.3, 0.7):
+            killed_after(medkg, command, lambda share=share: case.listings(server) >= share * case.pages)
+        first = medkg(*command[:-1])
+        assert first["documents"] == {"in": RECORDS, "pending": RECORDS}
+        extra = case.listings(server) - case.pages
+        assert -2 <= extra <= 4, "a kill costs a page, not a listing"
+        assert_each_request_took_its_turn(medkg, began, len(server.asked))
+        assert {one.answered for one in server.asked} >= {"good", "throttled"}
+        assert_fetched_once(medkg, case.source)
+        commit_everything(medkg, first["job_id"])
+
+        case.change(case.service, 7)
+        asked = case.listings(server)
+        second = medkg(*command[:-1])
+        assert second["documents"] == {"in": 8, "pending": 8}
+        assert case.listings(server) == asked + case.pages_of_changes
+
+
+def killed_after(medkg: Medkg, command: tuple[str, ...], reached: Callable[[], bool]) -> None:
+    process = medkg.process(*command)
+    try:
+        wait_until(lambda: reached() or process.poll() is not None, 120)
+        assert process.poll() is None, process.communicate()
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+
+def assert_each_request_took_its_turn(medkg: Medkg, began: float, requests: int) -> None:
+    """The host's next free moment, which each request of each process pushes on by its share of a second."""
+    (turns,) = (medkg.data_dir / "cache" / "hosts").iterdir()
+    assert float(turns.read_text()) >= began + requests / RATE
+
+
+def assert_fetched_once(medkg: Medkg, source: str) -> None:
+    """Every row's landed bytes are the record that its version says."""
+    assembly = Assembly(load_settings(data_dir=medkg.data_dir))
+    try:
+        rows = assembly.ledger.find_documents(TENANT)
+        assert len(rows) == len({row.key for row in rows}) == RECORDS
+        job_id = rows[0].job_id
+        window = assembly.ledger.claim_window(job_id, RECORDS)
+        assert window is not None
+        documents = assembly.ledger.window(window, "reader").documents
+        requests = [
+            AdapterRequest(tenant_id=TENANT, source=source, doc_id=one.ctx.doc_id, locator=one.locator)
+            for one in documents
+        ]
+        versions = {row.key.doc_id: row.version for row in rows}
+        for outcome in assembly.sources[source].fetch(requests):
+            assert isinstance(outcome, RawPayload)
+            assert outcome.version == versions[outcome.doc_id]
+        assembly.ledger.release(window, "only looked at")
+    finally:
+        assembly.close()
+
+
+def commit_everything(medkg: Medkg, job_id: str) -> None:
+    ledger = open_ledger(f"sqlite:///{medkg.data_dir / 'ledger.sqlite'}")
+    commit_all(ledger, claimed(ledger, job_id, RECORDS))
+    ledger.close()

@@ -1,0 +1,214 @@
+"""Gates as operators and runs meet them: looks, hands that open them, and what is resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestration.contracts import GateLook, ObjectStore
+from orchestration.errors import DagsterPipelineConfigError, StoreCorruptError, UsageError
+from orchestration.formats.yaml_source import parse_yaml
+from orchestration.gates.gates import Gates
+from orchestration.gates.sweeps import GateLooks
+from orchestration.ledger import Ledger, open_ledger
+from orchestration.runs import gate_payloads
+from orchestration.runs.artifacts import WindowBatch
+from orchestration.runs.gate_payloads import GatePayloads
+from orchestration.stores.objects.opening import open_objects
+from orchestration.topology.graph import TopologyGraph, build_graph
+from tests.builders import a_context, a_payload
+from tests.conformance.gate_suite import GATE, MINERU, at_the_gate, convert
+from tests.conformance.ledger_suite import TENANT, status_of
+from tests.orchestration.topology.topology_files import INSTALLED, PDF_LINE, POLICIES, a_topology
+
+TopologyOf = Callable[[str, str], TopologyGraph]
+
+
+class Seconds:
+    """A clock that a test moves."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def gated(resume: str = "automatic", name: str = GATE.name) -> TopologyOf:
+    """A folder of topologies with this one alone, whose gate is opened so."""
+    gates = (
+        f"gates:\n  - {{name: {name}, conditions: {{pdf_ir_ready: true}}, resume_stage: parse, "
+        f"resume: {resume}, poll_interval_seconds: 10}}\n"
+    )
+    source = parse_yaml(
+        a_topology(PDF_LINE, gates=gates).encode(), Path("auto.yaml"), DagsterPipelineConfigError
+    )
+    graph = build_graph(source, INSTALLED, POLICIES)
+    return lambda name, version: graph
+
+
+def gone(name: str, version: str) -> TopologyGraph:
+    raise UsageError(f"there is no topology {name!r}")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def payloads(tmp_path: Path) -> GatePayloads:
+    return GatePayloads(open_objects((tmp_path / "objects").as_uri()))
+
+
+# --- looks ------------------------------------------------------------------------------------------
+
+
+def test_a_gate_is_looked_at_as_often_as_its_topology_asks(ledger: Ledger) -> None:
+    at_the_gate(ledger, "1")
+    clock = Seconds()
+    looks = GateLooks(ledger, gated(), clock)
+    assert looks.look() == {GATE: GateLook(waiting=1)}
+    clock.now = 9
+    assert looks.look() == {}
+    convert(ledger)
+    clock.now = 10
+    assert looks.look() == {GATE: GateLook(opened=1)}
+
+
+def test_a_gate_for_an_operator_is_not_opened_by_a_look(ledger: Ledger) -> None:
+    job_id = at_the_gate(ledger, "1", done=True)
+    looks = GateLooks(ledger, gated("manual"))
+    assert looks.look() == {GATE: GateLook(waiting=1)}
+    assert not looks.moves_by_itself(job_id)
+    assert GateLooks(ledger, gated()).moves_by_itself(job_id)
+
+
+@pytest.mark.parametrize("topology_of", [gone, gated(name="renamed")])
+def test_who_waits_at_a_gate_that_is_gone_waits_for_a_hand(topology_of: TopologyOf, ledger: Ledger) -> None:
+    at_the_gate(ledger, "1", done=True)
+    assert GateLooks(ledger, topology_of).look() == {}
+    gates = Gates(ledger, topology_of)
+    assert gates.lacking(gates.waiting(TENANT)[0]) is None
+    assert gates.open(TENANT, ["1"]) == 1
+
+
+# --- hands ------------------------------------------------------------------------------------------
+
+
+def test_all_that_have_what_they_waited_for_pass_and_the_others_wait_on(ledger: Ledger) -> None:
+    at_the_gate(ledger, "1", "2")
+    (first, _) = ledger.take_pdf_tasks(MINERU, "somebody", 5, lambda owner: True)
+    ledger.pdf_task_done(first)
+    gates = Gates(ledger, gated("manual"))
+    assert [gates.lacking(one) for one in gates.waiting(TENANT)] == [[], ["pdf_ir_ready"]]
+    assert gates.open(TENANT, None) == 1
+    assert (status_of(ledger, "1"), status_of(ledger, "2")) == ("queued", "waiting")
+
+
+def test_a_named_document_that_lacks_something_takes_force(ledger: Ledger) -> None:
+    at_the_gate(ledger, "1", "2")
+    gates = Gates(ledger, gated())
+    with pytest.raises(UsageError, match=r"1 lacks pdf_ir_ready.*--force"):
+        gates.open(TENANT, ["1"])
+    assert gates.open(TENANT, ["1"], force=True) == 1
+    assert gates.open(TENANT, None, force=True) == 1
+
+
+def test_documents_are_told_by_the_stage_they_go_on_at(ledger: Ledger) -> None:
+    at_the_gate(ledger, "1", done=True)
+    gates = Gates(ledger, gated())
+    assert gates.waiting(TENANT, stage="chunk") == []
+    assert [one.key.doc_id for one in gates.waiting(TENANT, stage="parse", limit=5)] == ["1"]
+    assert gates.open(TENANT, None, "chunk") == 0
+    assert gates.open(TENANT, None, "parse") == 1
+
+
+def test_wrong_ids_and_no_ids_open_nothing(ledger: Ledger) -> None:
+    at_the_gate(ledger, "1", done=True)
+    gates = Gates(ledger, gated())
+    with pytest.raises(UsageError, match="2: no such document waits"):
+        gates.open(TENANT, ["1", "2"])
+    with pytest.raises(UsageError, match="--all"):
+        gates.open(TENANT, [])
+    assert gates.open("other", None) == 0
+    assert status_of(ledger, "1") == "waiting"
+
+
+# --- payloads -----------------------------------------------------------------------------------------
+
+
+def a_batch(*ids: str, stored: str | None = None) -> WindowBatch:
+    items = [
+        (a_context(one), [a_payload(one, "text", doc_id=one).model_copy(update={"stored": stored})])
+        for one in ids
+    ]
+    return WindowBatch("w1", "job-1", "payloads", tuple(items))
+
+
+def test_what_was_held_is_resumed_as_it_was_and_in_order(payloads: GatePayloads) -> None:
+    batch = a_batch("1", "2", "3")
+    key = payloads.keep(batch)
+    contexts = [a_context(one) for one in ("3", "1")]
+    resumed, failures = payloads.take({ctx.key: key for ctx in contexts}, contexts)
+    assert [(ctx.doc_id, value[0].content) for ctx, value in resumed] == [("3", b"3"), ("1", b"1")]
+    assert failures == []
+
+
+def test_a_payload_that_is_an_object_of_its_own_gets_its_bytes(
+    payloads: GatePayloads, tmp_path: Path
+) -> None:
+    objects: ObjectStore = open_objects((tmp_path / "objects").as_uri())
+    objects.put("pdf-ir/one.json", b"converted")
+    key = payloads.keep(a_batch("1", stored="pdf-ir/one.json"))
+    ((_, (payload,)),), _ = payloads.take({a_context("1").key: key}, [a_context("1")])
+    assert (payload.content, payload.stored) == (b"converted", None)
+
+
+def test_what_is_gone_fails_its_document_by_name_and_no_other(payloads: GatePayloads, tmp_path: Path) -> None:
+    objects = open_objects((tmp_path / "objects").as_uri())
+    key = payloads.keep(a_batch("1", stored="pdf-ir/gone.json"))
+    objects.put("gates/sound.parquet", objects.get(payloads.keep(a_batch("2"))).data)  # type: ignore[union-attr]
+    payloads.keep(a_batch("1", stored="pdf-ir/gone.json"))
+    wanted = {
+        a_context("1").key: key,
+        a_context("2").key: "gates/sound.parquet",
+        a_context("3").key: "gates/gone.parquet",
+        a_context("4").key: "gates/sound.parquet",
+    }
+    contexts = [a_context(str(number)) for number in range(1, 6)]
+    resumed, failures = payloads.take(wanted, contexts)
+    assert [ctx.doc_id for ctx, _ in resumed] == ["2"]
+    assert [(one.ctx.doc_id, one.code) for one in failures] == [
+        (number, StoreCorruptError.code) for number in "1345"
+    ]
+    assert all("`medkg dlq replay`" in one.message for one in failures)
+
+
+def test_artifacts_are_removed_when_nobody_needs_them_and_no_writer_can_be_at_them(
+    payloads: GatePayloads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = payloads.keep(a_batch("1"))
+    assert payloads.prune(set) == 0
+    monkeypatch.setattr(gate_payloads, "SETTLED_SECONDS", -1)
+    assert payloads.prune(lambda: {key}) == 0
+    assert payloads.prune(set) == 1
+
+
+def test_an_erased_document_leaves_its_artifact_and_no_other_does(
+    payloads: GatePayloads, tmp_path: Path
+) -> None:
+    objects = open_objects((tmp_path / "objects").as_uri())
+    key = payloads.keep(a_batch("1", "2"))
+    objects.put("gates/mine.parquet", objects.get(payloads.keep(a_batch("1"))).data)  # type: ignore[union-attr]
+    objects.put("gates/damaged.parquet", b"PAR1 but not really")
+    payloads.keep(a_batch("1", "2"))
+    payloads.leave_out([a_context("1").key])
+    assert [one.key for one in objects.list("gates")] == [key]
+    contexts = [a_context("1"), a_context("2")]
+    resumed, failures = payloads.take({ctx.key: key for ctx in contexts}, contexts)
+    assert [ctx.doc_id for ctx, _ in resumed] == ["2"]
+    assert [one.ctx.doc_id for one in failures] == ["1"]

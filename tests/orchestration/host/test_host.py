@@ -1,0 +1,40 @@
+"""A host whose plane cannot start lives on and says why, whatever was raised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestration.errors import PlaneUnavailableError
+from orchestration.host.host import HostProcess
+from orchestration.settings import load_settings
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (PlaneUnavailableError("no memory."), "no memory."),
+        (
+            OSError(28, "No space left on device"),
+            "it failed with OSError: [Errno 28] No space left on device",
+        ),
+    ],
+)
+def test_why_a_plane_does_not_start_is_told_to_all_who_ask_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    host = HostProcess(load_settings(data_dir=tmp_path, profile="cpu"), kept=False)
+
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("orchestration.assembly.Assembly.start_plane", fails)
+    try:
+        host._start_plane()
+        verbs = host._verbs()
+        assert (verbs["status"]()["plane"], verbs["status"]()["plane_error"]) == ("failed", told)
+        with pytest.raises(PlaneUnavailableError):
+            verbs["embed_texts"](["walking"])
+    finally:
+        host._close()

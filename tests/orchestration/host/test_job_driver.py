@@ -1,0 +1,88 @@
+"""Several commands' jobs on one host: tenants take turns, and one job's trouble is not the others'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestration.contracts import JobState, Submission
+from orchestration.errors import UsageError
+from orchestration.host.job_driver import JobDriver
+from orchestration.jobs.submission import Submissions
+from orchestration.ledger import Ledger, open_ledger
+from tests.conformance.ledger_suite import a_submission, an_item, commit_all, counts, fingerprint_of
+
+WORKERS = 2
+
+
+class Host:
+    """A driver whose windows end when the test says so; `gone` are jobs that cannot be launched."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.in_work: list[tuple[str, str]] = []
+        self.launched: list[str] = []
+        self.gone: set[str] = set()
+        submissions = Submissions(ledger, {}, lambda topology, document_format: "f1", WORKERS)
+        self.driver = JobDriver(ledger, submissions, self._launch, lambda window_id: None, WORKERS)
+
+    def _launch(self, submission: Submission, window_id: str) -> None:
+        if submission.job_id in self.gone:
+            raise UsageError("its topology is gone")
+        self.launched.append(submission.tenant_id)
+        self.in_work.append((submission.tenant_id, window_id))
+
+    def job(self, tenant: str, windows: int) -> str:
+        """A listed job with windows of one document."""
+        job = a_submission(f"job-of-{tenant}", tenant_id=tenant).model_copy(update={"window_size": 1})
+        self.ledger.open_job(job)
+        self.ledger.enqueue(job.job_id, [an_item(str(n)) for n in range(windows)], fingerprint_of)
+        self.ledger.set_job_state(job.job_id, JobState.OPEN)
+        return job.job_id
+
+    def end_a_window(self) -> None:
+        _, window_id = self.in_work.pop(0)
+        commit_all(self.ledger, window_id)
+        self.driver.window_ended(window_id, None, cancelled=False)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", 60)
+    yield Host(ledger)
+    ledger.close()
+
+
+def test_a_second_tenant_s_job_gets_the_next_window_and_then_takes_turns(host: Host) -> None:
+    host.driver.work_on(host.job("large", 20))
+    assert host.launched == ["large"] * (WORKERS + 1)
+    small = host.job("small", 3)
+    host.driver.work_on(small)
+    while counts(host.ledger, small).pending:
+        host.end_a_window()
+    assert host.launched.index("small") == WORKERS + 1
+    assert host.launched.count("large") <= WORKERS + 1 + 6
+    while host.in_work:
+        host.end_a_window()
+    assert counts(host.ledger, "job-of-large").committed == 20
+
+
+def test_no_more_windows_are_in_work_than_workers_need_however_many_jobs_there_are(host: Host) -> None:
+    for tenant in "abcdef":
+        host.driver.work_on(host.job(tenant, 4))
+    assert len(host.in_work) == WORKERS + 1
+
+
+def test_a_job_that_cannot_be_launched_is_given_up_and_the_others_go_on(host: Host) -> None:
+    broken, sound = host.job("broken", 2), host.job("sound", 2)
+    host.gone.add(broken)
+    progress = host.driver.work_on(broken)
+    assert not progress.working
+    assert "its topology is gone" in str(progress.reason)
+    assert counts(host.ledger, broken).pending == 2
+    host.driver.work_on(sound)
+    while host.in_work:
+        host.end_a_window()
+    assert counts(host.ledger, sound).committed == 2

@@ -1,0 +1,116 @@
+"""Dagster's processes beside a host: an ended one is started anew, the code server also after a change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from structlog.testing import capture_logs
+
+from orchestration.dagster.workers.worker_process import SourceWatch
+from orchestration.host import services
+from orchestration.host.services import CODE_SERVER, DAEMON, WEBSERVER, DagsterServices
+from orchestration.settings import Settings
+from tests.orchestration.dagster_api import wait_until
+
+SLEEP = ["timeit", "-n1", "-r1", "-s", "import time", "time.sleep(600)"]
+
+
+@pytest.fixture
+def kept(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterServices]:
+    """Three that only wait, over a folder of topologies."""
+    (tmp_path / "topologies").mkdir()
+    sleepers = dict.fromkeys((CODE_SERVER, WEBSERVER, DAEMON), SLEEP)
+    monkeypatch.setattr(DagsterServices, "_command_lines", lambda _: sleepers)
+    monkeypatch.setattr(services, "RESTART_SECONDS", 0.5)
+    started = DagsterServices(settings, SourceWatch([tmp_path / "topologies"]))
+    started.start()
+    yield started
+    started.close()
+
+
+def pids(kept: DagsterServices) -> dict[str, int]:
+    return {name: child.pid for name, child in kept._children.items()}
+
+
+def changed(kept: DagsterServices, before: dict[str, int]) -> set[str]:
+    """Which were started anew, given some time to notice."""
+
+    def differ() -> set[str]:
+        kept.tick()
+        return {name for name, pid in pids(kept).items() if pid != before[name]}
+
+    wait_until(lambda: bool(differ()), 10)
+    return differ()
+
+
+@pytest.mark.parametrize("name", [CODE_SERVER, WEBSERVER, DAEMON])
+def test_one_that_is_killed_is_started_anew(kept: DagsterServices, name: str) -> None:
+    before = pids(kept)
+    psutil.Process(before[name]).kill()
+    assert changed(kept, before) == {name}
+    assert (kept.address() is not None) and all(psutil.pid_exists(pid) for pid in pids(kept).values())
+
+
+def test_a_new_topology_starts_the_code_server_anew(kept: DagsterServices, tmp_path: Path) -> None:
+    before = pids(kept)
+    kept.tick()
+    assert pids(kept) == before
+    (tmp_path / "topologies" / "mine.yaml").write_text("name: mine")
+    assert changed(kept, before) == {CODE_SERVER}
+
+
+def test_one_that_ends_at_once_is_not_started_at_every_look(
+    kept: DagsterServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "RESTART_SECONDS", 600)
+    psutil.Process(pids(kept)[WEBSERVER]).kill()
+    wait_until(lambda: kept.address() is None, 10)
+    before = pids(kept)
+    kept.tick()
+    assert pids(kept) == before
+
+
+def test_one_that_cannot_be_started_now_is_started_later(
+    kept: DagsterServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = pids(kept)
+    with monkeypatch.context() as full:
+        full.setattr(services, "spawn_child", refuses)
+        psutil.Process(before[DAEMON]).kill()
+        with capture_logs() as told:
+            wait_until(
+                lambda: kept.tick() is None and any(one["event"] == "not restarted" for one in told), 10
+            )
+    assert pids(kept) == before
+    assert changed(kept, before) == {DAEMON}
+
+
+def test_a_link_that_leads_nowhere_is_no_source(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("name: a")
+    before = SourceWatch([tmp_path]).mark()
+    (tmp_path / "gone.yaml").symlink_to(tmp_path / "nowhere")
+    assert SourceWatch([tmp_path]).mark() == before
+
+
+def test_all_end_with_their_folder(kept: DagsterServices) -> None:
+    folder, before = kept._folder, pids(kept)
+    assert folder.is_dir()
+    kept.close()
+    assert not any(psutil.pid_exists(pid) for pid in before.values())
+    assert not folder.exists()
+
+
+def test_ui_and_daemon_are_given_the_code_server(settings: Settings) -> None:
+    commands = DagsterServices(settings, SourceWatch([]))._commands
+    workspace = settings.data_dir / "run" / "workspace.yaml"
+    socket = commands[CODE_SERVER][-1]
+    server = {"socket": socket, "location_name": "orchestration.dagster.definitions"}
+    assert json.loads(workspace.read_text()) == {"load_from": [{"grpc_server": server}]}
+    assert all(commands[name][-1] == str(workspace) for name in (WEBSERVER, DAEMON))

@@ -1,0 +1,1 @@
+"""Local HTTP servers with recorded-shape answers, for tests that cross processes."""
