@@ -14,11 +14,11 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from benchmarks.bench import Bench
 from benchmarks.data.texts import as_abstracts
-from benchmarks.load.data_folder import DataFolder
+from benchmarks.load.command_line import CommandLine
 from benchmarks.load.open_loop import percentiles, started_at_rate
-from orchestration.assembly import open_control_plane
+from orchestration.assembly import open_data_folder
 from orchestration.contracts import SourceRequest
-from orchestration.operations.data_folder import ControlPlane
+from orchestration.operations.data_folder import DataFolder
 
 LOAD: Final = 0.6
 FILES: Final = 10
@@ -30,7 +30,7 @@ PATIENCE: Final = 600.0
 def measure(bench: Bench) -> dict[str, Any]:
     """Sustained rate, offered and achieved rate, and latency from when a file was due to each commit."""
     bench.close()
-    folder = DataFolder(bench, "arrivals")
+    folder = CommandLine(bench, "arrivals")
     middle = len(bench.texts) // 2
     size = max(1, middle // FILES)
     arriving = [range(start, start + size) for start in range(middle, len(bench.texts) - size + 1, size)]
@@ -38,7 +38,7 @@ def measure(bench: Bench) -> dict[str, Any]:
         as_abstracts(bench.folder / f"{rows.start}.jsonl", bench.texts[rows.start : rows.stop], rows.start)
         for rows in arriving
     ]
-    with folder.kept(), open_control_plane(folder.settings) as control:
+    with folder.kept(), open_data_folder(folder.settings) as control:
         sustained = folder.run(as_abstracts(bench.folder / "first-half.jsonl", bench.texts[:middle], 0))
         rate = LOAD * float(sustained["docs_per_second"])
 
@@ -63,7 +63,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     }
 
 
-def _commits(control: ControlPlane, documents: int) -> dict[str, float]:
+def _commits(control: DataFolder, documents: int) -> dict[str, float]:
     """When each document was committed, by its id, once all are."""
 
     def committed() -> int:

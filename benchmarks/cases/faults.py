@@ -21,7 +21,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from benchmarks.bench import Bench
 from benchmarks.data.texts import as_files
-from benchmarks.load.data_folder import DataFolder
+from benchmarks.load.command_line import CommandLine
 from orchestration.assembly import Assembly
 from orchestration.errors import StageFailedError
 from orchestration.settings import Settings
@@ -49,7 +49,7 @@ def measure(bench: Bench) -> dict[str, Any]:
 
 
 def _row(bench: Bench, corpus: Path, name: str, strike: Strike | None) -> dict[str, Any]:
-    folder = DataFolder(bench, f"fault-{name}")
+    folder = CommandLine(bench, f"fault-{name}")
     settings = folder.settings
     with folder.kept():
         run = _Run(folder.command("run", "auto", "--path", str(corpus), "--window", str(WINDOW), "--json"))
@@ -94,7 +94,7 @@ class _Run:
             self._start()
 
 
-def _account(folder: DataFolder, documents: int) -> dict[str, Any]:
+def _account(folder: CommandLine, documents: int) -> dict[str, Any]:
     """What the ledger and the stores hold at the end."""
     settings = folder.settings
     counts = _documents(settings)

@@ -25,8 +25,8 @@ import numpy as np
 from sqlalchemy import create_engine, select
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from benchmarks.data.synthetic_pdfs import LAYOUTS, an_article, pdf_of
-from benchmarks.load.data_folder import DataFolder
+from benchmarks.load.command_line import CommandLine
+from medkg.testing.synthetic_pdfs import LAYOUTS, an_article, pdf_of
 from orchestration.ledger.tables import documents, item_dead_letters, pdf_tasks, stage_reports
 from orchestration.runs.artifacts import PREFIX, read_artifact
 from orchestration.settings import Settings
@@ -64,7 +64,7 @@ def measure(count: int, topology: str, folder: Path) -> dict[str, Any]:
     write_pdfs(folder / "pdfs", count)
     options = ("--seconds", str(SECONDS_A_TASK), "--fail-share", str(FAIL_SHARE))
     with MineruProcess(*options) as mineru:
-        data = DataFolder.at(folder / "data", {"MEDKG_MINERU_URL": mineru.url})
+        data = CommandLine.at(folder / "data", {"MEDKG_MINERU_URL": mineru.url})
         with data.kept():
             begun = time.time()
             job = data.told("submit", topology, "--path", str(folder / "pdfs"), "--window", "10")["job_id"]
@@ -122,7 +122,7 @@ def _has_converted(settings: Settings, count: float) -> bool:
     return len(done) >= count
 
 
-def _is_done(data: DataFolder, job_id: str) -> bool:
+def _is_done(data: CommandLine, job_id: str) -> bool:
     (job,) = [one for one in data.told("status")["jobs"] if one["job_id"] == job_id]
     return bool(job["state"] == "done")
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
 from benchmarks.bench import Bench
-from benchmarks.load.data_folder import DataFolder
+from benchmarks.load.command_line import CommandLine
 from gpu_actors.profiles import NO_MODEL
 
 SPARSE_MODEL: Final = "MEDKG_SPARSE_MODEL"
@@ -28,7 +28,7 @@ def measure(bench: Bench) -> dict[str, Any]:
 
 
 def _launch(bench: Bench, name: str, *, hot: bool) -> dict[str, Any]:
-    folder = DataFolder(bench, name)
+    folder = CommandLine(bench, name)
     with folder.kept() if hot else nullcontext():
         report = folder.run(bench.path, "--limit", str(bench.limit))
     stages = report["stages"]

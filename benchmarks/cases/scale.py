@@ -18,7 +18,7 @@ from typing import Any, Final
 from benchmarks.bench import Bench
 from benchmarks.cases.search import asked
 from benchmarks.data.texts import as_abstracts, synthetic
-from benchmarks.load.data_folder import DataFolder
+from benchmarks.load.command_line import CommandLine
 from benchmarks.load.process_tree import ProcessTree
 from orchestration.assembly import Assembly
 
@@ -43,7 +43,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     bench.close()
     count = max(bench.limit, LEAST)
     corpus = as_abstracts(bench.folder / "scale.jsonl", synthetic(bench.texts, count, bench.seed))
-    folder = DataFolder(bench, "scale")
+    folder = CommandLine(bench, "scale")
     with folder.kept():
         folder.run(as_abstracts(bench.folder / "warm.jsonl", ["Walking helps adults to sleep."], 0))
         tree = ProcessTree(folder.told("status")["host"])
@@ -62,7 +62,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     }
 
 
-def _looks(folder: DataFolder, corpus: Path, tree: ProcessTree, window: int) -> Iterator[_Look]:
+def _looks(folder: CommandLine, corpus: Path, tree: ProcessTree, window: int) -> Iterator[_Look]:
     """A look a second until the run has ended, and one then."""
     assembly = Assembly(folder.settings)
     ledger, tenant = assembly.ledger, folder.settings.tenant

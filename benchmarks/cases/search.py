@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from benchmarks.bench import Bench
 from benchmarks.data.texts import as_files, questions_from
-from benchmarks.load.data_folder import DataFolder
+from benchmarks.load.command_line import CommandLine
 from benchmarks.load.open_loop import at_rate
-from orchestration.assembly import open_control_plane
+from orchestration.assembly import open_data_folder
 from orchestration.contracts import Filters
 from orchestration.settings import Settings
 
@@ -21,7 +21,7 @@ QUESTIONS: Final = 150
 def measure(bench: Bench) -> dict[str, Any]:
     """Half of the documents are ingested first; questions are asked at rest, then while the rest comes in."""
     bench.close()  # `medkg up` keeps the models of this case
-    folder = DataFolder(bench, "search")
+    folder = CommandLine(bench, "search")
     first, second = _halves(bench)
     with folder.kept():
         folder.run(first)
@@ -42,7 +42,7 @@ def measure(bench: Bench) -> dict[str, Any]:
 def asked(settings: Settings, bench: Bench) -> dict[str, Any]:
     """Latency of questions at a fixed rate, and how often a leg was left out."""
     questions = questions_from(bench.texts, QUESTIONS, bench.seed)
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         search = control.searcher(None, lambda _: None)
         degraded: list[str] = []
 

@@ -6,13 +6,13 @@ import statistics
 from typing import Any
 
 from benchmarks.bench import Bench
-from benchmarks.load.data_folder import DataFolder
+from benchmarks.load.command_line import CommandLine
 
 
 def measure(bench: Bench) -> dict[str, Any]:
     """Start the host once, run several small inputs, and say where the time to the first document went."""
     bench.close()
-    folder = DataFolder(bench, "startup")
+    folder = CommandLine(bench, "startup")
     with folder.kept():
         startups = [_startup(folder, number) for number in range(bench.rounds)]
     return {
@@ -23,7 +23,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     }
 
 
-def _startup(folder: DataFolder, number: int) -> dict[str, float]:
+def _startup(folder: CommandLine, number: int) -> dict[str, float]:
     """One run over a new note; its `startup` account in seconds."""
     note = folder.settings.data_dir / f"note-{number}.md"
     note.write_text(f"# Note {number}\n\nVelorastat was given to {number + 3} patients.\n", encoding="utf-8")

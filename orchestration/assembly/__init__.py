@@ -5,6 +5,6 @@ that lists documents imports neither stages nor models. `stores` is what keeps t
 documents in, `assembled` all the rest.
 """
 
-from orchestration.assembly.assembled import Assembly, open_control_plane
+from orchestration.assembly.assembled import Assembly, open_data_folder
 
-__all__ = ["Assembly", "open_control_plane"]
+__all__ = ["Assembly", "open_data_folder"]

@@ -27,7 +27,7 @@ from orchestration.gates.sweeps import GateLooks
 from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.submission import Submissions, Topology
 from orchestration.operations.backup.restore_marker import check_restored
-from orchestration.operations.data_folder import ControlPlane
+from orchestration.operations.data_folder import DataFolder
 from orchestration.plugins.entry_points import load_plugins, plugin_names
 from orchestration.plugins.isolated_stage import isolated_stage
 from orchestration.runs.gate_payloads import GatePayloads
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
     from orchestration.runs.window_runs import WindowRuns
     from orchestration.topology.graph import StageNode, TopologyGraph
 
-__all__ = ["Assembly", "open_control_plane"]
+__all__ = ["Assembly", "open_data_folder"]
 
 PARSE_WORKERS = 1
 """Processes for isolated stages, of each window worker."""
 
 
 @contextmanager
-def open_control_plane(settings: Settings, *, restoring: bool = False) -> Iterator[ControlPlane]:
+def open_data_folder(settings: Settings, *, restoring: bool = False) -> Iterator[DataFolder]:
     """What commands use; closes its databases at the end.
 
     Raises ConfigurationError for a folder that is incomplete, unless it is to be restored.
@@ -60,7 +60,7 @@ def open_control_plane(settings: Settings, *, restoring: bool = False) -> Iterat
         check_restored(settings.data_dir)
     assembly = Assembly(settings)
     try:
-        yield ControlPlane(assembly)
+        yield DataFolder(assembly)
     finally:
         assembly.close()
 

@@ -36,10 +36,10 @@ def list_documents(
     as_json: AsJson = False,
 ) -> None:
     """Where every document stands, newest change first."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         rows = control.ledger.find_documents(settings.tenant, source=source, status=status, limit=limit)
         titles = control.titles(rows)
     value = [_row(row, title) for row, title in zip(rows, titles, strict=True)]
@@ -70,10 +70,10 @@ def show_document(
     ctx: typer.Context, doc_id: DocId, source: SourceOption = None, as_json: AsJson = False
 ) -> None:
     """A committed document: its text, sections and chunks with their offsets."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         row, document, chunks = control.show(doc_id, source)
     value = {
         "doc_id": document.doc_id,
@@ -149,10 +149,10 @@ def delete_document(
     as_json: AsJson = False,
 ) -> None:
     """Remove a document from the index, the vectors and the document store."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         keys = control.erase(doc_id, source, note) if erase else control.delete(doc_id, source)
     deleted = [{"doc_id": key.doc_id, "source": key.source} for key in keys]
     what = "erased" if erase else "deleted"
@@ -167,10 +167,10 @@ def list_dead_letters(
     as_json: AsJson = False,
 ) -> None:
     """What failed for good and why, newest first."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         letters = control.ledger.dead_letters(settings.tenant, unreplayed=not everything)
     value = [_letter(letter) for letter in letters]
     columns = ["id", "doc_id", "stage", "code", "message"]
@@ -202,10 +202,10 @@ def show_dead_letter(
     as_json: AsJson = False,
 ) -> None:
     """Everything about one dead letter."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         letters = control.ledger.dead_letters(settings.tenant, unreplayed=False)
     letter = next((letter for letter in letters if letter.id == letter_id), None)
     if letter is None:
@@ -230,11 +230,11 @@ def replay_dead_letters(
     as_json: AsJson = False,
 ) -> None:
     """Run dead letters through their topologies again, from their input."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
     from orchestration.jobs.host_client import Host
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         submissions = control.replay(letter_ids or None)
         if not submissions:
             note("no dead letters to replay")

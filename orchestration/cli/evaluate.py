@@ -39,11 +39,11 @@ def evaluate(
     Comparisons are of nDCG@10 by question: difference with 95 % interval (bootstrap) and p (randomisation
     test), 9,999 resamples each, seed 0.
     """
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
     fusions = [name.strip() for name in (fusion or "").split(",") if name.strip()]
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         value = control.evaluate(questions, note, fusions, rerank=rerank)
     answer(as_json, value, lambda: _show(value))
 

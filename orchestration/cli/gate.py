@@ -28,10 +28,10 @@ def list_waiting(
     as_json: AsJson = False,
 ) -> None:
     """Documents at gates, those that wait longest first: for what, and what becomes of their PDF."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         waiting = control.gates.waiting(settings.tenant, stage=stage, limit=limit)
         value = [_row(document, control.gates.lacking(document)) for document in waiting]
 
@@ -57,11 +57,11 @@ def open_gate(
     as_json: AsJson = False,
 ) -> None:
     """Let documents pass: those that have what they waited for, whatever the topology says of opening."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
     from orchestration.jobs.host_client import HostClient
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         opened = control.gates.open(settings.tenant, None if every else doc_ids or [], stage, force=force)
     running = HostClient(settings).is_running()
 

@@ -26,11 +26,11 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Keep the plane, the window workers, the Dagster UI and its daemon running in the background."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
     from orchestration.jobs.host_client import Host
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control, Host(settings, note) as host:
+    with open_data_folder(settings) as control, Host(settings, note) as host:
         note(control.describe_profile())
         wanted = control.model_ids(), control.rerank_model()
         host.start_detached()
@@ -100,12 +100,12 @@ def down(ctx: typer.Context, as_json: AsJson = False) -> None:
 @reports_errors
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     """What runs, how many documents stand where, and which jobs are open."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
     from orchestration.jobs.host_client import HostClient
 
     settings: Settings = ctx.obj
     client = HostClient(settings)
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         value = control.status()
     value["host"] = client.status(with_health=True).model_dump() if client.is_running() else None
     answer(as_json, value, lambda: _show_status(value))
@@ -132,10 +132,10 @@ def _show_status(value: dict[str, Any]) -> None:
 @reports_errors
 def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Check this machine, the data folder, the plugins, the models and the profile's devices."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         checks, gpus = control.doctor(), control.gpus()
     healthy = all(check["ok"] for check in checks)
     rows = [["ok" if check["ok"] else "FAILED", check["check"], check["detail"]] for check in checks]
@@ -174,10 +174,10 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Compare ledger, search index, vectors and documents; exit 1 if they differ."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         value = control.verify(repair, note)
 
     def show() -> None:
@@ -193,10 +193,10 @@ def verify(
 @reports_errors
 def compact(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Build the tenant's approximate vector indexes that are due, as the host does by itself."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         built = control.compact()
     answer(as_json, {"built": built}, lambda: console.print(f"{built} vector indexes built"))
 
@@ -213,10 +213,10 @@ def reembed(
 
     Exit 1 if the model cannot embed some of them.
     """
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         done = control.reembed(note, drop_former=drop_former)
 
     def show() -> None:

@@ -23,10 +23,10 @@ NewFolder = Annotated[Path, typer.Argument(help="Folder to write: empty, or not 
 @reports_errors
 def export(ctx: typer.Context, folder: NewFolder, as_json: AsJson = False) -> None:
     """Write the tenant's documents, chunks and vectors to a folder of Parquet files."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control, counting("exported", as_json) as observe:
+    with open_data_folder(settings) as control, counting("exported", as_json) as observe:
         manifest = control.copies.export(folder, observe)
     value = _told(folder, manifest)
     answer(as_json, value, lambda: _show(f"tenant {settings.tenant}", value))
@@ -45,10 +45,10 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Take an export into the tenant; what is there already is skipped. Exit 1 if some were kept."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control, counting("imported", as_json) as observe:
+    with open_data_folder(settings) as control, counting("imported", as_json) as observe:
         done = control.copies.import_from(folder, observe, replace=replace, other_models=other_models)
     value = {
         "import_id": done.import_id,
@@ -79,10 +79,10 @@ def import_(
 @reports_errors
 def backup(ctx: typer.Context, folder: NewFolder, as_json: AsJson = False) -> None:
     """Write everything to a folder: the ledger and every tenant's documents. The host may go on meanwhile."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control, counting("backed up", as_json) as observe:
+    with open_data_folder(settings) as control, counting("backed up", as_json) as observe:
         manifest = control.copies.back_up(folder, observe)
     value = _told(folder, manifest)
     answer(as_json, value, lambda: _show(f"{len(manifest.tenants)} tenants", value))
@@ -95,11 +95,11 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Fill an empty data folder, ledger and index from a backup."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
     with (
-        open_control_plane(settings, restoring=True) as control,
+        open_data_folder(settings, restoring=True) as control,
         counting("restored", as_json) as observe,
     ):
         manifest = control.copies.restore(folder, observe)

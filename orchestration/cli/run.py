@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from orchestration.contracts import Submission
     from orchestration.jobs.foreground import RunReport
     from orchestration.jobs.host_client import Host
-    from orchestration.operations.data_folder import ControlPlane
+    from orchestration.operations.data_folder import DataFolder
     from orchestration.topology.graph import TopologyGraph
 
 SHOWN_FAILURES = 10
@@ -57,12 +57,12 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run documents through a topology and wait for them."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
     from orchestration.jobs.host_client import Host
 
     settings: Settings = ctx.obj
     request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit, resync=resync)
-    with open_control_plane(settings) as control, Host(settings, note) as host:
+    with open_data_folder(settings) as control, Host(settings, note) as host:
         graph = control.topologies.load(topology)
         note(control.describe_profile())
 
@@ -107,11 +107,11 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Queue documents for the daemon, which `medkg up` keeps running, and return."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
     from orchestration.jobs.host_client import HostClient
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit, resync=resync)
         submission = control.submit_to_dagster(
             topology,
@@ -138,7 +138,7 @@ def absolute(paths: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def follow(
-    control: ControlPlane,
+    control: DataFolder,
     submission: Submission,
     host: Host,
     topology: TopologyGraph | None = None,

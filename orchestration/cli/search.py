@@ -83,7 +83,7 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Search what was indexed; every hit names its document and character offsets."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     filters = _filters(
         source=source,
@@ -99,7 +99,7 @@ def search(
         until=until,
     )
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         names = [name.strip() for name in legs.split(",") if name.strip()] if legs else None
         found = control.search(query, top, filters, names, note, fusion=fusion, group=group, rerank=rerank)
     value = {

@@ -19,11 +19,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @reports_errors
 def list_topologies(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Every topology of the folder, with its version and job; invalid ones with their error."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
     from orchestration.topology.descriptions import listed
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         value = listed(control.topologies)
     columns = ["name", "version", "job", "error"]
     answer(
@@ -41,11 +41,11 @@ def show_topology(
     as_json: AsJson = False,
 ) -> None:
     """The stages of a topology, in order, with what each takes and gives and its policy."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
     from orchestration.topology.descriptions import shown
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         value = shown(control.topologies.load(name))
 
     def show() -> None:
@@ -70,10 +70,10 @@ def validate_topology(
     as_json: AsJson = False,
 ) -> None:
     """Check files without installing them; the first error names file, line and what would be valid."""
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         names = [control.topologies.check(path).name for path in files]
     answer(as_json, {"valid": names}, lambda: console.print(f"valid: {', '.join(names)}"))
 

@@ -50,14 +50,14 @@ def train_sparse(
     """Train a sparse (SPLADE) model on documents: about an hour on one core, as it stands."""
     from gpu_actors.training.making import make_sparse_model
     from gpu_actors.training.recipe import Recipe
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
     recipe = Recipe(base=base, seed=seed, held_out=held_out, head_steps=head_steps, splade_steps=splade_steps)
     request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit)
     broken: list[Unread] = []
     try:
-        with open_control_plane(settings) as control, _watching() as watch:
+        with open_data_folder(settings) as control, _watching() as watch:
             documents = _sound(control.read(request), broken)
             report = make_sparse_model(documents, out, recipe, settings.profile, watch)
     except KeyboardInterrupt:

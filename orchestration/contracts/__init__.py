@@ -1,7 +1,7 @@
 """What the rooms promise each other: stages, sources, parsers, the plane, the stores and the ledger.
 
 Rooms never import one another; they are written against these protocols and put together by
-`assembly`. Comes in and leaves: only what `records` describes. tests/conformance holds one suite a
+`assembly`. Comes in and leaves: only what `records` describes. medkg/testing holds one suite a
 protocol that every implementation, ours or a plugin's, runs through.
 """
 

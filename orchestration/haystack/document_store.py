@@ -33,7 +33,7 @@ from orchestration.haystack.documents import (
 )
 from orchestration.haystack.filters import may_match, predicate
 from orchestration.haystack.opening import Opened
-from orchestration.operations.data_folder import ControlPlane
+from orchestration.operations.data_folder import DataFolder
 from orchestration.records import DocumentKey
 
 __all__ = ["MedkgDocumentStore"]
@@ -225,7 +225,7 @@ class MedkgDocumentStore(AsyncDocumentStore):
         return set(places)
 
 
-def _collection(control: ControlPlane, _: ExitStack) -> ChunkCollection:
+def _collection(control: DataFolder, _: ExitStack) -> ChunkCollection:
     return control.chunk_collection(SOURCE, structlog.get_logger(__name__).info)
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Generic, TypeVar
 
-from orchestration.assembly import open_control_plane
-from orchestration.operations.data_folder import ControlPlane
+from orchestration.assembly import open_data_folder
+from orchestration.operations.data_folder import DataFolder
 from orchestration.settings import load_settings
 
 __all__ = ["Opened"]
@@ -25,7 +25,7 @@ class Opened(Generic[T]):
 
     def __init__(
         self,
-        make: Callable[[ControlPlane, ExitStack], T],
+        make: Callable[[DataFolder, ExitStack], T],
         data_dir: str | None,
         tenant_id: str | None,
         profile: str | None,
@@ -43,7 +43,7 @@ class Opened(Generic[T]):
             if self._made is None:
                 settings = load_settings(**self._given)
                 with ExitStack() as opening:
-                    control = opening.enter_context(open_control_plane(settings))
+                    control = opening.enter_context(open_data_folder(settings))
                     self._made = self._make(control, opening), settings.tenant
                     self._ends = opening.pop_all()
             return self._made

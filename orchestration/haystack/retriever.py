@@ -21,7 +21,7 @@ from orchestration.errors import UsageError
 from orchestration.haystack.documents import haystack_document, place_of
 from orchestration.haystack.filters import as_facets, check, predicate
 from orchestration.haystack.opening import Opened
-from orchestration.operations.data_folder import ControlPlane
+from orchestration.operations.data_folder import DataFolder
 from orchestration.records import Chunk, DocumentKey
 from orchestration.retrieval.fusion import fusion_named
 from orchestration.retrieval.search import Hit, HybridSearch
@@ -154,7 +154,7 @@ class HaystackRetriever:
             return self._given, self._tenant_id or "default"
         return self._opened()
 
-    def _searcher(self, control: ControlPlane, ends: ExitStack) -> HybridSearch:
+    def _searcher(self, control: DataFolder, ends: ExitStack) -> HybridSearch:
         search = control.searcher(self._legs, structlog.get_logger(__name__).info, rerank=self._rerank)
         ends.callback(search.close)
         return search

@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from orchestration.operations.reembedding import Reembedded
     from orchestration.retrieval.search import Found, HybridSearch
 
-__all__ = ["ControlPlane"]
+__all__ = ["DataFolder"]
 
 SHOWN_JOBS: Final = 10
 MODEL_LEGS: Final = ("sparse", "dense")
 
 
-class ControlPlane:
+class DataFolder:
     """Operations on one data folder; each is a few ledger and store calls."""
 
     def __init__(self, parts: Parts) -> None:

@@ -196,7 +196,7 @@ def _checked(node: StageNode, ctx: StageContext, outcome: Outcome[Any]) -> Outco
         return outcome
     return StageContractError(
         f"{ctx.doc_id}: stage {node.name} ({node.stage_type}) gave {type(outcome).__name__}, but its "
-        f"contract is {VALUE_TYPES[node.gives]}. Fix the stage; tests/conformance checks it."
+        f"contract is {VALUE_TYPES[node.gives]}. Fix the stage; medkg/testing checks it."
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from orchestration.assembly import open_control_plane
+from orchestration.assembly import open_data_folder
 from orchestration.contracts import Candidate, ChunkRef
 from orchestration.retrieval.evaluation import evaluate, read_questions
 from orchestration.retrieval.fusion import DEFAULT_FUSION
@@ -34,7 +34,7 @@ def test_every_leg_and_the_hybrid_stay_above_their_floors(medkg: Medkg) -> None:
 @pytest.mark.plane
 def test_a_fusion_that_forgets_a_leg_falls_through(medkg: Medkg) -> None:
     settings = load_settings(data_dir=medkg.data_dir)
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         search = control.searcher(None, lambda said: None)
         fusions = {"defective": of_words_no_longer}
         measured = evaluate(search, settings.tenant, read_questions(QUESTIONS), fusions).as_json()["legs"]

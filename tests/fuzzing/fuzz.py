@@ -25,7 +25,21 @@ from typing import Final
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-from benchmarks.data.synthetic_pdfs import LAYOUTS, Layout, an_article, pdf_of
+from medkg.testing.builders import (
+    a_payload,
+    a_pubmed_article,
+    a_pubmed_set,
+    a_study,
+    an_abstract,
+    an_openalex_work,
+    json_lines,
+    study_results,
+)
+from medkg.testing.builders import an_article as a_jats_article
+from medkg.testing.document_checks import assert_sound
+from medkg.testing.parser_suite import attempt, locate, payload_of
+from medkg.testing.pdf_converter_suite import ended
+from medkg.testing.synthetic_pdfs import LAYOUTS, Layout, an_article, pdf_of
 from orchestration.contracts import ConversionState, Parser
 from orchestration.errors import MedkgError, StageFailedError
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
@@ -40,20 +54,6 @@ from orchestration.parsing.pubmed_xml import PubmedXmlParser
 from orchestration.pdf.mineru.content import converted
 from orchestration.pdf.text_layer.converter import TextLayerConverter
 from orchestration.pdf.text_layer.reading import Limits, convert
-from tests.builders import (
-    a_payload,
-    a_pubmed_article,
-    a_pubmed_set,
-    a_study,
-    an_abstract,
-    an_openalex_work,
-    json_lines,
-    study_results,
-)
-from tests.builders import an_article as a_jats_article
-from tests.conformance.document_checks import assert_sound
-from tests.conformance.parser_suite import attempt, locate, payload_of
-from tests.conformance.pdf_converter_suite import ended
 from tests.fuzzing import hostile_pdfs
 from tests.fuzzing.mutations import mutated
 

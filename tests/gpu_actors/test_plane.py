@@ -18,9 +18,9 @@ from gpu_actors.batches.pieces import SparseRow
 from gpu_actors.components.embedder import HaystackEmbedder
 from gpu_actors.plane import LocalModels, RayPlane, connect_plane
 from gpu_actors.profiles import chosen_profile, find_model
+from medkg.testing.builders import a_document
 from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError, PlaneUnavailableError
 from orchestration.host.environment import RAY_SOCKET
-from tests.builders import a_document
 
 pytestmark = pytest.mark.plane
 

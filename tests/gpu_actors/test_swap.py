@@ -10,8 +10,8 @@ import pytest
 
 from gpu_actors.plane import LocalModels, RayPlane
 from gpu_actors.profiles import Model, chosen_profile
+from medkg.testing.builders import a_shallower_model
 from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError, MedkgError
-from tests.builders import a_shallower_model
 from tests.gpu_actors.encoders.tiny_cross_encoder import a_cross_encoder, assert_near
 
 pytestmark = pytest.mark.plane

@@ -8,6 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from medkg.testing.stage_suite import (
+    ChunkStageSuite,
+    DownloadStageSuite,
+    EmbedStageSuite,
+    ExtractStageSuite,
+    IndexStageSuite,
+    IngestStageSuite,
+    KGStageSuite,
+    ParseStageSuite,
+    ValidateStageSuite,
+    a_stage_context,
+)
 from orchestration.contracts import Isolation, Outcome, PlaneUse, SourceRequest, Vectors, lift
 from orchestration.errors import (
     ConfigurationError,
@@ -41,18 +53,6 @@ from orchestration.stages.chunk import ChunkOnPlane
 from orchestration.stages.embed import EmbedOnPlane
 from orchestration.stages.ingest import Ingest
 from orchestration.stages.ir_validation import IrValidation
-from tests.conformance.stage_suite import (
-    ChunkStageSuite,
-    DownloadStageSuite,
-    EmbedStageSuite,
-    ExtractStageSuite,
-    IndexStageSuite,
-    IngestStageSuite,
-    KGStageSuite,
-    ParseStageSuite,
-    ValidateStageSuite,
-    a_stage_context,
-)
 
 TEXT = "Aspirin lowers the risk of stroke. It raises the risk of bleeding."
 

@@ -19,10 +19,10 @@ from gpu_actors.chunking.regions import HEADINGS, IMRAD, placed_blocks
 from gpu_actors.chunking.sentences import split_sentences
 from gpu_actors.components.chunker import HaystackChunker
 from gpu_actors.profiles import Model
+from medkg.testing.builders import a_document, a_payload
 from orchestration.errors import ConfigurationError
 from orchestration.parsing.text_builder import DocumentBuilder
 from orchestration.records import BlockKind, Chunk, Document, content_version
-from tests.builders import a_document, a_payload
 
 KINDS = (
     BlockKind.PARAGRAPH,

@@ -15,10 +15,10 @@ from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.chunking.document_chunker import DocumentChunker
 from gpu_actors.chunking.label_sections import BOXED_WARNING, LABEL_SECTIONS, LabelHeading, label_heading
 from gpu_actors.profiles import Model
+from medkg.testing.builders import a_payload
 from orchestration.parsing.markdown import MarkdownParser
 from orchestration.parsing.plain_text import PlainTextParser
 from orchestration.records import Chunk, Document
-from tests.builders import a_payload
 
 LIVER = "Zelvanor can raise aminotransferases, and two patients of 412 had liver failure in the trials. "
 RASH = "A rash was seen in 7% of patients and went away when it was stopped [see Adverse Reactions (6.1)]. "

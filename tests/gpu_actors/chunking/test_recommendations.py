@@ -13,10 +13,10 @@ from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.chunking.document_chunker import DocumentChunker
 from gpu_actors.chunking.recommendations import is_grade, is_graded, is_label, is_phrase
 from gpu_actors.profiles import Model
+from medkg.testing.builders import a_payload
 from orchestration.parsing.markdown import MarkdownParser
 from orchestration.parsing.plain_text import PlainTextParser
 from orchestration.records import Chunk, Document
-from tests.builders import a_payload
 
 
 @pytest.fixture(scope="module")

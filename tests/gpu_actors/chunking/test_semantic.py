@@ -12,9 +12,9 @@ from gpu_actors.components.chunker import HaystackChunker
 from gpu_actors.components.embedder import HaystackEmbedder
 from gpu_actors.plane import RayPlane
 from gpu_actors.profiles import Model
+from medkg.testing.builders import a_document
 from orchestration.errors import ConfigurationError
 from orchestration.records import Block, BlockKind, Document, Float32Matrix, Section
-from tests.builders import a_document
 
 PROFILE = "default-semantic"
 SLEEP = "Adults who walked every day slept longer and woke up less often in the night. " * 18

@@ -8,8 +8,8 @@ from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.profiles import find_model
 from gpu_actors.training.corpus import Corpus, gather
 from gpu_actors.training.recipe import Progress, Recipe
+from medkg.testing.builders import a_document, an_abstract
 from orchestration.records import Document
-from tests.builders import a_document, an_abstract
 
 BASE: Final = find_model("all-MiniLM-L6-v2").files
 TOKENIZER: Final = TextTokenizer(BASE, 512)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpu_actors.training.windows import windows_of
+from medkg.testing.builders import a_document
 from orchestration.records import Document
-from tests.builders import a_document
 from tests.gpu_actors.training.small_corpus import TOKENIZER, small_corpus
 
 WORDS = st.sampled_from(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import an_abstract, json_lines
+from medkg.testing.builders import an_abstract, json_lines
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.dagster_api import wait_until
 

@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 
 from gpu_actors.encoders.splade import SpladeEncoder
 from gpu_actors.profiles import chosen_profile
+from medkg.testing.builders import an_abstract, json_lines
 from orchestration.cli.main import app
 from orchestration.contracts import SourceRequest
 from orchestration.jobs.reading import Unread
 from orchestration.settings import load_settings
-from tests.builders import an_abstract, json_lines
 from tests.gpu_actors.training.small_corpus import small_corpus_records
 from tests.orchestration.command_line import Medkg
 
@@ -95,10 +95,10 @@ def test_an_interruption_says_that_nothing_was_written(
 
 
 def test_documents_are_read_once_and_nothing_is_written(tmp_path: Path, abstracts: Path) -> None:
-    from orchestration.assembly import open_control_plane
+    from orchestration.assembly import open_data_folder
 
     settings = load_settings(data_dir=tmp_path / "data")
-    with open_control_plane(settings) as control:
+    with open_data_folder(settings) as control:
         read = list(control.read(SourceRequest(source="files", paths=(str(abstracts),), limit=14)))
 
     broken = [each for each in read if isinstance(each, Unread)]

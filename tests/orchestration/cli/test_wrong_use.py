@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from medkg.testing.builders import an_abstract, json_lines
 from orchestration.cli.main import app, hoist_global_options
-from tests.builders import an_abstract, json_lines
 from tests.orchestration.command_line import Medkg
 
 

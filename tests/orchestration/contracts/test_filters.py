@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from medkg.testing.builders import a_chunk, a_context
 from orchestration.contracts import Filters, chunk_facets, facets_of_metadata
-from tests.builders import a_chunk, a_context
 
 
 def test_a_trial_s_metadata_give_its_facets() -> None:

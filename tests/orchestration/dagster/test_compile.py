@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from dagster import AssetKey, DagsterInstance, DagsterTypeCheckDidNotPass, JobDefinition, ResourceDefinition
 
+from medkg.testing.builders import a_context
 from orchestration.contracts import StageReport
 from orchestration.dagster.compile import compile_jobs
 from orchestration.dagster.io_manager import WindowArtifactIOManager
@@ -23,7 +24,6 @@ from orchestration.runs.artifacts import WindowBatch
 from orchestration.stores.objects.opening import open_objects
 from orchestration.topology.graph import TopologyGraph
 from orchestration.topology.loader import PipelineLoader
-from tests.builders import a_context
 from topologies import shipped_folder
 
 WINDOW = "window-1"

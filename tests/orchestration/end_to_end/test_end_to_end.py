@@ -11,8 +11,7 @@ import psutil
 import pytest
 from haystack import Document
 
-from orchestration.haystack import HaystackIndexWriter
-from tests.builders import (
+from medkg.testing.builders import (
     a_correction,
     a_pubmed_article,
     a_pubmed_set,
@@ -21,6 +20,7 @@ from tests.builders import (
     an_article,
     json_lines,
 )
+from orchestration.haystack import HaystackIndexWriter
 from tests.orchestration.command_line import Medkg
 
 pytestmark = pytest.mark.plane

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.data.synthetic_pdfs import LAYOUTS, Article, an_article, pdf_of
+from medkg.testing.synthetic_pdfs import LAYOUTS, Article, an_article, pdf_of
 from orchestration.runs.artifacts import PREFIX, read_artifact
 from orchestration.stores.objects.opening import open_objects
 from tests.orchestration.command_line import Medkg

@@ -11,8 +11,8 @@ import pytest
 
 from gpu_actors.plane import LocalModels
 from gpu_actors.profiles import chosen_profile, find_model
+from medkg.testing.builders import a_shallower_model, an_abstract, json_lines
 from orchestration.stores.faiss.segments import read_segment
-from tests.builders import a_shallower_model, an_abstract, json_lines
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.dagster_api import wait_until
 

@@ -10,11 +10,11 @@ import psutil
 import pytest
 from sqlalchemy import create_engine, func, select
 
+from medkg.testing.builders import an_abstract, json_lines
 from orchestration.jobs.host_client import HOST_SERVICE, HostClient
 from orchestration.ledger.tables import documents
 from orchestration.processes.local_service import read_endpoint
 from orchestration.settings import load_settings
-from tests.builders import an_abstract, json_lines
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.dagster_api import wait_until
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import a_study
+from medkg.testing.builders import a_study
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.dagster_api import wait_until
 from tests.servers.replay_server import ReplayServer, Weather, replaying

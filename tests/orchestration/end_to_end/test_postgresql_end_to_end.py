@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from tests.builders import an_abstract, json_lines
+from medkg.testing.builders import an_abstract, json_lines
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.postgresql import needs_postgresql, schema_of_its_own
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.builders import an_abstract, json_lines
 from orchestration.contracts import ObjectStore
 from orchestration.stores.objects.opening import open_objects
-from tests.builders import an_abstract, json_lines
 from tests.orchestration.command_line import Medkg
 
 pytestmark = [pytest.mark.plane, pytest.mark.needs_service("s3")]

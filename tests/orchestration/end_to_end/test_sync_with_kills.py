@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
+from medkg.testing.builders import TENANT, a_pmc_article, a_pubmed_article, a_study, a_work
+from medkg.testing.ledger_suite import claimed, commit_all
 from orchestration.assembly import Assembly
 from orchestration.ledger import open_ledger
 from orchestration.records import AdapterRequest, RawPayload
 from orchestration.settings import load_settings
-from tests.builders import TENANT, a_pmc_article, a_pubmed_article, a_study, a_work
-from tests.conformance.ledger_suite import claimed, commit_all
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.dagster_api import wait_until
 from tests.servers.replay_server import ReplayServer, Service, Weather, replaying

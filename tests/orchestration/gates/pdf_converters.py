@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from medkg.testing.builders import a_converted_pdf, a_pdf_block
 from orchestration.contracts import ConversionState, ConversionStatus
 from orchestration.errors import (
     ConversionFailedError,
@@ -13,7 +14,6 @@ from orchestration.errors import (
     MedkgError,
     RateLimitedError,
 )
-from tests.builders import a_converted_pdf, a_pdf_block
 
 
 class CommandedConverter:

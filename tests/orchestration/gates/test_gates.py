@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.builders import a_context, a_payload
+from medkg.testing.gate_suite import GATE, MINERU, at_the_gate, convert
+from medkg.testing.ledger_suite import TENANT, status_of
 from orchestration.contracts import GateLook, ObjectStore
 from orchestration.errors import DagsterPipelineConfigError, StoreCorruptError, UsageError
 from orchestration.formats.yaml_source import parse_yaml
@@ -18,9 +21,6 @@ from orchestration.runs.artifacts import WindowBatch
 from orchestration.runs.gate_payloads import GatePayloads
 from orchestration.stores.objects.opening import open_objects
 from orchestration.topology.graph import TopologyGraph, build_graph
-from tests.builders import a_context, a_payload
-from tests.conformance.gate_suite import GATE, MINERU, at_the_gate, convert
-from tests.conformance.ledger_suite import TENANT, status_of
 from tests.orchestration.topology.topology_files import INSTALLED, PDF_LINE, POLICIES, a_topology
 
 TopologyOf = Callable[[str, str], TopologyGraph]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.builders import a_payload
+from medkg.testing.ledger_suite import OTHER, OWNER, a_job, an_item, claimed, everyone_alive, taken
 from orchestration.contracts import AskedConverter, ObjectStore, PdfTask, PdfTaskState
 from orchestration.errors import ConfigurationError
 from orchestration.gates.pdf_conversions import PdfConversions
@@ -14,8 +16,6 @@ from orchestration.ledger import Ledger, open_ledger
 from orchestration.records import RawPayload, StageContext
 from orchestration.stages.pdf_ir import PdfIr
 from orchestration.stores.objects.opening import open_objects
-from tests.builders import a_payload
-from tests.conformance.ledger_suite import OTHER, OWNER, a_job, an_item, claimed, everyone_alive, taken
 from tests.orchestration.gates.pdf_converters import CommandedConverter
 
 MOST_ATTEMPTS = 3

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from medkg.testing.builders import TENANT
 from orchestration.collection.chunk_collection import ChunkCollection
 from orchestration.collection.chunk_vectors import ChunkVectors
 from orchestration.collection.direct_writes import DirectWrites
@@ -13,7 +14,6 @@ from orchestration.contracts import SparseVectors
 from orchestration.errors import EmbeddingInputTooLongError
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import Float32Matrix
-from tests.builders import TENANT
 from tests.orchestration.stores.data_folder import MODEL, WORDS, DataFolder, encode, expand
 
 ROOM = 200

@@ -13,12 +13,12 @@ from haystack.utils.filters import document_matches_filter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medkg.testing.builders import TENANT, a_chunk
 from orchestration.contracts import Filters, chunk_facets
 from orchestration.errors import EmptyDocumentError, MalformedDocumentError
 from orchestration.haystack.documents import given_chunk, haystack_document, possible_keys
 from orchestration.haystack.filters import as_facets, check, may_match
 from orchestration.records import Chunk
-from tests.builders import TENANT, a_chunk
 
 NAMES = st.sampled_from(["status", "phase", "date", "title", "section", "source", "doc_id", "other"])
 PLAIN = st.recursive(

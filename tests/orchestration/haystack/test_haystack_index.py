@@ -19,6 +19,7 @@ from haystack.document_stores.errors import DuplicateDocumentError
 from haystack.document_stores.types import DuplicatePolicy
 from haystack.errors import FilterError
 
+from medkg.testing.builders import TENANT, a_context, a_document
 from orchestration.contracts import Filters, JobState
 from orchestration.errors import (
     EmbeddingInputTooLongError,
@@ -32,7 +33,6 @@ from orchestration.haystack import HaystackIndexWriter, HaystackRetriever, Medkg
 from orchestration.processes.child_process import own_identity
 from orchestration.records import DocumentKey
 from orchestration.retrieval.search import HybridSearch
-from tests.builders import TENANT, a_context, a_document
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.haystack.collection import ROOM, CountedLetters, a_collection
 from tests.orchestration.stores.data_folder import MODEL, DataFolder, die, expand, opened

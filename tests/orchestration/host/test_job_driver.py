@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.ledger_suite import a_submission, an_item, commit_all, counts, fingerprint_of
 from orchestration.contracts import JobState, Submission
 from orchestration.errors import UsageError
 from orchestration.host.job_driver import JobDriver
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import Ledger, open_ledger
-from tests.conformance.ledger_suite import a_submission, an_item, commit_all, counts, fingerprint_of
 
 WORKERS = 2
 

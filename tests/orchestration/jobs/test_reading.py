@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from medkg.testing.builders import a_document, a_payload
 from orchestration.contracts import Outcome, SourceRequest
 from orchestration.errors import (
     MalformedDocumentError,
@@ -17,7 +18,6 @@ from orchestration.errors import (
 )
 from orchestration.jobs.reading import PARSE, DocumentReader, ReadingStep, Unread
 from orchestration.records import AdapterRequest, Document, Locator, RawPayload, SourceItem, StageContext
-from tests.builders import a_document, a_payload
 
 
 class Shelf:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.ledger_suite import claimed, commit_all
 from orchestration.contracts import JobState, SourceRequest
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.processes.child_process import is_alive
 from orchestration.records import Locator, SourceItem
-from tests.conformance.ledger_suite import claimed, commit_all
 
 LISTED = 700
 """More than one batch, so that some documents are in the ledger when the listing ends early."""

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medkg.testing.ledger_suite import claimed, commit_all
 from orchestration.contracts import JobState, ListedPage, SourceRequest
 from orchestration.errors import CursorRefusedError, DagsterResourceUnavailableError
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.records import Locator, SourceItem
-from tests.conformance.ledger_suite import claimed, commit_all
 
 
 @dataclass

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medkg.testing.ledger_suite import a_submission, an_item, commit_all, fingerprint_of
 from orchestration.contracts import JobState, Submission
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import Ledger, open_ledger
-from tests.conformance.ledger_suite import a_submission, an_item, commit_all, fingerprint_of
 
 NUMBERS = count()
 ARRIVALS = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 5)), min_size=1, max_size=6)

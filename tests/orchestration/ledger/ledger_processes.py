@@ -9,11 +9,11 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 
+from medkg.testing.ledger_suite import a_commit, a_submission, an_item, fingerprint_of
 from orchestration.contracts import JobState
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.processes.child_process import is_alive, own_identity
-from tests.conformance.ledger_suite import a_commit, a_submission, an_item, fingerprint_of
 
 BATCH = 20
 

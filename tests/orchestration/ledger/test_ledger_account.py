@@ -11,11 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from orchestration.contracts import Commit, JobState
-from orchestration.errors import LeaseLostError
-from orchestration.ledger import Ledger, open_ledger
-from orchestration.records import DocumentKey, SourceItem, StageContext
-from tests.conformance.ledger_suite import (
+from medkg.testing.ledger_suite import (
     Clock,
     a_broken_item,
     a_commit,
@@ -24,6 +20,10 @@ from tests.conformance.ledger_suite import (
     an_item,
     fingerprint_of,
 )
+from orchestration.contracts import Commit, JobState
+from orchestration.errors import LeaseLostError
+from orchestration.ledger import Ledger, open_ledger
+from orchestration.records import DocumentKey, SourceItem, StageContext
 
 DOC_IDS = st.sampled_from(["a", "b", "c", "d"])
 ITEMS = st.one_of(

@@ -22,6 +22,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, insert, inspect, select, text
 
+from medkg.testing.ledger_suite import a_job, a_submission, an_item, fingerprint_of
 from orchestration.contracts import DocumentCounts, JobState
 from orchestration.errors import (
     ConfigurationError,
@@ -33,7 +34,6 @@ from orchestration.errors import (
 from orchestration.ledger import Ledger, database, open_ledger
 from orchestration.ledger.tables import commits, metadata, windows
 from orchestration.ledger.transitions import Status, check_move
-from tests.conformance.ledger_suite import a_job, a_submission, an_item, fingerprint_of
 from tests.orchestration.postgresql import BOTH_DATABASES, schema_of_its_own
 
 ROOT = Path(__file__).resolve().parents[3]

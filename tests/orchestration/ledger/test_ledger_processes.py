@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, func, select
 
+from medkg.testing.ledger_suite import TENANT, a_submission, an_item, commit_all, fingerprint_of
 from orchestration.contracts import DocumentCounts, JobState
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.ledger.tables import commit_changes, jobs, windows
 from orchestration.processes.child_process import is_alive
-from tests.conformance.ledger_suite import TENANT, a_submission, an_item, commit_all, fingerprint_of
 from tests.orchestration.postgresql import BOTH_DATABASES, schema_of_its_own
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -8,13 +8,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, literal, make_url, select, text
 
+from medkg.testing.gate_suite import GateSuite
+from medkg.testing.ledger_copies_suite import LedgerCopiesSuite
+from medkg.testing.ledger_suite import LEASE_SECONDS, Clock, LedgerSuite
 from orchestration.errors import ConfigurationError
 from orchestration.ledger import Ledger, open_ledger
 from orchestration.ledger.database import Database
 from orchestration.ledger.tables import metadata
-from tests.conformance.gate_suite import GateSuite
-from tests.conformance.ledger_copies_suite import LedgerCopiesSuite
-from tests.conformance.ledger_suite import LEASE_SECONDS, Clock, LedgerSuite
 from tests.orchestration.postgresql import in_schema, needs_postgresql, schema_of_its_own
 
 pytestmark = needs_postgresql

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.gate_suite import GateSuite
+from medkg.testing.ledger_copies_suite import LedgerCopiesSuite
+from medkg.testing.ledger_suite import LEASE_SECONDS, Clock, LedgerSuite
 from orchestration.ledger import Ledger, open_ledger
-from tests.conformance.gate_suite import GateSuite
-from tests.conformance.ledger_copies_suite import LedgerCopiesSuite
-from tests.conformance.ledger_suite import LEASE_SECONDS, Clock, LedgerSuite
 
 
 class TestSqliteLedger(LedgerSuite, GateSuite, LedgerCopiesSuite):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.builders import an_abstract, json_lines
 from orchestration.ledger import open_ledger
 from orchestration.stores.faiss.segments import read_segment
-from tests.builders import an_abstract, json_lines
 from tests.orchestration.command_line import Medkg
 
 FIRST, SECOND, PATH_WORD, BROKEN = "quibblezark17", "snorfblat23", "wexlimorp31", "plomtrix41"

@@ -15,6 +15,7 @@ import pytest
 
 from gpu_actors.plane import LocalModels
 from gpu_actors.profiles import chosen_profile, find_model
+from medkg.testing.builders import TENANT, a_context, a_shallower_model, an_abstract, json_lines
 from orchestration.contracts import Filters, TextModels
 from orchestration.errors import DagsterPipelineConfigError, EmbeddingInputTooLongError, UsageError
 from orchestration.operations.parts import Parts, Stores
@@ -22,7 +23,6 @@ from orchestration.operations.reembedding import Reembedded, alone, reembed
 from orchestration.records import DocumentKey, Float32Matrix
 from orchestration.settings import Settings
 from orchestration.stores.faiss.segments import read_segment
-from tests.builders import TENANT, a_context, a_shallower_model, an_abstract, json_lines
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.opensearch import SERVER, connected, prefix_of_its_own
 from tests.orchestration.stores.data_folder import MODEL, WORDS, DataFolder, Pairing, encode, opened

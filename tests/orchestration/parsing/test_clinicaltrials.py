@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medkg.testing.builders import a_page_of_studies, a_payload, a_study, study_results
+from medkg.testing.document_checks import assert_sound, blocks_of, sections_of
 from orchestration.errors import MalformedDocumentError, MissingIdentifierError
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.records import Block, BlockKind, Document
-from tests.builders import a_page_of_studies, a_payload, a_study, study_results
-from tests.conformance.document_checks import assert_sound, blocks_of, sections_of
 
 
 def parsed(study: dict[str, object]) -> Document:

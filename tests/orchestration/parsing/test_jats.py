@@ -6,11 +6,11 @@ import io
 
 import pytest
 
+from medkg.testing.builders import a_payload, an_article
+from medkg.testing.document_checks import assert_sound, blocks_of, sections_of
 from orchestration.errors import MalformedDocumentError, MissingIdentifierError, UnsafeXmlError
 from orchestration.parsing.jats import JatsParser
 from orchestration.records import BlockKind, Document
-from tests.builders import a_payload, an_article
-from tests.conformance.document_checks import assert_sound, blocks_of, sections_of
 
 
 def parsed(article: bytes) -> Document:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from medkg.testing.builders import a_payload, an_article
 from orchestration.contracts.downloads import LinksToPdfs
 from orchestration.errors import MalformedDocumentError
 from orchestration.parsing.jats import JatsParser
 from orchestration.parsing.licences import LICENCES, is_redistributable, licence_of
-from tests.builders import a_payload, an_article
 
 BY = "https://creativecommons.org/licenses/by/4.0/"
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medkg.testing.parser_suite import PiecewiseStream
 from orchestration.contracts import RecordLocation
 from orchestration.errors import DocumentTooLargeError, MalformedDocumentError
 from orchestration.parsing import byte_stream, json_records
 from orchestration.parsing.json_records import json_records as find
-from tests.conformance.parser_suite import PiecewiseStream
 
 
 def locate(content: bytes, limit: int = 10**6, list_key: str | None = None) -> list[RecordLocation]:

@@ -10,6 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medkg.testing.builders import a_payload, an_openalex_page, an_openalex_work
+from medkg.testing.document_checks import assert_sound
+from medkg.testing.parser_suite import attempt
 from orchestration.contracts import RecordLocation
 from orchestration.contracts.downloads import LinksToPdfs
 from orchestration.errors import (
@@ -19,9 +22,6 @@ from orchestration.errors import (
 )
 from orchestration.parsing.openalex import OpenAlexParser, in_order
 from orchestration.records import Document, RawPayload
-from tests.builders import a_payload, an_openalex_page, an_openalex_work
-from tests.conformance.document_checks import assert_sound
-from tests.conformance.parser_suite import attempt
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

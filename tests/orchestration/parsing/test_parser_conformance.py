@@ -8,17 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.contracts import Parser, PdfBlockKind
-from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
-from orchestration.parsing.http_json import HttpJsonParser
-from orchestration.parsing.jats import JatsParser
-from orchestration.parsing.markdown import MarkdownParser
-from orchestration.parsing.openalex import OpenAlexParser
-from orchestration.parsing.pdf_ir import PdfIrParser
-from orchestration.parsing.plain_text import PlainTextParser
-from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
-from orchestration.parsing.pubmed_xml import PubmedXmlParser
-from tests.builders import (
+from medkg.testing.builders import (
     a_converted_pdf,
     a_pdf_block,
     a_pmc_set,
@@ -32,7 +22,17 @@ from tests.builders import (
     json_lines,
     study_results,
 )
-from tests.conformance.parser_suite import ParserSample, ParserSuite, attempt
+from medkg.testing.parser_suite import ParserSample, ParserSuite, attempt
+from orchestration.contracts import Parser, PdfBlockKind
+from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
+from orchestration.parsing.http_json import HttpJsonParser
+from orchestration.parsing.jats import JatsParser
+from orchestration.parsing.markdown import MarkdownParser
+from orchestration.parsing.openalex import OpenAlexParser
+from orchestration.parsing.pdf_ir import PdfIrParser
+from orchestration.parsing.plain_text import PlainTextParser
+from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
+from orchestration.parsing.pubmed_xml import PubmedXmlParser
 
 STUDIES = [a_study("NCT00000001"), a_study("NCT00000002") | {"resultsSection": study_results()}]
 RICH_BODY = """

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from medkg.testing.builders import a_converted_pdf, a_payload, a_pdf_block
+from medkg.testing.document_checks import assert_sound, blocks_of
 from orchestration.contracts import PdfBlockKind
 from orchestration.errors import EmptyDocumentError, MalformedDocumentError
 from orchestration.parsing.pdf_ir import PdfIrParser
 from orchestration.records import BlockKind, Document
-from tests.builders import a_converted_pdf, a_payload, a_pdf_block
-from tests.conformance.document_checks import assert_sound, blocks_of
 
 
 def document_of(content: bytes) -> Document:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medkg.testing.builders import a_payload, a_pmc_set, an_article
 from orchestration.contracts import RecordLocation
 from orchestration.errors import (
     DocumentTooLargeError,
@@ -18,7 +19,6 @@ from orchestration.errors import (
 )
 from orchestration.parsing import byte_stream, jats
 from orchestration.parsing.jats import JatsParser
-from tests.builders import a_payload, a_pmc_set, an_article
 
 
 def an_article_of(number: int, body: str = "<p>We walked.</p>") -> bytes:

@@ -9,6 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medkg.testing.builders import (
+    a_correction,
+    a_payload,
+    a_pubmed_article,
+    a_pubmed_set,
+    an_abstract,
+    json_lines,
+)
+from medkg.testing.document_checks import assert_sound, sections_of
 from orchestration.errors import (
     DocumentTooLargeError,
     MalformedDocumentError,
@@ -18,15 +27,6 @@ from orchestration.errors import (
 from orchestration.parsing import byte_stream, pubmed_xml
 from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
 from orchestration.parsing.pubmed_xml import PubmedXmlParser
-from tests.builders import (
-    a_correction,
-    a_payload,
-    a_pubmed_article,
-    a_pubmed_set,
-    an_abstract,
-    json_lines,
-)
-from tests.conformance.document_checks import assert_sound, sections_of
 
 
 def locate(content: bytes, limit: int = 10**6) -> list:

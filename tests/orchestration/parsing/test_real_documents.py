@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from medkg.testing.document_checks import assert_sound
+from medkg.testing.source_suite import request_of
 from orchestration.contracts import SourceRequest
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.parsing.jats import JatsParser
@@ -18,8 +20,6 @@ from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml import local_name, parse_xml
 from orchestration.records import Document, RawPayload
 from orchestration.sources.files import FilesSource
-from tests.conformance.document_checks import assert_sound
-from tests.conformance.source_suite import request_of
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 PARSERS = {

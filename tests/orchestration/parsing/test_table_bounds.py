@@ -7,6 +7,8 @@ import tracemalloc
 
 import pytest
 
+from medkg.testing.builders import a_payload, a_study, an_article
+from medkg.testing.document_checks import assert_sound
 from orchestration.contracts import Parser
 from orchestration.errors import DocumentTooLargeError
 from orchestration.parsing import tables, text_builder
@@ -14,8 +16,6 @@ from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.parsing.jats import JatsParser
 from orchestration.parsing.tables import Cell, lay_out, simple_grid
 from orchestration.records import Document
-from tests.builders import a_payload, a_study, an_article
-from tests.conformance.document_checks import assert_sound
 
 
 def parsed(parser: Parser, content: bytes) -> Document:

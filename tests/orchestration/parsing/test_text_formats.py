@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medkg.testing.builders import a_payload
+from medkg.testing.document_checks import assert_sound, blocks_of, sections_of
 from orchestration.errors import EmptyDocumentError, MalformedDocumentError
 from orchestration.parsing.markdown import MarkdownParser
 from orchestration.parsing.plain_text import PlainTextParser
@@ -15,8 +17,6 @@ from orchestration.parsing.section_roles import section_role
 from orchestration.parsing.tables import Cell, lay_out
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.records import BlockKind, Document
-from tests.builders import a_payload
-from tests.conformance.document_checks import assert_sound, blocks_of, sections_of
 
 
 def text_document(content: bytes) -> Document:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from medkg.testing.builders import a_payload
+from medkg.testing.document_checks import assert_sound
 from orchestration.parsing.pdf_ir import PdfIrParser
-from tests.builders import a_payload
-from tests.conformance.document_checks import assert_sound
 
 GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guides" / "pdf.md"
 

@@ -10,7 +10,9 @@ import httpx
 import pytest
 import respx
 
-from benchmarks.data.synthetic_pdfs import LAYOUTS, an_article, pdf_of, text_of
+from medkg.testing.builders import a_payload
+from medkg.testing.pdf_converter_suite import PdfConverterSuite, ended
+from medkg.testing.synthetic_pdfs import LAYOUTS, an_article, pdf_of, text_of
 from orchestration.contracts import ConversionState, PdfBlockKind, PdfIr
 from orchestration.errors import (
     ConfigurationError,
@@ -28,8 +30,6 @@ from orchestration.parsing.pdf_ir import PdfIrParser
 from orchestration.pdf.mineru.content import converted
 from orchestration.pdf.mineru.converter import MineruConverter
 from orchestration.settings import load_settings
-from tests.builders import a_payload
-from tests.conformance.pdf_converter_suite import PdfConverterSuite, ended
 from tests.servers.mineru_server import Behaviour, MineruProcess, MineruServer
 
 URL = "http://mineru.test"

@@ -11,7 +11,10 @@ import psutil
 import pytest
 
 from benchmarks.cases.pdf_text import character_errors
-from benchmarks.data.synthetic_pdfs import LAYOUTS, Article, Layout, Part, an_article, pdf_of, text_of
+from medkg.testing.builders import a_payload
+from medkg.testing.document_checks import assert_sound
+from medkg.testing.pdf_converter_suite import PdfConverterSuite, ended
+from medkg.testing.synthetic_pdfs import LAYOUTS, Article, Layout, Part, an_article, pdf_of, text_of
 from orchestration.contracts import ConversionState, PdfBlockKind, PdfIr
 from orchestration.errors import (
     ConfigurationError,
@@ -31,9 +34,6 @@ from orchestration.parsing.pdf_ir import PdfIrParser
 from orchestration.pdf.text_layer.converter import TextLayerConverter
 from orchestration.pdf.text_layer.reading import Limits, convert
 from orchestration.records import Document
-from tests.builders import a_payload
-from tests.conformance.document_checks import assert_sound
-from tests.conformance.pdf_converter_suite import PdfConverterSuite, ended
 from tests.fuzzing import hostile_pdfs
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.document_checks import sections_of
+from medkg.testing.parser_suite import ParserSample, ParserSuite, documents
 from orchestration.contracts import Parser, SourceRequest
 from orchestration.errors import ConfigurationError
 from orchestration.plugins.entry_points import load_plugins, plugin_names
 from orchestration.sources.files import FilesSource
-from tests.conformance.document_checks import sections_of
-from tests.conformance.parser_suite import ParserSample, ParserSuite, documents
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "plugins.md"
 SAMPLE = b"""TY  - JOUR

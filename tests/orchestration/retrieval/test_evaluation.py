@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.builders import TENANT
 from orchestration.contracts import Candidate
 from orchestration.errors import DagsterResourceUnavailableError, PlaneUnavailableError, UsageError
 from orchestration.retrieval.evaluation import Question, evaluate, read_questions
 from orchestration.retrieval.fusion import distribution_based, reciprocal_rank
 from orchestration.retrieval.legs import Bm25Leg
 from orchestration.retrieval.search import HybridSearch
-from tests.builders import TENANT
 from tests.orchestration.retrieval.conftest import ALeg
 from tests.orchestration.stores.data_folder import DataFolder
 

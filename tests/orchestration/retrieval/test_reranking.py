@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from medkg.testing.builders import TENANT
 from orchestration.errors import DagsterResourceUnavailableError, PlaneUnavailableError, UsageError
 from orchestration.haystack.retriever import HaystackRetriever
 from orchestration.retrieval.budgets import Budgets
@@ -16,7 +17,6 @@ from orchestration.retrieval.evaluation import Question, evaluate
 from orchestration.retrieval.legs import Bm25Leg
 from orchestration.retrieval.reranking import Reranker
 from orchestration.retrieval.search import HybridSearch
-from tests.builders import TENANT
 from tests.orchestration.stores.data_folder import DataFolder
 
 MakeSearch = Callable[..., HybridSearch]

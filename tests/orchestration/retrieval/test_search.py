@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from medkg.testing.builders import TENANT, a_context
 from orchestration.contracts import Candidate, Filters, Visible
 from orchestration.errors import (
     DagsterResourceUnavailableError,
@@ -25,7 +26,6 @@ from orchestration.retrieval.fusion import CANDIDATES, FUSIONS
 from orchestration.retrieval.leg_threads import THREADS
 from orchestration.retrieval.legs import Bm25Leg, DenseLeg
 from orchestration.retrieval.search import HybridSearch
-from tests.builders import TENANT, a_context
 from tests.orchestration.retrieval.conftest import ALeg, query_vectors
 from tests.orchestration.stores.data_folder import DataFolder
 

@@ -12,6 +12,8 @@ import httpx
 import pytest
 import respx
 
+from medkg.testing.builders import TENANT, a_study
+from medkg.testing.source_suite import SourceSuite, good_items, request_of
 from orchestration.contracts import ListedSource, Page, Source, SourceRequest
 from orchestration.errors import (
     CursorRefusedError,
@@ -26,8 +28,6 @@ from orchestration.records import AdapterRequest, RawPayload
 from orchestration.sources.clinicaltrials import ClinicalTrialsSource
 from orchestration.sources.landing import Landing
 from orchestration.sources.services import SourceServices
-from tests.builders import TENANT, a_study
-from tests.conformance.source_suite import SourceSuite, good_items, request_of
 from tests.orchestration.sources.sources import assembled
 from tests.servers.replay_server import ReplayServer, replaying
 from tests.servers.replay_services import ClinicalTrialsService

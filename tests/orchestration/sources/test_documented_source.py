@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import respx
 
+from medkg.testing.builders import a_study
+from medkg.testing.source_suite import good_items, request_of
 from orchestration.contracts import SourceRequest
 from orchestration.records import RawPayload
 from orchestration.sources.landing import Landing
 from orchestration.sources.services import SourceServices
-from tests.builders import a_study
-from tests.conformance.source_suite import good_items, request_of
 from tests.orchestration.sources.sources import assembled
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "plugins.md"

@@ -13,14 +13,14 @@ import httpx
 import pytest
 import respx
 
+from medkg.testing.builders import a_pmc_article, a_pubmed_article, a_pubmed_set
+from medkg.testing.source_suite import SourceSuite, good_items, request_of
 from orchestration.contracts import Page, Source, SourceRequest
 from orchestration.errors import CursorRefusedError, ServiceFailedError, UnexpectedAnswerError, UsageError
 from orchestration.sources.eutilities import EUtilities
 from orchestration.sources.pmc import PmcSource
 from orchestration.sources.pubmed import PubmedSource
 from orchestration.sources.services import SourceServices
-from tests.builders import a_pmc_article, a_pubmed_article, a_pubmed_set
-from tests.conformance.source_suite import SourceSuite, good_items, request_of
 from tests.orchestration.sources.sources import assembled
 from tests.servers.replay_server import ReplayServer, replaying
 from tests.servers.replay_services import EntrezService, Entry

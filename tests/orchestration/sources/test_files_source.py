@@ -12,6 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.builders import (
+    a_page_of_studies,
+    a_pmc_set,
+    a_pubmed_article,
+    a_pubmed_set,
+    a_study,
+    an_abstract,
+    an_article,
+    an_openalex_page,
+    an_openalex_work,
+    json_lines,
+)
+from medkg.testing.source_suite import SourceSuite, request_of
 from orchestration.contracts import Parser, Source, SourceRequest
 from orchestration.errors import (
     DocumentTooLargeError,
@@ -33,19 +46,6 @@ from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
 from orchestration.parsing.pubmed_xml import PubmedXmlParser
 from orchestration.records import RawPayload, SourceItem
 from orchestration.sources.files import FilesSource
-from tests.builders import (
-    a_page_of_studies,
-    a_pmc_set,
-    a_pubmed_article,
-    a_pubmed_set,
-    a_study,
-    an_abstract,
-    an_article,
-    an_openalex_page,
-    an_openalex_work,
-    json_lines,
-)
-from tests.conformance.source_suite import SourceSuite, request_of
 
 NOBODY = 65_534
 

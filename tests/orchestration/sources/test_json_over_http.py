@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import respx
 
+from medkg.testing.builders import TENANT
+from medkg.testing.source_suite import SourceSuite, good_items, request_of
 from orchestration.contracts import ListedSource, Source, SourceRequest
 from orchestration.errors import ConfigurationError, CursorRefusedError, UnexpectedAnswerError
 from orchestration.records import RawPayload
-from tests.builders import TENANT
-from tests.conformance.source_suite import SourceSuite, good_items, request_of
 from tests.orchestration.sources.sources import assembled
 from tests.servers.replay_server import Parameters, ReplayServer, Reply, replaying
 from tests.servers.replay_services import in_json

@@ -11,12 +11,12 @@ import httpx
 import pytest
 import respx
 
+from medkg.testing.builders import a_work
+from medkg.testing.source_suite import SourceSuite, good_items, request_of
 from orchestration.contracts import Source, SourceRequest
 from orchestration.errors import CursorRefusedError, UnexpectedAnswerError, UsageError
 from orchestration.sources.openalex import OpenAlexSource
 from orchestration.sources.services import SourceServices
-from tests.builders import a_work
-from tests.conformance.source_suite import SourceSuite, good_items, request_of
 from tests.orchestration.sources.sources import assembled
 from tests.servers.replay_server import ReplayServer, replaying
 from tests.servers.replay_services import OpenAlexService

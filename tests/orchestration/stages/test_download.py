@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.builders import a_context, a_payload
+from medkg.testing.stage_suite import DownloadStageSuite
 from orchestration.contracts import ObjectStore
 from orchestration.contracts.downloads import PdfLink
 from orchestration.errors import (
@@ -24,8 +26,6 @@ from orchestration.stages.download import Download
 from orchestration.stages.services import DownloadLimits
 from orchestration.stores.objects.opening import open_objects
 from orchestration.web.client import PoliteWebClient
-from tests.builders import a_context, a_payload
-from tests.conformance.stage_suite import DownloadStageSuite
 from tests.orchestration.web.file_server import Answer, FileServer, serving
 
 PDF = b"%PDF-1.7\n" + b"x" * 5000

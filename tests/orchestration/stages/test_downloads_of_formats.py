@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from medkg.testing.builders import a_context, a_payload, a_pubmed_article, an_article, an_openalex_work
 from orchestration.contracts.web import Download as Fetched
 from orchestration.errors import MalformedDocumentError, NotAPdfError, RequestRejectedError
 from orchestration.parsing.jats import JatsParser
@@ -19,7 +20,6 @@ from orchestration.records import RawPayload
 from orchestration.stages.download import Download
 from orchestration.stages.services import DownloadLimits
 from orchestration.stores.objects.folder import FolderObjects
-from tests.builders import a_context, a_payload, a_pubmed_article, an_article, an_openalex_work
 
 PARSERS = {parser.format: parser for parser in (JatsParser(), OpenAlexParser(), PubmedXmlParser())}
 PDF_BYTES = b"%PDF-1.7 of walks"

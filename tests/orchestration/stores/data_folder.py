@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from medkg.testing.builders import TENANT, a_context, a_document, chunks_of
 from orchestration.contracts import (
     ChunkRef,
     Commit,
@@ -44,7 +45,6 @@ from orchestration.stores.sqlite.documents import SqliteDocuments
 from orchestration.stores.sqlite.file import SqliteFile
 from orchestration.stores.sqlite.search import SqliteSearch
 from orchestration.stores.verify import Difference, Verification
-from tests.builders import TENANT, a_context, a_document, chunks_of
 
 WORDS = "beginnings@1"
 VOCABULARY = 16_384

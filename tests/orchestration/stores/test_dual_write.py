@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medkg.testing.builders import TENANT, a_context, chunks_of
 from orchestration.errors import LeaseLostError, StageContractError, StoreUnwritableError
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import DocumentKey, EmbeddingBatch
-from tests.builders import TENANT, a_context, chunks_of
 from tests.orchestration.stores.data_folder import (
     BOUNDARIES,
     MODEL,

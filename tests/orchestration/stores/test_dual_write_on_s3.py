@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.builders import TENANT
 from orchestration.errors import UnavailableError
 from orchestration.processes.child_process import is_alive
 from orchestration.stores.faiss.object_vectors import ObjectVectors
 from orchestration.stores.objects.opening import open_objects
-from tests.builders import TENANT
 from tests.orchestration.stores.data_folder import (
     BOUNDARIES,
     NEW,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.builders import TENANT
 from orchestration.errors import MedkgError, UnavailableError
 from orchestration.processes.child_process import is_alive
-from tests.builders import TENANT
 from tests.orchestration.opensearch import SERVER, connected, prefix_of_its_own
 from tests.orchestration.stores.data_folder import (
     BOUNDARIES,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import TENANT
+from medkg.testing.builders import TENANT
 from tests.orchestration.opensearch import SERVER, connected, prefix_of_its_own
 from tests.orchestration.operations.backup.copies import answers, ingest, opened, verified
 from tests.orchestration.postgresql import needs_postgresql, schema_of_its_own

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.builders import TENANT, a_context
 from orchestration.contracts import VectorRow
 from orchestration.records import DocumentKey
-from tests.builders import TENANT, a_context
 from tests.orchestration.stores.data_folder import MODEL, DataFolder, embed, encode, opened
 
 

@@ -16,6 +16,7 @@ from uuid import uuid4
 import numpy as np
 import pyarrow.parquet as pq
 
+from medkg.testing.builders import TENANT, a_context, a_document, chunks_of
 from orchestration.assembly import Assembly
 from orchestration.contracts import ChunkRef, Commit, Filters, Origin, SparseVectors
 from orchestration.operations.backup import importing
@@ -25,7 +26,6 @@ from orchestration.operations.backup.restoring import restore
 from orchestration.processes.child_process import own_identity
 from orchestration.records import Chunk, EmbeddingBatch, Locator, StageContext
 from orchestration.settings import load_settings
-from tests.builders import TENANT, a_context, a_document, chunks_of
 from tests.orchestration.stores.data_folder import MODEL, WORDS, die, dying_after, encode, expand
 
 Bodies = Mapping[str, Sequence[str]]

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from orchestration.assembly import Assembly, open_control_plane
+from medkg.testing.builders import TENANT
+from medkg.testing.ledger_suite import a_failure, a_job, an_item, claimed, taken
+from orchestration.assembly import Assembly, open_data_folder
 from orchestration.errors import ConfigurationError, CopyUnusableError, StoreCorruptError, UsageError
 from orchestration.operations.backup.backing_up import back_up
 from orchestration.operations.backup.restoring import restore
 from orchestration.records import DocumentKey
 from orchestration.settings import load_settings
-from tests.builders import TENANT
-from tests.conformance.ledger_suite import a_failure, a_job, an_item, claimed, taken
 from tests.orchestration.opensearch import SERVER, connected, prefix_of_its_own
 from tests.orchestration.operations.backup.copies import (
     RESTORING,
@@ -159,7 +159,7 @@ def test_a_restore_that_is_killed_says_so_and_begins_anew(
     assert subprocess.run(command, check=False, cwd=ROOT, timeout=120).returncode == -signal.SIGKILL
     with (
         pytest.raises(ConfigurationError, match=r"is incomplete.*medkg restore .*backup. again"),
-        open_control_plane(load_settings(data_dir=data_dir)),
+        open_data_folder(load_settings(data_dir=data_dir)),
     ):
         pass
     with opened(tmp_path / "a") as parts:
@@ -167,7 +167,7 @@ def test_a_restore_that_is_killed_says_so_and_begins_anew(
     with opened(data_dir) as parts:
         restore(parts, backup, unwatched)
         assert told(parts) == expected
-    with open_control_plane(load_settings(data_dir=data_dir)) as control:
+    with open_data_folder(load_settings(data_dir=data_dir)) as control:
         assert control.status()["documents"] == {"committed": 5, "failed": 1, "queued": 1}
 
 

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from medkg.testing.builders import TENANT
 from orchestration.errors import CopyUnusableError, StoreCorruptError, UsageError
 from orchestration.operations.backup.importing import import_tenant
 from orchestration.records import DocumentKey
-from tests.builders import TENANT
 from tests.orchestration.operations.backup.copies import (
     IMPORTING,
     answers,

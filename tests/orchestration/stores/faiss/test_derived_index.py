@@ -18,17 +18,8 @@ import numpy.typing as npt
 import pytest
 from structlog.testing import capture_logs
 
-from orchestration.contracts import Candidate, Filters, Visible
-from orchestration.records import Float32Matrix
-from orchestration.stores.faiss import derived as derived_index
-from orchestration.stores.faiss.derived import load
-from orchestration.stores.faiss.gpu import nearest_on_gpu
-from orchestration.stores.faiss.segments import changing
-from orchestration.stores.faiss.sizes import IndexSizes
-from orchestration.stores.faiss.vectors import FaissVectors
-from orchestration.stores.file_names import file_name
-from tests.builders import TENANT
-from tests.conformance.vector_store_suite import (
+from medkg.testing.builders import TENANT
+from medkg.testing.vector_store_suite import (
     ANY,
     EAST,
     MODEL,
@@ -38,6 +29,15 @@ from tests.conformance.vector_store_suite import (
     found,
     unit,
 )
+from orchestration.contracts import Candidate, Filters, Visible
+from orchestration.records import Float32Matrix
+from orchestration.stores.faiss import derived as derived_index
+from orchestration.stores.faiss.derived import load
+from orchestration.stores.faiss.gpu import nearest_on_gpu
+from orchestration.stores.faiss.segments import changing
+from orchestration.stores.faiss.sizes import IndexSizes
+from orchestration.stores.faiss.vectors import FaissVectors
+from orchestration.stores.file_names import file_name
 
 AT_ONCE = IndexSizes(exact_rows=1, build_rows=1, build_share=0.0, recall=1.0, build_threads=1)
 """An approximate index from two rows on, made anew after every change."""

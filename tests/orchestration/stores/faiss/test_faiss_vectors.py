@@ -11,11 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
-from orchestration.stores.faiss.vectors import FaissVectors
-from orchestration.stores.file_names import file_name
-from tests.builders import TENANT
-from tests.conformance.vector_store_suite import (
+from medkg.testing.builders import TENANT
+from medkg.testing.vector_store_suite import (
     ANY,
     EAST,
     MODEL,
@@ -26,6 +23,9 @@ from tests.conformance.vector_store_suite import (
     found,
     unit,
 )
+from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
+from orchestration.stores.faiss.vectors import FaissVectors
+from orchestration.stores.file_names import file_name
 
 
 @pytest.fixture

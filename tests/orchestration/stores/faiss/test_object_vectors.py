@@ -11,13 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from orchestration.contracts import Candidate, Filters, ObjectStore, Visible
-from orchestration.errors import DagsterResourceUnavailableError, StoreCorruptError
-from orchestration.stores.faiss.object_vectors import ObjectVectors
-from orchestration.stores.faiss.sizes import IndexSizes
-from orchestration.stores.objects.opening import open_objects
-from tests.builders import TENANT
-from tests.conformance.vector_store_suite import (
+from medkg.testing.builders import TENANT
+from medkg.testing.vector_store_suite import (
     ANY,
     EAST,
     MODEL,
@@ -27,6 +22,11 @@ from tests.conformance.vector_store_suite import (
     everything,
     found,
 )
+from orchestration.contracts import Candidate, Filters, ObjectStore, Visible
+from orchestration.errors import DagsterResourceUnavailableError, StoreCorruptError
+from orchestration.stores.faiss.object_vectors import ObjectVectors
+from orchestration.stores.faiss.sizes import IndexSizes
+from orchestration.stores.objects.opening import open_objects
 
 AT_ONCE = IndexSizes(exact_rows=1, build_rows=1, build_threads=1)
 EVERY_CHANGE = replace(AT_ONCE, build_share=0.0, recall=1.0)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.object_store_suite import ObjectStoreSuite, data, keys
 from orchestration.contracts.objects import ObjectStore
 from orchestration.errors import StoreUnwritableError
 from orchestration.stores.objects.opening import open_objects
-from tests.conformance.object_store_suite import ObjectStoreSuite, data, keys
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.builders import a_context, a_document
+from medkg.testing.document_store_suite import F1, V1, DocumentStoreSuite, a_version
 from orchestration.contracts import ObjectStore
 from orchestration.errors import DagsterResourceUnavailableError, StoreCorruptError
 from orchestration.records import DocumentKey
 from orchestration.stores.objects.documents import ObjectDocuments
 from orchestration.stores.objects.opening import open_objects
-from tests.builders import a_context, a_document
-from tests.conformance.document_store_suite import F1, V1, DocumentStoreSuite, a_version
 
 
 @pytest.fixture

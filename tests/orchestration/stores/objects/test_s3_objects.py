@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from medkg.testing.object_store_suite import ObjectStoreSuite, data, keys
 from orchestration.contracts.objects import ObjectStore
 from orchestration.errors import (
     ConfigurationError,
@@ -19,7 +20,6 @@ from orchestration.errors import (
     StoreUnwritableError,
 )
 from orchestration.stores.objects.opening import open_objects
-from tests.conformance.object_store_suite import ObjectStoreSuite, data, keys
 
 USES: list[Callable[[ObjectStore], object]] = [
     lambda store: store.put("a", b"1"),

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medkg.testing.builders import TENANT, chunks_of
 from orchestration.contracts import Filters, VectorRow
 from orchestration.records import DocumentKey
 from orchestration.stores.opensearch.connection import Connection
 from orchestration.stores.opensearch.search import OpenSearchSearch
 from orchestration.stores.opensearch.vectors import OpenSearchVectors
-from tests.builders import TENANT, chunks_of
 
 pytestmark = pytest.mark.needs_service("opensearch")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from medkg.testing.search_store_suite import SearchStoreSuite
 from orchestration.stores.opensearch.connection import Connection
 from orchestration.stores.opensearch.search import OpenSearchSearch
-from tests.conformance.search_store_suite import SearchStoreSuite
 
 needs_opensearch = pytest.mark.needs_service("opensearch")
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from medkg.testing.builders import TENANT
+from medkg.testing.vector_store_suite import EAST, MODEL, VectorStoreSuite, a_row, everything
 from orchestration.contracts import Filters
 from orchestration.errors import ConfigurationError
 from orchestration.stores.opensearch.connection import Connection
 from orchestration.stores.opensearch.vectors import OpenSearchVectors
-from tests.builders import TENANT
-from tests.conformance.vector_store_suite import EAST, MODEL, VectorStoreSuite, a_row, everything
 
 pytestmark = pytest.mark.needs_service("opensearch")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.builders import TENANT, chunks_of
+from medkg.testing.search_store_suite import ANY, everything, found, keyed
 from orchestration.errors import ConfigurationError
 from orchestration.stores.opensearch.connection import Connection
 from orchestration.stores.opensearch.search import OpenSearchSearch
 from orchestration.stores.opensearch.synonyms import read_synonyms
-from tests.builders import TENANT, chunks_of
-from tests.conformance.search_store_suite import ANY, everything, found, keyed
 
 
 @pytest.mark.needs_service("opensearch")

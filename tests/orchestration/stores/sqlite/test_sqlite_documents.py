@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.builders import a_document
+from medkg.testing.document_store_suite import F1, V1, DocumentStoreSuite, a_version
 from orchestration.errors import StoreCorruptError
 from orchestration.stores.sqlite.documents import SqliteDocuments
-from tests.builders import a_document
-from tests.conformance.document_store_suite import F1, V1, DocumentStoreSuite, a_version
 
 
 @pytest.fixture

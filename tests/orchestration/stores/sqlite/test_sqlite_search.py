@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.builders import TENANT, chunks_of
+from medkg.testing.search_store_suite import ANY, SearchStoreSuite, everything, keyed
 from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
 from orchestration.stores.sqlite.search import SqliteSearch
-from tests.builders import TENANT, chunks_of
-from tests.conformance.search_store_suite import ANY, SearchStoreSuite, everything, keyed
 
 
 @pytest.fixture

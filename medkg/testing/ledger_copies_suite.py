@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.contracts import DocumentCounts, JobLedger, LedgerTable, Origin
-from orchestration.records import DocumentKey, Locator, StageContext
-from tests.conformance.ledger_suite import (
+from medkg.testing.ledger_suite import (
     OTHER,
     OWNER,
     TENANT,
@@ -24,6 +22,8 @@ from tests.conformance.ledger_suite import (
     counts,
     taken,
 )
+from orchestration.contracts import DocumentCounts, JobLedger, LedgerTable, Origin
+from orchestration.records import DocumentKey, Locator, StageContext
 
 
 class LedgerCopiesSuite:

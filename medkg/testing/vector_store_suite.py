@@ -9,15 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from medkg.testing.builders import TENANT
+from medkg.testing.facets import FACETS, FILTERS
 from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, VectorRow, VectorStore
 from orchestration.errors import StageContractError
 from orchestration.records import DocumentKey, Float32Matrix
-from tests.builders import TENANT
-from tests.conformance.facets import FACETS, FILTERS
 
 ANY = Filters()
 MODEL = "minilm@1/bf16"
@@ -33,7 +34,7 @@ def a_row(doc_id: str = "1", ordinal: int = 0, section: str = "", source: str = 
     return VectorRow(key, f"{source}:{doc_id}:v:{ordinal}", facets)
 
 
-def unit(*rows: Sequence[float]) -> Float32Matrix:
+def unit(*rows: npt.ArrayLike) -> Float32Matrix:
     """Rows as unit vectors."""
     matrix = np.array(rows, dtype=np.float32)
     return np.asarray(matrix / np.linalg.norm(matrix, axis=1, keepdims=True), dtype=np.float32)
@@ -84,14 +85,14 @@ class VectorStoreSuite:
             a_row("3", section="results"),
         ]
         store.write(TENANT, MODEL, "i1", rows, np.stack([EAST, NORTH, NORTH_EAST]))
-        assert found(store.search(TENANT, MODEL, EAST, 9, Filters(section="results"), everything)) == [
+        assert found(store.search(TENANT, MODEL, EAST, 9, Filters(section=("results",)), everything)) == [
             "1",
             "3",
         ]
         assert found(
-            store.search(TENANT, MODEL, EAST, 9, Filters(source="pmc", section="methods"), everything)
+            store.search(TENANT, MODEL, EAST, 9, Filters(source=("pmc",), section=("methods",)), everything)
         ) == ["2"]
-        assert store.search(TENANT, MODEL, EAST, 9, Filters(source="nowhere"), everything) == []
+        assert store.search(TENANT, MODEL, EAST, 9, Filters(source=("nowhere",)), everything) == []
 
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
     @given(documents=st.lists(FACETS, min_size=1, max_size=6), filters=FILTERS)
@@ -156,7 +157,7 @@ class VectorStoreSuite:
     def test_vectors_come_back_bit_by_bit(self, store: VectorStore) -> None:
         random = np.random.default_rng(1)
         dense = unit(*random.normal(size=(1_100, 8)))
-        dense[0, :3] = [np.float32(1e-40), np.finfo(np.float32).tiny, -0.0]
+        dense[0, :3] = np.array([1e-40, np.finfo(np.float32).tiny, -0.0], dtype=np.float32)
         rows = [a_row(str(number // 2), number % 2) for number in range(len(dense))]
         store.write(TENANT, MODEL, "i1", rows, dense)
         refs, read = store.vectors(TENANT, MODEL, "i1")

@@ -18,10 +18,10 @@ from benchmarks.bench import Bench
 from orchestration.errors import StageFailedError
 from orchestration.settings import load_settings
 
-__all__ = ["DataFolder"]
+__all__ = ["CommandLine"]
 
 
-class DataFolder:
+class CommandLine:
     """An empty data folder of the bench's profile."""
 
     def __init__(self, bench: Bench, name: str) -> None:

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from benchmarks.data.synthetic_pdfs import Layout, an_article, pdf_of
+from medkg.testing.builders import a_payload
+from medkg.testing.document_checks import assert_sound, blocks_of
+from medkg.testing.synthetic_pdfs import Layout, an_article, pdf_of
 from orchestration.contracts import ConversionState, ConversionStatus, PdfBlockKind, PdfConverter, PdfIr
 from orchestration.errors import ConversionLostError, MedkgError, PermanentError
 from orchestration.parsing.pdf_ir import PdfIrParser
-from tests.builders import a_payload
-from tests.conformance.document_checks import assert_sound, blocks_of
 
 PATIENCE = 150.0
 ENDED = (ConversionState.DONE, ConversionState.FAILED)

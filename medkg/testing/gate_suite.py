@@ -4,19 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestration.contracts import (
-    AskedConverter,
-    Gate,
-    GateLook,
-    JobLedger,
-    JobState,
-    PdfTask,
-    PdfTaskRequest,
-    PdfTaskState,
-)
-from orchestration.errors import DagsterGateConditionError, LeaseLostError
-from orchestration.records import StageContext
-from tests.conformance.ledger_suite import (
+from medkg.testing.ledger_suite import (
     OTHER,
     OWNER,
     TENANT,
@@ -31,10 +19,23 @@ from tests.conformance.ledger_suite import (
     status_of,
     taken,
 )
+from orchestration.contracts import (
+    AskedConverter,
+    Conditions,
+    Gate,
+    GateLook,
+    JobLedger,
+    JobState,
+    PdfTask,
+    PdfTaskRequest,
+    PdfTaskState,
+)
+from orchestration.errors import DagsterGateConditionError, LeaseLostError
+from orchestration.records import StageContext
 
 GATE = Gate(pipeline_name="auto", pipeline_version="2026-11-23", name="pdf_ready")
 MINERU = AskedConverter(name="mineru")
-READY = {"pdf_ir_ready": True}
+READY: Conditions = {"pdf_ir_ready": True}
 TIMEOUT = 900.0
 
 

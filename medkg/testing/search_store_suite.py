@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from medkg.testing.builders import TENANT, chunks_of
+from medkg.testing.facets import FACETS, FILTERS
 from orchestration.contracts import (
     Candidate,
     ChunkRef,
@@ -23,8 +25,6 @@ from orchestration.contracts import (
     chunk_facets,
 )
 from orchestration.records import Chunk, DocumentKey, SparseMatrix
-from tests.builders import TENANT, chunks_of
-from tests.conformance.facets import FACETS, FILTERS
 
 ANY = Filters()
 
@@ -140,11 +140,11 @@ class SearchStoreSuite:
         methods = chunks_of("sleep", doc_id="2", section="methods")
         store.write(TENANT, "i1", keyed(results, methods, source="pmc"), None)
         store.write(TENANT, "i2", keyed(chunks_of("sleep", doc_id="3", section="results")), None)
-        assert found(store.bm25(TENANT, "sleep", 9, Filters(section="methods"), everything)) == ["2"]
+        assert found(store.bm25(TENANT, "sleep", 9, Filters(section=("methods",)), everything)) == ["2"]
         assert found(
-            store.bm25(TENANT, "sleep", 9, Filters(source="pmc", section="results"), everything)
+            store.bm25(TENANT, "sleep", 9, Filters(source=("pmc",), section=("results",)), everything)
         ) == ["1"]
-        assert store.bm25(TENANT, "sleep", 9, Filters(source="nowhere"), everything) == []
+        assert store.bm25(TENANT, "sleep", 9, Filters(source=("nowhere",)), everything) == []
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(documents=st.lists(FACETS, min_size=1, max_size=6), filters=FILTERS)
@@ -247,8 +247,8 @@ class SearchStoreSuite:
         store.write(TENANT, "i1", keyed(*results, *methods), weights)
         query = terms({1: 1.0})
         assert found(store.sparse(TENANT, query, 2, ANY, everything)) == ["m", "8"]
-        assert found(store.sparse(TENANT, query, 2, Filters(section="results"), everything)) == ["8", "7"]
-        assert store.sparse(TENANT, query, 2, Filters(source="nowhere"), everything) == []
+        assert found(store.sparse(TENANT, query, 2, Filters(section=("results",)), everything)) == ["8", "7"]
+        assert store.sparse(TENANT, query, 2, Filters(source=("nowhere",)), everything) == []
         hidden = store.sparse(TENANT, query, 2, ANY, lambda ref: ref.key.doc_id in ("0", "1"))
         assert found(hidden) == ["1", "0"]
         assert store.sparse(TENANT, query, 0, ANY, everything) == []

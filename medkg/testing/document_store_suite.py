@@ -5,9 +5,9 @@ A test module subclasses DocumentStoreSuite and gives it a `store` fixture.
 
 from __future__ import annotations
 
+from medkg.testing.builders import a_context, a_document
 from orchestration.contracts import DocumentStore
 from orchestration.records import DocumentKey, StageContext
-from tests.builders import a_context, a_document
 
 V1, V2, F1, F2 = "1" * 64, "2" * 64, "a" * 64, "b" * 64
 

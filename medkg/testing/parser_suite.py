@@ -19,11 +19,11 @@ from typing import BinaryIO
 
 import pytest
 
+from medkg.testing.document_checks import assert_sound
 from orchestration.contracts import Parser, RecordLocation
 from orchestration.contracts.downloads import LinksToPdfs
 from orchestration.errors import DocumentTooLargeError, MedkgError
 from orchestration.records import Document, RawPayload
-from tests.conformance.document_checks import assert_sound
 
 LIMIT = 10_000_000
 
