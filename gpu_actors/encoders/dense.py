@@ -90,7 +90,7 @@ class DenseModel(ABC):
 def load_dense(profile: Profile) -> DenseModel:
     """The profile's dense model, loaded; raises ConfigurationError or PlaneUnavailableError."""
     if profile.engine == "vllm":
-        from gpu_actors.vllm.vllm_encoder import VllmEncoder
+        from gpu_actors.encoders.vllm_encoder import VllmEncoder
 
         return VllmEncoder(profile)
     from gpu_actors.encoders.torch_encoder import Encoder

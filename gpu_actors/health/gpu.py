@@ -13,13 +13,15 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import Field
 
-from gpu_actors.profiles import Profile
 from orchestration.errors import GpuUnavailableError
 from orchestration.records import Record
+
+if TYPE_CHECKING:
+    from gpu_actors.profiles import Profile
 
 __all__ = ["Gpu", "Watch", "check_devices", "gpus", "preflight", "visible_gpus"]
 

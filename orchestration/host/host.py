@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from dagster import DagsterEventType, DagsterInstance
 
 from orchestration.assembly import Assembly
 from orchestration.contracts import JobState, Submission
@@ -30,9 +29,10 @@ from orchestration.dagster.names import (
     dagster_names,
     first_op_config,
 )
+from orchestration.dagster.run_errors import run_error
 from orchestration.dagster.workers.window_workers import FinishedRun, NewRun, RunState, WindowWorkers
 from orchestration.dagster.workers.worker_process import SourceWatch, WorkerCommand
-from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError, UsageError, error_class
+from orchestration.errors import MedkgError, PlaneUnavailableError, UsageError
 from orchestration.host.compaction import Compaction
 from orchestration.host.environment import (
     RAY_SOCKET,
@@ -321,19 +321,6 @@ class HostProcess:
         weights = getattr(plane, method)(texts)
         rows = [[part.tolist() for part in weights.row(number)] for number in range(len(weights))]
         return {"rows": rows, "vocabulary": weights.vocabulary, "model_id": plane.model_ids["sparse"]}
-
-
-def run_error(instance: DagsterInstance, run: FinishedRun) -> MedkgError:
-    """Why a run did not succeed: the error that its step raised, as its own class where it is ours."""
-    failures = instance.all_logs(run.run_id, of_type=DagsterEventType.STEP_FAILURE)
-    for entry in failures:
-        error = entry.get_dagster_event().step_failure_data.error
-        while error is not None:
-            kind = error_class(str(error.cls_name))
-            if kind is not None:
-                return kind(error.message.split(": ", 1)[-1].strip())
-            error = error.cause
-    return StageFailedError(f"run {run.run_id} ended as {run.status}: {run.message or 'no reason given'}")
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from gpu_actors.batches.micro_batches import MicroBatch
 from gpu_actors.batches.token_budget import TokenBudget
 from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.components.embedder import HaystackEmbedder
+from gpu_actors.encoders.vllm_encoder import VllmEncoder
 from gpu_actors.plane import RayPlane
 from gpu_actors.pools.pool import Pool, ReplicaKind, start_pool
 from gpu_actors.pools.replicas import EmbedderReplica
@@ -26,7 +27,6 @@ from gpu_actors.pools.rows import dense_rows
 from gpu_actors.profiles import Profile, chosen_profile, find_model
 from gpu_actors.vllm.process_group import run_on_leash
 from gpu_actors.vllm.server import ServerOptions, VllmServer, find_vllm
-from gpu_actors.vllm.vllm_encoder import VllmEncoder
 from orchestration.errors import (
     ConfigurationError,
     EmbeddingInputTooLongError,
