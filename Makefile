@@ -67,6 +67,9 @@ lint: setup  ## Format check, lint, types, import contracts, retry-loop check, f
 	@$(BIN)/python ops/checks/no_retry_loops.py
 	@$(BIN)/medkg topology schema --check
 
+wheel-check: setup  ## Build the wheel, install it into a clean environment, use it outside of the checkout
+	@$(BIN)/python ops/checks/wheel.py
+
 bench: setup  ## Measure against peers in one run; results go to benchmarks/results
 	@$(BIN)/medkg bench
 
@@ -80,4 +83,4 @@ lock: setup  ## Make constraints-cpu.txt and vLLM's requirements anew
 	@ops/lock
 	@ops/lock-vllm
 
-.PHONY: help setup vllm engines demo test lint bench up down lock
+.PHONY: help setup vllm engines demo test lint wheel-check bench up down lock

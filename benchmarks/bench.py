@@ -9,10 +9,11 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from benchmarks.data.texts import texts_of
 from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.plane import RayPlane, start_plane
 from gpu_actors.profiles import Profile, find_model
+
+from .data.texts import texts_of
 
 __all__ = ["TIMEOUT", "Bench"]
 

@@ -17,8 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.compare import read_result
 from orchestration.errors import UsageError
+
+from .compare import read_result
 
 __all__ = ["Cost", "Need", "cost_of", "needed"]
 

@@ -15,16 +15,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.bench import Bench
-from benchmarks.machine import hardware, versions
 from gpu_actors.plane import model_ids
 from orchestration.assembly import Assembly
 from orchestration.errors import UsageError
 from orchestration.settings import Settings
 
+from .bench import Bench
+from .machine import hardware, versions
+
 __all__ = ["CASES", "RESULTS", "run_suite", "suite_for"]
 
-RESULTS: Final = Path(__file__).parent / "results"
+CHECKOUT_RESULTS: Final = Path(__file__).parent / "results"
+RESULTS: Final = CHECKOUT_RESULTS if CHECKOUT_RESULTS.is_dir() else Path("medkg-bench")
+"""Where results go: benchmarks/results in a checkout, else a folder in the working directory."""
 
 CASES: Final = (
     *("dense", "sparse", "chunker", "handoff", "index", "vectors"),
@@ -74,7 +77,7 @@ def run_suite(bench: Bench, names: Sequence[str], out: Path, say: Callable[[str]
     try:
         for name in cases:
             say(f"measuring {name}")
-            case = importlib.import_module(f"benchmarks.cases.{name}")
+            case = importlib.import_module(f".cases.{name}", __package__)
             result["cases"][name] = case.measure(bench)
             out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     finally:

@@ -12,13 +12,14 @@ from typing import Any, Final
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from benchmarks.bench import Bench
-from benchmarks.data.texts import as_abstracts
-from benchmarks.load.command_line import CommandLine
-from benchmarks.load.open_loop import percentiles, started_at_rate
 from orchestration.assembly import open_data_folder
 from orchestration.contracts import SourceRequest
 from orchestration.operations.data_folder import DataFolder
+
+from ..bench import Bench
+from ..data.texts import as_abstracts
+from ..load.command_line import CommandLine
+from ..load.open_loop import percentiles, started_at_rate
 
 LOAD: Final = 0.6
 FILES: Final = 10

@@ -19,13 +19,6 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from benchmarks.data.questions import as_questions
-from benchmarks.peers.reference_bm25 import (
-    ReferenceLeg,
-    opensearch_reference,
-    sqlite_reference,
-    visible_chunks,
-)
 from orchestration.assembly import Assembly
 from orchestration.contracts import ChunkRef, CommitLog, SearchStore
 from orchestration.errors import UsageError
@@ -38,6 +31,14 @@ from orchestration.retrieval.search import HybridSearch
 from orchestration.settings import load_settings
 from orchestration.stores.opensearch.connection import Connection
 from orchestration.stores.opensearch.search import OpenSearchSearch
+
+from ..data.questions import as_questions
+from ..peers.reference_bm25 import (
+    ReferenceLeg,
+    opensearch_reference,
+    sqlite_reference,
+    visible_chunks,
+)
 
 __all__ = ["measured", "on_opensearch"]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.bench import TIMEOUT, Bench
-from benchmarks.load.round_robin import best_rates
 from orchestration.errors import MedkgError
 from orchestration.parsing.plain_text import PlainTextParser
 from orchestration.records import Document, RawPayload, content_version
+
+from ..bench import TIMEOUT, Bench
+from ..load.round_robin import best_rates
 
 
 def measure(bench: Bench) -> dict[str, Any]:

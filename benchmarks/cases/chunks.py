@@ -23,9 +23,10 @@ from typing import Any
 
 import psutil
 
-from benchmarks.cases.chunks_opensearch import measured_opensearch
-from benchmarks.cases.vectors import LIMIT
-from benchmarks.data.synthetic_chunks import (
+from orchestration.formats.query_words import match_expression
+from orchestration.stores.sqlite.search import TOKENIZER, SqliteSearch
+
+from ..data.synthetic_chunks import (
     ANYTHING,
     PART,
     QUERIES,
@@ -37,8 +38,8 @@ from benchmarks.data.synthetic_chunks import (
     everything,
     searched,
 )
-from orchestration.formats.query_words import match_expression
-from orchestration.stores.sqlite.search import TOKENIZER, SqliteSearch
+from .chunks_opensearch import measured_opensearch
+from .vectors import LIMIT
 
 __all__ = ["measured_sqlite"]
 

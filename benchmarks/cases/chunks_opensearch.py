@@ -13,8 +13,13 @@ from uuid import uuid4
 import numpy as np
 from opensearchpy import OpenSearch, helpers
 
-from benchmarks.cases.vectors import LIMIT, WIDTH, clustered
-from benchmarks.data.synthetic_chunks import (
+from orchestration.contracts import VectorRow, chunk_facets
+from orchestration.records import DocumentKey
+from orchestration.stores.opensearch.connection import Connection
+from orchestration.stores.opensearch.search import OpenSearchSearch
+from orchestration.stores.opensearch.vectors import OpenSearchVectors
+
+from ..data.synthetic_chunks import (
     A_DOCUMENT,
     ANYTHING,
     PART,
@@ -27,11 +32,7 @@ from benchmarks.data.synthetic_chunks import (
     everything,
     searched,
 )
-from orchestration.contracts import VectorRow, chunk_facets
-from orchestration.records import DocumentKey
-from orchestration.stores.opensearch.connection import Connection
-from orchestration.stores.opensearch.search import OpenSearchSearch
-from orchestration.stores.opensearch.vectors import OpenSearchVectors
+from .vectors import LIMIT, WIDTH, clustered
 
 __all__ = ["measured_opensearch"]
 

@@ -13,8 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench import TIMEOUT, Bench
-from benchmarks.load.round_robin import best_rates, matrix_limits, model_operations, of_limits, threads
 from gpu_actors.batches.micro_batches import MicroBatches
 from gpu_actors.batches.token_budget import TokenBudget
 from gpu_actors.encoders.dense import DenseModel, load_dense
@@ -22,6 +20,9 @@ from gpu_actors.encoders.splade import SpladeEncoder
 from gpu_actors.health.cpu import cores
 from gpu_actors.pools.rows import dense_rows
 from gpu_actors.profiles import find_model
+
+from ..bench import TIMEOUT, Bench
+from ..load.round_robin import best_rates, matrix_limits, model_operations, of_limits, threads
 
 
 def measure(bench: Bench) -> dict[str, Any]:

@@ -19,12 +19,13 @@ from typing import Any, Final
 import psutil
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from benchmarks.bench import Bench
-from benchmarks.data.texts import as_files
-from benchmarks.load.command_line import CommandLine
 from orchestration.assembly import Assembly
 from orchestration.errors import StageFailedError
 from orchestration.settings import Settings
+
+from ..bench import Bench
+from ..data.texts import as_files
+from ..load.command_line import CommandLine
 
 WINDOW: Final = 25
 PATIENCE: Final = 300.0

@@ -25,13 +25,14 @@ import numpy as np
 from sqlalchemy import create_engine, select
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from benchmarks.load.command_line import CommandLine
 from medkg.testing.synthetic_pdfs import LAYOUTS, an_article, pdf_of
 from orchestration.ledger.tables import documents, item_dead_letters, pdf_tasks, stage_reports
 from orchestration.runs.artifacts import PREFIX, read_artifact
 from orchestration.settings import Settings
 from orchestration.stores.objects.opening import open_objects
 from tests.servers.mineru_server import MineruProcess
+
+from ..load.command_line import CommandLine
 
 PATIENCE: Final = 900.0
 SECONDS_A_TASK: Final = 2.0

@@ -6,9 +6,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from benchmarks.bench import TIMEOUT, Bench
-from benchmarks.load.open_loop import at_rate, percentiles
 from gpu_actors.pools.dispatch import IN_FLIGHT
+
+from ..bench import TIMEOUT, Bench
+from ..load.open_loop import at_rate, percentiles
 
 LOAD: Final = 0.8
 REQUESTS: Final = 150

@@ -11,8 +11,6 @@ from typing import Any, Final
 import faiss
 import numpy as np
 
-from benchmarks.bench import Bench
-from benchmarks.load.round_robin import best_rates
 from orchestration.contracts import Commit
 from orchestration.ledger import open_ledger
 from orchestration.processes.child_process import own_identity
@@ -21,6 +19,9 @@ from orchestration.stores.dual_write import DualWrite
 from orchestration.stores.faiss.vectors import FaissVectors
 from orchestration.stores.sqlite.documents import SqliteDocuments
 from orchestration.stores.sqlite.search import SqliteSearch
+
+from ..bench import Bench
+from ..load.round_robin import best_rates
 
 WINDOW: Final = 500
 WIDTH: Final = 384

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
-from benchmarks.bench import Bench
-from benchmarks.load.command_line import CommandLine
 from gpu_actors.profiles import NO_MODEL
+
+from ..bench import Bench
+from ..load.command_line import CommandLine
 
 SPARSE_MODEL: Final = "MEDKG_SPARSE_MODEL"
 

@@ -19,13 +19,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.machine import hardware
-from benchmarks.suite import RESULTS
 from medkg.testing.synthetic_pdfs import LAYOUTS, Article, Layout, an_article, pdf_of, text_of
 from orchestration.contracts import PDF_IR
 from orchestration.parsing.pdf_ir import PdfIrParser
 from orchestration.pdf.text_layer.reading import NAME, VERSION, Limits, convert
 from orchestration.records import Document, RawPayload, Section, content_version
+
+from ..machine import hardware
+from ..suite import RESULTS
 
 __all__ = ["character_errors", "measured"]
 

@@ -15,12 +15,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.bench import Bench
-from benchmarks.cases.search import asked
-from benchmarks.data.texts import as_abstracts, synthetic
-from benchmarks.load.command_line import CommandLine
-from benchmarks.load.process_tree import ProcessTree
 from orchestration.assembly import Assembly
+
+from ..bench import Bench
+from ..data.texts import as_abstracts, synthetic
+from ..load.command_line import CommandLine
+from ..load.process_tree import ProcessTree
+from .search import asked
 
 LEAST: Final = 2_000
 MOST_WINDOWS: Final = 200

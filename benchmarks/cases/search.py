@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.bench import Bench
-from benchmarks.data.texts import as_files, questions_from
-from benchmarks.load.command_line import CommandLine
-from benchmarks.load.open_loop import at_rate
 from orchestration.assembly import open_data_folder
 from orchestration.contracts import Filters
 from orchestration.settings import Settings
+
+from ..bench import Bench
+from ..data.texts import as_files, questions_from
+from ..load.command_line import CommandLine
+from ..load.open_loop import at_rate
 
 RATE: Final = 5.0
 QUESTIONS: Final = 150

@@ -6,9 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench import TIMEOUT, Bench
-from benchmarks.cases.dense import on_lanes
-from benchmarks.load.round_robin import best_rates, matrix_limits, model_operations, of_limits, threads
 from gpu_actors.batches.pieces import cut
 from gpu_actors.batches.token_budget import TokenBudget
 from gpu_actors.batches.tokens import TextTokenizer
@@ -17,6 +14,10 @@ from gpu_actors.health.cpu import cores
 from gpu_actors.pools.rows import sparse_rows
 from gpu_actors.profiles import find_model
 from orchestration.errors import ConfigurationError
+
+from ..bench import TIMEOUT, Bench
+from ..load.round_robin import best_rates, matrix_limits, model_operations, of_limits, threads
+from .dense import on_lanes
 
 
 def measure(bench: Bench) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from benchmarks.bench import Bench
-from benchmarks.load.command_line import CommandLine
+from ..bench import Bench
+from ..load.command_line import CommandLine
 
 
 def measure(bench: Bench) -> dict[str, Any]:

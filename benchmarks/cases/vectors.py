@@ -21,14 +21,15 @@ import faiss
 import numpy as np
 import psutil
 
-from benchmarks.bench import Bench
-from benchmarks.load.latency import latencies
 from orchestration.contracts import ChunkRef, Filters, VectorRow
 from orchestration.records import DocumentKey, Float32Matrix
 from orchestration.stores.faiss.approximate import Approximate
 from orchestration.stores.faiss.derived import load
 from orchestration.stores.faiss.sizes import IndexSizes
 from orchestration.stores.faiss.vectors import FaissVectors
+
+from ..bench import Bench
+from ..load.latency import latencies
 
 ROWS: Final = 100_000
 WIDTH: Final = 384

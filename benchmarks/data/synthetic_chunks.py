@@ -15,10 +15,11 @@ import numpy as np
 from opensearchpy.exceptions import TransportError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from benchmarks.load.latency import latencies
 from orchestration.contracts import ChunkRef, Filters
 from orchestration.errors import UnavailableError
 from orchestration.records import Chunk, DocumentKey
+
+from ..load.latency import latencies
 
 __all__ = [
     "ANYTHING",

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from benchmarks.bench import Bench
 from orchestration.errors import StageFailedError
 from orchestration.settings import load_settings
+
+from ..bench import Bench
 
 __all__ = ["CommandLine"]
 

@@ -5,6 +5,8 @@ complete example. `builders` makes small valid records, `synthetic_pdfs` PDFs in
 Requires pytest, which medkg does not install: `pip install medkg[testing]`.
 """
 
+import pkgutil
+
 import pytest
 
-pytest.register_assert_rewrite(__name__)
+pytest.register_assert_rewrite(*(f"{__name__}.{suite.name}" for suite in pkgutil.iter_modules(__path__)))

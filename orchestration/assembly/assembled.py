@@ -33,7 +33,7 @@ from orchestration.plugins.isolated_stage import isolated_stage
 from orchestration.runs.gate_payloads import GatePayloads
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
-from topologies import shipped_folder
+from orchestration.topology.shipped import shipped_folder
 
 if TYPE_CHECKING:
     from gpu_actors.plane import Profile, RayPlane

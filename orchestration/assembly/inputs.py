@@ -16,7 +16,7 @@ from orchestration.contracts import AskedConverter, Parser, PdfConverter, Source
 from orchestration.errors import ConfigurationError
 from orchestration.plugins.entry_points import load_plugins
 from orchestration.plugins.isolated_stage import installed_parsers
-from topologies import shipped_folder
+from orchestration.topology.shipped import shipped_folder
 
 __all__ = ["AssembledInputs"]
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -36,20 +39,15 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure named cases against their bounds and peers in one run."""
-    from benchmarks import compare as comparison
-    from benchmarks.suite import RESULTS, run_suite, suite_for
-    from benchmarks.targets import judged
-
+    comparison, suite, targets = (_benchmarks(name) for name in ("compare", "suite", "targets"))
     settings: Settings = ctx.obj
     former = comparison.read_result(compare) if compare is not None else None
-    target = out or RESULTS / f"{settings.profile}.json"
-    result = run_suite(suite_for(settings, path, limit, rounds, seed), names or [], target, note)
-    verdicts = judged(result["cases"], settings.profile)
+    target = out or suite.RESULTS / f"{settings.profile}.json"
+    result = suite.run_suite(suite.suite_for(settings, path, limit, rounds, seed), names or [], target, note)
+    verdicts = targets.judged(result["cases"], settings.profile)
     measured = [verdict for verdict in verdicts if verdict.value is not None]
     if plots:
-        from benchmarks.plots import draw
-
-        for picture in draw(result, target.parent):
+        for picture in _benchmarks("plots").draw(result, target.parent):
             note(f"drew {picture}")
 
     def show() -> None:
@@ -86,6 +84,12 @@ def bench(
         for verdict in missed:
             note(str(verdict))
         raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _benchmarks(name: str) -> ModuleType:
+    """A module of the benchmarks: `medkg.benchmarks` of a wheel, or `benchmarks` of a checkout."""
+    package = "medkg.benchmarks" if find_spec("medkg.benchmarks") else "benchmarks"
+    return import_module(f"{package}.{name}")
 
 
 def register(app: typer.Typer) -> None:

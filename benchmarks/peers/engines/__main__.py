@@ -12,14 +12,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.data.texts import texts_of
-from benchmarks.machine import hardware
-from benchmarks.peers.engines.comparison import compare
-from benchmarks.peers.engines.contenders import CONTENDERS
-from benchmarks.peers.engines.quality import read_judged
 from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.profiles import find_model, get_profile
 from orchestration.errors import UsageError
+
+from ...data.texts import texts_of
+from ...machine import hardware
+from .comparison import compare
+from .contenders import CONTENDERS
+from .quality import read_judged
 
 COLUMNS: Final = {
     "docs/s": "docs_per_second",

@@ -16,14 +16,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.load.round_robin import matrix_limits, model_operations
-from benchmarks.peers.engines.contenders import OURS, REFERENCE, Contender
-from benchmarks.peers.engines.contract import Rows, Vectors
-from benchmarks.peers.engines.process import AbsentEngineError, EngineProcess
-from benchmarks.peers.engines.quality import Judged
-from benchmarks.peers.engines.rows import write_rows
 from gpu_actors.encoders.precision import LEAST_COSINE, fast_dtypes
 from gpu_actors.health.cpu import cores
+
+from ...load.round_robin import matrix_limits, model_operations
+from .contenders import OURS, REFERENCE, Contender
+from .contract import Rows, Vectors
+from .process import AbsentEngineError, EngineProcess
+from .quality import Judged
+from .rows import write_rows
 
 __all__ = ["compare", "cosines"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.peers.engines.contract import (
+from .contract import (
     BATCH_TOKENS,
     Encode,
     Layout,
@@ -17,7 +17,7 @@ from benchmarks.peers.engines.contract import (
     on_padded,
     spread,
 )
-from benchmarks.peers.engines.pooled import PooledBert
+from .pooled import PooledBert
 
 __all__ = ["layouts", "load"]
 

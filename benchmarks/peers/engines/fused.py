@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.peers.engines.contract import BATCH_TOKENS, Encode, Layout, Setting, Vectors
 from gpu_actors.batches.token_budget import TokenIds
 from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.cpu_bert.bert_models import BertEncoder, plain_bert
+
+from .contract import BATCH_TOKENS, Encode, Layout, Setting, Vectors
 
 __all__ = ["layouts", "load", "our_encoder"]
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from benchmarks.peers.engines.contract import Encode, Layout, Setting, Vectors, on_padded, spread
-from benchmarks.peers.engines.pooled import PooledBert
+from .contract import Encode, Layout, Setting, Vectors, on_padded, spread
+from .pooled import PooledBert
 
 __all__ = ["layouts", "load"]
 

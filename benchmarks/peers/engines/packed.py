@@ -10,10 +10,11 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
-from benchmarks.peers.engines.attention import unshifted
-from benchmarks.peers.engines.contract import BATCH_TOKENS, Encode, Layout, Setting, Vectors
-from benchmarks.peers.engines.fused import our_encoder
 from gpu_actors.batches.token_budget import TokenIds
+
+from .attention import unshifted
+from .contract import BATCH_TOKENS, Encode, Layout, Setting, Vectors
+from .fused import our_encoder
 
 __all__ = ["layouts", "load"]
 

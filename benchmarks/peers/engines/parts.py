@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.load.round_robin import matrix_limits
-from benchmarks.peers.engines.fused import our_encoder
 from gpu_actors.batches.token_budget import TokenIds
 from gpu_actors.cpu_bert.bert_models import BertEncoder
 from gpu_actors.profiles import find_model, get_profile
+
+from ...load.round_robin import matrix_limits
+from .fused import our_encoder
 
 __all__ = ["parts"]
 

@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 import psutil
 
-from benchmarks.peers.engines.contenders import ENGINES_PYTHON, Contender
-from benchmarks.peers.engines.contract import Vectors
+from .contenders import ENGINES_PYTHON, Contender
+from .contract import Vectors
 
 __all__ = ["AbsentEngineError", "Encoded", "EngineProcess"]
 
@@ -55,7 +55,7 @@ class EngineProcess:
                 [
                     _python(contender),
                     "-m",
-                    "benchmarks.peers.engines.worker",
+                    f"{__package__}.worker",
                     contender.module,
                     contender.variant,
                     *map(str, (folder, sample, scratch)),

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.data.texts import documents_of
-from benchmarks.peers.engines.contract import Rows, Vectors
 from gpu_actors.batches.tokens import TextTokenizer
+
+from ...data.texts import documents_of
+from .contract import Rows, Vectors
 
 __all__ = ["Judged", "read_judged"]
 

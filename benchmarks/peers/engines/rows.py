@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.peers.engines.contract import Rows
+from .contract import Rows
 
 __all__ = ["read_rows", "write_rows"]
 

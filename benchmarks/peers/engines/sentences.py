@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import torch
 
-from benchmarks.peers.engines.contract import BATCH_TOKENS, Encode, Layout, Setting, Vectors, on_padded
+from .contract import BATCH_TOKENS, Encode, Layout, Setting, Vectors, on_padded
 
 __all__ = ["layouts", "load"]
 

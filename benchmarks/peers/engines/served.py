@@ -6,10 +6,11 @@ import atexit
 import os
 from collections.abc import Sequence
 
-from benchmarks.peers.engines.contract import BATCH_TOKENS, Encode, Layout, Setting
 from gpu_actors.encoders.dense import load_dense
 from gpu_actors.profiles import VLLM_REQUESTS, chosen_profile
 from orchestration.errors import MedkgError
+
+from .contract import BATCH_TOKENS, Encode, Layout, Setting
 
 __all__ = ["layouts", "load"]
 

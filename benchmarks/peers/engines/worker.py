@@ -18,9 +18,10 @@ from typing import Any, TextIO, cast
 
 import numpy as np
 
-from benchmarks.peers.engines.contract import Encode, Engine, Layout, Rows, Setting, encoded
-from benchmarks.peers.engines.rows import read_rows
 from gpu_actors.health.cpu import cores
+
+from .contract import Encode, Engine, Layout, Rows, Setting, encoded
+from .rows import read_rows
 
 __all__ = ["best_layout", "serve"]
 
@@ -62,7 +63,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # libraries print on stdout, which is the line to the client
     try:
-        engine = cast(Engine, importlib.import_module(f"benchmarks.peers.engines.{module}"))
+        engine = cast(Engine, importlib.import_module(f".{module}", __package__))
         layout, encode = best_layout(engine, variant, Path(folder), read_rows(Path(sample)), Path(scratch))
     except ImportError as error:
         _say(answers, {"absent": str(error)})

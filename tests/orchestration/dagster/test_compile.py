@@ -24,7 +24,7 @@ from orchestration.runs.artifacts import WindowBatch
 from orchestration.stores.objects.opening import open_objects
 from orchestration.topology.graph import TopologyGraph
 from orchestration.topology.loader import PipelineLoader
-from topologies import shipped_folder
+from orchestration.topology.shipped import shipped_folder
 
 WINDOW = "window-1"
 GIVES = {

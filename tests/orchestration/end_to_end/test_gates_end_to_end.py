@@ -14,10 +14,10 @@ import pytest
 from medkg.testing.synthetic_pdfs import LAYOUTS, Article, an_article, pdf_of
 from orchestration.runs.artifacts import PREFIX, read_artifact
 from orchestration.stores.objects.opening import open_objects
+from orchestration.topology.shipped import shipped_folder
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.dagster_api import wait_until
 from tests.servers.mineru_server import MineruProcess
-from topologies import shipped_folder
 
 pytestmark = pytest.mark.plane
 

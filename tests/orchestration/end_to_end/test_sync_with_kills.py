@@ -22,6 +22,7 @@ from orchestration.assembly import Assembly
 from orchestration.ledger import open_ledger
 from orchestration.records import AdapterRequest, RawPayload
 from orchestration.settings import load_settings
+from orchestration.topology.shipped import shipped_folder
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.dagster_api import wait_until
 from tests.servers.replay_server import ReplayServer, Service, Weather, replaying
@@ -32,7 +33,6 @@ from tests.servers.replay_services import (
     OpenAlexService,
     PlainJsonService,
 )
-from topologies import shipped_folder
 
 RECORDS = 10_000
 RATE = 20

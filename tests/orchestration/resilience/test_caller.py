@@ -19,8 +19,8 @@ from orchestration.resilience.caller import GuardedCaller
 from orchestration.resilience.guard import Guards
 from orchestration.resilience.isolation import IsolatedExecution, StageHandle
 from orchestration.resilience.policies import ResiliencePolicyConfig, ResiliencePolicyLoader
+from orchestration.topology.shipped import shipped_folder
 from tests.orchestration.resilience.stages_for_isolation import Misbehaving, written
-from topologies import shipped_folder
 
 Documents = Callable[..., Any]
 

@@ -18,7 +18,7 @@ from orchestration.resilience.policies import (
     ResiliencePolicyConfig,
     ResiliencePolicyLoader,
 )
-from topologies import shipped_folder
+from orchestration.topology.shipped import shipped_folder
 
 
 def loader(folder: Path, text: str) -> ResiliencePolicyLoader:

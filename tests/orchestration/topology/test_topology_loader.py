@@ -14,8 +14,8 @@ from orchestration.formats.yaml_source import parse_yaml
 from orchestration.resilience.policies import ResiliencePolicyLoader, resilience_schema_json
 from orchestration.topology.loader import PipelineLoader
 from orchestration.topology.schema import PIPELINE_SCHEMA, check_fresh, pipeline_schema_json
+from orchestration.topology.shipped import shipped_folder
 from tests.orchestration.topology.topology_files import INSTALLED, PDF_LINE, Folder, a_topology
-from topologies import shipped_folder
 
 GUIDES = Path(__file__).parents[3] / "docs" / "guides"
 
