@@ -15,7 +15,8 @@ from typing import Any
 
 from gpu_actors.batches.micro_batches import MicroBatches
 from gpu_actors.batches.token_budget import TokenBudget
-from gpu_actors.encoders.dense import DenseModel, load_dense
+from gpu_actors.encoders.dense import load_dense
+from gpu_actors.encoders.dense_model import DenseModel
 from gpu_actors.encoders.splade import SpladeEncoder
 from gpu_actors.health.cpu import cores
 from gpu_actors.pools.rows import dense_rows

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from haystack import Document, component, default_to_dict
 
-from gpu_actors.encoders.dense import DenseModel, load_dense
+from gpu_actors.encoders.dense import load_dense
+from gpu_actors.encoders.dense_model import DenseModel
 from gpu_actors.health.gpu import preflight
 from gpu_actors.profiles import NO_MODEL, chosen_profile
 

@@ -1,94 +1,19 @@
-"""Dense models by engine: what they all offer, and which one a profile uses.
+"""The engine of a profile's dense model.
 
-Comes in: token ids with special tokens, a micro-batch at a time; or texts. Leaves: unit vectors, float32
-[n, d]. `torch` computes in this process (encoder.py), `vllm` in a server that this process owns
-(vllm_encoder.py). Nothing is truncated: a text that is too long is an error.
+Input: a profile. Output: a loaded DenseModel: `torch` computes in this process (torch_encoder.py), `vllm` in
+a server that this process owns (vllm_encoder.py).
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from gpu_actors.encoders.dense_model import DenseModel
+from gpu_actors.profiles import Profile
 
-import numpy as np
-
-from gpu_actors.batches.micro_batches import encoded_here
-from gpu_actors.batches.token_budget import TokenIds
-from gpu_actors.batches.tokens import TextTokenizer
-from gpu_actors.profiles import Profile, dense_model_id, find_model
-from orchestration.errors import ConfigurationError
-from orchestration.records import Float32Matrix
-
-__all__ = ["DenseModel", "load_dense"]
-
-
-class DenseModel(ABC):
-    """A loaded model. `encode` may be called by `lanes` threads at once."""
-
-    lanes: int
-    """Calls that it computes at once."""
-    dtype: str
-    width: int
-    """Dimensions of a vector."""
-    sample: TokenIds | None = None
-    """A row to find the best token budget with; None where the engine makes batches of its own."""
-
-    def __init__(self, profile: Profile) -> None:
-        model = find_model(profile.embedding_model)
-        self.model_id = dense_model_id(profile)
-        self._dimensions = profile.dimensions
-        self.device = profile.device
-        self._batch_tokens = profile.batch_tokens
-        self._tokenizer = TextTokenizer(model.files, model.token_limit(profile.max_tokens))
-
-    def encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> Float32Matrix:
-        """Unit vectors, float32 [n, d], of rows given end to end, int32 [sum(lengths)].
-
-        Of a Matryoshka model the leading dimensions, at unit length again (arXiv:2205.13147).
-        """
-        vectors = self._pooled(token_ids, lengths)[:, : self._dimensions]
-        unit: Float32Matrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        return unit
-
-    @abstractmethod
-    def _pooled(self, token_ids: TokenIds, lengths: Sequence[int]) -> Float32Matrix:
-        """The model's own vectors, float32 [n, its width] of any length, of rows given end to end."""
-
-    def _probed(self, token_ids: TokenIds, lengths: Sequence[int]) -> int:
-        """Dimensions of a vector; raises ConfigurationError if more are asked for than the model has."""
-        found = self._pooled(token_ids, lengths).shape[1]
-        if self._dimensions is not None and self._dimensions > found:
-            raise ConfigurationError(
-                f"{self.model_id}: the model's vectors have {found} dimensions, and {self._dimensions} were "
-                "asked for. Set MEDKG_EMBEDDING_DIMENSIONS lower, or leave it out."
-            )
-        return self._dimensions or found
-
-    def embed(self, texts: Sequence[str]) -> Float32Matrix:
-        """Unit vectors of texts, float32 [n, d], in order; raises EmbeddingInputTooLongError."""
-        rows = self._tokenizer.token_ids(texts)
-        for error in filter(None, map(self._tokenizer.too_long, rows)):
-            raise error
-        vectors = np.zeros((len(texts), self.width), dtype=np.float32)
-        for batch, encoded in encoded_here(rows, self._batch_tokens, self.lanes, self.encode):
-            vectors[list(batch.positions)] = encoded
-        return vectors
-
-    def watch(self, on_death: Callable[[str], None]) -> None:
-        """Have `on_death` called with the reason if a process that this model needs ends."""
-        return
-
-    def spent_elsewhere(self) -> float:
-        """CPU seconds that other processes spent on this model since this was last asked."""
-        return 0.0
-
-    def close(self) -> None:
-        """Give back what is held outside this process."""
-        return
+__all__ = ["load_dense"]
 
 
 def load_dense(profile: Profile) -> DenseModel:
-    """The profile's dense model, loaded; raises ConfigurationError or PlaneUnavailableError."""
+    """Load the profile's dense model; raises ConfigurationError or PlaneUnavailableError."""
     if profile.engine == "vllm":
         from gpu_actors.encoders.vllm_encoder import VllmEncoder
 

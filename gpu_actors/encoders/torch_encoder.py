@@ -17,7 +17,7 @@ from torch import Tensor
 from gpu_actors.batches.packing import pad
 from gpu_actors.batches.token_budget import TokenIds
 from gpu_actors.cpu_bert.bert_models import BertEncoder, plain_bert
-from gpu_actors.encoders.dense import DenseModel
+from gpu_actors.encoders.dense_model import DenseModel
 from gpu_actors.encoders.precision import Forward, load_model
 from gpu_actors.profiles import Profile, find_model
 from orchestration.records import Float32Matrix
@@ -26,7 +26,7 @@ __all__ = ["Encoder"]
 
 
 class Encoder(DenseModel):
-    """A model in this process; see dense.DenseModel.
+    """A model in this process; see dense_model.DenseModel.
 
     On a CPU each call computes on one core and there is a lane for every core: that keeps all of them busy
     without the barriers of a shared thread pool, which wait for whichever core another process holds.

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from gpu_actors.batches.token_budget import TokenIds
-from gpu_actors.encoders.dense import DenseModel
+from gpu_actors.encoders.dense_model import DenseModel
 from gpu_actors.health.cpu import has_fast_bf16
 from gpu_actors.profiles import Profile, find_model
 from gpu_actors.vllm.server import ServerOptions, VllmServer, find_vllm
@@ -24,7 +24,7 @@ __all__ = ["VllmEncoder"]
 
 
 class VllmEncoder(DenseModel):
-    """A served model; see dense.DenseModel."""
+    """A served model; see dense_model.DenseModel."""
 
     def __init__(self, profile: Profile) -> None:
         super().__init__(profile)

@@ -13,17 +13,14 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from pydantic import Field
 
 from orchestration.errors import GpuUnavailableError
 from orchestration.records import Record
 
-if TYPE_CHECKING:
-    from gpu_actors.profiles import Profile
-
-__all__ = ["Gpu", "Watch", "check_devices", "gpus", "preflight", "visible_gpus"]
+__all__ = ["DeviceNeeds", "Gpu", "Watch", "check_devices", "gpus", "preflight", "visible_gpus"]
 
 T = TypeVar("T")
 GIB: Final = 2**30
@@ -48,6 +45,21 @@ SICK_READINGS: Final = 3
 """Readings in a row with an alarming reason until a serving device counts as sick: heat comes and goes."""
 
 
+class DeviceNeeds(Protocol):
+    """The part of a profile that the check of its devices reads."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def device(self) -> Literal["cpu", "cuda"]: ...
+
+    @property
+    def min_free_gib(self) -> float:
+        """GPU memory that must be free, GiB."""
+        ...
+
+
 class Gpu(Record):
     """One device at one moment."""
 
@@ -64,7 +76,7 @@ class Gpu(Record):
     fault: str | None = Field(default=None, description="Why it is not fit, in words.")
 
 
-def preflight(profile: Profile) -> list[Gpu]:
+def preflight(profile: DeviceNeeds) -> list[Gpu]:
     """Check every GPU that this process may use for the profile; [] for a profile without one.
 
     Raises GpuUnavailableError (exit code 99) when none is fit, naming each one's fault.
@@ -87,7 +99,7 @@ def preflight(profile: Profile) -> list[Gpu]:
     return found
 
 
-def check_devices(profile: Profile) -> list[dict[str, Any]]:
+def check_devices(profile: DeviceNeeds) -> list[dict[str, Any]]:
     """The GPUs a profile can use, as plain values; [] for cpu. Raises GpuUnavailableError (exit code 99)."""
     return [gpu.model_dump() for gpu in preflight(profile)]
 

@@ -12,23 +12,20 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from gpu_actors.health.metrics import in_flight
-from gpu_actors.pools.health_probe import Actor, Pulse
+from gpu_actors.pools.health_probe import Actor, Pulse, Replicas
 from orchestration.errors import (
     DagsterStageTimeoutError,
     GpuUnavailableError,
     MedkgError,
     PlaneUnavailableError,
 )
-
-if TYPE_CHECKING:
-    from gpu_actors.pools.pool import Pool
 
 __all__ = ["IN_FLIGHT", "Answer", "Dispatch"]
 
@@ -63,7 +60,7 @@ class Dispatch(Generic[T]):
 
     def __init__(
         self,
-        pool: Pool[T],
+        pool: Replicas,
         lanes: int,
         batches: Iterator[T],
         call: Callable[[Actor, T], ray.ObjectRef[Any]],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 import ray
 from ray.actor import ActorHandle
@@ -15,20 +15,35 @@ from ray.exceptions import (
     RayTaskError,
 )
 
-if TYPE_CHECKING:
-    from gpu_actors.pools.pool import Pool
+from orchestration.errors import MedkgError
 
-__all__ = ["Actor", "Pulse", "ask_health"]
+__all__ = ["Actor", "Pulse", "Replicas", "ask_health"]
 
 Actor: TypeAlias = "ActorHandle[Any]"
 
 PULSE_SECONDS: Final = 0.2
 
 
+class Replicas(Protocol):
+    """The part of a pool that probes and dispatches use."""
+
+    name: str
+    replicas: list[Actor | None]
+    """By number; None: unavailable when this client attached."""
+
+    def find_again(self, number: int) -> None:
+        """Replace the replica's handle by that of the actor which has its name now, if there is one."""
+        ...
+
+    def cause(self, error: Exception) -> MedkgError:
+        """Return the reason that a call failed."""
+        ...
+
+
 class Pulse:
     """Whether a replica answers, asked now and then and never waited for."""
 
-    def __init__(self, pool: Pool[Any], number: int) -> None:
+    def __init__(self, pool: Replicas, number: int) -> None:
         self._pool = pool
         self._number = number
         self.replica: Actor | None = None

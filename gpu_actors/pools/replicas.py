@@ -22,7 +22,7 @@ from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 
 if TYPE_CHECKING:
     from gpu_actors.encoders.cross_encoder import CrossEncoder
-    from gpu_actors.encoders.dense import DenseModel
+    from gpu_actors.encoders.dense_model import DenseModel
     from gpu_actors.encoders.splade import SpladeEncoder
 
 __all__ = ["ChunkerReplica", "Cost", "EmbedderReplica", "ExpanderReplica", "RerankerReplica", "ToCut"]

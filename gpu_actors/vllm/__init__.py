@@ -1,1 +1,1 @@
-"""A local vLLM server as a child process, and the dense encoder that calls it."""
+"""A local vLLM server as a child process, and the process group that ends with its owner."""
