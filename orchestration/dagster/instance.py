@@ -35,7 +35,8 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from orchestration.dagster.names import CODE_LOCATION, WINDOW_TAG
+from orchestration.dagster.names import CODE_LOCATION, DEFINITIONS_MODULE, WINDOW_TAG
+from orchestration.dagster.previous_location import adopt_previous_location
 from orchestration.dagster.storage import storage_config
 from orchestration.errors import UsageError
 from orchestration.settings import Settings
@@ -105,10 +106,16 @@ def _yaml(value: object) -> str:
 
 @dataclass(frozen=True)
 class CodeLocation:
-    """A module with a Definitions object, as the UI's workspace knows it: the name is the module's."""
+    """A module with a Definitions object, under the name that the UI's workspace gives it."""
 
     module: str
     attribute: str = "defs"
+    name: str = ""
+    """Default: the module's name, as in Dagster's own workspaces."""
+
+    @property
+    def location_name(self) -> str:
+        return self.name or self.module
 
     def warm_up(self) -> None:
         """Call the module's `warm_up`, if it has one: what makes the first run as fast as the second."""
@@ -135,13 +142,13 @@ class CodeLocation:
         """Where the UI and the daemon find the job."""
         return RemoteRepositoryOrigin(
             ManagedGrpcPythonEnvCodeLocationOrigin(
-                LoadableTargetOrigin(module_name=self.module), location_name=self.module
+                LoadableTargetOrigin(module_name=self.module), location_name=self.location_name
             ),
             repository_name,
         ).get_job_origin(job_name)
 
 
-MEDKG_DEFINITIONS: Final = CodeLocation(CODE_LOCATION)
+MEDKG_DEFINITIONS: Final = CodeLocation(DEFINITIONS_MODULE, name=CODE_LOCATION)
 """What medkg itself defines: a job for each topology."""
 
 
@@ -188,11 +195,13 @@ def create_window_run(
 
 
 def settle_abandoned_runs(instance: DagsterInstance) -> list[str]:
-    """Mark as failed, or canceled, the runs that a host left behind when it died; their ids.
+    """Mark the runs that a dead host left behind as failed or canceled; returns their ids.
 
-    For the host's start, before it takes runs: no worker can be at any run of the data folder then. Runs
-    that another process is just about to queue, and queued ones, are left alone.
+    For the host's start, before it takes runs: no worker executes any run of the data folder then. Runs that
+    another process is about to queue are left alone, and queued ones are too, unless they were queued under
+    the code location's previous name.
     """
+    unknown = adopt_previous_location(instance)
     abandoned = [
         run
         for run in instance.get_runs(RunsFilter(statuses=list(UNFINISHED)))
@@ -206,7 +215,7 @@ def settle_abandoned_runs(instance: DagsterInstance) -> list[str]:
                 run, "The host process that executed this run has ended. Its documents are queued again."
             )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-    return [run.run_id for run in abandoned]
+    return [*unknown, *(run.run_id for run in abandoned)]
 
 
 def prune_runs(instance: DagsterInstance, older_than_days: float, batch: int = 200) -> int:

@@ -9,8 +9,10 @@ from orchestration.errors import DagsterGateConditionError
 if TYPE_CHECKING:
     from orchestration.topology.graph import TopologyGraph
 
-CODE_LOCATION: Final = "orchestration.dagster.definitions"
-"""Module that the UI loads, and the code location's name; re-execution finds a run's job by it."""
+CODE_LOCATION: Final = "medkg"
+"""Name of the code location: the same in the workspace and in runs, or re-execution finds no job."""
+DEFINITIONS_MODULE: Final = "orchestration.dagster.definitions"
+"""Module that the code server and the window workers load."""
 
 WINDOW_TAG: Final = "medkg/window"
 JOB_TAG: Final = "medkg/job"

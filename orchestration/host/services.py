@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from orchestration.dagster.names import CODE_LOCATION
+from orchestration.dagster.names import CODE_LOCATION, DEFINITIONS_MODULE
 from orchestration.dagster.workers.worker_process import SourceWatch
 from orchestration.host.environment import child_environment, free_port, private_folder
 from orchestration.processes.child_process import end_child, spawn_child
@@ -108,7 +108,7 @@ class DagsterServices:
         workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
         ui = ["-h", "127.0.0.1", "-p", str(self._port), "-w", str(workspace)]
         return {
-            CODE_SERVER: ["dagster", "api", "grpc", "-m", CODE_LOCATION, "--socket", socket],
+            CODE_SERVER: ["dagster", "api", "grpc", "-m", DEFINITIONS_MODULE, "--socket", socket],
             WEBSERVER: ["dagster_webserver", *ui],
             DAEMON: ["dagster._daemon", "run", "-w", str(workspace)],
         }

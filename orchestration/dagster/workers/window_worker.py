@@ -5,7 +5,7 @@ a dagster run at its end in the instance, and one message about it. dagster and 
 imported once, so a run starts in milliseconds; steps run in this process. It dies with the host, and when
 it dies alone the pool settles its run.
 
-    window_worker.main() with argv CONTROL_FD DAGSTER_HOME MODULE ATTRIBUTE
+    window_worker.main() with argv CONTROL_FD DAGSTER_HOME MODULE ATTRIBUTE LOCATION_NAME
 """
 
 from __future__ import annotations
@@ -198,8 +198,8 @@ class WindowWorker:
 
 def main() -> None:
     """Serve the pool at the other end of the inherited socket."""
-    control_fd, home, module, attribute = sys.argv[1:]
+    control_fd, home, module, attribute, name = sys.argv[1:]
     os.set_inheritable(int(control_fd), False)
     configure_logging(load_settings().log_level)
     with open_instance_at(Path(home)) as instance:
-        WindowWorker(Connection(int(control_fd)), instance, CodeLocation(module, attribute)).serve()
+        WindowWorker(Connection(int(control_fd)), instance, CodeLocation(module, attribute, name)).serve()

@@ -73,7 +73,7 @@ class WorkerCommand:
         start = "from orchestration.dagster.workers.window_worker import main; main()"
         return [
             *(sys.executable, "-P", "-c", start, str(control_fd)),
-            *(str(self.dagster_home), location.module, location.attribute),
+            *(str(self.dagster_home), location.module, location.attribute, location.name),
         ]
 
 

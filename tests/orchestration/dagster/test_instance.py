@@ -19,9 +19,22 @@ from dagster import (
 )
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
+from dagster._core.remote_origin import (
+    GrpcServerCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    SensorInstigatorData,
+)
 
 from orchestration.dagster.compute_logs import WindowComputeLogManager
 from orchestration.dagster.instance import (
+    MEDKG_DEFINITIONS,
+    CodeLocation,
     create_window_run,
     open_instance,
     prune_runs,
@@ -29,6 +42,9 @@ from orchestration.dagster.instance import (
     write_instance_config,
 )
 from orchestration.dagster.launcher import WindowRunLauncher
+from orchestration.dagster.names import CODE_LOCATION
+from orchestration.dagster.previous_location import PREVIOUS_LOCATION
+from orchestration.dagster.workers.worker_process import WorkerCommand
 from orchestration.errors import UsageError
 from orchestration.settings import Settings
 from tests.orchestration.dagster.conftest import WINDOW_JOBS
@@ -160,3 +176,41 @@ def test_what_a_step_prints_is_kept_with_its_run(
     assert b"embedding [1, 2, 3]" in data.stdout
     assert "embedding" not in capfd.readouterr().out
     assert instance.compute_log_manager.is_capture_complete([run_id, "compute_logs", captured.file_key])
+
+
+def test_runs_and_states_under_the_previous_name_of_the_code_location_are_adopted(
+    instance: DagsterInstance, folder: Path
+) -> None:
+    previous = CodeLocation(WINDOW_JOBS.module, name=PREVIOUS_LOCATION)
+    queued = create_window_run(instance, "window_job", str(uuid4()), {}, {}, previous)
+    finished = a_finished_run(instance)
+    report(instance, queued, DagsterEventType.RUN_ENQUEUED)
+    origin = RemoteInstigatorOrigin(
+        repository_origin=RemoteRepositoryOrigin(
+            GrpcServerCodeLocationOrigin("localhost", socket="/run/code", location_name=PREVIOUS_LOCATION),
+            "__repository__",
+        ),
+        instigator_name="submission_sensor",
+    )
+    cursor = SensorInstigatorData(cursor="42")
+    instance.add_instigator_state(
+        InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.STOPPED, cursor)
+    )
+    assert settle_abandoned_runs(instance) == [queued]
+    run = instance.get_run_by_id(queued)
+    assert run is not None and run.status is DagsterRunStatus.FAILURE
+    messages = [str(entry) for entry in instance.all_logs(queued)]
+    assert any("its documents are queued again" in message for message in messages), messages
+    (state,) = instance.all_instigator_state()
+    assert (state.origin.location_name, state.name) == ("medkg", "submission_sensor")
+    assert (state.status, state.instigator_data) == (InstigatorStatus.STOPPED, cursor)
+    assert settle_abandoned_runs(instance) == []
+    assert instance.get_run_by_id(finished).status is DagsterRunStatus.SUCCESS  # type: ignore[union-attr]
+
+
+def test_the_code_location_has_the_same_name_in_a_run_s_origin_and_in_the_workspace() -> None:
+    origin = MEDKG_DEFINITIONS.remote_origin("auto_pipeline_job", "__repository__")
+    assert origin.location_name == CODE_LOCATION == "medkg"
+    assert MEDKG_DEFINITIONS.module == "orchestration.dagster.definitions"
+    command = WorkerCommand(Path("/home"))
+    assert command.arguments(3)[-3:] == ["orchestration.dagster.definitions", "defs", "medkg"]

@@ -23,9 +23,11 @@ from dagster._core.launcher import RunLauncher
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from dagster._core.remote_origin import (
     ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteInstigatorOrigin,
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
+from dagster._core.scheduler.instigation import InstigatorState
 from dagster._core.storage.cloud_storage_compute_log_manager import (
     CloudStorageComputeLogManager,
     TruncatingCloudStorageComputeLogManager,
@@ -53,6 +55,10 @@ SIGNATURES: list[tuple[Callable[..., Any], list[str]]] = [
     (DagsterInstance.report_run_canceling, ["self", "run", "message"]),
     (DagsterInstance.report_run_canceled, ["self", "dagster_run", "message"]),
     (DagsterInstance.report_run_failed, ["self", "dagster_run", "message", "job_failure_data"]),
+    (InstigatorState, ["origin", "instigator_type", "status", "instigator_data"]),
+    (DagsterInstance.get_instigator_state, ["self", "origin_id", "selector_id"]),
+    (DagsterInstance.add_instigator_state, ["self", "state"]),
+    (DagsterInstance.delete_instigator_state, ["self", "origin_id", "selector_id"]),
     (SqliteEventLogStorage.path_for_shard, ["self", "run_id"]),
     (SqliteEventLogStorage.free_concurrency_slots_for_run, ["self", "run_id"]),
     (LocalComputeLogManager.capture_logs, ["self", "log_key"]),
@@ -74,6 +80,7 @@ SIGNATURES: list[tuple[Callable[..., Any], list[str]]] = [
 RECORDS: list[tuple[type, list[str]]] = [
     (RemoteRepositoryOrigin, ["code_location_origin", "repository_name"]),
     (RemoteJobOrigin, ["repository_origin", "job_name"]),
+    (RemoteInstigatorOrigin, ["repository_origin", "instigator_name"]),
 ]
 """Records without a signature until one of them is made, in this process, for the first time."""
 

@@ -111,6 +111,7 @@ def test_ui_and_daemon_are_given_the_code_server(settings: Settings) -> None:
     commands = DagsterServices(settings, SourceWatch([]))._commands
     workspace = settings.data_dir / "run" / "workspace.yaml"
     socket = commands[CODE_SERVER][-1]
-    server = {"socket": socket, "location_name": "orchestration.dagster.definitions"}
+    server = {"socket": socket, "location_name": "medkg"}
+    assert commands[CODE_SERVER][:5] == ["dagster", "api", "grpc", "-m", "orchestration.dagster.definitions"]
     assert json.loads(workspace.read_text()) == {"load_from": [{"grpc_server": server}]}
     assert all(commands[name][-1] == str(workspace) for name in (WEBSERVER, DAEMON))
