@@ -59,13 +59,17 @@ demo: setup  ## Ingest the authored demo corpus, search it, explain what happene
 test: setup  ## Run the tests, with coverage of the control plane
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
-lint: setup  ## Format check, lint, types, import contracts, retry-loop check, fresh schema
+lint: setup  ## Format check, lint, types, import contracts, retry-loop check, fresh schema and references
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python ops/checks/no_retry_loops.py
 	@$(BIN)/medkg topology schema --check
+	@$(BIN)/python -m ops.reference --check
+
+reference: setup  ## Write docs/reference (settings, errors, commands) from the code
+	@$(BIN)/python -m ops.reference
 
 wheel-check: setup  ## Build the wheel, install it into a clean environment, use it outside of the checkout
 	@$(BIN)/python ops/checks/wheel.py
@@ -83,4 +87,4 @@ lock: setup  ## Make constraints-cpu.txt and vLLM's requirements anew
 	@ops/lock
 	@ops/lock-vllm
 
-.PHONY: help setup vllm engines demo test lint wheel-check bench up down lock
+.PHONY: help setup vllm engines demo test lint reference wheel-check bench up down lock
