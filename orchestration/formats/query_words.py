@@ -1,7 +1,7 @@
-"""Words of a query as the word index of SQLite takes them: what to look for, and as an FTS5 expression.
+"""Words of a query for SQLite's full-text index, as an FTS5 expression.
 
-Comes in: what a person typed. Leaves: words, never syntax. Search and highlights both need it, so that what
-is marked is what was looked for. Source: https://www.sqlite.org/fts5.html (the unicode61 tokenizer).
+Comes in: a user's query. Leaves: words, never syntax. Search and highlights both use it, so that the marked
+words are the ones searched for. Source: https://www.sqlite.org/fts5.html (the unicode61 tokenizer).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ STOP_WORDS: Final = frozenset(
     does doing during each for from further had has have having how if in into is it its may more most no
     nor not of on only or other our out over own same should so some such than that the their them then
     there these they this those through to too under until up very was we were what when where which while
-    who whom why will with would""".split()  # noqa: SIM905 - a list would be a line a word
+    who whom why will with would""".split()  # noqa: SIM905 - a list would be one line per word
 )
 
 
 def match_expression(query: str) -> str | None:
     """The query's words as an FTS5 expression, any of them; None if it has no word.
 
-    Each word is quoted, so nothing a person types is syntax. Stop words go unless nothing else is left.
+    Each word is quoted, so a query is never syntax. Stop words are dropped unless there is nothing else.
     """
     words = list(dict.fromkeys(_words(query)))
     telling = [word for word in words if word not in STOP_WORDS] or words

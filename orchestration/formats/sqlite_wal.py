@@ -1,8 +1,8 @@
-"""SQLite's write-ahead log, turned on by whoever is there first, and what its errors mean to a user.
+"""SQLite's write-ahead log: turned on by the first process that opens a file, and its errors as messages.
 
 Ledger and stores both need it. Comes in: a new connection. Leaves: the same one in WAL mode. The change of
-mode asks for the whole file: when several processes open a new one at once, SQLite says that it is locked
-rather than wait as for other locks.
+mode locks the whole file: when several processes open a new one at once, SQLite reports a locked
+database rather than wait as for other locks.
 Source: https://www.sqlite.org/wal.html
 """
 
@@ -48,9 +48,9 @@ def use_wal(connection: sqlite3.Connection) -> None:
 
 
 def rewrite(connection: sqlite3.Connection) -> None:
-    """Write the connection's file anew and empty its log: deleted rows are in neither afterwards.
+    """Rewrite the connection's file and empty its log: deleted rows are in neither afterwards.
 
-    Raises sqlite3.OperationalError (SQLITE_BUSY) when a reader holds on to the log for BUSY_SECONDS.
+    Raises sqlite3.OperationalError (SQLITE_BUSY) when a reader uses the log for BUSY_SECONDS.
     Source: https://www.sqlite.org/lang_vacuum.html, https://www.sqlite.org/pragma.html#pragma_wal_checkpoint
     """
     connection.execute("VACUUM")

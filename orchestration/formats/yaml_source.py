@@ -1,4 +1,4 @@
-"""YAML with line numbers: plain data, and for every part of it where in the file it stands.
+"""YAML with line numbers: plain data, and the line of every part of it.
 
 Comes in: a file (a topology, the resilience policies). Leaves: a YamlSource, and from it a pydantic model, or
 an error of the caller's class that names file, line, cause and what would be valid: for tabs, repeated keys,
@@ -101,7 +101,7 @@ def validate(source: YamlSource, model: type[Model]) -> Model:
         problems = sorted(
             (source.line_of(details["loc"]), _problem(details, model))
             for details in error.errors()
-            if details["type"] != "default_factory_not_called"  # a consequence of another one
+            if details["type"] != "default_factory_not_called"  # a consequence of another problem
         )
         raise source.error_class(
             "\n".join(f"{source.path}:{line}: {problem}" for line, problem in problems)
@@ -109,7 +109,7 @@ def validate(source: YamlSource, model: type[Model]) -> Model:
 
 
 def schema_json(model: type[BaseModel], title: str) -> str:
-    """The JSON Schema (draft 2020-12) of a file's model, as editors read it."""
+    """The JSON Schema (draft 2020-12) of a file's model, for editors."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **model.model_json_schema(),
@@ -198,7 +198,7 @@ def _explained(error: MarkedYAMLError) -> str:
 
 
 def _problem(details: ErrorDetails, model: type[BaseModel]) -> str:
-    """What is wrong with one field, and what would be valid."""
+    """The problem of one field, and what would be valid."""
     *around, last = details["loc"] or ("",)
     name = _dotted(details["loc"])
     if details["type"] == "extra_forbidden":

@@ -19,7 +19,7 @@ CHUNK_BYTES = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Some bytes of a file; `content` is None where they were more than the limit."""
+    """A range of bytes of a file; `content` is None if it is longer than the limit."""
 
     start: int
     length: int
@@ -27,7 +27,7 @@ class Stretch:
 
 
 class GrowingStretch:
-    """A stretch that is still being read; drops its bytes, but not its length, beyond `limit`."""
+    """A range that is still being read; beyond `limit` it keeps its length but not its bytes."""
 
     def __init__(self, start: int, limit: int) -> None:
         self.start = start
@@ -54,7 +54,7 @@ def chunks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def whole_file(stream: BinaryIO, limit: int, head: bytes = b"") -> Stretch:
-    """The file as one stretch; `head` is what was read of it already."""
+    """The whole file as one range; `head` is the part already read."""
     growing = GrowingStretch(0, limit)
     growing.add(head)
     for piece in chunks(stream):
@@ -72,7 +72,7 @@ def too_large(stretch: Stretch, place: str, limit: int) -> RecordLocation:
 
 
 def hashed_file(stream: BinaryIO, uri: str, limit: int) -> RecordLocation:
-    """The location of a file that is one record without an id of its own; reads it once, keeps nothing."""
+    """The location of a file that is one record that has no id; reads it once, keeps nothing."""
     digest = hashlib.sha256()
     length = 0
     for piece in chunks(stream):

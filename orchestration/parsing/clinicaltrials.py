@@ -1,7 +1,7 @@
 """ClinicalTrials.gov v2 records: all protocol modules, results with their tables, derived MeSH terms.
 
-Comes in: a list of studies, JSON Lines, a page of the API, or one study. Leaves: a Document a study; each
-outcome is one block, so are the eligibility criteria. Cited papers are references, not text. Left out of
+Comes in: a list of studies, JSON Lines, a page of the API, or one study. Leaves: one Document per study; each
+outcome is one block, and so are the eligibility criteria. Cited papers are references, not text. Left out of
 the text: persons to call at single sites, coordinates, and the modules the API derives for its own use.
 """
 
@@ -65,7 +65,7 @@ class ClinicalTrialsParser:
     source = "clinicaltrials"
 
     def recognises(self, head: bytes, name: str) -> int:
-        """By the sections every study consists of."""
+        """Recognise a file by the sections that every study has."""
         text = decode_head(head)
         if text is None or not text.lstrip().startswith(("{", "[")):
             return 0
@@ -74,11 +74,11 @@ class ClinicalTrialsParser:
         return 40 if '"nctId"' in text else 0
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
-        """Every study; streams."""
+        """Yield every study; streams."""
         return json_records(stream, uri, max_record_bytes, _nct_id, list_key="studies")
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
-        """The study; raises MissingIdentifierError, or MalformedDocumentError for fields of wrong types."""
+        """Parse the study; raises MissingIdentifierError, or MalformedDocumentError for wrong types."""
         study = load_record(payload.content, payload.uri)
         _nct_id(study)
         builder = DocumentBuilder()
@@ -241,7 +241,7 @@ def _mesh(section: Study, module: str, field: str) -> list[str]:
 
 
 def _metadata(study: Study) -> dict[str, Any]:
-    """What searches filter by and citations show."""
+    """Metadata that searches filter by and citations show."""
     protocol = module_at(study, "protocolSection")
     identification = module_at(protocol, "identificationModule")
     status = module_at(protocol, "statusModule")

@@ -1,7 +1,7 @@
 """Results of a ClinicalTrials.gov study: participant flow, baseline, outcome measures, adverse events.
 
 Comes in: the resultsSection of a study. Leaves: sections with tables appended to the document. Tables
-have one column a group; groups are described once, above the table.
+have one column per group; groups are described once, above the table.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def add_results(builder: DocumentBuilder, section: Module) -> None:
 
 
 def _group_lines(groups: Iterable[Module]) -> list[str]:
-    """'Title: description' a group, the description on one line."""
+    """One 'Title: description' line per group."""
     return [
         ": ".join(filter(None, (text_at(group, "title"), " ".join(text_at(group, "description").split()))))
         for group in groups
@@ -51,7 +51,7 @@ def _group_lines(groups: Iterable[Module]) -> list[str]:
 
 
 def _by_group(entries: Iterable[Module], groups: Sequence[Module], value: str = "value") -> list[str]:
-    """One text a group from entries that name their group."""
+    """One text per group, from entries that name their group."""
     found = {text_at(entry, "groupId"): _measurement(entry, value) for entry in entries}
     return [found.get(text_at(group, "id"), "") for group in groups]
 
@@ -128,7 +128,7 @@ def _denominators(record: Module, groups: Sequence[Module]) -> Iterator[list[str
 
 
 def _measure_rows(measure: Module, groups: Sequence[Module], label: str) -> Iterator[list[str]]:
-    """A row a class and category, as the registry nests them: label, class title, category title."""
+    """One row per class and category, as the registry nests them: label, class title, category title."""
     for measure_class in list_at(measure, "classes"):
         titles = [label, text_at(measure_class, "title")]
         for denominators in _denominators(measure_class, groups):
@@ -219,7 +219,7 @@ def _event_rows(events: Sequence[Module], groups: Sequence[Module]) -> Iterator[
 
 
 def _ratio(record: Module, affected: str, at_risk: str) -> str:
-    """'3/120' where both are known; with the number of events where it differs in kind."""
+    """'3/120' where both are known; with the number of events if that is counted separately."""
     count, of = text_at(record, affected), text_at(record, at_risk)
     events = text_at(record, "numEvents")
     text = f"{count}/{of}" if count and of else count

@@ -1,7 +1,7 @@
-"""Bytes to text for formats without an encoding of their own: UTF-8, or UTF-16 with a byte order mark.
+"""Bytes to text for formats that declare no encoding: UTF-8, or UTF-16 with a byte order mark.
 
 Comes in: a file's bytes, or its first ones. Leaves: text, or MalformedDocumentError that says how to
-convert. Nothing is guessed: a wrong guess would be indexed as garbage without anyone noticing.
+convert. Nothing is guessed: a wrong guess would silently index garbage.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Records of JSON services that a configuration describes, in the form that their source gives them.
+"""Records of JSON services that a configuration describes, in the form that their source writes.
 
-Comes in: JSON Lines of {id, title, sections: [{label, role, paragraphs}], metadata}. Leaves: a Document each.
+Comes in: JSON Lines of {id, title, sections: [{label, role, paragraphs}], metadata}. Leaves: one Document per
+record.
 """
 
 from __future__ import annotations
@@ -40,19 +41,19 @@ class _MappedRecord(BaseModel):
 
 
 class HttpJsonParser:
-    """Records of sources by configuration."""
+    """Parser of the records of configured JSON services."""
 
     format = "http-json"
     version = "1"
     source = "http-json"
 
     def recognises(self, head: bytes, name: str) -> int:
-        """By the fields that every record begins with."""
+        """Recognise a file by the fields that every record begins with."""
         text = decode_head(head)
         return 90 if text is not None and _BEGIN.match(text) else 0
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
-        """Every record; streams."""
+        """Yield every record; streams."""
         return json_records(stream, uri, max_record_bytes, _record_id)
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:

@@ -1,9 +1,9 @@
 """JATS and NLM articles (PMC, PLOS): front matter, nested sections, tables, captions, lists, boxes.
 
-Comes in: one article a file, or a set of PMC (efetch of db=pmc), whose articles are found without parsing it
-as a whole. Leaves: a Document whose text is what a reader reads, in order; the reference
-list goes to Document.references and never into the text. Articles inside the article (translations,
-reviews, replies) and abstracts in other languages are other works and are left out.
+Comes in: one article per file, or a set of PMC (efetch of db=pmc), whose articles are found without parsing
+it as a whole. Leaves: a Document whose text is what a reader reads, in order; the reference list goes to
+Document.references and never into the text. Articles inside the article (translations, reviews, replies) and
+abstracts in other languages are other works and are left out.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class JatsParser:
     source = "pmc"
 
     def recognises(self, head: bytes, name: str) -> int:
-        """By the root element and a sign of JATS; DocBook has <article> too."""
+        """Recognise a file by its root element and a JATS-specific element; DocBook has <article> too."""
         root = root_name(head)
         if root in _TAGS.sets:
             return 95
@@ -65,7 +65,7 @@ class JatsParser:
         return 95 if _JATS_SIGNS.search(decode_head(head) or "") else 0
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
-        """The one article of the file, or those of the set; only front matter is parsed."""
+        """Yield the article of the file, or those of the set; only front matter is parsed."""
         head = stream.read(CHUNK_BYTES)
         if root_name(head) in _TAGS.sets:
             yield from _of_set(head, stream, uri, max_record_bytes)
@@ -102,7 +102,7 @@ class JatsParser:
 
 
 def _standing_alone(content: bytes) -> bytes:
-    """An article with the prolog that its set had for it."""
+    """The bytes of an article with the prolog of its set."""
     return _DOCTYPE + content if content.startswith(b"<article") else content
 
 

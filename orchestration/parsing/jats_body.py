@@ -1,7 +1,7 @@
 """The body of a JATS article: sections, paragraphs, tables, figures, lists and boxes, in reading order.
 
 Comes in: an element that holds blocks. Leaves: sections and blocks appended to the document. An element
-of an unknown name is read as what it holds, so no text is lost; reference lists are left out.
+with an unknown name is replaced by its contents, so no text is lost; reference lists are left out.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ AddBlock = Callable[[DocumentBuilder, etree._Element, BlockKind], None]
 def add_blocks(
     builder: DocumentBuilder, parent: etree._Element, kind: BlockKind = BlockKind.PARAGRAPH
 ) -> None:
-    """Append what `parent` holds; `kind` is that of its paragraphs."""
+    """Append the blocks in `parent`; its paragraphs get `kind`."""
     for child in parent:
         name = local_name(child)
         if name in _SKIPPED:
@@ -143,7 +143,7 @@ def _add_figure(builder: DocumentBuilder, figure: etree._Element, kind: BlockKin
 
 
 def _add_table(builder: DocumentBuilder, wrap: etree._Element, kind: BlockKind) -> None:
-    """Caption, rows and foot as one block a grid; a table that is an image keeps its caption."""
+    """Caption, rows and foot as one block per grid; a table that is an image keeps its caption."""
     foot = [line for part in wrap.findall("{*}table-wrap-foot") for line in _foot_lines(part)]
     tables = [table for table in wrap.iter("{*}table") if _wrap_of(table) is wrap]
     label, caption = _child_text(wrap, "label"), _caption(wrap)
@@ -155,7 +155,7 @@ def _add_table(builder: DocumentBuilder, wrap: etree._Element, kind: BlockKind) 
 
 
 def _foot_lines(foot: etree._Element) -> Iterator[str]:
-    """A line a note, with its mark."""
+    """One line per note, with its mark."""
     for note in foot:
         yield " ".join(filter(None, (_child_text(note, "label"), one_line(inline_text(note)))))
 
@@ -174,7 +174,7 @@ def _add_list(builder: DocumentBuilder, element: etree._Element, kind: BlockKind
 
 
 def _list_lines(element: etree._Element, depth: int) -> Iterator[str]:
-    """A line an item with its printed label, its number or a dash; inner lists are indented."""
+    """One line per item with its printed label, its number or a dash; inner lists are indented."""
     numbered = element.get("list-type", "") in ("order", "arabic", "ordered")
     for number, item in enumerate(element.findall("{*}list-item"), start=1):
         mark = _child_text(item, "label") or (f"{number}." if numbered else "-")
@@ -188,7 +188,7 @@ def _list_lines(element: etree._Element, depth: int) -> Iterator[str]:
 
 
 def _collect_item(child: etree._Element, words: list[str], inner: list[etree._Element]) -> None:
-    """The words of an item's child; lists inside it, also inside its paragraph, are put apart."""
+    """Collect the words of an item's child; nested lists are collected separately."""
     name = local_name(child)
     if name == "list":
         inner.append(child)
@@ -206,7 +206,7 @@ def _collect_item(child: etree._Element, words: list[str], inner: list[etree._El
 
 
 def _add_definitions(builder: DocumentBuilder, element: etree._Element, kind: BlockKind) -> None:
-    """'Term: definition' a line."""
+    """One 'Term: definition' line per entry."""
     lines = [_child_text(element, "title")]
     for item in element.findall("{*}def-item"):
         definitions = [one_line(inline_text(definition)) for definition in item.findall("{*}def")]

@@ -1,7 +1,7 @@
 """The front matter of a JATS article: its identifiers and bibliographic metadata.
 
 Comes in: the article, or its article-meta element. Leaves: the document id, and the metadata that filters
-and citations use. Nothing of it but the title is text to index.
+and citations use. Only the title is indexed as text.
 """
 
 from __future__ import annotations

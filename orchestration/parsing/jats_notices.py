@@ -1,6 +1,6 @@
-"""What became of a JATS article after it was published, and what a notice is a notice of.
+"""Retractions, corrections and concerns of a JATS article, and which article a notice is about.
 
-Comes in: the article. Leaves: the flags of `pubmed_notices` where the article says so: publishers seldom
+Comes in: the article. Leaves: the flags of `pubmed_notices` that the article states: publishers seldom
 change the article itself, so no flag is ever false. Values of article-type and related-article-type:
 https://jats.nlm.nih.gov/archiving/tag-library/1.1d2/attribute/related-article-type.html (read 2026-11-28),
 and what publishers use for concerns.
@@ -27,7 +27,7 @@ _SUBJECTS: Final = frozenset({"retracted-article", "corrected-article", "object-
 
 
 def notices_metadata(root: etree._Element) -> dict[str, Any]:
-    """`is_retracted`, `is_corrected`, the notices they were told by, and what the article itself notices."""
+    """`is_retracted`, `is_corrected`, the notices behind them, and the article that a notice is about."""
     links = [
         (link.get("related-article-type", ""), _linked(link))
         for link in root.iterfind("{*}front/{*}article-meta/{*}related-article")

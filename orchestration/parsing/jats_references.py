@@ -1,6 +1,6 @@
 """The reference list of a JATS article, kept apart from its text.
 
-Comes in: the article. Leaves: one Reference an entry, wherever the lists stand in the article, with the
+Comes in: the article. Leaves: one Reference per entry, wherever the lists are in the article, with the
 cited pmid and DOI for citation graphs.
 """
 

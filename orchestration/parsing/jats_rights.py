@@ -1,10 +1,11 @@
-"""What may be done with a JATS article, and where its PDF is.
+"""The licence of a JATS article, and the address of its PDF.
 
-Comes in: the article. Leaves: its licence in medkg's words with what it says of itself, and links to its PDF.
-Licences stand in <permissions> (https://jats.nlm.nih.gov/archiving/tag-library/1.3/element/permissions.html)
-and, as PMC reads them, in its custom metadata. PMC keeps the PDF of an open article in its cloud bucket as
-PMC<id>.<version>/PMC<id>.<version>.pdf (https://pmc-oa-opendata.s3.amazonaws.com/README.txt, 2026); the
-file that its <self-uri content-type="pmc-pdf"> names alone stands at no address.
+Comes in: the article. Leaves: its licence as one of medkg's codes with the statement itself, and links to its
+PDF. Licences stand in <permissions>
+(https://jats.nlm.nih.gov/archiving/tag-library/1.3/element/permissions.html) and, as PMC reads them, in its
+custom metadata. PMC keeps the PDF of an open article in its cloud bucket as
+PMC<id>.<version>/PMC<id>.<version>.pdf (https://pmc-oa-opendata.s3.amazonaws.com/README.txt, 2026); the file
+that its <self-uri content-type="pmc-pdf"> names alone stands at no address.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _VERSIONED = re.compile(r"PMC\d+\.\d+")
 
 
 def licence_metadata(root: etree._Element) -> dict[str, Any]:
-    """`licence` and `redistributable`, with the URL or sentence that they were told by."""
+    """`licence` and `redistributable`, with the URL or sentence that states them."""
     statements = list(dict.fromkeys(_statements(root)))
     licence = licence_of("\n".join(statements))
     return {
@@ -41,13 +42,13 @@ def licence_metadata(root: etree._Element) -> dict[str, Any]:
 
 
 def article_pdf_links(root: etree._Element) -> tuple[PdfLink, ...]:
-    """Where the article says that its own PDF is; the publisher's place first, none twice."""
+    """Addresses of the article's own PDF; the publisher's first, no duplicates."""
     licence = licence_of("\n".join(_statements(root)))
     return places_to_try((url, None if licence == NONE else licence) for url in _pdf_urls(root))
 
 
 def _statements(root: etree._Element) -> Iterator[str]:
-    """What is said of the licence, URLs first; an article with none may say it in its copyright line."""
+    """Statements of the licence, URLs first; an article without one may state it in its copyright line."""
     metas = root.findall("{*}front/{*}article-meta")
     permissions = [found for meta in metas for found in meta.findall("{*}permissions")]
     licences = [found for place in (*permissions, *metas) for found in place.findall("{*}license")]
@@ -63,7 +64,7 @@ def _statements(root: etree._Element) -> Iterator[str]:
 
 
 def _copyright_lines_with_a_licence(permissions: list[etree._Element]) -> Iterator[str]:
-    """Whose the copyright is says nothing of a licence."""
+    """Copyright lines that name a licence; a copyright holder alone is no licence."""
     for place in permissions:
         for line in map(inline_text, place.iterfind("{*}copyright-statement")):
             if is_redistributable(licence_of(line)):
@@ -71,7 +72,7 @@ def _copyright_lines_with_a_licence(permissions: list[etree._Element]) -> Iterat
 
 
 def _pmc_property(root: etree._Element, name: str) -> str:
-    """What PMC adds under `name`, '' if nothing."""
+    """The value that PMC adds under `name`, '' if none."""
     for custom in root.iterfind(f"{_META}{{*}}custom-meta-group/{{*}}custom-meta"):
         key, value = custom.find("{*}meta-name"), custom.find("{*}meta-value")
         if key is not None and value is not None and one_line(inline_text(key)) == name:

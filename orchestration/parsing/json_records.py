@@ -1,7 +1,7 @@
 """Finds the records of a JSON file one by one with their byte offsets: a list, JSON Lines, or one object.
 
-Comes in: a stream and a function that tells a record's id. Leaves: one RecordLocation a record, in order;
-a broken one carries its error and those around it still come. No more than one record is held at a time,
+Comes in: a stream and a function that returns a record's id. Leaves: one RecordLocation per record, in order;
+a broken one carries its error and the others are still yielded. No more than one record is held at a time,
 and none that is over the limit. Reading again what was located is `load_record`.
 """
 
@@ -39,7 +39,7 @@ _INSIDE_STRING = re.compile(rb'["\\]')
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A stretch that should be a record, or something that should not be there (`problem`)."""
+    """A range of bytes that should be a record, or unexpected content (`problem`)."""
 
     stretch: Stretch
     place: str
@@ -70,8 +70,11 @@ def json_records(
     list_key: str | None = None,
     unversioned: frozenset[str] = frozenset(),
 ) -> Iterator[RecordLocation]:
-    """Every record of the file in order; `list_key` names a list inside one object, a page of a listing, that
-    holds them too. Fields of a record named in `unversioned` do not count for its version."""
+    """Yield every record of the file in order.
+
+    `list_key` names a list inside one object, a page of an API, that holds records too. Fields named in
+    `unversioned` do not count for a record's version.
+    """
     head = stream.read(CHUNK_BYTES)
     if head.startswith(_UTF16):
         return iter([_not_utf8(uri, len(head))])
@@ -141,7 +144,7 @@ def _inner_list(head: bytes, list_key: str | None) -> int | None:
     as they end within `head`."""
     if list_key is None:
         return None
-    text = head.decode("latin-1")  # a character a byte, so that places in one are places in the other
+    text = head.decode("latin-1")  # one character per byte, so that positions in both agree
     opening = _PAGE_OPENS.match(text)
     at = opening.end() if opening else -1
     while opening and (key := _KEY.match(text, at)):
@@ -157,7 +160,7 @@ def _inner_list(head: bytes, list_key: str | None) -> int | None:
 
 
 def _is_json_lines(head: bytes) -> bool:
-    """One record a line? A record that is spread over lines is not valid before its last one."""
+    """Whether there is one record per line: the first line of a longer record is not valid JSON."""
     first, newline, rest = head.removeprefix(_BOM).lstrip(_BETWEEN).partition(b"\n")
     if not newline or _NEXT_LINE_IS_RECORD.match(rest):
         return True
@@ -169,7 +172,7 @@ def _is_json_lines(head: bytes) -> bool:
 
 
 def _lines(source: _Replay, uri: str, limit: int) -> Iterator[_Piece]:
-    """Lines that are not blank, with their numbers."""
+    """Non-blank lines with their numbers."""
     position, number = 0, 1
     growing = GrowingStretch(0, limit)
     for chunk in source:
@@ -232,7 +235,7 @@ class _ValueFinder:
         yield from self._end()
 
     def _scan(self, chunk: bytes, begin: int, position: int) -> Iterator[_Piece]:
-        """The pieces that end in `chunk`, which stands at byte `position`; bytes before `begin` are done."""
+        """Yield the pieces that end in `chunk`, which starts at `position`; bytes before `begin` are done."""
         view = memoryview(chunk)
         for mark, at in self._marks(chunk, begin):
             if mark in b"{[":
@@ -255,7 +258,7 @@ class _ValueFinder:
         self._growing.add(view[begin:])
 
     def _marks(self, chunk: bytes, begin: int) -> Iterator[tuple[bytes, int]]:
-        """Brackets outside of strings, each with the position behind it."""
+        """Yield brackets outside of strings, each with the position after it."""
         at = begin
         while at < len(chunk):
             if self._in_string:
@@ -271,7 +274,7 @@ class _ValueFinder:
                 yield match.group(), at
 
     def _skip_string(self, chunk: bytes, at: int) -> int:
-        """The position behind the string's end, or the chunk's end if the string goes on."""
+        """The position after the string's end, or the chunk's end if the string continues."""
         if self._escaped:
             self._escaped = False
             return at + 1
@@ -285,7 +288,7 @@ class _ValueFinder:
         return match.end()
 
     def _cut(self, rest: memoryview, following: int) -> Stretch:
-        """What was growing, ended by `rest`; the next stretch begins at byte `following`."""
+        """End the growing range with `rest`; the next range begins at byte `following`."""
         self._growing.add(rest)
         finished = self._growing.finished()
         self._growing = GrowingStretch(following, self._limit)
@@ -296,13 +299,13 @@ class _ValueFinder:
         return _Piece(stretch, f"{self._uri}, record {self._ordinal} (byte {stretch.start:,})", problem)
 
     def _gap(self, rest: memoryview, following: int) -> Iterator[_Piece]:
-        """What stands between two records: commas and white space, else it is reported."""
+        """Check the bytes between two records: commas and white space; anything else is reported."""
         gap = self._cut(rest, following)
         if gap.content is None or gap.content.strip(_BETWEEN):
             yield self._piece(gap, "this is no JSON object. Check the file at that place.")
 
     def _rest_of_page(self, rest: Iterable[bytes], position: int) -> Iterator[_Piece]:
-        """What is wrong behind the list of a page: it has no end, or something follows it."""
+        """The problem after the list of a page, if any: it has no end, or something follows it."""
         depth = 1
         for chunk in rest:
             end = len(chunk) if depth else 0

@@ -1,8 +1,8 @@
-"""Licences in the few words that filters and the download stage use, whatever the record calls them.
+"""Licences as the codes that filters and the download stage use, from any form in which records state them.
 
-Comes in: a licence's URL, code or statement as a record gives it. Leaves: one of LICENCES, and whether a copy
-may be given to others. Nothing is guessed in favour of the reader: what is not understood is `other`, and
-neither `other` nor `none` may be passed on. The codes are those of Creative Commons' own URLs
+Comes in: a licence's URL, code or statement from a record. Leaves: one of LICENCES, and whether a copy
+may be given to others. Nothing permissive is guessed: what is not understood is `other`, and
+neither `other` nor `none` may be redistributed. The codes are those of Creative Commons' own URLs
 (https://creativecommons.org/share-your-work/cclicenses/).
 """
 
@@ -49,7 +49,7 @@ _SPELLINGS = {
 
 def licence_of(statement: str | None) -> str:
     """One of LICENCES for a URL ('http://creativecommons.org/licenses/by/4.0/'), a code ('CC BY-NC 4.0') or
-    sentences that name the licence; the conditions of all that are named come together."""
+    sentences that name the licence; conditions of all named licences are combined."""
     text = " ".join((statement or "").casefold().split())
     for spelling, usual in _SPELLINGS.items():
         text = text.replace(spelling, usual)
@@ -67,7 +67,7 @@ def licence_of(statement: str | None) -> str:
 
 
 def is_redistributable(licence: str) -> bool:
-    """May an unchanged copy under `licence`, one of LICENCES, be passed on?"""
+    """Whether an unchanged copy under `licence`, one of LICENCES, may be redistributed."""
     return licence in REDISTRIBUTABLE
 
 

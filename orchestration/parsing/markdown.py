@@ -1,7 +1,7 @@
 """Markdown: headings as sections, paragraphs, lists, tables and code as blocks; YAML front matter.
 
-Comes in: a Markdown file, which is one record; its front matter may give `id`, `title` and more. Leaves:
-a Document of plain text: emphasis, links and HTML tags go, their words stay. Block structure is
+Comes in: a Markdown file, which is one record; its front matter may contain `id`, `title` and more. Leaves:
+a Document of plain text: emphasis, links and HTML tags are removed, their words stay. Block structure is
 CommonMark's with tables, by markdown-it-py.
 """
 
@@ -37,7 +37,7 @@ class MarkdownParser:
     source = "files"
 
     def recognises(self, head: bytes, name: str) -> int:
-        """By its name, or by a heading or front matter in what is text anyway."""
+        """Recognise a file by its name, or text by a heading or front matter."""
         text = decode_head(head)
         if text is None or looks_structured(text, name):
             return 0
@@ -48,7 +48,7 @@ class MarkdownParser:
         return 30 if _SIGNS.search(text) else 0
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
-        """The file; its id is that of its front matter, if that gives one."""
+        """Yield the file; its id comes from its front matter, if there is one."""
         stretch = whole_file(stream, max_record_bytes)
         if stretch.content is None:
             yield too_large(stretch, uri, max_record_bytes)
@@ -101,7 +101,9 @@ def _front_matter(text: str, uri: str) -> tuple[dict[str, Any], str]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
-        flat = (_plain(item) for item in value if not isinstance(item, list))  # aliases may nest without end
+        flat = (
+            _plain(item) for item in value if not isinstance(item, list)
+        )  # aliases may nest without limit
         return [item for item in flat if item is not None]
     if isinstance(value, bool | int | float | str):
         return value
@@ -144,7 +146,7 @@ def _add_block(builder: DocumentBuilder, node: SyntaxTreeNode) -> None:
 
 
 def _list_lines(node: SyntaxTreeNode, depth: int) -> Iterator[str]:
-    """A line an item, inner lists indented under it."""
+    """One line per item, nested lists indented under it."""
     first = int(node.attrs.get("start", 1)) if node.type == "ordered_list" else 0
     for number, item in enumerate(node.children, start=first):
         mark = f"{number}." if node.type == "ordered_list" else "-"

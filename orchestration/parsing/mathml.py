@@ -1,7 +1,7 @@
 """Formulas as one line of text: MathML linearised, so that a formula can be read, embedded and found.
 
-Comes in: a MathML element. Leaves: text such as 'x_i^2' or '(a + b)/(2)'. What has no linear form
-(spaces, layout) is left out.
+Comes in: a MathML element. Leaves: text such as 'x_i^2' or '(a + b)/(2)'. Elements without a linear form
+(spaces, layout) are left out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _INVISIBLE_OPERATORS = str.maketrans("", "", "\u2061\u2062\u2063\u2064")
 
 
 def formula_text(element: etree._Element) -> str:
-    """The formula in one line; its white space is the reader's business."""
+    """The formula in one line; the caller normalises white space."""
     name = local_name(element)
     if name in ("annotation", "annotation-xml", "mspace", "mphantom"):
         return ""

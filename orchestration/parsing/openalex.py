@@ -1,8 +1,8 @@
-"""OpenAlex works: title, abstract put in order again, and what is known of the work as metadata.
+"""OpenAlex works: title, the abstract rebuilt from its inverted index, and the work's metadata.
 
-Comes in: works as https://api.openalex.org/works gives them, one or in the `results` of a page, JSON Lines or
-a list. Leaves: a Document a work, and where its open copies are. What changes without the work (citation
-counts, related works) is neither in the metadata nor in the version. Fields as documented at
+Comes in: works as https://api.openalex.org/works returns them, one or in the `results` of a page, JSON Lines
+or a list. Leaves: one Document per work, and the addresses of its open copies. What changes without the work
+(citation counts, related works) is neither in the metadata nor in the version. Fields as documented at
 https://developers.openalex.org/api-reference/works/get-a-single-work (read 2026-11-28).
 """
 
@@ -60,21 +60,23 @@ class OpenAlexParser:
     source = "openalex"
 
     def recognises(self, head: bytes, name: str) -> int:
-        """By the id of a work."""
+        """Recognise a file by the id of a work."""
         text = decode_head(head)
         if text is None or not text.lstrip().startswith(("{", "[")):
             return 0
         return 95 if _ID_SIGN.search(text) else 0
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
-        """Every work; streams."""
+        """Yield every work; streams."""
         return json_records(
             stream, uri, max_record_bytes, _work_id, list_key="results", unversioned=UNVERSIONED
         )
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
-        """Title and abstract; raises MissingIdentifierError, EmptyDocumentError, or MalformedDocumentError
-        for fields of wrong types."""
+        """Parse title and abstract.
+
+        Raises MissingIdentifierError, EmptyDocumentError, or MalformedDocumentError for wrong types.
+        """
         work = load_record(payload.content, payload.uri)
         _work_id(work)
         builder = DocumentBuilder()
@@ -89,7 +91,7 @@ class OpenAlexParser:
         return builder.build(payload, tenant_id, self, metadata=metadata, language=language)
 
     def pdf_links(self, payload: RawPayload) -> Sequence[PdfLink]:
-        """The PDFs of the best open location and of the others in their order; landing pages are none.
+        """The PDFs of the best open location and of the others in their order; landing pages are left out.
 
         Raises MalformedDocumentError for a record that cannot be read.
         """
@@ -105,7 +107,7 @@ class OpenAlexParser:
 def in_order(inverted: object) -> str:
     """The text of an inverted index, {word: [its places]}: 'a b a' of {'a': [0, 2], 'b': [1]}.
 
-    Places that nobody has are passed over. Raises TypeError for anything else than such an index.
+    Missing positions are skipped. Raises TypeError for anything else than such an index.
     """
     if inverted is None:
         return ""
@@ -138,7 +140,7 @@ def _of_another_model(payload: RawPayload, error: Exception) -> MalformedDocumen
 
 
 def _plain(text: str) -> str:
-    """Without the markup that publishers leave in titles and abstracts."""
+    """The text without the markup that publishers leave in titles and abstracts."""
     return html.unescape(_MARKUP.sub("", text))
 
 

@@ -1,7 +1,7 @@
-"""Converted PDFs (`pdf-ir`, see contracts/pdf.py): whichever converter made them, the same Document.
+"""Converted PDFs (`pdf-ir`, see contracts/pdf.py): the same Document for every converter.
 
-Comes in: the JSON of one converted PDF. Leaves: a Document whose every block tells its page and boxes;
-headings nest by their level, tables are grids, and what stands under a heading such as 'References' is the
+Comes in: the JSON of one converted PDF. Leaves: a Document in which every block has its page and boxes;
+headings nest by their level, tables are grids, and what follows a heading such as 'References' is the
 reference list, never text. A converted PDF without a word in it is an EmptyDocumentError.
 """
 
@@ -47,19 +47,19 @@ _TEXT_KINDS: Final = {
 
 
 class PdfIrParser:
-    """PDFs that a converter has read."""
+    """Parser of converted PDFs."""
 
     format = PDF_IR
     version = "1"
     source = "files"
 
     def recognises(self, head: bytes, name: str) -> int:
-        """By its first field, which names the format."""
+        """Recognise a file by its first field, which names the format."""
         text = decode_head(head)
         return 95 if text is not None and _SIGN.match(text) else 0
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
-        """The file, as one record without an id of its own."""
+        """Yield the file as one record that has no id."""
         yield hashed_file(stream, uri, max_record_bytes)
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
@@ -90,7 +90,7 @@ def _read(payload: RawPayload) -> PdfIr:
 
 
 class _Writer:
-    """Appends blocks of a converted PDF to a builder; knows the headings it stands under."""
+    """Appends blocks of a converted PDF to a builder; keeps track of the open headings."""
 
     def __init__(self, builder: DocumentBuilder, converted: PdfIr) -> None:
         self.builder = builder

@@ -1,7 +1,7 @@
-"""Links to PDFs as records give them, made into places to try.
+"""Links to PDFs from records, as addresses to try.
 
-Comes in: addresses in order of preference with the licence of each copy. Leaves: PdfLinks, none twice; what
-is no web address (a bare file name, another scheme) is none.
+Comes in: addresses in order of preference with the licence of each copy. Leaves: PdfLinks without duplicates;
+what is no web address (a bare file name, another scheme) is left out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from orchestration.parsing.text_builder import one_line
 
 
 def places_to_try(addresses: Iterable[tuple[str, str | None]]) -> tuple[PdfLink, ...]:
-    """A link for each (address, licence) whose address is of http or https; the first of equal ones stays."""
+    """One link per (address, licence) with an http or https address; of duplicates the first is kept."""
     once: dict[str, PdfLink] = {}
     for address, licence in addresses:
         url = address.strip()
@@ -24,7 +24,7 @@ def places_to_try(addresses: Iterable[tuple[str, str | None]]) -> tuple[PdfLink,
 
 
 def is_web_address(address: str) -> bool:
-    """Is it an absolute URL of http or https with a host?"""
+    """Whether it is an absolute http or https URL with a host."""
     try:
         parts = urlsplit(address)
         return parts.scheme.casefold() in ("http", "https") and bool(parts.hostname)
@@ -33,5 +33,5 @@ def is_web_address(address: str) -> bool:
 
 
 def names_a_pdf(address: str) -> bool:
-    """Does the path of a web address end as a PDF's does?"""
+    """Whether the path of a web address ends in .pdf."""
     return is_web_address(address) and urlsplit(address).path.casefold().endswith(".pdf")

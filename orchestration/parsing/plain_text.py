@@ -22,21 +22,21 @@ _TITLE_LENGTH = 200
 
 
 class PlainTextParser:
-    """Text of no other format."""
+    """Parser of text of no other format."""
 
     format = "text"
     version = "1"
     source = "files"
 
     def recognises(self, head: bytes, name: str) -> int:
-        """Low: anything that is text and neither XML nor JSON; every other format goes first."""
+        """Recognise any text that is neither XML nor JSON, with low confidence: other formats come first."""
         text = decode_head(head)
         if text is None or looks_structured(text, name):
             return 0
         return 20 if name.casefold().endswith((".txt", ".text")) else 10
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
-        """The file, as one record without an id of its own."""
+        """Yield the file as one record that has no id."""
         yield hashed_file(stream, uri, max_record_bytes)
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:

@@ -1,7 +1,7 @@
-"""PubMed-style JSON Lines: {pmid, sections: [{label, text}], title?, year?, mesh?}, one abstract a line.
+"""PubMed-style JSON Lines: {pmid, sections: [{label, text}], title?, year?, mesh?}, one abstract per line.
 
-Comes in: a file of such records (a list or a single record work too). Leaves: a Document an abstract, one
-section a label. Everything but title and sections is metadata.
+Comes in: a file of such records (a list or a single record work too). Leaves: one Document per abstract, one
+section per label. Everything but title and sections is metadata.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ _PARAGRAPHS = re.compile(r"\n\s*\n")
 
 
 class PubmedJsonlParser:
-    """Abstracts as JSON."""
+    """Parser of abstracts as JSON."""
 
     format = "pubmed-jsonl"
     version = "1"
     source = "pubmed"
 
     def recognises(self, head: bytes, name: str) -> int:
-        """By the two fields every record has."""
+        """Recognise a file by the two fields that every record has."""
         text = decode_head(head)
         if text is None or not text.lstrip().startswith(("{", "[")):
             return 0
         return 90 if re.search(r'"pmid"\s*:', text) and re.search(r'"sections"\s*:', text) else 0
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
-        """Every abstract; streams."""
+        """Yield every abstract; streams."""
         return json_records(stream, uri, max_record_bytes, _pmid)
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
-        """Title and labelled sections; raises MalformedDocumentError when they have other types."""
+        """Parse title and labelled sections; raises MalformedDocumentError when they have other types."""
         record = load_record(payload.content, payload.uri)
         builder = DocumentBuilder()
         builder.title(_text(record.get("title"), "title", payload))

@@ -1,4 +1,4 @@
-"""What became of a PubMed article after it was published, and what a notice is a notice of.
+"""Retractions, corrections and concerns of a PubMed article, and which article a notice is about.
 
 Comes in: a PubmedArticle. Leaves: flags for filters (retracted, corrected, under an expression of concern)
 with the PMIDs of the notices, or their citations where they have none. Types of links and of publications:
@@ -37,9 +37,9 @@ _NOTICE_TYPES: Final = {
 
 
 def notices_metadata(article: etree._Element) -> dict[str, Any]:
-    """Flags that are always there, and the publications behind them as far as PubMed links to them.
+    """Flags that are always present, and the publications that PubMed links as their reason.
 
-    `notice` is what the article itself is, if it is a notice of another one: `notice_of`.
+    `notice` is the kind of notice that the article itself is, `notice_of` the article that it is about.
     """
     links = [
         (link.get("RefType", ""), _linked(link))

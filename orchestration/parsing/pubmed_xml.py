@@ -1,8 +1,8 @@
-"""PubMed XML: a PubmedArticleSet as E-utilities and the baseline files give it, or one PubmedArticle.
+"""PubMed XML: a PubmedArticleSet as in E-utilities and the baseline files, or one PubmedArticle.
 
-Comes in: a set in UTF-8. Leaves: one record an article with its bytes in the file, found without parsing
+Comes in: a set in UTF-8. Leaves: one record per article with its bytes in the file, found without parsing
 the set as a whole, so that one broken article does not take the others with it; and a Document of title
-and labelled abstract. MeSH, journal, authors and what became of the article (retracted, corrected) are
+and labelled abstract. MeSH, journal, authors and notices (retracted, corrected) are
 metadata; cited papers are references, not text.
 """
 
@@ -36,18 +36,18 @@ _DOCTYPE = b'<!DOCTYPE PubmedArticle SYSTEM "pubmed.dtd">'
 
 
 class PubmedXmlParser:
-    """Articles and book chapters of PubMed."""
+    """Parser of articles and book chapters of PubMed."""
 
     format = "pubmed-xml"
     version = "2"
     source = "pubmed"
 
     def recognises(self, head: bytes, name: str) -> int:
-        """By the root element."""
+        """Recognise a file by its root element."""
         return 95 if root_name(head) in _ROOTS else 0
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
-        """Every article of the set; streams."""
+        """Yield every article of the set; streams."""
         head = stream.read(CHUNK_BYTES)
         try:
             check_prolog(head, uri)
@@ -61,7 +61,7 @@ class PubmedXmlParser:
             yield _located(stretch, problem, place, max_record_bytes)
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
-        """Title and abstract; raises MalformedDocumentError, UnsafeXmlError or EmptyDocumentError."""
+        """Parse title and abstract; raises MalformedDocumentError, UnsafeXmlError or EmptyDocumentError."""
         content = payload.content
         if not content.lstrip().startswith((b"<?xml", b"<!DOCTYPE", b"\xef\xbb\xbf")):
             content = _DOCTYPE + content
@@ -80,7 +80,7 @@ class PubmedXmlParser:
 
 
 def _check_root(head: bytes, uri: str) -> None:
-    """An error or a web page that a service answers with holds no article either, and is no empty set."""
+    """Raise for an error or web page that a service returned: it has no article, but is no empty set."""
     root = root_name(head)
     if root not in _ROOTS:
         what = f"its root element is <{root}>" if root else "it does not begin as XML does"
@@ -123,7 +123,7 @@ def _add_abstract(builder: DocumentBuilder, abstract: etree._Element) -> None:
 
 
 def _role(part: etree._Element) -> str | None:
-    """NLM's own category where the label is not a usual one."""
+    """The role of the label, else of NLM's category."""
     categories = {"BACKGROUND": "introduction", "OBJECTIVE": "introduction"}
     category = part.get("NlmCategory", "")
     return categories.get(

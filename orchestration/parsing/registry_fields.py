@@ -1,7 +1,7 @@
 """Registry records as readable lines: field names as labels, codes as words, their markup as plain text.
 
 Comes in: the nested objects of a registry's JSON. Leaves: lines such as 'Start date: 2019-03 (actual)'.
-Unknown fields are told too, under their own names, so that a new field of the registry is not lost.
+Unknown fields are written too, under their own names, so that a new field of the registry is not lost.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def humanised(name: str) -> str:
 
 
 def field_lines(record: Mapping[str, Any]) -> list[str]:
-    """One line a field, nested objects in one line, lists separated by semicolons."""
+    """One line per field, nested objects in one line, lists separated by semicolons."""
     lines = []
     for key, value in record.items():
         text = _value(key, value)
@@ -145,13 +145,13 @@ def _object(value: Mapping[str, Any]) -> str:
 
 
 def markup_lines(text: str) -> list[str]:
-    """The lines of a field in the registry's markup: escapes undone, bullets as '- ', blank lines out."""
+    """The lines of a field in the registry's markup, without escapes and blank lines; bullets as '- '."""
     unescaped = _ESCAPE.sub(r"\1", text.replace("\r\n", "\n").replace("\r", "\n"))
     return [_BULLET.sub(r"\1- ", line) for line in unescaped.split("\n") if line.strip()]
 
 
 def markup_paragraphs(text: str) -> Iterator[tuple[BlockKind, list[str]]]:
-    """The paragraphs and lists of a long field; lines of a paragraph are kept, they were set on purpose."""
+    """The paragraphs and lists of a long field; line breaks within a paragraph are intended and kept."""
     for paragraph in re.split(r"\n\s*\n", text.replace("\r\n", "\n").replace("\r", "\n")):
         lines = markup_lines(paragraph)
         if lines:

@@ -1,4 +1,4 @@
-"""What a section is for, told by its heading: one vocabulary of roles for all formats.
+"""The role of a section by its heading: one vocabulary of roles for all formats.
 
 Comes in: a heading as printed, the role its format declares, its parent's role. Leaves: a role such as
 `methods`, or None. Search filters (`--section methods`) and chunk profiles go by these roles.
@@ -49,7 +49,7 @@ def section_role(heading: str) -> str | None:
 
 
 def inherited_role(heading: str, declared: str | None, parent: str | None) -> str | None:
-    """The role of a section inside `parent`: an abstract stays one throughout, else the nearest counts."""
+    """The role of a section inside `parent`: abstract within an abstract, else the nearest role."""
     if parent == "abstract":
         return parent
     return declared or section_role(heading) or parent

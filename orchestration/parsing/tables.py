@@ -1,8 +1,8 @@
 """Tables as grids: cells with row and column spans laid out, and as lines of text.
 
-Comes in: rows of cells as formats give them. Leaves: a rectangular grid in which a spanning cell is
-repeated, and a text rendering with one line a row, in which a cell that spans columns stands once. A few
-bytes of spans can ask for any number of cells, so that tables have bounds.
+Comes in: rows of cells from parsers. Leaves: a rectangular grid in which a spanning cell is repeated, and a
+text rendering with one line per row, in which a cell that spans columns is written once. A few bytes of spans
+can ask for any number of cells, so tables are bounded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_CHARACTERS = 50_000_000
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell as its format gives it."""
+    """One cell with its spans."""
 
     text: str
     column_span: int = 1
@@ -31,14 +31,14 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A laid-out table: `rows` all have the same length; `starts[r][c]` tells where a cell begins."""
+    """A laid-out table: `rows` all have the same length; `starts[r][c]` is true where a cell begins."""
 
     rows: tuple[tuple[str, ...], ...]
     header_rows: int
     starts: tuple[tuple[bool, ...], ...]
 
     def lines(self) -> list[str]:
-        """One line a row, cells separated by ' | ', empty ones at the end left out."""
+        """One line per row, cells separated by ' | ', trailing empty cells left out."""
         return [self._line(row, starts) for row, starts in zip(self.rows, self.starts, strict=True)]
 
     @staticmethod
@@ -58,7 +58,7 @@ def simple_grid(rows: Iterable[Sequence[str]], header_rows: int = 1) -> Grid:
 
 
 def lay_out(rows: Sequence[Sequence[Cell]], header_rows: int) -> Grid:
-    """Place cells as HTML does: left to right into the first column that no row span from above holds.
+    """Place cells as HTML does: left to right into the first column that no row span from above occupies.
 
     A row span repeats its text downwards in the rendering too, so that each line can be read alone. Where
     spans ask for more than the bounds, they are left out. Raises DocumentTooLargeError if that is not enough.
@@ -109,7 +109,7 @@ def _too_large() -> DocumentTooLargeError:
 
 
 def _lay_out_row(row: Sequence[Cell], hanging: dict[int, tuple[int, str, bool]]) -> list[tuple[str, bool]]:
-    """One row; `hanging` holds, by column, how many more rows a cell from above reaches into."""
+    """Lay out one row; `hanging` is, by column, the number of further rows that a cell from above spans."""
     line: list[tuple[str, bool]] = []
 
     def take_hanging() -> None:

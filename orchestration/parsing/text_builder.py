@@ -1,4 +1,4 @@
-"""Builds a Document from its parts in reading order, so that offsets are right by construction.
+"""Builds a Document from its parts in reading order, so that offsets are correct by construction.
 
 Comes in: headings, paragraphs, tables and references as a parser meets them. Leaves: a Document in which
 every section and block spans exactly its own text. White space is normalised here, once, on the way in;
@@ -38,7 +38,7 @@ CELL_COST = 20
 """An empty cell takes about as much memory as so many characters."""
 
 # Control characters, lone surrogates, soft hyphens, zero-width characters and byte order marks: they
-# show nothing, break tokenizers and stores, and hide words from search.
+# are invisible, break tokenizers and stores, and hide words from search.
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b-\u200f\u2060\ufeff\ud800-\udfff]")
 
 
@@ -60,7 +60,7 @@ def clean_metadata(value: Any) -> Any:
 
 
 class ParserName(Protocol):
-    """What a document keeps of the parser that made it."""
+    """The parser's name and version as a document keeps them."""
 
     format: str
     version: str
@@ -68,7 +68,7 @@ class ParserName(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a block stands on the pages of its record, for formats that have pages."""
+    """The position of a block on the pages of its record, for formats that have pages."""
 
     page_no: int | None = None
     boxes: tuple[PageBox, ...] = ()
@@ -106,7 +106,7 @@ class DocumentBuilder:
 
     @property
     def depth(self) -> int:
-        """How many sections are open."""
+        """Number of open sections."""
         return len(self._open)
 
     def title(self, text: str, *, place: Place = NOWHERE) -> None:
@@ -115,7 +115,7 @@ class DocumentBuilder:
         self.block(BlockKind.TITLE, self._title, place=place)
 
     def open_section(self, title: str, role: str | None = None, *, place: Place = NOWHERE) -> None:
-        """Start a section inside the innermost open one; its role is `role`, else told by its heading."""
+        """Start a section inside the innermost open one; its role is `role`, else that of its heading."""
         self._close_anonymous()
         title = one_line(title)
         parent = self._open[-1] if self._open else None
@@ -124,13 +124,13 @@ class DocumentBuilder:
         self._open.append(_OpenSection(title, path, inherited, None, place))
 
     def close_section(self) -> None:
-        """End the innermost open section; a heading with nothing under it stays in the text."""
+        """End the innermost open section; a heading without content stays in the text."""
         self._write_headings()
         self._keep(self._open.pop(), self._open[-1].sections if self._open else self._sections)
 
     @contextmanager
     def section(self, title: str, role: str | None = None) -> Iterator[None]:
-        """A section of what is appended inside; leaves no trace, not even its heading, if that is nothing."""
+        """A section of what is appended inside; if nothing is, its heading is left out too."""
         self.open_section(title, role)
         yield
         if self._open[-1].start_char is None:
@@ -143,7 +143,7 @@ class DocumentBuilder:
         return self._append(kind, one_line(text), place)
 
     def lines(self, kind: BlockKind, lines: Iterable[str], *, place: Place = NOWHERE) -> str | None:
-        """Append a block of several lines, each normalised but for its indentation; empty ones go."""
+        """Append a block of lines, each normalised but for its indentation; empty ones are dropped."""
         kept = (_indentation(line) + one_line(line) for line in lines if one_line(line))
         return self._append(kind, "\n".join(kept), place)
 
@@ -156,7 +156,7 @@ class DocumentBuilder:
         notes: Iterable[str] = (),
         place: Place = NOWHERE,
     ) -> str | None:
-        """Append a table: caption, a line a row, notes as one block; the grid goes to Document.tables."""
+        """Append a table: caption, one line per row, notes as one block; the grid goes to Document.tables."""
         self._add_to_size(sum(len(cell) + CELL_COST for row in grid.rows for cell in row))
         label, caption = one_line(label), one_line(caption)
         heading = ". ".join(part.rstrip(".") for part in (label, caption) if part)
@@ -177,7 +177,7 @@ class DocumentBuilder:
     def reference(
         self, text: str, *, label: str = "", pmid: str | None = None, doi: str | None = None
     ) -> None:
-        """Keep one entry of a reference list, apart from the text."""
+        """Add one entry of a reference list, separate from the text."""
         text = one_line(text)
         if text:
             entry = Reference(
@@ -260,7 +260,7 @@ class DocumentBuilder:
         return block_id
 
     def _add_to_size(self, characters: int) -> None:
-        """A record can repeat its texts (spans, groups of each table), so its own size is no bound."""
+        """Add to the size and check it: a record can repeat its texts (spans, groups of each table)."""
         self._characters += characters
         if self._characters > MAX_CHARACTERS:
             raise DocumentTooLargeError(

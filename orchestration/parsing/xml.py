@@ -1,4 +1,4 @@
-"""XML without its dangers: nothing is loaded from outside, no declared entity is expanded.
+"""Safe XML: nothing external is loaded, no declared entity is expanded.
 
 Comes in: bytes. Leaves: an lxml tree, or UnsafeXmlError / MalformedDocumentError. A DOCTYPE may name a
 DTD, which is not read; the named characters such DTDs define (&alpha;, &ndash;) are the ISO sets that
@@ -52,7 +52,7 @@ def parse_xml(content: bytes, uri: str) -> etree._Element:
 
 
 def parse_until(content: bytes, uri: str, tag: str) -> etree._Element:
-    """The tree up to the end of the first `{*}tag` element; what stands behind it is not read.
+    """The tree up to the end of the first `{*}tag` element; what follows is not read.
 
     Raises as `parse_xml`, and MalformedDocumentError if there is no such element.
     """
@@ -82,7 +82,7 @@ class _RootReachedError(Exception):
 
 
 def refuse_entities(content: bytes, uri: str) -> None:
-    """Raise UnsafeXmlError if the DOCTYPE declares an entity of its own; reads no further than the root."""
+    """Raise UnsafeXmlError if the DOCTYPE declares an entity; reads only up to the root."""
 
     def declared(name: str, *_: object) -> None:
         raise _unsafe(uri, name)
@@ -97,7 +97,7 @@ def refuse_entities(content: bytes, uri: str) -> None:
         for start in range(0, len(content), 1 << 14):
             reader.Parse(content[start : start + (1 << 14)], False)
     except (_RootReachedError, expat.ExpatError, ValueError, LookupError):
-        return  # what is not well-formed is told by the parse itself, with a better message
+        return  # the parse itself reports what is not well-formed, with a better message
 
 
 def entity_text(name: str) -> str:

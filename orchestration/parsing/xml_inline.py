@@ -1,4 +1,4 @@
-"""The running text of JATS and PubMed elements: what stands inside a paragraph, a title or a cell.
+"""The running text of JATS and PubMed elements: the contents of a paragraph, a title or a cell.
 
 Comes in: an element. Leaves: its text in reading order, with formulas, entities, sub- and superscripts
 written so that they can be read in one line. White space is normalised later, by the text builder.
@@ -64,7 +64,7 @@ def _collect(element: etree._Element, parts: list[str]) -> None:
 
 
 def append_node(node: etree._Element, parts: list[str]) -> None:
-    """Append the text of one inline child, without its tail; `parts` is what stands before it."""
+    """Append the text of one inline child, without its tail; `parts` is the text before it."""
     if node.tag is etree.Entity:
         parts.append(entity_text(str(node.name)))  # type: ignore[attr-defined]
         return
@@ -88,7 +88,7 @@ def append_node(node: etree._Element, parts: list[str]) -> None:
 
 
 def _is_word(node: etree._Element) -> bool:
-    """Does the footnote mark read as a word ('Table 1 note a') rather than as '*' or '†'?"""
+    """Whether the footnote mark is a word ('Table 1 note a') rather than '*' or '†'."""
     return any(character.isalnum() for character in inline_text(node))
 
 

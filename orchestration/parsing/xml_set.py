@@ -1,7 +1,7 @@
 """Finds the articles of an XML set (of PubMed, of PMC) by their tags, without parsing the set.
 
-Comes in: the bytes of a UTF-8 set. Leaves: one stretch an article with what is wrong with it, if anything.
-Comments, CDATA and processing instructions are stepped over. No more than one article is held at a time.
+Comes in: the bytes of a UTF-8 set. Leaves: one range per article with its problem, if any.
+Comments, CDATA and processing instructions are skipped. No more than one article is held at a time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _OPEN_SET = "the set has no end, so articles may be missing. The file is cut off
 class SetTags:
     """The names of a set's elements and of the articles in it; no article may hold another of that name.
 
-    `refusals` stand in the set instead of articles; inside of an article they are none.
+    `refusals` replace articles in the set; inside an article these names mean nothing.
     """
 
     articles: tuple[str, ...]
@@ -36,7 +36,7 @@ class SetTags:
     refusals: tuple[str, ...] = ()
 
     def mark(self) -> re.Pattern[bytes]:
-        """What begins or ends an article or the set; an end that white space makes longer is none."""
+        """The kind of tag that begins or ends an article or the set."""
         articles, sets = "|".join(self.articles), "|".join(self.sets)
         refusals = "|".join(self.refusals) or "(?!)"
         return re.compile(
@@ -47,7 +47,7 @@ class SetTags:
 
 
 def article_pieces(head: bytes, stream: BinaryIO, limit: int, tags: SetTags) -> Iterator[tuple[Stretch, str]]:
-    """Articles in order, each with '' or what is wrong with it."""
+    """Yield articles in order, each with its problem or ''."""
     finder = _ArticleFinder(limit, tags)
     buffer, position = head, 0
     for chunk in chunks(stream):
@@ -79,9 +79,9 @@ class _ArticleFinder:
         self._until: re.Pattern[bytes] | None = None
 
     def scan(self, buffer: bytes, position: int, *, final: bool) -> Generator[tuple[Stretch, str], None, int]:
-        """Read what is certain of `buffer`, which starts at byte `position`; returns how much that was.
+        """Read the complete tags of `buffer`, which starts at byte `position`; returns the bytes read.
 
-        The last bytes may be the beginning of a tag and are left for the next call unless `final`.
+        The last bytes may be the start of a tag and are left for the next call unless `final`.
         """
         at = kept = 0
         while True:
@@ -117,7 +117,7 @@ class _ArticleFinder:
         return used
 
     def end(self, length: int) -> Iterator[tuple[Stretch, str]]:
-        """What the end of the file leaves open."""
+        """Report what the end of the file leaves open."""
         if self._article is not None:
             yield self._article.finished(), _CUT
         elif self._set_open:

@@ -1,9 +1,9 @@
-"""What MinerU gives for a PDF as a converted document.
+"""MinerU's output for a PDF as a converted document.
 
-Comes in: `content_list` (blocks in reading order, places in thousandths of a page) and `middle_json` (the
-size of every page) of one PDF. Leaves: a PdfIr, or ConversionFailedError for what is neither. Running
-headers, footers, page numbers and notes in the margin, which MinerU marks, are left out; Markdown's escapes
-are undone, formulas stay LaTeX. A type that MinerU adds one day counts as a paragraph if it has a text.
+Comes in: `content_list` (blocks in reading order, boxes in thousandths of a page) and `middle_json` (the
+size of every page) of one PDF. Leaves: a PdfIr, or ConversionFailedError for anything else. Running
+headers, footers, page numbers and marginal notes, which MinerU marks, are left out; Markdown's escapes
+are undone, formulas stay LaTeX. An unknown type is read as a paragraph if it has a text.
 https://opendatalab.github.io/MinerU/reference/output_files/ (read 2026-11-28), and, for what the page
 leaves open, mineru/backend/pipeline/pipeline_middle_json_mkcontent.py of MinerU 3.4.4
 """
@@ -68,7 +68,7 @@ _ITEMS: Final = TypeAdapter(list[_Item])
 
 
 def converted(content_list: str | bytes, middle_json: str | bytes, name: str, version: str) -> PdfIr:
-    """The document; `name` is what errors call it, `version` that of the converter."""
+    """The document; `name` is its name in errors, `version` that of the converter."""
     try:
         items = _ITEMS.validate_json(content_list)
         pages = [
@@ -109,7 +109,7 @@ def _blocks(items: Sequence[_Item], pages: Mapping[int, PdfPage]) -> list[PdfBlo
 
 
 def _block(item: _Item, page: PdfPage) -> Iterator[PdfBlock]:
-    """The block of one entry; none if it has nothing to say."""
+    """The block of one entry; None if it is empty."""
     place = (_box(item, page),)
     if item.type in LEFT_OUT:
         return
@@ -133,7 +133,7 @@ def _block(item: _Item, page: PdfPage) -> Iterator[PdfBlock]:
 
 
 def _text(item: _Item) -> tuple[PdfBlockKind, str, tuple[str, ...]]:
-    """Kind, text and notes of an entry that is no table."""
+    """Kind, text and notes of an entry that is not a table."""
     if item.type in ("image", "chart"):
         notes = tuple(map(_plain, (*item.image_footnote, *item.chart_footnote)))
         return PdfBlockKind.FIGURE_CAPTION, _joined((*item.image_caption, *item.chart_caption)), notes
@@ -147,7 +147,7 @@ def _text(item: _Item) -> tuple[PdfBlockKind, str, tuple[str, ...]]:
 
 
 def _plain_text(item: _Item, text: str) -> tuple[PdfBlockKind, str]:
-    """Kind and text of an entry that has nothing but a text."""
+    """Kind and text of an entry that has only a text."""
     if item.type == "equation":
         return PdfBlockKind.EQUATION, text.strip().removeprefix("$$").removesuffix("$$").strip()
     if item.type == "text" and item.text_level:
@@ -173,7 +173,7 @@ def _joined(texts: Sequence[str]) -> str:
 
 
 def _box(item: _Item, page: PdfPage) -> PageBox:
-    """The entry's place in points; the whole page where none is told."""
+    """The entry's box in points; the whole page if it has none."""
     left, top, right, bottom = item.bbox or (0, 0, 1000, 1000)
     across, down = page.width / 1000, page.height / 1000
     return PageBox(

@@ -1,11 +1,11 @@
 """MinerU as a PdfConverter: its HTTP service, mineru-api, protocol version 2.
 
-Comes in: the bytes of PDFs. Leaves: `pdf-ir` bytes, or why not. One POST /tasks a PDF, GET /tasks/{id} to
-ask, GET /tasks/{id}/result to fetch. The service keeps its tasks in memory: after its restart it knows none
-of them (404), and they are lost. A service that is away, unwell, of another protocol or not ours to use is
-unavailable, which is no fault of any PDF. Nothing is repeated here. mineru/cli/fast_api.py and
-api_protocol.py of MinerU 3.4.4 (read 2026-11-28); https://opendatalab.github.io/MinerU/usage/quick_usage/
-(read 2026-11-28). MinerU 4 has another API.
+Comes in: the bytes of PDFs. Leaves: `pdf-ir` bytes, or the reason for a failure. One POST /tasks per PDF, GET
+/tasks/{id} to poll, GET /tasks/{id}/result to fetch. The service keeps its tasks in memory: after a restart
+it has none of them (404), and they are lost. A service that is down, unhealthy, of another protocol or
+refuses access is unavailable, which is not the fault of a PDF. Nothing is retried here.
+mineru/cli/fast_api.py and api_protocol.py of MinerU 3.4.4 (read 2026-11-28);
+https://opendatalab.github.io/MinerU/usage/quick_usage/ (read 2026-11-28). MinerU 4 has another API.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _TASK_ID = re.compile(r"[\w-]{1,100}")
 
 
 class MineruConfig(Record):
-    """What a topology may set for MinerU; the defaults suit articles in English on a CPU."""
+    """Settings of MinerU in a topology; the defaults suit articles in English on a CPU."""
 
     backend: Literal["pipeline", "vlm-engine", "vlm-http-client", "hybrid-engine", "hybrid-http-client"] = (
         Field(default="pipeline", description="MinerU's backend.")
@@ -75,13 +75,13 @@ class MineruConfig(Record):
 
 
 class MineruConverter:
-    """PdfConverter that asks a MinerU service. Thread-safe."""
+    """PdfConverter that calls a MinerU service. Thread-safe."""
 
     name = NAME
     version = VERSION
 
     def __init__(self, url: str, **config: object) -> None:
-        """`url` of the service, fields of `MineruConfig`; raises ConfigurationError. Connects when asked."""
+        """`url` of the service, fields of `MineruConfig`; raises ConfigurationError. Does not connect."""
         try:
             self._config = MineruConfig.model_validate(config)
         except ValidationError as error:
@@ -99,7 +99,7 @@ class MineruConverter:
 
     @classmethod
     def from_settings(cls, config: Mapping[str, Any], settings: Settings) -> Self:
-        """The converter of MEDKG_MINERU_URL; raises ConfigurationError where that is not set."""
+        """The converter of MEDKG_MINERU_URL; raises ConfigurationError if that is not set."""
         if settings.mineru_url is None:
             raise ConfigurationError(
                 "this topology converts PDFs with MinerU, and MEDKG_MINERU_URL is not set. Start "
@@ -113,7 +113,7 @@ class MineruConverter:
         return IN_FLIGHT * int(health["max_concurrent_requests"]) if health else IN_FLIGHT
 
     def health(self) -> Mapping[str, Any]:
-        """What the service says of itself; raises DagsterResourceUnavailableError if it is of no use."""
+        """The service's own health report; raises DagsterResourceUnavailableError if it cannot be used."""
         response = self._request("GET", "/health")
         told = self._json(response)
         protocol = told.get("protocol_version")
@@ -183,7 +183,7 @@ class MineruConverter:
         return document.model_dump_json().encode()
 
     def forget(self, task_ids: Sequence[str]) -> None:
-        """Nothing: the service drops tasks itself some time after they ended (a day, unless set)."""
+        """Do nothing: the service drops tasks itself some time after they ended (default: one day)."""
 
     def close(self) -> None:
         self._client.close()
@@ -223,9 +223,9 @@ class MineruConverter:
                         )
         except httpx.HTTPError as error:
             with self._lock:
-                self._health = None  # another version may stand there when it is back
+                self._health = None  # another version may run there when it is back
             raise self._unavailable(f"{type(error).__name__}: {error}".rstrip(": ")) from error
-        # The body is decoded already, so its length and encoding no longer hold.
+        # The body is already decoded, so its length and encoding headers no longer apply.
         return httpx.Response(response.status_code, headers=_kept(response.headers), content=bytes(body))
 
     def _json(self, response: httpx.Response) -> dict[str, Any]:
@@ -238,7 +238,7 @@ class MineruConverter:
         return told
 
     def _refused(self, response: httpx.Response, doc_id: str) -> MedkgError:
-        """Why the service took no task: the PDF is at fault, it is busy, or it is of no use to us."""
+        """The error for a refused task: the PDF is invalid, the service is busy, or it cannot be used."""
         detail = _detail(self._json(response) if response.content else {}, response)
         if response.status_code == 429:
             after = response.headers.get("retry-after", "")
@@ -288,7 +288,7 @@ def _lost(task_id: str) -> ConversionLostError:
 
 
 def _failure(task_id: str, reason: str) -> MedkgError:
-    """The error of a failed task: Permanent where MinerU's words tell that the PDF cannot be opened."""
+    """The error of a failed task: Permanent if MinerU's message says that the PDF cannot be opened."""
     words = reason.casefold()
     told = f"MinerU task {task_id} failed: {reason[:500]}."
     if "password" in words or "encrypted" in words:

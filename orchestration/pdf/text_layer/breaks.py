@@ -1,4 +1,4 @@
-"""Where a paragraph ends: told by leading, indentation, type, and the room that lines leave.
+"""Where a paragraph ends, by leading, indentation, type size, and the room that lines leave.
 
 Comes in: a flow. Leaves: for each of its lines whether a new paragraph begins with it, and whether there is
 more room than usual above it. In columns whose paragraphs hang (references) only a line at the margin
@@ -31,7 +31,7 @@ OTHER_SIZE: Final = 0.08
 
 
 class FlowReader:
-    """Tells where a paragraph of one flow ends."""
+    """Finds where the paragraphs of one flow end."""
 
     def __init__(self, flow: Flow) -> None:
         self.lines = [item for item in flow.items if isinstance(item, Line)]
@@ -44,7 +44,7 @@ class FlowReader:
         self._hanging = _hanging_sizes(self.lines, self.left)
 
     def breaks(self, line: Line, paragraph: Sequence[Line]) -> bool:
-        """Does a new paragraph begin with this line?"""
+        """Whether a new paragraph begins with this line."""
         last = self.last
         assert last is not None
         if self._another_kind(last, line, paragraph):
@@ -62,7 +62,7 @@ class FlowReader:
         )
 
     def _goes_on_with_item(self, line: Line, paragraph: Sequence[Line]) -> bool:
-        """Is it set below the words of an item, or of an entry of a list, rather than below its mark?"""
+        """Whether the line is set below the words of a list item rather than below its mark."""
         if LABEL.match(paragraph[0].text):
             return line.left > paragraph[0].left + 0.3 * line.size and not LABEL.match(line.text)
         if not BULLET.match(paragraph[0].text):
@@ -73,7 +73,7 @@ class FlowReader:
         return aligned and not self._by_short_line(paragraph[-1], line)
 
     def _another_kind(self, last: Line, line: Line, paragraph: Sequence[Line]) -> bool:
-        """Does the type change, or does more room, a list's item or a table's caption begin?"""
+        """Whether the type changes, or more room, a list item or a table's caption begins."""
         if abs(line.size - last.size) > OTHER_SIZE * max(line.size, last.size):
             return True
         if self.room_between(last, line) or BULLET.match(line.text):
@@ -83,22 +83,22 @@ class FlowReader:
         return bool(TABLE_CAPTION.match(line.text)) and not self.is_full(last)
 
     def room_between(self, above: Line, below: Line) -> bool:
-        """Is there more room between two lines than the leading of their type?"""
+        """Whether there is more room between two lines than the leading of their type."""
         step = below.baseline - above.baseline
         usual = self._leadings.get(round(below.size)) or 1.25 * below.size
         return step > WIDER * usual or step < 0
 
     def room_above(self, line: Line) -> bool:
-        """Whether it is the first line of its column, or stands further below the one before than usual."""
+        """Whether it is the first line of its column, or further below the previous one than usual."""
         number = self._positions[id(line)]
         return number == 0 or self.room_between(self.lines[number - 1], line)
 
     def is_short(self, line: Line) -> bool:
-        """Does the line leave a fifth of the column empty?"""
+        """Whether the line leaves a fifth of the column empty."""
         return line.right - line.left < 0.8 * (self.right - self.left)
 
     def is_full(self, line: Line) -> bool:
-        """Does the line reach the right edge, but for half a word?"""
+        """Whether the line reaches the right edge, but for half a word."""
         return line.right >= self.right - 2.5 * line.size or line.hyphen
 
     def _by_label(self, line: Line, paragraph: Sequence[Line]) -> bool:
@@ -124,7 +124,7 @@ class FlowReader:
         return False
 
     def _is_first(self, line: Line, other: Line) -> bool:
-        """Is the line indented against the column's margin while the other is not?"""
+        """Whether the line is indented against the column's margin while the other is not."""
         return (
             line.left > self.left + INDENT * line.size >= other.left
             or line.left > other.left + INDENT * line.size
@@ -139,7 +139,7 @@ class FlowReader:
         return self.lines[number] if number < len(self.lines) else None
 
     def _by_short_line(self, last: Line, line: Line) -> bool:
-        """Would the first word of the line have had room on the last one?"""
+        """Whether the first word of the line would have fitted on the last one."""
         if self._centred(line, last):
             return False
         word = line.pieces[0].words[0]
@@ -159,7 +159,7 @@ def _edge(rights: Sequence[float]) -> float:
 
 
 def _leadings(lines: Sequence[Line]) -> dict[int, float]:
-    """The usual leading by rounded size, where at least three lines tell."""
+    """The usual leading by rounded size, where at least three lines show it."""
     steps: dict[int, list[float]] = {}
     for above, below in pairwise(lines):
         step = below.baseline - above.baseline

@@ -1,10 +1,10 @@
-"""Reading order: the columns of a page, and what runs across them.
+"""Reading order: the columns of a page, and text that runs across them.
 
 Comes in: the pieces of a page without its running lines, and the boxes of its tables. Leaves: `Flow`s in
-reading order, each the lines of one column from top to bottom (a table stands in its flow at its place). A
-gutter is an upright strip that hardly a piece crosses; what crosses it (a title, a wide table) parts the
-page into bands, and each band reads column by column. Pieces that stand row beside row with little text in
-them are no columns but a table, and read row by row.
+reading order, each the lines of one column from top to bottom (a table is in its flow at its position). A
+gutter is a vertical strip that hardly any piece crosses; what crosses it (a title, a wide table) divides the
+page into bands, and each band reads column by column. Pieces that are aligned in rows with little text in
+them are a table, not columns, and read row by row.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def common_gutters(pages: Sequence[Sequence[Piece]]) -> list[float]:
 def reading_order(
     pieces: Sequence[Piece], tables: Sequence[TableRegion], gutters: Sequence[float] = ()
 ) -> list[Flow]:
-    """The flows of a page; `gutters` are those of other pages, for one that tells none of its own."""
+    """The flows of a page; `gutters` are those of other pages, for a page that shows none."""
     items: list[Item] = [*pieces, *tables]
     flows = _ordered(items, 0)
     if len(flows) == 1 and items:
@@ -72,7 +72,7 @@ def reading_order(
 
 
 def _fits(items: Sequence[Item], gutter: float) -> bool:
-    """Are there whole lines on both sides, and none across?"""
+    """Whether there are whole lines on both sides, and none across."""
     sides = [
         [item for item in items if item.right <= gutter],
         [item for item in items if item.left >= gutter],
@@ -127,7 +127,7 @@ def _middle(item: Item) -> float:
 
 
 def _goes_on(last: Item | None, item: Item) -> bool:
-    """Is it the next, shorter line of what runs across the gutter, of a title or a caption?"""
+    """Whether it is the next, shorter line of a title or caption that runs across the gutter."""
     if not isinstance(last, Piece) or not isinstance(item, Piece) or abs(last.size - item.size) > 0.3:
         return False
     centred = abs(_middle(last) - _middle(item)) < item.size
@@ -135,7 +135,7 @@ def _goes_on(last: Item | None, item: Item) -> bool:
 
 
 def _cut(items: Sequence[Item]) -> tuple[list[Item], list[Item]] | None:
-    """The items above and below an empty level strip, the widest after which one side has columns."""
+    """The items above and below an empty horizontal strip, the widest after which one side has columns."""
     ordered = sorted(items, key=lambda item: item.top)
     strips: list[tuple[float, int]] = []
     bottom = ordered[0].bottom if ordered else 0.0
@@ -181,7 +181,7 @@ def _gutter(items: Sequence[Item]) -> float | None:
 
 
 def _strips(items: Sequence[Item], left: float, right: float, width: float) -> list[tuple[float, float]]:
-    """Upright strips at least `width` wide that few items cross, not at the edges."""
+    """Vertical strips at least `width` wide that few items cross, not at the edges."""
     events: list[tuple[float, int]] = []
     for item in items:
         events += [(item.left, 1), (item.right, -1)]
@@ -220,7 +220,7 @@ def _lowest(levels: Sequence[tuple[float, float, int]], allowed: float) -> list[
 
 
 def _worth(items: Sequence[Item], gutter: float, width: float) -> float | None:
-    """How good a gutter it is; None if it is none."""
+    """The score of a gutter; None if it is not one."""
     left = [item for item in items if item.right <= gutter]
     right = [item for item in items if item.left >= gutter]
     across = len(items) - len(left) - len(right)
@@ -241,7 +241,7 @@ def _lines(items: Sequence[Item]) -> int:
 
 
 def _is_running_text(items: Sequence[Item]) -> bool:
-    """Are its pieces long, or do they fill their column, as lines do and cells do not?"""
+    """Whether its pieces are long or fill their column, as lines do and cells do not."""
     pieces = [item for item in items if isinstance(item, Piece)]
     if not pieces:
         return True
@@ -253,7 +253,7 @@ def _is_running_text(items: Sequence[Item]) -> bool:
 
 
 def _in_rows(left: Sequence[Item], right: Sequence[Item]) -> bool:
-    """Do most lines of the side with fewer of them have one beside them on the other side?"""
+    """Whether most lines of the side with fewer lines have one beside them on the other side."""
     sides = [[item.baseline for item in side if isinstance(item, Piece)] for side in (left, right)]
     fewer, more = sorted(sides, key=len)
     beside = sum(any(abs(one - other) < 2 for other in more) for one in fewer)

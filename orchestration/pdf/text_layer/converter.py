@@ -1,8 +1,8 @@
 """The text layer as a PdfConverter: each PDF in a worker process that is killed at its limits.
 
-Comes in: the bytes of PDFs, as tasks. Leaves: `pdf-ir` bytes, or why not. A PDF that takes too long, needs
-too much memory or crashes PDFium ends its worker process and fails alone. Tasks live in this process: after
-its end, or `forget`, their ids are lost, and submitting again is all there is to do.
+Comes in: the bytes of PDFs, as tasks. Leaves: `pdf-ir` bytes, or the reason for a failure. A PDF that takes
+too long, needs too much memory or crashes PDFium ends its worker process and fails alone. Tasks exist in this
+process only: after its end, or `forget`, their ids are lost and must be submitted again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ QUEUE_FACTOR: Final = 8
 
 
 class TextLayerConfig(Record):
-    """What a topology may set for the text layer."""
+    """Settings of the text layer in a topology."""
 
     workers: int = Field(default=1, ge=1, le=64, description="Processes that read PDFs.")
     seconds: float = Field(default=300, gt=0, le=3_600, description="What one PDF may take.")
@@ -70,7 +70,7 @@ class _Task:
 
 
 class TextLayerConverter:
-    """PdfConverter that reads what a PDF's own characters say. Thread-safe."""
+    """PdfConverter that reads a PDF's own characters. Thread-safe."""
 
     name = NAME
     version = VERSION
@@ -157,9 +157,9 @@ class TextLayerConverter:
         return self._pool
 
     def _is_broken(self, now: float) -> bool:
-        """Do tasks wait though none runs, or does one run that should have been stopped?
+        """Whether tasks wait though none runs, or one runs that should have been stopped.
 
-        A worker that is killed from outside can take the lock of its pool's queue with it.
+        A worker that is killed from outside may have held the lock of its pool's queue.
         """
         waiting = [task for task in self._tasks.values() if not task.future.done()]
         running = [task for task in waiting if task.future.running()]
@@ -172,7 +172,7 @@ class TextLayerConverter:
         )
 
     def _discard_pool(self) -> None:
-        """End the pool's processes; what they had not done is cancelled, and so lost."""
+        """End the pool's processes; unfinished tasks are cancelled, and so lost."""
         pool, self._pool, self._still_since = self._pool, None, None
         if pool is None:
             return
@@ -197,7 +197,7 @@ class TextLayerConverter:
         return ConversionStatus(task_id, ConversionState.DONE)
 
     def _named(self, doc_id: str, error: BaseException) -> MedkgError:
-        """What ended a task, as one of our errors."""
+        """The error that ended a task, as one of medkg's errors."""
         if isinstance(error, MedkgError):
             return error
         if isinstance(error, TimeoutError):

@@ -1,8 +1,8 @@
-"""What a PDF page shows, as PDFium tells it: characters with their places, ruled lines, images.
+"""The content of a PDF page as PDFium reports it: characters with positions, ruled lines, images.
 
-Comes in: an open PDF. Leaves: one `PageContent` a page, in the frame in which its text is upright: points,
-x to the right, y downwards. Text that runs in another direction than most of its page (stamps in the
-margin, labels of axes) is left out. Only this module speaks to pypdfium2, and imports it where it is used.
+Comes in: an open PDF. Leaves: one `PageContent` per page, in the frame in which its text is upright: points,
+x to the right, y downwards. Text in another direction than most of its page (marginal stamps,
+axis labels) is left out. Only this module uses pypdfium2, and imports it where it is used.
 https://pdfium.googlesource.com/pdfium/+/refs/heads/main/public/fpdf_text.h (read 2026-11-28)
 """
 
@@ -39,7 +39,7 @@ RULE_LENGTH: Final = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a run of characters is set."""
+    """The type of a run of characters."""
 
     size: float
     """Points, the text matrix applied."""
@@ -50,7 +50,7 @@ class Style:
 
 @dataclass(slots=True)
 class Glyph:
-    """One character; `text` is ' ' where the PDF, or PDFium, tells a blank."""
+    """One character; `text` is ' ' for a blank of the PDF or one that PDFium inserted."""
 
     text: str
     left: float
@@ -104,7 +104,7 @@ class PageContent:
     def shown(
         self, left: float, top: float, right: float, bottom: float
     ) -> tuple[float, float, float, float]:
-        """A box of the text's frame on the page as it is shown."""
+        """A box of the text's frame, on the page as displayed."""
         corners = [
             _turned(x, y, -self.turns, self.frame_width, self.frame_height)
             for x, y in ((left, top), (right, bottom))
@@ -157,7 +157,7 @@ def _read(page: Any, text: Any, page_no: int, max_characters: int) -> PageConten
 
 
 def _turned(x: float, y: float, turns: int, width: float, height: float) -> tuple[float, float]:
-    """A point after quarter turns clockwise of the page that is `width` x `height` before them."""
+    """A point after clockwise quarter turns of a page that is `width` x `height` before them."""
     for _ in range(turns % 4):
         x, y = height - y, x
         width, height = height, width
@@ -171,7 +171,7 @@ _BLANK_STYLE: Final = Style(0.0, False, -2)
 
 
 def _characters(raw: Any, count: int, styles: _Styles) -> Iterator[_Drawn]:
-    """Characters in the order of the page's content; a blank that PDFium made up has no place."""
+    """Characters in the order of the page's content; a blank that PDFium inserted has no position."""
     import pypdfium2.raw as pdfium
 
     box, x, y = pdfium.FS_RECTF(), ctypes.c_double(), ctypes.c_double()
@@ -194,7 +194,7 @@ def _characters(raw: Any, count: int, styles: _Styles) -> Iterator[_Drawn]:
 
 
 class _Styles:
-    """Styles by text object: asked once an object, not once a character."""
+    """Styles by text object: read once per object, not per character."""
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
@@ -209,7 +209,7 @@ class _Styles:
         return style
 
     def text(self, code: int, index: int) -> tuple[str, bool]:
-        """The character, and whether it is a hyphen at a line's end; '' for what shows nothing."""
+        """The character, and whether it is a hyphen at a line's end; '' for an invisible one."""
         if code in HYPHEN_MARKS:
             return "-", True
         if code in LIGATURES:
@@ -289,7 +289,7 @@ def _add_objects(page: Any, content: PageContent, place: Place) -> None:
 
 
 def _bounds(holder: Any) -> tuple[float, float, float, float] | None:
-    """Left, bottom, right and top of an object; None for one that covers nothing."""
+    """Left, bottom, right and top of an object; None for an empty one."""
     from pypdfium2 import PdfiumError
 
     try:

@@ -1,8 +1,8 @@
-"""Which parts are the title and the headings, and how deep each heading is.
+"""Which parts are the title and the headings, and the level of each heading.
 
 Comes in: the parts of a document. Leaves: the same with kinds and levels. The title is the largest type on
 the first page; headings are short and larger than the text, bold, in capitals, or numbered and alone. A
-number ('2.1') tells the level; else the styles of the headings do, from the largest down.
+number ('2.1') sets the level; else the styles of the headings do, from the largest down.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _may_be_heading(part: Part, body: float) -> bool:
 
 
 def _reads_like_heading(text: str) -> bool:
-    """Short, with words, begun with a capital or a number, not broken off, and of no table of contents."""
+    """Whether it is short, has words, starts with a capital or number, and is no entry of a contents list."""
     if len(text) > MAX_HEADING or _letters(text) < 2 or text.endswith((",", ";", "-")):
         return False
     return (text[0].isupper() or text[0].isdigit()) and not _LEADERS.search(text)
@@ -123,13 +123,13 @@ def _without_front_matter(
 
 
 def _is_section(text: str) -> bool:
-    """Is it a heading beyond doubt?"""
+    """Whether it is a heading beyond doubt."""
     text = text.strip().rstrip(".: ")
     return bool(_NUMBERED.match(text) or _ROMAN.match(text) or _SECTIONS.fullmatch(text))
 
 
 def _levels(headings: Sequence[Part]) -> dict[Look, int]:
-    """Level by look: that of its numbered headings, else by its rank."""
+    """Level by style: that of its numbered headings, else by its rank."""
     numbered: dict[Look, list[int]] = {}
     for part in headings:
         level = _numbered_level(part.text)

@@ -1,4 +1,4 @@
-"""Words that the end of a line parted: put together, their hyphen kept only where it belongs to the word.
+"""Words split at the end of a line: joined, with the hyphen kept only where it belongs to the word.
 
 Comes in: lines. Leaves: one text. 'treat-' + 'ment' is 'treatment' unless the document itself writes
 'treat-ment' within a line; a hyphen before a capital or a number stays, and so does one after a number.
@@ -22,7 +22,7 @@ _FIRST = re.compile(r"\w{1,60}(?:[-‐]\w{1,60})*")
 
 
 class Vocabulary:
-    """The words of a document as they stand within its lines."""
+    """The words of a document as they appear within its lines."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._words: Counter[str] = Counter()
@@ -33,9 +33,9 @@ class Vocabulary:
             self._words.update(word.casefold().replace("‐", "-") for word in found)
 
     def is_compound(self, first: str, second: str) -> bool:
-        """Does the document write these two with a hyphen rather than as one word?
+        """Whether the document writes these two with a hyphen rather than as one word.
 
-        Where it writes neither elsewhere, two words of their own ('paired', 'catchment') are a compound.
+        If it has neither elsewhere, two independent words ('paired', 'catchment') are a compound.
         """
         first, second = first.casefold().replace("‐", "-"), second.casefold().replace("‐", "-")
         parted, whole = self._words[f"{first}-{second}"], self._words[first + second]
@@ -46,7 +46,7 @@ class Vocabulary:
 
 
 def joined_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:
-    """The text of lines that follow one another."""
+    """The text of consecutive lines."""
     parts: list[str] = []
     last = ""
     for line in lines:
@@ -60,7 +60,7 @@ def joined_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:
 
 
 def _joint(last: str, line: str, vocabulary: Vocabulary) -> tuple[int, str]:
-    """How many characters of a line's last word stay, and what stands between it and the next line."""
+    """The number of characters of a line's last word to keep, and the separator before the next line."""
     before = last[:-1]
     if not last.endswith(tuple(HYPHENS)) or not before or not before[-1].isalnum():
         return len(last), " "

@@ -1,6 +1,6 @@
-"""Characters to words and pieces of lines, before anyone knows in which column they stand.
+"""Characters to words and pieces of lines, before columns are known.
 
-Comes in: the glyphs of a page in the order of its content. Leaves: `Piece`s, stretches of one line without
+Comes in: the glyphs of a page in the order of its content. Leaves: `Piece`s, parts of one line without
 a wide gap: a line of a column, or a cell of a table; and `Line`s, pieces side by side on one baseline.
 Superscripts stay with their line; 10 to the power of -3 reads 10^-3. Text printed twice over itself counts
 once.
@@ -32,7 +32,7 @@ _SIGNED = re.compile(r"[-−–+]\d")
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Characters without a blank between them."""
+    """Adjacent characters without a blank between them."""
 
     text: str
     left: float
@@ -41,7 +41,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of one line; places in the frame of the page's text."""
+    """A part of one line without a wide gap; positions in the frame of the page's text."""
 
     words: tuple[Word, ...]
     left: float
@@ -142,7 +142,7 @@ def lines_of(pieces: Iterable[Piece]) -> list[Line]:
 
 
 def _one_line(row: Sequence[Piece], piece: Piece) -> bool:
-    """Does the piece stand beside the others, on their baseline or raised a little from it?"""
+    """Whether the piece is beside the others, on their baseline or raised a little from it."""
     main = max(row, key=lambda other: other.size)
     apart = abs(piece.baseline - main.baseline)
     if apart > 0.2 * max(main.size, piece.size) and (
@@ -165,7 +165,7 @@ class _Run:
         self._main = glyph
 
     def take(self, glyph: Glyph, blank: Glyph | None) -> bool:
-        """Whether the glyph goes on with this run; `blank` is one between them."""
+        """Whether the glyph continues this run; `blank` is one between them."""
         last, main = self._glyphs[-1], self._main
         size = max(main.style.size, glyph.style.size)
         if not self._beside(glyph, size):
@@ -184,7 +184,7 @@ class _Run:
         return True
 
     def _widest_gap(self, glyph: Glyph, blank: Glyph | None) -> float:
-        """Of the size; one text object has one style object, so that the same one tells one operator."""
+        """Of the size; one text object has one style object, so the same object means the same operator."""
         if blank is None:
             return PIECE_GAP
         one_operator = glyph.style is self._glyphs[-1].style is blank.style
@@ -242,7 +242,7 @@ class _Run:
 
 
 def _joined(pieces: Sequence[Piece]) -> list[Piece]:
-    """Neighbours on one baseline that the content's order kept apart, as one piece."""
+    """Neighbours on one baseline that the content's order separated, as one piece."""
     rows: list[list[Piece]] = []
     for piece in pieces:
         if rows and abs(rows[-1][0].baseline - piece.baseline) <= 0.15 * max(rows[-1][0].size, piece.size):

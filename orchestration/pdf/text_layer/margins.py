@@ -1,4 +1,4 @@
-"""Running headers and footers: what repeats at the edges of pages belongs to no sentence.
+"""Running headers and footers: lines that repeat at the edges of pages are not part of the text.
 
 Comes in: the pieces of every page. Leaves: the same without running titles, page numbers and stamps. A line
 goes if it stands near the upper or lower edge and the same line, its numbers aside, stands there on other
@@ -40,7 +40,7 @@ _PAGE_NUMBER = re.compile(
 def without_running_lines(
     pages: Sequence[Sequence[Piece]], heights: Sequence[float], body: float, ruled: Sequence[Sequence[Piece]]
 ) -> list[list[Piece]]:
-    """The pieces of each page that are no running lines, in their order.
+    """The pieces of each page that are not running lines, in their order.
 
     `body` is the size of the text; `ruled` pieces stand between rules of tables, whose headers repeat too.
     """
@@ -55,7 +55,7 @@ def without_running_lines(
 
 
 def _edge_lines(pieces: Sequence[Piece], height: float) -> list[Line]:
-    """The lines at both edges, from the outside, that room parts from the text."""
+    """The lines at both edges, from the outside, that a gap separates from the text."""
     lines = lines_of(pieces)
     above = [line for line in _outer(lines) if line.baseline <= EDGE * height]
     below = [line for line in _outer(lines[::-1]) if line.baseline >= (1 - EDGE) * height]
@@ -63,7 +63,7 @@ def _edge_lines(pieces: Sequence[Piece], height: float) -> list[Line]:
 
 
 def _outer(lines: Sequence[Line]) -> list[Line]:
-    """The first lines up to the last gap after at most EDGE_LINES of them; none where no gap is."""
+    """The first lines up to the last gap after at most EDGE_LINES of them; none if there is no gap."""
     if len(lines) <= EDGE_LINES:
         return list(lines)
     gaps = [

@@ -1,7 +1,7 @@
 """Lines of flows to parts of a document: paragraphs, lists, captions, notes and tables.
 
-Comes in: the flows of all pages in reading order. Leaves: `Part`s; a paragraph that runs over the end of a
-column or page is one part with a stretch in each. A paragraph ends where the leading widens, a first line
+Comes in: the flows of all pages in reading order. Leaves: `Part`s; a paragraph that continues over the end of
+a column or page is one part with a stretch in each. A paragraph ends where the leading widens, a first line
 is indented, the last line leaves room for the next word, or the type changes.
 """
 
@@ -48,7 +48,7 @@ class Stretch:
 
 @dataclass(slots=True)
 class Part:
-    """What becomes one block."""
+    """The lines or rows that become one block."""
 
     kind: PdfBlockKind
     stretches: list[Stretch]
@@ -164,7 +164,7 @@ def _with_lists(parts: Sequence[Part]) -> list[Part]:
 
 
 def joined(parts: Iterable[Sequence[Part]]) -> list[Part]:
-    """All parts in order, paragraphs that go on in the next column or page put together."""
+    """All parts in order; paragraphs that continue in the next column or page are joined."""
     result: list[Part] = []
     open_part: Part | None = None
     for flow in parts:
@@ -179,7 +179,7 @@ def joined(parts: Iterable[Sequence[Part]]) -> list[Part]:
 
 
 def _with_whole_tables(parts: Iterable[Part]) -> list[Part]:
-    """Tables that go on on the next page as one."""
+    """Tables that continue on the next page as one."""
     whole: list[Part] = []
     for part in parts:
         last = whole[-1] if whole else None
@@ -191,7 +191,7 @@ def _with_whole_tables(parts: Iterable[Part]) -> list[Part]:
 
 
 def _is_rest(part: Part, following: Part) -> bool:
-    """Is `following` the rest of a table: first on the next page, as wide, with as many columns, unnamed?"""
+    """Whether `following` continues a table: first on the next page, as wide, as many columns, no caption."""
     page_no, above = part.continued[-1] if part.continued else (part.page_no, part.table)
     below = following.table
     if above is None or below is None or following.page_no != page_no + 1:
@@ -202,14 +202,14 @@ def _is_rest(part: Part, following: Part) -> bool:
 
 
 def _floats(part: Part) -> bool:
-    """Does the part stand aside from the text, so that a paragraph may run on over it?"""
+    """Whether the part is set apart from the text, so that a paragraph may continue after it."""
     return part.kind in (PdfBlockKind.TABLE, PdfBlockKind.FIGURE_CAPTION, PdfBlockKind.FOOTNOTE) or bool(
         TABLE_CAPTION.match(part.text)
     )
 
 
 def _goes_on(part: Part, following: Part) -> bool:
-    """Is `following` the rest of a paragraph that the end of its column cut?"""
+    """Whether `following` is the rest of a paragraph that the end of its column cut."""
     last = part.stretches[-1]
     if following.kind is not PdfBlockKind.PARAGRAPH or part.kind is not PdfBlockKind.PARAGRAPH:
         return False

@@ -1,9 +1,9 @@
-"""The text layer of a PDF as a converted document: what the PDF's own characters say, by geometry alone.
+"""The text layer of a PDF as a converted document: the PDF's own characters, arranged by geometry alone.
 
 Comes in: the bytes of one PDF and limits. Leaves: the JSON of a PdfIr, or EncryptedPdfError,
 MalformedDocumentError (broken), PdfWithoutTextError (scanned), PdfLimitError (more pages or characters than
-the limits). It can take long or much memory on a hostile file, so `text_layer_converter` runs it in a
-process of its own.
+the limits). It can take long or much memory on a hostile file, so `converter` runs it in a
+separate process.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MAX_UNMAPPED: Final = 0.3
 
 
 class Limits(Record):
-    """What one PDF may cost."""
+    """Limits of one PDF."""
 
     pages: int = 2_000
     characters_a_page: int = 100_000
@@ -65,7 +65,7 @@ class _Page:
 
 
 def convert(pdf: bytes, name: str, limits: Limits) -> bytes:
-    """The PdfIr of a PDF as JSON; `name` is what errors call it."""
+    """The PdfIr of a PDF as JSON; `name` is its name in errors."""
     document = _opened(pdf, name)
     try:
         pages = _pages(document, name, limits)
@@ -205,7 +205,7 @@ def _language(document: Any) -> str:
 
 
 def _parts(pages: Sequence[_Page]) -> list[Part]:
-    """Everything that is said, in reading order, with its kinds."""
+    """All text in reading order, with its kinds."""
     contents = [page.content for page in pages]
     pieces = [page.pieces for page in pages]
     body = _body_size(piece for found in pieces for piece in found)
@@ -268,7 +268,7 @@ def _joined(lines: Sequence[Line], vocabulary: Vocabulary) -> str:
 
 
 def _boxes(part: Part, pages: dict[int, PageContent]) -> Iterable[PageBox]:
-    """One box a stretch, or a page of a table."""
+    """One box per stretch, or per page of a table."""
     places: list[tuple[int, Sequence[Line | TableRegion]]] = [
         (stretch.page_no, stretch.lines) for stretch in part.stretches
     ]

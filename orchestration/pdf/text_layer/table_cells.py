@@ -1,4 +1,4 @@
-"""The rows, columns and cells of a table whose place on its page is known.
+"""The rows, columns and cells of a table whose position on its page is known.
 
 Comes in: the pieces inside a table and the ruled lines of its page. Leaves: borders between its columns,
 the lines of text that make one row, and cells; a cell that crosses borders spans their columns.
@@ -91,7 +91,7 @@ def rows_of(pieces: Sequence[Piece]) -> list[Row]:
 
 
 def upright_rules(rules: Sequence[Rule], box: Box) -> list[float]:
-    """Where upright rules part the box into columns, its own edges aside."""
+    """Where vertical rules divide the box into columns, apart from its own edges."""
     left, top, right, bottom = box
     places: dict[int, float] = {}
     for rule in rules:
@@ -103,7 +103,7 @@ def upright_rules(rules: Sequence[Rule], box: Box) -> list[float]:
 
 
 def level_rules(rules: Sequence[Rule], box: Box) -> list[float]:
-    """Heights of the rules inside the box that go at least half across it."""
+    """Heights of the rules inside the box that cross at least half of it."""
     left, top, right, bottom = box
     heights = sorted(
         rule.top
@@ -136,7 +136,7 @@ def column_gaps(rows: Sequence[Row], header: int) -> list[float]:
 
 
 def _strips(rows: Sequence[Row], width: float) -> list[tuple[float, float]]:
-    """Upright strips at least `width` wide that no row, or of many one in eight, has words in."""
+    """Vertical strips at least `width` wide that no row, or of many only one in eight, has words in."""
     events = sorted(
         event for row in rows for word in row.words() for event in ((word.left, 1), (word.right, -1))
     )
@@ -203,7 +203,7 @@ def table_rows(
 def cells_of(band: Sequence[Row], borders: Sequence[float], *, header: bool) -> tuple[PdfCell, ...]:
     """The cells of one row; a piece that crosses borders spans their columns.
 
-    Below the header a piece is parted instead if each border that it crosses lies between two words.
+    Below the header a piece is split instead if each border that it crosses is between two words.
     """
     texts: list[list[str]] = [[] for _ in range(len(borders) + 1)]
     spans = [1] * len(texts)
@@ -226,7 +226,7 @@ def cells_of(band: Sequence[Row], borders: Sequence[float], *, header: bool) -> 
 
 
 def _fills(row: Row, borders: Sequence[float]) -> bool:
-    """Do its words stand in every column?"""
+    """Whether it has words in every column."""
     return len(columns_of(row, borders)) == len(borders) + 1
 
 

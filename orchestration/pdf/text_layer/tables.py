@@ -1,9 +1,9 @@
-"""Tables of a page, where they can be told: between ruled lines, or under a caption in aligned rows.
+"""Tables of a page, where they can be recognised: between ruled lines, or under a caption in aligned rows.
 
 Comes in: the pieces and ruled lines of a page. Leaves: `TableRegion`s with their rows of cells, and the
-pieces that are in none of them. Told by rules: two or more horizontal ones of one width with rows of
-several cells between them, or a grid. Told without rules: rows of at least two cells, each in its column,
-next to a line that begins with 'Table'. What is told by neither stays text.
+pieces that are in none of them. By rules: two or more horizontal ones of one width with rows of
+several cells between them, or a grid. Without rules: rows of at least two cells, each in its column,
+next to a line that begins with 'Table'. Everything else stays text.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class TableRegion:
 
 
 def ruled_pieces(pieces: Sequence[Piece], rules: Sequence[Rule]) -> list[Piece]:
-    """The pieces that stand between the rules of what may be a table."""
+    """The pieces between the rules of what may be a table."""
     boxes = _ruled_boxes(pieces, rules)
     return [piece for piece in pieces if any(_within(piece, *box) for box in boxes)]
 
@@ -171,7 +171,7 @@ def _groups(rules: Sequence[Rule]) -> list[list[Rule]]:
 
 
 def _is_text_between(pieces: Sequence[Piece], above: Rule, below: Rule) -> bool:
-    """Is what stands between two rules running text, or does another table begin there?"""
+    """Whether the content between two rules is running text, or another table begins there."""
     inside = [piece for piece in pieces if _within(piece, above.left, above.top, above.right, below.bottom)]
     if not inside:
         return below.top - above.bottom > 60
@@ -240,7 +240,7 @@ def _captioned_rows(pieces: Sequence[Piece], gutters: Sequence[float]) -> list[l
 
 
 def _beside(caption: Piece, pieces: Sequence[Piece], gutters: Sequence[float]) -> Sequence[Piece]:
-    """The pieces in the caption's column, if it stands in one and nothing right below crosses its gutter."""
+    """The pieces in the caption's column, if it is in one and nothing right below crosses its gutter."""
     for gutter in gutters:
         near = [piece for piece in pieces if piece.top < caption.bottom + 3 * caption.size]
         if not any(piece.left < gutter < piece.right for piece in (caption, *near)):
@@ -267,7 +267,7 @@ def _cell_rows(rows: Sequence[Row], begins: float) -> list[Row]:
 
 
 def _table(inside: Sequence[Piece], rules: Sequence[Rule], box: Box, captioned: bool) -> TableRegion | None:
-    """The table in a box; None if what stands there is none."""
+    """The table in a box; None if there is none."""
     rows = rows_of(inside)
     if len(rows) < 2 or len(rows) > MAX_ROWS:
         return None
