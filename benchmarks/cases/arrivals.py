@@ -39,16 +39,16 @@ def measure(bench: Bench) -> dict[str, Any]:
         as_abstracts(bench.folder / f"{rows.start}.jsonl", bench.texts[rows.start : rows.stop], rows.start)
         for rows in arriving
     ]
-    with folder.kept(), open_data_folder(folder.settings) as control:
+    with folder.kept(), open_data_folder(folder.settings) as data_folder:
         sustained = folder.run(as_abstracts(bench.folder / "first-half.jsonl", bench.texts[:middle], 0))
         rate = LOAD * float(sustained["docs_per_second"])
 
         def submit(number: int) -> None:
             request = SourceRequest(source="files", paths=(str(files[number]),))
-            control.submit_to_dagster("auto", request)
+            data_folder.submit_to_dagster("auto", request)
 
         due = started_at_rate(submit, rate / size, len(arriving))
-        committed_at = _commits(control, middle + size * len(arriving))
+        committed_at = _commits(data_folder, middle + size * len(arriving))
         by_file = [[committed_at[str(number)] for number in rows] for rows in arriving]
     latencies = [(end - begin) * 1000 for begin, of_file in zip(due, by_file, strict=True) for end in of_file]
     last = max(end for of_file in by_file for end in of_file)
@@ -64,11 +64,11 @@ def measure(bench: Bench) -> dict[str, Any]:
     }
 
 
-def _commits(control: DataFolder, documents: int) -> dict[str, float]:
+def _commits(data_folder: DataFolder, documents: int) -> dict[str, float]:
     """When each document was committed, by its id, once all are."""
 
     def committed() -> int:
-        return control.ledger.status_counts(control.settings.tenant).get("committed", 0)
+        return data_folder.ledger.status_counts(data_folder.settings.tenant).get("committed", 0)
 
     waiting = Retrying(
         retry=retry_if_result(lambda found: found < documents),
@@ -76,5 +76,5 @@ def _commits(control: DataFolder, documents: int) -> dict[str, float]:
         stop=stop_after_delay(PATIENCE),
     )
     waiting(committed)
-    rows = control.ledger.find_documents(control.settings.tenant)
+    rows = data_folder.ledger.find_documents(data_folder.settings.tenant)
     return {row.key.doc_id: datetime.fromisoformat(row.updated_at).timestamp() for row in rows}

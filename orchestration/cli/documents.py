@@ -39,9 +39,9 @@ def list_documents(
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
-        rows = control.ledger.find_documents(settings.tenant, source=source, status=status, limit=limit)
-        titles = control.titles(rows)
+    with open_data_folder(settings) as data_folder:
+        rows = data_folder.ledger.find_documents(settings.tenant, source=source, status=status, limit=limit)
+        titles = data_folder.titles(rows)
     value = [_row(row, title) for row, title in zip(rows, titles, strict=True)]
     columns = ["doc_id", "source", "title", "status", "stage"]
     answer(
@@ -73,8 +73,8 @@ def show_document(
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
-        row, document, chunks = control.show(doc_id, source)
+    with open_data_folder(settings) as data_folder:
+        row, document, chunks = data_folder.show(doc_id, source)
     value = {
         "doc_id": document.doc_id,
         "source": document.source,
@@ -152,8 +152,8 @@ def delete_document(
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
-        keys = control.erase(doc_id, source, note) if erase else control.delete(doc_id, source)
+    with open_data_folder(settings) as data_folder:
+        keys = data_folder.erase(doc_id, source, note) if erase else data_folder.delete(doc_id, source)
     deleted = [{"doc_id": key.doc_id, "source": key.source} for key in keys]
     what = "erased" if erase else "deleted"
     answer(as_json, {"deleted": deleted}, lambda: console.print(f"{doc_id} {what}."))
@@ -170,8 +170,8 @@ def list_dead_letters(
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
-        letters = control.ledger.dead_letters(settings.tenant, unreplayed=not everything)
+    with open_data_folder(settings) as data_folder:
+        letters = data_folder.ledger.dead_letters(settings.tenant, unreplayed=not everything)
     value = [_letter(letter) for letter in letters]
     columns = ["id", "doc_id", "stage", "code", "message"]
     answer(
@@ -205,8 +205,8 @@ def show_dead_letter(
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
-        letters = control.ledger.dead_letters(settings.tenant, unreplayed=False)
+    with open_data_folder(settings) as data_folder:
+        letters = data_folder.ledger.dead_letters(settings.tenant, unreplayed=False)
     letter = next((letter for letter in letters if letter.id == letter_id), None)
     if letter is None:
         raise UsageError(f"there is no dead letter {letter_id}; `medkg dlq list --all` shows them.")
@@ -234,12 +234,12 @@ def replay_dead_letters(
     from orchestration.jobs.host_client import Host
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
-        submissions = control.replay(letter_ids or None)
+    with open_data_folder(settings) as data_folder:
+        submissions = data_folder.replay(letter_ids or None)
         if not submissions:
             note("no dead letters to replay")
         with Host(settings, note) as host:
-            reports = [follow(control, submission, host) for submission in submissions]
+            reports = [follow(data_folder, submission, host) for submission in submissions]
     finish_with(reports, as_json)
 
 

@@ -31,9 +31,9 @@ def list_waiting(
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
-        waiting = control.gates.waiting(settings.tenant, stage=stage, limit=limit)
-        value = [_row(document, control.gates.lacking(document)) for document in waiting]
+    with open_data_folder(settings) as data_folder:
+        waiting = data_folder.gates.waiting(settings.tenant, stage=stage, limit=limit)
+        value = [_row(document, data_folder.gates.lacking(document)) for document in waiting]
 
     def show() -> None:
         columns = ["doc_id", "source", "pipeline", "gate", "waits_for", "seconds", "conversion"]
@@ -61,8 +61,8 @@ def open_gate(
     from orchestration.jobs.host_client import HostClient
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
-        opened = control.gates.open(settings.tenant, None if every else doc_ids or [], stage, force=force)
+    with open_data_folder(settings) as data_folder:
+        opened = data_folder.gates.open(settings.tenant, None if every else doc_ids or [], stage, force=force)
     running = HostClient(settings).is_running()
 
     def show() -> None:

@@ -30,9 +30,9 @@ def up(
     from orchestration.jobs.host_client import Host
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control, Host(settings, note) as host:
-        note(control.describe_profile())
-        wanted = control.model_ids(), control.rerank_model()
+    with open_data_folder(settings) as data_folder, Host(settings, note) as host:
+        note(data_folder.describe_profile())
+        wanted = data_folder.model_ids(), data_folder.rerank_model()
         host.start_detached()
         status = host.wait_until_plane_ready(PLANE_SECONDS)
         if status.profile != settings.profile:
@@ -105,8 +105,8 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
 
     settings: Settings = ctx.obj
     client = HostClient(settings)
-    with open_data_folder(settings) as control:
-        value = control.status()
+    with open_data_folder(settings) as data_folder:
+        value = data_folder.status()
     value["host"] = client.status(with_health=True).model_dump() if client.is_running() else None
     answer(as_json, value, lambda: _show_status(value))
 
@@ -135,8 +135,8 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
-        checks, gpus = control.doctor(), control.gpus()
+    with open_data_folder(settings) as data_folder:
+        checks, gpus = data_folder.doctor(), data_folder.gpus()
     healthy = all(check["ok"] for check in checks)
     rows = [["ok" if check["ok"] else "FAILED", check["check"], check["detail"]] for check in checks]
 
@@ -177,8 +177,8 @@ def verify(
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
-        value = control.verify(repair, note)
+    with open_data_folder(settings) as data_folder:
+        value = data_folder.verify(repair, note)
 
     def show() -> None:
         if value["differences"]:
@@ -196,8 +196,8 @@ def compact(ctx: typer.Context, as_json: AsJson = False) -> None:
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
-        built = control.compact()
+    with open_data_folder(settings) as data_folder:
+        built = data_folder.compact()
     answer(as_json, {"built": built}, lambda: console.print(f"{built} vector indexes built"))
 
 
@@ -216,8 +216,8 @@ def reembed(
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
-        done = control.reembed(note, drop_former=drop_former)
+    with open_data_folder(settings) as data_folder:
+        done = data_folder.reembed(note, drop_former=drop_former)
 
     def show() -> None:
         if done.left:

@@ -26,8 +26,8 @@ def export(ctx: typer.Context, folder: NewFolder, as_json: AsJson = False) -> No
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control, counting("exported", as_json) as observe:
-        manifest = control.copies.export(folder, observe)
+    with open_data_folder(settings) as data_folder, counting("exported", as_json) as observe:
+        manifest = data_folder.copies.export(folder, observe)
     value = _told(folder, manifest)
     answer(as_json, value, lambda: _show(f"tenant {settings.tenant}", value))
 
@@ -48,8 +48,8 @@ def import_(
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control, counting("imported", as_json) as observe:
-        done = control.copies.import_from(folder, observe, replace=replace, other_models=other_models)
+    with open_data_folder(settings) as data_folder, counting("imported", as_json) as observe:
+        done = data_folder.copies.import_from(folder, observe, replace=replace, other_models=other_models)
     value = {
         "import_id": done.import_id,
         "documents": {
@@ -82,8 +82,8 @@ def backup(ctx: typer.Context, folder: NewFolder, as_json: AsJson = False) -> No
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control, counting("backed up", as_json) as observe:
-        manifest = control.copies.back_up(folder, observe)
+    with open_data_folder(settings) as data_folder, counting("backed up", as_json) as observe:
+        manifest = data_folder.copies.back_up(folder, observe)
     value = _told(folder, manifest)
     answer(as_json, value, lambda: _show(f"{len(manifest.tenants)} tenants", value))
 
@@ -99,10 +99,10 @@ def restore(
 
     settings: Settings = ctx.obj
     with (
-        open_data_folder(settings, restoring=True) as control,
+        open_data_folder(settings, restoring=True) as data_folder,
         counting("restored", as_json) as observe,
     ):
-        manifest = control.copies.restore(folder, observe)
+        manifest = data_folder.copies.restore(folder, observe)
     value = {**_told(folder, manifest), "data_dir": str(settings.data_dir)}
     answer(as_json, value, lambda: _show(f"{len(manifest.tenants)} tenants", value))
 

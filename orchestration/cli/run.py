@@ -62,13 +62,13 @@ def run(
 
     settings: Settings = ctx.obj
     request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit, resync=resync)
-    with open_data_folder(settings) as control, Host(settings, note) as host:
-        graph = control.topologies.load(topology)
-        note(control.describe_profile())
+    with open_data_folder(settings) as data_folder, Host(settings, note) as host:
+        graph = data_folder.topologies.load(topology)
+        note(data_folder.describe_profile())
 
         def once(started_at: float | None = None) -> RunReport:
-            submission = control.open_job(graph, request, window, attended=True)
-            return follow(control, submission, host, graph, as_json, started_at)
+            submission = data_folder.open_job(graph, request, window, attended=True)
+            return follow(data_folder, submission, host, graph, as_json, started_at)
 
         if watch:
             _keep_up(request, once, as_json)
@@ -111,15 +111,15 @@ def submit(
     from orchestration.jobs.host_client import HostClient
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
+    with open_data_folder(settings) as data_folder:
         request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit, resync=resync)
-        submission = control.submit_to_dagster(
+        submission = data_folder.submit_to_dagster(
             topology,
             request,
             window,
             lambda counts: note(f"{counts.total} documents listed, {counts.pending} queued"),
         )
-        documents = control.ledger.summary(submission.job_id).documents
+        documents = data_folder.ledger.summary(submission.job_id).documents
     running = HostClient(settings).is_running()
     value = {"job_id": submission.job_id, "documents": {"in": documents.total, "pending": documents.pending}}
     answer(as_json, value, lambda: _show_submitted(value, running))
@@ -138,7 +138,7 @@ def absolute(paths: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def follow(
-    control: DataFolder,
+    data_folder: DataFolder,
     submission: Submission,
     host: Host,
     topology: TopologyGraph | None = None,
@@ -153,14 +153,14 @@ def follow(
 
     with watching(quiet) as watch:
         return drive(
-            control.ledger,
-            control.submissions,
+            data_folder.ledger,
+            data_folder.submissions,
             submission,
             topology,
             host,
             watch,
             started_at or psutil.Process().create_time(),
-            control.gate_looks.moves_by_itself,
+            data_folder.gate_looks.moves_by_itself,
         )
 
 

@@ -99,9 +99,11 @@ def search(
         until=until,
     )
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
+    with open_data_folder(settings) as data_folder:
         names = [name.strip() for name in legs.split(",") if name.strip()] if legs else None
-        found = control.search(query, top, filters, names, note, fusion=fusion, group=group, rerank=rerank)
+        found = data_folder.search(
+            query, top, filters, names, note, fusion=fusion, group=group, rerank=rerank
+        )
     value = {
         "hits": [hit.as_json() for hit in found.hits],
         "degraded": list(found.degraded),

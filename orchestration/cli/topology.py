@@ -23,8 +23,8 @@ def list_topologies(ctx: typer.Context, as_json: AsJson = False) -> None:
     from orchestration.topology.descriptions import listed
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
-        value = listed(control.topologies)
+    with open_data_folder(settings) as data_folder:
+        value = listed(data_folder.topologies)
     columns = ["name", "version", "job", "error"]
     answer(
         as_json,
@@ -45,8 +45,8 @@ def show_topology(
     from orchestration.topology.descriptions import shown
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
-        value = shown(control.topologies.load(name))
+    with open_data_folder(settings) as data_folder:
+        value = shown(data_folder.topologies.load(name))
 
     def show() -> None:
         console.print(f"{value['name']} {value['version']}  (Dagster job {value['job']})", style="bold")
@@ -73,8 +73,8 @@ def validate_topology(
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as control:
-        names = [control.topologies.check(path).name for path in files]
+    with open_data_folder(settings) as data_folder:
+        names = [data_folder.topologies.check(path).name for path in files]
     answer(as_json, {"valid": names}, lambda: console.print(f"valid: {', '.join(names)}"))
 
 

@@ -57,8 +57,8 @@ def train_sparse(
     request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit)
     broken: list[Unread] = []
     try:
-        with open_data_folder(settings) as control, _watching() as watch:
-            documents = _sound(control.read(request), broken)
+        with open_data_folder(settings) as data_folder, _watching() as watch:
+            documents = _sound(data_folder.read(request), broken)
             report = make_sparse_model(documents, out, recipe, settings.profile, watch)
     except KeyboardInterrupt:
         note(f"interrupted; nothing was written to {out}. The same command begins anew.")

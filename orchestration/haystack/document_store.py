@@ -225,8 +225,8 @@ class MedkgDocumentStore(AsyncDocumentStore):
         return set(places)
 
 
-def _collection(control: DataFolder, _: ExitStack) -> ChunkCollection:
-    return control.chunk_collection(SOURCE, structlog.get_logger(__name__).info)
+def _collection(data_folder: DataFolder, _: ExitStack) -> ChunkCollection:
+    return data_folder.chunk_collection(SOURCE, structlog.get_logger(__name__).info)
 
 
 def _places(collection: ChunkCollection, document_ids: Sequence[str]) -> dict[str, DocumentKey]:

@@ -43,8 +43,8 @@ class Opened(Generic[T]):
             if self._made is None:
                 settings = load_settings(**self._given)
                 with ExitStack() as opening:
-                    control = opening.enter_context(open_data_folder(settings))
-                    self._made = self._make(control, opening), settings.tenant
+                    data_folder = opening.enter_context(open_data_folder(settings))
+                    self._made = self._make(data_folder, opening), settings.tenant
                     self._ends = opening.pop_all()
             return self._made
 

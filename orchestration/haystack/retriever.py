@@ -154,8 +154,8 @@ class HaystackRetriever:
             return self._given, self._tenant_id or "default"
         return self._opened()
 
-    def _searcher(self, control: DataFolder, ends: ExitStack) -> HybridSearch:
-        search = control.searcher(self._legs, structlog.get_logger(__name__).info, rerank=self._rerank)
+    def _searcher(self, data_folder: DataFolder, ends: ExitStack) -> HybridSearch:
+        search = data_folder.searcher(self._legs, structlog.get_logger(__name__).info, rerank=self._rerank)
         ends.callback(search.close)
         return search
 

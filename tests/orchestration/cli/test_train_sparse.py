@@ -98,8 +98,8 @@ def test_documents_are_read_once_and_nothing_is_written(tmp_path: Path, abstract
     from orchestration.assembly import open_data_folder
 
     settings = load_settings(data_dir=tmp_path / "data")
-    with open_data_folder(settings) as control:
-        read = list(control.read(SourceRequest(source="files", paths=(str(abstracts),), limit=14)))
+    with open_data_folder(settings) as data_folder:
+        read = list(data_folder.read(SourceRequest(source="files", paths=(str(abstracts),), limit=14)))
 
     broken = [each for each in read if isinstance(each, Unread)]
     assert [each.doc_id for each in read] == [str(number) for number in range(1, 14)]

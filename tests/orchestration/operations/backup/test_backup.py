@@ -167,8 +167,8 @@ def test_a_restore_that_is_killed_says_so_and_begins_anew(
     with opened(data_dir) as parts:
         restore(parts, backup, unwatched)
         assert told(parts) == expected
-    with open_data_folder(load_settings(data_dir=data_dir)) as control:
-        assert control.status()["documents"] == {"committed": 5, "failed": 1, "queued": 1}
+    with open_data_folder(load_settings(data_dir=data_dir)) as data_folder:
+        assert data_folder.status()["documents"] == {"committed": 5, "failed": 1, "queued": 1}
 
 
 # --- beside writers ---------------------------------------------------------------------------------
