@@ -46,6 +46,8 @@ __all__ = [
     "RateLimitedError",
     "RequestRejectedError",
     "RunAccountingError",
+    "SearchDegradedError",
+    "SearchLegTimeoutError",
     "ServiceError",
     "ServiceFailedError",
     "StageContractError",
@@ -369,6 +371,18 @@ class ConversionLostError(TransientError):
     """A PDF converter no longer knows a task (it was restarted, or the result expired): submit it again."""
 
     code = "MEDKG-431"
+
+
+class SearchLegTimeoutError(UnavailableError):
+    """A leg of a search, or its reranking, took longer than its time budget."""
+
+    code = "MEDKG-440"
+
+
+class SearchDegradedError(UnavailableError):
+    """A leg failed during an evaluation, which measures nothing if legs are left out."""
+
+    code = "MEDKG-441"
 
 
 # --- 5xx ledger and stores -------------------------------------------------------------------------

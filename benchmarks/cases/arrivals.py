@@ -45,7 +45,7 @@ def measure(bench: Bench) -> dict[str, Any]:
 
         def submit(number: int) -> None:
             request = SourceRequest(source="files", paths=(str(files[number]),))
-            data_folder.submit_to_dagster("auto", request)
+            data_folder.jobs.submit_to_dagster("auto", request)
 
         due = started_at_rate(submit, rate / size, len(arriving))
         committed_at = _commits(data_folder, middle + size * len(arriving))

@@ -44,7 +44,7 @@ def asked(settings: Settings, bench: Bench) -> dict[str, Any]:
     """Latency of questions at a fixed rate, and how often a leg was left out."""
     questions = questions_from(bench.texts, QUESTIONS, bench.seed)
     with open_data_folder(settings) as data_folder:
-        search = data_folder.searcher(None, lambda _: None)
+        search = data_folder.searches.open(None, lambda _: None)
         degraded: list[str] = []
 
         def ask(number: int) -> None:

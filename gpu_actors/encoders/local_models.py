@@ -59,6 +59,14 @@ class LocalModels:
         if "rerank" in legs and self._profile.rerank_model is not None:
             self.rerank("warm up", ["warm up"])
 
+    def close(self) -> None:
+        """Free the models and end a vLLM server; a later call loads them again. Idempotent."""
+        loaded = vars(self)
+        if (embedder := loaded.pop("_embedder", None)) is not None:
+            embedder.close()
+        loaded.pop("_expander", None)
+        loaded.pop("_cross_encoder", None)
+
     def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
         """Unit vectors of texts, float32 [n, d]; raises EmbeddingInputTooLongError."""
         return self._embedder.embed(texts)

@@ -1,4 +1,4 @@
-"""Clients of models: those of this process, and the plane as a window worker finds it.
+"""Clients of models: those of this process, and the plane as a window worker reaches it.
 
 Comes in: settings and a profile. Leaves: contracts.TextModels and contracts.Plane. The plane is connected
 when a stage first needs it.
@@ -25,7 +25,7 @@ __all__ = ["AttachedPlane", "OwnModels"]
 
 
 class OwnModels:
-    """TextModels in this process; each model is loaded at once or when it is first asked for."""
+    """TextModels in this process: those of `legs` are loaded now, the others when they are first used."""
 
     def __init__(self, profile: Profile, legs: Collection[str]) -> None:
         from gpu_actors import plane
@@ -55,9 +55,12 @@ class OwnModels:
     def rerank(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
         return self._local.rerank(question, passages)
 
+    def close(self) -> None:
+        self._local.close()
+
 
 class AttachedPlane:
-    """The plane as a window worker sees it: found through the host when a stage first needs it."""
+    """The plane as a window worker uses it: it connects through the host when a stage first needs it."""
 
     def __init__(self, settings: Settings, profile: Profile) -> None:
         self._settings = settings
@@ -84,7 +87,7 @@ class AttachedPlane:
         return self._attached().embed(texts, timeout_seconds)
 
     def use(self) -> PlaneUse:
-        """What this client's calls cost so far."""
+        """Cost of this client's calls so far."""
         connected = self._connected
         return connected.use() if connected is not None else PlaneUse({}, 0, 0.0)
 

@@ -10,7 +10,6 @@ import typer
 from orchestration.cli.output import answer, console, note, reports_errors, table
 from orchestration.cli.run import finish_with, follow
 from orchestration.contracts import DeadLetter, LedgerDocument
-from orchestration.errors import UsageError
 from orchestration.records import Document, Section
 from orchestration.settings import Settings
 
@@ -41,7 +40,7 @@ def list_documents(
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
         rows = data_folder.ledger.find_documents(settings.tenant, source=source, status=status, limit=limit)
-        titles = data_folder.titles(rows)
+        titles = data_folder.documents.titles(rows)
     value = [_row(row, title) for row, title in zip(rows, titles, strict=True)]
     columns = ["doc_id", "source", "title", "status", "stage"]
     answer(
@@ -74,7 +73,7 @@ def show_document(
 
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
-        row, document, chunks = data_folder.show(doc_id, source)
+        row, document, chunks = data_folder.documents.show(doc_id, source)
     value = {
         "doc_id": document.doc_id,
         "source": document.source,
@@ -153,7 +152,11 @@ def delete_document(
 
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
-        keys = data_folder.erase(doc_id, source, note) if erase else data_folder.delete(doc_id, source)
+        keys = (
+            data_folder.documents.erase(doc_id, source, note)
+            if erase
+            else data_folder.documents.delete(doc_id, source)
+        )
     deleted = [{"doc_id": key.doc_id, "source": key.source} for key in keys]
     what = "erased" if erase else "deleted"
     answer(as_json, {"deleted": deleted}, lambda: console.print(f"{doc_id} {what}."))
@@ -171,7 +174,7 @@ def list_dead_letters(
 
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
-        letters = data_folder.ledger.dead_letters(settings.tenant, unreplayed=not everything)
+        letters = data_folder.dead_letters.all(with_replayed=everything)
     value = [_letter(letter) for letter in letters]
     columns = ["id", "doc_id", "stage", "code", "message"]
     answer(
@@ -206,10 +209,7 @@ def show_dead_letter(
 
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
-        letters = data_folder.ledger.dead_letters(settings.tenant, unreplayed=False)
-    letter = next((letter for letter in letters if letter.id == letter_id), None)
-    if letter is None:
-        raise UsageError(f"there is no dead letter {letter_id}; `medkg dlq list --all` shows them.")
+        letter = data_folder.dead_letters.get(letter_id)
     value = {
         **_letter(letter),
         "source": letter.source_plugin,
@@ -235,7 +235,7 @@ def replay_dead_letters(
 
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
-        submissions = data_folder.replay(letter_ids or None)
+        submissions = data_folder.dead_letters.replay(letter_ids or None)
         if not submissions:
             note("no dead letters to replay")
         with Host(settings, note) as host:

@@ -44,7 +44,7 @@ def evaluate(
     settings: Settings = ctx.obj
     fusions = [name.strip() for name in (fusion or "").split(",") if name.strip()]
     with open_data_folder(settings) as data_folder:
-        value = data_folder.evaluate(questions, note, fusions, rerank=rerank)
+        value = data_folder.searches.evaluate(questions, note, fusions, rerank=rerank)
     answer(as_json, value, lambda: _show(value))
 
 

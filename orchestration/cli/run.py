@@ -67,7 +67,7 @@ def run(
         note(data_folder.describe_profile())
 
         def once(started_at: float | None = None) -> RunReport:
-            submission = data_folder.open_job(graph, request, window, attended=True)
+            submission = data_folder.jobs.open(graph, request, window, attended=True)
             return follow(data_folder, submission, host, graph, as_json, started_at)
 
         if watch:
@@ -113,7 +113,7 @@ def submit(
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
         request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit, resync=resync)
-        submission = data_folder.submit_to_dagster(
+        submission = data_folder.jobs.submit_to_dagster(
             topology,
             request,
             window,

@@ -101,7 +101,7 @@ def search(
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
         names = [name.strip() for name in legs.split(",") if name.strip()] if legs else None
-        found = data_folder.search(
+        found = data_folder.searches.search(
             query, top, filters, names, note, fusion=fusion, group=group, rerank=rerank
         )
     value = {

@@ -52,15 +52,22 @@ class ChunkCollection:
         documents: DocumentStore,
         writes: DirectWrites,
         vectors: ChunkVectors,
+        release: Callable[[], None] = lambda: None,
     ) -> None:
+        """`release` is called by `close`: it frees what was opened for this collection, e.g. its models."""
         self.tenant_id = tenant_id
         self._ledger = ledger
         self._search = search
         self._documents = documents
         self._writes = writes
         self._vectors = vectors
+        self._release = release
         self.writing = threading.RLock()
         """Held while something is written; hold it to look first and write then."""
+
+    def close(self) -> None:
+        """Free what was opened for this collection; a later write loads models again. Idempotent."""
+        self._release()
 
     # --- reading ------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from orchestration.contracts import (
 )
 from orchestration.errors import LeaseLostError
 from orchestration.records import Document, DocumentKey, EmbeddingBatch, Locator, SourceItem
+from orchestration.stores.deletion import delete_documents
 
 __all__ = ["DirectWrites", "HandedOver"]
 
@@ -97,12 +98,8 @@ class DirectWrites:
             )
 
     def delete(self, keys: Sequence[DocumentKey]) -> None:
-        """Remove documents from ledger and stores. Idempotent."""
-        former = [commit for key in keys if (commit := self._ledger.find(key)) is not None]
-        for key in keys:
-            self._ledger.delete_document(key)
-            self._documents.discard(key, None)
-        self._index.clean(former)
+        """Delete documents from ledger and stores. Idempotent."""
+        delete_documents(self._ledger, self._index, self._documents, keys)
 
     def _recover(self) -> None:
         """Take back what writers that died had in hand; clean what they left, before the first write."""

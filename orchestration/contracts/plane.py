@@ -99,3 +99,7 @@ class TextModels(Protocol):
     def rerank(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
         """A score a passage, float32 [n], by the cross-encoder; raises ConfigurationError without one."""
         ...
+
+    def close(self) -> None:
+        """Free the models that this process loaded; those of a plane stay loaded. Idempotent."""
+        ...

@@ -225,8 +225,10 @@ class MedkgDocumentStore(AsyncDocumentStore):
         return set(places)
 
 
-def _collection(data_folder: DataFolder, _: ExitStack) -> ChunkCollection:
-    return data_folder.chunk_collection(SOURCE, structlog.get_logger(__name__).info)
+def _collection(data_folder: DataFolder, closing: ExitStack) -> ChunkCollection:
+    collection = data_folder.chunk_collection(SOURCE, structlog.get_logger(__name__).info)
+    closing.callback(collection.close)
+    return collection
 
 
 def _places(collection: ChunkCollection, document_ids: Sequence[str]) -> dict[str, DocumentKey]:

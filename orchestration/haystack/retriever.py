@@ -154,10 +154,9 @@ class HaystackRetriever:
             return self._given, self._tenant_id or "default"
         return self._opened()
 
-    def _searcher(self, data_folder: DataFolder, ends: ExitStack) -> HybridSearch:
-        search = data_folder.searcher(self._legs, structlog.get_logger(__name__).info, rerank=self._rerank)
-        ends.callback(search.close)
-        return search
+    def _searcher(self, data_folder: DataFolder, closing: ExitStack) -> HybridSearch:
+        notify = structlog.get_logger(__name__).info
+        return closing.enter_context(data_folder.searches.open(self._legs, notify, rerank=self._rerank))
 
 
 def _document(key: DocumentKey, chunk: Chunk) -> Document:

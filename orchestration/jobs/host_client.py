@@ -153,6 +153,9 @@ class HostClient:
         )
         return np.asarray(scores, dtype=np.float32)
 
+    def close(self) -> None:
+        """Nothing: each request has its own connection, and the models are the plane's."""
+
     def swap_models(self, settings: Settings) -> HostStatus:
         """Have the host switch to the models of these settings; runs that are on end with the former ones."""
         models = {name: getattr(settings, name) for name in MODEL_SETTINGS}

@@ -32,7 +32,7 @@ from orchestration.processes.lock_file import try_lock
 from orchestration.records import Chunk, DocumentKey, Float32Matrix, Record
 from orchestration.settings import Settings
 
-__all__ = ["Reembedded", "alone", "reembed"]
+__all__ = ["Reembedded", "exclusive", "reembed"]
 
 PLANE_SECONDS: Final = 300.0
 """How long a plane that just starts may take."""
@@ -54,8 +54,8 @@ class Reembedded(Record):
 
 
 @contextmanager
-def alone(settings: Settings) -> Iterator[None]:
-    """Keeps re-embedding and erasure from one another; raises UsageError while another process is at it."""
+def exclusive(settings: Settings) -> Iterator[None]:
+    """Run no re-embedding or erasure beside this one; raises UsageError while another process does."""
     lock = try_lock(settings.data_dir / "run" / "reembedding.lock")
     if lock is None:
         raise UsageError(
@@ -73,7 +73,7 @@ def reembed(
     Broken off at any point, nothing has changed for readers, and it goes on where it was. With `drop_former`
     vectors of models that no document needs any more go. Raises UsageError where only new runs could do it.
     """
-    with alone(parts.settings):
+    with exclusive(parts.settings):
         tenants = parts.ledger.tenants()
         for tenant_id in tenants:
             _check_sparse(parts, tenant_id)

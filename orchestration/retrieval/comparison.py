@@ -1,11 +1,11 @@
-"""Comparisons: whether one way to search is better than another, or only was on these questions.
+"""Comparisons of two ways to search: how much better one is, and whether that is more than chance.
 
-Comes in: a measure of two ways, by question. Leaves: the mean difference, its 95 % interval and a p-value.
-Paired, since both answered the same questions. The interval is a percentile bootstrap over questions (Sakai,
-SIGIR 2006, https://doi.org/10.1145/1148170.1148261), the p-value of a two-sided randomisation test (Smucker,
-Allan, Carterette, CIKM 2007, https://doi.org/10.1145/1321440.1321528); both by scipy.stats, with 9,999
-resamples and seed 0, so the same questions give the same figures. p-values are not corrected for how many
-there are.
+Comes in: a measure of both, by question. Leaves: the mean difference, its 95 % interval and a p-value. The
+test is paired, since both answered the same questions. The interval is a percentile bootstrap over questions
+(Sakai, SIGIR 2006, https://doi.org/10.1145/1148170.1148261), the p-value of a two-sided randomisation test
+(Smucker, Allan, Carterette, CIKM 2007, https://doi.org/10.1145/1321440.1321528); both by scipy.stats, with
+9,999 resamples and seed 0, so the same questions give the same figures. p-values are not corrected for the
+number of comparisons.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BATCH: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How much better `a` is than `b`; the interval has 95 % confidence."""
+    """How much better `a` is than `b`, with a 95 % confidence interval."""
 
     a: str
     b: str

@@ -1,9 +1,9 @@
-"""How well legs and fusion answer questions whose relevant documents are known.
+"""Evaluation of legs and fusions on questions whose relevant documents are known.
 
-Comes in: a search and questions. Leaves: measures by leg, of the hybrid, reranked too, and of named fusions,
-and comparisons of them. Documents are ranked by their best chunk. nDCG@10 with binary relevance (Jaervelin,
-Kekaelaeinen, TOIS 2002, https://doi.org/10.1145/582415.582418), recall@10 and MRR@10; latency as p50 and p95
-in milliseconds.
+Comes in: a search and questions. Leaves: measures of each leg, of the hybrid with and without reranking, and
+of named fusions, and comparisons of them. Documents are ranked by their best chunk. nDCG@10 with binary
+relevance (Jaervelin, Kekaelaeinen, TOIS 2002, https://doi.org/10.1145/582415.582418), recall@10 and MRR@10;
+latency as p50 and p95 in milliseconds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from pydantic import Field, ValidationError
 
-from orchestration.errors import DagsterResourceUnavailableError, UsageError
+from orchestration.errors import SearchDegradedError, UsageError
 from orchestration.records import Record
 from orchestration.retrieval.comparison import Comparison, compared
 from orchestration.retrieval.fusion import Fusion
@@ -37,7 +37,7 @@ COMPARED: Final = "ndcg@10"
 class Question(Record):
     """One line of a questions file."""
 
-    question_id: str = Field(description="Names the question.")
+    question_id: str = Field(description="Id of the question.")
     question: str = Field(min_length=1, pattern=r"\S", description="The question in plain words.")
     relevant: tuple[str, ...] = Field(min_length=1, description="Ids of the documents that answer it.")
 
@@ -66,9 +66,9 @@ def _questions(path: Path) -> Iterator[Question]:
 
 
 def _reason(error: ValueError) -> str:
-    """What is wrong with a line, in one sentence."""
+    """The error of a line, in one sentence."""
     if not isinstance(error, ValidationError):
-        return f"it is no JSON, {error}"
+        return f"it is not JSON, {error}"
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{where}: {first['msg']}" if where else first["msg"]
@@ -76,7 +76,7 @@ def _reason(error: ValueError) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one way to search did, by question in the order of the questions."""
+    """Measures and times of one way to search, in the order of the questions."""
 
     measures: Mapping[str, tuple[float, ...]]
     milliseconds: tuple[float, ...]
@@ -91,10 +91,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Every way to search that was measured, and how they compare."""
+    """Measures of every way to search, and their comparisons."""
 
     legs: Mapping[str, Measured]
-    """By leg, then the hybrid as `hybrid` and perhaps as `reranked`, then the fusions that were named."""
+    """By leg, then `hybrid`, then `reranked` if it was measured, then the named fusions."""
     comparisons: tuple[Comparison, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -113,11 +113,11 @@ def evaluate(
     *,
     rerank: bool = False,
 ) -> Evaluation:
-    """Measure each leg, the search's own fusion and the named ones; raises when a leg answers not all.
+    """Measure each leg, the search's own fusion and the named ones.
 
-    With `rerank` the search's own fusion is also measured reranked. nDCG@10 is compared between the hybrid
-    and each leg, between both of its rankings, and between each two of the named fusions, or the hybrid and
-    the only named one.
+    With `rerank` the search's own fusion is also measured with reranking. nDCG@10 is compared between the
+    hybrid and each leg, between the hybrid with and without reranking, and between each pair of named
+    fusions, or the hybrid and the only named one. Raises SearchDegradedError if a leg fails on a question.
     """
     named = dict(fusions or {})
     legs = {name: _measured(search, tenant_id, questions, [name], [None])[0] for name in search.legs}
@@ -128,9 +128,9 @@ def evaluate(
     measured |= dict(zip(named, hybrids[1:], strict=True))
     rivals = [*named] if len(named) > 1 else [HYBRID, *named]
     pairs = [(HYBRID, leg) for leg in legs] + [(RERANKED, HYBRID)] * rerank + list(combinations(rivals, 2))
-    figures = {name: of_one.measures[COMPARED] for name, of_one in measured.items()}
+    figures = {name: each.measures[COMPARED] for name, each in measured.items()}
     comparisons = (compared(a, b, COMPARED, figures[a], figures[b]) for a, b in pairs)
-    return Evaluation(measured, tuple(one for one in comparisons if one is not None))
+    return Evaluation(measured, tuple(comparison for comparison in comparisons if comparison is not None))
 
 
 def _measured(
@@ -142,23 +142,23 @@ def _measured(
     *,
     rerank: bool = False,
 ) -> list[Measured]:
-    """What each fusion makes of the legs' answers."""
+    """Measures of each fusion, in order, over the same answers of the legs."""
     judged: list[list[tuple[float, float, float]]] = [[] for _ in fusions]
     milliseconds: list[list[float]] = [[] for _ in fusions]
-    search.search(tenant_id, questions[0].question, DEPTH, legs=legs, group=True, rerank=rerank)  # load once
+    search.search(tenant_id, questions[0].question, DEPTH, legs=legs, group=True, rerank=rerank)  # warm-up
     for question in questions:
-        answers = search.search_by_each(
+        results = search.search_by_each(
             fusions, tenant_id, question.question, DEPTH, legs=legs, group=True, rerank=rerank
         )
-        for number, found in enumerate(answers):
-            if found.degraded:
-                raise DagsterResourceUnavailableError(
-                    f"question {question.question_id}: {', '.join(found.degraded)} did not answer, so the "
-                    "hybrid cannot be judged. See the log, mend the leg, and evaluate again."
+        for number, result in enumerate(results):
+            if result.degraded:
+                raise SearchDegradedError(
+                    f"question {question.question_id}: {', '.join(result.degraded)} did not answer, so the "
+                    "hybrid cannot be measured. See the log, fix the leg, and evaluate again."
                 )
-            ranking = list(dict.fromkeys(hit.chunk.doc_id for hit in found.hits))
+            ranking = list(dict.fromkeys(hit.chunk.doc_id for hit in result.hits))
             judged[number].append(_judged(ranking, set(question.relevant)))
-            milliseconds[number].append(found.milliseconds)
+            milliseconds[number].append(result.milliseconds)
     return [
         Measured(dict(zip(MEASURES, zip(*measures, strict=True), strict=True)), tuple(times))
         for measures, times in zip(judged, milliseconds, strict=True)
@@ -168,6 +168,6 @@ def _measured(
 def _judged(ranking: Sequence[str], relevant: set[str]) -> tuple[float, float, float]:
     """(nDCG@10, recall@10, MRR@10) of one ranking of documents."""
     ranks = [rank for rank, doc_id in enumerate(ranking, start=1) if doc_id in relevant]
-    gained = sum(1.0 / math.log2(rank + 1) for rank in ranks)
+    gain = sum(1.0 / math.log2(rank + 1) for rank in ranks)
     ideal = sum(1.0 / math.log2(rank + 1) for rank in range(1, min(len(relevant), DEPTH) + 1))
-    return gained / ideal, len(ranks) / len(relevant), 1.0 / ranks[0] if ranks else 0.0
+    return gain / ideal, len(ranks) / len(relevant), 1.0 / ranks[0] if ranks else 0.0

@@ -37,15 +37,15 @@ __all__ = [
 ]
 
 CANDIDATES: Final = 100
-"""Candidates a leg gives to the fusion; a leg that gives fewer has found everything it can."""
+"""Candidates per leg that are fused; a leg that returns fewer has no more."""
 
 RRF_K: Final = 60
 
 LEG_WEIGHTS: Final[Mapping[str, float]] = {"dense": 1.5}
-"""Weights of `weighted-rrf` unless others are given; a leg without one weighs 1."""
+"""Default weights of `weighted-rrf`; other legs have weight 1."""
 
 Fusion = Callable[[Mapping[str, Sequence[Candidate]]], list[tuple[ChunkRef, float]]]
-"""Candidates by leg to chunks with fused scores, best first; ties by chunk id."""
+"""Takes candidates by leg; returns chunks with fused scores, best first, ties by chunk id."""
 
 
 def reciprocal_rank(legs: Mapping[str, Sequence[Candidate]]) -> list[tuple[ChunkRef, float]]:
@@ -56,7 +56,7 @@ def reciprocal_rank(legs: Mapping[str, Sequence[Candidate]]) -> list[tuple[Chunk
 def weighted_reciprocal_rank(
     legs: Mapping[str, Sequence[Candidate]], weights: Mapping[str, float] = LEG_WEIGHTS
 ) -> list[tuple[ChunkRef, float]]:
-    """Reciprocal rank fusion, each leg's terms multiplied by its weight; a leg without one weighs 1."""
+    """Reciprocal rank fusion, each leg's terms multiplied by its weight (default 1)."""
     fused: dict[ChunkRef, float] = {}
     for leg, candidates in legs.items():
         weight = weights.get(leg, 1.0)
@@ -66,7 +66,7 @@ def weighted_reciprocal_rank(
 
 
 def z_scores(legs: Mapping[str, Sequence[Candidate]]) -> list[tuple[ChunkRef, float]]:
-    """Sum of each leg's standardised scores; what a leg did not find has its floor."""
+    """Sum of each leg's standardised scores; chunks that a leg did not find get the leg's floor."""
     answered = [candidates for candidates in legs.values() if candidates]
     fused = dict.fromkeys((candidate.ref for leg in answered for candidate in leg), 0.0)
     for candidates in answered:
@@ -77,9 +77,9 @@ def z_scores(legs: Mapping[str, Sequence[Candidate]]) -> list[tuple[ChunkRef, fl
 
 
 def distribution_based(legs: Mapping[str, Sequence[Candidate]]) -> list[tuple[ChunkRef, float]]:
-    """Sum of each leg's scores scaled by its mean +- 3 deviations; what a leg did not find has 0.
+    """Sum of each leg's scores scaled by its mean +- 3 deviations; chunks that a leg did not find get 0.
 
-    Scores are not cut off at the limits, so an outlier keeps its lead. Where all are alike, each has 0.5.
+    Scores are not clipped at the limits, so an outlier keeps its lead. Where all are equal, each gets 0.5.
     """
     fused: dict[ChunkRef, float] = {}
     for candidates in filter(None, legs.values()):
@@ -99,23 +99,23 @@ FUSIONS: Final[Mapping[str, Fusion]] = {
 }
 
 DEFAULT_FUSION: Final[Fusion] = z_scores
-"""Chosen by measuring: docs/decisions/0009-fusion.md."""
+"""Chosen by measurement: docs/decisions/0009-fusion.md."""
 
 
 def fusion_named(name: str) -> Fusion:
-    """The fusion of that name; `weighted-rrf:bm25=1:dense=2` gives weights. Raises UsageError."""
-    kind, *given = name.split(":")
-    if kind not in FUSIONS or (given and kind != "weighted-rrf"):
+    """The fusion of that name; `weighted-rrf:bm25=1:dense=2` sets weights. Raises UsageError if unknown."""
+    kind, *parts = name.split(":")
+    if kind not in FUSIONS or (parts and kind != "weighted-rrf"):
         raise UsageError(
-            f"no fusion {name!r}; there are {', '.join(FUSIONS)}, and weighted-rrf:LEG=WEIGHT:LEG=WEIGHT."
+            f"no fusion {name!r}; available: {', '.join(FUSIONS)}, and weighted-rrf:LEG=WEIGHT:LEG=WEIGHT."
         )
-    return partial(weighted_reciprocal_rank, weights=_weights(name, given)) if given else FUSIONS[kind]
+    return partial(weighted_reciprocal_rank, weights=_weights(name, parts)) if parts else FUSIONS[kind]
 
 
-def _weights(name: str, given: Sequence[str]) -> dict[str, float]:
-    """Weights by leg; raises UsageError unless each is a leg with a number from 0 to 1000."""
+def _weights(name: str, parts: Sequence[str]) -> dict[str, float]:
+    """Weights by leg; raises UsageError unless each part is LEG=NUMBER with a number from 0 to 1000."""
     weights: dict[str, float] = {}
-    for part in given:
+    for part in parts:
         leg, _, number = part.partition("=")
         try:
             weights[leg] = float(number)
@@ -123,24 +123,24 @@ def _weights(name: str, given: Sequence[str]) -> dict[str, float]:
             weights[leg] = -1.0
         if not leg or not 0 <= weights[leg] <= 1000:
             raise UsageError(
-                f"fusion {name!r}: {part!r} is no weight; give LEG=NUMBER with a number from 0 to 1000, "
+                f"fusion {name!r}: {part!r} is not a weight; write LEG=NUMBER with a number from 0 to 1000, "
                 "as in weighted-rrf:bm25=1:dense=1.5."
             )
     return weights
 
 
-def _standardised(candidates: Sequence[Candidate], found_by_any: int) -> tuple[dict[ChunkRef, float], float]:
-    """Standardised scores by chunk, and that of a chunk the leg did not find.
+def _standardised(candidates: Sequence[Candidate], fused_count: int) -> tuple[dict[ChunkRef, float], float]:
+    """Standardised scores by chunk, and the score of a chunk that the leg did not find.
 
-    A full list goes on below its end, so its last score is the floor. A short one is all that matches: the
-    rest scored nothing, and counts, or a single match (an identifier) would be worth no more than a miss.
+    A full list continues below its end, so its last score is the floor. A short list holds every match: the
+    other chunks score 0 and count, or a single match (an identifier) would score no more than a miss.
     """
     scores = [candidate.score for candidate in candidates]
     floor = min(scores)
     spread = scores
     if len(candidates) < CANDIDATES:
         floor = min(0.0, floor)
-        spread = scores + [floor] * (found_by_any - len(scores))
+        spread = scores + [floor] * (fused_count - len(scores))
     mean, deviation = float(np.mean(spread)), float(np.std(spread)) or 1.0
     of_ref = {candidate.ref: (candidate.score - mean) / deviation for candidate in candidates}
     return of_ref, (floor - mean) / deviation

@@ -1,4 +1,4 @@
-"""Hits: fused candidates as chunks with their text, their place and the words that match.
+"""Hits: fused candidates as chunks with their text, their position and the words that match.
 
 Comes in: a fused ranking and a way to read chunks. Leaves: the best chunks, or the best chunk of each of the
 best documents.
@@ -14,27 +14,27 @@ from orchestration.contracts import Candidate, ChunkRef
 from orchestration.records import Chunk, DocumentKey
 from orchestration.retrieval.highlights import highlights
 
-__all__ = ["Found", "Hit", "Match", "ReadChunks", "best_of_each_document", "every_chunk", "hits_of"]
+__all__ = ["Hit", "Match", "ReadChunks", "SearchResult", "best_of_each_document", "every_chunk", "hits_of"]
 
 ReadChunks = Callable[[Sequence[ChunkRef]], Sequence[Chunk | None]]
-"""Chunks in the order of refs; None for one that is gone."""
+"""Reads chunks in the order of refs; None for one that no longer exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One chunk that answers, and where it stands."""
+    """One chunk that answers the query, and its position."""
 
     rank: int
     score: float
-    """The fusion's, or the reranker's of what it scored."""
+    """The reranker's score if it scored this chunk, else the fusion's."""
     source: str
     chunk: Chunk
     legs: Mapping[str, int]
     """Rank in each leg that found it, from 1."""
     highlights: tuple[tuple[int, int], ...] = ()
-    """Words of the query in it: [start, end) in the document's text, sorted and disjoint."""
+    """Spans of the query's words: [start, end) in the document's text, sorted and disjoint."""
     further_chunks: int | None = None
-    """Other candidates of its document, if hits are grouped by document."""
+    """Number of other candidates of its document, if hits are grouped by document."""
 
     def as_json(self) -> dict[str, Any]:
         """The stable JSON of `medkg search`; `further_chunks` only if hits are grouped by document."""
@@ -59,13 +59,13 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The answer to one question."""
+class SearchResult:
+    """The hits of one query, and how they came about."""
 
     hits: tuple[Hit, ...]
     degraded: tuple[str, ...]
-    """Legs that failed or were too slow: left out, or not asked as deep as documents were wanted; `rerank`
-    if the ranking is the fusion's for that reason."""
+    """Legs that failed or were too slow, so that they were left out or not queried as deep as needed;
+    `rerank` if reranking failed, so that the ranking is the fusion's."""
     milliseconds: float
 
 
@@ -79,12 +79,12 @@ class Match:
 
 
 def every_chunk(fused: Sequence[tuple[ChunkRef, float]]) -> list[Match]:
-    """All of a ranking."""
+    """All chunks of a ranking."""
     return [Match(ref, score) for ref, score in fused]
 
 
 def best_of_each_document(fused: Sequence[tuple[ChunkRef, float]]) -> list[Match]:
-    """The first chunk of each document in a ranking, with the number of its others there."""
+    """The first chunk of each document in a ranking, with the number of the document's other chunks in it."""
     of_document: dict[DocumentKey, list[tuple[ChunkRef, float]]] = {}
     for ref, score in fused:
         of_document.setdefault(ref.key, []).append((ref, score))
@@ -98,7 +98,7 @@ def hits_of(
     read: ReadChunks,
     top: int,
 ) -> list[Hit]:
-    """The first `top` with their text; of passages with the same words in one document, the first alone."""
+    """The first `top` matches with their text; a passage that a document repeats is one hit."""
     chosen = _chosen(matches, read, top)
     ranks = {
         name: {candidate.ref: rank for rank, candidate in enumerate(candidates, start=1)}
@@ -121,14 +121,14 @@ def hits_of(
 
 def _chosen(matches: Sequence[Match], read: ReadChunks, top: int) -> list[tuple[Match, Chunk]]:
     chosen: list[tuple[Match, Chunk]] = []
-    told: set[tuple[DocumentKey, str]] = set()
+    passages: set[tuple[DocumentKey, str]] = set()
     for match, chunk in _with_text(matches, read, max(1, top)):
         if chunk is None:  # superseded and removed since the legs answered
             continue
         passage = match.ref.key, " ".join(chunk.body.split())
-        if passage in told:
+        if passage in passages:
             continue
-        told.add(passage)
+        passages.add(passage)
         chosen.append((match, chunk))
         if len(chosen) == top:
             break
@@ -138,7 +138,7 @@ def _chosen(matches: Sequence[Match], read: ReadChunks, top: int) -> list[tuple[
 def _with_text(
     matches: Sequence[Match], read: ReadChunks, page_size: int
 ) -> Iterator[tuple[Match, Chunk | None]]:
-    """Matches in order with their chunks, read a page at a time."""
+    """Matches in order with their chunks, read page by page."""
     for start in range(0, len(matches), page_size):
         page = matches[start : start + page_size]
         yield from zip(page, read([match.ref for match in page]), strict=True)

@@ -1,7 +1,7 @@
-"""Threads that legs run in: a few for each leg, so that a leg that hangs takes none of another's.
+"""Threads that legs run in: a few per leg, so that a leg that hangs blocks no other leg.
 
 Comes in: a call. Leaves: its future. The threads are daemons, because a process must be able to end while a
-leg hangs in a library; those of concurrent.futures would be waited for.
+leg hangs in a library; the interpreter waits for threads of concurrent.futures.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any, Final
 __all__ = ["LegThreads"]
 
 THREADS: Final = 4
-"""Searches of one leg at a time; further ones wait."""
+"""Concurrent searches of one leg; further ones wait."""
 
 Job = tuple[Future[Any], Callable[[], Any]]
 
 
 class LegThreads:
-    """Runs calls of one leg; threads are started as they are needed."""
+    """Runs calls of one leg in threads that are started on demand."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -31,7 +31,7 @@ class LegThreads:
         self._unfinished = 0
 
     def submit(self, call: Callable[[], Any]) -> Future[Any]:
-        """Run the call soon."""
+        """Queue the call; returns its future at once."""
         future: Future[Any] = Future()
         with self._guard:
             self._waiting.put((future, call))
@@ -43,7 +43,7 @@ class LegThreads:
         return future
 
     def close(self) -> None:
-        """Let the threads end once they have nothing to do; waits for none."""
+        """End each thread after its current call and those queued before; does not wait. Idempotent."""
         for _ in range(THREADS):
             self._waiting.put(None)
 
@@ -58,12 +58,12 @@ class LegThreads:
 
 
 def _run(future: Future[Any], call: Callable[[], Any]) -> None:
-    """Settle a future that was not cancelled meanwhile."""
+    """Settle a future unless it was cancelled meanwhile."""
     if not future.set_running_or_notify_cancel():
         return
     try:
         result = call()
-    except BaseException as error:  # noqa: BLE001 - handed to whoever asks the future
+    except BaseException as error:  # noqa: BLE001 - raised by the future
         future.set_exception(error)
     else:
         future.set_result(result)

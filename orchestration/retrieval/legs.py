@@ -1,23 +1,29 @@
-"""Legs: one way each to find candidates. BM25 by words, sparse by words and their kin, dense by meaning.
+"""Legs: the retrievers of the hybrid. BM25 by words, sparse by learned term weights, dense by embeddings.
 
-Comes in: a query. Leaves: visible candidates, best first. A leg may raise: the search goes on without it.
+Comes in: a query. Leaves: visible candidates, best first. A leg may raise: the search continues without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from orchestration.contracts import Candidate, Filters, SearchStore, SparseVectors, VectorStore, Visible
 from orchestration.records import Float32Matrix
 
-__all__ = ["Bm25Leg", "DenseLeg", "Encode", "Expand", "Leg", "SparseLeg"]
+__all__ = ["DEEPENING", "MODEL_LEGS", "Bm25Leg", "DenseLeg", "Encode", "EncodeSparse", "Leg", "SparseLeg"]
+
+MODEL_LEGS: Final = ("sparse", "dense")
+"""Names of the legs that encode the query with a model."""
+
+DEEPENING: Final = 4
+"""Factor by which a leg is queried deeper when too few of its candidates can be used."""
 
 Encode = Callable[[Sequence[str]], tuple[Float32Matrix, str]]
-"""Texts to unit vectors, float32 [n, d], and the id of the model that made them."""
+"""Encodes texts as unit vectors, float32 [n, d]; also returns the id of the model."""
 
-Expand = Callable[[Sequence[str]], SparseVectors]
-"""Texts to term weights, a row each."""
+EncodeSparse = Callable[[Sequence[str]], SparseVectors]
+"""Encodes texts as term weights, one row per text."""
 
 
 class Leg(Protocol):
@@ -33,7 +39,7 @@ class Leg(Protocol):
 
 
 class Bm25Leg:
-    """Words of the query, by BM25."""
+    """Chunks that contain words of the query, by BM25."""
 
     name = "bm25"
 
@@ -48,23 +54,23 @@ class Bm25Leg:
 
 
 class SparseLeg:
-    """Words of the query and what the sparse model adds to them, by inner product of term weights."""
+    """Chunks that share terms with the query as the sparse model expands it, by inner product of weights."""
 
     name = "sparse"
 
-    def __init__(self, store: SearchStore, expand: Expand) -> None:
+    def __init__(self, store: SearchStore, encode: EncodeSparse) -> None:
         self._store = store
-        self._expand = expand
+        self._encode = encode
 
     def search(
         self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
     ) -> list[Candidate]:
         """Candidates by term weights."""
-        return self._store.sparse(tenant_id, self._expand([query]), limit, filters, visible)
+        return self._store.sparse(tenant_id, self._encode([query]), limit, filters, visible)
 
 
 class DenseLeg:
-    """Meaning of the query, by inner product with chunk vectors of the same model."""
+    """Chunks near the query in meaning, by inner product of vectors of the same model."""
 
     name = "dense"
 

@@ -1,30 +1,26 @@
-"""A leg that finds only chunks that match, where no store can be asked for that.
+"""NarrowedLeg: a leg restricted to chunks that match a condition which no store can evaluate.
 
-Comes in: a leg, a way to read chunks, and a test. Leaves: candidates, best first, none left out: the leg is
-asked deeper until enough of what it finds match, or it has no more.
+Comes in: a leg, a way to read chunks, and a condition. Leaves: matching candidates, best first, without gaps:
+the leg is queried deeper until enough of its candidates match, or it has no more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from orchestration.contracts import Candidate, Filters, Visible
 from orchestration.records import Chunk, DocumentKey
 from orchestration.retrieval.hits import ReadChunks
-from orchestration.retrieval.legs import Leg
+from orchestration.retrieval.legs import DEEPENING, Leg
 
 __all__ = ["Matching", "NarrowedLeg"]
 
 Matching = Callable[[DocumentKey, Chunk], bool]
 """Whether a chunk of a document may be a hit."""
 
-DEEPER: Final = 4
-"""How many times as many candidates are asked for when too few match."""
-
 
 class NarrowedLeg:
-    """Another leg's candidates that match."""
+    """The candidates of another leg that match."""
 
     def __init__(self, leg: Leg, read: ReadChunks, matching: Matching) -> None:
         self.name = leg.name
@@ -35,15 +31,15 @@ class NarrowedLeg:
     def search(
         self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
     ) -> list[Candidate]:
-        """The best `limit` that match, or all there are."""
-        found: list[Candidate] = []
-        looked, depth = 0, limit
+        """The best `limit` matching candidates, or all if there are fewer."""
+        matching: list[Candidate] = []
+        checked, depth = 0, limit
         while True:
             candidates = self._leg.search(tenant_id, query, depth, filters, visible)
-            found += self._matches(candidates[looked:])
-            if len(found) >= limit or len(candidates) < depth:
-                return found[:limit]
-            looked, depth = len(candidates), depth * DEEPER
+            matching += self._matches(candidates[checked:])
+            if len(matching) >= limit or len(candidates) < depth:
+                return matching[:limit]
+            checked, depth = len(candidates), depth * DEEPENING
 
     def _matches(self, candidates: list[Candidate]) -> list[Candidate]:
         chunks = self._read([candidate.ref for candidate in candidates])

@@ -1,7 +1,7 @@
-"""Reranking: the best of a fusion scored again by a model that reads question and passage together.
+"""Reranking: the best matches of a fusion, scored by a model that reads question and passage together.
 
-Comes in: a ranking, and a way to score passages. Leaves: the best of it by those scores, and behind them the
-rest as the fusion ranked it. What is compared is the question and a chunk's body, whole.
+Comes in: a ranking, and a way to score passages. Leaves: the best matches by those scores, then the others in
+the order of the fusion. The model compares the question with the whole body of a chunk.
 """
 
 from __future__ import annotations
@@ -18,31 +18,33 @@ from orchestration.retrieval.hits import Match, ReadChunks
 __all__ = ["DEPTH", "RERANK", "Reranker", "Score"]
 
 RERANK: Final = "rerank"
-"""As it is named beside the legs: in time budgets, in `degraded`."""
+"""Name of the reranking step, beside those of the legs, in time budgets and in `degraded`."""
 
 DEPTH: Final = 50
 
 Score = Callable[[str, Sequence[str]], npt.NDArray[np.float32]]
-"""A question and passages to a score a passage, float32 [n]; higher is better. May raise."""
+"""Takes a question and passages; returns one score per passage, float32 [n], higher is better. May raise."""
 
 
 class Reranker:
-    """Ranks matches anew; thread-safe if `score` is."""
+    """Reranks matches; thread-safe if `score` is."""
 
     def __init__(self, score: Score, depth: int = DEPTH) -> None:
-        """`depth`: matches that are scored, or as many as are wanted if that is more."""
+        """`depth`: number of matches that are scored, or the number wanted if that is more."""
         self._score = score
         self._depth = depth
 
     def ranked(self, question: str, matches: Sequence[Match], read: ReadChunks, wanted: int) -> list[Match]:
-        """The matches, the scored ones first; ties in the fusion's order.
+        """Return the scored matches by score, ties in the fusion's order, then the others.
 
-        Chunks that are gone are left out. Raises what the model raises.
+        Leaves out scored matches whose chunk no longer exists. Raises what the model raises.
         """
         depth = max(self._depth, wanted)
         best, rest = matches[:depth], matches[depth:]
         chunks = read([match.ref for match in best])
-        held = [(match, chunk) for match, chunk in zip(best, chunks, strict=True) if chunk is not None]
-        scores = self._score(question, [chunk.body for _, chunk in held])
-        scored = [replace(match, score=float(score)) for (match, _), score in zip(held, scores, strict=True)]
+        readable = [(match, chunk) for match, chunk in zip(best, chunks, strict=True) if chunk is not None]
+        scores = self._score(question, [chunk.body for _, chunk in readable])
+        scored = [
+            replace(match, score=float(score)) for (match, _), score in zip(readable, scores, strict=True)
+        ]
         return [*sorted(scored, key=lambda match: -match.score), *rest]

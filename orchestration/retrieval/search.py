@@ -1,56 +1,54 @@
-"""HybridSearch: legs side by side, fused, perhaps reranked; what is slow or dead is left out and named.
+"""HybridSearch: legs that run in parallel, fused, optionally reranked; slow or failed legs are left out.
 
-Comes in: a question. Leaves: hits that cite document, section and characters, each with its rank in every
-leg that found it. Legs run in threads of their own, so none can hold another up, each within its own time
-budget and the search's; reranking likewise, and without it the ranking is the fusion's.
+Comes in: a query. Leaves: hits that cite document, section and characters, each with its rank in every leg
+that found it. Each leg runs in its own threads, so that none delays another, within its own time budget and
+the search's; so does reranking, and without it the ranking is the fusion's.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Self
 
 import structlog
 
 from orchestration.contracts import ANYTHING, Candidate, CommitLog, Filters, SearchStore
-from orchestration.errors import DagsterResourceUnavailableError, IndexMissingError, MedkgError, UsageError
+from orchestration.errors import IndexMissingError, MedkgError, SearchLegTimeoutError, UsageError
 from orchestration.retrieval.budgets import Budgets
 from orchestration.retrieval.fusion import CANDIDATES, Fusion
-from orchestration.retrieval.hits import Found, Hit, Match, best_of_each_document, every_chunk, hits_of
+from orchestration.retrieval.hits import Hit, Match, SearchResult, best_of_each_document, every_chunk, hits_of
 from orchestration.retrieval.leg_threads import LegThreads
-from orchestration.retrieval.legs import Leg
+from orchestration.retrieval.legs import DEEPENING, Leg
 from orchestration.retrieval.narrowing import Matching, NarrowedLeg
 from orchestration.retrieval.reranking import RERANK, Reranker
 from orchestration.retrieval.visibility import VisibleDocuments
 
-__all__ = ["Found", "Hit", "HybridSearch"]
-
-DEEPER: Final = 4
-"""How many times as many candidates are asked for when those there are come from too few documents."""
+__all__ = ["Hit", "HybridSearch", "SearchResult"]
 
 Candidates = dict[str, list[Candidate]]
 """By leg, best first."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What legs are asked, and until when (seconds of the monotonic clock) in all."""
+class _LegQuery:
+    """What each leg is queried with."""
 
     tenant_id: str
     query: str
     filters: Filters
     visible: VisibleDocuments
     matching: Matching | None
-    ends: float
+    deadline: float
+    """End of the search's time budget, in seconds of the monotonic clock."""
     top: int
 
 
 class HybridSearch:
-    """Searches one data folder; thread-safe."""
+    """Searches one data folder; thread-safe. A context manager that closes it."""
 
     def __init__(
         self,
@@ -60,7 +58,9 @@ class HybridSearch:
         fusion: Fusion,
         budgets: Budgets | None = None,
         reranker: Reranker | None = None,
+        release: Callable[[], None] = lambda: None,
     ) -> None:
+        """`release` is called by `close`: it frees what was opened for this search, e.g. its models."""
         self._log = log
         self._store = store
         self._legs = {leg.name: leg for leg in legs}
@@ -68,17 +68,29 @@ class HybridSearch:
         self._budgets = budgets or Budgets()
         self._visible: dict[str, VisibleDocuments] = {}
         self._reranker = reranker
+        self._release = release
         self._threads = {name: LegThreads(name) for name in (*self._legs, RERANK)}
         self._logger = structlog.get_logger(__name__)
 
     def close(self) -> None:
-        """Let the legs' threads end; a search after that is an error of the caller."""
+        """End the legs' threads and free what was opened for this search. Idempotent.
+
+        A thread whose leg hangs ends when the leg returns; it does not keep the process alive. The caller
+        must not search afterwards.
+        """
         for threads in self._threads.values():
             threads.close()
+        self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def legs(self) -> tuple[str, ...]:
-        """Names of the legs there are."""
+        """Names of the available legs."""
         return tuple(self._legs)
 
     def search(
@@ -93,14 +105,15 @@ class HybridSearch:
         group: bool = False,
         matching: Matching | None = None,
         rerank: bool = False,
-    ) -> Found:
-        """The best `top` chunks by the named legs (default: all) and fusion (default: the search's own).
+    ) -> SearchResult:
+        """Return the best `top` chunks by the named legs (default: all) and fusion (default: the search's).
 
-        With `group` the best `top` documents, each with its best chunk; legs are asked deeper until there
-        are as many, the legs have no more, or time is over. `matching` says which chunks may be hits, where
-        filters cannot. With `rerank` the best of these are ranked anew.
-        Raises UsageError for an empty query, an unknown leg, or reranking where there is no reranker,
-        IndexMissingError when nothing is indexed, and the error of a leg when none answers.
+        With `group`, return the best `top` documents, each with its best chunk; legs are queried deeper until
+        there are as many, the legs have no more candidates, or the time budget ends. `matching` decides which
+        chunks may be hits, where filters cannot. With `rerank` the best of these are reranked.
+        Raises UsageError for an empty query, an unknown leg, or reranking without a reranker,
+        IndexMissingError when nothing is indexed, and the error of a leg (SearchLegTimeoutError for a slow
+        one) when none answers.
         """
         return self.search_by_each(
             [fusion], tenant_id, query, top, filters, legs, group=group, matching=matching, rerank=rerank
@@ -118,13 +131,15 @@ class HybridSearch:
         group: bool = False,
         matching: Matching | None = None,
         rerank: bool = False,
-    ) -> list[Found]:
-        """What `search` finds by each fusion, in order; legs are asked once, their time counts for each."""
+    ) -> list[SearchResult]:
+        """Return the result of `search` by each fusion, in order.
+
+        Legs are queried once; their time is part of every result's milliseconds.
+        """
         started = time.monotonic()
         if rerank and self._reranker is None:
             raise UsageError(
-                "there is nothing to rerank with. Set MEDKG_RERANK_MODEL to the folder or hub id of a "
-                "cross-encoder."
+                "there is no reranker. Set MEDKG_RERANK_MODEL to the folder or hub id of a cross-encoder."
             )
         chosen = self._chosen(query, legs)
         visible = self._visible.setdefault(tenant_id, VisibleDocuments(self._log, tenant_id))
@@ -133,110 +148,113 @@ class HybridSearch:
                 f"nothing is indexed for tenant {tenant_id!r} in this data folder. Ingest something first: "
                 "medkg run auto --path YOUR_FILES"
             )
-        ends = started + self._budgets.total_seconds
-        asked = _Asked(tenant_id, query, filters, visible, matching, ends, top)
+        deadline = started + self._budgets.total_seconds
+        leg_query = _LegQuery(tenant_id, query, filters, visible, matching, deadline, top)
         limit = max(CANDIDATES, top)
-        found, failed = self._candidates(chosen, asked, limit)
-        if not found:
+        candidates, failed = self._candidates(chosen, leg_query, limit)
+        if not candidates:
             raise _worst(failed.values())
-        late = self._deepened(found, asked, limit) if group else []
+        late = self._deepened(candidates, leg_query, limit) if group else []
         seconds = time.monotonic() - started
-        answers = []
+        results = []
         for fusion in fusions:
             resumed = time.monotonic()
-            fused = (fusion or self._fusion)(found)
+            fused = (fusion or self._fusion)(candidates)
             matches = best_of_each_document(fused) if group else every_chunk(fused)
-            matches, not_reranked = self._reranked(matches, asked) if rerank else (matches, ())
-            hits = hits_of(query, matches, found, partial(self._store.chunks, tenant_id), top)
+            matches, not_reranked = self._reranked(matches, leg_query) if rerank else (matches, ())
+            hits = hits_of(query, matches, candidates, partial(self._store.chunks, tenant_id), top)
             milliseconds = (seconds + time.monotonic() - resumed) * 1000
-            answers.append(Found(tuple(hits), (*failed, *late, *not_reranked), milliseconds))
-        return answers
+            results.append(SearchResult(tuple(hits), (*failed, *late, *not_reranked), milliseconds))
+        return results
 
     def _chosen(self, query: str, names: Sequence[str] | None) -> list[Leg]:
         if not query.strip():
-            raise UsageError("the query is empty; say what to look for.")
+            raise UsageError("the query is empty. Give some words to search for.")
         unknown = [name for name in names or () if name not in self._legs]
         if unknown:
-            raise UsageError(f"no leg {', '.join(unknown)}; there are {', '.join(self._legs)}.")
+            raise UsageError(f"no leg {', '.join(unknown)}; available: {', '.join(self._legs)}.")
         return [self._legs[name] for name in dict.fromkeys(names or self._legs)]
 
-    def _deepened(self, found: Candidates, asked: _Asked, limit: int) -> list[str]:
-        """Ask legs that have more until `found` holds enough documents; legs that did not answer again."""
-        while len({candidate.ref.key for leg in found.values() for candidate in leg}) < asked.top:
-            more = [self._legs[name] for name, candidates in found.items() if len(candidates) >= limit]
-            if not more:
+    def _deepened(self, candidates: Candidates, leg_query: _LegQuery, limit: int) -> list[str]:
+        """Query legs that have more until there are enough documents; returns legs that failed meanwhile."""
+        while len({each.ref.key for of_leg in candidates.values() for each in of_leg}) < leg_query.top:
+            unfinished = [self._legs[name] for name, of_leg in candidates.items() if len(of_leg) >= limit]
+            if not unfinished:
                 break
-            limit *= DEEPER
-            deeper, failed = self._candidates(more, asked, limit)
-            found.update(deeper)
+            limit *= DEEPENING
+            deeper, failed = self._candidates(unfinished, leg_query, limit)
+            candidates.update(deeper)
             if failed:
                 return list(failed)
         return []
 
     def _candidates(
-        self, legs: Sequence[Leg], asked: _Asked, limit: int
+        self, legs: Sequence[Leg], leg_query: _LegQuery, limit: int
     ) -> tuple[Candidates, dict[str, BaseException]]:
-        """Candidates by leg, and why the other legs gave none, which the log tells as well."""
+        """Candidates by leg, and the error of each leg that returned none; errors are logged."""
         running: dict[str, Future[list[Candidate]]] = {
             leg.name: self._threads[leg.name].submit(
                 partial(
-                    self._narrowed(leg, asked).search,
-                    asked.tenant_id,
-                    asked.query,
+                    self._narrowed(leg, leg_query).search,
+                    leg_query.tenant_id,
+                    leg_query.query,
                     limit,
-                    asked.filters,
-                    asked.visible,
+                    leg_query.filters,
+                    leg_query.visible,
                 )
             )
             for leg in legs
         }
-        failed = self._failed(running, asked.ends)
+        failed = self._failed(running, leg_query.deadline)
         return {name: running[name].result() for name in running if name not in failed}, failed
 
-    def _reranked(self, matches: list[Match], asked: _Asked) -> tuple[list[Match], Sequence[str]]:
-        """The matches ranked anew, or as they are and the name of what failed."""
+    def _reranked(self, matches: list[Match], leg_query: _LegQuery) -> tuple[list[Match], Sequence[str]]:
+        """The matches reranked; if that failed, the matches as they are and its name."""
         assert self._reranker is not None
-        read = partial(self._store.chunks, asked.tenant_id)
-        again = self._threads[RERANK].submit(
-            partial(self._reranker.ranked, asked.query, matches, read, asked.top)
+        read = partial(self._store.chunks, leg_query.tenant_id)
+        reranking = self._threads[RERANK].submit(
+            partial(self._reranker.ranked, leg_query.query, matches, read, leg_query.top)
         )
-        failed = self._failed({RERANK: again}, asked.ends)
-        return (matches, list(failed)) if failed else (again.result(), [])
+        failed = self._failed({RERANK: reranking}, leg_query.deadline)
+        return (matches, list(failed)) if failed else (reranking.result(), [])
 
-    def _failed(self, running: Mapping[str, Future[Any]], ends: float) -> dict[str, BaseException]:
-        """Why some of these gave nothing in the time they have, which the log tells as well."""
-        overdue = self._overdue(running, ends)
+    def _failed(self, running: Mapping[str, Future[Any]], deadline: float) -> dict[str, BaseException]:
+        """Wait for all within their budgets; returns the errors, after logging them."""
+        overdue = self._overdue(running, deadline)
         errors = {name: overdue.get(name) or future.exception() for name, future in running.items()}
         failed = {name: error for name, error in errors.items() if error is not None}
         for name, error in failed.items():
-            self._tell(name, error)
+            self._log_left_out(name, error)
         return failed
 
-    def _narrowed(self, leg: Leg, asked: _Asked) -> Leg:
-        """The leg, or what finds only chunks that match."""
-        if asked.matching is None:
+    def _narrowed(self, leg: Leg, leg_query: _LegQuery) -> Leg:
+        """The leg, narrowed to chunks that match if the query says which."""
+        if leg_query.matching is None:
             return leg
-        return NarrowedLeg(leg, partial(self._store.chunks, asked.tenant_id), asked.matching)
+        return NarrowedLeg(leg, partial(self._store.chunks, leg_query.tenant_id), leg_query.matching)
 
-    def _overdue(self, running: Mapping[str, Future[Any]], ends: float) -> dict[str, BaseException]:
-        """Wait for each leg as long as it may take; what to say of those that took longer."""
+    def _overdue(
+        self, running: Mapping[str, Future[Any]], deadline: float
+    ) -> dict[str, SearchLegTimeoutError]:
+        """Wait for each leg within its budget; returns an error for each that took longer."""
         started = time.monotonic()
-        moments = {name: min(started + self._budgets.of_leg(name), ends) for name in running}
-        overdue: dict[str, BaseException] = {}
-        for name in sorted(running, key=moments.__getitem__):
-            wait([running[name]], timeout=max(0.0, moments[name] - time.monotonic()))
+        ends = {name: min(started + self._budgets.of_leg(name), deadline) for name in running}
+        overdue: dict[str, SearchLegTimeoutError] = {}
+        for name in sorted(running, key=ends.__getitem__):
+            wait([running[name]], timeout=max(0.0, ends[name] - time.monotonic()))
             if not running[name].done():
                 running[name].cancel()
-                whose = "the search's" if moments[name] == ends else "its"
-                seconds = self._budgets.total_seconds if moments[name] == ends else self._budgets.of_leg(name)
+                whose = "the search's" if ends[name] == deadline else "its"
+                seconds = (
+                    self._budgets.total_seconds if ends[name] == deadline else self._budgets.of_leg(name)
+                )
                 how = "without --rerank" if name == RERANK else "leave it out with --legs"
-                overdue[name] = DagsterResourceUnavailableError(
+                overdue[name] = SearchLegTimeoutError(
                     f"leg {name} did not answer within {whose} {seconds:g} s. Try again, or {how}."
                 )
         return overdue
 
-    def _tell(self, name: str, error: BaseException) -> None:
-        """Why a leg is left out, in the log."""
+    def _log_left_out(self, name: str, error: BaseException) -> None:
         if isinstance(error, MedkgError):
             self._logger.warning("leg left out", leg=name, code=error.code, message=error.message)
         else:
@@ -244,6 +262,5 @@ class HybridSearch:
 
 
 def _worst(errors: Iterable[BaseException]) -> BaseException:
-    """The error to tell when no leg answered: a defect before an outage."""
-    told = sorted(errors, key=lambda error: isinstance(error, MedkgError))
-    return told[0]
+    """The error to raise when no leg answered: a defect before an outage."""
+    return min(errors, key=lambda error: isinstance(error, MedkgError))

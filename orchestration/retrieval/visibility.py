@@ -1,7 +1,7 @@
-"""What readers may see: the commit table, cached and kept current by its change log.
+"""Visible documents: the commit table, cached and kept current by its change log.
 
-Comes in: a commit log. Leaves: yes or no for a chunk. One small query a search, whatever the number of
-documents.
+Comes in: a commit log. Leaves: whether a reader may see a chunk. Each search costs one small query, whatever
+the number of documents.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class VisibleDocuments:
         self._intent_of: dict[DocumentKey, str] = {}
 
     def refresh(self) -> int:
-        """Take up what changed since the last time; returns how many documents are visible."""
+        """Apply the changes since the last call; returns the number of visible documents."""
         with self._lock:
             self._sequence, changes = self._log.changes(self._tenant_id, self._sequence)
             if any(key.doc_id == EVERYTHING for key, _ in changes):

@@ -35,7 +35,7 @@ def test_every_leg_and_the_hybrid_stay_above_their_floors(medkg: Medkg) -> None:
 def test_a_fusion_that_forgets_a_leg_falls_through(medkg: Medkg) -> None:
     settings = load_settings(data_dir=medkg.data_dir)
     with open_data_folder(settings) as data_folder:
-        search = data_folder.searcher(None, lambda said: None)
+        search = data_folder.searches.open(None, lambda said: None)
         fusions = {"defective": of_words_no_longer}
         measured = evaluate(search, settings.tenant, read_questions(QUESTIONS), fusions).as_json()["legs"]
         search.close()

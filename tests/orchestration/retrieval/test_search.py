@@ -16,9 +16,9 @@ import pytest
 from medkg.testing.builders import TENANT, a_context
 from orchestration.contracts import Candidate, Filters, Visible
 from orchestration.errors import (
-    DagsterResourceUnavailableError,
     IndexMissingError,
     PlaneUnavailableError,
+    SearchLegTimeoutError,
     UsageError,
 )
 from orchestration.retrieval.budgets import Budgets
@@ -331,7 +331,7 @@ def test_when_no_leg_answers_the_reason_is_told(data: DataFolder, make_search: M
         make_search(ALeg("dense", unreachable), ALeg("bm25", broken)).search(TENANT, "walking")
     never = Event()
     slow = make_search(ALeg("dense", waiting_for(never)), budgets=Budgets(total_seconds=0.05))
-    with pytest.raises(DagsterResourceUnavailableError, match=r"leg dense .* within the search's 0\.05 s"):
+    with pytest.raises(SearchLegTimeoutError, match=r"leg dense .* within the search's 0\.05 s"):
         slow.search(TENANT, "walking")
     never.set()
 

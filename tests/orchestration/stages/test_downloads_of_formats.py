@@ -33,7 +33,7 @@ class Web:
 
     def download(self, url: str, path: Path, **_: object) -> Fetched:
         if url not in self._pages:
-            raise RequestRejectedError(f"{url}: 404 Not Found.")
+            raise RequestRejectedError(f"{url}: 404 Not SearchResult.")
         content = self._pages[url]
         path.write_bytes(content)
         return Fetched(url, path, len(content), sha256(content).hexdigest())

@@ -1,0 +1,160 @@
+"""Searches over a data folder: legs, the models that they need, fusion and reranking; and their evaluation.
+
+Comes in: the parts of a data folder, and questions. Leaves: hits and measures. A searcher loads the models of
+its legs when it is opened, so that no search waits for them. What reduces the result is reported: a leg that
+is off, documents that were embedded by another model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from orchestration.contracts import Filters
+from orchestration.errors import UsageError
+from orchestration.operations.models import LazyModels
+from orchestration.operations.parts import Parts
+from orchestration.retrieval.budgets import Budgets
+from orchestration.retrieval.evaluation import evaluate, read_questions
+from orchestration.retrieval.fusion import DEFAULT_FUSION, fusion_named
+from orchestration.retrieval.legs import MODEL_LEGS, Bm25Leg, DenseLeg, Leg, SparseLeg
+from orchestration.retrieval.reranking import RERANK, Reranker
+from orchestration.retrieval.search import HybridSearch, SearchResult
+
+__all__ = ["Searches", "open_searcher"]
+
+NO_MODEL: Final = "none"
+
+Notify = Callable[[str], None]
+
+
+class Searches:
+    """Searches of the settings' tenant."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._tenant_id = parts.settings.tenant
+
+    def search(
+        self,
+        query: str,
+        top: int,
+        filters: Filters,
+        legs: Sequence[str] | None,
+        notify: Notify,
+        *,
+        fusion: str | None = None,
+        group: bool = False,
+        rerank: bool = False,
+    ) -> SearchResult:
+        """Return the best `top` chunks for a query, or with `group` the best documents.
+
+        Loads the models of these legs (default: all) alone, and frees them. Raises UsageError for an unknown
+        fusion or for reranking without a model, and what HybridSearch raises.
+        """
+        chosen = fusion_named(fusion) if fusion is not None else None
+        with open_searcher(self._parts, legs, notify, rerank=rerank) as searcher:
+            return searcher.search(
+                self._tenant_id, query, top, filters, legs, fusion=chosen, group=group, rerank=rerank
+            )
+
+    def evaluate(
+        self, questions: Path, notify: Notify, fusions: Sequence[str] = (), *, rerank: bool = False
+    ) -> dict[str, Any]:
+        """Measure each leg, the hybrid, with `rerank` the reranked hybrid, and named fusions; JSON values.
+
+        Raises what `search` raises.
+        """
+        named = {name: fusion_named(name) for name in fusions}
+        judged = read_questions(questions)
+        with open_searcher(self._parts, None, notify, rerank=rerank) as searcher:
+            return evaluate(searcher, self._tenant_id, judged, named, rerank=rerank).as_json()
+
+    def open(self, legs: Sequence[str] | None, notify: Notify, *, rerank: bool = False) -> HybridSearch:
+        """Open a searcher for many questions, with the models of these legs (default: all) loaded.
+
+        The caller closes it. Raises UsageError for reranking without a model.
+        """
+        return open_searcher(self._parts, legs, notify, rerank=rerank)
+
+
+def open_searcher(
+    parts: Parts, legs: Sequence[str] | None, notify: Notify, *, rerank: bool = False
+) -> HybridSearch:
+    """Open a searcher by these legs (None: all); the caller closes it, which frees its models and threads.
+
+    Models are loaded once, and only those of the legs. Raises UsageError for reranking if no model is
+    configured for it, or if a running plane has another one.
+    """
+    model_legs = set(MODEL_LEGS).intersection(legs or MODEL_LEGS)
+    loaded = model_legs | ({RERANK} if rerank else set())
+    models = LazyModels(lambda: parts.models(loaded, notify))
+    try:
+        reranker = _reranker(parts, models) if rerank else None
+        if loaded and parts.ledger.changes(parts.settings.tenant, 0)[0]:
+            dense_model = models().model_ids()["dense"]  # loads before the search's time budget runs
+            if "dense" in model_legs:
+                _report_other_vectors(parts, dense_model, notify)
+            if rerank:
+                _check_rerank_model(models().rerank_model(), parts.rerank_model())
+        budgets = Budgets(
+            parts.settings.search_seconds,
+            {str(leg): seconds for leg, seconds in parts.settings.search_leg_seconds.items()},
+        )
+        return HybridSearch(
+            parts.ledger,
+            parts.stores.search,
+            _legs(parts, models, notify, with_models=bool(model_legs)),
+            DEFAULT_FUSION,
+            budgets,
+            reranker,
+            release=models.close,
+        )
+    except BaseException:
+        models.close()
+        raise
+
+
+def _legs(parts: Parts, models: LazyModels, notify: Notify, *, with_models: bool) -> list[Leg]:
+    """The legs of the profile; whether it has a sparse leg is looked up only if a leg needs a model."""
+    legs: list[Leg] = [Bm25Leg(parts.stores.search)]
+    if with_models and (reason := parts.sparse_off()) is not None:
+        notify(f"the sparse leg is off: {reason}")
+    elif with_models:
+        legs.append(SparseLeg(parts.stores.search, lambda texts: models().expand_queries(texts)))
+    legs.append(DenseLeg(parts.stores.vectors, lambda texts: models().embed_queries(texts)))
+    return legs
+
+
+def _reranker(parts: Parts, models: LazyModels) -> Reranker:
+    if parts.settings.rerank_model in (None, NO_MODEL):
+        raise UsageError(
+            "no model is configured for reranking. Set MEDKG_RERANK_MODEL to the folder or hub id of a "
+            "cross-encoder, e.g. cross-encoder/ms-marco-MiniLM-L6-v2."
+        )
+    return Reranker(
+        lambda question, passages: models().rerank(question, passages), parts.settings.rerank_depth
+    )
+
+
+def _check_rerank_model(loaded: str | None, configured: str | None) -> None:
+    """Raise UsageError if the loaded cross-encoder is not the configured one."""
+    if loaded != configured:
+        state = f"reranks by {loaded}" if loaded else "has no cross-encoder"
+        raise UsageError(
+            f"the plane {state}, and MEDKG_RERANK_MODEL names {configured}. Have the plane load it: "
+            "medkg up --swap"
+        )
+
+
+def _report_other_vectors(parts: Parts, model: str, notify: Notify) -> None:
+    """Report how many documents have no vectors of this model, so that the dense leg cannot find them."""
+    documents = parts.ledger.namespaces(parts.settings.tenant)
+    total = sum(documents.values())
+    others = total - documents.get(model, 0)
+    if others:
+        notify(
+            f"{others} of {total} documents were embedded by another model than {model}, so the dense leg "
+            "may miss them: `medkg reembed` embeds them by this one"
+        )
