@@ -130,6 +130,10 @@ class Settings(BaseSettings):
     json_sources_dir: Path | None = Field(
         default=None, description="Folder of YAML files that describe JSON services, each a source."
     )
+    schedules_dir: Path | None = Field(
+        default=None,
+        description="Folder of YAML files, each a schedule; default: schedules/ in the data folder.",
+    )
     private_hosts: frozenset[str] = Field(
         default=frozenset(),
         description="HOST or HOST:PORT of private networks that documents may be downloaded from, as JSON.",
@@ -214,6 +218,10 @@ class Settings(BaseSettings):
     def host_turns_dir(self) -> Path:
         """When each host of the web may be asked next, for all processes of the folder."""
         return self.data_dir / "cache" / "hosts"
+
+    @property
+    def schedules_folder(self) -> Path:
+        return self.schedules_dir or self.data_dir / "schedules"
 
     @property
     def dagster_home(self) -> Path:

@@ -265,6 +265,10 @@ class JobLedger(CommitLog, WindowLedger, GateLedger, PdfTaskLedger, SyncLedger, 
         """Newest first; failures, stages and windows left empty."""
         ...
 
+    def account(self, job_id: str) -> JobSummary:
+        """As `summary`, with failures, stages and windows left empty; its cost doesn't grow with windows."""
+        ...
+
     def summary(self, job_id: str) -> JobSummary:
         """Where a job stands; UsageError for an unknown one.
 

@@ -1,8 +1,8 @@
-"""Topology to Dagster jobs: one op a stage, typed by what the stages take and give, and one commit.
+"""Topology to Dagster jobs: one op per stage, typed by what the stage takes and gives, and one commit.
 
-Comes in: a validated topology. Leaves: a JobDefinition for each of its phases, whose ops only say which stage
-to run; the work is done by `WindowRuns`, which assembly puts together. The job before a gate ends with
-`hold_op` instead of the commit, and the one behind it begins with `resume_op` instead of a source.
+Input: a validated topology. Output: a JobDefinition for each of its phases, whose ops only name the stage to
+run; `WindowRuns`, which assembly constructs, does the work. The job before a gate ends with `hold_op` instead
+of the commit, and the job behind it starts with `resume_op` instead of a source.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,6 @@ from typing import Any
 
 from dagster import Array as DagsterArray
 from dagster import (
-    AssetMaterialization,
     DagsterType,
     DependencyDefinition,
     Field,
@@ -27,32 +26,46 @@ from dagster import (
     in_process_executor,
     op,
 )
+from dagster._core.storage.tags import COMPUTE_KIND_TAG
 
 from orchestration.dagster.names import (
     HOLD_OP,
-    PIPELINE_VERSION_TAG,
+    JOB_TAG,
+    JOB_TAG_LENGTH,
     RESUME_OP,
-    TOPOLOGY_HASH_TAG,
+    TOPOLOGY_TAG,
     WINDOW_TAG,
     op_name,
+)
+from orchestration.dagster.reports import (
+    account_evaluation,
+    account_metadata,
+    commit_events,
+    stage_events,
+    stage_metadata,
 )
 from orchestration.runs.artifacts import VALUE_TYPES, WindowBatch
 from orchestration.topology.graph import StageNode, TopologyGraph
 from orchestration.topology.phases import Phase
 
 RUNS = "window_runs"
-"""Resource through which ops reach everything: `WindowRuns`."""
+"""Resource that runs stages and commits: `WindowRuns`."""
+LEDGER = "job_ledger"
+"""Resource that knows a job's account."""
+
+KINDS = {"chunk": "ray", "embed": "ray"}
+"""What runs a shipped stage type, as the UI labels its op; every other stage runs in the window worker."""
 
 INGEST_CONFIG = {
     "window_id": Field(str, is_required=False, description="Window that was claimed for this run."),
-    "source": Field(str, is_required=False, description="Or: a source plugin, e.g. files, to submit from."),
+    "source": Field(str, is_required=False, description="Or: source plugin to submit from, e.g. files."),
     "paths": Field(DagsterArray(str), is_required=False, description="Files and folders for the source."),
     "query": Field(str, is_required=False, description="Query for the source."),
-    "limit": Field(int, is_required=False, description="At most so many documents."),
+    "limit": Field(int, is_required=False, description="Maximum number of documents."),
     "tenant": Field(str, is_required=False, description="Tenant; default: the data folder's setting."),
-    "window": Field(int, is_required=False, description="Documents of one run."),
+    "window": Field(int, is_required=False, description="Maximum number of documents per run."),
 }
-"""What the first op takes: a claimed window, or a request that it submits and takes a first window of."""
+"""Config of the first op: a claimed window, or a request that the op submits, to work on its first window."""
 
 RESUME_CONFIG = {"window_id": Field(str, description="Window of documents that passed the gate.")}
 
@@ -64,7 +77,7 @@ def _window_type(kind: str) -> DagsterType:
     return DagsterType(
         holds,
         name=f"Window_{kind}",
-        description=f"A window's documents, each with a value of type {VALUE_TYPES[kind]}.",
+        description=f"The documents of a window, each with a value of type {VALUE_TYPES[kind]}.",
     )
 
 
@@ -74,9 +87,9 @@ WINDOW_TYPES: Mapping[str, DagsterType] = {kind: _window_type(kind) for kind in 
 def compile_jobs(
     graph: TopologyGraph, resources: Mapping[str, ResourceDefinition | Any]
 ) -> list[JobDefinition]:
-    """The Dagster jobs of a topology, one a phase: ops `<stage>_op`, then `commit_op` over every sink.
+    """The Dagster jobs of a topology, one per phase: ops `<stage>_op`, then `commit_op` over every sink.
 
-    With a gate, the first ends with `hold_op` and the second, NAME_resume_job, begins with `resume_op`.
+    With a gate, the first ends with `hold_op` and the second, NAME_resume_job, starts with `resume_op`.
     """
     return [_job(graph, phase, resources) for phase in graph.phases]
 
@@ -89,14 +102,14 @@ def _job(
 
     def add(name: str, definition: OpDefinition, dependencies: dict[str, DependencyDefinition]) -> None:
         ops.append(definition)
-        # Under its plain name, as the job's users know it: ingest_op, parse_op ...
+        # the alias is the name that users of the job know: ingest_op, parse_op ...
         wired[NodeInvocation(_defined(phase, name), alias=name)] = dependencies
 
     if phase.resumes is not None:
         add(RESUME_OP, _resume_op(graph, phase, phase.resumes), {})
     for node in phase.nodes:
-        made = _first_op(graph, phase, node) if node.is_source else _stage_op(phase, node)
-        add(op_name(node.name), made, _dependencies(phase, node))
+        definition = _first_op(graph, phase, node) if node.is_source else _stage_op(graph, phase, node)
+        add(op_name(node.name), definition, _dependencies(phase, node))
     if phase.held is not None:
         held = {"window": DependencyDefinition(op_name(phase.held.name))}
         add(HOLD_OP, _hold_op(graph, phase, phase.held), held)
@@ -110,12 +123,13 @@ def _job(
         name=phase.job,
         resource_defs=dict(resources),
         executor_def=in_process_executor,
-        tags={PIPELINE_VERSION_TAG: topology.version, TOPOLOGY_HASH_TAG: graph.content_hash},
+        tags={TOPOLOGY_TAG: f"{topology.name}@{topology.version}"},
+        metadata={"topology_version": topology.version, "topology_hash": graph.content_hash},
     )
 
 
 def _defined(phase: Phase, name: str) -> str:
-    """An op's name as a definition, unique among all jobs of the code location."""
+    """Name of an op's definition, unique among all jobs of the code location."""
     return f"{phase.job}__{name}"
 
 
@@ -128,8 +142,9 @@ def _dependencies(phase: Phase, node: StageNode) -> dict[str, DependencyDefiniti
 
 
 def _after(phase: Phase, node: StageNode) -> list[str]:
-    """The steps of this phase that must have ended first; those before the gate have."""
-    return [name for name in node.after if any(one.name == name for one in phase.nodes)]
+    """Steps of this phase that must have ended first; those before the gate have."""
+    names = {other.name for other in phase.nodes}
+    return [name for name in node.after if name in names]
 
 
 def _inputs(phase: Phase, node: StageNode) -> dict[str, In]:
@@ -148,19 +163,25 @@ def _first_op(graph: TopologyGraph, phase: Phase, node: StageNode) -> OpDefiniti
         config_schema=INGEST_CONFIG,
         required_resource_keys={RUNS},
         description=node.description,
+        tags=_kind(node),
     )
     def first(context: OpExecutionContext) -> WindowBatch:
         runs = context.resources.window_runs
         window_id = runs.claim(topology.name, dict(context.op_config))
-        context.instance.add_run_tags(context.run_id, {WINDOW_TAG: window_id})
-        batch: WindowBatch = runs.run_first_stage(topology.name, node.name, window_id)[0]
+        # before the stage runs: if it fails, the sensor hands back the documents of the tagged window
+        _tag(context, WINDOW_TAG, window_id)
+        batch: WindowBatch
+        batch, report = runs.run_first_stage(topology.name, node.name, window_id)
+        _tag(context, JOB_TAG, batch.job_id[:JOB_TAG_LENGTH])
+        context.add_output_metadata({**stage_metadata(node, report), "job": batch.job_id})
         return batch
 
     return first
 
 
-def _stage_op(phase: Phase, node: StageNode) -> OpDefinition:
+def _stage_op(graph: TopologyGraph, phase: Phase, node: StageNode) -> OpDefinition:
     pipeline = node.pipeline
+    last_check = [other.name for other in graph.nodes if other.gives == "document"][-1:]
 
     @op(
         name=_defined(phase, op_name(node.name)),
@@ -168,27 +189,26 @@ def _stage_op(phase: Phase, node: StageNode) -> OpDefinition:
         out=Out(WINDOW_TYPES[node.gives], io_manager_key="artifacts"),
         required_resource_keys={RUNS},
         description=node.description,
+        tags=_kind(node),
     )
     def stage(context: OpExecutionContext, window: WindowBatch) -> Any:
         runs = context.resources.window_runs
-        context.instance.add_run_tags(context.run_id, {WINDOW_TAG: window.window_id})
+        _tag(context, WINDOW_TAG, window.window_id)
         batch, report = runs.run_stage(pipeline, node.name, window)
-        if node.gives == "index_receipt":
-            rate = report.documents_out / report.seconds if report.seconds else 0.0
-            yield AssetMaterialization(
-                asset_key=["search_index", pipeline],
-                description="Documents and chunks that this window wrote to the index stores.",
-                metadata={
-                    "documents": report.documents_out,
-                    "chunks": report.items_out,
-                    "seconds": report.seconds,
-                    "documents_per_second": rate,
-                    "window": window.window_id,
-                },
-            )
-        yield Output(batch)
+        yield from stage_events(node, report, keeps_documents=node.name in last_check)
+        yield Output(batch, metadata=stage_metadata(node, report))
 
     return stage
+
+
+def _tag(context: OpExecutionContext, name: str, value: str) -> None:
+    """Tag the run, unless it was created with the tag: a run that the UI or a schedule launched was not."""
+    if value and context.run.tags.get(name) != value:
+        context.instance.add_run_tags(context.run_id, {name: value})
+
+
+def _kind(node: StageNode) -> dict[str, str]:
+    return {COMPUTE_KIND_TAG: KINDS.get(node.stage_type, "python")}
 
 
 def _hold_op(graph: TopologyGraph, phase: Phase, held: StageNode) -> OpDefinition:
@@ -199,12 +219,18 @@ def _hold_op(graph: TopologyGraph, phase: Phase, held: StageNode) -> OpDefinitio
         name=_defined(phase, HOLD_OP),
         ins={"window": In(WINDOW_TYPES[held.gives], input_manager_key="artifacts")},
         out=Out(Nothing),
-        required_resource_keys={RUNS},
-        description=f"Has the window's documents wait at the gate {gate}; {graph.phases[1].job} goes on.",
+        required_resource_keys={RUNS, LEDGER},
+        description=f"Holds the window's documents at gate {gate}; {graph.phases[1].job} resumes them.",
     )
-    def hold(context: OpExecutionContext, window: WindowBatch) -> None:
+    def hold(context: OpExecutionContext, window: WindowBatch) -> Any:
         waiting = context.resources.window_runs.hold(graph.topology.name, window)
         context.log.info(f"{waiting} documents wait at gate {gate}")
+        metadata: dict[str, Any] = {"waiting": waiting}
+        if window.job_id:
+            summary = context.resources.job_ledger.account(window.job_id)
+            yield account_evaluation(graph.topology.name, summary)
+            metadata |= account_metadata(summary)
+        yield Output(None, metadata=metadata)
 
     return hold
 
@@ -215,12 +241,13 @@ def _resume_op(graph: TopologyGraph, phase: Phase, held: StageNode) -> OpDefinit
         out=Out(WINDOW_TYPES[held.gives], io_manager_key="artifacts"),
         config_schema=RESUME_CONFIG,
         required_resource_keys={RUNS},
-        description=f"Takes up what stage {held.name} gave before the gate.",
+        description=f"Loads what stage {held.name} gave before the gate.",
     )
     def resume(context: OpExecutionContext) -> WindowBatch:
         window_id = context.op_config["window_id"]
-        context.instance.add_run_tags(context.run_id, {WINDOW_TAG: window_id})
+        _tag(context, WINDOW_TAG, window_id)
         batch: WindowBatch = context.resources.window_runs.resume(graph.topology.name, window_id)
+        context.add_output_metadata({"resumed": len(batch.items), "job": batch.job_id})
         return batch
 
     return resume
@@ -228,17 +255,26 @@ def _resume_op(graph: TopologyGraph, phase: Phase, held: StageNode) -> OpDefinit
 
 def _commit_op(graph: TopologyGraph, phase: Phase) -> OpDefinition:
     sinks = [sink.name for sink in graph.sinks]
+    index = next(sink.name for sink in graph.sinks if sink.gives == "index_receipt")
+    name = graph.topology.name
 
     @op(
         name=_defined(phase, "commit_op"),
         ins={sink.name: In(WINDOW_TYPES[sink.gives], input_manager_key="artifacts") for sink in graph.sinks},
         out=Out(Nothing),
-        required_resource_keys={RUNS},
+        required_resource_keys={RUNS, LEDGER},
         description="Makes the window's documents visible: one ledger transaction after every sink wrote.",
     )
-    def commit(context: OpExecutionContext, **receipts: WindowBatch) -> None:
+    def commit(context: OpExecutionContext, **receipts: WindowBatch) -> Any:
         runs = context.resources.window_runs
-        committed = runs.commit(graph.topology.name, {name: receipts[name] for name in sinks})
+        committed = runs.commit(name, {sink: receipts[sink] for sink in sinks})
         context.log.info(f"{committed} documents committed")
+        metadata: dict[str, Any] = {"committed_here": committed}
+        batch = receipts[index]
+        if batch.job_id:
+            summary = context.resources.job_ledger.account(batch.job_id)
+            yield from commit_events(name, batch, committed, summary)
+            metadata |= account_metadata(summary)
+        yield Output(None, metadata=metadata)
 
     return commit

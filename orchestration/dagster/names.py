@@ -16,11 +16,14 @@ DEFINITIONS_MODULE: Final = "orchestration.dagster.definitions"
 
 WINDOW_TAG: Final = "medkg/window"
 JOB_TAG: Final = "medkg/job"
-PIPELINE_VERSION_TAG: Final = "medkg/pipeline_version"
-TOPOLOGY_HASH_TAG: Final = "medkg/topology_hash"
+"""On window runs: the first characters of the job's id; the whole id is in the first op's metadata."""
+TOPOLOGY_TAG: Final = "medkg/topology"
+"""On each run of a topology: auto@2026-11-23. The hash of its content is in the job's metadata."""
 HOST_STOPPED_TAG: Final = "medkg/host_stopped"
 """On a run that was canceled because its host was stopped, not because its user wants its job to stop."""
 
+
+JOB_TAG_LENGTH: Final = 8
 
 HOLD_OP: Final = "hold_op"
 """Last op of the job before a gate: its documents wait from then on."""
@@ -31,6 +34,11 @@ RESUME_OP: Final = "resume_op"
 def op_name(stage: str) -> str:
     """ingest -> ingest_op."""
     return f"{stage.replace('-', '_')}_op"
+
+
+def window_tags(window_id: str, job_id: str) -> dict[str, str]:
+    """Tags of a window's run."""
+    return {WINDOW_TAG: window_id, JOB_TAG: job_id[:JOB_TAG_LENGTH]}
 
 
 def first_op_config(first_op: str, window_id: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from dagster import (
 )
 
 from orchestration.contracts import GateLook, JobLedger, JobState, Submission
-from orchestration.dagster.names import HOST_STOPPED_TAG, JOB_TAG, WINDOW_TAG, first_op_config
+from orchestration.dagster.names import HOST_STOPPED_TAG, WINDOW_TAG, first_op_config, window_tags
 from orchestration.errors import DagsterGateConditionError, MedkgError
 from orchestration.gates.sweeps import GateLooks
 from orchestration.jobs.submission import FIRST_PHASE, SECOND_PHASE, Submissions
@@ -202,7 +202,7 @@ def _run_request(submission: Submission, window_id: str, names_of: NamesOf, *, r
         run_key=window_id,
         job_name=job_name,
         run_config=first_op_config(first_op, window_id),
-        tags={WINDOW_TAG: window_id, JOB_TAG: submission.job_id},
+        tags=window_tags(window_id, submission.job_id),
     )
 
 

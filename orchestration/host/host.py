@@ -24,10 +24,10 @@ from orchestration.contracts import JobState, Submission
 from orchestration.dagster.instance import open_instance, prune_runs, settle_abandoned_runs
 from orchestration.dagster.names import (
     HOST_STOPPED_TAG,
-    JOB_TAG,
     WINDOW_TAG,
     dagster_names,
     first_op_config,
+    window_tags,
 )
 from orchestration.dagster.run_errors import run_error
 from orchestration.dagster.workers.window_workers import FinishedRun, NewRun, RunState, WindowWorkers
@@ -110,7 +110,10 @@ class HostProcess:
             self._conversions.start()
             self._service.start()
             if self._kept:
-                self._dagster = DagsterServices(self._settings, SourceWatch(self._assembly.watched_folders()))
+                self._dagster = DagsterServices(
+                    self._settings,
+                    SourceWatch([*self._assembly.watched_folders(), self._settings.schedules_folder]),
+                )
                 self._dagster.start()
             self._start_plane()
             self._housekeeping()
@@ -249,7 +252,7 @@ class HostProcess:
             window_id,
             NewRun(
                 job_name=job_name,
-                tags={WINDOW_TAG: window_id, JOB_TAG: submission.job_id},
+                tags=window_tags(window_id, submission.job_id),
                 run_config=first_op_config(first_op, window_id),
             ),
         )

@@ -8,7 +8,7 @@ from the Dagster UI all come through here, so a job is the same whoever asked fo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, Protocol, TypeVar, cast
 from uuid import uuid4
@@ -82,6 +82,11 @@ class Submissions:
         self._sources = sources
         self._fingerprint = fingerprint
         self._window_workers = window_workers
+
+    @property
+    def sources(self) -> Collection[str]:
+        """Names of the installed sources."""
+        return self._sources.keys()
 
     def open(
         self,

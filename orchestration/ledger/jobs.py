@@ -85,6 +85,11 @@ class Jobs(LedgerPart):
             accounts = [_account(connection, row["job_id"]) for row in rows]
         return [_summary(row, account) for row, account in zip(rows, accounts, strict=True)]
 
+    def account(self, job_id: str) -> JobSummary:
+        """As `summary`, with failures, stages and windows left empty; its cost doesn't grow with windows."""
+        with self._database.reading() as connection:
+            return _summary(_job(connection, job_id), _account(connection, job_id))
+
     def summary(self, job_id: str) -> JobSummary:
         """Where a job stands, failures in input order; raises UsageError for an unknown one."""
         with self._database.reading() as connection:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.errors import MedkgError, StoreUnwritableError
+from orchestration.jobs.schedules import read_schedules
 
 if TYPE_CHECKING:
     from orchestration.operations.parts import Parts
@@ -33,6 +34,7 @@ class Doctor:
             "ledger opens": self._check_ledger,
             "object store answers": self._check_objects,
             "topologies are valid": self._check_topologies,
+            "schedules are valid": self._check_schedules,
             "models are installed": lambda: ", ".join(self._parts.model_ids().values()),
             "devices of the profile": self._check_devices,
             "free disk space": self._check_space,
@@ -67,6 +69,15 @@ class Doctor:
         for problem in self._parts.topologies.problems().values():
             raise problem.error
         return ", ".join(self._parts.topologies.names())
+
+    def _check_schedules(self) -> str:
+        topologies = self._parts.topologies.valid_names()
+        schedules = read_schedules(
+            self._parts.settings.schedules_folder, topologies, self._parts.submissions.sources
+        )
+        for problem in schedules.problems.values():
+            raise problem
+        return ", ".join(schedules.valid) or f"none in {self._parts.settings.schedules_folder}"
 
     def _check_space(self) -> str:
         free = shutil.disk_usage(self._parts.settings.data_dir).free

@@ -1,4 +1,4 @@
-"""Topologies become Dagster jobs: named, wired and typed ops that hand windows to the runs' resource."""
+"""Topologies become Dagster jobs: named, wired and typed ops that run the stages and report what they did."""
 
 from __future__ import annotations
 
@@ -10,13 +10,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import AssetKey, DagsterInstance, DagsterTypeCheckDidNotPass, JobDefinition, ResourceDefinition
+from dagster import (
+    AssetKey,
+    DagsterEventType,
+    DagsterInstance,
+    DagsterTypeCheckDidNotPass,
+    ExecuteInProcessResult,
+    JobDefinition,
+    ResourceDefinition,
+)
 
 from medkg.testing.builders import a_context
-from orchestration.contracts import StageReport
+from orchestration.contracts import (
+    DocumentCounts,
+    JobState,
+    JobSummary,
+    SourceRequest,
+    StageReport,
+    Submission,
+)
 from orchestration.dagster.compile import compile_jobs
 from orchestration.dagster.io_manager import WindowArtifactIOManager
-from orchestration.dagster.names import TOPOLOGY_HASH_TAG, WINDOW_TAG
+from orchestration.dagster.names import JOB_TAG, TOPOLOGY_TAG, WINDOW_TAG
 from orchestration.plugins.entry_points import plugin_names
 from orchestration.records import DocumentKey, IndexReceipt
 from orchestration.resilience.policies import ResiliencePolicyLoader
@@ -27,6 +42,7 @@ from orchestration.topology.loader import PipelineLoader
 from orchestration.topology.shipped import shipped_folder
 
 WINDOW = "window-1"
+JOB = "0d9c1f2e-0000-4000-8000-000000000001"
 GIVES = {
     "ingest": "payloads",
     "parse": "document",
@@ -38,7 +54,7 @@ GIVES = {
 
 
 class Runs:
-    """Stands in for WindowRuns: notes what the ops ask of it and gives windows of the right kind."""
+    """Stands in for WindowRuns: records the calls of ops and returns windows of the right kind."""
 
     def __init__(self, graph: TopologyGraph, wrong: Mapping[str, str] | None = None) -> None:
         self.asked: list[str] = []
@@ -60,7 +76,7 @@ class Runs:
 
     def resume(self, pipeline: str, window_id: str) -> WindowBatch:
         self.asked.append(f"resume {window_id}")
-        return WindowBatch(window_id, "job", "payloads", ())
+        return WindowBatch(window_id, JOB, "payloads", ())
 
     def commit(self, pipeline: str, sinks: Mapping[str, WindowBatch]) -> int:
         self.asked.append(f"commit {sorted(sinks)}")
@@ -79,19 +95,49 @@ class Runs:
         )
         items = ((ctx, receipt),) if self._kinds[stage] == "index_receipt" else ()
         report = StageReport(
-            job_id="job",
+            job_id=JOB,
             window_id=window_id,
             stage=stage,
-            documents_in=1,
+            documents_in=4,
             documents_out=1,
-            failed=0,
-            retried=0,
+            failed=1,
+            retried=5,
             items_out=3,
             started_at=0,
             seconds=0.5,
             cpu_seconds=0.1,
         )
-        return WindowBatch(window_id, "job", self._kinds[stage], items), report
+        return WindowBatch(window_id, JOB, self._kinds[stage], items), report
+
+
+class Ledger:
+    """Stands in for the ledger: one job whose account is given."""
+
+    def __init__(self, **counts: int) -> None:
+        documents = DocumentCounts(**(counts or {"total": 4, "committed": 1, "failed": 1, "skipped": 2}))
+        submission = Submission(
+            job_id=JOB,
+            tenant_id="default",
+            pipeline_name="auto",
+            pipeline_version="2026-11-23",
+            topology_hash="h",
+            request=SourceRequest(source="files"),
+            window_size=50,
+            attended=False,
+        )
+        self.job = JobSummary(
+            submission=submission,
+            state=JobState.OPEN,
+            documents=documents,
+            chunks=3,
+            failures=(),
+            stages=(),
+            run_ids=(),
+        )
+
+    def account(self, job_id: str) -> JobSummary:
+        assert job_id == JOB
+        return self.job
 
 
 @pytest.fixture
@@ -101,16 +147,19 @@ def auto() -> TopologyGraph:
     return loader.load("auto")
 
 
-def job_of(graph: TopologyGraph, runs: Runs, folder: Path) -> JobDefinition:
-    (job,) = jobs_of(graph, runs, folder)
+def job_of(graph: TopologyGraph, runs: Runs, folder: Path, ledger: Ledger | None = None) -> JobDefinition:
+    (job,) = jobs_of(graph, runs, folder, ledger)
     return job
 
 
-def jobs_of(graph: TopologyGraph, runs: Runs, folder: Path) -> list[JobDefinition]:
+def jobs_of(
+    graph: TopologyGraph, runs: Runs, folder: Path, ledger: Ledger | None = None
+) -> list[JobDefinition]:
     return compile_jobs(
         graph,
         {
             "window_runs": ResourceDefinition.hardcoded_resource(runs),
+            "job_ledger": ResourceDefinition.hardcoded_resource(ledger or Ledger()),
             "artifacts": WindowArtifactIOManager(lambda: open_objects(folder.as_uri())),
         },
     )
@@ -123,7 +172,9 @@ def test_a_job_has_an_op_for_each_stage_and_one_commit(auto: TopologyGraph, tmp_
     job = job_of(auto, Runs(auto), tmp_path)
     assert job.name == "auto_pipeline_job"
     assert {node.name for node in job.nodes} == {f"{stage}_op" for stage in GIVES} | {"commit_op"}
-    assert job.tags[TOPOLOGY_HASH_TAG] == auto.content_hash
+    assert job.tags == {TOPOLOGY_TAG: f"auto@{auto.version}"}
+    assert job.metadata["topology_hash"].value == auto.content_hash
+    assert all(node.definition.description for node in job.nodes)
 
 
 def test_ops_are_typed_by_what_stages_take_and_give(auto: TopologyGraph, tmp_path: Path) -> None:
@@ -145,21 +196,83 @@ def test_a_run_hands_its_window_from_op_to_op_and_commits_it(auto: TopologyGraph
         assert runs.asked == [f"claim {WINDOW}", *GIVES, "commit ['index']"]
         (record,) = instance.get_run_records()
         assert record.dagster_run.tags[WINDOW_TAG] == WINDOW
+        assert record.dagster_run.tags[JOB_TAG] == "0d9c1f2e"
 
 
-def test_the_index_op_tells_the_ui_what_it_wrote(auto: TopologyGraph, tmp_path: Path) -> None:
+def output_metadata(result: ExecuteInProcessResult, op_name: str) -> dict[str, Any]:
+    """What an op's output shows on the run's page."""
+    (output,) = (
+        event.step_output_data
+        for event in result.events_for_node(op_name)
+        if event.event_type is DagsterEventType.STEP_OUTPUT
+    )
+    return {name: value.value for name, value in output.metadata.items()}
+
+
+def test_each_op_shows_the_counts_and_seconds_of_its_stage(auto: TopologyGraph, tmp_path: Path) -> None:
     result = job_of(auto, Runs(auto), tmp_path).execute_in_process(run_config=CONFIG)
-    (event,) = result.get_asset_materialization_events()
-    written = event.materialization
-    assert written.asset_key == AssetKey(["search_index", "auto"])
-    metadata = {name: value.value for name, value in written.metadata.items()}
-    assert metadata == {
-        "documents": 1,
+    counts = {"documents_in": 4, "documents_out": 1, "failed": 1, "retried": 5}
+    seconds = {"seconds": 0.5, "cpu_seconds": 0.1, "model_cpu_seconds": 0.0}
+    assert output_metadata(result, "ingest_op") == {**counts, **seconds, "skipped": 2, "job": JOB}
+    assert output_metadata(result, "parse_op") == {**counts, **seconds}
+    assert output_metadata(result, "embed_op") == {**counts, **seconds, "chunks": 3}
+    assert output_metadata(result, "commit_op") == {
+        "committed_here": 1,
+        "in": 4,
+        "committed": 1,
+        "failed": 1,
+        "skipped": 2,
+        "waiting": 0,
+        "pending": 0,
         "chunks": 3,
-        "seconds": 0.5,
-        "documents_per_second": 2.0,
-        "window": WINDOW,
+        "state": "open",
+        "job": JOB,
     }
+
+
+def test_a_run_evaluates_the_account_of_its_job(auto: TopologyGraph, tmp_path: Path) -> None:
+    def evaluated(ledger: Ledger) -> tuple[AssetKey, str, bool, str | None]:
+        result = job_of(auto, Runs(auto), tmp_path, ledger).execute_in_process(run_config=CONFIG)
+        (check,) = result.get_asset_check_evaluations()
+        assert {name: value.value for name, value in check.metadata.items()}["job"] == JOB
+        return check.asset_key, check.check_name, check.passed, check.description
+
+    sound = (AssetKey(["documents", "auto"]), "account", True)
+    assert evaluated(Ledger()) == (*sound, "in = committed + failed + skipped + waiting + pending")
+    lost = Ledger(total=4, committed=1)
+    *_, passed, description = evaluated(lost)
+    assert not passed and "4 documents in, but 1 accounted for" in str(description)
+    unfinished = Ledger(total=4, committed=1, pending=3)
+    assert evaluated(unfinished)[2]
+    unfinished.job = unfinished.job.model_copy(update={"state": JobState.DONE})
+    *_, passed, description = evaluated(unfinished)
+    assert not passed and "3 of its documents are not" in str(description)
+
+
+def test_the_ops_report_to_the_catalog_what_they_wrote(auto: TopologyGraph, tmp_path: Path) -> None:
+    result = job_of(auto, Runs(auto), tmp_path).execute_in_process(run_config=CONFIG)
+    written = {
+        event.materialization.asset_key: {
+            name: value.value for name, value in event.materialization.metadata.items()
+        }
+        for event in result.get_asset_materialization_events()
+    }
+    index = {"documents": 1, "chunks": 3, "seconds": 0.5, "documents_per_second": 2.0, "window": WINDOW}
+    assert written == {
+        AssetKey(["documents", "auto"]): {"documents": 1, "failed": 1, "seconds": 0.5, "window": WINDOW},
+        AssetKey(["search_index", "auto"]): index,
+        AssetKey(["vector_index", "auto"]): index,
+        AssetKey(["index"]): {
+            "documents": 1,
+            "chunks": 3,
+            "topology": "auto",
+            "tenant": "default",
+            "source": "files",
+            "job": JOB,
+            "window": WINDOW,
+        },
+    }
+    assert len(result.get_asset_materialization_events()) == len(written)
 
 
 def test_a_stage_that_gives_something_else_fails_its_op(auto: TopologyGraph, tmp_path: Path) -> None:
@@ -176,20 +289,24 @@ def test_definitions_have_a_job_for_each_topology_and_load_neither_torch_nor_ray
         "print(sorted(job.name for job in repository.get_all_jobs() if not job.name.startswith('__')))\n"
         "print(sorted(sensor.name for sensor in repository.sensor_defs))\n"
         "print(sorted(repository.get_top_level_resources()))\n"
+        "print(sorted(schedule.name for schedule in repository.schedule_defs))\n"
         "print({'torch', 'ray', 'vllm'} & set(sys.modules))"
     )
-    told = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "MEDKG_DATA_DIR": str(tmp_path)},
         check=True,
         capture_output=True,
         text=True,
     ).stdout.splitlines()
-    assert told == [
+    assert printed == [
         "['auto_pipeline_job', 'clinical_trials_job', 'pdf_text_layer_job', 'pdf_text_layer_resume_job', "
-        "'pdf_two_phase_job', 'pdf_two_phase_resume_job', 'pmc_fulltext_job', 'pmc_fulltext_resume_job']",
+        "'pdf_two_phase_job', 'pdf_two_phase_resume_job', 'pmc_fulltext_job', 'pmc_fulltext_resume_job', "
+        "'verify_job']",
         "['failed_window_sensor', 'pdf_ir_ready_sensor', 'submission_sensor', 'terminated_window_sensor']",
-        "['artifacts', 'haystack_pipeline', 'job_ledger', 'plugin_manager', 'window_runs']",
+        "['artifacts', 'haystack_pipeline', 'job_ledger', 'plugin_manager', 'store_verification', "
+        "'window_runs']",
+        "['verify_daily']",
         "set()",
     ]
 
@@ -203,10 +320,15 @@ def two_phases() -> TopologyGraph:
 
 def test_a_gated_topology_is_two_jobs_that_hold_and_resume(two_phases: TopologyGraph, tmp_path: Path) -> None:
     runs = Runs(two_phases)
-    before, after = jobs_of(two_phases, runs, tmp_path)
+    held = Ledger(total=4, waiting=3, failed=1)
+    before, after = jobs_of(two_phases, runs, tmp_path, held)
     assert (before.name, after.name) == ("pdf_two_phase_job", "pdf_two_phase_resume_job")
     with DagsterInstance.ephemeral() as instance:
-        assert before.execute_in_process(instance=instance, run_config=CONFIG).success
+        result = before.execute_in_process(instance=instance, run_config=CONFIG)
+        assert result.success
+        (check,) = result.get_asset_check_evaluations()
+        assert check.passed and check.asset_key == AssetKey(["documents", "pdf-two-phase"])
+        assert output_metadata(result, "hold_op").items() >= {"waiting": 3, "failed": 1, "in": 4}.items()
     assert runs.asked == [f"claim {WINDOW}", "ingest", "download", "pdf_ir", f"hold payloads of {WINDOW}"]
     runs.asked.clear()
     config = {"ops": {"resume_op": {"config": {"window_id": WINDOW}}}}
