@@ -21,14 +21,14 @@ Row = tuple[str, str, float, float, float]
 def read_result(path: Path) -> dict[str, Any]:
     """A result of `medkg bench`; raises UsageError naming the file and what is wrong with it."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        result = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(
             f"result {path} cannot be read: {error}. Give a file that `medkg bench` wrote."
         ) from error
-    if not isinstance(found, dict) or not isinstance(found.get("cases"), dict):
+    if not isinstance(result, dict) or not isinstance(result.get("cases"), dict):
         raise UsageError(f"result {path} has no cases. Give a file that `medkg bench` wrote.")
-    return found
+    return result
 
 
 def compared(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Row]:

@@ -39,13 +39,13 @@ def hardware() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Of Python and of the packages that matter, those that are installed."""
-    found = {"python": platform.python_version()}
+    versions_by_package = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions_by_package[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions_by_package
 
 
 def _cpu_model() -> str:

@@ -1,7 +1,7 @@
 """The suite: named cases one after another, and one result with hardware, versions and seed.
 
 Comes in: a profile, documents and the names of cases. Leaves: a result, and a JSON file of it that is
-written anew after each case, so that a run which is broken off keeps what it has.
+rewritten after each case, so that an interrupted run keeps its results.
 """
 
 from __future__ import annotations

@@ -74,9 +74,9 @@ def judged(cases: Mapping[str, Mapping[str, Any]], profile: str) -> list[Verdict
 
 
 def _figure(figures: Mapping[str, Any] | None, path: str) -> float | None:
-    found: Any = figures
+    figure: Any = figures
     for name in path.split("."):
-        if not isinstance(found, Mapping) or name not in found:
+        if not isinstance(figure, Mapping) or name not in figure:
             return None
-        found = found[name]
-    return float(found) if isinstance(found, int | float) else None
+        figure = figure[name]
+    return float(figure) if isinstance(figure, int | float) else None

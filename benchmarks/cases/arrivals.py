@@ -71,7 +71,7 @@ def _commits(data_folder: DataFolder, documents: int) -> dict[str, float]:
         return data_folder.ledger.status_counts(data_folder.settings.tenant).get("committed", 0)
 
     waiting = Retrying(
-        retry=retry_if_result(lambda found: found < documents),
+        retry=retry_if_result(lambda committed_count: committed_count < documents),
         wait=wait_fixed(0.25),
         stop=stop_after_delay(PATIENCE),
     )

@@ -104,10 +104,10 @@ def _ingested(documents: Path, data_dir: Path) -> None:
 
 
 def _documents(folder: Path) -> Path:
-    found = [folder / name for name in DOCUMENTS if (folder / name).is_file()]
-    if not found:
+    files = [folder / name for name in DOCUMENTS if (folder / name).is_file()]
+    if not files:
         raise UsageError(f"{folder} has none of {', '.join(DOCUMENTS)}; name another folder with --data.")
-    return found[0]
+    return files[0]
 
 
 def main() -> None:
@@ -116,18 +116,18 @@ def main() -> None:
     options.add_argument("--data", type=Path, required=True, help="Folder of documents and questions.jsonl.")
     options.add_argument("--data-dir", type=Path, help="Data folder to ingest into; default: for this run.")
     options.add_argument("--opensearch", help="Server to compare as well, http://HOST:PORT.")
-    given = options.parse_args()
+    arguments = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="medkg-bm25-") as folder:
-        settings = load_settings(data_dir=given.data_dir or Path(folder))
-        _ingested(_documents(given.data), settings.data_dir)
-        questions = as_questions(given.data / "questions.jsonl")
+        settings = load_settings(data_dir=arguments.data_dir or Path(folder))
+        _ingested(_documents(arguments.data), settings.data_dir)
+        questions = as_questions(arguments.data / "questions.jsonl")
         assembly = Assembly(settings)
         try:
             log, store = assembly.ledger, assembly.search_store
             chunks = visible_chunks(log, store, settings.tenant)
             answer = {"sqlite": measured(log, store, settings.tenant, questions, sqlite_reference(chunks))}
-            if given.opensearch:
-                connection = Connection(given.opensearch)
+            if arguments.opensearch:
+                connection = Connection(arguments.opensearch)
                 answer["opensearch"] = on_opensearch(log, chunks, settings.tenant, questions, connection)
                 connection.close()
         finally:
@@ -135,7 +135,11 @@ def main() -> None:
     sys.stdout.write(
         json.dumps({"questions": len(questions), "chunks": len(chunks), **answer}, indent=2) + "\n"
     )
-    differences = [one["difference"]["difference"] for one in answer.values() if one["difference"]]
+    differences = [
+        store_result["difference"]["difference"]
+        for store_result in answer.values()
+        if store_result["difference"]
+    ]
     sys.exit(any(abs(difference) > LARGEST_DIFFERENCE for difference in differences))
 
 

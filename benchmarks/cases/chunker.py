@@ -22,7 +22,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     def plane() -> None:
         nonlocal chunks
         outcomes = bench.plane.chunk(documents, profiles, TIMEOUT)
-        chunks = sum(len(one) for one in outcomes if not isinstance(one, MedkgError))
+        chunks = sum(len(outcome) for outcome in outcomes if not isinstance(outcome, MedkgError))
 
     contenders = {"plane": plane, "document_splitter": _splitter(bench.texts)}
     rates = best_rates(contenders, len(documents), bench.rounds)

@@ -76,11 +76,11 @@ class BareFts:
             )
 
     def search(self, query: str) -> list[Any]:
-        asked = (
+        searches = (
             "SELECT c.chunk_id, words.rank FROM words CROSS JOIN chunks c ON c.number = words.rowid "
             "WHERE words MATCH ? AND words.rank MATCH 'bm25(1.0, 0.5)' ORDER BY words.rank LIMIT ?"
         )
-        return self._connection.execute(asked, (match_expression(query), LIMIT)).fetchall()
+        return self._connection.execute(searches, (match_expression(query), LIMIT)).fetchall()
 
 
 def measured_sqlite(folder: Path, count: int, seed: int) -> Figures:
@@ -103,13 +103,13 @@ def measured_sqlite(folder: Path, count: int, seed: int) -> Figures:
         first = next(more)
         store.write(TENANT, f"i{first}", texts.part(first), None)
 
-    found = searched(contenders, questions, write_on)
+    figures = searched(contenders, questions, write_on)
     size = sum(path.stat().st_size for path in (folder / "search").rglob("*")) / 2**20
     store.close()
     return {
         "chunks": count,
         **timed.figures(count),
-        **found,
+        **figures,
         "mib": round(size),
         **started(folder / "search"),
     }
@@ -122,10 +122,10 @@ def started(folder: Path) -> Figures:
 
 
 def _first_search(folder: Path) -> Figures:
-    before, begun = psutil.Process().memory_info().rss, time.perf_counter()
+    before, started = psutil.Process().memory_info().rss, time.perf_counter()
     SqliteSearch(folder).bm25(TENANT, "the first search", LIMIT, ANYTHING, everything)
     return {
-        "startup_seconds": round(time.perf_counter() - begun, 3),
+        "startup_seconds": round(time.perf_counter() - started, 3),
         "startup_rss_mib": round((psutil.Process().memory_info().rss - before) / 2**20, 1),
     }
 
@@ -134,13 +134,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("count", type=int)
     parser.add_argument("--opensearch", help="URL of a server; without it SQLite is measured")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="medkg-bench-"))
     try:
-        if asked.opensearch:
-            figures = measured_opensearch(asked.opensearch, asked.count, 20261124)
+        if arguments.opensearch:
+            figures = measured_opensearch(arguments.opensearch, arguments.count, 20261124)
         else:
-            figures = measured_sqlite(folder, asked.count, 20261124)
+            figures = measured_sqlite(folder, arguments.count, 20261124)
         sys.stdout.write(json.dumps(figures, indent=2) + "\n")
     finally:
         shutil.rmtree(folder)

@@ -59,19 +59,23 @@ def measured_opensearch(url: str, count: int, seed: int) -> Figures:
 
 def _twin(client: OpenSearch, index: str, name: str) -> str:
     """An empty index with the same settings and mappings."""
-    (found,) = client.indices.get(index=index).values()
+    (index_settings,) = client.indices.get(index=index).values()
     settings = {
         key: value
-        for key, value in found["settings"]["index"].items()
+        for key, value in index_settings["settings"]["index"].items()
         if key not in ("uuid", "version", "creation_date", "provided_name", "replication")
     }
-    client.indices.create(index=name, body={"settings": {"index": settings}, "mappings": found["mappings"]})
+    client.indices.create(
+        index=name, body={"settings": {"index": settings}, "mappings": index_settings["mappings"]}
+    )
     return name
 
 
 def _bulk(client: OpenSearch, index: str, documents: Sequence[dict[str, Any]]) -> None:
     """As opensearch-py's guide has it, and searchable when it returns, as ours is."""
-    helpers.bulk(client, ({"_index": index, **one} for one in documents), chunk_size=500, refresh=True)
+    helpers.bulk(
+        client, ({"_index": index, **document} for document in documents), chunk_size=500, refresh=True
+    )
 
 
 def _words(connection: Connection, client: OpenSearch, prefix: str, count: int, seed: int) -> Figures:
@@ -171,7 +175,7 @@ def _vectors(connection: Connection, client: OpenSearch, prefix: str, count: int
 
     exact = np.argsort(-(queries[:RECALLED] @ dense.T), axis=1)[:, :LIMIT]
     nearest = [{_vector_id(number) for number in row} for row in exact.tolist()]
-    found = {
+    figures = {
         "medkg": [{hit.ref.chunk_id for hit in ours(query)} for query in queries[:RECALLED]],
         "bare": [
             {hit["_source"]["chunk_id"] for hit in bare(query)["hits"]["hits"]}
@@ -180,7 +184,7 @@ def _vectors(connection: Connection, client: OpenSearch, prefix: str, count: int
     }
     recalled = {
         name: round(float(np.mean([len(a & b) / LIMIT for a, b in zip(sets, nearest, strict=True)])), 4)
-        for name, sets in found.items()
+        for name, sets in figures.items()
     }
     contenders: dict[str, Callable[[Any], Any]] = {"medkg": ours, "bare": bare}
     return {

@@ -27,7 +27,7 @@ from ..load.round_robin import best_rates, matrix_limits, model_operations, of_l
 
 
 def measure(bench: Bench) -> dict[str, Any]:
-    """Documents a second of all contenders, in turns, and the plane's ratios to them."""
+    """Documents per second of all contenders, round robin, and the plane's ratios to them."""
     folder = find_model(bench.profile.embedding_model).files
     rows = bench.tokenizer.token_ids(bench.texts)
     pool = bench.plane.pools.embedders

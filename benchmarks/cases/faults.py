@@ -54,17 +54,17 @@ def _row(bench: Bench, corpus: Path, name: str, strike: Strike | None) -> dict[s
     settings = folder.settings
     with folder.kept():
         run = _Run(folder.command("run", "auto", "--path", str(corpus), "--window", str(WINDOW), "--json"))
-        begun = time.monotonic()
+        started = time.monotonic()
         recovery = None
         if strike is not None:
             _more_than(0, settings, run)
-            host = folder.told("status")["host"]
+            host = folder.answer("status")["host"]
             struck = time.monotonic()
             strike(host)
             _more_than(_documents(settings).get("committed", 0), settings, run)
             recovery = round(time.monotonic() - struck, 1)
         run.finish()
-        seconds = round(time.monotonic() - begun, 1)
+        seconds = round(time.monotonic() - started, 1)
         return _account(folder, len(bench.texts)) | {
             "recovery_seconds": recovery,
             "seconds": seconds,
@@ -109,7 +109,7 @@ def _account(folder: CommandLine, documents: int) -> dict[str, Any]:
         "failed": counts.get("failed", 0),
         "lost": documents - ended,
         "chunks": held,
-        "consistent": folder.told("verify")["consistent"],
+        "consistent": folder.answer("verify")["consistent"],
     }
 
 
@@ -131,12 +131,12 @@ def _more_than(committed: int, settings: Settings, run: _Run) -> int:
     if committed == _total(settings):
         raise StageFailedError("the run was over before the fault struck; raise --limit.")
     waiting = Retrying(
-        retry=retry_if_result(lambda found: found <= committed),
+        retry=retry_if_result(lambda count: count <= committed),
         wait=wait_fixed(0.1),
         stop=stop_after_delay(PATIENCE),
     )
-    found: int = waiting(now)
-    return found
+    count: int = waiting(now)
+    return count
 
 
 def _total(settings: Settings) -> int:

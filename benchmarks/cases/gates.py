@@ -46,7 +46,7 @@ BLANK: Final = (
 
 
 def write_pdfs(folder: Path, count: int) -> None:
-    """So many PDFs of made-up articles; every tenth is broken, encrypted or without text."""
+    """PDFs of synthetic articles; every tenth is broken, encrypted or without text."""
     folder.mkdir(parents=True)
     layouts = list(LAYOUTS.values())
     for number in range(count):
@@ -61,21 +61,21 @@ def write_pdfs(folder: Path, count: int) -> None:
 
 
 def measure(count: int, topology: str, folder: Path) -> dict[str, Any]:
-    """The demonstration in a data folder of its own, which `medkg up` keeps."""
+    """The demonstration in a separate data folder with a host that `medkg up` started."""
     write_pdfs(folder / "pdfs", count)
     options = ("--seconds", str(SECONDS_A_TASK), "--fail-share", str(FAIL_SHARE))
     with MineruProcess(*options) as mineru:
         data = CommandLine.at(folder / "data", {"MEDKG_MINERU_URL": mineru.url})
         with data.kept():
-            begun = time.time()
-            job = data.told("submit", topology, "--path", str(folder / "pdfs"), "--window", "10")["job_id"]
+            started = time.time()
+            job = data.answer("submit", topology, "--path", str(folder / "pdfs"), "--window", "10")["job_id"]
             for share in (0.2, 0.5):
                 _until(partial(_has_converted, data.settings, share * count))
                 mineru.kill()
                 time.sleep(3)
                 mineru.start()
             _until(partial(_is_done, data, job))
-            seconds = time.time() - begun
+            seconds = time.time() - started
         settings = data.settings
     return {"documents": count, "topology": topology, "seconds": round(seconds, 1), **_account(settings)}
 
@@ -88,7 +88,7 @@ def _account(settings: Settings) -> dict[str, Any]:
         letters = len(connection.execute(select(item_dead_letters)).all())
         reports = [json.loads(text) for text in connection.execute(select(stage_reports.c.report)).scalars()]
     engine.dispose()
-    parsed = {one["window_id"]: one["started_at"] for one in reports if one["stage"] == "parse"}
+    parsed = {report["window_id"]: report["started_at"] for report in reports if report["stage"] == "parse"}
     waits = [
         parsed[row["window_id"]] - tasks[row["id"]]["changed_at"]
         for row in rows
@@ -111,7 +111,7 @@ def _account(settings: Settings) -> dict[str, Any]:
 def _times_resumed(settings: Settings) -> Counter[str]:
     """How many runs of the second phase took each document up, by the artifacts that they left."""
     objects = open_objects(settings.objects_url)
-    keys = [one.key for one in objects.list(PREFIX) if "/resume_op." in one.key]
+    keys = [stored.key for stored in objects.list(PREFIX) if "/resume_op." in stored.key]
     return Counter(ctx.doc_id for key in keys for ctx, _ in read_artifact(objects, key).items)
 
 
@@ -124,7 +124,7 @@ def _has_converted(settings: Settings, count: float) -> bool:
 
 
 def _is_done(data: CommandLine, job_id: str) -> bool:
-    (job,) = [one for one in data.told("status")["jobs"] if one["job_id"] == job_id]
+    (job,) = [candidate for candidate in data.answer("status")["jobs"] if candidate["job_id"] == job_id]
     return bool(job["state"] == "done")
 
 

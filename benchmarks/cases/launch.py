@@ -23,9 +23,9 @@ SPARSE_MODEL: Final = "MEDKG_SPARSE_MODEL"
 def measure(bench: Bench) -> dict[str, Any]:
     """A cold launch and two against hot models, each into an empty data folder."""
     bench.close()  # the launch brings its own plane
-    found = {"cold": _launch(bench, "cold", hot=False), "hot": _launch(bench, "hot", hot=True)}
+    figures = {"cold": _launch(bench, "cold", hot=False), "hot": _launch(bench, "hot", hot=True)}
     with _without_sparse_leg():
-        return {**found, "dense_only": _launch(bench, "dense-only", hot=True)}
+        return {**figures, "dense_only": _launch(bench, "dense-only", hot=True)}
 
 
 def _launch(bench: Bench, name: str, *, hot: bool) -> dict[str, Any]:

@@ -52,9 +52,9 @@ def _of_layout(layout: Layout, seeds: Sequence[int]) -> dict[str, Any]:
     for seed in seeds:
         article = an_article(seed, tables=layout.tables != "none")
         pdf = pdf_of(article, layout)
-        begun = time.perf_counter()
-        converted = convert(pdf, f"made up {seed}", Limits())
-        seconds += time.perf_counter() - begun
+        started = time.perf_counter()
+        converted = convert(pdf, f"synthetic {seed}", Limits())
+        seconds += time.perf_counter() - started
         counts.update(_compared(article, _document(converted), _pdfium_text(pdf)))
     return {
         "articles": len(seeds),
@@ -72,7 +72,7 @@ def _compared(article: Article, document: Document, pdfium_text: str) -> dict[st
     errors, characters = character_errors(text_of(article), document.text)
     pdfium_errors, _ = character_errors(text_of(article), pdfium_text)
     headings = [part.text for part in article.parts if part.kind in ("heading", "subheading")]
-    told = {section.title for section in _sections(document.sections)}
+    titles = {section.title for section in _sections(document.sections)}
     tables = [part.rows for part in article.parts if part.kind == "table"]
     grids = [table.rows for table in document.tables]
     references = {entry.partition("] ")[2] for entry in article.references}
@@ -82,7 +82,7 @@ def _compared(article: Article, document: Document, pdfium_text: str) -> dict[st
         "pdfium_errors": pdfium_errors,
         "pages": document.metadata["pages"],
         "headings": len(headings),
-        "headings found": sum(heading in told for heading in headings),
+        "headings found": sum(heading in titles for heading in headings),
         "tables": len(tables),
         "tables whole": sum(table in grids for table in tables),
         "references": len(references),
@@ -92,11 +92,11 @@ def _compared(article: Article, document: Document, pdfium_text: str) -> dict[st
 
 def _document(converted: bytes) -> Document:
     payload = RawPayload(
-        doc_id="made-up",
+        doc_id="synthetic",
         source="files",
         format=PDF_IR,
         content=converted,
-        uri="bench:made-up",
+        uri="bench:synthetic",
         version=content_version(converted),
     )
     return PdfIrParser().parse(payload, "bench")
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--articles", type=int, default=ARTICLES, help="of each layout")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path, default=RESULTS / "pdf-text.json")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
@@ -130,11 +130,11 @@ def main() -> None:
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit,
         "converter": f"{NAME}/{VERSION}",
-        "seed": asked.seed,
+        "seed": arguments.seed,
         "hardware": hardware(),
-        "layouts": measured(asked.articles, asked.seed),
+        "layouts": measured(arguments.articles, arguments.seed),
     }
-    asked.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    arguments.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result["layouts"], indent=2))  # noqa: T201
 
 

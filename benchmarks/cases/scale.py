@@ -47,7 +47,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     folder = CommandLine(bench, "scale")
     with folder.kept():
         folder.run(as_abstracts(bench.folder / "warm.jsonl", ["Walking helps adults to sleep."], 0))
-        tree = ProcessTree(folder.told("status")["host"])
+        tree = ProcessTree(folder.answer("status")["host"])
         looks = list(_looks(folder, corpus, tree, max(LEAST_WINDOW, count // MOST_WINDOWS)))
         questions = asked(folder.settings, bench)
     first, *_, last = _parts(looks, count, 3)
@@ -64,7 +64,7 @@ def measure(bench: Bench) -> dict[str, Any]:
 
 
 def _looks(folder: CommandLine, corpus: Path, tree: ProcessTree, window: int) -> Iterator[_Look]:
-    """A look a second until the run has ended, and one then."""
+    """One sample per second until the run has ended, and one then."""
     assembly = Assembly(folder.settings)
     ledger, tenant = assembly.ledger, folder.settings.tenant
 

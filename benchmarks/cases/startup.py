@@ -18,7 +18,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     return {
         "rounds": startups,
         "median_seconds_until_first_document": statistics.median(
-            one["until_first_document"] for one in startups
+            startup["until_first_document"] for startup in startups
         ),
     }
 

@@ -78,7 +78,7 @@ def measured(folder: Path, count: int, seed: int) -> dict[str, Any]:
         "vectors_written_per_second": round(count / written),
         "written_to_bare_flat_add_and_write": round(bare_written / written, 3),
         "built_seconds": round(built, 1),
-        "index_mib": round(sum(one.stat().st_size for one in folder.rglob("derived/*")) / 2**20),
+        "index_mib": round(sum(path.stat().st_size for path in folder.rglob("derived/*")) / 2**20),
         "recall_when_built": round(derived.manifest.recall, 4),
         "recall_at_10": round(_recall(store, queries, exact), 4),
         **_started(folder),
@@ -121,7 +121,7 @@ def _searched(
     more: Float32Matrix,
     count: int,
 ) -> dict[str, Any]:
-    """Milliseconds of one search after another, ours and bare in turns, at rest and beside a writer."""
+    """Milliseconds of consecutive searches, ours and bare round robin, at rest and beside a writer."""
 
     def ours(query: Float32Matrix) -> Any:
         return store.search(TENANT, NAMESPACE, query, LIMIT, Filters(), _everything)
@@ -181,8 +181,8 @@ def _recall(store: FaissVectors, queries: Float32Matrix, exact: Any) -> float:
     shares = []
     for query, rows in zip(queries, exact, strict=True):
         hits = store.search(TENANT, NAMESPACE, query, LIMIT, Filters(), _everything)
-        found = {int(hit.ref.chunk_id.rsplit(":", 1)[1]) for hit in hits}
-        shares.append(len(found & set(rows.tolist())) / LIMIT)
+        rows_found = {int(hit.ref.chunk_id.rsplit(":", 1)[1]) for hit in hits}
+        shares.append(len(rows_found & set(rows.tolist())) / LIMIT)
     return float(np.mean(shares))
 
 

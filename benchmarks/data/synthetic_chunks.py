@@ -1,4 +1,4 @@
-"""Chunks of made-up words by the hundred thousand, and how two stores that take turns with them are timed.
+"""Synthetic chunks by the hundred thousand, and the round-robin timing of two stores over them.
 
 Texts are words drawn by Zipf's law, the same for the same seed. Comes in: calls of medkg and of an engine
 used bare. Leaves: rates, milliseconds and their ratios.
@@ -53,7 +53,7 @@ def everything(ref: ChunkRef) -> bool:
 
 
 class Texts:
-    """Chunks and queries of made-up words, the same for the same seed."""
+    """Chunks and queries of synthetic words, the same for the same seed."""
 
     def __init__(self, seed: int) -> None:
         self._random = np.random.default_rng(seed)
@@ -69,7 +69,7 @@ class Texts:
 
     def part(self, first: int) -> Part:
         """PART chunks, A_DOCUMENT of them a document."""
-        made: Part = []
+        part: Part = []
         words = self._drawn(PART * LENGTH)
         for number in range(first, first + PART):
             doc_id = str(number // A_DOCUMENT)
@@ -77,8 +77,8 @@ class Texts:
             start = (number - first) * LENGTH
             body = " ".join(words[start : start + LENGTH])
             ordinal = number % A_DOCUMENT
-            made.append((key, a_chunk(doc_id, ordinal, body)))
-        return made
+            part.append((key, a_chunk(doc_id, ordinal, body)))
+        return part
 
     def queries(self, count: int) -> list[str]:
         """Four words each, none among the commonest fifty."""

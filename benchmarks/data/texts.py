@@ -44,7 +44,7 @@ def texts_of(path: Path, fits: Callable[[str], bool]) -> Iterator[str]:
         if fits(document.text):
             yield document.text
         else:
-            sections = (document.text[one.start_char : one.end_char] for one in document.sections)
+            sections = (document.text[section.start_char : section.end_char] for section in document.sections)
             yield from (text for text in sections if text.strip() and fits(text))
 
 
@@ -63,7 +63,12 @@ def questions_from(texts: Sequence[str], count: int, seed: int) -> list[str]:
 def synthetic(texts: Sequence[str], count: int, seed: int) -> Iterator[str]:
     """Short texts, a number and a sentence of the given ones each, no two alike; the same for a seed."""
     rng = random.Random(seed)
-    sentences = [one.strip() for text in texts for one in re.split(r"(?<=[.?!])\s+", text) if one.strip()]
+    sentences = [
+        sentence.strip()
+        for text in texts
+        for sentence in re.split(r"(?<=[.?!])\s+", text)
+        if sentence.strip()
+    ]
     for number in range(count):
         yield f"Record {number}. {rng.choice(sentences)}"
 

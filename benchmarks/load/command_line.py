@@ -1,4 +1,4 @@
-"""A data folder as its user has it: the `medkg` command over it, in processes of its own.
+"""The `medkg` command over a data folder, in separate processes as a user runs it.
 
 Comes in: a bench and a name. Leaves: what the commands answered. Commands that fail end the measurement.
 """
@@ -32,10 +32,10 @@ class CommandLine:
     @classmethod
     def at(cls, folder: Path, environment: Mapping[str, str]) -> Self:
         """One of the default profile, whose commands see these variables too."""
-        made = cls.__new__(cls)
-        made.settings = load_settings(data_dir=folder)
-        made._environment = environment
-        return made
+        command_line = cls.__new__(cls)
+        command_line.settings = load_settings(data_dir=folder)
+        command_line._environment = environment
+        return command_line
 
     def command(self, *words: str) -> list[str]:
         """A command over this folder, for subprocess."""
@@ -46,13 +46,13 @@ class CommandLine:
     @contextmanager
     def kept(self) -> Iterator[None]:
         """`medkg up` while the block runs: models and workers are hot."""
-        self.told("up")
+        self.answer("up")
         try:
             yield
         finally:
             subprocess.run(self.command("down"), check=True, stdout=subprocess.DEVNULL)
 
-    def told(self, *words: str) -> Any:
+    def answer(self, *words: str) -> Any:
         """The JSON that a command answers; raises StageFailedError when it ends with more than 1."""
         done = subprocess.run(
             self.command(*words, "--json"),
@@ -74,7 +74,7 @@ class CommandLine:
 
     def run(self, path: Path, *options: str) -> dict[str, Any]:
         """The report of `medkg run auto` over the path."""
-        report: dict[str, Any] = self.told("run", "auto", "--path", str(path.absolute()), *options)
+        report: dict[str, Any] = self.answer("run", "auto", "--path", str(path.absolute()), *options)
         return report
 
     def start_run(self, path: Path, *options: str) -> subprocess.Popen[str]:

@@ -1,4 +1,4 @@
-"""Milliseconds of one search after another: contenders take turns, so that noise and warm caches are shared.
+"""Milliseconds of consecutive searches: contenders run round robin, so that they share noise and warm caches.
 
 Comes in: what to ask, by contender. Leaves: percentiles of each.
 """

@@ -18,7 +18,7 @@ __all__ = ["at_rate", "percentiles", "started_at_rate"]
 
 LEAD_SECONDS: Final = 0.05
 WAITING: Final = 64
-"""Requests that may be under way at once; further ones wait, which their latency tells."""
+"""Requests that may be under way at once; further ones wait, which their latency includes."""
 
 
 def at_rate(work: Callable[[int], Any], rate: float, count: int) -> dict[str, float]:
@@ -43,8 +43,8 @@ def started_at_rate(work: Callable[[int], Any], rate: float, count: int) -> list
 
     Returns when `work` has returned for all. For work that goes on elsewhere afterwards.
     """
-    begun = time.time() + LEAD_SECONDS
-    due = [begun + number / rate for number in range(count)]
+    first_start = time.time() + LEAD_SECONDS
+    due = [first_start + number / rate for number in range(count)]
 
     def start(number: int) -> None:
         time.sleep(max(0.0, due[number] - time.time()))

@@ -15,7 +15,7 @@ class ProcessTree:
     """The host of a data folder, its window workers, the plane's actors, Ray and Dagster."""
 
     def __init__(self, host: Mapping[str, Any]) -> None:
-        """`host`: what `medkg status --json` tells of it."""
+        """`host`: its entry in `medkg status --json`."""
         self._root = psutil.Process(host["pid"])
         self._kinds = {host["pid"]: "host"}
         self._kinds |= {worker["pid"]: "window workers" for worker in host["workers"]}

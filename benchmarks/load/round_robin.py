@@ -1,4 +1,4 @@
-"""Contenders in turns: each round runs all of them, so that they share the machine's moods; the best counts.
+"""Contenders round robin: each round runs all of them, so that they share the machine's noise.
 
 Comes in: named pieces of work over the same documents. Leaves: documents a second, and what the machine's
 matrix products alone would allow.

@@ -101,8 +101,8 @@ def opensearch_reference(
         if (text, analyzer) not in analysed:
             body = {"analyzer": analyzer, "text": text}
             with connection.errors_named() as client:
-                found = client.indices.analyze(index=index, body=body)["tokens"]
-            analysed[text, analyzer] = [token["token"] for token in found]
+                tokens = client.indices.analyze(index=index, body=body)["tokens"]
+            analysed[text, analyzer] = [token["token"] for token in tokens]
         return analysed[text, analyzer]
 
     in_body = _scorer([tokens(chunk.body, ANALYZER) for _, chunk in chunks], "lucene", K1)
@@ -125,10 +125,10 @@ def fts5_tokens(texts: Sequence[str]) -> list[Tokens]:
         connection.execute(f"CREATE VIRTUAL TABLE texts USING fts5(words, tokenize='{TOKENIZER}')")
         connection.execute("CREATE VIRTUAL TABLE tokens USING fts5vocab(texts, instance)")
         connection.executemany("INSERT INTO texts (rowid, words) VALUES (?, ?)", enumerate(texts))
-        found: defaultdict[int, Tokens] = defaultdict(list)
+        tokens_by_row: defaultdict[int, Tokens] = defaultdict(list)
         for row, token in connection.execute("SELECT doc, term FROM tokens"):
-            found[row].append(token)
-        return [found[row] for row in range(len(texts))]
+            tokens_by_row[row].append(token)
+        return [tokens_by_row[row] for row in range(len(texts))]
     finally:
         connection.close()
 

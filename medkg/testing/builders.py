@@ -440,9 +440,9 @@ def chunks_of(
     section: str = "",
 ) -> list[Chunk]:
     """A document's chunks with these words, one after the other."""
-    start, made = 0, []
+    start, chunks = 0, []
     for ordinal, body in enumerate(bodies):
-        made.append(
+        chunks.append(
             Chunk(
                 chunk_id=chunk_id(source, doc_id, version, ordinal),
                 doc_id=doc_id,
@@ -462,7 +462,7 @@ def chunks_of(
             )
         )
         start += len(body) + 1
-    return made
+    return chunks
 
 
 def a_shallower_model(folder: Path, to: Path) -> Path:

@@ -24,7 +24,7 @@ KEYS = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
 
 
 def keys(store: ObjectStore, prefix: str) -> list[str]:
-    return sorted(one.key for one in store.list(prefix))
+    return sorted(stored.key for stored in store.list(prefix))
 
 
 def data(store: ObjectStore, key: str) -> bytes | None:
@@ -55,10 +55,10 @@ class ObjectStoreSuite:
         versions = []
         for content in (b"first", b"second", b"third"):
             store.put("a", content)
-            found = store.get("a")
-            assert found is not None
-            assert found.data == content
-            versions.append(found.version)
+            stored_content = store.get("a")
+            assert stored_content is not None
+            assert stored_content.data == content
+            versions.append(stored_content.version)
         assert len(set(versions)) == 3
 
     def test_an_object_is_made_once(self, store: ObjectStore) -> None:
@@ -89,9 +89,9 @@ class ObjectStoreSuite:
             return mine.create("made", content), mine.replace("counted", content, read.version)
 
         with ThreadPoolExecutor(8) as pool:
-            made, replaced = zip(*pool.map(writes, range(16)), strict=True)
-        assert (made.count(True), replaced.count(True)) == (1, 1)
-        assert data(store, "made") == str(made.index(True) + 1).encode()
+            created, replaced = zip(*pool.map(writes, range(16)), strict=True)
+        assert (created.count(True), replaced.count(True)) == (1, 1)
+        assert data(store, "made") == str(created.index(True) + 1).encode()
         assert data(store, "counted") == str(replaced.index(True) + 1).encode()
 
     def test_a_reader_sees_a_whole_object_while_it_is_replaced(
@@ -113,8 +113,8 @@ class ObjectStoreSuite:
             store.put("a", content)
             version = store.fetch("a", target)
             assert target.read_bytes() == content
-        assert [one.version for one in store.list("a")] in ([], [version])
-        assert [one.name for one in target.parent.iterdir()] == ["copy"]
+        assert [stored.version for stored in store.list("a")] in ([], [version])
+        assert [stored.name for stored in target.parent.iterdir()] == ["copy"]
         with pytest.raises(StoreUnwritableError, match="nowhere"):
             store.fetch("a", tmp_path / "nowhere" / "copy")
 
@@ -129,14 +129,14 @@ class ObjectStoreSuite:
         assert store.folders("a") == ["b", "bb"]
         assert store.folders("none") == []
 
-    def test_a_listing_tells_size_time_and_version(self, store: ObjectStore) -> None:
+    def test_a_listing_has_size_time_and_version(self, store: ObjectStore) -> None:
         before = time.time()
         store.put("a/b", b"12345")
-        (one,) = store.list("a")
-        found = store.get("a/b")
-        assert found is not None
-        assert (one.key, one.size, one.version) == ("a/b", 5, found.version)
-        assert before - 2 < one.changed < time.time() + 2
+        (stored,) = store.list("a")
+        content = store.get("a/b")
+        assert content is not None
+        assert (stored.key, stored.size, stored.version) == ("a/b", 5, content.version)
+        assert before - 2 < stored.changed < time.time() + 2
 
     def test_deleting_removes_what_is_named_and_can_be_done_again(self, store: ObjectStore) -> None:
         for key in ("a/1", "a/2", "a/3"):

@@ -30,7 +30,7 @@ LIMIT = 10_000_000
 
 @dataclass(frozen=True)
 class ParserSample:
-    """A valid file of the format: its name, its bytes, the ids in it (None: none of its own)."""
+    """A valid file of the format: its name, its bytes, the ids in it (None: the record has none)."""
 
     name: str
     content: bytes
@@ -83,12 +83,12 @@ class ParserSuite:
         assert parser.recognises(head, "x.bin") <= 10
 
     def test_finds_every_record_with_its_id_and_version(self, parser: Parser, sample: ParserSample) -> None:
-        found = locate(parser, sample.content)
-        assert [location.error for location in found] == [None] * len(sample.doc_ids)
-        assert [location.doc_id for location in found] == sample.doc_ids
-        assert all(location.version for location in found)
-        ends = [0, *(location.start + location.length for location in found)]
-        assert all(location.start >= end for location, end in zip(found, ends, strict=False))
+        locations = locate(parser, sample.content)
+        assert [location.error for location in locations] == [None] * len(sample.doc_ids)
+        assert [location.doc_id for location in locations] == sample.doc_ids
+        assert all(location.version for location in locations)
+        ends = [0, *(location.start + location.length for location in locations)]
+        assert all(location.start >= end for location, end in zip(locations, ends, strict=False))
         assert ends[-1] <= len(sample.content)
 
     def test_a_record_cut_out_of_its_file_is_found_again_with_the_same_version(
@@ -111,16 +111,16 @@ class ParserSuite:
         assert documents(parser, sample.content) == documents(parser, sample.content)
 
     def test_travels_to_worker_processes(self, parser: Parser, sample: ParserSample) -> None:
-        there = pickle.loads(pickle.dumps(parser))
-        assert documents(there, sample.content) == documents(parser, sample.content)
+        unpickled = pickle.loads(pickle.dumps(parser))
+        assert documents(unpickled, sample.content) == documents(parser, sample.content)
 
     def test_a_record_over_the_limit_is_an_error_and_not_held(
         self, parser: Parser, sample: ParserSample
     ) -> None:
         stream = PiecewiseStream(sample.content.rstrip()[:-1], filler=0)
-        found = list(parser.records(as_binary(stream), "large", 10))
-        assert any(isinstance(location.error, DocumentTooLargeError) for location in found)
-        assert not any(location.doc_id for location in found)
+        locations = list(parser.records(as_binary(stream), "large", 10))
+        assert any(isinstance(location.error, DocumentTooLargeError) for location in locations)
+        assert not any(location.doc_id for location in locations)
 
     @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
     def test_a_truncated_file_raises_nothing_but_medkg_errors(

@@ -88,9 +88,9 @@ class PdfConverterSuite:
         self, converter: PdfConverter, pdf: bytes
     ) -> None:
         known = [converter.submit(pdf, f"PMC{number}") for number in range(2)]
-        asked = [known[1], "0123456789abcdef", known[0]]
-        statuses = ended(converter, asked)
-        assert [status.task_id for status in statuses] == asked
+        task_ids = [known[1], "0123456789abcdef", known[0]]
+        statuses = ended(converter, task_ids)
+        assert [status.task_id for status in statuses] == task_ids
         assert isinstance(statuses[1].error, ConversionLostError)
         assert converter.poll([]) == []
         with pytest.raises(ConversionLostError):

@@ -229,10 +229,12 @@ class SearchStoreSuite:
             for number, row in enumerate(rows)
             if (score := sum(query[term] * weight for term, weight in row.items() if term in query)) > 0
         }
-        assert {one.ref.key.doc_id: one.score for one in candidates} == pytest.approx(
+        assert {candidate.ref.key.doc_id: candidate.score for candidate in candidates} == pytest.approx(
             expected, rel=self.sparse_tolerance
         )
-        assert [one.score for one in candidates] == sorted((one.score for one in candidates), reverse=True)
+        assert [candidate.score for candidate in candidates] == sorted(
+            (candidate.score for candidate in candidates), reverse=True
+        )
 
     def test_terms_of_two_models_never_meet(self, store: SearchStore) -> None:
         store.write(TENANT, "i1", keyed(chunks_of("sleep", doc_id="1")), terms({1: 1.0}))
@@ -289,10 +291,10 @@ class SearchStoreSuite:
         assert terms_read(store.sparse_vectors(TENANT, "i1")) == terms_read(once)
 
     def test_terms_are_read_of_one_intent_and_of_what_it_still_holds(self, store: SearchStore) -> None:
-        one, two = chunks_of("a", doc_id="1"), chunks_of("b", doc_id="2")
-        store.write(TENANT, "i1", keyed(one, two), terms({1: 1.0}, {1: 2.0, 2: 1.0}))
-        store.write(TENANT, "i2", keyed(one), terms({7: 1.0}, model_id="other@1"))
-        store.write(TENANT, "i3", keyed(one), None)
+        first, second = chunks_of("a", doc_id="1"), chunks_of("b", doc_id="2")
+        store.write(TENANT, "i1", keyed(first, second), terms({1: 1.0}, {1: 2.0, 2: 1.0}))
+        store.write(TENANT, "i2", keyed(first), terms({7: 1.0}, model_id="other@1"))
+        store.write(TENANT, "i3", keyed(first), None)
         store.discard(TENANT, "i1", [a_key("1")])
         assert terms_read(store.sparse_vectors(TENANT, "i1")) == {"2": {1: 2.0, 2: 1.0}}
         other = store.sparse_vectors(TENANT, "i2")
@@ -331,7 +333,7 @@ class SearchStoreSuite:
         store.write(TENANT, "i1", keyed(chunks_of("sleep", version="a" * 64)), None)
         store.write(TENANT, "i2", keyed(chunks_of("sleep", version="b" * 64)), None)
         only_new = store.bm25(TENANT, "sleep", 10, ANY, lambda ref: ref.intent_id == "i2")
-        assert [one.ref.intent_id for one in only_new] == ["i2"]
+        assert [candidate.ref.intent_id for candidate in only_new] == ["i2"]
         assert store.document_chunks(a_key(), "i1")[0].version == "a" * 64
 
     def test_discarded_documents_are_neither_found_nor_held(self, store: SearchStore) -> None:

@@ -1,4 +1,4 @@
-"""What every stage must do, one suite a stage protocol: ours run through it, and so should a user's.
+"""What every stage must do, one suite per stage protocol, for our stages and plugins.
 
 Subclass the suite of your stage's protocol in a test module, and give it the stage and an input that the
 stage can work on:
@@ -87,9 +87,9 @@ class StageSuite(Generic[Value, Given]):
     # --- checks of every stage ----------------------------------------------------------------------
 
     def test_execute_gives_what_the_protocol_says(self, stage: Any, ctx: StageContext, value: Value) -> None:
-        given = self.execute(stage, ctx, value)
-        assert is_value(SIGNATURES[self.step].gives, given), f"execute gave {type(given).__name__}"
-        self.check(ctx, value, given)
+        output = self.execute(stage, ctx, value)
+        assert is_value(SIGNATURES[self.step].gives, output), f"execute gave {type(output).__name__}"
+        self.check(ctx, value, output)
 
     def test_the_batch_form_gives_one_outcome_a_document_in_order(
         self, stage: Any, ctx: StageContext, value: Value
@@ -114,8 +114,8 @@ class StageSuite(Generic[Value, Given]):
         assert repr((ctx, value)) == repr(before)
 
     def test_its_output_travels_between_processes(self, stage: Any, ctx: StageContext, value: Value) -> None:
-        given = self.execute(stage, ctx, value)
-        assert is_value(SIGNATURES[self.step].gives, pickle.loads(pickle.dumps(given)))
+        output = self.execute(stage, ctx, value)
+        assert is_value(SIGNATURES[self.step].gives, pickle.loads(pickle.dumps(output)))
 
     def test_it_says_in_which_version_it_works(self, stage: Any) -> None:
         version = getattr(stage, "version", None)
@@ -135,10 +135,10 @@ class StageSuite(Generic[Value, Given]):
     # --- to be refined by a protocol ----------------------------------------------------------------
 
     def execute(self, stage: Any, ctx: StageContext, value: Value) -> Given:
-        given: Given = stage.execute(ctx, value)
-        return given
+        output: Given = stage.execute(ctx, value)
+        return output
 
-    def check(self, ctx: StageContext, value: Value, given: Any) -> None:
+    def check(self, ctx: StageContext, value: Value, output: Any) -> None:
         """What the protocol promises of an output."""
 
     def check_same(self, first: Given, second: Given) -> None:
@@ -151,9 +151,9 @@ class IngestStageSuite(StageSuite[AdapterRequest, list[RawPayload]]):
     step = "ingest"
     parameters = (AdapterRequest,)
 
-    def check(self, ctx: StageContext, value: AdapterRequest, given: list[RawPayload]) -> None:
-        assert given, "no payload"
-        for payload in given:
+    def check(self, ctx: StageContext, value: AdapterRequest, output: list[RawPayload]) -> None:
+        assert output, "no payload"
+        for payload in output:
             assert payload.doc_id == value.doc_id
             assert len(payload.version) == 64, "version is the sha256 hex of the content"
             assert payload.content
@@ -165,9 +165,9 @@ class DownloadStageSuite(StageSuite[list[RawPayload], list[RawPayload]]):
     step = "download"
     parameters = (list[RawPayload],)
 
-    def check(self, ctx: StageContext, value: list[RawPayload], given: list[RawPayload]) -> None:
-        assert given, "no payload"
-        assert {payload.doc_id for payload in given} == {payload.doc_id for payload in value}
+    def check(self, ctx: StageContext, value: list[RawPayload], output: list[RawPayload]) -> None:
+        assert output, "no payload"
+        assert {payload.doc_id for payload in output} == {payload.doc_id for payload in value}
 
 
 class ParseStageSuite(StageSuite[list[RawPayload], Document]):
@@ -176,10 +176,10 @@ class ParseStageSuite(StageSuite[list[RawPayload], Document]):
     step = "parse"
     parameters = (list[RawPayload],)
 
-    def check(self, ctx: StageContext, value: list[RawPayload], given: Document) -> None:
-        assert (given.tenant_id, given.doc_id) == (ctx.tenant_id, value[0].doc_id)
-        assert given.version == value[0].version
-        assert_sound(given)
+    def check(self, ctx: StageContext, value: list[RawPayload], output: Document) -> None:
+        assert (output.tenant_id, output.doc_id) == (ctx.tenant_id, value[0].doc_id)
+        assert output.version == value[0].version
+        assert_sound(output)
 
 
 class ValidateStageSuite(StageSuite[Document, Document]):
@@ -188,13 +188,13 @@ class ValidateStageSuite(StageSuite[Document, Document]):
     step = "ir-validation"
     parameters = (Document,)
 
-    def check(self, ctx: StageContext, value: Document, given: Document) -> None:
-        assert (given.tenant_id, given.doc_id, given.version) == (
+    def check(self, ctx: StageContext, value: Document, output: Document) -> None:
+        assert (output.tenant_id, output.doc_id, output.version) == (
             value.tenant_id,
             value.doc_id,
             value.version,
         )
-        assert_sound(given)
+        assert_sound(output)
 
 
 class ChunkStageSuite(StageSuite[Document, list[Chunk]]):
@@ -203,11 +203,11 @@ class ChunkStageSuite(StageSuite[Document, list[Chunk]]):
     step = "chunk"
     parameters = (Document,)
 
-    def check(self, ctx: StageContext, value: Document, given: list[Chunk]) -> None:
-        assert given, "no chunk"
-        assert len({chunk.chunk_id for chunk in given}) == len(given)
-        assert [chunk.ordinal for chunk in given] == list(range(len(given)))
-        for chunk in given:
+    def check(self, ctx: StageContext, value: Document, output: list[Chunk]) -> None:
+        assert output, "no chunk"
+        assert len({chunk.chunk_id for chunk in output}) == len(output)
+        assert [chunk.ordinal for chunk in output] == list(range(len(output)))
+        for chunk in output:
             assert value.text[chunk.start_char : chunk.end_char] == chunk.body, (
                 "a body is a slice of the text"
             )
@@ -225,19 +225,19 @@ class EmbedStageSuite(StageSuite[list[Chunk], EmbeddingBatch]):
     step = "embed"
     parameters = (list[Chunk],)
 
-    def check(self, ctx: StageContext, value: list[Chunk], given: EmbeddingBatch) -> None:
-        assert list(given.chunks) == value
-        assert given.dense.dtype == np.float32
-        assert given.dense.shape[0] == len(value)
-        assert np.isfinite(given.dense).all()
-        np.testing.assert_allclose(np.linalg.norm(given.dense, axis=1), 1, rtol=1e-3)
-        assert "dense" in given.model_ids, "say which model made the vectors"
-        assert ("sparse" in given.model_ids) == (given.sparse is not None), "and which made the terms"
-        if given.sparse is not None:
-            assert given.sparse.values.dtype == np.float32 and (given.sparse.values > 0).all()
-            for number in range(len(given.sparse)):
-                terms, _ = given.sparse.row(number)
-                assert (np.diff(terms) > 0).all() and (terms < given.sparse.vocabulary).all()
+    def check(self, ctx: StageContext, value: list[Chunk], output: EmbeddingBatch) -> None:
+        assert list(output.chunks) == value
+        assert output.dense.dtype == np.float32
+        assert output.dense.shape[0] == len(value)
+        assert np.isfinite(output.dense).all()
+        np.testing.assert_allclose(np.linalg.norm(output.dense, axis=1), 1, rtol=1e-3)
+        assert "dense" in output.model_ids, "say which model made the vectors"
+        assert ("sparse" in output.model_ids) == (output.sparse is not None), "and which made the terms"
+        if output.sparse is not None:
+            assert output.sparse.values.dtype == np.float32 and (output.sparse.values > 0).all()
+            for number in range(len(output.sparse)):
+                terms, _ = output.sparse.row(number)
+                assert (np.diff(terms) > 0).all() and (terms < output.sparse.vocabulary).all()
 
     def check_same(self, first: EmbeddingBatch, second: EmbeddingBatch) -> None:
         np.testing.assert_allclose(first.dense, second.dense, atol=1e-5)
@@ -249,10 +249,10 @@ class IndexStageSuite(StageSuite[EmbeddingBatch, IndexReceipt]):
     step = "index"
     parameters = (EmbeddingBatch,)
 
-    def check(self, ctx: StageContext, value: EmbeddingBatch, given: IndexReceipt) -> None:
-        assert given.key == ctx.key
-        assert given.chunk_count == len(value.chunks)
-        assert given.intent_id
+    def check(self, ctx: StageContext, value: EmbeddingBatch, output: IndexReceipt) -> None:
+        assert output.key == ctx.key
+        assert output.chunk_count == len(value.chunks)
+        assert output.intent_id
 
     def check_same(self, first: IndexReceipt, second: IndexReceipt) -> None:
         assert first.model_copy(update={"intent_id": second.intent_id}) == second
@@ -264,8 +264,8 @@ class ExtractStageSuite(StageSuite[Document, tuple[list[Entity], list[Claim]]]):
     step = "extract"
     parameters = (Document,)
 
-    def check(self, ctx: StageContext, value: Document, given: tuple[list[Entity], list[Claim]]) -> None:
-        entities, claims = given
+    def check(self, ctx: StageContext, value: Document, output: tuple[list[Entity], list[Claim]]) -> None:
+        entities, claims = output
         for record in (*entities, *claims):
             for span in spans_of(record):
                 assert 0 <= span.start_char < span.end_char <= len(value.text), "evidence is in the document"
@@ -280,18 +280,18 @@ class KGStageSuite(StageSuite[tuple[list[Entity], list[Claim]], GraphWriteReceip
     def execute(
         self, stage: Any, ctx: StageContext, value: tuple[list[Entity], list[Claim]]
     ) -> GraphWriteReceipt:
-        given: GraphWriteReceipt = stage.execute(ctx, *value)
-        return given
+        output: GraphWriteReceipt = stage.execute(ctx, *value)
+        return output
 
     def check(
-        self, ctx: StageContext, value: tuple[list[Entity], list[Claim]], given: GraphWriteReceipt
+        self, ctx: StageContext, value: tuple[list[Entity], list[Claim]], output: GraphWriteReceipt
     ) -> None:
-        assert given.key == ctx.key
-        assert (given.entity_count, given.claim_count) == (len(value[0]), len(value[1]))
+        assert output.key == ctx.key
+        assert (output.entity_count, output.claim_count) == (len(value[0]), len(value[1]))
 
 
 def a_stage_context() -> StageContext:
-    """A context as the runner makes one for a document of the files source."""
+    """The context that the runner makes for a document of the files source."""
     return StageContext(
         tenant_id="default",
         job_id="job",
@@ -318,5 +318,5 @@ def assert_sound(document: Document) -> None:
 def spans_of(record: Any) -> list[Any]:
     """Spans that a record carries as evidence, whatever the field is called."""
     values = [getattr(record, name) for name in type(record).model_fields]
-    flat = [one for value in values for one in (value if isinstance(value, tuple | list) else [value])]
-    return [one for one in flat if hasattr(one, "start_char") and hasattr(one, "end_char")]
+    flat = [item for value in values for item in (value if isinstance(value, tuple | list) else [value])]
+    return [item for item in flat if hasattr(item, "start_char") and hasattr(item, "end_char")]

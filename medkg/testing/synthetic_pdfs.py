@@ -1,4 +1,4 @@
-"""Articles of made-up sentences, and PDFs of them in the layouts that journals use.
+"""Synthetic articles, and PDFs of them in the layouts that journals use.
 
 Comes in: a seed and a layout. Leaves: an article whose text is known, and the PDF that reportlab sets of
 it: one or two columns, justified or ragged, with words parted at line ends, running headers and footers,
@@ -107,10 +107,10 @@ class Layout:
     hyphens: bool = False
     running_lines: bool = True
     indented: bool = False
-    """Paragraphs told by an indented first line instead of room between them."""
+    """Paragraphs marked by an indented first line instead of room between them."""
     tables: Literal["rules", "grid", "bare", "none"] = "none"
     shuffled: bool = False
-    """The content of each page in no order, so that only the places of its blocks tell how it reads."""
+    """The content of each page in random order, so that only positions give the reading order."""
 
 
 LAYOUTS: Final = {

@@ -57,7 +57,7 @@ class VectorStoreSuite:
         store.write(TENANT, MODEL, "i1", rows, np.stack([EAST, NORTH, NORTH_EAST]))
         candidates = store.search(TENANT, MODEL, EAST, 10, ANY, everything)
         assert found(candidates) == ["east", "between", "north"]
-        assert [one.score for one in candidates] == pytest.approx([1.0, 0.7071, 0.0], abs=1e-4)
+        assert [candidate.score for candidate in candidates] == pytest.approx([1.0, 0.7071, 0.0], abs=1e-4)
         assert candidates[0].ref == ChunkRef(rows[0].key, "i1", rows[0].chunk_id)
 
     def test_the_search_is_exact(self, store: VectorStore) -> None:
@@ -102,8 +102,8 @@ class VectorStoreSuite:
         rows = []
         for number, facets in enumerate(documents):
             row = a_row(str(number), section=("results", "methods", "")[number % 3])
-            given = {name: tuple(values) for name, values in facets.items()}
-            rows.append(replace(row, facets={**row.facets, **given}))
+            values_by_facet = {name: tuple(values) for name, values in facets.items()}
+            rows.append(replace(row, facets={**row.facets, **values_by_facet}))
         store.write(TENANT, MODEL, "i1", rows, np.stack([EAST] * len(rows)))
         expected = {row.key.doc_id for row in rows if filters.matches(row.facets)}
         assert set(found(store.search(TENANT, MODEL, EAST, 9, filters, everything))) == expected
@@ -136,13 +136,13 @@ class VectorStoreSuite:
         rows = [a_row("1", 0), a_row("1", 1), a_row("2")]
         store.write(TENANT, MODEL, "i1", rows, np.stack([EAST, NORTH, EAST]))
         store.write(TENANT, "other-model", "i2", [a_row("1")], EAST[None])
-        one, two = a_row("1").key, a_row("2").key
+        first, second = a_row("1").key, a_row("2").key
         assert set(store.holdings(TENANT)) == {
-            Holding(one, "i1", 2),
-            Holding(two, "i1", 1),
-            Holding(one, "i2", 1),
+            Holding(first, "i1", 2),
+            Holding(second, "i1", 1),
+            Holding(first, "i2", 1),
         }
-        assert list(store.holdings(TENANT, "i2")) == [Holding(one, "i2", 1)]
+        assert list(store.holdings(TENANT, "i2")) == [Holding(first, "i2", 1)]
         assert store.damaged(TENANT) == {}
 
     def test_discarded_documents_are_neither_found_nor_held(self, store: VectorStore) -> None:
@@ -205,17 +205,17 @@ class VectorStoreSuite:
         assert store.search(TENANT, "never-used", EAST, 9, ANY, everything) == []
 
     def test_an_intent_may_hold_vectors_of_several_models(self, store: VectorStore) -> None:
-        one, two = a_row("1"), a_row("2")
-        store.write(TENANT, MODEL, "i1", [one, two], np.stack([EAST, NORTH]))
-        store.write(TENANT, "other", "i1", [one, two], unit([0, 0, 1], [1, 0, 1]))
-        held = {Holding(one.key, "i1", 1), Holding(two.key, "i1", 1)}
+        first, second = a_row("1"), a_row("2")
+        store.write(TENANT, MODEL, "i1", [first, second], np.stack([EAST, NORTH]))
+        store.write(TENANT, "other", "i1", [first, second], unit([0, 0, 1], [1, 0, 1]))
+        held = {Holding(first.key, "i1", 1), Holding(second.key, "i1", 1)}
         assert set(store.holdings(TENANT, namespace=MODEL)) == held
         assert set(store.holdings(TENANT, "i1", "other")) == held
         assert len(list(store.holdings(TENANT))) == 4
         assert list(store.holdings(TENANT, namespace="never-used")) == []
-        store.discard(TENANT, "i1", [one.key])
-        assert list(store.holdings(TENANT, namespace=MODEL)) == [Holding(two.key, "i1", 1)]
-        assert list(store.holdings(TENANT, namespace="other")) == [Holding(two.key, "i1", 1)]
+        store.discard(TENANT, "i1", [first.key])
+        assert list(store.holdings(TENANT, namespace=MODEL)) == [Holding(second.key, "i1", 1)]
+        assert list(store.holdings(TENANT, namespace="other")) == [Holding(second.key, "i1", 1)]
 
     def test_a_model_that_is_given_up_leaves_the_others(self, store: VectorStore) -> None:
         neighbour = "neighbour"
@@ -236,6 +236,6 @@ class VectorStoreSuite:
         store.write(other, MODEL, "i1", [a_row("2")], EAST[None])
         assert found(store.search(TENANT, MODEL, EAST, 9, ANY, everything)) == ["1"]
         assert found(store.search(other, MODEL, EAST, 9, ANY, everything)) == ["2"]
-        assert {one.key.tenant_id for one in store.holdings(other)} == {other}
+        assert {holding.key.tenant_id for holding in store.holdings(other)} == {other}
         store.discard(other, "i1")
         assert len(list(store.holdings(TENANT))) == 1

@@ -35,8 +35,8 @@ def match_expression(query: str) -> str | None:
 
 def _words(query: str) -> list[str]:
     """Runs of the characters that unicode61 takes for words: letters, marks, numbers, private use."""
-    kept = (
+    characters = (
         letter if unicodedata.category(letter)[0] in "LMN" or unicodedata.category(letter) == "Co" else " "
         for letter in query.lower()
     )
-    return "".join(kept).split()
+    return "".join(characters).split()

@@ -130,17 +130,17 @@ class _Reader:
     error_class: type[ConfigurationError]
     yaml: YAML
     lines: dict[Place, int] = field(default_factory=dict)
-    seen: set[int] = field(default_factory=set)
+    read_nodes: set[int] = field(default_factory=set)
 
     def value(self, node: Node, place: Place) -> Any:
         line = node.start_mark.line + 1
         self.lines.setdefault(place, line)
-        if id(node) in self.seen:
+        if id(node) in self.read_nodes:
             raise self.error_class(
                 f"{self.path}:{line}: the part under '&{node.anchor}' is used again by an alias; "
                 "write it out where it is needed."
             )
-        self.seen.add(id(node))
+        self.read_nodes.add(id(node))
         if not isinstance(node, ScalarNode) and node.tag not in PLAIN_TAGS:
             raise self.error_class(f"{self.path}:{line}: tag {node.tag} has no meaning here; remove it.")
         if isinstance(node, MappingNode):
@@ -207,8 +207,8 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> str:
     if details["type"] == "missing":
         return f"{name!r} is missing."
     message = details["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-    given = details["input"]
-    shown = "" if isinstance(given, dict | list | BaseModel) else f" is {given!r}"
+    value = details["input"]
+    shown = "" if isinstance(value, dict | list | BaseModel) else f" is {value!r}"
     return f"{name!r}{shown}: {message}."
 
 
@@ -230,18 +230,21 @@ def _step(schema: Mapping[str, Any], here: Mapping[str, Any], part: str | int) -
     here = _resolved(schema, here)
     if isinstance(part, int):
         return here.get("items", {})  # type: ignore[no-any-return]
-    for option in (here, *(_resolved(schema, one) for one in here.get("oneOf", here.get("anyOf", [])))):
+    for option in (
+        here,
+        *(_resolved(schema, alternative) for alternative in here.get("oneOf", here.get("anyOf", []))),
+    ):
         if part in option.get("properties", {}):
             return option["properties"][part]  # type: ignore[no-any-return]
         kind = option.get("properties", {}).get("kind", {}).get("const")
         if kind == part:
             return option
     by_any_key = [*here.get("patternProperties", {}).values(), here.get("additionalProperties")]
-    return next((one for one in by_any_key if isinstance(one, Mapping)), {})
+    return next((alternative for alternative in by_any_key if isinstance(alternative, Mapping)), {})
 
 
 def _resolved(schema: Mapping[str, Any], here: Mapping[str, Any]) -> Mapping[str, Any]:
-    options = [one for one in here.get("anyOf", []) if one.get("type") != "null"]
+    options = [option for option in here.get("anyOf", []) if option.get("type") != "null"]
     if len(options) == 1:
         here = options[0]
     reference = here.get("$ref")

@@ -43,7 +43,7 @@ _FIELD_MODULES = {
     "oversightModule": ("Oversight", "oversight"),
     "ipdSharingStatementModule": ("Sharing of participant data", "data_sharing"),
 }
-_TOLD_ELSEWHERE = frozenset(
+_READ_SEPARATELY = frozenset(
     {
         "descriptionModule",
         "conditionsModule",
@@ -119,9 +119,9 @@ def _add_study(builder: DocumentBuilder, study: Study) -> None:
     _add_eligibility(builder, module_at(protocol, "eligibilityModule"))
     _add_contacts(builder, module_at(protocol, "contactsLocationsModule"))
     for name, (heading, role) in _FIELD_MODULES.items():
-        told = {key: value for key, value in module_at(protocol, name).items() if key != "briefTitle"}
-        _add_fields(builder, heading, role, told)
-    for name in sorted(protocol.keys() - _TOLD_ELSEWHERE - _FIELD_MODULES.keys()):
+        fields = {key: value for key, value in module_at(protocol, name).items() if key != "briefTitle"}
+        _add_fields(builder, heading, role, fields)
+    for name in sorted(protocol.keys() - _READ_SEPARATELY - _FIELD_MODULES.keys()):
         _add_fields(builder, humanised(name.removesuffix("Module")), None, module_at(protocol, name))
     _add_references(builder, module_at(protocol, "referencesModule"))
     add_results(builder, module_at(study, "resultsSection"))

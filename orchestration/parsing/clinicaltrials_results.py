@@ -22,7 +22,7 @@ from orchestration.parsing.text_builder import DocumentBuilder
 from orchestration.records import BlockKind
 
 Module = Mapping[str, Any]
-_TOLD = frozenset(
+_TABULATED = frozenset(
     {"participantFlowModule", "baselineCharacteristicsModule", "outcomeMeasuresModule", "adverseEventsModule"}
 )
 
@@ -36,7 +36,7 @@ def add_results(builder: DocumentBuilder, section: Module) -> None:
         _add_baseline(builder, module_at(section, "baselineCharacteristicsModule"))
         _add_outcome_measures(builder, module_at(section, "outcomeMeasuresModule"))
         _add_adverse_events(builder, module_at(section, "adverseEventsModule"))
-        for name in sorted(section.keys() - _TOLD):
+        for name in sorted(section.keys() - _TABULATED):
             lines = field_lines(module_at(section, name))
             with builder.section(humanised(name.removesuffix("Module"))):
                 builder.lines(BlockKind.REGISTRY_FIELD, lines)
@@ -52,8 +52,8 @@ def _group_lines(groups: Iterable[Module]) -> list[str]:
 
 def _by_group(entries: Iterable[Module], groups: Sequence[Module], value: str = "value") -> list[str]:
     """One text per group, from entries that name their group."""
-    found = {text_at(entry, "groupId"): _measurement(entry, value) for entry in entries}
-    return [found.get(text_at(group, "id"), "") for group in groups]
+    measurements = {text_at(entry, "groupId"): _measurement(entry, value) for entry in entries}
+    return [measurements.get(text_at(group, "id"), "") for group in groups]
 
 
 def _measurement(entry: Module, value: str) -> str:
@@ -183,8 +183,8 @@ def _analysis_lines(analysis: Module, groups: Sequence[Module]) -> list[str]:
 def _add_adverse_events(builder: DocumentBuilder, module: Module) -> None:
     groups = list_at(module, "eventGroups")
     with builder.section("Adverse events", "adverse_events"):
-        told = ("eventGroups", "seriousEvents", "otherEvents")
-        others = {key: value for key, value in module.items() if key not in told}
+        tabulated = ("eventGroups", "seriousEvents", "otherEvents")
+        others = {key: value for key, value in module.items() if key not in tabulated}
         builder.lines(BlockKind.REGISTRY_FIELD, field_lines(others))
         builder.lines(BlockKind.REGISTRY_FIELD, _group_lines(groups))
         builder.table(_event_totals(groups), caption="Participants affected by adverse events")

@@ -75,9 +75,9 @@ class HttpJsonParser:
 
 
 def _record_id(record: dict[str, Any]) -> str:
-    found = record.get("id")
-    if isinstance(found, str) and found:
-        return found
+    record_id = record.get("id")
+    if isinstance(record_id, str) and record_id:
+        return record_id
     raise MissingIdentifierError(
         "the record has nothing where `document.id` of its source's description points, so it could not be "
         "cited or updated. Correct the description."

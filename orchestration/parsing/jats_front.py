@@ -34,19 +34,19 @@ def article_id(meta: etree._Element) -> str | None:
 
 def article_ids(meta: etree._Element) -> dict[str, str]:
     """The article's own identifiers: pmcid, pmid, doi, as far as given."""
-    found: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for element in meta.findall("{*}article-id"):
         kind, text = element.get("pub-id-type", ""), one_line(inline_text(element))
         if not text:
             continue
         if kind in ("pmc", "pmcid"):
             digits = re.fullmatch(r"(?:PMC)?(\d+)(?:\.\d+)?", text, re.IGNORECASE)
-            found.setdefault("pmcid", f"PMC{digits.group(1)}" if digits else text)
+            ids.setdefault("pmcid", f"PMC{digits.group(1)}" if digits else text)
         elif kind == "pmid":
-            found.setdefault("pmid", text)
+            ids.setdefault("pmid", text)
         elif kind == "doi":
-            found.setdefault("doi", plain_doi(text))
-    return found
+            ids.setdefault("doi", plain_doi(text))
+    return ids
 
 
 def front_text(root: etree._Element, path: str) -> str:

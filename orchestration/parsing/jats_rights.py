@@ -50,13 +50,13 @@ def article_pdf_links(root: etree._Element) -> tuple[PdfLink, ...]:
 def _statements(root: etree._Element) -> Iterator[str]:
     """Statements of the licence, URLs first; an article without one may state it in its copyright line."""
     metas = root.findall("{*}front/{*}article-meta")
-    permissions = [found for meta in metas for found in meta.findall("{*}permissions")]
-    licences = [found for place in (*permissions, *metas) for found in place.findall("{*}license")]
-    urls = [found.text or "" for place in permissions for found in place.iterfind(".//{*}license_ref")]
-    linked = [element.get(_HREF, "") for found in licences for element in found.iter("{*}*")]
+    permissions = [node for meta in metas for node in meta.findall("{*}permissions")]
+    licences = [node for place in (*permissions, *metas) for node in place.findall("{*}license")]
+    urls = [node.text or "" for place in permissions for node in place.iterfind(".//{*}license_ref")]
+    linked = [element.get(_HREF, "") for node in licences for element in node.iter("{*}*")]
     urls += [href for href in linked if is_web_address(href)]
-    texts = [inline_text(found) for found in licences]
-    texts += [found.get("license-type", "") for found in licences]
+    texts = [inline_text(node) for node in licences]
+    texts += [node.get("license-type", "") for node in licences]
     if not licences:
         texts += _copyright_lines_with_a_licence([*permissions, *metas])
     said = [one_line(statement) for statement in (*urls, _pmc_property(root, "pmc-license-ref"), *texts)]

@@ -316,7 +316,7 @@ class _ValueFinder:
                     break
             if chunk[end:].strip(_BETWEEN):
                 stretch = Stretch(position + end, 0, b"")
-                yield self._piece(stretch, "more follows behind the page. Give each page a file of its own.")
+                yield self._piece(stretch, "more follows after the page. Put each page into its own file.")
                 return
             position += len(chunk)
         if depth:

@@ -31,7 +31,7 @@ _NAME = re.compile(
 _ALONE = re.compile(r"by(?:-nc|-nd|-sa)*")
 _CC0 = re.compile(r"\bcc[- ]?(?:0|zero)\b|\bpublic domain dedication\b")
 _OF_DATA = re.compile(r"\b(?:meta)?data\b")
-"""Publishers waive rights in an article's data beside a licence of their own for its text."""
+"""Publishers waive rights in an article's data beside another licence for its text."""
 _PUBLIC_DOMAIN = re.compile(r"(?:public[- ]domain|pd|cc[- ]pdm?)(?: mark)?(?: 1\.0)?")
 _DECLARATION = "creative commons public domain declaration"
 _NC = re.compile(r"\bnc\b|non-?commercial")

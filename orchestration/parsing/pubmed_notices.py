@@ -48,11 +48,11 @@ def notices_metadata(article: etree._Element) -> dict[str, Any]:
     types = [one_line(inline_text(kind)) for kind in article.iter("{*}PublicationType")]
     kinds = [_NOTICES[kind] for kind, _ in links if kind in _NOTICES]
     kinds += [_NOTICE_TYPES[kind] for kind in types if kind in _NOTICE_TYPES]
-    found = {kind for kind, _ in links}
+    linked_kinds = {kind for kind, _ in links}
     return {
-        "is_retracted": _RETRACTED_TYPE in types or bool(found & _RETRACTED_BY),
-        "is_corrected": bool(found & _CORRECTED_BY),
-        "has_expression_of_concern": bool(found & _DOUBTED_BY),
+        "is_retracted": _RETRACTED_TYPE in types or bool(linked_kinds & _RETRACTED_BY),
+        "is_corrected": bool(linked_kinds & _CORRECTED_BY),
+        "has_expression_of_concern": bool(linked_kinds & _DOUBTED_BY),
         "retracted_by": _behind(links, _RETRACTED_BY),
         "corrected_by": _behind(links, _CORRECTED_BY),
         "concern_raised_by": _behind(links, _DOUBTED_BY),

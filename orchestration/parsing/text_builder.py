@@ -144,8 +144,8 @@ class DocumentBuilder:
 
     def lines(self, kind: BlockKind, lines: Iterable[str], *, place: Place = NOWHERE) -> str | None:
         """Append a block of lines, each normalised but for its indentation; empty ones are dropped."""
-        kept = (_indentation(line) + one_line(line) for line in lines if one_line(line))
-        return self._append(kind, "\n".join(kept), place)
+        cleaned = (_indentation(line) + one_line(line) for line in lines if one_line(line))
+        return self._append(kind, "\n".join(cleaned), place)
 
     def table(
         self,

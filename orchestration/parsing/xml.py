@@ -106,7 +106,7 @@ def entity_text(name: str) -> str:
 
 
 def local_name(element: etree._Element) -> str:
-    """The element's name without namespace; '' for entity nodes and the like."""
+    """The element's name without namespace; '' for entity nodes, comments and processing instructions."""
     tag = element.tag
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 

@@ -111,8 +111,8 @@ def _formula(node: etree._Element, name: str) -> str:
     if name == "tex-math":
         return " ".join(_LATEX_WRAPPING.sub(" ", node.text or "").replace("$$", " ").split())
     for wanted in ("math", "tex-math"):
-        for found in node.iter(f"{{*}}{wanted}"):
-            text = _formula(found, wanted)
+        for alternative in node.iter(f"{{*}}{wanted}"):
+            text = _formula(alternative, wanted)
             return f" {text} " if name == "disp-formula" else text
     text = " ".join("".join(_formula_words(node)).split())
     if text:

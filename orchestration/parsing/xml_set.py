@@ -83,7 +83,7 @@ class _ArticleFinder:
 
         The last bytes may be the start of a tag and are left for the next call unless `final`.
         """
-        at = kept = 0
+        at = consumed = 0
         while True:
             mark = (self._until or self._mark).search(buffer, at)
             if mark is None:
@@ -99,21 +99,21 @@ class _ArticleFinder:
                 continue
             elif mark["end"] or mark["end_of_refusal"]:
                 if self._article is not None:
-                    self._article.add(buffer[kept:at])
+                    self._article.add(buffer[consumed:at])
                     yield self._article.finished(), ""
                     self._article = None
                 self._refusal = False
-                kept = at
+                consumed = at
             else:
                 if self._article is not None:
-                    self._article.add(buffer[kept : mark.start()])
+                    self._article.add(buffer[consumed : mark.start()])
                     yield self._article.finished(), _NO_END
                 self._article = GrowingStretch(position + mark.start(), self._limit)
                 self._refusal = bool(mark["refusal"])
-                kept = mark.start()
-        used = len(buffer) if final else max(at, kept, len(buffer) - _LONGEST_MARK)
+                consumed = mark.start()
+        used = len(buffer) if final else max(at, consumed, len(buffer) - _LONGEST_MARK)
         if self._article is not None:
-            self._article.add(buffer[kept:used])
+            self._article.add(buffer[consumed:used])
         return used
 
     def end(self, length: int) -> Iterator[tuple[Stretch, str]]:

@@ -65,7 +65,7 @@ MEMORY_BYTES: Final = 4 << 30
 """Address space of a target's process."""
 
 Reader = Callable[[bytes], str]
-"""Reads one case and tells what became of it; raises when it is none of what may."""
+"""Reads one case and returns its outcome; raises for an outcome that is not allowed."""
 
 
 @dataclass(frozen=True)
@@ -79,19 +79,19 @@ class Target:
 
 def _parser(parser: Parser) -> Reader:
     def read(case: bytes) -> str:
-        """As ingest does: recognise, find the records, parse each; told is the first document or error."""
+        """As ingest does: recognise, find the records, parse each; returns the first document or error."""
         attempt(parser, case)
-        told = "nothing"
+        result = "nothing"
         for location in locate(parser, case):
             try:
                 if location.error is not None:
                     raise location.error
                 parser.parse(payload_of(parser, case, location), "default")
             except MedkgError as error:
-                told = type(error).__name__ if told == "nothing" else told
+                result = type(error).__name__ if result == "nothing" else result
             else:
                 return "document"
-        return told
+        return result
 
     return read
 
@@ -99,10 +99,10 @@ def _parser(parser: Parser) -> Reader:
 def _mineru(case: bytes) -> str:
     middle = json.dumps({"pdf_info": [{"page_idx": page, "page_size": [595, 842]} for page in range(3)]})
     try:
-        made = converted(case, middle, "fuzz", "1")
+        output = converted(case, middle, "fuzz", "1")
     except MedkgError as error:
         return type(error).__name__
-    return _document(made.model_dump_json().encode())
+    return _document(output.model_dump_json().encode())
 
 
 def _document(converted_pdf: bytes) -> str:
@@ -272,30 +272,30 @@ def fuzz(name: str, count: int) -> Counter[str]:
 def _watched() -> Iterator[None]:
     """Fail what takes too long; end the process with its stack if it hangs in C."""
     faulthandler.dump_traceback_later(2 * SECONDS, exit=True, file=sys.__stderr__)
-    begun = time.monotonic()
+    started = time.monotonic()
     try:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
-    assert time.monotonic() - begun < SECONDS, "the case took too long"
+    assert time.monotonic() - started < SECONDS, "the case took too long"
 
 
 def _one(name: str, count: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    begun = time.monotonic()
+    started = time.monotonic()
     ended = fuzz(name, count)
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     if name == "pdf":
         _converter().close()
-    told = {
+    report = {
         "target": name,
         "cases": sum(ended.values()),
-        "seconds": round(time.monotonic() - begun, 1),
+        "seconds": round(time.monotonic() - started, 1),
         "largest_mib": round(max(largest, children)),
         "ended": dict(ended.most_common()),
     }
-    print(json.dumps(told), flush=True)  # noqa: T201
+    print(json.dumps(report), flush=True)  # noqa: T201
 
 
 def main() -> None:
@@ -303,13 +303,21 @@ def main() -> None:
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}; default: all")
     parser.add_argument("--cases", type=int, default=10_000, help="of each target")
     parser.add_argument("--here", action="store_true", help="in this process; else one process a target")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     failed = False
-    for name in asked.targets or TARGETS:
-        if asked.here:
-            _one(name, asked.cases)
+    for name in arguments.targets or TARGETS:
+        if arguments.here:
+            _one(name, arguments.cases)
             continue
-        command = [sys.executable, "-m", "tests.fuzzing.fuzz", name, "--cases", str(asked.cases), "--here"]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.fuzzing.fuzz",
+            name,
+            "--cases",
+            str(arguments.cases),
+            "--here",
+        ]
         failed |= subprocess.run(command, check=False).returncode != 0
     raise SystemExit(int(failed))
 

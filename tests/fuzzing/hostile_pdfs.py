@@ -113,7 +113,7 @@ def a_scan(pages: int = 3, *, with_text: int = 0) -> bytes:
         else:
             canvas.setFont("Helvetica", 10)
             for line in range(20):
-                said = f"Line {line} tells how many participants walked."
+                said = f"Line {line} shows how many participants walked."
                 canvas.drawString(72, 740 - 12 * line, said)
         canvas.showPage()
     canvas.save()
@@ -134,7 +134,7 @@ def an_encrypted_pdf(user_password: str) -> bytes:
 
 
 def unmapped_fonts() -> bytes:
-    """A page whose font tells no characters: its codes lie in Unicode's private area."""
+    """A page whose font maps to no characters: its codes are in Unicode's private area."""
     cmap = (
         b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def "
         b"1 begincodespacerange <00> <FF> endcodespacerange 1 beginbfrange <20> <7E> <E020> endbfrange "

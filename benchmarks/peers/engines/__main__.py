@@ -44,7 +44,7 @@ def main(
     only: Annotated[list[str] | None, typer.Option(help="Names that begin so; may be repeated.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The result as JSON on stdout.")] = False,
 ) -> None:
-    """Compare engines for the cpu profile's dense model over the same token rows, in turns."""
+    """Compare engines for the cpu profile's dense model over the same token rows, round robin."""
     profile = get_profile("cpu")
     model = find_model(profile.embedding_model)
     tokenizer = TextTokenizer(model.files, model.token_limit(profile.max_tokens))
@@ -52,9 +52,9 @@ def main(
         texts_of(path, lambda text: tokenizer.too_long(tokenizer.token_ids([text])[0]) is None), limit
     )
     rows = tokenizer.token_ids(list(texts))
-    chosen = [one for one in CONTENDERS if not only or one.name.startswith(tuple(only))]
+    chosen = [contender for contender in CONTENDERS if not only or contender.name.startswith(tuple(only))]
     if not rows or not chosen:
-        names = ", ".join(one.name for one in CONTENDERS)
+        names = ", ".join(contender.name for contender in CONTENDERS)
         raise UsageError(f"{path} holds no texts, or no engine is called like {only}; there are {names}.")
     judged = read_judged(quality, tokenizer) if quality else None
     progress = Console(stderr=True)

@@ -2,7 +2,7 @@
 
 Comes in: queries, keys and values of rows end to end, [tokens, 3 x width]. Leaves: [tokens, width].
 torch's own ways for ragged rows do not serve: nested jagged tensors take 9 times as long on a CPU as one call
-a row, and torch.nn.attention.varlen has no CPU kernel.
+per row, and torch.nn.attention.varlen has no CPU kernel.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The comparison: every contender over the same token rows, in turns, each one's best round.
+"""The comparison: every contender over the same token rows, round robin, by each one's best round.
 
 Comes in: rows and contenders. Leaves: a result as plain data. Ratios are to medkg's encoder as the actor
 would run it here, cosines to sentence-transformers in fp32, shares to this machine's largest matrix products.

@@ -1,7 +1,7 @@
 """The client of an engine's process: start it, have rows encoded, end it.
 
 Comes in: a contender and files of rows. Leaves: seconds and vectors. An engine whose package is absent or
-that fails is told as AbsentEngineError, with how to get it or its last words.
+that fails is an AbsentEngineError with the command that installs it or the end of its stderr.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from .contract import Vectors
 __all__ = ["AbsentEngineError", "Encoded", "EngineProcess"]
 
 ROOT: Final = Path(__file__).parents[3]
-LAST_WORDS: Final = 400
-"""Characters of a process's stderr that are told."""
+STDERR_TAIL: Final = 400
+"""Characters of a process's stderr in an error."""
 
 
 class AbsentEngineError(Exception):
@@ -76,7 +76,7 @@ class EngineProcess:
     def encode(self, rows: Path) -> Encoded:
         """The rows' vectors, in order; raises AbsentEngineError."""
         if self._process.stdin is None or self._process.poll() is not None:
-            raise AbsentEngineError(self._last_words())
+            raise AbsentEngineError(self._stderr_tail())
         spent = self._cpu_seconds()
         self._process.stdin.write(json.dumps({"rows": str(rows), "vectors": str(self._vectors)}) + "\n")
         self._process.stdin.flush()
@@ -91,7 +91,7 @@ class EngineProcess:
         line = self._process.stdout.readline() if self._process.stdout else ""
         if not line:
             self.close()
-            raise AbsentEngineError(self._last_words())
+            raise AbsentEngineError(self._stderr_tail())
         return json.loads(line)
 
     def _cpu_seconds(self) -> float:
@@ -99,8 +99,8 @@ class EngineProcess:
         times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
         return float(sum(time.user + time.system for time in times))
 
-    def _last_words(self) -> str:
-        words = self._stderr.read_text(encoding="utf-8", errors="replace").strip()[-LAST_WORDS:]
+    def _stderr_tail(self) -> str:
+        words = self._stderr.read_text(encoding="utf-8", errors="replace").strip()[-STDERR_TAIL:]
         return f"{self._name} ended with {self._process.returncode}: {words or 'without a word'}"
 
 

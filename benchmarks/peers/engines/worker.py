@@ -38,16 +38,16 @@ def best_layout(
         started = time.perf_counter()
         encoded(sample, encode, layout)
         tried.append((time.perf_counter() - started, layout))
-    best = min(tried, key=lambda one: one[0])[1]
+    best = min(tried, key=lambda timing: timing[0])[1]
     if encode is None or best != tried[-1][1]:
         encode = engine.load(Setting(variant, folder, best, sample, scratch))
         encoded(sample, encode, best)
     return best, encode
 
 
-def serve(encode: Encode, layout: Layout, asked: Iterable[str], answers: TextIO) -> None:
+def serve(encode: Encode, layout: Layout, requests: Iterable[str], answers: TextIO) -> None:
     """Answer each line."""
-    for line in asked:
+    for line in requests:
         task = json.loads(line)
         rows = read_rows(Path(task["rows"]))
         started = time.perf_counter()

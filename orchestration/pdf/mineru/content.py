@@ -199,13 +199,13 @@ def _rows(body: str) -> tuple[tuple[tuple[PdfCell, ...], ...], int]:
     rows: list[tuple[PdfCell, ...]] = []
     header = cells = 0
     for row in root.iter("tr"):
-        found = [cell for cell in row.iter("td", "th") if next(cell.iterancestors("tr"), None) is row]
-        cells += len(found)
+        row_cells = [cell for cell in row.iter("td", "th") if next(cell.iterancestors("tr"), None) is row]
+        cells += len(row_cells)
         if cells > MAX_CELLS:
             break
-        if len(rows) == header and found and all(cell.tag == "th" for cell in found):
+        if len(rows) == header and row_cells and all(cell.tag == "th" for cell in row_cells):
             header += 1
-        rows.append(tuple(_cell(cell) for cell in found))
+        rows.append(tuple(_cell(cell) for cell in row_cells))
     return tuple(rows), header or min(1, len(rows))
 
 

@@ -115,16 +115,16 @@ class MineruConverter:
     def health(self) -> Mapping[str, Any]:
         """The service's own health report; raises DagsterResourceUnavailableError if it cannot be used."""
         response = self._request("GET", "/health")
-        told = self._json(response)
-        protocol = told.get("protocol_version")
+        health = self._json(response)
+        protocol = health.get("protocol_version")
         if response.status_code != 200 or protocol != PROTOCOL:
-            cause = told.get("error") or f"it speaks protocol {protocol!r}, medkg {PROTOCOL} (MinerU 3)"
+            cause = health.get("error") or f"it speaks protocol {protocol!r}, medkg {PROTOCOL} (MinerU 3)"
             raise self._unavailable(str(cause))
-        concurrent = told.get("max_concurrent_requests")
-        if not isinstance(concurrent, int) or not isinstance(told.get("version"), str):
-            raise self._unavailable("its /health tells neither version nor max_concurrent_requests")
+        concurrent = health.get("max_concurrent_requests")
+        if not isinstance(concurrent, int) or not isinstance(health.get("version"), str):
+            raise self._unavailable("its /health has no version or no max_concurrent_requests")
         with self._lock:
-            self._health = {**told, "max_concurrent_requests": max(1, min(concurrent, 1_000))}
+            self._health = {**health, "max_concurrent_requests": max(1, min(concurrent, 1_000))}
             return self._health
 
     def submit(self, pdf: bytes, doc_id: str) -> str:
@@ -164,13 +164,13 @@ class MineruConverter:
         response = self._request("GET", f"/tasks/{_checked(task_id)}/result")
         if response.status_code == 404:
             raise _lost(task_id)
-        told = self._json(response)
+        result = self._json(response)
         if response.status_code in (202, 409):
-            raise _failure(task_id, str(told.get("error") or told.get("message") or "no reason given"))
+            raise _failure(task_id, str(result.get("error") or result.get("message") or "no reason given"))
         if response.status_code != 200:
-            raise self._unavailable(_detail(told, response))
-        found = told.get("results")
-        entry = found.get(FILE_STEM) if isinstance(found, dict) else None
+            raise self._unavailable(_detail(result, response))
+        results = result.get("results")
+        entry = results.get(FILE_STEM) if isinstance(results, dict) else None
         if not isinstance(entry, dict) or not all(
             isinstance(entry.get(part), str) for part in ("content_list", "middle_json")
         ):
@@ -178,7 +178,7 @@ class MineruConverter:
                 f"MinerU task {task_id}: its result holds no content_list and middle_json of the PDF. Submit "
                 "it again; if it stays so, look into the service's log."
             )
-        version = f"{VERSION}+mineru-{told.get('version')}-{told.get('backend')}"
+        version = f"{VERSION}+mineru-{result.get('version')}-{result.get('backend')}"
         document = converted(entry["content_list"], entry["middle_json"], f"MinerU task {task_id}", version)
         return document.model_dump_json().encode()
 
@@ -192,18 +192,18 @@ class MineruConverter:
         response = self._request("GET", f"/tasks/{_checked(task_id)}")
         if response.status_code == 404:
             return ConversionStatus(task_id, ConversionState.FAILED, _lost(task_id))
-        told = self._json(response)
+        status = self._json(response)
         if response.status_code != 200:
-            raise self._unavailable(_detail(told, response))
-        state = _STATES.get(str(told.get("status")))
+            raise self._unavailable(_detail(status, response))
+        state = _STATES.get(str(status.get("status")))
         if state is None:
             raise self._unavailable(
-                f"it calls a task {told.get('status')!r}, which protocol {PROTOCOL} does not"
+                f"it calls a task {status.get('status')!r}, which protocol {PROTOCOL} does not"
             )
         if state is ConversionState.FAILED:
-            reason = str(told.get("error") or "no reason given")
+            reason = str(status.get("error") or "no reason given")
             return ConversionStatus(task_id, state, _failure(task_id, reason))
-        ahead = told.get("queued_ahead")
+        ahead = status.get("queued_ahead")
         return ConversionStatus(task_id, state, ahead=ahead if isinstance(ahead, int) else None)
 
     # --- requests ----------------------------------------------------------------------------------
@@ -230,12 +230,12 @@ class MineruConverter:
 
     def _json(self, response: httpx.Response) -> dict[str, Any]:
         try:
-            told = json.loads(response.content)
+            answer = json.loads(response.content)
         except (ValueError, RecursionError) as error:
             raise self._unavailable(f"it answered {response.status_code} with no JSON") from error
-        if not isinstance(told, dict):
+        if not isinstance(answer, dict):
             raise self._unavailable(f"it answered {response.status_code} with no JSON object")
-        return told
+        return answer
 
     def _refused(self, response: httpx.Response, doc_id: str) -> MedkgError:
         """The error for a refused task: the PDF is invalid, the service is busy, or it cannot be used."""
@@ -275,9 +275,9 @@ def _checked(task_id: str) -> str:
     return task_id
 
 
-def _detail(told: Mapping[str, Any], response: httpx.Response) -> str:
-    said = told.get("detail") or told.get("error") or told.get("message") or ""
-    return f"it answered {response.status_code} {json.dumps(said)[:300] if said else ''}".rstrip()
+def _detail(answer: Mapping[str, Any], response: httpx.Response) -> str:
+    detail = answer.get("detail") or answer.get("error") or answer.get("message") or ""
+    return f"it answered {response.status_code} {json.dumps(detail)[:300] if detail else ''}".rstrip()
 
 
 def _lost(task_id: str) -> ConversionLostError:
@@ -290,9 +290,9 @@ def _lost(task_id: str) -> ConversionLostError:
 def _failure(task_id: str, reason: str) -> MedkgError:
     """The error of a failed task: Permanent if MinerU's message says that the PDF cannot be opened."""
     words = reason.casefold()
-    told = f"MinerU task {task_id} failed: {reason[:500]}."
+    message = f"MinerU task {task_id} failed: {reason[:500]}."
     if "password" in words or "encrypted" in words:
-        return EncryptedPdfError(f"{told} Get a copy of the PDF without a password.")
+        return EncryptedPdfError(f"{message} Get a copy of the PDF without a password.")
     if "failed to load file" in words or "data format error" in words:
-        return MalformedDocumentError(f"{told} Fetch the PDF again.")
-    return ConversionFailedError(f"{told} It may succeed when submitted again; see the service's log.")
+        return MalformedDocumentError(f"{message} Fetch the PDF again.")
+    return ConversionFailedError(f"{message} It may succeed when submitted again; see the service's log.")

@@ -131,7 +131,7 @@ class FlowReader:
         )
 
     def _centred(self, line: Line, other: Line) -> bool:
-        middles = [(one.left + one.right) / 2 for one in (line, other)]
+        middles = [(edge_line.left + edge_line.right) / 2 for edge_line in (line, other)]
         return abs(middles[0] - middles[1]) < 0.6 * line.size and other.left > self.left + INDENT * line.size
 
     def _following(self, line: Line) -> Line | None:
@@ -166,9 +166,9 @@ def _leadings(lines: Sequence[Line]) -> dict[int, float]:
         if abs(above.size - below.size) < 0.5 and 0 < step < 2.2 * below.size:
             steps.setdefault(round(below.size), []).append(step)
     return {
-        size: median(sorted(found)[: max(3, len(found) * 3 // 4)])
-        for size, found in steps.items()
-        if len(found) >= 3
+        size: median(sorted(counted)[: max(3, len(counted) * 3 // 4)])
+        for size, counted in steps.items()
+        if len(counted) >= 3
     }
 
 

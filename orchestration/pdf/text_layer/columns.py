@@ -52,10 +52,14 @@ class Flow:
 
 def common_gutters(pages: Sequence[Sequence[Piece]]) -> list[float]:
     """Gutters that several pages have (of two, one): for pages whose last column holds a line or two."""
-    found = [gutter for gutter in map(_gutter, pages) if gutter is not None]
+    gutters = [gutter for gutter in map(_gutter, pages) if gutter is not None]
     needed = 2 if len(pages) > 2 else 1
     return sorted(
-        {round(one) for one in found if sum(abs(one - other) <= SAME_GUTTER for other in found) >= needed}
+        {
+            round(position)
+            for position in gutters
+            if sum(abs(position - other) <= SAME_GUTTER for other in gutters) >= needed
+        }
     )
 
 
@@ -210,13 +214,13 @@ def _lowest(levels: Sequence[tuple[float, float, int]], allowed: float) -> list[
             merged[-1] = (merged[-1][0], end, count)
         else:
             merged.append((start, end, count))
-    found = []
+    strips = []
     for number, (start, end, count) in enumerate(merged):
         before = merged[number - 1][2] if number else 0
         after = merged[number + 1][2] if number + 1 < len(merged) else 0
         if count <= allowed and count <= before and count <= after:
-            found.append((start, end))
-    return found
+            strips.append((start, end))
+    return strips
 
 
 def _worth(items: Sequence[Item], gutter: float, width: float) -> float | None:
@@ -256,5 +260,5 @@ def _in_rows(left: Sequence[Item], right: Sequence[Item]) -> bool:
     """Whether most lines of the side with fewer lines have one beside them on the other side."""
     sides = [[item.baseline for item in side if isinstance(item, Piece)] for side in (left, right)]
     fewer, more = sorted(sides, key=len)
-    beside = sum(any(abs(one - other) < 2 for other in more) for one in fewer)
+    beside = sum(any(abs(baseline - other) < 2 for other in more) for baseline in fewer)
     return beside * 2 > len(fewer)

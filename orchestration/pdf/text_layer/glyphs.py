@@ -91,7 +91,7 @@ class PageContent:
     image_share: float = 0.0
     """Share of the page that its images cover, overlaps counted twice."""
     unmapped: int = 0
-    """Characters for which the font tells no Unicode value."""
+    """Characters that the font maps to no Unicode value."""
 
     @property
     def frame_width(self) -> float:

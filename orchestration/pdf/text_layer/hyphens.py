@@ -27,10 +27,10 @@ class Vocabulary:
     def __init__(self, lines: Iterable[str]) -> None:
         self._words: Counter[str] = Counter()
         for line in lines:
-            found = [match.group() for match in _WORD.finditer(line)]
+            words = [match.group() for match in _WORD.finditer(line)]
             if line.rstrip().endswith(tuple(HYPHENS)):
-                found = found[:-1]
-            self._words.update(word.casefold().replace("‐", "-") for word in found)
+                words = words[:-1]
+            self._words.update(word.casefold().replace("‐", "-") for word in words)
 
     def is_compound(self, first: str, second: str) -> bool:
         """Whether the document writes these two with a hyphen rather than as one word.
@@ -51,8 +51,8 @@ def joined_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:
     last = ""
     for line in lines:
         if parts:
-            kept, separator = _joint(last, line, vocabulary)
-            parts[-1] = parts[-1][: len(parts[-1]) - len(last) + kept]
+            length, separator = _joint(last, line, vocabulary)
+            parts[-1] = parts[-1][: len(parts[-1]) - len(last) + length]
             parts.append(separator)
         parts.append(line)
         last = line.rpartition(" ")[2]

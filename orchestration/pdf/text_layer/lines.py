@@ -252,17 +252,17 @@ def _joined(pieces: Sequence[Piece]) -> list[Piece]:
     joined: list[Piece] = []
     for row in rows:
         row.sort(key=lambda piece: piece.left)
-        kept = [row[0]]
+        glyphs = [row[0]]
         for piece in row[1:]:
-            last = kept[-1]
+            last = glyphs[-1]
             size = max(last.size, piece.size)
             if piece.text == last.text and abs(piece.left - last.left) < 0.3 * size:
                 continue  # printed twice
             if -0.3 * size <= piece.left - last.right <= 0.6 * size:
-                kept[-1] = _pasted(last, piece)
+                glyphs[-1] = _pasted(last, piece)
             else:
-                kept.append(piece)
-        joined.extend(kept)
+                glyphs.append(piece)
+        joined.extend(glyphs)
     return joined
 
 

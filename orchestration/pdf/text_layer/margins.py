@@ -46,12 +46,12 @@ def without_running_lines(
     """
     edges = [_edge_lines(pieces, height) for pieces, height in zip(pages, heights, strict=True)]
     running = _repeated(edges) | _counting(edges) | _set_apart(pages, edges, heights, body)
-    kept = []
+    remaining = []
     for pieces, lines, tabular in zip(pages, edges, ruled, strict=True):
         dropped = {id(piece) for line in lines if id(line) in running for piece in line.pieces}
         dropped -= set(map(id, tabular))
-        kept.append([piece for piece in pieces if id(piece) not in dropped])
-    return kept
+        remaining.append([piece for piece in pieces if id(piece) not in dropped])
+    return remaining
 
 
 def _edge_lines(pieces: Sequence[Piece], height: float) -> list[Line]:
@@ -83,11 +83,11 @@ def _repeated(edges: Sequence[Sequence[Line]]) -> set[int]:
             if any(letter.isalpha() for letter in words):
                 alike[words].append((number, line))
     running: set[int] = set()
-    for found in alike.values():
-        for number, line in found:
+    for repeated in alike.values():
+        for number, line in repeated:
             others = {
                 other
-                for other, twin in found
+                for other, twin in repeated
                 if other != number
                 and abs(twin.baseline - line.baseline) <= SAME_PLACE
                 and abs(other - number) <= 8
@@ -117,7 +117,7 @@ def _set_apart(
                 places[round(line.baseline / 2)].append(line)
             if number > 0 and not VERY_EDGE < line.baseline / height < 1 - VERY_EDGE:
                 running.add(id(line))
-    return running | {id(line) for found in places.values() if len(found) >= 2 for line in found}
+    return running | {id(line) for repeated in places.values() if len(repeated) >= 2 for line in repeated}
 
 
 def _counting(edges: Sequence[Sequence[Line]]) -> set[int]:
@@ -130,11 +130,11 @@ def _counting(edges: Sequence[Sequence[Line]]) -> set[int]:
                 value = int(match.group(1)) if match.group(1).isdigit() else _roman(match.group(1))
                 numbers[value - page].append((page, line))
     running: set[int] = set()
-    for found in numbers.values():
-        if len({page for page, _ in found}) >= 2:
-            running |= {id(line) for _, line in found}
+    for sequence in numbers.values():
+        if len({page for page, _ in sequence}) >= 2:
+            running |= {id(line) for _, line in sequence}
     if len(edges) == 1:
-        running |= {id(line) for found in numbers.values() for _, line in found if line is edges[0][-1]}
+        running |= {id(line) for sequence in numbers.values() for _, line in sequence if line is edges[0][-1]}
     return running
 
 

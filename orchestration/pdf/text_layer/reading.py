@@ -171,7 +171,7 @@ def _check_readable(pages: Sequence[_Page], name: str) -> None:
     unmapped = sum(page.content.unmapped for page in pages)
     scanned = sum(page.scanned for page in pages)
     if unmapped > MAX_UNMAPPED * (characters + unmapped):
-        cause = "its fonts do not tell which characters they show"
+        cause = "its fonts do not map their glyphs to characters"
     elif characters == 0 or scanned * 2 > len(pages):
         cause = f"{scanned or len(pages)} of its {len(pages)} pages hold images and no text"
     else:
@@ -208,14 +208,17 @@ def _parts(pages: Sequence[_Page]) -> list[Part]:
     """All text in reading order, with its kinds."""
     contents = [page.content for page in pages]
     pieces = [page.pieces for page in pages]
-    body = _body_size(piece for found in pieces for piece in found)
-    ruled = [ruled_pieces(found, content.rules) for content, found in zip(contents, pieces, strict=True)]
-    kept = without_running_lines(pieces, [content.frame_height for content in contents], body, ruled)
+    body = _body_size(piece for page_pieces in pieces for piece in page_pieces)
+    ruled = [
+        ruled_pieces(page_pieces, content.rules)
+        for content, page_pieces in zip(contents, pieces, strict=True)
+    ]
+    body_pieces = without_running_lines(pieces, [content.frame_height for content in contents], body, ruled)
     flows: list[list[Part]] = []
-    gutters = common_gutters(kept)
+    gutters = common_gutters(body_pieces)
     tables = [
-        find_tables(found, content.rules, body, gutters)
-        for content, found in zip(contents, kept, strict=True)
+        find_tables(page_pieces, content.rules, body, gutters)
+        for content, page_pieces in zip(contents, body_pieces, strict=True)
     ]
     gutters = common_gutters([rest for _, rest in tables])
     for content, (found_tables, rest) in zip(contents, tables, strict=True):

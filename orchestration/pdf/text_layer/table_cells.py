@@ -119,7 +119,7 @@ def level_rules(rules: Sequence[Rule], box: Box) -> list[float]:
 def column_gaps(rows: Sequence[Row], header: int) -> list[float]:
     """Borders of columns: in the strips without words of all rows, and of those below the `header` rows.
 
-    A header that spans columns covers the strips between them; the border is then in a gap of its own.
+    A header that spans columns covers the strips between them; the border is then in a separate gap.
     """
     size = median(piece.size for row in rows for piece in row.pieces)
     several = [row for row in rows if len(row.pieces) >= 2] or list(rows)

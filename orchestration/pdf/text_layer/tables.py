@@ -230,13 +230,13 @@ def _following(pieces: Sequence[Piece], first: Piece, wanted: Callable[[Piece], 
 
 def _captioned_rows(pieces: Sequence[Piece], gutters: Sequence[float]) -> list[list[Piece]]:
     """Rows of two cells and more below a line that begins with 'Table', without rules."""
-    found: list[list[Piece]] = []
+    rows: list[list[Piece]] = []
     for caption in [piece for piece in pieces if TABLE_CAPTION.match(piece.text)][:MAX_CAPTIONS]:
         below = [piece for piece in pieces if piece.baseline > caption.baseline + 0.5 * caption.size]
         following = _cell_rows(rows_of(_beside(caption, below, gutters)), caption.bottom)
         if len(following) >= 3:
-            found.append([piece for row in following for piece in row.pieces])
-    return found
+            rows.append([piece for row in following for piece in row.pieces])
+    return rows
 
 
 def _beside(caption: Piece, pieces: Sequence[Piece], gutters: Sequence[float]) -> Sequence[Piece]:

@@ -79,7 +79,7 @@ def test_codes_become_words_and_metadata_keeps_them() -> None:
     assert document.metadata["year"] == "2019"
 
 
-def test_a_module_the_registry_adds_later_is_told_too() -> None:
+def test_a_module_the_registry_adds_later_is_in_the_text_too() -> None:
     assert "Shoe size: 42" in parsed(a_study(footwearModule={"shoeSize": 42})).text
 
 
@@ -128,9 +128,9 @@ PAGE = a_page_of_studies(*STUDIES)
     ],
 )
 def test_each_study_of_a_page_is_found_with_its_bytes(page: bytes) -> None:
-    found = list(ClinicalTrialsParser().records(io.BytesIO(page), "page.json", 10**6))
-    assert [location.doc_id for location in found] == ["NCT00000001", "NCT00000002", "NCT00000003"]
-    assert [json.loads(page[at.start : at.start + at.length]) for at in found] == STUDIES
+    locations = list(ClinicalTrialsParser().records(io.BytesIO(page), "page.json", 10**6))
+    assert [location.doc_id for location in locations] == ["NCT00000001", "NCT00000002", "NCT00000003"]
+    assert [json.loads(page[at.start : at.start + at.length]) for at in locations] == STUDIES
 
 
 @given(end=st.integers(PAGE.index(b"[{") + 1, len(PAGE) - 1))

@@ -31,11 +31,11 @@ def test_sections_nest_and_inherit_the_role_above() -> None:
             "<sec><title>Shoes</title><p>b</p></sec></sec><sec><title>Discussion</title><p>c</p></sec>"
         )
     )
-    found = {section.title: (section.title_path, section.role) for section in sections_of(document)}
-    assert found["2 Materials and Methods"] == (("2 Materials and Methods",), "methods")
-    assert found["Shoes"] == (("2 Materials and Methods", "Shoes"), "methods")
-    assert found["Discussion"][1] == "discussion"
-    assert found["Abstract"][1] == "abstract"
+    roles = {section.title: (section.title_path, section.role) for section in sections_of(document)}
+    assert roles["2 Materials and Methods"] == (("2 Materials and Methods",), "methods")
+    assert roles["Shoes"] == (("2 Materials and Methods", "Shoes"), "methods")
+    assert roles["Discussion"][1] == "discussion"
+    assert roles["Abstract"][1] == "abstract"
 
 
 def test_reference_lists_are_kept_apart_wherever_they_stand() -> None:

@@ -65,7 +65,7 @@ def permitted(inside: str, attributes: str = "") -> str:
         (None, "none"),
     ],
 )  # fmt: skip
-def test_a_licence_is_told_in_few_words(statement: str | None, licence: str) -> None:
+def test_a_licence_becomes_one_of_few_codes(statement: str | None, licence: str) -> None:
     assert licence_of(statement) == licence
     assert licence in LICENCES
 
@@ -209,7 +209,7 @@ def test_retracted_and_corrected_articles_name_the_notice() -> None:
         ("expression-of-concern", "object-of-concern", "expression-of-concern"),
     ],
 )
-def test_a_notice_is_told_from_the_article_it_is_about(article_type: str, kind: str, notice: str) -> None:
+def test_a_notice_is_distinct_from_the_article_it_is_about(article_type: str, kind: str, notice: str) -> None:
     metadata = noticed(related(kind, "10.5555/walks"), article_type)
     assert (metadata["notice"], metadata["notice_of"]) == (notice, ["10.5555/walks"])
     assert not {"is_retracted", "is_corrected"} & metadata.keys()

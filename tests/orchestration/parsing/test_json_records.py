@@ -22,8 +22,8 @@ def locate(content: bytes, limit: int = 10**6, list_key: str | None = None) -> l
     return list(find(io.BytesIO(content), "f.json", limit, lambda record: str(record["id"]), list_key))
 
 
-def ids(found: list[RecordLocation]) -> list[str | None]:
-    return [location.doc_id for location in found]
+def ids(locations: list[RecordLocation]) -> list[str | None]:
+    return [location.doc_id for location in locations]
 
 
 def test_a_list_cut_off_at_its_end_still_gives_the_records_before() -> None:
@@ -39,9 +39,9 @@ def test_a_list_that_only_lacks_its_bracket_is_reported() -> None:
 
 
 def test_a_broken_line_fails_alone() -> None:
-    found = locate(b'{"id": 1}\n{"id": 2\n\n{"id": 3}\n')
-    assert ids(found) == ["1", None, "3"]
-    assert "f.json, line 2" in str(found[1].error)
+    locations = locate(b'{"id": 1}\n{"id": 2\n\n{"id": 3}\n')
+    assert ids(locations) == ["1", None, "3"]
+    assert "f.json, line 2" in str(locations[1].error)
 
 
 def test_a_broken_first_line_does_not_hide_the_others() -> None:
@@ -70,9 +70,9 @@ def test_brackets_quotes_and_escapes_in_strings_do_not_confuse() -> None:
 
 def test_a_byte_order_mark_is_stepped_over() -> None:
     for content in (b'[{"id": 1}]', b'{"id": 1}\n', b'{\n"id": 1\n}'):
-        (found,) = locate(b"\xef\xbb\xbf" + content)
-        assert found.doc_id == "1"
-        assert found.start >= 3
+        (location,) = locate(b"\xef\xbb\xbf" + content)
+        assert location.doc_id == "1"
+        assert location.start >= 3
 
 
 def test_deep_nesting_is_an_error_of_that_record() -> None:
@@ -83,8 +83,8 @@ def test_deep_nesting_is_an_error_of_that_record() -> None:
 
 
 def test_utf16_is_refused_with_the_way_to_convert() -> None:
-    (found,) = locate('[{"id": 1}]'.encode("utf-16"))
-    assert "iconv -f UTF-16" in str(found.error)
+    (location,) = locate('[{"id": 1}]'.encode("utf-16"))
+    assert "iconv -f UTF-16" in str(location.error)
 
 
 def test_an_empty_list_has_no_records() -> None:
@@ -96,12 +96,12 @@ def test_a_record_of_200_megabytes_is_never_held(opening: bytes) -> None:
     filler = 200_000_000
     stream = PiecewiseStream(opening, filler=filler)
     tracemalloc.start()
-    found = list(find(stream, "f", 1_000_000, lambda record: str(record["id"])))  # type: ignore[arg-type]
+    locations = list(find(stream, "f", 1_000_000, lambda record: str(record["id"])))  # type: ignore[arg-type]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert found[0].doc_id == "1"
-    assert isinstance(found[1].error, DocumentTooLargeError)
-    assert found[1].length > filler
+    assert locations[0].doc_id == "1"
+    assert isinstance(locations[1].error, DocumentTooLargeError)
+    assert locations[1].length > filler
     assert peak < 10_000_000
 
 
@@ -125,9 +125,9 @@ def test_every_record_is_found_at_its_bytes_however_the_file_is_cut(
         if layout != "page":  # the key of the list must lie in the first piece
             patch.setattr(byte_stream, "CHUNK_BYTES", piece)
             patch.setattr(json_records, "CHUNK_BYTES", 50 + piece)
-        found = locate(content, list_key="items")
-    assert ids(found) == [str(record["id"]) for record in records]
-    cut = [content[location.start : location.start + location.length] for location in found]
+        locations = locate(content, list_key="items")
+    assert ids(locations) == [str(record["id"]) for record in records]
+    cut = [content[location.start : location.start + location.length] for location in locations]
     assert list(map(json.loads, cut)) == records
 
 
@@ -143,9 +143,9 @@ def test_records_of_a_page_are_found_with_their_bytes_whatever_stands_around_the
 ) -> None:
     monkeypatch.setattr(byte_stream, "CHUNK_BYTES", piece)
     monkeypatch.setattr(json_records, "CHUNK_BYTES", max(piece, PAGE.index(b"[{") + 1))
-    found = locate(PAGE, list_key="results")
-    assert [location.error for location in found] == [None, None]
-    cut = [json.loads(PAGE[at.start : at.start + at.length]) for at in found]
+    locations = locate(PAGE, list_key="results")
+    assert [location.error for location in locations] == [None, None]
+    cut = [json.loads(PAGE[at.start : at.start + at.length]) for at in locations]
     assert cut == [{"id": 1}, {"id": 2, "x": "]}"}]
 
 
@@ -162,7 +162,7 @@ def test_a_page_cut_anywhere_gives_the_records_before_and_an_error(end: int) -> 
 def test_what_follows_a_page_is_reported_and_never_passed_over(more: bytes) -> None:
     *good, bad = locate(PAGE + more, list_key="results")
     assert ids(good) == ["1", "2"]
-    assert "more follows behind the page" in str(bad.error)
+    assert "more follows after the page" in str(bad.error)
 
 
 @pytest.mark.parametrize("page", [b'{"results": []}', b'{"meta": {}, "results": [ ], "x": 1}'])
@@ -171,15 +171,15 @@ def test_an_empty_page_has_no_records(page: bytes) -> None:
 
 
 def test_a_list_key_deeper_in_a_record_makes_no_page_of_it() -> None:
-    (found,) = locate(b'{"id": 1, "inner": {"results": [{"id": 2}]}}', list_key="results")
-    assert found.doc_id == "1"
+    (location,) = locate(b'{"id": 1, "inner": {"results": [{"id": 2}]}}', list_key="results")
+    assert location.doc_id == "1"
 
 
 def test_fields_that_do_not_count_leave_the_version_as_it_is() -> None:
     def version(record: bytes) -> str | None:
-        (found,) = find(
+        (location,) = find(
             io.BytesIO(record), "f", 100, lambda record: str(record["id"]), None, frozenset({"seen"})
         )
-        return found.version
+        return location.version
 
     assert version(b'{"id": 1, "seen": 4}') == version(b'{"id": 1}') != version(b'{"id": 1, "sEEn": 4}')

@@ -18,7 +18,7 @@ def document_of(content: bytes) -> Document:
     return document
 
 
-def test_headings_nest_by_their_level_and_roles_are_told() -> None:
+def test_headings_nest_by_their_level_and_have_roles() -> None:
     document = document_of(
         a_converted_pdf(
             a_pdf_block("On walking", PdfBlockKind.TITLE),
@@ -35,7 +35,7 @@ def test_headings_nest_by_their_level_and_roles_are_told() -> None:
     assert methods.sections[0].title_path == ("1. Methods", "1.1 Setting")
 
 
-def test_every_block_tells_its_page_and_its_boxes() -> None:
+def test_every_block_has_its_page_and_its_boxes() -> None:
     document = document_of(
         a_converted_pdf(
             a_pdf_block("On walking", PdfBlockKind.TITLE, page_no=1),

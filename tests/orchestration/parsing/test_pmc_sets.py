@@ -40,9 +40,9 @@ def cut_out(content: bytes, location: RecordLocation) -> bytes:
 def test_each_article_is_found_with_its_bytes(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(byte_stream, "CHUNK_BYTES", piece)
     monkeypatch.setattr(jats, "CHUNK_BYTES", max(piece, 200))
-    found = locate(SET)
-    assert [location.doc_id for location in found] == ["PMC1", "PMC2", "PMC3"]
-    for location in found:
+    locations = locate(SET)
+    assert [location.doc_id for location in locations] == ["PMC1", "PMC2", "PMC3"]
+    for location in locations:
         article = cut_out(SET, location)
         assert article.startswith(b"<article ")
         assert article.endswith(b"</article>")
@@ -50,8 +50,8 @@ def test_each_article_is_found_with_its_bytes(piece: int, monkeypatch: pytest.Mo
 
 def test_articles_inside_an_article_do_not_end_it() -> None:
     reply = '<p>a</p></body><sub-article article-type="reply"><body><p>b</p></body></sub-article><body>'
-    found = locate(a_pmc_set(an_article_of(1, reply), an_article_of(2)))
-    assert [location.doc_id for location in found] == ["PMC1", "PMC2"]
+    locations = locate(a_pmc_set(an_article_of(1, reply), an_article_of(2)))
+    assert [location.doc_id for location in locations] == ["PMC1", "PMC2"]
 
 
 @given(end=st.integers(SET.index(b"<article "), len(SET) - len(b"</pmc-articleset>\n") - 1))
@@ -112,22 +112,22 @@ def test_what_pmc_does_not_give_is_named_and_the_articles_around_it_come(
     monkeypatch.setattr(byte_stream, "CHUNK_BYTES", piece)
     monkeypatch.setattr(jats, "CHUNK_BYTES", max(piece, 200))
     content = SET.replace(b"</article>\n<article", b"</article>" + REFUSAL + b"<article", 1)
-    found = locate(content)
-    assert [location.doc_id for location in found] == ["PMC1", None, "PMC2", "PMC3"]
-    assert isinstance(found[1].error, RecordWithheldError)
-    assert "The following PMCID is not available: 999" in found[1].error.message
-    assert cut_out(content, found[1]) == REFUSAL
+    locations = locate(content)
+    assert [location.doc_id for location in locations] == ["PMC1", None, "PMC2", "PMC3"]
+    assert isinstance(locations[1].error, RecordWithheldError)
+    assert "The following PMCID is not available: 999" in locations[1].error.message
+    assert cut_out(content, locations[1]) == REFUSAL
 
 
 def test_an_error_inside_an_article_is_a_part_of_it() -> None:
-    found = locate(a_pmc_set(an_article_of(1, f"<p>a</p>{REFUSAL.decode()}<p>b</p>"), an_article_of(2)))
-    assert [location.doc_id for location in found] == ["PMC1", "PMC2"]
+    locations = locate(a_pmc_set(an_article_of(1, f"<p>a</p>{REFUSAL.decode()}<p>b</p>"), an_article_of(2)))
+    assert [location.doc_id for location in locations] == ["PMC1", "PMC2"]
 
 
 @pytest.mark.parametrize("refusal", [b"<error>", b"<error/>", b"<error>&x", b"</error>", b"<error><article>"])
-def test_a_broken_refusal_is_an_error_of_its_own(refusal: bytes) -> None:
-    found = locate(b"<pmc-articleset>" + refusal + b"</pmc-articleset>")
-    assert all(location.error is not None for location in found)
+def test_a_broken_refusal_is_a_separate_error(refusal: bytes) -> None:
+    locations = locate(b"<pmc-articleset>" + refusal + b"</pmc-articleset>")
+    assert all(location.error is not None for location in locations)
 
 
 def test_an_article_whose_publisher_keeps_the_text_back_says_so() -> None:

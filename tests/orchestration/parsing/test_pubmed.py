@@ -40,8 +40,8 @@ def test_labels_become_sections_with_roles() -> None:
     )
     document = PubmedXmlParser().parse(a_payload(article, "pubmed-xml", doc_id="1"), "default")
     assert_sound(document)
-    found = [(section.title, section.role) for section in sections_of(document)]
-    assert found == [("", None), ("AIMS", "introduction"), ("X", "results"), ("", None)]
+    sections = [(section.title, section.role) for section in sections_of(document)]
+    assert sections == [("", None), ("AIMS", "introduction"), ("X", "results"), ("", None)]
 
 
 @pytest.mark.parametrize("piece", [7, 64, 1 << 18])
@@ -51,9 +51,9 @@ def test_one_broken_article_does_not_take_the_others_with_it(
     monkeypatch.setattr(byte_stream, "CHUNK_BYTES", piece)
     monkeypatch.setattr(pubmed_xml, "CHUNK_BYTES", max(piece, 64))
     broken = a_pubmed_article("2")[:-40]
-    found = locate(a_pubmed_set(a_pubmed_article("1"), broken, a_pubmed_article("3")))
-    assert [location.doc_id for location in found] == ["1", None, "3"]
-    assert isinstance(found[1].error, MalformedDocumentError)
+    locations = locate(a_pubmed_set(a_pubmed_article("1"), broken, a_pubmed_article("3")))
+    assert [location.doc_id for location in locations] == ["1", None, "3"]
+    assert isinstance(locations[1].error, MalformedDocumentError)
 
 
 def test_a_set_cut_off_between_articles_is_reported() -> None:
@@ -69,9 +69,11 @@ def test_tags_in_comments_and_cdata_are_not_articles() -> None:
 
 
 def test_an_article_over_the_limit_fails_alone() -> None:
-    found = locate(a_pubmed_set(a_pubmed_article("1", title="x" * 5000), a_pubmed_article("2")), limit=2000)
-    assert isinstance(found[0].error, DocumentTooLargeError)
-    assert found[1].doc_id == "2"
+    locations = locate(
+        a_pubmed_set(a_pubmed_article("1", title="x" * 5000), a_pubmed_article("2")), limit=2000
+    )
+    assert isinstance(locations[0].error, DocumentTooLargeError)
+    assert locations[1].doc_id == "2"
 
 
 def test_an_article_without_a_pmid_is_refused() -> None:
@@ -170,7 +172,7 @@ def test_an_expression_of_concern_is_no_retraction() -> None:
         ("ExpressionOfConcernFor", "Expression of Concern", "expression-of-concern"),
     ],
 )
-def test_a_notice_is_told_from_the_article_it_is_about(kind: str, type_: str, notice: str) -> None:
+def test_a_notice_is_distinct_from_the_article_it_is_about(kind: str, type_: str, notice: str) -> None:
     by_link = metadata_of(corrections=[a_correction(kind, "9")])
     assert (by_link["notice"], by_link["notice_of"], by_link["is_retracted"]) == (notice, ["9"], False)
     by_type = metadata_of(types=[type_])
@@ -184,9 +186,9 @@ BATCH = a_pubmed_set(a_pubmed_article("1"), a_pubmed_article("2"), a_pubmed_arti
 def test_each_article_of_an_efetch_batch_is_found_with_its_bytes() -> None:
     doctype = b'<!DOCTYPE PubmedArticleSet PUBLIC "-//NLM//DTD PubMedArticle" "pubmed_250101.dtd">\n'
     batch = BATCH.replace(b"<PubmedArticleSet>", doctype + b"<PubmedArticleSet>")
-    found = locate(batch)
-    assert [location.doc_id for location in found] == ["1", "2", "3"]
-    cut = [batch[at.start : at.start + at.length] for at in found]
+    locations = locate(batch)
+    assert [location.doc_id for location in locations] == ["1", "2", "3"]
+    cut = [batch[at.start : at.start + at.length] for at in locations]
     assert cut == [a_pubmed_article(number) for number in ("1", "2", "3")]
 
 

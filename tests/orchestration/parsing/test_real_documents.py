@@ -89,13 +89,13 @@ def plain_paragraphs(root: Any) -> list[str]:
     """Paragraphs, cells and headings without formulas or blocks inside, outside of reference lists."""
     special = {"inline-formula", "disp-formula", "list", "table-wrap", "fig", "boxed-text", "fn"}
     apart = {"ref-list", "sub-article", "response"}
-    found = []
+    documents = []
     for part in (root.find("body"), root.find("back")):
         for element in part.iter("p", "td", "title") if part is not None else ():
             above = {local_name(ancestor) for ancestor in element.iterancestors()}
             if not above & apart and not any(local_name(below) in special for below in element.iter()):
-                found.append("".join(element.itertext()))
-    return found
+                documents.append("".join(element.itertext()))
+    return documents
 
 
 def test_reference_lists_never_enter_the_text() -> None:

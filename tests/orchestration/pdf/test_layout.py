@@ -170,13 +170,13 @@ def test_three_columns_are_read_one_after_the_other() -> None:
                 canvas, [f"words of the {name} column, {line:02}" for line in range(30)], x=50 + 175 * column
             )
 
-    told = " ".join(block.text for block in drawn(draw))
+    joined = " ".join(block.text for block in drawn(draw))
     expected = " ".join(
         f"words of the {name} column, {line:02}"
         for name in ("first", "second", "third")
         for line in range(30)
     )
-    assert told == expected
+    assert joined == expected
 
 
 def test_exponents_keep_their_sign() -> None:
@@ -224,15 +224,15 @@ def test_lines_that_repeat_at_the_edges_of_pages_are_running_and_the_same_words_
         text(canvas, ["Walking and Sleep"], y=800, size=8)
         text(
             canvas,
-            [f"Line {line} of page {number} tells about Walking and Sleep." for line in range(20)],
+            [f"Line {line} of page {number} is about Walking and Sleep." for line in range(20)],
             y=740,
         )
         text(canvas, [f"Page {number} of 3"], y=40, size=8)
 
     blocks = drawn(draw, draw, draw)
-    told = " ".join(block.text for block in blocks)
-    assert told.count("Walking and Sleep") == 60
-    assert "of 3" not in told
+    joined = " ".join(block.text for block in blocks)
+    assert joined.count("Walking and Sleep") == 60
+    assert "of 3" not in joined
 
 
 def test_a_table_of_contents_gives_no_headings() -> None:
@@ -273,7 +273,7 @@ def test_a_hyphen_at_a_lines_end_goes_unless_the_word_is_written_with_it(
     assert joined_lines(lines, vocabulary) == expected
 
 
-def test_headings_in_capitals_and_with_letters_are_told_by_room_above_them() -> None:
+def test_headings_in_capitals_and_with_letters_are_recognised_by_room_above_them() -> None:
     def draw(canvas: Canvas, _: int) -> None:
         sentence = "We walked every day of the week, and counted all our steps and hours of sleep, at noon."
         text(canvas, [sentence] * 5)
@@ -290,6 +290,6 @@ def test_headings_in_capitals_and_with_letters_are_told_by_room_above_them() -> 
         )
 
     blocks = drawn(draw)
-    told = [(block.text, block.level) for block in blocks if block.kind is PdfBlockKind.HEADING]
-    assert told == [("II. METHODS", 1), ("A. Counting of steps", 2), ("REFERENCES", told[-1][1])]
+    headings = [(block.text, block.level) for block in blocks if block.kind is PdfBlockKind.HEADING]
+    assert headings == [("II. METHODS", 1), ("A. Counting of steps", 2), ("REFERENCES", headings[-1][1])]
     assert PdfBlockKind.FOOTNOTE not in {block.kind for block in blocks}

@@ -73,7 +73,7 @@ def test_capacity_is_twice_what_the_service_works_on_at_once(pdf: bytes) -> None
         assert converter.capacity == 8
 
 
-def test_a_queue_tells_how_many_are_ahead(pdf: bytes) -> None:
+def test_a_queue_reports_how_many_are_ahead(pdf: bytes) -> None:
     with MineruServer(Behaviour(seconds=30, workers=1)) as server:
         converter = MineruConverter(server.url)
         task_ids = [converter.submit(pdf, f"PMC{number}") for number in range(3)]
@@ -84,7 +84,7 @@ def test_a_queue_tells_how_many_are_ahead(pdf: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("message", "expected"),
     [
         ("CUDA out of memory", ConversionFailedError),
         ("Failed to load file document.pdf: Incorrect password error", EncryptedPdfError),
@@ -92,13 +92,13 @@ def test_a_queue_tells_how_many_are_ahead(pdf: bytes) -> None:
     ],
 )
 def test_a_failed_task_is_transient_unless_the_pdf_is_at_fault(
-    pdf: bytes, told: str, expected: type[MedkgError]
+    pdf: bytes, message: str, expected: type[MedkgError]
 ) -> None:
-    with MineruServer(Behaviour(fail_share=1.1, error=told)) as server:
+    with MineruServer(Behaviour(fail_share=1.1, error=message)) as server:
         converter = MineruConverter(server.url)
         task_id = converter.submit(pdf, "PMC1")
         (status,) = ended(converter, [task_id])
-        assert type(status.error) is expected and told in str(status.error)
+        assert type(status.error) is expected and message in str(status.error)
         with pytest.raises(expected):
             converter.result(task_id)
 
@@ -162,7 +162,9 @@ def test_an_unwell_service_or_one_of_another_protocol_is_no_fault_of_the_pdf(
         (httpx.Response(202, json=[1]), DagsterResourceUnavailableError),
     ],
 )
-def test_a_refusal_is_told_by_whose_fault_it_is(answer: httpx.Response, expected: type[MedkgError]) -> None:
+def test_a_refusal_is_an_error_of_the_pdf_or_of_the_service(
+    answer: httpx.Response, expected: type[MedkgError]
+) -> None:
     respx.get(f"{URL}/health").respond(json=HEALTHY)
     respx.post(f"{URL}/tasks").mock(return_value=answer)
     with pytest.raises(expected) as caught:

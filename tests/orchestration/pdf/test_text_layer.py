@@ -110,7 +110,7 @@ def test_a_paragraph_over_a_page_break_is_one_block_with_a_box_on_each_page() ->
             *(
                 Part(
                     "paragraph",
-                    f"Paragraph {number} tells that " + "we walked all day and then " * 45 + "slept.",
+                    f"Paragraph {number} states that " + "we walked all day and then " * 45 + "slept.",
                 )
                 for number in range(9)
             ),
@@ -160,7 +160,7 @@ def test_a_pdf_encrypted_without_a_password_is_read() -> None:
     assert "slept well" in read(hostile_pdfs.an_encrypted_pdf("")).blocks[0].text
 
 
-def test_pages_that_are_images_among_pages_of_text_are_told() -> None:
+def test_pages_that_are_images_among_pages_of_text_are_reported() -> None:
     document = document_of(hostile_pdfs.a_scan(pages=5, with_text=3))
     assert document.metadata["unread_pages"] == [1, 2]
 
@@ -175,7 +175,7 @@ def test_a_thousand_pages_are_read_within_the_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pdf", "expected", "told"),
+    ("pdf", "expected", "message"),
     [
         (b"", MalformedDocumentError, "no PDF"),
         (b"<html>not found</html>", MalformedDocumentError, "no PDF"),
@@ -185,11 +185,11 @@ def test_a_thousand_pages_are_read_within_the_limit() -> None:
         (hostile_pdfs.an_encrypted_pdf("secret"), EncryptedPdfError, "password"),
         (hostile_pdfs.a_scan(), PdfWithoutTextError, "3 of its 3 pages hold images"),
         (hostile_pdfs.a_scan(pages=5, with_text=1), PdfWithoutTextError, "4 of its 5 pages"),
-        (hostile_pdfs.unmapped_fonts(), PdfWithoutTextError, "fonts do not tell"),
+        (hostile_pdfs.unmapped_fonts(), PdfWithoutTextError, "fonts do not map their glyphs to characters"),
     ],
 )
-def test_a_pdf_that_cannot_be_read_is_told_why(pdf: bytes, expected: type[MedkgError], told: str) -> None:
-    with pytest.raises(expected, match=told):
+def test_a_pdf_that_cannot_be_read_has_a_reason(pdf: bytes, expected: type[MedkgError], message: str) -> None:
+    with pytest.raises(expected, match=message):
         read(pdf)
 
 
@@ -213,9 +213,9 @@ def test_a_page_of_impossible_size_is_refused_by_number() -> None:
 def test_a_bomb_ends_at_a_limit_and_the_next_pdf_is_read(bomb: object) -> None:
     converter = TextLayerConverter(seconds=20, megabytes=512)
     try:
-        made: bytes = bomb(300)  # type: ignore[operator]
-        assert len(made) < 2_000_000
-        (status,) = ended(converter, [converter.submit(made, "bomb")])
+        bomb_bytes: bytes = bomb(300)  # type: ignore[operator]
+        assert len(bomb_bytes) < 2_000_000
+        (status,) = ended(converter, [converter.submit(bomb_bytes, "bomb")])
         assert isinstance(status.error, PdfLimitError | DagsterStageTimeoutError)
         (after,) = ended(converter, [converter.submit(hostile_pdfs.many_pages(1), "good")])
         assert after.state is ConversionState.DONE
