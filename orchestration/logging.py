@@ -6,16 +6,46 @@ Text of documents and secrets are never logged at info or above. Called once by 
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from typing import Any
+from typing import Any, Final, TextIO, cast
 
 import structlog
 
-__all__ = ["configure_logging"]
+__all__ = ["ProcessLog", "configure_logging"]
+
+STDERR: Final = 2
+"""File descriptor of stderr."""
 
 
-def configure_logging(level: str) -> None:
-    """Set up structlog for this process; the standard library's loggers keep their own handlers."""
+class ProcessLog:
+    """Stderr, and beside it the stderr that this process started with, while a step's output is captured.
+
+    Dagster points file descriptor 2 at the run's output while a step runs. Lines then go to both, so that
+    the run's page shows them and the log of the process has no gaps.
+    """
+
+    def __init__(self) -> None:
+        """Keep the present stderr; for the main of a process, before anything is captured."""
+        self._own = os.fdopen(os.dup(STDERR), "w", buffering=1)
+
+    def write(self, text: str) -> None:
+        """Write to stderr and, where that is another file, to the log of the process."""
+        sys.stderr.write(text)
+        if not os.path.sameopenfile(STDERR, self._own.fileno()):
+            self._own.write(text)
+
+    def flush(self) -> None:
+        """Flush both."""
+        sys.stderr.flush()
+        self._own.flush()
+
+
+def configure_logging(level: str, process_log: ProcessLog | None = None) -> None:
+    """Set up structlog for this process; the standard library's loggers keep their own handlers.
+
+    Lines go to stderr as it is when they are written, or to `process_log`.
+    """
     tty = sys.stderr.isatty()
     renderer: Any = structlog.dev.ConsoleRenderer() if tty else structlog.processors.JSONRenderer()
     structlog.configure(
@@ -27,6 +57,6 @@ def configure_logging(level: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it is when a line is written
+        logger_factory=lambda *_: structlog.PrintLogger(cast(TextIO, process_log or sys.stderr)),
         cache_logger_on_first_use=False,
     )

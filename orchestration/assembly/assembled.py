@@ -239,7 +239,7 @@ class Assembly(AssembledInputs):
                 PARSE.name, Isolation.PROCESS, factory=partial(isolated_stage, PARSE.name, {})
             ),
         }
-        guards = Guards(self.policies.load, self.settings.unavailable_seconds)
+        guards = Guards(self.policies.load, self.settings.unavailable_seconds, self.guard_observers)
         with GuardedCaller(handles.__getitem__, guards, IsolatedExecution(PARSE_WORKERS)) as caller:
             yield DocumentReader(self.sources, caller, self.settings.tenant)
 
@@ -292,7 +292,7 @@ class Assembly(AssembledInputs):
         from orchestration.resilience.guard import Guards
         from orchestration.resilience.isolation import IsolatedExecution
 
-        guards = Guards(self.policies.load, self.settings.unavailable_seconds)
+        guards = Guards(self.policies.load, self.settings.unavailable_seconds, self.guard_observers)
         return GuardedCaller(self._handle, guards, IsolatedExecution(PARSE_WORKERS))
 
     @cached_property

@@ -6,10 +6,10 @@ Comes in: settings and the installed plugins. Leaves: each of these, made when i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestration.assembly.stores import AssembledStores
 from orchestration.contracts import AskedConverter, Parser, PdfConverter, Source, WebClient
@@ -17,6 +17,9 @@ from orchestration.errors import ConfigurationError
 from orchestration.plugins.entry_points import load_plugins
 from orchestration.plugins.isolated_stage import installed_parsers
 from orchestration.topology.shipped import shipped_folder
+
+if TYPE_CHECKING:
+    from orchestration.resilience.decisions import Observer
 
 __all__ = ["AssembledInputs"]
 
@@ -30,6 +33,13 @@ class AssembledInputs(AssembledStores):
 
         folder = self.settings.topologies_dir or shipped_folder()
         return ResiliencePolicyLoader(folder)
+
+    @cached_property
+    def guard_observers(self) -> Sequence[Observer]:
+        """What hears each decision of every guard of this process: retries, waits, breaker moves."""
+        from orchestration.resilience.decision_log import log_decision
+
+        return (log_decision,)
 
     @cached_property
     def parsers(self) -> Mapping[str, Parser]:
@@ -56,6 +66,7 @@ class AssembledInputs(AssembledStores):
         guards = Guards(
             self.policies.load,
             settings.unavailable_seconds,
+            self.guard_observers,
             limiter=lambda host, limit: HostTurns(settings.host_turns_dir, host, limit),
         )
         agent = user_agent(version("medkg"), settings.contact)

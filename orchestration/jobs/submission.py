@@ -13,6 +13,8 @@ from itertools import islice
 from typing import Final, Protocol, TypeVar, cast
 from uuid import uuid4
 
+from structlog.contextvars import bound_contextvars
+
 from orchestration.contracts import (
     DocumentCounts,
     JobLedger,
@@ -45,6 +47,9 @@ ENQUEUE_BATCH: Final = 500
 
 SMALLEST_WINDOW: Final = 50
 """Below this a run's fixed cost (about half a CPU second) outweighs what overlap saves."""
+
+ENUMERATE: Final = "enumerate"
+"""Stage of log lines that are written while a source enumerates its documents."""
 
 NO_TURN_YET: Final = (0, 0)
 
@@ -109,7 +114,8 @@ class Submissions:
         Each batch is durable when it is yielded. The job is open for `settle` once the last one is.
         """
         try:
-            for batch in self._listed(submission, topology):
+            ids = {"stage": ENUMERATE, "tenant": submission.tenant_id, "job": submission.job_id}
+            for batch in _with_ids(self._listed(submission, topology), ids):
                 yield self._ledger.enqueue(
                     submission.job_id, batch, lambda item: self._fingerprint(topology, item.locator.format)
                 )
@@ -231,6 +237,17 @@ def window_limit(summary: JobSummary, workers: int) -> int:
         return most if summary.documents.pending >= most * (workers + 1) else 0
     share = math.ceil(summary.documents.total / (workers * WINDOWS_PER_WORKER))
     return min(most, max(SMALLEST_WINDOW, share))
+
+
+def _with_ids(items: Iterator[T], ids: Mapping[str, str]) -> Iterator[T]:
+    """The same items; log lines that their making writes have these ids."""
+    while True:
+        with bound_contextvars(**ids):
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+        yield item
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -8,8 +8,9 @@ that were reached before a service went away are kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from orchestration.errors import (
     UnavailableError,
 )
 from orchestration.records import AdapterRequest, StageContext
+from orchestration.resilience.decisions import DocumentIds, GuardedCall, guarded_call, ids_bound
 from orchestration.resilience.guard import Guard
 from orchestration.resilience.isolation import StageHandle
 
@@ -126,12 +128,16 @@ class _MicroBatch:
 
     async def finish(self) -> None:
         """Bring every document to its outcome under the whole policy."""
-        await self._run.guard.retrying(retry_if_result(bool), _outcomes_stand)(self._attempt)
+        guard, contexts = self._run.guard, [self._run.items[at][0] for at in self._open]
+        with ids_bound(self._run.handle.name, contexts):
+            repeated = partial(self._call_of, lambda: self._open)
+            await guard.retrying(retry_if_result(bool), _outcomes_stand, repeated)(self._attempt)
 
     async def _attempt(self) -> Sequence[MedkgError]:
         """Try what is open, waiting for the service if it is away; returns the errors worth another."""
         self._due = self._open
-        await self._run.guard.waiting(retry_if_result(bool), self._give_up)(self._try_due)
+        awaiting = partial(self._call_of, lambda: self._due)
+        await self._run.guard.waiting(retry_if_result(bool), self._give_up, awaiting)(self._try_due)
         self._open = [at for at in self._open if isinstance(self._run.outcomes[at], TransientError)]
         return [self._run.outcomes[at] for at in self._open]
 
@@ -175,8 +181,14 @@ class _MicroBatch:
             )
         outcomes = [run.guard.judged(one) if isinstance(one, MedkgError) else one for one in given]
         if all(_speaks_of_the_service(outcome, run.handle) for outcome in outcomes):
-            raise _AllFailedError(outcomes)
+            raise _AllFailedError(outcomes) from outcomes[0]
         return outcomes
+
+    def _call_of(self, positions: Callable[[], Sequence[int]]) -> GuardedCall:
+        """The call as a decision about the documents at these positions reports it."""
+        contexts = [self._run.items[at][0] for at in positions()]
+        documents = [DocumentIds(ctx.doc_id, ctx.correlation_id) for ctx in contexts]
+        return guarded_call(self._run.guard.name, self._resource, documents)
 
     def _give_up(self, state: RetryCallState) -> None:
         """The service stayed away: what was due keeps its UnavailableError."""

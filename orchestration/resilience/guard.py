@@ -11,19 +11,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import anyio
 from aiolimiter import AsyncLimiter
-from pybreaker import (
-    STATE_CLOSED,
-    CircuitBreaker,
-    CircuitBreakerError,
-    CircuitBreakerListener,
-    CircuitBreakerState,
-    CircuitMemoryStorage,
-)
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -31,47 +22,31 @@ from tenacity import (
     stop_after_attempt,
     stop_before_delay,
     wait_exponential,
-    wait_exponential_jitter,
-    wait_incrementing,
-    wait_none,
 )
 from tenacity.retry import retry_base
-from tenacity.wait import wait_base
 
 from orchestration.errors import (
-    CircuitOpenError,
     DagsterResourceUnavailableError,
     DagsterStageTimeoutError,
     MedkgError,
-    PermanentError,
     TransientError,
     UnavailableError,
 )
-from orchestration.resilience.events import (
-    BreakerMoved,
-    GuardEvent,
-    Observe,
+from orchestration.resilience.backoff import backoff, errors_of, obeying_retry_after
+from orchestration.resilience.breaker import Breaker
+from orchestration.resilience.decisions import (
+    Decision,
+    GaveUp,
+    GuardedCall,
+    Observer,
     RateLimitWaited,
     RetryScheduled,
     ServiceAwaited,
-    unheard,
+    guarded_call,
 )
-from orchestration.resilience.policies import (
-    ExponentialBackoff,
-    LinearBackoff,
-    RateLimitConfig,
-    ResiliencePolicyConfig,
-)
+from orchestration.resilience.policies import RateLimitConfig, ResiliencePolicyConfig
 
-__all__ = [
-    "BreakerMoved",
-    "Guard",
-    "GuardEvent",
-    "Guards",
-    "RateLimitWaited",
-    "RetryScheduled",
-    "ServiceAwaited",
-]
+__all__ = ["Guard", "Guards", "Limiter", "LimiterOf", "timed_out"]
 
 T = TypeVar("T")
 
@@ -106,25 +81,26 @@ def in_this_process(_: str, limit: RateLimitConfig) -> Limiter:
 
 
 class Guard:
-    """One stage's policy at work; breakers and limiters are kept for each resource (host) it names."""
+    """A policy at work for one stage or client; keeps a breaker and a limiter per resource (host)."""
 
     def __init__(
         self,
-        stage: str,
+        name: str,
         policy: ResiliencePolicyConfig,
         unavailable_seconds: float,
-        observe: Observe = unheard,
+        observers: Sequence[Observer],
         sleep: Sleep = anyio.sleep,
         limiter: LimiterOf = in_this_process,
     ) -> None:
-        self.stage = stage
+        """`name` identifies the guard in errors and decisions; each observer gets every decision once."""
+        self.name = name
         self.policy = policy
         self._unavailable_seconds = unavailable_seconds
-        self._observe = observe
+        self._observers = tuple(observers)
         self._sleep = sleep
         self._limiter = limiter
         self._limiters: dict[str, Limiter] = {}
-        self._breakers: dict[str, _Breaker] = {}
+        self._breakers: dict[str, Breaker] = {}
 
     async def call(
         self, action: Callable[[], Awaitable[T]], resource: str = "", timeout_seconds: float | None = None
@@ -134,16 +110,21 @@ class Guard:
         `timeout_seconds` of an attempt, where it is not the policy's.
 
         Raises the last TransientError, any PermanentError at once, and UnavailableError when the service
-        is still away after `unavailable_seconds`.
+        is still unavailable after `unavailable_seconds`.
         """
 
         async def one_attempt() -> T:
             return await self.attempt(action, resource, timeout_seconds or self.policy.timeout_seconds)
 
-        async def when_available() -> T:
-            return await self.waiting(retry_if_exception_type(UnavailableError), reraise)(one_attempt)
+        def this_call() -> GuardedCall:
+            return guarded_call(self.name, resource)
 
-        return await self.retrying(retry_if_exception_type(TransientError), reraise)(when_available)
+        async def when_available() -> T:
+            waiting = self.waiting(retry_if_exception_type(UnavailableError), reraise, this_call)
+            return await waiting(one_attempt)
+
+        retrying = self.retrying(retry_if_exception_type(TransientError), reraise, this_call)
+        return await retrying(when_available)
 
     async def attempt(
         self, action: Callable[[], Awaitable[T]], resource: str, timeout_seconds: float | None
@@ -155,31 +136,34 @@ class Guard:
             return await self._timed(action, timeout_seconds)
         return await breaker.run(lambda: self._timed(action, timeout_seconds))
 
-    def retrying(self, condition: retry_base, at_the_end: AtTheEnd) -> AsyncRetrying:
-        """tenacity over attempts of the policy; the wait obeys Retry-After."""
+    def retrying(
+        self, condition: retry_base, at_the_end: AtTheEnd, call: Callable[[], GuardedCall]
+    ) -> AsyncRetrying:
+        """tenacity over attempts of the policy; the wait obeys Retry-After. `call` is what is repeated."""
 
-        def tell(state: RetryCallState) -> None:
-            errors = tuple(_errors(state))
-            wait = state.upcoming_sleep
+        def observe(state: RetryCallState) -> None:
+            errors, wait = tuple(errors_of(state)), state.upcoming_sleep
             self._observe(
-                RetryScheduled(self.stage, state.attempt_number, self.policy.max_attempts, wait, errors)
+                RetryScheduled(call(), state.attempt_number, self.policy.max_attempts, wait, errors)
             )
 
         return AsyncRetrying(
             retry=condition,
             stop=stop_after_attempt(self.policy.max_attempts),
-            wait=_obeying(_backoff(self.policy)),
-            before_sleep=tell,
+            wait=obeying_retry_after(backoff(self.policy)),
+            before_sleep=observe,
             sleep=self._sleep,
-            retry_error_callback=at_the_end,
+            retry_error_callback=self._giving_up(at_the_end, call),
         )
 
-    def waiting(self, condition: retry_base, at_the_end: AtTheEnd) -> AsyncRetrying:
-        """tenacity that looks again and again whether a service is back, up to `unavailable_seconds`."""
+    def waiting(
+        self, condition: retry_base, at_the_end: AtTheEnd, call: Callable[[], GuardedCall]
+    ) -> AsyncRetrying:
+        """tenacity that calls until the service is available, for at most `unavailable_seconds`."""
 
-        def tell(state: RetryCallState) -> None:
-            for error in _errors(state)[:1]:
-                self._observe(ServiceAwaited(self.stage, state.upcoming_sleep, error))
+        def observe(state: RetryCallState) -> None:
+            for error in errors_of(state)[:1]:
+                self._observe(ServiceAwaited(call(), state.attempt_number, state.upcoming_sleep, error))
 
         limit = self._unavailable_seconds
         passed = stop_before_delay(limit)
@@ -191,22 +175,34 @@ class Guard:
         return AsyncRetrying(
             retry=condition,
             stop=waited_enough,
-            wait=_obeying(wait_exponential(multiplier=first, max=most)),
-            before_sleep=tell,
+            wait=obeying_retry_after(wait_exponential(multiplier=first, max=most)),
+            before_sleep=observe,
             sleep=self._sleep,
-            retry_error_callback=at_the_end,
+            retry_error_callback=self._giving_up(at_the_end, call),
         )
 
     def judged(self, error: MedkgError) -> MedkgError:
-        """The error itself; Unavailable when the service asks for more patience than we have."""
+        """The error; as Unavailable when its Retry-After is longer than `unavailable_seconds`."""
         asked = error.retry_after if isinstance(error, TransientError) else None
         if asked is None or asked <= self._unavailable_seconds:
             return error
         return DagsterResourceUnavailableError(
-            f"{self.stage}: the service asks to wait {asked:g} s (Retry-After), longer than "
+            f"{self.name}: the service asks to wait {asked:g} s (Retry-After), longer than "
             f"unavailable_seconds ({self._unavailable_seconds:g}): {error.message} Run again later.",
             retry_after=asked,
         )
+
+    def _observe(self, decision: Decision) -> None:
+        for observer in self._observers:
+            observer(decision)
+
+    def _giving_up(self, at_the_end: AtTheEnd, call: Callable[[], GuardedCall]) -> AtTheEnd:
+        def give_up(state: RetryCallState) -> Any:
+            errors = tuple(errors_of(state))
+            self._observe(GaveUp(call(), state.attempt_number, state.idle_for, errors))
+            return at_the_end(state)
+
+        return give_up
 
     async def _timed(self, action: Callable[[], Awaitable[T]], seconds: float | None) -> T:
         try:
@@ -220,7 +216,7 @@ class Guard:
         except TimeoutError as error:
             if not scope.cancelled_caught:
                 raise
-            raise timed_out(self.stage, seconds or 0) from error
+            raise timed_out(self.name, seconds or 0) from error
 
     async def _limit(self, resource: str) -> None:
         limit = self.policy.rate_limit_config
@@ -234,16 +230,14 @@ class Guard:
         await limiter.acquire()
         waited = time.monotonic() - started
         if waited > NOTABLE_WAIT_SECONDS:
-            self._observe(RateLimitWaited(self.stage, resource, waited))
+            self._observe(RateLimitWaited(guarded_call(self.name, resource), waited))
 
-    def _breaker(self, resource: str) -> _Breaker | None:
+    def _breaker(self, resource: str) -> Breaker | None:
         config = self.policy.circuit_breaker_config
         if config is None:
             return None
         if resource not in self._breakers:
-            self._breakers[resource] = _Breaker(
-                self.stage, resource, config.failure_threshold, config.reset_seconds, self._observe
-            )
+            self._breakers[resource] = Breaker(self.name, resource, config, self._observe)
         return self._breakers[resource]
 
 
@@ -265,111 +259,26 @@ def timed_out(what: str, seconds: float) -> DagsterStageTimeoutError:
 
 
 class Guards:
-    """The guards of one event loop: one a stage, kept as long as its policy stays the same."""
+    """Guards of one event loop: one per stage, kept as long as its policy stays the same."""
 
     def __init__(
         self,
         policy: Callable[[str], ResiliencePolicyConfig],
         unavailable_seconds: float,
-        observe: Observe = unheard,
+        observers: Sequence[Observer],
         limiter: LimiterOf = in_this_process,
     ) -> None:
         self._policy = policy
         self._unavailable_seconds = unavailable_seconds
-        self._observe = observe
+        self._observers = tuple(observers)
         self._limiter = limiter
         self._guards: dict[tuple[str, str], Guard] = {}
 
-    def guard(self, stage: str, policy_name: str) -> Guard:
-        """The guard of a stage under a policy; raises ConfigurationError for an unknown policy."""
+    def guard(self, name: str, policy_name: str) -> Guard:
+        """The guard of that name under a policy; raises ConfigurationError for an unknown policy."""
         policy = self._policy(policy_name)
-        known = self._guards.get((stage, policy_name))
+        known = self._guards.get((name, policy_name))
         if known is None or known.policy != policy:
-            known = Guard(stage, policy, self._unavailable_seconds, self._observe, limiter=self._limiter)
-            self._guards[stage, policy_name] = known
+            known = Guard(name, policy, self._unavailable_seconds, self._observers, limiter=self._limiter)
+            self._guards[name, policy_name] = known
         return known
-
-
-# --- parts -----------------------------------------------------------------------------------------
-
-
-class _Breaker:
-    """A pybreaker with its storage in hand, so that it can say when it lets a call through again."""
-
-    def __init__(
-        self, stage: str, resource: str, failure_threshold: int, reset_seconds: float, observe: Observe
-    ) -> None:
-        self._name = f"{stage} ({resource})" if resource else stage
-        self._reset = timedelta(seconds=reset_seconds)
-        self._storage = CircuitMemoryStorage(STATE_CLOSED)
-        self._breaker = CircuitBreaker(
-            fail_max=failure_threshold,
-            reset_timeout=reset_seconds,
-            exclude=[_is_no_failure],
-            listeners=[_Listener(stage, resource, observe)],
-            state_storage=self._storage,
-            throw_new_error_on_trip=False,
-        )
-
-    async def run(self, action: Callable[[], Awaitable[T]]) -> T:
-        """`calling`, not `call`: that holds a lock during the call and knows no async functions."""
-        try:
-            with self._breaker.calling():
-                return await action()
-        except CircuitBreakerError as error:
-            opened = self._storage.opened_at or datetime.now(UTC)
-            left = max(0.0, (opened + self._reset - datetime.now(UTC)).total_seconds())
-            raise CircuitOpenError(
-                f"{self._name}: left alone for {left:.0f} s more after repeated failures. Its documents are "
-                "handed back; see the errors before this one for the cause.",
-                retry_after=left,
-            ) from error
-
-
-class _Listener(CircuitBreakerListener):
-    def __init__(self, stage: str, resource: str, observe: Observe) -> None:
-        self._stage = stage
-        self._resource = resource
-        self._observe = observe
-
-    def state_change(
-        self, cb: CircuitBreaker, old_state: CircuitBreakerState | None, new_state: CircuitBreakerState
-    ) -> None:
-        self._observe(BreakerMoved(self._stage, self._resource, new_state.name))
-
-
-def _is_no_failure(error: BaseException) -> bool:
-    """A refusal shows that the service lives, Unavailable is waited for, a cancellation is our own."""
-    return isinstance(error, PermanentError | UnavailableError) or not isinstance(error, Exception)
-
-
-def _backoff(policy: ResiliencePolicyConfig) -> wait_base:
-    strategy = policy.backoff_strategy
-    if isinstance(strategy, ExponentialBackoff):
-        jitter = strategy.first_seconds if strategy.jitter else 0
-        return wait_exponential_jitter(
-            multiplier=strategy.first_seconds, max=strategy.most_seconds, jitter=jitter
-        )
-    if isinstance(strategy, LinearBackoff):
-        return wait_incrementing(strategy.first_seconds, strategy.step_seconds, strategy.most_seconds)
-    return wait_none()
-
-
-def _obeying(backoff: wait_base) -> Callable[[RetryCallState], float]:
-    """The backoff, or what a service asked for by Retry-After when that is longer."""
-
-    def wait(state: RetryCallState) -> float:
-        asked = [getattr(error, "retry_after", None) or 0.0 for error in _errors(state)]
-        return max(backoff(state), *asked, 0.0)
-
-    return wait
-
-
-def _errors(state: RetryCallState) -> Sequence[MedkgError]:
-    """What is repeated: the exception of a call, or the errors that a batch attempt returned."""
-    assert state.outcome is not None
-    error = state.outcome.exception()
-    if error is None:
-        returned: Sequence[MedkgError] = state.outcome.result()
-        return returned
-    return [error] if isinstance(error, MedkgError) else []

@@ -69,6 +69,8 @@ class ReplayServer:
         self.service = service
         self.weather = weather or Weather()
         self.asked: list[Asked] = []
+        self.next_fates: list[str] = []
+        """What becomes of the next requests, before the weather decides again: `good`, `throttled`, `503` ..."""
         self._chance = random.Random(seed)
         self._lock = threading.Lock()
         self._server = _server(self)
@@ -101,6 +103,8 @@ class ReplayServer:
         """What becomes of the next request: `good`, `throttled` or a fault."""
         weather = self.weather
         with self._lock:
+            if self.next_fates:
+                return self.next_fates.pop(0)
             now = time.monotonic()
             recent = sum(now - one.moment < 1 for one in self.asked[-100:])
             if weather.most_per_second is not None and recent >= weather.most_per_second:

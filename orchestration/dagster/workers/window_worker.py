@@ -34,7 +34,7 @@ from dagster._utils.interrupts import capture_interrupts, pop_captured_interrupt
 from orchestration.dagster.instance import CodeLocation, create_window_run, job_of, open_instance_at
 from orchestration.dagster.workers.worker_process import FINISHED, READY, RUN
 from orchestration.errors import MedkgError, UsageError
-from orchestration.logging import configure_logging
+from orchestration.logging import ProcessLog, configure_logging
 from orchestration.settings import load_settings
 
 
@@ -200,6 +200,6 @@ def main() -> None:
     """Serve the pool at the other end of the inherited socket."""
     control_fd, home, module, attribute, name = sys.argv[1:]
     os.set_inheritable(int(control_fd), False)
-    configure_logging(load_settings().log_level)
+    configure_logging(load_settings().log_level, ProcessLog())
     with open_instance_at(Path(home)) as instance:
         WindowWorker(Connection(int(control_fd)), instance, CodeLocation(module, attribute, name)).serve()

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,12 @@ def medkg(tmp_path_factory: pytest.TempPathFactory, server: ReplayServer) -> Ite
         command("up")
         yield command
         command("down")
+
+
+def log_lines(folder: Path, files: str, event: str) -> list[dict[str, Any]]:
+    """Log lines of one event in the files that match."""
+    lines = [line for path in sorted(folder.glob(files)) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in lines if f'"{event}"' in line]
 
 
 def study(server: ReplayServer, number: int) -> dict[str, object]:
@@ -98,7 +105,21 @@ def test_what_failed_is_asked_for_again_when_its_page_has_expired(medkg: Medkg, 
         if page.is_file():
             page.unlink()
     study(server, 7)["descriptionModule"] = kept
-    assert medkg("dlq", "replay")["documents"]["committed"] == 1
+    server.next_fates = ["503", "503", "good"]
+    replayed = medkg("dlq", "replay")
+    assert replayed["documents"]["committed"] == 1
+    retries = log_lines(medkg.data_dir / "logs", "window-worker-*.log", "stage_retry")
+    assert [(line["attempt"], line["document"]) for line in retries] == [
+        (1, "NCT00000007"),
+        (2, "NCT00000007"),
+    ]
+    for line in retries:
+        ids = (line["guard"], line["resource"], line["stage"], line["tenant"], line["code"])
+        assert ids == ("web", server.host, "ingest", "default", "MEDKG-400")
+        assert line["job"] == replayed["job_id"]
+        assert line["correlation"]
+    pages = log_lines(medkg.data_dir / "dagster", "**/*.err", "stage_retry")
+    assert pages == retries, "the run's page shows what its worker's log has"
 
 
 def test_a_service_that_is_away_ends_with_3_and_says_so(

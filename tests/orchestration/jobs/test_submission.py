@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from structlog.contextvars import get_contextvars
+
 from medkg.testing.ledger_suite import claimed, commit_all
 from orchestration.contracts import JobState, SourceRequest
 from orchestration.jobs.submission import Submissions
@@ -49,6 +51,25 @@ class ATopology:
     name: str = "auto"
     version: str = "2026-11-23"
     content_hash: str = "h"
+
+
+def test_log_lines_of_an_enumeration_have_the_ids_of_its_job(
+    ledger: Ledger, submissions: Submissions
+) -> None:
+    bound: list[dict[str, str]] = []
+
+    class Logging(Abstracts):
+        def enumerate(self, request: SourceRequest) -> Iterator[SourceItem]:
+            for item in super().enumerate(request):
+                bound.append(dict(get_contextvars()))
+                yield item
+
+    noted = Submissions(ledger, {"abstracts": Logging()}, lambda topology, document_format: "f", 2)  # type: ignore[dict-item]
+    request = SourceRequest(source="abstracts", limit=LISTED)
+    job = noted.open(ATopology(), request, tenant_id="guests", window_size=100, attended=True)
+    for _ in noted.enqueue(job, ATopology()):
+        assert get_contextvars() == {}, "the caller's own lines are not about this job"
+    assert bound == [{"stage": "enumerate", "tenant": "guests", "job": job.job_id}] * LISTED
 
 
 def half_listed(submissions: Submissions, attended: bool) -> str:

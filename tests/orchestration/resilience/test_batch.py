@@ -24,7 +24,8 @@ from orchestration.errors import (
 )
 from orchestration.records import AdapterRequest, Locator, StageContext
 from orchestration.resilience.batch import BatchResult, run_batch
-from orchestration.resilience.guard import BreakerMoved, Guard, GuardEvent, RateLimitWaited, RetryScheduled
+from orchestration.resilience.decisions import BreakerMoved, Decision, RateLimitWaited, RetryScheduled
+from orchestration.resilience.guard import Guard
 from orchestration.resilience.isolation import IsolatedExecution, StageHandle
 from orchestration.resilience.policies import ResiliencePolicyConfig
 from tests.orchestration.resilience.fake_sleep import FakeSleep
@@ -53,18 +54,18 @@ class Scripted:
 
 
 @pytest.fixture
-def seen() -> list[GuardEvent]:
+def seen() -> list[Decision]:
     return []
 
 
 @pytest.fixture
-def run(sleep: FakeSleep, seen: list[GuardEvent]) -> Callable[..., Any]:
+def run(sleep: FakeSleep, seen: list[Decision]) -> Callable[..., Any]:
     async def running(
         stage: Any, items: Items, isolation: Isolation = Isolation.PLANE, **fields: Any
     ) -> BatchResult:
         patience = fields.pop("unavailable_seconds", 120)
         policy = ResiliencePolicyConfig.model_validate({"max_attempts": 3, **fields})
-        guard = Guard("toy", policy, patience, seen.append, sleep)
+        guard = Guard("toy", policy, patience, [seen.append], sleep)
         with IsolatedExecution(workers=1) as execution:
             return await run_batch(StageHandle("toy", isolation, stage=stage), items, guard, execution)
 
@@ -149,7 +150,7 @@ async def test_no_documents_are_no_work(run: Callable[..., Any], documents: Docu
 
 
 async def test_a_breaker_counts_an_attempt_that_failed_for_all_but_not_one_that_failed_for_some(
-    run: Callable[..., Any], documents: Documents, seen: list[GuardEvent]
+    run: Callable[..., Any], documents: Documents, seen: list[Decision]
 ) -> None:
     breaker = {"circuit_breaker_config": {"failure_threshold": 2}, "unavailable_seconds": 0}
     some = Scripted(a=[TRANSIENT], b=["b", "b"])
@@ -177,11 +178,12 @@ async def test_an_inline_stage_that_hangs_times_out_and_the_rest_of_the_run_goes
 
 
 async def test_a_retry_is_told_with_the_errors_that_caused_it(
-    run: Callable[..., Any], documents: Documents, seen: list[GuardEvent]
+    run: Callable[..., Any], documents: Documents, seen: list[Decision]
 ) -> None:
     await run(Scripted(b=[TRANSIENT, "b done"]), documents("a", "b"))
     (told,) = [event for event in seen if isinstance(event, RetryScheduled)]
-    assert (told.stage, told.attempt, told.errors) == ("toy", 1, (TRANSIENT,))
+    assert (told.call.guard, told.attempt, told.errors) == ("toy", 1, (TRANSIENT,))
+    assert [ids.document for ids in told.call.documents] == ["d1"]
 
 
 async def test_retry_after_of_one_document_holds_the_next_attempt_back(
@@ -192,7 +194,7 @@ async def test_retry_after_of_one_document_holds_the_next_attempt_back(
 
 
 async def test_where_a_rate_is_set_each_document_is_a_call_and_each_host_has_its_limit(
-    run: Callable[..., Any], documents: Documents, seen: list[GuardEvent]
+    run: Callable[..., Any], documents: Documents, seen: list[Decision]
 ) -> None:
     hosts = ["a.example", "b.example", "a.example"]
     requests = [
@@ -212,7 +214,7 @@ async def test_where_a_rate_is_set_each_document_is_a_call_and_each_host_has_its
 
     result = await run(Fetching(), documents(*requests), rate_limit_config={"requests_per_second": 20})
     assert result.outcomes == tuple(f"https://{host}/study" for host in hosts)
-    waited = [event.resource for event in seen if isinstance(event, RateLimitWaited)]
+    waited = [event.call.resource for event in seen if isinstance(event, RateLimitWaited)]
     assert waited == ["a.example"]
 
 
@@ -251,7 +253,7 @@ async def test_whatever_happens_every_document_has_one_outcome_and_no_success_is
         await anyio.lowlevel.checkpoint()
 
     policy = ResiliencePolicyConfig.model_validate({"max_attempts": 3, "backoff_strategy": {"kind": "none"}})
-    guard = Guard("toy", policy, 5, sleep=no_sleep)
+    guard = Guard("toy", policy, 5, observers=[], sleep=no_sleep)
     context = StageContext(
         tenant_id="t", job_id="j", doc_id="d", correlation_id="c", pipeline_name="p", pipeline_version="v"
     )

@@ -53,7 +53,9 @@ def policies(name: str) -> ResiliencePolicyConfig:
 @pytest.fixture
 def caller() -> Iterator[GuardedCaller]:
     with GuardedCaller(
-        lambda step: HANDLES[step.name], Guards(policies, unavailable_seconds=0), IsolatedExecution(workers=1)
+        lambda step: HANDLES[step.name],
+        Guards(policies, unavailable_seconds=0, observers=[]),
+        IsolatedExecution(workers=1),
     ) as caller:
         yield caller
 

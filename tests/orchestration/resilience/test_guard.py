@@ -20,15 +20,15 @@ from orchestration.errors import (
     RequestRejectedError,
     ServiceError,
 )
-from orchestration.resilience.guard import (
+from orchestration.resilience.decisions import (
     BreakerMoved,
-    Guard,
-    GuardEvent,
-    Guards,
+    Decision,
+    GaveUp,
     RateLimitWaited,
     RetryScheduled,
     ServiceAwaited,
 )
+from orchestration.resilience.guard import Guard, Guards
 from orchestration.resilience.policies import ResiliencePolicyConfig
 from tests.orchestration.resilience.fake_sleep import FakeSleep
 
@@ -58,21 +58,21 @@ async def fetch() -> str:
 
 
 @pytest.fixture
-def seen() -> list[GuardEvent]:
+def seen() -> list[Decision]:
     return []
 
 
 @pytest.fixture
-def guard(sleep: FakeSleep, seen: list[GuardEvent]) -> Callable[..., Guard]:
+def guard(sleep: FakeSleep, seen: list[Decision]) -> Callable[..., Guard]:
     def make(unavailable_seconds: float = 120, **fields: Any) -> Guard:
-        return Guard("ingest", policy(**fields), unavailable_seconds, seen.append, sleep)
+        return Guard("ingest", policy(**fields), unavailable_seconds, [seen.append], sleep)
 
     return make
 
 
 @respx.mock
 async def test_a_server_error_is_tried_again_and_the_result_comes(
-    guard: Callable[..., Guard], seen: list[GuardEvent]
+    guard: Callable[..., Guard], seen: list[Decision]
 ) -> None:
     route = respx.get(URL).mock(
         side_effect=[httpx.Response(503), httpx.ReadTimeout("slow"), httpx.Response(200, text="study")]
@@ -175,7 +175,7 @@ async def test_a_timeout_error_of_the_code_itself_is_not_taken_for_ours(guard: C
 
 
 async def test_an_unavailable_service_is_waited_for_and_costs_no_attempt(
-    guard: Callable[..., Guard], seen: list[GuardEvent]
+    guard: Callable[..., Guard], seen: list[Decision]
 ) -> None:
     answers: list[Exception | None] = [PlaneUnavailableError("starting")] * 6 + [None]
     assert await guard(max_attempts=1).call(answering(answers)) is None
@@ -194,11 +194,14 @@ async def test_attempts_are_still_counted_when_a_service_goes_away_in_between(
 
 
 async def test_a_service_that_stays_away_is_given_up_after_unavailable_seconds(
-    guard: Callable[..., Guard], sleep: FakeSleep
+    guard: Callable[..., Guard], sleep: FakeSleep, seen: list[Decision]
 ) -> None:
-    with pytest.raises(PlaneUnavailableError):
+    with pytest.raises(PlaneUnavailableError) as caught:
         await guard(unavailable_seconds=60).call(failing(PlaneUnavailableError("gone")))
     assert 50 <= sum(sleep.slept) <= 60
+    (given_up,) = [decision for decision in seen if isinstance(decision, GaveUp)]
+    assert given_up.waited_seconds == sum(sleep.slept)
+    assert given_up.errors == (caught.value,)
 
 
 async def test_without_patience_an_unavailable_service_is_tried_once(
@@ -222,7 +225,7 @@ def pass_time(guard: Guard, seconds: float) -> None:
 
 
 async def test_a_breaker_opens_after_its_threshold_and_spares_the_service(
-    guard: Callable[..., Guard], seen: list[GuardEvent]
+    guard: Callable[..., Guard], seen: list[Decision]
 ) -> None:
     one = guard(unavailable_seconds=10, **BREAKER)
     for _ in range(3):
@@ -237,7 +240,7 @@ async def test_a_breaker_opens_after_its_threshold_and_spares_the_service(
 
 
 async def test_an_open_breaker_is_waited_for_then_half_opens_and_closes_on_success(
-    guard: Callable[..., Guard], seen: list[GuardEvent], sleep: FakeSleep
+    guard: Callable[..., Guard], seen: list[Decision], sleep: FakeSleep
 ) -> None:
     one = guard(**BREAKER)
     for _ in range(3):
@@ -254,7 +257,7 @@ async def test_an_open_breaker_is_waited_for_then_half_opens_and_closes_on_succe
 
 
 async def test_a_failure_while_half_open_opens_the_breaker_again(
-    guard: Callable[..., Guard], seen: list[GuardEvent]
+    guard: Callable[..., Guard], seen: list[Decision]
 ) -> None:
     one = guard(**BREAKER)
     for _ in range(3):
@@ -268,13 +271,14 @@ async def test_a_failure_while_half_open_opens_the_breaker_again(
 
 @pytest.mark.parametrize("error", [RequestRejectedError("404"), PlaneUnavailableError("starting")])
 async def test_refusals_and_unavailability_do_not_open_a_breaker(
-    guard: Callable[..., Guard], seen: list[GuardEvent], error: Exception
+    guard: Callable[..., Guard], seen: list[Decision], error: Exception
 ) -> None:
     one = guard(unavailable_seconds=0, **BREAKER)
     for _ in range(10):
         with pytest.raises(type(error)):
             await one.call(failing(error))
-    assert not seen
+    given_up = [GaveUp] * 10 if isinstance(error, PlaneUnavailableError) else []
+    assert [type(decision) for decision in seen] == given_up
 
 
 async def test_a_breaker_of_one_host_leaves_another_alone(guard: Callable[..., Guard]) -> None:
@@ -291,7 +295,7 @@ async def test_a_breaker_of_one_host_leaves_another_alone(guard: Callable[..., G
 
 
 async def test_calls_beyond_the_rate_are_held_back_for_each_host(
-    guard: Callable[..., Guard], seen: list[GuardEvent]
+    guard: Callable[..., Guard], seen: list[Decision]
 ) -> None:
     one = guard(rate_limit_config={"requests_per_second": 20})
     loop_time = anyio.current_time
@@ -301,11 +305,11 @@ async def test_calls_beyond_the_rate_are_held_back_for_each_host(
     await one.call(answering([None]), "b.example")
     assert loop_time() - started >= 3 / 20 * 0.95
     waited = [event for event in seen if isinstance(event, RateLimitWaited)]
-    assert {event.resource for event in waited} == {"a.example"}
+    assert {event.call.resource for event in waited} == {"a.example"}
     assert len(waited) == 3
 
 
-async def test_every_attempt_passes_the_limiter(guard: Callable[..., Guard], seen: list[GuardEvent]) -> None:
+async def test_every_attempt_passes_the_limiter(guard: Callable[..., Guard], seen: list[Decision]) -> None:
     one = guard(rate_limit_config={"requests_per_second": 50}, max_attempts=3)
     with pytest.raises(ServiceError):
         await one.call(failing(ServiceError("500")))
@@ -317,7 +321,7 @@ async def test_every_attempt_passes_the_limiter(guard: Callable[..., Guard], see
 
 async def test_a_stage_keeps_its_guard_until_its_policy_changes() -> None:
     current = policy()
-    guards = Guards(lambda _: current, 120)
+    guards = Guards(lambda _: current, 120, observers=[])
     first = guards.guard("embed", "default")
     assert guards.guard("embed", "default") is first
     assert guards.guard("chunk", "default") is not first

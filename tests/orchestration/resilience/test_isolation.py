@@ -51,7 +51,7 @@ def run(execution: IsolatedExecution) -> Callable[..., Any]:
         policy = ResiliencePolicyConfig.model_validate(
             {"max_attempts": max_attempts, "timeout_seconds": 1, "backoff_strategy": {"kind": "none"}}
         )
-        return await run_batch(handle, items, Guard("parse", policy, 0), execution)
+        return await run_batch(handle, items, Guard("parse", policy, 0, observers=[]), execution)
 
     return running
 

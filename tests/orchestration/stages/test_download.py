@@ -66,7 +66,7 @@ def download_of(
     policy = ResiliencePolicyConfig.model_validate(
         {"max_attempts": 1, "timeout_seconds": 5, "backoff_strategy": {"kind": "none"}}
     )
-    with PoliteWebClient(lambda _: Guard("web", policy, 0), "medkg/test", [server.host]) as web:
+    with PoliteWebClient(lambda _: Guard("web", policy, 0, observers=[]), "medkg/test", [server.host]) as web:
 
         def make(*hosts: str) -> Download:
             limits = DownloadLimits(tmp_path / "downloads", 1_000_000, 30, frozenset(hosts))

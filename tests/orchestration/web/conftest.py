@@ -26,7 +26,7 @@ def web_of(sleep: FakeSleep) -> Iterator[Callable[..., PoliteWebClient]]:
         policy = ResiliencePolicyConfig.model_validate(
             {"timeout_seconds": 5, "backoff_strategy": {"kind": "linear"}, **fields}
         )
-        guard = Guard("web", policy, 60, sleep=sleep)
+        guard = Guard("web", policy, 60, observers=[], sleep=sleep)
         agent = "medkg/test (mailto:ann@example.org)"
         opened.append(PoliteWebClient(lambda _: guard, agent, private_hosts))
         return opened[-1]

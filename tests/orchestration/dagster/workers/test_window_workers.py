@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
@@ -98,6 +99,28 @@ def test_a_failing_op_fails_the_run_and_leaves_the_worker_as_it_is(
     assert pool.outcome().status == "FAILURE"
     assert status_of(instance, run_id) is DagsterRunStatus.FAILURE
     assert pool.pids() == [pid]
+
+
+def test_retries_of_a_run_are_in_the_log_of_its_worker_and_on_the_page_of_the_run(
+    instance: DagsterInstance, start_pool: StartPool
+) -> None:
+    pool = start_pool()
+    run_id = a_run(instance, "guarded_job")
+    pool.workers.submit(run_id)
+    assert pool.outcome().status == "SUCCESS"
+    events = instance.all_logs(run_id, of_type=DagsterEventType.LOGS_CAPTURED)
+    (captured,) = [entry.dagster_event.logs_captured_data.file_key for entry in events if entry.dagster_event]
+    page = instance.compute_log_manager.get_log_data([run_id, "compute_logs", captured]).stderr
+    assert page is not None
+    (worker_log,) = pool.log_dir.glob("window-worker-*.log")
+    for output in (page.decode(), worker_log.read_text()):
+        lines = [json.loads(line) for line in output.splitlines() if "stage_retry" in line]
+        assert [(line["attempt"], line["code"], line["job"]) for line in lines] == [
+            (1, "MEDKG-400", run_id),
+            (2, "MEDKG-400", run_id),
+        ]
+        assert lines[0]["documents"] == ["d1", "d2", "d3"]
+        assert lines[0]["correlations"] == ["c1", "c2", "c3"]
 
 
 def test_a_cancelled_run_is_canceled_and_a_new_worker_takes_the_next_one(

@@ -7,7 +7,10 @@ under way, both look into the folder that the environment variable MEDKG_TEST_FO
 import os
 import signal
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dagster import (
     Definitions,
@@ -19,6 +22,15 @@ from dagster import (
     job,
     op,
 )
+
+from orchestration.contracts import Isolation
+from orchestration.errors import ServiceError
+from orchestration.records import StageContext
+from orchestration.resilience.caller import GuardedCaller
+from orchestration.resilience.decision_log import log_decision
+from orchestration.resilience.guard import Guards
+from orchestration.resilience.isolation import IsolatedExecution, StageHandle
+from orchestration.resilience.policies import ResiliencePolicyConfig
 
 
 def folder() -> Path:
@@ -68,6 +80,49 @@ def embed_fails_once(documents: list[int]) -> list[int]:
     return [number * 2 for number in documents]
 
 
+@dataclass(frozen=True)
+class Embed:
+    """A step of a topology."""
+
+    name: str = "embed"
+    policy: str = "default"
+    pipeline: str = "window"
+
+
+class FailsTwice:
+    """A stage whose service answers at the third call."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def execute_batch(self, items: Sequence[tuple[StageContext, int]]) -> Sequence[Any]:
+        self.calls += 1
+        return [ServiceError("HTTP 503") if self.calls < 3 else number * 2 for _, number in items]
+
+
+@op
+def embed_behind_a_guard(context: OpExecutionContext, documents: list[int]) -> list[int]:
+    policy = ResiliencePolicyConfig.model_validate({"backoff_strategy": {"kind": "none"}})
+    handle = StageHandle("embed", Isolation.INLINE, stage=FailsTwice())
+    items = [
+        (
+            StageContext(
+                tenant_id="default",
+                job_id=context.run_id,
+                doc_id=f"d{number}",
+                correlation_id=f"c{number}",
+                pipeline_name="window",
+                pipeline_version="2026-11-23",
+            ),
+            number,
+        )
+        for number in documents
+    ]
+    guards = Guards(lambda _: policy, 0, [log_decision])
+    with GuardedCaller(lambda _: handle, guards, IsolatedExecution(workers=1)) as caller:
+        return list(caller.call(Embed(), items).outcomes)
+
+
 @op
 def hangs(documents: list[int]) -> list[int]:
     (folder() / "hanging").touch()
@@ -104,6 +159,11 @@ def window_job() -> None:
 @job
 def flaky_job() -> None:
     commit(embed_fails_once(ingest()))
+
+
+@job
+def guarded_job() -> None:
+    commit(embed_behind_a_guard(ingest()))
 
 
 @job
@@ -147,7 +207,16 @@ def _pass_on(number: int) -> JobDefinition:
 
 
 defs = Definitions(
-    jobs=[window_job, flaky_job, hanging_job, pooled_job, stubborn_job, crashing_job, _pass_on(8)],
+    jobs=[
+        window_job,
+        flaky_job,
+        guarded_job,
+        hanging_job,
+        pooled_job,
+        stubborn_job,
+        crashing_job,
+        _pass_on(8),
+    ],
     resources={"io_manager": FilesystemIOManager(base_dir=EnvVar("MEDKG_TEST_FOLDER"))},
     executor=in_process_executor,
 )
