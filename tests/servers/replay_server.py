@@ -70,7 +70,7 @@ class ReplayServer:
         self.weather = weather or Weather()
         self.asked: list[Asked] = []
         self.next_fates: list[str] = []
-        """What becomes of the next requests, before the weather decides again: `good`, `throttled`, `503` ..."""
+        """What becomes of the next requests, before the weather decides: `good`, `throttled`, `503` ..."""
         self._chance = random.Random(seed)
         self._lock = threading.Lock()
         self._server = _server(self)

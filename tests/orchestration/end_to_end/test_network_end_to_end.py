@@ -42,10 +42,10 @@ def medkg(tmp_path_factory: pytest.TempPathFactory, server: ReplayServer) -> Ite
         command("down")
 
 
-def log_lines(folder: Path, files: str, event: str) -> list[dict[str, Any]]:
-    """Log lines of one event in the files that match."""
+def guard_lines(folder: Path, files: str) -> list[dict[str, Any]]:
+    """Log lines of guards in the files that match."""
     lines = [line for path in sorted(folder.glob(files)) for line in path.read_text().splitlines()]
-    return [json.loads(line) for line in lines if f'"{event}"' in line]
+    return [json.loads(line) for line in lines if '"guard"' in line]
 
 
 def study(server: ReplayServer, number: int) -> dict[str, object]:
@@ -105,21 +105,21 @@ def test_what_failed_is_asked_for_again_when_its_page_has_expired(medkg: Medkg, 
         if page.is_file():
             page.unlink()
     study(server, 7)["descriptionModule"] = kept
-    server.next_fates = ["503", "503", "good"]
-    replayed = medkg("dlq", "replay")
-    assert replayed["documents"]["committed"] == 1
-    retries = log_lines(medkg.data_dir / "logs", "window-worker-*.log", "stage_retry")
-    assert [(line["attempt"], line["document"]) for line in retries] == [
-        (1, "NCT00000007"),
-        (2, "NCT00000007"),
+    server.next_fates = ["500", "503", "500", "good"]
+    assert medkg("dlq", "replay")["documents"]["committed"] == 1
+    job = medkg("status")["jobs"][0]["job_id"]
+    logged = guard_lines(medkg.data_dir / "logs", "window-worker-*.log")
+    assert [(line["event"], line["attempt"], line["code"]) for line in logged] == [
+        ("stage_retry", 1, "MEDKG-400"),
+        ("service_unavailable_wait", 1, "MEDKG-404"),
+        ("stage_retry", 2, "MEDKG-400"),
     ]
-    for line in retries:
-        ids = (line["guard"], line["resource"], line["stage"], line["tenant"], line["code"])
-        assert ids == ("web", server.host, "ingest", "default", "MEDKG-400")
-        assert line["job"] == replayed["job_id"]
-        assert line["correlation"]
-    pages = log_lines(medkg.data_dir / "dagster", "**/*.err", "stage_retry")
-    assert pages == retries, "the run's page shows what its worker's log has"
+    for line in logged:
+        assert (line["guard"], line["resource"], line["stage"]) == ("web", server.host, "ingest")
+        assert (line["tenant"], line["job"]) == ("default", job)
+        assert line["document"] == "NCT00000007" and line["correlation"]
+    on_the_page = guard_lines(medkg.data_dir / "dagster", "**/*.err")
+    assert on_the_page == logged, "the run's page shows what its worker's log has"
 
 
 def test_a_service_that_is_away_ends_with_3_and_says_so(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
 from structlog.contextvars import get_contextvars
 
 from medkg.testing.ledger_suite import claimed, commit_all
