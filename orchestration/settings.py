@@ -215,8 +215,8 @@ class Settings(BaseSettings):
         return self.data_dir / "cache" / "downloads"
 
     @property
-    def host_turns_dir(self) -> Path:
-        """When each host of the web may be asked next, for all processes of the folder."""
+    def rate_limits_dir(self) -> Path:
+        """The next free slot of each web host, for all processes of the folder."""
         return self.data_dir / "cache" / "hosts"
 
     @property

@@ -59,7 +59,7 @@ class AssembledInputs(AssembledStores):
     def web(self) -> WebClient:
         """Web services, each at the rate of its policy for all processes of this folder."""
         from orchestration.resilience.guard import Guards
-        from orchestration.resilience.host_turns import HostTurns
+        from orchestration.resilience.shared_rate_limit import SharedRateLimiter
         from orchestration.web.client import PoliteWebClient, user_agent
 
         settings = self.settings
@@ -67,7 +67,7 @@ class AssembledInputs(AssembledStores):
             self.policies.load,
             settings.unavailable_seconds,
             self.guard_observers,
-            limiter=lambda host, limit: HostTurns(settings.host_turns_dir, host, limit),
+            limiter=lambda host, limit: SharedRateLimiter(settings.rate_limits_dir, host, limit),
         )
         agent = user_agent(version("medkg"), settings.contact)
         return PoliteWebClient(partial(guards.guard, "web"), agent, settings.private_hosts)

@@ -1,8 +1,8 @@
-"""A stage over many documents under its guard: each has its own outcome, only failed ones are repeated.
+"""Runs a stage over many documents under its guard: one outcome per document, only failed ones are repeated.
 
 Comes in: a stage, its documents and its guard. Leaves: a BatchResult; it raises nothing but cancellation.
-An outcome that is an UnavailableError means: not done, no fault of the document, hand it back. Results
-that were reached before a service went away are kept.
+An outcome that is an UnavailableError means: not done, no fault of the document, hand it back. Results from
+before a service became unavailable are kept.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from orchestration.resilience.isolation import StageHandle
 __all__ = ["BatchResult", "run_batch"]
 
 INLINE_DOCUMENTS: Final = 500
-"""Documents of one call of a stage that runs inline: its time-out is for so many."""
+"""Most documents per call of an inline stage; its time-out covers them together."""
 
 Item = tuple[StageContext, Any]
 
 
 class Execution(Protocol):
-    """How one call runs; `isolation.IsolatedExecution` is the real one."""
+    """Runs one call of a stage; `isolation.IsolatedExecution` is the implementation."""
 
     async def run(
         self, handle: StageHandle, items: Sequence[Item], timeout_seconds: float
@@ -50,43 +50,40 @@ class Execution(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of each document, in the order in which they came in."""
+    """Outcome and number of attempts of each document, in the order of the input."""
 
     outcomes: tuple[Outcome[Any], ...]
     attempts: tuple[int, ...]
-    """How often each was really tried; 0 when its service was away all along."""
-
-    @property
-    def retried(self) -> int:
-        """Documents that were tried more than once."""
-        return sum(attempts > 1 for attempts in self.attempts)
+    """Calls that really tried the document; 0 when its service was unavailable all the time."""
 
 
 async def run_batch(
     handle: StageHandle, items: Sequence[Item], guard: Guard, execution: Execution
 ) -> BatchResult:
-    """Run a stage over documents; never raises a MedkgError: every document has its outcome."""
+    """Run a stage over documents; raises no MedkgError: each document has its outcome."""
     run = _Run(handle, items, guard, execution)
-    calls = anyio.CapacityLimiter(_side_by_side(guard))
+    calls = anyio.CapacityLimiter(_concurrency(guard))
 
-    async def one(micro_batch: _MicroBatch) -> None:
+    async def finish(micro_batch: _MicroBatch) -> None:
         async with calls:
             await micro_batch.finish()
 
     async with anyio.create_task_group() as group:
-        for positions, resource in _cut(handle, items, guard):
-            group.start_soon(one, _MicroBatch(run, positions, resource))
+        for positions, resource in _micro_batches(handle, items, guard):
+            group.start_soon(finish, _MicroBatch(run, positions, resource))
     return BatchResult(tuple(run.outcomes), tuple(run.attempts))
 
 
-def _side_by_side(guard: Guard) -> int:
-    """One call after another; where a rate is set, as many at once as a second lets through."""
+def _concurrency(guard: Guard) -> int:
+    """Calls at the same time: 1, or under a rate limit the calls of one second."""
     limit = guard.policy.rate_limit_config
     return math.ceil(limit.requests_per_second) if limit else 1
 
 
-def _cut(handle: StageHandle, items: Sequence[Item], guard: Guard) -> Iterator[tuple[list[int], str]]:
-    """Positions of what one call takes, and the resource it uses: a document each where a rate is set."""
+def _micro_batches(
+    handle: StageHandle, items: Sequence[Item], guard: Guard
+) -> Iterator[tuple[list[int], str]]:
+    """Positions of the documents of each call, and its resource; one document per call under a rate limit."""
     if guard.policy.rate_limit_config is not None:
         yield from (([position], _host(value)) for position, (_, value) in enumerate(items))
         return
@@ -100,7 +97,7 @@ def _host(value: Any) -> str:
 
 
 class _Run:
-    """What the micro-batches of one `run_batch` share; each writes only at its own positions."""
+    """State that the micro-batches of one `run_batch` share; each writes only at its own positions."""
 
     def __init__(
         self, handle: StageHandle, items: Sequence[Item], guard: Guard, execution: Execution
@@ -111,59 +108,61 @@ class _Run:
         self.execution = execution
         self.outcomes: list[Outcome[Any]] = [None] * len(items)
         self.attempts = [0] * len(items)
-        self.away: dict[str, UnavailableError] = {}
-        """Resources that one micro-batch has waited for in vain; the others need not wait as well."""
+        self.unavailable: dict[str, UnavailableError] = {}
+        """Resources that one micro-batch has given up; the others do not wait for them too."""
 
 
 class _MicroBatch:
-    """Documents that go into one call, until each has an outcome that stays."""
+    """Documents that go into one call, until each has its final outcome."""
 
     def __init__(self, run: _Run, positions: list[int], resource: str) -> None:
         self._run = run
         self._resource = resource
-        self._open = positions
-        """Not done: never tried, or failed in a way that another attempt may cure."""
-        self._due = positions
-        """To be tried in the attempt that is under way."""
+        self._unfinished = positions
+        """Documents without a final outcome: not tried yet, or failed with a TransientError."""
+        self._untried = positions
+        """Documents that the current attempt has not tried yet."""
 
     async def finish(self) -> None:
         """Bring every document to its outcome under the whole policy."""
-        guard, contexts = self._run.guard, [self._run.items[at][0] for at in self._open]
+        guard, contexts = self._run.guard, [self._run.items[at][0] for at in self._unfinished]
         with ids_bound(self._run.handle.name, contexts):
-            repeated = partial(self._call_of, lambda: self._open)
-            await guard.retrying(retry_if_result(bool), _outcomes_stand, repeated)(self._attempt)
+            repeated = partial(self._call_of, lambda: self._unfinished)
+            await guard.retrying(retry_if_result(bool), _keep_outcomes, repeated)(self._attempt)
 
     async def _attempt(self) -> Sequence[MedkgError]:
-        """Try what is open, waiting for the service if it is away; returns the errors worth another."""
-        self._due = self._open
-        awaiting = partial(self._call_of, lambda: self._due)
-        await self._run.guard.waiting(retry_if_result(bool), self._give_up, awaiting)(self._try_due)
-        self._open = [at for at in self._open if isinstance(self._run.outcomes[at], TransientError)]
-        return [self._run.outcomes[at] for at in self._open]
+        """Try the unfinished documents, waiting for their service; returns the errors worth a retry."""
+        self._untried = self._unfinished
+        awaiting = partial(self._call_of, lambda: self._untried)
+        await self._run.guard.waiting(retry_if_result(bool), self._give_up, awaiting)(self._try_untried)
+        self._unfinished = [
+            at for at in self._unfinished if isinstance(self._run.outcomes[at], TransientError)
+        ]
+        return [self._run.outcomes[at] for at in self._unfinished]
 
-    async def _try_due(self) -> Sequence[MedkgError]:
-        """One call; returns the errors of those that it could not try because a service is away."""
+    async def _try_untried(self) -> Sequence[MedkgError]:
+        """One call; returns the errors of the documents that stay untried: their service is unavailable."""
         run = self._run
-        given_up = run.away.get(self._resource)
-        outcomes = [given_up] * len(self._due) if given_up else await self._outcomes(self._due)
-        for at, outcome in zip(self._due, outcomes, strict=True):
+        given_up = run.unavailable.get(self._resource)
+        outcomes = [given_up] * len(self._untried) if given_up else await self._outcomes(self._untried)
+        for at, outcome in zip(self._untried, outcomes, strict=True):
             run.outcomes[at] = outcome
             run.attempts[at] += not isinstance(outcome, UnavailableError)
-        self._due = [at for at in self._due if isinstance(run.outcomes[at], UnavailableError)]
-        return [] if given_up else [run.outcomes[at] for at in self._due]
+        self._untried = [at for at in self._untried if isinstance(run.outcomes[at], UnavailableError)]
+        return [] if given_up else [run.outcomes[at] for at in self._untried]
 
     async def _outcomes(self, positions: Sequence[int]) -> Sequence[Outcome[Any]]:
         """One guarded call; an error of the call is the outcome of each of its documents."""
         run = self._run
-        enforced_elsewhere = run.handle.isolation is not Isolation.INLINE
-        timeout = None if enforced_elsewhere else run.guard.policy.timeout_seconds
+        inline = run.handle.isolation is Isolation.INLINE
+        timeout = run.guard.policy.timeout_seconds if inline else None
         try:
             return await run.guard.attempt(lambda: self._call(positions), self._resource, timeout)
         except _AllFailedError as failed:
             return failed.outcomes
         except MedkgError as error:
             return [error] * len(positions)
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything; its documents keep it
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is the outcome of its documents
             failure = StageFailedError(
                 f"stage {run.handle.name} raised {type(error).__name__}: {error}. "
                 "Fix the stage, then `medkg dlq replay`."
@@ -173,14 +172,16 @@ class _MicroBatch:
     async def _call(self, positions: Sequence[int]) -> Sequence[Outcome[Any]]:
         run = self._run
         items = [run.items[at] for at in positions]
-        given = await run.execution.run(run.handle, items, run.guard.policy.timeout_seconds)
-        if len(given) != len(items):
+        returned = await run.execution.run(run.handle, items, run.guard.policy.timeout_seconds)
+        if len(returned) != len(items):
             raise StageContractError(
-                f"stage {run.handle.name} gave {len(given)} outcomes for {len(items)} documents; "
+                f"stage {run.handle.name} returned {len(returned)} outcomes for {len(items)} documents; "
                 "execute_batch returns one for each, in order."
             )
-        outcomes = [run.guard.judged(one) if isinstance(one, MedkgError) else one for one in given]
-        if all(_speaks_of_the_service(outcome, run.handle) for outcome in outcomes):
+        outcomes = [
+            run.guard.judged(outcome) if isinstance(outcome, MedkgError) else outcome for outcome in returned
+        ]
+        if all(_counts_for_the_breaker(outcome, run.handle) for outcome in outcomes):
             raise _AllFailedError(outcomes) from outcomes[0]
         return outcomes
 
@@ -191,27 +192,27 @@ class _MicroBatch:
         return guarded_call(self._run.guard.name, self._resource, documents)
 
     def _give_up(self, state: RetryCallState) -> None:
-        """The service stayed away: what was due keeps its UnavailableError."""
+        """The service stays unavailable: the untried documents keep its UnavailableError."""
         assert state.outcome is not None
-        (*_, self._run.away[self._resource]) = state.outcome.result()
+        (*_, self._run.unavailable[self._resource]) = state.outcome.result()
 
 
-def _outcomes_stand(_: RetryCallState) -> None:
-    """After the last attempt each document keeps the error it has."""
+def _keep_outcomes(_: RetryCallState) -> None:
+    """After the last attempt each document keeps its error."""
 
 
-def _speaks_of_the_service(outcome: Outcome[Any], handle: StageHandle) -> bool:
-    """Whether an error counts for the breaker; in a worker process a document can hang or crash alone."""
-    if handle.isolation is Isolation.PROCESS and isinstance(outcome, _OWN_FAULT):
+def _counts_for_the_breaker(outcome: Outcome[Any], handle: StageHandle) -> bool:
+    """Whether it may be the service's failure; in a worker process a document hangs or crashes alone."""
+    if handle.isolation is Isolation.PROCESS and isinstance(outcome, _DOCUMENT_FAULTS):
         return False
     return isinstance(outcome, TransientError)
 
 
-_OWN_FAULT: Final = (DagsterStageTimeoutError, StageCrashedError)
+_DOCUMENT_FAULTS: Final = (DagsterStageTimeoutError, StageCrashedError)
 
 
 class _AllFailedError(TransientError):
-    """Tells the breaker that an attempt failed for every document; never leaves this module."""
+    """Makes the breaker count an attempt that failed for every document; never leaves this module."""
 
     def __init__(self, outcomes: Sequence[Outcome[Any]]) -> None:
         super().__init__("every document of the attempt failed")

@@ -1,8 +1,8 @@
-"""The resilience room's front door for synchronous code: one call, a whole stage under its policy.
+"""Calls whole stages under their policies from synchronous code.
 
-Comes in: a step of a topology and a window's documents. Leaves: one outcome a document and how often each
-was tried. An event loop in a thread of its own carries guards and worker processes from call to call, so
-that breakers remember and processes stay warm.
+Comes in: a step of a topology and a window's documents. Leaves: one outcome and one number of attempts per
+document. Guards and worker processes live in an event loop in a separate thread from call to call, so that
+breakers keep their state and processes stay warm.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["GuardedCaller", "Step"]
 
 
 class Step(Protocol):
-    """What is needed of a topology's step."""
+    """The fields of a topology's step that a call needs."""
 
     @property
     def name(self) -> str: ...
@@ -38,7 +38,7 @@ class GuardedCaller:
     def __init__(
         self, handle: Callable[[Any], StageHandle], guards: Guards, execution: IsolatedExecution
     ) -> None:
-        """`handle` gives a step's stage; the other two are this caller's alone."""
+        """`handle` returns the stage of a step; no other caller may use `guards` and `execution`."""
         self._handle = handle
         self._guards = guards
         self._execution = execution
@@ -57,14 +57,14 @@ class GuardedCaller:
         self._stack.close()
 
     def warm_up(self, step: Step) -> None:
-        """Prepare for a step's first call; returns at once. Raises ConfigurationError as `call` does."""
+        """Prepare the first call of a step; returns at once. Raises ConfigurationError like `call`."""
         self._execution.warm_up(self._handle(step))
 
     def call(self, step: Step, items: Sequence[tuple[StageContext, Any]]) -> BatchResult:
-        """Every document's outcome; an UnavailableError among them means: not done, hand it back.
+        """The outcome of each document; an UnavailableError means: not done, hand it back.
 
         Raises ConfigurationError (unknown policy, a stage that cannot be made). When the caller is
-        interrupted, the stage is cancelled: worker processes at it are killed.
+        interrupted, the stage is cancelled and the worker processes that run it are killed.
         """
         guard = self._guards.guard(f"{step.pipeline}/{step.name}", step.policy)
         handle = self._handle(step)

@@ -1,10 +1,10 @@
 """The guard around a call: limiter, then breaker and time-out around each attempt, retry outside.
 
-Comes in: an async call and a policy. Leaves: its result, or the error after the last attempt. A service
-that is away (UnavailableError, open breaker) costs no attempt: the guard waits for it, up to
-`unavailable_seconds`. tenacity, pybreaker and aiolimiter do the work; this module composes them once.
+Comes in: an async call and a policy. Leaves: its result, or the error after the last attempt; each decision
+goes to the observers. An unavailable service (UnavailableError, open breaker) costs no attempt: the guard
+waits for it, up to `unavailable_seconds`. tenacity, pybreaker and aiolimiter do the work.
 
-A guard belongs to one event loop (an AsyncLimiter does) and keeps its breakers over many calls.
+A guard belongs to one event loop, because its AsyncLimiter does, and keeps its breakers over many calls.
 """
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ __all__ = ["Guard", "Guards", "Limiter", "LimiterOf", "timed_out"]
 T = TypeVar("T")
 
 READINESS_SECONDS: Final = (0.5, 5.0)
-"""First and longest wait between two looks whether a service is back."""
+"""First and longest wait between two calls to an unavailable service."""
 
 NOTABLE_WAIT_SECONDS: Final = 0.001
-"""A limiter that lets a call through at once takes less than this."""
+"""Shorter waits are the cost of the limiter itself, not of its limit."""
 
 
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 
 
 class Limiter(Protocol):
-    """What holds calls back."""
+    """Delays calls to a rate."""
 
     async def acquire(self) -> None:
         """Return when a call may be made."""
@@ -69,11 +69,11 @@ class Limiter(Protocol):
 
 
 LimiterOf: TypeAlias = Callable[[str, RateLimitConfig], Limiter]
-"""The limiter of a resource."""
+"""Makes the limiter of a resource."""
 
 
-def in_this_process(_: str, limit: RateLimitConfig) -> Limiter:
-    """A limiter that counts the calls of one event loop."""
+def limiter_of_this_process(_: str, limit: RateLimitConfig) -> Limiter:
+    """A limiter for the calls of one event loop."""
     return AsyncLimiter(limit.burst, limit.burst / limit.requests_per_second)
 
 
@@ -90,7 +90,7 @@ class Guard:
         unavailable_seconds: float,
         observers: Sequence[Observer],
         sleep: Sleep = anyio.sleep,
-        limiter: LimiterOf = in_this_process,
+        limiter: LimiterOf = limiter_of_this_process,
     ) -> None:
         """`name` identifies the guard in errors and decisions; each observer gets every decision once."""
         self.name = name
@@ -105,9 +105,9 @@ class Guard:
     async def call(
         self, action: Callable[[], Awaitable[T]], resource: str = "", timeout_seconds: float | None = None
     ) -> T:
-        """The action's result, tried as the policy says; async code past its time-out is cancelled.
+        """The action's result, tried under the policy; an attempt past its time-out is cancelled.
 
-        `timeout_seconds` of an attempt, where it is not the policy's.
+        `timeout_seconds` is the time-out of an attempt where it is not the policy's.
 
         Raises the last TransientError, any PermanentError at once, and UnavailableError when the service
         is still unavailable after `unavailable_seconds`.
@@ -129,7 +129,10 @@ class Guard:
     async def attempt(
         self, action: Callable[[], Awaitable[T]], resource: str, timeout_seconds: float | None
     ) -> T:
-        """One attempt: limiter, then breaker and time-out around the action. None: it times out itself."""
+        """One attempt: limiter, then breaker and time-out around the action.
+
+        `timeout_seconds` None: the action enforces a time-out of its own.
+        """
         await self._limit(resource)
         breaker = self._breaker(resource)
         if breaker is None:
@@ -183,13 +186,13 @@ class Guard:
 
     def judged(self, error: MedkgError) -> MedkgError:
         """The error; as Unavailable when its Retry-After is longer than `unavailable_seconds`."""
-        asked = error.retry_after if isinstance(error, TransientError) else None
-        if asked is None or asked <= self._unavailable_seconds:
+        requested = error.retry_after if isinstance(error, TransientError) else None
+        if requested is None or requested <= self._unavailable_seconds:
             return error
         return DagsterResourceUnavailableError(
-            f"{self.name}: the service asks to wait {asked:g} s (Retry-After), longer than "
+            f"{self.name}: the service asks to wait {requested:g} s (Retry-After), longer than "
             f"unavailable_seconds ({self._unavailable_seconds:g}): {error.message} Run again later.",
-            retry_after=asked,
+            retry_after=requested,
         )
 
     def _observe(self, decision: Decision) -> None:
@@ -242,16 +245,17 @@ class Guard:
 
 
 AtTheEnd: TypeAlias = Callable[[RetryCallState], Any]
+"""Result of the call after the last attempt."""
 
 
 def reraise(state: RetryCallState) -> Any:
-    """At the end of all attempts: the last error as it was."""
+    """Raise the error of the last attempt."""
     assert state.outcome is not None
     return state.outcome.result()
 
 
 def timed_out(what: str, seconds: float) -> DagsterStageTimeoutError:
-    """The error of an attempt that was stopped."""
+    """The error of an attempt that was stopped at its time-out."""
     return DagsterStageTimeoutError(
         f"{what}: stopped after {seconds:g} s, the time-out of its policy. If the work is sound, "
         "raise timeout_seconds in resilience.yaml, then `medkg dlq replay`."
@@ -266,7 +270,7 @@ class Guards:
         policy: Callable[[str], ResiliencePolicyConfig],
         unavailable_seconds: float,
         observers: Sequence[Observer],
-        limiter: LimiterOf = in_this_process,
+        limiter: LimiterOf = limiter_of_this_process,
     ) -> None:
         self._policy = policy
         self._unavailable_seconds = unavailable_seconds

@@ -1,8 +1,8 @@
-"""How a stage runs, so that its time-out is really enforced: a thread, the plane, or killable processes.
+"""Where a stage runs, so that its time-out is enforced: a thread, the plane, or killable worker processes.
 
-Comes in: a stage and documents. Leaves: one outcome a document. A document that hangs, in C code too, is
+Comes in: a stage and documents. Leaves: one outcome per document. A document that hangs, in C code too, is
 killed with its worker process and fails alone with DagsterStageTimeoutError; one that crashes its worker
-fails alone with StageCrashedError. Worker processes stay warm, and die with the process that owns them.
+fails alone with StageCrashedError. Worker processes stay warm and end with the process that owns them.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ __all__ = ["IsolatedExecution", "StageHandle"]
 Item = tuple[StageContext, Any]
 
 IN_FLIGHT: Final = 2
-"""Documents handed to each worker process: one in work, one waiting, so that it is never idle."""
+"""Documents assigned to each worker process: one in work and one waiting, so that it is never idle."""
 
 GRACE_SECONDS: Final = 30.0
-"""Beyond the time-outs of what is ahead of it, a document without an answer means a broken pool."""
+"""Without an answer for so long beyond the time-outs of the documents ahead of it, the pool is broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +44,22 @@ class StageHandle:
     name: str
     isolation: Isolation
     stage: BatchStage[Any, Any] | None = None
-    """The stage itself: for INLINE and PLANE."""
+    """The stage itself, for INLINE and PLANE."""
     factory: Callable[[], Any] | None = None
-    """Makes the stage, once in each worker process: for PROCESS. Picklable, so a module's function or a
+    """Makes the stage once in each worker process, for PROCESS. Must pickle: a function of a module, or a
     functools.partial of one."""
 
     def __post_init__(self) -> None:
-        made_there = self.isolation is Isolation.PROCESS
-        if (self.factory is None) if made_there else (self.stage is None):
+        in_a_process = self.isolation is Isolation.PROCESS
+        if (self.factory is None) if in_a_process else (self.stage is None):
             raise ConfigurationError(
                 f"stage {self.name} runs with isolation {self.isolation.value}, so it needs a "
-                f"{'factory that makes it in a worker process' if made_there else 'stage object'}."
+                f"{'factory that makes it in a worker process' if in_a_process else 'stage object'}."
             )
 
 
 class IsolatedExecution:
-    """Runs stages by their isolation; keeps one pool of worker processes for all that need them.
+    """Runs stages by their isolation; one pool of worker processes serves all stages that need it.
 
     Belongs to one event loop. Close it (or leave its `with`) to end the worker processes.
     """
@@ -75,24 +75,24 @@ class IsolatedExecution:
         self.close()
 
     def warm_up(self, handle: StageHandle) -> None:
-        """Have worker processes make the stage now, so that the first document does not wait for imports.
+        """Make the stage in the worker processes now, so that the first document does not wait for imports.
 
-        Returns at once. What keeps it from being made is told with the first document.
+        Returns at once. A stage that cannot be made is reported with the first document.
         """
         if handle.isolation is Isolation.PROCESS:
             self._processes.start().schedule(_stage, (pickle.dumps(handle.factory),))
 
     def close(self) -> None:
-        """End the worker processes, whatever they do."""
+        """End the worker processes, also while they work."""
         self._processes.close()
 
     async def run(
         self, handle: StageHandle, items: Sequence[Item], timeout_seconds: float
     ) -> Sequence[Outcome[Any]]:
-        """One outcome a document, in order; raises what `execute_batch` raises when nothing was tried.
+        """One outcome per document, in order; raises what `execute_batch` raises when nothing was tried.
 
-        INLINE: the caller's time-out abandons the thread. PLANE: the plane enforces it. PROCESS:
-        `timeout_seconds` is that of each document, counted from its start in a worker.
+        INLINE: the caller's time-out abandons the thread. PLANE: the plane enforces the time-out. PROCESS:
+        `timeout_seconds` applies to each document, from its start in a worker.
         """
         if handle.isolation is Isolation.PROCESS:
             return await self._processes.run(handle, items, timeout_seconds)
@@ -106,9 +106,9 @@ class _WorkerProcesses:
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._pool: ProcessPool | None = None
-        # One thread that lives as long as we do starts them all: see `started_pool`.
+        # One thread, which lasts as long as the pool, starts all processes: see `started_pool`.
         self._starter = ThreadPoolExecutor(1, "worker-processes")
-        self._places: anyio.CapacityLimiter | None = None
+        self._in_flight: anyio.CapacityLimiter | None = None
 
     def start(self) -> ProcessPool:
         """The pool, with its processes started."""
@@ -125,28 +125,30 @@ class _WorkerProcesses:
     async def run(
         self, handle: StageHandle, items: Sequence[Item], timeout_seconds: float
     ) -> Sequence[Outcome[Any]]:
-        made = pickle.dumps(handle.factory)
+        factory = pickle.dumps(handle.factory)
         outcomes: list[Outcome[Any]] = [None] * len(items)
-        if self._places is None:
-            self._places = anyio.CapacityLimiter(self._workers * IN_FLIGHT)
-        places = self._places
+        if self._in_flight is None:
+            self._in_flight = anyio.CapacityLimiter(self._workers * IN_FLIGHT)
+        in_flight = self._in_flight
 
-        async def one(position: int) -> None:
-            async with places:
-                outcomes[position] = await self._document(handle.name, made, items[position], timeout_seconds)
+        async def run_one(position: int) -> None:
+            async with in_flight:
+                outcomes[position] = await self._document(
+                    handle.name, factory, items[position], timeout_seconds
+                )
 
         async with anyio.create_task_group() as group:
             for position in range(len(items)):
-                group.start_soon(one, position)
+                group.start_soon(run_one, position)
         return outcomes
 
-    async def _document(self, stage: str, made: bytes, item: Item, seconds: float) -> Outcome[Any]:
-        """One document in a worker; cancelling this kills the worker that has it."""
+    async def _document(self, stage: str, factory: bytes, item: Item, seconds: float) -> Outcome[Any]:
+        """Run one document in a worker; a cancellation kills that worker."""
         doc_id = item[0].doc_id
         pool = self._pool
         try:
             pool = self.start()
-            task = pool.schedule(_execute, (stage, made, pickle.dumps(item)), timeout=seconds)
+            task = pool.schedule(_execute, (stage, factory, pickle.dumps(item)), timeout=seconds)
             with anyio.fail_after(seconds * (IN_FLIGHT + 1) + GRACE_SECONDS) as patience:
                 answer: bytes = await asyncio.wrap_future(task)
         except ProcessExpired as error:
@@ -166,7 +168,7 @@ class _WorkerProcesses:
         return outcome
 
     def _discard(self, pool: ProcessPool | None) -> None:
-        """Take a broken pool out of use; the next document starts another."""
+        """Stop using a broken pool; the next document starts another."""
         if pool is self._pool:
             self._pool = None
             self._drop(pool)
@@ -180,15 +182,15 @@ class _WorkerProcesses:
 # --- in the worker process -------------------------------------------------------------------------
 
 
-def _execute(stage: str, made: bytes, item: bytes) -> bytes:
-    """One document through the stage; bytes in and out, so that only this function can fail to pickle."""
+def _execute(stage: str, factory: bytes, item: bytes) -> bytes:
+    """Run one document through the stage; bytes in and out, so that only this function can fail to pickle."""
     outcome: Outcome[Any]
     try:
-        (outcome,) = _stage(made).execute_batch([pickle.loads(item)])
+        (outcome,) = _stage(factory).execute_batch([pickle.loads(item)])
         return pickle.dumps(outcome)
     except MedkgError as error:
         outcome = error
-    except BaseException as error:  # noqa: BLE001 - SystemExit of a plugin too must not end the worker
+    except BaseException as error:  # noqa: BLE001 - not even SystemExit of a plugin may end the worker
         outcome = StageFailedError(
             f"stage {stage} raised {type(error).__name__} in its worker process: {error}. "
             "Fix the stage, then `medkg dlq replay`."
@@ -197,6 +199,6 @@ def _execute(stage: str, made: bytes, item: bytes) -> bytes:
 
 
 @lru_cache(maxsize=32)
-def _stage(made: bytes) -> BatchStage[Any, Any]:
-    """The stage of this worker process: made once, used for every document."""
-    return lift(pickle.loads(made)())
+def _stage(factory: bytes) -> BatchStage[Any, Any]:
+    """The stage of this worker process, made once and used for every document."""
+    return lift(pickle.loads(factory)())

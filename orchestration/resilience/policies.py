@@ -1,7 +1,7 @@
-"""Named resilience policies: how often, how long, how fast.
+"""Named resilience policies: attempts, waits, time-outs, breakers and rates.
 
 Comes in: resilience.yaml. Leaves: frozen ResiliencePolicyConfigs, or a ConfigurationError that names file,
-line and what would be valid. Every bound is here; the JSON Schema for editors is made from these models.
+line and the valid values. All bounds are in these models; the JSON Schema for editors is made from them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _Settings(BaseModel):
 
 
 class NoBackoff(_Settings):
-    """The next attempt follows at once."""
+    """No wait between attempts."""
 
     kind: Literal["none"] = Field(description="No waiting between attempts.")
 
@@ -83,7 +83,7 @@ def _check_order(first: float, most: float) -> None:
 
 
 class CircuitBreakerConfig(_Settings):
-    """After so many failures in a row a dependency is left alone for a while."""
+    """Leaves a dependency alone for a while after a number of failures in a row."""
 
     failure_threshold: Annotated[int, Field(ge=1, le=20)] = Field(
         default=5, description="Failed attempts in a row that open the breaker."
@@ -94,7 +94,7 @@ class CircuitBreakerConfig(_Settings):
 
 
 class RateLimitConfig(_Settings):
-    """How fast one host, or one stage that names no host, is called."""
+    """Rate of calls to one host, or of one stage that names no host."""
 
     requests_per_second: Annotated[float, Field(ge=0.1, le=100)] = Field(
         description="Calls a second, on average."
@@ -103,7 +103,7 @@ class RateLimitConfig(_Settings):
 
 
 class ResiliencePolicyConfig(_Settings):
-    """How a stage's work is repeated, timed and limited."""
+    """How the calls of a stage are repeated, timed and limited."""
 
     description: str = Field(default="", max_length=500, description="What the policy is for.")
     max_attempts: Annotated[int, Field(ge=1, le=20)] = Field(
@@ -137,21 +137,21 @@ class ResiliencePolicies(_Settings):
     def _has_a_default(self) -> ResiliencePolicies:
         if "default" not in self.policies:
             raise ValueError(
-                f"no policy is named 'default', which stages have that name none; "
-                f"there are {', '.join(sorted(self.policies))}"
+                "no policy is named 'default', which applies to stages that name none; "
+                f"the file defines {', '.join(sorted(self.policies))}"
             )
         return self
 
 
 def resilience_schema_json() -> str:
-    """The JSON Schema of resilience.yaml, kept as docs/guides/resilience-schema.json."""
+    """The JSON Schema of resilience.yaml; docs/guides/resilience-schema.json is a copy."""
     return schema_json(ResiliencePolicies, "medkg resilience policies")
 
 
 class ResiliencePolicyLoader:
     """The policies of one folder's resilience.yaml, read again when its content changes.
 
-    An edit that breaks the file keeps the last good policies in use; `problem` says what is wrong.
+    After an edit that breaks the file the last valid policies stay in use; `problem` is the error.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -161,11 +161,11 @@ class ResiliencePolicyLoader:
         self.problem: ConfigurationError | None = None
 
     def names(self) -> tuple[str, ...]:
-        """Every policy, in order; raises ConfigurationError when the file was never right."""
+        """Names of all policies, sorted; raises ConfigurationError when the file was never valid."""
         return tuple(sorted(self._current()))
 
     def load(self, name: str) -> ResiliencePolicyConfig:
-        """The policy of that name; raises ConfigurationError naming those there are."""
+        """The policy of that name; raises ConfigurationError that lists the defined ones."""
         policies = self._current()
         if name not in policies:
             raise ConfigurationError(

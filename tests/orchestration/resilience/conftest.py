@@ -1,4 +1,4 @@
-"""Documents for stages, and a sleep that lets time pass without waiting for it."""
+"""Documents for stages, and a sleep that returns at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def sleep() -> FakeSleep:
 
 @pytest.fixture
 def documents() -> Callable[..., Items]:
-    """documents("a", "b"): a context each, named d0, d1 ..., with these values."""
+    """documents("a", "b"): one context per value, with the ids d0, d1 ..."""
 
     def make(*values: Any) -> Items:
         return [

@@ -1,4 +1,4 @@
-"""A sleep that lets time pass without waiting for it."""
+"""A sleep that returns at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import anyio.lowlevel
 
 
 class FakeSleep:
-    """Remembers how long it was asked to sleep, and returns at once."""
+    """Records the requested seconds and returns at once."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []

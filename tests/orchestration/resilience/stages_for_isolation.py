@@ -1,4 +1,4 @@
-"""Stages that misbehave in worker processes; importable there, so in a module of their own."""
+"""Stages that misbehave in worker processes, in a separate module that those processes can import."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchestration.records import StageContext
 
 
 class Misbehaving:
-    """Does what its value says; otherwise answers with its process id, so that tests see who worked."""
+    """Misbehaves as its value demands; otherwise returns the id of the process that ran it."""
 
     def execute(self, ctx: StageContext, value: str) -> object:
         what, _, argument = value.partition(":")
@@ -29,7 +29,7 @@ class Misbehaving:
             case "hang-ignoring-sigterm":
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 time.sleep(600)
-            case "hang-and-tell":
+            case "hang-and-write-pid":
                 Path(argument).write_text(str(os.getpid()))
                 ctypes.CDLL(None).sleep(600)
             case "crash":

@@ -1,4 +1,4 @@
-"""A stage over many documents: only failed ones are repeated, and nothing that was reached is lost."""
+"""A stage over many documents: only failed ones are repeated, and no result is lost."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ pytestmark = pytest.mark.anyio
 
 Items = Sequence[tuple[StageContext, Any]]
 Documents = Callable[..., Items]
-TRANSIENT, PERMANENT, AWAY = ServiceError("500"), MalformedDocumentError("bad"), PlaneUnavailableError("away")
+TRANSIENT, PERMANENT = ServiceError("500"), MalformedDocumentError("bad")
+UNAVAILABLE = PlaneUnavailableError("starting")
 
 
 class Scripted:
-    """A stage that answers each document from its script, one entry a time; the last one repeats."""
+    """A stage that answers each document from its script, one entry per call; the last one repeats."""
 
     def __init__(self, **script: list[Any]) -> None:
         self.script = script
@@ -63,9 +64,9 @@ def run(sleep: FakeSleep, seen: list[Decision]) -> Callable[..., Any]:
     async def running(
         stage: Any, items: Items, isolation: Isolation = Isolation.PLANE, **fields: Any
     ) -> BatchResult:
-        patience = fields.pop("unavailable_seconds", 120)
+        unavailable_seconds = fields.pop("unavailable_seconds", 120)
         policy = ResiliencePolicyConfig.model_validate({"max_attempts": 3, **fields})
-        guard = Guard("toy", policy, patience, [seen.append], sleep)
+        guard = Guard("toy", policy, unavailable_seconds, [seen.append], sleep)
         with IsolatedExecution(workers=1) as execution:
             return await run_batch(StageHandle("toy", isolation, stage=stage), items, guard, execution)
 
@@ -80,22 +81,21 @@ async def test_only_failed_documents_are_repeated_and_each_counts_its_own_attemp
     assert stage.calls == [["a", "b", "c", "d"], ["b", "c"], ["c"]]
     assert result.outcomes == ("a done", "b done", TRANSIENT, PERMANENT)
     assert result.attempts == (1, 2, 3, 1)
-    assert result.retried == 2
 
 
-async def test_results_that_were_reached_are_kept_when_the_service_goes_away(
+async def test_results_are_kept_when_the_service_becomes_unavailable(
     run: Callable[..., Any], documents: Documents
 ) -> None:
-    stage = Scripted(b=[TRANSIENT, AWAY], c=[AWAY])
+    stage = Scripted(b=[TRANSIENT, UNAVAILABLE], c=[UNAVAILABLE])
     result = await run(stage, documents("a", "b", "c"))
-    assert result.outcomes == ("a done", AWAY, AWAY)
+    assert result.outcomes == ("a done", UNAVAILABLE, UNAVAILABLE)
     assert result.attempts == (1, 1, 0), "only a and b were ever tried"
 
 
-async def test_documents_whose_service_comes_back_are_done_without_a_lost_attempt(
+async def test_a_service_that_becomes_available_again_costs_its_documents_no_attempt(
     run: Callable[..., Any], documents: Documents
 ) -> None:
-    stage = Scripted(a=[AWAY, AWAY, AWAY, AWAY, "a done"], b=[TRANSIENT, "b done"])
+    stage = Scripted(a=[*[UNAVAILABLE] * 4, "a done"], b=[TRANSIENT, "b done"])
     result = await run(stage, documents("a", "b"))
     assert result.outcomes == ("a done", "b done")
     assert result.attempts == (1, 2)
@@ -140,7 +140,7 @@ async def test_a_stage_that_forgets_a_document_breaks_its_contract(
 
     result = await run(Forgetful(), documents("a", "b"))
     assert all(isinstance(outcome, StageContractError) for outcome in result.outcomes)
-    assert "gave 1 outcomes for 2 documents" in str(result.outcomes[0])
+    assert "returned 1 outcomes for 2 documents" in str(result.outcomes[0])
 
 
 async def test_no_documents_are_no_work(run: Callable[..., Any], documents: Documents) -> None:
@@ -177,16 +177,16 @@ async def test_an_inline_stage_that_hangs_times_out_and_the_rest_of_the_run_goes
     assert isinstance(result.outcomes[0], DagsterStageTimeoutError)
 
 
-async def test_a_retry_is_told_with_the_errors_that_caused_it(
+async def test_a_retry_is_observed_with_the_errors_that_caused_it(
     run: Callable[..., Any], documents: Documents, seen: list[Decision]
 ) -> None:
     await run(Scripted(b=[TRANSIENT, "b done"]), documents("a", "b"))
-    (told,) = [event for event in seen if isinstance(event, RetryScheduled)]
-    assert (told.call.guard, told.attempt, told.errors) == ("toy", 1, (TRANSIENT,))
-    assert [ids.document for ids in told.call.documents] == ["d1"]
+    (retry,) = [event for event in seen if isinstance(event, RetryScheduled)]
+    assert (retry.call.guard, retry.attempt, retry.errors) == ("toy", 1, (TRANSIENT,))
+    assert [ids.document for ids in retry.call.documents] == ["d1"]
 
 
-async def test_retry_after_of_one_document_holds_the_next_attempt_back(
+async def test_retry_after_of_one_document_delays_the_next_attempt(
     run: Callable[..., Any], documents: Documents, sleep: FakeSleep
 ) -> None:
     await run(Scripted(b=[ServiceError("slow down", retry_after=42), "b done"]), documents("a", "b"))
@@ -218,10 +218,10 @@ async def test_where_a_rate_is_set_each_document_is_a_call_and_each_host_has_its
     assert waited == ["a.example"]
 
 
-async def test_one_micro_batch_that_waited_in_vain_spares_the_others_the_wait(
+async def test_after_one_micro_batch_gave_up_the_others_do_not_wait(
     run: Callable[..., Any], documents: Documents, sleep: FakeSleep
 ) -> None:
-    stage = Scripted(x=[AWAY])
+    stage = Scripted(x=[UNAVAILABLE])
     result = await run(stage, documents(*["x"] * 1200), Isolation.INLINE, unavailable_seconds=30)
     assert set(map(type, result.outcomes)) == {PlaneUnavailableError}
     assert sum(sleep.slept) <= 30
@@ -231,7 +231,8 @@ async def test_one_micro_batch_that_waited_in_vain_spares_the_others_the_wait(
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @given(
     scripts=st.lists(
-        st.lists(st.sampled_from([TRANSIENT, PERMANENT, AWAY, "done"]), min_size=1, max_size=5), max_size=6
+        st.lists(st.sampled_from([TRANSIENT, PERMANENT, UNAVAILABLE, "done"]), min_size=1, max_size=5),
+        max_size=6,
     )
 )
 async def test_whatever_happens_every_document_has_one_outcome_and_no_success_is_repeated(
@@ -241,9 +242,9 @@ async def test_whatever_happens_every_document_has_one_outcome_and_no_success_is
 
     class Playing:
         def execute_batch(self, items: Sequence[tuple[StageContext, Any]]) -> Sequence[Any]:
-            return [self.one(number) for _, number in items]
+            return [self.answer(number) for _, number in items]
 
-        def one(self, number: int) -> Any:
+        def answer(self, number: int) -> Any:
             answers = scripts[number]
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
             done[number] += not isinstance(answer, MedkgError)

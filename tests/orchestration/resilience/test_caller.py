@@ -1,4 +1,4 @@
-"""Synchronous code calls whole stages; breakers and worker processes last from call to call."""
+"""Calls of whole stages from synchronous code; breakers and worker processes last from call to call."""
 
 from __future__ import annotations
 
@@ -68,26 +68,26 @@ def test_a_stage_runs_in_the_same_warm_process_call_after_call(
     assert len({*first.outcomes, *second.outcomes}) == 1
 
 
-def test_a_breaker_remembers_over_calls(caller: GuardedCaller, documents: Documents) -> None:
+def test_a_breaker_keeps_its_state_over_calls(caller: GuardedCaller, documents: Documents) -> None:
     step = Step("embed", "fragile")
     codes = [caller.call(step, documents("a")).outcomes[0].code for _ in range(3)]
     assert codes == ["MEDKG-400", "MEDKG-400", "MEDKG-403"]
 
 
-def test_an_interrupt_ends_the_call_and_the_worker_that_is_at_it(
+def test_an_interrupt_ends_the_call_and_the_worker_that_runs_it(
     caller: GuardedCaller, documents: Documents, tmp_path: Path
 ) -> None:
-    told = tmp_path / "pid"
+    pid_file = tmp_path / "pid"
     main = threading.get_ident()
 
     def interrupt() -> None:
-        anyio.run(written, told)
+        anyio.run(written, pid_file)
         signal.pthread_kill(main, signal.SIGINT)  # the kernel, too, interrupts the main thread
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        caller.call(Step("parse", "gpu-bound"), documents(f"hang-and-tell:{told}"))
-    pid = int(told.read_text())
+        caller.call(Step("parse", "gpu-bound"), documents(f"hang-and-write-pid:{pid_file}"))
+    pid = int(pid_file.read_text())
     caller.close()
     assert not psutil.pid_exists(pid)
 

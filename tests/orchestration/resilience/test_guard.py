@@ -1,4 +1,4 @@
-"""The guard in front of a real HTTP exchange: what is repeated, how long it waits, when it gives up."""
+"""The guard around real HTTP exchanges: which calls are repeated, the waits between them, and the end."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def policy(**fields: Any) -> ResiliencePolicyConfig:
 
 
 async def fetch() -> str:
-    """A client as a source has one: answers become errors of ours."""
+    """A client like that of a source: answers become errors of medkg."""
     async with httpx.AsyncClient() as client:
         try:
             answer = await client.get(URL)
@@ -121,7 +121,7 @@ async def test_retry_after_is_obeyed_when_it_is_longer_than_the_backoff(
 
 
 @respx.mock
-async def test_a_service_that_asks_for_more_patience_than_we_have_is_unavailable(
+async def test_a_service_that_asks_for_a_longer_wait_than_unavailable_seconds_is_unavailable(
     guard: Callable[..., Guard], sleep: FakeSleep
 ) -> None:
     route = respx.get(URL).mock(return_value=httpx.Response(429, headers={"Retry-After": "3600"}))
@@ -143,14 +143,14 @@ async def test_waits_follow_the_strategy(
     guard: Callable[..., Guard], sleep: FakeSleep, strategy: dict[str, Any], waits: list[float]
 ) -> None:
     with pytest.raises(ServiceError):
-        await guard(max_attempts=6, backoff_strategy=strategy).call(failing(ServiceError("away")))
+        await guard(max_attempts=6, backoff_strategy=strategy).call(failing(ServiceError("broken")))
     assert sleep.slept == waits
 
 
-async def test_exponential_waits_have_chance_in_them(guard: Callable[..., Guard], sleep: FakeSleep) -> None:
+async def test_exponential_waits_have_jitter(guard: Callable[..., Guard], sleep: FakeSleep) -> None:
     for _ in range(5):
         with pytest.raises(ServiceError):
-            await guard(max_attempts=2).call(failing(ServiceError("away")))
+            await guard(max_attempts=2).call(failing(ServiceError("broken")))
     assert all(0.5 <= seconds <= 1 for seconds in sleep.slept)
     assert len(set(sleep.slept)) > 1
 
@@ -183,17 +183,17 @@ async def test_an_unavailable_service_is_waited_for_and_costs_no_attempt(
     assert not any(isinstance(event, RetryScheduled) for event in seen)
 
 
-async def test_attempts_are_still_counted_when_a_service_goes_away_in_between(
+async def test_attempts_are_still_counted_when_a_service_becomes_unavailable_in_between(
     guard: Callable[..., Guard],
 ) -> None:
-    away, broken = PlaneUnavailableError("starting"), ServiceError("500")
-    answers: list[Exception | None] = [broken, away, away, broken, away, broken, None]
+    unavailable, broken = PlaneUnavailableError("starting"), ServiceError("500")
+    answers: list[Exception | None] = [broken, unavailable, unavailable, broken, unavailable, broken, None]
     with pytest.raises(ServiceError):
         await guard(max_attempts=3).call(answering(answers))
     assert answers == [None]
 
 
-async def test_a_service_that_stays_away_is_given_up_after_unavailable_seconds(
+async def test_a_service_that_stays_unavailable_is_given_up_after_unavailable_seconds(
     guard: Callable[..., Guard], sleep: FakeSleep, seen: list[Decision]
 ) -> None:
     with pytest.raises(PlaneUnavailableError) as caught:
@@ -204,7 +204,7 @@ async def test_a_service_that_stays_away_is_given_up_after_unavailable_seconds(
     assert given_up.errors == (caught.value,)
 
 
-async def test_without_patience_an_unavailable_service_is_tried_once(
+async def test_with_zero_unavailable_seconds_an_unavailable_service_is_tried_once(
     guard: Callable[..., Guard], sleep: FakeSleep
 ) -> None:
     with pytest.raises(PlaneUnavailableError):
@@ -218,7 +218,7 @@ BREAKER = {"circuit_breaker_config": {"failure_threshold": 3, "reset_seconds": 6
 
 
 def pass_time(guard: Guard, seconds: float) -> None:
-    """Let the breaker believe that so many seconds have passed since it opened."""
+    """Move the breaker's opening into the past."""
     storage = guard._breakers[""]._storage
     assert storage.opened_at is not None
     storage.opened_at -= timedelta(seconds=seconds)
@@ -227,13 +227,13 @@ def pass_time(guard: Guard, seconds: float) -> None:
 async def test_a_breaker_opens_after_its_threshold_and_spares_the_service(
     guard: Callable[..., Guard], seen: list[Decision]
 ) -> None:
-    one = guard(unavailable_seconds=10, **BREAKER)
+    breaker_guard = guard(unavailable_seconds=10, **BREAKER)
     for _ in range(3):
         with pytest.raises(ServiceError):
-            await one.call(failing(ServiceError("500")))
+            await breaker_guard.call(failing(ServiceError("500")))
     answers: list[Exception | None] = [None]
     with pytest.raises(CircuitOpenError, match="left alone for 60 s more") as caught:
-        await one.call(answering(answers))
+        await breaker_guard.call(answering(answers))
     assert answers == [None], "the service was called in spite of the open breaker"
     assert caught.value.retry_after == pytest.approx(60, abs=5)
     assert [event.state for event in seen if isinstance(event, BreakerMoved)] == ["open"]
@@ -242,12 +242,12 @@ async def test_a_breaker_opens_after_its_threshold_and_spares_the_service(
 async def test_an_open_breaker_is_waited_for_then_half_opens_and_closes_on_success(
     guard: Callable[..., Guard], seen: list[Decision], sleep: FakeSleep
 ) -> None:
-    one = guard(**BREAKER)
+    breaker_guard = guard(**BREAKER)
     for _ in range(3):
         with pytest.raises(ServiceError):
-            await one.call(failing(ServiceError("500")))
-    sleep.meanwhile = lambda seconds: pass_time(one, seconds + 0.1)
-    assert await one.call(answering([None])) is None
+            await breaker_guard.call(failing(ServiceError("500")))
+    sleep.meanwhile = lambda seconds: pass_time(breaker_guard, seconds + 0.1)
+    assert await breaker_guard.call(answering([None])) is None
     assert [event.state for event in seen if isinstance(event, BreakerMoved)] == [
         "open",
         "half-open",
@@ -259,13 +259,13 @@ async def test_an_open_breaker_is_waited_for_then_half_opens_and_closes_on_succe
 async def test_a_failure_while_half_open_opens_the_breaker_again(
     guard: Callable[..., Guard], seen: list[Decision]
 ) -> None:
-    one = guard(**BREAKER)
+    breaker_guard = guard(**BREAKER)
     for _ in range(3):
         with pytest.raises(ServiceError):
-            await one.call(failing(ServiceError("500")))
-    pass_time(one, 61)
+            await breaker_guard.call(failing(ServiceError("500")))
+    pass_time(breaker_guard, 61)
     with pytest.raises(ServiceError):
-        await one.call(failing(ServiceError("still 500")))
+        await breaker_guard.call(failing(ServiceError("still 500")))
     assert [event.state for event in seen if isinstance(event, BreakerMoved)] == ["open", "half-open", "open"]
 
 
@@ -273,22 +273,22 @@ async def test_a_failure_while_half_open_opens_the_breaker_again(
 async def test_refusals_and_unavailability_do_not_open_a_breaker(
     guard: Callable[..., Guard], seen: list[Decision], error: Exception
 ) -> None:
-    one = guard(unavailable_seconds=0, **BREAKER)
+    breaker_guard = guard(unavailable_seconds=0, **BREAKER)
     for _ in range(10):
         with pytest.raises(type(error)):
-            await one.call(failing(error))
+            await breaker_guard.call(failing(error))
     given_up = [GaveUp] * 10 if isinstance(error, PlaneUnavailableError) else []
     assert [type(decision) for decision in seen] == given_up
 
 
 async def test_a_breaker_of_one_host_leaves_another_alone(guard: Callable[..., Guard]) -> None:
-    one = guard(unavailable_seconds=0, **BREAKER)
+    breaker_guard = guard(unavailable_seconds=0, **BREAKER)
     for _ in range(3):
         with pytest.raises(ServiceError):
-            await one.call(failing(ServiceError("500")), "a.example")
+            await breaker_guard.call(failing(ServiceError("500")), "a.example")
     with pytest.raises(CircuitOpenError):
-        await one.call(answering([None]), "a.example")
-    assert await one.call(answering([None]), "b.example") is None
+        await breaker_guard.call(answering([None]), "a.example")
+    assert await breaker_guard.call(answering([None]), "b.example") is None
 
 
 # --- limiter ---------------------------------------------------------------------------------------
@@ -297,12 +297,12 @@ async def test_a_breaker_of_one_host_leaves_another_alone(guard: Callable[..., G
 async def test_calls_beyond_the_rate_are_held_back_for_each_host(
     guard: Callable[..., Guard], seen: list[Decision]
 ) -> None:
-    one = guard(rate_limit_config={"requests_per_second": 20})
+    limited = guard(rate_limit_config={"requests_per_second": 20})
     loop_time = anyio.current_time
     started = loop_time()
     for _ in range(4):
-        await one.call(answering([None]), "a.example")
-    await one.call(answering([None]), "b.example")
+        await limited.call(answering([None]), "a.example")
+    await limited.call(answering([None]), "b.example")
     assert loop_time() - started >= 3 / 20 * 0.95
     waited = [event for event in seen if isinstance(event, RateLimitWaited)]
     assert {event.call.resource for event in waited} == {"a.example"}
@@ -310,9 +310,9 @@ async def test_calls_beyond_the_rate_are_held_back_for_each_host(
 
 
 async def test_every_attempt_passes_the_limiter(guard: Callable[..., Guard], seen: list[Decision]) -> None:
-    one = guard(rate_limit_config={"requests_per_second": 50}, max_attempts=3)
+    limited = guard(rate_limit_config={"requests_per_second": 50}, max_attempts=3)
     with pytest.raises(ServiceError):
-        await one.call(failing(ServiceError("500")))
+        await limited.call(failing(ServiceError("500")))
     assert sum(isinstance(event, RateLimitWaited) for event in seen) == 2
 
 
@@ -337,7 +337,7 @@ def failing(error: Exception) -> Callable[[], Awaitable[None]]:
 
 
 def answering(answers: list[Exception | None]) -> Callable[[], Awaitable[None]]:
-    """Takes one answer after another from the list: an error to raise, or None."""
+    """Takes the next answer from the list at each call: an error to raise, or None."""
 
     async def answer() -> None:
         error = answers.pop(0)

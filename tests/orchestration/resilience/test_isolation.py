@@ -1,4 +1,4 @@
-"""Code that hangs in C or crashes harms its own document only, and worker processes die with their owner."""
+"""Code that hangs in C or crashes fails its own document only; worker processes end with their owner."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def run(execution: IsolatedExecution) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("hang", ["hang-in-c", "hang-in-regex", "hang-ignoring-sigterm"])
-async def test_a_document_that_hangs_is_killed_and_costs_only_itself(
+async def test_a_document_that_hangs_is_killed_and_fails_alone(
     run: Callable[..., Any], documents: Documents, hang: str
 ) -> None:
     result = await run(documents("a", hang, *"bcdefgh"))
@@ -67,7 +68,7 @@ async def test_a_document_that_hangs_is_killed_and_costs_only_itself(
     assert not any(isinstance(outcome, MedkgError) for outcome in others)
 
 
-async def test_a_document_that_crashes_its_worker_costs_only_itself(
+async def test_a_document_that_crashes_its_worker_fails_alone(
     run: Callable[..., Any], documents: Documents
 ) -> None:
     result = await run(documents(*"abc", "crash", *"defgh"))
@@ -118,27 +119,28 @@ async def test_workers_that_died_while_idle_are_replaced(
     (before,) = set((await run(documents("a"))).outcomes)
     for pid in worker_pids():
         os.kill(pid, signal.SIGKILL)
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # dead, but left for its owner to notice
+        with suppress(ChildProcessError):  # its pool has noticed already
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # dead, but left for its pool to notice
     (after,) = (await run(documents("a"), max_attempts=3)).outcomes
     assert isinstance(after, int)
     assert after != before
 
 
-async def test_cancelling_a_batch_kills_the_worker_that_is_at_it(
+async def test_cancelling_a_batch_kills_the_worker_that_runs_it(
     run: Callable[..., Any], documents: Documents, tmp_path: Path
 ) -> None:
-    told = tmp_path / "pid"
-    items = documents(f"hang-and-tell:{told}")
+    pid_file = tmp_path / "pid"
+    items = documents(f"hang-and-write-pid:{pid_file}")
     async with anyio.create_task_group() as group:
         group.start_soon(run, items)
-        pid = await written(told)
+        pid = await written(pid_file)
         worker = psutil.Process(pid)
         group.cancel_scope.cancel()
     worker.wait(timeout=10)
 
 
 def test_workers_and_their_replacements_die_with_a_process_that_is_killed(tmp_path: Path) -> None:
-    told = tmp_path / "pid"
+    pid_file = tmp_path / "pid"
     program = f"""
 import anyio
 from orchestration.contracts import Isolation
@@ -154,7 +156,7 @@ handle = StageHandle("parse", Isolation.PROCESS, factory=Misbehaving)
 async def main():
     execution = IsolatedExecution(workers=2)
     await execution.run(handle, [(context, "crash")] * 4, 60)
-    await execution.run(handle, [(context, "hang-and-tell:{told}")], 60)
+    await execution.run(handle, [(context, "hang-and-write-pid:{pid_file}")], 60)
 
 
 anyio.run(main)
@@ -163,7 +165,7 @@ anyio.run(main)
     environment = {**os.environ, "PYTHONPATH": str(root)}
     owner = subprocess.Popen([sys.executable, "-c", program], env=environment)
     try:
-        worker = psutil.Process(anyio.run(written, told))
+        worker = psutil.Process(anyio.run(written, pid_file))
         workers = [
             child for child in psutil.Process(owner.pid).children() if "spawn_main" in str(child.cmdline())
         ]
@@ -183,7 +185,7 @@ def test_a_handle_without_what_its_isolation_needs_is_refused() -> None:
 
 
 def worker_pids() -> list[int]:
-    """Live worker processes; a dead one that nobody waited for yet has no command line."""
+    """Live worker processes; a zombie has no command line."""
     pids = []
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.Error):

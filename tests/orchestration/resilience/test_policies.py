@@ -1,4 +1,4 @@
-"""Policies have bounds, and a wrong file names file, line and what would be valid."""
+"""Policies have bounds, and the error of a wrong file names file, line and the valid values."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_bounds_hold(field: str, low: float, high: float) -> None:
             policy(value)
 
 
-def test_an_unknown_policy_is_answered_with_those_there_are() -> None:
+def test_the_error_of_an_unknown_policy_lists_the_defined_ones() -> None:
     with pytest.raises(
         ConfigurationError,
         match=r"no policy 'polite'.*default, download, gpu-bound, many-hosts, ncbi-api, polite-api",
@@ -78,7 +78,7 @@ def test_an_unknown_policy_is_answered_with_those_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "error"),
     [
         (
             "policies:\n  default:\n    max_attempts: 50\n",
@@ -100,10 +100,10 @@ def test_an_unknown_policy_is_answered_with_those_there_are() -> None:
         ),
     ],
 )
-def test_a_wrong_file_is_refused_with_what_would_be_valid(tmp_path: Path, text: str, says: str) -> None:
+def test_a_wrong_file_is_refused_with_the_valid_values(tmp_path: Path, text: str, error: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         loader(tmp_path, text).names()
-    assert says in str(caught.value)
+    assert error in str(caught.value)
 
 
 def test_an_edit_is_used_and_a_broken_one_is_not(tmp_path: Path) -> None:

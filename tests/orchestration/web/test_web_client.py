@@ -256,8 +256,8 @@ def test_requests_of_two_processes_stay_within_their_hosts_rate(tmp_path: Path) 
         for done in [threads.submit(clients[number % 2].get, server.url) for number in range(40)]:
             done.result()
         assert len(server.asked) == 40
-        (turns,) = mine.settings.host_turns_dir.iterdir()
-        assert float(turns.read_text()) >= began + 40 / 20, "each request took a turn of its own"
+        (slot,) = mine.settings.rate_limits_dir.iterdir()
+        assert float(slot.read_text()) >= began + 40 / 20, "each request took a slot of its own"
 
 
 def test_a_public_host_is_asked_at_the_address_that_was_looked_at_under_its_own_name(

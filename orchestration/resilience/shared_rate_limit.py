@@ -1,7 +1,8 @@
-"""A rate that holds for all processes of a data folder: the next free moment of a host, in a file.
+"""A rate limiter that all processes of a data folder share: the next free slot of a host, in a locked file.
 
-Comes in: a folder, a host and its rate limit. Leaves: the wait until its turn. aiolimiter, which the guard
-takes otherwise, counts in one process only. The generic cell rate algorithm (ITU-T I.371) needs one number.
+Comes in: a folder, a host and its rate limit. Leaves: the wait until the caller's slot. It is ours because
+aiolimiter, which guards use otherwise, counts in one process only; its algorithm, the generic cell rate
+algorithm (ITU-T I.371), needs a single number.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ import anyio
 
 from orchestration.resilience.policies import RateLimitConfig
 
-__all__ = ["HostTurns"]
+__all__ = ["SharedRateLimiter"]
 
-FORGOTTEN_SECONDS: Final = 3600.0
-"""A turn further away than this was written by another clock."""
+FARTHEST_SLOT_SECONDS: Final = 3600.0
+"""A slot further in the future was written under another clock, and is ignored."""
 
 
-class HostTurns:
-    """One host's turns; `acquire` returns when it is the caller's."""
+class SharedRateLimiter:
+    """The slots of one host, one interval apart; `acquire` returns when the caller's slot has come."""
 
     def __init__(
         self, folder: Path, host: str, limit: RateLimitConfig, now: Callable[[], float] = time.time
@@ -36,17 +37,17 @@ class HostTurns:
         self._now = now
 
     async def acquire(self) -> None:
-        """Wait for a turn, which is taken at once: a caller that gives up has used it."""
+        """Wait for a slot. It is taken at once: a caller that is cancelled while it waits has used it."""
         await anyio.sleep(self.take())
 
     def take(self) -> float:
-        """Take the next turn; seconds until it comes. A killed process blocks nobody: its lock is gone."""
+        """Take the next slot; returns the seconds until it comes. A killed process holds no lock."""
         with self._path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             now = self._now()
             written = float(file.read() or 0)
-            free = max(written, now) if written < now + FORGOTTEN_SECONDS else now
+            free = max(written, now) if written < now + FARTHEST_SLOT_SECONDS else now
             file.truncate(0)
             file.write(repr(free + self._interval).encode())
         return max(0.0, free - self._tolerance - now)
