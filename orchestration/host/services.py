@@ -20,7 +20,7 @@ import structlog
 from orchestration.dagster.names import CODE_LOCATION, DEFINITIONS_MODULE
 from orchestration.dagster.workers.worker_process import SourceWatch
 from orchestration.host.environment import child_environment, free_port, private_folder
-from orchestration.processes.child_process import end_child, spawn_child
+from orchestration.processes.child_process import PROJECT_ROOT, end_child, spawn_child
 from orchestration.settings import Settings
 
 __all__ = ["DagsterServices"]
@@ -31,6 +31,15 @@ RESTART_SECONDS: Final = 10.0
 CODE_SERVER: Final = "dagster-code-server"
 WEBSERVER: Final = "dagster-webserver"
 DAEMON: Final = "dagster-daemon"
+
+
+def code_server_command() -> list[str]:
+    """What follows `python -m`, whatever folder the host was started in.
+
+    Dagster removes the first entry of sys.path before it imports the definitions (load_python_module). That
+    may be the folder of this package; as the working directory it is added again.
+    """
+    return ["dagster", "api", "grpc", "-m", DEFINITIONS_MODULE, "-d", str(PROJECT_ROOT)]
 
 
 class DagsterServices:
@@ -108,7 +117,7 @@ class DagsterServices:
         workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
         ui = ["-h", "127.0.0.1", "-p", str(self._port), "-w", str(workspace)]
         return {
-            CODE_SERVER: ["dagster", "api", "grpc", "-m", DEFINITIONS_MODULE, "--socket", socket],
+            CODE_SERVER: [*code_server_command(), "--socket", socket],
             WEBSERVER: ["dagster_webserver", *ui],
             DAEMON: ["dagster._daemon", "run", "-w", str(workspace)],
         }

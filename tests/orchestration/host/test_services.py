@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +15,8 @@ from structlog.testing import capture_logs
 
 from orchestration.dagster.workers.worker_process import SourceWatch
 from orchestration.host import services
-from orchestration.host.services import CODE_SERVER, DAEMON, WEBSERVER, DagsterServices
+from orchestration.host.services import CODE_SERVER, DAEMON, WEBSERVER, DagsterServices, code_server_command
+from orchestration.processes.child_process import PROJECT_ROOT
 from orchestration.settings import Settings
 from tests.orchestration.dagster_api import wait_until
 
@@ -115,3 +119,21 @@ def test_ui_and_daemon_are_given_the_code_server(settings: Settings) -> None:
     assert commands[CODE_SERVER][:5] == ["dagster", "api", "grpc", "-m", "orchestration.dagster.definitions"]
     assert json.loads(workspace.read_text()) == {"load_from": [{"grpc_server": server}]}
     assert all(commands[name][-1] == str(workspace) for name in (WEBSERVER, DAEMON))
+
+
+def test_the_code_server_finds_the_definitions_whatever_folder_the_host_was_started_in(
+    settings: Settings, tmp_path: Path
+) -> None:
+    *_, module, _, folder = code_server_command()
+    load = (
+        "import sys; from dagster._core.code_pointer import load_python_module as load; load(*sys.argv[1:])"
+    )
+    completed = subprocess.run(
+        [sys.executable, "-P", "-c", load, module, folder],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT), "MEDKG_DATA_DIR": str(settings.data_dir)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert completed.returncode == 0, completed.stderr
