@@ -68,7 +68,7 @@ def _commits(data_folder: DataFolder, documents: int) -> dict[str, float]:
     """When each document was committed, by its id, once all are."""
 
     def committed() -> int:
-        return data_folder.ledger.status_counts(data_folder.settings.tenant).get("committed", 0)
+        return data_folder.ledger.documents.status_counts(data_folder.settings.tenant).get("committed", 0)
 
     waiting = Retrying(
         retry=retry_if_result(lambda committed_count: committed_count < documents),
@@ -76,5 +76,5 @@ def _commits(data_folder: DataFolder, documents: int) -> dict[str, float]:
         stop=stop_after_delay(PATIENCE),
     )
     waiting(committed)
-    rows = data_folder.ledger.find_documents(data_folder.settings.tenant)
+    rows = data_folder.ledger.documents.find(data_folder.settings.tenant)
     return {row.key.doc_id: datetime.fromisoformat(row.updated_at).timestamp() for row in rows}

@@ -123,7 +123,7 @@ def main() -> None:
         questions = as_questions(arguments.data / "questions.jsonl")
         assembly = Assembly(settings)
         try:
-            log, store = assembly.ledger, assembly.search_store
+            log, store = assembly.ledger.commits, assembly.search_store
             chunks = visible_chunks(log, store, settings.tenant)
             answer = {"sqlite": measured(log, store, settings.tenant, questions, sqlite_reference(chunks))}
             if arguments.opensearch:

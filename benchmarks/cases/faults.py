@@ -116,7 +116,7 @@ def _account(folder: CommandLine, documents: int) -> dict[str, Any]:
 def _documents(settings: Settings) -> Mapping[str, int]:
     assembly = Assembly(settings)
     try:
-        return assembly.ledger.status_counts(settings.tenant)
+        return assembly.ledger.documents.status_counts(settings.tenant)
     finally:
         assembly.close()
 

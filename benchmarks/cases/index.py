@@ -52,18 +52,18 @@ def measure(bench: Bench) -> dict[str, Any]:
 
 def _dual_write(folder: Path, items: list[Item]) -> None:
     """Intent, words, terms, vectors and commit, durable, as a window's index stage does it."""
-    log = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
+    ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
     search, documents = SqliteSearch(folder / "search"), SqliteDocuments(folder / "documents.sqlite")
-    index = DualWrite(log, search, FaissVectors(folder / "vectors"), documents)
+    index = DualWrite(ledger.commits, search, FaissVectors(folder / "vectors"), documents)
     for start in range(0, len(items), WINDOW):
         receipts = index.stage(TENANT, own_identity(), items[start : start + WINDOW])
-        log.commit(
+        ledger.commits.commit(
             [
                 Commit.of(ctx, receipt)
                 for (ctx, _), receipt in zip(items[start : start + WINDOW], receipts, strict=True)
             ]
         )
-    for part in (search, documents, log):
+    for part in (search, documents, ledger):
         part.close()
 
 

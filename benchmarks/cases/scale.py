@@ -69,7 +69,7 @@ def _looks(folder: CommandLine, corpus: Path, tree: ProcessTree, window: int) ->
     ledger, tenant = assembly.ledger, folder.settings.tenant
 
     def look() -> _Look:
-        committed = ledger.status_counts(tenant).get("committed", 0)
+        committed = ledger.documents.status_counts(tenant).get("committed", 0)
         return _Look(time.monotonic(), committed, tree.cpu_seconds(), tree.memory_mib())
 
     yield look()

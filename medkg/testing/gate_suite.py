@@ -23,9 +23,9 @@ from orchestration.contracts import (
     AskedConverter,
     Conditions,
     Gate,
-    GateLook,
-    JobLedger,
+    GateSweep,
     JobState,
+    Ledger,
     PdfTask,
     PdfTaskRequest,
     PdfTaskState,
@@ -39,7 +39,7 @@ READY: Conditions = {"pdf_ir_ready": True}
 TIMEOUT = 900.0
 
 
-def at_the_gate(ledger: JobLedger, *ids: str, done: bool = False, converter: str = "mineru") -> str:
+def at_the_gate(ledger: Ledger, *ids: str, done: bool = False, converter: str = "mineru") -> str:
     """A job whose documents came to the gate, their PDFs handed over; its id."""
     job_id = a_job(ledger, *map(an_item, ids))
     window_id = claimed(ledger, job_id)
@@ -49,39 +49,37 @@ def at_the_gate(ledger: JobLedger, *ids: str, done: bool = False, converter: str
     return job_id
 
 
-def ask(
-    ledger: JobLedger, contexts: list[StageContext], done: bool = False, converter: str = "mineru"
-) -> None:
+def ask(ledger: Ledger, contexts: list[StageContext], done: bool = False, converter: str = "mineru") -> None:
     requests = [
         PdfTaskRequest(
             ctx=ctx, pdf_key=f"pdfs/{ctx.doc_id}", ir_key=f"pdf-ir/{ctx.doc_id}/{converter}", done=done
         )
         for ctx in contexts
     ]
-    ledger.ask_pdf_tasks(AskedConverter(name=converter), "pdf_ir", 2, requests)
+    ledger.pdf_tasks.request(AskedConverter(name=converter), "pdf_ir", 2, requests)
 
 
-def wait(ledger: JobLedger, window_id: str, contexts: list[StageContext], owner: str = OWNER) -> int:
-    return ledger.wait_at(window_id, owner, GATE.name, "gates/w.parquet", [ctx.key for ctx in contexts])
+def wait(ledger: Ledger, window_id: str, contexts: list[StageContext], owner: str = OWNER) -> int:
+    return ledger.gates.wait_at(window_id, owner, GATE.name, "gates/w.parquet", [ctx.key for ctx in contexts])
 
 
-def look(ledger: JobLedger, opens: bool = True) -> GateLook:
-    return ledger.look(GATE, READY, TIMEOUT, opens=opens)
+def look(ledger: Ledger, opens: bool = True) -> GateSweep:
+    return ledger.gates.sweep(GATE, READY, TIMEOUT, opens=opens)
 
 
-def in_hand(ledger: JobLedger, most: int = 10, owner: str = OWNER) -> list[PdfTask]:
-    return ledger.take_pdf_tasks(MINERU, owner, most, everyone_alive)
+def in_hand(ledger: Ledger, most: int = 10, owner: str = OWNER) -> list[PdfTask]:
+    return ledger.pdf_tasks.lease(MINERU, owner, most, everyone_alive)
 
 
-def convert(ledger: JobLedger) -> None:
+def convert(ledger: Ledger) -> None:
     for task in in_hand(ledger):
-        ledger.pdf_task_submitted(task, f"task-{task.key.doc_id}")
+        ledger.pdf_tasks.mark_submitted(task, f"task-{task.key.doc_id}")
     for task in in_hand(ledger):
-        ledger.pdf_task_done(task)
+        ledger.pdf_tasks.mark_done(task)
 
 
-def resumed(ledger: JobLedger, job_id: str) -> str:
-    window_id = ledger.claim_window(job_id, 100, resumed=True)
+def resumed(ledger: Ledger, job_id: str) -> str:
+    window_id = ledger.windows.claim(job_id, 100, resumed=True)
     assert window_id is not None
     return window_id
 
@@ -91,27 +89,27 @@ class GateSuite:
 
     # --- waiting ----------------------------------------------------------------------------------
 
-    def test_a_job_whose_documents_wait_is_waiting_and_accounts_for_them(self, ledger: JobLedger) -> None:
+    def test_a_job_whose_documents_wait_is_waiting_and_accounts_for_them(self, ledger: Ledger) -> None:
         job_id = at_the_gate(ledger, "1", "2")
         assert (counts(ledger, job_id).waiting, counts(ledger, job_id).pending) == (2, 0)
-        assert ledger.settle(job_id) is JobState.WAITING
-        assert ledger.gates() == ledger.gates(job_id) == [GATE]
-        assert ledger.claim_window(job_id, 100) is None
+        assert ledger.jobs.settle(job_id) is JobState.WAITING
+        assert ledger.gates.occupied() == ledger.gates.occupied(job_id) == [GATE]
+        assert ledger.windows.claim(job_id, 100) is None
 
-    def test_a_waiting_document_tells_why_and_since_when(self, ledger: JobLedger, clock: Clock) -> None:
+    def test_a_waiting_document_tells_why_and_since_when(self, ledger: Ledger, clock: Clock) -> None:
         at_the_gate(ledger, "1")
         clock.seconds += 5
-        at = ledger.waiting(TENANT)[0]
+        at = ledger.gates.waiting(TENANT)[0]
         assert (at.key.doc_id, at.gate, clock.seconds - at.since) == ("1", GATE, 5)
         assert at.lacks(READY) == ["pdf_ir_ready"]
         assert at.pdf_task is not None
         assert (at.pdf_task.state, at.pdf_task.asked) == (PdfTaskState.QUEUED, MINERU)
 
-    def test_other_tenants_do_not_see_who_waits(self, ledger: JobLedger) -> None:
+    def test_other_tenants_do_not_see_who_waits(self, ledger: Ledger) -> None:
         at_the_gate(ledger, "1")
-        assert ledger.waiting("other") == []
+        assert ledger.gates.waiting("other") == []
 
-    def test_a_run_that_lost_its_window_brings_nobody_to_the_gate(self, ledger: JobLedger) -> None:
+    def test_a_run_that_lost_its_window_brings_nobody_to_the_gate(self, ledger: Ledger) -> None:
         job_id = a_job(ledger, an_item("1"))
         window_id = claimed(ledger, job_id)
         contexts = taken(ledger, window_id)
@@ -119,39 +117,39 @@ class GateSuite:
             wait(ledger, window_id, contexts, OTHER)
         assert status_of(ledger, "1") == "running"
 
-    def test_a_field_is_earned_by_documents_that_the_window_still_has(self, ledger: JobLedger) -> None:
+    def test_a_field_is_earned_by_documents_that_the_window_still_has(self, ledger: Ledger) -> None:
         job_id = a_job(ledger, an_item("1"), an_item("2"))
         window_id = claimed(ledger, job_id)
         contexts = taken(ledger, window_id)
-        ledger.earn(window_id, "pdf_downloaded", [contexts[0].key])
+        ledger.gates.set_field(window_id, "pdf_downloaded", [contexts[0].key])
         wait(ledger, window_id, contexts)
-        downloaded = {one.key.doc_id: one.pdf_downloaded for one in ledger.waiting(TENANT)}
+        downloaded = {one.key.doc_id: one.pdf_downloaded for one in ledger.gates.waiting(TENANT)}
         assert downloaded == {"1": True, "2": False}
 
     # --- leaving ----------------------------------------------------------------------------------
 
-    def test_ready_documents_pass_once_and_the_others_wait_on(self, ledger: JobLedger) -> None:
+    def test_ready_documents_pass_once_and_the_others_wait_on(self, ledger: Ledger) -> None:
         job_id = at_the_gate(ledger, "1", "2")
         (first, _) = in_hand(ledger)
-        ledger.pdf_task_submitted(first, "t")
-        ledger.pdf_task_done(first)
-        assert look(ledger) == GateLook(opened=1, waiting=1)
-        assert look(ledger) == GateLook(waiting=1)
+        ledger.pdf_tasks.mark_submitted(first, "t")
+        ledger.pdf_tasks.mark_done(first)
+        assert look(ledger) == GateSweep(opened=1, waiting=1)
+        assert look(ledger) == GateSweep(waiting=1)
         assert (counts(ledger, job_id).pending, counts(ledger, job_id).waiting) == (1, 1)
-        assert ledger.settle(job_id) is JobState.OPEN
+        assert ledger.jobs.settle(job_id) is JobState.OPEN
 
-    def test_what_passed_is_claimed_once_and_for_the_second_phase_alone(self, ledger: JobLedger) -> None:
+    def test_what_passed_is_claimed_once_and_for_the_second_phase_alone(self, ledger: Ledger) -> None:
         job_id = at_the_gate(ledger, "1", done=True)
         look(ledger)
-        assert ledger.claim_window(job_id, 100) is None
+        assert ledger.windows.claim(job_id, 100) is None
         window_id = resumed(ledger, job_id)
-        assert ledger.is_resumed(window_id)
-        assert ledger.claim_window(job_id, 100, resumed=True) is None
+        assert ledger.windows.is_resumed(window_id)
+        assert ledger.windows.claim(job_id, 100, resumed=True) is None
         (ctx,) = taken(ledger, window_id)
-        assert ledger.payloads(window_id) == {ctx.key: "gates/w.parquet"}
+        assert ledger.gates.payloads(window_id) == {ctx.key: "gates/w.parquet"}
         assert (ctx.job_id, ctx.metadata["source"]) == (job_id, "pubmed")
 
-    def test_both_phases_have_the_same_correlation_id(self, ledger: JobLedger) -> None:
+    def test_both_phases_have_the_same_correlation_id(self, ledger: Ledger) -> None:
         job_id = a_job(ledger, an_item("1"))
         window_id = claimed(ledger, job_id)
         (before,) = taken(ledger, window_id)
@@ -161,195 +159,191 @@ class GateSuite:
         (after,) = taken(ledger, resumed(ledger, job_id))
         assert (after.job_id, after.correlation_id) == (before.job_id, before.correlation_id)
 
-    def test_a_resumed_document_that_is_handed_back_is_resumed_again(self, ledger: JobLedger) -> None:
+    def test_a_resumed_document_that_is_handed_back_is_resumed_again(self, ledger: Ledger) -> None:
         job_id = at_the_gate(ledger, "1", done=True)
         look(ledger)
         window_id = resumed(ledger, job_id)
         taken(ledger, window_id)
-        ledger.release(window_id, "its worker died")
+        ledger.windows.release(window_id, "its worker died")
         assert doc_ids(taken(ledger, resumed(ledger, job_id))) == ["1"]
 
-    def test_a_resumed_document_commits_and_ends_its_job(self, ledger: JobLedger) -> None:
+    def test_a_resumed_document_commits_and_ends_its_job(self, ledger: Ledger) -> None:
         job_id = at_the_gate(ledger, "1", done=True)
         look(ledger)
         commit_all(ledger, resumed(ledger, job_id))
         assert counts(ledger, job_id).committed == 1
-        assert ledger.settle(job_id) is JobState.DONE
-        assert ledger.held_payloads() == set()
+        assert ledger.jobs.settle(job_id) is JobState.DONE
+        assert ledger.gates.needed_payloads() == set()
 
-    def test_an_artifact_is_needed_until_its_documents_are_through(self, ledger: JobLedger) -> None:
+    def test_an_artifact_is_needed_until_its_documents_are_through(self, ledger: Ledger) -> None:
         job_id = at_the_gate(ledger, "1", done=True)
-        assert ledger.held_payloads() == {"gates/w.parquet"}
+        assert ledger.gates.needed_payloads() == {"gates/w.parquet"}
         look(ledger)
         taken(ledger, resumed(ledger, job_id))
-        assert ledger.held_payloads() == {"gates/w.parquet"}
+        assert ledger.gates.needed_payloads() == {"gates/w.parquet"}
 
-    def test_a_gate_for_an_operator_opens_by_hand_alone(self, ledger: JobLedger) -> None:
+    def test_a_gate_for_an_operator_opens_by_hand_alone(self, ledger: Ledger) -> None:
         job_id = at_the_gate(ledger, "1", "2", done=True)
-        assert look(ledger, opens=False) == GateLook(waiting=2)
-        first, second = ledger.waiting(TENANT)
-        assert ledger.let_pass([first]) == 1
-        assert ledger.let_pass([first]) == 0
+        assert look(ledger, opens=False) == GateSweep(waiting=2)
+        first, second = ledger.gates.waiting(TENANT)
+        assert ledger.gates.let_pass([first]) == 1
+        assert ledger.gates.let_pass([first]) == 0
         assert doc_ids(taken(ledger, resumed(ledger, job_id))) == ["1"]
-        assert [one.key for one in ledger.waiting(TENANT, [second.key, first.key])] == [second.key]
-        assert ledger.waiting(TENANT, []) == []
+        assert [one.key for one in ledger.gates.waiting(TENANT, [second.key, first.key])] == [second.key]
+        assert ledger.gates.waiting(TENANT, []) == []
 
     def test_who_waits_too_long_is_a_dead_letter_that_says_for_what(
-        self, ledger: JobLedger, clock: Clock
+        self, ledger: Ledger, clock: Clock
     ) -> None:
         job_id = at_the_gate(ledger, "1")
         clock.seconds += TIMEOUT - 1
-        assert look(ledger) == GateLook(waiting=1)
+        assert look(ledger) == GateSweep(waiting=1)
         clock.seconds += 1
-        assert look(ledger) == GateLook(overdue=1)
-        (letter,) = ledger.dead_letters(TENANT)
+        assert look(ledger) == GateSweep(overdue=1)
+        (letter,) = ledger.dead_letters.find(TENANT)
         assert (letter.failure.code, letter.failure.stage) == (DagsterGateConditionError.code, GATE.name)
         assert "waited 900 s at gate pdf_ready of auto for pdf_ir_ready" in letter.failure.message
         assert "mineru has its PDF as queued" in letter.failure.message
-        assert (counts(ledger, job_id).failed, ledger.settle(job_id)) == (1, JobState.DONE)
+        assert (counts(ledger, job_id).failed, ledger.jobs.settle(job_id)) == (1, JobState.DONE)
         assert in_hand(ledger) == []
 
-    def test_a_ready_document_passes_even_if_it_waited_long(self, ledger: JobLedger, clock: Clock) -> None:
+    def test_a_ready_document_passes_even_if_it_waited_long(self, ledger: Ledger, clock: Clock) -> None:
         at_the_gate(ledger, "1", done=True)
         clock.seconds += TIMEOUT
-        assert look(ledger) == GateLook(opened=1)
+        assert look(ledger) == GateSweep(opened=1)
 
-    def test_listing_a_waiting_document_again_waits_with_it(self, ledger: JobLedger) -> None:
+    def test_listing_a_waiting_document_again_waits_with_it(self, ledger: Ledger) -> None:
         at_the_gate(ledger, "1")
         later = a_job(ledger, an_item("1"), job_id="job-2")
         assert counts(ledger, later).waiting == 1
 
-    def test_changed_content_takes_a_document_from_its_gate_to_the_first_phase(
-        self, ledger: JobLedger
-    ) -> None:
+    def test_changed_content_takes_a_document_from_its_gate_to_the_first_phase(self, ledger: Ledger) -> None:
         former = at_the_gate(ledger, "1", done=True)
         later = a_job(ledger, an_item("1", "v2"), job_id="job-2")
-        assert look(ledger) == GateLook()
-        assert ledger.claim_window(later, 100, resumed=True) is None
+        assert look(ledger) == GateSweep()
+        assert ledger.windows.claim(later, 100, resumed=True) is None
         commit_all(ledger, claimed(ledger, later))
         assert counts(ledger, former).committed == counts(ledger, later).committed == 1
 
-    def test_a_replayed_document_begins_anew(self, ledger: JobLedger, clock: Clock) -> None:
+    def test_a_replayed_document_begins_anew(self, ledger: Ledger, clock: Clock) -> None:
         at_the_gate(ledger, "1")
         clock.seconds += TIMEOUT
         look(ledger)
-        (letter,) = ledger.dead_letters(TENANT)
-        again = ledger.summary("job-1").submission.model_copy(update={"job_id": "job-2"})
-        ledger.replay([letter.id], again, lambda item: "f1")
-        assert ledger.claim_window("job-2", 100, resumed=True) is None
+        (letter,) = ledger.dead_letters.find(TENANT)
+        again = ledger.jobs.summary("job-1").submission.model_copy(update={"job_id": "job-2"})
+        ledger.dead_letters.replay([letter.id], again, lambda item: "f1")
+        assert ledger.windows.claim("job-2", 100, resumed=True) is None
         assert doc_ids(taken(ledger, claimed(ledger, "job-2"))) == ["1"]
 
-    def test_a_deleted_document_leaves_the_gate(self, ledger: JobLedger) -> None:
+    def test_a_deleted_document_leaves_the_gate(self, ledger: Ledger) -> None:
         job_id = at_the_gate(ledger, "1", done=True)
-        ledger.delete_document(ledger.waiting(TENANT)[0].key)
-        assert look(ledger) == GateLook()
-        assert ledger.settle(job_id) is JobState.DONE
+        ledger.documents.delete([ledger.gates.waiting(TENANT)[0].key])
+        assert look(ledger) == GateSweep()
+        assert ledger.jobs.settle(job_id) is JobState.DONE
         assert in_hand(ledger) == []
 
     # --- conversions --------------------------------------------------------------------------------
 
-    def test_a_converter_gets_the_oldest_and_not_more_than_it_takes(self, ledger: JobLedger) -> None:
+    def test_a_converter_gets_the_oldest_and_not_more_than_it_takes(self, ledger: Ledger) -> None:
         at_the_gate(ledger, "1", "2", "3")
         first = in_hand(ledger, most=2)
         assert [task.key.doc_id for task in first] == ["1", "2"]
         for task in first:
-            ledger.pdf_task_submitted(task, "t")
+            ledger.pdf_tasks.mark_submitted(task, "t")
         assert [task.key.doc_id for task in in_hand(ledger, most=2)] == ["1", "2"]
-        assert ledger.pdf_converters_asked() == [MINERU]
+        assert ledger.pdf_tasks.converters() == [MINERU]
 
-    def test_a_converter_with_other_options_is_another(self, ledger: JobLedger) -> None:
+    def test_a_converter_with_other_options_is_another(self, ledger: Ledger) -> None:
         job_id = a_job(ledger, an_item("1"))
         (ctx,) = taken(ledger, claimed(ledger, job_id))
         german = AskedConverter(name="mineru", options='{"language": "de"}')
-        ledger.ask_pdf_tasks(
+        ledger.pdf_tasks.request(
             german, "pdf_ir", 2, [PdfTaskRequest(ctx=ctx, pdf_key="p", ir_key="i", done=False)]
         )
         assert in_hand(ledger) == []
-        assert ledger.pdf_converters_asked() == [german]
+        assert ledger.pdf_tasks.converters() == [german]
 
-    def test_tasks_of_a_live_owner_are_left_to_it_and_those_of_a_dead_one_taken(
-        self, ledger: JobLedger
-    ) -> None:
+    def test_tasks_of_a_live_owner_are_left_to_it_and_those_of_a_dead_one_taken(self, ledger: Ledger) -> None:
         at_the_gate(ledger, "1")
         in_hand(ledger)
         assert in_hand(ledger, owner=OTHER) == []
-        alive = ledger.take_pdf_tasks(MINERU, OTHER, 5, lambda owner: owner != OWNER)
+        alive = ledger.pdf_tasks.lease(MINERU, OTHER, 5, lambda owner: owner != OWNER)
         assert [task.key.doc_id for task in alive] == ["1"]
 
-    def test_a_lease_on_a_task_expires(self, ledger: JobLedger, clock: Clock) -> None:
+    def test_a_lease_on_a_task_expires(self, ledger: Ledger, clock: Clock) -> None:
         at_the_gate(ledger, "1")
         in_hand(ledger)
         clock.seconds += 61
         assert len(in_hand(ledger, owner=OTHER)) == 1
 
     def test_a_failed_attempt_is_tried_again_and_the_last_one_fails_the_document(
-        self, ledger: JobLedger
+        self, ledger: Ledger
     ) -> None:
         job_id = at_the_gate(ledger, "1")
         for attempt in (1, 2):
             (task,) = in_hand(ledger)
             assert (task.state, task.attempts) == (PdfTaskState.QUEUED, attempt - 1)
-            ledger.pdf_task_submitted(task, "t")
-            ledger.pdf_task_failed(task, "MEDKG-420", f"attempt {attempt} failed", for_good=False)
+            ledger.pdf_tasks.mark_submitted(task, "t")
+            ledger.pdf_tasks.mark_failed(task, "MEDKG-420", f"attempt {attempt} failed", for_good=False)
         assert in_hand(ledger) == []
-        assert look(ledger) == GateLook(failed=1)
-        (letter,) = ledger.dead_letters(TENANT)
+        assert look(ledger) == GateSweep(failed=1)
+        (letter,) = ledger.dead_letters.find(TENANT)
         assert (letter.failure.stage, letter.failure.attempts) == ("pdf_ir", 2)
         assert letter.failure.message == "attempt 2 failed"
         assert counts(ledger, job_id).failed == 1
 
-    def test_a_pdf_at_fault_is_not_tried_again(self, ledger: JobLedger) -> None:
+    def test_a_pdf_at_fault_is_not_tried_again(self, ledger: Ledger) -> None:
         at_the_gate(ledger, "1")
         (task,) = in_hand(ledger)
-        ledger.pdf_task_failed(task, "MEDKG-220", "encrypted", for_good=True)
-        assert look(ledger) == GateLook(failed=1)
+        ledger.pdf_tasks.mark_failed(task, "MEDKG-220", "encrypted", for_good=True)
+        assert look(ledger) == GateSweep(failed=1)
 
     def test_a_conversion_that_failed_before_its_document_came_to_the_gate_fails_it_there(
-        self, ledger: JobLedger
+        self, ledger: Ledger
     ) -> None:
         job_id = a_job(ledger, an_item("1"))
         window_id = claimed(ledger, job_id)
         contexts = taken(ledger, window_id)
         ask(ledger, contexts)
         (task,) = in_hand(ledger)
-        ledger.pdf_task_failed(task, "MEDKG-220", "encrypted", for_good=True)
+        ledger.pdf_tasks.mark_failed(task, "MEDKG-220", "encrypted", for_good=True)
         assert status_of(ledger, "1") == "running"
         wait(ledger, window_id, contexts)
-        assert look(ledger) == GateLook(failed=1)
+        assert look(ledger) == GateSweep(failed=1)
 
     def test_what_was_asked_before_says_nothing_of_what_is_asked_now(
-        self, ledger: JobLedger, clock: Clock
+        self, ledger: Ledger, clock: Clock
     ) -> None:
         at_the_gate(ledger, "1")
         (old,) = in_hand(ledger)
-        ledger.pdf_task_submitted(old, "t")
+        ledger.pdf_tasks.mark_submitted(old, "t")
         clock.seconds += 1
         later = a_job(ledger, an_item("1", "v2"), job_id="job-2")
         window_id = claimed(ledger, later)
         contexts = taken(ledger, window_id)
         ask(ledger, contexts)
         wait(ledger, window_id, contexts)
-        ledger.pdf_task_done(old)
-        assert look(ledger) == GateLook(waiting=1)
+        ledger.pdf_tasks.mark_done(old)
+        assert look(ledger) == GateSweep(waiting=1)
         convert(ledger)
-        assert look(ledger) == GateLook(opened=1)
+        assert look(ledger) == GateSweep(opened=1)
 
-    def test_objects_of_a_document_are_those_that_no_other_shares(self, ledger: JobLedger) -> None:
+    def test_objects_of_a_document_are_those_that_no_other_shares(self, ledger: Ledger) -> None:
         job_id = a_job(ledger, an_item("1"), an_item("2"), an_item("3"))
         contexts = taken(ledger, claimed(ledger, job_id))
         shared = [
             PdfTaskRequest(ctx=ctx, pdf_key=key, ir_key=f"{key}-ir", done=False)
             for ctx, key in zip(contexts, ("a", "a", "b"), strict=True)
         ]
-        ledger.ask_pdf_tasks(MINERU, "pdf_ir", 2, shared)
-        assert ledger.pdf_objects([contexts[0].key]) == []
-        assert ledger.pdf_objects([contexts[2].key]) == ["b", "b-ir"]
-        assert ledger.pdf_objects([contexts[0].key, contexts[1].key]) == ["a", "a-ir"]
+        ledger.pdf_tasks.request(MINERU, "pdf_ir", 2, shared)
+        assert ledger.pdf_tasks.objects_of([contexts[0].key]) == []
+        assert ledger.pdf_tasks.objects_of([contexts[2].key]) == ["b", "b-ir"]
+        assert ledger.pdf_tasks.objects_of([contexts[0].key, contexts[1].key]) == ["a", "a-ir"]
 
-    def test_an_erased_document_leaves_no_task(self, ledger: JobLedger) -> None:
+    def test_an_erased_document_leaves_no_task(self, ledger: Ledger) -> None:
         at_the_gate(ledger, "1")
-        key = ledger.waiting(TENANT)[0].key
-        ledger.delete_document(key)
-        ledger.erase([key])
-        assert ledger.pdf_objects([key]) == []
-        assert ledger.pdf_converters_asked() == []
+        key = ledger.gates.waiting(TENANT)[0].key
+        ledger.documents.delete([key])
+        ledger.documents.erase([key])
+        assert ledger.pdf_tasks.objects_of([key]) == []
+        assert ledger.pdf_tasks.converters() == []

@@ -22,111 +22,115 @@ from medkg.testing.ledger_suite import (
     counts,
     taken,
 )
-from orchestration.contracts import DocumentCounts, JobLedger, LedgerTable, Origin
+from orchestration.contracts import DocumentCounts, Ledger, LedgerTable, Origin
 from orchestration.records import DocumentKey, Locator, StageContext
 
 
 class LedgerCopiesSuite:
     """Every method is a promise."""
 
-    def test_what_is_taken_in_looks_as_if_it_had_been_run_here(self, ledger: JobLedger) -> None:
+    def test_what_is_taken_in_looks_as_if_it_had_been_run_here(self, ledger: Ledger) -> None:
         commit = a_commit(_a_context("1"))
-        taken = ledger.take_in("import-1", [(commit, an_origin())], replace=False)
+        taken = ledger.copies.import_documents("import-1", [(commit, an_origin())], replace=False)
         assert (list(taken.superseded), taken.kept) == ([], frozenset())
-        assert list(ledger.committed(TENANT)) == [commit]
-        assert ledger.origins([commit, a_commit(_a_context("2"))]) == [an_origin(), None]
-        (row,) = ledger.find_documents(TENANT)
+        assert list(ledger.commits.committed(TENANT)) == [commit]
+        assert ledger.copies.origins([commit, a_commit(_a_context("2"))]) == [an_origin(), None]
+        (row,) = ledger.documents.find(TENANT)
         assert (row.status, row.version, row.job_id) == ("committed", commit.version, "import-1")
 
-    def test_a_run_skips_what_was_taken_in(self, ledger: JobLedger) -> None:
+    def test_a_run_skips_what_was_taken_in(self, ledger: Ledger) -> None:
         done = a_job(ledger, an_item("1"))
         window = claimed(ledger, done)
         (ctx,) = taken(ledger, window)
         commit = a_commit(ctx)
-        ledger.delete_document(commit.key)
-        ledger.take_in("import-1", [(commit, an_origin())], replace=False)
+        ledger.documents.delete([commit.key])
+        ledger.copies.import_documents("import-1", [(commit, an_origin())], replace=False)
         again = a_job(ledger, an_item("1"), job_id="job-2")
         assert counts(ledger, again) == DocumentCounts(total=1, skipped=1)
 
     @pytest.mark.parametrize("replace", [False, True])
     def test_another_version_that_is_visible_is_replaced_only_if_told(
-        self, ledger: JobLedger, replace: bool
+        self, ledger: Ledger, replace: bool
     ) -> None:
-        ledger.take_in("import-1", [(a_commit(_a_context("1")), an_origin())], replace=False)
+        ledger.copies.import_documents("import-1", [(a_commit(_a_context("1")), an_origin())], replace=False)
         newer = a_commit(_a_context("1").with_metadata(version="v2"), "i2")
-        result = ledger.take_in("import-2", [(newer, an_origin())], replace=replace)
+        result = ledger.copies.import_documents("import-2", [(newer, an_origin())], replace=replace)
         assert [old.intent_id for old in result.superseded] == (["i1"] if replace else [])
         assert result.kept == (frozenset() if replace else frozenset({newer.key}))
-        assert [one.intent_id for one in ledger.committed(TENANT)] == ["i2" if replace else "i1"]
+        assert [one.intent_id for one in ledger.commits.committed(TENANT)] == ["i2" if replace else "i1"]
 
     def test_what_is_visible_in_the_same_version_is_kept_even_if_all_is_to_be_replaced(
-        self, ledger: JobLedger
+        self, ledger: Ledger
     ) -> None:
         commit = a_commit(_a_context("1"))
-        ledger.take_in("import-1", [(commit, an_origin())], replace=False)
+        ledger.copies.import_documents("import-1", [(commit, an_origin())], replace=False)
         again = a_commit(_a_context("1"), "i2")
-        assert ledger.take_in("import-2", [(again, an_origin())], replace=True).kept == {commit.key}
-        assert list(ledger.committed(TENANT)) == [commit]
+        assert ledger.copies.import_documents("import-2", [(again, an_origin())], replace=True).kept == {
+            commit.key
+        }
+        assert list(ledger.commits.committed(TENANT)) == [commit]
 
-    def test_a_document_that_a_run_has_in_hand_is_left_to_it(self, ledger: JobLedger) -> None:
+    def test_a_document_that_a_run_has_in_hand_is_left_to_it(self, ledger: Ledger) -> None:
         window = claimed(ledger, a_job(ledger, an_item("1")))
         (ctx,) = taken(ledger, window)
-        result = ledger.take_in("import-1", [(a_commit(ctx, "i9"), an_origin())], replace=True)
+        result = ledger.copies.import_documents(
+            "import-1", [(a_commit(ctx, "i9"), an_origin())], replace=True
+        )
         assert result.kept == {ctx.key}
-        assert ledger.finish(window, OWNER, [a_commit(ctx)]) == []
-        assert [one.intent_id for one in ledger.committed(TENANT)] == ["i1"]
+        assert ledger.outcomes.finish(window, OWNER, [a_commit(ctx)]) == []
+        assert [one.intent_id for one in ledger.commits.committed(TENANT)] == ["i1"]
 
-    def test_a_failed_document_that_is_taken_in_needs_no_replay(self, ledger: JobLedger) -> None:
+    def test_a_failed_document_that_is_taken_in_needs_no_replay(self, ledger: Ledger) -> None:
         window = claimed(ledger, a_job(ledger, an_item("1")))
         (ctx,) = taken(ledger, window)
-        ledger.advance(window, "parse", [], [a_failure(ctx)], {})
-        ledger.take_in("import-1", [(a_commit(ctx), an_origin())], replace=False)
-        assert ledger.dead_letters(TENANT) == []
-        assert ledger.status_counts(TENANT) == {"committed": 1}
+        ledger.outcomes.advance(window, "parse", [], [a_failure(ctx)], {})
+        ledger.copies.import_documents("import-1", [(a_commit(ctx), an_origin())], replace=False)
+        assert ledger.dead_letters.find(TENANT) == []
+        assert ledger.documents.status_counts(TENANT) == {"committed": 1}
 
-    def test_a_queued_document_that_is_taken_in_ends_for_the_job_that_waits(self, ledger: JobLedger) -> None:
+    def test_a_queued_document_that_is_taken_in_ends_for_the_job_that_waits(self, ledger: Ledger) -> None:
         job = a_job(ledger, an_item("1"))
-        (row,) = ledger.find_documents(TENANT)
+        (row,) = ledger.documents.find(TENANT)
         ctx = _a_context("1")
-        ledger.take_in("import-1", [(a_commit(ctx), an_origin())], replace=False)
+        ledger.copies.import_documents("import-1", [(a_commit(ctx), an_origin())], replace=False)
         assert row.key == ctx.key
         assert counts(ledger, job) == DocumentCounts(total=1, skipped=1)
-        assert ledger.claim_window(job, 10) is None
+        assert ledger.windows.claim(job, 10) is None
 
-    def test_a_ledger_that_was_copied_into_itself_is_what_it_was(self, ledger: JobLedger) -> None:
-        assert ledger.is_empty()
+    def test_a_ledger_that_was_copied_into_itself_is_what_it_was(self, ledger: Ledger) -> None:
+        assert ledger.copies.is_empty()
         window = claimed(ledger, a_job(ledger, an_item("1"), an_item("2"), an_item("3")))
         first, second, third = taken(ledger, window)
-        intent = ledger.open_intent(TENANT, OWNER, [first.key])
-        ledger.advance(window, "parse", [first, third], [a_failure(second)], {"1": 2})
-        ledger.finish(window, OWNER, [a_commit(first, intent.intent_id)])
+        intent = ledger.commits.open_intent(TENANT, OWNER, [first.key])
+        ledger.outcomes.advance(window, "parse", [first, third], [a_failure(second)], {"1": 2})
+        ledger.outcomes.finish(window, OWNER, [a_commit(first, intent.intent_id)])
         before = _tables(ledger)
         assert {name for name, rows in before.items() if rows} >= {"jobs", "documents", "commits", "windows"}
-        ledger.copy_in(_copied(ledger, before))
+        ledger.copies.import_tables(_copied(ledger, before))
         assert _tables(ledger) == before
-        assert not ledger.is_empty()
+        assert not ledger.copies.is_empty()
 
-    def test_numbers_go_on_after_a_ledger_was_copied_in(self, ledger: JobLedger) -> None:
+    def test_numbers_go_on_after_a_ledger_was_copied_in(self, ledger: Ledger) -> None:
         window = claimed(ledger, a_job(ledger, an_item("1"), an_item("2")))
         first, second = taken(ledger, window)
-        ledger.advance(window, "parse", [second], [a_failure(first)], {})
-        ledger.finish(window, OWNER, [a_commit(second)])
-        newest, _ = ledger.changes(TENANT, 0)
-        ledger.copy_in(_copied(ledger, _tables(ledger)))
+        ledger.outcomes.advance(window, "parse", [second], [a_failure(first)], {})
+        ledger.outcomes.finish(window, OWNER, [a_commit(second)])
+        newest, _ = ledger.commits.changes(TENANT, 0)
+        ledger.copies.import_tables(_copied(ledger, _tables(ledger)))
         window = claimed(ledger, a_job(ledger, an_item("3"), an_item("4"), job_id="job-2"))
         third, fourth = taken(ledger, window)
-        ledger.advance(window, "parse", [fourth], [a_failure(third)], {})
-        ledger.finish(window, OWNER, [a_commit(fourth, "i2")])
-        letters = [letter.id for letter in ledger.dead_letters(TENANT)]
+        ledger.outcomes.advance(window, "parse", [fourth], [a_failure(third)], {})
+        ledger.outcomes.finish(window, OWNER, [a_commit(fourth, "i2")])
+        letters = [letter.id for letter in ledger.dead_letters.find(TENANT)]
         assert letters == sorted(set(letters), reverse=True) and len(letters) == 2
-        assert ledger.changes(TENANT, newest)[1] == [(fourth.key, "i2")]
+        assert ledger.commits.changes(TENANT, newest)[1] == [(fourth.key, "i2")]
 
-    def test_intents_of_which_nothing_is_visible_are_not_copied_in(self, ledger: JobLedger) -> None:
-        intent = ledger.open_intent(TENANT, OWNER, [_key("1")])
-        ledger.open_intent(TENANT, OTHER, [_key("2")])
-        ledger.commit([a_commit(_a_context("1"), intent.intent_id)])
-        ledger.copy_in(_copied(ledger, _tables(ledger)))
-        assert ledger.intents() == [intent]
+    def test_intents_of_which_nothing_is_visible_are_not_copied_in(self, ledger: Ledger) -> None:
+        intent = ledger.commits.open_intent(TENANT, OWNER, [_key("1")])
+        ledger.commits.open_intent(TENANT, OTHER, [_key("2")])
+        ledger.commits.commit([a_commit(_a_context("1"), intent.intent_id)])
+        ledger.copies.import_tables(_copied(ledger, _tables(ledger)))
+        assert ledger.commits.intents() == [intent]
 
 
 def an_origin() -> Origin:
@@ -143,12 +147,12 @@ def an_origin() -> Origin:
     )
 
 
-def _tables(ledger: JobLedger) -> dict[str, list[Mapping[str, Any]]]:
-    with ledger.copy_out() as tables:
+def _tables(ledger: Ledger) -> dict[str, list[Mapping[str, Any]]]:
+    with ledger.copies.export_tables() as tables:
         return {table.name: [row for rows in table.rows for row in rows] for table in tables}
 
 
-def _copied(ledger: JobLedger, rows: Mapping[str, list[Mapping[str, Any]]]) -> dict[str, LedgerTable]:
+def _copied(ledger: Ledger, rows: Mapping[str, list[Mapping[str, Any]]]) -> dict[str, LedgerTable]:
     return {
         name: LedgerTable(name, {}, iter([of_table] if of_table else [])) for name, of_table in rows.items()
     }

@@ -23,7 +23,7 @@ from orchestration.contracts import (
     lift,
 )
 from orchestration.gates.gates import Gates
-from orchestration.gates.sweeps import GateLooks
+from orchestration.gates.sweeps import GateSweeps
 from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.submission import Submissions, Topology
 from orchestration.operations.backup.restore_marker import check_restored
@@ -105,15 +105,17 @@ class Assembly(AssembledInputs):
         from orchestration.gates.pdf_conversions import PdfConversions
         from orchestration.processes.child_process import is_alive, own_identity
 
-        return PdfConversions(self.ledger, lambda: self.objects, self.pdf_converter, own_identity(), is_alive)
+        return PdfConversions(
+            self.ledger.pdf_tasks, lambda: self.objects, self.pdf_converter, own_identity(), is_alive
+        )
 
     @cached_property
     def gates(self) -> Gates:
-        return Gates(self.ledger, self.topology_of)
+        return Gates(self.ledger.gates, self.topology_of)
 
     @cached_property
-    def gate_looks(self) -> GateLooks:
-        return GateLooks(self.ledger, self.topology_of)
+    def gate_sweeps(self) -> GateSweeps:
+        return GateSweeps(self.ledger.gates, self.topology_of)
 
     @cached_property
     def gate_payloads(self) -> GatePayloads:
@@ -302,7 +304,14 @@ class Assembly(AssembledInputs):
         from orchestration.runs.window_runs import WindowRuns
 
         owner = own_identity()
-        runner = StageRunner(self.ledger, self.stage_caller, self.plane, owner, self.settings.lease_seconds)
+        runner = StageRunner(
+            self.ledger.windows,
+            self.ledger.outcomes,
+            self.stage_caller,
+            self.plane,
+            owner,
+            self.settings.lease_seconds,
+        )
         return WindowRuns(
             self.settings,
             self.ledger,
@@ -344,7 +353,7 @@ class Assembly(AssembledInputs):
             documents=self.stores.documents,
             index=self.index,
             objects=self.objects,
-            pdf_tasks=self.ledger,
+            pdf_tasks=self.ledger.pdf_tasks,
             pdf_converter=self.pdf_converter,
             web=lambda: self.web,
             downloads=DownloadLimits(

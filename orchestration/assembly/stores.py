@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.contracts import ObjectStore, VectorStore
 from orchestration.errors import ConfigurationError
-from orchestration.ledger import Ledger, open_ledger
+from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.operations.parts import Stores
 from orchestration.settings import Settings
 
@@ -28,7 +28,7 @@ class AssembledStores:
     settings: Settings
 
     @cached_property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> SqlLedger:
         return open_ledger(self.settings.ledger_url, self.settings.lease_seconds)
 
     @cached_property
@@ -117,4 +117,4 @@ class AssembledStores:
     def index(self) -> DualWrite:
         from orchestration.stores.dual_write import DualWrite
 
-        return DualWrite(self.ledger, self.stores.search, self.stores.vectors, self.stores.documents)
+        return DualWrite(self.ledger.commits, self.stores.search, self.stores.vectors, self.stores.documents)

@@ -39,7 +39,7 @@ def list_documents(
 
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
-        rows = data_folder.ledger.find_documents(settings.tenant, source=source, status=status, limit=limit)
+        rows = data_folder.ledger.documents.find(settings.tenant, source=source, status=status, limit=limit)
         titles = data_folder.documents.titles(rows)
     value = [_row(row, title) for row, title in zip(rows, titles, strict=True)]
     columns = ["doc_id", "source", "title", "status", "stage"]

@@ -119,7 +119,7 @@ def submit(
             window,
             lambda counts: note(f"{counts.total} documents listed, {counts.pending} queued"),
         )
-        documents = data_folder.ledger.summary(submission.job_id).documents
+        documents = data_folder.ledger.jobs.summary(submission.job_id).documents
     running = HostClient(settings).is_running()
     value = {"job_id": submission.job_id, "documents": {"in": documents.total, "pending": documents.pending}}
     answer(as_json, value, lambda: _show_submitted(value, running))
@@ -160,7 +160,7 @@ def follow(
             host,
             watch,
             started_at or psutil.Process().create_time(),
-            data_folder.gate_looks.moves_by_itself,
+            data_folder.gate_sweeps.moves_by_itself,
         )
 
 

@@ -15,7 +15,7 @@ from itertools import groupby
 
 from orchestration.collection.chunk_vectors import ChunkVectors, GivenChunk
 from orchestration.collection.direct_writes import DirectWrites, HandedOver
-from orchestration.contracts import Commit, DocumentStore, JobLedger, SearchStore
+from orchestration.contracts import Commit, DocumentStore, Ledger, SearchStore
 from orchestration.errors import MalformedDocumentError, StoreCorruptError
 from orchestration.records import Chunk, Document, DocumentKey, Section
 
@@ -47,7 +47,7 @@ class ChunkCollection:
     def __init__(
         self,
         tenant_id: str,
-        ledger: JobLedger,
+        ledger: Ledger,
         search: SearchStore,
         documents: DocumentStore,
         writes: DirectWrites,
@@ -73,11 +73,11 @@ class ChunkCollection:
 
     def count(self) -> int:
         """Visible chunks."""
-        return sum(commit.chunk_count for commit in self._ledger.committed(self.tenant_id))
+        return sum(commit.chunk_count for commit in self._ledger.commits.committed(self.tenant_id))
 
     def keys(self) -> list[DocumentKey]:
         """Visible documents."""
-        return [commit.key for commit in self._ledger.committed(self.tenant_id)]
+        return [commit.key for commit in self._ledger.commits.committed(self.tenant_id)]
 
     def chunks(self, chosen: Choice = lambda key: True) -> Iterator[tuple[DocumentKey, Chunk]]:
         """Chunks of the chosen documents, by document and in order; read on as they are consumed.
@@ -85,20 +85,20 @@ class ChunkCollection:
         A document is as it was committed before or during the reading. Raises StoreCorruptError for one that
         the search store lost.
         """
-        for commit in [one for one in self._ledger.committed(self.tenant_id) if chosen(one.key)]:
+        for commit in [one for one in self._ledger.commits.committed(self.tenant_id) if chosen(one.key)]:
             for chunk in self._chunks_of(commit):
                 yield commit.key, chunk
 
     def of_document(self, key: DocumentKey) -> list[Chunk]:
         """The visible chunks of a document, in order; [] if there is none."""
-        commit = self._ledger.find(key)
+        commit = self._ledger.commits.find(key)
         return [] if commit is None else self._chunks_of(commit)
 
     def _chunks_of(self, commit: Commit) -> list[Chunk]:
         found = self._search.document_chunks(commit.key, commit.intent_id)
         if len(found) == commit.chunk_count:
             return found
-        now = self._ledger.find(commit.key)
+        now = self._ledger.commits.find(commit.key)
         if now is None:
             return []
         if now.intent_id != commit.intent_id:  # superseded and cleaned since
@@ -128,7 +128,7 @@ class ChunkCollection:
         with self.writing:
             emptied, revised = [], []
             for key, gone in chunk_ids.items():
-                former = self._ledger.find(key)
+                former = self._ledger.commits.find(key)
                 held = [] if former is None else self._chunks_of(former)
                 kept = [GivenChunk(key, chunk) for chunk in held if chunk.chunk_id not in gone]
                 if held and not kept:
@@ -150,7 +150,7 @@ class ChunkCollection:
             raise MalformedDocumentError(
                 f"chunks of two versions of {key.doc_id} came together. Write those of one version."
             )
-        former = self._ledger.find(key)
+        former = self._ledger.commits.find(key)
         held = self._chunks_of(former) if former is not None and former.version == version else []
         new = {one.chunk.chunk_id for one in given}
         kept = [GivenChunk(key, chunk) for chunk in held if chunk.chunk_id not in new]

@@ -16,8 +16,8 @@ from orchestration.contracts import (
     Commit,
     DocumentStore,
     IndexWriter,
-    JobLedger,
     JobState,
+    Ledger,
     SourceRequest,
     Submission,
     WindowDocument,
@@ -57,7 +57,7 @@ class DirectWrites:
         self,
         tenant_id: str,
         pipeline_name: str,
-        ledger: JobLedger,
+        ledger: Ledger,
         documents: DocumentStore,
         index: IndexWriter,
         owner: str,
@@ -85,13 +85,13 @@ class DirectWrites:
         job_id = self._open_job()
         try:
             self._enqueue(job_id, by_key)
-            while window_id := self._ledger.claim_window(job_id, WINDOW, self._owner):
+            while window_id := self._ledger.windows.claim(job_id, WINDOW, self._owner):
                 self._write_window(window_id, by_key)
         except BaseException:
-            self._ledger.set_job_state(job_id, JobState.CANCELLED)
+            self._ledger.jobs.set_state(job_id, JobState.CANCELLED)
             raise
-        if self._ledger.settle(job_id) is not JobState.DONE:
-            pending = self._ledger.summary(job_id).documents.pending
+        if self._ledger.jobs.settle(job_id) is not JobState.DONE:
+            pending = self._ledger.jobs.summary(job_id).documents.pending
             raise LeaseLostError(
                 f"{pending} of {len(by_key)} documents are in the hands of another writer just now. What it "
                 "writes stands; write them again to have yours."
@@ -99,11 +99,11 @@ class DirectWrites:
 
     def delete(self, keys: Sequence[DocumentKey]) -> None:
         """Delete documents from ledger and stores. Idempotent."""
-        delete_documents(self._ledger, self._index, self._documents, keys)
+        delete_documents(self._ledger.documents, self._index, self._documents, keys)
 
     def _recover(self) -> None:
         """Take back what writers that died had in hand; clean what they left, before the first write."""
-        self._ledger.reclaim(self._is_alive)
+        self._ledger.windows.reclaim(self._is_alive)
         if not self._recovered:
             self._index.recover(self._is_alive)
             self._recovered = True
@@ -120,7 +120,7 @@ class DirectWrites:
             attended=True,  # nobody else can launch its windows
             lister=self._owner,
         )
-        self._ledger.open_job(submission)
+        self._ledger.jobs.open(submission)
         return submission.job_id
 
     def _enqueue(self, job_id: str, by_key: dict[DocumentKey, HandedOver]) -> None:
@@ -130,8 +130,8 @@ class DirectWrites:
 
         items = [self._item(one.document) for one in by_key.values()]
         for start in range(0, len(items), WINDOW):
-            self._ledger.enqueue(job_id, items[start : start + WINDOW], fingerprint)
-        self._ledger.set_job_state(job_id, JobState.OPEN)
+            self._ledger.jobs.enqueue(job_id, items[start : start + WINDOW], fingerprint)
+        self._ledger.jobs.set_state(job_id, JobState.OPEN)
 
     def _item(self, document: Document) -> SourceItem:
         uri = f"{self._pipeline_name}:{document.doc_id}"
@@ -145,10 +145,10 @@ class DirectWrites:
     def _write_window(self, window_id: str, by_key: dict[DocumentKey, HandedOver]) -> None:
         """Dual write and commit of a window; handed back if it fails."""
         try:
-            leased = self._ledger.window(window_id, self._owner).documents
+            leased = self._ledger.windows.lease(window_id, self._owner).documents
             superseded = self._commit(window_id, [(one, by_key[one.ctx.key]) for one in leased])
         except BaseException as error:
-            self._ledger.release(window_id, f"the write failed: {error}")
+            self._ledger.windows.release(window_id, f"the write failed: {error}")
             raise
         self._index.clean(superseded)
 
@@ -158,4 +158,4 @@ class DirectWrites:
             self._tenant_id, self._owner, [(one.ctx, handed.batch) for one, handed in leased]
         )
         commits = [Commit.of(one.ctx, receipt) for (one, _), receipt in zip(leased, staged, strict=True)]
-        return self._ledger.finish(window_id, self._owner, commits)
+        return self._ledger.outcomes.finish(window_id, self._owner, commits)

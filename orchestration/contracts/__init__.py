@@ -5,7 +5,7 @@ Rooms never import one another; they are written against these protocols and put
 protocol that every implementation, ours or a plugin's, runs through.
 """
 
-from orchestration.contracts.copying import CopyingLedger, LedgerTable, Origin, TakenIn
+from orchestration.contracts.copying import CopyLedger, ImportedDocuments, LedgerTable, Origin
 from orchestration.contracts.filters import (
     ANYTHING,
     TERM_FACETS,
@@ -19,26 +19,32 @@ from orchestration.contracts.gates import (
     Conditions,
     Gate,
     GateLedger,
-    GateLook,
+    GateSweep,
     PdfTask,
     PdfTaskLedger,
     PdfTaskRequest,
     PdfTaskState,
     WaitingDocument,
 )
-from orchestration.contracts.ledger import (
+from orchestration.contracts.jobs import (
     DeadLetter,
     DocumentCounts,
     Failure,
-    JobLedger,
     JobState,
     JobSummary,
     LedgerDocument,
     StageReport,
     Submission,
-    SyncLedger,
     Window,
     WindowDocument,
+)
+from orchestration.contracts.ledger import (
+    DeadLetterLedger,
+    DocumentLedger,
+    JobLedger,
+    Ledger,
+    OutcomeLedger,
+    TenantLoad,
     WindowLedger,
 )
 from orchestration.contracts.objects import Content, ObjectStore, StoredObject
@@ -98,7 +104,7 @@ from orchestration.contracts.stores import (
     VectorStore,
     Visible,
 )
-from orchestration.contracts.syncs import Sync, SyncKey
+from orchestration.contracts.syncs import Sync, SyncKey, SyncLedger
 from orchestration.contracts.web import Download, Validators, WebAnswer, WebClient
 
 __all__ = [
@@ -118,9 +124,11 @@ __all__ = [
     "Content",
     "ConversionState",
     "ConversionStatus",
-    "CopyingLedger",
+    "CopyLedger",
     "DeadLetter",
+    "DeadLetterLedger",
     "DocumentCounts",
+    "DocumentLedger",
     "DocumentStore",
     "Download",
     "DownloadStage",
@@ -131,8 +139,9 @@ __all__ = [
     "Filters",
     "Gate",
     "GateLedger",
-    "GateLook",
+    "GateSweep",
     "Holding",
+    "ImportedDocuments",
     "IndexStage",
     "IndexWriter",
     "IngestStage",
@@ -142,6 +151,7 @@ __all__ = [
     "JobState",
     "JobSummary",
     "KGStage",
+    "Ledger",
     "LedgerDocument",
     "LedgerTable",
     "LiftedStage",
@@ -150,6 +160,7 @@ __all__ = [
     "ObjectStore",
     "Origin",
     "Outcome",
+    "OutcomeLedger",
     "Page",
     "PagedSource",
     "ParseStage",
@@ -177,7 +188,7 @@ __all__ = [
     "Sync",
     "SyncKey",
     "SyncLedger",
-    "TakenIn",
+    "TenantLoad",
     "TextModels",
     "ValidateStage",
     "Validators",

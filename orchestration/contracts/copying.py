@@ -28,7 +28,7 @@ class Origin(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class TakenIn:
+class ImportedDocuments:
     """What became of documents that were to be taken in."""
 
     superseded: Sequence[Commit]
@@ -47,14 +47,16 @@ class LedgerTable:
     rows: Iterator[Sequence[Mapping[str, Any]]]
 
 
-class CopyingLedger(Protocol):
+class CopyLedger(Protocol):
     """Copies out of the ledger and into it."""
 
     def origins(self, commits: Sequence[Commit]) -> list[Origin | None]:
         """Of these commits' documents in the pipelines that made them, same order; None if there is none."""
         ...
 
-    def take_in(self, import_id: str, copied: Sequence[tuple[Commit, Origin]], *, replace: bool) -> TakenIn:
+    def import_documents(
+        self, import_id: str, copied: Sequence[tuple[Commit, Origin]], *, replace: bool
+    ) -> ImportedDocuments:
         """Commit documents that came from elsewhere, with rows as if they had been run here, in one
         transaction.
 
@@ -64,11 +66,11 @@ class CopyingLedger(Protocol):
         """
         ...
 
-    def copy_out(self) -> AbstractContextManager[Iterator[LedgerTable]]:
+    def export_tables(self) -> AbstractContextManager[Iterator[LedgerTable]]:
         """Every table, all as of one moment; each to be read in turn."""
         ...
 
-    def copy_in(self, tables: Mapping[str, LedgerTable]) -> None:
+    def import_tables(self, tables: Mapping[str, LedgerTable]) -> None:
         """Replace everything by these tables, by name, in one transaction; numbers go on after the largest.
 
         Intents without a visible document are left out: what they wrote is in no copy.

@@ -89,7 +89,7 @@ class WaitingDocument(Record):
         return [field for field, wanted in conditions.items() if getattr(self, field) != wanted]
 
 
-class GateLook(Record):
+class GateSweep(Record):
     """What one look at a gate moved."""
 
     opened: int = Field(default=0, ge=0, description="Documents that go on.")
@@ -101,7 +101,7 @@ class GateLook(Record):
 class GateLedger(Protocol):
     """What gates need of the ledger. Every call is one transaction."""
 
-    def earn(self, window_id: str, field: str, keys: Sequence[DocumentKey]) -> None:
+    def set_field(self, window_id: str, field: str, keys: Sequence[DocumentKey]) -> None:
         """Set a ledger field (pdf_downloaded, pdf_ir_ready) of documents that the window still has."""
         ...
 
@@ -119,21 +119,17 @@ class GateLedger(Protocol):
         """Key of the artifact that each resumed document of the window begins with."""
         ...
 
-    def held_payloads(self) -> set[str]:
+    def needed_payloads(self) -> set[str]:
         """Keys of artifacts that unfinished documents still need."""
         ...
 
-    def is_resumed(self, window_id: str) -> bool:
-        """Whether the window's documents passed a gate."""
-        ...
-
-    def gates(self, job_id: str | None = None) -> list[Gate]:
+    def occupied(self, job_id: str | None = None) -> list[Gate]:
         """Gates at which documents wait; with `job_id` of documents of it that a converter was given."""
         ...
 
-    def look(
+    def sweep(
         self, gate: Gate, conditions: Conditions, timeout_seconds: float, *, opens: bool = True
-    ) -> GateLook:
+    ) -> GateSweep:
         """Open the gate for documents whose fields have these values, end those whose conversion failed and
         those that have waited longer than `timeout_seconds` (dead letters, DagsterGateConditionError).
 
@@ -155,7 +151,7 @@ class GateLedger(Protocol):
 class PdfTaskLedger(Protocol):
     """What conversions need of the ledger. Every call is one transaction."""
 
-    def ask_pdf_tasks(
+    def request(
         self, asked: AskedConverter, stage: str, max_attempts: int, requests: Sequence[PdfTaskRequest]
     ) -> None:
         """Note that these PDFs are to be converted, in place of what was asked for the documents before.
@@ -164,7 +160,7 @@ class PdfTaskLedger(Protocol):
         """
         ...
 
-    def take_pdf_tasks(
+    def lease(
         self, asked: AskedConverter, owner: str, most_submitted: int, is_alive: Callable[[str], bool]
     ) -> list[PdfTask]:
         """Lease to `owner` what is in a converter's hands, and queued ones so that at most `most_submitted`
@@ -172,22 +168,22 @@ class PdfTaskLedger(Protocol):
         """
         ...
 
-    def pdf_task_submitted(self, task: PdfTask, task_id: str) -> None:
+    def mark_submitted(self, task: PdfTask, task_id: str) -> None:
         """The converter has it."""
         ...
 
-    def pdf_task_done(self, task: PdfTask) -> None:
+    def mark_done(self, task: PdfTask) -> None:
         """Its object is there: pdf_ir_ready, in the same transaction. Of no effect if it was asked anew."""
         ...
 
-    def pdf_task_failed(self, task: PdfTask, code: str, message: str, *, for_good: bool) -> None:
+    def mark_failed(self, task: PdfTask, code: str, message: str, *, for_good: bool) -> None:
         """Counts an attempt: queued again, or failed after the last one or `for_good`."""
         ...
 
-    def pdf_converters_asked(self) -> list[AskedConverter]:
+    def converters(self) -> list[AskedConverter]:
         """Converters that have something in hand, or are to get it."""
         ...
 
-    def pdf_objects(self, keys: Sequence[DocumentKey]) -> list[str]:
+    def objects_of(self, keys: Sequence[DocumentKey]) -> list[str]:
         """Objects that hold the PDF or converted document of these documents and of no others."""
         ...

@@ -1,97 +1,173 @@
-"""What windows, submissions and the command line ask of the ledger. Every call is one transaction."""
+"""The ledger as its readers and writers see it: one small protocol whose parts hold one topic each.
+
+A consumer takes the part that it needs (`WindowLedger`), or the whole `Ledger` when it needs several.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from pydantic import Field
-
-from orchestration.contracts.copying import CopyingLedger
+from orchestration.contracts.copying import CopyLedger
 from orchestration.contracts.gates import GateLedger, PdfTaskLedger
-from orchestration.contracts.sources import SourceRequest
-from orchestration.contracts.stores import Commit, CommitLog
-from orchestration.contracts.syncs import Sync, SyncKey
-from orchestration.records import (
-    DocumentKey,
-    Locator,
-    Record,
-    SourceItem,
-    StageContext,
+from orchestration.contracts.jobs import (
+    DeadLetter,
+    DocumentCounts,
+    Failure,
+    JobState,
+    JobSummary,
+    LedgerDocument,
+    StageReport,
+    Submission,
+    Window,
 )
+from orchestration.contracts.stores import Commit, CommitLog
+from orchestration.contracts.syncs import SyncLedger
+from orchestration.records import DocumentKey, SourceItem, StageContext
 
 
-class WindowDocument(Record):
-    """One leased document of a window."""
+class JobLedger(Protocol):
+    """Jobs: what users submitted, the items that their sources enumerated, and their accounts."""
 
-    ctx: StageContext = Field(description="Context of the document in this job.")
-    source_plugin: str = Field(description="Source plugin that fetches it.")
-    locator: Locator = Field(description="Where its bytes are.")
+    def open(self, submission: Submission) -> None:
+        """Record a job without documents, in state `enumerating`."""
+        ...
+
+    def enqueue(
+        self, job_id: str, items: Sequence[SourceItem], fingerprint: Callable[[SourceItem], str]
+    ) -> DocumentCounts:
+        """Add items to the job and return the counts of these items by outcome.
+
+        Committed with the same version and fingerprint: skipped. A second item of an id in this job: skipped
+        when its content is the same, else failed (DuplicateDocumentError); the first item stands. An item
+        with an error: failed. In work for another job: attached, so that this job counts its outcome too.
+        Everything else: queued. Raises UsageError for an unknown job.
+        """
+        ...
+
+    def set_state(self, job_id: str, state: JobState) -> None:
+        """Record the state of a job. Raises UsageError for an unknown one."""
+        ...
+
+    def settle(self, job_id: str) -> JobState:
+        """Update the state of an enumerated job from its documents, and return it.
+
+        Done when no document is left; waiting when every document that is left waits at a gate; stalled when
+        no pending document may be claimed for this job any more.
+        """
+        ...
+
+    def find(
+        self, tenant_id: str | None, states: Sequence[JobState] | None, limit: int | None = None
+    ) -> list[JobSummary]:
+        """Jobs, the newest first; failures, stages and windows are left empty."""
+        ...
+
+    def account(self, job_id: str) -> JobSummary:
+        """Return a summary without failures, stages and windows; its cost does not grow with windows.
+
+        Raises UsageError for an unknown job.
+        """
+        ...
+
+    def summary(self, job_id: str) -> JobSummary:
+        """Return state, account and failures of a job. Raises UsageError for an unknown one.
+
+        Its failures are all dead letters that it counts, also those of a run that worked for another job.
+        """
+        ...
 
 
-class Window(Record):
-    """The documents of one Dagster run."""
+class TenantLoad(NamedTuple):
+    """What a tenant has in work, in the order in which the round robin compares it."""
 
-    window_id: str = Field(description="Also the owner of the leases.")
-    job_id: str = Field(description="Submission the documents came in with.")
-    pipeline_name: str = Field(description="Topology.")
-    pipeline_version: str = Field(description="Version of that topology.")
-    documents: tuple[WindowDocument, ...] = Field(description="Leased documents.")
-
-
-class Failure(Record):
-    """A document that a stage gave up on; becomes a dead letter."""
-
-    ctx: StageContext = Field(description="The document.")
-    stage: str = Field(description="Stage that failed.")
-    code: str = Field(description="Error code.")
-    message: str = Field(description="What went wrong and what to do.")
-    attempts: int = Field(ge=0, description="Attempts made, the first included.")
-    fatal: bool = Field(
-        default=True, description="False for an optional stage: the document goes on and commits without it."
-    )
-
-
-class StageReport(Record):
-    """What one stage did for one window."""
-
-    job_id: str = Field(description="Submission.")
-    window_id: str = Field(description="Window.")
-    stage: str = Field(description="Stage name.")
-    documents_in: int = Field(ge=0, description="Documents handed to the stage.")
-    documents_out: int = Field(ge=0, description="Documents it passed on.")
-    failed: int = Field(ge=0, description="Documents it dead-lettered.")
-    retried: int = Field(ge=0, description="Repeated item attempts.")
-    items_out: int = Field(ge=0, description="Chunks, vectors or documents it produced.")
-    started_at: float = Field(ge=0, description="When it began, seconds since the epoch.")
-    seconds: float = Field(ge=0, description="Wall seconds.")
-    cpu_seconds: float = Field(ge=0, description="CPU seconds of the worker, its children and the plane.")
-    model_cpu_seconds: float = Field(default=0, ge=0, description="Those of them inside the models.")
+    windows_in_work: int
+    """Windows that are reserved or leased."""
+    last_claim: int
+    """Number of its last claim; claims are numbered upwards."""
 
 
 class WindowLedger(Protocol):
-    """What a window run needs of the ledger. Every call is one transaction."""
+    """Windows: reserved when they are claimed, leased while a run works on them.
 
-    def window(self, window_id: str, owner: str) -> Window:
-        """Lease the window's unfinished documents to `owner` (a process identity) and return them.
+    A reservation has no owner; it ends after the length of a lease unless it is extended, or with the process
+    that reserved it. A lease has an owner, a process identity.
+    """
 
-        In input order. Documents that finished, that another live owner holds, or that a later window
-        claimed are left out: a re-executed run works on what is still its own, which may be nothing.
+    def claim(
+        self, job_id: str, limit: int, reserved_by: str | None = None, *, resumed: bool = False
+    ) -> str | None:
+        """Reserve up to `limit` queued documents of a job under a new window id (a UUID, which is also the
+        id of the Dagster run); None when there is no such document.
+
+        Documents that were handed back three times in this job are left alone; those that no window had yet
+        come first, each kind in input order. `reserved_by` is the process that will launch the run, when no
+        other can; the reservation ends with it. `resumed` selects documents that passed a gate, else those
+        that did not.
+        """
+        ...
+
+    def tenant_loads(self) -> dict[str, TenantLoad]:
+        """Return the load by tenant; a tenant that claimed nothing lately and has nothing in work is left
+        out. The smallest load is the next one in the round robin."""
+        ...
+
+    def extend_reservations(self, window_ids: Sequence[str]) -> None:
+        """Extend the reservations of windows whose runs have not started, e.g. while they wait for a worker.
+
+        Reservations that expired and windows whose run has started are left alone.
+        """
+        ...
+
+    def lease(self, window_id: str, owner: str) -> Window:
+        """Lease the unfinished documents of the window to `owner` and return them in input order.
+
+        Documents that finished, that another live owner leases, or that a later window claimed are left out:
+        a re-executed run works on what no other run has, which may be nothing. Raises UsageError for an
+        unknown window.
         """
         ...
 
     def renew(self, window_id: str, owner: str) -> None:
-        """Push the lease's end, and take again what expired and nobody else took.
+        """Extend the lease, and lease again what expired and no other run took.
 
-        Raises LeaseLostError when nothing of the window is `owner`'s any more and not all of it is finished.
+        Raises LeaseLostError when `owner` leases nothing of the window and not all of it is finished.
         """
         ...
 
-    def fetched(self, contexts: Sequence[StageContext]) -> list[StageContext]:
-        """Record versions set by ingest; returns the contexts that still need work.
+    def release(self, window_id: str, reason: str) -> int:
+        """Return the unfinished documents of the window to the queue; returns their number. Idempotent.
 
-        The others are unchanged since their commit and become skipped, or are another run's by now.
+        Each counts as handed back, whether its run had started or not. They keep the id of the window until
+        a later window claims them.
+        """
+        ...
+
+    def reclaim(self, is_alive: Callable[[str], bool]) -> int:
+        """Queue again what expired, or what processes hold that are not alive any more; returns the number
+        of documents.
+
+        Documents of started runs count as handed back, so that a document that kills its worker is tried a
+        bounded number of times.
+        """
+        ...
+
+    def job_of(self, window_id: str) -> str | None:
+        """Return the id of the job that the window was claimed for; None for an unknown window."""
+        ...
+
+    def is_resumed(self, window_id: str) -> bool:
+        """Return whether the documents of the window passed a gate."""
+        ...
+
+
+class OutcomeLedger(Protocol):
+    """Outcomes: what the run of a window reports. Documents that another run took are left to that run."""
+
+    def record_versions(self, contexts: Sequence[StageContext]) -> list[StageContext]:
+        """Record the versions that ingest found; returns the contexts that still need work.
+
+        The others are unchanged since their commit and become skipped, or belong to another run.
         """
         ...
 
@@ -103,215 +179,29 @@ class WindowLedger(Protocol):
         failures: Sequence[Failure],
         retries: Mapping[str, int],
     ) -> None:
-        """Record a stage's outcome for a batch: current_stage, dead letters, retries by doc_id.
+        """Record the outcomes of a stage for a batch: current_stage, dead letters, retries by doc_id.
 
-        Documents that the window no longer has are left alone: no dead letter for another run's document.
+        Documents that the window has lost are left alone: another run's document gets no dead letter.
         """
         ...
 
     def finish(self, window_id: str, owner: str, committed: Sequence[Commit]) -> list[Commit]:
-        """Commit the window's documents: visibility and status in one transaction; returns what they
-        superseded. Documents that `owner` no longer holds are left to whoever does; LeaseLostError when
-        that is all of them."""
-        ...
+        """Commit documents of the window: visibility and status in one transaction; returns the commits
+        that these superseded.
 
-    def release(self, window_id: str, reason: str) -> int:
-        """Hand the documents a window holds back to queued; returns how many. Idempotent.
-
-        Counts as handed back, begun or not. They keep the window's id until a later window claims them.
+        Documents that `owner` leases no longer are left out. Raises LeaseLostError when that is all of them.
         """
         ...
 
-    def report(self, report: StageReport) -> None: ...
-
-
-# --- submissions, as the command line and the sensors see them --------------------------------------
-
-
-class JobState(StrEnum):
-    """Where a submission stands."""
-
-    ENUMERATING = "enumerating"
-    """Its source is still being listed; windows may already be claimed."""
-    OPEN = "open"
-    """Everything is listed; documents are queued or being worked on."""
-    WAITING = "waiting"
-    """What is left waits at a gate; it is open again when that opens."""
-    STALLED = "stalled"
-    """What is left was handed back too often to be tried again by itself."""
-    DONE = "done"
-    CANCELLED = "cancelled"
-    """The user stopped it; its unfinished documents stay queued for a later run."""
-
-
-class Submission(Record):
-    """One request of a user: which documents, through which topology."""
-
-    job_id: str = Field(description="Unique.")
-    tenant_id: str = Field(description="Tenant.")
-    pipeline_name: str = Field(description="Topology.")
-    pipeline_version: str = Field(description="Version of that topology.")
-    topology_hash: str = Field(description="Hash of the topology's content.")
-    request: SourceRequest = Field(description="What was asked of which source.")
-    window_size: int = Field(ge=1, description="At most so many documents in one run.")
-    attended: bool = Field(
-        description="A foreground run launches its windows; else the submission sensor does."
-    )
-    lister: str = Field(default="", description="Identity of the process that lists the source.")
-
-
-class DocumentCounts(Record):
-    """The account of a job: `total` is the sum of all others, or the run ends with an error."""
-
-    total: int = Field(default=0, ge=0, description="Documents the source enumerated.")
-    committed: int = Field(default=0, ge=0, description="Visible to search.")
-    failed: int = Field(default=0, ge=0, description="Dead-lettered.")
-    skipped: int = Field(default=0, ge=0, description="Unchanged since their commit, or repeats.")
-    waiting: int = Field(default=0, ge=0, description="Held by a gate.")
-    pending: int = Field(default=0, ge=0, description="Queued, in work or handed back.")
-
-    @property
-    def accounted(self) -> int:
-        return self.committed + self.failed + self.skipped + self.waiting + self.pending
-
-
-class JobSummary(Record):
-    """Where a job stands, from the ledger alone."""
-
-    submission: Submission = Field(description="What was asked.")
-    state: JobState = Field(description="Where it stands.")
-    documents: DocumentCounts = Field(description="The account.")
-    chunks: int = Field(ge=0, description="Chunks of the documents it committed.")
-    failures: tuple[Failure, ...] = Field(description="Every dead letter, in input order.")
-    stages: tuple[StageReport, ...] = Field(description="One report a window and stage, oldest first.")
-    run_ids: tuple[str, ...] = Field(description="Windows (= Dagster runs) that worked for it, oldest first.")
-
-
-class LedgerDocument(Record):
-    """One row of the ledger for a reader."""
-
-    key: DocumentKey = Field(description="The document.")
-    pipeline_name: str = Field(description="Topology.")
-    status: str = Field(description="queued, running, committed, failed, waiting or deleted.")
-    current_stage: str | None = Field(description="Last stage that was finished, or that failed.")
-    version: str | None = Field(description="Content hash, once known.")
-    fingerprint: str | None = Field(description="Of the last attempt.")
-    error_code: str | None = Field(description="Of the last failure.")
-    error_message: str | None = Field(description="The same for a person.")
-    retry_count_per_stage: dict[str, int] = Field(description="Repeated attempts by stage.")
-    missing_stages: tuple[str, ...] = Field(
-        default=(), description="Optional stages that failed, so that it was committed without them."
-    )
-    job_id: str = Field(description="Job that touched it last.")
-    correlation_id: str = Field(description="Of that job.")
-    updated_at: str = Field(description="ISO 8601, UTC.")
-
-
-class DeadLetter(Record):
-    """An input that failed for good, kept with its reason and the way back to its bytes."""
-
-    id: int = Field(description="Number for `medkg dlq show` and `replay`.")
-    failure: Failure = Field(description="Stage, code, message, attempts.")
-    source_plugin: str = Field(description="Source plugin that fetches it.")
-    locator: Locator = Field(description="Where its bytes are.")
-    created_at: str = Field(description="ISO 8601, UTC.")
-    replayed_in: str | None = Field(description="Job that tried it again, if any.")
-
-
-class SyncLedger(Protocol):
-    """What the syncing of a source asks of the ledger. Every call is one transaction."""
-
-    def sync(self, key: SyncKey) -> Sync:
-        """Where that listing stands; a new one if it is not known."""
-        ...
-
-    def save_sync(self, key: SyncKey, sync: Sync) -> None:
-        """Remember where it stands, replacing what was known. Durable when it returns."""
-        ...
-
-    def syncs(self, tenant_id: str) -> list[tuple[SyncKey, Sync]]:
-        """Every listing that is remembered of a tenant, the last begun first."""
-        ...
-
-    def unfinished(self, submission: Submission) -> list[SourceItem]:
-        """Documents that earlier jobs of the same request listed and that are not done, oldest first.
-
-        Not those that a gate holds, and not those that failed.
-        """
+    def report(self, report: StageReport) -> None:
+        """Add the report of a stage to its job."""
         ...
 
 
-class JobLedger(CommitLog, WindowLedger, GateLedger, PdfTaskLedger, SyncLedger, CopyingLedger, Protocol):
-    """The whole ledger: submissions, documents and dead letters beside windows and commits."""
+class DocumentLedger(Protocol):
+    """Documents: where each stands, and removing them."""
 
-    def open_job(self, submission: Submission) -> None: ...
-
-    def enqueue(
-        self, job_id: str, items: Sequence[SourceItem], fingerprint: Callable[[SourceItem], str]
-    ) -> DocumentCounts:
-        """Give each item its place in the job, in one transaction; returns what became of these items.
-
-        Same version and fingerprint committed: skipped. Second item of an id in this job: skipped when its
-        content is the same, else failed (DuplicateDocumentError); the first stands. An item with an error:
-        failed. In work for another job: attached, this job counts its outcome too. Everything else: queued.
-        """
-        ...
-
-    def set_job_state(self, job_id: str, state: JobState) -> None: ...
-
-    def jobs(
-        self, tenant_id: str | None, states: Sequence[JobState] | None, limit: int | None = None
-    ) -> list[JobSummary]:
-        """Newest first; failures, stages and windows left empty."""
-        ...
-
-    def account(self, job_id: str) -> JobSummary:
-        """As `summary`, with failures, stages and windows left empty; its cost doesn't grow with windows."""
-        ...
-
-    def summary(self, job_id: str) -> JobSummary:
-        """Where a job stands; UsageError for an unknown one.
-
-        Its failures are all dead letters it counts, also those of another job's run for both.
-        """
-        ...
-
-    def settle(self, job_id: str) -> JobState:
-        """Move a listed job on, and return its state: done when nothing is left, waiting when all that is
-        left waits at a gate, stalled when nothing pending may be claimed for it any more."""
-        ...
-
-    def claim_window(
-        self, job_id: str, limit: int, holder: str | None = None, *, resumed: bool = False
-    ) -> str | None:
-        """Hold up to `limit` queued documents of a job under a new window id (a UUID, also the Dagster
-        run's); None when there are none. Documents handed back three times in this job are left alone;
-        those that no window had yet come first. The hold expires like a lease if no run takes it, and ends
-        with the process `holder`, if that is the one to launch the run. `resumed`: of documents that passed
-        a gate, else of those that did not."""
-        ...
-
-    def turns(self) -> dict[str, tuple[int, int]]:
-        """By tenant: windows that are held or leased, and the number of its last claim (they count up).
-
-        The smaller, the sooner it is the tenant's turn; one that is not named has had none lately.
-        """
-        ...
-
-    def hold(self, window_ids: Sequence[str]) -> None:
-        """Push the end of holds whose runs have not begun: those that wait for a worker for long."""
-        ...
-
-    def reclaim(self, is_alive: Callable[[str], bool]) -> int:
-        """Queue again what expired leases, or owners and holders that are not alive any more, had; how many.
-
-        What a run had begun counts as handed back, so that a document that kills its worker ends.
-        """
-        ...
-
-    def job_of_window(self, window_id: str) -> str | None: ...
-
-    def find_documents(
+    def find(
         self,
         tenant_id: str,
         doc_id: str | None = None,
@@ -319,47 +209,87 @@ class JobLedger(CommitLog, WindowLedger, GateLedger, PdfTaskLedger, SyncLedger, 
         status: str | None = None,
         limit: int | None = None,
     ) -> list[LedgerDocument]:
-        """Newest change first; deleted documents only when asked for by status."""
+        """Documents, the last changed first; deleted ones only with `status="deleted"`."""
         ...
 
-    def delete_document(self, key: DocumentKey) -> int:
-        """Mark a document deleted in every pipeline and withdraw its commit, in one transaction; rows."""
+    def status_counts(self, tenant_id: str) -> dict[str, int]:
+        """Return the number of documents by status, without deleted ones."""
+        ...
+
+    def delete(self, keys: Sequence[DocumentKey]) -> list[Commit]:
+        """Mark documents deleted in every pipeline and withdraw their commits, in one transaction; returns
+        these commits, whose entries are to be removed from the stores.
+
+        A run that works on one of them loses its lease, so it cannot commit the document again. Idempotent.
+        """
+        ...
+
+    def requeue(self, keys: Sequence[DocumentKey]) -> list[Commit]:
+        """Queue committed documents again because a store lost them, and withdraw their commits; returns
+        these commits. They are worked on when a job enumerates them again."""
         ...
 
     def erase(self, keys: Sequence[DocumentKey]) -> None:
-        """Forget that these documents ever were, in one transaction; sums of jobs stay. Idempotent.
+        """Remove every record of these documents, in one transaction; the sums of jobs stay. Idempotent.
 
-        Call it when no store holds them any more.
+        Call it when no store holds them any more. Caches of the commit log are told to read everything again.
         """
         ...
 
     def expunge(self) -> None:
-        """Have removed rows leave the database's files. Idempotent; takes as long as rewriting them."""
+        """Remove deleted rows from the files of the database. Idempotent; takes as long as rewriting them."""
         ...
 
-    def dead_letters(
-        self, tenant_id: str, job_id: str | None = None, unreplayed: bool = True
-    ) -> list[DeadLetter]:
-        """Newest first. A letter counts as replayed as soon as any job tries its document again."""
-        ...
 
-    def replay(
-        self,
-        ids: Sequence[int],
-        submission: Submission,
-        fingerprint: Callable[[SourceItem], str],
-    ) -> int:
-        """Open a job with the documents of these dead letters, queued again; how many documents.
+class DeadLetterLedger(Protocol):
+    """Dead letters: inputs that failed for good, and trying them again."""
 
-        They are fetched anew, and worked on even when unchanged since a commit (that lacks an optional
-        stage). UsageError for a number that does not wait for replay.
+    def find(self, tenant_id: str, job_id: str | None = None, unreplayed: bool = True) -> list[DeadLetter]:
+        """Dead letters, the newest first; with `job_id` those that this job counts.
+
+        A dead letter counts as replayed as soon as any job tries its document again.
         """
         ...
 
-    def requeue(self, key: DocumentKey) -> int:
-        """Withdraw a document and make it due again, because a store lost it; its rows."""
+    def replay(
+        self, ids: Sequence[int], submission: Submission, fingerprint: Callable[[SourceItem], str]
+    ) -> int:
+        """Open a job and queue the documents of these dead letters in it; returns their number.
+
+        They are fetched again, and worked on even when they are unchanged since a commit (which may lack an
+        optional stage). Raises UsageError, and opens no job, for a number that does not wait for replay.
+        """
         ...
 
-    def status_counts(self, tenant_id: str) -> dict[str, int]:
-        """Documents by status, for `medkg status`."""
-        ...
+
+class Ledger(Protocol):
+    """The record of where each document stands: one database, one part per topic.
+
+    Guarantees. Atomic: every call is one transaction; one that raises has changed nothing. Durable: what a
+    call wrote survives a power failure once it returns. Isolated: any number of threads and processes may
+    call at the same time; a document is leased to one owner at a time. Idempotent where the method says so;
+    repeating any other call is safe unless it opens or adds something. Errors: UsageError for unknown ids,
+    LeaseLostError for writes of a run that lost its documents, and StoreUnwritableError, StoreCorruptError
+    or DagsterResourceUnavailableError when the database cannot be used.
+    """
+
+    @property
+    def jobs(self) -> JobLedger: ...
+    @property
+    def windows(self) -> WindowLedger: ...
+    @property
+    def outcomes(self) -> OutcomeLedger: ...
+    @property
+    def documents(self) -> DocumentLedger: ...
+    @property
+    def dead_letters(self) -> DeadLetterLedger: ...
+    @property
+    def gates(self) -> GateLedger: ...
+    @property
+    def pdf_tasks(self) -> PdfTaskLedger: ...
+    @property
+    def syncs(self) -> SyncLedger: ...
+    @property
+    def commits(self) -> CommitLog: ...
+    @property
+    def copies(self) -> CopyLedger: ...

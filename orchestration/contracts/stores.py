@@ -339,10 +339,6 @@ class CommitLog(Protocol):
         """Visible documents with chunks by the model of their vectors."""
         ...
 
-    def withdraw(self, keys: Sequence[DocumentKey]) -> list[Commit]:
-        """Make documents invisible (delete) in one transaction; returns their former commits."""
-        ...
-
     def tenants(self) -> list[str]:
         """Tenants that have visible documents, by name."""
         ...

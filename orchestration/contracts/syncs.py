@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from pydantic import Field
 
-from orchestration.records import Record
+from orchestration.contracts.jobs import Submission
+from orchestration.records import Record, SourceItem
 
 
 class SyncKey(Record):
@@ -28,3 +31,26 @@ class Sync(Record):
     since: float | None = Field(
         default=None, description="Begin of the last listing that came to its end: later changes are due."
     )
+
+
+class SyncLedger(Protocol):
+    """Syncs: how far the enumeration of a source came."""
+
+    def get(self, key: SyncKey) -> Sync:
+        """Return the state of that sync; a new one if the ledger has none."""
+        ...
+
+    def save(self, key: SyncKey, sync: Sync) -> None:
+        """Replace the state of that sync. Durable when it returns."""
+        ...
+
+    def find(self, tenant_id: str) -> list[tuple[SyncKey, Sync]]:
+        """Every sync of a tenant, the last started first."""
+        ...
+
+    def unfinished(self, submission: Submission) -> list[SourceItem]:
+        """Documents that earlier jobs of the same request enumerated and that are not finished, oldest first.
+
+        Without those that wait at a gate, and without those that failed.
+        """
+        ...

@@ -16,7 +16,7 @@ from dagster import (
     define_asset_job,
 )
 
-from orchestration.contracts import JobLedger
+from orchestration.contracts import Ledger
 from orchestration.dagster.assets import INDEX, documents_key
 from orchestration.dagster.reports import ACCOUNT_CHECK, account_problem
 from orchestration.operations.parts import Stores
@@ -40,7 +40,7 @@ SHOWN: Final = 20
 class StoreVerification:
     """The comparison of the stores of a data folder, for all its tenants."""
 
-    def __init__(self, ledger: JobLedger, stores: Stores, tenant_id: str) -> None:
+    def __init__(self, ledger: Ledger, stores: Stores, tenant_id: str) -> None:
         """`tenant_id` is compared even if none of its documents is visible."""
         self._ledger = ledger
         self._stores = stores
@@ -51,9 +51,9 @@ class StoreVerification:
         from orchestration.stores.verify import Verification
 
         verification = Verification(
-            self._ledger, self._stores.search, self._stores.vectors, self._stores.documents, is_alive
+            self._ledger.commits, self._stores.search, self._stores.vectors, self._stores.documents, is_alive
         )
-        tenants = sorted({self._tenant_id, *self._ledger.tenants()})
+        tenants = sorted({self._tenant_id, *self._ledger.commits.tenants()})
         return [each for tenant in tenants for each in verification.differences(tenant)]
 
 
@@ -68,8 +68,8 @@ def account_check(topology: str) -> AssetChecksDefinition:
         required_resource_keys={LEDGER},
     )
     def account(context: AssetCheckExecutionContext) -> AssetCheckResult:
-        ledger: JobLedger = context.resources.job_ledger
-        jobs = [job for job in ledger.jobs(None, None) if job.submission.pipeline_name == topology]
+        ledger: Ledger = context.resources.job_ledger
+        jobs = [job for job in ledger.jobs.find(None, None) if job.submission.pipeline_name == topology]
         problems = [problem for problem in map(account_problem, jobs) if problem is not None]
         totals: Counter[str] = Counter()
         for job in jobs:

@@ -227,7 +227,7 @@ def _hold_op(graph: TopologyGraph, phase: Phase, held: StageNode) -> OpDefinitio
         context.log.info(f"{waiting} documents wait at gate {gate}")
         metadata: dict[str, Any] = {"waiting": waiting}
         if window.job_id:
-            summary = context.resources.job_ledger.account(window.job_id)
+            summary = context.resources.job_ledger.jobs.account(window.job_id)
             yield account_evaluation(graph.topology.name, summary)
             metadata |= account_metadata(summary)
         yield Output(None, metadata=metadata)
@@ -272,7 +272,7 @@ def _commit_op(graph: TopologyGraph, phase: Phase) -> OpDefinition:
         metadata: dict[str, Any] = {"committed_here": committed}
         batch = receipts[index]
         if batch.job_id:
-            summary = context.resources.job_ledger.account(batch.job_id)
+            summary = context.resources.job_ledger.jobs.account(batch.job_id)
             yield from commit_events(name, batch, committed, summary)
             metadata |= account_metadata(summary)
         yield Output(None, metadata=metadata)

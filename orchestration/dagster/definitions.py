@@ -59,7 +59,7 @@ def build_definitions(assembly: Assembly) -> Definitions:
             list(jobs.values()),
             lambda: assembly.ledger,
             lambda: assembly.submissions,
-            lambda: assembly.gate_looks,
+            lambda: assembly.gate_sweeps,
             names_of,
             most_outstanding=2 * settings.window_workers,
         ),

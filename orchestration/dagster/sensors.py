@@ -25,10 +25,10 @@ from dagster import (
     sensor,
 )
 
-from orchestration.contracts import GateLook, JobLedger, JobState, Submission
+from orchestration.contracts import GateSweep, JobState, Ledger, Submission
 from orchestration.dagster.names import HOST_STOPPED_TAG, WINDOW_TAG, first_op_config, window_tags
 from orchestration.errors import DagsterGateConditionError, MedkgError
-from orchestration.gates.sweeps import GateLooks
+from orchestration.gates.sweeps import GateSweeps
 from orchestration.jobs.submission import FIRST_PHASE, SECOND_PHASE, Submissions
 from orchestration.processes.child_process import is_alive
 
@@ -52,15 +52,15 @@ NamesOf = Callable[[Submission, bool], tuple[str, str]]
 
 def job_sensors(
     jobs: Sequence[JobDefinition],
-    ledger: Callable[[], JobLedger],
+    ledger: Callable[[], Ledger],
     submissions: Callable[[], Submissions],
-    gate_looks: Callable[[], GateLooks],
+    gate_sweeps: Callable[[], GateSweeps],
     names_of: NamesOf,
     most_outstanding: int,
 ) -> list[SensorDefinition]:
     """The submission sensor, the sensor of gates, and the two run-status sensors over these jobs.
 
-    `ledger`, `submissions` and `gate_looks` open them when first needed; at most `most_outstanding` windows
+    `ledger`, `submissions` and `gate_sweeps` open them when first needed; at most `most_outstanding` windows
     of submitted jobs are in Dagster's queue at once.
     """
 
@@ -72,7 +72,7 @@ def job_sensors(
         description="Claims windows of submitted jobs and requests a run for each.",
     )
     def submission_sensor(context: SensorEvaluationContext) -> Iterator[RunRequest | SkipReason]:
-        ledger().reclaim(is_alive)
+        ledger().windows.reclaim(is_alive)
         for job_id in submissions().end_abandoned(is_alive):
             context.log.warning(
                 f"the process that listed the documents of job {job_id} died before it was through: those it "
@@ -80,7 +80,7 @@ def job_sensors(
             )
         waiting = context.instance.get_run_records(RunsFilter(statuses=UNFINISHED))
         tags = [record.dagster_run.tags for record in waiting]
-        ledger().hold([tag[WINDOW_TAG] for tag in tags if WINDOW_TAG in tag])
+        ledger().windows.extend_reservations([tag[WINDOW_TAG] for tag in tags if WINDOW_TAG in tag])
         unattended = [job for job in _open_jobs(ledger()) if not job.attended]
         free = most_outstanding - len(waiting)
         requests = _requests(context, unattended, submissions(), names_of, free, resumed=False)
@@ -90,16 +90,16 @@ def job_sensors(
 
     return [
         submission_sensor,
-        _gate_sensor(jobs, ledger, submissions, gate_looks, names_of, most_outstanding),
+        _gate_sensor(jobs, ledger, submissions, gate_sweeps, names_of, most_outstanding),
         *_end_sensors(ledger),
     ]
 
 
 def _gate_sensor(
     jobs: Sequence[JobDefinition],
-    ledger: Callable[[], JobLedger],
+    ledger: Callable[[], Ledger],
     submissions: Callable[[], Submissions],
-    gate_looks: Callable[[], GateLooks],
+    gate_sweeps: Callable[[], GateSweeps],
     names_of: NamesOf,
     most_outstanding: int,
 ) -> SensorDefinition:
@@ -117,45 +117,45 @@ def _gate_sensor(
         description="Opens gates whose conditions hold and requests a run for each window that goes on.",
     )
     def pdf_ir_ready_sensor(context: SensorEvaluationContext) -> SensorResult:
-        looks = gate_looks().look()
+        sweeps = gate_sweeps().sweep()
         unfinished = context.instance.get_run_records(RunsFilter(statuses=UNFINISHED))
         left = [job for job in _open_jobs(ledger()) if not (job.attended and is_alive(job.lister))]
         free = most_outstanding - len(unfinished)
         requests = _requests(context, left, submissions(), names_of, free, resumed=True)
-        counts = _counted(context.cursor, looks.values(), len(requests))
-        for gate, look in looks.items():
-            if look.opened or look.failed or look.overdue:
-                context.log.info(f"gate {gate.name} of {gate.pipeline_name}: {look.model_dump_json()}")
+        counts = _counted(context.cursor, sweeps.values(), len(requests))
+        for gate, sweep in sweeps.items():
+            if sweep.opened or sweep.failed or sweep.overdue:
+                context.log.info(f"gate {gate.name} of {gate.pipeline_name}: {sweep.model_dump_json()}")
         reason = None if requests else f"nobody passed a gate; {counts['waiting']} documents wait"
         return SensorResult(run_requests=requests, cursor=json.dumps(counts), skip_reason=reason)
 
     return pdf_ir_ready_sensor
 
 
-def _counted(cursor: str | None, looks: Collection[GateLook], requested: int) -> dict[str, int]:
-    """The sensor's sums with one more tick's; `waiting` is as of the last look."""
+def _counted(cursor: str | None, sweeps: Collection[GateSweep], requested: int) -> dict[str, int]:
+    """The sensor's sums with one more tick's; `waiting` is as of the last sweep."""
     before: dict[str, int] = json.loads(cursor) if cursor else {}
     counts = {name: before.get(name, 0) for name in ("ticks", "opened", "failed", "overdue", "requested")}
     counts["ticks"] += 1
     counts["requested"] += requested
-    for look in looks:
-        counts["opened"] += look.opened
-        counts["failed"] += look.failed
-        counts["overdue"] += look.overdue
-    waiting = sum(look.waiting for look in looks) if looks else 0
+    for sweep in sweeps:
+        counts["opened"] += sweep.opened
+        counts["failed"] += sweep.failed
+        counts["overdue"] += sweep.overdue
+    waiting = sum(sweep.waiting for sweep in sweeps) if sweeps else 0
     return {**counts, "waiting": waiting}
 
 
-def _open_jobs(ledger: JobLedger) -> list[Submission]:
+def _open_jobs(ledger: Ledger) -> list[Submission]:
     """Jobs that have, or may get, something to do, oldest first; settles those that are through.
 
     Those of foreground commands are settled by these, as long as they live.
     """
     return [
         summary.submission
-        for summary in reversed(ledger.jobs(None, OPEN_JOBS))
+        for summary in reversed(ledger.jobs.find(None, OPEN_JOBS))
         if (summary.submission.attended and is_alive(summary.submission.lister))
-        or ledger.settle(summary.submission.job_id) in OPEN_JOBS
+        or ledger.jobs.settle(summary.submission.job_id) in OPEN_JOBS
     ]
 
 
@@ -206,7 +206,7 @@ def _run_request(submission: Submission, window_id: str, names_of: NamesOf, *, r
     )
 
 
-def _end_sensors(ledger: Callable[[], JobLedger]) -> list[SensorDefinition]:
+def _end_sensors(ledger: Callable[[], Ledger]) -> list[SensorDefinition]:
     @run_status_sensor(
         run_status=DagsterRunStatus.FAILURE,
         name="failed_window_sensor",
@@ -226,16 +226,16 @@ def _end_sensors(ledger: Callable[[], JobLedger]) -> list[SensorDefinition]:
     )
     def terminated_window_sensor(context: RunStatusSensorContext) -> None:
         tags = context.dagster_run.tags
-        job_id = ledger().job_of_window(tags[WINDOW_TAG]) if WINDOW_TAG in tags else None
+        job_id = ledger().windows.job_of(tags[WINDOW_TAG]) if WINDOW_TAG in tags else None
         if job_id is not None and HOST_STOPPED_TAG not in tags:
-            ledger().set_job_state(job_id, JobState.CANCELLED)  # first, or another window takes them up
+            ledger().jobs.set_state(job_id, JobState.CANCELLED)  # first, or another window takes them up
         _hand_back(context, ledger(), "its run was terminated")
 
     return [failed_window_sensor, terminated_window_sensor]
 
 
-def _hand_back(context: RunStatusSensorContext, ledger: JobLedger, reason: str) -> None:
+def _hand_back(context: RunStatusSensorContext, ledger: Ledger, reason: str) -> None:
     window_id = context.dagster_run.tags.get(WINDOW_TAG)
     if window_id is not None:
-        count = ledger.release(window_id, reason)
+        count = ledger.windows.release(window_id, reason)
         context.log.info(f"{count} documents of window {window_id} handed back: {reason}")

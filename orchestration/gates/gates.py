@@ -19,16 +19,16 @@ __all__ = ["Gates"]
 class Gates:
     """The gates of a data folder."""
 
-    def __init__(self, ledger: GateLedger, topology_of: TopologyOf) -> None:
+    def __init__(self, gates: GateLedger, topology_of: TopologyOf) -> None:
         """`topology_of` gives the topology of a name and version."""
-        self._ledger = ledger
+        self._gates = gates
         self._topology_of = topology_of
 
     def waiting(
         self, tenant_id: str, *, stage: str | None = None, limit: int | None = None
     ) -> list[WaitingDocument]:
         """Documents at gates, those that wait longest first; with `stage` those that go on there."""
-        found = self._ledger.waiting(tenant_id, limit=None if stage else limit)
+        found = self._gates.waiting(tenant_id, limit=None if stage else limit)
         if stage is None:
             return found
         return [one for one in found if self._resumes_at(one) == stage][:limit]
@@ -48,7 +48,7 @@ class Gates:
         """
         waiting = self.waiting(tenant_id, stage=stage)
         if doc_ids is None:
-            return self._ledger.let_pass(waiting if force else [one for one in waiting if self._may(one)])
+            return self._gates.let_pass(waiting if force else [one for one in waiting if self._may(one)])
         if not doc_ids:
             raise UsageError("name the documents that are to pass, or all of them with --all.")
         named = [one for one in waiting if one.key.doc_id in doc_ids]
@@ -59,7 +59,7 @@ class Gates:
         if held:
             lacks = "; ".join(f"{one.key.doc_id} lacks {', '.join(self.lacking(one) or [])}" for one in held)
             raise UsageError(f"{lacks}. Wait for it, or send them on without it with --force.")
-        return self._ledger.let_pass(named)
+        return self._gates.let_pass(named)
 
     def _may(self, document: WaitingDocument) -> bool:
         return not self.lacking(document)

@@ -37,14 +37,14 @@ class PdfConversions:
 
     def __init__(
         self,
-        ledger: PdfTaskLedger,
+        tasks: PdfTaskLedger,
         objects: Callable[[], ObjectStore],
         make: Callable[[AskedConverter], PdfConverter],
         owner: str,
         is_alive: Callable[[str], bool],
     ) -> None:
         """`make` makes a converter when something is first asked of it; `owner` leases the tasks."""
-        self._ledger = ledger
+        self._tasks = tasks
         self._objects = objects
         self._make = make
         self._made: dict[AskedConverter, PdfConverter] = {}
@@ -70,7 +70,7 @@ class PdfConversions:
 
     def look(self) -> None:
         """Hand over what is queued and fetch what is done, of every converter that something is asked of."""
-        for asked in self._ledger.pdf_converters_asked():
+        for asked in self._tasks.converters():
             try:
                 self._drive(asked)
             except (UnavailableError, ConfigurationError) as error:
@@ -91,7 +91,7 @@ class PdfConversions:
 
     def _drive(self, asked: AskedConverter) -> None:
         converter = self._converter(asked)
-        tasks = self._ledger.take_pdf_tasks(asked, self._owner, converter.capacity, self._is_alive)
+        tasks = self._tasks.lease(asked, self._owner, converter.capacity, self._is_alive)
         submitted = [task for task in tasks if task.state is PdfTaskState.SUBMITTED]
         statuses = converter.poll([task.task_id or "" for task in submitted]) if submitted else ()
         for task, status in zip(submitted, statuses, strict=True):
@@ -107,7 +107,7 @@ class PdfConversions:
             except MedkgError as error:
                 self._failed(task, error)
             else:
-                self._ledger.pdf_task_done(task)
+                self._tasks.mark_done(task)
         elif status.state is ConversionState.FAILED:
             self._failed(task, status.error or ConversionFailedError(f"{task.key.doc_id}: no reason given."))
         else:
@@ -129,14 +129,14 @@ class PdfConversions:
             except MedkgError as error:
                 self._failed(task, error)
             else:
-                self._ledger.pdf_task_submitted(task, task_id)
+                self._tasks.mark_submitted(task, task_id)
 
     def _failed(self, task: PdfTask, error: MedkgError) -> None:
         for_good = isinstance(error, PermanentError | StoreCorruptError)
         self._log.info(
             "conversion failed", document=task.key.doc_id, converter=task.asked.name, code=error.code
         )
-        self._ledger.pdf_task_failed(task, error.code, error.message, for_good=for_good)
+        self._tasks.mark_failed(task, error.code, error.message, for_good=for_good)
 
     def _converter(self, asked: AskedConverter) -> PdfConverter:
         if asked not in self._made:

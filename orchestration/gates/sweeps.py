@@ -1,8 +1,8 @@
 """Looks at gates: which documents may go on, and which have waited in vain.
 
 Comes in: the gates at which documents wait, and the topologies that say what for. Leaves: documents queued
-for their second phase, dead letters, and what was moved. The host looks in its own time and the sensor in
-Dagster's; a document moves once, whoever looks.
+for their second phase, dead letters, and what was moved. The host sweeps in its own time and the sensor in
+Dagster's; a document moves once, whoever sweeps.
 """
 
 from __future__ import annotations
@@ -12,36 +12,36 @@ from collections.abc import Callable
 
 import structlog
 
-from orchestration.contracts import Gate, GateLedger, GateLook
+from orchestration.contracts import Gate, GateLedger, GateSweep
 from orchestration.errors import MedkgError, UsageError
 from orchestration.topology.graph import TopologyGraph
 from orchestration.topology.models import GateDefinition
 
-__all__ = ["GateLooks", "definition_of"]
+__all__ = ["GateSweeps", "definition_of"]
 
 TopologyOf = Callable[[str, str], TopologyGraph]
 
 
-class GateLooks:
+class GateSweeps:
     """Looks at every gate, each not more often than its topology asks for."""
 
     def __init__(
-        self, ledger: GateLedger, topology_of: TopologyOf, now: Callable[[], float] = time.monotonic
+        self, gates: GateLedger, topology_of: TopologyOf, now: Callable[[], float] = time.monotonic
     ) -> None:
         """`topology_of` gives the topology of a name and version."""
-        self._ledger = ledger
+        self._gates = gates
         self._topology_of = topology_of
         self._now = now
         self._looked: dict[Gate, float] = {}
         self._log = structlog.get_logger(__name__)
 
-    def look(self) -> dict[Gate, GateLook]:
+    def sweep(self) -> dict[Gate, GateSweep]:
         """Look at the gates that are due; what each look moved.
 
         A gate whose topology is gone is logged: its documents wait for `medkg gate open`, or their replay.
         """
-        looks = {}
-        for gate in self._ledger.gates():
+        sweeps = {}
+        for gate in self._gates.occupied():
             try:
                 definition = definition_of(self._topology_of, gate)
             except MedkgError as error:
@@ -51,19 +51,19 @@ class GateLooks:
             if looked is not None and self._now() - looked < definition.poll_interval_seconds:
                 continue
             self._looked[gate] = self._now()
-            looks[gate] = self._ledger.look(
+            sweeps[gate] = self._gates.sweep(
                 gate,
                 definition.conditions,
                 definition.timeout_seconds,
                 opens=definition.resume == "automatic",
             )
-        return looks
+        return sweeps
 
     def moves_by_itself(self, job_id: str) -> bool:
         """Whether documents of the job wait that will go on, or fail, without anybody's doing."""
         return any(
             definition_of(self._topology_of, gate).resume == "automatic"
-            for gate in self._ledger.gates(job_id)
+            for gate in self._gates.occupied(job_id)
         )
 
 

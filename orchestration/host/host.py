@@ -91,7 +91,7 @@ class HostProcess:
             settings.window_workers,
         )
         self._compaction = Compaction(
-            self._assembly.ledger.tenants,
+            self._assembly.ledger.commits.tenants,
             lambda: self._assembly.stores.vectors,
             child_environment(settings),
             settings.logs_dir / "compaction.log",
@@ -125,11 +125,11 @@ class HostProcess:
     def _tick(self) -> None:
         """What time alone makes due; a store that cannot be written now is logged and met again later."""
         try:
-            self._assembly.ledger.reclaim(is_alive)
+            self._assembly.ledger.windows.reclaim(is_alive)
             if self._leftovers_due.is_set():
                 self._leftovers_due.clear()
                 self._assembly.index.recover(is_alive)
-            self._assembly.gate_looks.look()
+            self._assembly.gate_sweeps.sweep()
             self._driver.tick()
             if self._vectors_changed.is_set():
                 self._vectors_changed.clear()
@@ -156,7 +156,7 @@ class HostProcess:
         self._assembly.index.recover(is_alive)
         try:
             prune_artifacts(self._assembly.objects, self._settings.artifact_days)
-            self._assembly.gate_payloads.prune(self._assembly.ledger.held_payloads)
+            self._assembly.gate_payloads.prune(self._assembly.ledger.gates.needed_payloads)
             prune_landed(self._assembly.objects, self._settings.artifact_days)
             prune_runs(self._instance, self._settings.artifact_days)
         except MedkgError as error:  # the next host does it
@@ -190,7 +190,7 @@ class HostProcess:
     def _hand_back_all(self) -> None:
         """Queue again what the ended workers held, so that nothing is called running that is not."""
         try:
-            self._assembly.ledger.reclaim(is_alive)
+            self._assembly.ledger.windows.reclaim(is_alive)
         except MedkgError as error:  # the next command does it
             self._log.warning("documents not handed back", code=error.code, message=error.message)
 
@@ -238,15 +238,15 @@ class HostProcess:
         run = self._instance.get_run_by_id(run_id)
         window_id = run.tags.get(WINDOW_TAG) if run is not None else None
         if window_id is not None and self._workers.state(run_id) is not RunState.ABSENT:
-            job_id = self._assembly.ledger.job_of_window(window_id)
+            job_id = self._assembly.ledger.windows.job_of(window_id)
             if job_id is not None:
-                self._assembly.ledger.set_job_state(job_id, JobState.CANCELLED)
+                self._assembly.ledger.jobs.set_state(job_id, JobState.CANCELLED)
         return self._workers.cancel(run_id)
 
     def _launch_window(self, submission: Submission, window_id: str) -> None:
         job_name, first_op = dagster_names(
             self._assembly.topology_of(submission.pipeline_name, submission.pipeline_version),
-            resumed=self._assembly.ledger.is_resumed(window_id),
+            resumed=self._assembly.ledger.windows.is_resumed(window_id),
         )
         self._workers.submit(
             window_id,
@@ -266,7 +266,7 @@ class HostProcess:
         self._leftovers_due.set()
         error = run_error(self._instance, run)
         if self._driver.drives(run.run_id):
-            self._assembly.ledger.release(run.run_id, error.message)
+            self._assembly.ledger.windows.release(run.run_id, error.message)
             self._driver.window_ended(run.run_id, error, cancelled=run.status == "CANCELED")
 
     # --- verbs --------------------------------------------------------------------------------------

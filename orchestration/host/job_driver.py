@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
-from orchestration.contracts import JobLedger, JobState, Submission
+from orchestration.contracts import JobState, Ledger, Submission
 from orchestration.errors import ExitCode, MedkgError, UnavailableError
 from orchestration.jobs.host_client import JobProgress
 from orchestration.jobs.submission import BOTH_PHASES, Submissions
@@ -45,7 +45,7 @@ class JobDriver:
 
     def __init__(
         self,
-        ledger: JobLedger,
+        ledger: Ledger,
         submissions: Submissions,
         launch: Callable[[Submission, str], None],
         cancel: Callable[[str], object],
@@ -63,7 +63,7 @@ class JobDriver:
         """Take a job on, or go on with it; returns at once."""
         with self._changed:
             if job_id not in self._jobs:
-                self._jobs[job_id] = _Job(self._ledger.summary(job_id).submission)
+                self._jobs[job_id] = _Job(self._ledger.jobs.summary(job_id).submission)
             self._jobs[job_id].settled = False
             self._fill()
             return self._progress(self._jobs[job_id])
@@ -84,7 +84,7 @@ class JobDriver:
             job.outstanding.discard(window_id)
             if cancelled and not job.cancelled:  # terminated in the UI: the user wants it to stop
                 job.cancelled = True
-                self._ledger.set_job_state(job.submission.job_id, JobState.CANCELLED)
+                self._ledger.jobs.set_state(job.submission.job_id, JobState.CANCELLED)
             self._judge(job, error)
             self._fill()
             self._tell(job)
@@ -113,10 +113,12 @@ class JobDriver:
         Windows that wait for a worker are held on to meanwhile.
         """
         with self._changed:
-            self._ledger.hold([window for job in self._jobs.values() for window in job.outstanding])
+            self._ledger.windows.extend_reservations(
+                [window for job in self._jobs.values() for window in job.outstanding]
+            )
             self._fill()
             for job_id, job in self._jobs.items():
-                job.settled = not job.outstanding and self._ledger.settle(job_id) is not JobState.OPEN
+                job.settled = not job.outstanding and self._ledger.jobs.settle(job_id) is not JobState.OPEN
                 if job.settled and job.news:
                     self._tell(job)
 
@@ -144,7 +146,7 @@ class JobDriver:
             except MedkgError as error:  # e.g. its topology is gone: nobody else is to wait for that
                 job.outstanding.discard(window_id)
                 job.stopped = error
-                self._ledger.release(window_id, error.message)
+                self._ledger.windows.release(window_id, error.message)
                 self._tell(job)
                 self._fill()
                 return

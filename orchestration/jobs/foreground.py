@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from orchestration.contracts import JobLedger, JobState, JobSummary, Submission
+from orchestration.contracts import JobState, JobSummary, Ledger, Submission
 from orchestration.errors import ExitCode, HostUnavailableError, RunAccountingError
 from orchestration.jobs.host_client import Host, JobProgress
 from orchestration.jobs.submission import Submissions, Topology
@@ -98,7 +98,7 @@ class RunReport:
 
 
 def drive(
-    ledger: JobLedger,
+    ledger: Ledger,
     submissions: Submissions,
     submission: Submission,
     topology: Topology | None,
@@ -125,10 +125,10 @@ def drive(
         interrupted = True
         with suppress(HostUnavailableError):  # it is still starting, and will find nothing to do
             host.stop_job(job_id)
-        ledger.set_job_state(job_id, JobState.CANCELLED)
+        ledger.jobs.set_state(job_id, JobState.CANCELLED)
     except HostUnavailableError as error:
         progress = JobProgress(working=False, reason=error.message, exit_code=error.exit_code)
-    summary = ledger.summary(job_id)
+    summary = ledger.jobs.summary(job_id)
     report = RunReport(
         summary=summary,
         seconds=time.time() - started_at,
@@ -142,7 +142,7 @@ def drive(
 
 
 def _list_source(
-    ledger: JobLedger,
+    ledger: Ledger,
     submissions: Submissions,
     submission: Submission,
     topology: Topology | None,
@@ -154,16 +154,16 @@ def _list_source(
     for counts in submissions.enqueue(submission, topology):
         if counts.pending:
             host.begin()
-        observe(ledger.summary(submission.job_id))
+        observe(ledger.jobs.summary(submission.job_id))
 
 
 def _work(
-    ledger: JobLedger, job_id: str, host: Host, observe: Observer, moves_by_itself: Callable[[str], bool]
+    ledger: Ledger, job_id: str, host: Host, observe: Observer, moves_by_itself: Callable[[str], bool]
 ) -> JobProgress:
     """Have the host claim and run windows until nothing is left that may be claimed, or will be."""
 
     def goes_on() -> bool:
-        state = ledger.settle(job_id)
+        state = ledger.jobs.settle(job_id)
         return state is JobState.OPEN or (state is JobState.WAITING and moves_by_itself(job_id))
 
     if not goes_on():
@@ -172,7 +172,7 @@ def _work(
     progress = host.work_on(job_id)
     while progress.working and goes_on():
         progress = host.wait_for_news(job_id, progress, WAIT_SECONDS)
-        observe(ledger.summary(job_id))
+        observe(ledger.jobs.summary(job_id))
     return progress
 
 

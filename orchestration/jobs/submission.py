@@ -17,9 +17,9 @@ from structlog.contextvars import bound_contextvars
 
 from orchestration.contracts import (
     DocumentCounts,
-    JobLedger,
     JobState,
     JobSummary,
+    Ledger,
     ListedSource,
     Source,
     SourceRequest,
@@ -78,7 +78,7 @@ class Submissions:
 
     def __init__(
         self,
-        ledger: JobLedger,
+        ledger: Ledger,
         sources: Mapping[str, Source],
         fingerprint: Callable[[Topology, str], str],
         window_workers: int,
@@ -105,7 +105,7 @@ class Submissions:
         """A new job without documents; raises UsageError for a source that is not installed."""
         installed_source(self._sources, request.source)
         submission = _submission(topology, request, tenant_id, window_size, attended=attended)
-        self._ledger.open_job(submission)
+        self._ledger.jobs.open(submission)
         return submission
 
     def enqueue(self, submission: Submission, topology: Topology) -> Iterator[DocumentCounts]:
@@ -116,15 +116,15 @@ class Submissions:
         try:
             ids = {"stage": ENUMERATE, "tenant": submission.tenant_id, "job": submission.job_id}
             for batch in _with_ids(self._listed(submission, topology), ids):
-                yield self._ledger.enqueue(
+                yield self._ledger.jobs.enqueue(
                     submission.job_id, batch, lambda item: self._fingerprint(topology, item.locator.format)
                 )
         except GeneratorExit:  # whoever lists does not go on, which `end_abandoned` settles
             raise
         except BaseException:  # no such path, or Ctrl-C: the job will never get more documents
-            self._ledger.set_job_state(submission.job_id, JobState.CANCELLED)
+            self._ledger.jobs.set_state(submission.job_id, JobState.CANCELLED)
             raise
-        self._ledger.set_job_state(submission.job_id, JobState.OPEN)
+        self._ledger.jobs.set_state(submission.job_id, JobState.OPEN)
 
     def _listed(self, submission: Submission, topology: Topology) -> Iterator[Sequence[SourceItem]]:
         """Batches of what the request means; of a source that lists page by page, what is due of it."""
@@ -134,7 +134,7 @@ class Submissions:
             return
         listed = cast(ListedSource, source)
         fingerprint = self._fingerprint(topology, listed.format)
-        yield from listed_batches(self._ledger, listed, submission, fingerprint)
+        yield from listed_batches(self._ledger.syncs, listed, submission, fingerprint)
 
     def end_abandoned(self, is_alive: Callable[[str], bool]) -> list[str]:
         """Settle the jobs of processes that have died; returns those that were still being listed.
@@ -144,16 +144,16 @@ class Submissions:
         brought to its end meanwhile is done.
         """
         listings = []
-        for summary in self._ledger.jobs(None, [JobState.ENUMERATING, JobState.OPEN, JobState.WAITING]):
+        for summary in self._ledger.jobs.find(None, [JobState.ENUMERATING, JobState.OPEN, JobState.WAITING]):
             submission = summary.submission
             if is_alive(submission.lister):
                 continue
             if summary.state is JobState.ENUMERATING:
                 state = JobState.CANCELLED if submission.attended else JobState.OPEN
-                self._ledger.set_job_state(submission.job_id, state)
+                self._ledger.jobs.set_state(submission.job_id, state)
                 listings.append(submission.job_id)
             elif submission.attended:
-                self._ledger.settle(submission.job_id)
+                self._ledger.jobs.settle(submission.job_id)
         return listings
 
     def replay(
@@ -162,7 +162,9 @@ class Submissions:
         """An attended job with the documents of these dead letters, queued again."""
         request = SourceRequest(source="dead-letters")
         submission = _submission(topology, request, tenant_id, window_size, attended=True)
-        self._ledger.replay(ids, submission, lambda item: self._fingerprint(topology, item.locator.format))
+        self._ledger.dead_letters.replay(
+            ids, submission, lambda item: self._fingerprint(topology, item.locator.format)
+        )
         return submission
 
     def claim(
@@ -173,10 +175,10 @@ class Submissions:
         `holder` is the process that will launch the run, where nobody else will. `phases` tells of what:
         new documents (False), those that passed a gate (True); the first that there is.
         """
-        summary = self._ledger.summary(job_id)
+        summary = self._ledger.jobs.summary(job_id)
         for resumed in phases:
             limit = summary.submission.window_size if resumed else window_limit(summary, self._window_workers)
-            held = self._ledger.claim_window(job_id, limit, holder, resumed=resumed) if limit else None
+            held = self._ledger.windows.claim(job_id, limit, holder, resumed=resumed) if limit else None
             if held is not None:
                 return held
         return None
@@ -192,7 +194,7 @@ class Submissions:
         """
         due = list(jobs)
         while due:
-            turns = self._ledger.turns()
+            turns = self._ledger.windows.tenant_loads()
             due.sort(key=lambda submission: turns.get(submission.tenant_id, NO_TURN_YET))
             while due and (window_id := self.claim(due[0].job_id, holder, phases)) is None:
                 del due[0]

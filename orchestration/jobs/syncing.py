@@ -27,7 +27,7 @@ BATCH: Final = 500
 
 
 def listed_batches(
-    ledger: SyncLedger,
+    syncs: SyncLedger,
     source: ListedSource,
     submission: Submission,
     fingerprint: str,
@@ -48,7 +48,7 @@ def listed_batches(
         query=request.query,
         limit=request.limit,
     )
-    listing = _Listing(ledger, source, submission, key, now)
+    listing = _Listing(syncs, source, submission, key, now)
     if request.resync:
         listing.forget()
     try:
@@ -59,7 +59,7 @@ def listed_batches(
         )
         listing.begin_anew()
         yield from listing.batches()
-    left = listing.new(ledger.unfinished(submission))
+    left = listing.new(syncs.unfinished(submission))
     for start in range(0, len(left), BATCH):
         yield left[start : start + BATCH]
 
@@ -83,18 +83,18 @@ class _Listing:
 
     def __init__(
         self,
-        ledger: SyncLedger,
+        syncs: SyncLedger,
         source: ListedSource,
         submission: Submission,
         key: SyncKey,
         now: Callable[[], float],
     ) -> None:
-        self._ledger = ledger
+        self._syncs = syncs
         self._source = source
         self._submission = submission
         self._key = key
         self._now = now
-        self._sync = ledger.sync(key)
+        self._sync = syncs.get(key)
         self._seen: set[tuple[str, str]] = set()
 
     def forget(self) -> None:
@@ -149,5 +149,5 @@ class _Listing:
         self._save(Sync(since=self._sync.begun_at, listed=self._sync.listed))
 
     def _save(self, sync: Sync) -> None:
-        self._ledger.save_sync(self._key, sync)
+        self._syncs.save(self._key, sync)
         self._sync = sync

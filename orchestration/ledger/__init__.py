@@ -4,6 +4,6 @@ Comes in: enumerated items, outcomes of stages, commits. Leaves: windows to work
 up. One SQL database (SQLite embedded, PostgreSQL in production); every call is one transaction.
 """
 
-from orchestration.ledger.ledger import Ledger, open_ledger
+from orchestration.ledger.ledger import SqlLedger, open_ledger
 
-__all__ = ["Ledger", "open_ledger"]
+__all__ = ["SqlLedger", "open_ledger"]

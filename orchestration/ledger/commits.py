@@ -22,14 +22,14 @@ from orchestration.ledger.tables import (
 )
 from orchestration.records import DocumentKey
 
-__all__ = ["Commits", "make_visible", "note_changes", "withdraw_commits"]
+__all__ = ["SqlCommits", "make_visible", "note_changes", "withdraw_commits"]
 
 ROWS_AT_ONCE = 1000
 """Commits read ahead while a tenant's are listed."""
 
 
-class Commits(LedgerPart):
-    """The commit log; the only truth about what is visible."""
+class SqlCommits(LedgerPart):
+    """CommitLog over SQL."""
 
     def open_intent(self, tenant_id: str, owner: str, keys: Sequence[DocumentKey]) -> Intent:
         """Record that `owner` begins to write these documents; durable when it returns."""
@@ -112,11 +112,6 @@ class Commits(LedgerPart):
         )
         with self._database.reading() as connection:
             return dict(map(tuple, connection.execute(query)))
-
-    def withdraw(self, keys: Sequence[DocumentKey]) -> list[Commit]:
-        """Make documents invisible in one transaction; returns their former commits."""
-        with self._database.writing() as connection:
-            return withdraw_commits(connection, keys)
 
     def tenants(self) -> list[str]:
         """Tenants that have visible documents, by name."""

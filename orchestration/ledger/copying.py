@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select, text, update
 
-from orchestration.contracts import Commit, LedgerTable, Origin, TakenIn
+from orchestration.contracts import Commit, ImportedDocuments, LedgerTable, Origin
 from orchestration.errors import ConfigurationError
 from orchestration.ledger.accounts import end_documents
 from orchestration.ledger.commits import make_visible
@@ -23,7 +23,7 @@ from orchestration.ledger.tables import commits, dead_letters, documents, intent
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey, Locator
 
-__all__ = ["Copying"]
+__all__ = ["SqlCopies"]
 
 ROWS_AT_ONCE: Final = 1000
 """Rows of a table that are in memory at a time."""
@@ -32,11 +32,11 @@ Place = tuple[DocumentKey, str]
 """A document in a pipeline."""
 
 
-class Copying(LedgerPart):
-    """What exports, imports, backups and restores ask of the ledger."""
+class SqlCopies(LedgerPart):
+    """CopyLedger over SQL."""
 
     def origins(self, commits: Sequence[Commit]) -> list[Origin | None]:
-        """What is known of committed documents beside their commits; see CopyingLedger."""
+        """What is known of committed documents beside their commits; see CopyLedger."""
         found: dict[Place, Origin] = {}
         with self._database.reading() as connection:
             for batch in batches(commits):
@@ -44,8 +44,10 @@ class Copying(LedgerPart):
                 found.update(((key_of(row), row["pipeline_name"]), _origin(row)) for row in rows)
         return [found.get((commit.key, commit.pipeline)) for commit in commits]
 
-    def take_in(self, import_id: str, copied: Sequence[tuple[Commit, Origin]], *, replace: bool) -> TakenIn:
-        """Commit documents that came from elsewhere; see CopyingLedger."""
+    def import_documents(
+        self, import_id: str, copied: Sequence[tuple[Commit, Origin]], *, replace: bool
+    ) -> ImportedDocuments:
+        """Commit documents that came from elsewhere; see CopyLedger."""
         superseded: list[Commit] = []
         kept: set[DocumentKey] = set()
         with self._database.writing() as connection:
@@ -64,7 +66,7 @@ class Copying(LedgerPart):
                 superseded += make_visible(connection, [commit for commit, _ in taken])
                 known = {(key_of(row), row["pipeline_name"]): row for row in rows}
                 self._write_rows(connection, import_id, taken, known)
-        return TakenIn(superseded, frozenset(kept))
+        return ImportedDocuments(superseded, frozenset(kept))
 
     def _staying(
         self,
@@ -118,8 +120,8 @@ class Copying(LedgerPart):
     # --- everything ---------------------------------------------------------------------------------
 
     @contextmanager
-    def copy_out(self) -> Iterator[Iterator[LedgerTable]]:
-        """Every table as of one moment; see CopyingLedger."""
+    def export_tables(self) -> Iterator[Iterator[LedgerTable]]:
+        """Every table as of one moment; see CopyLedger."""
         with self._database.snapshot() as connection:
             yield (
                 LedgerTable(
@@ -130,8 +132,8 @@ class Copying(LedgerPart):
                 for table in metadata.sorted_tables
             )
 
-    def copy_in(self, tables: Mapping[str, LedgerTable]) -> None:
-        """Replace everything by these tables, in one transaction; see CopyingLedger."""
+    def import_tables(self, tables: Mapping[str, LedgerTable]) -> None:
+        """Replace everything by these tables, in one transaction; see CopyLedger."""
         with self._database.writing() as connection:
             for table in reversed(metadata.sorted_tables):
                 connection.execute(delete(table))

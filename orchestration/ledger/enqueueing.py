@@ -13,15 +13,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
-from orchestration.contracts import DocumentCounts, Failure, JobState, Submission
-from orchestration.errors import DuplicateDocumentError, UsageError
+from orchestration.contracts import DocumentCounts, Failure, Submission
+from orchestration.errors import DuplicateDocumentError
 from orchestration.ledger.accounts import end_documents, insert_dead_letters, move_items
-from orchestration.ledger.database import LedgerPart, lock
-from orchestration.ledger.jobs import insert_job, submission_of
+from orchestration.ledger.database import lock
 from orchestration.ledger.rows import (
     batches,
     correlation_id,
-    dead_letter_of,
     dead_letter_row,
     has_key,
     key_of,
@@ -32,7 +30,7 @@ from orchestration.ledger.tables import commits, dead_letters, documents, job_it
 from orchestration.ledger.transitions import Status, check_move
 from orchestration.records import DocumentKey, SourceItem, StageContext
 
-__all__ = ["Enqueueing"]
+__all__ = ["Enqueueing", "EnumeratedItem", "Fingerprint"]
 
 ENUMERATION: Final = "enumerate"
 """Stage of failures found before a run: unreadable records, repeats with other content."""
@@ -41,7 +39,7 @@ Fingerprint = Callable[[SourceItem], str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed:
+class EnumeratedItem:
     """One item with the plugin that can fetch it."""
 
     key: DocumentKey
@@ -59,56 +57,7 @@ class _First:
     locator: str
 
 
-class Enqueueing(LedgerPart):
-    """The way into the ledger."""
-
-    def enqueue(self, job_id: str, items: Sequence[SourceItem], fingerprint: Fingerprint) -> DocumentCounts:
-        """Give each item its place in the job, in one transaction; see JobLedger.enqueue."""
-        with self._database.writing() as connection:
-            submission = submission_of(connection, job_id)
-            placing = _Placing(connection, submission, fingerprint, self._now())
-            tenant_id, plugin = submission.tenant_id, submission.request.source
-            return placing.place(
-                _Listed(
-                    DocumentKey(tenant_id=tenant_id, source=item.source, doc_id=item.doc_id), item, plugin
-                )
-                for item in items
-            )
-
-    def replay(self, ids: Sequence[int], submission: Submission, fingerprint: Fingerprint) -> int:
-        """Open a job with the documents of these dead letters, queued again; how many documents.
-
-        Content is fetched anew, since the input may have been mended; an unchanged document is worked on
-        all the same. Raises UsageError for a number that does not wait for replay.
-        """
-        with self._database.writing() as connection:
-            insert_job(connection, submission, JobState.OPEN, self._now())
-            rows = connection.execute(
-                select(dead_letters)
-                .where(
-                    dead_letters.c.tenant_id == submission.tenant_id,
-                    dead_letters.c.id.in_(ids),
-                    dead_letters.c.replayed_in.is_(None),
-                )
-                .order_by(dead_letters.c.id)
-            ).mappings()
-            letters = [dead_letter_of(row) for row in rows]
-            unknown = sorted(set(ids) - {letter.id for letter in letters})
-            if unknown:
-                raise UsageError(
-                    f"no dead letter {', '.join(map(str, unknown))} waits for replay; see `medkg dlq list`."
-                )
-            listed: dict[DocumentKey, _Listed] = {}
-            for letter in letters:
-                key = letter.failure.ctx.key
-                item = SourceItem(doc_id=key.doc_id, source=key.source, locator=letter.locator)
-                listed[key] = _Listed(key, item, letter.source_plugin, again=True)
-            placing = _Placing(connection, submission, fingerprint, self._now())
-            placing.place(listed.values())
-            return len(listed)
-
-
-class _Placing:
+class Enqueueing:
     """One transaction's work of giving items their place in a job."""
 
     def __init__(
@@ -124,13 +73,13 @@ class _Placing:
         self._ordinal: int = 0 if newest is None else newest + 1
         self._outcomes: Counter[str] = Counter()
 
-    def place(self, items: Iterable[_Listed]) -> DocumentCounts:
+    def add(self, items: Iterable[EnumeratedItem]) -> DocumentCounts:
         """Place items in order; what became of them."""
         for batch in batches(items):
-            self._place(batch)
+            self._add(batch)
         return DocumentCounts(total=self._outcomes.total(), **self._outcomes)
 
-    def _place(self, batch: Sequence[_Listed]) -> None:
+    def _add(self, batch: Sequence[EnumeratedItem]) -> None:
         keys = list({listed.key: None for listed in batch})
         known = self._known(keys)
         work = _Batch(self._submission, self._now, known, self._visible(keys), self._first_of_job(known))
@@ -239,7 +188,7 @@ class _Batch:
         self.tried: list[DocumentKey] = []
         self.again: set[DocumentKey] = set()
 
-    def add(self, ordinal: int, listed: _Listed, fingerprint: Fingerprint) -> None:
+    def add(self, ordinal: int, listed: EnumeratedItem, fingerprint: Fingerprint) -> None:
         key, item = listed.key, listed.item
         if item.error_code is not None:
             self._broken(ordinal, listed, item.error_code, item.error_message or "")
@@ -249,7 +198,7 @@ class _Batch:
             self._first[key] = _First(item.version, item.locator.model_dump_json())
             self._new(ordinal, listed, fingerprint(item))
 
-    def _broken(self, ordinal: int, listed: _Listed, code: str, message: str) -> None:
+    def _broken(self, ordinal: int, listed: EnumeratedItem, code: str, message: str) -> None:
         """A dead letter; the document gets a failed row unless it has one that says more."""
         self._item(ordinal, "failed")
         self._letter(ordinal, listed, code, message)
@@ -258,7 +207,7 @@ class _Batch:
         if listed.key not in self._first and says_nothing:
             self.writes[listed.key] = self._row(listed, Status.FAILED, None)
 
-    def _repeat(self, ordinal: int, listed: _Listed, first: _First) -> None:
+    def _repeat(self, ordinal: int, listed: EnumeratedItem, first: _First) -> None:
         """An id's second item in one job: nothing to do if its content is the same, else a dead letter."""
         item = listed.item
         if item.version is None or first.version is None:
@@ -273,7 +222,7 @@ class _Batch:
             )
             self._letter(ordinal, listed, DuplicateDocumentError.code, message)
 
-    def _new(self, ordinal: int, listed: _Listed, fingerprint: str) -> None:
+    def _new(self, ordinal: int, listed: EnumeratedItem, fingerprint: str) -> None:
         key, item = listed.key, listed.item
         row = self.known.get(key)
         if row is not None and not listed.again and self._is_unchanged(item, fingerprint, row):
@@ -323,7 +272,7 @@ class _Batch:
             }
         )
 
-    def _letter(self, ordinal: int, listed: _Listed, code: str, message: str) -> None:
+    def _letter(self, ordinal: int, listed: EnumeratedItem, code: str, message: str) -> None:
         submission = self._submission
         ctx = StageContext(
             tenant_id=submission.tenant_id,
@@ -339,7 +288,7 @@ class _Batch:
         letter = dead_letter_row(failure, listed.source_plugin, locator, self._now)
         self.letters.append(([(submission.job_id, ordinal)], letter))
 
-    def _row(self, listed: _Listed, status: Status, fingerprint: str | None) -> dict[str, Any]:
+    def _row(self, listed: EnumeratedItem, status: Status, fingerprint: str | None) -> dict[str, Any]:
         """The documents row of an item that is queued, or broken."""
         key, item = listed.key, listed.item
         before = self.known.get(key)

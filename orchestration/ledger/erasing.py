@@ -14,7 +14,6 @@ from sqlalchemy import Connection, delete, select, update
 
 from orchestration.contracts import EVERYTHING
 from orchestration.ledger.commits import note_changes, withdraw_commits
-from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.rows import batches, has_key
 from orchestration.ledger.tables import (
     commit_changes,
@@ -29,46 +28,35 @@ from orchestration.ledger.tables import (
 )
 from orchestration.records import DocumentKey
 
-__all__ = ["Erasing"]
+__all__ = ["ERASED_FROM", "erase_documents"]
+
+ERASED_FROM: Final = (
+    commit_changes,
+    dead_letters,
+    documents,
+    intent_documents,
+    item_dead_letters,
+    job_items,
+    jobs,
+    pdf_tasks,
+)
+"""Tables whose files may hold rows that erasure removed or changed."""
 
 ERASED: Final = "(erased)"
 """Stands where a job's request named the document's own file."""
 
 
-class Erasing(LedgerPart):
-    """Removal of what is known of documents, and of what a database keeps of removed rows."""
-
-    def erase(self, keys: Sequence[DocumentKey]) -> None:
-        """Forget that these documents ever were, in one transaction. Idempotent.
-
-        Readers that cache what is visible are told to read all of it anew.
-        """
-        with self._database.writing() as connection:
-            for batch in batches(keys):
-                withdraw_commits(connection, batch)
-                connection.execute(delete(commit_changes).where(has_key(commit_changes, batch)))
-                _forget_intents(connection, batch)
-                _forget_dead_letters(connection, batch)
-                _forget_rows(connection, batch)
-            for tenant_id in sorted({key.tenant_id for key in keys}):
-                every = DocumentKey(tenant_id=tenant_id, source=EVERYTHING, doc_id=EVERYTHING)
-                note_changes(connection, {every: None})
-
-    def expunge(self) -> None:
-        """Have removed rows leave the database's files. Idempotent; takes as long as rewriting them.
-
-        PostgreSQL's write-ahead log, replicas and backups are its operator's to expire.
-        """
-        self._database.rewrite(
-            commit_changes,
-            dead_letters,
-            documents,
-            intent_documents,
-            item_dead_letters,
-            job_items,
-            jobs,
-            pdf_tasks,
-        )
+def erase_documents(connection: Connection, keys: Sequence[DocumentKey]) -> None:
+    """Remove every row about these documents; caches of the commit log have to read everything again."""
+    for batch in batches(keys):
+        withdraw_commits(connection, batch)
+        connection.execute(delete(commit_changes).where(has_key(commit_changes, batch)))
+        _forget_intents(connection, batch)
+        _forget_dead_letters(connection, batch)
+        _forget_rows(connection, batch)
+    for tenant_id in sorted({key.tenant_id for key in keys}):
+        every = DocumentKey(tenant_id=tenant_id, source=EVERYTHING, doc_id=EVERYTHING)
+        note_changes(connection, {every: None})
 
 
 def _forget_intents(connection: Connection, keys: Sequence[DocumentKey]) -> None:

@@ -15,7 +15,7 @@ from orchestration.contracts import (
     Conditions,
     Failure,
     Gate,
-    GateLook,
+    GateSweep,
     PdfTaskState,
     WaitingDocument,
 )
@@ -24,11 +24,11 @@ from orchestration.ledger.accounts import change_documents, end_documents, keep_
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.pdf_tasks import pdf_task_of
 from orchestration.ledger.rows import batches, context_of, dead_letter_row, has_key, key_of, storable
-from orchestration.ledger.tables import documents, job_items, pdf_tasks, windows
+from orchestration.ledger.tables import documents, job_items, pdf_tasks
 from orchestration.ledger.transitions import Status, check_move
 from orchestration.records import DocumentKey
 
-__all__ = ["Gates"]
+__all__ = ["SqlGates"]
 
 WAITS: Final = documents.c.status == Status.WAITING
 
@@ -38,11 +38,11 @@ FIELDS: Final = {"pdf_downloaded": documents.c.pdf_downloaded, "pdf_ir_ready": d
 TASK_COLUMNS: Final = [column.label(f"task_{column.name}") for column in pdf_tasks.c]
 
 
-class Gates(LedgerPart):
-    """Documents at gates."""
+class SqlGates(LedgerPart):
+    """GateLedger over SQL."""
 
-    def earn(self, window_id: str, field: str, keys: Sequence[DocumentKey]) -> None:
-        """Set a ledger field of documents that the window still has; see GateLedger.earn."""
+    def set_field(self, window_id: str, field: str, keys: Sequence[DocumentKey]) -> None:
+        """Set a ledger field of documents that the window still has; see GateLedger.set_field."""
         with self._database.writing() as connection:
             for batch in batches(keys):
                 connection.execute(
@@ -92,7 +92,7 @@ class Gates(LedgerPart):
         with self._database.reading() as connection:
             return {key_of(row): row["gate_payload"] for row in connection.execute(query).mappings()}
 
-    def held_payloads(self) -> set[str]:
+    def needed_payloads(self) -> set[str]:
         """Keys of artifacts that unfinished documents still need."""
         query = select(documents.c.gate_payload).where(
             documents.c.gate.is_not(None),
@@ -101,14 +101,8 @@ class Gates(LedgerPart):
         with self._database.reading() as connection:
             return {key for key in connection.execute(query.distinct()).scalars() if key is not None}
 
-    def is_resumed(self, window_id: str) -> bool:
-        """Whether the window's documents passed a gate."""
-        with self._database.reading() as connection:
-            query = select(windows.c.resumed).where(windows.c.window_id == window_id)
-            return bool(connection.execute(query).scalar())
-
-    def gates(self, job_id: str | None = None) -> list[Gate]:
-        """Gates at which documents wait; see GateLedger.gates."""
+    def occupied(self, job_id: str | None = None) -> list[Gate]:
+        """Gates at which documents wait; see GateLedger.occupied."""
         columns = (documents.c.pipeline_name, documents.c.pipeline_version, documents.c.gate)
         query = select(*columns).where(documents.c.gate.is_not(None), WAITS).distinct().order_by(*columns)
         if job_id is not None:
@@ -124,17 +118,17 @@ class Gates(LedgerPart):
                 for row in connection.execute(query)
             ]
 
-    def look(
+    def sweep(
         self, gate: Gate, conditions: Conditions, timeout_seconds: float, *, opens: bool = True
-    ) -> GateLook:
-        """Open the gate for those that may pass, end those that never will; see GateLedger.look."""
+    ) -> GateSweep:
+        """Open the gate for those that may pass, end those that never will; see GateLedger.sweep."""
         with self._database.writing() as connection:
             opened = _open(connection, _ready(connection, gate, conditions), self._now()) if opens else 0
             failed = self._fail_unconverted(connection, gate)
             overdue = self._fail_overdue(connection, gate, conditions, timeout_seconds)
             left = select(func.count()).where(_at(gate))
             waiting = int(connection.execute(left).scalar_one())
-            return GateLook(opened=opened, failed=failed, overdue=overdue, waiting=waiting)
+            return GateSweep(opened=opened, failed=failed, overdue=overdue, waiting=waiting)
 
     def waiting(
         self, tenant_id: str, keys: Sequence[DocumentKey] | None = None, limit: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, Select, and_, func, insert, or_, select, update
@@ -17,6 +17,7 @@ from orchestration.contracts import (
 )
 from orchestration.errors import UsageError
 from orchestration.ledger.database import LedgerPart
+from orchestration.ledger.enqueueing import Enqueueing, EnumeratedItem
 from orchestration.ledger.rows import failure_of
 from orchestration.ledger.tables import (
     dead_letters,
@@ -28,8 +29,9 @@ from orchestration.ledger.tables import (
     windows,
 )
 from orchestration.ledger.transitions import Status
+from orchestration.records import DocumentKey, SourceItem
 
-__all__ = ["MOST_HAND_BACKS", "Jobs", "insert_job", "submission_of"]
+__all__ = ["MOST_HAND_BACKS", "SqlJobs", "insert_job", "submission_of"]
 
 MOST_HAND_BACKS: Final = 3
 """A document handed back so often within one job is left alone by that job."""
@@ -41,15 +43,30 @@ Account = tuple[DocumentCounts, int]
 """A job's counts and its committed chunks."""
 
 
-class Jobs(LedgerPart):
-    """The jobs of the ledger."""
+class SqlJobs(LedgerPart):
+    """JobLedger over SQL."""
 
-    def open_job(self, submission: Submission) -> None:
+    def open(self, submission: Submission) -> None:
         """Record a job without documents, in state `enumerating`."""
         with self._database.writing() as connection:
             insert_job(connection, submission, JobState.ENUMERATING, self._now())
 
-    def set_job_state(self, job_id: str, state: JobState) -> None:
+    def enqueue(
+        self, job_id: str, items: Sequence[SourceItem], fingerprint: Callable[[SourceItem], str]
+    ) -> DocumentCounts:
+        """Add items to the job; see JobLedger.enqueue."""
+        with self._database.writing() as connection:
+            submission = submission_of(connection, job_id)
+            enqueueing = Enqueueing(connection, submission, fingerprint, self._now())
+            tenant_id, plugin = submission.tenant_id, submission.request.source
+            return enqueueing.add(
+                EnumeratedItem(
+                    DocumentKey(tenant_id=tenant_id, source=item.source, doc_id=item.doc_id), item, plugin
+                )
+                for item in items
+            )
+
+    def set_state(self, job_id: str, state: JobState) -> None:
         """Record where the job stands; raises UsageError for an unknown one."""
         with self._database.writing() as connection:
             _job(connection, job_id)
@@ -71,7 +88,7 @@ class Jobs(LedgerPart):
             )
             return JobState(_job(connection, job_id)["state"])
 
-    def jobs(
+    def find(
         self, tenant_id: str | None, states: Sequence[JobState] | None, limit: int | None = None
     ) -> list[JobSummary]:
         """Newest first; failures, stages and windows left empty."""

@@ -21,16 +21,16 @@ from orchestration.ledger.tables import commits, documents, stage_reports
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey, StageContext
 
-__all__ = ["Outcomes", "held_for_jobs"]
+__all__ = ["SqlOutcomes", "held_for_jobs"]
 
 Held = Mapping[DocumentKey, RowMapping]
 
 
-class Outcomes(LedgerPart):
-    """What runs report to the ledger."""
+class SqlOutcomes(LedgerPart):
+    """OutcomeLedger over SQL."""
 
-    def fetched(self, contexts: Sequence[StageContext]) -> list[StageContext]:
-        """Record versions and fingerprints; returns the contexts that still need work; see WindowLedger."""
+    def record_versions(self, contexts: Sequence[StageContext]) -> list[StageContext]:
+        """Record versions and fingerprints; returns the contexts that still need work; see OutcomeLedger."""
         if not contexts:
             return []
         with self._database.writing() as connection:
@@ -68,7 +68,7 @@ class Outcomes(LedgerPart):
         failures: Sequence[Failure],
         retries: Mapping[str, int],
     ) -> None:
-        """Record a stage's outcome for a batch, in one transaction; see WindowLedger."""
+        """Record a stage's outcome for a batch, in one transaction; see OutcomeLedger."""
         with self._database.writing() as connection:
             held = _held_in(connection, window_id)
             failed = [failure for failure in failures if failure.ctx.key in held]
@@ -122,7 +122,7 @@ class Outcomes(LedgerPart):
             )
 
     def finish(self, window_id: str, owner: str, committed: Sequence[Commit]) -> list[Commit]:
-        """Visibility, status and account of the window's documents in one transaction; see WindowLedger."""
+        """Visibility, status and account of the window's documents in one transaction; see OutcomeLedger."""
         if not committed:
             return []
         with self._database.writing() as connection:

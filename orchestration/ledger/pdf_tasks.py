@@ -19,20 +19,20 @@ from orchestration.ledger.tables import documents, pdf_tasks
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey
 
-__all__ = ["PdfTasks", "pdf_task_of"]
+__all__ = ["SqlPdfTasks", "pdf_task_of"]
 
 UNDER_WAY: Final = pdf_tasks.c.state.in_((PdfTaskState.QUEUED, PdfTaskState.SUBMITTED))
 
 UNENDED: Final = documents.c.status.in_((Status.QUEUED, Status.RUNNING, Status.WAITING))
 
 
-class PdfTasks(LedgerPart):
-    """PdfTasks of the ledger."""
+class SqlPdfTasks(LedgerPart):
+    """PdfTaskLedger over SQL."""
 
-    def ask_pdf_tasks(
+    def request(
         self, asked: AskedConverter, stage: str, max_attempts: int, requests: Sequence[PdfTaskRequest]
     ) -> None:
-        """Note that these PDFs are to be converted; see PdfTaskLedger.ask_pdf_tasks."""
+        """Note that these PDFs are to be converted; see PdfTaskLedger.request."""
         with self._database.writing() as connection:
             held = held_for_jobs(connection, [request.ctx for request in requests])
             now = self._now()
@@ -70,10 +70,10 @@ class PdfTasks(LedgerPart):
                         update(documents).where(documents.c.id.in_(batch)).values(pdf_ir_ready=done)
                     )
 
-    def take_pdf_tasks(
+    def lease(
         self, asked: AskedConverter, owner: str, most_submitted: int, is_alive: Callable[[str], bool]
     ) -> list[PdfTask]:
-        """Lease to `owner` what a converter has, and queued ones; see PdfTaskLedger."""
+        """Lease to `owner` what a converter has, and queued ones; see PdfTaskLedger.lease."""
         of_converter = and_(
             pdf_tasks.c.converter == asked.name, pdf_tasks.c.options == asked.options, UNDER_WAY
         )
@@ -95,11 +95,11 @@ class PdfTasks(LedgerPart):
                 )
             return [pdf_task_of(row, key_of(row)) for row in taken]
 
-    def pdf_task_submitted(self, task: PdfTask, task_id: str) -> None:
+    def mark_submitted(self, task: PdfTask, task_id: str) -> None:
         """The converter has it."""
         self._change(task, {"state": PdfTaskState.SUBMITTED, "task_id": task_id})
 
-    def pdf_task_done(self, task: PdfTask) -> None:
+    def mark_done(self, task: PdfTask) -> None:
         """Its object is there: pdf_ir_ready, in the same transaction."""
         with self._database.writing() as connection:
             done = {"state": PdfTaskState.DONE, "error_code": None, "error_message": None}
@@ -110,7 +110,7 @@ class PdfTasks(LedgerPart):
                     .values(pdf_ir_ready=True)
                 )
 
-    def pdf_task_failed(self, task: PdfTask, code: str, message: str, *, for_good: bool) -> None:
+    def mark_failed(self, task: PdfTask, code: str, message: str, *, for_good: bool) -> None:
         """Counts an attempt: queued again, or failed after the last one or `for_good`."""
         attempts = task.attempts + 1
         failed = for_good or attempts >= task.max_attempts
@@ -125,7 +125,7 @@ class PdfTasks(LedgerPart):
             },
         )
 
-    def pdf_converters_asked(self) -> list[AskedConverter]:
+    def converters(self) -> list[AskedConverter]:
         """Converters that have something in hand, or are to get it."""
         columns = pdf_tasks.c.converter, pdf_tasks.c.options
         query = select(*columns).where(UNDER_WAY).distinct().order_by(*columns)
@@ -133,7 +133,7 @@ class PdfTasks(LedgerPart):
             rows = connection.execute(query)
             return [AskedConverter(name=row.converter, options=row.options) for row in rows]
 
-    def pdf_objects(self, keys: Sequence[DocumentKey]) -> list[str]:
+    def objects_of(self, keys: Sequence[DocumentKey]) -> list[str]:
         """Objects that hold the PDF or converted document of these documents and of no others."""
         with self._database.reading() as connection:
             mine = _objects(connection, has_key(documents, keys))

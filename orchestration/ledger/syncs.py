@@ -14,23 +14,23 @@ from orchestration.ledger.tables import documents, jobs, syncs
 from orchestration.ledger.transitions import Status
 from orchestration.records import Locator, SourceItem
 
-__all__ = ["Syncs"]
+__all__ = ["SqlSyncs"]
 
 _SAME_REQUEST: Final = ("source", "paths", "query", "limit")
 
 
-class Syncs(LedgerPart):
-    """The listings that the ledger remembers."""
+class SqlSyncs(LedgerPart):
+    """SyncLedger over SQL."""
 
-    def sync(self, key: SyncKey) -> Sync:
-        """Where that listing stands; see SyncLedger.sync."""
+    def get(self, key: SyncKey) -> Sync:
+        """Where that listing stands; see SyncLedger.get."""
         columns = select(syncs.c.cursor, syncs.c.begun_at, syncs.c.listed, syncs.c.since)
         with self._database.reading() as connection:
             row = connection.execute(columns.where(syncs.c.key == _digest(key))).mappings().first()
         return Sync() if row is None else Sync.model_validate(dict(row))
 
-    def save_sync(self, key: SyncKey, sync: Sync) -> None:
-        """Remember where it stands; see SyncLedger.save_sync."""
+    def save(self, key: SyncKey, sync: Sync) -> None:
+        """Remember where it stands; see SyncLedger.save."""
         row = {
             "key": _digest(key),
             "tenant_id": key.tenant_id,
@@ -40,8 +40,8 @@ class Syncs(LedgerPart):
         with self._database.writing() as connection:
             upsert(connection, syncs, [row], ("key",))
 
-    def syncs(self, tenant_id: str) -> list[tuple[SyncKey, Sync]]:
-        """Every listing that is remembered of a tenant; see SyncLedger.syncs."""
+    def find(self, tenant_id: str) -> list[tuple[SyncKey, Sync]]:
+        """Every listing that is remembered of a tenant; see SyncLedger.find."""
         last = func.coalesce(syncs.c.begun_at, syncs.c.since)
         query = select(syncs).where(syncs.c.tenant_id == tenant_id).order_by(last.desc())
         with self._database.reading() as connection:

@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from orchestration.contracts import Submission, Window, WindowDocument
+from orchestration.contracts import Submission, TenantLoad, Window, WindowDocument
 from orchestration.errors import LeaseLostError, UsageError
 from orchestration.ledger.accounts import UNRESOLVED
 from orchestration.ledger.database import LedgerPart
@@ -33,7 +33,7 @@ from orchestration.ledger.tables import documents, job_items, jobs, windows
 from orchestration.ledger.transitions import Status
 from orchestration.records import Locator
 
-__all__ = ["Windows"]
+__all__ = ["SqlWindows"]
 
 IN_HAND: Final = documents.c.lease_until > literal_column("0")
 """A window holds or leases it; a literal, so that SQLite uses the partial index."""
@@ -44,13 +44,13 @@ LATELY: Final = 1000
 UNFINISHED: Final = documents.c.status.in_((Status.QUEUED, Status.RUNNING))
 
 
-class Windows(LedgerPart):
-    """Windows and leases of the ledger."""
+class SqlWindows(LedgerPart):
+    """WindowLedger over SQL."""
 
-    def claim_window(
-        self, job_id: str, limit: int, holder: str | None = None, *, resumed: bool = False
+    def claim(
+        self, job_id: str, limit: int, reserved_by: str | None = None, *, resumed: bool = False
     ) -> str | None:
-        """Hold up to `limit` queued documents of a job under a new window id; see JobLedger.claim_window.
+        """Hold up to `limit` queued documents of a job under a new window id; see WindowLedger.claim.
 
         Documents that no window has had before come first, each kind in input order.
         """
@@ -65,7 +65,7 @@ class Windows(LedgerPart):
             if not claimed:
                 return None
             window_id = str(uuid4())
-            row = {"window_id": window_id, "job_id": job_id, "created_at": now, "holder": holder}
+            row = {"window_id": window_id, "job_id": job_id, "created_at": now, "holder": reserved_by}
             connection.execute(insert(windows).values(**row, resumed=resumed))
             held = {"window_id": window_id, "lease_owner": None, "lease_until": now + self._lease_seconds}
             for batch in batches(claimed):
@@ -74,7 +74,7 @@ class Windows(LedgerPart):
                 )
             return window_id
 
-    def turns(self) -> dict[str, tuple[int, int]]:
+    def tenant_loads(self) -> dict[str, TenantLoad]:
         """By tenant: windows that are held or leased, and the number of its last claim.
 
         Of the last 1,000 claims; a tenant that made none of them and has nothing in work is left out.
@@ -94,9 +94,9 @@ class Windows(LedgerPart):
         with self._database.reading() as connection:
             last = {row.tenant_id: row.number for row in connection.execute(last_claims)}
             busy = {row.tenant_id: row.windows for row in connection.execute(in_work)}
-        return {tenant: (busy.get(tenant, 0), last.get(tenant, 0)) for tenant in {*last, *busy}}
+        return {tenant: TenantLoad(busy.get(tenant, 0), last.get(tenant, 0)) for tenant in {*last, *busy}}
 
-    def hold(self, window_ids: Sequence[str]) -> None:
+    def extend_reservations(self, window_ids: Sequence[str]) -> None:
         """Push the end of holds whose runs have not begun; those that expired or began are left alone."""
         with self._database.writing() as connection:
             now = self._now()
@@ -110,8 +110,8 @@ class Windows(LedgerPart):
                 .values(lease_until=now + self._lease_seconds)
             )
 
-    def window(self, window_id: str, owner: str) -> Window:
-        """Lease the window's unfinished documents to `owner`; see WindowLedger.window.
+    def lease(self, window_id: str, owner: str) -> Window:
+        """Lease the window's unfinished documents to `owner`; see WindowLedger.lease.
 
         Raises UsageError for a window that this ledger does not have.
         """
@@ -229,11 +229,17 @@ class Windows(LedgerPart):
             )
         return len(rows)
 
-    def job_of_window(self, window_id: str) -> str | None:
+    def job_of(self, window_id: str) -> str | None:
         """The job that a window was claimed for."""
         with self._database.reading() as connection:
             query = select(windows.c.job_id).where(windows.c.window_id == window_id)
             return connection.execute(query).scalar()
+
+    def is_resumed(self, window_id: str) -> bool:
+        """Return whether the documents of the window passed a gate."""
+        with self._database.reading() as connection:
+            query = select(windows.c.resumed).where(windows.c.window_id == window_id)
+            return bool(connection.execute(query).scalar())
 
 
 def _claimable(

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from orchestration.contracts import JobLedger, SourceRequest
+from orchestration.contracts import Ledger, SourceRequest
 from orchestration.gates.gates import Gates
-from orchestration.gates.sweeps import GateLooks
+from orchestration.gates.sweeps import GateSweeps
 from orchestration.jobs.submission import Submissions
 from orchestration.operations.parts import Parts
 from orchestration.records import Document
@@ -43,7 +43,7 @@ class DataFolder:
         self.settings = parts.settings
 
     @property
-    def ledger(self) -> JobLedger:
+    def ledger(self) -> Ledger:
         return self._parts.ledger
 
     @property
@@ -51,8 +51,8 @@ class DataFolder:
         return self._parts.submissions
 
     @property
-    def gate_looks(self) -> GateLooks:
-        return self._parts.gate_looks
+    def gate_sweeps(self) -> GateSweeps:
+        return self._parts.gate_sweeps
 
     @property
     def gates(self) -> Gates:

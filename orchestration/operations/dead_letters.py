@@ -25,7 +25,7 @@ class DeadLetters:
 
     def all(self, *, with_replayed: bool) -> list[DeadLetter]:
         """Dead letters that wait for replay, and `with_replayed` the others too; newest first."""
-        return self._parts.ledger.dead_letters(self._tenant_id, unreplayed=not with_replayed)
+        return self._parts.ledger.dead_letters.find(self._tenant_id, unreplayed=not with_replayed)
 
     def get(self, letter_id: int) -> DeadLetter:
         """The dead letter of that number; raises UsageError if there is none."""

@@ -58,7 +58,8 @@ class Doctor:
             ) from error
 
     def _check_ledger(self) -> str:
-        return f"{sum(self._parts.ledger.status_counts(self._parts.settings.tenant).values())} documents"
+        counts = self._parts.ledger.documents.status_counts(self._parts.settings.tenant)
+        return f"{sum(counts.values())} documents"
 
     def _check_objects(self) -> str:
         objects = self._parts.objects

@@ -53,7 +53,7 @@ class Documents:
         """
         keys = sorted({row.key for row in self._rows(doc_id, source)}, key=lambda key: key.source)
         parts = self._parts
-        delete_documents(parts.ledger, parts.index, parts.stores.documents, keys)
+        delete_documents(parts.ledger.documents, parts.index, parts.stores.documents, keys)
         return keys
 
     def erase(self, doc_id: str, source: str | None, notify: Callable[[str], None]) -> list[DocumentKey]:
@@ -68,7 +68,7 @@ class Documents:
         sources = sorted({row.key.source for row in rows})
         if len(sources) > 1:
             raise UsageError(f"{doc_id} exists in {', '.join(sources)}; choose one with --source.")
-        commit = self._parts.ledger.find(rows[0].key)
+        commit = self._parts.ledger.commits.find(rows[0].key)
         if commit is None:
             row = rows[0]
             reason = f": {row.error_code} {row.error_message}" if row.status == "failed" else ""
@@ -78,9 +78,9 @@ class Documents:
     def _rows(self, doc_id: str, source: str | None, *, with_deleted: bool = False) -> list[LedgerDocument]:
         """Ledger rows of a document, one per pipeline; raises UsageError if there are none."""
         ledger = self._parts.ledger
-        rows = ledger.find_documents(self._tenant_id, doc_id=doc_id, source=source)
+        rows = ledger.documents.find(self._tenant_id, doc_id=doc_id, source=source)
         if with_deleted:
-            rows += ledger.find_documents(self._tenant_id, doc_id=doc_id, source=source, status="deleted")
+            rows += ledger.documents.find(self._tenant_id, doc_id=doc_id, source=source, status="deleted")
         if not rows:
             where = f" of source {source}" if source else ""
             raise UsageError(f"there is no document {doc_id}{where}; `medkg docs list` lists the documents.")

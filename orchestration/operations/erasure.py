@@ -44,7 +44,7 @@ def _erase(parts: Parts, rows: Sequence[LedgerDocument], notify: Callable[[str],
         )
     keys = sorted({row.key for row in rows}, key=lambda key: (key.source, key.doc_id))
     tenant_id = parts.settings.tenant
-    delete_documents(parts.ledger, parts.index, parts.stores.documents, keys)
+    delete_documents(parts.ledger.documents, parts.index, parts.stores.documents, keys)
     _discard_every_intent(parts, tenant_id, keys)
     removed = remove_artifacts_of(parts.objects, keys)
     GatePayloads(parts.objects).leave_out(keys)
@@ -60,14 +60,14 @@ def _erase(parts: Parts, rows: Sequence[LedgerDocument], notify: Callable[[str],
     parts.stores.search.expunge(tenant_id)
     parts.stores.vectors.expunge(tenant_id)
     parts.stores.documents.expunge()
-    parts.ledger.erase(keys)
-    parts.ledger.expunge()
+    parts.ledger.documents.erase(keys)
+    parts.ledger.documents.expunge()
     return keys
 
 
 def _delete_pdfs(parts: Parts, keys: Sequence[DocumentKey]) -> None:
     """Delete the PDFs of these documents with their conversions, unless another document shares them."""
-    for key in parts.ledger.pdf_objects(keys):
+    for key in parts.ledger.pdf_tasks.objects_of(keys):
         folder, _, _ = key.rpartition("/")
         parts.objects.delete_all(folder)
     shutil.rmtree(parts.settings.downloads_dir, ignore_errors=True)  # partial files of failed downloads

@@ -68,10 +68,10 @@ class Jobs:
             "data_dir": str(settings.data_dir),
             "profile": settings.profile,
             "tenant": self._tenant_id,
-            "documents": ledger.status_counts(self._tenant_id),
-            "vectors": ledger.namespaces(self._tenant_id),
-            "syncs": [shown_sync(*sync) for sync in ledger.syncs(self._tenant_id)[:SHOWN_JOBS]],
-            "jobs": [_shown(job) for job in ledger.jobs(self._tenant_id, None, limit=SHOWN_JOBS)],
+            "documents": ledger.documents.status_counts(self._tenant_id),
+            "vectors": ledger.commits.namespaces(self._tenant_id),
+            "syncs": [shown_sync(*sync) for sync in ledger.syncs.find(self._tenant_id)[:SHOWN_JOBS]],
+            "jobs": [_shown(job) for job in ledger.jobs.find(self._tenant_id, None, limit=SHOWN_JOBS)],
         }
 
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from orchestration.contracts import (
     DocumentStore,
     IndexWriter,
-    JobLedger,
+    Ledger,
     ObjectStore,
     SearchStore,
     TextModels,
     VectorStore,
 )
 from orchestration.gates.gates import Gates
-from orchestration.gates.sweeps import GateLooks
+from orchestration.gates.sweeps import GateSweeps
 from orchestration.jobs.submission import Submissions
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
@@ -43,11 +43,11 @@ class Parts(Protocol):
     @property
     def settings(self) -> Settings: ...
     @property
-    def ledger(self) -> JobLedger: ...
+    def ledger(self) -> Ledger: ...
     @property
     def submissions(self) -> Submissions: ...
     @property
-    def gate_looks(self) -> GateLooks: ...
+    def gate_sweeps(self) -> GateSweeps: ...
     @property
     def gates(self) -> Gates: ...
     @property

@@ -74,17 +74,17 @@ def reembed(
     vectors of models that no document needs any more go. Raises UsageError where only new runs could do it.
     """
     with exclusive(parts.settings):
-        tenants = parts.ledger.tenants()
+        tenants = parts.ledger.commits.tenants()
         for tenant_id in tenants:
             _check_sparse(parts, tenant_id)
         beside = _Beside(parts, models, say)
         beside.catch_up(tenants)
         _switch_plane(Host(parts.settings, say), parts, say)
-        beside.catch_up(parts.ledger.tenants())
-        switched = sum(beside.relabel(tenant_id) for tenant_id in parts.ledger.tenants())
+        beside.catch_up(parts.ledger.commits.tenants())
+        switched = sum(beside.relabel(tenant_id) for tenant_id in parts.ledger.commits.tenants())
         if drop_former:
-            for tenant_id in parts.ledger.tenants():
-                kept = {beside.model, *parts.ledger.namespaces(tenant_id)}
+            for tenant_id in parts.ledger.commits.tenants():
+                kept = {beside.model, *parts.ledger.commits.namespaces(tenant_id)}
                 parts.stores.vectors.discard_other_models(tenant_id, kept)
         return Reembedded(
             model=beside.model, documents=beside.documents, switched=switched, left=dict(beside.left)
@@ -93,7 +93,7 @@ def reembed(
 
 def _check_sparse(parts: Parts, tenant_id: str) -> None:
     """Raise UsageError when chunks have term weights of another sparse model than the one that is set."""
-    first = next(iter(parts.ledger.committed(tenant_id)), None)
+    first = next(iter(parts.ledger.commits.committed(tenant_id)), None)
     terms = first and parts.stores.search.sparse_vectors(tenant_id, first.intent_id)
     wanted = parts.model_ids().get("sparse")
     if terms and terms[1].model_id != wanted:
@@ -161,7 +161,7 @@ class _Beside:
     def relabel(self, tenant_id: str) -> int:
         """Have documents with vectors of the model count as made with it; how many did not before."""
         held = self._held(tenant_id)
-        former = (one for one in self._ledger.committed(tenant_id) if one.namespace != self.model)
+        former = (one for one in self._ledger.commits.committed(tenant_id) if one.namespace != self.model)
         whole = (one for one in former if not one.chunk_count or self._is_whole(one, held))
         return sum(
             self._relabel(batch) for batch in iter(lambda: list(islice(whole, RELABELLED_AT_ONCE)), [])
@@ -175,7 +175,7 @@ class _Beside:
         damaged = self._stores.vectors.damaged(tenant_id, self.model)
         of_intent: dict[str, list[_Held]] = defaultdict(list)
         wanting = set(damaged)
-        for commit in self._ledger.committed(tenant_id):
+        for commit in self._ledger.commits.committed(tenant_id):
             document = commit.key.source, commit.key.doc_id
             if commit.chunk_count and (tenant_id, document) not in self._left:
                 of_intent[commit.intent_id].append(_Held(*document, commit.chunk_count))
@@ -212,7 +212,7 @@ class _Beside:
             self._stores.vectors.discard(tenant_id, intent_id, gone)
 
     def _is_visible(self, key: DocumentKey, intent_id: str) -> bool:
-        commit = self._ledger.find(key)
+        commit = self._ledger.commits.find(key)
         return commit is not None and commit.intent_id == intent_id
 
     def _vectors(self, chunks: dict[DocumentKey, list[Chunk]]) -> dict[DocumentKey, Float32Matrix]:
@@ -243,7 +243,7 @@ class _Beside:
                 if one.fingerprint != new.fingerprint
             ]
         )
-        done = {new.key for new in self._ledger.relabel(pairs)}
+        done = {new.key for new in self._ledger.commits.relabel(pairs)}
         self._index.clean([one if one.key in done else new for one, new in pairs])
         return len(done)
 

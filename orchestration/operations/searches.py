@@ -92,7 +92,7 @@ def open_searcher(
     models = LazyModels(lambda: parts.models(loaded, notify))
     try:
         reranker = _reranker(parts, models) if rerank else None
-        if loaded and parts.ledger.changes(parts.settings.tenant, 0)[0]:
+        if loaded and parts.ledger.commits.changes(parts.settings.tenant, 0)[0]:
             dense_model = models().model_ids()["dense"]  # loads before the search's time budget runs
             if "dense" in model_legs:
                 _report_other_vectors(parts, dense_model, notify)
@@ -103,7 +103,7 @@ def open_searcher(
             {str(leg): seconds for leg, seconds in parts.settings.search_leg_seconds.items()},
         )
         return HybridSearch(
-            parts.ledger,
+            parts.ledger.commits,
             parts.stores.search,
             _legs(parts, models, notify, with_models=bool(model_legs)),
             DEFAULT_FUSION,
@@ -150,7 +150,7 @@ def _check_rerank_model(loaded: str | None, configured: str | None) -> None:
 
 def _report_other_vectors(parts: Parts, model: str, notify: Notify) -> None:
     """Report how many documents have no vectors of this model, so that the dense leg cannot find them."""
-    documents = parts.ledger.namespaces(parts.settings.tenant)
+    documents = parts.ledger.commits.namespaces(parts.settings.tenant)
     total = sum(documents.values())
     others = total - documents.get(model, 0)
     if others:

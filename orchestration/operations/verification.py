@@ -25,13 +25,13 @@ def verify(parts: Parts, notify: Callable[[str], None], *, repair: bool) -> dict
     `consistent` is about the state at the end, `differences` are those at the start.
     """
     tenant_id, stores = parts.settings.tenant, parts.stores
-    check = Verification(parts.ledger, stores.search, stores.vectors, stores.documents, is_alive)
+    check = Verification(parts.ledger.commits, stores.search, stores.vectors, stores.documents, is_alive)
     differences = check.differences(tenant_id)
     remaining = differences
     if repair and differences:
         with LazyModels(lambda: parts.models(("dense",), notify)) as models:
             requeued = check.repair(
-                tenant_id, lambda texts: models().embed_texts(texts), parts.ledger.requeue
+                tenant_id, lambda texts: models().embed_texts(texts), parts.ledger.documents.requeue
             )
         remaining = check.differences(tenant_id)
         if requeued:

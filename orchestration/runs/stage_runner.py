@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 import psutil
 import structlog
 
-from orchestration.contracts import Failure, Outcome, Plane, StageReport, WindowLedger
+from orchestration.contracts import Failure, Outcome, OutcomeLedger, Plane, StageReport, WindowLedger
 from orchestration.errors import LeaseLostError, MedkgError, StageContractError, UnavailableError
 from orchestration.records import EmbeddingBatch, StageContext
 from orchestration.runs.artifacts import VALUE_TYPES, WindowBatch, is_value
@@ -56,9 +56,16 @@ class StageRunner:
     """Runs stages of windows; used by one thread at a time."""
 
     def __init__(
-        self, ledger: WindowLedger, caller: StageCaller, plane: Plane, owner: str, lease_seconds: float
+        self,
+        windows: WindowLedger,
+        outcomes: OutcomeLedger,
+        caller: StageCaller,
+        plane: Plane,
+        owner: str,
+        lease_seconds: float,
     ) -> None:
-        self._ledger = ledger
+        self._windows = windows
+        self._outcomes = outcomes
         self._caller = caller
         self._plane = plane
         self._owner = owner
@@ -85,7 +92,7 @@ class StageRunner:
             for (ctx, _), attempts in zip(items, result.attempts, strict=True)
             if attempts > 1
         }
-        self._ledger.advance(window_id, node.name, [ctx for ctx, _ in survivors], failures, retries)
+        self._outcomes.advance(window_id, node.name, [ctx for ctx, _ in survivors], failures, retries)
         cpu_seconds, model_cpu_seconds = cost.spent()
         report = StageReport(
             job_id=job_id,
@@ -101,7 +108,7 @@ class StageRunner:
             cpu_seconds=cpu_seconds,
             model_cpu_seconds=model_cpu_seconds,
         )
-        self._ledger.report(report)
+        self._outcomes.report(report)
         self._log_stage(report, failures)
         return WindowBatch(window_id, job_id, node.gives, tuple(survivors)), report
 
@@ -131,7 +138,7 @@ class StageRunner:
         def renew() -> None:
             while not done.wait(self._lease_seconds / RENEWALS_A_LEASE):  # no-retry-loop: a clock
                 try:
-                    self._ledger.renew(window_id, self._owner)
+                    self._windows.renew(window_id, self._owner)
                 except LeaseLostError as error:
                     lost.append(error)
                     return

@@ -15,7 +15,7 @@ from typing import Any, Final
 from orchestration.contracts import (
     Commit,
     IndexWriter,
-    JobLedger,
+    Ledger,
     SourceRequest,
     StageReport,
     WindowDocument,
@@ -44,7 +44,7 @@ class WindowRuns:
     def __init__(
         self,
         settings: Settings,
-        ledger: JobLedger,
+        ledger: Ledger,
         submissions: Submissions,
         topology: Callable[[str], TopologyGraph],
         fingerprint: Callable[[TopologyGraph, str], str],
@@ -86,7 +86,7 @@ class WindowRuns:
         )
         for _ in self._submissions.enqueue(submission, topology):
             pass
-        self._ledger.settle(submission.job_id)
+        self._ledger.jobs.settle(submission.job_id)
         return self._submissions.claim(submission.job_id) or NO_WINDOW
 
     def run_first_stage(self, pipeline: str, stage: str, window_id: str) -> tuple[WindowBatch, StageReport]:
@@ -97,7 +97,7 @@ class WindowRuns:
         node = self._node(pipeline, stage)
         if window_id == NO_WINDOW:
             return self._runner.nothing(node, window_id, "")
-        window = self._ledger.window(window_id, self._owner)
+        window = self._ledger.windows.lease(window_id, self._owner)
         now = self._fingerprints(pipeline)
         items = [
             (document.ctx.with_metadata(fingerprint=now(document.locator.format)), _request(document))
@@ -124,7 +124,7 @@ class WindowRuns:
         items = [(ctx, value) for ctx, value in batch.items if ctx.key in held]
         passed, report = self._runner.run(node, batch.window_id, batch.job_id, items)
         for field in node.earns:
-            self._ledger.earn(batch.window_id, field, [ctx.key for ctx, _ in passed.items])
+            self._ledger.gates.set_field(batch.window_id, field, [ctx.key for ctx, _ in passed.items])
         return passed, report
 
     def hold(self, pipeline: str, batch: WindowBatch) -> int:
@@ -141,7 +141,7 @@ class WindowRuns:
             return 0
         payload = self._gate_payloads.keep(replace(batch, items=items))
         keys = [ctx.key for ctx, _ in items]
-        return self._ledger.wait_at(batch.window_id, self._owner, gate.name, payload, keys)
+        return self._ledger.gates.wait_at(batch.window_id, self._owner, gate.name, payload, keys)
 
     def resume(self, pipeline: str, window_id: str) -> WindowBatch:
         """What the second phase begins with: the documents that passed the gate, as they came there.
@@ -151,15 +151,17 @@ class WindowRuns:
         graph = self._topology(pipeline)
         held = graph.phases[1].resumes
         assert held is not None
-        window = self._ledger.window(window_id, self._owner)
+        window = self._ledger.windows.lease(window_id, self._owner)
         now = self._fingerprints(pipeline)
         contexts = [
             document.ctx.with_metadata(fingerprint=now(document.locator.format))
             for document in window.documents
         ]
-        survivors, failures = self._gate_payloads.take(self._ledger.payloads(window_id), contexts)
-        self._ledger.advance(window_id, RESUME, [], failures, {})
-        needed = {ctx.key: ctx for ctx in self._ledger.fetched([ctx for ctx, _ in survivors])}
+        survivors, failures = self._gate_payloads.take(self._ledger.gates.payloads(window_id), contexts)
+        self._ledger.outcomes.advance(window_id, RESUME, [], failures, {})
+        needed = {
+            ctx.key: ctx for ctx in self._ledger.outcomes.record_versions([ctx for ctx, _ in survivors])
+        }
         items = tuple((needed[ctx.key], value) for ctx, value in survivors if ctx.key in needed)
         return WindowBatch(window_id, window.job_id, held.gives, items)
 
@@ -181,7 +183,7 @@ class WindowRuns:
         lost = {receipt.key for receipt in self._index.lost([receipt for _, receipt in index.items])}
         kept = [commit for commit in commits if commit.key not in lost]
         if kept:
-            self._index.clean(self._ledger.finish(index.window_id, self._owner, kept))
+            self._index.clean(self._ledger.outcomes.finish(index.window_id, self._owner, kept))
         if len(kept) < len(commits):
             raise LeaseLostError(
                 f"the index entries of {len(commits) - len(kept)} documents of window {index.window_id} were "
@@ -193,7 +195,7 @@ class WindowRuns:
         """The format of each document that this window still holds."""
         if batch.window_id == NO_WINDOW:
             return {}
-        window = self._ledger.window(batch.window_id, self._owner)
+        window = self._ledger.windows.lease(batch.window_id, self._owner)
         return {document.ctx.key: document.locator.format for document in window.documents}
 
     def _fingerprints(self, pipeline: str) -> Callable[[str], str]:
@@ -208,7 +210,9 @@ class WindowRuns:
         versioned = [
             (ctx.with_metadata(version=payloads[0].version), payloads) for ctx, payloads in survivors
         ]
-        needed = {ctx.key: ctx for ctx in self._ledger.fetched([ctx for ctx, _ in versioned])}
+        needed = {
+            ctx.key: ctx for ctx in self._ledger.outcomes.record_versions([ctx for ctx, _ in versioned])
+        }
         return [(needed[ctx.key], payloads) for ctx, payloads in versioned if ctx.key in needed]
 
     def _node(self, pipeline: str, stage: str) -> StageNode:

@@ -84,7 +84,7 @@ class PdfIr:
             requests.append(request)
             outcomes.append([_converted(ctx, pdf, request), *(one for one in payloads if one is not pdf)])
         if requests:
-            self._tasks.ask_pdf_tasks(self._asked, self._stage, self._max_attempts, requests)
+            self._tasks.request(self._asked, self._stage, self._max_attempts, requests)
         return outcomes
 
     def _request(self, ctx: StageContext, pdf: RawPayload) -> PdfTaskRequest:

@@ -7,29 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestration.contracts import DocumentStore, IndexWriter, JobLedger
+from orchestration.contracts import DocumentLedger, DocumentStore, IndexWriter
 from orchestration.records import DocumentKey
 
 __all__ = ["delete_documents"]
 
 
 def delete_documents(
-    ledger: JobLedger, index: IndexWriter, documents: DocumentStore, keys: Sequence[DocumentKey]
+    ledger: DocumentLedger, index: IndexWriter, documents: DocumentStore, keys: Sequence[DocumentKey]
 ) -> None:
     """Delete documents in every version; unknown keys are passed over. Idempotent.
 
-    Order of writes, per document: (1) the ledger marks it deleted and withdraws its commit in one
-    transaction, which also takes the lease of a run that works on it; (2) its chunks leave the search store,
-    then the vector store; (3) its parsed versions leave the document store.
+    Order of writes: (1) the ledger marks the documents deleted and withdraws their commits in one
+    transaction, which also ends the leases of runs that work on them; (2) their chunks leave the search
+    store, then the vector store; (3) their parsed versions leave the document store.
 
     Guarantees: after (1) no reader finds the document and no run that had started can commit it, whatever
     fails later. When this returns, all of (1) to (3) is durable. If the process dies in between, entries
     remain that no reader sees: `medkg verify` reports them as leftovers, and `--repair` removes them.
     Discarded bytes may remain on disk until the stores are compacted; `operations.erasure` removes those too.
     """
-    commits = [commit for key in keys if (commit := ledger.find(key)) is not None]
-    for key in keys:
-        ledger.delete_document(key)
-    index.clean(commits)
+    index.clean(ledger.delete(keys))
     for key in keys:
         documents.discard(key, None)

@@ -101,7 +101,7 @@ class Verification:
         self,
         tenant_id: str,
         encode: Encode,
-        requeue: Callable[[DocumentKey], object],
+        requeue: Callable[[Sequence[DocumentKey]], Sequence[Commit]],
     ) -> list[DocumentKey]:
         """Mend every difference; returns the documents that are due again.
 
@@ -117,12 +117,9 @@ class Verification:
             {one.key for one in found if one.store != "vectors" and one.kind != "leftover"},
             key=lambda key: (key.source, key.doc_id),
         )
-        for key in lost:
-            former = self._log.find(key)
-            requeue(key)
-            if former is not None:
-                self._search.discard(tenant_id, former.intent_id, [key])
-                self._vectors.discard(tenant_id, former.intent_id, [key])
+        for commit in requeue(lost):
+            self._search.discard(tenant_id, commit.intent_id, [commit.key])
+            self._vectors.discard(tenant_id, commit.intent_id, [commit.key])
         rebuilt = {one.intent_id for one in found if one.store == "vectors" and one.kind != "leftover"}
         for intent_id in sorted(rebuilt):
             self._rebuild_segment(tenant_id, intent_id, encode)

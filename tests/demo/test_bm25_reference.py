@@ -25,16 +25,18 @@ def assembly(medkg: Medkg) -> Assembly:
 
 
 def test_the_bm25_leg_of_sqlite_is_as_good_as_the_reference(assembly: Assembly) -> None:
-    chunks = visible_chunks(assembly.ledger, assembly.search_store, "default")
+    chunks = visible_chunks(assembly.ledger.commits, assembly.search_store, "default")
 
-    found = measured(assembly.ledger, assembly.search_store, "default", QUESTIONS, sqlite_reference(chunks))
+    found = measured(
+        assembly.ledger.commits, assembly.search_store, "default", QUESTIONS, sqlite_reference(chunks)
+    )
 
     assert abs(found["difference"]["difference"]) <= LARGEST_DIFFERENCE, found
     assembly.close()
 
 
 def test_the_reference_ranks_by_scores_of_its_own(assembly: Assembly) -> None:
-    chunks = visible_chunks(assembly.ledger, assembly.search_store, "default")
+    chunks = visible_chunks(assembly.ledger.commits, assembly.search_store, "default")
     visible = {ref for ref, _ in chunks}.__contains__
 
     ours = assembly.search_store.bm25("default", "heart failure tablet", 5, Filters(), visible)
@@ -54,10 +56,10 @@ def test_tokens_are_those_of_the_store() -> None:
 
 @pytest.mark.needs_service("opensearch")
 def test_the_bm25_leg_of_opensearch_is_as_good_as_the_reference(assembly: Assembly) -> None:
-    chunks = visible_chunks(assembly.ledger, assembly.search_store, "default")
+    chunks = visible_chunks(assembly.ledger.commits, assembly.search_store, "default")
 
     with connected() as connection:
-        found = on_opensearch(assembly.ledger, chunks, "default", QUESTIONS, connection)
+        found = on_opensearch(assembly.ledger.commits, chunks, "default", QUESTIONS, connection)
 
     assert abs(found["difference"]["difference"]) <= LARGEST_DIFFERENCE, found
     assembly.close()

@@ -28,9 +28,9 @@ from orchestration.dagster.names import HOST_STOPPED_TAG, JOB_TAG, WINDOW_TAG
 from orchestration.dagster.sensors import job_sensors
 from orchestration.errors import DagsterPipelineConfigError, UsageError
 from orchestration.formats.yaml_source import parse_yaml
-from orchestration.gates.sweeps import GateLooks
+from orchestration.gates.sweeps import GateSweeps
 from orchestration.jobs.submission import Submissions
-from orchestration.ledger import Ledger, open_ledger
+from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.processes.child_process import identity_of
 from orchestration.records import Locator, SourceItem
 from orchestration.topology.graph import TopologyGraph, build_graph
@@ -73,7 +73,7 @@ def auto_pipeline_job() -> None:
 class Queue:
     """A ledger with its sensors."""
 
-    ledger: Ledger
+    ledger: SqlLedger
     submissions: Submissions
     sensors: dict[str, SensorDefinition] = field(default_factory=dict)
 
@@ -101,16 +101,16 @@ class Queue:
     def bring_to_the_gate(self, job_id: str, instance: DagsterInstance) -> None:
         """Run the first phase of a job's documents, whose PDFs were converted before."""
         for request in self.tick(instance):
-            window = self.ledger.window(request.run_key, OWNER)
+            window = self.ledger.windows.lease(request.run_key, OWNER)
             contexts = [document.ctx for document in window.documents]
-            self.ledger.ask_pdf_tasks(
+            self.ledger.pdf_tasks.request(
                 AskedConverter(name="mineru"),
                 "pdf_ir",
                 2,
                 [PdfTaskRequest(ctx=ctx, pdf_key="p", ir_key="i", done=True) for ctx in contexts],
             )
             keys = [ctx.key for ctx in contexts]
-            self.ledger.wait_at(request.run_key, OWNER, "pdf", "gates/w.parquet", keys)
+            self.ledger.gates.wait_at(request.run_key, OWNER, "pdf", "gates/w.parquet", keys)
 
     def end_run(self, instance: DagsterInstance, sensor: str, window_id: str, **tags: str) -> None:
         """Tell a run-status sensor that a run over this window ended in its way."""
@@ -121,7 +121,7 @@ class Queue:
         self.sensors[sensor](context)
 
     def pending(self, job_id: str) -> int:
-        return self.ledger.summary(job_id).documents.pending
+        return self.ledger.jobs.summary(job_id).documents.pending
 
 
 def _names_of(submission: Submission, resumed: bool) -> tuple[str, str]:
@@ -143,12 +143,12 @@ def _gated(name: str, version: str) -> TopologyGraph:
 def queue(tmp_path: Path) -> Iterator[Queue]:
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", 60)
     submissions = Submissions(ledger, {"numbers": Numbers()}, lambda topology, document_format: "f", 2)  # type: ignore[dict-item]
-    looks = GateLooks(ledger, _gated, now=iter(range(0, 10_000, 10)).__next__)
+    sweeps = GateSweeps(ledger.gates, _gated, now=iter(range(0, 10_000, 10)).__next__)
     made = job_sensors(
         [auto_pipeline_job],
         lambda: ledger,
         lambda: submissions,
-        lambda: looks,
+        lambda: sweeps,
         _names_of,
         most_outstanding=4,
     )
@@ -174,7 +174,7 @@ def test_windows_of_a_submitted_job_become_run_requests_up_to_a_limit(
     assert first.job_name == "auto_pipeline_job"
     assert first.run_config == {"ops": {"ingest_op": {"config": {"window_id": windows[0]}}}}
     assert first.tags == {WINDOW_TAG: windows[0], JOB_TAG: job_id[:8]}
-    assert len(queue.ledger.window(windows[0], OWNER).documents) == 100
+    assert len(queue.ledger.windows.lease(windows[0], OWNER).documents) == 100
 
 
 def test_nothing_is_requested_when_nothing_waits_or_somebody_attends(
@@ -223,13 +223,13 @@ def test_what_a_dead_submit_had_listed_is_requested(
     )
     next(queue.submissions.enqueue(opened, ATopology()))
     assert all(isinstance(request, RunRequest) for request in queue.tick(instance))
-    assert queue.ledger.summary(opened.job_id).state is JobState.OPEN
+    assert queue.ledger.jobs.summary(opened.job_id).state is JobState.OPEN
 
 
 def test_the_documents_of_a_failed_run_are_requested_again(queue: Queue, instance: DagsterInstance) -> None:
     job_id = queue.submit(100, 100)
     first, *_ = (request.run_key for request in queue.tick(instance))
-    queue.ledger.window(first, OWNER)
+    queue.ledger.windows.lease(first, OWNER)
     assert isinstance(queue.tick(instance)[0], SkipReason)
     queue.end_run(instance, "failed_window_sensor", first)
     (again,) = queue.tick(instance)
@@ -242,9 +242,9 @@ def test_a_terminated_run_stops_its_job_and_hands_its_documents_back(
 ) -> None:
     job_id = queue.submit(1000, 100)
     window = queue.tick(instance)[0].run_key
-    queue.ledger.window(window, OWNER)
+    queue.ledger.windows.lease(window, OWNER)
     queue.end_run(instance, "terminated_window_sensor", window)
-    assert queue.ledger.summary(job_id).state is JobState.CANCELLED
+    assert queue.ledger.jobs.summary(job_id).state is JobState.CANCELLED
     assert queue.pending(job_id) == 1000
     assert isinstance(queue.tick(instance)[0], SkipReason)
 
@@ -254,9 +254,9 @@ def test_a_run_that_ended_with_its_host_hands_back_and_its_job_goes_on(
 ) -> None:
     job_id = queue.submit(100, 100)
     window = queue.tick(instance)[0].run_key
-    queue.ledger.window(window, OWNER)
+    queue.ledger.windows.lease(window, OWNER)
     queue.end_run(instance, "terminated_window_sensor", window, **{HOST_STOPPED_TAG: "true"})
-    assert queue.ledger.summary(job_id).state is JobState.OPEN
+    assert queue.ledger.jobs.summary(job_id).state is JobState.OPEN
     assert queue.tick(instance)[0].run_key != window
 
 
@@ -265,7 +265,7 @@ def test_documents_that_passed_a_gate_become_runs_of_the_second_phase_once_each(
 ) -> None:
     job_id = queue.submit(100, 50)
     queue.bring_to_the_gate(job_id, instance)
-    assert queue.ledger.settle(job_id) is JobState.WAITING
+    assert queue.ledger.jobs.settle(job_id) is JobState.WAITING
     result = queue.gate_tick(instance)
     first, second = result.run_requests or ()
     assert {first.job_name, second.job_name} == {"auto_resume_job"}
@@ -274,7 +274,7 @@ def test_documents_that_passed_a_gate_become_runs_of_the_second_phase_once_each(
     seen = {
         document.ctx.doc_id
         for request in (first, second)
-        for document in queue.ledger.window(request.run_key or "", OWNER).documents
+        for document in queue.ledger.windows.lease(request.run_key or "", OWNER).documents
     }
     assert len(seen) == 100
     again = queue.gate_tick(instance, result.cursor)
@@ -295,7 +295,7 @@ def test_what_a_foreground_command_left_at_a_gate_goes_on_once_it_has_ended(
 ) -> None:
     job_id = queue.submit(10, 50)
     queue.bring_to_the_gate(job_id, instance)
-    attended = queue.ledger.summary(job_id).submission.model_copy(update={"attended": True})
+    attended = queue.ledger.jobs.summary(job_id).submission.model_copy(update={"attended": True})
     monkeypatch.setattr("orchestration.dagster.sensors._open_jobs", lambda ledger: [attended])
     assert not queue.gate_tick(instance).run_requests
     monkeypatch.setattr("orchestration.dagster.sensors.is_alive", lambda identity: False)

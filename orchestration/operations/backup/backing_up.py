@@ -114,7 +114,7 @@ def _sum(before: TenantCopy | None, part: TenantCopy) -> TenantCopy:
 
 
 def _copy_ledger(parts: Parts, copy: CopyFolder) -> None:
-    with parts.ledger.copy_out() as tables:
+    with parts.ledger.copies.export_tables() as tables:
         for table in tables:
             schema = pa.schema([(name, ARROW[kind]) for name, kind in table.columns.items()])
             with (

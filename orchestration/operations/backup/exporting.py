@@ -45,8 +45,10 @@ def export_tenant(parts: Parts, folder: Path, observe: Observe) -> Manifest:
 
 def visible(parts: Parts, tenant_id: str) -> list[Commit]:
     """A tenant's commits in the order in which they were made."""
-    place = {key: number for number, (key, _) in enumerate(parts.ledger.changes(tenant_id, 0)[1])}
-    return sorted(parts.ledger.committed(tenant_id), key=lambda commit: place.get(commit.key, len(place)))
+    place = {key: number for number, (key, _) in enumerate(parts.ledger.commits.changes(tenant_id, 0)[1])}
+    return sorted(
+        parts.ledger.commits.committed(tenant_id), key=lambda commit: place.get(commit.key, len(place))
+    )
 
 
 def shaping_settings(parts: Parts) -> dict[str, str]:
@@ -61,7 +63,7 @@ def shaping_settings(parts: Parts) -> dict[str, str]:
 
 def _newer(parts: Parts, read: Commit) -> list[Commit]:
     """What took the place of a commit that could not be read; nothing if its document is gone."""
-    now = parts.ledger.find(read.key)
+    now = parts.ledger.commits.find(read.key)
     if now == read:
         raise damaged(read)
     return [] if now is None else [now]

@@ -57,7 +57,7 @@ def import_tenant(
         _check_models(copied, parts.model_ids())
     parts.index.recover(is_alive)
     done = Imported(str(uuid4()), copied.documents)
-    there = {commit.key: commit for commit in parts.ledger.committed(tenant_id)}
+    there = {commit.key: commit for commit in parts.ledger.commits.committed(tenant_id)}
     for batch in _batches(read_documents(folder, copied.parts, tenant_id)):
         wanted = [one for one in batch if _is_wanted(one.commit, there.get(one.commit.key), replace, done)]
         if wanted:
@@ -108,7 +108,7 @@ def _take_in(parts: Parts, wanted: Sequence[Copied], replace: bool, done: Import
         )
         for one, receipt in zip(wanted, receipts, strict=True)
     ]
-    taken = parts.ledger.take_in(done.import_id, copied, replace=replace)
+    taken = parts.ledger.copies.import_documents(done.import_id, copied, replace=replace)
     if taken.kept:  # a run was faster, or has it in hand
         for store in (parts.stores.search, parts.stores.vectors):
             store.discard(tenant_id, receipts[0].intent_id, sorted(taken.kept, key=lambda key: key.doc_id))

@@ -60,7 +60,7 @@ class StoredDocuments:
             _places(sparse[0]) if sparse else {},
             sparse[1] if sparse else None,
         )
-        for commit, origin in zip(commits, self._parts.ledger.origins(commits), strict=True):
+        for commit, origin in zip(commits, self._parts.ledger.copies.origins(commits), strict=True):
             document = self._parts.stores.documents.get(commit.key, commit.version, commit.fingerprint)
             batch = self._batch(commit, held)
             if document is None or origin is None or batch is None:

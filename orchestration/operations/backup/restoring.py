@@ -55,7 +55,7 @@ def restore(parts: Parts, folder: Path, observe: Observe) -> Manifest:
         for written in _restored(parts, folder / "tenants" / tenant_id, manifest, tenant_id, visible):
             done += written
             observe(done, total)
-    parts.ledger.copy_in(ledger_tables(folder))
+    parts.ledger.copies.import_tables(ledger_tables(folder))
     mark.remove()
     return manifest
 
@@ -120,7 +120,7 @@ def _clear(data_dir: Path) -> None:
 def _check_empty(parts: Parts, tenants: Iterable[str], mark: _Mark) -> None:
     """Raise UsageError if a ledger or store outside of the folder holds anything already."""
     problem = None
-    if not parts.ledger.is_empty():
+    if not parts.ledger.copies.is_empty():
         problem = "the ledger (MEDKG_LEDGER_URL) is not empty; name an empty database or schema"
     for tenant_id in tenants:
         for store in (parts.stores.search, parts.stores.vectors):

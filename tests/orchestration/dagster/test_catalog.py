@@ -108,7 +108,7 @@ def test_verify_job_passes_over_stores_that_agree_and_fails_over_others(
         True,
         {"differences": 0, "by_kind": {}, "documents": []},
     )
-    (commit, *_) = assembly.ledger.committed("another-tenant")
+    (commit, *_) = assembly.ledger.commits.committed("another-tenant")
     stores.vectors.discard("another-tenant", commit.intent_id)
     passed, shown = evaluate(assembly, "verify_job", "stores_agree", instance)
     assert not passed
@@ -141,7 +141,7 @@ def test_the_account_of_every_job_of_a_topology_can_be_checked(
     assert set(evaluations) == TOPOLOGIES
     shown = {name: value.value for name, value in evaluations["auto"].metadata.items()}
     assert evaluations["auto"].passed and (shown["jobs"], shown["in"], shown["pending"]) == (1, 1, 1)
-    assembly.ledger.set_job_state(submission.job_id, JobState.DONE)
+    assembly.ledger.jobs.set_state(submission.job_id, JobState.DONE)
     result = job.execute_in_process(instance=instance)
     failed = [each for each in result.get_asset_check_evaluations() if not each.passed]
     assert [each.asset_key.path[-1] for each in failed] == ["auto"]

@@ -220,12 +220,12 @@ def assert_fetched_once(medkg: Medkg, source: str) -> None:
     """Every row's landed bytes are the record that its version says."""
     assembly = Assembly(load_settings(data_dir=medkg.data_dir))
     try:
-        rows = assembly.ledger.find_documents(TENANT)
+        rows = assembly.ledger.documents.find(TENANT)
         assert len(rows) == len({row.key for row in rows}) == RECORDS
         job_id = rows[0].job_id
-        window = assembly.ledger.claim_window(job_id, RECORDS)
+        window = assembly.ledger.windows.claim(job_id, RECORDS)
         assert window is not None
-        documents = assembly.ledger.window(window, "reader").documents
+        documents = assembly.ledger.windows.lease(window, "reader").documents
         requests = [
             AdapterRequest(tenant_id=TENANT, source=source, doc_id=one.ctx.doc_id, locator=one.locator)
             for one in documents
@@ -234,7 +234,7 @@ def assert_fetched_once(medkg: Medkg, source: str) -> None:
         for outcome in assembly.sources[source].fetch(requests):
             assert isinstance(outcome, RawPayload)
             assert outcome.version == versions[outcome.doc_id]
-        assembly.ledger.release(window, "only looked at")
+        assembly.ledger.windows.release(window, "only looked at")
     finally:
         assembly.close()
 

@@ -10,12 +10,12 @@ import pytest
 from medkg.testing.builders import a_context, a_payload
 from medkg.testing.gate_suite import GATE, MINERU, at_the_gate, convert
 from medkg.testing.ledger_suite import TENANT, status_of
-from orchestration.contracts import GateLook, ObjectStore
+from orchestration.contracts import GateSweep, ObjectStore
 from orchestration.errors import DagsterPipelineConfigError, StoreCorruptError, UsageError
 from orchestration.formats.yaml_source import parse_yaml
 from orchestration.gates.gates import Gates
-from orchestration.gates.sweeps import GateLooks
-from orchestration.ledger import Ledger, open_ledger
+from orchestration.gates.sweeps import GateSweeps
+from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.runs import gate_payloads
 from orchestration.runs.artifacts import WindowBatch
 from orchestration.runs.gate_payloads import GatePayloads
@@ -53,7 +53,7 @@ def gone(name: str, version: str) -> TopologyGraph:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
     opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
     yield opened
     opened.close()
@@ -67,31 +67,33 @@ def payloads(tmp_path: Path) -> GatePayloads:
 # --- looks ------------------------------------------------------------------------------------------
 
 
-def test_a_gate_is_looked_at_as_often_as_its_topology_asks(ledger: Ledger) -> None:
+def test_a_gate_is_looked_at_as_often_as_its_topology_asks(ledger: SqlLedger) -> None:
     at_the_gate(ledger, "1")
     clock = Seconds()
-    looks = GateLooks(ledger, gated(), clock)
-    assert looks.look() == {GATE: GateLook(waiting=1)}
+    sweeps = GateSweeps(ledger.gates, gated(), clock)
+    assert sweeps.sweep() == {GATE: GateSweep(waiting=1)}
     clock.now = 9
-    assert looks.look() == {}
+    assert sweeps.sweep() == {}
     convert(ledger)
     clock.now = 10
-    assert looks.look() == {GATE: GateLook(opened=1)}
+    assert sweeps.sweep() == {GATE: GateSweep(opened=1)}
 
 
-def test_a_gate_for_an_operator_is_not_opened_by_a_look(ledger: Ledger) -> None:
+def test_a_gate_for_an_operator_is_not_opened_by_a_look(ledger: SqlLedger) -> None:
     job_id = at_the_gate(ledger, "1", done=True)
-    looks = GateLooks(ledger, gated("manual"))
-    assert looks.look() == {GATE: GateLook(waiting=1)}
-    assert not looks.moves_by_itself(job_id)
-    assert GateLooks(ledger, gated()).moves_by_itself(job_id)
+    sweeps = GateSweeps(ledger.gates, gated("manual"))
+    assert sweeps.sweep() == {GATE: GateSweep(waiting=1)}
+    assert not sweeps.moves_by_itself(job_id)
+    assert GateSweeps(ledger.gates, gated()).moves_by_itself(job_id)
 
 
 @pytest.mark.parametrize("topology_of", [gone, gated(name="renamed")])
-def test_who_waits_at_a_gate_that_is_gone_waits_for_a_hand(topology_of: TopologyOf, ledger: Ledger) -> None:
+def test_who_waits_at_a_gate_that_is_gone_waits_for_a_hand(
+    topology_of: TopologyOf, ledger: SqlLedger
+) -> None:
     at_the_gate(ledger, "1", done=True)
-    assert GateLooks(ledger, topology_of).look() == {}
-    gates = Gates(ledger, topology_of)
+    assert GateSweeps(ledger.gates, topology_of).sweep() == {}
+    gates = Gates(ledger.gates, topology_of)
     assert gates.lacking(gates.waiting(TENANT)[0]) is None
     assert gates.open(TENANT, ["1"]) == 1
 
@@ -99,37 +101,37 @@ def test_who_waits_at_a_gate_that_is_gone_waits_for_a_hand(topology_of: Topology
 # --- hands ------------------------------------------------------------------------------------------
 
 
-def test_all_that_have_what_they_waited_for_pass_and_the_others_wait_on(ledger: Ledger) -> None:
+def test_all_that_have_what_they_waited_for_pass_and_the_others_wait_on(ledger: SqlLedger) -> None:
     at_the_gate(ledger, "1", "2")
-    (first, _) = ledger.take_pdf_tasks(MINERU, "somebody", 5, lambda owner: True)
-    ledger.pdf_task_done(first)
-    gates = Gates(ledger, gated("manual"))
+    (first, _) = ledger.pdf_tasks.lease(MINERU, "somebody", 5, lambda owner: True)
+    ledger.pdf_tasks.mark_done(first)
+    gates = Gates(ledger.gates, gated("manual"))
     assert [gates.lacking(one) for one in gates.waiting(TENANT)] == [[], ["pdf_ir_ready"]]
     assert gates.open(TENANT, None) == 1
     assert (status_of(ledger, "1"), status_of(ledger, "2")) == ("queued", "waiting")
 
 
-def test_a_named_document_that_lacks_something_takes_force(ledger: Ledger) -> None:
+def test_a_named_document_that_lacks_something_takes_force(ledger: SqlLedger) -> None:
     at_the_gate(ledger, "1", "2")
-    gates = Gates(ledger, gated())
+    gates = Gates(ledger.gates, gated())
     with pytest.raises(UsageError, match=r"1 lacks pdf_ir_ready.*--force"):
         gates.open(TENANT, ["1"])
     assert gates.open(TENANT, ["1"], force=True) == 1
     assert gates.open(TENANT, None, force=True) == 1
 
 
-def test_documents_are_told_by_the_stage_they_go_on_at(ledger: Ledger) -> None:
+def test_documents_are_told_by_the_stage_they_go_on_at(ledger: SqlLedger) -> None:
     at_the_gate(ledger, "1", done=True)
-    gates = Gates(ledger, gated())
+    gates = Gates(ledger.gates, gated())
     assert gates.waiting(TENANT, stage="chunk") == []
     assert [one.key.doc_id for one in gates.waiting(TENANT, stage="parse", limit=5)] == ["1"]
     assert gates.open(TENANT, None, "chunk") == 0
     assert gates.open(TENANT, None, "parse") == 1
 
 
-def test_wrong_ids_and_no_ids_open_nothing(ledger: Ledger) -> None:
+def test_wrong_ids_and_no_ids_open_nothing(ledger: SqlLedger) -> None:
     at_the_gate(ledger, "1", done=True)
-    gates = Gates(ledger, gated())
+    gates = Gates(ledger.gates, gated())
     with pytest.raises(UsageError, match="2: no such document waits"):
         gates.open(TENANT, ["1", "2"])
     with pytest.raises(UsageError, match="--all"):

@@ -12,7 +12,7 @@ from medkg.testing.ledger_suite import OTHER, OWNER, a_job, an_item, claimed, ev
 from orchestration.contracts import AskedConverter, ObjectStore, PdfTask, PdfTaskState
 from orchestration.errors import ConfigurationError
 from orchestration.gates.pdf_conversions import PdfConversions
-from orchestration.ledger import Ledger, open_ledger
+from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.records import RawPayload, StageContext
 from orchestration.stages.pdf_ir import PdfIr
 from orchestration.stores.objects.opening import open_objects
@@ -23,7 +23,7 @@ COMMANDED = AskedConverter(name="commanded")
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
     opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
     yield opened
     opened.close()
@@ -41,9 +41,9 @@ def converter() -> CommandedConverter:
 
 @pytest.fixture
 def conversions(
-    ledger: Ledger, objects: ObjectStore, converter: CommandedConverter
+    ledger: SqlLedger, objects: ObjectStore, converter: CommandedConverter
 ) -> Iterator[PdfConversions]:
-    made = PdfConversions(ledger, lambda: objects, lambda asked: converter, OWNER, everyone_alive)
+    made = PdfConversions(ledger.pdf_tasks, lambda: objects, lambda asked: converter, OWNER, everyone_alive)
     yield made
     made.close()
     assert converter.closed or not converter.submitted
@@ -54,11 +54,11 @@ def made_anew(asked: AskedConverter) -> CommandedConverter:
 
 
 @pytest.fixture
-def stage(ledger: Ledger, objects: ObjectStore) -> PdfIr:
-    return PdfIr(ledger, objects, made_anew, "pdf_ir", "commanded", max_attempts=MOST_ATTEMPTS)
+def stage(ledger: SqlLedger, objects: ObjectStore) -> PdfIr:
+    return PdfIr(ledger.pdf_tasks, objects, made_anew, "pdf_ir", "commanded", max_attempts=MOST_ATTEMPTS)
 
 
-def asked(ledger: Ledger, stage: PdfIr, **pdfs: str) -> dict[str, list[RawPayload]]:
+def asked(ledger: SqlLedger, stage: PdfIr, **pdfs: str) -> dict[str, list[RawPayload]]:
     """Documents whose PDFs have these contents, handed over by the stage; what it gave for each."""
     contexts = taken(ledger, claimed(ledger, a_job(ledger, *map(an_item, pdfs))))
     items = [(with_version(ctx), [a_payload(pdfs[ctx.doc_id], "pdf", doc_id=ctx.doc_id)]) for ctx in contexts]
@@ -70,13 +70,13 @@ def with_version(ctx: StageContext) -> StageContext:
     return ctx.with_metadata(version="v1")
 
 
-def unfinished(ledger: Ledger) -> dict[str, PdfTask]:
-    tasks = ledger.take_pdf_tasks(COMMANDED, OWNER, 100, everyone_alive)
+def unfinished(ledger: SqlLedger) -> dict[str, PdfTask]:
+    tasks = ledger.pdf_tasks.lease(COMMANDED, OWNER, 100, everyone_alive)
     return {task.key.doc_id: task for task in tasks}
 
 
 def test_what_is_asked_is_converted_and_kept(
-    ledger: Ledger, stage: PdfIr, conversions: PdfConversions, objects: ObjectStore
+    ledger: SqlLedger, stage: PdfIr, conversions: PdfConversions, objects: ObjectStore
 ) -> None:
     (payload,) = asked(ledger, stage, one="a paper")["one"]
     assert (payload.format, payload.content) == ("pdf-ir", b"")
@@ -88,7 +88,7 @@ def test_what_is_asked_is_converted_and_kept(
 
 
 def test_the_same_pdf_is_not_converted_again(
-    ledger: Ledger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
+    ledger: SqlLedger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
 ) -> None:
     asked(ledger, stage, one="a paper")
     conversions.look()
@@ -101,7 +101,7 @@ def test_the_same_pdf_is_not_converted_again(
 
 
 def test_a_converter_gets_no_more_than_it_takes(
-    ledger: Ledger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
+    ledger: SqlLedger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
 ) -> None:
     converter.slow = True
     asked(ledger, stage, a="1", b="2", c="3")
@@ -115,7 +115,7 @@ def test_a_converter_gets_no_more_than_it_takes(
 
 
 def test_a_converter_that_is_away_or_full_costs_no_attempt(
-    ledger: Ledger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
+    ledger: SqlLedger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
 ) -> None:
     asked(ledger, stage, one="a paper")
     converter.away = True
@@ -131,7 +131,7 @@ def test_a_converter_that_is_away_or_full_costs_no_attempt(
 
 
 def test_tasks_that_a_restarted_converter_forgot_are_handed_over_again(
-    ledger: Ledger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
+    ledger: SqlLedger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
 ) -> None:
     converter.slow = True
     asked(ledger, stage, one="a paper")
@@ -146,7 +146,7 @@ def test_tasks_that_a_restarted_converter_forgot_are_handed_over_again(
 
 @pytest.mark.parametrize("content", ["broken", "odd"])
 def test_a_conversion_that_fails_is_tried_so_often_and_no_more(
-    content: str, ledger: Ledger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
+    content: str, ledger: SqlLedger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
 ) -> None:
     asked(ledger, stage, one=content)
     for _ in range(3 * MOST_ATTEMPTS):
@@ -157,7 +157,7 @@ def test_a_conversion_that_fails_is_tried_so_often_and_no_more(
 
 
 def test_a_pdf_that_is_refused_is_not_tried_again_and_keeps_no_other_waiting(
-    ledger: Ledger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
+    ledger: SqlLedger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
 ) -> None:
     asked(ledger, stage, bad="encrypted", good="a paper")
     for _ in range(3):
@@ -167,23 +167,23 @@ def test_a_pdf_that_is_refused_is_not_tried_again_and_keeps_no_other_waiting(
 
 
 def test_what_a_killed_host_had_handed_over_is_taken_up(
-    ledger: Ledger, stage: PdfIr, objects: ObjectStore, converter: CommandedConverter
+    ledger: SqlLedger, stage: PdfIr, objects: ObjectStore, converter: CommandedConverter
 ) -> None:
     converter.slow = True
     asked(ledger, stage, one="a paper")
-    PdfConversions(ledger, lambda: objects, lambda asked: converter, OTHER, everyone_alive).look()
+    PdfConversions(ledger.pdf_tasks, lambda: objects, lambda asked: converter, OTHER, everyone_alive).look()
     assert unfinished(ledger) == {}
     converter.slow = False
     successor = PdfConversions(
-        ledger, lambda: objects, lambda asked: converter, OWNER, lambda owner: owner != OTHER
+        ledger.pdf_tasks, lambda: objects, lambda asked: converter, OWNER, lambda owner: owner != OTHER
     )
     successor.look()
     assert converter.submitted == ["one"]
-    assert ledger.pdf_converters_asked() == []
+    assert ledger.pdf_tasks.converters() == []
 
 
 def test_a_converter_that_cannot_be_made_keeps_no_other_from_its_work(
-    ledger: Ledger, stage: PdfIr, objects: ObjectStore, converter: CommandedConverter
+    ledger: SqlLedger, stage: PdfIr, objects: ObjectStore, converter: CommandedConverter
 ) -> None:
     def make(asked: AskedConverter) -> CommandedConverter:
         if asked.name != "commanded":
@@ -191,39 +191,39 @@ def test_a_converter_that_cannot_be_made_keeps_no_other_from_its_work(
         return converter
 
     asked(ledger, stage, one="a paper")
-    elsewhere = PdfIr(ledger, objects, made_anew, "pdf_ir", "absent")
+    elsewhere = PdfIr(ledger.pdf_tasks, objects, made_anew, "pdf_ir", "absent")
     contexts = taken(ledger, claimed(ledger, a_job(ledger, an_item("two"), job_id="job-2")))
     elsewhere.execute(with_version(contexts[0]), [a_payload("x", "pdf", doc_id="two")])
-    conversions = PdfConversions(ledger, lambda: objects, make, OWNER, everyone_alive)
+    conversions = PdfConversions(ledger.pdf_tasks, lambda: objects, make, OWNER, everyone_alive)
     conversions.look()
     conversions.look()
-    assert [one.name for one in ledger.pdf_converters_asked()] == ["absent"]
+    assert [one.name for one in ledger.pdf_tasks.converters()] == ["absent"]
     assert unfinished(ledger) == {}
 
 
-def test_a_stage_whose_converter_cannot_be_made_is_none(ledger: Ledger, objects: ObjectStore) -> None:
+def test_a_stage_whose_converter_cannot_be_made_is_none(ledger: SqlLedger, objects: ObjectStore) -> None:
     def make(asked: AskedConverter) -> CommandedConverter:
         raise ConfigurationError(f"{asked.name} has no option {asked.options}")
 
     with pytest.raises(ConfigurationError, match="has no option"):
-        PdfIr(ledger, objects, make, "pdf_ir", "commanded", {"size": 1})
+        PdfIr(ledger.pdf_tasks, objects, make, "pdf_ir", "commanded", {"size": 1})
 
 
 def test_what_another_choice_of_options_made_is_not_taken(
-    ledger: Ledger, stage: PdfIr, objects: ObjectStore, conversions: PdfConversions
+    ledger: SqlLedger, stage: PdfIr, objects: ObjectStore, conversions: PdfConversions
 ) -> None:
     (first,) = asked(ledger, stage, one="a paper")["one"]
     conversions.look()
     conversions.look()
-    german = PdfIr(ledger, objects, made_anew, "pdf_ir", "commanded", {"language": "de"})
+    german = PdfIr(ledger.pdf_tasks, objects, made_anew, "pdf_ir", "commanded", {"language": "de"})
     (ctx,) = taken(ledger, claimed(ledger, a_job(ledger, an_item("two"), job_id="job-2")))
     (second,) = german.execute(with_version(ctx), [a_payload("a paper", "pdf", doc_id="two")])
     assert second.stored != first.stored
-    assert [one.options for one in ledger.pdf_converters_asked()] == ['{"language": "de"}']
+    assert [one.options for one in ledger.pdf_tasks.converters()] == ['{"language": "de"}']
 
 
 def test_a_pdf_that_is_gone_fails_by_name(
-    ledger: Ledger, stage: PdfIr, objects: ObjectStore, conversions: PdfConversions
+    ledger: SqlLedger, stage: PdfIr, objects: ObjectStore, conversions: PdfConversions
 ) -> None:
     asked(ledger, stage, one="a paper")
     assert unfinished(ledger)["one"].state is PdfTaskState.QUEUED

@@ -60,6 +60,6 @@ def a_collection(
 ) -> ChunkCollection:
     chosen = models or CountedLetters()
     owner = own_identity()
-    writes = DirectWrites(tenant_id, "haystack", data.log, data.documents, data.index, owner, is_alive)
+    writes = DirectWrites(tenant_id, "haystack", data.ledger, data.documents, data.index, owner, is_alive)
     vectors = ChunkVectors(lambda: chosen, sparse_off)
-    return ChunkCollection(tenant_id, data.log, data.search, data.documents, writes, vectors)
+    return ChunkCollection(tenant_id, data.ledger, data.search, data.documents, writes, vectors)

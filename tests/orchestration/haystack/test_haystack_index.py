@@ -128,7 +128,7 @@ def test_more_documents_than_a_window_takes_are_all_written(
     store.write_documents([Document(content=f"walking {number}") for number in range(1_001)])
     assert store.count_documents() == 1_001
     assert data.differences() == []
-    (job,) = data.log.jobs(TENANT, [JobState.DONE])
+    (job,) = data.ledger.jobs.find(TENANT, [JobState.DONE])
     assert job.documents.committed == 1_001
     store.delete_all_documents()
     assert store.count_documents() == 0
@@ -324,18 +324,18 @@ def test_a_document_in_the_hands_of_another_writer_is_told(
     document = Document(content="walking")
     held: list[str] = []
     with opened(tmp_path) as others:
-        claim = others.log.claim_window
+        claim = others.ledger.windows.claim
 
-        def held_back(job_id: str, limit: int, holder: str | None = None) -> str | None:
+        def held_back(job_id: str, limit: int, reserved_by: str | None = None) -> str | None:
             held.append(claim(job_id, limit, own_identity()) or "")
             raise KeyboardInterrupt
 
-        others.log.claim_window = held_back  # type: ignore[method-assign]
+        others.ledger.windows.claim = held_back  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
             MedkgDocumentStore(collection=a_collection(others)).write_documents([document])
     with pytest.raises(LeaseLostError, match="1 of 1 documents are in the hands of another"):
         store.write_documents([document])
-    data.log.release(held[0], "it gave up")
+    data.ledger.windows.release(held[0], "it gave up")
     assert store.write_documents([document]) == 1
 
 
@@ -431,7 +431,7 @@ def write_and_die(folder: Path, boundary: str) -> None:
         elif boundary == "vectors":
             index._vectors.write = lambda *_: die()
         elif boundary == "commit":
-            data.log.finish = lambda *_: die()  # type: ignore[method-assign, assignment, func-returns-value]
+            data.ledger.outcomes.finish = lambda *_: die()  # type: ignore[method-assign, assignment, func-returns-value]
         else:
             index.clean = lambda *_: die()
         store = MedkgDocumentStore(collection=a_collection(data))

@@ -12,7 +12,7 @@ from orchestration.contracts import JobState, Submission
 from orchestration.errors import UsageError
 from orchestration.host.job_driver import JobDriver
 from orchestration.jobs.submission import Submissions
-from orchestration.ledger import Ledger, open_ledger
+from orchestration.ledger import SqlLedger, open_ledger
 
 WORKERS = 2
 
@@ -20,7 +20,7 @@ WORKERS = 2
 class Host:
     """A driver whose windows end when the test says so; `gone` are jobs that cannot be launched."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: SqlLedger) -> None:
         self.ledger = ledger
         self.in_work: list[tuple[str, str]] = []
         self.launched: list[str] = []
@@ -37,9 +37,9 @@ class Host:
     def job(self, tenant: str, windows: int) -> str:
         """A listed job with windows of one document."""
         job = a_submission(f"job-of-{tenant}", tenant_id=tenant).model_copy(update={"window_size": 1})
-        self.ledger.open_job(job)
-        self.ledger.enqueue(job.job_id, [an_item(str(n)) for n in range(windows)], fingerprint_of)
-        self.ledger.set_job_state(job.job_id, JobState.OPEN)
+        self.ledger.jobs.open(job)
+        self.ledger.jobs.enqueue(job.job_id, [an_item(str(n)) for n in range(windows)], fingerprint_of)
+        self.ledger.jobs.set_state(job.job_id, JobState.OPEN)
         return job.job_id
 
     def end_a_window(self) -> None:

@@ -12,7 +12,7 @@ from structlog.contextvars import get_contextvars
 from medkg.testing.ledger_suite import claimed, commit_all
 from orchestration.contracts import JobState, SourceRequest
 from orchestration.jobs.submission import Submissions
-from orchestration.ledger import Ledger, open_ledger
+from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.processes.child_process import is_alive
 from orchestration.records import Locator, SourceItem
 
@@ -32,14 +32,14 @@ class Abstracts:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
     opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", 60)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def submissions(ledger: Ledger) -> Submissions:
+def submissions(ledger: SqlLedger) -> Submissions:
     return Submissions(ledger, {"abstracts": Abstracts()}, lambda topology, document_format: "f", 2)  # type: ignore[dict-item]
 
 
@@ -53,7 +53,7 @@ class ATopology:
 
 
 def test_log_lines_of_an_enumeration_have_the_ids_of_its_job(
-    ledger: Ledger, submissions: Submissions
+    ledger: SqlLedger, submissions: Submissions
 ) -> None:
     bound: list[dict[str, str]] = []
 
@@ -87,43 +87,43 @@ def a_run_of_three(submissions: Submissions) -> str:
     return job.job_id
 
 
-def test_what_a_submit_had_listed_when_it_died_is_run(ledger: Ledger, submissions: Submissions) -> None:
+def test_what_a_submit_had_listed_when_it_died_is_run(ledger: SqlLedger, submissions: Submissions) -> None:
     job_id = half_listed(submissions, attended=False)
     assert submissions.end_abandoned(lambda identity: False) == [job_id]
-    assert ledger.summary(job_id).state is JobState.OPEN
+    assert ledger.jobs.summary(job_id).state is JobState.OPEN
     windows = list(iter(lambda: submissions.claim(job_id), None))
-    assert sum(len(ledger.window(window, "w").documents) for window in windows) == 500
+    assert sum(len(ledger.windows.lease(window, "w").documents) for window in windows) == 500
     assert submissions.end_abandoned(lambda identity: False) == []
 
 
 def test_what_a_foreground_run_had_listed_when_it_died_waits_for_the_same_command(
-    ledger: Ledger, submissions: Submissions
+    ledger: SqlLedger, submissions: Submissions
 ) -> None:
     job_id = half_listed(submissions, attended=True)
     assert submissions.end_abandoned(lambda identity: False) == [job_id]
-    assert ledger.summary(job_id).state is JobState.CANCELLED
+    assert ledger.jobs.summary(job_id).state is JobState.CANCELLED
 
 
-def test_a_listing_whose_process_lives_goes_on(ledger: Ledger, submissions: Submissions) -> None:
+def test_a_listing_whose_process_lives_goes_on(ledger: SqlLedger, submissions: Submissions) -> None:
     job_id = half_listed(submissions, attended=False)
     assert submissions.end_abandoned(is_alive) == []
-    assert ledger.summary(job_id).state is JobState.ENUMERATING
+    assert ledger.jobs.summary(job_id).state is JobState.ENUMERATING
 
 
 def test_the_job_of_a_killed_run_is_done_when_its_repetition_has_done_it(
-    ledger: Ledger, submissions: Submissions
+    ledger: SqlLedger, submissions: Submissions
 ) -> None:
     killed = a_run_of_three(submissions)
     assert submissions.end_abandoned(lambda identity: False) == []
-    assert ledger.summary(killed).state is JobState.OPEN  # three documents wait for the same command
+    assert ledger.jobs.summary(killed).state is JobState.OPEN  # three documents wait for the same command
     commit_all(ledger, claimed(ledger, a_run_of_three(submissions)))
     submissions.end_abandoned(is_alive)
-    assert ledger.summary(killed).state is JobState.OPEN  # its command lives, and settles it itself
+    assert ledger.jobs.summary(killed).state is JobState.OPEN  # its command lives, and settles it itself
     submissions.end_abandoned(lambda identity: False)
-    assert ledger.summary(killed).state is JobState.DONE
+    assert ledger.jobs.summary(killed).state is JobState.DONE
 
 
-def test_a_listing_that_is_interrupted_is_no_job_to_run(ledger: Ledger) -> None:
+def test_a_listing_that_is_interrupted_is_no_job_to_run(ledger: SqlLedger) -> None:
     class Interrupted(Abstracts):
         def enumerate(self, request: SourceRequest) -> Iterator[SourceItem]:
             yield from super().enumerate(request)
@@ -134,4 +134,4 @@ def test_a_listing_that_is_interrupted_is_no_job_to_run(ledger: Ledger) -> None:
     job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=False)
     with pytest.raises(KeyboardInterrupt):
         list(submissions.enqueue(job, ATopology()))
-    assert ledger.summary(job.job_id).state is JobState.CANCELLED
+    assert ledger.jobs.summary(job.job_id).state is JobState.CANCELLED

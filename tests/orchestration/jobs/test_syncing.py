@@ -16,7 +16,7 @@ from medkg.testing.ledger_suite import claimed, commit_all
 from orchestration.contracts import JobState, ListedPage, SourceRequest
 from orchestration.errors import CursorRefusedError, DagsterResourceUnavailableError
 from orchestration.jobs.submission import Submissions
-from orchestration.ledger import Ledger, open_ledger
+from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.records import Locator, SourceItem
 
 
@@ -66,7 +66,7 @@ class ATopology:
 class Syncing:
     """The same command again and again."""
 
-    def __init__(self, ledger: Ledger, registry: Registry) -> None:
+    def __init__(self, ledger: SqlLedger, registry: Registry) -> None:
         self.ledger = ledger
         self.fingerprint = "f"
         self.submissions = Submissions(ledger, {"registry": registry}, lambda _, __: self.fingerprint, 2)  # type: ignore[dict-item]
@@ -93,15 +93,15 @@ class Syncing:
         return self.finish(job_id)
 
     def finish(self, job_id: str) -> list[str]:
-        self.ledger.set_job_state(job_id, JobState.OPEN)
-        pending = self.ledger.summary(job_id).documents.pending
+        self.ledger.jobs.set_state(job_id, JobState.OPEN)
+        pending = self.ledger.jobs.summary(job_id).documents.pending
         listed = self.ids(job_id)
         if pending:
             commit_all(self.ledger, claimed(self.ledger, job_id), intent_id=job_id)
         return listed
 
     def ids(self, job_id: str) -> list[str]:
-        rows = self.ledger.find_documents("default")
+        rows = self.ledger.documents.find("default")
         return sorted(row.key.doc_id for row in rows if row.job_id == job_id and row.status == "queued")
 
 
@@ -111,14 +111,14 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
     opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", 60)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def syncing(ledger: Ledger, registry: Registry) -> Syncing:
+def syncing(ledger: SqlLedger, registry: Registry) -> Syncing:
     return Syncing(ledger, registry)
 
 
@@ -154,7 +154,7 @@ def test_what_a_killed_job_left_is_not_brought_twice(syncing: Syncing, registry:
     syncing.batches(1)
     job_id = syncing.begin()
     syncing.batches(3)
-    documents = syncing.ledger.summary(job_id).documents
+    documents = syncing.ledger.jobs.summary(job_id).documents
     assert (documents.total, documents.pending, documents.skipped) == (5, 5, 0)
 
 
@@ -215,7 +215,7 @@ def test_repeats_within_a_listing_count_once(syncing: Syncing, registry: Registr
     registry.records = ["a", "b", "b", "a", "c", "c"]
     job_id = syncing.begin()
     syncing.batches(2)
-    assert syncing.ledger.summary(job_id).documents.total == 3
+    assert syncing.ledger.jobs.summary(job_id).documents.total == 3
 
 
 def test_a_changed_record_replaces_the_version_that_was_left(syncing: Syncing, registry: Registry) -> None:
@@ -225,7 +225,7 @@ def test_a_changed_record_replaces_the_version_that_was_left(syncing: Syncing, r
     syncing.batches(1)
     registry.versions = {"a": "v3"}
     syncing.run()
-    (row,) = syncing.ledger.find_documents("default", doc_id="a")
+    (row,) = syncing.ledger.documents.find("default", doc_id="a")
     assert (row.status, row.version) == ("committed", "v3")
 
 
@@ -253,7 +253,7 @@ def test_wherever_listings_are_killed_every_record_is_queued_once(
             syncing.batches(taken)
         job_id = syncing.begin()
         syncing.batches(99)
-        documents = ledger.summary(job_id).documents
+        documents = ledger.jobs.summary(job_id).documents
         committed = syncing.finish(job_id)
         ledger.close()
     assert (documents.skipped, documents.failed) == (0, 0)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from medkg.testing.ledger_suite import a_submission, an_item, commit_all, fingerprint_of
 from orchestration.contracts import JobState, Submission
 from orchestration.jobs.submission import Submissions
-from orchestration.ledger import Ledger, open_ledger
+from orchestration.ledger import SqlLedger, open_ledger
 
 NUMBERS = count()
 ARRIVALS = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 5)), min_size=1, max_size=6)
@@ -23,7 +23,7 @@ ARRIVALS = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 5)), min_s
 class Work:
     """Jobs of some tenants with windows of one document, and the claims that were made for them."""
 
-    def __init__(self, ledger: Ledger, slots: int) -> None:
+    def __init__(self, ledger: SqlLedger, slots: int) -> None:
         self.ledger = ledger
         self.submissions = Submissions(ledger, {}, lambda topology, document_format: "f1", 2)
         self.slots = slots
@@ -36,11 +36,11 @@ class Work:
     def arrive(self, tenant: str, documents: int) -> None:
         job = a_submission(f"job-{next(NUMBERS)}", tenant_id=self.prefix + tenant)
         job = job.model_copy(update={"window_size": 1})
-        self.ledger.open_job(job)
-        self.ledger.enqueue(
+        self.ledger.jobs.open(job)
+        self.ledger.jobs.enqueue(
             job.job_id, [an_item(f"{job.job_id}-{n}") for n in range(documents)], fingerprint_of
         )
-        self.ledger.set_job_state(job.job_id, JobState.OPEN)
+        self.ledger.jobs.set_state(job.job_id, JobState.OPEN)
         self.jobs.append(job)
         self.unclaimed[job.job_id] = documents
 
@@ -75,7 +75,7 @@ class Work:
 
 
 @pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlLedger]:
     opened = open_ledger(f"sqlite:///{tmp_path_factory.mktemp('turns') / 'ledger.sqlite'}", 3600)
     yield opened
     opened.close()
@@ -84,7 +84,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
 @settings(max_examples=15, deadline=None)
 @given(arrivals=ARRIVALS, slots=st.integers(1, 5), data=st.data())
 def test_between_two_claims_of_a_tenant_every_other_one_with_due_work_has_its_turn(
-    ledger: Ledger, arrivals: list[tuple[str, int]], slots: int, data: st.DataObject
+    ledger: SqlLedger, arrivals: list[tuple[str, int]], slots: int, data: st.DataObject
 ) -> None:
     work = Work(ledger, slots)
     for tenant, documents in arrivals:
@@ -100,7 +100,7 @@ def test_between_two_claims_of_a_tenant_every_other_one_with_due_work_has_its_tu
     assert len(work.claims) == sum(documents for _, documents in arrivals)
 
 
-def test_a_tenant_with_ten_documents_does_not_wait_for_one_with_thousands(ledger: Ledger) -> None:
+def test_a_tenant_with_ten_documents_does_not_wait_for_one_with_thousands(ledger: SqlLedger) -> None:
     work = Work(ledger, slots=1)
     work.arrive("large", 2000)
     work.arrive("small", 10)

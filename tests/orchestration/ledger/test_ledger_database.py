@@ -31,7 +31,7 @@ from orchestration.errors import (
     StoreCorruptError,
     StoreUnwritableError,
 )
-from orchestration.ledger import Ledger, database, open_ledger
+from orchestration.ledger import SqlLedger, database, open_ledger
 from orchestration.ledger.tables import commits, metadata, windows
 from orchestration.ledger.transitions import Status, check_move
 from tests.orchestration.postgresql import BOTH_DATABASES, schema_of_its_own
@@ -50,7 +50,7 @@ def url_of(path: Path) -> str:
 
 
 @pytest.fixture
-def ledger(path: Path) -> Iterator[Ledger]:
+def ledger(path: Path) -> Iterator[SqlLedger]:
     opened = open_ledger(url_of(path))
     yield opened
     opened.close()
@@ -74,7 +74,7 @@ def test_the_migrated_schema_is_the_one_the_tables_declare(migrated: Connection)
     assert _differences(migrated) == []
 
 
-def test_sqlite_gets_the_very_statements_of_the_tables(ledger: Ledger, path: Path) -> None:
+def test_sqlite_gets_the_very_statements_of_the_tables(ledger: SqlLedger, path: Path) -> None:
     with create_engine(url_of(path)).connect() as connection:
         migrated = _schema(connection)
     with create_engine("sqlite://").connect() as connection:
@@ -132,18 +132,18 @@ def test_a_commit_of_before_models_were_noted_names_none(migrated: Connection) -
 
 
 def test_opening_a_migrated_ledger_imports_neither_alembic_nor_the_heavy_ones(
-    ledger: Ledger, path: Path
+    ledger: SqlLedger, path: Path
 ) -> None:
     program = (
         "import json, sys; from orchestration.ledger import open_ledger; "
-        f"open_ledger({url_of(path)!r}).jobs(None, None); print(json.dumps(list(sys.modules)))"
+        f"open_ledger({url_of(path)!r}).jobs.find(None, None); print(json.dumps(list(sys.modules)))"
     )
     output = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True)
     loaded = set(json.loads(output.stdout))
     assert not loaded & {"alembic", "dagster", "ray", "haystack", "torch"}
 
 
-def test_a_ledger_of_a_newer_medkg_is_refused(ledger: Ledger, path: Path) -> None:
+def test_a_ledger_of_a_newer_medkg_is_refused(ledger: SqlLedger, path: Path) -> None:
     ledger.close()
     with create_engine(url_of(path)).begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -186,7 +186,7 @@ def test_a_file_that_is_no_database_is_named(path: Path) -> None:
         open_ledger(url_of(path))
 
 
-def test_a_damaged_page_is_found_when_it_is_read(ledger: Ledger, path: Path) -> None:
+def test_a_damaged_page_is_found_when_it_is_read(ledger: SqlLedger, path: Path) -> None:
     a_job(ledger, *(an_item(str(number)) for number in range(500)))
     ledger.close()
     with path.open("r+b") as file:
@@ -194,7 +194,7 @@ def test_a_damaged_page_is_found_when_it_is_read(ledger: Ledger, path: Path) -> 
         file.seek(size // 4)
         file.write(b"\xa5" * (size // 2))
     with pytest.raises(StoreCorruptError, match=r"ledger\.sqlite is damaged .*malformed"):
-        open_ledger(url_of(path)).find_documents("default")
+        open_ledger(url_of(path)).documents.find("default")
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
@@ -215,37 +215,40 @@ def test_a_ledger_that_another_program_locks_is_named(path: Path, monkeypatch: p
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreUnwritableError, match="locked"):
-        opened.open_job(a_submission())
-    assert opened.jobs(None, None) == []  # readers are not disturbed
+        opened.jobs.open(a_submission())
+    assert opened.jobs.find(None, None) == []  # readers are not disturbed
     other.execute("ROLLBACK")
-    opened.open_job(a_submission())
+    opened.jobs.open(a_submission())
     opened.close()
     other.close()
 
 
-def test_a_full_disk_loses_nothing_and_is_named(ledger: Ledger, path: Path) -> None:
+def test_a_full_disk_loses_nothing_and_is_named(ledger: SqlLedger, path: Path) -> None:
     a_job(ledger, an_item("before"))
     answers = _in_process(_fill_the_disk, path)
     assert answers == {"error": "StoreUnwritableError", "after": 1}
-    assert ledger.summary("job-1").documents == DocumentCounts(total=1, pending=1)
-    full = ledger.summary("job-full").documents
+    assert ledger.jobs.summary("job-1").documents == DocumentCounts(total=1, pending=1)
+    full = ledger.jobs.summary("job-full").documents
     assert full.total == full.pending
-    assert ledger.enqueue("job-full", [an_item("after")], fingerprint_of).pending == 1
+    assert ledger.jobs.enqueue("job-full", [an_item("after")], fingerprint_of).pending == 1
 
 
 def _fill_the_disk(path: Path) -> dict[str, object]:
     """Enqueue until the file may not grow, then once more with room: a real EFBIG from the kernel."""
     opened = open_ledger(url_of(path))
-    opened.open_job(a_submission("job-full"))
+    opened.jobs.open(a_submission("job-full"))
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, hard))
     try:
         for start in range(0, 100_000, 1000):
-            opened.enqueue("job-full", [an_item(f"{start}-{n}") for n in range(1000)], fingerprint_of)
+            opened.jobs.enqueue("job-full", [an_item(f"{start}-{n}") for n in range(1000)], fingerprint_of)
     except StoreUnwritableError as error:
         kind = type(error).__name__
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    return {"error": kind, "after": opened.enqueue("job-full", [an_item("room")], fingerprint_of).pending}
+    return {
+        "error": kind,
+        "after": opened.jobs.enqueue("job-full", [an_item("room")], fingerprint_of).pending,
+    }
 
 
 def test_a_read_only_folder_is_named() -> None:
@@ -266,7 +269,7 @@ def _open_without_permission(path: Path) -> dict[str, object]:
     if os.geteuid() == 0:
         os.seteuid(NOBODY)
     try:
-        open_ledger(url_of(path)).open_job(a_submission())
+        open_ledger(url_of(path)).jobs.open(a_submission())
     except StoreUnwritableError as error:
         return {"error": type(error).__name__, "message": error.message}
     finally:
@@ -321,9 +324,9 @@ def test_a_move_that_the_table_does_not_have_is_an_error_that_tells_what_is_allo
         check_move("1", Status.COMMITTED, Status.RUNNING)
 
 
-def test_an_open_job_survives_reopening(ledger: Ledger, path: Path) -> None:
+def test_an_open_job_survives_reopening(ledger: SqlLedger, path: Path) -> None:
     a_job(ledger, an_item("1"))
     ledger.close()
     opened = open_ledger(url_of(path))
-    assert opened.jobs(None, [JobState.OPEN])[0].documents.pending == 1
+    assert opened.jobs.find(None, [JobState.OPEN])[0].documents.pending == 1
     opened.close()

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, func, select
 
 from medkg.testing.ledger_suite import TENANT, a_submission, an_item, commit_all, fingerprint_of
 from orchestration.contracts import DocumentCounts, JobState
-from orchestration.ledger import Ledger, open_ledger
+from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.ledger.tables import commit_changes, jobs, windows
 from orchestration.processes.child_process import is_alive
 from tests.orchestration.postgresql import BOTH_DATABASES, schema_of_its_own
@@ -60,7 +60,7 @@ def processes(url: str) -> Iterator[Processes]:
 
 
 @pytest.fixture
-def ledger(url: str) -> Iterator[Ledger]:
+def ledger(url: str) -> Iterator[SqlLedger]:
     opened = open_ledger(url)
     yield opened
     opened.close()
@@ -86,79 +86,81 @@ def test_processes_that_open_a_new_ledger_at_once_all_find_its_tables(processes:
     started = [processes.start("open", 0, f"job-{number}") for number in range(4)]
     assert [lines(process) for process in started] == [[f"job-{number}"] for number in range(4)]
     opened = open_ledger(url)
-    assert len(opened.jobs(None, None)) == 4
+    assert len(opened.jobs.find(None, None)) == 4
     opened.close()
 
 
 def test_no_document_is_in_two_windows_of_processes_that_claim_at_once(
-    ledger: Ledger, processes: Processes
+    ledger: SqlLedger, processes: Processes
 ) -> None:
-    ledger.open_job(a_submission(JOB))
+    ledger.jobs.open(a_submission(JOB))
     workers = [processes.start("work", 7) for _ in range(3)]
     lines(processes.start("enqueue", 300))
     done = [line.split() for worker in workers for line in lines(worker)]
     documents = [doc_id for _, *doc_ids in done for doc_id in doc_ids]
     assert sorted(documents, key=int) == [str(number) for number in range(300)]
     assert len({window_id for window_id, *_ in done}) == len(done)
-    assert ledger.summary(JOB).documents == DocumentCounts(total=300, committed=300)
-    assert ledger.settle(JOB) is JobState.DONE
+    assert ledger.jobs.summary(JOB).documents == DocumentCounts(total=300, committed=300)
+    assert ledger.jobs.settle(JOB) is JobState.DONE
 
 
 def test_a_process_killed_while_it_lists_loses_no_batch_that_it_reported(
-    ledger: Ledger, processes: Processes
+    ledger: SqlLedger, processes: Processes
 ) -> None:
-    ledger.open_job(a_submission(JOB))
+    ledger.jobs.open(a_submission(JOB))
     said = killed_after(processes.start("enqueue", 10_000), 5)
-    listed = ledger.summary(JOB).documents
+    listed = ledger.jobs.summary(JOB).documents
     assert listed.total == listed.pending
     assert listed.total - int(said[-1]) in (0, 20)  # the batch it was at, whole or not at all
-    ledger.open_job(a_submission("job-2"))
-    again = ledger.enqueue("job-2", [an_item(str(number)) for number in range(200)], fingerprint_of)
+    ledger.jobs.open(a_submission("job-2"))
+    again = ledger.jobs.enqueue("job-2", [an_item(str(number)) for number in range(200)], fingerprint_of)
     assert again == DocumentCounts(total=200, pending=200)
 
 
 def test_a_process_killed_while_it_commits_leaves_documents_committed_or_to_be_claimed_again(
-    ledger: Ledger, processes: Processes
+    ledger: SqlLedger, processes: Processes
 ) -> None:
-    ledger.open_job(a_submission(JOB))
-    ledger.enqueue(JOB, [an_item(str(number)) for number in range(400)], fingerprint_of)
-    ledger.set_job_state(JOB, JobState.OPEN)
+    ledger.jobs.open(a_submission(JOB))
+    ledger.jobs.enqueue(JOB, [an_item(str(number)) for number in range(400)], fingerprint_of)
+    ledger.jobs.set_state(JOB, JobState.OPEN)
     said = killed_after(processes.start("work", 10), 4)
-    documents = ledger.summary(JOB).documents
+    documents = ledger.jobs.summary(JOB).documents
     assert documents.committed - 10 * len(said) in (0, 10)
     assert documents.total == documents.accounted == 400
-    visible = {commit.key for commit in ledger.committed(TENANT)}
-    committed = {row.key for row in ledger.find_documents(TENANT, status="committed")}
+    visible = {commit.key for commit in ledger.commits.committed(TENANT)}
+    committed = {row.key for row in ledger.documents.find(TENANT, status="committed")}
     assert visible == committed
     assert len(visible) == documents.committed
-    ledger.reclaim(is_alive)
-    held = sum(row.status == "running" for row in ledger.find_documents(TENANT))
+    ledger.windows.reclaim(is_alive)
+    held = sum(row.status == "running" for row in ledger.documents.find(TENANT))
     assert held == 0
 
 
-def test_what_a_killed_process_left_is_finished_by_the_next_one(ledger: Ledger, processes: Processes) -> None:
-    ledger.open_job(a_submission(JOB))
-    ledger.enqueue(JOB, [an_item(str(number)) for number in range(100)], fingerprint_of)
-    ledger.set_job_state(JOB, JobState.OPEN)
+def test_what_a_killed_process_left_is_finished_by_the_next_one(
+    ledger: SqlLedger, processes: Processes
+) -> None:
+    ledger.jobs.open(a_submission(JOB))
+    ledger.jobs.enqueue(JOB, [an_item(str(number)) for number in range(100)], fingerprint_of)
+    ledger.jobs.set_state(JOB, JobState.OPEN)
     killed_after(processes.start("work", 10), 2)
-    ledger.reclaim(is_alive)
-    for window_id in ledger.summary(JOB).run_ids:
-        ledger.release(window_id, "its process was killed")  # a hold that nobody took
-    while (window_id := ledger.claim_window(JOB, 50)) is not None:
+    ledger.windows.reclaim(is_alive)
+    for window_id in ledger.jobs.summary(JOB).run_ids:
+        ledger.windows.release(window_id, "its process was killed")  # a hold that nobody took
+    while (window_id := ledger.windows.claim(JOB, 50)) is not None:
         commit_all(ledger, window_id)
-    assert ledger.summary(JOB).documents == DocumentCounts(total=100, committed=100)
-    assert ledger.settle(JOB) is JobState.DONE
+    assert ledger.jobs.summary(JOB).documents == DocumentCounts(total=100, committed=100)
+    assert ledger.jobs.settle(JOB) is JobState.DONE
 
 
 def test_workers_of_which_some_are_killed_commit_each_document_once_and_starve_no_tenant(
-    ledger: Ledger, processes: Processes, url: str
+    ledger: SqlLedger, processes: Processes, url: str
 ) -> None:
     listed = {"large": 400, "small-1": 10, "small-2": 10, "small-3": 20}
     for tenant, count in listed.items():
         submission = a_submission(f"job-of-{tenant}", tenant_id=tenant)
-        ledger.open_job(submission.model_copy(update={"window_size": 5}))
-        ledger.enqueue(submission.job_id, [an_item(str(n)) for n in range(count)], fingerprint_of)
-        ledger.set_job_state(submission.job_id, JobState.OPEN)
+        ledger.jobs.open(submission.model_copy(update={"window_size": 5}))
+        ledger.jobs.enqueue(submission.job_id, [an_item(str(n)) for n in range(count)], fingerprint_of)
+        ledger.jobs.set_state(submission.job_id, JobState.OPEN)
     doomed = [processes.start("share", 3) for _ in range(2)]
     others = [processes.start("share", 0) for _ in range(2)]
     said = [line for worker in doomed for line in killed_after(worker, 3) if line != "hangs"]
@@ -171,4 +173,6 @@ def test_workers_of_which_some_are_killed_commit_each_document_once_and_starve_n
         claims = list(connection.execute(query.order_by(windows.c.number)).scalars())
     assert all(claims.index(tenant) < len(claims) // 2 for tenant in listed)
     for tenant, count in listed.items():
-        assert ledger.summary(f"job-of-{tenant}").documents == DocumentCounts(total=count, committed=count)
+        assert ledger.jobs.summary(f"job-of-{tenant}").documents == DocumentCounts(
+            total=count, committed=count
+        )

@@ -12,7 +12,7 @@ from medkg.testing.gate_suite import GateSuite
 from medkg.testing.ledger_copies_suite import LedgerCopiesSuite
 from medkg.testing.ledger_suite import LEASE_SECONDS, Clock, LedgerSuite
 from orchestration.errors import ConfigurationError
-from orchestration.ledger import Ledger, open_ledger
+from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.ledger.database import Database
 from orchestration.ledger.tables import metadata
 from tests.orchestration.postgresql import in_schema, needs_postgresql, schema_of_its_own
@@ -28,7 +28,7 @@ def url() -> Iterator[str]:
 
 class TestPostgresqlLedger(LedgerSuite, GateSuite, LedgerCopiesSuite):
     @pytest.fixture
-    def ledger(self, url: str, clock: Clock) -> Iterator[Ledger]:
+    def ledger(self, url: str, clock: Clock) -> Iterator[SqlLedger]:
         opened = open_ledger(url, LEASE_SECONDS, clock)
         yield opened
         opened.close()

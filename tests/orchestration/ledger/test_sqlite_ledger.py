@@ -10,12 +10,12 @@ import pytest
 from medkg.testing.gate_suite import GateSuite
 from medkg.testing.ledger_copies_suite import LedgerCopiesSuite
 from medkg.testing.ledger_suite import LEASE_SECONDS, Clock, LedgerSuite
-from orchestration.ledger import Ledger, open_ledger
+from orchestration.ledger import SqlLedger, open_ledger
 
 
 class TestSqliteLedger(LedgerSuite, GateSuite, LedgerCopiesSuite):
     @pytest.fixture
-    def ledger(self, tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
+    def ledger(self, tmp_path: Path, clock: Clock) -> Iterator[SqlLedger]:
         opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", LEASE_SECONDS, clock)
         yield opened
         opened.close()

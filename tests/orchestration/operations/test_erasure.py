@@ -108,11 +108,11 @@ def test_a_document_that_a_run_works_on_is_not_erased(tmp_path: Path) -> None:
     job_id = medkg("submit", "auto", "--path", str(path))["job_id"]
     ledger = open_ledger(f"sqlite:///{medkg.data_dir / 'ledger.sqlite'}")
     try:
-        window_id = ledger.claim_window(job_id, 10)
+        window_id = ledger.windows.claim(job_id, 10)
         assert window_id is not None
-        ledger.window(window_id, "host/boot/1/1")
+        ledger.windows.lease(window_id, "host/boot/1/1")
         medkg.text("docs", "delete", "1", "--erase", expect=2)
-        (row,) = ledger.find_documents("default", doc_id="1")
+        (row,) = ledger.documents.find("default", doc_id="1")
     finally:
         ledger.close()
     assert row.status == "running"

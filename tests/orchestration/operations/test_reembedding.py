@@ -61,7 +61,7 @@ class FolderParts:
 
     @property
     def ledger(self) -> Any:
-        return self.data.log
+        return self.data.ledger
 
     @property
     def stores(self) -> Stores:
@@ -175,7 +175,7 @@ def test_a_document_that_is_replaced_meanwhile_is_caught_up_with(parts: FolderPa
 
 def test_a_document_that_is_deleted_meanwhile_leaves_no_vectors(parts: FolderParts) -> None:
     def delete(texts: Sequence[str]) -> None:
-        parts.data.index.clean(parts.data.log.withdraw([a_key("1")]))
+        parts.data.index.clean(parts.data.ledger.documents.delete([a_key("1")]))
 
     assert parts.reembed(Backwards(delete)).switched == 3
     assert {one.key.doc_id for one in parts.data.vectors.holdings(TENANT)} == {"2", "3", "4"}

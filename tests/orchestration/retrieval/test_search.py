@@ -185,7 +185,7 @@ def test_only_the_committed_version_is_found(data: DataFolder, make_search: Make
     superseded = data.commit(staged)
     assert {"walking fast", "walking"} & set(bodies(search, "walking")) == {"walking fast"}
     data.index.clean(superseded)
-    data.log.withdraw([a_context("1", source="files").key])
+    data.ledger.documents.delete([a_context("1", source="files").key])
     assert set(bodies(search, "walking")) == {"sleeping", "sleeping again"}
 
 

@@ -24,13 +24,14 @@ from medkg.testing.builders import TENANT, a_context, a_document, chunks_of
 from orchestration.contracts import (
     ChunkRef,
     Commit,
+    CommitLog,
     DocumentStore,
     Filters,
     SearchStore,
     SparseVectors,
     VectorStore,
 )
-from orchestration.ledger import Ledger, open_ledger
+from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import EmbeddingBatch, Float32Matrix, IndexReceipt, SparseMatrix, StageContext
 from orchestration.stores.dual_write import DualWrite
@@ -105,11 +106,15 @@ PAIRING = "MEDKG_TEST_PAIRING"
 class DataFolder:
     """Ledger, stores and dual write of one folder."""
 
-    log: Ledger
+    ledger: SqlLedger
     search: SearchStore
     vectors: VectorStore
     documents: DocumentStore
     index: DualWrite
+
+    @property
+    def log(self) -> CommitLog:
+        return self.ledger.commits
 
     def stage(
         self, bodies: dict[str, str], version: str = "1", owner: str = "", tenant_id: str = TENANT
@@ -164,21 +169,21 @@ def opened(
     folder: Path, search: type[SqliteSearch] = SqliteSearch, pairing: Pairing | None = None
 ) -> Iterator[DataFolder]:
     pairing = pairing or Pairing.of_environment()
-    log = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
+    ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
     documents = (
         ObjectDocuments(open_objects(pairing.objects))
         if pairing.objects
         else SqliteDocuments(folder / "documents.sqlite")
     )
     with ExitStack() as stack:
-        stack.callback(log.close)
+        stack.callback(ledger.close)
         stack.callback(documents.close)
         connection = Connection(pairing.url) if pairing.url else None
         if connection is not None:
             stack.callback(connection.close)
         stores = _search(folder, search, pairing, connection), _vectors(folder, pairing, connection)
         stack.callback(stores[0].close)
-        yield DataFolder(log, *stores, documents, DualWrite(log, *stores, documents))
+        yield DataFolder(ledger, *stores, documents, DualWrite(ledger.commits, *stores, documents))
 
 
 def _search(

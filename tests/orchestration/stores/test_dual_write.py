@@ -156,7 +156,7 @@ def test_the_same_version_indexed_again_keeps_its_parsed_document(data: DataFold
 def test_a_withdrawn_document_is_cleaned_everywhere(data: DataFolder) -> None:
     data.ingest({"1": "walking", "2": "walking far"})
     key = a_context("1", source="files").key
-    data.index.clean(data.log.withdraw([key]))
+    data.index.clean(data.ledger.documents.delete([key]))
     assert found(data) == ["walking far", "walking far again"]
     assert {one.key.doc_id for one in data.vectors.holdings(TENANT)} == {"2"}
     assert [key.doc_id for key, _, _ in data.documents.held(TENANT)] == ["2"]
@@ -166,7 +166,7 @@ def test_tenants_with_the_same_documents_do_not_meet(data: DataFolder) -> None:
     data.ingest({"1": "walking"})
     data.ingest({"1": "walking elsewhere"}, tenant_id="other")
     assert found(data) == OLD
-    data.index.clean(data.log.withdraw([a_context("1", source="files", tenant_id="other").key]))
+    data.index.clean(data.ledger.documents.delete([a_context("1", source="files", tenant_id="other").key]))
     assert found(data) == OLD
     assert data.visible("walking", "other") == ([], [])
 

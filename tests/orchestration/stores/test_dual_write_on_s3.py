@@ -91,17 +91,17 @@ def test_what_was_lost_or_damaged_is_told_and_repaired_to_the_same_content(
     first = next(iter(data.vectors.holdings(TENANT)))
     data.vectors.discard(TENANT, first.intent_id, [first.key])
     assert data.differences() == [(first.key.doc_id, "vectors", "missing")]
-    data.verification().repair(TENANT, embed, data.log.requeue)
+    data.verification().repair(TENANT, embed, data.ledger.documents.requeue)
     assert (data.differences(), found(data)) == ([], before)
 
     for one in [one for one in objects.list("vectors") if one.key.endswith(".segment")]:
         objects.put(one.key, b"MEDKGVEC and then nothing")
     assert {store for _, store, _ in data.differences()} == {"vectors"}
-    data.verification().repair(TENANT, embed, data.log.requeue)
+    data.verification().repair(TENANT, embed, data.ledger.documents.requeue)
     assert (data.differences(), found(data)) == ([], before)
 
     objects.put(next(one.key for one in objects.list("documents")), b"damaged")
     assert {store for _, store, _ in data.differences()} == {"documents"}
-    data.verification().repair(TENANT, embed, data.log.requeue)
+    data.verification().repair(TENANT, embed, data.ledger.documents.requeue)
     data.ingest({"1": "walking", "2": "walking far"})
     assert (data.differences(), found(data)) == ([], before)

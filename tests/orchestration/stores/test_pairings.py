@@ -54,7 +54,7 @@ def data(tmp_path: Path, pairing: Pairing) -> Iterator[DataFolder]:
 
 def repaired(data: DataFolder) -> None:
     """Repair as `medkg verify --repair` does; nothing may differ afterwards."""
-    data.verification().repair(TENANT, embed, data.log.requeue)
+    data.verification().repair(TENANT, embed, data.ledger.documents.requeue)
     assert data.differences() == []
 
 

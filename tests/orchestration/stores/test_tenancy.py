@@ -108,7 +108,7 @@ class Tenants(RuleBasedStateMachine):
     @rule(side=sides, doc_id=ids)
     def delete(self, side: int, doc_id: str) -> None:
         key = self.key(side, doc_id)
-        self.data.index.clean(self.data.log.withdraw([key]))
+        self.data.index.clean(self.data.ledger.documents.delete([key]))
         self.data.documents.discard(key, None)
         self.held[side].pop(doc_id, None)
 

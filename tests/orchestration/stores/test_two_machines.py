@@ -50,7 +50,7 @@ def test_what_one_machine_ingests_another_finds_and_changes_and_neither_needs_it
     shutil.rmtree(tmp_path / "two")
     with opened(tmp_path / "three") as three:
         assert answers(three, "sleeping")["dense"]
-        (commit,) = [commit for commit in three.ledger.committed(TENANT) if commit.key.doc_id == "1"]
+        (commit,) = [commit for commit in three.ledger.commits.committed(TENANT) if commit.key.doc_id == "1"]
         document = three.stores.documents.get(commit.key, commit.version, commit.fingerprint)
         assert document is not None and document.title == "1 in 2"
         assert verified(three)

@@ -34,11 +34,7 @@ def a_key(doc_id: str) -> DocumentKey:
 
 def repaired(data: DataFolder) -> list[str]:
     """Documents that repair made due again; afterwards nothing differs."""
-
-    def requeue(key: DocumentKey) -> None:
-        data.log.withdraw([key])
-
-    due = data.verification().repair(TENANT, embed, requeue)
+    due = data.verification().repair(TENANT, embed, data.ledger.documents.requeue)
     assert data.differences() == []
     return [key.doc_id for key in due]
 
@@ -95,7 +91,9 @@ def test_vectors_of_another_model_beside_those_of_the_commits_are_no_difference(
 def test_lost_vectors_that_another_model_makes_anew_are_its_own_from_then_on(data: DataFolder) -> None:
     data.vectors.discard(TENANT, the_intent(data, "4"))
     assert data.differences() == [("4", "vectors", "missing")]
-    data.verification().repair(TENANT, lambda texts: (encode(texts), "other@1"), data.log.requeue)
+    data.verification().repair(
+        TENANT, lambda texts: (encode(texts), "other@1"), data.ledger.documents.requeue
+    )
     assert data.differences() == []
     assert data.log.namespaces(TENANT) == {MODEL: 3, "other@1": 1}
     assert "swimming" not in data.visible("swimming")[1]  # it is asked by vectors of the former model
@@ -128,12 +126,12 @@ def test_a_lost_parsed_document_makes_the_document_due_again(data: DataFolder) -
 
 
 def test_entries_without_a_commit_are_leftovers_and_go(data: DataFolder) -> None:
-    data.log.withdraw([a_key("2")])
+    data.ledger.documents.delete([a_key("2")])
     dead = data.stage({"9": "walking on"}, owner="nobody")
     assert dead
     told = {(doc_id, kind) for doc_id, _, kind in data.differences(lambda owner: False)}
     assert told == {("2", "leftover"), ("9", "leftover")}
-    data.verification(lambda owner: False).repair(TENANT, embed, lambda key: None)
+    data.verification(lambda owner: False).repair(TENANT, embed, lambda keys: [])
     assert data.differences(lambda owner: False) == []
     assert data.visible("walking")[0] == ["walking", "walking again"]
 

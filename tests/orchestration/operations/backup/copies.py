@@ -64,7 +64,7 @@ def ingest(
         _commit(ctx, receipt.intent_id, receipt.chunk_count)
         for (ctx, _), receipt in zip(items, receipts, strict=True)
     ]
-    taken = parts.ledger.take_in(
+    taken = parts.ledger.copies.import_documents(
         str(uuid4()), [(commit, an_origin(commit)) for commit in commits], replace=True
     )
     parts.index.clean(taken.superseded)
@@ -125,7 +125,7 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
 
 def answers(parts: Assembly, query: str, tenant_id: str = TENANT) -> dict[str, list[tuple[str, float]]]:
     """(chunk, score) by leg, best first."""
-    intents = {commit.key: commit.intent_id for commit in parts.ledger.committed(tenant_id)}
+    intents = {commit.key: commit.intent_id for commit in parts.ledger.commits.committed(tenant_id)}
 
     def seen(ref: ChunkRef) -> bool:
         return intents.get(ref.key) == ref.intent_id
@@ -146,7 +146,7 @@ def verified(parts: Assembly, tenant_id: str = TENANT) -> bool:
     from orchestration.stores.verify import Verification
 
     stores = parts.stores
-    check = Verification(parts.ledger, stores.search, stores.vectors, stores.documents, is_alive)
+    check = Verification(parts.ledger.commits, stores.search, stores.vectors, stores.documents, is_alive)
     return check.differences(tenant_id) == []
 
 
@@ -177,16 +177,16 @@ def prepare_to_die(parts: Any, boundary: str) -> None:
     elif boundary == "after the vectors":
         parts.stores.vectors.write = dying_after(parts.stores.vectors.write)
     elif boundary == "before the commit":
-        parts.ledger.take_in = lambda *_, **__: die()
+        parts.ledger.copies.import_documents = lambda *_, **__: die()
     elif boundary == "after the commit":
         parts.index.clean = lambda *_: die()
     elif boundary == "in the second batch":
         _die_at_the_second(parts)
     elif boundary == "before the ledger":
-        parts.ledger.copy_in = lambda *_: die()
+        parts.ledger.copies.import_tables = lambda *_: die()
     else:
         assert boundary == "at the end"
-        parts.ledger.copy_in = dying_after(parts.ledger.copy_in)
+        parts.ledger.copies.import_tables = dying_after(parts.ledger.copies.import_tables)
 
 
 def _die_at_the_second(parts: Any) -> None:

@@ -50,7 +50,7 @@ def fill(parts: Assembly) -> None:
     ingest(parts, {"1": ["other tenants walk"]}, tenant_id="other")
     window = claimed(parts.ledger, a_job(parts.ledger, an_item("7"), an_item("8")), limit=1)
     (ctx,) = taken(parts.ledger, window)
-    parts.ledger.advance(window, "parse", [], [a_failure(ctx)], {"7": 1})
+    parts.ledger.outcomes.advance(window, "parse", [], [a_failure(ctx)], {"7": 1})
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def backup(tmp_path: Path) -> Path:
 
 
 def tables(parts: Assembly) -> dict[str, list[Mapping[str, Any]]]:
-    with parts.ledger.copy_out() as found:
+    with parts.ledger.copies.export_tables() as found:
         return {table.name: [row for rows in table.rows for row in rows] for table in found}
 
 
@@ -78,7 +78,7 @@ def told(parts: Assembly) -> dict[str, Any]:
         "verified": (verified(parts), verified(parts, "other")),
         "documents": [
             parts.stores.documents.get(commit.key, commit.version, commit.fingerprint)
-            for commit in parts.ledger.committed(TENANT)
+            for commit in parts.ledger.commits.committed(TENANT)
         ],
     }
 
@@ -116,7 +116,7 @@ def test_an_empty_folder_is_backed_up_and_restored(tmp_path: Path) -> None:
         back_up(parts, tmp_path / "backup", unwatched)
     with opened(tmp_path / "b") as parts:
         restore(parts, tmp_path / "backup", unwatched)
-        assert parts.ledger.is_empty()
+        assert parts.ledger.copies.is_empty()
 
 
 # --- where it may not go, and what it may not be -----------------------------------------------------
@@ -199,7 +199,7 @@ def test_a_document_that_is_not_whole_is_named_and_the_backup_does_not_count(tmp
     with opened(tmp_path / "a") as parts:
         fill(parts)
         key = DocumentKey(tenant_id=TENANT, source="files", doc_id="4")
-        commit = parts.ledger.find(key)
+        commit = parts.ledger.commits.find(key)
         assert commit is not None
         parts.stores.vectors.discard(TENANT, commit.intent_id, [key])
         with pytest.raises(StoreCorruptError, match="4 of files"):
@@ -264,9 +264,9 @@ def _check_that_numbers_go_on(parts: Assembly) -> None:
     """Of every table that counts: PostgreSQL would give the first number again."""
     window = claimed(parts.ledger, a_job(parts.ledger, an_item("11"), job_id="job-9"))
     (ctx,) = taken(parts.ledger, window)
-    before = max(letter.id for letter in parts.ledger.dead_letters(TENANT))
-    parts.ledger.advance(window, "parse", [], [a_failure(ctx)], {})
-    assert max(letter.id for letter in parts.ledger.dead_letters(TENANT)) == before + 1
+    before = max(letter.id for letter in parts.ledger.dead_letters.find(TENANT))
+    parts.ledger.outcomes.advance(window, "parse", [], [a_failure(ctx)], {})
+    assert max(letter.id for letter in parts.ledger.dead_letters.find(TENANT)) == before + 1
     ingest(parts, {"12": ["walking on"]})
     assert verified(parts)
 

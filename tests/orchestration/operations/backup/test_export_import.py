@@ -117,10 +117,10 @@ def test_an_import_in_batches_keeps_the_order(
 def test_importing_twice_finds_everything_there(tmp_path: Path, copy: Path) -> None:
     with opened(tmp_path / "b") as parts:
         import_all(parts, copy)
-        before = list(parts.ledger.committed(TENANT))
+        before = list(parts.ledger.commits.committed(TENANT))
         again = import_all(parts, copy)
         assert (again.imported, again.unchanged, again.kept) == (0, 5, 0)
-        assert list(parts.ledger.committed(TENANT)) == before
+        assert list(parts.ledger.commits.committed(TENANT)) == before
 
 
 @pytest.mark.parametrize("replace", [False, True])
@@ -131,7 +131,7 @@ def test_a_document_that_is_there_in_another_version_is_kept_unless_told_otherwi
         ingest(parts, {"1": ["running"]}, version="2")
         done = import_all(parts, copy, replace=replace)
         assert (done.imported, done.unchanged, done.kept) == ((5, 0, 0) if replace else (4, 0, 1))
-        commit = parts.ledger.find(DocumentKey(tenant_id=TENANT, source="files", doc_id="1"))
+        commit = parts.ledger.commits.find(DocumentKey(tenant_id=TENANT, source="files", doc_id="1"))
         assert commit is not None and commit.version == ("1" if replace else "2") * 64
         assert bool(answers(parts, "running")["bm25"]) is not replace
         assert verified(parts)
@@ -140,13 +140,13 @@ def test_a_document_that_is_there_in_another_version_is_kept_unless_told_otherwi
 def test_a_deleted_document_comes_back_by_an_import(tmp_path: Path, copy: Path) -> None:
     with opened(tmp_path / "a") as parts:
         key = DocumentKey(tenant_id=TENANT, source="files", doc_id="2")
-        former = parts.ledger.find(key)
+        former = parts.ledger.commits.find(key)
         assert former is not None
-        parts.ledger.delete_document(key)
+        parts.ledger.documents.delete([key])
         parts.index.clean([former])
         done = import_all(parts, copy)
         assert (done.imported, done.unchanged) == (1, 4)
-        assert parts.ledger.status_counts(TENANT) == {"committed": 5}
+        assert parts.ledger.documents.status_counts(TENANT) == {"committed": 5}
         assert verified(parts)
 
 
@@ -154,7 +154,7 @@ def test_vectors_of_another_model_are_refused_with_the_setting_to_change(tmp_pat
     with opened(tmp_path / "b") as parts:
         with pytest.raises(UsageError, match=r"counted-letters@1.*MEDKG_EMBEDDING_MODEL.*--other-models"):
             import_tenant(parts, copy, unwatched, replace=False, other_models=False)
-        assert parts.ledger.is_empty()
+        assert parts.ledger.copies.is_empty()
 
 
 # --- dying ------------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def test_a_copy_that_is_not_whole_or_not_ours_is_refused_and_nothing_is_imported
     with opened(tmp_path / "b") as parts:
         with pytest.raises(CopyUnusableError, match=told):
             import_all(parts, copy)
-        assert parts.ledger.is_empty()
+        assert parts.ledger.copies.is_empty()
 
 
 def test_nothing_is_exported_over_a_whole_copy_or_over_files_of_others(tmp_path: Path, copy: Path) -> None:
@@ -262,7 +262,7 @@ def test_a_damaged_segment_is_named_and_the_copy_does_not_count(tmp_path: Path, 
 def test_a_document_that_lost_rows_is_named_and_the_copy_does_not_count(tmp_path: Path, copy: Path) -> None:
     with opened(tmp_path / "a") as parts:
         key = DocumentKey(tenant_id=TENANT, source="files", doc_id="4")
-        commit = parts.ledger.find(key)
+        commit = parts.ledger.commits.find(key)
         assert commit is not None
         parts.stores.search.discard(TENANT, commit.intent_id, [key])
         with pytest.raises(StoreCorruptError, match="4 of files"):

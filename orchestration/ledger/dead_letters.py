@@ -1,0 +1,61 @@
+"""Dead letters: inputs that failed for good, and the jobs that try them again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from orchestration.contracts import DeadLetter, JobState, Submission
+from orchestration.errors import UsageError
+from orchestration.ledger.database import LedgerPart
+from orchestration.ledger.enqueueing import Enqueueing, EnumeratedItem, Fingerprint
+from orchestration.ledger.jobs import insert_job
+from orchestration.ledger.rows import dead_letter_of
+from orchestration.ledger.tables import dead_letters, item_dead_letters
+from orchestration.records import DocumentKey, SourceItem
+
+__all__ = ["SqlDeadLetters"]
+
+
+class SqlDeadLetters(LedgerPart):
+    """DeadLetterLedger over SQL."""
+
+    def find(self, tenant_id: str, job_id: str | None = None, unreplayed: bool = True) -> list[DeadLetter]:
+        """Dead letters, the newest first; with `job_id` those that this job counts."""
+        query = select(dead_letters).where(dead_letters.c.tenant_id == tenant_id)
+        if job_id is not None:
+            of_job = select(item_dead_letters.c.dead_letter_id).where(item_dead_letters.c.job_id == job_id)
+            query = query.where(dead_letters.c.id.in_(of_job))
+        if unreplayed:
+            query = query.where(dead_letters.c.replayed_in.is_(None))
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(dead_letters.c.id.desc())).mappings()
+            return [dead_letter_of(row) for row in rows]
+
+    def replay(self, ids: Sequence[int], submission: Submission, fingerprint: Fingerprint) -> int:
+        """Open a job with the documents of these dead letters; see DeadLetterLedger.replay."""
+        with self._database.writing() as connection:
+            insert_job(connection, submission, JobState.OPEN, self._now())
+            rows = connection.execute(
+                select(dead_letters)
+                .where(
+                    dead_letters.c.tenant_id == submission.tenant_id,
+                    dead_letters.c.id.in_(ids),
+                    dead_letters.c.replayed_in.is_(None),
+                )
+                .order_by(dead_letters.c.id)
+            ).mappings()
+            letters = [dead_letter_of(row) for row in rows]
+            unknown = sorted(set(ids) - {letter.id for letter in letters})
+            if unknown:
+                raise UsageError(
+                    f"no dead letter {', '.join(map(str, unknown))} waits for replay; see `medkg dlq list`."
+                )
+            items: dict[DocumentKey, EnumeratedItem] = {}
+            for letter in letters:
+                key = letter.failure.ctx.key
+                item = SourceItem(doc_id=key.doc_id, source=key.source, locator=letter.locator)
+                items[key] = EnumeratedItem(key, item, letter.source_plugin, again=True)
+            Enqueueing(connection, submission, fingerprint, self._now()).add(items.values())
+            return len(items)

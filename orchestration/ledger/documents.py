@@ -1,0 +1,99 @@
+"""Documents: where each stands, and removing them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import func, select, update
+
+from orchestration.contracts import Commit, LedgerDocument
+from orchestration.ledger.accounts import end_documents
+from orchestration.ledger.commits import withdraw_commits
+from orchestration.ledger.database import LedgerPart
+from orchestration.ledger.erasing import ERASED_FROM, erase_documents
+from orchestration.ledger.rows import batches, document_of, has_key
+from orchestration.ledger.tables import documents
+from orchestration.ledger.transitions import Status
+from orchestration.records import DocumentKey
+
+__all__ = ["SqlDocuments"]
+
+NOT_DELETED: Final = documents.c.status != Status.DELETED
+
+
+class SqlDocuments(LedgerPart):
+    """DocumentLedger over SQL."""
+
+    def find(
+        self,
+        tenant_id: str,
+        doc_id: str | None = None,
+        source: str | None = None,
+        status: str | None = None,
+        limit: int | None = None,
+    ) -> list[LedgerDocument]:
+        """Newest change first; deleted documents only when asked for by status."""
+        query = select(documents).where(documents.c.tenant_id == tenant_id)
+        query = query.where(NOT_DELETED if status is None else documents.c.status == status)
+        if doc_id is not None:
+            query = query.where(documents.c.doc_id == doc_id)
+        if source is not None:
+            query = query.where(documents.c.source == source)
+        query = query.order_by(documents.c.updated_at.desc(), documents.c.id).limit(limit)
+        with self._database.reading() as connection:
+            return [document_of(row) for row in connection.execute(query).mappings()]
+
+    def status_counts(self, tenant_id: str) -> dict[str, int]:
+        """Documents by status, deleted ones left out."""
+        query = (
+            select(documents.c.status, func.count().label("documents"))
+            .where(documents.c.tenant_id == tenant_id, NOT_DELETED)
+            .group_by(documents.c.status)
+        )
+        with self._database.reading() as connection:
+            return {row.status: row.documents for row in connection.execute(query)}
+
+    def delete(self, keys: Sequence[DocumentKey]) -> list[Commit]:
+        """Mark documents deleted and withdraw their commits; see DocumentLedger.delete."""
+        forgotten = {"committed_version": None, "committed_fingerprint": None}
+        withdrawn: list[Commit] = []
+        with self._database.writing() as connection:
+            for batch in batches(keys):
+                query = select(documents).where(has_key(documents, batch), NOT_DELETED)
+                rows = connection.execute(query.order_by(documents.c.id).with_for_update()).mappings().all()
+                withdrawn += withdraw_commits(connection, batch)
+                endings = [(row, forgotten) for row in rows]
+                end_documents(connection, endings, Status.DELETED, "skipped", self._now())
+        return withdrawn
+
+    def requeue(self, keys: Sequence[DocumentKey]) -> list[Commit]:
+        """Queue committed documents again and withdraw their commits; see DocumentLedger.requeue."""
+        withdrawn: list[Commit] = []
+        with self._database.writing() as connection:
+            for batch in batches(keys):
+                connection.execute(
+                    update(documents)
+                    .where(has_key(documents, batch), documents.c.status == Status.COMMITTED)
+                    .values(
+                        status=Status.QUEUED,
+                        window_id=None,
+                        committed_version=None,
+                        committed_fingerprint=None,
+                        updated_at=self._now(),
+                    )
+                )
+                withdrawn += withdraw_commits(connection, batch)
+        return withdrawn
+
+    def erase(self, keys: Sequence[DocumentKey]) -> None:
+        """Remove every record of these documents; see DocumentLedger.erase."""
+        with self._database.writing() as connection:
+            erase_documents(connection, keys)
+
+    def expunge(self) -> None:
+        """Remove deleted rows from the files of the database; see DocumentLedger.expunge.
+
+        The write-ahead log, replicas and backups of PostgreSQL are left to the operator of the server.
+        """
+        self._database.rewrite(*ERASED_FROM)
