@@ -133,6 +133,7 @@ def replaying(service: Service, weather: Weather | None = None) -> Iterator[Repl
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes: the second would wait for an ACK
     replay: ReplayServer
 
     def log_message(self, *_: object) -> None:

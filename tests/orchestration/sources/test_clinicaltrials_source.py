@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +12,8 @@ import pytest
 import respx
 
 from medkg.testing.builders import TENANT, a_study
-from medkg.testing.source_suite import SourceSuite, good_items, request_of
+from medkg.testing.source_suite import good_items, request_of
+from orchestration.assembly import Assembly
 from orchestration.contracts import ListedSource, Page, Source, SourceRequest
 from orchestration.errors import (
     CursorRefusedError,
@@ -28,45 +28,18 @@ from orchestration.records import AdapterRequest, RawPayload
 from orchestration.sources.clinicaltrials import ClinicalTrialsSource
 from orchestration.sources.landing import Landing
 from orchestration.sources.services import SourceServices
+from tests.orchestration.sources.network_sources import API, CLINICALTRIALS, NetworkSource, studies
 from tests.orchestration.sources.sources import assembled
-from tests.servers.replay_server import ReplayServer, replaying
+from tests.servers.replay_server import ReplayServer
 from tests.servers.replay_services import ClinicalTrialsService
 
-API = "https://trials.example/api/v2"
 STUDIES = f"{API}/studies"
-EGFR = SourceRequest(source="clinicaltrials", query="EGFR")
-
-
-def studies(count: int) -> list[dict[str, Any]]:
-    return [a_study(f"NCT{number:08}") for number in range(1, count + 1)]
+EGFR = CLINICALTRIALS.request
 
 
 @pytest.fixture
-def server() -> Iterator[ReplayServer]:
-    with replaying(ClinicalTrialsService(studies(7))) as server:
-        yield server
-
-
-class TestClinicalTrialsIsASource(SourceSuite):
-    @pytest.fixture
-    def source(self, server: ReplayServer, tmp_path: Path) -> Iterator[Source]:
-        with assembled(tmp_path, clinicaltrials_url=server.url) as assembly:
-            yield assembly.sources["clinicaltrials"]
-
-    @pytest.fixture
-    def request_for_all(self) -> SourceRequest:
-        return EGFR
-
-    @pytest.fixture
-    def wrong_request(self) -> SourceRequest:
-        return SourceRequest(source="clinicaltrials")
-
-
-@pytest.fixture
-def paged(tmp_path: Path) -> Iterator[ClinicalTrialsSource]:
-    """The source alone, in front of respx, two studies a page."""
-    with assembled(tmp_path, clinicaltrials_url=API) as assembly:
-        yield ClinicalTrialsSource(SourceServices(lambda: assembly.web, assembly.settings), page_size=2)
+def network() -> NetworkSource:
+    return CLINICALTRIALS
 
 
 def ids(page: Page) -> list[str]:
@@ -162,33 +135,22 @@ def landed(source: Source) -> ListedSource:
     return cast(ListedSource, source)
 
 
-def test_expired_bytes_are_asked_for_again_by_id_together(server: ReplayServer, tmp_path: Path) -> None:
-    with assembled(tmp_path, clinicaltrials_url=server.url) as assembly:
-        source = assembly.sources["clinicaltrials"]
-        items = good_items(source, EGFR)
-        before = source.fetch([request_of(item) for item in items])
-        assembly.objects.delete_all("raw")
-        asked = len(server.asked)
-        assert source.fetch([request_of(item) for item in items]) == before
-        assert len(server.asked) == asked + 1
-
-
 def test_many_expired_studies_are_asked_for_in_several_calls_without_an_attempt_spent(
-    server: ReplayServer, tmp_path: Path
+    assembly: Assembly,
 ) -> None:
-    clock = iter(range(0, 1000, 10))  # ten seconds a look
-    with assembled(tmp_path, clinicaltrials_url=server.url) as assembly:
-        services = SourceServices(lambda: assembly.web, assembly.settings)
-        paged = ClinicalTrialsSource(services, page_size=2)
-        source = Landing(paged, lambda: assembly.objects, assembly.parsers, 10**6, lambda: next(clock))
-        requests = [request_of(item) for item in good_items(source, EGFR)]
-        assembly.objects.delete_all("raw")
-        first = source.fetch(requests)
-        left = [
-            one for one, outcome in zip(requests, first, strict=True) if isinstance(outcome, UnavailableError)
-        ]
-        assert [one.doc_id for one in left] == ["NCT00000005", "NCT00000006", "NCT00000007"]
-        assert all(isinstance(outcome, RawPayload) for outcome in source.fetch(left))
+    clock = iter(range(0, 1000, 10))  # ten seconds between two readings
+    paged = CLINICALTRIALS.paged(SourceServices(lambda: assembly.web, assembly.settings))
+    source = Landing(paged, lambda: assembly.objects, assembly.parsers, 10**6, lambda: next(clock))
+    requests = [request_of(item) for item in good_items(source, EGFR)]
+    assembly.objects.delete_all("raw")
+    outcomes = source.fetch(requests)
+    unavailable = [
+        request
+        for request, outcome in zip(requests, outcomes, strict=True)
+        if isinstance(outcome, UnavailableError)
+    ]
+    assert [request.doc_id for request in unavailable] == ["NCT00000005", "NCT00000006", "NCT00000007"]
+    assert all(isinstance(outcome, RawPayload) for outcome in source.fetch(unavailable))
 
 
 @respx.mock
@@ -199,15 +161,15 @@ def test_a_total_that_changes_while_it_is_listed_changes_nothing(paged: Clinical
     assert [page.total for page in pages(paged)] == [2, 99]
 
 
-def test_a_study_that_was_withdrawn_says_so(server: ReplayServer, tmp_path: Path) -> None:
-    with assembled(tmp_path, clinicaltrials_url=server.url) as assembly:
-        source = assembly.sources["clinicaltrials"]
-        item, *_ = good_items(source, EGFR)
-        assembly.objects.delete_all("raw")
-        cast(ClinicalTrialsService, server.service).studies.clear()
-        (gone,) = source.fetch([request_of(item)])
-        assert isinstance(gone, InputUnreadableError)
-        assert "docs delete NCT00000001" in gone.message
+def test_the_error_of_a_withdrawn_study_names_the_next_step(
+    server: ReplayServer, assembly: Assembly, source: Source
+) -> None:
+    item, *_ = good_items(source, EGFR)
+    assembly.objects.delete_all("raw")
+    cast(ClinicalTrialsService, server.service).studies.clear()
+    (withdrawn,) = source.fetch([request_of(item)])
+    assert isinstance(withdrawn, InputUnreadableError)
+    assert "docs delete NCT00000001" in withdrawn.message
 
 
 def test_empty_pages_and_pages_told_twice_are_taken_as_they_are(tmp_path: Path) -> None:
@@ -240,13 +202,12 @@ def test_a_broken_study_is_an_item_with_its_error_and_the_others_come(tmp_path: 
     assert (broken.error_code, good.doc_id) == ("MEDKG-202", "NCT00000002")
 
 
-def test_tenants_have_landed_bytes_of_their_own(server: ReplayServer, tmp_path: Path) -> None:
-    with assembled(tmp_path, clinicaltrials_url=server.url) as assembly:
-        (page,) = landed(assembly.sources["clinicaltrials"]).listing(EGFR, "oncology", None, None)
-        request = AdapterRequest(
-            tenant_id=TENANT, source="clinicaltrials", doc_id="NCT00000001", locator=page.items[0].locator
-        )
-        assert page.items[0].locator.uri.startswith("raw/oncology/clinicaltrials/")
-        (payload,) = assembly.sources["clinicaltrials"].fetch([request])
-        assert isinstance(payload, RawPayload)
-        assert payload.uri == "https://clinicaltrials.gov/study/NCT00000001"
+def test_each_tenant_has_landed_bytes_of_its_own(source: Source) -> None:
+    (page,) = landed(source).listing(EGFR, "oncology", None, None)
+    request = AdapterRequest(
+        tenant_id=TENANT, source="clinicaltrials", doc_id="NCT00000001", locator=page.items[0].locator
+    )
+    assert page.items[0].locator.uri.startswith("raw/oncology/clinicaltrials/")
+    (payload,) = source.fetch([request])
+    assert isinstance(payload, RawPayload)
+    assert payload.uri == "https://clinicaltrials.gov/study/NCT00000001"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,76 +13,25 @@ import httpx
 import pytest
 import respx
 
-from medkg.testing.builders import a_pmc_article, a_pubmed_article, a_pubmed_set
-from medkg.testing.source_suite import SourceSuite, good_items, request_of
-from orchestration.contracts import Page, Source, SourceRequest
+from medkg.testing.builders import a_pubmed_article, a_pubmed_set
+from orchestration.contracts import Page, SourceRequest
 from orchestration.errors import CursorRefusedError, ServiceFailedError, UnexpectedAnswerError, UsageError
 from orchestration.sources.eutilities import EUtilities
 from orchestration.sources.pmc import PmcSource
 from orchestration.sources.pubmed import PubmedSource
 from orchestration.sources.services import SourceServices
+from tests.orchestration.sources.network_sources import API, DAY, PUBMED, NetworkSource
 from tests.orchestration.sources.sources import assembled
 from tests.servers.replay_server import ReplayServer, replaying
 from tests.servers.replay_services import EntrezService, Entry
 
-API = "https://entrez.example"
-EGFR = SourceRequest(source="pubmed", query="EGFR[Title]")
-DAY = date(2024, 5, 1)
+EGFR = PUBMED.request
 FOUND = {"esearchresult": {"count": "1", "webenv": "E", "querykey": "1"}}
 
 
-def citations(count: int) -> list[Entry]:
-    """One a day."""
-    return [
-        Entry(str(number), DAY + timedelta(days=number), a_pubmed_article(str(number)))
-        for number in range(1, count + 1)
-    ]
-
-
 @pytest.fixture
-def server() -> Iterator[ReplayServer]:
-    with replaying(EntrezService(citations(7), "PubmedArticleSet")) as server:
-        yield server
-
-
-class TestPubmedIsASource(SourceSuite):
-    @pytest.fixture
-    def source(self, server: ReplayServer, tmp_path: Path) -> Iterator[Source]:
-        with assembled(tmp_path, ncbi_url=server.url) as assembly:
-            yield assembly.sources["pubmed"]
-
-    @pytest.fixture
-    def request_for_all(self) -> SourceRequest:
-        return EGFR
-
-    @pytest.fixture
-    def wrong_request(self) -> SourceRequest:
-        return SourceRequest(source="pubmed")
-
-
-class TestPmcIsASource(SourceSuite):
-    @pytest.fixture
-    def source(self, tmp_path: Path) -> Iterator[Source]:
-        entries = [Entry(str(number), DAY, a_pmc_article(str(number))) for number in range(1, 8)]
-        with (
-            replaying(EntrezService(entries, "pmc-articleset")) as server,
-            assembled(tmp_path, ncbi_url=server.url) as assembly,
-        ):
-            yield assembly.sources["pmc"]
-
-    @pytest.fixture
-    def request_for_all(self) -> SourceRequest:
-        return SourceRequest(source="pmc", query="EGFR")
-
-    @pytest.fixture
-    def wrong_request(self) -> SourceRequest:
-        return SourceRequest(source="pmc", query="x", paths=("/a",))
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Iterator[SourceServices]:
-    with assembled(tmp_path, ncbi_url=API, ncbi_api_key="s3cret", contact="ann@example.org") as assembly:
-        yield SourceServices(lambda: assembly.web, assembly.settings)
+def network() -> NetworkSource:
+    return PUBMED
 
 
 def form_of(call: Any) -> dict[str, str]:
@@ -219,14 +168,3 @@ def test_records_that_are_no_xml_say_so(services: SourceServices) -> None:
     respx.post(f"{API}/efetch.fcgi").respond(text=json.dumps({"error": "moved"}))
     with pytest.raises(UnexpectedAnswerError, match="no XML"):
         list(PubmedSource(services).pages(EGFR, None, None))
-
-
-def test_expired_citations_are_asked_for_again_together(server: ReplayServer, tmp_path: Path) -> None:
-    with assembled(tmp_path, ncbi_url=server.url) as assembly:
-        source = assembly.sources["pubmed"]
-        items = good_items(source, EGFR)
-        before = source.fetch([request_of(item) for item in items])
-        assembly.objects.delete_all("raw")
-        asked = len(server.asked)
-        assert source.fetch([request_of(item) for item in items]) == before
-        assert len(server.asked) == asked + 1

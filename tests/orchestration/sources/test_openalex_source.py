@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import cast
 
 import httpx
@@ -12,46 +10,21 @@ import pytest
 import respx
 
 from medkg.testing.builders import a_work
-from medkg.testing.source_suite import SourceSuite, good_items, request_of
-from orchestration.contracts import Source, SourceRequest
+from orchestration.assembly import Assembly
+from orchestration.contracts import SourceRequest
 from orchestration.errors import CursorRefusedError, UnexpectedAnswerError, UsageError
 from orchestration.sources.openalex import OpenAlexSource
 from orchestration.sources.services import SourceServices
-from tests.orchestration.sources.sources import assembled
-from tests.servers.replay_server import ReplayServer, replaying
+from tests.orchestration.sources.network_sources import API, OPENALEX, NetworkSource
+from tests.servers.replay_server import ReplayServer
 from tests.servers.replay_services import OpenAlexService
 
-API = "https://works.example"
-EGFR = SourceRequest(source="openalex", query="EGFR")
+EGFR = OPENALEX.request
 
 
 @pytest.fixture
-def server() -> Iterator[ReplayServer]:
-    with replaying(OpenAlexService([a_work(number) for number in range(1, 8)])) as server:
-        yield server
-
-
-class TestOpenAlexIsASource(SourceSuite):
-    @pytest.fixture
-    def source(self, server: ReplayServer, tmp_path: Path) -> Iterator[Source]:
-        with assembled(tmp_path, openalex_url=server.url) as assembly:
-            yield assembly.sources["openalex"]
-
-    @pytest.fixture
-    def request_for_all(self) -> SourceRequest:
-        return EGFR
-
-    @pytest.fixture
-    def wrong_request(self) -> SourceRequest:
-        return SourceRequest(source="openalex", query="filter=is_oa:true&page=3")
-
-
-@pytest.fixture
-def paged(tmp_path: Path) -> Iterator[OpenAlexSource]:
-    with assembled(
-        tmp_path, openalex_url=API, openalex_api_key="s3cret", contact="ann@example.org"
-    ) as assembly:
-        yield OpenAlexSource(SourceServices(lambda: assembly.web, assembly.settings), page_size=2)
+def network() -> NetworkSource:
+    return OPENALEX
 
 
 @respx.mock
@@ -75,19 +48,23 @@ def test_changes_are_a_filter_beside_the_users_own(paged: OpenAlexSource) -> Non
     assert route.calls.last.request.url.params["filter"] == "is_oa:true,from_updated_date:2026-11-27"
 
 
-def test_where_changes_are_refused_everything_is_listed(server: ReplayServer, tmp_path: Path) -> None:
+@pytest.fixture
+def plugin(assembly: Assembly) -> OpenAlexSource:
+    """The plugin alone, in front of the simulated service."""
+    return OpenAlexSource.from_services(SourceServices(lambda: assembly.web, assembly.settings))
+
+
+def test_where_changes_are_refused_everything_is_enumerated(
+    server: ReplayServer, plugin: OpenAlexSource
+) -> None:
     cast(OpenAlexService, server.service).tells_changes = False
-    with assembled(tmp_path, openalex_url=server.url) as assembly:
-        source = OpenAlexSource.from_services(SourceServices(lambda: assembly.web, assembly.settings))
-        first, *_ = source.pages(EGFR, datetime(2026, 11, 28, tzinfo=UTC), None)
+    first, *_ = plugin.pages(EGFR, datetime(2026, 11, 28, tzinfo=UTC), None)
     assert first.total == 7
 
 
-def test_an_unknown_cursor_is_told_apart(server: ReplayServer, tmp_path: Path) -> None:
-    with assembled(tmp_path, openalex_url=server.url) as assembly:
-        source = OpenAlexSource.from_services(SourceServices(lambda: assembly.web, assembly.settings))
-        with pytest.raises(CursorRefusedError):
-            list(source.pages(EGFR, None, "bm9uc2Vuc2U="))
+def test_an_unknown_cursor_is_an_error_of_its_own(plugin: OpenAlexSource) -> None:
+    with pytest.raises(CursorRefusedError):
+        list(plugin.pages(EGFR, None, "bm9uc2Vuc2U="))
 
 
 @pytest.mark.parametrize(
@@ -111,17 +88,6 @@ def test_throttling_faults_and_cut_off_answers_are_overcome(paged: OpenAlexSourc
         ]
     )
     assert len(list(paged.pages(EGFR, None, None))) == 1
-
-
-def test_expired_works_are_asked_for_again_together(server: ReplayServer, tmp_path: Path) -> None:
-    with assembled(tmp_path, openalex_url=server.url) as assembly:
-        source = assembly.sources["openalex"]
-        items = good_items(source, EGFR)
-        before = source.fetch([request_of(item) for item in items])
-        assembly.objects.delete_all("raw")
-        asked = len(server.asked)
-        assert source.fetch([request_of(item) for item in items]) == before
-        assert len(server.asked) == asked + 1
 
 
 def test_a_query_is_needed(paged: OpenAlexSource) -> None:

@@ -25,7 +25,7 @@ class FaultProxy(ThreadingHTTPServer):
         self.fault = ""
         self._left = 0
         self._guard = threading.Lock()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def url(self) -> str:
@@ -51,6 +51,7 @@ class FaultProxy(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True  # headers and body are two writes: the second would wait for an ACK
     server: FaultProxy
     protocol_version = "HTTP/1.1"
 

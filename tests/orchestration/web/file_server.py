@@ -1,4 +1,4 @@
-"""A web server of this machine that plays publishers: files, landing pages, redirects, broken lines."""
+"""A local web server that simulates publishers: files, landing pages, redirects, interrupted answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from threading import Thread
 
 @dataclass
 class Answer:
-    """What is at a path."""
+    """The answer to a path."""
 
     content: bytes = b""
     status: int = 200
@@ -25,7 +25,7 @@ class Answer:
 
 @dataclass
 class FileServer:
-    """Paths and their answers; counts what was asked."""
+    """Paths and their answers; counts the requests."""
 
     url: str
     answers: dict[str, Answer]
@@ -43,6 +43,8 @@ def serving(**answers: Answer) -> Iterator[FileServer]:
     """A server on a free port of the loopback interface; answers by the first part of a path."""
 
     class Handler(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True  # headers and body are two writes: the second would wait for an ACK
+
         def do_GET(self) -> None:
             name = self.path.strip("/").partition("/")[0]
             served.asked[name] += 1
@@ -81,7 +83,7 @@ def serving(**answers: Answer) -> Iterator[FileServer]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         served = FileServer(f"http://127.0.0.1:{server.server_port}", answers)
-        thread = Thread(target=server.serve_forever, daemon=True)
+        thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield served

@@ -56,7 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Played]:
     played = Played()
-    threading.Thread(target=played.serve_forever, daemon=True).start()
+    threading.Thread(target=played.serve_forever, args=(0.01,), daemon=True).start()
     yield played
     played.shutdown()
     played.server_close()
