@@ -1,8 +1,8 @@
-"""The plane's front door: start or attach to the actor pools, and ask them for chunks, vectors, scores.
+"""The entry to the data plane: start the actor pools or attach to them; chunks, vectors and scores from them.
 
-Comes in: a profile, and perhaps the address of a Ray cluster. Leaves: a `RayPlane`, which is what
-orchestration.contracts.Plane describes. ray is imported when it is first used, torch only inside actors
-(and in LocalModels), so importing this module costs nothing.
+Input: a profile, and optionally the address of a Ray cluster. Output: a `RayPlane`, which implements
+orchestration.contracts.Plane. ray is imported when it is first used, torch only in the actors' processes and
+by LocalModels, so importing this module is cheap.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from gpu_actors.batches.tokens import TextTokenizer
     from gpu_actors.cluster.ray_cluster import OwnRay
     from gpu_actors.pools.dispatch import Answer
-    from gpu_actors.pools.placement import Seats
+    from gpu_actors.pools.placement import Placement
     from gpu_actors.pools.plane_pools import Pools
     from gpu_actors.pools.pool import Pool
-    from gpu_actors.pools.replicas import ToCut
+    from gpu_actors.pools.replicas import DocumentToChunk
     from gpu_actors.pools.rows import RowsOutcome
 
 __all__ = [
@@ -55,19 +55,19 @@ __all__ = [
 LOAD_SECONDS: Final = 300.0
 QUERY_SECONDS: Final = 10.0
 HEALTH_SECONDS: Final = 5.0
-TRIAL: Final = "Metformin lowers blood glucose in adults with type 2 diabetes."
+TRIAL_TEXT: Final = "Metformin lowers blood glucose in adults with type 2 diabetes."
 UNIT_TOLERANCE: Final = 0.01
 Encoded = TypeVar("Encoded")
 NO_VECTORS: Final = np.zeros((0, 0), dtype=np.float32)
-DOCUMENTS_A_CALL: Final = 16
-"""Documents of one chunker call: small, so that windows share the chunkers fairly."""
+DOCUMENTS_PER_CALL: Final = 16
+"""Documents per call of a chunker: few, so that windows share the chunkers evenly."""
 
 
 # --- without a plane --------------------------------------------------------------------------------
 
 
 def component_versions() -> dict[str, str]:
-    """Versions of what the plane does beside its models; part of fingerprints."""
+    """Return the versions of the plane's components other than models; part of fingerprints."""
     return {"chunker": CHUNKER_VERSION}
 
 
@@ -78,14 +78,14 @@ def start_plane(profile: Profile, *, address: str | None = None, folder: Path, d
     """Start Ray in this process (or join the cluster at `address`) and load the models; main thread only.
 
     `folder`: a short private path for Ray's files, removed by `close`. Ray's processes and the actors end
-    with this process, however it ends. Raises GpuUnavailableError before anything is started (of a cluster's
-    nodes, when a model loads there), PlaneUnavailableError when loading fails.
+    with this process, even if it is killed. Raises GpuUnavailableError before anything is started (on a
+    cluster, when a model loads), PlaneUnavailableError when loading fails.
     """
     if address is None:
         preflight(profile)
     find_model(profile.embedding_model).files  # noqa: B018 - raises now rather than in an actor
     from gpu_actors.cluster.ray_cluster import join_cluster, leave_cluster, start_ray
-    from gpu_actors.pools.placement import take_seats
+    from gpu_actors.pools.placement import place_replicas
     from gpu_actors.pools.plane_pools import started_pools
 
     own_ray: OwnRay | None = None
@@ -94,16 +94,16 @@ def start_plane(profile: Profile, *, address: str | None = None, folder: Path, d
     else:
         own_ray = start_ray(folder, dashboard)
     try:
-        seats = take_seats(profile.device, profile.replicas, LOAD_SECONDS)
-        pools = started_pools(profile, seats, {}, LOAD_SECONDS)
+        placement = place_replicas(profile.device, profile.replicas, LOAD_SECONDS)
+        pools = started_pools(profile, placement, {}, LOAD_SECONDS)
     except BaseException:
         leave_cluster(own_ray)
         raise
-    return RayPlane(profile, pools, seats, own_ray)
+    return RayPlane(profile, pools, placement, own_ray)
 
 
 def connect_plane(profile: Profile, *, address: str) -> RayPlane:
-    """A client of a plane that another process keeps at this Ray address; loads no model.
+    """Return a client of the plane that another process started at this Ray address; loads no model.
 
     Raises PlaneUnavailableError when no cluster answers there or it has no such pools.
     """
@@ -115,28 +115,28 @@ def connect_plane(profile: Profile, *, address: str) -> RayPlane:
 
 
 class RayPlane:
-    """orchestration.contracts.Plane over Ray actors; thread-safe. Made by start_plane and connect_plane."""
+    """orchestration.contracts.Plane over Ray actors; thread-safe. Use start_plane or connect_plane."""
 
     def __init__(
         self,
         profile: Profile,
         pools: Pools,
-        seats: Seats | None = None,
+        placement: Placement | None = None,
         own_ray: OwnRay | None = None,
     ) -> None:
-        """`seats`: those of the process that started the pools, which looks after them."""
+        """`placement`: only in the process that started the pools, which also supervises them."""
         from gpu_actors.batches.tokens import TextTokenizer
-        from gpu_actors.pools.supervisor import Keeper
+        from gpu_actors.pools.supervisor import Supervisor
 
         model = find_model(profile.embedding_model)
         self._profile = profile
         self._model_ids = model_ids(profile)
         self._query_prompt = model.query_prompt
         self.pools = pools
-        """The actors, for those who want to call them one by one."""
-        self._seats = seats
+        """The actors, for callers that use single replicas."""
+        self._placement = placement
         self._own_ray = own_ray
-        self._keeper = Keeper(list(pools.by_name().values())) if seats is not None else None
+        self._supervisor = Supervisor(list(pools.by_name().values())) if placement is not None else None
         self._tokenizer = TextTokenizer(model.files, model.token_limit(profile.max_tokens))
         self._sparse_tokenizer: TextTokenizer | None = None
         if profile.sparse_model is not None:
@@ -161,14 +161,14 @@ class RayPlane:
 
     @property
     def address(self) -> str:
-        """Where further clients find the cluster."""
+        """Address of the cluster, for further clients."""
         import ray
 
         return str(ray.get_runtime_context().gcs_address)
 
     @property
     def dashboard(self) -> str | None:
-        """Address of the Ray dashboard, if it runs."""
+        """Address of the Ray dashboard; None if it does not run."""
         from ray._private.worker import global_worker
 
         node = global_worker.node
@@ -176,26 +176,26 @@ class RayPlane:
         return f"http://{url}" if url else None
 
     def health(self) -> dict[str, Any]:
-        """Replicas as they are now, answered beside their work; of one that does not answer, its fault."""
+        """Return the replicas' health, which never waits for their work; a silent replica has a `fault`."""
         batch_tokens = {name: budget.tokens for name, budget in self._budgets.items()}
         return {**self.pools.health(HEALTH_SECONDS), "batch_tokens": batch_tokens}
 
     def use(self) -> PlaneUse:
-        """Totals of this client since it attached; `dense`, `sparse` and `chunk` are the components."""
+        """Return this client's totals since it attached; components: `dense`, `sparse` and `chunk`."""
         with self._lock:
             return PlaneUse(dict(self._cpu_seconds), self._tokens, self._model_seconds)
 
     def chunk(
         self, documents: Sequence[Document], profiles: Sequence[str], timeout_seconds: float
     ) -> Sequence[Outcome[list[Chunk]]]:
-        """Chunks of each document under its chunk profile, in order.
+        """Return the chunks of each document under its chunk profile, in order.
 
-        Under semantic profiles the embedder pool is asked first, for all documents at once.
+        For semantic profiles the embedder pool first embeds the sentence groups of all documents together.
         """
-        work: list[ToCut] = [(*pair, None) for pair in zip(documents, profiles, strict=True)]
+        work: list[DocumentToChunk] = [(*pair, None) for pair in zip(documents, profiles, strict=True)]
         failed: dict[int, MedkgError] = {}
         semantic = [row for row, profile in enumerate(profiles) if is_semantic(profile)]
-        groups = self._cut("sentence_groups", [work[row] for row in semantic], timeout_seconds)
+        groups = self._call_chunkers("sentence_groups", [work[row] for row in semantic], timeout_seconds)
         texts = [text for of_document in groups if isinstance(of_document, list) for text in of_document]
         vectors, errors = self._embedded(texts, timeout_seconds) if texts else (NO_VECTORS, {})
         start = 0
@@ -204,20 +204,22 @@ class RayPlane:
                 failed[row] = of_document
                 continue
             end = start + len(of_document)
-            wrong = next((errors[number] for number in range(start, end) if number in errors), None)
-            if wrong is not None:
-                failed[row] = wrong
+            error = next((errors[number] for number in range(start, end) if number in errors), None)
+            if error is not None:
+                failed[row] = error
             work[row] = (documents[row], profiles[row], vectors[start:end])
             start = end
-        outcomes = self._cut("chunk", work, timeout_seconds)
+        outcomes = self._call_chunkers("chunk", work, timeout_seconds)
         return [failed.get(row, outcome) for row, outcome in enumerate(outcomes)]
 
-    def _cut(self, method: str, work: Sequence[ToCut], timeout_seconds: float) -> list[Outcome[list[Any]]]:
-        """What the chunkers make of each document, in order."""
+    def _call_chunkers(
+        self, method: str, work: Sequence[DocumentToChunk], timeout_seconds: float
+    ) -> list[Outcome[list[Any]]]:
+        """Call a method of the chunkers for all documents; one outcome per document, in order."""
         outcomes: list[Outcome[list[Any]]] = [[] for _ in work]
         calls: Iterator[list[int]] = (
-            list(range(start, min(start + DOCUMENTS_A_CALL, len(work))))
-            for start in range(0, len(work), DOCUMENTS_A_CALL)
+            list(range(start, min(start + DOCUMENTS_PER_CALL, len(work))))
+            for start in range(0, len(work), DOCUMENTS_PER_CALL)
         )
         answers = self.pools.chunkers.dispatch(
             calls,
@@ -232,39 +234,39 @@ class RayPlane:
         return outcomes
 
     def embed(self, texts: Sequence[str], timeout_seconds: float) -> Vectors:
-        """Unit vectors, float32 [n, d], and term weights, CSR; a failed row is empty and in `errors`."""
+        """Return unit vectors, float32 [n, d], and term weights, CSR; `errors` has the failed, empty rows."""
         if self._sparse_tokenizer is None:
             dense, errors = self._embedded(texts, timeout_seconds)
             return Vectors(dense, None, errors)
-        with ThreadPoolExecutor(1) as beside:  # neither model waits while the other one computes
-            expanded = beside.submit(self._expanded, texts, timeout_seconds)
+        with ThreadPoolExecutor(1) as thread:  # both models compute at the same time
+            encoding = thread.submit(self._sparse_encoded, texts, timeout_seconds)
             dense, errors = self._embedded(texts, timeout_seconds)
-            sparse, sparse_errors = expanded.result()
+            sparse, sparse_errors = encoding.result()
         return Vectors(dense, sparse, {**sparse_errors, **errors})
 
     def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
-        """Unit vectors of a few texts, float32 [n, d]; raises the first error."""
-        return _sound(*self._embedded(texts, QUERY_SECONDS))
+        """Return unit vectors of a few texts, float32 [n, d]; raises the first error."""
+        return _checked(*self._embedded(texts, QUERY_SECONDS))
 
     def embed_queries(self, texts: Sequence[str]) -> Float32Matrix:
-        """The same with the model's query prompt before each, in a lane beside all other work."""
+        """The same with the model's query prompt before each text; does not wait behind other work."""
         from gpu_actors.pools.pool import QUERY_LANE
 
         prompted = [self._query_prompt + text for text in texts]
-        return _sound(*self._embedded(prompted, QUERY_SECONDS, QUERY_LANE))
+        return _checked(*self._embedded(prompted, QUERY_SECONDS, QUERY_LANE))
 
-    def expand_texts(self, texts: Sequence[str]) -> SparseMatrix:
-        """Term weights of a few texts, CSR [n, vocabulary]; raises the first error."""
-        return _sound(*self._expanded(texts, QUERY_SECONDS))
+    def encode_sparse_texts(self, texts: Sequence[str]) -> SparseMatrix:
+        """Return term weights of a few texts, CSR [n, vocabulary]; raises the first error."""
+        return _checked(*self._sparse_encoded(texts, QUERY_SECONDS))
 
-    def expand_queries(self, texts: Sequence[str]) -> SparseMatrix:
-        """The same in a lane beside all other work."""
+    def encode_sparse_queries(self, texts: Sequence[str]) -> SparseMatrix:
+        """The same; does not wait behind other work."""
         from gpu_actors.pools.pool import QUERY_LANE
 
-        return _sound(*self._expanded(texts, QUERY_SECONDS, QUERY_LANE))
+        return _checked(*self._sparse_encoded(texts, QUERY_SECONDS, QUERY_LANE))
 
     def rerank(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
-        """A score a passage, float32 [n], in order; raises the first error."""
+        """Return one score per passage, float32 [n], in order; raises the first error."""
         if self.reranker is None:
             raise ConfigurationError(
                 "the plane has no rerank model. Set MEDKG_RERANK_MODEL and load it: medkg up --swap"
@@ -274,7 +276,7 @@ class RayPlane:
     def _embedded(
         self, texts: Sequence[str], timeout_seconds: float, lane: str | None = None
     ) -> tuple[Float32Matrix, dict[int, MedkgError]]:
-        """Unit vectors, zeros where a row failed, and the errors of rows."""
+        """Unit vectors, zeros where a row failed, and the errors by row."""
         from gpu_actors.pools.rows import dense_rows
 
         pool, token_ids = self.pools.embedders, self._tokenizer.token_ids(texts)
@@ -291,14 +293,14 @@ class RayPlane:
         dense[rows] = vectors
         return dense, errors | {rows[position]: error for position, error in outcome.errors.items()}
 
-    def _expanded(
+    def _sparse_encoded(
         self, texts: Sequence[str], timeout_seconds: float, lane: str | None = None
     ) -> tuple[SparseMatrix, dict[int, MedkgError]]:
-        """Term weights, none where a row failed, and the errors of rows."""
+        """Term weights, none where a row failed, and the errors by row."""
         from gpu_actors.batches.pieces import cut
         from gpu_actors.pools.rows import sparse_rows
 
-        tokenizer, pool = self._sparse_tokenizer, self.pools.expanders
+        tokenizer, pool = self._sparse_tokenizer, self.pools.sparse_encoders
         if tokenizer is None or pool is None:
             raise ConfigurationError(f"the plane has no sparse model: {self._profile.sparse_off}.")
         pieces = [cut(ids, tokenizer.room) for ids in tokenizer.token_ids(texts)]
@@ -308,7 +310,7 @@ class RayPlane:
         return weights, outcome.errors
 
     def _budget(self, leg: str, pool: Pool[MicroBatch], timeout_seconds: float) -> TokenBudget:
-        """This client's budget for a pool: what its replicas found best when they loaded."""
+        """This client's budget for a pool, which starts at the one that its replicas measured at load."""
         described = pool.described(timeout_seconds)
         with self._lock:
             return self._budgets.setdefault(leg, TokenBudget(int(described["batch_tokens"])))
@@ -322,50 +324,50 @@ class RayPlane:
     # --- other models -------------------------------------------------------------------------------
 
     def beside(self, profile: Profile) -> RayPlane:
-        """A plane of other models in the same seats, loaded and tried; this one serves on meanwhile.
+        """Return a plane of other models in the same placement, loaded and tried; this one keeps serving.
 
-        Pools that both would have are shared. Raises what keeps a model from loading or from encoding.
+        Pools that both planes need are shared. Raises the error of a model that cannot be loaded or used.
         """
         from gpu_actors.pools.plane_pools import started_pools
 
-        assert self._seats is not None
-        there = {pool.name: pool for pool in self.pools.by_name().values()}
-        pools = started_pools(profile, self._seats, there, LOAD_SECONDS)
-        successor = RayPlane(profile, pools, self._seats, self._own_ray)
+        assert self._placement is not None
+        existing = {pool.name: pool for pool in self.pools.by_name().values()}
+        pools = started_pools(profile, self._placement, existing, LOAD_SECONDS)
+        successor = RayPlane(profile, pools, self._placement, self._own_ray)
         try:
             successor.try_models()
         except MedkgError:
-            self._end_pools(successor, there)
+            self._end_pools(successor, existing)
             raise
         return successor
 
     def try_models(self) -> None:
-        """Encode a sentence with each model; raises StageFailedError unless vectors come as they should."""
-        vectors = self.embed([TRIAL], LOAD_SECONDS)
+        """Encode one sentence with each model; raises StageFailedError for vectors that are not valid."""
+        vectors = self.embed([TRIAL_TEXT], LOAD_SECONDS)
         for error in vectors.errors.values():
             raise error
         length = float(np.linalg.norm(vectors.dense[0]))
         if not abs(length - 1) < UNIT_TOLERANCE:
             raise StageFailedError(
-                f"{self._model_ids['dense']} gives a vector of length {length:g}, not 1, for {TRIAL!r}: it "
-                "is no model for the dense leg."
+                f"{self._model_ids['dense']} returns a vector of length {length:g}, not 1, for "
+                f"{TRIAL_TEXT!r}. Choose another model for the dense leg."
             )
         if vectors.sparse is not None and not len(vectors.sparse.row(0)[0]):
             raise StageFailedError(
-                f"{self._model_ids['sparse']} gives no terms for {TRIAL!r}. It is no model for the sparse "
-                "leg."
+                f"{self._model_ids['sparse']} returns no terms for {TRIAL_TEXT!r}. Choose another model for "
+                "the sparse leg."
             )
         if self.reranker is not None:
-            self.reranker.score(TRIAL, [TRIAL], LOAD_SECONDS)
+            self.reranker.score(TRIAL_TEXT, [TRIAL_TEXT], LOAD_SECONDS)
 
     def retire(self, successor: RayPlane) -> None:
-        """End what only this plane has; call it when nobody uses this one any more."""
+        """End the pools that `successor` does not share; call it when no client uses this plane any more."""
         self._end_pools(self, {pool.name for pool in successor.pools.by_name().values()})
 
     @staticmethod
     def _end_pools(plane: RayPlane, kept: Collection[str]) -> None:
-        if plane._keeper is not None:
-            plane._keeper.close()
+        if plane._supervisor is not None:
+            plane._supervisor.close()
         for pool in plane.pools.by_name().values():
             if pool.name not in kept:
                 pool.end()
@@ -374,12 +376,12 @@ class RayPlane:
         """Leave the cluster; ends it, with its actors and files, if this process started it."""
         from gpu_actors.cluster.ray_cluster import leave_cluster
 
-        if self._keeper is not None:
-            self._keeper.close()
+        if self._supervisor is not None:
+            self._supervisor.close()
         leave_cluster(self._own_ray)
 
     def _chunked(self, answer: Answer[list[int]]) -> Sequence[Outcome[list[Any]]]:
-        """One outcome a document of the call; its cost is counted."""
+        """One outcome per document of the call; counts its cost."""
         if answer.error is None:
             assert answer.result is not None
             outcomes, (cpu_seconds, _) = answer.result
@@ -394,8 +396,8 @@ class RayPlane:
         return [error] * len(answer.batch)
 
 
-def _sound(vectors: Encoded, errors: Mapping[int, MedkgError]) -> Encoded:
-    """The vectors; raises the error of the first row that has one."""
+def _checked(vectors: Encoded, errors: Mapping[int, MedkgError]) -> Encoded:
+    """Return the vectors; raises the error of the first row that has one."""
     for error in errors.values():
         raise error
     return vectors

@@ -22,7 +22,7 @@ from .dense import on_lanes
 
 def measure(bench: Bench) -> dict[str, Any]:
     """Documents per second of all contenders, round robin, and the plane's ratios to them."""
-    pool = bench.plane.pools.expanders
+    pool = bench.plane.pools.sparse_encoders
     if bench.profile.sparse_model is None or pool is None:
         raise ConfigurationError(f"the profile has no sparse model: {bench.profile.sparse_off}.")
     model = find_model(bench.profile.sparse_model)

@@ -15,9 +15,6 @@ from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from haystack import Document as HaystackDocument
-from haystack.components.preprocessors import DocumentSplitter
-
 from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.chunking.chunk_profiles import ChunkProfile, get_chunk_profile
 from gpu_actors.chunking.document_tokens import DocumentTokens
@@ -81,9 +78,6 @@ class DocumentChunker:
         """`folder`: the model's; `max_tokens`: its limit, special tokens included."""
         self._tokenizer = TextTokenizer(folder, max_tokens)
         self._room = self._tokenizer.room - (0 if self._tokenizer.counts_add_up else INEXACT_ROOM)
-        self._sentences = DocumentSplitter(
-            split_by="function", splitting_function=split_sentences, split_length=1, split_overlap=0
-        )
 
     def sentence_groups(self, document: Document, profile_name: str) -> list[str]:
         """The texts whose vectors `chunk` wants under a semantic profile, in order; [] under any other.
@@ -183,7 +177,7 @@ class DocumentChunker:
         groups: list[Stretch] = []
         for stretch in _running_text(work):
             count = 0
-            for unit in _pieces(work, self._sentences_of(work, *_trimmed(work.text, *stretch))):
+            for unit in _pieces(work, _sentences(work, *_trimmed(work.text, *stretch))):
                 goes_on = 0 < count < split.sentences
                 if goes_on and work.tokens.count(groups[-1][0], unit.end) <= work.profile.size:
                     groups[-1] = groups[-1][0], unit.end
@@ -222,7 +216,7 @@ class DocumentChunker:
             yield _Unit(start, end, granularity)
             return
         is_table = block.kind is BlockKind.TABLE
-        stretches = _lines(work.text, start, end) if is_table else self._sentences_of(work, start, end)
+        stretches = _lines(work.text, start, end) if is_table else _sentences(work, start, end)
         for unit in _packed(work.tokens, list(_pieces(work, stretches)), replace(work.profile, overlap=0)):
             yield replace(unit, granularity=granularity)
 
@@ -232,13 +226,14 @@ class DocumentChunker:
         if work.tokens.count(start, end) <= work.profile.overlap:
             yield _Unit(start, end)
         else:
-            yield from _pieces(work, self._sentences_of(work, start, end))
+            yield from _pieces(work, _sentences(work, start, end))
 
-    def _sentences_of(self, work: _Work, start: int, end: int) -> Iterator[Stretch]:
-        split = self._sentences.run([HaystackDocument(content=work.text[start:end])])["documents"]
-        for sentence in split:
-            begin = start + int(sentence.meta["split_idx_start"])
-            yield begin, begin + len(sentence.content or "")
+
+def _sentences(work: _Work, start: int, end: int) -> Iterator[Stretch]:
+    """The sentences of a stretch, end to end."""
+    for sentence in split_sentences(work.text[start:end]):
+        yield start, start + len(sentence)
+        start += len(sentence)
 
 
 def _runs(region: Sequence[PlacedBlock]) -> Iterator[list[Block]]:

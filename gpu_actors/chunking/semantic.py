@@ -1,89 +1,43 @@
 """Semantic chunking: running text split where its topic shifts most, by Haystack's embedding-based splitter.
 
-Comes in: a stretch of text as sentence groups, and a unit vector for each that the embedder pool has
-computed. Leaves: runs of groups that belong together, and how coherent a run is. The splitter is given our
-sentences (its own need NLTK's data, which it would download) and a document embedder that looks vectors up;
-no model is here.
+Input: a stretch of text as sentence groups, and the unit vector of each, which the embedder pool has
+computed. Output: runs of groups that belong together, and the coherence of a run. topic_splitter.py calls
+Haystack.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
-
-import numpy as np
-from haystack import Document, component
-from haystack.components.preprocessors import EmbeddingBasedDocumentSplitter
 
 from gpu_actors.chunking.chunk_profiles import SemanticSplit
 from orchestration.records import Float32Matrix
 
-__all__ = ["KnownVectors", "Stretch", "coherence", "semantic_runs"]
+__all__ = ["Stretch", "coherence", "semantic_runs"]
 
 Stretch = tuple[int, int]
-
-
-@component
-class KnownVectors:
-    """A Haystack document embedder that knows the vector of every text it will be asked for."""
-
-    def __init__(self, vectors: Mapping[str, Float32Matrix]) -> None:
-        self._vectors = vectors
-
-    @component.output_types(documents=list[Document])
-    def run(self, documents: list[Document]) -> dict[str, list[Document]]:
-        """The documents with their embeddings; white space around a text does not count."""
-        embedded = [
-            replace(document, embedding=self._vectors[(document.content or "").strip()].tolist())
-            for document in documents
-        ]
-        return {"documents": embedded}
-
-
-@dataclass(frozen=True, slots=True)
-class _Sentences:
-    """In place of Haystack's sentence splitter: the groups, end to end."""
-
-    pieces: Sequence[str]
-
-    def split_sentences(self, text: str) -> list[dict[str, Any]]:
-        """Every piece with its offsets; `text` is the pieces joined."""
-        ends = np.cumsum([len(piece) for piece in self.pieces]).tolist()
-        return [
-            {"sentence": piece, "start": end - len(piece), "end": end}
-            for piece, end in zip(self.pieces, ends, strict=True)
-        ]
+"""Start and end of a piece of text, in characters."""
 
 
 def semantic_runs(
     text: str, groups: Sequence[Stretch], vectors: Float32Matrix, split: SemanticSplit
 ) -> list[int]:
-    """How many groups each run has, in order: parted where neighbours are less alike than elsewhere.
+    """Return the number of groups in each run, in order; runs are split where neighbours are least similar.
 
-    `vectors`: unit vectors of the groups, float32 [groups, d]. One run if they are alike everywhere. The
-    splitter's own offsets tell where runs begin, which is always at a group.
+    `vectors`: unit vectors of the groups, float32 [groups, d]. One run if all neighbours are equally similar.
+    A run always begins at the start of a group, which the splitter's own offsets confirm.
     """
+    from gpu_actors.chunking.topic_splitter import split_starts
+
     edges = [*(start for start, _ in groups), groups[-1][1]]
     known = {text[start:end]: vector for (start, end), vector in zip(groups, vectors, strict=True)}
-    splitter = EmbeddingBasedDocumentSplitter(
-        document_embedder=KnownVectors(known),
-        sentences_per_group=1,
-        percentile=split.percentile,
-        min_length=split.least_characters,
-        max_length=sys.maxsize,
-    )
-    sentences: Any = _Sentences([text[start:end] for start, end in pairwise(edges)])
-    splitter.sentence_splitter = sentences
-    parts = splitter.run([Document(content=text[edges[0] : edges[-1]])])["documents"]
-    begins = [edges.index(edges[0] + int(part.meta["split_idx_start"])) for part in parts]
-    return [stop - begin for begin, stop in pairwise([*begins, len(groups)])]
+    pieces = [text[start:end] for start, end in pairwise(edges)]
+    starts = [edges.index(edges[0] + start) for start in split_starts(pieces, known, split)]
+    return [end - start for start, end in pairwise([*starts, len(groups)])]
 
 
 def coherence(vectors: Float32Matrix) -> float:
-    """Mean cosine of neighbouring rows, unit vectors, in [-1, 1]; 1.0 where there is only one."""
+    """Return the mean cosine of neighbouring rows, unit vectors, in [-1, 1]; 1.0 for a single row."""
     if len(vectors) < 2:
         return 1.0
     cosine = float((vectors[1:] * vectors[:-1]).sum(axis=1).mean())

@@ -57,7 +57,7 @@ class HaystackSparseExpander:
     @component.output_types(documents=list[Document])
     def run(self, documents: list[Document]) -> dict[str, list[Document]]:
         """The documents in order, each with a sparse embedding, terms ascending."""
-        rows = self.encoder.expand([document.content or "" for document in documents])
+        rows = self.encoder.encode_sparse([document.content or "" for document in documents])
         expanded = []
         for number, document in enumerate(documents):
             terms, weights = rows.row(number)

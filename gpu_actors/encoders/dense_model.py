@@ -78,7 +78,7 @@ class DenseModel(ABC):
         """Have `on_death` called with the reason if a process that this model needs ends."""
         return
 
-    def spent_elsewhere(self) -> float:
+    def cpu_seconds_elsewhere(self) -> float:
         """CPU seconds that other processes spent on this model since this was last asked."""
         return 0.0
 

@@ -1,7 +1,7 @@
-"""Models in this process, for a few texts where no plane runs: what `medkg search` falls back on and says so.
+"""Models in this process, for a few texts: `medkg search` uses them when no plane runs, and reports it.
 
-Comes in: a profile. Leaves: vectors of a few texts, scores of a few passages. Each model is loaded when it is
-first asked for.
+Input: a profile. Output: vectors of a few texts, scores of a few passages. Each model is loaded at its first
+use.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["LocalModels"]
 
 
 class LocalModels:
-    """Vectors of a few texts without a plane: each model is loaded here when first asked for."""
+    """Vectors and scores without a plane; raises GpuUnavailableError for a profile without a usable GPU."""
 
     def __init__(self, profile: Profile) -> None:
         preflight(profile)
@@ -39,7 +39,7 @@ class LocalModels:
         return load_dense(self._profile)
 
     @cached_property
-    def _expander(self) -> SpladeEncoder:
+    def _sparse_encoder(self) -> SpladeEncoder:
         from gpu_actors.encoders.splade import SpladeEncoder
 
         return SpladeEncoder(self._profile)
@@ -51,11 +51,11 @@ class LocalModels:
         return CrossEncoder(self._profile)
 
     def warm_up(self, legs: Collection[str]) -> None:
-        """Load the models of these legs now."""
+        """Load the models of these legs now: `dense`, `sparse`, `rerank`."""
         if "dense" in legs:
             self.embed_texts(["warm up"])
         if "sparse" in legs and self._profile.sparse_model is not None:
-            self.expand_queries(["warm up"])
+            self.encode_sparse_queries(["warm up"])
         if "rerank" in legs and self._profile.rerank_model is not None:
             self.rerank("warm up", ["warm up"])
 
@@ -68,22 +68,22 @@ class LocalModels:
         loaded.pop("_cross_encoder", None)
 
     def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
-        """Unit vectors of texts, float32 [n, d]; raises EmbeddingInputTooLongError."""
+        """Return unit vectors of texts, float32 [n, d]; raises EmbeddingInputTooLongError."""
         return self._embedder.embed(texts)
 
     def embed_queries(self, texts: Sequence[str]) -> Float32Matrix:
-        """The same with the model's query prompt before each."""
+        """The same with the model's query prompt before each text."""
         prompt = find_model(self._profile.embedding_model).query_prompt
         return self.embed_texts([prompt + text for text in texts])
 
-    def expand_texts(self, texts: Sequence[str]) -> SparseMatrix:
-        """Term weights of texts, CSR [n, vocabulary]."""
-        return self._expander.expand(texts)
+    def encode_sparse_texts(self, texts: Sequence[str]) -> SparseMatrix:
+        """Return term weights of texts, CSR [n, vocabulary]."""
+        return self._sparse_encoder.encode_sparse(texts)
 
-    def expand_queries(self, texts: Sequence[str]) -> SparseMatrix:
-        """Term weights of queries, CSR [n, vocabulary]."""
-        return self._expander.expand(texts)
+    def encode_sparse_queries(self, texts: Sequence[str]) -> SparseMatrix:
+        """Return term weights of queries, CSR [n, vocabulary]."""
+        return self._sparse_encoder.encode_sparse(texts)
 
     def rerank(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
-        """A score a passage, float32 [n], in order."""
+        """Return one score per passage, float32 [n], in order."""
         return self._cross_encoder.score(question, passages)

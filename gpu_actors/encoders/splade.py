@@ -1,9 +1,9 @@
-"""Token ids to term weights by SPLADE: the hot path under every sparse expander.
+"""Token ids to term weights by SPLADE: the sparse encoder of every profile.
 
-Comes in: token ids with special tokens, a micro-batch at a time. Leaves: CSR rows over the vocabulary:
+Input: token ids with special tokens, one micro-batch at a time. Output: CSR rows over the vocabulary:
 max over tokens of log(1 + relu(logits)), of which the strongest terms are kept. The logits of all tokens
-over the whole vocabulary are never held at once: the maximum is taken block by block. Nothing is truncated:
-that is checked before.
+over the whole vocabulary are never in memory together: the maximum is taken block by block. Nothing is
+truncated: callers cut texts before.
 Source: Formal et al., SPLADE v2, arXiv:2109.10086; max pooling commutes with log1p, relu and a term's bias.
 """
 
@@ -34,7 +34,7 @@ __all__ = ["SpladeEncoder"]
 
 
 class SpladeEncoder:
-    """A loaded model. `encode` may be called by `lanes` threads at once (see encoder.Encoder)."""
+    """A loaded model. `lanes` threads may call `encode` at the same time (see torch_encoder.py)."""
 
     def __init__(self, profile: Profile) -> None:
         assert profile.sparse_model is not None
@@ -48,38 +48,38 @@ class SpladeEncoder:
         plain = plain_masked_bert(model.files) if profile.device == "cpu" else None
         load: Callable[[torch.dtype], Forward]
         if plain is not None:
-            load, dtypes = partial(_written_out, plain, self._tokenizer.ends), {torch.bfloat16, torch.int8}
+            load, dtypes = partial(_fused, plain, self._tokenizer.ends), {torch.bfloat16, torch.int8}
         else:
             load, dtypes = partial(_transformers, model.files, profile.device), {torch.bfloat16}
         self._model = load_model(load, dtypes, profile.device, self._tokenizer)
         self.device, self.dtype = profile.device, self._model.dtype
         self.sample: TokenIds | None = self._model.sample
         self.width = self.encode(*self._model.probe).vocabulary
-        """Terms of the vocabulary."""
+        """Size of the vocabulary."""
 
     def encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> SparseMatrix:
-        """CSR rows, terms ascending, of rows given end to end, int32 [sum(lengths)]."""
+        """Return CSR rows, terms ascending, of rows given end to end, int32 [sum(lengths)]."""
         return _strongest(self._model(token_ids, lengths), self._top_terms)
 
-    def expand(self, texts: Sequence[str]) -> SparseMatrix:
-        """CSR rows of texts, in order; a text longer than the model takes is encoded in pieces."""
+    def encode_sparse(self, texts: Sequence[str]) -> SparseMatrix:
+        """Return CSR rows of texts, in order; a text longer than the model's limit is encoded in pieces."""
         pieces = [cut(ids, self._tokenizer.room) for ids in self._tokenizer.token_ids(texts)]
         rows = [piece for of_text in pieces for piece in of_text]
-        found: list[SparseRow] = [NO_TERMS] * len(rows)
+        weights: list[SparseRow] = [NO_TERMS] * len(rows)
         for batch, encoded in encoded_here(rows, self._batch_tokens, self.lanes, self.encode):
             for number, position in enumerate(batch.positions):
-                found[position] = encoded.row(number)
-        return SparseMatrix.of_rows(list(merged(found, list(map(len, pieces)))), self.width)
+                weights[position] = encoded.row(number)
+        return SparseMatrix.of_rows(list(merged(weights, list(map(len, pieces)))), self.width)
 
 
-def _written_out(plain: BertFolder, ends: tuple[int, int], dtype: torch.dtype) -> Forward:
+def _fused(plain: BertFolder, ends: tuple[int, int], dtype: torch.dtype) -> Forward:
     """Term weights, float32 [rows, vocabulary], of rows of token ids, by bert_models.py."""
     bert = BertVocabularyStates(plain, ends, dtype)
     return lambda token_ids, lengths: _weights(*bert(token_ids, lengths), bert.decoder)
 
 
 def _transformers(folder: Path, device: str, dtype: torch.dtype) -> Forward:
-    """The same of any other architecture, by transformers' own forward."""
+    """The same for any other architecture, by transformers' own forward."""
     from transformers import AutoModelForMaskedLM
 
     model = AutoModelForMaskedLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
@@ -87,7 +87,7 @@ def _transformers(folder: Path, device: str, dtype: torch.dtype) -> Forward:
     head = model.get_output_embeddings()
     bias = head.bias if head.bias is not None else head.weight.new_zeros(len(head.weight))
     decoder = FloatDecoder(head.weight, bias)
-    head.forward = lambda states: states  # what the model calls logits are now the decoder's inputs
+    head.forward = lambda states: states  # the model's `logits` are now the decoder's inputs
 
     def forward(token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
         rows = pad(token_ids, lengths)
@@ -101,7 +101,7 @@ def _transformers(folder: Path, device: str, dtype: torch.dtype) -> Forward:
 def _weights(rows: PackedRows, states: Tensor, decoder: Decoder) -> Tensor:
     """max over a row's tokens of log(1 + relu(logits)), float32 [rows, vocabulary].
 
-    `states`: [tokens, width] of the packed rows. Padding is given its row's first state, which changes no
+    `states`: [tokens, width] of the packed rows. Padding gets its row's first state, which changes no
     maximum.
     """
     tokens = states
@@ -116,10 +116,10 @@ def _weights(rows: PackedRows, states: Tensor, decoder: Decoder) -> Tensor:
 
 
 def _largest_positive(logits: Tensor) -> Tensor:
-    """Maximum over dim 1 where it is positive; anything not positive elsewhere.
+    """Maximum over dim 1 where it is positive; any value that is not positive elsewhere.
 
-    Positive bf16 numbers are ordered as their bits are as int16, and negative ones have negative bits; on a
-    CPU that maximum is four times faster.
+    Positive bf16 numbers have the order of their bits read as int16, and negative ones have negative bits; on
+    a CPU that maximum is four times faster.
     """
     if logits.dtype is torch.bfloat16 and logits.device.type == "cpu":
         return logits.view(torch.int16).amax(1).view(torch.bfloat16)
@@ -127,7 +127,7 @@ def _largest_positive(logits: Tensor) -> Tensor:
 
 
 def _strongest(weights: Tensor, most: int) -> SparseMatrix:
-    """The positive weights, at most so many a row, chosen on the device."""
+    """The positive weights, at most `most` per row, selected on the device."""
     if int((weights > 0).sum(1).max()) > most:
         top = weights.topk(most, dim=1)
         weights = torch.zeros_like(weights).scatter_(1, top.indices, top.values)
@@ -146,9 +146,10 @@ def _check_pooling(folder: Path) -> None:
     """Raise ConfigurationError for a model that pools in another way than this module."""
     path = folder / "1_SpladePooling" / "config.json"
     pooling = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    found = pooling.get("pooling_strategy", "max"), pooling.get("activation_function", "relu")
-    if found != ("max", "relu"):
+    strategy = pooling.get("pooling_strategy", "max")
+    activation = pooling.get("activation_function", "relu")
+    if (strategy, activation) != ("max", "relu"):
         raise ConfigurationError(
-            f"sparse model {folder}: it pools by {found[0]} of {found[1]}; medkg knows max of relu alone. "
+            f"sparse model {folder}: it pools by {strategy} of {activation}; medkg supports max of relu. "
             "Choose another model in MEDKG_SPARSE_MODEL."
         )

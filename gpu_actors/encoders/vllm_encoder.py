@@ -55,7 +55,7 @@ class VllmEncoder(DenseModel):
         """Have `on_death` called with the server's last words if it ends."""
         self._server.watch(on_death)
 
-    def spent_elsewhere(self) -> float:
+    def cpu_seconds_elsewhere(self) -> float:
         """CPU seconds of the server since this was last asked."""
         with self._lock:
             before, self._cpu_seconds = self._cpu_seconds, self._server.cpu_seconds()

@@ -1,4 +1,7 @@
-"""The pulse of a replica: whether it answers, asked beside its work and never waited for."""
+"""Health probes: whether a replica answers, asked beside its work and without waiting for the answer.
+
+Input: the replicas of a pool. Output: whether an answer arrived, and the error of the last call that failed.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,12 @@ from ray.exceptions import (
 
 from orchestration.errors import MedkgError
 
-__all__ = ["Actor", "Pulse", "Replicas", "ask_health"]
+__all__ = ["Actor", "HealthProbe", "Replicas", "ask_health"]
 
 Actor: TypeAlias = "ActorHandle[Any]"
 
-PULSE_SECONDS: Final = 0.2
+PROBE_SECONDS: Final = 0.2
+"""Least time between two calls of one probe."""
 
 
 class Replicas(Protocol):
@@ -32,62 +36,62 @@ class Replicas(Protocol):
     """By number; None: unavailable when this client attached."""
 
     def find_again(self, number: int) -> None:
-        """Replace the replica's handle by that of the actor which has its name now, if there is one."""
+        """Take the actor that has the replica's name now, if there is one."""
         ...
 
     def cause(self, error: Exception) -> MedkgError:
-        """Return the reason that a call failed."""
+        """Return the reason why a call failed."""
         ...
 
 
-class Pulse:
-    """Whether a replica answers, asked now and then and never waited for."""
+class HealthProbe:
+    """Whether one replica answers, polled and never waited for."""
 
     def __init__(self, pool: Replicas, number: int) -> None:
         self._pool = pool
         self._number = number
         self.replica: Actor | None = None
-        """Who was asked last."""
-        self._asked: ray.ObjectRef[Any] | None = None
-        self._asked_at = 0.0
+        """The actor that was called last."""
+        self._call: ray.ObjectRef[Any] | None = None
+        self._called_at = 0.0
         self.error: Exception | None = None
-        """Why it did not answer last; None if it did, or has not yet."""
+        """Error of the last call; None if it was answered or is under way."""
         self.reason: Exception | None = None
-        """The same, but of what was told the most telling: why it died, rather than that it is away."""
-        self.told: dict[str, Any] | None = None
-        """What it answered last."""
+        """The most specific error so far: why the replica died, rather than that it is unavailable."""
+        self.health: dict[str, Any] | None = None
+        """The last answer."""
 
-    def beats(self) -> bool:
-        """Whether an answer came since the last look."""
-        if self._asked is None:
+    def has_answered(self) -> bool:
+        """Return whether an answer arrived since the last call of this method; never waits."""
+        if self._call is None:
             self._ask()
             return False
-        landed, _ = ray.wait([self._asked], timeout=0)
-        if not landed:
+        ready, _ = ray.wait([self._call], timeout=0)
+        if not ready:
             return False
         try:
-            self.told = ray.get(landed[0])
+            self.health = ray.get(ready[0])
         except (RayActorError, RayTaskError, ActorUnschedulableError) as error:
             self.error = error
             if self.reason is None or not isinstance(error, ActorUnavailableError):
                 self.reason = error
-            self._asked = None
+            self._call = None
             return False
-        self._asked, self.error = None, None
+        self._call, self.error = None, None
         return True
 
     def _ask(self) -> None:
         now = time.monotonic()
-        if now - self._asked_at < PULSE_SECONDS:
+        if now - self._called_at < PROBE_SECONDS:
             return
-        self._asked_at = now
+        self._called_at = now
         if self._pool.replicas[self._number] is None or isinstance(self.error, ActorDiedError):
             self._pool.find_again(self._number)
         self.replica = self._pool.replicas[self._number]
         if self.replica is not None:
-            self._asked = ask_health(self.replica)
+            self._call = ask_health(self.replica)
 
 
 def ask_health(replica: Actor) -> ray.ObjectRef[Any]:
-    """Asked beside the replica's work, never behind it."""
+    """Call `health` in the replica's own concurrency group for it, so never behind its micro-batches."""
     return cast("ray.ObjectRef[Any]", replica.health.options(concurrency_group="health").remote())

@@ -1,6 +1,7 @@
-"""The pools that a plane consists of: embedders, expanders and rerankers where there is a model, chunkers.
+"""The pools of a plane: embedders, chunkers, and sparse encoders and rerankers where there is a model.
 
-Comes in: a profile, with seats for who starts them. Leaves: `Pools`, loaded or attached to by name.
+Input: a profile, with a placement for the process that starts them. Output: `Pools`, loaded or attached to by
+name.
 """
 
 from __future__ import annotations
@@ -11,104 +12,114 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gpu_actors.batches.micro_batches import MicroBatch
-from gpu_actors.pools.placement import Seats
+from gpu_actors.pools.placement import Placement
 from gpu_actors.pools.plane_reranking import rerank_model_id
 from gpu_actors.pools.pool import Pool, ReplicaKind, attach_pool, start_pool
-from gpu_actors.pools.replicas import ChunkerReplica, EmbedderReplica, ExpanderReplica, RerankerReplica
+from gpu_actors.pools.replicas import (
+    ChunkerReplica,
+    EmbedderReplica,
+    RerankerReplica,
+    SparseEncoderReplica,
+)
 from gpu_actors.profiles import Profile, model_ids
 from orchestration.errors import MedkgError
 
 __all__ = ["Pools", "attached_pools", "started_pools"]
 
-MODELS_A_GPU: Final = 6
-"""Dense, sparse and rerank, and the same again beside them while models are swapped."""
+MODELS_PER_GPU: Final = 6
+"""Dense, sparse and rerank, twice, since old and new models are loaded together while they are swapped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """The actors of a plane; no expanders without a sparse model, no rerankers without a rerank model."""
+    """The actors of a plane."""
 
     embedders: Pool[MicroBatch]
-    expanders: Pool[MicroBatch] | None
+    sparse_encoders: Pool[MicroBatch] | None
+    """None without a sparse model."""
     chunkers: Pool[list[int]]
     rerankers: Pool[MicroBatch] | None = None
+    """None without a rerank model."""
 
     def by_name(self) -> dict[str, Pool[Any]]:
-        """Those that there are."""
-        found = {
+        """Return the existing pools by their names in `medkg status --json`."""
+        pools = {
             "embedders": self.embedders,
-            "expanders": self.expanders,
+            "expanders": self.sparse_encoders,
             "rerankers": self.rerankers,
             "chunkers": self.chunkers,
         }
-        return {name: pool for name, pool in found.items() if pool is not None}
+        return {name: pool for name, pool in pools.items() if pool is not None}
 
     def health(self, seconds: float) -> dict[str, list[dict[str, Any]]]:
-        """Every replica of every pool as it is now, all asked at once; of a silent one its `fault`."""
+        """Return the health of every replica of every pool, all called together; see Pool.health."""
         pools = self.by_name()
-        with ThreadPoolExecutor(len(pools)) as beside:
-            told = beside.map(lambda pool: pool.health(seconds), pools.values())
-            return dict(zip(pools, told, strict=True))
+        with ThreadPoolExecutor(len(pools)) as threads:
+            healths = threads.map(lambda pool: pool.health(seconds), pools.values())
+            return dict(zip(pools, healths, strict=True))
 
 
-def started_pools(profile: Profile, seats: Seats, there: Mapping[str, Pool[Any]], seconds: float) -> Pools:
-    """The profile's pools, loaded within `seconds`; those that are `there`, by name, are taken as they are.
+def started_pools(
+    profile: Profile, placement: Placement, existing: Mapping[str, Pool[Any]], seconds: float
+) -> Pools:
+    """Return the profile's pools, loaded within `seconds`; `existing` ones, by name, are used as they are.
 
-    Raises what keeps one from loading, and then none of the new ones is left.
+    Raises the error of a model that cannot be loaded, after the new pools have been ended.
     """
-    pools = _start_pools(profile, seats, there)
+    pools = _start_pools(profile, placement, existing)
     try:
         for pool in pools.by_name().values():
             pool.wait_until_ready(seconds)
     except MedkgError:
         for pool in pools.by_name().values():
-            if pool.name not in there:
+            if pool.name not in existing:
                 pool.end()
         raise
     return pools
 
 
 def attached_pools(profile: Profile) -> Pools:
-    """Those that another process keeps; raises PlaneUnavailableError when there are none."""
+    """Return the pools that another process started; raises PlaneUnavailableError when there are none."""
     names = _pool_names(profile)
     return Pools(
         attach_pool(names["embedder"]),
-        attach_pool(names["expander"]) if "expander" in names else None,
+        attach_pool(names["sparse-encoder"]) if "sparse-encoder" in names else None,
         attach_pool(names["chunker"]),
         attach_pool(names["reranker"]) if "reranker" in names else None,
     )
 
 
-def _start_pools(profile: Profile, seats: Seats, there: Mapping[str, Pool[Any]]) -> Pools:
+def _start_pools(profile: Profile, placement: Placement, existing: Mapping[str, Pool[Any]]) -> Pools:
     names = _pool_names(profile)
-    share = 1 / MODELS_A_GPU if profile.device == "cuda" else 0.0
+    share = 1 / MODELS_PER_GPU if profile.device == "cuda" else 0.0
+
+    def pool(component: str, kind: ReplicaKind, count: int) -> Pool[Any]:
+        name = names[component]
+        return existing.get(name) or start_pool(name, kind, count, placement)
 
     def models(component: str, replica: type, lanes: int) -> Pool[Any]:
-        kind = ReplicaKind(replica, profile, lanes, share)
-        return there.get(names[component]) or start_pool(names[component], kind, seats.count, seats)
+        return pool(component, ReplicaKind(replica, profile, lanes, share), placement.count)
 
-    chunker = ReplicaKind(ChunkerReplica, profile, 1)
-
+    chunkers = profile.chunkers * placement.count
     return Pools(
         models("embedder", EmbedderReplica, profile.dense_lanes),
-        models("expander", ExpanderReplica, profile.lanes) if "expander" in names else None,
-        there.get(names["chunker"])
-        or start_pool(names["chunker"], chunker, profile.chunkers * seats.count, seats),
+        models("sparse-encoder", SparseEncoderReplica, profile.lanes) if "sparse-encoder" in names else None,
+        pool("chunker", ReplicaKind(ChunkerReplica, profile, 1), chunkers),
         models("reranker", RerankerReplica, profile.lanes) if "reranker" in names else None,
     )
 
 
 def _pool_names(profile: Profile) -> dict[str, str]:
-    """Names by component that differ where models or limits do, so that vectors of two models never mix."""
+    """Pool names by component; they contain the model's id, so vectors of two models never mix."""
     ids = model_ids(profile)
-    of_leg = {
+    model_of = {
         "embedder": ids["dense"],
-        "expander": ids.get("sparse"),
+        "sparse-encoder": ids.get("sparse"),
         "chunker": ids["dense"],
         "reranker": rerank_model_id(profile),
     }
     return {
         component: f"{component}-{profile.name}-{model_id}"
-        for component, model_id in of_leg.items()
+        for component, model_id in model_of.items()
         if model_id
     }

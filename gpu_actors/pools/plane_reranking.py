@@ -1,6 +1,6 @@
-"""Reranking as a client of the plane asks for it: pairs tokenised here, scored by the pool's actors.
+"""Reranking by a client of the plane: pairs are tokenised here and scored by the pool's actors.
 
-Comes in: a profile's rerank model and its pool. Leaves: a score a passage. Imports no torch.
+Input: a profile's rerank model and its pool. Output: one score per passage. Imports no torch.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ __all__ = ["PlaneReranker", "rerank_model_id", "reranker_of"]
 
 
 def rerank_model_id(profile: Profile) -> str | None:
-    """What identifies the cross-encoder; it shapes no index entry, so it is part of no fingerprint."""
+    """Return the cross-encoder's id; it changes no index entry, so it is part of no fingerprint."""
     return None if profile.rerank_model is None else find_model(profile.rerank_model).model_id
 
 
 def reranker_of(profile: Profile, pool: Pool[MicroBatch] | None) -> PlaneReranker | None:
-    """The profile's reranker; None where it has none."""
+    """Return the profile's reranker; None if it has no rerank model."""
     if profile.rerank_model is None or pool is None:
         return None
     return PlaneReranker(find_model(profile.rerank_model), profile.rerank_max_tokens, pool)
@@ -48,9 +48,9 @@ class PlaneReranker:
     def score(
         self, question: str, passages: Sequence[str], timeout_seconds: float
     ) -> npt.NDArray[np.float32]:
-        """A score a passage, in order; raises the first error, StageFailedError if one is no number.
+        """Return one score per passage, in order; raises the first error, StageFailedError for NaN.
 
-        Micro-batches take every lane, for nothing else goes to this pool.
+        Micro-batches use every lane, since this pool has no other work.
         """
         from gpu_actors.batches.pairs import best_pieces
         from gpu_actors.pools.rows import dense_rows
@@ -63,5 +63,7 @@ class PlaneReranker:
         for error in outcome.errors.values():
             raise error
         if not np.isfinite(scores).all():
-            raise StageFailedError(f"{self.model_id} gives scores that are no numbers. Choose another model.")
+            raise StageFailedError(
+                f"{self.model_id} returns scores that are not finite. Choose another model."
+            )
         return best_pieces(scores[:, 0], list(map(len, pieces)))

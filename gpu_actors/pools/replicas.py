@@ -1,22 +1,26 @@
-"""What runs inside the actors: one embedder, expander, reranker or chunker each, and what every call cost.
+"""The classes that run inside the actors: one model or chunker each, and the cost of every call.
 
-Comes in: a micro-batch. Leaves: its results with the CPU seconds and wall seconds of the call. Heavy imports
-happen here, in the actor's process. `health` is answered beside the work, never behind it.
+Input: a micro-batch. Output: its results with the CPU seconds and wall seconds of the call. Each class loads
+its model itself; torch is imported in the actor's process only. `health` is answered in a concurrency group
+of its own, so it never waits for a micro-batch.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from gpu_actors.batches.token_budget import TokenIds, probed_budget
-from gpu_actors.health.gpu import Watch, visible_gpus
+from gpu_actors.health.gpu import Watch, preflight, visible_gpus
 from gpu_actors.health.metrics import micro_batch, readings
-from gpu_actors.profiles import Profile
+from gpu_actors.profiles import Profile, find_model
 from orchestration.errors import GpuUnavailableError, MedkgError, StageFailedError
 from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 
@@ -25,12 +29,19 @@ if TYPE_CHECKING:
     from gpu_actors.encoders.dense_model import DenseModel
     from gpu_actors.encoders.splade import SpladeEncoder
 
-__all__ = ["ChunkerReplica", "Cost", "EmbedderReplica", "ExpanderReplica", "RerankerReplica", "ToCut"]
+__all__ = [
+    "ChunkerReplica",
+    "Cost",
+    "DocumentToChunk",
+    "EmbedderReplica",
+    "RerankerReplica",
+    "SparseEncoderReplica",
+]
 
 Encoded: TypeAlias = Float32Matrix | SparseMatrix
 
-ToCut: TypeAlias = tuple[Document, str, Float32Matrix | None]
-"""A document, its chunk profile, and the vectors of its sentence groups where that is semantic."""
+DocumentToChunk: TypeAlias = tuple[Document, str, Float32Matrix | None]
+"""A document, its chunk profile, and the vectors of its sentence groups where the profile is semantic."""
 
 T = TypeVar("T")
 
@@ -39,34 +50,40 @@ Cost = tuple[float, float]
 
 
 class _ModelReplica:
-    """A loaded model in an actor; `lanes` calls compute at once."""
+    """A loaded model in an actor; `lanes` calls compute at the same time."""
 
-    def __init__(
-        self,
-        kind: str,
-        profile: Profile,
-        make: Callable[[Profile], DenseModel | SpladeEncoder | CrossEncoder],
-    ) -> None:
+    kind: str
+    """First word of its name on the dashboard and in metrics."""
+
+    def __init__(self, profile: Profile) -> None:
         started = time.perf_counter()
-        self._encoder = make(profile)
-        self._name = f"{kind} {self._encoder.model_id}"
+        preflight(profile)
+        with _collection_paused():
+            self._encoder = self._load(profile)
+        self._name = f"{self.kind} {self._encoder.model_id}"
         self._watch: Watch | None = None
         if profile.device == "cuda":
             self._watch = Watch(on_readings=partial(readings, self._name))
         self._width = self._encoder.width
-        sample = self._encoder.sample
-        most = profile.batch_tokens
-        self._batch_tokens = probed_budget(self._encode, most, sample) if sample is not None else most
+        sample, most = self._encoder.sample, profile.batch_tokens
+        self._batch_tokens = (
+            probed_budget(self._encode, most, sample, profile.device) if sample is not None else most
+        )
         self._load_seconds = time.perf_counter() - started
 
     def __repr__(self) -> str:
-        """Its name on the Ray dashboard and in Ray's logs."""
+        """Name on the Ray dashboard and in Ray's logs."""
         return self._name
 
-    def encode(self, token_ids: TokenIds, lengths: Sequence[int], sent_at: float) -> tuple[Encoded, Cost]:
-        """The rows' vectors, in order; `sent_at`: seconds since the epoch, at the client.
+    @abstractmethod
+    def _load(self, profile: Profile) -> DenseModel | SpladeEncoder | CrossEncoder:
+        """Load the profile's model; raises ConfigurationError or PlaneUnavailableError."""
 
-        MemoryError when the device's memory does not suffice, GpuUnavailableError when the device is sick.
+    def encode(self, token_ids: TokenIds, lengths: Sequence[int], sent_at: float) -> tuple[Encoded, Cost]:
+        """Return the rows' vectors, in order; `sent_at`: seconds since the epoch, by the client's clock.
+
+        Raises MemoryError when the device's memory does not suffice, and GpuUnavailableError when the device
+        has a fault.
         """
         wait_seconds = time.time() - sent_at
         if self._watch is not None and self._watch.fault is not None:
@@ -75,7 +92,7 @@ class _ModelReplica:
         vectors = self._encode(token_ids, lengths)
         cpu_seconds, seconds = clock.cost()
         micro_batch(self._name, len(token_ids), wait_seconds, seconds)
-        return vectors, (cpu_seconds + self._elsewhere(), seconds)
+        return vectors, (cpu_seconds + self._cpu_seconds_elsewhere(), seconds)
 
     def _encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> Encoded:
         try:
@@ -85,12 +102,12 @@ class _ModelReplica:
                 raise MemoryError(str(error)) from error
             raise
 
-    def _elsewhere(self) -> float:
-        """CPU seconds that other processes spent on the model since this was last asked."""
+    def _cpu_seconds_elsewhere(self) -> float:
+        """CPU seconds that other processes spent on the model since the previous call."""
         return 0.0
 
     def health(self) -> dict[str, Any]:
-        """What it is and how its device feels, for dispatch, status and doctor."""
+        """Describe the replica and the state of its device, for dispatch, status and doctor."""
         encoder = self._encoder
         return {
             "pid": os.getpid(),
@@ -106,102 +123,112 @@ class _ModelReplica:
         }
 
 
-def _end(reason: str) -> None:
-    """End this actor's process, which Ray starts again; the reason goes to its log."""
-    print(reason, file=sys.stderr, flush=True)  # noqa: T201 - Ray keeps an actor's stderr as its log
-    os._exit(1)
-
-
 class EmbedderReplica(_ModelReplica):
-    """A loaded HaystackEmbedder: unit vectors, float32 [n, d]."""
+    """The dense model: unit vectors, float32 [n, d]."""
 
-    def __init__(self, profile: Profile) -> None:
-        from gpu_actors.components.embedder import HaystackEmbedder
+    kind = "embedder"
 
-        def make(profile: Profile) -> DenseModel:
-            chosen = profile.embedding_model, profile.engine, profile.vllm_command, profile.dimensions
-            self._dense = HaystackEmbedder(profile.name, *chosen).model
-            self._dense.watch(_end)
-            return self._dense
+    def _load(self, profile: Profile) -> DenseModel:
+        from gpu_actors.encoders.dense import load_dense
 
-        super().__init__("embedder", profile, make)
+        self._dense = load_dense(profile)
+        self._dense.watch(_end_process)
+        return self._dense
 
-    def _elsewhere(self) -> float:
-        return self._dense.spent_elsewhere()
+    def _cpu_seconds_elsewhere(self) -> float:
+        return self._dense.cpu_seconds_elsewhere()
 
 
-class ExpanderReplica(_ModelReplica):
-    """A loaded HaystackSparseExpander: term weights, CSR [n, vocabulary]."""
+class SparseEncoderReplica(_ModelReplica):
+    """The sparse model: term weights, CSR [n, vocabulary]."""
 
-    def __init__(self, profile: Profile) -> None:
-        from gpu_actors.components.sparse_expander import HaystackSparseExpander
+    kind = "sparse-encoder"
 
-        def make(profile: Profile) -> SpladeEncoder:
-            return HaystackSparseExpander(profile.name, profile.sparse_model).encoder
+    def _load(self, profile: Profile) -> SpladeEncoder:
+        from gpu_actors.encoders.splade import SpladeEncoder
 
-        super().__init__("expander", profile, make)
+        return SpladeEncoder(profile)
 
 
 class RerankerReplica(_ModelReplica):
-    """A loaded HaystackReranker: scores, float32 [n, 1]."""
+    """The cross-encoder: scores, float32 [n, 1]."""
 
-    def __init__(self, profile: Profile) -> None:
-        from gpu_actors.components.reranker import HaystackReranker
+    kind = "reranker"
 
-        def make(profile: Profile) -> CrossEncoder:
-            return HaystackReranker(profile.name, profile.rerank_model).cross_encoder
+    def _load(self, profile: Profile) -> CrossEncoder:
+        from gpu_actors.encoders.cross_encoder import CrossEncoder
 
-        super().__init__("reranker", profile, make)
+        return CrossEncoder(profile)
 
 
 class ChunkerReplica:
-    """A HaystackChunker in an actor."""
+    """A chunker for the profile's dense model; imports no torch, and Haystack for semantic profiles only."""
 
     def __init__(self, profile: Profile) -> None:
         started = time.perf_counter()
-        from gpu_actors.components.chunker import HaystackChunker
+        from gpu_actors.chunking.document_chunker import DocumentChunker
 
-        self._chunker = HaystackChunker(profile=profile.name, model=profile.embedding_model).chunker
+        model = find_model(profile.embedding_model)
+        self._chunker = DocumentChunker(model.files, model.token_limit(profile.max_tokens))
         self._load_seconds = time.perf_counter() - started
 
     def __repr__(self) -> str:
         return "chunker"
 
-    def sentence_groups(self, documents: Sequence[ToCut]) -> tuple[list[list[str] | MedkgError], Cost]:
-        """The texts whose vectors semantic profiles want, one outcome a document, in order."""
+    def sentence_groups(
+        self, documents: Sequence[DocumentToChunk]
+    ) -> tuple[list[list[str] | MedkgError], Cost]:
+        """Return the texts whose vectors semantic profiles need, one outcome per document, in order."""
         clock = _Clock()
-        found = [
-            self._one(document, partial(self._chunker.sentence_groups, document, chunk_profile))
+        groups = [
+            self._outcome(document, partial(self._chunker.sentence_groups, document, chunk_profile))
             for document, chunk_profile, _ in documents
         ]
-        return found, clock.cost()
+        return groups, clock.cost()
 
-    def chunk(self, documents: Sequence[ToCut]) -> tuple[list[list[Chunk] | MedkgError], Cost]:
-        """One outcome a document, in order."""
+    def chunk(self, documents: Sequence[DocumentToChunk]) -> tuple[list[list[Chunk] | MedkgError], Cost]:
+        """Return the documents' chunks, one outcome per document, in order."""
         clock = _Clock()
         chunks = [
-            self._one(document, partial(self._chunker.chunk, document, chunk_profile, vectors))
+            self._outcome(document, partial(self._chunker.chunk, document, chunk_profile, vectors))
             for document, chunk_profile, vectors in documents
         ]
         return chunks, clock.cost()
 
-    def _one(self, document: Document, cut: Callable[[], list[T]]) -> list[T] | MedkgError:
+    def _outcome(self, document: Document, work: Callable[[], list[T]]) -> list[T] | MedkgError:
         try:
-            return cut()
+            return work()
         except MedkgError as error:
             return error
-        except Exception as error:  # noqa: BLE001 - one document's trouble must not be the batch's
+        except Exception as error:  # noqa: BLE001 - one document's error must not fail the batch
             return StageFailedError(
                 f"{document.doc_id}: the chunker raised {type(error).__name__}: {error}. Please report it."
             )
 
     def health(self) -> dict[str, Any]:
-        """What it is, for dispatch, status and doctor."""
+        """Describe the replica, for dispatch, status and doctor."""
         return {"pid": os.getpid(), "lanes": 1, "load_seconds": round(self._load_seconds, 2)}
 
 
+def _end_process(reason: str) -> None:
+    """End this actor's process, which Ray restarts; the reason goes to its log."""
+    print(reason, file=sys.stderr, flush=True)  # noqa: T201 - Ray keeps an actor's stderr as its log
+    os._exit(1)
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """Pause the garbage collector: importing torch with it costs a tenth more CPU time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()  # modules live as long as the process
+        gc.enable()
+
+
 class _Clock:
-    """CPU and wall seconds since it was made."""
+    """CPU and wall seconds since its creation."""
 
     def __init__(self) -> None:
         self._cpu = time.thread_time()

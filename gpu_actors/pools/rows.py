@@ -1,8 +1,8 @@
-"""Token rows to vectors over a pool: micro-batches, memory back-off, one outcome a row.
+"""Token rows to vectors over a pool: micro-batches, memory back-off, one outcome per row.
 
-Comes in: token ids. Leaves: dense or sparse vectors, the errors of single rows, and what it cost. When a
-replica's memory runs out the budget is halved and the micro-batch is sent as two; a single row that cannot
-fit fails alone.
+Input: token ids. Output: dense or sparse vectors, the errors of single rows, and the cost. When a replica
+runs out of memory the budget is halved and the micro-batch is sent as two; a single row that does not fit
+fails alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["RowsOutcome", "dense_rows", "sparse_rows"]
 
 @dataclass(slots=True)
 class RowsOutcome:
-    """The errors of rows, and what all rows cost."""
+    """The errors of rows, and the cost of all rows."""
 
     errors: dict[int, MedkgError] = field(default_factory=dict)
     tokens: int = 0
@@ -44,10 +44,10 @@ def dense_rows(
     timeout_seconds: float,
     lane: str | None = None,
 ) -> tuple[Float32Matrix, RowsOutcome]:
-    """Unit vectors of all rows, or scores, float32 [n, d], zeros where `errors` has the row.
+    """Return unit vectors of all rows, or scores, float32 [n, d], zeros where `errors` has the row.
 
-    `lane`: QUERY_LANE for what must not wait behind other work. Raises PlaneUnavailableError when the pool is
-    not ready, and nothing else.
+    `lane`: QUERY_LANE for queries, which must not wait behind other work. Raises PlaneUnavailableError when
+    the pool is not ready, and nothing else.
     """
     vectors = np.zeros((len(rows), int(pool.described(timeout_seconds)["width"])), dtype=np.float32)
 
@@ -64,24 +64,24 @@ def sparse_rows(
     timeout_seconds: float,
     lane: str | None = None,
 ) -> tuple[SparseMatrix, RowsOutcome]:
-    """Term weights of texts, CSR, empty where `errors` has the text; a text comes as one piece or several.
+    """Return term weights of texts, CSR, empty where `errors` has the text; `pieces`: the rows of each text.
 
-    A term's weight is its largest over the pieces, as it is over the tokens of one. Raises
+    A term's weight is its largest over the text's pieces. Raises
     PlaneUnavailableError when the pool is not ready, and nothing else.
     """
     counts = [len(of_text) for of_text in pieces]
-    found: list[SparseRow] = [NO_TERMS] * sum(counts)
+    weights: list[SparseRow] = [NO_TERMS] * sum(counts)
 
     def take(batch: MicroBatch, encoded: SparseMatrix) -> None:
         for number, position in enumerate(batch.positions):
-            found[position] = encoded.row(number)
+            weights[position] = encoded.row(number)
 
     outcome = _encoded(
         pool, [piece for of_text in pieces for piece in of_text], budget, timeout_seconds, take, lane
     )
     owners = np.repeat(np.arange(len(pieces)), counts)
     outcome.errors = {int(owners[position]): error for position, error in outcome.errors.items()}
-    rows = list(merged(found, counts))
+    rows = list(merged(weights, counts))
     for failed in outcome.errors:
         rows[failed] = NO_TERMS
     return SparseMatrix.of_rows(rows, int(pool.described(timeout_seconds)["width"])), outcome
@@ -95,7 +95,7 @@ def _encoded(
     take: Callable[[MicroBatch, Any], None],
     lane: str | None,
 ) -> RowsOutcome:
-    """Have the pool encode all rows; `take` gets each micro-batch's result once."""
+    """Encode all rows in the pool; `take` is called with each micro-batch's result once."""
     outcome = RowsOutcome()
     batches = MicroBatches(rows, budget, pool.lanes(timeout_seconds))
     answers = pool.dispatch(
@@ -120,7 +120,7 @@ def _encoded(
 
 
 def _send(name: str, lane: str | None, actor: Actor, batch: MicroBatch) -> Any:
-    """One call, under a name that tells tasks apart on the Ray dashboard."""
+    """One call, under a name that identifies the task on the Ray dashboard."""
     return actor.encode.options(name=name, concurrency_group=lane).remote(
         batch.token_ids, batch.lengths, time.time()
     )

@@ -103,7 +103,7 @@ def _asked(held: Corpus, windows: int, drawn: random.Random) -> list[Query]:
 
 def sparse_scores(encoder: SpladeEncoder, trial: Trial) -> tuple[Float32Matrix, Mapping[str, float]]:
     """Dot products of term weights; and the mean number of active terms of a window and of a question."""
-    texts, questions = encoder.expand(trial.texts), encoder.expand(trial.questions)
+    texts, questions = encoder.encode_sparse(trial.texts), encoder.encode_sparse(trial.questions)
     dense = np.zeros((len(texts), texts.vocabulary), dtype=np.float32)
     for number in range(len(texts)):
         terms, weights = texts.row(number)

@@ -43,11 +43,11 @@ class OwnModels:
     def embed_queries(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
         return self._local.embed_queries(texts), self._ids["dense"]
 
-    def expand_texts(self, texts: Sequence[str]) -> SparseVectors:
-        return SparseVectors(self._ids["sparse"], self._local.expand_texts(texts))
+    def encode_sparse_texts(self, texts: Sequence[str]) -> SparseVectors:
+        return SparseVectors(self._ids["sparse"], self._local.encode_sparse_texts(texts))
 
-    def expand_queries(self, texts: Sequence[str]) -> SparseVectors:
-        return SparseVectors(self._ids["sparse"], self._local.expand_queries(texts))
+    def encode_sparse_queries(self, texts: Sequence[str]) -> SparseVectors:
+        return SparseVectors(self._ids["sparse"], self._local.encode_sparse_queries(texts))
 
     def rerank_model(self) -> str | None:
         return self._rerank_model

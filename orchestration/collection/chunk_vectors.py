@@ -56,7 +56,7 @@ class ChunkVectors:
         """Id and vocabulary of the sparse model."""
         if self._sparse_off is not None:
             return None
-        found = self._models().expand_texts(["vocabulary"])
+        found = self._models().encode_sparse_texts(["vocabulary"])
         return found.model_id, found.rows.vocabulary
 
     @property
@@ -120,7 +120,7 @@ class ChunkVectors:
                 rows[number] = self._terms(one.chunk.chunk_id, one.sparse)
         for start in range(0, len(missing), AT_ONCE):
             part = missing[start : start + AT_ONCE]
-            found = self._models().expand_texts([given[number].chunk.body for number in part]).rows
+            found = self._models().encode_sparse_texts([given[number].chunk.body for number in part]).rows
             rows |= {number: found.row(row) for row, number in enumerate(part)}
         return SparseMatrix.of_rows([rows[number] for number in range(len(given))], self._sparse_model[1])
 

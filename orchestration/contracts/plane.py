@@ -84,11 +84,11 @@ class TextModels(Protocol):
         """Unit vectors of queries, float32 [n, d], and the id of the model that made them."""
         ...
 
-    def expand_texts(self, texts: Sequence[str]) -> SparseVectors:
+    def encode_sparse_texts(self, texts: Sequence[str]) -> SparseVectors:
         """Term weights of chunks, a row each."""
         ...
 
-    def expand_queries(self, texts: Sequence[str]) -> SparseVectors:
+    def encode_sparse_queries(self, texts: Sequence[str]) -> SparseVectors:
         """Term weights of queries, a row each."""
         ...
 

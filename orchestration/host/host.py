@@ -282,8 +282,12 @@ class HostProcess:
             "plane_address": lambda: self._hot_plane().address,
             "embed_texts": lambda texts: self._embedded(self._hot_plane(), "embed_texts", texts),
             "embed_queries": lambda texts: self._embedded(self._hot_plane(), "embed_queries", texts),
-            "expand_texts": lambda texts: self._expanded(self._hot_plane(), "expand_texts", texts),
-            "expand_queries": lambda texts: self._expanded(self._hot_plane(), "expand_queries", texts),
+            "expand_texts": lambda texts: self._encoded_sparse(
+                self._hot_plane(), "encode_sparse_texts", texts
+            ),
+            "expand_queries": lambda texts: self._encoded_sparse(
+                self._hot_plane(), "encode_sparse_queries", texts
+            ),
             "rerank": lambda question, passages: self._hot_plane().rerank(question, passages).tolist(),
             "swap_models": lambda **models: self._swap_models(**models).model_dump(),
             "stop": self._stop.set,
@@ -320,7 +324,7 @@ class HostProcess:
     def _embedded(self, plane: RayPlane, method: str, texts: list[str]) -> dict[str, Any]:
         return {"vectors": getattr(plane, method)(texts).tolist(), "model_id": plane.model_ids["dense"]}
 
-    def _expanded(self, plane: RayPlane, method: str, texts: list[str]) -> dict[str, Any]:
+    def _encoded_sparse(self, plane: RayPlane, method: str, texts: list[str]) -> dict[str, Any]:
         weights = getattr(plane, method)(texts)
         rows = [[part.tolist() for part in weights.row(number)] for number in range(len(weights))]
         return {"rows": rows, "vocabulary": weights.vocabulary, "model_id": plane.model_ids["sparse"]}

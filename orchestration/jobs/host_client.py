@@ -130,15 +130,15 @@ class HostClient:
         answer = self._client.call(verb, timeout=timeout, texts=list(texts))
         return np.asarray(answer["vectors"], dtype=np.float32), str(answer["model_id"])
 
-    def expand_texts(self, texts: Sequence[str]) -> SparseVectors:
+    def encode_sparse_texts(self, texts: Sequence[str]) -> SparseVectors:
         """Term weights of chunks from the hot plane."""
-        return self._expanded("expand_texts", texts, 60)
+        return self._encoded_sparse("expand_texts", texts, 60)
 
-    def expand_queries(self, texts: Sequence[str]) -> SparseVectors:
+    def encode_sparse_queries(self, texts: Sequence[str]) -> SparseVectors:
         """Term weights of queries from the hot plane."""
-        return self._expanded("expand_queries", texts, 10)
+        return self._encoded_sparse("expand_queries", texts, 10)
 
-    def _expanded(self, verb: str, texts: Sequence[str], timeout: float) -> SparseVectors:
+    def _encoded_sparse(self, verb: str, texts: Sequence[str], timeout: float) -> SparseVectors:
         answer = self._client.call(verb, timeout=timeout, texts=list(texts))
         rows = [
             (np.asarray(terms, dtype=np.int32), np.asarray(weights, dtype=np.float32))

@@ -122,7 +122,7 @@ def _legs(parts: Parts, models: LazyModels, notify: Notify, *, with_models: bool
     if with_models and (reason := parts.sparse_off()) is not None:
         notify(f"the sparse leg is off: {reason}")
     elif with_models:
-        legs.append(SparseLeg(parts.stores.search, lambda texts: models().expand_queries(texts)))
+        legs.append(SparseLeg(parts.stores.search, lambda texts: models().encode_sparse_queries(texts)))
     legs.append(DenseLeg(parts.stores.vectors, lambda texts: models().embed_queries(texts)))
     return legs
 

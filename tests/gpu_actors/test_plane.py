@@ -50,7 +50,7 @@ def test_vectors_come_in_the_order_of_the_texts(plane: RayPlane) -> None:
     expected = LOCAL.embed_texts(texts)
     assert vectors.dense.shape == (150, 384) and vectors.dense.dtype == np.float32 and not vectors.errors
     assert (vectors.dense * expected).sum(axis=1).min() >= 0.999
-    terms = LOCAL.expand_queries(texts)
+    terms = LOCAL.encode_sparse_queries(texts)
     assert vectors.sparse is not None and vectors.sparse.vocabulary == terms.vocabulary == 30_522
     for number in range(150):
         # two processes may choose different dtypes; their least cosine: docs/decisions/0006-plane.md

@@ -99,7 +99,7 @@ def test_nothing_of_the_plane_survives_a_kill_of_its_host() -> None:
         "DashboardAgent",
         "RuntimeEnvAgent",
         "EmbedderReplica",
-        "ExpanderReplica",
+        "SparseEncoderReplica",
     ):
         assert name in named
 

@@ -14,7 +14,7 @@ from haystack import Document, Pipeline
 
 from gpu_actors.components.sparse_expander import HaystackSparseExpander
 from gpu_actors.cpu_bert.bert_models import plain_masked_bert
-from gpu_actors.encoders.splade import SpladeEncoder, _written_out
+from gpu_actors.encoders.splade import SpladeEncoder, _fused
 from gpu_actors.profiles import NO_MODEL, Profile, chosen_profile, find_model
 from gpu_actors.shipped_models import shipped_model
 from orchestration.errors import ConfigurationError
@@ -58,7 +58,7 @@ def test_weights_in_each_dtype_are_those_of_the_sparse_encoder(
 ) -> None:
     plain = plain_masked_bert(FOLDER)
     assert plain is not None
-    forward = _written_out(plain, encoder._tokenizer.ends, getattr(torch, dtype))
+    forward = _fused(plain, encoder._tokenizer.ends, getattr(torch, dtype))
     rows = encoder._tokenizer.token_ids(TEXTS)
 
     weights = forward(np.concatenate(rows), [len(row) for row in rows]).numpy()
@@ -70,7 +70,7 @@ def test_in_fp32_they_are_equal_up_to_rounding(reference: Float32Matrix, exact_o
     exact = SpladeEncoder(chosen_profile("cpu"))
 
     assert exact.dtype == "float32"
-    np.testing.assert_allclose(dense(exact.expand(TEXTS)), reference, atol=1e-4)
+    np.testing.assert_allclose(dense(exact.encode_sparse(TEXTS)), reference, atol=1e-4)
 
 
 def test_other_architectures_run_in_transformers_own_forward(
@@ -78,12 +78,12 @@ def test_other_architectures_run_in_transformers_own_forward(
 ) -> None:
     monkeypatch.setattr("gpu_actors.encoders.splade.plain_masked_bert", lambda folder: None)
 
-    found = SpladeEncoder(chosen_profile("cpu")).expand(TEXTS)
+    found = SpladeEncoder(chosen_profile("cpu")).encode_sparse(TEXTS)
 
     np.testing.assert_allclose(dense(found), reference, atol=1e-4)
 
 
-def test_the_shipped_model_takes_the_written_out_forward() -> None:
+def test_the_shipped_model_takes_the_fused_forward() -> None:
     assert plain_masked_bert(FOLDER) is not None
     assert shipped_model("splade-mini") == FOLDER and shipped_model("no-such-model") is None
 
@@ -92,7 +92,7 @@ def test_only_the_strongest_terms_are_kept() -> None:
     few = SpladeEncoder(chosen_profile("cpu").model_copy(update={"top_terms": 8}))
     every = SpladeEncoder(chosen_profile("cpu"))
 
-    some, all_of_them = few.expand(TEXTS), every.expand(TEXTS)
+    some, all_of_them = few.encode_sparse(TEXTS), every.encode_sparse(TEXTS)
 
     for number in range(len(TEXTS)):
         terms, weights = some.row(number)
@@ -105,7 +105,7 @@ def test_only_the_strongest_terms_are_kept() -> None:
 def test_a_text_longer_than_the_model_is_encoded_in_pieces(encoder: SpladeEncoder) -> None:
     head, tail = "Walking is cheap. " * 120, "Statins lower cholesterol. " * 120
 
-    terms = [set(encoder.expand([text]).row(0)[0].tolist()) for text in (head, tail, head + tail)]
+    terms = [set(encoder.encode_sparse([text]).row(0)[0].tolist()) for text in (head, tail, head + tail)]
 
     assert len(encoder._tokenizer.token_ids([head + tail])[0]) > 2 * 512
     assert len(terms[2] & terms[0]) > 0.8 * len(terms[0])
@@ -113,8 +113,8 @@ def test_a_text_longer_than_the_model_is_encoded_in_pieces(encoder: SpladeEncode
 
 
 def test_an_empty_text_has_a_row(encoder: SpladeEncoder) -> None:
-    assert len(encoder.expand(["", "sleep"])) == 2
-    assert len(encoder.expand([])) == 0
+    assert len(encoder.encode_sparse(["", "sleep"])) == 2
+    assert len(encoder.encode_sparse([])) == 0
 
 
 def test_a_model_that_pools_otherwise_is_refused(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_an_expander_without_a_model_says_why() -> None:
 
 
 def test_a_replica_counts_its_terms() -> None:
-    from gpu_actors.pools.replicas import ExpanderReplica
+    from gpu_actors.pools.replicas import SparseEncoderReplica
 
     profile: Profile = chosen_profile("cpu")
-    assert ExpanderReplica(profile).health()["width"] == 30_522
+    assert SparseEncoderReplica(profile).health()["width"] == 30_522

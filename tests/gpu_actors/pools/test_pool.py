@@ -21,7 +21,7 @@ from gpu_actors.plane import RayPlane
 from gpu_actors.pools.dispatch import IN_FLIGHT, Answer
 from gpu_actors.pools.pool import QUERY_LANE, RESTARTS, Pool, ReplicaKind, attach_pool, start_pool
 from gpu_actors.pools.rows import dense_rows
-from gpu_actors.pools.supervisor import Keeper
+from gpu_actors.pools.supervisor import Supervisor
 from orchestration.errors import (
     DagsterStageTimeoutError,
     EmbeddingInputTooLongError,
@@ -209,13 +209,13 @@ def test_a_replica_that_ray_gave_up_is_replaced_and_other_clients_find_the_new_o
     toys: Pool[str],
 ) -> None:
     attached: Pool[str] = attach_pool(toys.name)
-    keeper = Keeper([toys], first_pause=0.0)
+    supervisor = Supervisor([toys], first_pause=0.0)
     for number in range(RESTARTS + 1):
         assert answers_of(toys, [f"stumble-{number}"])[f"stumble-{number}"].result == f"STUMBLE-{number}"
 
     assert answers_of(attached, ["after"])["after"].result == "AFTER"
     assert attached.health(TIMEOUT)[0]["pid"] == toys.health(TIMEOUT)[0]["pid"]
-    keeper.close()
+    supervisor.close()
 
 
 def test_what_keeps_a_replica_from_starting_again_is_told_and_it_comes_back_when_mended(
@@ -224,7 +224,7 @@ def test_what_keeps_a_replica_from_starting_again_is_told_and_it_comes_back_when
     torn = tmp_path / "torn"
     pool = start_pool("fragile", ReplicaKind(FragileReplica, torn, 1), 1)
     pool.wait_until_ready(TIMEOUT)
-    keeper = Keeper([pool], first_pause=0.0)
+    supervisor = Supervisor([pool], first_pause=0.0)
     torn.touch()
     os.kill(pool.health(TIMEOUT)[0]["pid"], signal.SIGKILL)
 
@@ -234,7 +234,7 @@ def test_what_keeps_a_replica_from_starting_again_is_told_and_it_comes_back_when
     torn.unlink()
 
     assert answers_of(pool, ["a", "b"])["b"].result == "B"
-    keeper.close()
+    supervisor.close()
     pool.end()
 
 
@@ -348,7 +348,7 @@ def test_whatever_dies_or_fails_each_row_has_its_own_vector_or_an_error(
     folder = tmp_path / secrets.token_hex(4)
     folder.mkdir()
     pool = start_pool(f"fickle-{folder.name}", ReplicaKind(FickleReplica, folder, 1), 2)
-    keeper = Keeper([pool], first_pause=0.0)
+    supervisor = Supervisor([pool], first_pause=0.0)
 
     vectors, outcome = dense_rows(pool, rows_of(*lengths), TokenBudget(tokens), TIMEOUT)
 
@@ -357,7 +357,7 @@ def test_whatever_dies_or_fails_each_row_has_its_own_vector_or_an_error(
     fitting = [row for row, error in outcome.errors.items() if isinstance(error, EmbeddingInputTooLongError)]
     assert all(lengths[row] > 700 for row in fitting)
     assert {row for row, length in enumerate(lengths) if length > 700} <= set(outcome.errors)
-    keeper.close()
+    supervisor.close()
     pool.end()
 
 

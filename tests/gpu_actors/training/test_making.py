@@ -70,8 +70,10 @@ def test_the_loss_falls(made: Made) -> None:
 def test_it_finds_documents_by_their_titles(made: Made) -> None:
     encoder = SpladeEncoder(chosen_profile("cpu", sparse_model=str(made.folder)))
     documents = small_corpus()
-    titles = rows(encoder.expand([document.title for document in documents]))
-    texts = rows(encoder.expand([document.text.removeprefix(document.title) for document in documents]))
+    titles = rows(encoder.encode_sparse([document.title for document in documents]))
+    texts = rows(
+        encoder.encode_sparse([document.text.removeprefix(document.title) for document in documents])
+    )
 
     found = (titles @ texts.T).argmax(axis=1)
 
@@ -105,7 +107,7 @@ def test_masked_language_model_and_sparse_encoder_give_equal_vectors(
 def test_the_planes_encoder_gives_equal_vectors(made: Made, vectors: Float32Matrix, exact_only: None) -> None:
     profile = chosen_profile("cpu", sparse_model=str(made.folder)).model_copy(update={"top_terms": 30_522})
 
-    found = SpladeEncoder(profile).expand(TEXTS)
+    found = SpladeEncoder(profile).encode_sparse(TEXTS)
 
     np.testing.assert_allclose(rows(found), vectors, atol=1e-4)
     assert find_model(str(made.folder)).model_id.startswith("my-splade@")

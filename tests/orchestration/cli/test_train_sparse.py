@@ -48,7 +48,7 @@ def test_files_become_a_model_that_the_sparse_leg_takes(
         ("2", "MEDKG-203"),
     ]
     encoder = SpladeEncoder(chosen_profile("cpu", sparse_model=str(out)))
-    assert len(encoder.expand(["metformin"]).row(0)[0])
+    assert len(encoder.encode_sparse(["metformin"]).row(0)[0])
     assert not medkg.data_dir.exists()
     again = medkg("train-sparse", "--path", str(abstracts), "--out", str(out), *FEW, expect=2)
     assert "no empty folder" in again["error"]["message"]

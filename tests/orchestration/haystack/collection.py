@@ -44,10 +44,10 @@ class CountedLetters:
         vectors[:, :26] = encode(texts)
         return vectors, MODEL
 
-    def expand_texts(self, texts: Sequence[str]) -> SparseVectors:
+    def encode_sparse_texts(self, texts: Sequence[str]) -> SparseVectors:
         return expand(texts)
 
-    def expand_queries(self, texts: Sequence[str]) -> SparseVectors:
+    def encode_sparse_queries(self, texts: Sequence[str]) -> SparseVectors:
         return expand(texts)
 
 
