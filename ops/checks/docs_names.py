@@ -93,7 +93,9 @@ def _names_the_repository(path: str) -> bool:
     parts = path.split("/")
     if parts[0] == ".." or any(PLACEHOLDER.fullmatch(part) for part in parts):
         return False
-    return path.endswith(".py") or any((ROOT / folder / parts[0]).is_dir() for folder in FOLDERS)
+    if path.rstrip("/") in _names_in_the_wheel():
+        return False
+    return len(parts) == 1 or any((ROOT / folder / parts[0]).is_dir() for folder in FOLDERS)
 
 
 def _exists(path: str, page: Path) -> bool:
@@ -140,8 +142,17 @@ def _module_exists(name: str) -> bool:
 
 @cache
 def _entry_point_groups() -> frozenset[str]:
-    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return frozenset(pyproject["project"]["entry-points"])
+    return frozenset(_pyproject()["project"]["entry-points"])
+
+
+@cache
+def _names_in_the_wheel() -> frozenset[str]:
+    """Folders that have another name in a wheel than in the repository."""
+    return frozenset(_pyproject()["tool"]["hatch"]["build"]["targets"]["wheel"]["sources"].values())
+
+
+def _pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def _commands(text: str, _page: Path) -> Iterator[tuple[int, str]]:
