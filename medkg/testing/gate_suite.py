@@ -26,9 +26,11 @@ from orchestration.contracts import (
     GateSweep,
     JobState,
     Ledger,
+    LedgerTable,
     PdfTask,
     PdfTaskRequest,
     PdfTaskState,
+    Phase,
 )
 from orchestration.errors import DagsterGateConditionError, LeaseLostError
 from orchestration.records import StageContext
@@ -39,9 +41,11 @@ READY: Conditions = {"pdf_ir_ready": True}
 TIMEOUT = 900.0
 
 
-def at_the_gate(ledger: Ledger, *ids: str, done: bool = False, converter: str = "mineru") -> str:
+def at_the_gate(
+    ledger: Ledger, *ids: str, done: bool = False, converter: str = "mineru", job_id: str = "job-1"
+) -> str:
     """A job whose documents came to the gate, their PDFs handed over; its id."""
-    job_id = a_job(ledger, *map(an_item, ids))
+    a_job(ledger, *map(an_item, ids), job_id=job_id)
     window_id = claimed(ledger, job_id)
     contexts = taken(ledger, window_id)
     ask(ledger, contexts, done=done, converter=converter)
@@ -79,9 +83,27 @@ def convert(ledger: Ledger) -> None:
 
 
 def resumed(ledger: Ledger, job_id: str) -> str:
-    window_id = ledger.windows.claim(job_id, 100, resumed=True)
+    window_id = ledger.windows.claim(job_id, 100, phase=Phase.SECOND)
     assert window_id is not None
     return window_id
+
+
+def tables_without(ledger: Ledger, column: str) -> dict[str, LedgerTable]:
+    """The tables of the ledger as a copy from before `column` has them."""
+    with ledger.copies.export_tables() as tables:
+        return {
+            table.name: LedgerTable(
+                table.name,
+                {name: kind for name, kind in table.columns.items() if name != column},
+                iter(
+                    [
+                        [{name: value for name, value in row.items() if name != column} for row in rows]
+                        for rows in table.rows
+                    ]
+                ),
+            )
+            for table in tables
+        }
 
 
 class GateSuite:
@@ -143,8 +165,8 @@ class GateSuite:
         look(ledger)
         assert ledger.windows.claim(job_id, 100) is None
         window_id = resumed(ledger, job_id)
-        assert ledger.windows.is_resumed(window_id)
-        assert ledger.windows.claim(job_id, 100, resumed=True) is None
+        assert ledger.windows.phase_of(window_id) is Phase.SECOND
+        assert ledger.windows.claim(job_id, 100, phase=Phase.SECOND) is None
         (ctx,) = taken(ledger, window_id)
         assert ledger.gates.payloads(window_id) == {ctx.key: "gates/w.parquet"}
         assert (ctx.job_id, ctx.metadata["source"]) == (job_id, "pubmed")
@@ -165,6 +187,15 @@ class GateSuite:
         window_id = resumed(ledger, job_id)
         taken(ledger, window_id)
         ledger.windows.release(window_id, "its worker died")
+        assert doc_ids(taken(ledger, resumed(ledger, job_id))) == ["1"]
+
+    def test_a_copy_from_before_gates_noted_their_pass_keeps_the_phase(self, ledger: Ledger) -> None:
+        job_id = at_the_gate(ledger, "1", done=True)
+        look(ledger)
+        at_the_gate(ledger, "2", job_id="job-2")
+        ledger.copies.import_tables(tables_without(ledger, "gate_passed_at"))
+        assert ledger.windows.claim(job_id, 100) is None
+        assert [row.key.doc_id for row in ledger.gates.waiting(TENANT)] == ["2"]
         assert doc_ids(taken(ledger, resumed(ledger, job_id))) == ["1"]
 
     def test_a_resumed_document_commits_and_ends_its_job(self, ledger: Ledger) -> None:
@@ -221,7 +252,7 @@ class GateSuite:
         former = at_the_gate(ledger, "1", done=True)
         later = a_job(ledger, an_item("1", "v2"), job_id="job-2")
         assert look(ledger) == GateSweep()
-        assert ledger.windows.claim(later, 100, resumed=True) is None
+        assert ledger.windows.claim(later, 100, phase=Phase.SECOND) is None
         commit_all(ledger, claimed(ledger, later))
         assert counts(ledger, former).committed == counts(ledger, later).committed == 1
 
@@ -232,7 +263,7 @@ class GateSuite:
         (letter,) = ledger.dead_letters.find(TENANT)
         again = ledger.jobs.summary("job-1").submission.model_copy(update={"job_id": "job-2"})
         ledger.dead_letters.replay([letter.id], again, lambda item: "f1")
-        assert ledger.windows.claim("job-2", 100, resumed=True) is None
+        assert ledger.windows.claim("job-2", 100, phase=Phase.SECOND) is None
         assert doc_ids(taken(ledger, claimed(ledger, "job-2"))) == ["1"]
 
     def test_a_deleted_document_leaves_the_gate(self, ledger: Ledger) -> None:

@@ -154,7 +154,10 @@ def _tables(ledger: Ledger) -> dict[str, list[Mapping[str, Any]]]:
 
 def _copied(ledger: Ledger, rows: Mapping[str, list[Mapping[str, Any]]]) -> dict[str, LedgerTable]:
     return {
-        name: LedgerTable(name, {}, iter([of_table] if of_table else [])) for name, of_table in rows.items()
+        name: LedgerTable(
+            name, {column: object for row in of_table for column in row}, iter([of_table] if of_table else [])
+        )
+        for name, of_table in rows.items()
     }
 
 

@@ -10,6 +10,15 @@ from orchestration.contracts.sources import SourceRequest
 from orchestration.records import DocumentKey, Locator, Record, StageContext
 
 
+class Phase(StrEnum):
+    """Which part of its topology a document, or the run of a window, is in."""
+
+    FIRST = "first"
+    """From the source up to the gate, or to the end of a topology without a gate."""
+    SECOND = "second"
+    """From the gate, which the document has passed, to the end."""
+
+
 class WindowDocument(Record):
     """One leased document of a window."""
 

@@ -17,6 +17,7 @@ from orchestration.contracts.jobs import (
     JobState,
     JobSummary,
     LedgerDocument,
+    Phase,
     StageReport,
     Submission,
     Window,
@@ -95,15 +96,14 @@ class WindowLedger(Protocol):
     """
 
     def claim(
-        self, job_id: str, limit: int, reserved_by: str | None = None, *, resumed: bool = False
+        self, job_id: str, limit: int, reserved_by: str | None = None, phase: Phase = Phase.FIRST
     ) -> str | None:
         """Reserve up to `limit` queued documents of a job under a new window id (a UUID, which is also the
         id of the Dagster run); None when there is no such document.
 
         Documents that were handed back three times in this job are left alone; those that no window had yet
         come first, each kind in input order. `reserved_by` is the process that will launch the run, when no
-        other can; the reservation ends with it. `resumed` selects documents that passed a gate, else those
-        that did not.
+        other can; the reservation ends with it. `phase` selects new documents, or those that passed a gate.
         """
         ...
 
@@ -156,8 +156,8 @@ class WindowLedger(Protocol):
         """Return the id of the job that the window was claimed for; None for an unknown window."""
         ...
 
-    def is_resumed(self, window_id: str) -> bool:
-        """Return whether the documents of the window passed a gate."""
+    def phase_of(self, window_id: str) -> Phase:
+        """Return the phase of the topology that the window runs; the first for an unknown window."""
         ...
 
 

@@ -13,7 +13,7 @@ import structlog
 from dagster import Definitions, ResourceDefinition, in_process_executor
 
 from orchestration.assembly import Assembly
-from orchestration.contracts import Submission
+from orchestration.contracts import Phase, Submission
 from orchestration.dagster.assets import asset_specs
 from orchestration.dagster.checks import StoreVerification, account_check, stores_check, verify_job
 from orchestration.dagster.compile import compile_jobs
@@ -40,9 +40,9 @@ def build_definitions(assembly: Assembly) -> Definitions:
     check = stores_check()
     verify = verify_job(check)
 
-    def names_of(submission: Submission, resumed: bool) -> tuple[str, str]:
+    def names_of(submission: Submission, phase: Phase) -> tuple[str, str]:
         graph = assembly.topology_of(submission.pipeline_name, submission.pipeline_version)
-        return dagster_names(graph, resumed=resumed)
+        return dagster_names(graph, phase)
 
     return Definitions(
         assets=asset_specs(list(graphs.values()), schedules, settings),

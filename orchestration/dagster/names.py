@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.contracts import Phase
 from orchestration.errors import DagsterGateConditionError
 
 if TYPE_CHECKING:
@@ -46,12 +47,12 @@ def first_op_config(first_op: str, window_id: str) -> dict[str, Any]:
     return {"ops": {first_op: {"config": {"window_id": window_id}}}}
 
 
-def dagster_names(graph: TopologyGraph, *, resumed: bool) -> tuple[str, str]:
+def dagster_names(graph: TopologyGraph, phase: Phase) -> tuple[str, str]:
     """(job, first op) for a window of the topology: of new documents, or of those that passed its gate.
 
     Raises DagsterGateConditionError when documents passed a gate that the topology no longer has.
     """
-    if not resumed:
+    if phase is Phase.FIRST:
         first = next(node for node in graph.nodes if node.is_source)
         return graph.job, op_name(first.name)
     if graph.gate is None:

@@ -25,11 +25,11 @@ from dagster import (
     sensor,
 )
 
-from orchestration.contracts import GateSweep, JobState, Ledger, Submission
+from orchestration.contracts import GateSweep, JobState, Ledger, Phase, Submission
 from orchestration.dagster.names import HOST_STOPPED_TAG, WINDOW_TAG, first_op_config, window_tags
 from orchestration.errors import DagsterGateConditionError, MedkgError
 from orchestration.gates.sweeps import GateSweeps
-from orchestration.jobs.submission import FIRST_PHASE, SECOND_PHASE, Submissions
+from orchestration.jobs.submission import Submissions
 from orchestration.processes.child_process import is_alive
 
 __all__ = ["job_sensors"]
@@ -46,8 +46,8 @@ GATE_SECONDS = 8
 
 OPEN_JOBS = (JobState.ENUMERATING, JobState.OPEN, JobState.WAITING)
 
-NamesOf = Callable[[Submission, bool], tuple[str, str]]
-"""A submission's Dagster job and its first op: for new documents, or for those that passed a gate (True)."""
+NamesOf = Callable[[Submission, Phase], tuple[str, str]]
+"""A submission's Dagster job and its first op: for new documents, or for those that passed a gate."""
 
 
 def job_sensors(
@@ -83,7 +83,7 @@ def job_sensors(
         ledger().windows.extend_reservations([tag[WINDOW_TAG] for tag in tags if WINDOW_TAG in tag])
         unattended = [job for job in _open_jobs(ledger()) if not job.attended]
         free = most_outstanding - len(waiting)
-        requests = _requests(context, unattended, submissions(), names_of, free, resumed=False)
+        requests = _requests(context, unattended, submissions(), names_of, free, Phase.FIRST)
         yield from requests
         if not requests:
             yield SkipReason(f"nothing to claim; {len(waiting)} runs in work")
@@ -121,7 +121,7 @@ def _gate_sensor(
         unfinished = context.instance.get_run_records(RunsFilter(statuses=UNFINISHED))
         left = [job for job in _open_jobs(ledger()) if not (job.attended and is_alive(job.lister))]
         free = most_outstanding - len(unfinished)
-        requests = _requests(context, left, submissions(), names_of, free, resumed=True)
+        requests = _requests(context, left, submissions(), names_of, free, Phase.SECOND)
         counts = _counted(context.cursor, sweeps.values(), len(requests))
         for gate, sweep in sweeps.items():
             if sweep.opened or sweep.failed or sweep.overdue:
@@ -165,15 +165,14 @@ def _requests(
     submissions: Submissions,
     names_of: NamesOf,
     most: int,
-    *,
-    resumed: bool,
+    phase: Phase,
 ) -> list[RunRequest]:
     """Runs for up to `most` windows of these jobs, which are claimed for them, each of the tenant whose turn
     it is."""
-    due = [job for job in jobs if _has_pipeline(context, job, names_of, resumed=resumed)]
-    claims = submissions.claims(due, phases=SECOND_PHASE if resumed else FIRST_PHASE)
+    due = [job for job in jobs if _has_pipeline(context, job, names_of, phase)]
+    claims = submissions.claims(due, phases=(phase,))
     return [
-        _run_request(submission, window_id, names_of, resumed=resumed)
+        _run_request(submission, window_id, names_of, phase)
         for submission, window_id in islice(claims, max(0, most))
     ]
 
@@ -182,12 +181,11 @@ def _has_pipeline(
     context: SensorEvaluationContext,
     submission: Submission,
     names_of: NamesOf,
-    *,
-    resumed: bool,
+    phase: Phase,
 ) -> bool:
     """Whether a job can be run now; one whose topology is gone keeps no other from being claimed for."""
     try:
-        names_of(submission, resumed)
+        names_of(submission, phase)
     except DagsterGateConditionError:
         return False  # a topology without a gate
     except MedkgError as error:
@@ -196,8 +194,8 @@ def _has_pipeline(
     return True
 
 
-def _run_request(submission: Submission, window_id: str, names_of: NamesOf, *, resumed: bool) -> RunRequest:
-    job_name, first_op = names_of(submission, resumed)
+def _run_request(submission: Submission, window_id: str, names_of: NamesOf, phase: Phase) -> RunRequest:
+    job_name, first_op = names_of(submission, phase)
     return RunRequest(
         run_key=window_id,
         job_name=job_name,

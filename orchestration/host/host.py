@@ -246,7 +246,7 @@ class HostProcess:
     def _launch_window(self, submission: Submission, window_id: str) -> None:
         job_name, first_op = dagster_names(
             self._assembly.topology_of(submission.pipeline_name, submission.pipeline_version),
-            resumed=self._assembly.ledger.windows.is_resumed(window_id),
+            self._assembly.ledger.windows.phase_of(window_id),
         )
         self._workers.submit(
             window_id,

@@ -21,6 +21,7 @@ from orchestration.contracts import (
     JobSummary,
     Ledger,
     ListedSource,
+    Phase,
     Source,
     SourceRequest,
     Submission,
@@ -33,7 +34,6 @@ from orchestration.records import SourceItem
 __all__ = [
     "BOTH_PHASES",
     "FIRST_PHASE",
-    "SECOND_PHASE",
     "Submissions",
     "Topology",
     "installed_source",
@@ -53,10 +53,9 @@ ENUMERATE: Final = "enumerate"
 
 NO_TURN_YET: Final = (0, 0)
 
-FIRST_PHASE: Final = (False,)
-SECOND_PHASE: Final = (True,)
-BOTH_PHASES: Final = (True, False)
-"""Which windows to claim: those that passed a gate first, since they are nearest to being found."""
+FIRST_PHASE: Final = (Phase.FIRST,)
+BOTH_PHASES: Final = (Phase.SECOND, Phase.FIRST)
+"""Phases to claim windows of: documents that passed a gate come first, since they are nearest to search."""
 
 WINDOWS_PER_WORKER: Final = 3
 """Windows each worker should get of a small job, so that parsing overlaps with embedding."""
@@ -168,25 +167,32 @@ class Submissions:
         return submission
 
     def claim(
-        self, job_id: str, holder: str | None = None, phases: Sequence[bool] = FIRST_PHASE
+        self, job_id: str, reserved_by: str | None = None, phases: Sequence[Phase] = FIRST_PHASE
     ) -> str | None:
-        """Hold the job's next window for a run; None when there is nothing to hold now.
+        """Reserve the next window of the job for a run; None when no document can be claimed now.
 
-        `holder` is the process that will launch the run, where nobody else will. `phases` tells of what:
-        new documents (False), those that passed a gate (True); the first that there is.
+        `reserved_by` is the process that will launch the run, when no other can. The window is of the first
+        of `phases` that has documents.
         """
         summary = self._ledger.jobs.summary(job_id)
-        for resumed in phases:
-            limit = summary.submission.window_size if resumed else window_limit(summary, self._window_workers)
-            held = self._ledger.windows.claim(job_id, limit, holder, resumed=resumed) if limit else None
-            if held is not None:
-                return held
+        for phase in phases:
+            limit = (
+                summary.submission.window_size
+                if phase is Phase.SECOND
+                else window_limit(summary, self._window_workers)
+            )
+            window_id = self._ledger.windows.claim(job_id, limit, reserved_by, phase) if limit else None
+            if window_id is not None:
+                return window_id
         return None
 
     def claims(
-        self, jobs: Iterable[Submission], holder: str | None = None, phases: Sequence[bool] = FIRST_PHASE
+        self,
+        jobs: Iterable[Submission],
+        reserved_by: str | None = None,
+        phases: Sequence[Phase] = FIRST_PHASE,
     ) -> Iterator[tuple[Submission, str]]:
-        """Hold windows of these jobs (given oldest first), one by one, until none of them has any.
+        """Reserve windows of these jobs (oldest first), one by one, until no job has documents to claim.
 
         Each is of the tenant with the fewest windows in work, and of those of the one whose last claim is
         longest ago; of its oldest job that has any. So between two claims of a tenant, every other one with
@@ -196,7 +202,7 @@ class Submissions:
         while due:
             turns = self._ledger.windows.tenant_loads()
             due.sort(key=lambda submission: turns.get(submission.tenant_id, NO_TURN_YET))
-            while due and (window_id := self.claim(due[0].job_id, holder, phases)) is None:
+            while due and (window_id := self.claim(due[0].job_id, reserved_by, phases)) is None:
                 del due[0]
             if due and window_id is not None:
                 yield due[0], window_id

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select, text, update
+from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, or_, select, text, update
 
 from orchestration.contracts import Commit, ImportedDocuments, LedgerTable, Origin
 from orchestration.errors import ConfigurationError
@@ -19,7 +19,7 @@ from orchestration.ledger.accounts import end_documents
 from orchestration.ledger.commits import make_visible
 from orchestration.ledger.database import LedgerPart, lock
 from orchestration.ledger.rows import batches, commit_of, correlation_id, has_key, key_of
-from orchestration.ledger.tables import commits, dead_letters, documents, intents, metadata
+from orchestration.ledger.tables import commits, dead_letters, documents, intents, metadata, windows
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey, Locator
 
@@ -141,6 +141,8 @@ class SqlCopies(LedgerPart):
                 copied = tables.get(table.name)
                 for rows in copied.rows if copied is not None else ():
                     connection.execute(insert(table), list(rows))
+            if "documents" in tables and "gate_passed_at" not in tables["documents"].columns:
+                _note_passed_gates(connection)
             visible = select(commits.c.intent_id).where(commits.c.intent_id == intents.c.intent_id)
             connection.execute(delete(intents).where(~visible.exists()))
             if connection.dialect.name == "postgresql":
@@ -214,6 +216,21 @@ def _read(connection: Connection, table: Table) -> Iterator[Sequence[Mapping[str
     result = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
     for rows in result.mappings().partitions(ROWS_AT_ONCE):
         yield [dict(row) for row in rows]
+
+
+def _note_passed_gates(connection: Connection) -> None:
+    """Set when gates opened in rows from before migration 0006, as that migration does."""
+    second = select(windows.c.window_id).where(windows.c.resumed)
+    unfinished = documents.c.status.in_((Status.QUEUED, Status.RUNNING))
+    connection.execute(
+        update(documents)
+        .where(
+            documents.c.gate.is_not(None),
+            documents.c.status != Status.WAITING,
+            or_(unfinished, documents.c.window_id.in_(second)),
+        )
+        .values(gate_passed_at=documents.c.updated_at)
+    )
 
 
 def _go_on(connection: Connection, table: Table) -> None:

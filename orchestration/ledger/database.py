@@ -48,7 +48,7 @@ from orchestration.processes.interrupts import uninterrupted
 
 __all__ = ["HEAD", "Database", "LedgerPart", "lock"]
 
-HEAD: Final = "0005"
+HEAD: Final = "0006"
 """Newest migration; a database that has it is opened without importing alembic."""
 
 REFUSED: Final = frozenset({"3F000", "42501"})

@@ -310,6 +310,7 @@ class _Batch:
             "pdf_ir_ready": False,
             "gate": None,
             "gate_since": None,
+            "gate_passed_at": None,
             "gate_payload": None,
             "window_id": None,
             "lease_owner": None,

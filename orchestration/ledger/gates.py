@@ -73,6 +73,7 @@ class SqlGates(LedgerPart):
                 "status": Status.WAITING,
                 "gate": gate,
                 "gate_since": now,
+                "gate_passed_at": None,
                 "gate_payload": payload,
                 "lease_owner": None,
                 "lease_until": 0.0,
@@ -226,8 +227,8 @@ def _open(connection: Connection, rows: Sequence[RowMapping], now: float) -> int
     """Queue documents for the second phase; every job that counts them goes on with them."""
     for row in rows:
         check_move(row["doc_id"], row["status"], Status.QUEUED)
-    due = {"status": Status.QUEUED, "window_id": None, "updated_at": now}
-    change_documents(connection, [{"row_id": row["id"], **due} for row in rows])
+    queued = {"status": Status.QUEUED, "gate_passed_at": now, "window_id": None, "updated_at": now}
+    change_documents(connection, [{"row_id": row["id"], **queued} for row in rows])
     move_items(connection, [row["id"] for row in rows], "waiting", "pending")
     return len(rows)
 

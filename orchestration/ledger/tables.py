@@ -96,6 +96,7 @@ documents = Table(
     Column("pdf_ir_ready", Boolean, nullable=False),
     Column("gate", Text, comment="gate that it waits at, or that it passed since it was listed"),
     Column("gate_since", Float, comment="when it came to the gate"),
+    Column("gate_passed_at", Float, comment="when that gate opened for it; set: second phase"),
     Column("gate_payload", Text, comment="artifact with what the first phase made of it"),
     Column("window_id", String(36), comment="last window that claimed it"),
     Column("lease_owner", Text, comment="process identity; null while only held for a window"),

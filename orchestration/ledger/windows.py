@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from orchestration.contracts import Submission, TenantLoad, Window, WindowDocument
+from orchestration.contracts import Phase, Submission, TenantLoad, Window, WindowDocument
 from orchestration.errors import LeaseLostError, UsageError
 from orchestration.ledger.accounts import UNRESOLVED
 from orchestration.ledger.database import LedgerPart
@@ -43,30 +43,35 @@ LATELY: Final = 1000
 
 UNFINISHED: Final = documents.c.status.in_((Status.QUEUED, Status.RUNNING))
 
+PHASES: Final = {
+    Phase.FIRST: documents.c.gate_passed_at.is_(None),
+    Phase.SECOND: documents.c.gate_passed_at.is_not(None),
+}
+"""Condition of the documents that a window of each phase takes."""
+
 
 class SqlWindows(LedgerPart):
     """WindowLedger over SQL."""
 
     def claim(
-        self, job_id: str, limit: int, reserved_by: str | None = None, *, resumed: bool = False
+        self, job_id: str, limit: int, reserved_by: str | None = None, phase: Phase = Phase.FIRST
     ) -> str | None:
         """Hold up to `limit` queued documents of a job under a new window id; see WindowLedger.claim.
 
         Documents that no window has had before come first, each kind in input order.
         """
-        passed = documents.c.gate.is_not(None)
-        phase = passed if resumed else ~passed
         with self._database.writing() as connection:
             now = self._now()
+            in_phase = PHASES[phase]
             fresh = documents.c.window_id.is_(None)
-            claimed = _claimable(connection, job_id, and_(phase, fresh), now, limit)
+            claimed = _claimable(connection, job_id, and_(in_phase, fresh), now, limit)
             if len(claimed) < limit:
-                claimed += _claimable(connection, job_id, and_(phase, ~fresh), now, limit - len(claimed))
+                claimed += _claimable(connection, job_id, and_(in_phase, ~fresh), now, limit - len(claimed))
             if not claimed:
                 return None
             window_id = str(uuid4())
             row = {"window_id": window_id, "job_id": job_id, "created_at": now, "holder": reserved_by}
-            connection.execute(insert(windows).values(**row, resumed=resumed))
+            connection.execute(insert(windows).values(**row, resumed=phase is Phase.SECOND))
             held = {"window_id": window_id, "lease_owner": None, "lease_until": now + self._lease_seconds}
             for batch in batches(claimed):
                 connection.execute(
@@ -235,11 +240,11 @@ class SqlWindows(LedgerPart):
             query = select(windows.c.job_id).where(windows.c.window_id == window_id)
             return connection.execute(query).scalar()
 
-    def is_resumed(self, window_id: str) -> bool:
-        """Return whether the documents of the window passed a gate."""
+    def phase_of(self, window_id: str) -> Phase:
+        """Return the phase of the topology that the window runs; see WindowLedger.phase_of."""
         with self._database.reading() as connection:
             query = select(windows.c.resumed).where(windows.c.window_id == window_id)
-            return bool(connection.execute(query).scalar())
+            return Phase.SECOND if connection.execute(query).scalar() else Phase.FIRST
 
 
 def _claimable(

@@ -23,7 +23,7 @@ from dagster import (
     op,
 )
 
-from orchestration.contracts import AskedConverter, JobState, PdfTaskRequest, SourceRequest, Submission
+from orchestration.contracts import AskedConverter, JobState, PdfTaskRequest, Phase, SourceRequest, Submission
 from orchestration.dagster.names import HOST_STOPPED_TAG, JOB_TAG, WINDOW_TAG
 from orchestration.dagster.sensors import job_sensors
 from orchestration.errors import DagsterPipelineConfigError, UsageError
@@ -124,10 +124,10 @@ class Queue:
         return self.ledger.jobs.summary(job_id).documents.pending
 
 
-def _names_of(submission: Submission, resumed: bool) -> tuple[str, str]:
+def _names_of(submission: Submission, phase: Phase) -> tuple[str, str]:
     if submission.tenant_id == "gone":
         raise UsageError("there is no such topology")
-    return ("auto_resume_job", "resume_op") if resumed else ("auto_pipeline_job", "ingest_op")
+    return ("auto_resume_job", "resume_op") if phase is Phase.SECOND else ("auto_pipeline_job", "ingest_op")
 
 
 def _gated(name: str, version: str) -> TopologyGraph:

@@ -330,7 +330,7 @@ def test_a_document_in_the_hands_of_another_writer_is_told(
             held.append(claim(job_id, limit, own_identity()) or "")
             raise KeyboardInterrupt
 
-        others.ledger.windows.claim = held_back  # type: ignore[method-assign]
+        others.ledger.windows.claim = held_back  # type: ignore[method-assign, assignment]
         with pytest.raises(KeyboardInterrupt):
             MedkgDocumentStore(collection=a_collection(others)).write_documents([document])
     with pytest.raises(LeaseLostError, match="1 of 1 documents are in the hands of another"):

@@ -32,7 +32,7 @@ from orchestration.errors import (
     StoreUnwritableError,
 )
 from orchestration.ledger import SqlLedger, database, open_ledger
-from orchestration.ledger.tables import commits, metadata, windows
+from orchestration.ledger.tables import commits, documents, metadata, windows
 from orchestration.ledger.transitions import Status, check_move
 from tests.orchestration.postgresql import BOTH_DATABASES, schema_of_its_own
 
@@ -129,6 +129,44 @@ def test_a_commit_of_before_models_were_noted_names_none(migrated: Connection) -
     command.upgrade(config, "0003")
     (kept,) = migrated.execute(select(commits)).mappings()
     assert dict(kept) == {**row, "namespace": ""}
+
+
+def test_a_ledger_of_before_gates_noted_their_pass_keeps_the_phase_of_its_documents(
+    migrated: Connection,
+) -> None:
+    resumed = {"job_id": "j", "created_at": 1.0}
+    migrated.execute(insert(windows).values(window_id="first", resumed=False, **resumed))
+    migrated.execute(insert(windows).values(window_id="second", resumed=True, **resumed))
+    config = _alembic()
+    config.attributes["connection"] = migrated
+    command.downgrade(config, "0005")
+    assert "gate_passed_at" not in {column["name"] for column in inspect(migrated).get_columns("documents")}
+    for doc_id, row in ROWS_OF_0005.items():
+        migrated.execute(text(INSERT_0005), {"doc_id": doc_id, "window_id": None, **row})
+    command.upgrade(config, "head")
+    columns = select(documents.c.doc_id, documents.c.gate_passed_at)
+    passed = {row.doc_id: row.gate_passed_at for row in migrated.execute(columns)}
+    second = {"opened", "handed back", "resumed", "committed", "failed behind it"}
+    assert passed == {doc_id: 7.0 if doc_id in second else None for doc_id in ROWS_OF_0005}
+
+
+ROWS_OF_0005: dict[str, dict[str, str | None]] = {
+    "never at a gate": {"status": "queued", "gate": None},
+    "waiting": {"status": "waiting", "gate": "pdf-ready", "window_id": "first"},
+    "opened": {"status": "queued", "gate": "pdf-ready"},
+    "handed back": {"status": "queued", "gate": "pdf-ready", "window_id": "second"},
+    "resumed": {"status": "running", "gate": "pdf-ready", "window_id": "second"},
+    "committed": {"status": "committed", "gate": "pdf-ready", "window_id": "second"},
+    "failed behind it": {"status": "failed", "gate": "pdf-ready", "window_id": "second"},
+    "failed at it": {"status": "failed", "gate": "pdf-ready", "window_id": "first"},
+}
+INSERT_0005 = """
+INSERT INTO documents (tenant_id, source, doc_id, pipeline_name, pipeline_version, status, gate, window_id,
+    retry_count_per_stage, missing_stages, source_plugin, locator, pdf_downloaded, pdf_ir_ready, lease_until,
+    job_id, correlation_id, created_at, updated_at)
+VALUES ('default', 'files', :doc_id, 'pdf-two-phase', '1', :status, :gate, :window_id,
+    '{}', '[]', 'files', '{}', false, false, 0.0, 'j', 'c', 5.0, 7.0)
+"""
 
 
 def test_opening_a_migrated_ledger_imports_neither_alembic_nor_the_heavy_ones(
