@@ -374,13 +374,15 @@ class ConversionLostError(TransientError):
 
 
 class SearchLegTimeoutError(UnavailableError):
-    """A leg of a search, or its reranking, took longer than its time budget."""
+    """A leg of a search, or its reranking, took longer than its time budget. Search again, leave the leg out
+    with --legs, or raise MEDKG_SEARCH_SECONDS and MEDKG_SEARCH_LEG_SECONDS."""
 
     code = "MEDKG-440"
 
 
 class SearchDegradedError(UnavailableError):
-    """A leg failed during an evaluation, which measures nothing if legs are left out."""
+    """A leg failed during an evaluation, whose measures would be those of the other legs alone. See the log,
+    fix the leg, and evaluate again."""
 
     code = "MEDKG-441"
 

@@ -1,6 +1,6 @@
-"""The `medkg` command: what a person or a script asks of medkg, answered as tables or as JSON.
+"""The `medkg` command: its answers are tables for people or JSON for programs.
 
-Each module holds the commands of one subject. They call `assembly` and print; they decide nothing.
+Each module holds the commands of one subject. They call `assembly` and print; they make no decisions.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ __all__ = ["medkg"]
 
 
 def medkg() -> None:
-    """Entry point of the console script; Ctrl-C while it is still importing ends it without a traceback."""
+    """Entry point of the console script; Ctrl-C during its imports ends it without a traceback."""
     handler = signal.getsignal(signal.SIGINT)
     if handler is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""`medkg bench`: measure this machine against bounds and peers, and say which targets it keeps."""
+"""`medkg bench`: measurements of this machine against bounds and peers, and which targets are met."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestration.cli.help_text import MODELS, example
 from orchestration.cli.output import answer, console, note, reports_errors, table
 from orchestration.errors import ExitCode
 from orchestration.settings import Settings
@@ -21,18 +22,20 @@ SHOWN_CHANGES = 20
 @reports_errors
 def bench(
     ctx: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(help="Cases; default: all of them.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Cases to measure; default: all.")] = None,
     path: Annotated[
-        Path, typer.Option(help="Documents to measure on: a file or a folder, as `run` takes them.")
+        Path, typer.Option(help="Documents to measure on: a file or folder, as for `medkg run`.")
     ] = Path("demo/corpus"),
-    limit: Annotated[int, typer.Option(min=1, help="At most so many documents.")] = 300,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds, of which the best counts.")] = 3,
-    seed: Annotated[int, typer.Option(help="Of whatever is drawn at random.")] = 7,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of documents.")] = 300,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of rounds; the best counts.")] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of random draws.")] = 7,
     out: Annotated[
         Path | None, typer.Option(help="Result file; default: benchmarks/results/PROFILE.json.")
     ] = None,
-    compare: Annotated[Path | None, typer.Option(help="A former result to compare with.")] = None,
-    plots: Annotated[bool, typer.Option(help="Draw throughput and latency beside the result file.")] = False,
+    compare: Annotated[Path | None, typer.Option(help="Earlier result file to compare with.")] = None,
+    plots: Annotated[
+        bool, typer.Option(help="Draw throughput and latency as images beside the result file.")
+    ] = False,
     assert_targets: Annotated[
         bool, typer.Option("--assert", help="Exit 1 if a target of the profile is missed.")
     ] = False,
@@ -41,7 +44,7 @@ def bench(
     """Measure named cases against their bounds and peers in one run."""
     comparison, suite, targets = (_benchmarks(name) for name in ("compare", "suite", "targets"))
     settings: Settings = ctx.obj
-    former = comparison.read_result(compare) if compare is not None else None
+    previous = comparison.read_result(compare) if compare is not None else None
     target = out or suite.RESULTS / f"{settings.profile}.json"
     result = suite.run_suite(suite.suite_for(settings, path, limit, rounds, seed), names or [], target, note)
     verdicts = targets.judged(result["cases"], settings.profile)
@@ -57,8 +60,8 @@ def bench(
             for verdict in measured
         ]
         table("Targets", ["target", "measured", ""], rows)
-        if former is not None:
-            changes = comparison.compared(former, result)[:SHOWN_CHANGES]
+        if previous is not None:
+            changes = comparison.compared(previous, result)[:SHOWN_CHANGES]
             table(
                 f"Against {compare}",
                 ["case", "figure", "before", "now", "ratio"],
@@ -69,15 +72,15 @@ def bench(
             )
         console.print(f"written to {target}")
 
-    told: dict[str, Any] = {
+    value: dict[str, Any] = {
         **result,
         "targets": [
             {"target": str(verdict.target), "value": verdict.value, "kept": verdict.kept}
             for verdict in verdicts
         ],
     }
-    answer(as_json, told, show)
-    # All of them were asked for, so one whose case did not run counts as missed, too.
+    answer(as_json, value, show)
+    # Without names all cases should have run, so a target whose case did not run counts as missed.
     decisive = measured if names else verdicts
     missed = [verdict for verdict in decisive if not verdict.kept]
     if assert_targets and missed:
@@ -93,4 +96,5 @@ def _benchmarks(name: str) -> ModuleType:
 
 
 def register(app: typer.Typer) -> None:
-    app.command("bench")(bench)
+    text = example("medkg bench search --limit 100")
+    app.command("bench", rich_help_panel=MODELS, epilog=text)(bench)

@@ -1,4 +1,4 @@
-"""`medkg docs` and `medkg dlq`: what became of each document, and what failed for good."""
+"""`medkg docs` and `medkg dlq`: the state of each document, and what failed for good."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestration.cli.help_text import DOCUMENTS, example
 from orchestration.cli.output import answer, console, note, reports_errors, table
 from orchestration.cli.run import finish_with, follow
 from orchestration.contracts import DeadLetter, LedgerDocument
@@ -18,23 +19,22 @@ dlq = typer.Typer(help="Dead letters: inputs that failed for good, and their rep
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DocId = Annotated[str, typer.Argument(help="The source's own id, e.g. NCT01234567.")]
-SourceOption = Annotated[
-    str | None, typer.Option(help="Source of the record, where an id exists in several.")
-]
+SourceOption = Annotated[str | None, typer.Option(help="Source of the record, if several have this id.")]
 
 
-@docs.command("list")
+@docs.command("list", epilog=example("medkg docs list --status failed"))
 @reports_errors
 def list_documents(
     ctx: typer.Context,
     status: Annotated[
-        str | None, typer.Option(help="Only queued, running, committed, failed or waiting ones.")
+        str | None,
+        typer.Option(help="Only documents that are queued, running, committed, failed or waiting."),
     ] = None,
     source: SourceOption = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of documents.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
-    """Where every document stands, newest change first."""
+    """List documents with their status, latest change first."""
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
@@ -63,12 +63,12 @@ def _row(document: LedgerDocument, title: str | None) -> dict[str, Any]:
     }
 
 
-@docs.command("show")
+@docs.command("show", epilog=example("medkg docs show NCT01234567"))
 @reports_errors
 def show_document(
     ctx: typer.Context, doc_id: DocId, source: SourceOption = None, as_json: AsJson = False
 ) -> None:
-    """A committed document: its text, sections and chunks with their offsets."""
+    """Show a committed document: its text, sections and chunks with their offsets."""
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
@@ -136,18 +136,20 @@ def _show_document(document: Document, value: dict[str, Any]) -> None:
     )
 
 
-@docs.command("delete")
+@docs.command(
+    "delete", epilog=example("medkg docs delete NCT01234567", "medkg docs delete NCT01234567 --erase")
+)
 @reports_errors
 def delete_document(
     ctx: typer.Context,
     doc_id: DocId,
     source: SourceOption = None,
     erase: Annotated[
-        bool, typer.Option("--erase", help="Leave no trace of it on disk either: a right-to-erasure delete.")
+        bool, typer.Option("--erase", help="Also remove every trace of it from the disk (right to erasure).")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a document from the index, the vectors and the document store."""
+    """Delete a document from search index, vectors and document store."""
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
@@ -162,14 +164,14 @@ def delete_document(
     answer(as_json, {"deleted": deleted}, lambda: console.print(f"{doc_id} {what}."))
 
 
-@dlq.command("list")
+@dlq.command("list", epilog=example("medkg dlq list"))
 @reports_errors
 def list_dead_letters(
     ctx: typer.Context,
-    everything: Annotated[bool, typer.Option("--all", help="Those already replayed as well.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Include those that were replayed.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """What failed for good and why, newest first."""
+    """List what failed for good and why, newest first."""
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
@@ -197,14 +199,14 @@ def _letter(letter: DeadLetter) -> dict[str, Any]:
     }
 
 
-@dlq.command("show")
+@dlq.command("show", epilog=example("medkg dlq show 12"))
 @reports_errors
 def show_dead_letter(
     ctx: typer.Context,
-    letter_id: Annotated[int, typer.Argument(help="Number from `medkg dlq list`.")],
+    letter_id: Annotated[int, typer.Argument(help="Number of the dead letter, from `medkg dlq list`.")],
     as_json: AsJson = False,
 ) -> None:
-    """Everything about one dead letter."""
+    """Show one dead letter with its input and ids."""
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
@@ -222,14 +224,16 @@ def show_dead_letter(
     answer(as_json, value, lambda: table(None, ["", ""], [[name, value[name]] for name in value]))
 
 
-@dlq.command("replay")
+@dlq.command("replay", epilog=example("medkg dlq replay", "medkg dlq replay 12 13"))
 @reports_errors
 def replay_dead_letters(
     ctx: typer.Context,
-    letter_ids: Annotated[list[int] | None, typer.Argument(help="Numbers; default: all.")] = None,
+    letter_ids: Annotated[
+        list[int] | None, typer.Argument(help="Numbers of dead letters; default: all that wait for replay.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run dead letters through their topologies again, from their input."""
+    """Run dead letters through their topologies again, from their input, and wait."""
     from orchestration.assembly import open_data_folder
     from orchestration.jobs.host_client import Host
 
@@ -244,5 +248,5 @@ def replay_dead_letters(
 
 
 def register(app: typer.Typer) -> None:
-    app.add_typer(docs, name="docs")
-    app.add_typer(dlq, name="dlq")
+    app.add_typer(docs, name="docs", rich_help_panel=DOCUMENTS)
+    app.add_typer(dlq, name="dlq", rich_help_panel=DOCUMENTS)

@@ -1,4 +1,4 @@
-"""`medkg eval`: how well each leg and the fusion answer questions whose answers are known."""
+"""`medkg eval`: quality and latency of each leg and of fusions, on questions with known answers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestration.cli.help_text import SEARCH, example
 from orchestration.cli.output import answer, note, reports_errors, table
 from orchestration.settings import Settings
 
@@ -19,25 +20,25 @@ def evaluate(
     ctx: typer.Context,
     questions: Annotated[
         Path,
-        typer.Option(help="JSONL: {question_id, question, relevant: [doc_id]}."),
+        typer.Option(help="JSONL file of questions: {question_id, question, relevant: [doc_id]}."),
     ],
     fusion: Annotated[
         str | None,
         typer.Option(
-            help="Fusions to measure as well, comma-separated: rrf, weighted-rrf, zscore, dbsf; weights as "
+            help="Further fusions to measure, comma-separated: rrf, weighted-rrf, zscore, dbsf; weights as "
             "in weighted-rrf:bm25=1:dense=2."
         ),
     ] = None,
     rerank: Annotated[
         bool,
-        typer.Option("--rerank", help="Measure the reranked hybrid as well; needs MEDKG_RERANK_MODEL."),
+        typer.Option("--rerank", help="Also measure the hybrid with reranking; needs MEDKG_RERANK_MODEL."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure nDCG@10, recall@10, MRR@10 and latency of each leg, the hybrid and named fusions.
 
-    Comparisons are of nDCG@10 by question: difference with 95 % interval (bootstrap) and p (randomisation
-    test), 9,999 resamples each, seed 0.
+    Differences in nDCG@10 by question come with a 95 % interval (bootstrap) and p (randomisation test),
+    9,999 resamples each, seed 0.
     """
     from orchestration.assembly import open_data_folder
 
@@ -63,4 +64,5 @@ def _show(value: dict[str, Any]) -> None:
 
 
 def register(app: typer.Typer) -> None:
-    app.command("eval")(evaluate)
+    text = example("medkg eval --questions demo/questions.jsonl --fusion rrf,zscore")
+    app.command("eval", rich_help_panel=SEARCH, epilog=text)(evaluate)

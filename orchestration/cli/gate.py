@@ -1,4 +1,4 @@
-"""`medkg gate`: which documents wait for something outside, why and since when, and moving them by hand."""
+"""`medkg gate`: documents that wait at a gate, for what and since when, and opening it by hand."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestration.cli.help_text import INGEST, example
 from orchestration.cli.output import answer, console, reports_errors, table
 from orchestration.contracts import WaitingDocument
 from orchestration.settings import Settings
 
-gate = typer.Typer(help="Documents that wait at a gate: list them, let them pass.", no_args_is_help=True)
+gate = typer.Typer(help="List documents that wait at a gate, and let them pass.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Stage = Annotated[
-    str | None, typer.Option("--stage", help="Only those that go on at this stage, e.g. parse.")
+    str | None, typer.Option("--stage", help="Only documents that continue at this stage, e.g. parse.")
 ]
 
 
-@gate.command("list")
+@gate.command("list", epilog=example("medkg gate list --stage parse"))
 @reports_errors
 def list_waiting(
     ctx: typer.Context,
     stage: Stage = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of documents.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
-    """Documents at gates, those that wait longest first: for what, and what becomes of their PDF."""
+    """List documents at gates, longest wait first: what they wait for, and the state of their conversion."""
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
@@ -44,19 +45,21 @@ def list_waiting(
     answer(as_json, {"waiting": value}, show)
 
 
-@gate.command("open")
+@gate.command("open", epilog=example("medkg gate open PMC1234567", "medkg gate open --all --force"))
 @reports_errors
 def open_gate(
     ctx: typer.Context,
-    doc_ids: Annotated[list[str] | None, typer.Argument(help="The sources' own ids.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
+    doc_ids: Annotated[
+        list[str] | None, typer.Argument(help="Ids of documents, as their sources have them.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All documents that wait.")] = False,
     stage: Stage = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Also those that still lack something; they may fail for it.")
+        bool, typer.Option("--force", help="Also documents whose condition is not met; they may fail.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let documents pass: those that have what they waited for, whatever the topology says of opening."""
+    """Let documents pass that meet their gate's condition, even if the topology opens it by hand only."""
     from orchestration.assembly import open_data_folder
     from orchestration.jobs.host_client import HostClient
 
@@ -66,9 +69,11 @@ def open_gate(
     running = HostClient(settings).is_running()
 
     def show() -> None:
-        console.print(f"{opened} documents go on")
+        console.print(f"{opened} documents continue")
         if opened and not running:
-            console.print("No daemon runs for this data folder: `medkg up` starts it, and takes them up.")
+            console.print(
+                "No daemon runs for this data folder: start it with `medkg up`, and it processes them."
+            )
 
     answer(as_json, {"opened": opened}, show)
 
@@ -102,9 +107,9 @@ def _shown(value: Any) -> str:
         tried = f", {value['attempts']} failed" if value["attempts"] else ""
         return f"{value['converter']}: {value['state']}{tried}"
     if isinstance(value, list):
-        return ", ".join(value) or "nobody: opens at the next look, or by hand"
+        return ", ".join(value) or "nothing: opens at the next sweep, or by hand"
     return "" if value is None else str(value)
 
 
 def register(app: typer.Typer) -> None:
-    app.add_typer(gate, name="gate")
+    app.add_typer(gate, name="gate", rich_help_panel=INGEST)

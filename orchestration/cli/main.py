@@ -1,7 +1,7 @@
-"""The `medkg` command: global options, and which module holds which command.
+"""The `medkg` command: its global options and its commands, in the order of `medkg --help`.
 
-Comes in: argv. Leaves: an exit code. --data-dir, --profile and --tenant may stand before or after the
-command's name.
+Comes in: argv. Leaves: an exit code. --data-dir, --profile and --tenant may precede or follow the command's
+name.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from orchestration.cli import (
     topology,
     train_sparse,
 )
+from orchestration.cli.help_text import CommandsByPanel
 from orchestration.cli.output import fail
 from orchestration.errors import MedkgError
 from orchestration.logging import configure_logging
@@ -36,7 +37,9 @@ GLOBAL_OPTIONS: Final = ("--data-dir", "--profile", "--tenant")
 
 app = typer.Typer(
     name="medkg",
-    help="Biomedical documents to a cited hybrid search index, on Ray and Dagster.",
+    cls=CommandsByPanel,
+    help="Ingest biomedical documents into a hybrid search index whose hits cite document and offsets. Start "
+    "with `medkg run auto --path FOLDER`, then `medkg search QUERY`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -47,7 +50,7 @@ app = typer.Typer(
 def _global_options(
     ctx: typer.Context,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the ledger and the index (MEDKG_DATA_DIR; default .medkg).")
+        Path | None, typer.Option(help="Folder that holds ledger and index (MEDKG_DATA_DIR; default .medkg).")
     ] = None,
     profile: Annotated[
         str | None, typer.Option(help="Models and devices: cpu, gpu or gpu-large (MEDKG_PROFILE).")
@@ -61,8 +64,8 @@ def _global_options(
     configure_logging(ctx.obj.log_level)
 
 
-for module in (run, search, documents, gate, evaluate, operate, portability, topology, bench, train_sparse):
-    module.register(app)
+for module in (run, topology, gate, search, evaluate, documents, operate, portability, train_sparse, bench):
+    module.register(app)  # in the order of `medkg --help`
 
 
 def main() -> None:
@@ -72,7 +75,7 @@ def main() -> None:
 
 
 def hoist_global_options(arguments: Sequence[str]) -> list[str]:
-    """Move the global options in front of the command, so that they may stand anywhere before `--`."""
+    """Move the global options before the command's name, so that they are accepted anywhere before `--`."""
     hoisted: list[str] = []
     rest: list[str] = []
     remaining = list(arguments)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from orchestration.cli.help_text import HOST, INDEX, example
 from orchestration.cli.output import answer, console, note, reports_errors, table
 from orchestration.errors import ExitCode, PlaneUnavailableError, UsageError
 from orchestration.settings import Settings
@@ -229,5 +230,13 @@ def reembed(
 
 
 def register(app: typer.Typer) -> None:
-    for command in (up, down, status, doctor, verify, compact, reembed):
-        app.command()(command)
+    for panel, command, text in (
+        (HOST, up, example("medkg up", "medkg up --swap")),
+        (HOST, down, example("medkg down")),
+        (HOST, status, example("medkg status --json")),
+        (HOST, doctor, example("medkg doctor")),
+        (INDEX, verify, example("medkg verify", "medkg verify --repair")),
+        (INDEX, compact, example("medkg compact")),
+        (INDEX, reembed, example("MEDKG_EMBEDDING_MODEL=FOLDER medkg reembed")),
+    ):
+        app.command(rich_help_panel=panel, epilog=text)(command)

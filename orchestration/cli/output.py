@@ -1,6 +1,6 @@
-"""How answers reach people and machines: tables on a terminal, one JSON document with --json.
+"""Output of commands: tables on a terminal, one JSON document with --json.
 
-stdout carries the answer alone; notes, progress and errors go to stderr. A MedkgError ends the command
+stdout carries the answer only; notes, progress and errors go to stderr. A MedkgError ends the command
 with its own exit code and its message; with --json the error is a JSON document as well.
 """
 
@@ -26,7 +26,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PLAIN_WIDTH: Final = 160
-"""Columns where there is no terminal: tables in logs and pipes are wide rather than folded."""
+"""Columns where there is no terminal: tables in logs and pipes are wide instead of folded."""
 
 UNWRITABLE: Final = frozenset(
     {
@@ -40,7 +40,7 @@ UNWRITABLE: Final = frozenset(
         errno.EROFS,
     }
 )
-"""How the system says that a place takes no writing."""
+"""Errors of the operating system for a path that cannot be written."""
 
 console = Console(
     highlight=False,
@@ -51,7 +51,7 @@ _stderr = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty(
 
 
 def note(message: str) -> None:
-    """One line for the person watching, on stderr."""
+    """Write one line for the user to stderr."""
     _stderr.print(message)
 
 
@@ -61,7 +61,7 @@ def stderr_console() -> Console:
 
 
 def answer(as_json: bool, value: Any, show: Callable[[], None]) -> None:
-    """Print `value` as JSON, or call `show` to print it for a person."""
+    """Print `value` as JSON, or call `show` to print it for people."""
     if as_json:
         sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
         sys.stdout.flush()
@@ -70,7 +70,7 @@ def answer(as_json: bool, value: Any, show: Callable[[], None]) -> None:
 
 
 def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; numbers are set right."""
+    """Print a table; columns of numbers are right-aligned."""
     drawn = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for position, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[position], int | float) for row in rows)
@@ -100,7 +100,7 @@ def fail(error: MedkgError, as_json: bool = False) -> NoReturn:
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn a command's MedkgError into message and exit code, a full or closed disk too; Ctrl-C into 130."""
+    """Turn a MedkgError, and a full or read-only disk, into message and exit code; Ctrl-C into 130."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -111,16 +111,16 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
         except KeyboardInterrupt:
             _stderr.print("interrupted; nothing is lost, the same command continues.")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
-        except BrokenPipeError:  # the reader of our output left, as in `medkg docs list | head`
+        except BrokenPipeError:  # the reader closed the pipe, as in `medkg docs list | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(ExitCode.OK) from None
         except OSError as error:
             if error.errno not in UNWRITABLE:
                 raise
-            place = error.filename or "the data folder"
+            path = error.filename or "the data folder"
             fail(
                 StoreUnwritableError(
-                    f"{place} cannot be written: {error.strerror}. Check the free space and the permissions, "
+                    f"{path} cannot be written: {error.strerror}. Check the free space and the permissions, "
                     "or choose another --data-dir."
                 ),
                 bool(kwargs.get("as_json")),

@@ -1,4 +1,4 @@
-"""`medkg export`, `import`, `backup`, `restore`: copies of a tenant, and of everything, in Parquet."""
+"""`medkg export`, `import`, `backup`, `restore`: a tenant, or everything, as Parquet files and back."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestration.cli.help_text import COPIES, example
 from orchestration.cli.output import answer, console, reports_errors
 from orchestration.cli.progress import counting
 from orchestration.errors import ExitCode
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from orchestration.operations.backup.folder import Manifest
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-NewFolder = Annotated[Path, typer.Argument(help="Folder to write: empty, or not there yet.")]
+NewFolder = Annotated[Path, typer.Argument(help="Folder to write; it must be empty or new.")]
 
 
 @reports_errors
@@ -28,7 +29,7 @@ def export(ctx: typer.Context, folder: NewFolder, as_json: AsJson = False) -> No
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder, counting("exported", as_json) as observe:
         manifest = data_folder.copies.export(folder, observe)
-    value = _told(folder, manifest)
+    value = _copy_as_json(folder, manifest)
     answer(as_json, value, lambda: _show(f"tenant {settings.tenant}", value))
 
 
@@ -37,14 +38,14 @@ def import_(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Folder that `medkg export` wrote.")],
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace documents that are there in another version.")
+        bool, typer.Option("--replace", help="Replace documents that exist in another version.")
     ] = False,
     other_models: Annotated[
-        bool, typer.Option("--other-models", help="Take vectors that are not of the profile's models too.")
+        bool, typer.Option("--other-models", help="Also import vectors of other models than the profile's.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take an export into the tenant; what is there already is skipped. Exit 1 if some were kept."""
+    """Import an export into the tenant, skipping documents that exist. Exit 1 if some were not replaced."""
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
@@ -68,8 +69,8 @@ def import_(
         )
         if done.kept:
             console.print(
-                "Kept as they are: documents that are here in another version, or that a run works on; "
-                "--replace replaces the former."
+                "Kept: documents that a run works on, or that exist in another version; --replace replaces "
+                "the latter."
             )
 
     answer(as_json, value, show)
@@ -78,13 +79,13 @@ def import_(
 
 @reports_errors
 def backup(ctx: typer.Context, folder: NewFolder, as_json: AsJson = False) -> None:
-    """Write everything to a folder: the ledger and every tenant's documents. The host may go on meanwhile."""
+    """Back up the ledger and every tenant's documents to a folder. The host may keep running."""
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder, counting("backed up", as_json) as observe:
         manifest = data_folder.copies.back_up(folder, observe)
-    value = _told(folder, manifest)
+    value = _copy_as_json(folder, manifest)
     answer(as_json, value, lambda: _show(f"{len(manifest.tenants)} tenants", value))
 
 
@@ -94,7 +95,7 @@ def restore(
     folder: Annotated[Path, typer.Argument(help="Folder that `medkg backup` wrote.")],
     as_json: AsJson = False,
 ) -> None:
-    """Fill an empty data folder, ledger and index from a backup."""
+    """Restore a backup into an empty data folder, ledger and index."""
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
@@ -103,22 +104,22 @@ def restore(
         counting("restored", as_json) as observe,
     ):
         manifest = data_folder.copies.restore(folder, observe)
-    value = {**_told(folder, manifest), "data_dir": str(settings.data_dir)}
+    value = {**_copy_as_json(folder, manifest), "data_dir": str(settings.data_dir)}
     answer(as_json, value, lambda: _show(f"{len(manifest.tenants)} tenants", value))
 
 
-def _told(folder: Path, manifest: Manifest) -> dict[str, Any]:
+def _copy_as_json(folder: Path, manifest: Manifest) -> dict[str, Any]:
     return {
         "folder": str(folder.absolute()),
         "made_at": manifest.made_at,
-        "tenants": {name: one.model_dump(exclude={"parts"}) for name, one in manifest.tenants.items()},
+        "tenants": {name: tenant.model_dump(exclude={"parts"}) for name, tenant in manifest.tenants.items()},
         "bytes": sum(file.bytes for file in manifest.files),
     }
 
 
 def _show(what: str, value: Mapping[str, Any]) -> None:
     tenants = value["tenants"].values()
-    documents, chunks = (sum(one[name] for one in tenants) for name in ("documents", "chunks"))
+    documents, chunks = (sum(tenant[name] for tenant in tenants) for name in ("documents", "chunks"))
     where = value.get("data_dir", value["folder"])
     console.print(
         f"{what}: [bold]{documents:,} documents[/] with {chunks:,} chunks; {value['bytes'] / 1e6:,.1f} MB of "
@@ -128,7 +129,10 @@ def _show(what: str, value: Mapping[str, Any]) -> None:
 
 
 def register(app: typer.Typer) -> None:
-    app.command("export")(export)
-    app.command("import")(import_)
-    app.command("backup")(backup)
-    app.command("restore")(restore)
+    for name, command, text in (
+        ("export", export, example("medkg export exported/")),
+        ("import", import_, example("medkg import exported/ --tenant other")),
+        ("backup", backup, example("medkg backup backups/2026-01-31")),
+        ("restore", restore, example("medkg restore backups/2026-01-31 --data-dir restored/")),
+    ):
+        app.command(name, rich_help_panel=COPIES, epilog=text)(command)

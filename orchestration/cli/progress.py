@@ -1,4 +1,4 @@
-"""Progress on a terminal: of a job (stage, rate, failures, time left) or a count; else plain lines."""
+"""Progress of a job (stage, rate, failures, time left) or a count: bars on a terminal, else plain lines."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from orchestration.contracts import JobState, JobSummary
 __all__ = ["Watch", "counting", "watching"]
 
 PLAIN_SECONDS: Final = 5.0
-"""How often a plain line is written where there is no terminal."""
+"""Interval of plain lines where there is no terminal."""
 
 
 class Watch(Protocol):
-    """Shows a job's state; called whenever there may be news."""
+    """Shows a job's state; called whenever it may have changed."""
 
     def __call__(self, summary: JobSummary) -> None: ...
 
@@ -84,7 +84,7 @@ def _bars() -> Progress:
 
 
 class _Rate:
-    """Documents a second since the first window began."""
+    """Documents per second since the first window started."""
 
     def __init__(self) -> None:
         self._started: float | None = None
@@ -101,14 +101,14 @@ class _Bar:
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
         self._rate = _Rate()
-        self._task = bars.add_task("listing the source", total=None, rate=0.0, failed=0)
+        self._task = bars.add_task("enumerating the source", total=None, rate=0.0, failed=0)
 
     def __call__(self, summary: JobSummary) -> None:
         documents = summary.documents
-        listing = summary.state is JobState.ENUMERATING
+        enumerating = summary.state is JobState.ENUMERATING
         self._bars.update(
             self._task,
-            description=f"listing the source: {documents.total}" if listing else _stage(summary),
+            description=f"enumerating the source: {documents.total}" if enumerating else _stage(summary),
             total=max(1, documents.total),
             completed=documents.total - documents.pending,
             rate=self._rate.of(summary),
@@ -133,5 +133,5 @@ class _Lines:
 
 
 def _stage(summary: JobSummary) -> str:
-    """The stage that was finished last."""
+    """The last finished stage."""
     return summary.stages[-1].stage if summary.stages else "starting"

@@ -1,4 +1,4 @@
-"""`medkg run` and `medkg submit`: documents through a topology, now or by the daemon."""
+"""`medkg run` and `medkg submit`: documents through a topology, in the foreground or by the daemon."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import psutil
 import typer
 
+from orchestration.cli.help_text import INGEST, example
 from orchestration.cli.output import answer, console, note, reports_errors, table
 from orchestration.cli.progress import watching
 from orchestration.contracts import SourceRequest
@@ -26,18 +27,24 @@ if TYPE_CHECKING:
 SHOWN_FAILURES = 10
 
 TopologyName = Annotated[
-    str, typer.Argument(help="Topology, e.g. auto; see `medkg topology list`. NAME@YYYY-MM-DD: a dated one.")
+    str,
+    typer.Argument(
+        help="Topology, e.g. auto; see `medkg topology list`. NAME@YYYY-MM-DD is a dated version."
+    ),
 ]
-SourceName = Annotated[str, typer.Option(help="Source plugin.")]
-Paths = Annotated[
-    list[str] | None, typer.Option("--path", help="File or folder; may be given several times.")
-]
-Query = Annotated[str | None, typer.Option(help="Query, for sources that search.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="At most so many documents.")]
+SourceName = Annotated[str, typer.Option(help="Source plugin, e.g. files, clinicaltrials, pubmed.")]
+Paths = Annotated[list[str] | None, typer.Option("--path", help="File or folder to read. May be repeated.")]
+Query = Annotated[str | None, typer.Option(help="Query for sources that are services, in their own syntax.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Maximum number of documents.")]
 Resync = Annotated[
-    bool, typer.Option("--resync", help="List everything again, not only what changed since the last time.")
+    bool,
+    typer.Option(
+        "--resync", help="Enumerate all documents again, not only those that changed since the last sync."
+    ),
 ]
-WindowSize = Annotated[int | None, typer.Option(min=1, help="At most so many documents in one Dagster run.")]
+WindowSize = Annotated[
+    int | None, typer.Option(min=1, help="Maximum number of documents in one Dagster run.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -51,12 +58,12 @@ def run(
     limit: Limit = None,
     window: WindowSize = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Stay, and run what is new or changed in the files, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Keep running: process new and changed files until Ctrl-C.")
     ] = False,
     resync: Resync = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run documents through a topology and wait for them."""
+    """Run documents through a topology and wait until they are committed."""
     from orchestration.assembly import open_data_folder
     from orchestration.jobs.host_client import Host
 
@@ -71,26 +78,26 @@ def run(
             return follow(data_folder, submission, host, graph, as_json, started_at)
 
         if watch:
-            _keep_up(request, once, as_json)
+            _watch(request, once, as_json)
         report = once()
     finish_with([report], as_json)
 
 
-def _keep_up(request: SourceRequest, once: Callable[[float], RunReport], as_json: bool) -> NoReturn:
-    """Run, then again after every change of the files; a report each, an object a line with --json.
+def _watch(request: SourceRequest, once: Callable[[float], RunReport], as_json: bool) -> NoReturn:
+    """Run once, then after every change of the files; prints one report per run, one JSON object per line.
 
-    What is unchanged is skipped by the ledger, so nothing is missed and nothing done twice.
+    The ledger skips unchanged documents, so that none is missed and none is processed twice.
     """
     from orchestration.sources.changes import changes
 
     if request.source != "files" or not request.paths:
-        raise UsageError("--watch keeps up with files. Name files or folders with --path, and no --source.")
+        raise UsageError("--watch follows files. Name files or folders with --path, and no --source.")
     for _ in changes(request.paths):
         report = once(time.time())
         show_reports([report], as_json)
         if report.interrupted:
             raise typer.Exit(report.exit_code)
-        note("watching; Ctrl-C ends it")
+        note("watching for changes; Ctrl-C ends it")
     raise typer.Exit(ExitCode.OK)
 
 
@@ -106,7 +113,7 @@ def submit(
     resync: Resync = False,
     as_json: AsJson = False,
 ) -> None:
-    """Queue documents for the daemon, which `medkg up` keeps running, and return."""
+    """Queue documents for the daemon that `medkg up` starts, and return."""
     from orchestration.assembly import open_data_folder
     from orchestration.jobs.host_client import HostClient
 
@@ -117,7 +124,7 @@ def submit(
             topology,
             request,
             window,
-            lambda counts: note(f"{counts.total} documents listed, {counts.pending} queued"),
+            lambda counts: note(f"{counts.total} documents enumerated, {counts.pending} queued"),
         )
         documents = data_folder.ledger.jobs.summary(submission.job_id).documents
     running = HostClient(settings).is_running()
@@ -129,11 +136,11 @@ def _show_submitted(value: dict[str, Any], daemon_runs: bool) -> None:
     documents = value["documents"]
     console.print(f"job {value['job_id']}: {documents['pending']} of {documents['in']} documents queued")
     if not daemon_runs:
-        console.print("No daemon runs for this data folder yet: `medkg up` starts it, and the job with it.")
+        console.print("No daemon runs for this data folder: start it with `medkg up`, and it runs the job.")
 
 
 def absolute(paths: Sequence[str] | None) -> tuple[str, ...]:
-    """Paths that mean the same to a worker, whatever its working folder."""
+    """Absolute paths, since a worker has another working folder."""
     return tuple(str(Path(path).absolute()) for path in paths or ())
 
 
@@ -147,7 +154,7 @@ def follow(
 ) -> RunReport:
     """Drive an opened job to its end in the foreground, with progress on stderr.
 
-    `started_at`: since when its seconds count; default: since the command's start.
+    `started_at`: start of its seconds, in seconds since 1970; default: the command's start.
     """
     from orchestration.jobs.foreground import drive
 
@@ -165,13 +172,13 @@ def follow(
 
 
 def finish_with(reports: Sequence[RunReport], as_json: bool) -> NoReturn:
-    """Print the reports (the only one, or a list) and end with the gravest of their exit codes."""
+    """Print the reports and end with the highest of their exit codes."""
     show_reports(reports, as_json)
     raise typer.Exit(max((report.exit_code for report in reports), default=ExitCode.OK))
 
 
 def show_reports(reports: Sequence[RunReport], as_json: bool) -> None:
-    """Print the reports: the only one, or a list."""
+    """Print the reports; as JSON, one object, or a list of several."""
     values = [report.as_json() for report in reports]
 
     def show() -> None:
@@ -199,7 +206,9 @@ def _show(report: RunReport, value: dict[str, Any]) -> None:
     if len(value["failures"]) > SHOWN_FAILURES:
         console.print(f"  ... and {len(value['failures']) - SHOWN_FAILURES} more: `medkg dlq list`")
     if documents["waiting"] and not report.interrupted:
-        console.print("The waiting documents go on by themselves under `medkg up`; see `medkg gate list`.")
+        console.print(
+            "The waiting documents continue by themselves while `medkg up` runs; see `medkg gate list`."
+        )
     if report.interrupted:
         console.print("Interrupted; nothing is lost: the same command continues.")
     elif report.stopped_because:
@@ -229,5 +238,10 @@ def _show_stages(stages: dict[str, dict[str, float]]) -> None:
 
 
 def register(app: typer.Typer) -> None:
-    app.command("run")(run)
-    app.command("submit")(submit)
+    run_example = example(
+        "medkg run auto --path demo/corpus",
+        "medkg run clinical-trials --source clinicaltrials --query EGFR --limit 100",
+    )
+    app.command("run", rich_help_panel=INGEST, epilog=run_example)(run)
+    submit_example = example("medkg submit auto --path demo/corpus")
+    app.command("submit", rich_help_panel=INGEST, epilog=submit_example)(submit)

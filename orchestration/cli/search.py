@@ -1,4 +1,4 @@
-"""`medkg search`: a question to cited chunks."""
+"""`medkg search`: cited chunks for a question."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from orchestration.cli.help_text import SEARCH, example
 from orchestration.cli.output import answer, console, note, reports_errors
 from orchestration.errors import UsageError
 from orchestration.settings import Settings
@@ -23,8 +24,8 @@ SHOWN_CHARACTERS = 320
 @reports_errors
 def search(
     ctx: typer.Context,
-    query: Annotated[str, typer.Argument(help="What to look for, in plain words.")],
-    top: Annotated[int, typer.Option(min=1, max=1000, help="How many hits.")] = 10,
+    query: Annotated[str, typer.Argument(help="What to search for, in plain words.")],
+    top: Annotated[int, typer.Option(min=1, max=1000, help="Number of hits.")] = 10,
     legs: Annotated[
         str | None,
         typer.Option(help="Retrievers to use, comma-separated: bm25, sparse, dense. Default: all."),
@@ -32,18 +33,16 @@ def search(
     fusion: Annotated[
         str | None,
         typer.Option(
-            help="How the legs become one ranking: rrf, weighted-rrf, zscore, dbsf; weights as in "
+            help="Fusion of the legs: rrf, weighted-rrf, zscore, dbsf; weights as in "
             "weighted-rrf:bm25=1:dense=2. Default: zscore."
         ),
     ] = None,
     group: Annotated[
-        bool, typer.Option("--group", help="One hit a document, its best chunk; --top counts documents.")
+        bool, typer.Option("--group", help="One hit per document, its best chunk; --top counts documents.")
     ] = False,
     rerank: Annotated[
         bool,
-        typer.Option(
-            "--rerank", help="Rank the best hits anew by a cross-encoder; needs MEDKG_RERANK_MODEL."
-        ),
+        typer.Option("--rerank", help="Rerank the best hits by a cross-encoder; needs MEDKG_RERANK_MODEL."),
     ] = False,
     source: Annotated[
         list[str] | None,
@@ -76,13 +75,13 @@ def search(
         ),
     ] = None,
     without_flag: Annotated[
-        list[str] | None, typer.Option(help="No article of this flag, e.g. retracted. May be repeated.")
+        list[str] | None, typer.Option(help="No articles with this flag, e.g. retracted. May be repeated.")
     ] = None,
-    since: Annotated[str, typer.Option(help="Only documents of YYYY[-MM[-DD]] or later.")] = "",
-    until: Annotated[str, typer.Option(help="Only documents of YYYY[-MM[-DD]] or earlier.")] = "",
+    since: Annotated[str, typer.Option(help="Only documents dated YYYY[-MM[-DD]] or later.")] = "",
+    until: Annotated[str, typer.Option(help="Only documents dated YYYY[-MM[-DD]] or earlier.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Search what was indexed; every hit names its document and character offsets."""
+    """Search the index; every hit cites its document and character offsets."""
     from orchestration.assembly import open_data_folder
 
     filters = _filters(
@@ -112,16 +111,16 @@ def search(
     answer(as_json, value, lambda: _show(value))
 
 
-def _filters(**given: list[str] | str | None) -> Filters:
-    """Filters of the command line; raises UsageError for a date or a flag that is none."""
+def _filters(**values: list[str] | str | None) -> Filters:
+    """Filters of the command line; raises UsageError for an invalid date or flag."""
     from orchestration.contracts import Filters
 
     try:
-        return Filters(**given)  # type: ignore[arg-type]
+        return Filters(**values)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
         option = str(first["loc"][0]).replace("_", "-")
-        no_date = f"{first['input']!r} is no date; give YYYY, YYYY-MM or YYYY-MM-DD, e.g. 2019-05"
+        no_date = f"{first['input']!r} is not a date; write YYYY, YYYY-MM or YYYY-MM-DD, e.g. 2019-05"
         raise UsageError(f"--{option}: {first['ctx'].get('error', no_date)}.") from error
 
 
@@ -129,7 +128,7 @@ def _show(value: dict[str, Any]) -> None:
     from rich.text import Text
 
     if not value["hits"]:
-        console.print("Nothing found. Other words may help; `medkg docs list` shows what is indexed.")
+        console.print("Nothing found. Try other words; `medkg docs list` lists the documents.")
     for hit in value["hits"]:
         legs = ", ".join(f"{leg} #{rank}" for leg, rank in hit["legs"].items())
         count = hit.get("further_chunks", 0)
@@ -146,7 +145,7 @@ def _show(value: dict[str, Any]) -> None:
 
 
 def _marked(hit: dict[str, Any]) -> Text:
-    """The first characters of a hit's text on one line, the words of the query bold."""
+    """The start of a hit's text on one line, with the words of the query in bold."""
     from rich.text import Text
 
     text = Text(hit["text"])
@@ -160,9 +159,13 @@ def _marked(hit: dict[str, Any]) -> Text:
 
 
 def _plain(text: str) -> str:
-    """Text as it is, whatever brackets it holds."""
+    """Text with its brackets escaped from Rich markup."""
     return text.replace("[", r"\[")
 
 
 def register(app: typer.Typer) -> None:
-    app.command("search")(search)
+    text = example(
+        'medkg search "Who could not join the trial?" --section eligibility',
+        "medkg search metformin --legs bm25 --since 2020 --json",
+    )
+    app.command("search", rich_help_panel=SEARCH, epilog=text)(search)

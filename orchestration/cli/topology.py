@@ -1,4 +1,4 @@
-"""`medkg topology`: the pipelines there are, their check, and the JSON Schema for editors."""
+"""`medkg topology`: the available pipelines, their validation, and the JSON Schema for editors."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import Annotated
 
 import typer
 
+from orchestration.cli.help_text import INGEST, example
 from orchestration.cli.output import answer, console, reports_errors, table
 from orchestration.settings import Settings
 
-topology = typer.Typer(help="List, show and check topologies.", no_args_is_help=True)
+topology = typer.Typer(help="List, show and validate topologies (pipelines as YAML).", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@topology.command("list")
+@topology.command("list", epilog=example("medkg topology list"))
 @reports_errors
 def list_topologies(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Every topology of the folder, with its version and job; invalid ones with their error."""
+    """List the topologies with their version and Dagster job, or their error."""
     from orchestration.assembly import open_data_folder
     from orchestration.topology.descriptions import listed
 
@@ -33,14 +34,14 @@ def list_topologies(ctx: typer.Context, as_json: AsJson = False) -> None:
     )
 
 
-@topology.command("show")
+@topology.command("show", epilog=example("medkg topology show auto"))
 @reports_errors
 def show_topology(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Name, or NAME@YYYY-MM-DD for a dated version.")],
+    name: Annotated[str, typer.Argument(help="Topology, or NAME@YYYY-MM-DD for a dated version.")],
     as_json: AsJson = False,
 ) -> None:
-    """The stages of a topology, in order, with what each takes and gives and its policy."""
+    """Show the stages of a topology in order, with their input, output and policy."""
     from orchestration.assembly import open_data_folder
     from orchestration.topology.descriptions import shown
 
@@ -54,22 +55,22 @@ def show_topology(
         columns = ["name", "uses", "takes", "gives", "after", "policy"]
         table(None, columns, [[stage[column] for column in columns] for stage in value["stages"]])
         if gate := value["gate"]:
-            asked = gate["conditions"].items()
-            wanted = ", ".join(f"{field}: {str(value).lower()}" for field, value in asked)
+            conditions = gate["conditions"].items()
+            wanted = ", ".join(f"{field}: {str(value).lower()}" for field, value in conditions)
             then = value["stages"][-1]["job"]
             console.print(f"gate {gate['name']} before {gate['resume_stage']}, for {wanted}; then {then}")
 
     answer(as_json, value, show)
 
 
-@topology.command("validate")
+@topology.command("validate", epilog=example("medkg topology validate my-topology.yaml"))
 @reports_errors
 def validate_topology(
     ctx: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help="Topology files to check.")],
+    files: Annotated[list[Path], typer.Argument(help="Topology files to validate.")],
     as_json: AsJson = False,
 ) -> None:
-    """Check files without installing them; the first error names file, line and what would be valid."""
+    """Validate files without installing them; an error names file, line and what would be valid."""
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
@@ -78,23 +79,23 @@ def validate_topology(
     answer(as_json, {"valid": names}, lambda: console.print(f"valid: {', '.join(names)}"))
 
 
-@topology.command("schema")
+@topology.command("schema", epilog=example("medkg topology schema"))
 @reports_errors
 def export_schema(
     ctx: typer.Context,
     check: Annotated[
-        bool, typer.Option("--check", help="Fail if docs/guides/pipeline-schema.json is not this.")
+        bool, typer.Option("--check", help="Fail if docs/guides/pipeline-schema.json is out of date.")
     ] = False,
 ) -> None:
-    """The JSON Schema of topology files, for editors; also kept in docs/guides."""
+    """Print the JSON Schema of topology files, for editors."""
     from orchestration.topology import schema
 
     if check:
         schema.check_fresh(Path("docs/guides"))
-        console.print("docs/guides/pipeline-schema.json is fresh")
+        console.print("docs/guides/pipeline-schema.json is up to date")
     else:
         console.print_json(schema.pipeline_schema_json())
 
 
 def register(app: typer.Typer) -> None:
-    app.add_typer(topology, name="topology")
+    app.add_typer(topology, name="topology", rich_help_panel=INGEST)

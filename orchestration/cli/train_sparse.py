@@ -1,4 +1,4 @@
-"""`medkg train-sparse`: a sparse model of one's own, from one's own documents."""
+"""`medkg train-sparse`: a sparse (SPLADE) model, trained on the user's documents."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from orchestration.cli.help_text import MODELS, example
 from orchestration.cli.output import answer, console, note, reports_errors, stderr_console, table
 from orchestration.cli.run import AsJson, Limit, Paths, Query, SourceName, absolute
 from orchestration.contracts import SourceRequest
@@ -25,29 +26,31 @@ if TYPE_CHECKING:
 MEASURES: Final = ("ndcg@10", "recall@10", "mrr@10")
 SHOWN_FAILURES: Final = 10
 PLAIN_SECONDS: Final = 10.0
-"""How often a plain line is written where there is no terminal."""
+"""Interval of plain lines where there is no terminal."""
 
 
 @reports_errors
 def train_sparse(
     ctx: typer.Context,
-    out: Annotated[Path, typer.Option(help="Folder to make; for MEDKG_SPARSE_MODEL.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the model to, for MEDKG_SPARSE_MODEL.")],
     source: SourceName = "files",
     path: Paths = None,
     query: Query = None,
     limit: Limit = None,
     base: Annotated[
-        str, typer.Option(help="Sentence encoder to start from and to learn from: name, folder or hub id.")
+        str, typer.Option(help="Sentence encoder that is the start and the teacher: name, folder or hub id.")
     ] = "all-MiniLM-L6-v2",
-    head_steps: Annotated[int, typer.Option(min=0, help="Batches for the head.")] = 300,
-    splade_steps: Annotated[int, typer.Option(min=1, help="Batches of pairs for the whole model.")] = 600,
+    head_steps: Annotated[int, typer.Option(min=0, help="Number of batches to train the head.")] = 300,
+    splade_steps: Annotated[
+        int, typer.Option(min=1, help="Number of batches of pairs to train the whole model.")
+    ] = 600,
     held_out: Annotated[
-        float, typer.Option(min=0, max=0.5, help="Share of the documents kept apart, to measure on.")
+        float, typer.Option(min=0, max=0.5, help="Share of documents that is held out for measuring.")
     ] = 0.1,
-    seed: Annotated[int, typer.Option(min=0, help="Of whatever is drawn at random.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of random draws.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Train a sparse (SPLADE) model on documents: about an hour on one core, as it stands."""
+    """Train a sparse (SPLADE) model on documents; takes about an hour on one core by default."""
     from gpu_actors.training.making import make_sparse_model
     from gpu_actors.training.recipe import Recipe
     from orchestration.assembly import open_data_folder
@@ -61,21 +64,21 @@ def train_sparse(
             documents = _sound(data_folder.read(request), broken)
             report = make_sparse_model(documents, out, recipe, settings.profile, watch)
     except KeyboardInterrupt:
-        note(f"interrupted; nothing was written to {out}. The same command begins anew.")
+        note(f"interrupted; nothing was written to {out}. The same command starts again.")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     finally:
-        _tell(broken)
+        _report_unread(broken)
     value = {
         "out": str(out),
         **report.model_dump(),
-        "failures": [{"doc_id": one.doc_id, "code": one.code, "message": one.message} for one in broken],
+        "failures": [{"doc_id": each.doc_id, "code": each.code, "message": each.message} for each in broken],
     }
     answer(as_json, value, lambda: _show(out, value))
     raise typer.Exit(ExitCode.SOME_FAILED if broken else ExitCode.OK)
 
 
 def _sound(read: Iterable[Document | Unread], broken: list[Unread]) -> Iterator[Document]:
-    """The documents that could be read; the others are added to `broken`."""
+    """Yield the documents that could be read; append the others to `broken`."""
     for each in read:
         if isinstance(each, Document):
             yield each
@@ -83,14 +86,14 @@ def _sound(read: Iterable[Document | Unread], broken: list[Unread]) -> Iterator[
             broken.append(each)
 
 
-def _tell(broken: Sequence[Unread]) -> None:
-    """How many documents could not be read, and why, on stderr."""
+def _report_unread(broken: Sequence[Unread]) -> None:
+    """Report on stderr how many documents could not be read, and why."""
     if not broken:
         return
-    counts = ", ".join(f"{count} {code}" for code, count in Counter(one.code for one in broken).items())
+    counts = ", ".join(f"{count} {code}" for code, count in Counter(each.code for each in broken).items())
     note(f"{len(broken)} documents could not be read and are left out: {counts}")
-    for one in broken[:SHOWN_FAILURES]:
-        stderr_console().print(f"  {one.code} {one.doc_id}: {one.message}", markup=False)
+    for each in broken[:SHOWN_FAILURES]:
+        stderr_console().print(f"  {each.code} {each.doc_id}: {each.message}", markup=False)
     if len(broken) > SHOWN_FAILURES:
         note(f"  ... and {len(broken) - SHOWN_FAILURES} more")
 
@@ -100,8 +103,8 @@ def _show(out: Path, value: dict[str, Any]) -> None:
         rows = [
             [system, *(measured[name] for name in MEASURES)] for system, measured in value["measures"].items()
         ]
-        asked, held_out = value["trial"]["questions"], value["documents"]["held_out"]
-        title = f"{asked:.0f} questions to {held_out} held-out documents"
+        questions, held_out = value["trial"]["questions"], value["documents"]["held_out"]
+        title = f"{questions:.0f} questions to {held_out} held-out documents"
         table(title, ["", *MEASURES], rows)
     console.print(f"written to {out} in {value['seconds']:.0f} s, with its card in README.md")
     console.print(f"use it: MEDKG_SPARSE_MODEL={out.absolute()} medkg run TOPOLOGY --path ...")
@@ -109,7 +112,7 @@ def _show(out: Path, value: dict[str, Any]) -> None:
 
 @contextmanager
 def _watching() -> Iterator[Watch]:
-    """A watch that draws a bar a part on a terminal, else writes a line every few seconds, on stderr."""
+    """A watch that draws one bar per part on a terminal, else writes a line every few seconds, on stderr."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     if not stderr_console().is_terminal:
@@ -145,7 +148,7 @@ class _Lines:
         self._part = ""
 
     def __call__(self, progress: Progress) -> None:
-        """A line when a part begins, ends, and every few seconds between."""
+        """Write a line when a part starts and ends, and every few seconds in between."""
         ends = progress.done == progress.total
         if progress.part == self._part and not ends and time.monotonic() - self._last < PLAIN_SECONDS:
             return
@@ -155,4 +158,5 @@ class _Lines:
 
 
 def register(app: typer.Typer) -> None:
-    app.command("train-sparse")(train_sparse)
+    text = example("medkg train-sparse --path YOUR_FOLDER --out my-sparse-model")
+    app.command("train-sparse", rich_help_panel=MODELS, epilog=text)(train_sparse)

@@ -62,7 +62,7 @@ def test_an_unknown_fusion_is_wrong_use_before_a_model_is_loaded(medkg: Medkg, t
 @pytest.mark.parametrize(
     ("option", "value", "told"),
     [
-        ("--since", "last year", "--since: 'last year' is no date; give YYYY, YYYY-MM or YYYY-MM-DD"),
+        ("--since", "last year", "--since: 'last year' is not a date; write YYYY, YYYY-MM or YYYY-MM-DD"),
         ("--flag", "retratced", "--flag: there is no flag 'retratced', only retracted, corrected"),
         ("--without-flag", "bad", "--without-flag: there is no flag 'bad', only retracted, corrected"),
     ],

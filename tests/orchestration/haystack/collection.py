@@ -50,6 +50,9 @@ class CountedLetters:
     def encode_sparse_queries(self, texts: Sequence[str]) -> SparseVectors:
         return expand(texts)
 
+    def close(self) -> None:
+        pass
+
 
 def a_collection(
     data: DataFolder,

@@ -11,7 +11,7 @@ import pytest
 
 from medkg.testing.builders import TENANT
 from orchestration.contracts import Candidate
-from orchestration.errors import DagsterResourceUnavailableError, PlaneUnavailableError, UsageError
+from orchestration.errors import PlaneUnavailableError, SearchDegradedError, UsageError
 from orchestration.retrieval.evaluation import Question, evaluate, read_questions
 from orchestration.retrieval.fusion import distribution_based, reciprocal_rank
 from orchestration.retrieval.legs import Bm25Leg
@@ -95,7 +95,7 @@ def test_a_hybrid_without_one_of_its_legs_is_not_reported(data: DataFolder, make
         return answers.pop()
 
     search = make_search(Bm25Leg(data.search), ALeg("dense", dying))
-    with pytest.raises(DagsterResourceUnavailableError, match="q1: dense did not answer"):
+    with pytest.raises(SearchDegradedError, match="q1: dense did not answer"):
         evaluate(search, TENANT, [a_question("walking", "1")])
 
 
@@ -109,7 +109,7 @@ def test_questions_are_read_in_order_and_blank_lines_skipped(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("{not json", "no JSON"),
+        ("{not json", "not JSON"),
         ('["a list"]', "valid dictionary"),
         ('{"question_id": "1", "relevant": ["a"]}', "question: Field required"),
         ('{"question_id": "1", "question": "   ", "relevant": ["a"]}', "question: String should match"),

@@ -71,7 +71,7 @@ def test_a_fusion_is_chosen_by_name_with_weights_if_it_takes_them() -> None:
 
 @pytest.mark.parametrize("name", ["", "combmnz", "rrf:dense=2", "zscore:"])
 def test_an_unknown_fusion_is_refused_with_those_there_are(name: str) -> None:
-    with pytest.raises(UsageError, match="there are rrf, weighted-rrf, zscore, dbsf"):
+    with pytest.raises(UsageError, match="available: rrf, weighted-rrf, zscore, dbsf"):
         fusion_named(name)
 
 
@@ -79,7 +79,7 @@ def test_an_unknown_fusion_is_refused_with_those_there_are(name: str) -> None:
     "weight", ["dense", "dense=", "=2", "dense=-1", "dense=nan", "dense=inf", "dense=1e9"]
 )
 def test_a_weight_that_is_none_is_refused(weight: str) -> None:
-    with pytest.raises(UsageError, match="is no weight"):
+    with pytest.raises(UsageError, match="is not a weight"):
         fusion_named(f"weighted-rrf:{weight}")
 
 

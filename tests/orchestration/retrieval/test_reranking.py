@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from medkg.testing.builders import TENANT
-from orchestration.errors import DagsterResourceUnavailableError, PlaneUnavailableError, UsageError
+from orchestration.errors import PlaneUnavailableError, SearchDegradedError, UsageError
 from orchestration.haystack.retriever import HaystackRetriever
 from orchestration.retrieval.budgets import Budgets
 from orchestration.retrieval.evaluation import Question, evaluate
@@ -106,7 +106,7 @@ def test_a_dead_model_leaves_the_fusions_answer_and_says_so(
 
     assert [hit.chunk.body for hit in found.hits] == bodies(search, "walking")
     assert found.degraded == ("rerank",)
-    with pytest.raises(DagsterResourceUnavailableError, match="q1: rerank did not answer"):
+    with pytest.raises(SearchDegradedError, match="q1: rerank did not answer"):
         evaluate(
             search, TENANT, [Question(question_id="q1", question="walking", relevant=("1",))], rerank=True
         )

@@ -211,7 +211,7 @@ def test_an_empty_query_is_refused(make_search: MakeSearch, query: str) -> None:
 
 
 def test_an_unknown_leg_is_refused_with_those_there_are(make_search: MakeSearch) -> None:
-    with pytest.raises(UsageError, match=r"no leg graph; there are bm25, sparse, dense"):
+    with pytest.raises(UsageError, match=r"no leg graph; available: bm25, sparse, dense"):
         make_search().search(TENANT, "walking", legs=["bm25", "graph"])
 
 
