@@ -1,8 +1,9 @@
-"""What can go wrong: one tree of errors, each with a stable code that logs, dead letters and JSON carry.
+"""The errors of medkg: one tree, each with a stable code that logs, dead letters and JSON carry.
 
 Every error is Transient (the runner repeats the item), Permanent (the item becomes a dead letter) or
-Unavailable (a service is away: nothing is spent, the runner waits and then hands documents back).
-Messages name the thing, the cause and the next step. Codes: 1xx usage and configuration, 2xx documents,
+Unavailable (a service is unavailable: no attempt is counted, the runner waits, then hands documents back).
+A message names the thing, the cause and the next step; a docstring is cause and next step, from which
+docs/reference/errors.md is generated. Codes: 1xx usage and configuration, 2xx documents,
 3xx stages, 4xx services, 5xx stores, 9xx hardware. A code is never reused.
 """
 
@@ -39,11 +40,13 @@ __all__ = [
     "MedkgError",
     "MissingIdentifierError",
     "NotAPdfError",
+    "OutdatedWindowError",
     "PdfLimitError",
     "PdfWithoutTextError",
     "PermanentError",
     "PlaneUnavailableError",
     "RateLimitedError",
+    "RecordWithheldError",
     "RequestRejectedError",
     "RunAccountingError",
     "SearchDegradedError",
@@ -77,7 +80,8 @@ class ExitCode:
 
 
 class MedkgError(Exception):
-    """Any error that medkg raises on purpose; `code` is stable, `exit_code` what the command returns."""
+    """An error that medkg raises on purpose. Look up its `code` in this list; `exit_code` is what the command
+    returns."""
 
     code: ClassVar[str] = "MEDKG-000"
     exit_code: ClassVar[int] = ExitCode.SOME_FAILED
@@ -91,7 +95,7 @@ class MedkgError(Exception):
 
 
 def error_class(name: str) -> type[MedkgError] | None:
-    """The error class of that name; None if it is none of ours. For errors that crossed a text boundary."""
+    """Return the error class of that name, or None; for errors that crossed a text boundary."""
     kinds: list[type[MedkgError]] = [MedkgError]
     for kind in kinds:
         if kind.__name__ == name:
@@ -101,7 +105,7 @@ def error_class(name: str) -> type[MedkgError] | None:
 
 
 def _rebuild(kind: type[MedkgError], message: str, attributes: dict[str, object]) -> MedkgError:
-    """Unpickle an error whatever its constructor takes: errors cross process boundaries."""
+    """Unpickle an error without calling its constructor: errors cross process boundaries."""
     error = kind.__new__(kind)
     Exception.__init__(error, message)
     error.__dict__.update(attributes)
@@ -109,20 +113,22 @@ def _rebuild(kind: type[MedkgError], message: str, attributes: dict[str, object]
 
 
 class TransientError(MedkgError):
-    """It may work next time: the runner repeats the item under its policy."""
+    """The same call may succeed later. The runner repeats the item under the policy of its stage."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-        """Seconds the service asked us to wait (Retry-After), if it did."""
+        """Seconds after which the service asks for the next request (Retry-After); None if it did not say."""
 
 
 class PermanentError(MedkgError):
-    """It will not work next time either: the item becomes a dead letter."""
+    """The same call would fail again. The item becomes a dead letter; replay it once the cause is fixed."""
 
 
 class UnavailableError(MedkgError):
-    """A needed service is away: no attempt is spent, documents are handed back, never dead-lettered."""
+    """A needed service is unavailable. No attempt is counted: the runner waits, then hands the documents
+    back to the queue; start the service and run the same command again.
+    """
 
     exit_code = ExitCode.UNAVAILABLE
 
@@ -135,27 +141,35 @@ class UnavailableError(MedkgError):
 
 
 class UsageError(PermanentError):
-    """The command line asks for something that does not exist or does not fit together."""
+    """A command or call names something that does not exist or does not fit together. Correct the
+    arguments; the message lists what exists.
+    """
 
     code = "MEDKG-100"
     exit_code = ExitCode.USAGE
 
 
 class ConfigurationError(PermanentError):
-    """A setting, policy file or environment variable has a value that cannot be used."""
+    """A setting, policy file or environment variable has a value that cannot be used. Correct the value
+    that the message names; docs/reference/settings.md lists the valid ones.
+    """
 
     code = "MEDKG-101"
     exit_code = ExitCode.USAGE
 
 
 class DagsterPipelineConfigError(ConfigurationError):
-    """A topology is wrong: unknown stage, policy or field, a cycle, an edge whose types do not match."""
+    """A topology is invalid: an unknown stage, policy or field, a cycle, or an edge whose types do not
+    match. Correct the line that the message names, then run `medkg topology validate`.
+    """
 
     code = "MEDKG-102"
 
 
 class IndexMissingError(PermanentError):
-    """A search before anything was indexed."""
+    """A search ran before anything was indexed. Ingest documents first, e.g. `medkg run auto --path
+    FOLDER`.
+    """
 
     code = "MEDKG-103"
     exit_code = ExitCode.USAGE
@@ -165,85 +179,111 @@ class IndexMissingError(PermanentError):
 
 
 class MalformedDocumentError(PermanentError):
-    """The bytes are not what their format promises: truncated, wrongly encoded, not well-formed."""
+    """The bytes are not what their format requires: truncated, wrongly encoded or not well-formed. Correct
+    the file or fetch it again, then replay the dead letter.
+    """
 
     code = "MEDKG-200"
 
 
 class UnsafeXmlError(PermanentError):
-    """The XML declares entities or asks for external ones; medkg expands neither."""
+    """The XML declares entities or refers to external ones, which medkg does not expand. Remove the
+    declarations, then replay the dead letter.
+    """
 
     code = "MEDKG-201"
 
 
 class MissingIdentifierError(PermanentError):
-    """The record has no identifier (a study without an NCT id), so it cannot be cited or updated."""
+    """The record has no identifier (e.g. a study without an NCT id), so it cannot be cited or updated. Add
+    the identifier, then replay the dead letter.
+    """
 
     code = "MEDKG-202"
 
 
 class DuplicateDocumentError(PermanentError):
-    """One input holds two records of the same id with different content; the first was taken."""
+    """One input holds two records of the same id with different content; the first one was taken. Remove or
+    correct one of the two, then run the input again.
+    """
 
     code = "MEDKG-203"
 
 
 class DocumentTooLargeError(PermanentError):
-    """The record is larger than `max_document_bytes`."""
+    """The record is larger than `max_document_bytes`. Raise that limit (MEDKG_MAX_DOCUMENT_BYTES) or split
+    the record, then replay the dead letter.
+    """
 
     code = "MEDKG-204"
 
 
 class EmptyDocumentError(PermanentError):
-    """The record has no text to index."""
+    """The record has no text to index. Nothing needs to be done unless the source should have text there."""
 
     code = "MEDKG-205"
 
 
 class UnknownFormatError(PermanentError):
-    """The content is none of the formats that the installed parsers know."""
+    """The content is in none of the formats that the installed parsers read. Install a parser plugin for
+    it, or remove the file from the input.
+    """
 
     code = "MEDKG-206"
 
 
 class InputUnreadableError(PermanentError):
-    """A file or folder cannot be read: missing, no permission, not a regular file."""
+    """A file or folder cannot be read: it is missing, not permitted or not a regular file. Correct the path
+    or its permissions, then run the input again.
+    """
 
     code = "MEDKG-207"
 
 
 class EmbeddingInputTooLongError(PermanentError):
-    """A text has more tokens than the embedding model takes; nothing is cut silently."""
+    """A text has more tokens than the embedding model accepts, and medkg truncates nothing silently. Set a
+    smaller chunk size in the topology, then replay the dead letter.
+    """
 
     code = "MEDKG-208"
 
 
 class RecordWithheldError(PermanentError):
-    """The source answers for a record that it does not give it: no such id, withdrawn, not open."""
+    """The source answers for a record without returning it: there is no such id, it was withdrawn, or it is
+    not open. Check the id at the source; replay the dead letter if the record is available again.
+    """
 
     code = "MEDKG-210"
 
 
 class EncryptedPdfError(PermanentError):
-    """The PDF is encrypted with a password, and medkg breaks none."""
+    """The PDF is encrypted with a password, which medkg does not break. Provide a decrypted copy, then run
+    it.
+    """
 
     code = "MEDKG-220"
 
 
 class PdfWithoutTextError(PermanentError):
-    """The PDF has pages but no text layer (scanned images); a converter that reads images is needed."""
+    """The PDF has pages but no text layer, e.g. scanned images. Use a topology whose converter reads
+    images, such as pdf-two-phase.
+    """
 
     code = "MEDKG-221"
 
 
 class PdfLimitError(PermanentError):
-    """The PDF has more pages, characters or memory's worth of content than its converter takes."""
+    """The PDF has more pages, characters or content in memory than its converter accepts. Split the PDF or
+    raise the limits of the converter, then replay the dead letter.
+    """
 
     code = "MEDKG-222"
 
 
 class NotAPdfError(PermanentError):
-    """What a link leads to is no PDF, e.g. a landing page."""
+    """A link that should lead to a PDF leads to something else, e.g. a landing page. Correct the link at
+    the source, or provide the PDF as a file.
+    """
 
     code = "MEDKG-231"
 
@@ -252,31 +292,41 @@ class NotAPdfError(PermanentError):
 
 
 class StageFailedError(PermanentError):
-    """A stage raised an error that medkg does not know; its class and message are kept."""
+    """A stage raised an error that medkg does not know; the message keeps its class and text. Report it to
+    the author of the stage, and replay the dead letter once it is fixed.
+    """
 
     code = "MEDKG-300"
 
 
 class DagsterStageTimeoutError(TransientError):
-    """A stage took longer than its policy's time-out and was stopped."""
+    """A stage took longer than the time-out of its policy and was stopped. Raise `timeout_seconds` in the
+    policy if the work needs longer, then replay the dead letter.
+    """
 
     code = "MEDKG-301"
 
 
 class StageCrashedError(TransientError):
-    """The process of an isolated stage died (segmentation fault, out of memory, killed)."""
+    """The process of an isolated stage ended abruptly (segmentation fault, out of memory, killed). Check
+    the memory of the machine and the log, then replay the dead letter.
+    """
 
     code = "MEDKG-302"
 
 
 class StageContractError(PermanentError):
-    """A stage broke its contract: wrong type, wrong length, offsets that do not give the body."""
+    """A stage broke its contract: a wrong type, a wrong length, or offsets that do not match the text. Run
+    the stage through its conformance suite in medkg.testing, and correct it.
+    """
 
     code = "MEDKG-303"
 
 
 class DagsterGateConditionError(PermanentError):
-    """A gate's condition was not met within its time-out."""
+    """The condition of a gate was not met within its time-out. See what the document lacks in the message
+    and the log of the converter, then replay the dead letter.
+    """
 
     code = "MEDKG-304"
 
@@ -285,90 +335,118 @@ class DagsterGateConditionError(PermanentError):
 
 
 class ServiceError(TransientError):
-    """A service answered with a server error (HTTP 5xx), reset the connection or timed out."""
+    """A service answered with a server error (HTTP 5xx), reset the connection or timed out. The call is
+    repeated under the policy; check the status of the service if it goes on.
+    """
 
     code = "MEDKG-400"
 
 
 class RateLimitedError(TransientError):
-    """A service asked us to slow down (HTTP 429); `retry_after` is obeyed."""
+    """A service asked for fewer requests (HTTP 429). `retry_after` is obeyed; lower the rate of the policy
+    if it goes on.
+    """
 
     code = "MEDKG-401"
 
 
 class RequestRejectedError(PermanentError):
-    """A service refused the request (HTTP 4xx other than 408 and 429); repeating it would not help."""
+    """A service refused the request (HTTP 4xx other than 408 and 429), so repeating it would not help.
+    Correct the query, the credentials or the id that the message names.
+    """
 
     code = "MEDKG-402"
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
-        """HTTP status, where it was one."""
+        """HTTP status; None when the refusal was not an HTTP answer."""
 
 
 class CircuitOpenError(UnavailableError):
-    """The circuit breaker of a dependency is open after repeated failures."""
+    """The circuit breaker of a dependency is open after repeated failures. Check the dependency; calls go
+    on by themselves after the reset time of the policy.
+    """
 
     code = "MEDKG-403"
 
 
 class DagsterResourceUnavailableError(UnavailableError):
-    """A resource a stage depends on is away (ledger, broker, database)."""
+    """A resource that a stage depends on (ledger, broker, database) is unavailable. Start it or correct its
+    address, then run the same command again.
+    """
 
     code = "MEDKG-404"
 
 
 class PlaneUnavailableError(DagsterResourceUnavailableError):
-    """The actor plane is not there, is starting, or lost a replica."""
+    """The actor plane is not running, is starting, or lost a replica. Run `medkg status` to see which, and
+    `medkg up` to start it.
+    """
 
     code = "MEDKG-405"
 
 
 class HostUnavailableError(DagsterResourceUnavailableError):
-    """The host process of this data folder is not running or does not answer."""
+    """The host process of this data folder is not running or does not answer. Run `medkg status`, and
+    `medkg up` or the same command again.
+    """
 
     code = "MEDKG-406"
 
 
 class AnswerTooLargeError(PermanentError):
-    """An answer has more bytes than its kind may have; reading stopped there."""
+    """An answer has more bytes than its kind is allowed; reading stopped there. Check the address; raise
+    the limit that the message names if such answers are expected.
+    """
 
     code = "MEDKG-420"
 
 
 class ServiceFailedError(PermanentError):
-    """A service failed at a request in every attempt of its policy."""
+    """A service failed on a request in every attempt of its policy. Check the service, then replay the dead
+    letter.
+    """
 
     code = "MEDKG-421"
 
 
 class AddressRefusedError(PermanentError):
-    """A URL that is not fetched: another scheme, a private address, a host that is not allowed."""
+    """A URL is not fetched because of its scheme, its private address or a host that is not allowed.
+    Correct the URL, or name the host in MEDKG_PRIVATE_HOSTS.
+    """
 
     code = "MEDKG-422"
 
 
 class UnexpectedAnswerError(PermanentError):
-    """A service answered in another shape than it documents; its interface may have changed."""
+    """A service answered in another shape than it documents; its interface may have changed. Update medkg,
+    or report the answer that the message quotes.
+    """
 
     code = "MEDKG-423"
 
 
 class CursorRefusedError(PermanentError):
-    """A service no longer knows the place in its list from which we wanted to go on."""
+    """A service no longer knows the position in its list at which the enumeration would continue. The
+    enumeration restarts by itself; nothing needs to be done.
+    """
 
     code = "MEDKG-424"
 
 
 class ConversionFailedError(TransientError):
-    """A PDF converter failed on a document, or gave something that is none; another try may do."""
+    """A PDF converter failed on a document, or returned something that is not a converted document. It is
+    tried again; see the log of the converter if it becomes a dead letter.
+    """
 
     code = "MEDKG-430"
 
 
 class ConversionLostError(TransientError):
-    """A PDF converter no longer knows a task (it was restarted, or the result expired): submit it again."""
+    """A PDF converter no longer knows a task, because it was restarted or the result expired. The PDF is
+    submitted again by itself; nothing needs to be done.
+    """
 
     code = "MEDKG-431"
 
@@ -391,43 +469,57 @@ class SearchDegradedError(UnavailableError):
 
 
 class IllegalTransitionError(PermanentError):
-    """A document may not move from its status to the one asked for."""
+    """A document cannot move from its status to the requested one. This is a defect of medkg: report it
+    with the ledger file.
+    """
 
     code = "MEDKG-500"
 
 
 class LeaseLostError(PermanentError):
-    """The lease on a document passed to another run while this one worked on it."""
+    """The lease on a document passed to another run while this run worked on it. Nothing is lost and
+    nothing needs to be done: the other run finishes the document.
+    """
 
     code = "MEDKG-501"
 
 
 class OutdatedWindowError(PermanentError):
-    """A window was begun with other models, parsers or stages than there are now."""
+    """A window was started with other models, parsers or stages than there are now. Nothing needs to be
+    done: its documents are queued again and start from the beginning.
+    """
 
     code = "MEDKG-505"
 
 
 class StoreUnwritableError(UnavailableError):
-    """A store cannot be written: disk full, read-only folder, locked by another program."""
+    """A store cannot be written: the disk is full, the folder is read-only, or another program locks it.
+    Free space or correct the permissions, then run the same command again.
+    """
 
     code = "MEDKG-502"
 
 
 class StoreCorruptError(UnavailableError):
-    """A stored file is damaged (checksum, size); `medkg verify --repair` rebuilds what it can."""
+    """A stored file is damaged (checksum or size). Run `medkg verify --repair`, which rebuilds what it can,
+    or restore a backup.
+    """
 
     code = "MEDKG-503"
 
 
 class CopyUnusableError(PermanentError):
-    """An export or backup is damaged, broken off, of a newer medkg or none at all; nothing of it is taken."""
+    """An export or backup is damaged, incomplete, written by a newer medkg, or no copy at all; nothing of
+    it is read in. Use another copy, or the medkg version that wrote it.
+    """
 
     code = "MEDKG-506"
 
 
 class RunAccountingError(MedkgError):
-    """Documents in and documents accounted for differ at the end of a run."""
+    """Documents in and documents accounted for differ at the end of a run. This is a defect of medkg:
+    report it with the ledger file.
+    """
 
     code = "MEDKG-504"
 
@@ -436,7 +528,9 @@ class RunAccountingError(MedkgError):
 
 
 class GpuUnavailableError(DagsterResourceUnavailableError):
-    """No usable GPU for a profile that asks for one; medkg never falls back to the CPU."""
+    """A profile asks for a GPU and none is usable; medkg never falls back to the CPU. Fix what the message
+    names (driver, memory, ECC errors), or choose the `cpu` profile.
+    """
 
     code = "MEDKG-900"
     exit_code = ExitCode.NO_GPU

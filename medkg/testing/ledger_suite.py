@@ -735,6 +735,13 @@ class LedgerSuite:
         (letter,) = ledger.dead_letters.find(TENANT)
         with pytest.raises(UsageError, match="4711"):
             ledger.dead_letters.replay([letter.id, 4711], a_submission("job-2"), fingerprint_of)
+        with pytest.raises(UsageError, match="4711"):
+            ledger.dead_letters.waiting(TENANT, [letter.id, 4711])
+        assert (
+            ledger.dead_letters.waiting(TENANT)
+            == ledger.dead_letters.waiting(TENANT, [letter.id])
+            == [letter]
+        )
         assert _job_ids(ledger.jobs.find(TENANT, None)) == ["job-1"]
         assert len(ledger.dead_letters.find(TENANT)) == 1
 

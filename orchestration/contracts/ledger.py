@@ -251,6 +251,13 @@ class DeadLetterLedger(Protocol):
         """
         ...
 
+    def waiting(self, tenant_id: str, ids: Sequence[int] | None = None) -> list[DeadLetter]:
+        """Dead letters that wait for replay (of these numbers, or all), the oldest first.
+
+        Raises UsageError for a number that does not wait for replay.
+        """
+        ...
+
     def replay(
         self, ids: Sequence[int], submission: Submission, fingerprint: Callable[[SourceItem], str]
     ) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from typing import Final, Protocol, TypeVar, cast
 from uuid import uuid4
@@ -114,10 +115,9 @@ class Submissions:
         """
         try:
             ids = {"stage": ENUMERATE, "tenant": submission.tenant_id, "job": submission.job_id}
+            fingerprint = self._fingerprint_of_items(topology)
             for batch in _with_ids(self._listed(submission, topology), ids):
-                yield self._ledger.jobs.enqueue(
-                    submission.job_id, batch, lambda item: self._fingerprint(topology, item.locator.format)
-                )
+                yield self._ledger.jobs.enqueue(submission.job_id, batch, fingerprint)
         except GeneratorExit:  # whoever lists does not go on, which `end_abandoned` settles
             raise
         except BaseException:  # no such path, or Ctrl-C: the job will never get more documents
@@ -161,10 +161,13 @@ class Submissions:
         """An attended job with the documents of these dead letters, queued again."""
         request = SourceRequest(source="dead-letters")
         submission = _submission(topology, request, tenant_id, window_size, attended=True)
-        self._ledger.dead_letters.replay(
-            ids, submission, lambda item: self._fingerprint(topology, item.locator.format)
-        )
+        self._ledger.dead_letters.replay(ids, submission, self._fingerprint_of_items(topology))
         return submission
+
+    def _fingerprint_of_items(self, topology: Topology) -> Callable[[SourceItem], str]:
+        """The fingerprint of an item, computed once per format: it reads folders and models."""
+        of_format = cache(lambda document_format: self._fingerprint(topology, document_format))
+        return lambda item: of_format(item.locator.format)
 
     def claim(
         self, job_id: str, reserved_by: str | None = None, phases: Sequence[Phase] = FIRST_PHASE

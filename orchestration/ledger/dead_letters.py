@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from orchestration.contracts import DeadLetter, JobState, Submission
 from orchestration.errors import UsageError
@@ -33,25 +33,16 @@ class SqlDeadLetters(LedgerPart):
             rows = connection.execute(query.order_by(dead_letters.c.id.desc())).mappings()
             return [dead_letter_of(row) for row in rows]
 
+    def waiting(self, tenant_id: str, ids: Sequence[int] | None = None) -> list[DeadLetter]:
+        """Dead letters that wait for replay, the oldest first; see DeadLetterLedger.waiting."""
+        with self._database.reading() as connection:
+            return _waiting(connection, tenant_id, ids)
+
     def replay(self, ids: Sequence[int], submission: Submission, fingerprint: Fingerprint) -> int:
         """Open a job with the documents of these dead letters; see DeadLetterLedger.replay."""
         with self._database.writing() as connection:
             insert_job(connection, submission, JobState.OPEN, self._now())
-            rows = connection.execute(
-                select(dead_letters)
-                .where(
-                    dead_letters.c.tenant_id == submission.tenant_id,
-                    dead_letters.c.id.in_(ids),
-                    dead_letters.c.replayed_in.is_(None),
-                )
-                .order_by(dead_letters.c.id)
-            ).mappings()
-            letters = [dead_letter_of(row) for row in rows]
-            unknown = sorted(set(ids) - {letter.id for letter in letters})
-            if unknown:
-                raise UsageError(
-                    f"no dead letter {', '.join(map(str, unknown))} waits for replay; see `medkg dlq list`."
-                )
+            letters = _waiting(connection, submission.tenant_id, ids)
             items: dict[DocumentKey, EnumeratedItem] = {}
             for letter in letters:
                 key = letter.failure.ctx.key
@@ -59,3 +50,19 @@ class SqlDeadLetters(LedgerPart):
                 items[key] = EnumeratedItem(key, item, letter.source_plugin, again=True)
             Enqueueing(connection, submission, fingerprint, self._now()).add(items.values())
             return len(items)
+
+
+def _waiting(connection: Connection, tenant_id: str, ids: Sequence[int] | None) -> list[DeadLetter]:
+    query = select(dead_letters).where(
+        dead_letters.c.tenant_id == tenant_id, dead_letters.c.replayed_in.is_(None)
+    )
+    if ids is not None:
+        query = query.where(dead_letters.c.id.in_(ids))
+    rows = connection.execute(query.order_by(dead_letters.c.id)).mappings()
+    letters = [dead_letter_of(row) for row in rows]
+    unknown = sorted(set(ids or ()) - {letter.id for letter in letters})
+    if unknown:
+        raise UsageError(
+            f"no dead letter {', '.join(map(str, unknown))} waits for replay; see `medkg dlq list`."
+        )
+    return letters

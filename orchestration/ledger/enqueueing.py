@@ -26,6 +26,7 @@ from orchestration.ledger.rows import (
     storable,
     upsert,
 )
+from orchestration.ledger.skipping import is_unchanged
 from orchestration.ledger.tables import commits, dead_letters, documents, job_items
 from orchestration.ledger.transitions import Status, check_move
 from orchestration.records import DocumentKey, SourceItem, StageContext
@@ -238,13 +239,8 @@ class _Batch:
             self.tried.append(key)
 
     def _is_unchanged(self, item: SourceItem, fingerprint: str, row: RowMapping) -> bool:
-        """Whether readers see exactly what a run of this item would make."""
         visible = self._visible.get(key_of(row))
-        if item.version is None or visible is None:
-            return False
-        seen = (visible["version"], visible["fingerprint"], visible["pipeline"])
-        made = (row["committed_version"], row["committed_fingerprint"], row["pipeline_name"])
-        return seen == made == (item.version, fingerprint, self._submission.pipeline_name)
+        return is_unchanged(item.version, fingerprint, self._submission.pipeline_name, row, visible)
 
     def _attached_outcome(self, item: SourceItem, fingerprint: str, row: RowMapping) -> str | None:
         """`pending` or `waiting` when a run has this very content in hand, whose outcome then counts here

@@ -17,6 +17,7 @@ from orchestration.ledger.accounts import change_documents, end_documents, keep_
 from orchestration.ledger.commits import make_visible
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.rows import batches, dead_letter_row, has_key, key_of, storable
+from orchestration.ledger.skipping import is_unchanged
 from orchestration.ledger.tables import commits, documents, stage_reports
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey, StageContext
@@ -38,7 +39,11 @@ class SqlOutcomes(LedgerPart):
             visible = _visible(connection, list(held))
             mine = [ctx for ctx in contexts if ctx.key in held]
             unchanged = {
-                ctx.key: ctx for ctx in mine if _is_unchanged(ctx, held[ctx.key], visible.get(ctx.key))
+                ctx.key: ctx
+                for ctx in mine
+                if is_unchanged(
+                    ctx.version, ctx.fingerprint, ctx.pipeline_name, held[ctx.key], visible.get(ctx.key)
+                )
             }
             changed = [ctx for ctx in mine if ctx.key not in unchanged]
             now = self._now()
@@ -184,15 +189,6 @@ def _visible(connection: Connection, keys: Sequence[DocumentKey]) -> dict[Docume
         rows = connection.execute(select(commits).where(has_key(commits, batch))).mappings()
         found.update({key_of(row): row for row in rows})
     return found
-
-
-def _is_unchanged(ctx: StageContext, row: RowMapping, visible: RowMapping | None) -> bool:
-    """Whether readers see exactly what further work would make."""
-    if visible is None:
-        return False
-    seen = (visible["version"], visible["fingerprint"], visible["pipeline"])
-    made = (row["committed_version"], row["committed_fingerprint"], row["pipeline_name"])
-    return seen == made == (ctx.version, ctx.fingerprint, ctx.pipeline_name)
 
 
 def _counted(row: RowMapping, stage: str, repeats: int) -> str:

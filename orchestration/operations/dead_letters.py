@@ -39,15 +39,9 @@ class DeadLetters:
 
         Raises UsageError, before anything is queued, for a number that does not wait for replay.
         """
-        waiting = {letter.id: letter for letter in self.all(with_replayed=False)}
-        unknown = sorted(set(ids or ()) - waiting.keys())
-        if unknown:
-            raise UsageError(
-                f"no dead letter {', '.join(map(str, unknown))} waits for replay; see `medkg dlq list`."
-            )
         by_topology: dict[str, list[int]] = defaultdict(list)
-        for letter_id in ids or waiting:
-            by_topology[waiting[letter_id].failure.ctx.pipeline_name].append(letter_id)
+        for letter in self._parts.ledger.dead_letters.waiting(self._tenant_id, ids or None):
+            by_topology[letter.failure.ctx.pipeline_name].append(letter.id)
         return [
             self._parts.submissions.replay(
                 letter_ids,

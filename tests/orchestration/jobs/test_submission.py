@@ -87,6 +87,31 @@ def a_run_of_three(submissions: Submissions) -> str:
     return job.job_id
 
 
+def test_a_fingerprint_is_computed_once_per_format_and_submission(ledger: SqlLedger) -> None:
+    computed: list[str] = []
+
+    class TwoFormats(Abstracts):
+        def enumerate(self, request: SourceRequest) -> Iterator[SourceItem]:
+            for number, item in enumerate(super().enumerate(request)):
+                locator = Locator(uri=item.locator.uri, format=("text", "markdown")[number % 2])
+                yield item.model_copy(update={"locator": locator})
+
+    def fingerprint(topology: object, document_format: str) -> str:
+        computed.append(document_format)
+        return document_format
+
+    submissions = Submissions(ledger, {"abstracts": TwoFormats()}, fingerprint, 2)  # type: ignore[dict-item]
+    request = SourceRequest(source="abstracts", limit=LISTED)
+    for _ in range(2):
+        job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=True)
+        assert sum(counts.total for counts in submissions.enqueue(job, ATopology())) == LISTED
+    assert sorted(computed) == ["markdown", "markdown", "text", "text"]
+    (first, second) = ledger.documents.find("default", doc_id="0") + ledger.documents.find(
+        "default", doc_id="1"
+    )
+    assert (first.fingerprint, second.fingerprint) == ("text", "markdown")
+
+
 def test_what_a_submit_had_listed_when_it_died_is_run(ledger: SqlLedger, submissions: Submissions) -> None:
     job_id = half_listed(submissions, attended=False)
     assert submissions.end_abandoned(lambda identity: False) == [job_id]
