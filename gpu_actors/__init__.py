@@ -1,4 +1,6 @@
-"""The data plane: models in long-lived Ray actors. The only importer of ray, torch and sentence-transformers.
+"""The data plane: models in long-lived Ray actors.
 
-Comes in: documents and texts from the control plane, through `plane`. Leaves: chunks and vectors.
+Input: documents and texts from the control plane, through `plane`. Output: chunks, vectors and scores. Of the
+shipped packages only this one imports ray, torch and sentence-transformers, apart from benchmarks, which
+measures them.
 """

@@ -1,1 +1,1 @@
-"""The chunker and the models as Haystack components, for the plane's actors and any pipeline."""
+"""The chunker and the models as Haystack components, for pipelines of your own."""

@@ -1,6 +1,6 @@
-"""HaystackChunker: the document chunker as a Haystack component, in the plane's actors and any pipeline.
+"""HaystackChunker: the document chunker as a Haystack component.
 
-Comes in: Haystack documents. Leaves: their chunks, with offsets and tokens in `meta`.
+Input: Haystack documents. Output: their chunks, with offsets and token counts in `meta`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,17 @@ __all__ = ["HaystackChunker"]
 
 @component
 class HaystackChunker:
-    """Chunks documents in any Haystack pipeline, by paragraphs; the plane's actors use its `chunker`."""
+    """Chunks documents in any Haystack pipeline, by paragraphs.
+
+    Usage example:
+
+        from haystack import Document
+        from gpu_actors.components.chunker import HaystackChunker
+
+        chunker = HaystackChunker(chunk_profile="default")
+        chunks = chunker.run(documents=[Document(content=text)])["documents"]
+        chunks[0].content == text[chunks[0].meta["split_idx_start"] : chunks[0].meta["split_idx_end"]]
+    """
 
     def __init__(
         self,
@@ -32,15 +42,15 @@ class HaystackChunker:
         model: str | None = None,
         document_embedder: Any = None,
     ) -> None:
-        """`model`: another sentence-transformers folder or hub id than the profile's.
+        """`model`: sentence-transformers folder or hub id, default the profile's.
 
         `document_embedder`: a Haystack component, e.g. HaystackEmbedder, for semantic chunk profiles.
         """
         chosen = chosen_profile(profile, model)
-        found = find_model(chosen.embedding_model)
+        embedding_model = find_model(chosen.embedding_model)
         self._chunk_profile = chunk_profile
         self._document_embedder = document_embedder
-        self.chunker = DocumentChunker(found.files, found.token_limit(chosen.max_tokens))
+        self.chunker = DocumentChunker(embedding_model.files, embedding_model.token_limit(chosen.max_tokens))
         self._parameters = {
             "chunk_profile": chunk_profile,
             "profile": profile,
@@ -49,13 +59,13 @@ class HaystackChunker:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """The component as Haystack keeps it."""
-        kept: dict[str, Any] = default_to_dict(self, **self._parameters)
-        return kept
+        """Serialise the component."""
+        serialised: dict[str, Any] = default_to_dict(self, **self._parameters)
+        return serialised
 
     @component.output_types(documents=list[HaystackDocument])
     def run(self, documents: list[HaystackDocument]) -> dict[str, list[HaystackDocument]]:
-        """Chunks of all documents in order; `meta` is kept and has each chunk's offsets and tokens."""
+        """Return the chunks of all documents, in order; `meta` is the document's, with offsets and tokens."""
         return {"documents": [chunk for document in documents for chunk in self._chunks(document)]}
 
     def _chunks(self, document: HaystackDocument) -> Iterator[HaystackDocument]:
@@ -73,7 +83,7 @@ class HaystackChunker:
             yield HaystackDocument(content=chunk.body, meta=meta)
 
     def _vectors(self, document: Document) -> Float32Matrix | None:
-        """Unit vectors of its sentence groups, if the chunk profile is semantic and there is an embedder."""
+        """Unit vectors of its sentence groups; None without an embedder."""
         if self._document_embedder is None:
             return None
         groups = self.chunker.sentence_groups(document, self._chunk_profile)
@@ -87,11 +97,11 @@ class HaystackChunker:
 
 
 def _as_document(document: HaystackDocument) -> Document:
-    """A Haystack document's text as one section, a block for each paragraph."""
+    """A Haystack document's text as one section with one block per paragraph."""
     text = document.content or ""
     blocks = tuple(
-        Block(block_id=f"p{number}", kind=BlockKind.PARAGRAPH, start_char=found.start(), end_char=found.end())
-        for number, found in enumerate(re.finditer(r"\S(?:.|\n(?!\s*\n))*", text))
+        Block(block_id=f"p{number}", kind=BlockKind.PARAGRAPH, start_char=match.start(), end_char=match.end())
+        for number, match in enumerate(re.finditer(r"\S(?:.|\n(?!\s*\n))*", text))
     )
     whole = Section(title="", title_path=(), role=None, start_char=0, end_char=len(text), blocks=blocks)
     return Document(

@@ -1,7 +1,7 @@
-"""HaystackEmbedder: the encoder as a Haystack document embedder, in the plane's actors and any pipeline.
+"""HaystackEmbedder: the dense model as a Haystack document embedder.
 
-Comes in: Haystack documents; on the plane's hot path, token ids. Leaves: the same documents with `embedding`
-set; unit vectors. Over-long contents are an error that says so, never a truncated vector.
+Input: Haystack documents. Output: the same documents with `embedding` set to unit vectors. A content longer
+than the model's limit raises an error; nothing is truncated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,18 @@ __all__ = ["HaystackEmbedder"]
 
 @component
 class HaystackEmbedder:
-    """Embeds documents with a profile's model, in length-sorted micro-batches of a token budget."""
+    """Embeds documents with a profile's model, in length-sorted micro-batches of a token budget.
+
+    Usage example:
+
+        from haystack import Document
+        from gpu_actors.components.embedder import HaystackEmbedder
+
+        embedder = HaystackEmbedder(profile="cpu")
+        embedder.warm_up()
+        documents = embedder.run(documents=[Document(content="Metformin lowers blood glucose.")])["documents"]
+        documents[0].embedding  # 384 floats, unit length
+    """
 
     def __init__(
         self,
@@ -31,9 +42,9 @@ class HaystackEmbedder:
         vllm_command: str | None = None,
         dimensions: int | None = None,
     ) -> None:
-        """`model`: another sentence-transformers folder or hub id than the profile's; `engine` likewise.
+        """`model`: sentence-transformers folder or hub id, default the profile's; `engine` likewise.
 
-        `dimensions`: how many of a Matryoshka model's vectors are kept.
+        `dimensions`: number of leading dimensions kept of a Matryoshka model's vectors; default all.
         """
         self._profile = chosen_profile(profile, model, NO_MODEL, engine, vllm_command, dimensions=dimensions)
         self._model: DenseModel | None = None
@@ -46,9 +57,9 @@ class HaystackEmbedder:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """The component as Haystack keeps it; loads nothing."""
-        kept: dict[str, Any] = default_to_dict(self, **self._parameters)
-        return kept
+        """Serialise the component; loads nothing."""
+        serialised: dict[str, Any] = default_to_dict(self, **self._parameters)
+        return serialised
 
     def warm_up(self) -> None:
         """Load the model; `run` does it if this was not called. Raises GpuUnavailableError."""
@@ -58,14 +69,14 @@ class HaystackEmbedder:
 
     @property
     def model(self) -> DenseModel:
-        """The loaded model, for callers that have token ids already."""
+        """The loaded model, for callers that have token ids."""
         self.warm_up()
         assert self._model is not None
         return self._model
 
     @component.output_types(documents=list[Document])
     def run(self, documents: list[Document]) -> dict[str, list[Document]]:
-        """The documents in order, each with a unit vector; raises EmbeddingInputTooLongError."""
+        """Return the documents in order, each with a unit vector; raises EmbeddingInputTooLongError."""
         vectors = self.model.embed([document.content or "" for document in documents])
         embedded = [
             replace(document, embedding=vector.tolist())

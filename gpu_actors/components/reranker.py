@@ -1,8 +1,7 @@
-"""HaystackReranker: a cross-encoder as a Haystack ranker, in the plane's actors and any pipeline.
+"""HaystackReranker: a cross-encoder as a Haystack ranker.
 
-Comes in: a query and Haystack documents; on the plane's hot path, token ids. Leaves: the documents, best
-first, with the model's logit as `score`. A content longer than the model takes is scored in pieces, of which
-the best counts; nothing is cut off.
+Input: a query and Haystack documents. Output: the documents, best first, with the model's logit as `score`.
+A content longer than the model's limit is scored in pieces, of which the best counts; nothing is truncated.
 """
 
 from __future__ import annotations
@@ -22,12 +21,23 @@ __all__ = ["HaystackReranker"]
 
 @component
 class HaystackReranker:
-    """Ranks documents for a query, in length-sorted micro-batches of a token budget."""
+    """Ranks documents for a query, in length-sorted micro-batches of a token budget.
+
+    Usage example:
+
+        from haystack import Document
+        from gpu_actors.components.reranker import HaystackReranker
+
+        reranker = HaystackReranker(model="cross-encoder/ms-marco-MiniLM-L6-v2", top_k=1)
+        documents = [Document(content="Metformin lowers glucose."), Document(content="Sleep is short.")]
+        ranked = reranker.run(query="What lowers glucose?", documents=documents)["documents"]
+        ranked[0].content, ranked[0].score
+    """
 
     def __init__(self, profile: str = "cpu", model: str | None = None, top_k: int | None = None) -> None:
-        """`model`: folder or hub id of a cross-encoder; `top_k`: how many documents are given, default all.
+        """`model`: folder or hub id of a cross-encoder; `top_k`: number of documents returned, default all.
 
-        Raises ConfigurationError without a model, or for one that is no cross-encoder.
+        Raises ConfigurationError without a model, or for a model that is not a cross-encoder.
         """
         self._profile = chosen_profile(profile, rerank_model=model)
         if self._profile.rerank_model is None:
@@ -43,7 +53,7 @@ class HaystackReranker:
 
     @property
     def cross_encoder(self) -> CrossEncoder:
-        """The loaded model, for callers that have token ids already."""
+        """The loaded model, for callers that have token ids."""
         self.warm_up()
         assert self._cross_encoder is not None
         return self._cross_encoder
@@ -52,7 +62,7 @@ class HaystackReranker:
     def run(
         self, query: str, documents: list[Document], top_k: int | None = None
     ) -> dict[str, list[Document]]:
-        """The documents by score, ties in the order in which they came."""
+        """Return the documents by descending score, ties in input order."""
         scores = self.cross_encoder.score(query, [document.content or "" for document in documents])
         best = np.argsort(-scores, kind="stable")[: top_k or self._top_k]
         return {"documents": [replace(documents[place], score=float(scores[place])) for place in best]}

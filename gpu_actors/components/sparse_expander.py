@@ -1,8 +1,8 @@
-"""HaystackSparseExpander: SPLADE as a Haystack document embedder, in the plane's actors and any pipeline.
+"""HaystackSparseExpander: the sparse encoder (SPLADE) as a Haystack document embedder.
 
-Comes in: Haystack documents; on the plane's hot path, token ids. Leaves: the same documents with
-`sparse_embedding` set: weights of vocabulary terms, those in the text and those near in meaning. A content
-longer than the model takes is encoded in pieces, whose strongest weights count; nothing is cut off.
+Input: Haystack documents. Output: the same documents with `sparse_embedding` set: weights of vocabulary
+terms, of those in the text and of related ones. A content longer than the model's limit is encoded in pieces,
+of whose weights the largest count; nothing is truncated.
 """
 
 from __future__ import annotations
@@ -23,10 +23,20 @@ __all__ = ["HaystackSparseExpander"]
 
 @component
 class HaystackSparseExpander:
-    """Expands documents with a profile's sparse model, in length-sorted micro-batches of a token budget."""
+    """Encodes documents with a profile's sparse model, in length-sorted micro-batches of a token budget.
+
+    Usage example:
+
+        from haystack import Document
+        from gpu_actors.components.sparse_expander import HaystackSparseExpander
+
+        encoder = HaystackSparseExpander(profile="cpu")
+        documents = encoder.run(documents=[Document(content="Metformin lowers blood glucose.")])["documents"]
+        documents[0].sparse_embedding.indices, documents[0].sparse_embedding.values
+    """
 
     def __init__(self, profile: str = "cpu", model: str | None = None) -> None:
-        """`model`: another SPLADE folder or hub id than the profile's.
+        """`model`: folder or hub id of a SPLADE model, default the profile's.
 
         Raises ConfigurationError when the profile has no sparse model.
         """
@@ -37,9 +47,9 @@ class HaystackSparseExpander:
         self._parameters = {"profile": profile, "model": model}
 
     def to_dict(self) -> dict[str, Any]:
-        """The component as Haystack keeps it; loads nothing."""
-        kept: dict[str, Any] = default_to_dict(self, **self._parameters)
-        return kept
+        """Serialise the component; loads nothing."""
+        serialised: dict[str, Any] = default_to_dict(self, **self._parameters)
+        return serialised
 
     def warm_up(self) -> None:
         """Load the model; `run` does it if this was not called. Raises GpuUnavailableError."""
@@ -49,18 +59,18 @@ class HaystackSparseExpander:
 
     @property
     def encoder(self) -> SpladeEncoder:
-        """The loaded model, for callers that have token ids already."""
+        """The loaded model, for callers that have token ids."""
         self.warm_up()
         assert self._encoder is not None
         return self._encoder
 
     @component.output_types(documents=list[Document])
     def run(self, documents: list[Document]) -> dict[str, list[Document]]:
-        """The documents in order, each with a sparse embedding, terms ascending."""
+        """Return the documents in order, each with a sparse embedding, terms ascending."""
         rows = self.encoder.encode_sparse([document.content or "" for document in documents])
-        expanded = []
+        encoded = []
         for number, document in enumerate(documents):
             terms, weights = rows.row(number)
             embedding = SparseEmbedding(terms.tolist(), weights.tolist())
-            expanded.append(replace(document, sparse_embedding=embedding))
-        return {"documents": expanded}
+            encoded.append(replace(document, sparse_embedding=embedding))
+        return {"documents": encoded}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 from haystack import Document as HaystackDocument
+from haystack.components.preprocessors import DocumentSplitter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -191,6 +192,20 @@ def test_what_stays_whole_is_one_chunk_where_the_model_can_take_it(
 @given(texts)
 def test_sentences_joined_are_the_text(text: str) -> None:
     assert "".join(split_sentences(text)) == text
+
+
+@given(st.lists(texts, min_size=1, max_size=3).map("\n\n".join))
+def test_sentences_are_those_of_haystacks_splitter_at_the_same_offsets(text: str) -> None:
+    splitter = DocumentSplitter(
+        split_by="function", splitting_function=split_sentences, split_length=1, split_overlap=0
+    )
+    parts = splitter.run([HaystackDocument(content=text)])["documents"]
+
+    sentences = split_sentences(text)
+    starts = accumulate((len(sentence) for sentence in sentences[:-1]), initial=0)
+    assert [(part.meta["split_idx_start"], part.content) for part in parts] == list(
+        zip(starts, sentences, strict=True)
+    )
 
 
 def test_sentences_end_at_stops_but_not_after_abbreviations_or_decimals() -> None:
