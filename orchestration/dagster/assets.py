@@ -84,7 +84,7 @@ def _topology_assets(
         group_name="documents",
         kinds={"s3" if settings.objects_on_s3 else "sqlite"},
         metadata=described,
-        description=f"{graph.topology.description} Each event: documents that a window kept.",
+        description=f"{graph.topology.description} Each event is a window's documents, parsed and checked.",
     )
     search_index = AssetSpec(
         search_index_key(name),
@@ -112,6 +112,6 @@ def _index(graphs: Sequence[TopologyGraph], settings: Settings) -> AssetSpec:
         deps=parts,
         group_name="index",
         kinds={settings.search_store, settings.vector_store},
-        description="What `medkg search` finds: committed documents of all topologies and tenants. An event "
-        "is a commit, which makes a window's documents visible at once.",
+        description="What `medkg search` finds: committed documents of all topologies and tenants. Events "
+        "are commits; each makes a window's documents visible at once.",
     )

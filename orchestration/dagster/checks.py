@@ -90,8 +90,8 @@ def stores_check() -> AssetChecksDefinition:
     @asset_check(
         asset=INDEX,
         name=STORES_CHECK,
-        description="Ledger, search index, vectors, document store hold the same documents of each tenant, "
-        "as `medkg verify` compares them. `medkg verify --repair` repairs what differs.",
+        description="Compares ledger, search index, vectors and document store of each tenant, as `medkg "
+        "verify` does; `medkg verify --repair` repairs differences.",
         required_resource_keys={STORES},
     )
     def stores(context: AssetCheckExecutionContext) -> AssetCheckResult:

@@ -39,8 +39,9 @@ from orchestration.dagster.names import (
 )
 from orchestration.dagster.reports import (
     account_evaluation,
-    account_metadata,
+    chunk_count,
     commit_events,
+    job_metadata,
     stage_events,
     stage_metadata,
 )
@@ -53,8 +54,11 @@ RUNS = "window_runs"
 LEDGER = "job_ledger"
 """Resource that knows a job's account."""
 
-KINDS = {"chunk": "ray", "embed": "ray"}
-"""What runs a shipped stage type, as the UI labels its op; every other stage runs in the window worker."""
+IN_WORKER = {COMPUTE_KIND_TAG: "python"}
+ON_PLANE = {COMPUTE_KIND_TAG: "ray"}
+"""Labels of an op in the UI: where its work is done."""
+PLANE_STAGES = ("chunk", "embed")
+"""Shipped stage types that call the plane's actors."""
 
 INGEST_CONFIG = {
     "window_id": Field(str, is_required=False, description="Window that was claimed for this run."),
@@ -163,7 +167,7 @@ def _first_op(graph: TopologyGraph, phase: Phase, node: StageNode) -> OpDefiniti
         config_schema=INGEST_CONFIG,
         required_resource_keys={RUNS},
         description=node.description,
-        tags=_kind(node),
+        tags=ON_PLANE if node.stage_type in PLANE_STAGES else IN_WORKER,
     )
     def first(context: OpExecutionContext) -> WindowBatch:
         runs = context.resources.window_runs
@@ -189,7 +193,7 @@ def _stage_op(graph: TopologyGraph, phase: Phase, node: StageNode) -> OpDefiniti
         out=Out(WINDOW_TYPES[node.gives], io_manager_key="artifacts"),
         required_resource_keys={RUNS},
         description=node.description,
-        tags=_kind(node),
+        tags=ON_PLANE if node.stage_type in PLANE_STAGES else IN_WORKER,
     )
     def stage(context: OpExecutionContext, window: WindowBatch) -> Any:
         runs = context.resources.window_runs
@@ -207,10 +211,6 @@ def _tag(context: OpExecutionContext, name: str, value: str) -> None:
         context.instance.add_run_tags(context.run_id, {name: value})
 
 
-def _kind(node: StageNode) -> dict[str, str]:
-    return {COMPUTE_KIND_TAG: KINDS.get(node.stage_type, "python")}
-
-
 def _hold_op(graph: TopologyGraph, phase: Phase, held: StageNode) -> OpDefinition:
     assert graph.gate is not None
     gate = graph.gate.name
@@ -220,16 +220,17 @@ def _hold_op(graph: TopologyGraph, phase: Phase, held: StageNode) -> OpDefinitio
         ins={"window": In(WINDOW_TYPES[held.gives], input_manager_key="artifacts")},
         out=Out(Nothing),
         required_resource_keys={RUNS, LEDGER},
+        tags=IN_WORKER,
         description=f"Holds the window's documents at gate {gate}; {graph.phases[1].job} resumes them.",
     )
     def hold(context: OpExecutionContext, window: WindowBatch) -> Any:
         waiting = context.resources.window_runs.hold(graph.topology.name, window)
         context.log.info(f"{waiting} documents wait at gate {gate}")
-        metadata: dict[str, Any] = {"waiting": waiting}
+        metadata = {"waiting": waiting}
         if window.job_id:
             summary = context.resources.job_ledger.jobs.account(window.job_id)
             yield account_evaluation(graph.topology.name, summary)
-            metadata |= account_metadata(summary)
+            metadata |= job_metadata(summary)
         yield Output(None, metadata=metadata)
 
     return hold
@@ -241,6 +242,7 @@ def _resume_op(graph: TopologyGraph, phase: Phase, held: StageNode) -> OpDefinit
         out=Out(WINDOW_TYPES[held.gives], io_manager_key="artifacts"),
         config_schema=RESUME_CONFIG,
         required_resource_keys={RUNS},
+        tags=IN_WORKER,
         description=f"Loads what stage {held.name} gave before the gate.",
     )
     def resume(context: OpExecutionContext) -> WindowBatch:
@@ -263,18 +265,19 @@ def _commit_op(graph: TopologyGraph, phase: Phase) -> OpDefinition:
         ins={sink.name: In(WINDOW_TYPES[sink.gives], input_manager_key="artifacts") for sink in graph.sinks},
         out=Out(Nothing),
         required_resource_keys={RUNS, LEDGER},
+        tags=IN_WORKER,
         description="Makes the window's documents visible: one ledger transaction after every sink wrote.",
     )
     def commit(context: OpExecutionContext, **receipts: WindowBatch) -> Any:
         runs = context.resources.window_runs
         committed = runs.commit(name, {sink: receipts[sink] for sink in sinks})
         context.log.info(f"{committed} documents committed")
-        metadata: dict[str, Any] = {"committed_here": committed}
         batch = receipts[index]
+        metadata = {"committed": committed, "chunks": chunk_count(batch)}
         if batch.job_id:
             summary = context.resources.job_ledger.jobs.account(batch.job_id)
             yield from commit_events(name, batch, committed, summary)
-            metadata |= account_metadata(summary)
+            metadata |= job_metadata(summary)
         yield Output(None, metadata=metadata)
 
     return commit

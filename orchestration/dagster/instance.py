@@ -35,7 +35,7 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from orchestration.dagster.names import CODE_LOCATION, DEFINITIONS_MODULE, WINDOW_TAG
+from orchestration.dagster.names import CODE_LOCATION, DEFINITIONS_MODULE, WINDOW_TAG, window_of
 from orchestration.dagster.previous_location import adopt_previous_location
 from orchestration.dagster.storage import storage_config
 from orchestration.errors import UsageError
@@ -205,7 +205,7 @@ def settle_abandoned_runs(instance: DagsterInstance) -> list[str]:
     abandoned = [
         run
         for run in instance.get_runs(RunsFilter(statuses=list(UNFINISHED)))
-        if run.status is not DagsterRunStatus.NOT_STARTED or WINDOW_TAG in run.tags
+        if run.status is not DagsterRunStatus.NOT_STARTED or window_of(run.tags) is not None
     ]
     for run in abandoned:
         if run.status is DagsterRunStatus.CANCELING:

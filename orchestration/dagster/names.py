@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.contracts import Phase
@@ -15,7 +16,10 @@ CODE_LOCATION: Final = "medkg"
 DEFINITIONS_MODULE: Final = "orchestration.dagster.definitions"
 """Module that the code server and the window workers load."""
 
-WINDOW_TAG: Final = "medkg/window"
+WINDOW_TAG: Final = ".dagster/medkg_window"
+"""Id of the window, mostly the run's own. Dagster hides tags of this prefix, which is right for a long id."""
+PREVIOUS_WINDOW_TAG: Final = "medkg/window"
+"""On runs that were created before the tag was hidden."""
 JOB_TAG: Final = "medkg/job"
 """On window runs: the first characters of the job's id; the whole id is in the first op's metadata."""
 TOPOLOGY_TAG: Final = "medkg/topology"
@@ -35,6 +39,11 @@ RESUME_OP: Final = "resume_op"
 def op_name(stage: str) -> str:
     """ingest -> ingest_op."""
     return f"{stage.replace('-', '_')}_op"
+
+
+def window_of(tags: Mapping[str, str]) -> str | None:
+    """Window of a run with these tags; None for a run without one, e.g. of an asset check."""
+    return tags.get(WINDOW_TAG) or tags.get(PREVIOUS_WINDOW_TAG)
 
 
 def window_tags(window_id: str, job_id: str) -> dict[str, str]:

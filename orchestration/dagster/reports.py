@@ -19,7 +19,9 @@ __all__ = [
     "ACCOUNT_CHECK",
     "account_evaluation",
     "account_problem",
+    "chunk_count",
     "commit_events",
+    "job_metadata",
     "stage_events",
     "stage_metadata",
 ]
@@ -59,7 +61,7 @@ def stage_events(
         return
     written: Numbers = {
         "documents": report.documents_out,
-        "seconds": report.seconds,
+        "seconds": round(report.seconds, 3),
         "window": report.window_id,
     }
     if keeps_documents:
@@ -70,7 +72,7 @@ def stage_events(
         )
     if node.gives == "index_receipt":
         rate = report.documents_out / report.seconds if report.seconds else 0.0
-        written = {**written, "chunks": report.items_out, "documents_per_second": rate}
+        written = {**written, "chunks": report.items_out, "documents_per_second": round(rate, 1)}
         yield AssetMaterialization(
             search_index_key(node.pipeline),
             description="Documents and chunks that this window wrote to the search store.",
@@ -93,7 +95,7 @@ def commit_events(
             description="Documents that this window made visible to searches.",
             metadata={
                 "documents": committed,
-                "chunks": sum(receipt.chunk_count for _, receipt in batch.items),
+                "chunks": chunk_count(batch),
                 "topology": topology,
                 "tenant": summary.submission.tenant_id,
                 "source": summary.submission.request.source,
@@ -114,6 +116,19 @@ def account_evaluation(topology: str, summary: JobSummary) -> AssetCheckEvaluati
         description=problem or "in = committed + failed + skipped + waiting + pending",
         metadata=account_metadata(summary),
     )
+
+
+def chunk_count(batch: WindowBatch) -> int:
+    """Chunks of the receipts of an index stage."""
+    return sum(receipt.chunk_count for _, receipt in batch.items)
+
+
+def job_metadata(summary: JobSummary) -> Numbers:
+    """The window's job and its account so far, in one line, for an op that shows its own counts."""
+    account = summary.documents.model_dump()
+    total = account.pop("total")
+    parts = " + ".join(f"{count} {name}" for name, count in account.items())
+    return {"job": summary.submission.job_id, "job_account": f"{total} in = {parts}"}
 
 
 def account_metadata(summary: JobSummary) -> Numbers:

@@ -26,7 +26,7 @@ from dagster import (
 )
 
 from orchestration.contracts import GateSweep, JobState, Ledger, Phase, Submission
-from orchestration.dagster.names import HOST_STOPPED_TAG, WINDOW_TAG, first_op_config, window_tags
+from orchestration.dagster.names import HOST_STOPPED_TAG, first_op_config, window_of, window_tags
 from orchestration.errors import DagsterGateConditionError, MedkgError
 from orchestration.gates.sweeps import GateSweeps
 from orchestration.jobs.submission import Submissions
@@ -79,8 +79,8 @@ def job_sensors(
                 "had listed are run; submit the same path again for the rest"
             )
         waiting = context.instance.get_run_records(RunsFilter(statuses=UNFINISHED))
-        tags = [record.dagster_run.tags for record in waiting]
-        ledger().windows.extend_reservations([tag[WINDOW_TAG] for tag in tags if WINDOW_TAG in tag])
+        windows = [window_of(record.dagster_run.tags) for record in waiting]
+        ledger().windows.extend_reservations([window_id for window_id in windows if window_id is not None])
         unattended = [job for job in _open_jobs(ledger()) if not job.attended]
         free = most_outstanding - len(waiting)
         requests = _requests(context, unattended, submissions(), names_of, free, Phase.FIRST)
@@ -224,7 +224,8 @@ def _end_sensors(ledger: Callable[[], Ledger]) -> list[SensorDefinition]:
     )
     def terminated_window_sensor(context: RunStatusSensorContext) -> None:
         tags = context.dagster_run.tags
-        job_id = ledger().windows.job_of(tags[WINDOW_TAG]) if WINDOW_TAG in tags else None
+        window_id = window_of(tags)
+        job_id = ledger().windows.job_of(window_id) if window_id is not None else None
         if job_id is not None and HOST_STOPPED_TAG not in tags:
             ledger().jobs.set_state(job_id, JobState.CANCELLED)  # first, or another window takes them up
         _hand_back(context, ledger(), "its run was terminated")
@@ -233,7 +234,7 @@ def _end_sensors(ledger: Callable[[], Ledger]) -> list[SensorDefinition]:
 
 
 def _hand_back(context: RunStatusSensorContext, ledger: Ledger, reason: str) -> None:
-    window_id = context.dagster_run.tags.get(WINDOW_TAG)
+    window_id = window_of(context.dagster_run.tags)
     if window_id is not None:
         count = ledger.windows.release(window_id, reason)
         context.log.info(f"{count} documents of window {window_id} handed back: {reason}")

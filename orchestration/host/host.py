@@ -24,9 +24,9 @@ from orchestration.contracts import JobState, Submission
 from orchestration.dagster.instance import open_instance, prune_runs, settle_abandoned_runs
 from orchestration.dagster.names import (
     HOST_STOPPED_TAG,
-    WINDOW_TAG,
     dagster_names,
     first_op_config,
+    window_of,
     window_tags,
 )
 from orchestration.dagster.run_errors import run_error
@@ -236,7 +236,7 @@ class HostProcess:
         The job stops before the run does, so that no other window takes up what the run hands back.
         """
         run = self._instance.get_run_by_id(run_id)
-        window_id = run.tags.get(WINDOW_TAG) if run is not None else None
+        window_id = window_of(run.tags) if run is not None else None
         if window_id is not None and self._workers.state(run_id) is not RunState.ABSENT:
             job_id = self._assembly.ledger.windows.job_of(window_id)
             if job_id is not None:

@@ -30,6 +30,7 @@ from dagster._core.scheduler.instigation import (
     InstigatorType,
     SensorInstigatorData,
 )
+from dagster._core.storage.tags import TagType, get_tag_type
 
 from orchestration.dagster.compute_logs import WindowComputeLogManager
 from orchestration.dagster.instance import (
@@ -42,7 +43,7 @@ from orchestration.dagster.instance import (
     write_instance_config,
 )
 from orchestration.dagster.launcher import WindowRunLauncher
-from orchestration.dagster.names import CODE_LOCATION
+from orchestration.dagster.names import CODE_LOCATION, PREVIOUS_WINDOW_TAG, WINDOW_TAG, window_of
 from orchestration.dagster.previous_location import PREVIOUS_LOCATION
 from orchestration.dagster.workers.worker_process import WorkerCommand
 from orchestration.errors import UsageError
@@ -116,7 +117,7 @@ def test_a_window_has_one_run(instance: DagsterInstance, folder: Path) -> None:
         assert create_window_run(instance, "window_job", window_id, {"a": "b"}, {}, WINDOW_JOBS) == window_id
     (run,) = instance.get_runs()
     assert run.status is DagsterRunStatus.NOT_STARTED
-    assert run.tags["medkg/window"] == window_id
+    assert run.tags[WINDOW_TAG] == window_id
     assert run.remote_job_origin is not None
     assert run.remote_job_origin.location_name == WINDOW_JOBS.module
 
@@ -214,3 +215,18 @@ def test_the_code_location_has_the_same_name_in_a_run_s_origin_and_in_the_worksp
     assert MEDKG_DEFINITIONS.module == "orchestration.dagster.definitions"
     command = WorkerCommand(Path("/home"))
     assert command.arguments(3)[-3:] == ["orchestration.dagster.definitions", "defs", "medkg"]
+
+
+def test_a_run_shows_short_tags_only_and_its_window_is_found_also_under_the_previous_tag(
+    instance: DagsterInstance, folder: Path
+) -> None:
+    run = instance.get_run_by_id(a_run(instance))
+    assert run is not None
+    assert window_of(run.tags) == run.run_id
+    assert not [
+        name
+        for name, value in run.tags.items()
+        if len(value) > 24 and get_tag_type(name) is TagType.USER_PROVIDED
+    ]
+    assert window_of({PREVIOUS_WINDOW_TAG: "w"}) == window_of({WINDOW_TAG: "w"}) == "w"
+    assert window_of({"medkg/job": "j"}) is None

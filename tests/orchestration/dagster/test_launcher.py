@@ -22,6 +22,7 @@ from dagster_graphql.client.query import LAUNCH_PIPELINE_REEXECUTION_MUTATION
 
 from orchestration.dagster.instance import create_window_run
 from orchestration.dagster.launcher import HOST_SERVICE, WindowRunLauncher
+from orchestration.dagster.names import WINDOW_TAG
 from orchestration.processes.child_process import PROJECT_ROOT
 from orchestration.processes.local_service import LocalService
 from orchestration.settings import Settings
@@ -111,7 +112,7 @@ def test_a_failed_window_is_re_executed_from_its_failure_by_the_api_on_our_worke
     run = instance.get_run_by_id(second)
     assert run is not None
     assert run.tags["medkg/job"] == "J"
-    assert run.tags["medkg/window"] == first
+    assert run.tags[WINDOW_TAG] == first
 
 
 def test_a_window_run_is_terminated_through_the_api(
