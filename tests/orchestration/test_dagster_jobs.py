@@ -135,6 +135,11 @@ class Ledger:
             run_ids=(),
         )
 
+    @property
+    def jobs(self) -> Ledger:
+        """The part of the ledger that ops ask."""
+        return self
+
     def account(self, job_id: str) -> JobSummary:
         assert job_id == JOB
         return self.job
