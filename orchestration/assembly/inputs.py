@@ -47,11 +47,11 @@ class AssembledInputs(AssembledStores):
 
     @cached_property
     def sources(self) -> Mapping[str, Source]:
-        from orchestration.sources.factory import SourceMaker
+        from orchestration.sources.factory import SourceFactory
         from orchestration.sources.services import SourceServices
 
         services = SourceServices(lambda: self.web, self.settings)
-        return SourceMaker(self.parsers, lambda: self.objects, services).sources(
+        return SourceFactory(self.parsers, lambda: self.objects, services).sources(
             load_plugins("medkg.sources")
         )
 

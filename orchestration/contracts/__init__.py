@@ -106,7 +106,7 @@ from orchestration.contracts.stores import (
     Visible,
 )
 from orchestration.contracts.syncs import Sync, SyncKey, SyncLedger
-from orchestration.contracts.web import Download, Validators, WebAnswer, WebClient
+from orchestration.contracts.web import DownloadedFile, Validators, WebAnswer, WebClient
 
 __all__ = [
     "ANYTHING",
@@ -131,8 +131,8 @@ __all__ = [
     "DocumentCounts",
     "DocumentLedger",
     "DocumentStore",
-    "Download",
     "DownloadStage",
+    "DownloadedFile",
     "EmbedStage",
     "ExtractStage",
     "Facets",

@@ -63,8 +63,8 @@ class WebAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Download:
-    """A file that was fetched whole."""
+class DownloadedFile:
+    """A file that was downloaded completely."""
 
     url: str
     """Where it came from, after redirects."""
@@ -130,7 +130,7 @@ class WebClient(Protocol):
         policy: str = POLITE,
         admit: Admit | None = None,
         public_only: bool = True,
-    ) -> Download:
+    ) -> DownloadedFile:
         """Fetch a file to `path`, which is there when it is whole; not flushed.
 
         What came before an error, in an earlier call too, lies beside it (`.part`) and is continued where the

@@ -1,1 +1,1 @@
-"""Plugins by entry point, and how a worker process makes the stage that it runs."""
+"""Plugins by entry point, and the stages of worker processes that are made from them."""

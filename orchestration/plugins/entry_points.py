@@ -1,8 +1,8 @@
-"""Finds plugins: classes that installed distributions name under an entry point group.
+"""Loads plugins: classes that installed distributions name under an entry point group.
 
 Comes in: a group (medkg.sources, medkg.parsers, medkg.stages ...). Leaves: its classes by name. A plugin
-that cannot be loaded, or two that claim one name, stop the program with a ConfigurationError that says
-which distribution to look at, instead of failing documents one by one later.
+that cannot be loaded, or two plugins of one name, stop the program with a ConfigurationError that names the
+distributions, instead of failing documents one by one later.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["load_plugins", "plugin_names"]
 
 
 def load_plugins(group: str, only: str | None = None) -> dict[str, type]:
-    """The classes of `group` by entry point name, sorted, or `only` one; raises ConfigurationError."""
+    """The classes of `group` by entry point name, sorted; `only` that one. Raises ConfigurationError."""
     entries = _entries(group)
     return {name: _load(entries[name]) for name in sorted(entries) if only in (None, name)}
 

@@ -1,7 +1,7 @@
-"""How a worker process makes the stage that it runs; light, since every such process imports it.
+"""Makes the stage that a worker process runs; with few imports, since every such process pays for them.
 
 Comes in: a stage's entry point and its configuration. Leaves: the stage, with the installed parsers if it
-wants them.
+takes them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def installed_parsers() -> dict[str, Parser]:
 
 
 def isolated_stage(implementation: str, config: Mapping[str, Any]) -> Any:
-    """A stage that runs in worker processes: made with parsers if it asks for them, else from its config."""
+    """The stage of that name: from `from_parsers` where its class has it, else from its configuration."""
     kind: Any = load_plugins("medkg.stages", only=implementation)[implementation]
     if hasattr(kind, "from_parsers"):
         return kind.from_parsers(config, installed_parsers())

@@ -1,7 +1,7 @@
 """Changes of files and folders, as they happen.
 
-Comes in: paths. Leaves: a moment at once, and one after every change that has settled, for as long as it is
-asked. Which files changed does not matter to who asks: the ledger tells what is new.
+Comes in: paths. Leaves: a signal at once, and one after every change that has settled. The signal does not
+name the changed files: the ledger knows which documents are new.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Final
 __all__ = ["changes"]
 
 SETTLED_MILLISECONDS: Final = 1_000
-"""A change is told when nothing followed it for so long: a file that is being copied is let come in."""
+"""A change is signalled when no other followed for so long, so that a copy of a file is complete."""
 
 
 def changes(paths: Sequence[str]) -> Iterator[None]:
-    """Now, and after every change; ends with Ctrl-C. Nothing between two is missed.
+    """Yield now, and after every change; ends with Ctrl-C. No change between two signals is missed.
 
-    What is not there yet is waited for through its folder.
+    A path that does not exist yet is watched through its folder.
     """
     from watchfiles import watch
 
     watched = {path if path.is_dir() else path.parent for path in map(Path, paths)}
-    seen = watch(
+    change_sets = watch(
         *watched,
         step=SETTLED_MILLISECONDS,
         debounce=10 * SETTLED_MILLISECONDS,
@@ -33,6 +33,6 @@ def changes(paths: Sequence[str]) -> Iterator[None]:
         yield_on_timeout=True,
     )
     with suppress(KeyboardInterrupt):
-        for number, changed in enumerate(seen):
+        for number, changed in enumerate(change_sets):
             if changed or number == 0:
                 yield

@@ -1,11 +1,11 @@
-"""ClinicalTrials.gov over its API, version 2: studies of a query, page by page, or those that changed.
+"""ClinicalTrials.gov over its API, version 2: studies of a query, or the changed ones, page by page.
 
 Comes in: a query (`--query "EGFR"`, or the API's own parameters,
 `--query "query.cond=lung cancer&filter.overallStatus=RECRUITING"`). Leaves: pages of whole studies as the API
-sends them. A study that changed is listed again and becomes a new version of the same document.
+sends them. A study that changed is enumerated again and becomes a new version of the same document.
 
 https://clinicaltrials.gov/data-api/api (GET /studies: query.*, filter.*, pageSize up to 1000, pageToken from
-nextPageToken, countTotal tells totalCount with the first page) and
+nextPageToken, countTotal requests totalCount with the first page) and
 https://clinicaltrials.gov/find-studies/constructing-complex-search-queries (AREA[...]RANGE[...]).
 """
 
@@ -17,16 +17,16 @@ from typing import Any, Final, Self
 
 from orchestration.contracts import Page, SourceRequest, WebAnswer, WebClient
 from orchestration.errors import CursorRefusedError, RequestRejectedError, UnexpectedAnswerError
-from orchestration.sources.queries import asked_query, parameters_of
+from orchestration.sources.queries import parameters_of, required_query
 from orchestration.sources.services import SourceServices
 
 __all__ = ["ClinicalTrialsSource"]
 
 PAGE_SIZE: Final = 100
-"""Studies of a page: about 1 to 2 MB, some seconds of the service's time."""
+"""Studies per page: about 1 to 2 MB, for which the service takes some seconds."""
 
 OVERLAP: Final = timedelta(days=1)
-"""Changes are told by the day, in the registry's time zone."""
+"""The registry dates changes by day, in its own time zone."""
 
 PARAMETERS: Final = frozenset(
     {
@@ -36,11 +36,11 @@ PARAMETERS: Final = frozenset(
     | {f"filter.{field}" for field in ("overallStatus", "geo", "ids", "advanced", "synonyms")}
     | {"aggFilters", "geoDecay", "sort"}
 )
-"""What a user may set; the rest is ours."""
+"""Parameters that a user may set."""
 
 
 class ClinicalTrialsSource:
-    """The source `clinicaltrials`: a PagedSource."""
+    """The source plugin `clinicaltrials`: a PagedSource."""
 
     name = "clinicaltrials"
     format = "ctgov-v2"
@@ -62,21 +62,21 @@ class ClinicalTrialsSource:
         return self._services.web()
 
     def pages(self, request: SourceRequest, since: datetime | None, cursor: str | None) -> Iterator[Page]:
-        """Studies of the query; with `since` those whose last update was posted from the day before it on."""
-        asked = _parameters(request, since) | {
+        """Studies of the query; with `since` those with an update posted on the day before it or later."""
+        parameters = _parameters(request, since) | {
             "format": "json",
             "pageSize": str(self._page_size),
             "countTotal": "true",
         }
         while True:
-            page = self._page(asked if cursor is None else {**asked, "pageToken": cursor}, cursor)
+            page = self._page(parameters if cursor is None else {**parameters, "pageToken": cursor}, cursor)
             yield page
             cursor = page.cursor
             if cursor is None:
                 return
 
     def again(self, doc_ids: Sequence[str]) -> Iterator[Page]:
-        """The studies of these NCT numbers, as many at a time as a page has."""
+        """The studies of these NCT numbers, one page at a time."""
         for start in range(0, len(doc_ids), self._page_size):
             ids = ",".join(doc_ids[start : start + self._page_size])
             yield self._page({"format": "json", "pageSize": str(self._page_size), "filter.ids": ids}, None)
@@ -92,30 +92,30 @@ class ClinicalTrialsSource:
             if error.status == 400 and cursor is not None:
                 raise CursorRefusedError(f"{url}: the page token is refused: {error.message}") from error
             raise
-        told = answer.json()
-        return Page(url, answer.content, self.format, told.get("nextPageToken"), told.get("totalCount"))
+        body = answer.json()
+        return Page(url, answer.content, self.format, body.get("nextPageToken"), body.get("totalCount"))
 
 
 def _parameters(request: SourceRequest, since: datetime | None) -> dict[str, str]:
-    """The user's query as parameters of the API; raises UsageError for one that is none."""
-    query = asked_query(
+    """The user's query as parameters of the API; raises UsageError for an unknown parameter."""
+    query = required_query(
         request,
         "--query EGFR or --query 'query.cond=lung cancer&filter.overallStatus=RECRUITING'; --query '' means "
         "the whole registry",
     )
-    asked = parameters_of(query, "query.term", PARAMETERS)
+    parameters = parameters_of(query, "query.term", PARAMETERS)
     if since is not None:
         changed = f"AREA[LastUpdatePostDate]RANGE[{(since - OVERLAP).date().isoformat()},MAX]"
-        given = asked.get("filter.advanced")
-        asked["filter.advanced"] = f"({given}) AND {changed}" if given else changed
-    return asked
+        user_filter = parameters.get("filter.advanced")
+        parameters["filter.advanced"] = f"({user_filter}) AND {changed}" if user_filter else changed
+    return parameters
 
 
 def _check(answer: WebAnswer) -> None:
-    """Raises ServiceError for JSON that is cut off, UnexpectedAnswerError for another shape."""
-    told: Any = answer.json()
-    studies = told.get("studies") if isinstance(told, dict) else None
-    token = told.get("nextPageToken") if isinstance(told, dict) else None
+    """Raise ServiceError for truncated JSON, UnexpectedAnswerError for another shape."""
+    body: Any = answer.json()
+    studies = body.get("studies") if isinstance(body, dict) else None
+    token = body.get("nextPageToken") if isinstance(body, dict) else None
     if not isinstance(studies, list) or not isinstance(token, str | None):
         raise UnexpectedAnswerError(
             f"{answer.url}: no list `studies` in the answer. The API may have changed; see "

@@ -1,7 +1,7 @@
-"""Makes sources: the installed classes by what they ask for, and JSON services by their descriptions.
+"""Makes source plugins: installed classes with the arguments that they take, JSON services from descriptions.
 
-Comes in: source classes by name, and what they may ask for. Leaves: sources by name; those that list page by
-page are landed.
+Comes in: plugin classes by name, and the services that they may take. Leaves: sources by name; one that
+enumerates page by page becomes a `Landing`.
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ from orchestration.sources.json_over_http import JsonOverHttpSource
 from orchestration.sources.landing import Landing
 from orchestration.sources.services import SourceServices
 
-__all__ = ["SourceMaker"]
+__all__ = ["SourceFactory"]
 
 
 @dataclass(frozen=True, slots=True)
-class SourceMaker:
-    """What sources are made with."""
+class SourceFactory:
+    """Makes sources over the parsers, the object store and the web client."""
 
     parsers: Mapping[str, Parser]
     objects: Callable[[], ObjectStore]
-    """Opened when the first page lands."""
+    """Opens the store; called when the first page is stored."""
     services: SourceServices
 
-    def sources(self, kinds: Mapping[str, Any]) -> dict[str, Source]:
-        """A source of each class, and of each description in the settings' folder.
+    def sources(self, plugins: Mapping[str, Any]) -> dict[str, Source]:
+        """One source per plugin class, and one per description in the settings' folder.
 
-        Raises ConfigurationError for a description that is wrong, or named as an installed source is.
+        Raises ConfigurationError for a description that is wrong or has the name of an installed plugin.
         """
-        made = {name: self._made(kind) for name, kind in kinds.items()}
+        sources = {name: self._source(plugin) for name, plugin in plugins.items()}
         folder = self.services.settings.json_sources_dir
         for path in sorted(folder.glob("*.yaml")) if folder is not None else ():
             service = read_service(path)
-            if service.name in made:
+            if service.name in sources:
                 raise ConfigurationError(
-                    f"{path} describes a source {service.name!r}, and there is one of that name. Rename it."
+                    f"{path} describes a source {service.name!r}, but that name is taken. Rename it."
                 )
-            made[service.name] = self._landed(JsonOverHttpSource(service, self.services))
-        return made
+            sources[service.name] = self._landing(JsonOverHttpSource(service, self.services))
+        return sources
 
-    def _made(self, kind: Any) -> Source:
-        if hasattr(kind, "from_services"):
-            made = kind.from_services(self.services)
-        elif hasattr(kind, "from_parsers"):
-            made = kind.from_parsers(self.parsers, self.services.settings.max_document_bytes)
+    def _source(self, plugin: Any) -> Source:
+        if hasattr(plugin, "from_services"):
+            source = plugin.from_services(self.services)
+        elif hasattr(plugin, "from_parsers"):
+            source = plugin.from_parsers(self.parsers, self.services.settings.max_document_bytes)
         else:
-            made = kind()
-        return self._landed(made) if hasattr(made, "pages") else made
+            source = plugin()
+        return self._landing(source) if hasattr(source, "pages") else source
 
-    def _landed(self, paged: Any) -> Landing:
+    def _landing(self, paged: Any) -> Landing:
         return Landing(paged, self.objects, self.parsers, self.services.settings.max_document_bytes)

@@ -1,7 +1,8 @@
-"""What format a file has, told by its content through the installed parsers.
+"""The format of a file, recognised from its content by the installed parsers.
 
-Comes in: the first bytes of a file and its name. Leaves: the parser that recognises it most surely, or the
-error of a file that none knows, with the next step for the usual suspects (compressed, office documents).
+Comes in: the first bytes of a file and its name. Leaves: the parser that recognises it with the highest
+certainty, or the error of an unknown format, with the next step for frequent cases (compressed files, office
+documents).
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ _SIGNATURES = {
 
 
 def recognised(head: bytes, name: str, uri: str, parsers: Mapping[str, Parser]) -> Parser:
-    """The parser for a file; ties go to the format that sorts first. Raises UnknownFormatError."""
+    """The parser for a file; of equals the format that sorts first. Raises UnknownFormatError."""
     for signature, problem in _SIGNATURES.items():
         if head.startswith(signature):
             raise UnknownFormatError(f"{uri}: {problem}, and run again.")
-    surest = max(
-        sorted(parsers.items()), key=lambda item: _certainty(item[1], head, name), default=("", None)
-    )[1]
-    if surest is None or _certainty(surest, head, name) <= 0:
+    best = max(sorted(parsers.items()), key=lambda item: _certainty(item[1], head, name), default=("", None))[
+        1
+    ]
+    if best is None or _certainty(best, head, name) <= 0:
         raise UnknownFormatError(
             f"{uri}: none of the installed formats ({', '.join(sorted(parsers)) or 'none'}). Convert it, "
             "install a parser for it (entry point group medkg.parsers), or leave it out."
         )
-    return surest
+    return best
 
 
 def _certainty(parser: Parser, head: bytes, name: str) -> int:

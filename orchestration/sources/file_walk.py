@@ -1,7 +1,7 @@
-"""Paths to files: folders walked in a stable order, hidden files left out, loops of links cut.
+"""Files of paths: walks folders in a stable order, omits hidden files, stops at loops of links.
 
-Comes in: the paths a user named. Leaves: one entry a regular file, or with the error that keeps it from
-being read. Nothing but names and file types is looked at; no file is opened.
+Comes in: the paths that a user named. Leaves: one entry per regular file; one with its error per path that
+cannot be read. Reads names and file types only; opens no file.
 """
 
 from __future__ import annotations
@@ -16,51 +16,51 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from orchestration.errors import InputUnreadableError, MedkgError, ServiceError
 
-_PASSING = frozenset(
+_TRANSIENT = frozenset(
     {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.EHOSTDOWN}
 )
-"""What network file systems and busy machines answer now and then."""
+"""Errors of network file systems and busy machines that pass."""
 
 
 @dataclass(frozen=True, slots=True)
-class FoundFile:
-    """One file of the request, with the reason if it cannot be read."""
+class WalkedFile:
+    """One file of the request; `error` is set if it cannot be read."""
 
     path: Path
     error: MedkgError | None = None
 
 
-def walk(path: Path) -> Iterator[FoundFile]:
+def walk(path: Path) -> Iterator[WalkedFile]:
     """The file `path`, or all files below the folder `path`, sorted by name; one folder is read at a time."""
     yield from _walk(path, set())
 
 
-def _walk(path: Path, seen: set[tuple[int, int]]) -> Iterator[FoundFile]:
+def _walk(path: Path, visited: set[tuple[int, int]]) -> Iterator[WalkedFile]:
     try:
         status = path.stat()
         if stat.S_ISREG(status.st_mode):
-            yield FoundFile(path)
+            yield WalkedFile(path)
             return
         if not stat.S_ISDIR(status.st_mode):
-            yield FoundFile(path, _not_a_file(path))
+            yield WalkedFile(path, _not_a_file(path))
             return
         identity = (status.st_dev, status.st_ino)
-        if identity in seen:
+        if identity in visited:
             return
-        seen.add(identity)
+        visited.add(identity)
         names = sorted(name for name in os.listdir(path) if not name.startswith("."))  # noqa: PTH208
     except OSError as error:
-        yield FoundFile(path, unreadable(path, error))
+        yield WalkedFile(path, unreadable(path, error))
         return
     for name in names:
-        yield from _walk(path / name, seen)
+        yield from _walk(path / name, visited)
 
 
 def unreadable(path: Path, error: OSError) -> MedkgError:
-    """The error of a file that the system does not give us: passing ones are repeated."""
+    """The error of a file that cannot be read; a transient one where another attempt may succeed."""
     cause = error.strerror or str(error)
-    if error.errno in _PASSING:
-        return ServiceError(f"{file_uri(path)}: {cause}. The file system may be busy; it is tried again.")
+    if error.errno in _TRANSIENT:
+        return ServiceError(f"{file_uri(path)}: {cause}. The file system may be busy; the read is repeated.")
     return InputUnreadableError(
         f"{file_uri(path)}: cannot be read: {cause}. Check that it exists and may be read, then run again."
     )
@@ -73,7 +73,7 @@ def _not_a_file(path: Path) -> InputUnreadableError:
 
 
 def file_uri(path: Path) -> str:
-    """The path as it is written; a file: URL where its name is not valid text."""
+    """The path as text; a file: URL where its name is not valid text."""
     text = str(path)
     try:
         text.encode()
@@ -83,7 +83,7 @@ def file_uri(path: Path) -> str:
 
 
 def path_of(uri: str) -> Path:
-    """The path that `file_uri` named."""
+    """The path of a URI from `file_uri`."""
     if uri.startswith("file://"):
         return Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))
     return Path(uri)

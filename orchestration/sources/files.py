@@ -1,9 +1,9 @@
-"""Documents from files and folders: one file may hold one record or a million.
+"""Documents from files and folders; one file may hold one record or a million.
 
-Comes in: paths, then which documents to fetch. Leaves: one item a record, with its place in the file and
-its content hash, so that unchanged ones are skipped without being read again; then their bytes. A file or
-record that cannot be ingested is an item with its error. Files may change between the two steps: a
-record is then looked for by its id, so that `medkg dlq replay` finds what was repaired.
+Comes in: paths, then the documents to fetch. Leaves: one item per record, with its position in the file and
+its content hash, so that unchanged records are skipped without being read again; then their bytes. A file or
+record that cannot be ingested is an item with its error. Files may change between the two steps: a record is
+then searched by its id, so that `medkg dlq replay` finds a record that was repaired.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from orchestration.errors import (
 )
 from orchestration.records import AdapterRequest, Locator, RawPayload, SourceItem, content_version
 from orchestration.sources.file_format import HEAD_BYTES, recognised
-from orchestration.sources.file_walk import FoundFile, file_uri, path_of, unreadable, walk
+from orchestration.sources.file_walk import WalkedFile, file_uri, path_of, unreadable, walk
 
 _UNKNOWN = "unknown"
-"""Format of a file that no parser recognised, until one does."""
+"""Format of a file that no parser recognises."""
 
 
 class FilesSource:
-    """The source `files`."""
+    """The source plugin `files`."""
 
     name = "files"
 
@@ -45,11 +45,11 @@ class FilesSource:
 
     @classmethod
     def from_parsers(cls, parsers: Mapping[str, Parser], max_document_bytes: int) -> Self:
-        """How assembly makes a source that reads the installed formats."""
+        """The plugin for the installed formats; assembly calls it."""
         return cls(parsers, max_document_bytes)
 
     def enumerate(self, request: SourceRequest) -> Iterator[SourceItem]:
-        """Every record of every file, in the order of paths, names and bytes.
+        """All records of all files, in the order of paths, names and bytes.
 
         Raises UsageError at once for a path that does not exist, no path, or a query.
         """
@@ -65,7 +65,7 @@ class FilesSource:
         return islice(chain.from_iterable(map(self._items, files)), request.limit)
 
     def fetch(self, requests: Sequence[AdapterRequest]) -> Sequence[Outcome[RawPayload]]:
-        """The bytes of each record; every file is opened once."""
+        """The bytes of each record; each file is opened once."""
         by_uri: dict[str, list[int]] = defaultdict(list)
         for position, request in enumerate(requests):
             by_uri[request.locator.uri].append(position)
@@ -78,10 +78,10 @@ class FilesSource:
 
     # --- enumeration ------------------------------------------------------------------------------
 
-    def _items(self, found: FoundFile) -> Iterator[SourceItem]:
-        path = found.path
-        if found.error is not None:
-            yield _broken_file(path, found.error)
+    def _items(self, file: WalkedFile) -> Iterator[SourceItem]:
+        path = file.path
+        if file.error is not None:
+            yield _broken_file(path, file.error)
             return
         try:
             with path.open("rb") as stream:
@@ -100,10 +100,12 @@ class FilesSource:
             count += 1
             yield _item(parser, path, location, count, size)
         if count == 0:
-            raise EmptyDocumentError(f"{uri}: holds no records ({parser.format}). Check that it is complete.")
+            raise EmptyDocumentError(
+                f"{uri}: contains no records ({parser.format}). Check that it is complete."
+            )
 
     def _recognise(self, path: Path, stream: BinaryIO) -> Parser:
-        """The parser of an open file, which is then at its beginning again."""
+        """The parser of an open file; leaves the file at its beginning."""
         uri = file_uri(path)
         head = stream.read(HEAD_BYTES)
         if not head:
@@ -115,31 +117,29 @@ class FilesSource:
     # --- fetching ---------------------------------------------------------------------------------
 
     def _fetch_file(self, uri: str, requests: Sequence[AdapterRequest]) -> Sequence[Outcome[RawPayload]]:
-        """Each record where it was enumerated; those that are no longer there are looked for together."""
-        path = path_of(uri)
-        found: dict[str, Outcome[RawPayload]] = {}
+        """Each record from its enumerated position; records that have moved are searched in one pass."""
+        path, ids = path_of(uri), [request.doc_id for request in requests]
+        outcomes: dict[str, Outcome[RawPayload]] = {}
         try:
             with path.open("rb") as stream:
                 parser = self._parsers.get(requests[0].locator.format) or self._recognise(path, stream)
                 for request in requests:
-                    payload = self._at_its_place(parser, stream, request)
+                    payload = self._at_position(parser, stream, request)
                     if payload is not None:
-                        found[request.doc_id] = payload
-                missing = {request.doc_id: request for request in requests if request.doc_id not in found}
+                        outcomes[request.doc_id] = payload
+                missing = {request.doc_id: request for request in requests if request.doc_id not in outcomes}
                 if missing:
-                    found |= self._searched(parser, path, stream, missing)
+                    outcomes |= self._search(parser, path, stream, missing)
         except OSError as error:
-            found |= dict.fromkeys(
-                (r.doc_id for r in requests if r.doc_id not in found), unreadable(path, error)
-            )
+            outcomes = {**dict.fromkeys(ids, unreadable(path, error)), **outcomes}
         except MedkgError as error:
-            found |= dict.fromkeys((r.doc_id for r in requests if r.doc_id not in found), error)
-        return [found[request.doc_id] for request in requests]
+            outcomes = {**dict.fromkeys(ids, error), **outcomes}
+        return [outcomes[request.doc_id] for request in requests]
 
-    def _at_its_place(
+    def _at_position(
         self, parser: Parser, stream: BinaryIO, request: AdapterRequest
     ) -> Outcome[RawPayload] | None:
-        """The record where it was enumerated; None if something else is there now."""
+        """The record at its enumerated position; None if that now holds something else."""
         uri, start, length = request.locator.uri, request.locator.start, request.locator.length
         if start is None or length is None:
             return None
@@ -156,40 +156,40 @@ class FilesSource:
         (location,) = locations
         return _payload(parser, request, location, content[location.start : location.start + location.length])
 
-    def _searched(
+    def _search(
         self, parser: Parser, path: Path, stream: BinaryIO, missing: Mapping[str, AdapterRequest]
     ) -> dict[str, Outcome[RawPayload]]:
-        """Records wherever they are in the file now, in one pass; errors where broken or gone."""
+        """The records at their present positions, found in one pass; errors for broken and missing ones."""
         stream.seek(0)
         uri = file_uri(path)
         size = os.fstat(stream.fileno()).st_size
-        places: dict[str, RecordLocation] = {}
+        locations: dict[str, RecordLocation] = {}
         for ordinal, location in enumerate(
             _locations(parser, stream, uri, self._max_document_bytes), start=1
         ):
             doc_id = location.doc_id or _derived_id(path, location, ordinal, size)
             if doc_id in missing:
-                places.setdefault(doc_id, location)
-        found: dict[str, Outcome[RawPayload]] = {}
+                locations.setdefault(doc_id, location)
+        outcomes: dict[str, Outcome[RawPayload]] = {}
         for doc_id, request in missing.items():
-            place = places.get(doc_id)
-            if place is None:
-                found[doc_id] = MalformedDocumentError(
-                    f"{uri}: no longer holds {doc_id}; the file changed after it was enumerated. Run the "
-                    "command again to ingest what it holds now."
+            present = locations.get(doc_id)
+            if present is None:
+                outcomes[doc_id] = MalformedDocumentError(
+                    f"{uri}: no longer contains {doc_id}; the file changed after it was enumerated. Run the "
+                    "command again to ingest its present content."
                 )
-            elif place.error is not None:
-                found[doc_id] = place.error
+            elif present.error is not None:
+                outcomes[doc_id] = present.error
             else:
-                stream.seek(place.start)
-                found[doc_id] = _payload(parser, request, place, stream.read(place.length))
-        return found
+                stream.seek(present.start)
+                outcomes[doc_id] = _payload(parser, request, present, stream.read(present.length))
+        return outcomes
 
 
 def readable_id(path: Path) -> str:
-    """The id of a document without one of its own: folder, name and 8 digits that tell equal names apart.
+    """The id of a document whose record has none: folder, name and 8 digits that distinguish equal names.
 
-    It depends on nothing but the file's absolute path, so it is the same however the file was named.
+    It depends only on the file's absolute path, so it is the same however the user named the file.
     """
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
     name = "/".join(part for part in path.parts[-2:] if part != path.anchor)
@@ -199,13 +199,13 @@ def readable_id(path: Path) -> str:
 
 
 def _derived_id(path: Path, location: RecordLocation, ordinal: int, size: int) -> str:
-    """The id of a record without one: the file's, with the record's number if it is not the whole file."""
+    """The id of a record that has none: the file's, with the record's number if it is not the whole file."""
     whole = location.start == 0 and location.length == size
     return readable_id(path) if whole else f"{readable_id(path)}#{ordinal}"
 
 
 def _locations(parser: Parser, stream: BinaryIO, uri: str, limit: int) -> Iterator[RecordLocation]:
-    """The parser's records; an error that is none of medkg's is the file's failure, not the program's."""
+    """The parser's records; an error from outside medkg's tree fails the file, not the program."""
     try:
         yield from parser.records(stream, uri, limit)
     except (MedkgError, OSError):

@@ -1,7 +1,7 @@
-"""A JSON service by configuration: where its records are, how its pages follow, what of a record is text.
+"""Description of a JSON service: the place of its records, its paging, and the fields that become a document.
 
 Comes in: a YAML file of MEDKG_JSON_SOURCES_DIR. Leaves: a validated description, or a ConfigurationError that
-names file, line and what would be valid. Places in JSON are written as names joined by dots: study.title.
+names file, line and the valid values. A place in JSON is written as names joined by dots: study.title.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ class _Part(BaseModel):
 
 
 class TokenPaging(_Part):
-    """Each page tells a token that the next request carries; without one it was the last."""
+    """Each page contains the token of the next request; a page without one is the last."""
 
     kind: Literal["token"] = Field(description="Pages follow a token.")
     parameter: ParameterName = Field(description="Parameter that carries the token.")
-    place: PlaceName = Field(description="Where a page tells the next token.")
+    place: PlaceName = Field(description="Place of the next token in a page.")
 
 
 class OffsetPaging(_Part):
-    """Each request tells how many records to leave out; a page of fewer than `size` is the last."""
+    """Each request skips a number of records; a page of fewer than `size` is the last."""
 
     kind: Literal["offset"] = Field(description="Pages follow a count of records.")
     parameter: ParameterName = Field(description="Parameter that carries the count.")
@@ -53,7 +53,7 @@ class OffsetPaging(_Part):
 
 
 class PagePaging(_Part):
-    """Each request tells the number of its page; a page without records is the last."""
+    """Each request has a page number; a page without records is the last."""
 
     kind: Literal["page"] = Field(description="Pages have numbers.")
     parameter: ParameterName = Field(description="Parameter that carries the number.")
@@ -61,22 +61,22 @@ class PagePaging(_Part):
 
 
 class Since(_Part):
-    """How a service is asked for what changed."""
+    """The parameter that restricts a request to changed records."""
 
     parameter: ParameterName = Field(description="Parameter that carries the moment.")
     format: Literal["date", "datetime"] = Field(default="date", description="2026-11-28, or with the time.")
 
 
 class SectionOf(_Part):
-    """A stretch of text of a record."""
+    """A section of the document's text."""
 
-    place: PlaceName = Field(description="Where the text is; a list of texts is one paragraph each.")
+    place: PlaceName = Field(description="Place of the text; a list of texts becomes one paragraph each.")
     label: str = Field(default="", max_length=200, description="Heading.")
     role: str | None = Field(default=None, max_length=50, description="abstract, methods, eligibility ...")
 
 
 class DocumentOf(_Part):
-    """What of a record is what of a document."""
+    """Places of the fields of a document in a record."""
 
     id: PlaceName = Field(description="Where the record's own id is.")
     title: PlaceName | None = Field(default=None, description="Where its title is.")
@@ -85,7 +85,7 @@ class DocumentOf(_Part):
 
 
 class JsonService(_Part):
-    """A service that lists JSON records over HTTP."""
+    """A service that returns lists of JSON records over HTTP."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,30}$")] = Field(
         description="Name for --source; its documents' ids begin with it."
@@ -97,7 +97,7 @@ class JsonService(_Part):
     paging: Annotated[TokenPaging | OffsetPaging | PagePaging, Field(discriminator="kind")] | None = Field(
         default=None, description="How pages follow; default: there is one."
     )
-    since: Since | None = Field(default=None, description="How changes are asked for; default: not at all.")
+    since: Since | None = Field(default=None, description="How changes are requested; default: not at all.")
     ids_parameter: ParameterName | None = Field(
         default=None, description="Parameter that carries ids, joined by commas, for records wanted again."
     )
@@ -115,14 +115,14 @@ def read_service(path: Path) -> JsonService:
 
 
 def list_at(value: Any, place: str | None) -> list[Any] | None:
-    """The list at a place, or the value itself without one; None where there is no list."""
+    """The list at a place (None: the value itself); None where that is no list."""
     for name in place.split(".") if place is not None else ():
         value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, list) else None
 
 
 def at_place(value: Any, place: str) -> Any:
-    """What stands at a place; None where there is nothing. In a list: that of each element."""
+    """The value at a place, None if it is missing; of a list, the value of each element."""
     for name in place.split("."):
         if isinstance(value, list):
             value = [element.get(name) for element in value if isinstance(element, dict)]
@@ -134,7 +134,9 @@ def at_place(value: Any, place: str) -> Any:
 
 
 def texts_at(value: Any, place: str) -> Sequence[str]:
-    """The texts at a place, numbers as written; nothing else counts."""
-    found = at_place(value, place)
-    several = found if isinstance(found, list) else [found]
-    return [str(one) for one in several if isinstance(one, str | int | float) and not isinstance(one, bool)]
+    """The texts and numbers at a place, as text; other values are left out."""
+    at = at_place(value, place)
+    values = at if isinstance(at, list) else [at]
+    return [
+        str(item) for item in values if isinstance(item, str | int | float) and not isinstance(item, bool)
+    ]

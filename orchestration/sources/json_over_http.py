@@ -1,7 +1,7 @@
-"""Records of any JSON service that pages, as a YAML file describes it.
+"""Records of any paged JSON service that a YAML file describes.
 
-Comes in: a JsonService and what a user asks. Leaves: pages of records in a form of our own, `http-json`. They
-hold what the description maps and nothing else, so that a field that nobody reads makes no new version.
+Comes in: a JsonService and a user's request. Leaves: pages of records in medkg's format `http-json`. They
+contain only the mapped fields, so that a change of any other field makes no new version.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from orchestration.sources.json_mapping import (
     list_at,
     texts_at,
 )
-from orchestration.sources.queries import asked_query
+from orchestration.sources.queries import required_query
 from orchestration.sources.services import SourceServices
 
 __all__ = ["JsonOverHttpSource"]
 
 OVERLAP: Final = timedelta(days=1)
-"""Where changes are told by the day, and for clocks that differ."""
+"""For services that date changes by day, and for clocks that differ."""
 IDS_AT_ONCE: Final = 50
 
 
 class JsonOverHttpSource:
-    """A source by configuration: a PagedSource."""
+    """A source plugin by configuration: a PagedSource."""
 
     format = "http-json"
 
@@ -47,29 +47,29 @@ class JsonOverHttpSource:
         return self._service.url
 
     def pages(self, request: SourceRequest, since: datetime | None, cursor: str | None) -> Iterator[Page]:
-        """Records of the query; with `since` those that changed, where the service can tell them."""
+        """Records of the query; with `since` the changed ones, where the service can select them."""
         service = self._service
-        query = asked_query(request, "--query asthma")
-        asked: dict[str, str] = {**service.parameters, service.query_parameter: query}
+        query = required_query(request, "--query asthma")
+        parameters: dict[str, str] = {**service.parameters, service.query_parameter: query}
         if service.since is not None and since is not None:
             moment = since - OVERLAP
             form = moment.date().isoformat() if service.since.format == "date" else moment.isoformat()
-            asked[service.since.parameter] = form
+            parameters[service.since.parameter] = form
         while True:
-            records, told = self._asked({**asked, **self._paged(cursor)}, cursor)
-            cursor = self._after(cursor, records, told)
-            yield Page(service.url, self._written(records), self.format, cursor)
+            records, body = self._get({**parameters, **self._paging_parameters(cursor)}, cursor)
+            cursor = self._after(cursor, records, body)
+            yield Page(service.url, self._json_lines(records), self.format, cursor)
             if cursor is None:
                 return
 
     def again(self, doc_ids: Sequence[str]) -> Iterator[Page]:
-        """The records of these ids; nothing where the service cannot be asked for ids."""
+        """The records of these ids; none where the description has no `ids_parameter`."""
         parameter = self._service.ids_parameter
         own = [doc_id.removeprefix(f"{self.name}:") for doc_id in doc_ids]
         for start in range(0, len(own) if parameter is not None else 0, IDS_AT_ONCE):
             ids = ",".join(own[start : start + IDS_AT_ONCE])
-            records, _ = self._asked({**self._service.parameters, str(parameter): ids}, None)
-            yield Page(self._service.url, self._written(records), self.format)
+            records, _ = self._get({**self._service.parameters, str(parameter): ids}, None)
+            yield Page(self._service.url, self._json_lines(records), self.format)
 
     def address(self, doc_id: str) -> str:
         own = doc_id.removeprefix(f"{self.name}:")
@@ -77,8 +77,8 @@ class JsonOverHttpSource:
 
     # --- paging -------------------------------------------------------------------------------------
 
-    def _paged(self, cursor: str | None) -> Mapping[str, str]:
-        """The parameters that ask for the page at a cursor."""
+    def _paging_parameters(self, cursor: str | None) -> Mapping[str, str]:
+        """The parameters that request the page at a cursor."""
         match self._service.paging:
             case TokenPaging(parameter=parameter):
                 return {} if cursor is None else {parameter: cursor}
@@ -88,11 +88,11 @@ class JsonOverHttpSource:
                 return {parameter: cursor or str(first)}
         return {}
 
-    def _after(self, cursor: str | None, records: Sequence[Any], told: Any) -> str | None:
+    def _after(self, cursor: str | None, records: Sequence[Any], body: Any) -> str | None:
         """The cursor after a page; None after the last one."""
         match self._service.paging:
             case TokenPaging(place=place):
-                token = at_place(told, place)
+                token = at_place(body, place)
                 return str(token) if isinstance(token, str | int) and token != "" else None
             case OffsetPaging(size=size):
                 return str(int(cursor or 0) + size) if len(records) >= size else None
@@ -100,8 +100,8 @@ class JsonOverHttpSource:
                 return str(int(cursor or first) + 1) if records else None
         return None
 
-    def _asked(self, parameters: Mapping[str, str], cursor: str | None) -> tuple[Sequence[Any], Any]:
-        """A page's records, and all that it tells."""
+    def _get(self, parameters: Mapping[str, str], cursor: str | None) -> tuple[Sequence[Any], Any]:
+        """The records of a page, and its whole body."""
         service = self._service
         try:
             answer = self._services.web().get(
@@ -113,37 +113,41 @@ class JsonOverHttpSource:
                     f"{service.url}: page {cursor!r} is refused: {error.message}"
                 ) from error
             raise
-        told = answer.json()
-        return self._list(told), told
+        body = answer.json()
+        return self._records(body), body
 
-    def _list(self, told: Any) -> Sequence[Any]:
-        found = list_at(told, self._service.records)
-        if found is None:
+    def _records(self, body: Any) -> Sequence[Any]:
+        records = list_at(body, self._service.records)
+        if records is None:
             where = self._service.records or "the answer itself"
             raise UnexpectedAnswerError(
                 f"{self._service.url}: {where} is no list of records. The service may have changed; correct "
                 f"`records` of source {self.name}."
             )
-        return found
+        return records
 
     def _check(self, answer: WebAnswer) -> None:
-        self._list(answer.json())
+        self._records(answer.json())
 
     # --- records ------------------------------------------------------------------------------------
 
-    def _written(self, records: Sequence[Any]) -> bytes:
-        return b"".join(json.dumps(self._record(one)).encode() + b"\n" for one in records)
+    def _json_lines(self, records: Sequence[Any]) -> bytes:
+        return b"".join(json.dumps(self._record(record)).encode() + b"\n" for record in records)
 
     def _record(self, record: Any) -> dict[str, Any]:
-        """What the description maps of a record; without an id where it has none, which is an error later."""
+        """The mapped fields of a record; `id` None where it has none, which the parser reports."""
         mapping = self._service.document
         ids = texts_at(record, mapping.id)
         return {
             "id": f"{self.name}:{ids[0]}" if ids else None,
             "title": " ".join(texts_at(record, mapping.title)) if mapping.title else "",
             "sections": [
-                {"label": one.label, "role": one.role, "paragraphs": list(texts_at(record, one.place))}
-                for one in mapping.sections
+                {
+                    "label": section.label,
+                    "role": section.role,
+                    "paragraphs": list(texts_at(record, section.place)),
+                }
+                for section in mapping.sections
             ],
             "metadata": {name: at_place(record, place) for name, place in mapping.metadata.items()},
         }

@@ -1,9 +1,9 @@
-"""Landing: the pages of a service become kept bytes with a place for each record, as if they were files.
+"""Landing: stores the pages of a service and locates each record in them, as if they were files.
 
-Comes in: a PagedSource, the object store and the parsers. Leaves: a source that lists items and fetches them.
-A page's bytes are an object, `raw/TENANT/SOURCE/SHA256`, and a record's locator is its stretch of it: 10,000
-studies cost 100 requests, and a version is known before anything is queued. When an object has expired, as
-artifacts do, the service is asked for its records by their ids.
+Comes in: a PagedSource, the object store and the parsers. Leaves: a source that enumerates items and fetches
+them. The bytes of a page are an object, `raw/TENANT/PLUGIN/SHA256`, and a record's locator is a range of it:
+10,000 studies cost 100 requests, and versions are known before a document is queued. When an object has
+expired, as artifacts do, the records are requested from the service again by their ids.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from orchestration.records import AdapterRequest, Locator, RawPayload, SourceIte
 
 __all__ = ["Landing"]
 
-ASKING_SECONDS: Final = 15.0
-"""So long a call of the ingest stage asks for expired records; the rest is handed back, no attempt spent."""
+REFETCH_SECONDS: Final = 15.0
+"""Time limit for requests of expired records per call; the rest is handed back without an attempt spent."""
 
 
 class Landing:
@@ -55,7 +55,7 @@ class Landing:
         max_document_bytes: int,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`objects` opens the store, which a command that reads other sources has no need of."""
+        """`objects` opens the store; commands that read other sources never call it."""
         self._paged = paged
         self._objects = objects
         self._parsers = parsers
@@ -70,14 +70,14 @@ class Landing:
         return self._paged.origin
 
     def enumerate(self, request: SourceRequest) -> Iterator[SourceItem]:
-        """Every record that the request means, whatever was listed before; each once."""
+        """All records of the request, each once, also those that were enumerated before."""
         pages = self.listing(request, READERS, None, None)
-        unique: dict[str, None] = {}
+        doc_ids: set[str] = set()
 
         def items() -> Iterator[SourceItem]:
             for item in (item for page in pages for item in page.items):
-                if item.doc_id not in unique:
-                    unique[item.doc_id] = None
+                if item.doc_id not in doc_ids:
+                    doc_ids.add(item.doc_id)
                     yield item
 
         return islice(items(), request.limit)
@@ -85,18 +85,18 @@ class Landing:
     def listing(
         self, request: SourceRequest, tenant_id: str, since: datetime | None, cursor: str | None
     ) -> Iterator[ListedPage]:
-        """The records of each page, landed; see ListedSource.listing."""
+        """The records of each page, stored; see ListedSource.listing."""
         for page in self._paged.pages(request, since, cursor):
             if page.cursor is not None and page.cursor == cursor:
                 raise UnexpectedAnswerError(
-                    f"{page.uri}: the page tells itself as its next one, so the listing would never end. "
-                    "Run again with --resync; if it stays, report it to the service."
+                    f"{page.uri}: the page names itself as the next one, so the enumeration would never end. "
+                    "Run again with --resync; if it persists, report it to the service."
                 )
             cursor = page.cursor
             yield ListedPage(tuple(self._landed(page, tenant_id)), page.cursor, page.total)
 
     def fetch(self, requests: Sequence[AdapterRequest]) -> Sequence[Outcome[RawPayload]]:
-        """The landed bytes of each record; those that have expired are asked for together."""
+        """The stored bytes of each record; expired ones are requested together."""
         by_object: dict[str, list[int]] = defaultdict(list)
         for position, request in enumerate(requests):
             by_object[request.locator.uri].append(position)
@@ -105,16 +105,17 @@ class Landing:
         for key, positions in by_object.items():
             content = self._objects().get(key)
             for position in positions:
-                found = None if content is None else self._at_its_place(requests[position], content.data)
-                if found is None:
+                request = requests[position]
+                payload = None if content is None else self._at_position(request, content.data)
+                if payload is None:
                     expired.append(position)
                 else:
-                    outcomes[position] = found
-        again = self._asked_again([requests[position] for position in expired])
-        outcomes.update(zip(expired, again, strict=True))
+                    outcomes[position] = payload
+        refetched = self._refetch([requests[position] for position in expired])
+        outcomes.update(zip(expired, refetched, strict=True))
         return [outcomes[position] for position in range(len(requests))]
 
-    # --- landing ------------------------------------------------------------------------------------
+    # --- storing ------------------------------------------------------------------------------------
 
     def _landed(self, page: Page, tenant_id: str) -> Iterator[SourceItem]:
         parser = self._parser(page.format)
@@ -142,14 +143,14 @@ class Landing:
             return self._parsers[name]
         except KeyError:
             raise ConfigurationError(
-                f"source {self.name!r} gives records of format {name!r}, and no parser of that name is "
-                f"installed; there are {', '.join(sorted(self._parsers))}."
+                f"source {self.name!r} returns records of format {name!r}, but no parser of that format is "
+                f"installed; installed: {', '.join(sorted(self._parsers))}."
             ) from None
 
     # --- fetching -----------------------------------------------------------------------------------
 
-    def _at_its_place(self, request: AdapterRequest, landed: bytes) -> Outcome[RawPayload] | None:
-        """The record where it was listed; None when something else is there."""
+    def _at_position(self, request: AdapterRequest, landed: bytes) -> Outcome[RawPayload] | None:
+        """The record at its enumerated position; None if that holds something else."""
         locator = request.locator
         start, length = locator.start or 0, locator.length or len(landed)
         if length > self._max_document_bytes:
@@ -167,7 +168,7 @@ class Landing:
     def _payload(
         self, request: AdapterRequest, page: Page, location: RecordLocation
     ) -> Outcome[RawPayload] | None:
-        """The record at a place of a page; its error if it is broken, None if it is another one."""
+        """The record at a location in a page; its error if it is broken, None if it is another record."""
         if location.error is not None:
             return location.error
         if location.doc_id != request.doc_id:
@@ -183,36 +184,36 @@ class Landing:
             version=location.version or content_version(content),
         )
 
-    def _asked_again(self, requests: Sequence[AdapterRequest]) -> Sequence[Outcome[RawPayload]]:
-        """What the service has of these records now."""
-        found: dict[str, Outcome[RawPayload]] = {}
+    def _refetch(self, requests: Sequence[AdapterRequest]) -> Sequence[Outcome[RawPayload]]:
+        """The present versions of these records, from the service."""
+        outcomes: dict[str, Outcome[RawPayload]] = {}
         if requests:
-            wanted = {request.doc_id: request for request in requests}
-            end = self._now() + ASKING_SECONDS
+            by_id = {request.doc_id: request for request in requests}
+            end = self._now() + REFETCH_SECONDS
             try:
-                for page in self._paged.again(list(wanted)):
-                    found |= self._found(page, wanted)
-                    if len(found) < len(wanted) and self._now() > end:
-                        raise self._later(len(wanted) - len(found))
+                for page in self._paged.again(list(by_id)):
+                    outcomes |= self._payloads(page, by_id)
+                    if len(outcomes) < len(by_id) and self._now() > end:
+                        raise self._next_call(len(by_id) - len(outcomes))
             except MedkgError as error:
-                found = {**dict.fromkeys(wanted, error), **found}
-        return [found.get(request.doc_id) or self._gone(request) for request in requests]
+                outcomes = {**dict.fromkeys(by_id, error), **outcomes}
+        return [outcomes.get(request.doc_id) or self._withdrawn(request) for request in requests]
 
-    def _later(self, left: int) -> DagsterResourceUnavailableError:
+    def _next_call(self, count: int) -> DagsterResourceUnavailableError:
         return DagsterResourceUnavailableError(
-            f"{self._paged.origin}: {left} records whose bytes had expired are asked for in the next call."
+            f"{self._paged.origin}: {count} records whose bytes have expired are requested in the next call."
         )
 
-    def _found(self, page: Page, wanted: Mapping[str, AdapterRequest]) -> dict[str, Outcome[RawPayload]]:
-        found: dict[str, Outcome[RawPayload]] = {}
+    def _payloads(self, page: Page, by_id: Mapping[str, AdapterRequest]) -> dict[str, Outcome[RawPayload]]:
+        outcomes: dict[str, Outcome[RawPayload]] = {}
         for location in self._locations(self._parser(page.format), page):
-            request = wanted.get(location.doc_id or "")
+            request = by_id.get(location.doc_id or "")
             payload = None if request is None else self._payload(request, page, location)
             if request is not None and payload is not None:
-                found[request.doc_id] = payload
-        return found
+                outcomes[request.doc_id] = payload
+        return outcomes
 
-    def _gone(self, request: AdapterRequest) -> InputUnreadableError:
+    def _withdrawn(self, request: AdapterRequest) -> InputUnreadableError:
         return InputUnreadableError(
             f"{self._paged.address(request.doc_id)}: {self._paged.origin} no longer has {request.doc_id}. "
             f"If it was withdrawn, `medkg docs delete {request.doc_id}` removes it here too."

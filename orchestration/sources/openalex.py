@@ -1,13 +1,13 @@
-"""OpenAlex over its API: works of a search or filter, page by page, or those that changed.
+"""OpenAlex over its API: works of a search or filter, or the changed ones, page by page.
 
 Comes in: a query (`--query "EGFR inhibitors"`, or the API's own parameters,
 `--query "filter=primary_topic.id:T10287,is_oa:true&search=EGFR"`). Leaves: pages of whole works.
 
 Read 2026-11-28: https://developers.openalex.org/guides/page-through-results (cursor=*, meta.next_cursor, at
-most 100 a page, the end is a null cursor), https://developers.openalex.org/api-reference/authentication
-(api_key, here MEDKG_OPENALEX_API_KEY; a day's free allowance with and without one; the snapshot is for those
-who want everything). Which plans may filter by from_updated_date is OpenAlex's choice: where it is refused,
-everything is listed, and a warning says so.
+most 100 per page, the end is a null cursor), https://developers.openalex.org/api-reference/authentication
+(api_key, here MEDKG_OPENALEX_API_KEY; a free allowance per day with and without one; the snapshot is for
+downloads of everything). OpenAlex decides which plans may filter by from_updated_date: where it is refused,
+all works are enumerated, and a warning reports it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import structlog
 
 from orchestration.contracts import Page, SourceRequest, WebAnswer
 from orchestration.errors import CursorRefusedError, RequestRejectedError, UnexpectedAnswerError
-from orchestration.sources.queries import asked_query, parameters_of
+from orchestration.sources.queries import parameters_of, required_query
 from orchestration.sources.services import SourceServices
 
 __all__ = ["OpenAlexSource"]
@@ -28,14 +28,14 @@ __all__ = ["OpenAlexSource"]
 PAGE_SIZE: Final = 100
 FIRST: Final = "*"
 IDS_AT_ONCE: Final = 50
-"""Alternatives that one filter may have are 100; addresses are to stay short."""
+"""A filter takes 100 alternatives; fewer keep the URL short."""
 OVERLAP: Final = timedelta(days=1)
-"""Changes are told by the day."""
+"""OpenAlex dates changes by day."""
 PARAMETERS: Final = frozenset({"search", "filter", "sort"})
 
 
 class OpenAlexSource:
-    """The source `openalex`: a PagedSource."""
+    """The source plugin `openalex`: a PagedSource."""
 
     name = "openalex"
     format = "openalex"
@@ -53,20 +53,24 @@ class OpenAlexSource:
         return self._services.settings.openalex_url
 
     def pages(self, request: SourceRequest, since: datetime | None, cursor: str | None) -> Iterator[Page]:
-        """Works of the query; with `since` those that were updated from the day before it on."""
-        query = asked_query(request, "--query 'EGFR inhibitors' or --query 'filter=is_oa:true&search=EGFR'")
+        """Works of the query; with `since` those updated on the day before it or later."""
+        query = required_query(
+            request, "--query 'EGFR inhibitors' or --query 'filter=is_oa:true&search=EGFR'"
+        )
         everything = parameters_of(query, "search", PARAMETERS)
-        asked = everything if since is None else _changed(everything, since)
+        parameters = everything if since is None else _changed(everything, since)
         while True:
             try:
-                page = self._page({**asked, "cursor": cursor or FIRST}, cursor)
+                page = self._page({**parameters, "cursor": cursor or FIRST}, cursor)
             except RequestRejectedError as error:
-                if asked is everything or cursor is not None:
+                if parameters is everything or cursor is not None:
                     raise
                 structlog.get_logger(__name__).warning(
-                    "changes are refused; everything is listed", source=self.name, cause=error.message
+                    "the filter for changes is refused; all works are enumerated",
+                    source=self.name,
+                    cause=error.message,
                 )
-                asked = everything
+                parameters = everything
                 continue
             yield page
             cursor = page.cursor
@@ -74,7 +78,7 @@ class OpenAlexSource:
                 return
 
     def again(self, doc_ids: Sequence[str]) -> Iterator[Page]:
-        """The works of these ids (W...), fifty at a time."""
+        """The works of these ids (W...), fifty per request."""
         for start in range(0, len(doc_ids), IDS_AT_ONCE):
             ids = "|".join(doc_ids[start : start + IDS_AT_ONCE])
             yield self._page({"filter": f"openalex_id:{ids}"}, None)
@@ -84,35 +88,35 @@ class OpenAlexSource:
 
     def _page(self, parameters: Mapping[str, str], cursor: str | None) -> Page:
         url, settings = f"{self.origin}/works", self._services.settings
-        sent = {**parameters, "per_page": str(self._page_size)}
+        signed = {**parameters, "per_page": str(self._page_size)}
         if settings.openalex_api_key is not None:
-            sent["api_key"] = settings.openalex_api_key.get_secret_value()
+            signed["api_key"] = settings.openalex_api_key.get_secret_value()
         if settings.contact is not None:
-            sent["mailto"] = settings.contact
+            signed["mailto"] = settings.contact
         try:
-            answer = self._services.web().get(url, sent, check=_check)
+            answer = self._services.web().get(url, signed, check=_check)
         except RequestRejectedError as error:
             if error.status == 400 and cursor is not None and "cursor" in error.message.lower():
                 raise CursorRefusedError(f"{url}: the cursor is refused: {error.message}") from error
             raise
-        told = answer.json()
-        following = told["meta"].get("next_cursor") if told["results"] else None
-        return Page(url, answer.content, self.format, following, told["meta"].get("count"))
+        body = answer.json()
+        following = body["meta"].get("next_cursor") if body["results"] else None
+        return Page(url, answer.content, self.format, following, body["meta"].get("count"))
 
 
-def _changed(asked: Mapping[str, str], since: datetime) -> dict[str, str]:
+def _changed(parameters: Mapping[str, str], since: datetime) -> dict[str, str]:
     changed = f"from_updated_date:{(since - OVERLAP).date().isoformat()}"
-    given = asked.get("filter")
-    return {**asked, "filter": f"{given},{changed}" if given else changed}
+    user_filter = parameters.get("filter")
+    return {**parameters, "filter": f"{user_filter},{changed}" if user_filter else changed}
 
 
 def _check(answer: WebAnswer) -> None:
-    """Raises ServiceError for JSON that is cut off, UnexpectedAnswerError for another shape."""
-    told: Any = answer.json()
-    meta = told.get("meta") if isinstance(told, dict) else None
+    """Raise ServiceError for truncated JSON, UnexpectedAnswerError for another shape."""
+    body: Any = answer.json()
+    meta = body.get("meta") if isinstance(body, dict) else None
     if (
         not isinstance(meta, dict)
-        or not isinstance(told.get("results"), list)
+        or not isinstance(body.get("results"), list)
         or not isinstance(meta.get("next_cursor"), str | None)
     ):
         raise UnexpectedAnswerError(

@@ -1,12 +1,12 @@
-"""PMC's open-access articles over E-utilities: full text in JATS of a search, or what was modified.
+"""PMC's open-access articles over E-utilities: full text in JATS of a search, or its modified articles.
 
 Comes in: a query in PMC's own language (`--query "EGFR[Title]"`); the open-access filter is added to it,
-since of other articles PMC gives no text. Leaves: pages of articles. Their licence is metadata, told by the
-parser.
+because PMC sends no text of other articles. Leaves: pages of articles. Their licence is metadata, which the
+parser reads.
 
 E-utilities can search, which neither PMC's cloud listing nor its OA service can, and efetch sends the XML of
 the cloud service: https://www.nlm.nih.gov/pubs/techbull/jf26/jf26_Changes_to_PMC_ArtDsDistribServs_2026.html
-(read 2026-11-28; what the OA service and FTP gave was removed in August 2026).
+(read 2026-11-28; the OA service and FTP were removed in August 2026).
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from typing import Final, Self
 
 from orchestration.contracts import Page, SourceRequest
 from orchestration.sources.eutilities import EUtilities
-from orchestration.sources.queries import asked_query
+from orchestration.sources.queries import required_query
 from orchestration.sources.services import SourceServices
 
 __all__ = ["PmcSource"]
 
 PAGE_SIZE: Final = 25
-"""Articles of a batch: each has 100 to 500 kB."""
+"""Articles per batch: each has 100 to 500 kB."""
 
 OPEN_ACCESS: Final = "open access[filter]"
 
 
 class PmcSource:
-    """The source `pmc`: a PagedSource."""
+    """The source plugin `pmc`: a PagedSource."""
 
     name = "pmc"
     format = "jats"
@@ -47,8 +47,8 @@ class PmcSource:
         return self._services.settings.ncbi_url
 
     def pages(self, request: SourceRequest, since: datetime | None, cursor: str | None) -> Iterator[Page]:
-        """Open articles that match the query; with `since` those modified from the day before it on."""
-        query = asked_query(request, "--query 'EGFR[Title]'")
+        """Open articles that match the query; with `since` those modified on the day before it or later."""
+        query = required_query(request, "--query 'EGFR[Title]'")
         term = f"({query}) AND {OPEN_ACCESS}" if query.strip() else OPEN_ACCESS
         return self._entrez.pages(term, since, cursor)
 

@@ -1,7 +1,7 @@
-"""PubMed over E-utilities: citations with abstracts of a search, or those that were modified.
+"""PubMed over E-utilities: citations with abstracts of a search, or its modified citations.
 
 Comes in: a query in PubMed's own language (`--query "EGFR[Title] AND 2024:2026[pdat]"`). Leaves: pages of
-PubmedArticle records, as efetch sends them. Retracted and corrected articles are told by their parser.
+PubmedArticle records, as efetch sends them. Their parser flags retracted and corrected articles.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Final, Self
 
 from orchestration.contracts import Page, SourceRequest
 from orchestration.sources.eutilities import EUtilities
-from orchestration.sources.queries import asked_query
+from orchestration.sources.queries import required_query
 from orchestration.sources.services import SourceServices
 
 __all__ = ["PubmedSource"]
 
 PAGE_SIZE: Final = 200
-"""Records of a batch: a megabyte or two."""
+"""Records per batch: a megabyte or two."""
 
 
 class PubmedSource:
-    """The source `pubmed`: a PagedSource."""
+    """The source plugin `pubmed`: a PagedSource."""
 
     name = "pubmed"
     format = "pubmed-xml"
@@ -40,8 +40,8 @@ class PubmedSource:
         return self._services.settings.ncbi_url
 
     def pages(self, request: SourceRequest, since: datetime | None, cursor: str | None) -> Iterator[Page]:
-        """Citations that match the query; with `since` those that were modified from the day before on."""
-        return self._entrez.pages(asked_query(request, "--query 'EGFR[Title]'"), since, cursor)
+        """Citations that match the query; with `since` those modified on the day before it or later."""
+        return self._entrez.pages(required_query(request, "--query 'EGFR[Title]'"), since, cursor)
 
     def again(self, doc_ids: Sequence[str]) -> Iterator[Page]:
         """The citations of these PMIDs."""

@@ -1,7 +1,7 @@
-"""What a user's --query means to a service: plain words, or the service's own parameters.
+"""Reads a user's --query: plain words, or the service's own parameters.
 
-Comes in: a SourceRequest, and which parameters the service lets a user set. Leaves: parameters by name, or
-UsageError with what would be valid.
+Comes in: a SourceRequest, and the parameters that a user may set. Leaves: parameters by name, or a UsageError
+with the valid ones.
 """
 
 from __future__ import annotations
@@ -12,29 +12,31 @@ from urllib.parse import parse_qsl
 from orchestration.contracts import SourceRequest
 from orchestration.errors import UsageError
 
-__all__ = ["asked_query", "parameters_of"]
+__all__ = ["parameters_of", "required_query"]
 
 
-def asked_query(request: SourceRequest, example: str) -> str:
-    """The query; raises UsageError without one, or with paths."""
+def required_query(request: SourceRequest, example: str) -> str:
+    """The query of the request; raises UsageError for a request without one or with paths."""
     if request.paths:
-        raise UsageError(f"--source {request.source} takes no --path; name what you look for with --query.")
+        raise UsageError(f"--source {request.source} takes no --path; pass the search as --query.")
     if request.query is None:
         raise UsageError(f"--source {request.source} needs --query, e.g. {example}.")
     return request.query
 
 
 def parameters_of(query: str, words: str, valid: Collection[str]) -> dict[str, str]:
-    """`words=...` for plain words; what is written as NAME=VALUE&... by name; nothing for an empty query.
+    """The parameter `words` for plain words, or the parameters of NAME=VALUE&...; none for an empty query.
 
-    Raises UsageError for a parameter that is not `valid`.
+    Raises UsageError for a parameter that is not in `valid`.
     """
-    name, given, _ = query.partition("=")
+    name, equals, _ = query.partition("=")
     kinds = {known.partition(".")[0] for known in valid}
-    if not given or name.partition(".")[0] not in kinds:
+    if not equals or name.partition(".")[0] not in kinds:
         return {words: query} if query.strip() else {}
-    asked = dict(parse_qsl(query, keep_blank_values=True))
-    unknown = sorted(asked.keys() - set(valid))
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
+    unknown = sorted(parameters.keys() - set(valid))
     if unknown:
-        raise UsageError(f"--query: {', '.join(unknown)} is none of {', '.join(sorted(valid))}.")
-    return asked
+        raise UsageError(
+            f"--query: unknown parameter {', '.join(unknown)}; valid: {', '.join(sorted(valid))}."
+        )
+    return parameters

@@ -1,7 +1,7 @@
-"""What assembly hands to the sources it builds.
+"""Services that assembly passes to source plugins.
 
-A source class may offer `from_services(services)`; assembly then builds it so. One that reads files may offer
-`from_parsers(parsers, max_document_bytes)`. Any other source class is called without arguments.
+A plugin class may define `from_services(services)`; one that reads files may define
+`from_parsers(parsers, max_document_bytes)`. Any other class is called without arguments.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ __all__ = ["SourceServices"]
 
 @dataclass(frozen=True, slots=True)
 class SourceServices:
-    """Everything a source of a web service can ask for."""
+    """The services that a plugin of a web service can use."""
 
     web: Callable[[], WebClient]
-    """The web client, opened when it is first asked for."""
+    """Returns the web client; opens it at the first call."""
     settings: Settings

@@ -1,8 +1,8 @@
-"""The chunk stage: documents to the plane's chunkers, each under the chunk profile of its source.
+"""The chunk stage: documents to the plane's chunkers, each under the chunk profile of its origin.
 
 Comes in: a Document. Leaves: its chunks, whose bodies are exact slices of its text, with its facets. The
-topology's `profiles` maps a record's source (clinicaltrials, pmc, ...) to a chunk profile; `default` is the
-rest.
+topology's `profiles` maps the origin of a record (clinicaltrials, pmc, ...) to a chunk profile; `default`
+applies to all others.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ChunkOnPlane:
         return outcome
 
     def execute_batch(self, items: Sequence[tuple[StageContext, Document]]) -> Sequence[Outcome[list[Chunk]]]:
-        """All documents in one call; the plane makes micro-batches of them."""
+        """All documents in one call; the plane divides them into micro-batches."""
         documents = [document for _, document in items]
         profiles = [self._profiles.get(document.source, self._profiles["default"]) for document in documents]
         outcomes = self._plane.chunk(documents, profiles, self._timeout_seconds)
@@ -56,7 +56,7 @@ class ChunkOnPlane:
 
 
 def _with_facets(outcome: Outcome[list[Chunk]], document: Document) -> Outcome[list[Chunk]]:
-    """The chunks with what their document can be filtered by."""
+    """The chunks with the facets of their document."""
     facets = facets_of_metadata(document.metadata)
     if isinstance(outcome, MedkgError) or not facets:
         return outcome

@@ -1,8 +1,8 @@
-"""The download stage: a document's PDF, from the first of the places its record names that has it.
+"""The download stage: a document's PDF, from the first link of its record that leads to one.
 
-Comes in: a document's payloads: a PDF itself, or a record whose format says where its PDF is. Leaves: the
-PDF as a payload kept in the object store, with the record behind it; its provenance is kept beside it. What
-came is judged by its bytes: a landing page is no PDF, whatever its server calls it.
+Comes in: a document's payloads: a PDF itself, or a record whose format contains links to its PDF. Leaves: the
+PDF as a payload in the object store, followed by the record; its provenance is stored beside it. Bytes decide
+what a PDF is: a landing page is none, whatever content type its server declares.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from orchestration.contracts import PDF, Isolation, ObjectStore, Parser, WebClient, has_pdf_mark
 from orchestration.contracts.downloads import LinksToPdfs, PdfLink
-from orchestration.contracts.web import Download as Fetched
+from orchestration.contracts.web import DownloadedFile
 from orchestration.errors import (
     AddressRefusedError,
     MalformedDocumentError,
@@ -25,18 +25,18 @@ from orchestration.errors import (
     PermanentError,
 )
 from orchestration.records import RawPayload, StageContext
-from orchestration.stages.pdf_objects import keep_pdf
+from orchestration.stages.pdf_objects import store_pdf
 from orchestration.stages.services import DownloadLimits, StageServices
 
 POLICY: Final = "download"
-"""Policy of resilience.yaml for each host that files come from."""
+"""Policy of resilience.yaml for each host of downloads."""
 
 HEAD_BYTES: Final = 1024
-"""So far a web page is looked for, to name what came instead of a PDF."""
+"""Bytes that are searched for a web page, to describe what came in place of a PDF."""
 
 
 class Download:
-    """DownloadStage over the links that formats give."""
+    """DownloadStage over the links that parsers find in records."""
 
     version = "1"
     isolation = Isolation.INLINE
@@ -48,7 +48,7 @@ class Download:
         parsers: Mapping[str, Parser],
         limits: DownloadLimits,
     ) -> None:
-        """`web` opens the client, which a PDF that was ingested has no need of."""
+        """`web` opens the client; a document that already is a PDF does not call it."""
         self._web = web
         self._objects = objects
         self._parsers = parsers
@@ -59,24 +59,24 @@ class Download:
         return cls(services.web, services.objects, services.parsers, services.downloads, **config)
 
     def execute(self, ctx: StageContext, payloads: list[RawPayload]) -> list[RawPayload]:
-        """The PDF, then the record that linked to it.
+        """The PDF, then the record that links to it.
 
-        Raises MalformedDocumentError for a record without a link; else, when no place has the PDF, what was
-        wrong with each: permanent if it is so of all.
+        Raises MalformedDocumentError for a record without a link. When no link leads to a PDF, raises the
+        first error that is not permanent, else NotAPdfError with the errors of all links.
         """
-        pdf = next((one for one in payloads if one.format == PDF), None)
+        pdf = next((payload for payload in payloads if payload.format == PDF), None)
         if pdf is not None:
-            kept = keep_pdf(self._objects, ctx.tenant_id, pdf)
-            return [kept, *(one for one in payloads if one is not pdf)]
-        return [self._fetched(ctx, self._links(ctx, payloads)), *payloads]
+            stored = store_pdf(self._objects, ctx.tenant_id, pdf)
+            return [stored, *(payload for payload in payloads if payload is not pdf)]
+        return [self._fetch(ctx, self._links(ctx, payloads)), *payloads]
 
     def _links(self, ctx: StageContext, payloads: Sequence[RawPayload]) -> list[PdfLink]:
         links = [link for payload in payloads for link in self._links_of(payload)]
         if not links:
-            formats = ", ".join(one.format for one in payloads) or "nothing"
+            formats = ", ".join(payload.format for payload in payloads) or "nothing"
             raise MalformedDocumentError(
-                f"{ctx.doc_id}: its record ({formats}) names no place that has the PDF. Run it through a "
-                "topology that works on the record, e.g. auto."
+                f"{ctx.doc_id}: its record ({formats}) has no link to a PDF. Run it through a topology "
+                "that indexes the record itself, e.g. auto."
             )
         return links
 
@@ -84,28 +84,28 @@ class Download:
         parser = self._parsers.get(payload.format)
         return parser.pdf_links(payload) if isinstance(parser, LinksToPdfs) else ()
 
-    def _fetched(self, ctx: StageContext, links: Sequence[PdfLink]) -> RawPayload:
-        """The PDF of the first place that has it."""
+    def _fetch(self, ctx: StageContext, links: Sequence[PdfLink]) -> RawPayload:
+        """The PDF of the first link that leads to one."""
         errors: list[MedkgError] = []
         for link in links:
             try:
-                return self._from(ctx, link)
+                return self._fetch_link(ctx, link)
             except MedkgError as error:
                 errors.append(error)
-        curable = [error for error in errors if not isinstance(error, PermanentError)]
-        if curable:
-            raise curable[0]
+        repeatable = [error for error in errors if not isinstance(error, PermanentError)]
+        if repeatable:
+            raise repeatable[0]
         if len(errors) == 1:
             raise errors[0]
-        places = "; ".join(f"{number}. {error.message}" for number, error in enumerate(errors, 1))
-        raise NotAPdfError(f"{ctx.doc_id}: none of its {len(errors)} places has the PDF: {places}")
+        causes = "; ".join(f"{number}. {error.message}" for number, error in enumerate(errors, 1))
+        raise NotAPdfError(f"{ctx.doc_id}: none of its {len(errors)} links leads to a PDF: {causes}")
 
-    def _from(self, ctx: StageContext, link: PdfLink) -> RawPayload:
+    def _fetch_link(self, ctx: StageContext, link: PdfLink) -> RawPayload:
         file = self._download(ctx, link.url)
         content = file.path.read_bytes()
         file.path.unlink()
         _check_pdf(link.url, file, content)
-        fetched = RawPayload(
+        pdf = RawPayload(
             doc_id=ctx.doc_id,
             source=ctx.source,
             format=PDF,
@@ -113,12 +113,12 @@ class Download:
             uri=file.url,
             version=file.sha256,
         )
-        kept = keep_pdf(self._objects, ctx.tenant_id, fetched)
-        self._keep_provenance(kept, link, file)
-        return kept
+        stored = store_pdf(self._objects, ctx.tenant_id, pdf)
+        self._store_provenance(stored, link, file)
+        return stored
 
-    def _download(self, ctx: StageContext, url: str) -> Fetched:
-        """The file, in a place of this document's own, so that its next try goes on where this one broke."""
+    def _download(self, ctx: StageContext, url: str) -> DownloadedFile:
+        """The file, at a path of this document, so that the next attempt continues an interrupted one."""
         name = sha256("\0".join((ctx.tenant_id, ctx.source, ctx.doc_id, url)).encode()).hexdigest()
         self._limits.folder.mkdir(parents=True, exist_ok=True)
         return self._web().download(
@@ -131,16 +131,16 @@ class Download:
         )
 
     def _admit(self, url: str) -> None:
-        """Raise AddressRefusedError for a link, or a redirect, that leads no place where we fetch from."""
+        """Raise AddressRefusedError for a link or redirect to a host that is not allowed."""
         host = urlsplit(url).hostname
         if self._limits.hosts and host not in self._limits.hosts:
             raise AddressRefusedError(
                 f"{url}: host {host} is not one of those allowed "
-                f"({', '.join(sorted(self._limits.hosts))}). Add it to MEDKG_DOWNLOAD_HOSTS if it is to be."
+                f"({', '.join(sorted(self._limits.hosts))}). Add it to MEDKG_DOWNLOAD_HOSTS to allow it."
             )
 
-    def _keep_provenance(self, pdf: RawPayload, link: PdfLink, file: Fetched) -> None:
-        """Beside the PDF, one object for each URL that it came from."""
+    def _store_provenance(self, pdf: RawPayload, link: PdfLink, file: DownloadedFile) -> None:
+        """Store one object per URL of the PDF beside it."""
         assert pdf.stored is not None
         folder, _, _ = pdf.stored.rpartition("/")
         provenance = {
@@ -157,13 +157,13 @@ class Download:
         self._objects.put(f"{folder}/from-{name}.json", json.dumps(provenance).encode())
 
 
-def _check_pdf(url: str, file: Fetched, content: bytes) -> None:
+def _check_pdf(url: str, file: DownloadedFile, content: bytes) -> None:
     if has_pdf_mark(content):
         return
-    called = file.headers.get("content-type", "nothing")
+    declared = file.headers.get("content-type", "nothing")
     head = content[:HEAD_BYTES].lstrip().lower()
     if head.startswith((b"<!doctype html", b"<html", b"<?xml", b"<head", b"<!--")) or b"<html" in head:
         what = "a web page (a landing page, a login or a captcha)"
     else:
-        what = f"{len(content):,} bytes that are no PDF (its server calls them {called})"
-    raise NotAPdfError(f"{url} is {what}. Open it in a browser to see what it asks for.")
+        what = f"{len(content):,} bytes that are not a PDF (content type {declared})"
+    raise NotAPdfError(f"{url} is {what}. Open it in a browser to see what it requires.")

@@ -2,8 +2,8 @@
 
 Comes in: a document's chunks. Leaves: the same chunks with unit vectors, float32 [n, d], and term weights,
 CSR [n, vocabulary] where the plane has a sparse model, in order, and the ids of the models that made them.
-All chunks of a window go to the plane in one call, so that its micro-batches are full and sorted by length
-whatever the documents' sizes.
+All chunks of a window go to the plane in one call, so that its micro-batches are full and sorted by length,
+independent of the sizes of the documents.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class EmbedOnPlane:
     def execute_batch(
         self, items: Sequence[tuple[StageContext, list[Chunk]]]
     ) -> Sequence[Outcome[EmbeddingBatch]]:
-        """One plane call for all; a document with a failed chunk carries that chunk's error."""
+        """One call of the plane for all documents; the error of a chunk is the outcome of its document."""
         vectors = self._plane.embed(
             [chunk.body for _, chunks in items for chunk in chunks], self._timeout_seconds
         )

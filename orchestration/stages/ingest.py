@@ -1,7 +1,7 @@
-"""The ingest stage: asks each document's source for its bytes.
+"""The ingest stage: fetches the bytes of each document from its source plugin.
 
-Comes in: which document, and where its source enumerated it. Leaves: its raw payload with the content
-hash. Requests of one source are fetched together, so that a file is opened once for its records.
+Comes in: a document and the locator from its enumeration. Leaves: its raw payload with the content hash.
+Documents of one plugin are fetched together, so that a file is opened once for all its records.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from orchestration.stages.services import StageServices
 
 
 class Ingest:
-    """IngestStage over the installed sources."""
+    """IngestStage over the installed source plugins."""
 
     version = "1"
     isolation = Isolation.INLINE
@@ -30,7 +30,7 @@ class Ingest:
         return cls(services.sources, **config)
 
     def execute(self, ctx: StageContext, request: AdapterRequest) -> list[RawPayload]:
-        """The payloads of one document; raises what its source raises."""
+        """The payloads of one document; raises what its plugin raises."""
         (outcome,) = self.execute_batch([(ctx, request)])
         if isinstance(outcome, MedkgError):
             raise outcome
@@ -39,22 +39,22 @@ class Ingest:
     def execute_batch(
         self, items: Sequence[tuple[StageContext, AdapterRequest]]
     ) -> Sequence[Outcome[list[RawPayload]]]:
-        """One fetch for each source named; outcomes in the order of `items`."""
+        """One fetch per plugin; outcomes in the order of `items`."""
         positions: dict[str, list[int]] = defaultdict(list)
         for position, (_, request) in enumerate(items):
             positions[request.source].append(position)
         outcomes: dict[int, Outcome[list[RawPayload]]] = {}
-        for name, where in positions.items():
-            fetched = self._source(name).fetch([items[position][1] for position in where])
-            for position, outcome in zip(where, fetched, strict=True):
+        for plugin, at in positions.items():
+            fetched = self._source(plugin).fetch([items[position][1] for position in at])
+            for position, outcome in zip(at, fetched, strict=True):
                 outcomes[position] = outcome if isinstance(outcome, MedkgError) else [outcome]
         return [outcomes[position] for position in range(len(items))]
 
-    def _source(self, name: str) -> Source:
+    def _source(self, plugin: str) -> Source:
         try:
-            return self._sources[name]
+            return self._sources[plugin]
         except KeyError:
             raise ConfigurationError(
-                f"source {name!r} is not installed; installed: {', '.join(sorted(self._sources))}. "
+                f"source {plugin!r} is not installed; installed: {', '.join(sorted(self._sources))}. "
                 "Install the plugin that provides it (entry point group medkg.sources)."
             ) from None

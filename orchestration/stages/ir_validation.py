@@ -1,7 +1,7 @@
-"""The ir_validation stage: is the parsed document sound, and is it kept?
+"""The ir_validation stage: checks the structure of parsed documents and stores them.
 
-Comes in: a Document from any parser. Leaves: the same Document, after its offsets were checked and it
-was written to the document store, so that every citation can later be shown in its context.
+Comes in: a Document from any parser. Leaves: the same Document, after its offsets were checked and it was
+written to the document store, which later shows every citation in its context.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from orchestration.stages.services import StageServices
 
 
 class IrValidation:
-    """ValidateStage that checks structure and keeps the document."""
+    """ValidateStage that checks the structure and stores the document."""
 
     version = "1"
     isolation = Isolation.INLINE
@@ -36,15 +36,15 @@ class IrValidation:
         return outcome
 
     def execute_batch(self, items: Sequence[tuple[StageContext, Document]]) -> Sequence[Outcome[Document]]:
-        """Sound documents are kept in one write; the others carry their error."""
+        """Store valid documents in one write; the outcome of an invalid one is its error."""
         outcomes: list[Outcome[Document]] = [_checked(ctx, document) for ctx, document in items]
-        sound = [
+        valid = [
             (ctx, outcome)
             for (ctx, _), outcome in zip(items, outcomes, strict=True)
             if not isinstance(outcome, MedkgError)
         ]
-        if sound:
-            self._documents.put(sound)
+        if valid:
+            self._documents.put(valid)
         return outcomes
 
 
@@ -60,24 +60,24 @@ def _checked(ctx: StageContext, document: Document) -> Outcome[Document]:
 
 def _problems(ctx: StageContext, document: Document) -> Iterator[str]:
     if (document.doc_id, document.tenant_id) != (ctx.doc_id, ctx.tenant_id):
-        yield f"the parser answered for {document.tenant_id}/{document.doc_id}"
-    seen: set[str] = set()
+        yield f"the parser returned document {document.tenant_id}/{document.doc_id}"
+    block_ids: set[str] = set()
     for section in document.sections:
-        yield from _section_problems(section, len(document.text), seen)
+        yield from _section_problems(section, len(document.text), block_ids)
 
 
-def _section_problems(section: Section, end: int, seen: set[str]) -> Iterator[str]:
+def _section_problems(section: Section, end: int, block_ids: set[str]) -> Iterator[str]:
     if not 0 <= section.start_char <= section.end_char <= end:
         yield f"section {section.title!r} spans {section.start_char}-{section.end_char} of {end}"
     for block in section.blocks:
-        yield from _block_problems(block, section, seen)
+        yield from _block_problems(block, section, block_ids)
     for child in section.sections:
-        yield from _section_problems(child, section.end_char, seen)
+        yield from _section_problems(child, section.end_char, block_ids)
 
 
-def _block_problems(block: Block, section: Section, seen: set[str]) -> Iterator[str]:
-    if block.block_id in seen:
+def _block_problems(block: Block, section: Section, block_ids: set[str]) -> Iterator[str]:
+    if block.block_id in block_ids:
         yield f"block id {block.block_id!r} occurs twice"
-    seen.add(block.block_id)
+    block_ids.add(block.block_id)
     if not section.start_char <= block.start_char <= block.end_char <= section.end_char:
         yield f"block {block.block_id!r} lies outside its section {section.title!r}"

@@ -1,7 +1,7 @@
 """The parse stage: raw bytes to a Document, by the parser that is registered for the payload's format.
 
-Comes in: a document's payloads: the first is what is parsed, others are its records. Leaves: the Document. It
-runs in worker processes that can be killed, because parsers can hang or crash in C code.
+Comes in: a document's payloads: the first is its content, the others are its records. Leaves: the Document.
+Runs in worker processes that can be killed, because parsers can hang or crash in C code.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ class Parse:
     def execute(self, ctx: StageContext, payloads: list[RawPayload]) -> Document:
         """The document of the first payload; raises its parser's error.
 
-        Where records stand behind it, e.g. those that linked to a PDF, what they tell of the document counts.
+        Records behind it, e.g. the one that linked to a PDF, complete its title and metadata.
         """
         if not payloads:
             raise MalformedDocumentError(
-                f"{ctx.doc_id}: its source gave no content. Check the record at the source."
+                f"{ctx.doc_id}: its source returned no content. Check the record at its origin."
             )
-        document = self._parsed(ctx, payloads[0])
+        document = self._parse(ctx, payloads[0])
         for record in payloads[1:]:
-            document = _completed(document, self._parsed(ctx, record))
+            document = _completed(document, self._parse(ctx, record))
         return document
 
-    def _parsed(self, ctx: StageContext, payload: RawPayload) -> Document:
+    def _parse(self, ctx: StageContext, payload: RawPayload) -> Document:
         parser = self._parsers.get(payload.format)
         if parser is None:
             raise UnknownFormatError(
@@ -52,7 +52,7 @@ class Parse:
 
 
 def _completed(document: Document, record: Document) -> Document:
-    """The document with what its record tells of it: the title, and metadata, the record's before its own."""
+    """The document with the title and metadata of its record, which take precedence over its own."""
     return document.model_copy(
         update={
             "title": record.title or document.title,

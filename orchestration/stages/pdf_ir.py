@@ -1,8 +1,8 @@
-"""The pdf_ir stage: hands each PDF to the converter that the topology names, and waits for nothing.
+"""The pdf_ir stage: queues each PDF for the converter that the topology names, without waiting for it.
 
 Comes in: a document's payloads, one of them a PDF. Leaves: a payload of format pdf-ir in the PDF's place,
-whose bytes will be in the object store when the ledger says pdf_ir_ready; a gate behind this stage waits
-for that. A PDF that this converter has seen before is ready at once.
+whose bytes are in the object store once the ledger marks it pdf_ir_ready; a gate behind this stage waits for
+that mark. A PDF that this converter has converted before is ready at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from orchestration.contracts import (
 )
 from orchestration.errors import MalformedDocumentError, MedkgError
 from orchestration.records import RawPayload, StageContext
-from orchestration.stages.pdf_objects import converted_key, is_kept, keep_pdf
+from orchestration.stages.pdf_objects import converted_key, is_stored, store_pdf
 from orchestration.stages.services import StageServices
 
 
@@ -45,15 +45,15 @@ class PdfIr:
         max_attempts: int = 5,
     ) -> None:
         """`make` raises ConfigurationError for a converter that is not installed, has no such option or lacks
-        a setting: here, so that no document is left to wait for it.
+        a setting. It is called here, so that no document waits for such a converter.
         """
         self._tasks = tasks
         self._objects = objects
         self._stage = stage
         self._asked = AskedConverter(name=converter, options=json.dumps(options or {}, sort_keys=True))
-        made = make(self._asked)
-        self._converter_version = made.version
-        made.close()
+        pdf_converter = make(self._asked)
+        self._converter_version = pdf_converter.version
+        pdf_converter.close()
         self._max_attempts = max_attempts
 
     @classmethod
@@ -72,17 +72,18 @@ class PdfIr:
     def execute_batch(
         self, items: Sequence[tuple[StageContext, list[RawPayload]]]
     ) -> Sequence[Outcome[list[RawPayload]]]:
-        """All PDFs are asked for in one transaction; a document without one carries its error."""
+        """Queue all PDFs in one transaction; the outcome of a document without a PDF is an error."""
         outcomes: list[Outcome[list[RawPayload]]] = []
         requests: list[PdfTaskRequest] = []
         for ctx, payloads in items:
-            pdf = next((one for one in payloads if one.format == PDF), None)
+            pdf = next((payload for payload in payloads if payload.format == PDF), None)
             if pdf is None:
                 outcomes.append(_no_pdf(ctx, payloads))
                 continue
-            request = self._request(ctx, keep_pdf(self._objects, ctx.tenant_id, pdf))
+            request = self._request(ctx, store_pdf(self._objects, ctx.tenant_id, pdf))
             requests.append(request)
-            outcomes.append([_converted(ctx, pdf, request), *(one for one in payloads if one is not pdf)])
+            records = [payload for payload in payloads if payload is not pdf]
+            outcomes.append([_converted(ctx, pdf, request), *records])
         if requests:
             self._tasks.request(self._asked, self._stage, self._max_attempts, requests)
         return outcomes
@@ -90,11 +91,11 @@ class PdfIr:
     def _request(self, ctx: StageContext, pdf: RawPayload) -> PdfTaskRequest:
         assert pdf.stored is not None
         key = converted_key(ctx.tenant_id, pdf.version, self._asked, self._converter_version)
-        return PdfTaskRequest(ctx=ctx, pdf_key=pdf.stored, ir_key=key, done=is_kept(self._objects, key))
+        return PdfTaskRequest(ctx=ctx, pdf_key=pdf.stored, ir_key=key, done=is_stored(self._objects, key))
 
 
 def _converted(ctx: StageContext, pdf: RawPayload, request: PdfTaskRequest) -> RawPayload:
-    """What the PDF will have become; of the document's own version, which its source's record sets."""
+    """The future payload of the converted PDF; its version is the document's, which the record sets."""
     return RawPayload(
         doc_id=ctx.doc_id,
         source=ctx.source,
@@ -107,8 +108,8 @@ def _converted(ctx: StageContext, pdf: RawPayload, request: PdfTaskRequest) -> R
 
 
 def _no_pdf(ctx: StageContext, payloads: Sequence[RawPayload]) -> MalformedDocumentError:
-    there = ", ".join(one.format for one in payloads) or "nothing"
+    formats = ", ".join(payload.format for payload in payloads) or "nothing"
     return MalformedDocumentError(
-        f"{ctx.doc_id}: there is no PDF to convert, but {there}. Put a stage of type download before this "
+        f"{ctx.doc_id}: there is no PDF to convert, only {formats}. Put a stage of type download before this "
         "one, or ingest PDFs."
     )

@@ -1,8 +1,8 @@
-"""What assembly hands to the stages it builds: the plane, sources, parsers, stores and time-outs.
+"""Services that assembly passes to stages: the plane, sources, parsers, stores and time-outs.
 
-A stage class may offer `from_services(config, services)`; assembly then builds it so. One that runs in
-worker processes, where no store or plane is at hand, may offer `from_parsers(config, parsers)`. Any other
-stage class is called with its `config` from the topology as keyword arguments.
+A stage class may define `from_services(config, services)`. One that runs in worker processes, which have no
+store and no plane, may define `from_parsers(config, parsers)`. Any other stage class is called with its
+`config` from the topology as keyword arguments.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from orchestration.contracts import (
 
 @dataclass(frozen=True, slots=True)
 class DownloadLimits:
-    """Where files of others may come from, and how much of them."""
+    """Limits of downloads: hosts, bytes and time."""
 
     folder: Path
-    """Keeps what is under way."""
+    """Folder of unfinished downloads."""
     most_bytes: int
     seconds: float
-    """One try may take so long; the next one goes on from there."""
+    """Time limit of one attempt; the next one continues it."""
     hosts: frozenset[str] = frozenset()
-    """The only hosts that are asked; empty: every public one."""
+    """The only allowed hosts; empty: every public host."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageServices:
-    """Everything a built-in stage can ask for."""
+    """The services that a stage can use."""
 
     plane: Plane
     sources: Mapping[str, Source]
@@ -51,12 +51,12 @@ class StageServices:
     pdf_converter: Callable[[AskedConverter], PdfConverter]
     """Makes a converter; raises ConfigurationError for one that is not installed or lacks a setting."""
     web: Callable[[], WebClient]
-    """The web client, opened when it is first asked for."""
+    """Returns the web client; opens it at the first call."""
     downloads: DownloadLimits
     parsers: Mapping[str, Parser]
     stage_name: str
     """Name of the step in its topology."""
     owner: str
-    """Process identity of the window worker; marks intents, so that a crashed writer is told apart."""
+    """Process identity of the window worker; marks intents, so that those of a crashed writer are known."""
     timeout_seconds: float
     """Time-out of the stage's policy, for stages that enforce it themselves on micro-batches."""

@@ -1,6 +1,6 @@
-"""Talking to web services over HTTP, politely.
+"""HTTP client of web services.
 
-Comes in: requests of sources and stages, and the guard of the resilience room as assembly hands it in.
-Leaves: whole answers within their limits, or errors of ours. Nothing else in the control plane that fetches
-documents opens a connection.
+Comes in: requests of sources and stages, and the guards of the resilience room, which assembly passes.
+Leaves: complete answers within their limits, or medkg errors. No other room of the control plane opens
+connections to fetch documents.
 """

@@ -1,6 +1,7 @@
-"""What an answer means: which are good, which are worth repeating, which are final.
+"""Maps answers and connection errors of web services to medkg errors: transient, permanent or unavailable.
 
-Comes in: status and headers of an answer, or the error of a connection. Leaves: nothing, or an error of ours.
+Comes in: status and headers of an answer, or the error of a connection. Leaves: nothing for a good answer, or
+the error.
 """
 
 from __future__ import annotations
@@ -22,31 +23,32 @@ from orchestration.errors import (
     TransientError,
 )
 
-__all__ = ["check_status", "gave_up", "of_connection"]
+__all__ = ["check_status", "connection_error", "last_error"]
 
 _SHOWN_CHARACTERS = 200
+"""Characters of an answer's body that an error quotes."""
 
 
-def check_status(url: str, status: int, headers: Mapping[str, str], said: bytes) -> None:
-    """Raise what a status other than 2xx and 304 means; `said` is the beginning of the body."""
+def check_status(url: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    """Raise the error of a status other than 2xx and 304; `body` is the beginning of the answer's body."""
     if 200 <= status < 300 or status == 304:
         return
-    shown = " ".join(said.decode("utf-8", "replace").split())[:_SHOWN_CHARACTERS]
-    told = f"{url}: HTTP {status}" + (f", {shown!r}" if shown else "")
+    quoted = " ".join(body.decode("utf-8", "replace").split())[:_SHOWN_CHARACTERS]
+    answer = f"{url}: HTTP {status}" + (f", {quoted!r}" if quoted else "")
     wait = retry_after(headers.get("retry-after"), datetime.now(UTC))
     if status == 429:
-        raise RateLimitedError(f"{told}. The service asks us to slow down.", retry_after=wait)
+        raise RateLimitedError(f"{answer}. The service asks for a lower rate.", retry_after=wait)
     if status == 503:
         raise DagsterResourceUnavailableError(
-            f"{told}. The service is away; run again later.", retry_after=wait
+            f"{answer}. The service is unavailable; run again later.", retry_after=wait
         )
     if status == 408 or status >= 500:
-        raise ServiceError(f"{told}. It is asked again.", retry_after=wait)
-    raise RequestRejectedError(f"{told}. The service refuses the request; check it.", status=status)
+        raise ServiceError(f"{answer}. The request is repeated.", retry_after=wait)
+    raise RequestRejectedError(f"{answer}. The service refuses the request; check it.", status=status)
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds that a Retry-After header asks for: a number or a date (RFC 9110, 10.2.3); None without one."""
+    """Seconds of a Retry-After header, a number or a date (RFC 9110, 10.2.3); None without a valid one."""
     if value is None:
         return None
     if value.strip().isdigit():
@@ -59,8 +61,8 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     return max(0.0, (aware - now).total_seconds())
 
 
-def of_connection(url: str, error: httpx.HTTPError | httpx.InvalidURL) -> MedkgError:
-    """What an error of the connection is to us: nobody there, cut off or silent, or no URL at all."""
+def connection_error(url: str, error: httpx.HTTPError | httpx.InvalidURL) -> MedkgError:
+    """The medkg error of a connection error: unavailable, interrupted or silent, or an invalid URL."""
     cause = str(error) or type(error).__name__
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
         return AddressRefusedError(f"{url}: {cause}. Only http and https URLs are fetched.")
@@ -68,14 +70,14 @@ def of_connection(url: str, error: httpx.HTTPError | httpx.InvalidURL) -> MedkgE
         return DagsterResourceUnavailableError(
             f"{url}: the host does not answer ({cause}). Check this machine's network, or run again later."
         )
-    return ServiceError(f"{url}: the answer broke off ({cause}). It is asked for again.")
+    return ServiceError(f"{url}: the answer was interrupted ({cause}). The request is repeated.")
 
 
-def gave_up(error: TransientError, attempts: int) -> MedkgError:
-    """The last error of all attempts, so that nobody repeats it at once."""
+def last_error(error: TransientError, attempts: int) -> MedkgError:
+    """The error after the last attempt, of a kind that no stage's policy repeats."""
     if isinstance(error, RateLimitedError):
         return DagsterResourceUnavailableError(
-            f"{error.message} So it did in {attempts} attempts; run again later.",
+            f"{error.message} All {attempts} attempts were refused so; run again later.",
             retry_after=error.retry_after,
         )
     return ServiceFailedError(f"{error.message} This was the last of {attempts} attempts.")

@@ -1,8 +1,8 @@
 """The web client: requests of many threads, each under the policy of its host.
 
-Comes in: a URL and what to do with its body. Leaves: a whole answer or a file, or an error that nobody needs
-to repeat at once. One event loop in a thread of its own carries connections, limiters and breakers from call
-to call. Rate, attempts, waits and Retry-After are the guard's; nothing here repeats anything.
+Comes in: a URL and the use of its body. Leaves: a complete answer or a file, or an error that the caller need
+not repeat. Connections, limiters and breakers live in an event loop in a separate thread from call to call.
+The guard enforces rate, attempts, waits and Retry-After; this module repeats nothing.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from orchestration.contracts.web import (
     POLITE,
     Admit,
     Check,
-    Download,
+    DownloadedFile,
     Params,
     Validators,
     WebAnswer,
 )
 from orchestration.errors import AddressRefusedError, TransientError
 from orchestration.web.addresses import PublicTransport
-from orchestration.web.answers import gave_up
-from orchestration.web.exchange import WebRequest, fetched_to, held
+from orchestration.web.answers import last_error
+from orchestration.web.exchange import WebRequest, download_to, read_answer
 
 __all__ = ["HostGuard", "PoliteWebClient", "user_agent"]
 
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class HostGuard(Protocol):
-    """A policy at work, as the resilience room makes it."""
+    """A guard of the resilience room."""
 
     @property
     def policy(self) -> Any:
@@ -50,12 +50,12 @@ class HostGuard(Protocol):
     ) -> T: ...
 
 
-Guarding = Callable[[str], HostGuard]
-"""The guard of a policy's name; raises ConfigurationError for an unknown one."""
+GuardOf = Callable[[str], HostGuard]
+"""Returns the guard of a policy; raises ConfigurationError for an unknown name."""
 
 
 def user_agent(version: str, contact: str | None) -> str:
-    """How we introduce ourselves: services ask for a way to reach whoever runs a client."""
+    """The User-Agent header; services ask for a contact of the person who runs a client."""
     return f"medkg/{version} (mailto:{contact})" if contact else f"medkg/{version}"
 
 
@@ -68,9 +68,9 @@ class _Clients:
 class PoliteWebClient:
     """WebClient over httpx; close it once."""
 
-    def __init__(self, guarding: Guarding, agent: str, private_hosts: Collection[str] = ()) -> None:
-        """`guarding` gives this client's own guards, which live in its event loop alone."""
-        self._guarding = guarding
+    def __init__(self, guard_of: GuardOf, agent: str, private_hosts: Collection[str] = ()) -> None:
+        """`guard_of` returns guards of this client alone, since they belong to its event loop."""
+        self._guard_of = guard_of
         self._stack = ExitStack()
         self._portal: BlockingPortal = self._stack.enter_context(start_blocking_portal(name="web"))
         headers = {"User-Agent": agent}
@@ -106,8 +106,8 @@ class PoliteWebClient:
             "If-None-Match": validators.etag if validators else None,
             "If-Modified-Since": validators.last_modified if validators else None,
         }
-        sent = {**(headers or {}), **{name: value for name, value in conditions.items() if value}}
-        return self._held(WebRequest(url, params=params, headers=sent), policy, most_bytes, check)
+        all_headers = {**(headers or {}), **{name: value for name, value in conditions.items() if value}}
+        return self._in_memory(WebRequest(url, params=params, headers=all_headers), policy, most_bytes, check)
 
     def post(
         self,
@@ -120,7 +120,7 @@ class PoliteWebClient:
         check: Check | None = None,
     ) -> WebAnswer:
         request = WebRequest(url, "POST", form=form, headers=headers or {})
-        return self._held(request, policy, most_bytes, check)
+        return self._in_memory(request, policy, most_bytes, check)
 
     def download(
         self,
@@ -133,26 +133,26 @@ class PoliteWebClient:
         policy: str = POLITE,
         admit: Admit | None = None,
         public_only: bool = True,
-    ) -> Download:
-        guard = self._guarding(policy)
+    ) -> DownloadedFile:
+        guard = self._guard_of(policy)
         client = self._clients.public if public_only else self._clients.anywhere
         request = WebRequest(
             url, headers=headers or {}, admit=admit, timeout=float(guard.policy.timeout_seconds)
         )
-        return self._guarded(guard, url, lambda: fetched_to(client, request, path, most_bytes), seconds)
+        return self._guarded(guard, url, lambda: download_to(client, request, path, most_bytes), seconds)
 
-    # --- the way through the guard ------------------------------------------------------------------
+    # --- requests under the guard -------------------------------------------------------------------
 
-    def _held(self, request: WebRequest, policy: str, most_bytes: int, check: Check | None) -> WebAnswer:
+    def _in_memory(self, request: WebRequest, policy: str, most_bytes: int, check: Check | None) -> WebAnswer:
         client = self._clients.anywhere
 
         async def attempt() -> WebAnswer:
-            answer = await held(client, request, most_bytes)
+            answer = await read_answer(client, request, most_bytes)
             if check is not None and not answer.unchanged:
                 check(answer)
             return answer
 
-        return self._guarded(self._guarding(policy), request.url, attempt)
+        return self._guarded(self._guard_of(policy), request.url, attempt)
 
     def _guarded(
         self,
@@ -166,18 +166,18 @@ class PoliteWebClient:
         try:
             result: T = running.result()
         except TransientError as error:
-            raise gave_up(error, guard.policy.max_attempts) from error
+            raise last_error(error, guard.policy.max_attempts) from error
         finally:
             running.cancel()
         return result
 
 
 def _host(url: str) -> str:
-    """The host of a URL, whose rate it is; raises AddressRefusedError for what is none of the web's."""
+    """The host of a URL; raises AddressRefusedError for a URL that is not http or https."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise AddressRefusedError(f"{url}: no URL ({error}). Check the address.") from error
+        raise AddressRefusedError(f"{url}: not a URL ({error}). Check the address.") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise AddressRefusedError(f"{url}: no http or https URL. Check the address.")
+        raise AddressRefusedError(f"{url}: not an http or https URL. Check the address.")
     return parts.netloc.rpartition("@")[2].lower()

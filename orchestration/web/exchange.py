@@ -1,7 +1,7 @@
-"""One attempt at a request: sent, redirects followed, read within its limit.
+"""One attempt of a request: sends it, follows redirects, reads the answer within its limit.
 
-Comes in: a request and where its body goes. Leaves: a whole answer, or an error that says whether another
-attempt is worth it. Runs in the event loop of the client.
+Comes in: a request and the destination of its body. Leaves: a complete answer, or an error whose kind decides
+about another attempt. Runs in the event loop of the client.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Final
 import anyio
 import httpx
 
-from orchestration.contracts.web import Admit, Download, Params, WebAnswer
+from orchestration.contracts.web import Admit, DownloadedFile, Params, WebAnswer
 from orchestration.errors import AddressRefusedError, AnswerTooLargeError, ServiceError, StoreUnwritableError
-from orchestration.web.answers import check_status, of_connection
+from orchestration.web.answers import check_status, connection_error
 
-__all__ = ["WebRequest", "fetched_to", "held"]
+__all__ = ["WebRequest", "download_to", "read_answer"]
 
 MOST_REDIRECTS: Final = 5
 _ERROR_BYTES: Final = 2_000
@@ -29,7 +29,7 @@ _STRONG: Final = '"'
 
 @dataclass(frozen=True, slots=True)
 class WebRequest:
-    """What is asked."""
+    """One request."""
 
     url: str
     method: str = "GET"
@@ -38,13 +38,13 @@ class WebRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     admit: Admit | None = None
     timeout: float | None = None
-    """Seconds of silence; None where the whole attempt is timed."""
+    """Most seconds without data; None where the attempt as a whole has a time-out."""
 
 
 @asynccontextmanager
 async def answered(client: httpx.AsyncClient, request: WebRequest) -> AsyncIterator[httpx.Response]:
-    """The answer behind all redirects, its body unread; errors of the connection as ours."""
-    asked = request.url
+    """The answer behind all redirects, its body unread; raises connection errors as medkg errors."""
+    url = request.url
     try:
         following: httpx.Request | None = client.build_request(
             request.method,
@@ -56,9 +56,9 @@ async def answered(client: httpx.AsyncClient, request: WebRequest) -> AsyncItera
         )
         for _ in range(MOST_REDIRECTS + 1):
             assert following is not None
-            asked = str(following.url)
+            url = str(following.url)
             if request.admit is not None:
-                request.admit(asked)
+                request.admit(url)
             response = await client.send(following, stream=True)
             following = response.next_request
             if following is None:
@@ -71,11 +71,11 @@ async def answered(client: httpx.AsyncClient, request: WebRequest) -> AsyncItera
         finally:
             await response.aclose()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise of_connection(asked, error) from error
+        raise connection_error(url, error) from error
 
 
-async def held(client: httpx.AsyncClient, request: WebRequest, most_bytes: int) -> WebAnswer:
-    """The whole answer in memory."""
+async def read_answer(client: httpx.AsyncClient, request: WebRequest, most_bytes: int) -> WebAnswer:
+    """Read the whole answer into memory."""
     async with answered(client, request) as response:
         url = _plain_url(request)
         await _check(url, response)
@@ -87,22 +87,24 @@ async def held(client: httpx.AsyncClient, request: WebRequest, most_bytes: int) 
         return WebAnswer(url, response.status_code, _headers(response), bytes(content))
 
 
-async def fetched_to(client: httpx.AsyncClient, request: WebRequest, path: Path, most_bytes: int) -> Download:
-    """The whole body as the file `path`; what is there of an earlier attempt is continued."""
+async def download_to(
+    client: httpx.AsyncClient, request: WebRequest, path: Path, most_bytes: int
+) -> DownloadedFile:
+    """Write the whole body to the file `path`; continues the part of an interrupted attempt."""
     part, tag = path.with_name(path.name + ".part"), path.with_name(path.name + ".etag")
-    begun = _begun(part, tag)
-    async with answered(client, _continuing(request, begun)) as response:
-        if response.status_code == 416:  # what is there is not what the server has
-            _forget(part, tag)
-            raise ServiceError(f"{request.url}: changed while it was fetched. It is asked for anew.")
+    partial = _partial(part, tag)
+    async with answered(client, _continuing(request, partial)) as response:
+        if response.status_code == 416:  # the part is not of the server's file
+            _discard(part, tag)
+            raise ServiceError(f"{request.url}: changed during the download. It is requested again.")
         await _check(request.url, response)
-        continued = response.status_code == 206 and begun is not None and _begins_at(response, begun[0])
-        await _written(response, part, tag, most_bytes, request.url, continued=continued)
+        continued = response.status_code == 206 and partial is not None and _starts_at(response, partial[0])
+        await _write(response, part, tag, most_bytes, request.url, continued=continued)
         url, headers = str(response.url), _headers(response)
     digest, size = await anyio.to_thread.run_sync(_hashed, part)
     part.replace(path)
     tag.unlink(missing_ok=True)
-    return Download(url, path, size, digest, headers)
+    return DownloadedFile(url, path, size, digest, headers)
 
 
 # --- parts -----------------------------------------------------------------------------------------
@@ -111,17 +113,19 @@ async def fetched_to(client: httpx.AsyncClient, request: WebRequest, path: Path,
 async def _check(url: str, response: httpx.Response) -> None:
     if response.is_success or response.status_code == 304:
         return
-    said = bytearray()
+    body = bytearray()
     async for piece in response.aiter_bytes():
-        said += piece
-        if len(said) >= _ERROR_BYTES:
+        body += piece
+        if len(body) >= _ERROR_BYTES:
             break
-    check_status(url, response.status_code, _headers(response), bytes(said[:_ERROR_BYTES]))
-    raise AddressRefusedError(f"{url}: HTTP {response.status_code}, a redirect to nowhere. Check the URL.")
+    check_status(url, response.status_code, _headers(response), bytes(body[:_ERROR_BYTES]))
+    raise AddressRefusedError(
+        f"{url}: HTTP {response.status_code}, a redirect without a target. Check the URL."
+    )
 
 
 def _plain_url(request: WebRequest) -> str:
-    """The URL without its parameters, which may hold a key."""
+    """The URL without its parameters, which may contain a key."""
     return request.url.partition("?")[0]
 
 
@@ -131,40 +135,42 @@ def _headers(response: httpx.Response) -> dict[str, str]:
 
 def _too_large(url: str, most_bytes: int) -> AnswerTooLargeError:
     return AnswerTooLargeError(
-        f"{url}: the answer has more than {most_bytes:,} bytes, the limit of its kind. It is not taken."
+        f"{url}: the answer has more than {most_bytes:,} bytes, the limit of its kind. It is discarded."
     )
 
 
-def _begun(part: Path, tag: Path) -> tuple[int, str] | None:
-    """Bytes that an earlier attempt left, and the validator they were sent with."""
+def _partial(part: Path, tag: Path) -> tuple[int, str] | None:
+    """Number of bytes of an interrupted attempt, and their validator."""
     try:
         return part.stat().st_size, tag.read_text()
     except FileNotFoundError:
         return None
 
 
-def _continuing(request: WebRequest, begun: tuple[int, str] | None) -> WebRequest:
+def _continuing(request: WebRequest, partial: tuple[int, str] | None) -> WebRequest:
     headers = {**request.headers, "Accept-Encoding": "identity"}
-    if begun is not None and begun[0] > 0:
-        headers |= {"Range": f"bytes={begun[0]}-", "If-Range": begun[1]}
+    if partial is not None and partial[0] > 0:
+        headers |= {"Range": f"bytes={partial[0]}-", "If-Range": partial[1]}
     return WebRequest(
         request.url, headers=headers, params=request.params, admit=request.admit, timeout=request.timeout
     )
 
 
-def _begins_at(response: httpx.Response, position: int) -> bool:
-    told: str = response.headers.get("content-range", "")
-    return told.startswith(f"bytes {position}-")
+def _starts_at(response: httpx.Response, position: int) -> bool:
+    content_range: str = response.headers.get("content-range", "")
+    return content_range.startswith(f"bytes {position}-")
 
 
-async def _written(
+async def _write(
     response: httpx.Response, part: Path, tag: Path, most_bytes: int, url: str, *, continued: bool
 ) -> None:
     if response.status_code == 206 and not continued:
-        _forget(part, tag)
-        raise ServiceError(f"{url}: another part than the one asked for was sent. It is asked for anew.")
+        _discard(part, tag)
+        raise ServiceError(
+            f"{url}: the server sent another part than the requested one. The file is requested again."
+        )
     etag = response.headers.get("etag", "")
-    _keep_tag(tag, etag if etag.startswith(_STRONG) else response.headers.get("last-modified"))
+    _save_tag(tag, etag if etag.startswith(_STRONG) else response.headers.get("last-modified"))
     size = part.stat().st_size if continued else 0
     try:
         with part.open("ab" if continued else "wb") as file:
@@ -174,7 +180,7 @@ async def _written(
                     raise _too_large(url, most_bytes)
                 file.write(piece)
     except AnswerTooLargeError:
-        _forget(part, tag)
+        _discard(part, tag)
         raise
     except OSError as error:
         raise StoreUnwritableError(
@@ -182,14 +188,14 @@ async def _written(
         ) from error
 
 
-def _keep_tag(tag: Path, validator: str | None) -> None:
+def _save_tag(tag: Path, validator: str | None) -> None:
     if validator:
         tag.write_text(validator)
     else:
         tag.unlink(missing_ok=True)
 
 
-def _forget(part: Path, tag: Path) -> None:
+def _discard(part: Path, tag: Path) -> None:
     part.unlink(missing_ok=True)
     tag.unlink(missing_ok=True)
 

@@ -234,7 +234,7 @@ def test_a_pdf_is_taken_whole_whatever_its_name(
             "no-abstracts.xml",
             b"<PubmedArticleSet></PubmedArticleSet>",
             EmptyDocumentError,
-            "holds no records",
+            "contains no records",
         ),
         ("study.json", json.dumps(a_study(None)).encode(), MissingIdentifierError, "no protocolSection"),
         ("large.txt", b"x" * (LIMIT + 1), DocumentTooLargeError, "max_document_bytes"),

@@ -120,26 +120,24 @@ def test_the_same_pdf_of_two_documents_is_kept_once(
     assert len([one for one in objects.list("pdfs") if one.key.endswith(".pdf")]) == 1
 
 
-def test_another_tenant_has_its_own(downloading: Download, server: FileServer) -> None:
+def test_another_tenant_has_a_separate_pdf(downloading: Download, server: FileServer) -> None:
     first, _ = downloading.execute(a_context("W1"), [a_record(server, "paper")])
     second, _ = downloading.execute(a_context("W1", tenant_id="other"), [a_record(server, "paper")])
     assert first.stored != second.stored
 
 
-def test_a_place_without_the_pdf_is_passed_over(downloading: Download, server: FileServer) -> None:
+def test_a_link_without_a_pdf_is_passed_over(downloading: Download, server: FileServer) -> None:
     pdf, _ = downloading.execute(a_context("W1"), [a_record(server, "landing", "gone", "archive", "paper")])
     assert pdf.uri == f"{server.url}/paper"
 
 
-def test_a_landing_page_is_told_by_its_content(downloading: Download, server: FileServer) -> None:
+def test_a_landing_page_is_recognised_by_its_content(downloading: Download, server: FileServer) -> None:
     with pytest.raises(NotAPdfError, match="/landing is a web page"):
         downloading.execute(a_context("W1"), [a_record(server, "landing")])
 
 
-def test_every_place_is_named_when_none_has_the_pdf(downloading: Download, server: FileServer) -> None:
-    with pytest.raises(
-        NotAPdfError, match=r"none of its 3 places.*1\. .*/landing.*2\. .*/archive.*3\. .*404"
-    ):
+def test_every_link_is_named_when_none_leads_to_a_pdf(downloading: Download, server: FileServer) -> None:
+    with pytest.raises(NotAPdfError, match=r"none of its 3 links.*1\. .*/landing.*2\. .*/archive.*3\. .*404"):
         downloading.execute(a_context("W1"), [a_record(server, "landing", "archive", "gone")])
 
 
@@ -162,13 +160,13 @@ def test_only_allowed_hosts_are_asked_if_some_are_named(
 
 
 @pytest.mark.parametrize("link", ["ftp://example.org/x.pdf", "paper.pdf", "file:///etc/passwd", "http:///x"])
-def test_a_link_that_is_none_of_the_web_is_refused(link: str, downloading: Download) -> None:
-    with pytest.raises(AddressRefusedError, match="no http or https URL"):
+def test_a_link_that_is_not_of_the_web_is_refused(link: str, downloading: Download) -> None:
+    with pytest.raises(AddressRefusedError, match="not an http or https URL"):
         downloading.execute(a_context("W1"), [a_payload(link, "linked-text")])
 
 
-def test_a_record_without_a_link_says_what_to_do(downloading: Download) -> None:
-    with pytest.raises(MalformedDocumentError, match="names no place that has the PDF"):
+def test_the_error_of_a_record_without_a_link_names_the_next_step(downloading: Download) -> None:
+    with pytest.raises(MalformedDocumentError, match="has no link to a PDF"):
         downloading.execute(a_context("W1"), [a_payload("A text.", "text")])
 
 

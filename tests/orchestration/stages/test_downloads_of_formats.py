@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from medkg.testing.builders import a_context, a_payload, a_pubmed_article, an_article, an_openalex_work
-from orchestration.contracts.web import Download as Fetched
+from orchestration.contracts.web import DownloadedFile
 from orchestration.errors import MalformedDocumentError, NotAPdfError, RequestRejectedError
 from orchestration.parsing.jats import JatsParser
 from orchestration.parsing.openalex import OpenAlexParser
@@ -31,12 +31,12 @@ class Web:
     def __init__(self, pages: Mapping[str, bytes]) -> None:
         self._pages = pages
 
-    def download(self, url: str, path: Path, **_: object) -> Fetched:
+    def download(self, url: str, path: Path, **_: object) -> DownloadedFile:
         if url not in self._pages:
-            raise RequestRejectedError(f"{url}: 404 Not SearchResult.")
+            raise RequestRejectedError(f"{url}: 404 Not Found.")
         content = self._pages[url]
         path.write_bytes(content)
-        return Fetched(url, path, len(content), sha256(content).hexdigest())
+        return DownloadedFile(url, path, len(content), sha256(content).hexdigest())
 
 
 def downloaded(
@@ -75,13 +75,13 @@ def test_an_article_of_pmc_is_had_from_its_bucket_with_its_licence(tmp_path: Pat
     assert (provenance["url"], provenance["licence"]) == (url, "cc-by-nc")
 
 
-def test_each_place_that_had_no_pdf_is_named(tmp_path: Path) -> None:
+def test_each_link_without_a_pdf_is_named(tmp_path: Path) -> None:
     work = a_payload(an_openalex_work(1), "openalex", doc_id="W1", source="openalex")
-    with pytest.raises(NotAPdfError, match=r"none of its 2 places.*articles/1\.pdf.*full\.pdf"):
+    with pytest.raises(NotAPdfError, match=r"none of its 2 links.*articles/1\.pdf.*full\.pdf"):
         downloaded(tmp_path, {}, work)
 
 
-def test_a_format_without_links_says_that_it_names_no_place(tmp_path: Path) -> None:
+def test_the_error_of_a_format_without_links_says_so(tmp_path: Path) -> None:
     record = a_payload(a_pubmed_article("1"), "pubmed-xml")
-    with pytest.raises(MalformedDocumentError, match="names no place that has the PDF"):
+    with pytest.raises(MalformedDocumentError, match="has no link to a PDF"):
         downloaded(tmp_path, {}, record)

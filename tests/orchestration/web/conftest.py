@@ -1,4 +1,4 @@
-"""A web client whose waits pass at once, and which remembers them."""
+"""A web client whose waits return at once and are recorded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def sleep() -> FakeSleep:
 
 @pytest.fixture
 def web_of(sleep: FakeSleep) -> Iterator[Callable[..., PoliteWebClient]]:
-    """web_of(max_attempts=3): a client under such a policy, which waits 60 s for a host that is away."""
+    """web_of(max_attempts=3): a client under that policy, which waits 60 s for an unavailable host."""
     opened: list[PoliteWebClient] = []
 
     def make(private_hosts: Collection[str] = (), **fields: object) -> PoliteWebClient:

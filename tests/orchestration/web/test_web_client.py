@@ -1,4 +1,4 @@
-"""The web client in front of HTTP exchanges: what it repeats, refuses, limits and continues."""
+"""The web client: requests that it repeats or refuses, limits, and downloads that it continues."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ URL = "https://registry.example/studies"
 
 
 @respx.mock
-def test_an_answer_comes_whole_and_the_request_says_who_asks(web: PoliteWebClient) -> None:
+def test_an_answer_is_complete_and_the_request_names_its_client(web: PoliteWebClient) -> None:
     route = respx.get(URL, params={"query": "EGFR"}).respond(json={"studies": []}, headers={"ETag": '"1"'})
     answer = web.get(URL, {"query": "EGFR"})
     assert answer.json() == {"studies": []}
@@ -43,7 +43,7 @@ def test_an_answer_comes_whole_and_the_request_says_who_asks(web: PoliteWebClien
 
 
 @respx.mock
-def test_server_errors_broken_and_silent_answers_are_asked_for_again(web: PoliteWebClient) -> None:
+def test_server_errors_interrupted_and_silent_answers_are_repeated(web: PoliteWebClient) -> None:
     respx.get(URL).mock(
         side_effect=[
             httpx.Response(500),
@@ -56,7 +56,7 @@ def test_server_errors_broken_and_silent_answers_are_asked_for_again(web: Polite
 
 
 @respx.mock
-def test_a_service_that_always_fails_is_a_permanent_error_that_tells_the_attempts(
+def test_a_service_that_always_fails_is_a_permanent_error_that_names_the_attempts(
     web_of: Callable[..., PoliteWebClient],
 ) -> None:
     route = respx.get(URL).respond(500, text="out of cheese")
@@ -80,7 +80,7 @@ def test_retry_after_is_obeyed_by_seconds_and_by_date(web: PoliteWebClient, slee
 
 
 @respx.mock
-def test_a_host_that_is_away_or_wants_long_patience_is_unavailable(web: PoliteWebClient) -> None:
+def test_a_host_that_does_not_answer_or_asks_for_a_long_wait_is_unavailable(web: PoliteWebClient) -> None:
     respx.get(URL).mock(side_effect=httpx.ConnectError("refused"))
     with pytest.raises(DagsterResourceUnavailableError, match="does not answer"):
         web.get(URL)
@@ -108,7 +108,7 @@ def test_a_refusal_is_final_and_has_its_status(web: PoliteWebClient) -> None:
 
 
 @respx.mock
-def test_errors_do_not_tell_parameters_which_may_hold_a_key(web: PoliteWebClient) -> None:
+def test_errors_do_not_contain_parameters_which_may_be_keys(web: PoliteWebClient) -> None:
     respx.get(URL).respond(400)
     with pytest.raises(RequestRejectedError) as caught:
         web.get(URL, {"api_key": "s3cret"})
@@ -124,7 +124,7 @@ def test_an_unchanged_answer_is_not_sent_again(web: PoliteWebClient) -> None:
 
 
 @respx.mock
-def test_too_many_bytes_are_refused_also_when_they_come_packed(web: PoliteWebClient) -> None:
+def test_too_many_bytes_are_refused_also_when_they_are_compressed(web: PoliteWebClient) -> None:
     packed = gzip.compress(bytes(10_000_000))
     respx.get(URL).respond(content=packed, headers={"Content-Encoding": "gzip"})
     with pytest.raises(AnswerTooLargeError, match="1,000,000"):
@@ -132,7 +132,7 @@ def test_too_many_bytes_are_refused_also_when_they_come_packed(web: PoliteWebCli
 
 
 @respx.mock
-def test_what_a_check_finds_wrong_is_repeated_or_final_as_it_says(web: PoliteWebClient) -> None:
+def test_the_error_of_a_check_decides_whether_the_request_is_repeated(web: PoliteWebClient) -> None:
     def whole(answer: WebAnswer) -> None:
         if answer.content != b"{}":
             raise ServiceError("cut off")
@@ -147,7 +147,7 @@ def test_what_a_check_finds_wrong_is_repeated_or_final_as_it_says(web: PoliteWeb
         web.get(URL, check=refuse)
 
 
-def test_only_the_web_is_asked(web: PoliteWebClient, tmp_path: Path) -> None:
+def test_only_http_urls_are_requested(web: PoliteWebClient, tmp_path: Path) -> None:
     for url in ("file:///etc/passwd", "ftp://example.org/a", "//example.org", "nonsense"):
         with pytest.raises(AddressRefusedError, match="http"):
             web.get(url)
@@ -165,7 +165,7 @@ def test_private_addresses_are_not_connected_to(web: PoliteWebClient, tmp_path: 
 
 
 @respx.mock
-def test_each_redirect_is_looked_at(web: PoliteWebClient, tmp_path: Path) -> None:
+def test_each_redirect_is_checked(web: PoliteWebClient, tmp_path: Path) -> None:
     respx.get("https://a.example/1").respond(302, headers={"Location": "https://evil.example/2"})
     followed = respx.get("https://evil.example/2").respond(text="pdf")
 
@@ -186,18 +186,18 @@ def test_each_redirect_is_looked_at(web: PoliteWebClient, tmp_path: Path) -> Non
 
 
 @respx.mock
-def test_redirects_in_a_ring_end(web: PoliteWebClient) -> None:
+def test_redirects_in_a_loop_end(web: PoliteWebClient) -> None:
     respx.get(URL).respond(302, headers={"Location": URL})
     with pytest.raises(AddressRefusedError, match="redirects"):
         web.get(URL)
 
 
 @respx.mock
-def test_a_download_that_broke_off_is_continued_where_it_ended(
+def test_an_interrupted_download_is_continued_where_it_ended(
     web_of: Callable[..., PoliteWebClient], tmp_path: Path
 ) -> None:
     path = tmp_path / "a.pdf"
-    respx.get(URL).mock(side_effect=[cut_off(b"12345", {"ETag": '"v1"'})])
+    respx.get(URL).mock(side_effect=[truncated(b"12345", {"ETag": '"v1"'})])
     with pytest.raises(ServiceFailedError):
         web_of(max_attempts=1).download(URL, path, most_bytes=100, seconds=5, public_only=False)
     assert not path.exists()
@@ -213,11 +213,11 @@ def test_a_download_that_broke_off_is_continued_where_it_ended(
 
 
 @respx.mock
-def test_a_download_that_changed_meanwhile_begins_anew(web: PoliteWebClient, tmp_path: Path) -> None:
+def test_a_download_of_a_changed_file_starts_again(web: PoliteWebClient, tmp_path: Path) -> None:
     path = tmp_path / "a.pdf"
     respx.get(URL).mock(
         side_effect=[
-            cut_off(b"old o", {"ETag": '"v1"'}),
+            truncated(b"old o", {"ETag": '"v1"'}),
             httpx.Response(200, content=b"new", headers={"ETag": '"v2"'}),
         ]
     )
@@ -233,40 +233,40 @@ def test_a_download_over_its_limit_leaves_nothing(web: PoliteWebClient, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def cut_off(begin: bytes, headers: dict[str, str]) -> httpx.Response:
+def truncated(start: bytes, headers: dict[str, str]) -> httpx.Response:
     """An answer whose connection ends before its body does."""
 
     class Breaking(httpx.AsyncByteStream):
         async def __aiter__(self):  # type: ignore[no-untyped-def]
-            yield begin
+            yield start
             raise httpx.RemoteProtocolError("peer closed connection without sending complete message body")
 
     return httpx.Response(200, headers=headers, stream=Breaking())
 
 
-def test_requests_of_two_processes_stay_within_their_hosts_rate(tmp_path: Path) -> None:
+def test_requests_of_two_processes_share_the_rate_of_their_host(tmp_path: Path) -> None:
     with (
         replaying(lambda path, _: Reply(b"{}")) as server,
-        assembled(tmp_path, rate=100) as mine,
-        assembled(tmp_path, rate=100) as other,  # of the same data folder
+        assembled(tmp_path, rate=100) as first,
+        assembled(tmp_path, rate=100) as second,  # of the same data folder
         ThreadPoolExecutor(8) as threads,
     ):
-        began = time.time()
-        clients = [mine.web, other.web]
-        for done in [threads.submit(clients[number % 2].get, server.url) for number in range(40)]:
-            done.result()
+        started_at = time.time()
+        clients = [first.web, second.web]
+        for request in [threads.submit(clients[number % 2].get, server.url) for number in range(40)]:
+            request.result()
         assert len(server.asked) == 40
-        (slot,) = mine.settings.rate_limits_dir.iterdir()
-        assert float(slot.read_text()) >= began + 40 / 100, "each request took a slot of its own"
+        (slot,) = first.settings.rate_limits_dir.iterdir()
+        assert float(slot.read_text()) >= started_at + 40 / 100, "each request took a slot of its own"
 
 
-def test_a_public_host_is_asked_at_the_address_that_was_looked_at_under_its_own_name(
+def test_a_public_host_is_connected_to_at_its_checked_address_under_its_own_name(
     web: PoliteWebClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked_at: list[str] = []
+    checked_hosts: list[str] = []
 
     async def address_of(host: str, port: int) -> str:
-        looked_at.append(host)
+        checked_hosts.append(host)
         return "127.0.0.1"
 
     def journal(path: str, _: Parameters) -> Reply:
@@ -278,12 +278,12 @@ def test_a_public_host_is_asked_at_the_address_that_was_looked_at_under_its_own_
         port = server.host.partition(":")[2]
         url = f"http://journal.example:{port}/1.pdf"
         done = web.download(url, tmp_path / "1.pdf", most_bytes=100, seconds=5)
-    assert looked_at == ["journal.example", "journal.example"]
+    assert checked_hosts == ["journal.example", "journal.example"]
     assert done.url == f"http://journal.example:{port}/files/1.pdf"
     assert done.headers["content-type"] == "application/pdf"
 
 
-def test_a_disk_that_is_full_is_unavailable_not_a_failed_document(
+def test_an_unwritable_folder_is_unavailable_not_a_failed_document(
     web_of: Callable[..., PoliteWebClient], tmp_path: Path
 ) -> None:
     with replaying(lambda path, _: Reply(b"%PDF-")) as server, pytest.raises(StoreUnwritableError):
