@@ -59,7 +59,7 @@ async def _public_address(host: str, port: int) -> str:
     for address in addresses:
         if not is_public(address):
             raise AddressRefusedError(
-                f"{host} is at {address}, not a public address; no document is fetched from private networks. "
+                f"{host} is at {address}, not a public address; nothing is fetched from private networks. "
                 "If this server is yours, name it in MEDKG_PRIVATE_HOSTS."
             )
     return addresses[0]

@@ -1,4 +1,4 @@
-"""Files that somebody else's record links to come in whole and within limits, and from public hosts alone."""
+"""Downloads of linked files are complete, within limits, and from public hosts only."""
 
 from __future__ import annotations
 
@@ -52,13 +52,15 @@ def error_of(web: PoliteWebClient, url: str, target: Path, most_bytes: int = 1_0
     return raised.value
 
 
-def test_a_broken_file_is_continued_where_it_broke(server: FileServer, web_of: WebOf, target: Path) -> None:
+def test_an_interrupted_file_is_continued_where_it_ended(
+    server: FileServer, web_of: WebOf, target: Path
+) -> None:
     fetched = fetch(web_of([server.host], max_attempts=2), f"{server.url}/broken", target)
     assert (target.read_bytes(), fetched.size) == (CONTENT, len(CONTENT))
     assert server.ranges == ["bytes=100000-"]
 
 
-def test_what_one_call_left_the_next_one_continues(server: FileServer, web_of: WebOf, target: Path) -> None:
+def test_the_next_call_continues_an_interrupted_file(server: FileServer, web_of: WebOf, target: Path) -> None:
     web = web_of([server.host], max_attempts=1)
     assert isinstance(error_of(web, f"{server.url}/broken", target), ServiceFailedError)
     fetch(web, f"{server.url}/broken", target)
@@ -66,7 +68,7 @@ def test_what_one_call_left_the_next_one_continues(server: FileServer, web_of: W
     assert server.ranges == ["bytes=100000-"]
 
 
-def test_a_file_that_changed_since_it_broke_is_fetched_anew(
+def test_a_file_that_changed_since_its_interruption_starts_again(
     server: FileServer, web_of: WebOf, target: Path
 ) -> None:
     web = web_of([server.host], max_attempts=1)
@@ -76,13 +78,15 @@ def test_a_file_that_changed_since_it_broke_is_fetched_anew(
     assert target.read_bytes() == b"%PDF-another"
 
 
-def test_a_file_that_is_too_large_is_broken_off(server: FileServer, web_of: WebOf, target: Path) -> None:
+def test_a_file_that_is_too_large_is_not_read_further(
+    server: FileServer, web_of: WebOf, target: Path
+) -> None:
     error = error_of(web_of([server.host]), f"{server.url}/file", target, most_bytes=100_000)
     assert isinstance(error, AnswerTooLargeError)
     assert list(target.parent.iterdir()) == []
 
 
-def test_answers_are_told_apart_by_what_to_do(server: FileServer, web_of: WebOf, target: Path) -> None:
+def test_the_kind_of_error_depends_on_the_answer(server: FileServer, web_of: WebOf, target: Path) -> None:
     web = web_of([server.host], max_attempts=2)
     assert isinstance(error_of(web, f"{server.url}/failing", target), ServiceFailedError)
     assert server.asked["failing"] == 2
@@ -114,7 +118,7 @@ def test_answers_are_told_apart_by_what_to_do(server: FileServer, web_of: WebOf,
         "no url",
     ],
 )
-def test_a_link_that_leads_no_place_in_the_web_is_refused(url: str, web_of: WebOf, target: Path) -> None:
+def test_a_link_that_is_not_of_the_public_web_is_refused(url: str, web_of: WebOf, target: Path) -> None:
     assert isinstance(error_of(web_of(), url, target), AddressRefusedError)
 
 
@@ -126,7 +130,7 @@ def test_a_garbled_link_is_an_error_that_names_it(url: str, web_of: WebOf, targe
     assert isinstance(error, AddressRefusedError | DagsterResourceUnavailableError | ServiceFailedError)
 
 
-def test_a_redirect_is_looked_at_like_a_link(server: FileServer, web_of: WebOf, target: Path) -> None:
+def test_a_redirect_is_checked_like_a_link(server: FileServer, web_of: WebOf, target: Path) -> None:
     with serving(hidden=Answer(b"secret")) as private:
         server.answers["hop"] = Answer(status=302, headers={"Location": f"{private.url}/hidden"})
         error = error_of(web_of([server.host]), f"{server.url}/hop", target)
@@ -157,10 +161,10 @@ class NameServer:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(self._names[name]), self._port))]
 
 
-def test_a_name_is_connected_to_at_the_address_that_was_looked_at(
+def test_a_name_is_connected_to_at_its_checked_address(
     server: FileServer, web_of: WebOf, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name server that answers anew each time (DNS rebinding) is asked once; redirects keep the name."""
+    """A name server that changes its answer (DNS rebinding) is queried once; redirects keep the name."""
     port = int(server.host.rpartition(":")[2])
     names = NameServer(monkeypatch, port, papers_example="127.0.0.1 127.0.0.1 192.0.2.1")
     monkeypatch.setattr("orchestration.web.addresses.is_public", lambda address: address == "127.0.0.1")
