@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestration.contracts import PdfBlock, PdfBlockKind, PdfCell, PdfIr, PdfPage
+from orchestration.contracts import ConvertedPdf, PdfBlock, PdfBlockKind, PdfCell, PdfPage
 from orchestration.parsing.text_builder import DocumentBuilder
 from orchestration.records import (
     BlockKind,
@@ -418,7 +418,7 @@ def a_pdf_block(
 def a_converted_pdf(*blocks: PdfBlock, pages: int = 1, title: str = "") -> bytes:
     """What a converter gives for a PDF of A4 pages."""
     return (
-        PdfIr(
+        ConvertedPdf(
             converter="text-layer",
             converter_version="1",
             title=title,

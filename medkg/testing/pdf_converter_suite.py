@@ -16,7 +16,13 @@ import pytest
 from medkg.testing.builders import a_payload
 from medkg.testing.document_checks import assert_sound, blocks_of
 from medkg.testing.synthetic_pdfs import Layout, an_article, pdf_of
-from orchestration.contracts import ConversionState, ConversionStatus, PdfBlockKind, PdfConverter, PdfIr
+from orchestration.contracts import (
+    ConversionState,
+    ConversionStatus,
+    ConvertedPdf,
+    PdfBlockKind,
+    PdfConverter,
+)
 from orchestration.errors import ConversionLostError, MedkgError, PermanentError
 from orchestration.parsing.pdf_ir import PdfIrParser
 
@@ -69,7 +75,7 @@ class PdfConverterSuite:
     def test_boxes_stand_on_their_pages(self, converter: PdfConverter, pdf: bytes) -> None:
         task_id = converter.submit(pdf, "PMC1")
         ended(converter, [task_id])
-        converted = PdfIr.model_validate_json(converter.result(task_id))
+        converted = ConvertedPdf.model_validate_json(converter.result(task_id))
         pages = {page.page_no: page for page in converted.pages}
         assert len(pages) >= 2 and {block.page_no for block in converted.blocks} == set(pages)
         for block in converted.blocks:

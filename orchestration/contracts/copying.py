@@ -1,4 +1,4 @@
-"""What a copy of a tenant, or of everything, asks of the ledger."""
+"""Copies of the ledger: documents of another ledger, and all tables at one moment."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from orchestration.records import DocumentKey, Locator, Record
 
 
 class Origin(Record):
-    """Where a committed document came from: what the ledger knows of it beside its commit."""
+    """What the ledger records of a committed document beside its commit."""
 
     pipeline_version: str = Field(description="Version of the topology that made it.")
     current_stage: str | None = Field(description="Last stage that was finished.")
     missing_stages: tuple[str, ...] = Field(description="Optional stages that failed.")
     source_plugin: str = Field(description="Source plugin that fetched it.")
-    locator: Locator = Field(description="Where its bytes were.")
+    locator: Locator = Field(description="Location of its bytes.")
     pdf_downloaded: bool = Field(description="Whether its PDF was fetched.")
     pdf_ir_ready: bool = Field(description="Whether its PDF was parsed elsewhere.")
-    created_at: float = Field(ge=0, description="When the ledger first had it, seconds since the epoch.")
-    updated_at: float = Field(ge=0, description="When the ledger last changed it.")
+    created_at: float = Field(ge=0, description="Creation of its row, seconds since the epoch.")
+    updated_at: float = Field(ge=0, description="Last change of its row, seconds since the epoch.")
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedDocuments:
-    """What became of documents that were to be taken in."""
+    """Result of an import of documents."""
 
     superseded: Sequence[Commit]
-    """Former commits, whose entries are to be cleaned."""
+    """Previous commits, whose entries are to be removed from the stores."""
     kept: frozenset[DocumentKey]
-    """Documents that were left as they are, so that their staged entries are to be discarded."""
+    """Documents that were not replaced; their staged entries are to be discarded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +48,39 @@ class LedgerTable:
 
 
 class CopyLedger(Protocol):
-    """Copies out of the ledger and into it."""
+    """Copies out of the ledger and into it.
+
+    Guarantees. Imports are one transaction, durable when they return; repeating an import of the same commits
+    changes nothing. An export is one consistent view, however long reading it takes.
+    """
 
     def origins(self, commits: Sequence[Commit]) -> list[Origin | None]:
-        """Of these commits' documents in the pipelines that made them, same order; None if there is none."""
+        """Return the origin of each commit, in the same order; None where the ledger has no row."""
         ...
 
     def import_documents(
         self, import_id: str, copied: Sequence[tuple[Commit, Origin]], *, replace: bool
     ) -> ImportedDocuments:
-        """Commit documents that came from elsewhere, with rows as if they had been run here, in one
-        transaction.
+        """Commit documents of another ledger, with rows as if they had been run here.
 
-        One that a run has in hand is kept as it is, as is one that is visible: always when it is the same
-        version and fingerprint, else unless `replace`. Dead letters of those that are taken need no replay
-        any more. `import_id` stands in the place of a job.
+        Not replaced are documents that a run works on, and visible ones: always when version and fingerprint
+        are the same, otherwise unless `replace`. Dead letters of imported documents count as replayed.
+        `import_id` takes the place of a job id.
         """
         ...
 
     def export_tables(self) -> AbstractContextManager[Iterator[LedgerTable]]:
-        """Every table, all as of one moment; each to be read in turn."""
+        """Return every table as of one moment, to be read one after the other inside the context."""
         ...
 
     def import_tables(self, tables: Mapping[str, LedgerTable]) -> None:
-        """Replace everything by these tables, by name, in one transaction; numbers go on after the largest.
+        """Replace all rows by those of these tables, by name; new numbers continue after the largest.
 
-        Intents without a visible document are left out: what they wrote is in no copy.
+        Intents without a visible document are left out, since no copy has their entries. Columns that an
+        older copy lacks get the values that the migrations give them.
         """
         ...
 
     def is_empty(self) -> bool:
-        """Whether no table has a row."""
+        """Return whether all tables are empty."""
         ...

@@ -1,6 +1,6 @@
 """Files that records link to.
 
-A parser whose records link to PDFs says so with `pdf_links`; the download stage tries them in its order.
+A parser whose records link to PDFs implements `pdf_links`; the download stage tries the links in order.
 """
 
 from __future__ import annotations
@@ -14,18 +14,23 @@ from orchestration.records import RawPayload, Record
 
 
 class PdfLink(Record):
-    """Where a record says that its PDF is."""
+    """Link of a record to its PDF."""
 
-    url: str = Field(description="http or https; a landing page is found out and passed over.")
-    licence: str | None = Field(default=None, description="Of that copy, as the record names it, e.g. cc-by.")
+    url: str = Field(description="http or https; a landing page is detected and skipped.")
+    licence: str | None = Field(
+        default=None, description="Licence of that copy as the record names it, e.g. cc-by."
+    )
 
 
 @runtime_checkable
 class LinksToPdfs(Protocol):
-    """What a parser may offer beside `parse`."""
+    """Optional protocol of parsers: links to PDFs.
+
+    Guarantees. Pure: no network, no state; the same payload gives the same links in the same order.
+    """
 
     def pdf_links(self, payload: RawPayload) -> Sequence[PdfLink]:
-        """Where the record's PDF is, best place first, none twice; empty if the record names none.
+        """Return links to the PDF of the record, the best first, without repeats; empty if it has none.
 
         Raises MalformedDocumentError for a record that cannot be read.
         """

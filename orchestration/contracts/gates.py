@@ -1,8 +1,8 @@
-"""Gates and conversions in the ledger: which documents wait, for what, since when, and what moves them on.
+"""Gates and PDF conversions in the ledger: which documents wait, for what, and since when.
 
-A document comes to a gate when its window's first phase ends, and leaves it to be resumed, or as a dead
-letter. A conversion turns one document's PDF into an object that the second phase parses; it is somebody
-else's work, so it is a row here and nobody's time.
+A document waits at a gate when the first phase of its window ends. It leaves the gate for the second phase,
+or as a dead letter. A conversion turns the PDF of one document into an object that the second phase parses;
+an external service does it, so the ledger keeps it as a row and no run waits for it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Gate(Record):
 
 
 class PdfTaskState(StrEnum):
-    """Where the conversion of a PDF stands."""
+    """State of the conversion of a PDF."""
 
     QUEUED = "queued"
-    """Asked for; no converter has it."""
+    """Requested; no converter has it."""
     SUBMITTED = "submitted"
     """A converter has it, under its own task id."""
     DONE = "done"
@@ -39,151 +39,161 @@ class PdfTaskState(StrEnum):
 
 
 class AskedConverter(Record):
-    """A converter as a topology asks for it."""
+    """A converter with the options that a topology gives it."""
 
     name: str = Field(description="Name of the plugin, e.g. mineru.")
     options: str = Field(default="{}", description="Its options as JSON with sorted keys.")
 
 
 class PdfTask(Record):
-    """A PDF that is to become, or has become, a document."""
+    """The conversion of the PDF of one document."""
 
-    document_id: int = Field(description="Number of the document's row: one conversion each.")
+    document_id: int = Field(description="Number of the row of the document; one conversion per document.")
     key: DocumentKey = Field(description="The document.")
-    asked: AskedConverter = Field(description="What the topology has it converted by.")
+    asked: AskedConverter = Field(description="Converter that the topology names.")
     pdf_key: str = Field(description="Object that holds the PDF.")
     ir_key: str = Field(description="Object that holds the converted document once it is done.")
-    state: PdfTaskState = Field(description="Where it stands.")
-    task_id: str | None = Field(default=None, description="The converter's own name of the task.")
+    state: PdfTaskState = Field(description="State.")
+    task_id: str | None = Field(default=None, description="Id that the converter gave the task.")
     attempts: int = Field(default=0, ge=0, description="Submissions that failed, or were lost.")
-    max_attempts: int = Field(ge=1, description="After so many it has failed.")
+    max_attempts: int = Field(ge=1, description="Attempts after which the conversion has failed.")
     error_code: str | None = Field(default=None, description="Of the last failure.")
-    error_message: str | None = Field(default=None, description="The same for a person.")
-    asked_at: float = Field(description="Seconds since the epoch.")
-    changed_at: float = Field(description="When it came to this state, seconds since the epoch.")
+    error_message: str | None = Field(default=None, description="Message of the last failure.")
+    asked_at: float = Field(description="Time of the request, seconds since the epoch.")
+    changed_at: float = Field(description="Time of the last change of state, seconds since the epoch.")
 
 
 class PdfTaskRequest(Record):
-    """What the pdf_ir stage asks for one document."""
+    """Request of the pdf_ir stage for one document."""
 
     ctx: StageContext = Field(description="The document.")
     pdf_key: str = Field(description="Object that holds the PDF.")
-    ir_key: str = Field(description="Object that is to hold the converted document.")
-    done: bool = Field(description="That object is there already: the same PDF was converted before.")
+    ir_key: str = Field(description="Object that will hold the converted document.")
+    done: bool = Field(description="That object exists already: the same PDF was converted before.")
 
 
 class WaitingDocument(Record):
-    """A document at a gate, for a person: why it waits and since when."""
+    """A document that waits at a gate: since when, and for what."""
 
     key: DocumentKey = Field(description="The document.")
     gate: Gate = Field(description="Where it waits.")
-    since: float = Field(description="When it came there, seconds since the epoch.")
+    since: float = Field(description="Start of its wait, seconds since the epoch.")
     pdf_downloaded: bool = Field(description="Ledger field.")
     pdf_ir_ready: bool = Field(description="Ledger field.")
-    job_id: str = Field(description="Job that brought it there.")
+    job_id: str = Field(description="Job whose run brought it to the gate.")
     correlation_id: str = Field(description="Of that job.")
-    pdf_task: PdfTask | None = Field(default=None, description="What becomes of its PDF.")
+    pdf_task: PdfTask | None = Field(default=None, description="Conversion of its PDF, if one was requested.")
 
     def lacks(self, conditions: Conditions) -> list[str]:
-        """Fields that do not have the values asked for."""
+        """Return the ledger fields whose values differ from the conditions."""
         return [field for field, wanted in conditions.items() if getattr(self, field) != wanted]
 
 
 class GateSweep(Record):
-    """What one look at a gate moved."""
+    """Result of one sweep of a gate."""
 
-    opened: int = Field(default=0, ge=0, description="Documents that go on.")
+    opened: int = Field(default=0, ge=0, description="Documents queued for the second phase.")
     failed: int = Field(default=0, ge=0, description="Documents whose PDF could not be converted.")
-    overdue: int = Field(default=0, ge=0, description="Documents that waited too long.")
-    waiting: int = Field(default=0, ge=0, description="Documents that wait on.")
+    overdue: int = Field(default=0, ge=0, description="Documents that waited longer than the time-out.")
+    waiting: int = Field(default=0, ge=0, description="Documents that still wait.")
 
 
 class GateLedger(Protocol):
-    """What gates need of the ledger. Every call is one transaction."""
+    """Gates: documents that wait for a condition on ledger fields.
+
+    Guarantees. Every call is one transaction, durable when it returns. A document passes its gate once,
+    whichever process sweeps. Documents that a run has lost are left alone.
+    """
 
     def set_field(self, window_id: str, field: str, keys: Sequence[DocumentKey]) -> None:
-        """Set a ledger field (pdf_downloaded, pdf_ir_ready) of documents that the window still has."""
+        """Set a ledger field (pdf_downloaded, pdf_ir_ready) of running documents of a window. Idempotent."""
         ...
 
     def wait_at(
         self, window_id: str, owner: str, gate: str, payload: str, keys: Sequence[DocumentKey]
     ) -> int:
-        """Have documents that `owner` holds wait at a gate; how many.
+        """Let documents that `owner` leases wait at a gate; returns their number.
 
-        `payload` is the key of the artifact that the second phase begins with. LeaseLostError when the window
-        passed to another run.
+        `payload` is the key of the artifact that the second phase starts with. Raises LeaseLostError when
+        another run took the window.
         """
         ...
 
     def payloads(self, window_id: str) -> dict[DocumentKey, str]:
-        """Key of the artifact that each resumed document of the window begins with."""
+        """Return the key of the artifact that each document of a second-phase window starts with."""
         ...
 
     def needed_payloads(self) -> set[str]:
-        """Keys of artifacts that unfinished documents still need."""
+        """Return the keys of artifacts that unfinished documents still need."""
         ...
 
     def occupied(self, job_id: str | None = None) -> list[Gate]:
-        """Gates at which documents wait; with `job_id` of documents of it that a converter was given."""
+        """Return gates at which documents wait; with `job_id` those of its documents with a conversion."""
         ...
 
     def sweep(
         self, gate: Gate, conditions: Conditions, timeout_seconds: float, *, opens: bool = True
     ) -> GateSweep:
-        """Open the gate for documents whose fields have these values, end those whose conversion failed and
-        those that have waited longer than `timeout_seconds` (dead letters, DagsterGateConditionError).
+        """Open the gate for documents whose fields have these values, and count what changed.
 
-        Unless it `opens` by itself: then somebody opens it by hand.
+        Documents whose conversion failed, or that waited longer than `timeout_seconds`, become dead letters
+        (DagsterGateConditionError). With `opens` false the gate opens by `let_pass` alone.
         """
         ...
 
     def waiting(
         self, tenant_id: str, keys: Sequence[DocumentKey] | None = None, limit: int | None = None
     ) -> list[WaitingDocument]:
-        """Documents at gates, those that wait longest first."""
+        """Return documents at gates, the longest waiting first."""
         ...
 
     def let_pass(self, waiting: Sequence[WaitingDocument]) -> int:
-        """Open their gates for these documents, whatever their fields; how many still waited."""
+        """Open the gate for these documents whatever their fields; returns the number that still waited."""
         ...
 
 
 class PdfTaskLedger(Protocol):
-    """What conversions need of the ledger. Every call is one transaction."""
+    """Conversions of PDFs: requested by a stage, leased by the host that drives the converter.
+
+    Guarantees. Every call is one transaction, durable when it returns. One conversion per document: a new
+    request replaces the previous one, and late news of the previous one has no effect. pdf_ir_ready is set
+    in the transaction that ends the conversion.
+    """
 
     def request(
         self, asked: AskedConverter, stage: str, max_attempts: int, requests: Sequence[PdfTaskRequest]
     ) -> None:
-        """Note that these PDFs are to be converted, in place of what was asked for the documents before.
+        """Request the conversion of these PDFs, replacing previous requests for the same documents.
 
-        Those that are done already earn pdf_ir_ready. Documents that no run has any more are left alone.
+        Those that are done already set pdf_ir_ready. Documents that no run works on are left alone.
         """
         ...
 
     def lease(
         self, asked: AskedConverter, owner: str, most_submitted: int, is_alive: Callable[[str], bool]
     ) -> list[PdfTask]:
-        """Lease to `owner` what is in a converter's hands, and queued ones so that at most `most_submitted`
-        are; oldest first. Those of documents that have ended are removed. Another live owner's are left out.
+        """Lease to `owner` the submitted tasks of a converter, and queued ones up to `most_submitted` in all.
+
+        Oldest first. Tasks of documents that ended, and tasks that another live owner leases, are left out.
         """
         ...
 
     def mark_submitted(self, task: PdfTask, task_id: str) -> None:
-        """The converter has it."""
+        """Record that the converter has the task, under its `task_id`."""
         ...
 
     def mark_done(self, task: PdfTask) -> None:
-        """Its object is there: pdf_ir_ready, in the same transaction. Of no effect if it was asked anew."""
+        """Record that the object of the task exists, and set pdf_ir_ready."""
         ...
 
     def mark_failed(self, task: PdfTask, code: str, message: str, *, for_good: bool) -> None:
-        """Counts an attempt: queued again, or failed after the last one or `for_good`."""
+        """Count an attempt: the task is queued again, or failed after the last attempt or `for_good`."""
         ...
 
     def converters(self) -> list[AskedConverter]:
-        """Converters that have something in hand, or are to get it."""
+        """Return the converters that have queued or submitted tasks."""
         ...
 
     def objects_of(self, keys: Sequence[DocumentKey]) -> list[str]:
-        """Objects that hold the PDF or converted document of these documents and of no others."""
+        """Return keys of objects with the PDF or converted document of these documents and of no others."""
         ...

@@ -1,9 +1,10 @@
-"""What turns a PDF into a document, and the form in which it hands it over: `pdf-ir`.
+"""Converters of PDFs, and the format of what they return: `pdf-ir`.
 
-A converter takes the bytes of one PDF as a task and gives, when the task is done, one `PdfIr` as JSON. The
-parser of format `pdf-ir` makes the Document of it, so that every converter ends in the same model. Places are
-in points (1/72 inch) from a page's top left. Plugins: entry point group `medkg.pdf_converters`; a class is
-called with its config as keyword arguments, or made by its `from_settings(config, settings)` if it has that.
+A converter takes the bytes of one PDF as a task and returns, when the task is done, one `ConvertedPdf` as
+JSON. The parser of format `pdf-ir` makes the Document from it, so that all converters share one model.
+Positions are in points (1/72 inch) from the top left of a page. Plugins: entry point group
+`medkg.pdf_converters`; a class is called with its config as keyword arguments, or made by its
+`from_settings(config, settings)` if it has that.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class PdfConverter(Protocol):
         ...
 
     def result(self, task_id: str) -> bytes:
-        """The `PdfIr` of a task that is done, as JSON; the same until `forget`.
+        """The `ConvertedPdf` of a task that is done, as JSON; the same until `forget`.
 
         Raises the task's error if it failed, ConversionLostError if there is no such task, and
         ConversionFailedError if it is not done yet, or what the service gave is no document.
@@ -169,7 +170,7 @@ class PdfBlock(Record):
         return self.boxes[0].page_no
 
 
-class PdfIr(Record):
+class ConvertedPdf(Record):
     """A converted PDF."""
 
     format: Literal["pdf-ir"] = Field(default="pdf-ir", description="Marks the format.")
@@ -182,7 +183,7 @@ class PdfIr(Record):
     blocks: tuple[PdfBlock, ...] = Field(description="Blocks in reading order.")
 
     @model_validator(mode="after")
-    def _blocks_stand_on_pages(self) -> PdfIr:
+    def _blocks_stand_on_pages(self) -> ConvertedPdf:
         known = {page.page_no for page in self.pages}
         if len(known) != len(self.pages):
             raise ValueError("two pages have one number")

@@ -1,4 +1,4 @@
-"""What is remembered of the listing of a source, so that the next one goes on from it."""
+"""Syncs: the state of the enumeration of a source, from which the next one continues."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from orchestration.records import Record, SourceItem
 
 
 class SyncKey(Record):
-    """Whose listing it is: any other request, topology version or model lists everything for itself."""
+    """Identity of a sync: another request, topology version or model has a sync of its own."""
 
     tenant_id: str = Field(description="Tenant.")
     pipeline_name: str = Field(description="Topology.")
-    fingerprint: str = Field(description="Of that topology with its models, for the source's format.")
+    fingerprint: str = Field(
+        description="Fingerprint of that topology with its models, for the format of the source."
+    )
     source: str = Field(description="Source plugin.")
     origin: str = Field(description="Address of the service.")
     query: str | None = Field(description="As the user gave it.")
@@ -23,18 +25,28 @@ class SyncKey(Record):
 
 
 class Sync(Record):
-    """Where a listing stands. Moments are seconds since the epoch, by this machine's clock."""
+    """State of a sync. Times are seconds since the epoch, by the clock of this machine."""
 
-    cursor: str | None = Field(default=None, description="From where the listing under way goes on.")
-    begun_at: float | None = Field(default=None, description="Begin of the listing under way; None: none is.")
-    listed: int = Field(default=0, ge=0, description="Records of the listing under way, or of the last one.")
+    cursor: str | None = Field(
+        default=None, description="Position at which the running enumeration continues."
+    )
+    begun_at: float | None = Field(
+        default=None, description="Start of the running enumeration; None: none is running."
+    )
+    listed: int = Field(
+        default=0, ge=0, description="Records of the running enumeration, or of the last one."
+    )
     since: float | None = Field(
-        default=None, description="Begin of the last listing that came to its end: later changes are due."
+        default=None, description="Start of the last complete enumeration: later changes are enumerated next."
     )
 
 
 class SyncLedger(Protocol):
-    """Syncs: how far the enumeration of a source came."""
+    """Syncs: how far the enumeration of a source came.
+
+    Guarantees. Every call is one transaction, durable when it returns; saving is idempotent. A cursor is
+    saved after the items before it are queued, so an interrupted enumeration repeats a page and misses none.
+    """
 
     def get(self, key: SyncKey) -> Sync:
         """Return the state of that sync; a new one if the ledger has none."""

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from orchestration.contracts import (
     PDF_IR,
+    ConvertedPdf,
     PdfBlock,
     PdfBlockKind,
-    PdfIr,
     RecordLocation,
 )
 from orchestration.errors import MalformedDocumentError
@@ -78,9 +78,9 @@ class PdfIrParser:
         )
 
 
-def _read(payload: RawPayload) -> PdfIr:
+def _read(payload: RawPayload) -> ConvertedPdf:
     try:
-        return PdfIr.model_validate_json(payload.content)
+        return ConvertedPdf.model_validate_json(payload.content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
@@ -92,7 +92,7 @@ def _read(payload: RawPayload) -> PdfIr:
 class _Writer:
     """Appends blocks of a converted PDF to a builder; keeps track of the open headings."""
 
-    def __init__(self, builder: DocumentBuilder, converted: PdfIr) -> None:
+    def __init__(self, builder: DocumentBuilder, converted: ConvertedPdf) -> None:
         self.builder = builder
         self._levels: list[int] = []
         self._references_at: int | None = None

@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any, Final
 
-from orchestration.contracts import PdfBlock, PdfBlockKind, PdfIr, PdfPage
+from orchestration.contracts import ConvertedPdf, PdfBlock, PdfBlockKind, PdfPage
 from orchestration.errors import MedkgError
 from orchestration.pdf.text_layer.reading import Limits, convert
 
@@ -24,7 +24,7 @@ ESCAPED: Final = re.compile(r"(?<!\\)([*_`~$])")
 def files_of(content: bytes, stem: str) -> dict[str, str]:
     """The files that MinerU writes for one PDF; raises RuntimeError as its loader does."""
     try:
-        found = PdfIr.model_validate_json(convert(content, stem, Limits()))
+        found = ConvertedPdf.model_validate_json(convert(content, stem, Limits()))
     except MedkgError as error:
         raise RuntimeError(f"Failed to load file {stem}.pdf: {error.message}") from error
     pages = {page.page_no: page for page in found.pages}

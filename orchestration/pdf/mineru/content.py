@@ -1,7 +1,7 @@
 """MinerU's output for a PDF as a converted document.
 
 Comes in: `content_list` (blocks in reading order, boxes in thousandths of a page) and `middle_json` (the
-size of every page) of one PDF. Leaves: a PdfIr, or ConversionFailedError for anything else. Running
+size of every page) of one PDF. Leaves: a ConvertedPdf, or ConversionFailedError for anything else. Running
 headers, footers, page numbers and marginal notes, which MinerU marks, are left out; Markdown's escapes
 are undone, formulas stay LaTeX. An unknown type is read as a paragraph if it has a text.
 https://opendatalab.github.io/MinerU/reference/output_files/ (read 2026-11-28), and, for what the page
@@ -17,7 +17,7 @@ from typing import Any, Final
 from lxml import etree, html
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from orchestration.contracts import PdfBlock, PdfBlockKind, PdfCell, PdfIr, PdfPage
+from orchestration.contracts import ConvertedPdf, PdfBlock, PdfBlockKind, PdfCell, PdfPage
 from orchestration.errors import ConversionFailedError
 from orchestration.records import PageBox
 
@@ -67,7 +67,7 @@ class _Item(BaseModel):
 _ITEMS: Final = TypeAdapter(list[_Item])
 
 
-def converted(content_list: str | bytes, middle_json: str | bytes, name: str, version: str) -> PdfIr:
+def converted(content_list: str | bytes, middle_json: str | bytes, name: str, version: str) -> ConvertedPdf:
     """The document; `name` is its name in errors, `version` that of the converter."""
     try:
         items = _ITEMS.validate_json(content_list)
@@ -76,7 +76,9 @@ def converted(content_list: str | bytes, middle_json: str | bytes, name: str, ve
             for page in _Middle.model_validate_json(middle_json).pdf_info
         ]
         blocks = _blocks(items, {page.page_no: page for page in pages})
-        return PdfIr(converter="mineru", converter_version=version, pages=tuple(pages), blocks=tuple(blocks))
+        return ConvertedPdf(
+            converter="mineru", converter_version=version, pages=tuple(pages), blocks=tuple(blocks)
+        )
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "its JSON"

@@ -1,6 +1,6 @@
 """The text layer of a PDF as a converted document: the PDF's own characters, arranged by geometry alone.
 
-Comes in: the bytes of one PDF and limits. Leaves: the JSON of a PdfIr, or EncryptedPdfError,
+Comes in: the bytes of one PDF and limits. Leaves: the JSON of a ConvertedPdf, or EncryptedPdfError,
 MalformedDocumentError (broken), PdfWithoutTextError (scanned), PdfLimitError (more pages or characters than
 the limits). It can take long or much memory on a hostile file, so `converter` runs it in a
 separate process.
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from orchestration.contracts import PdfBlock, PdfBlockKind, PdfCell, PdfIr, PdfPage, has_pdf_mark
+from orchestration.contracts import ConvertedPdf, PdfBlock, PdfBlockKind, PdfCell, PdfPage, has_pdf_mark
 from orchestration.contracts.pdf import MOST_POINTS
 from orchestration.errors import (
     EncryptedPdfError,
@@ -65,7 +65,7 @@ class _Page:
 
 
 def convert(pdf: bytes, name: str, limits: Limits) -> bytes:
-    """The PdfIr of a PDF as JSON; `name` is its name in errors."""
+    """The ConvertedPdf of a PDF as JSON; `name` is its name in errors."""
     document = _opened(pdf, name)
     try:
         pages = _pages(document, name, limits)
@@ -79,7 +79,7 @@ def convert(pdf: bytes, name: str, limits: Limits) -> bytes:
     frames = {page.content.page_no: page.content for page in pages}
     blocks = [_block(part, frames, vocabulary) for part in parts]
     return (
-        PdfIr(
+        ConvertedPdf(
             converter=NAME,
             converter_version=VERSION,
             title=title,

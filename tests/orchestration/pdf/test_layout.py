@@ -13,7 +13,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Table
 
-from orchestration.contracts import PdfBlock, PdfBlockKind, PdfIr
+from orchestration.contracts import ConvertedPdf, PdfBlock, PdfBlockKind
 from orchestration.pdf.text_layer.hyphens import Vocabulary, joined_lines
 from orchestration.pdf.text_layer.reading import Limits, convert
 
@@ -21,7 +21,7 @@ Draw = Callable[[Canvas, int], None]
 
 
 def blocks_of(pdf: bytes) -> Sequence[PdfBlock]:
-    return PdfIr.model_validate_json(convert(pdf, "test.pdf", Limits())).blocks
+    return ConvertedPdf.model_validate_json(convert(pdf, "test.pdf", Limits())).blocks
 
 
 def drawn(*pages: Draw) -> Sequence[PdfBlock]:

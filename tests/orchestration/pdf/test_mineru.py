@@ -13,7 +13,7 @@ import respx
 from medkg.testing.builders import a_payload
 from medkg.testing.pdf_converter_suite import PdfConverterSuite, ended
 from medkg.testing.synthetic_pdfs import LAYOUTS, an_article, pdf_of, text_of
-from orchestration.contracts import ConversionState, PdfBlockKind, PdfIr
+from orchestration.contracts import ConversionState, ConvertedPdf, PdfBlockKind
 from orchestration.errors import (
     ConfigurationError,
     ConversionFailedError,
@@ -222,7 +222,7 @@ def test_a_wrong_field_of_the_configuration_is_refused_by_name() -> None:
 PAGE = {"page_idx": 0, "page_size": [500, 1000]}
 
 
-def document_of(*items: dict[str, Any]) -> PdfIr:
+def document_of(*items: dict[str, Any]) -> ConvertedPdf:
     entries = [{"bbox": [100, 100, 900, 200], "page_idx": 0} | item for item in items]
     return converted(json.dumps(entries), json.dumps({"pdf_info": [PAGE]}), "test", "1")
 

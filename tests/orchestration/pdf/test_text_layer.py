@@ -15,7 +15,7 @@ from medkg.testing.builders import a_payload
 from medkg.testing.document_checks import assert_sound
 from medkg.testing.pdf_converter_suite import PdfConverterSuite, ended
 from medkg.testing.synthetic_pdfs import LAYOUTS, Article, Layout, Part, an_article, pdf_of, text_of
-from orchestration.contracts import ConversionState, PdfBlockKind, PdfIr
+from orchestration.contracts import ConversionState, ConvertedPdf, PdfBlockKind
 from orchestration.errors import (
     ConfigurationError,
     ConversionFailedError,
@@ -52,8 +52,8 @@ def converter() -> Iterator[TextLayerConverter]:
     converter.close()
 
 
-def read(pdf: bytes, limits: Limits | None = None) -> PdfIr:
-    return PdfIr.model_validate_json(convert(pdf, "test.pdf", limits or Limits()))
+def read(pdf: bytes, limits: Limits | None = None) -> ConvertedPdf:
+    return ConvertedPdf.model_validate_json(convert(pdf, "test.pdf", limits or Limits()))
 
 
 def document_of(pdf: bytes) -> Document:
