@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from dagster._utils.schedules import is_valid_cron_schedule
 
 from orchestration.jobs.cron import cron_problem
 from orchestration.jobs.schedules import Schedule, Schedules, read_schedules
+from orchestration.processes.child_process import PROJECT_ROOT
 
 TOPOLOGIES = ("auto", "clinical-trials")
 SOURCES = ("clinicaltrials", "files")
 NIGHTLY = """\
-description: New trials on EGFR, every night.
+description: New and changed trials on EGFR, every night.
 topology: clinical-trials
 source: clinicaltrials
 query: EGFR
@@ -39,7 +42,7 @@ def test_a_file_is_a_schedule_of_its_name(tmp_path: Path) -> None:
     assert not schedules.problems
     assert schedules.valid == {
         "trials-nightly": Schedule(
-            description="New trials on EGFR, every night.",
+            description="New and changed trials on EGFR, every night.",
             topology="clinical-trials",
             source="clinicaltrials",
             query="EGFR",
@@ -47,6 +50,13 @@ def test_a_file_is_a_schedule_of_its_name(tmp_path: Path) -> None:
             timezone="Europe/Vienna",
         )
     }
+
+
+def test_the_guide_s_example_is_valid(tmp_path: Path) -> None:
+    guide = (PROJECT_ROOT / "docs" / "guides" / "dagster.md").read_text(encoding="utf-8")
+    example = re.search(r"^(    description: .*\n(    .*\n)+)", guide, re.MULTILINE)
+    assert example is not None
+    assert read(tmp_path, dedent(example[1])) == read(tmp_path, NIGHTLY)
 
 
 def test_a_data_folder_without_schedules_has_none(tmp_path: Path) -> None:
