@@ -39,7 +39,7 @@ COMMANDS_INTRODUCTION: Final = """
     [tutorial](../tutorial.md).
     """
 HUNDREDS: Final = {
-    "0": "No code of its own",
+    "0": "Without a code",
     "1": "1xx usage and configuration",
     "2": "2xx documents",
     "3": "3xx stages",

@@ -256,7 +256,7 @@ class Chunk(Record):
     block_ids: tuple[str, ...] = Field(description="Blocks it touches, in order.")
     page_no: int | None = Field(default=None, ge=1, description="Page of its first block.")
     token_count: int = Field(
-        ge=1, description="Tokens of body in the embedding model's tokenizer; words if nobody told."
+        ge=1, description="Tokens of body in the embedding model's tokenizer; words where it has none."
     )
     granularity: Literal["chunk", "table", "outcome", "eligibility"] = Field(description="What it holds.")
     chunker: str = Field(description="Name of the chunker and profile, e.g. haystack/pmc-imrad.")
@@ -332,7 +332,7 @@ class SparseMatrix:
         return self.indices[start:end], self.values[start:end]
 
     def rows(self, start: int, stop: int) -> SparseMatrix:
-        """Rows start to stop as a matrix of their own."""
+        """Rows start to stop as a separate matrix."""
         first, last = self.indptr[start], self.indptr[stop]
         indptr = self.indptr[start : stop + 1] - first
         return SparseMatrix(indptr, self.indices[first:last], self.values[first:last], self.vocabulary)

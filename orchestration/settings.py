@@ -25,7 +25,7 @@ NO_USAGE_REPORTS: Final = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-"""How the libraries are told not to report their use to their makers."""
+"""Switches off the usage statistics of the libraries."""
 
 OBJECTS_PATTERN = re.compile(
     r"file:///[^?#]+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_~@=+-][A-Za-z0-9._~@=+-]{0,100}){0,5}/?"
@@ -61,7 +61,8 @@ class Settings(BaseSettings):
         description="Folder or hub id of another SPLADE model for the profile; none: no sparse leg.",
     )
     rerank_model: str | None = Field(
-        default=None, description="Folder or hub id of a cross-encoder that ranks the best of a search anew."
+        default=None,
+        description="Folder or hub id of a cross-encoder that scores the best hits of a search again.",
     )
     search_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
         default=8, description="Seconds that a search waits for its legs in all."
@@ -148,7 +149,7 @@ class Settings(BaseSettings):
         default=500, description="Documents of one Dagster run."
     )
     lease_seconds: Annotated[float, Field(ge=5, le=3600)] = Field(
-        default=60, description="Seconds without a sign of life until a window is claimed again."
+        default=60, description="Seconds without a heartbeat until a window is claimed again."
     )
     unavailable_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
         default=120, description="Seconds a stage waits for an unavailable service before handing back."
@@ -253,6 +254,6 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def send_no_usage_reports() -> None:
-    """Have this process and its children report to nobody what they run, unless their user asked for it."""
+    """Switch off usage statistics for this process and its children, unless the environment sets them."""
     for name, value in NO_USAGE_REPORTS.items():
         os.environ.setdefault(name, value)

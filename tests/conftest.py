@@ -45,7 +45,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 
 @pytest.fixture(autouse=True)
-def logging_of_its_own() -> Iterator[None]:
+def separate_logging() -> Iterator[None]:
     """A command that a test runs in this process sets up logging for that test alone."""
     yield
     structlog.reset_defaults()

@@ -1,4 +1,4 @@
-"""Engines are compared row by row, in the rows' order; one that cannot run is told rather than left out."""
+"""Engines are compared row by row, in the rows' order; one that cannot run is reported, not left out."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def test_ndcg_falls_with_the_rank_of_the_relevant_passage() -> None:
     )
 
 
-def test_our_own_engine_is_measured_and_an_absent_one_is_told() -> None:
+def test_our_own_engine_is_measured_and_an_absent_one_is_reported() -> None:
     contenders = (
         Contender("medkg fp32", "fused", "float32", "medkg"),
-        Contender("nobody's", "", "", "none", "it was never written"),
+        Contender("fictional", "", "", "none", "it was never written"),
     )
     result = compare(some_rows(), FOLDER, contenders, rounds=1, judged=None, say=lambda _: None)
     assert result["engines"]["medkg fp32"]["to_medkg"] == 1.0
-    assert result["absent"] == {"nobody's": "it was never written"}
+    assert result["absent"] == {"fictional": "it was never written"}
 
 
 def test_softmax_without_its_shift_gives_our_own_vectors(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The demo corpus, ingested once by the real command, with a host that keeps its models hot.
 
-Among them a small cross-encoder with random weights, which ranks anew as it pleases.
+Among them a small cross-encoder with random weights, whose ranking is arbitrary.
 """
 
 from __future__ import annotations

@@ -21,16 +21,16 @@ def read_floors(path: Path) -> dict[str, Any]:
 
 def fallen(figures: Figures, floors: Mapping[str, Any]) -> list[str]:
     """A sentence for each leg and measure below its floor, and for each leg that was not measured."""
-    margin, told = floors["margin"], []
+    margin, problems = floors["margin"], []
     for leg, measured in floors["measured"].items():
         if leg not in figures:
-            told.append(f"{leg} was not measured at all.")
+            problems.append(f"{leg} was not measured at all.")
             continue
         for measure, then in measured.items():
             now = figures[leg][measure]
             if now < then - margin:
-                told.append(
+                problems.append(
                     f"{leg}: {measure} fell by {then - now:.4f}, from {then:.4f} ({floors['measured_on']}) "
                     f"to {now:.4f}; {margin:g} is allowed. If that is meant, see demo/floors.json.",
                 )
-    return told
+    return problems

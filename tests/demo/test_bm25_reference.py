@@ -35,7 +35,7 @@ def test_the_bm25_leg_of_sqlite_is_as_good_as_the_reference(assembly: Assembly) 
     assembly.close()
 
 
-def test_the_reference_ranks_by_scores_of_its_own(assembly: Assembly) -> None:
+def test_the_reference_ranks_by_its_own_scores(assembly: Assembly) -> None:
     chunks = visible_chunks(assembly.ledger.commits, assembly.search_store, "default")
     visible = {ref for ref, _ in chunks}.__contains__
 

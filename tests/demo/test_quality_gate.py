@@ -40,21 +40,21 @@ def test_a_fusion_that_forgets_a_leg_falls_through(medkg: Medkg) -> None:
         measured = evaluate(search, settings.tenant, read_questions(QUESTIONS), fusions).as_json()["legs"]
         search.close()
 
-    (*_, told) = fallen({**measured, "hybrid": measured["defective"]}, FLOORS)
+    (*_, problem) = fallen({**measured, "hybrid": measured["defective"]}, FLOORS)
 
-    assert told.startswith("hybrid: mrr@10 fell by 0.0")
+    assert problem.startswith("hybrid: mrr@10 fell by 0.0")
 
 
-def test_what_fell_is_told_with_leg_measure_and_distance() -> None:
+def test_what_fell_is_named_with_leg_measure_and_distance() -> None:
     figures = {leg: dict(measured) for leg, measured in FLOORS["measured"].items()}
     assert fallen(figures, FLOORS) == []
     figures["dense"]["recall@10"] -= FLOORS["margin"] + 0.01
     del figures["sparse"]
 
-    told = fallen(figures, FLOORS)
+    problems = fallen(figures, FLOORS)
 
-    assert told[0] == "sparse was not measured at all."
-    assert told[1].startswith("dense: recall@10 fell by 0.0300, from 0.9110 (2026-11-26) to 0.8810;")
+    assert problems[0] == "sparse was not measured at all."
+    assert problems[1].startswith("dense: recall@10 fell by 0.0300, from 0.9110 (2026-11-26) to 0.8810;")
 
 
 def test_questions_are_many_and_each_is_about_documents_of_the_corpus() -> None:

@@ -26,7 +26,7 @@ def scores_here(texts: list[str]) -> list[float]:
     return [float(score) for score in model.score(QUESTION, texts)]
 
 
-def test_the_best_fifty_hits_are_ranked_anew_by_the_planes_pool(medkg: Medkg) -> None:
+def test_the_best_fifty_hits_are_ranked_again_by_the_planes_pool(medkg: Medkg) -> None:
     fused = medkg("search", QUESTION, "--top", "50")
     reranked = medkg("search", QUESTION, "--top", "50", "--rerank")
 
@@ -49,7 +49,7 @@ def test_an_evaluation_has_the_reranked_hybrid(medkg: Medkg, tmp_path: Path) -> 
     assert value["legs"]["reranked"]["ndcg@10"] < value["legs"]["hybrid"]["ndcg@10"]  # its weights are random
 
 
-def test_without_a_plane_the_command_has_a_model_of_its_own(medkg: Medkg, exact_only: None) -> None:
+def test_without_a_plane_the_command_loads_the_model_itself(medkg: Medkg, exact_only: None) -> None:
     profile = chosen_profile("cpu", rerank_model=os.environ["MEDKG_RERANK_MODEL"])
     texts = ["Adults with low pressure were not admitted.", "Salt was delivered by schoolteachers."]
 
@@ -58,7 +58,7 @@ def test_without_a_plane_the_command_has_a_model_of_its_own(medkg: Medkg, exact_
     assert found.tolist() == pytest.approx(scores_here(texts), abs=1e-4)
 
 
-def told(medkg: Medkg, *arguments: str) -> str:
+def message_of(medkg: Medkg, *arguments: str) -> str:
     answer: Any = medkg(*arguments, expect=2)
     return str(answer["error"]["message"])
 
@@ -68,11 +68,11 @@ def test_reranking_without_a_model_is_wrong_use_and_names_the_setting(
 ) -> None:
     questions = str(DEMO / "questions.jsonl")
     monkeypatch.delenv("MEDKG_RERANK_MODEL")
-    assert "Set MEDKG_RERANK_MODEL" in told(medkg, "search", QUESTION, "--rerank")
+    assert "Set MEDKG_RERANK_MODEL" in message_of(medkg, "search", QUESTION, "--rerank")
     monkeypatch.setenv("MEDKG_RERANK_MODEL", "none")
-    assert "Set MEDKG_RERANK_MODEL" in told(medkg, "eval", "--questions", questions, "--rerank")
+    assert "Set MEDKG_RERANK_MODEL" in message_of(medkg, "eval", "--questions", questions, "--rerank")
     monkeypatch.setenv("MEDKG_RERANK_MODEL", "all-MiniLM-L6-v2")
-    assert "it is BertModel with 2 labels" in told(medkg, "search", QUESTION, "--rerank")
+    assert "it is BertModel with 2 labels" in message_of(medkg, "search", QUESTION, "--rerank")
 
 
 def replicas(medkg: Medkg, pool: str) -> set[int]:
@@ -82,15 +82,16 @@ def replicas(medkg: Medkg, pool: str) -> set[int]:
 def test_scores_of_another_model_than_is_set_are_refused_until_the_plane_has_swapped_to_it(
     medkg: Medkg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    former = os.environ["MEDKG_RERANK_MODEL"]
+    configured = os.environ["MEDKG_RERANK_MODEL"]
     other = a_cross_encoder(tmp_path / "other", seed=8)
     embedders, rerankers = replicas(medkg, "embedders"), replicas(medkg, "rerankers")
     monkeypatch.setenv("MEDKG_RERANK_MODEL", str(other))
-    message = told(medkg, "search", QUESTION, "--rerank")
+    message = message_of(medkg, "search", QUESTION, "--rerank")
     assert (
-        f"the plane reranks by {find_model(former).model_id}, and MEDKG_RERANK_MODEL names other@" in message
+        f"the plane reranks by {find_model(configured).model_id}, and MEDKG_RERANK_MODEL names other@"
+        in message
     )
-    assert medkg("up")["rerank_model"] == find_model(former).model_id
+    assert medkg("up")["rerank_model"] == find_model(configured).model_id
 
     assert medkg("up", "--swap")["rerank_model"] == find_model(str(other)).model_id
 
@@ -99,7 +100,7 @@ def test_scores_of_another_model_than_is_set_are_refused_until_the_plane_has_swa
     assert replicas(medkg, "embedders") == embedders and not replicas(medkg, "rerankers") & rerankers
     monkeypatch.setenv("MEDKG_RERANK_MODEL", "none")
     assert medkg("up", "--swap")["rerank_model"] is None
-    monkeypatch.setenv("MEDKG_RERANK_MODEL", former)
-    assert "the plane has no cross-encoder" in told(medkg, "search", QUESTION, "--rerank")
+    monkeypatch.setenv("MEDKG_RERANK_MODEL", configured)
+    assert "the plane has no cross-encoder" in message_of(medkg, "search", QUESTION, "--rerank")
     medkg("up", "--swap")
     assert medkg("search", QUESTION, "--rerank")["degraded"] == []

@@ -59,6 +59,14 @@ def test_cause_is_the_first_sentence_and_the_next_step_the_rest():
     )
 
 
+def test_every_error_with_a_code_states_cause_and_next_step():
+    parts = {
+        error.code: reference.cause_and_next_step(error) for error in all_errors() if "code" in vars(error)
+    }
+    assert len(parts) > 30
+    assert [code for code, (cause, next_step) in parts.items() if not (cause and next_step)] == []
+
+
 def test_every_command_has_a_section_with_its_options():
     sections = lines_with(reference.commands_page(), "## ")
     assert {"## medkg run", "## medkg dlq replay", "## medkg gate open", "## medkg topology schema"} <= set(

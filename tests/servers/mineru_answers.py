@@ -1,4 +1,4 @@
-"""What MinerU would find in a PDF, as its files: read by medkg's text layer, told in MinerU's words.
+"""What MinerU would find in a PDF, as its files: read by medkg's text layer, in MinerU's format.
 
 Comes in: the bytes of a PDF. Leaves: the texts of `.md`, `_middle.json` and `_content_list.json` as MinerU
 3.4.4 writes them, places in thousandths of a page, Markdown's characters escaped.

@@ -1,9 +1,10 @@
 """A service that speaks mineru-api's protocol 2, without its models: for tests of what talks to MinerU.
 
 Endpoints, fields, status codes and the life of a task are those of mineru/cli/fast_api.py of MinerU 3.4.4
-(read 2026-11-28), written anew: POST /tasks and /file_parse, GET /tasks/{id}, /tasks/{id}/result, /health.
-What it finds in a PDF is read by medkg's text layer and told in MinerU's words, so that texts can be
-compared. It can be slow, fail some tasks, be unwell, and be killed.
+(read 2026-11-28), implemented independently: POST /tasks and /file_parse, GET /tasks/{id},
+/tasks/{id}/result, /health. What it finds in a PDF is read by medkg's text layer
+and returned in MinerU's format, so that texts can be compared. It can be
+slow, fail some tasks, be unhealthy, and be killed.
 
 In a test: `with MineruServer(Behaviour(seconds=0.1)) as server:` and `server.url`; `server.restart()`
 forgets all tasks as a restart does, `server.down()` refuses connections until `server.up()`. As a process
@@ -47,18 +48,18 @@ RETURNED: Final = {
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How well the service does."""
+    """Speed and faults of the service."""
 
     seconds: float = 0.0
     """What a task takes."""
     workers: int = 3
     """Tasks at once (max_concurrent_requests)."""
     fail_share: float = 0.0
-    """Share of PDFs whose tasks fail, told by the PDF's bytes: the same one fails each time."""
+    """Share of PDFs whose tasks fail, chosen by the PDF's bytes: the same one fails each time."""
     fail_first: int = 0
     """How often each PDF fails before it succeeds."""
     error: str = "CUDA out of memory. Tried to allocate 2.00 GiB"
-    """What a failed task tells."""
+    """The error of a failed task."""
     die_after: int | None = None
     """Tasks after whose submission the process kills itself."""
     unwell: bool = False
@@ -335,7 +336,7 @@ class MineruServer:
 
 
 class MineruProcess:
-    """The service in a process of its own, which can be killed and started again at the same address."""
+    """The service in its own process, which can be killed and started again at the same address."""
 
     def __init__(self, *options: str) -> None:
         self._options = options

@@ -1,7 +1,7 @@
-"""A local server that plays web services, with latency, faults and throttling, and tells what it was asked.
+"""A local server that plays web services, with latency, faults and throttling, and lists the requests it got.
 
 Comes in: what a service answers to a path with its parameters. Leaves: HTTP on 127.0.0.1. Faults come by a
-seeded chance, so that a run can be repeated: 500, 502, 503, a body that breaks off, a connection that is
+seeded chance, so that a run can be repeated: 500, 502, 503, a truncated body, a connection that is
 reset, JSON or XML that is cut off though its length is right. More requests a second than `most_per_second`
 get 429 with Retry-After. No answer of a real service is kept here: services are played in their shape.
 """
@@ -59,11 +59,11 @@ class Weather:
     """Share of requests that are throttled, however fast they come."""
     most_per_second: int | None = None
     retry_after: str = "1"
-    faults: tuple[str, ...] = ("500", "502", "503", "broken off", "reset", "cut off")
+    faults: tuple[str, ...] = ("500", "502", "503", "interrupted", "reset", "cut off")
 
 
 class ReplayServer:
-    """A service on a port of its own; `asked` grows with every request."""
+    """A service on its own port; `asked` grows with every request."""
 
     def __init__(self, service: Service, weather: Weather | None = None, seed: int = 7) -> None:
         self.service = service
@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif fate == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
-        elif fate == "broken off":
+        elif fate == "interrupted":
             self._send(self.replay.service(path, parameters), half=True)
         elif fate == "cut off":
             whole = self.replay.service(path, parameters)

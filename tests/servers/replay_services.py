@@ -51,14 +51,14 @@ class OpenAlexService:
 
     def __init__(self, works: list[Record]) -> None:
         self.works = works
-        self.tells_changes = True
+        self.lists_changes = True
 
     def __call__(self, path: str, parameters: Parameters) -> Reply:
         if path != "/works":
             return in_json({"error": "Not found", "message": path}, 404)
         terms = dict(term.split(":", 1) for term in parameters.get("filter", "").split(",") if term)
         since, ids = terms.get("from_updated_date"), terms.get("openalex_id")
-        if since is not None and not self.tells_changes:
+        if since is not None and not self.lists_changes:
             return in_json({"error": "Plan", "message": "from_updated_date needs another plan"}, 403)
         found = [
             work

@@ -57,7 +57,7 @@ def plugin(assembly: Assembly) -> OpenAlexSource:
 def test_where_changes_are_refused_everything_is_enumerated(
     server: ReplayServer, plugin: OpenAlexSource
 ) -> None:
-    cast(OpenAlexService, server.service).tells_changes = False
+    cast(OpenAlexService, server.service).lists_changes = False
     first, *_ = plugin.pages(EGFR, datetime(2026, 11, 28, tzinfo=UTC), None)
     assert first.total == 7
 
