@@ -1,7 +1,7 @@
-"""Topologies told as plain JSON values, for commands and scripts.
+"""Topologies as plain JSON values, for commands and scripts.
 
-Comes in: a loader, or a checked topology. Leaves: what there is, what is wrong, and in which order and job
-the steps run.
+Comes in: a loader, or a checked topology. Leaves: the list of topologies with their errors; the steps of one
+with their order and jobs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["listed", "shown"]
 
 
 def listed(topologies: PipelineLoader) -> list[dict[str, Any]]:
-    """Every topology of the folder; an invalid one with its error."""
+    """All topologies of the folder; an invalid one with its error."""
     problems = topologies.problems()
     rows = []
     for name in topologies.names():
@@ -34,7 +34,7 @@ def listed(topologies: PipelineLoader) -> list[dict[str, Any]]:
 
 
 def shown(graph: TopologyGraph) -> dict[str, Any]:
-    """A topology's stages in the order in which they run, and the gate between its two jobs if it has one."""
+    """A topology's stages in the order in which they run, and its gate or None."""
     return {
         "name": graph.name,
         "version": graph.version,

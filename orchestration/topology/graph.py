@@ -1,8 +1,8 @@
-"""Whether a topology makes sense, and its steps in the order in which they run.
+"""Validates a topology and orders its steps.
 
-Comes in: a topology as its file says it, the installed stages and the policies. Leaves: a TopologyGraph, or
-an error naming file and line: a cycle, an unknown stage, policy or step, an edge between types that do not
-fit, a step that leads nowhere. Order is by dependencies, else as in the file.
+Comes in: the content of a topology file, the installed stages and the policies. Leaves: a TopologyGraph, or
+an error that names file and line: a cycle, an unknown stage, policy or step, an edge between unlike types, a
+step whose output nothing uses. Steps are ordered by dependencies, else as in the file.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ __all__ = ["SIGNATURES", "Signature", "StageNode", "TopologyGraph", "build_graph
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a step of one type takes and gives; kinds are those of runs.artifacts.VALUE_TYPES."""
+    """Input and output of a step of one type; kinds are those of runs.artifacts.VALUE_TYPES."""
 
     takes: str | None
     gives: str
     earns: tuple[GateField, ...] = ()
-    """Ledger fields that come true for the documents that the step passes on."""
+    """Ledger fields that become true for the documents that the step passes on."""
     asks_for: tuple[GateField, ...] = ()
-    """Ledger fields that come true later, when somebody has done what the step asks for."""
+    """Ledger fields that become true later, when a process has done the work that the step queues."""
 
 
 SIGNATURES: Final[Mapping[StageType, Signature]] = {
@@ -52,27 +52,27 @@ SIGNATURES: Final[Mapping[StageType, Signature]] = {
     "extract": Signature("document", "extraction"),
     "kg": Signature("extraction", "graph_receipt"),
 }
-"""The stage protocols of orchestration.contracts, as edges see them."""
+"""Inputs and outputs of the stage protocols of orchestration.contracts."""
 
 RECEIPTS: Final = frozenset({"index_receipt", "graph_receipt"})
-"""What steps give that write to stores; nothing takes these but the commit."""
+"""Outputs of steps that write to stores; only the commit takes them."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopologyGraph:
-    """A topology that makes sense: its steps in the order in which they run."""
+    """A valid topology: its steps in the order in which they run."""
 
     topology: PipelineTopologyConfig
     nodes: tuple[StageNode, ...]
     sinks: tuple[StageNode, ...]
     """Steps that write to stores; the commit waits for all of them."""
     content_hash: str
-    """sha256 hex of everything the file says; comments and layout do not count."""
+    """sha256 hex of the file's data, without comments and layout."""
     phases: tuple[Phase, ...]
-    """One a Dagster job, in the order in which a document goes through them."""
+    """One per Dagster job, in the order in which a document passes them."""
     shape_hash: str
-    """sha256 hex of what shapes outputs alone: steps, implementations, edges and their configuration.
-    Belongs into documents' fingerprint: a new policy or description makes nobody process them anew."""
+    """sha256 hex of the fields that shape outputs: steps, implementations, edges and their configuration.
+    Part of documents' fingerprints: a new policy or description does not cause them to be processed again."""
 
     @property
     def name(self) -> str:
@@ -88,12 +88,8 @@ class TopologyGraph:
 
     @property
     def gate(self) -> GateDefinition | None:
-        """Where documents wait between the two phases, if there are two."""
+        """The gate between the two phases; None for a topology of one phase."""
         return self.topology.gates[0] if self.topology.gates else None
-
-    def node(self, name: str) -> StageNode:
-        """The step of that name; raises KeyError."""
-        return next(node for node in self.nodes if node.name == name)
 
 
 def build_graph(
@@ -125,7 +121,10 @@ def build_graph(
 
 
 def _check_names(source: YamlSource, topology: PipelineTopologyConfig) -> None:
-    parts = {"stages": [one.name for one in topology.stages], "gates": [one.name for one in topology.gates]}
+    parts = {
+        "stages": [stage.name for stage in topology.stages],
+        "gates": [gate.name for gate in topology.gates],
+    }
     for part, names in parts.items():
         first: dict[str, int] = {}
         for index, name in enumerate(names):
@@ -133,7 +132,7 @@ def _check_names(source: YamlSource, topology: PipelineTopologyConfig) -> None:
                 line = source.line_of((part, first[name], "name"))
                 raise source.error(
                     (part, index, "name"),
-                    f"{name!r} is there twice in {part}, first on line {line}; give each its own name.",
+                    f"{name!r} occurs twice in {part}, first on line {line}; use unique names.",
                 )
             first[name] = index
 
@@ -193,19 +192,23 @@ def _check_types(
                 place, f"stage {stage.name!r} ({stage.type}) starts the topology; remove its takes_from."
             )
         return
-    givers = [one.name for one in topology.stages if SIGNATURES[one.type].gives == takes and one is not stage]
-    valid = f"Stages that give {takes}: {', '.join(givers) or 'none'}."
+    suppliers = [
+        other.name
+        for other in topology.stages
+        if SIGNATURES[other.type].gives == takes and other is not stage
+    ]
+    valid = f"Stages that give {takes}: {', '.join(suppliers) or 'none'}."
     if stage.takes_from is None:
         raise source.error(
             place, f"stage {stage.name!r} ({stage.type}) takes {takes} but has no takes_from. {valid}"
         )
-    giver = topology.stages[positions[stage.takes_from]]
-    gives = SIGNATURES[giver.type].gives
+    supplier = topology.stages[positions[stage.takes_from]]
+    gives = SIGNATURES[supplier.type].gives
     if gives != takes:
         raise source.error(
             place,
-            f"stage {stage.name!r} ({stage.type}) takes {takes}, but {giver.name!r} ({giver.type}) gives "
-            f"{gives}. {valid}",
+            f"stage {stage.name!r} ({stage.type}) takes {takes}, but {supplier.name!r} ({supplier.type}) "
+            f"gives {gives}. {valid}",
         )
 
 
@@ -221,7 +224,7 @@ def _ordered(
         path: list[str] = error.args[1]
         raise source.error(
             ("stages", positions[path[-1]]),
-            f"the stages wait for each other in a circle: {' -> '.join(path)}. Remove one of these edges.",
+            f"the stages wait for each other in a cycle: {' -> '.join(path)}. Remove one of these edges.",
         ) from error
     return tuple(topology.stages[positions[name]] for name in names)
 
@@ -232,7 +235,7 @@ def _check_ends(
     nodes: tuple[StageNode, ...],
     positions: Mapping[str, int],
 ) -> None:
-    """Every end writes to a store, and at least one does so whatever optional steps do."""
+    """Check that each last step writes to a store, and that one does without optional steps before it."""
     taken = {node.takes_from.name for node in nodes if node.takes_from is not None}
     for node in nodes:
         if node.name not in taken and node.gives not in RECEIPTS:
@@ -241,12 +244,12 @@ def _check_ends(
                 f"nothing takes the {node.gives} that {node.name!r} gives, so its work is lost; a topology "
                 "ends with stages that write to a store (index, kg).",
             )
-    if not any(node.gives in RECEIPTS and not any(one.optional for one in _line(node)) for node in nodes):
+    if not any(node.gives in RECEIPTS and not any(step.optional for step in _line(node)) for node in nodes):
         first = next(index for index, stage in enumerate(topology.stages) if stage.optional)
         raise source.error(
             ("stages", first, "optional"),
             f"{topology.stages[first].name!r} is optional and every sink depends on an optional stage, so a "
-            "document could be committed with nothing written; leave at least one way to a sink required.",
+            "document could be committed with nothing written; keep one path to a sink without any.",
         )
 
 
@@ -284,11 +287,11 @@ def _nodes(topology: PipelineTopologyConfig, order: tuple[StageDefinition, ...])
 
 
 def _line(node: StageNode) -> Iterator[StageNode]:
-    """The step and all it takes from, up to the source."""
-    here: StageNode | None = node
-    while here is not None:
-        yield here
-        here = here.takes_from
+    """The step and those before it by `takes_from`, back to the source."""
+    step: StageNode | None = node
+    while step is not None:
+        yield step
+        step = step.takes_from
 
 
 def _shape_hash(nodes: tuple[StageNode, ...]) -> str:

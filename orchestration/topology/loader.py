@@ -1,8 +1,8 @@
-"""Topologies by name: found in a folder, checked once, read again when their file changes.
+"""Topologies of a folder by name: checked once, read again when their file changes.
 
-Comes in: `auto` or `auto@2026-11-23`. Leaves: its TopologyGraph. An edit that breaks a topology keeps the
-last good one in use and is reported, so that a typing error in a file never stops a running service. Dated
-versions lie under versions/YYYY-MM-DD/ and are what a run can be repeated with.
+Comes in: `auto` or `auto@2026-11-23`. Leaves: its TopologyGraph. After an edit that breaks a topology the
+last valid one stays in use and the error is reported, so that a typing error never stops a running service.
+Dated versions are in versions/YYYY-MM-DD/; a run can be repeated with them.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ POLICY_FILE: Final = "resilience.yaml"
 VERSIONS: Final = "versions"
 
 SETTLED_NANOSECONDS: Final = 2_000_000_000
-"""A file younger than this when it was read may change again under the same time stamp."""
+"""A file younger than this when it was read may change again with the same time stamp."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopologyProblem:
-    """A topology file that cannot be used as it stands now."""
+    """A topology file whose present content cannot be used."""
 
     name: str
     error: ConfigurationError
     in_use: str | None
-    """Version that stays in use instead; None when there was never a good one."""
+    """Version that stays in use; None when the file was never valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """The last look at one file: what it was then, and what came of it."""
+    """The last reading of one file and its result."""
 
     stamp: tuple[int, ...] | None
     sha256: str
@@ -61,7 +61,7 @@ def warn(problem: TopologyProblem) -> None:
 
 
 class PipelineLoader:
-    """The topologies of one folder. Not for several threads at once; cheap enough to have one each."""
+    """The topologies of one folder. Not thread-safe; cheap enough for one per thread."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class PipelineLoader:
         policies: Callable[[], Collection[str]],
         report: Callable[[TopologyProblem], None] = warn,
     ) -> None:
-        """`implementations`: names of installed stages; `policies`: those resilience.yaml defines."""
+        """`implementations` returns the names of installed stages, `policies` those of resilience.yaml."""
         self._folder = folder
         self._implementations = implementations
         self._policies = policies
@@ -82,28 +82,28 @@ class PipelineLoader:
         return self._folder
 
     def names(self) -> tuple[str, ...]:
-        """Every topology of the folder, valid or not, in order."""
+        """Names of all topologies of the folder, valid or not, sorted."""
         if not self._folder.is_dir():
             raise DagsterPipelineConfigError(
-                f"{self._folder} is not a folder of topologies. Give one (MEDKG_TOPOLOGIES_DIR), or none "
-                "to use those that medkg ships."
+                f"{self._folder} is not a folder of topologies. Set MEDKG_TOPOLOGIES_DIR to one, or unset "
+                "it to use the shipped topologies."
             )
         return tuple(sorted(path.stem for path in self._folder.glob("*.yaml") if path.name != POLICY_FILE))
 
     def valid_names(self) -> tuple[str, ...]:
-        """Those of `names` that can be loaded and whose Dagster job is theirs alone."""
+        """Those of `names` that can be loaded and share their Dagster job with no other topology."""
         broken = self.problems()
         return tuple(name for name in self.names() if name not in broken or broken[name].in_use is not None)
 
     def problems(self) -> Mapping[str, TopologyProblem]:
-        """What is wrong with the files as they stand now, by topology; empty when all is well."""
-        found: dict[str, TopologyProblem] = {}
+        """Problems of the present files by topology; empty when all are valid."""
+        problems: dict[str, TopologyProblem] = {}
         jobs: defaultdict[str, list[str]] = defaultdict(list)
         for name in self.names():
-            loaded = self._look(self._path(name), name, None)
+            loaded = self._load_file(self._path(name), name, None)
             if loaded.error is not None:
                 in_use = loaded.graph.version if loaded.graph else None
-                found[name] = TopologyProblem(name, loaded.error, in_use)
+                problems[name] = TopologyProblem(name, loaded.error, in_use)
             if loaded.graph is not None:
                 for phase in loaded.graph.phases:
                     jobs[phase.job].append(name)
@@ -111,20 +111,20 @@ class PipelineLoader:
             for name in others:
                 error = DagsterPipelineConfigError(
                     f"{self._path(name)}: job {job!r} is already that of topology {first!r}; "
-                    "give it another `job`."
+                    "use another `job`."
                 )
-                found[name] = TopologyProblem(name, error, None)
-        return found
+                problems[name] = TopologyProblem(name, error, None)
+        return problems
 
     def versions(self, name: str) -> tuple[str, ...]:
-        """Dated versions that are kept of a topology, oldest first."""
+        """Dated versions of a topology in the folder, oldest first."""
         return tuple(sorted(path.parent.name for path in self._folder.glob(f"{VERSIONS}/*/{name}.yaml")))
 
     def load(self, name: str) -> TopologyGraph:
         """The topology `NAME`, or its dated version `NAME@YYYY-MM-DD`.
 
-        Raises UsageError when there is no such topology or version, and DagsterPipelineConfigError when its
-        file is wrong and no earlier content of it was good.
+        Raises UsageError for an unknown topology or version, and DagsterPipelineConfigError when its file is
+        wrong and no earlier content of it was valid.
         """
         plain, _, version = name.partition("@")
         if version:
@@ -134,7 +134,7 @@ class PipelineLoader:
                 f"there is no topology {plain!r} in {self._folder}; available: "
                 f"{', '.join(self.names()) or 'none'}.{closest(plain, self.names())}"
             )
-        return self._usable(self._look(self._path(plain), plain, None))
+        return self._usable(self._load_file(self._path(plain), plain, None))
 
     def check(self, path: Path) -> TopologyGraph:
         """Check a file that need not be in the folder; raises DagsterPipelineConfigError."""
@@ -142,16 +142,17 @@ class PipelineLoader:
 
     def _load_version(self, name: str, version: str) -> TopologyGraph:
         path = self._folder / VERSIONS / version / f"{name}.yaml"
-        kept = self.versions(name)
-        if version in kept:
-            return self._usable(self._look(path, name, version))
+        versions = self.versions(name)
+        if version in versions:
+            return self._usable(self._load_file(path, name, version))
         if name in self.names():
             current = self.load(name)
             if current.version == version:
                 return current
         raise UsageError(
-            f"there is no version {version!r} of topology {name!r}; kept: {', '.join(kept) or 'none'}."
-            f"{closest(version, kept) if kept else closest(name, self.names())}"
+            f"there is no version {version!r} of topology {name!r}; available: "
+            f"{', '.join(versions) or 'none'}."
+            f"{closest(version, versions) if versions else closest(name, self.names())}"
         )
 
     def _path(self, name: str) -> Path:
@@ -163,8 +164,8 @@ class PipelineLoader:
         assert loaded.error is not None
         raise loaded.error
 
-    def _look(self, path: Path, name: str, version: str | None) -> _Loaded:
-        """What the file is now; reads and checks it only when it or the policies' names have changed."""
+    def _load_file(self, path: Path, name: str, version: str | None) -> _Loaded:
+        """The file's present state; reads and checks it only when it or the policies' names have changed."""
         before = self._loaded.get(path)
         policies = frozenset(self._policies())
         stamp = _stamp(path)
@@ -173,7 +174,7 @@ class PipelineLoader:
         try:
             content = read_bytes(path, DagsterPipelineConfigError)
         except DagsterPipelineConfigError as error:
-            return self._keep(path, name, before, _Loaded(None, "", policies, None, error))
+            return self._remember(path, name, before, _Loaded(None, "", policies, None, error))
         sha256 = hashlib.sha256(content).hexdigest()
         if before and before.sha256 == sha256 and before.policies == policies:
             loaded = _Loaded(stamp, sha256, policies, before.graph, before.error)
@@ -182,11 +183,11 @@ class PipelineLoader:
         try:
             graph = self._read(path, name, version, content)
         except DagsterPipelineConfigError as error:
-            return self._keep(path, name, before, _Loaded(stamp, sha256, policies, None, error))
-        return self._keep(path, name, before, _Loaded(stamp, sha256, policies, graph, None))
+            return self._remember(path, name, before, _Loaded(stamp, sha256, policies, None, error))
+        return self._remember(path, name, before, _Loaded(stamp, sha256, policies, graph, None))
 
-    def _keep(self, path: Path, name: str, before: _Loaded | None, now: _Loaded) -> _Loaded:
-        """Remember the look; with an error, the last good graph stays and the edit is reported."""
+    def _remember(self, path: Path, name: str, before: _Loaded | None, now: _Loaded) -> _Loaded:
+        """Store the state of the file; after an error the last valid graph stays and it is reported."""
         if now.error is not None and before is not None and before.graph is not None:
             self._report(TopologyProblem(name, now.error, before.graph.version))
             now = _Loaded(now.stamp, now.sha256, now.policies, before.graph, now.error)
@@ -198,22 +199,22 @@ class PipelineLoader:
         graph = build_graph(source, self._implementations(), self._policies())
         if graph.name != name:
             raise source.error(
-                ("name",), f"the file is named {path.name} but the topology {graph.name!r}; make them agree."
+                ("name",), f"the file is named {path.name} but the topology {graph.name!r}; use one name."
             )
         if version is not None and graph.version != version:
             raise source.error(
                 ("version",),
-                f"the file lies under {version} but says version {graph.version}; make them agree.",
+                f"the file is in {version} but has version {graph.version}; use one version.",
             )
         return graph
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:
-    """What tells an unchanged file without reading it; None while it is too young to be told."""
+    """Time stamps, size and inode, which identify an unchanged file; None while it is too new for that."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    if time.time_ns() - found.st_mtime_ns < SETTLED_NANOSECONDS:
+    if time.time_ns() - status.st_mtime_ns < SETTLED_NANOSECONDS:
         return None
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

@@ -1,4 +1,4 @@
-"""What a topology file says: stages, how they are joined, and gates. Shape only; sense is `graph`'s matter.
+"""Fields of a topology file: stages, their edges, and gates. Checks the shape; `graph` checks the rest.
 
 Comes in: plain data from YAML. Leaves: frozen models; the JSON Schema for editors is made from them.
 """
@@ -26,15 +26,15 @@ PolicyName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9
 StageType = Literal[
     "ingest", "download", "pdf-ir", "parse", "ir-validation", "chunk", "embed", "index", "extract", "kg"
 ]
-"""Which stage protocol a step follows, and so what it takes and gives."""
+"""Stage protocol of a step, which determines its input and output."""
 
 GateField = Literal["pdf_downloaded", "pdf_ir_ready"]
-"""Ledger fields that a gate may ask for."""
+"""Ledger fields that a gate may require."""
 
 RESERVED_STAGE_NAMES = frozenset(
     {"commit", "hold", "resume", "context", "window", "config", "input", "output", "type", "result"}
 )
-"""Names that the Dagster job of a topology needs for itself."""
+"""Names that the Dagster job of a topology uses itself."""
 
 
 class StageDefinition(BaseModel):
@@ -43,7 +43,7 @@ class StageDefinition(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: StageName = Field(description="Unique in the topology; the Dagster op is <name>_op.")
-    type: StageType = Field(description="Stage protocol that the step follows; says what it takes and gives.")
+    type: StageType = Field(description="Stage protocol of the step, which determines its input and output.")
     uses: EntryPointName | None = Field(
         default=None,
         description="Entry point (medkg.stages) of the implementation; default: the one named like `type`.",
@@ -55,7 +55,7 @@ class StageDefinition(BaseModel):
     after: tuple[StageName, ...] = Field(
         default=(),
         max_length=32,
-        description="Steps that must have ended first, without handing anything on.",
+        description="Steps that must have ended first, whose output is not used.",
     )
     policy: PolicyName = Field(default="default", description="Resilience policy of resilience.yaml.")
     optional: bool = Field(
@@ -80,12 +80,12 @@ class StageDefinition(BaseModel):
 
 
 class GateDefinition(BaseModel):
-    """Holds documents back before a stage until ledger fields have the values asked for."""
+    """Lets documents wait before a stage until ledger fields have the required values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: StageName = Field(description="Unique in the topology.")
-    description: str = Field(default="", max_length=500, description="What is waited for.")
+    description: str = Field(default="", max_length=500, description="What documents wait for.")
     conditions: dict[GateField, bool] = Field(
         min_length=1, description="Ledger fields and the values that open the gate, e.g. pdf_ir_ready: true."
     )
@@ -98,7 +98,7 @@ class GateDefinition(BaseModel):
         default=900, description="Seconds a document waits before it fails; at most 30 days."
     )
     poll_interval_seconds: Annotated[float, Field(ge=1, le=3_600)] = Field(
-        default=10, description="Seconds between two looks at the ledger."
+        default=10, description="Seconds between two readings of the ledger."
     )
 
     @model_validator(mode="after")
@@ -123,7 +123,7 @@ class PipelineTopologyConfig(BaseModel):
     name: TopologyName = Field(description="Name of the pipeline; the file is <name>.yaml.")
     version: str = Field(
         pattern=r"^\d{4}-\d{2}-\d{2}$",
-        description="Date of this version, YYYY-MM-DD; a new one makes documents be processed anew.",
+        description="Date of this version, YYYY-MM-DD; with a new one, documents are processed again.",
     )
     description: str = Field(min_length=1, max_length=500, description="What the pipeline is for.")
     job: JobName = Field(
@@ -133,7 +133,7 @@ class PipelineTopologyConfig(BaseModel):
     gates: tuple[GateDefinition, ...] = Field(
         default=(),
         max_length=1,
-        description="Where documents wait for something outside; it parts the pipeline into two jobs.",
+        description="Where documents wait for a condition; it divides the pipeline into two jobs.",
     )
 
     @field_validator("version")

@@ -1,6 +1,6 @@
-"""A step of a checked topology: what stands between a file's words and a run.
+"""A step of a checked topology, as compilers, runners and phases use it.
 
-Comes in: what `graph` has made sure of. Leaves: the same, for compilers, runners and phases.
+Comes in: the fields that `graph` has checked. Leaves: frozen records.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class StageNode:
     stage_type: str
     """Entry point of the implementation."""
     step: StageType
-    """Stage protocol that it follows."""
+    """Stage protocol of the step."""
     pipeline: str
     takes_from: StageNode | None = field(repr=False)
     after: tuple[str, ...]

@@ -1,7 +1,7 @@
-"""The two phases that a gate makes of a topology: what runs up to it, and what goes on once it opens.
+"""Phases of a topology: one without a gate; with a gate, the steps up to it and those behind it.
 
-Comes in: a topology's steps in order and its gate. Leaves: one phase without a gate, else two, each a Dagster
-job of its own; or an error, when the gate does not part the steps into a before and an after.
+Comes in: a topology's steps in order and its gate. Leaves: its phases, each of them a Dagster job; or an
+error when the gate does not divide the steps into those before and those behind it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ __all__ = ["Phase", "check_gate", "phases_of"]
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What one Dagster job of a topology does."""
+    """The steps of one Dagster job of a topology."""
 
     job: str
     nodes: tuple[StageNode, ...]
     resumes: StageNode | None
-    """Step whose output was held at the gate, with which this phase begins; None: it begins with a source."""
+    """Step whose output waited at the gate and starts this phase; None: a source starts it."""
     held: StageNode | None
-    """Step whose output is held at the gate, with which this phase ends; None: it ends with the commit."""
+    """Step whose output waits at the gate and ends this phase; None: the commit ends it."""
 
 
 def phases_of(topology: PipelineTopologyConfig, nodes: Sequence[StageNode]) -> tuple[Phase, ...]:
-    """One phase, or the two that the gate makes; to be called after `check_gate`."""
+    """The phases of a topology that `check_gate` has accepted."""
     if not topology.gates:
         return (Phase(topology.job, tuple(nodes), None, None),)
     behind = _behind(topology.gates[0], nodes)
@@ -46,7 +46,7 @@ def check_gate(
     nodes: Sequence[StageNode],
     positions: Mapping[str, int],
 ) -> None:
-    """The gate resumes at a step that others precede, everything written is behind it, and it can open."""
+    """Check that the gate divides the steps in two, and that a step before it can open it."""
     for gate in topology.gates:
         place = ("gates", 0, "resume_stage")
         if gate.resume_stage not in positions:
@@ -61,18 +61,18 @@ def check_gate(
                 place, f"gate {gate.name!r} resumes at the first stage, so nothing could ever open it."
             )
         behind = _behind(gate, nodes)
-        _check_parting(source, gate, nodes, behind, held)
+        _check_division(source, gate, nodes, behind, held)
         _check_earned(source, gate, nodes, behind)
 
 
-def _check_parting(
+def _check_division(
     source: YamlSource,
     gate: GateDefinition,
     nodes: Sequence[StageNode],
     behind: frozenset[str],
     held: StageNode,
 ) -> None:
-    """No way leads past the gate: it holds one step's output, and everything else follows from that."""
+    """Check that no path bypasses the gate: the output of one step waits, and all others follow from it."""
     for node in nodes:
         taken = node.takes_from
         past = node.name in behind and taken is not None and taken is not held and taken.name not in behind
@@ -93,8 +93,8 @@ def _check_earned(
         if wanted and field not in earned:
             raise source.error(
                 ("gates", 0, "conditions", field),
-                f"gate {gate.name!r} asks for {field}, which no stage before {gate.resume_stage!r} brings "
-                "about: a stage of type download earns pdf_downloaded, one of type pdf-ir pdf_ir_ready.",
+                f"gate {gate.name!r} asks for {field}, which no stage before {gate.resume_stage!r} makes "
+                "true: a stage of type download earns pdf_downloaded, one of type pdf-ir pdf_ir_ready.",
             )
 
 
@@ -103,7 +103,7 @@ def _resumed(gate: GateDefinition, nodes: Sequence[StageNode]) -> StageNode:
 
 
 def _behind(gate: GateDefinition, nodes: Sequence[StageNode]) -> frozenset[str]:
-    """The resumed step and all that follow it, by what they take or wait for."""
+    """The resumed step and all steps that follow it, by `takes_from` or `after`."""
     behind = {gate.resume_stage}
     for node in nodes:  # in the order in which they run
         taken = {node.takes_from.name} if node.takes_from is not None else set()
@@ -113,11 +113,11 @@ def _behind(gate: GateDefinition, nodes: Sequence[StageNode]) -> frozenset[str]:
 
 
 def _leads_to(node: StageNode, held: StageNode) -> bool:
-    """Whether the held output is made from this step's."""
-    here: StageNode | None = held
-    while here is not None and here is not node:
-        here = here.takes_from
-    return here is not None
+    """Whether the held output depends on this step's."""
+    step: StageNode | None = held
+    while step is not None and step is not node:
+        step = step.takes_from
+    return step is not None
 
 
 def _resume_job(job: str) -> str:

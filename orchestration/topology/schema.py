@@ -1,7 +1,7 @@
-"""The JSON Schema of topology files: what editors check and complete with.
+"""The JSON Schema of topology files, for checks and completion in editors.
 
-Comes in: the models. Leaves: docs/guides/pipeline-schema.json, and `check_fresh`, which fails when that
-file is not what the models say.
+Comes in: the models. Leaves: docs/guides/pipeline-schema.json, and `check_fresh`, which fails when that file
+does not match the models.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def pipeline_schema_json() -> str:
 
 
 def check_fresh(folder: Path) -> None:
-    """Raise ConfigurationError when the schema file in `folder` is not what the models say."""
+    """Raise ConfigurationError when the schema file in `folder` does not match the models."""
     path = folder / PIPELINE_SCHEMA
     if not path.is_file() or path.read_text(encoding="utf-8") != pipeline_schema_json():
         raise ConfigurationError(
-            f"{path} is not what the models say. Write it anew: medkg topology schema > {path}"
+            f"{path} does not match the models. Write it again: medkg topology schema > {path}"
         )

@@ -1,4 +1,4 @@
-"""A topology that makes no sense is refused with file, line, cause and what would be valid."""
+"""An invalid topology is refused with file, line, cause and the valid values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from orchestration.errors import DagsterPipelineConfigError
 from orchestration.formats.yaml_source import parse_yaml
 from orchestration.runs.artifacts import VALUE_TYPES
-from orchestration.topology.graph import SIGNATURES, TopologyGraph, build_graph
+from orchestration.topology.graph import SIGNATURES, StageNode, TopologyGraph, build_graph
 from orchestration.topology.models import PipelineTopologyConfig
 from tests.orchestration.topology.topology_files import (
     INSTALLED,
@@ -32,24 +32,28 @@ def built(text: str) -> TopologyGraph:
     return build_graph(source, INSTALLED, POLICIES)
 
 
-def test_steps_come_in_the_order_in_which_they_run_whatever_the_order_in_the_file() -> None:
+def step(graph: TopologyGraph, name: str) -> StageNode:
+    return next(node for node in graph.nodes if node.name == name)
+
+
+def test_steps_have_the_order_in_which_they_run_whatever_their_order_in_the_file() -> None:
     steps = "".join(reversed(LINE.splitlines(keepends=True)))
     graph = built(a_topology(steps))
     assert [node.name for node in graph.nodes] == ["ingest", "parse", "chunk", "embed", "index"]
     assert [node.name for node in graph.sinks] == ["index"]
 
 
-def test_a_step_knows_what_it_takes_and_gives() -> None:
+def test_a_step_has_its_input_and_output() -> None:
     graph = built(a_topology())
-    chunk = graph.node("chunk")
+    chunk = step(graph, "chunk")
     assert (chunk.takes, chunk.gives, chunk.policy, chunk.stage_type) == (
         "document",
         "chunks",
         "default",
         "chunk",
     )
-    assert chunk.takes_from is graph.node("parse")
-    assert graph.node("ingest").is_source
+    assert chunk.takes_from is step(graph, "parse")
+    assert step(graph, "ingest").is_source
 
 
 def test_the_job_is_named_after_the_topology_unless_the_file_says_otherwise() -> None:
@@ -62,7 +66,7 @@ def test_every_kind_on_an_edge_can_be_kept_as_an_artifact() -> None:
     assert kinds <= set(VALUE_TYPES)
 
 
-def test_a_branch_ends_in_a_sink_of_its_own() -> None:
+def test_a_branch_ends_in_a_separate_sink() -> None:
     graph = built(
         a_topology(
             LINE
@@ -71,7 +75,7 @@ def test_a_branch_ends_in_a_sink_of_its_own() -> None:
         )
     )
     assert {sink.name for sink in graph.sinks} == {"index", "kg"}
-    assert graph.node("kg").after == ("index",)
+    assert step(graph, "kg").after == ("index",)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +120,7 @@ def test_a_branch_ends_in_a_sink_of_its_own() -> None:
         pytest.param(
             LINE + "  - {name: parse, type: parse, takes_from: ingest}\n",
             10,
-            ["'parse' is there twice in stages, first on line 6"],
+            ["'parse' occurs twice in stages, first on line 6"],
             id="name twice",
         ),
         pytest.param(
@@ -154,7 +158,7 @@ def test_a_branch_ends_in_a_sink_of_its_own() -> None:
         ),
     ],
 )
-def test_nonsense_is_refused_with_its_line(
+def test_an_invalid_topology_is_refused_with_its_line(
     error_of: ErrorOf, stages: str, line: int, says: list[str]
 ) -> None:
     message = error_of(a_topology(stages))
@@ -163,10 +167,10 @@ def test_nonsense_is_refused_with_its_line(
         assert part in message
 
 
-def test_a_circle_is_refused_and_named(error_of: ErrorOf) -> None:
+def test_a_cycle_is_refused_and_named(error_of: ErrorOf) -> None:
     steps = LINE.replace("type: parse,", "type: parse, after: [embed],")
     message = error_of(a_topology(steps))
-    assert "wait for each other in a circle" in message
+    assert "wait for each other in a cycle" in message
     for edge in ("parse -> chunk", "chunk -> embed", "embed -> parse"):
         assert edge in message
 
@@ -185,7 +189,7 @@ def test_a_gate_names_a_step_to_resume_at(error_of: ErrorOf, folder: Folder) -> 
     )
 
 
-def test_a_gate_parts_a_topology_into_two_jobs() -> None:
+def test_a_gate_divides_a_topology_into_two_jobs() -> None:
     before, after = built(a_topology(PDF_LINE, gates=GATE)).phases
     assert [node.name for node in before.nodes] == ["ingest", "pdf_ir"]
     assert [node.name for node in after.nodes] == ["parse", "chunk", "embed", "index"]
@@ -200,17 +204,17 @@ def test_without_a_gate_a_topology_is_one_phase() -> None:
     assert (phase.held, phase.resumes) == (None, None)
 
 
-def test_no_way_may_lead_past_a_gate(error_of: ErrorOf) -> None:
+def test_no_path_may_bypass_a_gate(error_of: ErrorOf) -> None:
     past = PDF_LINE + "  - {name: extract, type: extract, takes_from: parse}\n"
     past += "  - {name: kg, type: kg, takes_from: extract}\n"
     gate = GATE.replace("stage: parse", "stage: chunk")
     assert "stage 'extract' is reached past it" in error_of(a_topology(past, gates=gate))
 
 
-def test_a_gate_on_a_field_that_nothing_before_it_brings_about_is_refused(error_of: ErrorOf) -> None:
+def test_a_gate_on_a_field_that_no_step_before_it_makes_true_is_refused(error_of: ErrorOf) -> None:
     gate = GATE.replace("pdf_ir_ready", "pdf_downloaded")
     message = error_of(a_topology(PDF_LINE, gates=gate))
-    assert "asks for pdf_downloaded, which no stage before 'parse' brings about" in message
+    assert "asks for pdf_downloaded, which no stage before 'parse' makes true" in message
 
 
 def test_a_topology_with_two_gates_is_refused(error_of: ErrorOf) -> None:

@@ -1,4 +1,4 @@
-"""Topologies by name: found, checked once, reloaded on change, a broken edit kept out, versions kept."""
+"""Topologies by name: checked once, reloaded on change, without broken edits; dated versions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_an_edit_is_seen_even_under_the_same_size_and_time_stamp(folder: Folder)
     assert folder.loader.load("auto").topology.description == "FOR TESTS."
 
 
-def test_a_broken_edit_keeps_the_last_good_topology_and_says_so(folder: Folder) -> None:
+def test_after_a_broken_edit_the_last_valid_topology_stays_and_the_error_is_reported(folder: Folder) -> None:
     folder.write(a_topology())
     good = folder.loader.load("auto")
     folder.write("name: [")
@@ -50,7 +50,7 @@ def test_a_broken_edit_keeps_the_last_good_topology_and_says_so(folder: Folder) 
     assert folder.loader.valid_names() == ("auto",)
 
 
-def test_a_mended_edit_is_used_and_nothing_is_wrong_any_more(folder: Folder) -> None:
+def test_a_fixed_edit_is_used_and_no_problem_is_left(folder: Folder) -> None:
     for text in (a_topology(), "name: [", a_topology(head=" Mended.")):
         folder.write(text)
         graph = folder.loader.load("auto")
@@ -58,7 +58,7 @@ def test_a_mended_edit_is_used_and_nothing_is_wrong_any_more(folder: Folder) -> 
     assert not folder.loader.problems()
 
 
-def test_a_topology_that_was_never_good_is_an_error_each_time_and_no_valid_name(folder: Folder) -> None:
+def test_a_topology_that_was_never_valid_is_an_error_each_time_and_no_valid_name(folder: Folder) -> None:
     folder.write("name: [")
     folder.write(a_topology().replace("name: auto", "name: other"), "other")
     for _ in range(2):
@@ -68,7 +68,7 @@ def test_a_topology_that_was_never_good_is_an_error_each_time_and_no_valid_name(
     assert folder.loader.valid_names() == ("other",)
 
 
-def test_a_policy_that_goes_away_breaks_the_topologies_that_name_it(folder: Folder) -> None:
+def test_a_policy_that_is_removed_breaks_the_topologies_that_name_it(folder: Folder) -> None:
     folder.write(a_topology())
     good = folder.loader.load("auto")
     folder.policies = ("default",)
@@ -76,19 +76,19 @@ def test_a_policy_that_goes_away_breaks_the_topologies_that_name_it(folder: Fold
     assert "gpu-bound" in folder.reports[0].error.message
 
 
-def test_an_unknown_topology_is_answered_with_those_there_are(folder: Folder) -> None:
+def test_the_error_of_an_unknown_topology_lists_the_available_ones(folder: Folder) -> None:
     folder.write(a_topology())
     with pytest.raises(UsageError, match=r"no topology 'autoo'.*available: auto. Did you mean 'auto'\?"):
         folder.loader.load("autoo")
 
 
-def test_a_file_named_unlike_its_topology_is_refused(folder: Folder) -> None:
+def test_a_file_with_another_name_than_its_topology_is_refused(folder: Folder) -> None:
     folder.write(a_topology(), "other")
     with pytest.raises(DagsterPipelineConfigError, match=r"other.yaml:1: the file is named other.yaml"):
         folder.loader.load("other")
 
 
-def test_two_topologies_with_one_job_are_told_and_one_is_left_out(folder: Folder) -> None:
+def test_of_two_topologies_with_one_job_the_second_is_a_problem(folder: Folder) -> None:
     folder.write(a_topology(head="\njob: same_job"))
     folder.write(a_topology(head="\njob: same_job").replace("name: auto", "name: other"), "other")
     assert "already that of topology 'auto'" in folder.loader.problems()["other"].error.message
@@ -105,20 +105,20 @@ def test_a_dated_version_is_loaded_beside_the_current_one(folder: Folder) -> Non
 
 
 @pytest.mark.parametrize("name", ["auto@2020-01-01", "auto@../..", "auto@x"])
-def test_an_unknown_version_is_answered_with_those_that_are_kept(folder: Folder, name: str) -> None:
+def test_the_error_of_an_unknown_version_lists_the_available_ones(folder: Folder, name: str) -> None:
     folder.write(a_topology().replace("2026-11-23", "2025-01-31"), version="2025-01-31")
     folder.write(a_topology())
-    with pytest.raises(UsageError, match="kept: 2025-01-31"):
+    with pytest.raises(UsageError, match="available: 2025-01-31"):
         folder.loader.load(name)
 
 
-def test_a_version_that_lies_under_another_date_is_refused(folder: Folder) -> None:
+def test_a_version_in_the_folder_of_another_date_is_refused(folder: Folder) -> None:
     folder.write(a_topology(), version="2025-01-31")
-    with pytest.raises(DagsterPipelineConfigError, match=r"auto.yaml:2: the file lies under 2025-01-31"):
+    with pytest.raises(DagsterPipelineConfigError, match=r"auto.yaml:2: the file is in 2025-01-31"):
         folder.loader.load("auto@2025-01-31")
 
 
-def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     loader = PipelineLoader(tmp_path / "none", lambda: INSTALLED, lambda: ["default"])
     with pytest.raises(DagsterPipelineConfigError, match="is not a folder of topologies"):
         loader.names()
@@ -157,7 +157,7 @@ def test_the_shipped_auto_topology_has_the_job_that_users_know() -> None:
     assert shipped().load("clinical-trials").job == "clinical_trials_job"
 
 
-def test_shipped_files_are_what_the_schemas_say() -> None:
+def test_shipped_files_match_the_schemas() -> None:
     pipeline, policies = json.loads(pipeline_schema_json()), json.loads(resilience_schema_json())
     for path in shipped_folder().rglob("*.yaml"):
         source = parse_yaml(path.read_bytes(), path, ConfigurationError)

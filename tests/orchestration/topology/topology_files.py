@@ -1,4 +1,4 @@
-"""Topologies as text, written into a folder of the test's own."""
+"""Topologies as text, written into a folder of the test."""
 
 from __future__ import annotations
 
