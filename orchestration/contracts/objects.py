@@ -1,4 +1,4 @@
-"""What an object store promises: whole objects under plain keys, in a folder or on S3, alike for both."""
+"""Object stores: whole objects under plain keys, with the same guarantees in a folder and on S3."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import Final, Protocol
 
 RUN_OUTPUT: Final = "compute_logs"
-"""Prefix of what runs print, and the name of its folder in Dagster's home."""
+"""Prefix of the output of runs, and the name of its folder in DAGSTER_HOME."""
 
 LANDED: Final = "raw"
-"""Prefix of what web services sent: raw/TENANT/SOURCE/SHA256."""
+"""Prefix of answers of web services: raw/TENANT/SOURCE/SHA256."""
 
 READERS: Final = "_readers"
-"""There in the place of a tenant, whose names never begin so: what commands read that ingest nothing."""
+"""In place of a tenant (no tenant name starts with `_`): what commands read without ingesting it."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object as a listing tells it."""
+    """An object of a listing."""
 
     key: str
     size: int
     """Bytes."""
     changed: float
-    """When it was written, in seconds since 1970; S3 tells whole seconds."""
+    """Time of its last write, seconds since the epoch; whole seconds on S3."""
     version: str
     """Differs after any write of other content."""
 
@@ -41,53 +41,54 @@ class Content:
 class ObjectStore(Protocol):
     """Objects under keys: parts of letters, digits and `_.~@%=+, -`, joined by '/'.
 
-    A reader sees all of an object or none of it, and what was written before the read began. A key or prefix
-    that is none raises RequestRejectedError. Nothing is repeated here: a server that is away or overloaded is
-    a DagsterResourceUnavailableError, one that refuses us or has no such bucket a ConfigurationError, a full
-    disk a StoreUnwritableError. Thread-safe.
+    Guarantees. Atomic: a reader sees all of an object or none of it, as written before the read started.
+    Durable when a write returns. Errors: RequestRejectedError for an invalid key or prefix,
+    DagsterResourceUnavailableError for a server that is unavailable or overloaded (nothing is retried here),
+    ConfigurationError for one that refuses access or has no such bucket, StoreUnwritableError for a full
+    disk. Thread-safe.
     """
 
     @property
     def name(self) -> str:
-        """Where the objects are, for messages: a folder, or s3://BUCKET/PREFIX."""
+        """Location of the objects for messages: a folder, or s3://BUCKET/PREFIX."""
         ...
 
     def put(self, key: str, content: bytes) -> None:
-        """Write the object, replacing one that is there. Durable when it returns."""
+        """Write the object, replacing a previous one. Durable when it returns; idempotent."""
         ...
 
     def create(self, key: str, content: bytes) -> bool:
-        """Write the object unless there is one; whether it was written. Durable; one of many writers wins."""
+        """Write the object unless it exists; returns whether it was written. One of many writers wins."""
         ...
 
     def replace(self, key: str, content: bytes, version: str) -> bool:
-        """Write the object if it still is of this version; whether it was written. Durable."""
+        """Write the object if it still has this version; returns whether it was written."""
         ...
 
     def get(self, key: str) -> Content | None:
-        """The object; None when there is none."""
+        """Return the object; None if it does not exist."""
         ...
 
     def fetch(self, key: str, path: Path) -> str | None:
-        """Copy the object to a local file, all or nothing but not flushed; its version, None without one.
+        """Copy the object to a local file, whole but not flushed; returns its version, or None without one.
 
         Raises StoreUnwritableError when the file cannot be written.
         """
         ...
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Every object below the prefix, which is whole parts of keys: 'a' has 'a/b', not 'ab'. Unordered."""
+        """Iterate over objects below a prefix of whole key parts: 'a' has 'a/b', not 'ab'. Unordered."""
         ...
 
     def folders(self, prefix: str) -> Sequence[str]:
-        """The parts that come right after the prefix in keys of several more, sorted.
+        """Return the key parts that directly follow the prefix in longer keys, sorted.
 
-        A folder may go on telling one whose last object is gone.
+        A folder may still return one whose last object was deleted.
         """
         ...
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Remove objects, those that are there. Idempotent."""
+        """Remove objects; missing ones are skipped. Idempotent."""
         ...
 
     def delete_all(self, prefix: str) -> None:
@@ -95,5 +96,5 @@ class ObjectStore(Protocol):
         ...
 
     def sweep(self, prefix: str) -> None:
-        """Remove what writers that were killed left below the prefix; those at work go on. Idempotent."""
+        """Remove leftovers of killed writers below the prefix; running writers continue. Idempotent."""
         ...

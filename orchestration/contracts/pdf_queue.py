@@ -1,8 +1,9 @@
-"""Conversions of PDFs as messages: what stands on the topic mineru.queue.v1, and what a queue promises.
+"""Messages of PDF conversions on the topic mineru.queue.v1, and the guarantees of their queue.
 
-A requester publishes where a PDF is, a worker beside MinerU takes the message, puts the `pdf-ir` object
-where it was asked to, and publishes how it ended. PDFs and documents never travel in messages, only their
-keys in the object store. Nothing connects this to a broker yet; what does implements `ConversionQueue`.
+Nothing in medkg sends or receives these messages yet: the host drives converters from the ledger
+(`gates/pdf_conversions.py`). The module fixes the format for the broker of a later release. A requester
+publishes the key of a PDF; a worker beside MinerU writes the `pdf-ir` object under the requested key and
+publishes the result. PDFs and documents never travel in messages, only their keys in the object store.
 Messages are CloudEvents 1.0 in JSON (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 and formats/json-format.md, read 2026-11-28).
 """

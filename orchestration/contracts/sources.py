@@ -1,4 +1,4 @@
-"""What a source and a parser are: where documents come from, and how bytes become one.
+"""Sources, which enumerate and fetch records, and parsers, which turn their bytes into documents.
 
 Both are plugins by entry point; docs/plugins.md shows one in 30 lines.
 """
@@ -24,54 +24,66 @@ from orchestration.records import (
 
 
 class SourceRequest(Record):
-    """What a user asked a source for."""
+    """What a user requests of a source."""
 
     source: str = Field(description="Name of the source plugin, e.g. files.")
     paths: tuple[str, ...] = Field(default=(), description="Files and folders, for sources that read them.")
     query: str | None = Field(default=None, description="Query, for sources that search.")
-    limit: int | None = Field(default=None, ge=1, description="At most so many documents.")
-    resync: bool = Field(default=False, description="List everything, not only what changed since last time.")
+    limit: int | None = Field(default=None, ge=1, description="Maximum number of documents.")
+    resync: bool = Field(
+        default=False, description="Enumerate everything, not only what changed since the last time."
+    )
 
 
 class Source(Protocol):
-    """Where documents come from. Plugins: entry point group `medkg.sources`."""
+    """A source of documents. Plugins: entry point group `medkg.sources`.
+
+    `name` is that of the plugin (`--source`); the origin of a record is `SourceItem.source`.
+
+    Guarantees that an implementation gives. Order: stable for the same request. Idempotence: both calls may
+    be repeated and change nothing. Delivery: every record of the request at least once. Errors of one record
+    are outcomes of that record.
+    """
 
     name: str
 
     def enumerate(self, request: SourceRequest) -> Iterator[SourceItem]:
-        """Every document the request means, in a stable order; a broken one as an item with an error.
+        """Iterate over the documents of the request in a stable order; a broken one is an item with an error.
 
         Streams: memory does not grow with the number of documents. Raises UsageError when the request
-        itself is wrong (no such path, a query to a source that takes none).
+        itself is invalid (no such path, a query for a source without queries).
         """
         ...
 
     def fetch(self, requests: Sequence[AdapterRequest]) -> Sequence[Outcome[RawPayload]]:
-        """The bytes of enumerated documents, one outcome a request, same order."""
+        """Return the bytes of enumerated documents: one outcome per request, in the same order."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer of a service that lists records: their bytes as they came."""
+    """One answer of a service that enumerates records, as received."""
 
     uri: str
-    """Where it came from, without keys."""
+    """Its address, without API keys."""
     content: bytes
     format: str
     """Registered format of the content, whose parser finds the records in it."""
     cursor: str | None = None
-    """From where the listing goes on after this page; None: it was the last one."""
+    """Position after this page; None: it was the last page."""
     total: int | None = None
-    """How many records the service says there are, if it says so; it may change from page to page."""
+    """Number of records in all, as the service reports it; it may change from page to page."""
 
 
 class PagedSource(Protocol):
-    """A service that lists its records page by page. Plugins: entry point group `medkg.sources`.
+    """A service that enumerates its records page by page. Plugins: entry point group `medkg.sources`.
 
-    It speaks the service's protocol and nothing else: it holds no state, writes nothing, and repeats nothing
-    (its web client does). medkg keeps the pages' bytes, finds the records in them with the format's parser,
-    and remembers the cursor, so that an interrupted listing goes on and a later one asks for changes only.
+    It implements the protocol of the service and nothing else: no state, no writes, no retries (its web
+    client retries). medkg stores the bytes of the pages, finds the records with the parser of the format,
+    and saves the cursor, so that an interrupted enumeration continues and a later one requests changes only.
+
+    Guarantees that an implementation gives. Order: that of the service, continued by `cursor`. Delivery:
+    with `since`, at least everything that changed after it. Idempotence: a cursor may be used again.
     """
 
     name: str
@@ -80,30 +92,30 @@ class PagedSource(Protocol):
 
     @property
     def origin(self) -> str:
-        """Address of the service; what was listed of another one does not count here."""
+        """Address of the service; each address has syncs of its own."""
         ...
 
     def pages(self, request: SourceRequest, since: datetime | None, cursor: str | None) -> Iterator[Page]:
-        """What the request means, from `cursor` on; with `since` at least all that changed after it.
+        """Iterate over the pages of the request from `cursor` on; with `since`, at least all later changes.
 
-        Each next page is asked for when it is taken. Raises UsageError at the first one when the request is
-        wrong, CursorRefusedError when the service no longer knows the cursor, UnexpectedAnswerError when an
-        answer is not of the documented shape, and what WebClient raises.
+        Each page is requested when it is consumed. Raises UsageError at the first page when the request is
+        invalid, CursorRefusedError when the service no longer knows the cursor, UnexpectedAnswerError when
+        an answer is not of the documented shape, and what WebClient raises.
         """
         ...
 
     def again(self, doc_ids: Sequence[str]) -> Iterator[Page]:
-        """Pages that hold the records of these ids, as far as the service still has them."""
+        """Iterate over pages with the records of these ids, as far as the service still has them."""
         ...
 
     def address(self, doc_id: str) -> str:
-        """Where a person finds the record."""
+        """Return the address of the page of the record for people."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ListedPage:
-    """The records of one page, which are kept and can be fetched; broken ones as items with errors."""
+    """The records of one stored page, which can be fetched; broken ones are items with errors."""
 
     items: tuple[SourceItem, ...]
     cursor: str | None
@@ -111,7 +123,10 @@ class ListedPage:
 
 
 class ListedSource(Source, Protocol):
-    """A source whose listing can be broken off and gone on with: what becomes of a PagedSource."""
+    """A source whose enumeration can be interrupted and continued: a PagedSource with its storage.
+
+    Guarantees. Those of Source and PagedSource; the bytes of a page are durable when it is yielded.
+    """
 
     format: str
 
@@ -121,13 +136,13 @@ class ListedSource(Source, Protocol):
     def listing(
         self, request: SourceRequest, tenant_id: str, since: datetime | None, cursor: str | None
     ) -> Iterator[ListedPage]:
-        """The pages of `PagedSource.pages`; a page's bytes are durable when it is told."""
+        """Iterate over the pages of `PagedSource.pages`, each stored before it is yielded."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RecordLocation:
-    """One record inside a file: its id, its bytes, its content hash, or the error that it is."""
+    """Location of one record inside a file, with its id and content hash, or its error."""
 
     doc_id: str | None
     start: int
@@ -139,7 +154,11 @@ class RecordLocation:
 class Parser(Protocol):
     """One format: recognises it, finds records in a file, turns a record into a Document.
 
-    Plugins: entry point group `medkg.parsers`. Stateless; `parse` runs in worker processes.
+    Plugins: entry point group `medkg.parsers`.
+
+    Guarantees that an implementation gives. Stateless and pure: the same bytes give the same document until
+    `version` changes. Records come in the order of the file. Errors of one record are that record's. `parse`
+    runs in worker processes, which are killed after the time-out of the policy.
     """
 
     format: str
@@ -147,17 +166,17 @@ class Parser(Protocol):
     version: str
     """Changes whenever the output for the same bytes changes; part of the fingerprint."""
     source: str
-    """Where records of this format come from: clinicaltrials, pmc, pubmed, files."""
+    """Origin of records of this format: clinicaltrials, pmc, pubmed, files."""
 
     def recognises(self, head: bytes, name: str) -> int:
-        """How surely the content is of this format: 0 not at all, 100 certain.
+        """Return how surely the content is of this format: 0 not at all, 100 certain.
 
         `head` is up to 64 KiB from the file's start, `name` its file name (a hint, never proof).
         """
         ...
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
-        """Every record of a file in order; a broken one as a location with its error. Streams.
+        """Iterate over the records of a file in order; a broken one is a location with its error. Streams.
 
         A record larger than `max_record_bytes` is a location with DocumentTooLargeError, and is never
         held in memory whole.
@@ -165,5 +184,5 @@ class Parser(Protocol):
         ...
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
-        """The document; raises MalformedDocumentError, EmptyDocumentError, UnsafeXmlError ..."""
+        """Return the document; raises MalformedDocumentError, EmptyDocumentError, UnsafeXmlError ..."""
         ...

@@ -1,6 +1,11 @@
-"""What a stage is: one Protocol a step, the batch form the runner calls, and where a stage runs.
+"""Stages: one Protocol per step, the batch form that the runner calls, and where a stage runs.
 
-A stage author writes `execute`; `lift` gives it `execute_batch`. Each item of a batch has its own outcome.
+A stage author writes `execute`; `lift` adds `execute_batch`. Each item of a batch has its own outcome.
+
+Guarantees. The runner calls a stage at least once per document and may repeat a call after a crash or a
+transient error, so `execute` must be idempotent. Documents of a batch are independent and keep their order.
+A stage that writes makes nothing visible before the commit. Errors: TransientError is retried under the
+policy, PermanentError makes a dead letter, UnavailableError costs no attempt.
 """
 
 from __future__ import annotations
@@ -32,7 +37,7 @@ Out_co = TypeVar("Out_co", covariant=True)
 
 
 Outcome: TypeAlias = T | MedkgError
-"""The result for one item of a batch: a value, or the error that this item alone met."""
+"""The result for one item of a batch: a value, or the error of this item alone."""
 
 
 @runtime_checkable
@@ -58,7 +63,7 @@ class ParseStage(Protocol):
 
 @runtime_checkable
 class ValidateStage(Protocol):
-    """Checks or completes a document; returns it or raises what is wrong with it."""
+    """Checks or completes a document: returns it, or raises an error."""
 
     def execute(self, ctx: StageContext, document: Document) -> Document: ...
 
@@ -104,7 +109,7 @@ class BatchStage(Protocol[In_contra, Out_co]):
     """The form in which the runner calls every stage."""
 
     def execute_batch(self, items: Sequence[tuple[StageContext, In_contra]]) -> Sequence[Outcome[Out_co]]:
-        """One outcome an item, same order; raises only when nothing was tried."""
+        """Return one outcome per item, in the same order; raises only when no item was processed."""
         ...
 
 
@@ -117,7 +122,7 @@ class Isolation(StrEnum):
     PROCESS = "process"
     """In a worker process that is killed when the time-out passes: parsers, plugin code."""
     PLANE = "plane"
-    """It waits for the actor plane, which enforces the time-out for each micro-batch."""
+    """In the actor plane, which enforces the time-out per micro-batch."""
     INLINE = "inline"
     """In a thread of the window worker: short I/O of our own on local files and databases."""
 

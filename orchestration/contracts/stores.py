@@ -1,4 +1,4 @@
-"""What stores hold and how readers tell what is visible; commits are the only truth about that."""
+"""Stores of chunks, vectors and documents, and the commit log, which alone decides what is visible."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ class Candidate:
 
 
 EVERYTHING = "*"
-"""In the place of source and doc_id: what is said is of all documents of the tenant."""
+"""Source and doc_id of an entry that is about all documents of a tenant."""
 
 
 Visible = Callable[[ChunkRef], bool]
-"""Whether a reader may see a chunk; made from the commit table."""
+"""Returns whether a reader may see a chunk; made from the commits."""
 
 
 @dataclass(frozen=True, slots=True)
 class VectorRow:
-    """What a vector stands for."""
+    """The chunk that a vector belongs to."""
 
     key: DocumentKey
     chunk_id: str
@@ -60,7 +60,7 @@ class VectorRow:
 
 @dataclass(frozen=True, slots=True)
 class SparseVectors:
-    """Term weights of one model, whose rows are compared only with rows of the same model."""
+    """Term weights of one model; rows of two models are never compared."""
 
     model_id: str
     rows: SparseMatrix
@@ -68,7 +68,7 @@ class SparseVectors:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a store holds of one document under one intent."""
+    """Number of chunks that a store holds of one document under one intent."""
 
     key: DocumentKey
     intent_id: str
@@ -76,7 +76,13 @@ class Holding:
 
 
 class SearchStore(Protocol):
-    """Chunks with their text, findable by words (BM25) and, where vectors exist, by sparse terms."""
+    """Chunks with their text, found by words (BM25) and, where vectors exist, by sparse terms.
+
+    Guarantees. Durable: what was written or discarded survives a crash once the call returns. Idempotent:
+    every call may be repeated. Isolated: what an intent wrote is found only by readers whose `visible`
+    admits it. Hits are ordered by score, best first. Errors: StoreUnwritableError, StoreCorruptError,
+    DagsterResourceUnavailableError for a server that does not answer. Thread-safe.
+    """
 
     def write(
         self,
@@ -87,64 +93,70 @@ class SearchStore(Protocol):
     ) -> None:
         """Durable when it returns; idempotent for the same intent and chunks; not yet visible.
 
-        `sparse` has a row a chunk, in order.
+        `sparse` has one row per chunk, in order.
         """
         ...
 
     def bm25(
         self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
     ) -> list[Candidate]:
-        """The best visible chunks for the words of a query."""
+        """Return the best visible chunks for the words of a query."""
         ...
 
     def sparse(
         self, tenant_id: str, query: SparseVectors, limit: int, filters: Filters, visible: Visible
     ) -> list[Candidate]:
-        """The best visible chunks by inner product with the query's one row, above 0; exact up to fp16."""
+        """Return the best visible chunks by inner product with the row of `query`; exact up to fp16."""
         ...
 
     def chunks(self, tenant_id: str, refs: Sequence[ChunkRef]) -> list[Chunk | None]:
-        """Stored chunks in the order of refs; None where the store lost one."""
+        """Return chunks in the order of `refs`; None where the store lost one."""
         ...
 
     def document_chunks(self, key: DocumentKey, intent_id: str) -> list[Chunk]:
-        """All chunks of a document in order."""
+        """Return all chunks of a document in order."""
         ...
 
     def sparse_vectors(self, tenant_id: str, intent_id: str) -> tuple[list[ChunkRef], SparseVectors] | None:
-        """The term weights of an intent's chunks, row i that of ref i, terms ascending; None without any.
+        """Return the term weights of the chunks of an intent: row i is that of ref i, terms ascending.
 
-        Weights are what the store kept of those it was given: writing them again changes nothing any more.
-        A weight of 0 is no term; the vocabulary ends with the largest term.
+        None for an intent without any. Weights are as the store keeps them (it may round them): writing them
+        again changes nothing. A weight of 0 is no term; the vocabulary ends with the largest term.
         """
         ...
 
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
-        """Forget what an intent wrote (for some documents, or all). Idempotent."""
+        """Remove what an intent wrote, for some documents or all. Idempotent."""
         ...
 
     def holdings(self, tenant_id: str, intent_id: str | None = None) -> Iterator[Holding]:
-        """Everything held, or what one intent wrote."""
+        """Iterate over everything in the store, or over what one intent wrote."""
         ...
 
     def damage(self, tenant_id: str) -> str | None:
-        """What is wrong with the tenant's index as a whole; None if it is sound."""
+        """Return what is wrong with the index of the tenant as a whole; None if it is sound."""
         ...
 
     def mend(self, tenant_id: str) -> None:
-        """Make an index that is damaged as a whole usable again; chunks that cannot be read are lost."""
+        """Make a damaged index usable again; chunks that cannot be read are lost."""
         ...
 
     def expunge(self, tenant_id: str) -> None:
-        """Have what was discarded leave the disk: no file of ours holds a byte of it afterwards.
+        """Remove discarded entries from the disk: afterwards no file of the store holds a byte of them.
 
-        Rewrites files, so it takes as long as reading and writing all that the tenant has. Idempotent.
+        Rewrites files, so it takes as long as reading and writing everything of the tenant. Idempotent.
         """
         ...
 
 
 class VectorStore(Protocol):
-    """Dense vectors in immutable, checksummed segments, one namespace for each model."""
+    """Dense vectors in immutable, checksummed segments, one namespace per model.
+
+    Guarantees. Durable: a segment survives a crash once `write` returns. Idempotent: every call may be
+    repeated. Isolated: vectors of two models are never compared, and segments of invisible intents are not
+    found. Hits are ordered by inner product, best first. Errors: StoreCorruptError for a damaged segment,
+    StoreUnwritableError, DagsterResourceUnavailableError. Thread-safe; any number of processes may write.
+    """
 
     def write(
         self,
@@ -154,7 +166,7 @@ class VectorStore(Protocol):
         rows: Sequence[VectorRow],
         dense: Float32Matrix,
     ) -> None:
-        """One segment for the intent, replacing one it wrote before. Durable; idempotent."""
+        """Write the segment of the intent, replacing a previous one; `dense` is float32 [n, d]."""
         ...
 
     def search(
@@ -166,120 +178,131 @@ class VectorStore(Protocol):
         filters: Filters,
         visible: Visible,
     ) -> list[Candidate]:
-        """Best by inner product over the segments of visible intents."""
+        """Return the best chunks by inner product over the segments of visible intents; `query` is [d]."""
         ...
 
     def vectors(self, tenant_id: str, namespace: str, intent_id: str) -> tuple[list[ChunkRef], Float32Matrix]:
-        """What an intent holds, row i that of ref i, bit by bit as written; no rows where it holds nothing.
+        """Return the vectors of an intent: row i is that of ref i, bit by bit as written; possibly no rows.
 
         Raises StoreCorruptError naming what is damaged.
         """
         ...
 
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None = None) -> None:
-        """Forget what an intent wrote (for some documents, or all), under every model. Idempotent."""
+        """Remove what an intent wrote, for some documents or all, under every model. Idempotent."""
         ...
 
     def discard_other_models(self, tenant_id: str, kept: Collection[str]) -> None:
-        """Forget everything but the vectors of these models. Idempotent."""
+        """Remove the vectors of all models but these. Idempotent."""
         ...
 
     def holdings(
         self, tenant_id: str, intent_id: str | None = None, namespace: str | None = None
     ) -> Iterator[Holding]:
-        """What is held of all intents or one, under all models or one; damaged segments are left out.
+        """Iterate over the holdings of all intents or one, under all models or one, without damaged segments.
 
-        Without a namespace an intent that has vectors of several models has a holding for each.
+        Without a namespace, an intent with vectors of several models has one holding per model.
         """
         ...
 
     def damaged(self, tenant_id: str, namespace: str | None = None) -> dict[str, str]:
-        """Intents with a damaged segment (of any model, or one), and what is wrong with it."""
+        """Return intents with a damaged segment (of any model, or one), and what is wrong with it."""
         ...
 
     def compaction_due(self, tenant_id: str) -> bool:
-        """Whether `compact` has something to do. Cheap: reads no vectors."""
+        """Return whether `compact` has work. Cheap: reads no vectors."""
         ...
 
     def compact(self, tenant_id: str) -> int:
-        """Build the indexes that are due, of each of the tenant's models; how many were built.
+        """Build the indexes that need it, of each model of the tenant; returns the number built.
 
-        May take minutes; searches and writes go on meanwhile. Idempotent.
+        May take minutes; searches and writes continue meanwhile. Idempotent.
         """
         ...
 
     def expunge(self, tenant_id: str) -> None:
-        """Have what was discarded leave the disk: no file of ours holds a byte of it afterwards.
+        """Remove discarded entries from the disk: afterwards no file of the store holds a byte of them.
 
-        Rewrites files, so it takes as long as reading and writing all that the tenant has. Idempotent.
+        Rewrites files, so it takes as long as reading and writing everything of the tenant. Idempotent.
         """
         ...
 
 
 class DocumentStore(Protocol):
-    """Parsed documents, so that citations can be shown in context."""
+    """Parsed documents, so that citations can be shown in context.
+
+    Guarantees. Keyed by document, version and fingerprint. Durable when a call returns; idempotent. Errors:
+    StoreUnwritableError, StoreCorruptError, DagsterResourceUnavailableError. Thread-safe.
+    """
 
     def put(self, documents: Sequence[tuple[StageContext, Document]]) -> None:
-        """Keyed by document, version and fingerprint. Durable when it returns; idempotent."""
+        """Write documents, replacing those of the same document, version and fingerprint."""
         ...
 
-    def get(self, key: DocumentKey, version: str, fingerprint: str) -> Document | None: ...
+    def get(self, key: DocumentKey, version: str, fingerprint: str) -> Document | None:
+        """Return the document; None if the store has none under this version and fingerprint."""
+        ...
 
     def titles(self, documents: Sequence[tuple[DocumentKey, str]]) -> list[str | None]:
-        """Titles of (document, version) pairs, same order; None where the store has none."""
+        """Return the titles of (document, version) pairs, in the same order; None where it has none."""
         ...
 
     def copy(self, documents: Sequence[tuple[DocumentKey, str, str, str]]) -> None:
-        """Keep each (document, version, fingerprint) under another fingerprint, the fourth, as well.
+        """Store each (document, version, fingerprint) under the fourth value, another fingerprint, as well.
 
-        Durable when it returns; idempotent. One that is not there is left out.
+        Documents that the store does not have are left out.
         """
         ...
 
     def discard(self, key: DocumentKey, keep: tuple[str, str] | None) -> None:
-        """Forget a document, or all but one (version, fingerprint) of it. Idempotent."""
+        """Remove a document, or all of it but one (version, fingerprint). Idempotent."""
         ...
 
     def forget(self, documents: Sequence[tuple[DocumentKey, str, str]]) -> None:
-        """Forget (document, version, fingerprint) triples. Idempotent."""
+        """Remove (document, version, fingerprint) triples. Idempotent."""
         ...
 
     def held(self, tenant_id: str) -> Iterator[tuple[DocumentKey, str, str]]:
-        """(document, version, fingerprint) of everything held, for verify; damaged ones are left out."""
+        """Iterate over (document, version, fingerprint) of everything stored, without damaged documents."""
         ...
 
     def damage(self) -> str | None:
-        """What is wrong with the store as a whole; None if it is sound."""
+        """Return what is wrong with the store as a whole; None if it is sound."""
         ...
 
     def mend(self) -> None:
-        """Make a store that is damaged as a whole usable again; what cannot be read is lost."""
+        """Make a damaged store usable again; what cannot be read is lost."""
         ...
 
     def expunge(self) -> None:
-        """Have what was discarded leave the disk: no file of ours holds a byte of it. Idempotent."""
+        """Remove discarded documents from the disk: no file of the store holds a byte of them. Idempotent."""
         ...
 
 
 class IndexWriter(Protocol):
-    """Writes every index store together; what it staged stays invisible until the commit."""
+    """Writes all index stores together; staged entries stay invisible until the commit.
+
+    Guarantees. Atomic to readers: a document is seen whole in its old or its new version, in all stores.
+    Durable: staged entries survive a crash; those of a writer that died are removed by `recover`. Idempotent:
+    ids are deterministic, so staging again replaces. Errors: what the stores and the commit log raise.
+    """
 
     def stage(
         self, tenant_id: str, owner: str, items: Sequence[tuple[StageContext, EmbeddingBatch]]
     ) -> list[IndexReceipt]:
-        """One receipt an item, same order. Durable when it returns; a crash leaves nothing visible."""
+        """Write the items under a new intent; returns one receipt per item, in the same order."""
         ...
 
     def lost(self, receipts: Sequence[IndexReceipt]) -> list[IndexReceipt]:
-        """Receipts whose entries were cleaned meanwhile, so that they must not be committed."""
+        """Return the receipts whose entries were cleaned meanwhile, which must not be committed."""
         ...
 
     def clean(self, superseded: Sequence[Commit]) -> None:
-        """Remove what these former commits made visible from the stores. Idempotent."""
+        """Remove the entries of previous commits from the stores. Idempotent."""
         ...
 
     def recover(self, is_alive: Callable[[str], bool]) -> int:
-        """Clean what writers that died left; how many intents. Idempotent; visible documents stay."""
+        """Remove entries of writers that died; returns the number of intents. Visible documents stay."""
         ...
 
 
@@ -296,7 +319,7 @@ class Commit(Record):
 
     @classmethod
     def of(cls, ctx: StageContext, receipt: IndexReceipt) -> Self:
-        """What makes a staged document visible."""
+        """Return the commit of a staged document."""
         return cls(
             key=ctx.key,
             version=ctx.version,
@@ -309,61 +332,72 @@ class Commit(Record):
 
 
 class Intent(Record):
-    """A dual write that was begun: which documents, where it stands."""
+    """A started dual write and its documents."""
 
     intent_id: str = Field(description="Unique; names rows and segments.")
     tenant_id: str = Field(description="Tenant.")
-    owner: str = Field(description="Process identity of the writer, to tell a crashed one.")
+    owner: str = Field(description="Process identity of the writer, by which a dead writer is found.")
     keys: tuple[DocumentKey, ...] = Field(description="Documents it writes.")
 
 
 class CommitLog(Protocol):
-    """Intents and commits, kept by the ledger; the only truth about what is visible."""
+    """Intents and commits: a part of the ledger, which alone decides what is visible.
 
-    def open_intent(self, tenant_id: str, owner: str, keys: Sequence[DocumentKey]) -> Intent: ...
+    Guarantees. Every call is one transaction, durable when it returns. Changes are numbered in the order in
+    which they became visible, without gaps that fill later; a reader that asks for later numbers misses
+    none. Idempotent, except `open_intent`. Errors: LeaseLostError for a commit under a cleaned intent.
+    """
+
+    def open_intent(self, tenant_id: str, owner: str, keys: Sequence[DocumentKey]) -> Intent:
+        """Record that `owner` starts to write these documents."""
+        ...
 
     def commit(self, new: Sequence[Commit]) -> list[Commit]:
         """Make documents visible in one transaction; returns the commits that these superseded."""
         ...
 
     def relabel(self, changes: Sequence[tuple[Commit, Commit]]) -> list[Commit]:
-        """Put the second of each pair in the place of the first, which has another fingerprint and namespace.
+        """Replace the first commit of each pair by the second, which has another fingerprint and namespace.
 
-        Only where the first is still the document's commit. One transaction, in which nothing becomes visible
-        or invisible; returns those that took effect. A document made anew under the new fingerprint counts
-        as unchanged from then on.
+        Only where the first is still the commit of the document; returns the commits that took effect.
+        Nothing becomes visible or invisible. From then on the document counts as produced under the new
+        fingerprint.
         """
         ...
 
     def namespaces(self, tenant_id: str) -> dict[str, int]:
-        """Visible documents with chunks by the model of their vectors."""
+        """Return the number of visible documents with chunks, by the model of their vectors."""
         ...
 
     def tenants(self) -> list[str]:
-        """Tenants that have visible documents, by name."""
+        """Return the tenants that have visible documents, sorted by name."""
         ...
 
     def committed(self, tenant_id: str) -> Iterable[Commit]:
-        """Every visible document of a tenant."""
+        """Iterate over the commits of a tenant, as of one moment."""
         ...
 
-    def find(self, key: DocumentKey) -> Commit | None: ...
+    def find(self, key: DocumentKey) -> Commit | None:
+        """Return the commit of a document; None if it is not visible."""
+        ...
 
     def changes(self, tenant_id: str, after: int) -> tuple[int, list[tuple[DocumentKey, str | None]]]:
-        """What became visible (intent id) or invisible (None) after a sequence number, with the newest
-        number; lets readers keep a cache. One entry a document, oldest first; after 0: everything. An
-        entry of EVERYTHING: what was known before is to be forgotten and read anew, after 0."""
+        """Return the newest sequence number, and what changed after number `after`, oldest first.
+
+        One entry per document: the intent id under which it became visible, or None if it became invisible.
+        `after` 0 returns everything. An entry of EVERYTHING invalidates a cache: read again from 0.
+        """
         ...
 
     def intents(self, tenant_id: str | None = None) -> list[Intent]:
-        """Intents not yet closed, oldest first."""
+        """Return the open intents, oldest first."""
         ...
 
     def begin_cleaning(self, intent_ids: Sequence[str]) -> None:
-        """From now on no document can be committed under these intents (LeaseLostError), so that their
-        invisible entries can be removed; what is visible stays."""
+        """Refuse commits under these intents from now on (LeaseLostError), so that their invisible entries
+        can be removed; visible documents stay."""
         ...
 
     def close_intents(self, intent_ids: Sequence[str]) -> None:
-        """Forget intents whose leftovers have been cleaned. An intent with visible documents stays."""
+        """Remove intents whose entries were cleaned. An intent with visible documents stays."""
         ...

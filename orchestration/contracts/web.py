@@ -1,7 +1,7 @@
-"""What talking to web services promises: restraint, limits and errors of ours, whoever asks.
+"""Clients of web services: rate limits, size limits and errors of medkg for every request.
 
-Every request runs under a policy of resilience.yaml that holds for its host: rate, time-out, attempts,
-Retry-After. What comes back is whole and within its size limit, or an error that no stage needs to repeat.
+Every request runs under a policy of resilience.yaml, per host: rate, time-out, attempts, Retry-After. An
+answer is complete and within its size limit, or an error that no stage needs to repeat.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Any, Final, Protocol
 from orchestration.errors import ServiceError
 
 POLITE: Final = "polite-api"
-"""Policy of public services that name no other restraint."""
+"""Policy of public services without a policy of their own."""
 
 PAGE_BYTES: Final = 64_000_000
-"""Most bytes of an answer that is held in memory, unpacked."""
+"""Maximum size of an answer in memory, in bytes after decompression."""
 
 Params = Mapping[str, str | int]
 
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What makes a request conditional: the answer is not sent again while it is the same."""
+    """Validators of a conditional request: an unchanged answer is not sent again."""
 
     etag: str | None = None
     last_modified: str | None = None
@@ -33,10 +33,10 @@ class Validators:
 
 @dataclass(frozen=True, slots=True)
 class WebAnswer:
-    """An answer that came whole: 2xx, or 304 to a conditional request."""
+    """A complete answer: 2xx, or 304 to a conditional request."""
 
     url: str
-    """Where it came from, after redirects."""
+    """Its address, after redirects."""
     status: int
     headers: Mapping[str, str]
     """Names in lower case."""
@@ -44,16 +44,16 @@ class WebAnswer:
 
     @property
     def unchanged(self) -> bool:
-        """Whether a conditional request was told that nothing changed; `content` is empty then."""
+        """Whether the answer to a conditional request is 304; `content` is empty then."""
         return self.status == 304
 
     @property
     def validators(self) -> Validators:
-        """What makes the next request of the same conditional."""
+        """Validators of the next request of the same address."""
         return Validators(self.headers.get("etag"), self.headers.get("last-modified"))
 
     def json(self) -> Any:
-        """The content as JSON; raises ServiceError (worth repeating: it is usually cut off) if it is none."""
+        """Return the content as JSON; raises ServiceError (transient: it is usually truncated)."""
         try:
             return json.loads(self.content)
         except (ValueError, RecursionError) as error:
@@ -67,7 +67,7 @@ class DownloadedFile:
     """A file that was downloaded completely."""
 
     url: str
-    """Where it came from, after redirects."""
+    """Its address, after redirects."""
     path: Path
     size: int
     """Bytes."""
@@ -77,19 +77,23 @@ class DownloadedFile:
 
 
 Admit = Callable[[str], None]
-"""Raises AddressRefusedError for a URL that may not be asked."""
+"""Raises AddressRefusedError for a URL that must not be requested."""
 
 Check = Callable[[WebAnswer], None]
-"""Raises a TransientError for an answer that is to be asked for again, a PermanentError for a wrong one."""
+"""Raises a TransientError for an answer that is to be requested again, a PermanentError for a wrong one."""
 
 
 class WebClient(Protocol):
-    """HTTP with the manners of a good citizen. Thread-safe: calls of several threads run side by side.
+    """HTTP client under the policies of resilience.yaml.
+
+    Guarantees. Requests of one host follow its rate limit, in this process and in others. An answer is
+    complete or an error; only `download` continues an interrupted answer. Thread-safe: calls of several
+    threads run in parallel.
 
     All methods raise: RequestRejectedError (4xx, with its `status`), ServiceFailedError (failed at every
     attempt of the policy), AnswerTooLargeError, AddressRefusedError, and DagsterResourceUnavailableError when
-    the host is away or asks for more patience than `unavailable_seconds`. None of them is worth repeating at
-    once, so a stage's own policy multiplies no attempts.
+    the host is unavailable or asks for a longer wait than `unavailable_seconds`. None of them is transient,
+    so the policy of a stage does not multiply attempts.
     """
 
     def get(
@@ -103,7 +107,7 @@ class WebClient(Protocol):
         validators: Validators | None = None,
         check: Check | None = None,
     ) -> WebAnswer:
-        """The answer to a GET; with `validators` a conditional one. `check` is part of each attempt."""
+        """Return the answer to a GET, conditional with `validators`. `check` is part of each attempt."""
         ...
 
     def post(
@@ -116,7 +120,7 @@ class WebClient(Protocol):
         most_bytes: int = PAGE_BYTES,
         check: Check | None = None,
     ) -> WebAnswer:
-        """The answer to a POST of a form; repeated like a GET, so only for requests that change nothing."""
+        """Return the answer to a POST of a form; retried like a GET, so only for requests without effects."""
         ...
 
     def download(
@@ -131,10 +135,10 @@ class WebClient(Protocol):
         admit: Admit | None = None,
         public_only: bool = True,
     ) -> DownloadedFile:
-        """Fetch a file to `path`, which is there when it is whole; not flushed.
+        """Download a file to `path`, which exists once it is complete; not flushed.
 
-        What came before an error, in an earlier call too, lies beside it (`.part`) and is continued where the
-        server can. `admit` sees the URL and each redirect. `public_only`: no address of a private network,
-        looked at when the connection is made. The policy's time-out is for silence, `seconds` for all of it.
+        Bytes received before an error, also in an earlier call, stay beside it (`.part`) and are continued if
+        the server can. `admit` checks the URL and each redirect. `public_only` refuses addresses of private
+        networks when the connection is made. The time-out of the policy bounds silence, `seconds` the whole.
         """
         ...
