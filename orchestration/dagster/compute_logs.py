@@ -1,7 +1,7 @@
 """A run's stdout and stderr as files that the Dagster UI shows, without helper processes.
 
-Dagster's LocalComputeLogManager starts two `tail` and two Python processes a run to mirror the output on
-the console; a warm worker has no console, and their start costs more than a small window's ops.
+Dagster's LocalComputeLogManager starts two `tail` and two Python processes per run to copy the output to the
+console; a warm worker has no console, and starting them takes longer than the ops of a small window.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class WindowComputeLogManager(LocalComputeLogManager):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> Self:
-        """Dagster's own makes its own class, whatever class it is called on."""
+        """An instance of this class; Dagster's own method returns one of its own class for every subclass."""
         return cls(inst_data=inst_data, **config_value)
 
     @contextmanager

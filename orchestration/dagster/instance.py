@@ -1,8 +1,8 @@
 """The Dagster instance of a data folder, and window runs in it.
 
-Comes in: settings, and a window that wants a run. Leaves: an opened instance whose dagster.yaml names our
-launcher, and runs that look like any other to the UI and to GraphQL: they are shown, terminated and
-re-executed there. Also what Dagster leaves to us: old runs' files, and runs that a dead host left behind.
+Input: settings, and a window that needs a run. Output: an opened instance whose dagster.yaml names our
+launcher, and runs that the UI and GraphQL show, terminate and re-execute like any other. It also removes what
+Dagster leaves behind: files of old runs, and unfinished runs of a dead host.
 
 A run's origins, snapshots and plan are private API of dagster (pinned exactly; tests/orchestration/
 dagster/test_private_api.py fails when an upgrade moves them).
@@ -47,7 +47,7 @@ UNFINISHED: Final = (
     DagsterRunStatus.STARTED,
     DagsterRunStatus.CANCELING,
 )
-"""A run that some worker should be at; queued runs are the daemon's."""
+"""Statuses of a run that a worker should execute; queued runs are the daemon's."""
 
 
 # --- the instance -----------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def open_instance(settings: Settings) -> DagsterInstance:
 
 
 def open_instance_at(home: Path) -> DagsterInstance:
-    """The instance whose dagster.yaml is in `home`; DAGSTER_HOME is not looked at.
+    """The instance whose dagster.yaml is in `home`; DAGSTER_HOME is ignored.
 
     With storage on PostgreSQL, this process must have inherited its URL from one that wrote that file.
     """
@@ -97,7 +97,7 @@ def _compute_logs_config(settings: Settings) -> dict[str, Any]:
 
 
 def _yaml(value: object) -> str:
-    """JSON is YAML, and quotes what a path may hold."""
+    """The value as JSON, which is YAML and quotes every character of a path."""
     return json.dumps(value, default=str)
 
 
@@ -118,16 +118,16 @@ class CodeLocation:
         return self.name or self.module
 
     def warm_up(self) -> None:
-        """Call the module's `warm_up`, if it has one: what makes the first run as fast as the second."""
+        """Call the module's `warm_up`, if it has one, so that the first run is as fast as the second."""
         getattr(importlib.import_module(self.module), "warm_up", lambda: None)()
 
     def load(self) -> RepositoryDefinition:
-        """Import the module (once a process) and return its repository of jobs."""
+        """Import the module (once per process) and return its repository of jobs."""
         repository = repository_def_from_target_def(
             getattr(importlib.import_module(self.module), self.attribute)
         )
         if repository is None:
-            raise UsageError(f"{self.module}.{self.attribute} holds no Dagster definitions.")
+            raise UsageError(f"{self.module}.{self.attribute} has no Dagster definitions.")
         return repository
 
     def python_origin(self, job_name: str) -> JobPythonOrigin:
@@ -149,14 +149,14 @@ class CodeLocation:
 
 
 MEDKG_DEFINITIONS: Final = CodeLocation(DEFINITIONS_MODULE, name=CODE_LOCATION)
-"""What medkg itself defines: a job for each topology."""
+"""medkg's own definitions."""
 
 
 def job_of(repository: RepositoryDefinition, job_name: str) -> JobDefinition:
-    """A job by name; raises UsageError listing the jobs there are."""
+    """A job by name; raises UsageError that lists the existing jobs."""
     if not repository.has_job(job_name):
         raise UsageError(
-            f"There is no Dagster job '{job_name}'; there are {', '.join(sorted(repository.job_names))}. "
+            f"There is no Dagster job '{job_name}'; existing: {', '.join(sorted(repository.job_names))}. "
             "A topology names its job; see `medkg topology list`."
         )
     return repository.get_job(job_name)
@@ -173,9 +173,9 @@ def create_window_run(
     run_config: Mapping[str, Any],
     location: CodeLocation = MEDKG_DEFINITIONS,
 ) -> str:
-    """Record a run of a window, not yet started; its id is the window's (a UUID).
+    """Record a run of a window as not started; its id is the window's (a UUID).
 
-    Idempotent: a window that has its run keeps it. Raises UsageError for an unknown job, and
+    Idempotent: an existing run is left as it is. Raises UsageError for an unknown job, and
     dagster.DagsterInvalidConfigError for a run_config that the job does not take.
     """
     if instance.has_run(window_id):
@@ -219,14 +219,17 @@ def settle_abandoned_runs(instance: DagsterInstance) -> list[str]:
 
 
 def prune_runs(instance: DagsterInstance, older_than_days: float, batch: int = 200) -> int:
-    """Delete runs that finished longer ago, with their events, event files and captured output; how many."""
+    """Delete runs that finished longer ago, with their events, event files and captured output.
+
+    Returns the number of runs. Raises what an unavailable object store raises.
+    """
     done = RunsFilter(
         statuses=list(FINISHED_STATUSES), updated_before=datetime.now(UTC) - timedelta(days=older_than_days)
     )
     pruned = 0
     while runs := instance.get_runs(done, limit=batch):
         for run in runs:
-            # first, since a store that is away leaves the run to be pruned again
+            # first: if the store is unavailable, the run stays and is pruned later
             instance.compute_log_manager.delete_logs(prefix=[run.run_id])
             instance.delete_run(run.run_id)
             _delete_event_files(instance, run.run_id)
@@ -235,7 +238,7 @@ def prune_runs(instance: DagsterInstance, older_than_days: float, batch: int = 2
 
 
 def _delete_event_files(instance: DagsterInstance, run_id: str) -> None:
-    """What delete_run leaves on disk: an emptied file where events are in SQLite."""
+    """Delete the empty file that delete_run leaves on disk where events are in SQLite."""
     storage = instance.event_log_storage
     if isinstance(storage, SqliteEventLogStorage):
         shard = Path(storage.path_for_shard(run_id))

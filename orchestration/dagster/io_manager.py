@@ -1,7 +1,7 @@
-"""Dagster IO manager over window artifacts: one Parquet object for each op output.
+"""Dagster IO manager over window artifacts: one Parquet object per op output.
 
-The key is the run's id and the op's name, so a re-execution from failure finds what the first run's
-finished ops left.
+The key is the run's id and the op's name, so a re-execution from failure finds the outputs of the ops that
+the first run finished.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from orchestration.runs.artifacts import WindowBatch, artifact_key, read_artifac
 
 
 class WindowArtifactIOManager(IOManager):
-    """Keeps WindowBatch values under artifacts/RUN/OP.parquet; the store is opened with the first."""
+    """Keeps WindowBatch values under artifacts/RUN/OP.parquet; the store is opened for the first one."""
 
     def __init__(self, objects: Callable[[], ObjectStore]) -> None:
         self._objects = objects
@@ -26,7 +26,7 @@ class WindowArtifactIOManager(IOManager):
         context.add_output_metadata({"documents": len(obj.items), "bytes": size})
 
     def load_input(self, context: InputContext) -> WindowBatch:
-        """Read what the upstream op wrote, in this run or in the one that is being re-executed."""
+        """Read what the upstream op wrote, in this run or in the run that it re-executes."""
         assert context.upstream_output is not None
         return read_artifact(self._objects(), _key(context.upstream_output))
 

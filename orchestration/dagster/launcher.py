@@ -1,7 +1,7 @@
-"""Dagster's way to our workers: the run launcher that dagster.yaml names.
+"""The run launcher that dagster.yaml names: it hands runs to the warm workers of the host.
 
-Comes in: a run that the daemon dequeued or the UI re-executes, anywhere a Dagster process opens the
-instance. Leaves: the run's id, handed to the data folder's host over its socket and acknowledged at once.
+Input: a run that the daemon dequeued, in any process that opens the instance. Output: the run's id, sent to
+the host of the data folder over its socket and acknowledged at once.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class WindowRunLauncher(RunLauncher, ConfigurableClass):
         self._host.call("launch", ANSWER_SECONDS, run_id=context.dagster_run.run_id)
 
     def terminate(self, run_id: str) -> bool:
-        """Ask the host to cancel the run; when no host lives, nobody executes it and it is canceled here.
+        """Ask the host to cancel the run; without a host no process executes it, so it is canceled here.
 
         False when the run has ended already.
         """
@@ -60,7 +60,7 @@ class WindowRunLauncher(RunLauncher, ConfigurableClass):
             return False
         if self._host.is_served() and self._host.call("cancel", ANSWER_SECONDS, run_id=run_id):
             return True
-        self._instance.report_run_canceled(run, "Canceled: no worker was at this run.")
+        self._instance.report_run_canceled(run, "Canceled: no worker executed this run.")
         return True
 
     @property
@@ -68,13 +68,13 @@ class WindowRunLauncher(RunLauncher, ConfigurableClass):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """RUNNING while the host has the run queued or at work; a host that is away is NOT_FOUND."""
+        """RUNNING while the run is queued or executed at the host; NOT_FOUND without a host or such a run."""
         try:
             state = self._host.call("run_state", ANSWER_SECONDS, run_id=run.run_id)
         except HostUnavailableError as error:
-            gone = not self._host.is_served()
-            status = WorkerStatus.NOT_FOUND if gone else WorkerStatus.RUNNING
-            return CheckRunHealthResult(status, msg=error.message, transient=not gone)
+            served = self._host.is_served()
+            status = WorkerStatus.RUNNING if served else WorkerStatus.NOT_FOUND
+            return CheckRunHealthResult(status, msg=error.message, transient=served)
         if state == "absent":
             return CheckRunHealthResult(WorkerStatus.NOT_FOUND, msg="the host has no such run")
         return CheckRunHealthResult(WorkerStatus.RUNNING, msg=f"{state} at the host of {self._data_dir}")

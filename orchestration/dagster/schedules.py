@@ -50,7 +50,7 @@ def sync_schedule(
             return SkipReason(f"run {earlier[0].run_id} of an earlier tick is unfinished")
         return RunRequest(run_config=run_config)
 
-    asked = f" for {schedule.query!r}" if schedule.query else ""
+    search = f" for {schedule.query!r}" if schedule.query else ""
     return ScheduleDefinition(
         name=schedule_name,
         job=job,
@@ -59,7 +59,7 @@ def sync_schedule(
         execution_fn=evaluate,
         default_status=DefaultScheduleStatus.STOPPED,
         description=schedule.description
-        or f"Reads source {schedule.source}{asked} into {schedule.topology}.",
+        or f"Reads source {schedule.source}{search} into {schedule.topology}.",
         metadata={"topology": schedule.topology, "source": schedule.source, "file": f"{name}.yaml"},
     )
 

@@ -1,7 +1,7 @@
-"""Sensors: submitted jobs and opened gates become window runs; what badly ended runs had is handed back.
+"""Sensors: submitted jobs and opened gates become window runs; failed runs hand their documents back.
 
-Comes in: the ledger, through the job_ledger resource. Leaves: RunRequests keyed by window, and released
-windows. They only claim for jobs that no foreground command attends to, and take tenants in turn.
+Input: the ledger. Output: RunRequests keyed by window, and released windows. Sensors only claim windows of
+jobs that no foreground command works on, and serve tenants round robin.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ UNFINISHED = [
     DagsterRunStatus.CANCELING,
 ]
 GATE_SECONDS = 8
-"""Dagster looks for due sensors every 5 seconds, so this means every 10; with 10 it would be 15 at times."""
+"""Dagster evaluates sensors every 5 seconds, so 8 means every 10; 10 would sometimes mean 15."""
 
 OPEN_JOBS = (JobState.ENUMERATING, JobState.OPEN, JobState.WAITING)
 
@@ -75,18 +75,18 @@ def job_sensors(
         ledger().windows.reclaim(is_alive)
         for job_id in submissions().end_abandoned(is_alive):
             context.log.warning(
-                f"the process that listed the documents of job {job_id} died before it was through: those it "
-                "had listed are run; submit the same path again for the rest"
+                f"the process that enumerated the documents of job {job_id} ended before the last one: those "
+                "that it enumerated are run; submit the same request again for the rest"
             )
-        waiting = context.instance.get_run_records(RunsFilter(statuses=UNFINISHED))
-        windows = [window_of(record.dagster_run.tags) for record in waiting]
+        unfinished = context.instance.get_run_records(RunsFilter(statuses=UNFINISHED))
+        windows = [window_of(record.dagster_run.tags) for record in unfinished]
         ledger().windows.extend_reservations([window_id for window_id in windows if window_id is not None])
         unattended = [job for job in _open_jobs(ledger()) if not job.attended]
-        free = most_outstanding - len(waiting)
+        free = most_outstanding - len(unfinished)
         requests = _requests(context, unattended, submissions(), names_of, free, Phase.FIRST)
         yield from requests
         if not requests:
-            yield SkipReason(f"nothing to claim; {len(waiting)} runs in work")
+            yield SkipReason(f"nothing to claim; {len(unfinished)} runs are unfinished")
 
     return [
         submission_sensor,
@@ -105,8 +105,8 @@ def _gate_sensor(
 ) -> SensorDefinition:
     """Opens gates, and requests a run for each window of documents that passed one.
 
-    A foreground command that was ended left its waiting documents to this sensor. The cursor counts what all
-    ticks moved, as JSON.
+    It also resumes the waiting documents of a foreground command that has ended. The cursor holds counts over
+    all ticks, as JSON.
     """
 
     @sensor(
@@ -114,26 +114,26 @@ def _gate_sensor(
         jobs=jobs,
         minimum_interval_seconds=GATE_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
-        description="Opens gates whose conditions hold and requests a run for each window that goes on.",
+        description="Opens gates whose conditions hold and requests a run for each window that passed one.",
     )
     def pdf_ir_ready_sensor(context: SensorEvaluationContext) -> SensorResult:
         sweeps = gate_sweeps().sweep()
         unfinished = context.instance.get_run_records(RunsFilter(statuses=UNFINISHED))
-        left = [job for job in _open_jobs(ledger()) if not (job.attended and is_alive(job.lister))]
+        unattended = [job for job in _open_jobs(ledger()) if not (job.attended and is_alive(job.lister))]
         free = most_outstanding - len(unfinished)
-        requests = _requests(context, left, submissions(), names_of, free, Phase.SECOND)
+        requests = _requests(context, unattended, submissions(), names_of, free, Phase.SECOND)
         counts = _counted(context.cursor, sweeps.values(), len(requests))
         for gate, sweep in sweeps.items():
             if sweep.opened or sweep.failed or sweep.overdue:
                 context.log.info(f"gate {gate.name} of {gate.pipeline_name}: {sweep.model_dump_json()}")
-        reason = None if requests else f"nobody passed a gate; {counts['waiting']} documents wait"
+        reason = None if requests else f"no document passed a gate; {counts['waiting']} wait"
         return SensorResult(run_requests=requests, cursor=json.dumps(counts), skip_reason=reason)
 
     return pdf_ir_ready_sensor
 
 
 def _counted(cursor: str | None, sweeps: Collection[GateSweep], requested: int) -> dict[str, int]:
-    """The sensor's sums with one more tick's; `waiting` is as of the last sweep."""
+    """The sensor's counts plus those of one more tick; `waiting` is the count of the last sweep."""
     before: dict[str, int] = json.loads(cursor) if cursor else {}
     counts = {name: before.get(name, 0) for name in ("ticks", "opened", "failed", "overdue", "requested")}
     counts["ticks"] += 1
@@ -147,9 +147,9 @@ def _counted(cursor: str | None, sweeps: Collection[GateSweep], requested: int) 
 
 
 def _open_jobs(ledger: Ledger) -> list[Submission]:
-    """Jobs that have, or may get, something to do, oldest first; settles those that are through.
+    """Jobs with documents to work on, now or later, oldest first; settles the others.
 
-    Those of foreground commands are settled by these, as long as they live.
+    The jobs of a foreground command are settled by the command while its process lives.
     """
     return [
         summary.submission
@@ -167,10 +167,9 @@ def _requests(
     most: int,
     phase: Phase,
 ) -> list[RunRequest]:
-    """Runs for up to `most` windows of these jobs, which are claimed for them, each of the tenant whose turn
-    it is."""
-    due = [job for job in jobs if _has_pipeline(context, job, names_of, phase)]
-    claims = submissions.claims(due, phases=(phase,))
+    """Runs for up to `most` windows, claimed from these jobs; tenants are served round robin."""
+    runnable = [job for job in jobs if _has_pipeline(context, job, names_of, phase)]
+    claims = submissions.claims(runnable, phases=(phase,))
     return [
         _run_request(submission, window_id, names_of, phase)
         for submission, window_id in islice(claims, max(0, most))
@@ -183,13 +182,13 @@ def _has_pipeline(
     names_of: NamesOf,
     phase: Phase,
 ) -> bool:
-    """Whether a job can be run now; one whose topology is gone keeps no other from being claimed for."""
+    """Whether the job's topology has this phase; a job whose topology is missing does not hold up others."""
     try:
         names_of(submission, phase)
     except DagsterGateConditionError:
         return False  # a topology without a gate
     except MedkgError as error:
-        context.log.warning(f"job {submission.job_id} is not claimed for: {error.message}")
+        context.log.warning(f"no window of job {submission.job_id} is claimed: {error.message}")
         return False
     return True
 

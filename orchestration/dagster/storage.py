@@ -1,9 +1,9 @@
-"""Where Dagster keeps runs, events and schedules: beside the ledger, so that both are one to back up.
+"""Storage of Dagster's runs, events and schedules: beside the ledger, so that one backup covers both.
 
-Comes in: settings. Leaves: the `storage` section of dagster.yaml. With a ledger in the data folder that is
-SQLite in the data folder; with one on PostgreSQL it is the same database, in a schema of its own, since
-both have tables `jobs` and `alembic_version`. The URL reaches Dagster's processes by their environment
-alone: it may hold a password, and dagster.yaml is a file.
+Input: settings. Output: the `storage` section of dagster.yaml. If the ledger is in the data folder, that is
+SQLite in the data folder; if the ledger is on PostgreSQL, it is the same database with a separate schema,
+since both have tables `jobs` and `alembic_version`. Dagster's processes get the URL from their environment
+only: it may contain a password, and dagster.yaml is a file.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from orchestration.settings import Settings
 __all__ = ["DAGSTER_URL", "storage_config"]
 
 DAGSTER_URL: Final = "MEDKG_DAGSTER_URL"
-"""Environment variable that Dagster reads its database's URL from; set here, inherited by children."""
+"""Environment variable with the URL of Dagster's database; set here, inherited by child processes."""
 
 SCHEMA: Final = "dagster"
 
 
 def storage_config(settings: Settings) -> dict[str, Any]:
-    """The section; the schema it names exists when this returns, the tables in it are Dagster's to make.
+    """The section. The schema that it names exists when this returns; Dagster creates the tables.
 
     Raises what opening the ledger raises, and ConfigurationError without the drivers of the extra `postgres`.
     """
@@ -49,8 +49,8 @@ def storage_config(settings: Settings) -> dict[str, Any]:
 def _dagster_url(ledger_url: str, schema: str) -> str:
     """The same database through psycopg2: Dagster's NOTIFY has a parameter, which psycopg 3 cannot send."""
     url = make_url(ledger_url)
-    given = url.normalized_query.get("options", ())
-    options = " ".join([*given, f"-csearch_path={schema}"])
+    present = url.normalized_query.get("options", ())
+    options = " ".join([*present, f"-csearch_path={schema}"])
     return (
         url.set(drivername="postgresql+psycopg2")
         .update_query_dict({"options": options})

@@ -1,8 +1,8 @@
 """A run's stdout and stderr in the object store, so that any machine's Dagster UI shows them.
 
-Comes in: what a step prints, first into files of this machine's data folder. Leaves: objects
-compute_logs/RUN/.../KEY.out and .err, written when the step ends; the files go then. A store that cannot be
-written keeps no run from its end: the files stay, and this machine's UI shows them.
+Input: what a step prints, first into files of this machine's data folder. Output: objects
+compute_logs/RUN/.../KEY.out and .err, written when the step ends; then the files are deleted. If the store
+cannot be written, the run still ends: the files stay, and this machine's UI shows them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STREAMS: Final = (ComputeIOType.STDOUT, ComputeIOType.STDERR)
 
 
 class UploadedComputeLogManager(TruncatingCloudStorageComputeLogManager[Any], ConfigurableClass):
-    """Captures into <base_dir>, keeps in the store at <objects_url>."""
+    """Captures into files below <base_dir> and uploads them to the store at <objects_url>."""
 
     def __init__(
         self, base_dir: str, objects_url: str, inst_data: ConfigurableClassData | None = None
@@ -60,19 +60,19 @@ class UploadedComputeLogManager(TruncatingCloudStorageComputeLogManager[Any], Co
 
     @property
     def upload_interval(self) -> None:
-        """Only what ended is uploaded: until then the UI of the machine where it runs shows it."""
+        """None: output is uploaded when its step has ended; until then only the step's machine shows it."""
         return
 
     def cloud_storage_has_logs(
         self, log_key: Sequence[str], io_type: ComputeIOType, partial: bool = False
     ) -> bool:
-        """Whether the step has ended and left what it printed."""
+        """Whether the step has ended and its output was uploaded."""
         return not partial and self._objects.get(_key(log_key, io_type)) is not None
 
     def get_log_data_for_type(
         self, log_key: Sequence[str], io_type: ComputeIOType, offset: int, max_bytes: int | None
     ) -> tuple[bytes | None, int]:
-        """Bytes from the offset on, and the offset after them; kept here are no copies of objects."""
+        """Bytes from the offset on, and the offset after them; objects are not cached here."""
         if self.has_local_file(log_key, io_type):
             data: tuple[bytes | None, int] = self._local.get_log_data_for_type(
                 log_key, io_type, offset, max_bytes
@@ -87,18 +87,18 @@ class UploadedComputeLogManager(TruncatingCloudStorageComputeLogManager[Any], Co
     def get_log_keys_for_log_key_prefix(
         self, log_key_prefix: Sequence[str], io_type: ComputeIOType
     ) -> Sequence[list[str]]:
-        """Keys of what is in the store right below the prefix."""
+        """Keys of the objects directly below the prefix."""
         extension = f".{IO_TYPE_EXTENSION[io_type]}"
         depth = len(log_key_prefix) + 1
-        found = (one.key.split("/")[1:] for one in self._objects.list(_prefix(log_key_prefix)))
+        keys = (each.key.split("/")[1:] for each in self._objects.list(_prefix(log_key_prefix)))
         return [
             [*key[:-1], key[-1].removesuffix(extension)]
-            for key in sorted(found)
+            for key in sorted(keys)
             if len(key) == depth and key[-1].endswith(extension)
         ]
 
     def delete_logs(self, log_key: Sequence[str] | None = None, prefix: Sequence[str] | None = None) -> None:
-        """Remove one step's output or all below a prefix, here and in the store."""
+        """Remove the output of one step, or all output below a prefix, here and in the store."""
         self._local.delete_logs(log_key, prefix)
         if log_key:
             self._objects.delete([_key(log_key, io_type) for io_type in STREAMS])
@@ -106,11 +106,11 @@ class UploadedComputeLogManager(TruncatingCloudStorageComputeLogManager[Any], Co
             self._objects.delete_all(_prefix(prefix))
 
     def download_url_for_type(self, log_key: Sequence[str], io_type: ComputeIOType) -> None:
-        """None: the UI shows it; the object is not for everyone."""
+        """None: the UI shows the output; the object is not public."""
         return
 
     def display_path_for_type(self, log_key: Sequence[str], io_type: ComputeIOType) -> str:
-        """Where it is, for the UI."""
+        """The object's address, for the UI."""
         return f"{self._objects.name}/{_key(log_key, io_type)}"
 
     def on_subscribe(self, subscription: CapturedLogSubscription) -> None:

@@ -57,11 +57,11 @@ class Runs:
     """Stands in for WindowRuns: records the calls of ops and returns windows of the right kind."""
 
     def __init__(self, graph: TopologyGraph, wrong: Mapping[str, str] | None = None) -> None:
-        self.asked: list[str] = []
+        self.calls: list[str] = []
         self._kinds = {node.name: node.gives for node in graph.nodes} | dict(wrong or {})
 
     def claim(self, pipeline: str, config: Mapping[str, Any]) -> str:
-        self.asked.append(f"claim {config['window_id']}")
+        self.calls.append(f"claim {config['window_id']}")
         return str(config["window_id"])
 
     def run_first_stage(self, pipeline: str, stage: str, window_id: str) -> tuple[WindowBatch, StageReport]:
@@ -71,19 +71,19 @@ class Runs:
         return self._answer(stage, batch.window_id)
 
     def hold(self, pipeline: str, batch: WindowBatch) -> int:
-        self.asked.append(f"hold {batch.kind} of {batch.window_id}")
+        self.calls.append(f"hold {batch.kind} of {batch.window_id}")
         return len(batch.items)
 
     def resume(self, pipeline: str, window_id: str) -> WindowBatch:
-        self.asked.append(f"resume {window_id}")
+        self.calls.append(f"resume {window_id}")
         return WindowBatch(window_id, JOB, "payloads", ())
 
     def commit(self, pipeline: str, sinks: Mapping[str, WindowBatch]) -> int:
-        self.asked.append(f"commit {sorted(sinks)}")
+        self.calls.append(f"commit {sorted(sinks)}")
         return sum(len(batch.items) for batch in sinks.values())
 
     def _answer(self, stage: str, window_id: str) -> tuple[WindowBatch, StageReport]:
-        self.asked.append(stage)
+        self.calls.append(stage)
         ctx = a_context("1")
         receipt = IndexReceipt(
             key=DocumentKey(tenant_id=ctx.tenant_id, source=ctx.source, doc_id="1"),
@@ -111,7 +111,7 @@ class Runs:
 
 
 class Ledger:
-    """Stands in for the ledger: one job whose account is given."""
+    """Stands in for the ledger: one job whose account the test sets."""
 
     def __init__(self, **counts: int) -> None:
         documents = DocumentCounts(**(counts or {"total": 4, "committed": 1, "failed": 1, "skipped": 2}))
@@ -185,8 +185,8 @@ def test_a_job_has_an_op_for_each_stage_and_one_commit(auto: TopologyGraph, tmp_
 def test_ops_are_typed_by_what_stages_take_and_give(auto: TopologyGraph, tmp_path: Path) -> None:
     job = job_of(auto, Runs(auto), tmp_path)
     ops = {node.name: node.definition for node in job.nodes}
-    given = {stage: str(ops[f"{stage}_op"].output_defs[0].dagster_type.unique_name) for stage in GIVES}
-    assert given == {stage: f"Window_{kind}" for stage, kind in GIVES.items()}
+    output_types = {stage: str(ops[f"{stage}_op"].output_defs[0].dagster_type.unique_name) for stage in GIVES}
+    assert output_types == {stage: f"Window_{kind}" for stage, kind in GIVES.items()}
     takes = {name: [str(each.dagster_type.unique_name) for each in op.input_defs] for name, op in ops.items()}
     assert takes["ingest_op"] == []
     assert takes["embed_op"] == ["Window_chunks"]
@@ -198,7 +198,7 @@ def test_a_run_hands_its_window_from_op_to_op_and_commits_it(auto: TopologyGraph
     with DagsterInstance.ephemeral() as instance:
         result = job_of(auto, runs, tmp_path).execute_in_process(run_config=CONFIG, instance=instance)
         assert result.success
-        assert runs.asked == [f"claim {WINDOW}", *GIVES, "commit ['index']"]
+        assert runs.calls == [f"claim {WINDOW}", *GIVES, "commit ['index']"]
         (record,) = instance.get_run_records()
         assert record.dagster_run.tags[WINDOW_TAG] == WINDOW
         assert record.dagster_run.tags[JOB_TAG] == "0d9c1f2e"
@@ -278,7 +278,7 @@ def test_a_stage_that_gives_something_else_fails_its_op(auto: TopologyGraph, tmp
     runs = Runs(auto, wrong={"chunk": "document"})
     with pytest.raises(DagsterTypeCheckDidNotPass, match="Window_chunks"):
         job_of(auto, runs, tmp_path).execute_in_process(run_config=CONFIG)
-    assert runs.asked[-1] == "chunk"
+    assert runs.calls[-1] == "chunk"
 
 
 def test_definitions_have_a_job_for_each_topology_and_load_neither_torch_nor_ray(tmp_path: Path) -> None:
@@ -329,11 +329,11 @@ def test_a_gated_topology_is_two_jobs_that_hold_and_resume(two_phases: TopologyG
         assert check.passed and check.asset_key == AssetKey(["documents", "pdf-two-phase"])
         account = "4 in = 0 committed + 1 failed + 0 skipped + 3 waiting + 0 pending"
         assert output_metadata(result, "hold_op") == {"waiting": 0, "job": JOB, "job_account": account}
-    assert runs.asked == [f"claim {WINDOW}", "ingest", "download", "pdf_ir", f"hold payloads of {WINDOW}"]
-    runs.asked.clear()
+    assert runs.calls == [f"claim {WINDOW}", "ingest", "download", "pdf_ir", f"hold payloads of {WINDOW}"]
+    runs.calls.clear()
     config = {"ops": {"resume_op": {"config": {"window_id": WINDOW}}}}
     with DagsterInstance.ephemeral() as instance:
         run = after.execute_in_process(instance=instance, run_config=config)
         assert run.success and instance.get_run_by_id(run.run_id).tags[WINDOW_TAG] == WINDOW  # type: ignore[union-attr]
-    assert runs.asked[:2] == [f"resume {WINDOW}", "parse"]
-    assert runs.asked[-1] == "commit ['index']"
+    assert runs.calls[:2] == [f"resume {WINDOW}", "parse"]
+    assert runs.calls[-1] == "commit ['index']"

@@ -1,4 +1,4 @@
-"""Sensors: submitted documents become runs, and what a run leaves undone is queued again."""
+"""Sensors: submitted documents become runs, and the unfinished documents of a run are queued again."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ OWNER = identity_of(1)
 
 @dataclass(frozen=True)
 class ATopology:
-    """What a submission needs to know of one."""
+    """The parts of a topology that a submission uses."""
 
     name: str = "auto"
     version: str = "2026-11-23"
@@ -49,7 +49,7 @@ class ATopology:
 
 
 class Numbers:
-    """A source of as many documents as are asked for."""
+    """A source with as many documents as the request's limit."""
 
     name = "numbers"
 
@@ -87,12 +87,12 @@ class Queue:
         return opened.job_id
 
     def tick(self, instance: DagsterInstance) -> list[Any]:
-        """What the submission sensor gives."""
+        """Results of the submission sensor."""
         context = build_sensor_context(instance=instance)
         return list(self.sensors["submission_sensor"](context))
 
     def gate_tick(self, instance: DagsterInstance, cursor: str | None = None) -> SensorResult:
-        """What the sensor of gates gives."""
+        """Result of the sensor of gates."""
         context = build_sensor_context(instance=instance, cursor=cursor)
         result = self.sensors["pdf_ir_ready_sensor"](context)
         assert isinstance(result, SensorResult)
@@ -113,7 +113,7 @@ class Queue:
             self.ledger.gates.wait_at(request.run_key, OWNER, "pdf", "gates/w.parquet", keys)
 
     def end_run(self, instance: DagsterInstance, sensor: str, window_id: str, **tags: str) -> None:
-        """Tell a run-status sensor that a run over this window ended in its way."""
+        """Call a run-status sensor for a run over this window that ended with its status."""
         run = auto_pipeline_job.execute_in_process(instance=instance, tags={WINDOW_TAG: window_id, **tags})
         context = build_run_status_sensor_context(
             sensor, run.get_run_success_event(), instance, run.dagster_run
@@ -144,7 +144,7 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", 60)
     submissions = Submissions(ledger, {"numbers": Numbers()}, lambda topology, document_format: "f", 2)  # type: ignore[dict-item]
     sweeps = GateSweeps(ledger.gates, _gated, now=iter(range(0, 10_000, 10)).__next__)
-    made = job_sensors(
+    sensors = job_sensors(
         [auto_pipeline_job],
         lambda: ledger,
         lambda: submissions,
@@ -152,14 +152,14 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
         _names_of,
         most_outstanding=4,
     )
-    yield Queue(ledger, submissions, {sensor.name: sensor for sensor in made})
+    yield Queue(ledger, submissions, {sensor.name: sensor for sensor in sensors})
     ledger.close()
 
 
 @pytest.fixture
 def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as made:
-        yield made
+    with DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
 
 
 def test_windows_of_a_submitted_job_become_run_requests_up_to_a_limit(
@@ -177,7 +177,7 @@ def test_windows_of_a_submitted_job_become_run_requests_up_to_a_limit(
     assert len(queue.ledger.windows.lease(windows[0], OWNER).documents) == 100
 
 
-def test_nothing_is_requested_when_nothing_waits_or_somebody_attends(
+def test_nothing_is_requested_when_nothing_waits_or_a_command_attends(
     queue: Queue, instance: DagsterInstance
 ) -> None:
     queue.submit(100, 50, attended=True)
@@ -213,7 +213,7 @@ def test_a_submission_whose_topology_is_gone_keeps_no_other_waiting(
 def test_what_a_dead_submit_had_listed_is_requested(
     queue: Queue, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestration.jobs.submission.own_identity", lambda: "nobody")
+    monkeypatch.setattr("orchestration.jobs.submission.own_identity", lambda: "a dead process")
     opened = queue.submissions.open(
         ATopology(),
         SourceRequest(source="numbers", limit=700),
@@ -271,12 +271,12 @@ def test_documents_that_passed_a_gate_become_runs_of_the_second_phase_once_each(
     assert {first.job_name, second.job_name} == {"auto_resume_job"}
     assert first.run_config == {"ops": {"resume_op": {"config": {"window_id": first.run_key}}}}
     assert first.tags == {WINDOW_TAG: first.run_key, JOB_TAG: job_id[:8]}
-    seen = {
+    doc_ids = {
         document.ctx.doc_id
         for request in (first, second)
         for document in queue.ledger.windows.lease(request.run_key or "", OWNER).documents
     }
-    assert len(seen) == 100
+    assert len(doc_ids) == 100
     again = queue.gate_tick(instance, result.cursor)
     assert not again.run_requests
     assert json.loads(again.cursor or "") == {

@@ -1,4 +1,4 @@
-"""A Dagster instance of its own for each test, and a pool of warm workers over the jobs in window_jobs."""
+"""One Dagster instance per test, and a pool of warm workers over the jobs in window_jobs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def instance(settings: Settings) -> Iterator[DagsterInstance]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the test jobs leave their traces; code servers started by the test see it too."""
+    """Folder that the test jobs write to; code servers that the test starts have it in their environment."""
     folder = tmp_path / "traces"
     folder.mkdir()
     monkeypatch.setenv("MEDKG_TEST_FOLDER", str(folder))
@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Pool:
-    """Workers under test, and what they told their host."""
+    """Workers under test, and the runs that they reported as finished."""
 
     def __init__(self, workers: WindowWorkers, finished: Queue[FinishedRun], log_dir: Path) -> None:
         self.workers = workers

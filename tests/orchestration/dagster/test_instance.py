@@ -1,4 +1,4 @@
-"""The instance of a data folder: written once, opened anywhere, and kept from growing for ever."""
+"""The instance of a data folder: written once, opened anywhere, pruned of old runs."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def a_finished_run(instance: DagsterInstance) -> str:
 
 
 def report(instance: DagsterInstance, run_id: str, event: DagsterEventType) -> None:
-    """Have a run say what happened to it, which sets its status."""
+    """Report an event of a run, which sets its status."""
     instance.report_dagster_event(DagsterEvent(event.value, "window_job"), run_id)
 
 

@@ -1,7 +1,7 @@
 """The Dagster API shows, terminates and re-executes runs of medkg like any other, on our workers.
 
-The workspace is a real code server, the queue is worked off by the daemon's own iteration, and the host
-is this process: a LocalService over a pool of workers.
+The workspace is a real code server, the daemon's own iteration launches queued runs, and the host is this
+process: a LocalService over a pool of workers.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Api:
         assert isinstance(value, Mapping)
         return value
 
-    def work_off_the_queue(self) -> list[Any]:
-        """One iteration of the daemon that launches queued runs; the errors it met."""
+    def launch_queued_runs(self) -> list[Any]:
+        """Run one iteration of the daemon that launches queued runs; returns its errors."""
         with QueuedRunCoordinatorDaemon(interval_seconds=1) as daemon:
             return [problem for problem in daemon.run_iteration(self._context) if problem is not None]
 
@@ -103,7 +103,7 @@ def test_a_failed_window_is_re_executed_from_its_failure_by_the_api_on_our_worke
     assert launched["__typename"] == "LaunchRunSuccess", launched
     second = launched["run"]["runId"]
     assert status_of(instance, second) is DagsterRunStatus.QUEUED
-    assert api.work_off_the_queue() == []
+    assert api.launch_queued_runs() == []
 
     outcome = host.outcome()
     assert (outcome.run_id, outcome.status) == (second, "SUCCESS"), outcome.message
@@ -137,10 +137,10 @@ def test_a_queued_run_without_a_host_fails_and_says_what_to_do(
         reexecutionParams={"parentRunId": parent, "strategy": "ALL_STEPS"},
     )
     run_id = launched["run"]["runId"]
-    api.work_off_the_queue()
+    api.launch_queued_runs()
     assert status_of(instance, run_id) is DagsterRunStatus.FAILURE
-    told = [str(entry) for entry in instance.all_logs(run_id)]
-    assert any("Start it with `medkg up`" in entry for entry in told), told
+    messages = [str(entry) for entry in instance.all_logs(run_id)]
+    assert any("Start it with `medkg up`" in entry for entry in messages), messages
 
 
 def test_run_health_follows_the_pool(instance: DagsterInstance, host: Pool, folder: Path) -> None:

@@ -1,8 +1,8 @@
-"""What we use of dagster's private API, as it was when it was written against; fails loudly on an upgrade.
+"""The parts of dagster's private API that medkg uses, with their signatures; fails loudly on an upgrade.
 
 When this fails after an upgrade: read the new code of what moved, adapt orchestration/dagster/{instance,
-window_worker,launcher,compute_logs,uploaded_logs}.py, run the tests of this folder, then write down the new
-signature.
+previous_location,launcher,compute_logs,uploaded_logs,workers/window_worker}.py, run the tests of this folder,
+then change the signature here.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ RECORDS: list[tuple[type, list[str]]] = [
     (RemoteJobOrigin, ["repository_origin", "job_name"]),
     (RemoteInstigatorOrigin, ["repository_origin", "instigator_name"]),
 ]
-"""Records without a signature until one of them is made, in this process, for the first time."""
+"""Records that have no signature before the first one is created in this process."""
 
 
 def test_dagster_is_the_version_that_the_window_workers_were_written_against() -> None:
@@ -92,14 +92,14 @@ def test_dagster_is_the_version_that_the_window_workers_were_written_against() -
 @pytest.mark.parametrize(
     ("function", "parameters"), SIGNATURES, ids=lambda value: getattr(value, "__qualname__", "")
 )
-def test_a_private_function_of_dagster_takes_what_we_give_it(
+def test_a_private_function_of_dagster_takes_what_we_pass(
     function: Callable[..., Any], parameters: list[str]
 ) -> None:
     assert list(inspect.signature(function).parameters) == parameters
 
 
 @pytest.mark.parametrize(("record", "fields"), RECORDS, ids=lambda value: getattr(value, "__qualname__", ""))
-def test_a_private_record_of_dagster_has_the_fields_we_give_it(record: type, fields: list[str]) -> None:
+def test_a_private_record_of_dagster_has_the_fields_we_pass(record: type, fields: list[str]) -> None:
     assert list(inspect.get_annotations(record)) == fields
 
 

@@ -1,4 +1,4 @@
-"""Dagster's tables are beside the ledger's, and its URL is nowhere but in the environment."""
+"""Dagster's tables are beside the ledger's, and its URL is only in the environment."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from orchestration.ledger import open_ledger
 from orchestration.settings import Settings
 from tests.orchestration.postgresql import needs_postgresql, schema_of_its_own
 
-AWAY = "postgresql+psycopg://medkg:secret@127.0.0.1:1/medkg"
+UNAVAILABLE = "postgresql+psycopg://medkg:secret@127.0.0.1:1/medkg"
 
 
 @needs_postgresql
-def test_ledger_and_dagster_share_a_database_in_schemas_of_their_own(tmp_path: Path) -> None:
+def test_ledger_and_dagster_share_a_database_in_separate_schemas(tmp_path: Path) -> None:
     with schema_of_its_own() as url:
         settings = Settings(data_dir=tmp_path, ledger_url=url)
         open_ledger(url).close()
@@ -53,9 +53,9 @@ def test_a_data_folder_with_its_own_ledger_keeps_dagster_s_files(tmp_path: Path)
     }
 
 
-def test_a_server_that_is_away_is_named_without_its_password(tmp_path: Path) -> None:
+def test_an_unavailable_server_is_named_without_its_password(tmp_path: Path) -> None:
     with pytest.raises(DagsterResourceUnavailableError, match="Start it, or correct its URL") as caught:
-        storage_config(Settings(data_dir=tmp_path, ledger_url=AWAY))
+        storage_config(Settings(data_dir=tmp_path, ledger_url=UNAVAILABLE))
     assert "secret" not in caught.value.message
 
 
@@ -64,4 +64,4 @@ def test_missing_drivers_are_named_with_the_command_that_installs_them(
 ) -> None:
     monkeypatch.setattr("orchestration.dagster.storage.find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match=r"medkg\[postgres\]"):
-        storage_config(Settings(data_dir=tmp_path, ledger_url=AWAY))
+        storage_config(Settings(data_dir=tmp_path, ledger_url=UNAVAILABLE))
