@@ -19,7 +19,7 @@ from pathlib import Path
 
 __all__ = ["Warden", "start_time"]
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.25
 """How often it looks for new processes while Ray starts."""
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import logging
 import shutil
+import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import ray
+from ray._private import node as ray_node
 from ray._private import worker as ray_driver
 from tenacity import Retrying, before_sleep_log, stop_after_attempt
 
@@ -63,18 +66,56 @@ def _start_once(folder: Path, dashboard: bool) -> OwnRay:
     folder.mkdir(mode=0o700, exist_ok=True)  # a failed start removed it
     own_ray = OwnRay(folder, Warden(folder))
     try:
-        ray.init(
-            object_store_memory=OBJECT_STORE_BYTES,
-            include_dashboard=dashboard,
-            dashboard_host="127.0.0.1",
-            _temp_dir=str(folder),
-            **_quiet(),
-        )
+        with _node_without_unused_processes(dashboard), _kept_signal_handlers():
+            ray.init(
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=dashboard,
+                dashboard_host="127.0.0.1",
+                _temp_dir=str(folder),
+                **_quiet(),
+            )
     except BaseException:
         leave_cluster(own_ray)
         raise
     own_ray.warden.has_started()
     return own_ray
+
+
+@contextmanager
+def _node_without_unused_processes(dashboard: bool) -> Iterator[None]:
+    """Have Ray start without log monitor, autoscaler and, where there is no dashboard, its API server.
+
+    Our driver prints no logs of workers, and one machine does not scale. Ray has no option for it, so a test
+    counts the processes.
+    """
+    complete = ray_node.Node
+
+    class OwnNode(complete):  # type: ignore[misc, valid-type]
+        def start_log_monitor(self) -> None:
+            return
+
+        def start_monitor(self) -> None:
+            return
+
+        def start_api_server(self, **options: Any) -> None:
+            if dashboard:
+                super().start_api_server(**options)
+
+    ray_node.Node = OwnNode  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        ray_node.Node = complete  # type: ignore[misc]
+
+
+@contextmanager
+def _kept_signal_handlers() -> Iterator[None]:
+    """Restore this process's SIGTERM handler after the block: Ray's own would abort it. Main thread only."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler if handler is not None else signal.SIG_DFL)
 
 
 def join_cluster(address: str) -> None:

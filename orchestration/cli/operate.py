@@ -24,6 +24,12 @@ def up(
     swap: Annotated[
         bool, typer.Option("--swap", help="Switch a running plane to the models that are set now.")
     ] = False,
+    no_ui: Annotated[
+        bool,
+        typer.Option(
+            "--no-ui", help="Without the Dagster UI and the Ray dashboard, which saves CPU and memory."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Keep the plane, the window workers, the Dagster UI and its daemon running in the background."""
@@ -34,7 +40,7 @@ def up(
     with open_data_folder(settings) as data_folder, Host(settings, note) as host:
         note(data_folder.describe_profile())
         wanted = data_folder.model_ids(), data_folder.rerank_model()
-        host.start_detached()
+        host.start_detached(ui=not no_ui)
         status = host.wait_until_plane_ready(PLANE_SECONDS)
         if status.profile != settings.profile:
             raise UsageError(
@@ -63,7 +69,7 @@ def _show_addresses(status: dict[str, Any]) -> None:
     console.print(f"host {status['pid']}: {plane}, {workers}", soft_wrap=True)
     if status["dagster_ui"]:
         console.print(f"Dagster UI     {status['dagster_ui']}")
-    elif status["kept"]:
+    elif status["ui"]:
         console.print("Dagster UI     not running; logs/dagster-webserver.log in the data folder says why")
     if status["ray_dashboard"]:
         console.print(f"Ray dashboard  {status['ray_dashboard']}  (asks for the token in run/ray.token)")

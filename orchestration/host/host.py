@@ -9,6 +9,7 @@ the main thread, so that the kernel ends Ray's processes with the host.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import shutil
 import signal
@@ -45,6 +46,7 @@ from orchestration.host.services import DagsterServices
 from orchestration.jobs.host_client import HOST_SERVICE, HostStatus
 from orchestration.logging import configure_logging
 from orchestration.processes.child_process import is_alive
+from orchestration.processes.fork_server import ForkServer, ForkServers
 from orchestration.processes.local_service import LocalService
 from orchestration.runs.artifacts import prune_artifacts, prune_landed
 from orchestration.settings import Settings, load_settings, send_no_usage_reports
@@ -54,13 +56,26 @@ if TYPE_CHECKING:
 
 TICK_SECONDS: Final = 2.0
 
+FORKED_MODULES: Final = (
+    "orchestration.dagster.workers.window_worker",
+    "orchestration.dagster.definitions",
+    "gpu_actors.pools.pool",
+)
+"""What the host's children import; window workers use the last one to attach to the plane."""
+
 
 class HostProcess:
     """Plane, workers, driver and the verbs that reach them."""
 
-    def __init__(self, settings: Settings, kept: bool) -> None:
+    def __init__(
+        self, settings: Settings, fork_servers: ForkServers, sources: SourceWatch, *, kept: bool, ui: bool
+    ) -> None:
+        """`sources`: the watched code, of which `fork_servers` are copies."""
         self._settings = settings
+        self._fork_servers = fork_servers
+        self._sources = sources
         self._kept = kept
+        self._ui = ui
         self._assembly = Assembly(settings)
         self._log = structlog.get_logger(__name__)
         self._stop = threading.Event()
@@ -81,7 +96,8 @@ class HostProcess:
             ),
             settings.window_workers,
             self._run_ended,
-            watch=self._assembly.watched_folders(),
+            sources,
+            fork_servers,
         )
         self._driver = JobDriver(
             self._assembly.ledger,
@@ -111,8 +127,7 @@ class HostProcess:
             self._service.start()
             if self._kept:
                 self._dagster = DagsterServices(
-                    self._settings,
-                    SourceWatch([*self._assembly.watched_folders(), self._settings.schedules_folder]),
+                    self._settings, self._sources, self._fork_servers, with_ui=self._ui
                 )
                 self._dagster.start()
             self._start_plane()
@@ -143,7 +158,7 @@ class HostProcess:
     def _start_plane(self) -> None:
         try:
             self._ray_folder = private_folder(self._settings, "ray", RAY_SOCKET)
-            self._plane = self._assembly.start_plane(self._ray_folder, dashboard=self._kept)
+            self._plane = self._assembly.start_plane(self._ray_folder, dashboard=self._ui)
         except MedkgError as error:
             self._plane_error = error
             self._log.error("plane failed", code=error.code, message=error.message)
@@ -173,6 +188,7 @@ class HostProcess:
         self._hand_back_all()
         if self._dagster is not None:
             self._dagster.close()
+        self._fork_servers.close()
         self._assembly.close()
         if self._ray_folder is not None:
             shutil.rmtree(self._ray_folder, ignore_errors=True)
@@ -302,6 +318,7 @@ class HostProcess:
         return HostStatus(
             pid=os.getpid(),
             kept=self._kept,
+            ui=self._ui,
             profile=self._settings.profile,
             models=dict(plane.model_ids) if plane else {},
             rerank_model=plane.reranker.model_id if plane and plane.reranker else None,
@@ -335,13 +352,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The host of a medkg data folder; started by medkg.")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--profile", required=True)
-    parser.add_argument("--keep", action="store_true", help="also keep the Dagster UI and daemon")
+    parser.add_argument("--keep", action="store_true", help="also run Dagster's daemon and code server")
+    parser.add_argument("--ui", action="store_true", help="also run the Dagster UI and the Ray dashboard")
     options = parser.parse_args()
     settings = load_settings(data_dir=options.data_dir, profile=options.profile)
     configure_logging(settings.log_level)
     send_no_usage_reports()
     guard_ray(settings)
-    HostProcess(settings, options.keep).serve()
+    os.environ.update(child_environment(settings))
+    sources = SourceWatch([*Assembly(settings).watched_folders(), settings.schedules_folder])
+    fork_servers = _fork_servers(settings, sources)
+    HostProcess(settings, fork_servers, sources, kept=options.keep, ui=options.ui).serve()
+
+
+def _fork_servers(settings: Settings, sources: SourceWatch) -> ForkServers:
+    """Fork servers with what the host's children import; the first is a fork of this process."""
+    mark = sources.mark()
+    for module in FORKED_MODULES:
+        importlib.import_module(module)
+    return ForkServers(
+        lambda: ForkServer.started(
+            FORKED_MODULES, child_environment(settings), settings.logs_dir / "fork-server.log"
+        ),
+        ForkServer.forked(),
+        mark,
+    )
 
 
 if __name__ == "__main__":

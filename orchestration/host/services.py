@@ -9,8 +9,8 @@ seconds of processor time.
 from __future__ import annotations
 
 import json
+import runpy
 import shutil
-import subprocess
 import sys
 import time
 from typing import Final
@@ -20,7 +20,8 @@ import structlog
 from orchestration.dagster.names import CODE_LOCATION, DEFINITIONS_MODULE
 from orchestration.dagster.workers.worker_process import SourceWatch
 from orchestration.host.environment import child_environment, free_port, private_folder
-from orchestration.processes.child_process import PROJECT_ROOT, end_child, spawn_child
+from orchestration.processes.child_process import PROJECT_ROOT, end_child
+from orchestration.processes.fork_server import ForkedChild, ForkServers, Task
 from orchestration.settings import Settings
 
 __all__ = ["DagsterServices"]
@@ -45,15 +46,19 @@ def code_server_command() -> list[str]:
 class DagsterServices:
     """Starts them, looks after them and ends them; for the host's main thread."""
 
-    def __init__(self, settings: Settings, watch: SourceWatch) -> None:
+    def __init__(
+        self, settings: Settings, watch: SourceWatch, fork_servers: ForkServers, *, with_ui: bool = True
+    ) -> None:
         self._settings = settings
         self._watch = watch
+        self._fork_servers = fork_servers
+        self._with_ui = with_ui
         self._log = structlog.get_logger(__name__)
         self._port = free_port()
         self._mark: tuple[int, int, int] | None = None
         self._folder = private_folder(settings, "dagster", "code")
         self._commands = self._command_lines()
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._children: dict[str, ForkedChild] = {}
         self._started: dict[str, float] = {}
 
     def start(self) -> None:
@@ -96,28 +101,36 @@ class DagsterServices:
         return f"http://127.0.0.1:{self._port}" if running else None
 
     def _start(self, name: str) -> None:
+        mark = self._watch.mark()
         if name == CODE_SERVER:
-            self._mark = self._watch.mark()
+            self._mark = mark
             (self._folder / "code").unlink(missing_ok=True)
         self._started[name] = time.monotonic()
-        self._children[name] = spawn_child(
-            [sys.executable, "-P", "-m", *self._commands[name]],
-            log_path=self._settings.logs_dir / f"{name}.log",
-            environment={
-                "DAGSTER_HOME": str(self._settings.dagster_home),
-                **child_environment(self._settings),
-            },
+        task = Task(
+            f"{__name__}:run_module",
+            name.replace("-webserver", "-ui"),
+            self._commands[name],
+            {"DAGSTER_HOME": str(self._settings.dagster_home), **child_environment(self._settings)},
+            self._settings.logs_dir / f"{name}.log",
         )
+        self._children[name] = self._fork_servers.of(mark).spawn(task)
 
     def _command_lines(self) -> dict[str, list[str]]:
-        """What follows `python -m`; writes the workspace file that UI and daemon are given."""
+        """Module and arguments of each; writes the workspace file that UI and daemon read."""
         socket = str(self._folder / "code")
         workspace = self._settings.data_dir / "run" / "workspace.yaml"
         server = {"socket": socket, "location_name": CODE_LOCATION}
         workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
         ui = ["-h", "127.0.0.1", "-p", str(self._port), "-w", str(workspace)]
-        return {
+        commands = {
             CODE_SERVER: [*code_server_command(), "--socket", socket],
             WEBSERVER: ["dagster_webserver", *ui],
             DAEMON: ["dagster._daemon", "run", "-w", str(workspace)],
         }
+        return commands if self._with_ui else {name: commands[name] for name in (CODE_SERVER, DAEMON)}
+
+
+def run_module() -> None:
+    """Be `python -m MODULE ARGUMENTS...` in this process, whose arguments these are."""
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -65,6 +65,7 @@ class HostStatus(Record):
 
     pid: int = Field(description="The host's process.")
     kept: bool = Field(description="Started by `medkg up`, so it outlives commands.")
+    ui: bool = Field(default=False, description="Started with the Dagster UI and the Ray dashboard.")
     profile: str = Field(description="Profile of its plane.")
     models: dict[str, str] = Field(default_factory=dict, description="Model id by leg, once loaded.")
     rerank_model: str | None = Field(default=None, description="Id of the cross-encoder, once loaded.")
@@ -208,11 +209,15 @@ class Host(HostClient):
         self._wait_until_served()
         return super().work_on(job_id)
 
-    def start_detached(self) -> None:
-        """Start a host that outlives this command; returns when it answers."""
+    def start_detached(self, *, ui: bool = True) -> None:
+        """Start a host that outlives this command, with Dagster UI and Ray dashboard if `ui`.
+
+        Returns when it answers.
+        """
         if self.is_running():
             return
-        self._child = spawn_detached([*_command(self._settings), "--keep"], log_path=host_log(self._settings))
+        options = ["--keep", *(["--ui"] if ui else [])]
+        self._child = spawn_detached([*_command(self._settings), *options], log_path=host_log(self._settings))
         self._wait_until_served()
         self._child = None
 
@@ -248,8 +253,8 @@ def _command(settings: Settings) -> list[str]:
     return [
         sys.executable,
         "-P",  # the user's folder is no place to import from
-        "-m",
-        "orchestration.host.host",
+        "-c",  # not -m: processes that the host's children spawn would import its __main__
+        "from orchestration.host.host import main; main()",
         "--data-dir",
         str(settings.data_dir),
         "--profile",

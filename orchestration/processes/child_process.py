@@ -18,7 +18,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final, Protocol
 
 PR_SET_PDEATHSIG: Final = 1
 """prctl(2): signal that the kernel sends this process when the thread that started it ends."""
@@ -110,17 +110,29 @@ def spawn_child(
     added to ours; `inherit` are file descriptors it keeps; output goes to `log_path`, else to our stderr.
     """
     binder = [sys.executable, "-m", "orchestration.processes.child_process", str(os.getpid()), *command]
-    return _spawn(binder, log_path, environment, inherit)
+    return spawn_session(binder, log_path, environment, inherit)
 
 
 def spawn_detached(
     command: Sequence[str], *, log_path: Path, environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a command that outlives this process and its terminal; its output is appended to `log_path`."""
-    return _spawn(command, log_path, environment, ())
+    return spawn_session(command, log_path, environment, ())
 
 
-def end_child(child: subprocess.Popen[bytes], seconds: float) -> None:
+class Child(Protocol):
+    """The methods of subprocess.Popen that a started process has, however it was started."""
+
+    pid: int
+    returncode: int | Any
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+def end_child(child: Child, seconds: float) -> None:
     """Have a child end, kill it if it has not within `seconds`; returns when it is gone."""
     child.terminate()
     try:
@@ -130,13 +142,14 @@ def end_child(child: subprocess.Popen[bytes], seconds: float) -> None:
         child.wait()
 
 
-def _spawn(
+def spawn_session(
     command: Sequence[str],
     log_path: Path | None,
     environment: Mapping[str, str] | None,
     inherit: Sequence[int],
 ) -> subprocess.Popen[bytes]:
-    log = _open_log(log_path)
+    """Start a command in a session of its own, bound to nothing."""
+    log = open_log(log_path) if log_path is not None else None
     try:
         return subprocess.Popen(
             command,
@@ -152,9 +165,8 @@ def _spawn(
             log.close()
 
 
-def _open_log(path: Path | None) -> IO[bytes] | None:
-    if path is None:
-        return None
+def open_log(path: Path) -> IO[bytes]:
+    """The log file, opened for appending; its folder is created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.open("ab")
 

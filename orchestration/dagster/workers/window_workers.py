@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Final, Self
 
 import structlog
@@ -30,6 +29,7 @@ from orchestration.dagster.workers.worker_process import (
     WorkerProcess,
 )
 from orchestration.errors import DagsterResourceUnavailableError
+from orchestration.processes.fork_server import ForkServers
 
 RETIRE_SECONDS: Final = 5.0
 """How long an idle worker may take to end before it is killed."""
@@ -87,9 +87,11 @@ class WindowWorkers:
         command: WorkerCommand,
         size: int,
         on_finished: Callable[[FinishedRun], None],
-        watch: Sequence[Path] = (),
+        sources: SourceWatch,
+        fork_servers: ForkServers | None = None,
         cancel_seconds: float = 20.0,
     ) -> None:
+        """`sources`: what workers are restarted after; `fork_servers`: default: one for these workers."""
         self._instance = instance
         self._on_finished = on_finished
         self._cancel_seconds = cancel_seconds
@@ -100,8 +102,11 @@ class WindowWorkers:
         self._starts: dict[int, str | None] = {}
         """By place: why its first worker did not start, None if it did."""
         self._closing = False
-        self._sources = SourceWatch(watch)
-        self._places = [WorkerPlace(command, self._sources, number) for number in range(size)]
+        self._sources = sources
+        self._own_servers = ForkServers(command.started_fork_server) if fork_servers is None else None
+        servers = fork_servers or self._own_servers
+        assert servers is not None
+        self._places = [WorkerPlace(command, sources, number, servers) for number in range(size)]
         self._threads = [
             threading.Thread(
                 target=self._keep, args=(place,), name=f"window-worker-{place.number}", daemon=True
@@ -202,6 +207,8 @@ class WindowWorkers:
         for thread in self._threads:
             if thread.ident is not None:  # a host may fail before it starts them
                 thread.join()
+        if self._own_servers is not None:
+            self._own_servers.close()
 
     # --- a place's thread ---------------------------------------------------------------------------
 

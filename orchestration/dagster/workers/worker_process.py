@@ -10,8 +10,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestration.dagster.instance import MEDKG_DEFINITIONS, CodeLocation
-from orchestration.processes.child_process import spawn_child
+from orchestration.processes.fork_server import ForkServer, ForkServers, Task
 
 RUN: Final = "run"
 CANCEL: Final = "cancel"
@@ -30,6 +28,7 @@ READY: Final = "ready"
 FINISHED: Final = "finished"
 """What a worker says."""
 
+WORKER_MODULE: Final = "orchestration.dagster.workers.window_worker"
 WATCHED_SUFFIXES: Final = (".py", ".yaml", ".yml")
 
 
@@ -67,30 +66,30 @@ class WorkerCommand:
     log_dir: Path | None = None
     """Folder of the workers' logs; default: the host's stderr."""
 
-    def arguments(self, control_fd: int) -> list[str]:
-        location = self.location
-        # not -m: a spawned child of the worker (parsing) would import its __main__, and dagster with it
-        start = "from orchestration.dagster.workers.window_worker import main; main()"
-        return [
-            *(sys.executable, "-P", "-c", start, str(control_fd)),
-            *(str(self.dagster_home), location.module, location.attribute, location.name),
-        ]
+    def task(self, place: int) -> Task:
+        """What a fork server runs at a place of the pool."""
+        return Task(
+            f"{WORKER_MODULE}:main",
+            f"window-worker-{place}",
+            [str(self.dagster_home), self.location.module, self.location.attribute, self.location.name],
+            self.environment,
+            self.log_dir / f"window-worker-{place}.log" if self.log_dir is not None else None,
+        )
+
+    def started_fork_server(self) -> ForkServer:
+        """A fork server with what workers import."""
+        log_path = self.log_dir / "fork-server.log" if self.log_dir is not None else None
+        return ForkServer.started([WORKER_MODULE, self.location.module], self.environment, log_path)
 
 
 class WorkerProcess:
     """A started worker and our end of its pipe."""
 
-    def __init__(self, command: WorkerCommand, place: int) -> None:
-        log = f"window-worker-{place}.log"
-        self.log_path = command.log_dir / log if command.log_dir is not None else None
+    def __init__(self, task: Task, server: ForkServer) -> None:
+        self.log_path = task.log_path
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process: subprocess.Popen[bytes] = spawn_child(
-                command.arguments(theirs.fileno()),
-                log_path=self.log_path,
-                environment=command.environment,
-                inherit=[theirs.fileno()],
-            )
+            self._process = server.spawn(task, inherit=[theirs.fileno()])
         self._control = Connection(ours.detach())
         self._death = os.pidfd_open(self._process.pid)
 
@@ -146,9 +145,12 @@ class WorkerProcess:
 class WorkerPlace:
     """A place in the pool: has a ready worker of the present code, whenever one is asked for."""
 
-    def __init__(self, command: WorkerCommand, watch: SourceWatch, number: int) -> None:
+    def __init__(
+        self, command: WorkerCommand, watch: SourceWatch, number: int, fork_servers: ForkServers
+    ) -> None:
         self._command = command
         self._watch = watch
+        self._fork_servers = fork_servers
         self.number = number
         self._mark: tuple[int, int, int] | None = None
         self._worker: WorkerProcess | None = None
@@ -168,7 +170,8 @@ class WorkerPlace:
         if self._worker is not None and self._worker.is_alive() and mark == self._mark:
             return self._worker
         self.retire(timeout=0.0)
-        self._worker, self._mark = WorkerProcess(self._command, self.number), mark
+        task = self._command.task(self.number)
+        self._worker, self._mark = WorkerProcess(task, self._fork_servers.of(mark)), mark
         if self._worker.receive() is None:
             self.bury()
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import Queue
 
@@ -11,7 +11,7 @@ from dagster import DagsterInstance
 
 from orchestration.dagster.instance import CodeLocation, open_instance
 from orchestration.dagster.workers.window_workers import FinishedRun, WindowWorkers
-from orchestration.dagster.workers.worker_process import WorkerCommand
+from orchestration.dagster.workers.worker_process import SourceWatch, WorkerCommand
 from orchestration.settings import Settings
 
 WINDOW_JOBS = CodeLocation("tests.orchestration.dagster.workers.window_jobs")
@@ -56,7 +56,9 @@ class Pool:
 def start_pool(instance: DagsterInstance, settings: Settings, folder: Path) -> Iterator[Callable[..., Pool]]:
     pools: list[Pool] = []
 
-    def start(size: int = 1, location: CodeLocation = WINDOW_JOBS, **options: object) -> Pool:
+    def start(
+        size: int = 1, location: CodeLocation = WINDOW_JOBS, watch: Sequence[Path] = (), **options: object
+    ) -> Pool:
         finished: Queue[FinishedRun] = Queue()
         command = WorkerCommand(
             settings.dagster_home,
@@ -64,7 +66,8 @@ def start_pool(instance: DagsterInstance, settings: Settings, folder: Path) -> I
             {"MEDKG_DATA_DIR": str(settings.data_dir), "MEDKG_TEST_FOLDER": str(folder)},
             settings.logs_dir,
         )
-        workers = WindowWorkers(instance, command, size, finished.put, **options)  # type: ignore[arg-type]
+        sources = SourceWatch(watch)
+        workers = WindowWorkers(instance, command, size, finished.put, sources, **options)  # type: ignore[arg-type]
         pools.append(Pool(workers.start(), finished, settings.logs_dir))
         return pools[-1]
 

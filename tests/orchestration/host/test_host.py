@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.dagster.workers.worker_process import SourceWatch
 from orchestration.errors import PlaneUnavailableError
 from orchestration.host.host import HostProcess
+from orchestration.processes.fork_server import ForkServer, ForkServers
 from orchestration.settings import load_settings
 
 
@@ -24,7 +26,9 @@ from orchestration.settings import load_settings
 def test_why_a_plane_does_not_start_is_told_to_all_who_ask_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
 ) -> None:
-    host = HostProcess(load_settings(data_dir=tmp_path, profile="cpu"), kept=False)
+    fork_servers = ForkServers(lambda: ForkServer.started([], {}))
+    settings = load_settings(data_dir=tmp_path, profile="cpu")
+    host = HostProcess(settings, fork_servers, SourceWatch([]), kept=False, ui=False)
 
     def fails(*_: object, **__: object) -> None:
         raise error

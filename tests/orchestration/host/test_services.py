@@ -17,8 +17,12 @@ from orchestration.dagster.workers.worker_process import SourceWatch
 from orchestration.host import services
 from orchestration.host.services import CODE_SERVER, DAEMON, WEBSERVER, DagsterServices, code_server_command
 from orchestration.processes.child_process import PROJECT_ROOT
+from orchestration.processes.fork_server import ForkServer, ForkServers
 from orchestration.settings import Settings
 from tests.orchestration.dagster_api import wait_until
+
+NO_SERVERS = ForkServers(lambda: ForkServer.started([], {}))
+"""None is started until it is asked for one."""
 
 SLEEP = ["timeit", "-n1", "-r1", "-s", "import time", "time.sleep(600)"]
 
@@ -30,10 +34,12 @@ def kept(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     sleepers = dict.fromkeys((CODE_SERVER, WEBSERVER, DAEMON), SLEEP)
     monkeypatch.setattr(DagsterServices, "_command_lines", lambda _: sleepers)
     monkeypatch.setattr(services, "RESTART_SECONDS", 0.5)
-    started = DagsterServices(settings, SourceWatch([tmp_path / "topologies"]))
+    fork_servers = ForkServers(lambda: ForkServer.started([], {}))
+    started = DagsterServices(settings, SourceWatch([tmp_path / "topologies"]), fork_servers)
     started.start()
     yield started
     started.close()
+    fork_servers.close()
 
 
 def pids(kept: DagsterServices) -> dict[str, int]:
@@ -86,7 +92,7 @@ def test_one_that_cannot_be_started_now_is_started_later(
 
     before = pids(kept)
     with monkeypatch.context() as full:
-        full.setattr(services, "spawn_child", refuses)
+        full.setattr(ForkServer, "spawn", refuses)
         psutil.Process(before[DAEMON]).kill()
         with capture_logs() as told:
             wait_until(
@@ -112,7 +118,7 @@ def test_all_end_with_their_folder(kept: DagsterServices) -> None:
 
 
 def test_ui_and_daemon_are_given_the_code_server(settings: Settings) -> None:
-    commands = DagsterServices(settings, SourceWatch([]))._commands
+    commands = DagsterServices(settings, SourceWatch([]), NO_SERVERS)._commands
     workspace = settings.data_dir / "run" / "workspace.yaml"
     socket = commands[CODE_SERVER][-1]
     server = {"socket": socket, "location_name": "medkg"}
@@ -137,3 +143,8 @@ def test_the_code_server_finds_the_definitions_whatever_folder_the_host_was_star
         check=False,
     )
     assert completed.returncode == 0, completed.stderr
+
+
+def test_without_ui_there_are_a_code_server_and_a_daemon(settings: Settings) -> None:
+    commands = DagsterServices(settings, SourceWatch([]), NO_SERVERS, with_ui=False)._commands
+    assert set(commands) == {CODE_SERVER, DAEMON}
