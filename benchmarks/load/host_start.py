@@ -1,14 +1,14 @@
-"""The start of a host, measured: the CPU seconds of each part of its process tree until it is ready and idle.
+"""The start of a host, measured: the CPU seconds of each part of its process tree until it is ready.
 
-Input: a host's command line and its data folder. Output: CPU seconds by part and the wall seconds until the
-plane was ready. A start ends when the plane and the window workers are ready and the tree has become idle, so
-that work which goes on in the background (bytecode, warm-ups, Dagster's processes) counts as well.
+Input: a host's command line and its data folder. Output: CPU seconds by part, and the wall seconds until the
+plane and the window workers were ready. The machine should be quiet: on a busy one the same work takes more
+CPU seconds, and Dagster's processes work on while the models load.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,9 @@ import psutil
 from orchestration.errors import HostUnavailableError
 from orchestration.processes.child_process import spawn_child
 from orchestration.processes.local_service import LocalClient
+from orchestration.settings import Settings
 
-__all__ = ["PARTS", "measure_start", "part_of"]
+__all__ = ["PARTS", "WAYS", "host_command", "measure_start", "part_of"]
 
 PARTS: Final = (
     ("window workers", ("window-worker", "dagster.workers.window_worker", "dagster.window_worker")),
@@ -38,13 +39,11 @@ PARTS: Final = (
 )
 """Names of the parts, each with the words that its command lines contain; the first that matches counts."""
 
-LOOK_SECONDS: Final = 0.1
-IDLE_SECONDS: Final = 4.0
-IDLE_CPU_SECONDS: Final = 0.4
-"""A tree is idle when it used less than this within IDLE_SECONDS."""
+WAYS: Final = {"foreground": (), "up": ("--keep", "--ui"), "up_no_ui": ("--keep",)}
+"""The ways to start a host: as `medkg run` does, as `medkg up` does, and as `medkg up --no-ui` does."""
 
+LOOK_SECONDS: Final = 0.5
 READY_SECONDS: Final = 300.0
-SETTLED_SECONDS: Final = 60.0
 
 
 def part_of(command: str) -> str:
@@ -55,8 +54,17 @@ def part_of(command: str) -> str:
     return "host"
 
 
-def measure_start(command: Sequence[str], data_dir: Path, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Start a host, wait until it is ready and idle, stop it; CPU seconds by part, and seconds to ready.
+def host_command(settings: Settings, options: Sequence[str]) -> list[str]:
+    """The command line of a host, with further options."""
+    start = "from orchestration.host.host import main; main()"
+    folder = ["--data-dir", str(settings.data_dir), "--profile", settings.profile]
+    return [sys.executable, "-P", "-c", start, *folder, *options]
+
+
+def measure_start(
+    command: Sequence[str], data_dir: Path, environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Start a host, wait until it is ready, stop it; CPU seconds by part, and seconds to ready.
 
     Raises HostUnavailableError when the host ends, or when it is not ready within READY_SECONDS.
     """
@@ -72,7 +80,7 @@ def measure_start(command: Sequence[str], data_dir: Path, environment: Mapping[s
             tree.look()
             time.sleep(LOOK_SECONDS)
         ready = time.monotonic() - started
-        tree.wait_until_idle()
+        tree.look()
         return {
             "seconds_until_ready": round(ready, 1),
             "cpu_seconds": {part: round(seconds, 1) for part, seconds in sorted(tree.by_part().items())},
@@ -127,19 +135,3 @@ class _Tree:
         for key, used in self._seconds.items():
             seconds[self._parts[key]] += used
         return dict(seconds)
-
-    def wait_until_idle(self) -> None:
-        """Return when the tree used little CPU within IDLE_SECONDS, at most after SETTLED_SECONDS."""
-        end = time.monotonic() + SETTLED_SECONDS
-        while time.monotonic() < end:
-            self.look()
-            before = sum(self._seconds.values())
-            time.sleep(IDLE_SECONDS)
-            self.look()
-            if sum(self._seconds.values()) - before < IDLE_CPU_SECONDS:
-                return
-
-
-def environment_of(data_dir: Path) -> dict[str, str]:
-    """What a measured host sees beside its command line."""
-    return {"MEDKG_DATA_DIR": str(data_dir), "PATH": os.environ["PATH"]}

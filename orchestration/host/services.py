@@ -32,6 +32,8 @@ RESTART_SECONDS: Final = 10.0
 CODE_SERVER: Final = "dagster-code-server"
 WEBSERVER: Final = "dagster-webserver"
 DAEMON: Final = "dagster-daemon"
+PROCESS_NAMES: Final = {CODE_SERVER: "dagster-code", WEBSERVER: "dagster-ui", DAEMON: "dagster-daemon"}
+"""What top and ps -e call them: at most 15 bytes."""
 
 
 def code_server_command() -> list[str]:
@@ -108,7 +110,7 @@ class DagsterServices:
         self._started[name] = time.monotonic()
         task = Task(
             f"{__name__}:run_module",
-            name.replace("-webserver", "-ui"),
+            PROCESS_NAMES[name],
             self._commands[name],
             {"DAGSTER_HOME": str(self._settings.dagster_home), **child_environment(self._settings)},
             self._settings.logs_dir / f"{name}.log",

@@ -143,7 +143,7 @@ def test_submitted_documents_are_run_by_the_daemon_though_its_code_server_died(
     from tests.orchestration.dagster_api import wait_until
 
     host = psutil.Process(medkg("status")["host"]["pid"])
-    (code_server,) = (child for child in host.children() if "grpc" in child.cmdline())
+    (code_server,) = (child for child in host.children(recursive=True) if child.name() == "dagster-code")
     code_server.kill()
     (tmp_path / "a.jsonl").write_bytes(json_lines([an_abstract(str(n)) for n in range(5000, 5060)]))
     job = medkg("submit", "auto", "--path", str(tmp_path), "--window", "30")
