@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from dagster import Field, StringSource
 from dagster._config.config_schema import UserConfigSchema
@@ -16,13 +16,10 @@ from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLa
 from dagster._core.storage.dagster_run import DagsterRun
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
+from orchestration.contracts.host import HOST_SERVICE, RunState
 from orchestration.errors import HostUnavailableError
+from orchestration.jobs.host_client import host_service
 from orchestration.processes.local_service import LocalClient
-
-HOST_SERVICE: Final = "host"
-"""The host's service; its verbs: launch(run_id), cancel(run_id) -> bool, run_state(run_id) -> RunState."""
-
-ANSWER_SECONDS: Final = 10.0
 
 
 class WindowRunLauncher(RunLauncher, ConfigurableClass):
@@ -31,7 +28,8 @@ class WindowRunLauncher(RunLauncher, ConfigurableClass):
     def __init__(self, data_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._inst_data = inst_data
         self._data_dir = Path(data_dir)
-        self._host = LocalClient(self._data_dir, HOST_SERVICE)
+        self._client = LocalClient(self._data_dir, HOST_SERVICE)
+        self._host = host_service(self._client)
         super().__init__()  # type: ignore[no-untyped-call]
 
     @property
@@ -48,7 +46,7 @@ class WindowRunLauncher(RunLauncher, ConfigurableClass):
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Queue the run at the host; raises HostUnavailableError, which fails the run and says what to do."""
-        self._host.call("launch", ANSWER_SECONDS, run_id=context.dagster_run.run_id)
+        self._host.launch(context.dagster_run.run_id)
 
     def terminate(self, run_id: str) -> bool:
         """Ask the host to cancel the run; without a host no process executes it, so it is canceled here.
@@ -58,7 +56,7 @@ class WindowRunLauncher(RunLauncher, ConfigurableClass):
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
-        if self._host.is_served() and self._host.call("cancel", ANSWER_SECONDS, run_id=run_id):
+        if self._client.is_served() and self._host.cancel(run_id):
             return True
         self._instance.report_run_canceled(run, "Canceled: no worker executed this run.")
         return True
@@ -70,11 +68,11 @@ class WindowRunLauncher(RunLauncher, ConfigurableClass):
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """RUNNING while the run is queued or executed at the host; NOT_FOUND without a host or such a run."""
         try:
-            state = self._host.call("run_state", ANSWER_SECONDS, run_id=run.run_id)
+            state = self._host.run_state(run.run_id)
         except HostUnavailableError as error:
-            served = self._host.is_served()
+            served = self._client.is_served()
             status = WorkerStatus.RUNNING if served else WorkerStatus.NOT_FOUND
             return CheckRunHealthResult(status, msg=error.message, transient=served)
-        if state == "absent":
+        if state is RunState.ABSENT:
             return CheckRunHealthResult(WorkerStatus.NOT_FOUND, msg="the host has no such run")
         return CheckRunHealthResult(WorkerStatus.RUNNING, msg=f"{state} at the host of {self._data_dir}")

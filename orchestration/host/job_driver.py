@@ -14,8 +14,8 @@ from itertools import islice
 from typing import Final
 
 from orchestration.contracts import JobState, Ledger, Submission
+from orchestration.contracts.host import JobProgress
 from orchestration.errors import ExitCode, MedkgError, UnavailableError
-from orchestration.jobs.host_client import JobProgress
 from orchestration.jobs.submission import BOTH_PHASES, Submissions
 from orchestration.processes.child_process import own_identity
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from orchestration.contracts import JobState, JobSummary, Ledger, Submission
+from orchestration.contracts.host import JobProgress
 from orchestration.errors import ExitCode, HostUnavailableError, RunAccountingError
-from orchestration.jobs.host_client import Host, JobProgress
+from orchestration.jobs.host_client import Host
 from orchestration.jobs.submission import Submissions, Topology
 
 __all__ = ["RunReport", "drive"]

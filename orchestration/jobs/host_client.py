@@ -1,7 +1,7 @@
-"""How commands and workers talk to the host: the one process of a data folder that keeps workers and models.
+"""Clients of the host: the one process of a data folder that keeps workers and models.
 
-Comes in: settings. Leaves: typed answers of the host's local service. A foreground command that finds no
-host starts one as its child, which dies with it; `medkg up` starts one that stays.
+Input: settings. Output: typed answers of the host's local service. A foreground command that finds no host
+starts one as its child, which ends with it; `medkg up` starts one that stays.
 """
 
 from __future__ import annotations
@@ -13,23 +13,31 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from orchestration.contracts import SparseVectors
-from orchestration.errors import ExitCode, HostUnavailableError
+from orchestration.contracts.host import (
+    HOST_SERVICE,
+    DenseRows,
+    HostService,
+    HostStatus,
+    JobProgress,
+    ModelChoice,
+    SparseRows,
+)
+from orchestration.errors import HostUnavailableError
 from orchestration.processes.child_process import end_child, is_alive, pid_of, spawn_child, spawn_detached
 from orchestration.processes.local_service import LocalClient
-from orchestration.records import Float32Matrix, Record, SparseMatrix
+from orchestration.processes.typed_service import typed_client
+from orchestration.records import Float32Matrix, SparseMatrix
 from orchestration.settings import Settings
 
-__all__ = ["HOST_SERVICE", "Host", "HostClient", "HostStatus", "JobProgress", "log_tail", "ray_token_path"]
+__all__ = ["Host", "HostClient", "host_service", "log_tail", "ray_token_path"]
 
-HOST_SERVICE: Final = "host"
 START_SECONDS: Final = 60.0
 """How long a new host may take until it answers; models load after that."""
 
@@ -37,45 +45,7 @@ STOP_SECONDS: Final = 30.0
 """How long a host may take to end its runs and children before it is killed."""
 
 SWAP_SECONDS: Final = 600.0
-RERANK_SECONDS: Final = 10.0
-MODEL_SETTINGS: Final = (
-    *("embedding_model", "embedding_dimensions", "sparse_model", "rerank_model"),
-    *("engine", "vllm_command"),
-)
-
 POLL_SECONDS: Final = 0.05
-
-
-class JobProgress(Record):
-    """How the host gets on with a job."""
-
-    NOT_STARTED: ClassVar[JobProgress]
-
-    working: bool = Field(description="Whether the host still claims or runs windows of it.")
-    news: int = Field(default=0, description="Grows with every change; says what a waiter has seen.")
-    reason: str | None = Field(default=None, description="Why it stopped with documents pending.")
-    exit_code: int = Field(default=ExitCode.UNAVAILABLE, description="What a command returns for that.")
-
-
-JobProgress.NOT_STARTED = JobProgress(working=False)
-
-
-class HostStatus(Record):
-    """What runs for a data folder."""
-
-    pid: int = Field(description="The host's process.")
-    kept: bool = Field(description="Started by `medkg up`, so it outlives commands.")
-    ui: bool = Field(default=False, description="Started with the Dagster UI and the Ray dashboard.")
-    profile: str = Field(description="Profile of its plane.")
-    models: dict[str, str] = Field(default_factory=dict, description="Model id by leg, once loaded.")
-    rerank_model: str | None = Field(default=None, description="Id of the cross-encoder, once loaded.")
-    plane: str = Field(description="starting, ready or failed.")
-    swapping: bool = Field(default=False, description="Whether runs with former models are still on.")
-    plane_error: str | None = Field(default=None, description="Why the plane failed.")
-    plane_health: dict[str, Any] = Field(default_factory=dict, description="Of each replica, if asked for.")
-    workers: list[dict[str, Any]] = Field(default_factory=list, description="Window workers: pid, run.")
-    ray_dashboard: str | None = Field(default=None, description="Address of the Ray dashboard.")
-    dagster_ui: str | None = Field(default=None, description="Address of the Dagster UI.")
 
 
 class HostClient:
@@ -83,33 +53,31 @@ class HostClient:
 
     def __init__(self, settings: Settings) -> None:
         self._client = LocalClient(settings.data_dir, HOST_SERVICE)
+        self._host = host_service(self._client)
 
     def is_running(self) -> bool:
-        """Whether a live process says that it is this data folder's host."""
+        """Whether a live process serves this data folder."""
         return self._client.is_served()
 
     def status(self, *, with_health: bool = False) -> HostStatus:
-        """What the host holds; `with_health` also what its replicas answer, for 5 s if one hangs."""
-        return HostStatus.model_validate(self._client.call("status", with_health=with_health))
+        """The state of the host; `with_health` also of its replicas, for 5 s if one hangs."""
+        return self._host.status(with_health)
 
     def work_on(self, job_id: str) -> JobProgress:
         """Have the host claim and run the job's windows until none is left; idempotent."""
-        return JobProgress.model_validate(self._client.call("work_on", job_id=job_id))
+        return self._host.work_on(job_id)
 
     def wait_for_news(self, job_id: str, seen: JobProgress, seconds: float) -> JobProgress:
         """The job's progress once it differs from `seen`, or after `seconds`."""
-        answer = self._client.call(
-            "wait_for_news", timeout=seconds + 30, job_id=job_id, seen=seen.news, seconds=seconds
-        )
-        return JobProgress.model_validate(answer)
+        return self._host.wait_for_news(job_id, seen.news, seconds)
 
     def stop_job(self, job_id: str) -> None:
-        """Cancel the job's runs and hand its documents back; returns when that is done."""
-        self._client.call("stop_job", timeout=60, job_id=job_id)
+        """Cancel the job's runs and queue its documents again; returns when that is done."""
+        self._host.stop_job(job_id)
 
     def plane_address(self) -> str:
         """Where window workers find the plane; raises PlaneUnavailableError while it starts."""
-        return str(self._client.call("plane_address"))
+        return self._host.plane_address()
 
     def model_ids(self) -> Mapping[str, str]:
         """Model id by leg, of the hot plane."""
@@ -121,46 +89,31 @@ class HostClient:
 
     def embed_texts(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
         """Vectors of chunks, float32 [n, d], and the model that made them, from the hot plane."""
-        return self._embedded("embed_texts", texts, 60)
+        return _vectors(self._host.embed_texts(list(texts)))
 
     def embed_queries(self, texts: Sequence[str]) -> tuple[Float32Matrix, str]:
         """Query vectors, float32 [n, d], and the model that made them, from the hot plane."""
-        return self._embedded("embed_queries", texts, 10)
-
-    def _embedded(self, verb: str, texts: Sequence[str], timeout: float) -> tuple[Float32Matrix, str]:
-        answer = self._client.call(verb, timeout=timeout, texts=list(texts))
-        return np.asarray(answer["vectors"], dtype=np.float32), str(answer["model_id"])
+        return _vectors(self._host.embed_queries(list(texts)))
 
     def encode_sparse_texts(self, texts: Sequence[str]) -> SparseVectors:
         """Term weights of chunks from the hot plane."""
-        return self._encoded_sparse("expand_texts", texts, 60)
+        return _term_weights(self._host.encode_sparse_texts(list(texts)))
 
     def encode_sparse_queries(self, texts: Sequence[str]) -> SparseVectors:
         """Term weights of queries from the hot plane."""
-        return self._encoded_sparse("expand_queries", texts, 10)
-
-    def _encoded_sparse(self, verb: str, texts: Sequence[str], timeout: float) -> SparseVectors:
-        answer = self._client.call(verb, timeout=timeout, texts=list(texts))
-        rows = [
-            (np.asarray(terms, dtype=np.int32), np.asarray(weights, dtype=np.float32))
-            for terms, weights in answer["rows"]
-        ]
-        return SparseVectors(str(answer["model_id"]), SparseMatrix.of_rows(rows, int(answer["vocabulary"])))
+        return _term_weights(self._host.encode_sparse_queries(list(texts)))
 
     def rerank(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
-        """A score a passage, float32 [n], from the hot plane, by the cross-encoder that it has."""
-        scores = self._client.call(
-            "rerank", timeout=RERANK_SECONDS, question=question, passages=list(passages)
-        )
-        return np.asarray(scores, dtype=np.float32)
+        """One score per passage, float32 [n], from the cross-encoder of the hot plane."""
+        return np.asarray(self._host.rerank(question, list(passages)), dtype=np.float32)
 
     def close(self) -> None:
         """Nothing: each request has its own connection, and the models are the plane's."""
 
     def swap_models(self, settings: Settings) -> HostStatus:
-        """Have the host switch to the models of these settings; runs that are on end with the former ones."""
-        models = {name: getattr(settings, name) for name in MODEL_SETTINGS}
-        return HostStatus.model_validate(self._client.call("swap_models", timeout=SWAP_SECONDS, **models))
+        """Have the host switch to the models of these settings; present runs keep the previous ones."""
+        choice = {name: getattr(settings, name) for name in ModelChoice.model_fields}
+        return self._host.swap_models(ModelChoice(**choice))
 
     def wait_until_swapped(self) -> None:
         """Return when no run is on with models that were swapped; raises HostUnavailableError if it lasts."""
@@ -177,7 +130,7 @@ class HostClient:
         """
         host = self._client.server()
         with suppress(HostUnavailableError):
-            self._client.call("stop", timeout=STOP_SECONDS)
+            host_service(self._client, {"stop": STOP_SECONDS}).stop()
         if _until(lambda: is_alive(host), lambda alive: not alive, STOP_SECONDS):
             os.kill(pid_of(host), signal.SIGKILL)
 
@@ -246,6 +199,23 @@ class Host(HostClient):
 
     def _child_ended(self) -> bool:
         return self._child is not None and self._child.poll() is not None
+
+
+def host_service(client: LocalClient, seconds: Mapping[str, float] | None = None) -> HostService:
+    """The verbs of the host that `client` reaches; `seconds`: how long to wait for some of them."""
+    return typed_client(HostService, client, seconds)  # type: ignore[type-abstract]
+
+
+def _vectors(answer: DenseRows) -> tuple[Float32Matrix, str]:
+    return np.asarray(answer.vectors, dtype=np.float32), answer.model_id
+
+
+def _term_weights(answer: SparseRows) -> SparseVectors:
+    rows = [
+        (np.asarray(terms, dtype=np.int32), np.asarray(weights, dtype=np.float32))
+        for terms, weights in answer.rows
+    ]
+    return SparseVectors(answer.model_id, SparseMatrix.of_rows(rows, answer.vocabulary))
 
 
 def _command(settings: Settings) -> list[str]:

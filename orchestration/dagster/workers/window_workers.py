@@ -14,12 +14,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Any, Final, Self
 
 import structlog
 from dagster import DagsterInstance, DagsterRunStatus
 
+from orchestration.contracts.host import RunState
 from orchestration.dagster.workers.worker_process import (
     CANCEL,
     RUN,
@@ -35,15 +35,6 @@ RETIRE_SECONDS: Final = 5.0
 """How long an idle worker may take to end before it is killed."""
 
 NOT_BEGUN: Final = (DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING)
-
-
-class RunState(StrEnum):
-    """Where a run is in the pool."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    ABSENT = "absent"
-    """Never submitted here, or finished."""
 
 
 @dataclass(frozen=True)

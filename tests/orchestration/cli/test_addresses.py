@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestration.cli.operate import _show_addresses
-from orchestration.jobs.host_client import HostStatus
+from orchestration.contracts.host import HostStatus
 
 
 def shown(capsys: pytest.CaptureFixture[str], plane_health: dict[str, Any]) -> str:

@@ -20,8 +20,9 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import Queued
 from dagster_graphql.cli import execute_query
 from dagster_graphql.client.query import LAUNCH_PIPELINE_REEXECUTION_MUTATION
 
+from orchestration.contracts.host import HOST_SERVICE
 from orchestration.dagster.instance import create_window_run
-from orchestration.dagster.launcher import HOST_SERVICE, WindowRunLauncher
+from orchestration.dagster.launcher import WindowRunLauncher
 from orchestration.dagster.names import WINDOW_TAG
 from orchestration.processes.child_process import PROJECT_ROOT
 from orchestration.processes.local_service import LocalService

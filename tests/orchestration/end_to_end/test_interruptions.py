@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import create_engine, func, select
 
 from medkg.testing.builders import an_abstract, json_lines
-from orchestration.jobs.host_client import HOST_SERVICE, HostClient
+from orchestration.contracts.host import HOST_SERVICE
+from orchestration.jobs.host_client import HostClient
 from orchestration.ledger.tables import documents
 from orchestration.processes.local_service import read_endpoint
 from orchestration.settings import load_settings

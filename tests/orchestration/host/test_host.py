@@ -35,10 +35,10 @@ def test_why_a_plane_does_not_start_is_told_to_all_who_ask_for_it(
 
     monkeypatch.setattr("orchestration.assembly.Assembly.start_plane", fails)
     try:
-        host._start_plane()
-        verbs = host._verbs()
-        assert (verbs["status"]()["plane"], verbs["status"]()["plane_error"]) == ("failed", told)
+        host.plane.start(dashboard=False)
+        status = host.verbs.status()
+        assert (status.plane, status.plane_error) == ("failed", told)
         with pytest.raises(PlaneUnavailableError):
-            verbs["embed_texts"](["walking"])
+            host.verbs.embed_texts(["walking"])
     finally:
-        host._close()
+        host.close()

@@ -15,8 +15,9 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFil
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
+from orchestration.contracts.host import RunState
 from orchestration.dagster.instance import CodeLocation, create_window_run
-from orchestration.dagster.workers.window_workers import NewRun, RunState
+from orchestration.dagster.workers.window_workers import NewRun
 from orchestration.errors import DagsterResourceUnavailableError
 from orchestration.processes.child_process import identity_of, is_alive
 from tests.orchestration.dagster.conftest import WINDOW_JOBS, Pool
