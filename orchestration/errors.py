@@ -64,7 +64,7 @@ __all__ = [
     "UnknownFormatError",
     "UnsafeXmlError",
     "UsageError",
-    "error_class",
+    "rebuilt_error",
 ]
 
 
@@ -94,12 +94,16 @@ class MedkgError(Exception):
         return _rebuild, (type(self), self.message, dict(self.__dict__))
 
 
-def error_class(name: str) -> type[MedkgError] | None:
-    """Return the error class of that name, or None; for errors that crossed a text boundary."""
+def rebuilt_error(class_name: str, message: str, **attributes: object) -> MedkgError | None:
+    """Return the error of that class, which may be qualified, or None if medkg has no such class.
+
+    For errors that crossed a process boundary as text or JSON.
+    """
+    name = class_name.rsplit(".", 1)[-1]
     kinds: list[type[MedkgError]] = [MedkgError]
     for kind in kinds:
         if kind.__name__ == name:
-            return kind
+            return _rebuild(kind, message, attributes)
         kinds.extend(kind.__subclasses__())
     return None
 
@@ -108,6 +112,7 @@ def _rebuild(kind: type[MedkgError], message: str, attributes: dict[str, object]
     """Unpickle an error without calling its constructor: errors cross process boundaries."""
     error = kind.__new__(kind)
     Exception.__init__(error, message)
+    error.message = message
     error.__dict__.update(attributes)
     return error
 
@@ -115,10 +120,12 @@ def _rebuild(kind: type[MedkgError], message: str, attributes: dict[str, object]
 class TransientError(MedkgError):
     """The same call may succeed later. The runner repeats the item under the policy of its stage."""
 
+    retry_after: float | None = None
+    """Seconds after which the service asks for the next request (Retry-After); None if it did not say."""
+
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-        """Seconds after which the service asks for the next request (Retry-After); None if it did not say."""
 
 
 class PermanentError(MedkgError):
@@ -131,6 +138,7 @@ class UnavailableError(MedkgError):
     """
 
     exit_code = ExitCode.UNAVAILABLE
+    retry_after: float | None = None
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -357,10 +365,12 @@ class RequestRejectedError(PermanentError):
 
     code = "MEDKG-402"
 
+    status: int | None = None
+    """HTTP status; None when the refusal was not an HTTP answer."""
+
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
-        """HTTP status; None when the refusal was not an HTTP answer."""
 
 
 class CircuitOpenError(UnavailableError):

@@ -1,4 +1,4 @@
-"""Where a data folder's things are and what a user may set: environment, folders, limits.
+"""The settings of a data folder: environment, folders, limits.
 
 Values come from MEDKG_* environment variables or the command line, are validated here once, and are
 handed on as one frozen object. Nothing else in medkg reads the environment.
@@ -238,9 +238,9 @@ def load_settings(**overrides: object) -> Settings:
 
     Raises ConfigurationError naming the variable and what would be valid.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
+    overridden = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**given)  # type: ignore[arg-type]
+        return Settings(**overridden)  # type: ignore[arg-type]
     except SettingsError as error:  # it names the field
         raise ConfigurationError(
             f"MEDKG_*: {error}. Its value is no JSON; write e.g. '{{\"dense\": 2}}'."

@@ -124,10 +124,9 @@ class _Tree:
         self.living = set()
         for process in (self._root, *self._root.children(recursive=True)):
             with suppress(psutil.NoSuchProcess, psutil.ZombieProcess), process.oneshot():
-                key = process.pid, process.create_time()
-                times = process.cpu_times()
-                self._seconds[key] = times.user + times.system
-                self._parts[key] = part_of(f"{process.name()} {' '.join(process.cmdline())}")
+                key, times = (process.pid, process.create_time()), process.cpu_times()
+                part = part_of(f"{process.name()} {' '.join(process.cmdline())}")
+                self._seconds[key], self._parts[key] = times.user + times.system, part
                 self.living.add(key)
 
     def by_part(self) -> dict[str, float]:

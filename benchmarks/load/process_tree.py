@@ -1,4 +1,4 @@
-"""What a host and all its processes use: CPU seconds since they began, and resident memory by kind."""
+"""CPU seconds since the start, and resident memory by kind, of a host and all its processes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """This process on a Ray cluster: Ray started as our children, or an existing cluster joined; and left again.
 
-Comes in: a folder for Ray's files, or an address. Leaves: a connected process. What Ray has to say to a
-driver goes to the log: it would print deaths of actors to stdout, which belongs to a command's answer.
+Input: a folder for Ray's files, or an address. Output: a connected process. Messages of Ray to a driver go to
+the log: Ray would print the end of an actor to stdout, which belongs to a command's answer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ray._private import node as ray_node
 from ray._private import worker as ray_driver
 from tenacity import Retrying, before_sleep_log, stop_after_attempt
 
-from gpu_actors.cluster.orphan_reaper import Warden
+from gpu_actors.cluster.orphan_reaper import OrphanReaper
 from gpu_actors.pools.pool import NAMESPACE
 from orchestration.errors import PlaneUnavailableError
 
@@ -38,21 +38,21 @@ class OwnRay:
     """What a process that started Ray has to clean up."""
 
     folder: Path
-    warden: Warden
+    reaper: OrphanReaper
 
     def remove(self) -> None:
-        """Let the warden go, which removes the folder."""
-        self.warden.let_go()
+        """End the orphan reaper, which removes the folder."""
+        self.reaper.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def start_ray(folder: Path, dashboard: bool) -> OwnRay:
-    """Ray as children of this process, and the warden that ends those of them that would outlive it.
+    """Start Ray as children of this process, with a reaper for those that would outlive it.
 
     Raises PlaneUnavailableError when it starts in none of STARTS attempts; then nothing of it is left.
     """
-    told = before_sleep_log(logging.getLogger(__name__), logging.WARNING)
-    starting = Retrying(stop=stop_after_attempt(STARTS), before_sleep=told, reraise=True)
+    log_repeat = before_sleep_log(logging.getLogger(__name__), logging.WARNING)
+    starting = Retrying(stop=stop_after_attempt(STARTS), before_sleep=log_repeat, reraise=True)
     try:
         return starting(_start_once, folder, dashboard)
     except Exception as error:
@@ -64,7 +64,7 @@ def start_ray(folder: Path, dashboard: bool) -> OwnRay:
 
 def _start_once(folder: Path, dashboard: bool) -> OwnRay:
     folder.mkdir(mode=0o700, exist_ok=True)  # a failed start removed it
-    own_ray = OwnRay(folder, Warden(folder))
+    own_ray = OwnRay(folder, OrphanReaper(folder))
     try:
         with _node_without_unused_processes(dashboard), _kept_signal_handlers():
             ray.init(
@@ -77,7 +77,7 @@ def _start_once(folder: Path, dashboard: bool) -> OwnRay:
     except BaseException:
         leave_cluster(own_ray)
         raise
-    own_ray.warden.has_started()
+    own_ray.reaper.has_started()
     return own_ray
 
 
@@ -129,7 +129,7 @@ def join_cluster(address: str) -> None:
         ray.init(address=address, **_quiet())
     except (OSError, RuntimeError, ValueError) as error:
         raise PlaneUnavailableError(
-            f"no Ray cluster lets us in at {address} ({error}). `medkg status` tells whether a plane runs; "
+            f"no Ray cluster accepts us at {address} ({error}). `medkg status` shows whether a plane runs; "
             "MEDKG_RAY_ADDRESS names another cluster, RAY_AUTH_MODE=token uses ~/.ray/auth_token"
         ) from error
 
@@ -145,13 +145,13 @@ def _quiet() -> dict[str, Any]:
 
 
 def _log(data: Mapping[str, Any], ignore_prefix: bool) -> None:
-    """In place of Ray's printing: what it tells a driver, one record a message."""
+    """Log what Ray would print for a driver, one record per line."""
     for line in data["lines"]:
         logging.getLogger("ray").warning("%s: %s", data["pid"], line)
 
 
 def leave_cluster(own_ray: OwnRay | None) -> None:
-    """Leave the cluster; ends it, with its actors and files, if this process started it."""
+    """Leave the cluster; end it with its actors and files if this process started it."""
     ray.shutdown()
     if own_ray is not None:
         own_ray.remove()

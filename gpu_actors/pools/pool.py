@@ -28,7 +28,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from gpu_actors.pools.dispatch import Answer, Dispatch
 from gpu_actors.pools.health_probe import Actor, HealthProbe, ask_health
 from gpu_actors.pools.placement import Placement
-from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError, error_class
+from orchestration.errors import MedkgError, PlaneUnavailableError, StageFailedError, rebuilt_error
 
 __all__ = ["NAMESPACE", "QUERY_LANE", "RESTARTS", "Pool", "ReplicaKind", "attach_pool", "start_pool"]
 
@@ -254,9 +254,9 @@ class Pool(Generic[T]):
         lines = str(error).splitlines()
         for line in reversed(lines):
             label, _, message = line.strip().partition(": ")
-            kind = error_class(label.rsplit(".", 1)[-1])
-            if kind is not None and message:
-                return kind(message)
+            raised = rebuilt_error(label, message) if message else None
+            if raised is not None:
+                return raised
         reason = lines[-1] if lines else repr(error)
         return PlaneUnavailableError(f"{self.name}: a replica is unavailable: {reason}")
 

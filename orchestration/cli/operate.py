@@ -1,4 +1,4 @@
-"""`medkg up`, `down`, `status`, `doctor`, `verify`, `compact`, `reembed`: a data folder running and sound."""
+"""`medkg up`, `down`, `status`, `doctor`, `verify`, `compact`, `reembed`: a folder's processes and health."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def up(
         if status.plane == "ready" and (status.models, status.rerank_model) != wanted:
             now = _models(status.model_dump())
             if swap:
-                note(f"loading them beside {now}; runs that are on end with the former ones")
+                note(f"loading them beside {now}; present runs end with the previous ones")
                 host.swap_models(settings)
             else:
                 note(f"the plane runs with {now}; `medkg up --swap` switches it")
@@ -81,7 +81,7 @@ def _models(status: dict[str, Any]) -> str:
 
 
 def _dtypes(health: dict[str, Any]) -> str:
-    """What the models compute in, which was found when they were loaded."""
+    """The dtypes that the models compute in, chosen when they were loaded."""
     replicas = [replica for pool in MODEL_POOLS for replica in health.get(pool, ())]
     dtypes = sorted({replica["dtype"] for replica in replicas if "dtype" in replica})
     return f" in {' and '.join(dtypes)}" if dtypes else ""
@@ -89,7 +89,7 @@ def _dtypes(health: dict[str, Any]) -> str:
 
 @reports_errors
 def down(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Stop what `medkg up` started; running windows are handed back and continue with the next run."""
+    """Stop what `medkg up` started; running windows return to the queue and continue with the next run."""
     from orchestration.jobs.host_client import HostClient
 
     settings: Settings = ctx.obj
@@ -157,9 +157,9 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 def _gpu_row(gpu: Mapping[str, Any]) -> list[str]:
-    """A GPU's readings as a person reads them; "-" is what it does not tell."""
+    """A GPU's readings as a row of the table; "-" for what it does not report."""
 
-    def told(value: object, unit: str) -> str:
+    def reading(value: object, unit: str) -> str:
         return f"{value}{unit}" if value is not None else "-"
 
     return [
@@ -167,17 +167,19 @@ def _gpu_row(gpu: Mapping[str, Any]) -> list[str]:
         gpu["name"],
         ".".join(map(str, gpu["compute_capability"])),
         f"{gpu['free_gib']:g} of {gpu['total_gib']:g} GiB",
-        told(gpu["utilisation"], " %"),
-        told(gpu["temperature"], " °C"),
+        reading(gpu["utilisation"], " %"),
+        reading(gpu["temperature"], " °C"),
         ", ".join(gpu["slowed_by"]) or "no",
-        told(gpu["ecc_errors"], ""),
+        reading(gpu["ecc_errors"], ""),
     ]
 
 
 @reports_errors
 def verify(
     ctx: typer.Context,
-    repair: Annotated[bool, typer.Option("--repair", help="Mend what differs from what is durable.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Repair what differs from the durable records.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare ledger, search index, vectors and documents; exit 1 if they differ."""
@@ -216,7 +218,7 @@ def reembed(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give all documents vectors of the model that is set now, beside the former, then switch to it.
+    """Embed all documents with the model that is set now, beside the previous vectors, then switch to it.
 
     Exit 1 if the model cannot embed some of them.
     """

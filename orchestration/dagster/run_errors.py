@@ -8,7 +8,7 @@ from __future__ import annotations
 from dagster import DagsterEventType, DagsterInstance
 
 from orchestration.dagster.workers.window_workers import FinishedRun
-from orchestration.errors import MedkgError, StageFailedError, error_class
+from orchestration.errors import MedkgError, StageFailedError, rebuilt_error
 
 __all__ = ["run_error"]
 
@@ -19,8 +19,8 @@ def run_error(instance: DagsterInstance, run: FinishedRun) -> MedkgError:
     for entry in failures:
         error = entry.get_dagster_event().step_failure_data.error
         while error is not None:
-            kind = error_class(str(error.cls_name))
-            if kind is not None:
-                return kind(error.message.split(": ", 1)[-1].strip())
+            raised = rebuilt_error(str(error.cls_name), error.message.split(": ", 1)[-1].strip())
+            if raised is not None:
+                return raised
             error = error.cause
     return StageFailedError(f"run {run.run_id} ended as {run.status}: {run.message or 'no reason given'}")

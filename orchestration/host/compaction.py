@@ -1,8 +1,7 @@
-"""Vector indexes kept up while work goes on: a child process of the host builds what is due.
+"""Vector indexes built while runs execute: a child process of the host builds those that are outdated.
 
-Comes in: word that a run has ended. Leaves: `medkg compact` as a child of low priority, one at a time, so
-that its memory and its cores are not the host's; it ends with the host, and the next host builds what it was
-at.
+Input: notice that a run has ended. Output: `medkg compact` as a child of low priority, one at a time, so that
+the host needs neither its memory nor its cores; it ends with the host, and the next host repeats the build.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ COMMAND: Final = (
 
 
 class Compaction:
-    """Starts a child for a tenant whose indexes are due; for one thread, which its children live with."""
+    """Starts a child for each tenant with outdated indexes; for one thread, with which the children end."""
 
     def __init__(
         self,
@@ -48,11 +47,11 @@ class Compaction:
         self._log_path = log_path
         self._child: subprocess.Popen[bytes] | None = None
         self._tenant = ""
-        self._to_look_at: set[str] = set()
+        self._unchecked: set[str] = set()
 
-    def look(self) -> None:
-        """Vectors have come or gone: look at every tenant again."""
-        self._to_look_at = set(self._tenants())
+    def check_all(self) -> None:
+        """Note that vectors were added or deleted: check every tenant."""
+        self._unchecked = set(self._tenants())
 
     def tick(self) -> None:
         """Start the next child, unless one is at work. Raises what the ledger and the vector store raise."""
@@ -64,8 +63,8 @@ class Compaction:
                     "compaction failed", tenant=self._tenant, log=str(self._log_path)
                 )
             self._child = None
-        while self._to_look_at:
-            tenant = self._to_look_at.pop()
+        while self._unchecked:
+            tenant = self._unchecked.pop()
             if self._vectors().compaction_due(tenant):
                 self._tenant = tenant
                 self._child = spawn_child(
@@ -74,7 +73,7 @@ class Compaction:
                 return
 
     def close(self) -> None:
-        """End the child; a build that is broken off leaves the former index."""
+        """End the child; an interrupted build leaves the previous index."""
         if self._child is not None:
             self._child.kill()
             self._child.wait()

@@ -1,6 +1,6 @@
-"""What a host has around it: its children's environment, short folders, a token for Ray, a free port.
+"""The environment of a host: its children's variables, short folders, a token for Ray, a free port.
 
-Comes in: settings. Leaves: names and files that only whoever may read the data folder can use.
+Input: settings. Output: names and files that only a user who may read the data folder can use.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from orchestration.settings import Settings
 __all__ = ["child_environment", "free_port", "guard_ray", "private_folder"]
 
 RAY_SOCKET: Final = "session_2026-11-28_10-59-51_674079_4194304/sockets/plasma_store"
-"""The longest path that Ray makes a socket at, with the largest process number that Linux has."""
+"""The longest path of a Ray socket, with the largest process number that Linux has."""
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
-    """What definitions in a child process must see to mean the same data folder."""
+    """Variables with which definitions in a child process use the same data folder."""
     return {
         "MEDKG_DATA_DIR": str(settings.data_dir),
         "MEDKG_PROFILE": settings.profile,
@@ -31,7 +31,7 @@ def child_environment(settings: Settings) -> dict[str, str]:
 
 
 def private_folder(settings: Settings, name: str, longest_path: str) -> Path:
-    """A new folder of ours with room for sockets of that path in it; a killed host's one is removed."""
+    """Create a folder short enough for sockets of that path; removes the one that a killed host left."""
     marker = settings.data_dir / "run" / f"{name}.folder"
     marker.parent.mkdir(parents=True, exist_ok=True)
     if marker.exists():
@@ -42,7 +42,7 @@ def private_folder(settings: Settings, name: str, longest_path: str) -> Path:
 
 
 def guard_ray(settings: Settings) -> None:
-    """Let only who can read the data folder use our Ray cluster; children inherit the token.
+    """Let only users who can read the data folder use our Ray cluster; children inherit the token.
 
     Source: https://docs.ray.io/en/latest/ray-security/token-auth.html
     """
@@ -57,7 +57,7 @@ def guard_ray(settings: Settings) -> None:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
+    """A port of the loopback interface that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

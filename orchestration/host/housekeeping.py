@@ -75,7 +75,7 @@ class Housekeeping:
             self._assembly.gate_sweeps.sweep()
             if self._vectors_changed.is_set():
                 self._vectors_changed.clear()
-                self._compaction.look()
+                self._compaction.check_all()
             self._compaction.tick()
             self._tick_others()
         except MedkgError as error:

@@ -1,8 +1,8 @@
-"""Windows of attended jobs: claimed and launched as workers get free, counted when they end.
+"""Windows of attended jobs: claimed and launched as workers become free, counted when they end.
 
-Comes in: job ids from commands in the foreground, and the ends of window runs. Leaves: window runs handed
-to `launch`, and the progress that a command waits for. Jobs of several tenants get windows in turn. Jobs
-without a command are the submission sensor's.
+Input: job ids from commands in the foreground, and the ends of window runs. Output: window runs passed to
+`launch`, and the progress that a command waits for. Tenants get windows by round robin. Jobs without a
+command belong to the submission sensor.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from orchestration.processes.child_process import own_identity
 __all__ = ["JobDriver"]
 
 FAILED_WINDOWS: Final = 3
-"""Windows that may fail one after another before a job is given up for now."""
+"""Windows in succession that may fail before a job is given up for now."""
 
 STOP_SECONDS: Final = 45.0
 """How long cancelled runs may take to end."""
@@ -37,7 +37,7 @@ class _Job:
     stopped: MedkgError | None = None
     cancelled: bool = False
     settled: bool = False
-    """Nothing of it was left to do when it was looked at last."""
+    """Nothing of it was left to do at the last tick."""
 
 
 class JobDriver:
@@ -55,12 +55,12 @@ class JobDriver:
         self._submissions = submissions
         self._launch = launch
         self._cancel = cancel
-        self._most_outstanding = window_workers + 1  # the next window is at hand when a worker gets free
+        self._most_outstanding = window_workers + 1  # so that a free worker finds the next window
         self._jobs: dict[str, _Job] = {}
         self._changed = threading.Condition(threading.RLock())
 
     def work_on(self, job_id: str) -> JobProgress:
-        """Take a job on, or go on with it; returns at once."""
+        """Start or continue a job; returns at once."""
         with self._changed:
             if job_id not in self._jobs:
                 self._jobs[job_id] = _Job(self._ledger.jobs.summary(job_id).submission)
@@ -76,7 +76,7 @@ class JobDriver:
             return self._progress(job)
 
     def window_ended(self, window_id: str, error: MedkgError | None, cancelled: bool) -> bool:
-        """Take note of a run's end and claim the next window; False if the window is none of ours."""
+        """Record a run's end and claim the next window; False if no job here drives the window."""
         with self._changed:
             job = next((job for job in self._jobs.values() if window_id in job.outstanding), None)
             if job is None:
@@ -87,7 +87,7 @@ class JobDriver:
                 self._ledger.jobs.set_state(job.submission.job_id, JobState.CANCELLED)
             self._judge(job, error)
             self._fill()
-            self._tell(job)
+            self._notify(job)
             return True
 
     def drives(self, window_id: str) -> bool:
@@ -105,12 +105,12 @@ class JobDriver:
             for window_id in sorted(job.outstanding):
                 self._cancel(window_id)
             self._changed.wait_for(lambda: not job.outstanding, STOP_SECONDS)
-            self._tell(job)
+            self._notify(job)
 
     def tick(self) -> None:
-        """Look for work that came back by itself: expired leases, documents another job gave up.
+        """Claim work that has returned to the queue: expired leases, documents another job gave up.
 
-        Windows that wait for a worker are held on to meanwhile.
+        The reservations of windows that wait for a worker are renewed.
         """
         with self._changed:
             self._ledger.windows.extend_reservations(
@@ -120,10 +120,10 @@ class JobDriver:
             for job_id, job in self._jobs.items():
                 job.settled = not job.outstanding and self._ledger.jobs.settle(job_id) is not JobState.OPEN
                 if job.settled and job.news:
-                    self._tell(job)
+                    self._notify(job)
 
     def _judge(self, job: _Job, error: MedkgError | None) -> None:
-        """Give a job up when a service is away, or when its windows fail one after another."""
+        """Give a job up when a service is unavailable, or when FAILED_WINDOWS fail in succession."""
         job.failed_in_a_row = job.failed_in_a_row + 1 if error is not None else 0
         if isinstance(error, UnavailableError) or job.failed_in_a_row >= FAILED_WINDOWS:
             job.stopped = error
@@ -132,7 +132,7 @@ class JobDriver:
         return bool(job.outstanding) or (job.stopped is None and not job.cancelled)
 
     def _fill(self) -> None:
-        """Launch windows up to what workers need, each of the tenant whose turn it is."""
+        """Launch as many windows as the workers need, tenants by round robin."""
         due = [
             job.submission for job in self._jobs.values() if not (job.settled or job.stopped or job.cancelled)
         ]
@@ -143,15 +143,15 @@ class JobDriver:
             job.outstanding.add(window_id)
             try:
                 self._launch(submission, window_id)
-            except MedkgError as error:  # e.g. its topology is gone: nobody else is to wait for that
+            except MedkgError as error:  # e.g. its topology is gone: other jobs must not wait for that
                 job.outstanding.discard(window_id)
                 job.stopped = error
                 self._ledger.windows.release(window_id, error.message)
-                self._tell(job)
+                self._notify(job)
                 self._fill()
                 return
 
-    def _tell(self, job: _Job) -> None:
+    def _notify(self, job: _Job) -> None:
         job.news += 1
         self._changed.notify_all()
 

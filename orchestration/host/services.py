@@ -1,9 +1,8 @@
-"""Dagster's own processes beside a host: one code server, the UI and the daemon, kept running.
+"""Dagster's own processes beside a host: one code server, the UI and the daemon, restarted when they end.
 
-Comes in: settings, and what tells that code or topologies changed. Leaves: children that end with the host;
-one that ended is started again, the code server also after a change. UI and daemon share the code server:
-each would have its own, and the daemon a new one every minute (dagster._daemon.controller), which takes
-seconds of processor time.
+Input: settings, and a watch over code and topologies. Output: children that end with the host; one that ended
+is restarted, the code server also after a change. UI and daemon share the code server: each would start its
+own, and the daemon a new one every minute (dagster._daemon.controller), which takes seconds of CPU time.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ def code_server_command() -> list[str]:
 
 
 class DagsterServices:
-    """Starts them, looks after them and ends them; for the host's main thread."""
+    """Starts, restarts and ends them; for the host's main thread."""
 
     def __init__(
         self, settings: Settings, watch: SourceWatch, fork_servers: ForkServers, *, with_ui: bool = True
@@ -64,12 +63,12 @@ class DagsterServices:
         self._started: dict[str, float] = {}
 
     def start(self) -> None:
-        """Start all three; UI and daemon look for the code server until it answers."""
+        """Start all; UI and daemon wait for the code server."""
         for name in self._commands:
             self._start(name)
 
     def tick(self) -> None:
-        """Start anew what has ended, and the code server if code or topologies changed."""
+        """Restart what has ended, and the code server if code or topologies changed."""
         mark = self._watch.mark()
         for name, child in list(self._children.items()):
             outdated = name == CODE_SERVER and mark != self._mark
@@ -85,7 +84,7 @@ class DagsterServices:
                 self._log.warning("not restarted", process=name, error=str(error))
 
     def terminate(self) -> None:
-        """Have all of them end; does not wait."""
+        """Ask all of them to end; does not wait."""
         for child in self._children.values():
             child.terminate()
 

@@ -27,7 +27,7 @@ __all__ = ["HostVerbs"]
 
 
 class HostVerbs(HostService):
-    """HostService over the parts of a host; every request has a thread of its own."""
+    """HostService over the parts of a host; every request has its own thread."""
 
     def __init__(
         self,

@@ -49,7 +49,7 @@ POLL_SECONDS: Final = 0.05
 
 
 class HostClient:
-    """Asks a host that runs; every call raises HostUnavailableError when it does not."""
+    """Calls the host that runs; every call raises HostUnavailableError if none does."""
 
     def __init__(self, settings: Settings) -> None:
         self._client = LocalClient(settings.data_dir, HOST_SERVICE)
@@ -116,17 +116,17 @@ class HostClient:
         return self._host.swap_models(ModelChoice(**choice))
 
     def wait_until_swapped(self) -> None:
-        """Return when no run is on with models that were swapped; raises HostUnavailableError if it lasts."""
+        """Return when no run uses the previous models; raises HostUnavailableError after SWAP_SECONDS."""
         if _until(lambda: self.status().swapping, lambda swapping: not swapping, SWAP_SECONDS):
             raise HostUnavailableError(
-                f"runs with the former models go on for more than {SWAP_SECONDS:g} s; `medkg status` shows "
+                f"runs with the previous models take more than {SWAP_SECONDS:g} s; `medkg status` shows "
                 "them. Try again when they have ended."
             )
 
     def stop(self) -> None:
-        """Have the host end; returns when it is gone. Runs are cancelled, their documents handed back.
+        """Have the host end; returns when it is gone. Runs are cancelled, their documents queued again.
 
-        One that hangs is killed, and the next host hands back what it had.
+        A host that hangs is killed, and the next one queues its documents.
         """
         host = self._client.server()
         with suppress(HostUnavailableError):
@@ -136,7 +136,7 @@ class HostClient:
 
 
 class Host(HostClient):
-    """The data folder's host for one command: the one that runs, or one started for the time being."""
+    """The data folder's host for one command: the one that runs, or one that ends with the command."""
 
     def __init__(self, settings: Settings, announce: Callable[[str], None]) -> None:
         super().__init__(settings)
@@ -152,7 +152,7 @@ class Host(HostClient):
             end_child(self._child, STOP_SECONDS)
 
     def begin(self) -> None:
-        """Start a host unless one runs; does not wait for it, so that listing a source goes on."""
+        """Start a host unless one runs; does not wait for it, so that a source is enumerated meanwhile."""
         if self._child is not None or self.is_running():
             return
         self._announce("no host runs (`medkg up` keeps one): starting workers and models for this command")
@@ -191,7 +191,7 @@ class Host(HostClient):
             raise self._without_host("did not start")
 
     def _without_host(self, what: str) -> HostUnavailableError:
-        """What became of the host, with the end of its log."""
+        """The error of a host that is gone, with the end of its log."""
         log = host_log(self._settings)
         return HostUnavailableError(
             f"the host of {self._settings.data_dir} {what}. Its log {log} ends with: {log_tail(log)}"
@@ -233,7 +233,7 @@ def _command(settings: Settings) -> list[str]:
 
 
 def host_log(settings: Settings) -> Path:
-    """Where the host writes what it has to say."""
+    """The log file of the host."""
     return settings.logs_dir / "host.log"
 
 
@@ -252,9 +252,9 @@ def log_tail(path: Path, lines: int = 3) -> str:
 
 
 def _until(look: Callable[[], Any], enough: Callable[[Any], bool], seconds: float) -> Any:
-    """What `look` last gave: something that is enough, or whatever it is after `seconds`."""
+    """The last value of `look`: the first that is enough, or the one after `seconds`."""
     polling = Retrying(
-        retry=retry_if_result(lambda seen: not enough(seen)),
+        retry=retry_if_result(lambda value: not enough(value)),
         stop=stop_after_delay(seconds),
         wait=wait_fixed(POLL_SECONDS),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,

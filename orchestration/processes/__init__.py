@@ -1,1 +1,1 @@
-"""Processes that live and end as they should, and how they talk: nothing here knows documents."""
+"""Processes: how they start, end and exchange messages. Nothing here knows documents."""

@@ -1,8 +1,8 @@
 """Processes that end when they should, and names for processes that outlive a pid.
 
-Comes in: a command line, or the identity of a process that holds a lease or serves a socket. Leaves: a
-child that the kernel kills with its parent, a detached process with a log file, and the answer to "does
-that process still live?". Linux only (/proc and PR_SET_PDEATHSIG); imports neither dagster nor ray.
+Input: a command line, or the identity of a process that holds a lease or serves a socket. Output: a child
+that the kernel kills with its parent, a detached process with a log file, or whether the process of an
+identity is alive. Linux only (/proc and PR_SET_PDEATHSIG); imports neither dagster nor ray.
 
 `python -m orchestration.processes.child_process PARENT_PID COMMAND...` binds itself to its parent, then
 becomes the command: so any program can be bound, and nothing runs between fork and exec of a threaded parent.
@@ -44,9 +44,9 @@ def identity_of(pid: int) -> str:
 
 
 def is_alive(identity: str) -> bool:
-    """Whether the process lives; True for a process of another host (nobody here can know).
+    """Whether the process is alive; True for a process of another machine, where we cannot know.
 
-    A zombie is dead; a text that is no identity is nobody's, so dead.
+    False for a zombie, and for a text that is no identity.
     """
     try:
         host, boot_id, pid, started = identity.rsplit("/", 3)
@@ -105,7 +105,7 @@ def spawn_child(
 ) -> subprocess.Popen[bytes]:
     """Start a command that is killed when this process ends, kill -9 included.
 
-    It runs in a session of its own, so that Ctrl-C on the terminal reaches only us. The kernel watches the
+    It runs in its own session, so that Ctrl-C on the terminal reaches only us. The kernel watches the
     *thread* that calls this, so call it from one that lives as long as the child should. `environment` is
     added to ours; `inherit` are file descriptors it keeps; output goes to `log_path`, else to our stderr.
     """
@@ -148,7 +148,7 @@ def spawn_session(
     environment: Mapping[str, str] | None,
     inherit: Sequence[int],
 ) -> subprocess.Popen[bytes]:
-    """Start a command in a session of its own, bound to nothing."""
+    """Start a command in its own session; nothing ends it with this process."""
     log = open_log(log_path) if log_path is not None else None
     try:
         return subprocess.Popen(
@@ -173,8 +173,8 @@ def open_log(path: Path) -> IO[bytes]:
 
 def _import_path() -> dict[str, str]:
     """PYTHONPATH that finds this package when it runs from a checkout instead of an installation."""
-    given = os.environ.get("PYTHONPATH", "")
-    folders = [folder for folder in given.split(os.pathsep) if folder]
+    path = os.environ.get("PYTHONPATH", "")
+    folders = [folder for folder in path.split(os.pathsep) if folder]
     if str(PROJECT_ROOT) not in folders:
         folders.append(str(PROJECT_ROOT))
     return {"PYTHONPATH": os.pathsep.join(folders)}

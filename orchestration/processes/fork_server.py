@@ -133,7 +133,7 @@ class ForkServer:
         return cls(ours, process)
 
     def spawn(self, task: Task, inherit: Sequence[int] = ()) -> ForkedChild:
-        """Fork a child in a session of its own; returns when it exists.
+        """Fork a child in its own session; returns when it exists.
 
         The child receives the open files `inherit`, and their numbers as its first arguments. Raises OSError
         if the fork server has ended, or cannot fork.
@@ -265,7 +265,7 @@ def _serve(control: socket.socket) -> None:
 
 
 def _fork(control: socket.socket, task: dict[str, Any], files: Sequence[int]) -> int:
-    """Fork a child; returns when it has a session of its own, so that its group can be killed."""
+    """Fork a child; returns when it has its own session, so that its group can be killed."""
     server = os.getpid()
     log = open_log(Path(task["log_path"])) if task["log_path"] is not None else None
     in_session, has_session = os.pipe()

@@ -1,6 +1,6 @@
-"""Stretches of work that Ctrl-C does not tear apart.
+"""Blocks of work that Ctrl-C does not interrupt.
 
-Comes in: a block of the main thread. Leaves: the block done whole; an interrupt that came meanwhile is
+Input: a block of the main thread. Output: the completed block; an interrupt that arrived meanwhile is
 delivered after it. Without this an interrupt in the middle of a transaction can leave its lock behind, since
 Python raises it between any two instructions, those of `with` and `finally` included.
 """

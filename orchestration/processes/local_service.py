@@ -1,8 +1,8 @@
 """Requests to the long-lived process of a data folder: JSON over a Unix socket that only its user can open.
 
-Comes in: a name, a data folder and the functions to serve (`LocalService`), or a request (`LocalClient`).
-Leaves: the function's JSON answer, or the error it raised, as the same class on this side. Where the
-socket is, and which process serves it, stands in <data folder>/run/<name>.json, readable by its user only.
+Input: a name, a data folder and the functions to serve (`LocalService`), or a request (`LocalClient`).
+Output: the function's JSON answer, or the error it raised, as the same class on this side. The file
+<data folder>/run/<name>.json names the socket and the process that serves it, readable by its user only.
 """
 
 from __future__ import annotations
@@ -25,13 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
-from orchestration.errors import (
-    ConfigurationError,
-    HostUnavailableError,
-    MedkgError,
-    TransientError,
-    UnavailableError,
-)
+from orchestration.errors import ConfigurationError, HostUnavailableError, MedkgError, rebuilt_error
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.processes.lock_file import try_lock
 from orchestration.processes.socket_folder import socket_folder
@@ -46,7 +40,7 @@ Verb = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a service is, and who serves it."""
+    """The address of a service, and the process that serves it."""
 
     address: str
     """Path of the Unix socket."""
@@ -57,12 +51,12 @@ class Endpoint:
 
 
 def endpoint_path(data_dir: Path, name: str) -> Path:
-    """File that says where the service `name` of a data folder is."""
+    """File with the endpoint of the service `name` of a data folder."""
     return data_dir / "run" / f"{name}.json"
 
 
 def read_endpoint(data_dir: Path, name: str) -> Endpoint | None:
-    """The endpoint of a live service; None when nobody serves, or who did is dead."""
+    """The endpoint of a live service; None if no process serves, or the one that did has ended."""
     try:
         endpoint = Endpoint(**json.loads(endpoint_path(data_dir, name).read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -74,7 +68,7 @@ def read_endpoint(data_dir: Path, name: str) -> Endpoint | None:
 
 
 class LocalService:
-    """Serves verbs to the processes of this user; one thread a connection, one server a data folder.
+    """Serves verbs to the processes of this user; one thread per connection, one server per data folder.
 
     `claim` takes the data folder (so that two hosts never start side by side), `start` serves, `close`
     ends both. A context manager that starts and closes.
@@ -178,7 +172,7 @@ class LocalService:
                 for request in _requests(connection):
                     connection.send_bytes(json.dumps(self._answer(request)).encode())
         except (BrokenPipeError, ConnectionResetError):
-            return  # the client went away; there is nobody to tell
+            return  # the client has closed its end
         finally:
             self._slots.release()
 
@@ -197,13 +191,13 @@ class LocalService:
             return {"value": self._verbs[verb](**request["arguments"])}
         except MedkgError as error:
             return {"error": _describe(error)}
-        except Exception as error:  # noqa: BLE001 - the client must hear of it, whatever it is
+        except Exception as error:  # noqa: BLE001 - every error is reported to the client
             traceback.print_exc(file=sys.stderr)
-            told = HostUnavailableError(
+            failure = HostUnavailableError(
                 f"The {self.name} failed in '{verb}' with {type(error).__name__}: {error}. Its log is in "
                 f"{self.data_dir / 'logs'}."
             )
-            return {"error": _describe(told)}
+            return {"error": _describe(failure)}
 
 
 def _requests(connection: Connection) -> Iterator[dict[str, Any]]:
@@ -219,14 +213,14 @@ def _requests(connection: Connection) -> Iterator[dict[str, Any]]:
 
 
 class LocalClient:
-    """Asks the service `name` of a data folder; a connection a call, so it may be shared by threads."""
+    """Calls the service `name` of a data folder; one connection per call, so threads may share it."""
 
     def __init__(self, data_dir: Path, name: str) -> None:
         self.data_dir = data_dir
         self.name = name
 
     def is_served(self) -> bool:
-        """Whether a live process says that it serves."""
+        """Whether a live process serves."""
         return read_endpoint(self.data_dir, self.name) is not None
 
     def server(self) -> str:
@@ -242,7 +236,7 @@ class LocalClient:
     def call(self, verb: str, timeout: float = 30.0, **arguments: Any) -> Any:
         """The verb's answer; raises what the verb raised.
 
-        Raises HostUnavailableError when nobody serves the data folder, or none answered in `timeout` seconds.
+        Raises HostUnavailableError if no process serves the folder, or none answers in `timeout` seconds.
         """
         endpoint = self._endpoint()
         deadline = time.monotonic() + timeout
@@ -264,7 +258,7 @@ class LocalClient:
                 "`medkg up`; nothing is lost."
             ) from error
         if "error" in answer:
-            raise _rebuild(answer["error"])
+            raise _rebuilt(answer["error"])
         return answer["value"]
 
     def _connect(self, endpoint: Endpoint, timeout: float) -> Connection:
@@ -291,18 +285,8 @@ def _describe(error: MedkgError) -> dict[str, Any]:
     }
 
 
-def _rebuild(described: dict[str, Any]) -> MedkgError:
+def _rebuilt(described: dict[str, Any]) -> MedkgError:
     """The error as its own class; of a class that this process does not know, as plain MedkgError."""
-    kind = next((kind for kind in _kinds(MedkgError) if kind.__name__ == described["class"]), MedkgError)
-    error = kind.__new__(kind)
-    Exception.__init__(error, described["message"])
-    error.message = described["message"]
-    if isinstance(error, TransientError | UnavailableError):
-        error.retry_after = described["retry_after"]
-    return error
-
-
-def _kinds(kind: type[MedkgError]) -> Iterator[type[MedkgError]]:
-    yield kind
-    for narrower in kind.__subclasses__():
-        yield from _kinds(narrower)
+    message, retry_after = described["message"], described["retry_after"]
+    attributes = {"retry_after": retry_after} if retry_after is not None else {}
+    return rebuilt_error(described["class"], message, **attributes) or MedkgError(message)

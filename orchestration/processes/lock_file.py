@@ -1,4 +1,4 @@
-"""A file that one process at a time holds; the kernel frees it when that process ends, however it does."""
+"""A file that one process at a time locks; the kernel unlocks it when that process ends, kill -9 included."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A private folder for Unix sockets, whose paths must be short however long the temporary folder's is.
 
-Comes in: a name and how much of the path the sockets will take. Leaves: a new folder of mode 0700.
+Input: a name and how much of the path the sockets will take. Output: a new folder of mode 0700.
 """
 
 from __future__ import annotations

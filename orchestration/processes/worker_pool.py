@@ -1,6 +1,6 @@
-"""Pools of worker processes that can be killed at a time-out and die with the process that owns them.
+"""Pools of worker processes that can be killed at a time-out and end with the process that owns them.
 
-Comes in: how many, and how much memory each may have. Leaves: a started pebble pool. Nothing is forked from a
+Input: how many, and how much memory each may have. Output: a started pebble pool. Nothing is forked from a
 process with threads: workers are spawned, and import what their tasks name.
 """
 
@@ -22,7 +22,7 @@ def started_pool(workers: int, memory_bytes: int | None = None) -> ProcessPool:
     """A pool whose processes run; call it from a thread that lives as long as the pool.
 
     The kernel ends a worker when the *thread* that started it ends (pebble replaces killed workers from a
-    thread of its own, which lives as long as the pool). `memory_bytes` bounds each worker's address space.
+    thread that lives as long as the pool). `memory_bytes` bounds each worker's address space.
     """
     pool = ProcessPool(
         max_workers=workers,

@@ -1,9 +1,9 @@
 """One warm process that executes window runs, one at a time, in its main thread.
 
-Comes in over a pipe: a run to execute (by id, or to be created first), or the wish to cancel it. Leaves:
-a dagster run at its end in the instance, and one message about it. dagster and the definitions are
-imported once, so a run starts in milliseconds; steps run in this process. It dies with the host, and when
-it dies alone the pool settles its run.
+Input over a pipe: a run to execute (by id, or to be created first), or to cancel. Output: a dagster run that
+has ended in the instance, and one message about it. dagster and the definitions are
+imported once, so a run starts in milliseconds; steps run in this process. It ends with the host; if it
+ends alone, the pool settles its run.
 
     window_worker.main() with argv CONTROL_FD DAGSTER_HOME MODULE ATTRIBUTE LOCATION_NAME
 """
@@ -40,7 +40,7 @@ from orchestration.settings import load_settings
 
 @dataclass
 class _Current:
-    """The run that the main thread is at, shared with the thread that listens."""
+    """The run that the main thread executes, shared with the control thread."""
 
     run_id: str | None = None
     started: bool = False
@@ -64,22 +64,22 @@ class WindowWorker:
         self._log = structlog.get_logger(__name__)
 
     def serve(self) -> None:
-        """Say that we are ready, then execute orders until the pool hangs up; main thread only."""
+        """Report READY, then execute orders until the pool closes the pipe; main thread only."""
         threading.Thread(target=self._listen, name="control", daemon=True).start()
         with capture_interrupts():
-            self._say(event=READY)
+            self._send(event=READY)
             self._warm_up()
             while (order := self._orders.get()) is not None:
-                self._say(event=FINISHED, **self._execute(order))
+                self._send(event=FINISHED, **self._execute(order))
 
     def _warm_up(self) -> None:
-        """Make the first run as fast as the second; what is amiss is that run's to tell."""
+        """Make the first run as fast as the second; the run itself reports what is wrong."""
         try:
             self._location.warm_up()
         except MedkgError as error:
             self._log.warning("not warmed up", code=error.code, message=error.message)
 
-    def _say(self, **message: Any) -> None:
+    def _send(self, **message: Any) -> None:
         self._control.send_bytes(json.dumps(message).encode())
 
     # --- control thread -----------------------------------------------------------------------------
@@ -99,7 +99,7 @@ class WindowWorker:
                 self._cancel(message["run_id"])
 
     def _cancel(self, run_id: str) -> None:
-        """Interrupt the run if the main thread is at it; one that has not started sees it then."""
+        """Interrupt the run if the main thread executes it; a later one is canceled when it starts."""
         with self._guard:
             if self._current.run_id != run_id:
                 self._cancelled_ahead.add(run_id)
@@ -109,7 +109,7 @@ class WindowWorker:
                 self._interrupt(run_id)
 
     def _interrupt(self, run_id: str) -> None:
-        """Have the run say that it is being canceled, then stop the main thread's step."""
+        """Mark the run as being canceled, then stop the main thread's step."""
         run = self._instance.get_run_by_id(run_id)
         if run is not None and not run.is_finished:
             if run.status is not DagsterRunStatus.CANCELING:
@@ -142,7 +142,7 @@ class WindowWorker:
         }
 
     def _ended(self, run_id: str) -> DagsterRunStatus:
-        """How the run ended; a cancellation that came with its very last event is brought to its end."""
+        """The status of the ended run; one canceled during its last event is CANCELED."""
         run = self._instance.get_run_by_id(run_id)
         if run is None:
             return DagsterRunStatus.FAILURE
@@ -152,7 +152,7 @@ class WindowWorker:
         return DagsterRunStatus.CANCELED
 
     def _create_and_run(self, order: dict[str, Any]) -> str | None:
-        """Execute the run; what kept it from running, if something did."""
+        """Execute the run; returns what kept it from running, or None."""
         try:
             if order["create"] is not None:
                 create_window_run(

@@ -1,11 +1,10 @@
-"""The host's pool of warm window workers: a queue of runs, N processes, and what became of each run.
+"""The host's pool of warm window workers: a queue of runs, N processes, and the outcome of each run.
 
-Comes in: runs to execute, by id, or windows whose run is to be created first. Leaves: every submitted run
-ends as SUCCESS, FAILURE or CANCELED in the Dagster instance and is told to `on_finished`, whatever happens
-to its worker. A worker that died, or whose code or topologies changed, is replaced before the next run.
+Input: runs to execute, by id, or windows whose run is to be created first. Output: every submitted run
+ends as SUCCESS, FAILURE or CANCELED in the Dagster instance and is passed to `on_finished`, whatever happens
+to its worker. A worker that ended, or whose code or topologies changed, is replaced before the next run.
 
-Each place in the pool has a thread that starts its worker and stays with it: the kernel binds a child to
-the thread that started it.
+Each place in the pool has a thread that starts its workers and gives them runs.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from orchestration.processes.fork_server import ForkServers
 RETIRE_SECONDS: Final = 5.0
 """How long an idle worker may take to end before it is killed."""
 
-NOT_BEGUN: Final = (DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING)
+NOT_STARTED: Final = (DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING)
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class NewRun:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What became of a run."""
+    """The outcome of a run."""
 
     run_id: str
     status: str
@@ -56,12 +55,12 @@ class FinishedRun:
     message: str | None
     """Why it failed or was canceled."""
     cpu_seconds: float | None
-    """Of its worker; None when the worker died or was not needed."""
+    """Of its worker; None if the worker was killed or not needed."""
 
 
 @dataclass
 class _Order:
-    """A run that was submitted, and the worker it is at."""
+    """A run that was submitted, and the worker that executes it."""
 
     run_id: str
     create: NewRun | None
@@ -108,7 +107,7 @@ class WindowWorkers:
     # --- for the host -------------------------------------------------------------------------------
 
     def start(self) -> Self:
-        """Begin to start the workers; does not wait for them."""
+        """Start the workers; does not wait for them."""
         for thread in self._threads:
             thread.start()
         return self
@@ -136,7 +135,7 @@ class WindowWorkers:
     def cancel(self, run_id: str) -> bool:
         """End a run as CANCELED; False when it is not here. Returns at once.
 
-        A worker that does not obey within `cancel_seconds` is killed.
+        A worker that does not end the run within `cancel_seconds` is killed.
         """
         with self._news:
             waiting = next((order for order in self._queue if order.run_id == run_id), None)
@@ -144,7 +143,7 @@ class WindowWorkers:
                 return self._interrupt(run_id)
             self._queue.remove(waiting)
         waiting.cancelled = True
-        self._tell(self._settle(waiting, "it waited for a worker"))
+        self._finish(self._settle(waiting, "it waited for a worker"))
         return True
 
     def state(self, run_id: str) -> RunState:
@@ -153,7 +152,7 @@ class WindowWorkers:
             return self._state(run_id)
 
     def running(self) -> tuple[str, ...]:
-        """Runs that a worker is at."""
+        """Runs that a worker executes."""
         with self._news:
             return tuple(self._running)
 
@@ -165,7 +164,7 @@ class WindowWorkers:
     def renew(self) -> tuple[str, ...]:
         """Have each worker replaced before its next run, by one that sees the environment as it is now.
 
-        Returns the runs that former workers are still at.
+        Returns the runs that previous workers still execute.
         """
         with self._news:
             self._sources.change()
@@ -177,7 +176,7 @@ class WindowWorkers:
             self._news.wait_for(lambda: self._running.keys().isdisjoint(run_ids))
 
     def describe(self) -> list[dict[str, Any]]:
-        """Each place: its worker's pid, and the run that it is at."""
+        """Each place: its worker's pid, and the run that it executes."""
         with self._news:
             at = {order.worker.pid: run_id for run_id, order in self._running.items() if order.worker}
         pids = [place.pid for place in self._places]
@@ -194,7 +193,7 @@ class WindowWorkers:
             self._news.notify_all()
         for order in waiting:
             order.cancelled = True
-            self._tell(self._settle(order, "the host was stopped"))
+            self._finish(self._settle(order, "the host was stopped"))
         for thread in self._threads:
             if thread.ident is not None:  # a host may fail before it starts them
                 thread.join()
@@ -210,7 +209,7 @@ class WindowWorkers:
             self._starts[place.number] = problem
             self._news.notify_all()
         while (order := self._take()) is not None:
-            self._tell(self._execute(place, order))
+            self._finish(self._execute(place, order))
             self._warm(place)
         place.retire(RETIRE_SECONDS)
 
@@ -233,14 +232,14 @@ class WindowWorkers:
             return order
 
     def _execute(self, place: WorkerPlace, order: _Order) -> FinishedRun:
-        """Have a run executed; a worker that dies before the run began is replaced once."""
+        """Have a run executed; a worker that ends before the run has started is replaced once."""
         try:
             finished = self._attempt(place, order)
-            if finished is None and self._has_begun(order.run_id):
+            if finished is None and self._has_started(order.run_id):
                 finished = self._settle(order, place.problem)
             if finished is None:
                 finished = self._attempt(place, order) or self._settle(order, place.problem)
-        except Exception as error:  # noqa: BLE001 - e.g. disk full; this place must go on to serve
+        except Exception as error:  # noqa: BLE001 - e.g. disk full; this place must continue
             self._log.exception("window_run_lost", run_id=order.run_id)
             finished = FinishedRun(order.run_id, "FAILURE", f"{type(error).__name__}: {error}", None)
         return finished
@@ -255,7 +254,7 @@ class WindowWorkers:
                 worker = None
             order.worker = worker
         if worker is None:
-            return self._settle(order, "it had not begun")
+            return self._settle(order, "it had not started")
         worker.send(
             do=RUN, run_id=order.run_id, create=asdict(order.create) if order.create is not None else None
         )
@@ -279,7 +278,7 @@ class WindowWorkers:
         return RunState.ABSENT
 
     def _interrupt(self, run_id: str) -> bool:
-        """Ask the worker that is at the run to end it, and see to it that it does; needs the lock."""
+        """Ask the worker to end the run, and kill it if it does not; needs the lock."""
         order = self._running.get(run_id)
         if order is None:
             return False
@@ -296,9 +295,9 @@ class WindowWorkers:
             if order.worker is worker:
                 worker.kill()
 
-    def _has_begun(self, run_id: str) -> bool:
+    def _has_started(self, run_id: str) -> bool:
         run = self._instance.get_run_by_id(run_id)
-        return run is not None and run.status not in NOT_BEGUN
+        return run is not None and run.status not in NOT_STARTED
 
     def _settle(self, order: _Order, why: str) -> FinishedRun:
         """End a run that no worker ends: in the instance, unless it has ended there, and for the host."""
@@ -315,11 +314,11 @@ class WindowWorkers:
             self._instance.event_log_storage.free_concurrency_slots_for_run(order.run_id)
         return FinishedRun(order.run_id, status.value, why, None)
 
-    def _tell(self, finished: FinishedRun) -> None:
+    def _finish(self, finished: FinishedRun) -> None:
         with self._news:
             self._running.pop(finished.run_id, None)
             self._news.notify_all()
         try:
             self._on_finished(finished)
-        except Exception:  # noqa: BLE001 - the host's callback must not cost us a place
+        except Exception:  # noqa: BLE001 - an error of the host's callback must not end this thread
             self._log.exception("window_run_callback_failed", run_id=finished.run_id)

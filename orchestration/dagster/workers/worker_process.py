@@ -1,7 +1,7 @@
-"""One window worker seen from the host: how it is started, spoken to, and known to be dead or out of date.
+"""The host's end of one window worker: starts it, sends it orders, detects its end and outdated code.
 
-Comes in: what to start. Leaves: messages from the worker, or the news that it died, also when processes
-that it had started still hold its end of the pipe.
+Input: what to start. Output: messages from the worker, or None when it has ended, also while processes that
+it had started still hold its end of the pipe.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from orchestration.processes.fork_server import ForkServer, ForkServers, Task
 
 RUN: Final = "run"
 CANCEL: Final = "cancel"
-"""What the host orders."""
+"""Orders of the host."""
 
 READY: Final = "ready"
 FINISHED: Final = "finished"
-"""What a worker says."""
+"""Messages of a worker."""
 
 WORKER_MODULE: Final = "orchestration.dagster.workers.window_worker"
 WATCHED_SUFFIXES: Final = (".py", ".yaml", ".yml")
 
 
 class SourceWatch:
-    """Tells code and topologies of some folders apart before and after a change."""
+    """Detects changes of code and topologies in some folders."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)
@@ -101,14 +101,14 @@ class WorkerProcess:
         return self._process.returncode is None and not wait([self._death], 0)
 
     def send(self, **message: Any) -> None:
-        """Order something; a worker that is dead does not hear it, which `receive` tells."""
+        """Send an order; if the worker has ended, the next `receive` returns None."""
         try:
             self._control.send_bytes(json.dumps(message).encode())
         except OSError:
             return
 
     def receive(self) -> dict[str, Any] | None:
-        """The next message; None when the worker died. Blocks until one of the two."""
+        """The next message; None if the worker has ended. Blocks until one of the two."""
         wait([self._control, self._death])
         try:
             if self._control.poll():
@@ -124,13 +124,13 @@ class WorkerProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def retire(self, timeout: float) -> None:
-        """Hang up on an idle worker, so that it ends by itself; kill it when it does not."""
+        """Close the pipe of an idle worker, so that it ends; kill it after `timeout` seconds."""
         self._control.close()
         wait([self._death], timeout)
         self.reap()
 
     def reap(self) -> str:
-        """Kill what is left of it, free what we hold for it, and say how it ended."""
+        """Kill what is left of it, close its files, and return how it ended."""
         dead = not self.is_alive()
         self.kill()
         status = self._process.wait()
@@ -143,7 +143,7 @@ class WorkerProcess:
 
 
 class WorkerPlace:
-    """A place in the pool: has a ready worker of the present code, whenever one is asked for."""
+    """A place in the pool: provides a ready worker of the present code."""
 
     def __init__(
         self, command: WorkerCommand, watch: SourceWatch, number: int, fork_servers: ForkServers
@@ -164,8 +164,9 @@ class WorkerPlace:
         return worker.pid if worker is not None else None
 
     def worker(self) -> WorkerProcess | None:
-        """A ready worker: a new one if the old one died or is out of date. None, and a problem, if none
-        starts."""
+        """A ready worker: a new one if the old one has ended or is outdated.
+
+        None, with `problem` set, if none starts."""
         mark = self._watch.mark()
         if self._worker is not None and self._worker.is_alive() and mark == self._mark:
             return self._worker
@@ -178,7 +179,7 @@ class WorkerPlace:
         return self._worker
 
     def bury(self) -> str:
-        """Clear away a worker that died; how it ended."""
+        """Remove a worker that has ended; returns how it ended."""
         if self._worker is not None:
             self.problem = self._worker.reap()
             self._worker = None

@@ -1,4 +1,4 @@
-"""What `medkg up` and `medkg status` say of a host."""
+"""The lines of `medkg up` and `medkg status` about a host."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def shown(capsys: pytest.CaptureFixture[str], plane_health: dict[str, Any]) -> s
     return out + err
 
 
-def test_the_dtype_of_each_model_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_dtype_of_each_model_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     health = {"embedders": [{"dtype": "int8"}], "expanders": [{"dtype": "float32"}, {"fault": "gone"}]}
 
     assert "plane ready with a@1 and b@2 in float32 and int8" in shown(capsys, health)

@@ -107,7 +107,7 @@ def test_a_submitted_job_goes_on_after_its_host_was_stopped_and_started_again(
         medkg("down")
 
 
-def test_a_host_that_hangs_while_its_plane_starts_is_stopped_and_who_waited_is_told_the_end_of_its_log(
+def test_a_host_that_hangs_while_its_plane_starts_is_stopped_and_a_waiting_command_reports_the_end_of_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orchestration.jobs.host_client.STOP_SECONDS", 1.0)
@@ -131,7 +131,7 @@ def _seen(medkg: Medkg, status: str) -> bool:
 
 
 def _held(medkg: Medkg) -> int:
-    """Documents of windows that were claimed and that no process has begun."""
+    """Documents of windows that were claimed and that no process has started."""
     query = select(func.count()).where(documents.c.lease_until > 0, documents.c.lease_owner.is_(None))
     with create_engine(f"sqlite:///{medkg.data_dir / 'ledger.sqlite'}").connect() as connection:
         return connection.execute(query).scalar_one()

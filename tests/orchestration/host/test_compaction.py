@@ -1,4 +1,4 @@
-"""Indexes that are due are built by a child of the host, one tenant after the other; a failure is told."""
+"""Outdated indexes are built by a child of the host, one tenant after the other; a failure is logged."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def compaction(tmp_path: Path, vectors: FaissVectors, environment: dict[str, str
     return Compaction(lambda: TENANTS, lambda: vectors, environment, tmp_path / "compaction.log")
 
 
-def test_a_child_builds_what_is_due_of_each_tenant(tmp_path: Path, vectors: FaissVectors) -> None:
+def test_a_child_builds_the_outdated_indexes_of_each_tenant(tmp_path: Path, vectors: FaissVectors) -> None:
     settings = Settings(data_dir=tmp_path)
     running = compaction(tmp_path, vectors, child_environment(settings))
     running.tick()
-    assert all(map(vectors.compaction_due, TENANTS))  # nobody said that anything came
+    assert all(map(vectors.compaction_due, TENANTS))  # nothing reported new vectors
 
-    running.look()
+    running.check_all()
 
     def built() -> bool:
         running.tick()
@@ -53,16 +53,16 @@ def test_a_child_builds_what_is_due_of_each_tenant(tmp_path: Path, vectors: Fais
     running.close()
 
 
-def test_a_child_that_fails_is_told_with_its_log(tmp_path: Path, vectors: FaissVectors) -> None:
+def test_a_failed_child_is_logged_with_the_path_of_its_log(tmp_path: Path, vectors: FaissVectors) -> None:
     running = compaction(tmp_path, vectors, {"PATH": "/usr/bin:/bin", "MEDKG_DATA_DIR": "/dev/null/nowhere"})
-    running.look()
+    running.check_all()
 
-    def told() -> bool:
+    def warned() -> bool:
         running.tick()
         return bool(logged)
 
     with capture_logs() as logged:
-        wait_until(told, 60)
+        wait_until(warned, 60)
     running.close()
 
     assert logged[0]["event"] == "compaction failed" and logged[0]["tenant"] in TENANTS

@@ -1,4 +1,4 @@
-"""A host whose plane cannot start lives on and says why, whatever was raised."""
+"""A host whose plane cannot start continues and reports why, whatever was raised."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestration.settings import load_settings
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (PlaneUnavailableError("no memory."), "no memory."),
         (
@@ -23,8 +23,8 @@ from orchestration.settings import load_settings
         ),
     ],
 )
-def test_why_a_plane_does_not_start_is_told_to_all_who_ask_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+def test_the_reason_why_a_plane_does_not_start_is_reported_by_status_and_raised_by_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
 ) -> None:
     fork_servers = ForkServers(lambda: ForkServer.started([], {}))
     settings = load_settings(data_dir=tmp_path, profile="cpu")
@@ -37,7 +37,7 @@ def test_why_a_plane_does_not_start_is_told_to_all_who_ask_for_it(
     try:
         host.plane.start(dashboard=False)
         status = host.verbs.status()
-        assert (status.plane, status.plane_error) == ("failed", told)
+        assert (status.plane, status.plane_error) == ("failed", message)
         with pytest.raises(PlaneUnavailableError):
             host.verbs.embed_texts(["walking"])
     finally:

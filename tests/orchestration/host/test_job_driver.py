@@ -1,4 +1,4 @@
-"""Several commands' jobs on one host: tenants take turns, and one job's trouble is not the others'."""
+"""Several commands' jobs on one host: tenants get windows by round robin, a failed job harms no other."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
     ledger.close()
 
 
-def test_a_second_tenant_s_job_gets_the_next_window_and_then_takes_turns(host: Host) -> None:
+def test_a_second_tenant_s_job_gets_the_next_window_and_then_round_robin_goes_on(host: Host) -> None:
     host.driver.work_on(host.job("large", 20))
     assert host.launched == ["large"] * (WORKERS + 1)
     small = host.job("small", 3)

@@ -1,4 +1,4 @@
-"""Dagster's processes beside a host: an ended one is started anew, the code server also after a change."""
+"""Dagster's processes beside a host: an ended one is restarted, the code server also after a change."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SLEEP = ["timeit", "-n1", "-r1", "-s", "import time", "time.sleep(600)"]
 
 
 @pytest.fixture
-def kept(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterServices]:
+def dagster(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterServices]:
     """Three that only wait, over a folder of topologies."""
     (tmp_path / "topologies").mkdir()
     sleepers = dict.fromkeys((CODE_SERVER, WEBSERVER, DAEMON), SLEEP)
@@ -42,64 +42,67 @@ def kept(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     fork_servers.close()
 
 
-def pids(kept: DagsterServices) -> dict[str, int]:
-    return {name: child.pid for name, child in kept._children.items()}
+def pids(dagster: DagsterServices) -> dict[str, int]:
+    return {name: child.pid for name, child in dagster._children.items()}
 
 
-def changed(kept: DagsterServices, before: dict[str, int]) -> set[str]:
-    """Which were started anew, given some time to notice."""
+def changed(dagster: DagsterServices, before: dict[str, int]) -> set[str]:
+    """The names of those that were restarted, after some time to notice."""
 
     def differ() -> set[str]:
-        kept.tick()
-        return {name for name, pid in pids(kept).items() if pid != before[name]}
+        dagster.tick()
+        return {name for name, pid in pids(dagster).items() if pid != before[name]}
 
     wait_until(lambda: bool(differ()), 10)
     return differ()
 
 
 @pytest.mark.parametrize("name", [CODE_SERVER, WEBSERVER, DAEMON])
-def test_one_that_is_killed_is_started_anew(kept: DagsterServices, name: str) -> None:
-    before = pids(kept)
+def test_one_that_is_killed_is_restarted(dagster: DagsterServices, name: str) -> None:
+    before = pids(dagster)
     psutil.Process(before[name]).kill()
-    assert changed(kept, before) == {name}
-    assert (kept.address() is not None) and all(psutil.pid_exists(pid) for pid in pids(kept).values())
+    assert changed(dagster, before) == {name}
+    assert (dagster.address() is not None) and all(psutil.pid_exists(pid) for pid in pids(dagster).values())
 
 
-def test_a_new_topology_starts_the_code_server_anew(kept: DagsterServices, tmp_path: Path) -> None:
-    before = pids(kept)
-    kept.tick()
-    assert pids(kept) == before
+def test_a_new_topology_restarts_the_code_server(dagster: DagsterServices, tmp_path: Path) -> None:
+    before = pids(dagster)
+    dagster.tick()
+    assert pids(dagster) == before
     (tmp_path / "topologies" / "mine.yaml").write_text("name: mine")
-    assert changed(kept, before) == {CODE_SERVER}
+    assert changed(dagster, before) == {CODE_SERVER}
 
 
 def test_one_that_ends_at_once_is_not_started_at_every_look(
-    kept: DagsterServices, monkeypatch: pytest.MonkeyPatch
+    dagster: DagsterServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(services, "RESTART_SECONDS", 600)
-    psutil.Process(pids(kept)[WEBSERVER]).kill()
-    wait_until(lambda: kept.address() is None, 10)
-    before = pids(kept)
-    kept.tick()
-    assert pids(kept) == before
+    psutil.Process(pids(dagster)[WEBSERVER]).kill()
+    wait_until(lambda: dagster.address() is None, 10)
+    before = pids(dagster)
+    dagster.tick()
+    assert pids(dagster) == before
 
 
 def test_one_that_cannot_be_started_now_is_started_later(
-    kept: DagsterServices, monkeypatch: pytest.MonkeyPatch
+    dagster: DagsterServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuses(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    before = pids(kept)
+    before = pids(dagster)
     with monkeypatch.context() as full:
         full.setattr(ForkServer, "spawn", refuses)
         psutil.Process(before[DAEMON]).kill()
-        with capture_logs() as told:
+        with capture_logs() as records:
             wait_until(
-                lambda: kept.tick() is None and any(one["event"] == "not restarted" for one in told), 10
+                lambda: (
+                    dagster.tick() is None and any(record["event"] == "not restarted" for record in records)
+                ),
+                10,
             )
-    assert pids(kept) == before
-    assert changed(kept, before) == {DAEMON}
+    assert pids(dagster) == before
+    assert changed(dagster, before) == {DAEMON}
 
 
 def test_a_link_that_leads_nowhere_is_no_source(tmp_path: Path) -> None:
@@ -109,10 +112,10 @@ def test_a_link_that_leads_nowhere_is_no_source(tmp_path: Path) -> None:
     assert SourceWatch([tmp_path]).mark() == before
 
 
-def test_all_end_with_their_folder(kept: DagsterServices) -> None:
-    folder, before = kept._folder, pids(kept)
+def test_all_end_with_their_folder(dagster: DagsterServices) -> None:
+    folder, before = dagster._folder, pids(dagster)
     assert folder.is_dir()
-    kept.close()
+    dagster.close()
     assert not any(psutil.pid_exists(pid) for pid in before.values())
     assert not folder.exists()
 

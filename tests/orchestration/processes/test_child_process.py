@@ -22,7 +22,7 @@ from orchestration.processes.child_process import (
 
 
 def a_parent(code: str) -> subprocess.Popen[str]:
-    """A process of its own that runs `code` with spawn_child and os at hand."""
+    """A separate process that runs `code` with spawn_child and os at hand."""
     prelude = "import os, signal, sys\nfrom orchestration.processes.child_process import *\n"
     return subprocess.Popen(
         [sys.executable, "-c", prelude + textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
@@ -80,7 +80,7 @@ def test_a_process_of_another_host_counts_as_alive() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "host/boot/1", "host/boot/pid/1"])
-def test_a_text_that_is_no_identity_is_nobody(text: str) -> None:
+def test_a_text_that_is_no_identity_is_no_live_process(text: str) -> None:
     assert not is_alive(text)
 
 

@@ -132,7 +132,9 @@ def test_many_threads_are_answered_each_with_its_own(client: LocalClient) -> Non
     assert [answer["number"] for answer in answers] == list(range(300))
 
 
-def test_nobody_serving_is_an_error_that_names_the_folder_and_the_next_step(tmp_path: Path) -> None:
+def test_a_folder_without_a_server_is_an_error_that_names_the_folder_and_the_next_step(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(HostUnavailableError, match="medkg up") as raised:
         LocalClient(tmp_path, "host").call("echo")
     assert str(tmp_path) in raised.value.message
@@ -168,7 +170,7 @@ def test_a_second_server_of_a_data_folder_is_refused_and_the_first_goes_on(
     assert client.call("echo") == {}
 
 
-def test_after_close_nobody_serves_and_another_may(tmp_path: Path) -> None:
+def test_after_close_no_process_serves_and_another_may(tmp_path: Path) -> None:
     first = LocalService("host", tmp_path, {"echo": echo}).start()
     address = Path(read_endpoint(tmp_path, "host").address)  # type: ignore[union-attr]
     first.close()
@@ -194,7 +196,7 @@ def test_a_killed_server_is_noticed_and_replaced(
         assert not leftover.exists()
 
 
-def test_a_server_that_dies_while_it_answers_is_told_from_one_that_refuses(
+def test_a_server_that_dies_while_it_answers_is_distinguished_from_one_that_refuses(
     tmp_path: Path, other_process: subprocess.Popen[str]
 ) -> None:
     with pytest.raises(HostUnavailableError, match="ended while it answered 'die'"):

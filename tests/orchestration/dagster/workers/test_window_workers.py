@@ -37,18 +37,18 @@ def status_of(instance: DagsterInstance, run_id: str) -> DagsterRunStatus:
 
 def wait_for_file(path: Path) -> None:
     """Return when the file exists; raises TimeoutError after 60 s."""
-    seen = threading.Event()
+    appeared = threading.Event()
 
     class Look(FileSystemEventHandler):
         def on_any_event(self, event: FileSystemEvent) -> None:
             if path.exists():
-                seen.set()
+                appeared.set()
 
     observer = Observer()
     observer.schedule(Look(), str(path.parent))
     observer.start()
     try:
-        if not path.exists() and not seen.wait(60):
+        if not path.exists() and not appeared.wait(60):
             raise TimeoutError(f"{path} did not appear")
     finally:
         observer.stop()
