@@ -19,7 +19,7 @@ export HF_HUB_OFFLINE := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## List the tasks
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 setup: $(STAMP)  ## Make .venv with everything demo and test need
 
@@ -56,8 +56,16 @@ $(ENGINES_STAMP): ops/engines/requirements.txt
 demo: setup  ## Ingest the authored demo corpus, search it, explain what happened
 	@$(BIN)/python -m demo --data-dir $(DATA_DIR)/demo
 
-test: setup  ## Run the tests, with coverage of the control plane
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 20
+
+test: setup  ## Run the tests (docs/testing.md)
+	@$(PYTEST)
+
+test-exhaustive: setup  ## Run the tests with every case of those that otherwise take some of each
+	@MEDKG_TEST_EXHAUSTIVE=1 $(PYTEST) --timeout 7200
+
+coverage: setup  ## Run the tests and measure the control plane's coverage; fails below the floor in pyproject.toml
+	@$(PYTEST) --cov --cov-report=term:skip-covered
 
 lint: setup  ## Format check, lint, types, import contracts, retry-loop check, fresh schema and references
 	@$(BIN)/ruff format --check .
@@ -87,4 +95,4 @@ lock: setup  ## Update constraints-cpu.txt and vLLM's requirements
 	@ops/lock
 	@ops/lock-vllm
 
-.PHONY: help setup vllm engines demo test lint reference wheel-check bench up down lock
+.PHONY: help setup vllm engines demo test test-exhaustive coverage lint reference wheel-check bench up down lock

@@ -11,21 +11,55 @@ import pytest
 import structlog
 
 from orchestration.settings import send_no_usage_reports
+from tests.exhaustive import EXHAUSTIVE
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
     from xdist.scheduler import LoadFileScheduling
 
-SHARE_A_HOST: Final = ("tests/demo", "tests/gpu_actors")
-"""Folders whose files have one host or plane for all of them, which only one process should start."""
+SHARE_A_PROCESS: Final = {
+    "tests/orchestration/end_to_end/one_host": "one host",
+    "tests/gpu_actors/test_plane.py": "one plane",
+    "tests/gpu_actors/test_plane_deaths.py": "one plane",
+    "tests/gpu_actors/test_swap.py": "one plane",
+    "tests/gpu_actors/pools": "one plane",
+    "tests/gpu_actors/vllm": "one plane",
+}
+"""Files and folders that share a host or a plane, which only one process should start."""
+
+LONGEST_FIRST: Final = (
+    "tests/orchestration/end_to_end/one_host",
+    "tests/gpu_actors/vllm",
+    "tests/gpu_actors/pools",
+    "tests/gpu_actors/test_",
+    "tests/orchestration/end_to_end",
+    "tests/orchestration/haystack/test_haystack_document_store.py",
+    "tests/orchestration/dagster/workers",
+    "tests/orchestration/operations/test_reembedding.py",
+    "tests/orchestration/stores",
+    "tests/gpu_actors",
+    "tests/orchestration/dagster",
+    "tests/orchestration/host",
+    "tests/orchestration/ledger",
+)
+"""Files and folders of tests that take long, the longest first, so that all processes end together."""
 
 send_no_usage_reports()
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"exhaustive forms: {'yes' if EXHAUSTIVE else 'no (make test-exhaustive)'}")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules of whole runs take minutes: they begin first, so that no process is left alone with one."""
-    items.sort(key=lambda item: item.path.parent.name != "end_to_end")
+    """Long files first; those that share a process stay together."""
+    items.sort(key=lambda item: _rank(item.nodeid))
+
+
+def _rank(nodeid: str) -> int:
+    ranks = (rank for rank, start in enumerate(LONGEST_FIRST) if nodeid.startswith(start))
+    return next(ranks, len(LONGEST_FIRST))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -37,9 +71,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
     class ByHost(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = str(super()._split_scope(nodeid))
-            folders = {folder.as_posix() for folder in PurePath(file).parents}
-            return next((folder for folder in SHARE_A_HOST if folder in folders), file)
+            file = PurePath(str(super()._split_scope(nodeid)))
+            places = (file, *file.parents)
+            shared = (SHARE_A_PROCESS.get(place.as_posix()) for place in places)
+            return next(filter(None, shared), file.as_posix())
 
     return ByHost(config, log)
 

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,10 +20,11 @@ from gpu_actors.profiles import chosen_profile, find_model
 from medkg.testing.builders import a_document
 from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError, PlaneUnavailableError
 from orchestration.host.environment import RAY_SOCKET
+from tests.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.plane
 
-TIMEOUT = 60.0
+TIMEOUT = PATIENCE
 LOCAL = LocalModels(chosen_profile("cpu"))
 
 
@@ -161,9 +161,6 @@ def test_what_ray_tells_a_driver_is_logged_and_leaves_stdout_to_the_answer(
 
     job = global_worker.current_job_id
     push_error_to_driver(global_worker, "worker_died", "A worker of this test died.", job)
-    ends = time.monotonic() + 30
-    while "A worker of this test died." not in caplog.text:
-        assert time.monotonic() < ends
-        time.sleep(0.02)
+    wait_until(lambda: "A worker of this test died." in caplog.text)
 
     assert capsys.readouterr().out == ""

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,10 +17,11 @@ import psutil
 import pytest
 
 from gpu_actors.plane import RayPlane
+from tests.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.plane
 
-TIMEOUT = 200.0
+TIMEOUT = PATIENCE
 
 
 @pytest.mark.parametrize("pool", ["embedders", "expanders"])
@@ -65,15 +65,17 @@ def test_nothing_of_ray_survives_a_kill_of_its_host_while_it_starts(started: str
     folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
     host = a_host(folder)
     seen: set[psutil.Process] = set()
-    ends = time.monotonic() + 60
-    while started not in " ".join(names_of(seen)):
-        assert time.monotonic() < ends
-        seen |= set(psutil.Process(host.pid).children(recursive=True))
+
+    def has_started() -> bool:
+        seen.update(psutil.Process(host.pid).children(recursive=True))
+        return started in " ".join(names_of(seen))
+
+    wait_until(has_started, process=host, poll_seconds=0.0)  # as early as it can be seen
 
     os.kill(host.pid, signal.SIGKILL)
     host.wait()
 
-    _, alive = psutil.wait_procs(seen, timeout=15)
+    _, alive = psutil.wait_procs(seen, timeout=PATIENCE)
     assert not names_of(alive)
     assert not folder.exists()
 
@@ -106,7 +108,7 @@ def test_nothing_of_the_plane_survives_a_kill_of_its_host() -> None:
     os.kill(host.pid, signal.SIGKILL)
     host.wait()
 
-    _, alive = psutil.wait_procs(children, timeout=15)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert not [process.cmdline() for process in alive]
     assert not folder.exists()
 

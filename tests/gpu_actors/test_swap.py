@@ -13,6 +13,7 @@ from gpu_actors.profiles import Model, chosen_profile
 from medkg.testing.builders import a_shallower_model
 from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError, MedkgError
 from tests.gpu_actors.encoders.tiny_cross_encoder import a_cross_encoder, assert_near
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.plane
 
@@ -36,7 +37,7 @@ def test_a_successor_shares_what_stays_and_ends_what_goes(
     assert pids(successor, "expanders") == before["expanders"]
     new = pids(successor, "embedders")
     successor.retire(plane)
-    psutil.wait_procs([psutil.Process(pid) for pid in new if psutil.pid_exists(pid)], timeout=20)
+    psutil.wait_procs([psutil.Process(pid) for pid in new if psutil.pid_exists(pid)], timeout=PATIENCE)
     assert not any(map(psutil.pid_exists, new))
     assert {pool: pids(plane, pool) for pool in before} == before
 
@@ -72,5 +73,5 @@ def test_a_cross_encoder_is_loaded_beside_the_others_and_gives_their_scores_by_t
         successor.rerank("sleep " * 300, passages)
     new = pids(successor, "rerankers")
     successor.retire(plane)
-    psutil.wait_procs([psutil.Process(pid) for pid in new if psutil.pid_exists(pid)], timeout=20)
+    psutil.wait_procs([psutil.Process(pid) for pid in new if psutil.pid_exists(pid)], timeout=PATIENCE)
     assert not any(map(psutil.pid_exists, new))

@@ -1,13 +1,12 @@
-"""Dagster's GraphQL API as a user's script calls it, and waiting for something without counting seconds."""
+"""Dagster's GraphQL API as a user's script calls it."""
 
 from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Callable
 from typing import Any
 
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+from tests.waiting import PATIENCE
 
 LAUNCH = """mutation($p: ExecutionParams!) { launchRun(executionParams: $p) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
@@ -20,13 +19,6 @@ RUN = """query($r: ID!) { runOrError(runId: $r) { ... on Run { status
 REPOSITORIES = (
     """{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"""
 )
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> None:
-    """Return as soon as the condition holds; fail after `seconds`."""
-    Retrying(
-        retry=retry_if_result(lambda held: not held), stop=stop_after_delay(seconds), wait=wait_fixed(0.2)
-    )(condition)
 
 
 class DagsterApi:
@@ -70,7 +62,7 @@ class DagsterApi:
     def _ask(self, query: str, **variables: Any) -> Any:
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(self._url, body, {"content-type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             answer = json.load(response)
         assert "errors" not in answer, answer["errors"]
         return answer["data"]

@@ -71,6 +71,8 @@ class ReplayServer:
         self.asked: list[Asked] = []
         self.next_fates: list[str] = []
         """What becomes of the next requests, before the weather decides: `good`, `throttled`, `503` ..."""
+        self.hold: Callable[[], bool] | None = None
+        """While it returns True, requests wait; they are dropped unanswered when `hold` is taken away."""
         self._chance = random.Random(seed)
         self._lock = threading.Lock()
         self._server = _server(self)
@@ -115,6 +117,14 @@ class ReplayServer:
                 return self._chance.choice(weather.faults)
             return "good"
 
+    def held(self) -> bool:
+        """Whether a request had to wait, by a client that may be gone by now; returns when none has to."""
+        waited = False
+        while (hold := self.hold) is not None and hold():
+            waited = True
+            time.sleep(0.01)
+        return waited
+
     def note(self, path: str, parameters: Parameters, answered: str, agent: str) -> None:
         with self._lock:
             self.asked.append(Asked(time.monotonic(), path, dict(parameters), answered, agent))
@@ -148,6 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, parameters: Parameters) -> None:
         path = urlsplit(self.path).path
+        if self.replay.held():
+            self.close_connection = True
+            return
         fate = self.replay.fate()
         self.replay.note(path, parameters, fate, self.headers.get("User-Agent") or "")
         time.sleep(self.replay.weather.latency_seconds)

@@ -8,7 +8,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import psutil
 from ray.cluster_utils import Cluster
 
 from gpu_actors.plane import RayPlane, chosen_profile, start_plane
+from tests.waiting import PATIENCE, wait_until
 
 TEXTS = [f"{number} " + "walking and sleeping " * 60 for number in range(240)]
 
@@ -27,15 +27,15 @@ def main() -> None:
     profile = chosen_profile("cpu", sparse_model="none")
     folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
     plane = start_plane(profile, address=cluster.address, folder=folder, dashboard=False)
-    reference = plane.embed(TEXTS, 60).dense
+    reference = plane.embed(TEXTS, PATIENCE).dense
     with ThreadPoolExecutor(1) as thread:
-        pending = thread.submit(plane.embed, TEXTS, 60)
-        until(lambda: any(map(is_busy, embedders(plane))))
+        pending = thread.submit(plane.embed, TEXTS, PATIENCE)
+        wait_until(lambda: any(map(is_busy, embedders(plane))))
         started = time.monotonic()
         os.kill(worker.all_processes["raylet"][0].process.pid, signal.SIGKILL)
         vectors = pending.result()
         done = time.monotonic()
-    until(lambda: faults(plane) == 1)
+    wait_until(lambda: faults(plane) == 1)
     told: dict[str, Any] = {
         "seats": len(plane.pools.embedders.replicas),
         "errors": len(vectors.errors),
@@ -44,13 +44,13 @@ def main() -> None:
         "faults_after_death": faults(plane),
     }
     cluster.add_node(num_cpus=1)
-    until(lambda: faults(plane) == 0)
+    wait_until(lambda: faults(plane) == 0)
     children = psutil.Process().children(recursive=True)
     told["faults_after_joining"] = faults(plane)
     told["seconds_until_whole"] = round(time.monotonic() - started, 1)
     plane.close()
     cluster.shutdown()
-    _, alive = psutil.wait_procs(children, timeout=20)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE)
     told["left_running"] = [process.name() for process in alive]
     sys.stdout.write(json.dumps(told) + "\n")
 
@@ -65,13 +65,6 @@ def is_busy(process: psutil.Process) -> bool:
 
 def faults(plane: RayPlane) -> int:
     return sum(each.get("fault") is not None for each in plane.health()["embedders"])
-
-
-def until(happened: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 120
-    while not happened():
-        assert time.monotonic() < ends
-        time.sleep(0.2)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 pytestmark = pytest.mark.plane
 
 
@@ -20,7 +22,7 @@ def test_a_node_that_dies_loses_nothing_and_a_new_one_gets_its_replica() -> None
         check=False,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])

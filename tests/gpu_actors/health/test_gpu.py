@@ -16,6 +16,7 @@ import pytest
 from gpu_actors.health.gpu import SICK_READINGS, Watch, preflight, visible_gpus
 from gpu_actors.profiles import Profile, get_profile
 from orchestration.errors import GpuUnavailableError
+from tests.waiting import wait_until
 
 SOURCE = Path(__file__).with_name("nvml_stand_in.c")
 COMPILER = shutil.which("cc")
@@ -177,10 +178,7 @@ LOOK = 0.02
 
 
 def until(happened: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 20
-    while not happened():
-        assert time.monotonic() < ends
-        time.sleep(LOOK / 4)
+    wait_until(happened, poll_seconds=LOOK / 4)
 
 
 @pytest.fixture

@@ -30,10 +30,12 @@ from orchestration.errors import (
     PlaneUnavailableError,
     StageFailedError,
 )
+from tests.exhaustive import fewer
+from tests.waiting import PATIENCE, wait_for_file, wait_until
 
 pytestmark = pytest.mark.plane
 
-TIMEOUT = 60.0
+TIMEOUT = PATIENCE
 
 
 class ToyReplica:
@@ -228,8 +230,9 @@ def test_what_keeps_a_replica_from_starting_again_is_told_and_it_comes_back_when
     torn.touch()
     os.kill(pool.health(TIMEOUT)[0]["pid"], signal.SIGKILL)
 
+    wait_until(lambda: "torn" in pool.health(5.0)[0].get("fault", ""))
     with pytest.raises(StageFailedError, match="torn"):
-        answers_of(pool, ["a"], timeout=60.0)
+        answers_of(pool, ["a"], timeout=3.0)
     assert "fault" in pool.health(TIMEOUT)[0]
     torn.unlink()
 
@@ -310,8 +313,7 @@ def test_a_query_does_not_wait_behind_micro_batches(plane: RayPlane, tmp_path: P
 
     with ThreadPoolExecutor(1) as thread:
         pending = thread.submit(dense_rows, pool, rows_of(*[300] * 6), TokenBudget(512), TIMEOUT)
-        while not (tmp_path / "working").exists():
-            time.sleep(0.02)
+        wait_for_file(tmp_path / "working")
         found, _ = dense_rows(pool, rows_of(5), TokenBudget(512), TIMEOUT, QUERY_LANE)
         assert not pending.done()
         (tmp_path / "busy").unlink()
@@ -341,7 +343,11 @@ class FickleReplica(SmallReplica):
 
 
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=60), st.integers(512, 4096))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=fewer(4, exhaustive=100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_whatever_dies_or_fails_each_row_has_its_own_vector_or_an_error(
     plane: RayPlane, tmp_path: Path, lengths: list[int], tokens: int
 ) -> None:

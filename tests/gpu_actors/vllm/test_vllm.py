@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -43,6 +42,10 @@ from tests.gpu_actors.encoders.test_embedding import (
     shortened,
 )
 from tests.gpu_actors.vllm.tiny_qwen import chat_model, embedding_model
+from tests.waiting import PATIENCE, wait_until
+
+LOAD = 120
+"""Texts that keep a server busy for some seconds."""
 
 COMMAND = Path(__file__).resolve().parents[3] / ".venv-vllm" / "bin" / "vllm"
 
@@ -124,9 +127,7 @@ def test_what_a_dead_owner_had_on_the_leash_is_ended_with_all_it_started(
         f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}'); time.sleep(600)"
     )
     leash = run_on_leash([sys.executable, "-c", stubborn], tmp_path / "log", dict(os.environ))
-    while not pids.exists() or len(pids.read_text().split()) < 2:
-        assert leash.poll() is None
-        time.sleep(0.02)
+    wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2, process=leash)
     started = [psutil.Process(int(pid)) for pid in pids.read_text().split()]
 
     if also_the_leash:  # as Ray does to an actor's children
@@ -134,8 +135,8 @@ def test_what_a_dead_owner_had_on_the_leash_is_ended_with_all_it_started(
     assert leash.stdin is not None
     leash.stdin.close()
 
-    leash.wait(timeout=10)
-    _, alive = psutil.wait_procs(started, timeout=10)
+    leash.wait(timeout=PATIENCE)
+    _, alive = psutil.wait_procs(started, timeout=PATIENCE)
     assert not alive
 
 
@@ -206,15 +207,15 @@ def test_an_embedder_killed_under_load_loses_nothing_and_leaves_nothing(
 ) -> None:
     """The server's death is the replica's, which Ray starts anew; nothing is lost or twice."""
     pool = start_pool("vllm", ReplicaKind(EmbedderReplica, profile, profile.dense_lanes), 1)
-    pool.wait_until_ready(300)
+    pool.wait_until_ready(PATIENCE)
     tokenizer = TextTokenizer(find_model(profile.embedding_model).files, 512)
-    texts = [f"{number} " + "walking and sleeping " * 60 for number in range(300)]
+    texts = [f"{number} " + "walking and sleeping " * 60 for number in range(LOAD)]
     before = HaystackEmbedder("cpu").model.embed(texts)
     servers = of_replica(pool)
     assert len(servers) > 1
 
     with ThreadPoolExecutor(1) as thread:
-        pending = thread.submit(dense_rows, pool, tokenizer.token_ids(texts), TokenBudget(4096), 250.0)
+        pending = thread.submit(dense_rows, pool, tokenizer.token_ids(texts), TokenBudget(4096), PATIENCE)
         busy = max(servers, key=cpu_seconds)
         seen = cpu_seconds(busy)
         while cpu_seconds(busy) - seen < 0.3:
@@ -224,17 +225,18 @@ def test_an_embedder_killed_under_load_loses_nothing_and_leaves_nothing(
 
     assert not outcome.errors
     assert cosines(vectors, before).min() >= 0.999
-    _, alive = psutil.wait_procs(servers, timeout=15)
+    _, alive = psutil.wait_procs(servers, timeout=PATIENCE)
     assert not alive
     again = of_replica(pool)
-    psutil.Process(pool.health(60)[0]["pid"]).kill()
-    _, alive = psutil.wait_procs(again, timeout=15)
+    psutil.Process(pool.health(PATIENCE)[0]["pid"]).kill()
+    pool.end()  # else Ray starts the replica again, and so another server
+    _, alive = psutil.wait_procs(again, timeout=PATIENCE)
     assert len(again) > 1 and not alive
 
 
 def of_replica(pool: Pool[MicroBatch]) -> list[psutil.Process]:
     """The processes of the replica's server, its leash included."""
-    return psutil.Process(pool.health(300)[0]["pid"]).children(recursive=True)
+    return psutil.Process(pool.health(PATIENCE)[0]["pid"]).children(recursive=True)
 
 
 def cpu_seconds(process: psutil.Process) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import pytest
 from dagster import DagsterInstance
@@ -13,6 +14,7 @@ from orchestration.dagster.instance import CodeLocation, open_instance
 from orchestration.dagster.workers.window_workers import FinishedRun, WindowWorkers
 from orchestration.dagster.workers.worker_process import SourceWatch, WorkerCommand
 from orchestration.settings import Settings
+from tests.waiting import PATIENCE
 
 WINDOW_JOBS = CodeLocation("tests.orchestration.dagster.workers.window_jobs")
 
@@ -40,13 +42,31 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class Pool:
     """Workers under test, and the runs that they reported as finished."""
 
-    def __init__(self, workers: WindowWorkers, finished: Queue[FinishedRun], log_dir: Path) -> None:
-        self.workers = workers
-        self.finished = finished
-        self.log_dir = log_dir
+    def __init__(
+        self,
+        instance: DagsterInstance,
+        settings: Settings,
+        folder: Path,
+        size: int = 1,
+        location: CodeLocation = WINDOW_JOBS,
+        watch: Sequence[Path] = (),
+        **options: Any,
+    ) -> None:
+        self.finished: Queue[FinishedRun] = Queue()
+        self.log_dir = settings.logs_dir
+        self.folder = folder
+        command = WorkerCommand(
+            settings.dagster_home,
+            location,
+            {"MEDKG_DATA_DIR": str(settings.data_dir), "MEDKG_TEST_FOLDER": str(folder)},
+            settings.logs_dir,
+        )
+        self.workers = WindowWorkers(
+            instance, command, size, self.finished.put, SourceWatch(watch), **options
+        ).start()
 
     def outcome(self) -> FinishedRun:
-        return self.finished.get(timeout=60)
+        return self.finished.get(timeout=PATIENCE)
 
     def pids(self) -> list[int]:
         return [worker["pid"] for worker in self.workers.describe()]
@@ -56,19 +76,8 @@ class Pool:
 def start_pool(instance: DagsterInstance, settings: Settings, folder: Path) -> Iterator[Callable[..., Pool]]:
     pools: list[Pool] = []
 
-    def start(
-        size: int = 1, location: CodeLocation = WINDOW_JOBS, watch: Sequence[Path] = (), **options: object
-    ) -> Pool:
-        finished: Queue[FinishedRun] = Queue()
-        command = WorkerCommand(
-            settings.dagster_home,
-            location,
-            {"MEDKG_DATA_DIR": str(settings.data_dir), "MEDKG_TEST_FOLDER": str(folder)},
-            settings.logs_dir,
-        )
-        sources = SourceWatch(watch)
-        workers = WindowWorkers(instance, command, size, finished.put, sources, **options)  # type: ignore[arg-type]
-        pools.append(Pool(workers.start(), finished, settings.logs_dir))
+    def start(size: int = 1, location: CodeLocation = WINDOW_JOBS, **options: Any) -> Pool:
+        pools.append(Pool(instance, settings, folder, size, location, **options))
         return pools[-1]
 
     yield start

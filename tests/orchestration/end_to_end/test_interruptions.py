@@ -17,7 +17,7 @@ from orchestration.ledger.tables import documents
 from orchestration.processes.local_service import read_endpoint
 from orchestration.settings import load_settings
 from tests.orchestration.command_line import Medkg
-from tests.orchestration.dagster_api import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.plane
 
@@ -43,23 +43,28 @@ def processes_of(data_dir: Path) -> list[psutil.Process]:
     return [process for process in found if process.is_running() and process.status() != "zombie"]
 
 
+def wait_until_no_process_is_left(medkg: Medkg) -> None:
+    wait_until(lambda: not processes_of(medkg.data_dir), poll_seconds=0.2)
+
+
 def test_a_killed_run_leaves_no_process_and_its_rerun_commits_every_document_once(
-    tmp_path: Path, abstracts: Path
+    tmp_path: Path, abstracts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("MEDKG_LEASE_SECONDS", "3600")  # no reservation ends by itself while this test waits
     medkg = Medkg(tmp_path / "data")
     command = ("run", "auto", "--path", str(abstracts), "--window", "20", "--json")
     for reached in ("queued", "running"):
         run = medkg.process(*command)
-        wait_until(lambda stage=reached: _seen(medkg, stage), 60)
+        medkg.wait_until(lambda stage=reached: medkg.count(stage), run)
         run.send_signal(signal.SIGKILL)
         run.communicate()
-        wait_until(lambda: not processes_of(medkg.data_dir), 60)
+        wait_until_no_process_is_left(medkg)
     assert _held(medkg), "windows that waited for a worker when their host died"
     try:
         medkg("up")
-        wait_until(lambda: not _held(medkg), 20)  # long before the hold would end by itself
+        medkg.wait_until(lambda: not _held(medkg))
         final = medkg.process(*command)
-        stdout, stderr = final.communicate(timeout=180)
+        stdout, stderr = final.communicate(timeout=PATIENCE)
     finally:
         medkg("down")
     assert final.returncode == 0, stderr
@@ -70,7 +75,7 @@ def test_a_killed_run_leaves_no_process_and_its_rerun_commits_every_document_onc
     hits = medkg("search", "sleep", "--legs", "bm25", "--top", "1000")["hits"]
     ids = [hit["chunk_id"] for hit in hits]
     assert len(ids) == len(set(ids)) > 0
-    wait_until(lambda: not processes_of(medkg.data_dir), 60)
+    wait_until_no_process_is_left(medkg)
 
 
 def test_ctrl_c_hands_documents_back_and_says_that_the_same_command_continues(
@@ -78,15 +83,15 @@ def test_ctrl_c_hands_documents_back_and_says_that_the_same_command_continues(
 ) -> None:
     medkg = Medkg(tmp_path / "data")
     run = medkg.process("run", "auto", "--path", str(abstracts), "--json")
-    wait_until(lambda: _seen(medkg, "running"), 60)
+    medkg.wait_until(lambda: medkg.count("running"), run)
     run.send_signal(signal.SIGINT)
-    stdout, _ = run.communicate(timeout=90)
+    stdout, _ = run.communicate(timeout=PATIENCE)
     assert run.returncode == 130
     account = json.loads(stdout)["documents"]
     assert account["in"] == DOCUMENTS
     assert account["pending"] + account["committed"] == DOCUMENTS
     assert medkg("status")["documents"].get("running", 0) == 0
-    wait_until(lambda: not processes_of(medkg.data_dir), 60)
+    wait_until_no_process_is_left(medkg)
 
 
 def test_a_submitted_job_goes_on_after_its_host_was_stopped_and_started_again(
@@ -96,12 +101,12 @@ def test_a_submitted_job_goes_on_after_its_host_was_stopped_and_started_again(
     try:
         medkg("up")
         medkg("submit", "auto", "--path", str(abstracts))
-        wait_until(lambda: _seen(medkg, "running"), 90)
+        medkg.wait_until(lambda: medkg.count("running"))
         medkg("down")
         stopped = medkg("status")["documents"]
         assert set(stopped) <= {"queued", "committed"} and sum(stopped.values()) == DOCUMENTS
         medkg("up")
-        wait_until(lambda: medkg("status")["documents"] == {"committed": DOCUMENTS}, 120)
+        medkg.wait_until(lambda: medkg("status")["documents"] == {"committed": DOCUMENTS})
         assert medkg("verify")["consistent"]
     finally:
         medkg("down")
@@ -113,21 +118,14 @@ def test_a_host_that_hangs_while_its_plane_starts_is_stopped_and_a_waiting_comma
     monkeypatch.setattr("orchestration.jobs.host_client.STOP_SECONDS", 1.0)
     medkg = Medkg(tmp_path / "data")
     up = medkg.process("up")
-    wait_until(lambda: read_endpoint(medkg.data_dir, HOST_SERVICE), 60)
+    wait_until(lambda: read_endpoint(medkg.data_dir, HOST_SERVICE), process=up)
     psutil.Process(HostClient(load_settings(data_dir=medkg.data_dir)).status().pid).suspend()
     assert medkg("down") == {"stopped": True}
-    _, stderr = up.communicate(timeout=60)
+    _, stderr = up.communicate(timeout=PATIENCE)
 
     assert up.returncode == 3, stderr
     assert "ended while its plane was starting. Its log" in stderr
-    wait_until(lambda: not processes_of(medkg.data_dir), 30)
-
-
-def _seen(medkg: Medkg, status: str) -> bool:
-    """Whether some document has that status by now."""
-    if not (medkg.data_dir / "ledger.sqlite").exists():
-        return False
-    return bool(medkg("status")["documents"].get(status))
+    wait_until_no_process_is_left(medkg)
 
 
 def _held(medkg: Medkg) -> int:

@@ -12,6 +12,7 @@ from medkg.testing.builders import an_abstract, json_lines
 from orchestration.contracts import ObjectStore
 from orchestration.stores.objects.opening import open_objects
 from tests.orchestration.command_line import Medkg
+from tests.orchestration.dagster_api import DagsterApi
 
 pytestmark = [pytest.mark.plane, pytest.mark.needs_service("s3")]
 
@@ -48,8 +49,6 @@ def holding(objects: ObjectStore, word: str) -> list[str]:
 def test_documents_on_s3_are_found_verified_re_executed_and_erased(
     medkg: Medkg, s3_url: str, tmp_path: Path
 ) -> None:
-    from tests.orchestration.dagster_api import DagsterApi, wait_until
-
     objects = open_objects(s3_url)
     mine = tmp_path / f"{WORD}.txt"
     mine.write_text(f"Report {WORD}\n\nThe {WORD} was seen in forty patients.\n", encoding="utf-8")
@@ -76,11 +75,11 @@ def test_documents_on_s3_are_found_verified_re_executed_and_erased(
     api = DagsterApi(medkg("status")["host"]["dagster_ui"])
     request = {"source": "files", "paths": [str(tmp_path / "a.jsonl")], "window": 300}
     run_id = api.launch("auto_pipeline_job", {"ops": {"ingest_op": {"config": request}}})
-    wait_until(lambda: api.finished_steps(run_id) >= {"parse_op"}, 60)
+    medkg.wait_until(lambda: api.finished_steps(run_id) >= {"parse_op"})
     api.terminate(run_id)
-    wait_until(lambda: api.status(run_id) == "CANCELED", 60)
+    medkg.wait_until(lambda: api.status(run_id) == "CANCELED")
     again = api.re_execute_from_failure(run_id)
-    wait_until(lambda: api.status(again) == "SUCCESS", 120)
+    medkg.wait_until(lambda: api.status(again) == "SUCCESS")
     assert not api.finished_steps(again) & {"ingest_op", "parse_op"}
 
     assert holding(objects, WORD)

@@ -13,8 +13,8 @@ What differs, and why:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from haystack import Document
@@ -26,7 +26,7 @@ from haystack.testing import document_store_async as haystack_async_tests
 from orchestration.haystack import MedkgDocumentStore
 from tests.orchestration.haystack.collection import CountedLetters, a_collection
 from tests.orchestration.opensearch import SERVER, connected, prefix_of_its_own
-from tests.orchestration.stores.data_folder import Pairing, opened
+from tests.orchestration.stores.data_folder import DataFolder, Pairing, opened
 
 ON_A_SERVER = pytest.mark.needs_service("opensearch")
 PAIRINGS = [
@@ -37,22 +37,28 @@ PAIRINGS = [
 ]
 
 
-@pytest.fixture(params=PAIRINGS)
-def pairing(request: pytest.FixtureRequest) -> Iterator[Pairing]:
-    if request.param == "sqlite+faiss":
-        yield Pairing()
-        return
+@pytest.fixture(scope="module", params=PAIRINGS)
+def data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataFolder]:
+    """One data folder per pairing for all tests, since a server takes long to make and remove indexes."""
+    folder = tmp_path_factory.mktemp("pairing")
     search, vectors = request.param.split("+")
-    with connected() as connection, prefix_of_its_own(connection) as prefix:
-        yield Pairing(search, vectors, SERVER, prefix)
+    with ExitStack() as stack:
+        pairing = Pairing(search, vectors)
+        if "opensearch" in request.param:
+            connection = stack.enter_context(connected())
+            pairing = Pairing(search, vectors, SERVER, stack.enter_context(prefix_of_its_own(connection)))
+        yield stack.enter_context(opened(folder, pairing=pairing))
 
 
 @pytest.fixture
-def document_store(tmp_path: Path, pairing: Pairing) -> Iterator[MedkgDocumentStore]:
-    """A store on an empty folder; whatever a test does, ledger and stores agree in the end."""
-    with opened(tmp_path, pairing=pairing) as data:
-        yield MedkgDocumentStore(collection=a_collection(data, CountedLetters(768)))
-        assert data.differences() == []
+def document_store(data: DataFolder) -> Iterator[MedkgDocumentStore]:
+    """An empty store; whatever a test does, ledger and stores agree in the end, also when it is emptied."""
+    store = MedkgDocumentStore(collection=a_collection(data, CountedLetters(768)))
+    assert store.count_documents() == 0
+    yield store
+    assert data.differences() == []
+    store.delete_all_documents()
+    assert data.differences() == []
 
 
 def comparable(documents: list[Document]) -> list[Document]:

@@ -36,6 +36,7 @@ from orchestration.retrieval.search import HybridSearch
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.haystack.collection import ROOM, CountedLetters, a_collection
 from tests.orchestration.stores.data_folder import MODEL, DataFolder, die, expand, opened
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
 OVERWRITE = DuplicatePolicy.OVERWRITE
@@ -367,7 +368,7 @@ def test_a_writer_killed_at_any_boundary_leaves_one_version_whole_and_the_next_w
     run(data, {"1": "walking", "2": "sleeping"})
     command = [sys.executable, __file__, str(tmp_path), boundary]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    dead = subprocess.run(command, cwd=ROOT, env=environment, timeout=60, check=False)
+    dead = subprocess.run(command, cwd=ROOT, env=environment, timeout=PATIENCE, check=False)
     assert dead.returncode == -signal.SIGKILL
     new = {"w", "v"} if boundary == "clean" else set[str]()
     assert {one.id for one in store.filter_documents(where("meta.source", "files", "!="))} == new

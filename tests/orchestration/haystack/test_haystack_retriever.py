@@ -17,6 +17,7 @@ from orchestration.errors import ConfigurationError, IndexMissingError, UsageErr
 from orchestration.haystack import HaystackRetriever
 from orchestration.retrieval.search import HybridSearch
 from tests.orchestration.stores.data_folder import DataFolder
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
 MakeSearch = Callable[..., HybridSearch]
@@ -161,7 +162,7 @@ def test_a_pipeline_with_it_is_kept_as_yaml_and_loaded_in_another_process(
         "print(texts, found['degraded'])\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "pipeline.yaml")]
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert answer.stdout.strip() == "[('walking', 1)] []", answer.stderr
 
 

@@ -14,7 +14,7 @@ from orchestration.host.environment import child_environment
 from orchestration.records import DocumentKey
 from orchestration.settings import Settings
 from orchestration.stores.faiss.vectors import FaissVectors
-from tests.orchestration.dagster_api import wait_until
+from tests.waiting import wait_until
 
 ROWS = 50_001
 """One more than are compared exactly."""
@@ -49,7 +49,7 @@ def test_a_child_builds_the_outdated_indexes_of_each_tenant(tmp_path: Path, vect
         running.tick()
         return not any(map(vectors.compaction_due, TENANTS))
 
-    wait_until(built, 120)
+    wait_until(built)
     running.close()
 
 
@@ -62,7 +62,7 @@ def test_a_failed_child_is_logged_with_the_path_of_its_log(tmp_path: Path, vecto
         return bool(logged)
 
     with capture_logs() as logged:
-        wait_until(warned, 60)
+        wait_until(warned)
     running.close()
 
     assert logged[0]["event"] == "compaction failed" and logged[0]["tenant"] in TENANTS

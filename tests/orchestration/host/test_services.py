@@ -19,7 +19,7 @@ from orchestration.host.services import CODE_SERVER, DAEMON, WEBSERVER, DagsterS
 from orchestration.processes.child_process import PROJECT_ROOT
 from orchestration.processes.fork_server import ForkServer, ForkServers
 from orchestration.settings import Settings
-from tests.orchestration.dagster_api import wait_until
+from tests.waiting import wait_until
 
 NO_SERVERS = ForkServers(lambda: ForkServer.started([], {}))
 """None is started until it is asked for one."""
@@ -53,7 +53,7 @@ def changed(dagster: DagsterServices, before: dict[str, int]) -> set[str]:
         dagster.tick()
         return {name for name, pid in pids(dagster).items() if pid != before[name]}
 
-    wait_until(lambda: bool(differ()), 10)
+    wait_until(lambda: bool(differ()))
     return differ()
 
 
@@ -78,7 +78,7 @@ def test_one_that_ends_at_once_is_not_started_at_every_look(
 ) -> None:
     monkeypatch.setattr(services, "RESTART_SECONDS", 600)
     psutil.Process(pids(dagster)[WEBSERVER]).kill()
-    wait_until(lambda: dagster.address() is None, 10)
+    wait_until(lambda: dagster.address() is None)
     before = pids(dagster)
     dagster.tick()
     assert pids(dagster) == before

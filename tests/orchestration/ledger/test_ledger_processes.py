@@ -17,6 +17,7 @@ from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.ledger.tables import commit_changes, jobs, windows
 from orchestration.processes.child_process import is_alive
 from tests.orchestration.postgresql import BOTH_DATABASES, schema_of_its_own
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
 JOB = "job-1"
@@ -68,7 +69,7 @@ def ledger(url: str) -> Iterator[SqlLedger]:
 
 def lines(process: subprocess.Popen[str]) -> list[str]:
     """All that a process prints; it must end well."""
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     return output.splitlines()
 
@@ -78,7 +79,7 @@ def killed_after(process: subprocess.Popen[str], count: int) -> list[str]:
     assert process.stdout is not None
     said = [process.stdout.readline().strip() for _ in range(count)]
     process.kill()
-    rest, _ = process.communicate(timeout=60)
+    rest, _ = process.communicate(timeout=PATIENCE)
     return [*said, *rest.splitlines()]
 
 

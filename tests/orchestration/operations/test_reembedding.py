@@ -19,13 +19,14 @@ from medkg.testing.builders import TENANT, a_context, a_shallower_model, an_abst
 from orchestration.contracts import Filters, TextModels
 from orchestration.errors import DagsterPipelineConfigError, EmbeddingInputTooLongError, UsageError
 from orchestration.operations.parts import Parts, Stores
-from orchestration.operations.reembedding import Reembedded, alone, reembed
+from orchestration.operations.reembedding import Reembedded, exclusive, reembed
 from orchestration.records import DocumentKey, Float32Matrix
 from orchestration.settings import Settings
 from orchestration.stores.faiss.segments import read_segment
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.opensearch import SERVER, connected, prefix_of_its_own
 from tests.orchestration.stores.data_folder import MODEL, WORDS, DataFolder, Pairing, encode, opened
+from tests.waiting import PATIENCE
 
 NEW_MODEL = "backwards@2"
 
@@ -211,7 +212,7 @@ def test_another_sparse_model_is_refused_before_anything_is_made(parts: FolderPa
 
 
 def test_two_at_once_are_refused(parts: FolderParts) -> None:
-    with alone(parts.settings), pytest.raises(UsageError, match="another process re-embeds or erases"):
+    with exclusive(parts.settings), pytest.raises(UsageError, match="another process re-embeds or erases"):
         parts.reembed(Backwards())
     parts.reembed(Backwards())
 
@@ -244,7 +245,7 @@ def test_searches_find_everything_before_during_and_after_the_switch(
         while not ended.is_set():
             found, _ = medkg.process(
                 "search", "walk", "--legs", "dense", "--top", "100", "--json"
-            ).communicate(timeout=60)
+            ).communicate(timeout=PATIENCE)
             answer = json.loads(found)
             seen.append((len({hit["doc_id"] for hit in answer["hits"]}), answer["degraded"]))
 

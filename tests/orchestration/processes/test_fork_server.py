@@ -13,7 +13,7 @@ import pytest
 
 from orchestration.processes.child_process import PROJECT_ROOT, identity_of, is_alive
 from orchestration.processes.fork_server import ForkedChild, ForkServer, ForkServers, Task
-from tests.orchestration.dagster_api import wait_until
+from tests.waiting import wait_until
 
 TASKS = "tests.orchestration.processes.forked_tasks"
 

@@ -24,6 +24,7 @@ from orchestration.errors import (
     UsageError,
 )
 from orchestration.processes.local_service import LocalClient, LocalService, endpoint_path, read_endpoint
+from tests.waiting import PATIENCE
 
 
 def echo(**arguments: Any) -> Any:
@@ -227,5 +228,5 @@ def test_closing_ends_the_accepting_thread(tmp_path: Path) -> None:
     service = LocalService("probe", tmp_path, {}).start()
     accepting = next(thread for thread in threading.enumerate() if thread.name not in before)
     service.close()
-    accepting.join(timeout=10)
+    accepting.join(timeout=PATIENCE)
     assert not accepting.is_alive()

@@ -31,6 +31,7 @@ from orchestration.resilience.guard import Guard
 from orchestration.resilience.isolation import IsolatedExecution, StageHandle
 from orchestration.resilience.policies import ResiliencePolicyConfig
 from tests.orchestration.resilience.stages_for_isolation import Misbehaving, broken_stage, written
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -136,7 +137,7 @@ async def test_cancelling_a_batch_kills_the_worker_that_runs_it(
         pid = await written(pid_file)
         worker = psutil.Process(pid)
         group.cancel_scope.cancel()
-    worker.wait(timeout=10)
+    worker.wait(timeout=PATIENCE)
 
 
 def test_workers_and_their_replacements_die_with_a_process_that_is_killed(tmp_path: Path) -> None:
@@ -173,7 +174,7 @@ anyio.run(main)
     finally:
         owner.send_signal(signal.SIGKILL)
         owner.wait()
-    gone, alive = psutil.wait_procs(workers, timeout=10)
+    gone, alive = psutil.wait_procs(workers, timeout=PATIENCE)
     assert (len(gone), alive) == (2, [])
 
 

@@ -28,6 +28,7 @@ from orchestration.retrieval.legs import Bm25Leg, DenseLeg
 from orchestration.retrieval.search import HybridSearch
 from tests.orchestration.retrieval.conftest import ALeg, query_vectors
 from tests.orchestration.stores.data_folder import DataFolder
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
 MakeSearch = Callable[..., HybridSearch]
@@ -344,7 +345,10 @@ def test_a_process_ends_while_a_leg_hangs() -> None:
         "LegThreads('dense').submit(lambda: (started.set(), threading.Event().wait()))\n"
         "started.wait()\n"
     )
-    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, check=False).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=PATIENCE, check=False).returncode
+        == 0
+    )
 
 
 # --- under load -------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from tests.orchestration.stores.data_folder import (
     found,
     opened,
 )
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
 DEAD = "nobody"
@@ -59,7 +60,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def test_a_writer_killed_at_any_boundary_leaves_the_old_or_the_new_version_whole(
     data: DataFolder, start: Start, boundary: str
 ) -> None:
-    check_death(data, boundary, lambda: start("index", boundary).wait(timeout=60))
+    check_death(data, boundary, lambda: start("index", boundary).wait(timeout=PATIENCE))
 
 
 def test_writers_in_several_processes_and_a_reader_do_not_disturb_each_other(

@@ -26,6 +26,7 @@ from tests.orchestration.stores.data_folder import (
     found,
     opened,
 )
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.needs_service("s3")
 
@@ -58,7 +59,7 @@ def test_a_writer_killed_at_any_boundary_leaves_the_old_or_the_new_version_whole
 
     def killed() -> int:
         environment = {**os.environ, **pairing.environment}
-        return subprocess.run(command, cwd=ROOT, env=environment, timeout=60, check=False).returncode
+        return subprocess.run(command, cwd=ROOT, env=environment, timeout=PATIENCE, check=False).returncode
 
     check_death(data, boundary, killed)
 

@@ -26,6 +26,7 @@ from tests.orchestration.stores.data_folder import (
     opened,
 )
 from tests.orchestration.stores.fault_proxy import FAULTS, FaultProxy
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.needs_service("opensearch")
 
@@ -73,7 +74,7 @@ def test_a_writer_killed_at_any_boundary_leaves_the_old_or_the_new_version_whole
     environment = {**os.environ, **pairing.environment}
 
     def killed() -> int:
-        return subprocess.run(command, cwd=ROOT, env=environment, timeout=60, check=False).returncode
+        return subprocess.run(command, cwd=ROOT, env=environment, timeout=PATIENCE, check=False).returncode
 
     check_death(data, boundary, killed)
 

@@ -6,21 +6,22 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
-from watchdog.observers import Observer
 
 from orchestration.contracts.host import RunState
-from orchestration.dagster.instance import CodeLocation, create_window_run
+from orchestration.dagster.instance import CodeLocation, create_window_run, open_instance
 from orchestration.dagster.workers.window_workers import NewRun
 from orchestration.errors import DagsterResourceUnavailableError
 from orchestration.processes.child_process import identity_of, is_alive
+from orchestration.settings import Settings
+from tests.exhaustive import fewer
 from tests.orchestration.dagster.conftest import WINDOW_JOBS, Pool
+from tests.waiting import PATIENCE, wait_for_file
 
 StartPool = Callable[..., Pool]
 
@@ -35,43 +36,50 @@ def status_of(instance: DagsterInstance, run_id: str) -> DagsterRunStatus:
     return run.status
 
 
-def wait_for_file(path: Path) -> None:
-    """Return when the file exists; raises TimeoutError after 60 s."""
-    appeared = threading.Event()
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(data_dir=tmp_path_factory.mktemp("workers") / "data")
 
-    class Look(FileSystemEventHandler):
-        def on_any_event(self, event: FileSystemEvent) -> None:
-            if path.exists():
-                appeared.set()
 
-    observer = Observer()
-    observer.schedule(Look(), str(path.parent))
-    observer.start()
-    try:
-        if not path.exists() and not appeared.wait(60):
-            raise TimeoutError(f"{path} did not appear")
-    finally:
-        observer.stop()
-        observer.join()
+@pytest.fixture(scope="module")
+def instance(settings: Settings) -> Iterator[DagsterInstance]:
+    """One instance for all tests here: each has its own runs."""
+    with open_instance(settings) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared_pool(
+    instance: DagsterInstance, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pool]:
+    """One worker for the tests that neither kill it nor ask for options."""
+    pool = Pool(instance, settings, tmp_path_factory.mktemp("traces"))
+    pool.workers.wait_until_ready(PATIENCE)
+    yield pool
+    pool.workers.close()
+
+
+@pytest.fixture
+def pool(shared_pool: Pool, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
+    monkeypatch.setenv("MEDKG_TEST_FOLDER", str(shared_pool.folder))  # runs are created in this process
+    yield shared_pool
+    assert shared_pool.finished.empty()
 
 
 def test_a_run_succeeds_in_a_warm_worker_and_the_next_one_in_the_same_process(
-    instance: DagsterInstance, start_pool: StartPool, folder: Path
+    instance: DagsterInstance, pool: Pool
 ) -> None:
-    pool = start_pool()
     runs = [a_run(instance, "window_job") for _ in range(2)]
     for run_id in runs:
         pool.workers.submit(run_id)
     outcomes = [pool.outcome() for _ in runs]
     assert [(outcome.run_id, outcome.status) for outcome in outcomes] == [(run, "SUCCESS") for run in runs]
     assert all(status_of(instance, run) is DagsterRunStatus.SUCCESS for run in runs)
-    assert {(folder / f"committed-{run}").read_text() for run in runs} == {str(pool.pids()[0])}
+    assert {(pool.folder / f"committed-{run}").read_text() for run in runs} == {str(pool.pids()[0])}
 
 
-def test_a_worker_creates_the_run_of_a_window_that_has_none(
-    instance: DagsterInstance, start_pool: StartPool
-) -> None:
-    pool, window_id = start_pool(), str(uuid4())
+def test_a_worker_creates_the_run_of_a_window_that_has_none(instance: DagsterInstance, pool: Pool) -> None:
+    window_id = str(uuid4())
     pool.workers.submit(window_id, NewRun("window_job", {"medkg/job": "J"}, {}))
     assert pool.outcome().status == "SUCCESS"
     run = instance.get_run_by_id(window_id)
@@ -80,8 +88,7 @@ def test_a_worker_creates_the_run_of_a_window_that_has_none(
     assert run.remote_job_origin is not None
 
 
-def test_a_job_that_does_not_exist_is_a_failure_that_names_the_jobs_there_are(start_pool: StartPool) -> None:
-    pool = start_pool()
+def test_a_job_that_does_not_exist_is_a_failure_that_names_the_jobs_there_are(pool: Pool) -> None:
     pool.workers.submit(str(uuid4()), NewRun("no_such_job", {}, {}))
     outcome = pool.outcome()
     assert outcome.status == "FAILURE"
@@ -90,10 +97,8 @@ def test_a_job_that_does_not_exist_is_a_failure_that_names_the_jobs_there_are(st
 
 
 def test_a_failing_op_fails_the_run_and_leaves_the_worker_as_it_is(
-    instance: DagsterInstance, start_pool: StartPool
+    instance: DagsterInstance, pool: Pool
 ) -> None:
-    pool = start_pool()
-    pool.workers.wait_until_ready(60)
     pid = pool.pids()[0]
     run_id = a_run(instance, "flaky_job")
     pool.workers.submit(run_id)
@@ -216,12 +221,12 @@ def test_a_cancellation_at_any_moment_ends_its_run_and_no_other(
     instance: DagsterInstance, start_pool: StartPool
 ) -> None:
     pool = start_pool()
-    pool.workers.wait_until_ready(60)
-    for number in range(8):
+    pool.workers.wait_until_ready(PATIENCE)
+    for number in range(fewer(4, exhaustive=16)):
         cancelled, next_run = a_run(instance, "window_job"), a_run(instance, "window_job")
         pool.workers.submit(cancelled)
         pool.workers.submit(next_run)
-        threading.Event().wait(number * 0.03)  # another moment of the run each time
+        threading.Event().wait(number * fewer(0.06, exhaustive=0.015))  # another moment of the run each time
         pool.workers.cancel(cancelled)
         outcomes = {outcome.run_id: outcome.status for outcome in (pool.outcome(), pool.outcome())}
         assert outcomes[cancelled] in ("CANCELED", "SUCCESS")
@@ -248,7 +253,7 @@ def test_an_idle_worker_that_was_killed_costs_no_run(
     instance: DagsterInstance, start_pool: StartPool
 ) -> None:
     pool = start_pool()
-    pool.workers.wait_until_ready(60)
+    pool.workers.wait_until_ready(PATIENCE)
     os.kill(pool.pids()[0], signal.SIGKILL)
     pool.workers.submit(a_run(instance, "window_job"))
     assert pool.outcome().status == "SUCCESS"
@@ -277,7 +282,7 @@ def test_definitions_that_cannot_be_imported_fail_the_start_and_runs_with_the_lo
 ) -> None:
     pool = start_pool(location=CodeLocation("tests.orchestration.dagster.no_such_module"))
     with pytest.raises(DagsterResourceUnavailableError, match=r"window-worker-0\.log"):
-        pool.workers.wait_until_ready(60)
+        pool.workers.wait_until_ready(PATIENCE)
     pool.workers.submit(run_id := a_run(instance, "window_job"))
     assert pool.outcome().status == "FAILURE"
     assert status_of(instance, run_id) is DagsterRunStatus.FAILURE

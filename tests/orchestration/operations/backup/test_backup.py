@@ -35,6 +35,7 @@ from tests.orchestration.operations.backup.copies import (
 )
 from tests.orchestration.postgresql import needs_postgresql, schema_of_its_own
 from tests.orchestration.stores.data_folder import MODEL
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[4]
 QUERIES = ("walking sleep", "eating", "other tenants")
@@ -156,7 +157,7 @@ def test_a_restore_that_is_killed_says_so_and_begins_anew(
     data_dir = tmp_path / "b"
     module = "tests.orchestration.operations.backup.copies"
     command = [sys.executable, "-m", module, str(data_dir), "restore", str(backup), boundary]
-    assert subprocess.run(command, check=False, cwd=ROOT, timeout=120).returncode == -signal.SIGKILL
+    assert subprocess.run(command, check=False, cwd=ROOT, timeout=PATIENCE).returncode == -signal.SIGKILL
     with (
         pytest.raises(ConfigurationError, match=r"is incomplete.*medkg restore .*backup. again"),
         open_data_folder(load_settings(data_dir=data_dir)),

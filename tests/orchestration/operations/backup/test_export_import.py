@@ -31,6 +31,7 @@ from tests.orchestration.operations.backup.copies import (
     unwatched,
     verified,
 )
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[4]
 CORPUS = {
@@ -167,7 +168,7 @@ def test_an_import_that_is_killed_is_completed_by_the_next_one(
     data_dir = tmp_path / "b"
     module = "tests.orchestration.operations.backup.copies"
     command = [sys.executable, "-m", module, str(data_dir), "import", str(copy), boundary]
-    assert subprocess.run(command, check=False, cwd=ROOT, timeout=120).returncode == -signal.SIGKILL
+    assert subprocess.run(command, check=False, cwd=ROOT, timeout=PATIENCE).returncode == -signal.SIGKILL
     with opened(data_dir) as parts:
         done = import_all(parts, copy)
         assert done.imported + done.unchanged == 5

@@ -38,6 +38,7 @@ from orchestration.stores.faiss.segments import changing
 from orchestration.stores.faiss.sizes import IndexSizes
 from orchestration.stores.faiss.vectors import FaissVectors
 from orchestration.stores.file_names import file_name
+from tests.waiting import PATIENCE
 
 AT_ONCE = IndexSizes(exact_rows=1, build_rows=1, build_share=0.0, recall=1.0, build_threads=1)
 """An approximate index from two rows on, made anew after every change."""
@@ -324,13 +325,13 @@ def test_searches_and_writes_go_on_while_an_index_is_built(
 
     def held(*arguments: Any) -> Any:
         begun.set()
-        assert proceed.wait(60)
+        assert proceed.wait(PATIENCE)
         return build(*arguments)
 
     monkeypatch.setattr(derived_index, "built", held)
     builder = threading.Thread(target=store.compact, args=(TENANT,))
     builder.start()
-    assert begun.wait(60)
+    assert begun.wait(PATIENCE)
     written(store, dense[500:], first=500)
     assert found(store.search(TENANT, MODEL, dense[550], 10, ANY, everything)) == best(dense, dense[550])
     proceed.set()

@@ -10,8 +10,8 @@ from orchestration.assembly import Assembly
 from orchestration.contracts import Filters
 from orchestration.retrieval.evaluation import read_questions
 from orchestration.settings import load_settings
-from tests.demo.conftest import DEMO
 from tests.orchestration.command_line import Medkg
+from tests.orchestration.end_to_end.one_host.conftest import DEMO, DEMO_TENANT
 from tests.orchestration.opensearch import connected
 
 pytestmark = pytest.mark.plane
@@ -20,15 +20,15 @@ QUESTIONS = read_questions(DEMO / "questions.jsonl")
 
 
 @pytest.fixture
-def assembly(medkg: Medkg) -> Assembly:
-    return Assembly(load_settings(data_dir=medkg.data_dir))
+def assembly(demo: Medkg) -> Assembly:
+    return Assembly(load_settings(data_dir=demo.data_dir))
 
 
 def test_the_bm25_leg_of_sqlite_is_as_good_as_the_reference(assembly: Assembly) -> None:
-    chunks = visible_chunks(assembly.ledger.commits, assembly.search_store, "default")
+    chunks = visible_chunks(assembly.ledger.commits, assembly.search_store, DEMO_TENANT)
 
     found = measured(
-        assembly.ledger.commits, assembly.search_store, "default", QUESTIONS, sqlite_reference(chunks)
+        assembly.ledger.commits, assembly.search_store, DEMO_TENANT, QUESTIONS, sqlite_reference(chunks)
     )
 
     assert abs(found["difference"]["difference"]) <= LARGEST_DIFFERENCE, found
@@ -36,11 +36,11 @@ def test_the_bm25_leg_of_sqlite_is_as_good_as_the_reference(assembly: Assembly) 
 
 
 def test_the_reference_ranks_by_its_own_scores(assembly: Assembly) -> None:
-    chunks = visible_chunks(assembly.ledger.commits, assembly.search_store, "default")
+    chunks = visible_chunks(assembly.ledger.commits, assembly.search_store, DEMO_TENANT)
     visible = {ref for ref, _ in chunks}.__contains__
 
-    ours = assembly.search_store.bm25("default", "heart failure tablet", 5, Filters(), visible)
-    theirs = sqlite_reference(chunks).search("default", "heart failure tablet", 5, Filters(), visible)
+    ours = assembly.search_store.bm25(DEMO_TENANT, "heart failure tablet", 5, Filters(), visible)
+    theirs = sqlite_reference(chunks).search(DEMO_TENANT, "heart failure tablet", 5, Filters(), visible)
 
     assert {one.ref for one in ours} == {one.ref for one in theirs}
     assert [one.score for one in ours] != [one.score for one in theirs]
@@ -56,10 +56,10 @@ def test_tokens_are_those_of_the_store() -> None:
 
 @pytest.mark.needs_service("opensearch")
 def test_the_bm25_leg_of_opensearch_is_as_good_as_the_reference(assembly: Assembly) -> None:
-    chunks = visible_chunks(assembly.ledger.commits, assembly.search_store, "default")
+    chunks = visible_chunks(assembly.ledger.commits, assembly.search_store, DEMO_TENANT)
 
     with connected() as connection:
-        found = on_opensearch(assembly.ledger.commits, chunks, "default", QUESTIONS, connection)
+        found = on_opensearch(assembly.ledger.commits, chunks, DEMO_TENANT, QUESTIONS, connection)
 
     assert abs(found["difference"]["difference"]) <= LARGEST_DIFFERENCE, found
     assembly.close()

@@ -9,22 +9,20 @@ import pytest
 
 from medkg.testing.builders import an_abstract, json_lines
 from tests.orchestration.command_line import Medkg
-from tests.orchestration.dagster_api import wait_until
+from tests.orchestration.end_to_end.one_host.conftest import CORPUS, OneHost
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.plane
 
-CORPUS = Path(__file__).resolve().parents[3] / "demo" / "corpus"
 QUERIES = ("Who could not join the trial?", "adverse events of treatment", "metformin")
-DOCUMENTS = 60
+DOCUMENTS = 200
 LEGS = ("bm25", "sparse", "dense", "bm25,sparse,dense")
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Medkg:
-    """A folder that holds the demo corpus, some of which is broken."""
-    medkg = Medkg(tmp_path_factory.mktemp("original") / "data")
-    medkg("run", "auto", "--path", str(CORPUS), expect=1)
-    return medkg
+@pytest.fixture
+def no_host_answers(monkeypatch: pytest.MonkeyPatch, exact_only: None) -> None:
+    """Searches load the models in this process, in fp32, so that scores can be compared."""
+    monkeypatch.setattr("orchestration.jobs.host_client.HostClient.is_running", lambda client: False)
 
 
 def hits(medkg: Medkg) -> list[Any]:
@@ -32,64 +30,73 @@ def hits(medkg: Medkg) -> list[Any]:
     return [medkg("search", query, "--legs", legs)["hits"] for query in QUERIES for legs in LEGS]
 
 
-def test_an_imported_tenant_is_searched_listed_verified_and_skipped_by_a_run(
-    original: Medkg, tmp_path: Path, exact_only: None
+def test_an_imported_tenant_is_searched_listed_and_verified(
+    demo: Medkg, tmp_path: Path, no_host_answers: None
 ) -> None:
-    exported = original("export", str(tmp_path / "copy"))
-    documents = exported["tenants"]["default"]["documents"]
-    assert documents == original("status")["documents"]["committed"] > 50
+    exported = demo("export", str(tmp_path / "copy"))
+    documents = exported["tenants"][demo.tenant]["documents"]
+    assert documents == demo.count("committed") > 50
 
-    medkg = Medkg(tmp_path / "data")
+    medkg = Medkg(tmp_path / "data", demo.tenant)
     account = medkg("import", str(tmp_path / "copy"))["documents"]
     assert account == {"in": documents, "imported": documents, "unchanged": 0, "kept": 0}
     assert medkg("import", str(tmp_path / "copy"))["documents"]["unchanged"] == documents
     assert medkg("verify")["consistent"]
-    for found, expected in zip(hits(medkg), hits(original), strict=True):
+    for found, expected in zip(hits(medkg), hits(demo), strict=True):
         _check_alike(found, expected)
 
     doc_id = medkg("docs", "list", "--limit", "1")["documents"][0]["doc_id"]
-    assert medkg("docs", "show", doc_id) == original("docs", "show", doc_id)
-
-    again = medkg("run", "auto", "--path", str(CORPUS), expect=1)["documents"]
-    assert (again["committed"], again["skipped"]) == (0, documents)
-    assert len(medkg("dlq", "list")["dead_letters"]) == len(original("dlq", "list")["dead_letters"]) > 0
+    assert medkg("docs", "show", doc_id) == demo("docs", "show", doc_id)
 
     medkg("docs", "delete", doc_id)
     assert medkg("verify")["consistent"]
     assert medkg("import", str(tmp_path / "copy"))["documents"]["imported"] == 1
 
 
-def test_a_restored_folder_answers_identically(original: Medkg, tmp_path: Path, exact_only: None) -> None:
-    made = original("backup", str(tmp_path / "backup"))
-    restored = Medkg(tmp_path / "data")
+def test_a_run_over_the_sources_of_an_imported_tenant_skips_its_documents(
+    demo: Medkg, host: OneHost, tmp_path: Path
+) -> None:
+    documents = demo("export", str(tmp_path / "copy"))["tenants"][demo.tenant]["documents"]
+    medkg = host.tenant("imported")
+    assert medkg("import", str(tmp_path / "copy"))["documents"]["imported"] == documents
+    again = medkg("run", "auto", "--path", str(CORPUS), expect=1)["documents"]
+    assert (again["committed"], again["skipped"]) == (0, documents)
+    assert len(medkg("dlq", "list")["dead_letters"]) == len(demo("dlq", "list")["dead_letters"]) > 0
+
+
+def test_a_restored_folder_answers_identically(demo: Medkg, tmp_path: Path, no_host_answers: None) -> None:
+    made = demo("backup", str(tmp_path / "backup"))
+    restored = Medkg(tmp_path / "data", demo.tenant)
     assert restored("restore", str(tmp_path / "backup"))["tenants"] == made["tenants"]
     for command in (("docs", "list"), ("dlq", "list"), ("verify",)):
-        assert restored(*command) == original(*command)
-    status, expected = restored("status"), original("status")
+        assert restored(*command) == demo(*command)
+    status, expected = restored("status"), demo("status")
     assert {**status, "data_dir": ""} == {**expected, "data_dir": ""}
-    assert hits(restored) == hits(original)
+    assert hits(restored) == hits(demo)
 
 
-def test_a_backup_beside_a_run_is_whole_and_what_was_on_is_done_after_its_restore(tmp_path: Path) -> None:
+def test_a_backup_beside_a_run_is_whole_and_the_run_is_finished_after_its_restore(
+    host: OneHost, tmp_path: Path
+) -> None:
     path = tmp_path / "abstracts.jsonl"
     path.write_bytes(json_lines([an_abstract(str(number)) for number in range(DOCUMENTS)]))
-    medkg, restored = Medkg(tmp_path / "data"), Medkg(tmp_path / "restored")
+    medkg, restored = host.tenant("beside"), Medkg(tmp_path / "restored", "beside")
     command = ("run", "auto", "--path", str(path), "--window", "10", "--json")
     run = medkg.process(*command)
-    wait_until(lambda: (medkg.data_dir / "ledger.sqlite").exists() and _committed(medkg) > 0, 300)
+    medkg.wait_until(lambda: medkg.count("committed") > 0, run)
     tenants = medkg("backup", str(tmp_path / "backup"))["tenants"]
-    _, stderr = run.communicate(timeout=300)
+    _, stderr = run.communicate(timeout=PATIENCE)
     assert run.returncode == 0, stderr
     restored("restore", str(tmp_path / "backup"))
-    assert _committed(restored) == tenants["default"]["documents"] > 0
+    assert restored.count("committed") == tenants["beside"]["documents"] > 0
     assert restored("verify")["consistent"]
     again = restored("run", *command[1:-1])["documents"]
     assert again["committed"] + again["skipped"] == again["in"] == DOCUMENTS
-    assert _committed(restored) == DOCUMENTS
+    assert restored.count("committed") == DOCUMENTS
     assert restored("verify")["consistent"]
 
 
-def test_wrong_use_is_told_with_its_exit_code(original: Medkg, tmp_path: Path) -> None:
+def test_wrong_use_is_told_with_its_exit_code(demo: Medkg, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     fresh = Medkg(tmp_path / "data")
     for command, code, told in (
@@ -98,14 +105,10 @@ def test_wrong_use_is_told_with_its_exit_code(original: Medkg, tmp_path: Path) -
         (("restore", str(tmp_path / "empty")), 1, "broken off"),
     ):
         assert told in fresh(*command, expect=code)["error"]["message"]
-    original("backup", str(tmp_path / "backup"))
+    demo("backup", str(tmp_path / "backup"))
     told = fresh("import", str(tmp_path / "backup"), expect=1)["error"]["message"]
     assert "medkg restore" in told
-    assert "not empty" in original("restore", str(tmp_path / "backup"), expect=2)["error"]["message"]
-
-
-def _committed(medkg: Medkg) -> int:
-    return int(medkg("status")["documents"].get("committed", 0))
+    assert "not empty" in demo("restore", str(tmp_path / "backup"), expect=2)["error"]["message"]
 
 
 def _check_alike(found: list[Any], expected: list[Any]) -> None:

@@ -1,9 +1,8 @@
-"""The main job through the real command, Dagster, Ray and the real model, on one kept host."""
+"""The main job through the real command, Dagster, Ray and the real model."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +21,15 @@ from medkg.testing.builders import (
 )
 from orchestration.haystack import HaystackIndexWriter
 from tests.orchestration.command_line import Medkg
+from tests.orchestration.dagster_api import DagsterApi
+from tests.orchestration.end_to_end.one_host.conftest import OneHost
 
 pytestmark = pytest.mark.plane
 
 
 @pytest.fixture(scope="module")
-def medkg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Medkg]:
-    """A data folder whose host, Dagster UI and daemon run for all tests of this module."""
-    command = Medkg(tmp_path_factory.mktemp("kept"))
-    command("up")
-    yield command
-    command("down")
+def medkg(host: OneHost) -> Medkg:
+    return host.tenant("default")
 
 
 @pytest.fixture
@@ -140,8 +137,6 @@ def test_a_mended_dead_letter_is_replayed(medkg: Medkg, tmp_path: Path) -> None:
 def test_submitted_documents_are_run_by_the_daemon_though_its_code_server_died(
     medkg: Medkg, tmp_path: Path
 ) -> None:
-    from tests.orchestration.dagster_api import wait_until
-
     host = psutil.Process(medkg("status")["host"]["pid"])
     (code_server,) = (child for child in host.children(recursive=True) if child.name() == "dagster-code")
     code_server.kill()
@@ -154,25 +149,23 @@ def test_submitted_documents_are_run_by_the_daemon_though_its_code_server_died(
         row = next(row for row in jobs if row["job_id"] == job["job_id"])
         return row["state"], row["committed"]
 
-    wait_until(lambda: state() == ("done", 60), 120)
+    medkg.wait_until(lambda: state() == ("done", 60))
 
 
 def test_the_dagster_api_launches_terminates_and_re_executes(medkg: Medkg, tmp_path: Path) -> None:
-    from tests.orchestration.dagster_api import DagsterApi, wait_until
-
     (tmp_path / "a.jsonl").write_bytes(json_lines([an_abstract(str(n)) for n in range(6000, 6300)]))
     api = DagsterApi(medkg("status")["host"]["dagster_ui"])
     request = {"source": "files", "paths": [str(tmp_path / "a.jsonl")], "window": 300}
     run_id = api.launch("auto_pipeline_job", {"ops": {"ingest_op": {"config": request}}})
-    wait_until(lambda: api.finished_steps(run_id) >= {"parse_op"}, 60)
+    medkg.wait_until(lambda: api.finished_steps(run_id) >= {"parse_op"})
     api.terminate(run_id)
-    wait_until(lambda: api.status(run_id) == "CANCELED", 60)
+    medkg.wait_until(lambda: api.status(run_id) == "CANCELED")
     # windows of the job that had begun before go on to their end
-    wait_until(lambda: medkg("status")["documents"].get("running", 0) == 0, 180)
+    medkg.wait_until(lambda: medkg.count("running") == 0)
     assert medkg("status")["documents"]["queued"] >= 50
     assert medkg("status")["jobs"][0]["state"] == "cancelled"
     again = api.re_execute_from_failure(run_id)
-    wait_until(lambda: api.status(again) == "SUCCESS", 120)
+    medkg.wait_until(lambda: api.status(again) == "SUCCESS")
     assert not api.finished_steps(again) & {"ingest_op", "parse_op"}
     assert medkg("verify")["consistent"]
 

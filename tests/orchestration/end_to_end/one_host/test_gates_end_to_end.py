@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +11,9 @@ import pytest
 from medkg.testing.synthetic_pdfs import LAYOUTS, Article, an_article, pdf_of
 from orchestration.runs.artifacts import PREFIX, read_artifact
 from orchestration.stores.objects.opening import open_objects
-from orchestration.topology.shipped import shipped_folder
 from tests.orchestration.command_line import Medkg
-from tests.orchestration.dagster_api import wait_until
-from tests.servers.mineru_server import MineruProcess
+from tests.orchestration.end_to_end.one_host.conftest import BY_HAND, OneHost
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.plane
 
@@ -36,35 +32,30 @@ def papers(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def medkg(tmp_path: Path) -> Iterator[Medkg]:
-    medkg = Medkg(tmp_path / "data")
-    yield medkg
-    with suppress(AssertionError):
-        medkg("down")
-
-
 def times_resumed(medkg: Medkg) -> Counter[str]:
-    """How many runs of the second phase took each document up, by what they left."""
+    """How many runs of the second phase took each document of the tenant up, by what they left."""
     objects = open_objects(medkg.data_dir.as_uri())
     keys = [one.key for one in objects.list(PREFIX) if "/resume_op." in one.key]
-    return Counter(ctx.doc_id for key in keys for ctx, _ in read_artifact(objects, key).items)
+    contexts = [ctx for key in keys for ctx, _ in read_artifact(objects, key).items]
+    return Counter(ctx.doc_id for ctx in contexts if ctx.tenant_id == medkg.tenant)
 
 
 def test_a_converter_that_dies_and_comes_back_loses_no_document_and_resumes_none_twice(
-    medkg: Medkg, papers: Path, monkeypatch: pytest.MonkeyPatch
+    host: OneHost, papers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with MineruProcess("--seconds", "1") as mineru:
-        monkeypatch.setenv("MEDKG_MINERU_URL", mineru.url)
-        mineru.kill()
-        run = medkg.process("run", "pdf-two-phase", "--path", str(papers), "--json")
-        wait_until(lambda: len(medkg("gate", "list")["waiting"]) == PAPERS + 1, 90)
-        (first, *_) = medkg("gate", "list")["waiting"]
-        assert (first["gate"], first["waits_for"]) == ("pdf_ready", ["pdf_ir_ready"])
-        assert first["conversion"]["converter"] == "mineru"
-        wait_until(lambda: {one["state"] for one in medkg("status")["jobs"]} == {"waiting"}, 60)
-        mineru.start()
-        stdout, stderr = run.communicate(timeout=200)
+    medkg = host.tenant("converting")
+    monkeypatch.setenv("MEDKG_MINERU_URL", host.mineru.url)
+    run = medkg.process("run", "pdf-two-phase", "--path", str(papers), "--json")
+    medkg.wait_until(lambda: len(medkg("gate", "list")["waiting"]) == PAPERS + 1, run)
+    (first, *_) = medkg("gate", "list")["waiting"]
+    assert (first["gate"], first["waits_for"]) == ("pdf_ready", ["pdf_ir_ready"])
+    assert first["conversion"]["converter"] == "mineru"
+    medkg.wait_until(lambda: {one["state"] for one in medkg("status")["jobs"]} == {"waiting"}, run)
+    host.mineru.start()
+    try:
+        stdout, stderr = run.communicate(timeout=PATIENCE)
+    finally:
+        host.mineru.kill()
     assert run.returncode == 1, stderr
     assert f'"committed": {PAPERS}, "failed": 1, "skipped": 0, "waiting": 0' in stdout
     (letter,) = medkg("dlq", "list")["dead_letters"]
@@ -74,29 +65,21 @@ def test_a_converter_that_dies_and_comes_back_loses_no_document_and_resumes_none
     assert medkg("search", document["title"], "--top", "1")["hits"][0]["title"] == document["title"]
 
 
-def test_a_gate_for_an_operator_is_opened_by_hand_and_the_daemon_goes_on(
-    medkg: Medkg, papers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    topologies = tmp_path / "topologies"
-    shutil.copytree(shipped_folder(), topologies, ignore=shutil.ignore_patterns("versions", "__pycache__"))
-    path = topologies / "pdf-text-layer.yaml"
-    path.write_text(
-        path.read_text().replace("resume_stage: parse", "resume_stage: parse\n    resume: manual")
-    )
-    monkeypatch.setenv("MEDKG_TOPOLOGIES_DIR", str(topologies))
-    medkg("up")
-    job_id = medkg("submit", "pdf-text-layer", "--path", str(papers))["job_id"]
-    wait_until(lambda: _converted(medkg) == PAPERS, 90)
+def test_a_gate_for_an_operator_is_opened_by_hand_and_the_daemon_goes_on(host: OneHost, papers: Path) -> None:
+    medkg = host.tenant("by-hand")
+    job_id = medkg("submit", BY_HAND, "--path", str(papers))["job_id"]
+    medkg.wait_until(lambda: _converted(medkg) == PAPERS)
     waiting = medkg("gate", "list", "--stage", "parse")["waiting"]
     one = next(row["doc_id"] for row in waiting if row["waits_for"] == [])
     assert medkg("gate", "open", one)["opened"] == 1
-    wait_until(lambda: len(medkg("docs", "list", "--status", "committed")["documents"]) == 1, 90)
+    medkg.wait_until(lambda: len(medkg("docs", "list", "--status", "committed")["documents"]) == 1)
     assert medkg("gate", "open", "--all", "--stage", "parse")["opened"] == PAPERS - 1
-    wait_until(lambda: _state(medkg, job_id) == "done", 90)
+    medkg.wait_until(lambda: _state(medkg, job_id) == "done")
     assert times_resumed(medkg).total() == PAPERS
 
 
-def test_an_erased_pdf_leaves_no_byte_in_any_file(medkg: Medkg, tmp_path: Path) -> None:
+def test_an_erased_pdf_leaves_no_byte_in_any_file(host: OneHost, tmp_path: Path) -> None:
+    medkg = host.tenant("erasing-pdfs")
     folder = tmp_path / "papers"
     folder.mkdir()
     layout = LAYOUTS["one column"]

@@ -14,7 +14,8 @@ from gpu_actors.profiles import chosen_profile, find_model
 from medkg.testing.builders import a_shallower_model, an_abstract, json_lines
 from orchestration.stores.faiss.segments import read_segment
 from tests.orchestration.command_line import Medkg
-from tests.orchestration.dagster_api import wait_until
+from tests.orchestration.end_to_end.one_host.conftest import OneHost
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.plane
 
@@ -23,11 +24,13 @@ LONG = [{"label": "METHODS", "text": "We followed adults with poor sleep who too
 
 
 @pytest.fixture
-def medkg(tmp_path: Path) -> Iterator[Medkg]:
-    command = Medkg(tmp_path / "data")
-    command("up")
-    yield command
-    command("down")
+def medkg(host: OneHost) -> Iterator[Medkg]:
+    """A tenant; afterwards the host has its models again."""
+    medkg = host.tenant("swapping")
+    yield medkg
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("MEDKG_EMBEDDING_MODEL", raising=False)
+        medkg("up", "--swap")
 
 
 def abstracts(path: Path, first: int, count: int) -> Path:
@@ -40,12 +43,12 @@ def test_models_are_swapped_under_load(medkg: Medkg, tmp_path: Path, monkeypatch
     other = a_shallower_model(find_model("all-MiniLM-L6-v2").files, tmp_path / "shallow")
     under_load = abstracts(tmp_path / "first.jsonl", 0, DOCUMENTS)
     run = medkg.process("run", "auto", "--path", str(under_load), "--window", "20", "--json")
-    wait_until(lambda: medkg("status")["documents"].get("committed", 0) > 0, 60)
+    medkg.wait_until(lambda: medkg.count("committed") > 0, run)
 
     monkeypatch.setenv("MEDKG_EMBEDDING_MODEL", str(other))
     swapped = medkg("up", "--swap")
 
-    stdout, stderr = run.communicate(timeout=120)
+    stdout, stderr = run.communicate(timeout=PATIENCE)
     assert run.returncode == 0, stderr
     assert json.loads(stdout)["documents"]["committed"] == DOCUMENTS
     assert swapped["models"]["dense"].startswith("shallow@")
@@ -56,7 +59,7 @@ def test_models_are_swapped_under_load(medkg: Medkg, tmp_path: Path, monkeypatch
     assert sum(counts.values()) == DOCUMENTS + 10
     assert all(count > 0 for count in counts.values())
     assert medkg("verify")["consistent"]
-    _, told = medkg.process("search", "sleep", "--legs", "dense").communicate(timeout=60)
+    _, told = medkg.process("search", "sleep", "--legs", "dense").communicate(timeout=PATIENCE)
     assert (
         f"{counts['all-MiniLM-L6-v2']} of {DOCUMENTS + 10} documents were embedded by another model" in told
     )
@@ -65,13 +68,13 @@ def test_models_are_swapped_under_load(medkg: Medkg, tmp_path: Path, monkeypatch
     }
     again = medkg("run", "auto", "--path", str(under_load))["documents"]
     assert again["committed"] == counts["all-MiniLM-L6-v2"]  # those alone are of another model than asked for
-    wait_until(lambda: len(medkg("status")["host"]["plane_health"]["embedders"]) == 1, 30)
+    medkg.wait_until(lambda: len(medkg("status")["host"]["plane_health"]["embedders"]) == 1)
 
 
 def vectors_are_of(medkg: Medkg, model: str, body: str) -> int:
     """How many vectors are in the model's namespace; every one of them is that model's."""
     expected = LocalModels(chosen_profile("cpu", model)).embed_texts([body])[0]
-    namespace = medkg.data_dir / "vectors" / "default" / find_model(model).model_id
+    namespace = medkg.data_dir / "vectors" / medkg.tenant / find_model(model).model_id
     found = [read_segment(path).dense for path in namespace.rglob("*.segment")]
     for dense in found:
         assert np.allclose(dense @ expected, 1, atol=2e-3)

@@ -11,9 +11,9 @@ import pytest
 from gpu_actors.encoders.cross_encoder import CrossEncoder
 from gpu_actors.profiles import chosen_profile, find_model
 from orchestration.assembly.plane_clients import OwnModels
-from tests.demo.conftest import DEMO
 from tests.gpu_actors.encoders.tiny_cross_encoder import a_cross_encoder, assert_near
 from tests.orchestration.command_line import Medkg
+from tests.orchestration.end_to_end.one_host.conftest import DEMO
 
 pytestmark = pytest.mark.plane
 
@@ -26,9 +26,9 @@ def scores_here(texts: list[str]) -> list[float]:
     return [float(score) for score in model.score(QUESTION, texts)]
 
 
-def test_the_best_fifty_hits_are_ranked_again_by_the_planes_pool(medkg: Medkg) -> None:
-    fused = medkg("search", QUESTION, "--top", "50")
-    reranked = medkg("search", QUESTION, "--top", "50", "--rerank")
+def test_the_best_fifty_hits_are_ranked_again_by_the_planes_pool(demo: Medkg) -> None:
+    fused = demo("search", QUESTION, "--top", "50")
+    reranked = demo("search", QUESTION, "--top", "50", "--rerank")
 
     assert reranked["degraded"] == []
     ids = [[hit["chunk_id"] for hit in answer["hits"]] for answer in (fused, reranked)]
@@ -36,20 +36,20 @@ def test_the_best_fifty_hits_are_ranked_again_by_the_planes_pool(medkg: Medkg) -
     found = [hit["score"] for hit in reranked["hits"]]
     assert found == sorted(found, reverse=True) and len(set(found)) > 40
     assert_near(found, scores_here([hit["text"] for hit in reranked["hits"]]))
-    assert len(medkg("status")["host"]["plane_health"]["rerankers"]) == 1
+    assert len(demo("status")["host"]["plane_health"]["rerankers"]) == 1
 
 
-def test_an_evaluation_has_the_reranked_hybrid(medkg: Medkg, tmp_path: Path) -> None:
+def test_an_evaluation_has_the_reranked_hybrid(demo: Medkg, tmp_path: Path) -> None:
     questions = tmp_path / "few.jsonl"
     questions.write_text("\n".join((DEMO / "questions.jsonl").read_text().splitlines()[:6]))
 
-    value = medkg("eval", "--questions", str(questions), "--rerank")
+    value = demo("eval", "--questions", str(questions), "--rerank")
 
     assert list(value["legs"]) == ["bm25", "sparse", "dense", "hybrid", "reranked"]
     assert value["legs"]["reranked"]["ndcg@10"] < value["legs"]["hybrid"]["ndcg@10"]  # its weights are random
 
 
-def test_without_a_plane_the_command_loads_the_model_itself(medkg: Medkg, exact_only: None) -> None:
+def test_without_a_plane_the_command_loads_the_model_itself(demo: Medkg, exact_only: None) -> None:
     profile = chosen_profile("cpu", rerank_model=os.environ["MEDKG_RERANK_MODEL"])
     texts = ["Adults with low pressure were not admitted.", "Salt was delivered by schoolteachers."]
 
@@ -58,49 +58,49 @@ def test_without_a_plane_the_command_loads_the_model_itself(medkg: Medkg, exact_
     assert found.tolist() == pytest.approx(scores_here(texts), abs=1e-4)
 
 
-def message_of(medkg: Medkg, *arguments: str) -> str:
-    answer: Any = medkg(*arguments, expect=2)
+def message_of(demo: Medkg, *arguments: str) -> str:
+    answer: Any = demo(*arguments, expect=2)
     return str(answer["error"]["message"])
 
 
 def test_reranking_without_a_model_is_wrong_use_and_names_the_setting(
-    medkg: Medkg, monkeypatch: pytest.MonkeyPatch
+    demo: Medkg, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     questions = str(DEMO / "questions.jsonl")
     monkeypatch.delenv("MEDKG_RERANK_MODEL")
-    assert "Set MEDKG_RERANK_MODEL" in message_of(medkg, "search", QUESTION, "--rerank")
+    assert "Set MEDKG_RERANK_MODEL" in message_of(demo, "search", QUESTION, "--rerank")
     monkeypatch.setenv("MEDKG_RERANK_MODEL", "none")
-    assert "Set MEDKG_RERANK_MODEL" in message_of(medkg, "eval", "--questions", questions, "--rerank")
+    assert "Set MEDKG_RERANK_MODEL" in message_of(demo, "eval", "--questions", questions, "--rerank")
     monkeypatch.setenv("MEDKG_RERANK_MODEL", "all-MiniLM-L6-v2")
-    assert "it is BertModel with 2 labels" in message_of(medkg, "search", QUESTION, "--rerank")
+    assert "it is BertModel with 2 labels" in message_of(demo, "search", QUESTION, "--rerank")
 
 
-def replicas(medkg: Medkg, pool: str) -> set[int]:
-    return {replica["pid"] for replica in medkg("status")["host"]["plane_health"][pool]}
+def replicas(demo: Medkg, pool: str) -> set[int]:
+    return {replica["pid"] for replica in demo("status")["host"]["plane_health"][pool]}
 
 
 def test_scores_of_another_model_than_is_set_are_refused_until_the_plane_has_swapped_to_it(
-    medkg: Medkg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    demo: Medkg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configured = os.environ["MEDKG_RERANK_MODEL"]
     other = a_cross_encoder(tmp_path / "other", seed=8)
-    embedders, rerankers = replicas(medkg, "embedders"), replicas(medkg, "rerankers")
+    embedders, rerankers = replicas(demo, "embedders"), replicas(demo, "rerankers")
     monkeypatch.setenv("MEDKG_RERANK_MODEL", str(other))
-    message = message_of(medkg, "search", QUESTION, "--rerank")
+    message = message_of(demo, "search", QUESTION, "--rerank")
     assert (
         f"the plane reranks by {find_model(configured).model_id}, and MEDKG_RERANK_MODEL names other@"
         in message
     )
-    assert medkg("up")["rerank_model"] == find_model(configured).model_id
+    assert demo("up")["rerank_model"] == find_model(configured).model_id
 
-    assert medkg("up", "--swap")["rerank_model"] == find_model(str(other)).model_id
+    assert demo("up", "--swap")["rerank_model"] == find_model(str(other)).model_id
 
-    hits = medkg("search", QUESTION, "--top", "50", "--rerank")["hits"]
+    hits = demo("search", QUESTION, "--top", "50", "--rerank")["hits"]
     assert_near([hit["score"] for hit in hits], scores_here([hit["text"] for hit in hits]))
-    assert replicas(medkg, "embedders") == embedders and not replicas(medkg, "rerankers") & rerankers
+    assert replicas(demo, "embedders") == embedders and not replicas(demo, "rerankers") & rerankers
     monkeypatch.setenv("MEDKG_RERANK_MODEL", "none")
-    assert medkg("up", "--swap")["rerank_model"] is None
+    assert demo("up", "--swap")["rerank_model"] is None
     monkeypatch.setenv("MEDKG_RERANK_MODEL", configured)
-    assert "the plane has no cross-encoder" in message_of(medkg, "search", QUESTION, "--rerank")
-    medkg("up", "--swap")
-    assert medkg("search", QUESTION, "--rerank")["degraded"] == []
+    assert "the plane has no cross-encoder" in message_of(demo, "search", QUESTION, "--rerank")
+    demo("up", "--swap")
+    assert demo("search", QUESTION, "--rerank")["degraded"] == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,17 +12,10 @@ from medkg.testing.builders import an_abstract, json_lines
 from orchestration.ledger import open_ledger
 from orchestration.stores.faiss.segments import read_segment
 from tests.orchestration.command_line import Medkg
+from tests.orchestration.end_to_end.one_host.conftest import OneHost
 
 FIRST, SECOND, PATH_WORD, BROKEN = "quibblezark17", "snorfblat23", "wexlimorp31", "plomtrix41"
 """Words that stand in nothing else: two versions of a document, its file's name, a broken file's name."""
-
-
-@pytest.fixture
-def medkg(tmp_path: Path) -> Iterator[Medkg]:
-    medkg = Medkg(tmp_path / "data")
-    medkg("up")
-    yield medkg
-    medkg("down")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -57,7 +49,8 @@ def stored_forms(data_dir: Path, doc_id: str) -> list[bytes]:
 
 
 @pytest.mark.plane
-def test_an_erased_document_leaves_no_byte_in_any_file(tmp_path: Path, medkg: Medkg) -> None:
+def test_an_erased_document_leaves_no_byte_in_any_file(tmp_path: Path, host: OneHost) -> None:
+    medkg = host.tenant("erasing")
     sources = tmp_path / "sources"
     sources.mkdir()
     (sources / "others.jsonl").write_bytes(json_lines([an_abstract("1"), an_abstract("2")]))
@@ -89,8 +82,9 @@ def test_an_erased_document_leaves_no_byte_in_any_file(tmp_path: Path, medkg: Me
 
 @pytest.mark.plane
 def test_a_deleted_document_can_be_erased_later_and_comes_back_with_its_source(
-    tmp_path: Path, medkg: Medkg
+    tmp_path: Path, host: OneHost
 ) -> None:
+    medkg = host.tenant("erasing-later")
     path = tmp_path / "abstracts.jsonl"
     path.write_bytes(json_lines([an_abstract("90000001"), an_abstract("90000002")]))
     medkg("run", "auto", "--path", str(path))

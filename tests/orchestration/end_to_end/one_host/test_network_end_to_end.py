@@ -4,48 +4,37 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from medkg.testing.builders import a_study
 from tests.orchestration.command_line import Medkg
-from tests.orchestration.dagster_api import wait_until
-from tests.servers.replay_server import ReplayServer, Weather, replaying
-from tests.servers.replay_services import ClinicalTrialsService
+from tests.orchestration.end_to_end.one_host.conftest import STUDIES, OneHost
+from tests.servers.replay_server import ReplayServer
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.plane
 
-STUDIES = 250
 COMMAND = ("run", "clinical-trials", "--source", "clinicaltrials", "--query", "EGFR")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ReplayServer]:
-    service = ClinicalTrialsService([a_study(f"NCT{number:08}") for number in range(1, STUDIES + 1)])
-    with replaying(service, Weather(fault_rate=0.05, most_per_second=5)) as server:
-        yield server
+@pytest.fixture
+def server(host: OneHost) -> ReplayServer:
+    return host.trials
 
 
-@pytest.fixture(scope="module")
-def medkg(tmp_path_factory: pytest.TempPathFactory, server: ReplayServer) -> Iterator[Medkg]:
-    """A data folder whose host runs for all tests of this module."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MEDKG_CLINICALTRIALS_URL", server.url)
-        patch.setenv("MEDKG_CONTACT", "ann@example.org")
-        command = Medkg(tmp_path_factory.mktemp("network"))
-        command("up")
-        yield command
-        command("down")
+@pytest.fixture
+def medkg(host: OneHost) -> Medkg:
+    return host.tenant("network")
 
 
-def guard_lines(folder: Path, files: str) -> list[dict[str, Any]]:
-    """Log lines of guards in the files that match."""
-    lines = [line for path in sorted(folder.glob(files)) for line in path.read_text().splitlines()]
-    return [json.loads(line) for line in lines if '"guard"' in line]
+def guard_lines(folder: Path, files: str, job_id: str) -> list[dict[str, Any]]:
+    """Log lines of guards about a job, in the files that match."""
+    texts = [line for path in sorted(folder.glob(files)) for line in path.read_text().splitlines()]
+    lines = [json.loads(text) for text in texts if '"guard"' in text]
+    return [line for line in lines if line.get("job") == job_id]
 
 
 def study(server: ReplayServer, number: int) -> dict[str, object]:
@@ -67,7 +56,7 @@ def test_a_limited_run_is_found_and_a_repeated_one_has_nothing_to_do(
 
 def test_a_killed_run_goes_on_and_every_study_is_committed_once(medkg: Medkg) -> None:
     run = medkg.process(*COMMAND, "--window", "40", "--json")
-    wait_until(lambda: medkg("status")["documents"].get("committed", 0) > 20, 120)
+    medkg.wait_until(lambda: medkg.count("committed") > 20, run)
     run.send_signal(signal.SIGKILL)
     run.communicate()
     medkg(*COMMAND)
@@ -108,7 +97,7 @@ def test_what_failed_is_asked_for_again_when_its_page_has_expired(medkg: Medkg, 
     server.next_fates = ["500", "503", "500", "good"]
     assert medkg("dlq", "replay")["documents"]["committed"] == 1
     job = medkg("status")["jobs"][0]["job_id"]
-    logged = guard_lines(medkg.data_dir / "logs", "window-worker-*.log")
+    logged = guard_lines(medkg.data_dir / "logs", "window-worker-*.log", job)
     assert [(line["event"], line["attempt"], line["code"]) for line in logged] == [
         ("stage_retry", 1, "MEDKG-400"),
         ("service_unavailable_wait", 1, "MEDKG-404"),
@@ -116,9 +105,9 @@ def test_what_failed_is_asked_for_again_when_its_page_has_expired(medkg: Medkg, 
     ]
     for line in logged:
         assert (line["guard"], line["resource"], line["stage"]) == ("web", server.host, "ingest")
-        assert (line["tenant"], line["job"]) == ("default", job)
+        assert (line["tenant"], line["job"]) == (medkg.tenant, job)
         assert line["document"] == "NCT00000007" and line["correlation"]
-    on_the_page = guard_lines(medkg.data_dir / "dagster", "**/*.err")
+    on_the_page = guard_lines(medkg.data_dir / "dagster", "**/*.err", job)
     assert on_the_page == logged, "the run's page shows what its worker's log has"
 
 
@@ -128,6 +117,6 @@ def test_a_service_that_is_away_ends_with_3_and_says_so(
     monkeypatch.setenv("MEDKG_CLINICALTRIALS_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("MEDKG_UNAVAILABLE_SECONDS", "1")
     process = medkg.process(*COMMAND, "--json")
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 3
     assert "does not answer" in said

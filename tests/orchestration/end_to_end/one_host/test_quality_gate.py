@@ -11,9 +11,9 @@ from orchestration.contracts import Candidate, ChunkRef
 from orchestration.retrieval.evaluation import evaluate, read_questions
 from orchestration.retrieval.fusion import DEFAULT_FUSION
 from orchestration.settings import load_settings
-from tests.demo.conftest import DEMO
-from tests.demo.floors import fallen, read_floors
 from tests.orchestration.command_line import Medkg
+from tests.orchestration.end_to_end.one_host.conftest import DEMO
+from tests.orchestration.end_to_end.one_host.floors import fallen, read_floors
 
 QUESTIONS = DEMO / "questions.jsonl"
 FLOORS = read_floors(DEMO / "floors.json")
@@ -25,15 +25,15 @@ def of_words_no_longer(legs: Mapping[str, Sequence[Candidate]]) -> list[tuple[Ch
 
 
 @pytest.mark.plane
-def test_every_leg_and_the_hybrid_stay_above_their_floors(medkg: Medkg) -> None:
-    figures = medkg("eval", "--questions", str(QUESTIONS))["legs"]
+def test_every_leg_and_the_hybrid_stay_above_their_floors(demo: Medkg) -> None:
+    figures = demo("eval", "--questions", str(QUESTIONS))["legs"]
 
     assert not fallen(figures, FLOORS), "\n" + "\n".join(fallen(figures, FLOORS))
 
 
 @pytest.mark.plane
-def test_a_fusion_that_forgets_a_leg_falls_through(medkg: Medkg) -> None:
-    settings = load_settings(data_dir=medkg.data_dir)
+def test_a_fusion_that_forgets_a_leg_falls_through(demo: Medkg) -> None:
+    settings = load_settings(data_dir=demo.data_dir, tenant=demo.tenant)
     with open_data_folder(settings) as data_folder:
         search = data_folder.searches.open(None, lambda said: None)
         fusions = {"defective": of_words_no_longer}
