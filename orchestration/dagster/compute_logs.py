@@ -25,7 +25,7 @@ class WindowComputeLogManager(LocalComputeLogManager):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> Self:
-        """An instance of this class; Dagster's own method returns one of its own class for every subclass."""
+        """An instance of this class; Dagster's method always returns a LocalComputeLogManager."""
         return cls(inst_data=inst_data, **config_value)
 
     @contextmanager
