@@ -67,7 +67,7 @@ test-exhaustive: setup  ## Run the tests with every case of those that otherwise
 coverage: setup  ## Run the tests and measure the control plane's coverage; fails below the floor in pyproject.toml
 	@$(PYTEST) --cov --cov-report=term:skip-covered
 
-lint: setup  ## Format check, lint, types, import contracts, retry-loop check, fresh schema and references
+lint: setup  ## Format check, lint, types, import contracts, retry-loop check, fresh schema and references, names in docs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -75,6 +75,7 @@ lint: setup  ## Format check, lint, types, import contracts, retry-loop check, f
 	@$(BIN)/python ops/checks/no_retry_loops.py
 	@$(BIN)/medkg topology schema --check
 	@$(BIN)/python -m ops.reference --check
+	@$(BIN)/python ops/checks/docs_names.py
 
 reference: setup  ## Write docs/reference (settings, errors, commands) from the code
 	@$(BIN)/python -m ops.reference

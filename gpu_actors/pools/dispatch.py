@@ -2,7 +2,7 @@
 
 Input: micro-batches. Output: one result or error per micro-batch. Each client has at most two in flight per
 lane of a replica, so one computes while the next waits in the actor's mailbox: that mailbox is the device's
-only queue, shared by all windows. A micro-batch whose replica died is sent once more, to another replica if
+only queue, shared by all windows. A micro-batch whose replica died is sent again, to another replica if
 there is one; a replica whose micro-batch exceeds the time-out is killed and restarted.
 """
 

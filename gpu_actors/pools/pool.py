@@ -131,7 +131,7 @@ class Pool(Generic[T]):
         self._described: dict[str, Any] | None = None
         self._lock = threading.Lock()
         self._replacing = threading.Lock()
-        """A lock of its own, since a thread that waits for a first answer may wait for a replacement."""
+        """A separate lock, since a thread that waits for a first answer may wait for a replacement."""
 
     # --- health -------------------------------------------------------------------------------------
 

@@ -71,14 +71,14 @@ def look(ledger: Ledger, opens: bool = True) -> GateSweep:
     return ledger.gates.sweep(GATE, READY, TIMEOUT, opens=opens)
 
 
-def in_hand(ledger: Ledger, most: int = 10, owner: str = OWNER) -> list[PdfTask]:
+def submitted_tasks(ledger: Ledger, most: int = 10, owner: str = OWNER) -> list[PdfTask]:
     return ledger.pdf_tasks.lease(MINERU, owner, most, everyone_alive)
 
 
 def convert(ledger: Ledger) -> None:
-    for task in in_hand(ledger):
+    for task in submitted_tasks(ledger):
         ledger.pdf_tasks.mark_submitted(task, f"task-{task.key.doc_id}")
-    for task in in_hand(ledger):
+    for task in submitted_tasks(ledger):
         ledger.pdf_tasks.mark_done(task)
 
 
@@ -118,7 +118,7 @@ class GateSuite:
         assert ledger.gates.occupied() == ledger.gates.occupied(job_id) == [GATE]
         assert ledger.windows.claim(job_id, 100) is None
 
-    def test_a_waiting_document_tells_why_and_since_when(self, ledger: Ledger, clock: Clock) -> None:
+    def test_a_waiting_document_shows_why_and_since_when(self, ledger: Ledger, clock: Clock) -> None:
         at_the_gate(ledger, "1")
         clock.seconds += 5
         at = ledger.gates.waiting(TENANT)[0]
@@ -131,7 +131,7 @@ class GateSuite:
         at_the_gate(ledger, "1")
         assert ledger.gates.waiting("other") == []
 
-    def test_a_run_that_lost_its_window_brings_nobody_to_the_gate(self, ledger: Ledger) -> None:
+    def test_a_run_that_lost_its_window_moves_no_document_to_the_gate(self, ledger: Ledger) -> None:
         job_id = a_job(ledger, an_item("1"))
         window_id = claimed(ledger, job_id)
         contexts = taken(ledger, window_id)
@@ -152,7 +152,7 @@ class GateSuite:
 
     def test_ready_documents_pass_once_and_the_others_wait_on(self, ledger: Ledger) -> None:
         job_id = at_the_gate(ledger, "1", "2")
-        (first, _) = in_hand(ledger)
+        (first, _) = submitted_tasks(ledger)
         ledger.pdf_tasks.mark_submitted(first, "t")
         ledger.pdf_tasks.mark_done(first)
         assert look(ledger) == GateSweep(opened=1, waiting=1)
@@ -236,7 +236,7 @@ class GateSuite:
         assert "waited 900 s at gate pdf_ready of auto for pdf_ir_ready" in letter.failure.message
         assert "mineru has its PDF as queued" in letter.failure.message
         assert (counts(ledger, job_id).failed, ledger.jobs.settle(job_id)) == (1, JobState.DONE)
-        assert in_hand(ledger) == []
+        assert submitted_tasks(ledger) == []
 
     def test_a_ready_document_passes_even_if_it_waited_long(self, ledger: Ledger, clock: Clock) -> None:
         at_the_gate(ledger, "1", done=True)
@@ -249,14 +249,14 @@ class GateSuite:
         assert counts(ledger, later).waiting == 1
 
     def test_changed_content_takes_a_document_from_its_gate_to_the_first_phase(self, ledger: Ledger) -> None:
-        former = at_the_gate(ledger, "1", done=True)
+        earlier = at_the_gate(ledger, "1", done=True)
         later = a_job(ledger, an_item("1", "v2"), job_id="job-2")
         assert look(ledger) == GateSweep()
         assert ledger.windows.claim(later, 100, phase=Phase.SECOND) is None
         commit_all(ledger, claimed(ledger, later))
-        assert counts(ledger, former).committed == counts(ledger, later).committed == 1
+        assert counts(ledger, earlier).committed == counts(ledger, later).committed == 1
 
-    def test_a_replayed_document_begins_anew(self, ledger: Ledger, clock: Clock) -> None:
+    def test_a_replayed_document_starts_again(self, ledger: Ledger, clock: Clock) -> None:
         at_the_gate(ledger, "1")
         clock.seconds += TIMEOUT
         look(ledger)
@@ -271,17 +271,17 @@ class GateSuite:
         ledger.documents.delete([ledger.gates.waiting(TENANT)[0].key])
         assert look(ledger) == GateSweep()
         assert ledger.jobs.settle(job_id) is JobState.DONE
-        assert in_hand(ledger) == []
+        assert submitted_tasks(ledger) == []
 
     # --- conversions --------------------------------------------------------------------------------
 
     def test_a_converter_gets_the_oldest_and_not_more_than_it_takes(self, ledger: Ledger) -> None:
         at_the_gate(ledger, "1", "2", "3")
-        first = in_hand(ledger, most=2)
+        first = submitted_tasks(ledger, most=2)
         assert [task.key.doc_id for task in first] == ["1", "2"]
         for task in first:
             ledger.pdf_tasks.mark_submitted(task, "t")
-        assert [task.key.doc_id for task in in_hand(ledger, most=2)] == ["1", "2"]
+        assert [task.key.doc_id for task in submitted_tasks(ledger, most=2)] == ["1", "2"]
         assert ledger.pdf_tasks.converters() == [MINERU]
 
     def test_a_converter_with_other_options_is_another(self, ledger: Ledger) -> None:
@@ -291,32 +291,32 @@ class GateSuite:
         ledger.pdf_tasks.request(
             german, "pdf_ir", 2, [PdfTaskRequest(ctx=ctx, pdf_key="p", ir_key="i", done=False)]
         )
-        assert in_hand(ledger) == []
+        assert submitted_tasks(ledger) == []
         assert ledger.pdf_tasks.converters() == [german]
 
     def test_tasks_of_a_live_owner_are_left_to_it_and_those_of_a_dead_one_taken(self, ledger: Ledger) -> None:
         at_the_gate(ledger, "1")
-        in_hand(ledger)
-        assert in_hand(ledger, owner=OTHER) == []
+        submitted_tasks(ledger)
+        assert submitted_tasks(ledger, owner=OTHER) == []
         alive = ledger.pdf_tasks.lease(MINERU, OTHER, 5, lambda owner: owner != OWNER)
         assert [task.key.doc_id for task in alive] == ["1"]
 
     def test_a_lease_on_a_task_expires(self, ledger: Ledger, clock: Clock) -> None:
         at_the_gate(ledger, "1")
-        in_hand(ledger)
+        submitted_tasks(ledger)
         clock.seconds += 61
-        assert len(in_hand(ledger, owner=OTHER)) == 1
+        assert len(submitted_tasks(ledger, owner=OTHER)) == 1
 
     def test_a_failed_attempt_is_tried_again_and_the_last_one_fails_the_document(
         self, ledger: Ledger
     ) -> None:
         job_id = at_the_gate(ledger, "1")
         for attempt in (1, 2):
-            (task,) = in_hand(ledger)
+            (task,) = submitted_tasks(ledger)
             assert (task.state, task.attempts) == (PdfTaskState.QUEUED, attempt - 1)
             ledger.pdf_tasks.mark_submitted(task, "t")
             ledger.pdf_tasks.mark_failed(task, "MEDKG-420", f"attempt {attempt} failed", for_good=False)
-        assert in_hand(ledger) == []
+        assert submitted_tasks(ledger) == []
         assert look(ledger) == GateSweep(failed=1)
         (letter,) = ledger.dead_letters.find(TENANT)
         assert (letter.failure.stage, letter.failure.attempts) == ("pdf_ir", 2)
@@ -325,7 +325,7 @@ class GateSuite:
 
     def test_a_pdf_at_fault_is_not_tried_again(self, ledger: Ledger) -> None:
         at_the_gate(ledger, "1")
-        (task,) = in_hand(ledger)
+        (task,) = submitted_tasks(ledger)
         ledger.pdf_tasks.mark_failed(task, "MEDKG-220", "encrypted", for_good=True)
         assert look(ledger) == GateSweep(failed=1)
 
@@ -336,7 +336,7 @@ class GateSuite:
         window_id = claimed(ledger, job_id)
         contexts = taken(ledger, window_id)
         ask(ledger, contexts)
-        (task,) = in_hand(ledger)
+        (task,) = submitted_tasks(ledger)
         ledger.pdf_tasks.mark_failed(task, "MEDKG-220", "encrypted", for_good=True)
         assert status_of(ledger, "1") == "running"
         wait(ledger, window_id, contexts)
@@ -346,7 +346,7 @@ class GateSuite:
         self, ledger: Ledger, clock: Clock
     ) -> None:
         at_the_gate(ledger, "1")
-        (old,) = in_hand(ledger)
+        (old,) = submitted_tasks(ledger)
         ledger.pdf_tasks.mark_submitted(old, "t")
         clock.seconds += 1
         later = a_job(ledger, an_item("1", "v2"), job_id="job-2")

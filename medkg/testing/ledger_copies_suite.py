@@ -49,7 +49,7 @@ class LedgerCopiesSuite:
         assert counts(ledger, again) == DocumentCounts(total=1, skipped=1)
 
     @pytest.mark.parametrize("replace", [False, True])
-    def test_another_version_that_is_visible_is_replaced_only_if_told(
+    def test_another_version_that_is_visible_is_replaced_only_on_request(
         self, ledger: Ledger, replace: bool
     ) -> None:
         ledger.copies.import_documents("import-1", [(a_commit(_a_context("1")), an_origin())], replace=False)
@@ -70,7 +70,7 @@ class LedgerCopiesSuite:
         }
         assert list(ledger.commits.committed(TENANT)) == [commit]
 
-    def test_a_document_that_a_run_has_in_hand_is_left_to_it(self, ledger: Ledger) -> None:
+    def test_a_document_that_a_run_has_leased_is_left_to_it(self, ledger: Ledger) -> None:
         window = claimed(ledger, a_job(ledger, an_item("1")))
         (ctx,) = taken(ledger, window)
         result = ledger.copies.import_documents(

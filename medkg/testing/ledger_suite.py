@@ -155,13 +155,13 @@ class LedgerSuite:
 
     def test_a_listing_is_remembered_for_exactly_its_key(self, ledger: Ledger) -> None:
         sync = Sync(cursor="next", begun_at=12.5, listed=3, since=2.5)
-        ledger.syncs.save(a_sync_key(), Sync(cursor="former"))
+        ledger.syncs.save(a_sync_key(), Sync(cursor="previous"))
         ledger.syncs.save(a_sync_key(), sync)
         assert ledger.syncs.get(a_sync_key()) == sync
         for other in ({"query": "KRAS"}, {"query": None}, {"limit": 5}, {"tenant_id": "other"}):
             assert ledger.syncs.get(a_sync_key().model_copy(update=other)) == Sync()
 
-    def test_the_listings_of_a_tenant_are_told_the_last_begun_first(self, ledger: Ledger) -> None:
+    def test_the_listings_of_a_tenant_are_listed_the_last_started_first(self, ledger: Ledger) -> None:
         other = a_sync_key().model_copy(update={"query": "KRAS"})
         ledger.syncs.save(a_sync_key(), Sync(since=5.0, listed=2))
         ledger.syncs.save(other, Sync(begun_at=7.0, cursor="c"))
@@ -171,13 +171,13 @@ class LedgerSuite:
             (a_sync_key(), Sync(since=5.0, listed=2)),
         ]
 
-    def test_what_earlier_jobs_of_a_request_left_is_told_oldest_first(self, ledger: Ledger) -> None:
+    def test_what_earlier_jobs_of_a_request_left_is_listed_oldest_first(self, ledger: Ledger) -> None:
         a_job(ledger, an_item("1"), an_item("2"), an_item("3"))
         window = claimed(ledger, "job-1", 1)
         commit_all(ledger, window)
         assert ledger.syncs.unfinished(a_submission("job-2")) == [an_item("2"), an_item("3")]
 
-    def test_what_others_left_is_not_told(self, ledger: Ledger) -> None:
+    def test_what_others_left_is_not_listed(self, ledger: Ledger) -> None:
         a_job(ledger, an_item("1"))
         other = SourceRequest(source="files", paths=("y",))
         assert ledger.syncs.unfinished(a_submission("job-2", "other-pipeline")) == []
@@ -199,7 +199,7 @@ class LedgerSuite:
         assert summary.chunks == 4
         assert ledger.jobs.settle(job) is JobState.DONE
 
-    def test_enqueue_tells_what_became_of_its_own_items(self, ledger: Ledger) -> None:
+    def test_enqueue_returns_what_became_of_its_items(self, ledger: Ledger) -> None:
         ledger.jobs.open(a_submission())
         first = ledger.jobs.enqueue("job-1", [an_item("1"), a_broken_item("2")], fingerprint_of)
         assert first == DocumentCounts(total=2, pending=1, failed=1)
@@ -229,7 +229,7 @@ class LedgerSuite:
         commit_all(ledger, claimed(ledger, job))
         assert status_of(ledger, "1") == "committed"
 
-    def test_failures_are_told_in_input_order(self, ledger: Ledger) -> None:
+    def test_failures_are_listed_in_input_order(self, ledger: Ledger) -> None:
         job = a_job(ledger, an_item("1"), a_broken_item("2"), an_item("3"), an_item("4"))
         last, first = claimed(ledger, job, 1), claimed(ledger, job, 2)
         for window in (first, last):
@@ -297,11 +297,11 @@ class LedgerSuite:
     def test_a_relabelled_commit_counts_as_made_under_its_new_fingerprint(self, ledger: Ledger) -> None:
         commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"), an_item("2"))))
         seen = ledger.commits.changes(TENANT, 0)
-        former = ledger.commits.find(_key("1"))
-        assert former is not None
-        new = former.model_copy(update={"fingerprint": "f2", "namespace": "qwen@1"})
-        assert ledger.commits.relabel([(former, new)]) == [new]
-        assert ledger.commits.relabel([(former, new)]) == []
+        previous = ledger.commits.find(_key("1"))
+        assert previous is not None
+        new = previous.model_copy(update={"fingerprint": "f2", "namespace": "qwen@1"})
+        assert ledger.commits.relabel([(previous, new)]) == [new]
+        assert ledger.commits.relabel([(previous, new)]) == []
         assert ledger.commits.find(_key("1")) == new
         assert ledger.commits.namespaces(TENANT) == {"minilm@1": 1, "qwen@1": 1}
         assert ledger.commits.changes(TENANT, 0) == seen
@@ -311,12 +311,12 @@ class LedgerSuite:
 
     def test_a_commit_that_was_superseded_meanwhile_is_not_relabelled(self, ledger: Ledger) -> None:
         commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"))))
-        former = ledger.commits.find(_key("1"))
-        assert former is not None
+        previous = ledger.commits.find(_key("1"))
+        assert previous is not None
         changed = a_job(ledger, an_item("1", "v2"), job_id="job-2")
         commit_all(ledger, claimed(ledger, changed), "i2")
         latest = ledger.commits.find(_key("1"))
-        assert ledger.commits.relabel([(former, former.model_copy(update={"namespace": "qwen@1"}))]) == []
+        assert ledger.commits.relabel([(previous, previous.model_copy(update={"namespace": "qwen@1"}))]) == []
         assert ledger.commits.find(_key("1")) == latest
 
     def test_a_document_that_another_pipeline_indexed_last_is_not_unchanged(self, ledger: Ledger) -> None:
@@ -401,8 +401,8 @@ class LedgerSuite:
         commit_all(ledger, claimed(ledger, first))
         second = a_job(ledger, an_item("1", "v2"), an_item("2"), job_id="job-2")
         window = claimed(ledger, second)
-        changed, mended = taken(ledger, window)
-        ledger.outcomes.advance(window, "parse", [mended], [a_failure(changed)], {})
+        changed, repaired = taken(ledger, window)
+        ledger.outcomes.advance(window, "parse", [repaired], [a_failure(changed)], {})
         commit_all(ledger, window, "i2")
         assert counts(ledger, first) == DocumentCounts(total=2, committed=1, failed=1)
         assert doc_ids(failure.ctx for failure in ledger.jobs.summary(first).failures) == ["2"]
@@ -480,27 +480,27 @@ class LedgerSuite:
             assert ledger.windows.reclaim(everyone_alive) == 1
         assert ledger.jobs.settle(job) is JobState.OPEN
 
-    def test_a_hold_ends_with_its_holder_unless_a_run_has_begun(self, ledger: Ledger) -> None:
+    def test_a_hold_ends_with_its_holder_unless_a_run_has_started(self, ledger: Ledger) -> None:
         job = a_job(ledger, *(an_item(str(number)) for number in range(3)))
-        begun, held = (ledger.windows.claim(job, 1, reserved_by="launcher") for _ in range(2))
+        started, held = (ledger.windows.claim(job, 1, reserved_by="launcher") for _ in range(2))
         anyones = claimed(ledger, job, 1)
-        assert begun and held
-        taken(ledger, begun)
+        assert started and held
+        taken(ledger, started)
         assert ledger.windows.reclaim(everyone_alive) == 0
         assert [ledger.windows.reclaim(lambda process: process != "launcher") for _ in range(2)] == [1, 0]
         assert doc_ids(taken(ledger, claimed(ledger, job))) == ["1"]
         assert doc_ids(taken(ledger, anyones)) == ["2"]
-        commit_all(ledger, begun)
+        commit_all(ledger, started)
         assert counts(ledger, job).committed == 1
 
-    def test_turns_tell_each_tenant_s_windows_in_work_and_its_last_claim(
+    def test_turns_list_each_tenant_s_windows_in_progress_and_its_last_claim(
         self, ledger: Ledger, clock: Clock
     ) -> None:
         assert ledger.windows.tenant_loads() == {}
         first = a_job(ledger, *(an_item(str(n)) for n in range(4)), job_id="job-1", tenant_id="first")
         second = a_job(ledger, an_item("1"), job_id="job-2", tenant_id="second")
-        begun = claimed(ledger, first, 1)
-        taken(ledger, begun)
+        started = claimed(ledger, first, 1)
+        taken(ledger, started)
         claimed(ledger, first, 2)
         alone = ledger.windows.tenant_loads()
         claimed(ledger, second)
@@ -508,7 +508,7 @@ class LedgerSuite:
         assert [alone["first"][0], "second" in alone] == [2, False]
         assert [both["first"][0], both["second"][0]] == [2, 1]
         assert both["first"][1] < both["second"][1]
-        commit_all(ledger, begun)
+        commit_all(ledger, started)
         assert ledger.windows.tenant_loads()["first"] == (1, both["first"][1])
         clock.seconds += LEASE_SECONDS + 1
         assert ledger.windows.tenant_loads() == {
@@ -548,7 +548,7 @@ class LedgerSuite:
         commit_all(ledger, second, owner=OTHER)
         assert counts(ledger, job).committed == 1
 
-    def test_an_expired_lease_is_taken_again_by_whoever_comes_first(
+    def test_an_expired_lease_is_taken_again_by_the_first_run_that_comes(
         self, ledger: Ledger, clock: Clock
     ) -> None:
         window = claimed(ledger, a_job(ledger, an_item("1")))
@@ -577,7 +577,7 @@ class LedgerSuite:
             ledger.windows.renew(window, OWNER)
         assert ledger.windows.reclaim(everyone_alive) == 0
 
-    def test_a_late_renewal_takes_back_what_nobody_else_took(self, ledger: Ledger, clock: Clock) -> None:
+    def test_a_late_renewal_takes_back_what_no_other_run_took(self, ledger: Ledger, clock: Clock) -> None:
         job = a_job(ledger, an_item("1"))
         window = claimed(ledger, job)
         taken(ledger, window)

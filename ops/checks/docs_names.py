@@ -95,7 +95,10 @@ def _names_the_repository(path: str) -> bool:
         return False
     if path.rstrip("/") in _names_in_the_wheel():
         return False
-    return len(parts) == 1 or any((ROOT / folder / parts[0]).is_dir() for folder in FOLDERS)
+    if len(parts) == 1 or parts[0] in TOP.replace("medkg|", "").split("|"):
+        return True
+    is_file_or_folder = not parts[-1] or "." in parts[-1]  # others are tags and asset keys: `medkg/job`
+    return is_file_or_folder and any((ROOT / folder / parts[0]).is_dir() for folder in FOLDERS)
 
 
 def _exists(path: str, page: Path) -> bool:

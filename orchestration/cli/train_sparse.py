@@ -121,7 +121,7 @@ def _watching() -> Iterator[Watch]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:.0f} {task.fields[told]}"),
+        TextColumn("{task.completed:.0f} {task.fields[detail]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -136,9 +136,9 @@ class _Bars:
 
     def __call__(self, progress: Progress) -> None:
         if progress.part not in self._tasks:
-            self._tasks[progress.part] = self._bars.add_task(progress.part, total=progress.total, told="")
+            self._tasks[progress.part] = self._bars.add_task(progress.part, total=progress.total, detail="")
         self._bars.update(
-            self._tasks[progress.part], completed=progress.done, total=progress.total, told=progress.told
+            self._tasks[progress.part], completed=progress.done, total=progress.total, detail=progress.told
         )
 
 

@@ -232,7 +232,7 @@ class DocumentLedger(Protocol):
     def erase(self, keys: Sequence[DocumentKey]) -> None:
         """Remove every record of these documents, in one transaction; the sums of jobs stay. Idempotent.
 
-        Call it when no store holds them any more. Caches of the commit log are told to read everything again.
+        Call it when no store holds them any more. Caches of the commit log then read everything again.
         """
         ...
 

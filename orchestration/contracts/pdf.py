@@ -48,7 +48,7 @@ class ConversionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConversionStatus:
-    """What a converter tells of one task."""
+    """A converter's report on one task."""
 
     task_id: str
     state: ConversionState
@@ -56,13 +56,13 @@ class ConversionStatus:
     """Why it failed: Permanent, the PDF is at fault; Transient, submitting it again may do (a task that a
     restarted service no longer knows is ConversionLostError)."""
     ahead: int | None = None
-    """Tasks before this one in the converter's queue, if it tells."""
+    """Tasks before this one in the converter's queue, if it reports them."""
 
 
 class PdfConverter(Protocol):
     """Converts PDFs, one task each. Thread-safe; a call lasts as long as a request, never a conversion.
 
-    Raises DagsterResourceUnavailableError when its service is away: nothing was tried, ask again later.
+    Raises DagsterResourceUnavailableError when its service is unavailable: nothing was tried.
     """
 
     name: str
@@ -149,8 +149,8 @@ class PdfBlock(Record):
 
     kind: PdfBlockKind = Field(description="What it is.")
     text: str = Field(
-        description="Its text: of a list a line an item, of a table or figure its caption, of a heading as "
-        "printed, with its number."
+        description="Its text: of a list one line per item, of a table or figure its caption, of a heading "
+        "as printed, with its number."
     )
     level: Annotated[int, Field(ge=1, le=9)] | None = Field(
         default=None, description="Depth of a heading, 1 outermost."

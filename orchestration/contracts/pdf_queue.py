@@ -131,7 +131,7 @@ class Delivery:
 class ConversionQueue(Protocol):
     """A queue of PDF messages that delivers at least once: who takes one compares its task with what is done.
 
-    Raises DagsterResourceUnavailableError when the broker is away. Thread-safe.
+    Raises DagsterResourceUnavailableError when the broker is unavailable. Thread-safe.
     """
 
     def publish(self, messages: Sequence[PdfMessage]) -> None:

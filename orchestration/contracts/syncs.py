@@ -11,7 +11,7 @@ from orchestration.records import Record, SourceItem
 
 
 class SyncKey(Record):
-    """Identity of a sync: another request, topology version or model has a sync of its own."""
+    """Identity of a sync: another request, topology version or model has its own sync."""
 
     tenant_id: str = Field(description="Tenant.")
     pipeline_name: str = Field(description="Topology.")

@@ -41,7 +41,7 @@ class Gates:
     def open(
         self, tenant_id: str, doc_ids: Sequence[str] | None, stage: str | None = None, *, force: bool = False
     ) -> int:
-        """Let these documents (all, with None) pass; how many.
+        """Let these documents (all, with None) pass; returns their number.
 
         Raises UsageError, and opens nothing, for an id that does not wait, for no ids, and, unless by force,
         for named documents that lack what they wait for. With None those that lack something are left alone.

@@ -1,7 +1,7 @@
-"""Drives PDF converters: hands them what the ledger asks for, and tells the ledger what came of it.
+"""Drives PDF converters: submits the ledger's PDF tasks to them and records the results in the ledger.
 
 Comes in: tasks of the ledger. Leaves: converted documents in the object store, and pdf_ir_ready. One thread
-of the host does this; nothing waits for it but documents at a gate. A converter that is away costs no
+of the host does this; nothing waits for it but documents at a gate. An unavailable converter costs no
 attempt. One that was restarted has forgotten its tasks, which are handed over again.
 """
 
@@ -56,12 +56,12 @@ class PdfConversions:
         self._log = structlog.get_logger(__name__)
 
     def start(self) -> None:
-        """Work in a thread of its own until `close`."""
+        """Work in a separate thread until `close`."""
         self._thread = threading.Thread(target=self._run, name="pdf-conversions", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread and the converters; what they have in hand is taken up by the next host."""
+        """End the thread and the converters; the next host continues their tasks."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
@@ -147,5 +147,5 @@ class PdfConversions:
 def _pdf_gone(task: PdfTask) -> MedkgError:
     return StageFailedError(
         f"{task.key.doc_id}: its PDF {task.pdf_key} is not in the object store any more. "
-        "`medkg dlq replay` fetches it anew."
+        "`medkg dlq replay` fetches it again."
     )

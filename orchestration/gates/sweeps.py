@@ -1,8 +1,8 @@
-"""Looks at gates: which documents may go on, and which have waited in vain.
+"""Looks at gates: which documents may go on, and which have waited too long.
 
 Comes in: the gates at which documents wait, and the topologies that say what for. Leaves: documents queued
 for their second phase, dead letters, and what was moved. The host sweeps in its own time and the sensor in
-Dagster's; a document moves once, whoever sweeps.
+Dagster's; a document moves once, whichever process sweeps.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class GateSweeps:
         return sweeps
 
     def moves_by_itself(self, job_id: str) -> bool:
-        """Whether documents of the job wait that will go on, or fail, without anybody's doing."""
+        """Whether documents of the job wait that will go on, or fail, without a command."""
         return any(
             definition_of(self._topology_of, gate).resume == "automatic"
             for gate in self._gates.occupied(job_id)

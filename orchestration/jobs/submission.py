@@ -2,7 +2,7 @@
 
 Comes in: a topology's name and a SourceRequest. Leaves: a job in the ledger and, one by one, the ids of
 windows that are held for a Dagster run. `medkg run`, `medkg submit`, the submission sensor and a launch
-from the Dagster UI all come through here, so a job is the same whoever asked for it.
+from the Dagster UI all come through here, so a job is the same in each case.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Submissions:
             fingerprint = self._fingerprint_of_items(topology)
             for batch in _with_ids(self._listed(submission, topology), ids):
                 yield self._ledger.jobs.enqueue(submission.job_id, batch, fingerprint)
-        except GeneratorExit:  # whoever lists does not go on, which `end_abandoned` settles
+        except GeneratorExit:  # the caller stops listing, which `end_abandoned` settles
             raise
         except BaseException:  # no such path, or Ctrl-C: the job will never get more documents
             self._ledger.jobs.set_state(submission.job_id, JobState.CANCELLED)
@@ -126,7 +126,7 @@ class Submissions:
         self._ledger.jobs.set_state(submission.job_id, JobState.OPEN)
 
     def _listed(self, submission: Submission, topology: Topology) -> Iterator[Sequence[SourceItem]]:
-        """Batches of what the request means; of a source that lists page by page, what is due of it."""
+        """Batches of what the request means; of a source that lists page by page, its listing."""
         source = installed_source(self._sources, submission.request.source)
         if not hasattr(source, "listing"):
             yield from _batches(source.enumerate(submission.request), ENQUEUE_BATCH)

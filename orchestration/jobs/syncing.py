@@ -1,9 +1,9 @@
-"""A listing that can be broken off at any moment: what is listed, what is remembered, in which order.
+"""Listings that can be interrupted at any moment: what is listed, what is recorded, in which order.
 
 Comes in: a source that lists page by page, and what the ledger remembers of the last listing. Leaves: batches
 of items to be queued. The cursor after a page is saved when that page's items are queued, so a process that
 is killed in between lists one page twice, and none not at all. What earlier jobs of the same request left
-unfinished comes last, unless it was listed anew. Repeats within a listing are dropped: a record that changed
+unfinished comes last, unless it was listed again. Repeats within a listing are dropped: a record that changed
 meanwhile is seen by the next one.
 """
 
@@ -33,7 +33,7 @@ def listed_batches(
     fingerprint: str,
     now: Callable[[], float] = time.time,
 ) -> Iterator[Sequence[SourceItem]]:
-    """What is due of the submission's request: the listing, then what earlier jobs left.
+    """The items of the submission's request: the listing, then what earlier jobs left.
 
     A batch counts as queued when the next one is asked for. Raises what ListedSource.listing raises; then
     the same request goes on where this one ended.
@@ -55,9 +55,9 @@ def listed_batches(
         yield from listing.batches()
     except CursorRefusedError as error:
         structlog.get_logger(__name__).warning(
-            "listing begins anew", source=request.source, cause=error.message
+            "listing starts again", source=request.source, cause=error.message
         )
-        listing.begin_anew()
+        listing.restart()
         yield from listing.batches()
     left = listing.new(syncs.unfinished(submission))
     for start in range(0, len(left), BATCH):
@@ -101,8 +101,8 @@ class _Listing:
         """List everything, whatever was listed before."""
         self._save(Sync())
 
-    def begin_anew(self) -> None:
-        """Leave the listing under way and begin it again; what its former end was still counts."""
+    def restart(self) -> None:
+        """Abandon the listing in progress and start it again; the end of the previous one still counts."""
         self._save(Sync(since=self._sync.since))
 
     def batches(self) -> Iterator[Sequence[SourceItem]]:
@@ -116,7 +116,7 @@ class _Listing:
             None if since is None else datetime.fromtimestamp(since, UTC),
             self._sync.cursor,
         )
-        if self._full():  # broken off between the last page and its end
+        if self._full():  # interrupted between the last page and its end
             self._end()
             return
         for page in pages:

@@ -131,7 +131,7 @@ class Guard:
     ) -> T:
         """One attempt: limiter, then breaker and time-out around the action.
 
-        `timeout_seconds` None: the action enforces a time-out of its own.
+        `timeout_seconds` None: the action enforces its own time-out.
         """
         await self._limit(resource)
         breaker = self._breaker(resource)

@@ -1,7 +1,7 @@
 """What ops hand to one another: a window's documents with one stage's values, kept as Parquet objects.
 
 Comes in: a WindowBatch. Leaves: the same WindowBatch, in another process or after a restart, so that a
-run can be re-executed from the stage that failed. One row a document; vectors are columns of float32.
+run can be re-executed from the stage that failed. One row per document; vectors are columns of float32.
 They are in the object store, so the run may go on elsewhere, and a reader sees all of one or nothing.
 """
 
@@ -123,8 +123,8 @@ def read_artifact(objects: ObjectStore, key: str) -> WindowBatch:
     content = objects.get(key)
     if content is None:
         raise StoreCorruptError(
-            f"artifact {key} in {objects.name} is gone (artifacts expire). Launch the window anew instead of "
-            "re-executing it."
+            f"artifact {key} in {objects.name} is gone (artifacts expire). Launch the window again instead "
+            "of re-executing it."
         )
     try:
         return _from_table(pq.read_table(pa.BufferReader(content.data)))
@@ -177,7 +177,7 @@ def remove_artifacts_of(objects: ObjectStore, keys: Collection[DocumentKey]) -> 
     """Remove the artifacts that hold one of these documents; returns how many.
 
     A run that is re-executed from one says that it is gone. Damaged ones are removed too: what they hold
-    cannot be told.
+    cannot be distinguished.
     """
     holding = [
         key for key in sorted(one.key for one in objects.list(PREFIX)) if _may_hold(objects, key, keys)

@@ -59,7 +59,7 @@ class GatePayloads:
         return resumed, failures
 
     def leave_out(self, keys: Collection[DocumentKey]) -> None:
-        """Write artifacts anew without these documents; the others that wait with them lose nothing.
+        """Rewrite artifacts without these documents; the others that wait with them lose nothing.
 
         A damaged one is removed, since it may hold them.
         """
@@ -77,9 +77,10 @@ class GatePayloads:
         self._objects.sweep(PREFIX)
 
     def prune(self, needed: Callable[[], set[str]]) -> int:
-        """Remove the artifacts that no document needs any more; how many. `needed` is asked after listing.
+        """Remove the artifacts that no document needs any more; returns their number.
 
-        New ones are left alone: their documents may be on their way to the gate.
+        `needed` is called after listing. New ones are left alone: their documents may be on their
+        way to the gate.
         """
         settled = time.time() - SETTLED_SECONDS
         old = [one.key for one in self._objects.list(PREFIX) if one.changed < settled]
@@ -103,7 +104,7 @@ class GatePayloads:
         }
 
     def _filled(self, ctx: StageContext, value: Any) -> Any | MedkgError:
-        """The value, with the bytes of payloads that are kept as objects of their own."""
+        """The value, with the bytes of payloads that are kept as separate objects."""
         if not isinstance(value, list):
             return value
         filled = []
@@ -121,7 +122,7 @@ class GatePayloads:
 def _gone(ctx: StageContext, reason: str) -> StoreCorruptError:
     return StoreCorruptError(
         f"{ctx.doc_id} passed its gate, but what it is to be made from is gone: {reason} "
-        "`medkg dlq replay` fetches and converts it anew."
+        "`medkg dlq replay` fetches and converts it again."
     )
 
 

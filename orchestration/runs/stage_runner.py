@@ -145,13 +145,13 @@ class StageRunner:
                 except UnavailableError as error:  # the next renewal may come through
                     self._log.warning("lease not renewed", window=window_id, message=error.message)
 
-        keeper = Thread(target=renew, name="lease", daemon=True)
-        keeper.start()
+        renewal = Thread(target=renew, name="lease", daemon=True)
+        renewal.start()
         try:
             yield
         finally:
             done.set()
-            keeper.join()
+            renewal.join()
         if lost:
             raise lost[0]
 

@@ -1,8 +1,8 @@
 """A window's way through its run: claim, stages, commit; or the wait at a gate, and what follows it.
 
 What the Dagster ops call. Comes in: a pipeline and stage name with the batch of the stage before. Leaves: the
-batch for the next one, a report, and in the end the commit. Every call leases the window's documents anew and
-works on those that are still its own, so a re-executed run can never redo what another one has.
+batch for the next one, a report, and in the end the commit. Every call leases the window's documents again
+and works on those that are still its own, so a re-executed run can never redo what another one has.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class WindowRuns:
     def claim(self, pipeline: str, config: Mapping[str, Any]) -> str:
         """The window that the first op's config names, or the first one of the request that it holds.
 
-        A request becomes a job of its own; its further windows are the submission sensor's.
+        A request becomes a separate job; its further windows are the submission sensor's.
         """
         if "window_id" in config:
             return str(config["window_id"])
@@ -118,8 +118,8 @@ class WindowRuns:
         now = self._fingerprints(pipeline)
         if any(ctx.key in held and now(held[ctx.key]) != ctx.fingerprint for ctx, _ in batch.items):
             raise OutdatedWindowError(
-                f"window {batch.window_id} was begun with other models, parsers or stages than there are. "
-                "Nothing is lost: its documents are queued again and begin anew."
+                f"window {batch.window_id} was started with other models, parsers or stages than there are. "
+                "Nothing is lost: its documents are queued again and start again."
             )
         items = [(ctx, value) for ctx, value in batch.items if ctx.key in held]
         passed, report = self._runner.run(node, batch.window_id, batch.job_id, items)
@@ -128,9 +128,9 @@ class WindowRuns:
         return passed, report
 
     def hold(self, pipeline: str, batch: WindowBatch) -> int:
-        """Have the window's documents wait at the topology's gate; how many.
+        """Have the window's documents wait at the topology's gate; returns their number.
 
-        What the first phase made of them is kept as an artifact of its own until they are through. Some may
+        What the first phase made of them is kept as a separate artifact until they are through. Some may
         pass at once, if what they are to wait for is there.
         """
         gate = self._topology(pipeline).gate
@@ -146,7 +146,7 @@ class WindowRuns:
     def resume(self, pipeline: str, window_id: str) -> WindowBatch:
         """What the second phase begins with: the documents that passed the gate, as they came there.
 
-        One whose artifact or converted PDF is gone fails by name, and its replay begins anew.
+        One whose artifact or converted PDF is gone fails by name, and its replay starts again.
         """
         graph = self._topology(pipeline)
         held = graph.phases[1].resumes
