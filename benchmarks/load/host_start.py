@@ -28,14 +28,14 @@ __all__ = ["PARTS", "WAYS", "host_command", "measure_start", "part_of"]
 PARTS: Final = (
     ("window workers", ("window-worker", "dagster.workers.window_worker", "dagster.window_worker")),
     ("stage processes", ("multiprocessing.spawn", "multiprocessing.resource_tracker")),
-    ("replicas", ("ray::Embedder", "ray::Expander", "ray::Sparse", "ray::Chunker", "ray::Reranker")),
+    ("replicas", ("Replica",)),
     ("GCS and raylet", ("gcs/gcs_server", "raylet/raylet")),
     ("Ray dashboard and agents", ("Agent", "dashboard", "forkserver", "log_monitor.py", "monitor.py")),
     ("Ray workers", ("ray::", "default_worker.py")),
     ("Dagster code server", ("dagster-code", "dagster api grpc")),
     ("Dagster webserver", ("dagster-ui", "dagster_webserver")),
     ("Dagster daemon", ("dagster-daemon", "dagster._daemon")),
-    ("orphan reaper", ("orphan_reaper", "warden")),
+    ("orphan reaper", ("orphan_reaper",)),
 )
 """Names of the parts, each with the words that its command lines contain; the first that matches counts."""
 

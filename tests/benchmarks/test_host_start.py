@@ -15,6 +15,7 @@ from benchmarks.load.host_start import part_of
         ("dagster-ui python -P -c from orchestration.host.host import main; main()", "Dagster webserver"),
         ("dagster-daemon python -P -c from orchestration.host.host import main", "Dagster daemon"),
         ("python ray::EmbedderReplica", "replicas"),
+        ("python ray::chunker-cpu-a@1-0.0:ChunkerReplica.__init__", "replicas"),
         ("python ray::DashboardAgent", "Ray dashboard and agents"),
         ("python ray::IDLE", "Ray workers"),
         ("raylet /lib/ray/core/src/ray/raylet/raylet --raylet_socket_name=x", "GCS and raylet"),
