@@ -89,4 +89,4 @@ class DocumentStoreSuite:
     def test_a_new_store_is_empty_and_sound(self, store: DocumentStore) -> None:
         assert list(store.held("default")) == []
         assert store.damage() is None
-        store.mend()
+        store.repair()

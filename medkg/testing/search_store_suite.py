@@ -354,7 +354,7 @@ class SearchStoreSuite:
         assert store.chunks(TENANT, []) == []
         assert store.damage(TENANT) is None
         store.discard(TENANT, "i1", None)
-        store.mend(TENANT)
+        store.repair(TENANT)
 
     # --- tenants ------------------------------------------------------------------------------------
 

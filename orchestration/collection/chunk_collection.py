@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from orchestration.collection.chunk_vectors import ChunkVectors, GivenChunk
-from orchestration.collection.direct_writes import DirectWrites, HandedOver
+from orchestration.collection.chunk_vectors import ChunkVectors, PassedChunk
+from orchestration.collection.direct_writes import DirectWrites, PassedDocument
 from orchestration.contracts import Commit, DocumentStore, Ledger, SearchStore
 from orchestration.errors import MalformedDocumentError, StoreCorruptError
 from orchestration.records import Chunk, Document, DocumentKey, Section
@@ -33,7 +33,7 @@ class _Revision:
 
     key: DocumentKey
     former: Commit | None
-    chunks: list[GivenChunk]
+    chunks: list[PassedChunk]
 
     def is_held_as(self, fingerprint: str) -> bool:
         """Whether readers see exactly what a write of the chunks would make."""
@@ -110,7 +110,7 @@ class ChunkCollection:
 
     # --- writing ------------------------------------------------------------------------------------
 
-    def put(self, given: Sequence[GivenChunk]) -> None:
+    def put(self, given: Sequence[PassedChunk]) -> None:
         """Keep chunks, in the place of those with their ids; all are visible when it returns.
 
         Chunks of another version than a document's visible one replace that version. Raises
@@ -130,7 +130,7 @@ class ChunkCollection:
             for key, gone in chunk_ids.items():
                 former = self._ledger.commits.find(key)
                 held = [] if former is None else self._chunks_of(former)
-                kept = [GivenChunk(key, chunk) for chunk in held if chunk.chunk_id not in gone]
+                kept = [PassedChunk(key, chunk) for chunk in held if chunk.chunk_id not in gone]
                 if held and not kept:
                     emptied.append(key)
                 elif len(kept) < len(held):
@@ -143,7 +143,7 @@ class ChunkCollection:
         with self.writing:
             self._writes.delete(keys)
 
-    def _revision(self, key: DocumentKey, given: list[GivenChunk]) -> _Revision:
+    def _revision(self, key: DocumentKey, given: list[PassedChunk]) -> _Revision:
         """A document with new chunks, beside the visible ones of the same version."""
         version = given[0].chunk.version
         if any(one.chunk.version != version for one in given):
@@ -153,7 +153,7 @@ class ChunkCollection:
         former = self._ledger.commits.find(key)
         held = self._chunks_of(former) if former is not None and former.version == version else []
         new = {one.chunk.chunk_id for one in given}
-        kept = [GivenChunk(key, chunk) for chunk in held if chunk.chunk_id not in new]
+        kept = [PassedChunk(key, chunk) for chunk in held if chunk.chunk_id not in new]
         return _Revision(key, former, sorted([*kept, *given], key=_place))
 
     def _write(self, revisions: Sequence[_Revision]) -> None:
@@ -166,7 +166,7 @@ class ChunkCollection:
         batches = self._vectors.batches([one.chunks for one, _ in due])
         self._writes.write(
             [
-                HandedOver(document, batch, mark)
+                PassedDocument(document, batch, mark)
                 for document, batch, (_, mark) in zip(made, batches, due, strict=True)
             ]
         )
@@ -181,7 +181,7 @@ class ChunkCollection:
                 return parsed
         return _put_together(revision.key, chunks)
 
-    def _fingerprint(self, given: Sequence[GivenChunk]) -> str:
+    def _fingerprint(self, given: Sequence[PassedChunk]) -> str:
         """sha256 over what shapes a document's index entries: chunks, vectors that came, models."""
         shaping = hashlib.sha256(repr(sorted(self._vectors.model_ids.items())).encode())
         for one in given:
@@ -191,7 +191,7 @@ class ChunkCollection:
         return shaping.hexdigest()
 
 
-def _place(one: GivenChunk) -> tuple[str, str, int, int]:
+def _place(one: PassedChunk) -> tuple[str, str, int, int]:
     """Documents one after another, their chunks in order."""
     return one.key.source, one.key.doc_id, one.chunk.ordinal, one.chunk.start_char
 

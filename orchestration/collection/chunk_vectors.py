@@ -18,7 +18,7 @@ from orchestration.contracts import TextModels
 from orchestration.errors import EmbeddingInputTooLongError, MalformedDocumentError
 from orchestration.records import Chunk, DocumentKey, EmbeddingBatch, Float32Matrix, SparseMatrix
 
-__all__ = ["ChunkVectors", "GivenChunk", "SparseRow"]
+__all__ = ["ChunkVectors", "PassedChunk", "SparseRow"]
 
 AT_ONCE: Final = 32
 """Texts of one request to the models."""
@@ -28,7 +28,7 @@ SparseRow = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
-class GivenChunk:
+class PassedChunk:
     """A chunk to keep, with the vectors that came with it."""
 
     key: DocumentKey
@@ -65,7 +65,7 @@ class ChunkVectors:
         ids = {"dense": self._dense_model[0]}
         return ids if self._sparse_model is None else {**ids, "sparse": self._sparse_model[0]}
 
-    def check(self, given: Sequence[GivenChunk]) -> None:
+    def check(self, given: Sequence[PassedChunk]) -> None:
         """Raise MalformedDocumentError naming the first chunk whose own vectors cannot be kept."""
         for one in given:
             if one.dense is not None:
@@ -73,7 +73,7 @@ class ChunkVectors:
             if one.sparse is not None:
                 self._terms(one.chunk.chunk_id, one.sparse)
 
-    def batches(self, documents: Sequence[Sequence[GivenChunk]]) -> list[EmbeddingBatch]:
+    def batches(self, documents: Sequence[Sequence[PassedChunk]]) -> list[EmbeddingBatch]:
         """The embedding batch of each document; raises EmbeddingInputTooLongError naming the chunk."""
         given = [one for document in documents for one in document]
         dense, sparse, ids = self._dense(given), self._sparse(given), self.model_ids
@@ -86,7 +86,7 @@ class ChunkVectors:
             start = end
         return made
 
-    def _dense(self, given: Sequence[GivenChunk]) -> Float32Matrix:
+    def _dense(self, given: Sequence[PassedChunk]) -> Float32Matrix:
         dense = np.zeros((len(given), self._dense_model[1]), np.float32)
         missing = []
         for number, one in enumerate(given):
@@ -108,7 +108,7 @@ class ChunkVectors:
                 return np.concatenate([self._embedded([chunk]) for chunk in chunks])
             raise EmbeddingInputTooLongError(f"{chunks[0].chunk_id}: {error.message}") from error
 
-    def _sparse(self, given: Sequence[GivenChunk]) -> SparseMatrix | None:
+    def _sparse(self, given: Sequence[PassedChunk]) -> SparseMatrix | None:
         if self._sparse_model is None:
             return None
         rows: dict[int, SparseRow] = {}

@@ -26,7 +26,7 @@ from orchestration.errors import LeaseLostError
 from orchestration.records import Document, DocumentKey, EmbeddingBatch, Locator, SourceItem
 from orchestration.stores.deletion import delete_documents
 
-__all__ = ["DirectWrites", "HandedOver"]
+__all__ = ["DirectWrites", "PassedDocument"]
 
 WINDOW: Final = 500
 """Documents of one commit, so of one intent and one segment."""
@@ -36,7 +36,7 @@ VERSION: Final = "1"
 
 
 @dataclass(frozen=True, slots=True)
-class HandedOver:
+class PassedDocument:
     """One document, ready to be indexed."""
 
     document: Document
@@ -73,7 +73,7 @@ class DirectWrites:
         self._is_alive = is_alive
         self._recovered = False
 
-    def write(self, handed: Sequence[HandedOver]) -> None:
+    def write(self, handed: Sequence[PassedDocument]) -> None:
         """Durable and visible when it returns; each window of 500 documents at once, or not at all.
 
         Raises LeaseLostError when another process has some of the documents in hand.
@@ -123,7 +123,7 @@ class DirectWrites:
         self._ledger.jobs.open(submission)
         return submission.job_id
 
-    def _enqueue(self, job_id: str, by_key: dict[DocumentKey, HandedOver]) -> None:
+    def _enqueue(self, job_id: str, by_key: dict[DocumentKey, PassedDocument]) -> None:
         def fingerprint(item: SourceItem) -> str:
             key = DocumentKey(tenant_id=self._tenant_id, source=item.source, doc_id=item.doc_id)
             return by_key[key].fingerprint
@@ -142,7 +142,7 @@ class DirectWrites:
             version=document.version,
         )
 
-    def _write_window(self, window_id: str, by_key: dict[DocumentKey, HandedOver]) -> None:
+    def _write_window(self, window_id: str, by_key: dict[DocumentKey, PassedDocument]) -> None:
         """Dual write and commit of a window; handed back if it fails."""
         try:
             leased = self._ledger.windows.lease(window_id, self._owner).documents
@@ -152,7 +152,9 @@ class DirectWrites:
             raise
         self._index.clean(superseded)
 
-    def _commit(self, window_id: str, leased: Sequence[tuple[WindowDocument, HandedOver]]) -> list[Commit]:
+    def _commit(
+        self, window_id: str, leased: Sequence[tuple[WindowDocument, PassedDocument]]
+    ) -> list[Commit]:
         self._documents.put([(one.ctx, handed.document) for one, handed in leased])
         staged = self._index.stage(
             self._tenant_id, self._owner, [(one.ctx, handed.batch) for one, handed in leased]

@@ -1,7 +1,10 @@
-"""What searches can be narrowed by: facets of chunks, and filters over them.
+"""Filters of searches, and the facets of chunks that they are compared with.
 
-A facet is a name with some folded values. Parsers' metadata give a document's facets (`facets_of_metadata`),
-the chunk stage hands them to its chunks, and every store keeps `chunk_facets` beside what it finds.
+A facet is a name with folded values. The parsers' metadata yield a document's facets (`facets_of_metadata`),
+the chunk stage copies them to its chunks, and every store keeps `chunk_facets` with each entry.
+
+Guarantees: every store filters exactly as `Filters.matches` does, before it cuts the list to its limit, so a
+filtered search returns the best matching chunks, not the matching ones among the best.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ Facets = Mapping[str, tuple[str, ...]]
 """Folded values by facet; a facet without values is left out."""
 
 TERM_FACETS: Final = ("source", "section", "phase", "status", "condition", "mesh", "licence", "flag")
-"""Facets that are compared by value."""
+"""Facets that are compared by equality."""
 
 FACETS: Final = (*TERM_FACETS, "date")
 """All of them; dates are compared by day."""
@@ -39,7 +42,7 @@ FLAGS: Final[Mapping[str, str]] = {
     "is_corrected": "corrected",
     "has_expression_of_concern": "expression-of-concern",
 }
-"""What a reader must know of a document, as a facet's value."""
+"""Fields of Document.metadata to the value of the facet `flag`."""
 
 DOCUMENT_FACETS: Final[Mapping[str, tuple[str, ...]]] = {
     "phase": ("phase",),
@@ -50,7 +53,7 @@ DOCUMENT_FACETS: Final[Mapping[str, tuple[str, ...]]] = {
     "flag": tuple(FLAGS),
     "date": ("date", "start_date", "year"),
 }
-"""Fields of Document.metadata that give each facet: the first date, flags that are true, else all of them."""
+"""Fields of Document.metadata that yield each facet: the first date, flags that are true, else all values."""
 
 DATE: Final = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 
@@ -61,25 +64,25 @@ def fold(text: str) -> str:
 
 
 def _folded(value: object) -> tuple[str, ...]:
-    given = () if value is None else (value,) if isinstance(value, str) else value
-    if not isinstance(given, Sequence) or not all(isinstance(one, str) for one in given):
-        raise ValueError("give a text, or several")
-    return tuple(dict.fromkeys(fold(one) for one in given))
+    texts = () if value is None else (value,) if isinstance(value, str) else value
+    if not isinstance(texts, Sequence) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("must be a text or a list of texts")
+    return tuple(dict.fromkeys(fold(text) for text in texts))
 
 
 def _phase(value: object) -> tuple[str, ...]:
-    """Phases by number: PHASE2, "Phase 2" and 2 are one."""
+    """Phases by number: PHASE2, "Phase 2" and 2 are equal."""
     return tuple(re.sub(r"\s*phase\s*", " ", text).strip() for text in _folded(value))
 
 
 def _licence(value: object) -> tuple[str, ...]:
-    """Licences by code: "CC BY-NC 4.0" and cc-by-nc are one."""
+    """Licences by code: "CC BY-NC 4.0" and cc-by-nc are equal."""
     codes = (re.sub(r" \d(\.\d+)?$", "", text).replace(" ", "-") for text in _folded(value))
     return tuple(dict.fromkeys(codes))
 
 
 def _flag(value: object) -> tuple[str, ...]:
-    """One of FLAGS each: of a flag misspelt nothing would be left out."""
+    """Known flags only: a misspelt one would filter nothing. Raises ValueError."""
     flags = tuple(text.replace(" ", "-") for text in _folded(value))
     if unknown := [flag for flag in flags if flag not in FLAGS.values()]:
         raise ValueError(f"there is no flag {unknown[0]!r}, only {', '.join(FLAGS.values())}")
@@ -94,13 +97,13 @@ Day = Annotated[str, Field(pattern=rf"^({DATE.pattern})?$")]
 
 
 class Filters(Record):
-    """What hits must match: one of the values of every field that is given. Values are folded."""
+    """Conditions on hits: one of the values of each field that is set. Values are folded."""
 
     source: Texts = Field(default=(), description="Where the record comes from.")
     section: Texts = Field(default=(), description="Role or heading of the chunk's section.")
     phase: Phases = Field(default=(), description="Trial phase: 2, PHASE2, early 1, na.")
     status: Texts = Field(default=(), description="Recruitment status, e.g. completed.")
-    condition: Texts = Field(default=(), description="A condition, as the registry has it.")
+    condition: Texts = Field(default=(), description="A condition, as the registry names it.")
     mesh: Texts = Field(default=(), description="A MeSH heading, or one above it where the record names it.")
     licence: Licences = Field(
         default=(), description="Of the text: cc-by, cc0, other, none; CC BY 4.0 is cc-by."
@@ -108,27 +111,27 @@ class Filters(Record):
     flag: Flags = Field(default=(), description="retracted, corrected or expression-of-concern.")
     without_flag: Flags = Field(default=(), description="Documents with one of these flags are left out.")
     since: Day = Field(default="", description="YYYY, YYYY-MM or YYYY-MM-DD; a document of that day matches.")
-    until: Day = Field(default="", description="The same, last day included.")
+    until: Day = Field(default="", description="The same; the last day is included.")
 
     @property
     def wanted(self) -> Facets:
-        """The values of each facet that is filtered by, dates apart."""
+        """The wanted values of each facet, apart from dates."""
         return {name: values for name in TERM_FACETS if (values := getattr(self, name))}
 
     @property
     def unwanted(self) -> Facets:
-        """The values of each facet that a hit must not have."""
+        """The values that a hit must not have, by facet."""
         return {"flag": self.without_flag} if self.without_flag else {}
 
     @property
     def days(self) -> tuple[str, str] | None:
-        """First and last day (YYYY-MM-DD; text order is order in time); None when any date will do."""
+        """First and last day, YYYY-MM-DD, which sort as texts; None if dates are not filtered."""
         if not self.since and not self.until:
             return None
         return _first_day(self.since or "0001"), _last_day(self.until or "9999")
 
     def matches(self, facets: Facets) -> bool:
-        """Whether a chunk with these facets may be a hit; the meaning that every store implements."""
+        """Whether a chunk with these facets may be a hit; every store implements exactly this."""
         for name, values in self.wanted.items():
             if not set(values) & set(facets.get(name, ())):
                 return False
@@ -145,8 +148,8 @@ ANYTHING: Final = Filters()
 
 
 def facets_of_metadata(metadata: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The facets that a document's metadata give, as JSON for Chunk.metadata."""
-    found: dict[str, list[str]] = {}
+    """The facets of a document by its metadata, as JSON values for Chunk.metadata."""
+    facets: dict[str, list[str]] = {}
     for facet, fields in DOCUMENT_FACETS.items():
         values: Sequence[str]
         texts = [text for field in fields for text in _texts(metadata.get(field))]
@@ -158,20 +161,20 @@ def facets_of_metadata(metadata: Mapping[str, Any]) -> dict[str, list[str]]:
         else:
             values = _phase(texts) if facet == "phase" else _folded(texts)
         if values:
-            found[facet] = list(values)
-    return found
+            facets[facet] = list(values)
+    return facets
 
 
 def chunk_facets(key: DocumentKey, chunk: Chunk) -> Facets:
-    """Everything a chunk can be filtered by."""
+    """All facets of a chunk."""
     own = {"source": _folded(key.source), "section": _folded(chunk.section)}
-    given = {name: _folded(_texts(chunk.metadata.get(name))) for name in DOCUMENT_FACETS}
-    return {**own, **{name: values for name, values in given.items() if values}}
+    of_metadata = {name: _folded(_texts(chunk.metadata.get(name))) for name in DOCUMENT_FACETS}
+    return {**own, **{name: values for name, values in of_metadata.items() if values}}
 
 
 def _texts(value: object) -> list[str]:
     values = value if isinstance(value, list | tuple) else [value]
-    return [str(one) for one in values if isinstance(one, str | int) and not isinstance(one, bool)]
+    return [str(each) for each in values if isinstance(each, str | int) and not isinstance(each, bool)]
 
 
 def _first_day(date: str) -> str:

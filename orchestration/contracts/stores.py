@@ -1,4 +1,9 @@
-"""Stores of chunks, vectors and documents, and the commit log, which alone decides what is visible."""
+"""Stores of chunks, vectors and documents, and the commit log, which alone decides what is visible.
+
+Comes in: records. Leaves: protocols that every store implements, each with its conformance suite in
+medkg.testing. A store keeps entries per intent; a reader shows an entry only if the commit log names its
+intent for the document.
+"""
 
 from __future__ import annotations
 
@@ -42,16 +47,16 @@ class Candidate:
 
 
 EVERYTHING = "*"
-"""Source and doc_id of an entry that is about all documents of a tenant."""
+"""In the place of source and doc_id: stands for all documents of the tenant."""
 
 
 Visible = Callable[[ChunkRef], bool]
-"""Returns whether a reader may see a chunk; made from the commits."""
+"""Whether a reader may see a chunk, by the commit log."""
 
 
 @dataclass(frozen=True, slots=True)
 class VectorRow:
-    """The chunk that a vector belongs to."""
+    """The chunk that a vector represents."""
 
     key: DocumentKey
     chunk_id: str
@@ -60,7 +65,7 @@ class VectorRow:
 
 @dataclass(frozen=True, slots=True)
 class SparseVectors:
-    """Term weights of one model; rows of two models are never compared."""
+    """Term weights of one model; rows of different models are never compared."""
 
     model_id: str
     rows: SparseMatrix
@@ -68,7 +73,7 @@ class SparseVectors:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Number of chunks that a store holds of one document under one intent."""
+    """The number of chunks that a store holds of one document under one intent."""
 
     key: DocumentKey
     intent_id: str
@@ -76,12 +81,13 @@ class Holding:
 
 
 class SearchStore(Protocol):
-    """Chunks with their text, found by words (BM25) and, where vectors exist, by sparse terms.
+    """Chunks with their text, searchable by words (BM25) and by sparse terms.
 
-    Guarantees. Durable: what was written or discarded survives a crash once the call returns. Idempotent:
-    every call may be repeated. Isolated: what an intent wrote is found only by readers whose `visible`
-    admits it. Hits are ordered by score, best first. Errors: StoreUnwritableError, StoreCorruptError,
-    DagsterResourceUnavailableError for a server that does not answer. Thread-safe.
+    Guarantees: a write is durable when it returns, and writing the same again changes nothing, so callers may
+    repeat it after a crash. Nothing is visible by itself: searches return only chunks for which `visible` is
+    true. Candidates come best first, those of equal score in no defined order. Tenants are separate: no call
+    returns or removes entries of another one. Any number of processes may read and write at once. Every
+    method may raise UnavailableError (repeat later) or StoreCorruptError (see `damage`). Thread-safe.
     """
 
     def write(
@@ -91,7 +97,7 @@ class SearchStore(Protocol):
         chunks: Sequence[tuple[DocumentKey, Chunk]],
         sparse: SparseVectors | None,
     ) -> None:
-        """Durable when it returns; idempotent for the same intent and chunks; not yet visible.
+        """Write the chunks of an intent. Durable when it returns; idempotent; not yet visible.
 
         `sparse` has one row per chunk, in order.
         """
@@ -100,51 +106,51 @@ class SearchStore(Protocol):
     def bm25(
         self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
     ) -> list[Candidate]:
-        """Return the best visible chunks for the words of a query."""
+        """The best `limit` visible chunks for the words of a query, by BM25."""
         ...
 
     def sparse(
         self, tenant_id: str, query: SparseVectors, limit: int, filters: Filters, visible: Visible
     ) -> list[Candidate]:
-        """Return the best visible chunks by inner product with the row of `query`; exact up to fp16."""
+        """The best `limit` visible chunks by inner product with the query's row, above 0; exact to fp16."""
         ...
 
     def chunks(self, tenant_id: str, refs: Sequence[ChunkRef]) -> list[Chunk | None]:
-        """Return chunks in the order of `refs`; None where the store lost one."""
+        """Stored chunks in the order of refs; None where the store has none."""
         ...
 
     def document_chunks(self, key: DocumentKey, intent_id: str) -> list[Chunk]:
-        """Return all chunks of a document in order."""
+        """All chunks of a document in order."""
         ...
 
     def sparse_vectors(self, tenant_id: str, intent_id: str) -> tuple[list[ChunkRef], SparseVectors] | None:
-        """Return the term weights of the chunks of an intent: row i is that of ref i, terms ascending.
+        """Term weights of an intent's chunks, row i for ref i, terms ascending; None if there are none.
 
-        None for an intent without any. Weights are as the store keeps them (it may round them): writing them
-        again changes nothing. A weight of 0 is no term; the vocabulary ends with the largest term.
+        Weights have the store's precision: writing them again changes nothing. Weights of 0 are left out; the
+        vocabulary ends with the largest term.
         """
         ...
 
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
-        """Remove what an intent wrote, for some documents or all. Idempotent."""
+        """Remove what an intent wrote, for some documents or for all (None). Idempotent."""
         ...
 
     def holdings(self, tenant_id: str, intent_id: str | None = None) -> Iterator[Holding]:
-        """Iterate over everything in the store, or over what one intent wrote."""
+        """Entries of all intents or of one; unordered."""
         ...
 
     def damage(self, tenant_id: str) -> str | None:
-        """Return what is wrong with the index of the tenant as a whole; None if it is sound."""
+        """The defect of the tenant's index as a whole; None if it has none."""
         ...
 
-    def mend(self, tenant_id: str) -> None:
-        """Make a damaged index usable again; chunks that cannot be read are lost."""
+    def repair(self, tenant_id: str) -> None:
+        """Make an index with `damage` usable again; chunks that cannot be read are lost. Idempotent."""
         ...
 
     def expunge(self, tenant_id: str) -> None:
-        """Remove discarded entries from the disk: afterwards no file of the store holds a byte of them.
+        """Remove discarded entries from the disk: afterwards no file of this store holds a byte of them.
 
-        Rewrites files, so it takes as long as reading and writing everything of the tenant. Idempotent.
+        Rewrites files, so it takes as long as reading and writing all data of the tenant. Idempotent.
         """
         ...
 
@@ -152,10 +158,12 @@ class SearchStore(Protocol):
 class VectorStore(Protocol):
     """Dense vectors in immutable, checksummed segments, one namespace per model.
 
-    Guarantees. Durable: a segment survives a crash once `write` returns. Idempotent: every call may be
-    repeated. Isolated: vectors of two models are never compared, and segments of invisible intents are not
-    found. Hits are ordered by inner product, best first. Errors: StoreCorruptError for a damaged segment,
-    StoreUnwritableError, DagsterResourceUnavailableError. Thread-safe; any number of processes may write.
+    Guarantees: a write is durable when it returns, and replaces what its intent wrote before under that
+    model, so it may be repeated. Vectors are kept bit by bit, and those of two models are never compared.
+    Searches return only chunks for which `visible` is true, best first; indexes that are
+    built later may make them approximate, within the recall that docs/decisions states. Tenants are separate.
+    Any number of processes may read and write at once. Every method may raise UnavailableError or
+    StoreCorruptError. Thread-safe.
     """
 
     def write(
@@ -166,7 +174,7 @@ class VectorStore(Protocol):
         rows: Sequence[VectorRow],
         dense: Float32Matrix,
     ) -> None:
-        """Write the segment of the intent, replacing a previous one; `dense` is float32 [n, d]."""
+        """Write the intent's vectors, float32 [n, d], row i for rows[i]. Durable; idempotent."""
         ...
 
     def search(
@@ -178,52 +186,52 @@ class VectorStore(Protocol):
         filters: Filters,
         visible: Visible,
     ) -> list[Candidate]:
-        """Return the best chunks by inner product over the segments of visible intents; `query` is [d]."""
+        """The best `limit` visible chunks by inner product with the query, float32 [d]."""
         ...
 
     def vectors(self, tenant_id: str, namespace: str, intent_id: str) -> tuple[list[ChunkRef], Float32Matrix]:
-        """Return the vectors of an intent: row i is that of ref i, bit by bit as written; possibly no rows.
+        """Vectors of an intent, row i for ref i, bit by bit as written; no rows if it holds nothing.
 
-        Raises StoreCorruptError naming what is damaged.
+        Raises StoreCorruptError naming the damaged file.
         """
         ...
 
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None = None) -> None:
-        """Remove what an intent wrote, for some documents or all, under every model. Idempotent."""
+        """Remove what an intent wrote under every model, for some documents or all (None). Idempotent."""
         ...
 
-    def discard_other_models(self, tenant_id: str, kept: Collection[str]) -> None:
+    def discard_other_models(self, tenant_id: str, models: Collection[str]) -> None:
         """Remove the vectors of all models but these. Idempotent."""
         ...
 
     def holdings(
         self, tenant_id: str, intent_id: str | None = None, namespace: str | None = None
     ) -> Iterator[Holding]:
-        """Iterate over the holdings of all intents or one, under all models or one, without damaged segments.
+        """Entries of all intents or one, under all models or one; damaged segments are left out. Unordered.
 
         Without a namespace, an intent with vectors of several models has one holding per model.
         """
         ...
 
     def damaged(self, tenant_id: str, namespace: str | None = None) -> dict[str, str]:
-        """Return intents with a damaged segment (of any model, or one), and what is wrong with it."""
+        """Intents with a damaged segment (of any model, or one), with the defect."""
         ...
 
     def compaction_due(self, tenant_id: str) -> bool:
-        """Return whether `compact` has work. Cheap: reads no vectors."""
+        """Whether `compact` would build an index. Cheap: reads no vectors."""
         ...
 
     def compact(self, tenant_id: str) -> int:
-        """Build the indexes that need it, of each model of the tenant; returns the number built.
+        """Build the indexes that are due, of each of the tenant's models; returns their number.
 
         May take minutes; searches and writes continue meanwhile. Idempotent.
         """
         ...
 
     def expunge(self, tenant_id: str) -> None:
-        """Remove discarded entries from the disk: afterwards no file of the store holds a byte of them.
+        """Remove discarded entries from the disk: afterwards no file of this store holds a byte of them.
 
-        Rewrites files, so it takes as long as reading and writing everything of the tenant. Idempotent.
+        Rewrites files, so it takes as long as reading and writing all data of the tenant. Idempotent.
         """
         ...
 
@@ -231,31 +239,33 @@ class VectorStore(Protocol):
 class DocumentStore(Protocol):
     """Parsed documents, so that citations can be shown in context.
 
-    Guarantees. Keyed by document, version and fingerprint. Durable when a call returns; idempotent. Errors:
-    StoreUnwritableError, StoreCorruptError, DagsterResourceUnavailableError. Thread-safe.
+    Guarantees: a write is durable when it returns, and writing the same again changes nothing. Documents are
+    kept per (document, version, fingerprint), so a new version never replaces one that readers still see.
+    Tenants are separate. Any number of processes may read and write at once. Every method may raise
+    UnavailableError or StoreCorruptError. Thread-safe.
     """
 
     def put(self, documents: Sequence[tuple[StageContext, Document]]) -> None:
-        """Write documents, replacing those of the same document, version and fingerprint."""
+        """Write documents under document, version and fingerprint of their context. Durable; idempotent."""
         ...
 
     def get(self, key: DocumentKey, version: str, fingerprint: str) -> Document | None:
-        """Return the document; None if the store has none under this version and fingerprint."""
+        """The document as it was written; None if the store has none. Raises StoreCorruptError."""
         ...
 
     def titles(self, documents: Sequence[tuple[DocumentKey, str]]) -> list[str | None]:
-        """Return the titles of (document, version) pairs, in the same order; None where it has none."""
+        """Titles of (document, version) pairs, in order; None where the store has none."""
         ...
 
     def copy(self, documents: Sequence[tuple[DocumentKey, str, str, str]]) -> None:
-        """Store each (document, version, fingerprint) under the fourth value, another fingerprint, as well.
+        """Also keep each (document, version, fingerprint) under another fingerprint, the fourth element.
 
-        Documents that the store does not have are left out.
+        Durable when it returns; idempotent. Unknown ones are passed over.
         """
         ...
 
     def discard(self, key: DocumentKey, keep: tuple[str, str] | None) -> None:
-        """Remove a document, or all of it but one (version, fingerprint). Idempotent."""
+        """Remove a document in all versions, or in all but one (version, fingerprint). Idempotent."""
         ...
 
     def forget(self, documents: Sequence[tuple[DocumentKey, str, str]]) -> None:
@@ -263,46 +273,53 @@ class DocumentStore(Protocol):
         ...
 
     def held(self, tenant_id: str) -> Iterator[tuple[DocumentKey, str, str]]:
-        """Iterate over (document, version, fingerprint) of everything stored, without damaged documents."""
+        """(document, version, fingerprint) of every document that is not damaged; unordered."""
         ...
 
     def damage(self) -> str | None:
-        """Return what is wrong with the store as a whole; None if it is sound."""
+        """The defect of the store as a whole; None if it has none."""
         ...
 
-    def mend(self) -> None:
-        """Make a damaged store usable again; what cannot be read is lost."""
+    def repair(self) -> None:
+        """Make a store with `damage` usable again; documents that cannot be read are lost. Idempotent."""
         ...
 
     def expunge(self) -> None:
-        """Remove discarded documents from the disk: no file of the store holds a byte of them. Idempotent."""
+        """Remove discarded documents from the disk: no file of this store holds a byte of them."""
         ...
 
 
 class IndexWriter(Protocol):
-    """Writes all index stores together; staged entries stay invisible until the commit.
+    """The dual write: one document's entries in every index store, or in none that a reader sees.
 
-    Guarantees. Atomic to readers: a document is seen whole in its old or its new version, in all stores.
-    Durable: staged entries survive a crash; those of a writer that died are removed by `recover`. Idempotent:
-    ids are deterministic, so staging again replaces. Errors: what the stores and the commit log raise.
+    Guarantees: what `stage` wrote is durable when it returns and invisible until its receipts are committed.
+    A process that dies at any point leaves only invisible entries, which `recover` removes from every store.
+    All methods are idempotent. Thread-safe.
     """
 
     def stage(
         self, tenant_id: str, owner: str, items: Sequence[tuple[StageContext, EmbeddingBatch]]
     ) -> list[IndexReceipt]:
-        """Write the items under a new intent; returns one receipt per item, in the same order."""
+        """Write the entries of documents; returns one receipt per item, in order.
+
+        Durable when it returns; a crash leaves nothing visible. Raises StageContractError for items whose
+        vectors are not of one model.
+        """
         ...
 
     def lost(self, receipts: Sequence[IndexReceipt]) -> list[IndexReceipt]:
-        """Return the receipts whose entries were cleaned meanwhile, which must not be committed."""
+        """Receipts whose entries were removed meanwhile, so that they must not be committed."""
         ...
 
     def clean(self, superseded: Sequence[Commit]) -> None:
-        """Remove the entries of previous commits from the stores. Idempotent."""
+        """Remove the entries of superseded or withdrawn commits from all stores. Idempotent.
+
+        Entries that the commit log names again are kept.
+        """
         ...
 
     def recover(self, is_alive: Callable[[str], bool]) -> int:
-        """Remove entries of writers that died; returns the number of intents. Visible documents stay."""
+        """Remove the entries of dead writers; returns the number of intents. Visible documents stay."""
         ...
 
 
@@ -319,7 +336,7 @@ class Commit(Record):
 
     @classmethod
     def of(cls, ctx: StageContext, receipt: IndexReceipt) -> Self:
-        """Return the commit of a staged document."""
+        """The commit that makes a staged document visible."""
         return cls(
             key=ctx.key,
             version=ctx.version,
@@ -332,11 +349,11 @@ class Commit(Record):
 
 
 class Intent(Record):
-    """A started dual write and its documents."""
+    """A dual write that was started, and its documents."""
 
     intent_id: str = Field(description="Unique; names rows and segments.")
     tenant_id: str = Field(description="Tenant.")
-    owner: str = Field(description="Process identity of the writer, by which a dead writer is found.")
+    owner: str = Field(description="Process identity of the writer, to recognise a dead one.")
     keys: tuple[DocumentKey, ...] = Field(description="Documents it writes.")
 
 

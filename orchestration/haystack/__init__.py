@@ -1,8 +1,8 @@
 """medkg in Haystack pipelines: a document store over a data folder, its writer, and the hybrid retriever.
 
-Comes in: Haystack documents, queries and filters. Leaves: documents that are kept, and documents found.
-Nothing else in orchestration imports haystack. All three open a data folder when they are first used, so a
-pipeline with them is kept as YAML.
+Comes in: Haystack documents, queries and filters. Leaves: stored documents, and hits as documents. Nothing
+else in orchestration imports haystack. All three open a data folder on first use, so that pipelines with them
+can be serialised to YAML.
 """
 
 from orchestration.haystack.document_store import MedkgDocumentStore

@@ -1,6 +1,6 @@
-"""The asynchronous half of a document store: each call in a thread, so that no event loop waits for a disk.
+"""The asynchronous methods of a document store: each runs in a thread and does not block the event loop.
 
-Comes in: what the synchronous methods take. Leaves: what they give.
+Comes in: the arguments of the synchronous methods. Leaves: their results.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class AsyncDocumentStore:
         return int(await self._in_thread("count_documents"))
 
     async def filter_documents_async(self, filters: Filter | None = None) -> list[Document]:
-        found: list[Document] = await self._in_thread("filter_documents", filters)
-        return found
+        documents: list[Document] = await self._in_thread("filter_documents", filters)
+        return documents
 
     async def write_documents_async(
         self, documents: list[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE
@@ -62,8 +62,8 @@ class AsyncDocumentStore:
         return info
 
     async def get_metadata_field_min_max_async(self, metadata_field: str) -> dict[str, Any]:
-        found: dict[str, Any] = await self._in_thread("get_metadata_field_min_max", metadata_field)
-        return found
+        value_range: dict[str, Any] = await self._in_thread("get_metadata_field_min_max", metadata_field)
+        return value_range
 
     async def get_metadata_field_unique_values_async(
         self,
@@ -73,10 +73,10 @@ class AsyncDocumentStore:
         size: int = 10,
         filters: Filter | None = None,
     ) -> tuple[list[Any], int]:
-        found: tuple[list[Any], int] = await self._in_thread(
+        values: tuple[list[Any], int] = await self._in_thread(
             "get_metadata_field_unique_values", metadata_field, search_term, from_, size, filters
         )
-        return found
+        return values
 
     async def _in_thread(self, name: str, *arguments: Any) -> Any:
         return await to_thread(getattr(self, name), *arguments)

@@ -1,7 +1,7 @@
 """MedkgDocumentStore: a tenant's chunks as a Haystack document store.
 
-Comes in: Haystack documents, ids, filters. Leaves: documents; and in ledger and stores what a run leaves, so
-that `medkg search`, `docs` and `verify` know of all that is written here, and pipelines of all that was run.
+Comes in: Haystack documents, ids, filters. Leaves: documents; and the same entries in ledger and stores as a
+run, so that `medkg search`, `docs` and `verify` cover what is written here, and this store what runs commit.
 Source: https://docs.haystack.deepset.ai/docs/creating-custom-document-stores
 """
 
@@ -26,9 +26,9 @@ from orchestration.haystack.asynchronous import AsyncDocumentStore
 from orchestration.haystack.documents import (
     PLACE,
     SOURCE,
-    given_chunk,
     has_place,
     haystack_document,
+    passed_chunk,
     possible_keys,
 )
 from orchestration.haystack.filters import may_match, predicate
@@ -42,11 +42,17 @@ Filter = dict[str, Any]
 
 
 class MedkgDocumentStore(AsyncDocumentStore):
-    """All visible chunks of a tenant, a document each; thread-safe.
+    """All visible chunks of a tenant, as one Haystack document each; thread-safe.
 
-    Without `collection` the first use opens a data folder: what is not given comes from MEDKG_* variables, as
-    for the command line. Documents are read without embeddings. Writes are visible to every reader when they
-    return. Raises ConfigurationError for settings that are wrong, UnavailableError while a store is away.
+        store = MedkgDocumentStore(data_dir=".medkg")
+        store.write_documents([Document(content="Metformin lowers HbA1c.", meta={"title": "Note"})])
+        print(store.filter_documents({"field": "meta.source", "operator": "==", "value": "haystack"}))
+        store.close()
+
+    Without `collection` the first use opens a data folder, which `close` closes; MEDKG_* variables supply
+    what is not passed, as for the command line. Documents are read without embeddings. Writes are visible to
+    every reader when they return. Raises ConfigurationError for invalid settings, UnavailableError if a store
+    is unavailable.
     """
 
     def __init__(
@@ -57,44 +63,44 @@ class MedkgDocumentStore(AsyncDocumentStore):
         *,
         collection: ChunkCollection | None = None,
     ) -> None:
-        """Raises UsageError for a collection together with what opens one."""
+        """Raises UsageError for a collection together with arguments that open one."""
         if collection is not None and (data_dir, tenant_id, profile) != (None, None, None):
             raise UsageError(
-                "give MedkgDocumentStore a collection, or data_dir, tenant_id and profile to open one, "
+                "pass MedkgDocumentStore a collection, or data_dir, tenant_id and profile to open one, "
                 "not both."
             )
-        self._given = collection
+        self._passed_collection = collection
         self.settings: Final = {"data_dir": data_dir, "tenant_id": tenant_id, "profile": profile}
         self._opened = Opened(_collection, data_dir, tenant_id, profile)
 
     def to_dict(self) -> dict[str, Any]:
-        """The store as Haystack keeps it; raises SerializationError if it was given a collection."""
-        if self._given is not None:
+        """Serialise the store; raises SerializationError if a collection was passed in."""
+        if self._passed_collection is not None:
             raise SerializationError(
-                "a MedkgDocumentStore that was given a collection cannot be serialised; give it data_dir, "
-                "tenant_id and profile instead, and it opens its own."
+                "a MedkgDocumentStore with a collection cannot be serialised; pass data_dir, tenant_id "
+                "and profile instead, and it opens its own."
             )
-        kept: dict[str, Any] = default_to_dict(self, **self.settings)
-        return kept
+        serialised: dict[str, Any] = default_to_dict(self, **self.settings)
+        return serialised
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> MedkgDocumentStore:
-        """The store that `to_dict` told; opens nothing yet."""
-        made: MedkgDocumentStore = default_from_dict(cls, data)
-        return made
+        """The store that `to_dict` serialised; opens nothing yet."""
+        store: MedkgDocumentStore = default_from_dict(cls, data)
+        return store
 
     def warm_up(self) -> None:
-        """Open the data folder; nothing to do if it is open, or a collection was given."""
+        """Open the data folder; does nothing if it is open or a collection was passed in."""
         _ = self.collection
 
     def close(self) -> None:
-        """Close what was opened, if it was; used again, it is opened again."""
+        """Close the data folder if this store opened it; the next use opens it again."""
         self._opened.close()
 
     @property
     def collection(self) -> ChunkCollection:
-        """The chunks; opened if need be."""
-        return self._given or self._opened()[0]
+        """The chunks, opened if necessary."""
+        return self._passed_collection or self._opened()[0]
 
     # --- reading ------------------------------------------------------------------------------------
 
@@ -103,19 +109,19 @@ class MedkgDocumentStore(AsyncDocumentStore):
         return self.collection.count()
 
     def filter_documents(self, filters: Filter | None = None) -> list[Document]:
-        """The documents that match, by Haystack's rules; in no order. Raises FilterError.
+        """The documents that match by Haystack's rules, in no order. Raises FilterError.
 
-        Chunks are read and looked at one by one; conditions on id, meta.source and meta.doc_id that all must
-        hold spare reading what cannot match.
+        Reads and checks chunks one by one; conditions on id, meta.source and meta.doc_id joined by AND limit
+        which documents are read.
         """
         return list(self._matching(filters))
 
     def count_documents_by_filter(self, filters: Filter) -> int:
-        """How many documents match."""
+        """Number of documents that match."""
         return sum(1 for _ in self._matching(filters))
 
     def count_unique_metadata_by_filter(self, filters: Filter, metadata_fields: list[str]) -> dict[str, int]:
-        """How many different values each field has among the documents that match."""
+        """Number of distinct values of each field among the documents that match."""
         return fields.unique_counts(self._matching(filters), metadata_fields)
 
     def get_metadata_fields_info(self) -> dict[str, dict[str, str]]:
@@ -123,7 +129,7 @@ class MedkgDocumentStore(AsyncDocumentStore):
         return fields.field_types(self._matching(None))
 
     def get_metadata_field_min_max(self, metadata_field: str) -> dict[str, Any]:
-        """Least and greatest value of a field of `meta`, None without any."""
+        """Minimum and maximum of a field of `meta`; None if it has no values."""
         return fields.field_ranges(self._matching(None), metadata_field)
 
     def get_metadata_field_unique_values(
@@ -134,7 +140,7 @@ class MedkgDocumentStore(AsyncDocumentStore):
         size: int = 10,
         filters: Filter | None = None,
     ) -> tuple[list[Any], int]:
-        """A page of a field's different values among the documents that match, and how many there are."""
+        """A page of a field's distinct values among the documents that match, and their total number."""
         return fields.unique_values(self._matching(filters), metadata_field, search_term, from_, size)
 
     def _matching(self, filters: Filter | None) -> Iterator[Document]:
@@ -149,58 +155,62 @@ class MedkgDocumentStore(AsyncDocumentStore):
     def write_documents(
         self, documents: list[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE
     ) -> int:
-        """Write documents, all visible when it returns; how many. NONE is FAIL; OVERWRITE counts all.
+        """Write documents, all visible when it returns; returns their number.
 
-        What a document lacks of vectors is made by the tenant's models. Raises DuplicateDocumentError, and
-        for what cannot be kept EmptyDocumentError, MalformedDocumentError or EmbeddingInputTooLongError
-        naming the document; then nothing was written.
+        NONE means FAIL; OVERWRITE counts all. Missing vectors are made by the configured models. Raises
+        DuplicateDocumentError, and for a document that cannot be stored EmptyDocumentError,
+        MalformedDocumentError or EmbeddingInputTooLongError naming it; then nothing was written.
         """
-        if not isinstance(documents, list) or not all(isinstance(one, Document) for one in documents):
+        if not isinstance(documents, list) or not all(
+            isinstance(document, Document) for document in documents
+        ):
             raise ValueError("write_documents takes a list of haystack Documents.")
         collection = self.collection
-        given = {one.id: given_chunk(collection.tenant_id, one) for one in documents}  # the last one stands
+        chunks = {
+            document.id: passed_chunk(collection.tenant_id, document) for document in documents
+        }  # the last of one id is kept
         with collection.writing:
-            held = self._held(collection, documents)
+            existing = self._existing(collection, documents)
             if policy is DuplicatePolicy.OVERWRITE:
-                collection.put(list(given.values()))
+                collection.put(list(chunks.values()))
                 return len(documents)
             if policy is DuplicatePolicy.SKIP:
                 new = {
-                    one.id: one for one in reversed(documents) if one.id not in held
-                }  # the first one stands
-                collection.put([given_chunk(collection.tenant_id, one) for one in new.values()])
+                    document.id: document for document in reversed(documents) if document.id not in existing
+                }  # the first of one id is kept
+                collection.put([passed_chunk(collection.tenant_id, document) for document in new.values()])
                 return len(new)
-            _refuse_duplicates(documents, held)
-            collection.put(list(given.values()))
+            _refuse_duplicates(documents, existing)
+            collection.put(list(chunks.values()))
             return len(documents)
 
     def delete_documents(self, document_ids: list[str]) -> None:
-        """Delete the documents with these ids; ids that there are not are passed over."""
+        """Delete the documents with these ids; unknown ids are passed over."""
         self._delete(document_ids)
 
     def delete_all_documents(self) -> None:
-        """Delete all of the tenant, whoever wrote it."""
+        """Delete all documents of the tenant, also those that runs committed."""
         self.collection.remove_documents(self.collection.keys())
 
     def delete_by_filter(self, filters: Filter) -> int:
-        """Delete the documents that match; how many."""
+        """Delete the documents that match; returns their number."""
         with self.collection.writing:
             return self._delete([document.id for document in self._matching(filters)])
 
     def update_by_filter(self, filters: Filter, meta: dict[str, Any]) -> int:
-        """Set fields of `meta` in the documents that match; how many. Their vectors are made again.
+        """Set fields of `meta` in the documents that match; returns their number. Vectors are made again.
 
-        Raises UsageError for fields that say where a chunk of a medkg document stands.
+        Raises UsageError for fields that give the position of a chunk in a document of a run.
         """
         with self.collection.writing:
-            found = list(self._matching(filters))
+            matching = list(self._matching(filters))
             moved = sorted(set(meta).intersection(PLACE))
-            if moved and (placed := next(filter(has_place, found), None)):
+            if moved and (placed := next(filter(has_place, matching), None)):
                 raise UsageError(
-                    f"{', '.join(moved)} of document {placed.id} say where it stands and cannot be set. "
+                    f"{', '.join(moved)} of document {placed.id} give its position and cannot be set. "
                     "Set other fields."
                 )
-            updated = [replace(document, meta={**document.meta, **meta}) for document in found]
+            updated = [replace(document, meta={**document.meta, **meta}) for document in matching]
             return self.write_documents(updated, DuplicatePolicy.OVERWRITE)
 
     def _delete(self, document_ids: Sequence[str]) -> int:
@@ -212,15 +222,15 @@ class MedkgDocumentStore(AsyncDocumentStore):
             collection.remove(of_key)
             return sum(map(len, of_key.values()))
 
-    def _held(self, collection: ChunkCollection, documents: Sequence[Document]) -> set[str]:
-        """Ids that are visible already; raises MalformedDocumentError for one that is another chunk's."""
-        places = _places(collection, [one.id for one in documents])
+    def _existing(self, collection: ChunkCollection, documents: Sequence[Document]) -> set[str]:
+        """Ids that are visible already; raises MalformedDocumentError for the id of another chunk."""
+        places = _places(collection, [document.id for document in documents])
         for document in documents:
             key = places.get(document.id)
             if key is not None and key.source != SOURCE and not has_place(document):
                 raise MalformedDocumentError(
                     f"{document.id} is the id of a chunk of {key.source} {key.doc_id}, and the document's "
-                    "meta does not say so. Keep meta as it was read, or give it another id."
+                    "meta does not match it. Keep meta as it was read, or use another id."
                 )
         return set(places)
 
@@ -232,24 +242,24 @@ def _collection(data_folder: DataFolder, closing: ExitStack) -> ChunkCollection:
 
 
 def _places(collection: ChunkCollection, document_ids: Sequence[str]) -> dict[str, DocumentKey]:
-    """The document that holds each of these ids; ids that there are not are left out."""
-    asked: dict[DocumentKey, set[str]] = defaultdict(set)
+    """The document that holds each of these ids; unknown ids are left out."""
+    ids_of: dict[DocumentKey, set[str]] = defaultdict(set)
     for document_id in document_ids:
         for key in possible_keys(collection.tenant_id, document_id):
-            asked[key].add(document_id)
+            ids_of[key].add(document_id)
     return {
         chunk.chunk_id: key
-        for key, wanted in asked.items()
+        for key, wanted in ids_of.items()
         for chunk in collection.of_document(key)
         if chunk.chunk_id in wanted
     }
 
 
-def _refuse_duplicates(documents: Sequence[Document], held: set[str]) -> None:
-    seen = set(held)
+def _refuse_duplicates(documents: Sequence[Document], existing: set[str]) -> None:
+    ids = set(existing)
     for document in documents:
-        if document.id in seen:
+        if document.id in ids:
             raise DuplicateDocumentError(
                 f"there is a document {document.id} already. Write with DuplicatePolicy.OVERWRITE or SKIP."
             )
-        seen.add(document.id)
+        ids.add(document.id)

@@ -18,12 +18,12 @@ import numpy as np
 from haystack import Document
 from pydantic import ValidationError
 
-from orchestration.collection.chunk_vectors import GivenChunk, SparseRow
+from orchestration.collection.chunk_vectors import PassedChunk, SparseRow
 from orchestration.contracts import facets_of_metadata
 from orchestration.errors import EmptyDocumentError, MalformedDocumentError
 from orchestration.records import Chunk, DocumentKey, chunk_id, json_version
 
-__all__ = ["PLACE", "SOURCE", "given_chunk", "has_place", "haystack_document", "place_of", "possible_keys"]
+__all__ = ["PLACE", "SOURCE", "has_place", "haystack_document", "passed_chunk", "place_of", "possible_keys"]
 
 SOURCE: Final = "haystack"
 """Source of documents that came from nowhere but a Haystack pipeline, and name of that pipeline's writes."""
@@ -86,7 +86,7 @@ def place_of(source: str, chunk: Chunk) -> dict[str, Any]:
 # --- in ---------------------------------------------------------------------------------------------
 
 
-def given_chunk(tenant_id: str, document: Document) -> GivenChunk:
+def passed_chunk(tenant_id: str, document: Document) -> PassedChunk:
     """The chunk that a Haystack document is.
 
     Raises EmptyDocumentError for one without text, MalformedDocumentError for other things that no chunk has.
@@ -98,7 +98,7 @@ def given_chunk(tenant_id: str, document: Document) -> GivenChunk:
     else:
         key, chunk = _whole(tenant_id, document, meta)
     dense = None if document.embedding is None else _numbers(document, document.embedding)
-    return GivenChunk(key, chunk, dense, _sparse(document))
+    return PassedChunk(key, chunk, dense, _sparse(document))
 
 
 def has_place(document: Document) -> bool:

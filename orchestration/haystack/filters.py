@@ -1,7 +1,7 @@
-"""Haystack's filters: checked as a whole, matched by Haystack's own rules; what of them narrows a reading.
+"""Haystack's filters: validated as a whole, and matched by Haystack's own rules.
 
-Comes in: a filter as Haystack writes it. Leaves: whether a document matches, which documents can match at
-all, and, where every condition is one, the facets that an index is asked for.
+Comes in: a filter in Haystack's syntax. Leaves: whether a document matches, which documents can match at all,
+and the equivalent filter on facets, if there is one.
 Source: https://docs.haystack.deepset.ai/docs/metadata-filtering
 """
 
@@ -25,11 +25,11 @@ Condition = dict[str, Any]
 
 DATES: Final = {">=": "since", "<=": "until"}
 NOT_KEPT: Final = ("blob", "score", "embedding", "sparse_embedding")
-"""Fields of Haystack's documents that those read from a store do not have."""
+"""Fields of Haystack's documents that documents from a store lack."""
 
 
 def check(filters: Condition | None) -> None:
-    """Raise FilterError unless the whole of a filter is one: Haystack looks at what it comes to alone."""
+    """Raise FilterError unless the whole filter is valid; Haystack checks only what it evaluates."""
     if not filters:
         return
     if "field" in filters:
@@ -43,7 +43,7 @@ def check(filters: Condition | None) -> None:
         )
     for condition in conditions:
         if not isinstance(condition, dict) or not condition:
-            raise FilterError(f"condition {condition!r} of {filters!r} is no filter.")
+            raise FilterError(f"condition {condition!r} of {filters!r} is not a filter.")
         check(condition)
 
 
@@ -60,23 +60,23 @@ def _check_comparison(condition: Condition) -> None:
 
 
 def predicate(filters: Condition | None) -> Callable[[Document], bool]:
-    """Whether a document matches, by Haystack's rules; raises FilterError for what is no filter."""
+    """Whether a document matches by Haystack's rules; raises FilterError for an invalid filter."""
     check(filters)
     return lambda document: not filters or document_matches_filter(filters, document)
 
 
 def may_match(filters: Condition | None, tenant_id: str) -> Callable[[DocumentKey], bool]:
-    """Whether a document of the ledger may hold a match; says no only if it cannot.
+    """Whether a document of the ledger may contain a match; false only if it cannot.
 
-    Narrowed by conditions on id, meta.source and meta.doc_id, alone or joined by AND. Documents of source
-    haystack have a `meta` of their own, about which the key says nothing.
+    Evaluates conditions on id, meta.source and meta.doc_id, alone or joined by AND. Documents of source
+    haystack keep the `meta` they came with, which the key does not determine.
     """
-    tests = [test for one in _joined(filters) if (test := _of_key(one, tenant_id)) is not None]
+    tests = [test for condition in _joined(filters) if (test := _of_key(condition, tenant_id)) is not None]
     return lambda key: all(test(key) for test in tests)
 
 
 def _joined(filters: Condition | None) -> list[Condition]:
-    """Conditions that must all hold."""
+    """Conditions that must all match."""
     if not filters:
         return []
     if filters.get("operator") != "AND":
@@ -85,7 +85,7 @@ def _joined(filters: Condition | None) -> list[Condition]:
 
 
 def _of_key(condition: Condition, tenant_id: str) -> Callable[[DocumentKey], bool] | None:
-    """What a condition asks of a key; None if nothing."""
+    """The test of a key that a condition implies; None if it implies none."""
     field, operator, value = condition.get("field"), condition.get("operator"), condition.get("value")
     if field in ("meta.source", "meta.doc_id") and operator in ("==", "!=", "in", "not in"):
         return lambda key: (
@@ -96,7 +96,7 @@ def _of_key(condition: Condition, tenant_id: str) -> Callable[[DocumentKey], boo
         )
     if field == "id" and operator in ("==", "in"):
         wanted = value if isinstance(value, list) else [value]
-        keys = {key for one in wanted if isinstance(one, str) for key in possible_keys(tenant_id, one)}
+        keys = {key for each in wanted if isinstance(each, str) for key in possible_keys(tenant_id, each)}
         return lambda key: (
             key in keys
             or (key.source == SOURCE and document_matches_filter(condition, Document(id=key.doc_id)))
@@ -105,7 +105,7 @@ def _of_key(condition: Condition, tenant_id: str) -> Callable[[DocumentKey], boo
 
 
 def as_facets(filters: Condition | None) -> Filters | None:
-    """The facets that say the same; None if a condition is about something else.
+    """The equivalent filter on facets; None if a condition is about something else.
 
     `==` with a text and `in` with a list of texts on source, section, phase, status, condition and mesh, `>=`
     and `<=` with a day on date, joined by AND. Facets are compared folded, as `medkg search` does.
@@ -122,7 +122,7 @@ def as_facets(filters: Condition | None) -> Filters | None:
 
 
 def _facet(condition: Condition) -> str | None:
-    """The field of Filters that a condition is about."""
+    """The field of Filters that a condition corresponds to; None if there is none."""
     field, operator = str(condition.get("field", "")).removeprefix("meta."), condition.get("operator")
     value = condition.get("value")
     if field in TERM_FACETS:

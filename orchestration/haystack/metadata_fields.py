@@ -1,4 +1,4 @@
-"""What documents have in their `meta`: fields, types, ranges and values, as Haystack's stores tell them.
+"""Fields of documents' `meta`: types, ranges and values, as Haystack's stores report them.
 
 Comes in: documents. Leaves: plain values.
 """
@@ -14,24 +14,24 @@ from haystack import Document
 __all__ = ["field_ranges", "field_types", "unique_counts", "unique_values"]
 
 TYPES: Final = {bool: "boolean", int: "long", float: "double", str: "keyword", list: "list", dict: "object"}
-"""Names that Haystack's OpenSearch store has for these types."""
+"""Names of types in Haystack's OpenSearch store."""
 
 MIXED: Final = "mixed"
 
 
 def field_types(documents: Iterable[Document]) -> dict[str, dict[str, str]]:
     """Type of each field; `mixed` where documents differ. Fields that are None everywhere are left out."""
-    found: dict[str, str] = {}
+    kinds: dict[str, str] = {}
     for document in documents:
         for name, value in document.meta.items():
             if value is not None:
                 kind = TYPES[type(value)]
-                found[name] = kind if found.get(name, kind) == kind else MIXED
-    return {name: {"type": kind} for name, kind in found.items()}
+                kinds[name] = kind if kinds.get(name, kind) == kind else MIXED
+    return {name: {"type": kind} for name, kind in kinds.items()}
 
 
 def field_ranges(documents: Iterable[Document], field: str) -> dict[str, Any]:
-    """Least and greatest value of a field: of its numbers if it has any, else of its texts."""
+    """Minimum and maximum of a field: of its numbers if it has any, else of its texts."""
     values = [value for value in _values(documents, field) if not isinstance(value, bool | list | dict)]
     numbers = [value for value in values if not isinstance(value, str)]
     compared = numbers or values
@@ -39,7 +39,7 @@ def field_ranges(documents: Iterable[Document], field: str) -> dict[str, Any]:
 
 
 def unique_counts(documents: Iterable[Document], fields: Sequence[str]) -> dict[str, int]:
-    """How many different values each field has."""
+    """Number of distinct values of each field."""
     read = list(documents)
     return {_bare(field): len(_unique(read, field)) for field in fields}
 
@@ -47,9 +47,9 @@ def unique_counts(documents: Iterable[Document], fields: Sequence[str]) -> dict[
 def unique_values(
     documents: Iterable[Document], field: str, search_term: str | None, start: int, size: int
 ) -> tuple[list[Any], int]:
-    """A page of a field's different values, sorted as texts, and how many there are in all.
+    """A page of a field's distinct values, sorted as texts, and their total number.
 
-    With `search_term` those that hold it, whatever the case. 1, 1.0, "1" and True are four values.
+    With `search_term` only those that contain it, in any case. 1, 1.0, "1" and True are four values.
     """
     values = _unique(documents, field)
     if search_term:
@@ -67,7 +67,7 @@ def _unique(documents: Iterable[Document], field: str) -> list[Any]:
 
 
 def _values(documents: Iterable[Document], field: str) -> Iterator[Any]:
-    """Values of a field, those of lists one by one; `field` with or without `meta.`, dots lead inwards."""
+    """Values of a field, items of lists one by one; `field` with or without `meta.`, dots separate levels."""
     for document in documents:
         value: Any = document.meta
         for part in _bare(field).split("."):

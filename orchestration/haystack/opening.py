@@ -1,7 +1,7 @@
-"""What a component uses of a data folder: opened when it is first asked for, closed, and opened again.
+"""Opened: an object over a data folder that a component opens on first use, closes, and opens again.
 
-Comes in: a data folder, tenant and profile, each of which MEDKG_* variables give if it is not set. Leaves:
-what is made of the folder's control plane, and the tenant.
+Comes in: data folder, tenant and profile; MEDKG_* variables supply what is not set. Leaves: the object that
+`make` returns for the data folder, and the tenant.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Opened(Generic[T]):
-    """One thing over a data folder; thread-safe."""
+    """One object over a data folder; thread-safe."""
 
     def __init__(
         self,
@@ -30,26 +30,26 @@ class Opened(Generic[T]):
         tenant_id: str | None,
         profile: str | None,
     ) -> None:
-        """`make` gives the thing, and the stack what ends it."""
+        """`make` returns the object, and pushes onto the stack what closes it."""
         self._make = make
-        self._given = {"data_dir": data_dir, "tenant": tenant_id, "profile": profile}
-        self._made: tuple[T, str] | None = None
-        self._ends = ExitStack()
+        self._overrides = {"data_dir": data_dir, "tenant": tenant_id, "profile": profile}
+        self._opened: tuple[T, str] | None = None
+        self._closing = ExitStack()
         self._guard = threading.Lock()
 
     def __call__(self) -> tuple[T, str]:
-        """The thing and its tenant; raises ConfigurationError for settings that are wrong."""
+        """The object, opened if necessary, and its tenant; raises ConfigurationError for invalid settings."""
         with self._guard:
-            if self._made is None:
-                settings = load_settings(**self._given)
+            if self._opened is None:
+                settings = load_settings(**self._overrides)
                 with ExitStack() as opening:
                     data_folder = opening.enter_context(open_data_folder(settings))
-                    self._made = self._make(data_folder, opening), settings.tenant
-                    self._ends = opening.pop_all()
-            return self._made
+                    self._opened = self._make(data_folder, opening), settings.tenant
+                    self._closing = opening.pop_all()
+            return self._opened
 
     def close(self) -> None:
-        """Close what was opened, if it was; asked again, it is opened again."""
+        """Close the object if it is open; the next call opens it again. Idempotent."""
         with self._guard:
-            self._made = None
-            self._ends.close()
+            self._opened = None
+            self._closing.close()

@@ -1,8 +1,9 @@
 """HaystackRetriever: medkg's hybrid search, or any of its legs, as a component of any Haystack pipeline.
 
-Comes in: a query, and filters in Haystack's syntax. Leaves: Haystack documents whose meta says where each
-stands. It is given a search, or opens one from settings, and then a pipeline with it can be kept as YAML.
-Source: https://docs.haystack.deepset.ai/docs/custom-components, https://docs.haystack.deepset.ai/docs/serialization
+Comes in: a query, and filters in Haystack's syntax. Leaves: Haystack documents whose meta cites document and
+offsets. It uses the search that is passed in, or opens one from settings, and is then serialisable to YAML.
+Source: https://docs.haystack.deepset.ai/docs/custom-components,
+https://docs.haystack.deepset.ai/docs/serialization
 """
 
 from __future__ import annotations
@@ -33,9 +34,15 @@ __all__ = ["HaystackRetriever"]
 class HaystackRetriever:
     """Finds cited chunks for a query.
 
-    With `search` it uses that one, which stays the caller's. Without, `warm_up` or the first run opens a
-    search over a data folder: what is not given comes from MEDKG_* variables, as for the command line.
-    A retriever that opens its own search can be serialised; Haystack loads it if told that it may:
+        pipeline = Pipeline()
+        pipeline.add_component("retriever", HaystackRetriever(data_dir=".medkg", top_k=5))
+        answer = pipeline.run({"retriever": {"query": "Does metformin lower HbA1c?"}})
+        for document in answer["retriever"]["documents"]:
+            print(document.meta["doc_id"], document.meta["start_char"], document.content)
+
+    With `search` it uses that search, which the caller closes. Without, `warm_up` or the first run opens a
+    search over a data folder, which `close` closes; MEDKG_* variables supply what is not passed, as for the
+    command line. A retriever that opens its own search can be serialised. To load it, Haystack needs
     `Pipeline.loads(text, allowed_modules=["orchestration.*"])`.
     """
 
@@ -52,15 +59,15 @@ class HaystackRetriever:
         group: bool = False,
         rerank: bool = False,
     ) -> None:
-        """`legs` (default: all), `fusion` (a name; default: the search's), `group`, `rerank`: as of a search.
+        """`legs` (default: all), `fusion` (a name; default: the search's), `group`, `rerank`: as in a search.
 
         Raises UsageError for an unknown fusion, and for a search together with a data folder or a profile.
         """
         if search is not None and (data_dir is not None or profile is not None):
             raise UsageError(
-                "give HaystackRetriever a search, or data_dir and profile to open one, not both."
+                "pass HaystackRetriever a search, or data_dir and profile to open one, not both."
             )
-        self._given = search
+        self._passed_search = search
         self._tenant_id = tenant_id
         self._top_k = top_k
         self._data_dir = data_dir
@@ -73,13 +80,13 @@ class HaystackRetriever:
         self._opened = Opened(self._searcher, data_dir, tenant_id, profile)
 
     def to_dict(self) -> dict[str, Any]:
-        """The component as Haystack keeps it; raises SerializationError if it was given a search."""
-        if self._given is not None:
+        """Serialise the component; raises SerializationError if a search was passed in."""
+        if self._passed_search is not None:
             raise SerializationError(
-                "a HaystackRetriever that was given a search cannot be serialised; give it data_dir, "
-                "tenant_id and profile instead, and it opens its own."
+                "a HaystackRetriever with a search cannot be serialised; pass data_dir, tenant_id and "
+                "profile instead, and it opens its own search."
             )
-        kept: dict[str, Any] = default_to_dict(
+        serialised: dict[str, Any] = default_to_dict(
             self,
             tenant_id=self._tenant_id,
             top_k=self._top_k,
@@ -90,32 +97,32 @@ class HaystackRetriever:
             group=self._group,
             rerank=self._rerank,
         )
-        return kept
+        return serialised
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> HaystackRetriever:
-        """The component that `to_dict` told; opens nothing yet."""
-        made: HaystackRetriever = default_from_dict(cls, data)
-        return made
+        """The component that `to_dict` serialised; opens nothing yet."""
+        retriever: HaystackRetriever = default_from_dict(cls, data)
+        return retriever
 
     def warm_up(self) -> None:
-        """Open the search, its models loaded; nothing to do if it is open or was given."""
+        """Open the search and load its models; does nothing if it is open or was passed in."""
         self._ready()
 
     def close(self) -> None:
-        """Close the search that was opened, if one was; a later run opens it again."""
+        """Close the search if this component opened it; a later run opens it again."""
         self._opened.close()
 
     @component.output_types(documents=list[Document], degraded=list[str])
     def run(
         self, query: str, top_k: int | None = None, filters: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Chunks as documents, best first, with offsets in `meta`; legs left out in `degraded`.
+        """Return chunks as documents, best first, with offsets in `meta`, and legs that were left out.
 
         `==` and `in` on meta.source, section, phase, status, condition and mesh, and `>=` and `<=` on
-        meta.date, joined by AND, narrow the index itself, folded as for `medkg search`. Any other filter is
-        held against the documents that the legs find, by Haystack's rules, and they look on until enough of
-        them match.
+        meta.date, joined by AND, are evaluated by the index, folded as for `medkg search`. Any other filter
+        is evaluated by Haystack's rules on the documents that the legs find; legs are queried deeper until
+        enough match.
         Raises haystack's FilterError, ConfigurationError for wrong settings, UsageError for reranking
         without a model, and what HybridSearch raises.
         """
@@ -126,7 +133,7 @@ class HaystackRetriever:
             return matches(_document(key, chunk))
 
         search, tenant_id = self._ready()
-        found = search.search(
+        result = search.search(
             tenant_id,
             query,
             top_k or self._top_k,
@@ -137,21 +144,21 @@ class HaystackRetriever:
             matching=matching if facets is None else None,
             rerank=self._rerank,
         )
-        documents = [_found(tenant_id, hit) for hit in found.hits]
-        return {"documents": documents, "degraded": list(found.degraded)}
+        documents = [_document_of_hit(tenant_id, hit) for hit in result.hits]
+        return {"documents": documents, "degraded": list(result.degraded)}
 
     @component.output_types(documents=list[Document], degraded=list[str])
     async def run_async(
         self, query: str, top_k: int | None = None, filters: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """The same in a thread, so that no event loop waits for an index."""
+        """`run` in a thread, so that it does not block the event loop."""
         answer: dict[str, Any] = await to_thread(self.run, query, top_k, filters)
         return answer
 
     def _ready(self) -> tuple[HybridSearch, str]:
-        """The search, opened if need be, and the tenant to search."""
-        if self._given is not None:
-            return self._given, self._tenant_id or "default"
+        """The search, opened if necessary, and its tenant."""
+        if self._passed_search is not None:
+            return self._passed_search, self._tenant_id or "default"
         return self._opened()
 
     def _searcher(self, data_folder: DataFolder, closing: ExitStack) -> HybridSearch:
@@ -160,15 +167,15 @@ class HaystackRetriever:
 
 
 def _document(key: DocumentKey, chunk: Chunk) -> Document:
-    """A chunk with its place in `meta`, beside what else it has there."""
+    """A chunk with its position in `meta`, beside its other fields."""
     document = haystack_document(key, chunk)
     document.meta.update(place_of(key.source, chunk))
     return document
 
 
-def _found(tenant_id: str, hit: Hit) -> Document:
-    """A hit with what the search says of it."""
+def _document_of_hit(tenant_id: str, hit: Hit) -> Document:
+    """A hit as a document, with its rank, legs and highlights in `meta`."""
     key = DocumentKey(tenant_id=tenant_id, source=hit.source, doc_id=hit.chunk.doc_id)
-    told = {name: value for name, value in hit.as_json().items() if name not in ("text", "score")}
+    of_search = {name: value for name, value in hit.as_json().items() if name not in ("text", "score")}
     document = _document(key, hit.chunk)
-    return replace(document, meta={**document.meta, **told}, score=hit.score)
+    return replace(document, meta={**document.meta, **of_search}, score=hit.score)

@@ -1,6 +1,6 @@
-"""HaystackIndexWriter: the end of an indexing pipeline, which puts its documents into medkg's index.
+"""HaystackIndexWriter: the last component of an indexing pipeline, which writes to medkg's index.
 
-Comes in: Haystack documents. Leaves: how many were written; they are visible to every reader then.
+Comes in: Haystack documents. Leaves: the number of written documents, which every reader sees by then.
 Source: https://docs.haystack.deepset.ai/docs/documentwriter
 """
 
@@ -20,10 +20,16 @@ __all__ = ["HaystackIndexWriter"]
 
 @component
 class HaystackIndexWriter(DocumentWriter):
-    """Haystack's DocumentWriter over a data folder; `run` and `run_async` are its own.
+    """Haystack's DocumentWriter over a data folder, with its `run` and `run_async`.
 
-    Without `document_store` it has one of its own, opened when it is first used. It can be serialised unless
-    its store was given a collection; Haystack loads it if told that it may:
+        pipeline = Pipeline()
+        pipeline.add_component("converter", TextFileToDocument())
+        pipeline.add_component("writer", HaystackIndexWriter(data_dir=".medkg"))
+        pipeline.connect("converter", "writer")
+        pipeline.run({"converter": {"sources": ["abstract.txt"]}})
+
+    Without `document_store` it opens its own store when it is first used. It can be serialised unless its
+    store was passed a collection. To load it, Haystack needs
     `Pipeline.loads(text, allowed_modules=["orchestration.*"])`.
     """
 
@@ -36,14 +42,14 @@ class HaystackIndexWriter(DocumentWriter):
         profile: str | None = None,
         document_store: MedkgDocumentStore | None = None,
     ) -> None:
-        """By default what is written replaces what has the same id, as a repeated `medkg run` does.
+        """By default a document replaces the one with its id, as a repeated `medkg run` does.
 
-        Raises UsageError for a store together with what opens one.
+        Raises UsageError for a store together with arguments that open one.
         """
         opens = (data_dir, tenant_id, profile)
         if document_store is not None and opens != (None, None, None):
             raise UsageError(
-                "give HaystackIndexWriter a document_store, or data_dir, tenant_id and profile to open one, "
+                "pass HaystackIndexWriter a document_store, or data_dir, tenant_id and profile to open one, "
                 "not both."
             )
         self._own = document_store is None
@@ -51,19 +57,19 @@ class HaystackIndexWriter(DocumentWriter):
         DocumentWriter.__init__(self, self._store, policy)  # the decorator makes a new class: no super()
 
     def to_dict(self) -> dict[str, Any]:
-        """The component as Haystack keeps it."""
+        """Serialise the component; raises SerializationError if its store was passed a collection."""
         store = self._store.settings if self._own else {"document_store": self._store}
-        kept: dict[str, Any] = default_to_dict(self, policy=self.policy.name, **store)
-        return kept
+        serialised: dict[str, Any] = default_to_dict(self, policy=self.policy.name, **store)
+        return serialised
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> HaystackIndexWriter:
-        """The component that `to_dict` told; opens nothing yet."""
-        given = {**data["init_parameters"]}
-        if "policy" in given:
-            given["policy"] = DuplicatePolicy[given["policy"]]
-        made: HaystackIndexWriter = default_from_dict(cls, {**data, "init_parameters": given})
-        return made
+        """The component that `to_dict` serialised; opens nothing yet."""
+        parameters = {**data["init_parameters"]}
+        if "policy" in parameters:
+            parameters["policy"] = DuplicatePolicy[parameters["policy"]]
+        writer: HaystackIndexWriter = default_from_dict(cls, {**data, "init_parameters": parameters})
+        return writer
 
     def warm_up(self) -> None:
         """Open the data folder; models are loaded by the first write that needs them."""

@@ -24,8 +24,9 @@ def delete_documents(
 
     Guarantees: after (1) no reader finds the document and no run that had started can commit it, whatever
     fails later. When this returns, all of (1) to (3) is durable. If the process dies in between, entries
-    remain that no reader sees: `medkg verify` reports them as leftovers, and `--repair` removes them.
-    Discarded bytes may remain on disk until the stores are compacted; `operations.erasure` removes those too.
+    remain that no reader sees. `medkg verify` reports chunks and vectors as leftovers, and `--repair` removes
+    them; parsed versions stay until the document is erased. Bytes of discarded entries may remain on disk;
+    `operations.erasure` removes those too.
     """
     index.clean(ledger.delete(keys))
     for key in keys:

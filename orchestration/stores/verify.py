@@ -108,7 +108,7 @@ class Verification:
         Vectors are made by the model that `encode` has, which their commits then name. Safe to break off and
         repeat: a document is withdrawn before its entries go.
         """
-        self._mend_stores(tenant_id)
+        self._repair_stores(tenant_id)
         found = self.differences(tenant_id)
         for one in found:
             if one.kind == "leftover":
@@ -178,12 +178,12 @@ class Verification:
 
     # --- mending ------------------------------------------------------------------------------------
 
-    def _mend_stores(self, tenant_id: str) -> None:
+    def _repair_stores(self, tenant_id: str) -> None:
         damaged = self._damaged_stores(tenant_id)
         if "search" in damaged:
-            self._search.mend(tenant_id)
+            self._search.repair(tenant_id)
         if "documents" in damaged:
-            self._documents.mend()
+            self._documents.repair()
 
     def _discard(self, leftover: Difference) -> None:
         tenant_id, intent_id = leftover.key.tenant_id, leftover.intent_id

@@ -96,7 +96,7 @@ class ObjectDocuments:
         """None: each object is damaged or sound by itself."""
         return None
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Nothing to do, see `damage`."""
 
     def expunge(self) -> None:

@@ -231,7 +231,7 @@ class OpenSearchSearch:
         """What is wrong with the tenant's index as a whole; None if it is sound."""
         return self._indexes.problem(tenant_id)
 
-    def mend(self, tenant_id: str) -> None:
+    def repair(self, tenant_id: str) -> None:
         """Give up an index that has lost shards; its documents are then due again."""
         if self._indexes.problem(tenant_id) is not None:
             self._indexes.forget(tenant_id)

@@ -152,7 +152,7 @@ class SqliteDocuments:
         """What is wrong with the file; None if it is sound. Reads all of it."""
         return self._file.damage()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Set a damaged file aside; a new one is made by the next write."""
         if self._file.damage() is not None:
             self._file.set_aside()

@@ -232,7 +232,7 @@ class SqliteSearch:
             return f"the word index in {file.path} does not fit its chunks"
         return None
 
-    def mend(self, tenant_id: str) -> None:
+    def repair(self, tenant_id: str) -> None:
         """Make the word index anew from the chunks; a file that cannot be read is set aside instead."""
         file = self._file(tenant_id)
         if file.damage() is not None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from medkg.testing.builders import TENANT, a_chunk
 from orchestration.contracts import Filters, chunk_facets
 from orchestration.errors import EmptyDocumentError, MalformedDocumentError
-from orchestration.haystack.documents import given_chunk, haystack_document, possible_keys
+from orchestration.haystack.documents import haystack_document, passed_chunk, possible_keys
 from orchestration.haystack.filters import as_facets, check, may_match
 from orchestration.records import Chunk
 
@@ -42,7 +42,7 @@ def test_any_document_of_text_and_json_comes_back_as_it_was(
     content: str, meta: dict[str, Any], number: str
 ) -> None:
     document = Document(id=number, content=content, meta=meta)
-    made = given_chunk(TENANT, document)
+    made = passed_chunk(TENANT, document)
     assert haystack_document(made.key, stored(made.chunk)) == document
     assert made.key in possible_keys(TENANT, number)
 
@@ -59,7 +59,7 @@ def test_a_chunk_of_medkg_keeps_its_place_and_what_is_added_to_its_meta(
     read.meta.update({"rank": 1, "legs": {}, "highlights": []})
     if updated:
         read.meta["note"] = "seen"
-    made = given_chunk(TENANT, read)
+    made = passed_chunk(TENANT, read)
     expected = {**chunk.metadata, **({"note": "seen"} if updated else {})}
     assert (made.key, made.chunk) == (key, chunk.model_copy(update={"metadata": expected}))
 
@@ -68,7 +68,7 @@ def test_vectors_come_along() -> None:
     document = Document(
         content="walking", embedding=[0.5, 0.5], sparse_embedding=SparseEmbedding([3, 1], [0.5, 1.5])
     )
-    made = given_chunk(TENANT, document)
+    made = passed_chunk(TENANT, document)
     assert made.dense is not None
     assert made.sparse is not None
     assert made.dense.tolist() == [0.5, 0.5]
@@ -77,7 +77,7 @@ def test_vectors_come_along() -> None:
 
 def test_dates_become_iso_8601_and_tuples_lists() -> None:
     meta = {"day": date(2019, 3, 1), "moment": datetime(2019, 3, 1, 12), "pair": (1, 2)}
-    chunk = given_chunk(TENANT, Document(content="walking", meta=meta)).chunk
+    chunk = passed_chunk(TENANT, Document(content="walking", meta=meta)).chunk
     kept = {"day": "2019-03-01", "moment": "2019-03-01T12:00:00", "pair": [1, 2]}
     assert chunk.metadata["haystack"] == kept
 
@@ -91,7 +91,7 @@ def test_fields_of_meta_that_searches_are_narrowed_by_become_facets() -> None:
         "section": "Methods",
         "date": "2019-03-01T12:00:00",
     }
-    made = given_chunk(TENANT, Document(content="walking", meta=meta))
+    made = passed_chunk(TENANT, Document(content="walking", meta=meta))
     assert chunk_facets(made.key, made.chunk) == {
         "source": ("haystack",),
         "section": ("methods",),
@@ -105,7 +105,7 @@ def test_fields_of_meta_that_searches_are_narrowed_by_become_facets() -> None:
 
 def test_a_file_is_a_title_where_there_is_no_other() -> None:
     def titles(**meta: object) -> tuple[str, ...]:
-        return given_chunk(TENANT, Document(content="walking", meta=meta)).chunk.title_path
+        return passed_chunk(TENANT, Document(content="walking", meta=meta)).chunk.title_path
 
     assert titles(file_path="walking.txt") == ("walking.txt",)
     assert titles(file_path="walking.txt", title="Walking") == ("Walking",)
@@ -115,7 +115,7 @@ def test_a_file_is_a_title_where_there_is_no_other() -> None:
 @pytest.mark.parametrize("content", [None, "", " \n"])
 def test_a_document_without_text_is_named(content: str | None) -> None:
     with pytest.raises(EmptyDocumentError, match="document 7 has no text"):
-        given_chunk(TENANT, Document(id="7", content=content))
+        passed_chunk(TENANT, Document(id="7", content=content))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_document_without_text_is_named(content: str | None) -> None:
 )
 def test_what_cannot_be_kept_is_named(document: Document, told: str) -> None:
     with pytest.raises(MalformedDocumentError, match=told):
-        given_chunk(TENANT, document)
+        passed_chunk(TENANT, document)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_chunk_of_medkg_that_is_none_any_more_is_named(change: dict[str, Any])
         meta={**read.meta, **change.get("meta", {})},
     )
     with pytest.raises(MalformedDocumentError, match=f"{chunk.chunk_id}.*another id"):
-        given_chunk(TENANT, changed)
+        passed_chunk(TENANT, changed)
 
 
 # --- filters ----------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ FILTERS = st.recursive(
 
 def some_documents() -> list[tuple[Any, Chunk]]:
     made = [
-        given_chunk(TENANT, Document(id=number, content="walking", meta=meta))
+        passed_chunk(TENANT, Document(id=number, content="walking", meta=meta))
         for number in IDS[:2]
         for meta in ({}, {"source": "files", "doc_id": "1"}, {"source": "haystack", "other": 3})
     ]
@@ -232,6 +232,6 @@ def test_only_what_facets_say_the_same_about_is_asked_of_the_index() -> None:
 
 
 def test_numbers_of_given_vectors_are_float32() -> None:
-    made = given_chunk(TENANT, Document(content="walking", embedding=[1, 2]))
+    made = passed_chunk(TENANT, Document(content="walking", embedding=[1, 2]))
     assert made.dense is not None
     assert made.dense.dtype == np.float32

@@ -34,7 +34,7 @@ class FaultProxy(ThreadingHTTPServer):
     def break_from(self, at: int, fault: str) -> None:
         self._left, self.fault = at, fault
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         self.fault = ""
 
     def meets_fault(self) -> str:

@@ -93,7 +93,7 @@ def test_a_server_that_breaks_at_any_write_costs_nothing(
                 proxy.break_from(at, fault)
                 with pytest.raises(UnavailableError):
                     data.stage({"1": "walking fast", "3": "walking home"}, version="2", owner=DEAD)
-                proxy.mend()
+                proxy.repair()
                 assert found(data) == OLD
                 assert data.index.recover(is_alive) == 1
                 assert found(data) == OLD

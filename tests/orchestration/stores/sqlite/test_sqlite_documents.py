@@ -46,6 +46,6 @@ def test_a_damaged_file_is_set_aside(store: SqliteDocuments, path: Path) -> None
     store.close()
     path.write_bytes(b"\x55" * path.stat().st_size)
     assert store.damage() is not None
-    store.mend()
+    store.repair()
     assert store.damage() is None
     assert store.get(a_version().key, V1, F1) is None

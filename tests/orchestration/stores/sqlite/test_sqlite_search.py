@@ -52,7 +52,7 @@ def test_a_word_index_that_does_not_fit_its_chunks_is_told_and_mended(
     problem = store.damage(TENANT)
     assert problem is not None
     assert str(path) in problem
-    store.mend(TENANT)
+    store.repair(TENANT)
     assert store.damage(TENANT) is None
     assert len(store.bm25(TENANT, "walking", 10, ANY, everything)) == 1
 
@@ -64,7 +64,7 @@ def test_a_damaged_file_is_named_and_set_aside(store: SqliteSearch, path: Path) 
     with pytest.raises(StoreCorruptError, match=str(path)):
         store.bm25(TENANT, "sleep", 10, ANY, everything)
     assert store.damage(TENANT) is not None
-    store.mend(TENANT)
+    store.repair(TENANT)
     assert store.damage(TENANT) is None
     assert list(store.holdings(TENANT)) == []
     assert len(list(path.parent.glob(f"{path.name}.damaged-*"))) >= 1
