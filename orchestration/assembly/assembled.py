@@ -156,7 +156,7 @@ class Assembly(AssembledInputs):
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
 
     def watched_folders(self) -> list[Path]:
-        """Code and topologies; when a file in them changes, window workers start anew."""
+        """Code and topologies; when a file in them changes, window workers start again."""
         code = Path(__file__).parent.parent
         return [code, code.parent / "gpu_actors", self.settings.topologies_dir or shipped_folder()]
 
@@ -261,12 +261,12 @@ class Assembly(AssembledInputs):
 
         Raises what keeps them from loading, and then nothing has changed. The same profile only.
         """
-        former = self._started_plane
-        assert former is not None
-        successor = former.beside(Assembly(settings).profile)
+        previous = self._started_plane
+        assert previous is not None
+        successor = previous.beside(Assembly(settings).profile)
         self.settings, self._started_plane = settings, successor
         vars(self).pop("profile", None)
-        return successor, lambda: former.retire(successor)
+        return successor, lambda: previous.retire(successor)
 
     # --- a window worker's side ---------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """A tenant's visible chunks as one collection: counted, read, put and removed one by one.
 
 Comes in: chunks of documents, whole or not. Leaves: the same through `DirectWrites`, which commits whole
-documents: a document that gets, changes or loses a chunk is written anew with the chunks it keeps. Their
+documents: a document that gets, changes or loses a chunk is written again with the chunks it keeps. Their
 vectors are made again, since stores give none back.
 """
 
@@ -32,13 +32,13 @@ class _Revision:
     """A document as it is to be: all its chunks, and the commit that readers see now."""
 
     key: DocumentKey
-    former: Commit | None
+    previous: Commit | None
     chunks: list[PassedChunk]
 
     def is_held_as(self, fingerprint: str) -> bool:
         """Whether readers see exactly what a write of the chunks would make."""
         wanted = self.chunks[0].chunk.version, fingerprint
-        return self.former is not None and (self.former.version, self.former.fingerprint) == wanted
+        return self.previous is not None and (self.previous.version, self.previous.fingerprint) == wanted
 
 
 class ChunkCollection:
@@ -105,7 +105,7 @@ class ChunkCollection:
             return self._chunks_of(now)
         raise StoreCorruptError(
             f"the search store holds {len(found)} of the {commit.chunk_count} chunks of {commit.key.doc_id}. "
-            "`medkg verify --repair` mends it, or says what must be written again."
+            "`medkg verify --repair` repairs it, or says what must be written again."
         )
 
     # --- writing ------------------------------------------------------------------------------------
@@ -128,13 +128,13 @@ class ChunkCollection:
         with self.writing:
             emptied, revised = [], []
             for key, gone in chunk_ids.items():
-                former = self._ledger.commits.find(key)
-                held = [] if former is None else self._chunks_of(former)
+                previous = self._ledger.commits.find(key)
+                held = [] if previous is None else self._chunks_of(previous)
                 kept = [PassedChunk(key, chunk) for chunk in held if chunk.chunk_id not in gone]
                 if held and not kept:
                     emptied.append(key)
                 elif len(kept) < len(held):
-                    revised.append(_Revision(key, former, kept))
+                    revised.append(_Revision(key, previous, kept))
             self._write(revised)
             self._writes.delete(emptied)
 
@@ -146,19 +146,19 @@ class ChunkCollection:
     def _revision(self, key: DocumentKey, given: list[PassedChunk]) -> _Revision:
         """A document with new chunks, beside the visible ones of the same version."""
         version = given[0].chunk.version
-        if any(one.chunk.version != version for one in given):
+        if any(chunk.chunk.version != version for chunk in given):
             raise MalformedDocumentError(
                 f"chunks of two versions of {key.doc_id} came together. Write those of one version."
             )
-        former = self._ledger.commits.find(key)
-        held = self._chunks_of(former) if former is not None and former.version == version else []
-        new = {one.chunk.chunk_id for one in given}
+        previous = self._ledger.commits.find(key)
+        held = self._chunks_of(previous) if previous is not None and previous.version == version else []
+        new = {chunk.chunk.chunk_id for chunk in given}
         kept = [PassedChunk(key, chunk) for chunk in held if chunk.chunk_id not in new]
-        return _Revision(key, former, sorted([*kept, *given], key=_place))
+        return _Revision(key, previous, sorted([*kept, *given], key=_place))
 
     def _write(self, revisions: Sequence[_Revision]) -> None:
         """Write what differs from what readers see."""
-        marked = [(one, self._fingerprint(one.chunks)) for one in revisions]
+        marked = [(revision, self._fingerprint(revision.chunks)) for revision in revisions]
         due = [(one, mark) for one, mark in marked if not one.is_held_as(mark)]
         if not due:
             return
@@ -173,9 +173,9 @@ class ChunkCollection:
 
     def _document(self, revision: _Revision) -> Document:
         """The document that the chunks point into: as it was parsed, or put together from them."""
-        former, chunks = revision.former, [one.chunk for one in revision.chunks]
-        if former is not None and former.version == chunks[0].version:
-            parsed = self._documents.get(former.key, former.version, former.fingerprint)
+        previous, chunks = revision.previous, [chunk.chunk for chunk in revision.chunks]
+        if previous is not None and previous.version == chunks[0].version:
+            parsed = self._documents.get(previous.key, previous.version, previous.fingerprint)
             if parsed is not None and parsed.parser != PARSER:
                 _check_places(parsed.text, chunks)
                 return parsed
@@ -184,9 +184,9 @@ class ChunkCollection:
     def _fingerprint(self, given: Sequence[PassedChunk]) -> str:
         """sha256 over what shapes a document's index entries: chunks, vectors that came, models."""
         shaping = hashlib.sha256(repr(sorted(self._vectors.model_ids.items())).encode())
-        for one in given:
-            shaping.update(one.chunk.model_dump_json().encode("utf-8", "surrogatepass"))
-            for vector in (one.dense, *(one.sparse or ())):
+        for chunk in given:
+            shaping.update(chunk.chunk.model_dump_json().encode("utf-8", "surrogatepass"))
+            for vector in (chunk.dense, *(chunk.sparse or ())):
                 shaping.update(b"-" if vector is None else vector.tobytes())
         return shaping.hexdigest()
 

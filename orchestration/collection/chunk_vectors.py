@@ -67,11 +67,11 @@ class ChunkVectors:
 
     def check(self, given: Sequence[PassedChunk]) -> None:
         """Raise MalformedDocumentError naming the first chunk whose own vectors cannot be kept."""
-        for one in given:
-            if one.dense is not None:
-                self._unit(one.chunk.chunk_id, one.dense)
-            if one.sparse is not None:
-                self._terms(one.chunk.chunk_id, one.sparse)
+        for chunk in given:
+            if chunk.dense is not None:
+                self._unit(chunk.chunk.chunk_id, chunk.dense)
+            if chunk.sparse is not None:
+                self._terms(chunk.chunk.chunk_id, chunk.sparse)
 
     def batches(self, documents: Sequence[Sequence[PassedChunk]]) -> list[EmbeddingBatch]:
         """The embedding batch of each document; raises EmbeddingInputTooLongError naming the chunk."""

@@ -81,7 +81,7 @@ class DirectWrites:
         if not handed:
             return
         self._recover()
-        by_key = {one.key: one for one in handed}
+        by_key = {document.key: document for document in handed}
         job_id = self._open_job()
         try:
             self._enqueue(job_id, by_key)
@@ -146,7 +146,9 @@ class DirectWrites:
         """Dual write and commit of a window; handed back if it fails."""
         try:
             leased = self._ledger.windows.lease(window_id, self._owner).documents
-            superseded = self._commit(window_id, [(one, by_key[one.ctx.key]) for one in leased])
+            superseded = self._commit(
+                window_id, [(document, by_key[document.ctx.key]) for document in leased]
+            )
         except BaseException as error:
             self._ledger.windows.release(window_id, f"the write failed: {error}")
             raise

@@ -173,7 +173,7 @@ def _facets(meta: Mapping[str, Any]) -> dict[str, list[str]]:
     day = meta.get("date")
     if isinstance(day, str) and (with_time := ISO_DAY.fullmatch(day)):
         day = with_time[1]
-    conditions = [one for name in ("conditions", "condition") for one in _listed(meta.get(name))]
+    conditions = [entry for name in ("conditions", "condition") for entry in _listed(meta.get(name))]
     return facets_of_metadata({**meta, "date": day, "conditions": conditions})
 
 

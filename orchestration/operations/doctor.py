@@ -28,7 +28,7 @@ class Doctor:
         self._parts = parts
 
     def checks(self) -> list[dict[str, Any]]:
-        """All of them, in the order in which to mend what is wrong."""
+        """All of them, in the order in which to repair what is wrong."""
         checks: Mapping[str, Callable[[], str]] = {
             "data folder can be written": self._check_folder,
             "ledger opens": self._check_ledger,

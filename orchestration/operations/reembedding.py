@@ -1,10 +1,10 @@
 """Vectors of another model beside those that are searched, then the switch to them.
 
 Comes in: the parts of a data folder that is set to the new model. Leaves: every tenant's chunks with vectors
-of that model, and documents that count as made with it. Searches go on with the former model until the plane
-changes, and then find everything by the new one: a query is embedded and compared in one model's vectors.
-Runs that commit meanwhile are caught up with. Chunks stay as they are, so their boundaries are those that
-the former model's tokenizer had measured, until a document changes.
+of that model, and documents that count as made with it. Searches go on with the previous model until the
+plane changes, and then find everything by the new one: a query is embedded and compared in one model's
+vectors. Runs that commit meanwhile are caught up with. Chunks stay as they are, so their boundaries are those
+that the previous model's tokenizer had measured, until a document changes.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def reembed(
 ) -> Reembedded:
     """Embed what has no vectors of the set model, switch a running plane to it, and note it in the ledger.
 
-    Broken off at any point, nothing has changed for readers, and it goes on where it was. With `drop_former`
+    Interrupted at any point, nothing has changed for readers, and it goes on where it was. With `drop_former`
     vectors of models that no document needs any more go. Raises UsageError where only new runs could do it.
     """
     with exclusive(parts.settings):
@@ -105,7 +105,7 @@ def _check_sparse(parts: Parts, tenant_id: str) -> None:
 
 
 def _switch_plane(host: Host, parts: Parts, say: Callable[[str], None]) -> None:
-    """Have a running plane use the new model; returns when no run is on with the former one."""
+    """Have a running plane use the new model; returns when no run is on with the previous one."""
     if not host.is_running():
         return
     status = host.wait_until_plane_ready(PLANE_SECONDS)
@@ -121,7 +121,7 @@ def _switch_plane(host: Host, parts: Parts, say: Callable[[str], None]) -> None:
             "command when `medkg status` calls it ready, or stop the host with `medkg down` first."
         )
     if status.models != wanted:
-        say(f"switching the plane to {wanted['dense']}; runs that are on end with the former model")
+        say(f"switching the plane to {wanted['dense']}; runs that are on end with the previous model")
         host.swap_models(parts.settings)
     host.wait_until_swapped()
 
@@ -161,8 +161,10 @@ class _Beside:
     def relabel(self, tenant_id: str) -> int:
         """Have documents with vectors of the model count as made with it; how many did not before."""
         held = self._held(tenant_id)
-        former = (one for one in self._ledger.commits.committed(tenant_id) if one.namespace != self.model)
-        whole = (one for one in former if not one.chunk_count or self._is_whole(one, held))
+        previous = (
+            commit for commit in self._ledger.commits.committed(tenant_id) if commit.namespace != self.model
+        )
+        whole = (commit for commit in previous if not commit.chunk_count or self._is_whole(commit, held))
         return sum(
             self._relabel(batch) for batch in iter(lambda: list(islice(whole, RELABELLED_AT_ONCE)), [])
         )
@@ -186,7 +188,10 @@ class _Beside:
     def _held(self, tenant_id: str) -> dict[tuple[str, DocumentId], int]:
         """Vectors of the model, by intent and document."""
         holdings = self._stores.vectors.holdings(tenant_id, namespace=self.model)
-        return {(one.intent_id, (one.key.source, one.key.doc_id)): one.chunk_count for one in holdings}
+        return {
+            (holding.intent_id, (holding.key.source, holding.key.doc_id)): holding.chunk_count
+            for holding in holdings
+        }
 
     @staticmethod
     def _is_whole(commit: Commit, held: dict[tuple[str, DocumentId], int]) -> bool:
@@ -196,8 +201,8 @@ class _Beside:
     def _embed(self, tenant_id: str, intent_id: str, documents: Sequence[_Held]) -> None:
         """Write the intent's vectors of the model, a segment for all of its visible documents."""
         chunks: dict[DocumentKey, list[Chunk]] = {}
-        for one in documents:
-            key = DocumentKey(tenant_id=tenant_id, source=one.source, doc_id=one.doc_id)
+        for document in documents:
+            key = DocumentKey(tenant_id=tenant_id, source=document.source, doc_id=document.doc_id)
             chunks[key] = self._stores.search.document_chunks(key, intent_id)
         made = self._vectors(chunks)
         rows = [
@@ -223,7 +228,7 @@ class _Beside:
         except EmbeddingInputTooLongError as error:
             if len(chunks) > 1:  # one by one, to leave out those alone
                 found = (self._vectors({key: of_document}) for key, of_document in chunks.items())
-                return {key: vectors for one in found for key, vectors in one.items()}
+                return {key: vectors for vectors_of in found for key, vectors in vectors_of.items()}
             (key,) = chunks
             self.left[key.doc_id] = error.message
             self._left.add((key.tenant_id, (key.source, key.doc_id)))
@@ -233,9 +238,9 @@ class _Beside:
 
     # --- labels -------------------------------------------------------------------------------------
 
-    def _relabel(self, former: Sequence[Commit]) -> int:
+    def _relabel(self, previous: Sequence[Commit]) -> int:
         """One transaction; parsed documents are kept under the new fingerprint before it, then no other."""
-        pairs = [(one, self._labelled(one)) for one in former]
+        pairs = [(commit, self._labelled(commit)) for commit in previous]
         self._stores.documents.copy(
             [
                 (one.key, one.version, one.fingerprint, new.fingerprint)
@@ -247,12 +252,14 @@ class _Beside:
         self._index.clean([one if one.key in done else new for one, new in pairs])
         return len(done)
 
-    def _labelled(self, former: Commit) -> Commit:
+    def _labelled(self, previous: Commit) -> Commit:
         """The commit as a run with the new model would have made it; one that is outdated anyway stays so."""
-        now = self._fingerprints_of(former.pipeline, self.model)
-        before = self._fingerprints_of(former.pipeline, former.namespace)
-        new = next((now[name] for name, one in before.items() if one == former.fingerprint), None)
-        return former.model_copy(update={"namespace": self.model, "fingerprint": new or former.fingerprint})
+        now = self._fingerprints_of(previous.pipeline, self.model)
+        before = self._fingerprints_of(previous.pipeline, previous.namespace)
+        new = next((now[name] for name, one in before.items() if one == previous.fingerprint), None)
+        return previous.model_copy(
+            update={"namespace": self.model, "fingerprint": new or previous.fingerprint}
+        )
 
     def _fingerprints_of(self, pipeline: str, model: str) -> dict[str, str]:
         """By document format; none of a pipeline that is not there any more."""

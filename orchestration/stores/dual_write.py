@@ -73,7 +73,7 @@ class DualWrite:
         """
         held: dict[tuple[str, DocumentKey, str], int] = {}
         for tenant_id, intent_id, namespace in {
-            (one.key.tenant_id, one.intent_id, one.namespace) for one in receipts
+            (receipt.key.tenant_id, receipt.intent_id, receipt.namespace) for receipt in receipts
         }:
             in_search = self._search.holdings(tenant_id, intent_id)
             in_vectors = self._vectors.holdings(tenant_id, intent_id, namespace)
@@ -81,24 +81,24 @@ class DualWrite:
                 for holding in holdings:
                     held[(name, holding.key, intent_id)] = holding.chunk_count
         return [
-            one
-            for one in receipts
+            receipt
+            for receipt in receipts
             if any(
-                held.get((name, one.key, one.intent_id), 0) != one.chunk_count
+                held.get((name, receipt.key, receipt.intent_id), 0) != receipt.chunk_count
                 for name in ("search", "vectors")
             )
         ]
 
     def clean(self, superseded: Sequence[Commit]) -> None:
-        """Remove what former commits made visible from all stores. Idempotent."""
+        """Remove what previous commits made visible from all stores. Idempotent."""
         by_intent: dict[tuple[str, str], list[DocumentKey]] = defaultdict(list)
         parsed: list[tuple[DocumentKey, str, str]] = []
-        for former in superseded:
-            now = self._log.find(former.key)
-            if now is None or now.intent_id != former.intent_id:
-                by_intent[(former.key.tenant_id, former.intent_id)].append(former.key)
-            if now is None or (now.version, now.fingerprint) != (former.version, former.fingerprint):
-                parsed.append((former.key, former.version, former.fingerprint))
+        for previous in superseded:
+            now = self._log.find(previous.key)
+            if now is None or now.intent_id != previous.intent_id:
+                by_intent[(previous.key.tenant_id, previous.intent_id)].append(previous.key)
+            if now is None or (now.version, now.fingerprint) != (previous.version, previous.fingerprint):
+                parsed.append((previous.key, previous.version, previous.fingerprint))
         for (tenant_id, intent_id), keys in by_intent.items():
             self._discard(tenant_id, intent_id, keys)
         if parsed:

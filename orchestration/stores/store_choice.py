@@ -18,7 +18,7 @@ FILE: Final = "stores.json"
 def check_stores(data_dir: Path, chosen: Mapping[str, str]) -> None:
     """Note the stores (setting to value) of a folder that has none yet.
 
-    Raises ConfigurationError when the folder was begun with others, StoreUnwritableError when it cannot be
+    Raises ConfigurationError when the folder was started with others, StoreUnwritableError when it cannot be
     written.
     """
     path = data_dir / FILE
@@ -36,11 +36,11 @@ def check_stores(data_dir: Path, chosen: Mapping[str, str]) -> None:
     except ValueError as error:
         raise ConfigurationError(
             f"{path} is damaged ({error}). It names the stores of this folder's index, e.g. "
-            f"{json.dumps(dict(chosen))}; write it anew."
+            f"{json.dumps(dict(chosen))}; write it again."
         ) from error
     if kept != dict(chosen):
-        told = ", ".join(f"{name}={value}" for name, value in kept.items())
+        settings = ", ".join(f"{name}={value}" for name, value in kept.items())
         raise ConfigurationError(
-            f"the index of {data_dir} was begun with {told}. Set these, or choose another --data-dir "
+            f"the index of {data_dir} was created with {settings}. Set these, or choose another --data-dir "
             "and ingest there."
         )

@@ -1,7 +1,7 @@
 """Do the commit table, the search store, the vectors and the document store agree? And their repair.
 
 Comes in: the stores and the commit log. Leaves: differences, each a document, a store and a kind. Repair
-uses what is durable: leftovers are removed, lost vectors are computed anew from the search rows, and a
+uses what is durable: leftovers are removed, lost vectors are computed again from the search rows, and a
 document whose rows or text are lost is withdrawn and made due for its source's next run.
 """
 
@@ -51,7 +51,7 @@ class Difference(Record):
 
 
 class Verification:
-    """Compares and mends the stores of one data folder."""
+    """Compares and repairs the stores of one data folder."""
 
     def __init__(
         self,
@@ -75,7 +75,15 @@ class Verification:
         found = self._look(tenant_id)
         if found:
             found &= self._look(tenant_id)
-        return sorted(found, key=lambda one: (one.key.source, one.key.doc_id, one.store, one.intent_id))
+        return sorted(
+            found,
+            key=lambda difference: (
+                difference.key.source,
+                difference.key.doc_id,
+                difference.store,
+                difference.intent_id,
+            ),
+        )
 
     def _look(self, tenant_id: str) -> set[Difference]:
         damaged = self._damaged_stores(tenant_id)
@@ -85,7 +93,7 @@ class Verification:
             namespace: list(self._vectors.holdings(tenant_id, namespace=namespace))
             for namespace in self._log.namespaces(tenant_id)
         }
-        at_work = self._at_work(tenant_id)  # after the holdings: what was begun since is not among them
+        at_work = self._at_work(tenant_id)  # after the holdings: what was started since is not among them
         commits = {(commit.key, commit.intent_id): commit for commit in self._log.committed(tenant_id)}
         found = [_of_store(tenant_id, store) for store in damaged]
         if "search" not in damaged:
@@ -103,16 +111,16 @@ class Verification:
         encode: Encode,
         requeue: Callable[[Sequence[DocumentKey]], Sequence[Commit]],
     ) -> list[DocumentKey]:
-        """Mend every difference; returns the documents that are due again.
+        """Repair every difference; returns the documents that are due again.
 
-        Vectors are made by the model that `encode` has, which their commits then name. Safe to break off and
+        Vectors are made by the model that `encode` has, which their commits then name. Safe to interrupt and
         repeat: a document is withdrawn before its entries go.
         """
         self._repair_stores(tenant_id)
         found = self.differences(tenant_id)
-        for one in found:
-            if one.kind == "leftover":
-                self._discard(one)
+        for difference in found:
+            if difference.kind == "leftover":
+                self._discard(difference)
         lost = sorted(
             {one.key for one in found if one.store != "vectors" and one.kind != "leftover"},
             key=lambda key: (key.source, key.doc_id),
@@ -195,8 +203,8 @@ class Verification:
             self._search.discard(tenant_id, intent_id, [leftover.key])
 
     def _rebuild_segment(self, tenant_id: str, intent_id: str, encode: Encode) -> None:
-        """Compute an intent's vectors anew from the search rows of its visible documents."""
-        commits = [one for one in self._log.committed(tenant_id) if one.intent_id == intent_id]
+        """Compute an intent's vectors again from the search rows of its visible documents."""
+        commits = [commit for commit in self._log.committed(tenant_id) if commit.intent_id == intent_id]
         chunks: list[tuple[DocumentKey, Chunk]] = [
             (commit.key, chunk)
             for commit in commits
@@ -216,9 +224,9 @@ class Verification:
         )
         self._log.relabel(
             [
-                (one, one.model_copy(update={"namespace": namespace}))
-                for one in commits
-                if one.namespace != namespace
+                (commit, commit.model_copy(update={"namespace": namespace}))
+                for commit in commits
+                if commit.namespace != namespace
             ]
         )
 
@@ -241,7 +249,7 @@ def _leftovers(
     store: str, commits: Mapping[Entry, Commit], holdings: Iterable[Holding], at_work: set[str]
 ) -> list[Difference]:
     """What is held and neither visible nor a live writer's."""
-    nobodys = {(one.key, one.intent_id) for one in holdings} - commits.keys()
+    nobodys = {(holding.key, holding.intent_id) for holding in holdings} - commits.keys()
     return [
         Difference(key=key, intent_id=intent_id, store=store, kind="leftover")
         for key, intent_id in nobodys

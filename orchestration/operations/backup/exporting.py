@@ -33,7 +33,7 @@ def export_tenant(parts: Parts, folder: Path, observe: Observe) -> Manifest:
         while commits:
             again: list[Commit] = []
             for groups in by_intent(commits).values():
-                for found in (one for group in groups for one in stored.read(group)):
+                for found in (item for group in groups for item in stored.read(group)):
                     if isinstance(found, Copied):
                         files.add(found)
                     else:

@@ -1,7 +1,7 @@
 """A copy on disk: a folder of Parquet files and, written last, the manifest that makes it whole.
 
 Comes in: files, one after the other. Leaves: a Manifest whose every file was checked against its sha256. What
-has no manifest was broken off: it is refused by readers, and may be written anew.
+has no manifest was interrupted: it is refused by readers, and may be written again.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class CopyFolder:
     """A copy that is being written."""
 
     def __init__(self, folder: Path, kind: Kind) -> None:
-        """Begin in an empty folder, or anew in one whose copy was broken off; else UsageError."""
+        """Begin in an empty folder, or again in one whose copy was interrupted; else UsageError."""
         self.folder = folder
         self._kind = kind
         self._files: dict[str, CopyFile] = {}
@@ -151,7 +151,7 @@ def unwritable_named(path: Path) -> Iterator[None]:
     except OSError as error:
         raise StoreUnwritableError(
             f"{path} cannot be written: {error.strerror or error}. Free disk space or choose another folder; "
-            "the same command begins anew."
+            "the same command starts again."
         ) from error
 
 
@@ -164,7 +164,7 @@ def _manifest(folder: Path, kind: Kind) -> Manifest:
         found, found_version = written["format"], int(written["format_version"])
     except FileNotFoundError as error:
         raise CopyUnusableError(
-            f"{folder} has no {MANIFEST}: its writing was broken off, or it is no copy. Run "
+            f"{folder} has no {MANIFEST}: its writing was interrupted, or it is no copy. Run "
             f"`medkg {_command(kind)}` to the end."
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -192,7 +192,7 @@ def _command(kind: Kind) -> str:
 
 
 def _make_room(folder: Path) -> None:
-    """Make the folder, or empty it of a copy that was broken off."""
+    """Make the folder, or empty it of a copy that was interrupted."""
     if (folder / MANIFEST).exists():
         raise UsageError(f"{folder} holds a whole copy already; name another folder, or remove that one.")
     found = sorted(folder.rglob("*")) if folder.is_dir() else []

@@ -46,7 +46,7 @@ class Imported:
 def import_tenant(
     parts: Parts, folder: Path, observe: Observe, *, replace: bool, other_models: bool
 ) -> Imported:
-    """Take an export in; what it did. Idempotent, and safe to break off and repeat.
+    """Take an export in; what it did. Idempotent, and safe to interrupt and repeat.
 
     Raises CopyUnusableError or UsageError before anything is taken.
     """
@@ -59,7 +59,11 @@ def import_tenant(
     done = Imported(str(uuid4()), copied.documents)
     there = {commit.key: commit for commit in parts.ledger.commits.committed(tenant_id)}
     for batch in _batches(read_documents(folder, copied.parts, tenant_id)):
-        wanted = [one for one in batch if _is_wanted(one.commit, there.get(one.commit.key), replace, done)]
+        wanted = [
+            document
+            for document in batch
+            if _is_wanted(document.commit, there.get(document.commit.key), replace, done)
+        ]
         if wanted:
             _take_in(parts, wanted, replace, done)
         observe(done.imported + done.unchanged + done.kept, done.documents)
@@ -94,10 +98,10 @@ def _is_wanted(commit: Commit, there: Commit | None, replace: bool, done: Import
 
 def _take_in(parts: Parts, wanted: Sequence[Copied], replace: bool, done: Imported) -> None:
     """Write every store under one intent, then commit."""
-    contexts = [context_of(one, done.import_id) for one in wanted]
+    contexts = [context_of(document, done.import_id) for document in wanted]
     tenant_id = contexts[0].tenant_id
     parts.stores.documents.put([(ctx, one.document) for ctx, one in zip(contexts, wanted, strict=True)])
-    vocabulary = max(one.batch.sparse.vocabulary if one.batch.sparse else 0 for one in wanted)
+    vocabulary = max(document.batch.sparse.vocabulary if document.batch.sparse else 0 for document in wanted)
     dense = _dense_model(wanted) or parts.model_ids()["dense"]
     items = [(ctx, _as_one(one.batch, dense, vocabulary)) for ctx, one in zip(contexts, wanted, strict=True)]
     receipts = parts.index.stage(tenant_id, own_identity(), items)
@@ -148,7 +152,7 @@ def _as_one(batch: EmbeddingBatch, dense: str, vocabulary: int) -> EmbeddingBatc
 
 def _dense_model(documents: Sequence[Copied]) -> str | None:
     """The one model of their vectors; None where none names any, having no chunks."""
-    return next((model for one in documents if (model := one.batch.model_ids.get("dense"))), None)
+    return next((model for document in documents if (model := document.batch.model_ids.get("dense"))), None)
 
 
 def _batches(documents: Iterable[Copied]) -> Iterator[list[Copied]]:
@@ -168,7 +172,16 @@ def _batches(documents: Iterable[Copied]) -> Iterator[list[Copied]]:
 
 def _go_together(batch: Sequence[Copied], copied: Copied) -> bool:
     """Whether one intent may hold all of them: vectors of one model, terms of one or none."""
-    if len({one.batch.model_ids["dense"] for one in (*batch, copied) if "dense" in one.batch.model_ids}) > 1:
+    if (
+        len(
+            {
+                document.batch.model_ids["dense"]
+                for document in (*batch, copied)
+                if "dense" in document.batch.model_ids
+            }
+        )
+        > 1
+    ):
         return False
-    full = [one.batch for one in (*batch, copied) if one.batch.chunks]
-    return len({one.model_ids.get("sparse") for one in full}) <= 1
+    full = [document.batch for document in (*batch, copied) if document.batch.chunks]
+    return len({embeddings.model_ids.get("sparse") for embeddings in full}) <= 1

@@ -99,7 +99,7 @@ def damaged(commit: Commit) -> StoreCorruptError:
     """What to raise when something of a document lacks though it is still the visible one."""
     return StoreCorruptError(
         f"{commit.key.doc_id} of {commit.key.source} (tenant {commit.key.tenant_id}) is not whole in the "
-        "stores, so no copy was made. `medkg verify --repair` mends it or makes it due again."
+        "stores, so no copy was made. `medkg verify --repair` repairs it or makes it due again."
     )
 
 

@@ -1,4 +1,4 @@
-"""The mark of a data folder that a restore has begun to fill: until it is gone nothing else may use it."""
+"""The mark of a data folder that a restore has started to fill: until it is gone nothing else may use it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ MARK: Final = "restore.unfinished"
 
 
 def check_restored(data_dir: Path) -> None:
-    """Raise ConfigurationError if a restore into the folder was broken off."""
+    """Raise ConfigurationError if a restore into the folder was interrupted."""
     path = data_dir / MARK
     if path.exists():
         backup = json.loads(path.read_text(encoding="utf-8"))["backup"]
         raise ConfigurationError(
-            f"{data_dir} is incomplete: a restore from {backup} was broken off, or goes on. Run "
-            f"`medkg restore {backup}` again with this --data-dir; it begins anew."
+            f"{data_dir} is incomplete: a restore from {backup} was interrupted, or still runs. Run "
+            f"`medkg restore {backup}` again with this --data-dir; it starts again."
         )

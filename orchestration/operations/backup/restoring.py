@@ -2,7 +2,7 @@
 
 Stores are filled first, under the intents of the backup; the ledger, which makes all of it visible, goes in
 as one transaction in the end. Until then a mark in the data folder says that it is incomplete, and a restore
-that is repeated begins anew.
+that is repeated begins again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["restore"]
 
 
 def restore(parts: Parts, folder: Path, observe: Observe) -> Manifest:
-    """Fill the settings' data folder and ledger from a backup. Safe to break off and repeat.
+    """Fill the settings' data folder and ledger from a backup. Safe to interrupt and repeat.
 
     Raises CopyUnusableError for a backup that cannot be used, UsageError where something is there already;
     nothing is changed then.
@@ -70,16 +70,16 @@ class _Mark:
         self._digest = hashlib.sha256((backup / MANIFEST).read_bytes()).hexdigest()
 
     def set(self) -> bool:
-        """Begin, in an empty folder or anew; whether a former try had found ledger and stores empty.
+        """Begin, in an empty folder or again; whether a previous try had found ledger and stores empty.
 
-        Raises UsageError for a folder that holds anything else, or that another backup was begun with.
+        Raises UsageError for a folder that holds anything else, or that another backup was started with.
         """
         owned = False
         if self._path.exists():
             written = json.loads(self._path.read_text(encoding="utf-8"))
             if written["manifest"] != self._digest:
                 raise UsageError(
-                    f"{self._data_dir} was begun from another backup, {written['backup']}. Restore that one, "
+                    f"{self._data_dir} is a restore of another backup, {written['backup']}. Restore that one, "
                     "or choose another --data-dir."
                 )
             owned = written["owned"]
@@ -147,7 +147,7 @@ def _restored(
     for part in range(copied.parts if copied else 0, 0, -1):
         of_part: set[str] = set()
         documents = read_documents(folder, part, tenant_id)
-        for intent_id, group in groupby(documents, lambda one: one.commit.intent_id):
+        for intent_id, group in groupby(documents, lambda document: document.commit.intent_id):
             wanted = [one for one in group if one.commit in left]
             if wanted and intent_id not in intents:
                 _write(parts, tenant_id, intent_id, wanted)
@@ -165,31 +165,33 @@ def _restored(
 
 def _write(parts: Parts, tenant_id: str, intent_id: str, documents: Sequence[Copied]) -> None:
     """All of an intent into every store, as it was."""
-    parts.stores.documents.put([(context_of(one, one.commit.intent_id), one.document) for one in documents])
-    full = [one for one in documents if one.batch.chunks]
+    parts.stores.documents.put(
+        [(context_of(document, document.commit.intent_id), document.document) for document in documents]
+    )
+    full = [document for document in documents if document.batch.chunks]
     chunks: list[tuple[DocumentKey, Chunk]] = [
-        (one.commit.key, chunk) for one in full for chunk in one.batch.chunks
+        (document.commit.key, chunk) for document in full for chunk in document.batch.chunks
     ]
     if not chunks:
         return
     parts.stores.search.write(tenant_id, intent_id, chunks, _sparse(full))
-    for model in sorted({one.batch.model_ids["dense"] for one in full}):
-        mine = [one for one in full if one.batch.model_ids["dense"] == model]
+    for model in sorted({document.batch.model_ids["dense"] for document in full}):
+        mine = [document for document in full if document.batch.model_ids["dense"] == model]
         rows = [
-            VectorRow(one.commit.key, chunk.chunk_id, chunk_facets(one.commit.key, chunk))
-            for one in mine
-            for chunk in one.batch.chunks
+            VectorRow(document.commit.key, chunk.chunk_id, chunk_facets(document.commit.key, chunk))
+            for document in mine
+            for chunk in document.batch.chunks
         ]
-        dense = np.concatenate([one.batch.dense for one in mine])
+        dense = np.concatenate([document.batch.dense for document in mine])
         parts.stores.vectors.write(tenant_id, model, intent_id, rows, dense)
 
 
 def _sparse(documents: Sequence[Copied]) -> SparseVectors | None:
     """The terms of an intent's chunks, which are of one model or none."""
-    parts = [one.batch.sparse for one in documents if one.batch.sparse is not None]
+    parts = [document.batch.sparse for document in documents if document.batch.sparse is not None]
     if not parts:
         return None
-    models = {one.batch.model_ids.get("sparse", "") for one in documents}
+    models = {document.batch.model_ids.get("sparse", "") for document in documents}
     if len(models) != 1:
         raise CopyUnusableError(f"one write of the backup has terms of several models: {sorted(models)}.")
     rows = [part.row(number) for part in parts for number in range(len(part))]

@@ -102,8 +102,8 @@ class Question:
         return self._scored
 
 
-def block_of(derived: Derived, present: set[Mark], former: Block | None) -> Block:
-    """A generation without the rows of segments that are gone; `former`: the block it was before."""
+def block_of(derived: Derived, present: set[Mark], previous: Block | None) -> Block:
+    """A generation without the rows of segments that are gone; `previous`: the block it was before."""
     marks, counts = derived.manifest.segments, derived.manifest.counts
     there = np.array([mark in present for mark in marks], dtype=np.bool_)
     return Block(
@@ -113,7 +113,7 @@ def block_of(derived: Derived, present: set[Mark], former: Block | None) -> Bloc
         derived.dense,
         derived.approximate,
         None if there.all() else np.repeat(there, counts),
-        None if former is None else former.gpu,
+        None if previous is None else previous.gpu,
     )
 
 

@@ -1,9 +1,9 @@
 """The derived index of a namespace: its segments merged into few mapped files, with an approximate index.
 
-Everything here can be made anew from the segments and may be deleted at any time, by whole folders too.
+Everything here can be made again from the segments and may be deleted at any time, by whole folders too.
 Comes in: a folder of segments. Leaves: the newest generation, mapped and checked, or nothing. A build writes
-a generation's files beside the former one's, flushes them, and replaces the manifest, which names them; so a
-crash leaves the former one. One process at a time builds; no reader waits for it.
+a generation's files beside the previous one's, flushes them, and replaces the manifest, which names them; so
+a crash leaves the previous one. One process at a time builds; no reader waits for it.
 
 Files: manifest.json; GENERATION.vectors (float32 [n, d], little-endian), .rows (an Arrow IPC stream), .faiss
 (unless the kind is flat). What the manifest covers and is a segment no more is for readers to leave out.
@@ -48,7 +48,7 @@ __all__ = ["Derived", "Manifest", "build", "due", "load", "manifest_mark", "set_
 FOLDER: Final = "derived"
 MANIFEST: Final = "manifest.json"
 GROWTH: Final = 2.0
-"""A quantiser that was trained on less than one part in so many is trained anew."""
+"""A quantiser that was trained on less than one part in so many is trained again."""
 
 logger = structlog.get_logger(__name__)
 
@@ -145,10 +145,10 @@ def build(folder: Path, sizes: IndexSizes, *, forget: bool) -> bool:
             manifest = _manifest(folder)
             _remove_files(derived, () if manifest is None else (manifest.generation,))
             return False
-        former = _former(folder, sizes, forget=forget)
-        _remove_files(derived, () if former is None else (former.manifest.generation,))
+        previous = _previous(folder, sizes, forget=forget)
+        _remove_files(derived, () if previous is None else (previous.manifest.generation,))
         with threads(sizes.build_threads):
-            manifest = _written(folder, former, sizes)
+            manifest = _written(folder, previous, sizes)
         _publish(derived, manifest)
         if manifest is not None:
             logger.info(
@@ -205,7 +205,7 @@ def _mapped(path: Path, dimensions: int) -> Float32Matrix:
 
 def _damaged(path: Path, how: str) -> StoreCorruptError:
     return StoreCorruptError(
-        f"vector index {path} is damaged: {how}. It is set aside, and built anew from the segments."
+        f"vector index {path} is damaged: {how}. It is set aside, and built again from the segments."
     )
 
 
@@ -225,27 +225,27 @@ def _alone(folder: Path, *, wait: bool) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _former(folder: Path, sizes: IndexSizes, *, forget: bool) -> Derived | None:
-    """The generation to be extended; None when all is to be built anew."""
+def _previous(folder: Path, sizes: IndexSizes, *, forget: bool) -> Derived | None:
+    """The generation to be extended; None when all is to be built again."""
     try:
-        former = load(folder)
+        previous = load(folder)
     except StoreCorruptError as error:
         logger.warning("vector_index_damaged", reason=error.message)
         return None
-    if former is None:
+    if previous is None:
         return None
     present = marks_in(folder)
-    covered = zip(former.manifest.segments, former.manifest.counts, strict=True)
+    covered = zip(previous.manifest.segments, previous.manifest.counts, strict=True)
     gone = sum(count for mark, count in covered if mark not in present)
-    allowed = 0 if forget else min(sizes.build_rows, sizes.build_share * former.manifest.rows)
-    return former if gone <= allowed else None
+    allowed = 0 if forget else min(sizes.build_rows, sizes.build_share * previous.manifest.rows)
+    return previous if gone <= allowed else None
 
 
-def _written(folder: Path, former: Derived | None, sizes: IndexSizes) -> Manifest | None:
+def _written(folder: Path, previous: Derived | None, sizes: IndexSizes) -> Manifest | None:
     """The files of a new generation, on disk; None when no segment is left to cover."""
     generation = uuid.uuid4().hex
     derived = folder / FOLDER
-    segments, counts, rows = _merged(folder, former, _path(derived, generation, "vectors"))
+    segments, counts, rows = _merged(folder, previous, _path(derived, generation, "vectors"))
     if not sum(counts):
         return None
     write_table(joined(rows, whole=True), _path(derived, generation, "rows"))
@@ -253,7 +253,7 @@ def _written(folder: Path, former: Derived | None, sizes: IndexSizes) -> Manifes
     kind = kind_for(len(dense), dense.shape[1], sizes)
     effort, trained_rows = Effort(0, 0, 1.0), 0
     if kind != "flat":
-        extends, trained_rows = _extended(derived, former, kind, len(dense))
+        extends, trained_rows = _extended(derived, previous, kind, len(dense))
         effort = _approximate(kind, dense, extends, _path(derived, generation, "faiss"), sizes)
     suffixes = ("vectors", "rows") if kind == "flat" else ("vectors", "rows", "faiss")
     paths = {suffix: _path(derived, generation, suffix) for suffix in suffixes}
@@ -273,14 +273,16 @@ def _written(folder: Path, former: Derived | None, sizes: IndexSizes) -> Manifes
     )
 
 
-def _merged(folder: Path, former: Derived | None, vectors: Path) -> tuple[list[Mark], list[int], list[Rows]]:
-    """Write the vectors of the former generation and of what is new after them; what they stand for."""
-    segments = [] if former is None else list(former.manifest.segments)
-    counts = [] if former is None else list(former.manifest.counts)
-    rows = [] if former is None else [former.rows]
-    dimensions = None if former is None else former.manifest.dimensions
-    if former is not None:
-        shutil.copyfile(_path(folder / FOLDER, former.manifest.generation, "vectors"), vectors)
+def _merged(
+    folder: Path, previous: Derived | None, vectors: Path
+) -> tuple[list[Mark], list[int], list[Rows]]:
+    """Write the vectors of the previous generation and of what is new after them; what they stand for."""
+    segments = [] if previous is None else list(previous.manifest.segments)
+    counts = [] if previous is None else list(previous.manifest.counts)
+    rows = [] if previous is None else [previous.rows]
+    dimensions = None if previous is None else previous.manifest.dimensions
+    if previous is not None:
+        shutil.copyfile(_path(folder / FOLDER, previous.manifest.generation, "vectors"), vectors)
     with vectors.open("ab") as file:
         for mark in sorted(marks_in(folder) - set(segments)):
             try:
@@ -303,11 +305,11 @@ def _dimensions(derived: Path, generation: str, rows: int) -> int:
     return _path(derived, generation, "vectors").stat().st_size // 4 // rows
 
 
-def _extended(derived: Path, former: Derived | None, kind: Kind, rows: int) -> tuple[Path | None, int]:
+def _extended(derived: Path, previous: Derived | None, kind: Kind, rows: int) -> tuple[Path | None, int]:
     """The index file that the new one goes on from, if any, and how many rows its quantiser has seen."""
-    if former is None or former.manifest.kind != kind or rows > GROWTH * former.manifest.trained_rows:
+    if previous is None or previous.manifest.kind != kind or rows > GROWTH * previous.manifest.trained_rows:
         return None, rows
-    return _path(derived, former.manifest.generation, "faiss"), former.manifest.trained_rows
+    return _path(derived, previous.manifest.generation, "faiss"), previous.manifest.trained_rows
 
 
 def _approximate(
@@ -322,7 +324,7 @@ def _approximate(
 
 
 def _publish(derived: Path, manifest: Manifest | None) -> None:
-    """Make it the newest generation, durably, and remove the former one's files."""
+    """Make it the newest generation, durably, and remove the previous one's files."""
     path = derived / MANIFEST
     if manifest is None:
         path.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 Comes in: a folder of segments. Leaves: the nearest chunks. A refresh takes up new segments, leaves out those
 that are gone, and takes over a newer generation of the derived index, which is read beside the searches.
-Everything here can be made anew from the files.
+Everything here can be made again from the files.
 """
 
 from __future__ import annotations

@@ -70,10 +70,10 @@ class Mirror:
         if not certainly and (known or (not marker and not self._folder.exists())):
             return
         with changing(self._folder):
-            former = self._state()
+            previous = self._state()
             marker = self._marker()  # it may have changed while we waited for the folder
-            if certainly or former.marker != marker:
-                self._write(self._made(former, marker))
+            if certainly or previous.marker != marker:
+                self._write(self._made(previous, marker))
             self._followed = marker
 
     def renew(self) -> None:
@@ -97,21 +97,21 @@ class Mirror:
                 state = self._state()
                 self._write(state.model_copy(update={"forgotten": state.erased}))
 
-    def _made(self, former: _Mirrored, marker: str) -> _Mirrored:
+    def _made(self, previous: _Mirrored, marker: str) -> _Mirrored:
         """Fetch what is new, remove what is gone; for who has the folder alone."""
-        listed = {one.key.rsplit("/", 1)[1]: one.version for one in self._objects.list(self._prefix)}
+        listed = {stored.key.rsplit("/", 1)[1]: stored.version for stored in self._objects.list(self._prefix)}
         wanted = {name: version for name, version in listed.items() if name.endswith(SUFFIX)}
-        here = {path.name for path in self._folder.glob(f"*{SUFFIX}*")}  # and copies that were broken off
+        here = {path.name for path in self._folder.glob(f"*{SUFFIX}*")}  # and copies that were interrupted
         kept = {
             name: version
             for name, version in wanted.items()
-            if name in here and former.versions.get(name) == version
+            if name in here and previous.versions.get(name) == version
         }
         self._remove(sorted(here - wanted.keys()))
         fetched = self._fetched(sorted(wanted.keys() - kept.keys()))
         erased = listed.get(ERASED, "")
         return _Mirrored(
-            marker=marker, versions={**kept, **fetched}, erased=erased, forgotten=former.forgotten
+            marker=marker, versions={**kept, **fetched}, erased=erased, forgotten=previous.forgotten
         )
 
     def _fetched(self, names: Sequence[str]) -> dict[str, str]:
@@ -132,7 +132,7 @@ class Mirror:
     def _state(self) -> _Mirrored:
         try:
             return _Mirrored.model_validate_json((self._folder / STATE).read_bytes())
-        except (FileNotFoundError, ValidationError):  # all is fetched anew
+        except (FileNotFoundError, ValidationError):  # all is fetched again
             return _Mirrored()
 
     def _remove(self, names: Sequence[str]) -> None:

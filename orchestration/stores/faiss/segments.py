@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 Mark = tuple[str, int, int]
-"""File name, inode and time of change (ns): a segment written anew is another one."""
+"""File name, inode and time of change (ns): a segment written again is another one."""
 
 MAGIC: Final = b"MEDKGVEC"
 SUFFIX: Final = ".segment"
@@ -201,7 +201,7 @@ def _mark(entry: os.DirEntry[str]) -> Mark | None:
 
 def _damaged(name: str, how: str) -> StoreCorruptError:
     return StoreCorruptError(
-        f"vector segment {name} is damaged: {how}. `medkg verify --repair` makes it anew."
+        f"vector segment {name} is damaged: {how}. `medkg verify --repair` makes it again."
     )
 
 

@@ -98,7 +98,7 @@ class FaissVectors:
         return self._compact(tenant_id, forget=False)
 
     def expunge(self, tenant_id: str) -> None:
-        """Build anew the derived indexes that hold discarded rows; segments hold none."""
+        """Build again the derived indexes that hold discarded rows; segments hold none."""
         self._compact(tenant_id, forget=True)
 
     def _compact(self, tenant_id: str, *, forget: bool) -> int:

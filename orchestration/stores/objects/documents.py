@@ -79,7 +79,7 @@ class ObjectDocuments:
 
     def forget(self, documents: Sequence[tuple[DocumentKey, str, str]]) -> None:
         """Forget (document, version, fingerprint) triples. Idempotent."""
-        self._objects.delete([_object_key(*one) for one in documents])
+        self._objects.delete([_object_key(*document) for document in documents])
 
     def held(self, tenant_id: str) -> Iterator[tuple[DocumentKey, str, str]]:
         """(document, version, fingerprint) of everything held, for verify; damaged ones are left out.
@@ -138,7 +138,7 @@ class ObjectDocuments:
             ) from error
 
     def _keys(self, prefix: str) -> list[str]:
-        return sorted(one.key for one in self._objects.list(prefix))
+        return sorted(stored.key for stored in self._objects.list(prefix))
 
     def _each(self, ask: Callable[[Asked], Answer], asked: Iterable[Asked]) -> list[Answer]:
         """The answers, same order; raises the first error, when all have ended."""

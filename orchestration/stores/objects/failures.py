@@ -67,7 +67,7 @@ def of_s3(name: str, error: Exception) -> MedkgError:
 
 
 def _wrongly_configured(name: str, said: str, error: Exception) -> ConfigurationError | None:
-    """What another setting would mend; None for anything else."""
+    """What another setting would repair; None for anything else."""
     code, status = _code(error), _status(error)
     if any(sign in str(error) for sign in NO_CREDENTIALS):
         return ConfigurationError(

@@ -3,7 +3,7 @@
 Comes in: bucket and prefix. Leaves: objects that are durable when a write returns; the server sees to that.
 Endpoint, region, credentials and roles are AWS's usual variables and files of a pod, which obstore reads
 itself, so that medkg holds no secret. Nothing is repeated: the policy of the stage that asked does that. An
-object is one request, never parts, so that a write that was broken off leaves nothing on the server.
+object is one request, never parts, so that a write that was interrupted leaves nothing on the server.
 """
 
 from __future__ import annotations
@@ -76,4 +76,4 @@ class S3Objects(ReadableObjects):
 
     def delete_all(self, prefix: str) -> None:
         """Remove every object below the prefix. Idempotent."""
-        self.delete([one.key for one in self.list(prefix)])
+        self.delete([stored.key for stored in self.list(prefix)])

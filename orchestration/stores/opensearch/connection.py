@@ -1,9 +1,9 @@
 """The connection to OpenSearch: errors that name the server, and bulk writes a few requests at a time.
 
 Comes in: a URL; requests; bulk actions. Leaves: answers, or DagsterResourceUnavailableError when the server
-is away, overloaded or refuses us for now, and RequestRejectedError for what it will never take. Nothing is
-repeated here: a server that throttles (429) is one to wait for, as the stage's policy says; a write that is
-repeated goes over itself.
+is unavailable, overloaded or refuses us for now, and RequestRejectedError for what it will never take.
+Nothing is repeated here: a server that throttles (429) is one to wait for, as the stage's policy says; a
+write that is repeated goes over itself.
 """
 
 from __future__ import annotations

@@ -127,12 +127,12 @@ def replace(connection: Connection, index: str, intent_id: str, actions: Sequenc
     batch = str(uuid4())
     connection.bulk([{**action, "batch": batch} for action in actions])
     mine = {"term": {"intent": intent_id}}
-    former = {"bool": {"filter": [mine], "must_not": [{"term": {"batch": batch}}]}}
+    previous = {"bool": {"filter": [mine], "must_not": [{"term": {"batch": batch}}]}}
     with connection.errors_named() as client:
         client.indices.refresh(index=index)
-        left = client.count(index=index, body={"query": former})["count"]
+        left = client.count(index=index, body={"query": previous})["count"]
     if left:
-        forget(connection, index, former)
+        forget(connection, index, previous)
 
 
 def forget(connection: Connection, index: str, query: dict[str, Any]) -> None:
@@ -148,7 +148,7 @@ def forget(connection: Connection, index: str, query: dict[str, Any]) -> None:
 
 
 def expunge(connection: Connection, index: str) -> None:
-    """Have the segments written anew without deleted entries, and the log of past writes dropped.
+    """Have the segments written again without deleted entries, and the log of past writes dropped.
 
     A shard keeps deleted entries for copies of it that may come back, under a lease that it renews every half
     minute: so it is told to keep them no longer, and merged until it has none. Raises

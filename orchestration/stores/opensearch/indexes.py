@@ -154,7 +154,7 @@ class Indexes:
         if answer["failures"]:
             raise ConfigurationError(
                 f"{source} cannot be copied to the layout of this medkg: {answer['failures'][0]}. Documents "
-                "stay where they are, searchable with the former version."
+                "stay where they are, searchable with the previous version."
             )
 
     def _remove_what_is_gone(self, source: str, target: str) -> None:

@@ -168,7 +168,7 @@ class OpenSearchSearch:
             found = client.mget(
                 index=self._indexes.alias(tenant_id), body={"ids": ids}, _source=["body", "record"]
             )
-        return [_chunk(one["_source"]) if one.get("found") else None for one in found["docs"]]
+        return [_chunk(stored["_source"]) if stored.get("found") else None for stored in found["docs"]]
 
     def document_chunks(self, key: DocumentKey, intent_id: str) -> list[Chunk]:
         """All chunks of a document in order."""
@@ -237,7 +237,7 @@ class OpenSearchSearch:
             self._indexes.forget(tenant_id)
 
     def expunge(self, tenant_id: str) -> None:
-        """Have the server write its segments anew without what was deleted."""
+        """Have the server write its segments again without what was deleted."""
         if self._indexes.exists(tenant_id):
             entries.expunge(self._connection, self._indexes.alias(tenant_id))
 

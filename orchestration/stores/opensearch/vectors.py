@@ -96,7 +96,7 @@ class OpenSearchVectors:
         if len(found) < limit:
             asked = _all_compared(query, filters)
             found = entries.ranked(self._connection, index, tenant_id, asked, limit, visible)
-        return [Candidate(one.ref, _inner_product(one.score)) for one in found]
+        return [Candidate(hit.ref, _inner_product(hit.score)) for hit in found]
 
     def _is_large(self, index: str) -> bool:
         """Whether it has had too many vectors to compare all; the server is asked until it has."""
@@ -181,7 +181,7 @@ class OpenSearchVectors:
         return 0
 
     def expunge(self, tenant_id: str) -> None:
-        """Have the server write its segments anew without what was deleted."""
+        """Have the server write its segments again without what was deleted."""
         entries.expunge(self._connection, self._all(tenant_id))
 
     # --- indexes ------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ class SqliteFile:
         return None if problem == "ok" else f"{self.path} is damaged: {problem}"
 
     def rewrite(self) -> None:
-        """Write the file anew, so that nothing of what was deleted is left in it or in its log.
+        """Write the file again, so that nothing of what was deleted is left in it or in its log.
 
         Waits for transactions of others; raises StoreUnwritableError when one does not end.
         """

@@ -136,7 +136,7 @@ class SqliteSearch:
             connection.executemany(INSERT_CHUNK, rows)
             connection.execute(INDEX_NEW, (last,))
             numbers = range(last + 1, last + 1 + len(rows))
-            facets.write(connection, zip(numbers, (chunk_facets(*one) for one in chunks), strict=True))
+            facets.write(connection, zip(numbers, (chunk_facets(*chunk) for chunk in chunks), strict=True))
             if sparse is not None:
                 sparse_postings.write(connection, intent_id, numbers, sparse)
 
@@ -233,7 +233,7 @@ class SqliteSearch:
         return None
 
     def repair(self, tenant_id: str) -> None:
-        """Make the word index anew from the chunks; a file that cannot be read is set aside instead."""
+        """Make the word index again from the chunks; a file that cannot be read is set aside instead."""
         file = self._file(tenant_id)
         if file.damage() is not None:
             file.set_aside()

@@ -30,7 +30,7 @@ def medkg(data: DataFolder, tmp_path: Path) -> Medkg:
     return Medkg(tmp_path)
 
 
-def test_hits_tell_where_the_words_stand(medkg: Medkg) -> None:
+def test_hits_report_where_the_words_stand(medkg: Medkg) -> None:
     hits = medkg("search", "aspirins", "--legs", "bm25")["hits"]
     assert len(hits) == 4
     for hit in hits:

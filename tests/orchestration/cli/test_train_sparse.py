@@ -54,7 +54,7 @@ def test_files_become_a_model_that_the_sparse_leg_takes(
     assert "no empty folder" in again["error"]["message"]
 
 
-def test_too_little_text_tells_what_is_needed_and_what_was_broken(abstracts: Path, tmp_path: Path) -> None:
+def test_too_little_text_reports_what_is_needed_and_what_was_broken(abstracts: Path, tmp_path: Path) -> None:
     short = tmp_path / "short.jsonl"
     short.write_bytes(json_lines([an_abstract("1"), an_abstract("2", sections=[], title="")]))
     options = ["--data-dir", str(tmp_path / "d"), "train-sparse", "--path", str(short)]
@@ -66,7 +66,7 @@ def test_too_little_text_tells_what_is_needed_and_what_was_broken(abstracts: Pat
     assert not (tmp_path / "out").exists()
 
 
-def test_wrong_use_is_told(medkg: Medkg, abstracts: Path, tmp_path: Path) -> None:
+def test_wrong_use_is_reported(medkg: Medkg, abstracts: Path, tmp_path: Path) -> None:
     out = ("--out", str(tmp_path / "out"), *FEW)
 
     assert "--path" in medkg("train-sparse", *out, expect=2)["error"]["message"]

@@ -5,8 +5,8 @@ What differs, and why:
 - The documents that Haystack's filter tests write have embeddings of 768 dimensions, so the model here has as
   many.
 - Left out: nothing of DocumentStoreBaseExtendedTests, the metadata tests, and their asynchronous halves, but
-  delete_all_documents' recreate_index (skipped by Haystack itself): there is no index to make anew that would
-  not be made by the next write.
+  delete_all_documents' recreate_index (skipped by Haystack itself): there is no index to make again that
+  would not be made by the next write.
 - Asynchronous tests are run by conftest.py, on asyncio.
 """
 
@@ -62,7 +62,7 @@ def document_store(data: DataFolder) -> Iterator[MedkgDocumentStore]:
 
 
 def comparable(documents: list[Document]) -> list[Document]:
-    return sorted((replace(one, embedding=None) for one in documents), key=lambda one: one.id)
+    return sorted((replace(document, embedding=None) for document in documents), key=lambda one: one.id)
 
 
 class Compared:

@@ -187,7 +187,7 @@ def some_documents() -> list[tuple[Any, Chunk]]:
     ]
     placed = a_chunk().model_copy(update={"chunk_id": IDS[2], "doc_id": "1", "version": "abc"})
     key = possible_keys(TENANT, IDS[2])[1]
-    return [*((one.key, one.chunk) for one in made), (key, placed)]
+    return [*((entry.key, entry.chunk) for entry in made), (key, placed)]
 
 
 @given(filters=FILTERS)

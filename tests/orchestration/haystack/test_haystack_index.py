@@ -113,7 +113,7 @@ def test_what_is_written_again_unchanged_costs_nothing(data: DataFolder) -> None
     assert (models.embedded, data.log.changes(TENANT, 0)[0]) == (embedded, jobs)
 
 
-def test_a_changed_document_replaces_its_former_version_everywhere(
+def test_a_changed_document_replaces_its_previous_version_everywhere(
     data: DataFolder, store: MedkgDocumentStore
 ) -> None:
     store.write_documents([Document(id="w", content="walking")])
@@ -142,7 +142,7 @@ def test_tenants_do_not_see_each_other(data: DataFolder, store: MedkgDocumentSto
     assert other.count_documents() == 0
     other.write_documents([Document(id="w", content="sleeping")])
     other.delete_all_documents()
-    assert [one.content for one in store.filter_documents()] == ["walking"]
+    assert [document.content for document in store.filter_documents()] == ["walking"]
 
 
 # --- vectors ----------------------------------------------------------------------------------------
@@ -159,7 +159,10 @@ def test_given_vectors_are_kept_at_unit_length_and_missing_ones_made(data: DataF
     store.write_documents([given, Document(id="made", content="zebras")])
     by_meaning = data.vectors.search(TENANT, MODEL, like_zebras, 2, Filters(), lambda ref: True)
     by_terms = data.search.sparse(TENANT, expand(["zebra"]), 2, Filters(), lambda ref: True)
-    assert [(one.ref.chunk_id, one.score) for one in by_terms] == [("given", 2.0), ("made", 1.0)]
+    assert [(candidate.ref.chunk_id, candidate.score) for candidate in by_terms] == [
+        ("given", 2.0),
+        ("made", 1.0),
+    ]
     assert [one.ref.chunk_id for one in by_meaning] == ["given", "made"]
     assert by_meaning[0].score == pytest.approx(1.0)
     assert data.differences() == []
@@ -207,9 +210,9 @@ def test_repeats_within_a_write_follow_the_policy(store: MedkgDocumentStore) -> 
         store.write_documents(repeats)
     assert store.count_documents() == 0
     assert store.write_documents(repeats, DuplicatePolicy.SKIP) == 1
-    assert [one.content for one in store.filter_documents()] == ["first"]
+    assert [document.content for document in store.filter_documents()] == ["first"]
     assert store.write_documents(repeats, OVERWRITE) == 2
-    assert [one.content for one in store.filter_documents()] == ["last"]
+    assert [document.content for document in store.filter_documents()] == ["last"]
 
 
 # --- chunks of documents that were run --------------------------------------------------------------
@@ -232,7 +235,7 @@ def test_chunks_keep_their_places_in_another_folder_whatever_the_order(
     data: DataFolder, store: MedkgDocumentStore, tmp_path: Path
 ) -> None:
     run(data, {"1": "walking", "2": "sleeping"})
-    read = sorted(store.filter_documents(), key=lambda one: one.id)
+    read = sorted(store.filter_documents(), key=lambda document: document.id)
     with opened(tmp_path / "other") as folder:
         other = MedkgDocumentStore(collection=a_collection(folder))
         other.write_documents([read[1], read[2]])
@@ -264,18 +267,20 @@ def test_meta_of_a_chunk_is_updated_but_for_its_place(data: DataFolder, store: M
         store.update_by_filter(where("meta.ordinal", 1), {"source": "pmc", "ordinal": 2})
 
 
-def test_a_new_version_replaces_all_chunks_of_the_former(data: DataFolder, store: MedkgDocumentStore) -> None:
+def test_a_new_version_replaces_all_chunks_of_the_previous(
+    data: DataFolder, store: MedkgDocumentStore
+) -> None:
     run(data, {"1": "walking"})
-    former = store.filter_documents()
+    previous = store.filter_documents()
     run(data, {"1": "running"}, version="2")
-    assert store.write_documents(former[:1]) == 1
-    assert ids(store) == [former[0].id]
+    assert store.write_documents(previous[:1]) == 1
+    assert ids(store) == [previous[0].id]
     both = [
-        former[0],
+        previous[0],
         Document(
             id=f"files:1:{'2' * 12}:1",
-            content=former[1].content,
-            meta={**former[1].meta, "version": "2" * 64},
+            content=previous[1].content,
+            meta={**previous[1].meta, "version": "2" * 64},
         ),
     ]
     with pytest.raises(MalformedDocumentError, match="two versions of 1"):
@@ -294,7 +299,7 @@ def test_chunks_that_contradict_their_document_are_refused(
 ) -> None:
     store.write_documents([Document(content="something else")])
     run(data, {"1": "walking"})
-    read = sorted(store.filter_documents(where("meta.doc_id", "1")), key=lambda one: one.id)
+    read = sorted(store.filter_documents(where("meta.doc_id", "1")), key=lambda document: document.id)
     moved = Document(
         id=read[1].id, content=read[1].content, meta={**read[1].meta, "start_char": 3, "end_char": 16}
     )
@@ -319,7 +324,7 @@ def test_threads_write_and_delete_at_once(data: DataFolder, store: MedkgDocument
     assert data.differences() == []
 
 
-def test_a_document_in_the_hands_of_another_writer_is_told(
+def test_a_document_in_the_hands_of_another_writer_is_reported(
     data: DataFolder, store: MedkgDocumentStore, tmp_path: Path
 ) -> None:
     document = Document(content="walking")
@@ -341,7 +346,7 @@ def test_a_document_in_the_hands_of_another_writer_is_told(
 
 
 @pytest.mark.parametrize("store_name", ["_search", "_vectors"])
-def test_a_write_that_fails_leaves_the_former_version_and_is_repeated_whole(
+def test_a_write_that_fails_leaves_the_previous_version_and_is_repeated_whole(
     data: DataFolder, store: MedkgDocumentStore, monkeypatch: pytest.MonkeyPatch, store_name: str
 ) -> None:
     store.write_documents([Document(id="w", content="walking")])
@@ -354,9 +359,12 @@ def test_a_write_that_fails_leaves_the_former_version_and_is_repeated_whole(
         broken.setattr(getattr(data.index, store_name), "write", full)
         with pytest.raises(MedkgError, match="full"):
             store.write_documents(changed, OVERWRITE)
-    assert [one.content for one in store.filter_documents()] == ["walking"]
+    assert [document.content for document in store.filter_documents()] == ["walking"]
     store.write_documents(changed, OVERWRITE)
-    assert sorted(str(one.content) for one in store.filter_documents()) == ["running", "sleeping"]
+    assert sorted(str(document.content) for document in store.filter_documents()) == [
+        "running",
+        "sleeping",
+    ]
     data.index.recover(lambda owner: False)
     assert data.differences() == []
 
@@ -371,13 +379,13 @@ def test_a_writer_killed_at_any_boundary_leaves_one_version_whole_and_the_next_w
     dead = subprocess.run(command, cwd=ROOT, env=environment, timeout=PATIENCE, check=False)
     assert dead.returncode == -signal.SIGKILL
     new = {"w", "v"} if boundary == "clean" else set[str]()
-    assert {one.id for one in store.filter_documents(where("meta.source", "files", "!="))} == new
+    assert {document.id for document in store.filter_documents(where("meta.source", "files", "!="))} == new
     store.write_documents([Document(id="w", content="walking"), Document(id="x", content="lying")], OVERWRITE)
     assert data.differences() == []
-    assert {one.id for one in store.filter_documents(where("id", ["w", "x"], "in"))} == {"w", "x"}
+    assert {document.id for document in store.filter_documents(where("id", ["w", "x"], "in"))} == {"w", "x"}
 
 
-def test_a_chunk_that_the_search_store_lost_is_told(data: DataFolder, store: MedkgDocumentStore) -> None:
+def test_a_chunk_that_the_search_store_lost_is_reported(data: DataFolder, store: MedkgDocumentStore) -> None:
     run(data, {"1": "walking"})
     (commit,) = data.log.committed(TENANT)
     data.search.discard(TENANT, commit.intent_id, None)

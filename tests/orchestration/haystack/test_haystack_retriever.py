@@ -104,7 +104,7 @@ def test_any_other_filter_holds_by_haystacks_rules_in_every_leg(
 ) -> None:
     data.ingest({"1": "walking", "2": "walking home"})
     documents = HaystackRetriever(make_search(), legs=[leg]).run("walking", filters=filters)["documents"]
-    told = [f"{one.meta['doc_id']}{' again' * one.meta['ordinal']}" for one in documents]
+    told = [f"{document.meta['doc_id']}{' again' * document.meta['ordinal']}" for document in documents]
     assert sorted(told) == sorted(found)
 
 
@@ -113,7 +113,7 @@ def test_legs_look_on_until_enough_documents_match(data: DataFolder, make_search
     retriever = HaystackRetriever(make_search())
     rare = where("meta.doc_id", ["7", "77", "177", "277"], "in")
     documents = retriever.run("walking", filters=rare)["documents"]
-    assert sorted(one.meta["doc_id"] for one in documents) == sorted(2 * ["7", "77", "177", "277"])
+    assert sorted(document.meta["doc_id"] for document in documents) == sorted(2 * ["7", "77", "177", "277"])
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_one_that_was_given_a_search_says_why_it_cannot_be_kept(retriever: Hayst
     assert len(retriever.run("walking")["documents"]) == 2
 
 
-def test_wrong_settings_are_told(make_search: MakeSearch) -> None:
+def test_wrong_settings_are_reported(make_search: MakeSearch) -> None:
     with pytest.raises(UsageError, match="not both"):
         HaystackRetriever(make_search(), data_dir="/data")
     with pytest.raises(UsageError, match="no fusion 'best'"):

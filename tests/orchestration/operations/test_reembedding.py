@@ -117,7 +117,7 @@ def test_documents_are_found_by_the_new_model_and_count_as_made_with_it(parts: F
 
     assert (done.model, done.documents, done.switched, done.left) == (NEW_MODEL, 4, 4, {})
     assert parts.found("walking")[0] == "1" and sorted(parts.found("walking")) == ["1", "2", "3", "4"]
-    assert parts.data.visible("walking") == seen  # by the former model, for those that still ask it
+    assert parts.data.visible("walking") == seen  # by the previous model, for those that still ask it
     commits = list(parts.data.log.committed(TENANT))
     assert {commit.namespace for commit in commits} == {NEW_MODEL}
     assert {commit.fingerprint for commit in commits} == {"b" * 64}
@@ -133,14 +133,14 @@ def test_a_second_time_there_is_nothing_to_do(parts: FolderParts) -> None:
     assert (done.documents, done.switched, models.embedded) == (0, 0, [])
 
 
-def test_vectors_of_the_former_model_go_when_they_are_to(parts: FolderParts) -> None:
+def test_vectors_of_the_previous_model_go_when_they_are_to(parts: FolderParts) -> None:
     assert parts.reembed(Backwards(), drop_former=True).switched == 4
     assert list(parts.data.vectors.holdings(TENANT, namespace=MODEL)) == []
     assert len(parts.found("walking")) == 4
     assert parts.data.differences() == []
 
 
-def test_broken_off_it_has_changed_nothing_for_readers_and_goes_on_where_it_was(parts: FolderParts) -> None:
+def test_interrupted_it_has_changed_nothing_for_readers_and_goes_on_where_it_was(parts: FolderParts) -> None:
     models = Backwards()
 
     def interrupt(texts: Sequence[str]) -> None:
@@ -179,7 +179,7 @@ def test_a_document_that_is_deleted_meanwhile_leaves_no_vectors(parts: FolderPar
         parts.data.index.clean(parts.data.ledger.documents.delete([a_key("1")]))
 
     assert parts.reembed(Backwards(delete)).switched == 3
-    assert {one.key.doc_id for one in parts.data.vectors.holdings(TENANT)} == {"2", "3", "4"}
+    assert {holding.key.doc_id for holding in parts.data.vectors.holdings(TENANT)} == {"2", "3", "4"}
     assert parts.data.differences() == []
 
 
@@ -190,8 +190,8 @@ def test_a_document_that_the_model_cannot_take_stays_as_it_is_and_is_named(parts
     assert done.switched == 5
     assert parts.data.log.namespaces(TENANT) == {MODEL: 1, NEW_MODEL: 5}
     left = parts.data.log.find(a_key("5"))
-    assert left is not None and left.fingerprint == "f" * 64  # its source's next run makes it anew
-    assert "5" in {one.key.doc_id for one in parts.data.vectors.holdings(TENANT, namespace=MODEL)}
+    assert left is not None and left.fingerprint == "f" * 64  # its source's next run makes it again
+    assert "5" in {holding.key.doc_id for holding in parts.data.vectors.holdings(TENANT, namespace=MODEL)}
     assert parts.data.differences() == []
 
 
@@ -199,7 +199,7 @@ def test_documents_of_a_pipeline_that_is_gone_keep_their_fingerprint(parts: Fold
     parts.pipelines = ()
     assert parts.reembed(Backwards()).switched == 4
     commits = list(parts.data.log.committed(TENANT))
-    assert {(one.namespace, one.fingerprint) for one in commits} == {(NEW_MODEL, "f" * 64)}
+    assert {(commit.namespace, commit.fingerprint) for commit in commits} == {(NEW_MODEL, "f" * 64)}
     assert parts.data.differences() == []
 
 

@@ -66,10 +66,10 @@ def test_named_fusions_are_measured_as_well(data: DataFolder, make_search: MakeS
         make_search(), TENANT, questions, {"rrf": reciprocal_rank, "dbsf": distribution_based}
     )
     assert list(evaluation.legs) == ["bm25", "sparse", "dense", "hybrid", "rrf", "dbsf"]
-    pairs = [(one.a, one.b) for one in evaluation.comparisons]
+    pairs = [(comparison.a, comparison.b) for comparison in evaluation.comparisons]
     assert pairs == [("hybrid", "bm25"), ("hybrid", "sparse"), ("hybrid", "dense"), ("rrf", "dbsf")]
     alone = evaluate(make_search(), TENANT, questions, {"rrf": reciprocal_rank})
-    assert [(one.a, one.b) for one in alone.comparisons][-1] == ("hybrid", "rrf")
+    assert [(comparison.a, comparison.b) for comparison in alone.comparisons][-1] == ("hybrid", "rrf")
 
 
 def test_what_every_question_gave_is_kept_in_their_order(data: DataFolder, make_search: MakeSearch) -> None:
@@ -91,7 +91,7 @@ def test_a_hybrid_without_one_of_its_legs_is_not_reported(data: DataFolder, make
 
     def dying() -> list[Candidate]:
         if not answers:
-            raise PlaneUnavailableError("the plane is away. Start it: medkg up")
+            raise PlaneUnavailableError("the plane is unavailable. Start it: medkg up")
         return answers.pop()
 
     search = make_search(Bm25Leg(data.search), ALeg("dense", dying))

@@ -99,7 +99,7 @@ def test_a_dead_model_leaves_the_fusions_answer_and_says_so(
     folder: DataFolder, make_search: MakeSearch
 ) -> None:
     def dead(question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
-        raise PlaneUnavailableError("the plane is away. Start it: medkg up")
+        raise PlaneUnavailableError("the plane is unavailable. Start it: medkg up")
 
     search = make_search(reranker=Reranker(dead))
     found = search.search(TENANT, "walking", legs=["bm25"], rerank=True)
@@ -128,7 +128,7 @@ def test_a_slow_model_is_not_waited_for(folder: DataFolder, make_search: MakeSea
     assert found.degraded == ("rerank",)
 
 
-def test_chunks_that_are_gone_are_neither_scored_nor_told(
+def test_chunks_that_are_gone_are_neither_scored_nor_reported(
     folder: DataFolder, make_search: MakeSearch
 ) -> None:
     search = make_search(reranker=Reranker(longest))
@@ -156,7 +156,10 @@ def test_the_reranked_hybrid_is_measured_beside_the_others(
     assert list(evaluation.legs) == ["bm25", "hybrid", "reranked"]
     assert evaluation.legs["hybrid"].measures["mrr@10"] == (1.0, pytest.approx(1 / 3))
     assert evaluation.legs["reranked"].measures["mrr@10"] == (pytest.approx(1 / 3), 1.0)
-    assert [(one.a, one.b) for one in evaluation.comparisons] == [("hybrid", "bm25"), ("reranked", "hybrid")]
+    assert [(comparison.a, comparison.b) for comparison in evaluation.comparisons] == [
+        ("hybrid", "bm25"),
+        ("reranked", "hybrid"),
+    ]
     assert "reranked" not in evaluate(search, TENANT, questions).legs
 
 

@@ -72,7 +72,9 @@ def test_no_more_than_asked_for_is_given(data: DataFolder, make_search: MakeSear
     assert len(bodies(search, "walking", top=1000)) == 300
 
 
-def test_a_passage_that_a_document_repeats_is_told_once(data: DataFolder, make_search: MakeSearch) -> None:
+def test_a_passage_that_a_document_repeats_is_reported_once(
+    data: DataFolder, make_search: MakeSearch
+) -> None:
     data.ingest({"1": "walking", "2": "walking"})
     data.commit(data.stage({"1": "walking"}))
     search = make_search(
@@ -220,7 +222,7 @@ def test_an_unknown_leg_is_refused_with_those_there_are(make_search: MakeSearch)
 
 
 def unreachable() -> list[Candidate]:
-    raise PlaneUnavailableError("the plane is away. Start it: medkg up")
+    raise PlaneUnavailableError("the plane is unavailable. Start it: medkg up")
 
 
 def broken() -> list[Candidate]:
@@ -324,7 +326,7 @@ def test_a_budget_that_is_none_is_refused(wrong: dict[str, Any]) -> None:
         Budgets(**wrong)
 
 
-def test_when_no_leg_answers_the_reason_is_told(data: DataFolder, make_search: MakeSearch) -> None:
+def test_when_no_leg_answers_the_reason_is_reported(data: DataFolder, make_search: MakeSearch) -> None:
     data.ingest({"1": "walking"})
     with pytest.raises(PlaneUnavailableError, match="medkg up"):
         make_search(ALeg("dense", unreachable)).search(TENANT, "walking")

@@ -145,7 +145,7 @@ class DataFolder:
         return Verification(self.log, self.search, self.vectors, self.documents, alive)
 
     def differences(self, alive: Callable[[str], bool] = is_alive) -> list[tuple[str, str, str]]:
-        return [_told(one) for one in self.verification(alive).differences(TENANT)]
+        return [_told(difference) for difference in self.verification(alive).differences(TENANT)]
 
     def visible(self, query: str, tenant_id: str = TENANT) -> tuple[list[str], list[str]]:
         """Bodies that readers find by words and by meaning, sorted."""
@@ -338,7 +338,7 @@ def index_and_die(folder: Path, boundary: str) -> None:
 
 
 def _half(connection: Any) -> Any:
-    """A connection whose bulk writes break off half way."""
+    """A connection whose bulk writes interrupt half way."""
     broken = copy(connection)
     broken.bulk = dying_half_way(connection.bulk)
     return broken
@@ -350,7 +350,7 @@ def fill(folder: Path, name: str, count: int) -> None:
         for number in range(count):
             data.ingest({f"{name}-{number}": f"walking {name} {number}"})
             if number % 3 == 0:
-                data.ingest({f"{name}-{number}": f"walking {name} {number} anew"}, version="2")
+                data.ingest({f"{name}-{number}": f"walking {name} {number} again"}, version="2")
 
 
 if __name__ == "__main__":

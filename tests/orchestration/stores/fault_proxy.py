@@ -15,7 +15,7 @@ FAULTS: Final = ("killed before", "answer lost", "half taken", "throttled", "dis
 
 
 class FaultProxy(ThreadingHTTPServer):
-    """Forwards requests to a server; bulk writes meet the fault from the write `at` (from 0) until `mend`."""
+    """Forwards requests to a server; bulk writes meet the fault from write `at` (from 0) until `repair`."""
 
     daemon_threads = True
 

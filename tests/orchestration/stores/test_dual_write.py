@@ -69,11 +69,11 @@ def test_writers_in_several_processes_and_a_reader_do_not_disturb_each_other(
     writers = [start("fill", name, "12") for name in ("a", "b", "c")]
     while any(writer.poll() is None for writer in writers):
         for bodies in data.visible("walking"):
-            assert not [body for body in bodies if f"{body} anew" in bodies]
+            assert not [body for body in bodies if f"{body} again" in bodies]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
     bodies = found(data)
     assert len(bodies) == 3 * 12 * 2
-    assert sum("anew" in body for body in bodies) == 3 * 4 * 2
+    assert sum("again" in body for body in bodies) == 3 * 4 * 2
     assert data.differences() == []
 
 
@@ -144,7 +144,7 @@ def test_a_new_version_replaces_the_old_one_everywhere(data: DataFolder) -> None
     assert data.differences() == []
     held = {(key.doc_id, version[0]) for key, version, _ in data.documents.held(TENANT)}
     assert held == {("1", "2"), ("2", "1")}
-    assert sum(one.chunk_count for one in data.vectors.holdings(TENANT)) == 4
+    assert sum(holding.chunk_count for holding in data.vectors.holdings(TENANT)) == 4
 
 
 def test_the_same_version_indexed_again_keeps_its_parsed_document(data: DataFolder) -> None:
@@ -159,7 +159,7 @@ def test_a_withdrawn_document_is_cleaned_everywhere(data: DataFolder) -> None:
     key = a_context("1", source="files").key
     data.index.clean(data.ledger.documents.delete([key]))
     assert found(data) == ["walking far", "walking far again"]
-    assert {one.key.doc_id for one in data.vectors.holdings(TENANT)} == {"2"}
+    assert {holding.key.doc_id for holding in data.vectors.holdings(TENANT)} == {"2"}
     assert [key.doc_id for key, _, _ in data.documents.held(TENANT)] == ["2"]
 
 

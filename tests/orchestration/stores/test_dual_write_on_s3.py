@@ -64,7 +64,7 @@ def test_a_writer_killed_at_any_boundary_leaves_the_old_or_the_new_version_whole
     check_death(data, boundary, killed)
 
 
-def test_a_store_that_is_away_at_a_write_costs_nothing(
+def test_a_store_that_is_unavailable_at_a_write_costs_nothing(
     data: DataFolder, pairing: Pairing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     data.ingest({"1": "walking", "2": "sleeping"})
@@ -83,7 +83,7 @@ def test_a_store_that_is_away_at_a_write_costs_nothing(
     assert data.differences() == []
 
 
-def test_what_was_lost_or_damaged_is_told_and_repaired_to_the_same_content(
+def test_what_was_lost_or_damaged_is_reported_and_repaired_to_the_same_content(
     data: DataFolder, pairing: Pairing
 ) -> None:
     objects = open_objects(pairing.objects)
@@ -95,13 +95,13 @@ def test_what_was_lost_or_damaged_is_told_and_repaired_to_the_same_content(
     data.verification().repair(TENANT, embed, data.ledger.documents.requeue)
     assert (data.differences(), found(data)) == ([], before)
 
-    for one in [one for one in objects.list("vectors") if one.key.endswith(".segment")]:
+    for one in [stored for stored in objects.list("vectors") if stored.key.endswith(".segment")]:
         objects.put(one.key, b"MEDKGVEC and then nothing")
     assert {store for _, store, _ in data.differences()} == {"vectors"}
     data.verification().repair(TENANT, embed, data.ledger.documents.requeue)
     assert (data.differences(), found(data)) == ([], before)
 
-    objects.put(next(one.key for one in objects.list("documents")), b"damaged")
+    objects.put(next(stored.key for stored in objects.list("documents")), b"damaged")
     assert {store for _, store, _ in data.differences()} == {"documents"}
     data.verification().repair(TENANT, embed, data.ledger.documents.requeue)
     data.ingest({"1": "walking", "2": "walking far"})

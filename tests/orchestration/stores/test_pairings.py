@@ -105,7 +105,7 @@ def test_a_server_that_breaks_at_any_write_costs_nothing(
         proxy.close()
 
 
-def test_what_a_store_lost_is_told_and_repaired_to_the_same_content(
+def test_what_a_store_lost_is_reported_and_repaired_to_the_same_content(
     data: DataFolder, pairing: Pairing
 ) -> None:
     data.ingest({"1": "walking", "2": "walking far"})

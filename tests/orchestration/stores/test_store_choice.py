@@ -1,4 +1,4 @@
-"""A data folder keeps the stores that it was begun with."""
+"""A data folder keeps the stores that it was started with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestration.stores.store_choice import check_stores
 SQLITE = {"MEDKG_SEARCH_STORE": "sqlite", "MEDKG_VECTOR_STORE": "faiss"}
 
 
-def test_a_folder_takes_the_stores_it_was_begun_with_and_no_others(tmp_path: Path) -> None:
+def test_a_folder_takes_the_stores_it_was_started_with_and_no_others(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     for _ in range(2):
         check_stores(folder, SQLITE)

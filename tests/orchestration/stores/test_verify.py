@@ -1,4 +1,4 @@
-"""Verification finds what differs between ledger and stores, and repair mends it from what is durable."""
+"""Verification finds what differs between ledger and stores, and repair repairs it from what is durable."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_stores_that_agree_have_no_differences(data: DataFolder) -> None:
     assert repaired(data) == []
 
 
-def test_a_lost_segment_is_computed_anew(data: DataFolder, tmp_path: Path) -> None:
+def test_a_lost_segment_is_computed_again(data: DataFolder, tmp_path: Path) -> None:
     segment_of(tmp_path, data, "1").unlink()
     assert data.differences() == [(doc_id, "vectors", "missing") for doc_id in "123"]
     assert data.visible("walking")[1] == ["swimming", "swimming again"]
@@ -58,7 +58,7 @@ def test_a_lost_segment_is_computed_anew(data: DataFolder, tmp_path: Path) -> No
     assert "walking" in data.visible("walking")[1]
 
 
-def test_a_damaged_segment_is_computed_anew(data: DataFolder, tmp_path: Path) -> None:
+def test_a_damaged_segment_is_computed_again(data: DataFolder, tmp_path: Path) -> None:
     path = segment_of(tmp_path, data, "4")
     path.write_bytes(path.read_bytes()[:-1])
     assert data.differences() == [("4", "vectors", "damaged")]
@@ -66,7 +66,7 @@ def test_a_damaged_segment_is_computed_anew(data: DataFolder, tmp_path: Path) ->
     assert "swimming" in data.visible("swimming")[1]
 
 
-def test_a_damaged_segment_that_nobody_needs_is_removed(data: DataFolder, tmp_path: Path) -> None:
+def test_a_damaged_segment_that_no_process_needs_is_removed(data: DataFolder, tmp_path: Path) -> None:
     path = segment_of(tmp_path, data, "4").with_name("unknown.segment")
     path.write_bytes(b"rubbish")
     assert data.differences() == [("*", "vectors", "leftover")]
@@ -88,7 +88,7 @@ def test_vectors_of_another_model_beside_those_of_the_commits_are_no_difference(
     ]
 
 
-def test_lost_vectors_that_another_model_makes_anew_are_its_own_from_then_on(data: DataFolder) -> None:
+def test_lost_vectors_that_another_model_makes_again_are_its_own_from_then_on(data: DataFolder) -> None:
     data.vectors.discard(TENANT, the_intent(data, "4"))
     assert data.differences() == [("4", "vectors", "missing")]
     data.verification().repair(
@@ -96,7 +96,7 @@ def test_lost_vectors_that_another_model_makes_anew_are_its_own_from_then_on(dat
     )
     assert data.differences() == []
     assert data.log.namespaces(TENANT) == {MODEL: 3, "other@1": 1}
-    assert "swimming" not in data.visible("swimming")[1]  # it is asked by vectors of the former model
+    assert "swimming" not in data.visible("swimming")[1]  # it is asked by vectors of the previous model
 
 
 def test_lost_search_rows_make_the_document_due_again(data: DataFolder) -> None:

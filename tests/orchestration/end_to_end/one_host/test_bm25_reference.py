@@ -42,8 +42,8 @@ def test_the_reference_ranks_by_its_own_scores(assembly: Assembly) -> None:
     ours = assembly.search_store.bm25(DEMO_TENANT, "heart failure tablet", 5, Filters(), visible)
     theirs = sqlite_reference(chunks).search(DEMO_TENANT, "heart failure tablet", 5, Filters(), visible)
 
-    assert {one.ref for one in ours} == {one.ref for one in theirs}
-    assert [one.score for one in ours] != [one.score for one in theirs]
+    assert {candidate.ref for candidate in ours} == {candidate.ref for candidate in theirs}
+    assert [candidate.score for candidate in ours] != [candidate.score for candidate in theirs]
     assembly.close()
 
 

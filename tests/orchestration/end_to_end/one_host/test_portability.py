@@ -101,8 +101,8 @@ def test_wrong_use_is_told_with_its_exit_code(demo: Medkg, tmp_path: Path) -> No
     fresh = Medkg(tmp_path / "data")
     for command, code, told in (
         (("import", str(tmp_path / "absent")), 2, "there is no folder"),
-        (("import", str(tmp_path / "empty")), 1, "broken off"),
-        (("restore", str(tmp_path / "empty")), 1, "broken off"),
+        (("import", str(tmp_path / "empty")), 1, "interrupted"),
+        (("restore", str(tmp_path / "empty")), 1, "interrupted"),
     ):
         assert told in fresh(*command, expect=code)["error"]["message"]
     demo("backup", str(tmp_path / "backup"))

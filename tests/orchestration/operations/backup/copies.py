@@ -137,7 +137,10 @@ def answers(parts: Assembly, query: str, tenant_id: str = TENANT) -> dict[str, l
         "sparse": search.sparse(tenant_id, terms, 50, Filters(), seen),
         "dense": vectors.search(tenant_id, MODEL, encode([query])[0], 50, Filters(), seen),
     }
-    return {leg: [(one.ref.chunk_id, one.score) for one in found] for leg, found in legs.items()}
+    return {
+        leg: [(difference.ref.chunk_id, difference.score) for difference in found]
+        for leg, found in legs.items()
+    }
 
 
 def verified(parts: Assembly, tenant_id: str = TENANT) -> bool:

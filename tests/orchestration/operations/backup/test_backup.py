@@ -87,7 +87,7 @@ def told(parts: Assembly) -> dict[str, Any]:
 # --- back again -------------------------------------------------------------------------------------
 
 
-def test_a_restored_folder_tells_and_answers_what_the_lost_one_did_to_the_bit(
+def test_a_restored_folder_reports_and_answers_what_the_lost_one_did_to_the_bit(
     tmp_path: Path, backup: Path
 ) -> None:
     with opened(tmp_path / "a") as parts:
@@ -151,7 +151,7 @@ def test_a_backup_of_a_newer_ledger_is_refused(tmp_path: Path, backup: Path) -> 
 
 
 @pytest.mark.parametrize("boundary", RESTORING)
-def test_a_restore_that_is_killed_says_so_and_begins_anew(
+def test_a_restore_that_is_killed_says_so_and_begins_again(
     tmp_path: Path, backup: Path, boundary: str
 ) -> None:
     data_dir = tmp_path / "b"

@@ -60,7 +60,7 @@ CORPORA = st.lists(
     ),
     max_size=3,
 )
-"""Batches of documents, each with or without terms; a later one replaces what a former one had."""
+"""Batches of documents, each with or without terms; a later one replaces what a previous one had."""
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -125,7 +125,7 @@ def test_importing_twice_finds_everything_there(tmp_path: Path, copy: Path) -> N
 
 
 @pytest.mark.parametrize("replace", [False, True])
-def test_a_document_that_is_there_in_another_version_is_kept_unless_told_otherwise(
+def test_a_document_that_is_there_in_another_version_is_kept_unless_reported_otherwise(
     tmp_path: Path, copy: Path, replace: bool
 ) -> None:
     with opened(tmp_path / "b") as parts:
@@ -141,10 +141,10 @@ def test_a_document_that_is_there_in_another_version_is_kept_unless_told_otherwi
 def test_a_deleted_document_comes_back_by_an_import(tmp_path: Path, copy: Path) -> None:
     with opened(tmp_path / "a") as parts:
         key = DocumentKey(tenant_id=TENANT, source="files", doc_id="2")
-        former = parts.ledger.commits.find(key)
-        assert former is not None
+        previous = parts.ledger.commits.find(key)
+        assert previous is not None
         parts.ledger.documents.delete([key])
-        parts.index.clean([former])
+        parts.index.clean([previous])
         done = import_all(parts, copy)
         assert (done.imported, done.unchanged) == (1, 4)
         assert parts.ledger.documents.status_counts(TENANT) == {"committed": 5}
@@ -211,7 +211,7 @@ def _changed(copy: Path, **values: object) -> None:
         (_truncated, "truncated or damaged"),
         (_flipped, "truncated or damaged"),
         (_lacking, "cannot be read"),
-        (_without_manifest, "broken off"),
+        (_without_manifest, "interrupted"),
         (lambda copy: _changed(copy, format_version=9), "format 9"),
         (lambda copy: _changed(copy, format="medkg-backup"), "medkg restore"),
         (lambda copy: _changed(copy, format="foreign"), "not written by medkg"),
@@ -240,7 +240,7 @@ def test_nothing_is_exported_over_a_whole_copy_or_over_files_of_others(tmp_path:
         assert (tmp_path / "mine" / "thesis.txt").read_text() == "mine"
 
 
-def test_an_export_that_was_broken_off_is_made_anew(tmp_path: Path, copy: Path) -> None:
+def test_an_export_that_was_interrupted_is_made_again(tmp_path: Path, copy: Path) -> None:
     before = rows_of(copy)
     (copy / "manifest.json").unlink()
     (copy / "chunks-1-1.parquet").rename(copy / "chunks-1-1.parquet.partial")

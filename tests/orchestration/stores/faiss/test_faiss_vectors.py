@@ -48,7 +48,7 @@ def the_segment(folder: Path, intent_id: str = "i1") -> Path:
 
 
 @pytest.mark.parametrize("place", [0, 20, 45, 200, -1])
-def test_a_damaged_byte_anywhere_is_told_with_the_file(
+def test_a_damaged_byte_anywhere_is_reported_with_the_file(
     store: FaissVectors, tmp_path: Path, place: int
 ) -> None:
     store.write(TENANT, MODEL, "i1", [a_row("1"), a_row("2")], np.stack([EAST, NORTH]))
@@ -60,7 +60,7 @@ def test_a_damaged_byte_anywhere_is_told_with_the_file(
     with pytest.raises(StoreCorruptError, match=str(path)):
         store.search(TENANT, MODEL, EAST, 9, ANY, everything)
     assert list(store.damaged(TENANT)) == ["i1"]
-    assert [one.intent_id for one in store.holdings(TENANT)] == ["i2"]
+    assert [holding.intent_id for holding in store.holdings(TENANT)] == ["i2"]
     store.discard(TENANT, "i1", [a_row("1").key])
     assert list(store.damaged(TENANT)) == ["i1"]
     store.write(TENANT, MODEL, "i1", [a_row("1")], NORTH[None])
@@ -68,7 +68,7 @@ def test_a_damaged_byte_anywhere_is_told_with_the_file(
 
 
 @pytest.mark.parametrize("length", [0, 7, 39, 41, 100])
-def test_a_cut_segment_is_told(store: FaissVectors, tmp_path: Path, length: int) -> None:
+def test_a_cut_segment_is_reported(store: FaissVectors, tmp_path: Path, length: int) -> None:
     store.write(TENANT, MODEL, "i1", [a_row("1")], EAST[None])
     os.truncate(the_segment(tmp_path), length)
     with pytest.raises(StoreCorruptError, match="damaged"):
@@ -94,7 +94,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         store.write(TENANT, MODEL, "i1", [a_row("1")], EAST[None])
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(store: FaissVectors, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(store: FaissVectors, tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
     store.write(TENANT, MODEL, "i1", [a_row("1")], EAST[None])
@@ -106,7 +106,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(store: FaissVectors, tmp_path: P
     assert found(store.search(TENANT, MODEL, EAST, 9, ANY, everything)) == ["1"]
 
 
-def test_a_query_of_another_models_size_is_told(store: FaissVectors) -> None:
+def test_a_query_of_another_models_size_is_reported(store: FaissVectors) -> None:
     store.write(TENANT, MODEL, "i1", [a_row("1")], EAST[None])
     with pytest.raises(ConfigurationError, match="3 dimensions"):
         store.search(TENANT, MODEL, unit([1, 0, 0])[0], 9, ANY, everything)

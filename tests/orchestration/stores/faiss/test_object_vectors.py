@@ -145,7 +145,7 @@ def test_documents_that_two_machines_take_out_at_once_are_all_gone(
     assert find(machine()) == ["23"]
 
 
-def test_a_damaged_copy_is_fetched_again_and_a_damaged_object_told(
+def test_a_damaged_copy_is_fetched_again_and_a_damaged_object_reported(
     machine: Callable[..., ObjectVectors], objects: ObjectStore, tmp_path: Path
 ) -> None:
     machine().write(TENANT, MODEL, "i1", [a_row("1")], EAST[None])
@@ -155,9 +155,9 @@ def test_a_damaged_copy_is_fetched_again_and_a_damaged_object_told(
     assert find(machine()) == ["1"]
     path.write_bytes(b"")
     assert machine().damaged(TENANT) == {}
-    assert [one.intent_id for one in machine().holdings(TENANT)] == ["i1"]
+    assert [holding.intent_id for holding in machine().holdings(TENANT)] == ["i1"]
 
-    (key,) = [one.key for one in objects.list("vectors") if one.key.endswith(".segment")]
+    (key,) = [stored.key for stored in objects.list("vectors") if stored.key.endswith(".segment")]
     content = objects.get(key)
     assert content is not None
     objects.put(key, content.data[:-1])
@@ -174,7 +174,7 @@ def test_a_damaged_copy_is_fetched_again_and_a_damaged_object_told(
     assert find(machine()) == ["2"]
 
 
-def test_a_cache_that_was_deleted_or_broken_off_is_made_anew(
+def test_a_cache_that_was_deleted_or_interrupted_is_made_again(
     machine: Callable[..., ObjectVectors], tmp_path: Path
 ) -> None:
     store = machine()
@@ -221,7 +221,7 @@ def test_a_model_that_is_given_up_leaves_other_machines_at_their_next_search(
     assert cached(tmp_path / "two") == []
 
 
-def test_a_server_that_is_away_is_told_and_not_taken_for_an_empty_index(
+def test_a_server_that_is_unavailable_is_reported_and_not_taken_for_an_empty_index(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "ENDPOINT_URL": "http://127.0.0.1:1"}

@@ -74,17 +74,19 @@ def test_an_object_is_on_disk_before_it_has_its_name_and_its_name_before_the_wri
 @contextmanager
 def files_no_larger_than(size: int) -> Iterator[None]:
     """Writes beyond it fail, as on a full disk."""
-    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, former[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, previous[1]))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+        resource.setrlimit(resource.RLIMIT_FSIZE, previous)
         signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_write_that_breaks_off_is_told_and_leaves_what_was_there(store: ObjectStore, folder: Path) -> None:
+def test_a_write_that_is_interrupted_is_reported_and_leaves_what_was_there(
+    store: ObjectStore, folder: Path
+) -> None:
     store.put("a/b", b"old")
     with files_no_larger_than(1_000), pytest.raises(StoreUnwritableError, match=r"too large.*Free space"):
         store.put("a/b", b"x" * 100_000)
@@ -102,7 +104,7 @@ def test_a_half_written_file_of_a_killed_process_is_no_object(store: ObjectStore
     assert not (folder / "a").exists()
 
 
-def test_what_is_in_the_way_of_a_folder_is_told(store: ObjectStore, folder: Path) -> None:
+def test_what_is_in_the_way_of_a_folder_is_reported(store: ObjectStore, folder: Path) -> None:
     (folder / "blocked").write_text("a file")
     with pytest.raises(StoreUnwritableError, match=f"{folder}.*MEDKG_OBJECTS_URL"):
         store.put("blocked/a", b"1")

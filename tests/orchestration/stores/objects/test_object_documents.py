@@ -63,7 +63,9 @@ def test_a_damaged_document_is_named_and_counts_as_not_held(
         assert store.titles([(a_version().key, V1)]) == [None]
 
 
-def test_a_server_that_is_away_is_told_not_taken_for_an_empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_unavailable_is_reported_not_taken_for_an_empty_store(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name, value in (
         ("ACCESS_KEY_ID", "a"),
         ("SECRET_ACCESS_KEY", "b"),

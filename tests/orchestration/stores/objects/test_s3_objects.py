@@ -75,16 +75,16 @@ def test_a_bucket_that_is_not_there_is_named_with_its_setting(
 @pytest.mark.needs_service("s3")
 @every_use
 @pytest.mark.parametrize("wrong", ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"])
-def test_a_user_that_the_server_does_not_know_is_told_without_the_secret(
+def test_a_user_that_the_server_does_not_know_is_reported_without_the_secret(
     s3_url: str, monkeypatch: pytest.MonkeyPatch, wrong: str, use: Callable[[ObjectStore], object]
 ) -> None:
     monkeypatch.setenv(wrong, "not-to-be-told")
-    with pytest.raises(ConfigurationError, match=wrong) as told:
+    with pytest.raises(ConfigurationError, match=wrong) as raised:
         use(open_objects(s3_url))
-    assert "not-to-be-told" not in str(told.value)
+    assert "not-to-be-told" not in str(raised.value)
 
 
-def test_half_of_a_pair_of_credentials_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_of_a_pair_of_credentials_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
     with pytest.raises(ConfigurationError, match="AWS_SECRET_ACCESS_KEY"):
@@ -98,13 +98,13 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @every_use
-def test_a_server_that_is_away_is_one_to_wait_for(
+def test_a_server_that_is_unavailable_is_one_to_wait_for(
     credentials: None, monkeypatch: pytest.MonkeyPatch, use: Callable[[ObjectStore], object]
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    with pytest.raises(DagsterResourceUnavailableError, match=r"s3://bucket/p: .*start it") as told:
+    with pytest.raises(DagsterResourceUnavailableError, match=r"s3://bucket/p: .*start it") as raised:
         use(open_objects("s3://bucket/p"))
-    assert told.value.exit_code == ExitCode.UNAVAILABLE
+    assert raised.value.exit_code == ExitCode.UNAVAILABLE
 
 
 @contextmanager

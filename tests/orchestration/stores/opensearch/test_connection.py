@@ -96,11 +96,13 @@ def test_all_is_sent_in_requests_of_bounded_size(server: Played, connection: Con
     assert max(map(len, requests)) <= module.ACTIONS
 
 
-def test_an_item_that_is_never_taken_is_told_with_its_reason(server: Played, connection: Connection) -> None:
+def test_an_item_that_is_never_taken_is_reported_with_its_reason(
+    server: Played, connection: Connection
+) -> None:
     def answer(lines: list[str]) -> tuple[int, dict[str, Any]]:
         found = [
-            taken(one, 400, "mapper_parsing_exception", "no such date") if one == "7" else taken(one)
-            for one in ids(lines)
+            taken(doc_id, 400, "mapper_parsing_exception", "no such date") if doc_id == "7" else taken(doc_id)
+            for doc_id in ids(lines)
         ]
         return 200, {"errors": True, "items": found}
 
@@ -112,7 +114,7 @@ def test_an_item_that_is_never_taken_is_told_with_its_reason(server: Played, con
 def test_a_server_that_throttles_items_is_one_to_wait_for(server: Played, connection: Connection) -> None:
     server.answer = lambda lines: (
         200,
-        {"errors": True, "items": [taken(one, 429, "rejected", "queue full") for one in ids(lines)]},
+        {"errors": True, "items": [taken(doc_id, 429, "rejected", "queue full") for doc_id in ids(lines)]},
     )
     with pytest.raises(DagsterResourceUnavailableError, match="3 items: 429 rejected: queue full"):
         connection.bulk(actions(3))
@@ -144,7 +146,7 @@ def test_a_refusal_is_named_with_server_and_reason(
         connection.bulk(actions(2))
 
 
-def test_a_server_that_is_away_is_unavailable() -> None:
+def test_a_server_that_is_unavailable_is_unavailable() -> None:
     connection = Connection("http://127.0.0.1:1")
     with pytest.raises(DagsterResourceUnavailableError, match=r"127\.0\.0\.1:1 does not answer"):
         connection.bulk(actions(1))

@@ -76,9 +76,9 @@ def test_synonyms_widen_a_query_and_a_changed_file_moves_the_index(
     assert set(found(after.bm25(TENANT, "heart attack", 10, ANY, everything))) == {"named", "plain", "other"}
     assert found(after.bm25(TENANT, "heart attack", 1, ANY, everything)) == ["plain"]
     after.discard(TENANT, "i2", None)
-    assert {one.key.doc_id for one in after.holdings(TENANT)} == {"named", "plain", "other"}
+    assert {holding.key.doc_id for holding in after.holdings(TENANT)} == {"named", "plain", "other"}
     indexes = connection.client.indices.get(index=f"{prefix}-chunks.*")
-    assert len(indexes) == 1, "the former index is gone"
+    assert len(indexes) == 1, "the previous index is gone"
     assert found(before.bm25(TENANT, "influenza", 10, ANY, everything)) == ["other"], "the alias has moved"
 
 

@@ -44,7 +44,7 @@ def overwritten(path: Path) -> None:
     path.write_bytes(content)
 
 
-def test_a_word_index_that_does_not_fit_its_chunks_is_told_and_mended(
+def test_a_word_index_that_does_not_fit_its_chunks_is_reported_and_repaired(
     store: SqliteSearch, path: Path
 ) -> None:
     store.write(TENANT, "i1", keyed(chunks_of("sleep")), None)
@@ -98,7 +98,7 @@ def test_a_full_disk_leaves_the_store_as_it_was(store: SqliteSearch, path: Path)
     connection.execute(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(StoreUnwritableError, match=str(path)):
         store.write(TENANT, "i2", keyed(*(chunks_of("word " * 900, doc_id=str(n)) for n in range(99))), None)
-    assert [one.intent_id for one in store.holdings(TENANT)] == ["i1"]
+    assert [holding.intent_id for holding in store.holdings(TENANT)] == ["i1"]
     assert store.damage(TENANT) is None
 
 
