@@ -79,8 +79,8 @@ class _Mark:
             written = json.loads(self._path.read_text(encoding="utf-8"))
             if written["manifest"] != self._digest:
                 raise UsageError(
-                    f"{self._data_dir} is a restore of another backup, {written['backup']}. Restore that one, "
-                    "or choose another --data-dir."
+                    f"{self._data_dir} is a restore of another backup, {written['backup']}. Restore that "
+                    "one, or choose another --data-dir."
                 )
             owned = written["owned"]
             _clear(self._data_dir)
