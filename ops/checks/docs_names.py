@@ -25,7 +25,7 @@ from orchestration.errors import MedkgError
 from orchestration.settings import Settings
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-FOLDERS: Final = ("", "orchestration", "gpu_actors", "medkg", "docs", "tests/orchestration")
+FOLDERS: Final = ("", "orchestration", "gpu_actors", "medkg", "docs", "tests", "tests/orchestration")
 """Folders that a path in the documentation may start from, besides the page's own."""
 LINK: Final = re.compile(r"\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]+))?\)")
 PATH: Final = re.compile(r"(?<![\w./:<*-])((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|toml))(?![\w/*<:-])")
