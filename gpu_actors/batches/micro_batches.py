@@ -1,7 +1,7 @@
 """Micro-batches: token rows sorted by length, cut so that rows x longest stays within a token budget.
 
-Comes in: each text's token ids. Leaves: micro-batches, cut one at a time as replicas get free, so that a
-budget that shrank because memory ran out holds for everything not yet sent. No I/O, no torch.
+Input: each text's token ids. Output: micro-batches, cut one at a time as replicas become free, so that a
+budget that was halved when memory ran out applies to everything not yet sent. No I/O, no torch.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from typing import Final, TypeVar
 import numpy as np
 
 from gpu_actors.batches.token_budget import TokenBudget, TokenIds
+from orchestration.records import Float32Matrix
 
-__all__ = ["MicroBatch", "MicroBatches", "encoded_here"]
+__all__ = ["MicroBatch", "MicroBatches", "encoded_in_process", "vectors_in_process"]
 
 T = TypeVar("T")
 
 SHARES: Final = 3
-"""A small input is cut into at least this many micro-batches a lane, so that no core waits for the last."""
+"""Least number of micro-batches per lane that a small input is cut into, so that no lane is idle."""
 
 LEAST_SHARE: Final = 1024
-"""But into none smaller than this, since single rows take a fifth more time a token on a CPU."""
+"""Least tokens of such a micro-batch, since single rows take a fifth more time per token on a CPU."""
 
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """What one actor call takes: positions in the caller's input, and their rows end to end."""
+    """The input of one actor call: positions in the caller's input, and their rows end to end."""
 
     positions: tuple[int, ...]
     token_ids: TokenIds
@@ -37,12 +38,12 @@ class MicroBatch:
 
     @property
     def cost(self) -> int:
-        """Tokens with padding, which is what time and memory go by."""
+        """Tokens with padding, which determine time and memory."""
         return len(self.lengths) * max(self.lengths)
 
 
 class MicroBatches(Iterator[MicroBatch]):
-    """Every row once, longest first, so that memory trouble shows at once and the last batches are short.
+    """Every row once, longest first, so that memory runs out at once or never and the last batches are short.
 
     rows x longest <= budget at the time a batch is taken, except for a single row that is longer.
     """
@@ -65,7 +66,7 @@ class MicroBatches(Iterator[MicroBatch]):
         return self._batch([self._waiting.popleft() for _ in range(count)])
 
     def halve(self, batch: MicroBatch) -> None:
-        """Give the batch's rows out again, next, as two batches."""
+        """Yield the batch's rows again, next, as two batches."""
         middle = len(batch.positions) // 2
         self._again.appendleft(self._batch(batch.positions[middle:]))
         self._again.appendleft(self._batch(batch.positions[:middle]))
@@ -75,15 +76,29 @@ class MicroBatches(Iterator[MicroBatch]):
         return MicroBatch(tuple(positions), np.concatenate(rows), tuple(map(len, rows)))
 
 
-def encoded_here(
+def encoded_in_process(
     rows: Sequence[TokenIds],
     budget_tokens: int,
     lanes: int,
     encode: Callable[[TokenIds, Sequence[int]], T],
 ) -> Iterator[tuple[MicroBatch, T]]:
-    """Every micro-batch of the rows with what `encode` makes of it, `lanes` at once in this process."""
+    """Yield every micro-batch with the result of `encode`; `lanes` are computed at the same time here."""
     batches = list(MicroBatches(rows, TokenBudget(budget_tokens), lanes))
     with ThreadPoolExecutor(lanes) as threads:
         yield from zip(
             batches, threads.map(lambda batch: encode(batch.token_ids, batch.lengths), batches), strict=True
         )
+
+
+def vectors_in_process(
+    rows: Sequence[TokenIds],
+    width: int,
+    budget_tokens: int,
+    lanes: int,
+    encode: Callable[[TokenIds, Sequence[int]], Float32Matrix],
+) -> Float32Matrix:
+    """Return the vectors of all rows, float32 [n, width], in order; see encoded_in_process."""
+    vectors = np.zeros((len(rows), width), dtype=np.float32)
+    for batch, encoded in encoded_in_process(rows, budget_tokens, lanes, encode):
+        vectors[list(batch.positions)] = encoded
+    return vectors

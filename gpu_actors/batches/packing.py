@@ -1,10 +1,10 @@
-"""Rows of tokens laid out end to end, so that a transformer computes next to nothing that is padding.
+"""Rows of tokens laid out end to end, so that a transformer computes almost no padding.
 
-Comes in: a micro-batch's token ids and lengths. Leaves: the tokens with their positions, and where rows of
-one length lie together: matrix products see [tokens, width], attention and pooling see those blocks as
-[rows, length, ...]. Rows may be rounded up to a multiple where attention wants that. Behind the last row
-lies filler, so that products see few different numbers of tokens: torch and oneDNN keep what they made for
-each, which came to 1.5 MB a micro-batch, without end.
+Input: a micro-batch's token ids and lengths. Output: the tokens with their positions, and the blocks of
+neighbouring rows of one length: matrix products use [tokens, width], attention and pooling use those blocks
+as [rows, length, ...]. Rows may be rounded up to a multiple for attention. Filler after the last row limits
+the number of different sizes: torch and oneDNN cache something for each, which grew by 1.5 MB per micro-batch
+without limit.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from gpu_actors.batches.token_budget import TokenIds
 
 __all__ = ["Block", "PackedRows", "pack", "pad", "second_segment"]
 
-SIZES_AN_OCTAVE: Final = 16
+SIZES_PER_OCTAVE: Final = 16
 
 RECTANGLE_MULTIPLE: Final = 16
-"""Rectangles are so many tokens wide, or a multiple: kernels of every device like that better."""
+"""Rectangles are a multiple of this many tokens wide: kernels of every device are faster then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class PackedRows:
     ids: Tensor
     """int64 [tokens]."""
     positions: Tensor
-    """In its row, int64 [tokens]."""
+    """Position in the row, int64 [tokens]."""
     real: Tensor
     """bool [tokens]; False: padding at the end of a row, or filler behind the last."""
     blocks: tuple[Block, ...]
@@ -58,31 +58,31 @@ class PackedRows:
 
     @property
     def rows(self) -> int:
-        """How many there are."""
+        """Number of rows."""
         return sum(block.rows.stop - block.rows.start for block in self.blocks)
 
     def rectangle(self, device: str) -> tuple[Tensor, Tensor]:
-        """(ids, mask), int64 [rows, longest] each, of rows that are one block."""
+        """Return (ids, mask), int64 [rows, longest] each, of rows that are one block."""
         (block,) = self.blocks
         return block.of(self.ids).to(device), block.of(self.real).to(device, torch.int64)
 
 
 def pack(token_ids: TokenIds, lengths: Sequence[int], multiple: int) -> PackedRows:
-    """Rows given end to end, int32 [sum(lengths)], each rounded up to a multiple of so many tokens."""
+    """Pack rows given end to end, int32 [sum(lengths)], each padded to a multiple of `multiple` tokens."""
     counts = np.asarray(lengths, dtype=np.int64)
     rooms = -(-counts // multiple) * multiple
     return _laid_out(token_ids, counts, rooms, _rounded(int(rooms.sum())))
 
 
 def pad(token_ids: TokenIds, lengths: Sequence[int]) -> PackedRows:
-    """The same as one block, for forwards that take a rectangle: every row as long as the longest."""
+    """Pack the same as one block, for forwards that need a rectangle: every row as long as the longest."""
     counts = np.asarray(lengths, dtype=np.int64)
     longest = -(-int(counts.max()) // RECTANGLE_MULTIPLE) * RECTANGLE_MULTIPLE
     return _laid_out(token_ids, counts, np.full_like(counts, longest), len(counts) * longest)
 
 
 def second_segment(rows: PackedRows, separator: int) -> Tensor:
-    """Which tokens stand behind the first separator of their row, bool [tokens]; padding does not."""
+    """Return which tokens are after the first separator of their row, bool [tokens]; padding is not."""
     is_separator = rows.ids == separator
     before = is_separator.cumsum(0) - is_separator.long()
     first = torch.arange(len(rows.ids)) - rows.positions
@@ -112,6 +112,6 @@ def _laid_out(
 
 
 def _rounded(tokens: int) -> int:
-    """The next of sixteen sizes an octave, so at most a sixteenth more, multiples of sixteen."""
-    step = max(SIZES_AN_OCTAVE, (1 << (tokens.bit_length() - 1)) // SIZES_AN_OCTAVE)
+    """The next of sixteen sizes per octave, so at most a sixteenth more, multiples of sixteen."""
+    step = max(SIZES_PER_OCTAVE, (1 << (tokens.bit_length() - 1)) // SIZES_PER_OCTAVE)
     return -(-tokens // step) * step

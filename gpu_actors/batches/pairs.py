@@ -1,7 +1,7 @@
-"""A question and passages as a cross-encoder's rows, computed ahead of the device; imports no torch.
+"""A question and passages as a cross-encoder's rows, computed before the device is used; imports no torch.
 
-Comes in: a question and passages. Leaves: rows of token ids, special tokens included, by passage. Nothing is
-truncated: a passage that does not fit beside the question comes in even pieces, of which the best counts
+Input: a question and passages. Output: rows of token ids, special tokens included, by passage. Nothing is
+truncated: a passage that does not fit beside the question is cut into even pieces, of which the best counts
 (MaxP: Dai, Callan, SIGIR 2019, https://doi.org/10.1145/3331184.3331303); a question that takes more than half
 of the room is an error. Text that looks like a special token is text.
 """
@@ -25,7 +25,7 @@ class PairTokenizer:
     """The cross-encoder's own tokenizer; thread-safe."""
 
     def __init__(self, folder: Path, max_tokens: int) -> None:
-        """`max_tokens`: what the model takes. Raises ConfigurationError for pairs it cannot put together."""
+        """`max_tokens`: the model's limit. Raises ConfigurationError unless the question comes first."""
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -41,9 +41,9 @@ class PairTokenizer:
         self._before, self._behind = ids[: first[0]], ids[second[-1] + 1 :]
         self._between = ids[first[-1] + 1 : second[0]]
         self.separator = self._separator(folder, pair.type_ids, int(second[0]))
-        """Id of the token that ends the question, where the model tells segments apart; else None."""
+        """Id of the token that ends the question, if the model has segments; else None."""
         self._room = max_tokens - len(self._before) - len(self._between) - len(self._behind)
-        self._tokenizer.encode_special_tokens = True  # from here on, what stands in texts
+        self._tokenizer.encode_special_tokens = True  # from here on, in texts
 
     def _separator(self, folder: Path, segments: Sequence[int], second: int) -> int | None:
         if not any(segments):
@@ -51,24 +51,24 @@ class PairTokenizer:
         as_in_bert = [int(place >= second) for place in range(len(segments))]
         if list(segments) != as_in_bert or len(self._between) != 1:
             raise ConfigurationError(
-                f"rerank model {folder}: it tells segments apart in another way than BERT. Choose another "
+                f"rerank model {folder}: its segments differ from BERT's. Choose another "
                 "cross-encoder in MEDKG_RERANK_MODEL."
             )
         return int(self._between[0])
 
     def rows(self, question: str, passages: Sequence[str]) -> list[list[TokenIds]]:
-        """The rows of each passage, in order: one, or several of a long one.
+        """Return the rows of each passage, in order: one, or several of a long one.
 
         Raises EmbeddingInputTooLongError for a question that leaves passages too little room.
         """
-        asked, *texts = self._ids([question, *passages])
-        if len(asked) > self._room // 2:
+        question_ids, *texts = self._ids([question, *passages])
+        if len(question_ids) > self._room // 2:
             raise EmbeddingInputTooLongError(
-                f"a question of {len(asked)} tokens leaves the reranker too little room for passages; it may "
-                f"have {self._room // 2}. Shorten it, or search without reranking."
+                f"a question of {len(question_ids)} tokens leaves the reranker too little room for "
+                f"passages; it may have {self._room // 2}. Shorten it, or search without reranking."
             )
-        head = np.concatenate([self._before, asked, self._between])
-        room = self._room - len(asked)
+        head = np.concatenate([self._before, question_ids, self._between])
+        room = self._room - len(question_ids)
         return [
             [
                 np.concatenate([head, part, self._behind])
@@ -84,9 +84,9 @@ class PairTokenizer:
 
 
 def best_pieces(scores: npt.NDArray[np.float32], counts: Sequence[int]) -> npt.NDArray[np.float32]:
-    """The best score of each passage, of its rows' scores given end to end; `counts`: rows of each."""
+    """Return each passage's best score, of its rows' scores given end to end; `counts`: rows of each."""
     if not counts:
         return np.empty(0, np.float32)
     starts = np.cumsum([0, *counts[:-1]])
-    found: npt.NDArray[np.float32] = np.maximum.reduceat(scores, starts)
-    return found
+    best: npt.NDArray[np.float32] = np.maximum.reduceat(scores, starts)
+    return best

@@ -1,7 +1,7 @@
-"""Texts longer than a sparse model takes, as several rows; and the rows' terms as one again.
+"""Texts longer than a sparse model's limit, as several rows; and the rows' terms merged again.
 
-Comes in: token rows; later, sparse rows. Leaves: rows that fit; the union of a text's rows, each term with
-its largest weight. That is what max pooling over all tokens means, but for the words a piece cannot see.
+Input: token rows; later, sparse rows. Output: rows that fit; the union of a text's rows, each term with its
+largest weight, which is max pooling over all tokens, except that a piece does not see the others' words.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ NO_TERMS: SparseRow = (np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 def cut(ids: TokenIds, room: int) -> list[TokenIds]:
-    """The row as few even pieces of at most `room` tokens, each with the row's special tokens around it.
+    """Cut the row into few even pieces of at most `room` tokens, each between the row's special tokens.
 
-    For models that begin and end a text with one special token each, as BERT does.
+    For models with one special token before and after a text, as BERT.
     """
     tokens = ids[1:-1]
     parts = np.array_split(tokens, max(1, -(-len(tokens) // room)))
@@ -33,10 +33,10 @@ def cut(ids: TokenIds, room: int) -> list[TokenIds]:
 
 
 def merged(rows: Sequence[SparseRow], counts: Sequence[int]) -> Iterator[SparseRow]:
-    """A row a text from the rows of its pieces, given end to end, `counts` of them a text."""
-    left = iter(rows)
+    """Yield one row per text from the rows of its pieces, given end to end; `counts`: pieces of each text."""
+    remaining = iter(rows)
     for count in counts:
-        pieces = list(islice(left, count))
+        pieces = list(islice(remaining, count))
         yield pieces[0] if count == 1 else _union(pieces)
 
 

@@ -1,6 +1,6 @@
-"""Texts as the embedding model's tokens, computed ahead of the device; imports no torch.
+"""Texts as a model's tokens, computed before the device is used; imports no torch.
 
-Comes in: texts. Leaves: token ids, and an error for a text that the model cannot take whole.
+Input: texts. Output: token ids, and an error for a text that exceeds the model's limit.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ __all__ = ["TextTokenizer"]
 
 
 class TextTokenizer:
-    """The embedding model's own tokenizer, without truncation and padding; thread-safe."""
+    """The model's own tokenizer, without truncation and padding; thread-safe."""
 
     def __init__(self, folder: Path, max_tokens: int) -> None:
-        """`max_tokens`: what the model takes, special tokens included."""
+        """`max_tokens`: the model's limit, special tokens included."""
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -30,10 +30,10 @@ class TextTokenizer:
         self.room = max_tokens - self._special
         """Most tokens of a text."""
         self.counts_add_up = isinstance(self._tokenizer.model, WordPiece)
-        """Whether words are tokenised alone, so that a text's tokens are the sum of its words'."""
+        """Whether each word is tokenised separately, so that a text's tokens are the sum of its words'."""
 
     def token_ids(self, texts: Sequence[str]) -> list[TokenIds]:
-        """Token ids of each text, special tokens included, in order."""
+        """Return the token ids of each text, special tokens included, in order."""
         encodings = self._tokenizer.encode_batch_fast(list(texts))
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
@@ -44,16 +44,16 @@ class TextTokenizer:
         return int(empty[0]), int(empty[-1])
 
     def encodings(self, texts: Sequence[str]) -> list[Encoding]:
-        """Tokens with offsets and words, special tokens not included."""
+        """Return tokens with offsets and words, special tokens not included."""
         return list(self._tokenizer.encode_batch(list(texts), add_special_tokens=False))
 
     def vocabulary(self) -> dict[str, int]:
-        """Token ids by token, in the order of ids."""
-        found: dict[str, int] = self._tokenizer.get_vocab()
-        return dict(sorted(found.items(), key=lambda pair: pair[1]))
+        """Return token ids by token, in the order of ids."""
+        ids: dict[str, int] = self._tokenizer.get_vocab()
+        return dict(sorted(ids.items(), key=lambda pair: pair[1]))
 
     def too_long(self, ids: TokenIds) -> EmbeddingInputTooLongError | None:
-        """The error of a text that does not fit the model, None if it does."""
+        """Return the error of a text that does not fit the model; None if it fits."""
         tokens = len(ids) - self._special
         if tokens <= self.room:
             return None

@@ -1,7 +1,7 @@
 """Chunk profiles: how documents of one kind are cut, as data.
 
-Comes in: a profile's name, as the topology's chunk stage gives it. Leaves: its limits, and what no chunk
-crosses. Imports neither Haystack nor a tokenizer, so that topologies are checked against it in no time.
+Input: a profile's name, from the topology's chunk stage. Output: its limits and the boundaries that no chunk
+crosses. Imports neither Haystack nor a tokenizer, so that topologies are checked against it quickly.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class SemanticSplit:
     """How running text is split where its topic shifts; see semantic.py."""
 
     sentences: int = 3
-    """Most sentences of a group, which is what is embedded and compared with its neighbours."""
+    """Most sentences of a group; groups are embedded and compared with their neighbours."""
     percentile: float = 0.95
-    """Groups are parted where their distance is above this share of the distances in the stretch."""
+    """Groups are split where their distance is above this quantile of the distances in the stretch."""
     least_characters: int = 400
     """Shorter pieces are joined to what follows them."""
 
@@ -56,13 +56,13 @@ CHUNK_PROFILES: Final = {
 
 
 def is_semantic(name: str) -> bool:
-    """Whether the profile of that name wants vectors of sentence groups; False for one that is not there."""
+    """Return whether the profile needs vectors of sentence groups; False for an unknown profile."""
     profile = CHUNK_PROFILES.get(name)
     return profile is not None and profile.semantic is not None
 
 
 def get_chunk_profile(name: str) -> ChunkProfile:
-    """The chunk profile of that name; raises ConfigurationError listing those there are."""
+    """Return the chunk profile of that name; raises ConfigurationError with the known names."""
     try:
         return CHUNK_PROFILES[name]
     except KeyError:

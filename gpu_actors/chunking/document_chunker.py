@@ -1,9 +1,9 @@
 """Documents to chunks under profiles, in the embedding model's own tokens, offsets exact.
 
-Comes in: a Document with sections and blocks. Leaves: chunks whose bodies are slices of its text. What a
-profile keeps whole (a table, an outcome, eligibility criteria) is one chunk where the model can take it;
-everything else is packed from sentences, which Haystack's DocumentSplitter finds, up to the profile's size,
-with the profile's overlap. No chunk crosses a boundary that its profile respects.
+Input: a Document with sections and blocks. Output: chunks whose bodies are slices of its text. A block that
+is kept whole (a table, an outcome, eligibility criteria) is one chunk if it fits the model; everything else
+is packed from sentences up to the profile's size, with the profile's overlap. No chunk crosses a boundary of
+its profile.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ WHOLE: Final[dict[BlockKind, Granularity]] = {
 }
 APART: Final = frozenset({*WHOLE, BlockKind.REFERENCE})
 INEXACT_ROOM: Final = 16
-"""Tokens kept free where counts in context are not those of the stretch alone."""
+"""Tokens kept free for tokenizers whose counts in context differ from those of the stretch alone."""
 
 
 PASSAGES: Final = {"label": label_passages, "recommendations": recommendation_passages}
-"""How the passages are found that a profile's boundaries are made of."""
+"""Functions that find the passages of a profile's boundaries."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """The smallest stretch that packing moves: a sentence, a short block, or one that stays whole."""
+    """The smallest stretch that packing moves: a sentence, a short block, or a block kept whole."""
 
     start: int
     end: int
@@ -75,12 +75,12 @@ class DocumentChunker:
     """Cuts documents for one embedding model; stateless between documents."""
 
     def __init__(self, folder: Path, max_tokens: int) -> None:
-        """`folder`: the model's; `max_tokens`: its limit, special tokens included."""
+        """`folder`: of the model; `max_tokens`: its limit, special tokens included."""
         self._tokenizer = TextTokenizer(folder, max_tokens)
         self._room = self._tokenizer.room - (0 if self._tokenizer.counts_add_up else INEXACT_ROOM)
 
     def sentence_groups(self, document: Document, profile_name: str) -> list[str]:
-        """The texts whose vectors `chunk` wants under a semantic profile, in order; [] under any other.
+        """Return the texts whose vectors `chunk` needs under a semantic profile, in order; [] for others.
 
         Raises ConfigurationError for an unknown profile.
         """
@@ -90,9 +90,9 @@ class DocumentChunker:
     def chunk(
         self, document: Document, profile_name: str, vectors: Float32Matrix | None = None
     ) -> list[Chunk]:
-        """The document's chunks in text order; [] if it has no text that the model can see.
+        """Return the document's chunks in text order; [] if its text has no tokens.
 
-        `vectors`: of its sentence groups, float32 [groups, d], unit length; only semantic profiles want them.
+        `vectors`: of its sentence groups, float32 [groups, d], unit length; for semantic profiles only.
         Raises ConfigurationError for an unknown profile, and for a semantic one without vectors.
         """
         work = self._work(document, profile_name)
@@ -140,7 +140,7 @@ class DocumentChunker:
                 yield from self._run(work, stretches)
 
     def _run(self, work: _Work, stretches: Sequence[Stretch]) -> Iterator[_Unit]:
-        """Running text: one chunk where it fits, else packed sentences or semantic runs."""
+        """Running text: one chunk if it fits, else packed sentences or semantic runs."""
         start, end = _trimmed(work.text, stretches[0][0], stretches[-1][1])
         if work.profile.semantic is not None:
             inside = [number for number, group in enumerate(work.groups) if start <= group[0] < end]
@@ -152,7 +152,7 @@ class DocumentChunker:
             yield from _packed(work.tokens, self._joined(work, units), work.profile)
 
     def _semantic(self, work: _Work, groups: Sequence[int]) -> Iterator[_Unit]:
-        """Split where the topic shifts most until every run fits into a chunk; packed where none shifts."""
+        """Split where the topic shifts most until every run fits a chunk; packed where it never shifts."""
         assert work.profile.semantic is not None and work.vectors is not None
         waiting = [list(groups)] if groups else []
         while waiting:
@@ -170,7 +170,7 @@ class DocumentChunker:
             waiting += reversed(runs)
 
     def _groups(self, work: _Work) -> list[Stretch]:
-        """Up to so many consecutive sentences of a block, the headings above it included."""
+        """Groups of consecutive sentences of a block, the headings above it included."""
         split = work.profile.semantic
         if split is None:
             return []
@@ -188,9 +188,9 @@ class DocumentChunker:
         return groups
 
     def _joined(self, work: _Work, units: Sequence[_Unit]) -> list[_Unit]:
-        """The units, those of a stretch that stays whole as one where the model can take it.
+        """The units, with those of a stretch that is kept whole joined to one if it fits the model.
 
-        Bare headings directly above it go with it, or are left to the title path.
+        Bare headings directly above it are joined to it, or dropped, since the title path has them.
         """
         joined: list[_Unit] = []
         for whole, group in groupby(units, key=lambda unit: _whole_at(work.passages, unit)):
@@ -209,7 +209,7 @@ class DocumentChunker:
         return joined
 
     def _whole(self, work: _Work, block: Block) -> Iterator[_Unit]:
-        """One chunk where the model can take it, else its rows or sentences packed, without overlap."""
+        """One chunk if it fits the model, else its rows or sentences packed, without overlap."""
         granularity = WHOLE[block.kind]
         start, end = _trimmed(work.text, block.start_char, block.end_char)
         if work.tokens.count(start, end) <= self._room:
@@ -221,7 +221,7 @@ class DocumentChunker:
             yield replace(unit, granularity=granularity)
 
     def _units(self, work: _Work, start: int, end: int) -> Iterator[_Unit]:
-        """A block as one unit where it is short enough to be overlap as a whole, else its sentences."""
+        """A block as one unit if it is short enough to be overlap as a whole, else its sentences."""
         start, end = _trimmed(work.text, start, end)
         if work.tokens.count(start, end) <= work.profile.overlap:
             yield _Unit(start, end)
@@ -336,8 +336,8 @@ def _chunk(document: Document, work: _Work, ordinal: int, unit: _Unit, token_cou
             f"{document.doc_id}: chunk {ordinal} at {unit.start} holds no block. The parser's offsets do "
             "not match its text; please report it."
         )
-    told = [each.section for each in touched if each.block.kind not in HEADINGS]
-    path, section = _place(told or [touched[-1].section])
+    sections = [each.section for each in touched if each.block.kind not in HEADINGS]
+    path, section = _place(sections or [touched[-1].section])
     return Chunk(
         chunk_id=chunk_id(document.source, document.doc_id, document.version, ordinal),
         doc_id=document.doc_id,
@@ -373,7 +373,7 @@ def _check_vectors(document: Document, work: _Work) -> None:
 
 
 def _metadata(work: _Work, unit: _Unit) -> dict[str, Any]:
-    """What the profile's rules know of the chunk's passage; under semantic profiles, how coherent it is."""
+    """Metadata of the chunk's passage; under semantic profiles, its coherence."""
     if work.vectors is not None and unit.granularity == "chunk":
         inside = [at for at, group in enumerate(work.groups) if unit.start <= group[0] < unit.end]
         return {"coherence": coherence(work.vectors[inside])}
@@ -384,7 +384,7 @@ def _metadata(work: _Work, unit: _Unit) -> dict[str, Any]:
 
 
 def _place(sections: Sequence[Section]) -> tuple[tuple[str, ...], str]:
-    """What the sections of a chunk have in common: headings above them, and role or innermost heading."""
+    """The common headings above a chunk's sections, and their role or innermost heading."""
     path = sections[0].title_path
     for section in sections[1:]:
         shared = (a == b for a, b in zip(path, section.title_path, strict=False))

@@ -1,8 +1,8 @@
-"""A document's tokens by character: how many any stretch holds, and where a long one can be cut.
+"""A document's tokens by character: the count of any stretch, and where a long one can be cut.
 
-Comes in: a document's text, tokenised once. Leaves: counts and cuts. With a WordPiece tokenizer the count of
-a stretch that begins and ends at word boundaries is what the model will see; with others it may be off by a
-few, and chunks are counted again when they are cut.
+Input: a document's text, tokenised once. Output: counts and cuts. With a WordPiece tokenizer the count of a
+stretch that begins and ends at word boundaries is exact; with others it may be off by a few, and chunks are
+counted again when they are cut.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ class DocumentTokens:
 
     @cached_property
     def _word_starts(self) -> npt.NDArray[np.int64]:
-        """Where words begin: needed only for what is longer than a chunk."""
+        """Starts of words; needed only for stretches longer than a chunk."""
         words = np.array([-1 if word is None else word for word in self._encoding.word_ids], dtype=np.int64)
         first = np.ones(len(words), dtype=bool)
         first[1:] = words[1:] != words[:-1]
         return np.unique(self._starts[first])
 
     def count(self, start: int, end: int) -> int:
-        """Tokens that begin in text[start:end]."""
+        """Return the number of tokens that begin in text[start:end]."""
         return int(self._starts.searchsorted(end)) - int(self._starts.searchsorted(start))
 
     def cut(self, start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
-        """The stretch in pieces of up to `size` tokens: cut before words, in a word that is longer itself."""
+        """Yield the stretch in pieces of up to `size` tokens, cut before words, or inside a longer word."""
         while self.count(start, end) > size:
             limit = int(self._starts[int(self._starts.searchsorted(start)) + size])
             word = int(self._word_starts.searchsorted(limit, side="right")) - 1

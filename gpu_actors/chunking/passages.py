@@ -1,6 +1,6 @@
-"""Passages: stretches of a document that rules about its kind keep apart, and blocks cut along them.
+"""Passages: stretches of a document that rules about its kind keep separate, and blocks cut along them.
 
-Comes in: placed blocks, and the passages that a rule (label_sections, recommendations) found in them. Leaves:
+Input: placed blocks, and the passages that a rule (label_sections, recommendations) found in them. Output:
 regions that cross no passage. A passage may begin inside a block: plain text has headings and lists run into
 paragraphs; the pieces keep their block's id. Pure functions.
 """
@@ -24,9 +24,9 @@ class Passage:
 
     start: int
     whole: tuple[int, int] | None = None
-    """What of it is never split, where the model can take it."""
+    """The part of it that is not split if it fits the model."""
     metadata: Mapping[str, str] = field(default_factory=dict)
-    """What chunks that hold some of `whole`, or of the passage where there is none, tell of it."""
+    """Metadata of the chunks that contain some of `whole`, or of the passage if there is none."""
 
 
 def passage_regions(blocks: Sequence[PlacedBlock], passages: Sequence[Passage]) -> list[list[PlacedBlock]]:
@@ -37,7 +37,9 @@ def passage_regions(blocks: Sequence[PlacedBlock], passages: Sequence[Passage]) 
     starts = [passage.start for passage in passages]
     pieces = (piece for placed in blocks for piece in _cut(placed, starts))
     groups = groupby(pieces, key=lambda piece: bisect_right(starts, piece.block.start_char))
-    return with_titles([[_told(piece, passages[number - 1]) for piece in group] for number, group in groups])
+    return with_titles(
+        [[_as_text(piece, passages[number - 1]) for piece in group] for number, group in groups]
+    )
 
 
 def _cut(placed: PlacedBlock, starts: Sequence[int]) -> Iterator[PlacedBlock]:
@@ -48,7 +50,7 @@ def _cut(placed: PlacedBlock, starts: Sequence[int]) -> Iterator[PlacedBlock]:
         yield replace(placed, block=block.model_copy(update={"start_char": start, "end_char": end}))
 
 
-def _told(piece: PlacedBlock, passage: Passage) -> PlacedBlock:
+def _as_text(piece: PlacedBlock, passage: Passage) -> PlacedBlock:
     block, whole = piece.block, passage.whole
     if block.kind is not BlockKind.HEADING or whole is None:
         return piece
@@ -58,6 +60,6 @@ def _told(piece: PlacedBlock, passage: Passage) -> PlacedBlock:
 
 
 def passage_at(passages: Sequence[Passage], position: int) -> Passage | None:
-    """The passage around a position; None where the profile knows no passages."""
+    """Return the passage around a position; None if the profile has no passages."""
     number = bisect_right([passage.start for passage in passages], position)
     return passages[number - 1] if number else None

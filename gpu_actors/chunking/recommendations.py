@@ -208,7 +208,7 @@ class _Walk:
 
 
 def _bare(words: str) -> bool:
-    """Whether a label has no text of its own: 'Recommendation 3.'"""
+    """Whether a label has no further text: 'Recommendation 3.'"""
     match = _LABEL.match(words)
     return match is not None and not words[match.end() :].strip(" .:|–—-\n")
 

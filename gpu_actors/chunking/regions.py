@@ -1,7 +1,7 @@
 """Regions: a document's blocks grouped so that no chunk crosses from one group to the next.
 
-Comes in: a document's sections and what a chunk profile respects. Leaves: blocks with their sections, in text
-order, by region. Pure functions.
+Input: a document's sections and the boundaries of a chunk profile. Output: blocks with their sections, in
+text order, by region. Pure functions.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ IMRAD: Final = frozenset({"abstract", "introduction", "methods", "results", "dis
 
 @dataclass(frozen=True, slots=True)
 class PlacedBlock:
-    """A block and where it stands."""
+    """A block and its place."""
 
     block: Block
     section: Section
     top: int
     """Number of its top-level section."""
     part: Section
-    """The innermost section around it that begins an IMRaD part, else its top-level section."""
+    """The innermost section around it that is an IMRaD part, else its top-level section."""
 
 
 def placed_blocks(sections: Iterable[Section]) -> list[PlacedBlock]:
@@ -56,7 +56,7 @@ def _inside(section: Section, top: int, part: Section) -> Iterator[PlacedBlock]:
 def cut_regions(
     blocks: Sequence[PlacedBlock], boundaries: Boundaries, fits: Callable[[int, int], bool]
 ) -> list[list[PlacedBlock]]:
-    """The blocks by region; `fits` tells whether text[start:end] can be one chunk.
+    """Return the blocks by region; `fits` returns whether text[start:end] can be one chunk.
 
     Headings with nothing under them are left out, since they are in the title paths; the document's title
     goes with what follows it.
@@ -71,19 +71,19 @@ def cut_regions(
 
 def with_titles(regions: Sequence[list[PlacedBlock]]) -> list[list[PlacedBlock]]:
     """The regions without bare headings, the document's title joined to what follows it."""
-    kept: list[list[PlacedBlock]] = []
+    joined: list[list[PlacedBlock]] = []
     titles: list[PlacedBlock] = []
     for region in regions:
         if all(placed.block.kind is BlockKind.TITLE for placed in region):
             titles += region
         elif any(placed.block.kind not in HEADINGS for placed in region):
-            kept.append([*titles, *region])
+            joined.append([*titles, *region])
             titles = []
         else:
             titles = []
-    if not kept and regions:
+    if not joined and regions:
         return [[placed for region in regions for placed in region]]
-    return kept
+    return joined
 
 
 def _joined(

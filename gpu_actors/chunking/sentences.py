@@ -1,6 +1,6 @@
-"""Where sentences end, as far as plain rules tell: no model, no download, offsets exact by construction.
+"""Sentences by plain rules: no model, no download, exact offsets by construction.
 
-Comes in: text. Leaves: its pieces, which joined are the text again. A piece ends after sentence punctuation
+Input: text. Output: its pieces, which joined are the text again. A piece ends after sentence punctuation
 that is followed by white space and a character that can begin a sentence, unless an abbreviation or a
 number's point stands before it; and at line breaks.
 """
@@ -20,7 +20,7 @@ _ABBREVIATION: Final = re.compile(
 
 
 def split_sentences(text: str) -> list[str]:
-    """Pieces of the text in order, trailing white space included; "".join(pieces) == text."""
+    """Return the text's pieces in order, trailing white space included; "".join(pieces) == text."""
     pieces: list[str] = []
     start = 0
     for match in _END.finditer(text):

@@ -1,10 +1,10 @@
 """A BERT written out over oneDNN's fused operators: the transformer of the cpu profile's models.
 
-Comes in: a checkpoint's weights, and packed rows of token ids. Leaves: last hidden states, equal to those of
-transformers up to rounding. Compared with its forward: padding is hardly computed (packing.py), query, key
+Input: a checkpoint's weights, and packed rows of token ids. Output: last hidden states, equal to those of
+transformers up to rounding. Compared with its forward: almost no padding is computed (packing.py), query, key
 and value are one matrix product, GELU is computed inside the product before it and the residual is added
-inside the one after it; and nothing but torch is imported, which saves seconds at start. int8.py has the
-products in int8, bert_models.py what stands on the transformer.
+inside the one after it; and only torch is imported, which saves seconds at start. int8.py has the products in
+int8, bert_models.py the models that use the transformer.
 Operators: torch.ops.mkldnn._linear_pointwise, which TorchInductor emits for the same purpose.
 Architecture: Devlin et al., BERT, arXiv:1810.04805.
 """
@@ -131,7 +131,7 @@ class Bert:
         self.words = words
         """Vectors of word pieces [vocabulary, width]."""
         self.positions = positions
-        """What a token's place adds, its segment's included [places, width]."""
+        """Vectors of positions, the segment's included [positions, width]."""
         self.norm = norm
         self.layers = layers
 

@@ -1,8 +1,8 @@
-"""Models whose transformer is bert.py's, read from their folders: sentences, what SPLADE needs, and pairs.
+"""Models over the transformer of bert.py, read from their folders: sentence encoders, SPLADE, pairs.
 
-Comes in: the folder of a model, rows of token ids. Leaves: mean- or CLS-pooled vectors, or the states under a
-masked language model's decoder or a cross-encoder's last layer, in fp32, bf16 or int8. A model that differs
-in anything from what is written out is not taken: its own library runs it.
+Input: the folder of a model, rows of token ids. Output: mean- or CLS-pooled vectors, or the inputs of a
+masked language model's decoder or of a cross-encoder's last layer, in fp32, bf16 or int8. A model that
+differs in anything from this code is not supported here: its own library runs it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Pooling = Literal["mean", "cls"]
 
 @dataclass(frozen=True, slots=True)
 class BertFolder:
-    """A folder whose transformer is what is written here."""
+    """A model folder that this module supports."""
 
     path: Path
     heads: int
@@ -52,7 +52,7 @@ class BertFolder:
 
 
 def plain_bert(folder: Path) -> BertFolder | None:
-    """How to run a sentence encoder, None if anything about it is other than what is written here."""
+    """Return how to run a sentence encoder; None if it differs from the code here in anything."""
     modules = [str(module["type"]).rsplit(".", 1)[-1] for module in _json(folder / "modules.json", [])]
     pooling = _pooling(_json(folder / "1_Pooling" / "config.json"))
     if pooling is None or modules not in (
@@ -64,12 +64,12 @@ def plain_bert(folder: Path) -> BertFolder | None:
 
 
 def plain_masked_bert(folder: Path) -> BertFolder | None:
-    """How to run a BERT with its masked-language-model head, None if anything about it is other."""
+    """Return how to run a BERT with its masked-language-model head; None if it differs in anything."""
     return _plain(folder, "BertForMaskedLM", None)
 
 
 def plain_pair_bert(folder: Path) -> BertFolder | None:
-    """How to run a BERT that scores two texts, None if anything about it is other."""
+    """Return how to run a BERT that scores two texts; None if it differs in anything."""
     segments = _json(folder / "config.json").get("type_vocab_size", 2)
     return _plain(folder, "BertForSequenceClassification", None) if segments == 2 else None
 
@@ -103,7 +103,7 @@ def _json(path: Path, absent: Any = None) -> Any:
 
 
 def _pooling(config: Mapping[str, Any]) -> Pooling | None:
-    """The pooling where it is exactly one of the two known here."""
+    """The pooling, if it is exactly one of the two known here."""
     chosen = [name for name, value in config.items() if name.startswith("pooling_mode_") and value is True]
     known: dict[str, Pooling] = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
     return known.get(chosen[0]) if len(chosen) == 1 else None
@@ -115,14 +115,14 @@ class BertEncoder:
     def __init__(self, folder: BertFolder, ends: tuple[int, int], dtype: torch.dtype) -> None:
         """`ends`: ids of the special tokens around a text; `dtype`: of products, torch.int8 among them."""
         self.bert = _bert(folder, _weights(folder, dtype))
-        """The transformer, for those who want its parts."""
+        """The transformer, for callers that use its parts."""
         if dtype is torch.int8:
             self.bert = quantised(self.bert, *calibration_rows(self.bert, *ends))
         self._multiple = ROW_MULTIPLES.get(dtype, 1)
         self._pooling = folder.pooling
 
     def __call__(self, token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
-        """Pooled vectors, float32 [rows, width], of rows given end to end, int32 [sum(lengths)]."""
+        """Return pooled vectors, float32 [rows, width], of rows given end to end, int32 [sum(lengths)]."""
         rows = pack(token_ids, lengths, self._multiple)
         hidden = self.bert(rows)
         return torch.cat([self._pooled(block.of(hidden), block.of(rows.real)) for block in rows.blocks])
@@ -187,7 +187,7 @@ class BertPairs:
         """The last layer: one number a pair."""
 
     def __call__(self, token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
-        """What goes into the last layer, float32 [rows, width], of rows given end to end."""
+        """Return the inputs of the last layer, float32 [rows, width], of rows given end to end."""
         rows = pack(token_ids, lengths, self._multiple)
         if self._separator is not None:
             second = second_segment(rows, self._separator)

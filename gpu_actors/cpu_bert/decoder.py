@@ -1,7 +1,7 @@
 """The product of states with every word piece's vector, a block of word pieces at a time.
 
-Comes in: states of tokens under a masked language model's head. Leaves: logits of all tokens over each block:
-those over the whole vocabulary are never held at once.
+Input: states of tokens under a masked language model's head. Output: logits of all tokens over each block:
+those over the whole vocabulary are never in memory together.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from gpu_actors.cpu_bert.int8 import Int8Linear, Smoothed
 __all__ = ["Decoder", "FloatDecoder", "Int8Decoder"]
 
 BLOCK: Final = 1024
-"""Word pieces whose logits are held at once: on a CPU their product stays in a core's cache."""
+"""Word pieces per block: on a CPU the product of a block stays in a core's cache."""
 
 
 ROOM: Final = 1.5
-"""Of states in int8: finer levels gain nothing here, and a state cut off at the range costs whole terms."""
+"""Of states in int8: finer levels gain nothing here, and a state clamped to the range loses whole terms."""
 
 
 class Decoder(Protocol):

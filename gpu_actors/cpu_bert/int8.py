@@ -1,12 +1,12 @@
 """A BERT's products in int8: weights rounded by output, activations in ranges that are fixed at load.
 
-Comes in: a transformer of bert.py in fp32. Leaves: the same with products in int8. Attention,
-norms and residuals stay in fp32. The ranges are fixed so that a row's vector does not depend on its
-neighbours in the micro-batch. They come from made-up rows of random word pieces, of all lengths.
+Input: a transformer of bert.py in fp32. Output: the same with products in int8. Attention, norms and
+residuals stay in fp32. The ranges are fixed so that a row's vector does not depend on its neighbours in the
+micro-batch. They are those of synthetic rows of random word pieces, of all lengths.
 
 Three things keep the rounding small (docs/decisions/0006-plane.md has what each is worth). Inputs are
 smoothed by channel, their size moved into the weights (SmoothQuant, arXiv:2211.10438). GELU's output is
-written as uint8 by the product itself. Its few channels that reach ten times as far as all others are
+written as uint8 by the product itself. Its few channels with ten times the range of all others are
 computed apart in fp32 (LLM.int8(), arXiv:2208.07339).
 Operators: torch.ops.onednn.qlinear_pointwise, which TorchInductor emits for quantised models. Activations are
 uint8 since oneDNN has no fast kernel for signed ones without AMX.
@@ -37,9 +37,9 @@ APART: Final = 4
 FIRST_WORD: Final = 1000
 """Ids below are special tokens and places for new ones in BERT's vocabularies: never trained, far out."""
 LENGTHS: Final = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 384)
-"""Tokens of the made-up rows; a model's activations are largest in its shortest rows."""
+"""Tokens of the synthetic rows; a model's activations are largest in its shortest rows."""
 ROWS: Final = 2
-"""Made-up rows of each length."""
+"""Synthetic rows of each length."""
 
 
 def calibration_rows(bert: Bert, first: int, last: int) -> tuple[TokenIds, tuple[int, ...]]:
@@ -83,7 +83,7 @@ def _quantised_layers(bert: Bert, rows: PackedRows) -> Iterator[Layer]:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What uint8's levels mean."""
+    """The values of uint8's levels."""
 
     step: float
     zero: int
@@ -118,7 +118,7 @@ class Int8Linear:
         return self._pointwise(inputs, "none", NO_RANGE, dtype)
 
     def with_gelu(self, inputs: Tensor, out: Range) -> Tensor:
-        """In uint8, cut off at that range."""
+        """In uint8, clamped to that range."""
         return self._pointwise(inputs, "gelu", out, torch.uint8)
 
     def _pointwise(self, inputs: Tensor, activation: str, out: Range, dtype: torch.dtype) -> Tensor:
@@ -170,7 +170,7 @@ class Smoothed:
     ) -> None:
         """`weight`: [out, in], of the linear layer that they go into; `sample`: of inputs, [tokens, in].
 
-        `room`: how many times as far as the sample the range reaches.
+        `room`: range of the levels, as a multiple of the sample's.
         """
         largest = sample.abs().amax(0).clamp_(min=1e-3)
         self._smooth = torch.ones_like(largest)
@@ -181,11 +181,11 @@ class Smoothed:
         self._shift = torch.full_like(largest, self.range.zero + 0.5)  # a float becomes uint8 towards zero
 
     def weight(self, weight: Tensor) -> Tensor:
-        """The weight that such inputs want."""
+        """Return the weight for such inputs."""
         return weight * self._smooth
 
     def rounded(self, inputs: Tensor) -> Tensor:
-        """The inputs in uint8, cut off at the range."""
+        """Return the inputs in uint8, clamped to the range."""
         return torch.addcmul(self._shift, inputs, self._factors).clamp_(0, LEVELS).to(torch.uint8)
 
 
@@ -243,8 +243,8 @@ class Int8Products:
         `values`: attention's. What it mixes of them lies between them, whatever a text makes it attend to.
         """
         apart = Apart(exact.widen, exact.narrow, wide)
-        kept = wide.index_fill(1, apart.channels, 0)
-        levels = Range.of(kept)
+        common = wide.index_fill(1, apart.channels, 0)
+        levels = Range.of(common)
         return cls(
             SmoothedLinear(exact.into_attention, hidden),
             SmoothedLinear(exact.out_of_attention, values, smoothing=0),

@@ -1,10 +1,10 @@
-"""Rows of question and passage to scores by a cross-encoder: the hot path under every reranker.
+"""Rows of question and passage to scores by a cross-encoder: the model of every reranker.
 
-Comes in: token ids of pairs (pairs.py), a micro-batch at a time. Leaves: the model's one logit a row, float32
-[n, 1]; higher is better, and logits of two questions do not compare. A plain BERT on the CPU runs in
-bert_models.BertPairs, everything else in transformers' own forward, both in fp32 or bf16; how near vectors
-stay in int8 says too little of a score. The last layer is computed in fp32 whatever the rest is in, since
-bf16 would make ties of near scores.
+Input: token ids of pairs (pairs.py), one micro-batch at a time. Output: the model's logit per row, float32
+[n, 1]; higher is better, and logits of two questions are not comparable. A plain BERT on the CPU runs in
+bert_models.BertPairs, everything else in transformers' own forward, both in fp32 or bf16; int8 is not used,
+since the probe's cosine of vectors says too little about scores. The last layer is always computed in fp32,
+since bf16 would turn close scores into ties.
 Source: Nogueira, Cho, Passage re-ranking with BERT, arXiv:1901.04085.
 """
 
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gpu_actors.batches.micro_batches import encoded_here
+from gpu_actors.batches.micro_batches import vectors_in_process
 from gpu_actors.batches.packing import pad, second_segment
 from gpu_actors.batches.pairs import PairTokenizer, best_pieces
 from gpu_actors.batches.token_budget import TokenIds
@@ -36,10 +36,10 @@ __all__ = ["CrossEncoder"]
 
 
 class CrossEncoder:
-    """A loaded model. `encode` may be called by `lanes` threads at once (see encoder.Encoder)."""
+    """A loaded model. `lanes` threads may call `encode` at the same time (see torch_encoder.py)."""
 
     width = 1
-    """Scores a row."""
+    """Scores per row."""
 
     def __init__(self, profile: Profile) -> None:
         assert profile.rerank_model is not None
@@ -53,7 +53,7 @@ class CrossEncoder:
         plain = plain_pair_bert(model.files) if profile.device == "cpu" else None
         load: Callable[[torch.dtype], _Pooled]
         if plain is not None:
-            load = partial(_WrittenOut, plain, self._pairs.separator)
+            load = partial(_Fused, plain, self._pairs.separator)
         else:
             load = partial(_Transformers, model.files, profile.device, self._pairs.separator)
         self._model = load_model(load, {torch.bfloat16}, profile.device, tokenizer)
@@ -61,23 +61,21 @@ class CrossEncoder:
         self.sample: TokenIds | None = self._model.sample
 
     def encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> Float32Matrix:
-        """Scores, float32 [n, 1], of rows given end to end, int32 [sum(lengths)]."""
+        """Return scores, float32 [n, 1], of rows given end to end, int32 [sum(lengths)]."""
         forward = self._model.forward
         assert isinstance(forward, _Pooled)
         return forward.scores(self._model(token_ids, lengths)).cpu().numpy()
 
     def score(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
-        """A score a passage, in order; see pairs.py for passages longer than the model takes."""
+        """Return one score per passage, in order; pairs.py cuts passages longer than the model's limit."""
         pieces = self._pairs.rows(question, passages)
         rows = [row for of_passage in pieces for row in of_passage]
-        scores = np.zeros(len(rows), dtype=np.float32)
-        for batch, encoded in encoded_here(rows, self._batch_tokens, self.lanes, self.encode):
-            scores[list(batch.positions)] = encoded[:, 0]
-        return best_pieces(scores, list(map(len, pieces)))
+        scores = vectors_in_process(rows, self.width, self._batch_tokens, self.lanes, self.encode)
+        return best_pieces(scores[:, 0], list(map(len, pieces)))
 
 
 class _Pooled(ABC):
-    """A model up to its last layer, and that layer."""
+    """A model without its last layer, and that layer."""
 
     weight: Tensor
     """float32 [1, width]."""
@@ -86,7 +84,7 @@ class _Pooled(ABC):
 
     @abstractmethod
     def __call__(self, token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
-        """What goes into the last layer, [rows, width], of rows given end to end."""
+        """Inputs of the last layer, [rows, width], of rows given end to end."""
 
     @torch.inference_mode()
     def scores(self, pooled: Tensor) -> Tensor:
@@ -94,8 +92,8 @@ class _Pooled(ABC):
         return functional.linear(pooled.float(), self.weight, self.bias)
 
 
-class _WrittenOut(_Pooled):
-    """By bert_models.py; a plain BERT tells segments apart, so there is a separator."""
+class _Fused(_Pooled):
+    """By bert_models.py; a plain BERT has segments, so there is a separator."""
 
     def __init__(self, plain: BertFolder, separator: int | None, dtype: torch.dtype) -> None:
         self._bert = BertPairs(plain, separator, dtype)
@@ -106,7 +104,7 @@ class _WrittenOut(_Pooled):
 
 
 class _Transformers(_Pooled):
-    """By transformers' own forward, its last layer by-passed."""
+    """By transformers' own forward, without its last layer."""
 
     def __init__(self, folder: Path, device: str, separator: int | None, dtype: torch.dtype) -> None:
         from transformers import AutoModelForSequenceClassification
@@ -122,13 +120,13 @@ class _Transformers(_Pooled):
         ]
         if len(last) != 1:
             raise ConfigurationError(
-                f"rerank model {folder}: {len(last)} of its layers give one number, so its score cannot be "
-                "told. Choose another cross-encoder in MEDKG_RERANK_MODEL."
+                f"rerank model {folder}: {len(last)} of its layers have one output, so the layer of its "
+                "score is ambiguous. Choose another cross-encoder in MEDKG_RERANK_MODEL."
             )
         ((name, layer),) = last
         self.weight = layer.weight.detach().float()
         self.bias = layer.bias.detach().float() if layer.bias is not None else None
-        model.set_submodule(name, torch.nn.Identity())  # its logits are now what goes into that layer
+        model.set_submodule(name, torch.nn.Identity())  # its logits are now that layer's inputs
         self._device = device
         self._padding = int(model.config.pad_token_id or 0)
         self._separator = separator if getattr(model.config, "type_vocab_size", 0) > 1 else None

@@ -18,6 +18,6 @@ def load_dense(profile: Profile) -> DenseModel:
         from gpu_actors.encoders.vllm_encoder import VllmEncoder
 
         return VllmEncoder(profile)
-    from gpu_actors.encoders.torch_encoder import Encoder
+    from gpu_actors.encoders.torch_encoder import TorchEncoder
 
-    return Encoder(profile)
+    return TorchEncoder(profile)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gpu_actors.batches.micro_batches import encoded_here
+from gpu_actors.batches.micro_batches import vectors_in_process
 from gpu_actors.batches.token_budget import TokenIds
 from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.profiles import Profile, dense_model_id, find_model
@@ -23,15 +23,15 @@ __all__ = ["DenseModel"]
 
 
 class DenseModel(ABC):
-    """A loaded model. `encode` may be called by `lanes` threads at once."""
+    """A loaded model. `lanes` threads may call `encode` at the same time."""
 
     lanes: int
-    """Calls that it computes at once."""
+    """Calls that it computes at the same time."""
     dtype: str
     width: int
     """Dimensions of a vector."""
     sample: TokenIds | None = None
-    """A row to find the best token budget with; None where the engine makes batches of its own."""
+    """A row for the probe of the token budget; None if the engine forms batches itself."""
 
     def __init__(self, profile: Profile) -> None:
         model = find_model(profile.embedding_model)
@@ -42,9 +42,9 @@ class DenseModel(ABC):
         self._tokenizer = TextTokenizer(model.files, model.token_limit(profile.max_tokens))
 
     def encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> Float32Matrix:
-        """Unit vectors, float32 [n, d], of rows given end to end, int32 [sum(lengths)].
+        """Return unit vectors, float32 [n, d], of rows given end to end, int32 [sum(lengths)].
 
-        Of a Matryoshka model the leading dimensions, at unit length again (arXiv:2205.13147).
+        Of a Matryoshka model the leading dimensions, normalised again (arXiv:2205.13147).
         """
         vectors = self._pooled(token_ids, lengths)[:, : self._dimensions]
         unit: Float32Matrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -55,33 +55,30 @@ class DenseModel(ABC):
         """The model's own vectors, float32 [n, its width] of any length, of rows given end to end."""
 
     def _probed(self, token_ids: TokenIds, lengths: Sequence[int]) -> int:
-        """Dimensions of a vector; raises ConfigurationError if more are asked for than the model has."""
-        found = self._pooled(token_ids, lengths).shape[1]
-        if self._dimensions is not None and self._dimensions > found:
+        """Dimensions of a vector; raises ConfigurationError if the profile wants more than the model has."""
+        width = self._pooled(token_ids, lengths).shape[1]
+        if self._dimensions is not None and self._dimensions > width:
             raise ConfigurationError(
-                f"{self.model_id}: the model's vectors have {found} dimensions, and {self._dimensions} were "
+                f"{self.model_id}: the model's vectors have {width} dimensions, and {self._dimensions} were "
                 "asked for. Set MEDKG_EMBEDDING_DIMENSIONS lower, or leave it out."
             )
-        return self._dimensions or found
+        return self._dimensions or width
 
     def embed(self, texts: Sequence[str]) -> Float32Matrix:
-        """Unit vectors of texts, float32 [n, d], in order; raises EmbeddingInputTooLongError."""
+        """Return unit vectors of texts, float32 [n, d], in order; raises EmbeddingInputTooLongError."""
         rows = self._tokenizer.token_ids(texts)
         for error in filter(None, map(self._tokenizer.too_long, rows)):
             raise error
-        vectors = np.zeros((len(texts), self.width), dtype=np.float32)
-        for batch, encoded in encoded_here(rows, self._batch_tokens, self.lanes, self.encode):
-            vectors[list(batch.positions)] = encoded
-        return vectors
+        return vectors_in_process(rows, self.width, self._batch_tokens, self.lanes, self.encode)
 
     def watch(self, on_death: Callable[[str], None]) -> None:
-        """Have `on_death` called with the reason if a process that this model needs ends."""
+        """Call `on_death` with the reason if a process that this model needs ends."""
         return
 
     def cpu_seconds_elsewhere(self) -> float:
-        """CPU seconds that other processes spent on this model since this was last asked."""
+        """Return the CPU seconds that other processes spent on this model since the previous call."""
         return 0.0
 
     def close(self) -> None:
-        """Give back what is held outside this process."""
+        """End the processes that this model started."""
         return

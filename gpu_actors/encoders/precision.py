@@ -1,9 +1,10 @@
-"""Which dtype a model computes in: the CPU's kind and a try at load decide, so that equal machines agree.
+"""The dtype of a model: selected by the CPU's instructions and a probe at load, equal on equal machines.
 
-Comes in: how to load a model in a dtype. Leaves: the forward that is used. On a CUDA device that is bf16. On
-a CPU it is the fastest dtype of its kind (bf16 with AMX, int8 with VNNI alone, else fp32) whose vectors stay
-as good on a probe: least cosine to fp32 .999 in bf16 and .998 in int8, at which nDCG does not change
-(docs/decisions/0006-plane.md). Nothing is timed: a busy moment would give a replica vectors of its own.
+Input: a function that loads a model in a dtype. Output: the forward that is used. On a CUDA device that is
+bf16. On a CPU it is the fastest dtype of its kind (bf16 with AMX, int8 with VNNI alone, else fp32) whose
+vectors stay close to those in fp32 on a probe: least cosine .999 in bf16 and .998 in int8, at which nDCG does
+not change (docs/decisions/0006-plane.md). Nothing is timed, since replicas under different load would select
+different dtypes.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from gpu_actors.health.cpu import has_fast_bf16, has_int8
 __all__ = ["LEAST_COSINE", "Forward", "LoadedModel", "fast_dtypes", "load_model"]
 
 Forward: TypeAlias = Callable[[TokenIds, Sequence[int]], Tensor]
-"""Token ids of rows end to end, int32 [sum(lengths)], and their lengths -> a vector a row, [rows, d]."""
+"""Token ids of rows end to end, int32 [sum(lengths)], and their lengths -> vectors, [rows, d]."""
 
 LEAST_COSINE: Final = {torch.bfloat16: 0.999, torch.int8: 0.998}
-"""To fp32, of each text of the probe; what is tried first stands first: with AMX both are equally fast."""
+"""To fp32, of each text of the probe; in the order of trial: with AMX both are equally fast."""
 PROBE: Final = (
     "Adults with type 2 diabetes and a glycated haemoglobin of 7.5 % or more were eligible.",
     "The primary outcome was death from any cause at 90 days; 41 of 412 treated patients died. " * 6,
@@ -42,7 +43,7 @@ class LoadedModel:
     forward: Forward
     dtype: str
     probe: tuple[TokenIds, tuple[int, ...]]
-    """A small micro-batch that warms a process up: token ids and lengths."""
+    """A small micro-batch that warms up a process: token ids and lengths."""
 
     @property
     def sample(self) -> TokenIds:
@@ -52,7 +53,7 @@ class LoadedModel:
         return max(rows, key=len)
 
     def __call__(self, token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
-        """A vector a row, [rows, d] on the device, of rows given end to end, int32 [sum(lengths)]."""
+        """Vectors, [rows, d] on the device, of rows given end to end, int32 [sum(lengths)]."""
         return _run(self.forward, token_ids, lengths)
 
 
@@ -62,12 +63,12 @@ def load_model(
     device: str,
     tokenizer: TextTokenizer,
 ) -> LoadedModel:
-    """The model in the best dtype of this machine, warmed up; `dtypes`: what it has beside fp32."""
+    """Load the model in the best dtype of this machine and warm it up; `dtypes`: supported beside fp32."""
     rows = tokenizer.token_ids(PROBE)
     probe = np.concatenate(rows), tuple(map(len, rows))
     if device == "cuda":
-        # cuDNN plans its attention anew for each shape, which took 50 ms of a micro-batch on an H200; flash
-        # and memory-efficient attention take any shape as it comes.
+        # cuDNN plans its attention for each new shape, which took 50 ms of a micro-batch on an H200; flash
+        # and memory-efficient attention need no plan.
         torch.backends.cuda.enable_cudnn_sdp(False)
         forward = load(torch.bfloat16)
         _run(forward, *probe)
@@ -87,7 +88,7 @@ def load_model(
 
 
 def fast_dtypes() -> list[torch.dtype]:
-    """The dtypes in which this CPU multiplies faster than in fp32, best first."""
+    """Return the dtypes in which this CPU multiplies faster than in fp32, best first."""
     instructions = {torch.bfloat16: has_fast_bf16(), torch.int8: has_int8()}
     return [dtype for dtype in LEAST_COSINE if instructions[dtype]]
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gpu_actors.batches.micro_batches import encoded_here
+from gpu_actors.batches.micro_batches import encoded_in_process
 from gpu_actors.batches.packing import PackedRows, pad
 from gpu_actors.batches.pieces import NO_TERMS, SparseRow, cut, merged
 from gpu_actors.batches.token_budget import TokenIds
@@ -66,7 +66,7 @@ class SpladeEncoder:
         pieces = [cut(ids, self._tokenizer.room) for ids in self._tokenizer.token_ids(texts)]
         rows = [piece for of_text in pieces for piece in of_text]
         weights: list[SparseRow] = [NO_TERMS] * len(rows)
-        for batch, encoded in encoded_here(rows, self._batch_tokens, self.lanes, self.encode):
+        for batch, encoded in encoded_in_process(rows, self._batch_tokens, self.lanes, self.encode):
             for number, position in enumerate(batch.positions):
                 weights[position] = encoded.row(number)
         return SparseMatrix.of_rows(list(merged(weights, list(map(len, pieces)))), self.width)

@@ -1,7 +1,7 @@
 """Token ids to unit vectors by torch in this process: the cpu profile's hot path.
 
-Comes in: token ids with special tokens, a micro-batch at a time. Leaves: float32 [n, d], unit length. A plain
-BERT on the CPU runs in bert.BertEncoder, everything else in sentence-transformers' modules.
+Input: token ids with special tokens, one micro-batch at a time. Output: float32 [n, d], unit length. A plain
+BERT on the CPU runs in bert_models.BertEncoder, everything else in sentence-transformers' modules.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from gpu_actors.encoders.precision import Forward, load_model
 from gpu_actors.profiles import Profile, find_model
 from orchestration.records import Float32Matrix
 
-__all__ = ["Encoder"]
+__all__ = ["TorchEncoder"]
 
 
-class Encoder(DenseModel):
+class TorchEncoder(DenseModel):
     """A model in this process; see dense_model.DenseModel.
 
-    On a CPU each call computes on one core and there is a lane for every core: that keeps all of them busy
-    without the barriers of a shared thread pool, which wait for whichever core another process holds.
+    On a CPU each call computes on one core and there is one lane per core: all cores are busy, without the
+    barriers of a shared thread pool, which wait for the core that another process uses.
     """
 
     def __init__(self, profile: Profile) -> None:

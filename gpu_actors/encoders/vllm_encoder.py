@@ -1,8 +1,8 @@
-"""Token ids to unit vectors by a vLLM server of this process's own.
+"""Token ids to unit vectors by a vLLM server that this process started.
 
-Comes in: token ids with special tokens, a micro-batch at a time. Leaves: float32 [n, d], unit length. Token
-ids travel as they are and vectors come back as raw float32: neither is text on the way. Several requests are
-under way at once, which the server mixes into batches of its own.
+Input: token ids with special tokens, one micro-batch at a time. Output: float32 [n, d], unit length. Requests
+contain token ids and answers raw float32: neither is converted to text. Several requests are in flight at the
+same time, which the server combines into its batches.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ class VllmEncoder(DenseModel):
         return self._server.embed([row.tolist() for row in np.split(token_ids, ends)])
 
     def watch(self, on_death: Callable[[str], None]) -> None:
-        """Have `on_death` called with the server's last words if it ends."""
+        """Call `on_death` with the end of the server's log if it ends."""
         self._server.watch(on_death)
 
     def cpu_seconds_elsewhere(self) -> float:
-        """CPU seconds of the server since this was last asked."""
+        """Return the CPU seconds of the server since the previous call."""
         with self._lock:
             before, self._cpu_seconds = self._cpu_seconds, self._server.cpu_seconds()
             return max(0.0, self._cpu_seconds - before)

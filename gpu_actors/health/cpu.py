@@ -1,4 +1,4 @@
-"""What this machine's CPU offers a model: cores, and products in bf16 and int8. Imports nothing heavy."""
+"""The CPU of this machine: cores, and fast products in bf16 and int8. Standard library only."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ __all__ = ["cores", "has_fast_bf16", "has_int8"]
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def has_fast_bf16() -> bool:
-    """Whether this CPU multiplies bf16 matrices faster than fp32; AVX-512's own bf16 products are not."""
+    """Return whether this CPU multiplies bf16 matrices faster than fp32; with AVX-512 alone it does not."""
     return _has_any("amx_bf16")
 
 
 def has_int8() -> bool:
-    """Whether this CPU adds products of int8 up without overflow; instructions before VNNI's do not."""
+    """Return whether this CPU sums products of int8 without overflow; only VNNI and AMX do."""
     return _has_any("amx_int8", "avx512_vnni", "avx_vnni")
 
 

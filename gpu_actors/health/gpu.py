@@ -1,8 +1,8 @@
-"""GPU health by NVML: is a device fit to begin with, does it stay so, and what does it say of itself?
+"""GPU health by NVML: the check of a device before a model is loaded, its watch afterwards, its readings.
 
-Comes in: a profile, or nothing. Leaves: `Gpu` records with a fault in words or none. `preflight` is asked
-before a model is loaded, `Watch` while it serves. What a device cannot tell (memory without ECC, virtual and
-partitioned GPUs) is None and no fault. A GPU that is not fit is an error; no other device is taken instead.
+Input: a profile's needs, or nothing. Output: `Gpu` records with a fault in words or none. `preflight` runs
+before a model is loaded, `Watch` while it serves. A reading that a device does not support (ECC, virtual and
+partitioned GPUs) is None and no fault. A GPU with a fault is an error; no other device is used instead.
 Source: NVIDIA Management Library API reference (device queries, event handling, clocks event reasons), and
 NVIDIA's Xid catalogue for the meaning of numbers.
 """
@@ -36,13 +36,13 @@ REASONS: Final = {
 """Clocks event reasons that slow a busy device, by bit; the others are idleness and settings."""
 
 ALARMING: Final = frozenset({"hardware slowdown", "heat (driver)", "heat (hardware)", "power brake"})
-"""Those that keep a model from being loaded; a power cap is daily life."""
+"""Reasons that prevent a model from being loaded; a power cap is normal."""
 
 HARMLESS_XIDS: Final = frozenset({13, 31, 43, 45, 68, 137})
-"""Faults of a program, which ends by them; the device goes on."""
+"""Faults of a program, which ends it; the device continues to work."""
 
-SICK_READINGS: Final = 3
-"""Readings in a row with an alarming reason until a serving device counts as sick: heat comes and goes."""
+ALARMS_FOR_FAULT: Final = 3
+"""Consecutive readings with an alarming reason that make a fault, since heat is often temporary."""
 
 
 class DeviceNeeds(Protocol):
@@ -64,16 +64,16 @@ class Gpu(Record):
     """One device at one moment."""
 
     index: int = Field(description="NVML's number, in PCI order.")
-    uuid: str = Field(description="Names the device across reboots.")
+    uuid: str = Field(description="Identifies the device across reboots.")
     name: str = Field(description="Product.")
     compute_capability: tuple[int, int] = Field(description="Major and minor.")
     total_gib: float = Field(description="Memory, GiB.")
-    free_gib: float = Field(description="Memory that nobody uses, GiB.")
+    free_gib: float = Field(description="Unused memory, GiB.")
     utilisation: int | None = Field(description="Percent of the last period with a kernel running.")
     temperature: int | None = Field(description="Degrees Celsius.")
     slowed_by: tuple[str, ...] = Field(description="Why its clocks are down.")
     ecc_errors: int | None = Field(description="Uncorrected memory errors since the driver was loaded.")
-    fault: str | None = Field(default=None, description="Why it is not fit, in words.")
+    fault: str | None = Field(default=None, description="Why no model may use it, in words.")
 
 
 def preflight(profile: DeviceNeeds) -> list[Gpu]:
@@ -84,28 +84,28 @@ def preflight(profile: DeviceNeeds) -> list[Gpu]:
     if profile.device != "cuda":
         return []
     try:
-        found = [_checked(gpu, profile.min_free_gib) for gpu in visible_gpus()]
+        devices = [_checked(gpu, profile.min_free_gib) for gpu in visible_gpus()]
     except GpuUnavailableError as error:
         raise GpuUnavailableError(
             f"profile {profile.name} needs an NVIDIA GPU, but {error.message} `--profile cpu` runs small "
             "models without one."
         ) from error
-    if all(gpu.fault for gpu in found):
-        faults = "; ".join(f"GPU {gpu.index} {gpu.name}: {gpu.fault}" for gpu in found)
+    if all(gpu.fault for gpu in devices):
+        faults = "; ".join(f"GPU {gpu.index} {gpu.name}: {gpu.fault}" for gpu in devices)
         raise GpuUnavailableError(
-            f"profile {profile.name} has no usable GPU ({faults or 'none is present'}). Free or mend one, or "
-            "choose `--profile cpu`."
+            f"profile {profile.name} has no usable GPU ({faults or 'none is present'}). Free or repair one, "
+            "or choose `--profile cpu`."
         )
-    return found
+    return devices
 
 
 def check_devices(profile: DeviceNeeds) -> list[dict[str, Any]]:
-    """The GPUs a profile can use, as plain values; [] for cpu. Raises GpuUnavailableError (exit code 99)."""
+    """Return the GPUs a profile can use, as plain values; [] for cpu. Raises GpuUnavailableError."""
     return [gpu.model_dump() for gpu in preflight(profile)]
 
 
 def gpus() -> list[dict[str, Any]]:
-    """The GPUs of this machine, whatever the profile; [] where NVML finds none."""
+    """Return the GPUs of this machine, for any profile; [] if NVML finds none."""
     try:
         return [gpu.model_dump() for gpu in visible_gpus()]
     except GpuUnavailableError:
@@ -113,16 +113,16 @@ def gpus() -> list[dict[str, Any]]:
 
 
 def visible_gpus() -> list[Gpu]:
-    """The GPUs that this process may use, as they are now; raises GpuUnavailableError without NVML."""
+    """Return the GPUs that this process may use, as they are now; raises GpuUnavailableError without NVML."""
     with _nvml() as nvml:
         return [_read(nvml, handle) for handle in _handles(nvml)]
 
 
 class Watch:
-    """Looks at this process's GPUs as long as it lives; `fault` says what is wrong with one, None if nothing.
+    """Watches this process's GPUs until it is closed; `fault` is the current fault in words, or None.
 
-    A fault stays until the readings are good again; one that a device does not come back from (a critical
-    Xid, a lost device, uncorrected memory errors) stays for good.
+    A fault ends when the readings are good again; one from which a device does not recover (a critical Xid, a
+    lost device, uncorrected memory errors) is permanent.
     """
 
     def __init__(
@@ -131,32 +131,32 @@ class Watch:
         on_fault: Callable[[str], None] | None = None,
         on_readings: Callable[[Sequence[Gpu]], None] | None = None,
     ) -> None:
-        """Begin to look every `seconds`; the watching thread tells of each new fault, and of each reading."""
+        """Start the thread, which reads every `seconds` and calls back on each new fault and each reading."""
         self.fault: str | None = None
-        self._for_good = False
+        self._permanent = False
         self._alarms = 0
         self._seconds = seconds
         self._on_fault = on_fault
         self._on_readings = on_readings
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="gpu-watch", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="gpu-watch", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop looking; returns when it has."""
+        """End the thread; returns when it has ended."""
         self._ended.set()
         self._thread.join()
 
-    def _look(self) -> None:
+    def _watch(self) -> None:
         try:
             with _nvml() as nvml:
                 handles = _handles(nvml)
                 events = _events(nvml, handles)
                 while not self._ended.is_set():
-                    self._take(_xid(nvml, events, self._ended, self._seconds), for_good=True)
+                    self._take(_xid(nvml, events, self._ended, self._seconds), permanent=True)
                     self._take_readings([_read(nvml, handle) for handle in handles])
-        except GpuUnavailableError as error:  # the device fell off the bus, or the driver went
-            self._take(error.message, for_good=True)
+        except GpuUnavailableError as error:  # the device is lost, or the driver is gone
+            self._take(error.message, permanent=True)
 
     def _take_readings(self, gpus: Sequence[Gpu]) -> None:
         if self._on_readings is not None:
@@ -165,17 +165,17 @@ class Watch:
         slowed = [f"GPU {gpu.index}: {_slow_fault(gpu)}" for gpu in gpus if ALARMING & set(gpu.slowed_by)]
         self._alarms = self._alarms + 1 if slowed else 0
         if errors:
-            self._take(errors[0], for_good=True)
-        elif self._alarms >= SICK_READINGS:
+            self._take(errors[0], permanent=True)
+        elif self._alarms >= ALARMS_FOR_FAULT:
             self._take(slowed[0])
-        elif not slowed and not self._for_good:
+        elif not slowed and not self._permanent:
             self.fault = None
 
-    def _take(self, fault: str | None, *, for_good: bool = False) -> None:
-        if fault is None or self._for_good:
+    def _take(self, fault: str | None, *, permanent: bool = False) -> None:
+        if fault is None or self._permanent:
             return
         new = fault != self.fault
-        self.fault, self._for_good = fault, for_good
+        self.fault, self._permanent = fault, permanent
         if new and self._on_fault is not None:
             self._on_fault(fault)
 
@@ -192,12 +192,12 @@ def _nvml() -> Iterator[Any]:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
         raise GpuUnavailableError(
-            f"NVML says: {error}. Install NVIDIA's driver, or run on a machine with a GPU."
+            f"NVML reports: {error}. Install NVIDIA's driver, or run on a machine with a GPU."
         ) from error
     try:
         yield pynvml
     except pynvml.NVMLError as error:
-        raise GpuUnavailableError(f"NVML says: {error}. The GPU or its driver is not well.") from error
+        raise GpuUnavailableError(f"NVML reports: {error}. The GPU or its driver has a fault.") from error
     finally:
         pynvml.nvmlShutdown()
 
@@ -225,8 +225,8 @@ def _named(nvml: Any, name: str) -> Any:
 
 def _read(nvml: Any, handle: Any) -> Gpu:
     memory = nvml.nvmlDeviceGetMemoryInfo(handle)
-    reasons = _told(nvml, nvml.nvmlDeviceGetCurrentClocksEventReasons, handle) or 0
-    rates = _told(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
+    reasons = _supported(nvml, nvml.nvmlDeviceGetCurrentClocksEventReasons, handle) or 0
+    rates = _supported(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
     return Gpu(
         index=nvml.nvmlDeviceGetIndex(handle),
         uuid=nvml.nvmlDeviceGetUUID(handle),
@@ -235,9 +235,9 @@ def _read(nvml: Any, handle: Any) -> Gpu:
         total_gib=round(memory.total / GIB, 1),
         free_gib=round(memory.free / GIB, 1),
         utilisation=rates.gpu if rates is not None else None,
-        temperature=_told(nvml, nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
-        slowed_by=tuple(said for bit, said in REASONS.items() if reasons & bit),
-        ecc_errors=_told(
+        temperature=_supported(nvml, nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
+        slowed_by=tuple(reason for bit, reason in REASONS.items() if reasons & bit),
+        ecc_errors=_supported(
             nvml,
             nvml.nvmlDeviceGetTotalEccErrors,
             handle,
@@ -247,8 +247,8 @@ def _read(nvml: Any, handle: Any) -> Gpu:
     )
 
 
-def _told(nvml: Any, query: Callable[..., T], *arguments: Any) -> T | None:
-    """What the device says; None if it cannot or may not say it."""
+def _supported(nvml: Any, query: Callable[..., T], *arguments: Any) -> T | None:
+    """The result of a query; None if the device does not support or permit it."""
     try:
         return query(*arguments)
     except (nvml.NVMLError_NotSupported, nvml.NVMLError_NoPermission, nvml.NVMLError_FunctionNotFound):
@@ -256,19 +256,19 @@ def _told(nvml: Any, query: Callable[..., T], *arguments: Any) -> T | None:
 
 
 def _events(nvml: Any, handles: Sequence[Any]) -> Any:
-    """A set that tells of critical Xid errors; None if the devices tell of none."""
+    """An event set of critical Xid errors; None if no device supports them."""
     events = nvml.nvmlEventSetCreate()
 
     def register(handle: Any) -> bool:
         nvml.nvmlDeviceRegisterEvents(handle, nvml.nvmlEventTypeXidCriticalError, events)
         return True
 
-    registered = [_told(nvml, register, handle) for handle in handles]
+    registered = [_supported(nvml, register, handle) for handle in handles]
     return events if any(registered) else None
 
 
 def _xid(nvml: Any, events: Any, ended: threading.Event, seconds: float) -> str | None:
-    """Wait so long, or until a critical Xid error comes, which is told in words."""
+    """Wait `seconds`, or until a critical Xid error; returns it in words, or None."""
     if events is None:
         ended.wait(seconds)
         return None
@@ -282,7 +282,7 @@ def _xid(nvml: Any, events: Any, ended: threading.Event, seconds: float) -> str 
     return f"GPU {index}: Xid {event.eventData}, see `dmesg` and NVIDIA's Xid catalogue; it may need a reset"
 
 
-# --- judging ----------------------------------------------------------------------------------------
+# --- checking ---------------------------------------------------------------------------------------
 
 
 def _checked(gpu: Gpu, min_free_gib: float) -> Gpu:
@@ -290,7 +290,7 @@ def _checked(gpu: Gpu, min_free_gib: float) -> Gpu:
 
 
 def _fault(gpu: Gpu, min_free_gib: float) -> str | None:
-    """Why no model should be loaded on it."""
+    """Why no model may be loaded on it."""
     if gpu.compute_capability < LEAST_CAPABILITY:
         return f"compute capability {'.'.join(map(str, gpu.compute_capability))} is below 7.0"
     if gpu.free_gib < min_free_gib:

@@ -1,6 +1,6 @@
-"""What the plane tells Ray's metrics: queues, batches, waits, compute and GPUs, by pool.
+"""The plane's metrics in Ray: queues, batches, waits, compute and GPUs, by pool.
 
-Comes in: single observations, from clients and replicas. Leaves: Prometheus metrics `ray_medkg_...` at every
+Input: single observations, from clients and replicas. Output: Prometheus metrics `ray_medkg_...` at every
 node's metrics port, which the Ray dashboard's own Prometheus and Grafana settings already scrape.
 Source: https://docs.ray.io/en/latest/ray-observability/user-guides/add-app-metrics.html
 """
@@ -27,8 +27,8 @@ _IN_FLIGHT = Gauge("medkg_in_flight", "Micro-batches sent and not answered, by c
 _MICRO_BATCHES = Counter("medkg_micro_batches", "Micro-batches computed.", POOL)
 _TOKENS = Counter("medkg_tokens", "Tokens computed, padding not included.", POOL)
 _BATCH_TOKENS = Histogram("medkg_batch_tokens", "Tokens of a micro-batch.", TOKENS, POOL)
-_WAIT = Histogram("medkg_wait_seconds", "From a micro-batch's sending to its begin.", SECONDS, POOL)
-_COMPUTE = Histogram("medkg_compute_seconds", "From a micro-batch's begin to its end.", SECONDS, POOL)
+_WAIT = Histogram("medkg_wait_seconds", "From the sending of a micro-batch to its start.", SECONDS, POOL)
+_COMPUTE = Histogram("medkg_compute_seconds", "From the start of a micro-batch to its end.", SECONDS, POOL)
 _GPU_BUSY = Gauge("medkg_gpu_utilisation", "Percent of time in which a kernel ran.", DEVICE)
 _GPU_FREE = Gauge("medkg_gpu_free_gib", "Free memory, GiB.", DEVICE)
 _GPU_HEAT = Gauge("medkg_gpu_temperature", "Degrees Celsius.", DEVICE)
@@ -36,12 +36,12 @@ _GPU_ERRORS = Gauge("medkg_gpu_ecc_errors", "Uncorrected memory errors since the
 
 
 def in_flight(pool: str, count: int) -> None:
-    """How many micro-batches this client has at a pool now: its queue."""
+    """Set the number of micro-batches that this client has at a pool: its queue."""
     _IN_FLIGHT.set(count, tags={"pool": pool})
 
 
 def micro_batch(pool: str, tokens: int, wait_seconds: float, compute_seconds: float) -> None:
-    """A micro-batch that a replica has computed."""
+    """Count a micro-batch that a replica has computed."""
     tags = {"pool": pool}
     _MICRO_BATCHES.inc(1, tags=tags)
     _TOKENS.inc(max(1, tokens), tags=tags)
@@ -51,7 +51,7 @@ def micro_batch(pool: str, tokens: int, wait_seconds: float, compute_seconds: fl
 
 
 def readings(pool: str, gpus: Sequence[Gpu]) -> None:
-    """A replica's devices as they are now; what a device cannot tell is left out."""
+    """Set the readings of a replica's devices; those that a device does not support are left out."""
     for gpu in gpus:
         tags = {"pool": pool, "gpu": str(gpu.index)}
         for gauge, value in (

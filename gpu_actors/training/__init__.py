@@ -1,4 +1,4 @@
-"""How a sparse model of one's own is made: `medkg train-sparse`.
+"""Training of a sparse model: `medkg train-sparse`.
 
 Comes in: parsed documents and a `Recipe`. Leaves: a folder that MEDKG_SPARSE_MODEL takes, with its card. The
 way: corpus (windows.py, corpus.py, pairs.py) -> teacher.py -> head.py -> expansion.py -> export.py ->

@@ -108,12 +108,12 @@ class Pairing:
         return [*chosen, *rest[: self._size - len(chosen)]]
 
     def _candidates(self) -> Iterator[int]:
-        """A window and some near it, again and again, as often as might be needed."""
+        """Yield a window and some similar ones, repeatedly, more often than needed."""
         for first in self._drawn.choice(self._asked, size=4 * self._size):
             yield int(first)
             near = self._drawn.permutation(self._near[first])
-            asked = (int(position) for position in near if int(position) in self._queries_of)
-            for _, position in zip(range(CLUSTER - 1), asked, strict=False):
+            candidates = (int(position) for position in near if int(position) in self._queries_of)
+            for _, position in zip(range(CLUSTER - 1), candidates, strict=False):
                 yield position
 
     def _query(self, position: int) -> Query:
@@ -128,8 +128,8 @@ class Pairing:
         text, window = query.text, self._corpus.windows[query.window]
         if query.kind in ("sentence", "neighbour") and self._drawn.random() < THINNED:
             words = text.split()
-            kept = self._drawn.random(len(words)) >= DROPPED
-            text = " ".join(word for word, keep in zip(words, kept, strict=True) if keep) or text
+            retained = self._drawn.random(len(words)) >= DROPPED
+            text = " ".join(word for word, keep in zip(words, retained, strict=True) if keep) or text
         if self._drawn.random() < ASKED:
             text = f"{self._drawn.choice(OPENINGS)} {text.rstrip('.')}?"
         if query.sentence is not None and self._drawn.random() < CUT_OUT:

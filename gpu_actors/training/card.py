@@ -86,7 +86,7 @@ def card(name: str, recipe: Recipe, report: Report, limit: int) -> str:
         sources=_counted(report.sources),
         pairs=sum(report.pairs.values()),
         kinds=_counted(report.pairs),
-        ridge=", begun by ridge regression" if report.head_made else " (the base's own)",
+        ridge=", started by ridge regression" if report.head_made else " (the base's own)",
         head_batch=max(1, recipe.batch // 2),
         libraries=", ".join(f"{library} {version(library)}" for library in LIBRARIES),
         seconds=report.seconds,

@@ -78,10 +78,11 @@ def gather(documents: Iterable[Document], tokenizer: TextTokenizer, recipe: Reci
                 if window.tokens >= LEAST_TOKENS:
                     yield window
 
-    kept = _drawn(windows(), recipe.most_windows, random.Random(f"{recipe.seed} windows"))
-    named = {window.document for window in kept}
+    chosen = _drawn(windows(), recipe.most_windows, random.Random(f"{recipe.seed} windows"))
+    named = {window.document for window in chosen}
     return Corpus(
-        _telling({number: subject for number, subject in subjects.items() if number in named}), tuple(kept)
+        _distinctive({number: subject for number, subject in subjects.items() if number in named}),
+        tuple(chosen),
     )
 
 
@@ -99,7 +100,7 @@ def require_enough(corpus: Corpus) -> None:
     if documents < LEAST_DOCUMENTS:
         raise UsageError(
             f"too little text: {documents} documents with a paragraph of {LEAST_TOKENS} tokens are left to "
-            f"learn from, and at least {LEAST_DOCUMENTS} are needed; a useful model wants hundreds. Name "
+            f"learn from, and at least {LEAST_DOCUMENTS} are needed; a useful model needs hundreds. Name "
             "more with --path, or raise --limit."
         )
 
@@ -111,20 +112,20 @@ def _subject(document: Document) -> Subject:
 
 
 def _drawn(windows: Iterable[Window], most: int, random_: random.Random) -> list[Window]:
-    """At most so many of a stream, each with the same chance, in order.
+    """At most `most` windows of a stream, each with the same probability, in order.
 
     Algorithm R of Vitter, Random Sampling with a Reservoir, https://doi.org/10.1145/3147.3165.
     """
-    kept: list[tuple[int, Window]] = []
+    sample: list[tuple[int, Window]] = []
     for number, window in enumerate(windows):
         if number < most:
-            kept.append((number, window))
+            sample.append((number, window))
         elif (place := random_.randrange(number + 1)) < most:
-            kept[place] = number, window
-    return [window for _, window in sorted(kept, key=lambda pair: pair[0])]
+            sample[place] = number, window
+    return [window for _, window in sorted(sample, key=lambda pair: pair[0])]
 
 
-def _telling(subjects: Mapping[int, Subject]) -> dict[int, Subject]:
+def _distinctive(subjects: Mapping[int, Subject]) -> dict[int, Subject]:
     """The subjects without keywords that most documents share, such as "Humans"."""
     counts = Counter(word for subject in subjects.values() for word in subject.keywords)
     most = max(LEAST_COMMON, COMMON_SHARE * len(subjects))

@@ -86,8 +86,8 @@ def train_expansion(student: Student, pairing: Pairing, recipe: Recipe, watch: W
         with torch.no_grad():
             log_scale.clamp_(math.log(SCALES[0]), math.log(SCALES[1]))
         value = float(ranking.detach())
-        told = f"loss {value:.2f}, terms {documents.terms:.0f} a window, {queries.terms:.0f} a query"
-        watch(Progress("splade", step + 1, recipe.splade_steps, told, value))
+        summary = f"loss {value:.2f}, terms {documents.terms:.0f} a window, {queries.terms:.0f} a query"
+        watch(Progress("splade", step + 1, recipe.splade_steps, summary, value))
 
 
 @torch.no_grad()

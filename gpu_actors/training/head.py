@@ -51,7 +51,7 @@ MASK: Final = "[MASK]"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Predicted:
     """What one batch asks for: a prediction each, over all rows' tokens end to end."""
 
     rows: list[TokenIds]
@@ -77,10 +77,10 @@ def fit_head(
     if recipe.head_steps and words:
         terms = _word_terms(student)
 
-        def told(done: int) -> None:
+        def report(done: int) -> None:
             watch(Progress("vocabulary", done, len(words) + len(terms), "words"))
 
-        neighbours = nearest_terms(embed, words, terms, len(student.decoder), told)
+        neighbours = nearest_terms(embed, words, terms, len(student.decoder), report)
         with all_cores():
             train_head(student, texts, vectors, neighbours, recipe, drawn, watch)
 
@@ -117,47 +117,47 @@ def train_head(
     size = min(len(texts), max(1, recipe.batch // 2))
     for step in range(recipe.head_steps):
         chosen = drawn.choice(len(texts), size=size, replace=False)
-        asked = _asked(student, [texts[number] for number in chosen], neighbours, drawn)
-        if not len(asked.tokens):
+        predicted = _predicted(student, [texts[number] for number in chosen], neighbours, drawn)
+        if not len(predicted.tokens):
             continue
-        states = student.hidden(asked.rows)[asked.positions.to(student.device)]
+        states = student.hidden(predicted.rows)[predicted.positions.to(student.device)]
         scores = (student.transform(states) @ student.decoder.T).log_softmax(1)
-        loss = _loss(scores, asked, vectors[torch.from_numpy(chosen)], neighbours)
+        loss = _loss(scores, predicted, vectors[torch.from_numpy(chosen)], neighbours)
         optimisation.step(loss)
         value = float(loss.detach())
         watch(Progress("head", step + 1, recipe.head_steps, f"loss {value:.2f}", value))
 
 
-def _loss(scores: Tensor, asked: Asked, vectors: Tensor, neighbours: Neighbours) -> Tensor:
+def _loss(scores: Tensor, predicted: Predicted, vectors: Tensor, neighbours: Neighbours) -> Tensor:
     """Mean negative log probability of the tokens themselves and of their words' neighbours."""
     device = scores.device
-    own = -scores.gather(1, asked.tokens.to(device)[:, None])[:, 0]
-    terms, cosines = neighbours.terms[asked.words], neighbours.cosines[asked.words]
-    of_window = torch.einsum("nkd,nd->nk", neighbours.vectors[terms], vectors[asked.windows])
+    own = -scores.gather(1, predicted.tokens.to(device)[:, None])[:, 0]
+    terms, cosines = neighbours.terms[predicted.words], neighbours.cosines[predicted.words]
+    of_window = torch.einsum("nkd,nd->nk", neighbours.vectors[terms], vectors[predicted.windows])
     near = (cosines + CONTEXT * of_window) / TEMPERATURE
-    wrong = (cosines < LEAST_COSINE) | (terms == asked.tokens[:, None])
+    wrong = (cosines < LEAST_COSINE) | (terms == predicted.tokens[:, None])
     shares = near.masked_fill(wrong, -1e4).softmax(1).masked_fill(wrong, 0)
     weight = (NEIGHBOUR_SHARE * (~wrong).any(1)).to(device)
     spread = -(scores.gather(1, terms.to(device)) * shares.to(device)).sum(1)
     return ((1 - weight) * own + weight * spread).mean()
 
 
-def _asked(
+def _predicted(
     student: Student, texts: Sequence[str], neighbours: Neighbours, drawn: np.random.Generator
-) -> Asked:
+) -> Predicted:
     """Some words of each window to be predicted; those that are to be guessed are masked."""
     rows = student.token_rows(texts)
     predictions: list[tuple[int, int, int, int]] = []
     offset = 0
     for window, (row, encoding) in enumerate(zip(rows, student.tokenizer.encodings(texts), strict=True)):
-        found = list(_known_words(encoding, neighbours))
-        for (start, end, word), chance in zip(found, drawn.random(len(found)), strict=True):
+        words = list(_known_words(encoding, neighbours))
+        for (start, end, word), chance in zip(words, drawn.random(len(words)), strict=True):
             if chance < MASKED_SHARE + COPIED_SHARE:
                 predictions += [(offset + at, int(row[at]), word, window) for at in range(start, end)]
             if chance < MASKED_SHARE:
                 row[start:end] = student.terms[MASK]
         offset += len(row)
-    return Asked(rows, *torch.tensor(predictions, dtype=torch.long).reshape(-1, 4).unbind(1))
+    return Predicted(rows, *torch.tensor(predictions, dtype=torch.long).reshape(-1, 4).unbind(1))
 
 
 def _known_words(encoding: Encoding, neighbours: Neighbours) -> Iterator[tuple[int, int, int]]:

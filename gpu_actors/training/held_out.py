@@ -64,10 +64,10 @@ def trial_of(held: Corpus, others: Corpus, seed: int) -> Trial | None:
     """The trial of a held-out corpus; None if nothing can be asked of it."""
     drawn = random.Random(f"{seed} trial")
     windows = held.windows[:POOL]
-    asked = _asked(held, len(windows), drawn)
-    if not asked:
+    questions = _held_out_queries(held, len(windows), drawn)
+    if not questions:
         return None
-    removed = {query.window: query.sentence for query in asked if query.sentence is not None}
+    removed = {query.window: query.sentence for query in questions if query.sentence is not None}
     texts = [
         window.without(removed[position]) if position in removed else window.text
         for position, window in enumerate(windows)
@@ -78,13 +78,13 @@ def trial_of(held: Corpus, others: Corpus, seed: int) -> Trial | None:
     return Trial(
         (*texts, *(window.text for window in rest)),
         np.array([numbers[label] for label in labels]),
-        tuple(query.text for query in asked),
-        np.array([numbers["held", windows[query.window].document] for query in asked]),
+        tuple(query.text for query in questions),
+        np.array([numbers["held", windows[query.window].document] for query in questions]),
     )
 
 
-def _asked(held: Corpus, windows: int, drawn: random.Random) -> list[Query]:
-    """At most one sentence a window, which must leave some of it, and one title and keywords a document."""
+def _held_out_queries(held: Corpus, windows: int, drawn: random.Random) -> list[Query]:
+    """At most one sentence per window that leaves some of it; one title and keywords per document."""
     chosen: dict[tuple[str, int], Query] = {}
     for query in queries_of(held, drawn.randrange(2**32)):
         if query.window >= windows or query.kind == "heading":

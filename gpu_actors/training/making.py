@@ -1,7 +1,7 @@
 """From documents to a model's folder: the way through this room, and what it came to.
 
 Comes in: documents, a recipe, where to. Leaves: the folder, whole or not at all, and a `Report` of sizes and
-measures, which the card tells as well.
+measures, which the card also lists.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from gpu_actors.encoders.splade import SpladeEncoder
-from gpu_actors.encoders.torch_encoder import Encoder
+from gpu_actors.encoders.torch_encoder import TorchEncoder
 from gpu_actors.health.gpu import preflight
 from gpu_actors.profiles import NO_MODEL, Profile, chosen_profile, find_model
 from gpu_actors.training.batches import Pairing
@@ -59,7 +59,7 @@ def make_sparse_model(
     corpus = gather(documents, student.tokenizer, recipe, watch)
     training, held = held_apart(corpus, recipe.held_out, recipe.seed)
     require_enough(training)
-    embed: Embed = Encoder(profile).embed
+    embed: Embed = TorchEncoder(profile).embed
     pairs = _train(student, training, embed, recipe, watch)
     with whole_or_nothing(out) as folder:
         export(student, base.files, folder)
@@ -82,13 +82,13 @@ def make_sparse_model(
 def _train(student: Student, corpus: Corpus, embed: Embed, recipe: Recipe, watch: Watch) -> dict[str, int]:
     """Teach the student; returns the number of pairs by kind."""
     texts, queries = [window.text for window in corpus.windows], queries_of(corpus, recipe.seed)
-    asked = [query.text for query in queries]
+    questions = [query.text for query in queries]
 
-    def told(done: int) -> None:
-        watch(Progress("teacher", done, len(texts) + len(asked), "texts"))
+    def report(done: int) -> None:
+        watch(Progress("teacher", done, len(texts) + len(questions), "texts"))
 
-    window_vectors = embedded(embed, texts, told)
-    query_vectors = embedded(embed, asked, lambda done: told(len(texts) + done))
+    window_vectors = embedded(embed, texts, report)
+    query_vectors = embedded(embed, questions, lambda done: report(len(texts) + done))
     queries = with_neighbours(queries, corpus, query_vectors, window_vectors)
     fit_head(student, texts, torch.from_numpy(window_vectors), embed, recipe, watch)
     pairing = Pairing(corpus, queries, query_vectors, window_vectors, recipe)
@@ -104,7 +104,7 @@ def _measured(
     recipe: Recipe,
     watch: Watch,
 ) -> tuple[dict[str, Measures], dict[str, float]]:
-    """(measures by system, sizes of the trial) on what was held out; empty if nothing can be asked of it."""
+    """(measures by system, sizes of the trial) on what was held out; empty without any question."""
     training, held = corpora
     trial = trial_of(held, training, recipe.seed)
     if trial is None:
@@ -123,7 +123,7 @@ def _measured(
 
 
 def _quiet_libraries() -> None:
-    """What transformers says of a head that the base has not is expected, and is no news to anybody."""
+    """Silence transformers' warning about a head that the base does not have, which is expected."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]

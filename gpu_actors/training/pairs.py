@@ -1,4 +1,4 @@
-"""Pairs of a query and the window that answers it, made from the documents alone.
+"""Pairs of a query and the window that answers it, neighbours from the documents alone.
 
 Comes in: a Corpus. Leaves: queries, each with the window it belongs to: a sentence of the window (inverse
 cloze task: Lee et al., arXiv:1906.00300), the document's title, a heading, its keywords. With the teacher's
@@ -61,12 +61,12 @@ def queries_of(corpus: Corpus, seed: int) -> list[Query]:
     """The queries of all windows, in order; `vector` counts them."""
     drawn = random.Random(f"{seed} queries")
     queries: list[Query] = []
-    seen: dict[int, int] = defaultdict(int)
+    counts: dict[int, int] = defaultdict(int)
     for position, window in enumerate(corpus.windows):
-        early = seen[window.document] < FIRST_WINDOWS
-        seen[window.document] += 1
-        found = _of_window(window, corpus.subjects[window.document], early, drawn)
-        for kind, text, sentence in found:
+        early = counts[window.document] < FIRST_WINDOWS
+        counts[window.document] += 1
+        of_window = _of_window(window, corpus.subjects[window.document], early, drawn)
+        for kind, text, sentence in of_window:
             queries.append(Query(kind, text[:MOST_CHARACTERS], position, sentence, len(queries)))
     return queries
 
@@ -74,12 +74,12 @@ def queries_of(corpus: Corpus, seed: int) -> list[Query]:
 def with_neighbours(
     queries: Sequence[Query], corpus: Corpus, query_vectors: Float32Matrix, window_vectors: Float32Matrix
 ) -> list[Query]:
-    """The queries, and each sentence once more with the window of its document that is nearest to it.
+    """The queries, and each sentence again with the window of its document that is nearest to it.
 
     Unit vectors, float32 [queries, d] and [windows, d].
     """
     places = _places(corpus)
-    made: list[Query] = []
+    neighbours: list[Query] = []
     for query in queries:
         first, end = places[corpus.windows[query.window].document]
         if query.kind != "sentence" or end - first == 1:
@@ -87,8 +87,10 @@ def with_neighbours(
         cosines = window_vectors[first:end] @ query_vectors[query.vector]
         cosines[query.window - first] = -1
         if cosines.max() > LEAST_COSINE:
-            made.append(Query("neighbour", query.text, first + int(cosines.argmax()), None, query.vector))
-    return [*queries, *made]
+            neighbours.append(
+                Query("neighbour", query.text, first + int(cosines.argmax()), None, query.vector)
+            )
+    return [*queries, *neighbours]
 
 
 def _places(corpus: Corpus) -> dict[int, tuple[int, int]]:

@@ -1,7 +1,7 @@
-"""What shapes a model that is trained, and what is told while it is: plain records, no torch.
+"""The settings of a training, and its progress: plain records, no torch.
 
 Comes in: a user's options. Leaves: a `Recipe` with every number of the training, each with its bounds; and
-`Progress`, which the training hands to whoever watches.
+`Progress`, which the training passes to its observer.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Progress:
     """E.g. "reading", "head", "splade"."""
     done: int
     total: int | None
-    """None while nobody knows it."""
+    """None while it is unknown."""
     told: str = ""
     """Figures of the moment, for people."""
     loss: float | None = None

@@ -52,7 +52,7 @@ class Student:
         self.limit = int(self.model.config.max_position_embeddings)
         """Tokens of one text, special ones included."""
         self.has_head = not any(name.startswith("cls.") for name in loading["missing_keys"])
-        """Whether the base brings a head of its own."""
+        """Whether the base has a head."""
         self.terms: dict[str, int] = self.tokenizer.vocabulary()
         """Token ids by text."""
         special = [number for text, number in self.terms.items() if text.startswith("[") and len(text) > 1]

@@ -41,31 +41,31 @@ class Neighbours:
     """Unit vectors by token id, float32 [vocabulary, d]; zero for what is no word."""
 
 
-def embedded(embed: Embed, texts: Sequence[str], told: Callable[[int], None]) -> Float32Matrix:
-    """Unit vectors of many texts, float32 [n, d]; `told` hears how many are done."""
+def embedded(embed: Embed, texts: Sequence[str], report: Callable[[int], None]) -> Float32Matrix:
+    """Unit vectors of many texts, float32 [n, d]; calls `report` with the number done."""
     parts = []
     for start in range(0, len(texts), ROWS):
         parts.append(embed(texts[start : start + ROWS]))
-        told(min(start + ROWS, len(texts)))
+        report(min(start + ROWS, len(texts)))
     return np.concatenate(parts)
 
 
 def nearest_terms(
-    embed: Embed, words: Sequence[str], terms: dict[str, int], vocabulary: int, told: Callable[[int], None]
+    embed: Embed, words: Sequence[str], terms: dict[str, int], vocabulary: int, report: Callable[[int], None]
 ) -> Neighbours:
     """For each word the `terms` (token ids by text) nearest to it, itself among them if it is one.
 
-    `told` hears how many of words and terms are embedded.
+    `report` is called with the number of words and terms that are embedded.
     """
     ids = torch.tensor(list(terms.values()))
-    both = torch.from_numpy(embedded(embed, [*words, *terms], told))
+    both = torch.from_numpy(embedded(embed, [*words, *terms], report))
     of_words, of_terms = both[: len(words)], both[len(words) :]
-    found = [(part @ of_terms.T).topk(min(NEIGHBOURS, len(ids))) for part in torch.split(of_words, ROWS)]
+    nearest = [(part @ of_terms.T).topk(min(NEIGHBOURS, len(ids))) for part in torch.split(of_words, ROWS)]
     vectors = torch.zeros(vocabulary, of_terms.shape[1])
     vectors[ids] = of_terms
     return Neighbours(
         {word: row for row, word in enumerate(words)},
-        ids[torch.cat([each.indices for each in found])],
-        torch.cat([each.values for each in found]),
+        ids[torch.cat([each.indices for each in nearest])],
+        torch.cat([each.values for each in nearest]),
         vectors,
     )

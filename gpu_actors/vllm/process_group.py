@@ -1,9 +1,9 @@
-"""A process that ends a command, with all it started, when the command's owner ends in whatever way.
+"""The process-group guard: ends a command and all its children when the command's owner ends or is killed.
 
-`python leash.py COMMAND...` runs the command in a process group of its own and reads its stdin, whose other
-end the owner holds: the end of stdin is the owner's good end or its death. Then, or when the command ends by
-itself, the whole group is killed. Needed because vLLM's engine is a child of its server, which a killed
-server leaves behind with the device's memory. Exits with the command's status; standard library only.
+`python process_group.py COMMAND...` runs the command in its own process group and reads its stdin, whose
+other end the owner holds: stdin ends when the owner ends. Then, or when the command ends by itself, the whole
+group is killed. Needed because vLLM's engine is a child of its server: when only the server is killed, the
+engine keeps the device's memory. Exits with the command's status; standard library only.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["run_on_leash"]
+__all__ = ["run_guarded"]
 
 
-def run_on_leash(
+def run_guarded(
     command: Sequence[str], log_path: Path, environment: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    """Start the command; closing the returned process's stdin, or the end of this process, ends it.
+    """Start the command and its guard; closing its stdin, or the end of this process, ends both.
 
-    `environment` is all it sees; its output goes to `log_path`.
+    `environment` is the command's whole environment; its output goes to `log_path`.
     """
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("wb") as log:
@@ -40,23 +40,23 @@ def run_on_leash(
 
 
 def main() -> None:
-    """Run the command until it or its owner ends, in a child that is nobody's to kill.
+    """Run the command until it or its owner ends, in a session of its own.
 
-    Ray kills the children of an actor that it ends, before they could end theirs.
+    Ray kills the children of an actor that it ends, before they could end theirs; it does not find this one.
     """
-    holder = os.fork()
-    if holder:
-        _, status = os.waitpid(holder, 0)
+    guard = os.fork()
+    if guard:
+        _, status = os.waitpid(guard, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
     os.setsid()
-    _hold(sys.argv[1:])
+    _guard(sys.argv[1:])
 
 
-def _hold(command_line: Sequence[str]) -> None:
+def _guard(command_line: Sequence[str]) -> None:
     command = subprocess.Popen(command_line, stdin=subprocess.DEVNULL, process_group=0)
 
     def end_group() -> None:
-        with suppress(ProcessLookupError):  # all of it has ended
+        with suppress(ProcessLookupError):  # the whole group has ended
             os.killpg(command.pid, signal.SIGKILL)
 
     def end_with_owner() -> None:

@@ -1,8 +1,8 @@
-"""A vLLM server of our own: started for one model, watched, and ended with its owner.
+"""A local vLLM server: started for one model, watched, and ended with its owner.
 
-Comes in: a model's folder and how to serve it. Leaves: an HTTP endpoint on loopback behind a key that only
-we know, and its answers as arrays or text. vLLM lives in an environment of its own (docs/guides/vllm.md), so
-it is a command here and never imported. Nothing is repeated: what fails is the caller's to repeat.
+Input: a model's folder and how to serve it. Output: an HTTP endpoint on loopback with a random key, and its
+answers as arrays or text. vLLM is installed in a separate environment (docs/guides/vllm.md), so it is run as
+a command and never imported. Failed requests are not repeated here; that is up to the caller.
 Source: https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html
 """
 
@@ -26,7 +26,7 @@ import numpy as np
 import psutil
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from gpu_actors.vllm.process_group import run_on_leash
+from gpu_actors.vllm.process_group import run_guarded
 from orchestration.errors import (
     ConfigurationError,
     EmbeddingInputTooLongError,
@@ -41,14 +41,14 @@ __all__ = ["ServerOptions", "VllmServer", "find_vllm"]
 START_SECONDS: Final = 600.0
 POLL_SECONDS: Final = 0.25
 TIMEOUT: Final = httpx.Timeout(600.0, connect=10.0)
-"""Long: a micro-batch's time-out is the pool's, which ends the replica and so this server."""
+"""Long, since the pool has a time-out per micro-batch, which ends the replica and so this server."""
 
-DYING_SECONDS: Final = 10.0
-"""How long a server that no longer serves may take to end."""
+EXIT_SECONDS: Final = 10.0
+"""Longest wait for the end of a server that no longer answers."""
 
 LOG_LINES: Final = 4
 NOT_INHERITED: Final = ("OMP_", "RAY_", "VLLM_", "PYTHON")
-"""Ray sets one thread and its own addresses for its actors; a server wants neither."""
+"""Ray sets one thread and its own addresses for its actors; a server must inherit neither."""
 
 SERVED_NAME: Final = "medkg"
 
@@ -66,24 +66,27 @@ class ServerOptions(Record):
 
 
 def find_vllm(command: str | None) -> str:
-    """The vllm executable: as given, beside this interpreter, or on the PATH; raises ConfigurationError."""
+    """Return the vllm executable: `command`, or beside this interpreter, or on the PATH.
+
+    Raises ConfigurationError when there is none.
+    """
     if command is not None:
-        found = shutil.which(command)
+        executable = shutil.which(command)
     else:
-        found = shutil.which("vllm", path=str(Path(sys.executable).parent)) or shutil.which("vllm")
-    if found is None:
+        executable = shutil.which("vllm", path=str(Path(sys.executable).parent)) or shutil.which("vllm")
+    if executable is None:
         raise ConfigurationError(
-            f"the vLLM executable {command or 'vllm'} is not there. Install vLLM (docs/guides/vllm.md) and "
+            f"the vLLM executable {command or 'vllm'} is missing. Install vLLM (docs/guides/vllm.md) and "
             "name its executable in MEDKG_VLLM_COMMAND."
         )
-    return found
+    return executable
 
 
 class VllmServer:
     """One server process and its client; thread-safe."""
 
     def __init__(self, executable: str, model: Path, options: ServerOptions) -> None:
-        """Start the server; returns when it answers. Raises PlaneUnavailableError with its last words."""
+        """Start the server; returns when it answers. Raises PlaneUnavailableError with the end of its log."""
         port = _free_port()
         key = secrets.token_urlsafe(24)
         self._folder = Path(tempfile.mkdtemp(prefix="medkg-vllm-"))
@@ -104,25 +107,24 @@ class VllmServer:
             raise
 
     def watch(self, on_death: Callable[[str], None]) -> None:
-        """Have `on_death` called, in a thread, with the server's last words if it ends by itself."""
-
+        """Call `on_death`, in a thread, with the end of the server's log if it ends by itself."""
         self._on_death = on_death
-        threading.Thread(target=self._tell_of_death, name="vllm-watch", daemon=True).start()
+        threading.Thread(target=self._report_exit, name="vllm-watch", daemon=True).start()
 
-    def _tell_of_death(self, within: float | None = None) -> None:
-        """Wait for the server's end, and call `on_death` unless it was meant."""
+    def _report_exit(self, within: float | None = None) -> None:
+        """Wait for the server's end, and call `on_death` unless `close` ended it."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(within)
             if self._on_death is not None and not self._closing.is_set():
-                self._on_death(f"the vLLM server ended; its log ends with: {self._last_words()}")
+                self._on_death(f"the vLLM server ended; its log ends with: {self._log_end()}")
 
     @property
     def pid(self) -> int:
-        """Of the process that holds the server on its leash."""
+        """Of the process-group guard."""
         return self._process.pid
 
     def cpu_seconds(self) -> float:
-        """What the server's processes have used so far."""
+        """Return the CPU seconds that the server's processes have used so far."""
         seconds = 0.0
         with suppress(psutil.NoSuchProcess):
             for process in psutil.Process(self._process.pid).children(recursive=True):
@@ -132,7 +134,7 @@ class VllmServer:
         return seconds
 
     def embed(self, rows: Sequence[Sequence[int]]) -> Float32Matrix:
-        """A vector a row of token ids, float32 [n, d], in order; special tokens are the caller's.
+        """Return one vector per row of token ids, float32 [n, d], in order; rows include special tokens.
 
         Raises EmbeddingInputTooLongError, ConfigurationError (wrong key or model), StageFailedError (any
         other refusal), PlaneUnavailableError (no answer).
@@ -142,9 +144,9 @@ class VllmServer:
         return np.frombuffer(answer.content, dtype=np.float32).reshape(len(rows), -1)
 
     def answer(self, question: str, schema: dict[str, Any], max_tokens: int) -> str:
-        """What the model says to a question, as JSON of the schema; raises as `embed`.
+        """Return the model's answer to a question, as JSON of the schema; raises as `embed`.
 
-        An answer that `max_tokens` cut off is a StageFailedError: half a JSON is no answer.
+        An answer that `max_tokens` truncated is a StageFailedError.
         """
         body = {
             "model": SERVED_NAME,
@@ -165,7 +167,7 @@ class VllmServer:
         return str(choice["message"]["content"])
 
     def close(self) -> None:
-        """End the server and all it started; returns when they are gone. Idempotent."""
+        """End the server and all its children; returns when they have ended. Idempotent."""
         self._closing.set()
         if self._process.stdin is not None and not self._process.stdin.closed:
             self._process.stdin.close()
@@ -178,13 +180,13 @@ class VllmServer:
         try:
             answer = self._client.post(path, json=body)
         except httpx.HTTPError as error:
-            self._tell_of_death(DYING_SECONDS)
+            self._report_exit(EXIT_SECONDS)
             raise PlaneUnavailableError(
                 f"the vLLM server did not answer ({type(error).__name__}: {error}); its log ends with: "
-                f"{self._last_words()}"
+                f"{self._log_end()}"
             ) from error
         if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
-            self._tell_of_death(DYING_SECONDS)  # of a dead engine its server tells first, and then ends
+            self._report_exit(EXIT_SECONDS)  # a server whose engine died answers first, and then ends
         if answer.status_code != httpx.codes.OK:
             raise _refusal(answer)
         return answer
@@ -199,19 +201,19 @@ class VllmServer:
                 return "starting"
 
         polling = Retrying(
-            retry=retry_if_result(lambda seen: seen == "starting"),
+            retry=retry_if_result(lambda current: current == "starting"),
             stop=stop_after_delay(START_SECONDS),
             wait=wait_fixed(POLL_SECONDS),
             retry_error_callback=lambda _: "starting",
         )
-        seen = polling(state)
-        if seen != "healthy":
-            why = "ended" if seen == "ended" else f"did not answer within {START_SECONDS:g} s"
+        last = polling(state)
+        if last != "healthy":
+            why = "ended" if last == "ended" else f"did not answer within {START_SECONDS:g} s"
             raise PlaneUnavailableError(
-                f"the vLLM server {why} while starting; its log ends with: {self._last_words()}"
+                f"the vLLM server {why} while starting; its log ends with: {self._log_end()}"
             )
 
-    def _last_words(self) -> str:
+    def _log_end(self) -> str:
         try:
             lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         except OSError:
@@ -238,14 +240,14 @@ def _started(
         name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)
     } | {
         "VLLM_RPC_BASE_PATH": str(log.parent),
-        "VLLM_API_KEY": key,  # in the environment: a command line can be read by everybody
+        "VLLM_API_KEY": key,  # in the environment, since every user can read a command line
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
         "HF_HUB_OFFLINE": "1",
-        "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # sentence-transformers' cut is a default, not a limit
+        "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # sentence-transformers' maximum is a default, not a limit
     }
     if options.device == "cpu":
-        command += ["--enforce-eager"]  # compiling takes minutes and gains nothing here
+        command += ["--enforce-eager"]  # compiling takes minutes and gains nothing on a CPU
         command += ["--kv-cache-memory-bytes", "64M" if options.runner == "pooling" else "512M"]
         environment["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # starts 7 s sooner, in one process
         environment["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
@@ -255,26 +257,26 @@ def _started(
     if options.runner == "generate":
         structured = '{"backend": "guidance", "disable_any_whitespace": true}'
         command += ["--structured-outputs-config", structured]
-    return run_on_leash(command, log, environment)
+    return run_guarded(command, log, environment)
 
 
 def _refusal(answer: httpx.Response) -> MedkgError:
-    """The server's refusal as our error."""
-    said = answer.text[:300]
-    if answer.status_code == httpx.codes.BAD_REQUEST and "maximum context length" in said:
-        return EmbeddingInputTooLongError(f"{said} Choose a chunk profile with smaller chunks.")
+    """Our error for an answer that is not 200."""
+    reason = answer.text[:300]
+    if answer.status_code == httpx.codes.BAD_REQUEST and "maximum context length" in reason:
+        return EmbeddingInputTooLongError(f"{reason} Choose a chunk profile with smaller chunks.")
     if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.NOT_FOUND):
         return ConfigurationError(
-            f"the vLLM server refuses with {answer.status_code}: {said}. It serves another model, or another "
-            "process answers on its port."
+            f"the vLLM server refuses with {answer.status_code}: {reason}. It serves another model, or "
+            "another process answers on its port."
         )
     if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return PlaneUnavailableError(f"the vLLM server answered {answer.status_code}: {said}")
-    return StageFailedError(f"the vLLM server refuses with {answer.status_code}: {said}")
+        return PlaneUnavailableError(f"the vLLM server answered {answer.status_code}: {reason}")
+    return StageFailedError(f"the vLLM server refuses with {answer.status_code}: {reason}")
 
 
 def _free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
+    """A port of the loopback interface that no process listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -16,7 +16,7 @@ from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.components.chunker import HaystackChunker
 from gpu_actors.components.embedder import HaystackEmbedder
 from gpu_actors.cpu_bert.bert_models import BertEncoder, plain_bert
-from gpu_actors.encoders.torch_encoder import Encoder
+from gpu_actors.encoders.torch_encoder import TorchEncoder
 from gpu_actors.plane import LocalModels, model_ids
 from gpu_actors.profiles import Model, chosen_profile, get_profile
 from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError
@@ -107,7 +107,7 @@ def test_other_architectures_run_in_sentence_transformers_modules(
     minilm: Model, tokenizer: TextTokenizer, reference: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gpu_actors.encoders.torch_encoder.plain_bert", lambda folder: None)
-    encoder = Encoder(get_profile("cpu"))
+    encoder = TorchEncoder(get_profile("cpu"))
     rows = tokenizer.token_ids(TEXTS)
 
     vectors = encoder.encode(np.concatenate(rows), [len(row) for row in rows])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gpu_actors.health.gpu import SICK_READINGS, Watch, preflight, visible_gpus
+from gpu_actors.health.gpu import ALARMS_FOR_FAULT, Watch, preflight, visible_gpus
 from gpu_actors.profiles import Profile, get_profile
 from orchestration.errors import GpuUnavailableError
 from tests.waiting import wait_until
@@ -37,11 +37,11 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-Tell = Callable[..., None]
+SetReading = Callable[..., None]
 
 
 @pytest.fixture
-def tell(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tell]:
+def set_reading(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SetReading]:
     """Says what the library answers from now on; `_0_ecc=3` is the key `0.ecc`."""
     import ctypes
 
@@ -67,8 +67,10 @@ def tell(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 # --- before a model is loaded -----------------------------------------------------------------------
 
 
-def test_a_fit_gpu_is_described(tell: Tell) -> None:
-    tell(count=1, _0_name="H200", _0_utilisation=7, _0_temperature=31, _0_free=140 * GIB, _0_total=141 * GIB)
+def test_a_fit_gpu_is_described(set_reading: SetReading) -> None:
+    set_reading(
+        count=1, _0_name="H200", _0_utilisation=7, _0_temperature=31, _0_free=140 * GIB, _0_total=141 * GIB
+    )
 
     (gpu,) = preflight(GPU)
 
@@ -77,15 +79,15 @@ def test_a_fit_gpu_is_described(tell: Tell) -> None:
     assert gpu.fault is None
 
 
-def test_the_cpu_profile_asks_nothing(tell: Tell) -> None:
-    tell(init=999)
+def test_the_cpu_profile_asks_nothing(set_reading: SetReading) -> None:
+    set_reading(init=999)
 
     assert preflight(get_profile("cpu")) == []
 
 
 UNFIT = {
     "no device": ({"count": 0}, "none is present"),
-    "driver away": ({"init": 9}, "NVML says: .*Install NVIDIA's driver"),
+    "driver away": ({"init": 9}, "NVML reports: .*Install NVIDIA's driver"),
     "old": ({"count": 1, "_0_capability": "6.1"}, "compute capability 6.1 is below 7.0"),
     "full": ({"count": 1, "_0_free": 3 * GIB}, "3.0 GiB free, 8 needed"),
     "bad memory": ({"count": 1, "_0_ecc": 2}, "2 uncorrected ECC errors"),
@@ -93,15 +95,15 @@ UNFIT = {
     "very hot": ({"count": 1, "_0_reasons": "0x40"}, r"heat \(hardware\)"),
     "slowed": ({"count": 1, "_0_reasons": "0x8"}, "hardware slowdown"),
     "short of power": ({"count": 1, "_0_reasons": "0x80"}, "power brake"),
-    "off the bus": ({"count": 1, "_0_nvmlDeviceGetMemoryInfo_error": 15}, "NVML says"),
-    "locked": ({"count": 1, "_0_nvmlDeviceGetHandleByIndex_error": 4}, "NVML says"),
+    "off the bus": ({"count": 1, "_0_nvmlDeviceGetMemoryInfo_error": 15}, "NVML reports"),
+    "locked": ({"count": 1, "_0_nvmlDeviceGetHandleByIndex_error": 4}, "NVML reports"),
 }
 
 
 @pytest.mark.parametrize("fault", UNFIT)
-def test_an_unfit_gpu_is_refused_with_exit_code_99_and_its_fault(tell: Tell, fault: str) -> None:
+def test_an_unfit_gpu_is_refused_with_exit_code_99_and_its_fault(set_reading: SetReading, fault: str) -> None:
     answers, told = UNFIT[fault]
-    tell(**answers)
+    set_reading(**answers)
 
     with pytest.raises(GpuUnavailableError, match=told) as refused:
         preflight(GPU)
@@ -109,14 +111,14 @@ def test_an_unfit_gpu_is_refused_with_exit_code_99_and_its_fault(tell: Tell, fau
     assert refused.value.exit_code == 99 and "--profile cpu" in refused.value.message
 
 
-def test_one_fit_gpu_is_enough_and_the_other_ones_fault_is_told(tell: Tell) -> None:
-    tell(count=2, _0_ecc=1)
+def test_one_fit_gpu_is_enough_and_the_other_ones_fault_is_told(set_reading: SetReading) -> None:
+    set_reading(count=2, _0_ecc=1)
 
     assert [gpu.fault is None for gpu in preflight(GPU)] == [False, True]
 
 
-def test_a_power_cap_and_idleness_are_daily_life(tell: Tell) -> None:
-    tell(count=1, _0_reasons="0x5")
+def test_a_power_cap_and_idleness_are_daily_life(set_reading: SetReading) -> None:
+    set_reading(count=1, _0_reasons="0x5")
 
     (gpu,) = preflight(GPU)
 
@@ -124,17 +126,19 @@ def test_a_power_cap_and_idleness_are_daily_life(tell: Tell) -> None:
 
 
 @pytest.mark.parametrize("status", [3, 4, 13])
-def test_what_a_device_cannot_tell_is_no_fault(tell: Tell, status: int) -> None:
+def test_what_a_device_cannot_tell_is_no_fault(set_reading: SetReading, status: int) -> None:
     queries = ("TotalEccErrors", "UtilizationRates", "Temperature", "CurrentClocksEventReasons")
-    tell(count=1, **{f"_0_nvmlDeviceGet{query}_error": status for query in queries})
+    set_reading(count=1, **{f"_0_nvmlDeviceGet{query}_error": status for query in queries})
 
     (gpu,) = preflight(GPU)
 
     assert (gpu.ecc_errors, gpu.utilisation, gpu.temperature, gpu.slowed_by) == (None, None, None, ())
 
 
-def test_only_the_gpus_given_to_a_process_count(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
-    tell(count=3, _2_uuid="GPU-of-mine")
+def test_only_the_gpus_given_to_a_process_count(
+    set_reading: SetReading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_reading(count=3, _2_uuid="GPU-of-mine")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,GPU-of-mine")
     assert [gpu.index for gpu in visible_gpus()] == [1, 2]
 
@@ -145,17 +149,17 @@ def test_only_the_gpus_given_to_a_process_count(tell: Tell, monkeypatch: pytest.
 
 @pytest.mark.parametrize("name", ["7", "-1", "GPU-of-mine", "GPU"])
 def test_a_gpu_that_is_not_there_is_named_with_the_variable_that_names_it(
-    tell: Tell, monkeypatch: pytest.MonkeyPatch, name: str
+    set_reading: SetReading, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    tell(count=2)
+    set_reading(count=2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", f"1,{name}")
 
     with pytest.raises(GpuUnavailableError, match=f"CUDA_VISIBLE_DEVICES names '{name}'"):
         preflight(GPU)
 
 
-def test_doctor_shows_a_table_of_gpus(tell: Tell, library: Path, tmp_path: Path) -> None:
-    tell(count=2, _0_name="H200", _0_temperature=41, _1_name="L4", _1_reasons="0x40", _1_ecc=3)
+def test_doctor_shows_a_table_of_gpus(set_reading: SetReading, library: Path, tmp_path: Path) -> None:
+    set_reading(count=2, _0_name="H200", _0_temperature=41, _1_name="L4", _1_reasons="0x40", _1_ecc=3)
     medkg = Path(sys.executable).parent / "medkg"
     environment = {**os.environ, "LD_LIBRARY_PATH": str(library.parent), "COLUMNS": "160"}
 
@@ -182,71 +186,71 @@ def until(happened: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def watched(tell: Tell) -> Iterator[tuple[Tell, Watch, list[str]]]:
+def watched(set_reading: SetReading) -> Iterator[tuple[SetReading, Watch, list[str]]]:
     faults: list[str] = []
     watch = Watch(LOOK, faults.append)
-    yield tell, watch, faults
+    yield set_reading, watch, faults
     watch.close()
 
 
-Watched = tuple[Tell, Watch, list[str]]
+Watched = tuple[SetReading, Watch, list[str]]
 
 
 def test_heat_that_lasts_makes_a_device_sick_until_it_is_gone(watched: Watched) -> None:
-    tell, watch, faults = watched
-    tell(count=1, _0_reasons="0x40", _0_temperature=95)
+    set_reading, watch, faults = watched
+    set_reading(count=1, _0_reasons="0x40", _0_temperature=95)
     until(lambda: watch.fault is not None)
     assert "GPU 0: it is slowed down by heat (hardware) at 95 °C" in str(watch.fault)
 
-    tell(count=1)
+    set_reading(count=1)
     until(lambda: watch.fault is None)
     assert len(faults) == 1
 
 
-def test_a_moments_heat_is_no_sickness(tell: Tell) -> None:
+def test_a_moments_heat_is_no_sickness(set_reading: SetReading) -> None:
     no_events = {"_0_nvmlDeviceRegisterEvents_error": 3}
-    tell(count=1, **no_events)
+    set_reading(count=1, **no_events)
     watch = Watch(600)  # looks by itself only after that
-    for hot in (*[True] * (SICK_READINGS - 1), False, True):
-        tell(count=1, _0_reasons="0x40" if hot else "0", **no_events)
+    for hot in (*[True] * (ALARMS_FOR_FAULT - 1), False, True):
+        set_reading(count=1, _0_reasons="0x40" if hot else "0", **no_events)
         watch._take_readings(visible_gpus())
         assert watch.fault is None
     watch.close()
 
 
-def test_a_critical_xid_is_for_good_and_a_programs_own_is_none(watched: Watched) -> None:
-    tell, watch, faults = watched
-    tell(count=1, _0_xid=31)
+def test_a_critical_xid_is_permanent_and_a_programs_own_is_no_fault(watched: Watched) -> None:
+    set_reading, watch, faults = watched
+    set_reading(count=1, _0_xid=31)
     time.sleep(LOOK * 3)
     assert watch.fault is None
 
-    tell(count=1, _0_xid=79)
+    set_reading(count=1, _0_xid=79)
     until(lambda: watch.fault is not None)
     assert "GPU 0: Xid 79" in str(watch.fault)
-    tell(count=1)
+    set_reading(count=1)
     time.sleep(LOOK * 3)
     assert "Xid 79" in str(watch.fault) and len(faults) == 1
 
 
-def test_uncorrected_errors_and_a_lost_device_are_for_good(tell: Tell) -> None:
+def test_uncorrected_errors_and_a_lost_device_are_permanent(set_reading: SetReading) -> None:
     for answers, told in (
         ({"_0_ecc": 1}, "1 uncorrected ECC"),
-        ({"_0_nvmlDeviceGetMemoryInfo_error": 15}, "NVML says"),
+        ({"_0_nvmlDeviceGetMemoryInfo_error": 15}, "NVML reports"),
     ):
-        tell(count=1)
+        set_reading(count=1)
         watch = Watch(LOOK)
-        tell(count=1, **answers)
+        set_reading(count=1, **answers)
         until(lambda watch=watch: watch.fault is not None)  # type: ignore[misc]
-        tell(count=1)
+        set_reading(count=1)
         time.sleep(LOOK * 3)
         assert told in str(watch.fault)
         watch.close()
 
 
-def test_devices_that_tell_of_no_events_are_watched_by_their_readings(tell: Tell) -> None:
-    tell(count=1, _0_nvmlDeviceRegisterEvents_error=3)
+def test_devices_without_events_are_watched_by_their_readings(set_reading: SetReading) -> None:
+    set_reading(count=1, _0_nvmlDeviceRegisterEvents_error=3)
     watch = Watch(LOOK)
-    tell(count=1, _0_nvmlDeviceRegisterEvents_error=3, _0_ecc=4)
+    set_reading(count=1, _0_nvmlDeviceRegisterEvents_error=3, _0_ecc=4)
 
     until(lambda: watch.fault is not None)
 

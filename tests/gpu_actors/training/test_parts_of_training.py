@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gpu_actors.encoders.torch_encoder import Encoder
+from gpu_actors.encoders.torch_encoder import TorchEncoder
 from gpu_actors.profiles import chosen_profile
 from gpu_actors.training.expansion import Steered
 from gpu_actors.training.head import start_head, train_head
@@ -55,7 +55,7 @@ def test_a_row_without_any_active_term_is_empty() -> None:
 
 def test_the_head_is_close_to_the_words_at_once_and_learns_in_a_few_steps() -> None:
     texts = [window.text for window in gathered().windows]
-    embed = Encoder(chosen_profile("cpu")).embed
+    embed = TorchEncoder(chosen_profile("cpu")).embed
     student = Student(BASE, "cpu", 512)
     rows = student.token_rows(texts)
     losses: list[float] = []

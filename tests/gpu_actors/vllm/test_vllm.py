@@ -24,7 +24,7 @@ from gpu_actors.pools.pool import Pool, ReplicaKind, start_pool
 from gpu_actors.pools.replicas import EmbedderReplica
 from gpu_actors.pools.rows import dense_rows
 from gpu_actors.profiles import Profile, chosen_profile, find_model
-from gpu_actors.vllm.process_group import run_on_leash
+from gpu_actors.vllm.process_group import run_guarded
 from gpu_actors.vllm.server import ServerOptions, VllmServer, find_vllm
 from orchestration.errors import (
     ConfigurationError,
@@ -116,9 +116,9 @@ def test_a_server_sees_its_key_and_neither_ray_nor_thread_settings(
     assert arguments[arguments.index("--host") + 1] == "127.0.0.1"
 
 
-@pytest.mark.parametrize("also_the_leash", [False, True])
-def test_what_a_dead_owner_had_on_the_leash_is_ended_with_all_it_started(
-    tmp_path: Path, also_the_leash: bool
+@pytest.mark.parametrize("also_the_guard", [False, True])
+def test_a_guarded_command_is_ended_with_all_its_children_when_its_owner_dies(
+    tmp_path: Path, also_the_guard: bool
 ) -> None:
     pids = tmp_path / "pids"
     stubborn = (
@@ -126,16 +126,16 @@ def test_what_a_dead_owner_had_on_the_leash_is_ended_with_all_it_started(
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);"
         f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}'); time.sleep(600)"
     )
-    leash = run_on_leash([sys.executable, "-c", stubborn], tmp_path / "log", dict(os.environ))
-    wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2, process=leash)
+    guard = run_guarded([sys.executable, "-c", stubborn], tmp_path / "log", dict(os.environ))
+    wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2, process=guard)
     started = [psutil.Process(int(pid)) for pid in pids.read_text().split()]
 
-    if also_the_leash:  # as Ray does to an actor's children
-        leash.kill()
-    assert leash.stdin is not None
-    leash.stdin.close()
+    if also_the_guard:  # as Ray does to an actor's children
+        guard.kill()
+    assert guard.stdin is not None
+    guard.stdin.close()
 
-    leash.wait(timeout=PATIENCE)
+    guard.wait(timeout=PATIENCE)
     _, alive = psutil.wait_procs(started, timeout=PATIENCE)
     assert not alive
 
@@ -235,7 +235,7 @@ def test_an_embedder_killed_under_load_loses_nothing_and_leaves_nothing(
 
 
 def of_replica(pool: Pool[MicroBatch]) -> list[psutil.Process]:
-    """The processes of the replica's server, its leash included."""
+    """The processes of the replica's server, its guard included."""
     return psutil.Process(pool.health(PATIENCE)[0]["pid"]).children(recursive=True)
 
 
