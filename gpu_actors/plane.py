@@ -365,11 +365,11 @@ class RayPlane:
         self._end_pools(self, {pool.name for pool in successor.pools.by_name().values()})
 
     @staticmethod
-    def _end_pools(plane: RayPlane, kept: Collection[str]) -> None:
+    def _end_pools(plane: RayPlane, shared: Collection[str]) -> None:
         if plane._supervisor is not None:
             plane._supervisor.close()
         for pool in plane.pools.by_name().values():
-            if pool.name not in kept:
+            if pool.name not in shared:
                 pool.end()
 
     def close(self) -> None:

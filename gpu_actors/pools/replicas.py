@@ -1,8 +1,8 @@
 """The classes that run inside the actors: one model or chunker each, and the cost of every call.
 
 Input: a micro-batch. Output: its results with the CPU seconds and wall seconds of the call. Each class loads
-its model itself; torch is imported in the actor's process only. `health` is answered in a concurrency group
-of its own, so it never waits for a micro-batch.
+its model itself; torch is imported in the actor's process only. `health` has its own concurrency group, so it
+never waits for a micro-batch.
 """
 
 from __future__ import annotations

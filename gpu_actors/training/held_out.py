@@ -130,10 +130,10 @@ def bm25_scores(trial: Trial) -> Float32Matrix:
         for number, question in enumerate(trial.questions):
             words = " OR ".join(f'"{word}"' for word in re.findall(r"\w+", question))
             if words:
-                found = database.execute(
+                rows = database.execute(
                     "SELECT rowid, bm25(texts) FROM texts WHERE texts MATCH ?", (words,)
                 ).fetchall()
-                for row, score in found:
+                for row, score in rows:
                     scores[number, row] = -score
     database.close()
     return scores

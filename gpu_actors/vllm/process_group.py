@@ -40,7 +40,7 @@ def run_guarded(
 
 
 def main() -> None:
-    """Run the command until it or its owner ends, in a session of its own.
+    """Run the command until it or its owner ends, in its own session.
 
     Ray kills the children of an actor that it ends, before they could end theirs; it does not find this one.
     """

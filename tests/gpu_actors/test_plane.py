@@ -118,7 +118,7 @@ def test_another_process_attaches_to_the_loaded_model(plane: RayPlane) -> None:
     assert json.loads(done.stdout) == [plane.health()["embedders"][0]["pid"], [1, 384]]
 
 
-def test_a_client_that_asks_for_another_model_is_told_so(plane: RayPlane, tmp_path: Path) -> None:
+def test_a_client_with_another_model_gets_an_error_that_names_it(plane: RayPlane, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     for name in ("config.json", "tokenizer.json"):
@@ -153,7 +153,7 @@ def test_the_actors_hold_haystack_components() -> None:
     assert hasattr(embedder, "__haystack_input__")
 
 
-def test_what_ray_tells_a_driver_is_logged_and_leaves_stdout_to_the_answer(
+def test_messages_of_ray_to_a_driver_are_logged_and_stdout_has_the_answer_only(
     plane: RayPlane, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     from ray._private.utils import push_error_to_driver

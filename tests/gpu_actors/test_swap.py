@@ -1,4 +1,4 @@
-"""Other models beside those that serve: loaded, tried, switched to, and the former ones ended."""
+"""Other models beside the serving ones: loaded, tried, switched to, and the previous ones ended."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def test_a_cross_encoder_is_loaded_beside_the_others_and_gives_their_scores_by_t
 
     successor = plane.beside(profile)
 
-    found = successor.rerank("Does walking help sleep?", passages)
+    scores = successor.rerank("Does walking help sleep?", passages)
     expected = LocalModels(profile).rerank("Does walking help sleep?", passages)
-    assert_near(found, expected)
+    assert_near(scores, expected)
     assert successor.rerank("sleep", []).shape == (0,)
     assert pids(successor, "embedders") == pids(plane, "embedders")
     with pytest.raises(EmbeddingInputTooLongError):

@@ -32,9 +32,9 @@ def test_a_text_has_each_term_of_its_pieces_with_its_largest_weight(
         for piece in pieces
     ]
 
-    found = list(merged(rows, [len(pieces) for pieces in texts]))
+    merged_rows = list(merged(rows, [len(pieces) for pieces in texts]))
 
-    for pieces, (terms, weights) in zip(texts, found, strict=True):
+    for pieces, (terms, weights) in zip(texts, merged_rows, strict=True):
         every = sorted({term for piece in pieces for term in piece})
         assert terms.tolist() == every
         assert weights.tolist() == [max(piece.get(term, 0) for piece in pieces) for term in every]

@@ -144,8 +144,8 @@ def test_all_text_but_headings_is_in_some_chunk_and_references_are_in_none(
             assert not any(covered[inside])
         elif placed.block.kind not in HEADINGS:
             assert all(
-                seen or character.isspace()
-                for seen, character in zip(covered[inside], document.text[inside], strict=True)
+                is_covered or character.isspace()
+                for is_covered, character in zip(covered[inside], document.text[inside], strict=True)
             )
 
 

@@ -143,7 +143,7 @@ def test_sections_and_numbered_subsections_are_kept_apart(
     assert all(sum(words in chunk.body for words in told) <= 1 for chunk in chunks)
 
 
-def test_a_numbered_subsection_keeps_what_stands_under_unnumbered_headings_of_its_own(
+def test_a_numbered_subsection_keeps_the_text_under_its_own_unnumbered_headings(
     chunker: DocumentChunker,
 ) -> None:
     (chunk,) = [each for each in cut(chunker, from_markdown(NESTED)) if "Hepatotoxicity" in each.body]

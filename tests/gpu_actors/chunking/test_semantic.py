@@ -1,4 +1,4 @@
-"""Semantic profiles: text is split where its topic shifts, with exact offsets and its coherence told."""
+"""Semantic profiles: text is split where its topic shifts, with exact offsets and the coherence of chunks."""
 
 from __future__ import annotations
 

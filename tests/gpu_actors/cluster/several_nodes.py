@@ -1,4 +1,4 @@
-"""A process with a Ray cluster of its own: what becomes of a plane when one of its nodes is killed."""
+"""A process with a Ray cluster of its own: the state of a plane when one of its nodes is killed."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def main() -> None:
         vectors = pending.result()
         done = time.monotonic()
     wait_until(lambda: faults(plane) == 1)
-    told: dict[str, Any] = {
-        "seats": len(plane.pools.embedders.replicas),
+    report: dict[str, Any] = {
+        "replicas": len(plane.pools.embedders.replicas),
         "errors": len(vectors.errors),
         "least_cosine": float((vectors.dense * reference).sum(1).min()),
         "seconds_until_done": round(done - started, 1),
@@ -46,13 +46,13 @@ def main() -> None:
     cluster.add_node(num_cpus=1)
     wait_until(lambda: faults(plane) == 0)
     children = psutil.Process().children(recursive=True)
-    told["faults_after_joining"] = faults(plane)
-    told["seconds_until_whole"] = round(time.monotonic() - started, 1)
+    report["faults_after_joining"] = faults(plane)
+    report["seconds_until_whole"] = round(time.monotonic() - started, 1)
     plane.close()
     cluster.shutdown()
     _, alive = psutil.wait_procs(children, timeout=PATIENCE)
-    told["left_running"] = [process.name() for process in alive]
-    sys.stdout.write(json.dumps(told) + "\n")
+    report["left_running"] = [process.name() for process in alive]
+    sys.stdout.write(json.dumps(report) + "\n")
 
 
 def embedders(plane: RayPlane) -> list[psutil.Process]:

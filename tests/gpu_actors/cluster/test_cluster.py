@@ -25,10 +25,10 @@ def test_a_node_that_dies_loses_nothing_and_a_new_one_gets_its_replica() -> None
         timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    told = json.loads(done.stdout.splitlines()[-1])
+    report = json.loads(done.stdout.splitlines()[-1])
 
-    assert told["seats"] == 2
-    assert told["errors"] == 0 and told["least_cosine"] > 0.999
-    assert told["faults_after_death"] == 1
-    assert told["faults_after_joining"] == 0
-    assert told["left_running"] == []
+    assert report["replicas"] == 2
+    assert report["errors"] == 0 and report["least_cosine"] > 0.999
+    assert report["faults_after_death"] == 1
+    assert report["faults_after_joining"] == 0
+    assert report["left_running"] == []

@@ -53,10 +53,10 @@ def test_gelu_leaves_in_the_levels_of_its_range(linear: Linear, inputs: torch.Te
     exact = functional.gelu(rounded.plain(inputs))
     levels = Range.of(exact)
 
-    found = rounded.with_gelu(inputs, levels)
+    outputs = rounded.with_gelu(inputs, levels)
 
-    assert found.dtype is torch.uint8
-    assert ((found.float() - levels.zero) * levels.step - exact).abs().max() <= 0.51 * levels.step
+    assert outputs.dtype is torch.uint8
+    assert ((outputs.float() - levels.zero) * levels.step - exact).abs().max() <= 0.51 * levels.step
 
 
 def test_what_lies_beyond_a_range_is_cut_off_at_its_end(linear: Linear, inputs: torch.Tensor) -> None:
@@ -86,7 +86,7 @@ def test_a_rows_vector_does_not_depend_on_its_neighbours(
     assert cosines(unit(together), unit(alone)).min() > 0.9999
 
 
-def test_made_up_rows_fit_the_model_and_are_the_same_every_time(encoder: BertEncoder) -> None:
+def test_synthetic_rows_fit_the_model_and_are_the_same_every_time(encoder: BertEncoder) -> None:
     token_ids, lengths = calibration_rows(encoder.bert, 101, 102)
     again, _ = calibration_rows(encoder.bert, 101, 102)
     few_places = type(encoder.bert)(

@@ -126,7 +126,7 @@ def test_a_qwen_embedder_pools_the_last_token_and_instructs_queries(tmp_path: Pa
     assert cosines(texts, queries).max() < 0.999
 
 
-def test_the_leading_dimensions_of_a_matryoshka_model_are_unit_vectors_of_their_own_name(
+def test_the_leading_dimensions_of_a_matryoshka_model_are_unit_vectors_under_their_own_name(
     minilm: Model, reference: np.ndarray
 ) -> None:
     chosen = chosen_profile("cpu", dimensions=64)

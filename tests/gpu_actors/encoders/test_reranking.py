@@ -139,16 +139,16 @@ def test_segments_begin_behind_the_first_separator_of_each_row() -> None:
     assert [int(one) for one in found] == [0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0]
 
 
-@pytest.mark.parametrize(("config", "told"), [({"num_labels": 3}, "with 3 labels"), ({}, None)])
+@pytest.mark.parametrize(("config", "message"), [({"num_labels": 3}, "with 3 labels"), ({}, None)])
 def test_a_model_with_several_labels_is_refused(
-    tmp_path: Path, config: dict[str, int], told: str | None
+    tmp_path: Path, config: dict[str, int], message: str | None
 ) -> None:
     folder = a_cross_encoder(tmp_path / "other", **config)
-    if told is None:
+    if message is None:
         assert chosen_profile("cpu", rerank_model=str(folder)).rerank_model == str(folder)
         return
     with pytest.raises(
-        ConfigurationError, match=rf"BertForSequenceClassification {told}.*MEDKG_RERANK_MODEL"
+        ConfigurationError, match=rf"BertForSequenceClassification {message}.*MEDKG_RERANK_MODEL"
     ):
         chosen_profile("cpu", rerank_model=str(folder))
 

@@ -139,19 +139,19 @@ def test_the_largest_positive_is_exact_for_bf16_bits() -> None:
     assert torch.equal(found, logits.float().amax(1).relu())
 
 
-def test_the_expander_runs_in_a_haystack_pipeline() -> None:
+def test_the_sparse_encoder_runs_in_a_haystack_pipeline() -> None:
     pipeline = Pipeline()
-    pipeline.add_component("expander", HaystackSparseExpander())
+    pipeline.add_component("encoder", HaystackSparseExpander())
     documents = [Document(content=text, meta={"year": 2020}) for text in TEXTS]
 
-    out = pipeline.run({"expander": {"documents": documents}})["expander"]["documents"]
+    out = pipeline.run({"encoder": {"documents": documents}})["encoder"]["documents"]
 
     assert [document.content for document in out] == TEXTS and out[0].meta == {"year": 2020}
     for document in out:
         assert len(document.sparse_embedding.indices) == len(document.sparse_embedding.values) > 0
 
 
-def test_an_expander_without_a_model_says_why() -> None:
+def test_a_sparse_encoder_without_a_model_reports_why() -> None:
     with pytest.raises(ConfigurationError, match="has no sparse model: MEDKG_SPARSE_MODEL is none"):
         HaystackSparseExpander("cpu", NO_MODEL)
 

@@ -1,4 +1,4 @@
-"""Every way in which a GPU can fail, told by a stand-in for NVIDIA's library that pynvml really loads."""
+"""Every way in which a GPU can fail, simulated by a stand-in for NVIDIA's library that pynvml really loads."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_an_unfit_gpu_is_refused_with_exit_code_99_and_its_fault(set_reading: Se
     assert refused.value.exit_code == 99 and "--profile cpu" in refused.value.message
 
 
-def test_one_fit_gpu_is_enough_and_the_other_ones_fault_is_told(set_reading: SetReading) -> None:
+def test_one_usable_gpu_is_enough_and_the_fault_of_the_other_one_is_reported(set_reading: SetReading) -> None:
     set_reading(count=2, _0_ecc=1)
 
     assert [gpu.fault is None for gpu in preflight(GPU)] == [False, True]
@@ -126,7 +126,7 @@ def test_a_power_cap_and_idleness_are_daily_life(set_reading: SetReading) -> Non
 
 
 @pytest.mark.parametrize("status", [3, 4, 13])
-def test_what_a_device_cannot_tell_is_no_fault(set_reading: SetReading, status: int) -> None:
+def test_a_reading_that_a_device_does_not_support_is_no_fault(set_reading: SetReading, status: int) -> None:
     queries = ("TotalEccErrors", "UtilizationRates", "Temperature", "CurrentClocksEventReasons")
     set_reading(count=1, **{f"_0_nvmlDeviceGet{query}_error": status for query in queries})
 

@@ -1,4 +1,4 @@
-"""Dispatch over real actors: what happens when they die, hang, run out of memory or are asked too much."""
+"""Dispatch over real actors that die, hang, run out of memory or get more work than they have lanes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TIMEOUT = PATIENCE
 
 
 class ToyReplica:
-    """Does what a batch says; marks in a folder how often it was made and what it was asked."""
+    """Does what a batch names; leaves a file in a folder for each start and each batch."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -156,7 +156,7 @@ def test_a_hanging_replica_is_replaced_and_only_its_batch_times_out(toys: Pool[s
     assert len(list(tmp_path.glob("made-*"))) == 2
 
 
-def test_no_more_than_two_micro_batches_a_lane_are_in_flight(toys: Pool[str]) -> None:
+def test_no_more_than_two_micro_batches_per_lane_are_in_flight(toys: Pool[str]) -> None:
     taken: list[str] = []
     in_flight: list[int] = []
 
@@ -173,7 +173,7 @@ def test_no_more_than_two_micro_batches_a_lane_are_in_flight(toys: Pool[str]) ->
     assert max(in_flight) <= IN_FLIGHT and answered == 12
 
 
-def test_the_work_of_a_sick_device_moves_on_and_comes_back_when_it_is_well(
+def test_the_work_of_a_device_with_a_fault_moves_to_others_until_the_fault_ends(
     plane: RayPlane, tmp_path: Path
 ) -> None:
     pool = start_pool("sick", ReplicaKind(ToyReplica, tmp_path, 1), 2)
@@ -220,7 +220,7 @@ def test_a_replica_that_ray_gave_up_is_replaced_and_other_clients_find_the_new_o
     supervisor.close()
 
 
-def test_what_keeps_a_replica_from_starting_again_is_told_and_it_comes_back_when_mended(
+def test_the_error_that_keeps_a_replica_from_restarting_is_reported_and_it_returns_when_that_is_fixed(
     plane: RayPlane, tmp_path: Path
 ) -> None:
     torn = tmp_path / "torn"
@@ -248,12 +248,12 @@ def test_another_client_attaches_by_name_to_the_actor_that_is_there(toys: Pool[s
     assert len(list(tmp_path.glob("made-*"))) == 1
 
 
-def test_a_pool_that_nobody_started_cannot_be_attached_to(plane: RayPlane) -> None:
+def test_a_pool_that_was_not_started_cannot_be_attached_to(plane: RayPlane) -> None:
     with pytest.raises(PlaneUnavailableError, match="medkg up"):
         attach_pool("nowhere")
 
 
-def test_what_keeps_an_actor_from_starting_comes_through_as_itself(plane: RayPlane) -> None:
+def test_the_error_that_keeps_an_actor_from_starting_is_raised_as_itself(plane: RayPlane) -> None:
     pool = start_pool("broken", ReplicaKind(BrokenReplica, None, 1), 1)
 
     with pytest.raises(GpuUnavailableError, match="throttled"):
@@ -314,12 +314,12 @@ def test_a_query_does_not_wait_behind_micro_batches(plane: RayPlane, tmp_path: P
     with ThreadPoolExecutor(1) as thread:
         pending = thread.submit(dense_rows, pool, rows_of(*[300] * 6), TokenBudget(512), TIMEOUT)
         wait_for_file(tmp_path / "working")
-        found, _ = dense_rows(pool, rows_of(5), TokenBudget(512), TIMEOUT, QUERY_LANE)
+        query, _ = dense_rows(pool, rows_of(5), TokenBudget(512), TIMEOUT, QUERY_LANE)
         assert not pending.done()
         (tmp_path / "busy").unlink()
         vectors, outcome = pending.result()
 
-    assert found.tolist() == [[0, 5]] and not outcome.errors and len(vectors) == 6
+    assert query.tolist() == [[0, 5]] and not outcome.errors and len(vectors) == 6
     pool.end()
 
 

@@ -76,4 +76,4 @@ def gathered(documents: list[Document] | None = None, **recipe: Any) -> Corpus:
 
 
 def unwatched(progress: Progress) -> None:
-    """Nobody watches."""
+    """An observer that ignores all progress."""

@@ -29,17 +29,17 @@ def test_the_same_seed_gives_the_same_pairs_and_another_one_others() -> None:
     assert {query.kind for query in queries_of(corpus, 1)} == {"sentence", "title", "keywords"}
 
 
-def test_a_sentence_is_asked_of_its_own_window_and_of_the_nearest_other_one() -> None:
+def test_a_sentence_is_a_query_of_its_window_and_of_the_nearest_other_one() -> None:
     corpus = gathered()
     queries = queries_of(corpus, 1)
     vectors, windows = unit_vectors(len(queries)), unit_vectors(len(corpus.windows))
 
-    found = with_neighbours(queries, corpus, vectors, windows)
+    with_nearest = with_neighbours(queries, corpus, vectors, windows)
 
-    for query in found:
+    for query in with_nearest:
         if query.sentence is not None:
             assert query.text in corpus.windows[query.window].sentences[query.sentence]
-    for query in found[len(queries) :]:
+    for query in with_nearest[len(queries) :]:
         own = queries[query.vector]
         assert query.window != own.window and query.text == own.text
         assert corpus.windows[query.window].document == corpus.windows[own.window].document

@@ -1,4 +1,4 @@
-"""A model that is made: it learnt, it loads everywhere with equal vectors, and it is whole or not there."""
+"""A model that is trained: it learnt, it loads everywhere with equal vectors, and it is whole or not there."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("models") / "my-splade"
     losses: list[float] = []
 
@@ -43,12 +43,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 @pytest.fixture(scope="module")
-def vectors(made: Made) -> Float32Matrix:
+def vectors(trained: Made) -> Float32Matrix:
     """What sentence-transformers computes, float32 [texts, 30522]."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from sentence_transformers import SparseEncoder
 
-    model = SparseEncoder(str(made.folder), device="cpu", local_files_only=True)
+    model = SparseEncoder(str(trained.folder), device="cpu", local_files_only=True)
     assert model.max_seq_length == 512 and model.similarity_fn_name == "dot"
     return np.asarray(model.encode_document(TEXTS).to_dense(), dtype=np.float32)
 
@@ -62,13 +62,13 @@ def rows(matrix: SparseMatrix) -> Float32Matrix:
     return full
 
 
-def test_the_loss_falls(made: Made) -> None:
-    assert len(made.losses) == 7
-    assert np.mean(made.losses[-3:]) < np.mean(made.losses[:3])
+def test_the_loss_falls(trained: Made) -> None:
+    assert len(trained.losses) == 7
+    assert np.mean(trained.losses[-3:]) < np.mean(trained.losses[:3])
 
 
-def test_it_finds_documents_by_their_titles(made: Made) -> None:
-    encoder = SpladeEncoder(chosen_profile("cpu", sparse_model=str(made.folder)))
+def test_it_finds_documents_by_their_titles(trained: Made) -> None:
+    encoder = SpladeEncoder(chosen_profile("cpu", sparse_model=str(trained.folder)))
     documents = small_corpus()
     titles = rows(encoder.encode_sparse([document.title for document in documents]))
     texts = rows(
@@ -80,21 +80,21 @@ def test_it_finds_documents_by_their_titles(made: Made) -> None:
     assert (found == np.arange(len(documents))).mean() > 0.5
 
 
-def test_it_is_measured_on_documents_that_it_has_not_seen(made: Made) -> None:
-    measures = made.report.measures
+def test_it_is_measured_on_documents_that_it_has_not_seen(trained: Made) -> None:
+    measures = trained.report.measures
 
-    assert made.report.documents == {"learnt_from": 10, "held_out": 2}
+    assert trained.report.documents == {"learnt_from": 10, "held_out": 2}
     assert measures.keys() == {"sparse", "teacher", "bm25", "chance"}
     assert all(0 < value <= 1 for measured in measures.values() for value in measured.values())
 
 
 def test_masked_language_model_and_sparse_encoder_give_equal_vectors(
-    made: Made, vectors: Float32Matrix
+    trained: Made, vectors: Float32Matrix
 ) -> None:
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-    model = AutoModelForMaskedLM.from_pretrained(made.folder, local_files_only=True).eval()
-    tokenizer = AutoTokenizer.from_pretrained(made.folder, local_files_only=True)
+    model = AutoModelForMaskedLM.from_pretrained(trained.folder, local_files_only=True).eval()
+    tokenizer = AutoTokenizer.from_pretrained(trained.folder, local_files_only=True)
     batch = tokenizer(TEXTS, return_tensors="pt", padding=True)
     with torch.no_grad():
         logits = model(**batch).logits * batch["attention_mask"][..., None]
@@ -104,50 +104,52 @@ def test_masked_language_model_and_sparse_encoder_give_equal_vectors(
     np.testing.assert_allclose(weights, vectors, atol=1e-4)
 
 
-def test_the_planes_encoder_gives_equal_vectors(made: Made, vectors: Float32Matrix, exact_only: None) -> None:
-    profile = chosen_profile("cpu", sparse_model=str(made.folder)).model_copy(update={"top_terms": 30_522})
+def test_the_planes_encoder_gives_equal_vectors(
+    trained: Made, vectors: Float32Matrix, exact_only: None
+) -> None:
+    profile = chosen_profile("cpu", sparse_model=str(trained.folder)).model_copy(update={"top_terms": 30_522})
 
     found = SpladeEncoder(profile).encode_sparse(TEXTS)
 
     np.testing.assert_allclose(rows(found), vectors, atol=1e-4)
-    assert find_model(str(made.folder)).model_id.startswith("my-splade@")
+    assert find_model(str(trained.folder)).model_id.startswith("my-splade@")
 
 
-def test_special_and_unused_terms_never_fire(made: Made, vectors: Float32Matrix) -> None:
+def test_special_and_unused_terms_never_fire(trained: Made, vectors: Float32Matrix) -> None:
     from tokenizers import Tokenizer
 
-    vocabulary = Tokenizer.from_file(str(made.folder / "tokenizer.json")).get_vocab()
+    vocabulary = Tokenizer.from_file(str(trained.folder / "tokenizer.json")).get_vocab()
     special = [number for term, number in vocabulary.items() if term.startswith("[") and len(term) > 1]
 
     assert len(special) > 900 and not vectors[:, special].any()
 
 
-def test_long_texts_are_not_cut_at_the_bases_own_length(made: Made) -> None:
+def test_long_texts_are_not_cut_at_the_bases_own_length(trained: Made) -> None:
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(made.folder, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(trained.folder, local_files_only=True)
 
     assert len(tokenizer("word " * 400)["input_ids"]) == 402 and tokenizer.model_max_length == 512
 
 
-def test_the_card_tells_base_documents_recipe_figures_and_limits(made: Made) -> None:
-    written = (made.folder / "README.md").read_text()
+def test_the_card_lists_base_documents_recipe_figures_and_limits(trained: Made) -> None:
+    written = (trained.folder / "README.md").read_text()
 
     assert "all-MiniLM-L6-v2@" in written and "7 steps of 6 pairs" in written
     assert "12 documents (12 files). 10 of them" in written
-    assert f"| {made.report.measures['sparse']['mrr@10']:.3f} |" in written
+    assert f"| {trained.report.measures['sparse']['mrr@10']:.3f} |" in written
     assert "## Limits" in written and "{" not in written
 
 
-def test_a_card_without_figures_says_so(made: Made) -> None:
-    unmeasured = made.report.model_copy(update={"measures": {}, "trial": {}})
+def test_a_card_without_figures_states_it(trained: Made) -> None:
+    unmeasured = trained.report.model_copy(update={"measures": {}, "trial": {}})
 
     assert "Nothing: no documents were held out" in card("mine", RECIPE, unmeasured, 512)
 
 
-def test_others_may_read_the_folder(made: Made) -> None:
-    assert made.folder.stat().st_mode & 0o055
-    assert (made.folder / "model.safetensors").stat().st_mode & 0o044
+def test_others_may_read_the_folder(trained: Made) -> None:
+    assert trained.folder.stat().st_mode & 0o055
+    assert (trained.folder / "model.safetensors").stat().st_mode & 0o044
 
 
 def test_a_folder_that_is_not_empty_is_refused_before_anything_is_read(tmp_path: Path) -> None:

@@ -33,14 +33,14 @@ def test_term_weights_and_their_gradients_are_those_of_the_definition() -> None:
     torch.manual_seed(1)
     lengths = [5, 2, 9]
     found, wanted = [], []
-    for weights, told in ((term_weights, found), (plain_weights, wanted)):
+    for weights, results in ((term_weights, found), (plain_weights, wanted)):
         torch.manual_seed(2)
         states, decoder, bias = (
             torch.randn(shape, requires_grad=True) for shape in ((16, 8), (50, 8), (50,))
         )
         value = weights(states, lengths, decoder, bias)
         (value**2).sum().backward()  # type: ignore[no-untyped-call]
-        told += [value.detach(), states.grad, decoder.grad, bias.grad]
+        results += [value.detach(), states.grad, decoder.grad, bias.grad]
 
     for one, other in zip(found, wanted, strict=True):
         assert one is not None and other is not None

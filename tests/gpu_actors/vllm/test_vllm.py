@@ -205,7 +205,7 @@ def test_a_wrong_key_and_a_wrong_model_are_configuration_errors(
 def test_an_embedder_killed_under_load_loses_nothing_and_leaves_nothing(
     plane: RayPlane, profile: Profile, exact_only: None
 ) -> None:
-    """The server's death is the replica's, which Ray starts anew; nothing is lost or twice."""
+    """The server's death is the replica's, which Ray restarts; nothing is lost or computed twice."""
     pool = start_pool("vllm", ReplicaKind(EmbedderReplica, profile, profile.dense_lanes), 1)
     pool.wait_until_ready(PATIENCE)
     tokenizer = TextTokenizer(find_model(profile.embedding_model).files, 512)
