@@ -16,7 +16,7 @@ from gpu_actors.batches.packing import pack, second_segment
 from gpu_actors.batches.pairs import PairTokenizer, best_pieces
 from gpu_actors.components.reranker import HaystackReranker
 from gpu_actors.cpu_bert.bert_models import plain_pair_bert
-from gpu_actors.encoders.cross_encoder import CrossEncoder, _WrittenOut
+from gpu_actors.encoders.cross_encoder import CrossEncoder, _Fused
 from gpu_actors.pools.plane_reranking import rerank_model_id
 from gpu_actors.profiles import chosen_profile, find_model, model_ids
 from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError
@@ -79,7 +79,7 @@ def test_scores_in_bf16_are_near_those_in_fp32(bert: Path, exact_only: None) -> 
     assert plain is not None
     pairs = PairTokenizer(bert, 512)
     rows = [row for (row,) in pairs.rows(QUESTION, PASSAGES)]
-    forward = _WrittenOut(plain, pairs.separator, torch.bfloat16)
+    forward = _Fused(plain, pairs.separator, torch.bfloat16)
 
     with torch.inference_mode():
         scores = forward.scores(forward(np.concatenate(rows), list(map(len, rows))))[:, 0].numpy()

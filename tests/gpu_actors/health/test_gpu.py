@@ -1,4 +1,4 @@
-"""Every way in which a GPU can fail, simulated by a stand-in for NVIDIA's library that pynvml really loads."""
+"""Every way in which a GPU can fail, simulated by a library that pynvml really loads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that is trained: it learnt, it loads everywhere with equal vectors, and it is whole or not there."""
+"""A trained model: it learnt, it loads everywhere with equal vectors, and it is whole or absent."""
 
 from __future__ import annotations
 
