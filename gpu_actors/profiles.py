@@ -1,7 +1,7 @@
 """Profiles: which models and devices a plane uses, and what identifies a model.
 
-Comes in: a profile's name and perhaps other models. Leaves: where their files are and their ids with
-revision, which are part of every fingerprint and of the vectors' namespaces. Imports neither torch nor ray,
+Input: a profile's name and optionally other models. Output: the models' files and their ids with revision,
+which are part of every fingerprint and of the vectors' namespaces. Imports neither torch nor ray,
 so that commands can compute fingerprints without a plane.
 """
 
@@ -40,27 +40,27 @@ QWEN_LARGE: Final = "Qwen/Qwen3-Embedding-8B"
 SPLADE_MINI: Final = "splade-mini"
 SPLADE_PP: Final = "prithivida/Splade_PP_en_v2"
 NO_MODEL: Final = "none"
-"""As MEDKG_SPARSE_MODEL: no sparse leg."""
+"""Value of MEDKG_SPARSE_MODEL for no sparse leg."""
 
 VLLM_REQUESTS: Final = 4
-"""Requests under way to a vLLM server: it always has the next ones when it is done with some."""
+"""Requests in flight to a vLLM server, so that it always has a next one."""
 
 CHUNKER_VERSION: Final = "2"
 """Changes whenever the chunks of the same document change; part of the fingerprint."""
 
 
 class Profile(Record):
-    """What a plane is made of."""
+    """The models and devices of a plane."""
 
-    name: Literal["cpu", "gpu", "gpu-large"] = Field(description="As asked for with --profile.")
+    name: Literal["cpu", "gpu", "gpu-large"] = Field(description="Name, as in --profile.")
     device: Literal["cpu", "cuda"] = Field(description="Torch device; never replaced by another one.")
     embedding_model: str = Field(description="Packaged model, folder or hub id.")
     dimensions: int | None = Field(
-        default=None, ge=1, description="Leading dimensions that are kept of a Matryoshka model; None: all."
+        default=None, ge=1, description="Leading dimensions kept of a Matryoshka model; None: all."
     )
     max_tokens: int = Field(ge=16, description="Most tokens of one input, special ones included.")
     sparse_model: str | None = Field(description="Packaged model, folder or hub id; None: no sparse leg.")
-    sparse_off: str | None = Field(default=None, description="Why there is no sparse leg, for people.")
+    sparse_off: str | None = Field(default=None, description="Why there is no sparse leg, in words.")
     sparse_max_tokens: int = Field(default=512, ge=16, description="As max_tokens, of the sparse model.")
     rerank_model: str | None = Field(
         default=None, description="Folder or hub id of a cross-encoder; None: no reranking."
@@ -70,23 +70,27 @@ class Profile(Record):
     )
     top_terms: int = Field(default=512, ge=1, description="Most terms of one sparse vector.")
     replicas: int | None = Field(
-        default=None, ge=1, description="Of each model; None: one a GPU of the cluster, or a node without."
+        default=None,
+        ge=1,
+        description="Per model; None: one per GPU of the cluster, or per node for the CPU.",
     )
-    chunkers: int = Field(ge=1, description="Chunkers beside each replica of the models.")
+    chunkers: int = Field(ge=1, description="Chunkers per replica of the models.")
     batch_tokens: int = Field(ge=512, description="Token budget of a micro-batch, padding included.")
-    engine: Literal["torch", "vllm"] = Field(default="torch", description="What runs the dense model.")
-    vllm_command: str | None = Field(default=None, description="vLLM's executable; None: it is looked for.")
+    engine: Literal["torch", "vllm"] = Field(default="torch", description="Engine of the dense model.")
+    vllm_command: str | None = Field(
+        default=None, description="vLLM's executable; None: searched on the PATH."
+    )
     gpu_memory_share: float = Field(default=0.45, gt=0, lt=1, description="Of a GPU's memory, for vLLM.")
     min_free_gib: float = Field(default=0, ge=0, description="GPU memory that must be free, GiB.")
 
     @property
     def lanes(self) -> int:
-        """Micro-batches that a model in torch computes at once: a CPU core each, or the GPU whole."""
+        """Micro-batches that a torch model computes at the same time: one per CPU core, or one on a GPU."""
         return 1 if self.device == "cuda" else cores()
 
     @property
     def dense_lanes(self) -> int:
-        """The same for the dense model, whatever runs it."""
+        """The same for the dense model, with any engine."""
         return VLLM_REQUESTS if self.engine == "vllm" else self.lanes
 
 
@@ -128,14 +132,16 @@ PROFILES: Final = {
 
 
 class Model(Record):
-    """A model: what identifies it, and where its files are."""
+    """A model's id and its files."""
 
     model_id: str = Field(description="Name and revision, e.g. all-MiniLM-L6-v2@1a2b3c4d.")
-    folder: Path | None = Field(description="Folder of its files; None: a hub model that is not here yet.")
+    folder: Path | None = Field(
+        description="Folder of its files; None: a hub model that is not in the cache."
+    )
 
     @property
     def files(self) -> Path:
-        """The folder; raises ConfigurationError when the model has not been fetched."""
+        """The folder; raises ConfigurationError if the model has not been downloaded."""
         if self.folder is None:
             raise ConfigurationError(
                 f"{self.model_id} is not in the local Hugging Face cache. Fetch it once with `hf download "
@@ -146,13 +152,13 @@ class Model(Record):
 
     @property
     def query_prompt(self) -> str:
-        """What the model wants before a query; '' for models that treat queries like texts."""
+        """Prefix of queries; '' for models that treat queries like texts."""
         config = _json(self.files / "config_sentence_transformers.json")
         prompts = config.get("prompts")
         return str(prompts.get("query", "")) if isinstance(prompts, dict) else ""
 
     def token_limit(self, most: int) -> int:
-        """Tokens of one input, special ones included: `most`, or what the position table holds."""
+        """Return the most tokens of an input, special ones included: `most`, or the position table's size."""
         config = _json(self.files / "config.json")
         positions = config.get("max_position_embeddings")
         if not isinstance(positions, int):
@@ -162,7 +168,7 @@ class Model(Record):
 
 
 def get_profile(name: str) -> Profile:
-    """The profile of that name; raises ConfigurationError listing the profiles there are."""
+    """Return the profile of that name; raises ConfigurationError with the known names."""
     try:
         return PROFILES[name]
     except KeyError:
@@ -181,12 +187,11 @@ def chosen_profile(
     dimensions: int | None = None,
     rerank_model: str | None = None,
 ) -> Profile:
-    """The profile, with other models if they were asked for; `sparse_model` "none" turns that leg off.
+    """Return the profile, with other models where they are given; `sparse_model` "none" turns that leg off.
 
-    Without `rerank_model`, or with "none", nothing is reranked.
-
-    A profile's own sparse model may be absent, which turns the leg off, too, and `sparse_off` says why.
-    Raises ConfigurationError for a model that was asked for and cannot be used.
+    Without `rerank_model`, or with "none", nothing is reranked. If the profile's default sparse model is
+    absent, the leg is turned off and `sparse_off` has the reason. Raises ConfigurationError for a given model
+    that cannot be used.
     """
     profile = get_profile(name)
     changes: dict[str, str | int | None] = {
@@ -213,7 +218,7 @@ def chosen_profile(
 
 
 def _check_cross_encoder(folder: Path) -> None:
-    """Raise ConfigurationError for a model that does not give two texts one number."""
+    """Raise ConfigurationError for a model that is not a cross-encoder with one output."""
     config = _json(folder / "config.json")
     architectures, labels = config.get("architectures"), config.get("id2label")
     named = architectures[0] if isinstance(architectures, list) and architectures else "no architecture"
@@ -227,13 +232,13 @@ def _check_cross_encoder(folder: Path) -> None:
 
 
 def dense_model_id(profile: Profile) -> str:
-    """What identifies a profile's dense vectors: the model with its revision, and how much of it is kept."""
+    """Return the id of a profile's dense vectors: model, revision and, if reduced, dimensions."""
     model_id = find_model(profile.embedding_model).model_id
     return model_id if profile.dimensions is None else f"{model_id}:{profile.dimensions}"
 
 
 def model_ids(profile: Profile) -> dict[str, str]:
-    """Model id with revision by leg; part of fingerprints and of the vectors' namespaces."""
+    """Return the model id with revision by leg; part of fingerprints and of the vectors' namespaces."""
     ids = {"dense": dense_model_id(profile)}
     if profile.sparse_model is not None:
         ids["sparse"] = find_model(profile.sparse_model).model_id
@@ -242,7 +247,7 @@ def model_ids(profile: Profile) -> dict[str, str]:
 
 @cache
 def find_model(reference: str) -> Model:
-    """What identifies a model and where it is; raises ConfigurationError when it cannot be used.
+    """Return a model's id and files; raises ConfigurationError if it cannot be used.
 
     The revision of a folder is a hash of its configuration, tokenizer and its weights' head and size; that of
     a hub model is the commit in the local cache. Nothing is ever downloaded.
@@ -277,7 +282,7 @@ def _minilm_folder() -> Path:
 
 
 def _hub_model(reference: str) -> Model:
-    """The model's snapshot in the local Hugging Face cache, if it is there."""
+    """The model's snapshot in the local Hugging Face cache, if there is one."""
     from huggingface_hub import try_to_load_from_cache
 
     config = try_to_load_from_cache(reference, "config.json")
@@ -288,7 +293,7 @@ def _hub_model(reference: str) -> Model:
 
 
 def _revision(folder: Path) -> str:
-    """Eight hex digits over what shapes vectors; the head of weights, since reading all takes long."""
+    """Eight hex digits of a hash of all files; of weights the first MiB, since reading all takes long."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.suffix in (".json", ".txt") and path.is_file():
@@ -300,7 +305,7 @@ def _revision(folder: Path) -> str:
 
 
 def _json(path: Path) -> dict[str, object]:
-    """A JSON object; {} when the file is not there."""
+    """A JSON object; {} if the file is absent."""
     if not path.is_file():
         return {}
     loaded = json.loads(path.read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
 """Drug labels: where the sections and numbered subsections of structured product labelling begin.
 
-Comes in: a document of any parser, as text and placed blocks. Leaves: its passages, one a section ("Boxed
+Input: a document of any parser, as text and placed blocks. Output: its passages, one a section ("Boxed
 Warning"), numbered subsection ("5.1 Hepatotoxicity") or unnumbered one directly below a section, each with
 the LOINC code of its section. Sections and numbers are those of 21 CFR 201.56(d) and 201.57(c); codes are
 FDA's: https://www.fda.gov/industry/structured-product-labeling-resources/section-headings-loinc.
@@ -146,15 +146,15 @@ class _Walk:
     def take(self, placed: PlacedBlock) -> None:
         """Begin passages where the block does, or inside it."""
         block, path = placed.block, placed.section.title_path
-        found = self._heading(placed) if block.kind is BlockKind.HEADING else None
-        if found is None and (placed.top != self._top or path[: len(self._path)] != self._path):
-            found = _of_path(path)
+        matched = self._heading(placed) if block.kind is BlockKind.HEADING else None
+        if matched is None and (placed.top != self._top or path[: len(self._path)] != self._path):
+            matched = _of_path(path)
         was_in_box, self._in_box = self._in_box, block.kind is BlockKind.BOXED_TEXT
-        if found is None and self._in_box != was_in_box:
-            found = LabelHeading("", BOXED_WARNING) if self._in_box else _of_path(path)
-        if found is not None:
+        if matched is None and self._in_box != was_in_box:
+            matched = LabelHeading("", BOXED_WARNING) if self._in_box else _of_path(path)
+        if matched is not None:
             self._top, self._path = placed.top, path
-            self._begin(block.start_char, found)
+            self._begin(block.start_char, matched)
         if block.kind is BlockKind.PARAGRAPH:
             self._take_paragraph(block.start_char, block.end_char)
         elif block.kind not in HEADINGS:
@@ -163,11 +163,11 @@ class _Walk:
     def _heading(self, placed: PlacedBlock) -> LabelHeading | None:
         """What a heading says, if it begins a passage: unnumbered ones do right below a numbered section."""
         path = placed.section.title_path
-        found = label_heading(self._text[placed.block.start_char : placed.block.end_char])
+        matched = label_heading(self._text[placed.block.start_char : placed.block.end_char])
         above = label_heading(path[-2]) if len(path) > 1 else None
-        if found is None and above is not None and above.is_main:
+        if matched is None and above is not None and above.is_main:
             return LabelHeading("", above.code)
-        return found
+        return matched
 
     def _take_paragraph(self, start: int, end: int) -> None:
         """A heading that stands as a paragraph, and headings that run into text."""
@@ -177,8 +177,8 @@ class _Walk:
             self._begin(start, alone)
             return
         for at in (0, *(match.end() for match in _SENTENCE_START.finditer(line))):
-            for found in self._run_in(_one_form(line[at : at + LONGEST_HEADING])):
-                self._begin(start + at, found)
+            for matched in self._run_in(_one_form(line[at : at + LONGEST_HEADING])):
+                self._begin(start + at, matched)
             self._bare = False
 
     def _run_in(self, words: str) -> Iterator[LabelHeading]:
@@ -190,50 +190,52 @@ class _Walk:
         rest = words[numbered.end() :] if numbered else words
         named = _NAME.match(rest) if numbered else _LOUD_NAME.match(rest)
         number, code = _BY_NAME[named.group().casefold()] if named else ("", "")
-        found = LabelHeading(numbered.group(1) if numbered else number, code)
-        if named and found.number == number:
-            yield found
+        matched = LabelHeading(numbered.group(1) if numbered else number, code)
+        if named and matched.number == number:
+            yield matched
             below = _NUMBERED.match(rest, named.end() + 1)
-            if below and found.holds(LabelHeading(below.group(1))) and rest[below.end()].isupper():
+            if below and matched.holds(LabelHeading(below.group(1))) and rest[below.end()].isupper():
                 yield LabelHeading(below.group(1))
-        elif numbered and not found.is_main and rest[0].isupper() and self._comes_next(found):
-            yield found
+        elif numbered and not matched.is_main and rest[0].isupper() and self._comes_next(matched):
+            yield matched
 
-    def _comes_next(self, found: LabelHeading) -> bool:
+    def _comes_next(self, matched: LabelHeading) -> bool:
         """Whether a number goes on from where we are, so that '2.5 Grams were given' is no heading."""
-        if not self._main.holds(found):
+        if not self._main.holds(matched):
             return False
         here = self._here if self._main.holds(self._here) else self._main
-        return _parts(found.number) > _parts(here.number)
+        return _parts(matched.number) > _parts(here.number)
 
-    def _begin(self, start: int, found: LabelHeading) -> None:
+    def _begin(self, start: int, matched: LabelHeading) -> None:
         """A passage begins here; or earlier, where only the headings above it stand before it."""
-        if found.is_main or (found.code not in ("", self._main.code) and not found.number):
-            self._main = found
-        code = found.code or (self._main.code if self._main.holds(found) else "")
-        metadata = {key: value for key, value in (("loinc", code), ("label_section", found.number)) if value}
+        if matched.is_main or (matched.code not in ("", self._main.code) and not matched.number):
+            self._main = matched
+        code = matched.code or (self._main.code if self._main.holds(matched) else "")
+        metadata = {
+            key: value for key, value in (("loinc", code), ("label_section", matched.number)) if value
+        }
         first = len(self.passages) == 1
-        if self.passages[-1].start == start or (self._bare and (first or self._here.holds(found))):
+        if self.passages[-1].start == start or (self._bare and (first or self._here.holds(matched))):
             self.passages[-1] = replace(self.passages[-1], metadata=metadata)
         else:
             self.passages.append(Passage(start, None, metadata))
-        self._here, self._bare = found, True
+        self._here, self._bare = matched, True
 
 
 def _of_path(path: Sequence[str]) -> LabelHeading:
     """The innermost section of a label among these headings."""
-    return next((found for title in reversed(path) if (found := label_heading(title))), LabelHeading())
+    return next((matched for title in reversed(path) if (matched := label_heading(title))), LabelHeading())
 
 
 def _standing_alone(line: str) -> LabelHeading | None:
     """The heading that a short paragraph is; '5 mg once daily' and 'Zelvanor is a drug.' are none."""
     if len(line) > LONGEST_HEADING or line.endswith((".", ";", ",")) or _SENTENCE_INSIDE.search(line):
         return None
-    found = label_heading(line)
-    if found is None or found.code or not found.number:
-        return found
+    matched = label_heading(line)
+    if matched is None or matched.code or not matched.number:
+        return matched
     numbered = _NUMBERED.match(line)
-    return found if numbered and not found.is_main and line[numbered.end()].isupper() else None
+    return matched if numbered and not matched.is_main and line[numbered.end()].isupper() else None
 
 
 def _one_form(heading: str) -> str:

@@ -1,6 +1,6 @@
 """Clinical guidelines: where recommendations stand, and how far a statement with its grade reaches.
 
-Comes in: a document of any parser, as text and placed blocks. Leaves: its passages: one a recommendation with
+Input: a document of any parser, as text and placed blocks. Output: its passages: one a recommendation with
 the rationale that follows it, the rest by top-level section. Statement and grade are the passage's `whole`.
 Grades are recognised as these write them: GRADE (Guyatt et al., BMJ 2008;336:924: strong or weak, high to
 very low quality; https://gdt.gradepro.org/app/handbook/handbook.html), its letters (1A to 2D), ACC/AHA's

@@ -1,6 +1,6 @@
 """Batches of pairs for the sparse training: neighbours together, so that in-batch negatives are hard.
 
-Comes in: a corpus, its queries, the teacher's vectors. Leaves: an endless stream of batches, the same for
+Input: a corpus, its queries, the teacher's vectors. Output: an endless stream of batches, the same for
 the same seed. A query loses some words now and then and its window the sentence that it is, so that the
 model cannot live on copying.
 """

@@ -1,6 +1,6 @@
 """A trained model's card: what it is made of, how, what was measured, and what it cannot do.
 
-Comes in: a recipe and a report. Leaves: the README.md of the model's folder, as model hubs show it.
+Input: a recipe and a report. Output: the README.md of the model's folder, as model hubs show it.
 """
 
 from __future__ import annotations

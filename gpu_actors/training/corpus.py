@@ -1,6 +1,6 @@
 """Documents as training sees them: windows, and what each document says of itself.
 
-Comes in: a stream of Documents, of which one is held at a time. Leaves: a Corpus of bounded size, whatever
+Input: a stream of Documents, of which one is held at a time. Output: a Corpus of bounded size, whatever
 the number of documents; and its two parts, one to learn from and one that is held out.
 """
 

@@ -1,6 +1,6 @@
 """The sparse training itself: queries and windows to term weights that find each other and stay few.
 
-Comes in: a student with a head, and batches of pairs. Leaves: the student as a SPLADE model. Loss: the
+Input: a student with a head, and batches of pairs. Output: the student as a SPLADE model. Loss: the
 teacher's ranking (KL divergence, both ways), InfoNCE, sparsity, silence of special tokens. The weight of
 sparsity is steered, since no fixed one gives a wanted number of terms on every corpus.
 """

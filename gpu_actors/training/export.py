@@ -1,6 +1,6 @@
 """A trained student as a folder that transformers, sentence-transformers and medkg load alike.
 
-Comes in: a student. Leaves: its weights and tokenizer in transformers' layout, and the few files that make it
+Input: a student. Output: its weights and tokenizer in transformers' layout, and the few files that make it
 a SparseEncoder of sentence-transformers. Those are written here under the names that releases 5 and 6 both
 read, since each release's own `save` names modules that the other does not know.
 Layout: https://sbert.net/docs/sparse_encoder/usage/custom_models.html.

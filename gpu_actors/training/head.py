@@ -1,6 +1,6 @@
 """A masked-language-model head for a sentence encoder, which has none.
 
-Comes in: a student fresh from its base, windows, the teacher's vectors. Leaves: the student with a head that
+Input: a student fresh from its base, windows, the teacher's vectors. Output: the student with a head that
 says of each token its own word and words that mean the same there. First a closed form: ridge regression
 from the last hidden states to the tokens' own embeddings. Then training on some content words of each
 window: masked ones are to be guessed (BERT, arXiv:1810.04805), others copied, and both also spread over the

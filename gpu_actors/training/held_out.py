@@ -1,6 +1,6 @@
 """How well a model finds the documents that no step of its training saw.
 
-Comes in: the held-out part of a corpus, the rest as distractors, a model's scores. Leaves: nDCG@10, recall@10
+Input: the held-out part of a corpus, the rest as distractors, a model's scores. Output: nDCG@10, recall@10
 and MRR@10 as `medkg eval` defines them, documents ranked by their best window; the same for the teacher, for
 BM25 and for chance. A question is a sentence that was taken out of its window, a title, or keywords.
 """

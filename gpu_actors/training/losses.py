@@ -1,6 +1,6 @@
 """What the sparse training minimises: pure functions of scores and term weights.
 
-Comes in: tensors. Leaves: scalars with gradients.
+Input: tensors. Output: scalars with gradients.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From documents to a model's folder: the way through this room, and what it came to.
 
-Comes in: documents, a recipe, where to. Leaves: the folder, whole or not at all, and a `Report` of sizes and
+Input: documents, a recipe, where to. Output: the folder, whole or not at all, and a `Report` of sizes and
 measures, which the card also lists.
 """
 

@@ -1,6 +1,6 @@
 """How the student's weights move: AdamW with a rate for each part, a warm-up, and a cosine down to nothing.
 
-Comes in: a student and rates. Leaves: an `Optimisation` whose `step` takes a loss. The base's body moves
+Input: a student and rates. Output: an `Optimisation` whose `step` takes a loss. The base's body moves
 little, so that it keeps what it knows; what is new moves most. The number of steps is known beforehand, so a
 training is repeatable.
 """

@@ -1,6 +1,6 @@
 """Pairs of a query and the window that answers it, neighbours from the documents alone.
 
-Comes in: a Corpus. Leaves: queries, each with the window it belongs to: a sentence of the window (inverse
+Input: a Corpus. Output: queries, each with the window it belongs to: a sentence of the window (inverse
 cloze task: Lee et al., arXiv:1906.00300), the document's title, a heading, its keywords. With the teacher's
 vectors a sentence is also paired with the nearest other window of its document. The same corpus and seed
 give the same queries.

@@ -1,6 +1,6 @@
 """The settings of a training, and its progress: plain records, no torch.
 
-Comes in: a user's options. Leaves: a `Recipe` with every number of the training, each with its bounds; and
+Input: a user's options. Output: a `Recipe` with every number of the training, each with its bounds; and
 `Progress`, which the training passes to its observer.
 """
 

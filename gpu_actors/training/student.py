@@ -1,6 +1,6 @@
 """The model that is trained: a BERT with a masked-language-model head, whose decoder is its word embeddings.
 
-Comes in: token rows. Leaves: states under the decoder, and term weights with gradients. Attention and
+Input: token rows. Output: states under the decoder, and term weights with gradients. Attention and
 products run over padded rows; everything above them over real tokens only.
 Source of the pooling: SPLADE v2, arXiv:2109.10086: max over tokens of log(1 + relu(logit)).
 """

@@ -1,6 +1,6 @@
 """The teacher: the base model as it is, whose cosines the sparse model learns.
 
-Comes in: texts. Leaves: their unit vectors, by the plane's own encoder; and which words of the vocabulary
+Input: texts. Output: their unit vectors, by the plane's own encoder; and which words of the vocabulary
 mean nearly the same as a word of the corpus, which is what the head learns to expand it to.
 """
 

@@ -1,6 +1,6 @@
 """Documents as windows: runs of consecutive sentences, about a paragraph, which queries are paired with.
 
-Comes in: a Document. Leaves: its windows, which cover the text of all blocks but titles and headings, in
+Input: a Document. Output: its windows, which cover the text of all blocks but titles and headings, in
 order, none longer than the limit in the base model's tokens. Titles and headings are left out because they
 become queries. Sentences and tokens are found as the chunker finds them.
 """
