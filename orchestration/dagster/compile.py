@@ -224,7 +224,7 @@ def _hold_op(graph: TopologyGraph, phase: Phase, held: StageNode) -> OpDefinitio
         description=f"Holds the window's documents at gate {gate}; {graph.phases[1].job} resumes them.",
     )
     def hold(context: OpExecutionContext, window: WindowBatch) -> Any:
-        waiting = context.resources.window_runs.hold(graph.topology.name, window)
+        waiting = context.resources.window_runs.wait_at_gate(graph.topology.name, window)
         context.log.info(f"{waiting} documents wait at gate {gate}")
         metadata = {"waiting": waiting}
         if window.job_id:

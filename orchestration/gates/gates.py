@@ -1,7 +1,7 @@
-"""Gates as an operator sees them: who waits for what, and letting them pass by hand.
+"""Gates for the operator: which documents wait for what, and opening a gate by hand.
 
-Comes in: a tenant, and ids or a stage. Leaves: waiting documents, or documents on their way again. What a
-person may not do by mistake, sending on a document that lacks what it waits for, takes a word of force.
+Comes in: a tenant, and ids or a stage. Leaves: waiting documents, or documents queued for their second
+phase. A document that does not meet the condition passes only with `force`, so not by mistake.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ class Gates:
     """The gates of a data folder."""
 
     def __init__(self, gates: GateLedger, topology_of: TopologyOf) -> None:
-        """`topology_of` gives the topology of a name and version."""
+        """`topology_of` returns the topology of a name and version."""
         self._gates = gates
         self._topology_of = topology_of
 
     def waiting(
         self, tenant_id: str, *, stage: str | None = None, limit: int | None = None
     ) -> list[WaitingDocument]:
-        """Documents at gates, those that wait longest first; with `stage` those that go on there."""
-        found = self._gates.waiting(tenant_id, limit=None if stage else limit)
+        """Return documents at gates, the longest waiting first; with `stage`, those that resume there."""
+        documents = self._gates.waiting(tenant_id, limit=None if stage else limit)
         if stage is None:
-            return found
-        return [one for one in found if self._resumes_at(one) == stage][:limit]
+            return documents
+        return [document for document in documents if self._resumes_at(document) == stage][:limit]
 
     def lacking(self, document: WaitingDocument) -> list[str] | None:
-        """Ledger fields that it waits for; None when the topology that says so is gone."""
+        """Return the ledger fields that it waits for; None when its topology no longer exists."""
         definition = self._definition(document)
         return None if definition is None else document.lacks(definition.conditions)
 
     def open(
         self, tenant_id: str, doc_ids: Sequence[str] | None, stage: str | None = None, *, force: bool = False
     ) -> int:
-        """Let these documents (all, with None) pass; returns their number.
+        """Open the gate for these documents (None: all); returns their number.
 
         Raises UsageError, and opens nothing, for an id that does not wait, for no ids, and, unless by force,
         for named documents that lack what they wait for. With None those that lack something are left alone.
@@ -55,9 +55,9 @@ class Gates:
         unknown = sorted(set(doc_ids) - {one.key.doc_id for one in named})
         if unknown:
             raise UsageError(f"{', '.join(unknown)}: no such document waits; see `medkg gate list`.")
-        held = [one for one in named if not (force or self._may(one))]
-        if held:
-            lacks = "; ".join(f"{one.key.doc_id} lacks {', '.join(self.lacking(one) or [])}" for one in held)
+        unmet = [document for document in named if not (force or self._may(document))]
+        if unmet:
+            lacks = "; ".join(f"{one.key.doc_id} lacks {', '.join(self.lacking(one) or [])}" for one in unmet)
             raise UsageError(f"{lacks}. Wait for it, or send them on without it with --force.")
         return self._gates.let_pass(named)
 

@@ -1,8 +1,8 @@
-"""Drives PDF converters: submits the ledger's PDF tasks to them and records the results in the ledger.
+"""Drives PDF converters: submits the tasks of the ledger, and records their results.
 
 Comes in: tasks of the ledger. Leaves: converted documents in the object store, and pdf_ir_ready. One thread
-of the host does this; nothing waits for it but documents at a gate. An unavailable converter costs no
-attempt. One that was restarted has forgotten its tasks, which are handed over again.
+of the host does this; only documents at a gate wait for it. An unavailable converter costs no attempt. A
+restarted converter has lost its tasks, which are submitted again.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from orchestration.errors import (
 
 __all__ = ["PdfConversions"]
 
-LOOK_SECONDS: Final = 1.0
-"""Between two looks at the ledger and the converters."""
+SWEEP_SECONDS: Final = 1.0
+"""Seconds between two sweeps of the ledger and the converters."""
 
 
 class PdfConversions:
@@ -43,50 +43,50 @@ class PdfConversions:
         owner: str,
         is_alive: Callable[[str], bool],
     ) -> None:
-        """`make` makes a converter when something is first asked of it; `owner` leases the tasks."""
+        """`make` creates a converter at its first task; `owner` is the process identity that leases tasks."""
         self._tasks = tasks
         self._objects = objects
         self._make = make
-        self._made: dict[AskedConverter, PdfConverter] = {}
+        self._converters: dict[AskedConverter, PdfConverter] = {}
         self._owner = owner
         self._is_alive = is_alive
-        self._away: set[AskedConverter] = set()
+        self._unavailable: set[AskedConverter] = set()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._log = structlog.get_logger(__name__)
 
     def start(self) -> None:
-        """Work in a separate thread until `close`."""
+        """Start the thread, which runs until `close`."""
         self._thread = threading.Thread(target=self._run, name="pdf-conversions", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread and the converters; the next host continues their tasks."""
+        """End the thread and the converters; the next host takes over their tasks."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-        for converter in self._made.values():
+        for converter in self._converters.values():
             converter.close()
 
-    def look(self) -> None:
-        """Hand over what is queued and fetch what is done, of every converter that something is asked of."""
+    def sweep(self) -> None:
+        """Submit queued tasks and fetch results, for every converter that has tasks."""
         for asked in self._tasks.converters():
             try:
                 self._drive(asked)
             except (UnavailableError, ConfigurationError) as error:
-                if asked not in self._away:
-                    self._log.warning("converter away", converter=asked.name, message=error.message)
-                self._away.add(asked)
+                if asked not in self._unavailable:
+                    self._log.warning("converter unavailable", converter=asked.name, message=error.message)
+                self._unavailable.add(asked)
             else:
-                self._away.discard(asked)
+                self._unavailable.discard(asked)
 
     def _run(self) -> None:
-        while not self._stop.wait(LOOK_SECONDS):  # no-retry-loop: a clock
+        while not self._stop.wait(SWEEP_SECONDS):  # no-retry-loop: a clock
             try:
-                self.look()
-            except MedkgError as error:  # e.g. the disk is full; the next look meets it again
+                self.sweep()
+            except MedkgError as error:  # e.g. the disk is full; the next sweep meets it again
                 self._log.warning("conversions", code=error.code, message=error.message)
-            except Exception:  # noqa: BLE001 - a converter may be a plugin; the host must live on
+            except Exception:  # noqa: BLE001 - a converter may be a plugin; the host must go on
                 self._log.exception("conversions")
 
     def _drive(self, asked: AskedConverter) -> None:
@@ -95,10 +95,10 @@ class PdfConversions:
         submitted = [task for task in tasks if task.state is PdfTaskState.SUBMITTED]
         statuses = converter.poll([task.task_id or "" for task in submitted]) if submitted else ()
         for task, status in zip(submitted, statuses, strict=True):
-            self._take_note(converter, task, status)
+            self._record(converter, task, status)
         self._submit(converter, [task for task in tasks if task.state is PdfTaskState.QUEUED])
 
-    def _take_note(self, converter: PdfConverter, task: PdfTask, status: ConversionStatus) -> None:
+    def _record(self, converter: PdfConverter, task: PdfTask, status: ConversionStatus) -> None:
         if status.state is ConversionState.DONE:
             try:
                 self._objects().put(task.ir_key, converter.result(status.task_id))
@@ -139,9 +139,9 @@ class PdfConversions:
         self._tasks.mark_failed(task, error.code, error.message, for_good=for_good)
 
     def _converter(self, asked: AskedConverter) -> PdfConverter:
-        if asked not in self._made:
-            self._made[asked] = self._make(asked)
-        return self._made[asked]
+        if asked not in self._converters:
+            self._converters[asked] = self._make(asked)
+        return self._converters[asked]
 
 
 def _pdf_gone(task: PdfTask) -> MedkgError:

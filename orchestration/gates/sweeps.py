@@ -1,8 +1,8 @@
-"""Looks at gates: which documents may go on, and which have waited too long.
+"""Sweeps of gates: documents whose condition holds go on, those that waited too long fail.
 
-Comes in: the gates at which documents wait, and the topologies that say what for. Leaves: documents queued
-for their second phase, dead letters, and what was moved. The host sweeps in its own time and the sensor in
-Dagster's; a document moves once, whichever process sweeps.
+Comes in: the gates at which documents wait, and the topologies with their conditions. Leaves: documents
+queued for their second phase, dead letters, and counts. The host and the Dagster sensor sweep independently;
+a document passes once, whichever process sweeps.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ TopologyOf = Callable[[str, str], TopologyGraph]
 
 
 class GateSweeps:
-    """Looks at every gate, each not more often than its topology asks for."""
+    """Sweeps every gate, each at most once per `poll_interval_seconds` of its topology."""
 
     def __init__(
         self, gates: GateLedger, topology_of: TopologyOf, now: Callable[[], float] = time.monotonic
     ) -> None:
-        """`topology_of` gives the topology of a name and version."""
+        """`topology_of` returns the topology of a name and version."""
         self._gates = gates
         self._topology_of = topology_of
         self._now = now
-        self._looked: dict[Gate, float] = {}
+        self._swept_at: dict[Gate, float] = {}
         self._log = structlog.get_logger(__name__)
 
     def sweep(self) -> dict[Gate, GateSweep]:
-        """Look at the gates that are due; what each look moved.
+        """Sweep the gates whose interval has passed; returns the counts per gate.
 
         A gate whose topology is gone is logged: its documents wait for `medkg gate open`, or their replay.
         """
@@ -47,10 +47,10 @@ class GateSweeps:
             except MedkgError as error:
                 self._log.warning("gate without topology", gate=gate.name, message=error.message)
                 continue
-            looked = self._looked.get(gate)
-            if looked is not None and self._now() - looked < definition.poll_interval_seconds:
+            swept_at = self._swept_at.get(gate)
+            if swept_at is not None and self._now() - swept_at < definition.poll_interval_seconds:
                 continue
-            self._looked[gate] = self._now()
+            self._swept_at[gate] = self._now()
             sweeps[gate] = self._gates.sweep(
                 gate,
                 definition.conditions,
@@ -60,7 +60,7 @@ class GateSweeps:
         return sweeps
 
     def moves_by_itself(self, job_id: str) -> bool:
-        """Whether documents of the job wait that will go on, or fail, without a command."""
+        """Return whether documents of the job wait at a gate that opens by itself."""
         return any(
             definition_of(self._topology_of, gate).resume == "automatic"
             for gate in self._gates.occupied(job_id)
@@ -68,7 +68,7 @@ class GateSweeps:
 
 
 def definition_of(topology_of: TopologyOf, gate: Gate) -> GateDefinition:
-    """What a topology says of its gate; raises UsageError when it has none of that name."""
+    """Return the definition of a gate; raises UsageError when its topology has none of that name."""
     graph = topology_of(gate.pipeline_name, gate.pipeline_version)
     if graph.gate is None or graph.gate.name != gate.name:
         raise UsageError(

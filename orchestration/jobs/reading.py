@@ -20,12 +20,12 @@ from orchestration.records import AdapterRequest, Document, SourceItem, StageCon
 __all__ = ["INGEST", "PARSE", "DocumentReader", "ReadingStep", "Unread"]
 
 BATCH: Final = 100
-"""Documents whose bytes are held at once."""
+"""Documents whose bytes are in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadingStep:
-    """A stage as the resilience room wants it named."""
+    """A stage with the name and policy that the guards need."""
 
     name: str
     pipeline: str = "reading"
@@ -38,7 +38,7 @@ PARSE: Final = ReadingStep("parse")
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A document that could not be had, and why."""
+    """A document that could not be read, and its error."""
 
     doc_id: str
     code: str
@@ -46,7 +46,7 @@ class Unread:
 
 
 class BatchResult(Protocol):
-    """What a guarded call came to."""
+    """Result of a guarded call."""
 
     @property
     def outcomes(self) -> Sequence[Outcome[Any]]: ...

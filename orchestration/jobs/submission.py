@@ -1,8 +1,8 @@
 """From a user's request to windows: what is asked becomes a job, its documents rows, its rows windows.
 
 Comes in: a topology's name and a SourceRequest. Leaves: a job in the ledger and, one by one, the ids of
-windows that are held for a Dagster run. `medkg run`, `medkg submit`, the submission sensor and a launch
-from the Dagster UI all come through here, so a job is the same in each case.
+windows that are reserved for a Dagster run. `medkg run`, `medkg submit`, the submission sensor and a launch
+from the Dagster UI all use this module, so a job is the same whatever started it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from orchestration.contracts import (
     Source,
     SourceRequest,
     Submission,
+    TenantLoad,
 )
 from orchestration.errors import UsageError
 from orchestration.jobs.syncing import listed_batches
@@ -44,7 +45,7 @@ __all__ = [
 T = TypeVar("T")
 
 ENQUEUE_BATCH: Final = 500
-"""Documents of one ledger transaction while a source is listed."""
+"""Documents per ledger transaction while a source is enumerated."""
 
 SMALLEST_WINDOW: Final = 50
 """Below this a run's fixed cost (about half a CPU second) outweighs what overlap saves."""
@@ -52,7 +53,7 @@ SMALLEST_WINDOW: Final = 50
 ENUMERATE: Final = "enumerate"
 """Stage of log lines that are written while a source enumerates its documents."""
 
-NO_TURN_YET: Final = (0, 0)
+NO_LOAD: Final = TenantLoad(0, 0)
 
 FIRST_PHASE: Final = (Phase.FIRST,)
 BOTH_PHASES: Final = (Phase.SECOND, Phase.FIRST)
@@ -118,7 +119,7 @@ class Submissions:
             fingerprint = self._fingerprint_of_items(topology)
             for batch in _with_ids(self._listed(submission, topology), ids):
                 yield self._ledger.jobs.enqueue(submission.job_id, batch, fingerprint)
-        except GeneratorExit:  # the caller stops listing, which `end_abandoned` settles
+        except GeneratorExit:  # the consumer stopped; `end_abandoned` settles the job
             raise
         except BaseException:  # no such path, or Ctrl-C: the job will never get more documents
             self._ledger.jobs.set_state(submission.job_id, JobState.CANCELLED)
@@ -203,8 +204,8 @@ class Submissions:
         """
         due = list(jobs)
         while due:
-            turns = self._ledger.windows.tenant_loads()
-            due.sort(key=lambda submission: turns.get(submission.tenant_id, NO_TURN_YET))
+            loads = self._ledger.windows.tenant_loads()
+            due.sort(key=lambda submission: loads.get(submission.tenant_id, NO_LOAD))
             while due and (window_id := self.claim(due[0].job_id, reserved_by, phases)) is None:
                 del due[0]
             if due and window_id is not None:

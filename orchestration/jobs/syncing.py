@@ -1,10 +1,10 @@
-"""Listings that can be interrupted at any moment: what is listed, what is recorded, in which order.
+"""Enumeration of a source page by page, which can be interrupted at any moment.
 
 Comes in: a source that lists page by page, and what the ledger remembers of the last listing. Leaves: batches
 of items to be queued. The cursor after a page is saved when that page's items are queued, so a process that
 is killed in between lists one page twice, and none not at all. What earlier jobs of the same request left
-unfinished comes last, unless it was listed again. Repeats within a listing are dropped: a record that changed
-meanwhile is seen by the next one.
+unfinished comes last, unless it was enumerated again. Repeats within an enumeration are dropped: the next
+one finds a record that changed meanwhile.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def listed_batches(
         yield from listing.batches()
     except CursorRefusedError as error:
         structlog.get_logger(__name__).warning(
-            "listing starts again", source=request.source, cause=error.message
+            "enumeration restarts", source=request.source, cause=error.message
         )
         listing.restart()
         yield from listing.batches()
@@ -65,7 +65,7 @@ def listed_batches(
 
 
 def shown_sync(key: SyncKey, sync: Sync) -> dict[str, Any]:
-    """Where the listing of a source stands, as JSON values; moments as ISO 8601, UTC."""
+    """Return the state of a sync as JSON values; times as ISO 8601, UTC."""
     moment = sync.begun_at or sync.since
     return {
         "source": key.source,
@@ -79,7 +79,7 @@ def shown_sync(key: SyncKey, sync: Sync) -> dict[str, Any]:
 
 
 class _Listing:
-    """One listing with what is remembered of it."""
+    """One enumeration with its saved state."""
 
     def __init__(
         self,
@@ -98,15 +98,15 @@ class _Listing:
         self._seen: set[tuple[str, str]] = set()
 
     def forget(self) -> None:
-        """List everything, whatever was listed before."""
+        """Enumerate everything, whatever was enumerated before."""
         self._save(Sync())
 
     def restart(self) -> None:
-        """Abandon the listing in progress and start it again; the end of the previous one still counts."""
+        """Start the running enumeration again from its first page; the end of the last complete one stays."""
         self._save(Sync(since=self._sync.since))
 
     def batches(self) -> Iterator[Sequence[SourceItem]]:
-        """The new items of each page; what is remembered moves on with each that is taken."""
+        """Iterate over the new items of each page; the cursor is saved when the next batch is requested."""
         if self._sync.begun_at is None:
             self._save(self._sync.model_copy(update={"begun_at": self._now(), "listed": 0, "cursor": None}))
         since = self._sync.since
@@ -131,7 +131,7 @@ class _Listing:
         self._end()
 
     def new(self, items: Sequence[SourceItem]) -> Sequence[SourceItem]:
-        """Items that did not come before."""
+        """Return the items that this enumeration has not yielded yet."""
         fresh = {(item.source, item.doc_id): item for item in reversed(items)}
         unseen = [item for place, item in reversed(fresh.items()) if place not in self._seen]
         self._seen.update(fresh)

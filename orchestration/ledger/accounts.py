@@ -1,8 +1,8 @@
 """How a document ends: its row, the account of every job that counts it, and its dead letters.
 
-Comes in: rows that the caller's transaction holds. Leaves: statuses moved along the table of transitions,
-job items resolved, dead letters kept. A job's items are resolved here and nowhere else, which is why
-accounts add up.
+Comes in: rows that the transaction of the caller has locked. Leaves: statuses moved along the table of
+transitions, job items resolved, dead letters kept. A job's items are resolved here and nowhere else, which
+is why accounts add up.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def end_documents(
     now: float,
     chunks: Mapping[int, int] | None = None,
 ) -> None:
-    """Move documents (row, further columns to set) to their last status; every job that counts them is told.
+    """Move documents (row, further columns to set) to their last status; resolve their items in all jobs.
 
-    `chunks` by document id is what a commit holds.
+    `chunks` is the number of committed chunks by document id.
     """
     for row, _ in endings:
         check_move(row["doc_id"], row["status"], status)
@@ -66,7 +66,7 @@ def resolve_items(
     outcome: Outcome,
     chunks: Mapping[int, int] | None = None,
 ) -> None:
-    """Tell every job that still waits for these documents what became of them."""
+    """Set the outcome of these documents in every job that has not resolved them."""
     if not document_ids:
         return
     counted = chunks or {}
@@ -79,7 +79,7 @@ def resolve_items(
 
 
 def move_items(connection: Connection, document_ids: Sequence[int], before: str, after: str) -> None:
-    """Tell every job that counts these documents that they wait, or are to be worked on again."""
+    """Move the items of these documents between `pending` and `waiting`, in every job that counts them."""
     for batch in batches(document_ids):
         connection.execute(
             update(job_items)

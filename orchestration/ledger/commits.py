@@ -1,4 +1,4 @@
-"""Intents and commits: which dual writes were begun, and which version of each document readers see."""
+"""Intents and commits: which dual writes were started, and which version of each document is visible."""
 
 from __future__ import annotations
 
@@ -95,10 +95,10 @@ class SqlCommits(LedgerPart):
         done: list[Commit] = []
         with self._database.writing() as connection:
             for batch in batches(changes):
-                keys = [former.key for former, _ in batch]
+                keys = [previous.key for previous, _ in batch]
                 found = connection.execute(select(commits).where(has_key(commits, keys))).mappings()
                 now = {commit.key: commit for commit in map(commit_of, found)}
-                due = [(former, new) for former, new in batch if now.get(former.key) == former]
+                due = [(previous, new) for previous, new in batch if now.get(previous.key) == previous]
                 _relabel(connection, due)
                 done += [new for _, new in due]
         return done
@@ -183,13 +183,13 @@ def _relabel(connection: Connection, changes: Sequence[tuple[Commit, Commit]]) -
     )
     rows = [
         {
-            **{f"of_{name}": value for name, value in former.key.model_dump().items()},
-            "of_pipeline": former.pipeline,
-            "of_version": former.version,
-            "of_fingerprint": former.fingerprint,
+            **{f"of_{name}": value for name, value in previous.key.model_dump().items()},
+            "of_pipeline": previous.pipeline,
+            "of_version": previous.version,
+            "of_fingerprint": previous.fingerprint,
             "new_fingerprint": new.fingerprint,
         }
-        for former, new in changes
+        for previous, new in changes
     ]
     connection.execute(statement, rows)
 
@@ -219,7 +219,7 @@ def _refuse_cleaned(connection: Connection, intent_ids: Collection[str]) -> None
 
 
 def note_changes(connection: Connection, intent_of: Mapping[DocumentKey, str | None]) -> None:
-    """Give each document's newest state a new number; its former entry says nothing any more."""
+    """Give the newest state of each document a new number, replacing its previous entry."""
     connection.execute(delete(commit_changes).where(has_key(commit_changes, list(intent_of))))
     connection.execute(
         insert(commit_changes),

@@ -1,7 +1,7 @@
 """Copies of the ledger: documents that came from another one, and all of its tables at one moment.
 
-Comes in: commits of copied documents with their origins, or whole tables. Leaves: the same. What is taken in
-looks as if it had been run here, so a later run of its source skips it.
+Comes in: commits of copied documents with their origins, or whole tables. Leaves: the same. Imported
+documents look as if they had been run here, so a later run of their source skips them.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class SqlCopies(LedgerPart):
         rows: Sequence[RowMapping],
         replace: bool,
     ) -> set[DocumentKey]:
-        """Documents that are not to be touched: in hand, the same already, or not to be replaced."""
+        """Documents that are not replaced: a run works on them, they are the same, or `replace` is false."""
         now = self._now()
         stay = {key_of(row) for row in rows if row["status"] == Status.RUNNING or row["lease_until"] > now}
         there = select(commits).where(has_key(commits, [commit.key for commit, _ in batch]))
@@ -93,14 +93,14 @@ class SqlCopies(LedgerPart):
         taken: Sequence[tuple[Commit, Origin]],
         known: Mapping[Place, RowMapping],
     ) -> None:
-        """Rows that say committed; jobs that waited for one of these documents are told."""
+        """Write rows as committed, and resolve the items of jobs that waited for these documents."""
         new = []
         for commit, origin in taken:
             columns = _columns(import_id, commit, origin)
             row = known.get((commit.key, commit.pipeline))
             if row is None:
                 new.append({**columns, **_place(commit), "created_at": origin.created_at})
-            elif row["status"] in (Status.COMMITTED, Status.DELETED):  # as new: nobody waits for it
+            elif row["status"] in (Status.COMMITTED, Status.DELETED):  # as new: no job waits for it
                 connection.execute(update(documents).where(documents.c.id == row["id"]).values(columns))
             else:
                 end_documents(connection, [(row, columns)], Status.COMMITTED, "skipped", self._now())
@@ -234,7 +234,7 @@ def _note_passed_gates(connection: Connection) -> None:
 
 
 def _go_on(connection: Connection, table: Table) -> None:
-    """Have PostgreSQL number new rows after those there are; SQLite does so by itself."""
+    """Let PostgreSQL number new rows after the existing ones; SQLite does so by itself."""
     column = table.autoincrement_column
     if column is None:
         return

@@ -1,9 +1,9 @@
-"""The ledger's database: opened, migrated to the newest schema, and spoken to in short transactions.
+"""The database of the ledger: opened, migrated to the newest schema, and used in short transactions.
 
 Comes in: a SQLAlchemy URL. Leaves: connections inside a transaction. SQLite runs in WAL mode and takes its
 write lock at the start of a writing transaction, so several processes share it without deadlocks. A cause
 in the operating system (disk full, read-only, locked, damaged) is a StoreUnwritableError or
-StoreCorruptError that names the database; a defect of ours stays what it is.
+StoreCorruptError that names the database; other errors of the driver are defects and stay as they are.
 """
 
 from __future__ import annotations
@@ -99,10 +99,10 @@ class Database:
             yield connection
 
     def rewrite(self, *tables: Table) -> None:
-        """Write the database (PostgreSQL: these tables) anew, so that no file of it holds a removed row."""
+        """Rewrite the database (PostgreSQL: these tables), so that no file of it has a removed row."""
         with uninterrupted(), self._errors_named():
             if self.is_sqlite:
-                self._engine.dispose()  # a connection of the pool may hold on to the log
+                self._engine.dispose()  # a connection of the pool may keep the log open
                 try:
                     with closing(self._engine.raw_connection()) as pooled:
                         rewrite(cast("sqlite3.Connection", pooled.driver_connection))
@@ -114,7 +114,7 @@ class Database:
                     connection.execute(text(f"VACUUM FULL {table.name}"))
 
     def schema_beside(self, name: str) -> str:
-        """Make, unless it is there, a schema for other tables of PostgreSQL: `<the ledger's>_<name>`.
+        """Create, unless it exists, a schema for other tables of PostgreSQL: `<the ledger's>_<name>`.
 
         Returns its name. Raises ConfigurationError when the URL's user may not make it.
         """
@@ -161,7 +161,7 @@ class Database:
             raise self._named(error) from error
 
     def _named(self, error: DBAPIError) -> Exception:
-        """What an error of the driver means to a user; the error itself if it is a defect of ours."""
+        """Return the error of medkg for an error of the driver; the error itself if it is a defect."""
         cause = str(error.orig)
         if not self.is_sqlite:
             if isinstance(error, OperationalError | InterfaceError | DatabaseInternalError):
@@ -190,7 +190,7 @@ class Database:
 
 
 class LedgerPart:
-    """One topic of the ledger: calls that are each one transaction of its database."""
+    """One part of the ledger; every call is one transaction of the shared database."""
 
     def __init__(self, database: Database, lease_seconds: float, now: Callable[[], float]) -> None:
         self._database = database
@@ -221,7 +221,7 @@ def _parsed(url: str) -> URL:
 
 
 def _without_secrets(url: URL) -> str:
-    """The URL as messages show it: libpq takes passwords also from the query."""
+    """Return the URL for messages, without its query: libpq reads passwords from there too."""
     return url.set(query={}).render_as_string(hide_password=True)
 
 
@@ -253,7 +253,7 @@ def _sqlite_engine(url: URL) -> Engine:
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
     """WAL, so readers never wait; FULL, since a commit row is a promise that outlives a power cut."""
-    connection.isolation_level = None  # transactions are begun below, not by the driver
+    connection.isolation_level = None  # _begin_sqlite starts transactions, not the driver
     use_wal(connection)
     for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")

@@ -1,7 +1,7 @@
-"""Enumerated items become rows: each gets its place in a job, and is queued if it needs work.
+"""Enqueueing: enumerated items become job items, and documents that need work are queued.
 
-Comes in: items of a source, or dead letters to be tried again. Leaves: job items whose outcomes add up to
-what was listed, queued documents, and dead letters for what is broken or contradicts itself.
+Comes in: items of a source, or dead letters to be replayed. Leaves: one job item per item, queued
+documents, and dead letters for broken items and for repeats with other content.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ class EnumeratedItem:
     item: SourceItem
     source_plugin: str
     again: bool = False
-    """Work on it even if nothing changed since its commit: a replay."""
+    """Process it even if it is unchanged since its commit: a replay."""
 
 
 @dataclass(frozen=True, slots=True)
 class _First:
-    """The first item of an id in a job, against which repeats are judged."""
+    """The first item of an id in a job, with which repeats are compared."""
 
     version: str | None
     locator: str
 
 
 class Enqueueing:
-    """One transaction's work of giving items their place in a job."""
+    """Adds items to a job within one transaction."""
 
     def __init__(
         self, connection: Connection, submission: Submission, fingerprint: Fingerprint, now: float
@@ -75,7 +75,7 @@ class Enqueueing:
         self._outcomes: Counter[str] = Counter()
 
     def add(self, items: Iterable[EnumeratedItem]) -> DocumentCounts:
-        """Place items in order; what became of them."""
+        """Add items in order; returns their counts by outcome."""
         for batch in batches(items):
             self._add(batch)
         return DocumentCounts(total=self._outcomes.total(), **self._outcomes)
@@ -116,7 +116,7 @@ class Enqueueing:
         end_documents(connection, unchanged, Status.COMMITTED, "skipped", self._now)
 
     def _ask_again(self, keys: Sequence[DocumentKey]) -> None:
-        """Forget what was committed, so that no skip follows; readers see it all the same."""
+        """Clear the committed columns, so that the documents are not skipped; they stay visible."""
         for batch in batches(keys):
             self._connection.execute(
                 update(documents)
@@ -125,7 +125,7 @@ class Enqueueing:
             )
 
     def _supersede_dead_letters(self, keys: Sequence[DocumentKey]) -> None:
-        """Earlier dead letters of documents that this job tries again need no replay any more."""
+        """Mark earlier dead letters of documents that this job tries again as replayed."""
         for batch in batches(keys):
             self._connection.execute(
                 update(dead_letters)
@@ -154,7 +154,7 @@ class Enqueueing:
         return {key_of(row): row for row in rows}
 
     def _first_of_job(self, known: Mapping[DocumentKey, RowMapping]) -> dict[DocumentKey, _First]:
-        """What this job listed before of these documents."""
+        """Items of these documents that this job already has."""
         rows = {row["id"]: (key, row) for key, row in known.items()}
         query = select(job_items.c.document_id, job_items.c.version).where(
             job_items.c.job_id == self._submission.job_id, job_items.c.document_id.in_(list(rows))
@@ -167,7 +167,7 @@ class Enqueueing:
 
 
 class _Batch:
-    """What is to be written for a batch of items; decides, and touches no database."""
+    """Decides what to write for a batch of items; does not access the database."""
 
     def __init__(
         self,
@@ -200,7 +200,7 @@ class _Batch:
             self._new(ordinal, listed, fingerprint(item))
 
     def _broken(self, ordinal: int, listed: EnumeratedItem, code: str, message: str) -> None:
-        """A dead letter; the document gets a failed row unless it has one that says more."""
+        """Add a dead letter, and a failed row unless the document has a row with more information."""
         self._item(ordinal, "failed")
         self._letter(ordinal, listed, code, message)
         row = self.known.get(listed.key)
@@ -209,7 +209,7 @@ class _Batch:
             self.writes[listed.key] = self._row(listed, Status.FAILED, None)
 
     def _repeat(self, ordinal: int, listed: EnumeratedItem, first: _First) -> None:
-        """An id's second item in one job: nothing to do if its content is the same, else a dead letter."""
+        """Add the second item of an id in one job: skipped if its content is the same, else a dead letter."""
         item = listed.item
         if item.version is None or first.version is None:
             same = item.locator.model_dump_json() == first.locator
@@ -243,15 +243,15 @@ class _Batch:
         return is_unchanged(item.version, fingerprint, self._submission.pipeline_name, row, visible)
 
     def _attached_outcome(self, item: SourceItem, fingerprint: str, row: RowMapping) -> str | None:
-        """`pending` or `waiting` when a run has this very content in hand, whose outcome then counts here
+        """Return `pending` or `waiting` when another job works on the same content, whose outcome counts here
         too; None when the document is to be queued for this job."""
         same_version = item.version is None or row["version"] in (None, item.version)
         if not same_version or row["fingerprint"] != fingerprint:
             return None
         if row["status"] == Status.WAITING:
             return "waiting"
-        held = row["status"] == Status.QUEUED and row["lease_until"] > self._now
-        return "pending" if held or row["status"] == Status.RUNNING else None
+        reserved = row["status"] == Status.QUEUED and row["lease_until"] > self._now
+        return "pending" if reserved or row["status"] == Status.RUNNING else None
 
     def _item(
         self, ordinal: int, outcome: str, key: DocumentKey | None = None, version: str | None = None
@@ -285,7 +285,7 @@ class _Batch:
         self.letters.append(([(submission.job_id, ordinal)], letter))
 
     def _row(self, listed: EnumeratedItem, status: Status, fingerprint: str | None) -> dict[str, Any]:
-        """The documents row of an item that is queued, or broken."""
+        """The documents row of an item that is queued or broken."""
         key, item = listed.key, listed.item
         before = self.known.get(key)
         if before is not None:
@@ -325,7 +325,7 @@ def _waits(row: RowMapping) -> bool:
 
 
 def _restored(row: RowMapping) -> dict[str, Any]:
-    """Columns of a document that turned out to be what is committed already."""
+    """Columns of a document whose content is the committed one again."""
     return {
         "window_id": None,
         "version": row["committed_version"],

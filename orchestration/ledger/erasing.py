@@ -1,7 +1,7 @@
-"""The right to erasure: nothing in the ledger names a document any more, and no byte of it stays on disk.
+"""Erasure: no row of the ledger names a document any more, and no byte of it stays on disk.
 
-Comes in: documents that are in no store any more. Leaves: a ledger whose sums still hold, since a job's items
-keep their outcome and lose only what they were about.
+Comes in: documents that no store has any more. Leaves: a ledger whose sums are unchanged, since the items
+of jobs keep their outcome and lose only their document.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ ERASED_FROM: Final = (
 """Tables whose files may hold rows that erasure removed or changed."""
 
 ERASED: Final = "(erased)"
-"""Stands where a job's request named the document's own file."""
+"""Replaces the path of the document in the request of a job."""
 
 
 def erase_documents(connection: Connection, keys: Sequence[DocumentKey]) -> None:
@@ -90,7 +90,7 @@ def _forget_rows(connection: Connection, keys: Sequence[DocumentKey]) -> None:
 
 
 def _forget_paths(connection: Connection, job_ids: Sequence[str], paths: set[str]) -> None:
-    """Take the documents' own files out of what jobs were asked for."""
+    """Remove the paths of the documents from the requests of jobs."""
     for job_id in job_ids:
         asked = connection.execute(select(jobs.c.submission).where(jobs.c.job_id == job_id)).scalar_one()
         submission = json.loads(asked)
@@ -102,6 +102,6 @@ def _forget_paths(connection: Connection, job_ids: Sequence[str], paths: set[str
 
 
 def _path(locator: str) -> str:
-    """The file that a document was in, if it is the whole file; "" otherwise."""
+    """Return the file of a document that is a whole file, else ""."""
     place = json.loads(locator)
     return str(place["uri"]) if place.get("start") is None else ""

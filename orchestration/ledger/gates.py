@@ -1,7 +1,7 @@
-"""Gates: which documents wait at one, for what, since when, and what moves them on.
+"""Gates: which documents wait, for what, since when, and how they leave.
 
-Comes in: documents whose first phase has ended. Leaves: queued documents that a window of the second phase
-claims, once each, since a row is claimed once; or dead letters of those that waited in vain.
+Comes in: documents whose first phase has ended. Leaves: queued documents of the second phase, each claimed
+once, or dead letters of those whose condition was not met in time.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class SqlGates(LedgerPart):
     """GateLedger over SQL."""
 
     def set_field(self, window_id: str, field: str, keys: Sequence[DocumentKey]) -> None:
-        """Set a ledger field of documents that the window still has; see GateLedger.set_field."""
+        """Set a ledger field of running documents of the window; see GateLedger.set_field."""
         with self._database.writing() as connection:
             for batch in batches(keys):
                 connection.execute(
@@ -58,18 +58,18 @@ class SqlGates(LedgerPart):
     def wait_at(
         self, window_id: str, owner: str, gate: str, payload: str, keys: Sequence[DocumentKey]
     ) -> int:
-        """Have documents that `owner` holds wait at a gate; see GateLedger.wait_at."""
+        """Let documents that `owner` leases wait at a gate; see GateLedger.wait_at."""
         if not keys:
             return 0
         with self._database.writing() as connection:
-            rows = [row for batch in batches(keys) for row in _held(connection, window_id, owner, batch)]
+            rows = [row for batch in batches(keys) for row in _leased(connection, window_id, owner, batch)]
             if not rows:
                 raise LeaseLostError(
                     f"window {window_id} passed to another run before its documents came to gate {gate}. "
                     "Nothing is lost: that run takes them there."
                 )
             now = self._now()
-            there = {
+            at_gate = {
                 "status": Status.WAITING,
                 "gate": gate,
                 "gate_since": now,
@@ -81,12 +81,12 @@ class SqlGates(LedgerPart):
             }
             for row in rows:
                 check_move(row["doc_id"], row["status"], Status.WAITING)
-            change_documents(connection, [{"row_id": row["id"], **there} for row in rows])
+            change_documents(connection, [{"row_id": row["id"], **at_gate} for row in rows])
             move_items(connection, [row["id"] for row in rows], "pending", "waiting")
             return len(rows)
 
     def payloads(self, window_id: str) -> dict[DocumentKey, str]:
-        """Key of the artifact that each resumed document of the window begins with."""
+        """Return the artifact that each document of a second-phase window starts with."""
         query = select(documents).where(
             documents.c.window_id == window_id, documents.c.gate_payload.is_not(None)
         )
@@ -94,7 +94,7 @@ class SqlGates(LedgerPart):
             return {key_of(row): row["gate_payload"] for row in connection.execute(query).mappings()}
 
     def needed_payloads(self) -> set[str]:
-        """Keys of artifacts that unfinished documents still need."""
+        """Return the keys of artifacts that unfinished documents still need."""
         query = select(documents.c.gate_payload).where(
             documents.c.gate.is_not(None),
             documents.c.status.in_((Status.WAITING, Status.QUEUED, Status.RUNNING)),
@@ -122,7 +122,7 @@ class SqlGates(LedgerPart):
     def sweep(
         self, gate: Gate, conditions: Conditions, timeout_seconds: float, *, opens: bool = True
     ) -> GateSweep:
-        """Open the gate for those that may pass, end those that never will; see GateLedger.sweep."""
+        """Open the gate for documents that meet its condition; see GateLedger.sweep."""
         with self._database.writing() as connection:
             opened = _open(connection, _ready(connection, gate, conditions), self._now()) if opens else 0
             failed = self._fail_unconverted(connection, gate)
@@ -134,7 +134,7 @@ class SqlGates(LedgerPart):
     def waiting(
         self, tenant_id: str, keys: Sequence[DocumentKey] | None = None, limit: int | None = None
     ) -> list[WaitingDocument]:
-        """Documents at gates, those that wait longest first."""
+        """Return documents at gates, the longest waiting first."""
         if keys is not None and not keys:
             return []
         query = _with_tasks().where(documents.c.tenant_id == tenant_id, WAITS)
@@ -145,7 +145,7 @@ class SqlGates(LedgerPart):
             return [_waiting_of(row) for row in connection.execute(query).mappings()]
 
     def let_pass(self, waiting: Sequence[WaitingDocument]) -> int:
-        """Open their gates for these documents, whatever their fields; how many still waited."""
+        """Open the gate for these documents whatever their fields; see GateLedger.let_pass."""
         with self._database.writing() as connection:
             opened = 0
             for document in waiting:
@@ -206,7 +206,7 @@ def _with_tasks() -> Select[Any]:
     return select(documents, *TASK_COLUMNS).select_from(joined)
 
 
-def _held(
+def _leased(
     connection: Connection, window_id: str, owner: str, keys: Sequence[DocumentKey]
 ) -> Sequence[RowMapping]:
     query = _rows(
@@ -224,7 +224,7 @@ def _ready(connection: Connection, gate: Gate, conditions: Conditions) -> Sequen
 
 
 def _open(connection: Connection, rows: Sequence[RowMapping], now: float) -> int:
-    """Queue documents for the second phase; every job that counts them goes on with them."""
+    """Queue documents for the second phase, and move their items to `pending` in every job."""
     for row in rows:
         check_move(row["doc_id"], row["status"], Status.QUEUED)
     queued = {"status": Status.QUEUED, "gate_passed_at": now, "window_id": None, "updated_at": now}
@@ -264,7 +264,7 @@ def _waiting_of(row: RowMapping) -> WaitingDocument:
 
 
 def _overdue(document: WaitingDocument, conditions: Conditions, now: float) -> str:
-    lacking = ", ".join(document.lacks(conditions)) or "somebody to open it"
+    lacking = ", ".join(document.lacks(conditions)) or "`medkg gate open`"
     message = (
         f"{document.key.doc_id} waited {now - document.since:.0f} s at gate {document.gate.name} of "
         f"{document.gate.pipeline_name} for {lacking}."

@@ -1,4 +1,4 @@
-"""Jobs: what a user asked for, where it stands, and its account."""
+"""Jobs: requests of users, their states and their accounts."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from orchestration.records import DocumentKey, SourceItem
 __all__ = ["MOST_HAND_BACKS", "SqlJobs", "insert_job", "submission_of"]
 
 MOST_HAND_BACKS: Final = 3
-"""A document handed back so often within one job is left alone by that job."""
+"""A job does not claim a document again that was handed back so many times within it."""
 
 SETTLING: Final = (JobState.OPEN, JobState.WAITING, JobState.STALLED)
-"""States of jobs whose documents decide where they stand."""
+"""States of jobs that `settle` updates."""
 
 Account = tuple[DocumentCounts, int]
 """A job's counts and its committed chunks."""
@@ -144,7 +144,7 @@ def insert_job(connection: Connection, submission: Submission, state: JobState, 
 
 
 def submission_of(connection: Connection, job_id: str) -> Submission:
-    """What a job was asked for; raises UsageError for an unknown one."""
+    """Return the submission of a job; raises UsageError for an unknown one."""
     return Submission.model_validate_json(_job(connection, job_id)["submission"])
 
 

@@ -1,6 +1,6 @@
-"""What a window's run reports: versions it fetched, what each stage made of the documents, what it committed.
+"""Outcomes that the run of a window reports: fetched versions, results of stages, commits.
 
-Every call counts only for documents that the window still has; about the others another run decides.
+A call changes only documents that the window has not lost; another run decides about the others.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from orchestration.ledger.tables import commits, documents, stage_reports
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey, StageContext
 
-__all__ = ["SqlOutcomes", "held_for_jobs"]
+__all__ = ["SqlOutcomes", "running_of_jobs"]
 
-Held = Mapping[DocumentKey, RowMapping]
+Running = Mapping[DocumentKey, RowMapping]
 
 
 class SqlOutcomes(LedgerPart):
@@ -35,14 +35,14 @@ class SqlOutcomes(LedgerPart):
         if not contexts:
             return []
         with self._database.writing() as connection:
-            held = held_for_jobs(connection, contexts)
-            visible = _visible(connection, list(held))
-            mine = [ctx for ctx in contexts if ctx.key in held]
+            running = running_of_jobs(connection, contexts)
+            visible = _visible(connection, list(running))
+            mine = [ctx for ctx in contexts if ctx.key in running]
             unchanged = {
                 ctx.key: ctx
                 for ctx in mine
                 if is_unchanged(
-                    ctx.version, ctx.fingerprint, ctx.pipeline_name, held[ctx.key], visible.get(ctx.key)
+                    ctx.version, ctx.fingerprint, ctx.pipeline_name, running[ctx.key], visible.get(ctx.key)
                 )
             }
             changed = [ctx for ctx in mine if ctx.key not in unchanged]
@@ -51,7 +51,7 @@ class SqlOutcomes(LedgerPart):
                 connection,
                 [
                     {
-                        "row_id": held[ctx.key]["id"],
+                        "row_id": running[ctx.key]["id"],
                         "version": ctx.version,
                         "fingerprint": ctx.fingerprint,
                         "missing_stages": "[]",
@@ -61,7 +61,7 @@ class SqlOutcomes(LedgerPart):
                 ],
             )
             same = {"error_code": None, "error_message": None}
-            endings = [(held[key], {"version": ctx.version, **same}) for key, ctx in unchanged.items()]
+            endings = [(running[key], {"version": ctx.version, **same}) for key, ctx in unchanged.items()]
             end_documents(connection, endings, Status.COMMITTED, "skipped", now)
             return changed
 
@@ -75,29 +75,31 @@ class SqlOutcomes(LedgerPart):
     ) -> None:
         """Record a stage's outcome for a batch, in one transaction; see OutcomeLedger."""
         with self._database.writing() as connection:
-            held = _held_in(connection, window_id)
-            failed = [failure for failure in failures if failure.ctx.key in held]
-            reached = {ctx.key for ctx in [*survivors, *(failure.ctx for failure in failed)]} & held.keys()
+            running = _running_in(connection, window_id)
+            failed = [failure for failure in failures if failure.ctx.key in running]
+            reached = {ctx.key for ctx in [*survivors, *(failure.ctx for failure in failed)]} & running.keys()
             now = self._now()
             change_documents(
                 connection,
                 [
                     {
-                        "row_id": held[key]["id"],
+                        "row_id": running[key]["id"],
                         "current_stage": stage,
-                        "retry_count_per_stage": _counted(held[key], stage, retries.get(key.doc_id, 0)),
+                        "retry_count_per_stage": _counted(running[key], stage, retries.get(key.doc_id, 0)),
                         "updated_at": now,
                     }
                     for key in reached
                 ],
             )
-            self._fail(connection, held, failed, now)
+            self._fail(connection, running, failed, now)
 
-    def _fail(self, connection: Connection, held: Held, failures: Sequence[Failure], now: float) -> None:
-        """Keep dead letters; fatal failures end their documents, others leave them incomplete."""
+    def _fail(
+        self, connection: Connection, running: Running, failures: Sequence[Failure], now: float
+    ) -> None:
+        """Insert dead letters; fatal failures end their documents, others leave them incomplete."""
         letters = []
         for failure in failures:
-            row = held[failure.ctx.key]
+            row = running[failure.ctx.key]
             letter = dead_letter_row(failure, row["source_plugin"], row["locator"], now)
             letters.append((row["id"], letter))
         keep_dead_letters(connection, letters)
@@ -105,8 +107,8 @@ class SqlOutcomes(LedgerPart):
             connection,
             [
                 {
-                    "row_id": held[failure.ctx.key]["id"],
-                    "missing_stages": _listed(held[failure.ctx.key], failure.stage),
+                    "row_id": running[failure.ctx.key]["id"],
+                    "missing_stages": _listed(running[failure.ctx.key], failure.stage),
                 }
                 for failure in failures
                 if not failure.fatal
@@ -114,13 +116,13 @@ class SqlOutcomes(LedgerPart):
         )
         fatal = {failure.ctx.key: failure for failure in failures if failure.fatal}
         endings = [
-            (held[key], {"error_code": failure.code, "error_message": storable(failure.message)})
+            (running[key], {"error_code": failure.code, "error_message": storable(failure.message)})
             for key, failure in fatal.items()
         ]
         end_documents(connection, endings, Status.FAILED, "failed", now)
 
     def report(self, report: StageReport) -> None:
-        """Keep a stage's report."""
+        """Add the report of a stage; see OutcomeLedger.report."""
         with self._database.writing() as connection:
             connection.execute(
                 insert(stage_reports).values(job_id=report.job_id, report=report.model_dump_json())
@@ -131,20 +133,20 @@ class SqlOutcomes(LedgerPart):
         if not committed:
             return []
         with self._database.writing() as connection:
-            held = {
+            running = {
                 key: row
-                for key, row in _held_in(connection, window_id).items()
+                for key, row in _running_in(connection, window_id).items()
                 if row["lease_owner"] == owner
             }
-            mine = [commit for commit in committed if commit.key in held]
+            mine = [commit for commit in committed if commit.key in running]
             if not mine:
                 raise LeaseLostError(
                     f"window {window_id} passed to another run before its commit. Nothing is lost: that run "
                     "finishes its documents."
                 )
             superseded = make_visible(connection, mine)
-            endings = [(held[commit.key], _committed_columns(commit)) for commit in mine]
-            chunks = {held[commit.key]["id"]: commit.chunk_count for commit in mine}
+            endings = [(running[commit.key], _committed_columns(commit)) for commit in mine]
+            chunks = {running[commit.key]["id"]: commit.chunk_count for commit in mine}
             end_documents(connection, endings, Status.COMMITTED, "committed", self._now(), chunks)
             return superseded
 
@@ -160,16 +162,18 @@ def _committed_columns(commit: Commit) -> dict[str, Any]:
     }
 
 
-def _held_in(connection: Connection, window_id: str) -> dict[DocumentKey, RowMapping]:
-    """The documents that the window's run has, whoever runs it."""
+def _running_in(connection: Connection, window_id: str) -> dict[DocumentKey, RowMapping]:
+    """Running documents of the window, whichever process leases them."""
     query = select(documents).where(documents.c.window_id == window_id, documents.c.status == Status.RUNNING)
     rows = connection.execute(query.order_by(documents.c.id).with_for_update()).mappings()
     return {key_of(row): row for row in rows}
 
 
-def held_for_jobs(connection: Connection, contexts: Sequence[StageContext]) -> dict[DocumentKey, RowMapping]:
-    """The documents that a run of the context's job and pipeline has."""
-    held: dict[DocumentKey, RowMapping] = {}
+def running_of_jobs(
+    connection: Connection, contexts: Sequence[StageContext]
+) -> dict[DocumentKey, RowMapping]:
+    """Running documents of the job and pipeline of each context."""
+    running: dict[DocumentKey, RowMapping] = {}
     for batch in batches(contexts):
         query = select(documents).where(
             has_key(documents, [ctx.key for ctx in batch]), documents.c.status == Status.RUNNING
@@ -179,8 +183,8 @@ def held_for_jobs(connection: Connection, contexts: Sequence[StageContext]) -> d
         for ctx in batch:
             row = by_run.get((ctx.key, ctx.pipeline_name, ctx.job_id))
             if row is not None:
-                held[ctx.key] = row
-    return held
+                running[ctx.key] = row
+    return running
 
 
 def _visible(connection: Connection, keys: Sequence[DocumentKey]) -> dict[DocumentKey, RowMapping]:

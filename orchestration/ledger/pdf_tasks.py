@@ -1,7 +1,7 @@
-"""PdfTasks of PDFs: what is asked of a converter, who has it in hand, and what came of it.
+"""Conversions of PDFs: requests, leases of the process that drives the converter, and results.
 
-Comes in: requests of the pdf_ir stage and news from whoever drives the converter. Leaves: pdf_ir_ready on the
-document, in the transaction that ends its conversion. A row a document: asking again takes its place.
+Comes in: requests of the pdf_ir stage, and results of converters. Leaves: pdf_ir_ready on the document, in
+the transaction that ends its conversion. One row per document: a new request replaces the previous one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, or_, select,
 
 from orchestration.contracts import AskedConverter, PdfTask, PdfTaskRequest, PdfTaskState
 from orchestration.ledger.database import LedgerPart
-from orchestration.ledger.outcomes import held_for_jobs
+from orchestration.ledger.outcomes import running_of_jobs
 from orchestration.ledger.rows import batches, has_key, key_of, storable, upsert
 from orchestration.ledger.tables import documents, pdf_tasks
 from orchestration.ledger.transitions import Status
@@ -32,11 +32,11 @@ class SqlPdfTasks(LedgerPart):
     def request(
         self, asked: AskedConverter, stage: str, max_attempts: int, requests: Sequence[PdfTaskRequest]
     ) -> None:
-        """Note that these PDFs are to be converted; see PdfTaskLedger.request."""
+        """Request the conversion of these PDFs; see PdfTaskLedger.request."""
         with self._database.writing() as connection:
-            held = held_for_jobs(connection, [request.ctx for request in requests])
+            running = running_of_jobs(connection, [request.ctx for request in requests])
             now = self._now()
-            mine = [request for request in requests if request.ctx.key in held]
+            current = [request for request in requests if request.ctx.key in running]
             fresh = {
                 "converter": asked.name,
                 "options": asked.options,
@@ -54,17 +54,17 @@ class SqlPdfTasks(LedgerPart):
             rows = [
                 {
                     **fresh,
-                    "document_id": held[request.ctx.key]["id"],
+                    "document_id": running[request.ctx.key]["id"],
                     "tenant_id": request.ctx.tenant_id,
                     "pdf_key": request.pdf_key,
                     "ir_key": request.ir_key,
                     "state": PdfTaskState.DONE if request.done else PdfTaskState.QUEUED,
                 }
-                for request in mine
+                for request in current
             ]
             upsert(connection, pdf_tasks, rows, ("document_id",))
             for done in (True, False):
-                numbers = [held[request.ctx.key]["id"] for request in mine if request.done is done]
+                numbers = [running[request.ctx.key]["id"] for request in current if request.done is done]
                 for batch in batches(numbers):
                     connection.execute(
                         update(documents).where(documents.c.id.in_(batch)).values(pdf_ir_ready=done)
@@ -73,14 +73,16 @@ class SqlPdfTasks(LedgerPart):
     def lease(
         self, asked: AskedConverter, owner: str, most_submitted: int, is_alive: Callable[[str], bool]
     ) -> list[PdfTask]:
-        """Lease to `owner` what a converter has, and queued ones; see PdfTaskLedger.lease."""
+        """Lease the submitted and queued tasks of a converter; see PdfTaskLedger.lease."""
         of_converter = and_(
             pdf_tasks.c.converter == asked.name, pdf_tasks.c.options == asked.options, UNDER_WAY
         )
         with self._database.writing() as connection:
             leased = pdf_tasks.c.lease_owner
             owners = select(leased).where(of_converter, leased.is_not(None)).distinct()
-            dead = [one for one in connection.execute(owners).scalars() if one and not is_alive(one)]
+            dead = [
+                leaser for leaser in connection.execute(owners).scalars() if leaser and not is_alive(leaser)
+            ]
             now = self._now()
             free = or_(leased.is_(None), leased == owner, leased.in_(dead), pdf_tasks.c.lease_until <= now)
             submitted = _due(connection, and_(of_converter, free), PdfTaskState.SUBMITTED, None)
@@ -96,11 +98,11 @@ class SqlPdfTasks(LedgerPart):
             return [pdf_task_of(row, key_of(row)) for row in taken]
 
     def mark_submitted(self, task: PdfTask, task_id: str) -> None:
-        """The converter has it."""
+        """Record that the converter has the task."""
         self._change(task, {"state": PdfTaskState.SUBMITTED, "task_id": task_id})
 
     def mark_done(self, task: PdfTask) -> None:
-        """Its object is there: pdf_ir_ready, in the same transaction."""
+        """Record that the object of the task exists, and set pdf_ir_ready."""
         with self._database.writing() as connection:
             done = {"state": PdfTaskState.DONE, "error_code": None, "error_message": None}
             if _changed(connection, task, done, self._now()):
@@ -111,7 +113,7 @@ class SqlPdfTasks(LedgerPart):
                 )
 
     def mark_failed(self, task: PdfTask, code: str, message: str, *, for_good: bool) -> None:
-        """Counts an attempt: queued again, or failed after the last one or `for_good`."""
+        """Count an attempt; see PdfTaskLedger.mark_failed."""
         attempts = task.attempts + 1
         failed = for_good or attempts >= task.max_attempts
         self._change(
@@ -126,7 +128,7 @@ class SqlPdfTasks(LedgerPart):
         )
 
     def converters(self) -> list[AskedConverter]:
-        """Converters that have something in hand, or are to get it."""
+        """Return the converters that have queued or submitted tasks."""
         columns = pdf_tasks.c.converter, pdf_tasks.c.options
         query = select(*columns).where(UNDER_WAY).distinct().order_by(*columns)
         with self._database.reading() as connection:
@@ -134,7 +136,7 @@ class SqlPdfTasks(LedgerPart):
             return [AskedConverter(name=row.converter, options=row.options) for row in rows]
 
     def objects_of(self, keys: Sequence[DocumentKey]) -> list[str]:
-        """Objects that hold the PDF or converted document of these documents and of no others."""
+        """Return keys of objects of these documents and of no others; see PdfTaskLedger.objects_of."""
         with self._database.reading() as connection:
             mine = _objects(connection, has_key(documents, keys))
             named = pdf_tasks.c.pdf_key.in_([pdf_key for pdf_key, _ in mine])
@@ -172,7 +174,7 @@ def _due(
 
 
 def _changed(connection: Connection, task: PdfTask, values: Mapping[str, Any], now: float) -> bool:
-    """Change the row if it still is what the caller has in hand; asking anew makes it another."""
+    """Change the row unless a new request replaced it; returns whether it was changed."""
     same = and_(
         pdf_tasks.c.document_id == task.document_id,
         pdf_tasks.c.asked_at == task.asked_at,

@@ -1,4 +1,4 @@
-"""Listings of sources: where each stands, and what its jobs have not finished."""
+"""Syncs: the state of the enumeration of each source, and what its jobs have not finished."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class SqlSyncs(LedgerPart):
     """SyncLedger over SQL."""
 
     def get(self, key: SyncKey) -> Sync:
-        """Where that listing stands; see SyncLedger.get."""
+        """Return the state of that sync; see SyncLedger.get."""
         columns = select(syncs.c.cursor, syncs.c.begun_at, syncs.c.listed, syncs.c.since)
         with self._database.reading() as connection:
             row = connection.execute(columns.where(syncs.c.key == _digest(key))).mappings().first()
         return Sync() if row is None else Sync.model_validate(dict(row))
 
     def save(self, key: SyncKey, sync: Sync) -> None:
-        """Remember where it stands; see SyncLedger.save."""
+        """Replace the state of that sync; see SyncLedger.save."""
         row = {
             "key": _digest(key),
             "tenant_id": key.tenant_id,
@@ -41,7 +41,7 @@ class SqlSyncs(LedgerPart):
             upsert(connection, syncs, [row], ("key",))
 
     def find(self, tenant_id: str) -> list[tuple[SyncKey, Sync]]:
-        """Every listing that is remembered of a tenant; see SyncLedger.find."""
+        """Return every sync of a tenant; see SyncLedger.find."""
         last = func.coalesce(syncs.c.begun_at, syncs.c.since)
         query = select(syncs).where(syncs.c.tenant_id == tenant_id).order_by(last.desc())
         with self._database.reading() as connection:
@@ -55,7 +55,7 @@ class SqlSyncs(LedgerPart):
         ]
 
     def unfinished(self, submission: Submission) -> list[SourceItem]:
-        """What earlier jobs of the same request left; see SyncLedger.unfinished."""
+        """Return unfinished documents of earlier jobs of the same request; see SyncLedger.unfinished."""
         left = (
             documents.c.tenant_id == submission.tenant_id,
             documents.c.status.in_((Status.QUEUED, Status.RUNNING)),

@@ -1,4 +1,4 @@
-"""How a document's status may move. Any other move is a defect of medkg, and an error."""
+"""The allowed changes of the status of a document. Any other is a defect of medkg, and an error."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Status(StrEnum):
 MOVES: Final[Mapping[Status, frozenset[Status]]] = {
     # listed again; leased; listed again as what is committed already; removed
     Status.QUEUED: frozenset({Status.QUEUED, Status.RUNNING, Status.COMMITTED, Status.DELETED}),
-    # handed back or listed with other content; leased again; held by a gate; done; dead-lettered; removed
+    # handed back or listed with other content; leased again; at a gate; committed; dead-lettered; removed
     Status.RUNNING: frozenset(
         {
             Status.QUEUED,

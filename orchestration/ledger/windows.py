@@ -1,8 +1,8 @@
 """Windows and leases: which run works on which documents.
 
-A window is held when it is claimed (no owner yet, but perhaps a holder: the process that will launch its
-run), leased when a run's process takes it, and handed back when that run or process ends without finishing.
-A document keeps its last window's id, so that a re-executed run finds what no later window claimed.
+A claimed window is reserved: it has no owner yet, but may name the process that will launch its run. It is
+leased when the process of a run takes it, and handed back when that run or process ends without finishing.
+A document keeps the id of its last window, so that a re-executed run finds what no later window claimed.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from orchestration.records import Locator
 
 __all__ = ["SqlWindows"]
 
-IN_HAND: Final = documents.c.lease_until > literal_column("0")
-"""A window holds or leases it; a literal, so that SQLite uses the partial index."""
+RESERVED_OR_LEASED: Final = documents.c.lease_until > literal_column("0")
+"""Reserved or leased; a literal, so that SQLite uses the partial index."""
 
 LATELY: Final = 1000
-"""Claims that are looked at for whose turn it is: far more than there are tenants with work."""
+"""Number of recent claims that the round robin considers: far more than there are tenants with work."""
 
 UNFINISHED: Final = documents.c.status.in_((Status.QUEUED, Status.RUNNING))
 
@@ -56,10 +56,7 @@ class SqlWindows(LedgerPart):
     def claim(
         self, job_id: str, limit: int, reserved_by: str | None = None, phase: Phase = Phase.FIRST
     ) -> str | None:
-        """Hold up to `limit` queued documents of a job under a new window id; see WindowLedger.claim.
-
-        Documents that no window has had before come first, each kind in input order.
-        """
+        """Reserve up to `limit` queued documents of a job under a new window id; see WindowLedger.claim."""
         with self._database.writing() as connection:
             now = self._now()
             in_phase = PHASES[phase]
@@ -72,17 +69,17 @@ class SqlWindows(LedgerPart):
             window_id = str(uuid4())
             row = {"window_id": window_id, "job_id": job_id, "created_at": now, "holder": reserved_by}
             connection.execute(insert(windows).values(**row, resumed=phase is Phase.SECOND))
-            held = {"window_id": window_id, "lease_owner": None, "lease_until": now + self._lease_seconds}
+            reserved = {"window_id": window_id, "lease_owner": None, "lease_until": now + self._lease_seconds}
             for batch in batches(claimed):
                 connection.execute(
-                    update(documents).where(documents.c.id.in_(batch)).values(**held, updated_at=now)
+                    update(documents).where(documents.c.id.in_(batch)).values(**reserved, updated_at=now)
                 )
             return window_id
 
     def tenant_loads(self) -> dict[str, TenantLoad]:
-        """By tenant: windows that are held or leased, and the number of its last claim.
+        """Return the load by tenant; see WindowLedger.tenant_loads.
 
-        Of the last 1,000 claims; a tenant that made none of them and has nothing in work is left out.
+        From the last 1,000 claims; a tenant that made none of them and has nothing in work is left out.
         """
         newest = select(func.max(windows.c.number)).scalar_subquery()
         last_claims = (
@@ -93,7 +90,7 @@ class SqlWindows(LedgerPart):
         )
         in_work = (
             select(documents.c.tenant_id, func.count(documents.c.window_id.distinct()).label("windows"))
-            .where(IN_HAND, documents.c.lease_until > self._now())
+            .where(RESERVED_OR_LEASED, documents.c.lease_until > self._now())
             .group_by(documents.c.tenant_id)
         )
         with self._database.reading() as connection:
@@ -102,7 +99,7 @@ class SqlWindows(LedgerPart):
         return {tenant: TenantLoad(busy.get(tenant, 0), last.get(tenant, 0)) for tenant in {*last, *busy}}
 
     def extend_reservations(self, window_ids: Sequence[str]) -> None:
-        """Push the end of holds whose runs have not begun; those that expired or began are left alone."""
+        """Extend reservations whose runs have not started; see WindowLedger.extend_reservations."""
         with self._database.writing() as connection:
             now = self._now()
             connection.execute(
@@ -145,10 +142,7 @@ class SqlWindows(LedgerPart):
             )
 
     def renew(self, window_id: str, owner: str) -> None:
-        """Push the lease's end, and take again what expired and nobody else took.
-
-        Raises LeaseLostError when `owner` holds nothing of the window and not all of it is finished.
-        """
+        """Extend the lease of the window; see WindowLedger.renew."""
         with self._database.writing() as connection:
             job_id = _submission_of(connection, window_id).job_id
             if self._lease(connection, window_id, owner, job_id) or _is_finished(connection, window_id):
@@ -159,7 +153,7 @@ class SqlWindows(LedgerPart):
         )
 
     def _lease(self, connection: Connection, window_id: str, owner: str, job_id: str) -> int:
-        """Lease what `owner` may have of the window; how many documents."""
+        """Lease what no other live owner has of the window; returns the number of documents."""
         now = self._now()
         free = or_(
             documents.c.lease_owner.is_(None),
@@ -180,9 +174,11 @@ class SqlWindows(LedgerPart):
         return int(leased.rowcount)
 
     def release(self, window_id: str, reason: str) -> int:
-        """Hand the window's unfinished documents back to queued; returns how many. Idempotent."""
+        """Return the unfinished documents of the window to the queue; see WindowLedger.release."""
         with self._database.writing() as connection:
-            released = self._hand_back(connection, and_(documents.c.window_id == window_id, IN_HAND), True)
+            released = self._hand_back(
+                connection, and_(documents.c.window_id == window_id, RESERVED_OR_LEASED), True
+            )
             if released:
                 connection.execute(
                     update(windows).where(windows.c.window_id == window_id).values(released_because=reason)
@@ -190,21 +186,25 @@ class SqlWindows(LedgerPart):
             return released
 
     def reclaim(self, is_alive: Callable[[str], bool]) -> int:
-        """Queue again what expired holds and leases, or dead holders and owners, had; how many.
+        """Queue again what expired, or what dead processes reserved or leased; see WindowLedger.reclaim.
 
-        What a run had begun counts as handed back; a hold that no run took does not.
+        Documents of started runs count as handed back; a reservation that no run took does not.
         """
-        owned, held = documents.c.lease_owner, windows.c.holder
+        owned, reserved_by = documents.c.lease_owner, windows.c.holder
         with self._database.reading() as connection:
-            owners = connection.execute(select(owned).where(IN_HAND, owned.is_not(None)).distinct()).scalars()
+            owners = connection.execute(
+                select(owned).where(RESERVED_OR_LEASED, owned.is_not(None)).distinct()
+            ).scalars()
             dead_owners = [owner for owner in owners if owner is not None and not is_alive(owner)]
-            not_begun = and_(IN_HAND, owned.is_(None), documents.c.window_id == windows.c.window_id)
-            named = select(held).where(not_begun, held.is_not(None)).distinct()
-            holders = connection.execute(named).scalars()
-            dead_holders = [holder for holder in holders if holder is not None and not is_alive(holder)]
-            abandoned = select(windows.c.window_id).where(held.in_(dead_holders))
+            not_started = and_(
+                RESERVED_OR_LEASED, owned.is_(None), documents.c.window_id == windows.c.window_id
+            )
+            named = select(reserved_by).where(not_started, reserved_by.is_not(None)).distinct()
+            launchers = connection.execute(named).scalars()
+            dead_launchers = [one for one in launchers if one is not None and not is_alive(one)]
+            abandoned = select(windows.c.window_id).where(reserved_by.in_(dead_launchers))
             lost = and_(
-                IN_HAND,
+                RESERVED_OR_LEASED,
                 or_(
                     documents.c.lease_until <= self._now(),
                     owned.in_(dead_owners),
@@ -216,12 +216,14 @@ class SqlWindows(LedgerPart):
         with self._database.writing() as connection:
             return self._hand_back(connection, lost, False)
 
-    def _hand_back(self, connection: Connection, which: ColumnElement[bool], even_if_not_begun: bool) -> int:
-        """Queue documents again and count it, for those that were begun, in every job that waits for them."""
+    def _hand_back(
+        self, connection: Connection, which: ColumnElement[bool], even_if_not_started: bool
+    ) -> int:
+        """Queue documents again, and count it in every job that waits for those whose run had started."""
         query = select(documents.c.id, documents.c.status).where(which, UNFINISHED)
         rows = connection.execute(query.order_by(documents.c.id).with_for_update()).all()
         for batch in batches(rows):
-            counted = [number for number, status in batch if even_if_not_begun or status == Status.RUNNING]
+            counted = [number for number, status in batch if even_if_not_started or status == Status.RUNNING]
             connection.execute(
                 update(documents)
                 .where(documents.c.id.in_([number for number, _ in batch]))
@@ -235,7 +237,7 @@ class SqlWindows(LedgerPart):
         return len(rows)
 
     def job_of(self, window_id: str) -> str | None:
-        """The job that a window was claimed for."""
+        """Return the job that the window was claimed for."""
         with self._database.reading() as connection:
             query = select(windows.c.job_id).where(windows.c.window_id == window_id)
             return connection.execute(query).scalar()

@@ -1,4 +1,4 @@
-"""What ops hand to one another: a window's documents with one stage's values, kept as Parquet objects.
+"""Artifacts between ops: the documents of a window with the values of one stage, as Parquet objects.
 
 Comes in: a WindowBatch. Leaves: the same WindowBatch, in another process or after a restart, so that a
 run can be re-executed from the stage that failed. One row per document; vectors are columns of float32.
@@ -99,7 +99,7 @@ def is_value(kind: str, value: object) -> bool:
 
 
 def artifact_key(run_id: str, step: str) -> str:
-    """Where the output of a run's step is kept."""
+    """Return the key of the output of a step of a run."""
     return f"{PREFIX}/{run_id}/{step}{SUFFIX}"
 
 
@@ -123,8 +123,8 @@ def read_artifact(objects: ObjectStore, key: str) -> WindowBatch:
     content = objects.get(key)
     if content is None:
         raise StoreCorruptError(
-            f"artifact {key} in {objects.name} is gone (artifacts expire). Launch the window again instead "
-            "of re-executing it."
+            f"artifact {key} in {objects.name} is gone (they expire). Launch the window again instead of "
+            "re-executing it."
         )
     try:
         return _from_table(pq.read_table(pa.BufferReader(content.data)))
@@ -136,7 +136,7 @@ def read_artifact(objects: ObjectStore, key: str) -> WindowBatch:
 
 
 def prune_landed(objects: ObjectStore, older_than_days: float) -> int:
-    """Remove what services sent more than so many days ago; returns how many pages.
+    """Remove answers of services older than so many days; returns the number of pages.
 
     A record of theirs that is needed again is asked for again.
     """
@@ -174,17 +174,17 @@ def prune_artifacts(objects: ObjectStore, older_than_days: float) -> int:
 
 
 def remove_artifacts_of(objects: ObjectStore, keys: Collection[DocumentKey]) -> int:
-    """Remove the artifacts that hold one of these documents; returns how many.
+    """Remove artifacts with one of these documents; returns how many.
 
-    A run that is re-executed from one says that it is gone. Damaged ones are removed too: what they hold
-    cannot be distinguished.
+    A re-executed run that needs one fails with its name. Damaged ones are removed too, since their content
+    is unknown.
     """
-    holding = [
+    affected = [
         key for key in sorted(one.key for one in objects.list(PREFIX)) if _may_hold(objects, key, keys)
     ]
-    objects.delete(holding)
+    objects.delete(affected)
     objects.sweep(PREFIX)
-    return len(holding)
+    return len(affected)
 
 
 def _may_hold(objects: ObjectStore, key: str, keys: Collection[DocumentKey]) -> bool:
@@ -242,7 +242,7 @@ def _from_table(table: pa.Table) -> WindowBatch:
 
 
 def _embedding_columns(batches: Sequence[EmbeddingBatch]) -> dict[str, pa.Array]:
-    """Vectors as raw float32 bytes a document: exact, and read back without a copy a number."""
+    """Vectors as raw float32 bytes per document: exact, and read without converting each number."""
     import pyarrow as pa
 
     return {

@@ -1,4 +1,4 @@
-"""What documents at a gate were made into by the first phase, kept until the second one takes it up.
+"""Results of the first phase of documents at a gate, stored until the second phase reads them.
 
 Comes in: a window's batch at its gate. Leaves: an artifact that does not expire while a document needs it;
 later each document's value, its converted PDF filled in. What is gone is that document's failure, by name.
@@ -22,7 +22,7 @@ __all__ = ["PREFIX", "GatePayloads"]
 PREFIX: Final = "gates"
 
 SETTLED_SECONDS: Final = 3600
-"""An artifact this old belongs to documents that came to their gate, or never will."""
+"""Age after which the documents of an artifact have come to their gate, or never will."""
 
 Resumed = tuple[StageContext, Any]
 
@@ -34,7 +34,7 @@ class GatePayloads:
         self._objects = objects
 
     def keep(self, batch: WindowBatch) -> str:
-        """Write a window's batch; its key. Durable; repeating it replaces it."""
+        """Write the batch of a window; returns its key. Durable; idempotent."""
         key = f"{PREFIX}/{batch.window_id}.parquet"
         write_artifact(self._objects, key, batch)
         return key
@@ -42,7 +42,7 @@ class GatePayloads:
     def take(
         self, payloads: Mapping[DocumentKey, str], contexts: Sequence[StageContext]
     ) -> tuple[list[Resumed], list[Failure]]:
-        """The value of each document, in the order of `contexts`; and a failure for each that has none."""
+        """Return the value of each document, in the order of `contexts`, and a failure per missing one."""
         by_artifact: dict[str, list[StageContext]] = defaultdict(list)
         for ctx in contexts:
             by_artifact[payloads.get(ctx.key, "")].append(ctx)
@@ -59,9 +59,9 @@ class GatePayloads:
         return resumed, failures
 
     def leave_out(self, keys: Collection[DocumentKey]) -> None:
-        """Rewrite artifacts without these documents; the others that wait with them lose nothing.
+        """Rewrite artifacts without these documents; other documents in them are unchanged.
 
-        A damaged one is removed, since it may hold them.
+        A damaged artifact is removed, since it may contain them.
         """
         for key in [one.key for one in self._objects.list(PREFIX)]:
             try:
@@ -77,7 +77,7 @@ class GatePayloads:
         self._objects.sweep(PREFIX)
 
     def prune(self, needed: Callable[[], set[str]]) -> int:
-        """Remove the artifacts that no document needs any more; returns their number.
+        """Remove artifacts that no document needs; returns their number. `needed` is called after listing.
 
         `needed` is called after listing. New ones are left alone: their documents may be on their
         way to the gate.

@@ -1,4 +1,4 @@
-"""StageRunner: where a stage meets its policy, its isolation, the ledger and the clock.
+"""StageRunner: runs a stage under its policy and isolation, and records its outcome in the ledger.
 
 Comes in: a stage of a topology and a window's items. Leaves: the items that survived with their results,
 and a report. Failures become dead letters in the same transaction that moves the survivors on; the
@@ -31,12 +31,12 @@ Refine = Callable[[list[tuple[StageContext, Any]]], list[tuple[StageContext, Any
 MODELS: Final = ("dense", "sparse")
 """The plane's components whose CPU seconds are a model's."""
 
-RENEWALS_A_LEASE: Final = 4
-"""A lease is renewed so often within its length; several may be missed on a busy machine."""
+RENEWALS_PER_LEASE: Final = 4
+"""Renewals within the length of a lease; several may be missed on a busy machine."""
 
 
 class BatchResult(Protocol):
-    """What a guarded call came to: one outcome and its number of attempts an item, same order."""
+    """Result of a guarded call: one outcome and number of attempts per item, in the same order."""
 
     @property
     def outcomes(self) -> Sequence[Outcome[Any]]: ...
@@ -48,7 +48,7 @@ class StageCaller(Protocol):
     """Calls a stage under its policy and isolation; assembly puts it together."""
 
     def call(self, node: StageNode, items: Items) -> BatchResult:
-        """Raises UnavailableError when a service stayed away; any other error is an item's outcome."""
+        """Raises UnavailableError when a service stayed unavailable; other errors are outcomes of items."""
         ...
 
 
@@ -113,7 +113,7 @@ class StageRunner:
         return WindowBatch(window_id, job_id, node.gives, tuple(survivors)), report
 
     def nothing(self, node: StageNode, window_id: str, job_id: str) -> tuple[WindowBatch, StageReport]:
-        """The outcome for a window whose documents are all done or another run's."""
+        """Return the result for a window whose documents are all finished or lost to other runs."""
         report = StageReport(
             job_id=job_id,
             window_id=window_id,
@@ -131,12 +131,12 @@ class StageRunner:
 
     @contextmanager
     def _lease(self, window_id: str) -> Iterator[None]:
-        """Keep the window's lease while a stage works; raise if it passed to another owner."""
+        """Renew the lease of the window while a stage runs; raises if another owner took it."""
         done = Event()
         lost: list[LeaseLostError] = []
 
         def renew() -> None:
-            while not done.wait(self._lease_seconds / RENEWALS_A_LEASE):  # no-retry-loop: a clock
+            while not done.wait(self._lease_seconds / RENEWALS_PER_LEASE):  # no-retry-loop: a clock
                 try:
                     self._windows.renew(window_id, self._owner)
                 except LeaseLostError as error:
@@ -198,7 +198,7 @@ class _Cost:
 
 
 def _checked(node: StageNode, ctx: StageContext, outcome: Outcome[Any]) -> Outcome[Any]:
-    """The outcome, or a StageContractError when a stage gave something that its contract does not."""
+    """Return the outcome, or a StageContractError when its type is not that of the contract."""
     if isinstance(outcome, MedkgError) or is_value(node.gives, outcome):
         return outcome
     return StageContractError(

@@ -1,8 +1,8 @@
-"""A window's way through its run: claim, stages, commit; or the wait at a gate, and what follows it.
+"""The run of a window: claim, stages, commit; or the wait at a gate, and the second phase.
 
-What the Dagster ops call. Comes in: a pipeline and stage name with the batch of the stage before. Leaves: the
-batch for the next one, a report, and in the end the commit. Every call leases the window's documents again
-and works on those that are still its own, so a re-executed run can never redo what another one has.
+The Dagster ops call this. Comes in: a pipeline and stage name with the batch of the previous stage. Leaves:
+the batch for the next stage, a report, and in the end the commit. Every call leases the documents of the
+window again and processes those that no other run has, so a re-executed run never repeats their work.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from orchestration.topology.graph import StageNode, TopologyGraph
 __all__ = ["WindowRuns"]
 
 RESUME: Final = "resume"
-"""Stage of failures found when documents are taken up behind a gate."""
+"""Stage of failures at the start of the second phase."""
 
 NO_WINDOW: Final = ""
-"""Window id of a launch whose request named nothing that needs work."""
+"""Window id of a launch whose request needs no work."""
 
 
 class WindowRuns:
@@ -64,9 +64,9 @@ class WindowRuns:
         self._owner = owner
 
     def claim(self, pipeline: str, config: Mapping[str, Any]) -> str:
-        """The window that the first op's config names, or the first one of the request that it holds.
+        """Return the window id in the config of the first op, or claim the first window of the request there.
 
-        A request becomes a separate job; its further windows are the submission sensor's.
+        A request becomes a separate job; the submission sensor claims its further windows.
         """
         if "window_id" in config:
             return str(config["window_id"])
@@ -92,7 +92,7 @@ class WindowRuns:
     def run_first_stage(self, pipeline: str, stage: str, window_id: str) -> tuple[WindowBatch, StageReport]:
         """Fetch the window's documents; those found unchanged are skipped and leave the window.
 
-        They were queued under the fingerprint of that time; what they get now is of this process's models.
+        They were queued under an earlier fingerprint; now they get that of the models of this process.
         """
         node = self._node(pipeline, stage)
         if window_id == NO_WINDOW:
@@ -103,40 +103,40 @@ class WindowRuns:
             (document.ctx.with_metadata(fingerprint=now(document.locator.format)), _request(document))
             for document in window.documents
         ]
-        batch, report = self._runner.run(node, window_id, window.job_id, items, self._settle_versions)
+        batch, report = self._runner.run(node, window_id, window.job_id, items, self._record_versions)
         return batch, report
 
     def run_stage(self, pipeline: str, stage: str, batch: WindowBatch) -> tuple[WindowBatch, StageReport]:
-        """Run a stage over what the stage before passed on and this window still holds.
+        """Run a stage over the documents of the previous stage that this window has not lost.
 
-        Raises OutdatedWindowError when the stage before was another process's, with other models.
+        Raises OutdatedWindowError when the previous stage ran in another process, with other models.
         """
         node = self._node(pipeline, stage)
-        held = self._held(batch)
-        if not held:
+        leased = self._leased(batch)
+        if not leased:
             return self._runner.nothing(node, batch.window_id, batch.job_id)
         now = self._fingerprints(pipeline)
-        if any(ctx.key in held and now(held[ctx.key]) != ctx.fingerprint for ctx, _ in batch.items):
+        if any(ctx.key in leased and now(leased[ctx.key]) != ctx.fingerprint for ctx, _ in batch.items):
             raise OutdatedWindowError(
                 f"window {batch.window_id} was started with other models, parsers or stages than there are. "
-                "Nothing is lost: its documents are queued again and start again."
+                "Nothing is lost: its documents are queued again and start from the beginning."
             )
-        items = [(ctx, value) for ctx, value in batch.items if ctx.key in held]
+        items = [(ctx, value) for ctx, value in batch.items if ctx.key in leased]
         passed, report = self._runner.run(node, batch.window_id, batch.job_id, items)
         for field in node.earns:
             self._ledger.gates.set_field(batch.window_id, field, [ctx.key for ctx, _ in passed.items])
         return passed, report
 
-    def hold(self, pipeline: str, batch: WindowBatch) -> int:
-        """Have the window's documents wait at the topology's gate; returns their number.
+    def wait_at_gate(self, pipeline: str, batch: WindowBatch) -> int:
+        """Let the documents of the window wait at the gate of the topology; returns their number.
 
-        What the first phase made of them is kept as a separate artifact until they are through. Some may
-        pass at once, if what they are to wait for is there.
+        The results of the first phase are stored as a separate artifact until the second phase ends. A
+        document that meets the condition already passes at the next sweep.
         """
         gate = self._topology(pipeline).gate
         assert gate is not None
-        held = self._held(batch)
-        items = tuple((ctx, value) for ctx, value in batch.items if ctx.key in held)
+        leased = self._leased(batch)
+        items = tuple((ctx, value) for ctx, value in batch.items if ctx.key in leased)
         if not items:
             return 0
         payload = self._gate_payloads.keep(replace(batch, items=items))
@@ -144,13 +144,13 @@ class WindowRuns:
         return self._ledger.gates.wait_at(batch.window_id, self._owner, gate.name, payload, keys)
 
     def resume(self, pipeline: str, window_id: str) -> WindowBatch:
-        """What the second phase begins with: the documents that passed the gate, as they came there.
+        """Return the batch that the second phase starts with: documents that passed the gate, as they came.
 
-        One whose artifact or converted PDF is gone fails by name, and its replay starts again.
+        One whose artifact or converted PDF no longer exists fails; its replay starts from the beginning.
         """
         graph = self._topology(pipeline)
-        held = graph.phases[1].resumes
-        assert held is not None
+        waited = graph.phases[1].resumes
+        assert waited is not None
         window = self._ledger.windows.lease(window_id, self._owner)
         now = self._fingerprints(pipeline)
         contexts = [
@@ -163,10 +163,10 @@ class WindowRuns:
             ctx.key: ctx for ctx in self._ledger.outcomes.record_versions([ctx for ctx, _ in survivors])
         }
         items = tuple((needed[ctx.key], value) for ctx, value in survivors if ctx.key in needed)
-        return WindowBatch(window_id, window.job_id, held.gives, items)
+        return WindowBatch(window_id, window.job_id, waited.gives, items)
 
     def commit(self, pipeline: str, sinks: Mapping[str, WindowBatch]) -> int:
-        """Make the documents visible that every sink (optional ones apart) has; returns how many.
+        """Commit the documents that every required sink has; returns their number.
 
         One ledger transaction; what it supersedes is then removed from the stores, and by `recover` later
         if this process dies in between.
@@ -175,10 +175,12 @@ class WindowRuns:
         optional = {node.name for node in graph.nodes if node.optional}
         needed = [batch for name, batch in sinks.items() if name not in optional]
         index = next(batch for batch in sinks.values() if batch.kind == "index_receipt")
-        held = self._held(index)
+        leased = self._leased(index)
         complete = set.intersection(*({ctx.key for ctx, _ in batch.items} for batch in needed))
         commits = [
-            Commit.of(ctx, receipt) for ctx, receipt in index.items if ctx.key in complete and ctx.key in held
+            Commit.of(ctx, receipt)
+            for ctx, receipt in index.items
+            if ctx.key in complete and ctx.key in leased
         ]
         lost = {receipt.key for receipt in self._index.lost([receipt for _, receipt in index.items])}
         kept = [commit for commit in commits if commit.key not in lost]
@@ -191,22 +193,22 @@ class WindowRuns:
             )
         return len(kept)
 
-    def _held(self, batch: WindowBatch) -> dict[DocumentKey, str]:
-        """The format of each document that this window still holds."""
+    def _leased(self, batch: WindowBatch) -> dict[DocumentKey, str]:
+        """Return the format of each document that this window has not lost."""
         if batch.window_id == NO_WINDOW:
             return {}
         window = self._ledger.windows.lease(batch.window_id, self._owner)
         return {document.ctx.key: document.locator.format for document in window.documents}
 
     def _fingerprints(self, pipeline: str) -> Callable[[str], str]:
-        """A format's fingerprint as this process makes documents, computed once."""
+        """The fingerprint per format with the models of this process, computed once."""
         graph = self._topology(pipeline)
         return cache(lambda document_format: self._fingerprint(graph, document_format))
 
-    def _settle_versions(
+    def _record_versions(
         self, survivors: Sequence[tuple[StageContext, list[RawPayload]]]
     ) -> list[tuple[StageContext, list[RawPayload]]]:
-        """Note the content hashes that the fetch found; what is unchanged needs no further work."""
+        """Record the fetched content hashes; returns the documents that changed."""
         versioned = [
             (ctx.with_metadata(version=payloads[0].version), payloads) for ctx, payloads in survivors
         ]

@@ -70,7 +70,7 @@ class Runs:
     def run_stage(self, pipeline: str, stage: str, batch: WindowBatch) -> tuple[WindowBatch, StageReport]:
         return self._answer(stage, batch.window_id)
 
-    def hold(self, pipeline: str, batch: WindowBatch) -> int:
+    def wait_at_gate(self, pipeline: str, batch: WindowBatch) -> int:
         self.calls.append(f"hold {batch.kind} of {batch.window_id}")
         return len(batch.items)
 

@@ -81,8 +81,8 @@ def test_what_is_asked_is_converted_and_kept(
     (payload,) = asked(ledger, stage, one="a paper")["one"]
     assert (payload.format, payload.content) == ("pdf-ir", b"")
     assert payload.stored is not None and objects.get(payload.stored) is None
-    conversions.look()
-    conversions.look()
+    conversions.sweep()
+    conversions.sweep()
     assert objects.get(payload.stored) is not None
     assert unfinished(ledger) == {}
 
@@ -91,11 +91,11 @@ def test_the_same_pdf_is_not_converted_again(
     ledger: SqlLedger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
 ) -> None:
     asked(ledger, stage, one="a paper")
-    conversions.look()
-    conversions.look()
+    conversions.sweep()
+    conversions.sweep()
     contexts = taken(ledger, claimed(ledger, a_job(ledger, an_item("two"), job_id="job-2")))
     stage.execute(with_version(contexts[0]), [a_payload("a paper", "pdf", doc_id="two")])
-    conversions.look()
+    conversions.sweep()
     assert converter.submitted == ["one"]
     assert unfinished(ledger) == {}
 
@@ -105,12 +105,12 @@ def test_a_converter_gets_no_more_than_it_takes(
 ) -> None:
     converter.slow = True
     asked(ledger, stage, a="1", b="2", c="3")
-    conversions.look()
-    conversions.look()
+    conversions.sweep()
+    conversions.sweep()
     assert converter.submitted == ["a", "b"]
     converter.slow = False
-    conversions.look()
-    conversions.look()
+    conversions.sweep()
+    conversions.sweep()
     assert converter.submitted == ["a", "b", "c"]
 
 
@@ -120,13 +120,13 @@ def test_a_converter_that_is_away_or_full_costs_no_attempt(
     asked(ledger, stage, one="a paper")
     converter.away = True
     for _ in range(2 * MOST_ATTEMPTS):
-        conversions.look()
+        conversions.sweep()
     converter.away, converter.full = False, True
-    conversions.look()
+    conversions.sweep()
     assert unfinished(ledger)["one"].attempts == 0
     converter.full = False
-    conversions.look()
-    conversions.look()
+    conversions.sweep()
+    conversions.sweep()
     assert unfinished(ledger) == {}
 
 
@@ -135,11 +135,11 @@ def test_tasks_that_a_restarted_converter_forgot_are_handed_over_again(
 ) -> None:
     converter.slow = True
     asked(ledger, stage, one="a paper")
-    conversions.look()
+    conversions.sweep()
     converter.restart()
     converter.slow = False
     for _ in range(3):
-        conversions.look()
+        conversions.sweep()
     assert converter.submitted == ["one", "one"]
     assert unfinished(ledger) == {}
 
@@ -150,7 +150,7 @@ def test_a_conversion_that_fails_is_tried_so_often_and_no_more(
 ) -> None:
     asked(ledger, stage, one=content)
     for _ in range(3 * MOST_ATTEMPTS):
-        conversions.look()
+        conversions.sweep()
     assert len(converter.submitted) == MOST_ATTEMPTS
     assert converter.tasks == {}
     assert unfinished(ledger) == {}
@@ -161,7 +161,7 @@ def test_a_pdf_that_is_refused_is_not_tried_again_and_keeps_no_other_waiting(
 ) -> None:
     asked(ledger, stage, bad="encrypted", good="a paper")
     for _ in range(3):
-        conversions.look()
+        conversions.sweep()
     assert converter.submitted == ["good"]
     assert unfinished(ledger) == {}
 
@@ -171,13 +171,13 @@ def test_what_a_killed_host_had_handed_over_is_taken_up(
 ) -> None:
     converter.slow = True
     asked(ledger, stage, one="a paper")
-    PdfConversions(ledger.pdf_tasks, lambda: objects, lambda asked: converter, OTHER, everyone_alive).look()
+    PdfConversions(ledger.pdf_tasks, lambda: objects, lambda asked: converter, OTHER, everyone_alive).sweep()
     assert unfinished(ledger) == {}
     converter.slow = False
     successor = PdfConversions(
         ledger.pdf_tasks, lambda: objects, lambda asked: converter, OWNER, lambda owner: owner != OTHER
     )
-    successor.look()
+    successor.sweep()
     assert converter.submitted == ["one"]
     assert ledger.pdf_tasks.converters() == []
 
@@ -195,8 +195,8 @@ def test_a_converter_that_cannot_be_made_keeps_no_other_from_its_work(
     contexts = taken(ledger, claimed(ledger, a_job(ledger, an_item("two"), job_id="job-2")))
     elsewhere.execute(with_version(contexts[0]), [a_payload("x", "pdf", doc_id="two")])
     conversions = PdfConversions(ledger.pdf_tasks, lambda: objects, make, OWNER, everyone_alive)
-    conversions.look()
-    conversions.look()
+    conversions.sweep()
+    conversions.sweep()
     assert [one.name for one in ledger.pdf_tasks.converters()] == ["absent"]
     assert unfinished(ledger) == {}
 
@@ -213,8 +213,8 @@ def test_what_another_choice_of_options_made_is_not_taken(
     ledger: SqlLedger, stage: PdfIr, objects: ObjectStore, conversions: PdfConversions
 ) -> None:
     (first,) = asked(ledger, stage, one="a paper")["one"]
-    conversions.look()
-    conversions.look()
+    conversions.sweep()
+    conversions.sweep()
     german = PdfIr(ledger.pdf_tasks, objects, made_anew, "pdf_ir", "commanded", {"language": "de"})
     (ctx,) = taken(ledger, claimed(ledger, a_job(ledger, an_item("two"), job_id="job-2")))
     (second,) = german.execute(with_version(ctx), [a_payload("a paper", "pdf", doc_id="two")])
@@ -228,5 +228,5 @@ def test_a_pdf_that_is_gone_fails_by_name(
     asked(ledger, stage, one="a paper")
     assert unfinished(ledger)["one"].state is PdfTaskState.QUEUED
     objects.delete_all("pdfs")
-    conversions.look()
+    conversions.sweep()
     assert unfinished(ledger) == {}
