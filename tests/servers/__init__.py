@@ -1,1 +1,1 @@
-"""Local HTTP servers with recorded-shape answers, for tests that cross processes."""
+"""Local HTTP servers that simulate web services, for tests that cross processes."""

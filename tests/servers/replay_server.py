@@ -1,9 +1,9 @@
-"""A local server that plays web services, with latency, faults and throttling, and lists the requests it got.
+"""A local server that simulates web services, with latency, faults and throttling, and records its requests.
 
 Comes in: what a service answers to a path with its parameters. Leaves: HTTP on 127.0.0.1. Faults come by a
 seeded chance, so that a run can be repeated: 500, 502, 503, a truncated body, a connection that is
-reset, JSON or XML that is cut off though its length is right. More requests a second than `most_per_second`
-get 429 with Retry-After. No answer of a real service is kept here: services are played in their shape.
+reset, JSON or XML that is truncated though its length is right. More requests per second than `most_per_second`
+get 429 with Retry-After. No answer of a real service is kept here: services answer in their shape.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Parameters = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Reply:
-    """What a service answers."""
+    """One answer of a service."""
 
     body: bytes
     status: int = 200
@@ -38,20 +38,20 @@ Service = Callable[[str, Parameters], Reply]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One request as the server saw it."""
+class ReceivedRequest:
+    """One request that the server received."""
 
     moment: float
     path: str
     parameters: Parameters
-    answered: str
-    """The status, or the fault."""
+    outcome: str
+    """`good`, `throttled` or the fault."""
     agent: str
 
 
 @dataclass
-class Weather:
-    """What goes wrong, and how fast."""
+class Conditions:
+    """Rates of faults and throttling, and the latency."""
 
     fault_rate: float = 0.0
     latency_seconds: float = 0.0
@@ -59,18 +59,18 @@ class Weather:
     """Share of requests that are throttled, however fast they come."""
     most_per_second: int | None = None
     retry_after: str = "1"
-    faults: tuple[str, ...] = ("500", "502", "503", "interrupted", "reset", "cut off")
+    faults: tuple[str, ...] = ("500", "502", "503", "interrupted", "reset", "truncated")
 
 
 class ReplayServer:
-    """A service on its own port; `asked` grows with every request."""
+    """A service on its own port; `received` grows with every request."""
 
-    def __init__(self, service: Service, weather: Weather | None = None, seed: int = 7) -> None:
+    def __init__(self, service: Service, conditions: Conditions | None = None, seed: int = 7) -> None:
         self.service = service
-        self.weather = weather or Weather()
-        self.asked: list[Asked] = []
-        self.next_fates: list[str] = []
-        """What becomes of the next requests, before the weather decides: `good`, `throttled`, `503` ..."""
+        self.conditions = conditions or Conditions()
+        self.received: list[ReceivedRequest] = []
+        self.next_outcomes: list[str] = []
+        """Outcomes of the next requests, before those by chance: `good`, `throttled`, `503` ..."""
         self.hold: Callable[[], bool] | None = None
         """While it returns True, requests wait; they are dropped unanswered when `hold` is taken away."""
         self._chance = random.Random(seed)
@@ -97,24 +97,24 @@ class ReplayServer:
 
         A busy machine delays some and so brings others together: over some seconds that evens out.
         """
-        moments = sorted(one.moment for one in self.asked)
+        moments = sorted(request.moment for request in self.received)
         ends = [bisect_left(moments, start + seconds) for start in moments]
         return max((end - at for at, end in enumerate(ends)), default=0)
 
-    def fate(self) -> str:
-        """What becomes of the next request: `good`, `throttled` or a fault."""
-        weather = self.weather
+    def next_outcome(self) -> str:
+        """Outcome of the next request: `good`, `throttled` or a fault."""
+        conditions = self.conditions
         with self._lock:
-            if self.next_fates:
-                return self.next_fates.pop(0)
+            if self.next_outcomes:
+                return self.next_outcomes.pop(0)
             now = time.monotonic()
-            recent = sum(now - one.moment < 1 for one in self.asked[-100:])
-            if weather.most_per_second is not None and recent >= weather.most_per_second:
+            recent = sum(now - request.moment < 1 for request in self.received[-100:])
+            if conditions.most_per_second is not None and recent >= conditions.most_per_second:
                 return "throttled"
-            if self._chance.random() < weather.throttle_rate:
+            if self._chance.random() < conditions.throttle_rate:
                 return "throttled"
-            if self._chance.random() < weather.fault_rate:
-                return self._chance.choice(weather.faults)
+            if self._chance.random() < conditions.fault_rate:
+                return self._chance.choice(conditions.faults)
             return "good"
 
     def held(self) -> bool:
@@ -125,15 +125,15 @@ class ReplayServer:
             time.sleep(0.01)
         return waited
 
-    def note(self, path: str, parameters: Parameters, answered: str, agent: str) -> None:
+    def record(self, path: str, parameters: Parameters, outcome: str, agent: str) -> None:
         with self._lock:
-            self.asked.append(Asked(time.monotonic(), path, dict(parameters), answered, agent))
+            self.received.append(ReceivedRequest(time.monotonic(), path, dict(parameters), outcome, agent))
 
 
 @contextmanager
-def replaying(service: Service, weather: Weather | None = None) -> Iterator[ReplayServer]:
+def replaying(service: Service, conditions: Conditions | None = None) -> Iterator[ReplayServer]:
     """The server for as long as it is needed."""
-    server = ReplayServer(service, weather)
+    server = ReplayServer(service, conditions)
     server.start()
     try:
         yield server
@@ -161,23 +161,23 @@ class _Handler(BaseHTTPRequestHandler):
         if self.replay.held():
             self.close_connection = True
             return
-        fate = self.replay.fate()
-        self.replay.note(path, parameters, fate, self.headers.get("User-Agent") or "")
-        time.sleep(self.replay.weather.latency_seconds)
-        if fate == "good":
+        outcome = self.replay.next_outcome()
+        self.replay.record(path, parameters, outcome, self.headers.get("User-Agent") or "")
+        time.sleep(self.replay.conditions.latency_seconds)
+        if outcome == "good":
             self._send(self.replay.service(path, parameters))
-        elif fate == "throttled":
-            self._send(Reply(b"", 429, headers={"Retry-After": self.replay.weather.retry_after}))
-        elif fate == "reset":
+        elif outcome == "throttled":
+            self._send(Reply(b"", 429, headers={"Retry-After": self.replay.conditions.retry_after}))
+        elif outcome == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
-        elif fate == "interrupted":
+        elif outcome == "interrupted":
             self._send(self.replay.service(path, parameters), half=True)
-        elif fate == "cut off":
+        elif outcome == "truncated":
             whole = self.replay.service(path, parameters)
             self._send(Reply(whole.body[: len(whole.body) // 2], whole.status, whole.media_type))
         else:
-            self._send(Reply(b"out of order", int(fate), "text/plain"))
+            self._send(Reply(b"out of order", int(outcome), "text/plain"))
 
     def _send(self, reply: Reply, *, half: bool = False) -> None:
         self.send_response(reply.status)

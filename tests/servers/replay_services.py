@@ -1,6 +1,6 @@
-"""Web services as they answer, played from invented records: their paging, filters and refusals.
+"""Simulated web services over synthetic records: their paging, filters and refusals.
 
-Each takes its records as a list that a test may change while it is being listed.
+Each takes its records as a list that a test may change during an enumeration.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ClinicalTrialsService:
     def __call__(self, path: str, parameters: Parameters) -> Reply:
         if path != "/studies":
             return Reply(b"not found", 404, "text/plain")
-        found = [study for study in self.studies if _wanted(study, parameters)]
+        matching = [study for study in self.studies if _wanted(study, parameters)]
         token = parameters.get("pageToken")
         start = 0 if token is None else _start(token)
         if start is None:
@@ -39,9 +39,9 @@ class ClinicalTrialsService:
         size = self.page_size or int(parameters.get("pageSize", "10"))
         answer: dict[str, Any] = {}
         if start == 0 and parameters.get("countTotal") == "true":
-            answer["totalCount"] = len(found)
-        answer["studies"] = found[start : start + size]
-        if start + size < len(found):
+            answer["totalCount"] = len(matching)
+        answer["studies"] = matching[start : start + size]
+        if start + size < len(matching):
             answer["nextPageToken"] = base64.b64encode(f"at {start + size}".encode()).decode()
         return in_json(answer)
 
@@ -60,7 +60,7 @@ class OpenAlexService:
         since, ids = terms.get("from_updated_date"), terms.get("openalex_id")
         if since is not None and not self.lists_changes:
             return in_json({"error": "Plan", "message": "from_updated_date needs another plan"}, 403)
-        found = [
+        matching = [
             work
             for work in self.works
             if (since is None or work.get("updated_date", "") >= since)
@@ -70,9 +70,9 @@ class OpenAlexService:
         start = 0 if cursor == "*" else _start(cursor)
         if start is None:
             return in_json({"error": "Invalid cursor", "message": "Cursor value is invalid."}, 400)
-        results = found[start : start + size]
+        results = matching[start : start + size]
         following = base64.b64encode(f"at {start + size}".encode()).decode() if results else None
-        meta = {"count": len(found), "page": None, "per_page": size, "next_cursor": following}
+        meta = {"count": len(matching), "page": None, "per_page": size, "next_cursor": following}
         return in_json({"meta": meta, "results": results, "group_by": []})
 
 
@@ -86,7 +86,7 @@ class Entry:
 
 
 class EntrezService:
-    """POST esearch.fcgi with history, efetch.fcgi by history or ids; results are kept until `forget`."""
+    """POST esearch.fcgi with history, efetch.fcgi by history or ids; results last until `forget`."""
 
     def __init__(self, entries: list[Entry], root: str, most_records: int = 9_999) -> None:
         self.entries = entries
@@ -134,9 +134,9 @@ class PlainJsonService:
 
     def __call__(self, path: str, parameters: Parameters) -> Reply:
         since = parameters.get("changed", "")
-        found = [walk for walk in self.walks if walk["changed"] >= since]
+        matching = [walk for walk in self.walks if walk["changed"] >= since]
         start, size = int(parameters["skip"]), int(parameters["take"])
-        return in_json({"items": found[start : start + size]})
+        return in_json({"items": matching[start : start + size]})
 
 
 def _start(token: str) -> int | None:

@@ -128,4 +128,4 @@ def test_global_options_may_stand_after_the_command_but_not_after_two_dashes() -
 
 def test_the_schema_is_printed_and_checked(medkg: Medkg) -> None:
     assert '"stages"' in medkg.text("topology", "schema")
-    assert "fresh" in medkg.text("topology", "schema", "--check")
+    assert "is up to date" in medkg.text("topology", "schema", "--check")

@@ -27,7 +27,7 @@ from orchestration.settings import load_settings
 from orchestration.topology.shipped import shipped_folder
 from tests.exhaustive import fewer
 from tests.orchestration.command_line import Medkg
-from tests.servers.replay_server import ReplayServer, Service, Weather, replaying
+from tests.servers.replay_server import Conditions, ReplayServer, Service, replaying
 from tests.servers.replay_services import (
     ClinicalTrialsService,
     EntrezService,
@@ -45,7 +45,7 @@ RATE = 100
 POLICY = f"""{{
     max_attempts: 11, timeout_seconds: 10, rate_limit_config: {{requests_per_second: {RATE}}},
     backoff_strategy: {{kind: linear, first_seconds: 0.1, step_seconds: 0.1, most_seconds: 1}}}}"""
-WEATHER = Weather(fault_rate=fewer(0.1, 0.05), latency_seconds=0.02, throttle_rate=fewer(0.1, 0.05))
+CONDITIONS = Conditions(fault_rate=fewer(0.1, 0.05), latency_seconds=0.02, throttle_rate=fewer(0.1, 0.05))
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def trials() -> Case:
         service.studies.append(new)
 
     def listings(server: ReplayServer) -> int:
-        return sum(one.answered == "good" for one in server.asked)
+        return sum(request.outcome == "good" for request in server.received)
 
     service = ClinicalTrialsService([a_study(f"NCT{number:08}") for number in range(RECORDS)])
     address = "MEDKG_CLINICALTRIALS_URL"
@@ -93,7 +93,7 @@ def works() -> Case:
         service.works.append(a_work(99999999, updated_date=today()))
 
     def listings(server: ReplayServer) -> int:
-        return sum(one.answered == "good" for one in server.asked)
+        return sum(request.outcome == "good" for request in server.received)
 
     service = OpenAlexService([a_work(number) for number in range(1, RECORDS + 1)])
     address, pages = "MEDKG_OPENALEX_URL", RECORDS // 100 + 1
@@ -126,7 +126,9 @@ def entrez(source: str, entries: list[Entry], root: str, pages: int) -> Case:
         service.entries.append(Entry("99999999", date.fromisoformat(today()), kind("99999999")))
 
     def listings(server: ReplayServer) -> int:
-        return sum(one.answered == "good" and one.path == "/efetch.fcgi" for one in server.asked)
+        return sum(
+            request.outcome == "good" and request.path == "/efetch.fcgi" for request in server.received
+        )
 
     service = EntrezService(entries, root)
     return Case(source, "EGFR", "MEDKG_NCBI_URL", service, len(entries), listings, pages, change)
@@ -142,7 +144,7 @@ def described() -> Case:
         service.walks.append(walk(99999999, changed=today()))
 
     def listings(server: ReplayServer) -> int:
-        return sum(one.answered == "good" for one in server.asked)
+        return sum(request.outcome == "good" for request in server.received)
 
     def names(url: str, folder: Path) -> str:
         (folder / "walks.yaml").write_text(
@@ -188,7 +190,7 @@ def test_every_record_comes_once_and_the_second_sync_brings_changes_only(
     name: str, medkg: Medkg, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     case = CASES[name]()
-    with replaying(case.service, WEATHER) as server:
+    with replaying(case.service, CONDITIONS) as server:
         monkeypatch.setenv(case.address, case.names(server.url, tmp_path))
         began = time.time()
         command = ("submit", "auto", "--source", case.source, "--query", case.query, "--json")
@@ -200,8 +202,8 @@ def test_every_record_comes_once_and_the_second_sync_brings_changes_only(
         assert first["documents"] == {"in": case.records, "pending": case.records}
         extra = case.listings(server) - case.pages
         assert -2 <= extra <= 4, "a kill costs a page, not a listing"
-        assert_each_request_took_its_turn(medkg, began, len(server.asked))
-        assert {one.answered for one in server.asked} >= {"good", "throttled"}
+        assert_each_request_took_its_turn(medkg, began, len(server.received))
+        assert {request.outcome for request in server.received} >= {"good", "throttled"}
         assert_fetched_once(medkg, case)
         commit_everything(medkg, first["job_id"], case.records)
 

@@ -38,9 +38,9 @@ def test_expired_records_are_fetched_again_in_one_call(
     items = good_items(source, network.request)
     before = source.fetch([request_of(item) for item in items])
     assembly.objects.delete_all("raw")
-    requests = len(server.asked)
+    count = len(server.received)
     assert source.fetch([request_of(item) for item in items]) == before
-    assert len(server.asked) == requests + 1
+    assert len(server.received) == count + 1
 
 
 def test_a_request_with_paths_is_refused(network: NetworkSource, source: Source) -> None:

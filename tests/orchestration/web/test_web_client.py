@@ -255,7 +255,7 @@ def test_requests_of_two_processes_share_the_rate_of_their_host(tmp_path: Path) 
         clients = [first.web, second.web]
         for request in [threads.submit(clients[number % 2].get, server.url) for number in range(40)]:
             request.result()
-        assert len(server.asked) == 40
+        assert len(server.received) == 40
         (slot,) = first.settings.rate_limits_dir.iterdir()
         assert float(slot.read_text()) >= started_at + 40 / 100, "each request took a slot of its own"
 

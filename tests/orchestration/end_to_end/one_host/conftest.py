@@ -20,7 +20,7 @@ from orchestration.topology.shipped import shipped_folder
 from tests.gpu_actors.encoders.tiny_cross_encoder import a_cross_encoder
 from tests.orchestration.command_line import Medkg
 from tests.servers.mineru_server import MineruProcess
-from tests.servers.replay_server import ReplayServer, Weather, replaying
+from tests.servers.replay_server import Conditions, ReplayServer, replaying
 from tests.servers.replay_services import ClinicalTrialsService
 
 DEMO = Path(demo_package.__file__).parent
@@ -50,7 +50,7 @@ class OneHost:
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneHost]:
     folder = tmp_path_factory.mktemp("one-host")
     studies = ClinicalTrialsService([a_study(f"NCT{number:08}") for number in range(1, STUDIES + 1)])
-    weather = Weather(fault_rate=0.05, most_per_second=5)
+    weather = Conditions(fault_rate=0.05, most_per_second=5)
     with (
         replaying(studies, weather) as trials,
         MineruProcess("--seconds", "1") as mineru,

@@ -50,8 +50,8 @@ def test_a_limited_run_is_found_and_a_repeated_one_has_nothing_to_do(
     assert medkg("search", "sleep", "--legs", "bm25")["hits"][0]["source"] == "clinicaltrials"
     again = medkg(*COMMAND, "--limit", "20")
     assert again["documents"]["in"] == 0
-    assert {one.agent.split("/")[0] for one in server.asked} == {"medkg"}
-    assert all("mailto:ann@example.org" in one.agent for one in server.asked)
+    assert {request.agent.split("/")[0] for request in server.received} == {"medkg"}
+    assert all("mailto:ann@example.org" in request.agent for request in server.received)
 
 
 def test_a_killed_run_goes_on_and_every_study_is_committed_once(medkg: Medkg) -> None:
@@ -94,7 +94,7 @@ def test_what_failed_is_asked_for_again_when_its_page_has_expired(medkg: Medkg, 
         if page.is_file():
             page.unlink()
     study(server, 7)["descriptionModule"] = kept
-    server.next_fates = ["500", "503", "500", "good"]
+    server.next_outcomes = ["500", "503", "500", "good"]
     assert medkg("dlq", "replay")["documents"]["committed"] == 1
     job = medkg("status")["jobs"][0]["job_id"]
     logged = guard_lines(medkg.data_dir / "logs", "window-worker-*.log", job)
