@@ -2,7 +2,7 @@
 
 Comes in: what a service answers to a path with its parameters. Leaves: HTTP on 127.0.0.1. Faults come by a
 seeded chance, so that a run can be repeated: 500, 502, 503, a truncated body, a connection that is
-reset, JSON or XML that is truncated though its length is right. More requests per second than `most_per_second`
+reset, JSON or XML that is truncated under a right length. More requests per second than `most_per_second`
 get 429 with Retry-After. No answer of a real service is kept here: services answer in their shape.
 """
 

@@ -50,9 +50,9 @@ class OneHost:
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneHost]:
     folder = tmp_path_factory.mktemp("one-host")
     studies = ClinicalTrialsService([a_study(f"NCT{number:08}") for number in range(1, STUDIES + 1)])
-    weather = Conditions(fault_rate=0.05, most_per_second=5)
+    conditions = Conditions(fault_rate=0.05, most_per_second=5)
     with (
-        replaying(studies, weather) as trials,
+        replaying(studies, conditions) as trials,
         MineruProcess("--seconds", "1") as mineru,
         pytest.MonkeyPatch.context() as environment,
     ):
