@@ -62,7 +62,7 @@ class Progress:
     done: int
     total: int | None
     """None while it is unknown."""
-    told: str = ""
+    detail: str = ""
     """Figures of the moment, for people."""
     loss: float | None = None
     """Of this step, without regularisation."""

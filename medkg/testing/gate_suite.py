@@ -145,7 +145,9 @@ class GateSuite:
         contexts = taken(ledger, window_id)
         ledger.gates.set_field(window_id, "pdf_downloaded", [contexts[0].key])
         wait(ledger, window_id, contexts)
-        downloaded = {one.key.doc_id: one.pdf_downloaded for one in ledger.gates.waiting(TENANT)}
+        downloaded = {
+            document.key.doc_id: document.pdf_downloaded for document in ledger.gates.waiting(TENANT)
+        }
         assert downloaded == {"1": True, "2": False}
 
     # --- leaving ----------------------------------------------------------------------------------
@@ -220,7 +222,9 @@ class GateSuite:
         assert ledger.gates.let_pass([first]) == 1
         assert ledger.gates.let_pass([first]) == 0
         assert doc_ids(taken(ledger, resumed(ledger, job_id))) == ["1"]
-        assert [one.key for one in ledger.gates.waiting(TENANT, [second.key, first.key])] == [second.key]
+        assert [document.key for document in ledger.gates.waiting(TENANT, [second.key, first.key])] == [
+            second.key
+        ]
         assert ledger.gates.waiting(TENANT, []) == []
 
     def test_who_waits_too_long_is_a_dead_letter_that_says_for_what(

@@ -57,7 +57,9 @@ class LedgerCopiesSuite:
         result = ledger.copies.import_documents("import-2", [(newer, an_origin())], replace=replace)
         assert [old.intent_id for old in result.superseded] == (["i1"] if replace else [])
         assert result.kept == (frozenset() if replace else frozenset({newer.key}))
-        assert [one.intent_id for one in ledger.commits.committed(TENANT)] == ["i2" if replace else "i1"]
+        assert [commit.intent_id for commit in ledger.commits.committed(TENANT)] == [
+            "i2" if replace else "i1"
+        ]
 
     def test_what_is_visible_in_the_same_version_is_kept_even_if_all_is_to_be_replaced(
         self, ledger: Ledger
@@ -78,7 +80,7 @@ class LedgerCopiesSuite:
         )
         assert result.kept == {ctx.key}
         assert ledger.outcomes.finish(window, OWNER, [a_commit(ctx)]) == []
-        assert [one.intent_id for one in ledger.commits.committed(TENANT)] == ["i1"]
+        assert [commit.intent_id for commit in ledger.commits.committed(TENANT)] == ["i1"]
 
     def test_a_failed_document_that_is_taken_in_needs_no_replay(self, ledger: Ledger) -> None:
         window = claimed(ledger, a_job(ledger, an_item("1")))

@@ -296,7 +296,7 @@ class LedgerSuite:
 
     def test_a_relabelled_commit_counts_as_made_under_its_new_fingerprint(self, ledger: Ledger) -> None:
         commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"), an_item("2"))))
-        seen = ledger.commits.changes(TENANT, 0)
+        changes = ledger.commits.changes(TENANT, 0)
         previous = ledger.commits.find(_key("1"))
         assert previous is not None
         new = previous.model_copy(update={"fingerprint": "f2", "namespace": "qwen@1"})
@@ -304,7 +304,7 @@ class LedgerSuite:
         assert ledger.commits.relabel([(previous, new)]) == []
         assert ledger.commits.find(_key("1")) == new
         assert ledger.commits.namespaces(TENANT) == {"minilm@1": 1, "qwen@1": 1}
-        assert ledger.commits.changes(TENANT, 0) == seen
+        assert ledger.commits.changes(TENANT, 0) == changes
         ledger.jobs.open(a_submission("job-2"))
         again = ledger.jobs.enqueue("job-2", [an_item("1"), an_item("2")], lambda item: "f2")
         assert again == DocumentCounts(total=2, skipped=1, pending=1)
@@ -436,9 +436,9 @@ class LedgerSuite:
         with pytest.raises(LeaseLostError):
             ledger.outcomes.finish(window, OWNER, [a_commit(old)])
         commit_all(ledger, claimed(ledger, newer))
-        found = ledger.commits.find(old.key)
-        assert found is not None
-        assert found.version == "v2"
+        commit = ledger.commits.find(old.key)
+        assert commit is not None
+        assert commit.version == "v2"
         assert counts(ledger, first) == counts(ledger, newer) == DocumentCounts(total=1, committed=1)
 
     def test_tenants_never_see_each_other(self, ledger: Ledger) -> None:

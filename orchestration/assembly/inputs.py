@@ -72,28 +72,28 @@ class AssembledInputs(AssembledStores):
         agent = user_agent(version("medkg"), settings.contact)
         return PoliteWebClient(partial(guards.guard, "web"), agent, settings.private_hosts)
 
-    def pdf_converter(self, asked: AskedConverter) -> PdfConverter:
+    def pdf_converter(self, requested: AskedConverter) -> PdfConverter:
         """A converter as a topology asks for it.
 
         Raises ConfigurationError for one that is not installed, has no such option or lacks a setting.
         """
         kinds = load_plugins("medkg.pdf_converters")
-        if asked.name not in kinds:
+        if requested.name not in kinds:
             raise ConfigurationError(
-                f"a topology asks for PDF converter {asked.name!r}, which is not installed; installed: "
+                f"a topology asks for PDF converter {requested.name!r}, which is not installed; installed: "
                 f"{', '.join(sorted(kinds)) or 'none'} (entry point group medkg.pdf_converters)."
             )
-        kind: Any = kinds[asked.name]
-        options = json.loads(asked.options)
+        kind: Any = kinds[requested.name]
+        options = json.loads(requested.options)
         try:
-            made: PdfConverter = (
+            converter: PdfConverter = (
                 kind.from_settings(options, self.settings)
                 if hasattr(kind, "from_settings")
                 else kind(**options)
             )
         except TypeError as error:
             raise ConfigurationError(
-                f"PDF converter {asked.name!r} does not take the options {asked.options}: {error}. See what "
-                "its class takes."
+                f"PDF converter {requested.name!r} does not take the options {requested.options}: {error}. "
+                "See what its class takes."
             ) from error
-        return made
+        return converter

@@ -57,7 +57,7 @@ def import_(
             "in": done.documents,
             "imported": done.imported,
             "unchanged": done.unchanged,
-            "kept": done.kept,
+            "kept": done.not_replaced,
         },
         "chunks": done.chunks,
     }
@@ -65,16 +65,16 @@ def import_(
     def show() -> None:
         console.print(
             f"[bold]{done.documents} documents[/] = {done.imported} imported + {done.unchanged} unchanged + "
-            f"{done.kept} kept; {done.chunks} chunks"
+            f"{done.not_replaced} kept; {done.chunks} chunks"
         )
-        if done.kept:
+        if done.not_replaced:
             console.print(
                 "Kept: documents that a run works on, or that exist in another version; --replace replaces "
                 "the latter."
             )
 
     answer(as_json, value, show)
-    raise typer.Exit(ExitCode.SOME_FAILED if done.kept else ExitCode.OK)
+    raise typer.Exit(ExitCode.SOME_FAILED if done.not_replaced else ExitCode.OK)
 
 
 @reports_errors

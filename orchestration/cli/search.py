@@ -100,13 +100,13 @@ def search(
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
         names = [name.strip() for name in legs.split(",") if name.strip()] if legs else None
-        found = data_folder.searches.search(
+        results = data_folder.searches.search(
             query, top, filters, names, note, fusion=fusion, group=group, rerank=rerank
         )
     value = {
-        "hits": [hit.as_json() for hit in found.hits],
-        "degraded": list(found.degraded),
-        "milliseconds": round(found.milliseconds, 1),
+        "hits": [hit.as_json() for hit in results.hits],
+        "degraded": list(results.degraded),
+        "milliseconds": round(results.milliseconds, 1),
     }
     answer(as_json, value, lambda: _show(value))
 

@@ -138,7 +138,7 @@ class _Bars:
         if progress.part not in self._tasks:
             self._tasks[progress.part] = self._bars.add_task(progress.part, total=progress.total, detail="")
         self._bars.update(
-            self._tasks[progress.part], completed=progress.done, total=progress.total, detail=progress.told
+            self._tasks[progress.part], completed=progress.done, total=progress.total, detail=progress.detail
         )
 
 
@@ -154,7 +154,7 @@ class _Lines:
             return
         self._last, self._part = time.monotonic(), progress.part
         of = f" of {progress.total}" if progress.total is not None else ""
-        note(f"{progress.part}: {progress.done}{of} {progress.told}")
+        note(f"{progress.part}: {progress.done}{of} {progress.detail}")
 
 
 def register(app: typer.Typer) -> None:

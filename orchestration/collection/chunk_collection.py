@@ -85,7 +85,7 @@ class ChunkCollection:
         A document is as it was committed before or during the reading. Raises StoreCorruptError for one that
         the search store lost.
         """
-        for commit in [one for one in self._ledger.commits.committed(self.tenant_id) if chosen(one.key)]:
+        for commit in [each for each in self._ledger.commits.committed(self.tenant_id) if chosen(each.key)]:
             for chunk in self._chunks_of(commit):
                 yield commit.key, chunk
 
@@ -95,22 +95,22 @@ class ChunkCollection:
         return [] if commit is None else self._chunks_of(commit)
 
     def _chunks_of(self, commit: Commit) -> list[Chunk]:
-        found = self._search.document_chunks(commit.key, commit.intent_id)
-        if len(found) == commit.chunk_count:
-            return found
+        chunks = self._search.document_chunks(commit.key, commit.intent_id)
+        if len(chunks) == commit.chunk_count:
+            return chunks
         now = self._ledger.commits.find(commit.key)
         if now is None:
             return []
         if now.intent_id != commit.intent_id:  # superseded and cleaned since
             return self._chunks_of(now)
         raise StoreCorruptError(
-            f"the search store holds {len(found)} of the {commit.chunk_count} chunks of {commit.key.doc_id}. "
-            "`medkg verify --repair` repairs it, or says what must be written again."
+            f"the search store holds {len(chunks)} of the {commit.chunk_count} chunks of "
+            f"{commit.key.doc_id}. `medkg verify --repair` repairs it, or says what must be written again."
         )
 
     # --- writing ------------------------------------------------------------------------------------
 
-    def put(self, given: Sequence[PassedChunk]) -> None:
+    def put(self, passed: Sequence[PassedChunk]) -> None:
         """Keep chunks, in the place of those with their ids; all are visible when it returns.
 
         Chunks of another version than a document's visible one replace that version. Raises
@@ -118,9 +118,9 @@ class ChunkCollection:
         one document that contradict each other.
         """
         with self.writing:
-            self._vectors.check(given)
-            ordered = sorted(given, key=_place)
-            documents = groupby(ordered, lambda one: one.key)
+            self._vectors.check(passed)
+            ordered = sorted(passed, key=_place)
+            documents = groupby(ordered, lambda chunk: chunk.key)
             self._write([self._revision(key, list(chunks)) for key, chunks in documents])
 
     def remove(self, chunk_ids: Mapping[DocumentKey, Collection[str]]) -> None:
@@ -130,11 +130,11 @@ class ChunkCollection:
             for key, gone in chunk_ids.items():
                 previous = self._ledger.commits.find(key)
                 held = [] if previous is None else self._chunks_of(previous)
-                kept = [PassedChunk(key, chunk) for chunk in held if chunk.chunk_id not in gone]
-                if held and not kept:
+                remaining = [PassedChunk(key, chunk) for chunk in held if chunk.chunk_id not in gone]
+                if held and not remaining:
                     emptied.append(key)
-                elif len(kept) < len(held):
-                    revised.append(_Revision(key, previous, kept))
+                elif len(remaining) < len(held):
+                    revised.append(_Revision(key, previous, remaining))
             self._write(revised)
             self._writes.delete(emptied)
 
@@ -143,31 +143,31 @@ class ChunkCollection:
         with self.writing:
             self._writes.delete(keys)
 
-    def _revision(self, key: DocumentKey, given: list[PassedChunk]) -> _Revision:
+    def _revision(self, key: DocumentKey, passed: list[PassedChunk]) -> _Revision:
         """A document with new chunks, beside the visible ones of the same version."""
-        version = given[0].chunk.version
-        if any(chunk.chunk.version != version for chunk in given):
+        version = passed[0].chunk.version
+        if any(chunk.chunk.version != version for chunk in passed):
             raise MalformedDocumentError(
                 f"chunks of two versions of {key.doc_id} came together. Write those of one version."
             )
         previous = self._ledger.commits.find(key)
         held = self._chunks_of(previous) if previous is not None and previous.version == version else []
-        new = {chunk.chunk.chunk_id for chunk in given}
-        kept = [PassedChunk(key, chunk) for chunk in held if chunk.chunk_id not in new]
-        return _Revision(key, previous, sorted([*kept, *given], key=_place))
+        new = {chunk.chunk.chunk_id for chunk in passed}
+        remaining = [PassedChunk(key, chunk) for chunk in held if chunk.chunk_id not in new]
+        return _Revision(key, previous, sorted([*remaining, *passed], key=_place))
 
     def _write(self, revisions: Sequence[_Revision]) -> None:
         """Write what differs from what readers see."""
         marked = [(revision, self._fingerprint(revision.chunks)) for revision in revisions]
-        due = [(one, mark) for one, mark in marked if not one.is_held_as(mark)]
+        due = [(revision, mark) for revision, mark in marked if not revision.is_held_as(mark)]
         if not due:
             return
-        made = [self._document(one) for one, _ in due]
-        batches = self._vectors.batches([one.chunks for one, _ in due])
+        documents = [self._document(revision) for revision, _ in due]
+        batches = self._vectors.batches([revision.chunks for revision, _ in due])
         self._writes.write(
             [
                 PassedDocument(document, batch, mark)
-                for document, batch, (_, mark) in zip(made, batches, due, strict=True)
+                for document, batch, (_, mark) in zip(documents, batches, due, strict=True)
             ]
         )
 
@@ -181,19 +181,19 @@ class ChunkCollection:
                 return parsed
         return _put_together(revision.key, chunks)
 
-    def _fingerprint(self, given: Sequence[PassedChunk]) -> str:
+    def _fingerprint(self, passed: Sequence[PassedChunk]) -> str:
         """sha256 over what shapes a document's index entries: chunks, vectors that came, models."""
         shaping = hashlib.sha256(repr(sorted(self._vectors.model_ids.items())).encode())
-        for chunk in given:
+        for chunk in passed:
             shaping.update(chunk.chunk.model_dump_json().encode("utf-8", "surrogatepass"))
             for vector in (chunk.dense, *(chunk.sparse or ())):
                 shaping.update(b"-" if vector is None else vector.tobytes())
         return shaping.hexdigest()
 
 
-def _place(one: PassedChunk) -> tuple[str, str, int, int]:
+def _place(passed: PassedChunk) -> tuple[str, str, int, int]:
     """Documents one after another, their chunks in order."""
-    return one.key.source, one.key.doc_id, one.chunk.ordinal, one.chunk.start_char
+    return passed.key.source, passed.key.doc_id, passed.chunk.ordinal, passed.chunk.start_char
 
 
 def _put_together(key: DocumentKey, chunks: Sequence[Chunk]) -> Document:

@@ -56,8 +56,8 @@ class ChunkVectors:
         """Id and vocabulary of the sparse model."""
         if self._sparse_off is not None:
             return None
-        found = self._models().encode_sparse_texts(["vocabulary"])
-        return found.model_id, found.rows.vocabulary
+        encoded = self._models().encode_sparse_texts(["vocabulary"])
+        return encoded.model_id, encoded.rows.vocabulary
 
     @property
     def model_ids(self) -> Mapping[str, str]:
@@ -65,9 +65,9 @@ class ChunkVectors:
         ids = {"dense": self._dense_model[0]}
         return ids if self._sparse_model is None else {**ids, "sparse": self._sparse_model[0]}
 
-    def check(self, given: Sequence[PassedChunk]) -> None:
+    def check(self, passed: Sequence[PassedChunk]) -> None:
         """Raise MalformedDocumentError naming the first chunk whose own vectors cannot be kept."""
-        for chunk in given:
+        for chunk in passed:
             if chunk.dense is not None:
                 self._unit(chunk.chunk.chunk_id, chunk.dense)
             if chunk.sparse is not None:
@@ -75,28 +75,28 @@ class ChunkVectors:
 
     def batches(self, documents: Sequence[Sequence[PassedChunk]]) -> list[EmbeddingBatch]:
         """The embedding batch of each document; raises EmbeddingInputTooLongError naming the chunk."""
-        given = [one for document in documents for one in document]
-        dense, sparse, ids = self._dense(given), self._sparse(given), self.model_ids
-        made, start = [], 0
+        passed = [chunk for document in documents for chunk in document]
+        dense, sparse, ids = self._dense(passed), self._sparse(passed), self.model_ids
+        batches, start = [], 0
         for document in documents:
             end = start + len(document)
             terms = None if sparse is None else sparse.rows(start, end)
-            chunks = tuple(one.chunk for one in document)
-            made.append(EmbeddingBatch(chunks, dense[start:end], terms, ids))
+            chunks = tuple(chunk.chunk for chunk in document)
+            batches.append(EmbeddingBatch(chunks, dense[start:end], terms, ids))
             start = end
-        return made
+        return batches
 
-    def _dense(self, given: Sequence[PassedChunk]) -> Float32Matrix:
-        dense = np.zeros((len(given), self._dense_model[1]), np.float32)
+    def _dense(self, passed: Sequence[PassedChunk]) -> Float32Matrix:
+        dense = np.zeros((len(passed), self._dense_model[1]), np.float32)
         missing = []
-        for number, one in enumerate(given):
-            if one.dense is None:
+        for number, chunk in enumerate(passed):
+            if chunk.dense is None:
                 missing.append(number)
             else:
-                dense[number] = self._unit(one.chunk.chunk_id, one.dense)
+                dense[number] = self._unit(chunk.chunk.chunk_id, chunk.dense)
         for start in range(0, len(missing), AT_ONCE):
             part = missing[start : start + AT_ONCE]
-            dense[part] = self._embedded([given[number].chunk for number in part])
+            dense[part] = self._embedded([passed[number].chunk for number in part])
         return dense
 
     def _embedded(self, chunks: Sequence[Chunk]) -> Float32Matrix:
@@ -108,21 +108,21 @@ class ChunkVectors:
                 return np.concatenate([self._embedded([chunk]) for chunk in chunks])
             raise EmbeddingInputTooLongError(f"{chunks[0].chunk_id}: {error.message}") from error
 
-    def _sparse(self, given: Sequence[PassedChunk]) -> SparseMatrix | None:
+    def _sparse(self, passed: Sequence[PassedChunk]) -> SparseMatrix | None:
         if self._sparse_model is None:
             return None
         rows: dict[int, SparseRow] = {}
         missing = []
-        for number, one in enumerate(given):
-            if one.sparse is None:
+        for number, chunk in enumerate(passed):
+            if chunk.sparse is None:
                 missing.append(number)
             else:
-                rows[number] = self._terms(one.chunk.chunk_id, one.sparse)
+                rows[number] = self._terms(chunk.chunk.chunk_id, chunk.sparse)
         for start in range(0, len(missing), AT_ONCE):
             part = missing[start : start + AT_ONCE]
-            found = self._models().encode_sparse_texts([given[number].chunk.body for number in part]).rows
-            rows |= {number: found.row(row) for row, number in enumerate(part)}
-        return SparseMatrix.of_rows([rows[number] for number in range(len(given))], self._sparse_model[1])
+            encoded = self._models().encode_sparse_texts([passed[number].chunk.body for number in part]).rows
+            rows |= {number: encoded.row(row) for row, number in enumerate(part)}
+        return SparseMatrix.of_rows([rows[number] for number in range(len(passed))], self._sparse_model[1])
 
     def _unit(self, chunk_id: str, vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The vector at unit length, as scores are inner products."""

@@ -63,7 +63,7 @@ class DirectWrites:
         owner: str,
         is_alive: Callable[[str], bool],
     ) -> None:
-        """`pipeline_name` tells in the ledger who wrote; `owner` is this process's identity."""
+        """`pipeline_name` identifies the writer in the ledger; `owner` is this process's identity."""
         self._tenant_id = tenant_id
         self._pipeline_name = pipeline_name
         self._ledger = ledger
@@ -76,7 +76,7 @@ class DirectWrites:
     def write(self, handed: Sequence[PassedDocument]) -> None:
         """Durable and visible when it returns; each window of 500 documents at once, or not at all.
 
-        Raises LeaseLostError when another process has some of the documents in hand.
+        Raises LeaseLostError when another process has leased some of the documents.
         """
         if not handed:
             return
@@ -102,7 +102,7 @@ class DirectWrites:
         delete_documents(self._ledger.documents, self._index, self._documents, keys)
 
     def _recover(self) -> None:
-        """Take back what writers that died had in hand; clean what they left, before the first write."""
+        """Reclaim the windows of dead writers; remove what they left, before the first write."""
         self._ledger.windows.reclaim(self._is_alive)
         if not self._recovered:
             self._index.recover(self._is_alive)
@@ -117,7 +117,7 @@ class DirectWrites:
             topology_hash="",
             request=SourceRequest(source=self._pipeline_name),
             window_size=WINDOW,
-            attended=True,  # nobody else can launch its windows
+            attended=True,  # no other process can launch its windows
             lister=self._owner,
         )
         self._ledger.jobs.open(submission)
@@ -128,7 +128,7 @@ class DirectWrites:
             key = DocumentKey(tenant_id=self._tenant_id, source=item.source, doc_id=item.doc_id)
             return by_key[key].fingerprint
 
-        items = [self._item(one.document) for one in by_key.values()]
+        items = [self._item(passed.document) for passed in by_key.values()]
         for start in range(0, len(items), WINDOW):
             self._ledger.jobs.enqueue(job_id, items[start : start + WINDOW], fingerprint)
         self._ledger.jobs.set_state(job_id, JobState.OPEN)
@@ -157,9 +157,14 @@ class DirectWrites:
     def _commit(
         self, window_id: str, leased: Sequence[tuple[WindowDocument, PassedDocument]]
     ) -> list[Commit]:
-        self._documents.put([(one.ctx, handed.document) for one, handed in leased])
+        self._documents.put([(window_document.ctx, handed.document) for window_document, handed in leased])
         staged = self._index.stage(
-            self._tenant_id, self._owner, [(one.ctx, handed.batch) for one, handed in leased]
+            self._tenant_id,
+            self._owner,
+            [(window_document.ctx, handed.batch) for window_document, handed in leased],
         )
-        commits = [Commit.of(one.ctx, receipt) for (one, _), receipt in zip(leased, staged, strict=True)]
+        commits = [
+            Commit.of(window_document.ctx, receipt)
+            for (window_document, _), receipt in zip(leased, staged, strict=True)
+        ]
         return self._ledger.outcomes.finish(window_id, self._owner, commits)

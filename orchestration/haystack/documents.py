@@ -113,8 +113,8 @@ def has_place(document: Document) -> bool:
 def possible_keys(tenant_id: str, document_id: str) -> list[DocumentKey]:
     """The documents that may hold the chunk of this id."""
     keys = [DocumentKey(tenant_id=tenant_id, source=SOURCE, doc_id=document_id)]
-    if found := CHUNK_ID.fullmatch(document_id):
-        keys.append(DocumentKey(tenant_id=tenant_id, source=found[1], doc_id=found[2]))
+    if match := CHUNK_ID.fullmatch(document_id):
+        keys.append(DocumentKey(tenant_id=tenant_id, source=match[1], doc_id=match[2]))
     return keys
 
 
@@ -228,9 +228,9 @@ def _plain(document: Document, value: Any, name: str = "meta") -> Any:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, list | tuple):
-        return [_plain(document, one, f"{name}[{number}]") for number, one in enumerate(value)]
+        return [_plain(document, item, f"{name}[{number}]") for number, item in enumerate(value)]
     if isinstance(value, dict) and all(isinstance(part, str) for part in value):
-        return {part: _plain(document, one, f"{name}.{part}") for part, one in value.items()}
+        return {part: _plain(document, item, f"{name}.{part}") for part, item in value.items()}
     raise MalformedDocumentError(
         f"document {document.id}: {name} is {value!r}, a {type(value).__name__} that JSON cannot hold. Make "
         "it a text, a finite number, or a list or mapping of these."
@@ -247,7 +247,7 @@ def _numbers(document: Document, embedding: Any) -> np.ndarray[Any, np.dtype[np.
 
 
 def _sparse(document: Document) -> SparseRow | None:
-    given = document.sparse_embedding
-    if given is None:
+    embedding = document.sparse_embedding
+    if embedding is None:
         return None
-    return np.asarray(given.indices, dtype=np.int32), np.asarray(given.values, dtype=np.float32)
+    return np.asarray(embedding.indices, dtype=np.int32), np.asarray(embedding.values, dtype=np.float32)

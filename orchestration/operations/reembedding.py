@@ -84,8 +84,8 @@ def reembed(
         switched = sum(beside.relabel(tenant_id) for tenant_id in parts.ledger.commits.tenants())
         if drop_former:
             for tenant_id in parts.ledger.commits.tenants():
-                kept = {beside.model, *parts.ledger.commits.namespaces(tenant_id)}
-                parts.stores.vectors.discard_other_models(tenant_id, kept)
+                used_models = {beside.model, *parts.ledger.commits.namespaces(tenant_id)}
+                parts.stores.vectors.discard_other_models(tenant_id, used_models)
         return Reembedded(
             model=beside.model, documents=beside.documents, switched=switched, left=dict(beside.left)
         )
@@ -159,7 +159,7 @@ class _Beside:
                     self._embed(tenant_id, intent_id, documents)
 
     def relabel(self, tenant_id: str) -> int:
-        """Have documents with vectors of the model count as made with it; how many did not before."""
+        """Relabel documents that have vectors of the model as made with it; returns their number."""
         held = self._held(tenant_id)
         previous = (
             commit for commit in self._ledger.commits.committed(tenant_id) if commit.namespace != self.model
@@ -204,15 +204,17 @@ class _Beside:
         for document in documents:
             key = DocumentKey(tenant_id=tenant_id, source=document.source, doc_id=document.doc_id)
             chunks[key] = self._stores.search.document_chunks(key, intent_id)
-        made = self._vectors(chunks)
+        vectors = self._vectors(chunks)
         rows = [
-            VectorRow(key, chunk.chunk_id, chunk_facets(key, chunk)) for key in made for chunk in chunks[key]
+            VectorRow(key, chunk.chunk_id, chunk_facets(key, chunk))
+            for key in vectors
+            for chunk in chunks[key]
         ]
         if rows:
-            dense = np.concatenate(list(made.values()))
+            dense = np.concatenate(list(vectors.values()))
             self._stores.vectors.write(tenant_id, self.model, intent_id, rows, dense)
-        self.documents += len(made)
-        gone = [key for key in made if not self._is_visible(key, intent_id)]
+        self.documents += len(vectors)
+        gone = [key for key in vectors if not self._is_visible(key, intent_id)]
         if gone:  # replaced or deleted meanwhile, perhaps before the write
             self._stores.vectors.discard(tenant_id, intent_id, gone)
 
@@ -227,8 +229,8 @@ class _Beside:
             dense = self._models().embed_texts(bodies)[0] if bodies else np.zeros((0, 0), np.float32)
         except EmbeddingInputTooLongError as error:
             if len(chunks) > 1:  # one by one, to leave out those alone
-                found = (self._vectors({key: of_document}) for key, of_document in chunks.items())
-                return {key: vectors for vectors_of in found for key, vectors in vectors_of.items()}
+                results = (self._vectors({key: of_document}) for key, of_document in chunks.items())
+                return {key: vectors for vectors_of in results for key, vectors in vectors_of.items()}
             (key,) = chunks
             self.left[key.doc_id] = error.message
             self._left.add((key.tenant_id, (key.source, key.doc_id)))
@@ -243,20 +245,22 @@ class _Beside:
         pairs = [(commit, self._labelled(commit)) for commit in previous]
         self._stores.documents.copy(
             [
-                (one.key, one.version, one.fingerprint, new.fingerprint)
-                for one, new in pairs
-                if one.fingerprint != new.fingerprint
+                (old.key, old.version, old.fingerprint, new.fingerprint)
+                for old, new in pairs
+                if old.fingerprint != new.fingerprint
             ]
         )
         done = {new.key for new in self._ledger.commits.relabel(pairs)}
-        self._index.clean([one if one.key in done else new for one, new in pairs])
+        self._index.clean([old if old.key in done else new for old, new in pairs])
         return len(done)
 
     def _labelled(self, previous: Commit) -> Commit:
         """The commit as a run with the new model would have made it; one that is outdated anyway stays so."""
         now = self._fingerprints_of(previous.pipeline, self.model)
         before = self._fingerprints_of(previous.pipeline, previous.namespace)
-        new = next((now[name] for name, one in before.items() if one == previous.fingerprint), None)
+        new = next(
+            (now[name] for name, fingerprint in before.items() if fingerprint == previous.fingerprint), None
+        )
         return previous.model_copy(
             update={"namespace": self.model, "fingerprint": new or previous.fingerprint}
         )

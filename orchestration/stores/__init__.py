@@ -1,5 +1,5 @@
-"""The embedded stores: chunks findable by words, vectors, parsed documents; and the dual write over them.
+"""Stores: chunks that words find, vectors and parsed documents, in files, OpenSearch or S3; the dual write.
 
-Each implements a protocol of orchestration.contracts and passes its conformance suite; servers slot in
-behind the same ones. What is visible is not theirs to say: readers hold it against the commit table.
+Each implements a protocol of orchestration.contracts and passes its conformance suite. A store does not
+decide what is visible: readers check entries against the commit table.
 """

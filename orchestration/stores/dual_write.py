@@ -1,7 +1,7 @@
 """The dual write: search rows and vectors under one intent, both or neither; what crashes leave is cleaned.
 
-intent row -> search rows -> vector segment -> (commit, by the ledger). Whatever dies in between leaves only
-entries of an intent that is nobody's commit, which no reader sees and `recover` removes. What a commit
+intent row -> search rows -> vector segment -> (commit, by the ledger). A crash in between leaves only
+entries of an intent without a commit, which no reader sees and `recover` removes. What a commit
 supersedes goes from all stores by `clean`, or by `recover` if the process dies before that.
 """
 

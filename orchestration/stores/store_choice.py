@@ -28,7 +28,7 @@ def check_stores(data_dir: Path, chosen: Mapping[str, str]) -> None:
             partial = path.with_suffix(f".{os.getpid()}")
             partial.write_text(json.dumps(dict(chosen)), encoding="utf-8")
             partial.replace(path)
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        recorded = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StoreUnwritableError(
             f"{path} cannot be used: {error.strerror}. Set its permissions, or choose another --data-dir."
@@ -38,8 +38,8 @@ def check_stores(data_dir: Path, chosen: Mapping[str, str]) -> None:
             f"{path} is damaged ({error}). It names the stores of this folder's index, e.g. "
             f"{json.dumps(dict(chosen))}; write it again."
         ) from error
-    if kept != dict(chosen):
-        settings = ", ".join(f"{name}={value}" for name, value in kept.items())
+    if recorded != dict(chosen):
+        settings = ", ".join(f"{name}={value}" for name, value in recorded.items())
         raise ConfigurationError(
             f"the index of {data_dir} was created with {settings}. Set these, or choose another --data-dir "
             "and ingest there."

@@ -72,11 +72,11 @@ class Verification:
 
         Writers go on meanwhile, so only what is there at two looks counts.
         """
-        found = self._look(tenant_id)
-        if found:
-            found &= self._look(tenant_id)
+        differences = self._look(tenant_id)
+        if differences:
+            differences &= self._look(tenant_id)
         return sorted(
-            found,
+            differences,
             key=lambda difference: (
                 difference.key.source,
                 difference.key.doc_id,
@@ -95,15 +95,15 @@ class Verification:
         }
         at_work = self._at_work(tenant_id)  # after the holdings: what was started since is not among them
         commits = {(commit.key, commit.intent_id): commit for commit in self._log.committed(tenant_id)}
-        found = [_of_store(tenant_id, store) for store in damaged]
+        differences = [_of_store(tenant_id, store) for store in damaged]
         if "search" not in damaged:
-            found += _wanting("search", commits, in_search)
-            found += _leftovers("search", commits, in_search, at_work)
-        found += self._wanting_vectors(tenant_id, commits, of_model)
-        found += self._leftover_vectors(tenant_id, commits, in_vectors, at_work)
+            differences += _wanting("search", commits, in_search)
+            differences += _leftovers("search", commits, in_search, at_work)
+        differences += self._wanting_vectors(tenant_id, commits, of_model)
+        differences += self._leftover_vectors(tenant_id, commits, in_vectors, at_work)
         if "documents" not in damaged:
-            found += self._of_documents(tenant_id, commits.values())
-        return set(found)
+            differences += self._of_documents(tenant_id, commits.values())
+        return set(differences)
 
     def repair(
         self,
@@ -117,18 +117,20 @@ class Verification:
         repeat: a document is withdrawn before its entries go.
         """
         self._repair_stores(tenant_id)
-        found = self.differences(tenant_id)
-        for difference in found:
+        differences = self.differences(tenant_id)
+        for difference in differences:
             if difference.kind == "leftover":
                 self._discard(difference)
         lost = sorted(
-            {one.key for one in found if one.store != "vectors" and one.kind != "leftover"},
+            {each.key for each in differences if each.store != "vectors" and each.kind != "leftover"},
             key=lambda key: (key.source, key.doc_id),
         )
         for commit in requeue(lost):
             self._search.discard(tenant_id, commit.intent_id, [commit.key])
             self._vectors.discard(tenant_id, commit.intent_id, [commit.key])
-        rebuilt = {one.intent_id for one in found if one.store == "vectors" and one.kind != "leftover"}
+        rebuilt = {
+            each.intent_id for each in differences if each.store == "vectors" and each.kind != "leftover"
+        }
         for intent_id in sorted(rebuilt):
             self._rebuild_segment(tenant_id, intent_id, encode)
         return lost
@@ -150,15 +152,17 @@ class Verification:
         of_model: Mapping[str, Sequence[Holding]],
     ) -> list[Difference]:
         """What is not held under the model that its commit names; more models may stand beside that."""
-        found: list[Difference] = []
+        differences: list[Difference] = []
         for namespace in {commit.namespace for commit in commits.values()}:
             mine = {entry: commit for entry, commit in commits.items() if commit.namespace == namespace}
             damaged = self._vectors.damaged(tenant_id, namespace)
-            found += [
-                one.model_copy(update={"kind": "damaged"}) if one.intent_id in damaged else one
-                for one in _wanting("vectors", mine, of_model.get(namespace, ()))
+            differences += [
+                difference.model_copy(update={"kind": "damaged"})
+                if difference.intent_id in damaged
+                else difference
+                for difference in _wanting("vectors", mine, of_model.get(namespace, ()))
             ]
-        return found
+        return differences
 
     def _leftover_vectors(
         self,
@@ -167,7 +171,7 @@ class Verification:
         holdings: Sequence[Holding],
         at_work: set[str],
     ) -> list[Difference]:
-        """What is nobody's under any model, damaged segments too."""
+        """Vectors of any model that belong to no commit, damaged segments too."""
         wanted = {intent_id for _, intent_id in commits}
         key = DocumentKey(tenant_id=tenant_id, source=EVERY, doc_id=EVERY)
         return _leftovers("vectors", commits, holdings, at_work) + [
@@ -184,7 +188,7 @@ class Verification:
             if (commit.key, commit.version, commit.fingerprint) not in held
         ]
 
-    # --- mending ------------------------------------------------------------------------------------
+    # --- repair -------------------------------------------------------------------------------------
 
     def _repair_stores(self, tenant_id: str) -> None:
         damaged = self._damaged_stores(tenant_id)
@@ -215,12 +219,12 @@ class Verification:
             return
         bodies = [chunk.body for _, chunk in chunks]
         starts = range(0, len(bodies), ENCODED_AT_ONCE)
-        made = [encode(bodies[start : start + ENCODED_AT_ONCE]) for start in starts]
-        (namespace,) = {model_id for _, model_id in made}
+        encoded = [encode(bodies[start : start + ENCODED_AT_ONCE]) for start in starts]
+        (namespace,) = {model_id for _, model_id in encoded}
         self._vectors.discard(tenant_id, intent_id)
         rows = [VectorRow(key, chunk.chunk_id, chunk_facets(key, chunk)) for key, chunk in chunks]
         self._vectors.write(
-            tenant_id, namespace, intent_id, rows, np.concatenate([dense for dense, _ in made])
+            tenant_id, namespace, intent_id, rows, np.concatenate([dense for dense, _ in encoded])
         )
         self._log.relabel(
             [
@@ -236,13 +240,13 @@ def _wanting(store: str, commits: Mapping[Entry, Commit], holdings: Iterable[Hol
     held: dict[Entry, int] = defaultdict(int)
     for holding in holdings:
         held[(holding.key, holding.intent_id)] += holding.chunk_count
-    found: list[Difference] = []
+    differences: list[Difference] = []
     for (key, intent_id), commit in commits.items():
         count = held.get((key, intent_id), 0)
         if count != commit.chunk_count:
             kind = "incomplete" if count else "missing"
-            found.append(Difference(key=key, intent_id=intent_id, store=store, kind=kind))
-    return found
+            differences.append(Difference(key=key, intent_id=intent_id, store=store, kind=kind))
+    return differences
 
 
 def _leftovers(

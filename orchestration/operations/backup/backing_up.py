@@ -84,12 +84,12 @@ def _copy_documents(
         in_copy = held[intent_id] = set()
         for commit in (commit for group in groups for commit in group):
             in_copy.add(_held_as(commit))
-        for found in (found for group in groups for found in stored.read(group)):
-            if isinstance(found, Copied):
-                files.add(found)
+        for result in (result for group in groups for result in stored.read(group)):
+            if isinstance(result, Copied):
+                files.add(result)
             else:
-                missing.append(found)
-                in_copy.discard(_held_as(found))
+                missing.append(result)
+                in_copy.discard(_held_as(result))
         observe(files.documents, total)
     return missing
 

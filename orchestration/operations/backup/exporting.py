@@ -33,11 +33,11 @@ def export_tenant(parts: Parts, folder: Path, observe: Observe) -> Manifest:
         while commits:
             again: list[Commit] = []
             for groups in by_intent(commits).values():
-                for found in (item for group in groups for item in stored.read(group)):
-                    if isinstance(found, Copied):
-                        files.add(found)
+                for result in (item for group in groups for item in stored.read(group)):
+                    if isinstance(result, Copied):
+                        files.add(result)
                     else:
-                        again += _newer(parts, found)
+                        again += _newer(parts, result)
                 observe(files.documents, total)
             commits = again
     return copy.finish(shaping_settings(parts), HEAD, {tenant_id: files.counts})

@@ -161,7 +161,7 @@ def _manifest(folder: Path, kind: Kind) -> Manifest:
         raise UsageError(f"there is no folder {folder}; name one that `medkg {_command(kind)}` wrote.")
     try:
         written = json.loads(path.read_text(encoding="utf-8"))
-        found, found_version = written["format"], int(written["format_version"])
+        written_kind, written_version = written["format"], int(written["format_version"])
     except FileNotFoundError as error:
         raise CopyUnusableError(
             f"{folder} has no {MANIFEST}: its writing was interrupted, or it is no copy. Run "
@@ -169,13 +169,13 @@ def _manifest(folder: Path, kind: Kind) -> Manifest:
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CopyUnusableError(f"{path} is not the manifest of a copy: {error!r}.") from error
-    if found != kind:
-        other = {"medkg-export": "medkg import", "medkg-backup": "medkg restore"}.get(found)
+    if written_kind != kind:
+        other = {"medkg-export": "medkg import", "medkg-backup": "medkg restore"}.get(written_kind)
         hint = f"`{other}` takes it" if other else "it was not written by medkg"
-        raise CopyUnusableError(f"{folder} holds {found!r}, not {kind!r}; {hint}.")
-    if found_version > FORMAT_VERSION:
+        raise CopyUnusableError(f"{folder} holds {written_kind!r}, not {kind!r}; {hint}.")
+    if written_version > FORMAT_VERSION:
         raise CopyUnusableError(
-            f"{folder} was written in format {found_version}; this medkg knows {FORMAT_VERSION}. Install "
+            f"{folder} was written in format {written_version}; this medkg knows {FORMAT_VERSION}. Install "
             f"medkg {written.get('medkg', 'of a newer version')}."
         )
     try:
@@ -195,8 +195,8 @@ def _make_room(folder: Path) -> None:
     """Make the folder, or empty it of a copy that was interrupted."""
     if (folder / MANIFEST).exists():
         raise UsageError(f"{folder} holds a whole copy already; name another folder, or remove that one.")
-    found = sorted(folder.rglob("*")) if folder.is_dir() else []
-    foreign = [path for path in found if path.is_file() and not _of_copy(path)]
+    paths = sorted(folder.rglob("*")) if folder.is_dir() else []
+    foreign = [path for path in paths if path.is_file() and not _of_copy(path)]
     if foreign or (folder.exists() and not folder.is_dir()):
         what = foreign[0] if foreign else folder
         raise UsageError(f"{what} is in the way; name an empty folder, or one that does not exist yet.")

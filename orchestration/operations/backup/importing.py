@@ -1,8 +1,8 @@
 """An import: the documents of an export, through the same dual write and commit log as a run's.
 
 Comes in: an export's folder. Leaves: documents of the settings' tenant, visible batch by batch, with ledger
-rows that a later run of their source skips. What is there already is left alone, so an import that was broken
-off is repeated.
+rows that a later run of their source skips. What is there already is not changed, so an interrupted
+import can be repeated.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ class Imported:
     documents: int
     imported: int = 0
     unchanged: int = 0
-    kept: int = 0
-    """There in another version or otherwise made, or in a run's hand; left as they are."""
+    not_replaced: int = 0
+    """Visible in another version or with another fingerprint, or leased by a run; not changed."""
     chunks: int = 0
 
 
 def import_tenant(
     parts: Parts, folder: Path, observe: Observe, *, replace: bool, other_models: bool
 ) -> Imported:
-    """Take an export in; what it did. Idempotent, and safe to interrupt and repeat.
+    """Import an export; returns the account of it. Idempotent, and safe to interrupt and repeat.
 
     Raises CopyUnusableError or UsageError before anything is taken.
     """
@@ -57,16 +57,16 @@ def import_tenant(
         _check_models(copied, parts.model_ids())
     parts.index.recover(is_alive)
     done = Imported(str(uuid4()), copied.documents)
-    there = {commit.key: commit for commit in parts.ledger.commits.committed(tenant_id)}
+    visible = {commit.key: commit for commit in parts.ledger.commits.committed(tenant_id)}
     for batch in _batches(read_documents(folder, copied.parts, tenant_id)):
         wanted = [
             document
             for document in batch
-            if _is_wanted(document.commit, there.get(document.commit.key), replace, done)
+            if _is_wanted(document.commit, visible.get(document.commit.key), replace, done)
         ]
         if wanted:
             _take_in(parts, wanted, replace, done)
-        observe(done.imported + done.unchanged + done.kept, done.documents)
+        observe(done.imported + done.unchanged + done.not_replaced, done.documents)
     return done
 
 
@@ -85,14 +85,14 @@ def _check_models(copied: TenantCopy, own: Mapping[str, str]) -> None:
             )
 
 
-def _is_wanted(commit: Commit, there: Commit | None, replace: bool, done: Imported) -> bool:
-    if there is None:
+def _is_wanted(commit: Commit, visible: Commit | None, replace: bool, done: Imported) -> bool:
+    if visible is None:
         return True
-    if (there.version, there.fingerprint) == (commit.version, commit.fingerprint):
+    if (visible.version, visible.fingerprint) == (commit.version, commit.fingerprint):
         done.unchanged += 1
         return False
     if not replace:
-        done.kept += 1
+        done.not_replaced += 1
     return replace
 
 
@@ -100,24 +100,31 @@ def _take_in(parts: Parts, wanted: Sequence[Copied], replace: bool, done: Import
     """Write every store under one intent, then commit."""
     contexts = [context_of(document, done.import_id) for document in wanted]
     tenant_id = contexts[0].tenant_id
-    parts.stores.documents.put([(ctx, one.document) for ctx, one in zip(contexts, wanted, strict=True)])
+    parts.stores.documents.put(
+        [(ctx, document.document) for ctx, document in zip(contexts, wanted, strict=True)]
+    )
     vocabulary = max(document.batch.sparse.vocabulary if document.batch.sparse else 0 for document in wanted)
     dense = _dense_model(wanted) or parts.model_ids()["dense"]
-    items = [(ctx, _as_one(one.batch, dense, vocabulary)) for ctx, one in zip(contexts, wanted, strict=True)]
+    items = [
+        (ctx, _as_one(document.batch, dense, vocabulary))
+        for ctx, document in zip(contexts, wanted, strict=True)
+    ]
     receipts = parts.index.stage(tenant_id, own_identity(), items)
     copied = [
         (
-            one.commit.model_copy(update={"intent_id": receipt.intent_id, "namespace": receipt.namespace}),
-            one.origin,
+            document.commit.model_copy(
+                update={"intent_id": receipt.intent_id, "namespace": receipt.namespace}
+            ),
+            document.origin,
         )
-        for one, receipt in zip(wanted, receipts, strict=True)
+        for document, receipt in zip(wanted, receipts, strict=True)
     ]
     taken = parts.ledger.copies.import_documents(done.import_id, copied, replace=replace)
-    if taken.kept:  # a run was faster, or has it in hand
+    if taken.kept:  # a run was faster, or has leased it
         for store in (parts.stores.search, parts.stores.vectors):
             store.discard(tenant_id, receipts[0].intent_id, sorted(taken.kept, key=lambda key: key.doc_id))
     parts.index.clean(taken.superseded)
-    done.kept += len(taken.kept)
+    done.not_replaced += len(taken.kept)
     done.imported += len(wanted) - len(taken.kept)
     done.chunks += sum(commit.chunk_count for commit, _ in copied if commit.key not in taken.kept)
 

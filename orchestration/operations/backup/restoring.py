@@ -45,9 +45,9 @@ def restore(parts: Parts, folder: Path, observe: Observe) -> Manifest:
             f"Install medkg {manifest.medkg}."
         )
     mark = _Mark(parts.settings.data_dir, folder)
-    begun_before = mark.set()
+    started_before = mark.set()
     commits = committed_in(folder)
-    if not begun_before:
+    if not started_before:
         _check_empty(parts, commits, mark)
         mark.own()
     total, done = sum(map(len, commits.values())), 0
@@ -140,7 +140,7 @@ def _check_empty(parts: Parts, tenants: Iterable[str], mark: _Mark) -> None:
 def _restored(
     parts: Parts, folder: Path, manifest: Manifest, tenant_id: str, visible: Sequence[Commit]
 ) -> Iterator[int]:
-    """Write what is visible, intent by intent; how many documents each had. The newest part counts."""
+    """Write what is visible, intent by intent; yields the document count of each. The newest part counts."""
     left = set(visible)
     intents: set[str] = set()
     copied = manifest.tenants.get(tenant_id)
@@ -148,15 +148,15 @@ def _restored(
         of_part: set[str] = set()
         documents = read_documents(folder, part, tenant_id)
         for intent_id, group in groupby(documents, lambda document: document.commit.intent_id):
-            wanted = [one for one in group if one.commit in left]
+            wanted = [each for each in group if each.commit in left]
             if wanted and intent_id not in intents:
                 _write(parts, tenant_id, intent_id, wanted)
-                left -= {one.commit for one in wanted}
+                left -= {document.commit for document in wanted}
                 yield len(wanted)
             of_part.add(intent_id)
         intents |= of_part
     if left:
-        key = min((commit.key for commit in left), key=lambda one: (one.source, one.doc_id))
+        key = min((commit.key for commit in left), key=lambda each: (each.source, each.doc_id))
         raise CopyUnusableError(
             f"{folder} lacks {len(left)} documents that its ledger says are visible, {key.doc_id} first. "
             "Make a new backup."

@@ -1,4 +1,4 @@
-"""The columns of a copy: a row a document, a row a chunk with its vectors. Written and read in row groups.
+"""The columns of a copy: one row per document, one per chunk with vectors. Written and read in row groups.
 
 Comes in: documents with their chunks, in the order in which they became visible. Leaves: the same, in that
 order. Vectors are columns of numbers that pandas and DuckDB read as lists; what has no fixed shape is JSON.
@@ -177,7 +177,7 @@ class TenantFiles:
     def add(self, copied: Copied) -> None:
         """Take a document up; rows are written in groups."""
         self._waiting.append(copied)
-        chunks = sum(len(one.batch.chunks) for one in self._waiting)
+        chunks = sum(len(waiting.batch.chunks) for waiting in self._waiting)
         if len(self._waiting) >= DOCUMENTS_AT_ONCE or chunks >= CHUNKS_AT_ONCE:
             self._flush()
 
@@ -269,7 +269,7 @@ def _document_row(copied: Copied, chunks_file: str | None) -> dict[str, Any]:
 def _chunk_table(documents: Sequence[Copied], schema: pa.Schema) -> pa.Table:
     rows = [row for copied in documents for row in _chunk_rows(copied)]
     dense = np.concatenate([copied.batch.dense for copied in documents])
-    table = pa.Table.from_pylist(rows, pa.schema([one for one in schema if one.name != DENSE]))
+    table = pa.Table.from_pylist(rows, pa.schema([column for column in schema if column.name != DENSE]))
     flat = pa.array(np.ascontiguousarray(dense).reshape(-1), pa.float32())
     vectors = pa.FixedSizeListArray.from_arrays(flat, type=schema.field(DENSE).type)
     return table.append_column(schema.field(DENSE), vectors)
@@ -307,9 +307,9 @@ def read_documents(folder: Path, part: int, tenant_id: str) -> Iterator[Copied]:
                 raise ValueError(f"{len(batch.chunks)} of {count} chunks of {row['doc_id']}")
             copied = _copied(row, tenant_id, batch)
         except (KeyError, ValueError, TypeError, ValidationError) as error:
-            told = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0]
             raise CopyUnusableError(
-                f"{path} or its chunks do not hold what this format promises: {told}."
+                f"{path} or its chunks do not hold what this format promises: {reason}."
             ) from error
         yield copied
 

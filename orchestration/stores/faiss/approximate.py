@@ -1,7 +1,7 @@
 """Approximate indexes of FAISS: which kind for which size, how they are built, tuned, opened and asked.
 
 Comes in: float32 [n, d], mapped, by inner product. Leaves: numbers of rows that are likely to be the
-nearest; whoever asks compares them with the exact vectors. Sources: FAISS wiki, "Guidelines to choose an
+nearest; the caller compares them with the exact vectors. Sources: FAISS wiki, "Guidelines to choose an
 index"; Malkov & Yashunin 2018 (HNSW); Jégou et al. 2011 (IVF-PQ).
 """
 
@@ -71,8 +71,8 @@ class Approximate:
             harder = min(MOST_FILTERED, -(-len(allowed) // max(1, int(allowed.sum()))))
             options = _parameters(self.kind, self.effort.depth * harder, wanted, _only(allowed))
         _, rows = self.index.search(query.reshape(1, -1), wanted, params=options)
-        found: npt.NDArray[np.int64] = rows[0][rows[0] >= 0]
-        return found
+        nearest: npt.NDArray[np.int64] = rows[0][rows[0] >= 0]
+        return nearest
 
 
 def kind_for(rows: int, dimensions: int, sizes: IndexSizes) -> Kind:
@@ -113,7 +113,7 @@ def tuned(index: Any, kind: Kind, dense: Float32Matrix, target: float) -> Effort
     """The least effort with which sampled queries reach the target, or all there is.
 
     Two kinds of queries, of which the harder counts: rows themselves, and rows with noise of half their
-    length, which are in no list or neighbourhood of their own.
+    length, which no list or neighbourhood was built from.
     """
     faiss = _faiss()
     random = np.random.default_rng(0)
@@ -133,14 +133,14 @@ def _least_effort(kind: Kind, rows: int, target: float, recall: Callable[[Effort
     for widening in WIDENINGS:
         depth, before = FIRST_EFFORT[kind], -1.0
         while True:
-            found = recall(Effort(depth, widening, 0.0))
-            if found > best.recall:
-                best = Effort(depth, widening, found)
+            reached = recall(Effort(depth, widening, 0.0))
+            if reached > best.recall:
+                best = Effort(depth, widening, reached)
             if best.recall >= target:
                 return best
-            if depth >= rows or (found - before < 0.001 and target < 1):
+            if depth >= rows or (reached - before < 0.001 and target < 1):
                 break
-            depth, before = 2 * depth, found
+            depth, before = 2 * depth, reached
         if widening * NEAREST >= rows:
             break
     return best
@@ -155,13 +155,13 @@ def _recall(
     exact: npt.NDArray[np.float32],
 ) -> float:
     """Share of the nearest found, of the harder half of the queries; by score, for vectors may be equal."""
-    asked = Approximate(index, kind, effort)
+    approximate = Approximate(index, kind, effort)
     count = exact.shape[1]
     shares = []
     for query, scores in zip(queries, exact, strict=True):
-        found = dense[asked.candidates(query, count, None)] @ query
+        similarities = dense[approximate.candidates(query, count, None)] @ query
         enough = scores[-1] - 1e-5 * abs(scores[-1])
-        shares.append(min(int((found >= enough).sum()), count) / count)
+        shares.append(min(int((similarities >= enough).sum()), count) / count)
     return float(np.mean(np.split(np.array(shares), 2), axis=1).min())
 
 

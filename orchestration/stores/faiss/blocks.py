@@ -105,14 +105,14 @@ class Question:
 def block_of(derived: Derived, present: set[Mark], previous: Block | None) -> Block:
     """A generation without the rows of segments that are gone; `previous`: the block it was before."""
     marks, counts = derived.manifest.segments, derived.manifest.counts
-    there = np.array([mark in present for mark in marks], dtype=np.bool_)
+    is_present = np.array([mark in present for mark in marks], dtype=np.bool_)
     return Block(
         marks,
         np.cumsum(counts, dtype=np.int64),
         derived.rows,
         derived.dense,
         derived.approximate,
-        None if there.all() else np.repeat(there, counts),
+        None if is_present.all() else np.repeat(is_present, counts),
         None if previous is None else previous.gpu,
     )
 
@@ -136,17 +136,17 @@ def grown(block: Block | None, new: Sequence[tuple[Mark, Segment]]) -> Block:
     )
 
 
-def reduced(block: Block, kept: set[Mark]) -> Block | None:
-    """A block of those of its segments that are kept; None when there is none."""
-    there = np.array([mark in kept for mark in block.segments], dtype=np.bool_)
-    if there.all():
+def reduced(block: Block, present: set[Mark]) -> Block | None:
+    """The block without its absent segments; None when none is present."""
+    is_present = np.array([mark in present for mark in block.segments], dtype=np.bool_)
+    if is_present.all():
         return block
-    if not there.any():
+    if not is_present.any():
         return None
     counts = np.diff(block.ends, prepend=0)
-    rows = np.flatnonzero(np.repeat(there, counts))
-    marks = tuple(mark for mark, stays in zip(block.segments, there, strict=True) if stays)
-    return Block(marks, np.cumsum(counts[there]), block.rows.taken(rows.tolist()), block.dense[rows])
+    rows = np.flatnonzero(np.repeat(is_present, counts))
+    marks = tuple(mark for mark, stays in zip(block.segments, is_present, strict=True) if stays)
+    return Block(marks, np.cumsum(counts[is_present]), block.rows.taken(rows.tolist()), block.dense[rows])
 
 
 def _with_room(block: Block | None, rows: int, dimensions: int) -> Float32Matrix:

@@ -83,7 +83,7 @@ class Derived:
 
 
 def manifest_mark(folder: Path) -> Mark | None:
-    """Tells one generation of the namespace's folder from another; None when there is none."""
+    """Identifies the current generation of the namespace's folder; None when there is none."""
     try:
         status = os.stat(f"{folder}/{FOLDER}/{MANIFEST}")  # noqa: PTH116 - every search asks
     except FileNotFoundError:
@@ -130,7 +130,7 @@ def build(folder: Path, sizes: IndexSizes, *, forget: bool) -> bool:
     """Make a generation of the segments there are, if one is due; False if not, or if another builds now.
 
     `forget` waits for the other, and removes what a build that was killed left. Damaged segments, and those
-    of other dimensions than the first, are left for the search to tell.
+    of other dimensions than the first, are left for the search to report.
     """
     derived = folder / FOLDER
     if forget and not derived.is_dir():
@@ -338,10 +338,10 @@ def _publish(derived: Path, manifest: Manifest | None) -> None:
     _remove_files(derived, () if manifest is None else (manifest.generation,))
 
 
-def _remove_files(derived: Path, kept: Sequence[str]) -> None:
+def _remove_files(derived: Path, generations: Sequence[str]) -> None:
     """Everything but the manifest and these generations; readers keep what they have mapped."""
     for path in derived.iterdir():
-        if path.name != MANIFEST and path.stem not in kept:
+        if path.name != MANIFEST and path.stem not in generations:
             path.unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""Exact search on a GPU, where FAISS was built for one and the store was told to use it."""
+"""Exact search on a GPU, where FAISS was built for one and the store is configured to use it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def nearest_on_gpu(
 
     def nearest(query: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
         _, rows = index.search(query.reshape(1, -1), min(count, MOST))
-        found: npt.NDArray[np.int64] = rows[0][rows[0] >= 0]
-        return found
+        nearest_rows: npt.NDArray[np.int64] = rows[0][rows[0] >= 0]
+        return nearest_rows
 
     return nearest

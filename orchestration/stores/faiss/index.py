@@ -30,7 +30,7 @@ from orchestration.stores.faiss.sizes import IndexSizes
 __all__ = ["VectorIndex"]
 
 SETTLED_NANOSECONDS: Final = 1_000_000_000
-"""A folder changed longer ago than this has a time that tells any further change."""
+"""A folder changed longer ago than this has a time that any further change alters."""
 
 DEEPER: Final = 4
 """How many times more is asked for when too little of what was found may be seen."""
@@ -84,14 +84,14 @@ class VectorIndex:
         most = sum(question.most for question in questions)
         depth = min(limit, most)
         while depth:
-            found: list[Candidate] = []
+            candidates: list[Candidate] = []
             for candidate in self._merged(blocks, questions, depth, limit):
                 if visible(candidate.ref):
-                    found.append(candidate)
-                    if len(found) == limit:
-                        return found
+                    candidates.append(candidate)
+                    if len(candidates) == limit:
+                        return candidates
             if depth == most:
-                return found
+                return candidates
             depth = min(DEEPER * depth, most)
         return []
 

@@ -21,7 +21,7 @@ from orchestration.errors import StoreCorruptError, StoreUnwritableError
 from orchestration.records import Record
 from orchestration.stores.faiss.segments import SUFFIX, changing, read_segment
 
-__all__ = ["Mirror", "tell_change", "tell_erasure"]
+__all__ = ["Mirror", "publish_change", "publish_erasure"]
 
 CHANGED: Final = "changed"
 ERASED: Final = "erased"
@@ -39,15 +39,15 @@ class _Mirrored(Record):
     forgotten: str = Field(default="", description="That which the derived index here was rid of.")
 
 
-def tell_change(objects: ObjectStore, prefix: str) -> None:
-    """Have every reader look again; called when the changed segment is durable."""
+def publish_change(objects: ObjectStore, prefix: str) -> None:
+    """Make every reader check the folder again; called when the changed segment is durable."""
     objects.put(f"{prefix}/{CHANGED}", uuid.uuid4().hex.encode())
 
 
-def tell_erasure(objects: ObjectStore, prefix: str) -> None:
+def publish_erasure(objects: ObjectStore, prefix: str) -> None:
     """Have every machine rid its derived index of what is no segment any more."""
     objects.put(f"{prefix}/{ERASED}", uuid.uuid4().hex.encode())
-    tell_change(objects, prefix)
+    publish_change(objects, prefix)
 
 
 class Mirror:
@@ -102,16 +102,16 @@ class Mirror:
         listed = {stored.key.rsplit("/", 1)[1]: stored.version for stored in self._objects.list(self._prefix)}
         wanted = {name: version for name, version in listed.items() if name.endswith(SUFFIX)}
         here = {path.name for path in self._folder.glob(f"*{SUFFIX}*")}  # and copies that were interrupted
-        kept = {
+        unchanged = {
             name: version
             for name, version in wanted.items()
             if name in here and previous.versions.get(name) == version
         }
         self._remove(sorted(here - wanted.keys()))
-        fetched = self._fetched(sorted(wanted.keys() - kept.keys()))
+        fetched = self._fetched(sorted(wanted.keys() - unchanged.keys()))
         erased = listed.get(ERASED, "")
         return _Mirrored(
-            marker=marker, versions={**kept, **fetched}, erased=erased, forgotten=previous.forgotten
+            marker=marker, versions={**unchanged, **fetched}, erased=erased, forgotten=previous.forgotten
         )
 
     def _fetched(self, names: Sequence[str]) -> dict[str, str]:

@@ -28,7 +28,7 @@ from orchestration.contracts import (
 )
 from orchestration.errors import StoreCorruptError
 from orchestration.records import DocumentKey, Float32Matrix
-from orchestration.stores.faiss.mirror import Mirror, tell_change, tell_erasure
+from orchestration.stores.faiss.mirror import Mirror, publish_change, publish_erasure
 from orchestration.stores.faiss.rows import rows_of
 from orchestration.stores.faiss.segments import SUFFIX, Segment, segment_bytes, segment_of
 from orchestration.stores.faiss.sizes import IndexSizes
@@ -69,7 +69,7 @@ class ObjectVectors:
             self._objects.put(_key(prefix, intent_id), segment_bytes(rows_of(rows), dense))
         else:
             self._objects.delete([_key(prefix, intent_id)])
-        tell_change(self._objects, prefix)
+        publish_change(self._objects, prefix)
 
     def search(
         self,
@@ -112,16 +112,16 @@ class ObjectVectors:
                 documents = {(key.source, key.doc_id) for key in keys}
                 while not self._taken_out(_key(prefix, intent_id), documents):
                     pass  # another machine has taken others out meanwhile
-            tell_change(self._objects, prefix)
+            publish_change(self._objects, prefix)
 
-    def discard_other_models(self, tenant_id: str, kept: Collection[str]) -> None:
+    def discard_other_models(self, tenant_id: str, models: Collection[str]) -> None:
         """Remove the segments of all models but these, and what was derived from them here. Idempotent."""
-        names = {file_name(namespace) for namespace in kept}
+        names = {file_name(namespace) for namespace in models}
         for name in self._namespaces(tenant_id):
             if name not in names:
                 self._objects.delete_all(_prefix(tenant_id, name))
                 self._mirror(tenant_id, name).follow(certainly=True)
-        self._copies.discard_other_models(tenant_id, kept)
+        self._copies.discard_other_models(tenant_id, models)
 
     def holdings(
         self, tenant_id: str, intent_id: str | None = None, namespace: str | None = None
@@ -151,7 +151,7 @@ class ObjectVectors:
         return any(mirror.has_to_forget for mirror in mirrors) or self._copies.compaction_due(tenant_id)
 
     def compact(self, tenant_id: str) -> int:
-        """Build the derived indexes of this machine that are due; how many were built. Idempotent."""
+        """Build the derived indexes of this machine that are due; returns their number. Idempotent."""
         mirrors = self._followed(tenant_id)
         if any(mirror.has_to_forget for mirror in mirrors):
             self._rid_of_what_is_gone(tenant_id, mirrors)
@@ -160,7 +160,7 @@ class ObjectVectors:
     def expunge(self, tenant_id: str) -> None:
         """Rid copies and derived indexes here of what was discarded; other machines do so with `compact`."""
         for name in self._objects.folders(_tenant_prefix(tenant_id)):
-            tell_erasure(self._objects, _prefix(tenant_id, name))
+            publish_erasure(self._objects, _prefix(tenant_id, name))
         self._objects.sweep(_tenant_prefix(tenant_id))
         self._follow_certainly(tenant_id, None)
         self._rid_of_what_is_gone(tenant_id, self._followed(tenant_id))

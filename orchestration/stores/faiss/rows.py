@@ -1,7 +1,7 @@
 """What vectors stand for, as Arrow columns: ids as text, facets as lists of dictionary-encoded values.
 
 Comes in: VectorRows, or the bytes of a table. Leaves: references for the few rows that are hits, and which
-rows match a filter, by the vocabulary first. Nothing here makes an object a row.
+rows match a filter, by the vocabulary first. Nothing here creates one Python object per row.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Comes in: rows as columns and float32 [n, d]. Leaves: the same, mapped from the file, or StoreCorruptError
 naming it. Layout, little-endian: magic, sha256 of the rest, then uint64 rows, dimensions and bytes of the
 table; the table (an Arrow IPC stream, padded to 64 bytes); the vectors. Written beside its place, flushed to
-disk, renamed, and the folder flushed, so no reader ever sees a part of one; whoever changes a folder's
-segments locks it first.
+disk, renamed, and the folder flushed, so no reader ever sees a part of one; a process locks a folder
+before it changes its segments.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Segment:
     def without(self, documents: Iterable[tuple[str, str]]) -> Segment:
         """The same but for the rows of these (source, doc_id)."""
         gone = set(documents)
-        kept = [number for number, document in enumerate(self.rows.documents()) if document not in gone]
-        return Segment(self.rows.taken(kept), self.dense[kept])
+        remaining = [number for number, document in enumerate(self.rows.documents()) if document not in gone]
+        return Segment(self.rows.taken(remaining), self.dense[remaining])
 
 
 @contextmanager
@@ -206,7 +206,7 @@ def _damaged(name: str, how: str) -> StoreCorruptError:
 
 
 def _unlink_quietly(path: Path) -> None:
-    """Remove what a failed write left; if even that fails, the write's own error is the one to tell."""
+    """Remove what a failed write left; if even that fails, the caller reports the error of the write."""
     try:
         path.unlink(missing_ok=True)
     except OSError:

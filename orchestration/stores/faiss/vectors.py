@@ -2,8 +2,8 @@
 
 Comes in: vectors under an intent and a model id. Leaves: the nearest visible chunks of that model, exactly
 while they are few, else with the recall that IndexSizes asks for. Any number of processes write, each its own
-files; readers take up new ones at the next search. A folder a tenant, in it one a model, so neither tenants
-nor models can mix.
+files; readers take up new ones at the next search. One folder per tenant holds one per model, so neither
+tenants nor models can mix.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class FaissVectors:
         return any(due(folder, self._sizes, forget=False) for folder in self._namespaces(tenant_id))
 
     def compact(self, tenant_id: str) -> int:
-        """Build the derived index of each of the tenant's models where it is due; how many were built.
+        """Build the derived index of each of the tenant's models where it is due; returns their number.
 
         Takes minutes for a million vectors; searches go on meanwhile. Idempotent; any process may call it at
         any time, and one that finds another building leaves that to it.
@@ -130,9 +130,9 @@ class FaissVectors:
                 else:
                     _take_out(folder / f"{intent_id}{SUFFIX}", documents)
 
-    def discard_other_models(self, tenant_id: str, kept: Collection[str]) -> None:
+    def discard_other_models(self, tenant_id: str, models: Collection[str]) -> None:
         """Remove the segments of all models but these, and what was derived from them. Idempotent."""
-        names = {file_name(namespace) for namespace in kept}
+        names = {file_name(namespace) for namespace in models}
         for folder in self._namespaces(tenant_id):
             if folder.name not in names:
                 with changing(folder):
@@ -155,15 +155,15 @@ class FaissVectors:
 
     def damaged(self, tenant_id: str, namespace: str | None = None) -> dict[str, str]:
         """Intents with a damaged segment (of any model, or one), and what is wrong with it."""
-        found: dict[str, str] = {}
+        messages: dict[str, str] = {}
         for path in self._segments(tenant_id, None, namespace):
             try:
                 read_segment(path)
             except StoreCorruptError as error:
-                found[path.stem] = error.message
+                messages[path.stem] = error.message
             except FileNotFoundError:  # discarded by another process just now
                 continue
-        return found
+        return messages
 
     def _index(self, tenant_id: str, folder: Path) -> VectorIndex:
         with self._guard:

@@ -25,7 +25,7 @@ PREFIX: Final = "documents"
 AT_ONCE: Final = 16
 """Requests under way: a server answers each in milliseconds, whatever the others do."""
 
-Asked = TypeVar("Asked")
+Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
@@ -61,8 +61,8 @@ class ObjectDocuments:
 
     def get(self, key: DocumentKey, version: str, fingerprint: str) -> Document | None:
         """The document as it was parsed; None if the store does not have it. Raises StoreCorruptError."""
-        kept = self._read(_object_key(key, version, fingerprint))
-        return None if kept is None else kept.document
+        stored = self._read(_object_key(key, version, fingerprint))
+        return None if stored is None else stored.document
 
     def titles(self, documents: Sequence[tuple[DocumentKey, str]]) -> list[str | None]:
         """Titles of (document, version) pairs, same order; None where the store has none, or damaged."""
@@ -74,8 +74,10 @@ class ObjectDocuments:
 
     def discard(self, key: DocumentKey, keep: tuple[str, str] | None) -> None:
         """Forget a document, or all but one (version, fingerprint) of it. Idempotent."""
-        kept = None if keep is None else _object_key(key, *keep)
-        self._objects.delete([one for one in self._keys(_folder(key)) if one != kept])
+        retained_key = None if keep is None else _object_key(key, *keep)
+        self._objects.delete(
+            [object_key for object_key in self._keys(_folder(key)) if object_key != retained_key]
+        )
 
     def forget(self, documents: Sequence[tuple[DocumentKey, str, str]]) -> None:
         """Forget (document, version, fingerprint) triples. Idempotent."""
@@ -88,9 +90,9 @@ class ObjectDocuments:
         """
         keys = self._keys(f"{PREFIX}/{file_name(tenant_id)}")
         for start in range(0, len(keys), AT_ONCE):
-            for kept in self._each(self._sound, keys[start : start + AT_ONCE]):
-                if kept is not None:
-                    yield kept.key, kept.version, kept.fingerprint
+            for stored in self._each(self._sound, keys[start : start + AT_ONCE]):
+                if stored is not None:
+                    yield stored.key, stored.version, stored.fingerprint
 
     def damage(self) -> str | None:
         """None: each object is damaged or sound by itself."""
@@ -103,20 +105,20 @@ class ObjectDocuments:
         """Remove what broken writes left; what was discarded is gone already."""
         self._objects.sweep(PREFIX)
 
-    def _put(self, kept: _Kept) -> None:
-        content = zlib.compress(kept.model_dump_json().encode(), 1)
-        self._objects.put(_object_key(kept.key, kept.version, kept.fingerprint), content)
+    def _put(self, stored: _Kept) -> None:
+        content = zlib.compress(stored.model_dump_json().encode(), 1)
+        self._objects.put(_object_key(stored.key, stored.version, stored.fingerprint), content)
 
-    def _copy(self, asked: tuple[DocumentKey, str, str, str]) -> None:
-        key, version, fingerprint, copied = asked
-        kept = self._read(_object_key(key, version, fingerprint))
-        if kept is not None:
-            self._put(kept.model_copy(update={"fingerprint": copied}))
+    def _copy(self, item: tuple[DocumentKey, str, str, str]) -> None:
+        key, version, fingerprint, copied = item
+        stored = self._read(_object_key(key, version, fingerprint))
+        if stored is not None:
+            self._put(stored.model_copy(update={"fingerprint": copied}))
 
-    def _title(self, asked: tuple[DocumentKey, str]) -> str | None:
-        key, version = asked
-        found = filter(None, map(self._sound, self._keys(f"{_folder(key)}/{file_name(version)}")))
-        return next((kept.document.title for kept in found), None)
+    def _title(self, item: tuple[DocumentKey, str]) -> str | None:
+        key, version = item
+        readable = filter(None, map(self._sound, self._keys(f"{_folder(key)}/{file_name(version)}")))
+        return next((stored.document.title for stored in readable), None)
 
     def _sound(self, object_key: str) -> _Kept | None:
         """What the object holds; None if it is damaged or gone."""
@@ -140,9 +142,9 @@ class ObjectDocuments:
     def _keys(self, prefix: str) -> list[str]:
         return sorted(stored.key for stored in self._objects.list(prefix))
 
-    def _each(self, ask: Callable[[Asked], Answer], asked: Iterable[Asked]) -> list[Answer]:
+    def _each(self, ask: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
         """The answers, same order; raises the first error, when all have ended."""
-        answers = [self._requests.submit(ask, one) for one in asked]
+        answers = [self._requests.submit(ask, item) for item in items]
         for answer in answers:
             answer.exception()
         return [answer.result() for answer in answers]

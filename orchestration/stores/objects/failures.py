@@ -100,16 +100,16 @@ def of_folder(name: str, error: Exception) -> MedkgError:
 
 
 def _code(error: Exception) -> str:
-    found = CODE.search(str(error))
-    return found[1] if found else ""
+    match = CODE.search(str(error))
+    return match[1] if match else ""
 
 
 def _status(error: Exception) -> int | None:
-    found = STATUS.search(str(error))
-    return int(found[1]) if found else None
+    match = STATUS.search(str(error))
+    return int(match[1]) if match else None
 
 
 def _first_line(error: Exception) -> str:
-    """Without obstore's dump of its own structures."""
+    """The message without obstore's dump of internal structures."""
     strerror = getattr(error, "strerror", None)
     return str(strerror or str(error).splitlines()[0])

@@ -1,8 +1,8 @@
 """Objects as files of a folder: read by obstore, written here.
 
 obstore's local store flushes nothing to disk and has no conditional write. So a file is written beside its
-place, flushed, put in its place, and the folder flushed; whoever changes a folder locks it first. Files that
-are not in their place yet end in #NUMBER, which obstore leaves out of listings.
+place, flushed, put in its place, and the folder flushed; a process locks a folder before it changes it.
+Files that are not in their place yet end in #NUMBER, which obstore leaves out of listings.
 """
 
 from __future__ import annotations

@@ -69,9 +69,9 @@ class ReadableObjects:
         """Every object below the prefix. Unordered."""
         with self._errors_named():
             for page in obstore.list(self._store, check_key(prefix), chunk_size=LISTED_AT_ONCE):
-                for one in page:
-                    changed = one["last_modified"].timestamp()
-                    yield StoredObject(one["path"], one["size"], changed, _version(one["e_tag"]))
+                for entry in page:
+                    changed = entry["last_modified"].timestamp()
+                    yield StoredObject(entry["path"], entry["size"], changed, _version(entry["e_tag"]))
 
     def folders(self, prefix: str) -> Sequence[str]:
         """The parts that come right after the prefix in keys of several more, sorted."""

@@ -117,15 +117,15 @@ class Connection:
 
             failures: list[OpenSearchException] = []
 
-            async def write_or_tell(part: Sequence[dict[str, Any]]) -> None:
+            async def write_or_collect(part: Sequence[dict[str, Any]]) -> None:
                 try:
                     await write(part)
-                except OpenSearchException as error:  # told below: a task group would wrap it
+                except OpenSearchException as error:  # raised below: a task group would wrap it
                     failures.append(error)
 
             async with anyio.create_task_group() as group:
                 for start in range(0, len(actions), share):
-                    group.start_soon(write_or_tell, actions[start : start + share])
+                    group.start_soon(write_or_collect, actions[start : start + share])
         if failures:
             raise failures[0]
         if rejected:

@@ -151,7 +151,7 @@ def expunge(connection: Connection, index: str) -> None:
     """Have the segments written again without deleted entries, and the log of past writes dropped.
 
     A shard keeps deleted entries for copies of it that may come back, under a lease that it renews every half
-    minute: so it is told to keep them no longer, and merged until it has none. Raises
+    minute: so its retention is set to 0, and it is merged until it has none. Raises
     DagsterResourceUnavailableError if it keeps them all the same.
     Source: https://www.elastic.co/guide/en/elasticsearch/reference/7.10/index-modules-history-retention.html
     """
@@ -173,7 +173,7 @@ def expunge(connection: Connection, index: str) -> None:
 
 
 def _merged(client: OpenSearch, index: str) -> int:
-    """Merge all segments; how many deleted entries there still are.
+    """Merge all segments; returns the number of deleted entries that remain.
 
     The files of a merged segment stay for as long as searches have them open, until a refresh, and go with
     the flush after it.
@@ -204,8 +204,8 @@ def holdings(connection: Connection, index: str, tenant_id: str, intent_id: str 
     while True:
         body = {"size": 0, "query": query, "aggs": {"held": {"composite": composite}}}
         with connection.errors_named() as client:
-            found = client.search(index=index, body=body, ignore_unavailable=True)
-        held = found.get("aggregations", {}).get("held", {"buckets": []})
+            response = client.search(index=index, body=body, ignore_unavailable=True)
+        held = response.get("aggregations", {}).get("held", {"buckets": []})
         for bucket in held["buckets"]:
             at = bucket["key"]
             key = DocumentKey(tenant_id=tenant_id, source=at["source"], doc_id=at["doc_id"])
@@ -240,7 +240,7 @@ def ranked(
     connection: Connection, index: str, tenant_id: str, query: dict[str, Any], limit: int, visible: Visible
 ) -> list[Candidate]:
     """The best entries for a query that may be seen, best first; goes on until there are enough."""
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
     size, after = min(limit, WINDOW), None
     while limit > 0:
         body: dict[str, Any] = {
@@ -258,13 +258,13 @@ def ranked(
         for hit in hits:
             ref = _ref(tenant_id, hit["fields"])
             if visible(ref):
-                found.append(Candidate(ref, float(hit["_score"])))
-                if len(found) == limit:
-                    return found
+                candidates.append(Candidate(ref, float(hit["_score"])))
+                if len(candidates) == limit:
+                    return candidates
         if len(hits) < size:
-            return found
+            return candidates
         after, size = hits[-1]["sort"], min(DEEPER * size, WINDOW)
-    return found
+    return candidates
 
 
 def _ref(tenant_id: str, fields: dict[str, list[str]]) -> ChunkRef:

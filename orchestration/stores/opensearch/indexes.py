@@ -32,7 +32,7 @@ def index_part(name: str) -> str:
     """
     if not name:
         raise ConfigurationError("a store was asked without a tenant or model; name one.")
-    escaped = re.sub(r"[^a-z0-9-]", lambda found: f"_{ord(found.group()):x}_", name)
+    escaped = re.sub(r"[^a-z0-9-]", lambda match: f"_{ord(match.group()):x}_", name)
     if len(escaped) <= LONGEST:
         return escaped
     return f"{escaped[:40]}__{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
@@ -163,8 +163,10 @@ class Indexes:
         client.indices.refresh(index=target)
         if client.count(index=source)["count"] == client.count(index=target)["count"]:
             return
-        kept, copied = ({hit["_id"] for hit in self._ids(index)} for index in (source, target))
-        self._connection.bulk([{"_op_type": "delete", "_index": target, "_id": one} for one in copied - kept])
+        current, copied = ({hit["_id"] for hit in self._ids(index)} for index in (source, target))
+        self._connection.bulk(
+            [{"_op_type": "delete", "_index": target, "_id": entry_id} for entry_id in copied - current]
+        )
 
     def _ids(self, index: str) -> Any:
         from opensearchpy.helpers import scan

@@ -127,10 +127,10 @@ class OpenSearchSearch:
         should = [_words(text, QUERY_ANALYZER)]
         if self._with_synonyms:
             should.append(_words(text, SYNONYM_ANALYZER, SYNONYM_BOOST))
-        found = self._ranked(tenant_id, should, limit, filters, visible)
-        if not found:  # there may be nothing but words that say nothing
-            found = self._ranked(tenant_id, [_words(text, ANALYZER)], limit, filters, visible)
-        return found
+        candidates = self._ranked(tenant_id, should, limit, filters, visible)
+        if not candidates:  # there may be nothing but words that say nothing
+            candidates = self._ranked(tenant_id, [_words(text, ANALYZER)], limit, filters, visible)
+        return candidates
 
     def sparse(
         self, tenant_id: str, query: SparseVectors, limit: int, filters: Filters, visible: Visible
@@ -155,9 +155,9 @@ class OpenSearchSearch:
     ) -> list[Candidate]:
         """The best visible chunks for any of the clauses."""
         clauses = entries.filter_clauses(filters)
-        asked = {"bool": {"should": list(should), "minimum_should_match": 1, "filter": clauses}}
+        query = {"bool": {"should": list(should), "minimum_should_match": 1, "filter": clauses}}
         index = self._indexes.alias(tenant_id)
-        return entries.ranked(self._connection, index, tenant_id, asked, limit, visible)
+        return entries.ranked(self._connection, index, tenant_id, query, limit, visible)
 
     def chunks(self, tenant_id: str, refs: Sequence[ChunkRef]) -> list[Chunk | None]:
         """Stored chunks in the order of refs; None where the store lost one."""
@@ -165,16 +165,16 @@ class OpenSearchSearch:
             return [None] * len(refs)
         ids = [entries.entry_id(ref.intent_id, ref.key, ref.chunk_id) for ref in refs]
         with self._connection.errors_named() as client:
-            found = client.mget(
+            response = client.mget(
                 index=self._indexes.alias(tenant_id), body={"ids": ids}, _source=["body", "record"]
             )
-        return [_chunk(stored["_source"]) if stored.get("found") else None for stored in found["docs"]]
+        return [_chunk(stored["_source"]) if stored.get("found") else None for stored in response["docs"]]
 
     def document_chunks(self, key: DocumentKey, intent_id: str) -> list[Chunk]:
         """All chunks of a document in order."""
         if not self._indexes.exists(key.tenant_id):
             return []
-        found: list[Chunk] = []
+        chunks: list[Chunk] = []
         body: dict[str, Any] = {
             "query": entries.of_intent(intent_id, [key]),
             "sort": [{"ordinal": "asc"}, {"entry": "asc"}],
@@ -184,9 +184,9 @@ class OpenSearchSearch:
         while True:
             with self._connection.errors_named() as client:
                 hits = client.search(index=self._indexes.alias(key.tenant_id), body=body)["hits"]["hits"]
-            found += [_chunk(hit["_source"]) for hit in hits]
+            chunks += [_chunk(hit["_source"]) for hit in hits]
             if len(hits) < body["size"]:
-                return found
+                return chunks
             body["search_after"] = hits[-1]["sort"]
 
     def sparse_vectors(self, tenant_id: str, intent_id: str) -> tuple[list[ChunkRef], SparseVectors] | None:

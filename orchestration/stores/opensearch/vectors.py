@@ -90,13 +90,13 @@ class OpenSearchVectors:
             return []
         index = self._index(tenant_id, namespace)
         self._check(index, dimensions, query.size)
-        found: list[Candidate] = []
+        candidates: list[Candidate] = []
         if self._is_large(index):
-            found = self._nearest(index, tenant_id, query, limit, filters, visible)
-        if len(found) < limit:
-            asked = _all_compared(query, filters)
-            found = entries.ranked(self._connection, index, tenant_id, asked, limit, visible)
-        return [Candidate(hit.ref, _inner_product(hit.score)) for hit in found]
+            candidates = self._nearest(index, tenant_id, query, limit, filters, visible)
+        if len(candidates) < limit:
+            exact_query = _all_compared(query, filters)
+            candidates = entries.ranked(self._connection, index, tenant_id, exact_query, limit, visible)
+        return [Candidate(hit.ref, _inner_product(hit.score)) for hit in candidates]
 
     def _is_large(self, index: str) -> bool:
         """Whether it has had too many vectors to compare all; the server is asked until it has."""
@@ -122,11 +122,11 @@ class OpenSearchVectors:
             near: dict[str, Any] = {"vector": query.tolist(), "k": depth}
             if clauses := entries.filter_clauses(filters):
                 near["filter"] = {"bool": {"filter": clauses}}
-            found = entries.ranked(
+            candidates = entries.ranked(
                 self._connection, index, tenant_id, {"knn": {"vector": near}}, limit, visible
             )
-            if len(found) == limit or depth >= DEEPEST:
-                return found
+            if len(candidates) == limit or depth >= DEEPEST:
+                return candidates
             depth = min(entries.DEEPER * depth, DEEPEST)
 
     def vectors(self, tenant_id: str, namespace: str, intent_id: str) -> tuple[list[ChunkRef], Float32Matrix]:
@@ -148,9 +148,9 @@ class OpenSearchVectors:
         if keys is None or keys:
             entries.forget(self._connection, self._all(tenant_id), entries.of_intent(intent_id, keys))
 
-    def discard_other_models(self, tenant_id: str, kept: Collection[str]) -> None:
+    def discard_other_models(self, tenant_id: str, models: Collection[str]) -> None:
         """Delete the indexes of all models but these. Idempotent."""
-        names = {self._index(tenant_id, namespace) for namespace in kept}
+        names = {self._index(tenant_id, namespace) for namespace in models}
         with self._guard, self._connection.errors_named() as client:
             for index in client.indices.get(index=self._all(tenant_id), ignore_unavailable=True):
                 if index not in names:
@@ -158,7 +158,7 @@ class OpenSearchVectors:
             self._made = {
                 place: dimensions
                 for place, dimensions in self._made.items()
-                if place[0] != tenant_id or place[1] in kept
+                if place[0] != tenant_id or place[1] in models
             }
 
     def holdings(
@@ -204,31 +204,31 @@ class OpenSearchVectors:
         place, index = (tenant_id, namespace), self._index(tenant_id, namespace)
         if place not in self._made:
             with self._connection.errors_named() as client:
-                found = client.indices.get_mapping(index=index, ignore_unavailable=True)
-            if index not in found:
+                response = client.indices.get_mapping(index=index, ignore_unavailable=True)
+            if index not in response:
                 return None
-            self._made[place] = int(found[index]["mappings"]["properties"]["vector"]["dimension"])
+            self._made[place] = int(response[index]["mappings"]["properties"]["vector"]["dimension"])
         return self._made[place]
 
     def _make(self, tenant_id: str, namespace: str, dimensions: int) -> str:
         index = self._index(tenant_id, namespace)
         with self._guard:
-            found = self._dimensions(tenant_id, namespace)
-            if found is None:
+            existing = self._dimensions(tenant_id, namespace)
+            if existing is None:
                 method = {"name": "hnsw", "engine": "lucene", "space_type": "innerproduct"}
                 vector = {"type": "knn_vector", "dimension": dimensions, "method": method}
                 mappings = {"dynamic": "strict", "properties": {**entries.FIELDS, "vector": vector}}
                 with self._connection.errors_named() as client:
                     body = {"settings": {"index": self._settings}, "mappings": mappings}
                     client.indices.create(index=index, body=body, ignore=400)
-                found = self._dimensions(tenant_id, namespace)
-        self._check(index, found or dimensions, dimensions)
+                existing = self._dimensions(tenant_id, namespace)
+        self._check(index, existing or dimensions, dimensions)
         return index
 
-    def _check(self, index: str, dimensions: int, given: int) -> None:
-        if given != dimensions:
+    def _check(self, index: str, dimensions: int, actual: int) -> None:
+        if actual != dimensions:
             raise ConfigurationError(
-                f"a vector has {given} dimensions, those in {index} of {self._connection.name} have "
+                f"a vector has {actual} dimensions, those in {index} of {self._connection.name} have "
                 f"{dimensions}. Search with the model that indexed them, or ingest again."
             )
 

@@ -1,7 +1,7 @@
 """One SQLite file that several processes share: WAL, short transactions, errors that name the file.
 
-Comes in: a path and its schema. Leaves: connections, one a thread, inside a transaction each. The schema
-is made once, by whoever opens the file first; a file of a newer medkg is refused.
+Comes in: a path and its schema. Leaves: connections, one per thread, inside a transaction each. The schema
+is created once, when the file is first opened; a file of a newer medkg is refused.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SqliteFile:
         path: Path,
         schema: tuple[str, ...],
         version: int,
-        upgrade: Callable[[sqlite3.Connection, int], None] = lambda connection, found: None,
+        upgrade: Callable[[sqlite3.Connection, int], None] = lambda connection, schema_version: None,
     ) -> None:
         """`upgrade` fills what an older version (its number) lacks, once the schema is this one's."""
         self.path = path
@@ -99,10 +99,10 @@ class SqliteFile:
             self._local = threading.local()
 
     def _connection(self) -> sqlite3.Connection:
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if found is None:
-            found = self._local.connection = self._opened()
-        return found
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._opened()
+        return connection
 
     def _opened(self) -> sqlite3.Connection:
         try:
@@ -127,21 +127,21 @@ class SqliteFile:
 
     def _make_schema(self, connection: sqlite3.Connection) -> None:
         """Nothing to do for all but the first who opens the file."""
-        found = _schema_version(connection)
-        if found > self._version:
+        schema_version = _schema_version(connection)
+        if schema_version > self._version:
             raise ConfigurationError(
-                f"{self.path} was written by a newer medkg (schema {found}, this one knows "
+                f"{self.path} was written by a newer medkg (schema {schema_version}, this one knows "
                 f"{self._version}). Install that version, or choose another --data-dir."
             )
-        if found == self._version:
+        if schema_version == self._version:
             return
         use_wal(connection)
         connection.execute("BEGIN IMMEDIATE")
-        found = _schema_version(connection)
-        if found != self._version:
+        schema_version = _schema_version(connection)
+        if schema_version != self._version:
             for statement in self._schema:
                 connection.execute(statement)
-            self._upgrade(connection, found)
+            self._upgrade(connection, schema_version)
             connection.execute(f"PRAGMA user_version = {self._version}")
         connection.execute("COMMIT")
 

@@ -1,4 +1,4 @@
-"""SearchStore on SQLite: chunks with their text, ranked by BM25 (FTS5) or by sparse terms; one file a tenant.
+"""SearchStore on SQLite: chunks with their text, ranked by BM25 (FTS5) or by sparse terms; a file per tenant.
 
 Comes in: chunks under an intent, and what a person typed. Leaves: candidates that `visible` lets through.
 An external-content table, since contentless deletes need SQLite 3.43. The title path is a second, lighter
@@ -109,7 +109,7 @@ REBUILD_WORDS: Final = "INSERT INTO chunk_text (chunk_text) VALUES ('rebuild')"
 
 
 class SqliteSearch:
-    """SearchStore in a folder, one file a tenant."""
+    """SearchStore in a folder, one file per tenant."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -148,15 +148,15 @@ class SqliteSearch:
         if expression is None or limit < 1:
             return []
         condition, values = facets.condition(filters, "c.number")
-        found: list[Candidate] = []
+        candidates: list[Candidate] = []
         with self._file(tenant_id).reading() as connection:
             for row in connection.execute(BM25.format(condition=condition), (expression, *values)):
                 ref = ChunkRef(_key(tenant_id, row), row["intent_id"], row["chunk_id"])
                 if visible(ref):
-                    found.append(Candidate(ref, row["score"]))
-                    if len(found) >= limit:
+                    candidates.append(Candidate(ref, row["score"]))
+                    if len(candidates) >= limit:
                         break
-        return found
+        return candidates
 
     def sparse(
         self, tenant_id: str, query: SparseVectors, limit: int, filters: Filters, visible: Visible
@@ -164,19 +164,19 @@ class SqliteSearch:
         """The best visible chunks by inner product of term weights; exact up to the weights' fp16."""
         condition, values = facets.condition(filters, "c.number")
         by_number = BY_NUMBER.format(condition=condition)
-        found: list[Candidate] = []
+        candidates: list[Candidate] = []
         with self._file(tenant_id).reading() as connection:
             numbers, scores = sparse_postings.scored(connection, query)
             for place in np.lexsort((numbers, -scores)):
-                if len(found) >= limit:
+                if len(candidates) >= limit:
                     break
                 row = connection.execute(by_number, (int(numbers[place]), *values)).fetchone()
                 if row is None:  # filtered out
                     continue
                 ref = ChunkRef(_key(tenant_id, row), row["intent_id"], row["chunk_id"])
                 if visible(ref):
-                    found.append(Candidate(ref, float(scores[place])))
-        return found
+                    candidates.append(Candidate(ref, float(scores[place])))
+        return candidates
 
     def chunks(self, tenant_id: str, refs: Sequence[ChunkRef]) -> list[Chunk | None]:
         """Stored chunks in the order of refs; None where the store lost one."""
@@ -199,10 +199,10 @@ class SqliteSearch:
         """The term weights of an intent's chunks in the order of their numbers; None if it has none."""
         with self._file(tenant_id).reading() as connection:
             rows = connection.execute(CHUNKS_OF_INTENT, (intent_id,)).fetchall()
-            found = sparse_postings.read(connection, intent_id, [row["number"] for row in rows])
-        if found is None:
+            vectors = sparse_postings.read(connection, intent_id, [row["number"] for row in rows])
+        if vectors is None:
             return None
-        return [ChunkRef(_key(tenant_id, row), intent_id, row["chunk_id"]) for row in rows], found
+        return [ChunkRef(_key(tenant_id, row), intent_id, row["chunk_id"]) for row in rows], vectors
 
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
         """Forget what an intent wrote (for some documents, or all). Idempotent."""
@@ -291,9 +291,9 @@ def _remove(connection: sqlite3.Connection, intent_id: str, keys: Sequence[Docum
     connection.executemany(DELETE_CHUNK, [(number,) for number in numbers])
 
 
-def _upgrade(tenant_id: str, connection: sqlite3.Connection, found: int) -> None:
+def _upgrade(tenant_id: str, connection: sqlite3.Connection, schema_version: int) -> None:
     """Facets came with schema 3; those of earlier chunks are in their records."""
-    if found < 3:
+    if schema_version < 3:
         for row in connection.execute(EVERY_CHUNK).fetchall():
             facets.write(connection, [(row["number"], chunk_facets(_key(tenant_id, row), _chunk(row)))])
 

@@ -77,24 +77,24 @@ def write(
 
 def remove(connection: sqlite3.Connection, intent_id: str, numbers: Sequence[int] | None) -> None:
     """Forget these chunks of an intent, or all it wrote. Idempotent."""
-    found = connection.execute(SEGMENT_OF, (intent_id,)).fetchone()
-    if found is None:
+    row = connection.execute(SEGMENT_OF, (intent_id,)).fetchone()
+    if row is None:
         return
-    (segment,) = found
-    kept = [] if numbers is None else _kept(connection, segment, np.asarray(numbers, dtype=NUMBER))
+    (segment,) = row
+    remaining = [] if numbers is None else _kept(connection, segment, np.asarray(numbers, dtype=NUMBER))
     connection.execute("DELETE FROM sparse_postings WHERE segment = ?", (segment,))
-    if kept:
-        connection.executemany(INSERT_POSTINGS, kept)
+    if remaining:
+        connection.executemany(INSERT_POSTINGS, remaining)
     else:
         connection.execute("DELETE FROM sparse_segments WHERE segment = ?", (segment,))
 
 
 def read(connection: sqlite3.Connection, intent_id: str, numbers: Sequence[int]) -> SparseVectors | None:
     """The rows of an intent's chunks, given by number; None where it has no terms. No weights of 0."""
-    found = connection.execute(MODEL_OF, (intent_id,)).fetchone()
-    if found is None:
+    stored = connection.execute(MODEL_OF, (intent_id,)).fetchone()
+    if stored is None:
         return None
-    segment, model_id = found
+    segment, model_id = stored
     terms, owners, weights = [], [], []
     for term, of_term, its_weights in connection.execute(POSTINGS_OF, (segment,)):
         owners.append(np.frombuffer(of_term, dtype=NUMBER))
@@ -129,8 +129,8 @@ def scored(
     owner = np.concatenate(numbers)
     lowest = int(owner.min())
     sums = np.bincount(owner - lowest, weights=np.concatenate(products))
-    found = np.flatnonzero(sums).astype(np.int64)
-    return found + lowest, sums[found].astype(np.float64)
+    nonzero = np.flatnonzero(sums).astype(np.int64)
+    return nonzero + lowest, sums[nonzero].astype(np.float64)
 
 
 def _kept(

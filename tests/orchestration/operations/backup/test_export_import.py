@@ -86,7 +86,13 @@ def test_the_imported_answer_as_the_exported_by_every_leg(tmp_path: Path, copy: 
         asked = answers(parts, "walking sleep")
     with opened(tmp_path / "b") as parts:
         done = import_all(parts, copy)
-        assert (done.documents, done.imported, done.unchanged, done.kept, done.chunks) == (5, 5, 0, 0, 7)
+        assert (done.documents, done.imported, done.unchanged, done.not_replaced, done.chunks) == (
+            5,
+            5,
+            0,
+            0,
+            7,
+        )
         assert answers(parts, "walking sleep") == asked
         assert verified(parts)
 
