@@ -94,8 +94,8 @@ def _held_out_queries(held: Corpus, windows: int, drawn: random.Random) -> list[
                 chosen.setdefault(("sentence", query.window), query)
         else:
             chosen.setdefault((query.kind, held.windows[query.window].document), query)
-    found = list(chosen.values())
-    return drawn.sample(found, min(len(found), MOST_QUESTIONS))
+    candidates = list(chosen.values())
+    return drawn.sample(candidates, min(len(candidates), MOST_QUESTIONS))
 
 
 # --- scores, float32 [questions, texts] ----------------------------------------------------------------

@@ -125,7 +125,7 @@ class GateSuite:
         assert (at.key.doc_id, at.gate, clock.seconds - at.since) == ("1", GATE, 5)
         assert at.lacks(READY) == ["pdf_ir_ready"]
         assert at.pdf_task is not None
-        assert (at.pdf_task.state, at.pdf_task.asked) == (PdfTaskState.QUEUED, MINERU)
+        assert (at.pdf_task.state, at.pdf_task.requested) == (PdfTaskState.QUEUED, MINERU)
 
     def test_other_tenants_do_not_see_who_waits(self, ledger: Ledger) -> None:
         at_the_gate(ledger, "1")

@@ -32,7 +32,7 @@ class LedgerCopiesSuite:
     def test_what_is_taken_in_looks_as_if_it_had_been_run_here(self, ledger: Ledger) -> None:
         commit = a_commit(_a_context("1"))
         taken = ledger.copies.import_documents("import-1", [(commit, an_origin())], replace=False)
-        assert (list(taken.superseded), taken.kept) == ([], frozenset())
+        assert (list(taken.superseded), taken.not_replaced) == ([], frozenset())
         assert list(ledger.commits.committed(TENANT)) == [commit]
         assert ledger.copies.origins([commit, a_commit(_a_context("2"))]) == [an_origin(), None]
         (row,) = ledger.documents.find(TENANT)
@@ -56,7 +56,7 @@ class LedgerCopiesSuite:
         newer = a_commit(_a_context("1").with_metadata(version="v2"), "i2")
         result = ledger.copies.import_documents("import-2", [(newer, an_origin())], replace=replace)
         assert [old.intent_id for old in result.superseded] == (["i1"] if replace else [])
-        assert result.kept == (frozenset() if replace else frozenset({newer.key}))
+        assert result.not_replaced == (frozenset() if replace else frozenset({newer.key}))
         assert [commit.intent_id for commit in ledger.commits.committed(TENANT)] == [
             "i2" if replace else "i1"
         ]
@@ -67,9 +67,9 @@ class LedgerCopiesSuite:
         commit = a_commit(_a_context("1"))
         ledger.copies.import_documents("import-1", [(commit, an_origin())], replace=False)
         again = a_commit(_a_context("1"), "i2")
-        assert ledger.copies.import_documents("import-2", [(again, an_origin())], replace=True).kept == {
-            commit.key
-        }
+        assert ledger.copies.import_documents(
+            "import-2", [(again, an_origin())], replace=True
+        ).not_replaced == {commit.key}
         assert list(ledger.commits.committed(TENANT)) == [commit]
 
     def test_a_document_that_a_run_has_leased_is_left_to_it(self, ledger: Ledger) -> None:
@@ -78,7 +78,7 @@ class LedgerCopiesSuite:
         result = ledger.copies.import_documents(
             "import-1", [(a_commit(ctx, "i9"), an_origin())], replace=True
         )
-        assert result.kept == {ctx.key}
+        assert result.not_replaced == {ctx.key}
         assert ledger.outcomes.finish(window, OWNER, [a_commit(ctx)]) == []
         assert [commit.intent_id for commit in ledger.commits.committed(TENANT)] == ["i1"]
 

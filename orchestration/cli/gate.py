@@ -93,7 +93,7 @@ def _row(document: WaitingDocument, lacking: list[str] | None) -> dict[str, Any]
         "conversion": None
         if task is None
         else {
-            "converter": task.asked.name,
+            "converter": task.requested.name,
             "state": str(task.state),
             "attempts": task.attempts,
             "since": task.changed_at,

@@ -33,7 +33,7 @@ class ImportedDocuments:
 
     superseded: Sequence[Commit]
     """Previous commits, whose entries are to be removed from the stores."""
-    kept: frozenset[DocumentKey]
+    not_replaced: frozenset[DocumentKey]
     """Documents that were not replaced; their staged entries are to be discarded."""
 
 

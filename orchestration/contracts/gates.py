@@ -50,7 +50,7 @@ class PdfTask(Record):
 
     document_id: int = Field(description="Number of the row of the document; one conversion per document.")
     key: DocumentKey = Field(description="The document.")
-    asked: AskedConverter = Field(description="Converter that the topology names.")
+    requested: AskedConverter = Field(description="Converter that the topology names.")
     pdf_key: str = Field(description="Object that holds the PDF.")
     ir_key: str = Field(description="Object that holds the converted document once it is done.")
     state: PdfTaskState = Field(description="State.")
@@ -161,7 +161,7 @@ class PdfTaskLedger(Protocol):
     """
 
     def request(
-        self, asked: AskedConverter, stage: str, max_attempts: int, requests: Sequence[PdfTaskRequest]
+        self, requested: AskedConverter, stage: str, max_attempts: int, requests: Sequence[PdfTaskRequest]
     ) -> None:
         """Request the conversion of these PDFs, replacing previous requests for the same documents.
 
@@ -170,7 +170,7 @@ class PdfTaskLedger(Protocol):
         ...
 
     def lease(
-        self, asked: AskedConverter, owner: str, most_submitted: int, is_alive: Callable[[str], bool]
+        self, requested: AskedConverter, owner: str, most_submitted: int, is_alive: Callable[[str], bool]
     ) -> list[PdfTask]:
         """Lease to `owner` the submitted tasks of a converter, and queued ones up to `most_submitted` in all.
 

@@ -127,8 +127,8 @@ class HostService(Protocol):
         """Claim and run the job's windows until none is left; returns at once."""
         ...
 
-    def wait_for_news(self, job_id: str, seen: int, seconds: float) -> JobProgress:
-        """The job's progress once its `news` differ from `seen`, or after `seconds`."""
+    def wait_for_news(self, job_id: str, last_news: int, seconds: float) -> JobProgress:
+        """The job's progress once its `news` differ from `last_news`, or after `seconds`."""
         ...
 
     @seconds_to_answer(60)

@@ -92,7 +92,7 @@ class PagedSource(Protocol):
 
     @property
     def origin(self) -> str:
-        """Address of the service; each address has syncs of its own."""
+        """Address of the service; each address has its own syncs."""
         ...
 
     def pages(self, request: SourceRequest, since: datetime | None, cursor: str | None) -> Iterator[Page]:

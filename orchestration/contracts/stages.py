@@ -124,7 +124,7 @@ class Isolation(StrEnum):
     PLANE = "plane"
     """In the actor plane, which enforces the time-out per micro-batch."""
     INLINE = "inline"
-    """In a thread of the window worker: short I/O of our own on local files and databases."""
+    """In a thread of the window worker: short I/O on local files and databases that medkg owns."""
 
 
 @dataclass(frozen=True, slots=True)

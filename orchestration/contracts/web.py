@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from orchestration.errors import ServiceError
 
 POLITE: Final = "polite-api"
-"""Policy of public services without a policy of their own."""
+"""Policy of public services without their own policy."""
 
 PAGE_BYTES: Final = 64_000_000
 """Maximum size of an answer in memory, in bytes after decompression."""

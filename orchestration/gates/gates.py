@@ -48,16 +48,20 @@ class Gates:
         """
         waiting = self.waiting(tenant_id, stage=stage)
         if doc_ids is None:
-            return self._gates.let_pass(waiting if force else [one for one in waiting if self._may(one)])
+            return self._gates.let_pass(
+                waiting if force else [document for document in waiting if self._may(document)]
+            )
         if not doc_ids:
             raise UsageError("name the documents that are to pass, or all of them with --all.")
-        named = [one for one in waiting if one.key.doc_id in doc_ids]
-        unknown = sorted(set(doc_ids) - {one.key.doc_id for one in named})
+        named = [document for document in waiting if document.key.doc_id in doc_ids]
+        unknown = sorted(set(doc_ids) - {document.key.doc_id for document in named})
         if unknown:
             raise UsageError(f"{', '.join(unknown)}: no such document waits; see `medkg gate list`.")
         unmet = [document for document in named if not (force or self._may(document))]
         if unmet:
-            lacks = "; ".join(f"{one.key.doc_id} lacks {', '.join(self.lacking(one) or [])}" for one in unmet)
+            lacks = "; ".join(
+                f"{document.key.doc_id} lacks {', '.join(self.lacking(document) or [])}" for document in unmet
+            )
             raise UsageError(f"{lacks}. Wait for it, or send them on without it with --force.")
         return self._gates.let_pass(named)
 

@@ -70,15 +70,17 @@ class PdfConversions:
 
     def sweep(self) -> None:
         """Submit queued tasks and fetch results, for every converter that has tasks."""
-        for asked in self._tasks.converters():
+        for requested in self._tasks.converters():
             try:
-                self._drive(asked)
+                self._drive(requested)
             except (UnavailableError, ConfigurationError) as error:
-                if asked not in self._unavailable:
-                    self._log.warning("converter unavailable", converter=asked.name, message=error.message)
-                self._unavailable.add(asked)
+                if requested not in self._unavailable:
+                    self._log.warning(
+                        "converter unavailable", converter=requested.name, message=error.message
+                    )
+                self._unavailable.add(requested)
             else:
-                self._unavailable.discard(asked)
+                self._unavailable.discard(requested)
 
     def _run(self) -> None:
         while not self._stop.wait(SWEEP_SECONDS):  # no-retry-loop: a clock
@@ -89,9 +91,9 @@ class PdfConversions:
             except Exception:  # noqa: BLE001 - a converter may be a plugin; the host must go on
                 self._log.exception("conversions")
 
-    def _drive(self, asked: AskedConverter) -> None:
-        converter = self._converter(asked)
-        tasks = self._tasks.lease(asked, self._owner, converter.capacity, self._is_alive)
+    def _drive(self, requested: AskedConverter) -> None:
+        converter = self._converter(requested)
+        tasks = self._tasks.lease(requested, self._owner, converter.capacity, self._is_alive)
         submitted = [task for task in tasks if task.state is PdfTaskState.SUBMITTED]
         statuses = converter.poll([task.task_id or "" for task in submitted]) if submitted else ()
         for task, status in zip(submitted, statuses, strict=True):
@@ -134,14 +136,14 @@ class PdfConversions:
     def _failed(self, task: PdfTask, error: MedkgError) -> None:
         for_good = isinstance(error, PermanentError | StoreCorruptError)
         self._log.info(
-            "conversion failed", document=task.key.doc_id, converter=task.asked.name, code=error.code
+            "conversion failed", document=task.key.doc_id, converter=task.requested.name, code=error.code
         )
         self._tasks.mark_failed(task, error.code, error.message, for_good=for_good)
 
-    def _converter(self, asked: AskedConverter) -> PdfConverter:
-        if asked not in self._converters:
-            self._converters[asked] = self._make(asked)
-        return self._converters[asked]
+    def _converter(self, requested: AskedConverter) -> PdfConverter:
+        if requested not in self._converters:
+            self._converters[requested] = self._make(requested)
+        return self._converters[requested]
 
 
 def _pdf_gone(task: PdfTask) -> MedkgError:

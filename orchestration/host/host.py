@@ -45,9 +45,9 @@ class HostProcess:
     """The parts of a host: started in order, ticked, and closed in order."""
 
     def __init__(
-        self, settings: Settings, fork_servers: ForkServers, sources: SourceWatch, *, kept: bool, ui: bool
+        self, settings: Settings, fork_servers: ForkServers, sources: SourceWatch, *, keep: bool, ui: bool
     ) -> None:
-        """`sources`: the code that `fork_servers` have imported; `kept`: with Dagster's processes."""
+        """`sources`: the code that `fork_servers` have imported; `keep`: with Dagster's processes."""
         self._stop = threading.Event()
         self._fork_servers = fork_servers
         self._ui = ui
@@ -55,9 +55,9 @@ class HostProcess:
         self._runs = HostRuns(self._assembly, settings, sources, fork_servers, self._run_ended)
         self._housekeeping = Housekeeping(self._assembly, settings, self._tick_parts, self._runs.prune)
         self._conversions = self._assembly.pdf_conversions()
-        self._dagster = DagsterServices(settings, sources, fork_servers, with_ui=ui) if kept else None
+        self._dagster = DagsterServices(settings, sources, fork_servers, with_ui=ui) if keep else None
         self.plane = PlaneSlot(self._assembly, settings)
-        self.verbs = HostVerbs(self.plane, self._runs, self._stop, self._dagster_ui, kept=kept, ui=ui)
+        self.verbs = HostVerbs(self.plane, self._runs, self._stop, self._dagster_ui, keep=keep, ui=ui)
         self._service = LocalService(HOST_SERVICE, settings.data_dir, verbs_of(HostService, self.verbs))  # type: ignore[type-abstract]
 
     def serve(self) -> None:
@@ -119,7 +119,7 @@ def main() -> None:
     os.environ.update(child_environment(settings))
     sources = SourceWatch([*Assembly(settings).watched_folders(), settings.schedules_folder])
     fork_servers = _fork_servers(settings, sources)
-    HostProcess(settings, fork_servers, sources, kept=options.keep, ui=options.ui).serve()
+    HostProcess(settings, fork_servers, sources, keep=options.keep, ui=options.ui).serve()
 
 
 def _fork_servers(settings: Settings, sources: SourceWatch) -> ForkServers:

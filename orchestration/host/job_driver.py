@@ -68,11 +68,11 @@ class JobDriver:
             self._fill()
             return self._progress(self._jobs[job_id])
 
-    def wait_for_news(self, job_id: str, seen: int, seconds: float) -> JobProgress:
-        """The job's progress as soon as it differs from `seen`, else after `seconds`."""
+    def wait_for_news(self, job_id: str, last_news: int, seconds: float) -> JobProgress:
+        """The job's progress as soon as it differs from `last_news`, else after `seconds`."""
         with self._changed:
             job = self._jobs[job_id]
-            self._changed.wait_for(lambda: job.news != seen or not self._working(job), seconds)
+            self._changed.wait_for(lambda: job.news != last_news or not self._working(job), seconds)
             return self._progress(job)
 
     def window_ended(self, window_id: str, error: MedkgError | None, cancelled: bool) -> bool:

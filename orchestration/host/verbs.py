@@ -36,20 +36,20 @@ class HostVerbs(HostService):
         stop: threading.Event,
         dagster_ui: Callable[[], str | None],
         *,
-        kept: bool,
+        keep: bool,
         ui: bool,
     ) -> None:
         self._plane = plane
         self._runs = runs
         self._stop = stop
         self._dagster_ui = dagster_ui
-        self._kept = kept
+        self._keep = keep
         self._ui = ui
 
     def status(self, with_health: bool = False) -> HostStatus:
         return HostStatus(
             pid=os.getpid(),
-            kept=self._kept,
+            kept=self._keep,
             ui=self._ui,
             workers=self._runs.workers.describe(),
             dagster_ui=self._dagster_ui(),
@@ -64,8 +64,8 @@ class HostVerbs(HostService):
     def work_on(self, job_id: str) -> JobProgress:
         return self._runs.driver.work_on(job_id)
 
-    def wait_for_news(self, job_id: str, seen: int, seconds: float) -> JobProgress:
-        return self._runs.driver.wait_for_news(job_id, seen, seconds)
+    def wait_for_news(self, job_id: str, last_news: int, seconds: float) -> JobProgress:
+        return self._runs.driver.wait_for_news(job_id, last_news, seconds)
 
     def stop_job(self, job_id: str) -> None:
         self._runs.driver.stop_job(job_id)

@@ -67,9 +67,9 @@ class HostClient:
         """Have the host claim and run the job's windows until none is left; idempotent."""
         return self._host.work_on(job_id)
 
-    def wait_for_news(self, job_id: str, seen: JobProgress, seconds: float) -> JobProgress:
-        """The job's progress once it differs from `seen`, or after `seconds`."""
-        return self._host.wait_for_news(job_id, seen.news, seconds)
+    def wait_for_news(self, job_id: str, last_progress: JobProgress, seconds: float) -> JobProgress:
+        """The job's progress once it differs from `last_progress`, or after `seconds`."""
+        return self._host.wait_for_news(job_id, last_progress.news, seconds)
 
     def stop_job(self, job_id: str) -> None:
         """Cancel the job's runs and queue its documents again; returns when that is done."""

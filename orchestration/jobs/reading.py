@@ -77,13 +77,13 @@ class DocumentReader:
             yield from self._batch(request.source, batch)
 
     def _batch(self, source: str, batch: Sequence[SourceItem | Unread]) -> Iterator[Document | Unread]:
-        asked = [
+        requests = [
             (_context(item, self._tenant_id), _request(item, source, self._tenant_id))
             for item in batch
             if isinstance(item, SourceItem)
         ]
-        fetched = self._called(INGEST, asked)
-        contexts = [ctx for ctx, _ in asked]
+        fetched = self._called(INGEST, requests)
+        contexts = [ctx for ctx, _ in requests]
         payloads = [pair for pair in zip(contexts, fetched, strict=True) if not _failed(pair[1])]
         parsed = iter(self._called(PARSE, payloads))
         read = iter([each if _failed(each) else next(parsed) for each in fetched])

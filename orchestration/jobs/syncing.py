@@ -4,7 +4,7 @@ Comes in: a source that lists page by page, and what the ledger remembers of the
 of items to be queued. The cursor after a page is saved when that page's items are queued, so a process that
 is killed in between lists one page twice, and none not at all. What earlier jobs of the same request left
 unfinished comes last, unless it was enumerated again. Repeats within an enumeration are dropped: the next
-one finds a record that changed meanwhile.
+enumeration finds a record that changed meanwhile.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class SqlCommits(LedgerPart):
         rows = [{"intent_id": intent_id, "cleaned_at": self._now()} for intent_id in intent_ids]
         with self._database.writing() as connection:
             _follow_one_another(connection)
-            upsert(connection, cleaned_intents, rows, ("intent_id",), kept=())
+            upsert(connection, cleaned_intents, rows, ("intent_id",), insert_only=())
 
     def close_intents(self, intent_ids: Sequence[str]) -> None:
         """Forget intents whose leftovers have been cleaned; one with visible documents stays."""
@@ -96,8 +96,8 @@ class SqlCommits(LedgerPart):
         with self._database.writing() as connection:
             for batch in batches(changes):
                 keys = [previous.key for previous, _ in batch]
-                found = connection.execute(select(commits).where(has_key(commits, keys))).mappings()
-                now = {commit.key: commit for commit in map(commit_of, found)}
+                rows = connection.execute(select(commits).where(has_key(commits, keys))).mappings()
+                now = {commit.key: commit for commit in map(commit_of, rows)}
                 due = [(previous, new) for previous, new in batch if now.get(previous.key) == previous]
                 _relabel(connection, due)
                 done += [new for _, new in due]
@@ -136,7 +136,7 @@ class SqlCommits(LedgerPart):
     def changes(self, tenant_id: str, after: int) -> tuple[int, list[tuple[DocumentKey, str | None]]]:
         """What became visible or invisible after a sequence number, oldest first, with the newest number.
 
-        One entry a document, its newest; `after` 0 gives everything.
+        One entry per document, its newest; `after` 0 gives everything.
         """
         query = (
             select(commit_changes)

@@ -37,19 +37,19 @@ class SqlCopies(LedgerPart):
 
     def origins(self, commits: Sequence[Commit]) -> list[Origin | None]:
         """What is known of committed documents beside their commits; see CopyLedger."""
-        found: dict[Place, Origin] = {}
+        origins: dict[Place, Origin] = {}
         with self._database.reading() as connection:
             for batch in batches(commits):
                 rows = connection.execute(_rows([commit.key for commit in batch])).mappings()
-                found.update(((key_of(row), row["pipeline_name"]), _origin(row)) for row in rows)
-        return [found.get((commit.key, commit.pipeline)) for commit in commits]
+                origins.update(((key_of(row), row["pipeline_name"]), _origin(row)) for row in rows)
+        return [origins.get((commit.key, commit.pipeline)) for commit in commits]
 
     def import_documents(
         self, import_id: str, copied: Sequence[tuple[Commit, Origin]], *, replace: bool
     ) -> ImportedDocuments:
         """Commit documents that came from elsewhere; see CopyLedger."""
         superseded: list[Commit] = []
-        kept: set[DocumentKey] = set()
+        not_replaced: set[DocumentKey] = set()
         with self._database.writing() as connection:
             for tenant_id in sorted({commit.key.tenant_id for commit, _ in copied}):
                 lock(connection, f"enqueue {tenant_id}")
@@ -61,12 +61,12 @@ class SqlCopies(LedgerPart):
                     .all()
                 )
                 stay = self._staying(connection, batch, rows, replace)
-                taken = [one for one in batch if one[0].key not in stay]
-                kept |= stay
+                taken = [pair for pair in batch if pair[0].key not in stay]
+                not_replaced |= stay
                 superseded += make_visible(connection, [commit for commit, _ in taken])
                 known = {(key_of(row), row["pipeline_name"]): row for row in rows}
                 self._write_rows(connection, import_id, taken, known)
-        return ImportedDocuments(superseded, frozenset(kept))
+        return ImportedDocuments(superseded, frozenset(not_replaced))
 
     def _staying(
         self,
@@ -78,10 +78,10 @@ class SqlCopies(LedgerPart):
         """Documents that are not replaced: a run works on them, they are the same, or `replace` is false."""
         now = self._now()
         stay = {key_of(row) for row in rows if row["status"] == Status.RUNNING or row["lease_until"] > now}
-        there = select(commits).where(has_key(commits, [commit.key for commit, _ in batch]))
-        seen = {key_of(row): commit_of(row) for row in connection.execute(there).mappings()}
+        query = select(commits).where(has_key(commits, [commit.key for commit, _ in batch]))
+        visible_commits = {key_of(row): commit_of(row) for row in connection.execute(query).mappings()}
         for commit, _ in batch:
-            visible = seen.get(commit.key)
+            visible = visible_commits.get(commit.key)
             if visible is not None and (not replace or _made(visible) == _made(commit)):
                 stay.add(commit.key)
         return stay

@@ -97,7 +97,7 @@ class Enqueueing:
             documents,
             list(work.writes.values()),
             ("tenant_id", "source", "doc_id", "pipeline_name"),
-            kept=("created_at",),
+            insert_only=("created_at",),
         )
         self._ask_again([key for key in work.writes if key in work.again])
         left_gate = [row["id"] for key, row in work.known.items() if key in work.writes and _waits(row)]

@@ -79,24 +79,24 @@ def _forget_dead_letters(connection: Connection, keys: Sequence[DocumentKey]) ->
 
 def _forget_rows(connection: Connection, keys: Sequence[DocumentKey]) -> None:
     rows = select(documents.c.id, documents.c.locator).where(has_key(documents, keys))
-    found = connection.execute(rows).all()
-    for batch in batches([row.id for row in found]):
+    matches = connection.execute(rows).all()
+    for batch in batches([row.id for row in matches]):
         mine = job_items.c.document_id.in_(batch)
         named = connection.execute(select(job_items.c.job_id).where(mine).distinct()).scalars().all()
         connection.execute(update(job_items).where(mine).values(document_id=None, version=None))
         connection.execute(delete(pdf_tasks).where(pdf_tasks.c.document_id.in_(batch)))
         connection.execute(delete(documents).where(documents.c.id.in_(batch)))
-        _forget_paths(connection, named, {_path(row.locator) for row in found})
+        _forget_paths(connection, named, {_path(row.locator) for row in matches})
 
 
 def _forget_paths(connection: Connection, job_ids: Sequence[str], paths: set[str]) -> None:
     """Remove the paths of the documents from the requests of jobs."""
     for job_id in job_ids:
-        asked = connection.execute(select(jobs.c.submission).where(jobs.c.job_id == job_id)).scalar_one()
-        submission = json.loads(asked)
-        given = submission["request"]["paths"]
-        submission["request"]["paths"] = [ERASED if path in paths else path for path in given]
-        if submission["request"]["paths"] != given:
+        submitted = connection.execute(select(jobs.c.submission).where(jobs.c.job_id == job_id)).scalar_one()
+        submission = json.loads(submitted)
+        previous_paths = submission["request"]["paths"]
+        submission["request"]["paths"] = [ERASED if path in paths else path for path in previous_paths]
+        if submission["request"]["paths"] != previous_paths:
             values = {"submission": json.dumps(submission)}
             connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(values))
 

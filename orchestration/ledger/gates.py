@@ -272,7 +272,7 @@ def _overdue(document: WaitingDocument, conditions: Conditions, now: float) -> s
     task = document.pdf_task
     if task is not None and task.state in (PdfTaskState.QUEUED, PdfTaskState.SUBMITTED):
         message += (
-            f" Converter {task.asked.name} has its PDF as {task.state}, {task.attempts} attempts failed"
+            f" Converter {task.requested.name} has its PDF as {task.state}, {task.attempts} attempts failed"
         )
         message += f"; the last: {task.error_message}" if task.error_message else "."
     return f"{message} See `medkg gate list` and the converter's own log, then `medkg dlq replay`."

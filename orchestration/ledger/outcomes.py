@@ -188,11 +188,11 @@ def running_of_jobs(
 
 
 def _visible(connection: Connection, keys: Sequence[DocumentKey]) -> dict[DocumentKey, RowMapping]:
-    found: dict[DocumentKey, RowMapping] = {}
+    visible: dict[DocumentKey, RowMapping] = {}
     for batch in batches(keys):
         rows = connection.execute(select(commits).where(has_key(commits, batch))).mappings()
-        found.update({key_of(row): row for row in rows})
-    return found
+        visible.update({key_of(row): row for row in rows})
+    return visible
 
 
 def _counted(row: RowMapping, stage: str, repeats: int) -> str:

@@ -30,7 +30,7 @@ class SqlPdfTasks(LedgerPart):
     """PdfTaskLedger over SQL."""
 
     def request(
-        self, asked: AskedConverter, stage: str, max_attempts: int, requests: Sequence[PdfTaskRequest]
+        self, requested: AskedConverter, stage: str, max_attempts: int, requests: Sequence[PdfTaskRequest]
     ) -> None:
         """Request the conversion of these PDFs; see PdfTaskLedger.request."""
         with self._database.writing() as connection:
@@ -38,8 +38,8 @@ class SqlPdfTasks(LedgerPart):
             now = self._now()
             current = [request for request in requests if request.ctx.key in running]
             fresh = {
-                "converter": asked.name,
-                "options": asked.options,
+                "converter": requested.name,
+                "options": requested.options,
                 "stage": stage,
                 "max_attempts": max_attempts,
                 "task_id": None,
@@ -71,11 +71,11 @@ class SqlPdfTasks(LedgerPart):
                     )
 
     def lease(
-        self, asked: AskedConverter, owner: str, most_submitted: int, is_alive: Callable[[str], bool]
+        self, requested: AskedConverter, owner: str, most_submitted: int, is_alive: Callable[[str], bool]
     ) -> list[PdfTask]:
         """Lease the submitted and queued tasks of a converter; see PdfTaskLedger.lease."""
         of_converter = and_(
-            pdf_tasks.c.converter == asked.name, pdf_tasks.c.options == asked.options, UNDER_WAY
+            pdf_tasks.c.converter == requested.name, pdf_tasks.c.options == requested.options, UNDER_WAY
         )
         with self._database.writing() as connection:
             leased = pdf_tasks.c.lease_owner
@@ -151,9 +151,9 @@ class SqlPdfTasks(LedgerPart):
 
 def pdf_task_of(row: RowMapping | Mapping[str, Any], key: DocumentKey) -> PdfTask:
     """The conversion of a pdf_tasks row."""
-    names = PdfTask.model_fields.keys() - {"key", "asked"}
-    asked = AskedConverter(name=row["converter"], options=row["options"])
-    return PdfTask(key=key, asked=asked, **{name: row[name] for name in names})
+    names = PdfTask.model_fields.keys() - {"key", "requested"}
+    requested = AskedConverter(name=row["converter"], options=row["options"])
+    return PdfTask(key=key, requested=requested, **{name: row[name] for name in names})
 
 
 def _due(

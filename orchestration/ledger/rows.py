@@ -53,13 +53,13 @@ def upsert(
     table: Table,
     rows: Sequence[Mapping[str, Any]],
     key: Sequence[str],
-    kept: Sequence[str] = (),
+    insert_only: Sequence[str] = (),
 ) -> None:
-    """Insert rows, or update those whose `key` columns exist, all but their `kept` columns."""
+    """Insert rows, or update those whose `key` columns exist, all but their `insert_only` columns."""
     if not rows:
         return
     insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
-    changed = {name: insert.excluded[name] for name in rows[0] if name not in (*key, *kept)}
+    changed = {name: insert.excluded[name] for name in rows[0] if name not in (*key, *insert_only)}
     connection.execute(insert.on_conflict_do_update(index_elements=list(key), set_=changed), list(rows))
 
 

@@ -17,6 +17,6 @@ def is_unchanged(
     """
     if version is None or visible is None:
         return False
-    seen = (visible["version"], visible["fingerprint"], visible["pipeline"])
+    visible_state = (visible["version"], visible["fingerprint"], visible["pipeline"])
     committed = (row["committed_version"], row["committed_fingerprint"], row["pipeline_name"])
-    return seen == committed == (version, fingerprint, pipeline)
+    return visible_state == committed == (version, fingerprint, pipeline)

@@ -64,12 +64,12 @@ class SqlSyncs(LedgerPart):
             documents.c.job_id != submission.job_id,
         )
         with self._database.reading() as connection:
-            asked = connection.execute(
+            candidates = connection.execute(
                 select(jobs.c.job_id, jobs.c.submission).where(
                     jobs.c.job_id.in_(select(documents.c.job_id).where(*left))
                 )
             ).all()
-            same = [job_id for job_id, text in asked if _is_same(text, submission.request)]
+            same = [job_id for job_id, text in candidates if _is_same(text, submission.request)]
             rows = connection.execute(
                 select(documents).where(*left, documents.c.job_id.in_(same)).order_by(documents.c.id)
             ).mappings()

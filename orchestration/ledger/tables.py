@@ -1,7 +1,7 @@
 """The ledger's tables. Times are seconds since the epoch; JSON is text, so that both databases take it.
 
 A document's row says where it stands in one pipeline; a job's items say what became of everything it
-listed, so every job has an account of its own; commits say what readers see. Migrations make these tables;
+listed, so every job has its own account; commits say what readers see. Migrations make these tables;
 a test compares the two.
 """
 
@@ -155,7 +155,7 @@ pdf_tasks = Table(
     Column("pdf_key", Text, nullable=False, comment="object that holds the PDF"),
     Column("ir_key", Text, nullable=False, comment="object that holds, or will hold, the converted document"),
     Column("state", String(16), nullable=False),
-    Column("task_id", Text, comment="the converter's own name of the task it has in hand"),
+    Column("task_id", Text, comment="id that the converter gave the task"),
     Column("attempts", Integer, nullable=False),
     Column("error_code", String(16)),
     Column("error_message", Text),

@@ -201,7 +201,9 @@ class SqlWindows(LedgerPart):
             )
             named = select(reserved_by).where(not_started, reserved_by.is_not(None)).distinct()
             launchers = connection.execute(named).scalars()
-            dead_launchers = [one for one in launchers if one is not None and not is_alive(one)]
+            dead_launchers = [
+                launcher for launcher in launchers if launcher is not None and not is_alive(launcher)
+            ]
             abandoned = select(windows.c.window_id).where(reserved_by.in_(dead_launchers))
             lost = and_(
                 RESERVED_OR_LEASED,
@@ -289,10 +291,10 @@ def _is_finished(connection: Connection, window_id: str) -> bool:
 
 def _submission_of(connection: Connection, window_id: str) -> Submission:
     query = select(jobs.c.submission).join(windows, windows.c.job_id == jobs.c.job_id)
-    found = connection.execute(query.where(windows.c.window_id == window_id)).scalar()
-    if found is None:
+    submission = connection.execute(query.where(windows.c.window_id == window_id)).scalar()
+    if submission is None:
         raise UsageError(
             f"there is no window {window_id} in this ledger, so its run has nothing to work on. Launch the "
             "job without a window id, or `medkg run` its source again."
         )
-    return Submission.model_validate_json(found)
+    return Submission.model_validate_json(submission)

@@ -141,7 +141,7 @@ def prune_landed(objects: ObjectStore, older_than_days: float) -> int:
     A record of theirs that is needed again is asked for again.
     """
     oldest = time.time() - older_than_days * 86_400
-    expired = [one.key for one in objects.list(LANDED) if one.changed < oldest]
+    expired = [listed.key for listed in objects.list(LANDED) if listed.changed < oldest]
     objects.delete(expired)
     return len(expired)
 
@@ -151,7 +151,7 @@ def remove_landed_of(objects: ObjectStore, keys: Collection[DocumentKey]) -> int
     names = [key.doc_id.encode() for key in keys]
     removed = 0
     for tenant_id in sorted({READERS, *(key.tenant_id for key in keys)}):
-        for key in [one.key for one in objects.list(f"{LANDED}/{tenant_id}")]:
+        for key in [listed.key for listed in objects.list(f"{LANDED}/{tenant_id}")]:
             content = objects.get(key)
             if content is not None and any(name in content.data for name in names):
                 objects.delete([key])
@@ -163,9 +163,9 @@ def remove_landed_of(objects: ObjectStore, keys: Collection[DocumentKey]) -> int
 def prune_artifacts(objects: ObjectStore, older_than_days: float) -> int:
     """Remove the artifacts of runs whose newest is older than so many days; returns how many runs."""
     newest: dict[str, float] = {}
-    for one in objects.list(PREFIX):
-        run = one.key.split("/")[1]
-        newest[run] = max(one.changed, newest.get(run, 0))
+    for listed in objects.list(PREFIX):
+        run = listed.key.split("/")[1]
+        newest[run] = max(listed.changed, newest.get(run, 0))
     oldest = time.time() - older_than_days * 86_400
     expired = [run for run, changed in newest.items() if changed < oldest]
     for run in expired:
@@ -180,7 +180,7 @@ def remove_artifacts_of(objects: ObjectStore, keys: Collection[DocumentKey]) -> 
     is unknown.
     """
     affected = [
-        key for key in sorted(one.key for one in objects.list(PREFIX)) if _may_hold(objects, key, keys)
+        key for key in sorted(listed.key for listed in objects.list(PREFIX)) if _may_hold(objects, key, keys)
     ]
     objects.delete(affected)
     objects.sweep(PREFIX)

@@ -46,12 +46,12 @@ class GatePayloads:
         by_artifact: dict[str, list[StageContext]] = defaultdict(list)
         for ctx in contexts:
             by_artifact[payloads.get(ctx.key, "")].append(ctx)
-        found: dict[DocumentKey, Any | MedkgError] = {}
+        values: dict[DocumentKey, Any | MedkgError] = {}
         for artifact, of_artifact in by_artifact.items():
-            found |= self._values(artifact, of_artifact)
+            values |= self._values(artifact, of_artifact)
         resumed, failures = [], []
         for ctx in contexts:
-            value = found[ctx.key]
+            value = values[ctx.key]
             if isinstance(value, MedkgError):
                 failures.append(_failure(ctx, value))
             else:
@@ -63,7 +63,7 @@ class GatePayloads:
 
         A damaged artifact is removed, since it may contain them.
         """
-        for key in [one.key for one in self._objects.list(PREFIX)]:
+        for key in [listed.key for listed in self._objects.list(PREFIX)]:
             try:
                 batch = read_artifact(self._objects, key)
             except StoreCorruptError:
@@ -83,7 +83,7 @@ class GatePayloads:
         way to the gate.
         """
         settled = time.time() - SETTLED_SECONDS
-        old = [one.key for one in self._objects.list(PREFIX) if one.changed < settled]
+        old = [listed.key for listed in self._objects.list(PREFIX) if listed.changed < settled]
         unneeded = sorted({*old} - needed()) if old else []
         self._objects.delete(unneeded)
         return len(unneeded)
@@ -108,14 +108,14 @@ class GatePayloads:
         if not isinstance(value, list):
             return value
         filled = []
-        for one in value:
-            if not isinstance(one, RawPayload) or one.stored is None:
-                filled.append(one)
+        for payload in value:
+            if not isinstance(payload, RawPayload) or payload.stored is None:
+                filled.append(payload)
                 continue
-            content = self._objects.get(one.stored)
+            content = self._objects.get(payload.stored)
             if content is None:
-                return _gone(ctx, f"{one.stored} in {self._objects.name} is not there.")
-            filled.append(one.model_copy(update={"content": content.data, "stored": None}))
+                return _gone(ctx, f"{payload.stored} in {self._objects.name} is not there.")
+            filled.append(payload.model_copy(update={"content": content.data, "stored": None}))
         return filled
 
 

@@ -183,15 +183,15 @@ class WindowRuns:
             if ctx.key in complete and ctx.key in leased
         ]
         lost = {receipt.key for receipt in self._index.lost([receipt for _, receipt in index.items])}
-        kept = [commit for commit in commits if commit.key not in lost]
-        if kept:
-            self._index.clean(self._ledger.outcomes.finish(index.window_id, self._owner, kept))
-        if len(kept) < len(commits):
+        intact = [commit for commit in commits if commit.key not in lost]
+        if intact:
+            self._index.clean(self._ledger.outcomes.finish(index.window_id, self._owner, intact))
+        if len(intact) < len(commits):
             raise LeaseLostError(
-                f"the index entries of {len(commits) - len(kept)} documents of window {index.window_id} were "
-                "cleaned after their writer died. Nothing is lost: those documents are queued again."
+                f"the index entries of {len(commits) - len(intact)} documents of window {index.window_id} "
+                "were cleaned after their writer died. Nothing is lost: those documents are queued again."
             )
-        return len(kept)
+        return len(intact)
 
     def _leased(self, batch: WindowBatch) -> dict[DocumentKey, str]:
         """Return the format of each document that this window has not lost."""

@@ -24,10 +24,10 @@ def store_pdf(objects: ObjectStore, tenant_id: str, payload: RawPayload) -> RawP
     return payload.model_copy(update={"content": b"", "stored": key, "version": digest})
 
 
-def converted_key(tenant_id: str, digest: str, asked: AskedConverter, version: str) -> str:
+def converted_key(tenant_id: str, digest: str, requested: AskedConverter, version: str) -> str:
     """Key of the PDF with this sha256 (hex) as a converter of that version converts it."""
-    options = sha256(asked.options.encode()).hexdigest()[:8]
-    return f"pdf-ir/{tenant_id}/{digest}/{asked.name}@{version}-{options}.json"
+    options = sha256(requested.options.encode()).hexdigest()[:8]
+    return f"pdf-ir/{tenant_id}/{digest}/{requested.name}@{version}-{options}.json"
 
 
 def is_stored(objects: ObjectStore, key: str) -> bool:

@@ -28,11 +28,11 @@ TIMEOUT = PATIENCE
 LOCAL = LocalModels(chosen_profile("cpu"))
 
 
-def cosine(one: SparseRow, other: SparseRow) -> float:
+def cosine(row: SparseRow, other: SparseRow) -> float:
     """Of two sparse rows."""
     weights = dict(zip(*(part.tolist() for part in other), strict=True))
-    shared = sum(value * weights.get(term, 0.0) for term, value in zip(*one, strict=True))
-    return float(shared / (np.linalg.norm(one[1]) * np.linalg.norm(other[1])))
+    shared = sum(value * weights.get(term, 0.0) for term, value in zip(*row, strict=True))
+    return float(shared / (np.linalg.norm(row[1]) * np.linalg.norm(other[1])))
 
 
 def test_no_socket_of_ray_is_deeper_than_its_folder_has_room_for(plane: RayPlane) -> None:

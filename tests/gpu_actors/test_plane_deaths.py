@@ -32,8 +32,8 @@ def test_a_model_killed_under_load_loses_nothing(plane: RayPlane, pool: str) -> 
     with ThreadPoolExecutor(1) as thread:
         pending = thread.submit(plane.embed, texts, TIMEOUT)
         busy = psutil.Process(pid)
-        seen = busy.cpu_times().user
-        while busy.cpu_times().user - seen < 0.2:
+        seconds_before = busy.cpu_times().user
+        while busy.cpu_times().user - seconds_before < 0.2:
             assert not pending.done()
         busy.kill()
         vectors = pending.result()
@@ -64,29 +64,29 @@ def a_host(folder: Path) -> subprocess.Popen[str]:
 def test_nothing_of_ray_survives_a_kill_of_its_host_while_it_starts(started: str) -> None:
     folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
     host = a_host(folder)
-    seen: set[psutil.Process] = set()
+    processes: set[psutil.Process] = set()
 
     def has_started() -> bool:
-        seen.update(psutil.Process(host.pid).children(recursive=True))
-        return started in " ".join(names_of(seen))
+        processes.update(psutil.Process(host.pid).children(recursive=True))
+        return started in " ".join(names_of(processes))
 
     wait_until(has_started, process=host, poll_seconds=0.0)  # as early as it can be seen
 
     os.kill(host.pid, signal.SIGKILL)
     host.wait()
 
-    _, alive = psutil.wait_procs(seen, timeout=PATIENCE)
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE)
     assert not names_of(alive)
     assert not folder.exists()
 
 
 def names_of(processes: Collection[psutil.Process]) -> list[str]:
     """Command lines of those that still live."""
-    found = []
+    command_lines = []
     for process in processes:
         with suppress(psutil.NoSuchProcess):
-            found.append(" ".join(process.cmdline()))
-    return found
+            command_lines.append(" ".join(process.cmdline()))
+    return command_lines
 
 
 def test_nothing_of_the_plane_survives_a_kill_of_its_host() -> None:

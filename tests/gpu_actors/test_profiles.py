@@ -42,10 +42,10 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_hub_model_that_is_not_here_has_an_id_but_no_files() -> None:
-    model = find_model("nobody/no-such-model")
+    model = find_model("example/no-such-model")
 
-    assert model.model_id == "nobody/no-such-model"
-    with pytest.raises(ConfigurationError, match="hf download nobody/no-such-model"):
+    assert model.model_id == "example/no-such-model"
+    with pytest.raises(ConfigurationError, match="hf download example/no-such-model"):
         _ = model.files
 
 
@@ -58,8 +58,8 @@ def test_a_profiles_own_sparse_model_may_be_absent_and_the_profile_says_so() -> 
 
 
 def test_a_sparse_model_that_was_asked_for_must_be_there() -> None:
-    with pytest.raises(ConfigurationError, match="hf download nobody/no-such-model"):
-        chosen_profile("cpu", sparse_model="nobody/no-such-model")
+    with pytest.raises(ConfigurationError, match="hf download example/no-such-model"):
+        chosen_profile("cpu", sparse_model="example/no-such-model")
     with pytest.raises(ConfigurationError, match="MEDKG_SPARSE_MODEL"):
         chosen_profile("cpu", sparse_model="no-such-folder")
 
@@ -71,10 +71,10 @@ def test_the_sparse_leg_can_be_turned_off() -> None:
 
 
 def test_another_configuration_is_another_revision(tmp_path: Path) -> None:
-    one = find_model(str(a_model_folder(tmp_path / "one", hidden_size=8)))
-    two = find_model(str(a_model_folder(tmp_path / "two", hidden_size=16)))
+    small = find_model(str(a_model_folder(tmp_path / "one", hidden_size=8)))
+    large = find_model(str(a_model_folder(tmp_path / "two", hidden_size=16)))
 
-    assert one.model_id.split("@")[1] != two.model_id.split("@")[1]
+    assert small.model_id.split("@")[1] != large.model_id.split("@")[1]
 
 
 def test_the_position_table_limits_the_tokens_of_another_model(tmp_path: Path) -> None:

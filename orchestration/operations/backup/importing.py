@@ -120,13 +120,15 @@ def _take_in(parts: Parts, wanted: Sequence[Copied], replace: bool, done: Import
         for document, receipt in zip(wanted, receipts, strict=True)
     ]
     taken = parts.ledger.copies.import_documents(done.import_id, copied, replace=replace)
-    if taken.kept:  # a run was faster, or has leased it
+    if taken.not_replaced:  # a run was faster, or has leased it
         for store in (parts.stores.search, parts.stores.vectors):
-            store.discard(tenant_id, receipts[0].intent_id, sorted(taken.kept, key=lambda key: key.doc_id))
+            store.discard(
+                tenant_id, receipts[0].intent_id, sorted(taken.not_replaced, key=lambda key: key.doc_id)
+            )
     parts.index.clean(taken.superseded)
-    done.not_replaced += len(taken.kept)
-    done.imported += len(wanted) - len(taken.kept)
-    done.chunks += sum(commit.chunk_count for commit, _ in copied if commit.key not in taken.kept)
+    done.not_replaced += len(taken.not_replaced)
+    done.imported += len(wanted) - len(taken.not_replaced)
+    done.chunks += sum(commit.chunk_count for commit, _ in copied if commit.key not in taken.not_replaced)
 
 
 def context_of(copied: Copied, import_id: str) -> StageContext:

@@ -45,8 +45,8 @@ def cut(chunker: DocumentChunker, document: Document) -> list[Chunk]:
 
 def label_of(chunks: list[Chunk], words: str) -> list[str]:
     """Number and code of the chunks that hold these words."""
-    found = [chunk.metadata for chunk in chunks if words in chunk.body]
-    return [f"{each.get('label_section', '')} {each.get('loinc', '')}".strip() for each in found]
+    matches = [chunk.metadata for chunk in chunks if words in chunk.body]
+    return [f"{each.get('label_section', '')} {each.get('loinc', '')}".strip() for each in matches]
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_sections_and_numbered_subsections_are_kept_apart(
     assert label_of(chunks, "raise aminotransferases") == ["5.1 43685-7"]
     assert label_of(chunks, "A rash was seen") == ["5.2 43685-7"]
     assert label_of(chunks, "Nausea was") == ["6 34084-4"]
-    told = ["liver failure.", "indicated for gout", "raise aminotransferases", "A rash was", "Nausea was"]
-    assert all(sum(words in chunk.body for words in told) <= 1 for chunk in chunks)
+    phrases = ["liver failure.", "indicated for gout", "raise aminotransferases", "A rash was", "Nausea was"]
+    assert all(sum(words in chunk.body for words in phrases) <= 1 for chunk in chunks)
 
 
 def test_a_numbered_subsection_keeps_the_text_under_its_own_unnumbered_headings(

@@ -1,4 +1,4 @@
-"""A process with a Ray cluster of its own: the state of a plane when one of its nodes is killed."""
+"""A process with its own Ray cluster: the state of a plane when one of its nodes is killed."""
 
 from __future__ import annotations
 

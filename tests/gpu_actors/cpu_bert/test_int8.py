@@ -24,15 +24,15 @@ def encoder(minilm: Model, tokenizer: TextTokenizer) -> BertEncoder:
 
 @pytest.fixture
 def linear() -> Linear:
-    made = torch.Generator().manual_seed(1)
-    return Linear(torch.randn(64, 32, generator=made) * 0.1, torch.randn(64, generator=made))
+    generator = torch.Generator().manual_seed(1)
+    return Linear(torch.randn(64, 32, generator=generator) * 0.1, torch.randn(64, generator=generator))
 
 
 @pytest.fixture
 def inputs() -> torch.Tensor:
     """[200, 32], channels of very different size."""
-    made = torch.Generator().manual_seed(2)
-    return torch.randn(200, 32, generator=made) * torch.logspace(-2, 1, 32)
+    generator = torch.Generator().manual_seed(2)
+    return torch.randn(200, 32, generator=generator) * torch.logspace(-2, 1, 32)
 
 
 def unit(vectors: torch.Tensor) -> np.ndarray:

@@ -58,12 +58,12 @@ def reference_of(folder: Path, texts: Sequence[str] = TEXTS, **options: Any) -> 
 
 def shortened(vectors: np.ndarray, dimensions: int) -> np.ndarray:
     """The leading dimensions at unit length."""
-    kept = vectors[:, :dimensions]
-    return np.asarray(kept / np.linalg.norm(kept, axis=1, keepdims=True))
+    leading = vectors[:, :dimensions]
+    return np.asarray(leading / np.linalg.norm(leading, axis=1, keepdims=True))
 
 
-def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.asarray((one * other).sum(axis=1))
+def cosines(vectors: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.asarray((vectors * other).sum(axis=1))
 
 
 @pytest.mark.parametrize(("dtype", "least"), [("float32", 0.99999), ("bfloat16", 0.999), ("int8", 0.997)])

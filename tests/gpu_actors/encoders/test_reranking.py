@@ -92,10 +92,10 @@ def test_a_passage_longer_than_the_model_counts_by_its_best_piece(bert: Path, ex
     long = "sleep " * room + "cholesterol " * room
     halves = ["sleep " * room, "cholesterol " * room]
 
-    found = model.score(QUESTION, [long, *halves])
+    scores = model.score(QUESTION, [long, *halves])
 
-    assert found[0] == pytest.approx(found[1:].max(), abs=1e-4)
-    assert found[1] != pytest.approx(found[2], abs=1e-3)
+    assert scores[0] == pytest.approx(scores[1:].max(), abs=1e-4)
+    assert scores[1] != pytest.approx(scores[2], abs=1e-3)
 
 
 def test_a_question_that_leaves_no_room_is_an_error_that_says_so(bert: Path) -> None:
@@ -134,9 +134,9 @@ def test_the_best_piece_counts(counts: list[int], random: object) -> None:
 def test_segments_begin_behind_the_first_separator_of_each_row() -> None:
     rows = pack(np.array([1, 5, 9, 6, 9, 1, 9, 7, 7, 7, 9], dtype=np.int32), [5, 6], 4)
 
-    found = second_segment(rows, 9)[: 8 + 8].tolist()
+    segments = second_segment(rows, 9)[: 8 + 8].tolist()
 
-    assert [int(one) for one in found] == [0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0]
+    assert [int(segment) for segment in segments] == [0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0]
 
 
 @pytest.mark.parametrize(("config", "message"), [({"num_labels": 3}, "with 3 labels"), ({}, None)])

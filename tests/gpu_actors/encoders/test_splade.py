@@ -47,9 +47,9 @@ def dense(matrix: SparseMatrix) -> Float32Matrix:
     return full
 
 
-def cosines(one: Float32Matrix, other: Float32Matrix) -> np.ndarray:
-    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    return np.asarray((one * other).sum(axis=1) / lengths)
+def cosines(vectors: Float32Matrix, other: Float32Matrix) -> np.ndarray:
+    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(other, axis=1)
+    return np.asarray((vectors * other).sum(axis=1) / lengths)
 
 
 @pytest.mark.parametrize(("dtype", "least"), [("float32", 0.99999), ("bfloat16", 0.999), ("int8", 0.995)])
@@ -78,9 +78,9 @@ def test_other_architectures_run_in_transformers_own_forward(
 ) -> None:
     monkeypatch.setattr("gpu_actors.encoders.splade.plain_masked_bert", lambda folder: None)
 
-    found = SpladeEncoder(chosen_profile("cpu")).encode_sparse(TEXTS)
+    weights = SpladeEncoder(chosen_profile("cpu")).encode_sparse(TEXTS)
 
-    np.testing.assert_allclose(dense(found), reference, atol=1e-4)
+    np.testing.assert_allclose(dense(weights), reference, atol=1e-4)
 
 
 def test_the_shipped_model_takes_the_fused_forward() -> None:
@@ -134,9 +134,9 @@ def test_the_largest_positive_is_exact_for_bf16_bits() -> None:
     logits = torch.randn(7, 33, 50).to(torch.bfloat16)
     logits[0] = -logits[0].abs()
 
-    found = _largest_positive(logits).float().relu()
+    largest = _largest_positive(logits).float().relu()
 
-    assert torch.equal(found, logits.float().amax(1).relu())
+    assert torch.equal(largest, logits.float().amax(1).relu())
 
 
 def test_the_sparse_encoder_runs_in_a_haystack_pipeline() -> None:

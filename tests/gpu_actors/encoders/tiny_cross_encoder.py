@@ -28,8 +28,8 @@ def a_cross_encoder(to: Path, *, seed: int = 7, **config: Any) -> Path:
     """A folder with a BERT of two layers over MiniLM's word pieces, whose scores are some units apart."""
     torch.manual_seed(seed)
     sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
-    given = {**sizes, "num_labels": 1, "initializer_range": 0.3, **config}
-    model = BertForSequenceClassification(BertConfig(**given))
+    settings = {**sizes, "num_labels": 1, "initializer_range": 0.3, **config}
+    model = BertForSequenceClassification(BertConfig(**settings))
     return _saved(model, to)
 
 
@@ -57,11 +57,11 @@ def a_roberta_cross_encoder(to: Path) -> Path:
     return to
 
 
-def assert_near(found: Sequence[float], expected: Sequence[float]) -> None:
+def assert_near(scores: Sequence[float], expected: Sequence[float]) -> None:
     """Scores of the same model, in whichever dtypes two processes chose; random weights amplify rounding."""
     spread = np.ptp(expected)
-    assert spread > 0.5 and np.abs(np.subtract(found, expected)).max() < 0.15 * spread
-    assert np.corrcoef(found, expected)[0, 1] > 0.98
+    assert spread > 0.5 and np.abs(np.subtract(scores, expected)).max() < 0.15 * spread
+    assert np.corrcoef(scores, expected)[0, 1] > 0.98
 
 
 def _saved(model: Any, to: Path) -> Path:

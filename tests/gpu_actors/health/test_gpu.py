@@ -102,10 +102,10 @@ UNFIT = {
 
 @pytest.mark.parametrize("fault", UNFIT)
 def test_an_unfit_gpu_is_refused_with_exit_code_99_and_its_fault(set_reading: SetReading, fault: str) -> None:
-    answers, told = UNFIT[fault]
+    answers, message = UNFIT[fault]
     set_reading(**answers)
 
-    with pytest.raises(GpuUnavailableError, match=told) as refused:
+    with pytest.raises(GpuUnavailableError, match=message) as refused:
         preflight(GPU)
 
     assert refused.value.exit_code == 99 and "--profile cpu" in refused.value.message
@@ -233,7 +233,7 @@ def test_a_critical_xid_is_permanent_and_a_programs_own_is_no_fault(watched: Wat
 
 
 def test_uncorrected_errors_and_a_lost_device_are_permanent(set_reading: SetReading) -> None:
-    for answers, told in (
+    for answers, message in (
         ({"_0_ecc": 1}, "1 uncorrected ECC"),
         ({"_0_nvmlDeviceGetMemoryInfo_error": 15}, "NVML reports"),
     ):
@@ -243,7 +243,7 @@ def test_uncorrected_errors_and_a_lost_device_are_permanent(set_reading: SetRead
         until(lambda watch=watch: watch.fault is not None)  # type: ignore[misc]
         set_reading(count=1)
         time.sleep(LOOK * 3)
-        assert told in str(watch.fault)
+        assert message in str(watch.fault)
         watch.close()
 
 

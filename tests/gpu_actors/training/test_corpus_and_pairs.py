@@ -50,10 +50,10 @@ def test_batches_are_the_same_for_the_same_seed_and_mark_what_else_answers() -> 
     queries = queries_of(corpus, 1)
     vectors, windows = unit_vectors(len(queries)), unit_vectors(len(corpus.windows))
 
-    one, other = (Pairing(corpus, queries, vectors, windows, Recipe(batch=8)) for _ in range(2))
+    first, second = (Pairing(corpus, queries, vectors, windows, Recipe(batch=8)) for _ in range(2))
 
     for _ in range(3):
-        drawn, again = one.batch(), other.batch()
+        drawn, again = first.batch(), second.batch()
         assert (drawn.queries, drawn.windows) == (again.queries, again.windows)
         assert len(drawn.queries) == 8 and drawn.teacher.shape == (8, 8)
         assert not drawn.answers_too.diagonal().any()

@@ -75,9 +75,9 @@ def test_it_finds_documents_by_their_titles(trained: Made) -> None:
         encoder.encode_sparse([document.text.removeprefix(document.title) for document in documents])
     )
 
-    found = (titles @ texts.T).argmax(axis=1)
+    best_matches = (titles @ texts.T).argmax(axis=1)
 
-    assert (found == np.arange(len(documents))).mean() > 0.5
+    assert (best_matches == np.arange(len(documents))).mean() > 0.5
 
 
 def test_it_is_measured_on_documents_that_it_has_not_seen(trained: Made) -> None:
@@ -109,9 +109,9 @@ def test_the_planes_encoder_gives_equal_vectors(
 ) -> None:
     profile = chosen_profile("cpu", sparse_model=str(trained.folder)).model_copy(update={"top_terms": 30_522})
 
-    found = SpladeEncoder(profile).encode_sparse(TEXTS)
+    encoded = SpladeEncoder(profile).encode_sparse(TEXTS)
 
-    np.testing.assert_allclose(rows(found), vectors, atol=1e-4)
+    np.testing.assert_allclose(rows(encoded), vectors, atol=1e-4)
     assert find_model(str(trained.folder)).model_id.startswith("my-splade@")
 
 

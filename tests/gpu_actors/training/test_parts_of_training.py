@@ -32,8 +32,8 @@ def plain_weights(states: Tensor, lengths: list[int], decoder: Tensor, bias: Ten
 def test_term_weights_and_their_gradients_are_those_of_the_definition() -> None:
     torch.manual_seed(1)
     lengths = [5, 2, 9]
-    found, wanted = [], []
-    for weights, results in ((term_weights, found), (plain_weights, wanted)):
+    computed, wanted = [], []
+    for weights, results in ((term_weights, computed), (plain_weights, wanted)):
         torch.manual_seed(2)
         states, decoder, bias = (
             torch.randn(shape, requires_grad=True) for shape in ((16, 8), (50, 8), (50,))
@@ -42,9 +42,9 @@ def test_term_weights_and_their_gradients_are_those_of_the_definition() -> None:
         (value**2).sum().backward()  # type: ignore[no-untyped-call]
         results += [value.detach(), states.grad, decoder.grad, bias.grad]
 
-    for one, other in zip(found, wanted, strict=True):
-        assert one is not None and other is not None
-        torch.testing.assert_close(one, other)
+    for actual, expected in zip(computed, wanted, strict=True):
+        assert actual is not None and expected is not None
+        torch.testing.assert_close(actual, expected)
 
 
 def test_a_row_without_any_active_term_is_empty() -> None:

@@ -98,18 +98,18 @@ def test_a_server_sees_its_key_and_neither_ray_nor_thread_settings(
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("RAY_ADDRESS", "nowhere")
-    told = tmp_path / "told.json"
+    report = tmp_path / "report.json"
     spy = a_server(
         tmp_path,
         "import json, os, sys\n"
-        f"json.dump([dict(os.environ), sys.argv], open({str(told)!r}, 'w'))\n"
+        f"json.dump([dict(os.environ), sys.argv], open({str(report)!r}, 'w'))\n"
         "raise SystemExit('Error: seen enough')",
     )
 
     with pytest.raises(PlaneUnavailableError):
         VllmServer(str(spy), tmp_path, POOLING)
 
-    environment, arguments = json.loads(told.read_text())
+    environment, arguments = json.loads(report.read_text())
     assert not {name for name in environment if name.startswith(("OMP_", "RAY_"))}
     assert len(environment["VLLM_API_KEY"]) > 20 and environment["VLLM_API_KEY"] not in " ".join(arguments)
     assert environment["HF_HUB_OFFLINE"] == "1"
@@ -217,8 +217,8 @@ def test_an_embedder_killed_under_load_loses_nothing_and_leaves_nothing(
     with ThreadPoolExecutor(1) as thread:
         pending = thread.submit(dense_rows, pool, tokenizer.token_ids(texts), TokenBudget(4096), PATIENCE)
         busy = max(servers, key=cpu_seconds)
-        seen = cpu_seconds(busy)
-        while cpu_seconds(busy) - seen < 0.3:
+        seconds_before = cpu_seconds(busy)
+        while cpu_seconds(busy) - seconds_before < 0.3:
             assert not pending.done()
         busy.kill()
         vectors, outcome = pending.result()

@@ -28,7 +28,7 @@ def test_the_reason_why_a_plane_does_not_start_is_reported_by_status_and_raised_
 ) -> None:
     fork_servers = ForkServers(lambda: ForkServer.started([], {}))
     settings = load_settings(data_dir=tmp_path, profile="cpu")
-    host = HostProcess(settings, fork_servers, SourceWatch([]), kept=False, ui=False)
+    host = HostProcess(settings, fork_servers, SourceWatch([]), keep=False, ui=False)
 
     def fails(*_: object, **__: object) -> None:
         raise error

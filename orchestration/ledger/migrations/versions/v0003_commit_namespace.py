@@ -1,6 +1,6 @@
 """A commit names the model of its vectors, so that two models' can stand beside each other.
 
-Of commits from before, `medkg verify` says that their vectors are missing, and --repair makes them anew.
+Older commits name none: `medkg verify` reports their vectors as missing, and --repair embeds them again.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def upgrade() -> None:
             comment="object that holds, or will hold, the converted document",
         ),
         sa.Column("state", sa.String(16), nullable=False),
-        sa.Column("task_id", sa.Text(), comment="the converter's own name of the task it has in hand"),
+        sa.Column("task_id", sa.Text(), comment="id that the converter gave the task"),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("error_code", sa.String(16)),
         sa.Column("error_message", sa.Text()),
