@@ -74,14 +74,14 @@ def _evidence(
     process: subprocess.Popen[str] | subprocess.Popen[bytes] | psutil.Process | None, log: Path | None
 ) -> str:
     """Exit code, captured streams and the end of the log, as far as there are any."""
-    found = []
+    parts = []
     if isinstance(process, subprocess.Popen):
-        found.append(f"exit code {process.returncode}")
+        parts.append(f"exit code {process.returncode}")
         streams = process.communicate()
-        found += [stream[-3000:] for stream in map(_text, streams) if stream]
+        parts += [stream[-3000:] for stream in map(_text, streams) if stream]
     if log is not None and (tail := log_tail(log)):
-        found.append(f"{log} ends with:\n{tail}")
-    return "".join(f"\n{one}" for one in found)
+        parts.append(f"{log} ends with:\n{tail}")
+    return "".join(f"\n{part}" for part in parts)
 
 
 def _text(stream: str | bytes | None) -> str:

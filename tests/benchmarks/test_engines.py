@@ -40,7 +40,7 @@ def test_vectors_come_back_in_the_rows_order_whatever_the_engine_is_given_first(
 def test_rows_survive_the_way_to_another_process(tmp_path: Path) -> None:
     rows = some_rows()
     back = read_rows(write_rows(tmp_path / "rows.npz", rows))
-    assert all(np.array_equal(one, other) for one, other in zip(rows, back, strict=True))
+    assert all(np.array_equal(row, other) for row, other in zip(rows, back, strict=True))
 
 
 def test_one_wrong_row_shows_in_the_smallest_cosine() -> None:

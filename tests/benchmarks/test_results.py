@@ -22,8 +22,8 @@ CASES_MEASURED = {
 
 
 def test_targets_are_judged_by_profile_and_what_was_not_measured_is_not_kept() -> None:
-    of_cpu = {str(one.target): one for one in judged(CASES_MEASURED, "cpu")}
-    of_gpu = {str(one.target): one for one in judged(CASES_MEASURED, "gpu")}
+    of_cpu = {str(verdict.target): verdict for verdict in judged(CASES_MEASURED, "cpu")}
+    of_gpu = {str(verdict.target): verdict for verdict in judged(CASES_MEASURED, "gpu")}
 
     assert of_cpu["dense: plane_to_raw at least 0.95"].kept
     assert not of_cpu["dense: plane_to_sentence_transformers at least 3"].kept

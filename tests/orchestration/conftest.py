@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.orchestration.s3 import url_of_its_own
+from tests.orchestration.s3 import own_url
 
 
 @pytest.fixture
 def s3_url() -> Iterator[str]:
-    with url_of_its_own() as url:
+    with own_url() as url:
         yield url

@@ -25,7 +25,7 @@ def connected() -> Iterator[Connection]:
 
 
 @contextmanager
-def prefix_of_its_own(connection: Connection) -> Iterator[str]:
+def own_prefix(connection: Connection) -> Iterator[str]:
     """A prefix of index names, whose indexes and templates are removed in the end."""
     name = f"test-{uuid4().hex[:12]}"
     yield name

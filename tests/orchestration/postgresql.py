@@ -1,4 +1,4 @@
-"""A PostgreSQL server that tests share, each in schemas of its own; named by MEDKG_TEST_POSTGRES_URL."""
+"""A PostgreSQL server that tests share, each with its own schemas; named by MEDKG_TEST_POSTGRES_URL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BOTH_DATABASES = ["sqlite", pytest.param("postgresql", marks=needs_postgresql)]
 
 
 @contextmanager
-def schema_of_its_own() -> Iterator[str]:
+def own_schema() -> Iterator[str]:
     """A URL whose tables are in a new schema, dropped in the end with Dagster's beside it."""
     schema = f"test_{uuid4().hex}"
     engine = create_engine(SERVER)

@@ -20,7 +20,7 @@ BUCKET = "medkg-tests"
 
 
 @contextmanager
-def url_of_its_own() -> Iterator[str]:
+def own_url() -> Iterator[str]:
     """s3://BUCKET/PREFIX whose objects are removed in the end; skips the test without a server.
 
     AWS_ENDPOINT_URL names the server meanwhile.

@@ -336,7 +336,7 @@ def test_only_sound_documents_are_kept_and_the_others_say_what_is_wrong() -> Non
     empty, foreign = a_text_document(" "), sound.model_copy(update={"doc_id": "other"})
     store, ctx = MemoryDocuments(), a_stage_context()
     stage = IrValidation(store)  # type: ignore[arg-type]
-    outcomes = stage.execute_batch([(ctx, one) for one in (sound, outside, twice, empty, foreign)])
+    outcomes = stage.execute_batch([(ctx, document) for document in (sound, outside, twice, empty, foreign)])
     assert outcomes[0] == sound
     assert [type(outcome) for outcome in outcomes[1:]] == [
         StageContractError,

@@ -24,15 +24,15 @@ ESCAPED: Final = re.compile(r"(?<!\\)([*_`~$])")
 def files_of(content: bytes, stem: str) -> dict[str, str]:
     """The files that MinerU writes for one PDF; raises RuntimeError as its loader does."""
     try:
-        found = ConvertedPdf.model_validate_json(convert(content, stem, Limits()))
+        converted = ConvertedPdf.model_validate_json(convert(content, stem, Limits()))
     except MedkgError as error:
         raise RuntimeError(f"Failed to load file {stem}.pdf: {error.message}") from error
-    pages = {page.page_no: page for page in found.pages}
-    items = [item for block in found.blocks for item in _items(block, pages)]
-    items += [_page_number(page) for page in found.pages]
+    pages = {page.page_no: page for page in converted.pages}
+    items = [item for block in converted.blocks for item in _items(block, pages)]
+    items += [_page_number(page) for page in converted.pages]
     items.sort(key=lambda item: item["page_idx"])
     middle = {
-        "pdf_info": [_page_info(page) for page in found.pages],
+        "pdf_info": [_page_info(page) for page in converted.pages],
         "_backend": "pipeline",
         "_version_name": VERSION,
     }

@@ -225,8 +225,8 @@ class _Service:
                 self._fail_on_purpose(task.contents)
                 loop = asyncio.get_running_loop()
                 for stem, content in zip(task.stems, task.contents, strict=True):
-                    found = await loop.run_in_executor(self._readers, files_of, content, stem)
-                    task.results[stem] = {key: text for key, text in found.items() if task.wanted[key]}
+                    files = await loop.run_in_executor(self._readers, files_of, content, stem)
+                    task.results[stem] = {key: text for key, text in files.items() if task.wanted[key]}
                 task.status = "completed"
             except RuntimeError as error:
                 task.status, task.error = "failed", str(error)
@@ -395,15 +395,15 @@ def main() -> None:
     parser.add_argument("--fail-share", type=float, default=0.0)
     parser.add_argument("--fail-first", type=int, default=0)
     parser.add_argument("--die-after", type=int, default=None)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     behaviour = Behaviour(
-        seconds=asked.seconds,
-        workers=asked.workers,
-        fail_share=asked.fail_share,
-        fail_first=asked.fail_first,
-        die_after=asked.die_after,
+        seconds=arguments.seconds,
+        workers=arguments.workers,
+        fail_share=arguments.fail_share,
+        fail_first=arguments.fail_first,
+        die_after=arguments.die_after,
     )
-    asyncio.run(_serve(behaviour, asked.port))
+    asyncio.run(_serve(behaviour, arguments.port))
 
 
 if __name__ == "__main__":

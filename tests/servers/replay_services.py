@@ -117,8 +117,8 @@ class EntrezService:
         result = [entry for entry in self.entries if first <= entry.modified <= last]
         environment = f"MCID_{len(self._results) + 1}"
         self._results[environment] = result
-        found = {"count": str(len(result)), "retmax": "0", "webenv": environment, "querykey": "1"}
-        return in_json({"header": {"type": "esearch", "version": "0.3"}, "esearchresult": found})
+        answer = {"count": str(len(result)), "retmax": "0", "webenv": environment, "querykey": "1"}
+        return in_json({"header": {"type": "esearch", "version": "0.3"}, "esearchresult": answer})
 
     def _set(self, entries: list[Entry]) -> Reply:
         inside = b"".join(entry.xml for entry in entries)

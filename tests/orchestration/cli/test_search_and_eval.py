@@ -1,4 +1,4 @@
-"""`medkg search` and `medkg eval` over a small index: what people and machines are told."""
+"""`medkg search` and `medkg eval` over a small index: what people read and machines parse."""
 
 from __future__ import annotations
 
@@ -60,15 +60,17 @@ def test_an_unknown_fusion_is_wrong_use_before_a_model_is_loaded(medkg: Medkg, t
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "told"),
+    ("option", "value", "message"),
     [
         ("--since", "last year", "--since: 'last year' is not a date; write YYYY, YYYY-MM or YYYY-MM-DD"),
         ("--flag", "retratced", "--flag: there is no flag 'retratced', only retracted, corrected"),
         ("--without-flag", "bad", "--without-flag: there is no flag 'bad', only retracted, corrected"),
     ],
 )
-def test_a_filter_that_says_nothing_is_wrong_use(medkg: Medkg, option: str, value: str, told: str) -> None:
-    assert told in medkg("search", "aspirin", option, value, expect=2)["error"]["message"]
+def test_a_filter_that_means_nothing_is_wrong_use(
+    medkg: Medkg, option: str, value: str, message: str
+) -> None:
+    assert message in medkg("search", "aspirin", option, value, expect=2)["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_legs_have_the_seconds_that_are_set(
     medkg: Medkg, monkeypatch: pytest.MonkeyPatch, setting: str, value: str
 ) -> None:
     never = threading.Event()
-    monkeypatch.setattr(Bm25Leg, "search", lambda *asked: never.wait(60))
+    monkeypatch.setattr(Bm25Leg, "search", lambda *arguments: never.wait(60))
     monkeypatch.setenv(f"MEDKG_{setting}", value)
     error = medkg("search", "aspirin", "--legs", "bm25", expect=3)["error"]
     never.set()
@@ -102,16 +104,16 @@ def test_people_see_the_words_bold_and_the_text_as_it_is(
 @pytest.mark.plane
 def test_an_evaluation_compares_the_hybrid_with_its_legs(medkg: Medkg, tmp_path: Path) -> None:
     questions = tmp_path / "questions.jsonl"
-    asked = [("aspirin", "1"), ("placebo", "3"), ("happened", "1")]
+    searches = [("aspirin", "1"), ("placebo", "3"), ("happened", "1")]
     lines = [
         {"question_id": str(number), "question": words, "relevant": [doc_id]}
-        for number, (words, doc_id) in enumerate(asked)
+        for number, (words, doc_id) in enumerate(searches)
     ]
     questions.write_text("\n".join(map(json.dumps, lines)))
     value = medkg("eval", "--questions", str(questions), "--fusion", "rrf")
     assert list(value["legs"]) == ["bm25", "sparse", "dense", "hybrid", "rrf"]
     assert value["comparisons"][0].keys() == {"a", "b", "measure", "difference", "low", "high", "p"}
-    assert [(one["a"], one["b"]) for one in value["comparisons"]] == [
+    assert [(comparison["a"], comparison["b"]) for comparison in value["comparisons"]] == [
         ("hybrid", "bm25"),
         ("hybrid", "sparse"),
         ("hybrid", "dense"),

@@ -1,4 +1,4 @@
-"""`medkg train-sparse`: from files to a model, what is broken told; wrong use meets an error that says so."""
+"""`medkg train-sparse`: from files to a model; it reports broken documents and refuses wrong use."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_files_become_a_model_that_the_sparse_leg_takes(
 
     assert value["documents"] == {"learnt_from": 11, "held_out": 1}
     assert value["sources"] == {"pubmed": 12} and value["measures"]["sparse"].keys() >= {"ndcg@10"}
-    assert [(one["doc_id"], one["code"]) for one in value["failures"]] == [
+    assert [(failure["doc_id"], failure["code"]) for failure in value["failures"]] == [
         ("13", "MEDKG-205"),
         ("2", "MEDKG-203"),
     ]

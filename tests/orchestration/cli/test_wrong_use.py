@@ -113,8 +113,8 @@ def test_submitting_without_a_daemon_queues_and_says_so(medkg: Medkg, abstracts:
 
 
 def test_global_options_may_stand_after_the_command_but_not_after_two_dashes() -> None:
-    given = ["run", "auto", "--data-dir", "d", "--tenant=t", "--", "--profile", "x"]
-    assert hoist_global_options(given) == [
+    arguments = ["run", "auto", "--data-dir", "d", "--tenant=t", "--", "--profile", "x"]
+    assert hoist_global_options(arguments) == [
         "--data-dir",
         "d",
         "--tenant=t",

@@ -51,10 +51,10 @@ def test_an_article_s_metadata_give_its_licence_and_what_a_reader_must_know() ->
     assert "flag" not in facets_of_metadata({"is_retracted": False, "is_corrected": None})
 
 
-@pytest.mark.parametrize("given", ["cc-by-nc", "CC BY-NC", "CC BY-NC 4.0", ["cc0", "cc_by_nc"]])
-def test_licences_are_told_by_code(given: str | list[str]) -> None:
-    assert Filters(licence=given).matches({"licence": ("cc-by-nc",)})
-    assert not Filters(licence=given).matches({"licence": ("cc-by",)})
+@pytest.mark.parametrize("value", ["cc-by-nc", "CC BY-NC", "CC BY-NC 4.0", ["cc0", "cc_by_nc"]])
+def test_licences_are_compared_by_code(value: str | list[str]) -> None:
+    assert Filters(licence=value).matches({"licence": ("cc-by-nc",)})
+    assert not Filters(licence=value).matches({"licence": ("cc-by",)})
 
 
 def test_flags_are_wanted_or_unwanted_and_one_that_there_is_not_is_refused() -> None:
@@ -67,9 +67,9 @@ def test_flags_are_wanted_or_unwanted_and_one_that_there_is_not_is_refused() -> 
         Filters(without_flag="retratced")
 
 
-@pytest.mark.parametrize("given", ["2", "Phase 2", "PHASE2", ["1", "phase_2"]])
-def test_phases_are_told_by_number(given: str | list[str]) -> None:
-    assert Filters(phase=given).matches({"phase": ("2",)})
+@pytest.mark.parametrize("value", ["2", "Phase 2", "PHASE2", ["1", "phase_2"]])
+def test_phases_are_compared_by_number(value: str | list[str]) -> None:
+    assert Filters(phase=value).matches({"phase": ("2",)})
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_dates_are_compared_by_day(since: str, until: str, matches: bool) -> Non
     assert not Filters(since=since, until=until).matches({})
 
 
-@pytest.mark.parametrize("given", ["19", "2019-5", "last year", "2019-05-01T00:00"])
-def test_a_date_that_is_none_is_refused(given: str) -> None:
+@pytest.mark.parametrize("value", ["19", "2019-5", "last year", "2019-05-01T00:00"])
+def test_a_text_that_is_no_date_is_refused(value: str) -> None:
     with pytest.raises(ValidationError, match="since"):
-        Filters(since=given)
+        Filters(since=value)

@@ -56,10 +56,12 @@ def test_a_message_reads_back_as_it_was_written(message: ConversionRequested) ->
 
 @pytest.mark.parametrize("message", MESSAGES)
 def test_a_message_has_the_attributes_that_cloudevents_require(message: ConversionRequested) -> None:
-    told = json.loads(message.model_dump_json())
-    assert told["specversion"] == "1.0" and told["datacontenttype"] == "application/json"
-    assert all(isinstance(told[name], str) and told[name] for name in ("id", "source", "type", "time"))
-    assert all(name.isascii() and name.isalnum() and name == name.lower() for name in told)
+    attributes = json.loads(message.model_dump_json())
+    assert attributes["specversion"] == "1.0" and attributes["datacontenttype"] == "application/json"
+    assert all(
+        isinstance(attributes[name], str) and attributes[name] for name in ("id", "source", "type", "time")
+    )
+    assert all(name.isascii() and name.isalnum() and name == name.lower() for name in attributes)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,6 @@ def test_a_message_has_the_attributes_that_cloudevents_require(message: Conversi
     [{"type": "org.example.other"}, {"specversion": "0.3"}, {"id": ""}, {"data": {}}, {"time": "now"}],
 )
 def test_what_is_no_such_message_is_refused(change: dict[str, object]) -> None:
-    told = json.loads(MESSAGES[0].model_dump_json()) | change
+    attributes = json.loads(MESSAGES[0].model_dump_json()) | change
     with pytest.raises(ValidationError):
-        read_message(json.dumps(told).encode())
+        read_message(json.dumps(attributes).encode())

@@ -49,7 +49,7 @@ from orchestration.dagster.workers.worker_process import WorkerCommand
 from orchestration.errors import UsageError
 from orchestration.settings import Settings
 from tests.orchestration.dagster.conftest import WINDOW_JOBS
-from tests.orchestration.postgresql import BOTH_DATABASES, schema_of_its_own
+from tests.orchestration.postgresql import BOTH_DATABASES, own_schema
 
 
 @pytest.fixture(params=BOTH_DATABASES)
@@ -57,7 +57,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
     if request.param == "sqlite":
         yield Settings(data_dir=tmp_path / "data")
         return
-    with schema_of_its_own() as url:
+    with own_schema() as url:
         yield Settings(data_dir=tmp_path / "data", ledger_url=url)
 
 

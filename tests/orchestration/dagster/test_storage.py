@@ -13,14 +13,14 @@ from orchestration.dagster.storage import DAGSTER_URL, storage_config
 from orchestration.errors import ConfigurationError, DagsterResourceUnavailableError
 from orchestration.ledger import open_ledger
 from orchestration.settings import Settings
-from tests.orchestration.postgresql import needs_postgresql, schema_of_its_own
+from tests.orchestration.postgresql import needs_postgresql, own_schema
 
 UNAVAILABLE = "postgresql+psycopg://medkg:secret@127.0.0.1:1/medkg"
 
 
 @needs_postgresql
 def test_ledger_and_dagster_share_a_database_in_separate_schemas(tmp_path: Path) -> None:
-    with schema_of_its_own() as url:
+    with own_schema() as url:
         settings = Settings(data_dir=tmp_path, ledger_url=url)
         open_ledger(url).close()
         with open_instance(settings) as first, open_instance(settings) as again:
@@ -37,7 +37,7 @@ def test_ledger_and_dagster_share_a_database_in_separate_schemas(tmp_path: Path)
 
 @needs_postgresql
 def test_a_password_is_in_the_environment_and_not_in_dagster_yaml(tmp_path: Path) -> None:
-    with schema_of_its_own() as url:
+    with own_schema() as url:
         secret = make_url(url).set(password="p:a@s/s").render_as_string(hide_password=False)
         settings = Settings(data_dir=tmp_path, ledger_url=secret)
         open_instance(settings).dispose()

@@ -33,14 +33,14 @@ def abstracts(tmp_path: Path) -> Path:
 
 def processes_of(data_dir: Path) -> list[psutil.Process]:
     """Live processes that were started for a data folder, Ray's included."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         try:
             if process.environ().get("MEDKG_DATA_DIR") == str(data_dir):
-                found.append(process)
+                processes.append(process)
         except psutil.Error:  # it ended, or is not ours to look at
             continue
-    return [process for process in found if process.is_running() and process.status() != "zombie"]
+    return [process for process in processes if process.is_running() and process.status() != "zombie"]
 
 
 def wait_until_no_process_is_left(medkg: Medkg) -> None:

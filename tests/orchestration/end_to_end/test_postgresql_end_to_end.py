@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from medkg.testing.builders import an_abstract, json_lines
 from tests.orchestration.command_line import Medkg
-from tests.orchestration.postgresql import needs_postgresql, schema_of_its_own
+from tests.orchestration.postgresql import needs_postgresql, own_schema
 
 pytestmark = [pytest.mark.plane, needs_postgresql]
 
@@ -20,13 +20,13 @@ PASSWORD = "not-to-be-seen"
 
 @pytest.fixture
 def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    with schema_of_its_own() as made:
-        with_password = make_url(made).set(password=PASSWORD).render_as_string(hide_password=False)
+    with own_schema() as schema_url:
+        with_password = make_url(schema_url).set(password=PASSWORD).render_as_string(hide_password=False)
         monkeypatch.setenv("MEDKG_LEDGER_URL", with_password)
-        yield made
+        yield schema_url
 
 
-def test_a_run_commits_all_and_is_told_by_the_server_alone(url: str, tmp_path: Path) -> None:
+def test_a_run_commits_all_and_only_the_server_holds_its_records(url: str, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(json_lines([an_abstract(str(n)) for n in range(8000, 8005)]))
     medkg = Medkg(tmp_path / "data")
     run = medkg("run", "auto", "--path", str(tmp_path / "a.jsonl"))
@@ -38,7 +38,7 @@ def test_a_run_commits_all_and_is_told_by_the_server_alone(url: str, tmp_path: P
     assert sorted(_dagster_runs(url)) == sorted((run_id, "SUCCESS") for run_id in run["run_ids"])
     assert not list(medkg.data_dir.rglob("ledger.sqlite*"))
     assert not list((medkg.data_dir / "dagster").rglob("*.db"))
-    assert not [path for path in medkg.data_dir.rglob("*") if path.is_file() and _tells_password(path)]
+    assert not [path for path in medkg.data_dir.rglob("*") if path.is_file() and _holds_password(path)]
 
 
 def _dagster_runs(url: str) -> list[tuple[str, str]]:
@@ -46,10 +46,10 @@ def _dagster_runs(url: str) -> list[tuple[str, str]]:
     with engine.connect() as connection:
         schema = connection.execute(text("SELECT current_schema()")).scalar()
         rows = connection.execute(text(f"SELECT run_id, status FROM {schema}_dagster.runs"))
-        found = [(row.run_id, row.status) for row in rows]
+        statuses = [(row.run_id, row.status) for row in rows]
     engine.dispose()
-    return found
+    return statuses
 
 
-def _tells_password(path: Path) -> bool:
+def _holds_password(path: Path) -> bool:
     return PASSWORD.encode() in path.read_bytes()

@@ -37,13 +37,13 @@ def kinds(objects: ObjectStore) -> set[str]:
 
 def holding(objects: ObjectStore, word: str) -> list[str]:
     """Objects that name the word."""
-    found = []
+    keys = []
     for kind in kinds(objects):
-        for one in objects.list(kind):
-            content = objects.get(one.key)
-            if content is not None and word.encode() in one.key.encode() + content.data:
-                found.append(one.key)
-    return found
+        for stored in objects.list(kind):
+            content = objects.get(stored.key)
+            if content is not None and word.encode() in stored.key.encode() + content.data:
+                keys.append(stored.key)
+    return keys
 
 
 def test_documents_on_s3_are_found_verified_re_executed_and_erased(
@@ -92,7 +92,7 @@ def test_documents_on_s3_are_found_verified_re_executed_and_erased(
     assert medkg("verify")["consistent"]
 
 
-def test_a_folder_that_was_begun_on_s3_is_not_used_without(
+def test_a_folder_that_started_on_s3_is_not_used_without_it(
     tmp_path: Path, s3_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     medkg = Medkg(tmp_path / "data")
@@ -102,7 +102,7 @@ def test_a_folder_that_was_begun_on_s3_is_not_used_without(
     medkg.text("verify", expect=2)
 
 
-def test_a_bucket_that_is_away_ends_a_command_with_3_and_a_wrong_one_with_2(
+def test_an_unavailable_bucket_ends_a_command_with_3_and_a_wrong_one_with_2(
     tmp_path: Path, s3_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     medkg = Medkg(tmp_path / "data")

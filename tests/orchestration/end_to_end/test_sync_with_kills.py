@@ -139,8 +139,8 @@ def described() -> Case:
         return {"id": number, "name": "Walk", "text": "It helps.", "changed": "2020-01-01", **fields}
 
     def change(service: PlainJsonService, count: int) -> None:
-        for one in service.walks[:count]:
-            one.update(text="It does not.", changed=today())
+        for changed_walk in service.walks[:count]:
+            changed_walk.update(text="It does not.", changed=today())
         service.walks.append(walk(99999999, changed=today()))
 
     def listings(server: ReplayServer) -> int:
@@ -208,10 +208,10 @@ def test_every_record_comes_once_and_the_second_sync_brings_changes_only(
         commit_everything(medkg, first["job_id"], case.records)
 
         case.change(case.service, 7)
-        asked = case.listings(server)
+        listings_before = case.listings(server)
         second = medkg(*command[:-1])
         assert second["documents"] == {"in": 8, "pending": 8}
-        assert case.listings(server) == asked + case.pages_of_changes
+        assert case.listings(server) == listings_before + case.pages_of_changes
 
 
 def killed_after(
@@ -245,8 +245,10 @@ def assert_fetched_once(medkg: Medkg, case: Case) -> None:
         assert window is not None
         documents = assembly.ledger.windows.lease(window, "reader").documents
         requests = [
-            AdapterRequest(tenant_id=TENANT, source=case.source, doc_id=one.ctx.doc_id, locator=one.locator)
-            for one in documents
+            AdapterRequest(
+                tenant_id=TENANT, source=case.source, doc_id=document.ctx.doc_id, locator=document.locator
+            )
+            for document in documents
         ]
         versions = {row.key.doc_id: row.version for row in rows}
         for outcome in assembly.sources[case.source].fetch(requests):

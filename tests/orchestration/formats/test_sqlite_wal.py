@@ -33,6 +33,6 @@ def test_connections_that_open_a_new_file_at_once_all_get_it_in_wal_mode(tmp_pat
             thread.start()
         for thread in threads:
             thread.join()
-        with sqlite3.connect(path) as found:
-            assert found.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        with sqlite3.connect(path) as reopened:
+            assert reopened.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert not refused

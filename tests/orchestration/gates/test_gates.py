@@ -103,10 +103,10 @@ def test_who_waits_at_a_gate_that_is_gone_waits_for_a_hand(
 
 def test_all_that_have_what_they_waited_for_pass_and_the_others_wait_on(ledger: SqlLedger) -> None:
     at_the_gate(ledger, "1", "2")
-    (first, _) = ledger.pdf_tasks.lease(MINERU, "somebody", 5, lambda owner: True)
+    (first, _) = ledger.pdf_tasks.lease(MINERU, "converter", 5, lambda owner: True)
     ledger.pdf_tasks.mark_done(first)
     gates = Gates(ledger.gates, gated("manual"))
-    assert [gates.lacking(one) for one in gates.waiting(TENANT)] == [[], ["pdf_ir_ready"]]
+    assert [gates.lacking(entry) for entry in gates.waiting(TENANT)] == [[], ["pdf_ir_ready"]]
     assert gates.open(TENANT, None) == 1
     assert (status_of(ledger, "1"), status_of(ledger, "2")) == ("queued", "waiting")
 
@@ -120,11 +120,11 @@ def test_a_named_document_that_lacks_something_takes_force(ledger: SqlLedger) ->
     assert gates.open(TENANT, None, force=True) == 1
 
 
-def test_documents_are_told_by_the_stage_they_go_on_at(ledger: SqlLedger) -> None:
+def test_waiting_documents_are_filtered_by_the_stage_that_they_resume_at(ledger: SqlLedger) -> None:
     at_the_gate(ledger, "1", done=True)
     gates = Gates(ledger.gates, gated())
     assert gates.waiting(TENANT, stage="chunk") == []
-    assert [one.key.doc_id for one in gates.waiting(TENANT, stage="parse", limit=5)] == ["1"]
+    assert [entry.key.doc_id for entry in gates.waiting(TENANT, stage="parse", limit=5)] == ["1"]
     assert gates.open(TENANT, None, "chunk") == 0
     assert gates.open(TENANT, None, "parse") == 1
 
@@ -145,8 +145,8 @@ def test_wrong_ids_and_no_ids_open_nothing(ledger: SqlLedger) -> None:
 
 def a_batch(*ids: str, stored: str | None = None) -> WindowBatch:
     items = [
-        (a_context(one), [a_payload(one, "text", doc_id=one).model_copy(update={"stored": stored})])
-        for one in ids
+        (a_context(doc_id), [a_payload(doc_id, "text", doc_id=doc_id).model_copy(update={"stored": stored})])
+        for doc_id in ids
     ]
     return WindowBatch("w1", "job-1", "payloads", tuple(items))
 
@@ -154,15 +154,13 @@ def a_batch(*ids: str, stored: str | None = None) -> WindowBatch:
 def test_what_was_held_is_resumed_as_it_was_and_in_order(payloads: GatePayloads) -> None:
     batch = a_batch("1", "2", "3")
     key = payloads.keep(batch)
-    contexts = [a_context(one) for one in ("3", "1")]
+    contexts = [a_context(doc_id) for doc_id in ("3", "1")]
     resumed, failures = payloads.take({ctx.key: key for ctx in contexts}, contexts)
     assert [(ctx.doc_id, value[0].content) for ctx, value in resumed] == [("3", b"3"), ("1", b"1")]
     assert failures == []
 
 
-def test_a_payload_that_is_an_object_of_its_own_gets_its_bytes(
-    payloads: GatePayloads, tmp_path: Path
-) -> None:
+def test_a_payload_in_its_own_object_gets_its_bytes(payloads: GatePayloads, tmp_path: Path) -> None:
     objects: ObjectStore = open_objects((tmp_path / "objects").as_uri())
     objects.put("pdf-ir/one.json", b"converted")
     key = payloads.keep(a_batch("1", stored="pdf-ir/one.json"))
@@ -184,13 +182,13 @@ def test_what_is_gone_fails_its_document_by_name_and_no_other(payloads: GatePayl
     contexts = [a_context(str(number)) for number in range(1, 6)]
     resumed, failures = payloads.take(wanted, contexts)
     assert [ctx.doc_id for ctx, _ in resumed] == ["2"]
-    assert [(one.ctx.doc_id, one.code) for one in failures] == [
+    assert [(failure.ctx.doc_id, failure.code) for failure in failures] == [
         (number, StoreCorruptError.code) for number in "1345"
     ]
-    assert all("`medkg dlq replay`" in one.message for one in failures)
+    assert all("`medkg dlq replay`" in failure.message for failure in failures)
 
 
-def test_artifacts_are_removed_when_nobody_needs_them_and_no_writer_can_be_at_them(
+def test_artifacts_are_removed_when_no_document_needs_them_and_no_writer_can_be_at_them(
     payloads: GatePayloads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = payloads.keep(a_batch("1"))
@@ -209,8 +207,8 @@ def test_an_erased_document_leaves_its_artifact_and_no_other_does(
     objects.put("gates/damaged.parquet", b"PAR1 but not really")
     payloads.keep(a_batch("1", "2"))
     payloads.leave_out([a_context("1").key])
-    assert [one.key for one in objects.list("gates")] == [key]
+    assert [stored.key for stored in objects.list("gates")] == [key]
     contexts = [a_context("1"), a_context("2")]
     resumed, failures = payloads.take({ctx.key: key for ctx in contexts}, contexts)
     assert [ctx.doc_id for ctx, _ in resumed] == ["2"]
-    assert [one.ctx.doc_id for one in failures] == ["1"]
+    assert [failure.ctx.doc_id for failure in failures] == ["1"]

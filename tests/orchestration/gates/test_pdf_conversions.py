@@ -43,19 +43,21 @@ def converter() -> CommandedConverter:
 def conversions(
     ledger: SqlLedger, objects: ObjectStore, converter: CommandedConverter
 ) -> Iterator[PdfConversions]:
-    made = PdfConversions(ledger.pdf_tasks, lambda: objects, lambda asked: converter, OWNER, everyone_alive)
-    yield made
-    made.close()
+    pdf_conversions = PdfConversions(
+        ledger.pdf_tasks, lambda: objects, lambda name: converter, OWNER, everyone_alive
+    )
+    yield pdf_conversions
+    pdf_conversions.close()
     assert converter.closed or not converter.submitted
 
 
-def made_anew(asked: AskedConverter) -> CommandedConverter:
+def new_converter(name: AskedConverter) -> CommandedConverter:
     return CommandedConverter()
 
 
 @pytest.fixture
 def stage(ledger: SqlLedger, objects: ObjectStore) -> PdfIr:
-    return PdfIr(ledger.pdf_tasks, objects, made_anew, "pdf_ir", "commanded", max_attempts=MOST_ATTEMPTS)
+    return PdfIr(ledger.pdf_tasks, objects, new_converter, "pdf_ir", "commanded", max_attempts=MOST_ATTEMPTS)
 
 
 def asked(ledger: SqlLedger, stage: PdfIr, **pdfs: str) -> dict[str, list[RawPayload]]:
@@ -114,7 +116,7 @@ def test_a_converter_gets_no_more_than_it_takes(
     assert converter.submitted == ["a", "b", "c"]
 
 
-def test_a_converter_that_is_away_or_full_costs_no_attempt(
+def test_an_unavailable_or_full_converter_costs_no_attempt(
     ledger: SqlLedger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
 ) -> None:
     asked(ledger, stage, one="a paper")
@@ -171,11 +173,11 @@ def test_what_a_killed_host_had_handed_over_is_taken_up(
 ) -> None:
     converter.slow = True
     asked(ledger, stage, one="a paper")
-    PdfConversions(ledger.pdf_tasks, lambda: objects, lambda asked: converter, OTHER, everyone_alive).sweep()
+    PdfConversions(ledger.pdf_tasks, lambda: objects, lambda name: converter, OTHER, everyone_alive).sweep()
     assert unfinished(ledger) == {}
     converter.slow = False
     successor = PdfConversions(
-        ledger.pdf_tasks, lambda: objects, lambda asked: converter, OWNER, lambda owner: owner != OTHER
+        ledger.pdf_tasks, lambda: objects, lambda name: converter, OWNER, lambda owner: owner != OTHER
     )
     successor.sweep()
     assert converter.submitted == ["one"]
@@ -185,25 +187,25 @@ def test_what_a_killed_host_had_handed_over_is_taken_up(
 def test_a_converter_that_cannot_be_made_keeps_no_other_from_its_work(
     ledger: SqlLedger, stage: PdfIr, objects: ObjectStore, converter: CommandedConverter
 ) -> None:
-    def make(asked: AskedConverter) -> CommandedConverter:
-        if asked.name != "commanded":
-            raise ConfigurationError(f"{asked.name} is not installed")
+    def make(wanted: AskedConverter) -> CommandedConverter:
+        if wanted.name != "commanded":
+            raise ConfigurationError(f"{wanted.name} is not installed")
         return converter
 
     asked(ledger, stage, one="a paper")
-    elsewhere = PdfIr(ledger.pdf_tasks, objects, made_anew, "pdf_ir", "absent")
+    elsewhere = PdfIr(ledger.pdf_tasks, objects, new_converter, "pdf_ir", "absent")
     contexts = taken(ledger, claimed(ledger, a_job(ledger, an_item("two"), job_id="job-2")))
     elsewhere.execute(with_version(contexts[0]), [a_payload("x", "pdf", doc_id="two")])
     conversions = PdfConversions(ledger.pdf_tasks, lambda: objects, make, OWNER, everyone_alive)
     conversions.sweep()
     conversions.sweep()
-    assert [one.name for one in ledger.pdf_tasks.converters()] == ["absent"]
+    assert [wanted.name for wanted in ledger.pdf_tasks.converters()] == ["absent"]
     assert unfinished(ledger) == {}
 
 
 def test_a_stage_whose_converter_cannot_be_made_is_none(ledger: SqlLedger, objects: ObjectStore) -> None:
-    def make(asked: AskedConverter) -> CommandedConverter:
-        raise ConfigurationError(f"{asked.name} has no option {asked.options}")
+    def make(wanted: AskedConverter) -> CommandedConverter:
+        raise ConfigurationError(f"{wanted.name} has no option {wanted.options}")
 
     with pytest.raises(ConfigurationError, match="has no option"):
         PdfIr(ledger.pdf_tasks, objects, make, "pdf_ir", "commanded", {"size": 1})
@@ -215,11 +217,11 @@ def test_what_another_choice_of_options_made_is_not_taken(
     (first,) = asked(ledger, stage, one="a paper")["one"]
     conversions.sweep()
     conversions.sweep()
-    german = PdfIr(ledger.pdf_tasks, objects, made_anew, "pdf_ir", "commanded", {"language": "de"})
+    german = PdfIr(ledger.pdf_tasks, objects, new_converter, "pdf_ir", "commanded", {"language": "de"})
     (ctx,) = taken(ledger, claimed(ledger, a_job(ledger, an_item("two"), job_id="job-2")))
     (second,) = german.execute(with_version(ctx), [a_payload("a paper", "pdf", doc_id="two")])
     assert second.stored != first.stored
-    assert [one.options for one in ledger.pdf_tasks.converters()] == ['{"language": "de"}']
+    assert [wanted.options for wanted in ledger.pdf_tasks.converters()] == ['{"language": "de"}']
 
 
 def test_a_pdf_that_is_gone_fails_by_name(

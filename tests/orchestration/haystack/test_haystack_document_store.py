@@ -25,7 +25,7 @@ from haystack.testing import document_store_async as haystack_async_tests
 
 from orchestration.haystack import MedkgDocumentStore
 from tests.orchestration.haystack.collection import CountedLetters, a_collection
-from tests.orchestration.opensearch import SERVER, connected, prefix_of_its_own
+from tests.orchestration.opensearch import SERVER, connected, own_prefix
 from tests.orchestration.stores.data_folder import DataFolder, Pairing, opened
 
 ON_A_SERVER = pytest.mark.needs_service("opensearch")
@@ -46,7 +46,7 @@ def data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         pairing = Pairing(search, vectors)
         if "opensearch" in request.param:
             connection = stack.enter_context(connected())
-            pairing = Pairing(search, vectors, SERVER, stack.enter_context(prefix_of_its_own(connection)))
+            pairing = Pairing(search, vectors, SERVER, stack.enter_context(own_prefix(connection)))
         yield stack.enter_context(opened(folder, pairing=pairing))
 
 
@@ -62,7 +62,7 @@ def document_store(data: DataFolder) -> Iterator[MedkgDocumentStore]:
 
 
 def comparable(documents: list[Document]) -> list[Document]:
-    return sorted((replace(document, embedding=None) for document in documents), key=lambda one: one.id)
+    return sorted((replace(document, embedding=None) for document in documents), key=lambda bare: bare.id)
 
 
 class Compared:

@@ -42,9 +42,9 @@ def test_any_document_of_text_and_json_comes_back_as_it_was(
     content: str, meta: dict[str, Any], number: str
 ) -> None:
     document = Document(id=number, content=content, meta=meta)
-    made = passed_chunk(TENANT, document)
-    assert haystack_document(made.key, stored(made.chunk)) == document
-    assert made.key in possible_keys(TENANT, number)
+    chunk = passed_chunk(TENANT, document)
+    assert haystack_document(chunk.key, stored(chunk.chunk)) == document
+    assert chunk.key in possible_keys(TENANT, number)
 
 
 @given(ordinal=st.integers(0, 3), start=st.integers(0, 20), updated=st.booleans())
@@ -59,27 +59,27 @@ def test_a_chunk_of_medkg_keeps_its_place_and_what_is_added_to_its_meta(
     read.meta.update({"rank": 1, "legs": {}, "highlights": []})
     if updated:
         read.meta["note"] = "seen"
-    made = passed_chunk(TENANT, read)
+    passed = passed_chunk(TENANT, read)
     expected = {**chunk.metadata, **({"note": "seen"} if updated else {})}
-    assert (made.key, made.chunk) == (key, chunk.model_copy(update={"metadata": expected}))
+    assert (passed.key, passed.chunk) == (key, chunk.model_copy(update={"metadata": expected}))
 
 
 def test_vectors_come_along() -> None:
     document = Document(
         content="walking", embedding=[0.5, 0.5], sparse_embedding=SparseEmbedding([3, 1], [0.5, 1.5])
     )
-    made = passed_chunk(TENANT, document)
-    assert made.dense is not None
-    assert made.sparse is not None
-    assert made.dense.tolist() == [0.5, 0.5]
-    assert [part.tolist() for part in made.sparse] == [[3, 1], [0.5, 1.5]]
+    passed = passed_chunk(TENANT, document)
+    assert passed.dense is not None
+    assert passed.sparse is not None
+    assert passed.dense.tolist() == [0.5, 0.5]
+    assert [part.tolist() for part in passed.sparse] == [[3, 1], [0.5, 1.5]]
 
 
 def test_dates_become_iso_8601_and_tuples_lists() -> None:
     meta = {"day": date(2019, 3, 1), "moment": datetime(2019, 3, 1, 12), "pair": (1, 2)}
     chunk = passed_chunk(TENANT, Document(content="walking", meta=meta)).chunk
-    kept = {"day": "2019-03-01", "moment": "2019-03-01T12:00:00", "pair": [1, 2]}
-    assert chunk.metadata["haystack"] == kept
+    expected = {"day": "2019-03-01", "moment": "2019-03-01T12:00:00", "pair": [1, 2]}
+    assert chunk.metadata["haystack"] == expected
 
 
 def test_fields_of_meta_that_searches_are_narrowed_by_become_facets() -> None:
@@ -91,8 +91,8 @@ def test_fields_of_meta_that_searches_are_narrowed_by_become_facets() -> None:
         "section": "Methods",
         "date": "2019-03-01T12:00:00",
     }
-    made = passed_chunk(TENANT, Document(content="walking", meta=meta))
-    assert chunk_facets(made.key, made.chunk) == {
+    passed = passed_chunk(TENANT, Document(content="walking", meta=meta))
+    assert chunk_facets(passed.key, passed.chunk) == {
         "source": ("haystack",),
         "section": ("methods",),
         "status": ("completed",),
@@ -119,7 +119,7 @@ def test_a_document_without_text_is_named(content: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "told"),
+    ("document", "message"),
     [
         (Document(id="7", content="a", blob=ByteStream(b"pdf")), "document 7 has a blob"),
         (Document(id="7", content="a\ud800"), "'7': content holds half a surrogate pair"),
@@ -129,8 +129,8 @@ def test_a_document_without_text_is_named(content: str | None) -> None:
         (Document(id="7", content="a", embedding=["x"]), "document 7: its embedding"),  # type: ignore[list-item]
     ],
 )
-def test_what_cannot_be_kept_is_named(document: Document, told: str) -> None:
-    with pytest.raises(MalformedDocumentError, match=told):
+def test_what_cannot_be_kept_is_named(document: Document, message: str) -> None:
+    with pytest.raises(MalformedDocumentError, match=message):
         passed_chunk(TENANT, document)
 
 
@@ -180,14 +180,14 @@ FILTERS = st.recursive(
 
 
 def some_documents() -> list[tuple[Any, Chunk]]:
-    made = [
+    chunks = [
         passed_chunk(TENANT, Document(id=number, content="walking", meta=meta))
         for number in IDS[:2]
         for meta in ({}, {"source": "files", "doc_id": "1"}, {"source": "haystack", "other": 3})
     ]
     placed = a_chunk().model_copy(update={"chunk_id": IDS[2], "doc_id": "1", "version": "abc"})
     key = possible_keys(TENANT, IDS[2])[1]
-    return [*((entry.key, entry.chunk) for entry in made), (key, placed)]
+    return [*((entry.key, entry.chunk) for entry in chunks), (key, placed)]
 
 
 @given(filters=FILTERS)
@@ -232,6 +232,6 @@ def test_only_what_facets_say_the_same_about_is_asked_of_the_index() -> None:
 
 
 def test_numbers_of_given_vectors_are_float32() -> None:
-    made = passed_chunk(TENANT, Document(content="walking", embedding=[1, 2]))
-    assert made.dense is not None
-    assert made.dense.dtype == np.float32
+    passed = passed_chunk(TENANT, Document(content="walking", embedding=[1, 2]))
+    assert passed.dense is not None
+    assert passed.dense.dtype == np.float32

@@ -81,7 +81,7 @@ def test_commands_see_what_was_written(data: DataFolder, store: MedkgDocumentSto
     )
     shown = medkg("docs", "show", "w")
     assert (shown["text"], shown["pipeline"]) == ("walking home", "haystack")
-    assert [(one["chunk_id"], one["start_char"], one["end_char"]) for one in shown["chunks"]] == [
+    assert [(chunk["chunk_id"], chunk["start_char"], chunk["end_char"]) for chunk in shown["chunks"]] == [
         ("w", 0, 12)
     ]
     (hit,) = medkg("search", "walks", "--legs", "bm25", "--status", "draft")["hits"]
@@ -97,10 +97,10 @@ def test_every_leg_finds_what_was_written(
 ) -> None:
     meta = {"source": "a book", "page": 3}
     store.write_documents([Document(id="w", content="walking", meta=meta)])
-    (found,) = HaystackRetriever(make_search()).run("walking")["documents"]
-    assert (found.id, found.content) == ("w", "walking")
-    assert found.meta["legs"] == {"bm25": 1, "sparse": 1, "dense": 1}
-    assert (found.meta["page"], found.meta["source"], found.meta["doc_id"]) == (3, "haystack", "w")
+    (document,) = HaystackRetriever(make_search()).run("walking")["documents"]
+    assert (document.id, document.content) == ("w", "walking")
+    assert document.meta["legs"] == {"bm25": 1, "sparse": 1, "dense": 1}
+    assert (document.meta["page"], document.meta["source"], document.meta["doc_id"]) == (3, "haystack", "w")
 
 
 def test_what_is_written_again_unchanged_costs_nothing(data: DataFolder) -> None:
@@ -153,23 +153,23 @@ def test_given_vectors_are_kept_at_unit_length_and_missing_ones_made(data: DataF
     store = MedkgDocumentStore(collection=a_collection(data, models))
     like_zebras = models.embed_texts(["zebra"])[0][0]
     terms = SparseEmbedding([ord("z") * 128 + ord("e"), 3], [2.0, 1.0])
-    given = Document(
+    document = Document(
         id="given", content="walking", embedding=(7 * like_zebras).tolist(), sparse_embedding=terms
     )
-    store.write_documents([given, Document(id="made", content="zebras")])
+    store.write_documents([document, Document(id="made", content="zebras")])
     by_meaning = data.vectors.search(TENANT, MODEL, like_zebras, 2, Filters(), lambda ref: True)
     by_terms = data.search.sparse(TENANT, expand(["zebra"]), 2, Filters(), lambda ref: True)
     assert [(candidate.ref.chunk_id, candidate.score) for candidate in by_terms] == [
         ("given", 2.0),
         ("made", 1.0),
     ]
-    assert [one.ref.chunk_id for one in by_meaning] == ["given", "made"]
+    assert [candidate.ref.chunk_id for candidate in by_meaning] == ["given", "made"]
     assert by_meaning[0].score == pytest.approx(1.0)
     assert data.differences() == []
 
 
 @pytest.mark.parametrize(
-    ("vectors", "told"),
+    ("vectors", "message"),
     [
         ({"embedding": [0.5] * 27}, "embedding of bad has 27 dimensions"),
         ({"embedding": [0.0] * 26}, "length 0"),
@@ -180,9 +180,9 @@ def test_given_vectors_are_kept_at_unit_length_and_missing_ones_made(data: DataF
     ],
 )
 def test_vectors_of_another_model_are_refused_and_nothing_is_written(
-    store: MedkgDocumentStore, vectors: dict[str, Any], told: str
+    store: MedkgDocumentStore, vectors: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(MalformedDocumentError, match=told):
+    with pytest.raises(MalformedDocumentError, match=message):
         store.write_documents([Document(content="walking"), Document(id="bad", content="walking", **vectors)])
     assert store.count_documents() == 0
 
@@ -223,11 +223,11 @@ def test_documents_that_were_run_are_read_with_their_places(
 ) -> None:
     run(data, {"1": "walking", "2": "sleeping"})
     assert store.count_documents() == 4
-    (found,) = store.filter_documents(
+    (document,) = store.filter_documents(
         {"operator": "AND", "conditions": [where("meta.doc_id", "1"), where("meta.ordinal", 1)]}
     )
-    assert (found.id, found.content) == (f"files:1:{'1' * 12}:1", "walking again")
-    place = {name: found.meta[name] for name in ("source", "doc_id", "version", "start_char", "end_char")}
+    assert (document.id, document.content) == (f"files:1:{'1' * 12}:1", "walking again")
+    place = {name: document.meta[name] for name in ("source", "doc_id", "version", "start_char", "end_char")}
     assert place == {"source": "files", "doc_id": "1", "version": "1" * 64, "start_char": 8, "end_char": 21}
 
 
@@ -240,7 +240,7 @@ def test_chunks_keep_their_places_in_another_folder_whatever_the_order(
         other = MedkgDocumentStore(collection=a_collection(folder))
         other.write_documents([read[1], read[2]])
         other.write_documents([read[3], read[0]])
-        assert sorted(other.filter_documents(), key=lambda one: one.id) == read
+        assert sorted(other.filter_documents(), key=lambda document: document.id) == read
         assert folder.differences() == []
     shown = Medkg(tmp_path / "other")("docs", "show", "1")
     chunk = shown["chunks"][1]
@@ -402,17 +402,17 @@ def test_a_filter_of_what_documents_are_read_without_is_refused(store: MedkgDocu
 
 
 def test_every_parameter_outlives_a_round_trip() -> None:
-    given = {"data_dir": "/data", "tenant_id": "oncology", "profile": "gpu"}
-    kept = MedkgDocumentStore(**given).to_dict()  # type: ignore[arg-type]
-    assert kept["init_parameters"] == given
-    assert MedkgDocumentStore.from_dict(kept).to_dict() == kept
-    own = HaystackIndexWriter(**given, policy=DuplicatePolicy.SKIP).to_dict()  # type: ignore[arg-type]
-    assert own["init_parameters"] == {**given, "policy": "SKIP"}
+    parameters = {"data_dir": "/data", "tenant_id": "oncology", "profile": "gpu"}
+    serialized = MedkgDocumentStore(**parameters).to_dict()  # type: ignore[arg-type]
+    assert serialized["init_parameters"] == parameters
+    assert MedkgDocumentStore.from_dict(serialized).to_dict() == serialized
+    own = HaystackIndexWriter(**parameters, policy=DuplicatePolicy.SKIP).to_dict()  # type: ignore[arg-type]
+    assert own["init_parameters"] == {**parameters, "policy": "SKIP"}
     assert HaystackIndexWriter.from_dict(own).to_dict() == own
     pipeline = Pipeline()
-    writer = HaystackIndexWriter(document_store=MedkgDocumentStore(**given))  # type: ignore[arg-type]
+    writer = HaystackIndexWriter(document_store=MedkgDocumentStore(**parameters))  # type: ignore[arg-type]
     pipeline.add_component("writer", writer)
-    assert writer.to_dict()["init_parameters"]["document_store"] == kept
+    assert writer.to_dict()["init_parameters"]["document_store"] == serialized
     text = pipeline.dumps()
     assert Pipeline.loads(text, allowed_modules=["orchestration.*"]).dumps() == text
 

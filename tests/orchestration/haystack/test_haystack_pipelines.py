@@ -21,7 +21,7 @@ pytestmark = pytest.mark.plane
 SPARSE_MODEL = "gpu_actors/shipped_models/splade-mini"
 
 TEXTS = {
-    "walking.txt": "Walking every evening made adults sleep longer. Nobody was hurt by it.",
+    "walking.txt": "Walking every evening made adults sleep longer. No adult was hurt by it.",
     "metformin.txt": "Metformin lowered blood sugar in people with diabetes. Some had nausea.",
 }
 
@@ -46,12 +46,12 @@ def indexing(data_dir: Path) -> Pipeline:
     pipeline.add_component("converter", TextFileToDocument())
     pipeline.add_component("splitter", DocumentSplitter(split_by="period", split_length=1))
     pipeline.add_component("embedder", HaystackEmbedder())
-    pipeline.add_component("expander", HaystackSparseExpander())
+    pipeline.add_component("sparse_embedder", HaystackSparseExpander())
     pipeline.add_component("writer", HaystackIndexWriter(data_dir=str(data_dir)))
     pipeline.connect("converter", "splitter")
     pipeline.connect("splitter", "embedder")
-    pipeline.connect("embedder", "expander")
-    pipeline.connect("expander", "writer")
+    pipeline.connect("embedder", "sparse_embedder")
+    pipeline.connect("sparse_embedder", "writer")
     return kept(pipeline)
 
 
@@ -71,29 +71,29 @@ def test_files_are_indexed_by_one_pipeline_and_found_by_another(files: list[Path
 
     question = {"retriever": {"query": "Which drug is for high glucose?"}}
     answer = retrieval(data_dir).run(question)["retriever"]
-    (found,) = answer["documents"]
+    (document,) = answer["documents"]
     assert answer["degraded"] == []
-    assert found.content == "Metformin lowered blood sugar in people with diabetes."
-    assert found.meta["file_path"].endswith("metformin.txt")
-    assert set(found.meta["legs"]) >= {"sparse", "dense"}
+    assert document.content == "Metformin lowered blood sugar in people with diabetes."
+    assert document.meta["file_path"].endswith("metformin.txt")
+    assert set(document.meta["legs"]) >= {"sparse", "dense"}
 
     medkg = Medkg(data_dir)
     assert medkg("verify")["consistent"]
     assert len(medkg("docs", "list", "--source", "haystack")["documents"]) == 4
     (hit,) = medkg("search", "glucose drug", "--legs", "dense", "--top", "1")["hits"]
-    assert (hit["chunk_id"], hit["source"]) == (found.id, "haystack")
+    assert (hit["chunk_id"], hit["source"]) == (document.id, "haystack")
 
 
 def test_parameters_of_components_outlive_yaml() -> None:
     embedder = {"profile": "cpu", "model": None, "engine": "torch", "vllm_command": None, "dimensions": 100}
     pipeline = Pipeline()
     pipeline.add_component("embedder", HaystackEmbedder(**embedder))
-    pipeline.add_component("expander", HaystackSparseExpander(profile="cpu", model=SPARSE_MODEL))
+    pipeline.add_component("sparse_embedder", HaystackSparseExpander(profile="cpu", model=SPARSE_MODEL))
     chunker = HaystackChunker("semantic", document_embedder=HaystackEmbedder(**embedder))
     pipeline.add_component("chunker", chunker)
     components = kept(pipeline).to_dict()["components"]
     assert components["embedder"]["init_parameters"] == embedder
-    assert components["expander"]["init_parameters"] == {
+    assert components["sparse_embedder"]["init_parameters"] == {
         "profile": "cpu",
         "model": SPARSE_MODEL,
     }
@@ -102,7 +102,7 @@ def test_parameters_of_components_outlive_yaml() -> None:
 
 
 @pytest.mark.parametrize("leg", ["bm25", "sparse", "dense"])
-async def test_each_leg_is_a_retriever_of_its_own(files: list[Path], tmp_path: Path, leg: str) -> None:
+async def test_each_leg_has_its_own_retriever(files: list[Path], tmp_path: Path, leg: str) -> None:
     data_dir = tmp_path / "data"
     pipeline = Pipeline()
     pipeline.add_component("converter", TextFileToDocument())
@@ -114,8 +114,11 @@ async def test_each_leg_is_a_retriever_of_its_own(files: list[Path], tmp_path: P
     written = await writing.run_async({"converter": {"sources": files}})
     assert written["writer"]["documents_written"] == 2
     await writing.close_async()
-    asked = retrieval(data_dir, [leg])
-    answer = await asked.run_async({"retriever": {"query": "walking and sleep"}})
-    (found,) = answer["retriever"]["documents"]
-    assert found.meta["legs"] == {leg: 1}
-    assert found.content == TEXTS["walking.txt"][found.meta["split_idx_start"] : found.meta["split_idx_end"]]
+    searching = retrieval(data_dir, [leg])
+    answer = await searching.run_async({"retriever": {"query": "walking and sleep"}})
+    (document,) = answer["retriever"]["documents"]
+    assert document.meta["legs"] == {leg: 1}
+    assert (
+        document.content
+        == TEXTS["walking.txt"][document.meta["split_idx_start"] : document.meta["split_idx_end"]]
+    )

@@ -86,7 +86,7 @@ def any_of(*conditions: dict[str, object]) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("filters", "found"),
+    ("filters", "expected"),
     [
         (where("meta.source", "files", "!="), []),
         (where("meta.source", "pmc", "!="), ["1 again", "1", "2 again", "2"]),
@@ -100,12 +100,12 @@ def any_of(*conditions: dict[str, object]) -> dict[str, object]:
 )
 @pytest.mark.parametrize("leg", ["bm25", "sparse", "dense"])
 def test_any_other_filter_holds_by_haystacks_rules_in_every_leg(
-    data: DataFolder, make_search: MakeSearch, leg: str, filters: dict[str, object], found: list[str]
+    data: DataFolder, make_search: MakeSearch, leg: str, filters: dict[str, object], expected: list[str]
 ) -> None:
     data.ingest({"1": "walking", "2": "walking home"})
     documents = HaystackRetriever(make_search(), legs=[leg]).run("walking", filters=filters)["documents"]
-    told = [f"{document.meta['doc_id']}{' again' * document.meta['ordinal']}" for document in documents]
-    assert sorted(told) == sorted(found)
+    names = [f"{document.meta['doc_id']}{' again' * document.meta['ordinal']}" for document in documents]
+    assert sorted(names) == sorted(expected)
 
 
 def test_legs_look_on_until_enough_documents_match(data: DataFolder, make_search: MakeSearch) -> None:
@@ -138,7 +138,7 @@ async def test_it_runs_in_an_asynchronous_pipeline(retriever: HaystackRetriever)
     pipeline = Pipeline()
     pipeline.add_component("retriever", retriever)
     answer = await pipeline.run_async({"retriever": {"query": "walking", "top_k": 1}})
-    assert [one.content for one in answer["retriever"]["documents"]] == ["walking"]
+    assert [document.content for document in answer["retriever"]["documents"]] == ["walking"]
 
 
 # --- opened from settings, and kept -----------------------------------------------------------------
@@ -170,9 +170,9 @@ def test_it_opens_what_it_needs_when_it_is_first_used_and_again_after_it_was_clo
     data: DataFolder, tmp_path: Path
 ) -> None:
     retriever = HaystackRetriever(data_dir=str(tmp_path), legs=["bm25"])
-    kept = retriever.to_dict()
+    serialized = retriever.to_dict()
     retriever.warm_up()
-    assert retriever.to_dict() == kept
+    assert retriever.to_dict() == serialized
     with pytest.raises(IndexMissingError, match="'default'"):
         retriever.run("walking")
     data.ingest({"1": "walking"})
@@ -184,7 +184,7 @@ def test_it_opens_what_it_needs_when_it_is_first_used_and_again_after_it_was_clo
 
 
 def test_every_parameter_outlives_a_round_trip() -> None:
-    given = {
+    parameters = {
         "tenant_id": "oncology",
         "top_k": 3,
         "data_dir": "/data",
@@ -194,9 +194,9 @@ def test_every_parameter_outlives_a_round_trip() -> None:
         "group": True,
         "rerank": True,
     }
-    kept = HaystackRetriever(**given).to_dict()  # type: ignore[arg-type]
-    assert kept["init_parameters"] == given
-    assert HaystackRetriever.from_dict(kept).to_dict() == kept
+    serialized = HaystackRetriever(**parameters).to_dict()  # type: ignore[arg-type]
+    assert serialized["init_parameters"] == parameters
+    assert HaystackRetriever.from_dict(serialized).to_dict() == serialized
     assert (
         HaystackRetriever.from_dict(HaystackRetriever().to_dict()).to_dict() == HaystackRetriever().to_dict()
     )

@@ -1,4 +1,4 @@
-"""Reading documents without ingesting them: each once, broken ones as such, a source that is away said so."""
+"""Reading documents without ingesting them: each once, broken ones marked; an unavailable source ends it."""
 
 from __future__ import annotations
 
@@ -68,22 +68,22 @@ def read(shelf: Shelf) -> list[Document | Unread]:
 def test_documents_come_in_order_with_the_broken_ones_in_their_place() -> None:
     broken = MalformedDocumentError("b: it is cut off. Fetch it again.")
 
-    found = read(Shelf(("a", "1"), ("b", "1"), ("c", "1"), errors={"b": broken}))
+    documents = read(Shelf(("a", "1"), ("b", "1"), ("c", "1"), errors={"b": broken}))
 
-    assert [each.doc_id for each in found] == ["a", "b", "c"]
-    assert found[1] == Unread("b", "MEDKG-200", broken.message)
-
-
-def test_a_document_comes_once_and_another_one_of_its_id_is_told() -> None:
-    found = read(Shelf(("a", "1"), ("a", "1"), ("a", "2"), ("b", "1")))
-
-    assert [type(each) for each in found] == [Document, Unread, Document]
-    assert isinstance(found[1], Unread) and found[1].code == "MEDKG-203"
+    assert [each.doc_id for each in documents] == ["a", "b", "c"]
+    assert documents[1] == Unread("b", "MEDKG-200", broken.message)
 
 
-def test_a_source_that_is_away_ends_it() -> None:
+def test_a_document_comes_once_and_another_version_of_its_id_is_reported() -> None:
+    documents = read(Shelf(("a", "1"), ("a", "1"), ("a", "2"), ("b", "1")))
+
+    assert [type(each) for each in documents] == [Document, Unread, Document]
+    assert isinstance(documents[1], Unread) and documents[1].code == "MEDKG-203"
+
+
+def test_an_unavailable_source_ends_it() -> None:
     with pytest.raises(UnavailableError):
-        read(Shelf(("a", "1"), errors={"a": PlaneUnavailableError("it is away")}))
+        read(Shelf(("a", "1"), errors={"a": PlaneUnavailableError("it is unavailable")}))
 
 
 def test_an_unknown_source_lists_those_there_are() -> None:

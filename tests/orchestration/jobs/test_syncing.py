@@ -1,4 +1,4 @@
-"""Listings that are broken off, repeated and limited: what is queued, and what is asked of the source."""
+"""Listings that are interrupted, repeated and limited: the documents queued, the pages requested."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from orchestration.records import Locator, SourceItem
 
 @dataclass
 class Registry:
-    """A source of records in pages of two; it notes what it was asked for."""
+    """A source of records in pages of two; it records the requests."""
 
     name: str = "registry"
     format: str = "text"
     origin: str = "https://registry.example"
     records: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
-    asked: list[tuple[datetime | None, str | None]] = field(default_factory=list)
+    requests: list[tuple[datetime | None, str | None]] = field(default_factory=list)
     fails_at: str | None = None
     refused: set[str] = field(default_factory=set)
 
@@ -38,11 +38,11 @@ class Registry:
     ) -> Iterator[ListedPage]:
         changed = self.records if since is None else list(self.versions)
         while True:
-            self.asked.append((since, cursor))
+            self.requests.append((since, cursor))
             if cursor in self.refused:
                 raise CursorRefusedError(f"{cursor} is forgotten")
             if cursor is not None and cursor == self.fails_at:
-                raise DagsterResourceUnavailableError("the registry is away")
+                raise DagsterResourceUnavailableError("the registry is unavailable")
             start = int(cursor or 0)
             page = changed[start : start + 2]
             cursor = str(start + 2) if start + 2 < len(changed) else None
@@ -123,7 +123,7 @@ def syncing(ledger: SqlLedger, registry: Registry) -> Syncing:
 
 
 def cursors(registry: Registry) -> Sequence[str | None]:
-    return [cursor for _, cursor in registry.asked]
+    return [cursor for _, cursor in registry.requests]
 
 
 def test_a_first_listing_asks_for_everything_and_the_next_one_for_changes(
@@ -131,10 +131,10 @@ def test_a_first_listing_asks_for_everything_and_the_next_one_for_changes(
 ) -> None:
     before = datetime.now(UTC)
     assert syncing.run() == list("abcde")
-    registry.asked.clear()
+    registry.requests.clear()
     registry.versions = {"b": "v2", "f": "v1"}
     assert syncing.run() == ["b", "f"]
-    ((since, _),) = registry.asked
+    ((since, _),) = registry.requests
     assert since is not None
     assert before <= since <= datetime.now(UTC)
 
@@ -144,7 +144,7 @@ def test_a_killed_listing_goes_on_after_the_last_page_that_was_queued(
 ) -> None:
     syncing.begin()
     syncing.batches(2)  # the second page is queued, but its cursor was not saved yet
-    registry.asked.clear()
+    registry.requests.clear()
     assert syncing.run() == list("abcde")
     assert cursors(registry) == ["2", "4"]
 
@@ -163,16 +163,16 @@ def test_a_service_that_goes_away_in_the_middle_costs_no_page(syncing: Syncing, 
     with pytest.raises(DagsterResourceUnavailableError):
         syncing.run()
     registry.fails_at = None
-    registry.asked.clear()
+    registry.requests.clear()
     assert syncing.run() == list("abcde")
     assert cursors(registry) == ["4"]
 
 
-def test_a_forgotten_cursor_begins_the_listing_anew(syncing: Syncing, registry: Registry) -> None:
+def test_a_forgotten_cursor_restarts_the_listing(syncing: Syncing, registry: Registry) -> None:
     syncing.begin()
     syncing.batches(2)
     registry.refused = {"2"}
-    registry.asked.clear()
+    registry.requests.clear()
     syncing.begin()
     syncing.batches(1)
     assert cursors(registry) == ["2", None]
@@ -192,9 +192,9 @@ def test_a_limit_holds_over_a_kill(syncing: Syncing, registry: Registry) -> None
 
 def test_resync_lists_everything(syncing: Syncing, registry: Registry) -> None:
     syncing.run()
-    registry.asked.clear()
+    registry.requests.clear()
     syncing.run(resync=True)
-    assert registry.asked == [(None, None), (None, "2"), (None, "4")]
+    assert registry.requests == [(None, None), (None, "2"), (None, "4")]
 
 
 @pytest.mark.parametrize("change", ["query", "limit", "fingerprint", "origin"])
@@ -202,13 +202,13 @@ def test_another_request_lists_everything_for_itself(
     syncing: Syncing, registry: Registry, change: str
 ) -> None:
     syncing.run()
-    registry.asked.clear()
+    registry.requests.clear()
     if change == "fingerprint":
         syncing.fingerprint = "g"
     if change == "origin":
         registry.origin = "https://mirror.example"
     syncing.run(query="KRAS" if change == "query" else "EGFR", limit=9 if change == "limit" else None)
-    assert registry.asked[0] == (None, None)
+    assert registry.requests[0] == (None, None)
 
 
 def test_repeats_within_a_listing_count_once(syncing: Syncing, registry: Registry) -> None:
@@ -234,7 +234,7 @@ def test_tenants_list_for_themselves(syncing: Syncing, registry: Registry) -> No
     request = SourceRequest(source="registry", query="EGFR")
     job = syncing.submissions.open(ATopology(), request, tenant_id="other", window_size=100, attended=False)
     counts = list(syncing.submissions.enqueue(job, ATopology()))
-    assert sum(one.pending for one in counts) == 5
+    assert sum(count.pending for count in counts) == 5
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,4 +1,4 @@
-"""Tenants take turns, whatever they submit and however their windows end."""
+"""Tenants are served round robin, whatever they submit and however their windows end."""
 
 from __future__ import annotations
 

@@ -188,8 +188,10 @@ class Account(RuleBasedStateMachine):
         if hasattr(self, "cache"):
             self.sequence, changes = self.ledger.commits.changes(self.tenant, self.sequence)
             self.cache.update(changes)
-            seen = {key: intent_id for key, intent_id in self.cache.items() if intent_id is not None}
-            assert seen == {key: commit.intent_id for key, commit in self.visible.items()}
+            visible_intents = {
+                key: intent_id for key, intent_id in self.cache.items() if intent_id is not None
+            }
+            assert visible_intents == {key: commit.intent_id for key, commit in self.visible.items()}
 
     def teardown(self) -> None:
         """From any state, working on finishes every job that is not left alone."""

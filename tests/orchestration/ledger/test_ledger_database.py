@@ -34,10 +34,10 @@ from orchestration.errors import (
 from orchestration.ledger import SqlLedger, database, open_ledger
 from orchestration.ledger.tables import commits, documents, metadata, windows
 from orchestration.ledger.transitions import Status, check_move
-from tests.orchestration.postgresql import BOTH_DATABASES, schema_of_its_own
+from tests.orchestration.postgresql import BOTH_DATABASES, own_schema
 
 ROOT = Path(__file__).resolve().parents[3]
-NOBODY = 65534
+UNPRIVILEGED = 65534
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def ledger(path: Path) -> Iterator[SqlLedger]:
 @pytest.fixture(params=BOTH_DATABASES)
 def migrated(request: pytest.FixtureRequest, path: Path) -> Iterator[Connection]:
     """A connection to a new ledger of each kind, with its newest schema."""
-    with schema_of_its_own() if request.param == "postgresql" else nullcontext(url_of(path)) as url:
+    with own_schema() if request.param == "postgresql" else nullcontext(url_of(path)) as url:
         open_ledger(url).close()
         engine = create_engine(url)
         with engine.begin() as connection:
@@ -106,8 +106,8 @@ def test_rows_survive_going_down_a_migration_and_up_again(migrated: Connection) 
     config.attributes["connection"] = migrated
     command.downgrade(config, "0001")
     command.upgrade(config, "head")
-    (kept,) = migrated.execute(select(windows)).mappings()
-    assert (kept["window_id"], kept["holder"]) == ("w", None)
+    (migrated_row,) = migrated.execute(select(windows)).mappings()
+    assert (migrated_row["window_id"], migrated_row["holder"]) == ("w", None)
 
 
 def test_a_commit_of_before_models_were_noted_names_none(migrated: Connection) -> None:
@@ -127,8 +127,8 @@ def test_a_commit_of_before_models_were_noted_names_none(migrated: Connection) -
     config.attributes["connection"] = migrated
     command.downgrade(config, "0002")
     command.upgrade(config, "0003")
-    (kept,) = migrated.execute(select(commits)).mappings()
-    assert dict(kept) == {**row, "namespace": ""}
+    (migrated_row,) = migrated.execute(select(commits)).mappings()
+    assert dict(migrated_row) == {**row, "namespace": ""}
 
 
 def test_a_ledger_of_before_gates_noted_their_pass_keeps_the_phase_of_its_documents(
@@ -272,7 +272,7 @@ def test_a_full_disk_loses_nothing_and_is_named(ledger: SqlLedger, path: Path) -
 
 
 def _fill_the_disk(path: Path) -> dict[str, object]:
-    """Enqueue until the file may not grow, then once more with room: a real EFBIG from the kernel."""
+    """Enqueue until the file may not grow, then again with room: a real EFBIG from the kernel."""
     opened = open_ledger(url_of(path))
     opened.jobs.open(a_submission("job-full"))
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -290,7 +290,7 @@ def _fill_the_disk(path: Path) -> dict[str, object]:
 
 
 def test_a_read_only_folder_is_named() -> None:
-    with TemporaryDirectory() as folder:  # pytest's own are closed to nobody
+    with TemporaryDirectory() as folder:  # other users cannot read pytest's own folders
         path = Path(folder) / "ledger.sqlite"
         open_ledger(url_of(path)).close()
         answers = _in_process(_open_without_permission, path)
@@ -300,12 +300,12 @@ def test_a_read_only_folder_is_named() -> None:
 
 
 def _open_without_permission(path: Path) -> dict[str, object]:
-    """Use a ledger that the process may read and not write; root becomes nobody first."""
+    """Use a ledger that the process may read and not write; root becomes an unprivileged user first."""
     open_ledger(url_of(path.with_name("imports.sqlite"))).close()
     path.chmod(0o444)
     path.parent.chmod(0o555)
     if os.geteuid() == 0:
-        os.seteuid(NOBODY)
+        os.seteuid(UNPRIVILEGED)
     try:
         open_ledger(url_of(path)).jobs.open(a_submission())
     except StoreUnwritableError as error:
@@ -318,13 +318,13 @@ def _open_without_permission(path: Path) -> dict[str, object]:
 
 
 def _in_process(function: object, path: Path) -> dict[str, object]:
-    """What a function answers in a process of its own, since it changes what the process may do."""
+    """Result of a function in its own process, since it changes what the process may do."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         answer: dict[str, object] = pool.apply(function, (path,))  # type: ignore[arg-type]
         return answer
 
 
-def test_a_server_that_is_not_there_is_a_resource_that_is_away() -> None:
+def test_a_server_that_does_not_answer_is_an_unavailable_resource() -> None:
     pytest.importorskip("psycopg", reason="the postgresql extra is not installed")
     with pytest.raises(DagsterResourceUnavailableError, match="Start it, or correct its URL") as caught:
         open_ledger("postgresql+psycopg://medkg:secret@127.0.0.1:1/medkg")
@@ -356,7 +356,7 @@ def test_a_url_that_cannot_be_a_ledger_is_refused(url: str, said: str) -> None:
 # --- transitions ------------------------------------------------------------------------------------
 
 
-def test_a_move_that_the_table_does_not_have_is_an_error_that_tells_what_is_allowed() -> None:
+def test_a_move_that_the_table_does_not_allow_is_an_error() -> None:
     check_move("1", Status.QUEUED, Status.RUNNING)
     with pytest.raises(IllegalTransitionError, match="1 is committed and cannot become running"):
         check_move("1", Status.COMMITTED, Status.RUNNING)

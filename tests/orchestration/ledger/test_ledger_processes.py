@@ -16,7 +16,7 @@ from orchestration.contracts import DocumentCounts, JobState
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.ledger.tables import commit_changes, jobs, windows
 from orchestration.processes.child_process import is_alive
-from tests.orchestration.postgresql import BOTH_DATABASES, schema_of_its_own
+from tests.orchestration.postgresql import BOTH_DATABASES, own_schema
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -49,8 +49,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'ledger.sqlite'}"
         return
-    with schema_of_its_own() as made:
-        yield made
+    with own_schema() as schema_url:
+        yield schema_url
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_what_a_killed_process_left_is_finished_by_the_next_one(
     killed_after(processes.start("work", 10), 2)
     ledger.windows.reclaim(is_alive)
     for window_id in ledger.jobs.summary(JOB).run_ids:
-        ledger.windows.release(window_id, "its process was killed")  # a hold that nobody took
+        ledger.windows.release(window_id, "its process was killed")  # a reservation that no run took
     while (window_id := ledger.windows.claim(JOB, 50)) is not None:
         commit_all(ledger, window_id)
     assert ledger.jobs.summary(JOB).documents == DocumentCounts(total=100, committed=100)

@@ -1,4 +1,4 @@
-"""The ledger on PostgreSQL passes the suite; in a schema of its own that is dropped in the end."""
+"""The ledger on PostgreSQL passes the suite; in its own schema, which is dropped at the end."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from orchestration.errors import ConfigurationError
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.ledger.database import Database
 from orchestration.ledger.tables import metadata
-from tests.orchestration.postgresql import in_schema, needs_postgresql, schema_of_its_own
+from tests.orchestration.postgresql import in_schema, needs_postgresql, own_schema
 
 pytestmark = needs_postgresql
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with schema_of_its_own() as made:
-        yield made
+    with own_schema() as schema_url:
+        yield schema_url
 
 
 class TestPostgresqlLedger(LedgerSuite, GateSuite, LedgerCopiesSuite):
@@ -53,7 +53,7 @@ def test_a_schema_beside_the_ledger_s_is_made_once(url: str) -> None:
     assert first.endswith("_dagster")
 
 
-def test_a_user_who_may_not_make_schemas_is_told_what_to_grant(url: str) -> None:
+def test_a_user_who_may_not_create_schemas_reads_which_privilege_to_grant(url: str) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
         schema = connection.execute(text("SELECT current_schema()")).scalar()

@@ -24,7 +24,7 @@ from orchestration.records import DocumentKey, Float32Matrix
 from orchestration.settings import Settings
 from orchestration.stores.faiss.segments import read_segment
 from tests.orchestration.command_line import Medkg
-from tests.orchestration.opensearch import SERVER, connected, prefix_of_its_own
+from tests.orchestration.opensearch import SERVER, connected, own_prefix
 from tests.orchestration.stores.data_folder import MODEL, WORDS, DataFolder, Pairing, encode, opened
 from tests.waiting import PATIENCE
 
@@ -58,7 +58,7 @@ class FolderParts:
     data: DataFolder
     sparse: str = WORDS
     pipelines: tuple[str, ...] = ("auto",)
-    told: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     @property
     def ledger(self) -> Any:
@@ -82,7 +82,7 @@ class FolderParts:
 
     def reembed(self, models: Backwards, *, drop_former: bool = False) -> Reembedded:
         return reembed(
-            cast(Parts, self), lambda: cast(TextModels, models), self.told.append, drop_former=drop_former
+            cast(Parts, self), lambda: cast(TextModels, models), self.messages.append, drop_former=drop_former
         )
 
     def found(self, query: str) -> list[str]:
@@ -102,7 +102,7 @@ def parts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FolderPart
     with ExitStack() as stack:
         pairing = Pairing()
         if request.param == "opensearch":
-            prefix = stack.enter_context(prefix_of_its_own(stack.enter_context(connected())))
+            prefix = stack.enter_context(own_prefix(stack.enter_context(connected())))
             pairing = Pairing("opensearch", "opensearch", SERVER, prefix)
         data = stack.enter_context(opened(tmp_path, pairing=pairing))
         data.ingest({"1": "walking", "2": "sleeping"})
@@ -111,13 +111,13 @@ def parts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FolderPart
 
 
 def test_documents_are_found_by_the_new_model_and_count_as_made_with_it(parts: FolderParts) -> None:
-    seen = parts.data.visible("walking")
+    visible = parts.data.visible("walking")
 
     done = parts.reembed(Backwards())
 
     assert (done.model, done.documents, done.switched, done.left) == (NEW_MODEL, 4, 4, {})
     assert parts.found("walking")[0] == "1" and sorted(parts.found("walking")) == ["1", "2", "3", "4"]
-    assert parts.data.visible("walking") == seen  # by the previous model, for those that still ask it
+    assert parts.data.visible("walking") == visible  # by the previous model, for those that still ask it
     commits = list(parts.data.log.committed(TENANT))
     assert {commit.namespace for commit in commits} == {NEW_MODEL}
     assert {commit.fingerprint for commit in commits} == {"b" * 64}
@@ -148,11 +148,11 @@ def test_interrupted_it_has_changed_nothing_for_readers_and_goes_on_where_it_was
             raise KeyboardInterrupt
 
     models.before = interrupt
-    seen = parts.data.visible("walking")
+    visible = parts.data.visible("walking")
     with pytest.raises(KeyboardInterrupt):
         parts.reembed(models)
     assert len(models.embedded) == 4
-    assert parts.data.visible("walking") == seen
+    assert parts.data.visible("walking") == visible
     assert parts.data.log.namespaces(TENANT) == {MODEL: 4}
     assert parts.data.differences() == []
 
@@ -163,9 +163,9 @@ def test_interrupted_it_has_changed_nothing_for_readers_and_goes_on_where_it_was
 
 def test_a_document_that_is_replaced_meanwhile_is_caught_up_with(parts: FolderParts) -> None:
     def replace(texts: Sequence[str]) -> None:
-        if "walking" in texts and not parts.told[1:]:
+        if "walking" in texts and not parts.messages[1:]:
             parts.data.ingest({"1": "walking home", "9": "waking"}, version="2")
-            parts.told.append("replaced")
+            parts.messages.append("replaced")
 
     done = parts.reembed(Backwards(replace))
 
@@ -239,15 +239,15 @@ def test_searches_find_everything_before_during_and_after_the_switch(
     source.write_bytes(json_lines([an_abstract(str(number)) for number in range(DOCUMENTS)]))
     medkg("run", "auto", "--path", str(source))
     ended = threading.Event()
-    seen: list[tuple[int, list[str]]] = []
+    answers: list[tuple[int, list[str]]] = []
 
     def search_on() -> None:
         while not ended.is_set():
-            found, _ = medkg.process(
+            stdout, _ = medkg.process(
                 "search", "walk", "--legs", "dense", "--top", "100", "--json"
             ).communicate(timeout=PATIENCE)
-            answer = json.loads(found)
-            seen.append((len({hit["doc_id"] for hit in answer["hits"]}), answer["degraded"]))
+            answer = json.loads(stdout)
+            answers.append((len({hit["doc_id"] for hit in answer["hits"]}), answer["degraded"]))
 
     searches = threading.Thread(target=search_on)
     searches.start()
@@ -257,7 +257,7 @@ def test_searches_find_everything_before_during_and_after_the_switch(
     searches.join()
 
     assert done["documents"] == done["switched"] == DOCUMENTS and done["model"].startswith("shallow@")
-    assert seen and all(found == (DOCUMENTS, []) for found in seen)
+    assert answers and all(answer == (DOCUMENTS, []) for answer in answers)
     status = medkg("status")
     assert status["host"]["models"]["dense"] == done["model"]
     assert status["vectors"] == {done["model"]: DOCUMENTS}

@@ -15,7 +15,7 @@ from orchestration.assembly import Assembly, open_data_folder
 from orchestration.contracts import Filters
 from orchestration.settings import load_settings
 from tests.orchestration.haystack.collection import CountedLetters
-from tests.orchestration.opensearch import SERVER, connected, prefix_of_its_own
+from tests.orchestration.opensearch import SERVER, connected, own_prefix
 from tests.orchestration.stores.data_folder import Pairing, opened
 
 THREADS = 8
@@ -49,7 +49,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[LoadedModels]:
 
 @pytest.fixture
 def opensearch_settings() -> Iterator[dict[str, str]]:
-    with connected() as connection, prefix_of_its_own(connection) as prefix:
+    with connected() as connection, own_prefix(connection) as prefix:
         yield {
             "search_store": "opensearch",
             "vector_store": "opensearch",

@@ -31,16 +31,16 @@ def test_blocks_may_nest_and_an_error_goes_before_the_interrupt() -> None:
 
 
 def test_other_threads_are_left_alone() -> None:
-    seen = []
+    handlers = []
 
     def work() -> None:
         with uninterrupted():
-            seen.append(signal.getsignal(signal.SIGINT))
+            handlers.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert seen == [signal.default_int_handler]
+    assert handlers == [signal.default_int_handler]
 
 
 def test_an_interrupted_transaction_is_whole_and_leaves_no_lock(tmp_path: Path) -> None:

@@ -55,18 +55,18 @@ class Scripted:
 
 
 @pytest.fixture
-def seen() -> list[Decision]:
+def decisions() -> list[Decision]:
     return []
 
 
 @pytest.fixture
-def run(sleep: FakeSleep, seen: list[Decision]) -> Callable[..., Any]:
+def run(sleep: FakeSleep, decisions: list[Decision]) -> Callable[..., Any]:
     async def running(
         stage: Any, items: Items, isolation: Isolation = Isolation.PLANE, **fields: Any
     ) -> BatchResult:
         unavailable_seconds = fields.pop("unavailable_seconds", 120)
         policy = ResiliencePolicyConfig.model_validate({"max_attempts": 3, **fields})
-        guard = Guard("toy", policy, unavailable_seconds, [seen.append], sleep)
+        guard = Guard("toy", policy, unavailable_seconds, [decisions.append], sleep)
         with IsolatedExecution(workers=1) as execution:
             return await run_batch(StageHandle("toy", isolation, stage=stage), items, guard, execution)
 
@@ -150,14 +150,14 @@ async def test_no_documents_are_no_work(run: Callable[..., Any], documents: Docu
 
 
 async def test_a_breaker_counts_an_attempt_that_failed_for_all_but_not_one_that_failed_for_some(
-    run: Callable[..., Any], documents: Documents, seen: list[Decision]
+    run: Callable[..., Any], documents: Documents, decisions: list[Decision]
 ) -> None:
     breaker = {"circuit_breaker_config": {"failure_threshold": 2}, "unavailable_seconds": 0}
     some = Scripted(a=[TRANSIENT], b=["b", "b"])
     await run(some, documents("a", "b"), max_attempts=2, **breaker)
-    assert not any(isinstance(event, BreakerMoved) for event in seen)
+    assert not any(isinstance(event, BreakerMoved) for event in decisions)
     result = await run(Scripted(a=[TRANSIENT]), documents("a"), max_attempts=5, **breaker)
-    assert [event.state for event in seen if isinstance(event, BreakerMoved)] == ["open"]
+    assert [event.state for event in decisions if isinstance(event, BreakerMoved)] == ["open"]
     assert result.attempts == (2,), "no attempt is spent on an open breaker"
     assert result.outcomes[0].code == "MEDKG-403"
 
@@ -178,10 +178,10 @@ async def test_an_inline_stage_that_hangs_times_out_and_the_rest_of_the_run_goes
 
 
 async def test_a_retry_is_observed_with_the_errors_that_caused_it(
-    run: Callable[..., Any], documents: Documents, seen: list[Decision]
+    run: Callable[..., Any], documents: Documents, decisions: list[Decision]
 ) -> None:
     await run(Scripted(b=[TRANSIENT, "b done"]), documents("a", "b"))
-    (retry,) = [event for event in seen if isinstance(event, RetryScheduled)]
+    (retry,) = [event for event in decisions if isinstance(event, RetryScheduled)]
     assert (retry.call.guard, retry.attempt, retry.errors) == ("toy", 1, (TRANSIENT,))
     assert [ids.document for ids in retry.call.documents] == ["d1"]
 
@@ -194,7 +194,7 @@ async def test_retry_after_of_one_document_delays_the_next_attempt(
 
 
 async def test_where_a_rate_is_set_each_document_is_a_call_and_each_host_has_its_limit(
-    run: Callable[..., Any], documents: Documents, seen: list[Decision]
+    run: Callable[..., Any], documents: Documents, decisions: list[Decision]
 ) -> None:
     hosts = ["a.example", "b.example", "a.example"]
     requests = [
@@ -214,7 +214,7 @@ async def test_where_a_rate_is_set_each_document_is_a_call_and_each_host_has_its
 
     result = await run(Fetching(), documents(*requests), rate_limit_config={"requests_per_second": 20})
     assert result.outcomes == tuple(f"https://{host}/study" for host in hosts)
-    waited = [event.call.resource for event in seen if isinstance(event, RateLimitWaited)]
+    waited = [event.call.resource for event in decisions if isinstance(event, RateLimitWaited)]
     assert waited == ["a.example"]
 
 

@@ -58,28 +58,30 @@ async def fetch() -> str:
 
 
 @pytest.fixture
-def seen() -> list[Decision]:
+def decisions() -> list[Decision]:
     return []
 
 
 @pytest.fixture
-def guard(sleep: FakeSleep, seen: list[Decision]) -> Callable[..., Guard]:
+def guard(sleep: FakeSleep, decisions: list[Decision]) -> Callable[..., Guard]:
     def make(unavailable_seconds: float = 120, **fields: Any) -> Guard:
-        return Guard("ingest", policy(**fields), unavailable_seconds, [seen.append], sleep)
+        return Guard("ingest", policy(**fields), unavailable_seconds, [decisions.append], sleep)
 
     return make
 
 
 @respx.mock
 async def test_a_server_error_is_tried_again_and_the_result_comes(
-    guard: Callable[..., Guard], seen: list[Decision]
+    guard: Callable[..., Guard], decisions: list[Decision]
 ) -> None:
     route = respx.get(URL).mock(
         side_effect=[httpx.Response(503), httpx.ReadTimeout("slow"), httpx.Response(200, text="study")]
     )
     assert await guard().call(fetch) == "study"
     assert route.call_count == 3
-    assert [(event.attempt, event.max_attempts) for event in seen if isinstance(event, RetryScheduled)] == [
+    assert [
+        (event.attempt, event.max_attempts) for event in decisions if isinstance(event, RetryScheduled)
+    ] == [
         (1, 4),
         (2, 4),
     ]
@@ -175,12 +177,12 @@ async def test_a_timeout_error_of_the_code_itself_is_not_taken_for_ours(guard: C
 
 
 async def test_an_unavailable_service_is_waited_for_and_costs_no_attempt(
-    guard: Callable[..., Guard], seen: list[Decision]
+    guard: Callable[..., Guard], decisions: list[Decision]
 ) -> None:
     answers: list[Exception | None] = [PlaneUnavailableError("starting")] * 6 + [None]
     assert await guard(max_attempts=1).call(answering(answers)) is None
-    assert sum(isinstance(event, ServiceAwaited) for event in seen) == 6
-    assert not any(isinstance(event, RetryScheduled) for event in seen)
+    assert sum(isinstance(event, ServiceAwaited) for event in decisions) == 6
+    assert not any(isinstance(event, RetryScheduled) for event in decisions)
 
 
 async def test_attempts_are_still_counted_when_a_service_becomes_unavailable_in_between(
@@ -194,12 +196,12 @@ async def test_attempts_are_still_counted_when_a_service_becomes_unavailable_in_
 
 
 async def test_a_service_that_stays_unavailable_is_given_up_after_unavailable_seconds(
-    guard: Callable[..., Guard], sleep: FakeSleep, seen: list[Decision]
+    guard: Callable[..., Guard], sleep: FakeSleep, decisions: list[Decision]
 ) -> None:
     with pytest.raises(PlaneUnavailableError) as caught:
         await guard(unavailable_seconds=60).call(failing(PlaneUnavailableError("gone")))
     assert 50 <= sum(sleep.slept) <= 60
-    (given_up,) = [decision for decision in seen if isinstance(decision, GaveUp)]
+    (given_up,) = [decision for decision in decisions if isinstance(decision, GaveUp)]
     assert given_up.waited_seconds == sum(sleep.slept)
     assert given_up.errors == (caught.value,)
 
@@ -225,7 +227,7 @@ def pass_time(guard: Guard, seconds: float) -> None:
 
 
 async def test_a_breaker_opens_after_its_threshold_and_spares_the_service(
-    guard: Callable[..., Guard], seen: list[Decision]
+    guard: Callable[..., Guard], decisions: list[Decision]
 ) -> None:
     breaker_guard = guard(unavailable_seconds=10, **BREAKER)
     for _ in range(3):
@@ -236,11 +238,11 @@ async def test_a_breaker_opens_after_its_threshold_and_spares_the_service(
         await breaker_guard.call(answering(answers))
     assert answers == [None], "the service was called in spite of the open breaker"
     assert caught.value.retry_after == pytest.approx(60, abs=5)
-    assert [event.state for event in seen if isinstance(event, BreakerMoved)] == ["open"]
+    assert [event.state for event in decisions if isinstance(event, BreakerMoved)] == ["open"]
 
 
 async def test_an_open_breaker_is_waited_for_then_half_opens_and_closes_on_success(
-    guard: Callable[..., Guard], seen: list[Decision], sleep: FakeSleep
+    guard: Callable[..., Guard], decisions: list[Decision], sleep: FakeSleep
 ) -> None:
     breaker_guard = guard(**BREAKER)
     for _ in range(3):
@@ -248,7 +250,7 @@ async def test_an_open_breaker_is_waited_for_then_half_opens_and_closes_on_succe
             await breaker_guard.call(failing(ServiceError("500")))
     sleep.meanwhile = lambda seconds: pass_time(breaker_guard, seconds + 0.1)
     assert await breaker_guard.call(answering([None])) is None
-    assert [event.state for event in seen if isinstance(event, BreakerMoved)] == [
+    assert [event.state for event in decisions if isinstance(event, BreakerMoved)] == [
         "open",
         "half-open",
         "closed",
@@ -257,7 +259,7 @@ async def test_an_open_breaker_is_waited_for_then_half_opens_and_closes_on_succe
 
 
 async def test_a_failure_while_half_open_opens_the_breaker_again(
-    guard: Callable[..., Guard], seen: list[Decision]
+    guard: Callable[..., Guard], decisions: list[Decision]
 ) -> None:
     breaker_guard = guard(**BREAKER)
     for _ in range(3):
@@ -266,19 +268,23 @@ async def test_a_failure_while_half_open_opens_the_breaker_again(
     pass_time(breaker_guard, 61)
     with pytest.raises(ServiceError):
         await breaker_guard.call(failing(ServiceError("still 500")))
-    assert [event.state for event in seen if isinstance(event, BreakerMoved)] == ["open", "half-open", "open"]
+    assert [event.state for event in decisions if isinstance(event, BreakerMoved)] == [
+        "open",
+        "half-open",
+        "open",
+    ]
 
 
 @pytest.mark.parametrize("error", [RequestRejectedError("404"), PlaneUnavailableError("starting")])
 async def test_refusals_and_unavailability_do_not_open_a_breaker(
-    guard: Callable[..., Guard], seen: list[Decision], error: Exception
+    guard: Callable[..., Guard], decisions: list[Decision], error: Exception
 ) -> None:
     breaker_guard = guard(unavailable_seconds=0, **BREAKER)
     for _ in range(10):
         with pytest.raises(type(error)):
             await breaker_guard.call(failing(error))
     given_up = [GaveUp] * 10 if isinstance(error, PlaneUnavailableError) else []
-    assert [type(decision) for decision in seen] == given_up
+    assert [type(decision) for decision in decisions] == given_up
 
 
 async def test_a_breaker_of_one_host_leaves_another_alone(guard: Callable[..., Guard]) -> None:
@@ -295,7 +301,7 @@ async def test_a_breaker_of_one_host_leaves_another_alone(guard: Callable[..., G
 
 
 async def test_calls_beyond_the_rate_are_held_back_for_each_host(
-    guard: Callable[..., Guard], seen: list[Decision]
+    guard: Callable[..., Guard], decisions: list[Decision]
 ) -> None:
     limited = guard(rate_limit_config={"requests_per_second": 20})
     loop_time = anyio.current_time
@@ -304,16 +310,18 @@ async def test_calls_beyond_the_rate_are_held_back_for_each_host(
         await limited.call(answering([None]), "a.example")
     await limited.call(answering([None]), "b.example")
     assert loop_time() - started >= 3 / 20 * 0.95
-    waited = [event for event in seen if isinstance(event, RateLimitWaited)]
+    waited = [event for event in decisions if isinstance(event, RateLimitWaited)]
     assert {event.call.resource for event in waited} == {"a.example"}
     assert len(waited) == 3
 
 
-async def test_every_attempt_passes_the_limiter(guard: Callable[..., Guard], seen: list[Decision]) -> None:
+async def test_every_attempt_passes_the_limiter(
+    guard: Callable[..., Guard], decisions: list[Decision]
+) -> None:
     limited = guard(rate_limit_config={"requests_per_second": 50}, max_attempts=3)
     with pytest.raises(ServiceError):
         await limited.call(failing(ServiceError("500")))
-    assert sum(isinstance(event, RateLimitWaited) for event in seen) == 2
+    assert sum(isinstance(event, RateLimitWaited) for event in decisions) == 2
 
 
 # --- guards ----------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ def query_vectors(texts: Sequence[str]) -> tuple[Float32Matrix, str]:
 
 
 class ALeg:
-    """A leg that does what it is told instead of searching."""
+    """A leg that calls a function instead of searching."""
 
     def __init__(self, name: str, do: Callable[[], list[Candidate]]) -> None:
         self.name = name
@@ -44,7 +44,7 @@ def data(tmp_path: Path) -> Iterator[DataFolder]:
 
 @pytest.fixture
 def make_search(data: DataFolder) -> Iterator[Callable[..., HybridSearch]]:
-    made: list[HybridSearch] = []
+    searches: list[HybridSearch] = []
 
     def make(*legs: Leg, budgets: Budgets = PATIENT, reranker: Reranker | None = None) -> HybridSearch:
         chosen = legs or (
@@ -52,9 +52,9 @@ def make_search(data: DataFolder) -> Iterator[Callable[..., HybridSearch]]:
             SparseLeg(data.search, expand),
             DenseLeg(data.vectors, query_vectors),
         )
-        made.append(HybridSearch(data.log, data.search, chosen, DEFAULT_FUSION, budgets, reranker))
-        return made[-1]
+        searches.append(HybridSearch(data.log, data.search, chosen, DEFAULT_FUSION, budgets, reranker))
+        return searches[-1]
 
     yield make
-    for search in made:
+    for search in searches:
         search.close()

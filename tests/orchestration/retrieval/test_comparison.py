@@ -8,15 +8,15 @@ from orchestration.retrieval.comparison import Comparison, compared
 
 
 def comparison(of_a: list[float], of_b: list[float]) -> Comparison:
-    made = compared("a", "b", "ndcg@10", of_a, of_b)
-    assert made is not None
-    return made
+    result = compared("a", "b", "ndcg@10", of_a, of_b)
+    assert result is not None
+    return result
 
 
 def test_what_is_better_on_every_question_is_better_for_certain() -> None:
-    found = comparison([0.6] * 40, [0.5] * 40)
-    assert (found.difference, found.low, found.high) == (0.1, 0.1, 0.1)
-    assert found.p < 0.001
+    result = comparison([0.6] * 40, [0.5] * 40)
+    assert (result.difference, result.low, result.high) == (0.1, 0.1, 0.1)
+    assert result.p < 0.001
 
 
 def test_alike_on_every_question_is_no_difference() -> None:
@@ -24,10 +24,10 @@ def test_alike_on_every_question_is_no_difference() -> None:
 
 
 def test_gains_that_losses_undo_are_within_chance() -> None:
-    found = comparison([1.0, 0.0] * 20, [0.0, 1.0] * 20)
-    assert found.difference == 0.0
-    assert found.low < 0 < found.high
-    assert found.p > 0.9
+    result = comparison([1.0, 0.0] * 20, [0.0, 1.0] * 20)
+    assert result.difference == 0.0
+    assert result.low < 0 < result.high
+    assert result.p > 0.9
 
 
 def test_of_few_questions_every_change_of_signs_is_tried() -> None:
@@ -36,12 +36,12 @@ def test_of_few_questions_every_change_of_signs_is_tried() -> None:
 
 def test_the_same_questions_give_the_same_figures_and_the_other_way_round_their_negative() -> None:
     of_a, of_b = [((7 * n) % 11) / 10 for n in range(60)], [((5 * n) % 11) / 10 for n in range(60)]
-    found, again, swapped = comparison(of_a, of_b), comparison(of_a, of_b), comparison(of_b, of_a)
-    assert found == again
+    first, again, swapped = comparison(of_a, of_b), comparison(of_a, of_b), comparison(of_b, of_a)
+    assert first == again
     assert (swapped.difference, swapped.low, swapped.high) == pytest.approx(
-        (-found.difference, -found.high, -found.low)
+        (-first.difference, -first.high, -first.low)
     )
-    assert swapped.p == pytest.approx(found.p, abs=0.02)
+    assert swapped.p == pytest.approx(first.p, abs=0.02)
 
 
 def test_fewer_than_two_questions_compare_nothing() -> None:

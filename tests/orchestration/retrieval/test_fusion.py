@@ -131,9 +131,9 @@ def test_every_candidate_is_ranked_once_with_a_finite_score(
     fusion: Fusion, bm25: list[Candidate], dense: list[Candidate], sparse: list[Candidate]
 ) -> None:
     fused = fusion({"bm25": bm25, "dense": dense, "sparse": sparse})
-    found = {candidate.ref for leg in (bm25, dense, sparse) for candidate in leg}
-    assert {ref for ref, _ in fused} == found
-    assert len(fused) == len(found)
+    candidates = {candidate.ref for leg in (bm25, dense, sparse) for candidate in leg}
+    assert {ref for ref, _ in fused} == candidates
+    assert len(fused) == len(candidates)
     scores = [score for _, score in fused]
     assert all(math.isfinite(score) for score in scores)
     assert scores == sorted(scores, reverse=True)

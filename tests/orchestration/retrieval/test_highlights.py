@@ -60,8 +60,8 @@ def asks_for(query: str, word: str) -> bool:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE VIRTUAL TABLE one USING fts5(body, tokenize='porter unicode61')")
         connection.execute("INSERT INTO one (body) VALUES (?)", (word,))
-        found = connection.execute("SELECT count(*) FROM one WHERE one MATCH ?", (match_expression(query),))
-        return bool(found.fetchone()[0])
+        matches = connection.execute("SELECT count(*) FROM one WHERE one MATCH ?", (match_expression(query),))
+        return bool(matches.fetchone()[0])
 
 
 @given(query=TEXT, text=TEXT)

@@ -29,8 +29,8 @@ def longest(question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
     return np.array([len(passage) for passage in passages], dtype=np.float32)
 
 
-def bodies(search: HybridSearch, query: str, **asked: object) -> list[str]:
-    return [hit.chunk.body for hit in search.search(TENANT, query, legs=["bm25"], **asked).hits]  # type: ignore[arg-type]
+def bodies(search: HybridSearch, query: str, **options: object) -> list[str]:
+    return [hit.chunk.body for hit in search.search(TENANT, query, legs=["bm25"], **options).hits]  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -42,14 +42,14 @@ def folder(data: DataFolder) -> DataFolder:
 def test_the_best_of_the_fusion_are_ranked_by_the_model(folder: DataFolder, make_search: MakeSearch) -> None:
     search = make_search(reranker=Reranker(longest))
 
-    found = search.search(TENANT, "walking", legs=["bm25"], rerank=True)
+    result = search.search(TENANT, "walking", legs=["bm25"], rerank=True)
 
-    assert [hit.chunk.body for hit in found.hits] == sorted(
+    assert [hit.chunk.body for hit in result.hits] == sorted(
         bodies(search, "walking"), key=lambda body: -len(body)
     )
-    assert [hit.score for hit in found.hits] == [len(hit.chunk.body) for hit in found.hits]
-    assert [hit.rank for hit in found.hits] == [1, 2, 3, 4, 5, 6] and found.degraded == ()
-    assert found.hits[0].legs["bm25"] > 1
+    assert [hit.score for hit in result.hits] == [len(hit.chunk.body) for hit in result.hits]
+    assert [hit.rank for hit in result.hits] == [1, 2, 3, 4, 5, 6] and result.degraded == ()
+    assert result.hits[0].legs["bm25"] > 1
 
 
 def test_nothing_is_reranked_unless_it_is_asked_for(folder: DataFolder, make_search: MakeSearch) -> None:
@@ -60,10 +60,10 @@ def test_what_lies_deeper_follows_in_the_fusions_order(folder: DataFolder, make_
     search = make_search(reranker=Reranker(longest, depth=2))
     fused = bodies(search, "walking")
 
-    found = bodies(search, "walking", top=2, rerank=True)
+    reranked = bodies(search, "walking", top=2, rerank=True)
     deeper = bodies(search, "walking", top=6, rerank=True)
 
-    assert found == sorted(fused[:2], key=lambda body: -len(body))
+    assert reranked == sorted(fused[:2], key=lambda body: -len(body))
     assert deeper == sorted(fused, key=lambda body: -len(body))  # as many as are wanted are scored
 
 
@@ -74,17 +74,17 @@ def test_ties_stay_as_the_fusion_ranked_them(folder: DataFolder, make_search: Ma
 
 
 def test_the_model_sees_the_question_and_whole_bodies(folder: DataFolder, make_search: MakeSearch) -> None:
-    seen: list[tuple[str, list[str]]] = []
+    calls: list[tuple[str, list[str]]] = []
 
     def noting(question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
-        seen.append((question, list(passages)))
+        calls.append((question, list(passages)))
         return longest(question, passages)
 
     search = make_search(reranker=Reranker(noting))
     fused = bodies(search, "Who is walking?")
     search.search(TENANT, "Who is walking?", legs=["bm25"], rerank=True)
 
-    assert seen == [("Who is walking?", fused)]
+    assert calls == [("Who is walking?", fused)]
 
 
 def test_grouped_hits_are_reranked_by_their_best_chunk(folder: DataFolder, make_search: MakeSearch) -> None:
@@ -102,10 +102,10 @@ def test_a_dead_model_leaves_the_fusions_answer_and_says_so(
         raise PlaneUnavailableError("the plane is unavailable. Start it: medkg up")
 
     search = make_search(reranker=Reranker(dead))
-    found = search.search(TENANT, "walking", legs=["bm25"], rerank=True)
+    result = search.search(TENANT, "walking", legs=["bm25"], rerank=True)
 
-    assert [hit.chunk.body for hit in found.hits] == bodies(search, "walking")
-    assert found.degraded == ("rerank",)
+    assert [hit.chunk.body for hit in result.hits] == bodies(search, "walking")
+    assert result.degraded == ("rerank",)
     with pytest.raises(SearchDegradedError, match="q1: rerank did not answer"):
         evaluate(
             search, TENANT, [Question(question_id="q1", question="walking", relevant=("1",))], rerank=True
@@ -121,11 +121,11 @@ def test_a_slow_model_is_not_waited_for(folder: DataFolder, make_search: MakeSea
 
     budgets = Budgets(total_seconds=60, leg_seconds={"rerank": 0.2}, other_legs_seconds=30)
     search = make_search(Bm25Leg(folder.search), budgets=budgets, reranker=Reranker(slow))
-    found = search.search(TENANT, "walking", rerank=True)
+    result = search.search(TENANT, "walking", rerank=True)
     never.set()
 
-    assert [hit.chunk.body for hit in found.hits] == bodies(search, "walking")
-    assert found.degraded == ("rerank",)
+    assert [hit.chunk.body for hit in result.hits] == bodies(search, "walking")
+    assert result.degraded == ("rerank",)
 
 
 def test_chunks_that_are_gone_are_neither_scored_nor_reported(

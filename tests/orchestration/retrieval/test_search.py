@@ -35,9 +35,9 @@ MakeSearch = Callable[..., HybridSearch]
 
 
 def bodies(search: HybridSearch, query: str, tenant_id: str = TENANT, **options: object) -> list[str]:
-    found = search.search(tenant_id, query, **options)  # type: ignore[arg-type]
-    assert [hit.rank for hit in found.hits] == list(range(1, len(found.hits) + 1))
-    return [hit.chunk.body for hit in found.hits]
+    result = search.search(tenant_id, query, **options)  # type: ignore[arg-type]
+    assert [hit.rank for hit in result.hits] == list(range(1, len(result.hits) + 1))
+    return [hit.chunk.body for hit in result.hits]
 
 
 # --- finding ----------------------------------------------------------------------------------------
@@ -45,13 +45,13 @@ def bodies(search: HybridSearch, query: str, tenant_id: str = TENANT, **options:
 
 def test_a_hit_cites_its_place_and_its_rank_in_each_leg(data: DataFolder, make_search: MakeSearch) -> None:
     data.ingest({"1": "walking", "2": "sleeping", "3": "zzz"})
-    found = make_search().search(TENANT, "walking")
-    first = found.hits[0].as_json()
+    result = make_search().search(TENANT, "walking")
+    first = result.hits[0].as_json()
     assert first["legs"] == {"bm25": 1, "sparse": 1, "dense": 1}
     assert (first["doc_id"], first["source"], first["text"]) == ("1", "files", "walking")
     assert (first["start_char"], first["end_char"], first["rank"]) == (0, 7, 1)
-    assert found.degraded == ()
-    assert found.hits[-1].as_json()["legs"].keys() == {"dense"}
+    assert result.degraded == ()
+    assert result.hits[-1].as_json()["legs"].keys() == {"dense"}
 
 
 def test_legs_can_be_chosen_and_named_twice(data: DataFolder, make_search: MakeSearch) -> None:
@@ -157,10 +157,10 @@ def test_a_grouped_search_goes_deep_enough_to_fill_its_documents(
     data: DataFolder, make_search: MakeSearch
 ) -> None:
     data.ingest({"long": "long", "1": "other", "2": "other words"})
-    found = make_search(LongDocumentFirst(data, 20 * CANDIDATES)).search(TENANT, "x", top=3, group=True)
-    assert [hit.chunk.doc_id for hit in found.hits] == ["long", "1", "2"]
-    assert found.hits[0].further_chunks == 20 * CANDIDATES
-    assert found.degraded == ()
+    result = make_search(LongDocumentFirst(data, 20 * CANDIDATES)).search(TENANT, "x", top=3, group=True)
+    assert [hit.chunk.doc_id for hit in result.hits] == ["long", "1", "2"]
+    assert result.hits[0].further_chunks == 20 * CANDIDATES
+    assert result.degraded == ()
 
 
 def test_a_grouped_search_that_runs_out_of_time_gives_what_it_has_and_says_so(
@@ -170,9 +170,9 @@ def test_a_grouped_search_that_runs_out_of_time_gives_what_it_has_and_says_so(
     never = Event()
     budgets = Budgets(leg_seconds={"bm25": 0.2})
     search = make_search(LongDocumentFirst(data, CANDIDATES, never), budgets=budgets)
-    found = search.search(TENANT, "x", top=2, group=True)
-    assert [hit.chunk.doc_id for hit in found.hits] == ["long"]
-    assert found.degraded == ("bm25",)
+    result = search.search(TENANT, "x", top=2, group=True)
+    assert [hit.chunk.doc_id for hit in result.hits] == ["long"]
+    assert result.degraded == ("bm25",)
     never.set()
 
 
@@ -242,9 +242,9 @@ def test_a_dead_leg_is_left_out_and_named(
     data: DataFolder, make_search: MakeSearch, failing: Callable[[], list[Candidate]]
 ) -> None:
     data.ingest({"1": "walking"})
-    found = make_search(Bm25Leg(data.search), ALeg("dense", failing)).search(TENANT, "walking")
-    assert found.degraded == ("dense",)
-    assert [hit.chunk.body for hit in found.hits] == ["walking", "walking again"]
+    result = make_search(Bm25Leg(data.search), ALeg("dense", failing)).search(TENANT, "walking")
+    assert result.degraded == ("dense",)
+    assert [hit.chunk.body for hit in result.hits] == ["walking", "walking again"]
 
 
 def test_a_damaged_segment_leaves_the_words_to_search_by(
@@ -253,8 +253,8 @@ def test_a_damaged_segment_leaves_the_words_to_search_by(
     data.ingest({"1": "walking"})
     (segment,) = tmp_path.rglob("*.segment")
     segment.write_bytes(b"rubbish")
-    found = make_search().search(TENANT, "walking")
-    assert (found.degraded, len(found.hits)) == (("dense",), 2)
+    result = make_search().search(TENANT, "walking")
+    assert (result.degraded, len(result.hits)) == (("dense",), 2)
 
 
 def test_a_leg_that_hangs_is_not_waited_for_and_takes_nothing_from_the_others(
@@ -265,8 +265,8 @@ def test_a_leg_that_hangs_is_not_waited_for_and_takes_nothing_from_the_others(
     budgets = Budgets(leg_seconds={"dense": 0.2})
     search = make_search(Bm25Leg(data.search), ALeg("dense", waiting_for(never)), budgets=budgets)
     for _ in range(2 * THREADS):
-        found = search.search(TENANT, "walking")
-        assert (found.degraded, len(found.hits)) == (("dense",), 2)
+        result = search.search(TENANT, "walking")
+        assert (result.degraded, len(result.hits)) == (("dense",), 2)
     never.set()
 
 
@@ -281,8 +281,8 @@ def test_each_leg_has_its_own_budget(data: DataFolder, make_search: MakeSearch) 
     patient = ALeg("sparse", slowly)
     hasty = ALeg("dense", waiting_for(never))
     budgets = Budgets(total_seconds=60.0, leg_seconds={"sparse": 30.0, "dense": 0.1})
-    found = make_search(hasty, patient, budgets=budgets).search(TENANT, "walking")
-    assert (found.degraded, len(found.hits)) == (("dense",), 2)
+    result = make_search(hasty, patient, budgets=budgets).search(TENANT, "walking")
+    assert (result.degraded, len(result.hits)) == (("dense",), 2)
     never.set()
 
 
@@ -303,9 +303,9 @@ def test_a_leg_that_answers_after_its_budget_is_left_out_though_others_still_run
 
     legs = ALeg("late", late), ALeg("slow", after_the_late_one)
     budgets = Budgets(total_seconds=60.0, other_legs_seconds=30.0, leg_seconds={"late": 0.1})
-    found = make_search(*legs, budgets=budgets).search(TENANT, "walking")
-    assert found.degraded == ("late",)
-    assert {leg for hit in found.hits for leg in hit.legs} == {"slow"}
+    result = make_search(*legs, budgets=budgets).search(TENANT, "walking")
+    assert result.degraded == ("late",)
+    assert {leg for hit in result.hits for leg in hit.legs} == {"slow"}
 
 
 def test_the_total_budget_holds_for_legs_that_have_more(data: DataFolder, make_search: MakeSearch) -> None:
@@ -313,8 +313,8 @@ def test_the_total_budget_holds_for_legs_that_have_more(data: DataFolder, make_s
     never = Event()
     budgets = Budgets(total_seconds=0.2, other_legs_seconds=60.0)
     legs = Bm25Leg(data.search), ALeg("sparse", waiting_for(never)), ALeg("dense", waiting_for(never))
-    found = make_search(*legs, budgets=budgets).search(TENANT, "walking")
-    assert (found.degraded, len(found.hits)) == (("sparse", "dense"), 2)
+    result = make_search(*legs, budgets=budgets).search(TENANT, "walking")
+    assert (result.degraded, len(result.hits)) == (("sparse", "dense"), 2)
     never.set()
 
 

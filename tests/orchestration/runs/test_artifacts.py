@@ -122,7 +122,7 @@ def test_landed_pages_expire_and_those_that_name_an_erased_document_go_at_once(
     objects.put("raw/_readers/clinicaltrials/1", b'{"nctId": "NCT00000001"}')
     key = DocumentKey(tenant_id="default", source="clinicaltrials", doc_id="NCT00000001")
     assert remove_landed_of(objects, [key]) == 2
-    assert [one.key for one in objects.list("raw")] == ["raw/default/clinicaltrials/2"]
+    assert [stored.key for stored in objects.list("raw")] == ["raw/default/clinicaltrials/2"]
     assert prune_landed(objects, 1) == 0
     assert prune_landed(objects, -1) == 1
 
@@ -136,14 +136,14 @@ def test_expired_artifacts_are_removed(objects: ObjectStore) -> None:
     assert list(objects.list("artifacts")) == []
 
 
-def test_artifacts_that_hold_a_document_or_cannot_tell_are_removed(objects: ObjectStore) -> None:
+def test_artifacts_that_hold_a_document_or_are_unreadable_are_removed(objects: ObjectStore) -> None:
     held, other, damaged = (artifact_key("run", step) for step in "abc")
     write_artifact(objects, held, a_batch("chunks", [a_chunk()], [a_chunk(1)]))
     write_artifact(objects, other, a_batch("chunks", [a_chunk()]))
     objects.put(damaged, b"PAR1 but not really")
     key = DocumentKey(tenant_id="default", source="files", doc_id="D1")
     assert remove_artifacts_of(objects, [key]) == 2
-    assert [one.key for one in objects.list("artifacts")] == [other]
+    assert [stored.key for stored in objects.list("artifacts")] == [other]
 
 
 @pytest.mark.needs_service("s3")

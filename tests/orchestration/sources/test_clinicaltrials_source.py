@@ -49,8 +49,8 @@ def ids(page: Page) -> list[str]:
     ]
 
 
-def pages(source: ClinicalTrialsSource, request: SourceRequest = EGFR, **kept: Any) -> list[Page]:
-    return list(source.pages(request, kept.get("since"), kept.get("cursor")))
+def pages(source: ClinicalTrialsSource, request: SourceRequest = EGFR, **position: Any) -> list[Page]:
+    return list(source.pages(request, position.get("since"), position.get("cursor")))
 
 
 @respx.mock
@@ -60,8 +60,8 @@ def test_pages_follow_their_tokens_to_the_end(paged: ClinicalTrialsSource) -> No
     respx.get(STUDIES, params={"query.term": "EGFR", "pageSize": "2", "countTotal": "true"}).respond(
         json={"totalCount": 3, "studies": [first, second], "nextPageToken": "t2"}
     )
-    told = pages(paged)
-    assert [(page.cursor, page.total, len(ids(page))) for page in told] == [("t2", 3, 2), (None, None, 1)]
+    listed = pages(paged)
+    assert [(page.cursor, page.total, len(ids(page))) for page in listed] == [("t2", 3, 2), (None, None, 1)]
     assert ids(pages(paged, cursor="t2")[0]) == ["NCT00000003"]
 
 
@@ -72,9 +72,9 @@ def test_what_changed_is_asked_for_with_a_day_of_overlap(paged: ClinicalTrialsSo
         source="clinicaltrials", query="filter.advanced=AREA[Phase]PHASE3&query.cond=asthma"
     )
     pages(paged, request, since=datetime(2026, 11, 28, 3, tzinfo=UTC))
-    asked = route.calls.last.request.url.params
-    assert asked["query.cond"] == "asthma"
-    assert asked["filter.advanced"] == (
+    parameters = route.calls.last.request.url.params
+    assert parameters["query.cond"] == "asthma"
+    assert parameters["filter.advanced"] == (
         "(AREA[Phase]PHASE3) AND AREA[LastUpdatePostDate]RANGE[2026-11-27,MAX]"
     )
 
@@ -172,7 +172,7 @@ def test_the_error_of_a_withdrawn_study_names_the_next_step(
     assert "docs delete NCT00000001" in withdrawn.message
 
 
-def test_empty_pages_and_pages_told_twice_are_taken_as_they_are(tmp_path: Path) -> None:
+def test_empty_and_repeated_pages_are_returned_unchanged(tmp_path: Path) -> None:
     first, second = studies(2)
     answers = {
         None: {"studies": [first], "nextPageToken": "a"},
@@ -202,7 +202,7 @@ def test_a_broken_study_is_an_item_with_its_error_and_the_others_come(tmp_path: 
     assert (broken.error_code, good.doc_id) == ("MEDKG-202", "NCT00000002")
 
 
-def test_each_tenant_has_landed_bytes_of_its_own(source: Source) -> None:
+def test_each_tenant_has_its_own_landed_bytes(source: Source) -> None:
     (page,) = landed(source).listing(EGFR, "oncology", None, None)
     request = AdapterRequest(
         tenant_id=TENANT, source="clinicaltrials", doc_id="NCT00000001", locator=page.items[0].locator

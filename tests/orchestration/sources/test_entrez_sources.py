@@ -49,15 +49,15 @@ def test_a_search_is_kept_on_the_history_server_and_says_who_asks(services: Sour
     search = respx.post(f"{API}/esearch.fcgi").respond(json=FOUND)
     fetch = respx.post(f"{API}/efetch.fcgi").respond(content=a_pubmed_set(a_pubmed_article("1")))
     (page,) = PubmedSource(services).pages(EGFR, datetime(2026, 11, 28, 3, tzinfo=UTC), None)
-    asked = form_of(search.calls.last)
-    assert {name: asked[name] for name in ("db", "term", "usehistory", "datetype", "mindate")} == {
+    parameters = form_of(search.calls.last)
+    assert {name: parameters[name] for name in ("db", "term", "usehistory", "datetype", "mindate")} == {
         "db": "pubmed",
         "term": "EGFR[Title]",
         "usehistory": "y",
         "datetype": "mdat",
         "mindate": "2026/11/27",
     }
-    assert {name: asked[name] for name in ("tool", "email", "api_key")} == {
+    assert {name: parameters[name] for name in ("tool", "email", "api_key")} == {
         "tool": "medkg",
         "email": "ann@example.org",
         "api_key": "s3cret",
@@ -85,9 +85,9 @@ def test_a_result_that_is_too_large_comes_in_ranges_of_days(
     server: ReplayServer, tmp_path: Path, most_records: int
 ) -> None:
     for source in entrez(server, tmp_path, most_records):
-        told = list(source.pages("EGFR", None, None))
-        assert sorted(ids(told)) == [str(number) for number in range(1, 8)]
-        assert told[-1].cursor is None
+        pages = list(source.pages("EGFR", None, None))
+        assert sorted(ids(pages)) == [str(number) for number in range(1, 8)]
+        assert pages[-1].cursor is None
 
 
 @pytest.mark.parametrize("taken", [1, 2, 3])
@@ -98,7 +98,7 @@ def test_a_listing_goes_on_from_any_cursor(server: ReplayServer, tmp_path: Path,
         assert sorted(ids(before) + ids(after)) == [str(number) for number in range(1, 8)]
 
 
-def test_more_records_of_one_day_than_can_be_told_are_a_wrong_query(tmp_path: Path) -> None:
+def test_more_records_of_one_day_than_can_be_listed_are_a_wrong_query(tmp_path: Path) -> None:
     entries = [Entry(str(number), DAY, a_pubmed_article(str(number))) for number in range(5)]
     with replaying(EntrezService(entries, "PubmedArticleSet")) as server:
         for source in entrez(server, tmp_path, 4):
@@ -112,7 +112,7 @@ def test_nothing_found_is_an_empty_page(server: ReplayServer, tmp_path: Path) ->
         assert (page.content, page.total, page.cursor) == (b"", 0, None)
 
 
-def test_a_result_that_the_history_server_forgot_begins_anew(server: ReplayServer, tmp_path: Path) -> None:
+def test_a_result_that_the_history_server_forgot_starts_again(server: ReplayServer, tmp_path: Path) -> None:
     for source in entrez(server, tmp_path, 9):
         first = next(source.pages("EGFR", None, None))
         server.service.forget()  # type: ignore[attr-defined]

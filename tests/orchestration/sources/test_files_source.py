@@ -47,7 +47,7 @@ from orchestration.parsing.pubmed_xml import PubmedXmlParser
 from orchestration.records import RawPayload, SourceItem
 from orchestration.sources.files import FilesSource
 
-NOBODY = 65_534
+UNPRIVILEGED = 65_534
 
 PARSERS: dict[str, Parser] = {
     parser.format: parser
@@ -150,9 +150,9 @@ def test_every_record_of_a_saved_page_is_fetched_and_parsed_by_itself(
         for payload in payloads
         if isinstance(payload, RawPayload)
     ]
-    found = [(document.doc_id, document.version) for document in parsed]
-    assert found == [(item.doc_id, item.version) for item in items]
-    assert [doc_id for doc_id, _ in found] == [
+    identities = [(document.doc_id, document.version) for document in parsed]
+    assert identities == [(item.doc_id, item.version) for item in items]
+    assert [doc_id for doc_id, _ in identities] == [
         "PMC1",
         "PMC2",
         "11",
@@ -268,17 +268,17 @@ def test_a_file_without_permission_is_an_item_with_an_error(enumerate_all: Enume
         path = Path(folder) / "secret.txt"
         path.write_text("x")
         path.chmod(0)
-        with nobody():
+        with as_unprivileged_user():
             (item,) = enumerate_all(path)
     assert item.error_code == InputUnreadableError.code
 
 
 @contextmanager
-def nobody() -> Iterator[None]:
-    """As a user who is not root, since root reads everything."""
+def as_unprivileged_user() -> Iterator[None]:
+    """Runs the block as a user other than root, since root reads everything."""
     own = os.geteuid()
     if own == 0:
-        os.seteuid(NOBODY)
+        os.seteuid(UNPRIVILEGED)
     try:
         yield
     finally:
@@ -329,12 +329,12 @@ def test_records_that_moved_in_their_file_are_still_fetched(
 def test_a_record_that_is_gone_says_that_the_file_changed(
     enumerate_all: Enumerate, source: FilesSource, corpus: Path
 ) -> None:
-    one, two = [item for item in enumerate_all(corpus) if item.locator.uri.endswith("b.jsonl")]
+    first, second = [item for item in enumerate_all(corpus) if item.locator.uri.endswith("b.jsonl")]
     (corpus / "b.jsonl").write_bytes(json_lines([an_abstract("2")]))
-    gone, kept = source.fetch([request_of(one), request_of(two)])
+    gone, payload = source.fetch([request_of(first), request_of(second)])
     assert isinstance(gone, MalformedDocumentError)
     assert "file changed" in gone.message
-    assert isinstance(kept, RawPayload)
+    assert isinstance(payload, RawPayload)
 
 
 def test_a_text_that_grew_is_fetched_whole_with_its_new_version(

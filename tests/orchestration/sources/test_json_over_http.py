@@ -62,7 +62,7 @@ class WalksService:
         if "ids" in parameters:
             wanted = parameters["ids"].split(",")
             return in_json(
-                {"data": {"items": [one for one in self.walks if str(one["walk"]["number"]) in wanted]}}
+                {"data": {"items": [walk for walk in self.walks if str(walk["walk"]["number"]) in wanted]}}
             )
         start = {
             "none": 0,
@@ -148,8 +148,8 @@ def test_a_field_that_is_not_mapped_makes_no_new_version(tmp_path: Path) -> None
 def test_changes_are_asked_for_as_described(walks: ListedSource) -> None:
     route = respx.get("https://walks.example/walks").respond(json={"data": {"items": []}})
     list(walks.listing(REQUEST, TENANT, datetime(2026, 11, 28, tzinfo=UTC), None))
-    asked = route.calls.last.request.url.params
-    assert (asked["q"], asked["format"], asked["changed"]) == ("sleep", "json", "2026-11-27")
+    parameters = route.calls.last.request.url.params
+    assert (parameters["q"], parameters["format"], parameters["changed"]) == ("sleep", "json", "2026-11-27")
 
 
 @respx.mock
@@ -188,9 +188,9 @@ def test_a_wrong_description_names_file_and_line(tmp_path: Path, damage: str, pr
     folder = described(tmp_path, "https://walks.example", "none")
     lines = (folder / "walks.yaml").read_text().splitlines()
     name = damage.partition(":")[0]
-    kept = [line for line in lines if not line.startswith(f"{name}:")]
-    kept.insert(2, damage)
-    (folder / "walks.yaml").write_text("\n".join(kept))
+    remaining = [line for line in lines if not line.startswith(f"{name}:")]
+    remaining.insert(2, damage)
+    (folder / "walks.yaml").write_text("\n".join(remaining))
     with (
         assembled(tmp_path, json_sources_dir=folder) as assembly,
         pytest.raises(ConfigurationError, match=problem),

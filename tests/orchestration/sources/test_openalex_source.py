@@ -1,4 +1,4 @@
-"""OpenAlex in the shapes of its API: cursors, keys, changes that a plan does not tell, other answers."""
+"""OpenAlex in the shapes of its API: cursors, keys, changes that a plan does not list, other answers."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_where_changes_are_refused_everything_is_enumerated(
     assert first.total == 7
 
 
-def test_an_unknown_cursor_is_an_error_of_its_own(plugin: OpenAlexSource) -> None:
+def test_an_unknown_cursor_has_its_own_error(plugin: OpenAlexSource) -> None:
     with pytest.raises(CursorRefusedError):
         list(plugin.pages(EGFR, None, "bm9uc2Vuc2U="))
 

@@ -1,4 +1,4 @@
-"""The download stage: the PDF of the first place that has it, told by its bytes; a record behind it."""
+"""The download stage: the PDF of the first place that has it, checked by its bytes; its provenance."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def server() -> Iterator[FileServer]:
         landing=Answer(LANDING_PAGE),
         archive=Answer(b"PK\x03\x04 not a PDF"),
         busy=Answer(status=429, headers={"Retry-After": "2"}),
-    ) as made:
-        yield made
+    ) as client:
+        yield client
 
 
 @pytest.fixture
@@ -103,12 +103,12 @@ def test_the_pdf_is_kept_by_content_with_where_it_came_from(
     assert behind is record
     assert (pdf.format, pdf.content, pdf.uri) == ("pdf", b"", f"{server.url}/paper")
     assert pdf.stored is not None
-    kept = objects.get(pdf.stored)
-    assert kept is not None and kept.data == PDF
-    (provenance,) = [one.key for one in objects.list("pdfs") if one.key.endswith(".json")]
-    told = json.loads(objects.get(provenance).data)  # type: ignore[union-attr]
-    assert (told["url"], told["licence"]) == (f"{server.url}/paper", "cc-by")
-    assert (told["sha256"], told["bytes"]) == (pdf.version, len(PDF))
+    stored = objects.get(pdf.stored)
+    assert stored is not None and stored.data == PDF
+    (provenance,) = [entry.key for entry in objects.list("pdfs") if entry.key.endswith(".json")]
+    provenance_record = json.loads(objects.get(provenance).data)  # type: ignore[union-attr]
+    assert (provenance_record["url"], provenance_record["licence"]) == (f"{server.url}/paper", "cc-by")
+    assert (provenance_record["sha256"], provenance_record["bytes"]) == (pdf.version, len(PDF))
 
 
 def test_the_same_pdf_of_two_documents_is_kept_once(
@@ -117,7 +117,7 @@ def test_the_same_pdf_of_two_documents_is_kept_once(
     first, _ = downloading.execute(a_context("W1"), [a_record(server, "paper")])
     second, _ = downloading.execute(a_context("W2"), [a_record(server, "mislabelled")])
     assert first.stored == second.stored
-    assert len([one for one in objects.list("pdfs") if one.key.endswith(".pdf")]) == 1
+    assert len([entry for entry in objects.list("pdfs") if entry.key.endswith(".pdf")]) == 1
 
 
 def test_another_tenant_has_a_separate_pdf(downloading: Download, server: FileServer) -> None:

@@ -48,7 +48,9 @@ def downloaded(
     stage = Download(lambda: Web(pages), objects, PARSERS, limits)  # type: ignore[arg-type,return-value]
     pdf, *_ = stage.execute(a_context(), [record])
     assert pdf.stored is not None
-    (provenance,) = [one.key for one in objects.list(pdf.stored.rpartition("/")[0]) if "from-" in one.key]
+    (provenance,) = [
+        entry.key for entry in objects.list(pdf.stored.rpartition("/")[0]) if "from-" in entry.key
+    ]
     assert objects.get(pdf.stored).data == PDF_BYTES  # type: ignore[union-attr]
     return pdf, json.loads(objects.get(provenance).data)  # type: ignore[union-attr]
 

@@ -71,8 +71,8 @@ def expand(texts: Sequence[str]) -> SparseVectors:
     """A weight of 1 for each first two letters of a word: words that begin alike are near."""
     rows = []
     for text in texts:
-        found = sorted({(ord(word[0]) * 128 + ord(word[1:2] or " ")) % VOCABULARY for word in text.split()})
-        rows.append((np.array(found, np.int32), np.ones(len(found), np.float32)))
+        terms = sorted({(ord(word[0]) * 128 + ord(word[1:2] or " ")) % VOCABULARY for word in text.split()})
+        rows.append((np.array(terms, np.int32), np.ones(len(terms), np.float32)))
     return SparseVectors(WORDS, SparseMatrix.of_rows(rows, VOCABULARY))
 
 
@@ -91,7 +91,7 @@ class Pairing:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What tells a child process."""
+        """Environment variables that pass the pairing to a child process."""
         return {PAIRING: json.dumps(asdict(self))}
 
     @classmethod
@@ -145,7 +145,7 @@ class DataFolder:
         return Verification(self.log, self.search, self.vectors, self.documents, alive)
 
     def differences(self, alive: Callable[[str], bool] = is_alive) -> list[tuple[str, str, str]]:
-        return [_told(difference) for difference in self.verification(alive).differences(TENANT)]
+        return [_as_tuple(difference) for difference in self.verification(alive).differences(TENANT)]
 
     def visible(self, query: str, tenant_id: str = TENANT) -> tuple[list[str], list[str]]:
         """Bodies that readers find by words and by meaning, sorted."""
@@ -204,8 +204,8 @@ def _vectors(folder: Path, pairing: Pairing, connection: Connection | None) -> V
     return OpenSearchVectors(connection, pairing.prefix)
 
 
-def _told(one: Difference) -> tuple[str, str, str]:
-    return one.key.doc_id, one.store, one.kind
+def _as_tuple(difference: Difference) -> tuple[str, str, str]:
+    return difference.key.doc_id, difference.store, difference.kind
 
 
 # --- what readers find ------------------------------------------------------------------------------

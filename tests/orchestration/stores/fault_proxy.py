@@ -72,15 +72,15 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault == "half taken":
             lines = body.splitlines(keepends=True)
-            kept = lines[: max(2, len(lines) // 4 * 2)]
-            status, answer = self._forward(b"".join(kept))
-            told = json.loads(answer)
-            for line in lines[len(kept) :: 2]:
+            forwarded = lines[: max(2, len(lines) // 4 * 2)]
+            status, answer = self._forward(b"".join(forwarded))
+            result = json.loads(answer)
+            for line in lines[len(forwarded) :: 2]:
                 rejected = {"type": "rejected_execution_exception", "reason": "queue full"}
-                told["items"].append(
+                result["items"].append(
                     {"index": {**json.loads(line)["index"], "status": 429, "error": rejected}}
                 )
-            self._answer(status, {**told, "errors": True})
+            self._answer(status, {**result, "errors": True})
             return
         status, answer = self._forward(body)
         if fault == "answer lost":

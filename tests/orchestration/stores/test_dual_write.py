@@ -26,7 +26,7 @@ from tests.orchestration.stores.data_folder import (
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
-DEAD = "nobody"
+DEAD = "dead"
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -89,14 +89,14 @@ def test_a_live_writers_work_is_neither_cleaned_nor_a_difference(data: DataFolde
 
 
 def test_recovery_keeps_what_is_visible_of_a_dead_writers_intent(data: DataFolder) -> None:
-    one, two = data.stage({"1": "walking", "2": "walking far"}, owner=DEAD)
-    data.commit([one])
+    first, second = data.stage({"1": "walking", "2": "walking far"}, owner=DEAD)
+    data.commit([first])
     assert data.differences() == [("2", "search", "leftover"), ("2", "vectors", "leftover")]
     for _ in range(2):
         assert data.index.recover(is_alive) == 0
     assert found(data) == OLD
     assert data.differences() == []
-    assert data.index.lost([receipt for _, receipt in (one, two)]) == [two[1]]
+    assert data.index.lost([receipt for _, receipt in (first, second)]) == [second[1]]
 
 
 def test_a_commit_that_comes_while_its_entries_are_cleaned_is_refused(

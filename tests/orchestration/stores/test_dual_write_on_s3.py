@@ -73,7 +73,7 @@ def test_a_store_that_is_unavailable_at_a_write_costs_nothing(
         away.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
         data.index._vectors = ObjectVectors(open_objects(pairing.objects), tmp_path / "cache")
         with pytest.raises(UnavailableError):
-            data.stage({"1": "walking fast", "3": "walking home"}, version="2", owner="nobody")
+            data.stage({"1": "walking fast", "3": "walking home"}, version="2", owner="dead")
     data.index._vectors = vectors
     assert found(data) == OLD
     assert data.index.recover(is_alive) == 1
@@ -95,8 +95,8 @@ def test_what_was_lost_or_damaged_is_reported_and_repaired_to_the_same_content(
     data.verification().repair(TENANT, embed, data.ledger.documents.requeue)
     assert (data.differences(), found(data)) == ([], before)
 
-    for one in [stored for stored in objects.list("vectors") if stored.key.endswith(".segment")]:
-        objects.put(one.key, b"MEDKGVEC and then nothing")
+    for segment in [stored for stored in objects.list("vectors") if stored.key.endswith(".segment")]:
+        objects.put(segment.key, b"MEDKGVEC and then nothing")
     assert {store for _, store, _ in data.differences()} == {"vectors"}
     data.verification().repair(TENANT, embed, data.ledger.documents.requeue)
     assert (data.differences(), found(data)) == ([], before)

@@ -13,7 +13,7 @@ import pytest
 from medkg.testing.builders import TENANT
 from orchestration.errors import MedkgError, UnavailableError
 from orchestration.processes.child_process import is_alive
-from tests.orchestration.opensearch import SERVER, connected, prefix_of_its_own
+from tests.orchestration.opensearch import SERVER, connected, own_prefix
 from tests.orchestration.stores.data_folder import (
     BOUNDARIES,
     NEW,
@@ -31,7 +31,7 @@ from tests.waiting import PATIENCE
 pytestmark = pytest.mark.needs_service("opensearch")
 
 ROOT = Path(__file__).resolve().parents[3]
-DEAD = "nobody"
+DEAD = "dead"
 PAIRINGS = ("sqlite+opensearch", "opensearch+faiss", "opensearch+opensearch")
 INSIDE = ("inside the search write", "inside the vector write", "before the commit", "after the cleaning")
 KILLS = [("opensearch+opensearch", boundary) for boundary in BOUNDARIES] + [
@@ -43,7 +43,7 @@ KILLS = [("opensearch+opensearch", boundary) for boundary in BOUNDARIES] + [
 @pytest.fixture(params=PAIRINGS)
 def pairing(request: pytest.FixtureRequest) -> Iterator[Pairing]:
     search, vectors = request.param.split("+")
-    with connected() as connection, prefix_of_its_own(connection) as prefix:
+    with connected() as connection, own_prefix(connection) as prefix:
         yield Pairing(search, vectors, SERVER, prefix)
 
 

@@ -23,10 +23,10 @@ from orchestration.records import DocumentKey
 from orchestration.retrieval.fusion import DEFAULT_FUSION
 from orchestration.retrieval.legs import Bm25Leg, DenseLeg, SparseLeg
 from orchestration.retrieval.search import HybridSearch
-from tests.orchestration.opensearch import SERVER, connected, prefix_of_its_own
+from tests.orchestration.opensearch import SERVER, connected, own_prefix
 from tests.orchestration.stores.data_folder import DataFolder, Pairing, embed, expand, opened
 
-DEAD = "nobody"
+DEAD = "dead"
 WORDS = ("walking", "sleeping", "running", "swimming")
 
 NEIGHBOURS = (
@@ -66,7 +66,7 @@ class Tenants(RuleBasedStateMachine):
         folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         pairing = self.pairing
         if pairing.url:
-            prefix = self.stack.enter_context(prefix_of_its_own(self.stack.enter_context(connected())))
+            prefix = self.stack.enter_context(own_prefix(self.stack.enter_context(connected())))
             pairing = Pairing(pairing.search, pairing.vectors, pairing.url, prefix)
         self.data: DataFolder = self.stack.enter_context(opened(folder, pairing=pairing))
         legs = [
@@ -125,20 +125,20 @@ class Tenants(RuleBasedStateMachine):
     def search(self, side: int, word: str) -> None:
         held = self.held[side]
         try:
-            found = self.searches.search(self.names[side], word, 100)
+            result = self.searches.search(self.names[side], word, 100)
         except IndexMissingError:
             assert held == {}
             return
-        assert found.degraded == ()
-        assert {hit.chunk.tenant_id for hit in found.hits} <= {self.names[side]}
-        assert {hit.chunk.doc_id for hit in found.hits} == set(held)  # dense finds all there is
-        by_words = {hit.chunk.doc_id for hit in found.hits if "bm25" in hit.legs}
+        assert result.degraded == ()
+        assert {hit.chunk.tenant_id for hit in result.hits} <= {self.names[side]}
+        assert {hit.chunk.doc_id for hit in result.hits} == set(held)  # dense finds all there is
+        by_words = {hit.chunk.doc_id for hit in result.hits if "bm25" in hit.legs}
         assert by_words == {doc_id for doc_id, body in held.items() if body == word}
-        for hit in found.hits:
+        for hit in result.hits:
             assert hit.chunk.body.startswith(held[hit.chunk.doc_id])
 
     @rule(other=st.sampled_from(("*", "default*", "_all", "a,b", "a?")))
-    def search_as_somebody_whose_name_is_a_pattern(self, other: str) -> None:
+    def search_as_a_tenant_whose_name_is_a_pattern(self, other: str) -> None:
         if other in self.names:
             return
         with pytest.raises(IndexMissingError):

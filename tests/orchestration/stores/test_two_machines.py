@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from medkg.testing.builders import TENANT
-from tests.orchestration.opensearch import SERVER, connected, prefix_of_its_own
+from tests.orchestration.opensearch import SERVER, connected, own_prefix
 from tests.orchestration.operations.backup.copies import answers, ingest, opened, verified
-from tests.orchestration.postgresql import needs_postgresql, schema_of_its_own
+from tests.orchestration.postgresql import needs_postgresql, own_schema
 
 pytestmark = [
     needs_postgresql,
@@ -23,7 +23,7 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def on_servers(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Data folders that are opened from now on have their ledger, words and objects on servers."""
-    with connected() as connection, prefix_of_its_own(connection) as prefix, schema_of_its_own() as ledger:
+    with connected() as connection, own_prefix(connection) as prefix, own_schema() as ledger:
         for name, value in (
             ("OPENSEARCH_URL", SERVER),
             ("OPENSEARCH_PREFIX", prefix),
@@ -38,14 +38,14 @@ def on_servers(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_what_one_machine_ingests_another_finds_and_changes_and_neither_needs_its_disk(
     tmp_path: Path,
 ) -> None:
-    with opened(tmp_path / "one") as one, opened(tmp_path / "two") as two:
-        ingest(one, {"1": ["walking", "walking home"], "2": ["sleeping"]})
-        found = answers(two, "walking")
-        assert found == answers(one, "walking")
-        assert all(found[leg] for leg in ("bm25", "sparse", "dense"))
-        ingest(two, {"1": ["walking fast"]}, version="2")
-        assert answers(one, "walking") == answers(two, "walking") != found
-        assert verified(one) and verified(two)
+    with opened(tmp_path / "one") as first, opened(tmp_path / "two") as second:
+        ingest(first, {"1": ["walking", "walking home"], "2": ["sleeping"]})
+        expected = answers(second, "walking")
+        assert expected == answers(first, "walking")
+        assert all(expected[leg] for leg in ("bm25", "sparse", "dense"))
+        ingest(second, {"1": ["walking fast"]}, version="2")
+        assert answers(first, "walking") == answers(second, "walking") != expected
+        assert verified(first) and verified(second)
     shutil.rmtree(tmp_path / "one")
     shutil.rmtree(tmp_path / "two")
     with opened(tmp_path / "three") as three:

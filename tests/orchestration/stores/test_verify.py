@@ -114,8 +114,8 @@ def test_a_chunk_less_is_incomplete(data: DataFolder, tmp_path: Path) -> None:
     connection.execute("DELETE FROM chunks WHERE doc_id = '1' AND ordinal = 1")
     connection.commit()
     connection.close()
-    told = data.differences()
-    assert ("*", "search", "damaged") in told  # the word index knows more than there is
+    differences = data.differences()
+    assert ("*", "search", "damaged") in differences  # the word index knows more than there is
     assert repaired(data) == ["1"]
 
 
@@ -127,10 +127,10 @@ def test_a_lost_parsed_document_makes_the_document_due_again(data: DataFolder) -
 
 def test_entries_without_a_commit_are_leftovers_and_go(data: DataFolder) -> None:
     data.ledger.documents.delete([a_key("2")])
-    dead = data.stage({"9": "walking on"}, owner="nobody")
+    dead = data.stage({"9": "walking on"}, owner="dead")
     assert dead
-    told = {(doc_id, kind) for doc_id, _, kind in data.differences(lambda owner: False)}
-    assert told == {("2", "leftover"), ("9", "leftover")}
+    differences = {(doc_id, kind) for doc_id, _, kind in data.differences(lambda owner: False)}
+    assert differences == {("2", "leftover"), ("9", "leftover")}
     data.verification(lambda owner: False).repair(TENANT, embed, lambda keys: [])
     assert data.differences(lambda owner: False) == []
     assert data.visible("walking")[0] == ["walking", "walking again"]

@@ -233,14 +233,14 @@ def test_a_gate_on_an_unknown_ledger_field_is_refused(error_of: ErrorOf) -> None
 
 
 def test_layout_and_comments_change_neither_hash() -> None:
-    one, other = built(a_topology()), built("# a comment\n" + a_topology().replace("{name: ", "{  name:  "))
-    assert (one.content_hash, one.shape_hash) == (other.content_hash, other.shape_hash)
+    first, other = built(a_topology()), built("# a comment\n" + a_topology().replace("{name: ", "{  name:  "))
+    assert (first.content_hash, first.shape_hash) == (other.content_hash, other.shape_hash)
 
 
 def test_a_policy_changes_the_content_but_not_what_shapes_outputs() -> None:
-    one, other = built(a_topology()), built(a_topology().replace("gpu-bound", "default"))
-    assert one.content_hash != other.content_hash
-    assert one.shape_hash == other.shape_hash
+    first, other = built(a_topology()), built(a_topology().replace("gpu-bound", "default"))
+    assert first.content_hash != other.content_hash
+    assert first.shape_hash == other.shape_hash
 
 
 def test_configuration_of_a_stage_shapes_outputs() -> None:
@@ -251,10 +251,10 @@ def test_configuration_of_a_stage_shapes_outputs() -> None:
 @given(st.permutations(LINE.splitlines(keepends=True)))
 def test_the_order_of_steps_in_the_file_changes_no_edge(lines: list[str]) -> None:
     graph = built(a_topology("".join(lines)))
-    seen: set[str] = set()
+    names: set[str] = set()
     for node in graph.nodes:
-        assert node.takes_from is None or node.takes_from.name in seen
-        seen.add(node.name)
+        assert node.takes_from is None or node.takes_from.name in names
+        names.add(node.name)
     assert graph.shape_hash == built(a_topology()).shape_hash
 
 

@@ -51,10 +51,10 @@ def test_after_a_broken_edit_the_last_valid_topology_stays_and_the_error_is_repo
 
 
 def test_a_fixed_edit_is_used_and_no_problem_is_left(folder: Folder) -> None:
-    for text in (a_topology(), "name: [", a_topology(head=" Mended.")):
+    for text in (a_topology(), "name: [", a_topology(head=" Fixed.")):
         folder.write(text)
         graph = folder.loader.load("auto")
-    assert graph.topology.description == "For tests. Mended."
+    assert graph.topology.description == "For tests. Fixed."
     assert not folder.loader.problems()
 
 

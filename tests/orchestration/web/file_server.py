@@ -29,7 +29,7 @@ class FileServer:
 
     url: str
     answers: dict[str, Answer]
-    asked: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
     ranges: list[str] = field(default_factory=list)
     agents: set[str] = field(default_factory=set)
 
@@ -47,7 +47,7 @@ def serving(**answers: Answer) -> Iterator[FileServer]:
 
         def do_GET(self) -> None:
             name = self.path.strip("/").partition("/")[0]
-            served.asked[name] += 1
+            served.requests[name] += 1
             served.agents.add(self.headers.get("User-Agent", ""))
             answer = served.answers.get(name)
             if answer is None:
@@ -57,11 +57,11 @@ def serving(**answers: Answer) -> Iterator[FileServer]:
 
         def _give(self, name: str, answer: Answer) -> None:
             etag = f'"{sha256(answer.content).hexdigest()[:8]}"'
-            asked = self.headers.get("Range", "")
-            if asked:
-                served.ranges.append(asked)
-            continues = bool(asked) and self.headers.get("If-Range") == etag
-            start = int(asked.removeprefix("bytes=").rstrip("-")) if continues else 0
+            wanted_range = self.headers.get("Range", "")
+            if wanted_range:
+                served.ranges.append(wanted_range)
+            continues = bool(wanted_range) and self.headers.get("If-Range") == etag
+            start = int(wanted_range.removeprefix("bytes=").rstrip("-")) if continues else 0
             body = answer.content[start:]
             self.send_response(206 if continues else answer.status)
             self.send_header("Content-Type", answer.content_type)
@@ -74,7 +74,7 @@ def serving(**answers: Answer) -> Iterator[FileServer]:
             for header, value in answer.headers.items():
                 self.send_header(header, value)
             self.end_headers()
-            breaks = answer.breaks_after is not None and served.asked[name] == 1
+            breaks = answer.breaks_after is not None and served.requests[name] == 1
             self.wfile.write(body[: answer.breaks_after] if breaks else body)
             self.close_connection = breaks
 

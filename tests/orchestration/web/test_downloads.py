@@ -32,8 +32,8 @@ def server() -> Iterator[FileServer]:
         broken=Answer(CONTENT, breaks_after=100_000),
         failing=Answer(status=502),
         forbidden=Answer(status=403),
-    ) as made:
-        yield made
+    ) as downloads:
+        yield downloads
 
 
 @pytest.fixture
@@ -89,10 +89,10 @@ def test_a_file_that_is_too_large_is_not_read_further(
 def test_the_kind_of_error_depends_on_the_answer(server: FileServer, web_of: WebOf, target: Path) -> None:
     web = web_of([server.host], max_attempts=2)
     assert isinstance(error_of(web, f"{server.url}/failing", target), ServiceFailedError)
-    assert server.asked["failing"] == 2
+    assert server.requests["failing"] == 2
     for name in ("forbidden", "nothing"):
         assert isinstance(error_of(web, f"{server.url}/{name}", target), RequestRejectedError)
-        assert server.asked[name] == 1
+        assert server.requests[name] == 1
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_redirect_is_checked_like_a_link(server: FileServer, web_of: WebOf, ta
         server.answers["hop"] = Answer(status=302, headers={"Location": f"{private.url}/hidden"})
         error = error_of(web_of([server.host]), f"{server.url}/hop", target)
         assert isinstance(error, AddressRefusedError)
-        assert not private.asked
+        assert not private.requests
 
 
 def test_endless_redirects_end(server: FileServer, web_of: WebOf, target: Path) -> None:

@@ -209,7 +209,7 @@ def test_an_interrupted_download_is_continued_where_it_ended(
     assert rest.called
     assert path.read_bytes() == b"123456789"
     assert (done.size, done.sha256) == (9, hashlib.sha256(b"123456789").hexdigest())
-    assert [one.name for one in tmp_path.iterdir()] == ["a.pdf"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pdf"]
 
 
 @respx.mock
@@ -257,7 +257,7 @@ def test_requests_of_two_processes_share_the_rate_of_their_host(tmp_path: Path) 
             request.result()
         assert len(server.received) == 40
         (slot,) = first.settings.rate_limits_dir.iterdir()
-        assert float(slot.read_text()) >= started_at + 40 / 100, "each request took a slot of its own"
+        assert float(slot.read_text()) >= started_at + 40 / 100, "each request took its own slot"
 
 
 def test_a_public_host_is_connected_to_at_its_checked_address_under_its_own_name(

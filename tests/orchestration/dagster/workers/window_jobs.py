@@ -76,7 +76,7 @@ def commit(context: OpExecutionContext, vectors: list[int]) -> int:
 @op
 def embed_fails_once(documents: list[int]) -> list[int]:
     if once("embed-failed"):
-        raise ValueError("the model is away")
+        raise ValueError("the model is unavailable")
     return [number * 2 for number in documents]
 
 

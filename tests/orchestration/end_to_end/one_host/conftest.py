@@ -34,7 +34,7 @@ STUDIES = 250
 
 @dataclass(frozen=True)
 class OneHost:
-    """The running host, and the servers that it was told of."""
+    """The running host, and the servers that it is configured with."""
 
     data_dir: Path
     trials: ReplayServer

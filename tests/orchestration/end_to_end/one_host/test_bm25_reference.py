@@ -27,11 +27,11 @@ def assembly(demo: Medkg) -> Assembly:
 def test_the_bm25_leg_of_sqlite_is_as_good_as_the_reference(assembly: Assembly) -> None:
     chunks = visible_chunks(assembly.ledger.commits, assembly.search_store, DEMO_TENANT)
 
-    found = measured(
+    measurement = measured(
         assembly.ledger.commits, assembly.search_store, DEMO_TENANT, QUESTIONS, sqlite_reference(chunks)
     )
 
-    assert abs(found["difference"]["difference"]) <= LARGEST_DIFFERENCE, found
+    assert abs(measurement["difference"]["difference"]) <= LARGEST_DIFFERENCE, measurement
     assembly.close()
 
 
@@ -59,7 +59,7 @@ def test_the_bm25_leg_of_opensearch_is_as_good_as_the_reference(assembly: Assemb
     chunks = visible_chunks(assembly.ledger.commits, assembly.search_store, DEMO_TENANT)
 
     with connected() as connection:
-        found = on_opensearch(assembly.ledger.commits, chunks, DEMO_TENANT, QUESTIONS, connection)
+        measurement = on_opensearch(assembly.ledger.commits, chunks, DEMO_TENANT, QUESTIONS, connection)
 
-    assert abs(found["difference"]["difference"]) <= LARGEST_DIFFERENCE, found
+    assert abs(measurement["difference"]["difference"]) <= LARGEST_DIFFERENCE, measurement
     assembly.close()

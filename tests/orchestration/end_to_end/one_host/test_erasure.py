@@ -20,12 +20,12 @@ FIRST, SECOND, PATH_WORD, BROKEN = "quibblezark17", "snorfblat23", "wexlimorp31"
 
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file's bytes; a process may remove one meanwhile."""
-    found = {}
+    bytes_of_files = {}
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):
             if path.is_file():
-                found[str(path.relative_to(folder))] = path.read_bytes().lower()
-    return found
+                bytes_of_files[str(path.relative_to(folder))] = path.read_bytes().lower()
+    return bytes_of_files
 
 
 def holding(folder: Path, trace: bytes) -> list[str]:
@@ -41,8 +41,8 @@ def stored_forms(data_dir: Path, doc_id: str) -> list[bytes]:
     vectors = [
         segment.dense[number].tobytes()
         for segment in map(read_segment, (data_dir / "vectors").rglob("*.segment"))
-        for number, (_, found) in enumerate(segment.rows.documents())
-        if found == doc_id
+        for number, (_, row_doc_id) in enumerate(segment.rows.documents())
+        if row_doc_id == doc_id
     ]
     assert documents and vectors
     return [*documents, *vectors]
@@ -71,7 +71,7 @@ def test_an_erased_document_leaves_no_byte_in_any_file(tmp_path: Path, host: One
     for doc_id in (hit["doc_id"], *failed[:1]):
         assert [row["doc_id"] for row in medkg("docs", "delete", doc_id, "--erase")["deleted"]] == [doc_id]
 
-    assert {trace: found for trace in traces if (found := holding(medkg.data_dir, trace))} == {}
+    assert {trace: files for trace in traces if (files := holding(medkg.data_dir, trace))} == {}
     assert medkg("verify") == {"consistent": True, "differences": [], "repaired": 0}
     assert medkg("status")["documents"] == {"committed": 2}
     assert medkg("dlq", "list", "--all")["dead_letters"] == []

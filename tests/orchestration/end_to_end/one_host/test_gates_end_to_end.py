@@ -23,7 +23,7 @@ RARE = "Quibblezark"
 
 @pytest.fixture
 def papers(tmp_path: Path) -> Path:
-    """PDFs of made-up articles, one of which is cut off."""
+    """PDFs of synthetic articles, one of which is cut off."""
     folder = tmp_path / "papers"
     folder.mkdir()
     for number, layout in zip(range(PAPERS), LAYOUTS.values(), strict=False):
@@ -35,7 +35,7 @@ def papers(tmp_path: Path) -> Path:
 def times_resumed(medkg: Medkg) -> Counter[str]:
     """How many runs of the second phase took each document of the tenant up, by what they left."""
     objects = open_objects(medkg.data_dir.as_uri())
-    keys = [one.key for one in objects.list(PREFIX) if "/resume_op." in one.key]
+    keys = [stored.key for stored in objects.list(PREFIX) if "/resume_op." in stored.key]
     contexts = [ctx for key in keys for ctx, _ in read_artifact(objects, key).items]
     return Counter(ctx.doc_id for ctx in contexts if ctx.tenant_id == medkg.tenant)
 
@@ -50,7 +50,7 @@ def test_a_converter_that_dies_and_comes_back_loses_no_document_and_resumes_none
     (first, *_) = medkg("gate", "list")["waiting"]
     assert (first["gate"], first["waits_for"]) == ("pdf_ready", ["pdf_ir_ready"])
     assert first["conversion"]["converter"] == "mineru"
-    medkg.wait_until(lambda: {one["state"] for one in medkg("status")["jobs"]} == {"waiting"}, run)
+    medkg.wait_until(lambda: {job["state"] for job in medkg("status")["jobs"]} == {"waiting"}, run)
     host.mineru.start()
     try:
         stdout, stderr = run.communicate(timeout=PATIENCE)
@@ -70,8 +70,8 @@ def test_a_gate_for_an_operator_is_opened_by_hand_and_the_daemon_goes_on(host: O
     job_id = medkg("submit", BY_HAND, "--path", str(papers))["job_id"]
     medkg.wait_until(lambda: _converted(medkg) == PAPERS)
     waiting = medkg("gate", "list", "--stage", "parse")["waiting"]
-    one = next(row["doc_id"] for row in waiting if row["waits_for"] == [])
-    assert medkg("gate", "open", one)["opened"] == 1
+    doc_id = next(row["doc_id"] for row in waiting if row["waits_for"] == [])
+    assert medkg("gate", "open", doc_id)["opened"] == 1
     medkg.wait_until(lambda: len(medkg("docs", "list", "--status", "committed")["documents"]) == 1)
     assert medkg("gate", "open", "--all", "--stage", "parse")["opened"] == PAPERS - 1
     medkg.wait_until(lambda: _state(medkg, job_id) == "done")
@@ -108,7 +108,7 @@ def _converted(medkg: Medkg) -> int:
 
 
 def _state(medkg: Medkg, job_id: str) -> str:
-    (job,) = [one for one in medkg("status")["jobs"] if one["job_id"] == job_id]
+    (job,) = [entry for entry in medkg("status")["jobs"] if entry["job_id"] == job_id]
     return str(job["state"])
 
 

@@ -59,9 +59,10 @@ def test_models_are_swapped_under_load(medkg: Medkg, tmp_path: Path, monkeypatch
     assert sum(counts.values()) == DOCUMENTS + 10
     assert all(count > 0 for count in counts.values())
     assert medkg("verify")["consistent"]
-    _, told = medkg.process("search", "sleep", "--legs", "dense").communicate(timeout=PATIENCE)
+    _, warnings = medkg.process("search", "sleep", "--legs", "dense").communicate(timeout=PATIENCE)
     assert (
-        f"{counts['all-MiniLM-L6-v2']} of {DOCUMENTS + 10} documents were embedded by another model" in told
+        f"{counts['all-MiniLM-L6-v2']} of {DOCUMENTS + 10} documents were embedded by another model"
+        in warnings
     )
     assert medkg("status")["vectors"] == {
         find_model(model).model_id: count for model, count in counts.items()
@@ -75,7 +76,7 @@ def vectors_are_of(medkg: Medkg, model: str, body: str) -> int:
     """How many vectors are in the model's namespace; every one of them is that model's."""
     expected = LocalModels(chosen_profile("cpu", model)).embed_texts([body])[0]
     namespace = medkg.data_dir / "vectors" / medkg.tenant / find_model(model).model_id
-    found = [read_segment(path).dense for path in namespace.rglob("*.segment")]
-    for dense in found:
+    embeddings = [read_segment(path).dense for path in namespace.rglob("*.segment")]
+    for dense in embeddings:
         assert np.allclose(dense @ expected, 1, atol=2e-3)
-    return sum(map(len, found))
+    return sum(map(len, embeddings))

@@ -86,14 +86,14 @@ def test_everything_again_is_skipped_where_it_is_unchanged(medkg: Medkg) -> None
 
 
 def test_what_failed_is_asked_for_again_when_its_page_has_expired(medkg: Medkg, server: ReplayServer) -> None:
-    kept = study(server, 7)["descriptionModule"]
+    description = study(server, 7)["descriptionModule"]
     study(server, 7)["descriptionModule"] = "no module"
     failed = medkg(*COMMAND, "--resync", expect=1)
-    assert [one["doc_id"] for one in failed["failures"]] == ["NCT00000007"]
+    assert [failure["doc_id"] for failure in failed["failures"]] == ["NCT00000007"]
     for page in (medkg.data_dir / "raw").rglob("*"):
         if page.is_file():
             page.unlink()
-    study(server, 7)["descriptionModule"] = kept
+    study(server, 7)["descriptionModule"] = description
     server.next_outcomes = ["500", "503", "500", "good"]
     assert medkg("dlq", "replay")["documents"]["committed"] == 1
     job = medkg("status")["jobs"][0]["job_id"]
@@ -111,7 +111,7 @@ def test_what_failed_is_asked_for_again_when_its_page_has_expired(medkg: Medkg, 
     assert on_the_page == logged, "the run's page shows what its worker's log has"
 
 
-def test_a_service_that_is_away_ends_with_3_and_says_so(
+def test_an_unavailable_service_ends_with_3_and_an_error_that_names_it(
     medkg: Medkg, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MEDKG_CLINICALTRIALS_URL", "http://127.0.0.1:9")

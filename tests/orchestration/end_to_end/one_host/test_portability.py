@@ -42,8 +42,8 @@ def test_an_imported_tenant_is_searched_listed_and_verified(
     assert account == {"in": documents, "imported": documents, "unchanged": 0, "kept": 0}
     assert medkg("import", str(tmp_path / "copy"))["documents"]["unchanged"] == documents
     assert medkg("verify")["consistent"]
-    for found, expected in zip(hits(medkg), hits(demo), strict=True):
-        _check_alike(found, expected)
+    for actual, expected in zip(hits(medkg), hits(demo), strict=True):
+        _check_alike(actual, expected)
 
     doc_id = medkg("docs", "list", "--limit", "1")["documents"][0]["doc_id"]
     assert medkg("docs", "show", doc_id) == demo("docs", "show", doc_id)
@@ -65,9 +65,9 @@ def test_a_run_over_the_sources_of_an_imported_tenant_skips_its_documents(
 
 
 def test_a_restored_folder_answers_identically(demo: Medkg, tmp_path: Path, no_host_answers: None) -> None:
-    made = demo("backup", str(tmp_path / "backup"))
+    backup = demo("backup", str(tmp_path / "backup"))
     restored = Medkg(tmp_path / "data", demo.tenant)
-    assert restored("restore", str(tmp_path / "backup"))["tenants"] == made["tenants"]
+    assert restored("restore", str(tmp_path / "backup"))["tenants"] == backup["tenants"]
     for command in (("docs", "list"), ("dlq", "list"), ("verify",)):
         assert restored(*command) == demo(*command)
     status, expected = restored("status"), demo("status")
@@ -96,28 +96,28 @@ def test_a_backup_beside_a_run_is_whole_and_the_run_is_finished_after_its_restor
     assert restored("verify")["consistent"]
 
 
-def test_wrong_use_is_told_with_its_exit_code(demo: Medkg, tmp_path: Path) -> None:
+def test_wrong_use_is_reported_with_its_exit_code(demo: Medkg, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     fresh = Medkg(tmp_path / "data")
-    for command, code, told in (
+    for command, code, message in (
         (("import", str(tmp_path / "absent")), 2, "there is no folder"),
         (("import", str(tmp_path / "empty")), 1, "interrupted"),
         (("restore", str(tmp_path / "empty")), 1, "interrupted"),
     ):
-        assert told in fresh(*command, expect=code)["error"]["message"]
+        assert message in fresh(*command, expect=code)["error"]["message"]
     demo("backup", str(tmp_path / "backup"))
-    told = fresh("import", str(tmp_path / "backup"), expect=1)["error"]["message"]
-    assert "medkg restore" in told
+    message = fresh("import", str(tmp_path / "backup"), expect=1)["error"]["message"]
+    assert "medkg restore" in message
     assert "not empty" in demo("restore", str(tmp_path / "backup"), expect=2)["error"]["message"]
 
 
-def _check_alike(found: list[Any], expected: list[Any]) -> None:
+def _check_alike(actual: list[Any], expected: list[Any]) -> None:
     """The same hits but for the last bits of scores, since rows stand elsewhere in another index, and so but
     for the order of those that are as good as equal, and which of them are the last."""
-    assert [hit["score"] for hit in found] == pytest.approx([hit["score"] for hit in expected], rel=1e-4)
+    assert [hit["score"] for hit in actual] == pytest.approx([hit["score"] for hit in expected], rel=1e-4)
     last = expected[-1]["score"]
     clear = {hit["chunk_id"]: _apart(hit) for hit in expected if hit["score"] > last + 1e-3 * abs(last)}
-    assert clear.items() <= {hit["chunk_id"]: _apart(hit) for hit in found}.items()
+    assert clear.items() <= {hit["chunk_id"]: _apart(hit) for hit in actual}.items()
 
 
 def _apart(hit: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ FLOORS = read_floors(DEMO / "floors.json")
 
 def of_words_no_longer(legs: Mapping[str, Sequence[Candidate]]) -> list[tuple[ChunkRef, float]]:
     """A fusion with a defect: it forgets the BM25 leg."""
-    return DEFAULT_FUSION({name: found for name, found in legs.items() if name != "bm25"})
+    return DEFAULT_FUSION({name: candidates for name, candidates in legs.items() if name != "bm25"})
 
 
 @pytest.mark.plane
@@ -65,6 +65,6 @@ def test_questions_are_many_and_each_is_about_documents_of_the_corpus() -> None:
         if path.parent.name != "broken" and path.is_file()
     )
 
-    assert len(questions) >= 40 and len({one.question_id for one in questions}) == len(questions)
-    for doc_id in {doc_id for one in questions for doc_id in one.relevant}:
+    assert len(questions) >= 40 and len({question.question_id for question in questions}) == len(questions)
+    for doc_id in {doc_id for question in questions for doc_id in question.relevant}:
         assert doc_id.removeprefix("PMC") in texts

@@ -33,9 +33,9 @@ def test_the_best_fifty_hits_are_ranked_again_by_the_planes_pool(demo: Medkg) ->
     assert reranked["degraded"] == []
     ids = [[hit["chunk_id"] for hit in answer["hits"]] for answer in (fused, reranked)]
     assert ids[0] != ids[1] and sorted(ids[0]) == sorted(ids[1])
-    found = [hit["score"] for hit in reranked["hits"]]
-    assert found == sorted(found, reverse=True) and len(set(found)) > 40
-    assert_near(found, scores_here([hit["text"] for hit in reranked["hits"]]))
+    scores = [hit["score"] for hit in reranked["hits"]]
+    assert scores == sorted(scores, reverse=True) and len(set(scores)) > 40
+    assert_near(scores, scores_here([hit["text"] for hit in reranked["hits"]]))
     assert len(demo("status")["host"]["plane_health"]["rerankers"]) == 1
 
 
@@ -53,9 +53,9 @@ def test_without_a_plane_the_command_loads_the_model_itself(demo: Medkg, exact_o
     profile = chosen_profile("cpu", rerank_model=os.environ["MEDKG_RERANK_MODEL"])
     texts = ["Adults with low pressure were not admitted.", "Salt was delivered by schoolteachers."]
 
-    found = OwnModels(profile, ["rerank"]).rerank(QUESTION, texts)
+    scores = OwnModels(profile, ["rerank"]).rerank(QUESTION, texts)
 
-    assert found.tolist() == pytest.approx(scores_here(texts), abs=1e-4)
+    assert scores.tolist() == pytest.approx(scores_here(texts), abs=1e-4)
 
 
 def message_of(demo: Medkg, *arguments: str) -> str:

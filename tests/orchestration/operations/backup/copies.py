@@ -42,7 +42,7 @@ def opened(data_dir: Path, tenant: str = TENANT) -> Iterator[Assembly]:
 
 
 def unwatched(done: int, total: int) -> None:
-    """Nobody watches."""
+    """Ignores the progress."""
 
 
 def ingest(
@@ -138,8 +138,8 @@ def answers(parts: Assembly, query: str, tenant_id: str = TENANT) -> dict[str, l
         "dense": vectors.search(tenant_id, MODEL, encode([query])[0], 50, Filters(), seen),
     }
     return {
-        leg: [(difference.ref.chunk_id, difference.score) for difference in found]
-        for leg, found in legs.items()
+        leg: [(difference.ref.chunk_id, difference.score) for difference in differences]
+        for leg, differences in legs.items()
     }
 
 

@@ -20,7 +20,7 @@ from orchestration.operations.backup.backing_up import back_up
 from orchestration.operations.backup.restoring import restore
 from orchestration.records import DocumentKey
 from orchestration.settings import load_settings
-from tests.orchestration.opensearch import SERVER, connected, prefix_of_its_own
+from tests.orchestration.opensearch import SERVER, connected, own_prefix
 from tests.orchestration.operations.backup.copies import (
     RESTORING,
     Bodies,
@@ -33,7 +33,7 @@ from tests.orchestration.operations.backup.copies import (
     unwatched,
     verified,
 )
-from tests.orchestration.postgresql import needs_postgresql, schema_of_its_own
+from tests.orchestration.postgresql import needs_postgresql, own_schema
 from tests.orchestration.stores.data_folder import MODEL
 from tests.waiting import PATIENCE
 
@@ -63,12 +63,12 @@ def backup(tmp_path: Path) -> Path:
 
 
 def tables(parts: Assembly) -> dict[str, list[Mapping[str, Any]]]:
-    with parts.ledger.copies.export_tables() as found:
-        return {table.name: [row for rows in table.rows for row in rows] for table in found}
+    with parts.ledger.copies.export_tables() as exported:
+        return {table.name: [row for rows in table.rows for row in rows] for table in exported}
 
 
-def told(parts: Assembly) -> dict[str, Any]:
-    """What a person may ask of a folder, in every tenant."""
+def answers_of(parts: Assembly) -> dict[str, Any]:
+    """Everything that a user can read from a folder, for every tenant."""
     return {
         "tables": tables(parts),
         "answers": {
@@ -91,12 +91,12 @@ def test_a_restored_folder_reports_and_answers_what_the_lost_one_did_to_the_bit(
     tmp_path: Path, backup: Path
 ) -> None:
     with opened(tmp_path / "a") as parts:
-        expected = told(parts)
+        expected = answers_of(parts)
     assert expected["verified"] == (True, True)
     with opened(tmp_path / "b") as parts:
         restore(parts, backup, unwatched)
     with opened(tmp_path / "b") as parts:
-        assert told(parts) == expected
+        assert answers_of(parts) == expected
         ingest(parts, {"9": ["walking on"]})  # numbers go on
         assert verified(parts)
     assert not (tmp_path / "b" / "restore.unfinished").exists()
@@ -164,10 +164,10 @@ def test_a_restore_that_is_killed_says_so_and_begins_again(
     ):
         pass
     with opened(tmp_path / "a") as parts:
-        expected = told(parts)
+        expected = answers_of(parts)
     with opened(data_dir) as parts:
         restore(parts, backup, unwatched)
-        assert told(parts) == expected
+        assert answers_of(parts) == expected
     with open_data_folder(load_settings(data_dir=data_dir)) as data_folder:
         assert data_folder.status()["documents"] == {"committed": 5, "failed": 1, "queued": 1}
 
@@ -187,13 +187,13 @@ def test_a_backup_beside_a_writer_is_of_one_moment(tmp_path: Path) -> None:
             ],
         )
         back_up(parts, tmp_path / "backup", unwatched)
-        expected = told(writer)
+        expected = answers_of(writer)
     with opened(tmp_path / "b") as parts:
         restore(parts, tmp_path / "backup", unwatched)
-        found = told(parts)
-        assert found["verified"] == (True, True)
-        assert found["tables"]["commits"] == expected["tables"]["commits"]
-        assert found["answers"] == expected["answers"]
+        actual = answers_of(parts)
+        assert actual["verified"] == (True, True)
+        assert actual["tables"]["commits"] == expected["tables"]["commits"]
+        assert actual["answers"] == expected["answers"]
 
 
 def test_a_document_that_is_not_whole_is_named_and_the_backup_does_not_count(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def _at_each_read(parts: Any, deeds: list[Callable[[], None]]) -> None:
 @pytest.fixture
 def on_opensearch(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Data folders that are opened from now on have their index on a server."""
-    with connected() as connection, prefix_of_its_own(connection) as prefix:
+    with connected() as connection, own_prefix(connection) as prefix:
         monkeypatch.setenv("MEDKG_OPENSEARCH_URL", SERVER)
         monkeypatch.setenv("MEDKG_OPENSEARCH_PREFIX", prefix)
         monkeypatch.setenv("MEDKG_SEARCH_STORE", "opensearch")
@@ -241,8 +241,8 @@ def test_from_sqlite_and_faiss_to_postgresql_and_opensearch_and_back(
     tmp_path: Path, backup: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     with opened(tmp_path / "a") as parts:
-        expected, rows = told(parts), rows_of(export(parts, tmp_path / "first"))
-    with schema_of_its_own() as url:
+        expected, rows = answers_of(parts), rows_of(export(parts, tmp_path / "first"))
+    with own_schema() as url:
         monkeypatch.setenv("MEDKG_LEDGER_URL", url)
         request.getfixturevalue("on_opensearch")
         with opened(tmp_path / "servers") as parts:
@@ -258,7 +258,7 @@ def test_from_sqlite_and_faiss_to_postgresql_and_opensearch_and_back(
         monkeypatch.delenv(name)
     with opened(tmp_path / "b") as parts:
         restore(parts, tmp_path / "from-servers", unwatched)
-        assert told(parts) == expected
+        assert answers_of(parts) == expected
 
 
 def _check_that_numbers_go_on(parts: Assembly) -> None:
@@ -309,15 +309,15 @@ def test_a_folder_is_restored_to_s3_and_back_and_not_over_what_is_there(
     tmp_path: Path, backup: Path, s3_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with opened(tmp_path / "a") as parts:
-        expected = told(parts)
+        expected = answers_of(parts)
     monkeypatch.setenv("MEDKG_OBJECTS_URL", s3_url)
     with opened(tmp_path / "on-s3") as parts:
         restore(parts, backup, unwatched)
-        assert told(parts) == expected
+        assert answers_of(parts) == expected
         back_up(parts, tmp_path / "from-s3", unwatched)
     with opened(tmp_path / "c") as parts, pytest.raises(UsageError, match="MEDKG_OBJECTS_URL"):
         restore(parts, backup, unwatched)
     monkeypatch.delenv("MEDKG_OBJECTS_URL")
     with opened(tmp_path / "b") as parts:
         restore(parts, tmp_path / "from-s3", unwatched)
-        assert told(parts) == expected
+        assert answers_of(parts) == expected

@@ -83,7 +83,7 @@ def test_what_is_exported_imported_and_exported_is_what_was_exported(
 
 def test_the_imported_answer_as_the_exported_by_every_leg(tmp_path: Path, copy: Path) -> None:
     with opened(tmp_path / "a") as parts:
-        asked = answers(parts, "walking sleep")
+        expected = answers(parts, "walking sleep")
     with opened(tmp_path / "b") as parts:
         done = import_all(parts, copy)
         assert (done.documents, done.imported, done.unchanged, done.not_replaced, done.chunks) == (
@@ -93,7 +93,7 @@ def test_the_imported_answer_as_the_exported_by_every_leg(tmp_path: Path, copy: 
             0,
             7,
         )
-        assert answers(parts, "walking sleep") == asked
+        assert answers(parts, "walking sleep") == expected
         assert verified(parts)
 
 
@@ -104,7 +104,8 @@ def test_an_analyst_reads_a_row_a_chunk_with_its_vector_and_what_columns_mean(co
     assert table.schema.field("dense").type == pa.list_(pa.float32(), 26)
     assert table.column("body").to_pylist()[:2] == ["walking helps", "walking helps sleep"]
     assert all(
-        one.metadata[b"description"] for one in [*table.schema, *pq.read_schema(copy / "documents-1.parquet")]
+        field.metadata[b"description"]
+        for field in [*table.schema, *pq.read_schema(copy / "documents-1.parquet")]
     )
 
 
@@ -212,7 +213,7 @@ def _changed(copy: Path, **values: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "message"),
     [
         (_truncated, "truncated or damaged"),
         (_flipped, "truncated or damaged"),
@@ -226,11 +227,11 @@ def _changed(copy: Path, **values: object) -> None:
     ],
 )
 def test_a_copy_that_is_not_whole_or_not_ours_is_refused_and_nothing_is_imported(
-    tmp_path: Path, copy: Path, harm: Callable[[Path], object], told: str
+    tmp_path: Path, copy: Path, harm: Callable[[Path], object], message: str
 ) -> None:
     harm(copy)
     with opened(tmp_path / "b") as parts:
-        with pytest.raises(CopyUnusableError, match=told):
+        with pytest.raises(CopyUnusableError, match=message):
             import_all(parts, copy)
         assert parts.ledger.copies.is_empty()
 
@@ -284,12 +285,12 @@ def test_what_is_superseded_while_it_is_exported_is_read_again(tmp_path: Path) -
     with opened(tmp_path / "a") as parts, opened(tmp_path / "a") as writer:
         ingest(parts, CORPUS)
         _when_first_read(parts, lambda: ingest(writer, {"5": ["running now"], "6": ["new"]}, version="2"))
-        found = rows_of(export(parts, tmp_path / "copy"))
-        bodies = {row["body"] for row in found if "body" in row}
+        rows = rows_of(export(parts, tmp_path / "copy"))
+        bodies = {row["body"] for row in rows if "body" in row}
         assert bodies == {body for doc_id, texts in CORPUS.items() if doc_id != "5" for body in texts} | {
             "running now"
         }
-        assert len([row for row in found if "document" in row]) == 5
+        assert len([row for row in rows if "document" in row]) == 5
 
 
 def _when_first_read(parts: object, deed: Callable[[], None]) -> None:

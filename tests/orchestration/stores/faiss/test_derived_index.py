@@ -41,7 +41,7 @@ from orchestration.stores.file_names import file_name
 from tests.waiting import PATIENCE
 
 AT_ONCE = IndexSizes(exact_rows=1, build_rows=1, build_share=0.0, recall=1.0, build_threads=1)
-"""An approximate index from two rows on, made anew after every change."""
+"""An approximate index from two rows on, rebuilt after every change."""
 
 SIZES = {
     "hnsw": AT_ONCE,
@@ -121,10 +121,10 @@ def test_each_kind_is_built_with_its_measured_recall_in_the_manifest(tmp_path: P
     written(store, dense)
     assert store.compact(TENANT) == 1
     assert store.compact(TENANT) == 0
-    made = load(namespace(tmp_path))
-    assert made is not None
-    assert (made.manifest.kind, made.manifest.rows) == (kind, 3_000)
-    assert made.manifest.recall >= 0.95
+    index = load(namespace(tmp_path))
+    assert index is not None
+    assert (index.manifest.kind, index.manifest.rows) == (kind, 3_000)
+    assert index.manifest.recall >= 0.95
     shares = [
         len({*found(store.search(TENANT, MODEL, query, 10, ANY, everything))} & {*best(dense, query)}) / 10
         for query in dense[:50]
@@ -161,8 +161,8 @@ def test_filters_and_visibility_are_followed_until_enough_is_found(tmp_path: Pat
         dense, query, among=lambda number: number % 2 == 1
     )
     few = {"3", "1999"}
-    seen = store.search(TENANT, MODEL, query, 10, ANY, lambda ref: ref.key.doc_id in few)
-    assert set(found(seen)) == few
+    hits = store.search(TENANT, MODEL, query, 10, ANY, lambda ref: ref.key.doc_id in few)
+    assert set(found(hits)) == few
 
 
 @pytest.mark.parametrize("kind", ["hnsw", "ivf-pq"])
@@ -199,7 +199,7 @@ def test_a_derived_index_may_be_deleted_at_any_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["vectors", "rows", "faiss", "json"])
 @pytest.mark.parametrize("how", ["bit", "cut", "gone"])
-def test_a_damaged_index_is_told_left_aside_and_built_anew(tmp_path: Path, suffix: str, how: str) -> None:
+def test_a_damaged_index_is_reported_ignored_and_rebuilt(tmp_path: Path, suffix: str, how: str) -> None:
     writer = FaissVectors(tmp_path, AT_ONCE)
     dense = clustered(500)
     written(writer, dense)
@@ -213,17 +213,17 @@ def test_a_damaged_index_is_told_left_aside_and_built_anew(tmp_path: Path, suffi
     reader = FaissVectors(tmp_path, AT_ONCE)
     with capture_logs() as logs:
         assert found(reader.search(TENANT, MODEL, dense[5], 10, ANY, everything)) == best(dense, dense[5])
-    told = [line for line in logs if line["event"] == "vector_index_damaged"]
-    assert [str(path) in line["reason"] for line in told] == (
+    warnings = [line for line in logs if line["event"] == "vector_index_damaged"]
+    assert [str(path) in line["reason"] for line in warnings] == (
         [] if (suffix, how) == ("json", "gone") else [True]
     )
     assert reader.compact(TENANT) == 1
-    made = load(namespace(tmp_path))
-    assert made is not None
-    assert made.manifest.rows == 500
+    index = load(namespace(tmp_path))
+    assert index is not None
+    assert index.manifest.rows == 500
 
 
-def test_a_damaged_segment_is_not_covered_and_the_search_tells_it(tmp_path: Path) -> None:
+def test_a_damaged_segment_is_not_covered_and_is_reported(tmp_path: Path) -> None:
     store = FaissVectors(tmp_path, AT_ONCE)
     written(store, clustered(500))
     path = namespace(tmp_path) / "w0-1.segment"
@@ -231,9 +231,9 @@ def test_a_damaged_segment_is_not_covered_and_the_search_tells_it(tmp_path: Path
     with capture_logs() as logs:
         assert derived_index.build(namespace(tmp_path), AT_ONCE, forget=False)
     assert [line["event"] for line in logs] == ["vector_segment_left_out", "vectors_compacted"]
-    made = load(namespace(tmp_path))
-    assert made is not None
-    assert made.manifest.rows == 375
+    index = load(namespace(tmp_path))
+    assert index is not None
+    assert index.manifest.rows == 375
 
 
 # --- crashes and other processes ------------------------------------------------------------------------
@@ -255,7 +255,7 @@ FaissVectors(Path(sys.argv[1]), sizes).compact("default")
 
 
 @pytest.mark.parametrize("at", ["write_table", "built", "tuned", "_digest", "_publish"])
-def test_a_build_that_is_killed_leaves_the_former_index_and_the_next_one_cleans_up(
+def test_a_build_that_is_killed_leaves_the_previous_index_and_the_next_one_cleans_up(
     tmp_path: Path, at: str
 ) -> None:
     store = FaissVectors(tmp_path, AT_ONCE)
@@ -320,18 +320,18 @@ def test_searches_and_writes_go_on_while_an_index_is_built(
     dense = clustered(600)
     store = FaissVectors(tmp_path, AT_ONCE)
     written(store, dense[:500])
-    begun, proceed = threading.Event(), threading.Event()
+    started, proceed = threading.Event(), threading.Event()
     build = derived_index.built
 
     def held(*arguments: Any) -> Any:
-        begun.set()
+        started.set()
         assert proceed.wait(PATIENCE)
         return build(*arguments)
 
     monkeypatch.setattr(derived_index, "built", held)
     builder = threading.Thread(target=store.compact, args=(TENANT,))
     builder.start()
-    assert begun.wait(PATIENCE)
+    assert started.wait(PATIENCE)
     written(store, dense[500:], first=500)
     assert found(store.search(TENANT, MODEL, dense[550], 10, ANY, everything)) == best(dense, dense[550])
     proceed.set()

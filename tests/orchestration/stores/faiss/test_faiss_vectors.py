@@ -1,4 +1,4 @@
-"""The vector store in files passes the suite; damaged, unwritable and half-written segments are told."""
+"""The vector store in files passes the suite; it reports damaged, unwritable and half-written segments."""
 
 from __future__ import annotations
 
@@ -112,12 +112,12 @@ def test_a_query_of_another_models_size_is_reported(store: FaissVectors) -> None
         store.search(TENANT, MODEL, unit([1, 0, 0])[0], 9, ANY, everything)
 
 
-@given(one=st.text(min_size=1), other=st.text(min_size=1))
-def test_two_names_never_share_a_file_and_none_leaves_its_folder(one: str, other: str) -> None:
-    assert (file_name(one) == file_name(other)) == (one == other)
-    assert "/" not in file_name(one)
-    assert not file_name(one).startswith(".")
-    assert len(file_name(one).encode()) < 200
+@given(name=st.text(min_size=1), other=st.text(min_size=1))
+def test_two_names_never_share_a_file_and_none_leaves_its_folder(name: str, other: str) -> None:
+    assert (file_name(name) == file_name(other)) == (name == other)
+    assert "/" not in file_name(name)
+    assert not file_name(name).startswith(".")
+    assert len(file_name(name).encode()) < 200
 
 
 def test_plain_names_stay_as_they_are() -> None:

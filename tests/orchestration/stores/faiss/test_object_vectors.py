@@ -39,7 +39,7 @@ def objects(tmp_path: Path) -> ObjectStore:
 
 @pytest.fixture
 def machine(tmp_path: Path, objects: ObjectStore) -> Callable[..., ObjectVectors]:
-    """A store on a machine of that name, which has a cache of its own."""
+    """A store on a machine of that name, which has its own cache."""
 
     def opened(name: str = "one", sizes: IndexSizes | None = None) -> ObjectVectors:
         return ObjectVectors(objects, tmp_path / name, sizes)
@@ -112,13 +112,13 @@ def test_a_search_fetches_what_is_new_and_asks_for_the_marker_alone_when_nothing
     writer, reader = machine("one"), machine("two")
     writer.write(TENANT, MODEL, "i1", [a_row("1")], EAST[None])
     assert find(reader) == ["1"]
-    asked: list[str] = []
+    requests: list[str] = []
 
     def noting(method: str) -> Callable[..., object]:
         ask = getattr(objects, method)
 
         def noted(key: str, *rest: object) -> object:
-            asked.append(f"{method} {key.rsplit('/', 1)[1]}")
+            requests.append(f"{method} {key.rsplit('/', 1)[1]}")
             return ask(key, *rest)
 
         return noted
@@ -126,11 +126,11 @@ def test_a_search_fetches_what_is_new_and_asks_for_the_marker_alone_when_nothing
     for method in ("get", "list", "fetch", "folders"):
         monkeypatch.setattr(objects, method, noting(method))
     assert find(reader) == ["1"]
-    assert asked == ["get changed"]
+    assert requests == ["get changed"]
     writer.write(TENANT, MODEL, "i2", [a_row("2")], NORTH[None])
-    asked.clear()
+    requests.clear()
     assert find(reader) == ["1", "2"]
-    assert [one for one in asked if one.startswith("fetch")] == ["fetch i2.segment"]
+    assert [request for request in requests if request.startswith("fetch")] == ["fetch i2.segment"]
     assert cached(tmp_path / "two") == ["i1.segment", "i2.segment"]
     assert cached(tmp_path / "one") == []
 
@@ -193,18 +193,18 @@ def test_a_cache_that_was_deleted_or_interrupted_is_made_again(
 def test_what_is_erased_leaves_every_machines_files(
     machine: Callable[..., ObjectVectors], tmp_path: Path
 ) -> None:
-    one, two = machine("one", AT_ONCE), machine("two", AT_ONCE)
+    first, second = machine("one", AT_ONCE), machine("two", AT_ONCE)
     secret = np.array([[0.6, 0.8]], np.float32)
-    one.write(TENANT, MODEL, "i1", [a_row("1"), a_row("quibblezark")], np.concatenate([EAST[None], secret]))
-    for each in (one, two):
+    first.write(TENANT, MODEL, "i1", [a_row("1"), a_row("quibblezark")], np.concatenate([EAST[None], secret]))
+    for each in (first, second):
         assert each.compact(TENANT) == 1
         assert not each.compaction_due(TENANT)
-    one.discard(TENANT, "i1", [a_row("quibblezark").key])
-    one.expunge(TENANT)
-    assert two.compaction_due(TENANT)
-    two.compact(TENANT)
-    assert not two.compaction_due(TENANT)
-    assert [find(each) for each in (one, two)] == [["1"], ["1"]]
+    first.discard(TENANT, "i1", [a_row("quibblezark").key])
+    first.expunge(TENANT)
+    assert second.compaction_due(TENANT)
+    second.compact(TENANT)
+    assert not second.compaction_due(TENANT)
+    assert [find(each) for each in (first, second)] == [["1"], ["1"]]
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         content = path.read_bytes()
         assert b"quibblezark" not in content and secret.tobytes() not in content, path
@@ -213,11 +213,11 @@ def test_what_is_erased_leaves_every_machines_files(
 def test_a_model_that_is_given_up_leaves_other_machines_at_their_next_search(
     machine: Callable[..., ObjectVectors], tmp_path: Path
 ) -> None:
-    one, two = machine("one"), machine("two")
-    one.write(TENANT, MODEL, "i1", [a_row("1")], EAST[None])
-    assert find(two) == ["1"]
-    one.discard_other_models(TENANT, ["other"])
-    assert find(two) == []
+    first, second = machine("one"), machine("two")
+    first.write(TENANT, MODEL, "i1", [a_row("1")], EAST[None])
+    assert find(second) == ["1"]
+    first.discard_other_models(TENANT, ["other"])
+    assert find(second) == []
     assert cached(tmp_path / "two") == []
 
 

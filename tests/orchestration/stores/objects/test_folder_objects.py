@@ -47,8 +47,8 @@ def test_an_object_is_on_disk_before_it_has_its_name_and_its_name_before_the_wri
     store: ObjectStore, folder: Path, monkeypatch: pytest.MonkeyPatch, write: str
 ) -> None:
     store.put("new/old", b"1")
-    found = store.get("new/old")
-    assert found is not None
+    stored = store.get("new/old")
+    assert stored is not None
     steps: list[str] = []
     fsync, rename = os.fsync, Path.replace
 
@@ -63,7 +63,7 @@ def test_an_object_is_on_disk_before_it_has_its_name_and_its_name_before_the_wri
     monkeypatch.setattr(os, "fsync", seen_fsync)
     monkeypatch.setattr(Path, "replace", seen_rename)
     if write == "replace":
-        store.replace("new/old", b"2", found.version)
+        store.replace("new/old", b"2", stored.version)
         assert steps == ["flush old", "rename to old", "flush new"]
     else:
         getattr(store, write)("made/deep/a", b"2")

@@ -52,11 +52,11 @@ def test_a_damaged_document_is_named_and_counts_as_not_held(
     store: ObjectDocuments, objects: ObjectStore
 ) -> None:
     store.put([(a_version(), a_document(version=V1))])
-    (one,) = objects.list("documents")
-    content = objects.get(one.key)
+    (stored,) = objects.list("documents")
+    content = objects.get(stored.key)
     assert content is not None
     for damaged in (content.data[:40], b"", content.data[:-1] + b"\x00"):
-        objects.put(one.key, damaged)
+        objects.put(stored.key, damaged)
         with pytest.raises(StoreCorruptError, match="doc-1"):
             store.get(a_version().key, V1, F1)
         assert list(store.held("default")) == []

@@ -56,8 +56,8 @@ def test_a_large_object_comes_back_whole(store: ObjectStore) -> None:
 
 @pytest.mark.needs_service("s3")
 def test_two_prefixes_of_a_bucket_are_two_stores(s3_url: str) -> None:
-    one, other = open_objects(f"{s3_url}/one"), open_objects(f"{s3_url}/other")
-    one.put("a/b", b"1")
+    first, other = open_objects(f"{s3_url}/one"), open_objects(f"{s3_url}/other")
+    first.put("a/b", b"1")
     assert other.get("a/b") is None
     assert keys(other, "a") == []
     assert data(open_objects(s3_url), "one/a/b") == b"1"
@@ -78,10 +78,10 @@ def test_a_bucket_that_is_not_there_is_named_with_its_setting(
 def test_a_user_that_the_server_does_not_know_is_reported_without_the_secret(
     s3_url: str, monkeypatch: pytest.MonkeyPatch, wrong: str, use: Callable[[ObjectStore], object]
 ) -> None:
-    monkeypatch.setenv(wrong, "not-to-be-told")
+    monkeypatch.setenv(wrong, "not-to-be-printed")
     with pytest.raises(ConfigurationError, match=wrong) as raised:
         use(open_objects(s3_url))
-    assert "not-to-be-told" not in str(raised.value)
+    assert "not-to-be-printed" not in str(raised.value)
 
 
 def test_half_of_a_pair_of_credentials_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,14 +110,14 @@ def test_a_server_that_is_unavailable_is_one_to_wait_for(
 @contextmanager
 def a_server_that_answers(status: int, code: str) -> Iterator[tuple[str, list[str]]]:
     """Its address, and the requests it had."""
-    asked: list[str] = []
+    requests: list[str] = []
     body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>So.</Message></Error>'.encode()
 
     class Answers(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def answer(self) -> None:
-            asked.append(self.command)
+            requests.append(self.command)
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
@@ -132,7 +132,7 @@ def a_server_that_answers(status: int, code: str) -> Iterator[tuple[str, list[st
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http://127.0.0.1:{server.server_port}", requests
     finally:
         server.shutdown()
         server.server_close()
@@ -157,11 +157,11 @@ def a_server_that_answers(status: int, code: str) -> Iterator[tuple[str, list[st
 def test_each_refusal_is_the_error_it_means_and_is_not_repeated(
     credentials: None, monkeypatch: pytest.MonkeyPatch, status: int, code: str, kind: type[MedkgError]
 ) -> None:
-    with a_server_that_answers(status, code) as (address, asked):
+    with a_server_that_answers(status, code) as (address, requests):
         monkeypatch.setenv("AWS_ENDPOINT_URL", address)
         store = open_objects("s3://bucket/p")
         for use in USES:
-            asked.clear()
+            requests.clear()
             with pytest.raises(kind, match=code):
                 use(store)
-            assert len(asked) == 1
+            assert len(requests) == 1

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from orchestration.stores.opensearch.connection import Connection
-from tests.orchestration.opensearch import connected, prefix_of_its_own
+from tests.orchestration.opensearch import connected, own_prefix
 
 
 @pytest.fixture
@@ -18,5 +18,5 @@ def connection() -> Iterator[Connection]:
 
 @pytest.fixture
 def prefix(connection: Connection) -> Iterator[str]:
-    with prefix_of_its_own(connection) as name:
+    with own_prefix(connection) as name:
         yield name

@@ -92,7 +92,7 @@ def test_all_is_sent_in_requests_of_bounded_size(server: Played, connection: Con
 
     server.answer = answer
     connection.bulk(actions(1_100))
-    assert sorted(int(one) for request in requests for one in request) == list(range(1_100))
+    assert sorted(int(number) for request in requests for number in request) == list(range(1_100))
     assert max(map(len, requests)) <= module.ACTIONS
 
 
@@ -100,11 +100,11 @@ def test_an_item_that_is_never_taken_is_reported_with_its_reason(
     server: Played, connection: Connection
 ) -> None:
     def answer(lines: list[str]) -> tuple[int, dict[str, Any]]:
-        found = [
+        items = [
             taken(doc_id, 400, "mapper_parsing_exception", "no such date") if doc_id == "7" else taken(doc_id)
             for doc_id in ids(lines)
         ]
-        return 200, {"errors": True, "items": found}
+        return 200, {"errors": True, "items": items}
 
     server.answer = answer
     with pytest.raises(RequestRejectedError, match="1 items: 400 mapper_parsing_exception: no such date"):

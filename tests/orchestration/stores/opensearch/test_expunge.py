@@ -45,7 +45,7 @@ def test_an_expunged_entry_is_in_no_file_of_the_server(connection: Connection, p
     written = [(key, mine[0]), (other, rest[0])]
     search.write(TENANT, "i1", written, None)
     dense = np.array([[0.6, 0.8], [0.28, 0.96]], np.float32)
-    vectors.write(TENANT, "m", "i1", [VectorRow(one, chunk.chunk_id, {}) for one, chunk in written], dense)
+    vectors.write(TENANT, "m", "i1", [VectorRow(key, chunk.chunk_id, {}) for key, chunk in written], dense)
     with connection.errors_named() as client:
         client.indices.flush(index=f"{prefix}-*", force=True)
     assert holding(folders, WORD.encode())
@@ -56,6 +56,6 @@ def test_an_expunged_entry_is_in_no_file_of_the_server(connection: Connection, p
     vectors.expunge(TENANT)
 
     assert holding(folders, WORD.encode()) == []
-    seen = search.bm25(TENANT, "aspirin", 10, ALL, lambda ref: True)
-    assert [one.ref.key for one in seen] == [other]
+    hits = search.bm25(TENANT, "aspirin", 10, ALL, lambda ref: True)
+    assert [candidate.ref.key for candidate in hits] == [other]
     assert len(vectors.search(TENANT, "m", dense[0], 10, ALL, lambda ref: True)) == 1
