@@ -127,7 +127,7 @@ def test_importing_twice_finds_everything_there(tmp_path: Path, copy: Path) -> N
         import_all(parts, copy)
         before = list(parts.ledger.commits.committed(TENANT))
         again = import_all(parts, copy)
-        assert (again.imported, again.unchanged, again.kept) == (0, 5, 0)
+        assert (again.imported, again.unchanged, again.not_replaced) == (0, 5, 0)
         assert list(parts.ledger.commits.committed(TENANT)) == before
 
 
@@ -138,7 +138,7 @@ def test_a_document_that_is_there_in_another_version_is_kept_unless_reported_oth
     with opened(tmp_path / "b") as parts:
         ingest(parts, {"1": ["running"]}, version="2")
         done = import_all(parts, copy, replace=replace)
-        assert (done.imported, done.unchanged, done.kept) == ((5, 0, 0) if replace else (4, 0, 1))
+        assert (done.imported, done.unchanged, done.not_replaced) == ((5, 0, 0) if replace else (4, 0, 1))
         commit = parts.ledger.commits.find(DocumentKey(tenant_id=TENANT, source="files", doc_id="1"))
         assert commit is not None and commit.version == ("1" if replace else "2") * 64
         assert bool(answers(parts, "running")["bm25"]) is not replace
