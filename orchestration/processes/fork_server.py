@@ -45,7 +45,7 @@ class Task:
     """Name of the process, at most 15 bytes."""
     arguments: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Added to the fork server's."""
+    """Added to the environment that the caller of `ForkServer.spawn` has then."""
     log_path: Path | None = None
     """File for its output; None: the fork server's stderr."""
 
@@ -93,9 +93,15 @@ class ForkedChild:
 class ForkServer:
     """Our end of a fork server; thread-safe. It ends with this process, and its children end with it."""
 
-    def __init__(self, control: socket.socket, process: subprocess.Popen[bytes] | int) -> None:
+    def __init__(
+        self,
+        control: socket.socket,
+        process: subprocess.Popen[bytes] | int,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._control = control
         self._process = process
+        self._environment = environment or {}
         self._lock = threading.Lock()
         self._children: set[int] = set()
         self._retired = False
@@ -130,17 +136,18 @@ class ForkServer:
                 environment,
                 [theirs.fileno()],
             )
-        return cls(ours, process)
+        return cls(ours, process, environment)
 
     def spawn(self, task: Task, inherit: Sequence[int] = ()) -> ForkedChild:
         """Fork a child in its own session; returns when it exists.
 
-        The child receives the open files `inherit`, and their numbers as its first arguments. Raises OSError
-        if the fork server has ended, or cannot fork.
+        The child has this process's environment of now, as a spawned one would, and the task's. It receives
+        the open files `inherit`, and their numbers as its first arguments. Raises OSError if the fork server has
+        ended, or cannot fork.
         """
         request = {
             **vars(task),
-            "environment": dict(task.environment),
+            "environment": {**os.environ, **self._environment, **task.environment},
             "log_path": str(task.log_path) if task.log_path is not None else None,
         }
         with self._lock:
@@ -294,6 +301,7 @@ def _fork(control: socket.socket, task: dict[str, Any], files: Sequence[int]) ->
 def _run(task: Mapping[str, Any], files: Sequence[int]) -> NoReturn:
     """Call the task's function as if it were a program, and end the process as Python does."""
     try:
+        os.environ.clear()
         os.environ.update(task["environment"])
         sys.argv = [task["call"], *map(str, files), *task["arguments"]]
         module, _, name = task["call"].partition(":")

@@ -13,6 +13,11 @@ def report() -> None:
     sys.stdout.write(" ".join(facts) + "\n")
 
 
+def print_shape() -> None:
+    """Print a variable of the environment."""
+    print(os.environ.get("SHAPE"))  # noqa: T201
+
+
 def end_with_three() -> None:
     raise SystemExit(3)
 

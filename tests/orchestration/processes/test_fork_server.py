@@ -39,6 +39,16 @@ def test_a_child_has_its_arguments_environment_session_name_and_log(
     assert psutil.Process(sleeping.pid).name() == "test-child"
 
 
+def test_a_child_has_the_environment_that_its_caller_has_then(
+    server: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHAPE", "round")
+    assert spawn(server, "print_shape", tmp_path / "set.log").wait(60) == 0
+    monkeypatch.delenv("SHAPE")
+    assert spawn(server, "print_shape", tmp_path / "unset.log").wait(60) == 0
+    assert [(tmp_path / name).read_text() for name in ("set.log", "unset.log")] == ["round\n", "None\n"]
+
+
 def test_exit_codes_and_signals_are_reported_as_popen_reports_them(server: ForkServer) -> None:
     assert spawn(server, "end_with_three").wait(60) == 3
     sleeping = spawn(server, "wait_for_signal")
