@@ -67,7 +67,7 @@ test-exhaustive: setup  ## Run the tests with every case of those that otherwise
 coverage: setup  ## Run the tests and measure the control plane's coverage; fails below the floor in pyproject.toml
 	@$(PYTEST) --cov --cov-report=term:skip-covered
 
-lint: setup  ## Format check, lint, types, import contracts, retry-loop check, fresh schema and references, names in docs
+lint: setup  ## Format check, lint, types, import contracts, retry-loop check, fresh schema and references, names in docs, word list
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -76,6 +76,7 @@ lint: setup  ## Format check, lint, types, import contracts, retry-loop check, f
 	@$(BIN)/medkg topology schema --check
 	@$(BIN)/python -m ops.reference --check
 	@$(BIN)/python ops/checks/docs_names.py
+	@$(BIN)/python ops/checks/plain_language.py
 
 reference: setup  ## Write docs/reference (settings, errors, commands) from the code
 	@$(BIN)/python -m ops.reference

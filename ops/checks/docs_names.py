@@ -56,12 +56,12 @@ class Finding:
 
 def findings(text: str, page: Path) -> list[Finding]:
     """The names of one page that do not exist, ordered by line."""
-    found = {
+    problems = {
         Finding(str(page), text.count("\n", 0, position) + 1, problem)
         for check in CHECKS
         for position, problem in check(text, page)
     }
-    return sorted(found)
+    return sorted(problems)
 
 
 def _links(text: str, page: Path) -> Iterator[tuple[int, str]]:

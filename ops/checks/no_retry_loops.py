@@ -43,13 +43,13 @@ def findings(source: str, path: str) -> list[Finding]:
     """Every hand-written retry of one file, in order; raises SyntaxError for a file that is not Python."""
     lines = source.splitlines()
     tree = ast.parse(source, path)
-    found = [
+    loops = [
         Finding(path, node.lineno, problem)
         for node in ast.walk(tree)
         for problem in _problems(node)
         if not EXEMPTION.search(lines[node.lineno - 1])
     ]
-    return sorted(set(found))
+    return sorted(set(loops))
 
 
 def _problems(node: ast.AST) -> Iterator[str]:
@@ -122,14 +122,14 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 def main(arguments: Sequence[str]) -> int:
     """Print what is found in the files or folders named; returns the exit code."""
     paths = [Path(argument) for argument in arguments] or [ROOT / name for name in FOLDERS]
-    found = [
+    loops = [
         finding
         for path in _files([path for path in paths if path.exists()])
         for finding in findings(path.read_text(encoding="utf-8"), str(path))
     ]
-    for finding in found:
+    for finding in loops:
         sys.stdout.write(f"{finding}\n")
-    return 1 if found else 0
+    return 1 if loops else 0
 
 
 if __name__ == "__main__":

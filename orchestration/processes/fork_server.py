@@ -141,7 +141,7 @@ class ForkServer:
     def spawn(self, task: Task, inherit: Sequence[int] = ()) -> ForkedChild:
         """Fork a child in its own session; returns when it exists.
 
-        The child has the environment of this process and the task's, as a spawned one would. It receives
+        The child has the environment of this process and the task's, as a spawned one would. It gets
         the open files `inherit`, and their numbers as its first arguments. Raises OSError if the fork server has
         ended, or cannot fork.
         """

@@ -44,7 +44,7 @@ from tests.gpu_actors.encoders.test_embedding import (
 from tests.gpu_actors.vllm.tiny_qwen import chat_model, embedding_model
 from tests.waiting import PATIENCE, wait_until
 
-LOAD = 120
+LOAD = 300
 """Texts that keep a server busy for some seconds."""
 
 COMMAND = Path(__file__).resolve().parents[3] / ".venv-vllm" / "bin" / "vllm"
