@@ -142,8 +142,8 @@ class ForkServer:
         """Fork a child in its own session; returns when it exists.
 
         The child has the environment of this process and the task's, as a spawned one would. It gets
-        the open files `inherit`, and their numbers as its first arguments. Raises OSError if the fork server has
-        ended, or cannot fork.
+        the open files `inherit`, and their numbers as its first arguments. Raises OSError if the fork server
+        has ended, or cannot fork.
         """
         request = {
             **vars(task),
