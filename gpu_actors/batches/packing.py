@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gpu_actors.batches.token_budget import TokenIds
 
-__all__ = ["Block", "PackedRows", "pack", "pad", "second_segment"]
+__all__ = ["EqualRows", "PackedRows", "pack", "pad", "second_segment"]
 
 SIZES_PER_OCTAVE: Final = 16
 
@@ -30,7 +30,7 @@ RECTANGLE_MULTIPLE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class EqualRows:
     """Neighbouring rows of one length."""
 
     tokens: slice
@@ -52,7 +52,7 @@ class PackedRows:
     """Position in the row, int64 [tokens]."""
     real: Tensor
     """bool [tokens]; False: padding at the end of a row, or filler behind the last."""
-    blocks: tuple[Block, ...]
+    blocks: tuple[EqualRows, ...]
     is_whole: bool
     """Whether no row has padding."""
 
@@ -104,7 +104,7 @@ def _laid_out(
     token = row = 0
     for length, group in groupby(rooms.tolist()):
         rows = len(list(group))
-        blocks.append(Block(slice(token, token + rows * length), slice(row, row + rows), length))
+        blocks.append(EqualRows(slice(token, token + rows * length), slice(row, row + rows), length))
         token, row = token + rows * length, row + rows
     whole = bool((rooms == counts).all())
     tensors = [torch.from_numpy(each) for each in (ids, positions, real)]

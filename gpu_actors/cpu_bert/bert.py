@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gpu_actors.batches.packing import Block, PackedRows
+from gpu_actors.batches.packing import EqualRows, PackedRows
 
 __all__ = [
     "Bert",
@@ -32,7 +32,7 @@ __all__ = [
     "norm_of",
 ]
 
-AttendedBlock: TypeAlias = tuple[Block, Tensor | None]
+AttendedBlock: TypeAlias = tuple[EqualRows, Tensor | None]
 """A block of rows, and what is added to its attention."""
 
 
@@ -169,7 +169,7 @@ def attended(rows: PackedRows, dtype: torch.dtype = torch.float32) -> list[Atten
     return [(block, None if rows.is_whole else _mask(block, rows, dtype)) for block in rows.blocks]
 
 
-def _mask(block: Block, rows: PackedRows, dtype: torch.dtype) -> Tensor | None:
+def _mask(block: EqualRows, rows: PackedRows, dtype: torch.dtype) -> Tensor | None:
     """What is added to the block's attention, [rows, 1, 1, length]; None where there is no padding."""
     real = block.of(rows.real)
     if bool(real.all()):

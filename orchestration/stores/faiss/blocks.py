@@ -20,7 +20,7 @@ from orchestration.stores.faiss.derived import Derived
 from orchestration.stores.faiss.rows import Rows, joined
 from orchestration.stores.faiss.segments import SUFFIX, Mark, Segment
 
-__all__ = ["Block", "Question", "block_of", "grown", "reduced"]
+__all__ = ["BlockSearch", "VectorBlock", "block_of", "grown", "reduced"]
 
 LEAST_CAPACITY: Final = 1_024
 MOST_CANDIDATES: Final = 2_000
@@ -31,7 +31,7 @@ Scored = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class VectorBlock:
     """Segments one after another: their marks, where each ends, rows and float32 [n, d]."""
 
     segments: tuple[Mark, ...]
@@ -57,11 +57,11 @@ class Block:
             yield ChunkRef(key, self.segments[segment][0].removesuffix(SUFFIX), chunk_id)
 
 
-class Question:
+class BlockSearch:
     """One query to one block: exact where few rows may be hits, or where many hits are asked for."""
 
     def __init__(
-        self, block: Block, query: npt.NDArray[np.float32], filters: Filters, exact_rows: int
+        self, block: VectorBlock, query: npt.NDArray[np.float32], filters: Filters, exact_rows: int
     ) -> None:
         self._block = block
         self._query = query
@@ -102,11 +102,11 @@ class Question:
         return self._scored
 
 
-def block_of(derived: Derived, present: set[Mark], previous: Block | None) -> Block:
+def block_of(derived: Derived, present: set[Mark], previous: VectorBlock | None) -> VectorBlock:
     """A generation without the rows of segments that are gone; `previous`: the block it was before."""
     marks, counts = derived.manifest.segments, derived.manifest.counts
     is_present = np.array([mark in present for mark in marks], dtype=np.bool_)
-    return Block(
+    return VectorBlock(
         marks,
         np.cumsum(counts, dtype=np.int64),
         derived.rows,
@@ -117,7 +117,7 @@ def block_of(derived: Derived, present: set[Mark], previous: Block | None) -> Bl
     )
 
 
-def grown(block: Block | None, new: Sequence[tuple[Mark, Segment]]) -> Block:
+def grown(block: VectorBlock | None, new: Sequence[tuple[Mark, Segment]]) -> VectorBlock:
     """A block with these segments after its own; only the newest of a line of blocks may grow."""
     old = 0 if block is None else len(block.dense)
     counts = [len(segment.rows) for _, segment in new]
@@ -128,7 +128,7 @@ def grown(block: Block | None, new: Sequence[tuple[Mark, Segment]]) -> Block:
         dense[end : end + count] = segment.dense
         end += count
     rows = [segment.rows for _, segment in new]
-    return Block(
+    return VectorBlock(
         (*(() if block is None else block.segments), *(mark for mark, _ in new)),
         np.concatenate([[] if block is None else block.ends, old + np.cumsum(counts)]).astype(np.int64),
         joined(rows if block is None else [block.rows, *rows]),
@@ -136,7 +136,7 @@ def grown(block: Block | None, new: Sequence[tuple[Mark, Segment]]) -> Block:
     )
 
 
-def reduced(block: Block, present: set[Mark]) -> Block | None:
+def reduced(block: VectorBlock, present: set[Mark]) -> VectorBlock | None:
     """The block without its absent segments; None when none is present."""
     is_present = np.array([mark in present for mark in block.segments], dtype=np.bool_)
     if is_present.all():
@@ -146,10 +146,12 @@ def reduced(block: Block, present: set[Mark]) -> Block | None:
     counts = np.diff(block.ends, prepend=0)
     rows = np.flatnonzero(np.repeat(is_present, counts))
     marks = tuple(mark for mark, stays in zip(block.segments, is_present, strict=True) if stays)
-    return Block(marks, np.cumsum(counts[is_present]), block.rows.taken(rows.tolist()), block.dense[rows])
+    return VectorBlock(
+        marks, np.cumsum(counts[is_present]), block.rows.taken(rows.tolist()), block.dense[rows]
+    )
 
 
-def _with_room(block: Block | None, rows: int, dimensions: int) -> Float32Matrix:
+def _with_room(block: VectorBlock | None, rows: int, dimensions: int) -> Float32Matrix:
     """float32 [rows, dimensions] that begins with the block's vectors, in its own memory while that lasts."""
     if block is not None:
         memory = block.dense.base

@@ -21,7 +21,7 @@ import structlog
 
 from orchestration.contracts import Candidate, Filters, Visible
 from orchestration.errors import ConfigurationError, StoreCorruptError
-from orchestration.stores.faiss.blocks import Block, Question, block_of, grown, reduced
+from orchestration.stores.faiss.blocks import BlockSearch, VectorBlock, block_of, grown, reduced
 from orchestration.stores.faiss.derived import Derived, build, load, manifest_mark, set_aside
 from orchestration.stores.faiss.gpu import nearest_on_gpu
 from orchestration.stores.faiss.segments import Mark, Segment, marks_in, read_segment
@@ -50,8 +50,8 @@ class VectorIndex:
         self._derived: Derived | None = None
         self._generation: Mark | None = None
         self._loading: threading.Thread | None = None
-        self._old: Block | None = None
-        self._new: Block | None = None
+        self._old: VectorBlock | None = None
+        self._new: VectorBlock | None = None
         self._present: set[Mark] | None = None
         self._folder_changed = 0
         self._scanned = 0
@@ -67,7 +67,7 @@ class VectorIndex:
             return []
         self._check_dimensions(query, blocks[0])
         vector = query.reshape(-1).astype(np.float32)
-        questions = [Question(block, vector, filters, self._sizes.exact_rows) for block in blocks]
+        questions = [BlockSearch(block, vector, filters, self._sizes.exact_rows) for block in blocks]
         return self._searched(blocks, questions, limit, visible)
 
     def compact(self, *, forget: bool) -> bool:
@@ -78,7 +78,7 @@ class VectorIndex:
         return True
 
     def _searched(
-        self, blocks: list[Block], questions: list[Question], limit: int, visible: Visible
+        self, blocks: list[VectorBlock], questions: list[BlockSearch], limit: int, visible: Visible
     ) -> list[Candidate]:
         """Go deeper until enough of the best may be seen."""
         most = sum(question.most for question in questions)
@@ -96,7 +96,7 @@ class VectorIndex:
         return []
 
     def _merged(
-        self, blocks: list[Block], questions: list[Question], depth: int, step: int
+        self, blocks: list[VectorBlock], questions: list[BlockSearch], depth: int, step: int
     ) -> Iterator[Candidate]:
         """The best `depth` of all blocks, best first; looked up `step` at a time, as they are asked for."""
         best = [question.best(depth) for question in questions]
@@ -119,7 +119,7 @@ class VectorIndex:
             for place in part:
                 yield Candidate(next(by_block[of_block[place]]), float(scores[place]))
 
-    def _check_dimensions(self, query: npt.NDArray[np.float32], block: Block) -> None:
+    def _check_dimensions(self, query: npt.NDArray[np.float32], block: VectorBlock) -> None:
         dimensions = block.dense.shape[1]
         if query.size != dimensions:
             raise ConfigurationError(
