@@ -350,7 +350,7 @@ def fill(folder: Path, name: str, count: int) -> None:
         for number in range(count):
             data.ingest({f"{name}-{number}": f"walking {name} {number}"})
             if number % 3 == 0:
-                data.ingest({f"{name}-{number}": f"walking {name} {number} again"}, version="2")
+                data.ingest({f"{name}-{number}": f"walking {name} {number} revised"}, version="2")
 
 
 if __name__ == "__main__":

@@ -69,11 +69,11 @@ def test_writers_in_several_processes_and_a_reader_do_not_disturb_each_other(
     writers = [start("fill", name, "12") for name in ("a", "b", "c")]
     while any(writer.poll() is None for writer in writers):
         for bodies in data.visible("walking"):
-            assert not [body for body in bodies if f"{body} again" in bodies]
+            assert not [body for body in bodies if f"{body} revised" in bodies]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
     bodies = found(data)
     assert len(bodies) == 3 * 12 * 2
-    assert sum("again" in body for body in bodies) == 3 * 4 * 2
+    assert sum("revised" in body for body in bodies) == 3 * 4 * 2
     assert data.differences() == []
 
 
