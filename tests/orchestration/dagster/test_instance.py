@@ -214,7 +214,7 @@ def test_the_code_location_has_the_same_name_in_a_run_s_origin_and_in_the_worksp
     assert origin.location_name == CODE_LOCATION == "medkg"
     assert MEDKG_DEFINITIONS.module == "orchestration.dagster.definitions"
     command = WorkerCommand(Path("/home"))
-    assert command.arguments(3)[-3:] == ["orchestration.dagster.definitions", "defs", "medkg"]
+    assert list(command.task(3).arguments)[-3:] == ["orchestration.dagster.definitions", "defs", "medkg"]
 
 
 def test_a_run_shows_short_tags_only_and_its_window_is_found_also_under_the_previous_tag(

@@ -156,7 +156,7 @@ def test_only_allowed_hosts_are_asked_if_some_are_named(
 ) -> None:
     with pytest.raises(AddressRefusedError, match=r"is not one of those allowed \(europepmc.org\)"):
         download_of("europepmc.org").execute(a_context("W1"), [a_record(server, "paper")])
-    assert not server.asked
+    assert not server.requests
 
 
 @pytest.mark.parametrize("link", ["ftp://example.org/x.pdf", "paper.pdf", "file:///etc/passwd", "http:///x"])
@@ -175,4 +175,4 @@ def test_a_pdf_that_was_ingested_is_kept_without_a_fetch(
 ) -> None:
     (pdf,) = downloading.execute(a_context("paper.pdf"), [a_payload(PDF.decode(), "pdf")])
     assert pdf.stored is not None and objects.get(pdf.stored) is not None
-    assert not server.asked
+    assert not server.requests
