@@ -73,11 +73,11 @@ class Housekeeping:
                 self._leftovers_due.clear()
                 self._assembly.index.recover(is_alive)
             self._assembly.gate_sweeps.sweep()
+            self._tick_others()
             if self._vectors_changed.is_set():
                 self._vectors_changed.clear()
                 self._compaction.check_all()
             self._compaction.tick()
-            self._tick_others()
         except MedkgError as error:
             self._log.warning("housekeeping", code=error.code, message=error.message)
 
