@@ -8,10 +8,10 @@ class TestMyConverter(PdfConverterSuite):
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import pytest
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from medkg.testing.builders import a_payload
 from medkg.testing.document_checks import assert_sound, blocks_of
@@ -26,19 +26,26 @@ from orchestration.contracts import (
 from orchestration.errors import ConversionLostError, MedkgError, PermanentError
 from orchestration.parsing.pdf_ir import PdfIrParser
 
-PATIENCE = 150.0
+PATIENCE = 600.0
+"""Seconds that the slowest conversion of the suite may take on a slow machine."""
+
+POLL_SECONDS = 0.02
 ENDED = (ConversionState.DONE, ConversionState.FAILED)
 
 
 def ended(converter: PdfConverter, task_ids: Sequence[str]) -> Sequence[ConversionStatus]:
-    """The statuses once all tasks have ended."""
-    deadline = time.monotonic() + PATIENCE
-    while True:  # no-retry-loop: it waits for an end, and nothing is tried twice
-        statuses = converter.poll(task_ids)
-        if all(status.state in ENDED for status in statuses):
-            return statuses
-        assert time.monotonic() < deadline, f"not ended: {statuses}"
-        time.sleep(0.02)
+    """The statuses once all tasks have ended; fails after PATIENCE seconds."""
+
+    def are_open(statuses: Sequence[ConversionStatus]) -> bool:
+        return not all(status.state in ENDED for status in statuses)
+
+    polling = Retrying(
+        retry=retry_if_result(are_open), stop=stop_after_delay(PATIENCE), wait=wait_fixed(POLL_SECONDS)
+    )
+    try:
+        return polling(converter.poll, task_ids)
+    except RetryError as error:
+        raise AssertionError(f"not ended: {error.last_attempt.result()}") from None
 
 
 class PdfConverterSuite:
