@@ -8,17 +8,35 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import Any, Final, TextIO, cast
 
 import structlog
 
-__all__ = ["ProcessLog", "configure_logging"]
+__all__ = ["ProcessLog", "StderrLog", "configure_logging"]
 
 STDERR: Final = 2
 """File descriptor of stderr."""
 
 
-class ProcessLog:
+class StderrLog:
+    """Stderr as it is when a line is written.
+
+    A line that cannot be written (disk full, closed pipe) is lost: no work fails because of its log.
+    """
+
+    def write(self, text: str) -> None:
+        """Write to stderr."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush stderr."""
+        with suppress(OSError):
+            sys.stderr.flush()
+
+
+class ProcessLog(StderrLog):
     """Stderr, and beside it the stderr that this process started with, while a step's output is captured.
 
     Dagster points file descriptor 2 at the run's output while a step runs. Lines then go to both, so that
@@ -31,21 +49,24 @@ class ProcessLog:
 
     def write(self, text: str) -> None:
         """Write to stderr and, where that is another file, to the log of the process."""
-        sys.stderr.write(text)
-        if not os.path.sameopenfile(STDERR, self._own.fileno()):
-            self._own.write(text)
+        super().write(text)
+        with suppress(OSError):
+            if not os.path.sameopenfile(STDERR, self._own.fileno()):
+                self._own.write(text)
 
     def flush(self) -> None:
         """Flush both."""
-        sys.stderr.flush()
-        self._own.flush()
+        super().flush()
+        with suppress(OSError):
+            self._own.flush()
 
 
-def configure_logging(level: str, process_log: ProcessLog | None = None) -> None:
+def configure_logging(level: str, log: StderrLog | None = None) -> None:
     """Set up structlog for this process; the standard library's loggers keep their own handlers.
 
-    Lines go to stderr as it is when they are written, or to `process_log`.
+    Lines go to `log`, by default to stderr alone.
     """
+    stream = cast(TextIO, log or StderrLog())
     tty = sys.stderr.isatty()
     renderer: Any = structlog.dev.ConsoleRenderer() if tty else structlog.processors.JSONRenderer()
     structlog.configure(
@@ -57,6 +78,6 @@ def configure_logging(level: str, process_log: ProcessLog | None = None) -> None
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=lambda *_: structlog.PrintLogger(cast(TextIO, process_log or sys.stderr)),
+        logger_factory=lambda *_: structlog.PrintLogger(stream),
         cache_logger_on_first_use=False,
     )
