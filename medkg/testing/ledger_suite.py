@@ -636,8 +636,26 @@ class LedgerSuite:
     def test_a_cancelled_or_enumerating_job_is_not_settled(self, ledger: Ledger) -> None:
         ledger.jobs.open(a_submission())
         assert ledger.jobs.settle("job-1") is JobState.ENUMERATING
-        ledger.jobs.set_state("job-1", JobState.CANCELLED)
+        ledger.jobs.cancel("job-1")
         assert ledger.jobs.settle("job-1") is JobState.CANCELLED
+
+    def test_a_cancelled_job_keeps_its_documents_for_a_later_run(self, ledger: Ledger) -> None:
+        job = a_job(ledger, an_item("1"), an_item("2"))
+        commit_all(ledger, claimed(ledger, job, limit=1))
+        ledger.jobs.cancel(job)
+        assert ledger.jobs.settle(job) is JobState.CANCELLED
+        assert (counts(ledger, job).committed, counts(ledger, job).pending) == (1, 1)
+        assert doc_ids(taken(ledger, claimed(ledger, a_job(ledger, an_item("2"), job_id="job-2")))) == ["2"]
+
+    def test_a_job_whose_documents_are_all_committed_is_done_though_it_is_cancelled(
+        self, ledger: Ledger
+    ) -> None:
+        job = a_job(ledger, an_item("1"))
+        commit_all(ledger, claimed(ledger, job))
+        ledger.jobs.cancel(job)
+        assert ledger.jobs.summary(job).state is JobState.DONE
+        ledger.jobs.cancel(job)
+        assert ledger.jobs.summary(job).state is JobState.DONE
 
     # --- stages -------------------------------------------------------------------------------------
 

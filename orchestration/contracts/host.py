@@ -48,6 +48,7 @@ class JobProgress(Record):
     NOT_STARTED: ClassVar[JobProgress]
 
     working: bool = Field(description="Whether the host still claims or runs windows of it.")
+    running: bool = Field(default=False, description="Whether runs of its windows have not ended yet.")
     news: int = Field(default=0, description="Number of changes so far; what a waiting command has seen.")
     reason: str | None = Field(default=None, description="Why it stopped with documents pending.")
     exit_code: int = Field(default=ExitCode.UNAVAILABLE, description="What a command returns for that.")

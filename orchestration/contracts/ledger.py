@@ -50,6 +50,14 @@ class JobLedger(Protocol):
         """Record the state of a job. Raises UsageError for an unknown one."""
         ...
 
+    def cancel(self, job_id: str) -> None:
+        """Stop a job; its unfinished documents stay queued for a later run.
+
+        A job without unfinished documents is done and stays so: its last run may end after its last commit.
+        Raises UsageError for an unknown one.
+        """
+        ...
+
     def settle(self, job_id: str) -> JobState:
         """Update the state of an enumerated job from its documents, and return it.
 

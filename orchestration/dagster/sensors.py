@@ -226,7 +226,7 @@ def _end_sensors(ledger: Callable[[], Ledger]) -> list[SensorDefinition]:
         window_id = window_of(tags)
         job_id = ledger().windows.job_of(window_id) if window_id is not None else None
         if job_id is not None and HOST_STOPPED_TAG not in tags:
-            ledger().jobs.set_state(job_id, JobState.CANCELLED)  # first, or another window takes them up
+            ledger().jobs.cancel(job_id)  # first, or another window takes them up
         _hand_back(context, ledger(), "its run was terminated")
 
     return [failed_window_sensor, terminated_window_sensor]

@@ -84,7 +84,7 @@ class JobDriver:
             job.outstanding.discard(window_id)
             if cancelled and not job.cancelled:  # terminated in the UI: the user wants it to stop
                 job.cancelled = True
-                self._ledger.jobs.set_state(job.submission.job_id, JobState.CANCELLED)
+                self._ledger.jobs.cancel(job.submission.job_id)
             self._judge(job, error)
             self._fill()
             self._notify(job)
@@ -158,6 +158,7 @@ class JobDriver:
     def _progress(self, job: _Job) -> JobProgress:
         return JobProgress(
             working=self._working(job),
+            running=bool(job.outstanding),
             news=job.news,
             reason=_reason(job),
             exit_code=job.stopped.exit_code if job.stopped else ExitCode.UNAVAILABLE,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from orchestration.assembly import Assembly
-from orchestration.contracts import JobState, Submission
+from orchestration.contracts import Submission
 from orchestration.contracts.host import RunState
 from orchestration.dagster.instance import open_instance, prune_runs, settle_abandoned_runs
 from orchestration.dagster.names import (
@@ -87,7 +87,7 @@ class HostRuns:
         if window_id is not None and self.workers.state(run_id) is not RunState.ABSENT:
             job_id = self._assembly.ledger.windows.job_of(window_id)
             if job_id is not None:
-                self._assembly.ledger.jobs.set_state(job_id, JobState.CANCELLED)
+                self._assembly.ledger.jobs.cancel(job_id)
         return self.workers.cancel(run_id)
 
     def close(self) -> None:

@@ -126,7 +126,7 @@ def drive(
         interrupted = True
         with suppress(HostUnavailableError):  # it is still starting, and will find nothing to do
             host.stop_job(job_id)
-        ledger.jobs.set_state(job_id, JobState.CANCELLED)
+        ledger.jobs.cancel(job_id)
     except HostUnavailableError as error:
         progress = JobProgress(working=False, reason=error.message, exit_code=error.exit_code)
     summary = ledger.jobs.summary(job_id)
@@ -161,7 +161,10 @@ def _list_source(
 def _work(
     ledger: Ledger, job_id: str, host: Host, observe: Observer, moves_by_itself: Callable[[str], bool]
 ) -> JobProgress:
-    """Have the host claim and run windows until nothing is left that may be claimed, or will be."""
+    """Have the host claim and run windows until nothing is left that may be claimed, or will be.
+
+    A run ends after its last document is committed; its end is waited for, so that nothing cancels it.
+    """
 
     def goes_on() -> bool:
         state = ledger.jobs.settle(job_id)
@@ -171,7 +174,7 @@ def _work(
         return JobProgress.NOT_STARTED
     host.begin()
     progress = host.work_on(job_id)
-    while progress.working and goes_on():
+    while progress.working and (goes_on() or progress.running):
         progress = host.wait_for_news(job_id, progress, WAIT_SECONDS)
         observe(ledger.jobs.summary(job_id))
     return progress

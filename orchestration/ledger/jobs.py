@@ -72,6 +72,15 @@ class SqlJobs(LedgerPart):
             _job(connection, job_id)
             connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(state=state))
 
+    def cancel(self, job_id: str) -> None:
+        """Stop a job unless it is done; see JobLedger.cancel."""
+        with self._database.writing() as connection:
+            state = JobState(_job(connection, job_id)["state"])
+            if state in SETTLING:
+                state = _settled_state(connection, job_id, self._now())
+            ended = JobState.DONE if state is JobState.DONE else JobState.CANCELLED
+            connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(state=ended))
+
     def settle(self, job_id: str) -> JobState:
         """Move an open or stalled job on; see JobLedger.settle."""
         with self._database.reading() as connection:

@@ -86,3 +86,16 @@ def test_a_job_that_cannot_be_launched_is_given_up_and_the_others_go_on(host: Ho
     while host.in_work:
         host.end_a_window()
     assert counts(host.ledger, sound).committed == 2
+
+
+def test_a_job_is_running_until_its_last_window_has_ended_and_a_late_cancel_leaves_it_done(
+    host: Host,
+) -> None:
+    job = host.job("a", 1)
+    assert host.driver.work_on(job).running
+    _, window_id = host.in_work.pop()
+    commit_all(host.ledger, window_id)
+    assert host.driver.wait_for_news(job, -1, 0).running
+    host.driver.window_ended(window_id, None, cancelled=True)
+    assert not host.driver.wait_for_news(job, -1, 0).running
+    assert host.ledger.jobs.summary(job).state is JobState.DONE

@@ -1,0 +1,69 @@
+"""A job in the foreground: what its command waits for, and what its account says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from medkg.testing.ledger_suite import a_submission, an_item, commit_all, fingerprint_of
+from orchestration.contracts import JobState
+from orchestration.contracts.host import JobProgress
+from orchestration.jobs.foreground import RunReport, drive
+from orchestration.jobs.submission import Submissions
+from orchestration.ledger import SqlLedger, open_ledger
+
+
+class SlowToEnd:
+    """A host whose run commits its documents at the first look and ends three looks later."""
+
+    def __init__(self, ledger: SqlLedger) -> None:
+        self.ledger = ledger
+        self.looks = 0
+        self.ended = False
+
+    def begin(self) -> None:
+        pass
+
+    def work_on(self, job_id: str) -> JobProgress:
+        window = self.ledger.windows.claim(job_id, 10)
+        assert window is not None
+        commit_all(self.ledger, window)
+        return JobProgress(working=True, running=True)
+
+    def wait_for_news(self, job_id: str, last: JobProgress, seconds: float) -> JobProgress:
+        self.looks += 1
+        self.ended = self.looks == 3
+        return JobProgress(working=True, running=not self.ended)
+
+    def stop_job(self, job_id: str) -> None:
+        raise AssertionError("nothing stops this job")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
+    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", 60)
+    yield opened
+    opened.close()
+
+
+def test_a_command_returns_when_the_last_run_has_ended_not_when_its_documents_are_committed(
+    ledger: SqlLedger,
+) -> None:
+    host = SlowToEnd(ledger)
+    report = driven(ledger, host)
+    assert host.ended
+    assert (report.exit_code, report.summary.state) == (0, JobState.DONE)
+
+
+def driven(ledger: SqlLedger, host: SlowToEnd) -> RunReport:
+    submission = a_submission("job-1")
+    ledger.jobs.open(submission)
+    ledger.jobs.enqueue("job-1", [an_item("1"), an_item("2")], fingerprint_of)
+    ledger.jobs.set_state("job-1", JobState.OPEN)
+    submissions = Submissions(ledger, {}, lambda topology, document_format: "f1", 2)
+    return drive(
+        ledger, submissions, submission, None, host, lambda summary: None, time.time(), lambda job_id: False
+    )
