@@ -29,6 +29,8 @@ def _entries(group: str) -> dict[str, EntryPoint]:
     chosen: dict[str, EntryPoint] = {}
     for entry in entry_points(group=group):
         other = chosen.setdefault(entry.name, entry)
+        if other is entry:
+            continue
         if other.value != entry.value or _distribution(other) != _distribution(entry):
             raise ConfigurationError(
                 f"two plugins of group {group} are named {entry.name!r}: {other.value} of "
@@ -39,20 +41,24 @@ def _entries(group: str) -> dict[str, EntryPoint]:
 
 
 def _load(entry: EntryPoint) -> type:
-    where = (
-        f"plugin {entry.name!r} of group {entry.group}, distribution {_distribution(entry)} ({entry.value})"
-    )
     try:
         plugin = entry.load()
     except Exception as error:
         raise ConfigurationError(
-            f"{where} cannot be loaded: {type(error).__name__}: {error}. Fix or uninstall that distribution."
+            f"{_where(entry)} cannot be loaded: {type(error).__name__}: {error}. "
+            "Fix or uninstall that distribution."
         ) from error
     if not isinstance(plugin, type):
         raise ConfigurationError(
-            f"{where} is a {type(plugin).__name__}, not a class. Point the entry point at the class."
+            f"{_where(entry)} is a {type(plugin).__name__}, not a class. Point the entry point at the class."
         )
     return plugin
+
+
+def _where(entry: EntryPoint) -> str:
+    return (
+        f"plugin {entry.name!r} of group {entry.group}, distribution {_distribution(entry)} ({entry.value})"
+    )
 
 
 def _distribution(entry: EntryPoint) -> str:

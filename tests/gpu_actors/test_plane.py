@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from ray._private.worker import global_worker
 
@@ -40,6 +42,17 @@ def test_no_socket_of_ray_is_deeper_than_its_folder_has_room_for(plane: RayPlane
     sockets = [path for path in folder.rglob("*") if path.is_socket() and "session_latest" not in path.parts]
     assert sockets
     assert max(len(str(path.relative_to(folder))) for path in sockets) <= len(RAY_SOCKET)
+
+
+def test_a_plane_without_a_dashboard_has_none_of_ray_s_processes_that_it_does_not_use(plane: RayPlane) -> None:
+    commands = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+    assert sum("gcs_server" in command for command in commands) == 1
+    unused = ("log_monitor", "LogMonitor", "monitor.py", "DashboardHead", "dashboard.py")
+    assert [command for command in commands if any(script in command for script in unused)] == []
+
+
+def test_ray_leaves_this_process_its_own_handler_of_sigterm(plane: RayPlane) -> None:
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_vectors_come_in_the_order_of_the_texts(plane: RayPlane) -> None:

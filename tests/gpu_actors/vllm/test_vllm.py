@@ -44,7 +44,7 @@ from tests.gpu_actors.encoders.test_embedding import (
 from tests.gpu_actors.vllm.tiny_qwen import chat_model, embedding_model
 from tests.waiting import PATIENCE, wait_until
 
-LOAD = 300
+LOAD = 80
 """Texts that keep a server busy for some seconds."""
 
 COMMAND = Path(__file__).resolve().parents[3] / ".venv-vllm" / "bin" / "vllm"
@@ -261,7 +261,7 @@ def test_answers_are_json_of_the_schema(tmp_path: Path) -> None:
     )
     server = VllmServer(str(COMMAND), chat_model(tmp_path), options)
     try:
-        for number in range(8):
+        for number in range(3):
             answer = json.loads(server.answer(f"Trial {number}: who got what?", SCHEMA, 300))
             assert set(answer) == {"drug", "patients"} and isinstance(answer["patients"], int)
         with pytest.raises(StageFailedError, match="cut off after 3 tokens"):

@@ -19,7 +19,7 @@ from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.plane
 
-DOCUMENTS = 240
+DOCUMENTS = 120
 LONG = [{"label": "METHODS", "text": "We followed adults with poor sleep who took a daily walk. " * 25}]
 
 

@@ -15,7 +15,7 @@ from tests.waiting import PATIENCE
 pytestmark = pytest.mark.plane
 
 QUERIES = ("Who could not join the trial?", "adverse events of treatment", "metformin")
-DOCUMENTS = 200
+DOCUMENTS = 80
 LEGS = ("bm25", "sparse", "dense", "bm25,sparse,dense")
 
 
