@@ -14,10 +14,10 @@ from orchestration.contracts import RecordLocation
 from orchestration.errors import MalformedDocumentError, MissingIdentifierError
 from orchestration.parsing.encoding import decode_head
 from orchestration.parsing.json_records import json_records, load_record
+from orchestration.parsing.pubmed_text import add_abstract_part
 from orchestration.parsing.text_builder import DocumentBuilder
-from orchestration.records import BlockKind, Document, RawPayload
+from orchestration.records import Document, RawPayload
 
-_UNLABELLED = frozenset({"", "unlabelled", "unlabeled", "unassigned", "text"})
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 
 
@@ -25,7 +25,7 @@ class PubmedJsonlParser:
     """Parser of abstracts as JSON."""
 
     format = "pubmed-jsonl"
-    version = "1"
+    version = "2"
     source = "pubmed"
 
     def recognises(self, head: bytes, name: str) -> int:
@@ -54,9 +54,7 @@ class PubmedJsonlParser:
             text = _text(section.get("text"), "text", payload)
             if not text.strip():
                 continue
-            with builder.section("" if label.strip().casefold() in _UNLABELLED else label):
-                for paragraph in _PARAGRAPHS.split(text):
-                    builder.block(BlockKind.PARAGRAPH, paragraph)
+            add_abstract_part(builder, label, None, _PARAGRAPHS.split(text))
         metadata = {key: value for key, value in record.items() if key not in ("title", "sections")}
         metadata["pmid"] = str(record.get("pmid", payload.doc_id))
         return builder.build(payload, tenant_id, self, metadata=metadata)

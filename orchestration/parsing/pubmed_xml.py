@@ -21,12 +21,14 @@ from orchestration.errors import (
     MissingIdentifierError,
 )
 from orchestration.parsing.byte_stream import CHUNK_BYTES, Stretch, too_large
-from orchestration.parsing.pubmed_notices import notices_metadata
-from orchestration.parsing.text_builder import DocumentBuilder, one_line
+from orchestration.parsing.languages import ENGLISH, language_tag
+from orchestration.parsing.pubmed_metadata import pubmed_metadata
+from orchestration.parsing.pubmed_text import Titles, add_abstracts, titles_of
+from orchestration.parsing.text_builder import DocumentBuilder
 from orchestration.parsing.xml import local_name, parse_xml, root_name
 from orchestration.parsing.xml_inline import inline_text
 from orchestration.parsing.xml_set import SetTags, article_pieces, check_prolog
-from orchestration.records import BlockKind, Document, RawPayload, content_version
+from orchestration.records import Document, RawPayload, content_version
 
 _TAGS = SetTags(("PubmedArticle", "PubmedBookArticle"), ("PubmedArticleSet", "PubmedBookArticleSet"))
 _ROOTS = frozenset({*_TAGS.articles, *_TAGS.sets})
@@ -39,7 +41,7 @@ class PubmedXmlParser:
     """Parser of articles and book chapters of PubMed."""
 
     format = "pubmed-xml"
-    version = "2"
+    version = "3"
     source = "pubmed"
 
     def recognises(self, head: bytes, name: str) -> int:
@@ -68,15 +70,14 @@ class PubmedXmlParser:
         root = parse_xml(content, payload.uri)
         article = root if local_name(root).endswith("Article") else next(iter(root), root)
         builder = DocumentBuilder()
-        title = _first(article, "ArticleTitle", "BookTitle", "VernacularTitle")
-        builder.title(inline_text(title) if title is not None else "")
-        for abstract in article.iter("{*}Abstract"):
-            _add_abstract(builder, abstract)
-        for abstract in article.iter("{*}OtherAbstract"):
-            if abstract.get("Language", "eng") == "eng":
-                _add_abstract(builder, abstract)
+        titles = titles_of(article)
+        builder.title(titles.title)
+        add_abstracts(builder, article)
         _add_references(builder, article)
-        return builder.build(payload, tenant_id, self, metadata=_metadata(article, payload.doc_id))
+        metadata = pubmed_metadata(article, payload.doc_id, titles)
+        return builder.build(
+            payload, tenant_id, self, metadata=metadata, language=_language(metadata, titles)
+        )
 
 
 def _check_root(head: bytes, uri: str) -> None:
@@ -106,29 +107,14 @@ def _located(stretch: Stretch, problem: str, place: str, limit: int) -> RecordLo
     return RecordLocation(pmid.group(1).decode(), stretch.start, stretch.length, version)
 
 
-def _first(article: etree._Element, *names: str) -> etree._Element | None:
-    """The first element with text of the first name that has one."""
-    for name in names:
-        for element in article.iter(f"{{*}}{name}"):
-            if one_line(inline_text(element)):
-                return element
-    return None
-
-
-def _add_abstract(builder: DocumentBuilder, abstract: etree._Element) -> None:
-    for part in abstract.iterchildren("{*}AbstractText"):
-        label = part.get("Label", "")
-        with builder.section("" if label.upper() in ("UNLABELLED", "UNASSIGNED") else label, _role(part)):
-            builder.block(BlockKind.PARAGRAPH, inline_text(part))
-
-
-def _role(part: etree._Element) -> str | None:
-    """The role of the label, else of NLM's category."""
-    categories = {"BACKGROUND": "introduction", "OBJECTIVE": "introduction"}
-    category = part.get("NlmCategory", "")
-    return categories.get(
-        category, category.lower() if category in ("METHODS", "RESULTS", "CONCLUSIONS") else None
-    )
+def _language(metadata: dict[str, Any], titles: Titles) -> str:
+    """The language of the text: English, unless neither title nor abstract is."""
+    abstracts = metadata["abstract_languages"]
+    if any(language.lower() in ENGLISH for language in abstracts) or not (abstracts or titles.is_vernacular):
+        return "en"
+    if not titles.is_vernacular and titles.title:
+        return "en"
+    return language_tag((abstracts or metadata["languages"] or ["eng"])[0])
 
 
 def _add_references(builder: DocumentBuilder, article: etree._Element) -> None:
@@ -140,37 +126,3 @@ def _add_references(builder: DocumentBuilder, article: etree._Element) -> None:
             pmid=ids.get("pubmed"),
             doi=ids.get("doi"),
         )
-
-
-def _metadata(article: etree._Element, pmid: str) -> dict[str, Any]:
-    ids = {
-        element.get("IdType", ""): inline_text(element)
-        for element in article.iterfind("{*}PubmedData/{*}ArticleIdList/{*}ArticleId")
-    }
-    for element in article.iter("{*}ELocationID"):
-        ids.setdefault(element.get("EIdType", ""), inline_text(element))
-    journal, year = _first(article, "Title"), _first(article, "PubDate")
-    published = re.search(r"\b(1[89]|20)\d\d\b", one_line(inline_text(year)) if year is not None else "")
-    return {
-        "pmid": pmid,
-        "doi": ids.get("doi"),
-        "pmcid": ids.get("pmc"),
-        "authors": [_author(author) for author in article.iter("{*}Author")],
-        "journal": inline_text(journal) if journal is not None else None,
-        "year": published.group() if published else None,
-        "mesh": _texts(article, "DescriptorName"),
-        "keywords": _texts(article, "Keyword"),
-        "chemicals": _texts(article, "NameOfSubstance"),
-        "publication_types": _texts(article, "PublicationType"),
-        "registry_ids": _texts(article, "AccessionNumber"),
-        **notices_metadata(article),
-    }
-
-
-def _texts(article: etree._Element, name: str) -> list[str]:
-    return list(dict.fromkeys(one_line(inline_text(element)) for element in article.iter(f"{{*}}{name}")))
-
-
-def _author(author: etree._Element) -> str:
-    parts = [author.find(f"{{*}}{name}") for name in ("LastName", "ForeName", "CollectiveName")]
-    return " ".join(inline_text(part) for part in parts if part is not None)

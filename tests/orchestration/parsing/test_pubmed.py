@@ -41,7 +41,7 @@ def test_labels_become_sections_with_roles() -> None:
     document = PubmedXmlParser().parse(a_payload(article, "pubmed-xml", doc_id="1"), "default")
     assert_sound(document)
     sections = [(section.title, section.role) for section in sections_of(document)]
-    assert sections == [("", None), ("AIMS", "introduction"), ("X", "results"), ("", None)]
+    assert sections == [("", None), ("AIMS", "introduction"), ("X", "results"), ("", "abstract")]
 
 
 @pytest.mark.parametrize("piece", [7, 64, 1 << 18])

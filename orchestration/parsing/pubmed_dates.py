@@ -1,0 +1,67 @@
+"""Dates of PubMed records, read from their elements.
+
+Comes in: PubDate, ArticleDate, ContributionDate and the like, with Year, Month, Day, Season, or a MedlineDate
+such as '1998 Dec-1999 Jan'. Leaves: ISO dates as precise as the record is. The text of the elements is never
+joined: in files without white space between tags it would read '2021Mar04'.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from lxml import etree
+
+from orchestration.parsing.text_builder import one_line
+from orchestration.parsing.xml_inline import inline_text
+
+__all__ = ["date_of", "first_date"]
+
+_YEAR = re.compile(r"(?<!\d)(?:1[6-9]|20|21)\d\d(?!\d)")
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MEDLINE = re.compile(r"(?P<year>\d{4})\s+(?P<month>[A-Za-z]{3,9})\b\.?(?:\s+(?P<day>\d{1,2})\b)?")
+
+
+def date_of(date: etree._Element | None) -> str:
+    """'2021-03-04', '2021-03' or '2021'; '' without a year. Of a range its begin."""
+    if date is None:
+        return ""
+    year = _YEAR.fullmatch(_child(date, "Year"))
+    if year:
+        return _iso(year.group(), _child(date, "Month"), _child(date, "Day"))
+    medline = _child(date, "MedlineDate") or _child(date, "Year")
+    exact = _MEDLINE.match(medline)
+    if exact and _YEAR.fullmatch(exact["year"]):
+        return _iso(exact["year"], exact["month"], exact["day"] or "")
+    found = _YEAR.search(medline)
+    return found.group() if found else ""
+
+
+def first_date(record: etree._Element, *paths: str) -> str:
+    """The date of the first of these elements that has a year."""
+    for path in paths:
+        for element in record.iterfind(path):
+            date = date_of(element)
+            if date:
+                return date
+    return ""
+
+
+def _child(date: etree._Element, name: str) -> str:
+    element = date.find(f"{{*}}{name}")
+    return one_line(inline_text(element)) if element is not None else ""
+
+
+def _iso(year: str, month: str, day: str) -> str:
+    number = int(month) if month.isdecimal() else _month_number(month)
+    if not 1 <= number <= 12:
+        return year
+    if not (day.isdecimal() and 1 <= int(day) <= 31):
+        return f"{year}-{number:02}"
+    return f"{year}-{number:02}-{int(day):02}"
+
+
+def _month_number(name: str) -> int:
+    """1 for 'Jan' and 'January'; 0 for a season or a range of months."""
+    short = name[:3].lower()
+    return _MONTHS.index(short) + 1 if short in _MONTHS and name.isalpha() else 0
