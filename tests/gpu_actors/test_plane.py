@@ -44,7 +44,9 @@ def test_no_socket_of_ray_is_deeper_than_its_folder_has_room_for(plane: RayPlane
     assert max(len(str(path.relative_to(folder))) for path in sockets) <= len(RAY_SOCKET)
 
 
-def test_a_plane_without_a_dashboard_has_none_of_ray_s_processes_that_it_does_not_use(plane: RayPlane) -> None:
+def test_a_plane_without_a_dashboard_has_none_of_ray_s_processes_that_it_does_not_use(
+    plane: RayPlane,
+) -> None:
     commands = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
     assert sum("gcs_server" in command for command in commands) == 1
     unused = ("log_monitor", "LogMonitor", "monitor.py", "DashboardHead", "dashboard.py")
