@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from medkg.testing.builders import TENANT, a_pmc_article, a_pubmed_article, a_study, a_work
-from medkg.testing.ledger_suite import claimed, commit_all
+from medkg.testing.ledger_suite.builders import claimed, commit_all
 from orchestration.assembly import Assembly
 from orchestration.ledger import open_ledger
 from orchestration.records import AdapterRequest, RawPayload

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from medkg.testing.builders import a_context, a_payload
-from medkg.testing.gate_suite import GATE, MINERU, at_the_gate, convert
-from medkg.testing.ledger_suite import TENANT, status_of
+from medkg.testing.builders import TENANT, a_context, a_payload
+from medkg.testing.ledger_suite.builders import GATE, MINERU, at_the_gate, convert, status_of
 from orchestration.contracts import GateSweep, ObjectStore
 from orchestration.errors import DagsterPipelineConfigError, StoreCorruptError, UsageError
 from orchestration.formats.yaml_source import parse_yaml

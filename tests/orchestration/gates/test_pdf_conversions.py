@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medkg.testing.builders import a_payload
-from medkg.testing.ledger_suite import OTHER, OWNER, a_job, an_item, claimed, everyone_alive, taken
+from medkg.testing.ledger_suite.builders import OTHER, OWNER, a_job, an_item, claimed, everyone_alive, taken
 from orchestration.contracts import AskedConverter, ObjectStore, PdfTask, PdfTaskState
 from orchestration.errors import ConfigurationError
 from orchestration.gates.pdf_conversions import PdfConversions

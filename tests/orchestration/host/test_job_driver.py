@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medkg.testing.ledger_suite import a_submission, an_item, commit_all, counts, fingerprint_of
+from medkg.testing.ledger_suite.builders import a_submission, an_item, commit_all, counts, fingerprint_of
 from orchestration.contracts import JobState, Submission
 from orchestration.errors import UsageError
 from orchestration.host.job_driver import JobDriver

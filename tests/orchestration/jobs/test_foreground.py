@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medkg.testing.ledger_suite import a_submission, an_item, commit_all, fingerprint_of
+from medkg.testing.ledger_suite.builders import a_submission, an_item, commit_all, fingerprint_of
 from orchestration.contracts import JobState
 from orchestration.contracts.host import JobProgress
 from orchestration.jobs.foreground import RunReport, drive

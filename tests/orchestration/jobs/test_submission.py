@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.contextvars import get_contextvars
 
-from medkg.testing.ledger_suite import claimed, commit_all
+from medkg.testing.ledger_suite.builders import claimed, commit_all
 from orchestration.contracts import JobState, SourceRequest
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import SqlLedger, open_ledger

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medkg.testing.ledger_suite import claimed, commit_all
+from medkg.testing.ledger_suite.builders import claimed, commit_all
 from orchestration.contracts import JobState, ListedPage, SourceRequest
 from orchestration.errors import CursorRefusedError, DagsterResourceUnavailableError
 from orchestration.jobs.submission import Submissions

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medkg.testing.ledger_suite import a_submission, an_item, commit_all, fingerprint_of
+from medkg.testing.ledger_suite.builders import a_submission, an_item, commit_all, fingerprint_of
 from orchestration.contracts import JobState, Submission
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import SqlLedger, open_ledger

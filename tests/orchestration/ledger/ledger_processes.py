@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 
-from medkg.testing.ledger_suite import a_commit, a_submission, an_item, fingerprint_of
+from medkg.testing.ledger_suite.builders import a_commit, a_submission, an_item, fingerprint_of
 from orchestration.contracts import JobState
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import SqlLedger, open_ledger

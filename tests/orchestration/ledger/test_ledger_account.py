@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from medkg.testing.ledger_suite import (
+from medkg.testing.ledger_suite.builders import (
     Clock,
     a_broken_item,
     a_commit,

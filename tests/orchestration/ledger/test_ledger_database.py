@@ -22,7 +22,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, insert, inspect, select, text
 
-from medkg.testing.ledger_suite import a_job, a_submission, an_item, fingerprint_of
+from medkg.testing.ledger_suite.builders import a_job, a_submission, an_item, fingerprint_of
 from orchestration.contracts import DocumentCounts, JobState
 from orchestration.errors import (
     ConfigurationError,

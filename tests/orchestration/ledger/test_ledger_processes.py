@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, func, select
 
-from medkg.testing.ledger_suite import TENANT, a_submission, an_item, commit_all, fingerprint_of
+from medkg.testing.builders import TENANT
+from medkg.testing.ledger_suite.builders import a_submission, an_item, commit_all, fingerprint_of
 from orchestration.contracts import DocumentCounts, JobState
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.ledger.tables import commit_changes, jobs, windows

@@ -8,8 +8,6 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, literal, make_url, select, text
 
-from medkg.testing.gate_suite import GateSuite
-from medkg.testing.ledger_copies_suite import LedgerCopiesSuite
 from medkg.testing.ledger_suite import LEASE_SECONDS, Clock, LedgerSuite
 from orchestration.errors import ConfigurationError
 from orchestration.ledger import SqlLedger, open_ledger
@@ -26,7 +24,7 @@ def url() -> Iterator[str]:
         yield schema_url
 
 
-class TestPostgresqlLedger(LedgerSuite, GateSuite, LedgerCopiesSuite):
+class TestPostgresqlLedger(LedgerSuite):
     @pytest.fixture
     def ledger(self, url: str, clock: Clock) -> Iterator[SqlLedger]:
         opened = open_ledger(url, LEASE_SECONDS, clock)

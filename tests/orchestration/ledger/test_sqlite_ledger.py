@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from medkg.testing.gate_suite import GateSuite
-from medkg.testing.ledger_copies_suite import LedgerCopiesSuite
 from medkg.testing.ledger_suite import LEASE_SECONDS, Clock, LedgerSuite
 from orchestration.ledger import SqlLedger, open_ledger
 
 
-class TestSqliteLedger(LedgerSuite, GateSuite, LedgerCopiesSuite):
+class TestSqliteLedger(LedgerSuite):
     @pytest.fixture
     def ledger(self, tmp_path: Path, clock: Clock) -> Iterator[SqlLedger]:
         opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", LEASE_SECONDS, clock)

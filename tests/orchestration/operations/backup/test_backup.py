@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from medkg.testing.builders import TENANT
-from medkg.testing.ledger_suite import a_failure, a_job, an_item, claimed, taken
+from medkg.testing.ledger_suite.builders import a_failure, a_job, an_item, claimed, taken
 from orchestration.assembly import Assembly, open_data_folder
 from orchestration.errors import ConfigurationError, CopyUnusableError, StoreCorruptError, UsageError
 from orchestration.operations.backup.backing_up import back_up

@@ -1,7 +1,4 @@
-"""What a ledger promises to copies: documents that are taken in, and all of its tables out and in again.
-
-A test module subclasses LedgerCopiesSuite and gives it a `ledger` fixture.
-"""
+"""Copies: documents that are imported, and all tables exported and imported again."""
 
 from __future__ import annotations
 
@@ -10,31 +7,33 @@ from typing import Any
 
 import pytest
 
-from medkg.testing.ledger_suite import (
+from medkg.testing.builders import TENANT
+from medkg.testing.ledger_suite.builders import (
     OTHER,
     OWNER,
-    TENANT,
     a_commit,
+    a_context,
     a_failure,
     a_job,
+    a_key,
     an_item,
     claimed,
     counts,
     taken,
 )
 from orchestration.contracts import DocumentCounts, Ledger, LedgerTable, Origin
-from orchestration.records import DocumentKey, Locator, StageContext
+from orchestration.records import Locator
 
 
-class LedgerCopiesSuite:
-    """Every method is a promise."""
+class CopySuite:
+    """Promises of `ledger.copies`; part of LedgerSuite."""
 
     def test_what_is_taken_in_looks_as_if_it_had_been_run_here(self, ledger: Ledger) -> None:
-        commit = a_commit(_a_context("1"))
-        taken = ledger.copies.import_documents("import-1", [(commit, an_origin())], replace=False)
+        commit = a_commit(a_context("1"))
+        taken = ledger.copies.import_documents("import-1", [(commit, _an_origin())], replace=False)
         assert (list(taken.superseded), taken.not_replaced) == ([], frozenset())
         assert list(ledger.commits.committed(TENANT)) == [commit]
-        assert ledger.copies.origins([commit, a_commit(_a_context("2"))]) == [an_origin(), None]
+        assert ledger.copies.origins([commit, a_commit(a_context("2"))]) == [_an_origin(), None]
         (row,) = ledger.documents.find(TENANT)
         assert (row.status, row.version, row.job_id) == ("committed", commit.version, "import-1")
 
@@ -44,7 +43,7 @@ class LedgerCopiesSuite:
         (ctx,) = taken(ledger, window)
         commit = a_commit(ctx)
         ledger.documents.delete([commit.key])
-        ledger.copies.import_documents("import-1", [(commit, an_origin())], replace=False)
+        ledger.copies.import_documents("import-1", [(commit, _an_origin())], replace=False)
         again = a_job(ledger, an_item("1"), job_id="job-2")
         assert counts(ledger, again) == DocumentCounts(total=1, skipped=1)
 
@@ -52,9 +51,9 @@ class LedgerCopiesSuite:
     def test_another_version_that_is_visible_is_replaced_only_on_request(
         self, ledger: Ledger, replace: bool
     ) -> None:
-        ledger.copies.import_documents("import-1", [(a_commit(_a_context("1")), an_origin())], replace=False)
-        newer = a_commit(_a_context("1").with_metadata(version="v2"), "i2")
-        result = ledger.copies.import_documents("import-2", [(newer, an_origin())], replace=replace)
+        ledger.copies.import_documents("import-1", [(a_commit(a_context("1")), _an_origin())], replace=False)
+        newer = a_commit(a_context("1").with_metadata(version="v2"), "i2")
+        result = ledger.copies.import_documents("import-2", [(newer, _an_origin())], replace=replace)
         assert [old.intent_id for old in result.superseded] == (["i1"] if replace else [])
         assert result.not_replaced == (frozenset() if replace else frozenset({newer.key}))
         assert [commit.intent_id for commit in ledger.commits.committed(TENANT)] == [
@@ -64,11 +63,11 @@ class LedgerCopiesSuite:
     def test_what_is_visible_in_the_same_version_is_kept_even_if_all_is_to_be_replaced(
         self, ledger: Ledger
     ) -> None:
-        commit = a_commit(_a_context("1"))
-        ledger.copies.import_documents("import-1", [(commit, an_origin())], replace=False)
-        again = a_commit(_a_context("1"), "i2")
+        commit = a_commit(a_context("1"))
+        ledger.copies.import_documents("import-1", [(commit, _an_origin())], replace=False)
+        again = a_commit(a_context("1"), "i2")
         assert ledger.copies.import_documents(
-            "import-2", [(again, an_origin())], replace=True
+            "import-2", [(again, _an_origin())], replace=True
         ).not_replaced == {commit.key}
         assert list(ledger.commits.committed(TENANT)) == [commit]
 
@@ -76,7 +75,7 @@ class LedgerCopiesSuite:
         window = claimed(ledger, a_job(ledger, an_item("1")))
         (ctx,) = taken(ledger, window)
         result = ledger.copies.import_documents(
-            "import-1", [(a_commit(ctx, "i9"), an_origin())], replace=True
+            "import-1", [(a_commit(ctx, "i9"), _an_origin())], replace=True
         )
         assert result.not_replaced == {ctx.key}
         assert ledger.outcomes.finish(window, OWNER, [a_commit(ctx)]) == []
@@ -86,15 +85,15 @@ class LedgerCopiesSuite:
         window = claimed(ledger, a_job(ledger, an_item("1")))
         (ctx,) = taken(ledger, window)
         ledger.outcomes.advance(window, "parse", [], [a_failure(ctx)], {})
-        ledger.copies.import_documents("import-1", [(a_commit(ctx), an_origin())], replace=False)
+        ledger.copies.import_documents("import-1", [(a_commit(ctx), _an_origin())], replace=False)
         assert ledger.dead_letters.find(TENANT) == []
         assert ledger.documents.status_counts(TENANT) == {"committed": 1}
 
     def test_a_queued_document_that_is_taken_in_ends_for_the_job_that_waits(self, ledger: Ledger) -> None:
         job = a_job(ledger, an_item("1"))
         (row,) = ledger.documents.find(TENANT)
-        ctx = _a_context("1")
-        ledger.copies.import_documents("import-1", [(a_commit(ctx), an_origin())], replace=False)
+        ctx = a_context("1")
+        ledger.copies.import_documents("import-1", [(a_commit(ctx), _an_origin())], replace=False)
         assert row.key == ctx.key
         assert counts(ledger, job) == DocumentCounts(total=1, skipped=1)
         assert ledger.windows.claim(job, 10) is None
@@ -128,14 +127,14 @@ class LedgerCopiesSuite:
         assert ledger.commits.changes(TENANT, newest)[1] == [(fourth.key, "i2")]
 
     def test_intents_of_which_nothing_is_visible_are_not_copied_in(self, ledger: Ledger) -> None:
-        intent = ledger.commits.open_intent(TENANT, OWNER, [_key("1")])
-        ledger.commits.open_intent(TENANT, OTHER, [_key("2")])
-        ledger.commits.commit([a_commit(_a_context("1"), intent.intent_id)])
+        intent = ledger.commits.open_intent(TENANT, OWNER, [a_key("1")])
+        ledger.commits.open_intent(TENANT, OTHER, [a_key("2")])
+        ledger.commits.commit([a_commit(a_context("1"), intent.intent_id)])
         ledger.copies.import_tables(_copied(ledger, _tables(ledger)))
         assert ledger.commits.intents() == [intent]
 
 
-def an_origin() -> Origin:
+def _an_origin() -> Origin:
     return Origin(
         pipeline_version="2025-01-01",
         current_stage="index",
@@ -161,20 +160,3 @@ def _copied(ledger: Ledger, rows: Mapping[str, list[Mapping[str, Any]]]) -> dict
         )
         for name, of_table in rows.items()
     }
-
-
-def _key(doc_id: str) -> DocumentKey:
-    return DocumentKey(tenant_id=TENANT, source="pubmed", doc_id=doc_id)
-
-
-def _a_context(doc_id: str) -> StageContext:
-    """The context of an item of the same id."""
-    return StageContext(
-        tenant_id=TENANT,
-        job_id="job-1",
-        doc_id=doc_id,
-        correlation_id=f"correlation-{doc_id}",
-        metadata={"source": "pubmed", "version": "v1", "fingerprint": "f1"},
-        pipeline_name="auto",
-        pipeline_version="2026-11-23",
-    )

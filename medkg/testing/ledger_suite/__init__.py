@@ -1,0 +1,43 @@
+"""What every Ledger promises, part by part; LedgerSuite is all of it.
+
+A test module subclasses LedgerSuite and gives it a `ledger` fixture, whose leases last LEASE_SECONDS by the
+`clock` fixture. Each module has the promises of one part of the ledger: `windows` those of `ledger.windows`.
+`builders` arranges: submissions, items, claimed and committed windows.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from medkg.testing.ledger_suite.builders import LEASE_SECONDS, Clock
+from medkg.testing.ledger_suite.commits import CommitSuite
+from medkg.testing.ledger_suite.copies import CopySuite
+from medkg.testing.ledger_suite.dead_letters import DeadLetterSuite
+from medkg.testing.ledger_suite.documents import DocumentSuite
+from medkg.testing.ledger_suite.gates import GateSuite
+from medkg.testing.ledger_suite.jobs import JobSuite
+from medkg.testing.ledger_suite.outcomes import OutcomeSuite
+from medkg.testing.ledger_suite.pdf_tasks import PdfTaskSuite
+from medkg.testing.ledger_suite.syncs import SyncSuite
+from medkg.testing.ledger_suite.windows import WindowSuite
+
+__all__ = ["LEASE_SECONDS", "Clock", "LedgerSuite"]
+
+
+class LedgerSuite(
+    JobSuite,
+    WindowSuite,
+    OutcomeSuite,
+    DocumentSuite,
+    DeadLetterSuite,
+    GateSuite,
+    PdfTaskSuite,
+    SyncSuite,
+    CommitSuite,
+    CopySuite,
+):
+    """Subclass it once per implementation."""
+
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()

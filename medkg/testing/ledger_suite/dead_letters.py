@@ -1,0 +1,89 @@
+"""Dead letters: listed until a job tries their documents again, and replayed."""
+
+from __future__ import annotations
+
+import pytest
+
+from medkg.testing.builders import TENANT
+from medkg.testing.ledger_suite.builders import (
+    OWNER,
+    a_broken_item,
+    a_failure,
+    a_job,
+    a_submission,
+    an_item,
+    claimed,
+    commit_all,
+    counts,
+    doc_ids,
+    fingerprint_of,
+    job_ids,
+    taken,
+)
+from orchestration.contracts import DocumentCounts, Ledger
+from orchestration.errors import UsageError
+
+
+class DeadLetterSuite:
+    """Promises of `ledger.dead_letters`; part of LedgerSuite."""
+
+    def test_replay_queues_the_documents_of_dead_letters_again(self, ledger: Ledger) -> None:
+        job = a_job(ledger, an_item("1"), an_item("2"))
+        window = claimed(ledger, job)
+        contexts = taken(ledger, window)
+        ledger.outcomes.advance(window, "parse", contexts[1:], [a_failure(contexts[0])], {})
+        commit_all(ledger, window)
+        (letter,) = ledger.dead_letters.find(TENANT)
+        assert ledger.dead_letters.replay([letter.id], a_submission("job-2"), fingerprint_of) == 1
+        assert ledger.dead_letters.find(TENANT) == []
+        assert [old.replayed_in for old in ledger.dead_letters.find(TENANT, unreplayed=False)] == ["job-2"]
+        (document,) = ledger.windows.lease(claimed(ledger, "job-2"), OWNER).documents
+        assert (document.ctx.doc_id, document.source_plugin) == ("1", "files")
+
+    def test_replay_works_on_an_unchanged_document_that_lacks_an_optional_stage(self, ledger: Ledger) -> None:
+        window = claimed(ledger, a_job(ledger, an_item("1")))
+        (ctx,) = taken(ledger, window)
+        ledger.outcomes.advance(window, "extract", [], [a_failure(ctx, "extract", fatal=False)], {})
+        commit_all(ledger, window)
+        (letter,) = ledger.dead_letters.find(TENANT)
+        assert counts(ledger, a_job(ledger, an_item("1"), job_id="job-2")).skipped == 1
+        ledger.dead_letters.replay([letter.id], a_submission("job-3"), fingerprint_of)
+        window = claimed(ledger, "job-3")
+        contexts = [ctx.with_metadata(version="v1") for ctx in taken(ledger, window)]
+        assert doc_ids(ledger.outcomes.record_versions(contexts)) == ["1"]
+        commit_all(ledger, window, "i2")
+        assert ledger.documents.find(TENANT)[0].missing_stages == ()
+        assert counts(ledger, a_job(ledger, an_item("1"), job_id="job-4")).skipped == 1
+
+    def test_several_dead_letters_of_a_document_are_one_document_to_replay(self, ledger: Ledger) -> None:
+        window = claimed(ledger, a_job(ledger, an_item("1")))
+        (ctx,) = taken(ledger, window)
+        for stage in ("extract", "kg"):
+            ledger.outcomes.advance(window, stage, [], [a_failure(ctx, stage, fatal=False)], {})
+        commit_all(ledger, window)
+        ids = [letter.id for letter in ledger.dead_letters.find(TENANT)]
+        assert ledger.dead_letters.replay(ids, a_submission("job-2"), fingerprint_of) == 1
+        assert counts(ledger, "job-2") == DocumentCounts(total=1, pending=1)
+        assert ledger.dead_letters.find(TENANT) == []
+
+    def test_replay_of_what_does_not_wait_for_it_opens_no_job(self, ledger: Ledger) -> None:
+        a_job(ledger, a_broken_item("1"))
+        (letter,) = ledger.dead_letters.find(TENANT)
+        with pytest.raises(UsageError, match="4711"):
+            ledger.dead_letters.replay([letter.id, 4711], a_submission("job-2"), fingerprint_of)
+        with pytest.raises(UsageError, match="4711"):
+            ledger.dead_letters.waiting(TENANT, [letter.id, 4711])
+        assert (
+            ledger.dead_letters.waiting(TENANT)
+            == ledger.dead_letters.waiting(TENANT, [letter.id])
+            == [letter]
+        )
+        assert job_ids(ledger.jobs.find(TENANT, None)) == ["job-1"]
+        assert len(ledger.dead_letters.find(TENANT)) == 1
+
+    def test_a_document_that_is_tried_again_has_no_old_dead_letters(self, ledger: Ledger) -> None:
+        a_job(ledger, a_broken_item("1"), a_broken_item("2"))
+        a_job(ledger, an_item("1"), a_broken_item("2", "still cut off"), job_id="job-2")
+        (letter,) = ledger.dead_letters.find(TENANT)
+        assert letter.failure.message == "still cut off"
+        assert len(ledger.dead_letters.find(TENANT, unreplayed=False)) == 3
