@@ -103,7 +103,7 @@ class AdapterRequest(Record):
     """What the ingest stage is asked to fetch: one document of one source."""
 
     tenant_id: str = Field(description="Tenant the document is for.")
-    source: str = Field(description="Name of the source plugin that fetches, e.g. files.")
+    plugin: str = Field(description="Name of the source plugin that fetches, e.g. files.")
     doc_id: str = Field(description="Document to fetch.")
     locator: Locator = Field(description="Where the source enumerated it.")
 

@@ -44,7 +44,7 @@ def measure(bench: Bench) -> dict[str, Any]:
         rate = LOAD * float(sustained["docs_per_second"])
 
         def submit(number: int) -> None:
-            request = SourceRequest(source="files", paths=(str(files[number]),))
+            request = SourceRequest(plugin="files", paths=(str(files[number]),))
             data_folder.jobs.submit_to_dagster("auto", request)
 
         due = started_at_rate(submit, rate / size, len(arriving))

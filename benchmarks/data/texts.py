@@ -28,10 +28,10 @@ def documents_of(path: Path) -> Iterator[Document]:
     """
     parsers = installed_parsers()
     source = FilesSource.from_parsers(parsers, MOST_BYTES)
-    for item in source.enumerate(SourceRequest(source="files", paths=(str(path),))):
+    for item in source.enumerate(SourceRequest(plugin="files", paths=(str(path),))):
         if item.error_code is not None:
             continue
-        request = AdapterRequest(tenant_id="bench", source="files", doc_id=item.doc_id, locator=item.locator)
+        request = AdapterRequest(tenant_id="bench", plugin="files", doc_id=item.doc_id, locator=item.locator)
         (payload,) = source.fetch([request])
         with suppress(MedkgError):
             if isinstance(payload, RawPayload):

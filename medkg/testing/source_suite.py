@@ -77,4 +77,4 @@ def good_items(source: Source, request: SourceRequest) -> list[SourceItem]:
 
 
 def request_of(item: SourceItem) -> AdapterRequest:
-    return AdapterRequest(tenant_id=TENANT, source="any", doc_id=item.doc_id, locator=item.locator)
+    return AdapterRequest(tenant_id=TENANT, plugin="any", doc_id=item.doc_id, locator=item.locator)

@@ -68,7 +68,7 @@ def run(
     from orchestration.jobs.host_client import Host
 
     settings: Settings = ctx.obj
-    request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit, resync=resync)
+    request = SourceRequest(plugin=source, paths=absolute(path), query=query, limit=limit, resync=resync)
     with open_data_folder(settings) as data_folder, Host(settings, note) as host:
         graph = data_folder.topologies.load(topology)
         note(data_folder.describe_profile())
@@ -90,7 +90,7 @@ def _watch(request: SourceRequest, once: Callable[[float], RunReport], as_json: 
     """
     from orchestration.sources.changes import changes
 
-    if request.source != "files" or not request.paths:
+    if request.plugin != "files" or not request.paths:
         raise UsageError("--watch follows files. Name files or folders with --path, and no --source.")
     for _ in changes(request.paths):
         report = once(time.time())
@@ -119,7 +119,7 @@ def submit(
 
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
-        request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit, resync=resync)
+        request = SourceRequest(plugin=source, paths=absolute(path), query=query, limit=limit, resync=resync)
         submission = data_folder.jobs.submit_to_dagster(
             topology,
             request,

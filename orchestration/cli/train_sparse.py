@@ -57,7 +57,7 @@ def train_sparse(
 
     settings: Settings = ctx.obj
     recipe = Recipe(base=base, seed=seed, held_out=held_out, head_steps=head_steps, splade_steps=splade_steps)
-    request = SourceRequest(source=source, paths=absolute(path), query=query, limit=limit)
+    request = SourceRequest(plugin=source, paths=absolute(path), query=query, limit=limit)
     broken: list[Unread] = []
     try:
         with open_data_folder(settings) as data_folder, _watching() as watch:

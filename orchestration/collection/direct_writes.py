@@ -115,7 +115,7 @@ class DirectWrites:
             pipeline_name=self._pipeline_name,
             pipeline_version=VERSION,
             topology_hash="",
-            request=SourceRequest(source=self._pipeline_name),
+            request=SourceRequest(plugin=self._pipeline_name),
             window_size=WINDOW,
             attended=True,  # no other process can launch its windows
             lister=self._owner,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from orchestration.contracts.stages import Outcome
 from orchestration.errors import MedkgError
@@ -24,9 +24,15 @@ from orchestration.records import (
 
 
 class SourceRequest(Record):
-    """What a user requests of a source."""
+    """What a user requests of a source plugin. Serialised, the plugin is `source`, as in `--source`."""
 
-    source: str = Field(description="Name of the source plugin, e.g. files.")
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    plugin: str = Field(
+        validation_alias="source",
+        serialization_alias="source",
+        description="Name of the source plugin, e.g. files.",
+    )
     paths: tuple[str, ...] = Field(default=(), description="Files and folders, for sources that read them.")
     query: str | None = Field(default=None, description="Query, for sources that search.")
     limit: int | None = Field(default=None, ge=1, description="Maximum number of documents.")

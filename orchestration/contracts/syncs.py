@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from orchestration.contracts.jobs import Submission
 from orchestration.records import Record, SourceItem
 
 
 class SyncKey(Record):
-    """Identity of a sync: another request, topology version or model has its own sync."""
+    """Identity of a sync: another request, topology version or model has its own sync.
+
+    Ledgers find a sync by the hash of its JSON, so serialised names and their order stay.
+    """
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
     tenant_id: str = Field(description="Tenant.")
     pipeline_name: str = Field(description="Topology.")
     fingerprint: str = Field(
         description="Fingerprint of that topology with its models, for the format of the source."
     )
-    source: str = Field(description="Source plugin.")
+    plugin: str = Field(validation_alias="source", serialization_alias="source", description="Source plugin.")
     origin: str = Field(description="Address of the service.")
     query: str | None = Field(description="As the user gave it.")
     limit: int | None = Field(description="As the user gave it.")

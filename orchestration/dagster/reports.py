@@ -98,7 +98,7 @@ def commit_events(
                 "chunks": chunk_count(batch),
                 "topology": topology,
                 "tenant": summary.submission.tenant_id,
-                "source": summary.submission.request.source,
+                "source": summary.submission.request.plugin,
                 "job": summary.submission.job_id,
                 "window": batch.window_id,
             },

@@ -72,13 +72,13 @@ class DocumentReader:
 
         Raises UsageError for a source or path that is not there, UnavailableError where none answers.
         """
-        items = _once(installed_source(self._sources, request.source).enumerate(request))
+        items = _once(installed_source(self._sources, request.plugin).enumerate(request))
         while batch := list(islice(items, BATCH)):
-            yield from self._batch(request.source, batch)
+            yield from self._batch(request.plugin, batch)
 
-    def _batch(self, source: str, batch: Sequence[SourceItem | Unread]) -> Iterator[Document | Unread]:
+    def _batch(self, plugin: str, batch: Sequence[SourceItem | Unread]) -> Iterator[Document | Unread]:
         requests = [
-            (_context(item, self._tenant_id), _request(item, source, self._tenant_id))
+            (_context(item, self._tenant_id), _request(item, plugin, self._tenant_id))
             for item in batch
             if isinstance(item, SourceItem)
         ]
@@ -137,5 +137,5 @@ def _context(item: SourceItem, tenant_id: str) -> StageContext:
     )
 
 
-def _request(item: SourceItem, source: str, tenant_id: str) -> AdapterRequest:
-    return AdapterRequest(tenant_id=tenant_id, source=source, doc_id=item.doc_id, locator=item.locator)
+def _request(item: SourceItem, plugin: str, tenant_id: str) -> AdapterRequest:
+    return AdapterRequest(tenant_id=tenant_id, plugin=plugin, doc_id=item.doc_id, locator=item.locator)

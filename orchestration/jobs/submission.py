@@ -104,7 +104,7 @@ class Submissions:
         attended: bool,
     ) -> Submission:
         """A new job without documents; raises UsageError for a source that is not installed."""
-        installed_source(self._sources, request.source)
+        installed_source(self._sources, request.plugin)
         submission = _submission(topology, request, tenant_id, window_size, attended=attended)
         self._ledger.jobs.open(submission)
         return submission
@@ -128,7 +128,7 @@ class Submissions:
 
     def _listed(self, submission: Submission, topology: Topology) -> Iterator[Sequence[SourceItem]]:
         """Batches of what the request means; of a source that lists page by page, its listing."""
-        source = installed_source(self._sources, submission.request.source)
+        source = installed_source(self._sources, submission.request.plugin)
         if not hasattr(source, "listing"):
             yield from _batches(source.enumerate(submission.request), ENQUEUE_BATCH)
             return
@@ -160,7 +160,7 @@ class Submissions:
         self, ids: Sequence[int], topology: Topology, *, tenant_id: str, window_size: int
     ) -> Submission:
         """An attended job with the documents of these dead letters, queued again."""
-        request = SourceRequest(source="dead-letters")
+        request = SourceRequest(plugin="dead-letters")
         submission = _submission(topology, request, tenant_id, window_size, attended=True)
         self._ledger.dead_letters.replay(ids, submission, self._fingerprint_of_items(topology))
         return submission

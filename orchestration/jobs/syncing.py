@@ -43,7 +43,7 @@ def listed_batches(
         tenant_id=submission.tenant_id,
         pipeline_name=submission.pipeline_name,
         fingerprint=fingerprint,
-        source=request.source,
+        plugin=request.plugin,
         origin=source.origin,
         query=request.query,
         limit=request.limit,
@@ -55,7 +55,7 @@ def listed_batches(
         yield from listing.batches()
     except CursorRefusedError as error:
         structlog.get_logger(__name__).warning(
-            "enumeration restarts", source=request.source, cause=error.message
+            "enumeration restarts", source=request.plugin, cause=error.message
         )
         listing.restart()
         yield from listing.batches()
@@ -68,7 +68,7 @@ def shown_sync(key: SyncKey, sync: Sync) -> dict[str, Any]:
     """Return the state of a sync as JSON values; times as ISO 8601, UTC."""
     moment = sync.begun_at or sync.since
     return {
-        "source": key.source,
+        "source": key.plugin,
         "query": key.query,
         "limit": key.limit,
         "pipeline": key.pipeline_name,

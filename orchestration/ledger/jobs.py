@@ -58,7 +58,7 @@ class SqlJobs(LedgerPart):
         with self._database.writing() as connection:
             submission = submission_of(connection, job_id)
             enqueueing = Enqueueing(connection, submission, fingerprint, self._now())
-            tenant_id, plugin = submission.tenant_id, submission.request.source
+            tenant_id, plugin = submission.tenant_id, submission.request.plugin
             return enqueueing.add(
                 EnumeratedItem(
                     DocumentKey(tenant_id=tenant_id, source=item.source, doc_id=item.doc_id), item, plugin

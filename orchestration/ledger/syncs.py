@@ -16,7 +16,7 @@ from orchestration.records import Locator, SourceItem
 
 __all__ = ["SqlSyncs"]
 
-_SAME_REQUEST: Final = ("source", "paths", "query", "limit")
+_SAME_REQUEST: Final = ("plugin", "paths", "query", "limit")
 
 
 class SqlSyncs(LedgerPart):
@@ -60,7 +60,7 @@ class SqlSyncs(LedgerPart):
             documents.c.tenant_id == submission.tenant_id,
             documents.c.status.in_((Status.QUEUED, Status.RUNNING)),
             documents.c.pipeline_name == submission.pipeline_name,
-            documents.c.source_plugin == submission.request.source,
+            documents.c.source_plugin == submission.request.plugin,
             documents.c.job_id != submission.job_id,
         )
         with self._database.reading() as connection:

@@ -72,7 +72,7 @@ class WindowRuns:
             return str(config["window_id"])
         topology = self._topology(pipeline)
         request = SourceRequest(
-            source=config.get("source", "files"),
+            plugin=config.get("source", "files"),
             paths=tuple(config.get("paths", ())),
             query=config.get("query"),
             limit=config.get("limit"),
@@ -229,7 +229,7 @@ class WindowRuns:
 def _request(document: WindowDocument) -> AdapterRequest:
     return AdapterRequest(
         tenant_id=document.ctx.tenant_id,
-        source=document.source_plugin,
+        plugin=document.source_plugin,
         doc_id=document.ctx.doc_id,
         locator=document.locator,
     )

@@ -18,9 +18,9 @@ __all__ = ["parameters_of", "required_query"]
 def required_query(request: SourceRequest, example: str) -> str:
     """The query of the request; raises UsageError for a request without one or with paths."""
     if request.paths:
-        raise UsageError(f"--source {request.source} takes no --path; pass the search as --query.")
+        raise UsageError(f"--source {request.plugin} takes no --path; pass the search as --query.")
     if request.query is None:
-        raise UsageError(f"--source {request.source} needs --query, e.g. {example}.")
+        raise UsageError(f"--source {request.plugin} needs --query, e.g. {example}.")
     return request.query
 
 

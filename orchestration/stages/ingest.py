@@ -42,7 +42,7 @@ class Ingest:
         """One fetch per plugin; outcomes in the order of `items`."""
         positions: dict[str, list[int]] = defaultdict(list)
         for position, (_, request) in enumerate(items):
-            positions[request.source].append(position)
+            positions[request.plugin].append(position)
         outcomes: dict[int, Outcome[list[RawPayload]]] = {}
         for plugin, at in positions.items():
             fetched = self._source(plugin).fetch([items[position][1] for position in at])

@@ -121,7 +121,7 @@ class Ledger:
             pipeline_name="auto",
             pipeline_version="2026-11-23",
             topology_hash="h",
-            request=SourceRequest(source="files"),
+            request=SourceRequest(plugin="files"),
             window_size=50,
             attended=False,
         )

@@ -78,7 +78,7 @@ class Queue:
     sensors: dict[str, SensorDefinition] = field(default_factory=dict)
 
     def submit(self, documents: int, window: int, attended: bool = False, tenant: str = "default") -> str:
-        request = SourceRequest(source="numbers", limit=documents)
+        request = SourceRequest(plugin="numbers", limit=documents)
         opened = self.submissions.open(
             ATopology(), request, tenant_id=tenant, window_size=window, attended=attended
         )
@@ -216,7 +216,7 @@ def test_what_a_dead_submit_had_listed_is_requested(
     monkeypatch.setattr("orchestration.jobs.submission.own_identity", lambda: "a dead process")
     opened = queue.submissions.open(
         ATopology(),
-        SourceRequest(source="numbers", limit=700),
+        SourceRequest(plugin="numbers", limit=700),
         tenant_id="default",
         window_size=500,
         attended=False,

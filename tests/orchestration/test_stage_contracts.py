@@ -57,7 +57,7 @@ from orchestration.stages.ir_validation import IrValidation
 TEXT = "Aspirin lowers the risk of stroke. It raises the risk of bleeding."
 
 REQUEST = AdapterRequest(
-    tenant_id="default", source="files", doc_id="doc", locator=Locator(uri="doc.txt", format="text")
+    tenant_id="default", plugin="files", doc_id="doc", locator=Locator(uri="doc.txt", format="text")
 )
 
 
@@ -321,7 +321,7 @@ class TestEmbedOnPlane(EmbedStageSuite):
 
 
 def test_an_unknown_source_is_answered_with_those_there_are() -> None:
-    request = REQUEST.model_copy(update={"source": "openalex"})
+    request = REQUEST.model_copy(update={"plugin": "openalex"})
     with pytest.raises(ConfigurationError, match="'openalex' is not installed; installed: files"):
         Ingest({"files": MemorySource()}).execute(a_stage_context(), request)
 

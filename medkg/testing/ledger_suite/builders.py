@@ -66,7 +66,7 @@ def a_submission(
         pipeline_name=pipeline,
         pipeline_version=version,
         topology_hash="h",
-        request=SourceRequest(source="files", paths=("x",)),
+        request=SourceRequest(plugin="files", paths=("x",)),
         window_size=500,
         attended=attended,
     )
@@ -151,7 +151,7 @@ def a_sync_key() -> SyncKey:
         tenant_id=TENANT,
         pipeline_name="auto",
         fingerprint="f1",
-        source="clinicaltrials",
+        plugin="clinicaltrials",
         origin="https://trials.example",
         query="EGFR",
         limit=None,

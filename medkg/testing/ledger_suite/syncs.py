@@ -36,7 +36,7 @@ class SyncSuite:
 
     def test_what_others_left_is_not_listed(self, ledger: Ledger) -> None:
         a_job(ledger, an_item("1"))
-        other = SourceRequest(source="files", paths=("y",))
+        other = SourceRequest(plugin="files", paths=("y",))
         assert ledger.syncs.unfinished(a_submission("job-2", "other-pipeline")) == []
         assert ledger.syncs.unfinished(a_submission("job-2", tenant_id="other")) == []
         assert ledger.syncs.unfinished(a_submission("job-1")) == []

@@ -99,7 +99,7 @@ def test_documents_are_read_once_and_nothing_is_written(tmp_path: Path, abstract
 
     settings = load_settings(data_dir=tmp_path / "data")
     with open_data_folder(settings) as data_folder:
-        read = list(data_folder.read(SourceRequest(source="files", paths=(str(abstracts),), limit=14)))
+        read = list(data_folder.read(SourceRequest(plugin="files", paths=(str(abstracts),), limit=14)))
 
     broken = [each for each in read if isinstance(each, Unread)]
     assert [each.doc_id for each in read] == [str(number) for number in range(1, 14)]

@@ -121,7 +121,7 @@ def test_the_account_of_every_job_of_a_topology_can_be_checked(
 ) -> None:
     (tmp_path / "note.md").write_text("# Aspirin\n\nIt relieves pain.\n", encoding="utf-8")
     topology = assembly.topologies.load("auto")
-    request = SourceRequest(source="files", paths=(str(tmp_path / "note.md"),))
+    request = SourceRequest(plugin="files", paths=(str(tmp_path / "note.md"),))
     submission = assembly.submissions.open(
         topology, request, tenant_id=TENANT, window_size=50, attended=False
     )

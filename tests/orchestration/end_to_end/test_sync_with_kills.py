@@ -246,7 +246,7 @@ def assert_fetched_once(medkg: Medkg, case: Case) -> None:
         documents = assembly.ledger.windows.lease(window, "reader").documents
         requests = [
             AdapterRequest(
-                tenant_id=TENANT, source=case.source, doc_id=document.ctx.doc_id, locator=document.locator
+                tenant_id=TENANT, plugin=case.source, doc_id=document.ctx.doc_id, locator=document.locator
             )
             for document in documents
         ]

@@ -62,7 +62,7 @@ class Caller:
 
 def read(shelf: Shelf) -> list[Document | Unread]:
     reader = DocumentReader({"shelf": shelf}, Caller(shelf), "default")
-    return list(reader.read(SourceRequest(source="shelf")))
+    return list(reader.read(SourceRequest(plugin="shelf")))
 
 
 def test_documents_come_in_order_with_the_broken_ones_in_their_place() -> None:
@@ -89,4 +89,4 @@ def test_an_unavailable_source_ends_it() -> None:
 def test_an_unknown_source_lists_those_there_are() -> None:
     reader = DocumentReader({"shelf": Shelf()}, Caller(Shelf()), "default")
     with pytest.raises(UsageError, match="installed: shelf"):
-        list(reader.read(SourceRequest(source="telegraph")))
+        list(reader.read(SourceRequest(plugin="telegraph")))

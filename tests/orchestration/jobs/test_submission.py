@@ -64,7 +64,7 @@ def test_log_lines_of_an_enumeration_have_the_ids_of_its_job(
                 yield item
 
     noted = Submissions(ledger, {"abstracts": Logging()}, lambda topology, document_format: "f", 2)  # type: ignore[dict-item]
-    request = SourceRequest(source="abstracts", limit=LISTED)
+    request = SourceRequest(plugin="abstracts", limit=LISTED)
     job = noted.open(ATopology(), request, tenant_id="guests", window_size=100, attended=True)
     for _ in noted.enqueue(job, ATopology()):
         assert get_contextvars() == {}, "the caller's own lines are not about this job"
@@ -73,7 +73,7 @@ def test_log_lines_of_an_enumeration_have_the_ids_of_its_job(
 
 def half_listed(submissions: Submissions, attended: bool) -> str:
     """A job whose listing stopped after its first batch."""
-    request = SourceRequest(source="abstracts", limit=LISTED)
+    request = SourceRequest(plugin="abstracts", limit=LISTED)
     job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=attended)
     assert next(submissions.enqueue(job, ATopology())).pending == 500
     return job.job_id
@@ -81,7 +81,7 @@ def half_listed(submissions: Submissions, attended: bool) -> str:
 
 def a_run_of_three(submissions: Submissions) -> str:
     """A foreground run's job with three documents, all listed."""
-    request = SourceRequest(source="abstracts", limit=3)
+    request = SourceRequest(plugin="abstracts", limit=3)
     job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=True)
     list(submissions.enqueue(job, ATopology()))
     return job.job_id
@@ -101,7 +101,7 @@ def test_a_fingerprint_is_computed_once_per_format_and_submission(ledger: SqlLed
         return document_format
 
     submissions = Submissions(ledger, {"abstracts": TwoFormats()}, fingerprint, 2)  # type: ignore[dict-item]
-    request = SourceRequest(source="abstracts", limit=LISTED)
+    request = SourceRequest(plugin="abstracts", limit=LISTED)
     for _ in range(2):
         job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=True)
         assert sum(counts.total for counts in submissions.enqueue(job, ATopology())) == LISTED
@@ -155,7 +155,7 @@ def test_a_listing_that_is_interrupted_is_no_job_to_run(ledger: SqlLedger) -> No
             raise KeyboardInterrupt
 
     submissions = Submissions(ledger, {"abstracts": Interrupted()}, lambda topology, document_format: "f", 2)  # type: ignore[dict-item]
-    request = SourceRequest(source="abstracts", limit=LISTED)
+    request = SourceRequest(plugin="abstracts", limit=LISTED)
     job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=False)
     with pytest.raises(KeyboardInterrupt):
         list(submissions.enqueue(job, ATopology()))

@@ -73,7 +73,7 @@ class Syncing:
 
     def begin(self, limit: int | None = None, query: str = "EGFR", resync: bool = False) -> str:
         """A job that nothing is listed for yet."""
-        request = SourceRequest(source="registry", query=query, limit=limit, resync=resync)
+        request = SourceRequest(plugin="registry", query=query, limit=limit, resync=resync)
         job = self.submissions.open(
             ATopology(), request, tenant_id="default", window_size=100, attended=False
         )
@@ -231,7 +231,7 @@ def test_a_changed_record_replaces_the_version_that_was_left(syncing: Syncing, r
 
 def test_tenants_list_for_themselves(syncing: Syncing, registry: Registry) -> None:
     syncing.run()
-    request = SourceRequest(source="registry", query="EGFR")
+    request = SourceRequest(plugin="registry", query="EGFR")
     job = syncing.submissions.open(ATopology(), request, tenant_id="other", window_size=100, attended=False)
     counts = list(syncing.submissions.enqueue(job, ATopology()))
     assert sum(count.pending for count in counts) == 5

@@ -38,7 +38,7 @@ pytestmark = [
 def ingested(*names: str) -> list[tuple[RawPayload, Document]]:
     source = FilesSource(PARSERS, 64_000_000)
     paths = tuple(str(SHARED / name) for name in names)
-    items = list(source.enumerate(SourceRequest(source="files", paths=paths)))
+    items = list(source.enumerate(SourceRequest(plugin="files", paths=paths)))
     assert [item.error_message for item in items if item.error_message] == []
     pairs = []
     for payload in source.fetch([request_of(item) for item in items]):

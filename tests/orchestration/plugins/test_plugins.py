@@ -80,7 +80,7 @@ class TestTheDocumentedParser(ParserSuite):
         path = tmp_path / "library.ris"
         path.write_bytes(SAMPLE)
         source = FilesSource({"ris": parser}, 10_000)
-        items = list(source.enumerate(SourceRequest(source="files", paths=(str(path),))))
+        items = list(source.enumerate(SourceRequest(plugin="files", paths=(str(path),))))
         assert [(item.doc_id, item.source) for item in items] == [("W1", "references"), ("W2", "references")]
 
 

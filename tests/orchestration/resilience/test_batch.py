@@ -200,7 +200,7 @@ async def test_where_a_rate_is_set_each_document_is_a_call_and_each_host_has_its
     requests = [
         AdapterRequest(
             tenant_id="default",
-            source="registry",
+            plugin="registry",
             doc_id="d",
             locator=Locator(uri=f"https://{host}/study", format="ctgov-v2"),
         )

@@ -40,11 +40,11 @@ class NetworkSource:
 
     @property
     def request(self) -> SourceRequest:
-        return SourceRequest(source=self.plugin, query=self.query)
+        return SourceRequest(plugin=self.plugin, query=self.query)
 
     @property
     def wrong_request(self) -> SourceRequest:
-        return SourceRequest(source=self.plugin, query=self.wrong_query)
+        return SourceRequest(plugin=self.plugin, query=self.wrong_query)
 
 
 def studies(count: int) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ def test_pages_follow_their_tokens_to_the_end(paged: ClinicalTrialsSource) -> No
 def test_what_changed_is_asked_for_with_a_day_of_overlap(paged: ClinicalTrialsSource) -> None:
     route = respx.get(STUDIES).respond(json={"studies": []})
     request = SourceRequest(
-        source="clinicaltrials", query="filter.advanced=AREA[Phase]PHASE3&query.cond=asthma"
+        plugin="clinicaltrials", query="filter.advanced=AREA[Phase]PHASE3&query.cond=asthma"
     )
     pages(paged, request, since=datetime(2026, 11, 28, 3, tzinfo=UTC))
     parameters = route.calls.last.request.url.params
@@ -125,7 +125,7 @@ def test_a_request_that_the_service_cannot_answer_is_refused(
     paged: ClinicalTrialsSource, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises(UsageError):
-        pages(paged, SourceRequest(source="clinicaltrials", **wrong))
+        pages(paged, SourceRequest(plugin="clinicaltrials", **wrong))
 
 
 # --- landed ----------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ def test_a_broken_study_is_an_item_with_its_error_and_the_others_come(tmp_path: 
 def test_each_tenant_has_its_own_landed_bytes(source: Source) -> None:
     (page,) = landed(source).listing(EGFR, "oncology", None, None)
     request = AdapterRequest(
-        tenant_id=TENANT, source="clinicaltrials", doc_id="NCT00000001", locator=page.items[0].locator
+        tenant_id=TENANT, plugin="clinicaltrials", doc_id="NCT00000001", locator=page.items[0].locator
     )
     assert page.items[0].locator.uri.startswith("raw/oncology/clinicaltrials/")
     (payload,) = source.fetch([request])

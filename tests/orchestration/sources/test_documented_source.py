@@ -41,7 +41,7 @@ def test_the_documented_source_lists_pages_and_has_expired_records_again(tmp_pat
     with assembled(tmp_path) as assembly:
         walks = documented().from_services(SourceServices(lambda: assembly.web, assembly.settings))
         source = Landing(walks, lambda: assembly.objects, assembly.parsers, 10**6)
-        items = good_items(source, SourceRequest(source="walks", query="sleep"))
+        items = good_items(source, SourceRequest(plugin="walks", query="sleep"))
         assert [item.doc_id for item in items] == ["NCT00000001", "NCT00000002"]
         assembly.objects.delete_all("raw")
         for outcome in source.fetch([request_of(item) for item in items]):

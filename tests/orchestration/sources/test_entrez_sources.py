@@ -70,7 +70,7 @@ def test_a_search_is_kept_on_the_history_server_and_says_who_asks(services: Sour
 def test_pmc_is_asked_for_open_articles_only(services: SourceServices) -> None:
     search = respx.post(f"{API}/esearch.fcgi").respond(json=FOUND)
     respx.post(f"{API}/efetch.fcgi").respond(text="<pmc-articleset></pmc-articleset>")
-    list(PmcSource(services).pages(SourceRequest(source="pmc", query="EGFR OR KRAS"), None, None))
+    list(PmcSource(services).pages(SourceRequest(plugin="pmc", query="EGFR OR KRAS"), None, None))
     assert form_of(search.calls.last)["term"] == "(EGFR OR KRAS) AND open access[filter]"
 
 

@@ -74,7 +74,7 @@ def source() -> FilesSource:
 @pytest.fixture
 def enumerate_all(source: FilesSource) -> Enumerate:
     def enumerate_paths(*paths: Path, **wanted: object) -> list[SourceItem]:
-        request = SourceRequest(source="files", paths=tuple(map(str, paths)), **wanted)
+        request = SourceRequest(plugin="files", paths=tuple(map(str, paths)), **wanted)
         return list(source.enumerate(request))
 
     return enumerate_paths
@@ -103,11 +103,11 @@ class TestFilesSource(SourceSuite):
     @pytest.fixture
     def request_for_all(self, corpus: Path) -> SourceRequest:
         (corpus / "f.bin").write_bytes(bytes(range(256)))
-        return SourceRequest(source="files", paths=(str(corpus),))
+        return SourceRequest(plugin="files", paths=(str(corpus),))
 
     @pytest.fixture
     def wrong_request(self, tmp_path: Path) -> SourceRequest:
-        return SourceRequest(source="files", paths=(str(tmp_path / "missing"),))
+        return SourceRequest(plugin="files", paths=(str(tmp_path / "missing"),))
 
 
 def test_formats_are_told_apart_and_give_the_source_of_their_records(
@@ -143,7 +143,7 @@ def test_every_record_of_a_saved_page_is_fetched_and_parsed_by_itself(
     }
     for name, content in pages.items():
         (tmp_path / name).write_bytes(content)
-    items = list(source.enumerate(SourceRequest(source="files", paths=(str(tmp_path),))))
+    items = list(source.enumerate(SourceRequest(plugin="files", paths=(str(tmp_path),))))
     payloads = source.fetch([request_of(item) for item in items])
     parsed = [
         PARSERS[payload.format].parse(payload, "default")
@@ -305,7 +305,7 @@ def test_wrong_requests_are_refused_at_once(source: FilesSource, tmp_path: Path)
         {"paths": (str(tmp_path / "no"),)},
     ):
         with pytest.raises(UsageError):
-            source.enumerate(SourceRequest(source="files", **wanted))  # type: ignore[arg-type]
+            source.enumerate(SourceRequest(plugin="files", **wanted))  # type: ignore[arg-type]
 
 
 def test_good_records_around_a_broken_one_are_found(enumerate_all: Enumerate, tmp_path: Path) -> None:
@@ -383,6 +383,6 @@ def test_a_parser_that_raises_anything_fails_its_file_only(corpus: Path) -> None
             raise ZeroDivisionError("oops")
 
     source = FilesSource(PARSERS | {"text": Breaking()}, LIMIT)
-    items = list(source.enumerate(SourceRequest(source="files", paths=(str(corpus),))))
+    items = list(source.enumerate(SourceRequest(plugin="files", paths=(str(corpus),))))
     assert [item.error_code for item in items if item.error_code] == [StageFailedError.code]
     assert len(items) == 8

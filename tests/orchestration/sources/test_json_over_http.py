@@ -43,7 +43,7 @@ PAGING = {
     "offset": "paging: {kind: offset, parameter: skip, size_parameter: take, size: 2}",
     "page": "paging: {kind: page, parameter: page, first: 0}",
 }
-REQUEST = SourceRequest(source="walks", query="sleep")
+REQUEST = SourceRequest(plugin="walks", query="sleep")
 
 
 def a_walk(number: int | None, **fields: Any) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class TestADescribedServiceIsASource(SourceSuite):
 
     @pytest.fixture
     def wrong_request(self) -> SourceRequest:
-        return SourceRequest(source="walks")
+        return SourceRequest(plugin="walks")
 
     def test_every_record_comes(self, source: Source, request_for_all: SourceRequest) -> None:
         items = list(source.enumerate(request_for_all))

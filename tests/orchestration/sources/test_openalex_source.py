@@ -43,7 +43,7 @@ def test_the_listing_ends_at_a_null_cursor_and_says_who_asks(paged: OpenAlexSour
 @respx.mock
 def test_changes_are_a_filter_beside_the_users_own(paged: OpenAlexSource) -> None:
     route = respx.get(f"{API}/works").respond(json={"meta": {"next_cursor": None}, "results": []})
-    request = SourceRequest(source="openalex", query="filter=is_oa:true")
+    request = SourceRequest(plugin="openalex", query="filter=is_oa:true")
     list(paged.pages(request, datetime(2026, 11, 28, tzinfo=UTC), None))
     assert route.calls.last.request.url.params["filter"] == "is_oa:true,from_updated_date:2026-11-27"
 
@@ -92,4 +92,4 @@ def test_throttling_faults_and_cut_off_answers_are_overcome(paged: OpenAlexSourc
 
 def test_a_query_is_needed(paged: OpenAlexSource) -> None:
     with pytest.raises(UsageError, match="--query"):
-        list(paged.pages(SourceRequest(source="openalex"), None, None))
+        list(paged.pages(SourceRequest(plugin="openalex"), None, None))
