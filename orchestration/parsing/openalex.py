@@ -8,9 +8,9 @@ https://developers.openalex.org/api-reference/works/get-a-single-work (read 2026
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, BinaryIO, Final
 
 from orchestration.contracts import RecordLocation
@@ -19,6 +19,7 @@ from orchestration.errors import MalformedDocumentError, MissingIdentifierError
 from orchestration.parsing.encoding import decode_head
 from orchestration.parsing.json_records import json_records, load_record
 from orchestration.parsing.licences import is_redistributable, licence_of
+from orchestration.parsing.markup import Piece, pieces_of, plain_text, separated
 from orchestration.parsing.pdf_links import places_to_try
 from orchestration.parsing.registry_fields import list_at, module_at, text_at
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
@@ -45,18 +46,13 @@ _ID = re.compile(r"(?:https?://(?:api\.)?openalex\.org/(?:works/)?)?(W[1-9]\d*)/
 _ID_SIGN = re.compile(r'"id"\s*:\s*"https?:\\?/\\?/openalex\.org\\?/(?:works\\?/)?W\d+"', re.IGNORECASE)
 _RESOLVERS = re.compile(r"^https?://(?:dx\.)?(?:doi\.org|pubmed\.ncbi\.nlm\.nih\.gov)/", re.IGNORECASE)
 _PMCID = re.compile(r"(?:PMC)?(\d+)/?$", re.IGNORECASE)
-_MARKUP = re.compile(
-    r"</?(?:i|b|u|em|strong|sub|sup|scp|sc|tt|p|br|span|title|sec|(?:jats|mml):[\w-]+)"
-    r'(?:\s+[\w:-]+="[^"<>]*")*\s*/?>',
-    re.IGNORECASE,
-)
 
 
 class OpenAlexParser:
     """Works of OpenAlex."""
 
     format = "openalex"
-    version = "1"
+    version = "2"
     source = "openalex"
 
     def recognises(self, head: bytes, name: str) -> int:
@@ -81,9 +77,8 @@ class OpenAlexParser:
         _work_id(work)
         builder = DocumentBuilder()
         try:
-            builder.title(_plain(text_at(work, "title") or text_at(work, "display_name")))
-            with builder.section("Abstract", "abstract"):
-                builder.block(BlockKind.PARAGRAPH, _plain(in_order(work.get("abstract_inverted_index"))))
+            builder.title(plain_text(text_at(work, "title") or text_at(work, "display_name")))
+            _add_abstract(builder, in_order(work.get("abstract_inverted_index")))
             metadata = _metadata(work)
             language = one_line(text_at(work, "language")).lower() or "en"
         except (TypeError, AttributeError, ValueError) as error:
@@ -139,9 +134,26 @@ def _of_another_model(payload: RawPayload, error: Exception) -> MalformedDocumen
     )
 
 
-def _plain(text: str) -> str:
-    """The text without the markup that publishers leave in titles and abstracts."""
-    return html.unescape(_MARKUP.sub("", text))
+def _add_abstract(builder: DocumentBuilder, abstract: str) -> None:
+    """Append paragraphs, under the headings that their tags name."""
+    with builder.section("Abstract", "abstract"):
+        for heading, paragraphs in _parts(pieces_of(abstract)):
+            with builder.section(heading) if heading else nullcontext():
+                for paragraph in paragraphs:
+                    builder.block(BlockKind.PARAGRAPH, separated(paragraph))
+
+
+def _parts(pieces: Sequence[Piece]) -> list[tuple[str, list[str]]]:
+    """Paragraphs by the heading above them; a heading without any is a paragraph, 'Abstract' is left out."""
+    parts: list[tuple[str, list[str]]] = [("", [])]
+    for piece in pieces:
+        if not piece.is_heading:
+            parts[-1][1].append(piece.text)
+        elif piece.text.rstrip(".:").casefold() != "abstract":
+            if not parts[-1][1]:
+                parts[-1] = ("", [parts[-1][0]])
+            parts.append((piece.text, []))
+    return parts if parts[-1][1] else [*parts[:-1], ("", [parts[-1][0]])]
 
 
 def _best_location(work: Work) -> Work:
@@ -159,8 +171,8 @@ def _metadata(work: Work) -> dict[str, Any]:
         "doi": _bare(text_at(work, "doi") or text_at(ids, "doi")),
         "pmid": _bare(text_at(ids, "pmid")),
         "pmcid": f"PMC{pmcid[1]}" if pmcid else None,
-        "authors": [_author(authorship) for authorship in list_at(work, "authorships")],
-        "journal": text_at(module_at(primary, "source"), "display_name"),
+        "authors": [plain_text(_author(authorship)) for authorship in list_at(work, "authorships")],
+        "journal": plain_text(text_at(module_at(primary, "source"), "display_name")),
         "year": text_at(work, "publication_year") or text_at(work, "publication_date")[:4],
         "date": text_at(work, "publication_date"),
         "type": text_at(work, "type"),
@@ -185,7 +197,7 @@ def _author(authorship: Work) -> str:
 
 
 def _names(work: Work, field: str, key: str) -> list[str]:
-    return list(dict.fromkeys(text_at(item, key) for item in list_at(work, field)))
+    return list(dict.fromkeys(plain_text(text_at(item, key)) for item in list_at(work, field)))
 
 
 def _flag(record: Work, key: str) -> bool | None:

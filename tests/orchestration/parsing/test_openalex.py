@@ -83,6 +83,58 @@ def test_markup_and_escapes_in_titles_are_undone_and_comparisons_stay() -> None:
     assert parsed(an_openalex_work(title=title)).title == "Effects of CO2 & E. coli at p <b and c> d"
 
 
+def an_index(abstract: str) -> dict[str, list[int]]:
+    index: dict[str, list[int]] = {}
+    for place, word in enumerate(abstract.split(" ")):
+        index.setdefault(word, []).append(place)
+    return index
+
+
+@pytest.mark.parametrize(
+    ("marked", "plain"),
+    [
+        ("&lt;i&gt;Aquila&lt;/i&gt; at 10<sup>6</sup> m", "Aquila at 10^6 m"),
+        ("&amp;lt;em&amp;gt;E. coli&amp;lt;/em&amp;gt; &amp;amp; more", "E. coli & more"),
+        ("5 x 10<sup>-<i>3</i></sup> of <sup>131</sup>I and CO<sub>2</sub>", "5 x 10^-3 of 131I and CO2"),
+        ("10<jats:sup>6", "10^6"),
+        ("n<jats:italic toggle='yes'>o</jats:italic>", "no"),
+        ("p<0.05 and x>3, <b and c> d", "p<0.05 and x>3, <b and c> d"),
+        (
+            'at <mml:math xmlns:mml="m"><mml:msup><mml:mn>10</mml:mn><mml:mn>6</mml:mn></mml:msup></mml:math> m',
+            "at 10^6 m",
+        ),
+        ("tails<br>They", "tails They"),
+    ],
+)
+def test_markup_of_titles_and_abstracts_is_undone_alike(marked: str, plain: str) -> None:
+    document = parsed(an_openalex_work(title=marked, abstract_inverted_index=an_index(f"{marked} kites")))
+    assert document.title == plain
+    assert document.text.split("Abstract")[-1].split() == f"{plain} kites".split()
+
+
+def test_headings_in_tags_are_sections_of_the_abstract() -> None:
+    abstract = (
+        "<jats:title>Abstract</jats:title><jats:sec><jats:title>Background</jats:title><jats:p>Kites rise."
+        "</jats:p></jats:sec><jats:sec><jats:title>Methods</jats:title><jats:p>We flew.</jats:p></jats:sec>"
+    )
+    document = parsed(an_openalex_work(title="T", abstract_inverted_index=an_index(abstract)))
+    assert document.text == "T\n\nAbstract\n\nBackground\n\nKites rise.\n\nMethods\n\nWe flew."
+    assert [section.title for section in document.sections[-1].sections] == ["Background", "Methods"]
+
+
+@pytest.mark.parametrize(
+    ("glued", "apart"),
+    [
+        ("AbstractBackground Kites rise.Methods We", "Abstract Background Kites rise. Methods We"),
+        ("ResultsThe kites (7%).Conclusions: up", "Results The kites (7%). Conclusions: up"),
+        ("MethodsX and U.S. Results", "MethodsX and U.S. Results"),
+    ],
+)
+def test_headings_whose_tags_are_lost_are_set_apart(glued: str, apart: str) -> None:
+    document = parsed(an_openalex_work(title="T", abstract_inverted_index=an_index(glued)))
+    assert document.text == f"T\n\nAbstract\n\n{apart}"
+
+
 def test_what_is_known_of_the_work_is_metadata() -> None:
     assert parsed(an_openalex_work(7)).metadata == {
         "openalex_id": "W7",
