@@ -7,10 +7,17 @@ convert. Nothing is guessed: a wrong guess would silently index garbage.
 from __future__ import annotations
 
 import codecs
+import re
 
 from orchestration.errors import MalformedDocumentError
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_NUMBERS = re.compile(r"\[-?[\d.]+,[-\d.,]*\]?")
+_ROOT = re.compile(r"\s*<([A-Za-z_][\w:.-]*)(?:\s[^<>]*)?>")
+_HTML_IN_MARKDOWN = frozenset(
+    ("a", "b", "blockquote", "br", "center", "details", "div", "em", "h1", "h2", "h3", "i", "img", "ol", "p")
+) | frozenset(("picture", "pre", "span", "strong", "sub", "sup", "table", "ul"))
+"""Tags that Markdown and text may begin with; any other element is XML."""
 _BINARY = bytes(code for code in range(0x20) if code not in b"\t\n\r\x0b\x0c\x1b")
 
 
@@ -42,5 +49,8 @@ def looks_structured(text: str, name: str) -> bool:
         (".json", ".jsonl", ".ndjson", ".xml", ".nxml", ".html", ".htm")
     ):
         return True
+    root = _ROOT.match(text)
+    if root and root[1].casefold() not in _HTML_IN_MARKDOWN and "</" in text:
+        return True
     compact = "".join(start.split())
-    return compact.startswith(('{"', '[{"', '[["', "{}", "[]"))
+    return compact.startswith(('{"', '[{"', '[["', "{}", "[]", '["')) or bool(_NUMBERS.fullmatch(compact))

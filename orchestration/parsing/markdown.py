@@ -16,6 +16,7 @@ from markdown_it.tree import SyntaxTreeNode
 
 from orchestration.contracts import RecordLocation
 from orchestration.errors import MalformedDocumentError
+from orchestration.formats.file_kinds import text_kind
 from orchestration.parsing.byte_stream import too_large, whole_file
 from orchestration.parsing.encoding import decode_head, decode_text, looks_structured
 from orchestration.parsing.tables import simple_grid
@@ -39,7 +40,7 @@ class MarkdownParser:
     def recognises(self, head: bytes, name: str) -> int:
         """Recognise a file by its name, or text by a heading or front matter."""
         text = decode_head(head)
-        if text is None or looks_structured(text, name):
+        if text is None or looks_structured(text, name) or text_kind(text, name):
             return 0
         if name.casefold().endswith((".md", ".markdown", ".mkd")):
             return 60

@@ -41,7 +41,8 @@ _ESCAPES: Final = 3
 
 _HEADINGS: Final = (
     r"Abstract|Background|Introduction|Objectives?|Aims?|Purpose|Rationale|Context|"
-    r"(?:Materials and )?Methods?|Design|Setting|Participants|Patients|Interventions?|Measurements|Results?|Findings|Discussion|"
+    r"(?:Materials and )?Methods?|Design|Setting|Participants|Patients|Interventions?|Measurements|"
+    r"Results?|Findings|Discussion|"
     r"Conclusions?|Interpretation|Significance|Limitations|Funding|Trial registration|Registration"
 )
 _GLUED_BEFORE: Final = re.compile(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from orchestration.contracts import RecordLocation
+from orchestration.formats.file_kinds import text_kind
 from orchestration.parsing.byte_stream import hashed_file
 from orchestration.parsing.encoding import decode_head, decode_text, looks_structured
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
@@ -31,7 +32,7 @@ class PlainTextParser:
     def recognises(self, head: bytes, name: str) -> int:
         """Recognise any text that is neither XML nor JSON, with low confidence: other formats come first."""
         text = decode_head(head)
-        if text is None or looks_structured(text, name):
+        if text is None or looks_structured(text, name) or text_kind(text, name):
             return 0
         return 20 if name.casefold().endswith((".txt", ".text")) else 10
 

@@ -1,44 +1,59 @@
 """The format of a file, recognised from its content by the installed parsers.
 
 Comes in: the first bytes of a file and its name. Leaves: the parser that recognises it with the highest
-certainty, or the error of an unknown format, with the next step for frequent cases (compressed files, office
-documents).
+certainty, or the error of an unknown format, which names what the file is (an archive, a list of citations,
+XML of another kind) and the next step.
 """
 
 from __future__ import annotations
 
+import codecs
+import re
 from collections.abc import Mapping
+from itertools import islice
 
 from orchestration.contracts import Parser
 from orchestration.errors import ConfigurationError, UnknownFormatError
+from orchestration.formats.file_kinds import binary_kind, text_kind
 
 HEAD_BYTES = 1 << 16
 
-_SIGNATURES = {
-    b"\x1f\x8b": "it is compressed (gzip). Unpack it with `gunzip`",
-    b"PK\x03\x04": "it is a ZIP archive or an office document. Unpack it, or save it as text",
-    b"\xfd7zXZ": "it is compressed (xz). Unpack it with `unxz`",
-    b"BZh": "it is compressed (bzip2). Unpack it with `bunzip2`",
-    b"\x28\xb5\x2f\xfd": "it is compressed (zstd). Unpack it with `unzstd`",
-    b"\xd0\xcf\x11\xe0": "it is an old office document. Save it as text",
-    b"SQLite format 3": "it is a database. Export its records as JSON Lines",
-}
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_JSON_FIELD = re.compile(r'"([^"\\]{1,40})"\s*:')
+_ROOT = re.compile(r"<(?![?!])([\w.:-]+)")
 
 
 def recognised(head: bytes, name: str, uri: str, parsers: Mapping[str, Parser]) -> Parser:
     """The parser for a file; of equals the format that sorts first. Raises UnknownFormatError."""
-    for signature, problem in _SIGNATURES.items():
-        if head.startswith(signature):
-            raise UnknownFormatError(f"{uri}: {problem}, and run again.")
     best = max(sorted(parsers.items()), key=lambda item: _certainty(item[1], head, name), default=("", None))[
         1
     ]
     if best is None or _certainty(best, head, name) <= 0:
-        raise UnknownFormatError(
-            f"{uri}: none of the installed formats ({', '.join(sorted(parsers)) or 'none'}). Convert it, "
-            "install a parser for it (entry point group medkg.parsers), or leave it out."
-        )
+        raise UnknownFormatError(f"{uri}: {_description(head, name, parsers)}")
     return best
+
+
+def _description(head: bytes, name: str, parsers: Mapping[str, Parser]) -> str:
+    """What the file is, as far as that can be seen, and the next step."""
+    kind = binary_kind(head)
+    if kind is not None:
+        return f"it is {kind.what}, which medkg does not read. {kind.next_step}."
+    encoding = "utf-16" if head.startswith(_UTF16) else "utf-8"
+    text = head.decode(encoding, "replace")
+    kind = text_kind(text, name)
+    if kind is not None:
+        return f"it is {kind.what}, which medkg does not read. {kind.next_step}."
+    installed = f"none of the installed formats ({', '.join(sorted(parsers)) or 'none'})"
+    convert = "Convert it, install a parser for it (entry point group medkg.parsers), or leave it out."
+    start = text.lstrip("\ufeff \t\r\n")
+    root = _ROOT.search(start) if start.startswith("<") else None
+    if root is not None:
+        what = "a web page" if root[1].casefold() == "html" else f"XML whose root element is <{root[1]}>"
+        return f"it is {what}, {installed}. {convert}"
+    if start.startswith(("{", "[")):
+        fields = ", ".join(dict.fromkeys(islice(_JSON_FIELD.findall(start), 5)))
+        return f"it is JSON with fields {fields or '(none)'}, {installed}. {convert}"
+    return f"{installed}. {convert}"
 
 
 def _certainty(parser: Parser, head: bytes, name: str) -> int:

@@ -100,7 +100,8 @@ def an_index(abstract: str) -> dict[str, list[int]]:
         ("n<jats:italic toggle='yes'>o</jats:italic>", "no"),
         ("p<0.05 and x>3, <b and c> d", "p<0.05 and x>3, <b and c> d"),
         (
-            'at <mml:math xmlns:mml="m"><mml:msup><mml:mn>10</mml:mn><mml:mn>6</mml:mn></mml:msup></mml:math> m',
+            'at <mml:math xmlns:mml="m"><mml:msup><mml:mn>10</mml:mn><mml:mn>6</mml:mn></mml:msup>'
+            "</mml:math> m",
             "at 10^6 m",
         ),
         ("tails<br>They", "tails They"),
