@@ -100,10 +100,14 @@ class SourceItem(Record):
 
 
 class AdapterRequest(Record):
-    """What the ingest stage is asked to fetch: one document of one source."""
+    """What the ingest stage is asked to fetch: one document of one source. `source` names the plugin too."""
+
+    model_config = ConfigDict(validate_by_name=True)
 
     tenant_id: str = Field(description="Tenant the document is for.")
-    plugin: str = Field(description="Name of the source plugin that fetches, e.g. files.")
+    plugin: str = Field(
+        validation_alias="source", description="Name of the source plugin that fetches, e.g. files."
+    )
     doc_id: str = Field(description="Document to fetch.")
     locator: Locator = Field(description="Where the source enumerated it.")
 
