@@ -75,7 +75,7 @@ class ClinicalTrialsParser:
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
         """Yield every study; streams."""
-        return json_records(stream, uri, max_record_bytes, _nct_id, list_key="studies")
+        return json_records(stream, uri, max_record_bytes, _nct_id, list_key="studies", nested=_nct_id)
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
         """Parse the study; raises MissingIdentifierError, or MalformedDocumentError for wrong types."""

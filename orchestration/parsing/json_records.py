@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from orchestration.contracts import RecordLocation
 from orchestration.errors import MalformedDocumentError, MedkgError
 from orchestration.parsing.byte_stream import CHUNK_BYTES, GrowingStretch, Stretch, chunks, too_large
+from orchestration.parsing.json_wrappers import inside_of
 from orchestration.records import json_version
 
 Identify = Callable[[dict[str, Any]], str]
@@ -69,11 +70,13 @@ def json_records(
     identify: Identify,
     list_key: str | None = None,
     unversioned: frozenset[str] = frozenset(),
+    nested: Identify | None = None,
 ) -> Iterator[RecordLocation]:
     """Yield every record of the file in order.
 
     `list_key` names a list inside one object, a page of an API, that holds records too. Fields named in
-    `unversioned` do not count for a record's version.
+    `unversioned` do not count for a record's version. With `nested`, which tells records apart from what
+    wraps them, those in lists of pages and other wrappers are found too.
     """
     head = stream.read(CHUNK_BYTES)
     if head.startswith(_UTF16):
@@ -91,7 +94,15 @@ def json_records(
     else:
         skip = len(_BOM) if head.startswith(_BOM) else 0
         pieces = _ValueFinder(uri, limit, inside=False, skip=skip).pieces(source)
-    return (_located(piece, limit, identify, unversioned) for piece in pieces)
+    return (
+        (_located(piece, limit, identify, unversioned) for piece in pieces)
+        if nested is None
+        else (
+            location
+            for piece in pieces
+            for location in _unwrapped(piece, limit, identify, unversioned, nested, list_key)
+        )
+    )
 
 
 def _not_utf8(uri: str, length: int) -> RecordLocation:
@@ -117,6 +128,47 @@ def _located(piece: _Piece, limit: int, identify: Identify, unversioned: frozens
     except MedkgError as error:
         placed = type(error)(f"{piece.place}: {error.message}")
         return RecordLocation(None, stretch.start, stretch.length, None, placed)
+
+
+def _unwrapped(
+    piece: _Piece,
+    limit: int,
+    identify: Identify,
+    unversioned: frozenset[str],
+    nested: Identify,
+    list_key: str | None,
+) -> Iterator[RecordLocation]:
+    """The record of the piece; those inside of it if it is none itself, nothing for a page without any."""
+    location = _located(piece, limit, identify, unversioned)
+    content = piece.stretch.content
+    if location.error is None or content is None or piece.problem:
+        yield location
+        return
+    try:
+        value = json.loads(content)
+        inside = inside_of(content, lambda record: _identifies(nested, record), list_key)
+    except (ValueError, RecursionError):
+        yield location
+        return
+    for found in inside:
+        start, end = found.start, found.start + found.length
+        stretch = Stretch(piece.stretch.start + start, found.length, content[start:end])
+        place = f"{piece.place}, inside of it (byte {stretch.start:,})"
+        yield _located(_Piece(stretch, place), limit, identify, unversioned)
+    if not inside and not _is_empty_page(value, list_key):
+        yield location
+
+
+def _identifies(identify: Identify, record: dict[str, Any]) -> bool:
+    try:
+        identify(record)
+    except MedkgError:
+        return False
+    return True
+
+
+def _is_empty_page(value: Any, list_key: str | None) -> bool:
+    return isinstance(value, dict) and list_key is not None and value.get(list_key) == []
 
 
 def _version(record: dict[str, Any], unversioned: frozenset[str], place: str) -> str:

@@ -65,7 +65,13 @@ class OpenAlexParser:
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
         """Yield every work; streams."""
         return json_records(
-            stream, uri, max_record_bytes, _work_id, list_key="results", unversioned=UNVERSIONED
+            stream,
+            uri,
+            max_record_bytes,
+            _work_id,
+            list_key="results",
+            unversioned=UNVERSIONED,
+            nested=_work_id,
         )
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:

@@ -37,7 +37,7 @@ class PubmedJsonlParser:
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
         """Yield every abstract; streams."""
-        return json_records(stream, uri, max_record_bytes, _pmid)
+        return json_records(stream, uri, max_record_bytes, _pmid, nested=_nested_pmid)
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
         """Parse title and labelled sections; raises MalformedDocumentError when they have other types."""
@@ -67,6 +67,13 @@ def _pmid(record: dict[str, Any]) -> str:
     raise MissingIdentifierError(
         "the record has no pmid, so it could not be cited or updated. Add the field `pmid`."
     )
+
+
+def _nested_pmid(record: dict[str, Any]) -> str:
+    """The id of a record that something else wraps: other objects with a pmid are citations of it."""
+    if not isinstance(record.get("sections"), list):
+        raise MissingIdentifierError("no record: it has no sections. Check the file's format.")
+    return _pmid(record)
 
 
 def _text(value: object, field: str, payload: RawPayload) -> str:
