@@ -1,18 +1,25 @@
 """ClinicalTrials.gov v2 records: all protocol modules, results with their tables, derived MeSH terms.
 
 Comes in: a list of studies, JSON Lines, a page of the API, or one study. Leaves: one Document per study; each
-outcome is one block, and so are the eligibility criteria. Cited papers are references, not text. Left out of
-the text: persons to call at single sites, coordinates, and the modules the API derives for its own use.
+outcome is one block, and so are the eligibility criteria. Cited papers are references, not text; retractions
+of them are both. What is left out of the text is in LEFT_OUT.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, Final
 
 from orchestration.contracts import RecordLocation
 from orchestration.errors import DocumentTooLargeError, MalformedDocumentError, MissingIdentifierError
+from orchestration.parsing.clinicaltrials_cells import other_fields
+from orchestration.parsing.clinicaltrials_publications import (
+    add_documents,
+    add_notices,
+    add_publications,
+    result_pmids,
+)
 from orchestration.parsing.clinicaltrials_results import add_results
 from orchestration.parsing.encoding import decode_head
 from orchestration.parsing.json_records import json_records, load_record
@@ -43,6 +50,29 @@ _FIELD_MODULES = {
     "oversightModule": ("Oversight", "oversight"),
     "ipdSharingStatementModule": ("Sharing of participant data", "data_sharing"),
 }
+LEFT_OUT: Final = (
+    "protocolSection.contactsLocationsModule.locations.contacts",
+    "protocolSection.contactsLocationsModule.locations.geoPoint",
+    "protocolSection.contactsLocationsModule.locations_nested",
+    "protocolSection.referencesModule.references.type",
+    "documentSection.largeDocumentModule.largeDocs.typeAbbrev",
+    "documentSection.largeDocumentModule.largeDocs.uploadDate",
+    "documentSection.largeDocumentModule.largeDocs.filename",
+    "documentSection.largeDocumentModule.largeDocs.size",
+    "derivedSection.conditionBrowseModule.browseBranches",
+    "derivedSection.conditionBrowseModule.browseLeaves",
+    "derivedSection.conditionBrowseModule.meshes.id",
+    "derivedSection.conditionBrowseModule.ancestors.id",
+    "derivedSection.interventionBrowseModule.browseBranches",
+    "derivedSection.interventionBrowseModule.browseLeaves",
+    "derivedSection.interventionBrowseModule.meshes.id",
+    "derivedSection.interventionBrowseModule.ancestors.id",
+    "derivedSection.miscInfoModule.versionHolder",
+    "derivedSection.miscInfoModule.modelPredictions",
+)
+"""Paths of fields that are neither text nor metadata: persons to call at single sites, coordinates, a copy of
+the sites that some exports add, names of files, and what the API derives for its own use. Ids that join the
+parts of a record (groupId and the ids of groups) and 'POSTED' are left out too."""
 _READ_SEPARATELY = frozenset(
     {
         "descriptionModule",
@@ -61,7 +91,7 @@ class ClinicalTrialsParser:
     """Studies of ClinicalTrials.gov as its API gives them (data model 2)."""
 
     format = "ctgov-v2"
-    version = "1"
+    version = "2"
     source = "clinicaltrials"
 
     def recognises(self, head: bytes, name: str) -> int:
@@ -119,13 +149,13 @@ def _add_study(builder: DocumentBuilder, study: Study) -> None:
     _add_eligibility(builder, module_at(protocol, "eligibilityModule"))
     _add_contacts(builder, module_at(protocol, "contactsLocationsModule"))
     for name, (heading, role) in _FIELD_MODULES.items():
-        fields = {key: value for key, value in module_at(protocol, name).items() if key != "briefTitle"}
-        _add_fields(builder, heading, role, fields)
+        _add_fields(builder, heading, role, _without(module_at(protocol, name), "briefTitle"))
     for name in sorted(protocol.keys() - _READ_SEPARATELY - _FIELD_MODULES.keys()):
         _add_fields(builder, humanised(name.removesuffix("Module")), None, module_at(protocol, name))
-    _add_references(builder, module_at(protocol, "referencesModule"))
+    add_publications(builder, module_at(protocol, "referencesModule"))
     add_results(builder, module_at(study, "resultsSection"))
-    _add_documents(builder, module_at(study, "documentSection"))
+    add_documents(builder, module_at(study, "documentSection"))
+    add_notices(builder, study)
     _add_mesh(builder, module_at(study, "derivedSection"))
 
 
@@ -137,6 +167,11 @@ def _add_description(builder: DocumentBuilder, module: Study) -> None:
         with builder.section(heading, role):
             for kind, lines in markup_paragraphs(text_at(module, field)):
                 builder.lines(kind, lines)
+    _add_fields(builder, "Description", None, _without(module, "briefSummary", "detailedDescription"))
+
+
+def _without(module: Study, *keys: str) -> Study:
+    return {key: value for key, value in module.items() if key not in keys}
 
 
 def _add_conditions(builder: DocumentBuilder, module: Study) -> None:
@@ -151,17 +186,24 @@ def _add_arms(builder: DocumentBuilder, module: Study) -> None:
     with builder.section("Arms and interventions", "interventions"):
         for arm in list_at(module, "armGroups"):
             head = ": ".join(filter(None, [humanised(text_at(arm, "type")) or "Arm", text_at(arm, "label")]))
-            _add_fields_block(builder, head, arm, ("description", "interventionNames"))
+            _add_fields_block(builder, head, arm, ("type", "label"), ("description", "interventionNames"))
         for intervention in list_at(module, "interventions"):
             head = ": ".join(
                 filter(None, [humanised(text_at(intervention, "type")), text_at(intervention, "name")])
             )
-            _add_fields_block(builder, head, intervention, ("description", "otherNames", "armGroupLabels"))
+            first = ("description", "otherNames", "armGroupLabels")
+            _add_fields_block(builder, head, intervention, ("type", "name"), first)
+        builder.lines(BlockKind.REGISTRY_FIELD, other_fields(module, "armGroups", "interventions"))
 
 
-def _add_fields_block(builder: DocumentBuilder, head: str, record: Study, fields: Iterable[str]) -> None:
-    lines = [line for field in fields if field in record for line in field_lines({field: record[field]})]
-    builder.lines(BlockKind.REGISTRY_FIELD, [head, *lines])
+def _add_fields_block(
+    builder: DocumentBuilder, head: str, record: Study, in_head: Iterable[str], first: Sequence[str]
+) -> None:
+    """Append a record as one block: its head, the fields `first` in this order, then all others."""
+    ordered = {key: record[key] for key in first if key in record}
+    builder.lines(
+        BlockKind.REGISTRY_FIELD, [head, *field_lines(ordered), *other_fields(record, *in_head, *first)]
+    )
 
 
 def _add_outcomes(builder: DocumentBuilder, module: Study) -> None:
@@ -175,15 +217,16 @@ def _add_outcomes(builder: DocumentBuilder, module: Study) -> None:
                         f"{label}: {text_at(outcome, 'measure')}",
                         *markup_lines(text_at(outcome, "description")),
                         f"Time frame: {time_frame}" if time_frame else "",
+                        *other_fields(outcome, "measure", "description", "timeFrame"),
                     ],
                 )
+        builder.lines(BlockKind.REGISTRY_FIELD, other_fields(module, *_OUTCOME_LISTS))
 
 
 def _add_eligibility(builder: DocumentBuilder, module: Study) -> None:
     with builder.section("Eligibility", "eligibility"):
-        others = {key: value for key, value in module.items() if key != "eligibilityCriteria"}
         builder.lines(BlockKind.ELIGIBILITY, markup_lines(text_at(module, "eligibilityCriteria")))
-        builder.lines(BlockKind.REGISTRY_FIELD, field_lines(others))
+        builder.lines(BlockKind.REGISTRY_FIELD, other_fields(module, "eligibilityCriteria"))
 
 
 def _add_contacts(builder: DocumentBuilder, module: Study) -> None:
@@ -191,12 +234,18 @@ def _add_contacts(builder: DocumentBuilder, module: Study) -> None:
         people = {key: module[key] for key in ("overallOfficials", "centralContacts") if key in module}
         builder.lines(BlockKind.REGISTRY_FIELD, field_lines(people))
         builder.lines(BlockKind.LIST, map(_location, list_at(module, "locations")))
+        others = other_fields(module, *people, "locations", "locations_nested")
+        builder.lines(BlockKind.REGISTRY_FIELD, others)
+
+
+_OF_LOCATION = ("facility", "city", "state", "zip", "country", "status", "contacts", "geoPoint")
 
 
 def _location(location: Study) -> str:
     place = [text_at(location, key) for key in ("facility", "city", "state", "zip", "country")]
     status = humanised(text_at(location, "status"))
-    return ", ".join(filter(None, place)) + (f" ({status})" if status else "")
+    others = other_fields(location, *_OF_LOCATION)
+    return ", ".join([*filter(None, place), *others]) + (f" ({status})" if status else "")
 
 
 def _add_fields(builder: DocumentBuilder, heading: str, role: str | None, module: Study) -> None:
@@ -204,23 +253,6 @@ def _add_fields(builder: DocumentBuilder, heading: str, role: str | None, module
     if lines:
         with builder.section(heading, role):
             builder.lines(BlockKind.REGISTRY_FIELD, lines)
-
-
-def _add_references(builder: DocumentBuilder, module: Study) -> None:
-    for reference in list_at(module, "references"):
-        builder.reference(text_at(reference, "citation"), pmid=text_at(reference, "pmid") or None)
-    links = [f"{text_at(link, 'label')}: {text_at(link, 'url')}" for link in list_at(module, "seeAlsoLinks")]
-    with builder.section("See also"):
-        builder.lines(BlockKind.REGISTRY_FIELD, links)
-
-
-def _add_documents(builder: DocumentBuilder, section: Study) -> None:
-    documents = list_at(module_at(section, "largeDocumentModule"), "largeDocs")
-    with builder.section("Study documents"):
-        builder.lines(
-            BlockKind.REGISTRY_FIELD,
-            [", ".join(filter(None, (text_at(d, "label"), text_at(d, "date")))) for d in documents],
-        )
 
 
 def _add_mesh(builder: DocumentBuilder, section: Study) -> None:
@@ -263,6 +295,7 @@ def _metadata(study: Study) -> dict[str, Any]:
         "start_date": start,
         "completion_date": text_at(module_at(status, "completionDateStruct"), "date"),
         "year": start[:4],
+        "result_pmids": result_pmids(module_at(protocol, "referencesModule")),
         "lead_sponsor": text_at(module_at(sponsor, "leadSponsor"), "name"),
         "conditions": list(module_at(protocol, "conditionsModule").get("conditions") or []),
         "interventions": [text_at(item, "name") for item in list_at(arms, "interventions")],

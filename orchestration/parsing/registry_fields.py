@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from orchestration.records import BlockKind
 
@@ -17,21 +17,29 @@ _CODE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 _CODED = frozenset(
     {
         "allocation",
+        "assessmentType",
+        "ciNumSides",
         "class",
+        "dispersionType",
         "infoTypes",
         "interventionModel",
         "ipdSharing",
         "masking",
+        "nonInferiorityType",
         "observationalModel",
         "overallStatus",
         "lastKnownStatus",
+        "paramType",
         "phases",
         "primaryPurpose",
+        "reportingStatus",
+        "restrictionType",
         "retention",
         "role",
         "samplingMethod",
         "sex",
         "status",
+        "statusForNctId",
         "stdAges",
         "studyType",
         "timePerspective",
@@ -52,7 +60,31 @@ _LABELS = {
     "armGroupLabels": "Arms",
     "stdAges": "Age groups",
     "sex": "Sex",
+    "anticipatedPostingDate": "Anticipated posting date",
+    "allCauseMortalityComment": "All-cause mortality",
+    "ciLowerLimit": "Confidence interval, lower limit",
+    "ciLowerLimitComment": "Confidence interval, on the lower limit",
+    "ciNumSides": "Confidence interval, sides",
+    "ciPctValue": "Confidence interval, percent",
+    "ciUpperLimit": "Confidence interval, upper limit",
+    "ciUpperLimitComment": "Confidence interval, on the upper limit",
+    "denomUnitsSelected": "Units of the denominator",
+    "frequencyThreshold": "Frequency threshold, percent",
+    "paramType": "Estimated parameter",
+    "paramValue": "Estimated value",
+    "piSponsorEmployee": "Principal investigators are employees of the sponsor",
+    "restrictionType": "Restriction of publication",
+    "restrictiveAgreement": "Agreement that restricts publication",
+    "pValue": "P value",
+    "pValueComment": "On the P value",
+    "typeUnitsAnalyzed": "Units analyzed",
+    "unpostedEvents": "Results submitted and not posted",
+    "unpostedResponsibleParty": "Responsible party",
+    "url": "URL",
+    "violationEvents": "Violations",
 }
+CODE_WORDS: Final = {"LTE60": "60 days or less", "GT60": "more than 60 days"}
+"""Codes that do not read as words."""
 _SMALL_WORDS = {"Id": "id", "Ids": "ids"}
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~|^&=])")
 _BULLET = re.compile(r"^(\s*)[*•·‣]\s+")
@@ -92,6 +124,8 @@ def text_at(record: Mapping[str, Any], key: str) -> str:
 def humanised(name: str) -> str:
     """'NOT_YET_RECRUITING' as 'Not yet recruiting', 'PHASE2' as 'Phase 2', 'targetDuration' as
     'Target duration'."""
+    if name in CODE_WORDS:
+        return CODE_WORDS[name]
     if _CODE.fullmatch(name):
         words = re.sub(r"(?<=[A-Z])(?=\d)", " ", name.replace("_", " "))
     else:
