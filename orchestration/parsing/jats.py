@@ -1,9 +1,8 @@
 """JATS and NLM articles (PMC, PLOS): front matter, nested sections, tables, captions, lists, boxes.
 
-Comes in: one article per file, or a set of PMC (efetch of db=pmc), whose articles are found without parsing
-it as a whole. Leaves: a Document whose text is what a reader reads, in order; the reference list goes to
-Document.references and never into the text. Articles inside the article (translations, reviews, replies) and
-abstracts in other languages are other works and are left out.
+Comes in: one article per file, or a set of PMC (efetch of db=pmc, or its OAI service), whose articles are
+found without parsing it as a whole. Leaves: a Document whose text is what a reader reads, in order; the
+reference list goes to Document.references and never into the text.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
-
-from lxml import etree
 
 from orchestration.contracts import RecordLocation
 from orchestration.contracts.downloads import PdfLink
@@ -25,9 +22,9 @@ from orchestration.errors import (
 )
 from orchestration.parsing.byte_stream import CHUNK_BYTES, Stretch, too_large, whole_file
 from orchestration.parsing.encoding import decode_head
-from orchestration.parsing.jats_body import add_blocks, add_section
-from orchestration.parsing.jats_front import article_id, article_metadata, front_text
-from orchestration.parsing.jats_references import add_references
+from orchestration.parsing.jats_articles import add_article
+from orchestration.parsing.jats_front import article_id, article_metadata
+from orchestration.parsing.jats_prolog import with_declarations
 from orchestration.parsing.jats_rights import article_pdf_links
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.parsing.xml import parse_until, parse_xml, root_name
@@ -35,16 +32,8 @@ from orchestration.parsing.xml_inline import inline_text
 from orchestration.parsing.xml_set import SetTags, article_pieces, check_prolog
 from orchestration.records import Document, RawPayload, content_version
 
-_TAGS = SetTags(("article",), ("pmc-articleset",), refusals=("error",))
-# A slice of a set has neither DOCTYPE nor what the set declares. With one, named characters are not errors
-# but read by entity_text; the prefixes that every JATS DTD declares are declared here as there.
-_DOCTYPE = (
-    b'<!DOCTYPE article SYSTEM "JATS.dtd" [<!ATTLIST article'
-    b' xmlns:xlink CDATA "http://www.w3.org/1999/xlink"'
-    b' xmlns:mml CDATA "http://www.w3.org/1998/Math/MathML"'
-    b' xmlns:ali CDATA "http://www.niso.org/schemas/ali/1.0/"'
-    b' xmlns:xsi CDATA "http://www.w3.org/2001/XMLSchema-instance">]>'
-)
+_TAGS = SetTags(("article",), ("pmc-articleset", "OAI-PMH"), refusals=("error",))
+_OAI_SIGNS = re.compile(r"<(?:article|error)[\s>]")
 _JATS_SIGNS = re.compile(r"JATS|//NLM//|<(?:\w+:)?(?:front|article-meta|journal-meta)\b|article-type=")
 
 
@@ -52,12 +41,14 @@ class JatsParser:
     """Articles in any version of JATS or the NLM DTDs before it."""
 
     format = "jats"
-    version = "2"
+    version = "3"
     source = "pmc"
 
     def recognises(self, head: bytes, name: str) -> int:
         """Recognise a file by its root element and a JATS-specific element; DocBook has <article> too."""
         root = root_name(head)
+        if root == "OAI-PMH":
+            return 95 if _OAI_SIGNS.search(decode_head(head) or "") else 0
         if root in _TAGS.sets:
             return 95
         if root != "article":
@@ -79,10 +70,10 @@ class JatsParser:
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
         """The article; raises MalformedDocumentError, UnsafeXmlError or EmptyDocumentError."""
-        root = parse_xml(_standing_alone(payload.content), payload.uri)
+        root = parse_xml(with_declarations(payload.content), payload.uri)
         builder = DocumentBuilder()
         try:
-            _add_article(builder, root)
+            add_article(builder, root)
             metadata = article_metadata(root)
         except DocumentTooLargeError as error:
             raise DocumentTooLargeError(f"{payload.uri}: {error.message}") from error
@@ -98,12 +89,7 @@ class JatsParser:
 
         Raises MalformedDocumentError or UnsafeXmlError for a record that cannot be read.
         """
-        return article_pdf_links(parse_xml(_standing_alone(payload.content), payload.uri))
-
-
-def _standing_alone(content: bytes) -> bytes:
-    """The bytes of an article with the prolog of its set."""
-    return _DOCTYPE + content if content.startswith(b"<article") else content
+        return article_pdf_links(parse_xml(with_declarations(payload.content), payload.uri))
 
 
 def _of_set(head: bytes, stream: BinaryIO, uri: str, limit: int) -> Iterator[RecordLocation]:
@@ -135,7 +121,7 @@ def _withheld(refusal: bytes, place: str) -> MedkgError:
 
 def _located(content: bytes, stretch: Stretch, place: str) -> RecordLocation:
     try:
-        meta = parse_until(_standing_alone(content), place, "article-meta")
+        meta = parse_until(with_declarations(content), place, "article-meta")
         doc_id = article_id(meta)
         if doc_id is None:
             raise MissingIdentifierError(
@@ -145,25 +131,3 @@ def _located(content: bytes, stretch: Stretch, place: str) -> RecordLocation:
     except MedkgError as error:
         return RecordLocation(None, stretch.start, stretch.length, None, error)
     return RecordLocation(doc_id, stretch.start, stretch.length, content_version(content))
-
-
-def _add_article(builder: DocumentBuilder, root: etree._Element) -> None:
-    builder.title(front_text(root, "title-group/article-title"))
-    for abstract in root.findall("{*}front/{*}article-meta/{*}abstract"):
-        _add_abstract(builder, abstract)
-    for body in root.findall("{*}body"):
-        add_blocks(builder, body)
-    for back in root.findall("{*}back"):
-        add_blocks(builder, back)
-    for floats in root.findall("{*}floats-group") + root.findall("{*}floats-wrap"):
-        with builder.section("Figures and tables"):
-            add_blocks(builder, floats)
-    add_references(builder, root)
-
-
-def _add_abstract(builder: DocumentBuilder, abstract: etree._Element) -> None:
-    title = abstract.find("{*}title")
-    heading = inline_text(title) if title is not None else ""
-    if not one_line(heading):
-        heading = "Summary" if abstract.get("abstract-type") in ("toc", "teaser") else "Abstract"
-    add_section(builder, abstract, heading, role="abstract")

@@ -1,7 +1,7 @@
-"""The front matter of a JATS article: its identifiers and bibliographic metadata.
+"""The front matter of a JATS article: its identifiers, titles and bibliographic metadata.
 
-Comes in: the article, or its article-meta element. Leaves: the document id, and the metadata that filters
-and citations use. Only the title is indexed as text.
+Comes in: the article, or its article-meta element. Leaves: the document id, the title, and the metadata that
+filters and citations use. Only the title is indexed as text.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from typing import Any
 
 from lxml import etree
 
+from orchestration.parsing.jats_dates import publication_year
+from orchestration.parsing.jats_languages import language_metadata
 from orchestration.parsing.jats_notices import notices_metadata
+from orchestration.parsing.jats_people import people_metadata
 from orchestration.parsing.jats_rights import licence_metadata
 from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml import local_name
-from orchestration.parsing.xml_inline import inline_text
+from orchestration.parsing.xml_inline import InlineText, inline_text
 
 _DOI_PREFIX = re.compile(r"^(https?://(dx\.)?doi\.org/|doi:\s*)", re.IGNORECASE)
-_YEAR_ORDER = ("epub", "ppub", "collection", "pub", "epub-ppub", "")
 
 
 def plain_doi(text: str) -> str:
@@ -49,36 +50,46 @@ def article_ids(meta: etree._Element) -> dict[str, str]:
     return ids
 
 
-def front_text(root: etree._Element, path: str) -> str:
-    """The text of the first element at `path` below article-meta, '' if there is none."""
-    elements = _find_all(root, f"article-meta/{path}")
-    return one_line(_without_footnotes(elements[0])) if elements else ""
+def article_title(root: etree._Element, path: str = "{*}front/{*}article-meta/{*}title-group") -> str:
+    """Title and subtitles, 'Title: subtitle', without marks and footnotes; '' if there is none."""
+    group = root.find(path)
+    if group is None:
+        return ""
+    parts = [*group.findall("{*}article-title"), *group.findall("{*}subtitle")]
+    title = ""
+    for text in filter(None, map(title_text, parts)):
+        joint = " " if title.endswith((":", "?", "!", ".", "—", "–")) else ": "
+        title = f"{title}{joint}{text}" if title else text
+    return title
+
+
+def title_text(title: etree._Element) -> str:
+    """A title as it is cited: without the marks and texts of its footnotes."""
+    line = InlineText(with_marks=False)
+    line.add_contents(title)
+    return one_line(line.text())
 
 
 def article_metadata(root: etree._Element) -> dict[str, Any]:
-    """Authors, journal, year, ids, keywords, subjects, licence and funding, as far as given."""
-    metas = root.findall("{*}front/{*}article-meta")
-    ids = article_ids(metas[0]) if metas else {}
+    """Authors, journal, year, ids, keywords, subjects, languages, licence and funding, as far as given."""
+    meta = root.find("{*}front/{*}article-meta")
     journal = _texts(root, "journal-meta/journal-title-group/journal-title") or _texts(
         root, "journal-meta/journal-title"
     )
     return {
-        **ids,
-        "authors": [
-            _author(contributor)
-            for contributor in _find_all(root, "article-meta/contrib-group/contrib")
-            if contributor.get("contrib-type", "author") == "author"
-        ],
+        **(article_ids(meta) if meta is not None else {}),
+        **(people_metadata(meta) if meta is not None else {}),
         "journal": journal[0] if journal else None,
-        "year": _year(root),
-        "volume": front_text(root, "volume"),
-        "issue": front_text(root, "issue"),
-        "pages": "-".join(filter(None, (front_text(root, "fpage"), front_text(root, "lpage"))))
-        or front_text(root, "elocation-id"),
+        "year": publication_year(meta) if meta is not None else None,
+        "volume": _first(root, "volume"),
+        "issue": _first(root, "issue"),
+        "pages": "-".join(filter(None, (_first(root, "fpage"), _first(root, "lpage"))))
+        or _first(root, "elocation-id"),
         "article_type": root.get("article-type"),
         "has_full_text": root.find("{*}body") is not None,
-        "keywords": _texts(root, "article-meta/kwd-group/kwd"),
+        "keywords": _keywords(root),
         "subjects": sorted({one_line(inline_text(s)) for s in _subjects(root)}),
+        **(language_metadata(root, meta) if meta is not None else {}),
         **licence_metadata(root),
         **notices_metadata(root),
         "funding": " ".join(_texts(root, "article-meta/funding-group/funding-statement")),
@@ -94,41 +105,17 @@ def _texts(root: etree._Element, path: str) -> list[str]:
     return [text for text in (one_line(inline_text(element)) for element in _find_all(root, path)) if text]
 
 
-def _without_footnotes(element: etree._Element) -> str:
-    """A title without the marks and texts of its footnotes."""
-    if element.find(".//{*}xref") is None and element.find(".//{*}fn") is None:
-        return inline_text(element)
-    parts = [element.text or ""]
-    for child in element:
-        if local_name(child) not in ("xref", "fn"):
-            parts.append(inline_text(child))
-        parts.append(child.tail or "")
-    return "".join(parts)
+def _first(root: etree._Element, name: str) -> str:
+    return next(iter(_texts(root, f"article-meta/{name}")), "")
 
 
-def _author(contributor: etree._Element) -> str:
-    name = contributor.find(".//{*}name")
-    if name is None:
-        group = contributor.find("{*}collab")
-        group = group if group is not None else contributor.find("{*}string-name")
-        return one_line(inline_text(group)) if group is not None else ""
-    return person_name(name)
-
-
-def person_name(name: etree._Element) -> str:
-    """'Surname Given', as reference lists write it."""
-    parts = (name.find(f"{{*}}{part}") for part in ("surname", "given-names", "suffix"))
-    return one_line(" ".join(inline_text(part) for part in parts if part is not None))
-
-
-def _year(root: etree._Element) -> str | None:
-    years: dict[str, str] = {}
-    for date in _find_all(root, "article-meta/pub-date"):
-        year = date.find("{*}year")
-        if year is not None:
-            kind = date.get("pub-type") or date.get("date-type") or ""
-            years.setdefault(kind, one_line(inline_text(year)))
-    return next((years[kind] for kind in _YEAR_ORDER if kind in years), next(iter(years.values()), None))
+def _keywords(root: etree._Element) -> list[str]:
+    """Keywords, those of compound and nested ones too."""
+    groups = _find_all(root, "article-meta/kwd-group")
+    words = (
+        one_line(inline_text(word)) for group in groups for word in group.iter("{*}kwd", "{*}compound-kwd")
+    )
+    return list(dict.fromkeys(filter(None, words)))
 
 
 def _subjects(root: etree._Element) -> list[etree._Element]:

@@ -1,55 +1,189 @@
-"""The reference list of a JATS article, kept apart from its text.
+"""The reference lists of a JATS article, kept apart from its text.
 
-Comes in: the article. Leaves: one Reference per entry, wherever the lists are in the article, with the
-cited pmid and DOI for citation graphs.
+Comes in: the article. Leaves: one Reference per entry, in order, wherever the lists are in the article and in
+the articles inside it, with the cited pmid and DOI for citation graphs. Of a citation that is given twice, as
+a sentence and in parts, the sentence is kept.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from lxml import etree
 
-from orchestration.parsing.jats_front import person_name, plain_doi
+from orchestration.parsing.jats_front import plain_doi
+from orchestration.parsing.jats_people import group_name, person_name
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.parsing.xml import local_name
-from orchestration.parsing.xml_inline import inline_text
+from orchestration.parsing.xml_inline import InlineText, inline_text
 
-_CITATIONS = ("element-citation", "mixed-citation", "nlm-citation", "citation", "note", "p")
-_PEOPLE = frozenset({"person-group", "name", "collab", "string-name"})
+_SENTENCES = ("mixed-citation", "citation")
+_PEOPLE = frozenset(
+    {"person-group", "name", "collab", "string-name", "name-alternatives", "collab-alternatives"}
+)
+_SCRIPTS = frozenset({"sub", "sup", "italic", "bold", "sc", "underline", "styled-content", "xref"})
+_SAME_SHARE = 0.6
+_WORD = re.compile(r"\w+")
 
 
 def add_references(builder: DocumentBuilder, root: etree._Element) -> None:
-    """Append every entry of every reference list of the article, but not those of articles inside it."""
+    """Append every entry of every list; what an article inside repeats (a translation) comes once."""
+    seen: set[tuple[str, str]] = set()
     for entry in root.iter("{*}ref"):
-        if not any(local_name(above) in ("sub-article", "response") for above in entry.iterancestors()):
-            _add_reference(builder, entry)
+        label, text = _label(entry), _entry_text(entry)
+        if (label, text) in seen and _is_inside(entry):
+            continue
+        seen.add((label, text))
+        pmid, doi = _identifiers(entry)
+        builder.reference(text, label=label, pmid=pmid, doi=doi)
 
 
-def _add_reference(builder: DocumentBuilder, entry: etree._Element) -> None:
+def _is_inside(entry: etree._Element) -> bool:
+    return any(local_name(above) in ("sub-article", "response") for above in entry.iterancestors())
+
+
+def _label(entry: etree._Element) -> str:
     label = entry.find("{*}label")
-    citations = [child for child in entry if local_name(child) in _CITATIONS] or [entry]
+    return one_line(inline_text(label)) if label is not None else ""
+
+
+def _identifiers(entry: etree._Element) -> tuple[str | None, str | None]:
     pmid = doi = None
-    for identifier in entry.iter("{*}pub-id"):
+    for identifier in entry.iter("{*}pub-id", "{*}object-id"):
         kind, text = identifier.get("pub-id-type"), one_line(inline_text(identifier))
         pmid = pmid or (text if kind == "pmid" else None)
         doi = doi or (plain_doi(text) if kind == "doi" else None)
-    builder.reference(
-        " ".join(_citation_text(citation) for citation in citations),
-        label=inline_text(label) if label is not None else "",
-        pmid=pmid,
-        doi=doi,
-    )
+    return pmid, doi
+
+
+def _entry_text(entry: etree._Element) -> str:
+    """All that an entry holds, several citations and notes one after the other."""
+    parts = [child for child in entry if local_name(child) not in ("", "label")]
+    texts: list[str] = [one_line(entry.text or "")]
+    for part in _without_repeats(parts):
+        texts += [_citation_text(part), one_line(part.tail or "")]
+    joined = ""
+    for text in filter(None, texts):
+        blank = " " if not joined or joined.endswith((".", ";", ",", ":", "?", "!", ")")) else "; "
+        joined = f"{joined}{blank}{text}".strip()
+    return joined
+
+
+def _without_repeats(parts: Sequence[etree._Element]) -> list[etree._Element]:
+    """The parts but for structured citations that say what a sentence beside them says."""
+    spread: list[etree._Element] = []
+    for part in parts:
+        forms = [form for form in part if local_name(form)] if _is_alternatives(part) else [part]
+        sentences = [form for form in forms if local_name(form) in _SENTENCES]
+        spread += (sentences or forms)[:1] if _is_alternatives(part) else forms
+    said = [_words(part) for part in spread if local_name(part) in _SENTENCES]
+    return [part for part in spread if local_name(part) in _SENTENCES or not _is_said(part, said)]
+
+
+def _is_alternatives(part: etree._Element) -> bool:
+    return local_name(part) in ("citation-alternatives", "alternatives")
+
+
+def _words(part: etree._Element) -> set[str]:
+    return set(_WORD.findall(" ".join(map(str, part.itertext())).casefold()))
+
+
+def _is_said(part: etree._Element, sentences: Sequence[set[str]]) -> bool:
+    words = _words(part)
+    if local_name(part) not in ("element-citation", "nlm-citation") or not words:
+        return False
+    return any(len(words & said) >= _SAME_SHARE * len(words) for said in sentences)
 
 
 def _citation_text(citation: etree._Element) -> str:
-    """A mixed citation as it stands; the parts of a structured one separated by blanks."""
-    if one_line("".join(child.tail or "" for child in citation)):
-        return inline_text(citation)
-    parts = []
+    """A sentence as it stands; the parts of a structured citation separated by full stops."""
+    if local_name(citation) in ("note", "p"):
+        return one_line(inline_text(citation))
+    if any(re.search(r"\w|[.,;:]", child.tail or "") for child in citation) or not len(citation):
+        return one_line(_sentence(citation))
+    return structured_citation(citation)
+
+
+def _sentence(element: etree._Element) -> str:
+    """The words of a mixed citation; parts with nothing between them are set apart."""
+    line = InlineText(element.text)
+    before = (element.text or "")[-1:]
+    for child in element:
+        text = _person_or_words(child)
+        set_apart = local_name(child) not in _SCRIPTS and before.isalnum() and text[:1].isalnum()
+        if set_apart:
+            line.add_text(" ")
+        if local_name(child) in _SCRIPTS or local_name(child) == "":
+            line.add(child)
+        else:
+            line.add_text(text)
+        line.add_text(child.tail)
+        before = (child.tail or text)[-1:]
+    return line.text()
+
+
+def _person_or_words(child: etree._Element) -> str:
+    name = local_name(child)
+    if name == "object-id":
+        return ""
+    if name in ("name", "string-name", "person-group") and len(child):
+        return _sentence(child)
+    line = InlineText()
+    line.add(child)
+    return line.text()
+
+
+def structured_citation(citation: etree._Element) -> str:
+    """'Lee K, Roe J. On bridles. Kite J. 2001;3(1):1-5.'"""
+    parts = [one_line(citation.text or "")]
+    place = ""
     for child in citation:
         name = local_name(child)
-        if name in ("label", "pub-id"):
+        if name in ("", "label", "object-id") or (name == "pub-id" and _is_kept_apart(child)):
             continue
-        people = [person_name(person) for person in child.iter("{*}name")] if name in _PEOPLE else []
-        groups = [inline_text(group) for group in child.iter("{*}collab")] if name in _PEOPLE else []
-        parts.append(", ".join([*people, *groups]) or inline_text(child))
-    return (citation.text or "") + " ".join(filter(None, map(one_line, parts)))
+        text = _people(child) if name in _PEOPLE else one_line(inline_text(child))
+        if name in _PLACES and text:
+            place = _with_place(place, name, text)
+            continue
+        parts += [place, text]
+        place = ""
+    parts.append(place)
+    text = ""
+    for part in filter(None, parts):
+        text += f"{'' if not text else ' ' if text.endswith(('.', '?', '!')) else '. '}{part}"
+    return text
+
+
+_PLACES = {"year": ";", "volume": ";", "issue": "(", "fpage": ":", "lpage": "-", "elocation-id": ":"}
+
+
+def _with_place(place: str, name: str, text: str) -> str:
+    """Year, volume, issue and pages in one group: 2001;3(1):1-5."""
+    if name == "issue" and place:
+        return f"{place}({text})"
+    return f"{place}{_PLACES[name] if place else ''}{text}"
+
+
+def _is_kept_apart(identifier: etree._Element) -> bool:
+    return identifier.get("pub-id-type") in ("pmid", "doi")
+
+
+def _people(element: etree._Element) -> str:
+    """The people of a citation, 'Lee K, Roe J, et al'; words between them stay."""
+    name = local_name(element)
+    if name == "collab":
+        return group_name(element)
+    if name in ("name", "string-name"):
+        return person_name(element) if name == "name" else one_line(_sentence(element))
+    if name.endswith("-alternatives"):
+        return _people(element[0]) if len(element) else ""
+    if any(re.search(r"\w", child.tail or "") for child in element):
+        return one_line(_sentence(element))
+    people = [one_line(element.text or "")]
+    people += [
+        (_people(child) if local_name(child) in _PEOPLE else one_line(inline_text(child)) or "et al")
+        for child in element
+        if local_name(child)
+    ]
+    return ", ".join(filter(None, people))

@@ -22,11 +22,12 @@ MAX_CHARACTERS = 50_000_000
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell with its spans."""
+    """One cell with its spans; `column` is its first column, from 0, where the record names it."""
 
     text: str
     column_span: int = 1
     row_span: int = 1
+    column: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,9 @@ def simple_grid(rows: Iterable[Sequence[str]], header_rows: int = 1) -> Grid:
 def lay_out(rows: Sequence[Sequence[Cell]], header_rows: int) -> Grid:
     """Place cells as HTML does: left to right into the first column that no row span from above occupies.
 
-    A row span repeats its text downwards in the rendering too, so that each line can be read alone. Where
-    spans ask for more than the bounds, they are left out. Raises DocumentTooLargeError if that is not enough.
+    A cell that names its column stands there, with empty cells before it. A row span repeats its text
+    downwards in the rendering too, so that each line can be read alone. Where spans ask for more than the
+    bounds, they are left out. Raises DocumentTooLargeError if that is not enough.
     """
     if _beyond_bounds(rows):
         rows = [[Cell(cell.text) for cell in row] for row in rows]
@@ -93,7 +95,11 @@ def _within_bounds(rows: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
 def _beyond_bounds(rows: Sequence[Sequence[Cell]]) -> bool:
     cells = characters = 0
     for number, row in enumerate(rows):
+        columns = 0
         for cell in row:
+            if cell.column is not None and cell.column > columns:
+                cells += min(cell.column, MAX_SPAN) - columns
+            columns += max(1, min(cell.column_span, MAX_SPAN))
             height = min(cell.row_span, MAX_SPAN, len(rows) - number)
             repeats = max(1, height) * max(1, min(cell.column_span, MAX_SPAN))
             cells += repeats
@@ -123,6 +129,9 @@ def _lay_out_row(row: Sequence[Cell], hanging: dict[int, tuple[int, str, bool]])
     below: dict[int, tuple[int, str, bool]] = {}
     for cell in row:
         take_hanging()
+        while cell.column is not None and len(line) < min(cell.column, MAX_SPAN):
+            line.append(("", True))
+            take_hanging()
         for offset in range(max(1, min(cell.column_span, MAX_SPAN))):
             if cell.row_span > 1:
                 below[len(line)] = (min(cell.row_span, MAX_SPAN) - 1, cell.text, offset == 0)

@@ -113,8 +113,9 @@ def local_name(element: etree._Element) -> str:
 
 def _unsafe(uri: str, entity: str) -> UnsafeXmlError:
     return UnsafeXmlError(
-        f"{uri}: its DOCTYPE declares the entity {entity!r}, and medkg expands no entities. Remove the "
-        "declarations (e.g. `xmllint --noent --nonet` on a file you trust) and run again."
+        f"{uri}: its DOCTYPE declares the entity {entity!r}, and medkg expands no entities. Have them "
+        "expanded and the DOCTYPE removed in a file you trust, and run again: "
+        "`xmllint --noent --nonet --dropdtd old.xml > new.xml`."
     )
 
 

@@ -1,128 +1,205 @@
 """The running text of JATS and PubMed elements: the contents of a paragraph, a title or a cell.
 
-Comes in: an element. Leaves: its text in reading order, with formulas, entities, sub- and superscripts
+Comes in: an element. Leaves: its text in reading order, with formulas, entities, marks, sub- and superscripts
 written so that they can be read in one line. White space is normalised later, by the text builder.
 """
 
 from __future__ import annotations
 
+import html.entities
 import re
-from collections.abc import Iterator
 
 from lxml import etree
 
+from orchestration.parsing.inline_scripts import Level, Piece, marks_alone, written
+from orchestration.parsing.jats_elements import (
+    ALTERNATIVES,
+    LEFT_OUT,
+    MARK_TYPES,
+    SEPARATED,
+    STRUCTURED,
+    WORD_TYPES,
+)
 from orchestration.parsing.mathml import formula_text
 from orchestration.parsing.xml import entity_text, local_name
 
-_LEFT_OUT = frozenset(
-    {
-        "graphic",
-        "inline-graphic",
-        "inline-supplementary-material",
-        "object-id",
-        "alt-text",
-        "long-desc",
-        "permissions",
-        "attrib",
-        "index-term",
-        "ref-list",
-        "label",
-        "target",
-        "milestone-start",
-        "milestone-end",
-        "private-char",
-    }
-)
-_SEPARATED = frozenset({"break", "p", "title", "list", "list-item", "def", "disp-quote", "sec", "td", "th"})
+_FORMULAS = frozenset({"inline-formula", "disp-formula", "chem-struct", "math", "tex-math", "alternatives"})
 _FORMULA = "[formula]"
 _LATEX_WRAPPING = re.compile(
     r"\\(?:documentclass|usepackage|setlength|begin|end)(?:\[[^\]]*\])?\{[^}]*\}(?:\{[^}]*\})?"
 )
+_ESCAPED = re.compile(r"&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([A-Za-z][A-Za-z0-9]{1,30}));")
 
 
 def inline_text(element: etree._Element) -> str:
     """The text inside `element`."""
-    parts: list[str] = []
-    _collect(element, parts)
-    return "".join(parts)
+    line = InlineText()
+    line.add_contents(element)
+    return line.text()
 
 
 def node_text(node: etree._Element) -> str:
     """The text of one inline child, without its tail: an element or an entity that was not resolved."""
-    parts: list[str] = []
-    append_node(node, parts)
-    return "".join(parts)
+    line = InlineText()
+    line.add(node)
+    return line.text()
 
 
-def _collect(element: etree._Element, parts: list[str]) -> None:
-    if element.text:
-        parts.append(element.text)
-    for child in element:
-        append_node(child, parts)
-        if child.tail:
-            parts.append(child.tail)
+def resolved(text: str) -> str:
+    """`text` with characters that were escaped twice (`&amp;alpha;`) as characters; others stay."""
+    return _ESCAPED.sub(_character, text) if "&" in text else text
 
 
-def append_node(node: etree._Element, parts: list[str]) -> None:
-    """Append the text of one inline child, without its tail; `parts` is the text before it."""
-    if node.tag is etree.Entity:
-        parts.append(entity_text(str(node.name)))  # type: ignore[attr-defined]
-        return
-    name = local_name(node)
-    if name in ("sub", "sup"):
-        _collect_script(node, name, parts)
-    elif name in ("inline-formula", "disp-formula", "chem-struct", "math", "tex-math", "alternatives"):
-        parts.append(_formula(node, name))
-    elif name == "xref" and node.get("ref-type") == "fn" and not _is_word(node):
-        return
-    elif name == "fn":
-        parts.append(f" ({inline_text(node).strip()})")
-    elif name in _LEFT_OUT or not name:
-        return
-    else:
-        if name in _SEPARATED:
-            parts.append(" ")
-        _collect(node, parts)
-        if name in _SEPARATED:
-            parts.append(" ")
+def _character(match: re.Match[str]) -> str:
+    decimal, hexadecimal, name = match.groups()
+    if name:
+        return html.entities.html5.get(f"{name};", match.group())
+    code = int(decimal) if decimal else int(hexadecimal, 16)
+    return chr(code) if 31 < code < 0x110000 and not 0xD800 <= code < 0xE000 else match.group()
 
 
-def _is_word(node: etree._Element) -> bool:
-    """Whether the footnote mark is a word ('Table 1 note a') rather than '*' or '†'."""
-    return any(character.isalnum() for character in inline_text(node))
+class InlineText:
+    """Text that is collected from several inline nodes.
+
+    `with_marks` false leaves out marks and footnotes, as a title is cited; `note_marks` are the labels of the
+    footnotes of a table; `as_written` keeps characters that are escaped twice, as in code.
+    """
+
+    def __init__(
+        self,
+        text: str | None = None,
+        *,
+        with_marks: bool = True,
+        note_marks: frozenset[str] = frozenset(),
+        as_written: bool = False,
+    ) -> None:
+        self._pieces: list[Piece] = []
+        self._with_marks = with_marks
+        self._note_marks = note_marks
+        self._as_written = as_written
+        self.add_text(text)
+
+    def text(self) -> str:
+        return written(self._pieces, self._note_marks)
+
+    def add_text(self, text: str | None) -> None:
+        """Append characters that stand on the line."""
+        if text:
+            if "&" in text and not self._as_written:
+                text = resolved(text)
+            self._pieces.append((Level.TEXT, text))
+
+    def add_contents(self, element: etree._Element) -> None:
+        """Append all that is inside `element`."""
+        self.add_text(element.text)
+        for child in element:
+            self.add(child)
+            if child.tail:
+                self.add_text(child.tail)
+
+    def add(self, node: etree._Element) -> None:
+        """Append one inline child, without its tail."""
+        if node.tag is etree.Entity:
+            self._pieces.append((Level.TEXT, entity_text(str(node.name))))  # type: ignore[attr-defined]
+            return
+        name = local_name(node)
+        if name == "xref":
+            self._add_reference(node)
+        elif name in ("sub", "sup"):
+            self._add_script(node, name)
+        elif name in _FORMULAS:
+            self._add_formula(node, name)
+        elif name == "fn":
+            if self._with_marks:
+                self.add_text(f" ({inline_text(node).strip()})")
+        elif name in LEFT_OUT or not name:
+            return
+        elif name in STRUCTURED:
+            self._add_parts(node)
+        elif name in SEPARATED:
+            self.add_text(" ")
+            self.add_contents(node)
+            self.add_text(" ")
+        else:
+            self.add_contents(node)
+
+    def _add_parts(self, element: etree._Element) -> None:
+        """Append an element whose children have nothing between them, with blanks there."""
+        self.add_text(element.text)
+        for child in element:
+            self.add(child)
+            self.add_text(child.tail or " ")
+
+    def _inside(self, element: etree._Element) -> InlineText:
+        line = InlineText(as_written=self._as_written)
+        line.add_contents(element)
+        return line
+
+    def _add_reference(self, node: etree._Element) -> None:
+        if not _is_mark(node):
+            self.add_contents(node)
+        elif self._with_marks:
+            self._pieces.append((Level.MARK, marks_alone(self._inside(node)._pieces)))
+
+    def _add_script(self, node: etree._Element, name: str) -> None:
+        inside = self._inside(node)
+        if name == "sub":
+            self._pieces.append((Level.LOW, inside.text()))
+        elif any(local_name(below) == "xref" for below in node.iter()):
+            if self._with_marks:
+                self._pieces.append((Level.MARK, marks_alone(inside._pieces)))
+        else:
+            self._pieces.append((Level.HIGH, inside.text()))
+
+    def _add_formula(self, node: etree._Element, name: str) -> None:
+        self.add_text(_formula(node, name))
 
 
-def _collect_script(node: etree._Element, name: str, parts: list[str]) -> None:
-    """10<sup>-3</sup> as 10^-3, m<sup>2</sup> as m2; a citation set high as [1,2]; x<sub>i</sub> as xi."""
-    text = inline_text(node)
-    before = parts[-1] if parts else ""
-    if "\n" in before and before != before.rstrip():
-        before = parts[-1] = before.rstrip()  # a pretty printer's line break, not the author's blank
-    if name == "sup" and any(local_name(child) == "xref" for child in node):
-        text = text if text.strip().startswith(("[", "(")) else f"[{text.strip()}]"
-    elif name == "sup" and before[-1:].isdigit() and re.match(r"[-−–+]?\d", text.strip()):
-        text = f"^{text.strip()}"
-    parts.append(text)
+def _is_mark(xref: etree._Element) -> bool:
+    """Whether an xref is a mark, by its type, else by its looks: set high, or a sign without letters."""
+    kind = xref.get("ref-type")
+    if kind in MARK_TYPES:
+        return True
+    first = next(iter(xref), None)
+    set_high = not (xref.text or "").strip() and first is not None and local_name(first) == "sup"
+    if kind in WORD_TYPES:
+        return set_high
+    text = inline_text(xref).strip()
+    return set_high or (len(text) < 4 and text.isdecimal())
 
 
 def _formula(node: etree._Element, name: str) -> str:
+    """A formula in its first readable notation, with the number that stands beside a displayed one."""
     if name == "math":
         return f" {formula_text(node)} " if node.get("display") == "block" else formula_text(node)
     if name == "tex-math":
         return " ".join(_LATEX_WRAPPING.sub(" ", node.text or "").replace("$$", " ").split())
-    for wanted in ("math", "tex-math"):
-        for alternative in node.iter(f"{{*}}{wanted}"):
-            text = _formula(alternative, wanted)
-            return f" {text} " if name == "disp-formula" else text
-    text = " ".join("".join(_formula_words(node)).split())
-    if text:
+    if name == "alternatives":
+        form = best_form(node)
+        return node_text(form) if form is not None else ""
+    text = " ".join(_formula_words(node).split()) or _FORMULA
+    if name != "disp-formula":
         return text
-    return f" {_FORMULA} " if name != "alternatives" else ""
+    label = node.find("{*}label")
+    number = f" {inline_text(label).strip()}" if label is not None else ""
+    return f" {text}{number} "
 
 
-def _formula_words(node: etree._Element) -> Iterator[str]:
-    yield node.text or ""
+def best_form(alternatives: etree._Element) -> etree._Element | None:
+    """The form of `alternatives` that reads best as text; None if all are pictures without words."""
+    for wanted in ALTERNATIVES:
+        form = alternatives.find(f"{{*}}{wanted}")
+        if form is not None:
+            return form
+    return next((form for form in alternatives if inline_text(form).strip()), None)
+
+
+def _formula_words(node: etree._Element) -> str:
+    """All that stands in a formula but its number; LaTeX only where there is no MathML beside it."""
+    left_out = {"label", "tex-math"} if node.find("{*}math") is not None else {"label"}
+    line = InlineText(node.text)
     for child in node:
-        if local_name(child) not in _LEFT_OUT:
-            yield node_text(child)
-        yield child.tail or ""
+        if local_name(child) not in left_out:
+            line.add(child)
+        line.add_text(child.tail)
+    return line.text()

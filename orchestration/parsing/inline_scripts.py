@@ -1,0 +1,203 @@
+"""Superscripts, subscripts and reference marks in one line of text.
+
+Comes in: the pieces of a paragraph, a title or a cell, each with its level. Leaves: one string in which a
+power stays a power (10^9/L), an index or a charge stays with its symbol (CO2, Ca2+), and a mark of a
+reference or a footnote is set apart from what it stands beside: 500[7], growth[5,6]. No piece is dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from enum import IntEnum
+
+
+class Level(IntEnum):
+    """The line that a piece stands on, or that it is a mark."""
+
+    TEXT = 0
+    HIGH = 1
+    LOW = 2
+    MARK = 3
+
+
+Piece = tuple[Level, str]
+
+_DASHES = r"\-‐‑‒–—−"
+_BETWEEN_MARKS = re.compile(rf"\s*[,;{_DASHES}]\s*")
+_MORE_MARKS = re.compile(rf"[,;{_DASHES}]\s*\w[\w,;\s{_DASHES}]*")
+_MARKS_BEFORE = re.compile(rf"\w+(?:\s*[,;{_DASHES}]\s*\w+)*\s*[,;{_DASHES}]\s*")
+_WORDS = re.compile(r"[^\W\d_]{4,}|[^\W\d_]{2,}.*\d{4}")
+_YEAR = re.compile(r"(?:1[6-9]|20)\d\d[a-z]?")
+_POWER = re.compile(rf"[{_DASHES}+]?\d")
+_SMALL_POWER = re.compile(rf"[{_DASHES}+]?\d(?:[.,]\d+)?")
+_CHARGE = re.compile(rf"\d?\d?[+{_DASHES}⋅•·]+|[+{_DASHES}]\d")
+_ORDINAL = re.compile(r"(?:st|nd|rd|th|er|ère|ère|re|e|ème|de)\b", re.IGNORECASE)
+_TRADE = frozenset({"TM", "SM", "R"})
+_ISOTOPE = re.compile(r"\d{1,3}m?\Z")
+_SYMBOL = re.compile(r"[A-Z][a-z]?(?![a-z])")
+_LAST_WORD = re.compile(r"[^\W\d_]+\Z")
+_OPEN_PARENTHESIS = re.compile(r"\([^()]*\Z")
+_UNITS = frozenset(
+    {"m", "km", "cm", "dm", "mm", "µm", "μm", "nm", "pm", "ft", "in", "yd", "mi", "s", "h", "d", "min",
+     "sec", "hr", "day", "yr", "g", "kg", "mg", "ng", "µg", "μg", "l", "ml", "dl", "µl", "μl", "L", "mL",
+     "dL", "µL", "μL", "mol", "mM", "Å", "Hz", "kHz", "Pa", "kPa", "J", "kJ", "W", "V", "K", "N", "cd",
+     "sr", "ha"}
+)  # fmt: skip
+
+
+def written(pieces: Sequence[Piece], note_marks: frozenset[str] = frozenset()) -> str:
+    """The pieces as one string; `note_marks` are the labels of footnotes that a superscript may name."""
+    if all(level is Level.TEXT for level, _ in pieces):
+        return "".join(text for _, text in pieces)
+    runs = list(_with_note_marks(_joined(pieces), note_marks))
+    line = _Line()
+    for number, (level, text) in enumerate(runs):
+        after = runs[number + 1][1] if number + 1 < len(runs) else ""
+        line.add(level, text, after)
+    return line.text()
+
+
+def marks_alone(pieces: Iterable[Piece]) -> str:
+    """The pieces of a mark, e.g. of a superscript that holds references: '1,2–4'."""
+    return "".join(text for _, text in _joined([(Level.MARK, text) for _, text in pieces if text]))
+
+
+def _joined(pieces: Iterable[Piece]) -> list[Piece]:
+    """Pieces of one level as one; marks with only a comma or a dash between them as one mark."""
+    runs: list[Piece] = []
+    for level, text in pieces:
+        if not text:
+            continue
+        if level is Level.MARK:
+            _add_mark(runs, text)
+            continue
+        if level is not Level.TEXT and runs and runs[-1][0] is Level.TEXT:
+            _drop_line_break(runs)
+        previous, before = runs[-1] if runs else (None, "")
+        if previous is level or (
+            previous is Level.MARK and level is Level.HIGH and _MORE_MARKS.fullmatch(text)
+        ):
+            runs[-1] = (runs[-1][0], before + text)
+        else:
+            runs.append((level, text))
+    return runs
+
+
+def _add_mark(runs: list[Piece], mark: str) -> None:
+    """Append a mark to `runs`, joined with the marks before it."""
+    level, text = runs[-1] if runs else (None, "")
+    own_brackets = mark.startswith("[") or (len(runs) > 1 and runs[-2][1].endswith("]"))
+    if level is Level.MARK:
+        comma = "," if text[-1:].isalnum() and mark[:1].isalnum() else ""
+        runs[-1] = (Level.MARK, f"{text}{comma}{mark}")
+    elif len(runs) > 1 and runs[-2][0] is Level.MARK and not own_brackets and _BETWEEN_MARKS.fullmatch(text):
+        del runs[-1]
+        runs[-1] = (Level.MARK, f"{runs[-1][1]}{text}{mark}")
+    elif level is Level.HIGH and _MARKS_BEFORE.fullmatch(text):
+        runs[-1] = (Level.MARK, text + mark)
+    else:
+        runs.append((Level.MARK, mark))
+
+
+def _drop_line_break(runs: list[Piece]) -> None:
+    """Drop a pretty printer's line break before a script; it is not the author's blank."""
+    level, text = runs[-1]
+    bare = text.rstrip()
+    if bare and "\n" in text[len(bare) :]:
+        runs[-1] = (level, bare)
+
+
+def _with_note_marks(runs: list[Piece], note_marks: frozenset[str]) -> Iterator[Piece]:
+    """Superscripts that name footnotes become marks: in a table whose foot has a note 2, 45<sup>2</sup>."""
+    before = ""
+    for level, text in runs:
+        if (
+            level is Level.HIGH
+            and note_marks
+            and not before.endswith("10")
+            and _last_word(before) not in _UNITS
+        ):
+            named = [part for part in re.split(r"[,;\s]+", text.strip()) if part]
+            yield (Level.MARK if named and note_marks.issuperset(named) else level), text
+        else:
+            yield level, text
+        before = text
+
+
+class _Line:
+    """One line of text that grows to the right."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._scripted = False
+
+    def add(self, level: Level, text: str, after: str) -> None:
+        tail = "".join(self._parts[-4:])[-200:]
+        if level is Level.TEXT:
+            if self._scripted and text[0].isdigit() and tail[-1:].isdigit():
+                text = f" {text}"
+            self._parts.append(text)
+        elif level is Level.MARK:
+            self._parts.append(_mark(text, tail))
+        elif level is Level.LOW:
+            joint = "_" if tail[-1:].isdigit() and text.strip()[:1].isdigit() else ""
+            self._parts.append(joint + text)
+        else:
+            self._parts.append(_superscript(text, tail, after))
+        self._scripted = level in (Level.HIGH, Level.LOW)
+
+    def text(self) -> str:
+        return "".join(self._parts)
+
+
+def _mark(text: str, tail: str) -> str:
+    mark = text.strip()
+    if not any(map(str.isalnum, mark)) or (mark[0] in "[(" and mark[-1] in "])"):
+        return text
+    if tail[-1:].isalnum():
+        return f"[{mark}]"
+    if _WORDS.search(mark) or _YEAR.fullmatch(mark):
+        return text
+    if tail.rfind("[") > tail.rfind("]"):
+        return text
+    parenthesis = _OPEN_PARENTHESIS.search(tail)
+    if parenthesis and not any(map(str.isalpha, parenthesis.group())):
+        return text
+    return f"[{mark}]"
+
+
+def _superscript(text: str, tail: str, after: str) -> str:
+    script = text.strip()
+    if not script or not tail or tail[-1:].isspace() or tail[-1:] in "([{/-–—":
+        return text + _blank_after(script, after)
+    if not script[0].isalnum() and not _POWER.match(script) and not script[1:2].isalpha():
+        return text
+    last = tail[-1]
+    if last.isdigit():
+        glued = bool(_ORDINAL.fullmatch(script))
+        return text if glued else f"^{script}"
+    if last.isalpha():
+        return text if _belongs_to(script, _last_word(tail)) else f"^{script}{_blank_after(script, after)}"
+    return f"^{script}{_blank_after(script, after)}" if script[0].isalnum() or _POWER.match(script) else text
+
+
+def _belongs_to(script: str, word: str) -> bool:
+    """Whether a superscript is read as one with the letters before it: Ca2+, m2, R2, h-1."""
+    if _CHARGE.fullmatch(script) or script in _TRADE or not word:
+        return True
+    if not _POWER.match(script):
+        return False
+    return len(word) == 1 or (word in _UNITS and _SMALL_POWER.fullmatch(script) is not None)
+
+
+def _blank_after(script: str, after: str) -> str:
+    """A blank between a mark that is set high and the word after it; none within 18F or 3H."""
+    if not after[:1].isalnum() or not script[-1:].isalnum():
+        return ""
+    return "" if _ISOTOPE.match(script) and _SYMBOL.match(after) else " "
+
+
+def _last_word(text: str) -> str:
+    match = _LAST_WORD.search(text[-24:])
+    return match.group() if match else ""

@@ -1,0 +1,80 @@
+"""Figures, media and supplementary files of a JATS article: labels, captions, and what else stands in them.
+
+Comes in: the element. Leaves: its label and caption as one block, then its other contents.
+"""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from orchestration.parsing.jats_blocks import BlockReader
+from orchestration.parsing.text_builder import one_line
+from orchestration.parsing.xml_inline import InlineText
+from orchestration.records import BlockKind
+
+
+def read_figure(reader: BlockReader, figure: etree._Element, kind: BlockKind) -> None:
+    """Label, title and caption as one block: 'Figure 1. Title. Caption.'; then what else it holds."""
+    reader.builder.block(BlockKind.FIGURE_CAPTION, label_and_caption(figure))
+    reader.contents(figure, BlockKind.FIGURE_CAPTION, without=caption_parts(figure))
+
+
+def read_graphic(reader: BlockReader, graphic: etree._Element, kind: BlockKind) -> None:
+    """The label and caption of a picture, where it has any."""
+    if len(graphic):
+        read_figure(reader, graphic, kind)
+
+
+def read_supplement(reader: BlockReader, element: etree._Element, kind: BlockKind) -> None:
+    """A file: its label before its caption, else before its first words."""
+    label, caption = child_text(element, "label"), caption_text(element)
+    if caption or not label:
+        read_figure(reader, element, kind)
+        return
+    without = caption_parts(element)
+    reader.contents(element, BlockKind.FIGURE_CAPTION, prefix=f"{label.rstrip('.')}.", without=without)
+
+
+def label_and_caption(element: etree._Element) -> str:
+    """'Figure 1. Title. Caption.'"""
+    label, caption = child_text(element, "label"), caption_text(element)
+    return f"{label.rstrip('.')}. {caption}" if label and caption else label or caption
+
+
+def caption_parts(element: etree._Element) -> list[etree._Element]:
+    """The children that `label_and_caption` reads."""
+    parts = (element.find("{*}label"), element.find("{*}caption"))
+    return [part for part in parts if part is not None]
+
+
+def caption_text(element: etree._Element, note_marks: frozenset[str] = frozenset()) -> str:
+    """Title and paragraphs of a caption on one line, the title ended by a full stop."""
+    caption = element.find("{*}caption")
+    if caption is None:
+        return ""
+    title = child_text(caption, "title", note_marks)
+    skipped = caption.find("{*}title")
+    rest = [one_line(caption.text or "")]
+    for part in caption:
+        if part is not skipped:
+            rest.append(one_line(_text(part, note_marks)))
+        rest.append(one_line(part.tail or ""))
+    if title and any(rest) and not title.endswith((".", "?", "!", ":")):
+        title += "."
+    return " ".join(filter(None, (title, *rest)))
+
+
+def child_text(element: etree._Element, name: str, note_marks: frozenset[str] = frozenset()) -> str:
+    """The text of the first child of that name, '' if there is none."""
+    child = element.find(f"{{*}}{name}")
+    if child is None:
+        return ""
+    line = InlineText(note_marks=note_marks)
+    line.add_contents(child)
+    return one_line(line.text())
+
+
+def _text(part: etree._Element, note_marks: frozenset[str]) -> str:
+    line = InlineText(note_marks=note_marks)
+    line.add(part)
+    return line.text()
