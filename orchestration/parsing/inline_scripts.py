@@ -48,8 +48,6 @@ _UNITS = frozenset(
 
 def written(pieces: Sequence[Piece], note_marks: frozenset[str] = frozenset()) -> str:
     """The pieces as one string; `note_marks` are the labels of footnotes that a superscript may name."""
-    if all(level is Level.TEXT for level, _ in pieces):
-        return "".join(text for _, text in pieces)
     runs = list(_with_note_marks(_joined(pieces), note_marks))
     line = _Line()
     for number, (level, text) in enumerate(runs):

@@ -15,7 +15,7 @@ from orchestration.parsing.jats_front import article_title
 from orchestration.parsing.jats_languages import language_of
 from orchestration.parsing.jats_references import add_references
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
-from orchestration.parsing.xml import local_name
+from orchestration.parsing.xml import first_child, local_name
 from orchestration.parsing.xml_inline import inline_text
 from orchestration.records import BlockKind
 
@@ -47,7 +47,7 @@ def _add_front(reader: BlockReader, meta: etree._Element) -> None:
 
 def _abstract_heading(abstract: etree._Element) -> str:
     """The heading of an abstract, as printed or as usual: 'Abstract', 'Summary', 'Abstract (fr)'."""
-    title = abstract.find("{*}title")
+    title = first_child(abstract, "title")
     if title is not None and one_line(inline_text(title)):
         return ""
     heading = "Summary" if abstract.get("abstract-type") in ("toc", "teaser") else "Abstract"

@@ -17,7 +17,7 @@ from orchestration.parsing.jats_elements import INLINE, LEFT_OUT
 from orchestration.parsing.section_roles import section_role
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.parsing.xml import local_name
-from orchestration.parsing.xml_inline import InlineText, inline_text
+from orchestration.parsing.xml_inline import InlineText, inline_text, node_text
 from orchestration.records import BlockKind
 
 ReadElement = Callable[["BlockReader", etree._Element, BlockKind], None]
@@ -59,28 +59,50 @@ class BlockReader:
 
         `prefix` (a label, a speaker) is put before the first words.
         """
-        sentence = _is_sentence(element)
+        if _is_sentence(element):
+            prefix = self._sentences(element, kind, prefix, without)
+        else:
+            for child in element:
+                if child not in without:
+                    prefix = self._part(child, self._reader(child, in_sentence=False), kind, prefix)
+        self._block(kind, prefix)
+
+    def _sentences(
+        self, element: etree._Element, kind: BlockKind, prefix: str, without: Collection[etree._Element]
+    ) -> str:
+        """Append running text, and the blocks that interrupt it; returns the prefix if it is still unused."""
         line = InlineText(element.text)
         for child in element:
-            read = None if child in without else self._reader(child, sentence)
-            if read is not None:
-                prefix = self._end_line(line, kind, prefix)
-                if prefix and read is read_paragraph:
-                    self.contents(child, kind, prefix=prefix)
-                    prefix = ""
-                else:
-                    self._block(kind, prefix)
-                    prefix = ""
-                    read(self, child, kind)
-                line = InlineText()
-            elif child not in without:
+            if child.tag in INLINE:
                 line.add(child)
-                if not sentence:
-                    prefix = self._end_line(line, kind, prefix)
+            elif child not in without:
+                read = self._reader(child, in_sentence=True)
+                if read is None:
+                    line.add(child)
+                else:
+                    prefix = self._line(line.text(), kind, prefix)
+                    prefix = self._part(child, read, kind, prefix)
                     line = InlineText()
             line.add_text(child.tail)
-        prefix = self._end_line(line, kind, prefix)
-        self._block(kind, prefix)
+        return self._line(line.text(), kind, prefix)
+
+    def _part(self, child: etree._Element, read: ReadElement | None, kind: BlockKind, prefix: str) -> str:
+        """Append one child as a block; returns the prefix if it is still unused."""
+        if read is None:
+            return self._line(node_text(child), kind, prefix)
+        if prefix and read is read_paragraph:
+            self.contents(child, kind, prefix=prefix)
+        else:
+            self._block(kind, prefix)
+            read(self, child, kind)
+        return ""
+
+    def _line(self, text: str, kind: BlockKind, prefix: str) -> str:
+        """Append words with the prefix; returns the prefix if there are none."""
+        if not text or text.isspace():
+            return prefix
+        self._block(kind, labelled(prefix, text))
+        return ""
 
     def section(
         self,
@@ -115,27 +137,19 @@ class BlockReader:
         name = local_name(element)
         if name in IN_SENTENCES or name in LEFT_OUT:
             return False
-        return self._reader(element, sentence=True) is not None
+        return self._reader(element, in_sentence=True) is not None
 
-    def _reader(self, child: etree._Element, sentence: bool) -> ReadElement | None:
+    def _reader(self, child: etree._Element, *, in_sentence: bool) -> ReadElement | None:
         name = local_name(child)
-        if not name or name in INLINE or name in LEFT_OUT:
+        if name in INLINE or not name or name in LEFT_OUT:
             return None
         read = self.readers.get(name)
         if read is not None:
-            return None if sentence and name in IN_SENTENCES and name != "p" else read
-        blocks = self.readers.keys() - IN_SENTENCES if sentence else self.readers.keys()
+            return None if in_sentence and name in IN_SENTENCES and name != "p" else read
+        blocks = self.readers.keys() - IN_SENTENCES if in_sentence else self.readers.keys()
         return (
             read_container if any(local_name(below) in blocks for below in child.iterdescendants()) else None
         )
-
-    def _end_line(self, line: InlineText, kind: BlockKind, prefix: str) -> str:
-        """Append the words of a line with the prefix; returns the prefix if there were none."""
-        text = one_line(line.text())
-        if not text:
-            return prefix
-        self._block(kind, labelled(prefix, text))
-        return ""
 
     def _block(self, kind: BlockKind, text: str) -> None:
         if text:
@@ -159,9 +173,9 @@ def read_container(reader: BlockReader, element: etree._Element, kind: BlockKind
 
 def labelled(label: str, text: str) -> str:
     """A text with its label, so that a number before a number stays apart: '[1] 20 kites'."""
-    if label[-1:].isdigit() and text[:1].isdigit():
-        return f"[{label}] {text}"
-    return f"{label} {text}" if label else text
+    if not label:
+        return text
+    return f"[{label}] {text}" if label[-1].isdigit() and text.lstrip()[:1].isdigit() else f"{label} {text}"
 
 
 def heading_parts(element: etree._Element) -> list[etree._Element]:
@@ -186,4 +200,5 @@ def _is_sentence(element: etree._Element) -> bool:
 
 def _role(element: etree._Element, heading: str) -> str | None:
     declared = _ROLE_BY_TYPE.get(element.get("sec-type", ""))
-    return declared or section_role(heading) or _ROLE_BY_ELEMENT.get(local_name(element))
+    usual = _ROLE_BY_ELEMENT.get(local_name(element))
+    return declared or (usual if usual and section_role(heading) is None else None)

@@ -10,12 +10,18 @@ import re
 
 from lxml import etree
 
-from orchestration.parsing.jats_blocks import BlockReader, ReadElement, read_container, read_paragraph
+from orchestration.parsing.jats_blocks import (
+    BlockReader,
+    ReadElement,
+    heading_parts,
+    read_container,
+    read_paragraph,
+)
 from orchestration.parsing.jats_captions import read_figure, read_graphic, read_supplement
 from orchestration.parsing.jats_lists import read_definitions, read_list
 from orchestration.parsing.jats_tables import read_bare_table, read_table_wrap
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
-from orchestration.parsing.xml import local_name
+from orchestration.parsing.xml import first_child, local_name
 from orchestration.parsing.xml_inline import InlineText, best_form, inline_text, node_text
 from orchestration.records import BlockKind
 
@@ -53,12 +59,12 @@ def _read_box(reader: BlockReader, box: etree._Element, kind: BlockKind) -> None
 
 def _read_captioned(reader: BlockReader, element: etree._Element, kind: BlockKind) -> None:
     """A box or statement: its label and title, or its label and the title of its caption, are its heading."""
-    caption = element.find("{*}caption")
-    title = caption.find("{*}title") if caption is not None else None
-    if caption is None or title is None or element.find("{*}title") is not None:
+    caption = first_child(element, "caption")
+    title = first_child(caption, "title") if caption is not None else None
+    if caption is None or title is None or first_child(element, "title") is not None:
         reader.section(element, kind)
         return
-    label = element.find("{*}label")
+    label = first_child(element, "label")
     parts = [part for part in (label, title) if part is not None]
     heading = ". ".join(filter(None, (one_line(inline_text(part)) for part in parts)))
     reader.builder.open_section(heading)
@@ -69,10 +75,10 @@ def _read_captioned(reader: BlockReader, element: etree._Element, kind: BlockKin
 
 def _read_note(reader: BlockReader, note: etree._Element, kind: BlockKind) -> None:
     """A footnote after its mark; one that is headed by words ('Funding') is a section."""
-    label = note.find("{*}label")
+    label = first_child(note, "label")
     words = label is not None and _WORD.search(inline_text(label)) is not None
     role = _ROLE_BY_NOTE.get((note.get("fn-type") or "").casefold())
-    if words or note.find("{*}title") is not None:
+    if words or first_child(note, "title") is not None:
         reader.section(note, kind, role=role)
     elif role:
         with reader.builder.section("", role):
@@ -83,13 +89,13 @@ def _read_note(reader: BlockReader, note: etree._Element, kind: BlockKind) -> No
 
 def _read_reference_list(reader: BlockReader, element: etree._Element, kind: BlockKind) -> None:
     """What stands in a reference list beside its entries; a list of entries alone leaves nothing here."""
-    parts = [part for part in (element.find("{*}label"), element.find("{*}title")) if part is not None]
+    parts = heading_parts(element)
     with reader.builder.section(" ".join(one_line(inline_text(part)) for part in parts)):
         reader.contents(element, kind, without=parts)
 
 
 def _read_speech(reader: BlockReader, speech: etree._Element, kind: BlockKind) -> None:
-    speaker = speech.find("{*}speaker")
+    speaker = first_child(speech, "speaker")
     name = one_line(inline_text(speaker)).rstrip(":") if speaker is not None else ""
     without = [speaker] if speaker is not None else []
     reader.contents(speech, kind, prefix=f"{name}:" if name else "", without=without)

@@ -9,6 +9,7 @@ from lxml import etree
 
 from orchestration.parsing.jats_blocks import BlockReader
 from orchestration.parsing.text_builder import one_line
+from orchestration.parsing.xml import first_child
 from orchestration.parsing.xml_inline import InlineText
 from orchestration.records import BlockKind
 
@@ -43,17 +44,17 @@ def label_and_caption(element: etree._Element) -> str:
 
 def caption_parts(element: etree._Element) -> list[etree._Element]:
     """The children that `label_and_caption` reads."""
-    parts = (element.find("{*}label"), element.find("{*}caption"))
+    parts = (first_child(element, "label"), first_child(element, "caption"))
     return [part for part in parts if part is not None]
 
 
 def caption_text(element: etree._Element, note_marks: frozenset[str] = frozenset()) -> str:
     """Title and paragraphs of a caption on one line, the title ended by a full stop."""
-    caption = element.find("{*}caption")
+    caption = first_child(element, "caption")
     if caption is None:
         return ""
     title = child_text(caption, "title", note_marks)
-    skipped = caption.find("{*}title")
+    skipped = first_child(caption, "title")
     rest = [one_line(caption.text or "")]
     for part in caption:
         if part is not skipped:
@@ -66,7 +67,7 @@ def caption_text(element: etree._Element, note_marks: frozenset[str] = frozenset
 
 def child_text(element: etree._Element, name: str, note_marks: frozenset[str] = frozenset()) -> str:
     """The text of the first child of that name, '' if there is none."""
-    child = element.find(f"{{*}}{name}")
+    child = first_child(element, name)
     if child is None:
         return ""
     line = InlineText(note_marks=note_marks)

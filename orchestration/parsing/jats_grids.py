@@ -111,14 +111,10 @@ class _Columns:
 
     def cell(self, cell: etree._Element, rows_left: int, note_marks: frozenset[str]) -> Cell:
         """A cell; a span that leaves its group of rows ends there, as in HTML; 0 is to the group's end."""
-        start, end = self.spans.get(
-            cell.get("spanname", ""), (cell.get("namest", ""), cell.get("nameend", ""))
-        )
-        first = self.by_name.get(start, self.by_name.get(cell.get("colname", "")))
-        last = self.by_name.get(end)
-        width = (
-            last - first + 1 if first is not None and last is not None else _number(cell.get("colspan"), 1)
-        )
+        if not self.by_name:
+            width, first = _number(cell.get("colspan"), 1), None
+        else:
+            width, first = self._place(cell)
         height = _number(cell.get("rowspan"), 1) + _number(cell.get("morerows"), 0)
         return Cell(
             text=_cell_text(cell, note_marks),
@@ -127,12 +123,23 @@ class _Columns:
             column=first,
         )
 
+    def _place(self, cell: etree._Element) -> tuple[int, int | None]:
+        """Width and first column of a cell by the names that it gives."""
+        start, end = self.spans.get(
+            cell.get("spanname", ""), (cell.get("namest", ""), cell.get("nameend", ""))
+        )
+        first = self.by_name.get(start, self.by_name.get(cell.get("colname", "")))
+        last = self.by_name.get(end)
+        if first is None or last is None:
+            return _number(cell.get("colspan"), 1), first
+        return last - first + 1, first
+
 
 def _cell_text(cell: etree._Element, note_marks: frozenset[str]) -> str:
     """The words of a cell without those of tables in it."""
     if local_name(cell) == "entrytbl":
         return ""
-    if any(local_name(below) in _TABLES for below in cell.iterdescendants()):
+    if next(cell.iterdescendants(*_named(_TABLES)), None) is not None:
         cell = copy.deepcopy(cell)
         etree.strip_elements(cell, *_named(_TABLES), with_tail=False)
     line = InlineText(note_marks=note_marks)

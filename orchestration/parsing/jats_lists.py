@@ -13,7 +13,7 @@ from lxml import etree
 
 from orchestration.parsing.jats_blocks import BlockReader, heading_parts
 from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml import local_name
+from orchestration.parsing.xml import first_child, local_name
 from orchestration.parsing.xml_inline import InlineText, inline_text
 from orchestration.records import BlockKind
 
@@ -56,10 +56,10 @@ class _ListLines:
                 self._add_words(child, _Item(depth, ""))
 
     def _add_item(self, element: etree._Element, depth: int, mark: str) -> None:
-        label = element.find("{*}label")
+        label = first_child(element, "label")
         printed = one_line(inline_text(label)) if label is not None else ""
         item = _Item(depth, printed or mark)
-        title = element.find("{*}title")
+        title = first_child(element, "title")
         if title is not None:
             text = one_line(inline_text(title))
             item.words.add_text(text if text.endswith((".", ":", "?", "!")) else f"{text}.")
@@ -113,7 +113,7 @@ class _ListLines:
                 self._add_words(child, _Item(depth, ""))
 
     def _add_definition(self, element: etree._Element, depth: int) -> None:
-        label = element.find("{*}label")
+        label = first_child(element, "label")
         terms = [part for part in element if local_name(part) == "term"]
         named = " ".join(
             one_line(inline_text(part)) for part in ([label] if label is not None else []) + terms

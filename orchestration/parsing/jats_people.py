@@ -13,7 +13,7 @@ from typing import Any
 from lxml import etree
 
 from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml import local_name
+from orchestration.parsing.xml import first_child, local_name
 from orchestration.parsing.xml_inline import InlineText, inline_text
 
 _PARTS = {"editor": "editors", "translat": "translators", "author": "authors"}
@@ -36,7 +36,7 @@ def people_metadata(meta: etree._Element) -> dict[str, Any]:
 
 def person_name(name: etree._Element) -> str:
     """'Surname Given', as reference lists write it; a name without these parts as it stands."""
-    parts = [name.find(f"{{*}}{part}") for part in ("surname", "given-names", "suffix")]
+    parts = [first_child(name, part) for part in ("surname", "given-names", "suffix")]
     if all(part is None for part in parts):
         return one_line(inline_text(name))
     return one_line(" ".join(inline_text(part) for part in parts if part is not None))

@@ -15,7 +15,7 @@ from lxml import etree
 from orchestration.parsing.jats_front import plain_doi
 from orchestration.parsing.jats_people import group_name, person_name
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
-from orchestration.parsing.xml import local_name
+from orchestration.parsing.xml import first_child, local_name
 from orchestration.parsing.xml_inline import InlineText, inline_text
 
 _SENTENCES = ("mixed-citation", "citation")
@@ -23,6 +23,7 @@ _PEOPLE = frozenset(
     {"person-group", "name", "collab", "string-name", "name-alternatives", "collab-alternatives"}
 )
 _SCRIPTS = frozenset({"sub", "sup", "italic", "bold", "sc", "underline", "styled-content", "xref"})
+_NAMED = frozenset({"name", "person-group", "string-name"})
 _SAME_SHARE = 0.6
 _WORD = re.compile(r"\w+")
 
@@ -44,7 +45,7 @@ def _is_inside(entry: etree._Element) -> bool:
 
 
 def _label(entry: etree._Element) -> str:
-    label = entry.find("{*}label")
+    label = first_child(entry, "label")
     return one_line(inline_text(label)) if label is not None else ""
 
 
@@ -77,6 +78,8 @@ def _without_repeats(parts: Sequence[etree._Element]) -> list[etree._Element]:
         forms = [form for form in part if local_name(form)] if _is_alternatives(part) else [part]
         sentences = [form for form in forms if local_name(form) in _SENTENCES]
         spread += (sentences or forms)[:1] if _is_alternatives(part) else forms
+    if len(spread) < 2:
+        return spread
     said = [_words(part) for part in spread if local_name(part) in _SENTENCES]
     return [part for part in spread if local_name(part) in _SENTENCES or not _is_said(part, said)]
 
@@ -106,32 +109,29 @@ def _citation_text(citation: etree._Element) -> str:
 
 
 def _sentence(element: etree._Element) -> str:
-    """The words of a mixed citation; parts with nothing between them are set apart."""
-    line = InlineText(element.text)
-    before = (element.text or "")[-1:]
-    for child in element:
-        text = _person_or_words(child)
-        set_apart = local_name(child) not in _SCRIPTS and before.isalnum() and text[:1].isalnum()
-        if set_apart:
-            line.add_text(" ")
-        if local_name(child) in _SCRIPTS or local_name(child) == "":
-            line.add(child)
-        else:
-            line.add_text(text)
-        line.add_text(child.tail)
-        before = (child.tail or text)[-1:]
-    return line.text()
-
-
-def _person_or_words(child: etree._Element) -> str:
-    name = local_name(child)
-    if name == "object-id":
-        return ""
-    if name in ("name", "string-name", "person-group") and len(child):
-        return _sentence(child)
     line = InlineText()
-    line.add(child)
+    _add_sentence(line, element)
     return line.text()
+
+
+def _add_sentence(line: InlineText, element: etree._Element) -> None:
+    """Append the words of a mixed citation; parts with nothing between them are set apart."""
+    line.add_text(element.text)
+    for child in element:
+        name = local_name(child)
+        if line.last_character().isalnum() and name not in _SCRIPTS and _first_character(child).isalnum():
+            line.add_text(" ")
+        if name in _NAMED and len(child):
+            _add_sentence(line, child)
+        else:
+            line.add(child)
+        line.add_text(child.tail)
+
+
+def _first_character(element: etree._Element) -> str:
+    while not element.text and len(element):
+        element = element[0]
+    return (element.text or "")[:1]
 
 
 def structured_citation(citation: etree._Element) -> str:

@@ -17,7 +17,7 @@ from orchestration.parsing.jats_captions import caption_text, child_text
 from orchestration.parsing.jats_elements import LEFT_OUT
 from orchestration.parsing.jats_grids import nested_tables, read_grids
 from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml import local_name
+from orchestration.parsing.xml import first_child, local_name
 from orchestration.parsing.xml_inline import InlineText, best_form, inline_text
 from orchestration.records import BlockKind
 
@@ -110,7 +110,7 @@ def _foot_lines(foot: etree._Element, marks: frozenset[str]) -> Iterator[str]:
         return
     if local_name(foot) in LEFT_OUT:
         return
-    label = foot.find("{*}label") if local_name(foot) == "fn" else None
+    label = first_child(foot, "label") if local_name(foot) == "fn" else None
     line = InlineText(note_marks=marks)
     if label is None and local_name(foot) != "fn":
         line.add(foot)

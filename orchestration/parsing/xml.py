@@ -111,6 +111,11 @@ def local_name(element: etree._Element) -> str:
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
+def first_child(element: etree._Element, name: str) -> etree._Element | None:
+    """The first child of that local name, None if there is none; much faster than `find`."""
+    return next(element.iterchildren(f"{{*}}{name}"), None)
+
+
 def _unsafe(uri: str, entity: str) -> UnsafeXmlError:
     return UnsafeXmlError(
         f"{uri}: its DOCTYPE declares the entity {entity!r}, and medkg expands no entities. Have them "

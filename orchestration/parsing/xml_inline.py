@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html.entities
 import re
+import unicodedata
 
 from lxml import etree
 
@@ -21,7 +22,7 @@ from orchestration.parsing.jats_elements import (
     WORD_TYPES,
 )
 from orchestration.parsing.mathml import formula_text
-from orchestration.parsing.xml import entity_text, local_name
+from orchestration.parsing.xml import entity_text, first_child, local_name
 
 _FORMULAS = frozenset({"inline-formula", "disp-formula", "chem-struct", "math", "tex-math", "alternatives"})
 _FORMULA = "[formula]"
@@ -30,9 +31,13 @@ _LATEX_WRAPPING = re.compile(
 )
 _ESCAPED = re.compile(r"&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([A-Za-z][A-Za-z0-9]{1,30}));")
 
+_LIGATURE = re.compile("[\ufb00-\ufb06]")
+
 
 def inline_text(element: etree._Element) -> str:
     """The text inside `element`."""
+    if not len(element):
+        return _as_read(element.text or "")
     line = InlineText()
     line.add_contents(element)
     return line.text()
@@ -48,6 +53,17 @@ def node_text(node: etree._Element) -> str:
 def resolved(text: str) -> str:
     """`text` with characters that were escaped twice (`&amp;alpha;`) as characters; others stay."""
     return _ESCAPED.sub(_character, text) if "&" in text else text
+
+
+def _as_read(text: str) -> str:
+    if "&" in text:
+        text = resolved(text)
+    return text if text.isascii() else _LIGATURE.sub(_letters, text)
+
+
+def _letters(ligature: re.Match[str]) -> str:
+    """The letters of a ligature that a typesetter left in the record: 'ffi'."""
+    return unicodedata.normalize("NFKC", ligature.group())
 
 
 def _character(match: re.Match[str]) -> str:
@@ -73,6 +89,7 @@ class InlineText:
         note_marks: frozenset[str] = frozenset(),
         as_written: bool = False,
     ) -> None:
+        self._texts: list[str] = []
         self._pieces: list[Piece] = []
         self._with_marks = with_marks
         self._note_marks = note_marks
@@ -80,29 +97,50 @@ class InlineText:
         self.add_text(text)
 
     def text(self) -> str:
-        return written(self._pieces, self._note_marks)
+        if not self._pieces:
+            return self._as_read("".join(self._texts))
+        return written(self._all_pieces(), self._note_marks)
+
+    def last_character(self) -> str:
+        """The last character so far, '' if there is none."""
+        return self._texts[-1][-1] if self._texts else self._pieces[-1][1][-1:] if self._pieces else ""
 
     def add_text(self, text: str | None) -> None:
         """Append characters that stand on the line."""
         if text:
-            if "&" in text and not self._as_written:
-                text = resolved(text)
-            self._pieces.append((Level.TEXT, text))
+            self._texts.append(text)
+
+    def _as_read(self, text: str) -> str:
+        return text if self._as_written else _as_read(text)
+
+    def _all_pieces(self) -> list[Piece]:
+        if self._texts:
+            self._pieces.append((Level.TEXT, self._as_read("".join(self._texts))))
+            self._texts.clear()
+        return self._pieces
+
+    def _add_piece(self, level: Level, text: str) -> None:
+        self._all_pieces().append((level, text))
 
     def add_contents(self, element: etree._Element) -> None:
         """Append all that is inside `element`."""
-        self.add_text(element.text)
+        texts = self._texts
+        if element.text:
+            texts.append(element.text)
         for child in element:
             self.add(child)
-            if child.tail:
-                self.add_text(child.tail)
+            tail = child.tail
+            if tail:
+                texts.append(tail)
 
     def add(self, node: etree._Element) -> None:
         """Append one inline child, without its tail."""
-        if node.tag is etree.Entity:
-            self._pieces.append((Level.TEXT, entity_text(str(node.name))))  # type: ignore[attr-defined]
+        tag = node.tag
+        if not isinstance(tag, str):
+            if tag is etree.Entity:
+                self._texts.append(entity_text(str(node.name)))
             return
-        name = local_name(node)
+        name = tag.rpartition("}")[2]
         if name == "xref":
             self._add_reference(node)
         elif name in ("sub", "sup"):
@@ -112,7 +150,7 @@ class InlineText:
         elif name == "fn":
             if self._with_marks:
                 self.add_text(f" ({inline_text(node).strip()})")
-        elif name in LEFT_OUT or not name:
+        elif name in LEFT_OUT:
             return
         elif name in STRUCTURED:
             self._add_parts(node)
@@ -135,21 +173,23 @@ class InlineText:
         line.add_contents(element)
         return line
 
+    def _mark(self, element: etree._Element) -> str:
+        return marks_alone(self._inside(element)._all_pieces()) if len(element) else element.text or ""
+
     def _add_reference(self, node: etree._Element) -> None:
         if not _is_mark(node):
             self.add_contents(node)
         elif self._with_marks:
-            self._pieces.append((Level.MARK, marks_alone(self._inside(node)._pieces)))
+            self._add_piece(Level.MARK, self._mark(node))
 
     def _add_script(self, node: etree._Element, name: str) -> None:
-        inside = self._inside(node)
         if name == "sub":
-            self._pieces.append((Level.LOW, inside.text()))
-        elif any(local_name(below) == "xref" for below in node.iter()):
+            self._add_piece(Level.LOW, self._inside(node).text())
+        elif next(node.iter("{*}xref"), None) is not None:
             if self._with_marks:
-                self._pieces.append((Level.MARK, marks_alone(inside._pieces)))
+                self._add_piece(Level.MARK, self._mark(node))
         else:
-            self._pieces.append((Level.HIGH, inside.text()))
+            self._add_piece(Level.HIGH, self._inside(node).text())
 
     def _add_formula(self, node: etree._Element, name: str) -> None:
         self.add_text(_formula(node, name))
@@ -180,7 +220,7 @@ def _formula(node: etree._Element, name: str) -> str:
     text = " ".join(_formula_words(node).split()) or _FORMULA
     if name != "disp-formula":
         return text
-    label = node.find("{*}label")
+    label = first_child(node, "label")
     number = f" {inline_text(label).strip()}" if label is not None else ""
     return f" {text}{number} "
 
@@ -188,7 +228,7 @@ def _formula(node: etree._Element, name: str) -> str:
 def best_form(alternatives: etree._Element) -> etree._Element | None:
     """The form of `alternatives` that reads best as text; None if all are pictures without words."""
     for wanted in ALTERNATIVES:
-        form = alternatives.find(f"{{*}}{wanted}")
+        form = first_child(alternatives, wanted)
         if form is not None:
             return form
     return next((form for form in alternatives if inline_text(form).strip()), None)
@@ -196,7 +236,7 @@ def best_form(alternatives: etree._Element) -> etree._Element | None:
 
 def _formula_words(node: etree._Element) -> str:
     """All that stands in a formula but its number; LaTeX only where there is no MathML beside it."""
-    left_out = {"label", "tex-math"} if node.find("{*}math") is not None else {"label"}
+    left_out = {"label", "tex-math"} if first_child(node, "math") is not None else {"label"}
     line = InlineText(node.text)
     for child in node:
         if local_name(child) not in left_out:
