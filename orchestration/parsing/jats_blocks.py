@@ -16,7 +16,7 @@ from lxml import etree
 from orchestration.parsing.jats_elements import INLINE, LEFT_OUT
 from orchestration.parsing.section_roles import section_role
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
-from orchestration.parsing.xml import local_name
+from orchestration.parsing.xml import first_child, local_name
 from orchestration.parsing.xml_inline import InlineText, inline_text, node_text
 from orchestration.records import BlockKind
 
@@ -179,13 +179,9 @@ def labelled(label: str, text: str) -> str:
 
 
 def heading_parts(element: etree._Element) -> list[etree._Element]:
-    """The first label and the first title among the children, in their order."""
-    parts: dict[str, etree._Element] = {}
-    for child in element:
-        name = local_name(child)
-        if name in ("label", "title"):
-            parts.setdefault(name, child)
-    return list(parts.values())
+    """The first label and the first title among the children."""
+    parts = (first_child(element, "label"), first_child(element, "title"))
+    return [part for part in parts if part is not None]
 
 
 def _is_sentence(element: etree._Element) -> bool:

@@ -16,11 +16,12 @@ from lxml import etree
 from orchestration.parsing.tables import MAX_SPAN, Cell, Grid, lay_out
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml import local_name
-from orchestration.parsing.xml_inline import InlineText
+from orchestration.parsing.xml_inline import InlineText, inline_text
 
 _ROWS = ("tr", "row")
 _CELLS = ("td", "th", "entry")
 _TABLES = ("table", "entrytbl", "array")
+_TABLE_TAGS = tuple(f"{{*}}{name}" for name in _TABLES)
 _GROUPS = ("thead", "tbody", "tfoot")
 
 
@@ -36,12 +37,8 @@ def read_grids(table: etree._Element, note_marks: frozenset[str] = frozenset()) 
 def nested_tables(table: etree._Element) -> list[etree._Element]:
     """Tables in cells of this table, but not those in their cells."""
     return [
-        inner for inner in table.iter(*_named(_TABLES)) if inner is not table and _table_above(inner) is table
+        inner for inner in table.iter(*_TABLE_TAGS) if inner is not table and _table_above(inner) is table
     ]
-
-
-def _named(names: tuple[str, ...]) -> list[str]:
-    return [f"{{*}}{name}" for name in names]
 
 
 def _table_above(element: etree._Element) -> etree._Element | None:
@@ -50,6 +47,7 @@ def _table_above(element: etree._Element) -> etree._Element | None:
 
 def _read_grid(group: etree._Element, note_marks: frozenset[str]) -> Grid:
     columns = _Columns.of(group)
+    flat = next(group.iterdescendants(*_TABLE_TAGS), None) is None
     parts = sorted(_row_groups(group), key=lambda part: _ORDER[part[0]])
     has_head = any(name == "thead" and elements for name, elements in parts)
     rows: list[list[Cell]] = []
@@ -58,7 +56,7 @@ def _read_grid(group: etree._Element, note_marks: frozenset[str]) -> Grid:
         for number, row in enumerate(elements):
             cells = [cell for cell in row if local_name(cell) in (*_CELLS, "entrytbl")]
             left = len(elements) - number
-            rows.append([columns.cell(cell, left, note_marks) for cell in cells])
+            rows.append([columns.cell(cell, left, _cell_text(cell, flat, note_marks)) for cell in cells])
             leads = header == len(rows) - 1 and not has_head
             if name == "thead" or (leads and _only_headings(cells)):
                 header = len(rows)
@@ -109,7 +107,7 @@ class _Columns:
                 columns.spans[part.get("spanname", "")] = span
         return columns
 
-    def cell(self, cell: etree._Element, rows_left: int, note_marks: frozenset[str]) -> Cell:
+    def cell(self, cell: etree._Element, rows_left: int, text: str) -> Cell:
         """A cell; a span that leaves its group of rows ends there, as in HTML; 0 is to the group's end."""
         if not self.by_name:
             width, first = _number(cell.get("colspan"), 1), None
@@ -117,7 +115,7 @@ class _Columns:
             width, first = self._place(cell)
         height = _number(cell.get("rowspan"), 1) + _number(cell.get("morerows"), 0)
         return Cell(
-            text=_cell_text(cell, note_marks),
+            text=text,
             column_span=max(1, width),
             row_span=min(height or MAX_SPAN, rows_left),
             column=first,
@@ -135,13 +133,15 @@ class _Columns:
         return last - first + 1, first
 
 
-def _cell_text(cell: etree._Element, note_marks: frozenset[str]) -> str:
-    """The words of a cell without those of tables in it."""
+def _cell_text(cell: etree._Element, flat: bool, note_marks: frozenset[str]) -> str:
+    """The words of a cell without those of tables in it; `flat` says that no cell holds any."""
+    if flat and not len(cell):
+        return one_line(inline_text(cell))
     if local_name(cell) == "entrytbl":
         return ""
-    if next(cell.iterdescendants(*_named(_TABLES)), None) is not None:
+    if not flat and next(cell.iterdescendants(*_TABLE_TAGS), None) is not None:
         cell = copy.deepcopy(cell)
-        etree.strip_elements(cell, *_named(_TABLES), with_tail=False)
+        etree.strip_elements(cell, *_TABLE_TAGS, with_tail=False)
     line = InlineText(note_marks=note_marks)
     line.add_contents(cell)
     return one_line(line.text())

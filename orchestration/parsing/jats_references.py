@@ -73,19 +73,20 @@ def _entry_text(entry: etree._Element) -> str:
 
 def _without_repeats(parts: Sequence[etree._Element]) -> list[etree._Element]:
     """The parts but for structured citations that say what a sentence beside them says."""
-    spread: list[etree._Element] = []
-    for part in parts:
-        forms = [form for form in part if local_name(form)] if _is_alternatives(part) else [part]
-        sentences = [form for form in forms if local_name(form) in _SENTENCES]
-        spread += (sentences or forms)[:1] if _is_alternatives(part) else forms
+    spread = [form for part in parts for form in _forms(part)]
     if len(spread) < 2:
         return spread
-    said = [_words(part) for part in spread if local_name(part) in _SENTENCES]
-    return [part for part in spread if local_name(part) in _SENTENCES or not _is_said(part, said)]
+    sentences = [part for part in spread if local_name(part) in _SENTENCES]
+    said = [_words(part) for part in sentences]
+    return [part for part in spread if part in sentences or not _is_said(part, said)]
 
 
-def _is_alternatives(part: etree._Element) -> bool:
-    return local_name(part) in ("citation-alternatives", "alternatives")
+def _forms(part: etree._Element) -> list[etree._Element]:
+    """The part itself; of alternatives a sentence, else the first."""
+    if local_name(part) not in ("citation-alternatives", "alternatives"):
+        return [part]
+    forms = [form for form in part if local_name(form)]
+    return ([form for form in forms if local_name(form) in _SENTENCES] or forms)[:1]
 
 
 def _words(part: etree._Element) -> set[str]:
@@ -136,13 +137,13 @@ def _first_character(element: etree._Element) -> str:
 
 def structured_citation(citation: etree._Element) -> str:
     """'Lee K, Roe J. On bridles. Kite J. 2001;3(1):1-5.'"""
-    parts = [one_line(citation.text or "")]
+    parts = [(citation.text or "").strip()]
     place = ""
     for child in citation:
         name = local_name(child)
         if name in ("", "label", "object-id") or (name == "pub-id" and _is_kept_apart(child)):
             continue
-        text = _people(child) if name in _PEOPLE else one_line(inline_text(child))
+        text = (_people(child) if name in _PEOPLE else inline_text(child)).strip()
         if name in _PLACES and text:
             place = _with_place(place, name, text)
             continue
@@ -172,18 +173,18 @@ def _is_kept_apart(identifier: etree._Element) -> bool:
 def _people(element: etree._Element) -> str:
     """The people of a citation, 'Lee K, Roe J, et al'; words between them stay."""
     name = local_name(element)
+    if name == "name":
+        return person_name(element)
     if name == "collab":
         return group_name(element)
-    if name in ("name", "string-name"):
-        return person_name(element) if name == "name" else one_line(_sentence(element))
+    if name == "string-name" or any(child.tail and _WORD.search(child.tail) for child in element):
+        return _sentence(element)
     if name.endswith("-alternatives"):
         return _people(element[0]) if len(element) else ""
-    if any(re.search(r"\w", child.tail or "") for child in element):
-        return one_line(_sentence(element))
-    people = [one_line(element.text or "")]
+    people = [element.text or ""]
     people += [
-        (_people(child) if local_name(child) in _PEOPLE else one_line(inline_text(child)) or "et al")
+        _people(child) if name in _PEOPLE else inline_text(child) or "et al"
         for child in element
-        if local_name(child)
+        if (name := local_name(child))
     ]
-    return ", ".join(filter(None, people))
+    return ", ".join(filter(None, map(str.strip, people)))

@@ -95,11 +95,9 @@ def _within_bounds(rows: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
 def _beyond_bounds(rows: Sequence[Sequence[Cell]]) -> bool:
     cells = characters = 0
     for number, row in enumerate(rows):
-        columns = 0
-        for cell in row:
-            if cell.column is not None and cell.column > columns:
-                cells += min(cell.column, MAX_SPAN) - columns
-            columns += max(1, min(cell.column_span, MAX_SPAN))
+        for index, cell in enumerate(row):
+            if cell.column is not None:
+                cells += max(0, min(cell.column, MAX_SPAN) - index)
             height = min(cell.row_span, MAX_SPAN, len(rows) - number)
             repeats = max(1, height) * max(1, min(cell.column_span, MAX_SPAN))
             cells += repeats
