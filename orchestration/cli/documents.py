@@ -149,7 +149,7 @@ def delete_document(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a document from search index, vectors and document store."""
+    """Delete a document from search index, vectors and document store; its dead letters are not replayed."""
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
@@ -168,7 +168,9 @@ def delete_document(
 @reports_errors
 def list_dead_letters(
     ctx: typer.Context,
-    everything: Annotated[bool, typer.Option("--all", help="Include those that were replayed.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Include those that were replayed, or whose document was deleted.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List what failed for good and why, newest first."""
@@ -176,7 +178,7 @@ def list_dead_letters(
 
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
-        letters = data_folder.dead_letters.all(with_replayed=everything)
+        letters = data_folder.dead_letters.all(only_waiting=not everything)
     value = [_letter(letter) for letter in letters]
     columns = ["id", "doc_id", "stage", "code", "message"]
     answer(
@@ -220,6 +222,7 @@ def show_dead_letter(
         "job_id": letter.failure.ctx.job_id,
         "created_at": letter.created_at,
         "replayed_in": letter.replayed_in,
+        "deleted": letter.deleted,
     }
     answer(as_json, value, lambda: table(None, ["", ""], [[name, value[name]] for name in value]))
 

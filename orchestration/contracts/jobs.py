@@ -158,3 +158,4 @@ class DeadLetter(Record):
     locator: Locator = Field(description="Where its bytes are.")
     created_at: str = Field(description="ISO 8601, UTC.")
     replayed_in: str | None = Field(description="Job that tried it again, if any.")
+    deleted: bool = Field(description="Its document is deleted, so it does not wait for replay.")

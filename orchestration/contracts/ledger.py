@@ -228,7 +228,8 @@ class DocumentLedger(Protocol):
         """Mark documents deleted in every pipeline and withdraw their commits, in one transaction; returns
         these commits, whose entries are to be removed from the stores.
 
-        A run that works on one of them loses its lease, so it cannot commit the document again. Idempotent.
+        A run that works on one of them loses its lease, so it cannot commit the document again. Their dead
+        letters stay in the account of their jobs, but wait for replay no longer. Idempotent.
         """
         ...
 
@@ -250,13 +251,14 @@ class DocumentLedger(Protocol):
 
 
 class DeadLetterLedger(Protocol):
-    """Dead letters: inputs that failed for good, and trying them again."""
+    """Dead letters: inputs that failed for good, and trying them again.
 
-    def find(self, tenant_id: str, job_id: str | None = None, unreplayed: bool = True) -> list[DeadLetter]:
-        """Dead letters, the newest first; with `job_id` those that this job counts.
+    A dead letter waits for replay until any job tries its document again, or the document is deleted.
+    """
 
-        A dead letter counts as replayed as soon as any job tries its document again.
-        """
+    def find(self, tenant_id: str, job_id: str | None = None, only_waiting: bool = True) -> list[DeadLetter]:
+        """Dead letters, the newest first: those that wait for replay, or all; with `job_id` those that this
+        job counts."""
         ...
 
     def waiting(self, tenant_id: str, ids: Sequence[int] | None = None) -> list[DeadLetter]:

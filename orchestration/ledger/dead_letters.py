@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, and_, exists, select
 
 from orchestration.contracts import DeadLetter, JobState, Submission
 from orchestration.errors import UsageError
@@ -12,23 +13,35 @@ from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.enqueueing import Enqueueing, EnumeratedItem, Fingerprint
 from orchestration.ledger.jobs import insert_job
 from orchestration.ledger.rows import dead_letter_of
-from orchestration.ledger.tables import dead_letters, item_dead_letters
+from orchestration.ledger.tables import dead_letters, documents, item_dead_letters
+from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey, SourceItem
 
 __all__ = ["SqlDeadLetters"]
+
+OF_DELETED: Final = exists().where(
+    documents.c.tenant_id == dead_letters.c.tenant_id,
+    documents.c.source == dead_letters.c.source,
+    documents.c.doc_id == dead_letters.c.doc_id,
+    documents.c.pipeline_name == dead_letters.c.pipeline_name,
+    documents.c.status == Status.DELETED,
+)
+"""Dead letters of documents that are deleted. Read from the document's row, which alone records that."""
+
+WAITS: Final = and_(dead_letters.c.replayed_in.is_(None), ~OF_DELETED)
 
 
 class SqlDeadLetters(LedgerPart):
     """DeadLetterLedger over SQL."""
 
-    def find(self, tenant_id: str, job_id: str | None = None, unreplayed: bool = True) -> list[DeadLetter]:
-        """Dead letters, the newest first; with `job_id` those that this job counts."""
-        query = select(dead_letters).where(dead_letters.c.tenant_id == tenant_id)
+    def find(self, tenant_id: str, job_id: str | None = None, only_waiting: bool = True) -> list[DeadLetter]:
+        """Dead letters, the newest first; see DeadLetterLedger.find."""
+        query = _of(tenant_id)
         if job_id is not None:
             of_job = select(item_dead_letters.c.dead_letter_id).where(item_dead_letters.c.job_id == job_id)
             query = query.where(dead_letters.c.id.in_(of_job))
-        if unreplayed:
-            query = query.where(dead_letters.c.replayed_in.is_(None))
+        if only_waiting:
+            query = query.where(WAITS)
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(dead_letters.c.id.desc())).mappings()
             return [dead_letter_of(row) for row in rows]
@@ -42,20 +55,19 @@ class SqlDeadLetters(LedgerPart):
         """Open a job with the documents of these dead letters; see DeadLetterLedger.replay."""
         with self._database.writing() as connection:
             insert_job(connection, submission, JobState.OPEN, self._now())
-            letters = _waiting(connection, submission.tenant_id, ids)
+            enqueueing = Enqueueing(connection, submission, fingerprint, self._now())
+            letters = _waiting(connection, submission.tenant_id, ids)  # after its lock, which deletions take
             items: dict[DocumentKey, EnumeratedItem] = {}
             for letter in letters:
                 key = letter.failure.ctx.key
                 item = SourceItem(doc_id=key.doc_id, source=key.source, locator=letter.locator)
                 items[key] = EnumeratedItem(key, item, letter.source_plugin, again=True)
-            Enqueueing(connection, submission, fingerprint, self._now()).add(items.values())
+            enqueueing.add(items.values())
             return len(items)
 
 
 def _waiting(connection: Connection, tenant_id: str, ids: Sequence[int] | None) -> list[DeadLetter]:
-    query = select(dead_letters).where(
-        dead_letters.c.tenant_id == tenant_id, dead_letters.c.replayed_in.is_(None)
-    )
+    query = _of(tenant_id).where(WAITS)
     if ids is not None:
         query = query.where(dead_letters.c.id.in_(ids))
     rows = connection.execute(query.order_by(dead_letters.c.id)).mappings()
@@ -63,6 +75,12 @@ def _waiting(connection: Connection, tenant_id: str, ids: Sequence[int] | None) 
     unknown = sorted(set(ids or ()) - {letter.id for letter in letters})
     if unknown:
         raise UsageError(
-            f"no dead letter {', '.join(map(str, unknown))} waits for replay; see `medkg dlq list`."
+            f"no dead letter {', '.join(map(str, unknown))} waits for replay: it was replayed, its document "
+            "was deleted, or there is no such number. `medkg dlq list` lists those that wait."
         )
     return letters
+
+
+def _of(tenant_id: str) -> Select[Any]:
+    """Rows for `dead_letter_of`."""
+    return select(dead_letters, OF_DELETED.label("deleted")).where(dead_letters.c.tenant_id == tenant_id)

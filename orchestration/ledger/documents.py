@@ -11,6 +11,7 @@ from orchestration.contracts import Commit, LedgerDocument
 from orchestration.ledger.accounts import end_documents
 from orchestration.ledger.commits import withdraw_commits
 from orchestration.ledger.database import LedgerPart
+from orchestration.ledger.enqueueing import lock_queue
 from orchestration.ledger.erasing import ERASED_FROM, erase_documents
 from orchestration.ledger.rows import batches, document_of, has_key
 from orchestration.ledger.tables import documents
@@ -59,6 +60,8 @@ class SqlDocuments(LedgerPart):
         forgotten = {"committed_version": None, "committed_fingerprint": None}
         withdrawn: list[Commit] = []
         with self._database.writing() as connection:
+            for tenant_id in sorted({key.tenant_id for key in keys}):
+                lock_queue(connection, tenant_id)  # a replay must not queue what is deleted meanwhile
             for batch in batches(keys):
                 query = select(documents).where(has_key(documents, batch), NOT_DELETED)
                 rows = connection.execute(query.order_by(documents.c.id).with_for_update()).mappings().all()

@@ -31,7 +31,7 @@ from orchestration.ledger.tables import commits, dead_letters, documents, job_it
 from orchestration.ledger.transitions import Status, check_move
 from orchestration.records import DocumentKey, SourceItem, StageContext
 
-__all__ = ["Enqueueing", "EnumeratedItem", "Fingerprint"]
+__all__ = ["Enqueueing", "EnumeratedItem", "Fingerprint", "lock_queue"]
 
 ENUMERATION: Final = "enumerate"
 """Stage of failures found before a run: unreadable records, repeats with other content."""
@@ -58,13 +58,18 @@ class _First:
     locator: str
 
 
+def lock_queue(connection: Connection, tenant_id: str) -> None:
+    """Let the transactions that queue or delete documents of a tenant follow one another."""
+    lock(connection, f"enqueue {tenant_id}")
+
+
 class Enqueueing:
     """Adds items to a job within one transaction."""
 
     def __init__(
         self, connection: Connection, submission: Submission, fingerprint: Fingerprint, now: float
     ) -> None:
-        lock(connection, f"enqueue {submission.tenant_id}")
+        lock_queue(connection, submission.tenant_id)
         self._connection = connection
         self._submission = submission
         self._fingerprint = fingerprint

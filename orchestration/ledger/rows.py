@@ -163,7 +163,7 @@ def failure_of(row: RowMapping) -> Failure:
 
 
 def dead_letter_of(row: RowMapping) -> DeadLetter:
-    """The dead letter of a dead_letters row."""
+    """The dead letter of a dead_letters row with `deleted`."""
     return DeadLetter(
         id=row["id"],
         failure=failure_of(row),
@@ -171,6 +171,7 @@ def dead_letter_of(row: RowMapping) -> DeadLetter:
         locator=Locator.model_validate_json(row["locator"]),
         created_at=iso(row["created_at"]),
         replayed_in=row["replayed_in"],
+        deleted=row["deleted"],
     )
 
 

@@ -23,13 +23,13 @@ class DeadLetters:
         self._parts = parts
         self._tenant_id = parts.settings.tenant
 
-    def all(self, *, with_replayed: bool) -> list[DeadLetter]:
-        """Dead letters that wait for replay, and `with_replayed` the others too; newest first."""
-        return self._parts.ledger.dead_letters.find(self._tenant_id, unreplayed=not with_replayed)
+    def all(self, *, only_waiting: bool) -> list[DeadLetter]:
+        """Dead letters that wait for replay, or all; newest first."""
+        return self._parts.ledger.dead_letters.find(self._tenant_id, only_waiting=only_waiting)
 
     def get(self, letter_id: int) -> DeadLetter:
         """The dead letter of that number; raises UsageError if there is none."""
-        for letter in self.all(with_replayed=True):
+        for letter in self.all(only_waiting=False):
             if letter.id == letter_id:
                 return letter
         raise UsageError(f"there is no dead letter {letter_id}; `medkg dlq list --all` lists all of them.")

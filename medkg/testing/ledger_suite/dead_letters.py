@@ -1,4 +1,4 @@
-"""Dead letters: listed until a job tries their documents again, and replayed."""
+"""Dead letters: listed until their documents are tried again or deleted, and replayed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from medkg.testing.ledger_suite.builders import (
     a_broken_item,
     a_failure,
     a_job,
+    a_key,
     a_submission,
     an_item,
     claimed,
@@ -36,7 +37,7 @@ class DeadLetterSuite:
         (letter,) = ledger.dead_letters.find(TENANT)
         assert ledger.dead_letters.replay([letter.id], a_submission("job-2"), fingerprint_of) == 1
         assert ledger.dead_letters.find(TENANT) == []
-        assert [old.replayed_in for old in ledger.dead_letters.find(TENANT, unreplayed=False)] == ["job-2"]
+        assert [old.replayed_in for old in ledger.dead_letters.find(TENANT, only_waiting=False)] == ["job-2"]
         (document,) = ledger.windows.lease(claimed(ledger, "job-2"), OWNER).documents
         assert (document.ctx.doc_id, document.source_plugin) == ("1", "files")
 
@@ -86,4 +87,28 @@ class DeadLetterSuite:
         a_job(ledger, an_item("1"), a_broken_item("2", "still cut off"), job_id="job-2")
         (letter,) = ledger.dead_letters.find(TENANT)
         assert letter.failure.message == "still cut off"
-        assert len(ledger.dead_letters.find(TENANT, unreplayed=False)) == 3
+        assert len(ledger.dead_letters.find(TENANT, only_waiting=False)) == 3
+
+    def test_a_deleted_document_has_no_dead_letter_to_replay(self, ledger: Ledger) -> None:
+        job = a_job(ledger, a_broken_item("1"), a_broken_item("2"))
+        other, mine = ledger.dead_letters.find(TENANT)
+        for _ in range(2):
+            ledger.documents.delete([a_key("1")])
+        assert ledger.dead_letters.find(TENANT) == ledger.dead_letters.waiting(TENANT) == [other]
+        with pytest.raises(UsageError, match=f"{mine.id} waits for replay.*deleted"):
+            ledger.dead_letters.replay([mine.id], a_submission("job-2"), fingerprint_of)
+        listed = ledger.dead_letters.find(TENANT, only_waiting=False)
+        assert [(letter.id, letter.deleted) for letter in listed] == [(other.id, False), (mine.id, True)]
+        assert counts(ledger, job) == DocumentCounts(total=2, failed=2)
+        assert len(ledger.jobs.summary(job).failures) == 2
+        ledger.documents.erase([a_key("1")])
+        assert ledger.dead_letters.find(TENANT, only_waiting=False) == [other]
+
+    def test_a_document_that_is_listed_again_after_its_deletion_has_its_new_dead_letter(
+        self, ledger: Ledger
+    ) -> None:
+        a_job(ledger, a_broken_item("1"))
+        ledger.documents.delete([a_key("1")])
+        a_job(ledger, a_broken_item("1", "still cut off"), job_id="job-2")
+        (letter,) = ledger.dead_letters.find(TENANT)
+        assert (letter.failure.message, letter.deleted) == ("still cut off", False)

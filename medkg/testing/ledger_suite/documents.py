@@ -59,7 +59,7 @@ class DocumentSuite:
         assert counts(ledger, job) == account
         assert [row.key.doc_id for row in ledger.documents.find(TENANT)] == ["2"]
         assert ledger.documents.find(TENANT, status="deleted") == []
-        assert ledger.dead_letters.find(TENANT, unreplayed=False) == []
+        assert ledger.dead_letters.find(TENANT, only_waiting=False) == []
         assert [commit.key for commit in ledger.commits.committed(TENANT)] == [a_key("2")]
         assert EVERYTHING in [key.doc_id for key, _ in ledger.commits.changes(TENANT, newest)[1]]
         known = {key.doc_id: intent for key, intent in ledger.commits.changes(TENANT, 0)[1]}

@@ -146,6 +146,7 @@ class Account(RuleBasedStateMachine):
         self.ledger.documents.delete([key])
         self.visible.pop(key, None)
         assert self.ledger.commits.find(key) is None
+        assert all(letter.failure.ctx.key != key for letter in self.ledger.dead_letters.find(self.tenant))
 
     @rule(pipeline=PIPELINES)
     def replay_everything(self, pipeline: str) -> None:

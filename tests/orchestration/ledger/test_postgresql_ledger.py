@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine, literal, make_url, select, text
 
+from medkg.testing.builders import TENANT
 from medkg.testing.ledger_suite import LEASE_SECONDS, Clock, LedgerSuite
-from orchestration.errors import ConfigurationError
+from medkg.testing.ledger_suite.builders import a_broken_item, a_job, a_submission, fingerprint_of
+from orchestration.errors import ConfigurationError, UsageError
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.ledger.database import Database
-from orchestration.ledger.tables import metadata
+from orchestration.ledger.tables import documents, metadata
 from tests.orchestration.postgresql import in_schema, needs_postgresql, own_schema
+from tests.waiting import wait_until
 
 pytestmark = needs_postgresql
 
@@ -33,6 +37,41 @@ class TestPostgresqlLedger(LedgerSuite):
         engine = create_engine(url)
         with engine.begin() as connection:
             connection.execute(text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY CASCADE"))
+        engine.dispose()
+
+
+def test_a_replay_that_meets_a_deletion_queues_nothing_that_is_deleted() -> None:
+    """The deletion waits for a row lock, the replay for the deletion."""
+    with own_schema() as schema_url, ThreadPoolExecutor(2) as threads:
+        name = f"test-{uuid4().hex}"
+        ledger = open_ledger(
+            make_url(schema_url).update_query_dict({"application_name": name}).render_as_string(False)
+        )
+        a_job(ledger, a_broken_item("1"))
+        (letter,) = ledger.dead_letters.find(TENANT)
+        engine = create_engine(schema_url)
+
+        def blocked() -> int:
+            activity = text(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE application_name = :name AND wait_event_type = 'Lock'"
+            )
+            with engine.connect() as connection:
+                return int(connection.execute(activity, {"name": name}).scalar_one())
+
+        with engine.begin() as holder:
+            holder.execute(select(documents.c.id).with_for_update())
+            deletion = threads.submit(ledger.documents.delete, [letter.failure.ctx.key])
+            wait_until(lambda: blocked() == 1)
+            replay = threads.submit(
+                ledger.dead_letters.replay, [letter.id], a_submission("job-2"), fingerprint_of
+            )
+            wait_until(lambda: blocked() == 2)
+        assert deletion.result() == []
+        with pytest.raises(UsageError, match="deleted"):
+            replay.result()
+        assert ledger.documents.status_counts(TENANT) == {}
+        ledger.close()
         engine.dispose()
 
 
