@@ -15,6 +15,7 @@ from orchestration.settings import Settings
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PLANE_SECONDS = 300.0
 MODEL_POOLS: Final = ("embedders", "expanders", "rerankers")
+PLUGIN_COLUMNS: Final = ["", "plugin", "group", "distribution", "class"]
 GPU_COLUMNS: Final = ["GPU", "name", "capability", "free", "busy", "heat", "slowed down by", "ECC errors"]
 
 
@@ -143,17 +144,25 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
 
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
-        checks, gpus = data_folder.doctor(), data_folder.gpus()
+        report = data_folder.doctor()
+    checks, plugins, gpus = report["checks"], report["plugins"], report["gpus"]
     healthy = all(check["ok"] for check in checks)
     rows = [["ok" if check["ok"] else "FAILED", check["check"], check["detail"]] for check in checks]
 
     def show() -> None:
         table(None, ["", "check", ""], rows)
+        table(None, PLUGIN_COLUMNS, [_plugin_row(plugin) for plugin in plugins])
         if gpus:
             table(None, GPU_COLUMNS, [_gpu_row(gpu) for gpu in gpus])
 
-    answer(as_json, {"healthy": healthy, "checks": checks, "gpus": gpus}, show)
+    answer(as_json, {"healthy": healthy, **report}, show)
     raise typer.Exit(max((check["exit_code"] for check in checks if not check["ok"]), default=ExitCode.OK))
+
+
+def _plugin_row(plugin: Mapping[str, Any]) -> list[str]:
+    """A plugin as a row of the table; the check "plugins load" says why one cannot be used."""
+    columns = ("name", "group", "distribution", "class")
+    return ["ok" if plugin["ok"] else "FAILED", *(plugin[column] for column in columns)]
 
 
 def _gpu_row(gpu: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ imported when they are first used, so that a command that lists documents starts
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -158,12 +158,9 @@ class DataFolder:
         """The configured cross-encoder; None if there is none."""
         return self._parts.rerank_model()
 
-    def doctor(self) -> list[dict[str, Any]]:
-        """Checks of machine, data folder, plugins, topologies, models and devices, as JSON values."""
+    def doctor(self) -> dict[str, Any]:
+        """Checks of machine, data folder, topologies, models and devices; plugins and GPUs. JSON values."""
         from orchestration.operations.doctor import Doctor
 
-        return Doctor(self._parts).checks()
-
-    def gpus(self) -> Sequence[Mapping[str, Any]]:
-        """Current readings of this machine's GPUs."""
-        return self._parts.gpus()
+        doctor = Doctor(self._parts)
+        return {"checks": doctor.checks(), "plugins": doctor.plugins(), "gpus": self._parts.gpus()}

@@ -1,6 +1,7 @@
 """The checks of `medkg doctor`: is this machine, this data folder and what is installed fit for work?
 
-Comes in: the parts of a data folder. Leaves: one answer a check, with what is wrong and its exit code.
+Comes in: the parts of a data folder. Leaves: one answer per check, with what is wrong and its exit code, and
+the list of installed plugins.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import tempfile
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.errors import MedkgError, StoreUnwritableError
+from orchestration.errors import ConfigurationError, MedkgError, StoreUnwritableError
 from orchestration.jobs.schedules import read_schedules
+from orchestration.plugins.entry_points import GROUPS, installed_plugins
 
 if TYPE_CHECKING:
     from orchestration.operations.parts import Parts
@@ -26,11 +28,27 @@ class Doctor:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._plugins = installed_plugins()
+
+    def plugins(self) -> list[dict[str, Any]]:
+        """Installed plugins as JSON values; `problem` says why one cannot be used, else it is None."""
+        return [
+            {
+                "group": plugin.group,
+                "name": plugin.name,
+                "distribution": plugin.distribution,
+                "class": plugin.value,
+                "ok": plugin.problem is None,
+                "problem": plugin.problem.message if plugin.problem else None,
+            }
+            for plugin in self._plugins
+        ]
 
     def checks(self) -> list[dict[str, Any]]:
         """All of them, in the order in which to repair what is wrong."""
         checks: Mapping[str, Callable[[], str]] = {
             "data folder can be written": self._check_folder,
+            "plugins load": self._check_plugins,
             "ledger opens": self._check_ledger,
             "object store answers": self._check_objects,
             "topologies are valid": self._check_topologies,
@@ -56,6 +74,12 @@ class Doctor:
             raise StoreUnwritableError(
                 f"{self._parts.settings.data_dir}: {error.strerror}. Choose another --data-dir."
             ) from error
+
+    def _check_plugins(self) -> str:
+        problems = list(dict.fromkeys(plugin.problem.message for plugin in self._plugins if plugin.problem))
+        if problems:
+            raise ConfigurationError(" ".join(problems))
+        return f"{len(self._plugins)} in {len(GROUPS)} groups"
 
     def _check_ledger(self) -> str:
         counts = self._parts.ledger.documents.status_counts(self._parts.settings.tenant)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,8 +11,9 @@ from medkg.testing.document_checks import sections_of
 from medkg.testing.parser_suite import ParserSample, ParserSuite, documents
 from orchestration.contracts import Parser, SourceRequest
 from orchestration.errors import ConfigurationError
-from orchestration.plugins.entry_points import load_plugins, plugin_names
+from orchestration.plugins.entry_points import GROUPS, installed_plugins, load_plugins, plugin_names
 from orchestration.sources.files import FilesSource
+from tests.orchestration.conftest import Install
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "plugins.md"
 SAMPLE = b"""TY  - JOUR
@@ -30,26 +28,6 @@ TI  - Walking and mood
 AB  - Walkers smiled more.
 ER  -
 """
-Install = Callable[..., None]
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Install a distribution of one module and its entry points for the length of a test."""
-
-    def install_distribution(name: str, module: str, code: str, group: str, **points: str) -> None:
-        folder = tmp_path / name
-        info = folder / f"{name}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (folder / f"{module}.py").write_text(code)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        lines = "".join(f"{point} = {value}\n" for point, value in points.items())
-        (info / "entry_points.txt").write_text(f"[{group}]\n{lines}")
-        monkeypatch.syspath_prepend(str(folder))
-        monkeypatch.delitem(sys.modules, module, raising=False)
-        importlib.invalidate_caches()
-
-    return install_distribution
 
 
 @pytest.fixture
@@ -107,3 +85,31 @@ def test_two_plugins_of_one_name_are_refused_with_both_names(install: Install) -
 
 def test_a_group_without_plugins_is_empty() -> None:
     assert load_plugins("medkg.no-such-group") == {}
+
+
+def test_every_installed_plugin_is_listed_with_its_distribution_and_whether_it_loads(
+    install: Install,
+) -> None:
+    install("broken", "broken_module", "import nothing_of_that_name", "medkg.parsers", ris="broken_module:X")
+    plugins = {(plugin.group, plugin.name): plugin for plugin in installed_plugins()}
+    assert {group for group, _ in plugins} == set(GROUPS)
+    sound = plugins["medkg.pdf_converters", "text-layer"]
+    assert sound.distribution.startswith("medkg ") and sound.problem is None
+    broken = plugins.pop(("medkg.parsers", "ris"))
+    assert broken.distribution == "broken 1.0" and broken.problem is not None
+    assert "ModuleNotFoundError" in broken.problem.message
+    assert all(plugin.problem is None for plugin in plugins.values())
+
+
+def test_plugins_that_share_a_name_are_both_listed_with_the_problem(install: Install) -> None:
+    for name in ("first", "second"):
+        install(name, f"{name}_module", "class X: ...", "medkg.stages", x=f"{name}_module:X")
+    namesakes = [plugin for plugin in installed_plugins() if plugin.name == "x"]
+    assert {plugin.distribution for plugin in namesakes} == {"first 1.0", "second 1.0"}
+    assert all(plugin.problem and "named 'x'" in plugin.problem.message for plugin in namesakes)
+
+
+def test_a_plugin_of_a_group_that_medkg_does_not_read_is_listed_as_a_problem(install: Install) -> None:
+    install("misspelt", "misspelt_module", "class X: ...", "medkg.parser", x="misspelt_module:X")
+    (plugin,) = [plugin for plugin in installed_plugins() if plugin.group not in GROUPS]
+    assert plugin.problem is not None and "medkg.parsers" in plugin.problem.message
