@@ -1,15 +1,19 @@
-"""`medkg gate`: documents that wait at a gate, for what and since when, and opening it by hand."""
+"""`medkg gate`: documents that wait at a gate, for what, since when and why, and opening it by hand."""
 
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
 
 import typer
 
 from orchestration.cli.help_text import INGEST, example
 from orchestration.cli.output import answer, console, reports_errors, table
-from orchestration.contracts import WaitingDocument
+from orchestration.contracts import Obstacle, WaitingDocument
+from orchestration.contracts.host import HostStatus
+from orchestration.errors import HostUnavailableError
 from orchestration.settings import Settings
 
 gate = typer.Typer(help="List documents that wait at a gate, and let them pass.", no_args_is_help=True)
@@ -20,6 +24,10 @@ Stage = Annotated[
 ]
 
 
+HOST_SECONDS: Final = 5.0
+"""How long a listing waits for the host, which knows which converters are unavailable."""
+
+
 @gate.command("list", epilog=example("medkg gate list --stage parse"))
 @reports_errors
 def list_waiting(
@@ -28,17 +36,23 @@ def list_waiting(
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of documents.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
-    """List documents at gates, longest wait first: what they wait for, and the state of their conversion."""
+    """List documents at gates, longest wait first: what they wait for, the state of their conversion, and why
+    they cannot go on, e.g. a service that does not answer."""
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
+    host = _host_status(settings)
     with open_data_folder(settings) as data_folder:
-        waiting = data_folder.gates.waiting(settings.tenant, stage=stage, limit=limit)
-        value = [_row(document, data_folder.gates.lacking(document)) for document in waiting]
+        gates = data_folder.gates
+        waiting = gates.waiting(settings.tenant, stage=stage, limit=limit)
+        value = [
+            _row(document, gates.lacking(document), gates.obstacle(document, host)) for document in waiting
+        ]
 
     def show() -> None:
         columns = ["doc_id", "source", "pipeline", "gate", "waits_for", "seconds", "conversion"]
         table(None, columns, [[_shown(row[column]) for column in columns] for row in value])
+        _show_obstacles(value)
         if not value:
             console.print("No document waits at a gate.")
 
@@ -78,7 +92,28 @@ def open_gate(
     answer(as_json, {"opened": opened}, show)
 
 
-def _row(document: WaitingDocument, lacking: list[str] | None) -> dict[str, Any]:
+def _host_status(settings: Settings) -> HostStatus | HostUnavailableError:
+    from orchestration.jobs.host_client import HostClient
+
+    try:
+        return HostClient(settings, {"status": HOST_SECONDS}).status()
+    except HostUnavailableError as error:
+        return error
+
+
+def _show_obstacles(rows: Sequence[dict[str, Any]]) -> None:
+    """Print each obstacle once, with the number of documents that it keeps waiting."""
+    documents_of = Counter(
+        (row["gate"], row["pipeline"], row["obstacle"]["code"] or "", row["obstacle"]["message"])
+        for row in rows
+        if row["obstacle"]
+    )
+    for (gate_name, pipeline, code, message), documents in documents_of.items():
+        what = f"{gate_name} of {pipeline}, {documents} documents cannot go on:"
+        console.print(" ".join(filter(None, [what, code, message])), markup=False)
+
+
+def _row(document: WaitingDocument, lacking: list[str] | None, obstacle: Obstacle | None) -> dict[str, Any]:
     task = document.pdf_task
     return {
         "doc_id": document.key.doc_id,
@@ -88,6 +123,7 @@ def _row(document: WaitingDocument, lacking: list[str] | None) -> dict[str, Any]
         "waits_for": lacking,
         "since": document.since,
         "seconds": round(time.time() - document.since, 1),
+        "obstacle": None if obstacle is None else obstacle.model_dump(),
         "job_id": document.job_id,
         "correlation_id": document.correlation_id,
         "conversion": None

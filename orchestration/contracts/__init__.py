@@ -20,10 +20,12 @@ from orchestration.contracts.gates import (
     Gate,
     GateLedger,
     GateSweep,
+    Obstacle,
     PdfTask,
     PdfTaskLedger,
     PdfTaskRequest,
     PdfTaskState,
+    UnavailableConverter,
     WaitingDocument,
 )
 from orchestration.contracts.jobs import (
@@ -160,6 +162,7 @@ __all__ = [
     "ListedPage",
     "ListedSource",
     "ObjectStore",
+    "Obstacle",
     "Origin",
     "Outcome",
     "OutcomeLedger",
@@ -192,6 +195,7 @@ __all__ = [
     "SyncLedger",
     "TenantLoad",
     "TextModels",
+    "UnavailableConverter",
     "ValidateStage",
     "Validators",
     "VectorRow",

@@ -45,6 +45,20 @@ class AskedConverter(Record):
     options: str = Field(default="{}", description="Its options as JSON with sorted keys.")
 
 
+class Obstacle(Record):
+    """Why a document at a gate cannot move now."""
+
+    code: str | None = Field(description="Code of the error; None: the topology wants it so.")
+    message: str = Field(description="Cause and next step.")
+
+
+class UnavailableConverter(Record):
+    """A converter that takes no tasks now, as the process that drives it sees it."""
+
+    requested: AskedConverter = Field(description="The converter.")
+    obstacle: Obstacle = Field(description="Its last error.")
+
+
 class PdfTask(Record):
     """The conversion of the PDF of one document."""
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, Protocol, TypeVar
 
 from pydantic import Field
 
+from orchestration.contracts.gates import UnavailableConverter
 from orchestration.errors import ExitCode
 from orchestration.records import Record
 
@@ -71,6 +72,9 @@ class HostStatus(Record):
     plane_error: str | None = Field(default=None, description="Why the plane failed.")
     plane_health: dict[str, Any] = Field(default_factory=dict, description="Of each replica, on request.")
     workers: list[dict[str, Any]] = Field(default_factory=list, description="Window workers: pid, run.")
+    unavailable_converters: tuple[UnavailableConverter, ...] = Field(
+        default=(), description="PDF converters with tasks that take none now."
+    )
     ray_dashboard: str | None = Field(default=None, description="Address of the Ray dashboard.")
     dagster_ui: str | None = Field(default=None, description="Address of the Dagster UI.")
 

@@ -1,15 +1,16 @@
-"""Gates for the operator: which documents wait for what, and opening a gate by hand.
+"""Gates for the operator: which documents wait for what, what keeps them there, and opening a gate by hand.
 
-Comes in: a tenant, and ids or a stage. Leaves: waiting documents, or documents queued for their second
-phase. A document that does not meet the condition passes only with `force`, so not by mistake.
+Comes in: a tenant, and ids or a stage. Leaves: waiting documents and obstacles, or documents queued for their
+second phase. A document that does not meet the condition passes only with `force`, so not by mistake.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestration.contracts import GateLedger, WaitingDocument
-from orchestration.errors import MedkgError, UsageError
+from orchestration.contracts import GateLedger, Obstacle, WaitingDocument
+from orchestration.contracts.host import HostStatus
+from orchestration.errors import HostUnavailableError, MedkgError, UsageError
 from orchestration.gates.sweeps import TopologyOf, definition_of
 from orchestration.topology.models import GateDefinition
 
@@ -37,6 +38,28 @@ class Gates:
         """Return the ledger fields that it waits for; None when its topology no longer exists."""
         definition = self._definition(document)
         return None if definition is None else document.lacks(definition.conditions)
+
+    def obstacle(self, document: WaitingDocument, host: HostStatus | HostUnavailableError) -> Obstacle | None:
+        """Return why the document cannot move now; None when it only has to wait.
+
+        `host` is the status of the host, or the error of a request for it. No service is called.
+        """
+        try:
+            definition = definition_of(self._topology_of, document.gate)
+        except MedkgError as error:
+            return _obstacle(error)
+        if isinstance(host, HostUnavailableError):
+            return _obstacle(host)
+        if document.lacks(definition.conditions):
+            requested = document.pdf_task.requested if document.pdf_task is not None else None
+            converters = {each.requested: each.obstacle for each in host.unavailable_converters}
+            return converters.get(requested) if requested is not None else None
+        if definition.resume == "manual":
+            return Obstacle(
+                code=None,
+                message=f"gate {document.gate.name} opens by hand only: `medkg gate open`.",
+            )
+        return None
 
     def open(
         self, tenant_id: str, doc_ids: Sequence[str] | None, stage: str | None = None, *, force: bool = False
@@ -77,3 +100,7 @@ class Gates:
             return definition_of(self._topology_of, document.gate)
         except MedkgError:
             return None  # its topology is gone
+
+
+def _obstacle(error: MedkgError) -> Obstacle:
+    return Obstacle(code=error.code, message=error.message)

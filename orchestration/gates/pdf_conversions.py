@@ -13,7 +13,15 @@ from typing import Final
 
 import structlog
 
-from orchestration.contracts import AskedConverter, ObjectStore, PdfTask, PdfTaskLedger, PdfTaskState
+from orchestration.contracts import (
+    AskedConverter,
+    ObjectStore,
+    Obstacle,
+    PdfTask,
+    PdfTaskLedger,
+    PdfTaskState,
+    UnavailableConverter,
+)
 from orchestration.contracts.pdf import ConversionState, ConversionStatus, PdfConverter
 from orchestration.errors import (
     ConfigurationError,
@@ -50,7 +58,7 @@ class PdfConversions:
         self._converters: dict[AskedConverter, PdfConverter] = {}
         self._owner = owner
         self._is_alive = is_alive
-        self._unavailable: set[AskedConverter] = set()
+        self._unavailable: dict[AskedConverter, Obstacle] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._log = structlog.get_logger(__name__)
@@ -68,9 +76,19 @@ class PdfConversions:
         for converter in self._converters.values():
             converter.close()
 
+    def unavailable(self) -> list[UnavailableConverter]:
+        """Converters that the last sweep could not use, from any thread."""
+        return [
+            UnavailableConverter(requested=requested, obstacle=obstacle)
+            for requested, obstacle in list(self._unavailable.items())
+        ]
+
     def sweep(self) -> None:
         """Submit queued tasks and fetch results, for every converter that has tasks."""
-        for requested in self._tasks.converters():
+        converters = self._tasks.converters()
+        for idle in self._unavailable.keys() - set(converters):
+            del self._unavailable[idle]
+        for requested in converters:
             try:
                 self._drive(requested)
             except (UnavailableError, ConfigurationError) as error:
@@ -78,9 +96,9 @@ class PdfConversions:
                     self._log.warning(
                         "converter unavailable", converter=requested.name, message=error.message
                     )
-                self._unavailable.add(requested)
+                self._unavailable[requested] = Obstacle(code=error.code, message=error.message)
             else:
-                self._unavailable.discard(requested)
+                self._unavailable.pop(requested, None)
 
     def _run(self) -> None:
         while not self._stop.wait(SWEEP_SECONDS):  # no-retry-loop: a clock

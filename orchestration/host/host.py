@@ -57,7 +57,15 @@ class HostProcess:
         self._conversions = self._assembly.pdf_conversions()
         self._dagster = DagsterServices(settings, sources, fork_servers, with_ui=ui) if keep else None
         self.plane = PlaneSlot(self._assembly, settings)
-        self.verbs = HostVerbs(self.plane, self._runs, self._stop, self._dagster_ui, keep=keep, ui=ui)
+        self.verbs = HostVerbs(
+            self.plane,
+            self._runs,
+            self._stop,
+            self._dagster_ui,
+            self._conversions.unavailable,
+            keep=keep,
+            ui=ui,
+        )
         self._service = LocalService(HOST_SERVICE, settings.data_dir, verbs_of(HostService, self.verbs))  # type: ignore[type-abstract]
 
     def serve(self) -> None:

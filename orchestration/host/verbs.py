@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from orchestration.contracts import UnavailableConverter
 from orchestration.contracts.host import (
     DenseRows,
     HostService,
@@ -35,6 +36,7 @@ class HostVerbs(HostService):
         runs: HostRuns,
         stop: threading.Event,
         dagster_ui: Callable[[], str | None],
+        unavailable_converters: Callable[[], Sequence[UnavailableConverter]],
         *,
         keep: bool,
         ui: bool,
@@ -43,6 +45,7 @@ class HostVerbs(HostService):
         self._runs = runs
         self._stop = stop
         self._dagster_ui = dagster_ui
+        self._unavailable_converters = unavailable_converters
         self._keep = keep
         self._ui = ui
 
@@ -52,6 +55,7 @@ class HostVerbs(HostService):
             kept=self._keep,
             ui=self._ui,
             workers=self._runs.workers.describe(),
+            unavailable_converters=tuple(self._unavailable_converters()),
             dagster_ui=self._dagster_ui(),
             **self._plane.status(with_health),
         )

@@ -51,9 +51,10 @@ POLL_SECONDS: Final = 0.05
 class HostClient:
     """Calls the host that runs; every call raises HostUnavailableError if none does."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, seconds: Mapping[str, float] | None = None) -> None:
+        """`seconds`: how long to wait for some verbs, where that is not what HostService says."""
         self._client = LocalClient(settings.data_dir, HOST_SERVICE)
-        self._host = host_service(self._client)
+        self._host = host_service(self._client, seconds)
 
     def is_running(self) -> bool:
         """Whether a live process serves this data folder."""

@@ -256,8 +256,8 @@ class MineruConverter:
 
     def _unavailable(self, cause: str) -> DagsterResourceUnavailableError:
         return DagsterResourceUnavailableError(
-            f"MinerU at {self._url} is of no use now: {cause}. Start it with `mineru-api`, or correct "
-            "MEDKG_MINERU_URL; PDFs wait for it."
+            f"MinerU at {self._url} is unavailable: {cause}. Start it with `mineru-api`, or correct "
+            "MEDKG_MINERU_URL and restart the host (`medkg down`, `medkg up`). PDFs wait for it."
         )
 
 

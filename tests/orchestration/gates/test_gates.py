@@ -9,8 +9,14 @@ import pytest
 
 from medkg.testing.builders import TENANT, a_context, a_payload
 from medkg.testing.ledger_suite.builders import GATE, MINERU, at_the_gate, convert, status_of
-from orchestration.contracts import GateSweep, ObjectStore
-from orchestration.errors import DagsterPipelineConfigError, StoreCorruptError, UsageError
+from orchestration.contracts import AskedConverter, GateSweep, ObjectStore, Obstacle, UnavailableConverter
+from orchestration.contracts.host import HostStatus
+from orchestration.errors import (
+    DagsterPipelineConfigError,
+    HostUnavailableError,
+    StoreCorruptError,
+    UsageError,
+)
 from orchestration.formats.yaml_source import parse_yaml
 from orchestration.gates.gates import Gates
 from orchestration.gates.sweeps import GateSweeps
@@ -137,6 +143,48 @@ def test_wrong_ids_and_no_ids_open_nothing(ledger: SqlLedger) -> None:
         gates.open(TENANT, [])
     assert gates.open("other", None) == 0
     assert status_of(ledger, "1") == "waiting"
+
+
+# --- obstacles --------------------------------------------------------------------------------------
+
+
+def a_host(*unavailable: UnavailableConverter) -> HostStatus:
+    return HostStatus(pid=7, kept=True, profile="cpu", plane="ready", unavailable_converters=unavailable)
+
+
+def obstacle(
+    ledger: SqlLedger, topology_of: TopologyOf, host: HostStatus | HostUnavailableError
+) -> Obstacle | None:
+    gates = Gates(ledger.gates, topology_of)
+    return gates.obstacle(gates.waiting(TENANT)[0], host)
+
+
+def test_a_document_whose_converter_is_unavailable_has_that_obstacle_and_others_have_none(
+    ledger: SqlLedger,
+) -> None:
+    at_the_gate(ledger, "1")
+    refused = Obstacle(code="MEDKG-404", message="no answer")
+    mine = UnavailableConverter(requested=MINERU, obstacle=refused)
+    other = UnavailableConverter(requested=AskedConverter(name="mineru", options="{1: 2}"), obstacle=refused)
+    assert obstacle(ledger, gated(), a_host(other, mine)) == refused
+    assert obstacle(ledger, gated(), a_host(other)) is None
+    convert(ledger)
+    assert obstacle(ledger, gated(), a_host(mine)) is None
+
+
+def test_without_a_host_no_document_goes_on(ledger: SqlLedger) -> None:
+    at_the_gate(ledger, "1", done=True)
+    none_runs = HostUnavailableError("No host runs.")
+    assert obstacle(ledger, gated(), none_runs) == Obstacle(code=none_runs.code, message="No host runs.")
+    assert obstacle(ledger, gated(), a_host()) is None
+
+
+def test_a_gate_for_an_operator_and_one_that_is_gone_are_obstacles(ledger: SqlLedger) -> None:
+    at_the_gate(ledger, "1", done=True)
+    by_hand = obstacle(ledger, gated("manual"), a_host())
+    assert by_hand is not None and "`medkg gate open`" in by_hand.message
+    missing = obstacle(ledger, gone, a_host())
+    assert missing == Obstacle(code=UsageError.code, message="there is no topology 'auto'")
 
 
 # --- payloads -----------------------------------------------------------------------------------------

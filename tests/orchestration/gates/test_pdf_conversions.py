@@ -132,6 +132,27 @@ def test_an_unavailable_or_full_converter_costs_no_attempt(
     assert unfinished(ledger) == {}
 
 
+def test_an_unavailable_converter_is_listed_until_it_is_back_or_has_no_task_left(
+    ledger: SqlLedger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
+) -> None:
+    asked(ledger, stage, one="a paper", two="another paper")
+    converter.away = True
+    conversions.sweep()
+    (unavailable,) = conversions.unavailable()
+    assert unavailable.requested == COMMANDED
+    assert (unavailable.obstacle.code, unavailable.obstacle.message) == ("MEDKG-404", "no answer")
+    converter.away = False
+    conversions.sweep()
+    assert conversions.unavailable() == []
+    converter.away = True
+    conversions.sweep()
+    assert len(conversions.unavailable()) == 1
+    for task in unfinished(ledger).values():
+        ledger.pdf_tasks.mark_failed(task, "MEDKG-200", "no PDF", for_good=True)
+    conversions.sweep()
+    assert conversions.unavailable() == []
+
+
 def test_tasks_that_a_restarted_converter_forgot_are_handed_over_again(
     ledger: SqlLedger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
 ) -> None:

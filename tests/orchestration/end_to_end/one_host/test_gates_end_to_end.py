@@ -50,6 +50,7 @@ def test_a_converter_that_dies_and_comes_back_loses_no_document_and_resumes_none
     (first, *_) = medkg("gate", "list")["waiting"]
     assert (first["gate"], first["waits_for"]) == ("pdf_ready", ["pdf_ir_ready"])
     assert first["conversion"]["converter"] == "mineru"
+    medkg.wait_until(lambda: host.mineru.url in str(medkg("gate", "list")["waiting"][0]["obstacle"]), run)
     medkg.wait_until(lambda: {job["state"] for job in medkg("status")["jobs"]} == {"waiting"}, run)
     host.mineru.start()
     try:
