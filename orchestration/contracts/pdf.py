@@ -62,7 +62,13 @@ class ConversionStatus:
 class PdfConverter(Protocol):
     """Converts PDFs, one task each. Thread-safe; a call lasts as long as a request, never a conversion.
 
-    Raises DagsterResourceUnavailableError when its service is unavailable: nothing was tried.
+    Guarantees that an implementation gives. Order: `poll` returns statuses in the order of the ids; tasks end
+    in any order. Idempotence: `poll`, `result`, `forget` and `close` may be repeated; each `submit` makes a
+    task. Durability: none; a task that was lost in a restart is reported as ConversionLostError; no result is
+    ever another task's. Delivery: at least once; a `submit` whose answer was lost raises although the
+    service may have the task, so the PDF is submitted again, and the first task's result is not fetched.
+    Errors: a call raises DagsterResourceUnavailableError when the service is unavailable, which is no fault
+    of a PDF and costs no attempt; an error of one task is in its status and concerns no other task.
     """
 
     name: str

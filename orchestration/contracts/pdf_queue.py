@@ -129,9 +129,15 @@ class Delivery:
 
 
 class ConversionQueue(Protocol):
-    """A queue of PDF messages that delivers at least once: who takes one compares its task with what is done.
+    """A queue of PDF messages. Thread-safe.
 
-    Raises DagsterResourceUnavailableError when the broker is unavailable. Thread-safe.
+    Guarantees that an implementation gives. Order: messages of one document are first delivered in the order
+    in which they were published, those of several documents in any order. Delivery: at least once; a message
+    that is not acknowledged is delivered again, to any receiver and perhaps after later ones, so a receiver
+    compares the message's task with what is done. Durability: messages and acknowledgements survive a crash
+    of the broker once the call returns. Idempotence: `acknowledge` and `close` may be repeated; a message
+    that is published again is delivered again, under its `id`. Errors: a call raises
+    DagsterResourceUnavailableError when the broker is unavailable.
     """
 
     def publish(self, messages: Sequence[PdfMessage]) -> None:
