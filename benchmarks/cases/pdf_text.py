@@ -28,7 +28,7 @@ from orchestration.records import Document, RawPayload, Section, content_version
 from ..machine import hardware
 from ..suite import RESULTS
 
-__all__ = ["character_errors", "measured"]
+__all__ = ["character_errors", "document_of", "measured"]
 
 ARTICLES: Final = 25
 
@@ -55,7 +55,7 @@ def _of_layout(layout: Layout, seeds: Sequence[int]) -> dict[str, Any]:
         started = time.perf_counter()
         converted = convert(pdf, f"synthetic {seed}", Limits())
         seconds += time.perf_counter() - started
-        counts.update(_compared(article, _document(converted), _pdfium_text(pdf)))
+        counts.update(_compared(article, document_of(converted), _pdfium_text(pdf)))
     return {
         "articles": len(seeds),
         "pages": counts["pages"],
@@ -90,7 +90,7 @@ def _compared(article: Article, document: Document, pdfium_text: str) -> dict[st
     }
 
 
-def _document(converted: bytes) -> Document:
+def document_of(converted: bytes) -> Document:
     payload = RawPayload(
         doc_id="synthetic",
         source="files",

@@ -142,6 +142,13 @@ class PdfPage(Record):
     )
 
 
+LINE_NUMBERS: Final = "line_numbers"
+WATERMARKS: Final = "watermarks"
+TURNED_TEXT: Final = "turned_text"
+SLANTED_TEXT: Final = "slanted_text"
+"""Kinds of text that a converter leaves out and counts in `ConvertedPdf.left_out`."""
+
+
 class PdfCell(Record):
     """One cell of a table."""
 
@@ -187,6 +194,14 @@ class ConvertedPdf(Record):
     language: str = Field(default="en", description="BCP 47 language tag.")
     pages: tuple[PdfPage, ...] = Field(description="Every page, in order.")
     blocks: tuple[PdfBlock, ...] = Field(description="Blocks in reading order.")
+    unmapped_characters: int = Field(
+        default=0, ge=0, description="Glyphs whose font names no character; each is U+FFFD in the text."
+    )
+    left_out: dict[str, int] = Field(
+        default_factory=dict,
+        description="Characters on the pages that are not in the text, by kind (`line_numbers`, "
+        "`watermarks`, `turned_text`, `slanted_text`); running headers and footers are not counted.",
+    )
 
     @model_validator(mode="after")
     def _blocks_stand_on_pages(self) -> ConvertedPdf:

@@ -50,7 +50,7 @@ class PdfIrParser:
     """Parser of converted PDFs."""
 
     format = PDF_IR
-    version = "1"
+    version = "2"
     source = "files"
 
     def recognises(self, head: bytes, name: str) -> int:
@@ -71,6 +71,8 @@ class PdfIrParser:
         metadata = {
             "pages": len(converted.pages),
             "unread_pages": [page.page_no for page in converted.pages if page.unread],
+            "unmapped_characters": converted.unmapped_characters or None,
+            "left_out": converted.left_out,
             "converter": f"{converted.converter}/{converted.converter_version}",
         }
         return writer.builder.build(

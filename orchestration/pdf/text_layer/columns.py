@@ -2,9 +2,9 @@
 
 Comes in: the pieces of a page without its running lines, and the boxes of its tables. Leaves: `Flow`s in
 reading order, each the lines of one column from top to bottom (a table is in its flow at its position). A
-gutter is a vertical strip that hardly any piece crosses; what crosses it (a title, a wide table) divides the
-page into bands, and each band reads column by column. Pieces that are aligned in rows with little text in
-them are a table, not columns, and read row by row.
+gutter is a vertical strip that hardly any piece crosses; what crosses it (a title, a wide table) divides
+the page into bands, and each band reads column by column. Pieces that are aligned in rows with little text
+in them are a table, not columns, and read row by row.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The text layer as a PdfConverter: each PDF in a worker process that is killed at its limits.
 
 Comes in: the bytes of PDFs, as tasks. Leaves: `pdf-ir` bytes, or the reason for a failure. A PDF that takes
-too long, needs too much memory or crashes PDFium ends its worker process and fails alone. Tasks exist in this
-process only: after its end, or `forget`, their ids are lost and must be submitted again.
+too long, needs too much memory or crashes PDFium ends its worker process and fails alone. Tasks exist in
+this process only: after its end, or `forget`, their ids are lost and must be submitted again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Words split at the end of a line: joined, with the hyphen kept only where it belongs to the word.
 
 Comes in: lines. Leaves: one text. 'treat-' + 'ment' is 'treatment' unless the document itself writes
-'treat-ment' within a line; a hyphen before a capital or a number stays, and so does one after a number.
+'treat-ment' within a line. What the document does not show, `compounds` decides: 'double-blind' and
+'β-blocker' are written so. A hyphen before a capital or a number stays, and so does one after a number.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
+
+from orchestration.pdf.text_layer.compounds import keeps_hyphen
 
 __all__ = ["Vocabulary", "joined_lines"]
 
@@ -35,14 +38,13 @@ class Vocabulary:
     def is_compound(self, first: str, second: str) -> bool:
         """Whether the document writes these two with a hyphen rather than as one word.
 
-        If it has neither elsewhere, two independent words ('paired', 'catchment') are a compound.
+        If it has neither elsewhere, general rules decide.
         """
-        first, second = first.casefold().replace("‐", "-"), second.casefold().replace("‐", "-")
-        parted, whole = self._words[f"{first}-{second}"], self._words[first + second]
+        begin, end = first.casefold().replace("‐", "-"), second.casefold().replace("‐", "-")
+        parted, whole = self._words[f"{begin}-{end}"], self._words[begin + end]
         if parted or whole:
             return parted > whole
-        both = self._words[first] and self._words[second]
-        return "-" in second or bool(both and min(len(first), len(second)) >= 4)
+        return "-" in end or keeps_hyphen(first.replace("‐", "-"), end, self._words)
 
 
 def joined_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:

@@ -2,22 +2,25 @@
 
 Comes in: the glyphs of a page in the order of its content. Leaves: `Piece`s, parts of one line without
 a wide gap: a line of a column, or a cell of a table; and `Line`s, pieces side by side on one baseline.
-Superscripts stay with their line; 10 to the power of -3 reads 10^-3. Text printed twice over itself counts
-once.
+Superscripts stay with their line, written as `marks` says.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby
 from typing import Final
 
-from orchestration.pdf.text_layer.glyphs import Glyph, PageContent
+from orchestration.pdf.text_layer.characters import BLANK, Glyph
+from orchestration.pdf.text_layer.glyphs import PageContent
+from orchestration.pdf.text_layer.letter_spacing import closed_up
+from orchestration.pdf.text_layer.marks import SUPERSCRIPTS, Stretch, spelled
+from orchestration.pdf.text_layer.right_to_left import in_reading_order, in_visual_order
+from orchestration.pdf.text_layer.words import Word
 
-__all__ = ["Line", "Piece", "Word", "lines_of", "pieces_of"]
+__all__ = ["Line", "Piece", "lines_of", "pieces_of"]
 
 WORD_GAP: Final = 0.25
 """Of the size: a wider gap between two characters is a blank even where the PDF has none."""
@@ -27,16 +30,12 @@ STRETCHED_GAP: Final = 1.6
 """The same where PDFium takes the gap for a blank: a line that is stretched to both margins."""
 WORD_SPACING: Final = 3.0
 """The same where one text operator shows both characters and a blank between them, as in narrow columns."""
-_SIGNED = re.compile(r"[-−–+]\d")
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """Adjacent characters without a blank between them."""
-
-    text: str
-    left: float
-    right: float
+CAP_SIZE: Final = 1.5
+"""Times the size of the text after it: a letter as large is joined to its word by `drop_caps`."""
+RAISED_SIZE: Final = 0.85
+"""Of the size of its line: what is set high is smaller."""
+LEAST_GAP: Final = 0.05
+"""Of the size: the least width of a blank that PDFium inserted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class Piece:
 
     @property
     def text(self) -> str:
-        return " ".join(word.text for word in self.words)
+        return in_reading_order(" ".join(word.text for word in self.words))
 
     @property
     def width(self) -> float:
@@ -77,7 +76,7 @@ class Line:
 
     @property
     def text(self) -> str:
-        return " ".join(piece.text for piece in self.pieces)
+        return in_reading_order(" ".join(word.text for piece in self.pieces for word in piece.words))
 
     @property
     def left(self) -> float:
@@ -116,7 +115,7 @@ def pieces_of(page: PageContent) -> list[Piece]:
     """The pieces of a page, top down, those on one baseline from left to right."""
     runs: list[_Run] = []
     blank: Glyph | None = None
-    for glyph in page.glyphs:
+    for glyph in in_visual_order(page.glyphs):
         if glyph.text == " ":
             blank = glyph
             continue
@@ -156,6 +155,12 @@ def _one_line(row: Sequence[Piece], piece: Piece) -> bool:
     )
 
 
+def is_cap(glyph: Glyph, following: Glyph) -> bool:
+    """Whether a letter is so much larger than those after it that it may be a drop cap or raised cap."""
+    much_smaller = following.style.size * CAP_SIZE <= glyph.style.size
+    return much_smaller and glyph.text.isupper() and following.text.isalpha()
+
+
 class _Run:
     """Glyphs in the order of the content that belong to one piece."""
 
@@ -167,21 +172,30 @@ class _Run:
     def take(self, glyph: Glyph, blank: Glyph | None) -> bool:
         """Whether the glyph continues this run; `blank` is one between them."""
         last, main = self._glyphs[-1], self._main
+        if len(self._glyphs) == 1 and is_cap(last, glyph):
+            return False
         size = max(main.style.size, glyph.style.size)
         if not self._beside(glyph, size):
             return False
         gap = glyph.left - last.right
         ligature = abs(glyph.left - last.left) < 0.01 and blank is None
-        if not ligature:
-            if not -0.5 * size <= gap <= size * self._widest_gap(glyph, blank):
-                return False
-            if glyph.text == last.text and abs(glyph.left - last.left) < 0.2 * size and blank is None:
-                return True  # printed twice, to look bold
+        if not ligature and not -0.5 * size <= gap <= size * self._widest_gap(glyph, blank):
+            return False
         self._glyphs.append(glyph)
-        self._blanks.append(blank is not None or gap > WORD_GAP * min(last.style.size, glyph.style.size))
+        self._blanks.append(self._parts_words(glyph, gap, blank))
         if glyph.style.size > main.style.size * 1.1:
             self._main = glyph
         return True
+
+    def _parts_words(self, glyph: Glyph, gap: float, blank: Glyph | None) -> bool:
+        """Whether a word begins with the glyph; a blank that PDFium inserted must have room."""
+        sizes = self._glyphs[-1].style.size, glyph.style.size
+        if blank is not None and blank.style is not BLANK:
+            return True
+        raised = min(sizes) < RAISED_SIZE * max(sizes)
+        if blank is not None and not raised:
+            return gap > LEAST_GAP * min(sizes)
+        return gap > WORD_GAP * (max(sizes) if raised else min(sizes))
 
     def _widest_gap(self, glyph: Glyph, blank: Glyph | None) -> float:
         """Of the size; one text object has one style object, so the same object means the same operator."""
@@ -214,31 +228,39 @@ class _Run:
             hyphen=glyphs[-1].hyphen or glyphs[-1].text in "-‐\u00ad",
         )
 
-    def _words(self) -> Iterable[Word]:
+    def _words(self) -> list[Word]:
+        words: list[Word] = []
         begin = 0
         for at in range(1, len(self._glyphs) + 1):
             if at == len(self._glyphs) or self._blanks[at]:
-                part = self._glyphs[begin:at]
-                yield Word(self._spelled(part), part[0].left, part[-1].right)
+                words.append(self._word(self._glyphs[begin:at]))
                 begin = at
+        return closed_up(words)
 
-    def _spelled(self, glyphs: Sequence[Glyph]) -> str:
-        """The characters, with '^' before an exponent."""
-        parts = [glyphs[0].text]
-        for index, (before, glyph) in enumerate(pairwise(glyphs), start=1):
-            if self._raised(glyph) and not self._raised(before) and before.text.isdigit():
-                rest = "".join(other.text for other in glyphs[index:] if self._raised(other))
-                if _SIGNED.match(rest) or "".join(parts).endswith("10"):
-                    parts.append("^")
-            parts.append(glyph.text)
-        return "".join(parts)
+    def _word(self, glyphs: Sequence[Glyph]) -> Word:
+        stretches = [
+            Stretch("".join(glyph.text for glyph in group), raised)
+            for raised, group in groupby(glyphs, self._raised)
+        ]
+        return word_of(stretches, glyphs[0].left, glyphs[-1].right)
 
     def _raised(self, glyph: Glyph) -> bool:
+        if ord(glyph.text[0]) in SUPERSCRIPTS:
+            return True
         main = self._main
         return (
-            glyph.style.size < 0.85 * main.style.size
+            glyph.style.size < RAISED_SIZE * main.style.size
             and glyph.baseline < main.baseline - 0.15 * main.style.size
         )
+
+
+def word_of(stretches: Sequence[Stretch], left: float, right: float) -> Word:
+    """A word of stretches on the line and above it; alone, raised characters are no mark."""
+    if len(stretches) == 1:
+        return Word(stretches[0].text, left, right)
+    text = spelled(stretches)
+    opened = text.rfind("[") if stretches[-1].raised and text.endswith("]") else -1
+    return Word(text, left, right, mark=len(text) - opened if opened >= 0 else 0)
 
 
 def _joined(pieces: Sequence[Piece]) -> list[Piece]:
@@ -256,9 +278,10 @@ def _joined(pieces: Sequence[Piece]) -> list[Piece]:
         for piece in row[1:]:
             last = glyphs[-1]
             size = max(last.size, piece.size)
-            if piece.text == last.text and abs(piece.left - last.left) < 0.3 * size:
+            if piece.text == last.text and abs(piece.left - last.left) < min(0.3 * size, 0.5 * last.width):
                 continue  # printed twice
-            if -0.3 * size <= piece.left - last.right <= 0.6 * size:
+            cap = len(last.text) == 1 and last.size >= CAP_SIZE * piece.size
+            if not cap and -0.3 * size <= piece.left - last.right <= 0.6 * size:
                 glyphs[-1] = _pasted(last, piece)
             else:
                 glyphs.append(piece)
@@ -270,7 +293,8 @@ def _pasted(left: Piece, right: Piece) -> Piece:
     words = (*left.words, *right.words)
     gap = right.left - left.right
     if gap <= WORD_GAP * min(left.size, right.size):
-        inner = Word(left.words[-1].text + right.words[0].text, left.words[-1].left, right.words[0].right)
+        first, second = left.words[-1], right.words[0]
+        inner = Word(first.text + second.text, first.left, second.right, second.mark)
         words = (*left.words[:-1], inner, *right.words[1:])
     longer = max(left, right, key=lambda piece: len(piece.text))
     return Piece(

@@ -1,8 +1,8 @@
 """Lines of flows to parts of a document: paragraphs, lists, captions, notes and tables.
 
-Comes in: the flows of all pages in reading order. Leaves: `Part`s; a paragraph that continues over the end of
-a column or page is one part with a stretch in each. A paragraph ends where the leading widens, a first line
-is indented, the last line leaves room for the next word, or the type changes.
+Comes in: the flows of all pages in reading order. Leaves: `Part`s; a paragraph that continues over the end
+of a column or page is one part with a stretch in each. A paragraph ends where the leading widens, a first
+line is indented, the last line leaves room for the next word, or the type changes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Final
 from orchestration.contracts import PdfBlockKind
 from orchestration.pdf.text_layer.breaks import BULLET, LABEL, OTHER_SIZE, FlowReader
 from orchestration.pdf.text_layer.columns import Flow
+from orchestration.pdf.text_layer.glyphs import PageContent
 from orchestration.pdf.text_layer.lines import Line
 from orchestration.pdf.text_layer.tables import TABLE_CAPTION, TableRegion
 
@@ -40,7 +41,7 @@ _ENDS = tuple(".!?:;")
 class Stretch:
     """The lines of a part in one column of one page."""
 
-    page_no: int
+    page: PageContent
     lines: list[Line]
     full: bool = False
     """Whether its last line reaches the right edge of its column, so that it may go on elsewhere."""
@@ -55,7 +56,7 @@ class Part:
     items: list[int] = field(default_factory=list)
     """Of a list: at which of its lines an item begins."""
     table: TableRegion | None = None
-    continued: list[tuple[int, TableRegion]] = field(default_factory=list)
+    continued: list[tuple[PageContent, TableRegion]] = field(default_factory=list)
     """The rest of a table on later pages, each with its page."""
     level: int | None = None
     room_above: bool = False
@@ -69,8 +70,12 @@ class Part:
         return [line for stretch in self.stretches for line in stretch.lines]
 
     @property
+    def page(self) -> PageContent:
+        return self.stretches[0].page
+
+    @property
     def page_no(self) -> int:
-        return self.stretches[0].page_no
+        return self.page.page_no
 
     @property
     def text(self) -> str:
@@ -92,18 +97,18 @@ class Part:
 # --- one flow --------------------------------------------------------------------------------------
 
 
-def parts_of(flow: Flow, page_no: int, height: float, body: float) -> list[Part]:
-    """The parts of one flow; `body` is the size of the document's text, `height` that of the page."""
+def parts_of(flow: Flow, page: PageContent, body: float) -> list[Part]:
+    """The parts of one flow of a page; `body` is the size of the document's text."""
     reader = FlowReader(flow)
     parts: list[Part] = []
     for item in flow.items:
         if isinstance(item, TableRegion):
-            parts.append(Part(PdfBlockKind.TABLE, [Stretch(page_no, [])], table=item))
+            parts.append(Part(PdfBlockKind.TABLE, [Stretch(page, [])], table=item))
             reader.last = None
             continue
         if reader.last is None or reader.breaks(item, parts[-1].stretches[0].lines):
             room = reader.room_above(item)
-            parts.append(Part(PdfBlockKind.PARAGRAPH, [Stretch(page_no, [])], room_above=room))
+            parts.append(Part(PdfBlockKind.PARAGRAPH, [Stretch(page, [])], room_above=room))
         parts[-1].stretches[0].lines.append(item)
         reader.last = item
     _mark_room_below(parts, reader)
@@ -112,7 +117,7 @@ def parts_of(flow: Flow, page_no: int, height: float, body: float) -> list[Part]
             part.short = len(part.lines) == 1 and reader.is_short(part.lines[0])
             part.kind = _kind(part)
             part.stretches[0].full = reader.is_full(part.lines[-1])
-    _mark_notes(parts, height, body)
+    _mark_notes(parts, page.frame_height, body)
     return _with_lists(parts)
 
 
@@ -184,7 +189,7 @@ def _with_whole_tables(parts: Iterable[Part]) -> list[Part]:
     for part in parts:
         last = whole[-1] if whole else None
         if last is not None and last.table is not None and part.table is not None and _is_rest(last, part):
-            last.continued.append((part.page_no, part.table))
+            last.continued.append((part.page, part.table))
         else:
             whole.append(part)
     return whole
@@ -192,9 +197,9 @@ def _with_whole_tables(parts: Iterable[Part]) -> list[Part]:
 
 def _is_rest(part: Part, following: Part) -> bool:
     """Whether `following` continues a table: first on the next page, as wide, as many columns, no caption."""
-    page_no, above = part.continued[-1] if part.continued else (part.page_no, part.table)
+    page, above = part.continued[-1] if part.continued else (part.page, part.table)
     below = following.table
-    if above is None or below is None or following.page_no != page_no + 1:
+    if above is None or below is None or following.page_no != page.page_no + 1:
         return False
     named = below.caption and "cont" not in below.caption[0].text.casefold()
     alike = abs(above.left - below.left) <= SAME_WIDTH and abs(above.right - below.right) <= SAME_WIDTH

@@ -13,8 +13,10 @@ from statistics import median
 from typing import Final
 
 from orchestration.contracts import PdfCell
-from orchestration.pdf.text_layer.glyphs import Rule
-from orchestration.pdf.text_layer.lines import Piece, Word
+from orchestration.pdf.text_layer.drawings import Rule
+from orchestration.pdf.text_layer.lines import Piece
+from orchestration.pdf.text_layer.right_to_left import in_reading_order
+from orchestration.pdf.text_layer.words import Word
 
 __all__ = [
     "SAME_END",
@@ -35,6 +37,9 @@ MIN_COLUMN_GAP: Final = 0.45
 """Of the size: the least gap between two columns."""
 SAME_END: Final = 4.0
 """Points by which the ends of a table's rules may differ."""
+
+MARK: Final = "\x00"
+"""Stands before a mark until the cell is whole."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
@@ -200,10 +205,13 @@ def table_rows(
     return bands
 
 
-def cells_of(band: Sequence[Row], borders: Sequence[float], *, header: bool) -> tuple[PdfCell, ...]:
-    """The cells of one row; a piece that crosses borders spans their columns.
+def cells_of(
+    band: Sequence[Row], borders: Sequence[float], *, header: bool
+) -> tuple[tuple[PdfCell, ...], dict[int, str]]:
+    """(The cells of one row, the marks of its numbers by column).
 
-    Below the header a piece is split instead if each border that it crosses is between two words.
+    A piece that crosses borders spans their columns; below the header it is split instead if each border that
+    it crosses is between two words.
     """
     texts: list[list[str]] = [[] for _ in range(len(borders) + 1)]
     spans = [1] * len(texts)
@@ -213,6 +221,7 @@ def cells_of(band: Sequence[Row], borders: Sequence[float], *, header: bool) -> 
                 texts[first].append(text)
                 spans[first] = max(spans[first], last - first + 1)
     cells: list[PdfCell] = []
+    marks: dict[int, str] = {}
     column = 0
     while column < len(texts):
         span = (
@@ -220,9 +229,29 @@ def cells_of(band: Sequence[Row], borders: Sequence[float], *, header: bool) -> 
             if all(not texts[other] for other in range(column + 1, column + spans[column]))
             else 1
         )
-        cells.append(PdfCell(text=" ".join(texts[column]), columns=span))
+        text, mark = _without_mark(" ".join(texts[column]))
+        if mark:
+            marks[column] = mark
+        cells.append(PdfCell(text=text, columns=span))
         column += span
-    return tuple(cells)
+    return tuple(cells), marks
+
+
+def _without_mark(cell: str) -> tuple[str, str]:
+    """(A number without the note's mark behind it, the mark); other cells keep theirs in brackets."""
+    value, opened, mark = cell.partition(MARK)
+    is_number = opened and any(map(str.isdigit, value)) and not any(map(str.isalpha, value))
+    if is_number and mark.endswith("]") and MARK not in mark:
+        return value.rstrip(), mark[1:-1]
+    return cell.replace(MARK, ""), ""
+
+
+def _text(words: Sequence[Word]) -> str:
+    """Words as a text in which MARK stands before each mark."""
+    marked = (
+        word.text[: -word.mark] + MARK + word.text[-word.mark :] if word.mark else word.text for word in words
+    )
+    return in_reading_order(" ".join(marked))
 
 
 def _fills(row: Row, borders: Sequence[float]) -> bool:
@@ -235,12 +264,12 @@ def _placed(piece: Piece, borders: Sequence[float], *, parted: bool) -> list[tup
     crossed = [border for border in borders if piece.left < border < piece.right]
     if not crossed:
         column = _column(piece.middle, borders)
-        return [(column, column, piece.text)]
-    parts: dict[int, list[str]] = {}
+        return [(column, column, _text(piece.words))]
+    parts: dict[int, list[Word]] = {}
     for word in piece.words:
         if any(word.left < border < word.right for border in crossed):
-            return [(_column(piece.left, borders), _column(piece.right, borders), piece.text)]
-        parts.setdefault(_column((word.left + word.right) / 2, borders), []).append(word.text)
+            return [(_column(piece.left, borders), _column(piece.right, borders), _text(piece.words))]
+        parts.setdefault(_column((word.left + word.right) / 2, borders), []).append(word)
     wide = all(
         after.left - before.right < 0.45 * piece.size
         for before, after in pairwise(piece.words)
@@ -248,8 +277,8 @@ def _placed(piece: Piece, borders: Sequence[float], *, parted: bool) -> list[tup
     )
     one_each = len(parts) == len(piece.words) == len(crossed) + 1
     if wide and not parted and len(crossed) < len(borders) and not one_each:
-        return [(_column(piece.left, borders), _column(piece.right, borders), piece.text)]
-    return [(column, column, " ".join(words)) for column, words in sorted(parts.items())]
+        return [(_column(piece.left, borders), _column(piece.right, borders), _text(piece.words))]
+    return [(column, column, _text(words)) for column, words in sorted(parts.items())]
 
 
 def header_rows(bands: Sequence[Sequence[Row]], level: Sequence[float]) -> int:

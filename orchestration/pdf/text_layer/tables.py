@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from orchestration.contracts import PdfCell
-from orchestration.pdf.text_layer.glyphs import Rule
+from orchestration.pdf.text_layer.drawings import Rule
 from orchestration.pdf.text_layer.lines import Line, Piece, lines_of
 from orchestration.pdf.text_layer.table_cells import (
     SAME_END,
@@ -61,6 +61,8 @@ class TableRegion:
     bottom: float
     caption: tuple[Line, ...] = ()
     notes: tuple[Line, ...] = ()
+    marks: tuple[str, ...] = ()
+    """Of numbers in cells, set apart from them: 'a (Placebo, Deaths)'."""
 
     @property
     def columns(self) -> int:
@@ -282,5 +284,22 @@ def _table(inside: Sequence[Piece], rules: Sequence[Rule], box: Box, captioned: 
     grid = bool(upright) and len(level) + 1 >= 0.4 * len(rows)
     bands = table_rows(rows, level, borders, grid)
     heads = header_rows(bands, level)
-    cells = [cells_of(band, borders, header=number < heads) for number, band in enumerate(bands)]
-    return TableRegion(tuple(cells), heads, *box)
+    read = [cells_of(band, borders, header=number < heads) for number, band in enumerate(bands)]
+    cells = tuple(row for row, _ in read)
+    named = [
+        f"{mark} ({', '.join(filter(None, (row[0].text, _name_of(column, cells[:heads]))))})"
+        for row, marks in read
+        for column, mark in marks.items()
+    ]
+    return TableRegion(cells, heads, *box, marks=tuple(named))
+
+
+def _name_of(column: int, header: Sequence[Sequence[PdfCell]]) -> str:
+    """The lowest header cell above a column."""
+    for row in reversed(header):
+        begin = 0
+        for cell in row:
+            if begin <= column < begin + cell.columns and cell.text:
+                return cell.text
+            begin += cell.columns
+    return ""

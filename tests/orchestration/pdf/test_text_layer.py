@@ -177,15 +177,16 @@ def test_a_thousand_pages_are_read_within_the_limit() -> None:
 @pytest.mark.parametrize(
     ("pdf", "expected", "message"),
     [
-        (b"", MalformedDocumentError, "no PDF"),
+        (b"", MalformedDocumentError, "empty"),
         (b"<html>not found</html>", MalformedDocumentError, "no PDF"),
-        (b"%PDF-1.7\ngarbage", MalformedDocumentError, "broken"),
-        (pdf_of(an_article(1, 1), Layout())[:3_000], MalformedDocumentError, "broken"),
+        (b"%PDF-1.7\ngarbage", MalformedDocumentError, "cut off"),
+        (b"%PDF-1.7\ngarbage%%EOF", MalformedDocumentError, "broken"),
+        (pdf_of(an_article(1, 1), Layout())[:3_000], MalformedDocumentError, "cut off"),
         (hostile_pdfs.with_page_loop(), MalformedDocumentError, "broken"),
         (hostile_pdfs.an_encrypted_pdf("secret"), EncryptedPdfError, "password"),
         (hostile_pdfs.a_scan(), PdfWithoutTextError, "3 of its 3 pages hold images"),
         (hostile_pdfs.a_scan(pages=5, with_text=1), PdfWithoutTextError, "4 of its 5 pages"),
-        (hostile_pdfs.unmapped_fonts(), PdfWithoutTextError, "fonts do not map their glyphs to characters"),
+        (hostile_pdfs.unmapped_fonts(), PdfWithoutTextError, "fonts map 37 of its 37 glyphs"),
     ],
 )
 def test_a_pdf_that_cannot_be_read_has_a_reason(pdf: bytes, expected: type[MedkgError], message: str) -> None:

@@ -1,0 +1,156 @@
+"""The text layer on published PDFs against the JATS of the same articles.
+
+`python -m benchmarks.cases.pdf_text_published FOLDER` reads pairs NAME.pdf and NAME.xml, which this
+repository does not hold, and writes benchmarks/results/pdf-text-published.json. Recall: of the words and
+numbers in title, abstract, body and tables of the JATS those that are in the document, by how often they
+occur. Invented: numbers of the document that occur nowhere in the JATS (journals print running lines and
+dates that JATS lacks, so a few always remain). Citation marks count on neither side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from lxml import etree
+
+from orchestration.errors import MedkgError
+from orchestration.pdf.text_layer.reading import NAME, VERSION, Limits, convert
+
+from ..machine import hardware
+from ..suite import RESULTS
+from .pdf_text import document_of
+
+__all__ = ["measured"]
+
+NUMBER: Final = re.compile(r"\d+(?:[.,·]\d+)*")
+WORD: Final = re.compile(r"[^\W\d_]{3,}")
+DOUBLED: Final = re.compile(r"([^\W\d_])\1")
+CITATION: Final = re.compile(r"\[\s*\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\s*\]")
+PARTED: Final = re.compile(r"[-‐\u00ad]")
+SAMPLES: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Words and numbers of a text, by how often they occur."""
+
+    words: Counter[str]
+    numbers: Counter[str]
+
+
+def measured(folder: Path) -> dict[str, Any]:
+    """Figures by article, and of all."""
+    articles = {path.stem: _of_article(path) for path in sorted(folder.glob("*.pdf"))}
+    read = [figures for figures in articles.values() if "error" not in figures]
+    return {"all": _summed(read), "articles": articles}
+
+
+def _of_article(path: Path) -> dict[str, Any]:
+    started = time.perf_counter()
+    try:
+        converted = convert(path.read_bytes(), path.name, Limits())
+    except MedkgError as error:
+        return {"error": f"{error.code}: {error}"}
+    seconds = time.perf_counter() - started
+    document = document_of(converted)
+    root = etree.parse(path.with_suffix(".xml"), etree.XMLParser(recover=True)).getroot()
+    wanted = _content(_article_text(root))
+    everything = _content(" ".join(_pieces(root, citations=True)))
+    text = _content(document.text)
+    doubled = Counter({word: count for word, count in wanted.words.items() if DOUBLED.search(word)})
+    invented = Counter(
+        {number: count for number, count in text.numbers.items() if number not in everything.numbers}
+    )
+    return {
+        "pages": document.metadata["pages"],
+        "seconds": round(seconds, 2),
+        "words": wanted.words.total(),
+        "words_found": (wanted.words & text.words).total(),
+        "doubled": doubled.total(),
+        "doubled_found": (doubled & text.words).total(),
+        "numbers": wanted.numbers.total(),
+        "numbers_found": (wanted.numbers & text.numbers).total(),
+        "numbers_read": text.numbers.total(),
+        "invented": invented.total(),
+        "missing_numbers": dict((wanted.numbers - text.numbers).most_common(SAMPLES)),
+        "invented_numbers": dict(invented.most_common(SAMPLES)),
+        "metadata": {
+            name: document.metadata[name]
+            for name in ("unmapped_characters", "left_out", "unread_pages")
+            if name in document.metadata
+        },
+    }
+
+
+def _article_text(root: etree._Element) -> str:
+    """Title, abstract, body and floats of an article, without its citation marks."""
+    wanted = [
+        element
+        for element in root.iter("{*}title-group", "{*}abstract", "{*}body", "{*}floats-group")
+        if not any(etree.QName(above).localname == "sub-article" for above in element.iterancestors())
+    ]
+    return " ".join(piece for element in wanted for piece in _pieces(element, citations=False))
+
+
+def _pieces(element: etree._Element, *, citations: bool) -> Iterator[str]:
+    """The text of an element; whatever is set high or low stands apart from what is beside it."""
+    name = etree.QName(element).localname if isinstance(element.tag, str) else ""
+    cited = name == "xref" and element.get("ref-type") in ("bibr", "table-fn", "fn", "aff")
+    if name and name not in ("tex-math", "object-id", "graphic") and (citations or not cited):
+        apart = "" if name in ("italic", "bold", "xref", "ext-link", "styled-content", "sc") else " "
+        yield apart + (element.text or "")
+        for child in element:
+            yield from _pieces(child, citations=citations)
+        yield apart
+    yield element.tail or ""
+
+
+def _content(text: str) -> Content:
+    text = CITATION.sub(" ", text.replace("\u2009", " "))
+    words = Counter(word.casefold() for word in WORD.findall(PARTED.sub("", text)))
+    return Content(words, Counter(NUMBER.findall(text)))
+
+
+def _summed(articles: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    sums: Counter[str] = Counter()
+    count = 0
+    for figures in articles:
+        count += 1
+        sums.update({name: value for name, value in figures.items() if isinstance(value, int | float)})
+    return {
+        "articles": count,
+        "pages": sums["pages"],
+        "pages_per_second": round(sums["pages"] / max(sums["seconds"], 0.01), 1),
+        "words_found_percent": round(100 * sums["words_found"] / max(sums["words"], 1), 2),
+        "doubled_found_percent": round(100 * sums["doubled_found"] / max(sums["doubled"], 1), 2),
+        "numbers_found_percent": round(100 * sums["numbers_found"] / max(sums["numbers"], 1), 2),
+        "invented_percent": round(100 * sums["invented"] / max(sums["numbers_read"], 1), 2),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("folder", type=Path, help="with pairs NAME.pdf and NAME.xml")
+    parser.add_argument("--out", type=Path, default=RESULTS / "pdf-text-published.json")
+    arguments = parser.parse_args()
+    result = {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "converter": f"{NAME}/{VERSION}",
+        "hardware": hardware(),
+        **measured(arguments.folder),
+    }
+    arguments.out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(json.dumps(result["all"], indent=2))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
