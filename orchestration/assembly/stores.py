@@ -6,6 +6,7 @@ data folder began with.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -110,8 +111,22 @@ class AssembledStores:
             chosen["MEDKG_OPENSEARCH_PREFIX"] = settings.opensearch_prefix
         if settings.objects_url != settings.data_dir.as_uri():
             chosen["MEDKG_OBJECTS_URL"] = settings.objects_url
-        check_stores(settings.data_dir, chosen)
+        check_stores(settings.data_dir, chosen, self._shared(chosen))
         return Stores(self.search_store, self.vector_store, self.document_store)
+
+    def _shared(self, chosen: Mapping[str, str]) -> dict[str, str]:
+        """Settings of stores outside of the data folder that a copy of it would share with its original.
+
+        None where they hold everything, and the ledger that knows it is in one database for both.
+        """
+        settings = self.settings
+        remote = {name: value for name, value in chosen.items() if value == "opensearch"}
+        if settings.objects_on_s3:
+            remote["MEDKG_OBJECTS_URL"] = settings.objects_url
+        one_ledger = not settings.ledger_url.startswith("sqlite")
+        if one_ledger and settings.objects_on_s3 and settings.search_store == "opensearch":
+            return {}
+        return {**remote, "MEDKG_LEDGER_URL": "PostgreSQL"} if one_ledger else remote
 
     @cached_property
     def index(self) -> DualWrite:

@@ -5,6 +5,7 @@ Input: settings. Output: names and files that only a user who may read the data 
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestration.jobs.host_client import ray_token_path
+from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.processes.socket_folder import socket_folder
 from orchestration.settings import Settings
 
@@ -31,14 +33,28 @@ def child_environment(settings: Settings) -> dict[str, str]:
 
 
 def private_folder(settings: Settings, name: str, longest_path: str) -> Path:
-    """Create a folder short enough for sockets of that path; removes the one that a killed host left."""
+    """Create a folder short enough for sockets of that path; removes the one that a killed host left.
+
+    The marker in a copy of a data folder names the folder of the original's host, which stays while that host
+    lives.
+    """
     marker = settings.data_dir / "run" / f"{name}.folder"
     marker.parent.mkdir(parents=True, exist_ok=True)
-    if marker.exists():
-        shutil.rmtree(marker.read_text(encoding="utf-8"), ignore_errors=True)
-    folder = socket_folder(f"medkg-{name}-", longest_path)
-    marker.write_text(str(folder), encoding="utf-8")
-    return folder
+    folder, owner = _marked(marker)
+    if owner and not is_alive(owner):
+        shutil.rmtree(folder, ignore_errors=True)
+    created = socket_folder(f"medkg-{name}-", longest_path)
+    marker.write_text(json.dumps({"folder": str(created), "owner": own_identity()}), encoding="utf-8")
+    return created
+
+
+def _marked(marker: Path) -> tuple[str, str]:
+    """The folder that a marker names and the process that made it; empty if there is none."""
+    try:
+        written = json.loads(marker.read_text(encoding="utf-8"))
+        return str(written["folder"]), str(written["owner"])
+    except (FileNotFoundError, ValueError, TypeError, KeyError):  # none, or of another version
+        return "", ""
 
 
 def guard_ray(settings: Settings) -> None:

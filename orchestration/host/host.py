@@ -16,6 +16,8 @@ import threading
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from orchestration.assembly import Assembly
 from orchestration.contracts.host import HOST_SERVICE, HostService
 from orchestration.dagster.workers.worker_process import SourceWatch
@@ -49,6 +51,8 @@ class HostProcess:
     ) -> None:
         """`sources`: the code that `fork_servers` have imported; `keep`: with Dagster's processes."""
         self._stop = threading.Event()
+        self._log = structlog.get_logger(__name__)
+        self._data_dir = str(settings.data_dir)
         self._fork_servers = fork_servers
         self._ui = ui
         self._assembly = Assembly(settings)
@@ -82,6 +86,9 @@ class HostProcess:
             self.plane.start(dashboard=self._ui)
             self._housekeeping.clean()
             while not self._stop.wait(TICK_SECONDS):
+                if not self._service.has_folder():
+                    self._log.error("ending: the data folder was moved or removed", path=self._data_dir)
+                    return
                 self._housekeeping.tick()
         finally:
             self.close()

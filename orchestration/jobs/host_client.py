@@ -53,7 +53,7 @@ class HostClient:
 
     def __init__(self, settings: Settings, seconds: Mapping[str, float] | None = None) -> None:
         """`seconds`: how long to wait for some verbs, where that is not what HostService says."""
-        self._client = LocalClient(settings.data_dir, HOST_SERVICE)
+        self._client = LocalClient(settings.data_dir, HOST_SERVICE, after_move=("stop",))
         self._host = host_service(self._client, seconds)
 
     def is_running(self) -> bool:

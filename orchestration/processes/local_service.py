@@ -2,31 +2,37 @@
 
 Input: a name, a data folder and the functions to serve (`LocalService`), or a request (`LocalClient`).
 Output: the function's JSON answer, or the error it raised, as the same class on this side. The file
-<data folder>/run/<name>.json names the socket and the process that serves it, readable by its user only.
+<data folder>/run/<name>.json names the socket, the process that serves it and the folder (endpoint.py).
 """
 
 from __future__ import annotations
 
 import hmac
 import json
-import os
 import secrets
 import shutil
 import socket
 import sys
-import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
 from orchestration.errors import ConfigurationError, HostUnavailableError, MedkgError, rebuilt_error
-from orchestration.processes.child_process import is_alive, own_identity
+from orchestration.processes.child_process import is_alive, own_identity, pid_of
+from orchestration.processes.endpoint import (
+    Endpoint,
+    endpoint_path,
+    folder_identity,
+    lock_path,
+    publish,
+    read_endpoint,
+    recorded,
+)
 from orchestration.processes.lock_file import try_lock
 from orchestration.processes.socket_folder import socket_folder
 
@@ -36,32 +42,6 @@ MAX_CONNECTIONS: Final = 64
 
 Verb = Callable[..., Any]
 """Takes JSON values by keyword, returns a JSON value."""
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """The address of a service, and the process that serves it."""
-
-    address: str
-    """Path of the Unix socket."""
-    token: str
-    """Hex secret that every request carries."""
-    identity: str
-    """Process that serves it (`child_process.own_identity`)."""
-
-
-def endpoint_path(data_dir: Path, name: str) -> Path:
-    """File with the endpoint of the service `name` of a data folder."""
-    return data_dir / "run" / f"{name}.json"
-
-
-def read_endpoint(data_dir: Path, name: str) -> Endpoint | None:
-    """The endpoint of a live service; None if no process serves, or the one that did has ended."""
-    try:
-        endpoint = Endpoint(**json.loads(endpoint_path(data_dir, name).read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
-    return endpoint if is_alive(endpoint.identity) else None
 
 
 # --- server -----------------------------------------------------------------------------------------
@@ -81,6 +61,7 @@ class LocalService:
         self._lock: IO[bytes] | None = None
         self._listener: socket.socket | None = None
         self._folder: Path | None = None
+        self._served = ""
         self._token = secrets.token_hex(32)
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
 
@@ -91,8 +72,7 @@ class LocalService:
         """
         if self._lock is not None:
             return
-        path = endpoint_path(self.data_dir, self.name).with_suffix(".lock")
-        self._lock = try_lock(path)
+        self._lock = try_lock(lock_path(self.data_dir, self.name))
         if self._lock is None:
             raise ConfigurationError(
                 f"Another process is the {self.name} of {self.data_dir} already. Use it as it is, or stop "
@@ -109,14 +89,25 @@ class LocalService:
         self._listener.bind(str(address))
         self._listener.listen(MAX_CONNECTIONS)
         threading.Thread(target=self._accept, name=f"{self.name}-service", daemon=True).start()
-        self._publish(Endpoint(str(address), self._token, own_identity()))
+        self._served = folder_identity(self.data_dir, self.name) or ""
+        folder = str(self.data_dir.resolve())
+        publish(
+            self.data_dir,
+            self.name,
+            Endpoint(str(address), self._token, own_identity(), folder, self._served),
+        )
         return self
+
+    def has_folder(self) -> bool:
+        """Whether the data folder is still at its path: not moved, removed or replaced since `start`."""
+        return folder_identity(self.data_dir, self.name) == self._served
 
     def close(self) -> None:
         """Stop serving; requests in progress are answered if the process lives on."""
         listener, self._listener = self._listener, None
         if listener is not None:
-            endpoint_path(self.data_dir, self.name).unlink(missing_ok=True)
+            if self.has_folder():
+                endpoint_path(self.data_dir, self.name).unlink(missing_ok=True)
             # accept() wakes up on shutdown, not on close, of its socket
             listener.shutdown(socket.SHUT_RDWR)
             listener.close()
@@ -135,21 +126,14 @@ class LocalService:
     ) -> None:
         self.close()
 
-    def _publish(self, endpoint: Endpoint) -> None:
-        path = endpoint_path(self.data_dir, self.name)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{self.name}-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(endpoint), file)
-        Path(temporary).replace(path)
-
     def _remove_leftovers(self) -> None:
-        """Delete the socket folder that a killed server of this data folder left behind."""
-        path = endpoint_path(self.data_dir, self.name)
-        if path.exists():
-            folder = Path(json.loads(path.read_text(encoding="utf-8"))["address"]).parent
+        """Delete the socket folder that a killed server left behind; a live one's is another folder's."""
+        leftover = recorded(self.data_dir, self.name)
+        if leftover is not None and not is_alive(leftover.identity):
+            folder = Path(leftover.address).parent
             if folder.name.startswith("medkg-"):
                 shutil.rmtree(folder, ignore_errors=True)
-            path.unlink()
+        endpoint_path(self.data_dir, self.name).unlink(missing_ok=True)
 
     def _accept(self) -> None:
         listener = self._listener
@@ -215,9 +199,11 @@ def _requests(connection: Connection) -> Iterator[dict[str, Any]]:
 class LocalClient:
     """Calls the service `name` of a data folder; one connection per call, so threads may share it."""
 
-    def __init__(self, data_dir: Path, name: str) -> None:
+    def __init__(self, data_dir: Path, name: str, after_move: Collection[str] = ()) -> None:
+        """`after_move`: verbs that a server also gets when its folder was renamed since it started."""
         self.data_dir = data_dir
         self.name = name
+        self.after_move = frozenset(after_move)
 
     def is_served(self) -> bool:
         """Whether a live process serves."""
@@ -239,6 +225,12 @@ class LocalClient:
         Raises HostUnavailableError if no process serves the folder, or none answers in `timeout` seconds.
         """
         endpoint = self._endpoint()
+        if endpoint.was_moved(self.data_dir) and verb not in self.after_move:
+            raise HostUnavailableError(
+                f"The {self.name} of {self.data_dir} (pid {pid_of(endpoint.identity)}) was started when this "
+                f"folder was {endpoint.folder}, and ends. `medkg down` waits for that; then run the same "
+                "command again."
+            )
         deadline = time.monotonic() + timeout
         try:
             with self._connect(endpoint, timeout) as connection:

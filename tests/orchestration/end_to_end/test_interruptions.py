@@ -14,7 +14,7 @@ from medkg.testing.builders import an_abstract, json_lines
 from orchestration.contracts.host import HOST_SERVICE
 from orchestration.jobs.host_client import HostClient
 from orchestration.ledger.tables import documents
-from orchestration.processes.local_service import read_endpoint
+from orchestration.processes.endpoint import read_endpoint
 from orchestration.settings import load_settings
 from tests.orchestration.command_line import Medkg
 from tests.waiting import PATIENCE, wait_until

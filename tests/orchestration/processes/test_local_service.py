@@ -23,7 +23,8 @@ from orchestration.errors import (
     RateLimitedError,
     UsageError,
 )
-from orchestration.processes.local_service import LocalClient, LocalService, endpoint_path, read_endpoint
+from orchestration.processes.endpoint import endpoint_path, read_endpoint
+from orchestration.processes.local_service import LocalClient, LocalService
 from tests.waiting import PATIENCE
 
 
