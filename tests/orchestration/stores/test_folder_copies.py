@@ -36,9 +36,7 @@ def test_a_copy_that_shares_stores_with_its_original_is_refused_by_name(
     check_stores(original, STORES, SHARED)
 
 
-def test_a_copy_with_all_its_stores_inside_becomes_a_separate_folder(
-    original: Path, tmp_path: Path
-) -> None:
+def test_a_copy_with_all_its_stores_inside_becomes_a_separate_folder(original: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(original, tmp_path / "copy")
     check_stores(copy, STORES, {})
     assert record(copy)["path"] == str(copy)
