@@ -11,50 +11,31 @@ the cloud service: https://www.nlm.nih.gov/pubs/techbull/jf26/jf26_Changes_to_PM
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import Final, Self
+from typing import Final
 
-from orchestration.contracts import Page, SourceRequest
-from orchestration.sources.eutilities import EUtilities
-from orchestration.sources.queries import required_query
-from orchestration.sources.services import SourceServices
+from orchestration.contracts import SourceRequest
+from orchestration.sources.entrez import EntrezSource
 
 __all__ = ["PmcSource"]
-
-PAGE_SIZE: Final = 25
-"""Articles per batch: each has 100 to 500 kB."""
 
 OPEN_ACCESS: Final = "open access[filter]"
 
 
-class PmcSource:
-    """The source plugin `pmc`: a PagedSource."""
+class PmcSource(EntrezSource):
+    """The source plugin `pmc`: a PagedSource of open-access articles."""
 
     name = "pmc"
     format = "jats"
-
-    def __init__(self, services: SourceServices, page_size: int = PAGE_SIZE) -> None:
-        self._services = services
-        self._entrez = EUtilities(services, "pmc", self.format, b"</pmc-articleset>", page_size)
-
-    @classmethod
-    def from_services(cls, services: SourceServices) -> Self:
-        return cls(services)
-
-    @property
-    def origin(self) -> str:
-        return self._services.settings.ncbi_url
-
-    def pages(self, request: SourceRequest, since: datetime | None, cursor: str | None) -> Iterator[Page]:
-        """Open articles that match the query; with `since` those modified on the day before it or later."""
-        query = required_query(request, "--query 'EGFR[Title]'")
-        term = f"({query}) AND {OPEN_ACCESS}" if query.strip() else OPEN_ACCESS
-        return self._entrez.pages(term, since, cursor)
-
-    def again(self, doc_ids: Sequence[str]) -> Iterator[Page]:
-        """The articles of these PMC ids."""
-        return self._entrez.again([doc_id.removeprefix("PMC") for doc_id in doc_ids])
+    closing = b"</pmc-articleset>"
+    page_size = 25
+    """Articles per batch: each has 100 to 500 kB."""
 
     def address(self, doc_id: str) -> str:
         return f"https://pmc.ncbi.nlm.nih.gov/articles/{doc_id}/"
+
+    def _term(self, request: SourceRequest) -> str:
+        query = super()._term(request)
+        return f"({query}) AND {OPEN_ACCESS}" if query.strip() else OPEN_ACCESS
+
+    def _number(self, doc_id: str) -> str:
+        return doc_id.removeprefix("PMC")
