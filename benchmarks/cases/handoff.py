@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from gpu_actors.pools.dispatch import IN_FLIGHT
+from orchestration.batching import batched
 
 from ..bench import TIMEOUT, Bench
 from ..load.open_loop import at_rate, percentiles
@@ -22,7 +23,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     """
     size = max(1, bench.profile.batch_tokens // _longest(bench))
     texts = bench.texts
-    batches = [texts[start : start + size] for start in range(0, len(texts), size)]
+    batches = list(batched(texts, size))
 
     def request(number: int) -> None:
         bench.plane.embed(batches[number % len(batches)], TIMEOUT)

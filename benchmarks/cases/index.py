@@ -11,6 +11,7 @@ from typing import Any, Final
 import faiss
 import numpy as np
 
+from orchestration.batching import batched
 from orchestration.contracts import Commit
 from orchestration.ledger import open_ledger
 from orchestration.processes.child_process import own_identity
@@ -55,13 +56,10 @@ def _dual_write(folder: Path, items: list[Item]) -> None:
     ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
     search, documents = SqliteSearch(folder / "search"), SqliteDocuments(folder / "documents.sqlite")
     index = DualWrite(ledger.commits, search, FaissVectors(folder / "vectors"), documents)
-    for start in range(0, len(items), WINDOW):
-        receipts = index.stage(TENANT, own_identity(), items[start : start + WINDOW])
+    for window in batched(items, WINDOW):
+        receipts = index.stage(TENANT, own_identity(), window)
         ledger.commits.commit(
-            [
-                Commit.of(ctx, receipt)
-                for (ctx, _), receipt in zip(items[start : start + WINDOW], receipts, strict=True)
-            ]
+            [Commit.of(ctx, receipt) for (ctx, _), receipt in zip(window, receipts, strict=True)]
         )
     for part in (search, documents, ledger):
         part.close()
@@ -73,8 +71,7 @@ def _bare(path: Path, items: list[Item]) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("CREATE VIRTUAL TABLE words USING fts5(body, tokenize='porter unicode61')")
     vectors = faiss.IndexFlatIP(WIDTH)
-    for start in range(0, len(items), WINDOW):
-        window = items[start : start + WINDOW]
+    for window in batched(items, WINDOW):
         with connection:
             connection.executemany(
                 "INSERT INTO words (body) VALUES (?)", [(batch.chunks[0].body,) for _, batch in window]

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from orchestration.batching import batched
 from orchestration.contracts import TextModels
 from orchestration.errors import EmbeddingInputTooLongError, MalformedDocumentError
 from orchestration.records import Chunk, DocumentKey, EmbeddingBatch, Float32Matrix, SparseMatrix
@@ -94,8 +95,7 @@ class ChunkVectors:
                 missing.append(number)
             else:
                 dense[number] = self._unit(chunk.chunk.chunk_id, chunk.dense)
-        for start in range(0, len(missing), AT_ONCE):
-            part = missing[start : start + AT_ONCE]
+        for part in batched(missing, AT_ONCE):
             dense[part] = self._embedded([passed[number].chunk for number in part])
         return dense
 
@@ -118,8 +118,7 @@ class ChunkVectors:
                 missing.append(number)
             else:
                 rows[number] = self._terms(chunk.chunk.chunk_id, chunk.sparse)
-        for start in range(0, len(missing), AT_ONCE):
-            part = missing[start : start + AT_ONCE]
+        for part in batched(missing, AT_ONCE):
             encoded = self._models().encode_sparse_texts([passed[number].chunk.body for number in part]).rows
             rows |= {number: encoded.row(row) for row, number in enumerate(part)}
         return SparseMatrix.of_rows([rows[number] for number in range(len(passed))], self._sparse_model[1])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
+from orchestration.batching import batched
 from orchestration.contracts import (
     Commit,
     DocumentStore,
@@ -129,8 +130,8 @@ class DirectWrites:
             return by_key[key].fingerprint
 
         items = [self._item(passed.document) for passed in by_key.values()]
-        for start in range(0, len(items), WINDOW):
-            self._ledger.jobs.enqueue(job_id, items[start : start + WINDOW], fingerprint)
+        for batch in batched(items, WINDOW):
+            self._ledger.jobs.enqueue(job_id, batch, fingerprint)
         self._ledger.jobs.set_state(job_id, JobState.OPEN)
 
     def _item(self, document: Document) -> SourceItem:

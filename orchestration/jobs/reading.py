@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final, Protocol
 
+from orchestration.batching import batched
 from orchestration.contracts import Outcome, Source, SourceRequest
 from orchestration.errors import DuplicateDocumentError, MedkgError, UnavailableError
 from orchestration.jobs.submission import installed_source
@@ -73,7 +73,7 @@ class DocumentReader:
         Raises UsageError for a source or path that is not there, UnavailableError where none answers.
         """
         items = _once(installed_source(self._sources, request.plugin).enumerate(request))
-        while batch := list(islice(items, BATCH)):
+        for batch in batched(items, BATCH):
             yield from self._batch(request.plugin, batch)
 
     def _batch(self, plugin: str, batch: Sequence[SourceItem | Unread]) -> Iterator[Document | Unread]:

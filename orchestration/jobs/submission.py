@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import islice
 from typing import Final, Protocol, TypeVar, cast
 from uuid import uuid4
 
 from structlog.contextvars import bound_contextvars
 
+from orchestration.batching import batched
 from orchestration.contracts import (
     DocumentCounts,
     JobState,
@@ -130,7 +130,7 @@ class Submissions:
         """Batches of what the request means; of a source that lists page by page, its listing."""
         source = installed_source(self._sources, submission.request.plugin)
         if not hasattr(source, "listing"):
-            yield from _batches(source.enumerate(submission.request), ENQUEUE_BATCH)
+            yield from batched(source.enumerate(submission.request), ENQUEUE_BATCH)
             return
         listed = cast(ListedSource, source)
         fingerprint = self._fingerprint(topology, listed.format)
@@ -260,9 +260,3 @@ def _with_ids(items: Iterator[T], ids: Mapping[str, str]) -> Iterator[T]:
             except StopIteration:
                 return
         yield item
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import structlog
 
+from orchestration.batching import batched
 from orchestration.contracts import ListedSource, Submission, Sync, SyncKey, SyncLedger
 from orchestration.errors import CursorRefusedError
 from orchestration.records import SourceItem
@@ -59,9 +60,7 @@ def listed_batches(
         )
         listing.restart()
         yield from listing.batches()
-    left = listing.new(syncs.unfinished(submission))
-    for start in range(0, len(left), BATCH):
-        yield left[start : start + BATCH]
+    yield from batched(listing.new(syncs.unfinished(submission)), BATCH)
 
 
 def shown_sync(key: SyncKey, sync: Sync) -> dict[str, Any]:
@@ -121,8 +120,7 @@ class _Listing:
             return
         for page in pages:
             items = self._within_limit(self.new(page.items))
-            for start in range(0, len(items), BATCH):
-                yield items[start : start + BATCH]
+            yield from batched(items, BATCH)
             listed = self._sync.listed + len(items)
             self._save(self._sync.model_copy(update={"cursor": page.cursor, "listed": listed}))
             if page.cursor is None or self._full():

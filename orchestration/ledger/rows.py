@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from itertools import islice
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
+from orchestration.batching import batched
 from orchestration.contracts import Commit, DeadLetter, Failure, LedgerDocument
 from orchestration.records import DocumentKey, Locator, StageContext
 
@@ -27,11 +27,9 @@ MESSAGE_CHARACTERS: Final = 4000
 # --- statements -------------------------------------------------------------------------------------
 
 
-def batches(values: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
-    """Lists of up to `size` values."""
-    iterator = iter(values)
-    while batch := list(islice(iterator, size)):
-        yield batch
+def batches(values: Iterable[T]) -> Iterator[list[T]]:
+    """Iterate over lists of as many values as one statement takes."""
+    return batched(values, BATCH)
 
 
 def has_key(table: Table, keys: Sequence[DocumentKey]) -> ColumnElement[bool]:

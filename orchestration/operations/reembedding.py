@@ -13,12 +13,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 import numpy as np
 from pydantic import Field
 
+from orchestration.batching import batched
 from orchestration.contracts import Commit, TextModels, VectorRow, chunk_facets
 from orchestration.errors import (
     DagsterPipelineConfigError,
@@ -165,9 +165,7 @@ class _Beside:
             commit for commit in self._ledger.commits.committed(tenant_id) if commit.namespace != self.model
         )
         whole = (commit for commit in previous if not commit.chunk_count or self._is_whole(commit, held))
-        return sum(
-            self._relabel(batch) for batch in iter(lambda: list(islice(whole, RELABELLED_AT_ONCE)), [])
-        )
+        return sum(self._relabel(batch) for batch in batched(whole, RELABELLED_AT_ONCE))
 
     # --- vectors ------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import anyio
 from tenacity import RetryCallState, retry_if_result
 
+from orchestration.batching import batched
 from orchestration.contracts import Isolation, Outcome
 from orchestration.errors import (
     DagsterStageTimeoutError,
@@ -88,8 +89,7 @@ def _micro_batches(
         yield from (([position], _host(value)) for position, (_, value) in enumerate(items))
         return
     size = INLINE_DOCUMENTS if handle.isolation is Isolation.INLINE else max(1, len(items))
-    for start in range(0, len(items), size):
-        yield list(range(start, min(start + size, len(items)))), ""
+    yield from ((positions, "") for positions in batched(range(len(items)), size))
 
 
 def _host(value: Any) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestration.batching import batched
 from orchestration.contracts import Candidate, ChunkRef
 from orchestration.records import Chunk, DocumentKey
 from orchestration.retrieval.highlights import highlights
@@ -139,6 +140,5 @@ def _with_text(
     matches: Sequence[Match], read: ReadChunks, page_size: int
 ) -> Iterator[tuple[Match, Chunk | None]]:
     """Matches in order with their chunks, read page by page."""
-    for start in range(0, len(matches), page_size):
-        page = matches[start : start + page_size]
+    for page in batched(matches, page_size):
         yield from zip(page, read([match.ref for match in page]), strict=True)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
+from orchestration.batching import batched
 from orchestration.contracts import Page, SourceRequest, WebAnswer, WebClient
 from orchestration.errors import CursorRefusedError, RequestRejectedError, UnexpectedAnswerError
 from orchestration.sources.queries import parameters_of, required_query
@@ -77,9 +78,9 @@ class ClinicalTrialsSource:
 
     def again(self, doc_ids: Sequence[str]) -> Iterator[Page]:
         """The studies of these NCT numbers, one page at a time."""
-        for start in range(0, len(doc_ids), self._page_size):
-            ids = ",".join(doc_ids[start : start + self._page_size])
-            yield self._page({"format": "json", "pageSize": str(self._page_size), "filter.ids": ids}, None)
+        for ids in batched(doc_ids, self._page_size):
+            parameters = {"format": "json", "pageSize": str(self._page_size), "filter.ids": ",".join(ids)}
+            yield self._page(parameters, None)
 
     def address(self, doc_id: str) -> str:
         return f"https://clinicaltrials.gov/study/{doc_id}"

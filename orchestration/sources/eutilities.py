@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from pydantic import Field, ValidationError
 
+from orchestration.batching import batched
 from orchestration.contracts import Page, WebAnswer
 from orchestration.errors import (
     CursorRefusedError,
@@ -86,9 +87,8 @@ class EUtilities:
 
     def again(self, ids: Sequence[str]) -> Iterator[Page]:
         """The records of these numbers, one page at a time."""
-        for start in range(0, len(ids), self._page_size):
-            form = {"id": ",".join(ids[start : start + self._page_size])}
-            answer = self._fetch(form)
+        for batch in batched(ids, self._page_size):
+            answer = self._fetch({"id": ",".join(batch)})
             yield Page(answer.url, answer.content, self._format)
 
     # --- positions ----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from orchestration.batching import batched
 from orchestration.contracts import Page, SourceRequest, WebAnswer
 from orchestration.errors import CursorRefusedError, RequestRejectedError, UnexpectedAnswerError
 from orchestration.sources.json_mapping import (
@@ -66,9 +67,8 @@ class JsonOverHttpSource:
         """The records of these ids; none where the description has no `ids_parameter`."""
         parameter = self._service.ids_parameter
         own = [doc_id.removeprefix(f"{self.name}:") for doc_id in doc_ids]
-        for start in range(0, len(own) if parameter is not None else 0, IDS_AT_ONCE):
-            ids = ",".join(own[start : start + IDS_AT_ONCE])
-            records, _ = self._get({**self._service.parameters, str(parameter): ids}, None)
+        for ids in batched(own if parameter is not None else (), IDS_AT_ONCE):
+            records, _ = self._get({**self._service.parameters, str(parameter): ",".join(ids)}, None)
             yield Page(self._service.url, self._json_lines(records), self.format)
 
     def address(self, doc_id: str) -> str:

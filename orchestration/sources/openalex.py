@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 
 import structlog
 
+from orchestration.batching import batched
 from orchestration.contracts import Page, SourceRequest, WebAnswer
 from orchestration.errors import CursorRefusedError, RequestRejectedError, UnexpectedAnswerError
 from orchestration.sources.queries import parameters_of, required_query
@@ -79,9 +80,8 @@ class OpenAlexSource:
 
     def again(self, doc_ids: Sequence[str]) -> Iterator[Page]:
         """The works of these ids (W...), fifty per request."""
-        for start in range(0, len(doc_ids), IDS_AT_ONCE):
-            ids = "|".join(doc_ids[start : start + IDS_AT_ONCE])
-            yield self._page({"filter": f"openalex_id:{ids}"}, None)
+        for ids in batched(doc_ids, IDS_AT_ONCE):
+            yield self._page({"filter": f"openalex_id:{'|'.join(ids)}"}, None)
 
     def address(self, doc_id: str) -> str:
         return f"https://openalex.org/{doc_id}"

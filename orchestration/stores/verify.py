@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from pydantic import Field
 
+from orchestration.batching import batched
 from orchestration.contracts import (
     Commit,
     CommitLog,
@@ -218,8 +219,7 @@ class Verification:
             self._vectors.discard(tenant_id, intent_id)
             return
         bodies = [chunk.body for _, chunk in chunks]
-        starts = range(0, len(bodies), ENCODED_AT_ONCE)
-        encoded = [encode(bodies[start : start + ENCODED_AT_ONCE]) for start in starts]
+        encoded = [encode(part) for part in batched(bodies, ENCODED_AT_ONCE)]
         (namespace,) = {model_id for _, model_id in encoded}
         self._vectors.discard(tenant_id, intent_id)
         rows = [VectorRow(key, chunk.chunk_id, chunk_facets(key, chunk)) for key, chunk in chunks]

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 from pydantic import Field, ValidationError
 
+from orchestration.batching import batched
 from orchestration.contracts import ObjectStore
 from orchestration.errors import StoreCorruptError
 from orchestration.records import Document, DocumentKey, Record, StageContext
@@ -89,8 +90,8 @@ class ObjectDocuments:
         Reads all of it.
         """
         keys = self._keys(f"{PREFIX}/{file_name(tenant_id)}")
-        for start in range(0, len(keys), AT_ONCE):
-            for stored in self._each(self._sound, keys[start : start + AT_ONCE]):
+        for part in batched(keys, AT_ONCE):
+            for stored in self._each(self._sound, part):
                 if stored is not None:
                     yield stored.key, stored.version, stored.fingerprint
 

@@ -27,6 +27,7 @@ from opensearchpy.exceptions import (
 )
 from opensearchpy.helpers import BulkIndexError, async_streaming_bulk
 
+from orchestration.batching import batched
 from orchestration.errors import (
     ConfigurationError,
     DagsterResourceUnavailableError,
@@ -124,8 +125,8 @@ class Connection:
                     failures.append(error)
 
             async with anyio.create_task_group() as group:
-                for start in range(0, len(actions), share):
-                    group.start_soon(write_or_collect, actions[start : start + share])
+                for part in batched(actions, share):
+                    group.start_soon(write_or_collect, part)
         if failures:
             raise failures[0]
         if rejected:
