@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from orchestration.errors import CopyUnusableError, StoreUnwritableError, UsageError
 from orchestration.records import Record
+from orchestration.stores.flushing import flush
 
 __all__ = ["CopyFile", "CopyFolder", "Manifest", "TenantCopy", "read_copy"]
 
@@ -91,7 +91,7 @@ class CopyFolder:
             target.parent.mkdir(parents=True, exist_ok=True)
             rows: list[int] = []
             yield partial, rows
-            _sync(partial)
+            flush(partial)
             size, digest = partial.stat().st_size, _sha256(partial)
             partial.replace(target)
         self._files[path] = CopyFile(path=path, rows=sum(rows), bytes=size, sha256=digest)
@@ -114,9 +114,9 @@ class CopyFolder:
         partial = target.with_name(MANIFEST + PARTIAL)
         with unwritable_named(target):
             partial.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-            _sync(partial)
+            flush(partial)
             partial.replace(target)
-            _sync(self.folder)
+            flush(self.folder)
         return manifest
 
 
@@ -219,11 +219,3 @@ def _sha256(path: Path) -> str:
         while block := file.read(HASHED_AT_ONCE):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

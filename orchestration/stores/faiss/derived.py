@@ -40,8 +40,9 @@ from orchestration.stores.faiss.approximate import (
     tuned,
 )
 from orchestration.stores.faiss.rows import Rows, joined, mapped_rows, write_table
-from orchestration.stores.faiss.segments import Mark, flush_folder, marks_in, read_segment, rows_in
+from orchestration.stores.faiss.segments import Mark, marks_in, read_segment, rows_in
 from orchestration.stores.faiss.sizes import IndexSizes
+from orchestration.stores.flushing import flush
 
 __all__ = ["Derived", "Manifest", "build", "due", "load", "manifest_mark", "set_aside"]
 
@@ -258,7 +259,7 @@ def _written(folder: Path, previous: Derived | None, sizes: IndexSizes) -> Manif
     suffixes = ("vectors", "rows") if kind == "flat" else ("vectors", "rows", "faiss")
     paths = {suffix: _path(derived, generation, suffix) for suffix in suffixes}
     for path in paths.values():
-        _flush(path)
+        flush(path)
     return Manifest(
         generation=generation,
         kind=kind,
@@ -329,12 +330,12 @@ def _publish(derived: Path, manifest: Manifest | None) -> None:
     if manifest is None:
         path.unlink(missing_ok=True)
     else:
-        flush_folder(derived)
+        flush(derived)
         partial = derived / f"{manifest.generation}.manifest"
         partial.write_text(manifest.model_dump_json(), encoding="utf-8")
-        _flush(partial)
+        flush(partial)
         partial.replace(path)
-    flush_folder(derived)
+    flush(derived)
     _remove_files(derived, () if manifest is None else (manifest.generation,))
 
 
@@ -343,8 +344,3 @@ def _remove_files(derived: Path, generations: Sequence[str]) -> None:
     for path in derived.iterdir():
         if path.name != MANIFEST and path.stem not in generations:
             path.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

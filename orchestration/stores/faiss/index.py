@@ -21,6 +21,7 @@ import structlog
 
 from orchestration.contracts import Candidate, Filters, Visible
 from orchestration.errors import ConfigurationError, StoreCorruptError
+from orchestration.stores.deepening import deeper
 from orchestration.stores.faiss.blocks import BlockSearch, VectorBlock, block_of, grown, reduced
 from orchestration.stores.faiss.derived import Derived, build, load, manifest_mark, set_aside
 from orchestration.stores.faiss.gpu import nearest_on_gpu
@@ -31,9 +32,6 @@ __all__ = ["VectorIndex"]
 
 SETTLED_NANOSECONDS: Final = 1_000_000_000
 """A folder changed longer ago than this has a time that any further change alters."""
-
-DEEPER: Final = 4
-"""How many times more is asked for when too little of what was found may be seen."""
 
 logger = structlog.get_logger(__name__)
 
@@ -92,7 +90,7 @@ class VectorIndex:
                         return candidates
             if depth == most:
                 return candidates
-            depth = min(DEEPER * depth, most)
+            depth = deeper(depth, most)
         return []
 
     def _merged(

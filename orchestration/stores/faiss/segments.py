@@ -25,13 +25,13 @@ import numpy as np
 from orchestration.errors import StoreCorruptError, StoreUnwritableError
 from orchestration.records import Float32Matrix
 from orchestration.stores.faiss.rows import COLUMNS, Rows, rows_of_table, table_bytes
+from orchestration.stores.flushing import flush
 
 __all__ = [
     "SUFFIX",
     "Mark",
     "Segment",
     "changing",
-    "flush_folder",
     "marks_in",
     "read_segment",
     "remove_segment",
@@ -95,7 +95,7 @@ def write_segment(path: Path, rows: Rows, dense: Float32Matrix) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-        flush_folder(path.parent)
+        flush(path.parent)
     except OSError as error:
         _unlink_quietly(partial)
         raise StoreUnwritableError(
@@ -156,15 +156,6 @@ def marks_in(folder: Path) -> set[Mark]:
     with os.scandir(folder) as entries:
         marks = {_mark(entry) for entry in entries if entry.name.endswith(SUFFIX)}
     return {mark for mark in marks if mark is not None}
-
-
-def flush_folder(folder: Path) -> None:
-    """Put a rename in the folder on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _mapped(path: Path) -> Any:

@@ -19,6 +19,7 @@ from typing import Final
 import obstore
 from obstore.store import LocalStore
 
+from orchestration.stores.flushing import flush
 from orchestration.stores.objects.failures import ANY_FAILURE, is_absent, of_folder
 from orchestration.stores.objects.keys import check_key
 from orchestration.stores.objects.reading import ReadableObjects
@@ -73,7 +74,7 @@ class FolderObjects(ReadableObjects):
         path = self._path(prefix)
         with self._errors_named_of_files(), suppress(FileNotFoundError):
             shutil.rmtree(path)
-            _flush(path.parent)
+            flush(path.parent)
 
     def sweep(self, prefix: str) -> None:
         """Remove what writers that were killed left below the prefix; those at work hold their folder."""
@@ -141,12 +142,4 @@ def _make(folder: Path) -> None:
     if not folder.is_dir():
         _make(folder.parent)
         folder.mkdir(exist_ok=True)
-        _flush(folder.parent)
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        flush(folder.parent)

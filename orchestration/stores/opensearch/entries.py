@@ -17,10 +17,10 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay
 from orchestration.contracts import TERM_FACETS, Candidate, ChunkRef, Facets, Filters, Holding, Visible
 from orchestration.errors import DagsterResourceUnavailableError
 from orchestration.records import DocumentKey
+from orchestration.stores.deepening import deeper
 from orchestration.stores.opensearch.connection import Connection
 
 __all__ = [
-    "DEEPER",
     "FIELDS",
     "entry",
     "entry_id",
@@ -54,8 +54,6 @@ FIELDS: Final[dict[str, Any]] = {
 REF: Final = ("intent", "source", "doc_id", "chunk_id")
 
 PAGE: Final = 5_000
-DEEPER: Final = 4
-"""How many times more is asked for when too little of what was found may be seen."""
 
 RETENTION: Final = "index.soft_deletes.retention_lease.period"
 LEASE_SECONDS: Final = 180.0
@@ -263,7 +261,7 @@ def ranked(
                     return candidates
         if len(hits) < size:
             return candidates
-        after, size = hits[-1]["sort"], min(DEEPER * size, WINDOW)
+        after, size = hits[-1]["sort"], deeper(size, WINDOW)
     return candidates
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, VectorRow, Visible
 from orchestration.errors import ConfigurationError
 from orchestration.records import DocumentKey, Float32Matrix
+from orchestration.stores.deepening import deeper
 from orchestration.stores.opensearch import entries
 from orchestration.stores.opensearch.connection import Connection
 from orchestration.stores.opensearch.indexes import index_part
@@ -127,7 +128,7 @@ class OpenSearchVectors:
             )
             if len(candidates) == limit or depth >= DEEPEST:
                 return candidates
-            depth = min(entries.DEEPER * depth, DEEPEST)
+            depth = deeper(depth, DEEPEST)
 
     def vectors(self, tenant_id: str, namespace: str, intent_id: str) -> tuple[list[ChunkRef], Float32Matrix]:
         """What the intent wrote; a float32 comes back from JSON as it was."""
