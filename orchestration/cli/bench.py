@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestration.cli.help_text import MODELS, example
-from orchestration.cli.output import answer, console, note, reports_errors, table
+from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
 from orchestration.errors import ExitCode
 from orchestration.settings import Settings
 
@@ -39,7 +39,7 @@ def bench(
     assert_targets: Annotated[
         bool, typer.Option("--assert", help="Exit 1 if a target of the profile is missed.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure named cases against their bounds and peers in one run."""
     comparison, suite, targets = (_benchmarks(name) for name in ("compare", "suite", "targets"))

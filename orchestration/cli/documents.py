@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestration.cli.help_text import DOCUMENTS, example
-from orchestration.cli.output import answer, console, note, reports_errors, table
+from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
 from orchestration.cli.run import finish_with, follow
 from orchestration.contracts import DeadLetter, LedgerDocument
 from orchestration.records import Document, Section
@@ -17,7 +17,6 @@ from orchestration.settings import Settings
 docs = typer.Typer(help="List, show and delete documents.", no_args_is_help=True)
 dlq = typer.Typer(help="Dead letters: inputs that failed for good, and their replay.", no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DocId = Annotated[str, typer.Argument(help="The source's own id, e.g. NCT01234567.")]
 SourceOption = Annotated[str | None, typer.Option(help="Source of the record, if several have this id.")]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestration.cli.help_text import SEARCH, example
-from orchestration.cli.output import answer, note, reports_errors, table
+from orchestration.cli.output import AsJson, answer, note, reports_errors, table
 from orchestration.settings import Settings
 
 MEASURES = ("ndcg@10", "recall@10", "mrr@10", "p50_ms", "p95_ms")
@@ -33,7 +33,7 @@ def evaluate(
         bool,
         typer.Option("--rerank", help="Also measure the hybrid with reranking; needs MEDKG_RERANK_MODEL."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure nDCG@10, recall@10, MRR@10 and latency of each leg, the hybrid and named fusions.
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from orchestration.cli.help_text import INGEST, example
-from orchestration.cli.output import answer, console, reports_errors, table
+from orchestration.cli.output import AsJson, answer, console, reports_errors, table
 from orchestration.contracts import Obstacle, WaitingDocument
 from orchestration.contracts.host import HostStatus
 from orchestration.errors import HostUnavailableError
@@ -18,7 +18,6 @@ from orchestration.settings import Settings
 
 gate = typer.Typer(help="List documents that wait at a gate, and let them pass.", no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Stage = Annotated[
     str | None, typer.Option("--stage", help="Only documents that continue at this stage, e.g. parse.")
 ]

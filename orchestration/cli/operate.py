@@ -8,11 +8,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from orchestration.cli.help_text import HOST, INDEX, example
-from orchestration.cli.output import answer, console, note, reports_errors, table
+from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
 from orchestration.errors import ExitCode, PlaneUnavailableError, UsageError
 from orchestration.settings import Settings
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PLANE_SECONDS = 300.0
 MODEL_POOLS: Final = ("embedders", "expanders", "rerankers")
 PLUGIN_COLUMNS: Final = ["", "plugin", "group", "distribution", "class"]

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NoReturn, ParamSpec, TypeVar
+from typing import Annotated, Any, Final, NoReturn, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
@@ -20,10 +20,12 @@ from rich.table import Table
 
 from orchestration.errors import ExitCode, MedkgError, StoreUnwritableError
 
-__all__ = ["answer", "console", "fail", "note", "reports_errors", "table"]
+__all__ = ["AsJson", "answer", "console", "fail", "note", "reports_errors", "table"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 PLAIN_WIDTH: Final = 160
 """Columns where there is no terminal: tables in logs and pipes are wide instead of folded."""

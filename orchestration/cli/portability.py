@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestration.cli.help_text import COPIES, example
-from orchestration.cli.output import answer, console, reports_errors
+from orchestration.cli.output import AsJson, answer, console, reports_errors
 from orchestration.cli.progress import counting
 from orchestration.errors import ExitCode
 from orchestration.settings import Settings
@@ -17,7 +17,6 @@ from orchestration.settings import Settings
 if TYPE_CHECKING:
     from orchestration.operations.backup.folder import Manifest
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NewFolder = Annotated[Path, typer.Argument(help="Folder to write; it must be empty or new.")]
 
 

@@ -11,7 +11,7 @@ import psutil
 import typer
 
 from orchestration.cli.help_text import INGEST, example
-from orchestration.cli.output import answer, console, note, reports_errors, table
+from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
 from orchestration.cli.progress import watching
 from orchestration.contracts import SourceRequest
 from orchestration.errors import ExitCode, UsageError
@@ -45,7 +45,6 @@ Resync = Annotated[
 WindowSize = Annotated[
     int | None, typer.Option(min=1, help="Maximum number of documents in one Dagster run.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @reports_errors

@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from orchestration.cli.help_text import SEARCH, example
-from orchestration.cli.output import answer, console, note, reports_errors
+from orchestration.cli.output import AsJson, answer, console, note, reports_errors
 from orchestration.errors import UsageError
 from orchestration.settings import Settings
 
@@ -79,7 +79,7 @@ def search(
     ] = None,
     since: Annotated[str, typer.Option(help="Only documents dated YYYY[-MM[-DD]] or later.")] = "",
     until: Annotated[str, typer.Option(help="Only documents dated YYYY[-MM[-DD]] or earlier.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Search the index; every hit cites its document and character offsets."""
     from orchestration.assembly import open_data_folder

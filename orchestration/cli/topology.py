@@ -8,12 +8,10 @@ from typing import Annotated
 import typer
 
 from orchestration.cli.help_text import INGEST, example
-from orchestration.cli.output import answer, console, reports_errors, table
+from orchestration.cli.output import AsJson, answer, console, reports_errors, table
 from orchestration.settings import Settings
 
 topology = typer.Typer(help="List, show and validate topologies (pipelines as YAML).", no_args_is_help=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @topology.command("list", epilog=example("medkg topology list"))

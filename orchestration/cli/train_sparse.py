@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from orchestration.cli.help_text import MODELS, example
-from orchestration.cli.output import answer, console, note, reports_errors, stderr_console, table
-from orchestration.cli.run import AsJson, Limit, Paths, Query, SourceName, absolute
+from orchestration.cli.output import AsJson, answer, console, note, reports_errors, stderr_console, table
+from orchestration.cli.run import Limit, Paths, Query, SourceName, absolute
 from orchestration.contracts import SourceRequest
 from orchestration.errors import ExitCode
 from orchestration.records import Document

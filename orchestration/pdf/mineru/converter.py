@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, Self
 
 import httpx
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from orchestration.contracts import ConversionState, ConversionStatus
 from orchestration.errors import (
@@ -32,6 +32,7 @@ from orchestration.errors import (
     PdfLimitError,
     RateLimitedError,
 )
+from orchestration.pdf.configuration import configured
 from orchestration.pdf.mineru.content import converted
 from orchestration.records import Record
 from orchestration.settings import Settings
@@ -82,15 +83,7 @@ class MineruConverter:
 
     def __init__(self, url: str, **config: object) -> None:
         """`url` of the service, fields of `MineruConfig`; raises ConfigurationError. Does not connect."""
-        try:
-            self._config = MineruConfig.model_validate(config)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"]))
-            raise ConfigurationError(
-                f"pdf converter {NAME}: {field} is {first.get('input')!r}: {first['msg']}. Valid fields: "
-                f"{', '.join(sorted(MineruConfig.model_fields))}."
-            ) from error
+        self._config = configured(MineruConfig, NAME, config)
         timeout = httpx.Timeout(self._config.seconds, connect=min(5.0, self._config.seconds))
         self._client = httpx.Client(base_url=url.rstrip("/"), timeout=timeout, follow_redirects=False)
         self._url = url

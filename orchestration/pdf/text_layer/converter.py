@@ -18,11 +18,10 @@ from signal import SIGKILL, SIGTERM
 from typing import Final
 
 from pebble import ProcessExpired, ProcessPool
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from orchestration.contracts import ConversionState, ConversionStatus
 from orchestration.errors import (
-    ConfigurationError,
     ConversionFailedError,
     ConversionLostError,
     DagsterStageTimeoutError,
@@ -33,6 +32,7 @@ from orchestration.errors import (
     StageCrashedError,
     StageFailedError,
 )
+from orchestration.pdf.configuration import configured
 from orchestration.pdf.text_layer.reading import NAME, VERSION, Limits, convert
 from orchestration.processes.worker_pool import started_pool
 from orchestration.records import Record
@@ -77,15 +77,7 @@ class TextLayerConverter:
 
     def __init__(self, **config: object) -> None:
         """Fields of `TextLayerConfig`; raises ConfigurationError. Processes start with the first task."""
-        try:
-            self._config = TextLayerConfig.model_validate(config)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"]))
-            raise ConfigurationError(
-                f"pdf converter {NAME}: {field} is {first.get('input')!r}: {first['msg']}. Valid fields: "
-                f"{', '.join(sorted(TextLayerConfig.model_fields))}."
-            ) from error
+        self._config = configured(TextLayerConfig, NAME, config)
         self._limits = Limits(pages=self._config.pages, characters=self._config.characters)
         self._lock = threading.Lock()
         self._tasks: dict[str, _Task] = {}
