@@ -5,6 +5,7 @@ Rooms never import one another; they are written against these protocols and put
 protocol that every implementation, ours or a plugin's, runs through.
 """
 
+from orchestration.contracts.commits import EVERYTHING, Commit, CommitLog, Intent
 from orchestration.contracts.copying import CopyLedger, ImportedDocuments, LedgerTable, Origin
 from orchestration.contracts.filters import (
     ANYTHING,
@@ -92,15 +93,11 @@ from orchestration.contracts.stages import (
     lift,
 )
 from orchestration.contracts.stores import (
-    EVERYTHING,
     Candidate,
     ChunkRef,
-    Commit,
-    CommitLog,
     DocumentStore,
     Holding,
     IndexWriter,
-    Intent,
     SearchStore,
     SparseVectors,
     VectorRow,

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pydantic import Field
 
-from orchestration.contracts.stores import Commit
+from orchestration.contracts.commits import Commit
 from orchestration.records import DocumentKey, Locator, Record
 
 

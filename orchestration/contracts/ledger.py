@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from orchestration.contracts.commits import Commit, CommitLog
 from orchestration.contracts.copying import CopyLedger
 from orchestration.contracts.gates import GateLedger, PdfTaskLedger
 from orchestration.contracts.jobs import (
@@ -22,7 +23,6 @@ from orchestration.contracts.jobs import (
     Submission,
     Window,
 )
-from orchestration.contracts.stores import Commit, CommitLog
 from orchestration.contracts.syncs import SyncLedger
 from orchestration.records import DocumentKey, SourceItem, StageContext
 

@@ -1,20 +1,20 @@
-"""Stores of chunks, vectors and documents, and the commit log, which alone decides what is visible.
+"""Stores of chunks, vectors and documents, and the dual write over them.
 
 Comes in: records. Leaves: protocols that every store implements, each with its conformance suite in
-medkg.testing. A store keeps entries per intent; a reader shows an entry only if the commit log names its
-intent for the document.
+medkg.testing. A store keeps entries per intent; a reader shows an entry only if the commit log (`commits`)
+names its intent for the document.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
+from orchestration.contracts.commits import Commit
 from orchestration.contracts.filters import Facets, Filters
 from orchestration.records import (
     Chunk,
@@ -23,7 +23,6 @@ from orchestration.records import (
     EmbeddingBatch,
     Float32Matrix,
     IndexReceipt,
-    Record,
     SparseMatrix,
     StageContext,
 )
@@ -44,10 +43,6 @@ class Candidate:
 
     ref: ChunkRef
     score: float
-
-
-EVERYTHING = "*"
-"""In the place of source and doc_id: stands for all documents of the tenant."""
 
 
 Visible = Callable[[ChunkRef], bool]
@@ -320,101 +315,4 @@ class IndexWriter(Protocol):
 
     def recover(self, is_alive: Callable[[str], bool]) -> int:
         """Remove the entries of dead writers; returns the number of intents. Visible documents stay."""
-        ...
-
-
-class Commit(Record):
-    """The mark that makes one version of a document visible."""
-
-    key: DocumentKey = Field(description="The document.")
-    version: str = Field(description="Content hash.")
-    fingerprint: str = Field(description="Everything that shaped the output.")
-    pipeline: str = Field(description="Topology that produced it.")
-    intent_id: str = Field(description="Intent whose entries are visible.")
-    chunk_count: int = Field(ge=0, description="Chunks every store must hold.")
-    namespace: str = Field(description="Model that made the vectors every vector store must hold.")
-
-    @classmethod
-    def of(cls, ctx: StageContext, receipt: IndexReceipt) -> Self:
-        """The commit that makes a staged document visible."""
-        return cls(
-            key=ctx.key,
-            version=ctx.version,
-            fingerprint=ctx.fingerprint,
-            pipeline=ctx.pipeline_name,
-            intent_id=receipt.intent_id,
-            chunk_count=receipt.chunk_count,
-            namespace=receipt.namespace,
-        )
-
-
-class Intent(Record):
-    """A dual write that was started, and its documents."""
-
-    intent_id: str = Field(description="Unique; names rows and segments.")
-    tenant_id: str = Field(description="Tenant.")
-    owner: str = Field(description="Process identity of the writer, to recognise a dead one.")
-    keys: tuple[DocumentKey, ...] = Field(description="Documents it writes.")
-
-
-class CommitLog(Protocol):
-    """Intents and commits: a part of the ledger, which alone decides what is visible.
-
-    Guarantees. Every call is one transaction, durable when it returns. Changes are numbered in the order in
-    which they became visible, without gaps that fill later; a reader that asks for later numbers misses
-    none. Idempotent, except `open_intent`. Errors: LeaseLostError for a commit under a cleaned intent.
-    """
-
-    def open_intent(self, tenant_id: str, owner: str, keys: Sequence[DocumentKey]) -> Intent:
-        """Record that `owner` starts to write these documents."""
-        ...
-
-    def commit(self, new: Sequence[Commit]) -> list[Commit]:
-        """Make documents visible in one transaction; returns the commits that these superseded."""
-        ...
-
-    def relabel(self, changes: Sequence[tuple[Commit, Commit]]) -> list[Commit]:
-        """Replace the first commit of each pair by the second, which has another fingerprint and namespace.
-
-        Only where the first is still the commit of the document; returns the commits that took effect.
-        Nothing becomes visible or invisible. From then on the document counts as produced under the new
-        fingerprint.
-        """
-        ...
-
-    def namespaces(self, tenant_id: str) -> dict[str, int]:
-        """Return the number of visible documents with chunks, by the model of their vectors."""
-        ...
-
-    def tenants(self) -> list[str]:
-        """Return the tenants that have visible documents, sorted by name."""
-        ...
-
-    def committed(self, tenant_id: str) -> Iterable[Commit]:
-        """Iterate over the commits of a tenant, as of one moment."""
-        ...
-
-    def find(self, key: DocumentKey) -> Commit | None:
-        """Return the commit of a document; None if it is not visible."""
-        ...
-
-    def changes(self, tenant_id: str, after: int) -> tuple[int, list[tuple[DocumentKey, str | None]]]:
-        """Return the newest sequence number, and what changed after number `after`, oldest first.
-
-        One entry per document: the intent id under which it became visible, or None if it became invisible.
-        `after` 0 returns everything. An entry of EVERYTHING invalidates a cache: read again from 0.
-        """
-        ...
-
-    def intents(self, tenant_id: str | None = None) -> list[Intent]:
-        """Return the open intents, oldest first."""
-        ...
-
-    def begin_cleaning(self, intent_ids: Sequence[str]) -> None:
-        """Refuse commits under these intents from now on (LeaseLostError), so that their invisible entries
-        can be removed; visible documents stay."""
-        ...
-
-    def close_intents(self, intent_ids: Sequence[str]) -> None:
-        """Remove intents whose entries were cleaned. An intent with visible documents stays."""
         ...
