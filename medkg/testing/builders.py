@@ -149,39 +149,6 @@ def a_page_of_studies(*studies: dict[str, Any], next_page_token: str = "KV5sq") 
     return json.dumps(page).encode()
 
 
-def a_work(
-    number: int | None = 1, abstract: str = "Walking helps adults to sleep.", **fields: Any
-) -> dict[str, Any]:
-    """A work of OpenAlex; `fields` replace or add."""
-    positions: dict[str, list[int]] = {}
-    for position, word in enumerate(abstract.split()):
-        positions.setdefault(word, []).append(position)
-    place = {
-        "is_oa": True,
-        "landing_page_url": f"https://doi.org/10.5555/{number}",
-        "pdf_url": f"https://journal.example/{number}.pdf",
-        "source": {"display_name": "Journal of Walking"},
-        "license": "cc-by",
-        "version": "publishedVersion",
-    }
-    return {
-        "id": f"https://openalex.org/W{number}" if number is not None else None,
-        "doi": f"https://doi.org/10.5555/{number}",
-        "title": "Walking for better sleep",
-        "publication_year": 2024,
-        "ids": {"pmid": f"https://pubmed.ncbi.nlm.nih.gov/{number}"},
-        "type": "article",
-        "language": "en",
-        "authorships": [{"author": {"display_name": "Ann Example"}}],
-        "abstract_inverted_index": positions,
-        "is_retracted": False,
-        "primary_location": place,
-        "best_oa_location": place,
-        "locations": [place, place | {"pdf_url": None, "landing_page_url": "https://repository.example/1"}],
-        "open_access": {"is_oa": True, "oa_status": "gold"},
-    } | fields
-
-
 def study_results(title: str = "Sleep duration") -> dict[str, Any]:
     """A resultsSection with one table of each kind."""
     groups = [{"id": "G0", "title": "Walking"}, {"id": "G1", "title": "Usual care"}]
@@ -314,7 +281,7 @@ def an_openalex_work(number: int = 1, **fields: Any) -> dict[str, Any]:
         "abstract_inverted_index": {"Walkers": [0], "slept": [1, 4], "longer": [2], "and": [3], "well.": [5]},
         "related_works": [],
         "counts_by_year": [{"year": 2021, "cited_by_count": 3}],
-        "updated_date": "2026-11-01T00:00:00",
+        "updated_date": "2020-06-01T00:00:00",
     } | fields
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from medkg.testing.builders import TENANT, a_pmc_article, a_pubmed_article, a_study, a_work
+from medkg.testing.builders import TENANT, a_pmc_article, a_pubmed_article, a_study, an_openalex_work
 from medkg.testing.ledger_suite.builders import claimed, commit_all
 from orchestration.assembly import Assembly
 from orchestration.ledger import open_ledger
@@ -90,12 +90,12 @@ def works() -> Case:
     def change(service: OpenAlexService, count: int) -> None:
         for work in service.works[:count]:
             work.update(updated_date=today(), title="Walking again")
-        service.works.append(a_work(99999999, updated_date=today()))
+        service.works.append(an_openalex_work(99999999, updated_date=today()))
 
     def listings(server: ReplayServer) -> int:
         return sum(request.outcome == "good" for request in server.received)
 
-    service = OpenAlexService([a_work(number) for number in range(1, RECORDS + 1)])
+    service = OpenAlexService([an_openalex_work(number) for number in range(1, RECORDS + 1)])
     address, pages = "MEDKG_OPENALEX_URL", RECORDS // 100 + 1
     return Case("openalex", "EGFR", address, service, RECORDS, listings, pages, change, 2)
 

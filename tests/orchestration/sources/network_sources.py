@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
-from medkg.testing.builders import a_pmc_article, a_pubmed_article, a_study, a_work
+from medkg.testing.builders import a_pmc_article, a_pubmed_article, a_study, an_openalex_work
 from orchestration.contracts import PagedSource, SourceRequest
 from orchestration.sources.clinicaltrials import ClinicalTrialsSource
 from orchestration.sources.openalex import OpenAlexSource
@@ -71,7 +71,7 @@ CLINICALTRIALS: Final = NetworkSource(
 )
 OPENALEX: Final = NetworkSource(
     "openalex",
-    lambda: OpenAlexService([a_work(number) for number in NUMBERS]),
+    lambda: OpenAlexService([an_openalex_work(number) for number in NUMBERS]),
     "openalex_url",
     lambda services: OpenAlexSource(services, page_size=2),
     wrong_query="filter=is_oa:true&page=3",

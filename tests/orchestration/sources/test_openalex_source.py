@@ -9,7 +9,7 @@ import httpx
 import pytest
 import respx
 
-from medkg.testing.builders import a_work
+from medkg.testing.builders import an_openalex_work
 from orchestration.assembly import Assembly
 from orchestration.contracts import SourceRequest
 from orchestration.errors import CursorRefusedError, UnexpectedAnswerError, UsageError
@@ -30,7 +30,7 @@ def network() -> NetworkSource:
 @respx.mock
 def test_the_listing_ends_at_a_null_cursor_and_says_who_asks(paged: OpenAlexSource) -> None:
     respx.get(f"{API}/works", params={"cursor": "*", "search": "EGFR"}).respond(
-        json={"meta": {"count": 1, "next_cursor": "b"}, "results": [a_work(1)]}
+        json={"meta": {"count": 1, "next_cursor": "b"}, "results": [an_openalex_work(1)]}
     )
     last = respx.get(f"{API}/works", params={"cursor": "b", "api_key": "s3cret"}).respond(
         json={"meta": {"count": 1, "next_cursor": None}, "results": []}
