@@ -11,15 +11,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from orchestration.pdf.text_layer.characters import BLANK, Character, Glyph, characters_of
-from orchestration.pdf.text_layer.drawings import Rule, drawings_of, placed_rules
+from orchestration.pdf.text_layer.drawings import drawings_of, placed_rules
+from orchestration.pdf.text_layer.form_fields import values_of
 from orchestration.pdf.text_layer.overprint import printed_once
+from orchestration.pdf.text_layer.page_content import PageContent, rotated, turned
 from orchestration.pdf.text_layer.signs import UNMAPPED
 
-__all__ = ["PageContent", "read_page"]
+__all__ = ["read_page"]
 
 STRAIGHT: Final = 3.0
 """Degrees by which text may differ from the direction of its frame."""
@@ -27,53 +28,6 @@ MAX_SKEW: Final = 20.0
 """Degrees by which a page may have been scanned askew."""
 MIN_SKEW: Final = 0.2
 """Degrees that are noticed."""
-
-
-@dataclass(slots=True)
-class PageContent:
-    """The text of one page in one direction."""
-
-    page_no: int
-    width: float
-    """Of the page as it is shown; `turns` quarter turns clockwise lead from there to the text's frame."""
-    height: float
-    turns: int
-    skew: float = 0.0
-    """Degrees by which the page's text rose before it was set upright."""
-    glyphs: list[Glyph] = field(default_factory=list)
-    rules: list[Rule] = field(default_factory=list)
-    image_share: float = 0.0
-    """Share of the page that its images cover, overlaps counted twice."""
-    unmapped: int = 0
-    """Characters that the font maps to no Unicode value."""
-    slanted: int = 0
-    """Characters of the page that are in no frame, as they are neither level nor upright."""
-
-    @property
-    def frame_width(self) -> float:
-        return self.height if self.turns % 2 else self.width
-
-    @property
-    def frame_height(self) -> float:
-        return self.width if self.turns % 2 else self.height
-
-    def shown(
-        self, left: float, top: float, right: float, bottom: float
-    ) -> tuple[float, float, float, float]:
-        """A box of the text's frame, on the page as displayed."""
-        width, height = self.frame_width, self.frame_height
-        corners = [
-            _turned(*_rotated(x, y, -self.skew, width, height), -self.turns, width, height)
-            for x in (left, right)
-            for y in (top, bottom)
-        ]
-        xs, ys = zip(*corners, strict=True)
-        return (
-            max(0.0, min(xs)),
-            max(0.0, min(ys)),
-            min(self.width, max(xs)),
-            min(self.height, max(ys)),
-        )
 
 
 def read_page(document: Any, index: int, max_characters: int) -> list[PageContent]:
@@ -85,14 +39,14 @@ def read_page(document: Any, index: int, max_characters: int) -> list[PageConten
     try:
         text = page.get_textpage()
         try:
-            return _read(page, text, index + 1, max_characters)
+            return _read(document, page, text, index + 1, max_characters)
         finally:
             text.close()
     finally:
         page.close()
 
 
-def _read(page: Any, text: Any, page_no: int, max_characters: int) -> list[PageContent]:
+def _read(document: Any, page: Any, text: Any, page_no: int, max_characters: int) -> list[PageContent]:
     width, height = page.get_size()
     count = text.count_chars()
     if count > max_characters:
@@ -111,11 +65,18 @@ def _read(page: Any, text: Any, page_no: int, max_characters: int) -> list[PageC
         content.unmapped = sum(glyph.text == UNMAPPED for glyph in content.glyphs)
         contents.append(content)
     contents[0].image_share, contents[0].slanted = image_share, slanted
+    frame = _Frame(page.get_bbox(), by_turns[0][0], skew)
+    contents[0].values = [(value, frame.box(*box)) for value, box in values_of(document, page)]
     return contents
 
 
 def _by_direction(drawn: Sequence[Character]) -> tuple[list[tuple[int, list[Character]]], float, int]:
     """(Characters by quarter turns, most of them first; the page's skew; the number of slanted ones)."""
+    styles = {id(character.style): character.style for character in drawn}
+    if len({style.angle for style in styles.values() if style is not BLANK}) <= 1:
+        angle = next((style.angle for style in styles.values() if style is not BLANK), 0.0)
+        if angle in (0.0, 90.0, 180.0, -90.0):
+            return [(_quarter(angle), list(drawn))], 0.0, 0
     angles = Counter(character.style.angle for character in drawn if character.text != " ")
     turns: Counter[int] = Counter()
     for angle, count in angles.items():
@@ -157,23 +118,6 @@ def _deviation(angle: float) -> float:
     return angle - 90 * round(angle / 90)
 
 
-def _turned(x: float, y: float, turns: int, width: float, height: float) -> tuple[float, float]:
-    """A point after clockwise quarter turns of a page that is `width` x `height` before them."""
-    for _ in range(turns % 4):
-        x, y = height - y, x
-        width, height = height, width
-    return x, y
-
-
-def _rotated(x: float, y: float, degrees: float, width: float, height: float) -> tuple[float, float]:
-    """A point after a clockwise rotation about the middle of the page."""
-    if not degrees:
-        return x, y
-    sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
-    x, y = x - width / 2, y - height / 2
-    return width / 2 + cosine * x - sine * y, height / 2 + sine * x + cosine * y
-
-
 class _Frame:
     """Leads from the space of a page to the frame of its text."""
 
@@ -185,20 +129,36 @@ class _Frame:
     def place(self, x: float, y: float) -> tuple[float, float]:
         """A point of the page's own space (y upwards) in the text's frame."""
         width, height = self._width, self._height
-        x, y = _turned(x - self._left, self._top - y, self._upright, width, height)
+        x, y = turned(x - self._left, self._top - y, self._upright, width, height)
         if self._upright % 2:
             width, height = height, width
-        return _rotated(x, y, self._skew, width, height)
+        return rotated(x, y, self._skew, width, height)
+
+    def box(self, left: float, bottom: float, right: float, top: float) -> tuple[float, float, float, float]:
+        """A box of the page's own space as left, top, right and bottom of the frame."""
+        (x0, y0), (x1, y1) = self.place(left, bottom), self.place(right, top)
+        return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
 
     def placed(self, character: Character) -> Glyph:
         text, hyphen, left, bottom, right, top, x, y, style = character
         if style is BLANK:
             return Glyph(" ", 0.0, 0.0, 0.0, 0.0, 0.0, style)
-        (x0, y0), (x1, y1) = self.place(left, bottom), self.place(right, top)
-        _, baseline = self.place(x, y)
+        if not self._upright and not self._skew:  # nearly all pages, and five thousand times a page
+            from_left, from_top = self._left, self._top
+            return Glyph(
+                text,
+                left - from_left,
+                from_top - top,
+                right - from_left,
+                from_top - bottom,
+                from_top - y,
+                style,
+                hyphen,
+            )
+        x0, y0, x1, y1 = self.box(left, bottom, right, top)
         if self._skew:
             x0, y0, x1, y1 = self._narrowed(right - left, top - bottom, (x0 + x1) / 2, (y0 + y1) / 2)
-        return Glyph(text, min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1), baseline, style, hyphen)
+        return Glyph(text, x0, y0, x1, y1, self.place(x, y)[1], style, hyphen)
 
     def _narrowed(self, width: float, height: float, x: float, y: float) -> tuple[float, float, float, float]:
         """The box of a glyph about its middle, of which PDFium gives the box around the slanted one."""

@@ -7,6 +7,7 @@ Superscripts stay with their line, written as `marks` says.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from itertools import groupby
 from typing import Final
 
 from orchestration.pdf.text_layer.characters import BLANK, Glyph
-from orchestration.pdf.text_layer.glyphs import PageContent
 from orchestration.pdf.text_layer.letter_spacing import closed_up
 from orchestration.pdf.text_layer.marks import SUPERSCRIPTS, Stretch, spelled
+from orchestration.pdf.text_layer.page_content import PageContent
 from orchestration.pdf.text_layer.right_to_left import in_reading_order, in_visual_order
 from orchestration.pdf.text_layer.words import Word
 
@@ -32,6 +33,7 @@ WORD_SPACING: Final = 3.0
 """The same where one text operator shows both characters and a blank between them, as in narrow columns."""
 CAP_SIZE: Final = 1.5
 """Times the size of the text after it: a letter as large is joined to its word by `drop_caps`."""
+_SUPERSCRIPT = re.compile(f"[{''.join(map(chr, SUPERSCRIPTS))}]")
 RAISED_SIZE: Final = 0.85
 """Of the size of its line: what is set high is smaller."""
 LEAST_GAP: Final = 0.05
@@ -168,6 +170,8 @@ class _Run:
         self._glyphs = [glyph]
         self._blanks = [False]
         self._main = glyph
+        self._level = True
+        """Whether all glyphs are on one baseline."""
 
     def take(self, glyph: Glyph, blank: Glyph | None) -> bool:
         """Whether the glyph continues this run; `blank` is one between them."""
@@ -189,13 +193,16 @@ class _Run:
 
     def _parts_words(self, glyph: Glyph, gap: float, blank: Glyph | None) -> bool:
         """Whether a word begins with the glyph; a blank that PDFium inserted must have room."""
-        sizes = self._glyphs[-1].style.size, glyph.style.size
         if blank is not None and blank.style is not BLANK:
             return True
-        raised = min(sizes) < RAISED_SIZE * max(sizes)
+        last, size = self._glyphs[-1].style.size, glyph.style.size
+        if last == size:
+            return gap > (WORD_GAP if blank is None else LEAST_GAP) * size
+        smaller, larger = min(last, size), max(last, size)
+        raised = smaller < RAISED_SIZE * larger
         if blank is not None and not raised:
-            return gap > LEAST_GAP * min(sizes)
-        return gap > WORD_GAP * (max(sizes) if raised else min(sizes))
+            return gap > LEAST_GAP * smaller
+        return gap > WORD_GAP * (larger if raised else smaller)
 
     def _widest_gap(self, glyph: Glyph, blank: Glyph | None) -> float:
         """Of the size; one text object has one style object, so the same object means the same operator."""
@@ -209,6 +216,7 @@ class _Run:
         apart = abs(glyph.baseline - main.baseline)
         if apart <= 0.15 * size:
             return True
+        self._level = False
         smaller = min(main.style.size, glyph.style.size) <= 0.85 * size
         return smaller and apart <= 0.55 * size
 
@@ -231,6 +239,7 @@ class _Run:
     def _words(self) -> list[Word]:
         words: list[Word] = []
         begin = 0
+        self._level = self._level and not _SUPERSCRIPT.search("".join([glyph.text for glyph in self._glyphs]))
         for at in range(1, len(self._glyphs) + 1):
             if at == len(self._glyphs) or self._blanks[at]:
                 words.append(self._word(self._glyphs[begin:at]))
@@ -238,6 +247,8 @@ class _Run:
         return closed_up(words)
 
     def _word(self, glyphs: Sequence[Glyph]) -> Word:
+        if self._level:
+            return Word("".join([glyph.text for glyph in glyphs]), glyphs[0].left, glyphs[-1].right)
         stretches = [
             Stretch("".join(glyph.text for glyph in group), raised)
             for raised, group in groupby(glyphs, self._raised)

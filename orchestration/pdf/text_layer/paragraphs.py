@@ -17,8 +17,8 @@ from typing import Final
 from orchestration.contracts import PdfBlockKind
 from orchestration.pdf.text_layer.breaks import BULLET, LABEL, OTHER_SIZE, FlowReader
 from orchestration.pdf.text_layer.columns import Flow
-from orchestration.pdf.text_layer.glyphs import PageContent
 from orchestration.pdf.text_layer.lines import Line
+from orchestration.pdf.text_layer.page_content import PageContent
 from orchestration.pdf.text_layer.tables import TABLE_CAPTION, TableRegion
 
 __all__ = ["Part", "Stretch", "joined", "parts_of"]

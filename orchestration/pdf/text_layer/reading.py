@@ -16,13 +16,13 @@ from orchestration.contracts import ConvertedPdf, PdfBlock, PdfBlockKind, PdfCel
 from orchestration.contracts.pdf import LINE_NUMBERS, SLANTED_TEXT, TURNED_TEXT, WATERMARKS
 from orchestration.pdf.text_layer.columns import common_gutters, reading_order
 from orchestration.pdf.text_layer.drop_caps import with_drop_caps
-from orchestration.pdf.text_layer.glyphs import PageContent
 from orchestration.pdf.text_layer.headings import mark_headings
 from orchestration.pdf.text_layer.hyphens import Vocabulary, joined_lines
 from orchestration.pdf.text_layer.line_numbers import without_line_numbers
 from orchestration.pdf.text_layer.lines import Line, Piece
 from orchestration.pdf.text_layer.margins import without_running_lines
 from orchestration.pdf.text_layer.opening import language_of, opened, title_of
+from orchestration.pdf.text_layer.page_content import PageContent
 from orchestration.pdf.text_layer.paragraphs import Part, joined, parts_of
 from orchestration.pdf.text_layer.sheets import Limits, Sheet, check_readable, sheets_of
 from orchestration.pdf.text_layer.tables import TableRegion, find_tables, ruled_pieces

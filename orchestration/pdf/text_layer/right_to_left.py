@@ -28,7 +28,7 @@ _MIRRORED = str.maketrans("()[]{}<>«»", ")(][}{><»«")
 
 def in_visual_order(glyphs: Sequence[Glyph]) -> list[Glyph]:
     """The glyphs with those of each line that has such letters from left to right."""
-    if not any(_RIGHT.match(glyph.text) for glyph in glyphs):
+    if not _RIGHT.search("".join([glyph.text for glyph in glyphs])):
         return list(glyphs)
     ordered: list[Glyph] = []
     line: list[Glyph] = []
@@ -59,6 +59,8 @@ def _left_to_right(line: Sequence[Glyph]) -> list[Glyph]:
 
 def in_reading_order(text: str) -> str:
     """A line's text, given from left to right, as it is read."""
+    if text.isascii():
+        return text
     right = len(_RIGHT.findall(text))
     if not right:
         return text

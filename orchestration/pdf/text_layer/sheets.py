@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from orchestration.contracts.pdf import MOST_POINTS
 from orchestration.errors import PdfLimitError, PdfWithoutTextError
-from orchestration.pdf.text_layer.form_fields import field_pieces
-from orchestration.pdf.text_layer.glyphs import PageContent, read_page
+from orchestration.pdf.text_layer.glyphs import read_page
 from orchestration.pdf.text_layer.lines import Piece, pieces_of
 from orchestration.pdf.text_layer.opening import broken
+from orchestration.pdf.text_layer.page_content import PageContent
+from orchestration.pdf.text_layer.typed_values import pieces_of_value
 from orchestration.records import Record
 
 __all__ = ["Limits", "Sheet", "check_readable", "sheets_of"]
@@ -82,10 +83,9 @@ def _sheets_of_page(document: Any, index: int, name: str, limits: Limits, max_ch
         raise broken(name, f"page {index + 1} cannot be read ({error})") from error
     _check_size(contents[0], name)
     sheets = []
-    for number, content in enumerate(contents):
+    for content in contents:
         pieces = pieces_of(content)
-        if number == 0:
-            pieces += field_pieces(document, index)
+        pieces += [piece for value, box in content.values for piece in pieces_of_value(value, box)]
         if len(pieces) > limits.pieces_a_page:
             raise PdfLimitError(
                 f"{name}: page {content.page_no} has {len(pieces):,} pieces of lines, more than the text "
@@ -93,7 +93,7 @@ def _sheets_of_page(document: Any, index: int, name: str, limits: Limits, max_ch
             )
         characters = sum(glyph.text != " " for glyph in content.glyphs)
         content.glyphs = []  # a thousand pages of them are a gigabyte
-        sheets.append(Sheet(content, pieces, characters, main=number == 0))
+        sheets.append(Sheet(content, pieces, characters, main=content is contents[0]))
     return sheets
 
 
