@@ -104,7 +104,7 @@ def _article_text(root: etree._Element) -> str:
 def _pieces(element: etree._Element, *, citations: bool) -> Iterator[str]:
     """The text of an element; whatever is set high or low stands apart from what is beside it."""
     name = etree.QName(element).localname if isinstance(element.tag, str) else ""
-    cited = name == "xref" and element.get("ref-type") in ("bibr", "table-fn", "fn", "aff")
+    cited = name == "xref" and element.get("ref-type") in ("bibr", "ref", "table-fn", "fn", "aff")
     if name and name not in ("tex-math", "object-id", "graphic") and (citations or not cited):
         apart = "" if name in ("italic", "bold", "xref", "ext-link", "styled-content", "sc") else " "
         yield apart + (element.text or "")

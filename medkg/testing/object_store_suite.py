@@ -1,7 +1,7 @@
 """What every ObjectStore promises: whole objects under plain keys, one winner among many writers.
 
-A test module subclasses ObjectStoreSuite and gives it a `store` fixture, and `reopen` for the same objects as
-another process sees them.
+A test module subclasses ObjectStoreSuite and gives it a `store` fixture, and `reopen` for the same objects
+as another process sees them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Synthetic articles, and PDFs of them in the layouts that journals use.
+"""PDFs of synthetic articles in the layouts that journals use.
 
 Comes in: a seed and a layout. Leaves: an article whose text is known, and the PDF that reportlab sets of
 it: one or two columns, justified or ragged, with words parted at line ends, running headers and footers,
@@ -9,91 +9,22 @@ and PDF.
 from __future__ import annotations
 
 import io
-import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-__all__ = ["LAYOUTS", "Article", "Layout", "Part", "an_article", "pdf_of", "text_of"]
-
-SUBJECTS: Final = (
-    "participants who walked every morning",
-    "the supervised exercise group",
-    "adults above the age of sixty",
-    "patients assigned to the usual programme",
-    "the investigators of both hospitals",
-    "night-shift workers in the comparison group",
-    "a randomly selected subset of volunteers",
-    "most caregivers who returned the questionnaire",
+from medkg.testing.printing import (
+    LineNumbers,
+    numbered,
+    shuffling_canvas,
+    twice_printing_canvas,
+    with_drop_cap,
+    with_marks,
 )
-VERBS: Final = (
-    "reported considerably longer sleep than",
-    "could not be distinguished from",
-    "improved more quickly than",
-    "showed a non-significant difference against",
-    "were followed for as long as",
-    "had lower resting blood pressure than",
-    "missed fewer appointments than",
-)
-OBJECTS: Final = (
-    "those who remained sedentary",
-    "the waiting-list comparators",
-    "the reference population of the region",
-    "participants of the earlier feasibility study",
-    "their own measurements before randomisation",
-    "the group that received written information only",
-)
-ENDINGS: Final = (
-    "over the twelve weeks of observation",
-    "although adherence was documented imperfectly",
-    "when the analysis was repeated without outliers",
-    "with a mean difference of {0}.{1} minutes (95% CI {0} to {2})",
-    "at a dose of {1} mg/kg on day {0}",
-    "after adjustment for age, sex and body-mass index (p = 0.0{1})",
-    "which corresponds to a hazard ratio of 0.{2}",
-    "as the pre-specified protocol had anticipated",
-)
-HEADINGS: Final = ("Introduction", "Methods", "Results", "Discussion", "Conclusions")
-SUBHEADINGS: Final = (
-    "Setting and participants",
-    "Measurements of sleep",
-    "Statistical analysis",
-    "Adverse events",
-)
-ITEMS: Final = (
-    "age between eighteen and eighty years at the time of enrolment",
-    "ability to walk two kilometres without an assistive device",
-    "no hospital admission within the preceding six months of the year",
-)
-TITLES: Final = (
-    "Effects of supervised morning walking on sleep duration in older adults",
-    "Resting blood pressure after twelve weeks of regular walking",
-    "Walking programmes for night-shift workers: a randomised comparison",
-)
+from medkg.testing.synthetic_articles import Article, Part, an_article, text_of
 
-Kind = Literal["title", "heading", "subheading", "paragraph", "list", "table", "caption"]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One block of an article; a list's items and a table's rows are in `rows`."""
-
-    kind: Kind
-    text: str = ""
-    rows: tuple[tuple[str, ...], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Article:
-    """What a PDF is made of."""
-
-    parts: tuple[Part, ...]
-    references: tuple[str, ...]
-
-    @property
-    def title(self) -> str:
-        return self.parts[0].text
+__all__ = ["LAYOUTS", "PRINTS", "Article", "Layout", "Part", "an_article", "pdf_of", "text_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +42,13 @@ class Layout:
     tables: Literal["rules", "grid", "bare", "none"] = "none"
     shuffled: bool = False
     """The content of each page in random order, so that only positions give the reading order."""
+    marks: bool = False
+    """Citations ('[7]') and powers of ten set high."""
+    drop_cap: bool = False
+    """The first paragraph begins with a letter two lines high."""
+    printed_twice: bool = False
+    """Every text twice, to make it bold."""
+    line_numbers: LineNumbers = "none"
 
 
 LAYOUTS: Final = {
@@ -126,80 +64,21 @@ LAYOUTS: Final = {
     "everything, two columns": Layout(columns=2, hyphens=True, indented=True, tables="rules"),
 }
 
-
-# --- the article -----------------------------------------------------------------------------------
-
-
-def an_article(seed: int, paragraphs: int = 3, tables: bool = True) -> Article:
-    """An article of five sections with `paragraphs` paragraphs each."""
-    chance = random.Random(seed)
-    parts = [Part("title", chance.choice(TITLES)), Part("heading", "Abstract"), _paragraph(chance)]
-    for number, heading in enumerate(HEADINGS, start=1):
-        parts.append(Part("heading", f"{number}. {heading}"))
-        if heading in ("Methods", "Results"):
-            parts.append(Part("subheading", f"{number}.1. {chance.choice(SUBHEADINGS)}"))
-        parts.extend(_paragraph(chance) for _ in range(paragraphs))
-        if heading == "Methods":
-            parts.append(Part("list", rows=tuple((item,) for item in ITEMS)))
-            parts.append(_paragraph(chance))
-        if heading == "Results":
-            parts.append(Part("caption", f"Figure 1. Sleep of {chance.choice(SUBJECTS)} by week."))
-            parts.append(_paragraph(chance))
-            parts.extend([_table(chance), _paragraph(chance)] if tables else [])
-    references = tuple(_reference(chance, number) for number in range(1, 9))
-    return Article(tuple(parts), references)
-
-
-def text_of(article: Article) -> str:
-    """The article's text as a document of it should read; the reference list is no text."""
-    return "\n\n".join(_lines(part) for part in article.parts)
-
-
-def _lines(part: Part) -> str:
-    if part.kind == "list":
-        return "\n".join(f"• {item}" for (item,) in part.rows)
-    if part.kind == "table":
-        return "\n".join([part.text, *(" | ".join(row) for row in part.rows)])
-    return part.text
-
-
-def _sentence(chance: random.Random) -> str:
-    numbers = (chance.randint(2, 9), chance.randint(1, 9), chance.randint(10, 60))
-    words = [
-        chance.choice(SUBJECTS),
-        chance.choice(VERBS),
-        chance.choice(OBJECTS),
-        chance.choice(ENDINGS).format(*numbers),
-    ]
-    sentence = " ".join(words)
-    return f"{sentence[0].upper()}{sentence[1:]}."
-
-
-def _paragraph(chance: random.Random) -> Part:
-    return Part("paragraph", " ".join(_sentence(chance) for _ in range(chance.randint(3, 7))))
-
-
-def _table(chance: random.Random) -> Part:
-    header = ("Group", "Participants", "Minutes of sleep", "p")
-    rows = [
-        (
-            name,
-            str(chance.randint(40, 200)),
-            f"{chance.randint(350, 450)} ({chance.randint(20, 60)})",
-            f"0.{chance.randint(10, 99)}",
-        )
-        for name in ("Walking", "Waiting list", "Written information", "Usual care", "All")
-    ]
-    return Part("table", "Table 1. Sleep at twelve weeks by group", (header, *rows))
-
-
-def _reference(chance: random.Random, number: int) -> str:
-    names = ", ".join(
-        f"{chance.choice('ABCDEGHKLM')}. {chance.choice(('Walker', 'Sleeper', 'Strider', 'Rambler'))}"
-        for _ in range(2)
-    )
-    year, page = chance.randint(1990, 2024), chance.randint(1, 400)
-    return f"[{number}] {names}. {chance.choice(TITLES)}. J Walking Sleep {year};{number}:{page}."
+PRINTS: Final = {
+    "every line numbered": Layout(line_numbers="each"),
+    "every fifth line numbered": Layout(line_numbers="fifth", font="Helvetica", marks=True),
+    "lines numbered on the right": Layout(line_numbers="right", justified=False, marks=True),
+    "lines numbered from 1 on each page": Layout(line_numbers="restarting", indented=True),
+    "lines of two columns numbered": Layout(columns=2, line_numbers="each", size=9),
+    "marks set high": Layout(marks=True, tables="rules"),
+    "marks set high, two columns": Layout(columns=2, marks=True, indented=True, tables="grid"),
+    "marks set high, three columns": Layout(columns=3, marks=True, font="Helvetica", size=9, shuffled=True),
+    "drop cap": Layout(drop_cap=True, marks=True, tables="bare"),
+    "drop cap, two columns": Layout(columns=2, drop_cap=True, size=9),
+    "printed twice": Layout(printed_twice=True, marks=True, tables="rules"),
+    "printed twice, two columns": Layout(columns=2, printed_twice=True, size=9, drop_cap=True),
+}
+"""Layouts with what journals and manuscripts print beside and into the text; for articles with marks."""
 
 
 # --- its PDF ---------------------------------------------------------------------------------------
@@ -223,45 +102,39 @@ def pdf_of(article: Article, layout: Layout, **options: Any) -> bytes:
     flowables = list(_flowables(article, layout))
     if layout.columns > 1:
         flowables.insert(1, FrameBreak())
-    maker = _shuffling_canvas() if layout.shuffled else Canvas
+    maker = Canvas
+    if layout.shuffled or layout.printed_twice:
+        maker = shuffling_canvas() if layout.shuffled else twice_printing_canvas()
     document.build([NextPageTemplate("later"), *flowables], canvasmaker=maker)
-    return buffer.getvalue()
+    if layout.line_numbers == "none":
+        return buffer.getvalue()
+    edges = [(left, left + width) for left, width in _columns(layout)]
+    return numbered(buffer.getvalue(), layout.line_numbers, edges, BOTTOM + HEIGHT)
 
 
-def _shuffling_canvas() -> Any:
-    """A canvas that writes the blocks of each page in an order drawn at random."""
-    from reportlab.pdfgen.canvas import Canvas
+LEFT, BOTTOM, WIDTH, HEIGHT, GUTTER = 56, 72, 483, 690, 18
+"""Points: the text of a page and the room between its columns."""
 
-    class Shuffling(Canvas):  # type: ignore[misc]
-        def showPage(self) -> None:  # noqa: N802 - reportlab's name
-            blocks: list[list[str]] = [[]]
-            depth = 0
-            for operator in self._code:
-                blocks[-1].append(operator)
-                words = operator.split()
-                depth += words.count("q") - words.count("Q")
-                if depth == 0:
-                    blocks.append([])
-            random.Random(len(blocks)).shuffle(blocks)
-            self._code[:] = [operator for block in blocks for operator in block]
-            super().showPage()
 
-    return Shuffling
+def _columns(layout: Layout) -> list[tuple[float, float]]:
+    """(Left edge, width) of each column; numbers beside lines have more room between them."""
+    gutter = GUTTER if layout.line_numbers == "none" else 2 * GUTTER
+    width = (WIDTH - gutter * (layout.columns - 1)) / layout.columns
+    return [(LEFT + number * (width + gutter), width) for number in range(layout.columns)]
 
 
 def _frames(layout: Layout, *, first: bool) -> list[Any]:
     """The columns of a page; of the first one with several, the title runs across them."""
     from reportlab.platypus import Frame
 
-    left, bottom, width, height, gutter = 56, 72, 483, 690, 18
+    left, bottom, width, height = LEFT, BOTTOM, WIDTH, HEIGHT
     plain = {"leftPadding": 0, "rightPadding": 0, "topPadding": 0, "bottomPadding": 0}
     frames = []
     if first and layout.columns > 1:
         frames.append(Frame(left, bottom + height - 60, width, 60, **plain))
         height -= 72
-    column = (width - gutter * (layout.columns - 1)) / layout.columns
-    for number in range(layout.columns):
-        frames.append(Frame(left + number * (column + gutter), bottom, column, height, **plain))
+    for edge, column in _columns(layout):
+        frames.append(Frame(edge, bottom, column, height, **plain))
     return frames
 
 
@@ -284,8 +157,10 @@ def _flowables(article: Article, layout: Layout) -> Iterator[Any]:
 
     def shown(text: str) -> str:
         text = text.replace("&", "&amp;").replace("<", "&lt;")
-        return _with_soft_hyphens(text) if layout.hyphens else text
+        text = _with_soft_hyphens(text) if layout.hyphens else text
+        return with_marks(text, layout.size) if layout.marks else text
 
+    cap = layout.drop_cap
     for part in article.parts:
         if part.kind == "list":
             items = [ListItem(Paragraph(shown(item), styles["item"])) for (item,) in part.rows]
@@ -295,6 +170,9 @@ def _flowables(article: Article, layout: Layout) -> Iterator[Any]:
         elif part.kind == "table":
             if layout.tables != "none":
                 yield from _table_flowables(part, layout, styles)
+        elif cap and part.kind == "paragraph":
+            cap = False
+            yield with_drop_cap(shown(part.text), styles["paragraph"])
         else:
             yield Paragraph(shown(part.text) if part.kind == "paragraph" else part.text, styles[part.kind])
     yield Paragraph("References", styles["heading"])

@@ -72,7 +72,7 @@ def _with_cap(cap: Piece, line: Piece, words: Counter[str]) -> Piece:
     rest = _WORD.match(first.text)
     word = rest.group().casefold() if rest else ""
     letter = cap.text[-1].casefold()
-    alone = letter in "ai" and words[word] > 0 and not words[letter + word]
+    alone = letter in "ai" and words[word] > 1 and not words[letter + word]
     if alone:
         begin: tuple[Word, ...] = (Word(cap.text, cap.left, cap.right), first)
     else:

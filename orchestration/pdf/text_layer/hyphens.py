@@ -2,7 +2,8 @@
 
 Comes in: lines. Leaves: one text. 'treat-' + 'ment' is 'treatment' unless the document itself writes
 'treat-ment' within a line. What the document does not show, `compounds` decides: 'double-blind' and
-'β-blocker' are written so. A hyphen before a capital or a number stays, and so does one after a number.
+'β-blocker' are written so. A hyphen before a capital or a number stays, and so
+does one after a number. Web addresses and DOIs are put together without a blank.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ MAX_WORD: Final = 60
 _WORD = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
 _WORD_END = re.compile(r"\w+(?:[-‐]\w+)*$")
 _FIRST = re.compile(r"\w{1,60}(?:[-‐]\w{1,60})*")
+_ADDRESS = re.compile(r"(?:https?://|www\.|doi\.org/|doi:|^10\.\d{4,9}/)\S*$", re.IGNORECASE)
+_ADDRESS_REST = re.compile(r"(?![A-Z][a-z]+[\s.,]|[\d.,]+(?:\s|$))[\w()]+[./_=-][\w./_=()-]*(?:[\s,;]|$)")
+_ADDRESS_END = re.compile(r"[a-z\d]+[.,;]?(?:\s|$)")
+"""What may follow an address that ends with a dot, a stroke or the beginning of a DOI."""
 
 
 class Vocabulary:
@@ -64,6 +69,8 @@ def joined_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:
 def _joint(last: str, line: str, vocabulary: Vocabulary) -> tuple[int, str]:
     """The number of characters of a line's last word to keep, and the separator before the next line."""
     before = last[:-1]
+    if _ADDRESS.search(last) and _address_goes_on(last, line):
+        return len(last), ""
     if not last.endswith(tuple(HYPHENS)) or not before or not before[-1].isalnum():
         return len(last), " "
     first = _FIRST.match(line)
@@ -76,3 +83,8 @@ def _joint(last: str, line: str, vocabulary: Vocabulary) -> tuple[int, str]:
     ):
         return len(before), ""
     return len(last), ""
+
+
+def _address_goes_on(last: str, line: str) -> bool:
+    cut = last.endswith((".", "/", "-", "_", "=", "doi.org/1", "doi:1"))
+    return bool(_ADDRESS_REST.match(line) or (cut and _ADDRESS_END.match(line)))

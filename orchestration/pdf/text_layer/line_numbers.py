@@ -32,12 +32,16 @@ COUNTING: Final = 0.8
 """Share of the steps from number to number that agree with the lines between."""
 COVERED: Final = 0.5
 """Share of the lines of its pages that a column of numbers must count."""
-RUNNING: Final = 24
+RUNNING: Final = 32
 """Characters, in the middle of the lines beside, that running text has."""
 CONTINUED: Final = 0.15
 """Share of the lines beside that begin within a sentence, with a small letter."""
 APART: Final = 0.6
 """Of the size: the least gap between a line number and its line."""
+FULL: Final = 0.85
+"""Of the width that a tenth of the lines exceed: as wide is full;"""
+MOSTLY_FULL: Final = 0.5
+"""of running text such a share of lines is."""
 SAME_LINE: Final = 0.5
 """Of the size: baselines that differ by less are one line."""
 _NUMBER = re.compile(r"\d{1,5}")
@@ -66,6 +70,8 @@ class _Beside:
 
     baselines: tuple[float, ...]
     texts: tuple[str, ...]
+    widths: tuple[float, ...]
+    """0 for a number without a line."""
 
     def row(self, baseline: float) -> int:
         return min(range(len(self.baselines)), key=lambda row: abs(self.baselines[row] - baseline))
@@ -141,7 +147,8 @@ def _counted(column: Sequence[_Number], pages: Sequence[Sequence[Piece]]) -> dic
     for page, numbers in by_page.items():
         numbers.sort(key=lambda number: number.piece.baseline)
         agreeing, steps = _agreeing(numbers, beside[page])
-        if beside[page].baselines and agreeing >= COUNTING * steps:
+        grows = all(above.value < below.value for above, below in pairwise(numbers))
+        if grows and beside[page].baselines and agreeing >= COUNTING * steps:
             counted[page] = beside[page]
     return counted
 
@@ -163,17 +170,16 @@ def _beside(numbers: Sequence[_Number], pieces: Sequence[Piece]) -> _Beside:
     to_right, to_left = _lines(pieces, own, right, 1), _lines(pieces, own, left, -1)
     gaps = [_gap(to_right, right, 1), _gap(to_left, left, -1)]
     lines = to_right if gaps[0] <= gaps[1] else to_left
-    rows = sorted((piece.baseline, piece.size, text) for piece, text in lines)
-    rows += [(number.piece.baseline, number.piece.size, "") for number in numbers]
-    baselines: list[float] = []
-    texts: list[str] = []
-    for baseline, size, text in sorted(rows):
-        if baselines and baseline - baselines[-1] <= SAME_LINE * size:
-            texts[-1] = texts[-1] or text
+    rows = [(piece.baseline, piece.size, text, piece.width) for piece, text in lines]
+    rows += [(number.piece.baseline, number.piece.size, "", 0.0) for number in numbers]
+    merged: list[tuple[float, str, float]] = []
+    for baseline, size, text, width in sorted(rows):
+        if merged and baseline - merged[-1][0] <= SAME_LINE * size:
+            merged[-1] = merged[-1][0], merged[-1][1] or text, max(merged[-1][2], width)
         else:
-            baselines.append(baseline)
-            texts.append(text)
-    return _Beside(tuple(baselines), tuple(texts))
+            merged.append((baseline, text, width))
+    baselines, texts, widths = zip(*merged, strict=True)
+    return _Beside(baselines, texts, widths)
 
 
 def _lines(
@@ -190,7 +196,17 @@ def _lines(
         row = round(piece.baseline / 3)
         if distance > -ALIGNED and (row not in nearest or distance < nearest[row][0]):
             nearest[row] = (distance, piece, " ".join(word.text for word in words))
-    return [(piece, text) for _, piece, text in nearest.values()]
+    lines = [(piece, text) for _, piece, text in nearest.values()]
+    rows = {round(number.piece.baseline / 3) for number in own.values()}
+    ends = [
+        side * (piece.right if side > 0 else piece.left)
+        for row, (_, piece, _) in nearest.items()
+        if row in rows
+    ]
+    if not ends:
+        return lines
+    end = median(ends)  # what begins beyond it is in the next column
+    return [line for line in lines if side * (line[0].left if side > 0 else line[0].right) < end]
 
 
 def _gap(lines: Sequence[tuple[Piece, str]], edge: float, side: int) -> float:
@@ -204,11 +220,13 @@ def _are_line_numbers(column: Sequence[_Number], counted: dict[int, _Beside]) ->
     """Whether a column counts lines of running text on most of its pages."""
     numbers = [number for number in column if number.page in counted]
     texts = [text for beside in counted.values() for text in beside.texts if text]
-    if len(numbers) < MIN_NUMBERS or 2 * len(counted) < len({number.page for number in column}):
+    if not texts or len(numbers) < MIN_NUMBERS or 2 * len(counted) < len({number.page for number in column}):
         return False
     steps = [below.value - above.value for above, below in pairwise(numbers) if above.page == below.page]
     step = median(steps) if steps else 0
     lines = len(numbers) * step
+    widths = sorted(width for beside in counted.values() for width in beside.widths if width)
+    full = sum(width >= FULL * widths[len(widths) * 9 // 10] for width in widths)
     letters = [text[0] for text in texts]
     within = sum(letter.islower() or (letter.isalpha() and not letter.isupper()) for letter in letters)
     return (
@@ -216,6 +234,7 @@ def _are_line_numbers(column: Sequence[_Number], counted: dict[int, _Beside]) ->
         and lines >= MIN_LINES
         and lines >= COVERED * len(texts)
         and median(map(len, texts)) >= RUNNING
+        and full >= MOSTLY_FULL * len(widths)
         and within >= CONTINUED * len(letters)
     )
 

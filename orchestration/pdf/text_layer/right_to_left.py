@@ -20,7 +20,9 @@ RIGHT_TO_LEFT: Final = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff"
 SAME_LINE: Final = 0.3
 """Of the size."""
 _RIGHT = re.compile(f"[{RIGHT_TO_LEFT}]")
-_LEFT_RUN = re.compile(r"[^\W_](?:[^\s]*[^\W_%]|%)?%?(?: [^\W\d_][^\s]*[^\W_])*")
+_LETTER = f"(?:(?![{RIGHT_TO_LEFT}])[^\\W_])"
+_INNER = f"[^\\s{RIGHT_TO_LEFT}]*"
+_LEFT_RUN = re.compile(f"%?{_LETTER}(?:{_INNER}{_LETTER})?%?(?: {_LETTER}(?:{_INNER}{_LETTER})?)*")
 _ARABIC_FORM = re.compile("[\ufb1d-\ufdff\ufe70-\ufeff]+")
 _RUNS = re.compile(f"[{RIGHT_TO_LEFT}](?:[^A-Za-z]*[{RIGHT_TO_LEFT}])?")
 _MIRRORED = str.maketrans("()[]{}<>«»", ")(][}{><»«")
@@ -65,13 +67,22 @@ def in_reading_order(text: str) -> str:
     if not right:
         return text
     if 2 * right >= sum(character.isalpha() for character in text):
-        text = _LEFT_RUN.sub(_kept, text[::-1].translate(_MIRRORED))
+        text = _LEFT_RUN.sub(lambda match: match.group()[::-1], text[::-1])
+        mirrored = text.translate(_MIRRORED)
+        text = mirrored if _unpaired(mirrored) < _unpaired(text) else text
     else:
         text = _RUNS.sub(lambda match: match.group()[::-1], text)
     return _ARABIC_FORM.sub(lambda match: unicodedata.normalize("NFKC", match.group()), text)
 
 
-def _kept(match: re.Match[str]) -> str:
-    """A Latin word or a number as it was before its line was turned."""
-    text = match.group()
-    return text if _RIGHT.search(text) else text[::-1].translate(_MIRRORED)
+def _unpaired(text: str) -> int:
+    """The number of brackets without a partner; PDFium mirrors some brackets and others not."""
+    depth = unpaired = 0
+    for character in text:
+        if character in "([{":
+            depth += 1
+        elif character in ")]}" and depth == 0:
+            unpaired += 1
+        elif character in ")]}":
+            depth -= 1
+    return unpaired + depth
