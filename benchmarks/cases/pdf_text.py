@@ -1,16 +1,17 @@
 """The text layer of PDFs against the text they were made of, and against PDFium's own text of the same pages.
 
-`python -m benchmarks.cases.pdf_text` makes articles in every layout of `made_up_pdfs`, reads their PDFs,
+`python -m benchmarks.cases.pdf_text` makes articles in every layout of `synthetic_pdfs`, reads their PDFs,
 and writes benchmarks/results/pdf-text.json: by layout the character error rate (edit distance by characters
-of the known text, white space as one blank), headings, tables and references found of those there are,
-pages a second. What is not measured: scans, formulas, and PDFs of other makers; the layouts here are those
-we can know the text of.
+of the known text, white space as one blank), numbers of the text that are missing and numbers that are not
+in it, headings, tables and references found of those there are, pages a second. What is not measured:
+scans, formulas, and PDFs of other makers; the layouts here are those we can know the text of.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import time
 from collections import Counter
@@ -19,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from medkg.testing.synthetic_pdfs import LAYOUTS, Article, Layout, an_article, pdf_of, text_of
+from medkg.testing.synthetic_pdfs import LAYOUTS, PRINTS, Article, Layout, an_article, pdf_of, text_of
 from orchestration.contracts import PDF_IR
 from orchestration.parsing.pdf_ir import PdfIrParser
 from orchestration.pdf.text_layer.reading import NAME, VERSION, Limits, convert
@@ -28,14 +29,18 @@ from orchestration.records import Document, RawPayload, Section, content_version
 from ..machine import hardware
 from ..suite import RESULTS
 
-__all__ = ["character_errors", "document_of", "measured"]
+__all__ = ["character_errors", "document_of", "measured", "number_errors"]
 
 ARTICLES: Final = 25
+NUMBER: Final = re.compile(r"\d+(?:[.,·]\d+)*")
 
 
 def measured(articles: int, seed: int) -> dict[str, Any]:
     """Figures by layout, of so many articles each."""
-    return {name: _of_layout(layout, range(seed, seed + articles)) for name, layout in LAYOUTS.items()}
+    return {
+        name: _of_layout(layout, range(seed, seed + articles))
+        for name, layout in {**LAYOUTS, **PRINTS}.items()
+    }
 
 
 def character_errors(expected: str, actual: str) -> tuple[int, int]:
@@ -46,11 +51,17 @@ def character_errors(expected: str, actual: str) -> tuple[int, int]:
     return Levenshtein.distance(expected, actual), len(expected)
 
 
+def number_errors(expected: str, actual: str) -> tuple[int, int]:
+    """(Numbers that are missing, numbers that are invented), by how often each occurs."""
+    wanted, read = (Counter(NUMBER.findall(text)) for text in (expected, actual))
+    return (wanted - read).total(), (read - wanted).total()
+
+
 def _of_layout(layout: Layout, seeds: Sequence[int]) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     seconds = 0.0
     for seed in seeds:
-        article = an_article(seed, tables=layout.tables != "none")
+        article = an_article(seed, tables=layout.tables != "none", marks=layout.marks)
         pdf = pdf_of(article, layout)
         started = time.perf_counter()
         converted = convert(pdf, f"synthetic {seed}", Limits())
@@ -60,6 +71,9 @@ def _of_layout(layout: Layout, seeds: Sequence[int]) -> dict[str, Any]:
         "articles": len(seeds),
         "pages": counts["pages"],
         "cer_percent": round(100 * counts["errors"] / counts["characters"], 4),
+        "numbers": counts["numbers"],
+        "numbers_missing": counts["numbers missing"],
+        "numbers_invented": counts["numbers invented"],
         "cer_percent_of_pdfium_text": round(100 * counts["pdfium_errors"] / counts["characters"], 2),
         "headings_found": f"{counts['headings found']} of {counts['headings']}",
         "tables_whole": f"{counts['tables whole']} of {counts['tables']}",
@@ -71,6 +85,7 @@ def _of_layout(layout: Layout, seeds: Sequence[int]) -> dict[str, Any]:
 def _compared(article: Article, document: Document, pdfium_text: str) -> dict[str, int]:
     errors, characters = character_errors(text_of(article), document.text)
     pdfium_errors, _ = character_errors(text_of(article), pdfium_text)
+    missing, invented = number_errors(text_of(article), document.text)
     headings = [part.text for part in article.parts if part.kind in ("heading", "subheading")]
     titles = {section.title for section in _sections(document.sections)}
     tables = [part.rows for part in article.parts if part.kind == "table"]
@@ -81,6 +96,9 @@ def _compared(article: Article, document: Document, pdfium_text: str) -> dict[st
         "characters": characters,
         "pdfium_errors": pdfium_errors,
         "pages": document.metadata["pages"],
+        "numbers": len(NUMBER.findall(text_of(article))),
+        "numbers missing": missing,
+        "numbers invented": invented,
         "headings": len(headings),
         "headings found": sum(heading in titles for heading in headings),
         "tables": len(tables),

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from orchestration.pdf.text_layer.lines import Line, Piece, lines_of
+from orchestration.pdf.text_layer.lines import Line, lines_of
+from orchestration.pdf.text_layer.pieces import Piece
 from orchestration.pdf.text_layer.tables import TableRegion
 
 __all__ = ["Flow", "common_gutters", "reading_order"]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from orchestration.pdf.text_layer.lines import Piece
+from orchestration.pdf.text_layer.pieces import Piece
 from orchestration.pdf.text_layer.words import Word
 
 __all__ = ["with_drop_caps"]
@@ -23,7 +23,7 @@ TALL: Final = 0.8
 """Of a cap's size: its height above its baseline."""
 BESIDE: Final = 1.0
 """Of the text's size: the widest gap between a cap and its text."""
-_CAP = re.compile(r"[\"“‘«']?[^\W\d_]")
+_CAP = re.compile(r"[\"“‘«'„]?[^\W\d_]")
 _WORD = re.compile(r"[^\W\d_]+")
 
 

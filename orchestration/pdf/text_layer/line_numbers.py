@@ -18,7 +18,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
-from orchestration.pdf.text_layer.lines import Piece
+from orchestration.pdf.text_layer.pieces import Piece
 
 __all__ = ["without_line_numbers"]
 

@@ -16,15 +16,19 @@ from typing import Final
 
 from orchestration.pdf.text_layer.characters import BLANK, Glyph
 from orchestration.pdf.text_layer.letter_spacing import closed_up
-from orchestration.pdf.text_layer.marks import SUPERSCRIPTS, Stretch, spelled
+from orchestration.pdf.text_layer.marks import SUPERSCRIPTS, Stretch
 from orchestration.pdf.text_layer.page_content import PageContent
+from orchestration.pdf.text_layer.pieces import Piece
+from orchestration.pdf.text_layer.raised_pieces import with_raised_pieces
 from orchestration.pdf.text_layer.right_to_left import in_reading_order, in_visual_order
-from orchestration.pdf.text_layer.words import Word
+from orchestration.pdf.text_layer.words import Word, word_of
 
-__all__ = ["Line", "Piece", "lines_of", "pieces_of"]
+__all__ = ["Line", "lines_of", "pieces_of"]
 
 WORD_GAP: Final = 0.25
 """Of the size: a wider gap between two characters is a blank even where the PDF has none."""
+INNER_GAP: Final = 0.15
+"""The same between parts of a line that the PDF draws apart."""
 PIECE_GAP: Final = 0.95
 """Of the size: a wider gap ends a piece."""
 STRETCHED_GAP: Final = 1.6
@@ -34,40 +38,11 @@ WORD_SPACING: Final = 3.0
 CAP_SIZE: Final = 1.5
 """Times the size of the text after it: a letter as large is joined to its word by `drop_caps`."""
 _SUPERSCRIPT = re.compile(f"[{''.join(map(chr, SUPERSCRIPTS))}]")
+QUOTES: Final = "\"“‘«'„"
 RAISED_SIZE: Final = 0.85
 """Of the size of its line: what is set high is smaller."""
 LEAST_GAP: Final = 0.05
 """Of the size: the least width of a blank that PDFium inserted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of one line without a wide gap; positions in the frame of the page's text."""
-
-    words: tuple[Word, ...]
-    left: float
-    top: float
-    right: float
-    bottom: float
-    baseline: float
-    size: float
-    """Of most of its characters, in points."""
-    bold: bool
-    """Whether nine of ten characters are."""
-    hyphen: bool = False
-    """Whether its last character is a hyphen."""
-
-    @property
-    def text(self) -> str:
-        return in_reading_order(" ".join(word.text for word in self.words))
-
-    @property
-    def width(self) -> float:
-        return self.right - self.left
-
-    @property
-    def middle(self) -> float:
-        return (self.left + self.right) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +77,8 @@ class Line:
 
     @property
     def size(self) -> float:
+        if len(self.pieces) == 1:
+            return self.pieces[0].size
         return max(self.pieces, key=lambda piece: len(piece.text)).size
 
     @property
@@ -127,8 +104,8 @@ def pieces_of(page: PageContent) -> list[Piece]:
         if not runs or not runs[-1].take(glyph, blank):
             runs.append(_Run(glyph))
         blank = None
-    pieces = sorted((run.piece() for run in runs), key=lambda piece: (piece.baseline, piece.left))
-    return _joined(pieces)
+    pieces = with_raised_pieces([run.piece() for run in runs])
+    return _joined(sorted(pieces, key=lambda piece: (piece.baseline, piece.left)))
 
 
 def lines_of(pieces: Iterable[Piece]) -> list[Line]:
@@ -176,7 +153,7 @@ class _Run:
     def take(self, glyph: Glyph, blank: Glyph | None) -> bool:
         """Whether the glyph continues this run; `blank` is one between them."""
         last, main = self._glyphs[-1], self._main
-        if len(self._glyphs) == 1 and is_cap(last, glyph):
+        if len(self._glyphs) <= 2 and is_cap(last, glyph) and self._glyphs[0].text in f"{last.text}{QUOTES}":
             return False
         size = max(main.style.size, glyph.style.size)
         if not self._beside(glyph, size):
@@ -265,15 +242,6 @@ class _Run:
         )
 
 
-def word_of(stretches: Sequence[Stretch], left: float, right: float) -> Word:
-    """A word of stretches on the line and above it; alone, raised characters are no mark."""
-    if len(stretches) == 1:
-        return Word(stretches[0].text, left, right)
-    text = spelled(stretches)
-    opened = text.rfind("[") if stretches[-1].raised and text.endswith("]") else -1
-    return Word(text, left, right, mark=len(text) - opened if opened >= 0 else 0)
-
-
 def _joined(pieces: Sequence[Piece]) -> list[Piece]:
     """Neighbours on one baseline that the content's order separated, as one piece."""
     rows: list[list[Piece]] = []
@@ -291,7 +259,11 @@ def _joined(pieces: Sequence[Piece]) -> list[Piece]:
             size = max(last.size, piece.size)
             if piece.text == last.text and abs(piece.left - last.left) < min(0.3 * size, 0.5 * last.width):
                 continue  # printed twice
-            cap = len(last.text) == 1 and last.size >= CAP_SIZE * piece.size
+            cap = (
+                last.text.strip(QUOTES).isupper()
+                and len(last.text) <= 2
+                and last.size >= CAP_SIZE * piece.size
+            )
             if not cap and -0.3 * size <= piece.left - last.right <= 0.6 * size:
                 glyphs[-1] = _pasted(last, piece)
             else:
@@ -303,7 +275,7 @@ def _joined(pieces: Sequence[Piece]) -> list[Piece]:
 def _pasted(left: Piece, right: Piece) -> Piece:
     words = (*left.words, *right.words)
     gap = right.left - left.right
-    if gap <= WORD_GAP * min(left.size, right.size):
+    if gap <= INNER_GAP * min(left.size, right.size):
         first, second = left.words[-1], right.words[0]
         inner = Word(first.text + second.text, first.left, second.right, second.mark)
         words = (*left.words[:-1], inner, *right.words[1:])

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from orchestration.pdf.text_layer.lines import Line, Piece, lines_of
+from orchestration.pdf.text_layer.lines import Line, lines_of
+from orchestration.pdf.text_layer.pieces import Piece
 
 __all__ = ["without_running_lines"]
 

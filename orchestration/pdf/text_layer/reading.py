@@ -19,11 +19,12 @@ from orchestration.pdf.text_layer.drop_caps import with_drop_caps
 from orchestration.pdf.text_layer.headings import mark_headings
 from orchestration.pdf.text_layer.hyphens import Vocabulary, joined_lines
 from orchestration.pdf.text_layer.line_numbers import without_line_numbers
-from orchestration.pdf.text_layer.lines import Line, Piece
+from orchestration.pdf.text_layer.lines import Line
 from orchestration.pdf.text_layer.margins import without_running_lines
 from orchestration.pdf.text_layer.opening import language_of, opened, title_of
 from orchestration.pdf.text_layer.page_content import PageContent
 from orchestration.pdf.text_layer.paragraphs import Part, joined, parts_of
+from orchestration.pdf.text_layer.pieces import Piece
 from orchestration.pdf.text_layer.sheets import Limits, Sheet, check_readable, sheets_of
 from orchestration.pdf.text_layer.tables import TableRegion, find_tables, ruled_pieces
 from orchestration.pdf.text_layer.turned_text import is_read

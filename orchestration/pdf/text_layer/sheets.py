@@ -14,9 +14,10 @@ from typing import Any, Final
 from orchestration.contracts.pdf import MOST_POINTS
 from orchestration.errors import PdfLimitError, PdfWithoutTextError
 from orchestration.pdf.text_layer.glyphs import read_page
-from orchestration.pdf.text_layer.lines import Piece, pieces_of
+from orchestration.pdf.text_layer.lines import pieces_of
 from orchestration.pdf.text_layer.opening import broken
 from orchestration.pdf.text_layer.page_content import PageContent
+from orchestration.pdf.text_layer.pieces import Piece
 from orchestration.pdf.text_layer.typed_values import pieces_of_value
 from orchestration.records import Record
 
@@ -85,7 +86,7 @@ def _sheets_of_page(document: Any, index: int, name: str, limits: Limits, max_ch
     sheets = []
     for content in contents:
         pieces = pieces_of(content)
-        pieces += [piece for value, box in content.values for piece in pieces_of_value(value, box)]
+        pieces += [piece for value, box in content.values for piece in pieces_of_value(value, box, pieces)]
         if len(pieces) > limits.pieces_a_page:
             raise PdfLimitError(
                 f"{name}: page {content.page_no} has {len(pieces):,} pieces of lines, more than the text "

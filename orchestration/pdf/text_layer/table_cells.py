@@ -14,7 +14,7 @@ from typing import Final
 
 from orchestration.contracts import PdfCell
 from orchestration.pdf.text_layer.drawings import Rule
-from orchestration.pdf.text_layer.lines import Piece
+from orchestration.pdf.text_layer.pieces import Piece
 from orchestration.pdf.text_layer.right_to_left import in_reading_order
 from orchestration.pdf.text_layer.words import Word
 

@@ -15,7 +15,8 @@ from typing import Final
 
 from orchestration.contracts import PdfCell
 from orchestration.pdf.text_layer.drawings import Rule
-from orchestration.pdf.text_layer.lines import Line, Piece, lines_of
+from orchestration.pdf.text_layer.lines import Line, lines_of
+from orchestration.pdf.text_layer.pieces import Piece
 from orchestration.pdf.text_layer.table_cells import (
     SAME_END,
     Box,

@@ -6,10 +6,10 @@ text, in type as large as the field has room for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from orchestration.pdf.text_layer.lines import Piece
+from orchestration.pdf.text_layer.pieces import Piece
 from orchestration.pdf.text_layer.words import Word
 
 __all__ = ["pieces_of_value"]
@@ -23,12 +23,13 @@ ADVANCE: Final = 0.5
 Box = tuple[float, float, float, float]
 
 
-def pieces_of_value(text: str, box: Box) -> Iterator[Piece]:
-    """The lines of a value as pieces, from the upper left of its field."""
+def pieces_of_value(text: str, box: Box, labels: Sequence[Piece]) -> Iterator[Piece]:
+    """The lines of a value as pieces, the first one beside the label of its field."""
     left, top, right, bottom = box
     lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line.strip()]
     size = min(MAX_SIZE, max(4.0, 0.7 * (bottom - top) / max(len(lines), 1)))
     first = (top + bottom) / 2 + 0.35 * size if len(lines) == 1 else top + size
+    first = _baseline_of_label(box, labels) or first
     for number, line in enumerate(lines):
         baseline = first + number * LEADING * size
         advance = min(ADVANCE * size, max(right - left, 1.0) / max(len(line), 1))
@@ -46,3 +47,10 @@ def pieces_of_value(text: str, box: Box) -> Iterator[Piece]:
             size=round(size, 1),
             bold=False,
         )
+
+
+def _baseline_of_label(box: Box, labels: Sequence[Piece]) -> float | None:
+    """The baseline of the nearest text on the left of a field, if there is one at its height."""
+    left, top, _, bottom = box
+    beside = [label for label in labels if label.right <= left + 2 and top < label.baseline <= bottom + 2]
+    return max(beside, key=lambda label: label.right).baseline if beside else None

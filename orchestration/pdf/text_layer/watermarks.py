@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from orchestration.pdf.text_layer.lines import Piece
+from orchestration.pdf.text_layer.pieces import Piece
 
 __all__ = ["without_watermarks"]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Word"]
+from orchestration.pdf.text_layer.marks import Stretch, spelled
+
+__all__ = ["Word", "word_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +19,12 @@ class Word:
     right: float
     mark: int = 0
     """How many of its last characters are a mark that is set apart ('[7]' of '500[7]')."""
+
+
+def word_of(stretches: Sequence[Stretch], left: float, right: float) -> Word:
+    """A word of stretches on the line and above it; alone, raised characters are no mark."""
+    if len(stretches) == 1:
+        return Word(stretches[0].text, left, right)
+    text = spelled(stretches)
+    opened = text.rfind("[") if stretches[-1].raised and text.endswith("]") else -1
+    return Word(text, left, right, mark=len(text) - opened if opened >= 0 else 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -13,40 +12,9 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Table
 
-from orchestration.contracts import ConvertedPdf, PdfBlock, PdfBlockKind
+from orchestration.contracts import PdfBlock, PdfBlockKind
 from orchestration.pdf.text_layer.hyphens import Vocabulary, joined_lines
-from orchestration.pdf.text_layer.reading import Limits, convert
-
-Draw = Callable[[Canvas, int], None]
-
-
-def blocks_of(pdf: bytes) -> Sequence[PdfBlock]:
-    return ConvertedPdf.model_validate_json(convert(pdf, "test.pdf", Limits())).blocks
-
-
-def drawn(*pages: Draw) -> Sequence[PdfBlock]:
-    """The blocks of pages that are drawn line by line."""
-    buffer = io.BytesIO()
-    canvas = Canvas(buffer, pagesize=A4, invariant=1)
-    for number, draw in enumerate(pages, start=1):
-        draw(canvas, number)
-        canvas.showPage()
-    canvas.save()
-    return blocks_of(buffer.getvalue())
-
-
-def text(
-    canvas: Canvas,
-    lines: Sequence[str],
-    *,
-    x: float = 72,
-    y: float = 760,
-    font: str = "Times-Roman",
-    size: float = 10,
-) -> None:
-    canvas.setFont(font, size)
-    for number, line in enumerate(lines):
-        canvas.drawString(x, y - 12 * number, line)
+from tests.orchestration.pdf.drawn_pages import converted, drawn, text
 
 
 def a_table(rows: list[list[Any]], style: list[Any], widths: list[float] | None = None) -> PdfBlock:
@@ -67,7 +35,7 @@ def a_table(rows: list[list[Any]], style: list[Any], widths: list[float] | None 
             Paragraph("We counted again. " * 20, words),
         ]
     )
-    tables = [block for block in blocks_of(buffer.getvalue()) if block.kind is PdfBlockKind.TABLE]
+    tables = [block for block in converted(buffer.getvalue()).blocks if block.kind is PdfBlockKind.TABLE]
     assert len(tables) == 1
     return tables[0]
 
@@ -141,7 +109,7 @@ def test_a_table_over_a_page_break_is_one_table_and_its_repeated_header_stands_o
     SimpleDocTemplate(buffer, pagesize=A4, invariant=1).build(
         [Table(rows, colWidths=[80, 80], repeatRows=1, style=style, hAlign="LEFT")]
     )
-    (table,) = [block for block in blocks_of(buffer.getvalue()) if block.kind is PdfBlockKind.TABLE]
+    (table,) = [block for block in converted(buffer.getvalue()).blocks if block.kind is PdfBlockKind.TABLE]
     assert cells(table) == rows
     assert [box.page_no for box in table.boxes] == [1, 2]
 
