@@ -6,14 +6,15 @@ data folder began with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.contracts import ObjectStore, VectorStore
 from orchestration.errors import ConfigurationError
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.operations.parts import Stores
+from orchestration.records import DocumentKey
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from orchestration.stores.opensearch.connection import Connection
 
 __all__ = ["AssembledStores"]
+
+NO_INTENT: Final = "doctor"
+"""An id that no intent has."""
 
 
 class AssembledStores:
@@ -113,6 +117,47 @@ class AssembledStores:
             chosen["MEDKG_OBJECTS_URL"] = settings.objects_url
         check_stores(settings.data_dir, chosen, self._shared(chosen))
         return Stores(self.search_store, self.vector_store, self.document_store)
+
+    # --- whether they answer ------------------------------------------------------------------------
+
+    def store_questions(self) -> dict[str, Callable[[], str]]:
+        """By store: a call that asks it, changes nothing and returns where the store is."""
+        return {
+            "ledger": self._ask_ledger,
+            "search store": self._ask_search,
+            "vector store": self._ask_vectors,
+            "document store": self._ask_documents,
+            "object store": self._ask_objects,
+        }
+
+    def _ask_ledger(self) -> str:
+        counts = self.ledger.documents.status_counts(self.settings.tenant)
+        return f"{sum(counts.values())} documents in {self.ledger.name}"
+
+    def _ask_search(self) -> str:
+        if self.settings.search_store == "opensearch":
+            return self._ask_opensearch()
+        list(self.search_store.holdings(self.settings.tenant, NO_INTENT))
+        return str(self.settings.search_dir)
+
+    def _ask_vectors(self) -> str:
+        if self.settings.vector_store == "opensearch":
+            return self._ask_opensearch()
+        list(self.vector_store.holdings(self.settings.tenant, NO_INTENT))
+        return self.objects.name if self.settings.objects_on_s3 else str(self.settings.vectors_dir)
+
+    def _ask_documents(self) -> str:
+        key = DocumentKey(tenant_id=self.settings.tenant, source="doctor", doc_id="doctor")
+        self.document_store.get(key, NO_INTENT, NO_INTENT)
+        return self.objects.name if self.settings.objects_on_s3 else str(self.settings.documents_path)
+
+    def _ask_objects(self) -> str:
+        self.objects.get("doctor")
+        return self.objects.name
+
+    def _ask_opensearch(self) -> str:
+        self.opensearch.ask(self.settings.opensearch_prefix)
+        return f"{self.opensearch.name}, indexes {self.settings.opensearch_prefix}-*"
 
     def _shared(self, chosen: Mapping[str, str]) -> dict[str, str]:
         """Settings of stores outside of the data folder that a copy of it would share with its original.

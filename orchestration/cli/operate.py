@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
+from rich.markup import escape
 
 from orchestration.cli.help_text import HOST, INDEX, example
 from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
-from orchestration.errors import ExitCode, PlaneUnavailableError, UsageError
+from orchestration.errors import ExitCode, HostUnavailableError, PlaneUnavailableError, UsageError
 from orchestration.settings import Settings
 
 PLANE_SECONDS = 300.0
+CHILDREN_SECONDS = 180.0
 MODEL_POOLS: Final = ("embedders", "expanders", "rerankers")
 PLUGIN_COLUMNS: Final = ["", "plugin", "group", "distribution", "class"]
 GPU_COLUMNS: Final = ["GPU", "name", "capability", "free", "busy", "heat", "slowed down by", "ECC errors"]
@@ -40,6 +42,7 @@ def up(
     with open_data_folder(settings) as data_folder, Host(settings, note) as host:
         note(data_folder.describe_profile())
         wanted = data_folder.model_ids(), data_folder.rerank_model()
+        data_folder.wait_for_stores(note)
         host.start_detached(ui=not no_ui)
         status = host.wait_until_plane_ready(PLANE_SECONDS)
         if status.profile != settings.profile:
@@ -53,11 +56,16 @@ def up(
                 host.swap_models(settings)
             else:
                 note(f"the plane runs with {now}; `medkg up --swap` switches it")
-        status = host.status(with_health=True)
+        status = host.wait_until_children_run(CHILDREN_SECONDS)
     if status.plane != "ready":
         raise PlaneUnavailableError(
             f"the plane is {status.plane}: {(status.plane_error or 'still loading its models').rstrip('.')}. "
             "`medkg status` shows how it goes on; `medkg down` stops it."
+        )
+    if failures := status.failures():
+        raise HostUnavailableError(
+            f"the host {status.pid} runs, but {'; '.join(failures)}. `medkg status` shows how it goes on; "
+            "`medkg down` stops it."
         )
     answer(as_json, status.model_dump(), lambda: _show_addresses(status.model_dump()))
 
@@ -106,7 +114,10 @@ def down(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 @reports_errors
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """What runs, how many documents stand where, and which jobs are open."""
+    """What runs, how many documents stand where, and which jobs are open.
+
+    Exit 3 if the plane or a process of the host has failed.
+    """
     from orchestration.assembly import open_data_folder
     from orchestration.jobs.host_client import HostClient
 
@@ -114,16 +125,27 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     client = HostClient(settings)
     with open_data_folder(settings) as data_folder:
         value = data_folder.status()
-    value["host"] = client.status(with_health=True).model_dump() if client.is_running() else None
+    host = client.status(with_health=True) if client.is_running() else None
+    value["host"] = host.model_dump() if host else None
+    value["problems"] = host.problems() if host else []
     answer(as_json, value, lambda: _show_status(value))
+    raise typer.Exit(ExitCode.UNAVAILABLE if host and host.failures() else ExitCode.OK)
 
 
 def _show_status(value: dict[str, Any]) -> None:
     console.print(f"data folder {value['data_dir']}, tenant {value['tenant']}", markup=False)
     if value["host"]:
         _show_addresses(value["host"])
+        columns = ["name", "pid", "state", "restarts"]
+        rows = [
+            [child["name"], str(child["pid"] or "-"), child["state"], child["restarts"]]
+            for child in value["host"]["children"]
+        ]
+        table(None, ["process", *columns[1:]], rows)
     else:
         console.print("no host runs; `medkg up` keeps one, `medkg run` starts its own")
+    for problem in value["problems"]:
+        console.print(f"[bold red]problem[/] {escape(problem)}", soft_wrap=True)
     table(None, ["documents", "count"], sorted(value["documents"].items()))
     if len(value["vectors"]) > 1:
         table(None, ["vectors of", "documents"], sorted(value["vectors"].items()))

@@ -20,7 +20,7 @@ from orchestration.settings import Settings
 if TYPE_CHECKING:
     from orchestration.contracts import Submission
     from orchestration.jobs.foreground import RunReport
-    from orchestration.jobs.host_client import Host
+    from orchestration.jobs.host_client import Host, HostClient
     from orchestration.operations.data_folder import DataFolder
     from orchestration.topology.graph import TopologyGraph
 
@@ -126,16 +126,24 @@ def submit(
             lambda counts: note(f"{counts.total} documents enumerated, {counts.pending} queued"),
         )
         documents = data_folder.ledger.jobs.summary(submission.job_id).documents
-    running = HostClient(settings).is_running()
+    warnings = _daemon_warnings(HostClient(settings))
     value = {"job_id": submission.job_id, "documents": {"in": documents.total, "pending": documents.pending}}
-    answer(as_json, value, lambda: _show_submitted(value, running))
+    answer(as_json, value, lambda: _show_submitted(value, warnings))
 
 
-def _show_submitted(value: dict[str, Any], daemon_runs: bool) -> None:
+def _show_submitted(value: dict[str, Any], warnings: Sequence[str]) -> None:
     documents = value["documents"]
     console.print(f"job {value['job_id']}: {documents['pending']} of {documents['in']} documents queued")
-    if not daemon_runs:
-        console.print("No daemon runs for this data folder: start it with `medkg up`, and it runs the job.")
+    for warning in warnings:
+        console.print(warning, markup=False)
+
+
+def _daemon_warnings(host: HostClient) -> list[str]:
+    """Why the job will not run by itself now: no daemon runs, or what it needs has a problem."""
+    status = host.status() if host.is_running() else None
+    if status is None or not status.kept:
+        return ["No daemon runs for this data folder: start it with `medkg up`, and it runs the job."]
+    return [f"The job may have to wait: {problem}" for problem in status.problems()]
 
 
 def absolute(paths: Sequence[str] | None) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ from orchestration.records import Record
 
 __all__ = [
     "HOST_SERVICE",
+    "ChildHealth",
+    "ChildState",
     "DenseRows",
     "HostService",
     "HostStatus",
@@ -58,6 +60,27 @@ class JobProgress(Record):
 JobProgress.NOT_STARTED = JobProgress(working=False)
 
 
+class ChildState(StrEnum):
+    """Where a child process of the host is."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    RESTARTING = "restarting"
+    """It ended, or does not answer; another is started."""
+    FAILED = "failed"
+    """It ends again and again, does not answer for long, or cannot be started."""
+
+
+class ChildHealth(Record):
+    """The health of one child process of the host."""
+
+    name: str = Field(description="code-server, webserver, daemon, fork-server, window-worker-0, ...")
+    pid: int | None = Field(description="The process; None while there is none, or on another machine.")
+    state: ChildState = Field(description="starting, running, restarting or failed.")
+    restarts: int = Field(default=0, description="How often it ended by itself since the host started.")
+    problem: str | None = Field(default=None, description="What is wrong, with the last line of its log.")
+
+
 class HostStatus(Record):
     """What runs for a data folder."""
 
@@ -75,8 +98,29 @@ class HostStatus(Record):
     unavailable_converters: tuple[UnavailableConverter, ...] = Field(
         default=(), description="PDF converters with tasks that take none now."
     )
+    children: tuple[ChildHealth, ...] = Field(default=(), description="Health of each child process.")
+    store_problem: str | None = Field(
+        default=None, description="Why the host's housekeeping cannot use a store now."
+    )
     ray_dashboard: str | None = Field(default=None, description="Address of the Ray dashboard.")
     dagster_ui: str | None = Field(default=None, description="Address of the Dagster UI.")
+
+    def problems(self) -> list[str]:
+        """What is wrong with the host and its children now, one line each."""
+        return [*self.failures(), *self._lines(ChildState.STARTING, ChildState.RESTARTING)]
+
+    def failures(self) -> list[str]:
+        """The problems that do not pass by themselves."""
+        plane = [f"plane: {self.plane_error}"] if self.plane == "failed" else []
+        store = [f"store: {self.store_problem}"] if self.store_problem else []
+        return [*plane, *store, *self._lines(ChildState.RUNNING, ChildState.FAILED)]
+
+    def _lines(self, *states: ChildState) -> list[str]:
+        return [
+            f"{child.name}: {child.problem}"
+            for child in self.children
+            if child.problem and child.state in states
+        ]
 
 
 class ModelChoice(Record):

@@ -21,6 +21,7 @@ import structlog
 from orchestration.assembly import Assembly
 from orchestration.contracts.host import HOST_SERVICE, HostService
 from orchestration.dagster.workers.worker_process import SourceWatch
+from orchestration.host.children import Children
 from orchestration.host.environment import child_environment, guard_ray
 from orchestration.host.housekeeping import Housekeeping
 from orchestration.host.plane_slot import PlaneSlot
@@ -66,6 +67,8 @@ class HostProcess:
             self._runs,
             self._stop,
             self._dagster_ui,
+            Children(fork_servers, self._runs.workers, self._dagster).health,
+            lambda: self._housekeeping.problem,
             self._conversions.unavailable,
             keep=keep,
             ui=ui,
@@ -98,6 +101,7 @@ class HostProcess:
 
     def _tick_parts(self) -> None:
         self._runs.driver.tick()
+        self._runs.workers.tick()
         if self._dagster is not None:
             self._dagster.tick()
 

@@ -6,7 +6,9 @@ Input: ticks of the host, and the ends of runs. Output: a data folder without wh
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
@@ -19,6 +21,9 @@ from orchestration.runs.artifacts import prune_artifacts, prune_landed
 from orchestration.settings import Settings
 
 __all__ = ["Housekeeping"]
+
+CLEAN_AGAIN_SECONDS: Final = 10.0
+"""Pause before what a store kept from being cleaned is tried again."""
 
 
 class Housekeeping:
@@ -37,6 +42,12 @@ class Housekeeping:
         self._tick_others = tick_others
         self._prune_runs = prune_runs
         self._log = structlog.get_logger(__name__)
+        self.problem: str | None = None
+        """Why a step could not be done the last time."""
+        self._logged: dict[str, str] = {}
+        self._cleaned = False
+        self._clean_error: MedkgError | None = None
+        self._clean_again_at = 0.0
         self._leftovers_due = threading.Event()
         self._vectors_changed = threading.Event()
         self._compaction = Compaction(
@@ -53,33 +64,72 @@ class Housekeeping:
             self._leftovers_due.set()
 
     def clean(self) -> None:
-        """Remove what a crashed writer left and what has expired; once, when the host starts."""
-        self._assembly.index.recover(is_alive)
-        days = self._settings.artifact_days
-        try:
-            prune_artifacts(self._assembly.objects, days)
-            self._assembly.gate_payloads.prune(self._assembly.ledger.gates.needed_payloads)
-            prune_landed(self._assembly.objects, days)
-            self._prune_runs(days)
-        except MedkgError as error:  # the next host does it
-            self._log.warning("not pruned", code=error.code, message=error.message)
-        self._vectors_changed.set()
+        """Remove what a crashed writer left and what has expired, when the host starts.
+
+        With a store that cannot be used, `tick` does it as soon as the store can be used again.
+        """
+        self.problem = self._reported(self._clean)
 
     def tick(self) -> None:
-        """Do what has become necessary; a store that cannot be written is logged and tried again later."""
+        """Do what has become necessary; a store that cannot be used is reported and tried again later."""
+        steps = (self._clean, self._reclaim, self._recover, self._sweep, self._tick_others, self._compact)
+        problems = [problem for step in steps if (problem := self._reported(step))]
+        self.problem = problems[0] if problems else None
+
+    def _reported(self, step: Callable[[], None]) -> str | None:
+        """Do a step; the message of the error that kept it from being done, which is logged once."""
         try:
-            self._assembly.ledger.windows.reclaim(is_alive)
-            if self._leftovers_due.is_set():
-                self._leftovers_due.clear()
-                self._assembly.index.recover(is_alive)
-            self._assembly.gate_sweeps.sweep()
-            self._tick_others()
-            if self._vectors_changed.is_set():
-                self._vectors_changed.clear()
-                self._compaction.check_all()
-            self._compaction.tick()
+            step()
         except MedkgError as error:
-            self._log.warning("housekeeping", code=error.code, message=error.message)
+            problem = f"{error.code} {error.message}"
+            if self._logged.get(step.__name__) != problem:
+                self._log.warning("housekeeping", code=error.code, message=error.message)
+            self._logged[step.__name__] = problem
+            return problem
+        self._logged.pop(step.__name__, None)
+        return None
+
+    def _clean(self) -> None:
+        if self._cleaned:
+            return
+        if self._clean_error is not None and time.monotonic() < self._clean_again_at:
+            raise self._clean_error
+        try:
+            self._remove_old()
+        except MedkgError as error:
+            self._clean_error, self._clean_again_at = error, time.monotonic() + CLEAN_AGAIN_SECONDS
+            raise
+        self._cleaned = True
+        self._vectors_changed.set()
+
+    def _remove_old(self) -> None:
+        self._assembly.index.recover(is_alive)
+        days = self._settings.artifact_days
+        prune_artifacts(self._assembly.objects, days)
+        self._assembly.gate_payloads.prune(self._assembly.ledger.gates.needed_payloads)
+        prune_landed(self._assembly.objects, days)
+        self._prune_runs(days)
+
+    def _reclaim(self) -> None:
+        self._assembly.ledger.windows.reclaim(is_alive)
+
+    def _recover(self) -> None:
+        if self._leftovers_due.is_set():
+            self._leftovers_due.clear()
+            try:
+                self._assembly.index.recover(is_alive)
+            except MedkgError:
+                self._leftovers_due.set()
+                raise
+
+    def _sweep(self) -> None:
+        self._assembly.gate_sweeps.sweep()
+
+    def _compact(self) -> None:
+        if self._vectors_changed.is_set():
+            self._vectors_changed.clear()
+            self._compaction.check_all()
+        self._compaction.tick()
 
     def close(self) -> None:
         """End a running compaction."""

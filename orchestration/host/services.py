@@ -1,8 +1,9 @@
 """Dagster's own processes beside a host: one code server, the UI and the daemon, restarted when they end.
 
-Input: settings, and a watch over code and topologies. Output: children that end with the host; one that ended
-is restarted, the code server also after a change. UI and daemon share the code server: each would start its
-own, and the daemon a new one every minute (dagster._daemon.controller), which takes seconds of CPU time.
+Input: settings, and a watch over code and topologies. Output: children that end with the host, and the health
+of each; one that ended is restarted, the code server also after a change. UI and daemon share the code
+server: each would start its own, and the daemon a new one every minute (dagster._daemon.controller), which
+takes seconds of CPU time.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ from __future__ import annotations
 import json
 import runpy
 import shutil
+import socket
 import sys
-import time
+from pathlib import Path
 from typing import Final
 
 import structlog
 
+from orchestration.contracts.host import ChildHealth
 from orchestration.dagster.names import CODE_LOCATION, DEFINITIONS_MODULE
 from orchestration.dagster.workers.worker_process import SourceWatch
 from orchestration.host.environment import child_environment, free_port, private_folder
-from orchestration.processes.child_process import PROJECT_ROOT, end_child
+from orchestration.host.service_history import ServiceHistory, accepts
+from orchestration.processes.child_process import PROJECT_ROOT, end_child, is_running
 from orchestration.processes.fork_server import ForkedChild, ForkServers, Task
 from orchestration.settings import Settings
 
@@ -60,7 +64,7 @@ class DagsterServices:
         self._folder = private_folder(settings, "dagster", "code")
         self._commands = self._command_lines()
         self._children: dict[str, ForkedChild] = {}
-        self._started: dict[str, float] = {}
+        self._histories = {name: ServiceHistory() for name in self._commands}
 
     def start(self) -> None:
         """Start all; UI and daemon wait for the code server."""
@@ -73,7 +77,9 @@ class DagsterServices:
         for name, child in list(self._children.items()):
             outdated = name == CODE_SERVER and mark != self._mark
             ended = child.poll() is not None
-            if not (ended or outdated) or time.monotonic() - self._started[name] < RESTART_SECONDS:
+            if ended:
+                self._histories[name].has_ended(child.returncode)
+            if not (ended or outdated) or self._histories[name].seconds() < RESTART_SECONDS:
                 continue
             if ended:
                 self._log.warning("restarting", process=name, exit_code=child.returncode)
@@ -98,33 +104,48 @@ class DagsterServices:
     def address(self) -> str | None:
         """Of the UI; None if it is not running."""
         webserver = self._children.get(WEBSERVER)
-        running = webserver is not None and webserver.poll() is None
+        running = webserver is not None and is_running(webserver.pid)
         return f"http://127.0.0.1:{self._port}" if running else None
+
+    def health(self) -> list[ChildHealth]:
+        """The health of each process; asks those that serve a socket for a connection. Thread-safe."""
+        return [
+            self._histories[name].health(name, child.pid, self._log_path(name), self._answers(name))
+            for name, child in list(self._children.items())
+        ]
+
+    def _answers(self, name: str) -> bool:
+        if name == CODE_SERVER:
+            return accepts(socket.AF_UNIX, str(self._folder / "code"))
+        return name == DAEMON or accepts(socket.AF_INET, ("127.0.0.1", self._port))
+
+    def _log_path(self, name: str) -> Path:
+        return self._settings.logs_dir / f"{name}.log"
 
     def _start(self, name: str) -> None:
         mark = self._watch.mark()
         if name == CODE_SERVER:
             self._mark = mark
             (self._folder / "code").unlink(missing_ok=True)
-        self._started[name] = time.monotonic()
+        self._histories[name].has_started()
         task = Task(
             f"{__name__}:run_module",
             PROCESS_NAMES[name],
             self._commands[name],
             {"DAGSTER_HOME": str(self._settings.dagster_home), **child_environment(self._settings)},
-            self._settings.logs_dir / f"{name}.log",
+            self._log_path(name),
         )
         self._children[name] = self._fork_servers.of(mark).spawn(task)
 
     def _command_lines(self) -> dict[str, list[str]]:
         """Module and arguments of each; writes the workspace file that UI and daemon read."""
-        socket = str(self._folder / "code")
+        code_socket = str(self._folder / "code")
         workspace = self._settings.data_dir / "run" / "workspace.yaml"
-        server = {"socket": socket, "location_name": CODE_LOCATION}
+        server = {"socket": code_socket, "location_name": CODE_LOCATION}
         workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
         ui = ["-h", "127.0.0.1", "-p", str(self._port), "-w", str(workspace)]
         commands = {
-            CODE_SERVER: [*code_server_command(), "--socket", socket],
+            CODE_SERVER: [*code_server_command(), "--socket", code_socket],
             WEBSERVER: ["dagster_webserver", *ui],
             DAEMON: ["dagster._daemon", "run", "-w", str(workspace)],
         }

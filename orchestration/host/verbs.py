@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from orchestration.contracts import UnavailableConverter
 from orchestration.contracts.host import (
+    ChildHealth,
     DenseRows,
     HostService,
     HostStatus,
@@ -36,6 +38,8 @@ class HostVerbs(HostService):
         runs: HostRuns,
         stop: threading.Event,
         dagster_ui: Callable[[], str | None],
+        children: Callable[[dict[str, Any]], Sequence[ChildHealth]],
+        store_problem: Callable[[], str | None],
         unavailable_converters: Callable[[], Sequence[UnavailableConverter]],
         *,
         keep: bool,
@@ -45,11 +49,14 @@ class HostVerbs(HostService):
         self._runs = runs
         self._stop = stop
         self._dagster_ui = dagster_ui
+        self._children = children
+        self._store_problem = store_problem
         self._unavailable_converters = unavailable_converters
         self._keep = keep
         self._ui = ui
 
     def status(self, with_health: bool = False) -> HostStatus:
+        plane = self._plane.status(with_health)
         return HostStatus(
             pid=os.getpid(),
             kept=self._keep,
@@ -57,7 +64,9 @@ class HostVerbs(HostService):
             workers=self._runs.workers.describe(),
             unavailable_converters=tuple(self._unavailable_converters()),
             dagster_ui=self._dagster_ui(),
-            **self._plane.status(with_health),
+            children=tuple(self._children(plane["plane_health"])),
+            store_problem=self._store_problem(),
+            **plane,
         )
 
     def stop(self) -> None:

@@ -22,6 +22,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from orchestration.contracts import SparseVectors
 from orchestration.contracts.host import (
     HOST_SERVICE,
+    ChildState,
     DenseRows,
     HostService,
     HostStatus,
@@ -30,13 +31,20 @@ from orchestration.contracts.host import (
     SparseRows,
 )
 from orchestration.errors import HostUnavailableError
-from orchestration.processes.child_process import end_child, is_alive, pid_of, spawn_child, spawn_detached
+from orchestration.processes.child_process import (
+    end_child,
+    is_alive,
+    log_tail,
+    pid_of,
+    spawn_child,
+    spawn_detached,
+)
 from orchestration.processes.local_service import LocalClient
 from orchestration.processes.typed_service import typed_client
 from orchestration.records import Float32Matrix, SparseMatrix
 from orchestration.settings import Settings
 
-__all__ = ["Host", "HostClient", "host_service", "log_tail", "ray_token_path"]
+__all__ = ["Host", "HostClient", "host_service", "ray_token_path"]
 
 START_SECONDS: Final = 60.0
 """How long a new host may take until it answers; models load after that."""
@@ -186,6 +194,16 @@ class Host(HostClient):
             raise self._without_host("ended while its plane was starting") from error
         return status
 
+    def wait_until_children_run(self, seconds: float) -> HostStatus:
+        """The status, with health, once every child of the host runs or has failed."""
+        passing = (ChildState.STARTING, ChildState.RESTARTING)
+        status: HostStatus = _until(
+            lambda: self.status(with_health=True),
+            lambda status: not any(child.state in passing for child in status.children),
+            seconds,
+        )
+        return status
+
     def _wait_until_served(self) -> None:
         served = _until(lambda: self.is_running() or self._child_ended(), bool, START_SECONDS)
         if not served or not self.is_running():
@@ -241,15 +259,6 @@ def host_log(settings: Settings) -> Path:
 def ray_token_path(settings: Settings) -> Path:
     """File with the token that our Ray cluster and its dashboard ask for."""
     return settings.data_dir / "run" / "ray.token"
-
-
-def log_tail(path: Path, lines: int = 3) -> str:
-    """The last lines of a log, for an error message."""
-    try:
-        written = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except OSError:
-        return "(no log)"
-    return " / ".join(written[-lines:]) or "(empty log)"
 
 
 def _until(look: Callable[[], Any], enough: Callable[[Any], bool], seconds: float) -> Any:

@@ -51,6 +51,9 @@ __all__ = ["HEAD", "Database", "LedgerPart", "lock"]
 HEAD: Final = "0006"
 """Newest migration; a database that has it is opened without importing alembic."""
 
+CONNECT_SECONDS: Final = 10
+"""How long PostgreSQL may take to accept a connection, unless the URL says otherwise."""
+
 REFUSED: Final = frozenset({"3F000", "42501"})
 """SQLSTATEs of PostgreSQL: no such schema, insufficient privilege."""
 
@@ -61,7 +64,7 @@ class Database:
     def __init__(self, url: str) -> None:
         parsed = _parsed(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        self._name = parsed.database if self.is_sqlite else _without_secrets(parsed)
+        self.name = parsed.database if self.is_sqlite else _without_secrets(parsed)
         with self._errors_named():
             self._engine = _sqlite_engine(parsed) if self.is_sqlite else _postgresql_engine(parsed)
             self._migrate()
@@ -131,7 +134,7 @@ class Database:
             return
         if revision is not None and revision > HEAD:
             raise ConfigurationError(
-                f"the ledger {self._name} was written by a newer medkg (schema {revision}, this one knows "
+                f"the ledger {self.name} was written by a newer medkg (schema {revision}, this one knows "
                 f"{HEAD}). Install that version, or choose another --data-dir."
             )
         from alembic import command
@@ -166,11 +169,11 @@ class Database:
         if not self.is_sqlite:
             if isinstance(error, OperationalError | InterfaceError | DatabaseInternalError):
                 return DagsterResourceUnavailableError(
-                    f"the ledger database {self._name} cannot be used: {cause}. Start it, or correct its URL."
+                    f"the ledger database {self.name} cannot be used: {cause}. Start it, or correct its URL."
                 )
             if getattr(error.orig, "sqlstate", None) in REFUSED:
                 return ConfigurationError(
-                    f"the ledger database {self._name} refuses to be used: {cause.splitlines()[0]}. Make the "
+                    f"the ledger database {self.name} refuses to be used: {cause.splitlines()[0]}. Make the "
                     "schema that its URL names, and let the URL's user create there "
                     "(docs/guides/postgresql.md)."
                 )
@@ -178,12 +181,12 @@ class Database:
         primary = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if primary in DAMAGED:
             return StoreCorruptError(
-                f"the ledger {self._name} is damaged ({cause}). Restore it from a backup, or move the data "
+                f"the ledger {self.name} is damaged ({cause}). Restore it from a backup, or move the data "
                 "folder away and run the sources again."
             )
         if primary in UNWRITABLE:
             return StoreUnwritableError(
-                f"the ledger {self._name} cannot be written: {cause}. Check the free space and the "
+                f"the ledger {self.name} cannot be written: {cause}. Check the free space and the "
                 "permissions of its folder, end what holds it, or choose another --data-dir."
             )
         return error
@@ -228,7 +231,10 @@ def _without_secrets(url: URL) -> str:
 def _postgresql_engine(url: URL) -> Engine:
     try:
         # without it a database in SQL_ASCII, as an initdb without a locale makes it, gives bytes
-        return create_engine(url, pool_pre_ping=True, connect_args={"client_encoding": "utf8"})
+        options: dict[str, Any] = {"client_encoding": "utf8"}
+        if "connect_timeout" not in url.query:  # libpq would wait minutes for a host that drops packets
+            options["connect_timeout"] = CONNECT_SECONDS
+        return create_engine(url, pool_pre_ping=True, connect_args=options)
     except (ImportError, NoSuchModuleError) as error:
         raise ConfigurationError(
             f"the ledger URL asks for the driver {url.drivername!r}, which is not installed. Install psycopg "

@@ -25,6 +25,8 @@ class SqlLedger:
 
     def __init__(self, database: Database, lease_seconds: float, now: Callable[[], float]) -> None:
         self._database = database
+        self.name = database.name
+        """Where it is, without passwords."""
         self.jobs = SqlJobs(database, lease_seconds, now)
         self.windows = SqlWindows(database, lease_seconds, now)
         self.outcomes = SqlOutcomes(database, lease_seconds, now)

@@ -120,6 +120,12 @@ class DataFolder:
         """Documents, vectors, syncs and jobs, as JSON values."""
         return self.jobs.status()
 
+    def wait_for_stores(self, notify: Notify) -> None:
+        """Return when every store answers; raises DagsterResourceUnavailableError for one that does not."""
+        from orchestration.operations.store_checks import wait_for_stores
+
+        wait_for_stores(self._parts, notify)
+
     def verify(self, repair: bool, notify: Notify) -> dict[str, Any]:
         """Differences between ledger and stores, as JSON values; with `repair` they are fixed."""
         from orchestration.operations.verification import verify

@@ -9,10 +9,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.errors import ConfigurationError, MedkgError, StoreUnwritableError
+from orchestration.errors import ConfigurationError, HostUnavailableError, MedkgError, StoreUnwritableError
+from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.schedules import read_schedules
+from orchestration.operations.store_checks import ask_store
 from orchestration.plugins.entry_points import GROUPS, installed_plugins
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Doctor"]
 
 LEAST_FREE_BYTES: Final = 1_000_000_000
+HOST_SECONDS: Final = 20.0
+"""How long the host may take to ask all of its processes."""
 
 
 class Doctor:
@@ -49,12 +54,12 @@ class Doctor:
         checks: Mapping[str, Callable[[], str]] = {
             "data folder can be written": self._check_folder,
             "plugins load": self._check_plugins,
-            "ledger opens": self._check_ledger,
-            "object store answers": self._check_objects,
+            **self._store_checks(),
             "topologies are valid": self._check_topologies,
             "schedules are valid": self._check_schedules,
             "models are installed": lambda: ", ".join(self._parts.model_ids().values()),
             "devices of the profile": self._check_devices,
+            "host and its processes": self._check_host,
             "free disk space": self._check_space,
         }
         return [_checked(name, check) for name, check in checks.items()]
@@ -81,14 +86,20 @@ class Doctor:
             raise ConfigurationError(" ".join(problems))
         return f"{len(self._plugins)} in {len(GROUPS)} groups"
 
-    def _check_ledger(self) -> str:
-        counts = self._parts.ledger.documents.status_counts(self._parts.settings.tenant)
-        return f"{sum(counts.values())} documents"
+    def _store_checks(self) -> dict[str, Callable[[], str]]:
+        return {
+            "ledger opens" if name == "ledger" else f"{name} answers": partial(ask_store, name, question)
+            for name, question in self._parts.store_questions().items()
+        }
 
-    def _check_objects(self) -> str:
-        objects = self._parts.objects
-        objects.get("doctor")
-        return objects.name
+    def _check_host(self) -> str:
+        host = HostClient(self._parts.settings, {"status": HOST_SECONDS})
+        if not host.is_running():
+            return "no host runs"
+        status = host.status(with_health=True)
+        if problems := status.problems():
+            raise HostUnavailableError("; ".join(problems))
+        return f"host {status.pid}, {len(status.children)} processes"
 
     def _check_topologies(self) -> str:
         for problem in self._parts.topologies.problems().values():

@@ -59,6 +59,10 @@ class Parts(Protocol):
     @property
     def objects(self) -> ObjectStore: ...
 
+    def store_questions(self) -> Mapping[str, Callable[[], str]]:
+        """By store: a call that asks it, changes nothing and returns where the store is."""
+        ...
+
     def reader(self) -> AbstractContextManager[DocumentReader]:
         """Documents without ledger and stores; the processes that parse end with it."""
         ...

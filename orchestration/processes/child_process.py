@@ -81,6 +81,11 @@ def _start_time(pid: int) -> str | None:
     return None if state in "ZX" else fields[18]
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process of this number runs; False for a zombie."""
+    return _start_time(pid) is not None
+
+
 # --- binding ----------------------------------------------------------------------------------------
 
 
@@ -169,6 +174,15 @@ def open_log(path: Path) -> IO[bytes]:
     """The log file, opened for appending; its folder is created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.open("ab")
+
+
+def log_tail(path: Path, lines: int = 3) -> str:
+    """The last lines of a log, for an error message."""
+    try:
+        written = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return "(no log)"
+    return " / ".join(written[-lines:]) or "(empty log)"
 
 
 def _import_path() -> dict[str, str]:

@@ -166,6 +166,11 @@ class ForkServer:
             self._end_if_unused()
         return code
 
+    @property
+    def pid(self) -> int:
+        """Of the process that forks."""
+        return self._process if isinstance(self._process, int) else self._process.pid
+
     def is_alive(self) -> bool:
         """Whether it can fork."""
         if isinstance(self._process, int):
@@ -227,6 +232,12 @@ class ForkServers:
                     self._server.retire()
                 self._server, self._mark = self._start(), mark
             return self._server
+
+    @property
+    def pid(self) -> int | None:
+        """Of the current fork server; None before the first is needed."""
+        server = self._server
+        return server.pid if server is not None else None
 
     def close(self) -> None:
         """End the current fork server and its children."""

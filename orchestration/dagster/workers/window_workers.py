@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 import structlog
 from dagster import DagsterInstance, DagsterRunStatus
 
-from orchestration.contracts.host import RunState
+from orchestration.contracts.host import ChildHealth, ChildState, RunState
 from orchestration.dagster.workers.worker_process import (
     CANCEL,
     RUN,
@@ -28,6 +28,7 @@ from orchestration.dagster.workers.worker_process import (
     WorkerProcess,
 )
 from orchestration.errors import DagsterResourceUnavailableError
+from orchestration.processes.child_process import is_running, log_tail
 from orchestration.processes.fork_server import ForkServers
 
 RETIRE_SECONDS: Final = 5.0
@@ -161,6 +162,11 @@ class WindowWorkers:
         with self._news:
             return tuple(order.run_id for order in self._queue)
 
+    def tick(self) -> None:
+        """Have workers that ended while they waited for a run replaced; does not wait for that."""
+        with self._news:
+            self._news.notify_all()
+
     def renew(self) -> tuple[str, ...]:
         """Have each worker replaced before its next run, by one that sees the environment as it is now.
 
@@ -181,6 +187,12 @@ class WindowWorkers:
             at = {order.worker.pid: run_id for run_id, order in self._running.items() if order.worker}
         pids = [place.pid for place in self._places]
         return [{"pid": pid, "run": at.get(pid) if pid is not None else None} for pid in pids]
+
+    def health(self) -> list[ChildHealth]:
+        """The health of each place's worker."""
+        with self._news:
+            started = set(self._starts)
+        return [_health(place, place.number in started) for place in self._places]
 
     def close(self) -> None:
         """Cancel what runs and waits, end the workers; returns when none is left."""
@@ -204,28 +216,31 @@ class WindowWorkers:
 
     def _keep(self, place: WorkerPlace) -> None:
         """Keep a worker at one place and give it runs until the pool closes."""
-        problem = None if place.worker() is not None else place.problem
+        self._warm(place)
         with self._news:
-            self._starts[place.number] = problem
+            self._starts[place.number] = None if place.pid is not None else place.problem
             self._news.notify_all()
-        while (order := self._take()) is not None:
-            self._finish(self._execute(place, order))
+        while not self._closing:
+            order = self._take(place)
+            if order is not None:
+                self._finish(self._execute(place, order))
             self._warm(place)
         place.retire(RETIRE_SECONDS)
 
     def _warm(self, place: WorkerPlace) -> None:
-        """Replace a dead worker now, not when the next run waits for it."""
+        """Start the first worker, or replace a dead one, now, not when the next run waits for it."""
         try:
             if not self._closing:
                 place.worker()
-        except OSError:
+        except OSError as error:  # e.g. disk full; the next run starts one
+            place.problem = f"it cannot be started: {error}"
             self._log.exception("window_worker_not_replaced", place=place.number)
 
-    def _take(self) -> _Order | None:
-        """The next run; None when the pool closes."""
+    def _take(self, place: WorkerPlace) -> _Order | None:
+        """The next run; None when the pool closes, or the place's worker has ended meanwhile."""
         with self._news:
-            self._news.wait_for(lambda: self._queue or self._closing)
-            if self._closing:
+            self._news.wait_for(lambda: self._queue or self._closing or place.has_lost_worker())
+            if self._closing or not self._queue:
                 return None
             order = self._queue.popleft()
             self._running[order.run_id] = order
@@ -322,3 +337,16 @@ class WindowWorkers:
             self._on_finished(finished)
         except Exception:  # noqa: BLE001 - an error of the host's callback must not end this thread
             self._log.exception("window_run_callback_failed", run_id=finished.run_id)
+
+
+def _health(place: WorkerPlace, has_started: bool) -> ChildHealth:
+    name, pid = f"window-worker-{place.number}", place.pid
+    if pid is not None and is_running(pid):
+        return ChildHealth(name=name, pid=pid, state=ChildState.RUNNING)
+    if pid is not None:
+        problem = f"its process {pid} ended; another is started"
+        return ChildHealth(name=name, pid=None, state=ChildState.RESTARTING, problem=problem)
+    if not (has_started and place.problem):
+        return ChildHealth(name=name, pid=None, state=ChildState.STARTING)
+    last = f", which ends with: {log_tail(place.log_path, 1)}" if place.log_path is not None else ""
+    return ChildHealth(name=name, pid=None, state=ChildState.FAILED, problem=f"{place.problem}{last}")

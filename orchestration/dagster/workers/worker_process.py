@@ -163,6 +163,15 @@ class WorkerPlace:
         worker = self._worker
         return worker.pid if worker is not None else None
 
+    @property
+    def log_path(self) -> Path | None:
+        """The log file of its workers."""
+        return self._command.task(self.number).log_path
+
+    def has_lost_worker(self) -> bool:
+        """Whether the worker that was there has ended; for the thread that starts and removes workers."""
+        return self._worker is not None and not self._worker.is_alive()
+
     def worker(self) -> WorkerProcess | None:
         """A ready worker: a new one if the old one has ended or is outdated.
 

@@ -60,7 +60,8 @@ class Connection:
             raise ConfigurationError(
                 "the OpenSearch URL (MEDKG_OPENSEARCH_URL) is not http(s)://[USER:PASSWORD@]HOST:PORT."
             )
-        self.name = f"OpenSearch at {parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        self.name = f"OpenSearch at {parts.scheme}://{parts.hostname}:{port}"
         self._options: dict[str, Any] = {
             "hosts": [url],
             "timeout": SECONDS,
@@ -93,6 +94,11 @@ class Connection:
             raise self._of_items(error.errors) from error
         except OpenSearchException as error:
             raise self._named(error) from error
+
+    def ask(self, prefix: str) -> None:
+        """Raise the error with which the server refuses to list indexes of that prefix; changes nothing."""
+        with self.errors_named() as client:
+            client.indices.exists_alias(name=f"{prefix}*")
 
     def bulk(self, actions: Sequence[dict[str, Any]]) -> None:
         """Write all actions, a few requests at a time; raises if any item was not taken in the end."""

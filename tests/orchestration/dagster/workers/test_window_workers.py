@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 
-from orchestration.contracts.host import RunState
+from orchestration.contracts.host import ChildState, RunState
 from orchestration.dagster.instance import CodeLocation, create_window_run, open_instance
 from orchestration.dagster.workers.window_workers import NewRun
 from orchestration.errors import DagsterResourceUnavailableError
@@ -21,7 +21,7 @@ from orchestration.processes.child_process import identity_of, is_alive
 from orchestration.settings import Settings
 from tests.exhaustive import fewer
 from tests.orchestration.dagster.conftest import WINDOW_JOBS, Pool
-from tests.waiting import PATIENCE, wait_for_file
+from tests.waiting import PATIENCE, wait_for_file, wait_until
 
 StartPool = Callable[..., Pool]
 
@@ -259,6 +259,20 @@ def test_an_idle_worker_that_was_killed_costs_no_run(
     assert pool.outcome().status == "SUCCESS"
 
 
+def test_an_idle_worker_that_was_killed_is_replaced_before_a_run_needs_it(start_pool: StartPool) -> None:
+    pool = start_pool()
+    pool.workers.wait_until_ready(PATIENCE)
+    (killed,) = pool.pids()
+    os.kill(killed, signal.SIGKILL)
+
+    def replaced() -> bool:
+        pool.workers.tick()
+        return pool.pids() != [killed] and pool.workers.health()[0].state is ChildState.RUNNING
+
+    wait_until(replaced)
+    assert pool.workers.health()[0].pid == pool.pids()[0]
+
+
 def test_changed_code_is_executed_by_a_new_worker(
     instance: DagsterInstance, start_pool: StartPool, tmp_path: Path
 ) -> None:
@@ -283,6 +297,11 @@ def test_definitions_that_cannot_be_imported_fail_the_start_and_runs_with_the_lo
     pool = start_pool(location=CodeLocation("tests.orchestration.dagster.no_such_module"))
     with pytest.raises(DagsterResourceUnavailableError, match=r"window-worker-0\.log"):
         pool.workers.wait_until_ready(PATIENCE)
+    (health,) = pool.workers.health()
+    assert (health.name, health.pid, health.state) == ("window-worker-0", None, ChildState.FAILED)
+    assert health.problem is not None and health.problem.endswith(
+        "ModuleNotFoundError: No module named 'tests.orchestration.dagster.no_such_module'"
+    )
     pool.workers.submit(run_id := a_run(instance, "window_job"))
     assert pool.outcome().status == "FAILURE"
     assert status_of(instance, run_id) is DagsterRunStatus.FAILURE
