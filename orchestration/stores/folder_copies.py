@@ -41,7 +41,7 @@ def current_record(
         stores = ", ".join(f"{name}={value}" for name, value in shared.items())
         raise ConfigurationError(
             f"{data_dir} is a copy of {original}, and both would write to the same stores ({stores}) with "
-            "ledgers that do not know each other. Use the original; or make a copy with stores of its own by "
+            "ledgers that do not know each other. Use the original; or make a copy with separate stores by "
             "`medkg backup` and `medkg restore`; or, if the original is to be given up, move it away first."
         )
     return {"id": uuid.uuid4().hex, "path": here}

@@ -48,7 +48,7 @@ def test_a_replica_that_stays_faulty_has_failed_until_it_answers(
     assert back.state is ChildState.RUNNING
 
 
-def test_a_status_tells_failures_from_what_passes() -> None:
+def test_a_status_separates_failures_from_what_passes() -> None:
     status = HostStatus(
         pid=1,
         kept=True,

@@ -55,11 +55,11 @@ def test_an_error_of_a_store_is_raised_as_it_is() -> None:
 
 
 def test_a_store_that_comes_back_is_waited_for_and_announced_once() -> None:
-    asked: list[int] = []
+    calls: list[int] = []
 
     def third_time() -> str:
-        asked.append(1)
-        if len(asked) < 3:
+        calls.append(1)
+        if len(calls) < 3:
             raise DagsterResourceUnavailableError("OpenSearch at http://search:9200 does not answer.")
         return "there"
 
@@ -88,7 +88,7 @@ def test_doctor_asks_every_store_of_a_folder(tmp_path: Path) -> None:
     assert checks["host and its processes"]["detail"] == "no host runs"
 
 
-def test_doctor_names_each_store_that_is_away_with_its_address(
+def test_doctor_names_each_unavailable_store_with_its_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MEDKG_SEARCH_STORE", "opensearch")
