@@ -36,13 +36,17 @@ _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|ère|ère|re|e|ème|de)\b", re.IGNOREC
 _TRADE = frozenset({"TM", "SM", "R"})
 _ISOTOPE = re.compile(r"\d{1,3}m?\Z")
 _SYMBOL = re.compile(r"[A-Z][a-z]?(?![a-z])")
+_NAME = re.compile(r"[^\W\d_]\d+\Z")
+_NAME_SUFFIX = re.compile(r"[^\W\d_]{3,}")
+_OPERATION = re.compile(r"[\w)]\s*[+\-−*/=⋅·]\s*[\w(]")
+_TEN = re.compile(r"(?<![\d.,])10\Z")
 _LAST_WORD = re.compile(r"[^\W\d_]+\Z")
 _OPEN_PARENTHESIS = re.compile(r"\([^()]*\Z")
 _UNITS = frozenset(
     {"m", "km", "cm", "dm", "mm", "µm", "μm", "nm", "pm", "ft", "in", "yd", "mi", "s", "h", "d", "min",
      "sec", "hr", "day", "yr", "g", "kg", "mg", "ng", "µg", "μg", "l", "ml", "dl", "µl", "μl", "L", "mL",
      "dL", "µL", "μL", "mol", "mM", "Å", "Hz", "kHz", "Pa", "kPa", "J", "kJ", "W", "V", "K", "N", "cd",
-     "sr", "ha"}
+     "sr", "ha", "rad"}
 )  # fmt: skip
 
 
@@ -51,7 +55,8 @@ def written(pieces: Sequence[Piece], note_marks: frozenset[str] = frozenset()) -
     runs = list(_with_note_marks(_joined(pieces), note_marks))
     line = _Line()
     for number, (level, text) in enumerate(runs):
-        after = runs[number + 1][1] if number + 1 < len(runs) else ""
+        next_level, after = runs[number + 1] if number + 1 < len(runs) else (Level.TEXT, "")
+        after = after if next_level is Level.TEXT else ""
         line.add(level, text, after)
     return line.text()
 
@@ -107,19 +112,16 @@ def _drop_line_break(runs: list[Piece]) -> None:
 
 
 def _with_note_marks(runs: list[Piece], note_marks: frozenset[str]) -> Iterator[Piece]:
-    """Superscripts that name footnotes become marks: in a table whose foot has a note 2, 45<sup>2</sup>."""
+    """Superscripts that name footnotes become marks: in a table whose foot has a note 2, 45<sup>2</sup>.
+
+    A number stays a power after 10 and after a unit.
+    """
     before = ""
     for level, text in runs:
-        if (
-            level is Level.HIGH
-            and note_marks
-            and not before.endswith("10")
-            and _last_word(before) not in _UNITS
-        ):
-            named = [part for part in re.split(r"[,;\s]+", text.strip()) if part]
-            yield (Level.MARK if named and note_marks.issuperset(named) else level), text
-        else:
-            yield level, text
+        marks = [mark for mark in re.split(r"[,;\s]+", text) if mark] if level is Level.HIGH else []
+        is_power = text.strip().isdecimal() and (_TEN.search(before) or _last_word(before) in _UNITS)
+        named = bool(marks) and note_marks.issuperset(marks) and not is_power
+        yield (Level.MARK if named else level), text
         before = text
 
 
@@ -137,7 +139,7 @@ class _Line:
                 text = f" {text}"
             self._parts.append(text)
         elif level is Level.MARK:
-            self._parts.append(_mark(text, tail))
+            self._parts.append(_mark(text, tail, after))
         elif level is Level.LOW:
             joint = "_" if tail[-1:].isdigit() and text.strip()[:1].isdigit() else ""
             self._parts.append(joint + text)
@@ -149,44 +151,57 @@ class _Line:
         return "".join(self._parts)
 
 
-def _mark(text: str, tail: str) -> str:
+def _mark(text: str, tail: str, after: str) -> str:
+    """A mark in brackets, unless it is a sign, a name, or stands in brackets already."""
     mark = text.strip()
     if not any(map(str.isalnum, mark)) or (mark[0] in "[(" and mark[-1] in "])"):
         return text
+    if not tail.strip() and mark.isalnum() and after[:1].isalnum():  # a note: '1 Adjusted', '[1] 20 kites'
+        return f"[{mark}] " if mark[-1].isdigit() and after[0].isdigit() else f"{mark} "
     if tail[-1:].isalnum():
         return f"[{mark}]"
-    if _WORDS.search(mark) or _YEAR.fullmatch(mark):
-        return text
+    is_word = _WORDS.search(mark) or _YEAR.fullmatch(mark)
+    return text if is_word or _in_brackets(tail) else f"[{mark}]"
+
+
+def _in_brackets(tail: str) -> bool:
+    """Whether the text before stands in square brackets, or in parentheses that hold no words."""
     if tail.rfind("[") > tail.rfind("]"):
-        return text
+        return True
     parenthesis = _OPEN_PARENTHESIS.search(tail)
-    if parenthesis and not any(map(str.isalpha, parenthesis.group())):
-        return text
-    return f"[{mark}]"
+    return parenthesis is not None and not any(map(str.isalpha, parenthesis.group()))
 
 
 def _superscript(text: str, tail: str, after: str) -> str:
     script = text.strip()
-    if not script or not tail or tail[-1:].isspace() or tail[-1:] in "([{/-–—":
+    last = tail[-1:]
+    if not script or not last or last.isspace() or last in "([{/-–—":
         return text + _blank_after(script, after)
     if not script[0].isalnum() and not _POWER.match(script) and not script[1:2].isalpha():
+        return text  # a sign: CD4+
+    if last.isdigit() and (_ORDINAL.fullmatch(script) or (_NAME.search(tail) and _NAME_SUFFIX.match(script))):
+        return text  # 20th, p27Kip1
+    if last.isalpha() and _belongs_to(script, _last_word(tail)):
         return text
-    last = tail[-1]
-    if last.isdigit():
-        glued = bool(_ORDINAL.fullmatch(script))
-        return text if glued else f"^{script}"
-    if last.isalpha():
-        return text if _belongs_to(script, _last_word(tail)) else f"^{script}{_blank_after(script, after)}"
-    return f"^{script}{_blank_after(script, after)}" if script[0].isalnum() or _POWER.match(script) else text
+    if script[0].isalnum() or last.isalnum() or _POWER.match(script):
+        return f"^{_grouped(script)}{_blank_after(script, after)}"
+    return text
 
 
 def _belongs_to(script: str, word: str) -> bool:
-    """Whether a superscript is read as one with the letters before it: Ca2+, m2, R2, h-1."""
-    if _CHARGE.fullmatch(script) or script in _TRADE or not word:
+    """Whether a superscript is read as one with the letters before it: Ca2+, m2, R2, h-1, ith."""
+    if _CHARGE.fullmatch(script) or script in _TRADE:
+        return True
+    if len(word) == 1 and _ORDINAL.fullmatch(script):
         return True
     if not _POWER.match(script):
         return False
     return len(word) == 1 or (word in _UNITS and _SMALL_POWER.fullmatch(script) is not None)
+
+
+def _grouped(script: str) -> str:
+    """An exponent with an operator in parentheses: R^(t+1)."""
+    return f"({script})" if _OPERATION.search(script) and any(map(str.isalpha, script)) else script
 
 
 def _blank_after(script: str, after: str) -> str:

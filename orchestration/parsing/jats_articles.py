@@ -14,6 +14,7 @@ from orchestration.parsing.jats_body import body_reader
 from orchestration.parsing.jats_front import article_title
 from orchestration.parsing.jats_languages import language_of
 from orchestration.parsing.jats_references import add_references
+from orchestration.parsing.languages import language_name
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.parsing.xml import first_child, local_name
 from orchestration.parsing.xml_inline import inline_text
@@ -46,13 +47,15 @@ def _add_front(reader: BlockReader, meta: etree._Element) -> None:
 
 
 def _abstract_heading(abstract: etree._Element) -> str:
-    """The heading of an abstract, as printed or as usual: 'Abstract', 'Summary', 'Abstract (fr)'."""
+    """The heading of an abstract, as printed or as usual: 'Abstract', 'Summary', 'Abstract (French)'."""
     title = first_child(abstract, "title")
     if title is not None and one_line(inline_text(title)):
         return ""
     heading = "Summary" if abstract.get("abstract-type") in ("toc", "teaser") else "Abstract"
     language = language_of(abstract)
-    return f"{heading} ({language})" if local_name(abstract) == "trans-abstract" and language else heading
+    if local_name(abstract) != "trans-abstract" or not language:
+        return heading
+    return f"{heading} ({language_name(language.split('-')[0])})"
 
 
 def _add_text(reader: BlockReader, article: etree._Element) -> None:

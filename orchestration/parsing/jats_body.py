@@ -109,7 +109,7 @@ def _read_verses(reader: BlockReader, group: etree._Element, kind: BlockKind) ->
 def _verse_lines(part: etree._Element) -> list[str]:
     if local_name(part) == "verse-group":
         return [line for inner in part for line in _verse_lines(inner)]
-    return [node_text(part)]
+    return [node_text(part).strip()]
 
 
 def _read_formula(reader: BlockReader, formula: etree._Element, kind: BlockKind) -> None:

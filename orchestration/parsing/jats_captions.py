@@ -8,9 +8,10 @@ from __future__ import annotations
 from lxml import etree
 
 from orchestration.parsing.jats_blocks import BlockReader
+from orchestration.parsing.jats_elements import LEFT_OUT
 from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml import first_child
-from orchestration.parsing.xml_inline import InlineText
+from orchestration.parsing.xml import first_child, local_name
+from orchestration.parsing.xml_inline import InlineText, inline_text
 from orchestration.records import BlockKind
 
 
@@ -29,11 +30,20 @@ def read_graphic(reader: BlockReader, graphic: etree._Element, kind: BlockKind) 
 def read_supplement(reader: BlockReader, element: etree._Element, kind: BlockKind) -> None:
     """A file: its label before its caption, else before its first words."""
     label, caption = child_text(element, "label"), caption_text(element)
-    if caption or not label:
+    if caption or not label or not _has_more_words(element):
         read_figure(reader, element, kind)
         return
     without = caption_parts(element)
     reader.contents(element, BlockKind.FIGURE_CAPTION, prefix=f"{label.rstrip('.')}.", without=without)
+
+
+def _has_more_words(element: etree._Element) -> bool:
+    """Whether there are words beside the label."""
+    label = first_child(element, "label")
+    beside = [part for part in element if part is not label and local_name(part) not in LEFT_OUT]
+    return any(one_line(inline_text(part) + (part.tail or "")) for part in beside) or bool(
+        one_line((element.text or "") + (label.tail or "" if label is not None else ""))
+    )
 
 
 def label_and_caption(element: etree._Element) -> str:

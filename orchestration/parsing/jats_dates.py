@@ -1,21 +1,25 @@
-"""The year of publication of a JATS article: the one that readers cite it by.
+"""The date of publication of a JATS article: the one that readers cite it by.
 
-Comes in: the article-meta element. Leaves: the year of its issue, else of its appearance online, else of its
-collection. Dates of receipt, update or retraction are no years of publication. Values of the attributes:
+Comes in: the article-meta element. Leaves: the date of its issue, else of its appearance online, else of its
+collection. Dates of receipt, update or retraction are no dates of publication. Each is read from its
+elements, never from their joined text. Values of the attributes:
 https://jats.nlm.nih.gov/archiving/tag-library/1.3/element/pub-date.html (read 2026-11-30).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from typing import Final
 
 from lxml import etree
 
 from orchestration.parsing.text_builder import one_line
+from orchestration.parsing.xml import first_child
 from orchestration.parsing.xml_inline import inline_text
 
-_YEAR = re.compile(r"(?<!\d)(1[5-9]|20)\d\d(?!\d)")
+_YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)")
+_ISO = re.compile(r"((?:1[5-9]|20)\d\d)(?:-(\d\d))?(?:-(\d\d))?(?!\d)")
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _PUBLISHED = frozenset({"pub", "publication", "published", "release", ""})
 _ORDER = ("print", "epub-ppub", "electronic", "collection", "preprint", "other")
 _KINDS = {
@@ -31,31 +35,53 @@ _KINDS = {
 }
 
 
-def publication_year(meta: etree._Element) -> str | None:
-    """The year, or None if no date of publication states one."""
-    years: dict[str, str] = {}
+def dates_metadata(meta: etree._Element) -> dict[str, str | None]:
+    """`year`, `date` ('2012-05-01', '2012-05' or '2012') and `electronic_date`, None where not stated."""
+    dates: dict[str, str] = {}
     for date in meta.iterchildren("{*}pub-date"):
-        kind, year = _kind(date), date_year(date)
-        if kind is not None and year is not None:
-            years.setdefault(kind, year)
-    return next((years[kind] for kind in _ORDER if kind in years), None)
+        kind, stated = _kind(date), date_of(date)
+        if kind is not None and stated:
+            dates.setdefault(kind, stated)
+    published = next((dates[kind] for kind in _ORDER if kind in dates), None)
+    return {
+        "year": published[:4] if published else None,
+        "date": published,
+        "electronic_date": dates.get("electronic"),
+    }
 
 
-def date_year(date: etree._Element) -> str | None:
-    """The year of a date by its elements, else its ISO form, else its words."""
-    for text in _statements(date):
-        match = _YEAR.search(text)
-        if match:
-            return match.group()
-    return None
+def date_of(date: etree._Element) -> str:
+    """A date by its elements, else by its ISO attribute, else the year in its words; '' without a year."""
+    year = _YEAR.search(_child(date, "year"))
+    if year:
+        return _iso(year.group(), _child(date, "month"), _child(date, "day"))
+    iso = _ISO.match(date.get("iso-8601-date") or "")
+    if iso:
+        return _iso(iso[1], iso[2] or "", iso[3] or "")
+    words = first_child(date, "string-date")
+    if words is None:
+        return ""
+    return date_of(words) if first_child(words, "year") is not None else _year_in(inline_text(words))
 
 
-def _statements(date: etree._Element) -> Iterator[str]:
-    for year in date.iter("{*}year"):
-        yield one_line(inline_text(year))
-    yield date.get("iso-8601-date") or ""
-    for words in date.iterchildren("{*}string-date"):
-        yield one_line(inline_text(words))
+def _year_in(words: str) -> str:
+    found = _YEAR.search(words)
+    return found.group() if found else ""
+
+
+def _child(date: etree._Element, name: str) -> str:
+    element = first_child(date, name)
+    return one_line(inline_text(element)) if element is not None else ""
+
+
+def _iso(year: str, month: str, day: str) -> str:
+    short = month[:3].lower()
+    number = _MONTHS.index(short) + 1 if short in _MONTHS else int(month) if month.isdecimal() else 0
+    if not 1 <= number <= 12:
+        return year
+    if not (day.isdecimal() and 1 <= int(day) <= 31):
+        return f"{year}-{number:02}"
+    return f"{year}-{number:02}-{int(day):02}"
 
 
 def _kind(date: etree._Element) -> str | None:

@@ -1,7 +1,7 @@
 """The elements of JATS by what a reader sees of them.
 
-Every element that is not named here keeps its text: inline where it stands in a sentence, as a block of its
-own otherwise. What is left out is listed with its reason; tests hold documents to this list. Elements:
+Every element that is not named here keeps its text: inline where it stands in a sentence, as a separate block
+otherwise. What is left out is listed with its reason; tests hold documents to this list. Elements:
 https://jats.nlm.nih.gov/archiving/tag-library/1.3/chapter/elements.html (read 2026-11-30).
 """
 
@@ -33,7 +33,7 @@ ALTERNATIVES: Final = ("math", "tex-math", "table", "array", "code", "preformat"
 
 INLINE: Final = frozenset(
     {"abbrev", "bold", "break", "chem-struct", "date-in-citation", "email", "ext-link", "fixed-case",
-     "hr", "inline-formula", "inline-graphic", "institution", "italic", "xref", "math", "mml",
+     "inline-formula", "inline-graphic", "institution", "italic", "xref", "math", "mml",
      "monospace", "named-content", "num", "overline", "price", "roman", "ruby", "sans-serif", "sc",
      "strike", "styled-content", "sub", "sup", "target", "tex-math", "underline", "uri", "year"}
 )  # fmt: skip
@@ -41,12 +41,12 @@ INLINE: Final = frozenset(
 
 SEPARATED: Final = frozenset(
     {"answer", "attrib", "boxed-text", "break", "caption", "code", "def", "def-head", "def-item",
-     "def-list", "disp-formula", "disp-quote", "entry", "explanation", "fig", "fn-group", "label",
+     "def-list", "disp-formula", "disp-quote", "entry", "hr", "explanation", "fig", "fn-group", "label",
      "list", "list-item", "long-desc", "p", "preformat", "question", "row", "sec", "speaker", "speech",
      "statement", "supplementary-material", "table", "table-wrap", "td", "term", "term-head", "th",
      "title", "tr", "verse-group", "verse-line"}
 )  # fmt: skip
-"""Elements that are lines of their own in print: in a cell or a note, blanks stand around them."""
+"""Elements that are separate lines in print: in a cell or a note, blanks stand around them."""
 
 STRUCTURED: Final = frozenset(
     {"address", "aff", "answer-set", "array", "citation", "contrib", "contrib-group", "date",

@@ -11,11 +11,12 @@ from typing import Any
 
 from lxml import etree
 
-from orchestration.parsing.jats_dates import publication_year
+from orchestration.parsing.jats_dates import dates_metadata
 from orchestration.parsing.jats_languages import language_metadata
 from orchestration.parsing.jats_notices import notices_metadata
 from orchestration.parsing.jats_people import people_metadata
 from orchestration.parsing.jats_rights import licence_metadata
+from orchestration.parsing.markup import plain_text
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml_inline import InlineText, inline_text
 
@@ -64,10 +65,11 @@ def article_title(root: etree._Element, path: str = "{*}front/{*}article-meta/{*
 
 
 def title_text(title: etree._Element) -> str:
-    """A title as it is cited: without the marks and texts of its footnotes."""
+    """A title as it is cited: without the marks and texts of its footnotes, escaped tags read as tags."""
     line = InlineText(with_marks=False)
     line.add_contents(title)
-    return one_line(line.text())
+    text = one_line(line.text())
+    return plain_text(text) if "<" in text else text
 
 
 def article_metadata(root: etree._Element) -> dict[str, Any]:
@@ -80,7 +82,7 @@ def article_metadata(root: etree._Element) -> dict[str, Any]:
         **(article_ids(meta) if meta is not None else {}),
         **(people_metadata(meta) if meta is not None else {}),
         "journal": journal[0] if journal else None,
-        "year": publication_year(meta) if meta is not None else None,
+        **(dates_metadata(meta) if meta is not None else {}),
         "volume": _first(root, "volume"),
         "issue": _first(root, "issue"),
         "pages": "-".join(filter(None, (_first(root, "fpage"), _first(root, "lpage"))))

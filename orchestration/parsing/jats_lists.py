@@ -53,7 +53,13 @@ class _ListLines:
             if local_name(child) == "list-item":
                 self._add_item(child, depth, next(marks))
             elif child not in heading:
-                self._add_words(child, _Item(depth, ""))
+                self._add_other(child, depth)
+
+    def _add_other(self, element: etree._Element, depth: int) -> None:
+        """Add what stands in a list beside its items."""
+        item = _Item(depth, "")
+        self._add_words(element, item)
+        self._end_item(item)
 
     def _add_item(self, element: etree._Element, depth: int, mark: str) -> None:
         label = first_child(element, "label")
@@ -110,7 +116,7 @@ class _ListLines:
             elif local_name(child) == "def-list":
                 self.add_definitions(child, depth + 1)
             elif child not in heading and child not in heads:
-                self._add_words(child, _Item(depth, ""))
+                self._add_other(child, depth)
 
     def _add_definition(self, element: etree._Element, depth: int) -> None:
         label = first_child(element, "label")

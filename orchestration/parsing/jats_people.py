@@ -7,8 +7,8 @@ its own name; its members are listed apart.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import Any
 
 from lxml import etree
 
@@ -18,20 +18,27 @@ from orchestration.parsing.xml_inline import InlineText, inline_text
 
 _PARTS = {"editor": "editors", "translat": "translators", "author": "authors"}
 _NAMES = ("name", "string-name", "collab")
+_ON_BEHALF = re.compile(r"(?:on behalf of|for)\s+(?:the\s+)?", re.IGNORECASE)
 _WRAPPERS = ("name-alternatives", "collab-alternatives", "collab-wrap")
 
 
-def people_metadata(meta: etree._Element) -> dict[str, Any]:
-    """`authors`, `group_members`, `editors` and `translators`, each in the order of the article."""
-    people: dict[str, list[str]] = {"authors": [], "group_members": [], "editors": [], "translators": []}
-    for group in _groups(meta):
+def people_metadata(meta: etree._Element) -> dict[str, list[str]]:
+    """`authors`, `investigators` (members of groups), `editors` and `translators`, in the article's order.
+
+    A group of contributors that lists people of an earlier one again adds only the others.
+    """
+    people: dict[str, list[str]] = {"authors": [], "investigators": [], "editors": [], "translators": []}
+    for group in meta.iterchildren("{*}contrib-group"):
+        listed = {part: frozenset(names) for part, names in people.items()}
         for contributor in group.iterchildren("{*}contrib"):
             part = _part(contributor, group)
-            if part:
-                people[part] += _names(contributor)
+            if part is None:
+                continue
+            people[part] += [name for name in _names(contributor) if name and name not in listed[part]]
             if part == "authors":
-                people["group_members"] += _members(contributor)
-    return {part: list(dict.fromkeys(filter(None, names))) for part, names in people.items()}
+                people["investigators"] += filter(None, _members(contributor))
+                people["authors"] += [name for name in _groups(contributor) if name not in people["authors"]]
+    return people
 
 
 def person_name(name: etree._Element) -> str:
@@ -52,10 +59,10 @@ def group_name(collab: etree._Element) -> str:
     return one_line(line.text()).rstrip(" :;,")
 
 
-def _groups(meta: etree._Element) -> Iterator[etree._Element]:
-    for child in meta:
-        if local_name(child) == "contrib-group":
-            yield child
+def _groups(contributor: etree._Element) -> list[str]:
+    """The groups that a contributor wrote for: 'on behalf of the Kite Consortium'."""
+    names = (group_name(group) for group in contributor.iterchildren("{*}on-behalf-of"))
+    return [name for name in (_ON_BEHALF.sub("", name) for name in names) if name]
 
 
 def _part(contributor: etree._Element, group: etree._Element) -> str | None:
@@ -78,8 +85,6 @@ def _names(contributor: etree._Element) -> list[str]:
             names.append(group_name(child))
         elif name in _NAMES:
             names.append(person_name(child))
-    for group in contributor.iterchildren("{*}on-behalf-of"):
-        names.append(group_name(group))
     return names
 
 

@@ -30,14 +30,14 @@ _WORD = re.compile(r"\w+")
 
 def add_references(builder: DocumentBuilder, root: etree._Element) -> None:
     """Append every entry of every list; what an article inside repeats (a translation) comes once."""
-    seen: set[tuple[str, str]] = set()
+    entries: set[tuple[str, str]] = set()
     for entry in root.iter("{*}ref"):
         label, text = _label(entry), _entry_text(entry)
-        if (label, text) in seen and _is_inside(entry):
+        if (label, text) in entries and _is_inside(entry):
             continue
-        seen.add((label, text))
+        entries.add((label, text))
         pmid, doi = _identifiers(entry)
-        builder.reference(text, label=label, pmid=pmid, doi=doi)
+        builder.reference(text or label, label=label if text else "", pmid=pmid, doi=doi)
 
 
 def _is_inside(entry: etree._Element) -> bool:
@@ -156,7 +156,19 @@ def structured_citation(citation: etree._Element) -> str:
     return text
 
 
-_PLACES = {"year": ";", "volume": ";", "issue": "(", "fpage": ":", "lpage": "-", "elocation-id": ":"}
+_PLACES = {
+    "year": ";",
+    "month": " ",
+    "day": " ",
+    "season": " ",
+    "volume": ";",
+    "issue": "(",
+    "supplement": " ",
+    "fpage": ":",
+    "lpage": "-",
+    "page-range": ":",
+    "elocation-id": ":",
+}
 
 
 def _with_place(place: str, name: str, text: str) -> str:

@@ -47,6 +47,7 @@ def read_table_wrap(reader: BlockReader, wrap: etree._Element, kind: BlockKind) 
     for number, table in enumerate(tables):
         last = number == len(tables) - 1
         _add_grids(reader, table, label, caption, notes if last else (), marks)
+        caption = ""
     _read_others(reader, wrap, others)
 
 
@@ -76,6 +77,7 @@ def _add_grids(
     for number, grid in enumerate(grids):
         last = number == len(grids) - 1
         reader.builder.table(grid, label=label, caption=caption, notes=notes if last else ())
+        caption = ""
     for inner in nested_tables(table):
         _add_grids(reader, inner, "", "", (), marks)
 

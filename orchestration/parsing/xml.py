@@ -18,7 +18,8 @@ from orchestration.errors import MalformedDocumentError, UnsafeXmlError
 from orchestration.parsing.encoding import decode_head
 
 _PROLOG = re.compile(
-    r"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>\s*)*<(?:[\w.-]+:)?([\w.-]+)",
+    r"""\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*"""
+    r"""|<!DOCTYPE(?:[^\[>"']|"[^"]*"|'[^']*')*(?:\[.*?\]\s*)?>\s*)*<(?:[\w.-]+:)?([\w.-]+)""",
     re.DOTALL,
 )
 

@@ -192,7 +192,9 @@ class InlineText:
             self._add_piece(Level.HIGH, self._inside(node).text())
 
     def _add_formula(self, node: etree._Element, name: str) -> None:
-        self.add_text(_formula(node, name))
+        text = _formula(node, name)
+        blank = " " if text == _FORMULA and self.last_character().isalnum() else ""
+        self.add_text(blank + text)
 
 
 def _is_mark(xref: etree._Element) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from medkg.testing.builders import a_payload
 from medkg.testing.document_checks import assert_sound
 from medkg.testing.source_suite import request_of
 from orchestration.contracts import SourceRequest
@@ -20,6 +21,7 @@ from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml import local_name, parse_xml
 from orchestration.records import Document, RawPayload
 from orchestration.sources.files import FilesSource
+from tests.orchestration.parsing.jats_tokens import lost, repeated, tokenised
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 PARSERS = {
@@ -83,6 +85,20 @@ def test_all_articles_parse_and_lose_no_paragraph() -> None:
         root = parse_xml(payload.content, payload.uri) if payload.format == "jats" else None
         for paragraph in plain_paragraphs(root) if root is not None else []:
             assert letters(paragraph) in text, f"{document.doc_id} lost {paragraph[:80]!r}"
+
+
+def test_every_text_of_every_article_is_in_its_document_once() -> None:
+    texts = 0
+    for path in sorted((SHARED / "jats").glob("*.*xml")):
+        content = path.read_bytes()
+        if JatsParser().recognises(content[: 1 << 16], path.name):
+            content, tokens = tokenised(content)
+            document = JatsParser().parse(a_payload(content, "jats", doc_id="PMC1", source="pmc"), "default")
+            assert_sound(document)
+            assert lost(tokens, document) == [], path.name
+            assert repeated(tokens, document) == [], path.name
+            texts += len(tokens)
+    assert texts > 150_000
 
 
 def plain_paragraphs(root: Any) -> list[str]:

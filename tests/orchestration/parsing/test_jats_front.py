@@ -1,0 +1,161 @@
+"""Dates, people, titles and languages of an article, each from the elements that state them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from medkg.testing.builders import a_payload, an_article
+from medkg.testing.document_checks import sections_of
+from orchestration.parsing.jats import JatsParser
+from orchestration.records import Document
+
+PUBLISHED = '<pub-date pub-type="epub"><year>2020</year></pub-date>'
+PEOPLE = '<contrib-group><contrib contrib-type="author"><name><surname>Walker</surname><given-names>Ann</given-names>\n</name></contrib></contrib-group>'  # fmt: skip  # noqa: E501
+
+
+def parsed(article: str) -> Document:
+    return JatsParser().parse(
+        a_payload(article.encode(), "jats", doc_id="PMC1234567", source="pmc"), "default"
+    )
+
+
+def metadata(old: str, new: str) -> dict[str, Any]:
+    article = an_article().decode()
+    assert old in article
+    return parsed(article.replace(old, new)).metadata
+
+
+def dated(kind: str, date: str) -> str:
+    return f"<pub-date {kind}>{date}</pub-date>"
+
+
+UPDATED = dated('date-type="update"', "<year>2023</year>")
+COLLECTED = dated('pub-type="collection"', "<year>2011</year>")
+ONLINE = dated('pub-type="epub"', "<day>30</day><month>12</month><year>2012</year>")
+PRINTED = dated('pub-type="ppub"', "<month>Jan</month><year>2013</year>")
+MARKED = dated('date-type="publication" publication-format="electronic"', "<year>2012</year>")
+RECEIVED = dated('date-type="received"', "<year>2010</year>") + dated(
+    'date-type="retracted"', "<year>2022</year>"
+)
+
+
+@pytest.mark.parametrize(
+    ("dates", "year", "date"),
+    [
+        (UPDATED + MARKED, "2012", "2012"),
+        (COLLECTED + ONLINE, "2012", "2012-12-30"),
+        (COLLECTED + ONLINE + PRINTED, "2013", "2013-01"),
+        (UPDATED + COLLECTED, "2011", "2011"),
+        (dated('pub-type="pmc-release"', "<year>2015</year>") + MARKED, "2012", "2012"),
+        (dated("", "<day>04</day><month>03</month><year>2021</year>"), "2021", "2021-03-04"),
+        (dated('pub-type="epub" iso-8601-date="2011-02-03"', ""), "2011", "2011-02-03"),
+        (dated('pub-type="epub"', "<string-date>Spring 2010</string-date>"), "2010", "2010"),
+        (dated("", "<string-date><month>May</month> <year>2010</year></string-date>"), "2010", "2010-05"),
+        (RECEIVED, None, None),
+        (dated('pub-type="epub"', "<year>no year</year>"), None, None),
+    ],
+)  # fmt: skip
+def test_the_year_is_the_one_of_publication(dates: str, year: str | None, date: str | None) -> None:
+    found = metadata(PUBLISHED, dates)
+    assert (found.get("year"), found.get("date")) == (year, date)
+
+
+def test_the_date_online_is_kept_beside_the_one_in_print() -> None:
+    assert metadata(PUBLISHED, ONLINE + PRINTED)["electronic_date"] == "2012-12-30"
+
+
+def contributor(surname: str, kind: str = "author", more: str = "") -> str:
+    stated = f' contrib-type="{kind}"' if kind else ""
+    name = f"<name><surname>{surname}</surname><given-names>X</given-names></name>"
+    return f"<contrib{stated}>{name}{more}</contrib>"
+
+
+def group(*contributors: str, kind: str = "") -> str:
+    stated = f' content-type="{kind}"' if kind else ""
+    return f"<contrib-group{stated}>{''.join(contributors)}</contrib-group>"
+
+
+CONSORTIUM = (
+    '<contrib contrib-type="author"><collab><institution>Walk</institution> Consortium: '
+    + group(contributor("Member", ""), contributor("Other", "author"))
+    + "</collab></contrib>"
+)
+
+
+@pytest.mark.parametrize(
+    ("people", "authors", "editors"),
+    [
+        (group(contributor("One"), contributor("Ed", "editor")), ["One X"], ["Ed X"]),
+        (group(contributor("One", "")) + group(contributor("Ed", ""), kind="editors"), ["One X"], ["Ed X"]),
+        (group(contributor("One", ""), contributor("Ed", "", "<role>Academic Editor</role>")),
+         ["One X"], ["Ed X"]),
+        (group(contributor("One"), CONSORTIUM), ["One X", "Walk Consortium"], None),
+        (group(contributor("One", more="<on-behalf-of>on behalf of the Walk Group</on-behalf-of>")),
+         ["One X", "Walk Group"], None),
+        (group(contributor("Wang"), contributor("Wang")), ["Wang X", "Wang X"], None),
+        (group(contributor("One")) + group(contributor("One"), contributor("Two")), ["One X", "Two X"], None),
+        (group("<contrib><name-alternatives><name><surname>Wang</surname></name><name><surname>王</surname></name>"
+               "</name-alternatives></contrib>"), ["Wang"], None),
+        (group("<contrib><string-name>Ann Walker</string-name></contrib>", "<contrib><anonymous/></contrib>"),
+         ["Ann Walker"], None),
+        (group(contributor("One"), contributor("Judge", "reviewer")), ["One X"], None),
+    ],
+)  # fmt: skip
+def test_people_are_listed_by_what_they_did(
+    people: str, authors: list[str], editors: list[str] | None
+) -> None:
+    found = metadata(PEOPLE, people)
+    assert (found["authors"], found.get("editors")) == (authors, editors)
+
+
+def test_members_of_a_group_and_translators_are_listed_apart() -> None:
+    found = metadata(PEOPLE, group(CONSORTIUM, contributor("Trans", "translator")))
+    assert found["investigators"] == ["Member X", "Other X"]
+    assert found["translators"] == ["Trans X"]
+
+
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        ('Wave &alpha;<xref ref-type="fn">*</xref> of <italic>x</italic> in 10<sup>5</sup> walks',
+         "Wave α of x in 10^5 walks"),
+        ('Walks<sup><xref ref-type="bibr">1</xref></sup> on<break/>hills', "Walks on hills"),
+        ("<inline-formula><alternatives><mml:math><mml:mi>x</mml:mi></mml:math><tex-math>$x$</tex-math>"
+         "</alternatives></inline-formula> &ndash; why", "x – why"),
+        ("Wave &amp;alpha; of &lt;i&gt;x&lt;/i&gt; in 10&lt;sup&gt;5&lt;/sup&gt;", "Wave α of x in 10^5"),
+        ("P &lt; 0.05", "P < 0.05"),
+    ],
+)  # fmt: skip
+def test_titles_are_readable(written: str, title: str) -> None:
+    assert parsed(an_article(title=written).decode()).title == title
+
+
+def test_a_subtitle_belongs_to_the_title_and_its_footnote_to_the_text() -> None:
+    title = (
+        "Walking<fn><p>Funded by feet.</p></fn></article-title><subtitle>A trial</subtitle><article-title>"
+    )
+    document = parsed(an_article(title=title).decode().replace("<article-title></article-title>", ""))
+    assert document.title == "Walking: A trial"
+    assert document.text.startswith("Walking: A trial\n\nFunded by feet.\n\nAbstract")
+
+
+def test_abstracts_in_other_languages_are_sections_and_languages_are_metadata() -> None:
+    article = an_article().decode()
+    article = article.replace("<article ", '<article xml:lang="en" ', 1).replace(
+        "</title-group>",
+        '<trans-title-group xml:lang="fr"><trans-title>La marche</trans-title></trans-title-group>'
+        "</title-group>",
+    )
+    article = article.replace(
+        "</abstract>",
+        '</abstract><trans-abstract xml:lang="fr"><p>Marcher aide.</p></trans-abstract>'
+        '<trans-abstract xml:lang="es"><title>Resumen</title><p>Ayuda.</p></trans-abstract>',
+    )
+    document = parsed(article)
+    assert "Abstract (French)\n\nMarcher aide.\n\nResumen\n\nAyuda." in document.text
+    found = {section.title: section.role for section in sections_of(document)}
+    assert (found["Abstract (French)"], found["Resumen"]) == ("abstract", "abstract")
+    assert document.metadata["abstract_languages"] == ["en", "fr", "es"]
+    assert document.metadata["translated_titles"] == {"fr": "La marche"}

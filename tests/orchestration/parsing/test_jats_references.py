@@ -1,0 +1,73 @@
+"""Reference lists: each entry once, in order, readable, with what stands beside its citation."""
+
+from __future__ import annotations
+
+import pytest
+
+from medkg.testing.builders import a_payload, an_article
+from orchestration.parsing.jats import JatsParser
+from orchestration.records import Reference
+
+LEE = "<name><surname>Lee</surname><given-names>K</given-names></name>"
+ROE = "<name><surname>Roe</surname><given-names>J</given-names></name>"
+PARTS = (
+    f"<element-citation><person-group>{LEE}{ROE}<etal/></person-group><article-title>On hills</article-title>"
+    "<source>Walk J</source><year>2001</year><volume>3</volume><issue>1</issue>"
+    "<fpage>1</fpage><lpage>5</lpage>"
+    '<pub-id pub-id-type="pmid">77</pub-id></element-citation>'
+)
+SENTENCE = "<mixed-citation>Lee K, Roe J, et al. On hills. Walk J. 2001;3(1):1-5.</mixed-citation>"
+
+
+def references(entries: str) -> tuple[Reference, ...]:
+    article = an_article(back=f"<ref-list>{entries}</ref-list>")
+    document = JatsParser().parse(a_payload(article, "jats", doc_id="PMC1234567", source="pmc"), "default")
+    assert "hills" not in document.text
+    return document.references
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        (PARTS, "Lee K, Roe J, et al. On hills. Walk J. 2001;3(1):1-5"),
+        (SENTENCE, "Lee K, Roe J, et al. On hills. Walk J. 2001;3(1):1-5."),
+        (f"<citation-alternatives>{PARTS}{SENTENCE}</citation-alternatives>",
+         "Lee K, Roe J, et al. On hills. Walk J. 2001;3(1):1-5."),
+        (SENTENCE + PARTS, "Lee K, Roe J, et al. On hills. Walk J. 2001;3(1):1-5."),
+        ("<mixed-citation>One. 2001</mixed-citation><mixed-citation>Two. 2002.</mixed-citation>"
+         "<note><p>Read it.</p></note>", "One. 2001; Two. 2002. Read it."),
+        ("<mixed-citation>Quite another one, 2010.</mixed-citation><element-citation><source>A book</source>"
+         "<year>1999</year></element-citation>", "Quite another one, 2010. A book. 1999"),
+        (f"<mixed-citation>{LEE}, {ROE} (<year>2001</year>) <article-title>On 10<sup>5</sup></article-title>."
+         "</mixed-citation>", "Lee K, Roe J (2001) On 10^5."),
+        ("<mixed-citation><string-name><surname>Lee</surname><given-names>K</given-names></string-name>"
+         "<article-title>Glued</article-title><source>Walk J</source></mixed-citation>",
+         "Lee K. Glued. Walk J"),
+        ("<element-citation><collab>Walk Group</collab><article-title>Why?</article-title><comment>In press"
+         "</comment></element-citation>", "Walk Group. Why? In press"),
+        ("<note><label>*</label><p>A remark.</p></note>", "* A remark."),
+        ("<p>Only words.</p>", "Only words."),
+    ],
+)  # fmt: skip
+def test_an_entry_is_read_once_with_separators(entry: str, text: str) -> None:
+    (reference,) = references(f"<ref><label>1.</label>{entry}</ref>")
+    assert (reference.label, reference.text) == ("1.", text)
+
+
+def test_ids_are_taken_from_every_form_of_an_entry() -> None:
+    ids = '<object-id pub-id-type="pmid">77</object-id><pub-id pub-id-type="doi">10.1/x</pub-id>'
+    (reference,) = references(f"<ref>{SENTENCE.replace('</mixed', ids + '</mixed')}{PARTS}</ref>")
+    assert (reference.pmid, reference.doi) == ("77", "10.1/x")
+
+
+def test_lists_in_lists_keep_their_order() -> None:
+    entry = "<ref><label>{0}</label><mixed-citation>On path {0}.</mixed-citation></ref>"
+    entries = (
+        f"{entry.format(1)}<ref-list>{entry.format(2)}</ref-list>{entry.format(3)}<ref><label>4</label></ref>"
+    )
+    assert [(found.label, found.text) for found in references(entries)] == [
+        ("1", "On path 1."),
+        ("2", "On path 2."),
+        ("3", "On path 3."),
+        (None, "4"),
+    ]
