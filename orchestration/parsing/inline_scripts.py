@@ -52,7 +52,9 @@ _UNITS = frozenset(
 
 def written(pieces: Sequence[Piece], note_marks: frozenset[str] = frozenset()) -> str:
     """The pieces as one string; `note_marks` are the labels of footnotes that a superscript may name."""
-    runs = list(_with_note_marks(_joined(pieces), note_marks))
+    runs = _joined(pieces)
+    if note_marks:
+        runs = list(_with_note_marks(runs, note_marks))
     line = _Line()
     for number, (level, text) in enumerate(runs):
         next_level, after = runs[number + 1] if number + 1 < len(runs) else (Level.TEXT, "")
@@ -133,19 +135,20 @@ class _Line:
         self._scripted = False
 
     def add(self, level: Level, text: str, after: str) -> None:
-        tail = "".join(self._parts[-4:])[-200:]
         if level is Level.TEXT:
-            if self._scripted and text[0].isdigit() and tail[-1:].isdigit():
-                text = f" {text}"
-            self._parts.append(text)
-        elif level is Level.MARK:
+            glued = self._scripted and text[0].isdigit() and self._parts[-1][-1:].isdigit()
+            self._parts.append(f" {text}" if glued else text)
+            self._scripted = False
+            return
+        tail = "".join(self._parts[-4:])[-200:]
+        if level is Level.MARK:
             self._parts.append(_mark(text, tail, after))
         elif level is Level.LOW:
             joint = "_" if tail[-1:].isdigit() and text.strip()[:1].isdigit() else ""
             self._parts.append(joint + text)
         else:
             self._parts.append(_superscript(text, tail, after))
-        self._scripted = level in (Level.HIGH, Level.LOW)
+        self._scripted = level is not Level.MARK
 
     def text(self) -> str:
         return "".join(self._parts)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from lxml import etree
 
 from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml import first_child, local_name
+from orchestration.parsing.xml import local_name
 from orchestration.parsing.xml_inline import InlineText, inline_text
 
 _PARTS = {"editor": "editors", "translat": "translators", "author": "authors"}
@@ -43,10 +43,11 @@ def people_metadata(meta: etree._Element) -> dict[str, list[str]]:
 
 def person_name(name: etree._Element) -> str:
     """'Surname Given', as reference lists write it; a name without these parts as it stands."""
-    parts = [first_child(name, part) for part in ("surname", "given-names", "suffix")]
-    if all(part is None for part in parts):
+    children = {local_name(child): child for child in name}
+    parts = [children[part] for part in ("surname", "given-names", "suffix") if part in children]
+    if not parts:
         return one_line(inline_text(name))
-    return one_line(" ".join(inline_text(part) for part in parts if part is not None))
+    return one_line(" ".join(map(inline_text, parts)))
 
 
 def group_name(collab: etree._Element) -> str:

@@ -23,8 +23,12 @@ _PEOPLE = frozenset(
     {"person-group", "name", "collab", "string-name", "name-alternatives", "collab-alternatives"}
 )
 _SCRIPTS = frozenset({"sub", "sup", "italic", "bold", "sc", "underline", "styled-content", "xref"})
+_LEAVES = frozenset(
+    {"article-title", "fpage", "given-names", "lpage", "pub-id", "source", "surname", "volume", "year"}
+)
 _NAMED = frozenset({"name", "person-group", "string-name"})
 _SAME_SHARE = 0.6
+_SENTENCE_SIGN = re.compile(r"[\w.,;:]")
 _WORD = re.compile(r"\w+")
 
 
@@ -104,9 +108,14 @@ def _citation_text(citation: etree._Element) -> str:
     """A sentence as it stands; the parts of a structured citation separated by full stops."""
     if local_name(citation) in ("note", "p"):
         return one_line(inline_text(citation))
-    if any(re.search(r"\w|[.,;:]", child.tail or "") for child in citation) or not len(citation):
+    if not len(citation) or any(_is_in_sentence(child) for child in citation):
         return one_line(_sentence(citation))
     return structured_citation(citation)
+
+
+def _is_in_sentence(child: etree._Element) -> bool:
+    """Whether a part of a citation has words or punctuation after it, or is a character."""
+    return not local_name(child) or _SENTENCE_SIGN.search(child.tail or "") is not None
 
 
 def _sentence(element: etree._Element) -> str:
@@ -122,7 +131,9 @@ def _add_sentence(line: InlineText, element: etree._Element) -> None:
         name = local_name(child)
         if line.last_character().isalnum() and name not in _SCRIPTS and _first_character(child).isalnum():
             line.add_text(" ")
-        if name in _NAMED and len(child):
+        if not len(child) and name in _LEAVES:
+            line.add_text(child.text)
+        elif name in _NAMED and len(child):
             _add_sentence(line, child)
         else:
             line.add(child)
@@ -138,18 +149,21 @@ def _first_character(element: etree._Element) -> str:
 def structured_citation(citation: etree._Element) -> str:
     """'Lee K, Roe J. On bridles. Kite J. 2001;3(1):1-5.'"""
     parts = [(citation.text or "").strip()]
-    place = ""
+    kind = ""
     for child in citation:
         name = local_name(child)
-        if name in ("", "label", "object-id") or (name == "pub-id" and _is_kept_apart(child)):
+        if name == "object-id" or (name == "pub-id" and _is_kept_apart(child)):
             continue
         text = (_people(child) if name in _PEOPLE else inline_text(child)).strip()
-        if name in _PLACES and text:
-            place = _with_place(place, name, text)
+        if not text:
             continue
-        parts += [place, text]
-        place = ""
-    parts.append(place)
+        before, kind = kind, "place" if name in _PLACES else name
+        if kind == before == "place":
+            parts[-1] = _with_place(parts[-1], name, text)
+        elif kind == before and name in _NAMED:
+            parts[-1] = f"{parts[-1]}, {text}"
+        else:
+            parts.append(text)
     text = ""
     for part in filter(None, parts):
         text += f"{'' if not text else ' ' if text.endswith(('.', '?', '!')) else '. '}{part}"
@@ -173,9 +187,7 @@ _PLACES = {
 
 def _with_place(place: str, name: str, text: str) -> str:
     """Year, volume, issue and pages in one group: 2001;3(1):1-5."""
-    if name == "issue" and place:
-        return f"{place}({text})"
-    return f"{place}{_PLACES[name] if place else ''}{text}"
+    return f"{place}({text})" if name == "issue" else f"{place}{_PLACES[name]}{text}"
 
 
 def _is_kept_apart(identifier: etree._Element) -> bool:

@@ -109,7 +109,9 @@ def entity_text(name: str) -> str:
 def local_name(element: etree._Element) -> str:
     """The element's name without namespace; '' for entity nodes, comments and processing instructions."""
     tag = element.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+    if not isinstance(tag, str):
+        return ""
+    return tag.rpartition("}")[2] if tag.startswith("{") else tag
 
 
 def first_child(element: etree._Element, name: str) -> etree._Element | None:

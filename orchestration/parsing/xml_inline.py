@@ -140,7 +140,7 @@ class InlineText:
             if tag is etree.Entity:
                 self._texts.append(entity_text(str(node.name)))
             return
-        name = tag.rpartition("}")[2]
+        name = tag.rpartition("}")[2] if tag.startswith("{") else tag
         if name == "xref":
             self._add_reference(node)
         elif name in ("sub", "sup"):

@@ -64,7 +64,7 @@ _PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "caption": (("title",), ("p",)),
     "ref-list": (("title",), ("p", "ref")),
     "ref": (("label",), ("mixed-citation", "element-citation", "note")),
-    "element-citation": (("person-group", "article-title", "source", "year"), ("comment",)),
+    "element-citation": (("label", "person-group", "article-title", "source", "year"), ("comment",)),
     "person-group": ((), ("name",)),
     "name": (("surname", "given-names"), ()),
     "note": (("label",), ("p",)),

@@ -45,6 +45,8 @@ def references(entries: str) -> tuple[Reference, ...]:
          "Lee K. Glued. Walk J"),
         ("<element-citation><collab>Walk Group</collab><article-title>Why?</article-title><comment>In press"
          "</comment></element-citation>", "Walk Group. Why? In press"),
+        (f"<element-citation><label>a</label>{LEE}{ROE}<source>Walk J</source><year>2001</year>"
+         "<month>5</month><volume>3</volume></element-citation>", "a. Lee K, Roe J. Walk J. 2001 5;3"),
         ("<note><label>*</label><p>A remark.</p></note>", "* A remark."),
         ("<p>Only words.</p>", "Only words."),
     ],
