@@ -58,8 +58,8 @@ RECEIVED = dated('date-type="received"', "<year>2010</year>") + dated(
     ],
 )  # fmt: skip
 def test_the_year_is_the_one_of_publication(dates: str, year: str | None, date: str | None) -> None:
-    found = metadata(PUBLISHED, dates)
-    assert (found.get("year"), found.get("date")) == (year, date)
+    stated = metadata(PUBLISHED, dates)
+    assert (stated.get("year"), stated.get("date")) == (year, date)
 
 
 def test_the_date_online_is_kept_beside_the_one_in_print() -> None:
@@ -106,14 +106,14 @@ CONSORTIUM = (
 def test_people_are_listed_by_what_they_did(
     people: str, authors: list[str], editors: list[str] | None
 ) -> None:
-    found = metadata(PEOPLE, people)
-    assert (found["authors"], found.get("editors")) == (authors, editors)
+    listed = metadata(PEOPLE, people)
+    assert (listed["authors"], listed.get("editors")) == (authors, editors)
 
 
 def test_members_of_a_group_and_translators_are_listed_apart() -> None:
-    found = metadata(PEOPLE, group(CONSORTIUM, contributor("Trans", "translator")))
-    assert found["investigators"] == ["Member X", "Other X"]
-    assert found["translators"] == ["Trans X"]
+    listed = metadata(PEOPLE, group(CONSORTIUM, contributor("Trans", "translator")))
+    assert listed["investigators"] == ["Member X", "Other X"]
+    assert listed["translators"] == ["Trans X"]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_abstracts_in_other_languages_are_sections_and_languages_are_metadata() 
     )
     document = parsed(article)
     assert "Abstract (French)\n\nMarcher aide.\n\nResumen\n\nAyuda." in document.text
-    found = {section.title: section.role for section in sections_of(document)}
-    assert (found["Abstract (French)"], found["Resumen"]) == ("abstract", "abstract")
+    roles = {section.title: section.role for section in sections_of(document)}
+    assert (roles["Abstract (French)"], roles["Resumen"]) == ("abstract", "abstract")
     assert document.metadata["abstract_languages"] == ["en", "fr", "es"]
     assert document.metadata["translated_titles"] == {"fr": "La marche"}

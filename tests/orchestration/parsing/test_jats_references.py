@@ -67,7 +67,7 @@ def test_lists_in_lists_keep_their_order() -> None:
     entries = (
         f"{entry.format(1)}<ref-list>{entry.format(2)}</ref-list>{entry.format(3)}<ref><label>4</label></ref>"
     )
-    assert [(found.label, found.text) for found in references(entries)] == [
+    assert [(reference.label, reference.text) for reference in references(entries)] == [
         ("1", "On path 1."),
         ("2", "On path 2."),
         ("3", "On path 3."),
