@@ -65,8 +65,8 @@ def date_of(date: etree._Element) -> str:
 
 
 def _year_in(words: str) -> str:
-    found = _YEAR.search(words)
-    return found.group() if found else ""
+    year = _YEAR.search(words)
+    return year.group() if year else ""
 
 
 def _child(date: etree._Element, name: str) -> str:

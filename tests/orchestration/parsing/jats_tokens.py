@@ -1,4 +1,4 @@
-"""Every text of a JATS article as a token of its own, so that a test can find each in the parsed document.
+"""Every text of a JATS article as its own token, so that a test can find each in the parsed document.
 
 Comes in: an article. Leaves: the article with `q1z`, `q2z`, ... in place of its texts, and per token where it
 stood. `lost` and `repeated` compare the tokens with a document: what is in neither its text nor its
@@ -63,8 +63,8 @@ def readable_parts(root: etree._Element) -> Iterator[etree._Element]:
 def lost(texts: list[Text], document: Document) -> list[Text]:
     """Texts that are nowhere in the document and not among what is left out."""
     identifiers = [f"{entry.pmid} {entry.doi}" for entry in document.references]
-    found = set(TOKEN.findall(" ".join([document.text, _references(document), *identifiers])))
-    return [text for text in texts if text.token not in found and not is_left_out(text)]
+    present = set(TOKEN.findall(" ".join([document.text, _references(document), *identifiers])))
+    return [text for text in texts if text.token not in present and not is_left_out(text)]
 
 
 def repeated(texts: list[Text], document: Document) -> list[Text]:
