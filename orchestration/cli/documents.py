@@ -18,27 +18,31 @@ docs = typer.Typer(help="List, show and delete documents.", no_args_is_help=True
 dlq = typer.Typer(help="Dead letters: inputs that failed for good, and their replay.", no_args_is_help=True)
 
 DocId = Annotated[str, typer.Argument(help="The source's own id, e.g. NCT01234567.")]
-SourceOption = Annotated[str | None, typer.Option(help="Source of the record, if several have this id.")]
+SourceOption = Annotated[str | None, typer.Option(help="Only documents of this source, e.g. pubmed.")]
+PipelineOption = Annotated[str | None, typer.Option(help="Only documents that this topology ran.")]
+StatusOption = Annotated[
+    str | None, typer.Option(help="Only documents that are queued, running, committed, failed or waiting.")
+]
 
 
 @docs.command("list", epilog=example("medkg docs list --status failed"))
 @reports_errors
 def list_documents(
     ctx: typer.Context,
-    status: Annotated[
-        str | None,
-        typer.Option(help="Only documents that are queued, running, committed, failed or waiting."),
-    ] = None,
+    status: StatusOption = None,
     source: SourceOption = None,
+    pipeline: PipelineOption = None,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of documents.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
     """List documents with their status, latest change first."""
     from orchestration.assembly import open_data_folder
+    from orchestration.operations.documents import DocumentFilter
 
     settings: Settings = ctx.obj
+    chosen = DocumentFilter(source=source, pipeline=pipeline, status=status)
     with open_data_folder(settings) as data_folder:
-        rows = data_folder.ledger.documents.find(settings.tenant, source=source, status=status, limit=limit)
+        rows = data_folder.documents.find(chosen, limit)
         titles = data_folder.documents.titles(rows)
     value = [_row(row, title) for row, title in zip(rows, titles, strict=True)]
     columns = ["doc_id", "source", "title", "status", "stage"]
@@ -133,34 +137,6 @@ def _show_document(document: Document, value: dict[str, Any]) -> None:
             for chunk in value["chunks"]
         ],
     )
-
-
-@docs.command(
-    "delete", epilog=example("medkg docs delete NCT01234567", "medkg docs delete NCT01234567 --erase")
-)
-@reports_errors
-def delete_document(
-    ctx: typer.Context,
-    doc_id: DocId,
-    source: SourceOption = None,
-    erase: Annotated[
-        bool, typer.Option("--erase", help="Also remove every trace of it from the disk (right to erasure).")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Delete a document from search index, vectors and document store; its dead letters are not replayed."""
-    from orchestration.assembly import open_data_folder
-
-    settings: Settings = ctx.obj
-    with open_data_folder(settings) as data_folder:
-        keys = (
-            data_folder.documents.erase(doc_id, source, note)
-            if erase
-            else data_folder.documents.delete(doc_id, source)
-        )
-    deleted = [{"doc_id": key.doc_id, "source": key.source} for key in keys]
-    what = "erased" if erase else "deleted"
-    answer(as_json, {"deleted": deleted}, lambda: console.print(f"{doc_id} {what}."))
 
 
 @dlq.command("list", epilog=example("medkg dlq list"))

@@ -15,9 +15,11 @@ import typer
 
 from orchestration.cli import (
     bench,
+    deletion,
     documents,
     evaluate,
     gate,
+    jobs,
     operate,
     portability,
     run,
@@ -64,7 +66,22 @@ def _global_options(
     configure_logging(ctx.obj.log_level)
 
 
-for module in (run, topology, gate, search, evaluate, documents, operate, portability, train_sparse, bench):
+MODULES: Final = (
+    run,
+    topology,
+    gate,
+    search,
+    evaluate,
+    documents,
+    deletion,
+    jobs,
+    operate,
+    portability,
+    train_sparse,
+    bench,
+)
+
+for module in MODULES:
     module.register(app)  # in the order of `medkg --help`
 
 

@@ -18,9 +18,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orchestration.errors import ExitCode, MedkgError, StoreUnwritableError
+from orchestration.errors import ExitCode, MedkgError, StoreUnwritableError, UsageError
 
-__all__ = ["AsJson", "answer", "console", "fail", "note", "reports_errors", "table"]
+__all__ = ["AsJson", "answer", "confirmed", "console", "fail", "note", "reports_errors", "table"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,7 +54,16 @@ _stderr = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty(
 
 def note(message: str) -> None:
     """Write one line for the user to stderr."""
-    _stderr.print(message)
+    _stderr.print(message, markup=False)
+
+
+def confirmed(question: str, *, yes: bool) -> bool:
+    """Whether the user agrees: by --yes, or asked on a terminal; raises UsageError where neither is."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("nothing was changed: this needs --yes where there is no terminal to ask on.")
+    return typer.confirm(question, err=True)
 
 
 def stderr_console() -> Console:

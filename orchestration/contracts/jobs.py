@@ -122,6 +122,7 @@ class JobSummary(Record):
 
     submission: Submission = Field(description="The request of the user.")
     state: JobState = Field(description="State.")
+    created_at: float = Field(default=0, ge=0, description="When it was opened, seconds since the epoch.")
     documents: DocumentCounts = Field(description="The account.")
     chunks: int = Field(ge=0, description="Chunks of the documents it committed.")
     failures: tuple[Failure, ...] = Field(description="Every dead letter, in input order.")

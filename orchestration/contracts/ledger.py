@@ -47,7 +47,7 @@ class JobLedger(Protocol):
         ...
 
     def set_state(self, job_id: str, state: JobState) -> None:
-        """Record the state of a job. Raises UsageError for an unknown one."""
+        """Record the state of a job; a cancelled one stays so. Raises UsageError for an unknown one."""
         ...
 
     def cancel(self, job_id: str) -> None:
@@ -160,6 +160,10 @@ class WindowLedger(Protocol):
         """
         ...
 
+    def in_work(self, job_id: str) -> list[str]:
+        """Return the windows of a job that are reserved or leased, oldest first."""
+        ...
+
     def job_of(self, window_id: str) -> str | None:
         """Return the id of the job that the window was claimed for; None for an unknown window."""
         ...
@@ -216,6 +220,7 @@ class DocumentLedger(Protocol):
         source: str | None = None,
         status: str | None = None,
         limit: int | None = None,
+        pipeline: str | None = None,
     ) -> list[LedgerDocument]:
         """Documents, the last changed first; deleted ones only with `status="deleted"`."""
         ...

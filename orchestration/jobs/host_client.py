@@ -84,6 +84,10 @@ class HostClient:
         """Cancel the job's runs and queue its documents again; returns when that is done."""
         self._host.stop_job(job_id)
 
+    def cancel(self, run_id: str) -> bool:
+        """Cancel a run and stop its job; False if the host has no such run."""
+        return self._host.cancel(run_id)
+
     def plane_address(self) -> str:
         """Where window workers find the plane; raises PlaneUnavailableError while it starts."""
         return self._host.plane_address()

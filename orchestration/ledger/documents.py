@@ -33,6 +33,7 @@ class SqlDocuments(LedgerPart):
         source: str | None = None,
         status: str | None = None,
         limit: int | None = None,
+        pipeline: str | None = None,
     ) -> list[LedgerDocument]:
         """Newest change first; deleted documents only when asked for by status."""
         query = select(documents).where(documents.c.tenant_id == tenant_id)
@@ -41,6 +42,8 @@ class SqlDocuments(LedgerPart):
             query = query.where(documents.c.doc_id == doc_id)
         if source is not None:
             query = query.where(documents.c.source == source)
+        if pipeline is not None:
+            query = query.where(documents.c.pipeline_name == pipeline)
         query = query.order_by(documents.c.updated_at.desc(), documents.c.id).limit(limit)
         with self._database.reading() as connection:
             return [document_of(row) for row in connection.execute(query).mappings()]

@@ -67,10 +67,11 @@ class SqlJobs(LedgerPart):
             )
 
     def set_state(self, job_id: str, state: JobState) -> None:
-        """Record where the job stands; raises UsageError for an unknown one."""
+        """Record the state of a job; see JobLedger.set_state."""
         with self._database.writing() as connection:
             _job(connection, job_id)
-            connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(state=state))
+            not_cancelled = jobs.c.state != JobState.CANCELLED
+            connection.execute(update(jobs).where(jobs.c.job_id == job_id, not_cancelled).values(state=state))
 
     def cancel(self, job_id: str) -> None:
         """Stop a job unless it is done; see JobLedger.cancel."""
@@ -212,6 +213,7 @@ def _summary(
     return JobSummary(
         submission=Submission.model_validate_json(row["submission"]),
         state=JobState(row["state"]),
+        created_at=row["created_at"],
         documents=counts,
         chunks=chunks,
         failures=failures,

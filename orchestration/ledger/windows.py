@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     and_,
+    exists,
     func,
     insert,
     literal_column,
@@ -237,6 +238,13 @@ class SqlWindows(LedgerPart):
                 .values(handed_back=job_items.c.handed_back + 1)
             )
         return len(rows)
+
+    def in_work(self, job_id: str) -> list[str]:
+        """Return the windows of a job that are reserved or leased; see WindowLedger.in_work."""
+        held = exists().where(documents.c.window_id == windows.c.window_id, RESERVED_OR_LEASED)
+        query = select(windows.c.window_id).where(windows.c.job_id == job_id, held).order_by(windows.c.number)
+        with self._database.reading() as connection:
+            return list(connection.execute(query).scalars())
 
     def job_of(self, window_id: str) -> str | None:
         """Return the job that the window was claimed for."""

@@ -7,15 +7,30 @@ UsageError for an id that does not exist.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
+from pydantic import Field
+
+from orchestration.batching import batched
 from orchestration.contracts import Commit, LedgerDocument
 from orchestration.errors import StoreCorruptError, UsageError
 from orchestration.operations.erasure import erase
 from orchestration.operations.parts import Parts
-from orchestration.records import Chunk, Document, DocumentKey
+from orchestration.records import Chunk, Document, DocumentKey, Record
 from orchestration.stores.deletion import delete_documents
 
-__all__ = ["Documents"]
+__all__ = ["DocumentFilter", "Documents"]
+
+DELETED_AT_ONCE: Final = 500
+"""Documents of one ledger transaction; an interrupted deletion has deleted whole batches."""
+
+
+class DocumentFilter(Record):
+    """Chooses documents; None chooses all."""
+
+    source: str | None = Field(default=None, description="Source of the record.")
+    pipeline: str | None = Field(default=None, description="Topology that ran it.")
+    status: str | None = Field(default=None, description="Status in that topology.")
 
 
 class Documents:
@@ -46,22 +61,51 @@ class Documents:
             )
         return row, document, self._parts.stores.search.document_chunks(commit.key, commit.intent_id)
 
-    def delete(self, doc_id: str, source: str | None) -> list[DocumentKey]:
-        """Delete a document from ledger and stores; returns its keys, one per source. Idempotent.
+    def find(self, chosen: DocumentFilter, limit: int | None = None) -> list[LedgerDocument]:
+        """Ledger rows that the filter chooses, the last changed first."""
+        return self._parts.ledger.documents.find(
+            self._tenant_id,
+            source=chosen.source,
+            status=chosen.status,
+            limit=limit,
+            pipeline=chosen.pipeline,
+        )
 
-        Raises UsageError if there is no such document.
+    def to_delete(
+        self, doc_ids: Sequence[str], chosen: DocumentFilter, *, with_deleted: bool = False
+    ) -> list[LedgerDocument]:
+        """Rows of the documents of these ids that the filter chooses; without ids, of all that it chooses.
+
+        Raises UsageError for an id without such a document, and without ids for a filter of everything.
         """
-        keys = sorted({row.key for row in self._rows(doc_id, source)}, key=lambda key: key.source)
+        if doc_ids:
+            rows = []
+            for doc_id in dict.fromkeys(doc_ids):
+                of_id = self._rows(doc_id, chosen.source, with_deleted=with_deleted)
+                rows += _chosen(of_id, chosen, doc_id)
+            return rows
+        if chosen == DocumentFilter():
+            raise UsageError(
+                "name documents by their ids, or choose them with --source, --pipeline or --status."
+            )
+        deleted = chosen.model_copy(update={"status": "deleted"})
+        also = self.find(deleted) if with_deleted and chosen.status is None else []
+        return [*self.find(chosen), *also]
+
+    def delete(self, rows: Sequence[LedgerDocument]) -> list[DocumentKey]:
+        """Delete the documents of these rows from ledger and stores; returns their keys. Idempotent."""
+        keys = _keys(rows)
         parts = self._parts
-        delete_documents(parts.ledger.documents, parts.index, parts.stores.documents, keys)
+        for batch in batched(keys, DELETED_AT_ONCE):
+            delete_documents(parts.ledger.documents, parts.index, parts.stores.documents, batch)
         return keys
 
-    def erase(self, doc_id: str, source: str | None, notify: Callable[[str], None]) -> list[DocumentKey]:
-        """Delete a document and every trace of it on disk, also if it is deleted already; returns its keys.
+    def erase(self, rows: Sequence[LedgerDocument], notify: Callable[[str], None]) -> list[DocumentKey]:
+        """Delete documents and every trace of them on disk, also if they are deleted already; returns keys.
 
-        Raises UsageError if there is no such document, and what `erasure.erase` raises.
+        Raises what `erasure.erase` raises.
         """
-        return erase(self._parts, self._rows(doc_id, source, with_deleted=True), notify)
+        return erase(self._parts, rows, notify)
 
     def _committed(self, doc_id: str, source: str | None) -> tuple[LedgerDocument, Commit]:
         rows = self._rows(doc_id, source)
@@ -85,3 +129,20 @@ class Documents:
             where = f" of source {source}" if source else ""
             raise UsageError(f"there is no document {doc_id}{where}; `medkg docs list` lists the documents.")
         return rows
+
+
+def _chosen(rows: Sequence[LedgerDocument], chosen: DocumentFilter, doc_id: str) -> list[LedgerDocument]:
+    """The rows of one id that the filter chooses; raises UsageError if it chooses none."""
+    matching = [
+        row
+        for row in rows
+        if chosen.pipeline in (None, row.pipeline_name) and chosen.status in (None, row.status)
+    ]
+    if not matching:
+        standing = ", ".join(f"{row.status} in {row.pipeline_name}" for row in rows)
+        raise UsageError(f"{doc_id} is {standing}, which --pipeline and --status leave out.")
+    return matching
+
+
+def _keys(rows: Sequence[LedgerDocument]) -> list[DocumentKey]:
+    return sorted({row.key for row in rows}, key=lambda key: (key.source, key.doc_id))

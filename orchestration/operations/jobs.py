@@ -6,10 +6,20 @@ plain JSON values on where documents and jobs stand.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
 
-from orchestration.contracts import DocumentCounts, JobSummary, SourceRequest, Submission
+from orchestration.contracts import (
+    DocumentCounts,
+    JobState,
+    JobSummary,
+    Ledger,
+    SourceRequest,
+    Submission,
+)
+from orchestration.errors import HostUnavailableError, UsageError
 from orchestration.jobs.syncing import shown_sync
 from orchestration.operations.parts import Parts
 from orchestration.processes.child_process import is_alive
@@ -18,6 +28,18 @@ from orchestration.topology.graph import TopologyGraph
 __all__ = ["Jobs"]
 
 SHOWN_JOBS: Final = 10
+
+
+class RunningHost(Protocol):
+    """What cancelling a job asks of the host."""
+
+    def stop_job(self, job_id: str) -> None:
+        """Cancel the runs of a job that the host drives; returns when they have ended."""
+        ...
+
+    def cancel(self, run_id: str) -> bool:
+        """Cancel a run; False if the host has no such run."""
+        ...
 
 
 class Jobs:
@@ -57,6 +79,38 @@ class Jobs:
             observe(counts)
         return submission
 
+    def newest(self, states: Sequence[JobState] | None, limit: int) -> list[dict[str, Any]]:
+        """The newest jobs with account and age, as JSON values; jobs that commands left open are settled."""
+        self._parts.submissions.end_abandoned(is_alive)
+        now = time.time()
+        return [_listed(job, now) for job in self._parts.ledger.jobs.find(self._tenant_id, states, limit)]
+
+    def resolve(self, beginning: str) -> str:
+        """The id of the tenant's one job whose id begins so; raises UsageError for none or several."""
+        ids = [
+            job.submission.job_id
+            for job in self._parts.ledger.jobs.find(self._tenant_id, None)
+            if job.submission.job_id.startswith(beginning)
+        ]
+        if len(ids) == 1:
+            return ids[0]
+        problem = f"{len(ids)} jobs begin with {beginning}" if ids else f"there is no job {beginning}"
+        raise UsageError(f"{problem}; `medkg jobs list` lists the newest ones.")
+
+    def cancel(self, job_id: str, host: RunningHost | None, notify: Callable[[str], None]) -> dict[str, Any]:
+        """Stop a job and queue its unfinished documents; returns its account as JSON values. Idempotent.
+
+        The job is stopped first, so that nothing claims its documents again; then its runs at the host that
+        runs, if one does. A run that the host cannot end loses its leases: it cannot commit any more.
+        """
+        ledger = self._parts.ledger
+        ledger.jobs.cancel(job_id)
+        if host is not None:
+            _stop_runs(ledger, job_id, host, notify)
+        for window_id in ledger.windows.in_work(job_id):
+            ledger.windows.release(window_id, "the job was cancelled")
+        return _shown(ledger.jobs.account(job_id))
+
     def status(self) -> dict[str, Any]:
         """Documents by status, vectors by model, syncs and the newest jobs, as JSON values.
 
@@ -75,6 +129,18 @@ class Jobs:
         }
 
 
+def _listed(job: JobSummary, now: float) -> dict[str, Any]:
+    request = job.submission.request
+    return {
+        **_shown(job),
+        "source": request.plugin,
+        "paths": list(request.paths),
+        "query": request.query,
+        "created_at": datetime.fromtimestamp(job.created_at, UTC).isoformat(timespec="seconds"),
+        "age_seconds": round(max(0.0, now - job.created_at), 1),
+    }
+
+
 def _shown(job: JobSummary) -> dict[str, Any]:
     return {
         "job_id": job.submission.job_id,
@@ -83,3 +149,12 @@ def _shown(job: JobSummary) -> dict[str, Any]:
         "in": job.documents.total,
         **job.documents.model_dump(exclude={"total"}),
     }
+
+
+def _stop_runs(ledger: Ledger, job_id: str, host: RunningHost, notify: Callable[[str], None]) -> None:
+    try:
+        host.stop_job(job_id)
+        for window_id in ledger.windows.in_work(job_id):
+            host.cancel(window_id)
+    except HostUnavailableError as error:  # it ends; its runs lose their leases
+        notify(error.message)

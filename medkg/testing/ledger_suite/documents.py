@@ -87,3 +87,10 @@ class DocumentSuite:
         assert len(ledger.documents.find(TENANT, doc_id="1", source="files")) == 1
         assert [row.key.doc_id for row in ledger.documents.find(TENANT, status="failed")] == ["3"]
         assert ledger.documents.status_counts(TENANT) == {"queued": 3, "failed": 1}
+
+    def test_documents_are_found_by_the_pipeline_that_ran_them(self, ledger: Ledger) -> None:
+        a_job(ledger, an_item("1"), an_item("2"))
+        a_job(ledger, an_item("2"), job_id="job-2", pipeline="trials")
+        assert [row.key.doc_id for row in ledger.documents.find(TENANT, pipeline="trials")] == ["2"]
+        assert len(ledger.documents.find(TENANT, pipeline="auto")) == 2
+        assert ledger.documents.find(TENANT, pipeline="none") == []

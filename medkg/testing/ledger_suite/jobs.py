@@ -234,6 +234,12 @@ class JobSuite:
         ledger.jobs.cancel("job-1")
         assert ledger.jobs.settle("job-1") is JobState.CANCELLED
 
+    def test_a_cancelled_job_stays_so_when_its_listing_ends(self, ledger: Ledger) -> None:
+        ledger.jobs.open(a_submission())
+        ledger.jobs.cancel("job-1")
+        ledger.jobs.set_state("job-1", JobState.OPEN)
+        assert ledger.jobs.summary("job-1").state is JobState.CANCELLED
+
     def test_a_cancelled_job_keeps_its_documents_for_a_later_run(self, ledger: Ledger) -> None:
         job = a_job(ledger, an_item("1"), an_item("2"))
         commit_all(ledger, claimed(ledger, job, limit=1))

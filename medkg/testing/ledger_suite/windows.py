@@ -213,3 +213,13 @@ class WindowSuite:
             deaths += ledger.windows.reclaim(lambda owner: False)
         assert deaths == 3
         assert ledger.jobs.settle(job) is JobState.STALLED
+
+    def test_windows_in_work_are_those_that_are_reserved_or_leased(self, ledger: Ledger) -> None:
+        job = a_job(ledger, *map(an_item, "123"))
+        ended, leased, reserved = (claimed(ledger, job, 1) for _ in range(3))
+        commit_all(ledger, ended)
+        taken(ledger, leased)
+        assert ledger.windows.in_work(job) == [leased, reserved]
+        ledger.windows.release(leased, "cancelled")
+        ledger.windows.release(reserved, "cancelled")
+        assert ledger.windows.in_work(job) == []

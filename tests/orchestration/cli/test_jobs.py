@@ -1,0 +1,61 @@
+"""`medkg jobs`: listed with state, age and account, and cancelled with and without a host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medkg.testing.builders import an_abstract, json_lines
+from medkg.testing.ledger_suite.builders import OWNER
+from orchestration.assembly import open_data_folder
+from orchestration.settings import load_settings
+from tests.orchestration.command_line import Medkg
+
+
+@pytest.fixture
+def medkg(tmp_path: Path) -> Medkg:
+    return Medkg(tmp_path / "data")
+
+
+@pytest.fixture
+def abstracts(tmp_path: Path) -> str:
+    path = tmp_path / "abstracts.jsonl"
+    path.write_bytes(json_lines([an_abstract(number) for number in "123"]))
+    return str(path)
+
+
+def test_jobs_are_listed_with_request_state_age_and_account(medkg: Medkg, abstracts: str) -> None:
+    job_id = medkg("submit", "auto", "--path", abstracts)["job_id"]
+    (job,) = medkg("jobs", "list")["jobs"]
+    assert (job["job_id"], job["state"], job["source"], job["paths"]) == (
+        job_id,
+        "open",
+        "files",
+        [abstracts],
+    )
+    assert (job["in"], job["pending"], job["committed"]) == (3, 3, 0)
+    assert 0 <= job["age_seconds"] < 600
+    assert medkg("jobs", "list", "--state", "done")["jobs"] == []
+    assert job_id[:8] in medkg.text("jobs", "list")
+
+
+def test_a_cancelled_job_gives_its_documents_back_to_the_next_one(medkg: Medkg, abstracts: str) -> None:
+    job_id = medkg("submit", "auto", "--path", abstracts)["job_id"]
+    with open_data_folder(load_settings(data_dir=medkg.data_dir)) as data_folder:
+        window_id = data_folder.ledger.windows.claim(job_id, 2)
+        assert window_id is not None
+        data_folder.ledger.windows.lease(window_id, OWNER)
+    assert medkg("status")["documents"] == {"running": 2, "queued": 1}
+    (cancelled,) = medkg("jobs", "cancel", job_id[:8])["jobs"]
+    assert (cancelled["state"], cancelled["pending"]) == ("cancelled", 3)
+    assert medkg("status")["documents"] == {"queued": 3}
+    assert medkg("jobs", "cancel", job_id)["jobs"][0]["state"] == "cancelled"
+    assert medkg("submit", "auto", "--path", abstracts)["documents"] == {"in": 3, "pending": 3}
+
+
+def test_a_job_that_does_not_exist_or_is_not_the_only_one_is_wrong_use(medkg: Medkg, abstracts: str) -> None:
+    assert "jobs list" in medkg("jobs", "cancel", "nothing", expect=2)["error"]["message"]
+    medkg("submit", "auto", "--path", abstracts)
+    medkg("submit", "auto", "--path", abstracts)
+    assert "2 jobs begin" in medkg("jobs", "cancel", "", expect=2)["error"]["message"]
