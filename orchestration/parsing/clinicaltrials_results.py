@@ -108,6 +108,11 @@ def _measure_label(measure: Module) -> str:
     return " ".join(filter(None, (text_at(measure, "title"), f"({inside})" if inside else "")))
 
 
+def _of_measure(measure: Module) -> tuple[str, ...]:
+    """Fields that its table or label shows; that no percentages were calculated needs no line."""
+    return _OF_MEASURE if measure.get("calculatePct") else (*_OF_MEASURE, "calculatePct")
+
+
 def _denominators(record: Module, groups: Sequence[Module]) -> Iterator[list[str]]:
     for denominator in list_at(record, "denoms"):
         counts = by_group(list_at(denominator, "counts"), groups, measurement)
@@ -174,7 +179,7 @@ def _baseline_rows(module: Module, groups: Sequence[Module]) -> Iterator[list[st
 def _baseline_notes(measure: Module, groups: Sequence[Module]) -> Iterator[str]:
     title = text_at(measure, "title")
     described = [" ".join(" ".join(markup_lines(text_at(measure, key))).split()) for key in _DESCRIBED]
-    for text in [*filter(None, described), *other_notes(measure, *_OF_MEASURE, *_DESCRIBED)]:
+    for text in [*filter(None, described), *other_notes(measure, *_of_measure(measure), *_DESCRIBED)]:
         yield f"{title}: {text}"
     yield from _measure_notes(measure, groups)
 
@@ -216,7 +221,7 @@ def _outcome_lines(measure: Module, groups: Sequence[Module], *, has_table: bool
     if status and status != _POSTED:
         yield f"Reporting status: {humanised(status).lower()}"
     shown = ("type", "timeFrame", "reportingStatus", "groups", "analyses")
-    yield from other_fields(measure, *_OF_MEASURE, *_DESCRIBED, *shown)
+    yield from other_fields(measure, *_of_measure(measure), *_DESCRIBED, *shown)
     yield from group_lines(groups)
 
 

@@ -62,6 +62,7 @@ _LABELS = {
     "sex": "Sex",
     "anticipatedPostingDate": "Anticipated posting date",
     "allCauseMortalityComment": "All-cause mortality",
+    "calculatePct": "Percentages calculated",
     "ciLowerLimit": "Confidence interval, lower limit",
     "ciLowerLimitComment": "Confidence interval, on the lower limit",
     "ciNumSides": "Confidence interval, sides",
@@ -69,6 +70,7 @@ _LABELS = {
     "ciUpperLimit": "Confidence interval, upper limit",
     "ciUpperLimitComment": "Confidence interval, on the upper limit",
     "denomUnitsSelected": "Units of the denominator",
+    "firstMcpInfo": "First major comments",
     "frequencyThreshold": "Frequency threshold, percent",
     "paramType": "Estimated parameter",
     "paramValue": "Estimated value",
@@ -139,10 +141,13 @@ def field_lines(record: Mapping[str, Any]) -> list[str]:
     for key, value in record.items():
         text = _value(key, value)
         if text:
-            label = _LABELS.get(key) or humanised(key.removesuffix("Struct").removesuffix("Info"))
             first, *rest = text.split("\n")
-            lines += [f"{label}: {first}", *rest]
+            lines += [f"{_label(key)}: {first}", *rest]
     return lines
+
+
+def _label(key: str) -> str:
+    return _LABELS.get(key) or humanised(key.removesuffix("Struct").removesuffix("Info"))
 
 
 def _value(key: str, value: Any) -> str:
@@ -172,7 +177,7 @@ def _object(value: Mapping[str, Any]) -> str:
         if key == main or not text:
             continue
         bare = key in ("type", "class", "role") and parts
-        parts.append(text.lower() if bare else f"{_LABELS.get(key) or humanised(key)}: {text}")
+        parts.append(text.lower() if bare else f"{_label(key)}: {text}")
     if main and len(parts) > 1:
         return f"{parts[0]} ({'; '.join(parts[1:])})"
     return "; ".join(parts)
