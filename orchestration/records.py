@@ -48,7 +48,7 @@ class StageContext(Record):
     correlation_id: str = Field(description="Links everything that happens to this document in this job.")
     metadata: dict[str, str] = Field(
         default_factory=dict,
-        description="`source`, `version` and `fingerprint` of the document, plus what stages add.",
+        description="`source`, `version`, `fingerprint`, `revision` of the document, plus what stages add.",
     )
     pipeline_name: str = Field(description="Topology the document runs through.")
     pipeline_version: str = Field(description="Version of that topology, YYYY-MM-DD.")
@@ -60,6 +60,10 @@ class StageContext(Record):
     @property
     def version(self) -> str:
         return self.metadata["version"]
+
+    @property
+    def revision(self) -> str | None:
+        return self.metadata.get("revision")
 
     @property
     def fingerprint(self) -> str:
@@ -95,6 +99,11 @@ class SourceItem(Record):
     version: str | None = Field(
         default=None, description="Content hash if known without a fetch; lets unchanged ones be skipped."
     )
+    revision: str | None = Field(
+        default=None,
+        description="Tells newer records of one id from older ones; empty: unknown; null: the format has none.",
+    )
+    deleted: bool = Field(default=False, description="The source announces that it deleted the record.")
     error_code: str | None = Field(default=None, description="Why the record cannot be ingested.")
     error_message: str | None = Field(default=None, description="The same for a person.")
 
@@ -123,6 +132,7 @@ class RawPayload(Record):
     content: bytes = Field(description="The record's bytes, unchanged.")
     uri: str = Field(description="Where they were read, for people and provenance.")
     version: str = Field(description="sha256 hex of the content (of its canonical form for JSON).")
+    revision: str | None = Field(default=None, description="Revision of the record, where its format has it.")
     stored: str | None = Field(
         default=None, description="Object that holds the bytes, where `content` is left empty; e.g. a PDF."
     )

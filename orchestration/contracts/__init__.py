@@ -66,6 +66,7 @@ from orchestration.contracts.pdf import (
     has_pdf_mark,
 )
 from orchestration.contracts.plane import Plane, PlaneUse, TextModels, Vectors
+from orchestration.contracts.revisions import UNKNOWN, is_older, newest, revision_of
 from orchestration.contracts.sources import (
     ListedPage,
     ListedSource,
@@ -113,6 +114,7 @@ __all__ = [
     "PDF",
     "PDF_IR",
     "TERM_FACETS",
+    "UNKNOWN",
     "AskedConverter",
     "BatchStage",
     "Candidate",
@@ -208,5 +210,8 @@ __all__ = [
     "chunk_facets",
     "facets_of_metadata",
     "has_pdf_mark",
+    "is_older",
     "lift",
+    "newest",
+    "revision_of",
 ]

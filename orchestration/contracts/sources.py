@@ -155,6 +155,10 @@ class RecordLocation:
     length: int
     version: str | None = None
     error: MedkgError | None = None
+    revision: str | None = None
+    """Of a format that has revisions, see `contracts.revisions`; None: two records of one id are an error."""
+    deleted: bool = False
+    """The source announces here that it deleted the record `doc_id`."""
 
 
 class Parser(Protocol):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Final
 
-from orchestration.contracts import RecordLocation
+from orchestration.contracts import RecordLocation, revision_of
 from orchestration.errors import DocumentTooLargeError, MalformedDocumentError, MissingIdentifierError
 from orchestration.parsing.clinicaltrials_cells import other_fields
 from orchestration.parsing.clinicaltrials_publications import (
@@ -105,7 +105,9 @@ class ClinicalTrialsParser:
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
         """Yield every study; streams."""
-        return json_records(stream, uri, max_record_bytes, _nct_id, list_key="studies", nested=_nct_id)
+        return json_records(
+            stream, uri, max_record_bytes, _nct_id, list_key="studies", nested=_nct_id, revision=_revision
+        )
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
         """Parse the study; raises MissingIdentifierError, or MalformedDocumentError for wrong types."""
@@ -135,6 +137,19 @@ def _nct_id(study: Study) -> str:
         "the study has no protocolSection.identificationModule.nctId, so it could not be cited or updated. "
         "Ask the API for whole records (no `fields` parameter)."
     )
+
+
+def _revision(study: Study) -> str:
+    """Of the dates of the last update, then of the registry's data; parts that are no text count as unknown."""
+    status = _mapping(_mapping(study.get("protocolSection")).get("statusModule"))
+    posted = _mapping(status.get("lastUpdatePostDateStruct")).get("date")
+    derived = _mapping(_mapping(study.get("derivedSection")).get("miscInfoModule"))
+    dates = (posted, status.get("lastUpdateSubmitDate"), derived.get("versionHolder"))
+    return revision_of(*(date if isinstance(date, str) else "" for date in dates))
+
+
+def _mapping(value: object) -> Study:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _add_study(builder: DocumentBuilder, study: Study) -> None:

@@ -23,6 +23,9 @@ from orchestration.records import json_version
 Identify = Callable[[dict[str, Any]], str]
 """The id of a record; raises MissingIdentifierError."""
 
+Revision = Callable[[dict[str, Any]], str]
+"""The revision of a record, see `contracts.revisions`; never raises."""
+
 _SHOWN = 40
 """Characters of a wrong record that an error quotes."""
 
@@ -45,6 +48,15 @@ class _Piece:
     stretch: Stretch
     place: str
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What a format knows of its records."""
+
+    identify: Identify
+    unversioned: frozenset[str]
+    revision: Revision | None
 
 
 def load_record(content: bytes, place: str) -> dict[str, Any]:
@@ -71,13 +83,16 @@ def json_records(
     list_key: str | None = None,
     unversioned: frozenset[str] = frozenset(),
     nested: Identify | None = None,
+    revision: Revision | None = None,
 ) -> Iterator[RecordLocation]:
     """Yield every record of the file in order.
 
     `list_key` names a list inside one object, a page of an API, that holds records too. Fields named in
     `unversioned` do not count for a record's version. With `nested`, which tells records apart from what
-    wraps them, those in lists of pages and other wrappers are found too.
+    wraps them, those in lists of pages and other wrappers are found too. `revision` is of formats that have
+    revisions.
     """
+    reading = _Reading(identify, unversioned, revision)
     head = stream.read(CHUNK_BYTES)
     if head.startswith(_UTF16):
         return iter([_not_utf8(uri, len(head))])
@@ -95,12 +110,10 @@ def json_records(
         skip = len(_BOM) if head.startswith(_BOM) else 0
         pieces = _ValueFinder(uri, limit, inside=False, skip=skip).pieces(source)
     return (
-        (_located(piece, limit, identify, unversioned) for piece in pieces)
+        (_located(piece, limit, reading) for piece in pieces)
         if nested is None
         else (
-            location
-            for piece in pieces
-            for location in _unwrapped(piece, limit, identify, unversioned, nested, list_key)
+            location for piece in pieces for location in _unwrapped(piece, limit, reading, nested, list_key)
         )
     )
 
@@ -112,7 +125,7 @@ def _not_utf8(uri: str, length: int) -> RecordLocation:
     return RecordLocation(None, 0, length, None, error)
 
 
-def _located(piece: _Piece, limit: int, identify: Identify, unversioned: frozenset[str]) -> RecordLocation:
+def _located(piece: _Piece, limit: int, reading: _Reading) -> RecordLocation:
     stretch = piece.stretch
     if stretch.content is None:
         return too_large(stretch, piece.place, limit)
@@ -120,26 +133,27 @@ def _located(piece: _Piece, limit: int, identify: Identify, unversioned: frozens
         if piece.problem:
             raise MalformedDocumentError(f"{piece.place}: {piece.problem}")
         record = load_record(stretch.content, piece.place)
-        version = _version(record, unversioned, piece.place)
+        version = _version(record, reading.unversioned, piece.place)
     except MalformedDocumentError as error:
         return RecordLocation(None, stretch.start, stretch.length, None, error)
     try:
-        return RecordLocation(identify(record), stretch.start, stretch.length, version)
+        doc_id = reading.identify(record)
     except MedkgError as error:
         placed = type(error)(f"{piece.place}: {error.message}")
         return RecordLocation(None, stretch.start, stretch.length, None, placed)
+    revision = reading.revision(record) if reading.revision is not None else None
+    return RecordLocation(doc_id, stretch.start, stretch.length, version, revision=revision)
 
 
 def _unwrapped(
     piece: _Piece,
     limit: int,
-    identify: Identify,
-    unversioned: frozenset[str],
+    reading: _Reading,
     nested: Identify,
     list_key: str | None,
 ) -> Iterator[RecordLocation]:
     """The record of the piece; those inside of it if it is none itself, nothing for a page without any."""
-    location = _located(piece, limit, identify, unversioned)
+    location = _located(piece, limit, reading)
     content = piece.stretch.content
     if location.error is None or content is None or piece.problem:
         yield location
@@ -154,7 +168,7 @@ def _unwrapped(
         start, end = found.start, found.start + found.length
         stretch = Stretch(piece.stretch.start + start, found.length, content[start:end])
         place = f"{piece.place}, inside of it (byte {stretch.start:,})"
-        yield _located(_Piece(stretch, place), limit, identify, unversioned)
+        yield _located(_Piece(stretch, place), limit, reading)
     if not inside and not _is_empty_page(value, list_key):
         yield location
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, BinaryIO, Final
 
-from orchestration.contracts import RecordLocation
+from orchestration.contracts import RecordLocation, revision_of
 from orchestration.contracts.downloads import PdfLink
 from orchestration.errors import MalformedDocumentError, MissingIdentifierError
 from orchestration.parsing.encoding import decode_head
@@ -72,6 +72,7 @@ class OpenAlexParser:
             list_key="results",
             unversioned=UNVERSIONED,
             nested=_work_id,
+            revision=_revision,
         )
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
@@ -131,6 +132,11 @@ def _work_id(work: Work) -> str:
             "Ask the API for whole records (no `select` parameter, or one with `id`)."
         )
     return match[1].upper()
+
+
+def _revision(work: Work) -> str:
+    updated = work.get("updated_date")
+    return revision_of(updated if isinstance(updated, str) else "")
 
 
 def _of_another_model(payload: RawPayload, error: Exception) -> MalformedDocumentError:

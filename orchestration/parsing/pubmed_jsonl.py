@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from orchestration.contracts import RecordLocation
+from orchestration.contracts import RecordLocation, revision_of
 from orchestration.errors import MalformedDocumentError, MissingIdentifierError
 from orchestration.parsing.encoding import decode_head
 from orchestration.parsing.json_records import json_records, load_record
@@ -18,6 +18,7 @@ from orchestration.parsing.pubmed_text import add_abstract_part
 from orchestration.parsing.text_builder import DocumentBuilder
 from orchestration.records import Document, RawPayload
 
+_REVISED = ("revised", "date_revised", "updated_date", "updated")
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 
 
@@ -37,7 +38,7 @@ class PubmedJsonlParser:
 
     def records(self, stream: BinaryIO, uri: str, max_record_bytes: int) -> Iterator[RecordLocation]:
         """Yield every abstract; streams."""
-        return json_records(stream, uri, max_record_bytes, _pmid, nested=_nested_pmid)
+        return json_records(stream, uri, max_record_bytes, _pmid, nested=_nested_pmid, revision=_revision)
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
         """Parse title and labelled sections; raises MalformedDocumentError when they have other types."""
@@ -74,6 +75,12 @@ def _nested_pmid(record: dict[str, Any]) -> str:
     if not isinstance(record.get("sections"), list):
         raise MissingIdentifierError("no record: it has no sections. Check the file's format.")
     return _pmid(record)
+
+
+def _revision(record: dict[str, Any]) -> str:
+    """Of the fields that such records tend to have for it."""
+    values = (record.get("version"), next((record[name] for name in _REVISED if record.get(name)), None))
+    return revision_of(*(str(value) if isinstance(value, str | int) else "" for value in values))
 
 
 def _text(value: object, field: str, payload: RawPayload) -> str:

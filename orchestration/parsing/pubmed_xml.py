@@ -1,8 +1,8 @@
 """PubMed XML: a PubmedArticleSet as in E-utilities and the baseline files, or one PubmedArticle.
 
 Comes in: a set in UTF-8. Leaves: one record per article with its bytes in the file, found without parsing
-the set as a whole, so that one broken article does not take the others with it; and a Document of title
-and labelled abstract. MeSH, journal, authors and notices (retracted, corrected) are
+the set as a whole, so that one broken article does not take the others with it; the records that the set
+announces as deleted; and a Document of title and labelled abstract. MeSH, journal, authors and notices (retracted, corrected) are
 metadata; cited papers are references, not text.
 """
 
@@ -23,6 +23,7 @@ from orchestration.errors import (
 from orchestration.parsing.byte_stream import CHUNK_BYTES, Stretch, too_large
 from orchestration.parsing.languages import ENGLISH, language_tag
 from orchestration.parsing.pubmed_metadata import pubmed_metadata
+from orchestration.parsing.pubmed_revisions import pubmed_revision
 from orchestration.parsing.pubmed_text import Titles, add_abstracts, titles_of
 from orchestration.parsing.text_builder import DocumentBuilder
 from orchestration.parsing.xml import local_name, parse_xml, root_name
@@ -30,9 +31,14 @@ from orchestration.parsing.xml_inline import inline_text
 from orchestration.parsing.xml_set import SetTags, article_pieces, check_prolog
 from orchestration.records import Document, RawPayload, content_version
 
-_TAGS = SetTags(("PubmedArticle", "PubmedBookArticle"), ("PubmedArticleSet", "PubmedBookArticleSet"))
+_TAGS = SetTags(
+    ("PubmedArticle", "PubmedBookArticle"),
+    ("PubmedArticleSet", "PubmedBookArticleSet"),
+    refusals=("DeleteCitation", "DeleteDocument"),
+)
 _ROOTS = frozenset({*_TAGS.articles, *_TAGS.sets})
 _PMID = re.compile(rb"<PMID\b[^>]*>\s*(\d+)\s*</PMID>")
+_DELETION = re.compile(rb"<Delete(?:Citation|Document)\b")
 # A slice of a set has no DOCTYPE; with one, named characters are not errors but read by entity_text.
 _DOCTYPE = b'<!DOCTYPE PubmedArticle SYSTEM "pubmed.dtd">'
 
@@ -60,7 +66,10 @@ class PubmedXmlParser:
         pieces = article_pieces(head, stream, max_record_bytes, _TAGS)
         for number, (stretch, problem) in enumerate(pieces, start=1):
             place = f"{uri}, article {number} (byte {stretch.start:,})"
-            yield _located(stretch, problem, place, max_record_bytes)
+            if stretch.content is not None and _DELETION.match(stretch.content):
+                yield from _deletions(stretch, problem, place, uri)
+            else:
+                yield _located(stretch, problem, place, uri, max_record_bytes)
 
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
         """Parse title and abstract; raises MalformedDocumentError, UnsafeXmlError or EmptyDocumentError."""
@@ -90,7 +99,23 @@ def _check_root(head: bytes, uri: str) -> None:
         )
 
 
-def _located(stretch: Stretch, problem: str, place: str, limit: int) -> RecordLocation:
+def _deletions(stretch: Stretch, problem: str, place: str, uri: str) -> Iterator[RecordLocation]:
+    """The records that NLM announces to have deleted, each at its PMID; an error if the list is cut off."""
+    content = stretch.content or b""
+    for pmid in _PMID.finditer(content):
+        yield RecordLocation(
+            pmid.group(1).decode(),
+            stretch.start + pmid.start(),
+            pmid.end() - pmid.start(),
+            revision=pubmed_revision(pmid.group(), uri),
+            deleted=True,
+        )
+    if problem:
+        error = MalformedDocumentError(f"{place}: {problem}")
+        yield RecordLocation(None, stretch.start, stretch.length, None, error)
+
+
+def _located(stretch: Stretch, problem: str, place: str, uri: str, limit: int) -> RecordLocation:
     if stretch.content is None:
         return too_large(stretch, place, limit)
     pmid = _PMID.search(stretch.content)
@@ -104,7 +129,13 @@ def _located(stretch: Stretch, problem: str, place: str, limit: int) -> RecordLo
     if error is not None or pmid is None:
         return RecordLocation(None, stretch.start, stretch.length, None, error)
     version = content_version(stretch.content)
-    return RecordLocation(pmid.group(1).decode(), stretch.start, stretch.length, version)
+    return RecordLocation(
+        pmid.group(1).decode(),
+        stretch.start,
+        stretch.length,
+        version,
+        revision=pubmed_revision(stretch.content, uri),
+    )
 
 
 def _language(metadata: dict[str, Any], titles: Titles) -> str:

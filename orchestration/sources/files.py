@@ -17,12 +17,13 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from orchestration.contracts import Outcome, Parser, RecordLocation, SourceRequest
+from orchestration.contracts import Outcome, Parser, RecordLocation, SourceRequest, is_older
 from orchestration.errors import (
     DocumentTooLargeError,
     EmptyDocumentError,
     MalformedDocumentError,
     MedkgError,
+    RecordWithheldError,
     StageFailedError,
     UsageError,
 )
@@ -154,6 +155,8 @@ class FilesSource:
         if len(locations) != 1 or locations[0].error is not None or locations[0].doc_id != request.doc_id:
             return None
         (location,) = locations
+        if location.deleted:
+            return _deleted(uri, request)
         return _payload(parser, request, location, content[location.start : location.start + location.length])
 
     def _search(
@@ -168,8 +171,8 @@ class FilesSource:
             _locations(parser, stream, uri, self._max_document_bytes), start=1
         ):
             doc_id = location.doc_id or _derived_id(path, location, ordinal, size)
-            if doc_id in missing:
-                locations.setdefault(doc_id, location)
+            if doc_id in missing and not is_older(location.revision, _revision(locations.get(doc_id))):
+                locations[doc_id] = _kept(locations.get(doc_id), location)
         outcomes: dict[str, Outcome[RawPayload]] = {}
         for doc_id, request in missing.items():
             present = locations.get(doc_id)
@@ -180,6 +183,8 @@ class FilesSource:
                 )
             elif present.error is not None:
                 outcomes[doc_id] = present.error
+            elif present.deleted:
+                outcomes[doc_id] = _deleted(uri, request)
             else:
                 stream.seek(present.start)
                 outcomes[doc_id] = _payload(parser, request, present, stream.read(present.length))
@@ -229,6 +234,8 @@ def _item(parser: Parser, path: Path, location: RecordLocation, ordinal: int, si
             format=parser.format,
         ),
         version=location.version,
+        revision=location.revision,
+        deleted=location.deleted,
         error_code=location.error.code if location.error else None,
         error_message=location.error.message if location.error else None,
     )
@@ -244,6 +251,22 @@ def _broken_file(path: Path, error: MedkgError) -> SourceItem:
     )
 
 
+def _revision(location: RecordLocation | None) -> str | None:
+    return None if location is None else location.revision
+
+
+def _kept(first: RecordLocation | None, later: RecordLocation) -> RecordLocation:
+    """Of two records of one id the one that enumeration takes: the later one, where the format has revisions."""
+    return later if first is None or later.revision is not None else first
+
+
+def _deleted(uri: str, request: AdapterRequest) -> RecordWithheldError:
+    return RecordWithheldError(
+        f"{uri}: {request.doc_id} was deleted by its source, which announces it here. If it was ingested, "
+        f"`medkg docs delete {request.doc_id}` removes it."
+    )
+
+
 def _payload(parser: Parser, request: AdapterRequest, location: RecordLocation, content: bytes) -> RawPayload:
     return RawPayload(
         doc_id=request.doc_id,
@@ -252,4 +275,5 @@ def _payload(parser: Parser, request: AdapterRequest, location: RecordLocation, 
         content=content,
         uri=request.locator.uri,
         version=location.version or content_version(content),
+        revision=location.revision,
     )

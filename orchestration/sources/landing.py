@@ -129,6 +129,8 @@ class Landing:
                 source=parser.source,
                 locator=Locator(uri=key, start=location.start, length=location.length, format=parser.format),
                 version=location.version,
+                revision=location.revision,
+                deleted=location.deleted,
                 error_code=error.code if error else None,
                 error_message=error.message if error else None,
             )
@@ -182,6 +184,7 @@ class Landing:
             content=content,
             uri=self._paged.address(request.doc_id),
             version=location.version or content_version(content),
+            revision=location.revision,
         )
 
     def _refetch(self, requests: Sequence[AdapterRequest]) -> Sequence[Outcome[RawPayload]]:
