@@ -101,7 +101,7 @@ class SourceItem(Record):
     )
     revision: str | None = Field(
         default=None,
-        description="Tells newer records of one id from older ones; empty: unknown; null: the format has none.",
+        description="Orders records of one id; empty: unknown; null: the format has none.",
     )
     deleted: bool = Field(default=False, description="The source announces that it deleted the record.")
     error_code: str | None = Field(default=None, description="Why the record cannot be ingested.")

@@ -28,6 +28,7 @@ class Commit(Record):
     intent_id: str = Field(description="Intent whose entries are visible.")
     chunk_count: int = Field(ge=0, description="Chunks every store must hold.")
     namespace: str = Field(description="Model that made the vectors every vector store must hold.")
+    revision: str | None = Field(default=None, description="Of its record; an older one never replaces it.")
 
     @classmethod
     def of(cls, ctx: StageContext, receipt: IndexReceipt) -> Self:
@@ -40,6 +41,7 @@ class Commit(Record):
             intent_id=receipt.intent_id,
             chunk_count=receipt.chunk_count,
             namespace=receipt.namespace,
+            revision=ctx.revision,
         )
 
 

@@ -103,12 +103,17 @@ class Submission(Record):
 
 
 class DocumentCounts(Record):
-    """The account of a job: `total` equals the sum of the others, else the run ends with an error."""
+    """The account of a job: `total` equals the sum of the others, else the run ends with an error.
+
+    `superseded` and `deleted` are parts of `skipped`.
+    """
 
     total: int = Field(default=0, ge=0, description="Documents the source enumerated.")
     committed: int = Field(default=0, ge=0, description="Visible to search.")
     failed: int = Field(default=0, ge=0, description="Dead-lettered.")
-    skipped: int = Field(default=0, ge=0, description="Unchanged since their commit, or repeats.")
+    skipped: int = Field(default=0, ge=0, description="Unchanged, repeats, superseded or deleted.")
+    superseded: int = Field(default=0, ge=0, description="Of the skipped: older than another revision.")
+    deleted: int = Field(default=0, ge=0, description="Of the skipped: announced as deleted by their source.")
     waiting: int = Field(default=0, ge=0, description="Waiting at a gate.")
     pending: int = Field(default=0, ge=0, description="Queued, running or handed back.")
 
@@ -144,6 +149,10 @@ class LedgerDocument(Record):
     retry_count_per_stage: dict[str, int] = Field(description="Repeated attempts by stage.")
     missing_stages: tuple[str, ...] = Field(
         default=(), description="Optional stages that failed, so that it was committed without them."
+    )
+    revision: str | None = Field(default=None, description="Of the last attempt, as its record tells it.")
+    deleted_at_source: str | None = Field(
+        default=None, description="Record in which its source announced that it deleted it."
     )
     job_id: str = Field(description="Job that changed it last.")
     correlation_id: str = Field(description="Of that job.")

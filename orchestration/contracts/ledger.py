@@ -39,10 +39,14 @@ class JobLedger(Protocol):
     ) -> DocumentCounts:
         """Add items to the job and return the counts of these items by outcome.
 
-        Committed with the same version and fingerprint: skipped. A second item of an id in this job: skipped
-        when its content is the same, else failed (DuplicateDocumentError); the first item stands. An item
-        with an error: failed. In work for another job: attached, so that this job counts its outcome too.
-        Everything else: queued. Raises UsageError for an unknown job.
+        Committed with the same version and fingerprint: skipped. Older than the revision that is committed:
+        skipped as superseded. A second item of an id in this job: skipped when its content is the same;
+        else the newer revision stands, the later one where the records do not tell, and the other one is
+        skipped as superseded; in formats without revisions it fails (DuplicateDocumentError) and the first
+        stands. An item that announces a deletion: skipped as deleted; an older item of the job is superseded
+        by it, and a committed document is marked and stays. An item with an error: failed. In work for
+        another job: attached, so that this job counts its outcome too. Everything else: queued. Raises
+        UsageError for an unknown job.
         """
         ...
 
@@ -179,7 +183,8 @@ class OutcomeLedger(Protocol):
     def record_versions(self, contexts: Sequence[StageContext]) -> list[StageContext]:
         """Record the versions that ingest found; returns the contexts that still need work.
 
-        The others are unchanged since their commit and become skipped, or belong to another run.
+        The others are unchanged since their commit or older than the committed revision and become skipped,
+        or belong to another run.
         """
         ...
 
@@ -199,7 +204,8 @@ class OutcomeLedger(Protocol):
 
     def finish(self, window_id: str, owner: str, committed: Sequence[Commit]) -> list[Commit]:
         """Commit documents of the window: visibility and status in one transaction; returns the commits
-        that these superseded.
+        that these superseded. One of an older revision than the visible one becomes skipped, and is returned
+        too, so that its entries are removed.
 
         Documents that `owner` leases no longer are left out. Raises LeaseLostError when that is all of them.
         """

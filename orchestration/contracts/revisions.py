@@ -21,7 +21,7 @@ _RUNS: Final = re.compile(r"\d+|\D+")
 
 
 def revision_of(*parts: str) -> str:
-    """The revision of a record, UNKNOWN if all parts are empty: '2|2024-03-01|' of ('2', '2024-03-01', '')."""
+    """The revision of a record, UNKNOWN if all parts are empty: '2|2024-03-01|'."""
     cleaned = [part.strip().replace(_SEPARATOR, " ") for part in parts]
     return _SEPARATOR.join(cleaned) if any(cleaned) else UNKNOWN
 

@@ -48,16 +48,17 @@ def end_documents(
     outcome: Outcome,
     now: float,
     chunks: Mapping[int, int] | None = None,
+    reason: str | None = None,
 ) -> None:
     """Move documents (row, further columns to set) to their last status; resolve their items in all jobs.
 
-    `chunks` is the number of committed chunks by document id.
+    `chunks` is the number of committed chunks by document id, `reason` that of skipped items.
     """
     for row, _ in endings:
         check_move(row["doc_id"], row["status"], status)
     ended = {"status": status, "lease_owner": None, "lease_until": 0.0, "updated_at": now}
     change_documents(connection, [{"row_id": row["id"], **ended, **columns} for row, columns in endings])
-    resolve_items(connection, [row["id"] for row, _ in endings], outcome, chunks)
+    resolve_items(connection, [row["id"] for row, _ in endings], outcome, chunks, reason)
 
 
 def resolve_items(
@@ -65,6 +66,7 @@ def resolve_items(
     document_ids: Sequence[int],
     outcome: Outcome,
     chunks: Mapping[int, int] | None = None,
+    reason: str | None = None,
 ) -> None:
     """Set the outcome of these documents in every job that has not resolved them."""
     if not document_ids:
@@ -73,7 +75,7 @@ def resolve_items(
     connection.execute(
         update(job_items)
         .where(job_items.c.document_id == bindparam("of_document"), UNRESOLVED)
-        .values(outcome=outcome, chunks=bindparam("its_chunks")),
+        .values(outcome=outcome, reason=reason, chunks=bindparam("its_chunks")),
         [{"of_document": number, "its_chunks": counted.get(number, 0)} for number in document_ids],
     )
 

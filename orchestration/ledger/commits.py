@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, text, update
 
-from orchestration.contracts import Commit, Intent
+from orchestration.contracts import Commit, Intent, is_older
 from orchestration.errors import LeaseLostError
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.rows import batches, commit_of, commit_row, has_key, key_of, upsert
@@ -22,7 +22,7 @@ from orchestration.ledger.tables import (
 )
 from orchestration.records import DocumentKey
 
-__all__ = ["SqlCommits", "make_visible", "note_changes", "withdraw_commits"]
+__all__ = ["SqlCommits", "make_visible", "note_changes", "note_revisions", "outdated", "withdraw_commits"]
 
 ROWS_AT_ONCE = 1000
 """Commits read ahead while a tenant's are listed."""
@@ -216,6 +216,28 @@ def _refuse_cleaned(connection: Connection, intent_ids: Collection[str]) -> None
             "the index entries of this window were cleaned after their writer died. Nothing is lost: its "
             "documents are queued again."
         )
+
+
+def outdated(connection: Connection, new: Sequence[Commit]) -> dict[DocumentKey, RowMapping]:
+    """The visible commits of which `new` holds an older revision; no other commit comes between."""
+    _follow_one_another(connection)
+    newer: dict[DocumentKey, RowMapping] = {}
+    for batch in batches(commit for commit in new if commit.revision):
+        revision_of = {commit.key: commit.revision for commit in batch}
+        rows = connection.execute(select(commits).where(has_key(commits, list(revision_of)))).mappings()
+        newer |= {key_of(row): row for row in rows if is_older(revision_of[key_of(row)], row["revision"])}
+    return newer
+
+
+def note_revisions(connection: Connection, revisions: Mapping[DocumentKey, str]) -> None:
+    """Record newer revisions whose content is what is committed, so that none in between replaces it."""
+    rows = [
+        {**{f"of_{name}": value for name, value in key.model_dump().items()}, "new_revision": revision}
+        for key, revision in revisions.items()
+    ]
+    for table in (commits, documents) if rows else ():
+        same = [table.c[name] == bindparam(f"of_{name}") for name in ("tenant_id", "source", "doc_id")]
+        connection.execute(update(table).where(*same).values(revision=bindparam("new_revision")), rows)
 
 
 def note_changes(connection: Connection, intent_of: Mapping[DocumentKey, str | None]) -> None:

@@ -193,6 +193,8 @@ def _columns(import_id: str, commit: Commit, origin: Origin) -> dict[str, Any]:
         "missing_stages": json.dumps(list(origin.missing_stages)),
         "version": commit.version,
         "fingerprint": commit.fingerprint,
+        "revision": commit.revision,
+        "deleted_at_source": None,
         "committed_version": commit.version,
         "committed_fingerprint": commit.fingerprint,
         "source_plugin": origin.source_plugin,

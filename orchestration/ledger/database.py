@@ -48,7 +48,7 @@ from orchestration.processes.interrupts import uninterrupted
 
 __all__ = ["HEAD", "Database", "LedgerPart", "lock"]
 
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 """Newest migration; a database that has it is opened without importing alembic."""
 
 CONNECT_SECONDS: Final = 10

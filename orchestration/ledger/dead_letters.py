@@ -60,7 +60,10 @@ class SqlDeadLetters(LedgerPart):
             items: dict[DocumentKey, EnumeratedItem] = {}
             for letter in letters:
                 key = letter.failure.ctx.key
-                item = SourceItem(doc_id=key.doc_id, source=key.source, locator=letter.locator)
+                revision = letter.failure.ctx.revision
+                item = SourceItem(
+                    doc_id=key.doc_id, source=key.source, locator=letter.locator, revision=revision
+                )
                 items[key] = EnumeratedItem(key, item, letter.source_plugin, again=True)
             enqueueing.add(items.values())
             return len(items)

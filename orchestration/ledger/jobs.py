@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -194,12 +195,17 @@ def _settled_state(connection: Connection, job_id: str, now: float) -> JobState:
 
 def _account(connection: Connection, job_id: str) -> Account:
     rows = connection.execute(
-        select(job_items.c.outcome, func.count(), func.sum(job_items.c.chunks))
+        select(job_items.c.outcome, job_items.c.reason, func.count(), func.sum(job_items.c.chunks))
         .where(job_items.c.job_id == job_id)
-        .group_by(job_items.c.outcome)
+        .group_by(job_items.c.outcome, job_items.c.reason)
     ).all()
-    counts = {outcome: count for outcome, count, _ in rows}
-    return DocumentCounts(total=sum(counts.values()), **counts), sum(chunks for _, _, chunks in rows)
+    counts: Counter[str] = Counter()
+    for outcome, reason, count, _ in rows:
+        counts[outcome] += count
+        if reason is not None:
+            counts[reason] += count
+    total = sum(count for _, _, count, _ in rows)
+    return DocumentCounts(total=total, **counts), sum(chunks for *_, chunks in rows)
 
 
 def _summary(

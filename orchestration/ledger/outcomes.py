@@ -11,11 +11,12 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select
 
-from orchestration.contracts import Commit, Failure, StageReport
+from orchestration.contracts import Commit, Failure, StageReport, is_older, newest
 from orchestration.errors import LeaseLostError
 from orchestration.ledger.accounts import change_documents, end_documents, keep_dead_letters
-from orchestration.ledger.commits import make_visible
+from orchestration.ledger.commits import make_visible, note_revisions, outdated
 from orchestration.ledger.database import LedgerPart
+from orchestration.ledger.enqueue_batch import SUPERSEDED
 from orchestration.ledger.rows import batches, dead_letter_row, has_key, key_of, storable
 from orchestration.ledger.skipping import is_unchanged
 from orchestration.ledger.tables import commits, documents, stage_reports
@@ -45,7 +46,14 @@ class SqlOutcomes(LedgerPart):
                     ctx.version, ctx.fingerprint, ctx.pipeline_name, running[ctx.key], visible.get(ctx.key)
                 )
             }
-            changed = [ctx for ctx in mine if ctx.key not in unchanged]
+            newer = {
+                ctx.key: visible[ctx.key]
+                for ctx in mine
+                if ctx.key in visible
+                and ctx.key not in unchanged
+                and is_older(ctx.revision, visible[ctx.key]["revision"])
+            }
+            changed = [ctx for ctx in mine if ctx.key not in unchanged and ctx.key not in newer]
             now = self._now()
             change_documents(
                 connection,
@@ -54,6 +62,7 @@ class SqlOutcomes(LedgerPart):
                         "row_id": running[ctx.key]["id"],
                         "version": ctx.version,
                         "fingerprint": ctx.fingerprint,
+                        "revision": ctx.revision,
                         "missing_stages": "[]",
                         "updated_at": now,
                     }
@@ -63,6 +72,9 @@ class SqlOutcomes(LedgerPart):
             same = {"error_code": None, "error_message": None}
             endings = [(running[key], {"version": ctx.version, **same}) for key, ctx in unchanged.items()]
             end_documents(connection, endings, Status.COMMITTED, "skipped", now)
+            note_revisions(connection, _newer_revisions(unchanged, visible))
+            restored = [(running[key], _as_visible(commit)) for key, commit in newer.items()]
+            end_documents(connection, restored, Status.COMMITTED, "skipped", now, reason=SUPERSEDED)
             return changed
 
     def advance(
@@ -144,11 +156,32 @@ class SqlOutcomes(LedgerPart):
                     f"window {window_id} passed to another run before its commit. Nothing is lost: that run "
                     "finishes its documents."
                 )
+            newer = outdated(connection, mine)
+            older = [commit for commit in mine if commit.key in newer]
+            mine = [commit for commit in mine if commit.key not in newer]
             superseded = make_visible(connection, mine)
             endings = [(running[commit.key], _committed_columns(commit)) for commit in mine]
             chunks = {running[commit.key]["id"]: commit.chunk_count for commit in mine}
             end_documents(connection, endings, Status.COMMITTED, "committed", self._now(), chunks)
-            return superseded
+            restored = [(running[key], _as_visible(commit)) for key, commit in newer.items()]
+            end_documents(connection, restored, Status.COMMITTED, "skipped", self._now(), reason=SUPERSEDED)
+            return superseded + older
+
+
+def _newer_revisions(
+    unchanged: Mapping[DocumentKey, StageContext], visible: Running
+) -> dict[DocumentKey, str]:
+    return {
+        key: ctx.revision
+        for key, ctx in unchanged.items()
+        if ctx.revision and newest(visible[key]["revision"], ctx.revision) != visible[key]["revision"]
+    }
+
+
+def _as_visible(commit: RowMapping) -> dict[str, Any]:
+    """Columns of a document of which a newer revision is visible."""
+    columns = {name: commit[name] for name in ("version", "fingerprint", "revision")}
+    return {**columns, "error_code": None, "error_message": None}
 
 
 def _committed_columns(commit: Commit) -> dict[str, Any]:

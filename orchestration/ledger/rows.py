@@ -90,8 +90,9 @@ def key_of(row: RowMapping | Mapping[str, Any]) -> DocumentKey:
 def context_of(row: RowMapping, job_id: str) -> StageContext:
     """The stage context of a documents row in a job."""
     metadata = {"source": row["source"], "fingerprint": row["fingerprint"]}
-    if row["version"] is not None:
-        metadata["version"] = row["version"]
+    for name in ("version", "revision"):
+        if row[name] is not None:
+            metadata[name] = row[name]
     return StageContext(
         tenant_id=row["tenant_id"],
         job_id=job_id,
@@ -113,6 +114,7 @@ def commit_of(row: RowMapping) -> Commit:
         intent_id=row["intent_id"],
         chunk_count=row["chunk_count"],
         namespace=row["namespace"],
+        revision=row["revision"],
     )
 
 
@@ -134,6 +136,8 @@ def document_of(row: RowMapping) -> LedgerDocument:
         error_message=row["error_message"],
         retry_count_per_stage=json.loads(row["retry_count_per_stage"]),
         missing_stages=json.loads(row["missing_stages"]),
+        revision=row["revision"],
+        deleted_at_source=row["deleted_at_source"],
         job_id=row["job_id"],
         correlation_id=row["correlation_id"],
         updated_at=iso(row["updated_at"]),

@@ -88,6 +88,8 @@ documents = Table(
     Column("missing_stages", Text, nullable=False, comment="JSON [optional stage that failed]"),
     Column("version", String(64), comment="content hash of the last attempt"),
     Column("fingerprint", String(64), comment="of the last attempt"),
+    Column("revision", Text, comment="of the last attempt, as its record tells it"),
+    Column("deleted_at_source", Text, comment="record in which the source announced that it deleted it"),
     Column("committed_version", String(64), comment="null while a replay asks for the same again"),
     Column("committed_fingerprint", String(64)),
     Column("source_plugin", Text, nullable=False),
@@ -123,6 +125,7 @@ job_items = Table(
     Column("document_id", _Number, ForeignKey("documents.id"), comment="null: a repeat or a broken item"),
     Column("version", String(64), comment="content hash as this job listed it"),
     Column("outcome", String(16), nullable=False),
+    Column("reason", String(16), comment="of a skip: superseded, deleted; null: unchanged or a repeat"),
     Column("handed_back", Integer, nullable=False),
     Column("chunks", Integer, nullable=False),
     UniqueConstraint("job_id", "document_id"),
@@ -261,6 +264,7 @@ commits = Table(
     Column("intent_id", String(36), nullable=False),
     Column("chunk_count", Integer, nullable=False),
     Column("namespace", Text, nullable=False, server_default="", comment="model of its vectors"),
+    Column("revision", Text, comment="of its record; an older one does not replace it"),
     Index(None, "intent_id"),
 )
 

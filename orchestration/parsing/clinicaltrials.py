@@ -140,7 +140,7 @@ def _nct_id(study: Study) -> str:
 
 
 def _revision(study: Study) -> str:
-    """Of the dates of the last update, then of the registry's data; parts that are no text count as unknown."""
+    """Of the dates of the last update, then of the registry's data."""
     status = _mapping(_mapping(study.get("protocolSection")).get("statusModule"))
     posted = _mapping(status.get("lastUpdatePostDateStruct")).get("date")
     derived = _mapping(_mapping(study.get("derivedSection")).get("miscInfoModule"))

@@ -1,7 +1,7 @@
 """The revision of a PubMed record: its version, its date of revision, and the file of NLM that holds it.
 
-Comes in: the bytes of a record and the name of its file. Leaves: a revision. Update files repeat records and are
-to be applied in the order of their numbers (pubmed26n1335.xml); a new year's baseline begins a new count.
+Comes in: the bytes of a record and the name of its file. Leaves: a revision. Update files repeat records and
+are to be applied in the order of their numbers (pubmed26n1335.xml); a new year's baseline begins a new count.
 https://pubmed.ncbi.nlm.nih.gov/download/ (read 2026-11-29).
 """
 

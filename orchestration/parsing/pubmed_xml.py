@@ -2,8 +2,8 @@
 
 Comes in: a set in UTF-8. Leaves: one record per article with its bytes in the file, found without parsing
 the set as a whole, so that one broken article does not take the others with it; the records that the set
-announces as deleted; and a Document of title and labelled abstract. MeSH, journal, authors and notices (retracted, corrected) are
-metadata; cited papers are references, not text.
+announces as deleted; and a Document of title and abstracts. MeSH, journal, authors and notices (retracted,
+corrected) are metadata; cited papers are references, not text.
 """
 
 from __future__ import annotations

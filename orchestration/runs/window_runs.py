@@ -209,9 +209,7 @@ class WindowRuns:
         self, survivors: Sequence[tuple[StageContext, list[RawPayload]]]
     ) -> list[tuple[StageContext, list[RawPayload]]]:
         """Record the fetched content hashes; returns the documents that changed."""
-        versioned = [
-            (ctx.with_metadata(version=payloads[0].version), payloads) for ctx, payloads in survivors
-        ]
+        versioned = [(_versioned(ctx, payloads[0]), payloads) for ctx, payloads in survivors]
         needed = {
             ctx.key: ctx for ctx in self._ledger.outcomes.record_versions([ctx for ctx, _ in versioned])
         }
@@ -224,6 +222,13 @@ class WindowRuns:
         raise StageContractError(
             f"topology {pipeline} has no stage {stage!r}; it changed while a run was on."
         )
+
+
+def _versioned(ctx: StageContext, payload: RawPayload) -> StageContext:
+    """The context with the version of the fetched record, and its revision if it tells one."""
+    if payload.revision is None:
+        return ctx.with_metadata(version=payload.version)
+    return ctx.with_metadata(version=payload.version, revision=payload.revision)
 
 
 def _request(document: WindowDocument) -> AdapterRequest:

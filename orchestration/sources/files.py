@@ -256,7 +256,7 @@ def _revision(location: RecordLocation | None) -> str | None:
 
 
 def _kept(first: RecordLocation | None, later: RecordLocation) -> RecordLocation:
-    """Of two records of one id the one that enumeration takes: the later one, where the format has revisions."""
+    """Of two records of one id the one that is taken: the later one, where the format has revisions."""
     return later if first is None or later.revision is not None else first
 
 

@@ -18,6 +18,7 @@ from medkg.testing.ledger_suite.gates import GateSuite
 from medkg.testing.ledger_suite.jobs import JobSuite
 from medkg.testing.ledger_suite.outcomes import OutcomeSuite
 from medkg.testing.ledger_suite.pdf_tasks import PdfTaskSuite
+from medkg.testing.ledger_suite.revisions import RevisionSuite
 from medkg.testing.ledger_suite.syncs import SyncSuite
 from medkg.testing.ledger_suite.windows import WindowSuite
 
@@ -26,6 +27,7 @@ __all__ = ["LEASE_SECONDS", "Clock", "LedgerSuite"]
 
 class LedgerSuite(
     JobSuite,
+    RevisionSuite,
     WindowSuite,
     OutcomeSuite,
     DocumentSuite,

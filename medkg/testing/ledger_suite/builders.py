@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from medkg.testing import builders
 from medkg.testing.builders import TENANT
 from orchestration.contracts import (
+    UNKNOWN,
     AskedConverter,
     Commit,
     Conditions,
@@ -73,10 +74,19 @@ def a_submission(
 
 
 def an_item(
-    doc_id: str, version: str | None = "v1", uri: str = "x.jsonl", source: str = "pubmed"
+    doc_id: str,
+    version: str | None = "v1",
+    uri: str = "x.jsonl",
+    source: str = "pubmed",
+    revision: str | None = None,
 ) -> SourceItem:
     locator = Locator(uri=uri, format="pubmed-jsonl")
-    return SourceItem(doc_id=doc_id, source=source, locator=locator, version=version)
+    return SourceItem(doc_id=doc_id, source=source, locator=locator, version=version, revision=revision)
+
+
+def a_deletion(doc_id: str, revision: str = UNKNOWN, uri: str = "deletions.xml") -> SourceItem:
+    """The announcement of a source that it deleted a record."""
+    return an_item(doc_id, None, uri, revision=revision).model_copy(update={"deleted": True})
 
 
 def a_broken_item(doc_id: str, message: str = "cut off") -> SourceItem:
@@ -132,6 +142,7 @@ def a_commit(ctx: StageContext, intent_id: str = "i1", chunks: int = 2) -> Commi
         intent_id=intent_id,
         chunk_count=chunks,
         namespace="minilm@1",
+        revision=ctx.revision,
     )
 
 

@@ -15,12 +15,13 @@ from medkg.testing.ledger_suite.builders import (
     Clock,
     a_broken_item,
     a_commit,
+    a_deletion,
     a_failure,
     a_submission,
     an_item,
     fingerprint_of,
 )
-from orchestration.contracts import Commit, JobState
+from orchestration.contracts import Commit, JobState, is_older
 from orchestration.errors import LeaseLostError
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.records import DocumentKey, SourceItem, StageContext
@@ -28,6 +29,10 @@ from orchestration.records import DocumentKey, SourceItem, StageContext
 DOC_IDS = st.sampled_from(["a", "b", "c", "d"])
 ITEMS = st.one_of(
     st.builds(an_item, DOC_IDS, st.sampled_from(["v1", "v2", None]), st.sampled_from(["x", "y"])),
+    st.builds(
+        an_item, DOC_IDS, st.sampled_from(["v1", "v2", "v3"]), revision=st.sampled_from(["", "1", "2", "3"])
+    ),
+    st.builds(a_deletion, DOC_IDS, st.sampled_from(["", "1", "2", "3"])),
     st.builds(a_broken_item, DOC_IDS),
 )
 PIPELINES = st.sampled_from(["auto", "clinical-trials"])
@@ -124,6 +129,8 @@ class Account(RuleBasedStateMachine):
             return
         now_visible = {commit.key: commit for commit in self.ledger.commits.committed(self.tenant)}
         assert now_visible.keys() >= self.visible.keys()
+        for key, before in self.visible.items():
+            assert not is_older(now_visible[key].revision, before.revision)
         self.visible = now_visible
 
     @precondition(lambda self: self.windows)
@@ -180,9 +187,11 @@ class Account(RuleBasedStateMachine):
     @invariant()
     def only_commits_and_deletions_change_what_is_visible(self) -> None:
         if hasattr(self, "visible"):
-            assert {
-                commit.key: commit for commit in self.ledger.commits.committed(self.tenant)
-            } == self.visible
+            now = {commit.key: commit for commit in self.ledger.commits.committed(self.tenant)}
+            for key, commit in now.items():  # a newer revision of the same content is recorded with it
+                assert not is_older(commit.revision, self.visible[key].revision)
+                self.visible[key] = self.visible[key].model_copy(update={"revision": commit.revision})
+            assert now == self.visible
 
     @invariant()
     def readers_that_follow_the_changes_see_the_same(self) -> None:
