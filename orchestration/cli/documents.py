@@ -84,6 +84,8 @@ def show_document(
         "version": document.version,
         "status": row.status,
         "pipeline": row.pipeline_name,
+        "revision": row.revision,
+        "deleted_at_source": row.deleted_at_source,
         "text": document.text,
         "sections": [
             {
@@ -124,6 +126,12 @@ def _show_document(document: Document, value: dict[str, Any]) -> None:
         f"{value['source']} {value['doc_id']}, {value['status']} by {value['pipeline']}, "
         f"version {value['version'][:12]}, {len(document.text):,} characters"
     )
+    if value["deleted_at_source"]:
+        console.print(
+            f"Its source announced in {value['deleted_at_source']} that it deleted this document; "
+            f"`medkg docs delete {value['doc_id']}` removes it here too.",
+            markup=False,
+        )
     table(
         None,
         ["chunk", "characters", "tokens", "section"],

@@ -205,6 +205,14 @@ def _show(report: RunReport, value: dict[str, Any]) -> None:
         f"[bold]{documents['in']} documents[/] = {' + '.join(parts)}; {value['chunks']} chunks, "
         f"{value['seconds']:.1f} s, {value['docs_per_second']:.1f} docs/s"
     )
+    skipped = value["skipped"]
+    if skipped["superseded"]:
+        console.print(f"  {skipped['superseded']} of the skipped are older than another revision of theirs.")
+    if skipped["deleted"]:
+        console.print(
+            f"  {skipped['deleted']} of the skipped are deletions that the source announces, see the log. "
+            "Committed documents stay: `medkg docs show` marks them, `medkg docs delete` removes them."
+        )
     for failure in value["failures"][:SHOWN_FAILURES]:
         console.print(
             f"  {failure['code']} {failure['doc_id']} ({failure['stage']}): {failure['message']}",

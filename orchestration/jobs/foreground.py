@@ -64,11 +64,17 @@ class RunReport:
     def as_json(self) -> dict[str, Any]:
         """The stable JSON of `medkg run`; beside it why it stopped early, `stages` and `startup`."""
         counts = self.summary.documents.model_dump()
+        superseded, deleted = counts.pop("superseded"), counts.pop("deleted")
         documents = {"in": counts.pop("total"), **counts}
         done = documents["committed"]
         return {
             "run_ids": list(self.summary.run_ids),
             "documents": documents,
+            "skipped": {
+                "unchanged": documents["skipped"] - superseded - deleted,
+                "superseded": superseded,
+                "deleted": deleted,
+            },
             "chunks": self.summary.chunks,
             "seconds": round(self.seconds, 3),
             "docs_per_second": round(done / self.seconds, 2) if self.seconds else 0.0,

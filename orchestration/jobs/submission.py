@@ -13,6 +13,7 @@ from functools import cache
 from typing import Final, Protocol, TypeVar, cast
 from uuid import uuid4
 
+import structlog
 from structlog.contextvars import bound_contextvars
 
 from orchestration.batching import batched
@@ -118,6 +119,7 @@ class Submissions:
             ids = {"stage": ENUMERATE, "tenant": submission.tenant_id, "job": submission.job_id}
             fingerprint = self._fingerprint_of_items(topology)
             for batch in _with_ids(self._listed(submission, topology), ids):
+                _log_deletions(batch)
                 yield self._ledger.jobs.enqueue(submission.job_id, batch, fingerprint)
         except GeneratorExit:  # the consumer stopped; `end_abandoned` settles the job
             raise
@@ -260,3 +262,11 @@ def _with_ids(items: Iterator[T], ids: Mapping[str, str]) -> Iterator[T]:
             except StopIteration:
                 return
         yield item
+
+
+def _log_deletions(items: Iterable[SourceItem]) -> None:
+    for item in items:
+        if item.deleted:
+            structlog.get_logger(__name__).warning(
+                "the source announces that it deleted a document", document=item.doc_id, uri=item.locator.uri
+            )
