@@ -150,7 +150,7 @@ class LedgerDocument(Record):
     missing_stages: tuple[str, ...] = Field(
         default=(), description="Optional stages that failed, so that it was committed without them."
     )
-    revision: str | None = Field(default=None, description="Of the last attempt, as its record tells it.")
+    revision: str | None = Field(default=None, description="Of the last attempt, as its record states it.")
     deleted_at_source: str | None = Field(
         default=None, description="Record in which its source announced that it deleted it."
     )

@@ -41,7 +41,7 @@ class JobLedger(Protocol):
 
         Committed with the same version and fingerprint: skipped. Older than the revision that is committed:
         skipped as superseded. A second item of an id in this job: skipped when its content is the same;
-        else the newer revision stands, the later one where the records do not tell, and the other one is
+        else the newer revision stands, the later one where the records do not state it, and the other one is
         skipped as superseded; in formats without revisions it fails (DuplicateDocumentError) and the first
         stands. An item that announces a deletion: skipped as deleted; an older item of the job is superseded
         by it, and a committed document is marked and stays. An item with an error: failed. In work for

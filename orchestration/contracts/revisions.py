@@ -2,7 +2,7 @@
 
 Comes in: parts such as a version number, a date, a file's number, most significant first; '' where a record
 does not say. Leaves: one string per record, and their order. Parts are compared as numbers and text, and only
-where both records have them: what they do not tell, the order of the collection decides.
+where both records have them: what they do not state, the order of the collection decides.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 __all__ = ["UNKNOWN", "is_older", "newest", "revision_of"]
 
 UNKNOWN: Final = ""
-"""Revision of a record of a format that has revisions, which does not tell its own."""
+"""Revision of a record of a format that has revisions, which does not state its own."""
 
 _SEPARATOR: Final = "|"
 _RUNS: Final = re.compile(r"\d+|\D+")
@@ -27,7 +27,7 @@ def revision_of(*parts: str) -> str:
 
 
 def is_older(revision: str | None, other: str | None) -> bool:
-    """Whether a record of `revision` is certainly older than one of `other`; False where nothing tells."""
+    """Whether a record of `revision` is certainly older than one of `other`; False where neither states it."""
     return _compared(revision, other) < 0
 
 

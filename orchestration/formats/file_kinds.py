@@ -130,9 +130,9 @@ def text_kind(text: str, name: str) -> FileKind | None:
     lowered = name.casefold()
     named = next((kind for endings, kind in _BY_NAME.items() if lowered.endswith(endings)), None)
     beginning = text.lstrip("\ufeff \t\r\n")
-    begun = next((kind for pattern, kind in _BY_BEGINNING if pattern.match(beginning)), None)
+    by_beginning = next((kind for pattern, kind in _BY_BEGINNING if pattern.match(beginning)), None)
     is_markdown = lowered.endswith((".md", ".markdown", ".mkd"))
-    return named or begun or _kind_of_lines(text, is_markdown=is_markdown)
+    return named or by_beginning or _kind_of_lines(text, is_markdown=is_markdown)
 
 
 def _kind_of_lines(text: str, *, is_markdown: bool) -> FileKind | None:
@@ -186,8 +186,8 @@ def _of_marks(header: Sequence[str], cells: Sequence[str], width: int) -> bool:
     return (named or width > 2) and (spaced <= len(cells) // 4 or (named and numbers))
 
 
-def _share(found: Iterable[object]) -> float:
-    values = [bool(value) for value in found]
+def _share(matches: Iterable[object]) -> float:
+    values = [bool(value) for value in matches]
     return sum(values) / len(values)
 
 

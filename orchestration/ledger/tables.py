@@ -88,7 +88,7 @@ documents = Table(
     Column("missing_stages", Text, nullable=False, comment="JSON [optional stage that failed]"),
     Column("version", String(64), comment="content hash of the last attempt"),
     Column("fingerprint", String(64), comment="of the last attempt"),
-    Column("revision", Text, comment="of the last attempt, as its record tells it"),
+    Column("revision", Text, comment="of the last attempt, as its record states it"),
     Column("deleted_at_source", Text, comment="record in which the source announced that it deleted it"),
     Column("committed_version", String(64), comment="null while a replay asks for the same again"),
     Column("committed_fingerprint", String(64)),

@@ -87,5 +87,5 @@ def _notes(event: Module, groups: Sequence[Module]) -> list[str]:
     term = text_at(event, "term")
     notes = " ".join(text_at(event, "notes").split())
     others = other_notes(event, *_SHOWN)
-    found = [f"{term}: {text}" for text in filter(None, [notes, *others])]
-    return found + strays(term, list_at(event, "stats"), groups, affected)
+    lines = [f"{term}: {text}" for text in filter(None, [notes, *others])]
+    return lines + strays(term, list_at(event, "stats"), groups, affected)

@@ -90,8 +90,8 @@ def add_notices(builder: DocumentBuilder, study: Module) -> None:
         [line for name in annotations for line in _notice(annotations, name)],
     )
     derived = module_at(module_at(study, "derivedSection"), "miscInfoModule")
-    kept = {key: derived[key] for key in ("submissionTracking", "removedCountries") if key in derived}
-    _add(builder, "Tracking by the registry", field_lines(kept))
+    tracking = {key: derived[key] for key in ("submissionTracking", "removedCountries") if key in derived}
+    _add(builder, "Tracking by the registry", field_lines(tracking))
 
 
 def _notice(annotations: Module, name: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 Comes in: the resultsSection of a study. Leaves: sections with tables appended to the document. Tables have
 one column per group; groups are described once, above the table; comments and descriptions of rows are notes
-below it. Fields that no table shows are lines of their own, so that a new field of the registry is not lost.
+below it. Fields that no table shows are separate lines, so that a new field of the registry is not lost.
 """
 
 from __future__ import annotations

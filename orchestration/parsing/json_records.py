@@ -164,9 +164,9 @@ def _unwrapped(
     except (ValueError, RecursionError):
         yield location
         return
-    for found in inside:
-        start, end = found.start, found.start + found.length
-        stretch = Stretch(piece.stretch.start + start, found.length, content[start:end])
+    for part in inside:
+        start, end = part.start, part.start + part.length
+        stretch = Stretch(piece.stretch.start + start, part.length, content[start:end])
         place = f"{piece.place}, inside of it (byte {stretch.start:,})"
         yield _located(_Piece(stretch, place), limit, reading)
     if not inside and not _is_empty_page(value, list_key):

@@ -51,16 +51,16 @@ def _walk(
         if isinstance(value, dict) and is_record(value):
             yield Inside(start, end - start, True)
             continue
-        found = list(_walk(text, start, is_record, list_key, depth + 1))
-        if isinstance(value, list) and (key == list_key or any(inside.is_record for inside in found)):
-            found += _others(text, start, found)
-        yield from sorted(found, key=lambda inside: inside.start)
+        parts = list(_walk(text, start, is_record, list_key, depth + 1))
+        if isinstance(value, list) and (key == list_key or any(inside.is_record for inside in parts)):
+            parts += _others(text, start, parts)
+        yield from sorted(parts, key=lambda inside: inside.start)
 
 
-def _others(text: str, at: int, found: list[Inside]) -> Iterator[Inside]:
-    """Objects of the list at `at` in which no record was found."""
+def _others(text: str, at: int, parts: list[Inside]) -> Iterator[Inside]:
+    """Objects of the list at `at` in which there is no record."""
     for _, start, end, value in _children(text, at):
-        if isinstance(value, dict) and not any(start <= inside.start < end for inside in found):
+        if isinstance(value, dict) and not any(start <= inside.start < end for inside in parts):
             yield Inside(start, end - start, False)
 
 

@@ -1,6 +1,6 @@
 """Dates of PubMed records, read from their elements.
 
-Comes in: PubDate, ArticleDate, ContributionDate and the like, with Year, Month, Day, Season, or a MedlineDate
+Comes in: PubDate, ArticleDate, ContributionDate and others, with Year, Month, Day, Season, or a MedlineDate
 such as '1998 Dec-1999 Jan'. Leaves: ISO dates as precise as the record is. The text of the elements is never
 joined: in files without white space between tags it would read '2021Mar04'.
 """
@@ -33,8 +33,8 @@ def date_of(date: etree._Element | None) -> str:
     exact = _MEDLINE.match(medline)
     if exact and _YEAR.fullmatch(exact["year"]):
         return _iso(exact["year"], exact["month"], exact["day"] or "")
-    found = _YEAR.search(medline)
-    return found.group() if found else ""
+    any_year = _YEAR.search(medline)
+    return any_year.group() if any_year else ""
 
 
 def first_date(record: etree._Element, *paths: str) -> str:

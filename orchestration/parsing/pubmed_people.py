@@ -56,8 +56,8 @@ def _names(people: Iterable[etree._Element]) -> list[str]:
 def _name(person: etree._Element) -> str:
     """'Vane Quill X Jr' with the forename, else the initials; of a group its name."""
     parts = {name: _part(person, name) for name in ("LastName", "ForeName", "Initials", "Suffix")}
-    given = parts["ForeName"] or parts["Initials"]
-    name = " ".join(filter(None, (parts["LastName"], given, parts["Suffix"])))
+    first_name = parts["ForeName"] or parts["Initials"]
+    name = " ".join(filter(None, (parts["LastName"], first_name, parts["Suffix"])))
     return name or _part(person, "CollectiveName")
 
 

@@ -21,7 +21,7 @@ _FILE: Final = re.compile(r"pubmed(\d\d)n(\d{4,})\.xml(?:\.gz)?$", re.IGNORECASE
 
 
 def pubmed_revision(record: bytes, uri: str) -> str:
-    """'1|2024-03-01|26n1335'; parts that record and name do not tell are empty."""
+    """'1|2024-03-01|26n1335'; parts that record and name do not state are empty."""
     version = _VERSION.search(record)
     file = _FILE.search(uri)
     return revision_of(

@@ -1,7 +1,7 @@
 """Title and abstracts of a PubMed record.
 
 Comes in: a PubmedArticle or PubmedBookArticle. Leaves: the title, the labelled abstract, further abstracts
-(plain language, other languages) under a heading of their own, appended to the document. A title that PubMed
+(plain language, other languages) under separate headings, appended to the document. A title that PubMed
 does not have in English ("[Not Available].") is replaced by the one in the article's language.
 """
 

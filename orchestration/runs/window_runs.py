@@ -225,7 +225,7 @@ class WindowRuns:
 
 
 def _versioned(ctx: StageContext, payload: RawPayload) -> StageContext:
-    """The context with the version of the fetched record, and its revision if it tells one."""
+    """The context with the version of the fetched record, and its revision if it states one."""
     if payload.revision is None:
         return ctx.with_metadata(version=payload.version)
     return ctx.with_metadata(version=payload.version, revision=payload.revision)

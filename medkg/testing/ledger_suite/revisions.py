@@ -49,7 +49,7 @@ class RevisionSuite:
             assert document.locator.uri == "b.xml"
             assert document.ctx.revision == "1|2024-01-01"
 
-    def test_where_records_do_not_tell_the_later_one_stands(self, ledger: Ledger) -> None:
+    def test_where_no_record_states_its_revision_the_later_one_stands(self, ledger: Ledger) -> None:
         job = a_job(ledger, old(revision=""), new(revision=""))
         assert counts(ledger, job) == DocumentCounts(total=2, pending=1, skipped=1, superseded=1)
         commit_all(ledger, claimed(ledger, job))

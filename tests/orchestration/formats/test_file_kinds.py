@@ -65,7 +65,7 @@ def test_what_is_no_prose_is_named_and_becomes_no_document(content: str, what: s
         ("a.tsv", "table"),
     ],
 )
-def test_the_name_of_a_file_tells_its_kind_too(name: str, what: str) -> None:
+def test_the_name_of_a_file_names_its_kind_too(name: str, what: str) -> None:
     with pytest.raises(UnknownFormatError, match=what):
         recognised(b"Kites rise in the wind.\n", name, name, PROSE_PARSERS)
 
@@ -77,7 +77,7 @@ PROSE = [
     "Red, white, and blue.\nKites, tails, and lines.\nWind, sand, and sea.\n",
     "1. Kites rise\n2. Tails steady\n3. Lines hold\n",
     "\tKites rise in the wind, and\nfall without it.\n\tTails help.\n",
-    "The mean was 12.5; the range was 3 to 20.\nThe median was 11; nobody fell.\n",
+    "The mean was 12.5; the range was 3 to 20.\nThe median was 11; none fell.\n",
     "凧は風で上がる\n" * 8,
     "[1] Vane Q. Kites. 2021.\n[2] Roe A. Tails. 2020.\n",
     "TY is a code of RIS files, as - is a sign.\n",

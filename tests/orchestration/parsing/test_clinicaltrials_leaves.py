@@ -182,7 +182,7 @@ STUDY: dict[str, Any] = {
             "frequencyThreshold": "5",
             "timeFrame": "8 weeks",
             "description": "Asked weekly.",
-            "allCauseMortalityComment": "Nobody died.",
+            "allCauseMortalityComment": "None died.",
             "eventGroups": [
                 {
                     "id": "G0",
@@ -312,7 +312,7 @@ def test_units_stand_with_their_counts_and_comments_with_their_cells() -> None:
     assert "\n: " not in text
 
 
-def test_a_value_of_a_group_that_its_table_lacks_is_told_below_it() -> None:
+def test_a_value_of_a_group_that_its_table_lacks_is_a_note_below_it() -> None:
     study = copy.deepcopy(STUDY)
     flow = study["resultsSection"]["participantFlowModule"]["periods"][0]["milestones"][0]
     flow["achievements"].append({"groupId": "G9", "numSubjects": "99"})
@@ -367,8 +367,8 @@ def _objects(value: Any, path: str = "") -> Iterator[dict[str, Any]]:
 def test_all_studies_are_held_whole() -> None:
     with STUDIES.open() as lines:
         lost = [
-            (json.loads(line)["protocolSection"]["identificationModule"]["nctId"], found)
+            (json.loads(line)["protocolSection"]["identificationModule"]["nctId"], leaves_lost)
             for line in lines
-            if (found := missing(json.loads(line)))
+            if (leaves_lost := missing(json.loads(line)))
         ]
     assert lost == []

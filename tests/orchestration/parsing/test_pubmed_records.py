@@ -64,7 +64,7 @@ def test_dates_are_read_from_their_elements(date: str, year: str, exact: str) ->
     assert (metadata["year"], metadata["date"]) == (year, exact)
 
 
-def test_the_year_is_that_of_the_issue_and_the_electronic_date_is_told_too() -> None:
+def test_the_year_is_that_of_the_issue_and_the_electronic_date_is_kept_too() -> None:
     electronic = "<ArticleDate><Year>2020</Year><Month>12</Month><Day>28</Day></ArticleDate>"
     metadata = read(a_citation(date="<Year>2021</Year>", article=electronic)).metadata
     assert metadata["year"] == "2021"
@@ -127,7 +127,7 @@ def test_a_chapter_has_its_own_authors_year_title_and_doi() -> None:
     assert {name: document.metadata.get(name) for name in expected} == expected
 
 
-def test_a_book_is_one_of_its_own_authors_and_year() -> None:
+def test_a_book_has_its_authors_and_year() -> None:
     document = read(a_chapter(title="", book=f"<PubDate><Year>1993</Year></PubDate>{EDITORS}{WRITERS}"))
     assert document.title == "Kite Handbook"
     assert document.metadata["authors"] == ["Writer"]
@@ -143,7 +143,7 @@ def test_a_title_that_pubmed_does_not_have_is_the_one_of_the_articles_language(p
     assert document.metadata["languages"] == ["ger"]
 
 
-def test_a_translated_title_stays_and_the_other_is_told() -> None:
+def test_a_translated_title_stays_and_the_other_is_metadata() -> None:
     document = read(
         a_citation(
             title="[Kites].", article="<VernacularTitle>Drachen.</VernacularTitle><Language>ger</Language>"
@@ -170,7 +170,7 @@ def test_a_foreign_abstract_is_kept_under_its_language() -> None:
 
 
 @pytest.mark.parametrize("language", ["xyz", "fr"])
-def test_a_language_of_another_code_is_told_as_it_is_or_by_name(language: str) -> None:
+def test_a_language_of_another_code_is_written_as_it_is_or_by_name(language: str) -> None:
     other = f'<OtherAbstract Language="{language}"><AbstractText>x</AbstractText></OtherAbstract>'
     heading = {"xyz": "Abstract (xyz)", "fr": "Abstract (French)"}[language]
     assert heading in read(a_citation(citation=other)).text

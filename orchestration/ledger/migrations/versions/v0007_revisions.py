@@ -13,7 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column(
-        "documents", sa.Column("revision", sa.Text(), comment="of the last attempt, as its record tells it")
+        "documents", sa.Column("revision", sa.Text(), comment="of the last attempt, as its record states it")
     )
     op.add_column(
         "documents",
