@@ -27,7 +27,7 @@ def revision_of(*parts: str) -> str:
 
 
 def is_older(revision: str | None, other: str | None) -> bool:
-    """Whether a record of `revision` is certainly older than one of `other`; False where neither states it."""
+    """Whether a record of `revision` is certainly older than one of `other`; False if neither states it."""
     return _compared(revision, other) < 0
 
 
