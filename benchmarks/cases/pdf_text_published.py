@@ -47,14 +47,14 @@ class Content:
     numbers: Counter[str]
 
 
-def measured(folder: Path) -> dict[str, Any]:
-    """Figures by article, and of all."""
-    articles = {path.stem: _of_article(path) for path in sorted(folder.glob("*.pdf"))}
+def measured(folder: Path, *, samples: bool = False) -> dict[str, Any]:
+    """Figures by article, and of all; with `samples` the numbers that are missing and invented."""
+    articles = {path.stem: _of_article(path, samples=samples) for path in sorted(folder.glob("*.pdf"))}
     read = [figures for figures in articles.values() if "error" not in figures]
     return {"all": _summed(read), "articles": articles}
 
 
-def _of_article(path: Path) -> dict[str, Any]:
+def _of_article(path: Path, *, samples: bool) -> dict[str, Any]:
     started = time.perf_counter()
     try:
         converted = convert(path.read_bytes(), path.name, Limits())
@@ -81,8 +81,14 @@ def _of_article(path: Path) -> dict[str, Any]:
         "numbers_found": (wanted.numbers & text.numbers).total(),
         "numbers_read": text.numbers.total(),
         "invented": invented.total(),
-        "missing_numbers": dict((wanted.numbers - text.numbers).most_common(SAMPLES)),
-        "invented_numbers": dict(invented.most_common(SAMPLES)),
+        **(
+            {
+                "missing_numbers": dict((wanted.numbers - text.numbers).most_common(SAMPLES)),
+                "invented_numbers": dict(invented.most_common(SAMPLES)),
+            }
+            if samples
+            else {}
+        ),
         "metadata": {
             name: document.metadata[name]
             for name in ("unmapped_characters", "left_out", "unread_pages")
@@ -140,13 +146,14 @@ def _summed(articles: Iterable[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("folder", type=Path, help="with pairs NAME.pdf and NAME.xml")
+    parser.add_argument("--samples", action="store_true", help="list numbers that are missing or invented")
     parser.add_argument("--out", type=Path, default=RESULTS / "pdf-text-published.json")
     arguments = parser.parse_args()
     result = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "converter": f"{NAME}/{VERSION}",
         "hardware": hardware(),
-        **measured(arguments.folder),
+        **measured(arguments.folder, samples=arguments.samples),
     }
     arguments.out.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(json.dumps(result["all"], indent=2))  # noqa: T201
