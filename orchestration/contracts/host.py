@@ -17,6 +17,7 @@ from orchestration.errors import ExitCode
 from orchestration.records import Record
 
 __all__ = [
+    "ALREADY_SERVED",
     "HOST_SERVICE",
     "ChildHealth",
     "ChildState",
@@ -32,6 +33,9 @@ __all__ = [
 
 HOST_SERVICE: Final = "host"
 """Name of the host's local service in its data folder."""
+
+ALREADY_SERVED: Final = 75
+"""Exit code of a host that finds another one for its data folder (sysexits.h: EX_TEMPFAIL)."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -53,6 +57,7 @@ class JobProgress(Record):
     working: bool = Field(description="Whether the host still claims or runs windows of it.")
     running: bool = Field(default=False, description="Whether runs of its windows have not ended yet.")
     news: int = Field(default=0, description="Number of changes so far; what a waiting command has seen.")
+    stopping: bool = Field(default=False, description="Whether the host ends before the job does.")
     reason: str | None = Field(default=None, description="Why it stopped with documents pending.")
     exit_code: int = Field(default=ExitCode.UNAVAILABLE, description="What a command returns for that.")
 

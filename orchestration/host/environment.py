@@ -18,7 +18,7 @@ from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.processes.socket_folder import socket_folder
 from orchestration.settings import Settings
 
-__all__ = ["child_environment", "free_port", "guard_ray", "private_folder"]
+__all__ = ["child_environment", "free_port", "guard_ray", "private_folder", "write_ray_token"]
 
 RAY_SOCKET: Final = "session_2026-11-28_10-59-51_674079_4194304/sockets/plasma_store"
 """The longest path of a Ray socket, with the largest process number that Linux has."""
@@ -58,18 +58,22 @@ def _marked(marker: Path) -> tuple[str, str]:
 
 
 def guard_ray(settings: Settings) -> None:
-    """Let only users who can read the data folder use our Ray cluster; children inherit the token.
+    """Have this process and its children ask for a token of our Ray cluster, before they import ray.
 
     Source: https://docs.ray.io/en/latest/ray-security/token-auth.html
     """
-    if settings.ray_address is not None:
-        return
-    path = ray_token_path(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(secrets.token_hex(32), encoding="utf-8")
-    os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(path)
+    if settings.ray_address is None:
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN_PATH"] = str(ray_token_path(settings))
+
+
+def write_ray_token(settings: Settings) -> None:
+    """Write the token for users who can read the data folder; for its only host, before Ray starts."""
+    if settings.ray_address is None:
+        path = ray_token_path(settings)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(32), encoding="utf-8")
 
 
 def free_port() -> int:

@@ -12,6 +12,7 @@ import argparse
 import importlib
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import Final
@@ -19,10 +20,11 @@ from typing import Final
 import structlog
 
 from orchestration.assembly import Assembly
-from orchestration.contracts.host import HOST_SERVICE, HostService
+from orchestration.contracts.host import ALREADY_SERVED, HOST_SERVICE, HostService
 from orchestration.dagster.workers.worker_process import SourceWatch
+from orchestration.errors import ConfigurationError
 from orchestration.host.children import Children
-from orchestration.host.environment import child_environment, guard_ray
+from orchestration.host.environment import child_environment, guard_ray, write_ray_token
 from orchestration.host.housekeeping import Housekeeping
 from orchestration.host.plane_slot import PlaneSlot
 from orchestration.host.services import DagsterServices
@@ -48,9 +50,19 @@ class HostProcess:
     """The parts of a host: started in order, ticked, and closed in order."""
 
     def __init__(
-        self, settings: Settings, fork_servers: ForkServers, sources: SourceWatch, *, keep: bool, ui: bool
+        self,
+        settings: Settings,
+        fork_servers: ForkServers,
+        sources: SourceWatch,
+        service: LocalService | None = None,
+        *,
+        keep: bool,
+        ui: bool,
     ) -> None:
-        """`sources`: the code that `fork_servers` have imported; `keep`: with Dagster's processes."""
+        """`sources`: the code that `fork_servers` have imported; `keep`: with Dagster's processes.
+
+        `service`: without verbs, which has claimed the data folder.
+        """
         self._stop = threading.Event()
         self._log = structlog.get_logger(__name__)
         self._data_dir = str(settings.data_dir)
@@ -73,7 +85,8 @@ class HostProcess:
             keep=keep,
             ui=ui,
         )
-        self._service = LocalService(HOST_SERVICE, settings.data_dir, verbs_of(HostService, self.verbs))  # type: ignore[type-abstract]
+        self._service = service or LocalService(HOST_SERVICE, settings.data_dir, {})
+        self._service.verbs.update(verbs_of(HostService, self.verbs))  # type: ignore[type-abstract]
 
     def serve(self) -> None:
         """Be the host until it is asked to stop; main thread only."""
@@ -138,7 +151,14 @@ def main() -> None:
     os.environ.update(child_environment(settings))
     sources = SourceWatch([*Assembly(settings).watched_folders(), settings.schedules_folder])
     fork_servers = _fork_servers(settings, sources)
-    HostProcess(settings, fork_servers, sources, keep=options.keep, ui=options.ui).serve()
+    service = LocalService(HOST_SERVICE, settings.data_dir, {})
+    try:
+        service.claim()  # before anything in the folder is changed
+    except ConfigurationError as error:
+        structlog.get_logger(__name__).warning("not the host", code=error.code, message=error.message)
+        sys.exit(ALREADY_SERVED)
+    write_ray_token(settings)
+    HostProcess(settings, fork_servers, sources, service, keep=options.keep, ui=options.ui).serve()
 
 
 def _fork_servers(settings: Settings, sources: SourceWatch) -> ForkServers:

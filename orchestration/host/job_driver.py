@@ -57,6 +57,7 @@ class JobDriver:
         self._cancel = cancel
         self._most_outstanding = window_workers + 1  # so that a free worker finds the next window
         self._jobs: dict[str, _Job] = {}
+        self._stopping = False
         self._changed = threading.Condition(threading.RLock())
 
     def work_on(self, job_id: str) -> JobProgress:
@@ -82,7 +83,9 @@ class JobDriver:
             if job is None:
                 return False
             job.outstanding.discard(window_id)
-            if cancelled and not job.cancelled:  # terminated in the UI: the user wants it to stop
+            if cancelled and not (
+                job.cancelled or self._stopping
+            ):  # terminated in the UI: the user wants it to stop
                 job.cancelled = True
                 self._ledger.jobs.cancel(job.submission.job_id)
             self._judge(job, error)
@@ -107,6 +110,13 @@ class JobDriver:
             self._changed.wait_for(lambda: not job.outstanding, STOP_SECONDS)
             self._notify(job)
 
+    def close(self) -> None:
+        """Claim no more: the host is being stopped, and its jobs continue with the next one."""
+        with self._changed:
+            self._stopping = True
+            for job in self._jobs.values():
+                self._notify(job)
+
     def tick(self) -> None:
         """Claim work that has returned to the queue: expired leases, documents another job gave up.
 
@@ -129,10 +139,12 @@ class JobDriver:
             job.stopped = error
 
     def _working(self, job: _Job) -> bool:
-        return bool(job.outstanding) or (job.stopped is None and not job.cancelled)
+        return bool(job.outstanding) or not (job.stopped or job.cancelled or self._stopping)
 
     def _fill(self) -> None:
         """Launch as many windows as the workers need, tenants by round robin."""
+        if self._stopping:
+            return
         due = [
             job.submission for job in self._jobs.values() if not (job.settled or job.stopped or job.cancelled)
         ]
@@ -160,7 +172,8 @@ class JobDriver:
             working=self._working(job),
             running=bool(job.outstanding),
             news=job.news,
-            reason=_reason(job),
+            stopping=self._stopping,
+            reason=_reason(job) or ("its host was stopped" if self._stopping else None),
             exit_code=job.stopped.exit_code if job.stopped else ExitCode.UNAVAILABLE,
         )
 

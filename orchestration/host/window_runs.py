@@ -92,6 +92,7 @@ class HostRuns:
 
     def close(self) -> None:
         """Cancel all runs and queue their documents again; their jobs continue with the next host."""
+        self.driver.close()
         self._mark_stopped_runs()
         self.workers.close()
         try:

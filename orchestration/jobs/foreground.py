@@ -167,18 +167,34 @@ def _list_source(
 def _work(
     ledger: Ledger, job_id: str, host: Host, observe: Observer, moves_by_itself: Callable[[str], bool]
 ) -> JobProgress:
-    """Have the host claim and run windows until nothing is left that may be claimed, or will be.
+    """Have a host claim and run windows until nothing is left that may be claimed, or will be.
 
-    A run ends after its last document is committed; its end is waited for, so that nothing cancels it.
+    A host that ends with another command, which had started it, is replaced by one of ours.
     """
 
     def goes_on() -> bool:
         state = ledger.jobs.settle(job_id)
         return state is JobState.OPEN or (state is JobState.WAITING and moves_by_itself(job_id))
 
-    if not goes_on():
-        return JobProgress.NOT_STARTED
-    host.begin()
+    progress = JobProgress.NOT_STARTED
+    while goes_on():
+        host.begin()
+        try:
+            progress = _follow(ledger, job_id, host, observe, goes_on)
+        except HostUnavailableError:
+            if not host.replace_lost():
+                raise
+        else:
+            if not (progress.stopping and host.replace_lost()):
+                return progress
+    return progress
+
+
+def _follow(
+    ledger: Ledger, job_id: str, host: Host, observe: Observer, goes_on: Callable[[], bool]
+) -> JobProgress:
+    """The last progress of one host. A run ends after its last commit; its end is awaited, so that nothing
+    cancels it."""
     progress = host.work_on(job_id)
     while progress.working and (goes_on() or progress.running):
         progress = host.wait_for_news(job_id, progress, WAIT_SECONDS)

@@ -21,6 +21,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from orchestration.contracts import SparseVectors
 from orchestration.contracts.host import (
+    ALREADY_SERVED,
     HOST_SERVICE,
     ChildState,
     DenseRows,
@@ -156,6 +157,10 @@ class Host(HostClient):
         self._settings = settings
         self._announce = announce
         self._child: subprocess.Popen[bytes] | None = None
+        self._detached_options: tuple[str, ...] = ()
+        """Of a host that outlives this command."""
+        self._of_other_command = False
+        """Whether the host that works for us ends with another command."""
 
     def __enter__(self) -> Self:
         return self
@@ -169,23 +174,48 @@ class Host(HostClient):
         if self._child is not None or self.is_running():
             return
         self._announce("no host runs (`medkg up` keeps one): starting workers and models for this command")
-        self._child = spawn_child(_command(self._settings), log_path=host_log(self._settings))
+        self._spawn()
 
     def work_on(self, job_id: str) -> JobProgress:
         self._wait_until_served()
+        self._of_other_command = self._child is None  # unless it says that it stays
+        if self._of_other_command:
+            self._of_other_command = not self.status().kept
         return super().work_on(job_id)
+
+    def replace_lost(self) -> bool:
+        """Begin a new host when the one that worked for us has ended with the command that had started it.
+
+        Returns when that host is gone; False if the lost host was ours, or one of `medkg up`.
+        """
+        if not self._of_other_command:
+            return False
+        _until(self.is_running, lambda running: not running, STOP_SECONDS)
+        self._of_other_command = False
+        self.begin()
+        return True
+
+    def _spawn(self) -> None:
+        start = spawn_detached if self._detached_options else spawn_child
+        command = [*_command(self._settings), *self._detached_options]
+        self._child = start(command, log_path=host_log(self._settings))
 
     def start_detached(self, *, ui: bool = True) -> None:
         """Start a host that outlives this command, with Dagster UI and Ray dashboard if `ui`.
 
-        Returns when it answers.
+        Returns when it answers. Raises HostUnavailableError if the folder's host ends with another command.
         """
-        if self.is_running():
-            return
-        options = ["--keep", *(["--ui"] if ui else [])]
-        self._child = spawn_detached([*_command(self._settings), *options], log_path=host_log(self._settings))
-        self._wait_until_served()
-        self._child = None
+        if not self.is_running():
+            self._detached_options = ("--keep", *(("--ui",) if ui else ()))
+            self._spawn()
+            self._wait_until_served()
+            self._child = None
+        status = self.status()
+        if not status.kept:
+            raise HostUnavailableError(
+                f"the host {status.pid} of {self._settings.data_dir} was started by another command, e.g. "
+                "`medkg run`, and ends with it. Run `medkg up` again then."
+            )
 
     def wait_until_plane_ready(self, seconds: float) -> HostStatus:
         """The status once the plane is no longer starting."""
@@ -209,9 +239,23 @@ class Host(HostClient):
         return status
 
     def _wait_until_served(self) -> None:
-        served = _until(lambda: self.is_running() or self._child_ended(), bool, START_SECONDS)
+        served = _until(lambda: self.is_running() or self._child_failed(), bool, START_SECONDS)
         if not served or not self.is_running():
             raise self._without_host("did not start")
+
+    def _child_failed(self) -> bool:
+        """Whether our child has ended without being the host.
+
+        One that found another host is given up: that host serves us soon, or has ended, and we start again.
+        """
+        if self._child is None or self._child.poll() is None:
+            return False
+        if self._child.returncode != ALREADY_SERVED:
+            return True
+        self._child = None
+        if not self.is_running():
+            self._spawn()
+        return False
 
     def _without_host(self, what: str) -> HostUnavailableError:
         """The error of a host that is gone, with the end of its log."""
@@ -219,9 +263,6 @@ class Host(HostClient):
         return HostUnavailableError(
             f"the host of {self._settings.data_dir} {what}. Its log {log} ends with: {log_tail(log)}"
         )
-
-    def _child_ended(self) -> bool:
-        return self._child is not None and self._child.poll() is not None
 
 
 def host_service(client: LocalClient, seconds: Mapping[str, float] | None = None) -> HostService:

@@ -51,13 +51,13 @@ class LocalService:
     """Serves verbs to the processes of this user; one thread per connection, one server per data folder.
 
     `claim` takes the data folder (so that two hosts never start side by side), `start` serves, `close`
-    ends both. A context manager that starts and closes.
+    ends both. `verbs` may be filled until it starts. A context manager that starts and closes.
     """
 
     def __init__(self, name: str, data_dir: Path, verbs: Mapping[str, Verb]) -> None:
         self.name = name
         self.data_dir = data_dir
-        self._verbs = dict(verbs)
+        self.verbs = dict(verbs)
         self._lock: IO[bytes] | None = None
         self._listener: socket.socket | None = None
         self._folder: Path | None = None
@@ -167,12 +167,12 @@ class LocalService:
                 raise HostUnavailableError(
                     f"The {self.name} refused the request: another process wrote its endpoint file."
                 )
-            if verb not in self._verbs:
+            if verb not in self.verbs:
                 raise HostUnavailableError(
-                    f"The {self.name} has no verb '{verb}', only {', '.join(sorted(self._verbs))}: it runs "
+                    f"The {self.name} has no verb '{verb}', only {', '.join(sorted(self.verbs))}: it runs "
                     "another version. Restart it with `medkg down` and `medkg up`."
                 )
-            return {"value": self._verbs[verb](**request["arguments"])}
+            return {"value": self.verbs[verb](**request["arguments"])}
         except MedkgError as error:
             return {"error": _describe(error)}
         except Exception as error:  # noqa: BLE001 - every error is reported to the client

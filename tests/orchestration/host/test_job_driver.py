@@ -99,3 +99,17 @@ def test_a_job_is_running_until_its_last_window_has_ended_and_a_late_cancel_leav
     host.driver.window_ended(window_id, None, cancelled=True)
     assert not host.driver.wait_for_news(job, -1, 0).running
     assert host.ledger.jobs.summary(job).state is JobState.DONE
+
+
+def test_a_host_that_is_stopped_claims_no_more_and_stops_no_job(host: Host) -> None:
+    job_id = host.job("a", 9)
+    host.driver.work_on(job_id)
+    host.driver.close()
+    while host.in_work:
+        _, window_id = host.in_work.pop(0)
+        host.ledger.windows.release(window_id, "the host was stopped")
+        host.driver.window_ended(window_id, None, cancelled=True)
+    progress = host.driver.wait_for_news(job_id, 0, 60)
+    assert (progress.working, progress.stopping, progress.reason) == (False, True, "its host was stopped")
+    assert host.ledger.jobs.summary(job_id).state is JobState.OPEN
+    assert counts(host.ledger, job_id).pending == 9

@@ -11,6 +11,7 @@ import pytest
 from medkg.testing.ledger_suite.builders import a_submission, an_item, commit_all, fingerprint_of
 from orchestration.contracts import JobState
 from orchestration.contracts.host import JobProgress
+from orchestration.errors import HostUnavailableError
 from orchestration.jobs.foreground import RunReport, drive
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import SqlLedger, open_ledger
@@ -42,6 +43,34 @@ class SlowToEnd:
         raise AssertionError("nothing stops this job")
 
 
+class OfAnotherCommand(SlowToEnd):
+    """A host that is stopped with the job half done, as `how`; then one of this command finishes it."""
+
+    def __init__(self, ledger: SqlLedger, how: str, of_other_command: bool = True) -> None:
+        super().__init__(ledger)
+        self.how = how
+        self.of_other_command = of_other_command
+        self.hosts = 1
+
+    def work_on(self, job_id: str) -> JobProgress:
+        if self.hosts > 1:
+            return super().work_on(job_id)
+        if self.how == "gone at once":
+            raise HostUnavailableError("No host runs.")
+        return JobProgress(working=True, running=True)
+
+    def wait_for_news(self, job_id: str, last: JobProgress, seconds: float) -> JobProgress:
+        if self.hosts > 1:
+            return super().wait_for_news(job_id, last, seconds)
+        if self.how == "killed":
+            raise HostUnavailableError("The host ended while it answered.")
+        return JobProgress(working=False, stopping=True, reason="its host was stopped")
+
+    def replace_lost(self) -> bool:
+        self.hosts += 1
+        return self.of_other_command
+
+
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
     opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", 60)
@@ -56,6 +85,24 @@ def test_a_command_returns_when_the_last_run_has_ended_not_when_its_documents_ar
     report = driven(ledger, host)
     assert host.ended
     assert (report.exit_code, report.summary.state) == (0, JobState.DONE)
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed", "gone at once"])
+def test_a_host_that_ends_with_another_command_is_replaced_and_the_job_finished(
+    ledger: SqlLedger, how: str
+) -> None:
+    host = OfAnotherCommand(ledger, how)
+    report = driven(ledger, host)
+    assert (report.exit_code, report.summary.documents.committed, host.hosts) == (0, 2, 2)
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_a_host_of_medkg_up_that_is_stopped_ends_the_command_with_documents_pending(
+    ledger: SqlLedger, how: str
+) -> None:
+    report = driven(ledger, OfAnotherCommand(ledger, how, of_other_command=False))
+    assert (report.exit_code, report.summary.documents.pending) == (3, 2)
+    assert report.stopped_because in ("its host was stopped", "The host ended while it answered.")
 
 
 def driven(ledger: SqlLedger, host: SlowToEnd) -> RunReport:
