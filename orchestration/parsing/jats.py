@@ -23,7 +23,7 @@ from orchestration.errors import (
 from orchestration.parsing.byte_stream import CHUNK_BYTES, Stretch, too_large, whole_file
 from orchestration.parsing.encoding import decode_head
 from orchestration.parsing.jats_articles import add_article
-from orchestration.parsing.jats_front import article_id, article_metadata
+from orchestration.parsing.jats_front import article_id, article_metadata, article_revision
 from orchestration.parsing.jats_prolog import with_declarations
 from orchestration.parsing.jats_rights import article_pdf_links
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
@@ -130,4 +130,5 @@ def _located(content: bytes, stretch: Stretch, place: str) -> RecordLocation:
             )
     except MedkgError as error:
         return RecordLocation(None, stretch.start, stretch.length, None, error)
-    return RecordLocation(doc_id, stretch.start, stretch.length, content_version(content))
+    version = content_version(content)
+    return RecordLocation(doc_id, stretch.start, stretch.length, version, revision=article_revision(meta))

@@ -11,6 +11,7 @@ from typing import Any
 
 from lxml import etree
 
+from orchestration.contracts import revision_of
 from orchestration.parsing.jats_dates import dates_metadata
 from orchestration.parsing.jats_languages import language_metadata
 from orchestration.parsing.jats_notices import notices_metadata
@@ -49,6 +50,14 @@ def article_ids(meta: etree._Element) -> dict[str, str]:
         elif kind == "doi":
             ids.setdefault("doi", plain_doi(text))
     return ids
+
+
+def article_revision(meta: etree._Element) -> str:
+    """The version of the article as PMC ('PMC123.2') or its publisher numbers it; unknown without either."""
+    by_pmc = meta.find("{*}article-id[@pub-id-type='pmcid-ver']")
+    number = one_line(inline_text(by_pmc)).rpartition(".")[2] if by_pmc is not None else ""
+    version = meta.find(".//{*}article-version")
+    return revision_of(number, one_line(inline_text(version)) if version is not None else "")
 
 
 def article_title(root: etree._Element, path: str = "{*}front/{*}article-meta/{*}title-group") -> str:

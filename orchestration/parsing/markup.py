@@ -15,6 +15,7 @@ from typing import Final
 
 from lxml import etree
 
+from orchestration.parsing.inline_scripts import Level, written
 from orchestration.parsing.mathml import formula_text
 from orchestration.parsing.text_builder import one_line
 
@@ -35,7 +36,6 @@ _TAG: Final = re.compile(
 )
 _MATH: Final = re.compile(r"<((?:[a-z]+:)?math)\b[^<>]*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _PREFIX: Final = re.compile(r"(?<=<)(/?)[a-z]+:", re.IGNORECASE)
-_NUMBER: Final = re.compile(r"[-−–+]?\d")
 _ESCAPES: Final = 3
 """Times that a text may have been escaped on its way."""
 
@@ -98,32 +98,17 @@ def _formula(match: re.Match[str]) -> str:
 
 def _split(text: str) -> Iterator[tuple[str, bool]]:
     """Words between block tags; True for what stands in a heading."""
-    parts: list[str] = []
-    script, inside = "", list[str]()
-    heading = False
+    parts: list[tuple[Level, str]] = []
+    level, heading = Level.TEXT, False
     at = 0
     for tag in _TAG.finditer(text):
-        (inside if script else parts).append(text[at : tag.start()])
+        parts.append((level, text[at : tag.start()]))
         at = tag.end()
-        if not (tag["script"] or tag["heading"] or tag["block"]):
-            continue
-        if script:
-            parts.append(_scripted("".join(parts), "".join(inside), script))
-            script, inside = "", []
         if tag["script"]:
-            script = "" if tag["close"] else tag["script"].lower()
-            continue
-        yield "".join(parts), heading
-        parts = []
-        heading = bool(tag["heading"]) and not tag["close"]
-    rest = text[at:]
-    if script:
-        rest = _scripted("".join(parts), "".join(inside) + rest, script)
-    yield "".join([*parts, rest]), heading
-
-
-def _scripted(before: str, words: str, script: str) -> str:
-    """10<sup>6</sup> as 10^6, since 106 is another number; CO<sub>2</sub> as CO2."""
-    if before[-1:].isdigit() and _NUMBER.match(words.strip()):
-        return f"{'^' if script == 'sup' else '_'}{words.strip()}"
-    return words
+            high = tag["script"].lower() == "sup"
+            level = Level.TEXT if tag["close"] else Level.HIGH if high else Level.LOW
+        elif tag["heading"] or tag["block"]:
+            yield written(parts), heading
+            parts, level = [], Level.TEXT
+            heading = bool(tag["heading"]) and not tag["close"]
+    yield written([*parts, (level, text[at:])]), heading

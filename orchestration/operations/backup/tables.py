@@ -61,6 +61,7 @@ DOCUMENT_COLUMNS: Final[Sequence[tuple[str, pa.DataType, str]]] = (
     ("pipeline_name", pa.string(), "topology that made it"),
     ("pipeline_version", pa.string(), "version of that topology"),
     ("intent_id", pa.string(), "the write that it was indexed with; another one after an import"),
+    ("revision", pa.string(), "revision of its record, which orders records of one id; may be null"),
     ("title", pa.string(), "title of the document"),
     ("language", pa.string(), "BCP 47 language tag"),
     ("chunk_count", pa.int32(), "rows in the file of chunks"),
@@ -254,6 +255,7 @@ def _document_row(copied: Copied, chunks_file: str | None) -> dict[str, Any]:
         "fingerprint": commit.fingerprint,
         "pipeline_name": commit.pipeline,
         "intent_id": commit.intent_id,
+        "revision": commit.revision,
         "title": copied.document.title,
         "language": copied.document.language,
         "chunk_count": commit.chunk_count,
@@ -391,6 +393,7 @@ def _copied(row: Mapping[str, Any], tenant_id: str, batch: EmbeddingBatch) -> Co
         intent_id=row["intent_id"],
         chunk_count=row["chunk_count"],
         namespace=row["dense_model"] or "",
+        revision=row.get("revision"),  # not in exports of before revisions
     )
     known = {name: row[name] for name in Origin.model_fields if name != "locator"}
     origin = Origin(**known, locator=Locator.model_validate_json(row["locator"]))

@@ -97,6 +97,7 @@ def an_index(abstract: str) -> dict[str, list[int]]:
         ("&amp;lt;em&amp;gt;E. coli&amp;lt;/em&amp;gt; &amp;amp; more", "E. coli & more"),
         ("5 x 10<sup>-<i>3</i></sup> of <sup>131</sup>I and CO<sub>2</sub>", "5 x 10^-3 of 131I and CO2"),
         ("10<jats:sup>6", "10^6"),
+        ("per m<sup>2</sup>, Ca<sup>2+</sup>, mortality<sup>12</sup>", "per m2, Ca2+, mortality^12"),
         ("n<jats:italic toggle='yes'>o</jats:italic>", "no"),
         ("p<0.05 and x>3, <b and c> d", "p<0.05 and x>3, <b and c> d"),
         (
