@@ -32,19 +32,19 @@ ALTERNATIVES: Final = ("math", "tex-math", "table", "array", "code", "preformat"
 """Of `alternatives`, the first of these that is there is read; pictures, then any other form, come last."""
 
 INLINE: Final = frozenset(
-    {"abbrev", "bold", "break", "chem-struct", "date-in-citation", "email", "ext-link", "fixed-case",
-     "inline-formula", "inline-graphic", "institution", "italic", "xref", "math", "mml",
-     "monospace", "named-content", "num", "overline", "price", "roman", "ruby", "sans-serif", "sc",
-     "strike", "styled-content", "sub", "sup", "target", "tex-math", "underline", "uri", "year"}
+    {"bold", "break", "chem-struct", "date-in-citation", "email", "ext-link", "fixed-case",
+     "inline-formula", "inline-graphic", "institution", "italic", "xref", "math", "mml", "monospace",
+     "num", "overline", "price", "roman", "ruby", "sans-serif", "sc", "strike", "sub", "sup",
+     "tex-math", "underline", "uri", "year"}
 )  # fmt: skip
 """Elements of a sentence; nothing in them is looked at as a block."""
 
 SEPARATED: Final = frozenset(
     {"answer", "attrib", "boxed-text", "break", "caption", "code", "def", "def-head", "def-item",
-     "def-list", "disp-formula", "disp-quote", "entry", "hr", "explanation", "fig", "fn-group", "label",
-     "list", "list-item", "long-desc", "p", "preformat", "question", "row", "sec", "speaker", "speech",
-     "statement", "supplementary-material", "table", "table-wrap", "td", "term", "term-head", "th",
-     "title", "tr", "verse-group", "verse-line"}
+     "def-list", "disp-formula", "disp-quote", "entry", "hr", "explanation", "fig", "fn-group",
+     "label", "list", "list-item", "long-desc", "p", "preformat", "question", "row", "sec", "speaker",
+     "speech", "statement", "supplementary-material", "table", "table-wrap", "td", "term", "term-head",
+     "th", "title", "tr", "verse-group", "verse-line"}
 )  # fmt: skip
 """Elements that are separate lines in print: in a cell or a note, blanks stand around them."""
 

@@ -21,6 +21,7 @@ from orchestration.parsing.markup import plain_text
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml_inline import InlineText, inline_text
 
+_CONFLICTS = frozenset({"conflict", "coi-statement"})
 _DOI_PREFIX = re.compile(r"^(https?://(dx\.)?doi\.org/|doi:\s*)", re.IGNORECASE)
 
 
@@ -61,11 +62,13 @@ def article_revision(meta: etree._Element) -> str:
 
 
 def article_title(root: etree._Element, path: str = "{*}front/{*}article-meta/{*}title-group") -> str:
-    """Title and subtitles, 'Title: subtitle', without marks and footnotes; '' if there is none."""
+    """Title and subtitles, 'Title: subtitle', else a translated title; '' if there is none."""
     group = root.find(path)
     if group is None:
         return ""
     parts = [*group.findall("{*}article-title"), *group.findall("{*}subtitle")]
+    if not any(map(title_text, parts)):
+        parts = group.findall("{*}trans-title-group/{*}trans-title") + group.findall("{*}trans-title")
     title = ""
     for text in filter(None, map(title_text, parts)):
         joint = " " if title.endswith((":", "?", "!", ".", "—", "–")) else ": "
@@ -103,6 +106,7 @@ def article_metadata(root: etree._Element) -> dict[str, Any]:
         **(language_metadata(root, meta) if meta is not None else {}),
         **licence_metadata(root),
         **notices_metadata(root),
+        "competing_interests": " ".join(_competing_interests(root)),
         "funding": " ".join(_texts(root, "article-meta/funding-group/funding-statement")),
     }
 
@@ -118,6 +122,14 @@ def _texts(root: etree._Element, path: str) -> list[str]:
 
 def _first(root: etree._Element, name: str) -> str:
     return next(iter(_texts(root, f"article-meta/{name}")), "")
+
+
+def _competing_interests(root: etree._Element) -> list[str]:
+    """What the notes of the authors declare; declarations in the back matter are text."""
+    notes = _find_all(root, "article-meta/author-notes/fn")
+    return [
+        one_line(inline_text(note)) for note in notes if (note.get("fn-type") or "").lower() in _CONFLICTS
+    ]
 
 
 def _keywords(root: etree._Element) -> list[str]:

@@ -16,7 +16,15 @@ from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml import local_name
 from orchestration.parsing.xml_inline import InlineText, inline_text
 
-_PARTS = {"editor": "editors", "translat": "translators", "author": "authors"}
+_PARTS = {
+    "non-byline": "investigators",
+    "member": "investigators",
+    "investigator": "investigators",
+    "collaborator": "investigators",
+    "editor": "editors",
+    "translat": "translators",
+    "author": "authors",
+}
 _NAMES = ("name", "string-name", "collab")
 _ON_BEHALF = re.compile(r"(?:on behalf of|for)\s+(?:the\s+)?", re.IGNORECASE)
 _WRAPPERS = ("name-alternatives", "collab-alternatives", "collab-wrap")
@@ -75,7 +83,7 @@ def _part(contributor: etree._Element, group: etree._Element) -> str | None:
             if sign in text.casefold():
                 return part
     known = stated.casefold().replace("_", "-").rstrip("s")
-    return "authors" if known in ("", "contributor", "collab", "group", "non-byline", "person") else None
+    return "authors" if known in ("", "contributor", "collab", "group", "person") else None
 
 
 def _names(contributor: etree._Element) -> list[str]:

@@ -38,13 +38,14 @@ _ROLE_PATTERNS = {
     "outcomes": r"(primary |secondary |other )?(outcomes?|end-?points?)( measures?)?",
 }
 _ROLES = {role: re.compile(pattern) for role, pattern in _ROLE_PATTERNS.items()}
+_MARKS = re.compile(r"(?:\s*(?:\[[\w,;–-]{1,12}\]|[*†‡§¶#]+))+$")
 _NUMBERING = re.compile(r"^(section\s+)?([0-9]+|[ivx]+|[a-z])([.):]|(\.[0-9]+)+\.?)\s*|^[0-9]+\s+")
 
 
 def section_role(heading: str) -> str | None:
     """The role that a heading names, or None: '2. Materials and Methods:' gives 'methods'."""
     plain = " ".join(heading.casefold().replace("’", "'").split()).rstrip(".: ")
-    plain = _NUMBERING.sub("", plain, count=1)
+    plain = _NUMBERING.sub("", _MARKS.sub("", plain).rstrip(".: "), count=1)
     return next((role for role, pattern in _ROLES.items() if pattern.fullmatch(plain)), None)
 
 

@@ -38,6 +38,12 @@ def test_sections_nest_and_inherit_the_role_above() -> None:
     assert roles["Abstract"][1] == "abstract"
 
 
+@pytest.mark.parametrize("mark", ['<xref ref-type="fn">*</xref>', '<xref ref-type="bibr">3</xref>'])
+def test_a_mark_in_a_heading_does_not_hide_its_role(mark: str) -> None:
+    document = parsed(an_article(f"<sec><title>2. Methods{mark}</title><p>a</p></sec>"))
+    assert [section.role for section in sections_of(document)][-1] == "methods"
+
+
 def test_reference_lists_are_kept_apart_wherever_they_stand() -> None:
     citation = "<mixed-citation>Walker A. <source>On hills</source>. 2001 {}</mixed-citation>"
     entry = f'<ref id="r"><label>7</label>{citation}</ref>'

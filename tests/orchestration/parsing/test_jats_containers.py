@@ -129,7 +129,8 @@ def test_a_table_in_a_list_item_stands_between_its_words() -> None:
         ("<p>As <disp-formula><label>(1)</label><tex-math>x=1</tex-math></disp-formula> shows</p>",
          "As x=1 (1) shows"),
         ("<sec><label>3</label><p>No title.</p></sec>", "3\n\nNo title."),
-        ("<p><named-content>a<list><list-item><p>b</p></list-item></list></named-content></p>", "a b"),
+        ("<p>x <styled-content>a<list><list-item><p>b</p></list-item></list></styled-content> y</p>",
+         "x\n\na\n\n- b\n\ny"),
     ],
 )  # fmt: skip
 def test_every_kind_of_block_reads_as_printed(body: str, text: str) -> None:

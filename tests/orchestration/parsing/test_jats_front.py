@@ -116,6 +116,20 @@ def test_members_of_a_group_and_translators_are_listed_apart() -> None:
     assert listed["translators"] == ["Trans X"]
 
 
+def test_members_outside_of_their_group_are_no_authors() -> None:
+    members = group(contributor("Member", "author non-byline"), contributor("Other", "")).replace(
+        "<contrib-group>", '<contrib-group content-type="collaborators">'
+    )
+    listed = metadata(PEOPLE, group(contributor("One")) + members)
+    assert (listed["authors"], listed["investigators"]) == (["One X"], ["Member X", "Other X"])
+
+
+def test_declarations_in_the_notes_of_authors_are_metadata() -> None:
+    notes = '<fn fn-type="conflict"><p>None to declare.</p></fn><fn><p>x</p></fn>'
+    stated = metadata(PUBLISHED, f"<author-notes>{notes}</author-notes>{PUBLISHED}")
+    assert stated["competing_interests"] == "None to declare."
+
+
 @pytest.mark.parametrize(
     ("written", "title"),
     [
@@ -130,6 +144,12 @@ def test_members_of_a_group_and_translators_are_listed_apart() -> None:
 )  # fmt: skip
 def test_titles_are_readable(written: str, title: str) -> None:
     assert parsed(an_article(title=written).decode()).title == title
+
+
+def test_an_article_with_a_translated_title_alone_is_called_by_it() -> None:
+    translated = '<trans-title-group xml:lang="en"><trans-title>On walks</trans-title></trans-title-group>'
+    article = an_article(title="").decode().replace("</title-group>", f"{translated}</title-group>")
+    assert parsed(article).title == "On walks"
 
 
 def test_a_subtitle_belongs_to_the_title_and_its_footnote_to_the_text() -> None:
