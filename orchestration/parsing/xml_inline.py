@@ -180,7 +180,11 @@ class InlineText:
         if not _is_mark(node):
             self.add_contents(node)
         elif self._with_marks:
-            self._add_piece(Level.MARK, self._mark(node))
+            mark = self._mark(node)
+            if mark.startswith("[") and mark.endswith("]"):
+                self.add_text(mark)
+            else:
+                self._add_piece(Level.MARK, mark)
 
     def _add_script(self, node: etree._Element, name: str) -> None:
         if name == "sub":
