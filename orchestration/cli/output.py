@@ -12,13 +12,16 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from orchestration.disk_space import full_disk
 from orchestration.errors import ExitCode, MedkgError, StoreUnwritableError, UsageError
+from orchestration.settings import Settings
 
 __all__ = ["AsJson", "answer", "confirmed", "console", "fail", "note", "reports_errors", "table"]
 
@@ -110,6 +113,12 @@ def fail(error: MedkgError, as_json: bool = False) -> NoReturn:
     raise typer.Exit(error.exit_code)
 
 
+def _data_folder(*args: object, **kwargs: object) -> list[Path]:
+    """The data folder of a command's context, which is its first argument or named `ctx`."""
+    contexts = [value for value in (*args[:1], kwargs.get("ctx")) if isinstance(value, typer.Context)]
+    return [context.obj.data_dir for context in contexts if isinstance(context.obj, Settings)]
+
+
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     """Turn a MedkgError, and a full or read-only disk, into message and exit code; Ctrl-C into 130."""
 
@@ -125,8 +134,11 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
         except BrokenPipeError:  # the reader closed the pipe, as in `medkg docs list | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(ExitCode.OK) from None
-        except OSError as error:
-            if error.errno not in UNWRITABLE:
+        except Exception as error:
+            full = full_disk(error, *_data_folder(*args, **kwargs))
+            if full is not None:
+                fail(full, bool(kwargs.get("as_json")))
+            if not isinstance(error, OSError) or error.errno not in UNWRITABLE:
                 raise
             path = error.filename or "the data folder"
             fail(

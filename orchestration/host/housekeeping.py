@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from orchestration.assembly import Assembly
+from orchestration.disk_space import full_disk
 from orchestration.errors import MedkgError
 from orchestration.host.compaction import Compaction
 from orchestration.host.environment import child_environment
@@ -80,10 +81,13 @@ class Housekeeping:
         """Do a step; the message of the error that kept it from being done, which is logged once."""
         try:
             step()
-        except MedkgError as error:
-            problem = f"{error.code} {error.message}"
+        except Exception as error:
+            named = error if isinstance(error, MedkgError) else full_disk(error, self._settings.data_dir)
+            if named is None:
+                raise
+            problem = f"{named.code} {named.message}"
             if self._logged.get(step.__name__) != problem:
-                self._log.warning("housekeeping", code=error.code, message=error.message)
+                self._log.warning("housekeeping", code=named.code, message=named.message)
             self._logged[step.__name__] = problem
             return problem
         self._logged.pop(step.__name__, None)

@@ -6,10 +6,12 @@ starts one as its child, which ends with it; `medkg up` starts one that stays.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -31,7 +33,8 @@ from orchestration.contracts.host import (
     ModelChoice,
     SparseRows,
 )
-from orchestration.errors import HostUnavailableError
+from orchestration.disk_space import full_disk, is_full
+from orchestration.errors import HostUnavailableError, MedkgError
 from orchestration.processes.child_process import (
     end_child,
     is_alive,
@@ -257,9 +260,12 @@ class Host(HostClient):
             self._spawn()
         return False
 
-    def _without_host(self, what: str) -> HostUnavailableError:
-        """The error of a host that is gone, with the end of its log."""
+    def _without_host(self, what: str) -> MedkgError:
+        """The error of a host that is gone: its disk is full, or the end of its log says why."""
         log = host_log(self._settings)
+        for path in (self._settings.data_dir, Path(tempfile.gettempdir())):
+            if is_full(path) and (full := full_disk(OSError(errno.ENOSPC, what, str(path)))):
+                return full
         return HostUnavailableError(
             f"the host of {self._settings.data_dir} {what}. Its log {log} ends with: {log_tail(log)}"
         )

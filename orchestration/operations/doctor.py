@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from orchestration.disk_space import is_full
 from orchestration.errors import ConfigurationError, HostUnavailableError, MedkgError, StoreUnwritableError
 from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.schedules import read_schedules
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Doctor"]
 
 LEAST_FREE_BYTES: Final = 1_000_000_000
+LEAST_TEMPORARY_BYTES: Final = 100_000_000
+"""For Ray's files and those of parsers, in the temporary folder."""
 HOST_SECONDS: Final = 20.0
 """How long the host may take to ask all of its processes."""
 
@@ -116,10 +119,19 @@ class Doctor:
         return ", ".join(schedules.valid) or f"none in {self._parts.settings.schedules_folder}"
 
     def _check_space(self) -> str:
-        free = shutil.disk_usage(self._parts.settings.data_dir).free
-        if free < LEAST_FREE_BYTES:
-            raise StoreUnwritableError(f"only {free / 1e9:.1f} GB are free; free some first.")
-        return f"{free / 1e9:.0f} GB"
+        data, temporary = str(self._parts.settings.data_dir), tempfile.gettempdir()
+        _check_free(temporary, LEAST_TEMPORARY_BYTES)
+        return f"{_check_free(data, LEAST_FREE_BYTES) / 1e9:.0f} GB"
+
+
+def _check_free(folder: str, least: int) -> int:
+    """Free bytes of the folder's disk; raises StoreUnwritableError for fewer than `least`, or no inodes."""
+    free = shutil.disk_usage(folder).free
+    if free < least or is_full(folder):
+        raise StoreUnwritableError(
+            f"only {free / 1e9:.1f} GB, or no inodes, are free on the disk of {folder}; free some first."
+        )
+    return free
 
 
 def _checked(name: str, check: Callable[[], str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from orchestration.disk_space import full_disk
 from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
 from orchestration.formats.sqlite_wal import BUSY_SECONDS, DAMAGED, UNWRITABLE, rewrite, use_wal
 from orchestration.processes.interrupts import uninterrupted
@@ -108,7 +109,7 @@ class SqliteFile:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreUnwritableError(
+            raise full_disk(error) or StoreUnwritableError(
                 f"{self.path.parent} cannot be made: {error.strerror}. Choose another --data-dir."
             ) from error
         connection = sqlite3.connect(
@@ -158,7 +159,7 @@ class SqliteFile:
                     "must be run again."
                 ) from error
             if primary in UNWRITABLE:
-                raise StoreUnwritableError(
+                raise full_disk(error, self.path) or StoreUnwritableError(
                     f"{self.path} cannot be used: {error}. Check permissions and free space of its folder, "
                     "end what holds it, or choose another --data-dir."
                 ) from error

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.assembly import Assembly
 from orchestration.dagster.workers.worker_process import SourceWatch
 from orchestration.errors import PlaneUnavailableError
 from orchestration.host.host import HostProcess
+from orchestration.host.plane_slot import PlaneSlot
 from orchestration.processes.fork_server import ForkServer, ForkServers
 from orchestration.settings import load_settings
+from tests.orchestration.small_disk import fill, small_disk
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,19 @@ def test_the_reason_why_a_plane_does_not_start_is_reported_by_status_and_raised_
             host.verbs.embed_texts(["walking"])
     finally:
         host.close()
+
+
+def test_a_plane_that_meets_a_full_disk_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray reports processes that ended, not why."""
+    with small_disk(tmp_path / "disk") as disk:
+        plane = PlaneSlot(Assembly(settings := load_settings(data_dir=disk)), settings)
+
+        def fails(*_: object, **__: object) -> None:
+            fill(disk)
+            raise RuntimeError("Failed to start GCS")
+
+        monkeypatch.setattr("orchestration.assembly.Assembly.start_plane", fails)
+        plane.start(dashboard=False)
+        plane.remove_folder()
+        error = plane.status(with_health=False)["plane_error"]
+        assert error.startswith(f"{disk} cannot be written: the disk of {disk} is full")

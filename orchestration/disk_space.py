@@ -1,0 +1,108 @@
+"""A full disk, named as that wherever it strikes: the path, the disk and the next step.
+
+Input: an error of the operating system, SQLite or a library, and the paths that were written. Output: the
+StoreUnwritableError that names the full disk, or None if that is not the cause. The cause is often further
+down: a library raises its own error from the OSError, or quotes its text; SQLite reports a file that it
+cannot extend as an input/output error, and tempfile finds "no usable temporary directory".
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from orchestration.errors import StoreUnwritableError
+
+__all__ = ["full_disk", "is_full", "quotes_full_disk"]
+
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+TEXTS: Final = ("No space left on device", "Disk quota exceeded", "database or disk is full")
+NO_TEMPORARY_FOLDER: Final = "No usable temporary directory found"
+AMBIGUOUS: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+"""SQLite's primary result codes for a file that could not be written, for this or another reason."""
+
+NEXT_TO_NOTHING: Final = 1 << 20
+"""Free bytes with which SQLite and others fail to extend a file."""
+
+TEMPORARY: Final = ("/tmp", "/dev/shm")
+"""Where Ray and temporary files are, unless the environment says otherwise."""
+
+
+def full_disk(error: BaseException, *paths: Path | str) -> StoreUnwritableError | None:
+    """The error that names the disk which is full, if that is why `error` was raised; else None.
+
+    `paths`: what may have been written, if the error names no file itself.
+    """
+    for cause in _causes(error):
+        if _is_of_full_disk(cause, paths):
+            filename = getattr(cause, "filename", None)
+            path = Path(os.fsdecode(filename)) if isinstance(filename, str | bytes) else _fullest(paths)
+            return StoreUnwritableError(_message(path))
+    return None
+
+
+def quotes_full_disk(text: str) -> bool:
+    """Whether a message quotes the operating system or SQLite about a full disk."""
+    return any(part in text for part in TEXTS)
+
+
+def is_full(path: Path | str) -> bool:
+    """Whether the path's disk has next to no free bytes, or no free inodes."""
+    status = os.statvfs(_existing(Path(path)))
+    return status.f_bavail * status.f_frsize < NEXT_TO_NOTHING or (status.f_files > 0 and not status.f_favail)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and those that it was raised from or wraps (SQLAlchemy's `orig`)."""
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        cause = pending.pop(0)
+        if cause is None or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        pending += [getattr(cause, "orig", None), cause.__cause__, cause.__context__]
+
+
+def _is_of_full_disk(error: BaseException, paths: tuple[Path | str, ...]) -> bool:
+    if isinstance(error, OSError) and error.errno in FULL:
+        return True
+    if quotes_full_disk(str(error)):
+        return True
+    if isinstance(error, FileNotFoundError) and NO_TEMPORARY_FOLDER in str(error):
+        return any(map(is_full, TEMPORARY))
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in AMBIGUOUS and any(map(is_full, paths))
+
+
+def _fullest(paths: tuple[Path | str, ...]) -> Path:
+    """The path whose disk has the fewest free bytes; of the temporary folders if there are no paths."""
+    return min(map(Path, paths or TEMPORARY), key=_free_bytes)
+
+
+def _free_bytes(path: Path) -> int:
+    status = os.statvfs(_existing(path))
+    return status.f_bavail * status.f_frsize if status.f_favail or not status.f_files else 0
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that exists."""
+    return next((folder for folder in (path, *path.parents) if folder.exists()), Path("/"))
+
+
+def _message(path: Path) -> str:
+    folder = _existing(path)
+    status = os.statvfs(folder)
+    free = f"{status.f_bavail * status.f_frsize / 1e6:.1f} MB"
+    total = f"{status.f_blocks * status.f_frsize / 1e9:.2f} GB"
+    inodes = ", no inodes" if status.f_files and not status.f_favail else ""
+    return (
+        f"{path} cannot be written: the disk of {folder} is full ({free} of {total} free now{inodes}). Free "
+        "space there, or raise the user's quota, or choose a --data-dir on another disk (TMPDIR for "
+        "temporary files); then run the same command again. Nothing that was committed is lost."
+    )
