@@ -58,13 +58,13 @@ def is_full(path: Path | str) -> bool:
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """The error and those that it was raised from or wraps (SQLAlchemy's `orig`)."""
-    seen: set[int] = set()
+    visited: set[int] = set()
     pending: list[BaseException | None] = [error]
     while pending:
         cause = pending.pop(0)
-        if cause is None or id(cause) in seen:
+        if cause is None or id(cause) in visited:
             continue
-        seen.add(id(cause))
+        visited.add(id(cause))
         yield cause
         pending += [getattr(cause, "orig", None), cause.__cause__, cause.__context__]
 

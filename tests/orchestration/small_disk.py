@@ -15,7 +15,7 @@ __all__ = ["fill", "small_disk"]
 
 @contextmanager
 def small_disk(path: Path, size: str = "1m", inodes: int = 0) -> Iterator[Path]:
-    """A new folder `path` with a disk of its own; skips the test if it may not be mounted."""
+    """A new folder `path` on a separate disk; skips the test if it may not be mounted."""
     path.mkdir(parents=True)
     options = f"size={size},nr_inodes={inodes}"
     command = ["mount", "-t", "tmpfs", "-o", options, "medkg-test", str(path)]

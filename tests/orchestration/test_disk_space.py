@@ -155,7 +155,7 @@ def test_a_command_on_a_full_disk_ends_with_exit_code_3_and_names_it(disk: Path,
 
 
 class Scratch:
-    """A stage that writes a file of its own."""
+    """A stage that writes a temporary file."""
 
     def execute_batch(self, items: Sequence[Any]) -> Sequence[Any]:
         raise NotImplementedError
