@@ -12,8 +12,7 @@ from typing import Final
 
 from lxml import etree
 
-from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml_inline import inline_text
+from orchestration.parsing.pubmed_fields import field_text
 
 __all__ = ["date_of", "first_date"]
 
@@ -48,8 +47,7 @@ def first_date(record: etree._Element, *paths: str) -> str:
 
 
 def _child(date: etree._Element, name: str) -> str:
-    element = date.find(f"{{*}}{name}")
-    return one_line(inline_text(element)) if element is not None else ""
+    return field_text(next(date.iterchildren(f"{{*}}{name}"), None))
 
 
 def _iso(year: str, month: str, day: str) -> str:

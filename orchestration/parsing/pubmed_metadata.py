@@ -12,11 +12,10 @@ from typing import Any
 from lxml import etree
 
 from orchestration.parsing.pubmed_dates import first_date
+from orchestration.parsing.pubmed_fields import field_text
 from orchestration.parsing.pubmed_notices import notices_metadata
 from orchestration.parsing.pubmed_people import people_of
 from orchestration.parsing.pubmed_text import Titles, abstract_languages
-from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml_inline import inline_text
 
 __all__ = ["pubmed_metadata"]
 
@@ -79,17 +78,16 @@ def _ids(record: etree._Element) -> dict[str, str]:
     ids: dict[str, str] = {}
     for path in _IDS:
         for element in record.iterfind(path):
-            ids.setdefault(element.get("IdType", ""), inline_text(element))
+            ids.setdefault(element.get("IdType", ""), field_text(element))
     for element in record.iterfind(f"{_ARTICLE}/{{*}}ELocationID"):
         if element.get("ValidYN") != "N":
-            ids.setdefault(element.get("EIdType", ""), inline_text(element))
+            ids.setdefault(element.get("EIdType", ""), field_text(element))
     return ids
 
 
 def _text(record: etree._Element, path: str) -> str:
-    element = record.find(path)
-    return inline_text(element) if element is not None else ""
+    return field_text(record.find(path))
 
 
 def _texts(elements: Iterable[etree._Element]) -> list[str]:
-    return list(dict.fromkeys(one_line(inline_text(element)) for element in elements))
+    return list(dict.fromkeys(map(field_text, elements)))

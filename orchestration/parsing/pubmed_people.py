@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from lxml import etree
 
-from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml_inline import inline_text
+from orchestration.parsing.pubmed_fields import field_text
+from orchestration.parsing.xml import local_name
 
 __all__ = ["people_of"]
 
@@ -55,12 +55,7 @@ def _names(people: Iterable[etree._Element]) -> list[str]:
 
 def _name(person: etree._Element) -> str:
     """'Vane Quill X Jr' with the forename, else the initials; of a group its name."""
-    parts = {name: _part(person, name) for name in ("LastName", "ForeName", "Initials", "Suffix")}
-    first_name = parts["ForeName"] or parts["Initials"]
-    name = " ".join(filter(None, (parts["LastName"], first_name, parts["Suffix"])))
-    return name or _part(person, "CollectiveName")
-
-
-def _part(person: etree._Element, name: str) -> str:
-    element = person.find(f"{{*}}{name}")
-    return one_line(inline_text(element)) if element is not None else ""
+    parts = {local_name(part): field_text(part) for part in person}
+    first_name = parts.get("ForeName") or parts.get("Initials")
+    name = " ".join(filter(None, (parts.get("LastName"), first_name, parts.get("Suffix"))))
+    return name or parts.get("CollectiveName", "")

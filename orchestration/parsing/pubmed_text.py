@@ -108,7 +108,8 @@ def _others(record: etree._Element) -> list[etree._Element]:
 
 
 def _has_text(abstract: etree._Element) -> bool:
-    return any(one_line(inline_text(part)) for part in abstract.iterchildren("{*}AbstractText"))
+    parts = abstract.iterchildren("{*}AbstractText")
+    return any(len(part) or (part.text or "").strip() for part in parts)
 
 
 def _heading(abstract: etree._Element) -> str:
