@@ -15,7 +15,7 @@ __all__ = ["field_text"]
 
 
 def field_text(element: etree._Element | None) -> str:
-    """The text of a field, '' for none."""
+    """The text of a field, '' for none; white space inside is normalised with the metadata."""
     if element is None:
         return ""
-    return one_line(inline_text(element) if len(element) else element.text or "")
+    return one_line(inline_text(element)) if len(element) else (element.text or "").strip()

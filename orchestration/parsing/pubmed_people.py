@@ -19,6 +19,7 @@ __all__ = ["people_of"]
 _OF_ARTICLE = "{*}MedlineCitation/{*}Article/{*}AuthorList"
 _OF_CHAPTER = "{*}BookDocument/{*}AuthorList"
 _OF_BOOK = "{*}BookDocument/{*}Book/{*}AuthorList"
+_PARTS = ("{*}LastName", "{*}ForeName", "{*}Initials", "{*}Suffix", "{*}CollectiveName")
 _INVESTIGATORS = (
     "{*}MedlineCitation/{*}InvestigatorList/{*}Investigator",
     "{*}BookDocument/{*}InvestigatorList/{*}Investigator",
@@ -55,7 +56,7 @@ def _names(people: Iterable[etree._Element]) -> list[str]:
 
 def _name(person: etree._Element) -> str:
     """'Vane Quill X Jr' with the forename, else the initials; of a group its name."""
-    parts = {local_name(part): field_text(part) for part in person}
+    parts = {local_name(part): field_text(part) for part in person.iterchildren(*_PARTS)}
     first_name = parts.get("ForeName") or parts.get("Initials")
     name = " ".join(filter(None, (parts.get("LastName"), first_name, parts.get("Suffix"))))
     return name or parts.get("CollectiveName", "")

@@ -44,7 +44,8 @@ _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b-\u200f\
 
 def one_line(text: str) -> str:
     """`text` with every run of white space as one blank and invisible characters dropped."""
-    return " ".join(_INVISIBLE.sub("", text).split())
+    visible = text if text.isprintable() else _INVISIBLE.sub("", text)  # printable: none of them is in it
+    return " ".join(visible.split())
 
 
 def clean_metadata(value: Any) -> Any:
