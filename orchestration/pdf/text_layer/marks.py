@@ -24,7 +24,7 @@ class Stretch(NamedTuple):
 
 SUPERSCRIPTS: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+−")
 _TEN = re.compile(r"(?<![\d.,·])10$")
-_EXPONENT = re.compile(r"\d+(?:[.,]\d+)?")
+_EXPONENT = re.compile(r"\d+(?:\.\d+)?")
 _FRACTION = re.compile(r"[/⁄]\d")
 _SIGNED = re.compile(r"[-−–+]\d")
 _CHARGE = re.compile(r"\d?[+−–-]{1,2}")

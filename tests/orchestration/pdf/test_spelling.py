@@ -25,6 +25,7 @@ from orchestration.pdf.text_layer.signs import UNMAPPED, sign_of
         ("|1|Department", "[1] Department"),
         ("10|9|/L", "10^9/L"),
         ("10|5.5", "10^5.5"),
+        ("10|1,8", "10[1,8]"),
         ("10|−8", "10^−8"),
         ("7|5.5", "7^5.5"),
         ("m|2", "m2"),
