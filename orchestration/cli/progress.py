@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
@@ -18,6 +18,7 @@ from rich.progress import (
 
 from orchestration.cli.output import note, stderr_console
 from orchestration.contracts import JobState, JobSummary
+from orchestration.jobs.working_stage import PhaseStages, working_stage
 
 __all__ = ["Watch", "counting", "watching"]
 
@@ -32,15 +33,18 @@ class Watch(Protocol):
 
 
 @contextmanager
-def watching(quiet: bool) -> Iterator[Watch]:
-    """A watch that draws a bar on a terminal, else writes a line every few seconds; quiet shows nothing."""
+def watching(quiet: bool, phases: Sequence[PhaseStages] = ()) -> Iterator[Watch]:
+    """A watch that draws a bar on a terminal, else writes a line every few seconds; quiet shows nothing.
+
+    `phases`: of the job's topology, to name the stage that works; without them the last finished one is.
+    """
     if quiet:
         yield lambda summary: None
     elif stderr_console().is_terminal:
         with _bars() as bars:
-            yield _Bar(bars)
+            yield _Bar(bars, phases)
     else:
-        yield _Lines()
+        yield _Lines(phases)
 
 
 @contextmanager
@@ -98,8 +102,9 @@ class _Rate:
 
 
 class _Bar:
-    def __init__(self, bars: Progress) -> None:
+    def __init__(self, bars: Progress, phases: Sequence[PhaseStages]) -> None:
         self._bars = bars
+        self._phases = phases
         self._rate = _Rate()
         self._task = bars.add_task("enumerating the source", total=None, rate=0.0, failed=0)
 
@@ -108,7 +113,9 @@ class _Bar:
         enumerating = summary.state is JobState.ENUMERATING
         self._bars.update(
             self._task,
-            description=f"enumerating the source: {documents.total}" if enumerating else _stage(summary),
+            description=f"enumerating the source: {documents.total}"
+            if enumerating
+            else working_stage(summary.stages, self._phases),
             total=max(1, documents.total),
             completed=documents.total - documents.pending,
             rate=self._rate.of(summary),
@@ -117,7 +124,8 @@ class _Bar:
 
 
 class _Lines:
-    def __init__(self) -> None:
+    def __init__(self, phases: Sequence[PhaseStages]) -> None:
+        self._phases = phases
         self._last = time.monotonic()
         self._rate = _Rate()
 
@@ -125,13 +133,8 @@ class _Lines:
         if time.monotonic() - self._last < PLAIN_SECONDS:
             return
         self._last = time.monotonic()
-        documents = summary.documents
+        documents, stage = summary.documents, working_stage(summary.stages, self._phases)
         note(
-            f"{_stage(summary)}: {documents.total - documents.pending} of {documents.total} documents, "
+            f"{stage}: {documents.total - documents.pending} of {documents.total} documents, "
             f"{documents.failed} failed, {self._rate.of(summary):.1f} docs/s"
         )
-
-
-def _stage(summary: JobSummary) -> str:
-    """The last finished stage."""
-    return summary.stages[-1].stage if summary.stages else "starting"

@@ -164,8 +164,10 @@ def follow(
     `started_at`: start of its seconds, in seconds since 1970; default: the command's start.
     """
     from orchestration.jobs.foreground import drive
+    from orchestration.jobs.working_stage import phase_stages
 
-    with watching(quiet) as watch:
+    graph = topology or data_folder.topologies.load(submission.pipeline_name)
+    with watching(quiet, phase_stages(graph)) as watch:
         return drive(
             data_folder.ledger,
             data_folder.submissions,
