@@ -14,7 +14,6 @@ from orchestration.records import DocumentKey
 from orchestration.stores.opensearch.connection import Connection
 from orchestration.stores.opensearch.search import OpenSearchSearch
 from orchestration.stores.opensearch.vectors import OpenSearchVectors
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.needs_service("opensearch")
 
@@ -65,8 +64,7 @@ def test_an_expunged_entry_is_in_no_file_of_the_server(connection: Connection, p
     search.expunge(TENANT)
     vectors.expunge(TENANT)
 
-    # the server removes files of merged segments as soon as no reader has them open
-    wait_until(lambda: not holding(folders, WORD.encode()))
+    assert holding(folders, WORD.encode()) == []
     hits = search.bm25(TENANT, "aspirin", 10, ALL, lambda ref: True)
     assert [candidate.ref.key for candidate in hits] == [other]
     assert len(vectors.search(TENANT, "m", dense[0], 10, ALL, lambda ref: True)) == 1
