@@ -104,6 +104,12 @@ class SourceItem(Record):
         description="Orders records of one id; empty: unknown; null: the format has none.",
     )
     deleted: bool = Field(default=False, description="The source announces that it deleted the record.")
+    place: str | None = Field(
+        default=None, description="Where it was listed: its file, or the listing of a service."
+    )
+    id_of_place: bool = Field(
+        default=False, description="The record is a whole file without an id: `doc_id` is made of its path."
+    )
     error_code: str | None = Field(default=None, description="Why the record cannot be ingested.")
     error_message: str | None = Field(default=None, description="The same for a person.")
 

@@ -8,7 +8,14 @@ from typing import Annotated, Final
 
 import typer
 
-from orchestration.cli.documents import PipelineOption, SourceOption, StatusOption, docs
+from orchestration.cli.documents import (
+    OriginOption,
+    PipelineOption,
+    SourceOption,
+    StatusOption,
+    docs,
+    place_of,
+)
 from orchestration.cli.help_text import example
 from orchestration.cli.output import AsJson, answer, confirmed, console, note, reports_errors
 from orchestration.contracts import LedgerDocument
@@ -27,6 +34,7 @@ def delete_documents(
     ] = None,
     source: SourceOption = None,
     pipeline: PipelineOption = None,
+    origin: OriginOption = None,
     status: StatusOption = None,
     erase: Annotated[
         bool, typer.Option("--erase", help="Also remove every trace from the disk (right to erasure).")
@@ -45,7 +53,7 @@ def delete_documents(
     from orchestration.operations.documents import DocumentFilter
 
     settings: Settings = ctx.obj
-    chosen = DocumentFilter(source=source, pipeline=pipeline, status=status)
+    chosen = DocumentFilter(source=source, pipeline=pipeline, status=status, origin=place_of(origin))
     with open_data_folder(settings) as data_folder:
         documents = data_folder.documents
         rows = documents.to_delete(doc_ids or [], chosen, with_deleted=erase)

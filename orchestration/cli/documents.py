@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -20,6 +21,9 @@ dlq = typer.Typer(help="Dead letters: inputs that failed for good, and their rep
 DocId = Annotated[str, typer.Argument(help="The source's own id, e.g. NCT01234567.")]
 SourceOption = Annotated[str | None, typer.Option(help="Only documents of this source, e.g. pubmed.")]
 PipelineOption = Annotated[str | None, typer.Option(help="Only documents that this topology ran.")]
+OriginOption = Annotated[
+    str | None, typer.Option(help="Only documents that were listed in this folder or file.")
+]
 StatusOption = Annotated[
     str | None, typer.Option(help="Only documents that are queued, running, committed, failed or waiting.")
 ]
@@ -32,6 +36,7 @@ def list_documents(
     status: StatusOption = None,
     source: SourceOption = None,
     pipeline: PipelineOption = None,
+    origin: OriginOption = None,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of documents.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
@@ -40,7 +45,7 @@ def list_documents(
     from orchestration.operations.documents import DocumentFilter
 
     settings: Settings = ctx.obj
-    chosen = DocumentFilter(source=source, pipeline=pipeline, status=status)
+    chosen = DocumentFilter(source=source, pipeline=pipeline, status=status, origin=place_of(origin))
     with open_data_folder(settings) as data_folder:
         rows = data_folder.documents.find(chosen, limit)
         titles = data_folder.documents.titles(rows)
@@ -51,6 +56,11 @@ def list_documents(
         {"documents": value},
         lambda: table(None, columns, [[row[column] for column in columns] for row in value]),
     )
+
+
+def place_of(origin: str | None) -> str | None:
+    """The place of an origin as a user writes it."""
+    return None if origin is None else os.path.abspath(origin)  # noqa: PTH100 - as the source `files` does
 
 
 def _row(document: LedgerDocument, title: str | None) -> dict[str, Any]:
@@ -77,6 +87,7 @@ def show_document(
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
         row, document, chunks = data_folder.documents.show(doc_id, source)
+        names = data_folder.documents.names(row.key)
     value = {
         "doc_id": document.doc_id,
         "source": document.source,
@@ -84,6 +95,7 @@ def show_document(
         "version": document.version,
         "status": row.status,
         "pipeline": row.pipeline_name,
+        "places": list(names),
         "revision": row.revision,
         "deleted_at_source": row.deleted_at_source,
         "text": document.text,
@@ -132,6 +144,8 @@ def _show_document(document: Document, value: dict[str, Any]) -> None:
             f"`medkg docs delete {value['doc_id']}` removes it here too.",
             markup=False,
         )
+    for place in value["places"]:
+        console.print(place, markup=False)
     table(
         None,
         ["chunk", "characters", "tokens", "section"],

@@ -23,7 +23,7 @@ from orchestration.disk_space import full_disk
 from orchestration.errors import ExitCode, MedkgError, StoreUnwritableError, UsageError
 from orchestration.settings import Settings
 
-__all__ = ["AsJson", "answer", "confirmed", "console", "fail", "note", "reports_errors", "table"]
+__all__ = ["AsJson", "answer", "can_ask", "confirmed", "console", "fail", "note", "reports_errors", "table"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,11 +60,16 @@ def note(message: str) -> None:
     _stderr.print(message, markup=False)
 
 
+def can_ask() -> bool:
+    """Whether a user is at the terminal."""
+    return sys.stdin.isatty()
+
+
 def confirmed(question: str, *, yes: bool) -> bool:
     """Whether the user agrees: by --yes, or asked on a terminal; raises UsageError where neither is."""
     if yes:
         return True
-    if not sys.stdin.isatty():
+    if not can_ask():
         raise UsageError("nothing was changed: this needs --yes where there is no terminal to ask on.")
     return typer.confirm(question, err=True)
 

@@ -11,6 +11,7 @@ import psutil
 import typer
 
 from orchestration.cli.help_text import INGEST, example
+from orchestration.cli.mirroring import Removal
 from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
 from orchestration.cli.progress import watching
 from orchestration.contracts import SourceRequest
@@ -42,6 +43,13 @@ Resync = Annotated[
         "--resync", help="Enumerate all documents again, not only those that changed since the last sync."
     ),
 ]
+Mirror = Annotated[
+    bool,
+    typer.Option(
+        "--mirror", help="Also remove documents that are gone from the folder or the listing since; asks."
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="With --mirror: remove them without asking.")]
 WindowSize = Annotated[
     int | None, typer.Option(min=1, help="Maximum number of documents in one Dagster run.")
 ]
@@ -60,6 +68,8 @@ def run(
         bool, typer.Option("--watch", help="Keep running: process new and changed files until Ctrl-C.")
     ] = False,
     resync: Resync = False,
+    mirror: Mirror = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Run documents through a topology and wait until they are committed."""
@@ -67,14 +77,19 @@ def run(
     from orchestration.jobs.host_client import Host
 
     settings: Settings = ctx.obj
-    request = SourceRequest(plugin=source, paths=absolute(path), query=query, limit=limit, resync=resync)
+    request = SourceRequest(
+        plugin=source, paths=absolute(path), query=query, limit=limit, resync=resync, mirror=mirror
+    )
+    if watch and mirror and not yes:
+        raise UsageError("--watch runs again and again, so --mirror cannot ask each time: add --yes.")
     with open_data_folder(settings) as data_folder, Host(settings, note) as host:
         graph = data_folder.topologies.load(topology)
         note(data_folder.describe_profile())
 
         def once(started_at: float | None = None) -> RunReport:
             submission = data_folder.jobs.open(graph, request, window, attended=True)
-            return follow(data_folder, submission, host, graph, as_json, started_at)
+            removal = Removal(data_folder, submission, yes=yes) if mirror else None
+            return follow(data_folder, submission, host, graph, as_json, started_at, removal)
 
         if watch:
             _watch(request, once, as_json)
@@ -110,6 +125,8 @@ def submit(
     limit: Limit = None,
     window: WindowSize = None,
     resync: Resync = False,
+    mirror: Mirror = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Queue documents for the daemon that `medkg up` starts, and return."""
@@ -118,22 +135,32 @@ def submit(
 
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
-        request = SourceRequest(plugin=source, paths=absolute(path), query=query, limit=limit, resync=resync)
+        request = SourceRequest(
+            plugin=source, paths=absolute(path), query=query, limit=limit, resync=resync, mirror=mirror
+        )
         submission = data_folder.jobs.submit_to_dagster(
             topology,
             request,
             window,
             lambda counts: note(f"{counts.total} documents enumerated, {counts.pending} queued"),
         )
+        mirrored = Removal(data_folder, submission, yes=yes)() if mirror else None
         documents = data_folder.ledger.jobs.summary(submission.job_id).documents
     warnings = _daemon_warnings(HostClient(settings))
-    value = {"job_id": submission.job_id, "documents": {"in": documents.total, "pending": documents.pending}}
+    value: dict[str, Any] = {"job_id": submission.job_id}
+    value["documents"] = {"in": documents.total, "pending": documents.pending}
+    if mirrored is not None:
+        value |= {"removed": mirrored.removed, "mirror": mirrored.as_json()}
     answer(as_json, value, lambda: _show_submitted(value, warnings))
+    if mirrored is not None and mirrored.left:
+        raise typer.Exit(ExitCode.SOME_FAILED)
 
 
 def _show_submitted(value: dict[str, Any], warnings: Sequence[str]) -> None:
     documents = value["documents"]
     console.print(f"job {value['job_id']}: {documents['pending']} of {documents['in']} documents queued")
+    if "removed" in value:
+        console.print(f"{value['removed']} documents removed, which are gone from their origin")
     for warning in warnings:
         console.print(warning, markup=False)
 
@@ -158,6 +185,7 @@ def follow(
     topology: TopologyGraph | None = None,
     quiet: bool = False,
     started_at: float | None = None,
+    removal: Removal | None = None,
 ) -> RunReport:
     """Drive an opened job to its end in the foreground, with progress on stderr.
 
@@ -177,6 +205,7 @@ def follow(
             watch,
             started_at or psutil.Process().create_time(),
             data_folder.gate_sweeps.moves_by_itself,
+            removal,
         )
 
 
@@ -207,6 +236,8 @@ def _show(report: RunReport, value: dict[str, Any]) -> None:
         f"[bold]{documents['in']} documents[/] = {' + '.join(parts)}; {value['chunks']} chunks, "
         f"{value['seconds']:.1f} s, {value['docs_per_second']:.1f} docs/s"
     )
+    if report.mirrored is not None:
+        console.print(f"{value['removed']} documents removed, which are gone from their origin")
     skipped = value["skipped"]
     if skipped["superseded"]:
         console.print(f"  {skipped['superseded']} of the skipped are older than another revision of theirs.")

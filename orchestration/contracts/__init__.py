@@ -65,6 +65,7 @@ from orchestration.contracts.pdf import (
     PdfPage,
     has_pdf_mark,
 )
+from orchestration.contracts.places import Place, PlaceLedger
 from orchestration.contracts.plane import Plane, PlaneUse, TextModels, Vectors
 from orchestration.contracts.revisions import UNKNOWN, is_older, newest, revision_of
 from orchestration.contracts.sources import (
@@ -179,6 +180,8 @@ __all__ = [
     "PdfTaskRequest",
     "PdfTaskState",
     "Phase",
+    "Place",
+    "PlaceLedger",
     "Plane",
     "PlaneUse",
     "RecordLocation",

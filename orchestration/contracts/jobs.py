@@ -129,6 +129,9 @@ class JobSummary(Record):
     state: JobState = Field(description="State.")
     created_at: float = Field(default=0, ge=0, description="When it was opened, seconds since the epoch.")
     documents: DocumentCounts = Field(description="The account.")
+    removed: int = Field(
+        default=0, ge=0, description="Documents that it removed as a mirror; no part of the account's sum."
+    )
     chunks: int = Field(ge=0, description="Chunks of the documents it committed.")
     failures: tuple[Failure, ...] = Field(description="Every dead letter, in input order.")
     stages: tuple[StageReport, ...] = Field(description="One report per window and stage, oldest first.")

@@ -23,6 +23,7 @@ from orchestration.contracts.jobs import (
     Submission,
     Window,
 )
+from orchestration.contracts.places import PlaceLedger
 from orchestration.contracts.syncs import SyncLedger
 from orchestration.records import DocumentKey, SourceItem, StageContext
 
@@ -52,6 +53,10 @@ class JobLedger(Protocol):
 
     def set_state(self, job_id: str, state: JobState) -> None:
         """Record the state of a job; a cancelled one stays so. Raises UsageError for an unknown one."""
+        ...
+
+    def note_removed(self, job_id: str, removed: int) -> None:
+        """Add to the number of documents that the job, a mirror, removed."""
         ...
 
     def cancel(self, job_id: str) -> None:
@@ -227,8 +232,12 @@ class DocumentLedger(Protocol):
         status: str | None = None,
         limit: int | None = None,
         pipeline: str | None = None,
+        origin: str | None = None,
     ) -> list[LedgerDocument]:
-        """Documents, the last changed first; deleted ones only with `status="deleted"`."""
+        """Documents, the last changed first; deleted ones only with `status="deleted"`.
+
+        `origin` is a place, or a folder with places beneath it.
+        """
         ...
 
     def status_counts(self, tenant_id: str) -> dict[str, int]:
@@ -317,6 +326,8 @@ class Ledger(Protocol):
     def pdf_tasks(self) -> PdfTaskLedger: ...
     @property
     def syncs(self) -> SyncLedger: ...
+    @property
+    def places(self) -> PlaceLedger: ...
     @property
     def commits(self) -> CommitLog: ...
     @property

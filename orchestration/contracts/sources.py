@@ -39,6 +39,9 @@ class SourceRequest(Record):
     resync: bool = Field(
         default=False, description="Enumerate everything, not only what changed since the last time."
     )
+    mirror: bool = Field(
+        default=False, description="Remove documents that the complete enumeration does not name any more."
+    )
 
 
 class Source(Protocol):
@@ -49,6 +52,8 @@ class Source(Protocol):
     Guarantees that an implementation gives. Order: stable for the same request. Idempotence: both calls may
     be repeated and change nothing. Delivery: every record of the request at least once. Errors of one record
     are outcomes of that record.
+
+    A source whose places are paths may have `has_place(place: str) -> bool`: whether there is a file.
     """
 
     name: str

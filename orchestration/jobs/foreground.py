@@ -20,12 +20,30 @@ from orchestration.errors import ExitCode, HostUnavailableError, RunAccountingEr
 from orchestration.jobs.host_client import Host
 from orchestration.jobs.submission import Submissions, Topology
 
-__all__ = ["RunReport", "drive"]
+__all__ = ["Mirrored", "RunReport", "drive"]
 
 Observer = Callable[[JobSummary], None]
 
 WAIT_SECONDS: Final = 0.5
 """How long one look at the host waits for news; the progress display moves at least so often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """What a mirror removed."""
+
+    gone: int
+    """Documents that the listing no longer names."""
+    removed: int
+    kept_because: Sequence[str] = ()
+
+    @property
+    def left(self) -> bool:
+        """Whether the folder and the index differ still."""
+        return self.removed < self.gone or bool(self.kept_because)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"gone": self.gone, "removed": self.removed, "kept_because": list(self.kept_because)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +58,8 @@ class RunReport:
     stopped_exit_code: int = ExitCode.UNAVAILABLE
     startup: Mapping[str, float] = field(default_factory=dict)
     """Seconds from the command's start to the first document in a stage, by what they went into."""
+    mirrored: Mirrored | None = None
+    """Of a mirror."""
 
     @property
     def exit_code(self) -> int:
@@ -49,7 +69,8 @@ class RunReport:
             return ExitCode.INTERRUPTED
         if documents.pending:
             return self.stopped_exit_code
-        return ExitCode.SOME_FAILED if documents.failed else ExitCode.OK
+        left = self.mirrored is not None and self.mirrored.left
+        return ExitCode.SOME_FAILED if documents.failed or left else ExitCode.OK
 
     def check_account(self) -> None:
         """Raise RunAccountingError unless every document is accounted for exactly once."""
@@ -88,6 +109,7 @@ class RunReport:
                 for failure in self.summary.failures
             ],
             "stopped": "interrupted" if self.interrupted else self.stopped_because,
+            **({"mirror": self.mirrored.as_json()} if self.mirrored is not None else {}),
             "stages": self.stages(),
             "startup": {name: round(value, 3) for name, value in self.startup.items()},
         }
@@ -113,9 +135,11 @@ def drive(
     observe: Observer,
     started_at: float,
     moves_by_itself: Callable[[str], bool],
+    after_listing: Callable[[], Mirrored] | None = None,
 ) -> RunReport:
     """Run a job to its end; `topology` lists the source first, None if the documents are already in.
 
+    `after_listing` is called between the listing and the work.
     Documents that wait at a gate are waited for while they move by themselves, as long as a PDF is converted.
     `started_at` is when the user's command began, seconds since the epoch. Ctrl-C stops the job's runs,
     hands its documents back and is reported, not raised.
@@ -123,9 +147,11 @@ def drive(
     job_id = submission.job_id
     marks = {"command": time.time() - started_at}
     interrupted = False
+    mirrored: Mirrored | None = None
     progress = JobProgress.NOT_STARTED
     try:
         _list_source(ledger, submissions, submission, topology, host, observe)
+        mirrored = after_listing() if after_listing is not None else None
         marks["listing"] = time.time() - started_at - marks["command"]
         progress = _work(ledger, job_id, host, observe, moves_by_itself)
     except KeyboardInterrupt:
@@ -143,6 +169,7 @@ def drive(
         stopped_because=progress.reason if summary.documents.pending else None,
         stopped_exit_code=progress.exit_code,
         startup=_startup(marks, summary, started_at),
+        mirrored=mirrored,
     )
     report.check_account()
     return report

@@ -30,6 +30,7 @@ from orchestration.contracts import (
     TenantLoad,
 )
 from orchestration.errors import UsageError
+from orchestration.jobs.mirroring import MirrorPlan, check_mirror, forget_moved, plan_mirror
 from orchestration.jobs.syncing import listed_batches
 from orchestration.processes.child_process import own_identity
 from orchestration.records import SourceItem
@@ -105,7 +106,7 @@ class Submissions:
         attended: bool,
     ) -> Submission:
         """A new job without documents; raises UsageError for a source that is not installed."""
-        installed_source(self._sources, request.plugin)
+        check_mirror(request, installed_source(self._sources, request.plugin))
         submission = _submission(topology, request, tenant_id, window_size, attended=attended)
         self._ledger.jobs.open(submission)
         return submission
@@ -126,7 +127,13 @@ class Submissions:
         except BaseException:  # no such path, or Ctrl-C: the job will never get more documents
             self._ledger.jobs.set_state(submission.job_id, JobState.CANCELLED)
             raise
+        forget_moved(self._ledger, submission, installed_source(self._sources, submission.request.plugin))
         self._ledger.jobs.set_state(submission.job_id, JobState.OPEN)
+
+    def mirror_plan(self, submission: Submission) -> MirrorPlan:
+        """What an enumerated mirror is to remove; see plan_mirror."""
+        source = installed_source(self._sources, submission.request.plugin)
+        return plan_mirror(self._ledger, submission, source)
 
     def _listed(self, submission: Submission, topology: Topology) -> Iterator[Sequence[SourceItem]]:
         """Batches of what the request means; of a source that lists page by page, its listing."""

@@ -17,11 +17,11 @@ from typing import Any, Final
 import structlog
 
 from orchestration.batching import batched
-from orchestration.contracts import ListedSource, Submission, Sync, SyncKey, SyncLedger
-from orchestration.errors import CursorRefusedError
+from orchestration.contracts import ListedSource, SourceRequest, Submission, Sync, SyncKey, SyncLedger
+from orchestration.errors import CursorRefusedError, UnexpectedAnswerError
 from orchestration.records import SourceItem
 
-__all__ = ["listed_batches", "shown_sync"]
+__all__ = ["listed_batches", "listing_place", "shown_sync"]
 
 BATCH: Final = 500
 """Documents of one ledger transaction."""
@@ -50,7 +50,7 @@ def listed_batches(
         limit=request.limit,
     )
     listing = _Listing(syncs, source, submission, key, now)
-    if request.resync:
+    if request.resync or request.mirror:
         listing.forget()
     try:
         yield from listing.batches()
@@ -60,7 +60,17 @@ def listed_batches(
         )
         listing.restart()
         yield from listing.batches()
+    if request.mirror and listing.total is not None and listing.records < listing.total:
+        raise UnexpectedAnswerError(
+            f"{source.origin} reports {listing.total} records and listed {listing.records}, so --mirror "
+            "cannot know what is gone: nothing was removed. Run again, or leave out --mirror."
+        )
     yield from batched(listing.new(syncs.unfinished(submission)), BATCH)
+
+
+def listing_place(request: SourceRequest, origin: str) -> str:
+    """The place of the documents that a service lists for a request: plugin, address and query."""
+    return f"{request.plugin}:{origin}?{request.query or ''}"
 
 
 def shown_sync(key: SyncKey, sync: Sync) -> dict[str, Any]:
@@ -95,6 +105,11 @@ class _Listing:
         self._now = now
         self._sync = syncs.get(key)
         self._seen: set[tuple[str, str]] = set()
+        self._place = listing_place(submission.request, source.origin)
+        self.records = 0
+        """Records of the pages of this process, repeats included."""
+        self.total: int | None = None
+        """Number of records in all, as the last page reports it."""
 
     def forget(self) -> None:
         """Enumerate everything, whatever was enumerated before."""
@@ -120,7 +135,9 @@ class _Listing:
             return
         for page in pages:
             items = self._within_limit(self.new(page.items))
-            yield from batched(items, BATCH)
+            self.records += len(page.items)
+            self.total = page.total
+            yield from batched((item.model_copy(update={"place": self._place}) for item in items), BATCH)
             listed = self._sync.listed + len(items)
             self._save(self._sync.model_copy(update={"cursor": page.cursor, "listed": listed}))
             if page.cursor is None or self._full():

@@ -13,13 +13,22 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, or_, select, text, update
 
-from orchestration.contracts import Commit, ImportedDocuments, LedgerTable, Origin
+from orchestration.contracts import Commit, ImportedDocuments, LedgerTable, Origin, Place
 from orchestration.errors import ConfigurationError
 from orchestration.ledger.accounts import end_documents
 from orchestration.ledger.commits import make_visible
 from orchestration.ledger.database import LedgerPart, lock
-from orchestration.ledger.rows import batches, commit_of, correlation_id, has_key, key_of
-from orchestration.ledger.tables import commits, dead_letters, documents, intents, metadata, windows
+from orchestration.ledger.places import place_key
+from orchestration.ledger.rows import batches, commit_of, correlation_id, has_key, key_of, upsert
+from orchestration.ledger.tables import (
+    commits,
+    dead_letters,
+    documents,
+    intents,
+    metadata,
+    places,
+    windows,
+)
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey, Locator
 
@@ -28,7 +37,7 @@ __all__ = ["SqlCopies"]
 ROWS_AT_ONCE: Final = 1000
 """Rows of a table that are in memory at a time."""
 
-Place = tuple[DocumentKey, str]
+InPipeline = tuple[DocumentKey, str]
 """A document in a pipeline."""
 
 
@@ -37,7 +46,7 @@ class SqlCopies(LedgerPart):
 
     def origins(self, commits: Sequence[Commit]) -> list[Origin | None]:
         """What is known of committed documents beside their commits; see CopyLedger."""
-        origins: dict[Place, Origin] = {}
+        origins: dict[InPipeline, Origin] = {}
         with self._database.reading() as connection:
             for batch in batches(commits):
                 rows = connection.execute(_rows([commit.key for commit in batch])).mappings()
@@ -91,7 +100,7 @@ class SqlCopies(LedgerPart):
         connection: Connection,
         import_id: str,
         taken: Sequence[tuple[Commit, Origin]],
-        known: Mapping[Place, RowMapping],
+        known: Mapping[InPipeline, RowMapping],
     ) -> None:
         """Write rows as committed, and resolve the items of jobs that waited for these documents."""
         new = []
@@ -106,6 +115,8 @@ class SqlCopies(LedgerPart):
                 end_documents(connection, [(row, columns)], Status.COMMITTED, "skipped", self._now())
         if new:
             connection.execute(insert(documents), new)
+        if taken:
+            _note_places(connection, [commit.key for commit, _ in taken])
         for commit, _ in taken:
             connection.execute(
                 update(dead_letters)
@@ -141,6 +152,8 @@ class SqlCopies(LedgerPart):
                 copied = tables.get(table.name)
                 for rows in copied.rows if copied is not None else ():
                     connection.execute(insert(table), list(rows))
+            if "places" not in tables:
+                _note_places(connection)
             if "documents" in tables and "gate_passed_at" not in tables["documents"].columns:
                 _note_passed_gates(connection)
             visible = select(commits.c.intent_id).where(commits.c.intent_id == intents.c.intent_id)
@@ -233,6 +246,29 @@ def _note_passed_gates(connection: Connection) -> None:
         )
         .values(gate_passed_at=documents.c.updated_at)
     )
+
+
+def _note_places(connection: Connection, keys: Sequence[DocumentKey] | None = None) -> None:
+    """Give documents of files the place that their locator names, as migration 0008 does."""
+    query = select(documents).where(
+        documents.c.source_plugin == "files", documents.c.status != Status.DELETED
+    )
+    if keys is not None:
+        query = query.where(has_key(documents, keys))
+    rows: dict[Place, Mapping[str, Any]] = {}
+    for row in connection.execute(query).mappings():
+        uri = json.loads(row["locator"]).get("uri")
+        if uri is None:
+            continue
+        place = Place(key_of(row), uri)
+        rows[place] = {
+            **place.key.model_dump(),
+            "place_key": place_key(place.place),
+            "place": place.place,
+            "job_id": row["job_id"],
+        }
+    for batch in batches(rows.values()):
+        upsert(connection, places, batch, ("tenant_id", "source", "doc_id", "place_key"))
 
 
 def _go_on(connection: Connection, table: Table) -> None:

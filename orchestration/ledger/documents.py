@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 
 from orchestration.contracts import Commit, LedgerDocument
 from orchestration.ledger.accounts import end_documents
@@ -13,8 +13,9 @@ from orchestration.ledger.commits import withdraw_commits
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.enqueueing import lock_queue
 from orchestration.ledger.erasing import ERASED_FROM, erase_documents
+from orchestration.ledger.places import beneath, forget_documents
 from orchestration.ledger.rows import batches, document_of, has_key
-from orchestration.ledger.tables import documents
+from orchestration.ledger.tables import documents, places
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey
 
@@ -34,6 +35,7 @@ class SqlDocuments(LedgerPart):
         status: str | None = None,
         limit: int | None = None,
         pipeline: str | None = None,
+        origin: str | None = None,
     ) -> list[LedgerDocument]:
         """Newest change first; deleted documents only when asked for by status."""
         query = select(documents).where(documents.c.tenant_id == tenant_id)
@@ -44,6 +46,9 @@ class SqlDocuments(LedgerPart):
             query = query.where(documents.c.source == source)
         if pipeline is not None:
             query = query.where(documents.c.pipeline_name == pipeline)
+        if origin is not None:
+            same = [places.c[name] == documents.c[name] for name in ("tenant_id", "source", "doc_id")]
+            query = query.where(exists().where(*same, beneath([origin])))
         query = query.order_by(documents.c.updated_at.desc(), documents.c.id).limit(limit)
         with self._database.reading() as connection:
             return [document_of(row) for row in connection.execute(query).mappings()]
@@ -69,6 +74,7 @@ class SqlDocuments(LedgerPart):
                 query = select(documents).where(has_key(documents, batch), NOT_DELETED)
                 rows = connection.execute(query.order_by(documents.c.id).with_for_update()).mappings().all()
                 withdrawn += withdraw_commits(connection, batch)
+                forget_documents(connection, batch)
                 endings = [(row, forgotten) for row in rows]
                 end_documents(connection, endings, Status.DELETED, "skipped", self._now())
         return withdrawn

@@ -105,6 +105,14 @@ class Batch:
         else:
             self._take(ordinal, listed, fingerprint)
 
+    def moved(self) -> list[dict[str, Any]]:
+        """Changes of unchanged documents whose bytes are elsewhere than before: the place as listed last."""
+        return [
+            {"row_id": row["id"], "locator": self._first[key].locator}
+            for key, row in self.unchanged.items()
+            if row["locator"] != self._first[key].locator
+        ]
+
     def _broken(self, ordinal: int, listed: EnumeratedItem, code: str, message: str) -> None:
         """Add a dead letter, and a failed row unless the document has a row with more information."""
         self._item(ordinal, "failed")

@@ -7,12 +7,12 @@ documents, and dead letters for broken items and for repeats with other content.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, case, func, insert, select, update
 
-from orchestration.contracts import DocumentCounts, Submission
+from orchestration.contracts import DocumentCounts, Place, Submission
 from orchestration.ledger.accounts import change_documents, end_documents, insert_dead_letters, move_items
 from orchestration.ledger.commits import note_revisions
 from orchestration.ledger.database import lock
@@ -26,6 +26,8 @@ from orchestration.ledger.enqueue_batch import (
     First,
     restored,
 )
+from orchestration.ledger.identity import Identities
+from orchestration.ledger.places import forget_places, note_places
 from orchestration.ledger.rows import batches, has_key, key_of, storable, upsert
 from orchestration.ledger.tables import commits, dead_letters, documents, job_items
 from orchestration.ledger.transitions import Status
@@ -62,7 +64,9 @@ class Enqueueing:
             self._add(batch)
         return DocumentCounts(total=self._outcomes.total(), **self._outcomes, **self._reasons)
 
-    def _add(self, batch: Sequence[EnumeratedItem]) -> None:
+    def _add(self, enumerated: Sequence[EnumeratedItem]) -> None:
+        identities = Identities(self._connection, self._submission, enumerated)
+        batch = [identities.of(listed) for listed in enumerated]
         keys = list({listed.key: None for listed in batch})
         known = self._known(keys)
         work = Batch(self._submission, self._now, known, self._visible(keys), self._first_of_job(known))
@@ -70,6 +74,8 @@ class Enqueueing:
             work.add(self._ordinal, listed, self._fingerprint)
             self._ordinal += 1
         self._write(work)
+        forget_places(self._connection, identities.left)
+        note_places(self._connection, self._submission, _places(batch))
         self._outcomes.update(item["outcome"] for item in work.items)
         self._reasons.update(item["reason"] for item in work.items if item["reason"])
 
@@ -102,6 +108,7 @@ class Enqueueing:
             if row["status"] != Status.COMMITTED
         ]
         end_documents(connection, unchanged, Status.COMMITTED, "skipped", self._now)
+        change_documents(connection, work.moved())
         note_revisions(connection, work.revisions)
         self._mark_deleted(work)
 
@@ -186,6 +193,12 @@ class Enqueueing:
             key, row = rows[number]
             first[key] = First(version, row["locator"], row["revision"], deleted=reason == DELETED)
         return first
+
+
+def _places(batch: Sequence[EnumeratedItem]) -> Iterator[Place]:
+    for listed in batch:
+        if listed.item.place is not None and listed.item.error_code is None:
+            yield Place(listed.key, listed.item.place)
 
 
 def _waits(row: RowMapping) -> bool:

@@ -25,6 +25,7 @@ from orchestration.ledger.tables import (
     job_items,
     jobs,
     pdf_tasks,
+    places,
 )
 from orchestration.records import DocumentKey
 
@@ -39,6 +40,7 @@ ERASED_FROM: Final = (
     job_items,
     jobs,
     pdf_tasks,
+    places,
 )
 """Tables whose files may hold rows that erasure removed or changed."""
 
@@ -51,6 +53,7 @@ def erase_documents(connection: Connection, keys: Sequence[DocumentKey]) -> None
     for batch in batches(keys):
         withdraw_commits(connection, batch)
         connection.execute(delete(commit_changes).where(has_key(commit_changes, batch)))
+        connection.execute(delete(places).where(has_key(places, batch)))
         _forget_intents(connection, batch)
         _forget_dead_letters(connection, batch)
         _forget_rows(connection, batch)

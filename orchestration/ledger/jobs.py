@@ -74,6 +74,13 @@ class SqlJobs(LedgerPart):
             not_cancelled = jobs.c.state != JobState.CANCELLED
             connection.execute(update(jobs).where(jobs.c.job_id == job_id, not_cancelled).values(state=state))
 
+    def note_removed(self, job_id: str, removed: int) -> None:
+        """Count documents that a mirror removed; see JobLedger.note_removed."""
+        with self._database.writing() as connection:
+            _job(connection, job_id)
+            counted = {"removed": jobs.c.removed + removed}
+            connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(counted))
+
     def cancel(self, job_id: str) -> None:
         """Stop a job unless it is done; see JobLedger.cancel."""
         with self._database.writing() as connection:
@@ -220,6 +227,7 @@ def _summary(
         submission=Submission.model_validate_json(row["submission"]),
         state=JobState(row["state"]),
         created_at=row["created_at"],
+        removed=row["removed"],
         documents=counts,
         chunks=chunks,
         failures=failures,

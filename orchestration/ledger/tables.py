@@ -38,6 +38,7 @@ __all__ = [
     "jobs",
     "metadata",
     "pdf_tasks",
+    "places",
     "stage_reports",
     "syncs",
     "windows",
@@ -70,6 +71,7 @@ jobs = Table(
     Column("state", String(16), nullable=False),
     Column("submission", Text, nullable=False, comment="Submission as JSON"),
     Column("created_at", Float, nullable=False),
+    Column("removed", Integer, nullable=False, server_default="0", comment="documents, by a mirror"),
     Index(None, "state"),
 )
 
@@ -112,6 +114,7 @@ documents = Table(
     UniqueConstraint("tenant_id", "source", "doc_id", "pipeline_name"),
     Index(None, "tenant_id", "status"),
     Index(None, "tenant_id", "doc_id"),
+    Index(None, "tenant_id", "version"),
     Index(None, "window_id"),
     Index(None, "pipeline_name", "gate", sqlite_where=_AT_A_GATE, postgresql_where=_AT_A_GATE),
     Index(None, "lease_until", "lease_owner", sqlite_where=_HELD, postgresql_where=_HELD),
@@ -224,6 +227,19 @@ syncs = Table(
     Column("begun_at", Float, comment="begin of the listing under way"),
     Column("listed", Integer, nullable=False, comment="records of it, or of the last one"),
     Column("since", Float, comment="begin of the last listing that came to its end"),
+)
+
+places = Table(
+    "places",
+    metadata,
+    Column("tenant_id", String(63), primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("doc_id", Text, primary_key=True),
+    Column("place_key", String(64), primary_key=True, comment="sha256 of the place"),
+    Column("place", Text, nullable=False, comment="file, or listing of a service"),
+    Column("job_id", String(36), nullable=False, comment="that listed it first, or the last mirror"),
+    Index(None, "tenant_id", "place_key"),
+    Index(None, "job_id"),
 )
 
 intents = Table(

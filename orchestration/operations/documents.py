@@ -14,6 +14,7 @@ from pydantic import Field
 from orchestration.batching import batched
 from orchestration.contracts import Commit, LedgerDocument
 from orchestration.errors import StoreCorruptError, UsageError
+from orchestration.jobs.mirroring import MirrorPlan
 from orchestration.operations.erasure import erase
 from orchestration.operations.parts import Parts
 from orchestration.records import Chunk, Document, DocumentKey, Record
@@ -31,6 +32,7 @@ class DocumentFilter(Record):
     source: str | None = Field(default=None, description="Source of the record.")
     pipeline: str | None = Field(default=None, description="Topology that ran it.")
     status: str | None = Field(default=None, description="Status in that topology.")
+    origin: str | None = Field(default=None, description="Place where it was listed, or a folder above.")
 
 
 class Documents:
@@ -69,6 +71,7 @@ class Documents:
             status=chosen.status,
             limit=limit,
             pipeline=chosen.pipeline,
+            origin=chosen.origin,
         )
 
     def to_delete(
@@ -82,15 +85,28 @@ class Documents:
             rows = []
             for doc_id in dict.fromkeys(doc_ids):
                 of_id = self._rows(doc_id, chosen.source, with_deleted=with_deleted)
-                rows += _chosen(of_id, chosen, doc_id)
+                rows += _chosen(of_id, self._at(chosen.origin, of_id), chosen, doc_id)
             return rows
         if chosen == DocumentFilter():
             raise UsageError(
-                "name documents by their ids, or choose them with --source, --pipeline or --status."
+                "name documents by their ids, or choose them with --source, --pipeline, --status or --origin."
             )
         deleted = chosen.model_copy(update={"status": "deleted"})
         also = self.find(deleted) if with_deleted and chosen.status is None else []
         return [*self.find(chosen), *also]
+
+    def names(self, key: DocumentKey) -> tuple[str, ...]:
+        """Places where the document was listed, e.g. all files with its content."""
+        return self._parts.ledger.places.of([key]).get(key, ())
+
+    def mirror(self, plan: MirrorPlan) -> int:
+        """Delete the documents of a plan and forget its places; returns the number of documents."""
+        parts = self._parts
+        for batch in batched(plan.documents, DELETED_AT_ONCE):
+            delete_documents(parts.ledger.documents, parts.index, parts.stores.documents, batch)
+        parts.ledger.places.forget(plan.places)
+        parts.ledger.jobs.note_removed(plan.job_id, len(plan.documents))
+        return len(plan.documents)
 
     def delete(self, rows: Sequence[LedgerDocument]) -> list[DocumentKey]:
         """Delete the documents of these rows from ledger and stores; returns their keys. Idempotent."""
@@ -119,6 +135,14 @@ class Documents:
             raise UsageError(f"{doc_id} is {row.status}, so there is nothing to show{reason}")
         return next((row for row in rows if row.pipeline_name == commit.pipeline), rows[0]), commit
 
+    def _at(self, origin: str | None, rows: Sequence[LedgerDocument]) -> set[DocumentKey]:
+        """The documents of these rows that were listed at the origin."""
+        if origin is None:
+            return {row.key for row in rows}
+        find = self._parts.ledger.documents.find
+        doc_ids = {row.key.doc_id for row in rows}
+        return {row.key for doc_id in doc_ids for row in find(self._tenant_id, doc_id, origin=origin)}
+
     def _rows(self, doc_id: str, source: str | None, *, with_deleted: bool = False) -> list[LedgerDocument]:
         """Ledger rows of a document, one per pipeline; raises UsageError if there are none."""
         ledger = self._parts.ledger
@@ -131,16 +155,20 @@ class Documents:
         return rows
 
 
-def _chosen(rows: Sequence[LedgerDocument], chosen: DocumentFilter, doc_id: str) -> list[LedgerDocument]:
+def _chosen(
+    rows: Sequence[LedgerDocument], at_origin: set[DocumentKey], chosen: DocumentFilter, doc_id: str
+) -> list[LedgerDocument]:
     """The rows of one id that the filter chooses; raises UsageError if it chooses none."""
     matching = [
         row
         for row in rows
-        if chosen.pipeline in (None, row.pipeline_name) and chosen.status in (None, row.status)
+        if chosen.pipeline in (None, row.pipeline_name)
+        and chosen.status in (None, row.status)
+        and row.key in at_origin
     ]
     if not matching:
         standing = ", ".join(f"{row.status} in {row.pipeline_name}" for row in rows)
-        raise UsageError(f"{doc_id} is {standing}, which --pipeline and --status leave out.")
+        raise UsageError(f"{doc_id} is {standing}, which the options leave out.")
     return matching
 
 

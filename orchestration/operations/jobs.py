@@ -148,6 +148,7 @@ def _shown(job: JobSummary) -> dict[str, Any]:
         "state": str(job.state),
         "in": job.documents.total,
         **job.documents.model_dump(exclude={"total"}),
+        "removed": job.removed,
     }
 
 

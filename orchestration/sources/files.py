@@ -77,6 +77,11 @@ class FilesSource:
             outcomes.update(zip(positions, fetched, strict=True))
         return [outcomes[position] for position in range(len(requests))]
 
+    def has_place(self, place: str) -> bool:
+        """Whether a file or folder exists; true for places that are not paths."""
+        is_path = place.startswith(("/", "file://"))
+        return not is_path or os.path.lexists(path_of(place))
+
     # --- enumeration ------------------------------------------------------------------------------
 
     def _items(self, file: WalkedFile) -> Iterator[SourceItem]:
@@ -167,10 +172,13 @@ class FilesSource:
         uri = file_uri(path)
         size = os.fstat(stream.fileno()).st_size
         locations: dict[str, RecordLocation] = {}
+        whole_file = [doc_id for doc_id, request in missing.items() if request.locator.start is None]
         for ordinal, location in enumerate(
             _locations(parser, stream, uri, self._max_document_bytes), start=1
         ):
             doc_id = location.doc_id or _derived_id(path, location, ordinal, size)
+            if location.doc_id is None and _is_whole(location, size) and len(whole_file) == 1:
+                doc_id = whole_file[0]  # its id may be of the place where the file was first
             if doc_id in missing and not is_older(location.revision, _revision(locations.get(doc_id))):
                 locations[doc_id] = _kept(locations.get(doc_id), location)
         outcomes: dict[str, Outcome[RawPayload]] = {}
@@ -205,8 +213,12 @@ def readable_id(path: Path) -> str:
 
 def _derived_id(path: Path, location: RecordLocation, ordinal: int, size: int) -> str:
     """The id of a record that has none: the file's, with the record's number if it is not the whole file."""
-    whole = location.start == 0 and location.length == size
-    return readable_id(path) if whole else f"{readable_id(path)}#{ordinal}"
+    return readable_id(path) if _is_whole(location, size) else f"{readable_id(path)}#{ordinal}"
+
+
+def _is_whole(location: RecordLocation, size: int) -> bool:
+    """Whether the record is the whole file."""
+    return location.start == 0 and location.length == size
 
 
 def _locations(parser: Parser, stream: BinaryIO, uri: str, limit: int) -> Iterator[RecordLocation]:
@@ -223,7 +235,7 @@ def _locations(parser: Parser, stream: BinaryIO, uri: str, limit: int) -> Iterat
 
 
 def _item(parser: Parser, path: Path, location: RecordLocation, ordinal: int, size: int) -> SourceItem:
-    whole = location.start == 0 and location.length == size
+    whole = _is_whole(location, size)
     return SourceItem(
         doc_id=location.doc_id or _derived_id(path, location, ordinal, size),
         source=parser.source,
@@ -236,6 +248,8 @@ def _item(parser: Parser, path: Path, location: RecordLocation, ordinal: int, si
         version=location.version,
         revision=location.revision,
         deleted=location.deleted,
+        place=file_uri(path),
+        id_of_place=whole and location.doc_id is None,
         error_code=location.error.code if location.error else None,
         error_message=location.error.message if location.error else None,
     )
@@ -246,6 +260,7 @@ def _broken_file(path: Path, error: MedkgError) -> SourceItem:
         doc_id=readable_id(path),
         source=FilesSource.name,
         locator=Locator(uri=file_uri(path), format=_UNKNOWN),
+        place=file_uri(path),
         error_code=error.code,
         error_message=error.message,
     )

@@ -18,6 +18,7 @@ from medkg.testing.ledger_suite.gates import GateSuite
 from medkg.testing.ledger_suite.jobs import JobSuite
 from medkg.testing.ledger_suite.outcomes import OutcomeSuite
 from medkg.testing.ledger_suite.pdf_tasks import PdfTaskSuite
+from medkg.testing.ledger_suite.places import PlaceSuite
 from medkg.testing.ledger_suite.revisions import RevisionSuite
 from medkg.testing.ledger_suite.syncs import SyncSuite
 from medkg.testing.ledger_suite.windows import WindowSuite
@@ -35,6 +36,7 @@ class LedgerSuite(
     GateSuite,
     PdfTaskSuite,
     SyncSuite,
+    PlaceSuite,
     CommitSuite,
     CopySuite,
 ):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,11 @@ from hypothesis import strategies as st
 
 from medkg.testing.ledger_suite.builders import claimed, commit_all
 from orchestration.contracts import JobState, ListedPage, SourceRequest
-from orchestration.errors import CursorRefusedError, DagsterResourceUnavailableError
+from orchestration.errors import (
+    CursorRefusedError,
+    DagsterResourceUnavailableError,
+    UnexpectedAnswerError,
+)
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.records import Locator, SourceItem
@@ -258,3 +263,61 @@ def test_wherever_listings_are_killed_every_record_is_queued_once(
         ledger.close()
     assert (documents.skipped, documents.failed) == (0, 0)
     assert committed == sorted(set(records))
+
+
+# --- mirrors ----------------------------------------------------------------------------------------
+
+
+def mirrored(syncing: Syncing, query: str = "EGFR") -> tuple[list[str], tuple[str, ...]]:
+    """List everything as a mirror; the ids that are gone, and why some stay."""
+    request = SourceRequest(plugin="registry", query=query, mirror=True)
+    job = syncing.submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=False)
+    for _ in syncing.submissions.enqueue(job, ATopology()):
+        pass
+    plan = syncing.submissions.mirror_plan(job)
+    return [key.doc_id for key in plan.documents], plan.kept_because
+
+
+def test_a_mirror_lists_everything_and_names_what_the_service_no_longer_lists(
+    syncing: Syncing, registry: Registry
+) -> None:
+    syncing.run()
+    registry.records = list("abd")
+    registry.requests.clear()
+    assert mirrored(syncing) == (["c", "e"], ())
+    assert registry.requests[0] == (None, None)
+
+
+def test_a_document_of_another_query_stays(syncing: Syncing, registry: Registry) -> None:
+    syncing.run(query="EGFR")
+    registry.records = ["c", "x"]
+    syncing.run(query="KRAS")
+    registry.records = list("abd")
+    assert mirrored(syncing)[0] == ["e"]
+
+
+def test_a_listing_that_fails_or_is_empty_or_was_cut_off_removes_nothing(
+    syncing: Syncing, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncing.run()
+    registry.records = list("abc")
+    registry.fails_at = "2"
+    with pytest.raises(DagsterResourceUnavailableError):
+        mirrored(syncing)
+    registry.fails_at = None
+    registry.records = []
+    gone, kept_because = mirrored(syncing)
+    assert gone == []
+    assert "lists nothing now" in kept_because[0]
+    registry.records = list("abcde")
+    whole = Registry.listing
+
+    def cut_off(self: Registry, *arguments: Any) -> Iterator[ListedPage]:
+        for page in whole(self, *arguments):
+            yield ListedPage(page.items, None, page.total)
+            return
+
+    monkeypatch.setattr(Registry, "listing", cut_off)
+    with pytest.raises(UnexpectedAnswerError, match="reports 5 records and listed 2"):
+        mirrored(syncing)
+    assert len(syncing.ledger.documents.find("default")) == 5

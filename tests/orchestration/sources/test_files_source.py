@@ -386,3 +386,22 @@ def test_a_parser_that_raises_anything_fails_its_file_only(corpus: Path) -> None
     items = list(source.enumerate(SourceRequest(plugin="files", paths=(str(corpus),))))
     assert [item.error_code for item in items if item.error_code] == [StageFailedError.code]
     assert len(items) == 8
+
+
+def test_a_file_that_keeps_the_id_of_its_first_place_is_fetched_where_it_is_now(tmp_path: Path) -> None:
+    source = FilesSource.from_parsers(PARSERS, 1_000_000)
+    first = tmp_path / "a.md"
+    first.write_text("# A\n")
+    (item,) = source.enumerate(SourceRequest(plugin="files", paths=(str(first),)))
+    assert item.id_of_place
+    assert item.place == str(first)
+    moved = first.rename(tmp_path / "b.md")
+    request = request_of(
+        item.model_copy(update={"locator": item.locator.model_copy(update={"uri": str(moved)})})
+    )
+    (payload,) = source.fetch([request])
+    assert isinstance(payload, RawPayload)
+    assert (payload.doc_id, payload.content) == (item.doc_id, b"# A\n")
+    assert source.has_place(str(moved))
+    assert not source.has_place(str(first))
+    assert source.has_place("registry:https://registry.example?")

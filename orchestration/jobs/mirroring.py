@@ -1,0 +1,98 @@
+"""Mirrors: which documents are gone from a folder or a service since they were listed.
+
+Comes in: a job whose request is a mirror, once it is listed. Leaves: what is to be removed, or why nothing
+is. What could not be read counts as still there, and so does everything of an origin that listed
+nothing: its disk may not be mounted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from orchestration.contracts import JobState, Ledger, Place, Source, SourceRequest, Submission
+from orchestration.errors import UsageError
+from orchestration.jobs.syncing import listing_place
+from orchestration.records import DocumentKey
+
+__all__ = ["MirrorPlan", "check_mirror", "forget_moved", "plan_mirror"]
+
+INCOMPLETE: Final = (JobState.ENUMERATING, JobState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorPlan:
+    """What a mirror removes."""
+
+    job_id: str
+    documents: tuple[DocumentKey, ...] = ()
+    """Documents that are nowhere any more."""
+    places: tuple[Place, ...] = ()
+    """Places that are gone, also of documents that have others."""
+    kept_because: tuple[str, ...] = ()
+    """Why something is not removed that the listing does not name."""
+
+
+def check_mirror(request: SourceRequest, source: Source) -> None:
+    """Raise UsageError for a mirror of what would not be listed completely."""
+    if not request.mirror:
+        return
+    if request.limit is not None:
+        raise UsageError("--mirror needs the complete listing, which --limit cuts off. Leave one out.")
+    if not request.paths and not hasattr(source, "listing"):
+        raise UsageError(f"--mirror: source {request.plugin} does not say where its documents are listed.")
+
+
+def plan_mirror(ledger: Ledger, submission: Submission, source: Source) -> MirrorPlan:
+    """What the job's listing no longer names, of the documents that were listed at its origins."""
+    job_id = submission.job_id
+    if ledger.jobs.account(job_id).state in INCOMPLETE:
+        return MirrorPlan(job_id, kept_because=("the listing was interrupted",))
+    unread = {_path(uri) for uri in ledger.places.unread(job_id)}
+    gone: list[Place] = []
+    kept_because = []
+    for origin in _origins(submission.request, source):
+        unlisted = ledger.places.unlisted(job_id, [origin])
+        if not unlisted:
+            continue
+        if not ledger.places.listed_at(job_id, origin):
+            kept_because.append(
+                f"{origin} lists nothing now, {len(unlisted)} documents before; if it is mounted and empty, "
+                f"`medkg docs delete --origin {origin}` deletes them"
+            )
+            continue
+        readable = [place for place in unlisted if not _is_within(_path(place.place), unread)]
+        if len(readable) < len(unlisted):
+            kept_because.append(f"{len(unlisted) - len(readable)} places could not be read")
+        gone += readable
+    places = list(dict.fromkeys(gone))
+    return MirrorPlan(job_id, tuple(ledger.places.only_at(places)), tuple(places), tuple(kept_because))
+
+
+def forget_moved(ledger: Ledger, submission: Submission, source: Source) -> None:
+    """Forget places from which files have moved to where the job listed them."""
+    has_place = getattr(source, "has_place", None)
+    if has_place is not None:
+        left = [place for place in ledger.places.moved_from(submission.job_id) if not has_place(place.place)]
+        ledger.places.forget(left)
+
+
+def _origins(request: SourceRequest, source: Source) -> Sequence[str]:
+    if hasattr(source, "listing"):
+        return [listing_place(request, source.origin)]  # type: ignore[attr-defined]
+    return list(dict.fromkeys(os.path.abspath(path) for path in request.paths))  # noqa: PTH100
+
+
+def _path(place: str) -> Path:
+    """The path of a place: as text, or a file: URL where its name is not valid text."""
+    if place.startswith("file://"):
+        return Path(os.fsdecode(unquote_to_bytes(urlsplit(place).path)))
+    return Path(place)
+
+
+def _is_within(path: Path, folders: set[Path]) -> bool:
+    return path in folders or any(parent in folders for parent in path.parents)

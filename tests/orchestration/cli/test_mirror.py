@@ -1,0 +1,131 @@
+"""`--mirror`: what is gone is removed after it was said; never what a listing that failed does not name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medkg.testing.builders import an_abstract, json_lines
+from tests.orchestration.command_line import Medkg
+
+
+@pytest.fixture
+def medkg(tmp_path: Path) -> Medkg:
+    return Medkg(tmp_path / "data")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.md").write_text("# Gone\n\nvanishing quokka\n")
+    (folder / "sub" / "b.md").write_text("# Stay\n\nstaying numbat\n")
+    (folder / "x.jsonl").write_bytes(json_lines([an_abstract("1"), an_abstract("2")]))
+    return folder
+
+
+def submit(medkg: Medkg, folder: Path, *options: str, expect: int = 0) -> Any:
+    return medkg("submit", "auto", "--path", str(folder), *options, expect=expect)
+
+
+def titles(medkg: Medkg) -> set[str]:
+    return {Path(row["doc_id"].partition("~")[0]).name for row in medkg("docs", "list")["documents"]}
+
+
+def test_what_is_gone_is_removed_and_counted(medkg: Medkg, folder: Path) -> None:
+    submit(medkg, folder)
+    (folder / "a.md").unlink()
+    (folder / "x.jsonl").write_bytes(json_lines([an_abstract("2")]))
+    answer = submit(medkg, folder, "--mirror", "--yes")
+    assert answer["removed"] == 2
+    assert answer["mirror"] == {"gone": 2, "removed": 2, "kept_because": []}
+    assert titles(medkg) == {"b.md", "2"}
+    assert medkg("jobs", "list")["jobs"][0]["removed"] == 2
+    assert submit(medkg, folder, "--mirror", "--yes")["removed"] == 0
+
+
+def test_nothing_is_removed_without_consent(medkg: Medkg, folder: Path) -> None:
+    submit(medkg, folder)
+    (folder / "a.md").unlink()
+    answer = submit(medkg, folder, "--mirror", expect=1)
+    assert answer["mirror"]["gone"] == 1
+    assert answer["removed"] == 0
+    assert titles(medkg) == {"a.md", "b.md", "1", "2"}
+
+
+def test_without_mirror_nothing_is_removed(medkg: Medkg, folder: Path) -> None:
+    submit(medkg, folder)
+    (folder / "a.md").unlink()
+    assert "removed" not in submit(medkg, folder, "--resync")
+    assert "a.md" in titles(medkg)
+
+
+def test_an_empty_folder_may_be_an_unmounted_one_and_removes_nothing(medkg: Medkg, folder: Path) -> None:
+    submit(medkg, folder)
+    shutil.rmtree(folder)
+    assert "no such" in submit(medkg, folder, "--mirror", "--yes", expect=2)["error"]["message"]
+    folder.mkdir()
+    answer = submit(medkg, folder, "--mirror", "--yes", expect=1)
+    assert answer["removed"] == 0
+    assert "docs delete --origin" in answer["mirror"]["kept_because"][0]
+    assert len(titles(medkg)) == 4
+    assert len(medkg("docs", "delete", "--origin", str(folder), "--yes")["deleted"]) == 4
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
+def test_what_cannot_be_read_counts_as_still_there(medkg: Medkg, folder: Path) -> None:
+    submit(medkg, folder)
+    (folder / "sub").chmod(0)
+    answer = submit(medkg, folder, "--mirror", "--yes", expect=1)
+    (folder / "sub").chmod(0o755)
+    assert answer["removed"] == 0
+
+
+def test_a_file_that_broke_keeps_its_documents(medkg: Medkg, folder: Path) -> None:
+    submit(medkg, folder)
+    (folder / "x.jsonl").write_bytes(b"")
+    answer = submit(medkg, folder, "--mirror", "--yes", expect=1)
+    assert answer["removed"] == 0
+    assert answer["mirror"]["kept_because"] == ["2 places could not be read"]
+    assert {"1", "2"} <= titles(medkg)
+
+
+def test_other_folders_are_left_alone(medkg: Medkg, folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "in2"
+    other.mkdir()
+    (other / "c.md").write_text("# Other\n")
+    submit(medkg, folder)
+    submit(medkg, other)
+    (folder / "a.md").unlink()
+    assert submit(medkg, folder, "--mirror", "--yes")["removed"] == 1
+    assert "c.md" in titles(medkg)
+
+
+def test_a_limit_and_a_mirror_exclude_each_other(medkg: Medkg, folder: Path) -> None:
+    error = submit(medkg, folder, "--mirror", "--limit", "5", expect=2)["error"]
+    assert "--limit" in error["message"]
+
+
+def test_a_moved_folder_has_no_second_copy_and_a_mirror_of_it_removes_nothing(
+    medkg: Medkg, folder: Path, tmp_path: Path
+) -> None:
+    submit(medkg, folder)
+    before = {row["doc_id"] for row in medkg("docs", "list")["documents"]}
+    folder.rename(tmp_path / "moved")
+    answer = submit(medkg, tmp_path / "moved", "--mirror", "--yes")
+    assert (answer["documents"]["in"], answer["removed"]) == (4, 0)
+    assert {row["doc_id"] for row in medkg("docs", "list")["documents"]} == before
+    assert len(medkg("docs", "list", "--origin", str(tmp_path / "moved"))["documents"]) == 4
+    assert medkg("docs", "list", "--origin", str(folder))["documents"] == []
+
+
+def test_a_renamed_file_is_the_same_document(medkg: Medkg, folder: Path) -> None:
+    submit(medkg, folder)
+    (folder / "a.md").rename(folder / "z.md")
+    assert submit(medkg, folder, "--mirror", "--yes")["removed"] == 0
+    assert titles(medkg) == {"a.md", "b.md", "1", "2"}
+    assert len(medkg("docs", "list", "--origin", str(folder / "z.md"))["documents"]) == 1
