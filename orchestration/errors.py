@@ -9,7 +9,8 @@ docs/reference/errors.md is generated. Codes: 1xx usage and configuration, 2xx d
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 __all__ = [
     "AddressRefusedError",
@@ -25,6 +26,7 @@ __all__ = [
     "DagsterResourceUnavailableError",
     "DagsterStageTimeoutError",
     "DocumentTooLargeError",
+    "DocumentsRefusedError",
     "DuplicateDocumentError",
     "EmbeddingInputTooLongError",
     "EmptyDocumentError",
@@ -35,6 +37,7 @@ __all__ = [
     "IllegalTransitionError",
     "IndexMissingError",
     "InputUnreadableError",
+    "ItemsRefusedError",
     "LeaseLostError",
     "MalformedDocumentError",
     "MedkgError",
@@ -264,6 +267,21 @@ class RecordWithheldError(PermanentError):
     code = "MEDKG-210"
 
 
+class DocumentsRefusedError(PermanentError):
+    """A store cannot take a document: an id or a value is longer than stores take, a vector is not finite,
+    or the server refuses an entry. Correct what the message names, then replay the dead letter.
+    """
+
+    code = "MEDKG-211"
+
+    reasons: Mapping[Any, str]
+    """Why, by document (its DocumentKey); of the other documents of the write none is refused."""
+
+    def __init__(self, message: str, reasons: Mapping[Any, str] | None = None) -> None:
+        super().__init__(message)
+        self.reasons = reasons or {}
+
+
 class EncryptedPdfError(PermanentError):
     """The PDF is encrypted with a password, which medkg does not break. Provide a decrypted copy, then run
     it.
@@ -371,6 +389,21 @@ class RequestRejectedError(PermanentError):
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+class ItemsRefusedError(RequestRejectedError):
+    """A server refused single entries of a bulk request. Correct the documents that the message names, then
+    replay their dead letters.
+    """
+
+    code = "MEDKG-425"
+
+    reasons: Mapping[str, str]
+    """Why, by the id of the entry."""
+
+    def __init__(self, message: str, reasons: Mapping[str, str]) -> None:
+        super().__init__(message, status=400)
+        self.reasons = reasons
 
 
 class CircuitOpenError(UnavailableError):

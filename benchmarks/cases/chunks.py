@@ -23,8 +23,9 @@ from typing import Any
 
 import psutil
 
-from orchestration.formats.query_words import match_expression
-from orchestration.stores.sqlite.search import TOKENIZER, SqliteSearch
+from orchestration.formats.match_expression import TOKENIZER, match_expression
+from orchestration.formats.words import indexed_words
+from orchestration.stores.sqlite.search import SqliteSearch
 
 from ..data.synthetic_chunks import (
     ANYTHING,
@@ -45,7 +46,7 @@ __all__ = ["measured_sqlite"]
 
 
 class BareFts:
-    """The words' index and the rows, as one would write them by hand: same pragmas, tokenizer and columns."""
+    """The words' index and the rows, as one would write them by hand: same pragmas, words and columns."""
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, check_same_thread=False)
@@ -55,7 +56,7 @@ class BareFts:
             CREATE TABLE chunks (
                 number INTEGER PRIMARY KEY, chunk_id TEXT UNIQUE, body TEXT, titles TEXT, record TEXT);
             CREATE VIRTUAL TABLE words USING fts5(
-                body, titles, content='chunks', content_rowid='number', tokenize='{TOKENIZER}');
+                body, titles, content='', tokenize='{TOKENIZER}');
             """
         )
 
@@ -69,10 +70,12 @@ class BareFts:
             connection.executemany(
                 "INSERT INTO chunks (chunk_id, body, titles, record) VALUES (?, ?, ?, ?)", rows
             )
-            connection.execute(
-                "INSERT INTO words (rowid, body, titles) SELECT number, body, titles FROM chunks "
-                "WHERE number > ?",
-                (last,),
+            connection.executemany(
+                "INSERT INTO words (rowid, body, titles) VALUES (?, ?, ?)",
+                [
+                    (number, indexed_words(body), indexed_words(titles))
+                    for number, (_, body, titles, _) in enumerate(rows, last + 1)
+                ],
             )
 
     def search(self, query: str) -> list[Any]:

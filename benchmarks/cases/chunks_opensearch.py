@@ -14,6 +14,7 @@ import numpy as np
 from opensearchpy import OpenSearch, helpers
 
 from orchestration.contracts import VectorRow, chunk_facets
+from orchestration.formats.words import indexed_words
 from orchestration.records import DocumentKey
 from orchestration.stores.opensearch.connection import Connection
 from orchestration.stores.opensearch.search import OpenSearchSearch
@@ -96,6 +97,8 @@ def _words(connection: Connection, client: OpenSearch, prefix: str, count: int, 
                 "ordinal": chunk.ordinal,
                 "body": chunk.body,
                 "titles": " ".join(chunk.title_path),
+                "body_words": indexed_words(chunk.body),
+                "title_words": indexed_words(" ".join(chunk.title_path)),
                 "record": chunk.model_dump_json(exclude={"body"}),
             }
 
@@ -105,7 +108,7 @@ def _words(connection: Connection, client: OpenSearch, prefix: str, count: int, 
         timed("bare", _bulk, client, twin, list(documents(part)))
 
     def bare(query: str) -> Any:
-        fields = {"query": query, "fields": ["body", "titles^0.5"], "type": "most_fields"}
+        fields = {"query": query, "fields": ["body_words", "title_words^0.5"], "type": "most_fields"}
         body = {"query": {"multi_match": fields}, "size": LIMIT, "_source": ["doc_id", "chunk_id"]}
         return client.search(index=twin, body=body)
 

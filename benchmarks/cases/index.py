@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 
 from orchestration.batching import batched
-from orchestration.contracts import Commit
+from orchestration.contracts import Commit, values_of
 from orchestration.ledger import open_ledger
 from orchestration.processes.child_process import own_identity
 from orchestration.records import Chunk, EmbeddingBatch, SparseMatrix, StageContext, content_version
@@ -57,7 +57,7 @@ def _dual_write(folder: Path, items: list[Item]) -> None:
     search, documents = SqliteSearch(folder / "search"), SqliteDocuments(folder / "documents.sqlite")
     index = DualWrite(ledger.commits, search, FaissVectors(folder / "vectors"), documents)
     for window in batched(items, WINDOW):
-        receipts = index.stage(TENANT, own_identity(), window)
+        receipts = values_of(index.stage(TENANT, own_identity(), window))
         ledger.commits.commit(
             [Commit.of(ctx, receipt) for (ctx, _), receipt in zip(window, receipts, strict=True)]
         )

@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestration.contracts import Candidate, ChunkRef, CommitLog, Filters, SearchStore, Visible
-from orchestration.formats.query_words import match_expression
+from orchestration.formats.match_expression import TOKENIZER, match_expression
+from orchestration.formats.words import indexed_words, query_words
 from orchestration.records import Chunk
-from orchestration.stores.opensearch.analysis import ANALYZER, QUERY_ANALYZER
+from orchestration.stores.opensearch.analysis import WORDS_ANALYZER
 from orchestration.stores.opensearch.connection import Connection
-from orchestration.stores.sqlite.search import TOKENIZER
 
 __all__ = ["ReferenceLeg", "opensearch_reference", "sqlite_reference", "visible_chunks"]
 
@@ -74,8 +74,8 @@ def sqlite_reference(chunks: Sequence[tuple[ChunkRef, Chunk]]) -> ReferenceLeg:
     quotient is the same as with weights of 1 and 0.5. A chunk's length then weighs its body twice, too, where
     FTS5 counts all words alike; that is the one difference between the two formulas.
     """
-    bodies = fts5_tokens([chunk.body for _, chunk in chunks])
-    titles = fts5_tokens([" ".join(chunk.title_path) for _, chunk in chunks])
+    bodies = fts5_tokens([indexed_words(chunk.body) for _, chunk in chunks])
+    titles = fts5_tokens([indexed_words(" ".join(chunk.title_path)) for _, chunk in chunks])
     weighted = [body * 2 + title for body, title in zip(bodies, titles, strict=True)]
     scores = _scorer(weighted, "robertson", 2 * K1)
 
@@ -91,29 +91,25 @@ def opensearch_reference(
 ) -> ReferenceLeg:
     """Over the index's own tokens (its _analyze API): BM25 of the body plus half of that of the titles.
 
-    Stop words count, as in the store, where the others find nothing. Lucene rounds lengths to eight bits,
-    does not count joined words (il6 beside il and 6) as length, and in a query takes them for one word with
-    their parts; bm25s does none of that.
+    Lucene rounds lengths to eight bits, which bm25s does not.
     """
-    analysed: dict[tuple[str, str], Tokens] = {}
+    analysed: dict[str, Tokens] = {}
 
-    def tokens(text: str, analyzer: str) -> Tokens:
-        if (text, analyzer) not in analysed:
-            body = {"analyzer": analyzer, "text": text}
+    def tokens(words: str) -> Tokens:
+        if words not in analysed:
+            body = {"analyzer": WORDS_ANALYZER, "text": words}
             with connection.errors_named() as client:
                 tokens = client.indices.analyze(index=index, body=body)["tokens"]
-            analysed[text, analyzer] = [token["token"] for token in tokens]
-        return analysed[text, analyzer]
+            analysed[words] = [token["token"] for token in tokens]
+        return analysed[words]
 
-    in_body = _scorer([tokens(chunk.body, ANALYZER) for _, chunk in chunks], "lucene", K1)
-    in_titles = _scorer([tokens(" ".join(chunk.title_path), ANALYZER) for _, chunk in chunks], "lucene", K1)
-
-    def by(words: Tokens) -> Scores:
-        return in_body(words) + np.float32(TITLE_WEIGHT) * in_titles(words)
+    in_body = _scorer([tokens(indexed_words(chunk.body)) for _, chunk in chunks], "lucene", K1)
+    titles = [tokens(indexed_words(" ".join(chunk.title_path))) for _, chunk in chunks]
+    in_titles = _scorer(titles, "lucene", K1)
 
     def of_query(query: str) -> Scores:
-        telling = by(tokens(query, QUERY_ANALYZER))
-        return telling if telling.any() else by(tokens(query, ANALYZER))
+        words = tokens(" ".join(query_words(query)))
+        return in_body(words) + np.float32(TITLE_WEIGHT) * in_titles(words)
 
     return ReferenceLeg([ref for ref, _ in chunks], of_query)
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from gpu_actors.batches.token_budget import TokenIds
+from orchestration.contracts import folded_text
 from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError
 
 __all__ = ["PairTokenizer", "best_pieces"]
@@ -78,8 +79,9 @@ class PairTokenizer:
         ]
 
     def _ids(self, texts: Sequence[str]) -> list[TokenIds]:
-        """Tokens of each text, special ones not included."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        """Tokens of each text as searches compare it (folded), special ones not included."""
+        folded = [folded_text(text) for text in texts]
+        encodings = self._tokenizer.encode_batch_fast(folded, add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
 

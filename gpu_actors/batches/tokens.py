@@ -1,6 +1,6 @@
 """Texts as a model's tokens, computed before the device is used; imports no torch.
 
-Input: texts. Output: token ids, and an error for a text that exceeds the model's limit.
+Input: texts. Output: token ids, of folded texts, and an error for a text that exceeds the model's limit.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from tokenizers import Encoding, Tokenizer
 from tokenizers.models import WordPiece
 
 from gpu_actors.batches.token_budget import TokenIds
+from orchestration.contracts import folded_text
 from orchestration.errors import EmbeddingInputTooLongError
 
 __all__ = ["TextTokenizer"]
@@ -33,7 +34,19 @@ class TextTokenizer:
         """Whether each word is tokenised separately, so that a text's tokens are the sum of its words'."""
 
     def token_ids(self, texts: Sequence[str]) -> list[TokenIds]:
-        """Return the token ids of each text, special tokens included, in order."""
+        """Return the ids of each text, folded as searches compare it, special tokens included, in order.
+
+        A text that fits the model only as it stands is not folded.
+        """
+        folded = [folded_text(text) for text in texts]
+        rows = self._ids(folded)
+        for row, text in enumerate(texts):
+            if text != folded[row] and self.too_long(rows[row]):
+                (as_it_stands,) = self._ids([text.encode("utf-8", "replace").decode()])
+                rows[row] = rows[row] if self.too_long(as_it_stands) else as_it_stands
+        return rows
+
+    def _ids(self, texts: Sequence[str]) -> list[TokenIds]:
         encodings = self._tokenizer.encode_batch_fast(list(texts))
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 

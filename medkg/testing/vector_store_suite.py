@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from medkg.testing.builders import TENANT
 from medkg.testing.facets import FACETS, FILTERS
 from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, VectorRow, VectorStore
-from orchestration.errors import StageContractError
+from orchestration.errors import DocumentsRefusedError, StageContractError
 from orchestration.records import DocumentKey, Float32Matrix
 
 ANY = Filters()
@@ -187,12 +187,26 @@ class VectorStoreSuite:
         assert list(store.holdings(TENANT)) == []
         assert store.search(TENANT, MODEL, EAST, 9, ANY, everything) == []
 
+    def test_a_document_with_a_facet_that_no_store_takes_is_refused_by_name(self, store: VectorStore) -> None:
+        long = replace(a_row("long"), facets={"mesh": ("m" * 40_000,)})
+        rows = [a_row("1"), long, a_row("i" * 600)]
+        with pytest.raises(DocumentsRefusedError, match=r"a value of mesh .* has 40000 bytes") as caught:
+            store.write(TENANT, MODEL, "i1", rows, np.stack([EAST, EAST, NORTH]))
+        assert list(caught.value.reasons) == [long.key]
+        store.write(TENANT, MODEL, "i1", [rows[0], rows[2]], np.stack([EAST, NORTH]))
+        assert found(store.search(TENANT, MODEL, EAST, 9, ANY, everything)) == ["1", "i" * 600]
+        assert {holding.key.doc_id for holding in store.holdings(TENANT)} == {"1", "i" * 600}
+
     def test_vectors_that_are_no_numbers_or_too_few_are_refused(self, store: VectorStore) -> None:
-        with pytest.raises(StageContractError, match="i1"):
-            store.write(TENANT, MODEL, "i1", [a_row()], np.array([[np.nan, 1.0]], np.float32))
+        rows = [a_row("bad"), a_row("good")]
+        with pytest.raises(DocumentsRefusedError, match="not finite") as caught:
+            store.write(TENANT, MODEL, "i1", rows, np.array([[np.nan, 1.0], [0.0, 1.0]], np.float32))
+        assert list(caught.value.reasons) == [rows[0].key]
+        store.write(TENANT, MODEL, "i1", rows[1:], NORTH[None])
+        assert found(store.search(TENANT, MODEL, NORTH, 9, ANY, everything)) == ["good"]
         with pytest.raises(StageContractError, match="2 chunks with 1 vectors"):
-            store.write(TENANT, MODEL, "i1", [a_row("1"), a_row("2")], EAST[None])
-        assert list(store.holdings(TENANT)) == []
+            store.write(TENANT, MODEL, "i2", [a_row("1"), a_row("2")], EAST[None])
+        assert [holding.intent_id for holding in store.holdings(TENANT)] == ["i1"]
 
     # --- tenants and models -------------------------------------------------------------------------
 

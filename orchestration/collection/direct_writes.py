@@ -22,6 +22,7 @@ from orchestration.contracts import (
     SourceRequest,
     Submission,
     WindowDocument,
+    values_of,
 )
 from orchestration.errors import LeaseLostError
 from orchestration.records import Document, DocumentKey, EmbeddingBatch, Locator, SourceItem
@@ -159,11 +160,8 @@ class DirectWrites:
         self, window_id: str, leased: Sequence[tuple[WindowDocument, PassedDocument]]
     ) -> list[Commit]:
         self._documents.put([(window_document.ctx, handed.document) for window_document, handed in leased])
-        staged = self._index.stage(
-            self._tenant_id,
-            self._owner,
-            [(window_document.ctx, handed.batch) for window_document, handed in leased],
-        )
+        items = [(window_document.ctx, handed.batch) for window_document, handed in leased]
+        staged = values_of(self._index.stage(self._tenant_id, self._owner, items))
         commits = [
             Commit.of(window_document.ctx, receipt)
             for (window_document, _), receipt in zip(leased, staged, strict=True)

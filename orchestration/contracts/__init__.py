@@ -93,6 +93,7 @@ from orchestration.contracts.stages import (
     ParseStage,
     ValidateStage,
     lift,
+    values_of,
 )
 from orchestration.contracts.stores import (
     Candidate,
@@ -107,6 +108,7 @@ from orchestration.contracts.stores import (
     Visible,
 )
 from orchestration.contracts.syncs import Sync, SyncKey, SyncLedger
+from orchestration.contracts.text_folding import folded_parts, folded_text
 from orchestration.contracts.web import DownloadedFile, Validators, WebAnswer, WebClient
 
 __all__ = [
@@ -212,9 +214,12 @@ __all__ = [
     "WindowLedger",
     "chunk_facets",
     "facets_of_metadata",
+    "folded_parts",
+    "folded_text",
     "has_pdf_mark",
     "is_older",
     "lift",
     "newest",
     "revision_of",
+    "values_of",
 ]

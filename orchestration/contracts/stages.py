@@ -41,6 +41,16 @@ Outcome: TypeAlias = T | MedkgError
 """The result for one item of a batch: a value, or the error of this item alone."""
 
 
+def values_of(outcomes: Sequence[Outcome[T]]) -> list[T]:
+    """Return the values of all items, in order; raises the error of the first item that has one."""
+    values: list[T] = []
+    for outcome in outcomes:
+        if isinstance(outcome, MedkgError):
+            raise outcome
+        values.append(outcome)
+    return values
+
+
 @runtime_checkable
 class IngestStage(Protocol):
     """Fetches the bytes of one document from its source."""

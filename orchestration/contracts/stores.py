@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from orchestration.contracts.commits import Commit
 from orchestration.contracts.filters import Facets, Filters
+from orchestration.contracts.stages import Outcome
 from orchestration.records import (
     Chunk,
     Document,
@@ -94,14 +95,18 @@ class SearchStore(Protocol):
     ) -> None:
         """Write the chunks of an intent. Durable when it returns; idempotent; not yet visible.
 
-        `sparse` has one row per chunk, in order.
+        `sparse` has one row per chunk, in order. Raises DocumentsRefusedError for documents that the store
+        cannot take; a write of the others under the same intent then replaces what was written.
         """
         ...
 
     def bm25(
         self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
     ) -> list[Candidate]:
-        """The best `limit` visible chunks for the words of a query, by BM25."""
+        """The best `limit` visible chunks for the words of a query, by BM25.
+
+        Any text is a query; words are those of `orchestration.formats.words` in every store.
+        """
         ...
 
     def sparse(
@@ -169,7 +174,10 @@ class VectorStore(Protocol):
         rows: Sequence[VectorRow],
         dense: Float32Matrix,
     ) -> None:
-        """Write the intent's vectors, float32 [n, d], row i for rows[i]. Durable; idempotent."""
+        """Write the intent's vectors, float32 [n, d], row i for rows[i]. Durable; idempotent.
+
+        Raises DocumentsRefusedError as `SearchStore.write` does.
+        """
         ...
 
     def search(
@@ -294,11 +302,11 @@ class IndexWriter(Protocol):
 
     def stage(
         self, tenant_id: str, owner: str, items: Sequence[tuple[StageContext, EmbeddingBatch]]
-    ) -> list[IndexReceipt]:
-        """Write the entries of documents; returns one receipt per item, in order.
+    ) -> list[Outcome[IndexReceipt]]:
+        """Write the entries of documents; returns one receipt per item, in order, or why it is refused.
 
-        Durable when it returns; a crash leaves nothing visible. Raises StageContractError for items whose
-        vectors are not of one model.
+        A document that a store refuses has no entries in any; the others do. Durable when it returns; a
+        crash leaves nothing visible. Raises StageContractError for items whose vectors are not of one model.
         """
         ...
 

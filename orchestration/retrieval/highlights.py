@@ -1,56 +1,58 @@
 """Highlights: the positions of a query's words in the text of a chunk.
 
-Comes in: a query and texts. Leaves: spans of characters. A word matches as it does in the word index of
-SQLite: case and accents are ignored, English endings are removed (Porter 1980), a hyphen separates two words,
-and stop words are left out. FTS5 itself computes the spans, on a table in memory.
-Source: https://www.sqlite.org/fts5.html (highlight(), the unicode61 and porter tokenizers).
+Comes in: a query and texts. Leaves: spans of characters. A word matches as it does in the word indexes
+(`orchestration.formats.words`): folded, accents ignored, English endings removed (Porter 1980), stop words
+left out. A word with signs in it is marked by its parts, or as a whole if only the whole matches. FTS5
+itself compares, on a table in memory with a row per word.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from typing import Final
 
-from orchestration.formats.query_words import match_expression
+from orchestration.formats.match_expression import TOKENIZER, match_expression
+from orchestration.formats.words import Word, placed_words
 
 __all__ = ["highlights"]
 
 Spans = tuple[tuple[int, int], ...]
 """[start, end) in characters, sorted and disjoint."""
 
-OPEN, CLOSE = "\ufdd0", "\ufdd1"
-"""Noncharacters, which no text contains after `CLEAN`; they separate words as a space does."""
-
-CLEAN: Final = {ord(OPEN): " ", ord(CLOSE): " ", 0: " "}
-
-TABLE: Final = "CREATE VIRTUAL TABLE texts USING fts5(body, tokenize='porter unicode61')"
-INSERT: Final = "INSERT INTO texts (rowid, body) VALUES (?, ?)"
-MARKED: Final = "SELECT rowid, highlight(texts, 0, ?, ?) FROM texts WHERE texts MATCH ?"
+TABLE: Final = f"CREATE VIRTUAL TABLE words USING fts5(word, tokenize='{TOKENIZER}')"
+INSERT: Final = "INSERT INTO words (word) VALUES (?)"
+MATCHING: Final = "SELECT word FROM words WHERE words MATCH ?"
 
 
 def highlights(query: str, texts: Sequence[str]) -> list[Spans]:
     """For each text, the spans of the query's words, sorted and disjoint."""
-    spans: list[Spans] = [()] * len(texts)
     expression = match_expression(query)
-    if expression is None:
-        return spans
+    if expression is None or not texts:
+        return [()] * len(texts)
+    of_texts = [placed_words(text) for text in texts]
+    different = {word.text for of_text in of_texts for word in of_text}
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute(TABLE)
-        connection.executemany(INSERT, [(row, text.translate(CLEAN)) for row, text in enumerate(texts)])
-        for row, marked in connection.execute(MARKED, (OPEN, CLOSE, expression)):
-            spans[row] = _spans(marked)
-    return spans
+        connection.executemany(INSERT, [(word,) for word in different])
+        matching = {word for (word,) in connection.execute(MATCHING, (expression,))}
+    return [_spans(word for word in of_text if word.text in matching) for of_text in of_texts]
 
 
-def _spans(marked: str) -> Spans:
-    """Spans between marks, in characters of the text without marks."""
+def _spans(matching: Iterable[Word]) -> Spans:
+    """Spans of parts and pairs, overlapping ones as one; of joined words where no part is marked."""
+    words = sorted(matching, key=lambda word: word.end - word.start)
     spans: list[tuple[int, int]] = []
-    before, *parts = marked.split(OPEN)
-    position = len(before)
-    for part in parts:
-        word, _, rest = part.partition(CLOSE)
-        spans.append((position, position + len(word)))
-        position += len(word) + len(rest)
-    return tuple(spans)
+    for word in (*(word for word in words if word.kind != "joined"), *_joined(words)):
+        overlapping = [span for span in spans if span[0] < word.end and word.start < span[1]]
+        if word.kind == "joined" and overlapping:
+            continue
+        spans = [span for span in spans if span not in overlapping]
+        starts, ends = zip((word.start, word.end), *overlapping, strict=True)
+        spans.append((min(starts), max(ends)))
+    return tuple(sorted(spans))
+
+
+def _joined(words: Iterable[Word]) -> Iterable[Word]:
+    return (word for word in words if word.kind == "joined")

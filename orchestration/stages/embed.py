@@ -21,7 +21,7 @@ from orchestration.stages.services import StageServices
 class EmbedOnPlane:
     """EmbedStage over the plane's pools."""
 
-    version = "2"
+    version = "3"
     isolation = Isolation.PLANE
 
     def __init__(self, plane: Plane, timeout_seconds: float) -> None:

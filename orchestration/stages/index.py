@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from orchestration.contracts import IndexWriter, Isolation, Outcome
+from orchestration.contracts import IndexWriter, Isolation, Outcome, values_of
+from orchestration.errors import (
+    ConfigurationError,
+    PermanentError,
+    StageFailedError,
+    TransientError,
+    UnavailableError,
+)
 from orchestration.records import EmbeddingBatch, IndexReceipt, StageContext
 from orchestration.stages.services import StageServices
 
@@ -30,12 +37,40 @@ class Index:
 
     def execute(self, ctx: StageContext, batch: EmbeddingBatch) -> IndexReceipt:
         """Stage one document; raises UnavailableError when a store cannot be written."""
-        (receipt,) = self._writer.stage(ctx.tenant_id, self._owner, [(ctx, batch)])
+        (receipt,) = values_of(self._writer.stage(ctx.tenant_id, self._owner, [(ctx, batch)]))
         return receipt
 
     def execute_batch(
         self, items: Sequence[tuple[StageContext, EmbeddingBatch]]
     ) -> Sequence[Outcome[IndexReceipt]]:
-        """All documents of one tenant under one intent: both stores are written, or neither counts."""
-        tenant_id = items[0][0].tenant_id
-        return self._writer.stage(tenant_id, self._owner, items)
+        """All documents of one tenant under one intent: both stores are written, or neither counts.
+
+        A document that a store refuses fails alone. Where a store fails without naming one, halves are
+        staged, each under an intent, until the document that it fails on is alone.
+        """
+        try:
+            return self._writer.stage(items[0][0].tenant_id, self._owner, items)
+        except (TransientError, UnavailableError, ConfigurationError):
+            raise
+        except Exception:
+            if len(items) == 1:
+                raise
+        middle = len(items) // 2
+        return [*self._alone(items[:middle]), *self._alone(items[middle:])]
+
+    def _alone(self, items: Sequence[tuple[StageContext, EmbeddingBatch]]) -> Sequence[Outcome[IndexReceipt]]:
+        """The outcomes of a half; what a store raises for one document is its outcome."""
+        try:
+            return self.execute_batch(items)
+        except (TransientError, UnavailableError, ConfigurationError):
+            raise
+        except PermanentError as error:
+            return [error] * len(items)
+        except Exception as error:  # noqa: BLE001 - whatever a store raises for it is the document's failure
+            ((ctx, _),) = items
+            return [
+                StageFailedError(
+                    f"{ctx.doc_id}: a store raised {type(error).__name__}: {error}. Report it with the "
+                    "document, then `medkg dlq replay`."
+                )
+            ]

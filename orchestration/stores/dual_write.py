@@ -17,14 +17,16 @@ from orchestration.contracts import (
     CommitLog,
     DocumentStore,
     Intent,
+    Outcome,
     SearchStore,
     SparseVectors,
     VectorRow,
     VectorStore,
     chunk_facets,
 )
-from orchestration.errors import StageContractError
+from orchestration.errors import DocumentsRefusedError, StageContractError
 from orchestration.records import DocumentKey, EmbeddingBatch, IndexReceipt, SparseMatrix, StageContext
+from orchestration.stores.entry_limits import MOST_NAMED, NEXT_STEP
 
 __all__ = ["DualWrite"]
 
@@ -42,20 +44,24 @@ class DualWrite:
 
     def stage(
         self, tenant_id: str, owner: str, items: Sequence[tuple[StageContext, EmbeddingBatch]]
-    ) -> list[IndexReceipt]:
-        """Write both stores under one intent; durable, and invisible until the commit."""
+    ) -> list[Outcome[IndexReceipt]]:
+        """Write both stores under one intent; durable, and invisible until the commit.
+
+        What a store refuses leaves the intent: the others are written again without it, in both stores.
+        """
         if not items:
             return []
         namespace = _model(items, "dense")
         intent = self._log.open_intent(tenant_id, owner, [ctx.key for ctx, _ in items])
-        chunks = [(ctx.key, chunk) for ctx, batch in items for chunk in batch.chunks]
-        if chunks:
-            rows = [VectorRow(key, chunk.chunk_id, chunk_facets(key, chunk)) for key, chunk in chunks]
-            dense = np.concatenate([batch.dense for _, batch in items if batch.chunks])
-            self._search.write(tenant_id, intent.intent_id, chunks, _sparse(items))
-            self._vectors.write(tenant_id, namespace, intent.intent_id, rows, dense)
+        refused: dict[DocumentKey, str] = {}
+        while error := self._refusal(
+            intent, namespace, [item for item in items if item[0].key not in refused]
+        ):
+            refused |= error.reasons
         return [
-            IndexReceipt(
+            DocumentsRefusedError(f"{ctx.doc_id[:MOST_NAMED]}: {refused[ctx.key]}. {NEXT_STEP}")
+            if ctx.key in refused
+            else IndexReceipt(
                 key=ctx.key,
                 version=ctx.version,
                 fingerprint=ctx.fingerprint,
@@ -65,6 +71,26 @@ class DualWrite:
             )
             for ctx, batch in items
         ]
+
+    def _refusal(
+        self, intent: Intent, namespace: str, items: Sequence[tuple[StageContext, EmbeddingBatch]]
+    ) -> DocumentsRefusedError | None:
+        """Write both stores, in place of what the intent wrote before; returns the error of refused items."""
+        chunks = [(ctx.key, chunk) for ctx, batch in items for chunk in batch.chunks]
+        if not chunks:
+            if len(items) < len(intent.keys):  # all that had chunks are refused
+                self._discard(intent.tenant_id, intent.intent_id, None)
+            return None
+        rows = [VectorRow(key, chunk.chunk_id, chunk_facets(key, chunk)) for key, chunk in chunks]
+        dense = np.concatenate([batch.dense for _, batch in items if batch.chunks])
+        try:
+            self._search.write(intent.tenant_id, intent.intent_id, chunks, _sparse(items))
+            self._vectors.write(intent.tenant_id, namespace, intent.intent_id, rows, dense)
+        except DocumentsRefusedError as error:
+            if error.reasons.keys().isdisjoint(ctx.key for ctx, _ in items):
+                raise
+            return error
+        return None
 
     def lost(self, receipts: Sequence[IndexReceipt]) -> list[IndexReceipt]:
         """Receipts whose entries a store does not hold any more, so that they must not be committed.
@@ -133,8 +159,7 @@ class DualWrite:
         if not hidden:
             return
         if len(hidden) == len(intent.keys):
-            self._search.discard(intent.tenant_id, intent.intent_id, None)
-            self._vectors.discard(intent.tenant_id, intent.intent_id)
+            self._discard(intent.tenant_id, intent.intent_id, None)
             return
         of_hidden = set(hidden)
         left = {
@@ -146,7 +171,7 @@ class DualWrite:
         if left:
             self._discard(intent.tenant_id, intent.intent_id, sorted(left, key=lambda key: key.doc_id))
 
-    def _discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey]) -> None:
+    def _discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
         self._search.discard(tenant_id, intent_id, keys)
         self._vectors.discard(tenant_id, intent_id, keys)
 

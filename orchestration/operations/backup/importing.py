@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from orchestration.contracts import Commit
+from orchestration.contracts import Commit, values_of
 from orchestration.errors import UsageError
 from orchestration.operations.backup.exporting import Observe
 from orchestration.operations.backup.folder import TenantCopy, read_copy
@@ -109,7 +109,7 @@ def _take_in(parts: Parts, wanted: Sequence[Copied], replace: bool, done: Import
         (ctx, _as_one(document.batch, dense, vocabulary))
         for ctx, document in zip(contexts, wanted, strict=True)
     ]
-    receipts = parts.index.stage(tenant_id, own_identity(), items)
+    receipts = values_of(parts.index.stage(tenant_id, own_identity(), items))
     copied = [
         (
             document.commit.model_copy(

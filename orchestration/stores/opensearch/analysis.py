@@ -1,15 +1,14 @@
-"""How words of biomedical English are indexed and asked for in OpenSearch.
+"""How words are indexed and asked for in OpenSearch.
 
-One chain for both sides, so that a query and a text that say the same meet:
-- Greek letters are spelled out: TNF-\u03b1, TNF\u03b1 and TNF-alpha are one.
-- A dosage is a number and a unit: 5mg is 5 mg; \u00b5g is mcg.
-- A registry number is one word: NCT 01234567 is NCT01234567.
-- Words are cut at what is neither letter nor number and kept joined too: IL-6 is il, 6 and il6, which IL6
-  finds.
-- Case and accents make no difference; Porter's stemmer takes inflection off.
-Words that were cut stay alternatives in a query: word_delimiter's kin that makes graphs would ask for all
-parts together. Words that say nothing are dropped from queries, unless there are no others. Synonyms, if the
-user has a file (https://docs.opensearch.org/latest/analyzers/token-filters/synonym/), widen the query.
+Our words come ready-made (`orchestration.formats.words`), for texts and queries alike, and are split at
+spaces and stemmed here (Porter). Synonyms, if the user has a file
+(https://docs.opensearch.org/latest/analyzers/token-filters/synonym/), widen the query; their rules are
+written in the same words.
+
+Queries that others send to the index are analysed by a chain of the server's own that makes the same of
+English: Greek letters are spelled out, a dosage is a number and a unit, a registry number is one word,
+words are cut at signs and kept joined too (IL-6 is il, 6 and il6), case and accents make no difference.
+`word_delimiter` keeps the parts alternatives; its kin that makes graphs would ask for all of them together.
 """
 
 from __future__ import annotations
@@ -17,13 +16,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from orchestration.formats.query_words import STOP_WORDS
+from orchestration.formats.words import STOP_WORDS, separate_words
 
-__all__ = ["ANALYZER", "QUERY_ANALYZER", "SYNONYM_ANALYZER", "analysis"]
+__all__ = ["FOREIGN_ANALYZER", "SYNONYM_ANALYZER", "WORDS_ANALYZER", "analysis"]
 
-ANALYZER: Final = "biomedical"
-QUERY_ANALYZER: Final = "biomedical_query"
-SYNONYM_ANALYZER: Final = "biomedical_synonyms"
+WORDS_ANALYZER: Final = "medkg_words"
+SYNONYM_ANALYZER: Final = "medkg_synonyms"
+FOREIGN_ANALYZER: Final = "biomedical"
+"""Of queries that others send."""
 
 GREEK: Final = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho
     sigma sigma tau upsilon phi chi psi omega""".split()  # noqa: SIM905 - a list would be a line a word
@@ -32,25 +32,26 @@ GREEK: Final = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambd
 NUMBERS: Final = "\u00b9\u00b2\u00b3\u00bc\u00bd\u00be"
 """Numbers below code point 256 that word_delimiter takes for signs."""
 
-MICROGRAM: Final = ("\u00b5g=>mcg", "\u03bcg=>mcg")
+MICROGRAM: Final = ("\u00b5g=>ug", "\u03bcg=>ug", "mcg=>ug")
 
 
 def analysis(synonyms: Sequence[str]) -> dict[str, Any]:
     """The index setting `analysis`."""
-    filters = ["parts", "lowercase", "asciifolding", "inflection"]
-    common = {"tokenizer": "whitespace", "char_filter": ["greek", "dosage", "registry_number"]}
+    whole_words = {"type": "custom", "tokenizer": "whitespace"}
+    foreign = {
+        "type": "custom",
+        "tokenizer": "whitespace",
+        "char_filter": ["greek", "dosage", "registry_number"],
+        "filter": ["parts", "lowercase", "asciifolding", "stop", "inflection"],
+    }
     analyzers: dict[str, Any] = {
-        ANALYZER: {"type": "custom", **common, "filter": filters},
-        QUERY_ANALYZER: {"type": "custom", **common, "filter": [*filters[:-1], "stop", "inflection"]},
+        WORDS_ANALYZER: {**whole_words, "filter": ["inflection"]},
+        FOREIGN_ANALYZER: foreign,
     }
     added: dict[str, Any] = {}
-    if synonyms:
-        added = {"synonyms": {"type": "synonym_graph", "synonyms": list(synonyms), "lenient": False}}
-        analyzers[SYNONYM_ANALYZER] = {
-            **analyzers[ANALYZER],
-            "tokenizer": "standard",  # a word that is cut cannot be part of a synonym
-            "filter": ["lowercase", "asciifolding", "synonyms", "inflection"],
-        }
+    if rules := [rule for line in synonyms if (rule := _rule(line))]:
+        added = {"synonyms": {"type": "synonym_graph", "synonyms": rules, "lenient": False}}
+        analyzers[SYNONYM_ANALYZER] = {**whole_words, "filter": ["synonyms", "inflection"]}
     return {
         "char_filter": {
             "greek": {"type": "mapping", "mappings": [*MICROGRAM, *_greek()]},
@@ -80,6 +81,15 @@ def analysis(synonyms: Sequence[str]) -> dict[str, Any]:
         },
         "analyzer": analyzers,
     }
+
+
+def _rule(line: str) -> str:
+    """A rule in our words; '' if a side of it has none."""
+    sides = [
+        ", ".join(filter(None, (separate_words(term) for term in side.split(","))))
+        for side in line.split("=>")
+    ]
+    return " => ".join(sides) if all(sides) else ""
 
 
 def _greek() -> list[str]:

@@ -1,9 +1,10 @@
 """The connection to OpenSearch: errors that name the server, and bulk writes a few requests at a time.
 
 Comes in: a URL; requests; bulk actions. Leaves: answers, or DagsterResourceUnavailableError when the server
-is unavailable, overloaded or refuses us for now, and RequestRejectedError for what it will never take.
-Nothing is repeated here: a server that throttles (429) is one to wait for, as the stage's policy says; a
-write that is repeated goes over itself.
+is unavailable, overloaded or refuses us for now, and RequestRejectedError for what it will never take: in a
+bulk write ItemsRefusedError, which names each entry; all others are written. Nothing is repeated here: a
+server that throttles (429) is one to wait for, as the stage's policy says; a write that is repeated goes
+over itself.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from orchestration.batching import batched
 from orchestration.errors import (
     ConfigurationError,
     DagsterResourceUnavailableError,
+    ItemsRefusedError,
     MedkgError,
     RequestRejectedError,
     StoreUnwritableError,
@@ -47,6 +49,9 @@ STREAMS: Final = 4
 ACTIONS: Final = 250
 BYTES: Final = 4 * 2**20
 """Most of one bulk request."""
+
+REFUSED_FOR_AN_ITEM: Final = frozenset({400, 413})
+"""Answers to a bulk request that one of its items may be the cause of."""
 
 FULL: Final = frozenset({"disk_usage_exceeded", "cluster_block_exception"})
 
@@ -101,7 +106,11 @@ class Connection:
             client.indices.exists_alias(name=f"{prefix}*")
 
     def bulk(self, actions: Sequence[dict[str, Any]]) -> None:
-        """Write all actions, a few requests at a time; raises if any item was not taken in the end."""
+        """Write all actions, a few requests at a time.
+
+        Raises ItemsRefusedError, after all others are written, for items that are never taken; the error of
+        an item that the server may take later comes first.
+        """
         if actions:
             with self.errors_named():
                 anyio.run(self._bulk, actions)
@@ -110,23 +119,11 @@ class Connection:
         share = max(ACTIONS, -(-len(actions) // STREAMS))
         async with AsyncOpenSearch(**self._options) as client:
             rejected: list[dict[str, Any]] = []
-
-            async def write(part: Sequence[dict[str, Any]]) -> None:
-                answers = async_streaming_bulk(
-                    client,
-                    part,
-                    chunk_size=ACTIONS,
-                    max_chunk_bytes=BYTES,
-                    max_retries=0,
-                    raise_on_error=False,
-                )
-                rejected.extend([answer async for taken, answer in answers if not taken])
-
             failures: list[OpenSearchException] = []
 
             async def write_or_collect(part: Sequence[dict[str, Any]]) -> None:
                 try:
-                    await write(part)
+                    rejected.extend(await _written(client, part))
                 except OpenSearchException as error:  # raised below: a task group would wrap it
                     failures.append(error)
 
@@ -139,10 +136,17 @@ class Connection:
             raise BulkIndexError(f"{len(rejected)} items were not taken", rejected)
 
     def _of_items(self, errors: Sequence[dict[str, Any]]) -> MedkgError:
-        """What the first item that was not taken says; an overload before a rejection."""
+        """The error of items that were not taken: an overload before a rejection."""
         answers = [answer for item in errors for answer in item.values()]
         worst = max(answers, key=lambda answer: answer.get("status") in (429, 503))
-        return self._answered(worst.get("status"), worst.get("error"), f"{len(answers)} items: ")
+        error = self._answered(worst.get("status"), worst.get("error"), f"{len(answers)} items: ")
+        if not isinstance(error, RequestRejectedError):
+            return error
+        reasons = {
+            str(answer.get("_id")): f"{answer.get('status')} {_reason(answer.get('error'))}"
+            for answer in answers
+        }
+        return ItemsRefusedError(error.message, reasons)
 
     def _named(self, error: OpenSearchException) -> MedkgError:
         if isinstance(error, AuthenticationException | AuthorizationException) and not _blocked(error.info):
@@ -170,6 +174,25 @@ class Connection:
                 f"{said}. It is overloaded or not whole; it is tried again."
             )
         return RequestRejectedError(f"{said}. Please report it with this message.")
+
+
+async def _written(client: AsyncOpenSearch, part: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Write a part, one request after the other; returns the answers of items that were not taken.
+
+    A request that is refused as a whole (too large, malformed) is sent as two, until the item is found.
+    """
+    answers = async_streaming_bulk(
+        client, part, chunk_size=ACTIONS, max_chunk_bytes=BYTES, max_retries=0, raise_on_error=False
+    )
+    try:
+        return [answer async for taken, answer in answers if not taken]
+    except TransportError as error:
+        if error.status_code not in REFUSED_FOR_AN_ITEM:
+            raise
+        if len(part) == 1:
+            return [{"index": {"_id": part[0]["_id"], "status": error.status_code, "error": error.info}}]
+    middle = len(part) // 2
+    return [*await _written(client, part[:middle]), *await _written(client, part[middle:])]
 
 
 def _blocked(info: object) -> bool:

@@ -7,7 +7,7 @@ find, count and forget in one way.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn
 from uuid import uuid4
 
@@ -15,9 +15,10 @@ from opensearchpy import OpenSearch
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from orchestration.contracts import TERM_FACETS, Candidate, ChunkRef, Facets, Filters, Holding, Visible
-from orchestration.errors import DagsterResourceUnavailableError
+from orchestration.errors import DagsterResourceUnavailableError, ItemsRefusedError
 from orchestration.records import DocumentKey
 from orchestration.stores.deepening import deeper
+from orchestration.stores.entry_limits import MOST_NAMED, refused
 from orchestration.stores.opensearch.connection import Connection
 
 __all__ = [
@@ -117,13 +118,19 @@ def of_intent(intent_id: str, keys: Sequence[DocumentKey] | None) -> dict[str, A
     return {"bool": {"filter": mine}}
 
 
-def replace(connection: Connection, index: str, intent_id: str, actions: Sequence[dict[str, Any]]) -> None:
+def replace(
+    connection: Connection, index: str, tenant_id: str, intent_id: str, actions: Sequence[dict[str, Any]]
+) -> None:
     """Write an intent's entries in the place of those that it had in this index. Durable; idempotent.
 
-    Searches know of them when it returns.
+    Searches know of them when it returns. Raises DocumentsRefusedError for documents with an entry that the
+    server refuses.
     """
     batch = str(uuid4())
-    connection.bulk([{**action, "batch": batch} for action in actions])
+    try:
+        connection.bulk([{**action, "batch": batch} for action in actions])
+    except ItemsRefusedError as error:
+        raise refused(_reasons_by_document(tenant_id, actions, error.reasons)) from error
     mine = {"term": {"intent": intent_id}}
     previous = {"bool": {"filter": [mine], "must_not": [{"term": {"batch": batch}}]}}
     with connection.errors_named() as client:
@@ -131,6 +138,19 @@ def replace(connection: Connection, index: str, intent_id: str, actions: Sequenc
         left = client.count(index=index, body={"query": previous})["count"]
     if left:
         forget(connection, index, previous)
+
+
+def _reasons_by_document(
+    tenant_id: str, actions: Sequence[dict[str, Any]], reasons: Mapping[str, str]
+) -> dict[DocumentKey, str]:
+    """The reason of one refused entry of each document that has any."""
+    return {
+        DocumentKey(tenant_id=tenant_id, source=action["source"], doc_id=action["doc_id"]): (
+            f"the search server refuses {action['chunk_id'][:MOST_NAMED]}: {reasons[action['_id']]}"
+        )
+        for action in actions
+        if action["_id"] in reasons
+    }
 
 
 def forget(connection: Connection, index: str, query: dict[str, Any]) -> None:

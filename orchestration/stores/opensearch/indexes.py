@@ -11,18 +11,21 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from opensearchpy.exceptions import NotFoundError, RequestError
 
-from orchestration.errors import ConfigurationError
+from orchestration.errors import ConfigurationError, RequestRejectedError
 from orchestration.stores.opensearch.connection import Connection
 
 __all__ = ["Indexes", "index_part"]
 
 LONGEST: Final = 80
-POLL_SECONDS: Final = 0.2
+COPIED_AT_ONCE: Final = 500
+COPY_SECONDS: Final = 600.0
+"""How long one request of a copy may take."""
 
 
 def index_part(name: str) -> str:
@@ -41,9 +44,19 @@ def index_part(name: str) -> str:
 class Indexes:
     """Indexes of one kind that share a layout; thread-safe."""
 
-    def __init__(self, connection: Connection, kind: str, layout: Mapping[str, Any]) -> None:
-        """`kind` is the first part of their names; `layout` has `settings` and `mappings`."""
+    def __init__(
+        self,
+        connection: Connection,
+        kind: str,
+        layout: Mapping[str, Any],
+        derived: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    ) -> None:
+        """`kind` is the first part of their names; `layout` has `settings` and `mappings`.
+
+        `derived` makes of an entry's source the fields that it does not keep.
+        """
         self._connection = connection
+        self._derived = derived
         self._kind = kind
         self._layout = dict(layout)
         text = json.dumps(self._layout, sort_keys=True)
@@ -131,46 +144,72 @@ class Indexes:
         if not client.indices.exists(index=target):
             client.indices.create(index=target, ignore=400)
         for index in old:
-            self._copy(index, target)
+            self._copy(index, target, self._entries(index))
             client.indices.put_settings(index=index, body={"index.blocks.write": True})
             client.indices.refresh(index=index)
-            self._copy(index, target)
-            self._remove_what_is_gone(index, target)
+            client.indices.refresh(index=target)
+            current, copied = self._ids(index), self._ids(target)
+            self._copy(index, target, self._entries_of(index, sorted(current - copied)))
+            self._remove(target, copied - current)
         client.indices.refresh(index=target)
         actions = [{"add": {"index": target, "alias": alias}}]
         actions += [{"remove_index": {"index": index}} for index in old]
         client.indices.update_aliases(body={"actions": actions})
 
-    def _copy(self, source: str, target: str) -> None:
-        """Documents that the target has not; raises when one could not be copied."""
-        body = {
-            "source": {"index": source},
-            "dest": {"index": target, "op_type": "create"},
-            "conflicts": "proceed",
-        }
-        answer = self._connection.client.reindex(
-            body=body, wait_for_completion=True, timeout="1h", request_timeout=3600
-        )
-        if answer["failures"]:
-            raise ConfigurationError(
-                f"{source} cannot be copied to the layout of this medkg: {answer['failures'][0]}. Documents "
-                "stay where they are, searchable with the previous version."
-            )
+    def _copy(self, source: str, target: str, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Write entries to the target, over themselves; raises when one could not be copied."""
+        remaining = iter(entries)
+        while batch := list(islice(remaining, COPIED_AT_ONCE)):
+            actions = [
+                {
+                    "_index": target,
+                    "_id": entry["_id"],
+                    **entry["_source"],
+                    **self._derived(entry["_source"]),
+                }
+                for entry in batch
+            ]
+            try:
+                self._connection.bulk(actions)
+            except RequestRejectedError as error:
+                raise ConfigurationError(
+                    f"{source} cannot be copied to the layout of this medkg: {error.message} Documents stay "
+                    "where they are, searchable with the previous version."
+                ) from error
 
-    def _remove_what_is_gone(self, source: str, target: str) -> None:
-        """Remove from the target what was removed from the source since it was copied."""
-        client = self._connection.client
-        client.indices.refresh(index=target)
-        if client.count(index=source)["count"] == client.count(index=target)["count"]:
-            return
-        current, copied = ({hit["_id"] for hit in self._ids(index)} for index in (source, target))
-        self._connection.bulk(
-            [{"_op_type": "delete", "_index": target, "_id": entry_id} for entry_id in copied - current]
-        )
-
-    def _ids(self, index: str) -> Any:
+    def _entries(self, index: str) -> Iterator[Mapping[str, Any]]:
+        """All entries with their sources."""
         from opensearchpy.helpers import scan
 
-        return scan(
-            self._connection.client, index=index, query={"query": {"match_all": {}}}, _source=False, size=5000
+        yield from scan(
+            self._connection.client,
+            index=index,
+            query={"query": {"match_all": {}}},
+            size=COPIED_AT_ONCE,
+            request_timeout=COPY_SECONDS,
+            scroll="1h",
         )
+
+    def _entries_of(self, index: str, ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+        """These entries, as far as they are still there."""
+        for start in range(0, len(ids), COPIED_AT_ONCE):
+            body = {"ids": ids[start : start + COPIED_AT_ONCE]}
+            found = self._connection.client.mget(index=index, body=body, request_timeout=COPY_SECONDS)
+            yield from (entry for entry in found["docs"] if entry.get("found"))
+
+    def _remove(self, target: str, ids: Iterable[str]) -> None:
+        """Remove from the target what was removed from the source since it was copied."""
+        self._connection.bulk([{"_op_type": "delete", "_index": target, "_id": entry_id} for entry_id in ids])
+
+    def _ids(self, index: str) -> set[str]:
+        from opensearchpy.helpers import scan
+
+        entries = scan(
+            self._connection.client,
+            index=index,
+            query={"query": {"match_all": {}}},
+            _source=False,
+            size=5000,
+            scroll="1h",
+        )
+        return {entry["_id"] for entry in entries}

@@ -1,8 +1,9 @@
 """SearchStore on OpenSearch: BM25 over body and titles, sparse terms as rank features; an index a tenant.
 
 Comes in: chunks under an intent, and what a person typed. Leaves: candidates that `visible` lets through.
-Words are analysed by `analysis`. Sparse weights are kept with 9 significant bits (Lucene's FeatureField),
-which rounds a weight by less than 0.4 %.
+Words are made here, of texts and queries alike (`orchestration.formats.words`), and stemmed by the server;
+they are not kept in the entries, but made again when an index moves to another layout. Sparse weights are
+kept with 9 significant bits (Lucene's FeatureField), which rounds a weight by less than 0.4 %.
 """
 
 from __future__ import annotations
@@ -25,10 +26,22 @@ from orchestration.contracts import (
     chunk_facets,
 )
 from orchestration.errors import StoreCorruptError
-from orchestration.formats.query_words import MOST_TERMS
+from orchestration.formats.words import (
+    ANALYSIS_VERSION,
+    MOST_TERMS,
+    indexed_words,
+    query_words,
+    separate_words,
+)
 from orchestration.records import Chunk, DocumentKey, SparseMatrix
+from orchestration.stores.entry_limits import check_entries
 from orchestration.stores.opensearch import entries
-from orchestration.stores.opensearch.analysis import ANALYZER, QUERY_ANALYZER, SYNONYM_ANALYZER, analysis
+from orchestration.stores.opensearch.analysis import (
+    FOREIGN_ANALYZER,
+    SYNONYM_ANALYZER,
+    WORDS_ANALYZER,
+    analysis,
+)
 from orchestration.stores.opensearch.connection import Connection
 from orchestration.stores.opensearch.indexes import Indexes
 
@@ -43,7 +56,8 @@ SYNONYM_BOOST: Final = 0.5
 READ_AT_ONCE: Final = 1_000
 """Entries of one answer when an intent is read."""
 
-TEXT: Final = {"type": "text", "analyzer": ANALYZER}
+WORDS: Final = {"type": "text", "analyzer": WORDS_ANALYZER, "search_analyzer": FOREIGN_ANALYZER}
+TEXT: Final = {"type": "text", "index": False}
 STORED: Final = {"type": "keyword", "index": False, "doc_values": False}
 
 
@@ -66,6 +80,8 @@ class OpenSearchSearch:
             "ordinal": {"type": "integer"},
             "body": TEXT,
             "titles": TEXT,
+            "body_words": WORDS,
+            "title_words": WORDS,
             "terms": {"type": "rank_features"},
             "sparse_model": STORED,
             "record": STORED,
@@ -77,9 +93,14 @@ class OpenSearchSearch:
         }
         layout = {
             "settings": {"index": settings},
-            "mappings": {"dynamic": "strict", "properties": properties},
+            "mappings": {
+                "dynamic": "strict",
+                "_meta": {"words": ANALYSIS_VERSION},
+                "_source": {"excludes": ["body_words", "title_words"]},
+                "properties": properties,
+            },
         }
-        self._indexes = Indexes(connection, f"{prefix}-chunks", layout)
+        self._indexes = Indexes(connection, f"{prefix}-chunks", layout, _words_of)
 
     def close(self) -> None:
         """Close the connection."""
@@ -93,6 +114,7 @@ class OpenSearchSearch:
         sparse: SparseVectors | None,
     ) -> None:
         """Durable when it returns; replaces what the intent wrote before; not yet visible."""
+        check_entries((key, chunk.chunk_id, chunk_facets(key, chunk)) for key, chunk in chunks)
         index = self._indexes.make(tenant_id)
         actions = []
         for number, (key, chunk) in enumerate(chunks):
@@ -105,32 +127,25 @@ class OpenSearchSearch:
                     chunk.chunk_id,
                     chunk_facets(key, chunk),
                     ordinal=chunk.ordinal,
-                    body=chunk.body,
-                    titles=" ".join(chunk.title_path),
+                    **_texts(chunk),
                     record=chunk.model_dump_json(exclude={"body"}),
                     **({"terms": terms} if terms else {}),
                     **({"sparse_model": sparse.model_id} if sparse is not None else {}),
                 )
             )
-        entries.replace(self._connection, index, intent_id, actions)
+        entries.replace(self._connection, index, tenant_id, intent_id, actions)
 
     def bm25(
         self, tenant_id: str, query: str, limit: int, filters: Filters, visible: Visible
     ) -> list[Candidate]:
         """The best visible chunks for any words of the query; [] if it has none. Never a syntax error."""
-        words = _clean(query).split()
-        if len(words) > MOST_TERMS:
-            words = list(dict.fromkeys(words))[:MOST_TERMS]
+        words = query_words(query)
         if not words or not self._indexes.exists(tenant_id):
             return []
-        text = " ".join(words)
-        should = [_words(text, QUERY_ANALYZER)]
-        if self._with_synonyms:
-            should.append(_words(text, SYNONYM_ANALYZER, SYNONYM_BOOST))
-        candidates = self._ranked(tenant_id, should, limit, filters, visible)
-        if not candidates:  # there may be nothing but words that say nothing
-            candidates = self._ranked(tenant_id, [_words(text, ANALYZER)], limit, filters, visible)
-        return candidates
+        should = [_any_of(" ".join(words), WORDS_ANALYZER)]
+        if self._with_synonyms and (separate := separate_words(query).split()[:MOST_TERMS]):
+            should.append(_any_of(" ".join(separate), SYNONYM_ANALYZER, SYNONYM_BOOST))
+        return self._ranked(tenant_id, should, limit, filters, visible)
 
     def sparse(
         self, tenant_id: str, query: SparseVectors, limit: int, filters: Filters, visible: Visible
@@ -242,10 +257,20 @@ class OpenSearchSearch:
             entries.expunge(self._connection, self._indexes.alias(tenant_id))
 
 
-def _words(text: str, analyzer: str, boost: float = 1.0) -> dict[str, Any]:
+def _texts(chunk: Chunk) -> dict[str, str]:
+    texts = {"body": chunk.body, "titles": " ".join(chunk.title_path)}
+    return {**texts, **_words_of(texts)}
+
+
+def _words_of(source: Mapping[str, Any]) -> dict[str, str]:
+    """The fields that an entry does not keep."""
+    return {"body_words": indexed_words(source["body"]), "title_words": indexed_words(source["titles"])}
+
+
+def _any_of(words: str, analyzer: str, boost: float = 1.0) -> dict[str, Any]:
     """Any of the words, in the body or, at half the weight, in the titles."""
-    fields = {"fields": ["body", "titles^0.5"], "type": "most_fields"}
-    return {"multi_match": {"query": text, "analyzer": analyzer, "boost": boost, **fields}}
+    fields = {"fields": ["body_words", "title_words^0.5"], "type": "most_fields"}
+    return {"multi_match": {"query": words, "analyzer": analyzer, "boost": boost, **fields}}
 
 
 def _features(vectors: SparseVectors, number: int) -> dict[str, float]:
@@ -261,11 +286,6 @@ def _weights(features: Mapping[str, float]) -> tuple[npt.NDArray[np.int32], npt.
     of_term = {int(name.rpartition("_")[2]): weight for name, weight in features.items()}
     terms = sorted(of_term)
     return np.array(terms, np.int32), np.array([of_term[term] for term in terms], np.float32)
-
-
-def _clean(text: str) -> str:
-    """Text that JSON can carry."""
-    return text.encode("utf-8", "ignore").decode().replace("\x00", " ")
 
 
 def _chunk(source: dict[str, Any]) -> Chunk:

@@ -74,7 +74,7 @@ class OpenSearchVectors:
             entries.entry(index, intent_id, row.key, row.chunk_id, row.facets, vector=vector.tolist())
             for row, vector in zip(rows, dense, strict=True)
         ]
-        entries.replace(self._connection, index, intent_id, actions)
+        entries.replace(self._connection, index, tenant_id, intent_id, actions)
 
     def search(
         self,

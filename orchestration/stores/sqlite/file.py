@@ -9,9 +9,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from orchestration.disk_space import full_disk
 from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
@@ -30,12 +31,17 @@ class SqliteFile:
         schema: tuple[str, ...],
         version: int,
         upgrade: Callable[[sqlite3.Connection, int], None] = lambda connection, schema_version: None,
+        functions: Mapping[str, Callable[[str], str]] = MappingProxyType({}),
     ) -> None:
-        """`upgrade` fills what an older version (its number) lacks, once the schema is this one's."""
+        """`upgrade` fills what an older version (its number) lacks, once the schema is this one's.
+
+        `functions` of one text are known to SQL by their names; each gives the same for the same text.
+        """
         self.path = path
         self._upgrade = upgrade
         self._schema = schema
         self._version = version
+        self._functions = functions
         self._local = threading.local()
         self._open: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
@@ -118,6 +124,8 @@ class SqliteFile:
         try:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA synchronous=FULL")
+            for name, function in self._functions.items():
+                connection.create_function(name, 1, function, deterministic=True)
             self._make_schema(connection)
         except BaseException:
             connection.close()

@@ -1,9 +1,10 @@
 """SearchStore on SQLite: chunks with their text, ranked by BM25 (FTS5) or by sparse terms; a file per tenant.
 
 Comes in: chunks under an intent, and what a person typed. Leaves: candidates that `visible` lets through.
-An external-content table, since contentless deletes need SQLite 3.43. The title path is a second, lighter
-column. Statistics are those of one tenant's file; superseded rows are removed soon after their commit.
-Source: https://www.sqlite.org/fts5.html (bm25(), external content tables, integrity-check).
+An external-content table over a view, since contentless deletes need SQLite 3.43: the view makes the words
+of each chunk (`orchestration.formats.words`), so FTS5 only splits and stems. The title path is a second,
+lighter column. Statistics are those of one tenant's file; superseded rows are removed soon after their
+commit. Source: https://www.sqlite.org/fts5.html (bm25(), external content tables, integrity-check).
 """
 
 from __future__ import annotations
@@ -28,16 +29,19 @@ from orchestration.contracts import (
     chunk_facets,
 )
 from orchestration.errors import StoreCorruptError
-from orchestration.formats.query_words import match_expression
+from orchestration.formats.match_expression import TOKENIZER, match_expression
+from orchestration.formats.words import indexed_words
 from orchestration.records import Chunk, DocumentKey
+from orchestration.stores.entry_limits import check_entries
 from orchestration.stores.file_names import file_name
 from orchestration.stores.sqlite import facets, sparse_postings
 from orchestration.stores.sqlite.file import SqliteFile
 
-__all__ = ["TOKENIZER", "SqliteSearch"]
+__all__ = ["SqliteSearch"]
 
-SCHEMA_VERSION: Final = 3
-TOKENIZER: Final = "porter unicode61"
+SCHEMA_VERSION: Final = 4
+"""Also changes with ANALYSIS_VERSION: the upgrade makes the word index again."""
+
 SCHEMA: Final = (
     """
     CREATE TABLE IF NOT EXISTS chunks (
@@ -54,9 +58,13 @@ SCHEMA: Final = (
         UNIQUE (intent_id, source, doc_id, chunk_id)
     )
     """,
+    """
+    CREATE VIEW IF NOT EXISTS words_of_chunks AS
+    SELECT number, medkg_words(body) AS body, medkg_words(titles) AS titles FROM chunks
+    """,
     f"""
-    CREATE VIRTUAL TABLE IF NOT EXISTS chunk_text USING fts5(
-        body, titles, content='chunks', content_rowid='number', tokenize='{TOKENIZER}'
+    CREATE VIRTUAL TABLE IF NOT EXISTS chunk_words USING fts5(
+        body, titles, content='words_of_chunks', content_rowid='number', tokenize='{TOKENIZER}'
     )
     """,
     *sparse_postings.SCHEMA,
@@ -67,7 +75,8 @@ INSERT INTO chunks (intent_id, source, doc_id, chunk_id, ordinal, section, body,
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 INDEX_NEW: Final = """
-INSERT INTO chunk_text (rowid, body, titles) SELECT number, body, titles FROM chunks WHERE number > ?
+INSERT INTO chunk_words (rowid, body, titles)
+SELECT number, body, titles FROM words_of_chunks WHERE number > ?
 """
 NUMBERS_OF_INTENT: Final = "SELECT number FROM chunks WHERE intent_id = ?"
 NUMBERS_OF_DOCUMENT: Final = "SELECT number FROM chunks WHERE intent_id = ? AND source = ? AND doc_id = ?"
@@ -75,16 +84,16 @@ CHUNKS_OF_INTENT: Final = """
 SELECT number, intent_id, source, doc_id, chunk_id FROM chunks WHERE intent_id = ? ORDER BY number
 """
 UNINDEX: Final = """
-INSERT INTO chunk_text (chunk_text, rowid, body, titles)
-SELECT 'delete', number, body, titles FROM chunks WHERE number = ?
+INSERT INTO chunk_words (chunk_words, rowid, body, titles)
+SELECT 'delete', number, body, titles FROM words_of_chunks WHERE number = ?
 """
 DELETE_CHUNK: Final = "DELETE FROM chunks WHERE number = ?"
 BM25: Final = """
-SELECT c.intent_id, c.source, c.doc_id, c.chunk_id, -chunk_text.rank AS score
-FROM chunk_text CROSS JOIN chunks c ON c.number = chunk_text.rowid
-WHERE chunk_text MATCH ? AND chunk_text.rank MATCH 'bm25(1.0, 0.5)'
+SELECT c.intent_id, c.source, c.doc_id, c.chunk_id, -chunk_words.rank AS score
+FROM chunk_words CROSS JOIN chunks c ON c.number = chunk_words.rowid
+WHERE chunk_words MATCH ? AND chunk_words.rank MATCH 'bm25(1.0, 0.5)'
   {condition}
-ORDER BY chunk_text.rank
+ORDER BY chunk_words.rank
 """
 BY_NUMBER: Final = """
 SELECT intent_id, source, doc_id, chunk_id FROM chunks c WHERE number = ? {condition}
@@ -102,10 +111,11 @@ HOLDINGS_OF_INTENT: Final = """
 SELECT intent_id, source, doc_id, count(*) AS chunks FROM chunks
 WHERE intent_id = ? GROUP BY source, doc_id
 """
-CHECK_WORDS: Final = "INSERT INTO chunk_text (chunk_text, rank) VALUES ('integrity-check', 1)"
+CHECK_WORDS: Final = "INSERT INTO chunk_words (chunk_words, rank) VALUES ('integrity-check', 1)"
 EVERY_CHUNK: Final = "SELECT number, source, doc_id, body, record FROM chunks"
-MERGE_WORDS: Final = "INSERT INTO chunk_text (chunk_text) VALUES ('optimize')"
-REBUILD_WORDS: Final = "INSERT INTO chunk_text (chunk_text) VALUES ('rebuild')"
+MERGE_WORDS: Final = "INSERT INTO chunk_words (chunk_words) VALUES ('optimize')"
+DROP_FORMER_WORDS: Final = "DROP TABLE IF EXISTS chunk_text"
+REBUILD_WORDS: Final = "INSERT INTO chunk_words (chunk_words) VALUES ('rebuild')"
 
 
 class SqliteSearch:
@@ -129,6 +139,7 @@ class SqliteSearch:
         sparse: SparseVectors | None,
     ) -> None:
         """Durable when it returns; replaces what the intent wrote before; not yet visible."""
+        check_entries((key, chunk.chunk_id, chunk_facets(key, chunk)) for key, chunk in chunks)
         rows = [_row(intent_id, key, chunk) for key, chunk in chunks]
         with self._file(tenant_id).writing() as connection:
             _remove(connection, intent_id, None)
@@ -253,7 +264,9 @@ class SqliteSearch:
             if tenant_id not in self._files:
                 path = self._folder / f"{file_name(tenant_id)}.sqlite"
                 upgrade = partial(_upgrade, tenant_id)
-                self._files[tenant_id] = SqliteFile(path, SCHEMA, SCHEMA_VERSION, upgrade)
+                self._files[tenant_id] = SqliteFile(
+                    path, SCHEMA, SCHEMA_VERSION, upgrade, {"medkg_words": indexed_words}
+                )
             return self._files[tenant_id]
 
 
@@ -292,7 +305,10 @@ def _remove(connection: sqlite3.Connection, intent_id: str, keys: Sequence[Docum
 
 
 def _upgrade(tenant_id: str, connection: sqlite3.Connection, schema_version: int) -> None:
-    """Facets came with schema 3; those of earlier chunks are in their records."""
+    """Facets came with schema 3, from the chunks' records; words of `orchestration.formats.words` with 4."""
+    if schema_version < 4:
+        connection.execute(DROP_FORMER_WORDS)
+        connection.execute(REBUILD_WORDS)
     if schema_version < 3:
         for row in connection.execute(EVERY_CHUNK).fetchall():
             facets.write(connection, [(row["number"], chunk_facets(_key(tenant_id, row), _chunk(row)))])

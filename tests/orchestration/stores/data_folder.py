@@ -30,6 +30,7 @@ from orchestration.contracts import (
     SearchStore,
     SparseVectors,
     VectorStore,
+    values_of,
 )
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.processes.child_process import is_alive, own_identity
@@ -130,7 +131,7 @@ class DataFolder:
             models = {"dense": MODEL, "sparse": WORDS}
             terms = expand([chunk.body for chunk in chunks]).rows
             items.append((ctx, EmbeddingBatch(tuple(chunks), vectors, terms, models)))
-        receipts = self.index.stage(tenant_id, owner or own_identity(), items)
+        receipts = values_of(self.index.stage(tenant_id, owner or own_identity(), items))
         return [(ctx, receipt) for (ctx, _), receipt in zip(items, receipts, strict=True)]
 
     def commit(self, staged: Sequence[tuple[StageContext, IndexReceipt]]) -> list[Commit]:
