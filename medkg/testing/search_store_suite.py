@@ -319,6 +319,35 @@ class SearchStoreSuite:
         assert found(store.bm25(TENANT, "what is it?", 10, ANY, everything)) == ["chatty"]
         assert found(store.bm25(TENANT, "W\u0125\u00e1t", 10, ANY, everything)) == ["chatty"]
 
+    # --- by identifier ------------------------------------------------------------------------------
+
+    def test_a_document_is_found_by_the_identifiers_of_its_id_and_metadata(self, store: SearchStore) -> None:
+        trial = chunks_of("no number here", "nor here", doc_id="NCT01234567")
+        article = [
+            chunk.model_copy(update={"metadata": {"identifier": ["pmid:123", "doi:10.1000/x(1)"]}})
+            for chunk in chunks_of("an extension of NCT01234567", doc_id="PMC77")
+        ]
+        store.write(TENANT, "i1", keyed(trial, source="clinicaltrials"), None)
+        store.write(TENANT, "i2", keyed(article, source="pmc"), None)
+
+        def identified(*identifiers: str, filters: Filters = ANY, limit: int = 9) -> list[str]:
+            refs = store.identified(TENANT, identifiers, limit, filters, everything)
+            return [ref.chunk_id for ref in refs]
+
+        of_trial = [chunk.chunk_id for chunk in trial]
+        assert identified("nct:nct01234567") == of_trial
+        assert (
+            identified("doi:10.1000/x(1)") == identified("pmid:123", "pmcid:pmc77") == [article[0].chunk_id]
+        )
+        assert identified("pmid:123", "nct:nct01234567") == [article[0].chunk_id, *of_trial]
+        assert identified("nct:nct01234567", filters=Filters(source=("pmc",))) == []
+        assert identified("nct:nct01234567", limit=1) == of_trial[:1]
+        assert identified("pmid:7") == identified() == []
+        hidden = store.identified(TENANT, ["nct:nct01234567"], 9, ANY, lambda ref: ref.intent_id == "i2")
+        assert hidden == store.identified("other", ["pmid:123"], 9, ANY, everything) == []
+        store.discard(TENANT, "i1", None)
+        assert identified("nct:nct01234567") == []
+
     # --- what stores cannot take --------------------------------------------------------------------
 
     def test_words_titles_ids_and_metadata_of_any_length_are_taken(self, store: SearchStore) -> None:

@@ -29,6 +29,12 @@ from orchestration.contracts.gates import (
     UnavailableConverter,
     WaitingDocument,
 )
+from orchestration.contracts.identifiers import (
+    IDENTIFIER,
+    chunk_identifiers,
+    identifiers_of_metadata,
+    named_identifiers,
+)
 from orchestration.contracts.jobs import (
     DeadLetter,
     DocumentCounts,
@@ -114,6 +120,7 @@ from orchestration.contracts.web import DownloadedFile, Validators, WebAnswer, W
 __all__ = [
     "ANYTHING",
     "EVERYTHING",
+    "IDENTIFIER",
     "PDF",
     "PDF_IR",
     "TERM_FACETS",
@@ -213,12 +220,15 @@ __all__ = [
     "WindowDocument",
     "WindowLedger",
     "chunk_facets",
+    "chunk_identifiers",
     "facets_of_metadata",
     "folded_parts",
     "folded_text",
     "has_pdf_mark",
+    "identifiers_of_metadata",
     "is_older",
     "lift",
+    "named_identifiers",
     "newest",
     "revision_of",
     "values_of",

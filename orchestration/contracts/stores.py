@@ -115,6 +115,15 @@ class SearchStore(Protocol):
         """The best `limit` visible chunks by inner product with the query's row, above 0; exact to fp16."""
         ...
 
+    def identified(
+        self, tenant_id: str, identifiers: Sequence[str], limit: int, filters: Filters, visible: Visible
+    ) -> list[ChunkRef]:
+        """At most `limit` visible chunks of documents with one of these identifiers (`chunk_identifiers`).
+
+        By identifier as given, each document's chunks in order.
+        """
+        ...
+
     def chunks(self, tenant_id: str, refs: Sequence[ChunkRef]) -> list[Chunk | None]:
         """Stored chunks in the order of refs; None where the store has none."""
         ...

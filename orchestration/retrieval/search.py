@@ -1,8 +1,9 @@
 """HybridSearch: legs that run in parallel, fused, optionally reranked; slow or failed legs are left out.
 
 Comes in: a query. Leaves: hits that cite document, section and characters, each with its rank in every leg
-that found it. Each leg runs in its own threads, so that none delays another, within its own time budget and
-the search's; so does reranking, and without it the ranking is the fusion's.
+that found it. A document that the query names by an identifier comes first. Each leg runs in its own
+threads, so that none delays another, within its own time budget and the search's; so does reranking, and
+without it the ranking is the fusion's.
 """
 
 from __future__ import annotations
@@ -16,11 +17,21 @@ from typing import Any, Self
 
 import structlog
 
-from orchestration.contracts import ANYTHING, Candidate, CommitLog, Filters, SearchStore
+from orchestration.contracts import (
+    ANYTHING,
+    Candidate,
+    ChunkRef,
+    CommitLog,
+    Filters,
+    SearchStore,
+    folded_text,
+    named_identifiers,
+)
 from orchestration.errors import IndexMissingError, MedkgError, SearchLegTimeoutError, UsageError
 from orchestration.retrieval.budgets import Budgets
 from orchestration.retrieval.fusion import CANDIDATES, Fusion
 from orchestration.retrieval.hits import Hit, Match, SearchResult, best_of_each_document, every_chunk, hits_of
+from orchestration.retrieval.identified import IDENTIFIERS, identified_first, matching_refs
 from orchestration.retrieval.leg_threads import LegThreads
 from orchestration.retrieval.legs import DEEPENING, Leg
 from orchestration.retrieval.narrowing import Matching, NarrowedLeg
@@ -69,7 +80,7 @@ class HybridSearch:
         self._visible: dict[str, VisibleDocuments] = {}
         self._reranker = reranker
         self._release = release
-        self._threads = {name: LegThreads(name) for name in (*self._legs, RERANK)}
+        self._threads = {name: LegThreads(name) for name in (*self._legs, RERANK, IDENTIFIERS)}
         self._logger = structlog.get_logger(__name__)
 
     def close(self) -> None:
@@ -151,8 +162,14 @@ class HybridSearch:
         deadline = started + self._budgets.total_seconds
         leg_query = _LegQuery(tenant_id, query, filters, visible, matching, deadline, top)
         limit = max(CANDIDATES, top)
+        identifiers = named_identifiers(query)
+        looking_up = self._threads[IDENTIFIERS].submit(
+            partial(self._identified, identifiers, leg_query, limit)
+        )
         candidates, failed = self._candidates(chosen, leg_query, limit)
-        if not candidates:
+        not_looked_up = self._failed({IDENTIFIERS: looking_up}, deadline)
+        identified = [] if not_looked_up else looking_up.result()
+        if not candidates and not identified:
             raise _worst(failed.values())
         late = self._deepened(candidates, leg_query, limit) if group else []
         seconds = time.monotonic() - started
@@ -162,18 +179,29 @@ class HybridSearch:
             fused = (fusion or self._fusion)(candidates)
             matches = best_of_each_document(fused) if group else every_chunk(fused)
             matches, not_reranked = self._reranked(matches, leg_query) if rerank else (matches, ())
+            matches = identified_first(matches, identified, group=group)
             hits = hits_of(query, matches, candidates, partial(self._store.chunks, tenant_id), top)
+            left_out = (*failed, *late, *not_looked_up, *not_reranked)
             milliseconds = (seconds + time.monotonic() - resumed) * 1000
-            results.append(SearchResult(tuple(hits), (*failed, *late, *not_reranked), milliseconds))
+            results.append(SearchResult(tuple(hits), left_out, milliseconds))
         return results
 
     def _chosen(self, query: str, names: Sequence[str] | None) -> list[Leg]:
-        if not query.strip():
+        if not folded_text(query).strip():
             raise UsageError("the query is empty. Give some words to search for.")
         unknown = [name for name in names or () if name not in self._legs]
         if unknown:
             raise UsageError(f"no leg {', '.join(unknown)}; available: {', '.join(self._legs)}.")
         return [self._legs[name] for name in dict.fromkeys(names or self._legs)]
+
+    def _identified(self, identifiers: Sequence[str], leg_query: _LegQuery, limit: int) -> list[ChunkRef]:
+        """Chunks of the documents that the query names; [] if it names none."""
+        if not identifiers:
+            return []
+        refs = self._store.identified(
+            leg_query.tenant_id, identifiers, limit, leg_query.filters, leg_query.visible
+        )
+        return matching_refs(refs, partial(self._store.chunks, leg_query.tenant_id), leg_query.matching)
 
     def _deepened(self, candidates: Candidates, leg_query: _LegQuery, limit: int) -> list[str]:
         """Query legs that have more until there are enough documents; returns legs that failed meanwhile."""

@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from orchestration.contracts import Isolation, Outcome, Plane, facets_of_metadata
+from orchestration.contracts import (
+    IDENTIFIER,
+    Isolation,
+    Outcome,
+    Plane,
+    facets_of_metadata,
+    identifiers_of_metadata,
+)
 from orchestration.errors import ConfigurationError, EmptyDocumentError, MedkgError
 from orchestration.records import Chunk, Document, StageContext
 from orchestration.stages.services import StageServices
@@ -19,7 +26,7 @@ from orchestration.stages.services import StageServices
 class ChunkOnPlane:
     """ChunkStage over the plane's chunker pool."""
 
-    version = "3"
+    version = "4"
     isolation = Isolation.PLANE
 
     def __init__(self, plane: Plane, timeout_seconds: float, profiles: Mapping[str, str]) -> None:
@@ -56,8 +63,10 @@ class ChunkOnPlane:
 
 
 def _with_facets(outcome: Outcome[list[Chunk]], document: Document) -> Outcome[list[Chunk]]:
-    """The chunks with the facets of their document."""
+    """The chunks with the facets and identifiers of their document."""
     facets = facets_of_metadata(document.metadata)
+    if identifiers := identifiers_of_metadata(document.metadata):
+        facets[IDENTIFIER] = identifiers
     if isinstance(outcome, MedkgError) or not facets:
         return outcome
     return [chunk.model_copy(update={"metadata": {**facets, **chunk.metadata}}) for chunk in outcome]

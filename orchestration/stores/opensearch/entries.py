@@ -23,12 +23,14 @@ from orchestration.stores.opensearch.connection import Connection
 
 __all__ = [
     "FIELDS",
+    "KEYWORD",
     "entry",
     "entry_id",
     "expunge",
     "filter_clauses",
     "forget",
     "holdings",
+    "in_order",
     "of_intent",
     "of_one_intent",
     "ranked",
@@ -286,6 +288,21 @@ def ranked(
             return candidates
         after, size = hits[-1]["sort"], deeper(size, WINDOW)
     return candidates
+
+
+def in_order(connection: Connection, index: str, tenant_id: str, query: dict[str, Any]) -> Iterator[ChunkRef]:
+    """Entries for a query by document, each document's chunks in order; WINDOW at most."""
+    body = {
+        "query": query,
+        "size": WINDOW,
+        "sort": [{"source": "asc"}, {"doc_id": "asc"}, {"ordinal": "asc"}, {"entry": "asc"}],
+        "_source": False,
+        "docvalue_fields": list(REF),
+        "track_total_hits": False,
+    }
+    with connection.errors_named() as client:
+        hits = client.search(index=index, body=body)["hits"]["hits"]
+    return (_ref(tenant_id, hit["fields"]) for hit in hits)
 
 
 def _ref(tenant_id: str, fields: dict[str, list[str]]) -> ChunkRef:

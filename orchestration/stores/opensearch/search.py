@@ -24,6 +24,7 @@ from orchestration.contracts import (
     SparseVectors,
     Visible,
     chunk_facets,
+    chunk_identifiers,
 )
 from orchestration.errors import StoreCorruptError
 from orchestration.formats.words import (
@@ -58,6 +59,9 @@ READ_AT_ONCE: Final = 1_000
 
 WORDS: Final = {"type": "text", "analyzer": WORDS_ANALYZER, "search_analyzer": FOREIGN_ANALYZER}
 TEXT: Final = {"type": "text", "index": False}
+DERIVED: Final = ("body_words", "title_words", "identifiers")
+"""Fields that an entry does not keep: they are made of the others."""
+
 STORED: Final = {"type": "keyword", "index": False, "doc_values": False}
 
 
@@ -82,6 +86,7 @@ class OpenSearchSearch:
             "titles": TEXT,
             "body_words": WORDS,
             "title_words": WORDS,
+            "identifiers": entries.KEYWORD,
             "terms": {"type": "rank_features"},
             "sparse_model": STORED,
             "record": STORED,
@@ -96,11 +101,11 @@ class OpenSearchSearch:
             "mappings": {
                 "dynamic": "strict",
                 "_meta": {"words": ANALYSIS_VERSION},
-                "_source": {"excludes": ["body_words", "title_words"]},
+                "_source": {"excludes": list(DERIVED)},
                 "properties": properties,
             },
         }
-        self._indexes = Indexes(connection, f"{prefix}-chunks", layout, _words_of)
+        self._indexes = Indexes(connection, f"{prefix}-chunks", layout, _derived)
 
     def close(self) -> None:
         """Close the connection."""
@@ -127,7 +132,9 @@ class OpenSearchSearch:
                     chunk.chunk_id,
                     chunk_facets(key, chunk),
                     ordinal=chunk.ordinal,
-                    **_texts(chunk),
+                    body=chunk.body,
+                    titles=" ".join(chunk.title_path),
+                    **_searched(key, chunk),
                     record=chunk.model_dump_json(exclude={"body"}),
                     **({"terms": terms} if terms else {}),
                     **({"sparse_model": sparse.model_id} if sparse is not None else {}),
@@ -173,6 +180,21 @@ class OpenSearchSearch:
         query = {"bool": {"should": list(should), "minimum_should_match": 1, "filter": clauses}}
         index = self._indexes.alias(tenant_id)
         return entries.ranked(self._connection, index, tenant_id, query, limit, visible)
+
+    def identified(
+        self, tenant_id: str, identifiers: Sequence[str], limit: int, filters: Filters, visible: Visible
+    ) -> list[ChunkRef]:
+        """Visible chunks of documents with one of the identifiers, in their order."""
+        if not identifiers or not self._indexes.exists(tenant_id):
+            return []
+        index = self._indexes.alias(tenant_id)
+        found: dict[ChunkRef, None] = {}
+        for identifier in identifiers:
+            clauses = [{"term": {"identifiers": identifier}}, *entries.filter_clauses(filters)]
+            query = {"bool": {"filter": clauses}}
+            refs = entries.in_order(self._connection, index, tenant_id, query)
+            found.update(dict.fromkeys(filter(visible, refs)))
+        return list(found)[:limit]
 
     def chunks(self, tenant_id: str, refs: Sequence[ChunkRef]) -> list[Chunk | None]:
         """Stored chunks in the order of refs; None where the store lost one."""
@@ -257,14 +279,20 @@ class OpenSearchSearch:
             entries.expunge(self._connection, self._indexes.alias(tenant_id))
 
 
-def _texts(chunk: Chunk) -> dict[str, str]:
-    texts = {"body": chunk.body, "titles": " ".join(chunk.title_path)}
-    return {**texts, **_words_of(texts)}
+def _searched(key: DocumentKey, chunk: Chunk) -> dict[str, Any]:
+    """The fields DERIVED."""
+    return {
+        "body_words": indexed_words(chunk.body),
+        "title_words": indexed_words(" ".join(chunk.title_path)),
+        "identifiers": list(chunk_identifiers(key, chunk)),
+    }
 
 
-def _words_of(source: Mapping[str, Any]) -> dict[str, str]:
-    """The fields that an entry does not keep."""
-    return {"body_words": indexed_words(source["body"]), "title_words": indexed_words(source["titles"])}
+def _derived(source: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields DERIVED, of an entry's source."""
+    chunk = _chunk(source)
+    key = DocumentKey(tenant_id=chunk.tenant_id, source=source["source"], doc_id=source["doc_id"])
+    return _searched(key, chunk)
 
 
 def _any_of(words: str, analyzer: str, boost: float = 1.0) -> dict[str, Any]:
@@ -288,5 +316,5 @@ def _weights(features: Mapping[str, float]) -> tuple[npt.NDArray[np.int32], npt.
     return np.array(terms, np.int32), np.array([of_term[term] for term in terms], np.float32)
 
 
-def _chunk(source: dict[str, Any]) -> Chunk:
+def _chunk(source: Mapping[str, Any]) -> Chunk:
     return Chunk(**json.loads(source["record"]), body=source["body"])

@@ -27,6 +27,7 @@ from orchestration.contracts import (
     SparseVectors,
     Visible,
     chunk_facets,
+    chunk_identifiers,
 )
 from orchestration.errors import StoreCorruptError
 from orchestration.formats.match_expression import TOKENIZER, match_expression
@@ -34,8 +35,9 @@ from orchestration.formats.words import indexed_words
 from orchestration.records import Chunk, DocumentKey
 from orchestration.stores.entry_limits import check_entries
 from orchestration.stores.file_names import file_name
-from orchestration.stores.sqlite import facets, sparse_postings
+from orchestration.stores.sqlite import facets, identifiers, sparse_postings
 from orchestration.stores.sqlite.file import SqliteFile
+from orchestration.stores.sqlite.identifiers import IDENTIFIED
 
 __all__ = ["SqliteSearch"]
 
@@ -69,6 +71,7 @@ SCHEMA: Final = (
     """,
     *sparse_postings.SCHEMA,
     *facets.SCHEMA,
+    *identifiers.SCHEMA,
 )
 INSERT_CHUNK: Final = """
 INSERT INTO chunks (intent_id, source, doc_id, chunk_id, ordinal, section, body, titles, record)
@@ -148,6 +151,8 @@ class SqliteSearch:
             connection.execute(INDEX_NEW, (last,))
             numbers = range(last + 1, last + 1 + len(rows))
             facets.write(connection, zip(numbers, (chunk_facets(*chunk) for chunk in chunks), strict=True))
+            named = (chunk_identifiers(*chunk) for chunk in chunks)
+            identifiers.write(connection, zip(numbers, named, strict=True))
             if sparse is not None:
                 sparse_postings.write(connection, intent_id, numbers, sparse)
 
@@ -188,6 +193,19 @@ class SqliteSearch:
                 if visible(ref):
                     candidates.append(Candidate(ref, float(scores[place])))
         return candidates
+
+    def identified(
+        self, tenant_id: str, identifiers: Sequence[str], limit: int, filters: Filters, visible: Visible
+    ) -> list[ChunkRef]:
+        """Visible chunks of documents with one of the identifiers, in their order."""
+        condition, values = facets.condition(filters, "c.number")
+        found: dict[ChunkRef, None] = {}
+        with self._file(tenant_id).reading() as connection:
+            for identifier in identifiers:
+                rows = connection.execute(IDENTIFIED.format(condition=condition), (identifier, *values))
+                refs = (ChunkRef(_key(tenant_id, row), row["intent_id"], row["chunk_id"]) for row in rows)
+                found.update(dict.fromkeys(filter(visible, refs)))
+        return list(found)[:limit]
 
     def chunks(self, tenant_id: str, refs: Sequence[ChunkRef]) -> list[Chunk | None]:
         """Stored chunks in the order of refs; None where the store lost one."""
@@ -300,18 +318,20 @@ def _remove(connection: sqlite3.Connection, intent_id: str, keys: Sequence[Docum
         return
     sparse_postings.remove(connection, intent_id, None if keys is None else numbers)
     facets.remove(connection, numbers)
+    identifiers.remove(connection, numbers)
     connection.executemany(UNINDEX, [(number,) for number in numbers])
     connection.executemany(DELETE_CHUNK, [(number,) for number in numbers])
 
 
 def _upgrade(tenant_id: str, connection: sqlite3.Connection, schema_version: int) -> None:
-    """Facets came with schema 3, from the chunks' records; words of `orchestration.formats.words` with 4."""
-    if schema_version < 4:
-        connection.execute(DROP_FORMER_WORDS)
-        connection.execute(REBUILD_WORDS)
-    if schema_version < 3:
-        for row in connection.execute(EVERY_CHUNK).fetchall():
-            facets.write(connection, [(row["number"], chunk_facets(_key(tenant_id, row), _chunk(row)))])
+    """Facets came with schema 3; words of `orchestration.formats.words` and identifiers with schema 4."""
+    connection.execute(DROP_FORMER_WORDS)
+    connection.execute(REBUILD_WORDS)
+    for row in connection.execute(EVERY_CHUNK).fetchall():
+        number, key, chunk = row["number"], _key(tenant_id, row), _chunk(row)
+        identifiers.write(connection, [(number, chunk_identifiers(key, chunk))])
+        if schema_version < 3:
+            facets.write(connection, [(number, chunk_facets(key, chunk))])
 
 
 def _key(tenant_id: str, row: sqlite3.Row) -> DocumentKey:

@@ -117,6 +117,41 @@ def test_a_fusion_can_be_chosen_for_one_search(data: DataFolder, make_search: Ma
     assert search.search(TENANT, "walking").hits == answers["zscore"].hits
 
 
+# --- by identifier ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("group", [False, True])
+@pytest.mark.parametrize("legs", [None, ["bm25"], ["sparse"], ["dense"]])
+def test_a_document_that_the_query_names_comes_first(
+    data: DataFolder, make_search: MakeSearch, legs: list[str] | None, group: bool
+) -> None:
+    mentions = {str(number): "an extension of NCT01234567" for number in range(120)}
+    data.ingest({**mentions, "NCT01234567": "walking"})
+    hits = make_search().search(TENANT, "NCT 01234567", legs=legs, group=group).hits
+    assert hits[0].chunk.doc_id == "NCT01234567"
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert len({hit.chunk.chunk_id for hit in hits}) == len(hits)
+
+
+def test_a_named_document_is_cited_by_its_best_chunk(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({"NCT01234567": "walking", "1": "walking again NCT01234567"})
+    hits = make_search().search(TENANT, "again nct01234567", legs=["bm25"]).hits
+    assert (hits[0].chunk.doc_id, hits[0].chunk.body) == ("NCT01234567", "walking again")
+
+
+def test_a_named_document_obeys_filters_conditions_and_visibility(
+    data: DataFolder, make_search: MakeSearch
+) -> None:
+    data.ingest({"PMC7": "walking", "1": "sleeping"})
+    search = make_search()
+    assert bodies(search, "PMC7", legs=["bm25"]) == ["walking"]
+    assert bodies(search, "PMC7", legs=["bm25"], filters=Filters(source="pmc")) == []
+    again = bodies(search, "PMC7", legs=["bm25"], matching=lambda key, chunk: "again" in chunk.body)
+    assert again == ["walking again"]
+    data.ledger.documents.delete([a_context("PMC7", source="files").key])
+    assert bodies(search, "PMC7", legs=["bm25"]) == []
+
+
 # --- by document ------------------------------------------------------------------------------------
 
 
@@ -207,7 +242,18 @@ def test_a_search_before_anything_was_indexed_says_so(make_search: MakeSearch) -
         make_search().search(TENANT, "walking")
 
 
-@pytest.mark.parametrize("query", ["", "  \n"])
+@pytest.mark.parametrize(
+    "query",
+    ["?!", "\x00a", "\ud800 walking", "\U0001f600", "a" * 100_000, "AND OR NOT", "10.1000/" + "(" * 9999],
+)
+def test_any_other_text_is_answered(data: DataFolder, make_search: MakeSearch, query: str) -> None:
+    data.ingest({"1": "walking"})
+    result = make_search().search(TENANT, query)
+    assert result.degraded == ()
+    assert len(result.hits) == 2
+
+
+@pytest.mark.parametrize("query", ["", "  \n", "\x00", "\ud800\u200b", "\u00ad"])
 def test_an_empty_query_is_refused(make_search: MakeSearch, query: str) -> None:
     with pytest.raises(UsageError, match="empty"):
         make_search().search(TENANT, query)
