@@ -46,10 +46,12 @@ def named_identifiers(query: str) -> tuple[str, ...]:
     """Return the identifiers that a query names, in its order, without repeats."""
     text = folded_text(query).strip().lower()
     if NUMBERS.fullmatch(text):
-        found = [f"pmid:{int(number)}" for number in re.split(r"[\s,;]+", text)]
+        identifiers = [f"pmid:{int(number)}" for number in re.split(r"[\s,;]+", text)]
     else:
-        found = [_identifier(match) for match in PATTERN.finditer(unquote(text) if "%" in text else text)]
-    return tuple(dict.fromkeys(found))[:MOST_NAMED]
+        identifiers = [
+            _identifier(match) for match in PATTERN.finditer(unquote(text) if "%" in text else text)
+        ]
+    return tuple(dict.fromkeys(identifiers))[:MOST_NAMED]
 
 
 def identifiers_of_metadata(metadata: Mapping[str, Any]) -> list[str]:

@@ -89,15 +89,15 @@ def folded_parts(text: str) -> Iterator[tuple[int, str, bool]]:
 
 
 def _folded(match: re.Match[str]) -> str:
-    found = match.group()
+    characters = match.group()
     if match.lastgroup == "cluster":
-        return _cluster(found)
+        return _cluster(characters)
     if match.lastgroup == "micro":
         return "u"
     if match.lastgroup == "power":
-        return "^" + unicodedata.normalize("NFKC", found).replace("\u2212", "-")
+        return "^" + unicodedata.normalize("NFKC", characters).replace("\u2212", "-")
     if match.lastgroup == "fraction":
-        return " " + _cluster(found)
+        return " " + _cluster(characters)
     if match.lastgroup in ("greek", "beta"):
         return _spelled(match)
     return "." if match.lastgroup == "point" else "'"

@@ -162,13 +162,13 @@ def placed_words(text: str) -> list[Word]:
 
 def indexed_words(text: str) -> str:
     """Return the words of a text as a store indexes them, between spaces."""
-    found: list[str] = []
+    spelled: list[str] = []
     for match in _pattern().finditer(folded_text(text)):
         if match.lastgroup == "compound" and match.group().isalpha():  # most are: no Word for each of these
-            found.append(_normal(match.group()))
+            spelled.append(_normal(match.group()))
         else:
-            found += (word.text for word in _of(match))
-    return " ".join(found)
+            spelled += (word.text for word in _of(match))
+    return " ".join(spelled)
 
 
 def query_words(query: str) -> list[str]:
@@ -177,8 +177,8 @@ def query_words(query: str) -> list[str]:
     Stop words are dropped unless there is nothing else, and single characters beside pairs of them.
     """
     folded = folded_text(query)
-    found = list(dict.fromkeys(word.text for word in _without_singles(folded)))
-    telling = [word for word in found if word not in STOP_WORDS] or found
+    all_words = list(dict.fromkeys(word.text for word in _without_singles(folded)))
+    telling = [word for word in all_words if word not in STOP_WORDS] or all_words
     return telling[:MOST_TERMS]
 
 

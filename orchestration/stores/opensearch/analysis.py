@@ -8,7 +8,7 @@ written in the same words.
 Queries that others send to the index are analysed by a chain of the server's own that makes the same of
 English: Greek letters are spelled out, a dosage is a number and a unit, a registry number is one word,
 words are cut at signs and kept joined too (IL-6 is il, 6 and il6), case and accents make no difference.
-`word_delimiter` keeps the parts alternatives; its kin that makes graphs would ask for all of them together.
+`word_delimiter` keeps the parts alternatives; word_delimiter_graph would ask for all of them together.
 """
 
 from __future__ import annotations

@@ -194,8 +194,8 @@ class Indexes:
         """These entries, as far as they are still there."""
         for start in range(0, len(ids), COPIED_AT_ONCE):
             body = {"ids": ids[start : start + COPIED_AT_ONCE]}
-            found = self._connection.client.mget(index=index, body=body, request_timeout=COPY_SECONDS)
-            yield from (entry for entry in found["docs"] if entry.get("found"))
+            answer = self._connection.client.mget(index=index, body=body, request_timeout=COPY_SECONDS)
+            yield from (entry for entry in answer["docs"] if entry.get("found"))
 
     def _remove(self, target: str, ids: Iterable[str]) -> None:
         """Remove from the target what was removed from the source since it was copied."""

@@ -188,13 +188,13 @@ class OpenSearchSearch:
         if not identifiers or not self._indexes.exists(tenant_id):
             return []
         index = self._indexes.alias(tenant_id)
-        found: dict[ChunkRef, None] = {}
+        refs_in_order: dict[ChunkRef, None] = {}
         for identifier in identifiers:
             clauses = [{"term": {"identifiers": identifier}}, *entries.filter_clauses(filters)]
             query = {"bool": {"filter": clauses}}
             refs = entries.in_order(self._connection, index, tenant_id, query)
-            found.update(dict.fromkeys(filter(visible, refs)))
-        return list(found)[:limit]
+            refs_in_order.update(dict.fromkeys(filter(visible, refs)))
+        return list(refs_in_order)[:limit]
 
     def chunks(self, tenant_id: str, refs: Sequence[ChunkRef]) -> list[Chunk | None]:
         """Stored chunks in the order of refs; None where the store lost one."""

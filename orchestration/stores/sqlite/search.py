@@ -117,7 +117,7 @@ WHERE intent_id = ? GROUP BY source, doc_id
 CHECK_WORDS: Final = "INSERT INTO chunk_words (chunk_words, rank) VALUES ('integrity-check', 1)"
 EVERY_CHUNK: Final = "SELECT number, source, doc_id, body, record FROM chunks"
 MERGE_WORDS: Final = "INSERT INTO chunk_words (chunk_words) VALUES ('optimize')"
-DROP_FORMER_WORDS: Final = "DROP TABLE IF EXISTS chunk_text"
+DROP_PREVIOUS_WORDS: Final = "DROP TABLE IF EXISTS chunk_text"
 REBUILD_WORDS: Final = "INSERT INTO chunk_words (chunk_words) VALUES ('rebuild')"
 
 
@@ -199,13 +199,13 @@ class SqliteSearch:
     ) -> list[ChunkRef]:
         """Visible chunks of documents with one of the identifiers, in their order."""
         condition, values = facets.condition(filters, "c.number")
-        found: dict[ChunkRef, None] = {}
+        refs_in_order: dict[ChunkRef, None] = {}
         with self._file(tenant_id).reading() as connection:
             for identifier in identifiers:
                 rows = connection.execute(IDENTIFIED.format(condition=condition), (identifier, *values))
                 refs = (ChunkRef(_key(tenant_id, row), row["intent_id"], row["chunk_id"]) for row in rows)
-                found.update(dict.fromkeys(filter(visible, refs)))
-        return list(found)[:limit]
+                refs_in_order.update(dict.fromkeys(filter(visible, refs)))
+        return list(refs_in_order)[:limit]
 
     def chunks(self, tenant_id: str, refs: Sequence[ChunkRef]) -> list[Chunk | None]:
         """Stored chunks in the order of refs; None where the store lost one."""
@@ -325,7 +325,7 @@ def _remove(connection: sqlite3.Connection, intent_id: str, keys: Sequence[Docum
 
 def _upgrade(tenant_id: str, connection: sqlite3.Connection, schema_version: int) -> None:
     """Facets came with schema 3; words of `orchestration.formats.words` and identifiers with schema 4."""
-    connection.execute(DROP_FORMER_WORDS)
+    connection.execute(DROP_PREVIOUS_WORDS)
     connection.execute(REBUILD_WORDS)
     for row in connection.execute(EVERY_CHUNK).fetchall():
         number, key, chunk = row["number"], _key(tenant_id, row), _chunk(row)
