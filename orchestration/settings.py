@@ -32,6 +32,8 @@ OBJECTS_PATTERN = re.compile(
 )
 WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s?#]+[^\s?#/]$")]
 """An address that paths are put behind."""
+SQLITE_URL: Final = "sqlite:///"
+"""Followed by a path, which is relative unless it starts with a slash."""
 TENANT_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -185,10 +187,25 @@ class Settings(BaseSettings):
             raise ValueError("it is file:///FOLDER or s3://BUCKET[/PREFIX], e.g. 's3://medkg/production'")
         return value.rstrip("/")
 
-    @field_validator("data_dir", mode="after")
+    @field_validator(
+        "data_dir", "topologies_dir", "json_sources_dir", "schedules_dir", "opensearch_synonyms", mode="after"
+    )
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value is not None else None
+
+    @field_validator("embedding_model", "sparse_model", "rerank_model", mode="after")
+    @classmethod
+    def _folders_are_absolute(cls, value: str | None) -> str | None:
+        """A model's folder, which the host may look for from another one; a hub id stays as it is."""
+        return str(Path(value).absolute()) if value and Path(value).is_dir() else value
+
+    @field_validator("ledger_url", mode="after")
+    @classmethod
+    def _file_is_absolute(cls, value: str) -> str:
+        path = value.removeprefix(SQLITE_URL)
+        relative = value.startswith(SQLITE_URL) and path and not path.startswith(("/", ":", "?"))
+        return f"{SQLITE_URL}{Path(path).absolute()}" if relative else value
 
     @property
     def search_dir(self) -> Path:

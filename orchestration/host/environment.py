@@ -20,15 +20,20 @@ from orchestration.settings import Settings
 
 __all__ = ["child_environment", "free_port", "guard_ray", "private_folder", "write_ray_token"]
 
+PATHS: Final = ("topologies_dir", "json_sources_dir", "schedules_dir", "opensearch_synonyms")
+"""Settings that may have been given relative to the folder of the command."""
+
 RAY_SOCKET: Final = "session_2026-11-28_10-59-51_674079_4194304/sockets/plasma_store"
 """The longest path of a Ray socket, with the largest process number that Linux has."""
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
     """Variables with which definitions in a child process use the same data folder."""
+    paths = {f"MEDKG_{name.upper()}": getattr(settings, name) for name in PATHS}
     return {
         "MEDKG_DATA_DIR": str(settings.data_dir),
         "MEDKG_PROFILE": settings.profile,
+        **{name: str(path) for name, path in paths.items() if path is not None},
     }
 
 

@@ -38,12 +38,16 @@ class ServiceHistory:
         self._ends = 0
         """In succession, none of them after STABLE_SECONDS."""
         self._restarts = 0
-        self._has_answered = False
+        self._is_replaced = False
+
+    def will_be_replaced(self) -> None:
+        """Record that the host ends it to start another; until that runs it is starting."""
+        self._is_replaced = True
 
     def has_started(self) -> None:
         """Record a start."""
         self._started = self._clock()
-        self._ended = self._has_answered = False
+        self._ended = self._is_replaced = False
 
     def has_ended(self, exit_code: int | None) -> None:
         """Record that it ended by itself; once per start."""
@@ -60,7 +64,6 @@ class ServiceHistory:
     def health(self, name: str, pid: int, log_path: Path, answers: bool) -> ChildHealth:
         """The health of the process `pid`; `answers`: whether it accepts connections now."""
         runs = is_running(pid)
-        self._has_answered = self._has_answered or (runs and answers)
         state = self._state(runs, answers)
         return ChildHealth(
             name=name,
@@ -75,7 +78,7 @@ class ServiceHistory:
         if self._ends > 1 and not recovered:
             return ChildState.FAILED
         if not runs:
-            return ChildState.RESTARTING
+            return ChildState.STARTING if self._is_replaced else ChildState.RESTARTING
         if answers:
             return ChildState.RUNNING
         return ChildState.FAILED if self.seconds() >= SILENT_SECONDS else ChildState.STARTING

@@ -83,6 +83,8 @@ class DagsterServices:
                 continue
             if ended:
                 self._log.warning("restarting", process=name, exit_code=child.returncode)
+            else:
+                self._histories[name].will_be_replaced()
             end_child(child, RESTART_SECONDS)
             try:
                 self._start(name)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,6 +23,9 @@ from typing import IO, Any, Final, Protocol
 
 PR_SET_PDEATHSIG: Final = 1
 """prctl(2): signal that the kernel sends this process when the thread that started it ends."""
+
+COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
+"""What Dagster's processes colour their log lines with."""
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[2]
 """Where `orchestration` is imported from; children find it however they are started."""
@@ -179,7 +183,7 @@ def open_log(path: Path) -> IO[bytes]:
 def log_tail(path: Path, lines: int = 3) -> str:
     """The last lines of a log, for an error message."""
     try:
-        written = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        written = COLOURS.sub("", path.read_text(encoding="utf-8", errors="replace")).strip().splitlines()
     except OSError:
         return "(no log)"
     return " / ".join(written[-lines:]) or "(empty log)"

@@ -34,7 +34,9 @@ def history(clock: Clock) -> ServiceHistory:
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     path = tmp_path / "code-server.log"
-    path.write_text("Traceback (most recent call last):\nModuleNotFoundError: No module named 'mine'\n")
+    path.write_text(
+        "Traceback (most recent call last):\nModuleNotFoundError: \x1b[31mNo module named 'mine'\x1b[0m\n"
+    )
     return path
 
 
@@ -92,6 +94,16 @@ def test_one_that_ends_again_and_again_has_failed_even_while_it_runs(
         f"it ended 3 times in succession with exit code 1, and is restarted each time. Its log {log} ends "
         "with: ModuleNotFoundError: No module named 'mine'"
     )
+
+
+def test_one_that_the_host_replaces_after_a_change_is_no_problem(
+    history: ServiceHistory, log: Path, ended: int
+) -> None:
+    history.will_be_replaced()
+    assert health(history, log, ended).state is ChildState.STARTING
+    history.has_started()
+    history.has_ended(1)
+    assert health(history, log, ended).state is ChildState.RESTARTING
 
 
 def test_one_that_ran_for_long_has_recovered(history: ServiceHistory, clock: Clock, log: Path) -> None:
