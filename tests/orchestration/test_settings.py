@@ -31,15 +31,15 @@ def test_a_relative_path_becomes_absolute(
 
 
 @pytest.mark.parametrize(
-    ("given", "url"),
+    ("value", "url"),
     [
         ("sqlite:///mine.sqlite", "sqlite:///{folder}/mine.sqlite"),
         ("sqlite:////data/mine.sqlite", "sqlite:////data/mine.sqlite"),
         ("postgresql+psycopg://host/medkg", "postgresql+psycopg://host/medkg"),
     ],
 )
-def test_a_relative_ledger_becomes_absolute(given: str, url: str, folder: Path) -> None:
-    assert load_settings(ledger_url=given).ledger_url == url.format(folder=folder)
+def test_a_relative_ledger_becomes_absolute(value: str, url: str, folder: Path) -> None:
+    assert load_settings(ledger_url=value).ledger_url == url.format(folder=folder)
 
 
 @pytest.mark.parametrize("name", ["embedding_model", "sparse_model", "rerank_model"])
