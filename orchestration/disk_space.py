@@ -102,7 +102,8 @@ def _message(path: Path) -> str:
     total = f"{status.f_blocks * status.f_frsize / 1e9:.2f} GB"
     inodes = ", no inodes" if status.f_files and not status.f_favail else ""
     return (
-        f"{path} cannot be written: the disk of {folder} is full ({free} of {total} free now{inodes}). Free "
-        "space there, or raise the user's quota, or choose a --data-dir on another disk (TMPDIR for "
-        "temporary files); then run the same command again. Nothing that was committed is lost."
+        f"{path} cannot be written: No space left on device, the disk of {folder} is full "
+        f"({free} of {total} free now{inodes}). Free space there, or raise the user's quota, or choose a "
+        "--data-dir on another disk (TMPDIR for temporary files); then run the same command again. Nothing "
+        "that was committed is lost."
     )

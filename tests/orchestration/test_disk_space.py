@@ -69,7 +69,9 @@ def sqlite_full() -> sqlite3.OperationalError:
 def test_a_full_disk_is_recognised_below_other_errors(error: Exception, tmp_path: Path) -> None:
     named = full_disk(error, tmp_path / "data" / "ledger.sqlite")
     assert named is not None
-    assert named.message.startswith(f"{tmp_path / 'data' / 'ledger.sqlite'} cannot be written: the disk of ")
+    assert named.message.startswith(
+        f"{tmp_path / 'data' / 'ledger.sqlite'} cannot be written: No space left on device, the disk of "
+    )
     assert f"the disk of {tmp_path} is full" in named.message
     assert "Free space there" in named.message
 
@@ -171,5 +173,7 @@ class OneByOne:
 def test_a_stage_that_meets_a_full_disk_makes_no_dead_letter() -> None:
     (outcome,) = lift(OneByOne()).execute_batch([(a_context(), b"")])
     assert isinstance(outcome, StoreUnwritableError)
-    assert outcome.message.startswith("/var/scratch/page.png cannot be written: the disk of /var")
+    assert outcome.message.startswith(
+        "/var/scratch/page.png cannot be written: No space left on device, the disk of /var"
+    )
     assert not isinstance(outcome, StageFailedError)

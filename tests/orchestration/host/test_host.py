@@ -60,4 +60,6 @@ def test_a_plane_that_meets_a_full_disk_names_it(tmp_path: Path, monkeypatch: py
         plane.start(dashboard=False)
         plane.remove_folder()
         error = plane.status(with_health=False)["plane_error"]
-        assert error.startswith(f"{disk} cannot be written: the disk of {disk} is full")
+        assert error.startswith(
+            f"{disk} cannot be written: No space left on device, the disk of {disk} is full"
+        )

@@ -85,7 +85,9 @@ def test_a_full_disk_is_reported_and_a_defect_is_raised(housekeeping: Housekeepi
     store.error = OSError(28, "No space left on device", "/data/run/x")
     housekeeping.clean()
     assert housekeeping.problem is not None
-    assert housekeeping.problem.startswith("MEDKG-502 /data/run/x cannot be written: the disk of / is full")
+    assert housekeeping.problem.startswith(
+        "MEDKG-502 /data/run/x cannot be written: No space left on device, the disk of / is full"
+    )
     store.error = ZeroDivisionError("a defect")
     with pytest.raises(ZeroDivisionError):
         housekeeping.clean()
