@@ -36,6 +36,7 @@ _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|ère|ère|re|e|ème|de)\b", re.IGNOREC
 _TRADE = frozenset({"TM", "SM", "R"})
 _ISOTOPE = re.compile(r"\d{1,3}m?\Z")
 _SYMBOL = re.compile(r"[A-Z][a-z]?(?![a-z])")
+_ELEMENT = re.compile(r"[A-Z][a-z]?(?![A-Za-z])")
 _NAME = re.compile(r"[^\W\d_]\d+\Z")
 _NAME_SUFFIX = re.compile(r"[^\W\d_]{3,}")
 _OPERATION = re.compile(r"[\w)]\s*[+\-−*/=⋅·]\s*[\w(]")
@@ -53,6 +54,7 @@ _UNITS = frozenset(
 def written(pieces: Sequence[Piece], note_marks: frozenset[str] = frozenset()) -> str:
     """The pieces as one string; `note_marks` are the labels of footnotes that a superscript may name."""
     runs = _joined(pieces)
+    _drop_blanks_of_layout(runs)
     if note_marks:
         runs = list(_with_note_marks(runs, note_marks))
     line = _Line()
@@ -77,8 +79,6 @@ def _joined(pieces: Iterable[Piece]) -> list[Piece]:
         if level is Level.MARK:
             _add_mark(runs, text)
             continue
-        if level is not Level.TEXT and runs and runs[-1][0] is Level.TEXT:
-            _drop_line_break(runs)
         previous, before = runs[-1] if runs else (None, "")
         if previous is level or (
             previous is Level.MARK and level is Level.HIGH and _MORE_MARKS.fullmatch(text)
@@ -105,12 +105,37 @@ def _add_mark(runs: list[Piece], mark: str) -> None:
         runs.append((Level.MARK, mark))
 
 
-def _drop_line_break(runs: list[Piece]) -> None:
-    """Drop a pretty printer's line break before a script; it is not the author's blank."""
-    level, text = runs[-1]
-    bare = text.rstrip()
-    if bare and "\n" in text[len(bare) :]:
-        runs[-1] = (level, bare)
+def _drop_blanks_of_layout(runs: list[Piece]) -> None:
+    """Drop the blank that a typesetter's program put before a script: '10 <sup>6</sup>', 'CO\\n<sub>2</sub>'.
+
+    A script that belongs to what follows it keeps its blank: 'of <sup>18</sup>F'.
+    """
+    for number in range(1, len(runs)):
+        (before, text), (level, script) = runs[number - 1 : number + 1]
+        bare = text.rstrip()
+        if before is not Level.TEXT or level is Level.TEXT or len(bare) == len(text) or not bare:
+            continue
+        after = runs[number + 1][1] if number + 1 < len(runs) else ""
+        if _is_set_apart(script.strip(), text[len(bare) :], bare, after, level):
+            runs[number - 1] = (before, bare)
+
+
+def _is_set_apart(script: str, blank: str, before: str, after: str, level: Level) -> bool:
+    """Whether the blank before a script was not the author's."""
+    is_line_break = "\n" in blank
+    if level is Level.MARK:
+        return is_line_break
+    if level is Level.LOW:
+        return is_line_break or (before[-1:].isalpha() and script.isdigit())
+    if after[:1].isalnum() or (_is_isotope(script, after.lstrip()) and not _TEN.search(before)):
+        return False
+    is_script = script[:1].isalnum() or _POWER.match(script) or _CHARGE.fullmatch(script)
+    return is_line_break or (bool(is_script) and (before[-1:].isalnum() or before[-1:] in ")]%"))
+
+
+def _is_isotope(script: str, after: str) -> bool:
+    """Whether a number belongs to the symbol of an element after it: 18 F, 3 H."""
+    return script.isdigit() and bool(_ELEMENT.match(after)) and (len(script) > 1 or after[0] == "H")
 
 
 def _with_note_marks(runs: list[Piece], note_marks: frozenset[str]) -> Iterator[Piece]:

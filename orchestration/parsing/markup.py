@@ -43,7 +43,9 @@ _HEADINGS: Final = (
     r"Abstract|Background|Introduction|Objectives?|Aims?|Purpose|Rationale|Context|"
     r"(?:Materials and )?Methods?|Design|Setting|Participants|Patients|Interventions?|Measurements|"
     r"Results?|Findings|Discussion|"
-    r"Conclusions?|Interpretation|Significance|Limitations|Funding|Trial registration|Registration"
+    r"Conclusions?|Interpretation|Significance|Limitations|Funding|Trial registration|Registration|"
+    r"Main outcome measures?|"
+    r"BACKGROUND|OBJECTIVES?|AIMS?|PURPOSE|(?:PATIENTS AND )?METHODS|DESIGN|RESULTS|FINDINGS|CONCLUSIONS?"
 )
 _GLUED_BEFORE: Final = re.compile(
     rf"(?<=[\w)\]%][.?!:;])(?=(?:{_HEADINGS})\b)|(?<=[.?!])(?=(?:{_HEADINGS})[A-Z])"

@@ -132,3 +132,40 @@ def test_characters_escaped_twice_and_ligatures_are_read(written: str, text: str
 
 def test_code_keeps_what_is_escaped() -> None:
     assert text_of("<code>if a &amp;lt; b</code>") == "if a &lt; b"
+
+
+@pytest.mark.parametrize(
+    ("marked", "text"),
+    [
+        ("10 <sup>6</sup> cells", "10^6 cells"),
+        ("10\n   <sup>6</sup> cells", "10^6 cells"),
+        ("CO <sub>2</sub> in air", "CO2 in air"),
+        ("Ca <sup>2+</sup> and CD4 <sup>+</sup> cells", "Ca2+ and CD4+ cells"),
+        ("kg/m <sup>2</sup> and s <sup>−1</sup>", "kg/m2 and s−1"),
+        ("with\n<sup>18</sup>F-FDG", "with 18F-FDG"),
+        ("with <sup>18</sup> F-FDG or <sup>3</sup>H", "with 18 F-FDG or 3H"),
+        ("37 <sup>°</sup>C", "37 °C"),
+    ],
+)
+def test_a_blank_before_a_script_is_dropped_where_the_script_belongs_to_what_is_before_it(
+    marked: str, text: str
+) -> None:
+    assert text_of(marked) == text
+
+
+def formula(markup: str) -> str:
+    return text_of(f"is <inline-formula><mml:math>{markup}</mml:math></inline-formula>").removeprefix("is ")
+
+
+def test_numbers_of_a_formula_that_stand_side_by_side_stay_apart() -> None:
+    half = "<mml:mfrac><mml:mn>1</mml:mn><mml:mn>2</mml:mn></mml:mfrac>"
+    power = (
+        "<mml:msup><mml:mn>10</mml:mn><mml:mrow><mml:mo>−</mml:mo><mml:mn>3</mml:mn></mml:mrow></mml:msup>"
+    )
+    total = "<mml:mrow><mml:mi>a</mml:mi><mml:mo>+</mml:mo><mml:mi>b</mml:mi></mml:mrow>"
+    assert formula(f"<mml:mn>3</mml:mn>{half}") == "3 1/2"
+    assert formula(f"{half}<mml:mi>x</mml:mi>") == "1/2 x"
+    assert formula(power) == "10^−3"
+    assert formula(f"{power}<mml:mn>5</mml:mn>") == "10^−3 5"
+    assert formula("<mml:mi>x</mml:mi><mml:mo>=</mml:mo><mml:mo>−</mml:mo><mml:mn>5</mml:mn>") == "x = −5"
+    assert formula(f"<mml:msup>{total}<mml:mn>2</mml:mn></mml:msup>") == "(a + b)^2"

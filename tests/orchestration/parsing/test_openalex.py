@@ -130,6 +130,10 @@ def test_headings_in_tags_are_sections_of_the_abstract() -> None:
         ("AbstractBackground Kites rise.Methods We", "Abstract Background Kites rise. Methods We"),
         ("ResultsThe kites (7%).Conclusions: up", "Results The kites (7%). Conclusions: up"),
         ("MethodsX and U.S. Results", "MethodsX and U.S. Results"),
+        (
+            "OBJECTIVETo fly.METHODSWe flew 5.RESULTSAll 12.",
+            "OBJECTIVE To fly. METHODS We flew 5. RESULTS All 12.",
+        ),
     ],
 )
 def test_headings_whose_tags_are_lost_are_set_apart(glued: str, apart: str) -> None:
