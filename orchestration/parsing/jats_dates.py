@@ -9,6 +9,7 @@ https://jats.nlm.nih.gov/archiving/tag-library/1.3/element/pub-date.html (read 2
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from typing import Final
 
 from lxml import etree
@@ -21,6 +22,9 @@ _YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)")
 _ISO = re.compile(r"((?:1[5-9]|20)\d\d)(?:-(\d\d))?(?:-(\d\d))?(?!\d)")
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _PUBLISHED = frozenset({"pub", "publication", "published", "release", ""})
+_PUBLICATION = re.compile(r"publ|pub\b|\bissue|online|version-of-record|ahead")
+"""Signs of a publication in a type that no list names: 'original-publication', 'issue-pub', 'online'."""
+_NO_PUBLICATION = re.compile(r"rece?i?v|accept|submi|updat|corr|retract|withdr|embargo|expir")
 _ORDER = ("print", "epub-ppub", "electronic", "collection", "preprint", "other")
 _KINDS = {
     "ppub": "print",
@@ -79,7 +83,7 @@ def _iso(year: str, month: str, day: str) -> str:
     number = _MONTHS.index(short) + 1 if short in _MONTHS else int(month) if month.isdecimal() else 0
     if not 1 <= number <= 12:
         return year
-    if not (day.isdecimal() and 1 <= int(day) <= 31):
+    if not (day.isdecimal() and 1 <= int(day) <= monthrange(int(year), number)[1]):
         return f"{year}-{number:02}"
     return f"{year}-{number:02}-{int(day):02}"
 
@@ -89,7 +93,9 @@ def _kind(date: etree._Element) -> str | None:
     stated = (date.get("pub-type") or date.get("date-type") or "").casefold()
     if stated in _KINDS:
         return _KINDS[stated]
-    if stated not in _PUBLISHED:
+    if stated not in _PUBLISHED and (_NO_PUBLICATION.search(stated) or not _PUBLICATION.search(stated)):
         return None
+    if "issue" in stated:
+        return "print"
     medium = (date.get("publication-format") or "").casefold()
     return "print" if "print" in medium else "electronic"

@@ -49,9 +49,10 @@ SEPARATED: Final = frozenset(
 """Elements that are separate lines in print: in a cell or a note, blanks stand around them."""
 
 STRUCTURED: Final = frozenset(
-    {"address", "aff", "answer-set", "array", "citation", "contrib", "contrib-group", "date",
-     "element-citation", "institution-wrap", "name", "name-alternatives", "nlm-citation",
-     "person-group", "pub-date", "string-date", "string-name", "table", "tbody", "tfoot", "thead"}
+    {"address", "aff", "answer-set", "array", "award-group", "citation", "compound-kwd", "contrib",
+     "contrib-group", "date", "date-in-citation", "element-citation", "institution-wrap", "name",
+     "name-alternatives", "nlm-citation", "person-group", "pub-date", "string-date", "string-name",
+     "table", "tbody", "tfoot", "thead"}
 )  # fmt: skip
 """Elements whose parts have nothing between them in the record; blanks stand between these."""
 

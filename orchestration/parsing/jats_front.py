@@ -19,7 +19,8 @@ from orchestration.parsing.jats_people import people_metadata
 from orchestration.parsing.jats_rights import licence_metadata
 from orchestration.parsing.markup import plain_text
 from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml_inline import InlineText, inline_text
+from orchestration.parsing.xml import local_name
+from orchestration.parsing.xml_inline import InlineText, inline_text, node_text
 
 _CONFLICTS = frozenset({"conflict", "coi-statement"})
 _DOI_PREFIX = re.compile(r"^(https?://(dx\.)?doi\.org/|doi:\s*)", re.IGNORECASE)
@@ -107,7 +108,9 @@ def article_metadata(root: etree._Element) -> dict[str, Any]:
         **licence_metadata(root),
         **notices_metadata(root),
         "competing_interests": " ".join(_competing_interests(root)),
-        "funding": " ".join(_texts(root, "article-meta/funding-group/funding-statement")),
+        "funding": " ".join(_texts(root, "article-meta/funding-group/funding-statement"))
+        or "; ".join(_awards(root)),
+        "data_availability": " ".join(_custom(root, "data availability")),
     }
 
 
@@ -132,11 +135,27 @@ def _competing_interests(root: etree._Element) -> list[str]:
     ]
 
 
+def _awards(root: etree._Element) -> list[str]:
+    """Who funds by which awards, of an article that has no statement about it: 'NIH R01 HL1'."""
+    groups = _find_all(root, "article-meta/funding-group/award-group")
+    return list(dict.fromkeys(filter(None, (one_line(node_text(group)) for group in groups))))
+
+
+def _custom(root: etree._Element, name: str) -> list[str]:
+    """What an article says under a heading of its publisher's own, as PLOS does of its data."""
+    values = []
+    for group in _find_all(root, "article-meta/custom-meta-group/custom-meta"):
+        parts = {local_name(part): one_line(inline_text(part)) for part in group}
+        if parts.get("meta-name", "").casefold() == name:
+            values.append(parts.get("meta-value", ""))
+    return [value for value in values if value]
+
+
 def _keywords(root: etree._Element) -> list[str]:
     """Keywords, those of compound and nested ones too."""
     groups = _find_all(root, "article-meta/kwd-group")
     words = (
-        one_line(inline_text(word)) for group in groups for word in group.iter("{*}kwd", "{*}compound-kwd")
+        one_line(node_text(word)) for group in groups for word in group.iter("{*}kwd", "{*}compound-kwd")
     )
     return list(dict.fromkeys(filter(None, words)))
 

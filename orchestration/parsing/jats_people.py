@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
+from orchestration.parsing.jats_languages import language_of
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml import local_name
 from orchestration.parsing.xml_inline import InlineText, inline_text
@@ -46,6 +47,7 @@ def people_metadata(meta: etree._Element) -> dict[str, list[str]]:
             if part == "authors":
                 people["investigators"] += filter(None, _members(contributor))
                 people["authors"] += [name for name in _groups(contributor) if name not in people["authors"]]
+        people["authors"] += [name for name in _groups(group) if name not in people["authors"]]
     return people
 
 
@@ -68,9 +70,9 @@ def group_name(collab: etree._Element) -> str:
     return one_line(line.text()).rstrip(" :;,")
 
 
-def _groups(contributor: etree._Element) -> list[str]:
-    """The groups that a contributor wrote for: 'on behalf of the Kite Consortium'."""
-    names = (group_name(group) for group in contributor.iterchildren("{*}on-behalf-of"))
+def _groups(people: etree._Element) -> list[str]:
+    """The groups that one or all contributors wrote for: 'on behalf of the Kite Consortium'."""
+    names = (group_name(group) for group in people.iterchildren("{*}on-behalf-of"))
     return [name for name in (_ON_BEHALF.sub("", name) for name in names) if name]
 
 
@@ -98,12 +100,19 @@ def _names(contributor: etree._Element) -> list[str]:
 
 
 def _spread(contributor: etree._Element) -> Iterator[etree._Element]:
-    """The children of a contributor; of alternatives the first."""
+    """The children of a contributor; of alternatives the one in the article's language, else the first."""
     for child in contributor:
         if local_name(child) in _WRAPPERS:
-            yield from list(child)[:1]
+            yield from sorted(child, key=_is_foreign)[:1]
         else:
             yield child
+
+
+def _is_foreign(name: etree._Element) -> bool:
+    """Whether a form of a name states another language than the article around it."""
+    language = language_of(name)
+    article = language_of(name.getroottree().getroot()) or "en"
+    return bool(language) and language.split("-")[0] != article.split("-")[0]
 
 
 def _members(contributor: etree._Element) -> list[str]:

@@ -8,6 +8,7 @@ joined: in files without white space between tags it would read '2021Mar04'.
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from typing import Final
 
 from lxml import etree
@@ -54,7 +55,7 @@ def _iso(year: str, month: str, day: str) -> str:
     number = int(month) if month.isdecimal() else _month_number(month)
     if not 1 <= number <= 12:
         return year
-    if not (day.isdecimal() and 1 <= int(day) <= 31):
+    if not (day.isdecimal() and 1 <= int(day) <= monthrange(int(year), number)[1]):
         return f"{year}-{number:02}"
     return f"{year}-{number:02}-{int(day):02}"
 

@@ -55,6 +55,11 @@ RECEIVED = dated('date-type="received"', "<year>2010</year>") + dated(
         (dated("", "<string-date><month>May</month> <year>2010</year></string-date>"), "2010", "2010-05"),
         (RECEIVED, None, None),
         (dated('pub-type="epub"', "<year>no year</year>"), None, None),
+        (COLLECTED + dated('pub-type="issue-pub"', "<year>2013</year>"), "2013", "2013"),
+        (dated('date-type="first-published-online"', "<year>2014</year>") + COLLECTED, "2014", "2014"),
+        (RECEIVED + dated('date-type="original-publication"', "<year>2015</year>"), "2015", "2015"),
+        (dated('date-type="corrected-publication"', "<year>2015</year>"), None, None),
+        (dated('pub-type="ppub"', "<day>30</day><month>2</month><year>2013</year>"), "2013", "2013-02"),
     ],
 )  # fmt: skip
 def test_the_year_is_the_one_of_publication(dates: str, year: str | None, date: str | None) -> None:
@@ -179,3 +184,33 @@ def test_abstracts_in_other_languages_are_sections_and_languages_are_metadata() 
     assert (roles["Abstract (French)"], roles["Resumen"]) == ("abstract", "abstract")
     assert document.metadata["abstract_languages"] == ["en", "fr", "es"]
     assert document.metadata["translated_titles"] == {"fr": "La marche"}
+
+
+def test_a_group_that_all_authors_wrote_for_is_an_author() -> None:
+    group = "<on-behalf-of>on behalf of the Kite Network</on-behalf-of></contrib-group>"
+    assert metadata(PEOPLE, PEOPLE.replace("</contrib-group>", group))["authors"] == [
+        "Walker Ann",
+        "Kite Network",
+    ]
+
+
+def test_of_a_name_in_two_scripts_the_one_in_the_language_of_the_article_is_taken() -> None:
+    forms = (
+        '<name-alternatives><name xml:lang="zh"><surname>王</surname><given-names>伟</given-names></name>'
+        '<name xml:lang="en"><surname>Wang</surname><given-names>Wei</given-names></name></name-alternatives>'
+    )
+    one = f'<contrib-group><contrib contrib-type="author">{forms}</contrib></contrib-group>'
+    assert metadata(PEOPLE, one)["authors"] == ["Wang Wei"]
+
+
+def test_awards_data_and_parts_of_keywords_are_read_apart() -> None:
+    parts = (
+        "<kwd-group><compound-kwd><compound-kwd-part>I10</compound-kwd-part><compound-kwd-part>Hypertension"
+        "</compound-kwd-part></compound-kwd></kwd-group><funding-group><award-group><funding-source>NIH"
+        "</funding-source><award-id>R01</award-id></award-group></funding-group><custom-meta-group>"
+        "<custom-meta><meta-name>Data Availability</meta-name><meta-value>All in Dryad.</meta-value>"
+        "</custom-meta></custom-meta-group>"
+    )
+    read = metadata(PEOPLE, PEOPLE + parts)
+    assert "I10 Hypertension" in read["keywords"]
+    assert (read["funding"], read["data_availability"]) == ("NIH R01", "All in Dryad.")
