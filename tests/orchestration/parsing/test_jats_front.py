@@ -199,8 +199,8 @@ def test_of_a_name_in_two_scripts_the_one_in_the_language_of_the_article_is_take
         '<name-alternatives><name xml:lang="zh"><surname>王</surname><given-names>伟</given-names></name>'
         '<name xml:lang="en"><surname>Wang</surname><given-names>Wei</given-names></name></name-alternatives>'
     )
-    one = f'<contrib-group><contrib contrib-type="author">{forms}</contrib></contrib-group>'
-    assert metadata(PEOPLE, one)["authors"] == ["Wang Wei"]
+    group = f'<contrib-group><contrib contrib-type="author">{forms}</contrib></contrib-group>'
+    assert metadata(PEOPLE, group)["authors"] == ["Wang Wei"]
 
 
 def test_awards_data_and_parts_of_keywords_are_read_apart() -> None:
