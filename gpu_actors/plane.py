@@ -20,6 +20,7 @@ import numpy.typing as npt
 from gpu_actors.batches.micro_batches import MicroBatch
 from gpu_actors.batches.token_budget import TokenBudget
 from gpu_actors.chunking.chunk_profiles import is_semantic
+from gpu_actors.chunking.local_chunker import LocalChunker
 from gpu_actors.encoders.local_models import LocalModels
 from gpu_actors.health.gpu import check_devices, gpus, preflight
 from gpu_actors.pools.plane_reranking import rerank_model_id, reranker_of
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from gpu_actors.pools.rows import RowsOutcome
 
 __all__ = [
+    "LocalChunker",
     "LocalModels",
     "Profile",
     "RayPlane",

@@ -39,6 +39,7 @@ __all__ = [
     "InputUnreadableError",
     "ItemsRefusedError",
     "LeaseLostError",
+    "LedgerLostError",
     "MalformedDocumentError",
     "MedkgError",
     "MissingIdentifierError",
@@ -549,6 +550,15 @@ class StoreCorruptError(UnavailableError):
     """
 
     code = "MEDKG-503"
+
+
+class LedgerLostError(PermanentError):
+    """The ledger of a data folder is empty or gone, while its stores hold documents: a run would treat the
+    folder as new, and readers would find nothing. Put a copy of the ledger back, or run `medkg verify
+    --repair`, which makes the ledger again from the stores."""
+
+    code = "MEDKG-507"
+    exit_code = ExitCode.USAGE
 
 
 class CopyUnusableError(PermanentError):

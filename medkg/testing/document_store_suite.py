@@ -86,6 +86,24 @@ class DocumentStoreSuite:
         store.forget([(other, V1, F1)])
         assert len(list(store.held("default"))) == 1
 
+    def test_the_topology_of_a_document_is_known_also_of_its_copies(self, store: DocumentStore) -> None:
+        store.put([(a_version(), a_document(version=V1))])
+        store.copy([(a_version().key, V1, F1, F2)])
+        assert sorted(store.provenance("default"), key=lambda document: document.fingerprint) == [
+            (a_version().key, V1, fingerprint, "auto", "2025-01-01", None) for fingerprint in (F1, F2)
+        ]
+        revised = a_version(V2).with_metadata(revision="2026-02")
+        store.put([(revised, a_document(version=V2))])
+        assert {each.revision for each in store.provenance("default") if each.version == V2} == {"2026-02"}
+
+    def test_tenants_with_documents_are_listed(self, store: DocumentStore) -> None:
+        assert store.tenants() == []
+        for tenant_id in ("other", "default"):
+            store.put([(a_version(tenant_id=tenant_id), a_document(tenant_id=tenant_id, version=V1))])
+        assert store.tenants() == ["default", "other"]
+        store.discard(a_version(tenant_id="other").key, None)
+        assert store.tenants() == ["default"]
+
     def test_a_new_store_is_empty_and_sound(self, store: DocumentStore) -> None:
         assert list(store.held("default")) == []
         assert store.damage() is None

@@ -535,6 +535,8 @@ class SearchStoreSuite:
         assert store.chunks(TENANT, []) == []
         assert store.damage(TENANT) is None
         store.discard(TENANT, "i1", None)
+        assert store.is_empty(TENANT)
+        assert not store.repair_deletes(TENANT)
         store.repair(TENANT)
 
     # --- tenants ------------------------------------------------------------------------------------
@@ -547,5 +549,7 @@ class SearchStoreSuite:
         assert store.bm25(TENANT, "walking", 10, ANY, everything) == []
         ref = store.bm25(TENANT, "sleep", 10, ANY, everything)[0].ref
         assert [chunk.body for chunk in store.chunks(other, [ref]) if chunk] == ["walking"]
+        assert not store.is_empty(other)
         store.discard(other, "i1", None)
+        assert store.is_empty(other)
         assert len(list(store.holdings(TENANT))) == 1

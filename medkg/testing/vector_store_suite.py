@@ -244,6 +244,15 @@ class VectorStoreSuite:
         store.write(TENANT, MODEL, "i2", [a_row("2")], unit([0, 0, 1]))
         assert found(store.search(TENANT, MODEL, unit([0, 0, 1])[0], 9, ANY, everything)) == ["2"]
 
+    def test_models_are_listed_while_they_have_vectors(self, store: VectorStore) -> None:
+        assert store.models(TENANT) == []
+        for model in ("Org/Model_v2@ab", MODEL):
+            store.write(TENANT, model, "i1", [a_row("1")], EAST[None])
+        store.write("neighbour", "other/1", "i1", [a_row("1")], EAST[None])
+        assert store.models(TENANT) == ["Org/Model_v2@ab", MODEL]
+        store.discard_other_models(TENANT, [MODEL])
+        assert store.models(TENANT) == [MODEL]
+
     @pytest.mark.parametrize("other", ["other", "default.", "../default", "a/../default", ".."])
     def test_tenants_never_see_each_other(self, store: VectorStore, other: str) -> None:
         store.write(TENANT, MODEL, "i1", [a_row("1")], EAST[None])

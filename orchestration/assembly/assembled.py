@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration.assembly.inputs import AssembledInputs
+from orchestration.assembly.lost_ledger import check_ledger
 from orchestration.contracts import (
     Isolation,
+    Outcome,
     Plane,
     TextModels,
     lift,
@@ -30,6 +32,7 @@ from orchestration.operations.backup.restore_marker import check_restored
 from orchestration.operations.data_folder import DataFolder
 from orchestration.plugins.entry_points import load_plugins, plugin_names
 from orchestration.plugins.isolated_stage import isolated_stage
+from orchestration.records import Chunk, Document, Float32Matrix
 from orchestration.runs.gate_payloads import GatePayloads
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
@@ -51,15 +54,21 @@ PARSE_WORKERS = 1
 
 
 @contextmanager
-def open_data_folder(settings: Settings, *, restoring: bool = False) -> Iterator[DataFolder]:
+def open_data_folder(
+    settings: Settings, *, restoring: bool = False, repairing: bool = False
+) -> Iterator[DataFolder]:
     """What commands use; closes its databases at the end.
 
-    Raises ConfigurationError for a folder that is incomplete, unless it is to be restored.
+    Raises ConfigurationError for a folder that is incomplete, unless it is to be restored. Raises
+    LedgerLostError for one whose empty ledger does not know what its stores hold, unless it is to be
+    repaired.
     """
     if not restoring:
         check_restored(settings.data_dir)
     assembly = Assembly(settings)
     try:
+        if not (restoring or repairing):
+            check_ledger(assembly)
         yield DataFolder(assembly)
     finally:
         assembly.close()
@@ -223,6 +232,17 @@ class Assembly(AssembledInputs):
     def sparse_off(self) -> str | None:
         """Why the profile has no sparse leg; None if it has one."""
         return self.profile.sparse_off
+
+    def chunks(
+        self,
+        pipeline: str,
+        documents: Sequence[Document],
+        embed: Callable[[Sequence[str]], Float32Matrix],
+    ) -> Sequence[Outcome[list[Chunk]]]:
+        """Documents cut as a topology does it, in this process; one outcome per document."""
+        from orchestration.assembly.chunking_again import chunks_again
+
+        return chunks_again(self.topologies.load(pipeline), self.profile, documents, embed)
 
     # --- reading alone ------------------------------------------------------------------------------
 

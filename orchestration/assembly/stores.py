@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.contracts import ObjectStore, VectorStore
 from orchestration.errors import ConfigurationError
-from orchestration.ledger import SqlLedger, open_ledger
+from orchestration.ledger import SqlLedger, ledger_damage, open_ledger, set_ledger_aside
 from orchestration.operations.parts import Stores
 from orchestration.records import DocumentKey
 from orchestration.settings import Settings
@@ -104,7 +104,7 @@ class AssembledStores:
 
     @cached_property
     def stores(self) -> Stores:
-        from orchestration.stores.store_choice import check_stores
+        from orchestration.stores.store_choice import FILE, check_stores
 
         settings = self.settings
         chosen: dict[str, str] = {
@@ -115,8 +115,43 @@ class AssembledStores:
             chosen["MEDKG_OPENSEARCH_PREFIX"] = settings.opensearch_prefix
         if settings.objects_url != settings.data_dir.as_uri():
             chosen["MEDKG_OBJECTS_URL"] = settings.objects_url
+        if not (settings.data_dir / FILE).exists():
+            self._check_stores_hold(chosen)
         check_stores(settings.data_dir, chosen, self._shared(chosen))
         return Stores(self.search_store, self.vector_store, self.document_store)
+
+    def _check_stores_hold(self, chosen: Mapping[str, str]) -> None:
+        """Raise ConfigurationError if the stores that are set hold nothing of what the ledger names.
+
+        With stores.json lost, settings that were forgotten would have the folder seem to be empty.
+        """
+        tenants = self.ledger.commits.tenants()
+        stores = (self.search_store, self.vector_store)
+        if not tenants or self.document_store.tenants():
+            return
+        if any(next(iter(store.holdings(name)), None) for store in stores for name in tenants):
+            return
+        settings = ", ".join(f"{name}={value}" for name, value in chosen.items())
+        raise ConfigurationError(
+            f"stores.json of {self.settings.data_dir} is gone, and the stores that are set ({settings}) hold "
+            "none of the documents that its ledger names. Set the stores that the folder was made with: "
+            "MEDKG_SEARCH_STORE, MEDKG_VECTOR_STORE, MEDKG_OBJECTS_URL."
+        )
+
+    def is_ledger_lost(self) -> bool:
+        """Whether the ledger is empty and stores of this data folder hold documents."""
+        from orchestration.assembly.lost_ledger import stores_hold_documents
+
+        return self.ledger.copies.is_empty() and stores_hold_documents(self.settings, lambda: self.stores)
+
+    def ledger_damage(self) -> str | None:
+        """What keeps the ledger's file from being read; None if it is sound, or in a database server."""
+        return ledger_damage(self.settings.ledger_url)
+
+    def set_ledger_aside(self) -> str:
+        """Move the ledger's file out of the way, so that a new one is made; returns its new name."""
+        vars(self).pop("ledger", None)
+        return set_ledger_aside(self.settings.ledger_url)
 
     # --- whether they answer ------------------------------------------------------------------------
 
@@ -131,6 +166,9 @@ class AssembledStores:
         }
 
     def _ask_ledger(self) -> str:
+        from orchestration.assembly.lost_ledger import check_ledger
+
+        check_ledger(self)
         counts = self.ledger.documents.status_counts(self.settings.tenant)
         return f"{sum(counts.values())} documents in {self.ledger.name}"
 

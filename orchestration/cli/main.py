@@ -26,6 +26,7 @@ from orchestration.cli import (
     search,
     topology,
     train_sparse,
+    verify,
 )
 from orchestration.cli.help_text import CommandsByPanel
 from orchestration.cli.output import fail
@@ -76,6 +77,7 @@ MODULES: Final = (
     deletion,
     jobs,
     operate,
+    verify,
     portability,
     train_sparse,
     bench,

@@ -1,4 +1,4 @@
-"""`medkg up`, `down`, `status`, `doctor`, `verify`, `compact`, `reembed`: a folder's processes and health."""
+"""`medkg up`, `down`, `status`, `doctor`, `compact`, `reembed`: a folder's processes and health."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as data_folder:
+    with open_data_folder(settings, repairing=True) as data_folder:
         report = data_folder.doctor()
     checks, plugins, gpus = report["checks"], report["plugins"], report["gpus"]
     healthy = all(check["ok"] for check in checks)
@@ -202,31 +202,6 @@ def _gpu_row(gpu: Mapping[str, Any]) -> list[str]:
         ", ".join(gpu["slowed_by"]) or "no",
         reading(gpu["ecc_errors"], ""),
     ]
-
-
-@reports_errors
-def verify(
-    ctx: typer.Context,
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Repair what differs from the durable records.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Compare ledger, search index, vectors and documents; exit 1 if they differ."""
-    from orchestration.assembly import open_data_folder
-
-    settings: Settings = ctx.obj
-    with open_data_folder(settings) as data_folder:
-        value = data_folder.verify(repair, note)
-
-    def show() -> None:
-        if value["differences"]:
-            columns = ["doc_id", "store", "kind"]
-            table(None, columns, [[row[column] for column in columns] for row in value["differences"]])
-        console.print("consistent" if value["consistent"] else "the stores differ")
-
-    answer(as_json, value, show)
-    raise typer.Exit(ExitCode.OK if value["consistent"] else ExitCode.SOME_FAILED)
 
 
 @reports_errors
@@ -273,7 +248,6 @@ def register(app: typer.Typer) -> None:
         (HOST, down, example("medkg down")),
         (HOST, status, example("medkg status --json")),
         (HOST, doctor, example("medkg doctor")),
-        (INDEX, verify, example("medkg verify", "medkg verify --repair")),
         (INDEX, compact, example("medkg compact")),
         (INDEX, reembed, example("MEDKG_EMBEDDING_MODEL=FOLDER medkg reembed")),
     ):

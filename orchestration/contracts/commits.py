@@ -7,7 +7,7 @@ intent, and the document is visible.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol, Self
 
 from pydantic import Field
@@ -71,11 +71,11 @@ class CommitLog(Protocol):
         ...
 
     def relabel(self, changes: Sequence[tuple[Commit, Commit]]) -> list[Commit]:
-        """Replace the first commit of each pair by the second, which has another fingerprint and namespace.
+        """Replace the first commit of each pair by the second, of the same document, version and pipeline.
 
-        Only where the first is still the commit of the document; returns the commits that took effect.
-        Nothing becomes visible or invisible. From then on the document counts as produced under the new
-        fingerprint.
+        Only where the first is still the commit of the document; returns the commits that took effect. The
+        document stays visible: under the same entries, or under those of another intent, which are to be
+        whole. From then on it counts as produced under the new fingerprint.
         """
         ...
 
@@ -105,6 +105,13 @@ class CommitLog(Protocol):
 
     def intents(self, tenant_id: str | None = None) -> list[Intent]:
         """Return the open intents, oldest first."""
+        ...
+
+    def recorded(self, intent_ids: Collection[str]) -> set[str]:
+        """Return those of the intents that the log knows: open, visible or cleaned.
+
+        A store's entries under any other intent were written after this log's state, or before it was lost.
+        """
         ...
 
     def begin_cleaning(self, intent_ids: Sequence[str]) -> None:

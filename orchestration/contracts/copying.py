@@ -69,6 +69,14 @@ class CopyLedger(Protocol):
         """
         ...
 
+    def restore_commits(self, restore_id: str, proven: Sequence[tuple[Commit, Origin]]) -> ImportedDocuments:
+        """Commit documents whose entries stores hold and this ledger does not know, with their intents.
+
+        Not replaced are documents that a run works on. Rows of the documents keep their own origin; the one
+        that is passed is for those without a row.
+        """
+        ...
+
     def export_tables(self) -> AbstractContextManager[Iterator[LedgerTable]]:
         """Return every table as of one moment, to be read one after the other inside the context."""
         ...

@@ -258,6 +258,13 @@ class DocumentLedger(Protocol):
         these commits. They are worked on when a job enumerates them again."""
         ...
 
+    def queue_again(self, keys: Sequence[DocumentKey]) -> None:
+        """Queue committed documents again; what readers see of them stays.
+
+        They are worked on when a job enumerates them again, even if they are unchanged. Idempotent.
+        """
+        ...
+
     def erase(self, keys: Sequence[DocumentKey]) -> None:
         """Remove every record of these documents, in one transaction; the sums of jobs stay. Idempotent.
 

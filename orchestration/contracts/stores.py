@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -148,12 +148,20 @@ class SearchStore(Protocol):
         """Entries of all intents or of one; unordered."""
         ...
 
+    def is_empty(self, tenant_id: str) -> bool:
+        """Whether nothing of the tenant is held. Cheap."""
+        ...
+
     def damage(self, tenant_id: str) -> str | None:
         """The defect of the tenant's index as a whole; None if it has none."""
         ...
 
     def repair(self, tenant_id: str) -> None:
         """Make an index with `damage` usable again; chunks that cannot be read are lost. Idempotent."""
+        ...
+
+    def repair_deletes(self, tenant_id: str) -> bool:
+        """Whether `repair` would delete entries for good, instead of setting aside what it cannot read."""
         ...
 
     def expunge(self, tenant_id: str) -> None:
@@ -225,6 +233,10 @@ class VectorStore(Protocol):
         """
         ...
 
+    def models(self, tenant_id: str) -> list[str]:
+        """Models whose vectors of the tenant are held, sorted; a very long name is left out."""
+        ...
+
     def damaged(self, tenant_id: str, namespace: str | None = None) -> dict[str, str]:
         """Intents with a damaged segment (of any model, or one), with the defect."""
         ...
@@ -246,6 +258,19 @@ class VectorStore(Protocol):
         Rewrites files, so it takes as long as reading and writing all data of the tenant. Idempotent.
         """
         ...
+
+
+class Provenance(NamedTuple):
+    """A parsed document in its store, and the topology that it was parsed for."""
+
+    key: DocumentKey
+    version: str
+    fingerprint: str
+    pipeline: str
+    """Empty where the store does not know it."""
+    pipeline_version: str
+    revision: str | None
+    """Of its record, where that states one."""
 
 
 class DocumentStore(Protocol):
@@ -286,6 +311,14 @@ class DocumentStore(Protocol):
 
     def held(self, tenant_id: str) -> Iterator[tuple[DocumentKey, str, str]]:
         """(document, version, fingerprint) of every document that is not damaged; unordered."""
+        ...
+
+    def provenance(self, tenant_id: str) -> Iterator[Provenance]:
+        """What `held` lists, with the topology that each was parsed for; unordered."""
+        ...
+
+    def tenants(self) -> list[str]:
+        """Tenants that have documents, sorted by name."""
         ...
 
     def damage(self) -> str | None:

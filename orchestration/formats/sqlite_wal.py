@@ -9,11 +9,13 @@ Source: https://www.sqlite.org/wal.html
 from __future__ import annotations
 
 import sqlite3
+import time
+from pathlib import Path
 from typing import Final
 
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
-__all__ = ["BUSY_SECONDS", "DAMAGED", "UNWRITABLE", "rewrite", "use_wal"]
+__all__ = ["BUSY_SECONDS", "DAMAGED", "UNWRITABLE", "rewrite", "set_aside", "use_wal"]
 
 BUSY_SECONDS: Final = 30.0
 """How long a connection waits for another process' transaction."""
@@ -59,6 +61,19 @@ def rewrite(connection: sqlite3.Connection) -> None:
         error = sqlite3.OperationalError("another process reads the log")
         error.sqlite_errorcode = sqlite3.SQLITE_BUSY
         raise error
+
+
+def set_aside(path: Path) -> Path:
+    """Move a file that cannot be read, and what SQLite keeps beside it, out of the way; returns its new path.
+
+    No process may have it open.
+    """
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    for suffix in ("", "-wal", "-shm"):
+        beside = path.with_name(path.name + suffix)
+        if beside.exists():
+            beside.rename(aside.with_name(aside.name + suffix))
+    return aside
 
 
 def _is_busy(error: BaseException) -> bool:

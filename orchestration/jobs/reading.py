@@ -76,6 +76,20 @@ class DocumentReader:
         for batch in batched(items, BATCH):
             yield from self._batch(request.plugin, batch)
 
+    def read_again(self, items: Sequence[tuple[StageContext, AdapterRequest]]) -> Sequence[Outcome[Document]]:
+        """Documents from where they were enumerated once, one outcome per item, in order.
+
+        Raises UnavailableError where a source does not answer.
+        """
+        fetched = self._called(INGEST, items)
+        readable = [
+            (ctx, payloads)
+            for (ctx, _), payloads in zip(items, fetched, strict=True)
+            if not _failed(payloads)
+        ]
+        parsed = iter(self._called(PARSE, readable))
+        return [each if _failed(each) else next(parsed) for each in fetched]
+
     def _batch(self, plugin: str, batch: Sequence[SourceItem | Unread]) -> Iterator[Document | Unread]:
         requests = [
             (_context(item, self._tenant_id), _request(item, plugin, self._tenant_id))

@@ -22,7 +22,18 @@ from orchestration.ledger.tables import (
 )
 from orchestration.records import DocumentKey
 
-__all__ = ["SqlCommits", "make_visible", "note_changes", "note_revisions", "outdated", "withdraw_commits"]
+__all__ = [
+    "SqlCommits",
+    "make_visible",
+    "note_changes",
+    "note_intents",
+    "note_revisions",
+    "outdated",
+    "withdraw_commits",
+]
+
+RESTORED = "restored"
+"""Owner of intents that were made again from what stores hold; no process."""
 
 ROWS_AT_ONCE = 1000
 """Commits read ahead while a tenant's are listed."""
@@ -69,6 +80,16 @@ class SqlCommits(LedgerPart):
             for intent_id, tenant, owner in rows
         ]
 
+    def recorded(self, intent_ids: Collection[str]) -> set[str]:
+        """Those of the intents that are open, visible or cleaned; see CommitLog."""
+        known: set[str] = set()
+        with self._database.reading() as connection:
+            for batch in batches(sorted(intent_ids)):
+                for table in (intents, commits, cleaned_intents):
+                    query = select(table.c.intent_id).where(table.c.intent_id.in_(batch))
+                    known.update(connection.execute(query).scalars())
+        return known
+
     def begin_cleaning(self, intent_ids: Sequence[str]) -> None:
         """From now on nothing becomes visible under these intents; what is visible stays."""
         rows = [{"intent_id": intent_id, "cleaned_at": self._now()} for intent_id in intent_ids]
@@ -94,12 +115,14 @@ class SqlCommits(LedgerPart):
         """Put commits in the place of others of the same entries, where those still stand; see CommitLog."""
         done: list[Commit] = []
         with self._database.writing() as connection:
+            _follow_one_another(connection)
             for batch in batches(changes):
                 keys = [previous.key for previous, _ in batch]
                 rows = connection.execute(select(commits).where(has_key(commits, keys))).mappings()
                 now = {commit.key: commit for commit in map(commit_of, rows)}
                 due = [(previous, new) for previous, new in batch if now.get(previous.key) == previous]
                 _relabel(connection, due)
+                _move(connection, due)
                 done += [new for _, new in due]
         return done
 
@@ -149,6 +172,18 @@ class SqlCommits(LedgerPart):
         return newest, [(key_of(row), row["intent_id"]) for row in rows]
 
 
+def note_intents(connection: Connection, visible: Sequence[Commit], now: float) -> None:
+    """Open the intents of commits that this ledger does not know; no process writes under them any more."""
+    of_intent: dict[tuple[str, str], list[DocumentKey]] = defaultdict(list)
+    for commit in visible:
+        of_intent[(commit.key.tenant_id, commit.intent_id)].append(commit.key)
+    for (tenant_id, intent_id), keys in of_intent.items():
+        row = {"intent_id": intent_id, "tenant_id": tenant_id, "owner": RESTORED, "created_at": now}
+        upsert(connection, intents, [row], ("intent_id",), insert_only=("tenant_id", "owner", "created_at"))
+        rows = [{"intent_id": intent_id, "source": key.source, "doc_id": key.doc_id} for key in keys]
+        upsert(connection, intent_documents, rows, ("intent_id", "source", "doc_id"))
+
+
 def make_visible(connection: Connection, new: Sequence[Commit]) -> list[Commit]:
     """Upsert commit rows and note the changes; the commits of other intents that these replaced."""
     if new:
@@ -192,6 +227,14 @@ def _relabel(connection: Connection, changes: Sequence[tuple[Commit, Commit]]) -
         for previous, new in changes
     ]
     connection.execute(statement, rows)
+
+
+def _move(connection: Connection, changes: Sequence[tuple[Commit, Commit]]) -> None:
+    """Have readers take the entries of another intent, where the commit names one."""
+    moved = {new.key: new.intent_id for old, new in changes if old.intent_id != new.intent_id}
+    if moved:
+        _refuse_cleaned(connection, set(moved.values()))
+        note_changes(connection, moved)
 
 
 def withdraw_commits(connection: Connection, keys: Sequence[DocumentKey]) -> list[Commit]:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, or_,
 from orchestration.contracts import Commit, ImportedDocuments, LedgerTable, Origin, Place
 from orchestration.errors import ConfigurationError
 from orchestration.ledger.accounts import end_documents
-from orchestration.ledger.commits import make_visible
+from orchestration.ledger.commits import make_visible, note_intents
 from orchestration.ledger.database import LedgerPart, lock
 from orchestration.ledger.places import place_key
 from orchestration.ledger.rows import batches, commit_of, correlation_id, has_key, key_of, upsert
@@ -85,8 +85,7 @@ class SqlCopies(LedgerPart):
         replace: bool,
     ) -> set[DocumentKey]:
         """Documents that are not replaced: a run works on them, they are the same, or `replace` is false."""
-        now = self._now()
-        stay = {key_of(row) for row in rows if row["status"] == Status.RUNNING or row["lease_until"] > now}
+        stay = self._busy(rows)
         query = select(commits).where(has_key(commits, [commit.key for commit, _ in batch]))
         visible_commits = {key_of(row): commit_of(row) for row in connection.execute(query).mappings()}
         for commit, _ in batch:
@@ -127,6 +126,39 @@ class SqlCopies(LedgerPart):
                 )
                 .values(replayed_in=import_id)
             )
+
+    def restore_commits(self, restore_id: str, proven: Sequence[tuple[Commit, Origin]]) -> ImportedDocuments:
+        """Commit what stores hold and this ledger does not know; see CopyLedger."""
+        superseded: list[Commit] = []
+        not_replaced: set[DocumentKey] = set()
+        with self._database.writing() as connection:
+            for tenant_id in sorted({commit.key.tenant_id for commit, _ in proven}):
+                lock(connection, f"enqueue {tenant_id}")
+            for batch in batches(proven):
+                query = _rows([commit.key for commit, _ in batch]).order_by(documents.c.id)
+                rows = connection.execute(query.with_for_update()).mappings().all()
+                busy = self._busy(rows)
+                known = {(key_of(row), row["pipeline_name"]): row for row in rows}
+                taken = [
+                    (
+                        commit,
+                        _origin(known[place])
+                        if (place := (commit.key, commit.pipeline)) in known
+                        else origin,
+                    )
+                    for commit, origin in batch
+                    if commit.key not in busy
+                ]
+                not_replaced |= busy
+                note_intents(connection, [commit for commit, _ in taken], self._now())
+                superseded += make_visible(connection, [commit for commit, _ in taken])
+                self._write_rows(connection, restore_id, taken, known)
+        return ImportedDocuments(superseded, frozenset(not_replaced))
+
+    def _busy(self, rows: Sequence[RowMapping]) -> set[DocumentKey]:
+        """Documents that a run works on."""
+        now = self._now()
+        return {key_of(row) for row in rows if row["status"] == Status.RUNNING or row["lease_until"] > now}
 
     # --- everything ---------------------------------------------------------------------------------
 

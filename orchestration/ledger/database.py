@@ -182,8 +182,8 @@ class Database:
         primary = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if primary in DAMAGED:
             return StoreCorruptError(
-                f"the ledger {self.name} is damaged ({cause}). Restore it from a backup, or move the data "
-                "folder away and run the sources again."
+                f"the ledger {self.name} is damaged ({cause}). `medkg verify --repair` sets it aside and "
+                "makes it again from the stores; or put a copy of it back."
             )
         if primary in UNWRITABLE:
             full = full_disk(error, self.name or "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import Connection, exists, func, select, update
 
 from orchestration.contracts import Commit, LedgerDocument
 from orchestration.ledger.accounts import end_documents
@@ -84,19 +84,28 @@ class SqlDocuments(LedgerPart):
         withdrawn: list[Commit] = []
         with self._database.writing() as connection:
             for batch in batches(keys):
-                connection.execute(
-                    update(documents)
-                    .where(has_key(documents, batch), documents.c.status == Status.COMMITTED)
-                    .values(
-                        status=Status.QUEUED,
-                        window_id=None,
-                        committed_version=None,
-                        committed_fingerprint=None,
-                        updated_at=self._now(),
-                    )
-                )
+                self._queue(connection, batch)
                 withdrawn += withdraw_commits(connection, batch)
         return withdrawn
+
+    def queue_again(self, keys: Sequence[DocumentKey]) -> None:
+        """Queue committed documents again, visible as they are; see DocumentLedger.queue_again."""
+        with self._database.writing() as connection:
+            for batch in batches(keys):
+                self._queue(connection, batch)
+
+    def _queue(self, connection: Connection, keys: Sequence[DocumentKey]) -> None:
+        connection.execute(
+            update(documents)
+            .where(has_key(documents, keys), documents.c.status == Status.COMMITTED)
+            .values(
+                status=Status.QUEUED,
+                window_id=None,
+                committed_version=None,
+                committed_fingerprint=None,
+                updated_at=self._now(),
+            )
+        )
 
     def erase(self, keys: Sequence[DocumentKey]) -> None:
         """Remove every record of these documents; see DocumentLedger.erase."""

@@ -58,7 +58,12 @@ def upsert(
         return
     insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
     changed = {name: insert.excluded[name] for name in rows[0] if name not in (*key, *insert_only)}
-    connection.execute(insert.on_conflict_do_update(index_elements=list(key), set_=changed), list(rows))
+    statement = (
+        insert.on_conflict_do_update(index_elements=list(key), set_=changed)
+        if changed
+        else insert.on_conflict_do_nothing(index_elements=list(key))
+    )
+    connection.execute(statement, list(rows))
 
 
 # --- values -----------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from orchestration.operations.jobs import Jobs
     from orchestration.operations.reembedding import Reembedded
     from orchestration.operations.searches import Searches
+    from orchestration.operations.verification import Allow
 
 __all__ = ["DataFolder"]
 
@@ -126,11 +127,14 @@ class DataFolder:
 
         wait_for_stores(self._parts, notify)
 
-    def verify(self, repair: bool, notify: Notify) -> dict[str, Any]:
-        """Differences between ledger and stores, as JSON values; with `repair` they are fixed."""
+    def verify(self, notify: Notify, allow: Allow | None = None) -> dict[str, Any]:
+        """Differences between ledger and stores, as JSON values; with `allow` they are repaired.
+
+        `allow` is given the plan, and returns whether the steps that delete may be done.
+        """
         from orchestration.operations.verification import verify
 
-        return verify(self._parts, notify, repair=repair)
+        return verify(self._parts, notify, allow)
 
     def reembed(self, notify: Notify, *, drop_former: bool) -> Reembedded:
         """Make vectors of the configured model for all tenants, then switch to it; raises what it raises."""

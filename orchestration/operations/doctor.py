@@ -13,7 +13,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.disk_space import is_full
-from orchestration.errors import ConfigurationError, HostUnavailableError, MedkgError, StoreUnwritableError
+from orchestration.errors import (
+    ConfigurationError,
+    HostUnavailableError,
+    MedkgError,
+    StoreUnwritableError,
+)
 from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.schedules import read_schedules
 from orchestration.operations.store_checks import ask_store

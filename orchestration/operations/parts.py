@@ -12,6 +12,7 @@ from orchestration.contracts import (
     IndexWriter,
     Ledger,
     ObjectStore,
+    Outcome,
     SearchStore,
     TextModels,
     VectorStore,
@@ -19,6 +20,7 @@ from orchestration.contracts import (
 from orchestration.gates.gates import Gates
 from orchestration.gates.sweeps import GateSweeps
 from orchestration.jobs.submission import Submissions
+from orchestration.records import Chunk, Document, Float32Matrix
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
 
@@ -80,6 +82,31 @@ class Parts(Protocol):
 
         Raises DagsterPipelineConfigError for a pipeline that is not there.
         """
+        ...
+
+    def chunks(
+        self,
+        pipeline: str,
+        documents: Sequence[Document],
+        embed: Callable[[Sequence[str]], Float32Matrix],
+    ) -> Sequence[Outcome[list[Chunk]]]:
+        """Documents cut as a topology does it, in this process; one outcome per document.
+
+        `embed` is called for semantic chunk profiles only. Raises UsageError or DagsterPipelineConfigError
+        for a topology that is not there, StageContractError for one without a chunk stage.
+        """
+        ...
+
+    def is_ledger_lost(self) -> bool:
+        """Whether the ledger is empty and stores of this data folder hold documents."""
+        ...
+
+    def ledger_damage(self) -> str | None:
+        """What keeps the ledger's file from being read; None if it is sound, or in a database server."""
+        ...
+
+    def set_ledger_aside(self) -> str:
+        """Move the ledger's file out of the way, so that a new one is made; returns its new name."""
         ...
 
     def devices(self) -> Sequence[Mapping[str, Any]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestration.contracts import Filters
-from orchestration.errors import UsageError
+from orchestration.errors import StoreCorruptError, UsageError
 from orchestration.operations.models import LazyModels
 from orchestration.operations.parts import Parts
 from orchestration.retrieval.budgets import Budgets
@@ -87,6 +87,7 @@ def open_searcher(
     Models are loaded once, and only those of the legs. Raises UsageError for reranking if no model is
     configured for it, or if a running plane has another one.
     """
+    _check_index(parts)
     model_legs = set(MODEL_LEGS).intersection(legs or MODEL_LEGS)
     loaded = model_legs | ({RERANK} if rerank else set())
     models = LazyModels(lambda: parts.models(loaded, notify))
@@ -114,6 +115,16 @@ def open_searcher(
     except BaseException:
         models.close()
         raise
+
+
+def _check_index(parts: Parts) -> None:
+    """Raise StoreCorruptError if the index was lost: without it every question would find nothing."""
+    tenant_id = parts.settings.tenant
+    if parts.stores.search.is_empty(tenant_id) and parts.ledger.commits.namespaces(tenant_id):
+        raise StoreCorruptError(
+            f"the search index of tenant {tenant_id} is empty, and the ledger names documents of it. "
+            "`medkg verify --repair` makes it again from the parsed documents."
+        )
 
 
 def _legs(parts: Parts, models: LazyModels, notify: Notify, *, with_models: bool) -> list[Leg]:

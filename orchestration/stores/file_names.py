@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from orchestration.errors import ConfigurationError
 
-__all__ = ["file_name"]
+__all__ = ["file_name", "name_of"]
 
 LONGEST: Final = 150
 
@@ -28,3 +28,9 @@ def file_name(name: str) -> str:
     if len(quoted) <= LONGEST:
         return quoted
     return f"{quoted[:80]}%{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+
+def name_of(file: str) -> str | None:
+    """The tenant or model that has this file name; None for one that was shortened."""
+    name = unquote(file)
+    return name if name and file_name(name) == file else None

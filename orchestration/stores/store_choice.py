@@ -13,7 +13,7 @@ from orchestration.disk_space import full_disk
 from orchestration.errors import ConfigurationError, StoreUnwritableError
 from orchestration.stores.folder_copies import FolderRecord, current_record
 
-__all__ = ["check_stores"]
+__all__ = ["FILE", "check_stores"]
 
 FILE: Final = "stores.json"
 FOLDER: Final = "folder"

@@ -1,8 +1,7 @@
-"""Do the commit table, the search store, the vectors and the document store agree? And their repair.
+"""Do the commit table, the search store, the vectors and the document store agree?
 
-Comes in: the stores and the commit log. Leaves: differences, each a document, a store and a kind. Repair
-uses what is durable: leftovers are removed, lost vectors are computed again from the search rows, and a
-document whose rows or text are lost is withdrawn and made due for its source's next run.
+Comes in: the stores and the commit log. Leaves: differences, each a document, a store and a kind. What each
+means and how it is repaired: `repair_plan`.
 """
 
 from __future__ import annotations
@@ -11,23 +10,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-import numpy as np
 from pydantic import Field
 
-from orchestration.batching import batched
 from orchestration.contracts import (
     Commit,
     CommitLog,
     DocumentStore,
     Holding,
     SearchStore,
-    VectorRow,
     VectorStore,
-    chunk_facets,
 )
-from orchestration.records import Chunk, DocumentKey, Float32Matrix, Record
+from orchestration.records import DocumentKey, Record
 
-__all__ = ["Difference", "Verification"]
+__all__ = ["EVERY", "Difference", "Verification"]
 
 Entry = tuple[DocumentKey, str]
 """A document under an intent."""
@@ -35,24 +30,21 @@ Entry = tuple[DocumentKey, str]
 EVERY: Final = "*"
 """Stands for all documents where a store is damaged as a whole."""
 
-ENCODED_AT_ONCE: Final = 64
-"""Texts of one request to the encoder."""
-
-Encode = Callable[[Sequence[str]], tuple[Float32Matrix, str]]
-"""Unit vectors of texts, float32 [n, d], and the model that made them."""
-
 
 class Difference(Record):
     """One disagreement."""
 
     key: DocumentKey = Field(description="The document; source and id '*' for a store as a whole.")
     intent_id: str = Field(description="Intent whose entries are wrong.")
-    store: str = Field(description="search, vectors or documents.")
-    kind: str = Field(description="missing, incomplete, leftover or damaged.")
+    store: str = Field(description="ledger, search, vectors or documents.")
+    kind: str = Field(
+        description="missing, incomplete or damaged; leftover: entries of a write that was not committed; "
+        "unrecorded: entries of a write that the ledger does not know, where it names others."
+    )
 
 
 class Verification:
-    """Compares and repairs the stores of one data folder."""
+    """Compares the stores of one data folder."""
 
     def __init__(
         self,
@@ -97,44 +89,38 @@ class Verification:
         at_work = self._at_work(tenant_id)  # after the holdings: what was started since is not among them
         commits = {(commit.key, commit.intent_id): commit for commit in self._log.committed(tenant_id)}
         differences = [_of_store(tenant_id, store) for store in damaged]
+        leftovers: list[Difference] = []
         if "search" not in damaged:
             differences += _wanting("search", commits, in_search)
-            differences += _leftovers("search", commits, in_search, at_work)
+            leftovers += _leftovers("search", commits, in_search, at_work)
         differences += self._wanting_vectors(tenant_id, commits, of_model)
-        differences += self._leftover_vectors(tenant_id, commits, in_vectors, at_work)
+        leftovers += self._leftover_vectors(tenant_id, commits, in_vectors, at_work)
         if "documents" not in damaged:
             differences += self._of_documents(tenant_id, commits.values())
-        return set(differences)
+        return set(self._with_unrecorded(differences, leftovers, commits))
 
-    def repair(
+    def _with_unrecorded(
         self,
-        tenant_id: str,
-        encode: Encode,
-        requeue: Callable[[Sequence[DocumentKey]], Sequence[Commit]],
-    ) -> list[DocumentKey]:
-        """Repair every difference; returns the documents that are due again.
+        differences: Sequence[Difference],
+        leftovers: Sequence[Difference],
+        commits: Mapping[Entry, Commit],
+    ) -> list[Difference]:
+        """All differences; entries under intents that the ledger does not know may be its own loss.
 
-        Vectors are made by the model that `encode` has, which their commits then name. Safe to interrupt and
-        repeat: a document is withdrawn before its entries go.
+        It lacks the document, or names a write whose entries are gone: then it was lost, or is an older copy.
         """
-        self._repair_stores(tenant_id)
-        differences = self.differences(tenant_id)
-        for difference in differences:
-            if difference.kind == "leftover":
-                self._discard(difference)
-        lost = sorted(
-            {each.key for each in differences if each.store != "vectors" and each.kind != "leftover"},
-            key=lambda key: (key.source, key.doc_id),
+        recorded = self._log.recorded({each.intent_id for each in leftovers})
+        unrecorded = [
+            each for each in leftovers if each.intent_id not in recorded and each.key.doc_id != EVERY
+        ]
+        gone = {each.key for each in differences if (each.store, each.kind) == ("search", "missing")}
+        whole = {key for key, _ in commits} - gone
+        lacking = {each.key for each in unrecorded} - whole
+        return (
+            [each for each in differences if each.key not in lacking]
+            + [each for each in leftovers if each not in unrecorded]
+            + [_unrecorded(each, lacking) for each in unrecorded]
         )
-        for commit in requeue(lost):
-            self._search.discard(tenant_id, commit.intent_id, [commit.key])
-            self._vectors.discard(tenant_id, commit.intent_id, [commit.key])
-        rebuilt = {
-            each.intent_id for each in differences if each.store == "vectors" and each.kind != "leftover"
-        }
-        for intent_id in sorted(rebuilt):
-            self._rebuild_segment(tenant_id, intent_id, encode)
-        return lost
 
     # --- comparing ----------------------------------------------------------------------------------
 
@@ -189,51 +175,6 @@ class Verification:
             if (commit.key, commit.version, commit.fingerprint) not in held
         ]
 
-    # --- repair -------------------------------------------------------------------------------------
-
-    def _repair_stores(self, tenant_id: str) -> None:
-        damaged = self._damaged_stores(tenant_id)
-        if "search" in damaged:
-            self._search.repair(tenant_id)
-        if "documents" in damaged:
-            self._documents.repair()
-
-    def _discard(self, leftover: Difference) -> None:
-        tenant_id, intent_id = leftover.key.tenant_id, leftover.intent_id
-        if leftover.key.doc_id == EVERY:
-            self._vectors.discard(tenant_id, intent_id)
-        elif leftover.store == "vectors":
-            self._vectors.discard(tenant_id, intent_id, [leftover.key])
-        else:
-            self._search.discard(tenant_id, intent_id, [leftover.key])
-
-    def _rebuild_segment(self, tenant_id: str, intent_id: str, encode: Encode) -> None:
-        """Compute an intent's vectors again from the search rows of its visible documents."""
-        commits = [commit for commit in self._log.committed(tenant_id) if commit.intent_id == intent_id]
-        chunks: list[tuple[DocumentKey, Chunk]] = [
-            (commit.key, chunk)
-            for commit in commits
-            for chunk in self._search.document_chunks(commit.key, intent_id)
-        ]
-        if not chunks:
-            self._vectors.discard(tenant_id, intent_id)
-            return
-        bodies = [chunk.body for _, chunk in chunks]
-        encoded = [encode(part) for part in batched(bodies, ENCODED_AT_ONCE)]
-        (namespace,) = {model_id for _, model_id in encoded}
-        self._vectors.discard(tenant_id, intent_id)
-        rows = [VectorRow(key, chunk.chunk_id, chunk_facets(key, chunk)) for key, chunk in chunks]
-        self._vectors.write(
-            tenant_id, namespace, intent_id, rows, np.concatenate([dense for dense, _ in encoded])
-        )
-        self._log.relabel(
-            [
-                (commit, commit.model_copy(update={"namespace": namespace}))
-                for commit in commits
-                if commit.namespace != namespace
-            ]
-        )
-
 
 def _wanting(store: str, commits: Mapping[Entry, Commit], holdings: Iterable[Holding]) -> list[Difference]:
     """What is visible and not held, or not whole."""
@@ -264,3 +205,10 @@ def _leftovers(
 def _of_store(tenant_id: str, store: str) -> Difference:
     key = DocumentKey(tenant_id=tenant_id, source=EVERY, doc_id=EVERY)
     return Difference(key=key, intent_id=EVERY, store=store, kind="damaged")
+
+
+def _unrecorded(leftover: Difference, lacking: set[DocumentKey]) -> Difference:
+    """What a leftover under an unknown intent says of the ledger."""
+    if leftover.key in lacking:
+        return leftover.model_copy(update={"store": "ledger", "kind": "missing"})
+    return leftover.model_copy(update={"kind": "unrecorded"})

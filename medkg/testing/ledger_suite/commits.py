@@ -51,6 +51,29 @@ class CommitSuite:
         assert ledger.commits.relabel([(previous, previous.model_copy(update={"namespace": "qwen@1"}))]) == []
         assert ledger.commits.find(a_key("1")) == latest
 
+    def test_a_commit_that_names_entries_of_another_intent_is_a_change(self, ledger: Ledger) -> None:
+        commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"))))
+        newest, _ = ledger.commits.changes(TENANT, 0)
+        previous = ledger.commits.find(a_key("1"))
+        assert previous is not None
+        moved = previous.model_copy(update={"intent_id": "i2", "chunk_count": 7})
+        assert ledger.commits.relabel([(previous, moved)]) == [moved]
+        assert ledger.commits.find(a_key("1")) == moved
+        assert ledger.commits.changes(TENANT, newest)[1] == [(a_key("1"), "i2")]
+        ledger.commits.begin_cleaning(["i3"])
+        with pytest.raises(LeaseLostError):
+            ledger.commits.relabel([(moved, moved.model_copy(update={"intent_id": "i3"}))])
+
+    def test_intents_are_recorded_while_open_visible_or_cleaned(self, ledger: Ledger) -> None:
+        opened = ledger.commits.open_intent(TENANT, OWNER, [a_key("1")]).intent_id
+        cleaned = ledger.commits.open_intent(TENANT, OWNER, [a_key("2")]).intent_id
+        ledger.commits.begin_cleaning([cleaned])
+        ledger.commits.close_intents([cleaned])
+        ledger.commits.commit([a_commit(a_context("3"), "visible")])
+        known = {opened, cleaned, "visible"}
+        assert ledger.commits.recorded([*known, "unknown"]) == known
+        assert ledger.commits.recorded([]) == set()
+
     def test_readers_hear_of_commits_and_withdrawals_in_order(self, ledger: Ledger) -> None:
         commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"), an_item("2"))))
         newest, changes = ledger.commits.changes(TENANT, 0)

@@ -98,6 +98,27 @@ class CopySuite:
         assert counts(ledger, job) == DocumentCounts(total=1, skipped=1)
         assert ledger.windows.claim(job, 10) is None
 
+    def test_commits_that_only_stores_know_are_restored_with_their_intents(self, ledger: Ledger) -> None:
+        ledger.copies.import_documents("import-1", [(a_commit(a_context("1")), _an_origin())], replace=False)
+        newer = a_commit(a_context("1").with_metadata(version="v2"), "i2")
+        other = a_commit(a_context("2"), "i2")
+        unknown = _an_origin().model_copy(update={"locator": Locator(uri="", format="unknown")})
+        for repeat in range(2):
+            result = ledger.copies.restore_commits("restore-1", [(newer, unknown), (other, unknown)])
+            assert [old.intent_id for old in result.superseded] == ([] if repeat else ["i1"])
+        assert set(ledger.commits.committed(TENANT)) == {newer, other}
+        assert ledger.copies.origins([newer, other]) == [_an_origin(), unknown]
+        (intent,) = ledger.commits.intents(TENANT)
+        assert (intent.intent_id, set(intent.keys)) == ("i2", {newer.key, other.key})
+        assert ledger.documents.status_counts(TENANT) == {"committed": 2}
+
+    def test_a_commit_is_not_restored_over_a_document_that_a_run_works_on(self, ledger: Ledger) -> None:
+        window = claimed(ledger, a_job(ledger, an_item("1")))
+        (ctx,) = taken(ledger, window)
+        result = ledger.copies.restore_commits("restore-1", [(a_commit(ctx, "i9"), _an_origin())])
+        assert result.not_replaced == {ctx.key}
+        assert list(ledger.commits.committed(TENANT)) == []
+
     def test_a_ledger_that_was_copied_into_itself_is_what_it_was(self, ledger: Ledger) -> None:
         assert ledger.copies.is_empty()
         window = claimed(ledger, a_job(ledger, an_item("1"), an_item("2"), an_item("3")))

@@ -76,6 +76,17 @@ class DocumentSuite:
         commit_all(ledger, claimed(ledger, job), "i2")
         assert counts(ledger, job).committed == 1
 
+    def test_a_document_that_is_queued_again_stays_visible_meanwhile(self, ledger: Ledger) -> None:
+        commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"))))
+        for _ in range(2):
+            ledger.documents.queue_again([a_key("1"), a_key("absent")])
+        assert status_of(ledger, "1") == "queued"
+        commit = ledger.commits.find(a_key("1"))
+        assert commit is not None and commit.intent_id == "i1"
+        job = a_job(ledger, an_item("1"), job_id="job-2")
+        assert [old.intent_id for old in commit_all(ledger, claimed(ledger, job), "i2")] == ["i1"]
+        assert counts(ledger, job).committed == 1
+
     def test_documents_are_found_by_id_source_and_status_newest_change_first(
         self, ledger: Ledger, clock: Clock
     ) -> None:

@@ -140,6 +140,11 @@ class ObjectVectors:
                 key = DocumentKey(tenant_id=tenant_id, source=source, doc_id=doc_id)
                 yield Holding(key, intent_id, count)
 
+    def models(self, tenant_id: str) -> list[str]:
+        """Models with segments, by the names of their copies."""
+        self._follow_certainly(tenant_id, None)
+        return self._copies.models(tenant_id)
+
     def damaged(self, tenant_id: str, namespace: str | None = None) -> dict[str, str]:
         """Intents with a damaged segment (of any model, or one), and what is wrong with it."""
         self._follow_certainly(tenant_id, namespace)

@@ -31,7 +31,7 @@ from orchestration.stores.faiss.segments import (
     write_segment,
 )
 from orchestration.stores.faiss.sizes import IndexSizes
-from orchestration.stores.file_names import file_name
+from orchestration.stores.file_names import file_name, name_of
 from orchestration.stores.vector_rows import check_vectors
 
 __all__ = ["FaissVectors"]
@@ -152,6 +152,11 @@ class FaissVectors:
             for (source, doc_id), count in counted.items():
                 key = DocumentKey(tenant_id=tenant_id, source=source, doc_id=doc_id)
                 yield Holding(key, path.stem, count)
+
+    def models(self, tenant_id: str) -> list[str]:
+        """Models with segments, by the names of their folders."""
+        folders = {path.parent.name for path in self._segments(tenant_id, None, None)}
+        return sorted(filter(None, map(name_of, folders)))
 
     def damaged(self, tenant_id: str, namespace: str | None = None) -> dict[str, str]:
         """Intents with a damaged segment (of any model, or one), and what is wrong with it."""

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from pydantic import Field, ValidationError
 
 from orchestration.batching import batched
-from orchestration.contracts import ObjectStore
+from orchestration.contracts import ObjectStore, Provenance
 from orchestration.errors import StoreCorruptError
 from orchestration.records import Document, DocumentKey, Record, StageContext
 from orchestration.stores.file_names import file_name
@@ -37,6 +37,9 @@ class _Kept(Record):
     version: str = Field(description="Content hash.")
     fingerprint: str = Field(description="Everything that shaped it.")
     document: Document = Field(description="As it was parsed.")
+    pipeline: str = Field(default="", description="Topology that it was parsed for.")
+    pipeline_version: str = Field(default="", description="Version of that topology.")
+    revision: str | None = Field(default=None, description="Revision of its record.")
 
 
 class ObjectDocuments:
@@ -55,7 +58,15 @@ class ObjectDocuments:
         self._each(
             self._put,
             [
-                _Kept(key=ctx.key, version=ctx.version, fingerprint=ctx.fingerprint, document=document)
+                _Kept(
+                    key=ctx.key,
+                    version=ctx.version,
+                    fingerprint=ctx.fingerprint,
+                    document=document,
+                    pipeline=ctx.pipeline_name,
+                    pipeline_version=ctx.pipeline_version,
+                    revision=ctx.revision,
+                )
                 for ctx, document in documents
             ],
         )
@@ -89,11 +100,32 @@ class ObjectDocuments:
 
         Reads all of it.
         """
+        for document in self.provenance(tenant_id):
+            yield document[:3]
+
+    def provenance(self, tenant_id: str) -> Iterator[Provenance]:
+        """The same with the topology that each was parsed for, as far as it is known."""
         keys = self._keys(f"{PREFIX}/{file_name(tenant_id)}")
         for part in batched(keys, AT_ONCE):
             for stored in self._each(self._sound, part):
                 if stored is not None:
-                    yield stored.key, stored.version, stored.fingerprint
+                    yield Provenance(
+                        stored.key,
+                        stored.version,
+                        stored.fingerprint,
+                        stored.pipeline,
+                        stored.pipeline_version,
+                        stored.revision,
+                    )
+
+    def tenants(self) -> list[str]:
+        """Tenants that have documents, by name; reads one document of each."""
+        tenants = set()
+        for folder in self._objects.folders(PREFIX):
+            stored = next(filter(None, map(self._sound, self._keys(f"{PREFIX}/{folder}"))), None)
+            if stored is not None:
+                tenants.add(stored.key.tenant_id)
+        return sorted(tenants)
 
     def damage(self) -> str | None:
         """None: each object is damaged or sound by itself."""

@@ -20,7 +20,7 @@ from opensearchpy.exceptions import NotFoundError, RequestError
 from orchestration.errors import ConfigurationError, RequestRejectedError
 from orchestration.stores.opensearch.connection import Connection
 
-__all__ = ["Indexes", "index_part"]
+__all__ = ["Indexes", "index_part", "name_of_part"]
 
 LONGEST: Final = 80
 COPIED_AT_ONCE: Final = 500
@@ -39,6 +39,12 @@ def index_part(name: str) -> str:
     if len(escaped) <= LONGEST:
         return escaped
     return f"{escaped[:40]}__{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+
+
+def name_of_part(part: str) -> str | None:
+    """The tenant or model that is this part of an index name; None for one that was shortened."""
+    name = re.sub(r"_([0-9a-f]+)_", lambda match: chr(int(match[1], 16)), part)
+    return name if name and index_part(name) == part else None
 
 
 class Indexes:

@@ -264,6 +264,13 @@ class OpenSearchSearch:
             return iter(())
         return entries.holdings(self._connection, self._indexes.alias(tenant_id), tenant_id, intent_id)
 
+    def is_empty(self, tenant_id: str) -> bool:
+        """Whether nothing of the tenant is held."""
+        if not self._indexes.exists(tenant_id):
+            return True
+        with self._connection.errors_named() as client:
+            return not client.count(index=self._indexes.alias(tenant_id))["count"]
+
     def damage(self, tenant_id: str) -> str | None:
         """What is wrong with the tenant's index as a whole; None if it is sound."""
         return self._indexes.problem(tenant_id)
@@ -272,6 +279,10 @@ class OpenSearchSearch:
         """Give up an index that has lost shards; its documents are then due again."""
         if self._indexes.problem(tenant_id) is not None:
             self._indexes.forget(tenant_id)
+
+    def repair_deletes(self, tenant_id: str) -> bool:
+        """Whether the index has lost shards: it is removed, although they may come back with their node."""
+        return self._indexes.problem(tenant_id) is not None
 
     def expunge(self, tenant_id: str) -> None:
         """Have the server write its segments again without what was deleted."""

@@ -20,7 +20,7 @@ from orchestration.records import DocumentKey, Float32Matrix
 from orchestration.stores.deepening import deeper
 from orchestration.stores.opensearch import entries
 from orchestration.stores.opensearch.connection import Connection
-from orchestration.stores.opensearch.indexes import index_part
+from orchestration.stores.opensearch.indexes import index_part, name_of_part
 from orchestration.stores.vector_rows import check_vectors
 
 __all__ = ["OpenSearchVectors"]
@@ -168,6 +168,11 @@ class OpenSearchVectors:
         """What is held of all intents or one; under all models an intent may have several."""
         for index in self._held_indexes(tenant_id, namespace):
             yield from entries.holdings(self._connection, index, tenant_id, intent_id)
+
+    def models(self, tenant_id: str) -> list[str]:
+        """Models with an index, by the names of these."""
+        parts = [index.rpartition(".")[2] for index in self._held_indexes(tenant_id, None)]
+        return sorted(filter(None, map(name_of_part, parts)))
 
     def damaged(self, tenant_id: str, namespace: str | None = None) -> dict[str, str]:
         """None: the server checks its segments itself, and what it lost is missing among the holdings."""

@@ -6,6 +6,7 @@ for all tenants, since nothing but whole keys is ever asked for.
 
 from __future__ import annotations
 
+import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,16 +14,17 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from orchestration.contracts import Provenance
 from orchestration.errors import StoreCorruptError
 from orchestration.records import Document, DocumentKey, StageContext
 from orchestration.stores.sqlite.file import SqliteFile
 
 __all__ = ["SqliteDocuments"]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 SCHEMA: Final = (
     """
-    CREATE TABLE documents (
+    CREATE TABLE IF NOT EXISTS documents (
         tenant_id TEXT NOT NULL,
         source TEXT NOT NULL,
         doc_id TEXT NOT NULL,
@@ -30,11 +32,14 @@ SCHEMA: Final = (
         fingerprint TEXT NOT NULL,
         title TEXT NOT NULL,
         document BLOB NOT NULL,
+        pipeline TEXT NOT NULL DEFAULT '',
+        pipeline_version TEXT NOT NULL DEFAULT '',
+        revision TEXT,
         UNIQUE (tenant_id, source, doc_id, version, fingerprint)
     )
     """,
 )
-PUT: Final = "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?)"
+PUT: Final = "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 GET: Final = """
 SELECT document FROM documents
 WHERE tenant_id = ? AND source = ? AND doc_id = ? AND version = ? AND fingerprint = ?
@@ -44,7 +49,8 @@ SELECT title FROM documents WHERE tenant_id = ? AND source = ? AND doc_id = ? AN
 """
 COPY: Final = """
 INSERT OR IGNORE INTO documents
-SELECT tenant_id, source, doc_id, version, ?, title, document FROM documents
+SELECT tenant_id, source, doc_id, version, ?, title, document, pipeline, pipeline_version, revision
+FROM documents
 WHERE tenant_id = ? AND source = ? AND doc_id = ? AND version = ? AND fingerprint = ?
 """
 DISCARD: Final = """
@@ -56,15 +62,22 @@ DELETE FROM documents
 WHERE tenant_id = ? AND source = ? AND doc_id = ? AND version = ? AND fingerprint = ?
 """
 HELD: Final = """
-SELECT source, doc_id, version, fingerprint, document FROM documents WHERE tenant_id = ?
+SELECT source, doc_id, version, fingerprint, pipeline, pipeline_version, revision, document FROM documents
+WHERE tenant_id = ?
 """
+TENANTS: Final = "SELECT DISTINCT tenant_id FROM documents ORDER BY tenant_id"
+ADDED_WITH_2: Final = (
+    "pipeline TEXT NOT NULL DEFAULT ''",
+    "pipeline_version TEXT NOT NULL DEFAULT ''",
+    "revision TEXT",
+)
 
 
 class SqliteDocuments:
     """Every parsed document under its version and fingerprint."""
 
     def __init__(self, path: Path) -> None:
-        self._file = SqliteFile(path, SCHEMA, SCHEMA_VERSION)
+        self._file = SqliteFile(path, SCHEMA, SCHEMA_VERSION, _upgrade)
 
     def close(self) -> None:
         """Close the file."""
@@ -81,6 +94,9 @@ class SqliteDocuments:
                 ctx.fingerprint,
                 document.title,
                 zlib.compress(document.model_dump_json().encode(), 1),
+                ctx.pipeline_name,
+                ctx.pipeline_version,
+                ctx.revision,
             )
             for ctx, document in documents
         ]
@@ -140,13 +156,23 @@ class SqliteDocuments:
 
     def held(self, tenant_id: str) -> Iterator[tuple[DocumentKey, str, str]]:
         """(document, version, fingerprint) of everything held, for verify; damaged ones are left out."""
+        for document in self.provenance(tenant_id):
+            yield document[:3]
+
+    def provenance(self, tenant_id: str) -> Iterator[Provenance]:
+        """The same with the topology that each was parsed for, as far as it is known."""
         with self._file.reading() as connection:
             sound = [
-                (DocumentKey(tenant_id=tenant_id, source=source, doc_id=doc_id), version, fingerprint)
-                for source, doc_id, version, fingerprint, document in connection.execute(HELD, (tenant_id,))
+                Provenance(DocumentKey(tenant_id=tenant_id, source=source, doc_id=doc_id), *parsed)
+                for source, doc_id, *parsed, document in connection.execute(HELD, (tenant_id,))
                 if _is_whole(document)
             ]
         yield from sound
+
+    def tenants(self) -> list[str]:
+        """Tenants that have documents, by name."""
+        with self._file.reading() as connection:
+            return [tenant_id for (tenant_id,) in connection.execute(TENANTS)]
 
     def damage(self) -> str | None:
         """What is wrong with the file; None if it is sound. Reads all of it."""
@@ -160,6 +186,13 @@ class SqliteDocuments:
     def expunge(self) -> None:
         """Rewrite the file without what was discarded."""
         self._file.rewrite()
+
+
+def _upgrade(connection: sqlite3.Connection, schema_version: int) -> None:
+    """The topology came with schema 2; of earlier documents it is not known here."""
+    if schema_version == 1:
+        for column in ADDED_WITH_2:
+            connection.execute(f"ALTER TABLE documents ADD COLUMN {column}")
 
 
 def _is_whole(compressed: bytes) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from types import MappingProxyType
 
 from orchestration.disk_space import full_disk
 from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
-from orchestration.formats.sqlite_wal import BUSY_SECONDS, DAMAGED, UNWRITABLE, rewrite, use_wal
+from orchestration.formats.sqlite_wal import BUSY_SECONDS, DAMAGED, UNWRITABLE, rewrite, set_aside, use_wal
 from orchestration.processes.interrupts import uninterrupted
 
 __all__ = ["SqliteFile"]
@@ -90,12 +89,7 @@ class SqliteFile:
     def set_aside(self) -> Path:
         """Move a damaged file, and what SQLite keeps beside it, out of the way; returns its new path."""
         self.close()
-        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
-        for suffix in ("", "-wal", "-shm"):
-            beside = self.path.with_name(self.path.name + suffix)
-            if beside.exists():
-                beside.rename(aside.with_name(aside.name + suffix))
-        return aside
+        return set_aside(self.path)
 
     def close(self) -> None:
         """Close the connections of all threads."""

@@ -248,6 +248,11 @@ class SqliteSearch:
         for row in rows:
             yield Holding(_key(tenant_id, row), row["intent_id"], row["chunks"])
 
+    def is_empty(self, tenant_id: str) -> bool:
+        """Whether nothing of the tenant is held."""
+        with self._file(tenant_id).reading() as connection:
+            return connection.execute("SELECT 1 FROM chunks LIMIT 1").fetchone() is None
+
     def damage(self, tenant_id: str) -> str | None:
         """What is wrong with the tenant's file or its word index; None if both are sound. Reads all of it."""
         file = self._file(tenant_id)
@@ -269,6 +274,10 @@ class SqliteSearch:
             return
         with file.writing() as connection:
             connection.execute(REBUILD_WORDS)
+
+    def repair_deletes(self, tenant_id: str) -> bool:
+        """False: a file that cannot be read is set aside."""
+        return False
 
     def expunge(self, tenant_id: str) -> None:
         """Rewrite the file without what was discarded; the word index holds words of it until merged."""

@@ -11,10 +11,11 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,24 @@ from orchestration.contracts import (
     CommitLog,
     DocumentStore,
     Filters,
+    Outcome,
     SearchStore,
     SparseVectors,
     VectorStore,
     values_of,
 )
+from orchestration.errors import InputUnreadableError
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.processes.child_process import is_alive, own_identity
-from orchestration.records import EmbeddingBatch, Float32Matrix, IndexReceipt, SparseMatrix, StageContext
+from orchestration.records import (
+    Chunk,
+    Document,
+    EmbeddingBatch,
+    Float32Matrix,
+    IndexReceipt,
+    SparseMatrix,
+    StageContext,
+)
 from orchestration.stores.dual_write import DualWrite
 from orchestration.stores.faiss.object_vectors import ObjectVectors
 from orchestration.stores.faiss.vectors import FaissVectors
@@ -43,6 +54,8 @@ from orchestration.stores.objects.opening import open_objects
 from orchestration.stores.opensearch.connection import Connection
 from orchestration.stores.opensearch.search import OpenSearchSearch
 from orchestration.stores.opensearch.vectors import OpenSearchVectors
+from orchestration.stores.repair import Repair, Repaired
+from orchestration.stores.restored_entries import Means
 from orchestration.stores.sqlite.documents import SqliteDocuments
 from orchestration.stores.sqlite.file import SqliteFile
 from orchestration.stores.sqlite.search import SqliteSearch
@@ -75,6 +88,37 @@ def expand(texts: Sequence[str]) -> SparseVectors:
         terms = sorted({(ord(word[0]) * 128 + ord(word[1:2] or " ")) % VOCABULARY for word in text.split()})
         rows.append((np.array(terms, np.int32), np.ones(len(terms), np.float32)))
     return SparseVectors(WORDS, SparseMatrix.of_rows(rows, VOCABULARY))
+
+
+# --- what a repair makes again ----------------------------------------------------------------------
+
+
+def parsed(doc_id: str, body: str, version: str, tenant_id: str = TENANT) -> Document:
+    """A document of two lines, which are its chunks."""
+    document = a_document(doc_id, tenant_id=tenant_id, version=version, title=body)
+    return document.model_copy(update={"text": f"{body}\n{body} again", "sections": ()})
+
+
+def cut(document: Document) -> list[Chunk]:
+    """A chunk for each line."""
+    lines = document.text.splitlines()
+    return chunks_of(*lines, doc_id=document.doc_id, version=document.version, tenant_id=document.tenant_id)
+
+
+def cut_again(pipeline: str, documents: Sequence[Document]) -> list[Outcome[list[Chunk]]]:
+    """The chunk stage of the only topology."""
+    assert pipeline == "auto"
+    return [cut(document) for document in documents]
+
+
+def fetched(source: Mapping[str, str], commits: Sequence[Commit]) -> list[Outcome[Document]]:
+    """What a source has of documents, in the versions that are committed; an error for those it has not."""
+    return [
+        parsed(commit.key.doc_id, source[commit.key.doc_id], commit.version, commit.key.tenant_id)
+        if commit.key.doc_id in source
+        else InputUnreadableError(f"{commit.key.doc_id} is gone.")
+        for commit in commits
+    ]
 
 
 @dataclass(frozen=True)
@@ -124,9 +168,9 @@ class DataFolder:
         items = []
         for doc_id, body in bodies.items():
             ctx = a_context(doc_id, source="files", version=version * 64, tenant_id=tenant_id)
-            document = a_document(doc_id, tenant_id=tenant_id, version=ctx.version, title=body)
+            document = parsed(doc_id, body, ctx.version, tenant_id)
             self.documents.put([(ctx, document)])
-            chunks = chunks_of(body, f"{body} again", doc_id=doc_id, version=ctx.version, tenant_id=tenant_id)
+            chunks = cut(document)
             vectors = encode([chunk.body for chunk in chunks])
             models = {"dense": MODEL, "sparse": WORDS}
             terms = expand([chunk.body for chunk in chunks]).rows
@@ -144,6 +188,23 @@ class DataFolder:
 
     def verification(self, alive: Callable[[str], bool] = is_alive) -> Verification:
         return Verification(self.log, self.search, self.vectors, self.documents, alive)
+
+    def repair(
+        self,
+        *,
+        delete: bool = False,
+        embed: Callable[[Sequence[str]], tuple[Float32Matrix, str]] = embed,
+        source: Mapping[str, str] | None = None,
+        alive: Callable[[str], bool] = is_alive,
+    ) -> Repaired:
+        """Repair as `medkg verify --repair` does, `delete`: with --yes; `source` has bodies by document."""
+        means = Means(embed, expand, cut_again, partial(fetched, source or {}), lambda commit: True)
+        stores = self.search, self.vectors, self.documents
+        repair = Repair(self.ledger, stores, self.index, alive, means)
+        count = repair.restore_commits(TENANT, [MODEL], lambda fingerprint, model: None, "restored")
+        done = repair.repair(TENANT, delete=delete)
+        done.note("ledger", count)
+        return done
 
     def differences(self, alive: Callable[[str], bool] = is_alive) -> list[tuple[str, str, str]]:
         return [_as_tuple(difference) for difference in self.verification(alive).differences(TENANT)]

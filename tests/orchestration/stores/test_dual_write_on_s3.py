@@ -22,7 +22,6 @@ from tests.orchestration.stores.data_folder import (
     DataFolder,
     Pairing,
     check_death,
-    embed,
     found,
     opened,
 )
@@ -92,17 +91,17 @@ def test_what_was_lost_or_damaged_is_reported_and_repaired_to_the_same_content(
     first = next(iter(data.vectors.holdings(TENANT)))
     data.vectors.discard(TENANT, first.intent_id, [first.key])
     assert data.differences() == [(first.key.doc_id, "vectors", "missing")]
-    data.verification().repair(TENANT, embed, data.ledger.documents.requeue)
+    data.repair()
     assert (data.differences(), found(data)) == ([], before)
 
     for segment in [stored for stored in objects.list("vectors") if stored.key.endswith(".segment")]:
         objects.put(segment.key, b"MEDKGVEC and then nothing")
     assert {store for _, store, _ in data.differences()} == {"vectors"}
-    data.verification().repair(TENANT, embed, data.ledger.documents.requeue)
+    data.repair()
     assert (data.differences(), found(data)) == ([], before)
 
     objects.put(next(stored.key for stored in objects.list("documents")), b"damaged")
     assert {store for _, store, _ in data.differences()} == {"documents"}
-    data.verification().repair(TENANT, embed, data.ledger.documents.requeue)
+    data.repair()
     data.ingest({"1": "walking", "2": "walking far"})
     assert (data.differences(), found(data)) == ([], before)

@@ -21,7 +21,6 @@ from tests.orchestration.stores.data_folder import (
     DataFolder,
     Pairing,
     check_death,
-    embed,
     found,
     opened,
 )
@@ -55,7 +54,7 @@ def data(tmp_path: Path, pairing: Pairing) -> Iterator[DataFolder]:
 
 def repaired(data: DataFolder) -> None:
     """Repair as `medkg verify --repair` does; nothing may differ afterwards."""
-    data.verification().repair(TENANT, embed, data.ledger.documents.requeue)
+    data.repair()
     assert data.differences() == []
 
 

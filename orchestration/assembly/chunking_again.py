@@ -1,0 +1,72 @@
+"""Documents cut into chunks outside of a run, as their topology's chunk stage does it.
+
+Comes in: a checked topology, a profile and documents. Leaves: one outcome per document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from orchestration.contracts import Outcome, PlaneUse, Vectors
+from orchestration.errors import StageContractError
+from orchestration.records import Chunk, Document, Float32Matrix, StageContext
+from orchestration.stages.chunk import ChunkOnPlane
+
+if TYPE_CHECKING:
+    from gpu_actors.plane import LocalChunker, Profile
+    from orchestration.topology.graph import TopologyGraph
+
+__all__ = ["chunks_again"]
+
+
+class _ChunkersHere:
+    """The part of a plane that chunks, in this process."""
+
+    def __init__(self, profile: Profile, chunker: LocalChunker) -> None:
+        self.profile = profile.name
+        self.model_ids: Mapping[str, str] = {}
+        self._chunker = chunker
+
+    def chunk(
+        self, documents: Sequence[Document], profiles: Sequence[str], timeout_seconds: float
+    ) -> Sequence[Outcome[list[Chunk]]]:
+        """Chunks of each document; without a time-out, since nobody but this process waits."""
+        return self._chunker.chunk(documents, profiles)
+
+    def embed(self, texts: Sequence[str], timeout_seconds: float) -> Vectors:
+        """Not what it is for."""
+        raise StageContractError("a chunk stage asked for vectors, which it makes none of.")
+
+    def use(self) -> PlaneUse:
+        """Nothing is counted."""
+        return PlaneUse({}, 0, 0.0)
+
+
+def chunks_again(
+    graph: TopologyGraph,
+    profile: Profile,
+    documents: Sequence[Document],
+    embed: Callable[[Sequence[str]], Float32Matrix],
+) -> Sequence[Outcome[list[Chunk]]]:
+    """Chunks of documents; raises StageContractError for a topology whose chunks are cut by a plugin."""
+    from gpu_actors.plane import LocalChunker
+
+    node = next((node for node in graph.nodes if node.stage_type == "chunk"), None)
+    if node is None:
+        raise StageContractError(f"topology {graph.name} has no stage `chunk` of medkg's own.")
+    plane = _ChunkersHere(profile, LocalChunker(profile, embed))
+    stage = ChunkOnPlane(plane, 0.0, **node.config)
+    return stage.execute_batch([(_context(document, graph), document) for document in documents])
+
+
+def _context(document: Document, graph: TopologyGraph) -> StageContext:
+    return StageContext(
+        tenant_id=document.tenant_id,
+        job_id="repair",
+        doc_id=document.doc_id,
+        correlation_id=document.doc_id,
+        metadata={"source": document.source},
+        pipeline_name=graph.name,
+        pipeline_version=graph.version,
+    )
