@@ -31,7 +31,7 @@ class _ChunkersHere:
     def chunk(
         self, documents: Sequence[Document], profiles: Sequence[str], timeout_seconds: float
     ) -> Sequence[Outcome[list[Chunk]]]:
-        """Chunks of each document; without a time-out, since nobody but this process waits."""
+        """Chunks of each document; without a time-out, since only this process waits."""
         return self._chunker.chunk(documents, profiles)
 
     def embed(self, texts: Sequence[str], timeout_seconds: float) -> Vectors:

@@ -86,7 +86,7 @@ def _read(parts: Parts, items: Sequence[tuple[StageContext, AdapterRequest]]) ->
     try:
         with parts.reader() as reader:
             return reader.read_again(items)
-    except MedkgError as error:  # a source that is away keeps none of the other steps from being done
+    except MedkgError as error:  # a source that is unavailable keeps none of the other steps from being done
         return [error] * len(items)
 
 

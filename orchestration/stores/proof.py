@@ -1,7 +1,7 @@
 """Commits that the stores prove: which documents were visible, when the ledger was lost or is an older copy.
 
 Comes in: the stores and the entries that the ledger does not know. Leaves: one commit per document, of the
-write that most of the stores hold. Of two whole writes of a document nothing tells the later one, so the
+write that most of the stores hold. Of two whole writes of a document nothing says which came later, so the
 choice is only repeatable; the other's entries stay, and verification lists them as unrecorded.
 """
 
