@@ -80,7 +80,7 @@ MOST_PARTS: Final = 8
 """Parts of a word that is also joined as a whole."""
 
 ONE_SPELLING: Final = {"mcg": "ug", "microgram": "ug", "micrograms": "ug"}
-ALFA: Final = re.compile(r"alfa(?=\d|$)")
+ALFA: Final = re.compile(r"^alfa(?=\d|$)")
 SPECIAL_LETTERS: Final = str.maketrans(
     {
         "\u00e6": "ae",

@@ -7,18 +7,22 @@ window's commit, which happens once, after every sink of the topology has writte
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from orchestration.contracts import IndexWriter, Isolation, Outcome, values_of
 from orchestration.errors import (
     ConfigurationError,
     PermanentError,
+    StageContractError,
     StageFailedError,
     TransientError,
     UnavailableError,
 )
 from orchestration.records import EmbeddingBatch, IndexReceipt, StageContext
 from orchestration.stages.services import StageServices
+
+NO_DOCUMENTS_FAULT: Final = (TransientError, UnavailableError, ConfigurationError, StageContractError)
+"""Errors of a store or of another stage, which no other documents would avoid."""
 
 
 class Index:
@@ -50,7 +54,7 @@ class Index:
         """
         try:
             return self._writer.stage(items[0][0].tenant_id, self._owner, items)
-        except (TransientError, UnavailableError, ConfigurationError):
+        except NO_DOCUMENTS_FAULT:
             raise
         except Exception:
             if len(items) == 1:
@@ -62,7 +66,7 @@ class Index:
         """The outcomes of a half; what a store raises for one document is its outcome."""
         try:
             return self.execute_batch(items)
-        except (TransientError, UnavailableError, ConfigurationError):
+        except NO_DOCUMENTS_FAULT:
             raise
         except PermanentError as error:
             return [error] * len(items)

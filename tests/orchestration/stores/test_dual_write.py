@@ -11,9 +11,14 @@ import numpy as np
 import pytest
 
 from medkg.testing.builders import TENANT, a_context, chunks_of
-from orchestration.errors import LeaseLostError, StageContractError, StoreUnwritableError
+from orchestration.errors import (
+    DocumentsRefusedError,
+    LeaseLostError,
+    StageContractError,
+    StoreUnwritableError,
+)
 from orchestration.processes.child_process import is_alive, own_identity
-from orchestration.records import DocumentKey, EmbeddingBatch
+from orchestration.records import DocumentKey, EmbeddingBatch, IndexReceipt
 from tests.orchestration.stores.data_folder import (
     BOUNDARIES,
     MODEL,
@@ -201,6 +206,31 @@ def test_vectors_of_two_models_are_not_staged_together(data: DataFolder) -> None
     with pytest.raises(StageContractError, match=r"\['a', 'b'\]"):
         data.index.stage(TENANT, "owner", items)
     assert data.log.intents() == []
+
+
+def test_a_document_that_a_store_refuses_leaves_the_others_whole(data: DataFolder) -> None:
+    items = []
+    for doc_id, mesh, value in (("1", "sleep", 1.0), ("2", "m" * 40_000, 1.0), ("3", "sleep", np.nan)):
+        (chunk,) = chunks_of("walking", doc_id=doc_id)
+        chunk = chunk.model_copy(update={"metadata": {"mesh": [mesh]}})
+        batch = EmbeddingBatch((chunk,), np.full((1, 2), value, np.float32), None, {"dense": MODEL})
+        items.append((a_context(doc_id, source="files"), batch))
+    receipt, long, unclear = data.index.stage(TENANT, "owner", items)
+    assert isinstance(receipt, IndexReceipt)
+    assert isinstance(long, DocumentsRefusedError) and "2: a value of mesh" in long.message
+    assert isinstance(unclear, DocumentsRefusedError) and "not finite" in unclear.message
+    for store in (data.search, data.vectors):
+        held = [holding.key.doc_id for holding in store.holdings(TENANT, receipt.intent_id)]
+        assert held == ["1"]
+    assert data.index.lost([receipt]) == []
+
+
+def test_where_all_documents_are_refused_nothing_is_left(data: DataFolder) -> None:
+    (chunk,) = chunks_of("walking", doc_id="1")
+    batch = EmbeddingBatch((chunk,), np.full((1, 2), np.inf, np.float32), None, {"dense": MODEL})
+    (refused,) = data.index.stage(TENANT, "owner", [(a_context("1", source="files"), batch)])
+    assert isinstance(refused, DocumentsRefusedError)
+    assert list(data.search.holdings(TENANT)) == list(data.vectors.holdings(TENANT)) == []
 
 
 def test_a_vector_store_that_cannot_be_written_leaves_nothing_visible(

@@ -76,6 +76,28 @@ def test_a_file_that_is_no_database_is_named(store: SqliteSearch, path: Path) ->
         store.bm25(TENANT, "sleep", 10, ANY, everything)
 
 
+def test_the_word_index_of_an_earlier_medkg_is_made_again_at_its_first_use(
+    store: SqliteSearch, path: Path
+) -> None:
+    store.write(TENANT, "i1", keyed(chunks_of("PaO\u2082 of TNF\u03b1", doc_id="PMC7")), None)
+    store.close()
+    for statement in (
+        "DROP TABLE chunk_words",
+        "DROP VIEW words_of_chunks",
+        "DROP TABLE identifiers",
+        "CREATE VIRTUAL TABLE chunk_text USING fts5(body, titles, content='chunks', content_rowid='number')",
+        "INSERT INTO chunk_text (chunk_text) VALUES ('rebuild')",
+        "PRAGMA user_version = 3",
+    ):
+        changed_behind(path, statement)
+    for query in ("PaO2", "TNF-alpha"):
+        assert len(store.bm25(TENANT, query, 10, ANY, everything)) == 1
+    assert len(store.identified(TENANT, ["pmcid:pmc7"], 10, ANY, everything)) == 1
+    assert store.damage(TENANT) is None
+    store.discard(TENANT, "i1", None)
+    assert store.damage(TENANT) is None
+
+
 def test_a_file_of_a_newer_medkg_is_refused(store: SqliteSearch, path: Path) -> None:
     store.write(TENANT, "i1", keyed(chunks_of("sleep")), None)
     store.close()
