@@ -89,6 +89,8 @@ class Batch:
         self.again: set[DocumentKey] = set()
         self.superseded: list[DocumentKey] = []
         """Documents whose item of an earlier batch stands no longer."""
+        self._plugins: dict[DocumentKey, str] = {}
+        """Source plugins that listed unchanged documents."""
         self.revisions: dict[DocumentKey, str] = {}
         """Newer revisions with the committed content."""
         self.deletions: dict[DocumentKey, SourceItem] = {}
@@ -108,7 +110,7 @@ class Batch:
     def moved(self) -> list[dict[str, Any]]:
         """Changes of unchanged documents whose bytes are elsewhere than before: the place as listed last."""
         return [
-            {"row_id": row["id"], "locator": self._first[key].locator}
+            {"row_id": row["id"], "locator": self._first[key].locator, "source_plugin": self._plugins[key]}
             for key, row in self.unchanged.items()
             if row["locator"] != self._first[key].locator
         ]
@@ -181,6 +183,7 @@ class Batch:
         if row is not None and not listed.again and self._is_unchanged(item, now, row):
             self._item(ordinal, "skipped", key, item.version)
             self.unchanged[key] = row
+            self._plugins[key] = listed.source_plugin
             self._note_revision(key, item)
             return
         newer = self._newer_than(item, row)

@@ -123,6 +123,7 @@ class Identities:
         rows = self._connection.execute(same.order_by(documents.c.id)).mappings().all()
         wanted = {key for keys in at_place.values() for key in keys} | {listed.key for listed in derived}
         self._load_keys(list(wanted | {key_of(row) for row in rows}))
+        self._complete_restored(derived)
         for document in self._documents.values():
             self._of_content.setdefault(document.content, document.key)
         for listed in derived:  # where several documents have the content, the file's own id is preferred
@@ -137,6 +138,18 @@ class Identities:
             own = self._documents.get(listed.key)
             if own is not None and listed.item.place == own.place:
                 self._owners.setdefault(own.place, own.key)
+
+    def _complete_restored(self, derived: Sequence[EnumeratedItem]) -> None:
+        """Give restored documents, whose place is unknown, the one that has their id, or their content."""
+        formats = {(listed.item.source, listed.item.version): _content(listed.item) for listed in derived}
+        for document in self._documents.values():
+            if not document.place:
+                source, _, version = document.content
+                document.content = formats.get((source, version), document.content)
+        for listed in derived:
+            own = self._documents.get(listed.key)
+            if own is not None and not own.place:
+                own.place = listed.item.place or ""
 
     def _load_keys(self, keys: Sequence[DocumentKey]) -> None:
         """Add documents that are whole files; of several pipelines the row of this one counts."""

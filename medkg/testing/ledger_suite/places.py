@@ -5,6 +5,8 @@ from __future__ import annotations
 from medkg.testing.builders import TENANT
 from medkg.testing.ledger_suite.builders import (
     a_broken_item,
+    a_commit,
+    a_context,
     a_submission,
     an_item,
     claimed,
@@ -12,7 +14,7 @@ from medkg.testing.ledger_suite.builders import (
     counts,
     fingerprint_of,
 )
-from orchestration.contracts import DocumentCounts, JobState, Ledger, Place
+from orchestration.contracts import DocumentCounts, JobState, Ledger, Origin, Place
 from orchestration.records import DocumentKey, Locator, SourceItem
 
 
@@ -80,6 +82,36 @@ class PlaceSuite:
         run(ledger, "job-3", a_file("/in/a.md", "v2"), a_file("/moved/a.md"))
         assert documents(ledger) == ["id-of/in/a.md", "id-of/in/a.md+2"]
         assert run(ledger, "job-4", a_file("/in/a.md", "v2"), a_file("/moved/a.md")).skipped == 2
+
+    def test_files_are_the_documents_of_a_ledger_that_was_restored_without_their_places(
+        self, ledger: Ledger
+    ) -> None:
+        paths = ("/in/same.md", "/in/changed.md", "/in/before.md")
+        contexts = [
+            a_context(f"id-of{path}").with_metadata(source="files", version=f"v{number}")
+            for number, path in enumerate(paths)
+        ]
+        unknown = Origin(
+            pipeline_version="2025-01-01",
+            current_stage="index",
+            missing_stages=(),
+            source_plugin="unknown",
+            locator=Locator(uri="", format="unknown"),
+            pdf_downloaded=False,
+            pdf_ir_ready=False,
+            created_at=0.0,
+            updated_at=0.0,
+        )
+        proven = [(a_commit(ctx), unknown) for ctx in contexts]
+        ledger.copies.restore_commits("restore-1", proven)
+        listed = [a_file("/in/same.md", "v0"), a_file("/in/changed.md", "new"), a_file("/in/after.md", "v2")]
+        account = run(ledger, "job-1", *listed)
+        assert documents(ledger) == sorted(f"id-of{path}" for path in paths)
+        assert (account.total, account.committed, account.skipped) == (3, 1, 2)
+        same, _, moved = ledger.copies.origins([commit for commit, _ in proven])
+        assert same is not None and moved is not None
+        assert (same.locator.uri, moved.locator.uri) == ("/in/same.md", "/in/after.md")
+        assert same.source_plugin != "unknown"
 
     def test_identical_files_are_one_document_with_all_their_names(self, ledger: Ledger) -> None:
         account = run(ledger, "job-1", a_file("/in/a.md"), a_file("/in/b.md"), a_file("/in/c.md", "v2"))
