@@ -31,7 +31,7 @@ PATTERN: Final = re.compile(
     rf"|(?P<pmid>(?:(?<![a-z0-9])pmid{SEPARATOR}|/med/"
     r"|(?<![a-z0-9])pubmed(?:\.ncbi\.nlm\.nih\.gov|\.gov)?(?:\s?id)?[\s:#/]{1,3}(?:\?term=)?)"
     r"(?P<pm_number>\d{1,9})(?!\d))"
-    r"|(?P<doi>(?<![\d.])10\.\d{4,9}/[^\s\"<>{}|\\^`?]+)"
+    r"|(?P<doi>(?<![\d.])10\.\d{4,9}/[^\s\"<>{}|\\^`?]{1,500})"
     r"|(?P<openalex>(?<![a-z0-9])w\d{4,12}(?![a-z0-9]))"
     r"|(?P<number>(?<![a-z0-9./-])\d{7,9}(?![a-z0-9/-]|\.\d))",
 )
