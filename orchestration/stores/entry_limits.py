@@ -45,5 +45,8 @@ def _reasons(key: DocumentKey, chunk_id: str, facets: Facets) -> Iterator[str]:
     named = [("its source", key.source), ("its id", key.doc_id), ("a chunk's id", chunk_id)]
     named += [(f"a value of {name}", value) for name, values in facets.items() for value in values]
     for name, value in named:
-        if len(value) > MOST_TERM_BYTES // 4 and (size := len(value.encode("utf-8", "surrogatepass"))) > MOST_TERM_BYTES:
+        if (
+            len(value) > MOST_TERM_BYTES // 4
+            and (size := len(value.encode("utf-8", "surrogatepass"))) > MOST_TERM_BYTES
+        ):
             yield f"{name} ({value[:SHORTEST_NAMED]}...) has {size} bytes; a store takes {MOST_TERM_BYTES}"
