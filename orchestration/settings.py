@@ -167,7 +167,16 @@ class Settings(BaseSettings):
         default=120, description="Seconds that a try to fetch a PDF may take; the next one goes on there."
     )
     artifact_days: Annotated[float, Field(gt=0)] = Field(
-        default=3, description="Days until artifacts and Dagster runs are pruned."
+        default=3,
+        description="Days until artifacts, Dagster runs and the single documents of ended jobs are pruned.",
+    )
+    history_days: Annotated[float, Field(gt=0)] = Field(
+        default=90,
+        description="Days until ended jobs, replayed dead letters and rows of deleted documents are pruned; "
+        "the newest jobs stay.",
+    )
+    log_megabytes: Annotated[float, Field(ge=1, le=10_000)] = Field(
+        default=50, description="Size at which a log starts again; one previous part of it is kept."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="warning", description="Least severe log lines that are written."

@@ -73,6 +73,7 @@ from orchestration.contracts.pdf import (
 )
 from orchestration.contracts.places import Place, PlaceLedger
 from orchestration.contracts.plane import Plane, PlaneUse, TextModels, Vectors
+from orchestration.contracts.retention import Retention, RetentionLedger
 from orchestration.contracts.revisions import UNKNOWN, is_older, newest, revision_of
 from orchestration.contracts.sources import (
     ListedPage,
@@ -196,6 +197,8 @@ __all__ = [
     "PlaneUse",
     "Provenance",
     "RecordLocation",
+    "Retention",
+    "RetentionLedger",
     "SearchStore",
     "Source",
     "SourceRequest",

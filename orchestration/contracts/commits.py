@@ -52,6 +52,7 @@ class Intent(Record):
     tenant_id: str = Field(description="Tenant.")
     owner: str = Field(description="Process identity of the writer, to recognise a dead one.")
     keys: tuple[DocumentKey, ...] = Field(description="Documents it writes.")
+    created_at: float = Field(default=0, ge=0, description="When it was opened, seconds since the epoch.")
 
 
 class CommitLog(Protocol):

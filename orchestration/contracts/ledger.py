@@ -24,6 +24,7 @@ from orchestration.contracts.jobs import (
     Window,
 )
 from orchestration.contracts.places import PlaceLedger
+from orchestration.contracts.retention import RetentionLedger
 from orchestration.contracts.syncs import SyncLedger
 from orchestration.records import DocumentKey, SourceItem, StageContext
 
@@ -333,6 +334,8 @@ class Ledger(Protocol):
     def pdf_tasks(self) -> PdfTaskLedger: ...
     @property
     def syncs(self) -> SyncLedger: ...
+    @property
+    def retention(self) -> RetentionLedger: ...
     @property
     def places(self) -> PlaceLedger: ...
     @property

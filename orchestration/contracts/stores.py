@@ -363,6 +363,9 @@ class IndexWriter(Protocol):
         """
         ...
 
-    def recover(self, is_alive: Callable[[str], bool]) -> int:
-        """Remove the entries of dead writers; returns the number of intents. Visible documents stay."""
+    def recover(self, is_alive: Callable[[str], bool], before: float = 0.0) -> int:
+        """Remove the entries of dead writers; returns the number of intents. Visible documents stay.
+
+        So are those of writers that live on, of intents opened before that moment (seconds since the epoch).
+        """
         ...

@@ -1,8 +1,8 @@
 """The Dagster instance of a data folder, and window runs in it.
 
 Input: settings, and a window that needs a run. Output: an opened instance whose dagster.yaml names our
-launcher, and runs that the UI and GraphQL show, terminate and re-execute like any other. It also removes what
-Dagster leaves behind: files of old runs, and unfinished runs of a dead host.
+launcher, and runs that the UI and GraphQL show, terminate and re-execute like any other. It also settles
+the unfinished runs of a dead host.
 
 A run's origins, snapshots and plan are private API of dagster (pinned exactly; tests/orchestration/
 dagster/test_private_api.py fails when an upgrade moves them).
@@ -15,7 +15,6 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -31,8 +30,6 @@ from dagster._core.remote_origin import (
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
-from dagster._core.storage.dagster_run import FINISHED_STATUSES
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from orchestration.dagster.names import CODE_LOCATION, DEFINITIONS_MODULE, WINDOW_TAG, window_of
@@ -216,31 +213,3 @@ def settle_abandoned_runs(instance: DagsterInstance) -> list[str]:
             )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return [*unknown, *(run.run_id for run in abandoned)]
-
-
-def prune_runs(instance: DagsterInstance, older_than_days: float, batch: int = 200) -> int:
-    """Delete runs that finished longer ago, with their events, event files and captured output.
-
-    Returns the number of runs. Raises what an unavailable object store raises.
-    """
-    done = RunsFilter(
-        statuses=list(FINISHED_STATUSES), updated_before=datetime.now(UTC) - timedelta(days=older_than_days)
-    )
-    pruned = 0
-    while runs := instance.get_runs(done, limit=batch):
-        for run in runs:
-            # first: if the store is unavailable, the run stays and is pruned later
-            instance.compute_log_manager.delete_logs(prefix=[run.run_id])
-            instance.delete_run(run.run_id)
-            _delete_event_files(instance, run.run_id)
-        pruned += len(runs)
-    return pruned
-
-
-def _delete_event_files(instance: DagsterInstance, run_id: str) -> None:
-    """Delete the empty file that delete_run leaves on disk where events are in SQLite."""
-    storage = instance.event_log_storage
-    if isinstance(storage, SqliteEventLogStorage):
-        shard = Path(storage.path_for_shard(run_id))
-        for suffix in ("", "-wal", "-shm"):
-            shard.with_name(shard.name + suffix).unlink(missing_ok=True)

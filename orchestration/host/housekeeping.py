@@ -17,8 +17,8 @@ from orchestration.disk_space import full_disk
 from orchestration.errors import MedkgError
 from orchestration.host.compaction import Compaction
 from orchestration.host.environment import child_environment
+from orchestration.host.pruning import Pruning
 from orchestration.processes.child_process import is_alive
-from orchestration.runs.artifacts import prune_artifacts, prune_landed
 from orchestration.settings import Settings
 
 __all__ = ["Housekeeping"]
@@ -41,7 +41,6 @@ class Housekeeping:
         self._assembly = assembly
         self._settings = settings
         self._tick_others = tick_others
-        self._prune_runs = prune_runs
         self._log = structlog.get_logger(__name__)
         self.problem: str | None = None
         """Why a step could not be done the last time."""
@@ -51,6 +50,7 @@ class Housekeeping:
         self._clean_again_at = 0.0
         self._leftovers_due = threading.Event()
         self._vectors_changed = threading.Event()
+        self._pruning = Pruning(assembly, settings, prune_runs)
         self._compaction = Compaction(
             assembly.ledger.commits.tenants,
             lambda: assembly.stores.vectors,
@@ -65,7 +65,7 @@ class Housekeeping:
             self._leftovers_due.set()
 
     def clean(self) -> None:
-        """Remove what a crashed writer left and what has expired, when the host starts.
+        """Remove what a crashed writer left, when the host starts; what has expired goes with the first tick.
 
         With a store that cannot be used, `tick` does it as soon as the store can be used again.
         """
@@ -73,7 +73,15 @@ class Housekeeping:
 
     def tick(self) -> None:
         """Do what has become necessary; a store that cannot be used is reported and tried again later."""
-        steps = (self._clean, self._reclaim, self._recover, self._sweep, self._tick_others, self._compact)
+        steps = (
+            self._clean,
+            self._reclaim,
+            self._recover,
+            self._sweep,
+            self._tick_others,
+            self._compact,
+            self._pruning.tick,
+        )
         problems = [problem for step in steps if (problem := self._reported(step))]
         self.problem = problems[0] if problems else None
 
@@ -108,11 +116,6 @@ class Housekeeping:
 
     def _remove_old(self) -> None:
         self._assembly.index.recover(is_alive)
-        days = self._settings.artifact_days
-        prune_artifacts(self._assembly.objects, days)
-        self._assembly.gate_payloads.prune(self._assembly.ledger.gates.needed_payloads)
-        prune_landed(self._assembly.objects, days)
-        self._prune_runs(days)
 
     def _reclaim(self) -> None:
         self._assembly.ledger.windows.reclaim(is_alive)
@@ -136,5 +139,6 @@ class Housekeeping:
         self._compaction.tick()
 
     def close(self) -> None:
-        """End a running compaction."""
+        """End a running compaction, and a pass of pruning."""
+        self._pruning.close()
         self._compaction.close()

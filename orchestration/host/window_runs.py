@@ -13,7 +13,7 @@ import structlog
 from orchestration.assembly import Assembly
 from orchestration.contracts import Submission
 from orchestration.contracts.host import RunState
-from orchestration.dagster.instance import open_instance, prune_runs, settle_abandoned_runs
+from orchestration.dagster.instance import open_instance, settle_abandoned_runs
 from orchestration.dagster.names import (
     HOST_STOPPED_TAG,
     dagster_names,
@@ -21,6 +21,7 @@ from orchestration.dagster.names import (
     window_of,
     window_tags,
 )
+from orchestration.dagster.pruning import prune_runs
 from orchestration.dagster.run_errors import run_error
 from orchestration.dagster.workers.window_workers import FinishedRun, NewRun, WindowWorkers
 from orchestration.dagster.workers.worker_process import SourceWatch, WorkerCommand

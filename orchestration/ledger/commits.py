@@ -45,12 +45,19 @@ class SqlCommits(LedgerPart):
     def open_intent(self, tenant_id: str, owner: str, keys: Sequence[DocumentKey]) -> Intent:
         """Record that `owner` begins to write these documents; durable when it returns."""
         intent = Intent(
-            intent_id=str(uuid4()), tenant_id=tenant_id, owner=owner, keys=tuple(dict.fromkeys(keys))
+            intent_id=str(uuid4()),
+            tenant_id=tenant_id,
+            owner=owner,
+            keys=tuple(dict.fromkeys(keys)),
+            created_at=self._now(),
         )
         with self._database.writing() as connection:
             connection.execute(
                 insert(intents).values(
-                    intent_id=intent.intent_id, tenant_id=tenant_id, owner=owner, created_at=self._now()
+                    intent_id=intent.intent_id,
+                    tenant_id=tenant_id,
+                    owner=owner,
+                    created_at=intent.created_at,
                 )
             )
             rows = [
@@ -63,7 +70,7 @@ class SqlCommits(LedgerPart):
 
     def intents(self, tenant_id: str | None = None) -> list[Intent]:
         """Intents not yet closed, oldest first."""
-        query = select(intents.c.intent_id, intents.c.tenant_id, intents.c.owner).order_by(intents.c.number)
+        query = select(intents).order_by(intents.c.number)
         of_intents = select(intent_documents, intents.c.tenant_id).join(
             intents, intents.c.intent_id == intent_documents.c.intent_id
         )
@@ -72,12 +79,18 @@ class SqlCommits(LedgerPart):
             of_intents = of_intents.where(intents.c.tenant_id == tenant_id)
         keys: dict[str, list[DocumentKey]] = defaultdict(list)
         with self._database.reading() as connection:
-            rows = connection.execute(query).all()
+            rows = connection.execute(query).mappings().all()
             for row in connection.execute(of_intents).mappings():
                 keys[row["intent_id"]].append(key_of(row))
         return [
-            Intent(intent_id=intent_id, tenant_id=tenant, owner=owner, keys=tuple(keys[intent_id]))
-            for intent_id, tenant, owner in rows
+            Intent(
+                intent_id=row["intent_id"],
+                tenant_id=row["tenant_id"],
+                owner=row["owner"],
+                keys=tuple(keys[row["intent_id"]]),
+                created_at=row["created_at"],
+            )
+            for row in rows
         ]
 
     def recorded(self, intent_ids: Collection[str]) -> set[str]:

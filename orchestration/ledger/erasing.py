@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 
 from orchestration.contracts import EVERYTHING
 from orchestration.ledger.commits import note_changes, withdraw_commits
@@ -89,7 +89,20 @@ def _forget_rows(connection: Connection, keys: Sequence[DocumentKey]) -> None:
         connection.execute(update(job_items).where(mine).values(document_id=None, version=None))
         connection.execute(delete(pdf_tasks).where(pdf_tasks.c.document_id.in_(batch)))
         connection.execute(delete(documents).where(documents.c.id.in_(batch)))
-        _forget_paths(connection, named, {_path(row.locator) for row in matches})
+        paths = {_path(row.locator) for row in matches}
+        _forget_paths(connection, [*named, *_folded(connection, keys, paths)], paths)
+
+
+def _folded(connection: Connection, keys: Sequence[DocumentKey], paths: set[str]) -> list[str]:
+    """Jobs whose items became sums and whose requests name one of these paths."""
+    tenants = {key.tenant_id for key in keys}
+    query = select(jobs.c.job_id).where(jobs.c.tenant_id.in_(tenants), jobs.c.folded.is_not(None))
+    named = [
+        jobs.c.submission.contains(json.dumps(path, ensure_ascii=False)[1:-1], autoescape=True)
+        for path in paths
+        if path
+    ]
+    return list(connection.execute(query.where(or_(*named))).scalars()) if named else []
 
 
 def _forget_paths(connection: Connection, job_ids: Sequence[str], paths: set[str]) -> None:

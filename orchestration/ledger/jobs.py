@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -39,6 +40,9 @@ MOST_HAND_BACKS: Final = 3
 
 SETTLING: Final = (JobState.OPEN, JobState.WAITING, JobState.STALLED)
 """States of jobs that `settle` updates."""
+
+OUTCOMES: Final = ("committed", "failed", "skipped", "waiting", "pending")
+"""They add up to a job's total; other counts are parts of one of them."""
 
 Account = tuple[DocumentCounts, int]
 """A job's counts and its committed chunks."""
@@ -206,13 +210,15 @@ def _account(connection: Connection, job_id: str) -> Account:
         .where(job_items.c.job_id == job_id)
         .group_by(job_items.c.outcome, job_items.c.reason)
     ).all()
-    counts: Counter[str] = Counter()
+    folded = connection.execute(select(jobs.c.folded).where(jobs.c.job_id == job_id)).scalar()
+    counts: Counter[str] = Counter(json.loads(folded) if folded else {})
+    chunks = counts.pop("chunks", 0) + sum(of_outcome for *_, of_outcome in rows)
     for outcome, reason, count, _ in rows:
         counts[outcome] += count
         if reason is not None:
             counts[reason] += count
-    total = sum(count for _, _, count, _ in rows)
-    return DocumentCounts(total=total, **counts), sum(chunks for *_, chunks in rows)
+    total = sum(counts[outcome] for outcome in OUTCOMES)
+    return DocumentCounts(total=total, **counts), chunks
 
 
 def _summary(

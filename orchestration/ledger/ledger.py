@@ -15,6 +15,7 @@ from orchestration.ledger.jobs import SqlJobs
 from orchestration.ledger.outcomes import SqlOutcomes
 from orchestration.ledger.pdf_tasks import SqlPdfTasks
 from orchestration.ledger.places import SqlPlaces
+from orchestration.ledger.retention import SqlRetention
 from orchestration.ledger.syncs import SqlSyncs
 from orchestration.ledger.windows import SqlWindows
 
@@ -36,6 +37,7 @@ class SqlLedger:
         self.gates = SqlGates(database, lease_seconds, now)
         self.pdf_tasks = SqlPdfTasks(database, lease_seconds, now)
         self.syncs = SqlSyncs(database, lease_seconds, now)
+        self.retention = SqlRetention(database, lease_seconds, now)
         self.places = SqlPlaces(database, lease_seconds, now)
         self.commits = SqlCommits(database, lease_seconds, now)
         self.copies = SqlCopies(database, lease_seconds, now)

@@ -72,6 +72,7 @@ jobs = Table(
     Column("submission", Text, nullable=False, comment="Submission as JSON"),
     Column("created_at", Float, nullable=False),
     Column("removed", Integer, nullable=False, server_default="0", comment="documents, by a mirror"),
+    Column("folded", Text, comment="JSON {outcome, reason or chunks: sum} of items that were removed"),
     Index(None, "state"),
 )
 

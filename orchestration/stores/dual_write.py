@@ -130,9 +130,13 @@ class DualWrite:
         if parsed:
             self._documents.forget(parsed)
 
-    def recover(self, is_alive: Callable[[str], bool]) -> int:
-        """Clean what dead writers left; returns how many intents. Idempotent; visible documents stay."""
-        abandoned = [intent for intent in self._log.intents() if not is_alive(intent.owner)]
+    def recover(self, is_alive: Callable[[str], bool], before: float = 0.0) -> int:
+        """Clean what dead writers left; see IndexWriter.recover."""
+        abandoned = [
+            intent
+            for intent in self._log.intents()
+            if intent.created_at < before or not is_alive(intent.owner)
+        ]
         incomplete = self._hidden(abandoned)
         self._log.begin_cleaning(list(incomplete))
         hidden = self._hidden(abandoned)  # again: a run that is executed again may have committed since

@@ -19,6 +19,7 @@ from medkg.testing.ledger_suite.jobs import JobSuite
 from medkg.testing.ledger_suite.outcomes import OutcomeSuite
 from medkg.testing.ledger_suite.pdf_tasks import PdfTaskSuite
 from medkg.testing.ledger_suite.places import PlaceSuite
+from medkg.testing.ledger_suite.retention import RetentionSuite
 from medkg.testing.ledger_suite.revisions import RevisionSuite
 from medkg.testing.ledger_suite.syncs import SyncSuite
 from medkg.testing.ledger_suite.windows import WindowSuite
@@ -37,6 +38,7 @@ class LedgerSuite(
     PdfTaskSuite,
     SyncSuite,
     PlaceSuite,
+    RetentionSuite,
     CommitSuite,
     CopySuite,
 ):

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,10 @@ from orchestration.stores.file_names import file_name, name_of
 from orchestration.stores.vector_rows import check_vectors
 
 __all__ = ["FaissVectors"]
+
+
+OPEN_INDEXES: Final = 64
+"""Indexes that are kept in memory, with a descriptor for each file that is mapped."""
 
 
 class FaissVectors:
@@ -79,11 +84,7 @@ class FaissVectors:
         IndexSizes.recall asks for, as measured when the index was built. Never fewer than there are, and
         never waits for a build. Raises StoreCorruptError naming the file.
         """
-        index = self._searched.get((tenant_id, namespace))
-        if index is None:  # names of files take longer than a search in memory
-            index = self._index(tenant_id, self._namespace(tenant_id, namespace))
-            self._searched[tenant_id, namespace] = index
-        return index.search(query, limit, filters, visible)
+        return self._recent(tenant_id, namespace).search(query, limit, filters, visible)
 
     def compaction_due(self, tenant_id: str) -> bool:
         """Whether enough has come or gone since the derived index of one of the tenant's models was built."""
@@ -169,6 +170,22 @@ class FaissVectors:
             except FileNotFoundError:  # discarded by another process just now
                 continue
         return messages
+
+    def _recent(self, tenant_id: str, namespace: str) -> VectorIndex:
+        """The index of a search; of the others the one that was searched longest ago may be dropped."""
+        place = (tenant_id, namespace)
+        index = self._searched.get(place)
+        if index is None:  # names of files take longer than a search in memory
+            index = self._index(tenant_id, self._namespace(tenant_id, namespace))
+        with self._guard:
+            self._searched.pop(place, None)
+            self._searched[place] = index
+            while len(self._searched) > OPEN_INDEXES:
+                dropped = self._searched.pop(next(iter(self._searched)))
+                self._indexes = {
+                    folder: other for folder, other in self._indexes.items() if other is not dropped
+                }
+        return index
 
     def _index(self, tenant_id: str, folder: Path) -> VectorIndex:
         with self._guard:

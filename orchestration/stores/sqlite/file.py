@@ -42,13 +42,15 @@ class SqliteFile:
         self._version = version
         self._functions = functions
         self._local = threading.local()
-        self._open: list[sqlite3.Connection] = []
+        self._open: list[tuple[threading.Thread, sqlite3.Connection]] = []
         self._guard = threading.Lock()
+        self._in_use = 0
+        """Transactions now."""
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A consistent view; waits for no writer."""
-        with self._errors_named():
+        with self._errors_named(), self._used():
             connection = self._connection()
             connection.execute("BEGIN")
             try:
@@ -59,7 +61,7 @@ class SqliteFile:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction; durable when the block ends, undone if it raises."""
-        with uninterrupted(), self._errors_named():
+        with uninterrupted(), self._errors_named(), self._used():
             connection = self._connection()
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -83,7 +85,7 @@ class SqliteFile:
 
         Waits for transactions of others; raises StoreUnwritableError when one does not end.
         """
-        with uninterrupted(), self._errors_named():
+        with uninterrupted(), self._errors_named(), self._used():
             rewrite(self._connection())
 
     def set_aside(self) -> Path:
@@ -94,10 +96,30 @@ class SqliteFile:
     def close(self) -> None:
         """Close the connections of all threads."""
         with self._guard:
-            for connection in self._open:
-                connection.close()
-            self._open.clear()
-            self._local = threading.local()
+            self._close()
+
+    def close_if_idle(self) -> bool:
+        """Close all connections unless a transaction goes on; returns whether. The next use opens one."""
+        with self._guard:
+            if not self._in_use:
+                self._close()
+            return not self._in_use
+
+    def _close(self) -> None:
+        for _, connection in self._open:
+            connection.close()
+        self._open.clear()
+        self._local = threading.local()
+
+    @contextmanager
+    def _used(self) -> Iterator[None]:
+        with self._guard:
+            self._in_use += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._in_use -= 1
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -125,7 +147,11 @@ class SqliteFile:
             connection.close()
             raise
         with self._guard:
-            self._open.append(connection)
+            ended = [pair for pair in self._open if not pair[0].is_alive()]
+            for pair in ended:
+                pair[1].close()
+                self._open.remove(pair)
+            self._open.append((threading.current_thread(), connection))
         return connection
 
     def _make_schema(self, connection: sqlite3.Connection) -> None:

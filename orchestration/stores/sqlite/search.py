@@ -121,12 +121,18 @@ DROP_PREVIOUS_WORDS: Final = "DROP TABLE IF EXISTS chunk_text"
 REBUILD_WORDS: Final = "INSERT INTO chunk_words (chunk_words) VALUES ('rebuild')"
 
 
+OPEN_TENANTS: Final = 32
+"""Tenants whose files are kept open; each costs three descriptors per thread that searches."""
+
+
 class SqliteSearch:
     """SearchStore in a folder, one file per tenant."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: dict[str, SqliteFile] = {}
+        self._recent: dict[str, SqliteFile] = {}
+        """Files that may have open connections, the last one used last."""
         self._guard = threading.Lock()
 
     def close(self) -> None:
@@ -294,6 +300,11 @@ class SqliteSearch:
                 self._files[tenant_id] = SqliteFile(
                     path, SCHEMA, SCHEMA_VERSION, upgrade, {"medkg_words": indexed_words}
                 )
+            self._recent.pop(tenant_id, None)
+            self._recent[tenant_id] = self._files[tenant_id]  # the last one used comes last
+            for other in list(self._recent)[:-OPEN_TENANTS]:
+                if self._recent[other].close_if_idle():
+                    del self._recent[other]
             return self._files[tenant_id]
 
 

@@ -10,6 +10,8 @@ from uuid import uuid4
 import pytest
 import yaml
 from dagster import (
+    AssetCheckEvaluation,
+    AssetKey,
     DagsterEvent,
     DagsterEventType,
     DagsterInstance,
@@ -30,7 +32,9 @@ from dagster._core.scheduler.instigation import (
     InstigatorType,
     SensorInstigatorData,
 )
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.tags import TagType, get_tag_type
+from sqlalchemy import select
 
 from orchestration.dagster.compute_logs import WindowComputeLogManager
 from orchestration.dagster.instance import (
@@ -38,16 +42,17 @@ from orchestration.dagster.instance import (
     CodeLocation,
     create_window_run,
     open_instance,
-    prune_runs,
     settle_abandoned_runs,
     write_instance_config,
 )
 from orchestration.dagster.launcher import WindowRunLauncher
 from orchestration.dagster.names import CODE_LOCATION, PREVIOUS_WINDOW_TAG, WINDOW_TAG, window_of
 from orchestration.dagster.previous_location import PREVIOUS_LOCATION
+from orchestration.dagster.pruning import prune_runs
 from orchestration.dagster.workers.worker_process import WorkerCommand
 from orchestration.errors import UsageError
 from orchestration.settings import Settings
+from tests.exhaustive import fewer
 from tests.orchestration.dagster.conftest import WINDOW_JOBS
 from tests.orchestration.postgresql import BOTH_DATABASES, own_schema
 
@@ -230,3 +235,26 @@ def test_a_run_shows_short_tags_only_and_its_window_is_found_also_under_the_prev
     ]
     assert window_of({PREVIOUS_WINDOW_TAG: "w"}) == window_of({WINDOW_TAG: "w"}) == "w"
     assert window_of({"medkg/job": "j"}) is None
+
+
+def test_rows_and_files_are_flat_over_many_runs_that_are_pruned(
+    instance: DagsterInstance, settings: Settings, folder: Path
+) -> None:
+    def a_pruned_round() -> tuple[int, int, int]:
+        for _ in range(3):
+            run_id = a_finished_run(instance)
+            result = AssetCheckEvaluation(
+                asset_key=AssetKey("index"), check_name="account", passed=True, metadata={}
+            )
+            event = DagsterEvent(
+                DagsterEventType.ASSET_CHECK_EVALUATION.value, "window_job", event_specific_data=result
+            )
+            instance.report_dagster_event(event, run_id)
+        prune_runs(instance, older_than_days=-1)
+        with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+            results = connection.execute(select(AssetCheckExecutionsTable.c.id)).all()
+        return instance.get_runs_count(), len(results), len(list(settings.dagster_home.rglob("*")))
+
+    first = a_pruned_round()
+    assert first[:2] == (0, 1), "the newest result of a check stays"
+    assert [a_pruned_round() for _ in range(fewer(2, 20))] == [first] * fewer(2, 20)

@@ -9,7 +9,8 @@ import pytest
 from dagster import DagsterInstance
 from dagster._core.storage.compute_log_manager import ComputeIOType
 
-from orchestration.dagster.instance import open_instance, prune_runs
+from orchestration.dagster.instance import open_instance
+from orchestration.dagster.pruning import prune_runs
 from orchestration.dagster.uploaded_logs import UploadedComputeLogManager
 from orchestration.errors import DagsterResourceUnavailableError
 from orchestration.settings import Settings
