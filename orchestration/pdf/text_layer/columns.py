@@ -38,6 +38,9 @@ LINE: Final = 24
 """Characters, in the middle of all pieces, that cells seldom have and lines of running text do;"""
 FILLED: Final = 0.6
 """with half as many they fill such a share of their column's width."""
+PROSE_LINES: Final = 8
+PROSE_FILLED: Final = 0.85
+"""Long lines on either side of a gutter, and the share of its column that most fill, as cells do not."""
 
 Item = Piece | TableRegion
 
@@ -53,7 +56,8 @@ class Flow:
 
 def common_gutters(pages: Sequence[Sequence[Piece]]) -> list[float]:
     """Gutters that several pages have (of two, one): for pages whose last column holds a line or two."""
-    gutters = [gutter for gutter in map(_gutter, pages) if gutter is not None]
+    found = [_gutter(page) or _gutter_of_prose(page) for page in pages]
+    gutters = [gutter for gutter in found if gutter is not None]
     needed = 2 if len(pages) > 2 else 1
     return sorted(
         {
@@ -183,6 +187,22 @@ def _gutter(items: Sequence[Item]) -> float | None:
         if score is not None and (best is None or score > best[0]):
             best = (score, middle)
     return best[1] if best else None
+
+
+def _gutter_of_prose(pieces: Sequence[Piece]) -> float | None:
+    """The gutter between the long lines of a page, one of whose columns holds a table beside its prose."""
+    lines = [piece for piece in pieces if len(piece.text) >= LINE]
+    gutter = _gutter(lines) if len(lines) < len(pieces) else None
+    if gutter is None:
+        return None
+    for side in (
+        [piece for piece in lines if piece.right <= gutter],
+        [piece for piece in lines if piece.left >= gutter],
+    ):
+        width = max(piece.right for piece in side) - min(piece.left for piece in side)
+        if len(side) < PROSE_LINES or median(piece.width for piece in side) < PROSE_FILLED * width:
+            return None
+    return gutter
 
 
 def _strips(items: Sequence[Item], left: float, right: float, width: float) -> list[tuple[float, float]]:

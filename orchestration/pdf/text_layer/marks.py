@@ -35,6 +35,9 @@ _LENGTH = re.compile(r"(?:^|[\W\d_])(?:[kcmdnpµμf]?m|ft|s)$")
 _UNIT = re.compile(
     r"(?:^|[\W\d_])(?:[kcmdnpµμf]?m|[kmµμn]?g|[mµμdc]?[lL]|m?s|sec|min|hr?|d|day|wk|yr|[kM]?Hz|[mk]?Pa|[mnµμ]?mol|k?J|M|K)$"
 )
+_AREA = re.compile(r"(?:/|1\.73\s?)m$|(?:^|[\W\d_])(?:[kcdmnµμ]m)$")
+_EXPONENT_AND_MARK = re.compile(rf"([23])({_NUMBERS.pattern})")
+"""What follows a unit of area, its exponent and citations set high together: kg/m2[8,9]."""
 _VARIABLE = re.compile(r"(?:^|[^\w])[A-Za-zα-ωΑ-Ω]$")
 _ELEMENT = re.compile(
     r"(?:Ac|Al|Am|Ar|As|At|Ba|Be|Bi|Br|Ca|Cd|Ce|Cl|Co|Cr|Cs|Cu|Fe|Ga|Gd|Ge|He|Hg|Ho|In|Ir|Kr|La|Lu|Mg|Mn|Mo"
@@ -65,6 +68,8 @@ def _after(base: str, raised: str, following: str) -> str:
         return _after_number(base, raised, plain)
     if _is_power(base, plain, following) or _CHARGE.fullmatch(plain):
         return raised
+    if _AREA.search(base) and (both := _EXPONENT_AND_MARK.fullmatch(plain)):
+        return both[1] + _set_apart(both[2])
     if _NUMBERS.fullmatch(plain) or _LETTERS.fullmatch(plain):
         return _set_apart(plain)
     return raised

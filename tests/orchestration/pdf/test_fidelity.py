@@ -364,3 +364,10 @@ def test_pages_without_text_and_images_are_not_called_scans() -> None:
     canvas.save()
     with pytest.raises(PdfWithoutTextError, match="hold no text: they are empty, or their words are drawn"):
         converted(buffer.getvalue())
+
+
+def test_a_citation_behind_a_unit_of_area_is_no_part_of_its_exponent() -> None:
+    def draw(canvas: Canvas, _: int) -> None:
+        raised(canvas, [("It was 30.5 kg/m", 0), ("2", 4), ("8,9", 4), (" in 12 cm", 0), ("2", 4), ("14", 4)])
+
+    assert text_drawn(draw) == "It was 30.5 kg/m2[8,9] in 12 cm2[14]"

@@ -261,3 +261,25 @@ def test_headings_in_capitals_and_with_letters_are_recognised_by_room_above_them
     headings = [(block.text, block.level) for block in blocks if block.kind is PdfBlockKind.HEADING]
     assert headings == [("II. METHODS", 1), ("A. Counting of steps", 2), ("REFERENCES", headings[-1][1])]
     assert PdfBlockKind.FOOTNOTE not in {block.kind for block in blocks}
+
+
+def test_a_table_without_rules_in_one_of_two_columns_takes_nothing_of_the_other() -> None:
+    prose = ["We walked every day of the week, and counted all our steps."] * 12
+    rows = [
+        ["Arm", "Died", "P"],
+        ["Drug", "15 (20)", "0.04"],
+        ["Placebo", "31 (40)", "0.05"],
+        ["All", "46", ""],
+    ]
+
+    def draw(canvas: Canvas, _: int) -> None:
+        text(canvas, prose, x=50, size=9)
+        text(canvas, ["Table 1 Deaths by arm"], x=50, y=610, size=8)
+        for number, row in enumerate(rows):
+            for column, cell in enumerate(row):
+                text(canvas, [cell], x=50 + 70 * column, y=598 - 12 * number, size=8)
+        text(canvas, prose * 2, x=310, size=9)
+
+    (table,) = [block for block in drawn(draw) if block.kind is PdfBlockKind.TABLE]
+    assert cells(table) == rows
+    assert table.text == "Table 1 Deaths by arm"
