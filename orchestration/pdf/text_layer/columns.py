@@ -56,8 +56,8 @@ class Flow:
 
 def common_gutters(pages: Sequence[Sequence[Piece]]) -> list[float]:
     """Gutters that several pages have (of two, one): for pages whose last column holds a line or two."""
-    found = [_gutter(page) or _gutter_of_prose(page) for page in pages]
-    gutters = [gutter for gutter in found if gutter is not None]
+    by_page = (_gutter(page) or _gutter_of_prose(page) for page in pages)
+    gutters = [gutter for gutter in by_page if gutter is not None]
     needed = 2 if len(pages) > 2 else 1
     return sorted(
         {

@@ -187,7 +187,7 @@ def table_rows(
     """Lines of text that make one row of the table.
 
     In a grid those between two rules; else a line goes with the one above if it is set tight to it, no rule
-    is between, and it does not fill its first column and another one.
+    is between, and it neither fills its first column and another one nor is a label of its own.
     """
     parted = [sum(height < (row.top + row.bottom) / 2 for height in level) for row in rows]
     leading = [after.baseline - before.baseline for before, after in pairwise(rows)]
@@ -198,11 +198,29 @@ def table_rows(
         columns = columns_of(row, borders)
         complete = 0 in columns and len(columns) > 1
         close = tight < 0.85 * wide and leading[number - 1] < 1.15 * tight
-        if same and (grid or (close and not complete)):
+        ends = (
+            columns == {0} and parted[number] >= min(1, len(level)) and _is_label(row, number, rows, borders)
+        )
+        if same and (grid or (close and not complete and not ends)):
             bands[-1].append(row)
         else:
             bands.append([row])
     return bands
+
+
+def _is_label(row: Row, number: int, rows: Sequence[Row], borders: Sequence[float]) -> bool:
+    """Whether words in the first column alone are a row of their own, such as a heading of the rows below it.
+
+    The end of a label that was too long begins no further left than its beginning, and with a word for which
+    there was no room above it.
+    """
+    cells = [[word for word in each.words() if word.right <= borders[0]] for each in rows]
+    above, own = cells[number - 1], row.words()
+    if not above:
+        return False
+    edge = max(words[-1].right for words in cells if words)
+    room = edge - above[-1].right - 0.2 * row.pieces[0].size
+    return own[0].left < above[0].left - 2 or own[0].right - own[0].left < room
 
 
 def cells_of(

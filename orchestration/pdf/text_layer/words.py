@@ -22,8 +22,8 @@ class Word:
 
 
 def word_of(stretches: Sequence[Stretch], left: float, right: float) -> Word:
-    """A word of stretches on the line and above it; alone, raised characters are no mark."""
-    if len(stretches) == 1:
+    """A word of stretches on the line and above it; a number above it that stands alone is a mark too."""
+    if len(stretches) == 1 and not stretches[0].raised:
         return Word(stretches[0].text, left, right)
     text = spelled(stretches)
     opened = text.rfind("[") if stretches[-1].raised and text.endswith("]") else -1

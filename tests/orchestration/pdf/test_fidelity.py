@@ -371,3 +371,13 @@ def test_a_citation_behind_a_unit_of_area_is_no_part_of_its_exponent() -> None:
         raised(canvas, [("It was 30.5 kg/m", 0), ("2", 4), ("8,9", 4), (" in 12 cm", 0), ("2", 4), ("14", 4)])
 
     assert text_drawn(draw) == "It was 30.5 kg/m2[8,9] in 12 cm2[14]"
+
+
+def test_marks_that_begin_a_line_or_end_with_a_sign_are_in_brackets() -> None:
+    def draw(canvas: Canvas, _: int) -> None:
+        raised(
+            canvas,
+            [("7,8", 4), (" walkers came with Cy Pace", 0), ("3†", 4), (" and Di Step", 0), ("1,2*", 4)],
+        )
+
+    assert text_drawn(draw) == "[7,8] walkers came with Cy Pace[3†] and Di Step[1,2*]"

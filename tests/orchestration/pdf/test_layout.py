@@ -283,3 +283,40 @@ def test_a_table_without_rules_in_one_of_two_columns_takes_nothing_of_the_other(
     (table,) = [block for block in drawn(draw) if block.kind is PdfBlockKind.TABLE]
     assert cells(table) == rows
     assert table.text == "Table 1 Deaths by arm"
+
+
+def test_a_heading_of_rows_is_a_row_and_the_end_of_a_long_label_is_not() -> None:
+    rows = [
+        ["Event", "Drug", "Placebo"],
+        ["Any event", "110", "77"],
+        ["Blood", "", ""],
+        ["   Anaemia", "50", "22"],
+        ["   Low count of blood", "5", "1"],
+        ["   platelets, any grade", "", ""],
+        ["Gut", "", ""],
+        ["   Nausea", "33", "30"],
+    ]
+
+    def draw(canvas: Canvas, _: int) -> None:
+        text(canvas, ["Table 1. Adverse events"], y=780)
+        for number, row in enumerate(rows):
+            for column, cell in enumerate(row):
+                left = 72 + 150 * column + (10 if cell.startswith(" ") else 0)
+                text(canvas, [cell.strip()], x=left, y=760 - (14 if number else 0) - 12 * number)
+        for height in (772, 750, 645):
+            canvas.line(72, height, 500, height)
+        text(canvas, PROSE_BELOW, y=600)
+
+    (table,) = [block for block in drawn(draw) if block.kind is PdfBlockKind.TABLE]
+    assert [row[0] for row in cells(table)] == [
+        "Event",
+        "Any event",
+        "Blood",
+        "Anaemia",
+        "Low count of blood platelets, any grade",
+        "Gut",
+        "Nausea",
+    ]
+
+
+PROSE_BELOW = ["We walked every day of the week, and counted all our steps and hours of sleep."] * 4
