@@ -230,7 +230,13 @@ class _Run:
             Stretch("".join(glyph.text for glyph in group), raised)
             for raised, group in groupby(glyphs, self._raised)
         ]
+        if len(stretches) == 1 and stretches[0].raised and not self._is_seldom_raised():
+            return Word(stretches[0].text, glyphs[0].left, glyphs[-1].right)
         return word_of(stretches, glyphs[0].left, glyphs[-1].right)
+
+    def _is_seldom_raised(self) -> bool:
+        """Whether most glyphs are on the line; beside a few large signs ('|') all others look raised."""
+        return 2 * sum(map(self._raised, self._glyphs)) < len(self._glyphs)
 
     def _raised(self, glyph: Glyph) -> bool:
         if ord(glyph.text[0]) in SUPERSCRIPTS:

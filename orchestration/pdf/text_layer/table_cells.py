@@ -187,7 +187,7 @@ def table_rows(
     """Lines of text that make one row of the table.
 
     In a grid those between two rules; else a line goes with the one above if it is set tight to it, no rule
-    is between, and it neither fills its first column and another one nor is a label of its own.
+    is between, and it neither fills its first column and another one nor is a separate label.
     """
     parted = [sum(height < (row.top + row.bottom) / 2 for height in level) for row in rows]
     leading = [after.baseline - before.baseline for before, after in pairwise(rows)]
@@ -209,14 +209,14 @@ def table_rows(
 
 
 def _is_label(row: Row, number: int, rows: Sequence[Row], borders: Sequence[float]) -> bool:
-    """Whether words in the first column alone are a row of their own, such as a heading of the rows below it.
+    """Whether words in the first column alone are a separate row, such as a heading of the rows below it.
 
-    The end of a label that was too long begins no further left than its beginning, and with a word for which
-    there was no room above it.
+    The end of a label that was too long begins with a small letter or a parenthesis, or no further left than
+    its beginning and with a word for which there was no room above it.
     """
     cells = [[word for word in each.words() if word.right <= borders[0]] for each in rows]
     above, own = cells[number - 1], row.words()
-    if not above:
+    if not above or own[0].text[0].islower() or own[0].text[0] == "(":
         return False
     edge = max(words[-1].right for words in cells if words)
     room = edge - above[-1].right - 0.2 * row.pieces[0].size

@@ -381,3 +381,15 @@ def test_marks_that_begin_a_line_or_end_with_a_sign_are_in_brackets() -> None:
         )
 
     assert text_drawn(draw) == "[7,8] walkers came with Cy Pace[3†] and Di Step[1,2*]"
+
+
+def test_numbers_beside_large_signs_are_no_marks() -> None:
+    def draw(canvas: Canvas, _: int) -> None:
+        for x, part, size, rise in (
+            (72, "|", 10, 0),
+            (78, "Received: 30 November 2020", 7, 2),
+            (175, "|", 10, 0),
+        ):
+            text(canvas, [part], x=x, y=700 + rise, size=size)
+
+    assert "30 November 2020" in text_drawn(draw)
