@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from orchestration.contracts import ObjectStore, VectorStore
 from orchestration.errors import ConfigurationError
 from orchestration.ledger import SqlLedger, ledger_damage, open_ledger, set_ledger_aside
+from orchestration.operations.backup.restore_marker import MARK as RESTORING
 from orchestration.operations.parts import Stores
 from orchestration.records import DocumentKey
 from orchestration.settings import Settings
@@ -115,7 +116,7 @@ class AssembledStores:
             chosen["MEDKG_OPENSEARCH_PREFIX"] = settings.opensearch_prefix
         if settings.objects_url != settings.data_dir.as_uri():
             chosen["MEDKG_OBJECTS_URL"] = settings.objects_url
-        if not (settings.data_dir / FILE).exists():
+        if not any((settings.data_dir / name).exists() for name in (FILE, RESTORING)):
             self._check_stores_hold(chosen)
         check_stores(settings.data_dir, chosen, self._shared(chosen))
         return Stores(self.search_store, self.vector_store, self.document_store)
@@ -133,8 +134,8 @@ class AssembledStores:
             return
         settings = ", ".join(f"{name}={value}" for name, value in chosen.items())
         raise ConfigurationError(
-            f"stores.json of {self.settings.data_dir} is gone, and the stores that are set ({settings}) hold "
-            "none of the documents that its ledger names. Set the stores that the folder was made with: "
+            f"{self.settings.data_dir} has no stores.json, and the stores that are set ({settings}) hold none "
+            "of the documents that its ledger names. Set the stores that the folder was made with: "
             "MEDKG_SEARCH_STORE, MEDKG_VECTOR_STORE, MEDKG_OBJECTS_URL."
         )
 
