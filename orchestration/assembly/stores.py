@@ -134,7 +134,7 @@ class AssembledStores:
             return
         settings = ", ".join(f"{name}={value}" for name, value in chosen.items())
         raise ConfigurationError(
-            f"{self.settings.data_dir} has no stores.json, and the stores that are set ({settings}) hold none "
+            f"{self.settings.data_dir} has no stores.json, and the stores set now ({settings}) hold none "
             "of the documents that its ledger names. Set the stores that the folder was made with: "
             "MEDKG_SEARCH_STORE, MEDKG_VECTOR_STORE, MEDKG_OBJECTS_URL."
         )
