@@ -19,6 +19,7 @@ from gpu_actors.cpu_bert.bert_models import BertEncoder, plain_bert
 from gpu_actors.encoders.torch_encoder import TorchEncoder
 from gpu_actors.plane import LocalModels, model_ids
 from gpu_actors.profiles import Model, chosen_profile, get_profile
+from orchestration.contracts import folded_text
 from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError
 from tests.gpu_actors.vllm.tiny_qwen import embedding_model
 
@@ -47,13 +48,14 @@ def reference(minilm: Model) -> np.ndarray:
 
 
 def reference_of(folder: Path, texts: Sequence[str] = TEXTS, **options: Any) -> np.ndarray:
-    """What sentence-transformers itself computes, float32 [n, d]."""
+    """What sentence-transformers itself computes of the folded texts, float32 [n, d]."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
     model.max_seq_length = max(512, model.max_seq_length or 0)
-    return np.asarray(model.encode(list(texts), normalize_embeddings=True, **options))
+    folded = [folded_text(text) for text in texts]
+    return np.asarray(model.encode(folded, normalize_embeddings=True, **options))
 
 
 def shortened(vectors: np.ndarray, dimensions: int) -> np.ndarray:

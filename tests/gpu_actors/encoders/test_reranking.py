@@ -19,6 +19,7 @@ from gpu_actors.cpu_bert.bert_models import plain_pair_bert
 from gpu_actors.encoders.cross_encoder import CrossEncoder, _Fused
 from gpu_actors.pools.plane_reranking import rerank_model_id
 from gpu_actors.profiles import chosen_profile, find_model, model_ids
+from orchestration.contracts import folded_text
 from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError
 from tests.gpu_actors.encoders.tiny_cross_encoder import a_cross_encoder, a_roberta_cross_encoder, assert_near
 
@@ -38,9 +39,9 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def reference(folder: Path, question: str, passages: list[str]) -> np.ndarray:
-    """The logits that sentence-transformers itself computes in fp32."""
+    """The logits that sentence-transformers itself computes of the folded texts in fp32."""
     model = ReferenceCrossEncoder(str(folder), device="cpu", max_length=512, local_files_only=True)
-    pairs = [(question, passage) for passage in passages]
+    pairs = [(folded_text(question), folded_text(passage)) for passage in passages]
     return np.asarray(model.predict(pairs, activation_fn=torch.nn.Identity()), dtype=np.float32)
 
 

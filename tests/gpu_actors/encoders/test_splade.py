@@ -17,6 +17,7 @@ from gpu_actors.cpu_bert.bert_models import plain_masked_bert
 from gpu_actors.encoders.splade import SpladeEncoder, _fused
 from gpu_actors.profiles import NO_MODEL, Profile, chosen_profile, find_model
 from gpu_actors.shipped_models import shipped_model
+from orchestration.contracts import folded_text
 from orchestration.errors import ConfigurationError
 from orchestration.records import Float32Matrix, SparseMatrix
 from tests.gpu_actors.encoders.test_embedding import TEXTS
@@ -31,12 +32,14 @@ def encoder() -> SpladeEncoder:
 
 @pytest.fixture(scope="module")
 def reference() -> Float32Matrix:
-    """What sentence-transformers itself computes in fp32, float32 [n, 30522]."""
+    """What sentence-transformers itself computes of the folded texts in fp32, float32 [n, 30522]."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from sentence_transformers import SparseEncoder
 
     model = SparseEncoder(str(FOLDER), device="cpu", local_files_only=True)
-    return np.asarray(model.encode_document(TEXTS).to_dense(), dtype=np.float32)
+    return np.asarray(
+        model.encode_document([folded_text(text) for text in TEXTS]).to_dense(), dtype=np.float32
+    )
 
 
 def dense(matrix: SparseMatrix) -> Float32Matrix:
