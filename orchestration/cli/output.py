@@ -71,7 +71,10 @@ def confirmed(question: str, *, yes: bool) -> bool:
         return True
     if not can_ask():
         raise UsageError("nothing was changed: this needs --yes where there is no terminal to ask on.")
-    return typer.confirm(question, err=True)
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
 
 
 def stderr_console() -> Console:

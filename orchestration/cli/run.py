@@ -160,7 +160,9 @@ def _show_submitted(value: dict[str, Any], warnings: Sequence[str]) -> None:
     documents = value["documents"]
     console.print(f"job {value['job_id']}: {documents['pending']} of {documents['in']} documents queued")
     if "removed" in value:
-        console.print(f"{value['removed']} documents removed, which are gone from their origin")
+        console.print(
+            f"{value['removed']} of {value['mirror']['gone']} documents removed that are gone from there"
+        )
     for warning in warnings:
         console.print(warning, markup=False)
 
@@ -237,7 +239,9 @@ def _show(report: RunReport, value: dict[str, Any]) -> None:
         f"{value['seconds']:.1f} s, {value['docs_per_second']:.1f} docs/s"
     )
     if report.mirrored is not None:
-        console.print(f"{value['removed']} documents removed, which are gone from their origin")
+        console.print(
+            f"{value['removed']} of {value['mirror']['gone']} documents removed that are gone from there"
+        )
     skipped = value["skipped"]
     if skipped["superseded"]:
         console.print(f"  {skipped['superseded']} of the skipped are older than another revision of theirs.")

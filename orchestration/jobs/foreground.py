@@ -96,6 +96,7 @@ class RunReport:
                 "superseded": superseded,
                 "deleted": deleted,
             },
+            "removed": self.summary.removed,
             "chunks": self.summary.chunks,
             "seconds": round(self.seconds, 3),
             "docs_per_second": round(done / self.seconds, 2) if self.seconds else 0.0,

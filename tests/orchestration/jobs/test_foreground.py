@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from medkg.testing.ledger_suite.builders import a_submission, an_item, commit_all, fingerprint_of
+from orchestration.cli.run import show_reports
 from orchestration.contracts import JobState
 from orchestration.contracts.host import JobProgress
 from orchestration.errors import HostUnavailableError
-from orchestration.jobs.foreground import RunReport, drive
+from orchestration.jobs.foreground import Mirrored, RunReport, drive
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import SqlLedger, open_ledger
 
@@ -105,12 +106,47 @@ def test_a_host_of_medkg_up_that_is_stopped_ends_the_command_with_documents_pend
     assert report.stopped_because in ("its host was stopped", "The host ended while it answered.")
 
 
-def driven(ledger: SqlLedger, host: SlowToEnd) -> RunReport:
+@pytest.mark.parametrize(
+    ("mirrored", "exit_code"),
+    [
+        (None, 0),
+        (Mirrored(gone=2, removed=2), 0),
+        (Mirrored(gone=2, removed=0), 1),
+        (Mirrored(gone=0, removed=0, kept_because=("/in lists nothing now",)), 1),
+    ],
+)
+def test_a_mirror_is_named_in_the_account_and_in_the_exit_code_while_something_is_left(
+    ledger: SqlLedger, mirrored: Mirrored | None, exit_code: int
+) -> None:
+    def remove() -> Mirrored:
+        assert mirrored is not None
+        ledger.jobs.note_removed("job-1", mirrored.removed)
+        return mirrored
+
+    report = driven(ledger, SlowToEnd(ledger), None if mirrored is None else remove)
+    account = report.as_json()
+    assert report.exit_code == exit_code
+    assert account["removed"] == (mirrored.removed if mirrored is not None else 0)
+    assert account.get("mirror") == (mirrored.as_json() if mirrored is not None else None)
+    show_reports([report], as_json=False)
+
+
+def driven(
+    ledger: SqlLedger, host: SlowToEnd, after_listing: Callable[[], Mirrored] | None = None
+) -> RunReport:
     submission = a_submission("job-1")
     ledger.jobs.open(submission)
     ledger.jobs.enqueue("job-1", [an_item("1"), an_item("2")], fingerprint_of)
     ledger.jobs.set_state("job-1", JobState.OPEN)
     submissions = Submissions(ledger, {}, lambda topology, document_format: "f1", 2)
     return drive(
-        ledger, submissions, submission, None, host, lambda summary: None, time.time(), lambda job_id: False
+        ledger,
+        submissions,
+        submission,
+        None,
+        host,
+        lambda summary: None,
+        time.time(),
+        lambda job_id: False,
+        after_listing,
     )
