@@ -212,7 +212,12 @@ class Host(HostClient):
             self._detached_options = ("--keep", *(("--ui",) if ui else ()))
             self._spawn()
             self._wait_until_served()
-            self._child = None
+        if self._child is None:  # another host was faster, or was there before
+            self._check_stays()
+        self._child = None
+
+    def _check_stays(self) -> None:
+        """Raise HostUnavailableError if the host that runs ends with another command."""
         status = self.status()
         if not status.kept:
             raise HostUnavailableError(
