@@ -17,9 +17,9 @@ from orchestration.settings import Settings, load_settings
 
 
 @contextmanager
-def a_host(settings: Settings, *, kept: bool) -> Iterator[None]:
+def a_host(settings: Settings, *, stays: bool) -> Iterator[None]:
     """A host that takes any job."""
-    status = HostStatus(pid=7, kept=kept, profile="cpu", plane="ready").model_dump(mode="json")
+    status = HostStatus(pid=7, kept=stays, profile="cpu", plane="ready").model_dump(mode="json")
     verbs: dict[str, Any] = {
         "status": lambda with_health: status,
         "work_on": lambda job_id: JobProgress(working=True).model_dump(mode="json"),
@@ -36,30 +36,32 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def host(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Host:
     """A command's host that counts the hosts it begins, and starts none."""
-    monkeypatch.setattr(Host, "_spawn", lambda self: vars(self).update(begun=vars(self).get("begun", 0) + 1))
+    monkeypatch.setattr(
+        Host, "_spawn", lambda self: vars(self).update(started=vars(self).get("started", 0) + 1)
+    )
     return Host(settings, lambda note: None)
 
 
 def test_up_beside_the_host_of_a_run_reports_that_it_will_end(host: Host, settings: Settings) -> None:
     with (
-        a_host(settings, kept=False),
+        a_host(settings, stays=False),
         pytest.raises(HostUnavailableError, match=r"the host 7 of .* ends with it\. Run `medkg up` again"),
     ):
         host.start_detached()
 
 
 def test_up_beside_the_host_of_up_starts_no_other(host: Host, settings: Settings) -> None:
-    with a_host(settings, kept=True):
+    with a_host(settings, stays=True):
         host.start_detached()
-    assert "begun" not in vars(host)
+    assert "started" not in vars(host)
 
 
-@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("stays", [False, True])
 def test_a_lost_host_is_replaced_if_it_was_another_command_s(
-    host: Host, settings: Settings, kept: bool
+    host: Host, settings: Settings, stays: bool
 ) -> None:
-    with a_host(settings, kept=kept):
+    with a_host(settings, stays=stays):
         host.begin()
         assert host.work_on("job").working
-    assert host.replace_lost() is not kept
-    assert vars(host).get("begun", 0) == int(not kept)
+    assert host.replace_lost() is not stays
+    assert vars(host).get("started", 0) == int(not stays)
