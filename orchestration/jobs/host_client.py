@@ -53,6 +53,9 @@ __all__ = ["Host", "HostClient", "host_service", "ray_token_path"]
 START_SECONDS: Final = 60.0
 """How long a new host may take until it answers; models load after that."""
 
+ENDING_SECONDS: Final = 2.0
+"""How long a host may seem to run after it hung up."""
+
 STOP_SECONDS: Final = 30.0
 """How long a host may take to end its runs and children before it is killed."""
 
@@ -181,9 +184,11 @@ class Host(HostClient):
 
     def work_on(self, job_id: str) -> JobProgress:
         self._wait_until_served()
-        self._of_other_command = self._child is None  # unless it says that it stays
-        if self._of_other_command:
-            self._of_other_command = not self.status().kept
+        self._of_other_command = self._child is None  # until it says otherwise
+        status = self.status()
+        # our child may not have noticed yet that another host was faster
+        ours = self._child is not None and self._child.pid == status.pid
+        self._of_other_command = not (ours or status.kept)
         return super().work_on(job_id)
 
     def replace_lost(self) -> bool:
@@ -231,7 +236,8 @@ class Host(HostClient):
         try:
             status: HostStatus = _until(self.status, lambda status: status.plane != "starting", seconds)
         except HostUnavailableError as error:
-            if self.is_running():
+            # a killed host lets go of its connections before its lock
+            if _until(self.is_running, lambda running: not running, ENDING_SECONDS):
                 raise
             raise self._without_host("ended while its plane was starting") from error
         return status

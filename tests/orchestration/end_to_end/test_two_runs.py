@@ -29,7 +29,7 @@ def test_two_runs_at_once_both_finish_with_their_accounts(tmp_path: Path) -> Non
     }
     for number, process in runs.items():
         stdout, stderr = process.communicate(timeout=600)
-        assert process.returncode == 0, stderr
+        assert process.returncode == 0, stderr + stdout
         documents = json.loads(stdout)["documents"]
         assert (documents["in"], documents["committed"], documents["pending"]) == (number, number, 0)
     assert medkg("status")["documents"] == {"committed": 13}

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
+from medkg.testing.ledger_suite.builders import a_job, an_item
 from orchestration.contracts import VectorRow
 from orchestration.host.compaction import Compaction
 from orchestration.host.environment import child_environment
+from orchestration.ledger import open_ledger
 from orchestration.records import DocumentKey
 from orchestration.settings import Settings
 from orchestration.stores.faiss.vectors import FaissVectors
@@ -23,7 +25,10 @@ TENANTS = ("one", "two")
 
 @pytest.fixture
 def vectors(tmp_path: Path) -> FaissVectors:
-    """A store with two tenants whose indexes are due."""
+    """A store with two tenants whose indexes are due, beside a ledger with a document of theirs."""
+    ledger = open_ledger(Settings(data_dir=tmp_path).ledger_url, 60)
+    a_job(ledger, an_item("d"))
+    ledger.close()
     store = FaissVectors(Settings(data_dir=tmp_path).vectors_dir)
     dense = np.random.default_rng(1).normal(size=(ROWS, 8)).astype(np.float32)
     dense /= np.linalg.norm(dense, axis=1, keepdims=True)

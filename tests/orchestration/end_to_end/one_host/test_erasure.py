@@ -86,12 +86,12 @@ def test_a_deleted_document_can_be_erased_later_and_comes_back_with_its_source(
 ) -> None:
     medkg = host.tenant("erasing-later")
     path = tmp_path / "abstracts.jsonl"
-    path.write_bytes(json_lines([an_abstract("90000001"), an_abstract("90000002")]))
+    path.write_bytes(json_lines([an_abstract("77310457"), an_abstract("77310458")]))
     medkg("run", "auto", "--path", str(path))
-    medkg("docs", "delete", "90000001")
-    assert holding(medkg.data_dir, b"90000001")
-    medkg("docs", "delete", "90000001", "--erase")
-    assert holding(medkg.data_dir, b"90000001") == []
+    medkg("docs", "delete", "77310457")
+    assert holding(medkg.data_dir, b"77310457")
+    medkg("docs", "delete", "77310457", "--erase")
+    assert holding(medkg.data_dir, b"77310457") == []
     assert medkg("run", "auto", "--path", str(path))["documents"]["committed"] == 1
 
 
