@@ -125,7 +125,7 @@ def chunk_count(batch: WindowBatch) -> int:
 
 def job_metadata(summary: JobSummary) -> Numbers:
     """The window's job and its account so far, in one line, for an op that shows its own counts."""
-    account = summary.documents.model_dump()
+    account = summary.documents.model_dump(exclude={"superseded", "deleted"})  # parts of the skipped
     total = account.pop("total")
     parts = " + ".join(f"{count} {name}" for name, count in account.items())
     return {"job": summary.submission.job_id, "job_account": f"{total} in = {parts}"}
