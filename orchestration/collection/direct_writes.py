@@ -90,7 +90,7 @@ class DirectWrites:
             while window_id := self._ledger.windows.claim(job_id, WINDOW, self._owner):
                 self._write_window(window_id, by_key)
         except BaseException:
-            self._ledger.jobs.set_state(job_id, JobState.CANCELLED)
+            self._ledger.jobs.cancel(job_id)
             raise
         if self._ledger.jobs.settle(job_id) is not JobState.DONE:
             pending = self._ledger.jobs.summary(job_id).documents.pending

@@ -125,7 +125,7 @@ class Submissions:
         except GeneratorExit:  # the consumer stopped; `end_abandoned` settles the job
             raise
         except BaseException:  # no such path, or Ctrl-C: the job will never get more documents
-            self._ledger.jobs.set_state(submission.job_id, JobState.CANCELLED)
+            self._ledger.jobs.cancel(submission.job_id)
             raise
         forget_moved(self._ledger, submission, installed_source(self._sources, submission.request.plugin))
         self._ledger.jobs.set_state(submission.job_id, JobState.OPEN)

@@ -88,7 +88,7 @@ def json_records(
     """Yield every record of the file in order.
 
     `list_key` names a list inside one object, a page of an API, that holds records too. Fields named in
-    `unversioned` do not count for a record's version. With `nested`, which tells records apart from what
+    `unversioned` do not count for a record's version. With `nested`, which distinguishes records from what
     wraps them, those in lists of pages and other wrappers are found too. `revision` is of formats that have
     revisions.
     """

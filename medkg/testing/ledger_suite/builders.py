@@ -133,7 +133,9 @@ def doc_ids(contexts: Iterable[StageContext]) -> list[str]:
     return [ctx.doc_id for ctx in contexts]
 
 
-def a_commit(ctx: StageContext, intent_id: str = "i1", chunks: int = 2) -> Commit:
+def a_commit(
+    ctx: StageContext, intent_id: str = "i1", chunks: int = 2, namespace: str = "minilm@1"
+) -> Commit:
     return Commit(
         key=ctx.key,
         version=ctx.version,
@@ -141,7 +143,7 @@ def a_commit(ctx: StageContext, intent_id: str = "i1", chunks: int = 2) -> Commi
         pipeline=ctx.pipeline_name,
         intent_id=intent_id,
         chunk_count=chunks,
-        namespace="minilm@1",
+        namespace=namespace,
         revision=ctx.revision,
     )
 

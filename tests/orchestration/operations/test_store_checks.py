@@ -1,4 +1,4 @@
-"""Stores that do not answer: named, with a bound, waited for, and told apart from wrong settings."""
+"""Stores that do not answer: named, with a bound, waited for, and distinguished from wrong settings."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from medkg.testing.builders import TENANT, a_context, a_document, chunks_of
+from medkg.testing.ledger_suite.builders import a_commit
 from orchestration.assembly import Assembly
 from orchestration.contracts import ChunkRef, Commit, Filters, Origin, SparseVectors
 from orchestration.operations.backup import importing
@@ -24,7 +25,7 @@ from orchestration.operations.backup.exporting import export_tenant
 from orchestration.operations.backup.importing import Imported, import_tenant
 from orchestration.operations.backup.restoring import restore
 from orchestration.processes.child_process import own_identity
-from orchestration.records import Chunk, EmbeddingBatch, Locator, StageContext
+from orchestration.records import Chunk, EmbeddingBatch, Locator
 from orchestration.settings import load_settings
 from tests.orchestration.stores.data_folder import MODEL, WORDS, die, dying_after, encode, expand
 
@@ -61,7 +62,7 @@ def ingest(
         parts.stores.documents.put([(ctx, document)])
     receipts = parts.index.stage(tenant_id, own_identity(), items)
     commits = [
-        _commit(ctx, receipt.intent_id, receipt.chunk_count)
+        a_commit(ctx, receipt.intent_id, receipt.chunk_count, MODEL)
         for (ctx, _), receipt in zip(items, receipts, strict=True)
     ]
     taken = parts.ledger.copies.import_documents(
@@ -76,18 +77,6 @@ def _embedded(chunks: Sequence[Chunk], sparse: bool) -> EmbeddingBatch:
     terms = expand(bodies).rows if sparse else None
     return EmbeddingBatch(
         tuple(chunks), encode(bodies) if bodies else np.empty((0, 26), np.float32), terms, models
-    )
-
-
-def _commit(ctx: StageContext, intent_id: str, chunk_count: int) -> Commit:
-    return Commit(
-        key=ctx.key,
-        version=ctx.version,
-        fingerprint=ctx.fingerprint,
-        pipeline=ctx.pipeline_name,
-        intent_id=intent_id,
-        chunk_count=chunk_count,
-        namespace=MODEL,
     )
 
 
