@@ -17,7 +17,7 @@ from typing import Final
 
 from orchestration.errors import StoreUnwritableError
 
-__all__ = ["full_disk", "is_full", "quotes_full_disk"]
+__all__ = ["full_disk", "full_disk_of", "is_full", "quotes_full_disk"]
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 TEXTS: Final = ("No space left on device", "Disk quota exceeded", "database or disk is full")
@@ -43,6 +43,12 @@ def full_disk(error: BaseException, *paths: Path | str) -> StoreUnwritableError 
             path = Path(os.fsdecode(filename)) if isinstance(filename, str | bytes) else _fullest(paths)
             return StoreUnwritableError(_message(path))
     return None
+
+
+def full_disk_of(*paths: Path | str) -> StoreUnwritableError | None:
+    """The error that names the fullest of these paths' disks, if one of them is full; else None."""
+    full = tuple(path for path in paths if is_full(path))
+    return StoreUnwritableError(_message(_fullest(full))) if full else None
 
 
 def quotes_full_disk(text: str) -> bool:

@@ -27,11 +27,10 @@ from orchestration.pdf.text_layer.reading import NAME, VERSION, Limits, convert
 
 from ..machine import hardware
 from ..suite import RESULTS
-from .pdf_text import document_of
+from .pdf_text import NUMBER, document_of
 
 __all__ = ["measured"]
 
-NUMBER: Final = re.compile(r"\d+(?:[.,·]\d+)*")
 WORD: Final = re.compile(r"[^\W\d_]{3,}")
 DOUBLED: Final = re.compile(r"([^\W\d_])\1")
 CITATION: Final = re.compile(r"\[\s*\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\s*\]")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -17,12 +17,9 @@ from orchestration.cli.documents import (
     place_of,
 )
 from orchestration.cli.help_text import example
-from orchestration.cli.output import AsJson, answer, confirmed, console, note, reports_errors
+from orchestration.cli.output import AsJson, answer, confirmed, console, first_names, note, reports_errors
 from orchestration.contracts import LedgerDocument
 from orchestration.settings import Settings
-
-SHOWN: Final = 5
-"""Documents that a plan names."""
 
 
 @reports_errors
@@ -75,9 +72,7 @@ def plan(rows: Sequence[LedgerDocument], verb: str) -> str:
     if not keys:
         return f"nothing to {verb}"
     by_source = ", ".join(f"{count:,} of {source}" for source, count in sorted(counts.items()))
-    shown = ", ".join(key.doc_id for key in keys[:SHOWN])
-    more = f" and {len(keys) - SHOWN:,} more" if len(keys) > SHOWN else ""
-    return f"{verb}: {len(keys):,} documents ({by_source}): {shown}{more}"
+    return f"{verb}: {len(keys):,} documents ({by_source}): {first_names([key.doc_id for key in keys])}"
 
 
 def register(app: typer.Typer) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
 from orchestration.cli.help_text import INGEST, example
+from orchestration.cli.host_status import host_status
 from orchestration.cli.output import AsJson, answer, console, reports_errors, table
 from orchestration.contracts import Obstacle, WaitingDocument
-from orchestration.contracts.host import HostStatus
-from orchestration.errors import HostUnavailableError
 from orchestration.settings import Settings
 
 gate = typer.Typer(help="List documents that wait at a gate, and let them pass.", no_args_is_help=True)
@@ -21,10 +20,6 @@ gate = typer.Typer(help="List documents that wait at a gate, and let them pass."
 Stage = Annotated[
     str | None, typer.Option("--stage", help="Only documents that continue at this stage, e.g. parse.")
 ]
-
-
-HOST_SECONDS: Final = 5.0
-"""How long a listing waits for the host, which knows which converters are unavailable."""
 
 
 @gate.command("list", epilog=example("medkg gate list --stage parse"))
@@ -40,13 +35,15 @@ def list_waiting(
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    host = _host_status(settings)
+    value = []
     with open_data_folder(settings) as data_folder:
         gates = data_folder.gates
-        waiting = gates.waiting(settings.tenant, stage=stage, limit=limit)
-        value = [
-            _row(document, gates.lacking(document), gates.obstacle(document, host)) for document in waiting
-        ]
+        if waiting := gates.waiting(settings.tenant, stage=stage, limit=limit):
+            host = host_status(settings)  # it knows which converters are unavailable
+            value = [
+                _row(document, gates.lacking(document), gates.obstacle(document, host))
+                for document in waiting
+            ]
 
     def show() -> None:
         columns = ["doc_id", "source", "pipeline", "gate", "waits_for", "seconds", "conversion"]
@@ -89,15 +86,6 @@ def open_gate(
             )
 
     answer(as_json, {"opened": opened}, show)
-
-
-def _host_status(settings: Settings) -> HostStatus | HostUnavailableError:
-    from orchestration.jobs.host_client import HostClient
-
-    try:
-        return HostClient(settings, {"status": HOST_SECONDS}).status()
-    except HostUnavailableError as error:
-        return error
 
 
 def _show_obstacles(rows: Sequence[dict[str, Any]]) -> None:

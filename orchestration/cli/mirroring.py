@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestration.cli.output import can_ask, confirmed, note
+from orchestration.cli.output import can_ask, confirmed, first_names, note
 from orchestration.jobs.foreground import Mirrored
 
 if TYPE_CHECKING:
     from orchestration.contracts import Submission
     from orchestration.operations.data_folder import DataFolder
-
-SHOWN = 5
-"""Documents that a plan names."""
 
 
 class Removal:
@@ -30,9 +27,7 @@ class Removal:
             note(f"not removed: {reason}")
         count = len(plan.documents)
         if count:
-            shown = ", ".join(key.doc_id for key in plan.documents[:SHOWN])
-            more = f" and {count - SHOWN:,} more" if count > SHOWN else ""
-            note(f"gone: {count:,} documents: {shown}{more}")
+            note(f"gone: {count:,} documents: {first_names([key.doc_id for key in plan.documents])}")
         if count and not self._agreed():
             return Mirrored(gone=count, removed=0, kept_because=plan.kept_because)
         removed = self._data_folder.documents.mirror(plan)

@@ -56,7 +56,8 @@ def up(
                 host.swap_models(settings)
             else:
                 note(f"the plane runs with {now}; `medkg up --swap` switches it")
-        status = host.wait_until_children_run(CHILDREN_SECONDS)
+        if status.plane == "ready":
+            status = host.wait_until_children_run(CHILDREN_SECONDS)
     if status.plane != "ready":
         raise PlaneUnavailableError(
             f"the plane is {status.plane}: {(status.plane_error or 'still loading its models').rstrip('.')}. "

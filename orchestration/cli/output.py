@@ -23,12 +23,26 @@ from orchestration.disk_space import full_disk
 from orchestration.errors import ExitCode, MedkgError, StoreUnwritableError, UsageError
 from orchestration.settings import Settings
 
-__all__ = ["AsJson", "answer", "can_ask", "confirmed", "console", "fail", "note", "reports_errors", "table"]
+__all__ = [
+    "AsJson",
+    "answer",
+    "can_ask",
+    "confirmed",
+    "console",
+    "fail",
+    "first_names",
+    "note",
+    "reports_errors",
+    "table",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+NAMES: Final = 5
+"""Documents that a plan names."""
 
 PLAIN_WIDTH: Final = 160
 """Columns where there is no terminal: tables in logs and pipes are wide instead of folded."""
@@ -75,6 +89,12 @@ def confirmed(question: str, *, yes: bool) -> bool:
         return typer.confirm(question, err=True)
     except typer.Abort:
         raise KeyboardInterrupt from None
+
+
+def first_names(names: Sequence[str]) -> str:
+    """The first NAMES of the names, and how many more there are."""
+    more = f" and {len(names) - NAMES:,} more" if len(names) > NAMES else ""
+    return ", ".join(names[:NAMES]) + more
 
 
 def stderr_console() -> Console:

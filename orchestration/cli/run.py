@@ -11,17 +11,18 @@ import psutil
 import typer
 
 from orchestration.cli.help_text import INGEST, example
+from orchestration.cli.host_status import host_status
 from orchestration.cli.mirroring import Removal
 from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
 from orchestration.cli.progress import watching
 from orchestration.contracts import SourceRequest
-from orchestration.errors import ExitCode, UsageError
+from orchestration.errors import ExitCode, HostUnavailableError, UsageError
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
     from orchestration.contracts import Submission
     from orchestration.jobs.foreground import RunReport
-    from orchestration.jobs.host_client import Host, HostClient
+    from orchestration.jobs.host_client import Host
     from orchestration.operations.data_folder import DataFolder
     from orchestration.topology.graph import TopologyGraph
 
@@ -131,7 +132,6 @@ def submit(
 ) -> None:
     """Queue documents for the daemon that `medkg up` starts, and return."""
     from orchestration.assembly import open_data_folder
-    from orchestration.jobs.host_client import HostClient
 
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
@@ -146,7 +146,7 @@ def submit(
         )
         mirrored = Removal(data_folder, submission, yes=yes)() if mirror else None
         documents = data_folder.ledger.jobs.summary(submission.job_id).documents
-    warnings = _daemon_warnings(HostClient(settings))
+    warnings = _daemon_warnings(settings)
     value: dict[str, Any] = {"job_id": submission.job_id}
     value["documents"] = {"in": documents.total, "pending": documents.pending}
     if mirrored is not None:
@@ -160,16 +160,25 @@ def _show_submitted(value: dict[str, Any], warnings: Sequence[str]) -> None:
     documents = value["documents"]
     console.print(f"job {value['job_id']}: {documents['pending']} of {documents['in']} documents queued")
     if "removed" in value:
-        console.print(
-            f"{value['removed']} of {value['mirror']['gone']} documents removed that are gone from there"
-        )
+        _show_removed(value)
     for warning in warnings:
         console.print(warning, markup=False)
 
 
-def _daemon_warnings(host: HostClient) -> list[str]:
+def _show_removed(value: dict[str, Any]) -> None:
+    """What a mirror removed; `value` is the answer of a run or submission."""
+    console.print(
+        f"{value['removed']} of {value['mirror']['gone']} documents removed that are gone from there"
+    )
+
+
+def _daemon_warnings(settings: Settings) -> list[str]:
     """Why the job will not run by itself now: no daemon runs, or what it needs has a problem."""
-    status = host.status() if host.is_running() else None
+    from orchestration.jobs.host_client import HostClient
+
+    status = host_status(settings, with_health=True) if HostClient(settings).is_running() else None
+    if isinstance(status, HostUnavailableError):
+        return [f"The job may have to wait: {status.message}"]
     if status is None or not status.kept:
         return ["No daemon runs for this data folder: start it with `medkg up`, and it runs the job."]
     return [f"The job may have to wait: {problem}" for problem in status.problems()]
@@ -239,9 +248,7 @@ def _show(report: RunReport, value: dict[str, Any]) -> None:
         f"{value['seconds']:.1f} s, {value['docs_per_second']:.1f} docs/s"
     )
     if report.mirrored is not None:
-        console.print(
-            f"{value['removed']} of {value['mirror']['gone']} documents removed that are gone from there"
-        )
+        _show_removed(value)
     skipped = value["skipped"]
     if skipped["superseded"]:
         console.print(f"  {skipped['superseded']} of the skipped are older than another revision of theirs.")

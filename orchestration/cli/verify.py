@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from orchestration.cli.help_text import INDEX, example
-from orchestration.cli.output import answer, console, note, reports_errors, table
+from orchestration.cli.output import (
+    AsJson,
+    answer,
+    can_ask,
+    confirmed,
+    console,
+    first_names,
+    note,
+    reports_errors,
+    table,
+)
 from orchestration.errors import ExitCode, UsageError
 from orchestration.settings import Settings
 
@@ -18,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-SHOWN_DOCUMENTS: Final = 5
 COLUMNS: Final = ["doc_id", "store", "kind"]
 
 
@@ -32,7 +40,7 @@ def verify(
     yes: Annotated[
         bool, typer.Option("--yes", help="With --repair: also do the steps of the plan that delete.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare ledger, search index, vectors and documents, and show how --repair would restore them.
 
@@ -51,11 +59,11 @@ def verify(
         deleting = [step for step in plan if step.asks]
         if yes or not deleting:
             return yes
-        if as_json or not sys.stdin.isatty():
+        if as_json or not can_ask():
             note("nothing is deleted without --yes; the steps that delete are left out")
             return False
         names = sorted({name for step in deleting for name in step.documents})
-        return typer.confirm(f"Do the steps that delete ({_names(names)})?", default=False, err=True)
+        return confirmed(f"Do the steps that delete ({first_names(names)})?", yes=False)
 
     settings: Settings = ctx.obj
     with open_data_folder(settings, repairing=True) as data_folder:
@@ -73,7 +81,7 @@ def _show(value: dict[str, Any], repaired: bool) -> None:
     for store, count in value.get("restored", {}).items():
         console.print(f"restored {store}: {count} documents")
     if value.get("deleted"):
-        console.print(f"deleted: {_names(value['deleted'])}", markup=False)
+        console.print(f"deleted: {first_names(value['deleted'])}", markup=False)
     if value.get("left"):
         table(None, ["left", "because"], [[row["doc_id"], row["reason"]] for row in value["left"]])
     console.print("consistent" if value["consistent"] else "the stores differ")
@@ -87,12 +95,7 @@ def _show_plan(plan: Sequence[dict[str, Any]]) -> None:
         count = "all" if step["documents"] == ("*",) else f"{len(step['documents'])}"
         line = f"  {step['action']} {step['store']}{origin}: {count} documents, {step['detail']}{asks}"
         console.print(line, markup=False)
-        console.print(f"    {_names(step['documents'])}", markup=False)
-
-
-def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN_DOCUMENTS} more" if len(names) > SHOWN_DOCUMENTS else ""
-    return ", ".join(names[:SHOWN_DOCUMENTS]) + more
+        console.print(f"    {first_names(step['documents'])}", markup=False)
 
 
 def register(app: typer.Typer) -> None:

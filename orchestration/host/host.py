@@ -65,7 +65,6 @@ class HostProcess:
         """
         self._stop = threading.Event()
         self._log = structlog.get_logger(__name__)
-        self._data_dir = str(settings.data_dir)
         self._fork_servers = fork_servers
         self._ui = ui
         self._assembly = Assembly(settings)
@@ -103,7 +102,9 @@ class HostProcess:
             self._housekeeping.clean()
             while not self._stop.wait(TICK_SECONDS):
                 if not self._service.has_folder():
-                    self._log.error("ending: the data folder was moved or removed", path=self._data_dir)
+                    self._log.error(
+                        "ending: the data folder was moved or removed", path=str(self._service.data_dir)
+                    )
                     return
                 self._housekeeping.tick()
         finally:
@@ -113,10 +114,10 @@ class HostProcess:
         self._housekeeping.run_ended(succeeded)
 
     def _tick_parts(self) -> None:
-        self._runs.driver.tick()
         self._runs.workers.tick()
         if self._dagster is not None:
             self._dagster.tick()
+        self._runs.driver.tick()  # last: it needs the ledger, the others do not
 
     def close(self) -> None:
         """End all parts; returns when their processes are gone and their documents are queued again."""

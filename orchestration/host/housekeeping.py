@@ -23,8 +23,8 @@ from orchestration.settings import Settings
 
 __all__ = ["Housekeeping"]
 
-CLEAN_AGAIN_SECONDS: Final = 10.0
-"""Pause before what a store kept from being cleaned is tried again."""
+RECOVER_AGAIN_SECONDS: Final = 10.0
+"""Pause before what a store kept from being removed is tried again."""
 
 
 class Housekeeping:
@@ -45,9 +45,8 @@ class Housekeeping:
         self.problem: str | None = None
         """Why a step could not be done the last time."""
         self._logged: dict[str, str] = {}
-        self._cleaned = False
-        self._clean_error: MedkgError | None = None
-        self._clean_again_at = 0.0
+        self._recover_error: Exception | None = None
+        self._recover_again_at = 0.0
         self._leftovers_due = threading.Event()
         self._vectors_changed = threading.Event()
         self._pruning = Pruning(assembly, settings, prune_runs)
@@ -69,12 +68,12 @@ class Housekeeping:
 
         With a store that cannot be used, `tick` does it as soon as the store can be used again.
         """
-        self.problem = self._reported(self._clean)
+        self._leftovers_due.set()
+        self.problem = self._reported(self._recover)
 
     def tick(self) -> None:
         """Do what has become necessary; a store that cannot be used is reported and tried again later."""
         steps = (
-            self._clean,
             self._reclaim,
             self._recover,
             self._sweep,
@@ -101,33 +100,24 @@ class Housekeeping:
         self._logged.pop(step.__name__, None)
         return None
 
-    def _clean(self) -> None:
-        if self._cleaned:
-            return
-        if self._clean_error is not None and time.monotonic() < self._clean_again_at:
-            raise self._clean_error
-        try:
-            self._remove_old()
-        except MedkgError as error:
-            self._clean_error, self._clean_again_at = error, time.monotonic() + CLEAN_AGAIN_SECONDS
-            raise
-        self._cleaned = True
-        self._vectors_changed.set()
-
-    def _remove_old(self) -> None:
-        self._assembly.index.recover(is_alive)
-
     def _reclaim(self) -> None:
         self._assembly.ledger.windows.reclaim(is_alive)
 
     def _recover(self) -> None:
-        if self._leftovers_due.is_set():
-            self._leftovers_due.clear()
-            try:
-                self._assembly.index.recover(is_alive)
-            except MedkgError:
-                self._leftovers_due.set()
-                raise
+        """Remove what crashed writers and failed runs left, until it has been done."""
+        if not self._leftovers_due.is_set():
+            return
+        if self._recover_error is not None and time.monotonic() < self._recover_again_at:
+            raise self._recover_error
+        self._leftovers_due.clear()
+        try:
+            self._assembly.index.recover(is_alive)
+        except Exception as error:
+            self._leftovers_due.set()
+            self._recover_error, self._recover_again_at = error, time.monotonic() + RECOVER_AGAIN_SECONDS
+            raise
+        self._recover_error = None
+        self._vectors_changed.set()
 
     def _sweep(self) -> None:
         self._assembly.gate_sweeps.sweep()
@@ -135,7 +125,11 @@ class Housekeeping:
     def _compact(self) -> None:
         if self._vectors_changed.is_set():
             self._vectors_changed.clear()
-            self._compaction.check_all()
+            try:
+                self._compaction.check_all()
+            except Exception:
+                self._vectors_changed.set()
+                raise
         self._compaction.tick()
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ Input: an assembly, which starts planes. Output: the plane that answers now, and
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import threading
@@ -17,7 +16,7 @@ import structlog
 
 from orchestration.assembly import Assembly
 from orchestration.contracts.host import ModelChoice
-from orchestration.disk_space import full_disk, is_full
+from orchestration.disk_space import full_disk_of
 from orchestration.errors import MedkgError, PlaneUnavailableError, UsageError
 from orchestration.host.environment import RAY_SOCKET, private_folder
 from orchestration.settings import Settings
@@ -52,17 +51,10 @@ class PlaneSlot:
             self._error = error
             self._log.error("plane failed", code=error.code, message=error.message)
         except Exception as error:  # noqa: BLE001 - the host goes on, and reports it with its status
-            full = self._full_disk(error)
+            # Ray itself may report a full disk as a process that ended
+            full = full_disk_of(self._ray_folder or SHARED_MEMORY, SHARED_MEMORY, self._settings.data_dir)
             self._error = full or PlaneUnavailableError(f"it failed with {type(error).__name__}: {error}")
             self._log.exception("plane failed")
-
-    def _full_disk(self, error: Exception) -> MedkgError | None:
-        """The full disk that keeps Ray from starting; Ray itself may report it as a process that ended."""
-        folders = [self._ray_folder or Path(SHARED_MEMORY), Path(SHARED_MEMORY), self._settings.data_dir]
-        if not any(map(is_full, folders)):
-            return None
-        cause = OSError(errno.ENOSPC, str(error))
-        return full_disk(cause, *folders)
 
     def hot(self) -> RayPlane:
         """The plane; raises PlaneUnavailableError while it starts, or the error of its start."""

@@ -26,8 +26,8 @@ __all__ = ["Pruning"]
 DAY: Final = 86_400.0
 LONGEST_PAUSE: Final = 3600.0
 SHORTEST_PAUSE: Final = 30.0
-CLOSING_SECONDS: Final = 30.0
-"""How long a pass may go on when the host ends."""
+CLOSING_SECONDS: Final = 5.0
+"""How long a pass may go on when the host ends; less than a command waits for that end."""
 
 NEWEST_JOBS: Final = 50
 """Jobs of each tenant that stay whatever their age."""
@@ -77,6 +77,8 @@ class Pruning:
                 step()
             except (MedkgError, OSError) as error:
                 self._log.warning("not pruned", step=step.__name__.strip("_"), message=str(error))
+            except Exception:  # noqa: BLE001 - the other steps, and the next passes, are not given up
+                self._log.exception("not pruned", step=step.__name__.strip("_"))
 
     def close(self) -> None:
         """Wait for a pass that is going on, for a bounded time."""

@@ -95,7 +95,7 @@ class ServiceHistory:
         return f"{what}. Its log {log_path} ends with: {log_tail(log_path, 1)}"
 
     def _with_code(self) -> str:
-        return f" with exit code {self._exit_code}" if self._ended or self._ends else ""
+        return f" with exit code {self._exit_code}" if self._ends else ""
 
 
 def accepts(family: socket.AddressFamily, address: str | tuple[str, int]) -> bool:

@@ -64,7 +64,7 @@ class HostVerbs(HostService):
             workers=self._runs.workers.describe(),
             unavailable_converters=tuple(self._unavailable_converters()),
             dagster_ui=self._dagster_ui(),
-            children=tuple(self._children(plane["plane_health"])),
+            children=tuple(self._children(plane["plane_health"])) if with_health else (),
             store_problem=self._store_problem(),
             **plane,
         )

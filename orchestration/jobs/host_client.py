@@ -6,7 +6,6 @@ starts one as its child, which ends with it; `medkg up` starts one that stays.
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import subprocess
@@ -33,7 +32,7 @@ from orchestration.contracts.host import (
     ModelChoice,
     SparseRows,
 )
-from orchestration.disk_space import full_disk, is_full
+from orchestration.disk_space import full_disk_of
 from orchestration.errors import HostUnavailableError, MedkgError
 from orchestration.processes.child_process import (
     end_child,
@@ -61,6 +60,8 @@ STOP_SECONDS: Final = 30.0
 
 SWAP_SECONDS: Final = 600.0
 POLL_SECONDS: Final = 0.05
+HEALTH_POLL_SECONDS: Final = 0.5
+"""A look at the health asks every replica and Dagster process."""
 
 
 class HostClient:
@@ -249,6 +250,7 @@ class Host(HostClient):
             lambda: self.status(with_health=True),
             lambda status: not any(child.state in passing for child in status.children),
             seconds,
+            HEALTH_POLL_SECONDS,
         )
         return status
 
@@ -274,9 +276,8 @@ class Host(HostClient):
     def _without_host(self, what: str) -> MedkgError:
         """The error of a host that is gone: its disk is full, or the end of its log says why."""
         log = host_log(self._settings)
-        for path in (self._settings.data_dir, Path(tempfile.gettempdir())):
-            if is_full(path) and (full := full_disk(OSError(errno.ENOSPC, what, str(path)))):
-                return full
+        if (full := full_disk_of(self._settings.data_dir, tempfile.gettempdir())) is not None:
+            return full
         return HostUnavailableError(
             f"the host of {self._settings.data_dir} {what}. Its log {log} ends with: {log_tail(log)}"
         )
@@ -323,12 +324,14 @@ def ray_token_path(settings: Settings) -> Path:
     return settings.data_dir / "run" / "ray.token"
 
 
-def _until(look: Callable[[], Any], enough: Callable[[Any], bool], seconds: float) -> Any:
+def _until(
+    look: Callable[[], Any], enough: Callable[[Any], bool], seconds: float, pause: float = POLL_SECONDS
+) -> Any:
     """The last value of `look`: the first that is enough, or the one after `seconds`."""
     polling = Retrying(
         retry=retry_if_result(lambda value: not enough(value)),
         stop=stop_after_delay(seconds),
-        wait=wait_fixed(POLL_SECONDS),
+        wait=wait_fixed(pause),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
     return polling(look)

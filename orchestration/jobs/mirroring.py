@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote_to_bytes, urlsplit
 
 from orchestration.contracts import JobState, Ledger, Place, Source, SourceRequest, Submission
 from orchestration.errors import UsageError
 from orchestration.jobs.syncing import listing_place
 from orchestration.records import DocumentKey
+from orchestration.sources.file_walk import path_of
 
 __all__ = ["MirrorPlan", "check_mirror", "forget_moved", "plan_mirror"]
 
@@ -52,7 +52,7 @@ def plan_mirror(ledger: Ledger, submission: Submission, source: Source) -> Mirro
     job_id = submission.job_id
     if ledger.jobs.account(job_id).state in INCOMPLETE:
         return MirrorPlan(job_id, kept_because=("the listing was interrupted",))
-    unread = {_path(uri) for uri in ledger.places.unread(job_id)}
+    unread = {path_of(uri) for uri in ledger.places.unread(job_id)}
     gone: list[Place] = []
     kept_because = []
     for origin in _origins(submission.request, source):
@@ -65,7 +65,7 @@ def plan_mirror(ledger: Ledger, submission: Submission, source: Source) -> Mirro
                 f"`medkg docs delete --origin {origin}` deletes them"
             )
             continue
-        readable = [place for place in unlisted if not _is_within(_path(place.place), unread)]
+        readable = [place for place in unlisted if not _is_within(path_of(place.place), unread)]
         if len(readable) < len(unlisted):
             kept_because.append(f"{len(unlisted) - len(readable)} places could not be read")
         gone += readable
@@ -85,13 +85,6 @@ def _origins(request: SourceRequest, source: Source) -> Sequence[str]:
     if hasattr(source, "listing"):
         return [listing_place(request, source.origin)]  # type: ignore[attr-defined]
     return list(dict.fromkeys(os.path.abspath(path) for path in request.paths))  # noqa: PTH100
-
-
-def _path(place: str) -> Path:
-    """The path of a place: as text, or a file: URL where its name is not valid text."""
-    if place.startswith("file://"):
-        return Path(os.fsdecode(unquote_to_bytes(urlsplit(place).path)))
-    return Path(place)
 
 
 def _is_within(path: Path, folders: set[Path]) -> bool:

@@ -107,7 +107,7 @@ class _Listing:
         self._seen: set[tuple[str, str]] = set()
         self._place = listing_place(submission.request, source.origin)
         self.records = 0
-        """Records of the pages of this process, repeats included."""
+        """Records of the pages since the first, or since the last restart; repeats included."""
         self.total: int | None = None
         """Number of records in all, as the last page reports it."""
 
@@ -117,6 +117,7 @@ class _Listing:
 
     def restart(self) -> None:
         """Start the running enumeration again from its first page; the end of the last complete one stays."""
+        self.records = 0
         self._save(Sync(since=self._sync.since))
 
     def batches(self) -> Iterator[Sequence[SourceItem]]:

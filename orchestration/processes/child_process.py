@@ -25,6 +25,9 @@ PR_SET_PDEATHSIG: Final = 1
 """prctl(2): signal that the kernel sends this process when the thread that started it ends."""
 
 COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
+
+TAIL_BYTES: Final = 1 << 16
+"""Bytes at the end of a log that its last lines are looked for in."""
 """What Dagster's processes colour their log lines with."""
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[2]
@@ -183,9 +186,12 @@ def open_log(path: Path) -> IO[bytes]:
 def log_tail(path: Path, lines: int = 3) -> str:
     """The last lines of a log, for an error message."""
     try:
-        written = COLOURS.sub("", path.read_text(encoding="utf-8", errors="replace")).strip().splitlines()
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - TAIL_BYTES))
+            end = log.read().decode("utf-8", errors="replace")
     except OSError:
         return "(no log)"
+    written = COLOURS.sub("", end).strip().splitlines()
     return " / ".join(written[-lines:]) or "(empty log)"
 
 

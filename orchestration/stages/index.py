@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
 from orchestration.contracts import IndexWriter, Isolation, Outcome, values_of
+from orchestration.disk_space import full_disk
 from orchestration.errors import (
     ConfigurationError,
     PermanentError,
@@ -56,7 +57,9 @@ class Index:
             return self._writer.stage(items[0][0].tenant_id, self._owner, items)
         except NO_DOCUMENTS_FAULT:
             raise
-        except Exception:
+        except Exception as error:
+            if (full := full_disk(error)) is not None:
+                raise full from error
             if len(items) == 1:
                 raise
         middle = len(items) // 2
@@ -69,7 +72,7 @@ class Index:
         except NO_DOCUMENTS_FAULT:
             raise
         except PermanentError as error:
-            return [error] * len(items)
+            return [error]
         except Exception as error:  # noqa: BLE001 - whatever a store raises for it is the document's failure
             ((ctx, _),) = items
             return [

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from medkg.testing.ledger_suite.builders import OWNER, at_the_gate, everyone_alive
-from orchestration.cli import gate
+from orchestration.cli import host_status
 from orchestration.contracts.host import HOST_SERVICE, HostStatus
 from orchestration.gates.pdf_conversions import PdfConversions
 from orchestration.ledger import SqlLedger, open_ledger
@@ -102,7 +102,7 @@ def test_without_a_host_the_listing_says_how_to_start_one(medkg: Medkg) -> None:
 def test_a_host_that_hangs_delays_the_listing_for_seconds_at_most(
     medkg: Medkg, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "HOST_SECONDS", 0.1)
+    monkeypatch.setattr(host_status, "HOST_SECONDS", 0.1)
     ended = threading.Event()
 
     def status(with_health: bool) -> None:

@@ -59,3 +59,12 @@ def test_a_job_that_does_not_exist_or_is_not_the_only_one_is_wrong_use(medkg: Me
     medkg("submit", "auto", "--path", abstracts)
     medkg("submit", "auto", "--path", abstracts)
     assert "2 jobs begin" in medkg("jobs", "cancel", "", expect=2)["error"]["message"]
+
+
+def test_a_submission_beside_a_host_that_does_not_answer_names_its_job_and_warns(
+    medkg: Medkg, abstracts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.jobs.host_client.HostClient.is_running", lambda client: True)
+    text = medkg.text("submit", "auto", "--path", abstracts)
+    (job,) = medkg("jobs", "list")["jobs"]
+    assert job["job_id"] in text and "The job may have to wait: " in text

@@ -33,7 +33,7 @@ class Store:
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     store = Store()
     monkeypatch.setattr(DualWrite, "recover", store.recover)
-    monkeypatch.setattr(module, "CLEAN_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(module, "RECOVER_AGAIN_SECONDS", 0.0)
     return store
 
 

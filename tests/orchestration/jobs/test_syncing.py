@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -187,6 +187,30 @@ def test_a_cursor_that_a_fresh_listing_is_refused_is_an_error(syncing: Syncing, 
     registry.refused = {"2"}
     with pytest.raises(CursorRefusedError):
         syncing.run()
+
+
+def test_a_mirror_that_restarts_counts_the_records_of_its_last_listing_alone(
+    syncing: Syncing, registry: Registry
+) -> None:
+    class Short(Registry):
+        """Forgets its last cursor, and then lists its first page alone."""
+
+        def listing(
+            self, request: SourceRequest, tenant_id: str, since: datetime | None, cursor: str | None
+        ) -> Iterator[ListedPage]:
+            pages = super().listing(request, tenant_id, since, cursor)
+            if not self.requests:
+                yield next(pages)
+                yield next(pages)
+                raise CursorRefusedError("4 is forgotten")
+            yield replace(next(pages), cursor=None)
+
+    short = Short(records=registry.records)
+    submissions = Submissions(syncing.ledger, {"registry": short}, lambda _, __: "f", 2)  # type: ignore[dict-item]
+    request = SourceRequest(plugin="registry", query="EGFR", mirror=True)
+    job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=False)
+    with pytest.raises(UnexpectedAnswerError, match=r"reports \d+ records and listed 2"):
+        list(submissions.enqueue(job, ATopology()))
 
 
 def test_a_limit_holds_over_a_kill(syncing: Syncing, registry: Registry) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 import numpy as np
@@ -72,5 +73,12 @@ def test_only_the_documents_that_a_store_fails_on_fail() -> None:
 def test_a_store_that_is_unavailable_is_no_documents_fault() -> None:
     writer = Writer({"3": StoreUnwritableError("the disk is full")})
     with pytest.raises(StoreUnwritableError):
+        Index(writer, "owner").execute_batch(a_window(4))  # type: ignore[arg-type]
+    assert writer.staged == []
+
+
+def test_a_full_disk_that_a_store_does_not_name_is_no_documents_fault() -> None:
+    writer = Writer({"3": OSError(errno.ENOSPC, "No space left on device", "/data/search/x")})
+    with pytest.raises(StoreUnwritableError, match="/data/search/x cannot be written"):
         Index(writer, "owner").execute_batch(a_window(4))  # type: ignore[arg-type]
     assert writer.staged == []
