@@ -22,17 +22,17 @@ STABLE_SECONDS: Final = 60.0
 """A process that has run so long has recovered from its earlier ends."""
 
 SILENT_SECONDS: Final = 120.0
-"""A process that does not answer for so long after its start does not start."""
+"""A process that has not answered for so long, since its start or its last answer, has failed."""
 
 ANSWER_SECONDS: Final = 1.0
 
 
 class ServiceHistory:
-    """Of one process, whichever pid it has; the host's main thread writes, others read."""
+    """Of one process, whichever pid it has; only the host's main thread records its starts and ends."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._started = clock()
+        self._started = self._answered = clock()
         self._exit_code: int | None = None
         self._ended = False
         self._ends = 0
@@ -46,7 +46,7 @@ class ServiceHistory:
 
     def has_started(self) -> None:
         """Record a start."""
-        self._started = self._clock()
+        self._started = self._answered = self._clock()
         self._ended = self._is_replaced = False
 
     def has_ended(self, exit_code: int | None) -> None:
@@ -57,6 +57,10 @@ class ServiceHistory:
         self._ended, self._exit_code = True, exit_code
         self._restarts += 1
 
+    def has_answered(self) -> None:
+        """Record that it accepted a connection."""
+        self._answered = self._clock()
+
     def seconds(self) -> float:
         """Seconds since its start."""
         return self._clock() - self._started
@@ -64,6 +68,8 @@ class ServiceHistory:
     def health(self, name: str, pid: int, log_path: Path, answers: bool) -> ChildHealth:
         """The health of the process `pid`; `answers`: whether it accepts connections now."""
         runs = is_running(pid)
+        if answers:
+            self.has_answered()
         state = self._state(runs, answers)
         return ChildHealth(
             name=name,
@@ -81,13 +87,18 @@ class ServiceHistory:
             return ChildState.STARTING if self._is_replaced else ChildState.RESTARTING
         if answers:
             return ChildState.RUNNING
-        return ChildState.FAILED if self.seconds() >= SILENT_SECONDS else ChildState.STARTING
+        is_silent = not self._is_replaced and self._silence() >= SILENT_SECONDS
+        return ChildState.FAILED if is_silent else ChildState.STARTING
+
+    def _silence(self) -> float:
+        """Seconds since it last accepted a connection, or since its start."""
+        return self._clock() - self._answered
 
     def _problem(self, runs: bool, state: ChildState, log_path: Path) -> str | None:
         if state in (ChildState.STARTING, ChildState.RUNNING):
             return None
         if runs and self._ends < 2:
-            what = f"it has not answered for {self.seconds():.0f} s"
+            what = f"it has not answered for {self._silence():.0f} s"
         elif self._ends > 1:
             what = f"it ended {self._ends} times in succession{self._with_code()}, and is restarted each time"
         else:

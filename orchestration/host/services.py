@@ -13,6 +13,7 @@ import runpy
 import shutil
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,9 @@ __all__ = ["DagsterServices"]
 
 RESTART_SECONDS: Final = 10.0
 """A process that ends at once is not started more often than this."""
+
+PROBE_SECONDS: Final = 10.0
+"""How often the host itself asks each process for a connection, so that a silence is timed from its begin."""
 
 CODE_SERVER: Final = "dagster-code-server"
 WEBSERVER: Final = "dagster-webserver"
@@ -60,6 +64,7 @@ class DagsterServices:
         self._with_ui = with_ui
         self._log = structlog.get_logger(__name__)
         self._port = free_port()
+        self._probed = time.monotonic()
         self._mark: tuple[int, int, int] | None = None
         self._folder = private_folder(settings, "dagster", "code")
         self._commands = self._command_lines()
@@ -73,6 +78,7 @@ class DagsterServices:
 
     def tick(self) -> None:
         """Restart what has ended, and the code server if code or topologies changed."""
+        self._probe()
         mark = self._watch.mark()
         for name, child in list(self._children.items()):
             outdated = name == CODE_SERVER and mark != self._mark
@@ -115,6 +121,15 @@ class DagsterServices:
             self._histories[name].health(name, child.pid, self._log_path(name), self._answers(name))
             for name, child in list(self._children.items())
         ]
+
+    def _probe(self) -> None:
+        """Record which processes answer; every PROBE_SECONDS."""
+        if time.monotonic() - self._probed < PROBE_SECONDS:
+            return
+        self._probed = time.monotonic()
+        for name in self._children:
+            if self._answers(name):
+                self._histories[name].has_answered()
 
     def _answers(self, name: str) -> bool:
         if name == CODE_SERVER:

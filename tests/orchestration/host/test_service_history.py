@@ -69,6 +69,25 @@ def test_one_that_does_not_answer_yet_starts_and_fails_when_it_takes_too_long(
     )
 
 
+def test_silence_counts_from_the_last_answer(history: ServiceHistory, clock: Clock, log: Path) -> None:
+    clock.now = 10 * SILENT_SECONDS
+    history.has_answered()
+    clock.now += SILENT_SECONDS - 1
+    assert health(history, log, answers=False).state is ChildState.STARTING
+    clock.now += 1
+    silent = health(history, log, answers=False)
+    assert silent.state is ChildState.FAILED
+    assert silent.problem is not None and f"it has not answered for {SILENT_SECONDS:.0f} s" in silent.problem
+
+
+def test_one_that_the_host_replaces_is_starting_while_the_previous_process_ends(
+    history: ServiceHistory, clock: Clock, log: Path
+) -> None:
+    clock.now = 2 * SILENT_SECONDS
+    history.will_be_replaced()
+    assert health(history, log, answers=False).state is ChildState.STARTING
+
+
 def test_one_end_is_passing_and_named(history: ServiceHistory, log: Path, ended: int) -> None:
     history.has_ended(-9)
     gone = health(history, log, ended)

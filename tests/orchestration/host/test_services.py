@@ -13,8 +13,10 @@ import psutil
 import pytest
 from structlog.testing import capture_logs
 
+from orchestration.contracts.host import ChildState
 from orchestration.dagster.workers.worker_process import SourceWatch
 from orchestration.host import services
+from orchestration.host.service_history import SILENT_SECONDS, ServiceHistory
 from orchestration.host.services import CODE_SERVER, DAEMON, WEBSERVER, DagsterServices, code_server_command
 from orchestration.processes.child_process import PROJECT_ROOT
 from orchestration.processes.fork_server import ForkServer, ForkServers
@@ -71,6 +73,24 @@ def test_a_new_topology_restarts_the_code_server(dagster: DagsterServices, tmp_p
     assert pids(dagster) == before
     (tmp_path / "topologies" / "mine.yaml").write_text("name: mine")
     assert changed(dagster, before) == {CODE_SERVER}
+
+
+def test_each_tick_asks_who_answers_so_that_one_missed_answer_is_no_failure(
+    dagster: DagsterServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "PROBE_SECONDS", 0)
+    now = [0.0]
+    for name in dagster._histories:
+        dagster._histories[name] = ServiceHistory(lambda: now[0])
+    now[0] = 10 * SILENT_SECONDS
+    monkeypatch.setattr(dagster, "_answers", lambda name: name != DAEMON)
+    dagster.tick()
+    monkeypatch.setattr(dagster, "_answers", lambda _: False)
+    assert [child.state for child in dagster.health()] == [
+        ChildState.STARTING,
+        ChildState.STARTING,
+        ChildState.FAILED,
+    ]
 
 
 def test_one_that_ends_at_once_is_not_started_at_every_look(
