@@ -55,19 +55,19 @@ PARSE_WORKERS = 1
 
 @contextmanager
 def open_data_folder(
-    settings: Settings, *, restoring: bool = False, repairing: bool = False
+    settings: Settings, *, restoring: bool = False, unchecked: bool = False
 ) -> Iterator[DataFolder]:
     """What commands use; closes its databases at the end.
 
     Raises ConfigurationError for a folder that is incomplete, unless it is to be restored. Raises
-    LedgerLostError for one whose empty ledger does not know what its stores hold, unless it is to be
-    repaired.
+    LedgerLostError for one whose empty ledger does not know what its stores hold, unless it is `unchecked`:
+    for commands that repair the ledger, check it themselves or do not use it. A new folder is not created.
     """
     if not restoring:
         check_restored(settings.data_dir)
     assembly = Assembly(settings)
     try:
-        if not (restoring or repairing):
+        if not (restoring or unchecked):
             check_ledger(assembly)
         yield DataFolder(assembly)
     finally:

@@ -1,12 +1,12 @@
 """Whether a data folder has lost its ledger: an empty ledger beside stores that hold documents.
 
 Comes in: settings and stores. Leaves: an error with the next step, instead of a folder that seems to be new.
-Asked only while the ledger is empty, so a folder in use pays one query.
+A new folder opens nothing, and a folder in use pays one query.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from orchestration.errors import LedgerLostError
@@ -16,7 +16,7 @@ from orchestration.stores.store_choice import FILE
 if TYPE_CHECKING:
     from orchestration.operations.parts import Stores
 
-__all__ = ["check_ledger", "stores_hold_documents"]
+__all__ = ["check_ledger", "stores_hold_documents", "was_used"]
 
 
 class _Folder(Protocol):
@@ -36,15 +36,18 @@ def check_ledger(parts: _Folder) -> None:
         )
 
 
-def stores_hold_documents(settings: Settings, stores: Callable[[], Stores]) -> bool:
-    """Whether the folder was used before and its stores hold anything; a new folder opens no store."""
+def was_used(settings: Settings) -> bool:
+    """Whether stores were ever opened in this data folder."""
     used = (settings.data_dir / FILE, settings.documents_path, settings.search_dir, settings.vectors_dir)
-    if not any(path.exists() for path in used):
-        return False
-    opened = stores()
-    if opened.documents.tenants():
+    return any(path.exists() for path in used)
+
+
+def stores_hold_documents(stores: Stores, tenants: Iterable[str]) -> bool:
+    """Whether the document store holds anything, or the others anything of these tenants."""
+    if stores.documents.tenants():
         return True
     return any(
-        next(iter(store.holdings(settings.tenant)), None) is not None
-        for store in (opened.search, opened.vectors)
+        next(iter(store.holdings(tenant)), None) is not None
+        for store in (stores.search, stores.vectors)
+        for tenant in tenants
     )

@@ -126,11 +126,11 @@ class AssembledStores:
 
         With stores.json lost, settings that were forgotten would have the folder seem to be empty.
         """
+        from orchestration.assembly.lost_ledger import stores_hold_documents
+
         tenants = self.ledger.commits.tenants()
-        stores = (self.search_store, self.vector_store)
-        if not tenants or self.document_store.tenants():
-            return
-        if any(next(iter(store.holdings(name)), None) for store in stores for name in tenants):
+        stores = Stores(self.search_store, self.vector_store, self.document_store)
+        if not tenants or stores_hold_documents(stores, tenants):
             return
         settings = ", ".join(f"{name}={value}" for name, value in chosen.items())
         raise ConfigurationError(
@@ -141,9 +141,13 @@ class AssembledStores:
 
     def is_ledger_lost(self) -> bool:
         """Whether the ledger is empty and stores of this data folder hold documents."""
-        from orchestration.assembly.lost_ledger import stores_hold_documents
+        from orchestration.assembly.lost_ledger import stores_hold_documents, was_used
 
-        return self.ledger.copies.is_empty() and stores_hold_documents(self.settings, lambda: self.stores)
+        return (
+            was_used(self.settings)
+            and self.ledger.copies.is_empty()
+            and stores_hold_documents(self.stores, [self.settings.tenant])
+        )
 
     def ledger_damage(self) -> str | None:
         """What keeps the ledger's file from being read; None if it is sound, or in a database server."""

@@ -39,7 +39,7 @@ def up(
     from orchestration.jobs.host_client import Host
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as data_folder, Host(settings, note) as host:
+    with open_data_folder(settings, unchecked=True) as data_folder, Host(settings, note) as host:
         note(data_folder.describe_profile())
         wanted = data_folder.model_ids(), data_folder.rerank_model()
         data_folder.wait_for_stores(note)
@@ -165,7 +165,7 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings, repairing=True) as data_folder:
+    with open_data_folder(settings, unchecked=True) as data_folder:
         report = data_folder.doctor()
     checks, plugins, gpus = report["checks"], report["plugins"], report["gpus"]
     healthy = all(check["ok"] for check in checks)

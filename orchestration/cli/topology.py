@@ -22,7 +22,7 @@ def list_topologies(ctx: typer.Context, as_json: AsJson = False) -> None:
     from orchestration.topology.descriptions import listed
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as data_folder:
+    with open_data_folder(settings, unchecked=True) as data_folder:
         value = listed(data_folder.topologies)
     columns = ["name", "version", "job", "error"]
     answer(
@@ -44,7 +44,7 @@ def show_topology(
     from orchestration.topology.descriptions import shown
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as data_folder:
+    with open_data_folder(settings, unchecked=True) as data_folder:
         value = shown(data_folder.topologies.load(name))
 
     def show() -> None:
@@ -72,7 +72,7 @@ def validate_topology(
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as data_folder:
+    with open_data_folder(settings, unchecked=True) as data_folder:
         names = [data_folder.topologies.check(path).name for path in files]
     answer(as_json, {"valid": names}, lambda: console.print(f"valid: {', '.join(names)}"))
 

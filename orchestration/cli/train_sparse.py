@@ -60,7 +60,7 @@ def train_sparse(
     request = SourceRequest(plugin=source, paths=absolute(path), query=query, limit=limit)
     broken: list[Unread] = []
     try:
-        with open_data_folder(settings) as data_folder, _watching() as watch:
+        with open_data_folder(settings, unchecked=True) as data_folder, _watching() as watch:
             documents = _sound(data_folder.read(request), broken)
             report = make_sparse_model(documents, out, recipe, settings.profile, watch)
     except KeyboardInterrupt:

@@ -66,7 +66,7 @@ def verify(
         return confirmed(f"Do the steps that delete ({first_names(names)})?", yes=False)
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings, repairing=True) as data_folder:
+    with open_data_folder(settings, unchecked=True) as data_folder:
         value = data_folder.verify(note, allow if repair else None)
     answer(as_json, value, lambda: _show(value, repair))
     raise typer.Exit(ExitCode.OK if value["consistent"] else ExitCode.SOME_FAILED)

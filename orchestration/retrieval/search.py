@@ -162,13 +162,10 @@ class HybridSearch:
         deadline = started + self._budgets.total_seconds
         leg_query = _LegQuery(tenant_id, query, filters, visible, matching, deadline, top)
         limit = max(CANDIDATES, top)
-        identifiers = named_identifiers(query)
-        looking_up = self._threads[IDENTIFIERS].submit(
-            partial(self._identified, identifiers, leg_query, limit)
-        )
+        looking_up = self._looking_up(leg_query, limit)
         candidates, failed = self._candidates(chosen, leg_query, limit)
-        not_looked_up = self._failed({IDENTIFIERS: looking_up}, deadline)
-        identified = [] if not_looked_up else looking_up.result()
+        not_looked_up = self._failed(looking_up, deadline)
+        identified = [] if not_looked_up else [ref for each in looking_up.values() for ref in each.result()]
         if not candidates and not identified:
             raise _worst(failed.values())
         late = self._deepened(candidates, leg_query, limit) if group else []
@@ -194,10 +191,16 @@ class HybridSearch:
             raise UsageError(f"no leg {', '.join(unknown)}; available: {', '.join(self._legs)}.")
         return [self._legs[name] for name in dict.fromkeys(names or self._legs)]
 
-    def _identified(self, identifiers: Sequence[str], leg_query: _LegQuery, limit: int) -> list[ChunkRef]:
-        """Chunks of the documents that the query names; [] if it names none."""
+    def _looking_up(self, leg_query: _LegQuery, limit: int) -> dict[str, Future[list[ChunkRef]]]:
+        """The started look-up of the documents that the query names; {} if it names none."""
+        identifiers = named_identifiers(leg_query.query)
         if not identifiers:
-            return []
+            return {}
+        look_up = partial(self._identified, identifiers, leg_query, limit)
+        return {IDENTIFIERS: self._threads[IDENTIFIERS].submit(look_up)}
+
+    def _identified(self, identifiers: Sequence[str], leg_query: _LegQuery, limit: int) -> list[ChunkRef]:
+        """Chunks of the documents with these identifiers."""
         refs = self._store.identified(
             leg_query.tenant_id, identifiers, limit, leg_query.filters, leg_query.visible
         )

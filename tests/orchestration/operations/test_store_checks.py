@@ -11,9 +11,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from orchestration.assembly import Assembly, open_data_folder
-from orchestration.errors import ConfigurationError, DagsterResourceUnavailableError
+from orchestration.cli.main import app
+from orchestration.errors import ConfigurationError, DagsterResourceUnavailableError, ExitCode
 from orchestration.operations.store_checks import ask_store, wait_for_stores
 from orchestration.settings import load_settings
 from tests.orchestration.command_line import Medkg
@@ -121,6 +123,17 @@ def test_a_server_that_accepts_and_never_answers_is_left_after_the_bound(
         question = assembly.store_questions()["search store"]
         with pytest.raises(DagsterResourceUnavailableError, match="the search store has not answered in 1 s"):
             ask_store("search store", question, 1)
+
+
+def test_up_waits_for_an_unavailable_ledger_and_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDKG_LEDGER_URL", "postgresql+psycopg://medkg:secret@127.0.0.1:9/medkg")
+    monkeypatch.setenv("MEDKG_UNAVAILABLE_SECONDS", "2")
+    result = CliRunner().invoke(app, ["--data-dir", str(tmp_path / "data"), "up"])
+    assert result.exit_code == ExitCode.UNAVAILABLE
+    assert "waiting up to 2 s for the ledger" in result.stderr
+    assert "medkg:***@127.0.0.1:9/medkg" in result.stderr and "secret" not in result.stderr
 
 
 def test_up_waits_for_a_store_names_it_and_starts_no_host(
