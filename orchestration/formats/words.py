@@ -161,14 +161,32 @@ def placed_words(text: str) -> list[Word]:
 
 
 def indexed_words(text: str) -> str:
-    """Return the words of a text as a store indexes them, between spaces."""
-    spelled: list[str] = []
-    for match in _pattern().finditer(folded_text(text)):
-        if match.lastgroup == "compound" and match.group().isalpha():  # most are: no Word for each of these
-            spelled.append(_normal(match.group()))
-        else:
-            spelled += (word.text for word in _of(match))
-    return " ".join(spelled)
+    """Return the words of a text as stores index them, between spaces: those of `words(folded_text(text))`.
+
+    No word but a registry number has a space in it, so each run between spaces is analysed by itself, and
+    once: texts repeat their words (ten times as fast over abstracts).
+    """
+    runs = text.split() if text.isascii() else _spaces().split(text)
+    joined = " ".join(filter(None, map(_words_of_run, runs)))
+    if "nct " in joined:  # perhaps the beginning of a registry number
+        return _spelled(text)
+    return joined
+
+
+def _words_of_run(run: str) -> str:
+    run = run.lstrip('(["').rstrip('.,;:)]"')
+    return _words_of_short_run(run) if len(run) <= MOST_LETTERS else _spelled(run)
+
+
+@lru_cache(maxsize=65_536)
+def _words_of_short_run(run: str) -> str:
+    if run.isascii() and run.isalpha():  # most are
+        return _normal(run)
+    return _spelled(run)
+
+
+def _spelled(text: str) -> str:
+    return " ".join(word.text for word in words(folded_text(text)))
 
 
 def query_words(query: str) -> list[str]:
@@ -196,13 +214,25 @@ def _without_singles(folded: str) -> Iterator[Word]:
 
 
 @cache
-def _pattern() -> re.Pattern[str]:
-    """A registry number, a run of a script without spaces, or a word, perhaps of parts between signs."""
-    marks = "".join(
+def _marks() -> str:
+    """Characters that belong to the one before them."""
+    return "".join(
         character
         for character in map(chr, range(0x300, 0xFF00))
         if unicodedata.category(character).startswith("M")
     )
+
+
+@cache
+def _spaces() -> re.Pattern[str]:
+    """White space that carries no mark: a space and a mark are folded together."""
+    return re.compile(rf"\s+(?![{_marks()}])")
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    """A registry number, a run of a script without spaces, or a word, perhaps of parts between signs."""
+    marks = _marks()
     letter = rf"(?:[0-9A-Za-z]++|(?![{SPACELESS}])[^\W_]|[{marks}\ue000-\uf8ff])"
     return re.compile(
         rf"(?P<registry>(?<![^\W_])[Nn][Cc][Tt][\s:#-]{{0,3}}(?P<number>\d{{8}})(?!\d))"
@@ -282,7 +312,7 @@ def _joined(parts: Sequence[Word]) -> Iterator[Word]:
         yield Word(together[:MOST_LETTERS], parts[0].start, parts[-1].end, "joined")
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def _normal(word: str) -> str:
     """The word in lower case, without accents, in its one spelling, cut to the longest."""
     folded = word[:MOST_LETTERS].casefold()

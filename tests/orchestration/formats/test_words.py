@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestration.contracts import folded_text
 from orchestration.formats.words import (
     MOST_LETTERS,
     MOST_TERMS,
@@ -14,10 +15,46 @@ from orchestration.formats.words import (
     query_words,
     separate_words,
 )
+from orchestration.formats.words import words as all_words
+
+PIECES = (
+    *"NCTnct 01234567:#-.,'/()[];\"",
+    *(
+        "NCT ",
+        "NCT01234567",
+        " 01234567",
+        "nct:",
+        "alfa ",
+        "5mg",
+        "\n",
+        "\t",
+        "\x1c",
+        "\x85",
+        "\xa0",
+        "\u3000",
+    ),
+    *(
+        "\u2028",
+        "\u200b",
+        "\xad",
+        "\xb5",
+        "\u03b2",
+        "\u0391",
+        "\xb2",
+        "\u2122",
+        "\u2014",
+        "\xb7",
+        "\xbd",
+        "\ufb01",
+    ),
+    *("\u0301", "\u0308", "\u20dd", "\u0489", "\ufe0f", "\u3099", "\uff76\uff9e", "\u3042", "\u4e2d"),
+    *("\u0640", "\u0627", "\u064c"),
+)
+"""Spaces, marks, signs and the beginnings and ends of registry numbers."""
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "spelled"),
     [
         ("Serum IL-6 rose", "serum il 6 il6 rose"),
         ("all-trans-retinoic", "all trans retinoic alltrans transretinoic alltransretinoic"),
@@ -31,9 +68,9 @@ from orchestration.formats.words import (
         ("?! \u2122 \x00", ""),
     ],
 )
-def test_a_text_has_words(text: str, words: str) -> None:
-    assert indexed_words(text) == words
-    assert sorted(word.text for word in placed_words(text)) == sorted(words.split())
+def test_a_text_has_words(text: str, spelled: str) -> None:
+    assert indexed_words(text) == spelled
+    assert sorted(word.text for word in placed_words(text)) == sorted(spelled.split())
 
 
 def test_a_query_asks_for_its_telling_words_once() -> None:
@@ -53,6 +90,12 @@ def test_words_have_neither_signs_nor_capitals_and_stand_in_the_text(text: str) 
         assert not set(word.text) & set(" \"-.'/\n\x00")
         assert word.text == word.text.casefold() or not word.text.isascii()
     assert sorted(indexed_words(text).split()) == sorted(word.text for word in placed_words(text))
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+def test_indexed_words_are_the_words_of_the_whole_text(text: str) -> None:
+    """Though runs between spaces are analysed one by one: registry numbers and marks reach further."""
+    assert indexed_words(text) == " ".join(word.text for word in all_words(folded_text(text)))
 
 
 def test_a_word_is_at_its_place_in_the_unfolded_text() -> None:
