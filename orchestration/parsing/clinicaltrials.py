@@ -91,7 +91,7 @@ class ClinicalTrialsParser:
     """Studies of ClinicalTrials.gov as its API gives them (data model 2)."""
 
     format = "ctgov-v2"
-    version = "2"
+    version = "3"
     source = "clinicaltrials"
 
     def recognises(self, head: bytes, name: str) -> int:

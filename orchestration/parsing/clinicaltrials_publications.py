@@ -37,13 +37,13 @@ def add_publications(builder: DocumentBuilder, module: Module) -> None:
     retracted = []
     for reference in list_at(module, "references"):
         pmid = text_at(reference, "pmid")
-        citation = text_at(reference, "citation") or (pmid and f"PMID {pmid}")
+        stated = text_at(reference, "citation")
+        citation = stated or (pmid and f"PMID {pmid}")
         retractions = "; ".join(map(_retraction, list_at(reference, "retractions")))
         if retractions:
-            retracted.append(
-                f"{citation} PMID {pmid}. Retracted: {retractions}" if pmid else f"{citation}: {retractions}"
-            )
-            citation = f"{citation} [Retracted: {retractions}]"
+            named = f"{stated} PMID {pmid}. Retracted" if pmid else stated or "Retracted"
+            retracted.append(f"{named}: {retractions}".strip())
+            citation = f"{citation} [Retracted: {retractions}]".strip()
         citation = " ".join([citation, *other_notes(reference, *_OF_REFERENCE)])
         builder.reference(citation, pmid=pmid or None)
     _add(builder, "Retracted references", retracted)
@@ -107,8 +107,7 @@ def _retraction(retraction: Module) -> str:
 
 def _data(record: Module) -> Iterator[str]:
     """'DS-7 (individual participant data set; Url: https://...; Comment: ...)'."""
-    (line,) = field_lines({"availIpd": record}) or [""]
-    yield line.partition(": ")[2]
+    yield " ".join(field_lines({"availIpd": record})).partition(": ")[2]
 
 
 def _add(builder: DocumentBuilder, heading: str, lines: list[str]) -> None:

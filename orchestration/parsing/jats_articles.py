@@ -11,9 +11,9 @@ from lxml import etree
 
 from orchestration.parsing.jats_blocks import BlockReader
 from orchestration.parsing.jats_body import body_reader
-from orchestration.parsing.jats_front import article_title
 from orchestration.parsing.jats_languages import language_of
 from orchestration.parsing.jats_references import add_references
+from orchestration.parsing.jats_titles import article_title
 from orchestration.parsing.languages import language_name
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.parsing.xml import first_child, local_name

@@ -46,9 +46,9 @@ def _has_more_words(element: etree._Element) -> bool:
     )
 
 
-def label_and_caption(element: etree._Element) -> str:
+def label_and_caption(element: etree._Element, note_marks: frozenset[str] = frozenset()) -> str:
     """'Figure 1. Title. Caption.'"""
-    label, caption = child_text(element, "label"), caption_text(element)
+    label, caption = child_text(element, "label", note_marks), caption_text(element, note_marks)
     return f"{label.rstrip('.')}. {caption}" if label and caption else label or caption
 
 

@@ -1,7 +1,7 @@
-"""The front matter of a JATS article: its identifiers, titles and bibliographic metadata.
+"""The front matter of a JATS article: its identifiers and bibliographic metadata.
 
-Comes in: the article, or its article-meta element. Leaves: the document id, the title, and the metadata that
-filters and citations use. Only the title is indexed as text.
+Comes in: the article, or its article-meta element. Leaves: the document id, and the metadata that filters and
+citations use. None of it is indexed as text.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from orchestration.parsing.jats_languages import language_metadata
 from orchestration.parsing.jats_notices import notices_metadata
 from orchestration.parsing.jats_people import people_metadata
 from orchestration.parsing.jats_rights import licence_metadata
-from orchestration.parsing.markup import plain_text
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml import local_name
-from orchestration.parsing.xml_inline import InlineText, inline_text, node_text
+from orchestration.parsing.xml_inline import inline_text, node_text
 
 _CONFLICTS = frozenset({"conflict", "coi-statement"})
 _DOI_PREFIX = re.compile(r"^(https?://(dx\.)?doi\.org/|doi:\s*)", re.IGNORECASE)
@@ -60,29 +59,6 @@ def article_revision(meta: etree._Element) -> str:
     number = one_line(inline_text(by_pmc)).rpartition(".")[2] if by_pmc is not None else ""
     version = meta.find(".//{*}article-version")
     return revision_of(number, one_line(inline_text(version)) if version is not None else "")
-
-
-def article_title(root: etree._Element, path: str = "{*}front/{*}article-meta/{*}title-group") -> str:
-    """Title and subtitles, 'Title: subtitle', else a translated title; '' if there is none."""
-    group = root.find(path)
-    if group is None:
-        return ""
-    parts = [*group.findall("{*}article-title"), *group.findall("{*}subtitle")]
-    if not any(map(title_text, parts)):
-        parts = group.findall("{*}trans-title-group/{*}trans-title") + group.findall("{*}trans-title")
-    title = ""
-    for text in filter(None, map(title_text, parts)):
-        joint = " " if title.endswith((":", "?", "!", ".", "—", "–")) else ": "
-        title = f"{title}{joint}{text}" if title else text
-    return title
-
-
-def title_text(title: etree._Element) -> str:
-    """A title as it is cited: without the marks and texts of its footnotes, escaped tags read as tags."""
-    line = InlineText(with_marks=False)
-    line.add_contents(title)
-    text = one_line(line.text())
-    return plain_text(text) if "<" in text else text
 
 
 def article_metadata(root: etree._Element) -> dict[str, Any]:

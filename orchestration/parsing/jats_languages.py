@@ -9,8 +9,8 @@ from typing import Any
 
 from lxml import etree
 
+from orchestration.parsing.jats_titles import joined_titles, title_text
 from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml_inline import InlineText
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
@@ -45,7 +45,5 @@ def language_metadata(root: etree._Element, meta: etree._Element) -> dict[str, A
 
 def _add_title(titles: dict[str, str], group: etree._Element, language: str) -> None:
     for part in group.iterchildren("{*}trans-title", "{*}trans-subtitle"):
-        line = InlineText(with_marks=False)
-        line.add_contents(part)
         key = language_of(part) or language or "und"
-        titles[key] = ": ".join(filter(None, (titles.get(key, ""), one_line(line.text()))))
+        titles[key] = joined_titles((titles.get(key, ""), title_text(part)))

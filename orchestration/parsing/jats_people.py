@@ -118,8 +118,7 @@ def _is_foreign(name: etree._Element) -> bool:
 def _members(contributor: etree._Element) -> list[str]:
     return [
         person_name(name)
-        for collab in contributor.iter("{*}collab")
-        for member in collab.iter("{*}contrib")
+        for member in contributor.iterdescendants("{*}contrib")
         for name in _spread(member)
         if local_name(name) in ("name", "string-name")
     ]

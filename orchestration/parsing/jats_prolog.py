@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from orchestration.parsing.xml import end_of_run
+
 _PREFIXES: Final = {
     "xlink": "http://www.w3.org/1999/xlink",
     "mml": "http://www.w3.org/1998/Math/MathML",
@@ -18,12 +20,12 @@ _PREFIXES: Final = {
     "xsi": "http://www.w3.org/2001/XMLSchema-instance",
     "oasis": "http://www.niso.org/standards/z39-96/ns/oasis-exchange/table",
 }
-_PROLOG = re.compile(
-    rb"""\A(?:\xef\xbb\xbf)?\s*(?P<declaration><\?xml\s.*?\?>)?(?P<before>(?:\s|<!--.*?-->|<\?.*?\?>)*)"""
-    rb"""(?P<doctype><!DOCTYPE\s+(?P<name>[\w:.-]+)(?:[^\[>"']|"[^"]*"|'[^']*')*(?:\[(?P<subset>.*?)\]\s*)?>)?""",
-    re.DOTALL,
+_BLANK = re.compile(rb"\xef\xbb\xbf|\s+")
+_MISCELLANY = re.compile(rb"\s+|<!--.*?-->|<\?.*?\?>", re.DOTALL)
+_DOCTYPE = re.compile(
+    rb"""<!DOCTYPE\s+[\w:.-]+(?:[^\[>"']|"[^"]*"|'[^']*')*(?:\[(?P<subset>.*?)\]\s*)?>""", re.DOTALL
 )
-_ROOT = re.compile(rb"\s*(?:<!--.*?-->\s*|<\?.*?\?>\s*)*<(?P<name>[\w:.-]+)", re.DOTALL)
+_ROOT = re.compile(rb"<([\w:.-]+)")
 
 
 def with_declarations(content: bytes) -> bytes:
@@ -31,15 +33,16 @@ def with_declarations(content: bytes) -> bytes:
 
     Bytes that do not begin as XML in an encoding like ASCII are returned as they are.
     """
-    prolog = _PROLOG.match(content)
-    root = _ROOT.match(content, prolog.end()) if prolog else None
-    if prolog is None or root is None:
+    start = end_of_run(_BLANK, content, 0)
+    end = end_of_run(_MISCELLANY, content, start)
+    doctype = _DOCTYPE.match(content, end)
+    rest = doctype.end() if doctype else end
+    root = _ROOT.match(content, end_of_run(_MISCELLANY, content, rest))
+    if root is None:
         return content
-    doctype = prolog["doctype"] or b""
     attributes = "".join(f' xmlns:{prefix} CDATA "{uri}"' for prefix, uri in _PREFIXES.items())
-    attlist = b"<!ATTLIST " + root["name"] + attributes.encode() + b">"
-    subset = prolog["subset"] or b""
-    lines = b"\n" * (doctype.count(b"\n") - subset.count(b"\n"))
-    declared = b'<!DOCTYPE %s SYSTEM "JATS.dtd" [%s%s%s]>' % (root["name"], attlist, lines, subset)
-    before = (prolog["declaration"] or b"") + (prolog["before"] or b"")
-    return before + declared + content[prolog.end() :]
+    attlist = b"<!ATTLIST " + root[1] + attributes.encode() + b">"
+    subset = (doctype["subset"] or b"") if doctype else b""
+    lines = b"\n" * ((doctype[0].count(b"\n") if doctype else 0) - subset.count(b"\n"))
+    declared = b'<!DOCTYPE %s SYSTEM "JATS.dtd" [%s%s%s]>' % (root[1], attlist, lines, subset)
+    return content[start:end] + declared + content[rest:]

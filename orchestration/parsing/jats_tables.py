@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from lxml import etree
 
 from orchestration.parsing.jats_blocks import BlockReader, labelled
-from orchestration.parsing.jats_captions import caption_text, child_text
+from orchestration.parsing.jats_captions import caption_parts, caption_text, child_text, label_and_caption
 from orchestration.parsing.jats_elements import LEFT_OUT
 from orchestration.parsing.jats_grids import nested_tables, read_grids
 from orchestration.parsing.text_builder import one_line
@@ -28,23 +28,16 @@ _NOTE_MARK_CHARS = 3
 def read_table_wrap(reader: BlockReader, wrap: etree._Element, kind: BlockKind) -> None:
     """Caption, rows and foot as one block per grid; a table that is a picture or a list keeps its caption."""
     feet = [child for child in wrap if local_name(child) in _FOOT]
-    tables = [table for child in wrap if (table := _table_of(child)) is not None]
-    read = {"label", "caption", "alternatives", "table", *_FOOT}
-    others = [child for child in wrap if local_name(child) not in read and local_name(child) not in LEFT_OUT]
+    tables = {child: table for child in wrap if (table := _table_of(child)) is not None}
+    read = {*feet, *caption_parts(wrap), *tables}
+    others = [child for child in wrap if child not in read and local_name(child) not in LEFT_OUT]
     marks = frozenset(_note_marks(feet))
-    label, caption = child_text(wrap, "label", marks), caption_text(wrap, marks)
     notes = [line for foot in feet for line in _foot_lines(foot, marks)]
     if not tables:
-        others += [child for child in wrap if local_name(child) == "alternatives"]
-        _read_without_grid(
-            reader,
-            wrap,
-            f"{label.rstrip('.')}. {caption}" if label and caption else label or caption,
-            notes,
-            others,
-        )
+        _read_without_grid(reader, wrap, label_and_caption(wrap, marks), notes, others)
         return
-    for number, table in enumerate(tables):
+    label, caption = child_text(wrap, "label", marks), caption_text(wrap, marks)
+    for number, table in enumerate(tables.values()):
         last = number == len(tables) - 1
         _add_grids(reader, table, label, caption, notes if last else (), marks)
         caption = ""
@@ -97,7 +90,8 @@ def _read_without_grid(
 
 
 def _read_others(reader: BlockReader, wrap: etree._Element, others: Sequence[etree._Element]) -> None:
-    if others or one_line(wrap.text or ""):
+    words = (wrap.text, *(child.tail for child in wrap))
+    if others or any(text and not text.isspace() for text in words):
         without = [child for child in wrap if child not in others]
         reader.contents(wrap, BlockKind.FIGURE_CAPTION, without=without)
 
@@ -114,7 +108,7 @@ def _foot_lines(foot: etree._Element, marks: frozenset[str]) -> Iterator[str]:
         return
     label = first_child(foot, "label") if local_name(foot) == "fn" else None
     line = InlineText(note_marks=marks)
-    if label is None and local_name(foot) != "fn":
+    if local_name(foot) != "fn":
         line.add(foot)
     else:
         line.add_text(foot.text)

@@ -160,7 +160,11 @@ def _unwrapped(
         return
     try:
         value = json.loads(content)
-        inside = inside_of(content, lambda record: _identifies(nested, record), list_key)
+        inside = (
+            inside_of(content, lambda record: _identifies(nested, record), list_key)
+            if isinstance(value, dict | list)
+            else []
+        )
     except (ValueError, RecursionError):
         yield location
         return

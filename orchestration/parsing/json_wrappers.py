@@ -34,12 +34,12 @@ class Inside:
 def inside_of(
     content: bytes, is_record: Callable[[dict[str, Any]], bool], list_key: str | None
 ) -> list[Inside]:
-    """The records in `content`, which is valid JSON, in order; [] if there are none.
+    """The records in `content`, a JSON object or list in UTF-8, in order; [] if there are none.
 
-    `list_key` names a list that holds nothing but records.
+    `list_key` names a list that holds nothing but records. Raises ValueError for anything else.
     """
     text = content.decode("latin-1")  # one character per byte, so that positions in both agree
-    return list(_walk(text, _BLANK.match(text).end(), is_record, list_key, 0))  # type: ignore[union-attr]
+    return list(_walk(text, _after_blank(text, 0), is_record, list_key, 0))
 
 
 def _walk(
@@ -72,7 +72,8 @@ def _children(text: str, at: int) -> Iterator[tuple[str, int, int, Any]]:
         key = ""
         if is_object:
             match = _KEY.match(text, at)
-            assert match is not None, "the JSON was valid when its wrapper was read"
+            if match is None:
+                raise ValueError(f"no key at byte {at:,}")  # JSON in UTF-16, which `json.loads` reads too
             key, at = json.loads(match.group().rstrip()[:-1].rstrip()), match.end()
         value, end = _DECODER.raw_decode(text, at)
         yield key, at, end, value

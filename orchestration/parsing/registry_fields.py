@@ -171,7 +171,7 @@ def _value(key: str, value: Any) -> str:
 def _object(value: Mapping[str, Any]) -> str:
     """{'date': '2019-03', 'type': 'ACTUAL'} as '2019-03 (actual)'; other objects field by field."""
     main = next((key for key in ("date", "id", "name", "fullName", "count", "masking") if key in value), None)
-    parts = [_value(main, value[main])] if main else []
+    parts = [_value(main, value[main]).replace("\n", " ")] if main else []
     for key, item in value.items():
         text = _value(key, item).replace("\n", " ")
         if key == main or not text:

@@ -38,7 +38,7 @@ _ROLE_PATTERNS = {
     "outcomes": r"(primary |secondary |other )?(outcomes?|end-?points?)( measures?)?",
 }
 _ROLES = {role: re.compile(pattern) for role, pattern in _ROLE_PATTERNS.items()}
-_MARKS = re.compile(r"(?:\s*(?:\[[\w,;–-]{1,12}\]|[*†‡§¶#]+))+$")
+_MARKS = re.compile(r"(?:\s*(?:\[[\w,;–-]{1,12}\]|[*†‡§¶#]))+$")
 _NUMBERING = re.compile(r"^(section\s+)?([0-9]+|[ivx]+|[a-z])([.):]|(\.[0-9]+)+\.?)\s*|^[0-9]+\s+")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html.entities
 import re
-from typing import cast
+from typing import AnyStr, cast
 from xml.parsers import expat
 
 from lxml import etree
@@ -17,18 +17,28 @@ from lxml import etree
 from orchestration.errors import MalformedDocumentError, UnsafeXmlError
 from orchestration.parsing.encoding import decode_head
 
-_PROLOG = re.compile(
-    r"""\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*"""
-    r"""|<!DOCTYPE(?:[^\[>"']|"[^"]*"|'[^']*')*(?:\[.*?\]\s*)?>\s*)*<(?:[\w.-]+:)?([\w.-]+)""",
-    re.DOTALL,
+_BEFORE_ROOT = re.compile(
+    r"""\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?:[^\[>"']|"[^"]*"|'[^']*')*(?:\[.*?\]\s*)?>""", re.DOTALL
 )
+_ROOT = re.compile(r"<(?:[\w.-]+:)?([\w.-]+)")
 
 
 def root_name(head: bytes) -> str | None:
     """The local name of the root element, from the beginning of a file; None if it is not XML."""
     text = decode_head(head)
-    match = _PROLOG.match(text) if text is not None else None
+    match = _ROOT.match(text, end_of_run(_BEFORE_ROOT, text, 0)) if text is not None else None
     return match.group(1) if match else None
+
+
+def end_of_run(part: re.Pattern[AnyStr], text: AnyStr, start: int) -> int:
+    """The position after all that matches `part` from `start` on, one match after the other.
+
+    `(?:part)*` in a longer pattern tries every way to divide the run if the rest of that pattern does not
+    match, which takes time exponential in the number of comments. The loop divides it in one way.
+    """
+    while (match := part.match(text, start)) is not None and match.end() > start:
+        start = match.end()
+    return start
 
 
 def parse_xml(content: bytes, uri: str) -> etree._Element:

@@ -39,7 +39,9 @@ def with_raised_pieces(pieces: Sequence[Piece]) -> list[Piece]:
     for number, piece in enumerate(pieces):
         bands[int(piece.baseline // BAND)].append(number)
     places = {id(piece): number for number, piece in enumerate(pieces)}
-    for mark in sorted(small, key=lambda piece: piece.left):
+    for piece in sorted(small, key=lambda piece: piece.left):
+        place = places[id(piece)]
+        mark = joined[place] or piece  # with the smaller marks that were joined to it
         band = int(mark.baseline // BAND)
         near = [number for row in (band - 1, band, band + 1) for number in bands.get(row, ())]
         hosts = [(number, host) for number in near if (host := joined[number]) and _is_beside(mark, host)]
@@ -48,7 +50,7 @@ def with_raised_pieces(pieces: Sequence[Piece]) -> list[Piece]:
         )
         if joint is not None:
             joined[joint[0]] = joint[1]
-            joined[places[id(mark)]] = None
+            joined[place] = None
     return [piece for piece in joined if piece is not None]
 
 
@@ -63,7 +65,10 @@ def _with_mark(host: Piece, mark: Piece) -> Piece | None:
     reach = TOUCHING * host.size
     own = Stretch(mark.words[0].text, mark.baseline < host.baseline)
     behind = next((at for at, word in enumerate(host.words) if abs(word.right - mark.left) <= reach), None)
-    before = next((at for at, word in enumerate(host.words) if abs(word.left - mark.right) <= reach), None)
+    before = next(
+        (at for at, word in enumerate(host.words) if at != behind and abs(word.left - mark.right) <= reach),
+        None,
+    )
     if behind is None and before is None:
         return None
     first, last = (behind if behind is not None else before), (before if before is not None else behind)
@@ -82,4 +87,5 @@ def _with_mark(host: Piece, mark: Piece) -> Piece | None:
         left=min(host.left, mark.left),
         right=max(host.right, mark.right),
         top=min(host.top, mark.top),
+        bottom=max(host.bottom, mark.bottom),
     )

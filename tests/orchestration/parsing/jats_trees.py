@@ -44,7 +44,10 @@ _PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "media": (("label", "caption"), ("p",)),
     "supplementary-material": (("label", "caption"), ("p", "media", "block")),
     "table-wrap-group": (("label", "caption"), ("table-wrap",)),
-    "table-wrap": (("label", "caption"), ("table", "table", "list", "graphic", "attrib", "table-wrap-foot")),
+    "table-wrap": (
+        ("label", "caption"),
+        ("table", "table", "list", "graphic", "attrib", "table-wrap-foot", "alternatives", "caption"),
+    ),
     "table-wrap-foot": ((), ("fn", "p", "fn-group", "attrib")),
     "table": (("thead", "tfoot"), ("tbody", "tr")),
     "thead": ((), ("tr",)),

@@ -145,3 +145,33 @@ def test_a_page_cut_anywhere_gives_the_studies_before_and_an_error_that_names_it
 
 def test_the_last_page_of_a_listing_may_be_empty() -> None:
     assert list(ClinicalTrialsParser().records(io.BytesIO(a_page_of_studies()), "page.json", 10**6)) == []
+
+
+def a_study_with(**references: object) -> Document:
+    study = a_study()
+    study["protocolSection"]["referencesModule"] = references
+    return parsed(study)
+
+
+def test_a_data_set_whose_id_has_several_lines_is_one_line() -> None:
+    document = a_study_with(availIpds=[{"id": "DS-7\nDS-8", "type": "Data Set"}, {"id": "DS-9"}])
+    assert "Available data sets\n\nDS-7 DS-8 (data set)\nDS-9" in document.text
+
+
+@pytest.mark.parametrize(
+    ("reference", "retracted", "cited"),
+    [
+        ({"pmid": "5"}, "PMID 5. Retracted: PMID 6", "PMID 5 [Retracted: PMID 6]"),
+        ({"citation": "Vane Q."}, "Vane Q.: PMID 6", "Vane Q. [Retracted: PMID 6]"),
+        (
+            {"pmid": "5", "citation": "Vane Q."},
+            "Vane Q. PMID 5. Retracted: PMID 6",
+            "Vane Q. [Retracted: PMID 6]",
+        ),
+        ({}, "Retracted: PMID 6", "[Retracted: PMID 6]"),
+    ],
+)
+def test_a_retracted_reference_is_named_once(reference: dict[str, str], retracted: str, cited: str) -> None:
+    document = a_study_with(references=[reference | {"retractions": [{"pmid": "6"}]}])
+    assert f"Retracted references\n\n{retracted}\n" in f"{document.text}\n"
+    assert [entry.text for entry in document.references] == [cited]

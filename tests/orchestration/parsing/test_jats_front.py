@@ -214,3 +214,21 @@ def test_awards_data_and_parts_of_keywords_are_read_apart() -> None:
     read = metadata(PEOPLE, PEOPLE + parts)
     assert "I10 Hypertension" in read["keywords"]
     assert (read["funding"], read["data_availability"]) == ("NIH R01", "All in Dryad.")
+
+
+def test_titles_in_other_languages_are_read_as_the_title_is() -> None:
+    translated = metadata(
+        "</title-group>",
+        '<trans-title-group xml:lang="fr"><trans-title>&lt;i&gt;E. coli&lt;/i&gt; vole&#160;?'
+        '<xref ref-type="fn">*</xref></trans-title>'
+        "<trans-subtitle>Un &lt;b&gt;essai&lt;/b&gt;</trans-subtitle></trans-title-group></title-group>",
+    )["translated_titles"]
+    assert translated == {"fr": "E. coli vole ? Un essai"}
+
+
+def test_members_of_a_group_inside_a_group_are_listed_once() -> None:
+    inner = f"<collab>Kite Group{group(contributor('Inner'))}</collab>"
+    members = group(contributor("Outer"), f"<contrib>{inner}</contrib>")
+    listed = metadata(PEOPLE, group(f"<contrib><collab>Walk Group{members}</collab></contrib>"))
+    assert listed["authors"] == ["Walk Group"]
+    assert listed["investigators"] == ["Outer X", "Inner X"]

@@ -91,3 +91,8 @@ def test_an_answer_without_articles_is_an_error_or_another_format() -> None:
     assert isinstance(location.error, RecordWithheldError)
     assert "No such id" in location.error.message
     assert JatsParser().recognises(oai("<oai_dc:dc/>"), "x.xml") == 0
+
+
+def test_an_article_after_thousands_of_comments_is_found() -> None:
+    comments = "<!-- a > b --><?tool c?>\n" * 1_000
+    assert parsed_text(f"{comments}{DTD}>{comments}{bare_article()}".encode()).endswith("See x, y α.")

@@ -153,3 +153,27 @@ def test_two_tables_of_one_label_have_their_caption_once() -> None:
         f"{table.format('one')}{table.format('two')}</table-wrap>"
     )
     assert document.text.endswith("Table 1. Steps\none\n\nTable 1\ntwo")
+
+
+ROWS = "<table><tr><td>one</td></tr></table>"
+
+
+@pytest.mark.parametrize("form", ["<textual-form>Kites rise.</textual-form>", "<code>Kites rise.</code>"])
+def test_alternatives_without_a_table_beside_a_table_keep_their_words(form: str) -> None:
+    document = parsed(
+        "<table-wrap><label>Table 1</label><caption><p>Steps.</p></caption>"
+        f"<alternatives><graphic/>{form}</alternatives>{ROWS}</table-wrap>"
+    )
+    assert document.text.endswith("Table 1. Steps\none\n\nKites rise.")
+
+
+@pytest.mark.parametrize("table", [ROWS, "<graphic/>"])
+def test_a_second_label_and_caption_and_loose_words_of_a_table_are_kept(table: str) -> None:
+    document = parsed(
+        "<table-wrap><label>Table 1</label><caption><p>Steps.</p></caption><label>Tableau 1</label>"
+        f"<caption><p>Pas.</p></caption>{table}By day.</table-wrap>"
+    )
+    for text in ("Table 1. Steps", "Tableau 1", "Pas.", "By day."):
+        assert document.text.count(text) == 1
+    words = parsed(f"<table-wrap><label>Table 1</label>{ROWS}By day.</table-wrap>")
+    assert words.text.endswith("Table 1\none\n\nBy day.")

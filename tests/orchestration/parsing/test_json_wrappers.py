@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from medkg.testing.builders import a_study, an_abstract, an_openalex_work
 from orchestration.contracts import RecordLocation
-from orchestration.errors import MissingIdentifierError
+from orchestration.errors import MalformedDocumentError, MissingIdentifierError
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.parsing.openalex import OpenAlexParser
 from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
@@ -74,3 +74,34 @@ def test_wrappers_of_any_depth_are_read(depth: int, brackets: bool) -> None:
     for _ in range(depth):
         value = [value] if brackets else {"more": "x", "inside": value}
     assert [location.doc_id for location in locate(value)] == ["NCT00000001", "NCT00000002"]
+
+
+@pytest.mark.parametrize("parser", [ClinicalTrialsParser(), OpenAlexParser(), PubmedJsonlParser()])
+@pytest.mark.parametrize("line", ["5", "-1.5", '"x"', "null", "true"])
+def test_a_line_that_is_no_object_is_reported_and_the_others_are_read(parser: Any, line: str) -> None:
+    records = {"ctgov-v2": ONE, "openalex": an_openalex_work(1), "pubmed-jsonl": an_abstract("5")}
+    record = json.dumps(records[parser.format])
+    content = f"{record}\n{line}\n{record}\n".encode()
+    first, bad, last = parser.records(io.BytesIO(content), "saved.jsonl", 10**7)
+    assert first.doc_id == last.doc_id is not None
+    assert (first.error, last.error) == (None, None)
+    assert isinstance(bad.error, MalformedDocumentError)
+    assert bad.error.message == (
+        f"saved.jsonl, line 2: a record is a JSON object, this is {line}. Check the file's format."
+    )
+
+
+@given(
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+        max_leaves=12,
+    ),
+    encoding=st.sampled_from(["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-8-sig"]),
+)
+def test_any_json_beside_records_is_reported_and_loses_none(value: Any, encoding: str) -> None:
+    """Also JSON in an encoding that no marker at the start of the file announces."""
+    other = json.dumps(value, ensure_ascii=False).encode(encoding, "surrogatepass")
+    content = b"\n".join([json.dumps(ONE).encode(), other.replace(b"\n", b" "), json.dumps(TWO).encode()])
+    locations = ClinicalTrialsParser().records(io.BytesIO(content), "saved.jsonl", 10**7)
+    assert {"NCT00000001", "NCT00000002"} <= {location.doc_id for location in locations}

@@ -201,3 +201,21 @@ def test_any_text_is_a_sound_text_and_markdown_document(text: str) -> None:
     content = text.encode("utf-8", "surrogatepass")
     attempt(PlainTextParser(), content)
     attempt(MarkdownParser(), content)
+
+
+BEFORE_A_ROOT = {
+    "comments": "<!-- a --> ",
+    "instructions": "<?a b?>\n",
+    "comments and instructions": "<!-- a --><?b?>",
+    "declarations": "<!DOCTYPE a [<!-- b -->]>",
+    "white space": " \n",
+}
+
+
+@pytest.mark.parametrize("part", BEFORE_A_ROOT.values(), ids=BEFORE_A_ROOT)
+@pytest.mark.parametrize("end", ["", "no element", "<", "<!--", "<?", "<!DOCTYPE a [", "<article><p>x</p>"])
+def test_a_long_beginning_without_an_article_is_read_to_its_end(part: str, end: str) -> None:
+    """Never in time that is exponential in the number of its parts: this would not end."""
+    content = (part * 5_000 + end).encode()
+    for parser in {parser.format: parser for parser, _ in SAMPLES.values()}.values():
+        attempt(parser, content)

@@ -115,7 +115,9 @@ def test_tables_lists_and_code_keep_their_lines() -> None:
         ("Author Summary", "abstract"),
         ("Supporting Information", "supplementary"),
         ("Inclusion criteria", "eligibility"),
+        ("Methods [1,2] *†", "methods"),
         ("Shoes", None),
+        ("*" * 5_000 + " Methods", None),
         ("", None),
     ],
 )
