@@ -34,13 +34,15 @@ def a_context(
     source: str = "clinicaltrials",
     version: str = "v" * 64,
     fingerprint: str = "f" * 64,
+    revision: str | None = None,
 ) -> StageContext:
+    of_revision = {"revision": revision} if revision is not None else {}
     return StageContext(
         tenant_id=tenant_id,
         job_id="job-1",
         doc_id=doc_id,
         correlation_id=f"correlation-{doc_id}",
-        metadata={"source": source, "version": version, "fingerprint": fingerprint},
+        metadata={"source": source, "version": version, "fingerprint": fingerprint, **of_revision},
         pipeline_name="auto",
         pipeline_version="2025-01-01",
     )

@@ -240,13 +240,15 @@ class RestoredEntries:
         return None if fits else "it is parsed in another way now than when it was indexed"
 
 
-def context_of(commit: Commit) -> StageContext:
-    """The context under which stores keep a committed document."""
+def context_of(
+    commit: Commit, job_id: str = "repair", correlation_id: str | None = None, pipeline_version: str = ""
+) -> StageContext:
+    """Return the context under which stores keep a committed document."""
     return StageContext(
         tenant_id=commit.key.tenant_id,
-        job_id="repair",
+        job_id=job_id,
         doc_id=commit.key.doc_id,
-        correlation_id=f"repair-{commit.key.doc_id}",
+        correlation_id=correlation_id or f"{job_id}-{commit.key.doc_id}",
         metadata={
             "source": commit.key.source,
             "version": commit.version,
@@ -254,5 +256,5 @@ def context_of(commit: Commit) -> StageContext:
             **({"revision": commit.revision} if commit.revision is not None else {}),
         },
         pipeline_name=commit.pipeline,
-        pipeline_version="",
+        pipeline_version=pipeline_version,
     )

@@ -22,8 +22,9 @@ from orchestration.operations.backup.tables import Copied, read_documents
 from orchestration.operations.parts import Parts
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import EmbeddingBatch, SparseMatrix, StageContext
+from orchestration.stores.restored_entries import context_of
 
-__all__ = ["Imported", "context_of", "import_tenant"]
+__all__ = ["Imported", "context_of_copy", "import_tenant"]
 
 DOCUMENTS_AT_ONCE: Final = 200
 CHUNKS_AT_ONCE: Final = 5_000
@@ -98,7 +99,7 @@ def _is_wanted(commit: Commit, visible: Commit | None, replace: bool, done: Impo
 
 def _take_in(parts: Parts, wanted: Sequence[Copied], replace: bool, done: Imported) -> None:
     """Write every store under one intent, then commit."""
-    contexts = [context_of(document, done.import_id) for document in wanted]
+    contexts = [context_of_copy(document, done.import_id) for document in wanted]
     tenant_id = contexts[0].tenant_id
     parts.stores.documents.put(
         [(ctx, document.document) for ctx, document in zip(contexts, wanted, strict=True)]
@@ -131,22 +132,9 @@ def _take_in(parts: Parts, wanted: Sequence[Copied], replace: bool, done: Import
     done.chunks += sum(commit.chunk_count for commit, _ in copied if commit.key not in taken.not_replaced)
 
 
-def context_of(copied: Copied, import_id: str) -> StageContext:
-    """The context under which stores keep a copied document."""
-    commit = copied.commit
-    return StageContext(
-        tenant_id=commit.key.tenant_id,
-        job_id=import_id,
-        doc_id=commit.key.doc_id,
-        correlation_id=import_id,
-        metadata={
-            "source": commit.key.source,
-            "version": commit.version,
-            "fingerprint": commit.fingerprint,
-        },
-        pipeline_name=commit.pipeline,
-        pipeline_version=copied.origin.pipeline_version,
-    )
+def context_of_copy(copied: Copied, import_id: str) -> StageContext:
+    """Return the context under which stores keep a copied document."""
+    return context_of(copied.commit, import_id, import_id, copied.origin.pipeline_version)
 
 
 def _as_one(batch: EmbeddingBatch, dense: str, vocabulary: int) -> EmbeddingBatch:

@@ -23,7 +23,7 @@ from orchestration.ledger.database import HEAD
 from orchestration.operations.backup.backing_up import committed_in, ledger_tables
 from orchestration.operations.backup.exporting import Observe
 from orchestration.operations.backup.folder import MANIFEST, Manifest, read_copy, unwritable_named
-from orchestration.operations.backup.importing import context_of
+from orchestration.operations.backup.importing import context_of_copy
 from orchestration.operations.backup.restore_marker import MARK
 from orchestration.operations.backup.tables import Copied, read_documents
 from orchestration.operations.parts import Parts
@@ -166,7 +166,7 @@ def _restored(
 def _write(parts: Parts, tenant_id: str, intent_id: str, documents: Sequence[Copied]) -> None:
     """All of an intent into every store, as it was."""
     parts.stores.documents.put(
-        [(context_of(document, document.commit.intent_id), document.document) for document in documents]
+        [(context_of_copy(document, document.commit.intent_id), document.document) for document in documents]
     )
     full = [document for document in documents if document.batch.chunks]
     chunks: list[tuple[DocumentKey, Chunk]] = [

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from medkg.testing.builders import TENANT, a_context, a_document, chunks_of
 from medkg.testing.ledger_suite.builders import a_commit
 from orchestration.assembly import Assembly
-from orchestration.contracts import ChunkRef, Commit, Filters, Origin, SparseVectors
+from orchestration.contracts import ChunkRef, Commit, Filters, Origin, Provenance, SparseVectors
 from orchestration.operations.backup import importing
 from orchestration.operations.backup.exporting import export_tenant
 from orchestration.operations.backup.importing import Imported, import_tenant
@@ -52,7 +52,9 @@ def ingest(
     """Index and commit documents with these chunks, with ledger rows as a run leaves them."""
     items = []
     for doc_id, bodies in documents.items():
-        ctx = a_context(doc_id, source="files", version=version * 64, tenant_id=tenant_id)
+        ctx = a_context(
+            doc_id, source="files", version=version * 64, tenant_id=tenant_id, revision=f"revision {version}"
+        )
         chunks = chunks_of(
             *bodies, doc_id=doc_id, version=ctx.version, tenant_id=tenant_id, section="results"
         )
@@ -110,6 +112,13 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
         for path in sorted(folder.glob("*.parquet"))
         for row in pq.read_table(path).to_pylist()
     ]
+
+
+def provenance_of(parts: Assembly, tenant_id: str = TENANT) -> list[Provenance]:
+    """What the document store records of each document of the tenant, sorted by document."""
+    return sorted(
+        parts.stores.documents.provenance(tenant_id), key=lambda each: (each.key.doc_id, each.version)
+    )
 
 
 def answers(parts: Assembly, query: str, tenant_id: str = TENANT) -> dict[str, list[tuple[str, float]]]:

@@ -29,6 +29,7 @@ from tests.orchestration.operations.backup.copies import (
     import_all,
     ingest,
     opened,
+    provenance_of,
     rows_of,
     unwatched,
     verified,
@@ -81,6 +82,7 @@ def answers_of(parts: Assembly) -> dict[str, Any]:
             parts.stores.documents.get(commit.key, commit.version, commit.fingerprint)
             for commit in parts.ledger.commits.committed(TENANT)
         ],
+        "provenance": {tenant: provenance_of(parts, tenant) for tenant in ("default", "other")},
     }
 
 
@@ -93,6 +95,7 @@ def test_a_restored_folder_reports_and_answers_what_the_lost_one_did_to_the_bit(
     with opened(tmp_path / "a") as parts:
         expected = answers_of(parts)
     assert expected["verified"] == (True, True)
+    assert {each.revision for each in expected["provenance"][TENANT]} >= {"revision 1"}
     with opened(tmp_path / "b") as parts:
         restore(parts, backup, unwatched)
     with opened(tmp_path / "b") as parts:

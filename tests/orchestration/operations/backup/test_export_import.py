@@ -27,6 +27,7 @@ from tests.orchestration.operations.backup.copies import (
     import_all,
     ingest,
     opened,
+    provenance_of,
     rows_of,
     unwatched,
     verified,
@@ -83,7 +84,8 @@ def test_what_is_exported_imported_and_exported_is_what_was_exported(
 
 def test_the_imported_answer_as_the_exported_by_every_leg(tmp_path: Path, copy: Path) -> None:
     with opened(tmp_path / "a") as parts:
-        expected = answers(parts, "walking sleep")
+        expected, provenance = answers(parts, "walking sleep"), provenance_of(parts)
+    assert [each.revision for each in provenance] == ["revision 1"] * 5
     with opened(tmp_path / "b") as parts:
         done = import_all(parts, copy)
         assert (done.documents, done.imported, done.unchanged, done.not_replaced, done.chunks) == (
@@ -94,6 +96,7 @@ def test_the_imported_answer_as_the_exported_by_every_leg(tmp_path: Path, copy: 
             7,
         )
         assert answers(parts, "walking sleep") == expected
+        assert provenance_of(parts) == provenance
         assert verified(parts)
 
 
