@@ -17,15 +17,17 @@ from orchestration.ledger.tables import dead_letters, documents, item_dead_lette
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey, SourceItem
 
-__all__ = ["SqlDeadLetters"]
+__all__ = ["OF_DOCUMENT", "WAITS", "SqlDeadLetters"]
 
-OF_DELETED: Final = exists().where(
+OF_DOCUMENT: Final = and_(
     documents.c.tenant_id == dead_letters.c.tenant_id,
     documents.c.source == dead_letters.c.source,
     documents.c.doc_id == dead_letters.c.doc_id,
     documents.c.pipeline_name == dead_letters.c.pipeline_name,
-    documents.c.status == Status.DELETED,
 )
+"""Joins dead letters with the rows of their documents."""
+
+OF_DELETED: Final = exists().where(OF_DOCUMENT, documents.c.status == Status.DELETED)
 """Dead letters of documents that are deleted. Read from the document's row, which alone records that."""
 
 WAITS: Final = and_(dead_letters.c.replayed_in.is_(None), ~OF_DELETED)

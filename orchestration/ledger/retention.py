@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Table, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, delete, exists, func, select, update
 
 from orchestration.contracts import JobState, Retention
 from orchestration.ledger.database import LedgerPart
+from orchestration.ledger.dead_letters import OF_DOCUMENT, WAITS
 from orchestration.ledger.rows import BATCH
 from orchestration.ledger.tables import (
     cleaned_intents,
@@ -85,8 +86,10 @@ class SqlRetention(LedgerPart):
             if connection.execute(items.limit(1)).first() is None:
                 return 0
         with self._database.writing() as connection:
+            # The lock comes first: another process that prunes must not count the same items again.
+            sums_of_job = select(jobs.c.folded).where(jobs.c.job_id == job_id).with_for_update()
+            stored = connection.execute(sums_of_job).scalar()
             rows = connection.execute(items.limit(BATCH)).all()
-            stored = connection.execute(select(jobs.c.folded).where(jobs.c.job_id == job_id)).scalar()
             sums: Counter[str] = Counter(json.loads(stored) if stored else {})
             for row in rows:
                 sums.update([row.outcome, *([row.reason] if row.reason else [])])
@@ -113,13 +116,14 @@ class SqlRetention(LedgerPart):
         return removed
 
     def _forget_some(self, table: Table, key: Any, condition: ColumnElement[bool]) -> int:
+        """Remove some rows that the condition holds for; returns their number."""
         with self._database.reading() as connection:
             if connection.execute(select(key).where(condition).limit(1)).first() is None:
                 return 0
         with self._database.writing() as connection:
             keys = list(connection.execute(select(key).where(condition).limit(BATCH)).scalars())
-            connection.execute(delete(table).where(key.in_(keys)))
-            return len(keys)
+            # The condition again: a run may have queued a deleted document since.
+            return connection.execute(delete(table).where(key.in_(keys), condition)).rowcount
 
 
 def _ends(before: float) -> Sequence[tuple[Table, Any, ColumnElement[bool]]]:
@@ -127,8 +131,12 @@ def _ends(before: float) -> Sequence[tuple[Table, Any, ColumnElement[bool]]]:
     deleted = _deleted_documents(before)
     return (
         (dead_letters, dead_letters.c.id, _ended_letters(before)),
-        (pdf_tasks, pdf_tasks.c.document_id, pdf_tasks.c.document_id.in_(deleted)),
-        (documents, documents.c.id, documents.c.id.in_(deleted)),
+        (
+            pdf_tasks,
+            pdf_tasks.c.document_id,
+            pdf_tasks.c.document_id.in_(select(documents.c.id).where(deleted)),
+        ),
+        (documents, documents.c.id, deleted),
         (cleaned_intents, cleaned_intents.c.intent_id, _closed_intents(before)),
     )
 
@@ -136,26 +144,17 @@ def _ends(before: float) -> Sequence[tuple[Table, Any, ColumnElement[bool]]]:
 def _ended_letters(before: float) -> ColumnElement[bool]:
     """Dead letters that wait for replay no longer and that no job counts."""
     counted = exists().where(item_dead_letters.c.dead_letter_id == dead_letters.c.id)
-    ended = or_(dead_letters.c.replayed_in.is_not(None), _of_deleted())
-    return and_(dead_letters.c.created_at < before, ended, ~counted)
+    return and_(dead_letters.c.created_at < before, ~WAITS, ~counted)
 
 
-def _of_deleted() -> ColumnElement[bool]:
-    names = ("tenant_id", "source", "doc_id", "pipeline_name")
-    same = [documents.c[name] == dead_letters.c[name] for name in names]
-    return exists().where(*same, documents.c.status == Status.DELETED)
-
-
-def _deleted_documents(before: float) -> Any:
+def _deleted_documents(before: float) -> ColumnElement[bool]:
     """Rows of documents that users deleted; those that their source deleted keep older records out."""
-    names = ("tenant_id", "source", "doc_id", "pipeline_name")
-    same = [dead_letters.c[name] == documents.c[name] for name in names]
-    return select(documents.c.id).where(
+    return and_(
         documents.c.status == Status.DELETED,
         documents.c.updated_at < before,
         documents.c.deleted_at_source.is_(None),
         ~exists().where(job_items.c.document_id == documents.c.id),
-        ~exists().where(*same),
+        ~exists().where(OF_DOCUMENT),
     )
 
 
