@@ -18,7 +18,7 @@ from orchestration.errors import ConfigurationError
 from orchestration.ledger.accounts import end_documents
 from orchestration.ledger.commits import make_visible, note_intents
 from orchestration.ledger.database import LedgerPart, lock
-from orchestration.ledger.places import place_key
+from orchestration.ledger.places import KEPT, PLACE_KEY, place_row
 from orchestration.ledger.rows import batches, commit_of, correlation_id, has_key, key_of, upsert
 from orchestration.ledger.tables import (
     commits,
@@ -293,14 +293,9 @@ def _note_places(connection: Connection, keys: Sequence[DocumentKey] | None = No
         if uri is None:
             continue
         place = Place(key_of(row), uri)
-        rows[place] = {
-            **place.key.model_dump(),
-            "place_key": place_key(place.place),
-            "place": place.place,
-            "job_id": row["job_id"],
-        }
+        rows[place] = place_row(place, row["job_id"])
     for batch in batches(rows.values()):
-        upsert(connection, places, batch, ("tenant_id", "source", "doc_id", "place_key"))
+        upsert(connection, places, batch, PLACE_KEY, KEPT)
 
 
 def _go_on(connection: Connection, table: Table) -> None:

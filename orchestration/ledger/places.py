@@ -11,19 +11,34 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
 
 from orchestration.contracts import Place, Submission
 from orchestration.ledger.database import LedgerPart
-from orchestration.ledger.rows import batches, has_key, key_of
+from orchestration.ledger.rows import batches, has_key, key_of, upsert
 from orchestration.ledger.tables import dead_letters, documents, item_dead_letters, jobs, places
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey
 
-__all__ = ["SqlPlaces", "beneath", "forget_documents", "forget_places", "note_places", "place_key"]
+__all__ = [
+    "KEPT",
+    "PLACE_KEY",
+    "SqlPlaces",
+    "beneath",
+    "forget_documents",
+    "forget_places",
+    "note_places",
+    "place_key",
+    "place_row",
+]
+
+PLACE_KEY: Final = ("tenant_id", "source", "doc_id", "place_key")
+"""Columns that identify a place."""
+
+KEPT: Final = ("place", "job_id")
+"""Columns of a known place that stay when it is recorded again; only a mirror records its job there."""
 
 
 class SqlPlaces(LedgerPart):
@@ -82,13 +97,24 @@ class SqlPlaces(LedgerPart):
         """Remove places; see PlaceLedger.forget."""
         with self._database.writing() as connection:
             forget_places(connection, places)
-            for batch in batches({place.key for place in places}):
-                _move_locators(connection, batch, {(place.key, place.place) for place in places})
+            left = {(place.key, place.place) for place in places}
+            for batch in batches({key for key, _ in left}):
+                _move_locators(connection, batch, left)
 
 
 def place_key(place: str) -> str:
     """The hash by which a place is found."""
     return hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def place_row(place: Place, job_id: str) -> dict[str, Any]:
+    """Return the row of a place that a job listed."""
+    return {
+        **place.key.model_dump(),
+        "place_key": place_key(place.place),
+        "place": place.place,
+        "job_id": job_id,
+    }
 
 
 def beneath(origins: Sequence[str]) -> ColumnElement[bool]:
@@ -105,34 +131,19 @@ def beneath(origins: Sequence[str]) -> ColumnElement[bool]:
 
 def note_places(connection: Connection, submission: Submission, listed: Iterable[Place]) -> None:
     """Record places that a job listed; a mirror also records that it listed the known ones."""
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(places)
-    key = ["tenant_id", "source", "doc_id", "place_key"]
-    if submission.request.mirror:
-        statement = insert.on_conflict_do_update(index_elements=key, set_={"job_id": insert.excluded.job_id})
-    else:
-        statement = insert.on_conflict_do_nothing(index_elements=key)
-    rows = [
-        {
-            **place.key.model_dump(),
-            "place_key": place_key(place.place),
-            "place": place.place,
-            "job_id": submission.job_id,
-        }
-        for place in dict.fromkeys(listed)
-    ]
-    if rows:
-        connection.execute(statement, rows)
+    rows = [place_row(place, submission.job_id) for place in dict.fromkeys(listed)]
+    upsert(connection, places, rows, PLACE_KEY, ("place",) if submission.request.mirror else KEPT)
 
 
 def forget_places(connection: Connection, forgotten: Sequence[Place]) -> None:
     """Remove rows of places; locators stay."""
-    for batch in batches(forgotten):
-        for place in batch:
-            connection.execute(
-                delete(places).where(
-                    has_key(places, [place.key]), places.c.place_key == place_key(place.place)
-                )
-            )
+    rows = [
+        {f"of_{name}": value for name, value in place_row(place, "").items() if name in PLACE_KEY}
+        for place in forgotten
+    ]
+    if rows:
+        same = [places.c[name] == bindparam(f"of_{name}") for name in PLACE_KEY]
+        connection.execute(delete(places).where(*same), rows)
 
 
 def forget_documents(connection: Connection, keys: Sequence[DocumentKey]) -> None:

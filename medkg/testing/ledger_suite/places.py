@@ -149,6 +149,26 @@ class PlaceSuite:
         assert ledger.places.listed_at("job-2", "/in")
         assert not ledger.places.listed_at("job-2", "/inner")
 
+    def test_an_import_leaves_the_places_that_a_mirror_listed_to_the_mirror(self, ledger: Ledger) -> None:
+        run(ledger, "job-1", a_file("/in/a.md"))
+        run(ledger, "job-2", a_file("/in/a.md"), mirror=True)
+        (commit,) = ledger.commits.committed(TENANT)
+        (origin,) = ledger.copies.origins([commit])
+        assert origin is not None
+        files = origin.model_copy(update={"source_plugin": "files"})
+        newer = commit.model_copy(update={"version": "v2", "intent_id": "intent-of-import"})
+        imported = ledger.copies.import_documents("import-1", [(newer, files)], replace=True)
+        assert not imported.not_replaced
+        assert ledger.places.unlisted("job-2", ["/in"]) == []
+
+    def test_places_are_forgotten_one_by_one(self, ledger: Ledger) -> None:
+        run(ledger, "job-1", a_file("/in/a.md"), a_file("/in/b.md"), a_file("/in/c.md", "v2"))
+        ledger.places.forget([])
+        gone = [Place(key_of("/in/a.md"), "/in/b.md"), Place(key_of("/in/c.md"), "/in/a.md")]
+        ledger.places.forget(gone)
+        keys = [key_of("/in/a.md"), key_of("/in/c.md")]
+        assert ledger.places.of(keys) == {keys[0]: ("/in/a.md",), keys[1]: ("/in/c.md",)}
+
     def test_a_record_that_left_a_file_that_is_still_there_is_gone(self, ledger: Ledger) -> None:
         run(ledger, "job-1", a_record("1", "/in/x.jsonl"), a_record("2", "/in/x.jsonl"))
         run(ledger, "job-2", a_record("2", "/in/x.jsonl"), mirror=True)

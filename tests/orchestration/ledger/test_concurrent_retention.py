@@ -1,4 +1,4 @@
-"""Retention beside other processes on one PostgreSQL ledger: nothing is counted twice or removed too early."""
+"""Retention beside other processes on one PostgreSQL ledger: nothing is counted twice or lost."""
 
 from __future__ import annotations
 
