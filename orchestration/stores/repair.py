@@ -8,7 +8,7 @@ repeat.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from orchestration.contracts import (
@@ -23,11 +23,9 @@ from orchestration.contracts import (
 from orchestration.records import DocumentKey, Locator
 from orchestration.stores.proof import UNKNOWN, PipelineOf, Proven, proven_commits
 from orchestration.stores.restored_entries import Means, RestoredEntries
-from orchestration.stores.verify import EVERY, Difference, Verification
+from orchestration.stores.verify import EVERY, LACKING, Difference, Verification, documents_with
 
 __all__ = ["Repair", "Repaired"]
-
-LACKING = ("missing", "incomplete", "damaged")
 
 
 @dataclass(slots=True)
@@ -95,7 +93,7 @@ class Repair:
         self._remove(differences, delete, done)
         lost = self._restore_documents(tenant_id, differences, done)
         lost |= self._restore_search(tenant_id, differences, done)
-        self._restore_vectors(tenant_id, done)
+        self._restore_vectors(tenant_id, differences, done)
         self._settle(tenant_id, lost, delete, done)
         return done
 
@@ -132,7 +130,7 @@ class Repair:
     def _restore_documents(
         self, tenant_id: str, differences: Sequence[Difference], done: Repaired
     ) -> dict[DocumentKey, str]:
-        commits = self._commits(tenant_id, _lacking(differences, "documents"))
+        commits = self._commits(tenant_id, set(documents_with(differences, "documents")))
         lost = self._entries.parsed_documents(commits) if commits else {}
         done.note("documents", len(commits) - len(lost))
         return lost
@@ -140,38 +138,39 @@ class Repair:
     def _restore_search(
         self, tenant_id: str, differences: Sequence[Difference], done: Repaired
     ) -> dict[DocumentKey, str]:
-        commits = self._commits(tenant_id, _lacking(differences, "search"))
+        commits = self._commits(tenant_id, set(documents_with(differences, "search")))
         lost = self._entries.search_entries(commits) if commits else {}
         done.note("search", len(commits) - len(lost))
         return lost
 
-    def _restore_vectors(self, tenant_id: str, done: Repaired) -> None:
-        """Vectors as they lack now: documents that were indexed again have theirs."""
-        differences = [
-            each
-            for each in self._verification.differences(tenant_id)
-            if each.store == "vectors" and each.kind in LACKING
-        ]
-        for intent_id in sorted({each.intent_id for each in differences}):
+    def _restore_vectors(self, tenant_id: str, differences: Sequence[Difference], done: Repaired) -> None:
+        """Restore vectors that lack after the other steps: documents that were indexed again have theirs."""
+        if not all(_is_lacking_vectors(each) for each in differences):  # the other steps changed something
+            differences = self._verification.differences(tenant_id)
+        lacking = [each for each in differences if _is_lacking_vectors(each)]
+        if not lacking:
+            return
+        for intent_id in sorted({each.intent_id for each in lacking}):
             self._entries.segment(tenant_id, intent_id)
-        still = _lacking(self._verification.differences(tenant_id), "vectors") if differences else set()
-        done.note("vectors", len(_lacking(differences, "vectors") - still))
+        still = documents_with(self._verification.differences(tenant_id), "vectors")
+        done.note("vectors", len(set(documents_with(lacking, "vectors")).difference(still)))
 
     def _settle(self, tenant_id: str, lost: dict[DocumentKey, str], delete: bool, done: Repaired) -> None:
         """What could not be restored is queued again, visible as it is; withdrawn if nothing is left."""
         if not lost:
             return
         remaining = self._verification.differences(tenant_id)
-        without_text = _lacking(remaining, "documents")
-        gone = sorted(lost.keys() & without_text & _lacking(remaining, "search"), key=_place)
-        queued = sorted(lost.keys() - set(gone), key=_place)
+        without_text = set(documents_with(remaining, "documents"))
+        withdrawn = lost.keys() & without_text & set(documents_with(remaining, "search"))
+        gone = sorted(withdrawn, key=_place)
+        queued = sorted(lost.keys() - withdrawn, key=_place)
         self._ledger.documents.queue_again(queued)
         done.queued += queued
         if delete and gone:
             self._index.clean(self._ledger.documents.requeue(gone))
             done.deleted += gone
             done.queued += gone
-        done.left |= {key: reason for key, reason in lost.items() if not (delete and key in set(gone))}
+        done.left |= {key: reason for key, reason in lost.items() if not (delete and key in withdrawn)}
 
     def _commits(self, tenant_id: str, keys: set[DocumentKey]) -> list[Commit]:
         if not keys:
@@ -180,13 +179,8 @@ class Repair:
         return sorted(commits, key=lambda commit: _place(commit.key))
 
 
-def _lacking(differences: Iterable[Difference], store: str) -> set[DocumentKey]:
-    """Documents that a store has not, or not whole."""
-    return {
-        each.key
-        for each in differences
-        if each.store == store and each.kind in LACKING and each.key.doc_id != EVERY
-    }
+def _is_lacking_vectors(difference: Difference) -> bool:
+    return difference.store == "vectors" and difference.kind in LACKING
 
 
 def _place(key: DocumentKey) -> tuple[str, str]:

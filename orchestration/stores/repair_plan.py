@@ -6,17 +6,15 @@ deletes what a commit names, or what may be the only copy of something, has `ask
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import Field
 
 from orchestration.records import DocumentKey, Record
-from orchestration.stores.verify import EVERY, Difference
+from orchestration.stores.verify import EVERY, Difference, documents_with
 
 __all__ = ["Step", "repair_plan"]
-
-LACKING: Final = ("missing", "incomplete", "damaged")
 
 
 class Step(Record):
@@ -40,9 +38,10 @@ def repair_plan(differences: Sequence[Difference], repair_deletes: bool) -> list
     damaged = {each.store for each in differences if each.key.doc_id == EVERY and each.kind == "damaged"}
     steps = [_damaged(store, repair_deletes and store == "search") for store in sorted(damaged)]
     lost = {
-        store: _keys(differences, store, LACKING) for store in ("ledger", "search", "documents", "vectors")
+        store: documents_with(differences, store) for store in ("ledger", "search", "documents", "vectors")
     }
-    gone = [key for key in lost["search"] if key in set(lost["documents"])]
+    without_text, without_entries = set(lost["documents"]), set(lost["search"])
+    gone = [key for key in lost["search"] if key in without_text]
     restored: list[tuple[str, str, Sequence[DocumentKey], str]] = [
         (
             "ledger",
@@ -55,7 +54,7 @@ def repair_plan(differences: Sequence[Difference], repair_deletes: bool) -> list
         (
             "vectors",
             "search",
-            [key for key in lost["vectors"] if key not in set(lost["search"])],
+            [key for key in lost["vectors"] if key not in without_entries],
             "embedded again from their chunks, which needs the models",
         ),
     ]
@@ -74,9 +73,9 @@ def repair_plan(differences: Sequence[Difference], repair_deletes: bool) -> list
 def _removals(differences: Sequence[Difference]) -> list[Step]:
     steps = []
     for store in ("search", "vectors"):
-        if keys := _keys(differences, store, ("leftover",)):
+        if keys := documents_with(differences, store, ("leftover",)):
             steps.append(_step("remove", store, keys, "left by writes that were never committed"))
-        if keys := _keys(differences, store, ("unrecorded",)):
+        if keys := documents_with(differences, store, ("unrecorded",)):
             detail = "written without a record in this ledger, which names other entries of them"
             steps.append(_step("delete", store, keys, detail, asks=True))
     return steps
@@ -109,13 +108,3 @@ def _step(
 ) -> Step:
     names = tuple(key.doc_id for key in keys)
     return Step(action=action, store=store, origin=origin, documents=names, asks=asks, detail=detail)
-
-
-def _keys(differences: Iterable[Difference], store: str, kinds: Sequence[str]) -> list[DocumentKey]:
-    """Documents with such a difference, each once, in order; not what is damaged as a whole."""
-    is_such: Callable[[Difference], bool] = lambda each: (  # noqa: E731
-        each.store == store
-        and each.kind in kinds
-        and not (each.kind == "damaged" and each.key.doc_id == EVERY)
-    )
-    return list(dict.fromkeys(each.key for each in differences if is_such(each)))

@@ -7,7 +7,7 @@ means and how it is repaired: `repair_plan`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from pydantic import Field
@@ -22,13 +22,16 @@ from orchestration.contracts import (
 )
 from orchestration.records import DocumentKey, Record
 
-__all__ = ["EVERY", "Difference", "Verification"]
+__all__ = ["EVERY", "LACKING", "Difference", "Verification", "documents_with"]
 
 Entry = tuple[DocumentKey, str]
 """A document under an intent."""
 
 EVERY: Final = "*"
 """Stands for all documents where a store is damaged as a whole."""
+
+LACKING: Final = ("missing", "incomplete", "damaged")
+"""Kinds of differences where a store lacks what is visible."""
 
 
 class Difference(Record):
@@ -40,6 +43,20 @@ class Difference(Record):
     kind: str = Field(
         description="missing, incomplete or damaged; leftover: entries of a write that was not committed; "
         "unrecorded: entries of a write that the ledger does not know, where it names others."
+    )
+
+
+def documents_with(
+    differences: Iterable[Difference], store: str, kinds: Sequence[str] = LACKING
+) -> list[DocumentKey]:
+    """List the documents with such a difference, each once, in order; not a store damaged as a whole."""
+    whole_store = (EVERY, "damaged")
+    return list(
+        dict.fromkeys(
+            each.key
+            for each in differences
+            if each.store == store and each.kind in kinds and (each.key.doc_id, each.kind) != whole_store
+        )
     )
 
 
@@ -65,9 +82,10 @@ class Verification:
 
         Writers go on meanwhile, so only what is there at two looks counts.
         """
-        differences = self._look(tenant_id)
-        if differences:
-            differences &= self._look(tenant_id)
+        damaged = self._damaged_stores(tenant_id)
+        differences = self._look(tenant_id, damaged)
+        if differences:  # finding damage reads a whole store: only reported damage is looked for again
+            differences &= self._look(tenant_id, self._damaged_stores(tenant_id) if damaged else ())
         return sorted(
             differences,
             key=lambda difference: (
@@ -78,8 +96,7 @@ class Verification:
             ),
         )
 
-    def _look(self, tenant_id: str) -> set[Difference]:
-        damaged = self._damaged_stores(tenant_id)
+    def _look(self, tenant_id: str, damaged: Collection[str]) -> set[Difference]:
         in_search = [] if "search" in damaged else list(self._search.holdings(tenant_id))
         in_vectors = list(self._vectors.holdings(tenant_id))
         of_model = {
@@ -113,12 +130,13 @@ class Verification:
         unrecorded = [
             each for each in leftovers if each.intent_id not in recorded and each.key.doc_id != EVERY
         ]
+        unknown = set(unrecorded)
         gone = {each.key for each in differences if (each.store, each.kind) == ("search", "missing")}
         whole = {key for key, _ in commits} - gone
         lacking = {each.key for each in unrecorded} - whole
         return (
             [each for each in differences if each.key not in lacking]
-            + [each for each in leftovers if each not in unrecorded]
+            + [each for each in leftovers if each not in unknown]
             + [_unrecorded(each, lacking) for each in unrecorded]
         )
 
@@ -159,12 +177,12 @@ class Verification:
         at_work: set[str],
     ) -> list[Difference]:
         """Vectors of any model that belong to no commit, damaged segments too."""
-        wanted = {intent_id for _, intent_id in commits}
+        wanted = at_work | {intent_id for _, intent_id in commits}
         key = DocumentKey(tenant_id=tenant_id, source=EVERY, doc_id=EVERY)
         return _leftovers("vectors", commits, holdings, at_work) + [
             Difference(key=key, intent_id=intent_id, store="vectors", kind="leftover")
             for intent_id in self._vectors.damaged(tenant_id)
-            if intent_id not in wanted | at_work
+            if intent_id not in wanted
         ]
 
     def _of_documents(self, tenant_id: str, commits: Iterable[Commit]) -> list[Difference]:

@@ -28,9 +28,9 @@ def clock() -> Clock:
 def ledgers(clock: Clock) -> Iterator[tuple[SqlLedger, SqlLedger]]:
     """One ledger as two processes open it."""
     with own_schema() as url:
-        one, other = open_ledger(url, LEASE_SECONDS, clock), open_ledger(url, LEASE_SECONDS, clock)
-        yield one, other
-        one.close()
+        ledger, other = open_ledger(url, LEASE_SECONDS, clock), open_ledger(url, LEASE_SECONDS, clock)
+        yield ledger, other
+        ledger.close()
         other.close()
 
 
@@ -54,26 +54,26 @@ def before(statement: str, interruption: Callable[[], object]) -> Iterator[list[
 def test_two_processes_that_fold_the_items_of_a_job_count_them_once(
     ledgers: tuple[SqlLedger, SqlLedger], clock: Clock
 ) -> None:
-    one, other = ledgers
-    job = ended(one, "job-1", "1", "2", "3")
-    account = one.jobs.summary(job)
+    ledger, other = ledgers
+    job = ended(ledger, "job-1", "1", "2", "3")
+    account = ledger.jobs.summary(job)
     clock.seconds += 2 * DAY
     with before("SELECT jobs.folded", lambda: prune(other, clock)) as interrupted:
-        prune(one, clock)
+        prune(ledger, clock)
     assert interrupted
-    assert one.jobs.summary(job) == account
+    assert ledger.jobs.summary(job) == account
 
 
 def test_a_deleted_document_that_is_queued_meanwhile_keeps_its_row(
     ledgers: tuple[SqlLedger, SqlLedger], clock: Clock
 ) -> None:
-    one, other = ledgers
-    ended(one, "job-1", "1")
-    one.documents.delete([a_key("1")])
+    ledger, other = ledgers
+    ended(ledger, "job-1", "1")
+    ledger.documents.delete([a_key("1")])
     clock.seconds += 100 * DAY
     with before("DELETE FROM documents", lambda: a_job(other, an_item("1"), job_id="job-2")) as interrupted:
-        prune(one, clock)
+        prune(ledger, clock)
     assert interrupted
-    assert counts(one, "job-2").pending == 1
-    (row,) = one.documents.find(TENANT)
+    assert counts(ledger, "job-2").pending == 1
+    (row,) = ledger.documents.find(TENANT)
     assert (row.status, row.job_id) == ("queued", "job-2")
