@@ -15,9 +15,9 @@ from orchestration.parsing.jats_languages import language_of
 from orchestration.parsing.jats_references import add_references
 from orchestration.parsing.jats_titles import article_title
 from orchestration.parsing.languages import language_name
-from orchestration.parsing.text_builder import DocumentBuilder, one_line
-from orchestration.parsing.xml import first_child, local_name
-from orchestration.parsing.xml_inline import inline_text
+from orchestration.parsing.text_builder import DocumentBuilder
+from orchestration.parsing.xml import local_name
+from orchestration.parsing.xml_inline import child_text
 from orchestration.records import BlockKind
 
 _FRONT_NOTES = ("ack", "bio", "def-list", "fn-group", "glossary", "list", "notes")
@@ -48,8 +48,7 @@ def _add_front(reader: BlockReader, meta: etree._Element) -> None:
 
 def _abstract_heading(abstract: etree._Element) -> str:
     """The heading of an abstract, as printed or as usual: 'Abstract', 'Summary', 'Abstract (French)'."""
-    title = first_child(abstract, "title")
-    if title is not None and one_line(inline_text(title)):
+    if child_text(abstract, "title"):
         return ""
     heading = "Summary" if abstract.get("abstract-type") in ("toc", "teaser") else "Abstract"
     language = language_of(abstract)

@@ -8,7 +8,7 @@ it holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from lxml import etree
@@ -119,8 +119,7 @@ class BlockReader:
         blocks are appended to the section around it.
         """
         parts = heading_parts(element)
-        printed = " ".join(filter(None, (one_line(inline_text(part)) for part in parts)))
-        heading = one_line(heading) or printed
+        heading = one_line(heading) or heading_text(parts)
         if not heading and not role:
             if default:
                 with self.builder.section(default, _ROLE_BY_ELEMENT.get(local_name(element))):
@@ -167,8 +166,7 @@ def read_container(reader: BlockReader, element: etree._Element, kind: BlockKind
     if any(local_name(part) == "title" for part in parts):
         reader.section(element, kind)
         return
-    label = " ".join(one_line(inline_text(part)) for part in parts)
-    reader.contents(element, kind, prefix=label, without=parts)
+    reader.contents(element, kind, prefix=heading_text(parts), without=parts)
 
 
 def labelled(label: str, text: str) -> str:
@@ -182,6 +180,11 @@ def heading_parts(element: etree._Element) -> list[etree._Element]:
     """The first label and the first title among the children."""
     parts = (first_child(element, "label"), first_child(element, "title"))
     return [part for part in parts if part is not None]
+
+
+def heading_text(parts: Iterable[etree._Element]) -> str:
+    """The words of a label and a title, '1. Methods'; an empty one leaves no blank."""
+    return " ".join(filter(None, (one_line(inline_text(part)) for part in parts)))
 
 
 def _is_sentence(element: etree._Element) -> bool:

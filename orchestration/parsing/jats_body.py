@@ -14,6 +14,7 @@ from orchestration.parsing.jats_blocks import (
     BlockReader,
     ReadElement,
     heading_parts,
+    heading_text,
     read_container,
     read_paragraph,
 )
@@ -22,7 +23,7 @@ from orchestration.parsing.jats_lists import read_definitions, read_list
 from orchestration.parsing.jats_tables import read_bare_table, read_table_wrap
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.parsing.xml import first_child, local_name
-from orchestration.parsing.xml_inline import InlineText, best_form, inline_text, node_text
+from orchestration.parsing.xml_inline import InlineText, best_form, child_text, inline_text, node_text
 from orchestration.records import BlockKind
 
 _DEFAULT_HEADINGS = {
@@ -75,8 +76,7 @@ def _read_captioned(reader: BlockReader, element: etree._Element, kind: BlockKin
 
 def _read_note(reader: BlockReader, note: etree._Element, kind: BlockKind) -> None:
     """A footnote after its mark; one that is headed by words ('Funding') is a section."""
-    label = first_child(note, "label")
-    words = label is not None and _WORD.search(inline_text(label)) is not None
+    words = _WORD.search(child_text(note, "label")) is not None
     role = _ROLE_BY_NOTE.get((note.get("fn-type") or "").casefold())
     if words or first_child(note, "title") is not None:
         reader.section(note, kind, role=role)
@@ -90,13 +90,13 @@ def _read_note(reader: BlockReader, note: etree._Element, kind: BlockKind) -> No
 def _read_reference_list(reader: BlockReader, element: etree._Element, kind: BlockKind) -> None:
     """What stands in a reference list beside its entries; a list of entries alone leaves nothing here."""
     parts = heading_parts(element)
-    with reader.builder.section(" ".join(one_line(inline_text(part)) for part in parts)):
+    with reader.builder.section(heading_text(parts)):
         reader.contents(element, kind, without=parts)
 
 
 def _read_speech(reader: BlockReader, speech: etree._Element, kind: BlockKind) -> None:
     speaker = first_child(speech, "speaker")
-    name = one_line(inline_text(speaker)).rstrip(":") if speaker is not None else ""
+    name = child_text(speech, "speaker").rstrip(":")
     without = [speaker] if speaker is not None else []
     reader.contents(speech, kind, prefix=f"{name}:" if name else "", without=without)
 

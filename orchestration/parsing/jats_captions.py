@@ -11,7 +11,7 @@ from orchestration.parsing.jats_blocks import BlockReader
 from orchestration.parsing.jats_elements import LEFT_OUT
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml import first_child, local_name
-from orchestration.parsing.xml_inline import InlineText, inline_text
+from orchestration.parsing.xml_inline import child_text, inline_text, node_text
 from orchestration.records import BlockKind
 
 
@@ -68,24 +68,8 @@ def caption_text(element: etree._Element, note_marks: frozenset[str] = frozenset
     rest = [one_line(caption.text or "")]
     for part in caption:
         if part is not skipped:
-            rest.append(one_line(_text(part, note_marks)))
+            rest.append(one_line(node_text(part, note_marks)))
         rest.append(one_line(part.tail or ""))
     if title and any(rest) and not title.endswith((".", "?", "!", ":")):
         title += "."
     return " ".join(filter(None, (title, *rest)))
-
-
-def child_text(element: etree._Element, name: str, note_marks: frozenset[str] = frozenset()) -> str:
-    """The text of the first child of that name, '' if there is none."""
-    child = first_child(element, name)
-    if child is None:
-        return ""
-    line = InlineText(note_marks=note_marks)
-    line.add_contents(child)
-    return one_line(line.text())
-
-
-def _text(part: etree._Element, note_marks: frozenset[str]) -> str:
-    line = InlineText(note_marks=note_marks)
-    line.add(part)
-    return line.text()

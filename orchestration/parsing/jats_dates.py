@@ -9,18 +9,15 @@ https://jats.nlm.nih.gov/archiving/tag-library/1.3/element/pub-date.html (read 2
 from __future__ import annotations
 
 import re
-from calendar import monthrange
-from typing import Final
 
 from lxml import etree
 
-from orchestration.parsing.text_builder import one_line
+from orchestration.parsing.dates import iso_date
 from orchestration.parsing.xml import first_child
-from orchestration.parsing.xml_inline import inline_text
+from orchestration.parsing.xml_inline import child_text, inline_text
 
 _YEAR = re.compile(r"(?<!\d)(?:1[5-9]|20)\d\d(?!\d)")
 _ISO = re.compile(r"((?:1[5-9]|20)\d\d)(?:-(\d\d))?(?:-(\d\d))?(?!\d)")
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _PUBLISHED = frozenset({"pub", "publication", "published", "release", ""})
 _PUBLICATION = re.compile(r"publ|pub\b|\bissue|online|version-of-record|ahead")
 """Signs of a publication in a type that no list names: 'original-publication', 'issue-pub', 'online'."""
@@ -56,12 +53,12 @@ def dates_metadata(meta: etree._Element) -> dict[str, str | None]:
 
 def date_of(date: etree._Element) -> str:
     """A date by its elements, else by its ISO attribute, else the year in its words; '' without a year."""
-    year = _YEAR.search(_child(date, "year"))
+    year = _YEAR.search(child_text(date, "year"))
     if year:
-        return _iso(year.group(), _child(date, "month"), _child(date, "day"))
+        return iso_date(year.group(), child_text(date, "month"), child_text(date, "day"))
     iso = _ISO.match(date.get("iso-8601-date") or "")
     if iso:
-        return _iso(iso[1], iso[2] or "", iso[3] or "")
+        return iso_date(iso[1], iso[2] or "", iso[3] or "")
     words = first_child(date, "string-date")
     if words is None:
         return ""
@@ -71,21 +68,6 @@ def date_of(date: etree._Element) -> str:
 def _year_in(words: str) -> str:
     year = _YEAR.search(words)
     return year.group() if year else ""
-
-
-def _child(date: etree._Element, name: str) -> str:
-    element = first_child(date, name)
-    return one_line(inline_text(element)) if element is not None else ""
-
-
-def _iso(year: str, month: str, day: str) -> str:
-    short = month[:3].lower()
-    number = _MONTHS.index(short) + 1 if short in _MONTHS else int(month) if month.isdecimal() else 0
-    if not 1 <= number <= 12:
-        return year
-    if not (day.isdecimal() and 1 <= int(day) <= monthrange(int(year), number)[1]):
-        return f"{year}-{number:02}"
-    return f"{year}-{number:02}-{int(day):02}"
 
 
 def _kind(date: etree._Element) -> str | None:

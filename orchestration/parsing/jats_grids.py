@@ -16,7 +16,7 @@ from lxml import etree
 from orchestration.parsing.tables import MAX_SPAN, Cell, Grid, lay_out
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml import local_name
-from orchestration.parsing.xml_inline import InlineText, inline_text
+from orchestration.parsing.xml_inline import inline_text
 
 _ROWS = ("tr", "row")
 _CELLS = ("td", "th", "entry")
@@ -142,9 +142,7 @@ def _cell_text(cell: etree._Element, flat: bool, note_marks: frozenset[str]) -> 
     if not flat and next(cell.iterdescendants(*_TABLE_TAGS), None) is not None:
         cell = copy.deepcopy(cell)
         etree.strip_elements(cell, *_TABLE_TAGS, with_tail=False)
-    line = InlineText(note_marks=note_marks)
-    line.add_contents(cell)
-    return one_line(line.text())
+    return one_line(inline_text(cell, note_marks=note_marks))
 
 
 def _number(text: str | None, otherwise: int) -> int:

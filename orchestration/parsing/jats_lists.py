@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from orchestration.parsing.jats_blocks import BlockReader, heading_parts
+from orchestration.parsing.jats_blocks import BlockReader, heading_parts, heading_text
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml import first_child, local_name
-from orchestration.parsing.xml_inline import InlineText, inline_text
+from orchestration.parsing.xml_inline import InlineText, child_text, inline_text
 from orchestration.records import BlockKind
 
 _NUMBERED = frozenset({"order", "ordered", "arabic"})
@@ -47,7 +47,7 @@ class _ListLines:
 
     def add_list(self, element: etree._Element, depth: int) -> None:
         heading = heading_parts(element)
-        self._add_line(depth, " ".join(one_line(inline_text(part)) for part in heading))
+        self._add_line(depth, heading_text(heading))
         marks = _marks(element.get("list-type", ""))
         for child in element:
             if local_name(child) == "list-item":
@@ -63,8 +63,7 @@ class _ListLines:
 
     def _add_item(self, element: etree._Element, depth: int, mark: str) -> None:
         label = first_child(element, "label")
-        printed = one_line(inline_text(label)) if label is not None else ""
-        item = _Item(depth, printed or mark)
+        item = _Item(depth, child_text(element, "label") or mark)
         title = first_child(element, "title")
         if title is not None:
             text = one_line(inline_text(title))
@@ -107,9 +106,9 @@ class _ListLines:
 
     def add_definitions(self, element: etree._Element, depth: int) -> None:
         heading = heading_parts(element)
-        self._add_line(depth, " ".join(one_line(inline_text(part)) for part in heading))
+        self._add_line(depth, heading_text(heading))
         heads = [part for part in element if local_name(part) in ("term-head", "def-head")]
-        self._add_line(depth, ": ".join(one_line(inline_text(head)) for head in heads))
+        self._add_line(depth, ": ".join(filter(None, (one_line(inline_text(head)) for head in heads))))
         for child in element:
             if local_name(child) == "def-item":
                 self._add_definition(child, depth)
@@ -121,9 +120,7 @@ class _ListLines:
     def _add_definition(self, element: etree._Element, depth: int) -> None:
         label = first_child(element, "label")
         terms = [part for part in element if local_name(part) == "term"]
-        named = " ".join(
-            one_line(inline_text(part)) for part in ([label] if label is not None else []) + terms
-        )
+        named = heading_text([*([label] if label is not None else []), *terms])
         item = _Item(depth, f"{named}:" if named else "")
         for number, part in enumerate(part for part in element if part is not label and part not in terms):
             if number:

@@ -15,8 +15,8 @@ from lxml import etree
 from orchestration.parsing.jats_front import plain_doi
 from orchestration.parsing.jats_people import group_name, person_name
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
-from orchestration.parsing.xml import first_child, local_name
-from orchestration.parsing.xml_inline import InlineText, inline_text
+from orchestration.parsing.xml import local_name
+from orchestration.parsing.xml_inline import InlineText, child_text, inline_text
 
 _SENTENCES = ("mixed-citation", "citation")
 _PEOPLE = frozenset(
@@ -36,7 +36,7 @@ def add_references(builder: DocumentBuilder, root: etree._Element) -> None:
     """Append every entry of every list; what an article inside repeats (a translation) comes once."""
     entries: set[tuple[str, str]] = set()
     for entry in root.iter("{*}ref"):
-        label, text = _label(entry), _entry_text(entry)
+        label, text = child_text(entry, "label"), _entry_text(entry)
         if (label, text) in entries and _is_inside(entry):
             continue
         entries.add((label, text))
@@ -46,11 +46,6 @@ def add_references(builder: DocumentBuilder, root: etree._Element) -> None:
 
 def _is_inside(entry: etree._Element) -> bool:
     return any(local_name(above) in ("sub-article", "response") for above in entry.iterancestors())
-
-
-def _label(entry: etree._Element) -> str:
-    label = first_child(entry, "label")
-    return one_line(inline_text(label)) if label is not None else ""
 
 
 def _identifiers(entry: etree._Element) -> tuple[str | None, str | None]:

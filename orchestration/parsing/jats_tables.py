@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 from lxml import etree
 
 from orchestration.parsing.jats_blocks import BlockReader, labelled
-from orchestration.parsing.jats_captions import caption_parts, caption_text, child_text, label_and_caption
+from orchestration.parsing.jats_captions import caption_parts, caption_text, label_and_caption
 from orchestration.parsing.jats_elements import LEFT_OUT
 from orchestration.parsing.jats_grids import nested_tables, read_grids
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml import first_child, local_name
-from orchestration.parsing.xml_inline import InlineText, best_form, inline_text
+from orchestration.parsing.xml_inline import InlineText, best_form, child_text, inline_text
 from orchestration.records import BlockKind
 
 _FOOT = frozenset({"attrib", "table-wrap-foot"})

@@ -12,7 +12,7 @@ from lxml import etree
 
 from orchestration.parsing.markup import plain_text
 from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml_inline import InlineText
+from orchestration.parsing.xml_inline import inline_text
 
 _ENDS = (":", "?", "!", ".", "—", "–")
 """Signs at the end of a title after which a subtitle needs no colon."""
@@ -32,9 +32,7 @@ def article_title(root: etree._Element, path: str = "{*}front/{*}article-meta/{*
 
 def title_text(title: etree._Element) -> str:
     """One title or subtitle."""
-    line = InlineText(with_marks=False)
-    line.add_contents(title)
-    text = one_line(line.text())
+    text = one_line(inline_text(title, with_marks=False))
     return plain_text(text) if "<" in text else text
 
 

@@ -8,17 +8,15 @@ joined: in files without white space between tags it would read '2021Mar04'.
 from __future__ import annotations
 
 import re
-from calendar import monthrange
-from typing import Final
 
 from lxml import etree
 
+from orchestration.parsing.dates import iso_date
 from orchestration.parsing.pubmed_fields import field_text
 
 __all__ = ["date_of", "first_date"]
 
 _YEAR = re.compile(r"(?<!\d)(?:1[6-9]|20|21)\d\d(?!\d)")
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MEDLINE = re.compile(r"(?P<year>\d{4})\s+(?P<month>[A-Za-z]{3,9})\b\.?(?:\s+(?P<day>\d{1,2})\b)?")
 
 
@@ -28,11 +26,11 @@ def date_of(date: etree._Element | None) -> str:
         return ""
     year = _YEAR.fullmatch(_child(date, "Year"))
     if year:
-        return _iso(year.group(), _child(date, "Month"), _child(date, "Day"))
+        return iso_date(year.group(), _child(date, "Month"), _child(date, "Day"))
     medline = _child(date, "MedlineDate") or _child(date, "Year")
     exact = _MEDLINE.match(medline)
     if exact and _YEAR.fullmatch(exact["year"]):
-        return _iso(exact["year"], exact["month"], exact["day"] or "")
+        return iso_date(exact["year"], exact["month"], exact["day"] or "")
     any_year = _YEAR.search(medline)
     return any_year.group() if any_year else ""
 
@@ -49,18 +47,3 @@ def first_date(record: etree._Element, *paths: str) -> str:
 
 def _child(date: etree._Element, name: str) -> str:
     return field_text(next(date.iterchildren(f"{{*}}{name}"), None))
-
-
-def _iso(year: str, month: str, day: str) -> str:
-    number = int(month) if month.isdecimal() else _month_number(month)
-    if not 1 <= number <= 12:
-        return year
-    if not (day.isdecimal() and 1 <= int(day) <= monthrange(int(year), number)[1]):
-        return f"{year}-{number:02}"
-    return f"{year}-{number:02}-{int(day):02}"
-
-
-def _month_number(name: str) -> int:
-    """1 for 'Jan' and 'January'; 0 for a season or a range of months."""
-    short = name[:3].lower()
-    return _MONTHS.index(short) + 1 if short in _MONTHS and name.isalpha() else 0

@@ -22,6 +22,7 @@ from orchestration.parsing.jats_elements import (
     WORD_TYPES,
 )
 from orchestration.parsing.mathml import formula_text
+from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml import entity_text, first_child, local_name
 
 _FORMULAS = frozenset({"inline-formula", "disp-formula", "chem-struct", "math", "tex-math", "alternatives"})
@@ -34,20 +35,28 @@ _ESCAPED = re.compile(r"&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([A-Za-z][A-Za-z0
 _LIGATURE = re.compile("[\ufb00-\ufb06]")
 
 
-def inline_text(element: etree._Element) -> str:
-    """The text inside `element`."""
+def inline_text(
+    element: etree._Element, *, with_marks: bool = True, note_marks: frozenset[str] = frozenset()
+) -> str:
+    """The text inside `element`; for the options see `InlineText`."""
     if not len(element):
         return _as_read(element.text or "")
-    line = InlineText()
+    line = InlineText(with_marks=with_marks, note_marks=note_marks)
     line.add_contents(element)
     return line.text()
 
 
-def node_text(node: etree._Element) -> str:
+def node_text(node: etree._Element, note_marks: frozenset[str] = frozenset()) -> str:
     """The text of one inline child, without its tail: an element or an entity that was not resolved."""
-    line = InlineText()
+    line = InlineText(note_marks=note_marks)
     line.add(node)
     return line.text()
+
+
+def child_text(element: etree._Element, name: str, note_marks: frozenset[str] = frozenset()) -> str:
+    """The text of the first child of that name on one line, '' if there is none."""
+    child = first_child(element, name)
+    return one_line(inline_text(child, note_marks=note_marks)) if child is not None else ""
 
 
 def resolved(text: str) -> str:
@@ -226,9 +235,8 @@ def _formula(node: etree._Element, name: str) -> str:
     text = " ".join(_formula_words(node).split()) or _FORMULA
     if name != "disp-formula":
         return text
-    label = first_child(node, "label")
-    number = f" {inline_text(label).strip()}" if label is not None else ""
-    return f" {text}{number} "
+    number = child_text(node, "label")
+    return f" {text} {number} "
 
 
 def best_form(alternatives: etree._Element) -> etree._Element | None:

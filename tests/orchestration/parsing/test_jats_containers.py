@@ -175,3 +175,20 @@ def test_words_beside_the_entries_of_a_reference_list_are_text() -> None:
     )
     assert document.text.endswith("References\n\nStarred: read first.")
     assert parsed(back=f"<ref-list><title>References</title>{entries}</ref-list>").text.endswith("t")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<sec><label/><title>Kites</title><p>Rise.</p></sec>",
+        "<odd-block><label/><title>Kites</title><p>Rise.</p></odd-block>",
+        "<ref-list><label/><title>Kites</title><p>Rise.</p></ref-list>",
+        "<list><label/><title>Kites</title></list><p>Rise.</p>",
+        "<def-list><label/><title>Kites</title></def-list><p>Rise.</p>",
+        "<def-list><term-head/><def-head>Kites</def-head></def-list><p>Rise.</p>",
+        "<def-list><def-item><label/><term>Kites</term></def-item></def-list><p>Rise.</p>",
+    ],
+)
+def test_an_empty_label_leaves_no_blank(body: str) -> None:
+    text = parsed(body).text.partition("Walking helps.\n\n")[2]
+    assert text.replace(":", "") == "Kites\n\nRise."

@@ -60,6 +60,8 @@ RECEIVED = dated('date-type="received"', "<year>2010</year>") + dated(
         (RECEIVED + dated('date-type="original-publication"', "<year>2015</year>"), "2015", "2015"),
         (dated('date-type="corrected-publication"', "<year>2015</year>"), None, None),
         (dated('pub-type="ppub"', "<day>30</day><month>2</month><year>2013</year>"), "2013", "2013-02"),
+        (dated('pub-type="ppub"', "<month>Jan-Feb</month><year>2012</year>"), "2012", "2012"),
+        (dated('pub-type="ppub"', "<day>2</day><month>Sept.</month><year>2012</year>"), "2012", "2012-09-02"),
     ],
 )  # fmt: skip
 def test_the_year_is_the_one_of_publication(dates: str, year: str | None, date: str | None) -> None:

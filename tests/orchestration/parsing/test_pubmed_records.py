@@ -56,6 +56,7 @@ def a_chapter(*, own: str = "", book: str = "", title: str = "<ArticleTitle>Brid
         ("<MedlineDate>Winter 1983</MedlineDate>", "1983", "1983"),
         ("<MedlineDate>1975-1976</MedlineDate>", "1975", "1975"),
         ("<Year>2020</Year><Month>Jul-Aug</Month>", "2020", "2020"),
+        ("<Year>2020</Year><Month>Sept.</Month><Day>2</Day>", "2020", "2020-09-02"),
         ("<Year>2020</Year><Month>13</Month>", "2020", "2020"),
         ("<Year>2010</Year><Month>02</Month><Day>30</Day>", "2010", "2010-02"),
     ],
