@@ -1,7 +1,8 @@
 """Builds the wheel, installs it into a clean environment and uses it there, outside of the checkout.
 
 Run by `make wheel-check`. Checks which top-level names the wheel installs, then runs documents through a
-topology, searches them, shows the benchmarks' help, and runs a conformance suite as a plugin author would.
+topology, searches them, starts a host that works on a submitted document and serves the Dagster UI, shows the
+benchmarks' help, and runs a conformance suite as a plugin author would.
 """
 
 from __future__ import annotations
@@ -12,13 +13,18 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 TOP_LEVEL: Final = {"orchestration", "gpu_actors", "medkg"}
 """The names that the wheel may install."""
+
+WAIT_SECONDS: Final = 300.0
 
 CONFORMANCE: Final = """
 import pytest
@@ -114,6 +120,7 @@ def use(environment: Path, folder: Path) -> None:
     hits = json.loads(run([*medkg, "search", "glucose after walking", "--json"], work))["hits"]
     if not hits or "glucose" not in hits[0]["text"]:
         fail(f"`medkg search` did not find the document: {hits}")
+    serve(medkg, work)
     run([*medkg, "bench", "--help"], work)
     python = str(environment / "bin" / "python")
     run([python, "-c", "import medkg.benchmarks.suite"], work)
@@ -121,6 +128,49 @@ def use(environment: Path, folder: Path) -> None:
     sys.stdout.write(
         run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_conformance.py"], work)
     )
+
+
+def serve(medkg: list[str], work: Path) -> None:
+    """Start a host, have its daemon work on a submitted document, and ask the UI for medkg's definitions."""
+    (work / "more").mkdir()
+    (work / "more" / "note.txt").write_text("Sleep lowers blood pressure.\n", encoding="utf-8")
+    address = json.loads(run([*medkg, "up", "--json"], work))["dagster_ui"]
+    try:
+        run([*medkg, "submit", "auto", "--path", "more"], work)
+        wait_until(
+            lambda: json.loads(run([*medkg, "status", "--json"], work))["documents"].get("committed") == 2,
+            "`medkg submit`: the daemon did not commit the document",
+        )
+        wait_until(
+            lambda: locations(address) == ["medkg"], "the Dagster UI does not list medkg's definitions"
+        )
+    finally:
+        run([*medkg, "down"], work)
+
+
+def locations(address: str) -> list[str]:
+    """The code locations that the Dagster UI has loaded without an error."""
+    entry = "name locationOrLoadError { __typename }"
+    query = f"{{ workspaceOrError {{ ... on Workspace {{ locationEntries {{ {entry} }} }} }} }}"
+    request = urllib.request.Request(
+        f"{address}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as response:
+        entries = json.load(response)["data"]["workspaceOrError"]["locationEntries"]
+    return [
+        entry["name"]
+        for entry in entries
+        if (entry["locationOrLoadError"] or {}).get("__typename") == "RepositoryLocation"
+    ]
+
+
+def wait_until(holds: Callable[[], bool], reason: str) -> None:
+    """Return when it holds; fail with the reason after WAIT_SECONDS."""
+    end = time.monotonic() + WAIT_SECONDS
+    while not holds():
+        if time.monotonic() > end:
+            fail(f"{reason} within {WAIT_SECONDS:.0f} s")
+        time.sleep(1)
 
 
 def run(command: list[str], folder: Path) -> str:
