@@ -19,7 +19,6 @@ from orchestration.assembly.inputs import AssembledInputs
 from orchestration.assembly.lost_ledger import check_ledger
 from orchestration.contracts import (
     Isolation,
-    Outcome,
     Plane,
     TextModels,
     lift,
@@ -30,9 +29,10 @@ from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.submission import Submissions, Topology
 from orchestration.operations.backup.restore_marker import check_restored
 from orchestration.operations.data_folder import DataFolder
+from orchestration.operations.parts import ChunkByTopology
 from orchestration.plugins.entry_points import load_plugins, plugin_names
 from orchestration.plugins.isolated_stage import isolated_stage
-from orchestration.records import Chunk, Document, Float32Matrix
+from orchestration.records import Float32Matrix
 from orchestration.runs.gate_payloads import GatePayloads
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
@@ -233,16 +233,11 @@ class Assembly(AssembledInputs):
         """Why the profile has no sparse leg; None if it has one."""
         return self.profile.sparse_off
 
-    def chunks(
-        self,
-        pipeline: str,
-        documents: Sequence[Document],
-        embed: Callable[[Sequence[str]], Float32Matrix],
-    ) -> Sequence[Outcome[list[Chunk]]]:
-        """Documents cut as a topology does it, in this process; one outcome per document."""
-        from orchestration.assembly.chunking_again import chunks_again
+    def chunker(self, embed: Callable[[Sequence[str]], Float32Matrix]) -> ChunkByTopology:
+        """What cuts documents as topologies do it, in this process; loads its tokenizer once."""
+        from orchestration.assembly.chunking_again import TopologyChunker
 
-        return chunks_again(self.topologies.load(pipeline), self.profile, documents, embed)
+        return TopologyChunker(self.topologies.load, lambda: self.profile, embed)
 
     # --- reading alone ------------------------------------------------------------------------------
 

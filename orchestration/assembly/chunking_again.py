@@ -1,11 +1,12 @@
 """Documents cut into chunks outside of a run, as their topology's chunk stage does it.
 
-Comes in: a checked topology, a profile and documents. Leaves: one outcome per document.
+Comes in: a topology's name, a profile and documents. Leaves: one outcome per document.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orchestration.contracts import Outcome, PlaneUse, Vectors
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from gpu_actors.plane import LocalChunker, Profile
     from orchestration.topology.graph import TopologyGraph
 
-__all__ = ["chunks_again"]
+__all__ = ["TopologyChunker"]
 
 
 class _ChunkersHere:
@@ -43,21 +44,37 @@ class _ChunkersHere:
         return PlaneUse({}, 0, 0.0)
 
 
-def chunks_again(
-    graph: TopologyGraph,
-    profile: Profile,
-    documents: Sequence[Document],
-    embed: Callable[[Sequence[str]], Float32Matrix],
-) -> Sequence[Outcome[list[Chunk]]]:
-    """Chunks of documents; raises StageContractError for a topology whose chunks are cut by a plugin."""
-    from gpu_actors.plane import LocalChunker
+class TopologyChunker:
+    """Cuts documents as topologies do; profile and tokenizer are loaded by the first call."""
 
-    node = next((node for node in graph.nodes if node.stage_type == "chunk"), None)
-    if node is None:
-        raise StageContractError(f"topology {graph.name} has no stage `chunk` of medkg's own.")
-    plane = _ChunkersHere(profile, LocalChunker(profile, embed))
-    stage = ChunkOnPlane(plane, 0.0, **node.config)
-    return stage.execute_batch([(_context(document, graph), document) for document in documents])
+    def __init__(
+        self,
+        load: Callable[[str], TopologyGraph],
+        profile: Callable[[], Profile],
+        embed: Callable[[Sequence[str]], Float32Matrix],
+    ) -> None:
+        self._load = load
+        self._profile = profile
+        self._embed = embed
+
+    def __call__(self, pipeline: str, documents: Sequence[Document]) -> Sequence[Outcome[list[Chunk]]]:
+        """Return the chunks of documents, one outcome per document.
+
+        Raises StageContractError for a topology whose chunks are cut by a plugin.
+        """
+        graph = self._load(pipeline)
+        node = next((node for node in graph.nodes if node.stage_type == "chunk"), None)
+        if node is None:
+            raise StageContractError(f"topology {graph.name} has no stage `chunk` of medkg's own.")
+        stage = ChunkOnPlane(self._plane, 0.0, **node.config)
+        return stage.execute_batch([(_context(document, graph), document) for document in documents])
+
+    @cached_property
+    def _plane(self) -> _ChunkersHere:
+        from gpu_actors.plane import LocalChunker
+
+        profile = self._profile()
+        return _ChunkersHere(profile, LocalChunker(profile, self._embed))
 
 
 def _context(document: Document, graph: TopologyGraph) -> StageContext:

@@ -27,7 +27,10 @@ from orchestration.topology.loader import PipelineLoader
 if TYPE_CHECKING:
     from orchestration.jobs.reading import DocumentReader
 
-__all__ = ["Parts", "Stores"]
+__all__ = ["ChunkByTopology", "Parts", "Stores"]
+
+ChunkByTopology = Callable[[str, Sequence[Document]], Sequence[Outcome[list[Chunk]]]]
+"""Cuts documents as the named topology does; one outcome per document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +87,12 @@ class Parts(Protocol):
         """
         ...
 
-    def chunks(
-        self,
-        pipeline: str,
-        documents: Sequence[Document],
-        embed: Callable[[Sequence[str]], Float32Matrix],
-    ) -> Sequence[Outcome[list[Chunk]]]:
-        """Documents cut as a topology does it, in this process; one outcome per document.
+    def chunker(self, embed: Callable[[Sequence[str]], Float32Matrix]) -> ChunkByTopology:
+        """What cuts documents as topologies do it, in this process; loads its tokenizer once, when called.
 
-        `embed` is called for semantic chunk profiles only. Raises UsageError or DagsterPipelineConfigError
-        for a topology that is not there, StageContractError for one without a chunk stage.
+        `embed` is called for semantic chunk profiles only. A call raises UsageError or
+        DagsterPipelineConfigError for a topology that is not there, StageContractError for one without a
+        chunk stage.
         """
         ...
 

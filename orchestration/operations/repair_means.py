@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from orchestration.contracts import Commit, Origin, Outcome, SparseVectors
@@ -24,10 +24,12 @@ __all__ = ["open_means", "pipeline_of"]
 def open_means(parts: Parts, notify: Callable[[str], None]) -> Iterator[Means]:
     """The means of a data folder; models that were loaded are freed at the end."""
     with LazyModels(lambda: parts.models(("dense", "sparse"), notify)) as models:
+        chunk_by_topology = parts.chunker(lambda texts: models().embed_texts(texts)[0])
+        fingerprints = cache(partial(_fingerprints, parts))
 
         def chunk(pipeline: str, documents: Sequence[Document]) -> Sequence[Outcome[list[Chunk]]]:
             try:
-                return parts.chunks(pipeline, documents, lambda texts: models().embed_texts(texts)[0])
+                return chunk_by_topology(pipeline, documents)
             except UnavailableError:
                 raise
             except MedkgError as error:  # the topology is not there any more, or was never one
@@ -41,7 +43,7 @@ def open_means(parts: Parts, notify: Callable[[str], None]) -> Iterator[Means]:
             encode_sparse=encode_sparse,
             chunk=chunk,
             fetch=lambda commits: _fetched(parts, commits),
-            is_current=lambda commit: commit.fingerprint in _fingerprints(parts, commit),
+            is_current=lambda commit: commit.fingerprint in fingerprints(commit.pipeline, commit.namespace),
         )
 
 
@@ -59,9 +61,10 @@ def pipeline_of(parts: Parts) -> Callable[[str, str], str | None]:
     return find
 
 
-def _fingerprints(parts: Parts, commit: Commit) -> frozenset[str]:
+def _fingerprints(parts: Parts, pipeline: str, model: str) -> frozenset[str]:
+    """Fingerprints that a run would give documents now; none of a topology that is not there any more."""
     try:
-        return frozenset(parts.fingerprints(commit.pipeline, commit.namespace).values())
+        return frozenset(parts.fingerprints(pipeline, model).values())
     except MedkgError:
         return frozenset()
 

@@ -76,10 +76,10 @@ def _repaired(parts: Parts, notify: Callable[[str], None], *, delete: bool) -> R
         repair = Repair(
             parts.ledger, (stores.search, stores.vectors, stores.documents), parts.index, is_alive, means
         )
-        models = [parts.model_ids()["dense"]]
+        models, find_pipeline = [parts.model_ids()["dense"]], pipeline_of(parts)
         committed = 0
         for tenant in _tenants(parts, tenant_id):
-            count = repair.restore_commits(tenant, models, pipeline_of(parts), str(uuid4()))
+            count = repair.restore_commits(tenant, models, find_pipeline, str(uuid4()))
             if tenant == tenant_id:
                 committed = count
             elif count:

@@ -125,27 +125,37 @@ class RestoredEntries:
         """Chunks with their vectors, those that are still held, else new ones; and with new term weights."""
         bodies = [chunk.body for _, chunks in cut for chunk in chunks]
         sparse = self._sparse(bodies)
+        held = self._held_vectors(cut)
         batches = []
         row = 0
         for commit, chunks in cut:
-            dense, model = self._held_vectors(commit, chunks) or self._dense(chunks)
+            in_store = held.get(commit.key)
+            dense, model = self._dense(chunks) if in_store is None else (in_store, commit.namespace)
             terms = None if sparse is None else sparse.rows.rows(row, row + len(chunks))
             models = {"dense": model} if sparse is None else {"dense": model, "sparse": sparse.model_id}
             batches.append((commit, EmbeddingBatch(tuple(chunks), dense, terms, models)))
             row += len(chunks)
         return batches
 
-    def _held_vectors(self, commit: Commit, chunks: Sequence[Chunk]) -> tuple[Float32Matrix, str] | None:
-        """The vectors of a commit, if they are of these chunks; None if they are lost or of others."""
-        if not self._means.is_current(commit) or len(chunks) != commit.chunk_count:
-            return None
-        try:
-            refs, dense = self._vectors.vectors(commit.key.tenant_id, commit.namespace, commit.intent_id)
-        except StoreCorruptError:
-            return None
-        row_of = {ref.chunk_id: row for row, ref in enumerate(refs) if ref.key == commit.key}
-        rows = [row_of.get(chunk.chunk_id, -1) for chunk in chunks]
-        return None if -1 in rows or not rows else (dense[rows], commit.namespace)
+    def _held_vectors(self, cut: Sequence[tuple[Commit, list[Chunk]]]) -> dict[DocumentKey, Float32Matrix]:
+        """Vectors that are held of exactly these chunks, float32 [n, d] by document; reads a segment once."""
+        by_segment: dict[tuple[str, str, str], list[tuple[DocumentKey, list[Chunk]]]] = defaultdict(list)
+        for commit, chunks in cut:
+            if chunks and len(chunks) == commit.chunk_count and self._means.is_current(commit):
+                segment = (commit.key.tenant_id, commit.namespace, commit.intent_id)
+                by_segment[segment].append((commit.key, chunks))
+        held: dict[DocumentKey, Float32Matrix] = {}
+        for segment, documents in by_segment.items():
+            try:
+                refs, dense = self._vectors.vectors(*segment)
+            except StoreCorruptError:
+                continue
+            row_of = {(ref.key, ref.chunk_id): row for row, ref in enumerate(refs)}
+            for key, chunks in documents:
+                rows = [row_of.get((key, chunk.chunk_id), -1) for chunk in chunks]
+                if -1 not in rows:
+                    held[key] = dense[rows]
+        return held
 
     def _dense(self, chunks: Sequence[Chunk]) -> tuple[Float32Matrix, str]:
         encoded = [

@@ -26,8 +26,8 @@ def check_vectors(intent_id: str, rows: Sequence[VectorRow], dense: Float32Matri
             "embed stage; please report it."
         )
     check_entries((row.key, row.chunk_id, row.facets) for row in rows)
-    finite = [bool(np.isfinite(vector).all()) for vector in dense]
-    if not all(finite):
+    finite = np.asarray(np.isfinite(dense).all(axis=1))
+    if not finite.all():
         raise refused(
             {
                 row.key: f"the vector of {row.chunk_id} has values that are not finite"

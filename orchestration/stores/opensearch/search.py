@@ -119,10 +119,14 @@ class OpenSearchSearch:
         sparse: SparseVectors | None,
     ) -> None:
         """Durable when it returns; replaces what the intent wrote before; not yet visible."""
-        check_entries((key, chunk.chunk_id, chunk_facets(key, chunk)) for key, chunk in chunks)
+        facets_of_chunks = [chunk_facets(*chunk) for chunk in chunks]
+        check_entries(
+            (key, chunk.chunk_id, facets)
+            for (key, chunk), facets in zip(chunks, facets_of_chunks, strict=True)
+        )
         index = self._indexes.make(tenant_id)
         actions = []
-        for number, (key, chunk) in enumerate(chunks):
+        for number, ((key, chunk), facets) in enumerate(zip(chunks, facets_of_chunks, strict=True)):
             terms = {} if sparse is None else _features(sparse, number)
             actions.append(
                 entries.entry(
@@ -130,7 +134,7 @@ class OpenSearchSearch:
                     intent_id,
                     key,
                     chunk.chunk_id,
-                    chunk_facets(key, chunk),
+                    facets,
                     ordinal=chunk.ordinal,
                     body=chunk.body,
                     titles=" ".join(chunk.title_path),

@@ -148,7 +148,11 @@ class SqliteSearch:
         sparse: SparseVectors | None,
     ) -> None:
         """Durable when it returns; replaces what the intent wrote before; not yet visible."""
-        check_entries((key, chunk.chunk_id, chunk_facets(key, chunk)) for key, chunk in chunks)
+        facets_of_chunks = [chunk_facets(*chunk) for chunk in chunks]
+        check_entries(
+            (key, chunk.chunk_id, of_chunk)
+            for (key, chunk), of_chunk in zip(chunks, facets_of_chunks, strict=True)
+        )
         rows = [_row(intent_id, key, chunk) for key, chunk in chunks]
         with self._file(tenant_id).writing() as connection:
             _remove(connection, intent_id, None)
@@ -156,7 +160,7 @@ class SqliteSearch:
             connection.executemany(INSERT_CHUNK, rows)
             connection.execute(INDEX_NEW, (last,))
             numbers = range(last + 1, last + 1 + len(rows))
-            facets.write(connection, zip(numbers, (chunk_facets(*chunk) for chunk in chunks), strict=True))
+            facets.write(connection, zip(numbers, facets_of_chunks, strict=True))
             named = (chunk_identifiers(*chunk) for chunk in chunks)
             identifiers.write(connection, zip(numbers, named, strict=True))
             if sparse is not None:
@@ -347,7 +351,7 @@ def _upgrade(tenant_id: str, connection: sqlite3.Connection, schema_version: int
     """Facets came with schema 3; words of `orchestration.formats.words` and identifiers with schema 4."""
     connection.execute(DROP_PREVIOUS_WORDS)
     connection.execute(REBUILD_WORDS)
-    for row in connection.execute(EVERY_CHUNK).fetchall():
+    for row in connection.execute(EVERY_CHUNK):
         number, key, chunk = row["number"], _key(tenant_id, row), _chunk(row)
         identifiers.write(connection, [(number, chunk_identifiers(key, chunk))])
         if schema_version < 3:
