@@ -83,6 +83,8 @@ _CSV_DELIMITERS: Final = "\t,;|"
 _NUMBER: Final = re.compile(r"\s*[-+<>≤≥]?[\d.]+%?\s*")
 _NUMBERS: Final = 0.6
 """Share of cells with numbers that makes a column of numbers, its name included."""
+_FILLED: Final = 0.5
+"""Share of cells that are not empty in a column between tabs."""
 _HEADER: Final = re.compile(r"[\w#][\w #./()%-]{0,40}")
 _SAME_WIDTH: Final = 0.9
 """Share of lines with the same number of cells that makes a table; headers and comments may differ."""
@@ -129,40 +131,45 @@ def text_kind(text: str, name: str) -> FileKind | None:
     """
     lowered = name.casefold()
     named = next((kind for endings, kind in _BY_NAME.items() if lowered.endswith(endings)), None)
+    if named is not None:
+        return named
     beginning = text.lstrip("\ufeff \t\r\n")
     by_beginning = next((kind for pattern, kind in _BY_BEGINNING if pattern.match(beginning)), None)
     is_markdown = lowered.endswith((".md", ".markdown", ".mkd"))
-    return named or by_beginning or _kind_of_lines(text, is_markdown=is_markdown)
+    return by_beginning or _kind_of_lines(text, is_markdown=is_markdown)
 
 
 def _kind_of_lines(text: str, *, is_markdown: bool) -> FileKind | None:
-    lines = _lines(text)
+    rows = _lines(text)
+    lines = [row.strip() for row in rows]
     if lines and all(map(_CHECKSUM.fullmatch, lines)):
         return _CHECKSUMS
     if not lines or is_markdown:
         return None
     if all(map(_ID.fullmatch, lines)) or _is_word_list(lines):
         return _IDS
-    return _TABLE if any(_is_table(text, mark) for mark in _CSV_DELIMITERS) else None
+    return _TABLE if any(_is_table(rows, mark) for mark in _CSV_DELIMITERS) else None
 
 
 def _lines(text: str) -> list[str]:
-    """The first lines that are not blank, without comments and without a last one that may be cut."""
-    lines = [line.strip() for line in islice(io.StringIO(text), _LINES)]
+    """The first lines that are not blank, without comments and without a last one that may be cut.
+
+    Tabs at their ends stay: in a table they are empty cells.
+    """
+    lines = [line.strip(" \r\n\f\v") for line in islice(io.StringIO(text), _LINES)]
     if len(lines) > 1 and not text.endswith("\n") and len(text) > 1 << 15:
         lines.pop()
-    return [line for line in lines if line and not line.startswith(("#", ";"))]
+    return [line for line in lines if line.strip() and not line.lstrip().startswith(("#", ";"))]
 
 
 def _is_word_list(lines: Sequence[str]) -> bool:
     return len(lines) >= _LEAST_WORDS and all(map(_WORD.fullmatch, lines))
 
 
-def _is_table(text: str, delimiter: str) -> bool:
+def _is_table(lines: Sequence[str], delimiter: str) -> bool:
     """Whether nearly all rows have the same number of cells, written as tables and not as prose is."""
-    if text.count(delimiter) < 2:
+    if sum(line.count(delimiter) for line in lines) < 2:
         return False
-    lines = _lines(text)
     try:
         rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
     except csv.Error:
@@ -175,7 +182,9 @@ def _is_table(text: str, delimiter: str) -> bool:
 
 
 def _of_tabs(header: Sequence[str], cells: Sequence[str], width: int) -> bool:
-    return True
+    """A tab before or behind the lines of prose sets no column apart: two columns are mostly filled."""
+    shares = [_share(cell.strip() for cell in cells[column::width]) for column in range(width)]
+    return sum(share >= _FILLED for share in shares) >= 2
 
 
 def _of_marks(header: Sequence[str], cells: Sequence[str], width: int) -> bool:

@@ -31,6 +31,7 @@ from orchestration.parsing.registry_fields import (
     markup_paragraphs,
     module_at,
     text_at,
+    without,
 )
 from orchestration.parsing.text_builder import DocumentBuilder
 from orchestration.records import BlockKind, Document, RawPayload
@@ -164,7 +165,7 @@ def _add_study(builder: DocumentBuilder, study: Study) -> None:
     _add_eligibility(builder, module_at(protocol, "eligibilityModule"))
     _add_contacts(builder, module_at(protocol, "contactsLocationsModule"))
     for name, (heading, role) in _FIELD_MODULES.items():
-        _add_fields(builder, heading, role, _without(module_at(protocol, name), "briefTitle"))
+        _add_fields(builder, heading, role, without(module_at(protocol, name), "briefTitle"))
     for name in sorted(protocol.keys() - _READ_SEPARATELY - _FIELD_MODULES.keys()):
         _add_fields(builder, humanised(name.removesuffix("Module")), None, module_at(protocol, name))
     add_publications(builder, module_at(protocol, "referencesModule"))
@@ -182,11 +183,7 @@ def _add_description(builder: DocumentBuilder, module: Study) -> None:
         with builder.section(heading, role):
             for kind, lines in markup_paragraphs(text_at(module, field)):
                 builder.lines(kind, lines)
-    _add_fields(builder, "Description", None, _without(module, "briefSummary", "detailedDescription"))
-
-
-def _without(module: Study, *keys: str) -> Study:
-    return {key: value for key, value in module.items() if key not in keys}
+    _add_fields(builder, "Description", None, without(module, "briefSummary", "detailedDescription"))
 
 
 def _add_conditions(builder: DocumentBuilder, module: Study) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from orchestration.parsing.registry_fields import field_lines, text_at
+from orchestration.parsing.registry_fields import field_lines, text_at, without
 
 Module = Mapping[str, Any]
 
@@ -94,16 +94,13 @@ def affected(stat: Module) -> str:
 
 def other_fields(record: Module, *known: str) -> list[str]:
     """Lines of the fields that a table or heading does not show."""
-    return field_lines({key: value for key, value in record.items() if key not in known})
+    return field_lines(without(record, *known))
 
 
 def other_notes(record: Module, *known: str) -> list[str]:
     """The same fields with one line per field, for notes that name their row."""
-    return [
-        " ".join(field_lines({key: value}))
-        for key, value in record.items()
-        if key not in known and field_lines({key: value})
-    ]
+    notes = (" ".join(field_lines({key: value})) for key, value in without(record, *known).items())
+    return [note for note in notes if note]
 
 
 def _remarked(text: str, entry: Module, *known: str) -> str:

@@ -123,6 +123,11 @@ def text_at(record: Mapping[str, Any], key: str) -> str:
     return str(value)
 
 
+def without(record: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """The fields of the record but for those of `keys`."""
+    return {key: value for key, value in record.items() if key not in keys}
+
+
 def humanised(name: str) -> str:
     """'NOT_YET_RECRUITING' as 'Not yet recruiting', 'PHASE2' as 'Phase 2', 'targetDuration' as
     'Target duration'."""

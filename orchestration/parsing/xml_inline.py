@@ -6,7 +6,6 @@ written so that they can be read in one line. White space is normalised later, b
 
 from __future__ import annotations
 
-import html.entities
 import re
 import unicodedata
 
@@ -78,7 +77,7 @@ def _letters(ligature: re.Match[str]) -> str:
 def _character(match: re.Match[str]) -> str:
     decimal, hexadecimal, name = match.groups()
     if name:
-        return html.entities.html5.get(f"{name};", match.group())
+        return entity_text(name)
     code = int(decimal) if decimal else int(hexadecimal, 16)
     return chr(code) if 31 < code < 0x110000 and not 0xD800 <= code < 0xE000 else match.group()
 

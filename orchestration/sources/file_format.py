@@ -25,22 +25,18 @@ _ROOT = re.compile(r"<(?![?!])([\w.:-]+)")
 
 def recognised(head: bytes, name: str, uri: str, parsers: Mapping[str, Parser]) -> Parser:
     """The parser for a file; of equals the format that sorts first. Raises UnknownFormatError."""
-    best = max(sorted(parsers.items()), key=lambda item: _certainty(item[1], head, name), default=("", None))[
-        1
-    ]
-    if best is None or _certainty(best, head, name) <= 0:
+    certainties = {format: _certainty(parsers[format], head, name) for format in sorted(parsers)}
+    best = max(certainties, key=certainties.__getitem__, default="")
+    if certainties.get(best, 0) <= 0:
         raise UnknownFormatError(f"{uri}: {_description(head, name, parsers)}")
-    return best
+    return parsers[best]
 
 
 def _description(head: bytes, name: str, parsers: Mapping[str, Parser]) -> str:
     """What the file is, as far as that can be seen, and the next step."""
-    kind = binary_kind(head)
-    if kind is not None:
-        return f"it is {kind.what}, which medkg does not read. {kind.next_step}."
     encoding = "utf-16" if head.startswith(_UTF16) else "utf-8"
     text = head.decode(encoding, "replace")
-    kind = text_kind(text, name)
+    kind = binary_kind(head) or text_kind(text, name)
     if kind is not None:
         return f"it is {kind.what}, which medkg does not read. {kind.next_step}."
     installed = f"none of the installed formats ({', '.join(sorted(parsers)) or 'none'})"

@@ -179,8 +179,8 @@ class FilesSource:
             doc_id = location.doc_id or _derived_id(path, location, ordinal, size)
             if location.doc_id is None and _is_whole(location, size) and len(whole_file) == 1:
                 doc_id = whole_file[0]  # its id may be of the place where the file was first
-            if doc_id in missing and not is_older(location.revision, _revision(locations.get(doc_id))):
-                locations[doc_id] = _kept(locations.get(doc_id), location)
+            if doc_id in missing and _replaces(location, locations.get(doc_id)):
+                locations[doc_id] = location
         outcomes: dict[str, Outcome[RawPayload]] = {}
         for doc_id, request in missing.items():
             present = locations.get(doc_id)
@@ -266,13 +266,11 @@ def _broken_file(path: Path, error: MedkgError) -> SourceItem:
     )
 
 
-def _revision(location: RecordLocation | None) -> str | None:
-    return None if location is None else location.revision
-
-
-def _kept(first: RecordLocation | None, later: RecordLocation) -> RecordLocation:
-    """Of two records of one id the one that is taken: the later one, where the format has revisions."""
-    return later if first is None or later.revision is not None else first
+def _replaces(later: RecordLocation, first: RecordLocation | None) -> bool:
+    """Whether the later of two records of one id is taken: only where the format has revisions."""
+    if first is None:
+        return True
+    return later.revision is not None and not is_older(later.revision, first.revision)
 
 
 def _deleted(uri: str, request: AdapterRequest) -> RecordWithheldError:

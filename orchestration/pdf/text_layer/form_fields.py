@@ -1,15 +1,16 @@
 """The values of a PDF's form fields, and notes typed onto its pages, which are no part of a page's content.
 
 Comes in: an open PDF whose form was initialised, and a page. Leaves: texts with the boxes in which they are
-shown, in the frame of the page. Ticked boxes are ☒, others ☐; push buttons and signatures have no value.
-Pages that are shown turned are left as they are.
+shown, in the page's own space: points, y upwards, before the page is turned. Ticked boxes are ☒, others ☐;
+push buttons and signatures have no value.
 """
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
+
+from orchestration.pdf.text_layer.strings import written_string
 
 __all__ = ["values_of"]
 
@@ -42,7 +43,9 @@ def _text(document: Any, note: Any) -> str:
 
     kind = pdfium.FPDFAnnot_GetSubtype(note)
     if kind == pdfium.FPDF_ANNOT_FREETEXT:
-        return _string(lambda buffer, size: pdfium.FPDFAnnot_GetStringValue(note, b"Contents", buffer, size))
+        return written_string(
+            lambda buffer, size: pdfium.FPDFAnnot_GetStringValue(note, b"Contents", buffer, size), MAX_BYTES
+        )
     if kind != pdfium.FPDF_ANNOT_WIDGET or document.formenv is None:
         return ""
     form = document.formenv.raw
@@ -54,17 +57,7 @@ def _text(document: Any, note: Any) -> str:
         pdfium.FPDF_FORMFIELD_COMBOBOX,
         pdfium.FPDF_FORMFIELD_LISTBOX,
     ):
-        return _string(lambda buffer, size: pdfium.FPDFAnnot_GetFormFieldValue(form, note, buffer, size))
+        return written_string(
+            lambda buffer, size: pdfium.FPDFAnnot_GetFormFieldValue(form, note, buffer, size), MAX_BYTES
+        )
     return ""
-
-
-def _string(read: Callable[[Any, int], int]) -> str:
-    """What a function of PDFium writes into a buffer, which first gives its length in bytes."""
-    import pypdfium2.raw as pdfium
-
-    length = read(None, 0)
-    if not 2 < length <= MAX_BYTES:
-        return ""
-    buffer = ctypes.create_string_buffer(length)
-    read(ctypes.cast(buffer, ctypes.POINTER(pdfium.FPDF_WCHAR)), length)
-    return buffer.raw.decode("utf-16-le", "replace").rstrip("\0")

@@ -2,8 +2,7 @@
 
 Comes in: an open PDF. Leaves: one `PageContent` for most of a page's text, and one for each other quarter
 turn that it has text in (a table set on its side), all in points, x to the right, y downwards. A page that
-was scanned askew is set upright. Slanted text (watermarks) is in no frame, and counted. Only this module
-and those it imports use pypdfium2, and import it where it is used.
+was scanned askew is set upright. Slanted text (watermarks) is in no frame, and counted.
 """
 
 from __future__ import annotations

@@ -6,17 +6,19 @@ with what is wrong: an empty file, no PDF, one whose end is missing, one that PD
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any, Final
 
 from orchestration.contracts import has_pdf_mark
 from orchestration.errors import EncryptedPdfError, MalformedDocumentError
+from orchestration.pdf.text_layer.strings import written_string
 
 __all__ = ["broken", "language_of", "opened", "title_of"]
 
 TAIL: Final = 4_096
 """Bytes at the end of a file in which its end mark is looked for; readers accept some junk behind it."""
 END_MARKS: Final = (b"%%EOF", b"startxref")
+MAX_TAG_BYTES: Final = 200
+"""Of a language tag."""
 
 
 def opened(pdf: bytes, name: str) -> Any:
@@ -74,10 +76,7 @@ def language_of(document: Any) -> str:
     """The language tag of the PDF's catalog; 'en' without one."""
     from pypdfium2 import raw
 
-    length = raw.FPDFCatalog_GetLanguage(document.raw, None, 0)
-    if not 2 < length < 200:
-        return "en"
-    buffer = ctypes.create_string_buffer(length)
-    raw.FPDFCatalog_GetLanguage(document.raw, ctypes.cast(buffer, ctypes.POINTER(raw.FPDF_WCHAR)), length)
-    tag = buffer.raw.decode("utf-16-le", "ignore").rstrip("\0").strip()
+    tag = written_string(
+        lambda buffer, size: raw.FPDFCatalog_GetLanguage(document.raw, buffer, size), MAX_TAG_BYTES
+    ).strip()
     return tag if tag.replace("-", "").isalnum() and tag.isascii() else "en"

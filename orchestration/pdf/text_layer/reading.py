@@ -34,7 +34,7 @@ from orchestration.records import PageBox
 __all__ = ["NAME", "VERSION", "Limits", "convert"]
 
 NAME: Final = "text-layer"
-VERSION: Final = "2"
+VERSION: Final = "3"
 
 
 def convert(pdf: bytes, name: str, limits: Limits) -> bytes:

@@ -83,9 +83,9 @@ def is_symbol_font(name: str) -> bool:
 
 
 def sign_of(code: int, symbol_font: bool, unknown: bool) -> str:
-    """The character of a code; `unknown` if its font gives it no Unicode value.
+    """The characters of a code; `unknown` if its font gives it no Unicode value.
 
-    '' for invisible ones, UNMAPPED for what has no meaning.
+    UNMAPPED for what has no meaning.
     """
     if symbol_font and (unknown or 0xF000 <= code < 0xF100):
         return _SYMBOL.get(code & 0xFF, UNMAPPED)

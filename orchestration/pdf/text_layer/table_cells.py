@@ -192,33 +192,35 @@ def table_rows(
     parted = [sum(height < (row.top + row.bottom) / 2 for height in level) for row in rows]
     leading = [after.baseline - before.baseline for before, after in pairwise(rows)]
     tight, wide = min(leading, default=0.0), max(leading, default=0.0)
+    labels = [[word for word in row.words() if word.right <= borders[0]] for row in rows]
+    edge = max((words[-1].right for words in labels if words), default=borders[0])
     bands = [[rows[0]]]
     for number, row in enumerate(rows[1:], start=1):
         same = parted[number] == parted[number - 1]
         columns = columns_of(row, borders)
         complete = 0 in columns and len(columns) > 1
         close = tight < 0.85 * wide and leading[number - 1] < 1.15 * tight
-        ends = (
-            columns == {0} and parted[number] >= min(1, len(level)) and _is_label(row, number, rows, borders)
-        )
-        if same and (grid or (close and not complete and not ends)):
+        may_be_label = columns == {0} and parted[number] >= min(1, len(level))
+        if same and (
+            grid
+            or (close and not complete and not (may_be_label and _is_label(row, labels[number - 1], edge)))
+        ):
             bands[-1].append(row)
         else:
             bands.append([row])
     return bands
 
 
-def _is_label(row: Row, number: int, rows: Sequence[Row], borders: Sequence[float]) -> bool:
+def _is_label(row: Row, above: Sequence[Word], edge: float) -> bool:
     """Whether words in the first column alone are a separate row, such as a heading of the rows below it.
 
-    The end of a label that was too long begins with a small letter or a parenthesis, or no further left than
-    its beginning and with a word for which there was no room above it.
+    `above` are the words of the row above in that column, `edge` is the right end of the column's words. The
+    end of a label that was too long begins with a small letter or a parenthesis, or no further left than its
+    beginning and with a word for which there was no room above it.
     """
-    cells = [[word for word in each.words() if word.right <= borders[0]] for each in rows]
-    above, own = cells[number - 1], row.words()
+    own = row.words()
     if not above or own[0].text[0].islower() or own[0].text[0] == "(":
         return False
-    edge = max(words[-1].right for words in cells if words)
     room = edge - above[-1].right - 0.2 * row.pieces[0].size
     return own[0].left < above[0].left - 2 or own[0].right - own[0].left < room
 
