@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from medkg.testing.parser_suite import PiecewiseStream
 from orchestration.contracts import RecordLocation
 from orchestration.errors import DocumentTooLargeError, MalformedDocumentError
-from orchestration.parsing import byte_stream, json_records
+from orchestration.parsing import byte_stream, json_pieces
 from orchestration.parsing.json_records import json_records as find
 
 
@@ -124,7 +124,7 @@ def test_every_record_is_found_at_its_bytes_however_the_file_is_cut(
     with pytest.MonkeyPatch.context() as patch:
         if layout != "page":  # the key of the list must lie in the first piece
             patch.setattr(byte_stream, "CHUNK_BYTES", piece)
-            patch.setattr(json_records, "CHUNK_BYTES", 50 + piece)
+            patch.setattr(json_pieces, "CHUNK_BYTES", 50 + piece)
         locations = locate(content, list_key="items")
     assert ids(locations) == [str(record["id"]) for record in records]
     cut = [content[location.start : location.start + location.length] for location in locations]
@@ -142,7 +142,7 @@ def test_records_of_a_page_are_found_with_their_bytes_whatever_stands_around_the
     piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(byte_stream, "CHUNK_BYTES", piece)
-    monkeypatch.setattr(json_records, "CHUNK_BYTES", max(piece, PAGE.index(b"[{") + 1))
+    monkeypatch.setattr(json_pieces, "CHUNK_BYTES", max(piece, PAGE.index(b"[{") + 1))
     locations = locate(PAGE, list_key="results")
     assert [location.error for location in locations] == [None, None]
     cut = [json.loads(PAGE[at.start : at.start + at.length]) for at in locations]
