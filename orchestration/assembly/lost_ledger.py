@@ -47,7 +47,6 @@ def stores_hold_documents(stores: Stores, tenants: Iterable[str]) -> bool:
     if stores.documents.tenants():
         return True
     return any(
-        next(iter(store.holdings(tenant)), None) is not None
-        for store in (stores.search, stores.vectors)
+        not stores.search.is_empty(tenant) or next(iter(stores.vectors.holdings(tenant)), None) is not None
         for tenant in tenants
     )

@@ -74,7 +74,7 @@ from orchestration.contracts.pdf import (
 from orchestration.contracts.places import Place, PlaceLedger
 from orchestration.contracts.plane import Plane, PlaneUse, TextModels, Vectors
 from orchestration.contracts.retention import Retention, RetentionLedger
-from orchestration.contracts.revisions import UNKNOWN, is_older, newest, revision_of
+from orchestration.contracts.revisions import UNKNOWN, is_newer, is_older, newest, revision_of
 from orchestration.contracts.sources import (
     ListedPage,
     ListedSource,
@@ -231,6 +231,7 @@ __all__ = [
     "folded_text",
     "has_pdf_mark",
     "identifiers_of_metadata",
+    "is_newer",
     "is_older",
     "lift",
     "named_identifiers",

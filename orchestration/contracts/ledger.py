@@ -82,6 +82,10 @@ class JobLedger(Protocol):
         """Jobs, the newest first; failures, stages and windows are left empty."""
         ...
 
+    def beginning_with(self, tenant_id: str, beginning: str) -> list[str]:
+        """Ids of the tenant's jobs that begin with exactly these characters, the newest job first."""
+        ...
+
     def account(self, job_id: str) -> JobSummary:
         """Return a summary without failures, stages and windows; its cost does not grow with windows.
 

@@ -11,7 +11,7 @@ import re
 from itertools import zip_longest
 from typing import Final
 
-__all__ = ["UNKNOWN", "is_older", "newest", "revision_of"]
+__all__ = ["UNKNOWN", "is_newer", "is_older", "newest", "revision_of"]
 
 UNKNOWN: Final = ""
 """Revision of a record of a format that has revisions, which does not state its own."""
@@ -29,6 +29,11 @@ def revision_of(*parts: str) -> str:
 def is_older(revision: str | None, other: str | None) -> bool:
     """Whether a record of `revision` is certainly older than one of `other`; False if neither states it."""
     return _compared(revision, other) < 0
+
+
+def is_newer(revision: str | None, committed: str | None) -> bool:
+    """Whether a revision of the same content replaces `committed`: it is newer, or the first known one."""
+    return bool(revision) and (not committed or is_older(committed, revision))
 
 
 def newest(revision: str | None, other: str | None) -> str | None:

@@ -7,7 +7,7 @@ documents look as if they had been run here, so a later run of their source skip
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -17,7 +17,8 @@ from orchestration.contracts import Commit, ImportedDocuments, LedgerTable, Orig
 from orchestration.errors import ConfigurationError
 from orchestration.ledger.accounts import end_documents
 from orchestration.ledger.commits import make_visible, note_intents
-from orchestration.ledger.database import LedgerPart, lock
+from orchestration.ledger.database import LedgerPart
+from orchestration.ledger.enqueueing import lock_queue
 from orchestration.ledger.places import KEPT, PLACE_KEY, place_row
 from orchestration.ledger.rows import batches, commit_of, correlation_id, has_key, key_of, upsert
 from orchestration.ledger.tables import (
@@ -40,6 +41,12 @@ ROWS_AT_ONCE: Final = 1000
 InPipeline = tuple[DocumentKey, str]
 """A document in a pipeline."""
 
+Copy = tuple[Commit, Origin]
+"""A commit and what is known of its document."""
+
+Known = Mapping[InPipeline, RowMapping]
+"""Rows of documents."""
+
 
 class SqlCopies(LedgerPart):
     """CopyLedger over SQL."""
@@ -53,35 +60,58 @@ class SqlCopies(LedgerPart):
                 origins.update(((key_of(row), row["pipeline_name"]), _origin(row)) for row in rows)
         return [origins.get((commit.key, commit.pipeline)) for commit in commits]
 
-    def import_documents(
-        self, import_id: str, copied: Sequence[tuple[Commit, Origin]], *, replace: bool
-    ) -> ImportedDocuments:
+    def import_documents(self, import_id: str, copied: Sequence[Copy], *, replace: bool) -> ImportedDocuments:
         """Commit documents that came from elsewhere; see CopyLedger."""
+
+        def choose(connection: Connection, batch: Sequence[Copy], known: Known) -> Sequence[Copy]:
+            stay = self._staying(connection, batch, known.values(), replace)
+            return [(commit, origin) for commit, origin in batch if commit.key not in stay]
+
+        return self._commit(import_id, copied, choose)
+
+    def restore_commits(self, restore_id: str, proven: Sequence[Copy]) -> ImportedDocuments:
+        """Commit what stores hold and this ledger does not know; see CopyLedger."""
+
+        def choose(connection: Connection, batch: Sequence[Copy], known: Known) -> Sequence[Copy]:
+            busy = self._busy(known.values())
+            taken = []
+            for commit, origin in batch:
+                row = known.get((commit.key, commit.pipeline))
+                if commit.key not in busy:
+                    taken.append((commit, origin if row is None else _origin(row)))
+            note_intents(connection, [commit for commit, _ in taken], self._now())
+            return taken
+
+        return self._commit(restore_id, proven, choose)
+
+    def _commit(
+        self,
+        job_id: str,
+        copied: Sequence[Copy],
+        choose: Callable[[Connection, Sequence[Copy], Known], Sequence[Copy]],
+    ) -> ImportedDocuments:
+        """Commit the documents that `choose` takes of each batch, given the locked rows of the batch."""
         superseded: list[Commit] = []
         not_replaced: set[DocumentKey] = set()
         with self._database.writing() as connection:
             for tenant_id in sorted({commit.key.tenant_id for commit, _ in copied}):
-                lock(connection, f"enqueue {tenant_id}")
+                lock_queue(connection, tenant_id)
             for batch in batches(copied):
-                keys = [commit.key for commit, _ in batch]
-                rows = (
-                    connection.execute(_rows(keys).order_by(documents.c.id).with_for_update())
-                    .mappings()
-                    .all()
-                )
-                stay = self._staying(connection, batch, rows, replace)
-                taken = [pair for pair in batch if pair[0].key not in stay]
-                not_replaced |= stay
-                superseded += make_visible(connection, [commit for commit, _ in taken])
+                query = _rows([commit.key for commit, _ in batch]).order_by(documents.c.id)
+                rows = connection.execute(query.with_for_update()).mappings().all()
                 known = {(key_of(row), row["pipeline_name"]): row for row in rows}
-                self._write_rows(connection, import_id, taken, known)
+                taken = choose(connection, batch, known)
+                commits_taken = [commit for commit, _ in taken]
+                not_replaced |= {commit.key for commit, _ in batch} - {each.key for each in commits_taken}
+                superseded += make_visible(connection, commits_taken)
+                self._write_rows(connection, job_id, taken, known)
         return ImportedDocuments(superseded, frozenset(not_replaced))
 
     def _staying(
         self,
         connection: Connection,
-        batch: Sequence[tuple[Commit, Origin]],
-        rows: Sequence[RowMapping],
+        batch: Sequence[Copy],
+        rows: Iterable[RowMapping],
         replace: bool,
     ) -> set[DocumentKey]:
         """Documents that are not replaced: a run works on them, they are the same, or `replace` is false."""
@@ -98,8 +128,8 @@ class SqlCopies(LedgerPart):
         self,
         connection: Connection,
         import_id: str,
-        taken: Sequence[tuple[Commit, Origin]],
-        known: Mapping[InPipeline, RowMapping],
+        taken: Sequence[Copy],
+        known: Known,
     ) -> None:
         """Write rows as committed, and resolve the items of jobs that waited for these documents."""
         new = []
@@ -127,35 +157,7 @@ class SqlCopies(LedgerPart):
                 .values(replayed_in=import_id)
             )
 
-    def restore_commits(self, restore_id: str, proven: Sequence[tuple[Commit, Origin]]) -> ImportedDocuments:
-        """Commit what stores hold and this ledger does not know; see CopyLedger."""
-        superseded: list[Commit] = []
-        not_replaced: set[DocumentKey] = set()
-        with self._database.writing() as connection:
-            for tenant_id in sorted({commit.key.tenant_id for commit, _ in proven}):
-                lock(connection, f"enqueue {tenant_id}")
-            for batch in batches(proven):
-                query = _rows([commit.key for commit, _ in batch]).order_by(documents.c.id)
-                rows = connection.execute(query.with_for_update()).mappings().all()
-                busy = self._busy(rows)
-                known = {(key_of(row), row["pipeline_name"]): row for row in rows}
-                taken = [
-                    (
-                        commit,
-                        _origin(known[place])
-                        if (place := (commit.key, commit.pipeline)) in known
-                        else origin,
-                    )
-                    for commit, origin in batch
-                    if commit.key not in busy
-                ]
-                not_replaced |= busy
-                note_intents(connection, [commit for commit, _ in taken], self._now())
-                superseded += make_visible(connection, [commit for commit, _ in taken])
-                self._write_rows(connection, restore_id, taken, known)
-        return ImportedDocuments(superseded, frozenset(not_replaced))
-
-    def _busy(self, rows: Sequence[RowMapping]) -> set[DocumentKey]:
+    def _busy(self, rows: Iterable[RowMapping]) -> set[DocumentKey]:
         """Documents that a run works on."""
         now = self._now()
         return {key_of(row) for row in rows if row["status"] == Status.RUNNING or row["lease_until"] > now}

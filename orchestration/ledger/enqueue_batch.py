@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import RowMapping
 
-from orchestration.contracts import Failure, Submission, is_older, newest
+from orchestration.contracts import Failure, Submission, is_newer, is_older, newest
 from orchestration.errors import DuplicateDocumentError
 from orchestration.ledger.rows import correlation_id, dead_letter_row, key_of, storable
 from orchestration.ledger.skipping import is_unchanged
@@ -211,8 +211,7 @@ class Batch:
         return None
 
     def _note_revision(self, key: DocumentKey, item: SourceItem) -> None:
-        visible = self.visible[key]
-        if item.revision and newest(visible["revision"], item.revision) != visible["revision"]:
+        if item.revision and is_newer(item.revision, self.visible[key]["revision"]):
             self.revisions[key] = item.revision
 
     def _is_unchanged(self, item: SourceItem, fingerprint: str, row: RowMapping) -> bool:

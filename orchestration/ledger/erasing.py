@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, or_, select, update
 
 from orchestration.contracts import EVERYTHING
 from orchestration.ledger.commits import note_changes, withdraw_commits
+from orchestration.ledger.places import forget_documents
 from orchestration.ledger.rows import batches, has_key
 from orchestration.ledger.tables import (
     commit_changes,
@@ -53,7 +54,7 @@ def erase_documents(connection: Connection, keys: Sequence[DocumentKey]) -> None
     for batch in batches(keys):
         withdraw_commits(connection, batch)
         connection.execute(delete(commit_changes).where(has_key(commit_changes, batch)))
-        connection.execute(delete(places).where(has_key(places, batch)))
+        forget_documents(connection, batch)
         _forget_intents(connection, batch)
         _forget_dead_letters(connection, batch)
         _forget_rows(connection, batch)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
@@ -163,18 +162,15 @@ class Identities:
             locator = json.loads(row["locator"])
             if locator.get("start") is None:
                 content = (key.source, locator["format"], row["version"])
-                versions = listed.get(row["id"], ())
-                self._documents[key] = _Document(key, locator["uri"], content, content if versions else None)
+                in_job = content if row["id"] in listed else None
+                self._documents[key] = _Document(key, locator["uri"], content, in_job)
 
-    def _listed(self, document_ids: Sequence[int]) -> dict[int, list[Any]]:
-        """Versions that this job has listed so far, by document."""
-        query = select(job_items.c.document_id, job_items.c.version).where(
+    def _listed(self, document_ids: Sequence[int]) -> set[int]:
+        """Those of the documents that this job has listed so far."""
+        query = select(job_items.c.document_id).where(
             job_items.c.job_id == self._submission.job_id, job_items.c.document_id.in_(document_ids)
         )
-        versions: dict[int, list[Any]] = {}
-        for document_id, version in self._connection.execute(query):
-            versions.setdefault(document_id, []).append(version)
-        return versions
+        return set(self._connection.execute(query).scalars())
 
 
 def _is_derived(listed: EnumeratedItem) -> bool:

@@ -121,19 +121,27 @@ class SqlJobs(LedgerPart):
             query = query.where(jobs.c.state.in_(states))
         with self._database.reading() as connection:
             rows = connection.execute(query).mappings().all()
-            accounts = [_account(connection, row["job_id"]) for row in rows]
+            accounts = [_account(connection, row) for row in rows]
         return [_summary(row, account) for row, account in zip(rows, accounts, strict=True)]
+
+    def beginning_with(self, tenant_id: str, beginning: str) -> list[str]:
+        """Ids of jobs that begin so; see JobLedger.beginning_with."""
+        same = func.substr(jobs.c.job_id, 1, len(beginning)) == beginning
+        query = select(jobs.c.job_id).where(jobs.c.tenant_id == tenant_id, same)
+        with self._database.reading() as connection:
+            return list(connection.execute(query.order_by(jobs.c.number.desc())).scalars())
 
     def account(self, job_id: str) -> JobSummary:
         """As `summary`, with failures, stages and windows left empty; its cost doesn't grow with windows."""
         with self._database.reading() as connection:
-            return _summary(_job(connection, job_id), _account(connection, job_id))
+            row = _job(connection, job_id)
+            return _summary(row, _account(connection, row))
 
     def summary(self, job_id: str) -> JobSummary:
         """Where a job stands, failures in input order; raises UsageError for an unknown one."""
         with self._database.reading() as connection:
             row = _job(connection, job_id)
-            account = _account(connection, job_id)
+            account = _account(connection, row)
             failures = connection.execute(failures_of(job_id)).mappings().all()
             reports = connection.execute(
                 select(stage_reports.c.report)
@@ -204,14 +212,14 @@ def _settled_state(connection: Connection, job_id: str, now: float) -> JobState:
     return JobState.OPEN if going_on else JobState.STALLED
 
 
-def _account(connection: Connection, job_id: str) -> Account:
+def _account(connection: Connection, job: RowMapping) -> Account:
+    """The account of a job, whose row has the sums of the items that are gone."""
     rows = connection.execute(
         select(job_items.c.outcome, job_items.c.reason, func.count(), func.sum(job_items.c.chunks))
-        .where(job_items.c.job_id == job_id)
+        .where(job_items.c.job_id == job["job_id"])
         .group_by(job_items.c.outcome, job_items.c.reason)
     ).all()
-    folded = connection.execute(select(jobs.c.folded).where(jobs.c.job_id == job_id)).scalar()
-    counts: Counter[str] = Counter(json.loads(folded) if folded else {})
+    counts: Counter[str] = Counter(json.loads(job["folded"]) if job["folded"] else {})
     chunks = counts.pop("chunks", 0) + sum(of_outcome for *_, of_outcome in rows)
     for outcome, reason, count, _ in rows:
         counts[outcome] += count

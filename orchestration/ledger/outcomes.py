@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select
 
-from orchestration.contracts import Commit, Failure, StageReport, is_older, newest
+from orchestration.contracts import Commit, Failure, StageReport, is_newer, is_older
 from orchestration.errors import LeaseLostError
 from orchestration.ledger.accounts import change_documents, end_documents, keep_dead_letters
 from orchestration.ledger.commits import make_visible, note_revisions, outdated
@@ -174,7 +174,7 @@ def _newer_revisions(
     return {
         key: ctx.revision
         for key, ctx in unchanged.items()
-        if ctx.revision and newest(visible[key]["revision"], ctx.revision) != visible[key]["revision"]
+        if ctx.revision and is_newer(ctx.revision, visible[key]["revision"])
     }
 
 

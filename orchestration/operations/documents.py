@@ -101,19 +101,16 @@ class Documents:
 
     def mirror(self, plan: MirrorPlan) -> int:
         """Delete the documents of a plan and forget its places; returns the number of documents."""
-        parts = self._parts
-        for batch in batched(plan.documents, DELETED_AT_ONCE):
-            delete_documents(parts.ledger.documents, parts.index, parts.stores.documents, batch)
-        parts.ledger.places.forget(plan.places)
-        parts.ledger.jobs.note_removed(plan.job_id, len(plan.documents))
+        ledger = self._parts.ledger
+        self._delete(plan.documents)
+        ledger.places.forget(plan.places)
+        ledger.jobs.note_removed(plan.job_id, len(plan.documents))
         return len(plan.documents)
 
     def delete(self, rows: Sequence[LedgerDocument]) -> list[DocumentKey]:
         """Delete the documents of these rows from ledger and stores; returns their keys. Idempotent."""
         keys = _keys(rows)
-        parts = self._parts
-        for batch in batched(keys, DELETED_AT_ONCE):
-            delete_documents(parts.ledger.documents, parts.index, parts.stores.documents, batch)
+        self._delete(keys)
         return keys
 
     def erase(self, rows: Sequence[LedgerDocument], notify: Callable[[str], None]) -> list[DocumentKey]:
@@ -122,6 +119,11 @@ class Documents:
         Raises what `erasure.erase` raises.
         """
         return erase(self._parts, rows, notify)
+
+    def _delete(self, keys: Sequence[DocumentKey]) -> None:
+        parts = self._parts
+        for batch in batched(keys, DELETED_AT_ONCE):
+            delete_documents(parts.ledger.documents, parts.index, parts.stores.documents, batch)
 
     def _committed(self, doc_id: str, source: str | None) -> tuple[LedgerDocument, Commit]:
         rows = self._rows(doc_id, source)
@@ -136,12 +138,11 @@ class Documents:
         return next((row for row in rows if row.pipeline_name == commit.pipeline), rows[0]), commit
 
     def _at(self, origin: str | None, rows: Sequence[LedgerDocument]) -> set[DocumentKey]:
-        """The documents of these rows that were listed at the origin."""
+        """The documents of these rows, all of one id, that were listed at the origin."""
         if origin is None:
             return {row.key for row in rows}
         find = self._parts.ledger.documents.find
-        doc_ids = {row.key.doc_id for row in rows}
-        return {row.key for doc_id in doc_ids for row in find(self._tenant_id, doc_id, origin=origin)}
+        return {row.key for row in find(self._tenant_id, rows[0].key.doc_id, origin=origin)}
 
     def _rows(self, doc_id: str, source: str | None, *, with_deleted: bool = False) -> list[LedgerDocument]:
         """Ledger rows of a document, one per pipeline; raises UsageError if there are none."""

@@ -87,11 +87,7 @@ class Jobs:
 
     def resolve(self, beginning: str) -> str:
         """The id of the tenant's one job whose id begins so; raises UsageError for none or several."""
-        ids = [
-            job.submission.job_id
-            for job in self._parts.ledger.jobs.find(self._tenant_id, None)
-            if job.submission.job_id.startswith(beginning)
-        ]
+        ids = self._parts.ledger.jobs.beginning_with(self._tenant_id, beginning)
         if len(ids) == 1:
             return ids[0]
         problem = f"{len(ids)} jobs begin with {beginning}" if ids else f"there is no job {beginning}"

@@ -42,9 +42,8 @@ def highlights(query: str, texts: Sequence[str]) -> list[Spans]:
 
 def _spans(matching: Iterable[Word]) -> Spans:
     """Spans of parts and pairs, overlapping ones as one; of joined words where no part is marked."""
-    words = sorted(matching, key=lambda word: word.end - word.start)
     spans: list[tuple[int, int]] = []
-    for word in (*(word for word in words if word.kind != "joined"), *_joined(words)):
+    for word in sorted(matching, key=lambda word: (word.kind == "joined", word.end - word.start)):
         overlapping = [span for span in spans if span[0] < word.end and word.start < span[1]]
         if word.kind == "joined" and overlapping:
             continue
@@ -52,7 +51,3 @@ def _spans(matching: Iterable[Word]) -> Spans:
         starts, ends = zip((word.start, word.end), *overlapping, strict=True)
         spans.append((min(starts), max(ends)))
     return tuple(sorted(spans))
-
-
-def _joined(words: Iterable[Word]) -> Iterable[Word]:
-    return (word for word in words if word.kind == "joined")

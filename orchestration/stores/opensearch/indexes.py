@@ -12,11 +12,11 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any, Final
 
 from opensearchpy.exceptions import NotFoundError, RequestError
 
+from orchestration.batching import batched
 from orchestration.errors import ConfigurationError, RequestRejectedError
 from orchestration.stores.opensearch.connection import Connection
 
@@ -164,8 +164,7 @@ class Indexes:
 
     def _copy(self, source: str, target: str, entries: Iterable[Mapping[str, Any]]) -> None:
         """Write entries to the target, over themselves; raises when one could not be copied."""
-        remaining = iter(entries)
-        while batch := list(islice(remaining, COPIED_AT_ONCE)):
+        for batch in batched(entries, COPIED_AT_ONCE):
             actions = [
                 {
                     "_index": target,
@@ -198,9 +197,10 @@ class Indexes:
 
     def _entries_of(self, index: str, ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
         """These entries, as far as they are still there."""
-        for start in range(0, len(ids), COPIED_AT_ONCE):
-            body = {"ids": ids[start : start + COPIED_AT_ONCE]}
-            answer = self._connection.client.mget(index=index, body=body, request_timeout=COPY_SECONDS)
+        for batch in batched(ids, COPIED_AT_ONCE):
+            answer = self._connection.client.mget(
+                index=index, body={"ids": batch}, request_timeout=COPY_SECONDS
+            )
             yield from (entry for entry in answer["docs"] if entry.get("found"))
 
     def _remove(self, target: str, ids: Iterable[str]) -> None:
