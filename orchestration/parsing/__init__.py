@@ -1,4 +1,4 @@
-"""Bytes to documents: one module per format, each a Parser plugin (entry point group medkg.parsers).
+"""Bytes to documents: one module or room per format, each a Parser plugin (entry point group medkg.parsers).
 
 Comes in: a file to find records in, or the raw payload of one record. Leaves: record locations with
 content hashes, and Documents whose every offset points into their text. Nothing here does network or

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from orchestration.contracts import RecordLocation
 from orchestration.errors import MalformedDocumentError, MissingIdentifierError
 from orchestration.parsing.encoding import decode_head
-from orchestration.parsing.json_records import json_records, load_record
+from orchestration.parsing.json.records import json_records, load_record
 from orchestration.parsing.text_builder import DocumentBuilder
 from orchestration.records import BlockKind, Document, RawPayload
 

@@ -17,12 +17,12 @@ from orchestration.contracts import RecordLocation, revision_of
 from orchestration.contracts.downloads import PdfLink
 from orchestration.errors import MalformedDocumentError, MissingIdentifierError
 from orchestration.parsing.encoding import decode_head
-from orchestration.parsing.json_records import json_records, load_record
+from orchestration.parsing.json.fields import list_at, module_at, text_at
+from orchestration.parsing.json.records import json_records, load_record
 from orchestration.parsing.licences import is_redistributable, licence_of
-from orchestration.parsing.markup import Piece, pieces_of, plain_text, separated
 from orchestration.parsing.pdf_links import places_to_try
-from orchestration.parsing.registry_fields import list_at, module_at, text_at
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
+from orchestration.parsing.xml.markup import Piece, pieces_of, plain_text, separated
 from orchestration.records import BlockKind, Document, RawPayload
 
 Work = Mapping[str, Any]

@@ -49,8 +49,7 @@ from orchestration.parsing.markdown import MarkdownParser
 from orchestration.parsing.openalex import OpenAlexParser
 from orchestration.parsing.pdf_ir import PdfIrParser
 from orchestration.parsing.plain_text import PlainTextParser
-from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
-from orchestration.parsing.pubmed_xml import PubmedXmlParser
+from orchestration.parsing.pubmed import PubmedJsonlParser, PubmedXmlParser
 from orchestration.pdf.mineru.content import converted
 from orchestration.pdf.text_layer.converter import TextLayerConverter
 from orchestration.pdf.text_layer.reading import Limits, convert

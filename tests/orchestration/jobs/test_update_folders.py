@@ -8,7 +8,7 @@ from medkg.testing.builders import TENANT, a_pubmed_article, a_pubmed_set
 from medkg.testing.ledger_suite.builders import a_job, a_key, claimed, commit_all, counts
 from orchestration.contracts import DocumentCounts, SourceRequest
 from orchestration.ledger import open_ledger
-from orchestration.parsing.pubmed_xml import PubmedXmlParser
+from orchestration.parsing.pubmed import PubmedXmlParser
 from orchestration.sources.files import FilesSource
 
 DELETION = b'<DeleteCitation><PMID Version="1">11</PMID></DeleteCitation>'

@@ -31,8 +31,7 @@ from orchestration.parsing.markdown import MarkdownParser
 from orchestration.parsing.openalex import OpenAlexParser
 from orchestration.parsing.pdf_ir import PdfIrParser
 from orchestration.parsing.plain_text import PlainTextParser
-from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
-from orchestration.parsing.pubmed_xml import PubmedXmlParser
+from orchestration.parsing.pubmed import PubmedJsonlParser, PubmedXmlParser
 
 STUDIES = [a_study("NCT00000001"), a_study("NCT00000002") | {"resultsSection": study_results()}]
 RICH_BODY = """

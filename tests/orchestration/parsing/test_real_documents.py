@@ -14,14 +14,13 @@ from medkg.testing.source_suite import request_of
 from orchestration.contracts import SourceRequest
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.parsing.jats import JatsParser
-from orchestration.parsing.json_records import load_record
-from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
-from orchestration.parsing.pubmed_xml import PubmedXmlParser
+from orchestration.parsing.json.records import load_record
+from orchestration.parsing.pubmed import PubmedJsonlParser, PubmedXmlParser
 from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml import local_name, parse_xml
+from orchestration.parsing.xml.trees import local_name, parse_xml
 from orchestration.records import Document, RawPayload
 from orchestration.sources.files import FilesSource
-from tests.orchestration.parsing.jats_tokens import lost, repeated, tokenised
+from tests.orchestration.parsing.jats.tokens import lost, repeated, tokenised
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 PARSERS = {

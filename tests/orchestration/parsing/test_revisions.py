@@ -22,8 +22,7 @@ from orchestration.contracts import Parser, RecordLocation, is_older, newest, re
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.parsing.jats import JatsParser
 from orchestration.parsing.openalex import OpenAlexParser
-from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
-from orchestration.parsing.pubmed_xml import PubmedXmlParser
+from orchestration.parsing.pubmed import PubmedJsonlParser, PubmedXmlParser
 
 PARTS = st.sampled_from(["", "1", "2", "10", "2024-01-01", "2024-02-01", "26n0001", "26n1335", "27n0001"])
 REVISIONS = st.builds(revision_of, PARTS, PARTS)

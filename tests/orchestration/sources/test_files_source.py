@@ -42,8 +42,7 @@ from orchestration.parsing.markdown import MarkdownParser
 from orchestration.parsing.openalex import OpenAlexParser
 from orchestration.parsing.pdf import PdfParser
 from orchestration.parsing.plain_text import PlainTextParser
-from orchestration.parsing.pubmed_jsonl import PubmedJsonlParser
-from orchestration.parsing.pubmed_xml import PubmedXmlParser
+from orchestration.parsing.pubmed import PubmedJsonlParser, PubmedXmlParser
 from orchestration.records import RawPayload, SourceItem
 from orchestration.sources.files import FilesSource
 

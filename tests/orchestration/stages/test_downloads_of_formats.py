@@ -15,7 +15,7 @@ from orchestration.contracts.web import DownloadedFile
 from orchestration.errors import MalformedDocumentError, NotAPdfError, RequestRejectedError
 from orchestration.parsing.jats import JatsParser
 from orchestration.parsing.openalex import OpenAlexParser
-from orchestration.parsing.pubmed_xml import PubmedXmlParser
+from orchestration.parsing.pubmed import PubmedXmlParser
 from orchestration.records import RawPayload
 from orchestration.stages.download import Download
 from orchestration.stages.services import DownloadLimits

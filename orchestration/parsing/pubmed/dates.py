@@ -1,0 +1,49 @@
+"""Dates of PubMed records, read from their elements.
+
+Comes in: PubDate, ArticleDate, ContributionDate and others, with Year, Month, Day, Season, or a MedlineDate
+such as '1998 Dec-1999 Jan'. Leaves: ISO dates as precise as the record is. The text of the elements is never
+joined: in files without white space between tags it would read '2021Mar04'.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lxml import etree
+
+from orchestration.parsing.dates import iso_date
+from orchestration.parsing.pubmed.fields import field_text
+
+__all__ = ["date_of", "first_date"]
+
+_YEAR = re.compile(r"(?<!\d)(?:1[6-9]|20|21)\d\d(?!\d)")
+_MEDLINE = re.compile(r"(?P<year>\d{4})\s+(?P<month>[A-Za-z]{3,9})\b\.?(?:\s+(?P<day>\d{1,2})\b)?")
+
+
+def date_of(date: etree._Element | None) -> str:
+    """'2021-03-04', '2021-03' or '2021'; '' without a year. Of a range its begin."""
+    if date is None:
+        return ""
+    year = _YEAR.fullmatch(_child(date, "Year"))
+    if year:
+        return iso_date(year.group(), _child(date, "Month"), _child(date, "Day"))
+    medline = _child(date, "MedlineDate") or _child(date, "Year")
+    exact = _MEDLINE.match(medline)
+    if exact and _YEAR.fullmatch(exact["year"]):
+        return iso_date(exact["year"], exact["month"], exact["day"] or "")
+    any_year = _YEAR.search(medline)
+    return any_year.group() if any_year else ""
+
+
+def first_date(record: etree._Element, *paths: str) -> str:
+    """The date of the first of these elements that has a year."""
+    for path in paths:
+        for element in record.iterfind(path):
+            date = date_of(element)
+            if date:
+                return date
+    return ""
+
+
+def _child(date: etree._Element, name: str) -> str:
+    return field_text(next(date.iterchildren(f"{{*}}{name}"), None))

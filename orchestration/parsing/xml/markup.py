@@ -1,0 +1,116 @@
+"""Markup that publishers leave in titles and abstracts of JSON records: HTML, JATS and MathML tags as text.
+
+Comes in: a string such as '&lt;i&gt;E. coli&lt;/i&gt; at 10<sup>6</sup>' or '<jats:title>Methods</jats:title>
+<jats:p>We...'. Leaves: its words; powers as 10^6, indices as CO2; headings and paragraphs apart. Comparisons
+('p < 0.05 and b > a') are no tags and stay.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from lxml import etree
+
+from orchestration.parsing.text_builder import one_line
+from orchestration.parsing.xml.inline_scripts import Level, written
+from orchestration.parsing.xml.mathml import formula_text
+
+__all__ = ["Piece", "pieces_of", "plain_text", "separated"]
+
+_INLINE: Final = (
+    "i|b|u|s|em|strong|italic|bold|underline|small|big|sc|scp|tt|code|span|font|a|q|cite|abbr|styled-content|"
+    "named-content|ext-link|uri|email|monospace|roman|sans-serif|overline|strike|xref|inline-formula|"
+    "disp-formula|alternatives|tex-math|mi|mn|mo|mrow|mtext|semantics"
+)
+_HEADING: Final = "title|label|h[1-6]"
+_BLOCK: Final = "p|br|sec|div|ul|ol|li|list|list-item|table|tbody|thead|tr|td|th|hr|abstract|body|section"
+_TAG: Final = re.compile(
+    rf"<(?P<close>/?)(?:[a-z]+:)?(?:(?P<script>sub|sup|inf)|(?P<heading>{_HEADING})|(?P<block>{_BLOCK})"
+    rf"|(?P<inline>{_INLINE})|(?P<other>(?<=jats:)[\w-]+|(?<=mml:)[\w-]+))"
+    r"""(?:\s+[\w:-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))*\s*/?>""",
+    re.IGNORECASE,
+)
+_MATH: Final = re.compile(r"<((?:[a-z]+:)?math)\b[^<>]*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_PREFIX: Final = re.compile(r"(?<=<)(/?)[a-z]+:", re.IGNORECASE)
+_ESCAPES: Final = 3
+"""Times that a text may have been escaped on its way."""
+
+_HEADINGS: Final = (
+    r"Abstract|Background|Introduction|Objectives?|Aims?|Purpose|Rationale|Context|"
+    r"(?:Materials and )?Methods?|Design|Setting|Participants|Patients|Interventions?|Measurements|"
+    r"Results?|Findings|Discussion|"
+    r"Conclusions?|Interpretation|Significance|Limitations|Funding|Trial registration|Registration|"
+    r"Main outcome measures?|"
+    r"BACKGROUND|OBJECTIVES?|AIMS?|PURPOSE|(?:PATIENTS AND )?METHODS|DESIGN|RESULTS|FINDINGS|CONCLUSIONS?"
+)
+_GLUED_BEFORE: Final = re.compile(
+    rf"(?<=[\w)\]%][.?!:;])(?=(?:{_HEADINGS})\b)|(?<=[.?!])(?=(?:{_HEADINGS})[A-Z])"
+)
+_GLUED_AFTER: Final = re.compile(rf"(?<![\w-])({_HEADINGS})(?=[A-Z][a-z]|[AI]\s)")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A heading or a paragraph."""
+
+    text: str
+    is_heading: bool = False
+
+
+def plain_text(marked: str) -> str:
+    """The words in one line."""
+    return " ".join(piece.text for piece in pieces_of(marked))
+
+
+def pieces_of(marked: str) -> list[Piece]:
+    """Headings and paragraphs in order; what has no block tags is one paragraph."""
+    text = _MATH.sub(_formula, _unescaped(marked))
+    pieces = [Piece(one_line(words), is_heading) for words, is_heading in _split(text)]
+    return [piece for piece in pieces if piece.text]
+
+
+def separated(paragraph: str) -> str:
+    """A paragraph with the headings of its parts set apart where their tags were lost on the way."""
+    return _GLUED_AFTER.sub(r"\1 ", _GLUED_BEFORE.sub(" ", paragraph))
+
+
+def _unescaped(text: str) -> str:
+    for _ in range(_ESCAPES):
+        plain = html.unescape(text)
+        if plain == text:
+            break
+        text = plain
+    return text
+
+
+def _formula(match: re.Match[str]) -> str:
+    """A formula of MathML as text; its tags alone are dropped if it is broken."""
+    markup = _PREFIX.sub(r"\1", match.group())
+    markup = re.sub(r"\s[\w-]+:[\w-]+\s*=\s*(?:\"[^\"]*\"|'[^']*')", "", markup)
+    try:
+        text = formula_text(etree.fromstring(markup))
+    except (etree.XMLSyntaxError, ValueError):
+        return match.group()
+    return text.replace("<", " < ")
+
+
+def _split(text: str) -> Iterator[tuple[str, bool]]:
+    """Words between block tags; True for what stands in a heading."""
+    parts: list[tuple[Level, str]] = []
+    level, heading = Level.TEXT, False
+    at = 0
+    for tag in _TAG.finditer(text):
+        parts.append((level, text[at : tag.start()]))
+        at = tag.end()
+        if tag["script"]:
+            high = tag["script"].lower() == "sup"
+            level = Level.TEXT if tag["close"] else Level.HIGH if high else Level.LOW
+        elif tag["heading"] or tag["block"]:
+            yield written(parts), heading
+            parts, level = [], Level.TEXT
+            heading = bool(tag["heading"]) and not tag["close"]
+    yield written([*parts, (level, text[at:])]), heading
