@@ -112,8 +112,6 @@ class JobSuite:
         assert job_ids(ledger.jobs.find(None, None, limit=1)) == ["job-3"]
         assert ledger.jobs.find(TENANT, [JobState.OPEN])[0].documents.pending == 1
 
-    # --- skips --------------------------------------------------------------------------------------
-
     def test_jobs_are_found_by_exactly_the_beginning_of_their_id(self, ledger: Ledger) -> None:
         for job_id in ("ab%1", "ab%2", "abc3", "AB%4"):
             a_job(ledger, job_id=job_id)
@@ -121,6 +119,8 @@ class JobSuite:
         assert ids == {"ab%": ["ab%2", "ab%1"], "ab%2": ["ab%2"], "b": []}
         assert ledger.jobs.beginning_with(TENANT, "") == ["AB%4", "abc3", "ab%2", "ab%1"]
         assert ledger.jobs.beginning_with("another tenant", "ab") == []
+
+    # --- skips --------------------------------------------------------------------------------------
 
     def test_an_unchanged_document_is_skipped_and_a_changed_one_is_not(self, ledger: Ledger) -> None:
         commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"), an_item("2"))))

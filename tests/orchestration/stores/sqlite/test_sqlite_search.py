@@ -79,7 +79,8 @@ def test_a_file_that_is_no_database_is_named(store: SqliteSearch, path: Path) ->
 def test_the_word_index_of_an_earlier_medkg_is_made_again_at_its_first_use(
     store: SqliteSearch, path: Path
 ) -> None:
-    store.write(TENANT, "i1", keyed(chunks_of("PaO\u2082 of TNF\u03b1", doc_id="PMC7")), None)
+    others = [chunks_of("walking", doc_id=f"PMC{number}") for number in range(100, 400)]
+    store.write(TENANT, "i1", keyed(chunks_of("PaO\u2082 of TNF\u03b1", doc_id="PMC7"), *others), None)
     store.close()
     for statement in (
         "DROP TABLE chunk_words",
@@ -93,6 +94,8 @@ def test_the_word_index_of_an_earlier_medkg_is_made_again_at_its_first_use(
     for query in ("PaO2", "TNF-alpha"):
         assert len(store.bm25(TENANT, query, 10, ANY, everything)) == 1
     assert len(store.identified(TENANT, ["pmcid:pmc7"], 10, ANY, everything)) == 1
+    of_others = [f"pmcid:pmc{number}" for number in range(100, 400)]
+    assert len(store.identified(TENANT, of_others, 1_000, ANY, everything)) == 300
     assert store.damage(TENANT) is None
     store.discard(TENANT, "i1", None)
     assert store.damage(TENANT) is None
