@@ -1,4 +1,4 @@
-"""Files of paths: walks folders in a stable order, omits hidden files, stops at loops of links.
+"""Files of paths: walks folders in a stable order, omits hidden files, stops at loops of links and at data folders.
 
 Comes in: the paths that a user named. Leaves: one entry per regular file; one with its error per path that
 cannot be read. Reads names and file types only; opens no file.
@@ -20,6 +20,9 @@ _TRANSIENT = frozenset(
     {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.EHOSTDOWN}
 )
 """Errors of network file systems and busy machines that pass."""
+
+_DATA_FOLDER_FILES = frozenset({"ledger.sqlite", "stores.json"})
+"""Files that a data folder of medkg has: its own records are no documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ def _walk(path: Path, visited: set[tuple[int, int]]) -> Iterator[WalkedFile]:
     except OSError as error:
         yield WalkedFile(path, unreadable(path, error))
         return
+    if mark := next((name for name in names if name in _DATA_FOLDER_FILES), None):
+        yield WalkedFile(path, _data_folder(path, mark))
+        return
     for name in names:
         yield from _walk(path / name, visited)
 
@@ -69,6 +75,13 @@ def unreadable(path: Path, error: OSError) -> MedkgError:
 def _not_a_file(path: Path) -> InputUnreadableError:
     return InputUnreadableError(
         f"{file_uri(path)}: neither a file nor a folder (a pipe, socket or device). Name a regular file."
+    )
+
+
+def _data_folder(path: Path, mark: str) -> InputUnreadableError:
+    return InputUnreadableError(
+        f"{file_uri(path)}: a data folder of medkg, since it holds {mark}. Keep it outside of the folders that "
+        "are ingested; if it is not one, name its files with --path."
     )
 
 

@@ -204,6 +204,20 @@ def test_hidden_files_are_left_out_of_folders_but_not_when_named(
     assert len(enumerate_all(tmp_path / ".hidden.txt")) == 1
 
 
+@pytest.mark.parametrize("mark", ["ledger.sqlite", "stores.json"])
+def test_the_files_of_a_data_folder_are_no_documents(
+    enumerate_all: Enumerate, tmp_path: Path, mark: str
+) -> None:
+    (tmp_path / "data" / "artifacts").mkdir(parents=True)
+    (tmp_path / "data" / mark).write_text("{}")
+    (tmp_path / "data" / "artifacts" / "page.txt").write_text("x")
+    (tmp_path / "seen.txt").write_text("x")
+    refused, seen = enumerate_all(tmp_path)
+    assert (seen.error_code, refused.error_code) == (None, "MEDKG-207")
+    assert f"{tmp_path / 'data'}: a data folder of medkg, since it holds {mark}." in str(refused.error_message)
+    assert len(enumerate_all(tmp_path / "data" / "artifacts" / "page.txt")) == 1
+
+
 def test_loops_of_links_end(enumerate_all: Enumerate, corpus: Path) -> None:
     (corpus / "c" / "up").symlink_to(corpus)
     (corpus / "c" / "self").symlink_to(corpus / "c")
