@@ -91,7 +91,7 @@ class PdfConversions:
         for requested in converters:
             try:
                 self._drive(requested)
-            except (UnavailableError, ConfigurationError) as error:
+            except (UnavailableError, RateLimitedError, ConfigurationError) as error:
                 if requested not in self._unavailable:
                     self._log.warning(
                         "converter unavailable", converter=requested.name, message=error.message
@@ -116,7 +116,8 @@ class PdfConversions:
         statuses = converter.poll([task.task_id or "" for task in submitted]) if submitted else ()
         for task, status in zip(submitted, statuses, strict=True):
             self._record(converter, task, status)
-        self._submit(converter, [task for task in tasks if task.state is PdfTaskState.QUEUED])
+        queued = [task for task in tasks if task.state is PdfTaskState.QUEUED]
+        self._submit(converter, queued, is_working=bool(submitted))
 
     def _record(self, converter: PdfConverter, task: PdfTask, status: ConversionStatus) -> None:
         if status.state is ConversionState.DONE:
@@ -134,7 +135,8 @@ class PdfConversions:
             return
         converter.forget([status.task_id])
 
-    def _submit(self, converter: PdfConverter, tasks: Sequence[PdfTask]) -> None:
+    def _submit(self, converter: PdfConverter, tasks: Sequence[PdfTask], *, is_working: bool) -> None:
+        """Submit tasks until the converter takes no more; raises RateLimitedError if it works on none of ours."""
         for task in tasks:
             content = self._objects().get(task.pdf_key)
             if content is None:
@@ -145,11 +147,14 @@ class PdfConversions:
             except UnavailableError:
                 raise
             except RateLimitedError:
-                return  # it takes no more for now
+                if is_working:
+                    return  # it takes more when it has done some
+                raise
             except MedkgError as error:
                 self._failed(task, error)
             else:
                 self._tasks.mark_submitted(task, task_id)
+                is_working = True
 
     def _failed(self, task: PdfTask, error: MedkgError) -> None:
         for_good = isinstance(error, PermanentError | StoreCorruptError)

@@ -26,6 +26,7 @@ class CommandedConverter:
     def __init__(self) -> None:
         self.away = False
         self.full = False
+        self.room = 1000
         self.slow = False
         self.closed = False
         self.submitted: list[str] = []
@@ -37,7 +38,7 @@ class CommandedConverter:
 
     def submit(self, pdf: bytes, doc_id: str) -> str:
         self._be_there()
-        if self.full:
+        if self.full or len(self.tasks) >= self.room:
             raise RateLimitedError("no more for now")
         if b"encrypted" in pdf:
             raise EncryptedPdfError(f"{doc_id} is encrypted.")

@@ -153,6 +153,21 @@ def test_an_unavailable_converter_is_listed_until_it_is_back_or_has_no_task_left
     assert conversions.unavailable() == []
 
 
+def test_a_converter_that_takes_no_task_is_listed_but_one_that_is_busy_with_others_of_them_is_not(
+    ledger: SqlLedger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
+) -> None:
+    asked(ledger, stage, one="a paper", two="another paper")
+    converter.full = True
+    conversions.sweep()
+    (unavailable,) = conversions.unavailable()
+    assert (unavailable.obstacle.code, unavailable.obstacle.message) == ("MEDKG-401", "no more for now")
+    converter.full, converter.slow, converter.room = False, True, 1
+    conversions.sweep()
+    assert (converter.submitted, conversions.unavailable()) == (["one"], [])
+    conversions.sweep()
+    assert conversions.unavailable() == []
+
+
 def test_tasks_that_a_restarted_converter_forgot_are_handed_over_again(
     ledger: SqlLedger, stage: PdfIr, conversions: PdfConversions, converter: CommandedConverter
 ) -> None:
