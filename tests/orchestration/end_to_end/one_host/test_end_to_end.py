@@ -170,6 +170,31 @@ def test_the_dagster_api_launches_terminates_and_re_executes(medkg: Medkg, tmp_p
     assert medkg("verify")["consistent"]
 
 
+def test_a_job_that_works_is_cancelled_keeps_what_it_committed_and_is_continued(
+    medkg: Medkg, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jsonl").write_bytes(json_lines([an_abstract(str(n)) for n in range(7000, 7300)]))
+    submit = ("submit", "auto", "--path", str(tmp_path), "--window", "50")
+    job_id = medkg(*submit)["job_id"]
+
+    def job(job_id: str = job_id) -> dict[str, Any]:
+        return next(row for row in medkg("jobs", "list")["jobs"] if row["job_id"] == job_id)
+
+    medkg.wait_until(lambda: job()["committed"] > 0)
+    (cancelled,) = medkg("jobs", "cancel", job_id)["jobs"]
+    assert cancelled["state"] == "cancelled" and cancelled["pending"] > 0
+    medkg.wait_until(lambda: medkg.count("running") == 0)
+    ended = job()
+    assert ended["state"] == "cancelled"
+    assert ended["committed"] + ended["pending"] == 300 and ended["pending"] > 0
+    assert medkg("verify")["consistent"]
+    rest = medkg(*submit)["job_id"]
+    medkg.wait_until(lambda: job(rest)["state"] == "done")
+    assert (job(rest)["failed"], job(rest)["pending"]) == (0, 0)
+    assert (medkg.count("queued"), medkg.count("running")) == (0, 0)
+    assert all(medkg("docs", "show", str(number))["status"] == "committed" for number in (7000, 7149, 7299))
+
+
 def test_a_status_and_the_tables_are_readable_without_json(medkg: Medkg) -> None:
     assert "Dagster UI" in medkg.text("status")
     assert "committed" in medkg.text("docs", "list", "--status", "committed")
