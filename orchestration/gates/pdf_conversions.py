@@ -136,7 +136,7 @@ class PdfConversions:
         converter.forget([status.task_id])
 
     def _submit(self, converter: PdfConverter, tasks: Sequence[PdfTask], *, is_working: bool) -> None:
-        """Submit tasks until the converter takes no more; raises RateLimitedError if it works on none of ours."""
+        """Submit until the converter takes no more; raises RateLimitedError if it works on none of ours."""
         for task in tasks:
             content = self._objects().get(task.pdf_key)
             if content is None:

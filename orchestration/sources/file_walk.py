@@ -1,4 +1,4 @@
-"""Files of paths: walks folders in a stable order, omits hidden files, stops at loops of links and at data folders.
+"""Files of paths: walks folders in a stable order, omits hidden files, stops at loops and data folders.
 
 Comes in: the paths that a user named. Leaves: one entry per regular file; one with its error per path that
 cannot be read. Reads names and file types only; opens no file.
@@ -80,8 +80,8 @@ def _not_a_file(path: Path) -> InputUnreadableError:
 
 def _data_folder(path: Path, mark: str) -> InputUnreadableError:
     return InputUnreadableError(
-        f"{file_uri(path)}: a data folder of medkg, since it holds {mark}. Keep it outside of the folders that "
-        "are ingested; if it is not one, name its files with --path."
+        f"{file_uri(path)}: a data folder of medkg, since it holds {mark}. Keep it outside of the folders "
+        "that are ingested; if it is not one, name its files with --path."
     )
 
 
