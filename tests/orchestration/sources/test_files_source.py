@@ -212,8 +212,8 @@ def test_the_files_of_a_data_folder_are_no_documents(
     (tmp_path / "data" / mark).write_text("{}")
     (tmp_path / "data" / "artifacts" / "page.txt").write_text("x")
     (tmp_path / "seen.txt").write_text("x")
-    refused, seen = enumerate_all(tmp_path)
-    assert (seen.error_code, refused.error_code) == (None, "MEDKG-207")
+    refused, other = enumerate_all(tmp_path)
+    assert (other.error_code, refused.error_code) == (None, "MEDKG-207")
     assert f"{tmp_path / 'data'}: a data folder of medkg, since it holds {mark}." in str(
         refused.error_message
     )
