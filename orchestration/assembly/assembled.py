@@ -314,6 +314,7 @@ class Assembly(AssembledInputs):
 
     @cached_property
     def window_runs(self) -> WindowRuns:
+        from orchestration.jobs.mirroring import remove_gone
         from orchestration.processes.child_process import own_identity
         from orchestration.runs.stage_runner import StageRunner
         from orchestration.runs.window_runs import WindowRuns
@@ -336,6 +337,7 @@ class Assembly(AssembledInputs):
             runner,
             self.index,
             self.gate_payloads,
+            lambda plan: remove_gone(self.ledger, self.index, self.stores.documents, plan),
             owner,
         )
 

@@ -66,6 +66,9 @@ INGEST_CONFIG = {
     "paths": Field(DagsterArray(str), is_required=False, description="Files and folders for the source."),
     "query": Field(str, is_required=False, description="Query for the source."),
     "limit": Field(int, is_required=False, description="Maximum number of documents."),
+    "mirror": Field(
+        bool, is_required=False, description="Also remove documents that are gone from there, without asking."
+    ),
     "tenant": Field(str, is_required=False, description="Tenant; default: the data folder's setting."),
     "window": Field(int, is_required=False, description="Maximum number of documents per run."),
 }

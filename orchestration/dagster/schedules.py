@@ -83,6 +83,7 @@ def _request(schedule: Schedule) -> dict[str, Any]:
         "paths": list(schedule.paths) or None,
         "query": schedule.query,
         "limit": schedule.limit,
+        "mirror": schedule.mirror or None,
         "tenant": schedule.tenant,
         "window": schedule.window,
     }

@@ -13,13 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from orchestration.contracts import JobState, Ledger, Place, Source, SourceRequest, Submission
+from orchestration.contracts import (
+    DocumentStore,
+    IndexWriter,
+    JobState,
+    Ledger,
+    Place,
+    Source,
+    SourceRequest,
+    Submission,
+)
 from orchestration.errors import UsageError
 from orchestration.jobs.syncing import listing_place
 from orchestration.records import DocumentKey
 from orchestration.sources.file_walk import path_of
+from orchestration.stores.deletion import delete_documents
 
-__all__ = ["MirrorPlan", "check_mirror", "forget_moved", "plan_mirror"]
+__all__ = ["MirrorPlan", "check_mirror", "forget_moved", "plan_mirror", "remove_gone"]
 
 INCOMPLETE: Final = (JobState.ENUMERATING, JobState.CANCELLED)
 
@@ -71,6 +81,14 @@ def plan_mirror(ledger: Ledger, submission: Submission, source: Source) -> Mirro
         gone += readable
     places = list(dict.fromkeys(gone))
     return MirrorPlan(job_id, tuple(ledger.places.only_at(places)), tuple(places), tuple(kept_because))
+
+
+def remove_gone(ledger: Ledger, index: IndexWriter, documents: DocumentStore, plan: MirrorPlan) -> int:
+    """Delete the documents of a plan and forget its places; returns the number of documents. Idempotent."""
+    delete_documents(ledger.documents, index, documents, plan.documents)
+    ledger.places.forget(plan.places)
+    ledger.jobs.note_removed(plan.job_id, len(plan.documents))
+    return len(plan.documents)
 
 
 def forget_moved(ledger: Ledger, submission: Submission, source: Source) -> None:

@@ -38,6 +38,10 @@ class Schedule(Record):
     paths: tuple[str, ...] = Field(default=(), description="Absolute files and folders, for source files.")
     query: str | None = Field(default=None, description="Query, for sources that search.")
     limit: int | None = Field(default=None, ge=1, description="Maximum number of documents per tick.")
+    mirror: bool = Field(
+        default=False,
+        description="Also remove documents that are gone from the folder or the listing, without asking.",
+    )
     tenant: str | None = Field(default=None, description="Tenant; default: MEDKG_TENANT.")
     window: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         default=None, description="Maximum number of documents per run; default: MEDKG_WINDOW_SIZE."
@@ -113,6 +117,10 @@ def _read(path: Path, topologies: Collection[str], sources: Collection[str] | No
     _check_known(source, "topology", schedule.topology, topologies)
     if sources is not None:
         _check_known(source, "source", schedule.source, sources)
+    if schedule.mirror and schedule.limit is not None:
+        raise source.error(
+            ("mirror",), "mirror needs the complete listing, which limit cuts off. Leave one out."
+        )
     if schedule.source == "files" and not schedule.paths:
         raise source.error(("source",), "source files needs `paths`, a list of absolute files and folders.")
     return schedule

@@ -7,23 +7,18 @@ UsageError for an id that does not exist.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from pydantic import Field
 
-from orchestration.batching import batched
 from orchestration.contracts import Commit, LedgerDocument
 from orchestration.errors import StoreCorruptError, UsageError
-from orchestration.jobs.mirroring import MirrorPlan
+from orchestration.jobs.mirroring import MirrorPlan, remove_gone
 from orchestration.operations.erasure import erase
 from orchestration.operations.parts import Parts
 from orchestration.records import Chunk, Document, DocumentKey, Record
 from orchestration.stores.deletion import delete_documents
 
 __all__ = ["DocumentFilter", "Documents"]
-
-DELETED_AT_ONCE: Final = 500
-"""Documents of one ledger transaction; an interrupted deletion has deleted whole batches."""
 
 
 class DocumentFilter(Record):
@@ -101,16 +96,14 @@ class Documents:
 
     def mirror(self, plan: MirrorPlan) -> int:
         """Delete the documents of a plan and forget its places; returns the number of documents."""
-        ledger = self._parts.ledger
-        self._delete(plan.documents)
-        ledger.places.forget(plan.places)
-        ledger.jobs.note_removed(plan.job_id, len(plan.documents))
-        return len(plan.documents)
+        parts = self._parts
+        return remove_gone(parts.ledger, parts.index, parts.stores.documents, plan)
 
     def delete(self, rows: Sequence[LedgerDocument]) -> list[DocumentKey]:
         """Delete the documents of these rows from ledger and stores; returns their keys. Idempotent."""
         keys = _keys(rows)
-        self._delete(keys)
+        parts = self._parts
+        delete_documents(parts.ledger.documents, parts.index, parts.stores.documents, keys)
         return keys
 
     def erase(self, rows: Sequence[LedgerDocument], notify: Callable[[str], None]) -> list[DocumentKey]:
@@ -119,11 +112,6 @@ class Documents:
         Raises what `erasure.erase` raises.
         """
         return erase(self._parts, rows, notify)
-
-    def _delete(self, keys: Sequence[DocumentKey]) -> None:
-        parts = self._parts
-        for batch in batched(keys, DELETED_AT_ONCE):
-            delete_documents(parts.ledger.documents, parts.index, parts.stores.documents, batch)
 
     def _committed(self, doc_id: str, source: str | None) -> tuple[LedgerDocument, Commit]:
         rows = self._rows(doc_id, source)

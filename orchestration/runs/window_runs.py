@@ -12,15 +12,19 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
+import structlog
+
 from orchestration.contracts import (
     Commit,
     IndexWriter,
     Ledger,
     SourceRequest,
     StageReport,
+    Submission,
     WindowDocument,
 )
 from orchestration.errors import LeaseLostError, OutdatedWindowError, StageContractError
+from orchestration.jobs.mirroring import MirrorPlan
 from orchestration.jobs.submission import Submissions
 from orchestration.records import AdapterRequest, DocumentKey, RawPayload, StageContext
 from orchestration.runs.artifacts import WindowBatch
@@ -51,6 +55,7 @@ class WindowRuns:
         runner: StageRunner,
         index: IndexWriter,
         gate_payloads: GatePayloads,
+        remove_gone: Callable[[MirrorPlan], int],
         owner: str,
     ) -> None:
         self._settings = settings
@@ -61,6 +66,7 @@ class WindowRuns:
         self._runner = runner
         self._index = index
         self._gate_payloads = gate_payloads
+        self._remove_gone = remove_gone
         self._owner = owner
 
     def claim(self, pipeline: str, config: Mapping[str, Any]) -> str:
@@ -76,6 +82,7 @@ class WindowRuns:
             paths=tuple(config.get("paths", ())),
             query=config.get("query"),
             limit=config.get("limit"),
+            mirror=config.get("mirror", False),
         )
         submission = self._submissions.open(
             topology,
@@ -86,8 +93,19 @@ class WindowRuns:
         )
         for _ in self._submissions.enqueue(submission, topology):
             pass
+        if request.mirror:
+            self._mirror(submission)
         self._ledger.jobs.settle(submission.job_id)
         return self._submissions.claim(submission.job_id) or NO_WINDOW
+
+    def _mirror(self, submission: Submission) -> None:
+        """Remove what the listing no longer names; the request's `mirror` is the consent."""
+        plan = self._submissions.mirror_plan(submission)
+        log = structlog.get_logger(__name__).bind(job=submission.job_id, tenant=submission.tenant_id)
+        for reason in plan.kept_because:
+            log.warning("not removed", reason=reason)
+        removed = self._remove_gone(plan)
+        log.info("mirrored", removed=removed)
 
     def run_first_stage(self, pipeline: str, stage: str, window_id: str) -> tuple[WindowBatch, StageReport]:
         """Fetch the window's documents; those found unchanged are skipped and leave the window.

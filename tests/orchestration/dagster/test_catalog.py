@@ -17,6 +17,7 @@ from dagster import (
     build_schedule_context,
 )
 from dagster._core.definitions.repository_definition import RepositoryDefinition
+from structlog.testing import capture_logs
 
 from medkg.testing.builders import TENANT
 from orchestration.assembly import Assembly
@@ -159,6 +160,41 @@ def test_schedules_are_off_until_a_user_switches_them_on(assembly: Assembly) -> 
     assert (nightly.cron_schedule, nightly.execution_timezone) == ("0 3 * * *", "Europe/Vienna")
     assert (nightly.job_name, schedules["verify_daily"].job_name) == ("clinical_trials_job", "verify_job")
     assert nightly.description == "Reads source clinicaltrials for 'EGFR' into clinical-trials."
+
+
+def test_a_run_of_a_mirror_removes_what_its_listing_no_longer_names(
+    assembly: Assembly, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    for name in ("stays", "goes"):
+        (notes / f"{name}.md").write_text(f"---\nid: {name}\n---\n# Aspirin\n\nIt relieves pain.\n")
+    request = {"paths": [str(notes)]}
+    assembly.window_runs.claim("auto", request)
+    (notes / "goes.md").unlink()
+    assembly.window_runs.claim("auto", request)
+    documents = assembly.ledger.documents
+    assert not documents.find("default", status="deleted"), "without `mirror` what is gone stays"
+    assembly.window_runs.claim("auto", request | {"mirror": True})
+    assert [row.key.doc_id for row in documents.find("default", status="deleted")] == ["goes"]
+    assert [row.key.doc_id for row in documents.find("default")] == ["stays"]
+    (notes / "stays.md").unlink()
+    with capture_logs() as records:
+        assembly.window_runs.claim("auto", request | {"mirror": True})
+    assert [row.key.doc_id for row in documents.find("default")] == ["stays"], "perhaps it is not mounted"
+    (kept,) = (record for record in records if record["event"] == "not removed")
+    assert f"{notes} lists nothing now" in kept["reason"]
+
+
+def test_the_schedule_of_a_mirror_requests_one(assembly: Assembly, instance: DagsterInstance) -> None:
+    folder = assembly.settings.schedules_folder
+    (folder / "notes.yaml").write_text(
+        "topology: auto\npaths: [/notes]\nmirror: true\ncron: 0 3 * * *\n", encoding="utf-8"
+    )
+    with build_schedule_context(instance=instance) as context:
+        (request,) = schedule(assembly, "sync_notes").evaluate_tick(context).run_requests or ()
+    config = {"source": "files", "paths": ["/notes"], "mirror": True}
+    assert request.run_config == {"ops": {"ingest_op": {"config": config}}}
 
 
 def test_a_tick_requests_a_run_that_lists_the_source_itself(

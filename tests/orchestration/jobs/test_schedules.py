@@ -88,6 +88,11 @@ def test_an_invalid_file_leaves_out_no_other(tmp_path: Path) -> None:
         (("query: EGFR", "tenant: '../x'"), 4, "a tenant is 1-63 lower-case letters"),
         (("query: EGFR", "paths: [trials]"), 4, "'trials' is relative; write the whole path"),
         (("source: clinicaltrials", "source: files"), 3, "source files needs `paths`"),
+        (
+            ("query: EGFR", "mirror: true\nlimit: 5"),
+            4,
+            "mirror needs the complete listing, which limit cuts off",
+        ),
     ],
 )
 def test_an_error_names_file_line_and_what_would_be_valid(
