@@ -182,8 +182,8 @@ def test_a_run_of_a_mirror_removes_what_its_listing_no_longer_names(
     with capture_logs() as records:
         assembly.window_runs.claim("auto", request | {"mirror": True})
     assert [row.key.doc_id for row in documents.find("default")] == ["stays"], "perhaps it is not mounted"
-    (kept,) = (record for record in records if record["event"] == "not removed")
-    assert f"{notes} lists nothing now" in kept["reason"]
+    (record,) = (record for record in records if record["event"] == "not removed")
+    assert f"{notes} lists nothing now" in record["reason"]
 
 
 def test_the_schedule_of_a_mirror_requests_one(assembly: Assembly, instance: DagsterInstance) -> None:
