@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from orchestration.errors import DocumentTooLargeError, EmptyDocumentError
+from orchestration.errors import DocumentTooLargeError, EmptyDocumentError, MalformedDocumentError
 from orchestration.parsing.section_roles import inherited_role
 from orchestration.parsing.tables import Grid
 from orchestration.records import (
@@ -37,6 +37,9 @@ MAX_CHARACTERS = 100_000_000
 CELL_COST = 20
 """An empty cell takes about as much memory as so many characters."""
 
+MOST_LEVELS = 100
+"""Of metadata; records of publishers have fewer than ten, and what serialises them has limits."""
+
 # Control characters, lone surrogates, soft hyphens, zero-width characters and byte order marks: they
 # are invisible, break tokenizers and stores, and hide words from search.
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b-\u200f\u2060\ufeff\ud800-\udfff]")
@@ -48,16 +51,22 @@ def one_line(text: str) -> str:
     return " ".join(visible.split())
 
 
-def clean_metadata(value: Any) -> Any:
-    """`value` with all strings on one line and empty entries left out, for Document.metadata."""
+def clean_metadata(value: Any, levels: int = MOST_LEVELS) -> Any:
+    """`value` with all strings on one line and empty entries left out, for Document.metadata.
+
+    Raises ValueError for values in more than `levels` others.
+    """
     if isinstance(value, str):
         return one_line(value)
+    if not isinstance(value, Mapping | list | tuple):
+        return value
+    if not levels:
+        raise ValueError(f"values are nested more than {MOST_LEVELS} deep")
     if isinstance(value, Mapping):
-        cleaned = {one_line(str(key)): clean_metadata(item) for key, item in value.items()}
+        cleaned = {one_line(str(key)): clean_metadata(item, levels - 1) for key, item in value.items()}
         return {key: item for key, item in cleaned.items() if item not in (None, "", [], {})}
-    if isinstance(value, list | tuple):
-        return [item for item in map(clean_metadata, value) if item not in (None, "", [], {})]
-    return value
+    items = (clean_metadata(item, levels - 1) for item in value)
+    return [item for item in items if item not in (None, "", [], {})]
 
 
 class ParserName(Protocol):
@@ -198,7 +207,10 @@ class DocumentBuilder:
         metadata: Mapping[str, Any] | None = None,
         language: str = "en",
     ) -> Document:
-        """The document; raises EmptyDocumentError when no text was appended."""
+        """The document.
+
+        Raises EmptyDocumentError if no text was appended, MalformedDocumentError for too deep metadata.
+        """
         while self._open:
             self.close_section()
         self._close_anonymous()
@@ -206,6 +218,12 @@ class DocumentBuilder:
             raise EmptyDocumentError(
                 f"{payload.uri}: {payload.doc_id} has no text to index. Check the record at its source."
             )
+        try:
+            cleaned = clean_metadata(metadata or {})
+        except ValueError as error:
+            raise MalformedDocumentError(
+                f"{payload.uri}: {payload.doc_id}: {error}. Leave the record out, or the nested field."
+            ) from error
         return Document(
             doc_id=payload.doc_id,
             tenant_id=tenant_id,
@@ -218,7 +236,7 @@ class DocumentBuilder:
             references=tuple(self._references),
             language=language,
             parser=f"{parser.format}/{parser.version}",
-            metadata=clean_metadata(metadata or {}),
+            metadata=cleaned,
         )
 
     def _append(self, kind: BlockKind, text: str, place: Place) -> str | None:

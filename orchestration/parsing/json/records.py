@@ -43,7 +43,11 @@ def load_record(content: bytes, place: str) -> dict[str, Any]:
     """One record from its bytes; raises MalformedDocumentError naming `place`."""
     try:
         record = json.loads(content)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise MalformedDocumentError(
+            f"{place}: its values are nested deeper than can be read. Leave out the record, or the field."
+        ) from error
+    except ValueError as error:
         raise MalformedDocumentError(
             f"{place}: not valid JSON: {error}. It may be cut off; fetch the record again."
         ) from error
