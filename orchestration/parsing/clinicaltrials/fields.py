@@ -85,8 +85,24 @@ _LABELS = {
     "url": "URL",
     "violationEvents": "Violations",
 }
-CODE_WORDS: Final = {"LTE60": "60 days or less", "GT60": "more than 60 days"}
-"""Codes that do not read as words."""
+CODE_WORDS: Final = {
+    **{agency: agency for agency in ("AHRQ", "CDC", "CTIS", "FDA", "NIH", "SAMHSA", "VA")},
+    "AMBIG": "Ambiguous",
+    "CSR": "Clinical study report",
+    "EUDRACT_NUMBER": "EudraCT number",
+    "FED": "Federal agency",
+    "GT60": "more than 60 days",
+    "ICF": "Informed consent form",
+    "INDIV": "Individual",
+    "LTE60": "60 days or less",
+    "NA": "Not applicable",
+    "OTHER_GOV": "Other government",
+    "SAMPLES_WITHOUT_DNA": "Samples without DNA",
+    "SAMPLES_WITH_DNA": "Samples with DNA",
+    "SAP": "Statistical analysis plan",
+}
+"""Codes that do not read as words when their capitals become small letters."""
+_NAMES_OF_CODES: Final = frozenset(words for words in CODE_WORDS.values() if not words[1:].islower())
 _SMALL_WORDS = {"Id": "id", "Ids": "ids"}
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~|^&=])")
 _BULLET = re.compile(r"^(\s*)[*•·‣]\s+")
@@ -147,10 +163,15 @@ def _object(value: Mapping[str, Any]) -> str:
         if key == main or not text:
             continue
         bare = key in ("type", "class", "role") and parts
-        parts.append(text.lower() if bare else f"{_label(key)}: {text}")
+        parts.append(_inside(text) if bare else f"{_label(key)}: {text}")
     if main and len(parts) > 1:
         return f"{parts[0]} ({'; '.join(parts[1:])})"
     return "; ".join(parts)
+
+
+def _inside(text: str) -> str:
+    """'Federal agency' as 'federal agency'; abbreviations and names of the registry's codes stay: 'NIH'."""
+    return text if text in _NAMES_OF_CODES else text.lower()
 
 
 def markup_lines(text: str) -> list[str]:

@@ -33,6 +33,8 @@ _TABULATED: Final = frozenset(
 _OF_MEASURE: Final = ("title", "paramType", "dispersionType", "unitOfMeasure", "denoms", "classes")
 _DESCRIBED: Final = ("description", "populationDescription")
 _POSTED: Final = "POSTED"
+_MILESTONES: Final = frozenset({"STARTED", "COMPLETED", "NOT COMPLETED"})
+"""Milestones that every study has; others have titles in the words of the study."""
 
 
 def add_results(builder: DocumentBuilder, section: Module) -> None:
@@ -87,7 +89,9 @@ def _flow_notes(period: Module, groups: Sequence[Module], units: str) -> Iterato
 def _flow(period: Module) -> Iterator[tuple[str, Module, list[Module]]]:
     """Label, record and entries of each row."""
     for milestone in list_at(period, "milestones"):
-        yield humanised(text_at(milestone, "type")), milestone, list_at(milestone, "achievements")
+        title = text_at(milestone, "type")
+        label = humanised(title) if title in _MILESTONES else title
+        yield label, milestone, list_at(milestone, "achievements")
     for reason in list_at(period, "dropWithdraws"):
         yield f"Not completed: {text_at(reason, 'type')}", reason, list_at(reason, "reasons")
 

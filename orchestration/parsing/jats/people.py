@@ -27,7 +27,7 @@ _PARTS = {
     "author": "authors",
 }
 _NAMES = ("name", "string-name", "collab")
-_ON_BEHALF = re.compile(r"(?:on behalf of|for)\s+(?:the\s+)?", re.IGNORECASE)
+_ON_BEHALF = re.compile(r"\A(?:on behalf of|for)\s+(?:the\s+)?", re.IGNORECASE)
 _WRAPPERS = ("name-alternatives", "collab-alternatives", "collab-wrap")
 
 

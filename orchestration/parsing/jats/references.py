@@ -8,7 +8,8 @@ a sentence and in parts, the sentence is kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
 
 from lxml import etree
 
@@ -30,6 +31,11 @@ _NAMED = frozenset({"name", "person-group", "string-name"})
 _SAME_SHARE = 0.6
 _SENTENCE_SIGN = re.compile(r"[\w.,;:]")
 _WORD = re.compile(r"\w+")
+_ADDRESS = "{http://www.w3.org/1999/xlink}href"
+_DOI_ADDRESS = re.compile(r"//(?:dx\.)?doi\.org/(10\.\d{4,9}/\S+)", re.IGNORECASE)
+_DOI_WORDS = re.compile(r"\bdoi\b[:\s]*(10\.\d{4,9}/\S+)", re.IGNORECASE)
+_PMID_ADDRESS = re.compile(r"//(?:www\.ncbi\.nlm\.nih\.gov/pubmed|pubmed\.ncbi\.nlm\.nih\.gov)/(\d+)\b")
+_PMID_WORDS = re.compile(r"\bPMID:?\s*(\d+)\b")
 
 
 def add_references(builder: DocumentBuilder, root: etree._Element) -> None:
@@ -40,7 +46,7 @@ def add_references(builder: DocumentBuilder, root: etree._Element) -> None:
         if (label, text) in entries and _is_inside(entry):
             continue
         entries.add((label, text))
-        pmid, doi = _identifiers(entry)
+        pmid, doi = _identifiers(entry, text)
         builder.reference(text or label, label=label if text else "", pmid=pmid, doi=doi)
 
 
@@ -48,13 +54,22 @@ def _is_inside(entry: etree._Element) -> bool:
     return any(local_name(above) in ("sub-article", "response") for above in entry.iterancestors())
 
 
-def _identifiers(entry: etree._Element) -> tuple[str | None, str | None]:
-    pmid = doi = None
+def _identifiers(entry: etree._Element, text: str) -> tuple[str | None, str | None]:
+    """The cited pmid and DOI: of elements for them, else of addresses of links, else of the words."""
+    stated: dict[str, str] = {}
     for identifier in entry.iter("{*}pub-id", "{*}object-id"):
-        kind, text = identifier.get("pub-id-type"), one_line(inline_text(identifier))
-        pmid = pmid or (text if kind == "pmid" else None)
-        doi = doi or (plain_doi(text) if kind == "doi" else None)
-    return pmid, doi
+        value = one_line(inline_text(identifier))
+        if value:
+            stated.setdefault(identifier.get("pub-id-type", ""), value)
+    addresses = [unquote(link.get(_ADDRESS, "")) for link in entry.iter("{*}ext-link", "{*}uri")]
+    pmid = stated.get("pmid") or _first_match(_PMID_ADDRESS, addresses) or _first_match(_PMID_WORDS, [text])
+    doi = stated.get("doi") or _first_match(_DOI_ADDRESS, addresses) or _first_match(_DOI_WORDS, [text])
+    return pmid, plain_doi(doi) if doi else None
+
+
+def _first_match(pattern: re.Pattern[str], texts: Iterable[str]) -> str | None:
+    matches = filter(None, map(pattern.search, texts))
+    return next((match.group(1).rstrip(".,;") for match in matches), None)
 
 
 def _entry_text(entry: etree._Element) -> str:

@@ -90,14 +90,20 @@ def _base(text: str) -> str:
     return f"({text.strip()})" if several and text.strip()[:1].isalnum() else text.strip()
 
 
+def _scripts(below: str, above: str) -> str:
+    """The index and the power of a base; one that holds only a space or nothing is not written."""
+    written = (f"{sign}{_grouped(text)}" for sign, text in (("_", below), ("^", above)) if text.strip())
+    return "".join(written)
+
+
 _SPACED = frozenset("=<>≤≥≈≠~∼∝→+−±×∈∑∏|") | {"<=", ">="}
 _SHAPES: dict[str, Callable[[list[str]], str]] = {
-    "msub": lambda part: f"{_base(part[0])}_{_grouped(part[1])}",
-    "msup": lambda part: f"{_base(part[0])}^{_grouped(part[1])}",
-    "msubsup": lambda part: f"{_base(part[0])}_{_grouped(part[1])}^{_grouped(part[2])}",
-    "munder": lambda part: f"{_base(part[0])}_{_grouped(part[1])}",
+    "msub": lambda part: _base(part[0]) + _scripts(part[1], ""),
+    "msup": lambda part: _base(part[0]) + _scripts("", part[1]),
+    "msubsup": lambda part: _base(part[0]) + _scripts(part[1], part[2]),
+    "munder": lambda part: _base(part[0]) + _scripts(part[1], ""),
     "mover": lambda part: f"{part[0]}{part[1].strip()}",
-    "munderover": lambda part: f"{_base(part[0])}_{_grouped(part[1])}^{_grouped(part[2])}",
+    "munderover": lambda part: _base(part[0]) + _scripts(part[1], part[2]),
     "mfrac": lambda part: f"{_grouped(part[0])}/{_grouped(part[1])}",
     "mroot": lambda part: f"{_grouped(part[0])}^(1/{part[1]})",
     "mtable": "; ".join,

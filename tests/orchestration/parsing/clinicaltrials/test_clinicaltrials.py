@@ -79,6 +79,41 @@ def test_codes_become_words_and_metadata_keeps_them() -> None:
     assert document.metadata["year"] == "2019"
 
 
+def test_codes_that_are_abbreviations_read_as_words() -> None:
+    text = parsed(
+        a_study(
+            designModule={"phases": ["NA"], "designInfo": {"allocation": "NA"}},
+            ipdSharingStatementModule={"infoTypes": ["SAP", "ICF", "CSR"]},
+            sponsorCollaboratorsModule={
+                "leadSponsor": {"name": "Kite Institute", "class": "NIH"},
+                "collaborators": [
+                    {"name": "Kite Office", "class": "FED"},
+                    {"name": "Kite Ministry", "class": "OTHER_GOV"},
+                ],
+            },
+        )
+    ).text
+    for line in (
+        "Phases: Not applicable",
+        "Allocation: Not applicable",
+        "Info types: Statistical analysis plan; Informed consent form; Clinical study report",
+        "Lead sponsor: Kite Institute (NIH)",
+        "Kite Office (federal agency)",
+        "Kite Ministry (other government)",
+    ):
+        assert line in text
+
+
+def test_a_milestone_of_the_study_keeps_its_title() -> None:
+    milestones = [
+        {"type": kind, "achievements": [{"groupId": "FG000", "numSubjects": "7"}]}
+        for kind in ("STARTED", "In mITT Set, KX-0431", "ITT", "NOT COMPLETED")
+    ]
+    flow = {"groups": [{"id": "FG000", "title": "Walk"}], "periods": [{"milestones": milestones}]}
+    text = parsed(a_study() | {"resultsSection": {"participantFlowModule": flow}}).text
+    assert "Started | 7\nIn mITT Set, KX-0431 | 7\nITT | 7\nNot completed | 7" in text
+
+
 def test_a_module_the_registry_adds_later_is_in_the_text_too() -> None:
     assert "Shoe size: 42" in parsed(a_study(footwearModule={"shoeSize": 42})).text
 

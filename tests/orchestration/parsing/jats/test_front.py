@@ -196,6 +196,27 @@ def test_a_group_that_all_authors_wrote_for_is_an_author() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("on behalf of the Group for Walks in Kite Country", "Group for Walks in Kite Country"),
+        ("For the Society for the Study of Kites", "Society for the Study of Kites"),
+        ("Centre for Kites", "Centre for Kites"),
+    ],
+)
+def test_the_name_of_a_group_keeps_its_own_words(words: str, name: str) -> None:
+    group = f"<on-behalf-of>{words}</on-behalf-of></contrib-group>"
+    authors = metadata(PEOPLE, PEOPLE.replace("</contrib-group>", group))["authors"]
+    assert authors == ["Walker Ann", name]
+
+
+def test_a_group_that_is_an_author_and_the_one_written_for_is_listed_once() -> None:
+    name = "Group for Walks"
+    author = f'<contrib contrib-type="author"><collab>{name}</collab></contrib>'
+    group = f"<on-behalf-of>on behalf of the {name}</on-behalf-of>{author}</contrib-group>"
+    assert metadata(PEOPLE, PEOPLE.replace("</contrib-group>", group))["authors"] == ["Walker Ann", name]
+
+
 def test_of_a_name_in_two_scripts_the_one_in_the_language_of_the_article_is_taken() -> None:
     forms = (
         '<name-alternatives><name xml:lang="zh"><surname>王</surname><given-names>伟</given-names></name>'

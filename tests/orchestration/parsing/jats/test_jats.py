@@ -119,6 +119,10 @@ def test_boxes_keep_their_own_kind() -> None:
          "<mml:mo>=</mml:mo>"
          "<mml:mfrac><mml:mn>1</mml:mn><mml:mn>2</mml:mn></mml:mfrac></mml:math></inline-formula>",
          "x_i = 1/2"),
+        ("<inline-formula><mml:math><mml:msubsup><mml:mi>b</mml:mi><mml:mi>r</mml:mi><mml:mrow/></mml:msubsup>"
+         "<mml:mi>c</mml:mi><mml:mo>=</mml:mo><mml:msubsup><mml:mi>d</mml:mi><mml:mspace/><mml:mn>2</mml:mn>"
+         "</mml:msubsup><mml:msub><mml:mi>e</mml:mi><mml:mrow/></mml:msub></mml:math></inline-formula>",
+         "b_r c = d^2 e"),
         ("a <inline-formula><inline-graphic/></inline-formula> b", "a [formula] b"),
         ("&alpha; &ndash; &szlig; &lt; &#946; &nosuchname;", "α – ß < β &nosuchname;"),
         ("one<break/>two", "one two"),

@@ -62,6 +62,31 @@ def test_ids_are_taken_from_every_form_of_an_entry() -> None:
     assert (reference.pmid, reference.doi) == ("77", "10.1/x")
 
 
+@pytest.mark.parametrize(
+    ("ids", "pmid", "doi"),
+    [
+        ('doi:<ext-link xlink:href="http://dx.doi.org/10.1234/k.5">10.1234/k.5</ext-link>. PubMed: '
+         '<ext-link xlink:href="http://www.ncbi.nlm.nih.gov/pubmed/4711">4711</ext-link>.',
+         "4711", "10.1234/k.5"),
+        ('<uri xlink:href="https://doi.org/10.1234/k%281%29x">link</uri>, '
+         '<ext-link xlink:href="https://pubmed.ncbi.nlm.nih.gov/4711/">4711</ext-link>',
+         "4711", "10.1234/k(1)x"),
+        ('doi:<ext-link xlink:href="http://short.example/ab">10.1234/0012-9(2000)081[27:D]2.0.CO;2</ext-link>.',
+         None, "10.1234/0012-9(2000)081[27:D]2.0.CO;2"),
+        ("<comment>DOI: 10.1234/k.5. PMID: 4711.</comment>", "4711", "10.1234/k.5"),
+        ('<pub-id pub-id-type="doi">10.1234/own</pub-id> '
+         '<ext-link xlink:href="http://dx.doi.org/10.1234/other">erratum</ext-link>', None, "10.1234/own"),
+        ('<ext-link xlink:href="http://kites.example/doi-10.1234/x">A page about 10.1234/x</ext-link>',
+         None, None),
+    ],
+)  # fmt: skip
+def test_ids_are_taken_from_links_and_words_where_no_element_states_them(
+    ids: str, pmid: str | None, doi: str | None
+) -> None:
+    (reference,) = references(f"<ref><mixed-citation>Lee K. On hills. {ids}</mixed-citation></ref>")
+    assert (reference.pmid, reference.doi) == (pmid, doi)
+
+
 def test_lists_in_lists_keep_their_order() -> None:
     entry = "<ref><label>{0}</label><mixed-citation>On path {0}.</mixed-citation></ref>"
     entries = (
