@@ -61,7 +61,7 @@ def test_a_killed_run_leaves_no_process_and_its_rerun_commits_every_document_onc
         wait_until_no_process_is_left(medkg)
     assert _held(medkg), "windows that waited for a worker when their host died"
     try:
-        medkg("up")
+        medkg("up", "--no-ui")
         medkg.wait_until(lambda: not _held(medkg))
         final = medkg.process(*command)
         stdout, stderr = final.communicate(timeout=PATIENCE)
@@ -99,13 +99,13 @@ def test_a_submitted_job_goes_on_after_its_host_was_stopped_and_started_again(
 ) -> None:
     medkg = Medkg(tmp_path / "data")
     try:
-        medkg("up")
+        medkg("up", "--no-ui")
         medkg("submit", "auto", "--path", str(abstracts))
         medkg.wait_until(lambda: medkg.count("running"))
         medkg("down")
         stopped = medkg("status")["documents"]
         assert set(stopped) <= {"queued", "committed"} and sum(stopped.values()) == DOCUMENTS
-        medkg("up")
+        medkg("up", "--no-ui")
         medkg.wait_until(lambda: medkg("status")["documents"] == {"committed": DOCUMENTS})
         assert medkg("verify")["consistent"]
     finally:
@@ -117,7 +117,7 @@ def test_a_host_that_hangs_while_its_plane_starts_is_stopped_and_a_waiting_comma
 ) -> None:
     monkeypatch.setattr("orchestration.jobs.host_client.STOP_SECONDS", 1.0)
     medkg = Medkg(tmp_path / "data")
-    up = medkg.process("up")
+    up = medkg.process("up", "--no-ui")
     wait_until(lambda: read_endpoint(medkg.data_dir, HOST_SERVICE), process=up)
     psutil.Process(HostClient(load_settings(data_dir=medkg.data_dir)).status().pid).suspend()
     assert medkg("down") == {"stopped": True}
