@@ -8,6 +8,7 @@ command belong to the submission sensor.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
@@ -27,6 +28,9 @@ FAILED_WINDOWS: Final = 3
 STOP_SECONDS: Final = 45.0
 """How long cancelled runs may take to end."""
 
+FORGET_SECONDS: Final = 60.0
+"""A job with nothing left to do is forgotten when no command has asked for it for so long."""
+
 
 @dataclass(slots=True)
 class _Job:
@@ -38,6 +42,8 @@ class _Job:
     cancelled: bool = False
     settled: bool = False
     """Nothing of it was left to do at the last tick."""
+    asked: float = field(default_factory=time.monotonic)
+    """When a command last asked for it."""
 
 
 class JobDriver:
@@ -63,16 +69,15 @@ class JobDriver:
     def work_on(self, job_id: str) -> JobProgress:
         """Start or continue a job; returns at once."""
         with self._changed:
-            if job_id not in self._jobs:
-                self._jobs[job_id] = _Job(self._ledger.jobs.summary(job_id).submission)
-            self._jobs[job_id].settled = False
+            job = self._asked(job_id)
+            job.settled = False
             self._fill()
-            return self._progress(self._jobs[job_id])
+            return self._progress(job)
 
     def wait_for_news(self, job_id: str, last_news: int, seconds: float) -> JobProgress:
         """The job's progress as soon as it differs from `last_news`, else after `seconds`."""
         with self._changed:
-            job = self._jobs[job_id]
+            job = self._asked(job_id)
             self._changed.wait_for(lambda: job.news != last_news or not self._working(job), seconds)
             return self._progress(job)
 
@@ -89,8 +94,8 @@ class JobDriver:
                 job.cancelled = True
                 self._ledger.jobs.cancel(job.submission.job_id)
             self._judge(job, error)
-            self._fill()
             self._notify(job)
+            self._fill()
             return True
 
     def drives(self, window_id: str) -> bool:
@@ -120,17 +125,35 @@ class JobDriver:
     def tick(self) -> None:
         """Claim work that has returned to the queue: expired leases, documents another job gave up.
 
-        The reservations of windows that wait for a worker are renewed.
+        The reservations of windows that wait for a worker are renewed, and ended jobs forgotten.
         """
         with self._changed:
             self._ledger.windows.extend_reservations(
                 [window for job in self._jobs.values() for window in job.outstanding]
             )
+            self._forget()
             self._fill()
             for job_id, job in self._jobs.items():
                 job.settled = not job.outstanding and self._ledger.jobs.settle(job_id) is not JobState.OPEN
                 if job.settled and job.news:
                     self._notify(job)
+
+    def _asked(self, job_id: str) -> _Job:
+        """The job that a command asks for; known again if it was forgotten."""
+        if job_id not in self._jobs:
+            self._jobs[job_id] = _Job(self._ledger.jobs.summary(job_id).submission)
+        job = self._jobs[job_id]
+        job.asked = time.monotonic()
+        return job
+
+    def _forget(self) -> None:
+        """Drop jobs with nothing left to do that no command waits for: a host lives for years."""
+        before = time.monotonic() - FORGET_SECONDS
+        self._jobs = {
+            job_id: job
+            for job_id, job in self._jobs.items()
+            if job.outstanding or job.asked > before or not (job.settled or job.stopped or job.cancelled)
+        }
 
     def _judge(self, job: _Job, error: MedkgError | None) -> None:
         """Give a job up when a service is unavailable, or when FAILED_WINDOWS fail in succession."""

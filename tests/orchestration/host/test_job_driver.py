@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from medkg.testing.ledger_suite.builders import a_submission, an_item, commit_all, counts, fingerprint_of
 from orchestration.contracts import JobState, Submission
 from orchestration.errors import UsageError
+from orchestration.host import job_driver
 from orchestration.host.job_driver import JobDriver
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import SqlLedger, open_ledger
@@ -113,3 +115,37 @@ def test_a_host_that_is_stopped_claims_no_more_and_stops_no_job(host: Host) -> N
     assert (progress.working, progress.stopping, progress.reason) == (False, True, "its host was stopped")
     assert host.ledger.jobs.summary(job_id).state is JobState.OPEN
     assert counts(host.ledger, job_id).pending == 9
+
+
+def test_ended_jobs_are_forgotten_when_no_command_asks_and_known_again_when_one_does(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, working = host.job("ended", 1), host.job("working", 3)
+    host.driver.work_on(ended)
+    host.end_a_window()
+    host.driver.work_on(working)
+    host.driver.tick()
+    assert set(host.driver._jobs) == {ended, working}, "a command may still ask"
+    monkeypatch.setattr(job_driver, "FORGET_SECONDS", 0.0)
+    host.driver.tick()
+    assert set(host.driver._jobs) == {working}
+    progress = host.driver.wait_for_news(ended, 1, 0)
+    assert not progress.running and progress.reason is None
+    while host.in_work:
+        host.end_a_window()
+    assert counts(host.ledger, working).committed == 3
+
+
+def test_the_end_of_a_window_is_news_even_if_the_next_one_cannot_be_claimed(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = host.job("only", 4)
+    news = host.driver.work_on(job_id).news
+
+    def fails(*_: object) -> NoReturn:
+        raise UsageError("there is no job")
+
+    monkeypatch.setattr(host.driver._submissions, "claims", fails)
+    with pytest.raises(UsageError):
+        host.end_a_window()
+    assert host.driver.wait_for_news(job_id, news, 0).news > news
