@@ -42,7 +42,7 @@ class _Job:
     cancelled: bool = False
     settled: bool = False
     """Nothing of it was left to do at the last tick."""
-    asked: float = field(default_factory=time.monotonic)
+    last_request: float = field(default_factory=time.monotonic)
     """When a command last asked for it."""
 
 
@@ -69,7 +69,7 @@ class JobDriver:
     def work_on(self, job_id: str) -> JobProgress:
         """Start or continue a job; returns at once."""
         with self._changed:
-            job = self._asked(job_id)
+            job = self._requested(job_id)
             job.settled = False
             self._fill()
             return self._progress(job)
@@ -77,7 +77,7 @@ class JobDriver:
     def wait_for_news(self, job_id: str, last_news: int, seconds: float) -> JobProgress:
         """The job's progress as soon as it differs from `last_news`, else after `seconds`."""
         with self._changed:
-            job = self._asked(job_id)
+            job = self._requested(job_id)
             self._changed.wait_for(lambda: job.news != last_news or not self._working(job), seconds)
             return self._progress(job)
 
@@ -138,12 +138,12 @@ class JobDriver:
                 if job.settled and job.news:
                     self._notify(job)
 
-    def _asked(self, job_id: str) -> _Job:
+    def _requested(self, job_id: str) -> _Job:
         """The job that a command asks for; known again if it was forgotten."""
         if job_id not in self._jobs:
             self._jobs[job_id] = _Job(self._ledger.jobs.summary(job_id).submission)
         job = self._jobs[job_id]
-        job.asked = time.monotonic()
+        job.last_request = time.monotonic()
         return job
 
     def _forget(self) -> None:
@@ -152,7 +152,7 @@ class JobDriver:
         self._jobs = {
             job_id: job
             for job_id, job in self._jobs.items()
-            if job.outstanding or job.asked > before or not (job.settled or job.stopped or job.cancelled)
+            if job.outstanding or job.last_request > before or not (job.settled or job.stopped or job.cancelled)
         }
 
     def _judge(self, job: _Job, error: MedkgError | None) -> None:
