@@ -152,7 +152,9 @@ class JobDriver:
         self._jobs = {
             job_id: job
             for job_id, job in self._jobs.items()
-            if job.outstanding or job.last_request > before or not (job.settled or job.stopped or job.cancelled)
+            if job.outstanding
+            or job.last_request > before
+            or not (job.settled or job.stopped or job.cancelled)
         }
 
     def _judge(self, job: _Job, error: MedkgError | None) -> None:

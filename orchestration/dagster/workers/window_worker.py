@@ -16,11 +16,12 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus
@@ -36,6 +37,9 @@ from orchestration.dagster.workers.worker_process import FINISHED, READY, RUN
 from orchestration.errors import MedkgError, UsageError
 from orchestration.logging import ProcessLog, configure_logging
 from orchestration.settings import load_settings
+
+MOST_CANCELLED: Final = 1000
+"""Cancelled runs to remember until they start; most that are cancelled have ended, and never do."""
 
 
 @dataclass
@@ -58,7 +62,7 @@ class WindowWorker:
         self._repository: RepositoryDefinition = location.load()
         self._orders: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         self._current = _Current()
-        self._cancelled_ahead: set[str] = set()
+        self._cancelled_ahead: deque[str] = deque(maxlen=MOST_CANCELLED)
         """Runs that were cancelled before the main thread had come to them."""
         self._guard = threading.Lock()
         self._log = structlog.get_logger(__name__)
@@ -102,7 +106,7 @@ class WindowWorker:
         """Interrupt the run if the main thread executes it; a later one is canceled when it starts."""
         with self._guard:
             if self._current.run_id != run_id:
-                self._cancelled_ahead.add(run_id)
+                self._cancelled_ahead.append(run_id)
                 return
             self._current.cancelled = True
             if self._current.started:
