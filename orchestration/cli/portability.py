@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from orchestration.cli.help_text import COPIES, example
-from orchestration.cli.output import AsJson, answer, console, reports_errors
+from orchestration.cli.output import AsJson, answer, console, reports_errors, table
 from orchestration.cli.progress import counting
 from orchestration.errors import ExitCode
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
     from orchestration.operations.backup.folder import Manifest
+
+REFUSED: Final = ["source", "doc_id", "code", "reason"]
+ID_SHOWN: Final = 80
+"""Characters of an id in a table; --json has all."""
 
 NewFolder = Annotated[Path, typer.Argument(help="Folder to write; it must be empty or new.")]
 
@@ -44,36 +48,42 @@ def import_(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import an export into the tenant, skipping documents that exist. Exit 1 if some were not replaced."""
+    """Import an export into the tenant, skipping documents that exist.
+
+    Exit 1 if some were not replaced, or refused by a store; the others are imported.
+    """
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder, counting("imported", as_json) as observe:
         done = data_folder.copies.import_from(folder, observe, replace=replace, other_models=other_models)
-    value = {
+    value: dict[str, Any] = {
         "import_id": done.import_id,
         "documents": {
             "in": done.documents,
             "imported": done.imported,
             "unchanged": done.unchanged,
             "kept": done.not_replaced,
+            "refused": len(done.refused),
         },
         "chunks": done.chunks,
+        "refused": [document.model_dump() for document in done.refused],
     }
 
     def show() -> None:
         console.print(
             f"[bold]{done.documents} documents[/] = {done.imported} imported + {done.unchanged} unchanged + "
-            f"{done.not_replaced} kept; {done.chunks} chunks"
+            f"{done.not_replaced} kept + {len(done.refused)} refused; {done.chunks} chunks"
         )
         if done.not_replaced:
             console.print(
                 "Kept: documents that a run works on, or that exist in another version; --replace replaces "
                 "the latter."
             )
+        _show_refused(value["refused"])
 
     answer(as_json, value, show)
-    raise typer.Exit(ExitCode.SOME_FAILED if done.not_replaced else ExitCode.OK)
+    raise typer.Exit(ExitCode.SOME_FAILED if done.not_replaced or done.refused else ExitCode.OK)
 
 
 @reports_errors
@@ -94,7 +104,10 @@ def restore(
     folder: Annotated[Path, typer.Argument(help="Folder that `medkg backup` wrote.")],
     as_json: AsJson = False,
 ) -> None:
-    """Restore a backup into an empty data folder, ledger and index."""
+    """Restore a backup into an empty data folder, ledger and index.
+
+    Exit 1 if a store refused documents; these are queued, and all others are restored.
+    """
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
@@ -102,9 +115,20 @@ def restore(
         open_data_folder(settings, restoring=True) as data_folder,
         counting("restored", as_json) as observe,
     ):
-        manifest = data_folder.copies.restore(folder, observe)
-    value = {**_copy_as_json(folder, manifest), "data_dir": str(settings.data_dir)}
-    answer(as_json, value, lambda: _show(f"{len(manifest.tenants)} tenants", value))
+        restored = data_folder.copies.restore(folder, observe)
+    manifest = restored.manifest
+    value = {
+        **_copy_as_json(folder, manifest),
+        "data_dir": str(settings.data_dir),
+        "refused": [document.model_dump() for document in restored.refused],
+    }
+
+    def show() -> None:
+        _show(f"{len(manifest.tenants)} tenants", value)
+        _show_refused(value["refused"])
+
+    answer(as_json, value, show)
+    raise typer.Exit(ExitCode.SOME_FAILED if restored.refused else ExitCode.OK)
 
 
 def _copy_as_json(folder: Path, manifest: Manifest) -> dict[str, Any]:
@@ -125,6 +149,13 @@ def _show(what: str, value: Mapping[str, Any]) -> None:
         "Parquet"
     )
     console.print(f"in {where}", markup=False)
+
+
+def _show_refused(refused: Sequence[Mapping[str, str]]) -> None:
+    """One row per document that a store refused, with the code and the reason."""
+    if refused:
+        rows = [[row["source"], row["doc_id"][:ID_SHOWN], row["code"], row["reason"]] for row in refused]
+        table("Refused by a store, and left out", REFUSED, rows)
 
 
 def register(app: typer.Typer) -> None:

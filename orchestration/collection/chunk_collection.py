@@ -115,7 +115,8 @@ class ChunkCollection:
 
         Chunks of another version than a document's visible one replace that version. Raises
         MalformedDocumentError before anything is written for vectors that cannot be kept, and for chunks of
-        one document that contradict each other.
+        one document that contradict each other; DocumentsRefusedError, after all others are written, for
+        documents that a store refuses.
         """
         with self.writing:
             self._vectors.check(passed)
@@ -135,8 +136,8 @@ class ChunkCollection:
                     emptied.append(key)
                 elif len(remaining) < len(held):
                     revised.append(_Revision(key, previous, remaining))
+            self._writes.delete(emptied)  # first, since a store may refuse a revised document
             self._write(revised)
-            self._writes.delete(emptied)
 
     def remove_documents(self, keys: Sequence[DocumentKey]) -> None:
         """Forget documents with all their chunks. Idempotent."""

@@ -2,12 +2,13 @@
 
 Comes in: documents with their embedding batches. Leaves: what a run leaves, by the same way: a job whose
 account adds up, ledger rows, intent, search rows, vectors, commit, and superseded entries cleaned. What dies
-on the way has made nothing visible, and the next write cleans up after it.
+on the way has made nothing visible, and the next write cleans up after it. A document that a store refuses
+fails alone: the others are written, then DocumentsRefusedError names it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
@@ -22,16 +23,27 @@ from orchestration.contracts import (
     SourceRequest,
     Submission,
     WindowDocument,
-    values_of,
 )
-from orchestration.errors import LeaseLostError
-from orchestration.records import Document, DocumentKey, EmbeddingBatch, Locator, SourceItem
+from orchestration.errors import DocumentsRefusedError, LeaseLostError, MedkgError
+from orchestration.records import (
+    Document,
+    DocumentKey,
+    EmbeddingBatch,
+    IndexReceipt,
+    Locator,
+    SourceItem,
+    StageContext,
+)
 from orchestration.stores.deletion import delete_documents
+from orchestration.stores.entry_limits import MOST_NAMED
 
 __all__ = ["DirectWrites", "PassedDocument"]
 
 WINDOW: Final = 500
 """Documents of one commit, so of one intent and one segment."""
+
+REFUSED_NAMED: Final = 5
+"""Refused documents that an error message names; `DocumentsRefusedError.reasons` has all."""
 
 VERSION: Final = "1"
 """Of what this module makes of documents; stands where a topology's version stands."""
@@ -78,20 +90,31 @@ class DirectWrites:
     def write(self, handed: Sequence[PassedDocument]) -> None:
         """Durable and visible when it returns; each window of 500 documents at once, or not at all.
 
-        Raises LeaseLostError when another process has leased some of the documents.
+        Raises DocumentsRefusedError when a store refuses some of the documents, which stay as they were, and
+        LeaseLostError when another process has leased some; all others are written by then.
         """
         if not handed:
             return
         self._recover()
         by_key = {document.key: document for document in handed}
         job_id = self._open_job()
+        refused: dict[DocumentKey, str] = {}
+        windows_of_refused: list[str] = []
         try:
             self._enqueue(job_id, by_key)
             while window_id := self._ledger.windows.claim(job_id, WINDOW, self._owner):
-                self._write_window(window_id, by_key)
+                if reasons := self._write_window(window_id, by_key):
+                    refused |= reasons
+                    windows_of_refused.append(window_id)  # leased until the end, so not claimed again
         except BaseException:
             self._ledger.jobs.cancel(job_id)
             raise
+        finally:
+            for window_id in windows_of_refused:
+                self._ledger.windows.release(window_id, "a store refuses the document")
+        if refused:
+            self._ledger.jobs.cancel(job_id)
+            raise _error_of(refused, len(by_key))
         if self._ledger.jobs.settle(job_id) is not JobState.DONE:
             pending = self._ledger.jobs.summary(job_id).documents.pending
             raise LeaseLostError(
@@ -144,26 +167,48 @@ class DirectWrites:
             version=document.version,
         )
 
-    def _write_window(self, window_id: str, by_key: dict[DocumentKey, PassedDocument]) -> None:
-        """Dual write and commit of a window; handed back if it fails."""
+    def _write_window(
+        self, window_id: str, by_key: dict[DocumentKey, PassedDocument]
+    ) -> dict[DocumentKey, str]:
+        """Dual write and commit of a window, handed back if it fails; returns refusals with reasons."""
         try:
             leased = self._ledger.windows.lease(window_id, self._owner).documents
-            superseded = self._commit(
+            superseded, refused = self._commit(
                 window_id, [(document, by_key[document.ctx.key]) for document in leased]
             )
         except BaseException as error:
             self._ledger.windows.release(window_id, f"the write failed: {error}")
             raise
         self._index.clean(superseded)
+        return refused
 
     def _commit(
         self, window_id: str, leased: Sequence[tuple[WindowDocument, PassedDocument]]
-    ) -> list[Commit]:
-        self._documents.put([(window_document.ctx, handed.document) for window_document, handed in leased])
+    ) -> tuple[list[Commit], dict[DocumentKey, str]]:
+        """Stage and commit what no store refuses; returns superseded commits, and refusals with reasons."""
         items = [(window_document.ctx, handed.batch) for window_document, handed in leased]
-        staged = values_of(self._index.stage(self._tenant_id, self._owner, items))
-        commits = [
-            Commit.of(window_document.ctx, receipt)
-            for (window_document, _), receipt in zip(leased, staged, strict=True)
-        ]
-        return self._ledger.outcomes.finish(window_id, self._owner, commits)
+        accepted: list[tuple[StageContext, Document, IndexReceipt]] = []
+        refused: dict[DocumentKey, str] = {}
+        outcomes = self._index.stage(self._tenant_id, self._owner, items)
+        for (window_document, handed), outcome in zip(leased, outcomes, strict=True):
+            if isinstance(outcome, DocumentsRefusedError):
+                refused[handed.key] = outcome.reasons.get(handed.key, outcome.message)
+            elif isinstance(outcome, MedkgError):
+                raise outcome
+            else:
+                accepted.append((window_document.ctx, handed.document, outcome))
+        if not accepted:
+            return [], refused
+        self._documents.put([(ctx, document) for ctx, document, _ in accepted])
+        commits = [Commit.of(ctx, receipt) for ctx, _, receipt in accepted]
+        return self._ledger.outcomes.finish(window_id, self._owner, commits), refused
+
+
+def _error_of(refused: Mapping[DocumentKey, str], total: int) -> DocumentsRefusedError:
+    named = [f"{key.doc_id[:MOST_NAMED]}: {reason}" for key, reason in refused.items()]
+    others = f"; and {len(named) - REFUSED_NAMED} more" if len(named) > REFUSED_NAMED else ""
+    return DocumentsRefusedError(
+        f"a store refuses {len(named)} of {total} documents, and the others are written. "
+        f"{'; '.join(named[:REFUSED_NAMED])}{others}. Correct them and write them again.",
+        refused,
+    )

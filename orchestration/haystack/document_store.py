@@ -159,7 +159,9 @@ class MedkgDocumentStore(AsyncDocumentStore):
 
         NONE means FAIL; OVERWRITE counts all. Missing vectors are made by the configured models. Raises
         DuplicateDocumentError, and for a document that cannot be stored EmptyDocumentError,
-        MalformedDocumentError or EmbeddingInputTooLongError naming it; then nothing was written.
+        MalformedDocumentError or EmbeddingInputTooLongError naming it; then nothing was written. Raises
+        DocumentsRefusedError for documents that only a store refuses, with the reason of each; by then all
+        others are written, and a refused one stays as it was.
         """
         if not isinstance(documents, list) or not all(
             isinstance(document, Document) for document in documents

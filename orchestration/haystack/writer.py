@@ -29,7 +29,8 @@ class HaystackIndexWriter(DocumentWriter):
         pipeline.run({"converter": {"sources": ["abstract.txt"]}})
 
     Without `document_store` it opens its own store when it is first used. It can be serialised unless its
-    store was passed a collection. To load it, Haystack needs
+    store was passed a collection. A document that a store refuses (DocumentsRefusedError) fails the run after
+    all others are written; a repeated run writes only what changed. To load it, Haystack needs
     `Pipeline.loads(text, allowed_modules=["orchestration.*"])`.
     """
 

@@ -59,7 +59,9 @@ class DualWrite:
         ):
             refused |= error.reasons
         return [
-            DocumentsRefusedError(f"{ctx.doc_id[:MOST_NAMED]}: {refused[ctx.key]}. {NEXT_STEP}")
+            DocumentsRefusedError(
+                f"{ctx.doc_id[:MOST_NAMED]}: {refused[ctx.key]}. {NEXT_STEP}", {ctx.key: refused[ctx.key]}
+            )
             if ctx.key in refused
             else IndexReceipt(
                 key=ctx.key,

@@ -8,7 +8,7 @@ from orchestration.operations.backup.backing_up import back_up
 from orchestration.operations.backup.exporting import Observe, export_tenant
 from orchestration.operations.backup.folder import Manifest
 from orchestration.operations.backup.importing import Imported, import_tenant
-from orchestration.operations.backup.restoring import restore
+from orchestration.operations.backup.restoring import Restored, restore
 from orchestration.operations.parts import Parts
 
 __all__ = ["Copies"]
@@ -32,6 +32,6 @@ class Copies:
         """Write everything to a folder."""
         return back_up(self._parts, folder, observe)
 
-    def restore(self, folder: Path, observe: Observe) -> Manifest:
+    def restore(self, folder: Path, observe: Observe) -> Restored:
         """Fill the empty data folder from a backup."""
         return restore(self._parts, folder, observe)

@@ -2,26 +2,27 @@
 
 Comes in: an export's folder. Leaves: documents of the settings' tenant, visible batch by batch, with ledger
 rows that a later run of their source skips. What is there already is not changed, so an interrupted
-import can be repeated.
+import can be repeated. A document that a store refuses is left out and named; the others are imported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from orchestration.contracts import Commit, values_of
-from orchestration.errors import UsageError
+from orchestration.contracts import Commit
+from orchestration.errors import DocumentsRefusedError, MedkgError, UsageError
 from orchestration.operations.backup.exporting import Observe
 from orchestration.operations.backup.folder import TenantCopy, read_copy
+from orchestration.operations.backup.refusals import RefusedDocument
 from orchestration.operations.backup.tables import Copied, read_documents
 from orchestration.operations.parts import Parts
 from orchestration.processes.child_process import is_alive, own_identity
-from orchestration.records import EmbeddingBatch, SparseMatrix, StageContext
+from orchestration.records import DocumentKey, EmbeddingBatch, IndexReceipt, SparseMatrix, StageContext
 from orchestration.stores.restored_entries import context_of
 
 __all__ = ["Imported", "context_of_copy", "import_tenant"]
@@ -42,6 +43,13 @@ class Imported:
     not_replaced: int = 0
     """Visible in another version or with another fingerprint, or leased by a run; not changed."""
     chunks: int = 0
+    refused: list[RefusedDocument] = field(default_factory=list)
+    """Refused by a store; what was visible of them before is not changed."""
+
+    @property
+    def finished(self) -> int:
+        """Documents of the export that were decided on."""
+        return self.imported + self.unchanged + self.not_replaced + len(self.refused)
 
 
 def import_tenant(
@@ -67,7 +75,7 @@ def import_tenant(
         ]
         if wanted:
             _take_in(parts, wanted, replace, done)
-        observe(done.imported + done.unchanged + done.not_replaced, done.documents)
+        observe(done.finished, done.documents)
     return done
 
 
@@ -98,19 +106,25 @@ def _is_wanted(commit: Commit, visible: Commit | None, replace: bool, done: Impo
 
 
 def _take_in(parts: Parts, wanted: Sequence[Copied], replace: bool, done: Imported) -> None:
-    """Write every store under one intent, then commit."""
+    """Write every store under one intent, then commit what no store refused."""
     contexts = [context_of_copy(document, done.import_id) for document in wanted]
     tenant_id = contexts[0].tenant_id
-    parts.stores.documents.put(
-        [(ctx, document.document) for ctx, document in zip(contexts, wanted, strict=True)]
-    )
     vocabulary = max(document.batch.sparse.vocabulary if document.batch.sparse else 0 for document in wanted)
     dense = _dense_model(wanted) or parts.model_ids()["dense"]
     items = [
         (ctx, _as_one(document.batch, dense, vocabulary))
         for ctx, document in zip(contexts, wanted, strict=True)
     ]
-    receipts = values_of(parts.index.stage(tenant_id, own_identity(), items))
+    accepted: list[tuple[StageContext, Copied, IndexReceipt]] = []
+    outcomes = parts.index.stage(tenant_id, own_identity(), items)
+    for ctx, document, outcome in zip(contexts, wanted, outcomes, strict=True):
+        if isinstance(outcome, MedkgError):
+            done.refused.append(RefusedDocument.of(ctx.key, _reason(ctx.key, outcome)))
+        else:
+            accepted.append((ctx, document, outcome))
+    if not accepted:
+        return
+    parts.stores.documents.put([(ctx, document.document) for ctx, document, _ in accepted])
     copied = [
         (
             document.commit.model_copy(
@@ -118,18 +132,24 @@ def _take_in(parts: Parts, wanted: Sequence[Copied], replace: bool, done: Import
             ),
             document.origin,
         )
-        for document, receipt in zip(wanted, receipts, strict=True)
+        for _, document, receipt in accepted
     ]
     taken = parts.ledger.copies.import_documents(done.import_id, copied, replace=replace)
     if taken.not_replaced:  # a run was faster, or has leased it
+        not_replaced = sorted(taken.not_replaced, key=lambda key: key.doc_id)
         for store in (parts.stores.search, parts.stores.vectors):
-            store.discard(
-                tenant_id, receipts[0].intent_id, sorted(taken.not_replaced, key=lambda key: key.doc_id)
-            )
+            store.discard(tenant_id, accepted[0][2].intent_id, not_replaced)
     parts.index.clean(taken.superseded)
     done.not_replaced += len(taken.not_replaced)
-    done.imported += len(wanted) - len(taken.not_replaced)
+    done.imported += len(accepted) - len(taken.not_replaced)
     done.chunks += sum(commit.chunk_count for commit, _ in copied if commit.key not in taken.not_replaced)
+
+
+def _reason(key: DocumentKey, error: MedkgError) -> str:
+    """Return what a store refuses of a document; raises any other error, which is not the document's."""
+    if not isinstance(error, DocumentsRefusedError):
+        raise error
+    return str(error.reasons.get(key, error.message))
 
 
 def context_of_copy(copied: Copied, import_id: str) -> StageContext:

@@ -2,7 +2,8 @@
 
 Stores are filled first, under the intents of the backup; the ledger, which makes all of it visible, goes in
 as one transaction in the end. Until then a mark in the data folder says that it is incomplete, and a restore
-that is repeated begins again.
+that is repeated begins again. A document that a store refuses is left out and named; it is not visible in the
+restored folder, and is queued for the next run of its source.
 """
 
 from __future__ import annotations
@@ -12,27 +13,38 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from orchestration.contracts import Commit, SparseVectors, VectorRow, chunk_facets
-from orchestration.errors import CopyUnusableError, UsageError
+from orchestration.errors import CopyUnusableError, DocumentsRefusedError, UsageError
 from orchestration.ledger.database import HEAD
 from orchestration.operations.backup.backing_up import committed_in, ledger_tables
 from orchestration.operations.backup.exporting import Observe
 from orchestration.operations.backup.folder import MANIFEST, Manifest, read_copy, unwritable_named
 from orchestration.operations.backup.importing import context_of_copy
+from orchestration.operations.backup.refusals import RefusedDocument
 from orchestration.operations.backup.restore_marker import MARK
 from orchestration.operations.backup.tables import Copied, read_documents
 from orchestration.operations.parts import Parts
 from orchestration.records import Chunk, DocumentKey, SparseMatrix
 
-__all__ = ["restore"]
+__all__ = ["Restored", "restore"]
 
 
-def restore(parts: Parts, folder: Path, observe: Observe) -> Manifest:
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Result of a restore."""
+
+    manifest: Manifest
+    refused: Sequence[RefusedDocument]
+    """Documents that a store refuses: not visible, and queued."""
+
+
+def restore(parts: Parts, folder: Path, observe: Observe) -> Restored:
     """Fill the settings' data folder and ledger from a backup. Safe to interrupt and repeat.
 
     Raises CopyUnusableError for a backup that cannot be used, UsageError where something is there already;
@@ -51,13 +63,16 @@ def restore(parts: Parts, folder: Path, observe: Observe) -> Manifest:
         _check_empty(parts, commits, mark)
         mark.own()
     total, done = sum(map(len, commits.values())), 0
+    refused: dict[DocumentKey, str] = {}
     for tenant_id, visible in commits.items():
-        for written in _restored(parts, folder / "tenants" / tenant_id, manifest, tenant_id, visible):
+        for written in _restored(parts, folder / "tenants" / tenant_id, manifest, visible, refused):
             done += written
             observe(done, total)
     parts.ledger.copies.import_tables(ledger_tables(folder))
+    if refused:
+        parts.index.clean(parts.ledger.documents.requeue(list(refused)))
     mark.remove()
-    return manifest
+    return Restored(manifest, [RefusedDocument.of(key, reason) for key, reason in refused.items()])
 
 
 class _Mark:
@@ -138,9 +153,16 @@ def _check_empty(parts: Parts, tenants: Iterable[str], mark: _Mark) -> None:
 
 
 def _restored(
-    parts: Parts, folder: Path, manifest: Manifest, tenant_id: str, visible: Sequence[Commit]
+    parts: Parts,
+    folder: Path,
+    manifest: Manifest,
+    visible: Sequence[Commit],
+    refused: dict[DocumentKey, str],
 ) -> Iterator[int]:
-    """Write what is visible, intent by intent; yields the document count of each. The newest part counts."""
+    """Write what is visible of a tenant, intent by intent; yields the document count of each. The newest part
+    counts. Adds to `refused` what a store refuses, with its reason.
+    """
+    tenant_id = folder.name
     left = set(visible)
     intents: set[str] = set()
     copied = manifest.tenants.get(tenant_id)
@@ -150,7 +172,7 @@ def _restored(
         for intent_id, group in groupby(documents, lambda document: document.commit.intent_id):
             wanted = [each for each in group if each.commit in left]
             if wanted and intent_id not in intents:
-                _write(parts, tenant_id, intent_id, wanted)
+                refused |= _write(parts, tenant_id, intent_id, wanted)
                 left -= {document.commit for document in wanted}
                 yield len(wanted)
             of_part.add(intent_id)
@@ -163,11 +185,35 @@ def _restored(
         )
 
 
-def _write(parts: Parts, tenant_id: str, intent_id: str, documents: Sequence[Copied]) -> None:
-    """All of an intent into every store, as it was."""
+def _write(
+    parts: Parts, tenant_id: str, intent_id: str, documents: Sequence[Copied]
+) -> dict[DocumentKey, str]:
+    """Write all of an intent into every store, as it was; returns the refused documents with their reasons.
+
+    What a store refuses leaves the intent: the others are written again without it, in both stores.
+    """
+    refused: dict[DocumentKey, str] = {}
+    accepted = list(documents)
+    while True:
+        try:
+            _write_entries(parts, tenant_id, intent_id, accepted)
+            break
+        except DocumentsRefusedError as error:
+            if error.reasons.keys().isdisjoint(document.commit.key for document in accepted):
+                raise
+            refused |= error.reasons
+            accepted = [document for document in documents if document.commit.key not in refused]
+    if refused:  # a write that was refused may have written some of their entries
+        parts.stores.search.discard(tenant_id, intent_id, list(refused))
+        parts.stores.vectors.discard(tenant_id, intent_id, list(refused))
     parts.stores.documents.put(
-        [(context_of_copy(document, document.commit.intent_id), document.document) for document in documents]
+        [(context_of_copy(document, intent_id), document.document) for document in accepted]
     )
+    return refused
+
+
+def _write_entries(parts: Parts, tenant_id: str, intent_id: str, documents: Sequence[Copied]) -> None:
+    """Write an intent's chunks and vectors, in place of what it wrote before."""
     full = [document for document in documents if document.batch.chunks]
     chunks: list[tuple[DocumentKey, Chunk]] = [
         (document.commit.key, chunk) for document in full for chunk in document.batch.chunks

@@ -39,7 +39,7 @@ def test_an_imported_tenant_is_searched_listed_and_verified(
 
     medkg = Medkg(tmp_path / "data", demo.tenant)
     account = medkg("import", str(tmp_path / "copy"))["documents"]
-    assert account == {"in": documents, "imported": documents, "unchanged": 0, "kept": 0}
+    assert account == {"in": documents, "imported": documents, "unchanged": 0, "kept": 0, "refused": 0}
     assert medkg("import", str(tmp_path / "copy"))["documents"]["unchanged"] == documents
     assert medkg("verify")["consistent"]
     for actual, expected in zip(hits(medkg), hits(demo), strict=True):

@@ -47,9 +47,18 @@ def unwatched(done: int, total: int) -> None:
 
 
 def ingest(
-    parts: Assembly, documents: Bodies, version: str = "1", *, sparse: bool = True, tenant_id: str = TENANT
+    parts: Assembly,
+    documents: Bodies,
+    version: str = "1",
+    *,
+    sparse: bool = True,
+    tenant_id: str = TENANT,
+    mesh: Mapping[str, str] | None = None,
 ) -> None:
-    """Index and commit documents with these chunks, with ledger rows as a run leaves them."""
+    """Index and commit documents with these chunks, with ledger rows as a run leaves them.
+
+    `mesh` has a heading for all chunks of a document, by document.
+    """
     items = []
     for doc_id, bodies in documents.items():
         ctx = a_context(
@@ -58,6 +67,9 @@ def ingest(
         chunks = chunks_of(
             *bodies, doc_id=doc_id, version=ctx.version, tenant_id=tenant_id, section="results"
         )
+        if mesh is not None and doc_id in mesh:
+            metadata = {"mesh": [mesh[doc_id]]}
+            chunks = [chunk.model_copy(update={"metadata": metadata}) for chunk in chunks]
         items.append((ctx, _embedded(chunks, sparse)))
         title = f"{doc_id} in {version}"
         document = a_document(doc_id, tenant_id=tenant_id, version=ctx.version, title=title)
