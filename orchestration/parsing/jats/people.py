@@ -38,15 +38,18 @@ def people_metadata(meta: etree._Element) -> dict[str, list[str]]:
     """
     people: dict[str, list[str]] = {"authors": [], "investigators": [], "editors": [], "translators": []}
     for group in meta.iterchildren("{*}contrib-group"):
-        listed = {part: frozenset(names) for part, names in people.items()}
+        listed = {part: set(names) for part, names in people.items()}
+        members = _members_beside(group)
         for contributor in group.iterchildren("{*}contrib"):
-            part = _part(contributor, group)
+            part = "investigators" if contributor in members else _part(contributor, group)
             if part is None:
                 continue
             people[part] += [name for name in _names(contributor) if name and name not in listed[part]]
             if part == "authors":
                 people["investigators"] += filter(None, _members(contributor))
-                people["authors"] += [name for name in _groups(contributor) if name not in people["authors"]]
+                groups = [name for name in _groups(contributor) if name not in people["authors"]]
+                people["authors"] += groups
+                listed["authors"] |= set(groups)  # the group may be a contributor too
         people["authors"] += [name for name in _groups(group) if name not in people["authors"]]
     return people
 
@@ -113,6 +116,22 @@ def _is_foreign(name: etree._Element) -> bool:
     language = language_of(name)
     article = language_of(name.getroottree().getroot()) or "en"
     return bool(language) and language.split("-")[0] != article.split("-")[0]
+
+
+def _members_beside(group: etree._Element) -> frozenset[etree._Element]:
+    """Contributors behind a group that is an author, without a type where others have one: its members."""
+    contributors = list(group.iterchildren("{*}contrib"))
+    groups = [
+        number
+        for number, contributor in enumerate(contributors)
+        if contributor.get("contrib-type") and contributor.find("{*}collab") is not None
+    ]
+    behind = contributors[groups[0] :] if groups else []
+    return frozenset(
+        contributor
+        for contributor in behind
+        if not contributor.get("contrib-type") and contributor.find("{*}role") is None
+    )
 
 
 def _members(contributor: etree._Element) -> list[str]:

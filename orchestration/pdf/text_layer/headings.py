@@ -48,7 +48,7 @@ def mark_headings(parts: Sequence[Part], body: float) -> None:
     if title is not None:
         title.kind = PdfBlockKind.TITLE
     candidates = [part for part in parts if part is not title and _may_be_heading(part, body)]
-    headings = _without_front_matter(candidates, parts, title)
+    headings = _with_numbers_between(_without_front_matter(candidates, parts, title), parts)
     levels = _levels(headings)
     for part in headings:
         part.kind = PdfBlockKind.HEADING
@@ -120,6 +120,50 @@ def _without_front_matter(
         for part in candidates
         if id(part) not in front or (looks[_look(part)] >= 3 and "@" not in part.text)
     ]
+
+
+def _with_numbers_between(headings: Sequence[Part], parts: Sequence[Part]) -> list[Part]:
+    """The headings, and each short part in their type whose number ('2.7') is the next after one of theirs.
+
+    Such a part needs no room below it, and may have two lines.
+    """
+    accepted = {id(part) for part in headings}
+    types: set[tuple[float, bool, int]] = set()
+    for part in headings:
+        if number := _section_number(part):
+            types.add((part.size, part.bold, len(number)))
+    expected: set[tuple[int, ...]] = set()
+    result: list[Part] = []
+    for before, part in zip([None, *parts], parts, strict=False):
+        number = _section_number(part)
+        apart = part.room_above or (before is not None and id(before) in accepted)
+        if id(part) not in accepted:
+            alike = number is not None and (part.size, part.bold, len(number)) in types
+            if not (alike and number in expected and apart and _is_short_number(part)):
+                continue
+            accepted.add(id(part))
+        result.append(part)
+        if number:
+            expected |= {(*number[:-1], number[-1] + 1), (*number, 1)}
+    return result
+
+
+def _section_number(part: Part) -> tuple[int, ...] | None:
+    """(2, 7) of '2.7. Outcomes'."""
+    match = _NUMBERED.match(part.text.strip())
+    return tuple(map(int, match.group(1).split("."))) if match else None
+
+
+def _is_short_number(part: Part) -> bool:
+    """Whether a part has a number of several levels and the length of a heading."""
+    text = part.text.strip()
+    return (
+        part.kind is PdfBlockKind.PARAGRAPH
+        and "." in text.split()[0].rstrip(".")
+        and len(part.lines) <= 2
+        and _reads_like_heading(text)
+        and not (text.endswith(".") and len(text) > 60)
+    )
 
 
 def _is_section(text: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Final
 
 from orchestration.pdf.text_layer.characters import BLANK, Glyph
 from orchestration.pdf.text_layer.letter_spacing import closed_up
-from orchestration.pdf.text_layer.marks import SUPERSCRIPTS, Stretch
+from orchestration.pdf.text_layer.marks import ASTERISKS, SUPERSCRIPTS, Stretch
 from orchestration.pdf.text_layer.page_content import PageContent
 from orchestration.pdf.text_layer.pieces import Piece
 from orchestration.pdf.text_layer.raised_pieces import with_raised_pieces
@@ -39,6 +39,8 @@ CAP_SIZE: Final = 1.5
 """Times the size of the text after it: a letter as large is joined to its word by `drop_caps`."""
 _SUPERSCRIPT = re.compile(f"[{''.join(map(chr, SUPERSCRIPTS))}]")
 QUOTES: Final = "\"“‘«'„"
+ASTERISK_APART: Final = 0.35
+"""Of the size: how far from the baseline an asterisk in the size of its line may stand ('a ∗ b')."""
 RAISED_SIZE: Final = 0.85
 """Of the size of its line: what is set high is smaller."""
 LEAST_GAP: Final = 0.05
@@ -192,6 +194,8 @@ class _Run:
         main = self._main
         apart = abs(glyph.baseline - main.baseline)
         if apart <= 0.15 * size:
+            return True
+        if glyph.text in ASTERISKS and apart <= ASTERISK_APART * size:
             return True
         self._level = False
         smaller = min(main.style.size, glyph.style.size) <= 0.85 * size

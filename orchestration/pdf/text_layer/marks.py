@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-__all__ = ["SUPERSCRIPTS", "Stretch", "spelled"]
+__all__ = ["ASTERISKS", "SUPERSCRIPTS", "Stretch", "spelled"]
 
 
 class Stretch(NamedTuple):
@@ -22,6 +22,7 @@ class Stretch(NamedTuple):
     raised: bool
 
 
+ASTERISKS: Final = frozenset("*∗")
 SUPERSCRIPTS: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+−")
 _TEN = re.compile(r"(?<![\d.,·])10$")
 _EXPONENT = re.compile(r"\d+(?:\.\d+)?")

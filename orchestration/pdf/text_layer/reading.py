@@ -34,7 +34,7 @@ from orchestration.records import PageBox
 __all__ = ["NAME", "VERSION", "Limits", "convert"]
 
 NAME: Final = "text-layer"
-VERSION: Final = "3"
+VERSION: Final = "4"
 
 
 def convert(pdf: bytes, name: str, limits: Limits) -> bytes:

@@ -14,7 +14,7 @@ from reportlab.platypus import Paragraph, SimpleDocTemplate, Table
 
 from orchestration.contracts import PdfBlock, PdfBlockKind
 from orchestration.pdf.text_layer.hyphens import Vocabulary, joined_lines
-from tests.orchestration.pdf.drawn_pages import converted, drawn, text
+from tests.orchestration.pdf.drawn_pages import converted, drawn, text, text_drawn
 
 
 def a_table(rows: list[list[Any]], style: list[Any], widths: list[float] | None = None) -> PdfBlock:
@@ -169,6 +169,25 @@ def test_exponents_keep_their_sign() -> None:
     assert block.text == "A count of 10^6 cells per mm2 at p of 10^-3."
 
 
+def test_an_asterisk_above_the_baseline_in_the_size_of_its_line_is_part_of_the_line() -> None:
+    def draw(canvas: Canvas, _: int) -> None:
+        line = canvas.beginText(72, 700)
+        line.setFont("Times-Roman", 10)
+        for part, rise in (
+            ("We used W", 0),
+            ("*", 2.2),
+            ("Power and 2 ", 0),
+            ("*", 2.2),
+            (" (3 - 1) walks.", 0),
+        ):
+            line.setRise(rise)
+            line.textOut(part)
+        canvas.drawText(line)
+        text(canvas, ["The next line says how long they took."], y=688)
+
+    assert text_drawn(draw) == "We used W*Power and 2 * (3 - 1) walks. The next line says how long they took."
+
+
 def test_text_printed_twice_to_look_bold_is_read_once() -> None:
     def draw(canvas: Canvas, _: int) -> None:
         for shift in (0, 0.3):
@@ -239,6 +258,35 @@ def test_a_hyphen_at_a_lines_end_goes_unless_the_word_is_written_with_it(
 ) -> None:
     vocabulary = Vocabulary(["it is well-known", "a paired trial in a catchment", *lines])
     assert joined_lines(lines, vocabulary) == expected
+
+
+LONG_HEADING = "2.3. Walks that people who live in towns, in villages or at the sea take with others beside"
+
+
+def test_a_heading_whose_number_is_the_next_one_needs_no_room_below_it_and_may_have_two_lines() -> None:
+    def draw(canvas: Canvas, _: int) -> None:
+        sentence = "We walked every day of the week, and counted all our steps and hours of sleep, at noon."
+        for number, (heading, y) in enumerate(
+            [
+                ("2.1. Study of walks", 720),
+                ("2.2. Walkers", 600),
+                (LONG_HEADING, 480),
+            ]
+        ):
+            text(canvas, [heading], y=y)
+            below = {0: 20, 1: 12, 2: 32}[number]
+            text(canvas, [sentence] * 5, y=y - below)
+        text(canvas, ["rivers and lakes"], y=468)
+        text(canvas, ["2.7. Kilometres were the unit of all distances"], y=360)
+        text(canvas, [sentence] * 5, y=348)
+
+    blocks = drawn(draw)
+    headings = [(block.text, block.level) for block in blocks if block.kind is PdfBlockKind.HEADING]
+    assert headings == [
+        ("2.1. Study of walks", 2),
+        ("2.2. Walkers", 2),
+        (f"{LONG_HEADING} rivers and lakes", 2),
+    ]
 
 
 def test_headings_in_capitals_and_with_letters_are_recognised_by_room_above_them() -> None:

@@ -210,11 +210,39 @@ def test_the_name_of_a_group_keeps_its_own_words(words: str, name: str) -> None:
     assert authors == ["Walker Ann", name]
 
 
-def test_a_group_that_is_an_author_and_the_one_written_for_is_listed_once() -> None:
+@pytest.mark.parametrize("place", ["before", "behind", "inside"])
+def test_a_group_that_is_an_author_and_the_one_written_for_is_listed_once(place: str) -> None:
     name = "Group for Walks"
     author = f'<contrib contrib-type="author"><collab>{name}</collab></contrib>'
-    group = f"<on-behalf-of>on behalf of the {name}</on-behalf-of>{author}</contrib-group>"
-    assert metadata(PEOPLE, PEOPLE.replace("</contrib-group>", group))["authors"] == ["Walker Ann", name]
+    written_for = f"<on-behalf-of>on behalf of the {name}</on-behalf-of>"
+    contributor = f'<contrib contrib-type="author"><string-name>Roe Jo</string-name>{written_for}</contrib>'
+    groups = {
+        "before": f"{written_for}{author}",
+        "behind": f"{author}{written_for}",
+        "inside": f"{contributor}{author}",
+    }
+    authors = metadata(PEOPLE, PEOPLE.replace("</contrib-group>", f"{groups[place]}</contrib-group>"))[
+        "authors"
+    ]
+    assert authors == ["Walker Ann", *(["Roe Jo"] if place == "inside" else []), name]
+
+
+def test_contributors_without_a_type_behind_a_group_are_its_members() -> None:
+    def contributor(names: str, kind: str = "") -> str:
+        return f"<contrib{kind}>{names}</contrib>"
+
+    author = ' contrib-type="author"'
+    people = "".join(
+        [
+            contributor("<collab>Walk Group</collab>", author),
+            contributor("<string-name>Walker Ann</string-name>"),
+            contributor("<string-name>Roe Jo</string-name>"),
+            contributor("<string-name>Lee Kim</string-name>", author),
+        ]
+    )
+    listed = metadata(PEOPLE, PEOPLE.replace("</contrib-group>", f"{people}</contrib-group>"))
+    assert listed["authors"] == ["Walker Ann", "Walk Group", "Lee Kim"]
+    assert listed["investigators"] == ["Walker Ann", "Roe Jo"]
 
 
 def test_of_a_name_in_two_scripts_the_one_in_the_language_of_the_article_is_taken() -> None:
