@@ -16,7 +16,7 @@ from orchestration.stores.store_choice import FILE
 if TYPE_CHECKING:
     from orchestration.operations.parts import Stores
 
-__all__ = ["check_ledger", "stores_hold_documents", "was_used"]
+__all__ = ["check_ledger", "stores_hold_documents", "stores_hold_entries", "was_used"]
 
 
 class _Folder(Protocol):
@@ -44,8 +44,11 @@ def was_used(settings: Settings) -> bool:
 
 def stores_hold_documents(stores: Stores, tenants: Iterable[str]) -> bool:
     """Whether the document store holds anything, or the others anything of these tenants."""
-    if stores.documents.tenants():
-        return True
+    return bool(stores.documents.tenants()) or stores_hold_entries(stores, tenants)
+
+
+def stores_hold_entries(stores: Stores, tenants: Iterable[str]) -> bool:
+    """Whether the search store or the vector store holds anything of these tenants."""
     return any(
         not stores.search.is_empty(tenant) or next(iter(stores.vectors.holdings(tenant)), None) is not None
         for tenant in tenants

@@ -124,19 +124,24 @@ class AssembledStores:
     def _check_stores_hold(self, chosen: Mapping[str, str]) -> None:
         """Raise ConfigurationError if the stores that are set hold nothing of what the ledger names.
 
-        With stores.json lost, settings that were forgotten would have the folder seem to be empty.
+        With stores.json lost, settings that were forgotten would have the folder seem to be empty. Where the
+        ledger names chunks, documents alone prove nothing: they are in the data folder whatever is set.
         """
-        from orchestration.assembly.lost_ledger import stores_hold_documents
+        from orchestration.assembly.lost_ledger import stores_hold_documents, stores_hold_entries
 
         tenants = self.ledger.commits.tenants()
         stores = Stores(self.search_store, self.vector_store, self.document_store)
-        if not tenants or stores_hold_documents(stores, tenants):
+        names_chunks = any(
+            commit.chunk_count for tenant in tenants for commit in self.ledger.commits.committed(tenant)
+        )
+        hold = stores_hold_entries if names_chunks else stores_hold_documents
+        if not tenants or hold(stores, tenants):
             return
         settings = ", ".join(f"{name}={value}" for name, value in chosen.items())
         raise ConfigurationError(
             f"{self.settings.data_dir} has no stores.json, and the stores set now ({settings}) hold none "
             "of the documents that its ledger names. Set the stores that the folder was made with: "
-            "MEDKG_SEARCH_STORE, MEDKG_VECTOR_STORE, MEDKG_OBJECTS_URL."
+            "MEDKG_SEARCH_STORE, MEDKG_VECTOR_STORE, MEDKG_OPENSEARCH_PREFIX, MEDKG_OBJECTS_URL."
         )
 
     def is_ledger_lost(self) -> bool:

@@ -86,11 +86,23 @@ class Indexes:
             self._ready.add(alias)
             return True
 
-    def make(self, tenant_id: str) -> str:
-        """The alias of the tenant's index, which is made if there is none. Raises what the server says."""
-        if self.exists(tenant_id):
-            return self.alias(tenant_id)
+    def check(self, tenant_id: str) -> None:
+        """Forget that the tenant's index exists, if it was deleted since."""
         alias = self.alias(tenant_id)
+        with self._guard, self._connection.errors_named() as client:
+            if alias in self._ready and not client.indices.exists_alias(name=alias):
+                self._ready.discard(alias)
+
+    def make(self, tenant_id: str) -> str:
+        """The alias of the tenant's index, which is made if there is none. Raises what the server says.
+
+        Asks the server each time: a write to an index that was deleted meanwhile would have the server make
+        one without the mapping.
+        """
+        alias = self.alias(tenant_id)
+        self.check(tenant_id)
+        if self.exists(tenant_id):
+            return alias
         with self._guard, self._connection.errors_named() as client:
             self._put_template()
             try:
@@ -110,7 +122,8 @@ class Indexes:
                 client.indices.delete(index=index, ignore=404)
 
     def problem(self, tenant_id: str) -> str | None:
-        """Why the tenant's index cannot answer for all it holds; None if it can."""
+        """Why the tenant's index cannot answer for all it holds; None if it can, or if there is none."""
+        self.check(tenant_id)
         if not self.exists(tenant_id):
             return None
         alias = self.alias(tenant_id)

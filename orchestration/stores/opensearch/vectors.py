@@ -219,6 +219,9 @@ class OpenSearchVectors:
     def _make(self, tenant_id: str, namespace: str, dimensions: int) -> str:
         index = self._index(tenant_id, namespace)
         with self._guard:
+            self._made.pop(
+                (tenant_id, namespace), None
+            )  # perhaps deleted since: the server would make another
             existing = self._dimensions(tenant_id, namespace)
             if existing is None:
                 method = {"name": "hnsw", "engine": "lucene", "space_type": "innerproduct"}
