@@ -68,10 +68,10 @@ def medkg(tmp_path: Path) -> Medkg:
 def test_a_repair_that_is_answered_no_deletes_nothing_and_names_what_is_left(
     medkg: Medkg, answer: str
 ) -> None:
-    code, shown, asked = answered(medkg, answer)
+    code, shown, question = answered(medkg, answer)
     assert code == 1
     assert "delete ledger: 1 documents" in shown and "(asks, or wants --yes)" in shown
-    assert "Do the steps that delete (2)? [y/N]" in asked
+    assert "Do the steps that delete (2)? [y/N]" in question
     left = shown[shown.index("because") :].splitlines()
     assert any(line.split()[:1] == ["2"] for line in left)
     assert "deleted:" not in shown
@@ -84,8 +84,8 @@ def test_a_repair_that_is_answered_no_deletes_nothing_and_names_what_is_left(
 
 
 def test_a_repair_that_is_answered_yes_deletes_what_the_plan_named(medkg: Medkg) -> None:
-    code, shown, asked = answered(medkg, "y")
-    assert (code, "Do the steps that delete (2)?" in asked) == (0, True)
+    code, shown, question = answered(medkg, "y")
+    assert (code, "Do the steps that delete (2)?" in question) == (0, True)
     assert "deleted: 2" in shown
     assert shown.rstrip().endswith("consistent")
     with opened(medkg.data_dir) as parts:
@@ -119,15 +119,17 @@ def lose_shards(server: tuple[Connection, str], kind: str) -> str:
     """Make an index red: it is created again for a node that does not exist; returns its name."""
     connection, prefix = server
     client = connection.client
-    ((index, made),) = client.indices.get(index=f"{prefix}-{kind}.*").items()
+    ((index, description),) = client.indices.get(index=f"{prefix}-{kind}.*").items()
     settings = {
-        name: made["settings"]["index"][name] for name in ("knn",) if name in made["settings"]["index"]
+        name: description["settings"]["index"][name]
+        for name in ("knn",)
+        if name in description["settings"]["index"]
     }
     client.indices.delete(index=index)
     body = {
         "settings": {**settings, "number_of_replicas": 0, ALLOCATION: "a node that does not exist"},
-        "mappings": made["mappings"],
-        "aliases": made["aliases"],
+        "mappings": description["mappings"],
+        "aliases": description["aliases"],
     }
     client.indices.create(index=index, body=body, wait_for_active_shards="0")
     assert client.cluster.health(index=index)["status"] == "red"
@@ -164,8 +166,8 @@ def test_an_index_that_lost_shards_is_not_deleted_unasked(
     assert (value["deleted"], [row["doc_id"] for row in value["left"]]) == ([], ["*"])
     assert "was not allowed" in value["left"][0]["reason"]
 
-    code, shown, asked = answered(indexed, "n")
-    assert (code, "Do the steps that delete (*)?" in asked) == (1, True)
+    code, shown, question = answered(indexed, "n")
+    assert (code, "Do the steps that delete (*)?" in question) == (1, True)
     assert "was not allowed" in shown and shown.rstrip().endswith("the stores differ")
 
     assert uuid_of(server, index) == uuid
