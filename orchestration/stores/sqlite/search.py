@@ -13,7 +13,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,14 +35,14 @@ from orchestration.formats.words import indexed_words
 from orchestration.records import Chunk, DocumentKey
 from orchestration.stores.entry_limits import check_entries
 from orchestration.stores.file_names import file_name
-from orchestration.stores.sqlite import facets, identifiers, sparse_postings
+from orchestration.stores.sqlite import due_words, facets, identifiers, sparse_postings
 from orchestration.stores.sqlite.file import SqliteFile
 from orchestration.stores.sqlite.identifiers import IDENTIFIED
 
 __all__ = ["SqliteSearch"]
 
-SCHEMA_VERSION: Final = 4
-"""Also changes with ANALYSIS_VERSION: the upgrade makes the word index again."""
+SCHEMA_VERSION: Final = 5
+"""Also changes with ANALYSIS_VERSION: the upgrade makes the word index again (see `due_words`)."""
 
 SCHEMA: Final = (
     """
@@ -72,6 +72,7 @@ SCHEMA: Final = (
     *sparse_postings.SCHEMA,
     *facets.SCHEMA,
     *identifiers.SCHEMA,
+    *due_words.SCHEMA,
 )
 INSERT_CHUNK: Final = """
 INSERT INTO chunks (intent_id, source, doc_id, chunk_id, ordinal, section, body, titles, record)
@@ -79,7 +80,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 INDEX_NEW: Final = """
 INSERT INTO chunk_words (rowid, body, titles)
-SELECT number, body, titles FROM words_of_chunks WHERE number > ?
+SELECT number, body, titles FROM words_of_chunks WHERE number > ? AND number <= ?
 """
 NUMBERS_OF_INTENT: Final = "SELECT number FROM chunks WHERE intent_id = ?"
 NUMBERS_OF_DOCUMENT: Final = "SELECT number FROM chunks WHERE intent_id = ? AND source = ? AND doc_id = ?"
@@ -115,10 +116,8 @@ SELECT intent_id, source, doc_id, count(*) AS chunks FROM chunks
 WHERE intent_id = ? GROUP BY source, doc_id
 """
 CHECK_WORDS: Final = "INSERT INTO chunk_words (chunk_words, rank) VALUES ('integrity-check', 1)"
-EVERY_CHUNK: Final = "SELECT number, source, doc_id, body, record FROM chunks"
 MERGE_WORDS: Final = "INSERT INTO chunk_words (chunk_words) VALUES ('optimize')"
 DROP_PREVIOUS_WORDS: Final = "DROP TABLE IF EXISTS chunk_text"
-REBUILD_WORDS: Final = "INSERT INTO chunk_words (chunk_words) VALUES ('rebuild')"
 
 
 OPEN_TENANTS: Final = 32
@@ -126,7 +125,11 @@ OPEN_TENANTS: Final = 32
 
 
 class SqliteSearch:
-    """SearchStore in a folder, one file per tenant."""
+    """SearchStore in a folder, one file per tenant.
+
+    After an upgrade, or a repair that was interrupted, the first search indexes the words that are due, in
+    short transactions beside writers, and other searches of the tenant wait or do the same.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -158,7 +161,7 @@ class SqliteSearch:
             _remove(connection, intent_id, None)
             (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM chunks").fetchone()
             connection.executemany(INSERT_CHUNK, rows)
-            connection.execute(INDEX_NEW, (last,))
+            connection.execute(INDEX_NEW, (last, due_words.indexed_up_to(connection)))
             numbers = range(last + 1, last + 1 + len(rows))
             facets.write(connection, zip(numbers, facets_of_chunks, strict=True))
             named = (chunk_identifiers(*chunk) for chunk in chunks)
@@ -175,7 +178,7 @@ class SqliteSearch:
             return []
         condition, values = facets.condition(filters, "c.number")
         candidates: list[Candidate] = []
-        with self._file(tenant_id).reading() as connection:
+        with self._searching(tenant_id) as connection:
             for row in connection.execute(BM25.format(condition=condition), (expression, *values)):
                 ref = ChunkRef(_key(tenant_id, row), row["intent_id"], row["chunk_id"])
                 if visible(ref):
@@ -191,7 +194,7 @@ class SqliteSearch:
         condition, values = facets.condition(filters, "c.number")
         by_number = BY_NUMBER.format(condition=condition)
         candidates: list[Candidate] = []
-        with self._file(tenant_id).reading() as connection:
+        with self._searching(tenant_id) as connection:
             numbers, scores = sparse_postings.scored(connection, query)
             for place in np.lexsort((numbers, -scores)):
                 if len(candidates) >= limit:
@@ -210,7 +213,7 @@ class SqliteSearch:
         """Visible chunks of documents with one of the identifiers, in their order."""
         condition, values = facets.condition(filters, "c.number")
         refs_in_order: dict[ChunkRef, None] = {}
-        with self._file(tenant_id).reading() as connection:
+        with self._searching(tenant_id) as connection:
             for identifier in identifiers:
                 rows = connection.execute(IDENTIFIED.format(condition=condition), (identifier, *values))
                 refs = (ChunkRef(_key(tenant_id, row), row["intent_id"], row["chunk_id"]) for row in rows)
@@ -270,6 +273,8 @@ class SqliteSearch:
         if problem is not None:
             return problem
         try:
+            with self._searching(tenant_id):
+                pass
             with file.writing() as connection:
                 connection.execute(CHECK_WORDS)
         except StoreCorruptError:
@@ -283,7 +288,8 @@ class SqliteSearch:
             file.set_aside()
             return
         with file.writing() as connection:
-            connection.execute(REBUILD_WORDS)
+            due_words.begin(connection)
+        due_words.index_due_words(tenant_id, file)
 
     def repair_deletes(self, tenant_id: str) -> bool:
         """False: a file that cannot be read is set aside."""
@@ -296,13 +302,23 @@ class SqliteSearch:
             connection.execute(MERGE_WORDS)
         file.rewrite()
 
+    @contextmanager
+    def _searching(self, tenant_id: str) -> Iterator[sqlite3.Connection]:
+        """A consistent view with the words of all chunks; indexes them first if some are due."""
+        file = self._file(tenant_id)
+        while True:
+            with file.reading() as connection:
+                if not due_words.is_due(connection):
+                    yield connection
+                    return
+            due_words.index_due_words(tenant_id, file)
+
     def _file(self, tenant_id: str) -> SqliteFile:
         with self._guard:
             if tenant_id not in self._files:
                 path = self._folder / f"{file_name(tenant_id)}.sqlite"
-                upgrade = partial(_upgrade, tenant_id)
                 self._files[tenant_id] = SqliteFile(
-                    path, SCHEMA, SCHEMA_VERSION, upgrade, {"medkg_words": indexed_words}
+                    path, SCHEMA, SCHEMA_VERSION, _upgrade, {"medkg_words": indexed_words}
                 )
             self._recent.pop(tenant_id, None)
             self._recent[tenant_id] = self._files[tenant_id]  # the last one used comes last
@@ -343,19 +359,19 @@ def _remove(connection: sqlite3.Connection, intent_id: str, keys: Sequence[Docum
     sparse_postings.remove(connection, intent_id, None if keys is None else numbers)
     facets.remove(connection, numbers)
     identifiers.remove(connection, numbers)
-    connection.executemany(UNINDEX, [(number,) for number in numbers])
+    up_to = due_words.indexed_up_to(connection)
+    connection.executemany(UNINDEX, [(number,) for number in numbers if number <= up_to])
     connection.executemany(DELETE_CHUNK, [(number,) for number in numbers])
 
 
-def _upgrade(tenant_id: str, connection: sqlite3.Connection, schema_version: int) -> None:
-    """Facets came with schema 3; words of `orchestration.formats.words` and identifiers with schema 4."""
-    connection.execute(DROP_PREVIOUS_WORDS)
-    connection.execute(REBUILD_WORDS)
-    for row in connection.execute(EVERY_CHUNK):
-        number, key, chunk = row["number"], _key(tenant_id, row), _chunk(row)
-        identifiers.write(connection, [(number, chunk_identifiers(key, chunk))])
-        if schema_version < 3:
-            facets.write(connection, [(number, chunk_facets(key, chunk))])
+def _upgrade(connection: sqlite3.Connection, schema_version: int) -> None:
+    """Facets came with schema 3, words of `orchestration.formats.words` and identifiers with schema 4.
+
+    The first search writes all of them. Schema 5 notes which words are due.
+    """
+    if schema_version < 4:
+        connection.execute(DROP_PREVIOUS_WORDS)
+        due_words.begin(connection)
 
 
 def _key(tenant_id: str, row: sqlite3.Row) -> DocumentKey:

@@ -11,6 +11,7 @@ import pytest
 from medkg.testing.builders import TENANT, chunks_of
 from medkg.testing.search_store_suite import ANY, SearchStoreSuite, everything, keyed
 from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
+from orchestration.stores.sqlite import due_words
 from orchestration.stores.sqlite.search import SqliteSearch
 
 
@@ -130,3 +131,69 @@ def test_a_full_disk_leaves_the_store_as_it_was(store: SqliteSearch, path: Path)
 def test_a_call_without_a_tenant_is_refused(store: SqliteSearch) -> None:
     with pytest.raises(ConfigurationError, match="tenant"):
         store.bm25("", "sleep", 10, ANY, everything)
+
+
+def of_an_earlier_medkg(path: Path) -> None:
+    """Make a closed file one of schema 3."""
+    for statement in (
+        "DROP TABLE chunk_words",
+        "DROP VIEW words_of_chunks",
+        "DROP TABLE identifiers",
+        "DROP TABLE words_due",
+        "PRAGMA user_version = 3",
+    ):
+        changed_behind(path, statement)
+
+
+def test_words_are_indexed_again_in_steps_beside_writers_and_after_a_kill(
+    store: SqliteSearch, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chunks come and go between the steps, with numbers before and behind the step that was interrupted."""
+    monkeypatch.setattr(due_words, "AT_ONCE", 2)
+    for number in range(6):
+        store.write(TENANT, f"i{number}", keyed(chunks_of(f"walking w{number}", doc_id=str(number))), None)
+    store.close()
+    of_an_earlier_medkg(path)
+    steps: list[int] = []
+
+    def interrupt(seconds: float) -> None:
+        steps.append(1)
+        if len(steps) == 2:  # four of six are indexed
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("time.sleep", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            store.bm25(TENANT, "walking", 10, ANY, everything)
+    other = SqliteSearch(path.parent)  # as another process after a kill
+    for number in (1, 3, 4, 5):  # indexed, and not indexed yet
+        other.discard(TENANT, f"i{number}", None)
+    other.write(TENANT, "again", keyed(chunks_of("walking w9", "walking w8", doc_id="9")), None)
+    assert len(other.bm25(TENANT, "walking", 10, ANY, everything)) == 4
+    for word, count in (("w0", 1), ("w1", 0), ("w2", 1), ("w5", 0), ("w8", 1), ("w9", 1)):
+        assert len(other.bm25(TENANT, word, 10, ANY, everything)) == count
+    assert other.damage(TENANT) is None
+    other.discard(TENANT, "again", None)
+    assert other.damage(TENANT) is None
+    other.close()
+
+
+def test_a_writer_does_not_wait_for_all_words_to_be_indexed_again(
+    store: SqliteSearch, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due_words, "AT_ONCE", 1)
+    for number in range(3):
+        store.write(TENANT, f"i{number}", keyed(chunks_of("walking", doc_id=str(number))), None)
+    store.close()
+    of_an_earlier_medkg(path)
+    writer = SqliteSearch(path.parent)
+    written = iter(range(10, 12))
+
+    def write_between_steps(seconds: float) -> None:
+        if (number := next(written, None)) is not None:
+            writer.write(TENANT, f"i{number}", keyed(chunks_of("walking", doc_id=str(number))), None)
+
+    monkeypatch.setattr("time.sleep", write_between_steps)
+    assert len(store.bm25(TENANT, "walking", 10, ANY, everything)) == 5
+    assert store.damage(TENANT) is None
+    writer.close()
