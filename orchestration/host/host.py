@@ -33,6 +33,7 @@ from orchestration.host.window_runs import HostRuns
 from orchestration.logging import configure_logging
 from orchestration.processes.fork_server import ForkServer, ForkServers
 from orchestration.processes.local_service import LocalService
+from orchestration.processes.memory import limit_arenas
 from orchestration.processes.typed_service import verbs_of
 from orchestration.settings import Settings, load_settings, send_no_usage_reports
 
@@ -145,6 +146,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="also run Dagster's daemon and code server")
     parser.add_argument("--ui", action="store_true", help="also run the Dagster UI and the Ray dashboard")
     options = parser.parse_args()
+    limit_arenas()
     settings = load_settings(data_dir=options.data_dir, profile=options.profile)
     configure_logging(settings.log_level)
     send_no_usage_reports()
