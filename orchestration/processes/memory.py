@@ -16,7 +16,7 @@ MOST_ARENAS: Final = 2
 def limit_arenas() -> bool:
     """Have glibc share MOST_ARENAS heaps among all threads of this process; returns whether it does.
 
-    By default there are eight per core. Each request of a local service has a thread of its own, so each heap
+    By default there are eight per core. Each request of a local service has its own thread, so each heap
     grows to the largest request that it ever served, and the process by 80 KB per run. To be called before
     threads start; has no effect with another C library.
     """
