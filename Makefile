@@ -56,7 +56,7 @@ $(ENGINES_STAMP): ops/engines/requirements.txt
 demo: setup  ## Ingest the authored demo corpus, search it, explain what happened
 	@$(BIN)/python -m demo --data-dir $(DATA_DIR)/demo
 
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 20
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 20
 
 test: setup  ## Run the tests (docs/testing.md)
 	@$(PYTEST)

@@ -171,8 +171,9 @@ def test_the_dagster_api_launches_terminates_and_re_executes(medkg: Medkg, tmp_p
 
 
 def test_a_job_that_works_is_cancelled_keeps_what_it_committed_and_is_continued(
-    medkg: Medkg, tmp_path: Path
+    host: OneHost, tmp_path: Path
 ) -> None:
+    medkg = host.tenant("cancelling")
     (tmp_path / "a.jsonl").write_bytes(json_lines([an_abstract(str(n)) for n in range(7000, 7300)]))
     submit = ("submit", "auto", "--path", str(tmp_path), "--window", "50")
     job_id = medkg(*submit)["job_id"]
