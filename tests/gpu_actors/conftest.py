@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ray._private.authentication_test_utils import reset_auth_token_state
@@ -17,7 +19,13 @@ from gpu_actors.profiles import Model, chosen_profile, find_model
 
 
 @pytest.fixture(scope="package")
-def plane() -> Iterator[RayPlane]:
+def sigterm_handler() -> Any:
+    """This process's handler of SIGTERM before it started Ray: the default, or that of a coverage run."""
+    return signal.getsignal(signal.SIGTERM)
+
+
+@pytest.fixture(scope="package")
+def plane(sigterm_handler: Any) -> Iterator[RayPlane]:
     """A started plane of the cpu profile, guarded by a token as the host's; connects this process to Ray."""
     folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
     token = Path(tempfile.mkdtemp(prefix="medkg-t-")) / "token"

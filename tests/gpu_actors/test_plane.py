@@ -9,6 +9,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -53,8 +54,8 @@ def test_a_plane_without_a_dashboard_has_none_of_ray_s_processes_that_it_does_no
     assert [command for command in commands if any(script in command for script in unused)] == []
 
 
-def test_ray_leaves_this_process_its_own_handler_of_sigterm(plane: RayPlane) -> None:
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+def test_ray_leaves_this_process_its_own_handler_of_sigterm(sigterm_handler: Any, plane: RayPlane) -> None:
+    assert signal.getsignal(signal.SIGTERM) is sigterm_handler
 
 
 def test_vectors_come_in_the_order_of_the_texts(plane: RayPlane) -> None:
