@@ -41,7 +41,7 @@ class JatsParser:
     """Articles in any version of JATS or the NLM DTDs before it."""
 
     format = "jats"
-    version = "6"
+    version = "7"
     source = "pmc"
 
     def recognises(self, head: bytes, name: str) -> int:

@@ -20,7 +20,7 @@ from orchestration.parsing.xml.elements import (
     STRUCTURED,
     WORD_TYPES,
 )
-from orchestration.parsing.xml.inline_scripts import Level, Piece, marks_alone, written
+from orchestration.parsing.xml.inline_scripts import Level, Piece, marks_alone, script_before_mark, written
 from orchestration.parsing.xml.mathml import formula_text
 from orchestration.parsing.xml.trees import entity_text, first_child, local_name
 
@@ -198,10 +198,26 @@ class InlineText:
         if name == "sub":
             self._add_piece(Level.LOW, self._inside(node).text())
         elif next(node.iter("{*}xref"), None) is not None:
-            if self._with_marks:
-                self._add_piece(Level.MARK, self._mark(node))
+            self._add_marks(node)
         else:
             self._add_piece(Level.HIGH, self._inside(node).text())
+
+    def _add_marks(self, node: etree._Element) -> None:
+        """Append a superscript with marks; a power or charge before them is none: 10<sup>6 <xref/></sup>."""
+        level, before = next(iter(self._all_pieces()[-1:]), (Level.TEXT, ""))
+        script = script_before_mark(before, node.text or "") if level is Level.TEXT else None
+        if script is None:
+            mark = self._mark(node)
+        else:
+            self._add_piece(Level.HIGH, script[0])
+            self.add_text(script[1])
+            inside = InlineText(as_written=self._as_written)
+            for child in node:
+                inside.add(child)
+                inside.add_text(child.tail)
+            mark = marks_alone(inside._all_pieces())
+        if self._with_marks:
+            self._add_piece(Level.MARK, mark)
 
     def _add_formula(self, node: etree._Element, name: str) -> None:
         text = _formula(node, name)

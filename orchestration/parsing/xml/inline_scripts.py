@@ -27,6 +27,8 @@ _DASHES = r"\-‐‑‒–—−"
 _BETWEEN_MARKS = re.compile(rf"\s*[,;{_DASHES}]\s*")
 _MORE_MARKS = re.compile(rf"[,;{_DASHES}]\s*\w[\w,;\s{_DASHES}]*")
 _MARKS_BEFORE = re.compile(rf"\w+(?:\s*[,;{_DASHES}]\s*\w+)*\s*[,;{_DASHES}]\s*")
+_NUMBER_BEFORE_MARK = re.compile(r"(\d{1,2})(\s*[,;]\s*)")
+_BEFORE_MARK = re.compile(rf"\s*(?P<script>\d{{1,2}}|\d?\d?\+|\d[{_DASHES}])\s*(?P<separator>[,;]?)\s*")
 _WORDS = re.compile(r"[^\W\d_]{4,}|[^\W\d_]{2,}.*\d{4}")
 _YEAR = re.compile(r"(?:1[6-9]|20)\d\d[a-z]?")
 _POWER = re.compile(rf"[{_DASHES}+]?\d")
@@ -43,6 +45,9 @@ _OPERATION = re.compile(r"[\w)]\s*[+\-−*/=⋅·]\s*[\w(]")
 _TEN = re.compile(r"(?<![\d.,])10\Z")
 _LAST_WORD = re.compile(r"[^\W\d_]+\Z")
 _OPEN_PARENTHESIS = re.compile(r"\([^()]*\Z")
+_LENGTHS = frozenset({"m", "km", "cm", "dm", "mm", "µm", "μm", "nm", "ft", "in", "s"})
+"""Units that have squares and cubes."""
+
 _UNITS = frozenset(
     {"m", "km", "cm", "dm", "mm", "µm", "μm", "nm", "pm", "ft", "in", "yd", "mi", "s", "h", "d", "min",
      "sec", "hr", "day", "yr", "g", "kg", "mg", "ng", "µg", "μg", "l", "ml", "dl", "µl", "μl", "L", "mL",
@@ -100,9 +105,35 @@ def _add_mark(runs: list[Piece], mark: str) -> None:
         del runs[-1]
         runs[-1] = (Level.MARK, f"{runs[-1][1]}{text}{mark}")
     elif level is Level.HIGH and _MARKS_BEFORE.fullmatch(text):
-        runs[-1] = (Level.MARK, text + mark)
+        power = _NUMBER_BEFORE_MARK.fullmatch(text)
+        if power and len(runs) > 1 and _takes_power(runs[-2][1], power[1]):
+            runs[-1:] = [(Level.HIGH, power[1]), (Level.TEXT, power[2].rstrip()), (Level.MARK, mark)]
+        else:
+            runs[-1] = (Level.MARK, text + mark)
     else:
         runs.append((Level.MARK, mark))
+
+
+def script_before_mark(before: str, text: str) -> tuple[str, str] | None:
+    """The power or charge that shares a superscript with a mark, and the comma after it; None for none.
+
+    `text` stands in the superscript before its first mark, `before` in front of the superscript.
+    """
+    match = _BEFORE_MARK.fullmatch(text)
+    if match is None or not before[-1:].isalnum():
+        return None
+    script = match["script"]
+    if script.isdigit() and not _takes_power(before, script):
+        return None
+    return script, match["separator"]
+
+
+def _takes_power(base: str, number: str) -> bool:
+    """Whether a bare high number is a power rather than a mark: after 10, a length, or one letter (R2)."""
+    if _TEN.search(base):
+        return number != "1"
+    word = _last_word(base)
+    return number in ("2", "3") and (word in _LENGTHS or (len(word) == 1 and base == base.rstrip()))
 
 
 def _drop_blanks_of_layout(runs: list[Piece]) -> None:

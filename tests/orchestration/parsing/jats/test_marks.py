@@ -64,6 +64,29 @@ def test_marks_of_a_list_or_a_range_stand_in_one_pair_of_brackets(marked: str, t
 @pytest.mark.parametrize(
     ("marked", "text"),
     [
+        (f"10<sup>9</sup><sup>,</sup>{bibr('1', high=True)} a", "10^9,[1] a"),
+        (f"18 kg/m<sup>2</sup><sup>,</sup>{bibr('3', high=True)} a", "18 kg/m2,[3] a"),
+        (f"R<sup>2,</sup>{bibr('3', high=True)} a", "R2,[3] a"),
+        (f"10<sup>6 {bibr('1')}</sup> a", "10^6[1] a"),
+        (f"10<sup>6{bibr('1')}</sup> a", "10^6[1] a"),
+        (f"10<sup>9,{bibr('1')}</sup> a", "10^9,[1] a"),
+        (f"5 m<sup>2 {bibr('1')},{bibr('2')}</sup> a", "5 m2[1,2] a"),
+        (f"Ca<sup>2+{bibr('1')}</sup> a", "Ca2+[1] a"),
+        (f"CD4<sup>+{bibr('3')}</sup> a", "CD4+[3] a"),
+        (f"20<sup>1,{bibr('2')}</sup> mg", "20[1,2] mg"),
+        (f"fell<sup>2,{bibr('3')}</sup> a", "fell[2,3] a"),
+        (f"5 mg<sup>2,{bibr('3')}</sup> a", "5 mg[2,3] a"),
+        (f"of 10<sup>1,{bibr('2')}</sup> a", "of 10[1,2] a"),
+        (f"fell{bibr('1', high=True)}<sup>–{bibr('3')}</sup> a", "fell[1–3] a"),
+    ],
+)
+def test_a_power_or_a_charge_beside_a_mark_is_no_mark(marked: str, text: str) -> None:
+    assert text_of(marked) == text
+
+
+@pytest.mark.parametrize(
+    ("marked", "text"),
+    [
         (f"so [{bibr('3')}] and [{bibr('4')}, {bibr('5')}]", "so [3] and [4, 5]"),
         (f"so [{bibr('3')}{bibr('4')}]", "so [3,4]"),
         (f"so ({bibr('3')}–{bibr('5')})", "so (3–5)"),
