@@ -29,6 +29,7 @@ _MORE_MARKS = re.compile(rf"[,;{_DASHES}]\s*\w[\w,;\s{_DASHES}]*")
 _MARKS_BEFORE = re.compile(rf"\w+(?:\s*[,;{_DASHES}]\s*\w+)*\s*[,;{_DASHES}]\s*")
 _NUMBER_BEFORE_MARK = re.compile(r"(\d{1,2})(\s*[,;]\s*)")
 _BEFORE_MARK = re.compile(rf"\s*(?P<script>\d{{1,2}}|\d?\d?\+|\d[{_DASHES}])\s*(?P<separator>[,;]?)\s*")
+_NUMBERS_IN_PARENTHESES = re.compile(rf"\(\s*(\d{{1,3}}(?:\s*[,;{_DASHES}]\s*\d{{1,3}})*)\s*\)")
 _WORDS = re.compile(r"[^\W\d_]{4,}|[^\W\d_]{2,}.*\d{4}")
 _YEAR = re.compile(r"(?:1[6-9]|20)\d\d[a-z]?")
 _POWER = re.compile(rf"[{_DASHES}+]?\d")
@@ -213,6 +214,8 @@ class _Line:
 def _mark(text: str, tail: str, after: str) -> str:
     """A mark in brackets, unless it is a sign, a name, or stands in brackets already."""
     mark = text.strip()
+    if tail[-1:].isalnum() and (numbers := _NUMBERS_IN_PARENTHESES.fullmatch(mark)):  # else 2010(2,3)
+        return f"[{numbers[1]}]"
     if not any(map(str.isalnum, mark)) or (mark[0] in "[(" and mark[-1] in "])"):
         return text
     if not tail.strip() and mark.isalnum() and after[:1].isalnum():  # a note: '1 Adjusted', '[1] 20 kites'

@@ -78,6 +78,9 @@ def test_marks_of_a_list_or_a_range_stand_in_one_pair_of_brackets(marked: str, t
         (f"5 mg<sup>2,{bibr('3')}</sup> a", "5 mg[2,3] a"),
         (f"of 10<sup>1,{bibr('2')}</sup> a", "of 10[1,2] a"),
         (f"fell{bibr('1', high=True)}<sup>–{bibr('3')}</sup> a", "fell[1–3] a"),
+        (f"in 2010<sup>({bibr('2')},{bibr('3')})</sup> a", "in 2010[2,3] a"),
+        (f"5 mg<sup>({bibr('2')})</sup> a", "5 mg[2] a"),
+        (f"10<sup>−8</sup><sup>({bibr('2')})</sup> a", "10^−8[2] a"),
     ],
 )
 def test_a_power_or_a_charge_beside_a_mark_is_no_mark(marked: str, text: str) -> None:
