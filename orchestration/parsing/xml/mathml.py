@@ -8,7 +8,8 @@ left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 
 from lxml import etree
 
@@ -33,6 +34,8 @@ def formula_text(element: etree._Element) -> str:
     write = _SHAPES.get(name)
     if write is not None and len(children) >= _ARITY.get(name, 2):
         return write([_child_text(child) for child in children])
+    if name == "mmultiscripts":
+        return _multiscripts(children)
     if name == "msqrt":
         return f"√{_grouped(_side_by_side(children))}"
     if name == "mfenced":
@@ -52,7 +55,7 @@ def _child_text(child: etree._Element) -> str:
 
 def _side_by_side(children: Iterable[etree._Element]) -> str:
     """Parts in a row: a sign stands at its number, fractions and indices apart from what is beside them."""
-    line, last = "", ""
+    line, last, is_apart = "", "", False
     for child in children:
         text, shape = _child_text(child), _shape(child, -1)
         before, after = line[-1:], text[:1]
@@ -60,9 +63,11 @@ def _side_by_side(children: Iterable[etree._Element]) -> str:
             text = text.strip()
         elif before.isalnum() and after.isalnum():
             first = _shape(child, 0)
-            if last in _SCRIPTS or "mfrac" in (last, first):
+            two_numbers = is_apart and before.isdigit() and after.isdigit()
+            if two_numbers or last in _SCRIPTS or "mfrac" in (last, first):
                 text = f" {text}"
         line += text
+        is_apart = not text  # an invisible operator or a space
         if text:
             last = shape
     return line
@@ -94,6 +99,25 @@ def _scripts(below: str, above: str) -> str:
     """The index and the power of a base; one that holds only a space or nothing is not written."""
     written = (f"{sign}{_grouped(text)}" for sign, text in (("_", below), ("^", above)) if text.strip())
     return "".join(written)
+
+
+def _multiscripts(children: Sequence[etree._Element]) -> str:
+    """A base with pairs of index and power, those behind `mprescripts` in front of it: 18F, ^18_9 F."""
+    names = [local_name(child) for child in children]
+    cut = names.index("mprescripts") if "mprescripts" in names else len(names)
+    behind, front = (
+        [_child_text(child) for child in part] for part in (children[1:cut], children[cut + 1 :])
+    )
+    line = _base(_child_text(children[0]))
+    for below, above in zip_longest(behind[::2], behind[1::2], fillvalue=""):
+        line += _scripts(below, above)
+    for below, above in zip_longest(front[::2], front[1::2], fillvalue=""):
+        line = (
+            f"{_scripts('', above)}{_scripts(below, '')} {line}"
+            if below.strip()
+            else f"{above.strip()}{line}"
+        )
+    return line
 
 
 _SPACED = frozenset("=<>≤≥≈≠~∼∝→+−±×∈∑∏|") | {"<=", ">="}
