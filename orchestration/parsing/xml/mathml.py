@@ -34,10 +34,8 @@ def formula_text(element: etree._Element) -> str:
     write = _SHAPES.get(name)
     if write is not None and len(children) >= _ARITY.get(name, 2):
         return write([_child_text(child) for child in children])
-    if name == "mmultiscripts":
-        return _multiscripts(children)
-    if name == "msqrt":
-        return f"√{_grouped(_side_by_side(children))}"
+    if name in _WRITERS:
+        return _WRITERS[name](children)
     if name == "mfenced":
         parts = [_child_text(child) for child in children]
         return f"{element.get('open', '(')}{', '.join(parts)}{element.get('close', ')')}"
@@ -120,6 +118,14 @@ def _multiscripts(children: Sequence[etree._Element]) -> str:
     return line
 
 
+def _root(children: Sequence[etree._Element]) -> str:
+    return f"√{_grouped(_side_by_side(children))}"
+
+
+_WRITERS: dict[str, Callable[[Sequence[etree._Element]], str]] = {
+    "mmultiscripts": _multiscripts,
+    "msqrt": _root,
+}
 _SPACED = frozenset("=<>≤≥≈≠~∼∝→+−±×∈∑∏|") | {"<=", ">="}
 _SHAPES: dict[str, Callable[[list[str]], str]] = {
     "msub": lambda part: _base(part[0]) + _scripts(part[1], ""),
