@@ -13,18 +13,16 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+
+from tests.waiting import wait_until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 TOP_LEVEL: Final = {"orchestration", "gpu_actors", "medkg"}
 """The names that the wheel may install."""
-
-WAIT_SECONDS: Final = 300.0
 
 CONFORMANCE: Final = """
 import pytest
@@ -162,15 +160,6 @@ def locations(address: str) -> list[str]:
         for entry in entries
         if (entry["locationOrLoadError"] or {}).get("__typename") == "RepositoryLocation"
     ]
-
-
-def wait_until(holds: Callable[[], bool], reason: str) -> None:
-    """Return when it holds; fail with the reason after WAIT_SECONDS."""
-    end = time.monotonic() + WAIT_SECONDS
-    while not holds():
-        if time.monotonic() > end:
-            fail(f"{reason} within {WAIT_SECONDS:.0f} s")
-        time.sleep(1)
 
 
 def run(command: list[str], folder: Path) -> str:

@@ -164,7 +164,7 @@ def indexed_words(text: str) -> str:
     """Return the words of a text as stores index them, between spaces: those of `words(folded_text(text))`.
 
     No word but a registry number has a space in it, so each run between spaces is analysed by itself, and
-    once: texts repeat their words (ten times as fast over abstracts).
+    once, since texts repeat their words.
     """
     runs = text.split() if text.isascii() else _spaces().split(text)
     joined = " ".join(filter(None, map(_words_of_run, runs)))

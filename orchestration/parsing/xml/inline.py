@@ -205,17 +205,14 @@ class InlineText:
     def _add_marks(self, node: etree._Element) -> None:
         """Append a superscript with marks; a power or charge before them is none: 10<sup>6 <xref/></sup>."""
         level, before = next(iter(self._all_pieces()[-1:]), (Level.TEXT, ""))
-        script = script_before_mark(before, node.text or "") if level is Level.TEXT else None
-        if script is None:
-            mark = self._mark(node)
-        else:
-            self._add_piece(Level.HIGH, script[0])
-            self.add_text(script[1])
-            inside = InlineText(as_written=self._as_written)
-            for child in node:
-                inside.add(child)
-                inside.add_text(child.tail)
-            mark = marks_alone(inside._all_pieces())
+        pieces = self._inside(node)._all_pieces()
+        if level is Level.TEXT and pieces[:1] and pieces[0][0] is Level.TEXT:
+            script = script_before_mark(before, pieces[0][1])
+            if script is not None:
+                self._add_piece(Level.HIGH, script[0])
+                self.add_text(script[1])
+                del pieces[0]
+        mark = marks_alone(pieces)
         if self._with_marks:
             self._add_piece(Level.MARK, mark)
 
