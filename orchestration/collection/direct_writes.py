@@ -35,7 +35,7 @@ from orchestration.records import (
     StageContext,
 )
 from orchestration.stores.deletion import delete_documents
-from orchestration.stores.entry_limits import MOST_NAMED
+from orchestration.stores.entry_limits import MOST_NAMED, refusal_reason
 
 __all__ = ["DirectWrites", "PassedDocument"]
 
@@ -191,10 +191,8 @@ class DirectWrites:
         refused: dict[DocumentKey, str] = {}
         outcomes = self._index.stage(self._tenant_id, self._owner, items)
         for (window_document, handed), outcome in zip(leased, outcomes, strict=True):
-            if isinstance(outcome, DocumentsRefusedError):
-                refused[handed.key] = outcome.reasons.get(handed.key, outcome.message)
-            elif isinstance(outcome, MedkgError):
-                raise outcome
+            if isinstance(outcome, MedkgError):
+                refused[handed.key] = refusal_reason(handed.key, outcome)
             else:
                 accepted.append((window_document.ctx, handed.document, outcome))
         if not accepted:

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from orchestration.contracts import Facets
-from orchestration.errors import DocumentsRefusedError
+from orchestration.errors import DocumentsRefusedError, MedkgError
 from orchestration.records import DocumentKey
 
-__all__ = ["MOST_NAMED", "MOST_TERM_BYTES", "NEXT_STEP", "check_entries", "refused"]
+__all__ = ["MOST_NAMED", "MOST_TERM_BYTES", "NEXT_STEP", "check_entries", "refusal_reason", "refused"]
 
 MOST_TERM_BYTES: Final = 32_766
 """Of an id or a facet's value, in UTF-8."""
@@ -32,6 +32,13 @@ def check_entries(entries: Iterable[tuple[DocumentKey, str, Facets]]) -> None:
     reasons = {key: reason for key, chunk_id, facets in entries for reason in _reasons(key, chunk_id, facets)}
     if reasons:
         raise refused(reasons)
+
+
+def refusal_reason(key: DocumentKey, error: MedkgError) -> str:
+    """Return what a store refuses of a document; raises any other error, which is not the document's."""
+    if not isinstance(error, DocumentsRefusedError):
+        raise error
+    return str(error.reasons.get(key, error.message))
 
 
 def refused(reasons: Mapping[DocumentKey, str]) -> DocumentsRefusedError:

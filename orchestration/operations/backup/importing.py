@@ -15,14 +15,15 @@ from typing import Final
 from uuid import uuid4
 
 from orchestration.contracts import Commit
-from orchestration.errors import DocumentsRefusedError, MedkgError, UsageError
+from orchestration.errors import MedkgError, UsageError
 from orchestration.operations.backup.exporting import Observe
 from orchestration.operations.backup.folder import TenantCopy, read_copy
 from orchestration.operations.backup.refusals import RefusedDocument
 from orchestration.operations.backup.tables import Copied, read_documents
 from orchestration.operations.parts import Parts
 from orchestration.processes.child_process import is_alive, own_identity
-from orchestration.records import DocumentKey, EmbeddingBatch, IndexReceipt, SparseMatrix, StageContext
+from orchestration.records import EmbeddingBatch, IndexReceipt, SparseMatrix, StageContext
+from orchestration.stores.entry_limits import refusal_reason
 from orchestration.stores.restored_entries import context_of
 
 __all__ = ["Imported", "context_of_copy", "import_tenant"]
@@ -119,7 +120,7 @@ def _take_in(parts: Parts, wanted: Sequence[Copied], replace: bool, done: Import
     outcomes = parts.index.stage(tenant_id, own_identity(), items)
     for ctx, document, outcome in zip(contexts, wanted, outcomes, strict=True):
         if isinstance(outcome, MedkgError):
-            done.refused.append(RefusedDocument.of(ctx.key, _reason(ctx.key, outcome)))
+            done.refused.append(RefusedDocument.of(ctx.key, refusal_reason(ctx.key, outcome)))
         else:
             accepted.append((ctx, document, outcome))
     if not accepted:
@@ -143,13 +144,6 @@ def _take_in(parts: Parts, wanted: Sequence[Copied], replace: bool, done: Import
     done.not_replaced += len(taken.not_replaced)
     done.imported += len(accepted) - len(taken.not_replaced)
     done.chunks += sum(commit.chunk_count for commit, _ in copied if commit.key not in taken.not_replaced)
-
-
-def _reason(key: DocumentKey, error: MedkgError) -> str:
-    """Return what a store refuses of a document; raises any other error, which is not the document's."""
-    if not isinstance(error, DocumentsRefusedError):
-        raise error
-    return str(error.reasons.get(key, error.message))
 
 
 def context_of_copy(copied: Copied, import_id: str) -> StageContext:
