@@ -137,11 +137,10 @@ def serve(medkg: list[str], work: Path) -> None:
         run([*medkg, "submit", "auto", "--path", "more"], work)
         wait_until(
             lambda: json.loads(run([*medkg, "status", "--json"], work))["documents"].get("committed") == 2,
-            "`medkg submit`: the daemon did not commit the document",
+            log=work / "data" / "logs" / "host.log",
+            poll_seconds=1,
         )
-        wait_until(
-            lambda: locations(address) == ["medkg"], "the Dagster UI does not list medkg's definitions"
-        )
+        wait_until(lambda: locations(address) == ["medkg"], poll_seconds=1)
     finally:
         run([*medkg, "down"], work)
 
