@@ -484,6 +484,19 @@ class SearchStoreSuite:
         assert store.sparse_vectors(TENANT, "never") is None
         assert store.sparse_vectors("other", "i1") is None
 
+    def test_the_model_of_the_terms_is_known_by_intent(self, store: SearchStore) -> None:
+        first, second = chunks_of("a", "b", doc_id="1"), chunks_of("b", doc_id="2")
+        assert store.sparse_models(TENANT) == {}
+        store.write(TENANT, "i1", keyed(first, second), terms({1: 1.0}, {}, {1: 2.0}))
+        store.write(TENANT, "i2", keyed(first), terms({7: 1.0}, {2: 1.0}, model_id="other@1"))
+        store.write(TENANT, "i3", keyed(first), None)
+        store.write("other", "i4", keyed(second), terms({7: 1.0}))
+        assert store.sparse_models(TENANT) == {"i1": "letters@1", "i2": "other@1"}
+        assert store.sparse_models("other") == {"i4": "letters@1"}
+        store.write(TENANT, "i2", keyed(first), terms({7: 1.0}, {2: 1.0}))
+        store.discard(TENANT, "i1", None)
+        assert store.sparse_models(TENANT) == {"i2": "letters@1"}
+
     def test_terms_of_tenants_are_apart(self, store: SearchStore) -> None:
         store.write(TENANT, "i1", keyed(chunks_of("sleep")), terms({1: 1.0}))
         assert store.sparse("other", terms({1: 1.0}), 10, ANY, everything) == []

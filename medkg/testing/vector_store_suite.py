@@ -145,6 +145,20 @@ class VectorStoreSuite:
         assert list(store.holdings(TENANT, "i2")) == [Holding(first, "i2", 1)]
         assert store.damaged(TENANT) == {}
 
+    def test_vectors_are_counted_by_intent_under_one_model(self, store: VectorStore) -> None:
+        assert store.chunk_counts(TENANT, MODEL) == {}
+        rows = [a_row("1", 0), a_row("1", 1), a_row("2")]
+        store.write(TENANT, MODEL, "i1", rows, np.stack([EAST, NORTH, EAST]))
+        store.write(TENANT, MODEL, "i2", [a_row("1")], EAST[None])
+        store.write(TENANT, "other-model", "i1", [a_row("1")], EAST[None])
+        store.write("other", MODEL, "i3", [a_row("1")], EAST[None])
+        assert store.chunk_counts(TENANT, MODEL) == {"i1": 3, "i2": 1}
+        assert store.chunk_counts(TENANT, "other-model") == {"i1": 1}
+        assert store.chunk_counts("other", MODEL) == {"i3": 1}
+        store.discard(TENANT, "i1", [a_row("1").key])
+        store.discard(TENANT, "i2")
+        assert store.chunk_counts(TENANT, MODEL) == {"i1": 1}
+
     def test_discarded_documents_are_neither_found_nor_held(self, store: VectorStore) -> None:
         store.write(TENANT, MODEL, "i1", [a_row("1"), a_row("2")], np.stack([EAST, NORTH]))
         for _ in range(2):

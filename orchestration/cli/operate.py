@@ -128,7 +128,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         value = data_folder.status()
     host = client.status(with_health=True) if client.is_running() else None
     value["host"] = host.model_dump() if host else None
-    value["problems"] = host.problems() if host else []
+    value["problems"] = [*(host.problems() if host else ()), *value["problems"]]
     answer(as_json, value, lambda: _show_status(value))
     raise typer.Exit(ExitCode.UNAVAILABLE if host and host.failures() else ExitCode.OK)
 

@@ -5,7 +5,7 @@ Rooms never import one another; they are written against these protocols and put
 protocol that every implementation, ours or a plugin's, runs through.
 """
 
-from orchestration.contracts.commits import EVERYTHING, Commit, CommitLog, Intent
+from orchestration.contracts.commits import EVERYTHING, Commit, CommitLog, Intent, IntentCount
 from orchestration.contracts.copying import CopyLedger, ImportedDocuments, LedgerTable, Origin
 from orchestration.contracts.filters import (
     ANYTHING,
@@ -161,6 +161,7 @@ __all__ = [
     "IndexWriter",
     "IngestStage",
     "Intent",
+    "IntentCount",
     "Isolation",
     "JobLedger",
     "JobState",

@@ -55,6 +55,15 @@ class Intent(Record):
     created_at: float = Field(default=0, ge=0, description="When it was opened, seconds since the epoch.")
 
 
+class IntentCount(Record):
+    """Visible documents with chunks that one intent wrote, under one model."""
+
+    intent_id: str = Field(description="The intent.")
+    namespace: str = Field(description="Model of their vectors.")
+    documents: int = Field(gt=0, description="Their number.")
+    chunks: int = Field(gt=0, description="Chunks of them, and vectors of the model.")
+
+
 class CommitLog(Protocol):
     """Intents and commits: a part of the ledger, which alone decides what is visible.
 
@@ -82,6 +91,10 @@ class CommitLog(Protocol):
 
     def namespaces(self, tenant_id: str) -> dict[str, int]:
         """Return the number of visible documents with chunks, by the model of their vectors."""
+        ...
+
+    def counts_by_intent(self, tenant_id: str) -> list[IntentCount]:
+        """Return the counts of visible documents with chunks, one per intent and model; unordered."""
         ...
 
     def tenants(self) -> list[str]:

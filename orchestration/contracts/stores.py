@@ -140,6 +140,10 @@ class SearchStore(Protocol):
         """
         ...
 
+    def sparse_models(self, tenant_id: str) -> dict[str, str]:
+        """Model of the term weights by intent; intents without any are left out. Reads no weights."""
+        ...
+
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
         """Remove what an intent wrote, for some documents or for all (None). Idempotent."""
         ...
@@ -231,6 +235,10 @@ class VectorStore(Protocol):
 
         Without a namespace, an intent with vectors of several models has one holding per model.
         """
+        ...
+
+    def chunk_counts(self, tenant_id: str, namespace: str) -> dict[str, int]:
+        """Vectors held under a model, by intent. Cheap: reads no vectors, so it misses some damage."""
         ...
 
     def models(self, tenant_id: str) -> list[str]:

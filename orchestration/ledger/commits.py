@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, text, update
 
-from orchestration.contracts import Commit, Intent, is_older
+from orchestration.contracts import Commit, Intent, IntentCount, is_older
 from orchestration.errors import LeaseLostError
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.rows import batches, commit_of, commit_row, has_key, key_of, upsert
@@ -148,6 +148,21 @@ class SqlCommits(LedgerPart):
         )
         with self._database.reading() as connection:
             return dict(map(tuple, connection.execute(query)))
+
+    def counts_by_intent(self, tenant_id: str) -> list[IntentCount]:
+        """Visible documents with chunks and their chunks, by intent and model."""
+        query = (
+            select(
+                commits.c.intent_id,
+                commits.c.namespace,
+                func.count().label("documents"),
+                func.sum(commits.c.chunk_count).label("chunks"),
+            )
+            .where(commits.c.tenant_id == tenant_id, commits.c.chunk_count > 0)
+            .group_by(commits.c.intent_id, commits.c.namespace)
+        )
+        with self._database.reading() as connection:
+            return [IntentCount(**row) for row in connection.execute(query).mappings()]
 
     def tenants(self) -> list[str]:
         """Tenants that have visible documents, by name."""

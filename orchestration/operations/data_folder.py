@@ -118,8 +118,10 @@ class DataFolder:
     # --- state and health ---------------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
-        """Documents, vectors, syncs and jobs, as JSON values."""
-        return self.jobs.status()
+        """Documents, vectors, syncs, jobs and problems of the index, as JSON values."""
+        from orchestration.operations.index_problems import index_problems
+
+        return {**self.jobs.status(), "problems": index_problems(self._parts)}
 
     def wait_for_stores(self, notify: Notify) -> None:
         """Return when every store answers; raises DagsterResourceUnavailableError for one that does not."""

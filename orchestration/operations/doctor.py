@@ -17,10 +17,12 @@ from orchestration.errors import (
     ConfigurationError,
     HostUnavailableError,
     MedkgError,
+    StoreCorruptError,
     StoreUnwritableError,
 )
 from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.schedules import read_schedules
+from orchestration.operations.index_problems import lost_vectors, other_encoders
 from orchestration.operations.store_checks import ask_store
 from orchestration.plugins.entry_points import GROUPS, installed_plugins
 
@@ -66,6 +68,8 @@ class Doctor:
             "topologies are valid": self._check_topologies,
             "schedules are valid": self._check_schedules,
             "models are installed": lambda: ", ".join(self._parts.model_ids().values()),
+            "documents are of these models": lambda: self._check_index(self._check_encoders),
+            "vectors are whole": lambda: self._check_index(self._check_vectors),
             "devices of the profile": self._check_devices,
             "host and its processes": self._check_host,
             "free disk space": self._check_space,
@@ -99,6 +103,24 @@ class Doctor:
             "ledger opens" if name == "ledger" else f"{name} answers": partial(ask_store, name, question)
             for name, question in self._parts.store_questions().items()
         }
+
+    def _check_index(self, check: Callable[[], None]) -> str:
+        """The number of documents in the index; raises what the check raises, and the error of a store."""
+
+        def ask() -> str:
+            check()
+            counts = self._parts.ledger.commits.counts_by_intent(self._parts.settings.tenant)
+            return f"{sum(count.documents for count in counts)} documents"
+
+        return ask_store("search store and vector store", ask)
+
+    def _check_encoders(self) -> None:
+        if lines := other_encoders(self._parts, self._parts.model_ids()):
+            raise ConfigurationError(". ".join(lines) + ".")
+
+    def _check_vectors(self) -> None:
+        if lines := lost_vectors(self._parts):
+            raise StoreCorruptError(". ".join(lines) + ".")
 
     def _check_host(self) -> str:
         host = HostClient(self._parts.settings, {"status": HOST_SECONDS})

@@ -1,18 +1,19 @@
 """Searches over a data folder: legs, the models that they need, fusion and reranking; and their evaluation.
 
 Comes in: the parts of a data folder, and questions. Leaves: hits and measures. A searcher loads the models of
-its legs when it is opened, so that no search waits for them. What reduces the result is reported: a leg that
-is off, documents that were embedded by another model.
+its legs when it is opened, so that no search waits for them. What reduces the result is reported then: a leg
+that is off, documents that were embedded by another model, lost vectors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from orchestration.contracts import Filters
-from orchestration.errors import StoreCorruptError, UsageError
+from orchestration.errors import MedkgError, StoreCorruptError, UsageError
+from orchestration.operations.index_problems import lost_vectors, other_encoders
 from orchestration.operations.models import LazyModels
 from orchestration.operations.parts import Parts
 from orchestration.retrieval.budgets import Budgets
@@ -94,9 +95,8 @@ def open_searcher(
     try:
         reranker = _reranker(parts, models) if rerank else None
         if loaded and parts.ledger.commits.changes(parts.settings.tenant, 0)[0]:
-            dense_model = models().model_ids()["dense"]  # loads before the search's time budget runs
-            if "dense" in model_legs:
-                _report_other_vectors(parts, dense_model, notify)
+            loaded_ids = models().model_ids()  # loads before the search's time budget runs
+            _report_problems(parts, loaded_ids, model_legs, notify)
             if rerank:
                 _check_rerank_model(models().rerank_model(), parts.rerank_model())
         budgets = Budgets(
@@ -159,13 +159,25 @@ def _check_rerank_model(loaded: str | None, configured: str | None) -> None:
         )
 
 
-def _report_other_vectors(parts: Parts, model: str, notify: Notify) -> None:
-    """Report how many documents have no vectors of this model, so that the dense leg cannot find them."""
-    documents = parts.ledger.commits.namespaces(parts.settings.tenant)
-    total = sum(documents.values())
-    others = total - documents.get(model, 0)
-    if others:
-        notify(
-            f"{others} of {total} documents were embedded by another model than {model}, so the dense leg "
-            "may miss them: `medkg reembed` embeds them by this one"
-        )
+def _report_problems(parts: Parts, models: Mapping[str, str], legs: Collection[str], notify: Notify) -> None:
+    """Report what these legs will miss; a store that cannot be asked is reported, and its legs fail later."""
+    try:
+        lines = other_encoders(parts, models, legs)
+        if "dense" in legs:
+            lines += _other_model(parts, models["dense"])
+            lines += lost_vectors(parts, models["dense"])
+    except MedkgError as error:
+        lines = [error.message]
+    for line in lines:
+        notify(line)
+
+
+def _other_model(parts: Parts, loaded: str) -> list[str]:
+    """A line where a plane embeds queries by another model than the configured one; else none."""
+    configured = parts.model_ids()["dense"]
+    if loaded == configured:
+        return []
+    return [
+        f"the plane searches by {loaded}, and {configured} is configured: `medkg reembed` embeds the "
+        "documents by it and switches the plane"
+    ]

@@ -41,6 +41,19 @@ class CommitSuite:
         again = ledger.jobs.enqueue("job-2", [an_item("1"), an_item("2")], lambda item: "f2")
         assert again == DocumentCounts(total=2, skipped=1, pending=1)
 
+    def test_documents_and_chunks_are_counted_by_intent_and_model(self, ledger: Ledger) -> None:
+        contexts = taken(ledger, claimed(ledger, a_job(ledger, *(an_item(doc_id) for doc_id in "12345"))))
+        intents = [ledger.commits.open_intent(TENANT, OWNER, [ctx.key for ctx in contexts]) for _ in range(2)]
+        first, second = (intent.intent_id for intent in intents)
+        written = [(first, 2, "minilm@1"), (first, 3, "minilm@1"), (first, 1, "qwen@1")]
+        written += [(second, 4, "minilm@1"), (second, 0, "minilm@1")]
+        ledger.commits.commit([a_commit(ctx, *each) for ctx, each in zip(contexts, written, strict=True)])
+        assert sorted(
+            (count.intent_id, count.namespace, count.documents, count.chunks)
+            for count in ledger.commits.counts_by_intent(TENANT)
+        ) == sorted([(first, "minilm@1", 2, 5), (first, "qwen@1", 1, 1), (second, "minilm@1", 1, 4)])
+        assert ledger.commits.counts_by_intent("other") == []
+
     def test_a_commit_that_was_superseded_meanwhile_is_not_relabelled(self, ledger: Ledger) -> None:
         commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"))))
         previous = ledger.commits.find(a_key("1"))

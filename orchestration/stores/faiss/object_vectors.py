@@ -140,6 +140,11 @@ class ObjectVectors:
                 key = DocumentKey(tenant_id=tenant_id, source=source, doc_id=doc_id)
                 yield Holding(key, intent_id, count)
 
+    def chunk_counts(self, tenant_id: str, namespace: str) -> dict[str, int]:
+        """Rows by intent, of the copies as the store holds the segments now."""
+        self._mirror(tenant_id, file_name(namespace)).follow(certainly=True)
+        return self._copies.chunk_counts(tenant_id, namespace)
+
     def models(self, tenant_id: str) -> list[str]:
         """Models with segments, by the names of their copies."""
         self._follow_certainly(tenant_id, None)

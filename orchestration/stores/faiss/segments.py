@@ -52,6 +52,7 @@ HEAD: Final = struct.Struct("<8s32sQQQ")
 COVERED_FROM: Final = 40
 """The checksum is over everything from this byte on."""
 ALIGNED_TO: Final = 64
+VALUE_BYTES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +133,18 @@ def segment_of(content: Any, name: str) -> Segment:
 
 
 def rows_in(path: Path) -> int:
-    """How many rows its head says that the file has; 0 for one that is gone or too short to be a segment."""
+    """Rows that the file has by its head; 0 for one that is gone, or not as long as its head says."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD.size)
+            size = os.fstat(file.fileno()).st_size
     except OSError:
         return 0
-    return int(HEAD.unpack(head)[2]) if len(head) == HEAD.size else 0
+    if len(head) < HEAD.size:
+        return 0
+    magic, _, count, dimensions, table_length = HEAD.unpack(head)
+    whole = magic == MAGIC and size == HEAD.size + table_length + count * dimensions * VALUE_BYTES
+    return int(count) if whole else 0
 
 
 def remove_segment(path: Path) -> None:

@@ -29,6 +29,7 @@ from orchestration.stores.faiss.segments import (
     changing,
     read_segment,
     remove_segment,
+    rows_in,
     write_segment,
 )
 from orchestration.stores.faiss.sizes import IndexSizes
@@ -153,6 +154,11 @@ class FaissVectors:
             for (source, doc_id), count in counted.items():
                 key = DocumentKey(tenant_id=tenant_id, source=source, doc_id=doc_id)
                 yield Holding(key, path.stem, count)
+
+    def chunk_counts(self, tenant_id: str, namespace: str) -> dict[str, int]:
+        """Rows by intent, as heads and lengths of the segments state them."""
+        counts = ((path.stem, rows_in(path)) for path in self._segments(tenant_id, None, namespace))
+        return {intent_id: count for intent_id, count in counts if count}
 
     def models(self, tenant_id: str) -> list[str]:
         """Models with segments, by the names of their folders."""

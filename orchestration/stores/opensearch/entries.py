@@ -31,8 +31,10 @@ __all__ = [
     "forget",
     "holdings",
     "in_order",
+    "intent_counts",
     "of_intent",
     "of_one_intent",
+    "one_of_each_intent",
     "ranked",
     "replace",
 ]
@@ -221,21 +223,53 @@ def holdings(connection: Connection, index: str, tenant_id: str, intent_id: str 
     """Entries by document and intent, those of a writer that died just now too; `index` may be a pattern."""
     with connection.errors_named() as client:
         client.indices.refresh(index=index, ignore_unavailable=True)
-    sources = [{name: {"terms": {"field": name}}} for name in REF[:3]]
-    composite: dict[str, Any] = {"size": PAGE, "sources": sources}
     query = {"match_all": {}} if intent_id is None else of_intent(intent_id, None)
+    for at, count in _counted(connection, index, query, REF[:3]):
+        key = DocumentKey(tenant_id=tenant_id, source=at["source"], doc_id=at["doc_id"])
+        yield Holding(key, at["intent"], count)
+
+
+def intent_counts(connection: Connection, index: str) -> dict[str, int]:
+    """Entries by intent, as searches know of them."""
+    return {at["intent"]: count for at, count in _counted(connection, index, {"match_all": {}}, REF[:1])}
+
+
+def _counted(
+    connection: Connection, index: str, query: dict[str, Any], fields: Sequence[str]
+) -> Iterator[tuple[dict[str, str], int]]:
+    """Values of the fields that entries have together, and the number of entries with them."""
+    sources = [{name: {"terms": {"field": name}}} for name in fields]
+    composite: dict[str, Any] = {"size": PAGE, "sources": sources}
     while True:
         body = {"size": 0, "query": query, "aggs": {"held": {"composite": composite}}}
         with connection.errors_named() as client:
             response = client.search(index=index, body=body, ignore_unavailable=True)
         held = response.get("aggregations", {}).get("held", {"buckets": []})
         for bucket in held["buckets"]:
-            at = bucket["key"]
-            key = DocumentKey(tenant_id=tenant_id, source=at["source"], doc_id=at["doc_id"])
-            yield Holding(key, at["intent"], bucket["doc_count"])
+            yield bucket["key"], bucket["doc_count"]
         if "after_key" not in held:
             return
         composite["after"] = held["after_key"]
+
+
+def one_of_each_intent(connection: Connection, index: str, field: str) -> Iterator[tuple[str, str]]:
+    """Each intent with the field's value in one of its entries; intents whose entry has none are left out."""
+    body: dict[str, Any] = {
+        "collapse": {"field": "intent"},
+        "sort": [{"intent": "asc"}],
+        "size": PAGE,
+        "_source": [field],
+        "track_total_hits": False,
+    }
+    while True:
+        with connection.errors_named() as client:
+            hits = client.search(index=index, body=body)["hits"]["hits"]
+        for hit in hits:
+            if field in hit["_source"]:
+                yield hit["sort"][0], hit["_source"][field]
+        if len(hits) < PAGE:
+            return
+        body["search_after"] = hits[-1]["sort"]
 
 
 def of_one_intent(

@@ -20,7 +20,7 @@ from orchestration.batching import batched
 from orchestration.errors import ConfigurationError, RequestRejectedError
 from orchestration.stores.opensearch.connection import Connection
 
-__all__ = ["Indexes", "index_part", "name_of_part"]
+__all__ = ["Indexes", "index_part", "lost_shards", "name_of_part"]
 
 LONGEST: Final = 80
 COPIED_AT_ONCE: Final = 500
@@ -45,6 +45,15 @@ def name_of_part(part: str) -> str | None:
     """The tenant or model that is this part of an index name; None for one that was shortened."""
     name = re.sub(r"_([0-9a-f]+)_", lambda match: chr(int(match[1], 16)), part)
     return name if name and index_part(name) == part else None
+
+
+def lost_shards(connection: Connection, index: str) -> str | None:
+    """Why an index cannot answer for all it holds: its state is red; None if it can."""
+    with connection.errors_named() as client:
+        health = client.cluster.health(index=index)
+    if health["status"] != "red":
+        return None
+    return f"index {index} of {connection.name} is red: it has lost {health['unassigned_shards']} shards"
 
 
 class Indexes:
@@ -126,12 +135,7 @@ class Indexes:
         self.check(tenant_id)
         if not self.exists(tenant_id):
             return None
-        alias = self.alias(tenant_id)
-        with self._connection.errors_named() as client:
-            health = client.cluster.health(index=alias, level="shards")
-        if health["status"] != "red":
-            return None
-        return f"index {alias} of {self._connection.name} has lost {health['unassigned_shards']} shards"
+        return lost_shards(self._connection, self.alias(tenant_id))
 
     # --- layouts ------------------------------------------------------------------------------------
 

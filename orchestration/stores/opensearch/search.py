@@ -255,6 +255,15 @@ class OpenSearchSearch:
         last = max((int(terms[-1]) for terms, _ in rows if len(terms)), default=-1)
         return refs, SparseVectors(model_id, SparseMatrix.of_rows(rows, last + 1))
 
+    def sparse_models(self, tenant_id: str) -> dict[str, str]:
+        """Model of the term weights by intent, as one entry of each has it."""
+        if not self._indexes.exists(tenant_id):
+            return {}
+        one_of_each = entries.one_of_each_intent(
+            self._connection, self._indexes.alias(tenant_id), "sparse_model"
+        )
+        return dict(one_of_each)
+
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
         """Forget what an intent wrote (for some documents, or all). Idempotent."""
         if self._indexes.exists(tenant_id) and (keys is None or keys):

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestration.contracts import Candidate, ChunkRef, Filters, Holding, VectorRow, Visible
-from orchestration.errors import ConfigurationError
+from orchestration.errors import ConfigurationError, StoreCorruptError
 from orchestration.records import DocumentKey, Float32Matrix
 from orchestration.stores.deepening import deeper
 from orchestration.stores.opensearch import entries
 from orchestration.stores.opensearch.connection import Connection
-from orchestration.stores.opensearch.indexes import index_part, name_of_part
+from orchestration.stores.opensearch.indexes import index_part, lost_shards, name_of_part
 from orchestration.stores.vector_rows import check_vectors
 
 __all__ = ["OpenSearchVectors"]
@@ -165,9 +165,17 @@ class OpenSearchVectors:
     def holdings(
         self, tenant_id: str, intent_id: str | None = None, namespace: str | None = None
     ) -> Iterator[Holding]:
-        """What is held of all intents or one; under all models an intent may have several."""
-        for index in self._held_indexes(tenant_id, namespace):
+        """What is held of all intents or one; under all models an intent may have several.
+
+        Raises StoreCorruptError for an index that has lost shards.
+        """
+        for index in self._whole_indexes(tenant_id, namespace):
             yield from entries.holdings(self._connection, index, tenant_id, intent_id)
+
+    def chunk_counts(self, tenant_id: str, namespace: str) -> dict[str, int]:
+        """Vectors by intent; raises StoreCorruptError for an index that has lost shards."""
+        indexes = self._whole_indexes(tenant_id, namespace)
+        return entries.intent_counts(self._connection, indexes[0]) if indexes else {}
 
     def models(self, tenant_id: str) -> list[str]:
         """Models with an index, by the names of these."""
@@ -175,7 +183,11 @@ class OpenSearchVectors:
         return sorted(filter(None, map(name_of_part, parts)))
 
     def damaged(self, tenant_id: str, namespace: str | None = None) -> dict[str, str]:
-        """None: the server checks its segments itself, and what it lost is missing among the holdings."""
+        """None: the server checks its segments itself, and what it lost is missing among the holdings.
+
+        Raises StoreCorruptError for an index that has lost shards: what it holds may come back with its node.
+        """
+        self._whole_indexes(tenant_id, namespace)
         return {}
 
     def compaction_due(self, tenant_id: str) -> bool:
@@ -204,6 +216,17 @@ class OpenSearchVectors:
         wanted = self._all(tenant_id) if namespace is None else self._index(tenant_id, namespace)
         with self._connection.errors_named() as client:
             return sorted(client.indices.get(index=wanted, ignore_unavailable=True))
+
+    def _whole_indexes(self, tenant_id: str, namespace: str | None) -> list[str]:
+        """`_held_indexes`; raises StoreCorruptError if one has lost shards, where requests would wait."""
+        indexes = self._held_indexes(tenant_id, namespace)
+        for index in indexes:
+            if (problem := lost_shards(self._connection, index)) is not None:
+                raise StoreCorruptError(
+                    f"{problem}. Start the nodes that hold them; or delete the index, then `medkg verify "
+                    "--repair` makes its vectors again."
+                )
+        return indexes
 
     def _dimensions(self, tenant_id: str, namespace: str) -> int | None:
         """Of the index's vectors; None if there is no index."""

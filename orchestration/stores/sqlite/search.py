@@ -246,6 +246,11 @@ class SqliteSearch:
             return None
         return [ChunkRef(_key(tenant_id, row), intent_id, row["chunk_id"]) for row in rows], vectors
 
+    def sparse_models(self, tenant_id: str) -> dict[str, str]:
+        """Model of the term weights by intent."""
+        with self._file(tenant_id).reading() as connection:
+            return sparse_postings.models(connection)
+
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
         """Forget what an intent wrote (for some documents, or all). Idempotent."""
         with self._file(tenant_id).writing() as connection:

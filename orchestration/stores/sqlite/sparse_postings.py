@@ -18,7 +18,7 @@ import numpy.typing as npt
 from orchestration.contracts import SparseVectors
 from orchestration.records import SparseMatrix
 
-__all__ = ["SCHEMA", "read", "remove", "scored", "write"]
+__all__ = ["SCHEMA", "models", "read", "remove", "scored", "write"]
 
 SCHEMA: Final = (
     """
@@ -47,6 +47,7 @@ WEIGHT: Final = np.dtype("<f2")
 INSERT_SEGMENT: Final = "INSERT INTO sparse_segments (intent_id, model_id) VALUES (?, ?)"
 INSERT_POSTINGS: Final = "INSERT INTO sparse_postings (term, segment, numbers, weights) VALUES (?, ?, ?, ?)"
 MODEL_OF: Final = "SELECT segment, model_id FROM sparse_segments WHERE intent_id = ?"
+MODELS: Final = "SELECT intent_id, model_id FROM sparse_segments"
 SEGMENT_OF: Final = "SELECT segment FROM sparse_segments WHERE intent_id = ?"
 POSTINGS_OF: Final = "SELECT term, numbers, weights FROM sparse_postings WHERE segment = ?"
 OF_TERMS: Final = """
@@ -87,6 +88,11 @@ def remove(connection: sqlite3.Connection, intent_id: str, numbers: Sequence[int
         connection.executemany(INSERT_POSTINGS, remaining)
     else:
         connection.execute("DELETE FROM sparse_segments WHERE segment = ?", (segment,))
+
+
+def models(connection: sqlite3.Connection) -> dict[str, str]:
+    """Model by intent."""
+    return dict(map(tuple, connection.execute(MODELS)))
 
 
 def read(connection: sqlite3.Connection, intent_id: str, numbers: Sequence[int]) -> SparseVectors | None:

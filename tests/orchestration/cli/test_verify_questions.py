@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from medkg.testing.builders import TENANT
+from orchestration.errors import StoreCorruptError
 from orchestration.records import DocumentKey
 from orchestration.stores.opensearch.connection import Connection
 from tests.orchestration.command_line import MEDKG, Medkg
@@ -136,6 +137,14 @@ def lose_shards(server: tuple[Connection, str], kind: str) -> str:
     return str(index)
 
 
+def lost(index: str) -> str:
+    """The error for an index of vectors that lost its one shard."""
+    return (
+        f"index {index} of OpenSearch at {SERVER.rstrip('/')} is red: it has lost 1 shards. Start the nodes "
+        "that hold them; or delete the index, then `medkg verify --repair` makes its vectors again."
+    )
+
+
 def uuid_of(server: tuple[Connection, str], index: str) -> str:
     """What identifies the index: one that was deleted and made again has another."""
     return str(server[0].client.indices.get(index=index)[index]["settings"]["index"]["uuid"])
@@ -193,15 +202,20 @@ def test_an_index_that_lost_shards_is_made_again_when_that_is_answered_yes(
 
 @pytest.mark.needs_service("opensearch")
 def test_an_index_of_vectors_that_lost_shards_is_unavailable_and_not_touched(
-    indexed: Medkg, server: tuple[Connection, str], monkeypatch: pytest.MonkeyPatch
+    indexed: Medkg, server: tuple[Connection, str]
 ) -> None:
-    """The server waits a minute for the shards before it fails a refresh; the command less here."""
+    """The health of the index is asked first: the server would wait a minute for the shards at a refresh."""
     index = lose_shards(server, "vectors")
     uuid = uuid_of(server, index)
-    with monkeypatch.context() as patch:
-        patch.setattr("orchestration.stores.opensearch.connection.SECONDS", 3.0)
-        message = indexed("verify", "--repair", "--yes", expect=3)["error"]["message"]
-        assert SERVER.removeprefix("http://") in message
+    for command in (["verify"], ["verify", "--repair", "--yes"]):
+        error = indexed(*command, expect=3)["error"]
+        assert error["code"] == StoreCorruptError.code
+        assert error["message"] == lost(index)
+    assert indexed("status")["problems"][-1] == lost(index)
+    (check,) = [
+        check for check in indexed("doctor", expect=3)["checks"] if check["check"] == "vectors are whole"
+    ]
+    assert (check["ok"], check["detail"]) == (False, lost(index))
     assert uuid_of(server, index) == uuid
     bring_node_back(server, index)
     repaired = indexed("verify", "--repair")
