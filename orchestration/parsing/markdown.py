@@ -25,7 +25,6 @@ from orchestration.records import BlockKind, Document, RawPayload, content_versi
 
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _SIGNS = re.compile(r"^#{1,6}[ \t]+\S|^(?:={3,}|-{3,})[ \t]*$|^```|^[*-][ \t]+\S.*\]\(", re.MULTILINE)
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _ID_FIELDS = ("id", "doc_id")
 
@@ -175,4 +174,14 @@ def _words(node: SyntaxTreeNode) -> str:
 
 
 def _without_tags(content: str) -> str:
-    return _TAG.sub(" ", _COMMENT.sub(" ", content))
+    return _TAG.sub(" ", _without_comments(content))
+
+
+def _without_comments(content: str) -> str:
+    """The content with a blank for each comment; without an end it is none, and none is looked for again."""
+    parts: list[str] = []
+    at = 0
+    while (start := content.find("<!--", at)) >= 0 and (end := content.find("-->", start + 4)) >= 0:
+        parts += [content[at:start], " "]
+        at = end + 3
+    return "".join((*parts, content[at:]))

@@ -45,14 +45,14 @@ UNVERSIONED: Final = frozenset(
 _ID = re.compile(r"(?:https?://(?:api\.)?openalex\.org/(?:works/)?)?(W[1-9]\d*)/?", re.IGNORECASE)
 _ID_SIGN = re.compile(r'"id"\s*:\s*"https?:\\?/\\?/openalex\.org\\?/(?:works\\?/)?W\d+"', re.IGNORECASE)
 _RESOLVERS = re.compile(r"^https?://(?:dx\.)?(?:doi\.org|pubmed\.ncbi\.nlm\.nih\.gov)/", re.IGNORECASE)
-_PMCID = re.compile(r"(?:PMC)?(\d+)/?$", re.IGNORECASE)
+_PMCID = re.compile(r"(?:PMC|(?<!\d))(\d+)/?$", re.IGNORECASE)
 
 
 class OpenAlexParser:
     """Works of OpenAlex."""
 
     format = "openalex"
-    version = "2"
+    version = "3"
     source = "openalex"
 
     def recognises(self, head: bytes, name: str) -> int:

@@ -17,7 +17,7 @@ from orchestration.parsing.encoding import decode_head, decode_text, looks_struc
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.records import BlockKind, Document, RawPayload
 
-_BLANK_LINES = re.compile(r"(?:[^\S\n]*\n){2,}|\f")
+_BLANK_LINES = re.compile(r"(?<![^\S\n])(?:[^\S\n]*\n){2,}|\f")
 _LIST_ITEM = re.compile(r"\s*(?:[-*•‣–]|\(?\d{1,3}[.)])\s+\S")
 _TITLE_LENGTH = 200
 

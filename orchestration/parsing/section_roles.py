@@ -38,15 +38,21 @@ _ROLE_PATTERNS = {
     "outcomes": r"(primary |secondary |other )?(outcomes?|end-?points?)( measures?)?",
 }
 _ROLES = {role: re.compile(pattern) for role, pattern in _ROLE_PATTERNS.items()}
-_MARKS = re.compile(r"(?:\s*(?:\[[\w,;–-]{1,12}\]|[*†‡§¶#]))+$")
+_MARKS_BACKWARDS = re.compile(r"(?:(?:\][\w,;–-]{1,12}\[|[*†‡§¶#])\s*)+")
 _NUMBERING = re.compile(r"^(section\s+)?([0-9]+|[ivx]+|[a-z])([.):]|(\.[0-9]+)+\.?)\s*|^[0-9]+\s+")
 
 
 def section_role(heading: str) -> str | None:
     """The role that a heading names, or None: '2. Materials and Methods:' gives 'methods'."""
     plain = " ".join(heading.casefold().replace("’", "'").split()).rstrip(".: ")
-    plain = _NUMBERING.sub("", _MARKS.sub("", plain).rstrip(".: "), count=1)
+    plain = _NUMBERING.sub("", _without_marks(plain).rstrip(".: "), count=1)
     return next((role for role, pattern in _ROLES.items() if pattern.fullmatch(plain)), None)
+
+
+def _without_marks(heading: str) -> str:
+    """The heading without marks at its end, read backwards: forwards each would be tried as the first."""
+    marks = _MARKS_BACKWARDS.match(heading[::-1])
+    return heading[: -marks.end()] if marks else heading
 
 
 def inherited_role(heading: str, declared: str | None, parent: str | None) -> str | None:

@@ -7,7 +7,6 @@ holds it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from lxml import etree
@@ -125,6 +124,6 @@ def _note_marks(feet: Sequence[etree._Element]) -> Iterator[str]:
         for element in foot.iter("{*}label", "{*}sup"):
             parent = element.getparent()
             starts = parent is not None and element.getprevious() is None and not one_line(parent.text or "")
-            mark = re.sub(r"[\s.):]+\Z", "", one_line(inline_text(element)))
+            mark = one_line(inline_text(element)).rstrip(" .):")
             if mark and len(mark) <= _NOTE_MARK_CHARS and (starts or local_name(element) == "label"):
                 yield mark

@@ -14,8 +14,8 @@ from orchestration.contracts import revision_of
 
 __all__ = ["pubmed_revision"]
 
-_VERSION: Final = re.compile(rb"<PMID\b[^>]*\bVersion\s*=\s*[\"'](\d+)[\"']")
-_REVISED: Final = re.compile(rb"<DateRevised\b[^>]*>(.*?)</DateRevised>", re.DOTALL)
+_VERSION: Final = re.compile(rb"<PMID\b[^<>]*\bVersion\s*=\s*[\"'](\d+)[\"']")
+_REVISED: Final = re.compile(rb"<DateRevised\b[^<>]*>((?:(?!</?DateRevised\b).)*)</DateRevised>", re.DOTALL)
 _PARTS: Final = re.compile(rb"<(Year|Month|Day)\s*>\s*(\w+)\s*</")
 _FILE: Final = re.compile(r"pubmed(\d\d)n(\d{4,})\.xml(?:\.gz)?$", re.IGNORECASE)
 

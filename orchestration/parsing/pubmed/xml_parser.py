@@ -37,7 +37,7 @@ _TAGS = SetTags(
     refusals=("DeleteCitation", "DeleteDocument"),
 )
 _ROOTS = frozenset({*_TAGS.articles, *_TAGS.sets})
-_PMID = re.compile(rb"<PMID\b[^>]*>\s*(\d+)\s*</PMID>")
+_PMID = re.compile(rb"<PMID\b[^<>]*>\s*(\d+)\s*</PMID>")
 _DELETION = re.compile(rb"<Delete(?:Citation|Document)\b")
 # A slice of a set has no DOCTYPE; with one, named characters are not errors but read by entity_text.
 _DOCTYPE = b'<!DOCTYPE PubmedArticle SYSTEM "pubmed.dtd">'

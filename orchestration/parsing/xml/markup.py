@@ -1,4 +1,4 @@
-"""Markup that publishers leave in titles and abstracts of JSON records: HTML, JATS and MathML tags as text.
+"""Markup that publishers leave in titles and abstracts of JSON records: HTML, JATS and MathML tags, and TeX.
 
 Comes in: a string such as '&lt;i&gt;E. coli&lt;/i&gt; at 10<sup>6</sup>' or '<jats:title>Methods</jats:title>
 <jats:p>We...'. Leaves: its words; powers as 10^6, indices as CO2; headings and paragraphs apart. Comparisons
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import html
 import re
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +20,7 @@ from lxml import etree
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml.inline_scripts import Level, written
 from orchestration.parsing.xml.mathml import formula_text
+from orchestration.parsing.xml.tex import with_formulas_of_tex
 
 __all__ = ["Piece", "pieces_of", "plain_text", "separated"]
 
@@ -34,7 +37,9 @@ _TAG: Final = re.compile(
     r"""(?:\s+[\w:-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))*\s*/?>""",
     re.IGNORECASE,
 )
-_MATH: Final = re.compile(r"<((?:[a-z]+:)?math)\b[^<>]*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_MATH: Final = re.compile(
+    r"<(?:(?P<begins>(?:[a-z]+:)?math)\b[^<>]*|/(?P<ends>(?:[a-z]+:)?math)\s*)>", re.IGNORECASE
+)
 _PREFIX: Final = re.compile(r"(?<=<)(/?)[a-z]+:", re.IGNORECASE)
 _ESCAPES: Final = 3
 """Times that a text may have been escaped on its way."""
@@ -68,7 +73,7 @@ def plain_text(marked: str) -> str:
 
 def pieces_of(marked: str) -> list[Piece]:
     """Headings and paragraphs in order; what has no block tags is one paragraph."""
-    text = _MATH.sub(_formula, _unescaped(marked))
+    text = with_formulas_of_tex(_with_formulas(_unescaped(marked)))
     pieces = [Piece(one_line(words), is_heading) for words, is_heading in _split(text)]
     return [piece for piece in pieces if piece.text]
 
@@ -87,14 +92,44 @@ def _unescaped(text: str) -> str:
     return text
 
 
-def _formula(match: re.Match[str]) -> str:
+def _with_formulas(text: str) -> str:
+    """The text with each formula of MathML, from its tag to the next end of that name, as text.
+
+    Ends are looked up by name, so that thousands of tags without an end take no longer than others.
+    """
+    tags = list(_MATH.finditer(text))
+    ends: dict[str, list[int]] = defaultdict(list)
+    for tag in tags:
+        if tag["ends"]:
+            ends[tag["ends"].lower()].append(tag.end())
+    parts: list[str] = []
+    at = 0
+    for tag in tags:
+        if tag["begins"] and tag.start() >= at:
+            of_name = ends[tag["begins"].lower()]
+            place = bisect_right(of_name, tag.end())
+            if place < len(of_name):
+                formula = _formula(text[tag.start() : of_name[place]])
+                parts += [text[at : tag.start()], _apart(text, tag.start(), formula, of_name[place])]
+                at = of_name[place]
+    return "".join((*parts, text[at:]))
+
+
+def _apart(text: str, start: int, formula: str, end: int) -> str:
+    """The formula, with a blank between its digits and digits beside it."""
+    left = " " if formula[:1].isdigit() and text[start - 1 : start].isdigit() else ""
+    right = " " if formula[-1:].isdigit() and text[end : end + 1].isdigit() else ""
+    return f"{left}{formula}{right}"
+
+
+def _formula(marked: str) -> str:
     """A formula of MathML as text; its tags alone are dropped if it is broken."""
-    markup = _PREFIX.sub(r"\1", match.group())
+    markup = _PREFIX.sub(r"\1", marked)
     markup = re.sub(r"\s[\w-]+:[\w-]+\s*=\s*(?:\"[^\"]*\"|'[^']*')", "", markup)
     try:
         text = formula_text(etree.fromstring(markup))
     except (etree.XMLSyntaxError, ValueError):
-        return match.group()
+        return marked
     return text.replace("<", " < ")
 
 

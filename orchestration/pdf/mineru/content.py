@@ -3,7 +3,8 @@
 Comes in: `content_list` (blocks in reading order, boxes in thousandths of a page) and `middle_json` (the
 size of every page) of one PDF. Leaves: a ConvertedPdf, or ConversionFailedError for anything else. Running
 headers, footers, page numbers and marginal notes, which MinerU marks, are left out; Markdown's escapes
-are undone, formulas stay LaTeX. An unknown type is read as a paragraph if it has a text.
+are undone. Formulas stay LaTeX, but for marks, powers and indices (see `scripts`). An unknown type is read
+as a paragraph if it has a text.
 https://opendatalab.github.io/MinerU/reference/output_files/ (read 2026-11-28), and, for what the page
 leaves open, mineru/backend/pipeline/pipeline_middle_json_mkcontent.py of MinerU 3.4.4
 """
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from orchestration.contracts import ConvertedPdf, PdfBlock, PdfBlockKind, PdfCell, PdfPage
 from orchestration.errors import ConversionFailedError
+from orchestration.pdf.mineru.scripts import Piece, Place, piece_of_formula, pieces_of_cell, written
 from orchestration.records import PageBox
 
 __all__ = ["converted"]
@@ -161,13 +163,20 @@ def _plain_text(item: _Item, text: str) -> tuple[PdfBlockKind, str]:
 
 
 def _plain(text: str) -> str:
-    """Text as printed: without Markdown's escapes; formulas within it without their dollars."""
-    parts: list[str] = []
+    """Text as printed: without Markdown's escapes; formulas within it without their dollars.
+
+    A formula that is only an index, power or mark is written as one: 10^6, 45[2].
+    """
+    return written(_pieces(text))
+
+
+def _pieces(text: str) -> Iterator[Piece]:
     end = 0
     for formula in _FORMULA.finditer(text):
-        parts += [_ESCAPED.sub(r"\1", text[end : formula.start()]), formula.group(1).strip()]
+        yield Piece(_ESCAPED.sub(r"\1", text[end : formula.start()]), Place.LINE)
+        yield piece_of_formula(formula.group(1)) or Piece(formula.group(1).strip(), Place.LINE)
         end = formula.end()
-    return "".join((*parts, _ESCAPED.sub(r"\1", text[end:])))
+    yield Piece(_ESCAPED.sub(r"\1", text[end:]), Place.LINE)
 
 
 def _joined(texts: Sequence[str]) -> str:
@@ -212,7 +221,12 @@ def _rows(body: str) -> tuple[tuple[tuple[PdfCell, ...], ...], int]:
 
 
 def _cell(cell: Any) -> PdfCell:
-    text = " ".join(_plain(str(cell.text_content())).split())
+    pieces = (
+        part
+        for piece in pieces_of_cell(cell)
+        for part in (_pieces(piece.text) if piece.place is Place.LINE else (piece,))
+    )
+    text = " ".join(written(pieces).split())
     return PdfCell(text=text, columns=_span(cell.get("colspan")), rows=_span(cell.get("rowspan")))
 
 

@@ -40,7 +40,7 @@ from orchestration.settings import Settings
 __all__ = ["NAME", "PROTOCOL", "VERSION", "MineruConfig", "MineruConverter"]
 
 NAME: Final = "mineru"
-VERSION: Final = "1"
+VERSION: Final = "2"
 PROTOCOL: Final = 2
 FILE_STEM: Final = "document"
 """Name of every upload; results come under it. The service makes folders of names, so no id is used."""

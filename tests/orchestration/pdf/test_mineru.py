@@ -63,7 +63,7 @@ def test_a_document_reads_the_same_by_way_of_mineru_as_it_was_written(pdf: bytes
         document = PdfIrParser().parse(a_payload(converter.result(task_id), "pdf-ir"), "default")
     assert document.text == text_of(an_article(2, paragraphs=1))
     assert len(document.references) == 8
-    assert document.metadata["converter"] == "mineru/1+mineru-3.4.4-pipeline"
+    assert document.metadata["converter"] == "mineru/2+mineru-3.4.4-pipeline"
 
 
 def test_capacity_is_twice_what_the_service_works_on_at_once(pdf: bytes) -> None:
@@ -269,6 +269,47 @@ def test_an_equation_is_its_latex_and_an_image_its_caption() -> None:
         "Figure 1. Map.",
         ("By us.",),
     )
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("45<sup>2</sup>", "45[2]"),
+        ("12.3<sup>a,b</sup>", "12.3[a,b]"),
+        ("12.3 <sup>a</sup>", "12.3[a]"),
+        ("1.2 (0.5)<b><sup>b</sup></b>", "1.2 (0.5)[b]"),
+        ("0.05$ ^ { \\mathrm { c } } $", "0.05[c]"),
+        ("3.1<eq>^{1,2}</eq>", "3.1[1,2]"),
+        ("Smith 2010<sup>[12]</sup>", "Smith 2010[12]"),
+        ("n (%)<sup>1</sup>", "n (%)[1]"),
+        ("7<sup>†</sup>", "7†"),
+        ("5$^{*}$", "5*"),
+        ("5$^\\ddagger$", "5‡"),
+        ("10<sup>6</sup>", "10^6"),
+        ("10<sup>-3</sup>", "10^-3"),
+        ("kg/m<sup>2</sup>", "kg/m2"),
+        ("CO<sub>2</sub>", "CO2"),
+        ("Ca$^{2+}$", "Ca2+"),
+        ("log<sub>10</sub> 5<sub>2</sub>", "log10 5_2"),
+        ("<sup>18</sup>F", "18F"),
+        ("37$^{\\circ}$C", "37°C"),
+        ("7<sup>th</sup>", "7th"),
+        ("<sup>a</sup> Adjusted", "a Adjusted"),
+        ("a<br>b", "a b"),
+        ("$\\alpha^{2}$ 5", "\\alpha^{2} 5"),
+        ("9 &lt; 10\\*", "9 < 10*"),
+    ],
+)
+def test_marks_in_table_cells_are_apart_from_values_and_powers_stay(cell: str, text: str) -> None:
+    body = f"<table><tr><th>x{cell}</th></tr><tr><td>{cell}</td></tr></table>"
+    (block,) = document_of({"type": "table", "table_body": body}).blocks
+    assert block.rows[1][0].text == text
+
+
+def test_marks_in_running_text_are_apart_from_words_and_numbers() -> None:
+    text = r"Mortality$^{12,13}$ fell to 45 $^ { 1 2 }$ in 10$^{6}$ of CO$_{2}$, by $x^{2}$."
+    (block,) = document_of({"type": "text", "text": text}).blocks
+    assert block.text == "Mortality[12,13] fell to 45[12] in 10^6 of CO2, by x^{2}."
 
 
 def test_a_table_keeps_its_spans_its_header_and_its_notes() -> None:
