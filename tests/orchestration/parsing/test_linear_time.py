@@ -118,7 +118,7 @@ TAGS = st.lists(
 
 @given(TAGS)
 def test_formulas_are_found_as_by_the_plain_expression(text: str) -> None:
-    expected = MATH.sub(lambda found: f"[{found.group()}]", text)
+    expected = MATH.sub(lambda match: f"[{match.group()}]", text)
     read = []
 
     def bracketed(marked: str) -> str:
@@ -128,7 +128,7 @@ def test_formulas_are_found_as_by_the_plain_expression(text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(markup, "_formula", bracketed)
         assert markup._with_formulas(text) == expected
-    assert read == [found.group() for found in MATH.finditer(text)]
+    assert read == [match.group() for match in MATH.finditer(text)]
 
 
 COMMENTS = st.lists(st.sampled_from(["<!--", "-->", "--", ">", "<!", "a", "\n", "-"]), max_size=9).map(
