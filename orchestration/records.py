@@ -238,6 +238,10 @@ class Reference(Record):
     text: str = Field(description="The entry as text.")
     pmid: str | None = Field(default=None, description="PubMed id if given.")
     doi: str | None = Field(default=None, description="DOI if given.")
+    part: str | None = Field(
+        default=None,
+        description="Heading of the appendix or article inside whose list it is in; none for the main list.",
+    )
 
 
 class Document(Record):

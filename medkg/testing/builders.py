@@ -305,9 +305,13 @@ def an_article(
     abstract: str = "<p>Walking helps.</p>",
     back: str = "",
     meta: str = "",
+    extra: str = "",
     doctype: str = '<!DOCTYPE article PUBLIC "-//NLM//DTD JATS (Z39.96) v1.0//EN" "JATS.dtd">',
 ) -> bytes:
-    """A JATS article; `body` and `back` are the XML in those elements, `meta` more of its article-meta."""
+    """A JATS article; `body` and `back` are the XML in those elements, `meta` more of its article-meta.
+
+    `extra` stands behind the back matter.
+    """
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 {doctype}
 <article article-type="research-article" xmlns:mml="http://www.w3.org/1998/Math/MathML"
@@ -317,7 +321,7 @@ def an_article(
 <contrib-group><contrib contrib-type="author"><name><surname>Walker</surname><given-names>Ann</given-names>
 </name></contrib></contrib-group><pub-date pub-type="epub"><year>2020</year></pub-date>
 {meta}<abstract>{abstract}</abstract></article-meta></front>
-<body>{body}</body><back>{back}</back></article>""".encode()
+<body>{body}</body><back>{back}</back>{extra}</article>""".encode()
 
 
 def a_pmc_set(*articles: bytes) -> bytes:

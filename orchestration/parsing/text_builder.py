@@ -185,9 +185,15 @@ class DocumentBuilder:
         return block_id
 
     def reference(
-        self, text: str, *, label: str = "", pmid: str | None = None, doi: str | None = None
+        self,
+        text: str,
+        *,
+        label: str = "",
+        pmid: str | None = None,
+        doi: str | None = None,
+        part: str | None = None,
     ) -> None:
-        """Add one entry of a reference list, separate from the text."""
+        """Add one entry of a reference list, separate from the text; `part` has the list."""
         text = one_line(text)
         if text:
             entry = Reference(
@@ -195,6 +201,7 @@ class DocumentBuilder:
                 text=text,
                 pmid=one_line(pmid or "") or None,
                 doi=one_line(doi or "") or None,
+                part=one_line(part or "") or None,
             )
             self._references.append(entry)
 

@@ -7,13 +7,16 @@ metadata.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lxml import etree
 
 from orchestration.parsing.jats.blocks import BlockReader
 from orchestration.parsing.jats.body import body_reader
+from orchestration.parsing.jats.front import inner_metas
 from orchestration.parsing.jats.languages import language_of
 from orchestration.parsing.jats.references import add_references
-from orchestration.parsing.jats.titles import article_title
+from orchestration.parsing.jats.titles import article_title, inner_headings
 from orchestration.parsing.languages import language_name
 from orchestration.parsing.text_builder import DocumentBuilder
 from orchestration.parsing.xml.inline import child_text
@@ -30,11 +33,10 @@ def add_article(builder: DocumentBuilder, root: etree._Element) -> None:
     for front in root.findall("{*}front"):
         for meta in front.findall("{*}article-meta"):
             _add_front(reader, meta)
-        for part in front:
-            if local_name(part) in _FRONT_NOTES:
-                reader.readers[local_name(part)](reader, part, BlockKind.PARAGRAPH)
-    _add_text(reader, root)
-    add_references(builder, root)
+        _add_front_notes(reader, front)
+    headings = inner_headings(root)
+    _add_text(reader, root, headings)
+    add_references(builder, root, headings)
 
 
 def _add_front(reader: BlockReader, meta: etree._Element) -> None:
@@ -44,6 +46,13 @@ def _add_front(reader: BlockReader, meta: etree._Element) -> None:
             reader.readers["fn"](reader, note, BlockKind.PARAGRAPH)
     for abstract in meta.iterchildren("{*}abstract", "{*}trans-abstract"):
         reader.section(abstract, heading=_abstract_heading(abstract), role="abstract")
+
+
+def _add_front_notes(reader: BlockReader, front: etree._Element) -> None:
+    """Append what stands beside the metadata: notes, a list of abbreviations, thanks."""
+    for part in front:
+        if local_name(part) in _FRONT_NOTES:
+            reader.readers[local_name(part)](reader, part, BlockKind.PARAGRAPH)
 
 
 def _abstract_heading(abstract: etree._Element) -> str:
@@ -57,7 +66,7 @@ def _abstract_heading(abstract: etree._Element) -> str:
     return f"{heading} ({language_name(language.split('-')[0])})"
 
 
-def _add_text(reader: BlockReader, article: etree._Element) -> None:
+def _add_text(reader: BlockReader, article: etree._Element, headings: Mapping[etree._Element, str]) -> None:
     """Append body, back matter and floating parts, then the articles inside."""
     for body in article.findall("{*}body"):
         reader.section(body)
@@ -67,15 +76,9 @@ def _add_text(reader: BlockReader, article: etree._Element) -> None:
         with reader.builder.section("Figures and tables"):
             reader.contents(floats)
     for inner in article.iterchildren("{*}sub-article", "{*}response"):
-        with reader.builder.section(_inner_heading(inner)):
-            for front in inner.iterchildren("{*}front-stub", "{*}front"):
-                for meta in [front, *front.findall("{*}article-meta")]:
-                    _add_front(reader, meta)
-            _add_text(reader, inner)
-
-
-def _inner_heading(inner: etree._Element) -> str:
-    """The title of an article inside another, else its type as words."""
-    title = article_title(inner, "{*}front-stub/{*}title-group") or article_title(inner)
-    kind = inner.get("article-type") or inner.get("response-type") or local_name(inner)
-    return title or kind.replace("-", " ").capitalize()
+        with reader.builder.section(headings[inner]):
+            for meta in inner_metas(inner):
+                _add_front(reader, meta)
+            for front in inner.findall("{*}front"):
+                _add_front_notes(reader, front)
+            _add_text(reader, inner, headings)

@@ -13,15 +13,17 @@ from lxml import etree
 
 from orchestration.contracts import revision_of
 from orchestration.parsing.jats.dates import dates_metadata
-from orchestration.parsing.jats.languages import language_metadata
-from orchestration.parsing.jats.notices import notices_metadata
+from orchestration.parsing.jats.languages import language_metadata, language_of
+from orchestration.parsing.jats.notices import notices_metadata, related_articles
+from orchestration.parsing.jats.parts import parts_text
 from orchestration.parsing.jats.people import people_metadata
 from orchestration.parsing.jats.rights import licence_metadata
+from orchestration.parsing.jats.titles import inner_kind, inner_title
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml.inline import inline_text, node_text
 from orchestration.parsing.xml.trees import local_name
 
-_CONFLICTS = frozenset({"conflict", "coi-statement"})
+_CONFLICT = re.compile(r"conflict|coi\b|competing")
 _DOI_PREFIX = re.compile(r"^(https?://(dx\.)?doi\.org/|doi:\s*)", re.IGNORECASE)
 
 
@@ -62,80 +64,107 @@ def article_revision(meta: etree._Element) -> str:
 
 
 def article_metadata(root: etree._Element) -> dict[str, Any]:
-    """Authors, journal, year, ids, keywords, subjects, languages, licence and funding, as far as given."""
+    """Authors, journal, year, ids, keywords, subjects, languages, licence and funding, as far as given.
+
+    `sub_articles` has the same of every article inside the article, at any depth, in order.
+    """
     meta = root.find("{*}front/{*}article-meta")
-    journal = _texts(root, "journal-meta/journal-title-group/journal-title") or _texts(
-        root, "journal-meta/journal-title"
+    journal = _texts(root, "{*}front/{*}journal-meta/{*}journal-title-group/{*}journal-title") or _texts(
+        root, "{*}front/{*}journal-meta/{*}journal-title"
     )
     return {
-        **(article_ids(meta) if meta is not None else {}),
-        **(people_metadata(meta) if meta is not None else {}),
+        **(_described(meta) if meta is not None else {}),
         "journal": journal[0] if journal else None,
-        **(dates_metadata(meta) if meta is not None else {}),
-        "volume": _first(root, "volume"),
-        "issue": _first(root, "issue"),
-        "pages": "-".join(filter(None, (_first(root, "fpage"), _first(root, "lpage"))))
-        or _first(root, "elocation-id"),
         "article_type": root.get("article-type"),
         "has_full_text": root.find("{*}body") is not None,
-        "keywords": _keywords(root),
-        "subjects": sorted({one_line(inline_text(s)) for s in _subjects(root)}),
         **(language_metadata(root, meta) if meta is not None else {}),
         **licence_metadata(root),
         **notices_metadata(root),
-        "competing_interests": " ".join(_competing_interests(root)),
-        "funding": " ".join(_texts(root, "article-meta/funding-group/funding-statement"))
-        or "; ".join(_awards(root)),
-        "data_availability": " ".join(_custom(root, "data availability")),
+        "sub_articles": [
+            _sub_article(inner) for inner in root.iterdescendants("{*}sub-article", "{*}response")
+        ],
     }
 
 
-def _find_all(root: etree._Element, path: str) -> list[etree._Element]:
-    steps = "/".join(f"{{*}}{step}" for step in ("front", *path.split("/")))
-    return root.findall(steps)
+def inner_metas(inner: etree._Element) -> list[etree._Element]:
+    """The elements with the metadata of an article inside another, in order."""
+    fronts = list(inner.iterchildren("{*}front-stub", "{*}front"))
+    return [part for front in fronts for part in (front, *front.findall("{*}article-meta"))]
 
 
-def _texts(root: etree._Element, path: str) -> list[str]:
-    return [text for text in (one_line(inline_text(element)) for element in _find_all(root, path)) if text]
+def _sub_article(inner: etree._Element) -> dict[str, Any]:
+    """What is known of an article inside the article: a response, a translation, a review."""
+    described: dict[str, Any] = {
+        "title": inner_title(inner),
+        "type": inner_kind(inner),
+        "language": language_of(inner),
+    }
+    for meta in inner_metas(inner):
+        described |= {key: value for key, value in _described(meta).items() if value}
+    return described
 
 
-def _first(root: etree._Element, name: str) -> str:
-    return next(iter(_texts(root, f"article-meta/{name}")), "")
+def _described(meta: etree._Element) -> dict[str, Any]:
+    """The metadata that an article and each article inside it state alike."""
+    return {
+        **article_ids(meta),
+        **people_metadata(meta),
+        **dates_metadata(meta),
+        "volume": _first(meta, "volume"),
+        "issue": _first(meta, "issue"),
+        "pages": "-".join(filter(None, (_first(meta, "fpage"), _first(meta, "lpage"))))
+        or _first(meta, "elocation-id"),
+        "keywords": _keywords(meta),
+        "subjects": sorted({one_line(inline_text(subject)) for subject in _subjects(meta)}),
+        "competing_interests": " ".join(_competing_interests(meta)),
+        "funding": " ".join(_texts(meta, "{*}funding-group/{*}funding-statement"))
+        or "; ".join(_awards(meta)),
+        "awards": _awards(meta),
+        "data_availability": " ".join(_custom(meta, "data availability")),
+        "related_articles": related_articles(meta),
+    }
 
 
-def _competing_interests(root: etree._Element) -> list[str]:
+def _texts(element: etree._Element, path: str) -> list[str]:
+    return [text for text in (one_line(inline_text(part)) for part in element.iterfind(path)) if text]
+
+
+def _first(meta: etree._Element, name: str) -> str:
+    return next(iter(_texts(meta, f"{{*}}{name}")), "")
+
+
+def _competing_interests(meta: etree._Element) -> list[str]:
     """What the notes of the authors declare; declarations in the back matter are text."""
-    notes = _find_all(root, "article-meta/author-notes/fn")
+    notes = meta.iterfind("{*}author-notes/{*}fn")
     return [
-        one_line(inline_text(note)) for note in notes if (note.get("fn-type") or "").lower() in _CONFLICTS
+        one_line(inline_text(note)) for note in notes if _CONFLICT.search((note.get("fn-type") or "").lower())
     ]
 
 
-def _awards(root: etree._Element) -> list[str]:
-    """Who funds by which awards, of an article that has no statement about it: 'NIH R01 HL1'."""
-    groups = _find_all(root, "article-meta/funding-group/award-group")
-    return list(dict.fromkeys(filter(None, (one_line(node_text(group)) for group in groups))))
+def _awards(meta: etree._Element) -> list[str]:
+    """Who funds by which awards: 'NIH R01 HL1'."""
+    groups = meta.iterfind("{*}funding-group/{*}award-group")
+    return list(dict.fromkeys(filter(None, map(parts_text, groups))))
 
 
-def _custom(root: etree._Element, name: str) -> list[str]:
+def _custom(meta: etree._Element, name: str) -> list[str]:
     """What an article says under a heading of its publisher's own, as PLOS does of its data."""
     values = []
-    for group in _find_all(root, "article-meta/custom-meta-group/custom-meta"):
-        parts = {local_name(part): one_line(inline_text(part)) for part in group}
+    for group in meta.iterfind("{*}custom-meta-group/{*}custom-meta"):
+        parts = {local_name(part): parts_text(part) for part in group}
         if parts.get("meta-name", "").casefold() == name:
             values.append(parts.get("meta-value", ""))
     return [value for value in values if value]
 
 
-def _keywords(root: etree._Element) -> list[str]:
+def _keywords(meta: etree._Element) -> list[str]:
     """Keywords, those of compound and nested ones too."""
-    groups = _find_all(root, "article-meta/kwd-group")
+    groups = meta.iterchildren("{*}kwd-group")
     words = (
         one_line(node_text(word)) for group in groups for word in group.iter("{*}kwd", "{*}compound-kwd")
     )
     return list(dict.fromkeys(filter(None, words)))
 
 
-def _subjects(root: etree._Element) -> list[etree._Element]:
-    categories = root.find("{*}front/{*}article-meta/{*}article-categories")
-    return categories.findall(".//{*}subject") if categories is not None else []
+def _subjects(meta: etree._Element) -> list[etree._Element]:
+    return meta.findall("{*}article-categories//{*}subject")

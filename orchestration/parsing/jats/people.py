@@ -1,4 +1,4 @@
-"""The people and groups of a JATS article by what they did: authors, editors, translators.
+"""The people and groups of a JATS article by what they did: authors, editors, translators, reviewers.
 
 Comes in: the article-meta element. Leaves: names as 'Surname Given'. A contributor's part is its
 contrib-type, else the content-type of its contrib-group, else its role. A group (collab) is an author under
@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from lxml import etree
 
 from orchestration.parsing.jats.languages import language_of
+from orchestration.parsing.jats.parts import parts_text
 from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml.inline import InlineText, inline_text
+from orchestration.parsing.xml.inline import child_text, inline_text
 from orchestration.parsing.xml.trees import local_name
 
 _PARTS = {
@@ -25,52 +26,79 @@ _PARTS = {
     "editor": "editors",
     "translat": "translators",
     "author": "authors",
+    "review": "reviewers",
+    "referee": "reviewers",
 }
+_LISTS = ("authors", "investigators", "editors", "translators", "reviewers", "contributors")
 _NAMES = ("name", "string-name", "collab")
 _ON_BEHALF = re.compile(r"\A(?:on behalf of|for)\s+(?:the\s+)?", re.IGNORECASE)
 _WRAPPERS = ("name-alternatives", "collab-alternatives", "collab-wrap")
+_BESIDE_A_GROUP = ("contrib-group", "contrib", "aff", "address", "author-comment", "email")
+_HONORIFIC = re.compile(
+    r"(?:dr|dra|prof|professor|mr|mrs|ms|mx|sir|dame|lord|lady|rev|hon|miss|madam)\b", re.IGNORECASE
+)
 
 
 def people_metadata(meta: etree._Element) -> dict[str, list[str]]:
-    """`authors`, `investigators` (members of groups), `editors` and `translators`, in the article's order.
+    """People and groups by their part, in the article's order.
 
-    A group of contributors that lists people of an earlier one again adds only the others.
+    `authors`, `investigators` (members of groups), `editors`, `translators`, `reviewers`, and `contributors`
+    of other parts, named behind them: 'Lee K (photographer)'. `honorifics` are the names that have one, as
+    printed ('Sir Ann Walker'); the lists have the names without it, so that an author is found under one
+    name. A group of contributors that lists people of an earlier one again adds only the others.
     """
-    people: dict[str, list[str]] = {"authors": [], "investigators": [], "editors": [], "translators": []}
+    people: dict[str, list[str]] = {part: [] for part in _LISTS}
     for group in meta.iterchildren("{*}contrib-group"):
         listed = {part: set(names) for part, names in people.items()}
         members = _members_beside(group)
         for contributor in group.iterchildren("{*}contrib"):
             part = "investigators" if contributor in members else _part(contributor, group)
-            if part is None:
-                continue
-            people[part] += [name for name in _names(contributor) if name and name not in listed[part]]
-            if part == "authors":
-                people["investigators"] += filter(None, _members(contributor))
-                groups = [name for name in _groups(contributor) if name not in people["authors"]]
-                people["authors"] += groups
-                listed["authors"] |= set(groups)  # the group may be a contributor too
+            kind = _part_in_words(contributor, group) if part == "contributors" else ""
+            names = [f"{name} ({kind})" if kind else name for name in _names(contributor) if name]
+            people[part] += [name for name in names if name not in listed[part]]
+            people["investigators"] += filter(None, _members(contributor))
+            groups = [name for name in _groups(contributor) if name not in people[part]]
+            people[part] += groups
+            listed[part] |= set(groups)  # the group may be a contributor too
         people["authors"] += [name for name in _groups(group) if name not in people["authors"]]
-    return people
+    return {**people, "honorifics": _honorifics(meta)}
 
 
-def person_name(name: etree._Element) -> str:
-    """'Surname Given', as reference lists write it; a name without these parts as it stands."""
+def person_name(name: etree._Element, *, with_honorific: bool = False) -> str:
+    """'Surname Given', as reference lists write it; a name without these parts as it stands.
+
+    A prefix that belongs to the surname ('van der') stands before it; an honorific ('Dr') only where it is
+    asked for.
+    """
     children = {local_name(child): child for child in name}
+    if not children.keys() & {"surname", "given-names"}:
+        return parts_text(name)
+    prefix = child_text(name, "prefix")
+    if prefix and not with_honorific and _is_honorific(prefix):
+        prefix = ""
     parts = [children[part] for part in ("surname", "given-names", "suffix") if part in children]
-    if not parts:
-        return one_line(inline_text(name))
-    return one_line(" ".join(map(inline_text, parts)))
+    return one_line(" ".join([prefix, *map(inline_text, parts)]))
 
 
 def group_name(collab: etree._Element) -> str:
-    """The name of a group without its members and their addresses."""
-    line = InlineText(collab.text, with_marks=False)
-    for child in collab:
-        if local_name(child) not in ("contrib-group", "contrib", "aff", "address", "author-comment", "email"):
-            line.add(child)
-        line.add_text(child.tail)
-    return one_line(line.text()).rstrip(" :;,")
+    """The name of a group without its members and their addresses: 'WHO Unit 5'."""
+    return parts_text(collab, without=_BESIDE_A_GROUP, with_marks=False).rstrip(" :;,")
+
+
+def _is_honorific(prefix: str) -> bool:
+    """Whether a prefix is none of the particles of a surname, which are small: 'von', 'de la'."""
+    return not prefix[:1].islower() or _HONORIFIC.match(prefix) is not None
+
+
+def _honorifics(meta: etree._Element) -> list[str]:
+    """Names with an honorific as they are printed: 'Sir Ann Walker Jr'."""
+    names = []
+    for name in meta.iterfind("{*}contrib-group//{*}name"):
+        prefix = child_text(name, "prefix")
+        if prefix and _is_honorific(prefix):
+            rest = (child_text(name, part) for part in ("given-names", "surname", "suffix"))
+            names.append(" ".join(filter(None, (prefix, *rest))))
+    return list(dict.fromkeys(names))
 
 
 def _groups(people: etree._Element) -> list[str]:
@@ -79,16 +107,27 @@ def _groups(people: etree._Element) -> list[str]:
     return [name for name in (_ON_BEHALF.sub("", name) for name in names) if name]
 
 
-def _part(contributor: etree._Element, group: etree._Element) -> str | None:
-    """The list that a contributor belongs to; None for another part, e.g. of a reviewer."""
-    role = " ".join(inline_text(part) for part in contributor.iterchildren("{*}role"))
-    stated = contributor.get("contrib-type") or group.get("content-type") or ""
-    for text in (stated, role if not stated else ""):
-        for sign, part in _PARTS.items():
-            if sign in text.casefold():
-                return part
+def _part(contributor: etree._Element, group: etree._Element) -> str:
+    """The list that a contributor belongs to."""
+    stated = _stated_part(contributor, group)
+    text = (stated or _role(contributor)).casefold()
+    part = next((part for sign, part in _PARTS.items() if sign in text), None)
     known = stated.casefold().replace("_", "-").rstrip("s")
-    return "authors" if known in ("", "contributor", "collab", "group", "person") else None
+    return part or (
+        "authors" if known in ("", "contributor", "collab", "group", "person") else "contributors"
+    )
+
+
+def _stated_part(contributor: etree._Element, group: etree._Element) -> str:
+    return contributor.get("contrib-type") or group.get("content-type") or ""
+
+
+def _role(contributor: etree._Element) -> str:
+    return " ".join(inline_text(part) for part in contributor.iterchildren("{*}role"))
+
+
+def _part_in_words(contributor: etree._Element, group: etree._Element) -> str:
+    return one_line(_role(contributor) or _stated_part(contributor, group).replace("-", " "))
 
 
 def _names(contributor: etree._Element) -> list[str]:
@@ -135,9 +174,6 @@ def _members_beside(group: etree._Element) -> frozenset[etree._Element]:
 
 
 def _members(contributor: etree._Element) -> list[str]:
-    return [
-        person_name(name)
-        for member in contributor.iterdescendants("{*}contrib")
-        for name in _spread(member)
-        if local_name(name) in ("name", "string-name")
-    ]
+    """The people and groups inside the groups of a contributor."""
+    inside = contributor.iterdescendants("{*}contrib", "{*}contrib-group")
+    return [name for member in inside for name in (*_names(member), *_groups(member))]

@@ -6,6 +6,7 @@ texts of their footnotes, escaped tags read as tags, subtitles after a colon.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from lxml import etree
@@ -13,6 +14,7 @@ from lxml import etree
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml.inline import inline_text
 from orchestration.parsing.xml.markup import plain_text
+from orchestration.parsing.xml.trees import first_child, local_name
 
 _ENDS = (":", "?", "!", ".", "—", "–")
 """Signs at the end of a title after which a subtitle needs no colon."""
@@ -28,6 +30,48 @@ def article_title(root: etree._Element, path: str = "{*}front/{*}article-meta/{*
     )
     translated = group.findall("{*}trans-title-group/{*}trans-title") + group.findall("{*}trans-title")
     return title or joined_titles(map(title_text, translated))
+
+
+def inner_title(inner: etree._Element) -> str:
+    """The title of an article inside another, '' if it has none."""
+    return article_title(inner, "{*}front-stub/{*}title-group") or article_title(inner)
+
+
+def inner_headings(root: etree._Element) -> dict[etree._Element, str]:
+    """The headings of the articles inside an article: their titles, else their types as words.
+
+    Of several without titles the later ones are numbered: 'Reply', 'Reply (2)'.
+    """
+    headings: dict[etree._Element, str] = {}
+    count: Counter[str] = Counter()
+    for inner in root.iterdescendants("{*}sub-article", "{*}response"):
+        words = inner_kind(inner).replace("-", " ").capitalize()
+        title = inner_title(inner)
+        if not title:
+            count[words] += 1
+        headings[inner] = title or numbered(words, count[words])
+    return headings
+
+
+def inner_kind(inner: etree._Element) -> str:
+    """What an article inside another is: 'reply', 'translation', 'decision-letter'."""
+    return inner.get("article-type") or inner.get("response-type") or local_name(inner)
+
+
+def numbered(heading: str, number: int) -> str:
+    """A heading that was there before with its number: 'Reply (2)'."""
+    return heading if number < 2 else f"{heading} ({number})"
+
+
+def part_heading(part: etree._Element) -> str:
+    """The label and title of a part as its section has them, 'Box 1. Key' where its caption has the title."""
+    caption = first_child(part, "caption")
+    own = first_child(part, "title")
+    title = own if own is not None or caption is None else first_child(caption, "title")
+    words = [
+        one_line(inline_text(place)) for place in (first_child(part, "label"), title) if place is not None
+    ]
+    return (" " if title is own else ". ").join(filter(None, words))
 
 
 def title_text(title: etree._Element) -> str:

@@ -11,13 +11,12 @@ import re
 
 from lxml import etree
 
-from orchestration.parsing.dates import iso_date
+from orchestration.parsing.dates import date_in_words, iso_date
 from orchestration.parsing.pubmed.fields import field_text
 
 __all__ = ["date_of", "first_date"]
 
 _YEAR = re.compile(r"(?<!\d)(?:1[6-9]|20|21)\d\d(?!\d)")
-_MEDLINE = re.compile(r"(?P<year>\d{4})\s+(?P<month>[A-Za-z]{3,9})\b\.?(?:\s+(?P<day>\d{1,2})\b)?")
 
 
 def date_of(date: etree._Element | None) -> str:
@@ -26,13 +25,9 @@ def date_of(date: etree._Element | None) -> str:
         return ""
     year = _YEAR.fullmatch(_child(date, "Year"))
     if year:
-        return iso_date(year.group(), _child(date, "Month"), _child(date, "Day"))
-    medline = _child(date, "MedlineDate") or _child(date, "Year")
-    exact = _MEDLINE.match(medline)
-    if exact and _YEAR.fullmatch(exact["year"]):
-        return iso_date(exact["year"], exact["month"], exact["day"] or "")
-    any_year = _YEAR.search(medline)
-    return any_year.group() if any_year else ""
+        month = _child(date, "Month") or _child(date, "Season")
+        return iso_date(year.group(), month, _child(date, "Day"))
+    return date_in_words(_child(date, "MedlineDate") or _child(date, "Year"))
 
 
 def first_date(record: etree._Element, *paths: str) -> str:

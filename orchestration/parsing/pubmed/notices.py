@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from lxml import etree
 
+from orchestration.parsing.notices import articles_by_kind, weightiest
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml.inline import inline_text
 
@@ -39,7 +40,8 @@ _NOTICE_TYPES: Final = {
 def notices_metadata(article: etree._Element) -> dict[str, Any]:
     """Flags that are always present, and the publications that PubMed links as their reason.
 
-    `notice` is the kind of notice that the article itself is, `notice_of` the article that it is about.
+    `notice` is the kind of notice that the article itself is, the weightiest of several; `notice_of` are the
+    articles that it is about, `other_notices` those that it is about in another way, by the kind.
     """
     links = [
         (link.get("RefType", ""), _linked(link))
@@ -48,6 +50,10 @@ def notices_metadata(article: etree._Element) -> dict[str, Any]:
     types = [one_line(inline_text(kind)) for kind in article.iter("{*}PublicationType")]
     kinds = [_NOTICES[kind] for kind, _ in links if kind in _NOTICES]
     kinds += [_NOTICE_TYPES[kind] for kind in types if kind in _NOTICE_TYPES]
+    notice = weightiest(kinds)
+    subjects, others = articles_by_kind(
+        notice, [(_NOTICES[kind], article) for kind, article in links if kind in _NOTICES]
+    )
     linked_kinds = {kind for kind, _ in links}
     return {
         "is_retracted": _RETRACTED_TYPE in types or bool(linked_kinds & _RETRACTED_BY),
@@ -57,8 +63,9 @@ def notices_metadata(article: etree._Element) -> dict[str, Any]:
         "corrected_by": _behind(links, _CORRECTED_BY),
         "concern_raised_by": _behind(links, _DOUBTED_BY),
         "updated_by": _behind(links, _UPDATED_BY),
-        "notice": kinds[0] if kinds else None,
-        "notice_of": _behind(links, frozenset(_NOTICES)),
+        "notice": notice,
+        "notice_of": subjects,
+        "other_notices": others,
     }
 
 

@@ -47,7 +47,7 @@ class PubmedXmlParser:
     """Parser of articles and book chapters of PubMed."""
 
     format = "pubmed-xml"
-    version = "4"
+    version = "5"
     source = "pubmed"
 
     def recognises(self, head: bytes, name: str) -> int:

@@ -60,7 +60,22 @@ RECEIVED = dated('date-type="received"', "<year>2010</year>") + dated(
         (RECEIVED + dated('date-type="original-publication"', "<year>2015</year>"), "2015", "2015"),
         (dated('date-type="corrected-publication"', "<year>2015</year>"), None, None),
         (dated('pub-type="ppub"', "<day>30</day><month>2</month><year>2013</year>"), "2013", "2013-02"),
-        (dated('pub-type="ppub"', "<month>Jan-Feb</month><year>2012</year>"), "2012", "2012"),
+        (dated('pub-type="ppub"', "<month>Jan-Feb</month><year>2012</year>"), "2012", "2012-01"),
+        (dated('pub-type="ppub"', "<season>Jul–Aug</season><year>2012</year>"), "2012", "2012-07"),
+        (dated('pub-type="ppub"', "<season>Spring</season><year>2012</year>"), "2012", "2012"),
+        (dated('pub-type="epub" iso-8601-date="2020-05-01"', "<day>1</day><month>5</month><year>2563</year>"),
+         "2020", "2020-05-01"),
+        (dated('pub-type="epub" iso-8601-date="2020-05"', "<day>3</day><month>5</month><year>2020</year>"),
+         "2020", "2020-05-03"),
+        (dated('pub-type="epub" iso-8601-date="20200501T00:00:00Z"', "<year>令和2年</year>"), "2020",
+         "2020-05-01"),
+        (dated('pub-type="epub"', '<year iso-8601-date="2020" calendar="Saka">1942</year><month>2</month>'),
+         "2020", "2020"),
+        (dated('pub-type="epub" calendar="Saka"', "<year>1942</year>"), None, None),
+        (dated('pub-type="epub"', "<year>1942</year><era>Saka</era>"), None, None),
+        (dated('pub-type="epub"', '<string-date iso-8601-date="2010-03-05">5 mars 2010</string-date>'),
+         "2010", "2010-03-05"),
+        (dated('pub-type="epub"', "<string-date>July–August 2010</string-date>"), "2010", "2010-07"),
         (dated('pub-type="ppub"', "<day>2</day><month>Sept.</month><year>2012</year>"), "2012", "2012-09-02"),
     ],
 )  # fmt: skip
@@ -282,4 +297,103 @@ def test_members_of_a_group_inside_a_group_are_listed_once() -> None:
     members = group(contributor("Outer"), f"<contrib>{inner}</contrib>")
     listed = metadata(PEOPLE, group(f"<contrib><collab>Walk Group{members}</collab></contrib>"))
     assert listed["authors"] == ["Walk Group"]
-    assert listed["investigators"] == ["Outer X", "Inner X"]
+    assert listed["investigators"] == ["Outer X", "Kite Group", "Inner X"]
+
+
+@pytest.mark.parametrize(
+    ("name", "author", "honorifics"),
+    [
+        ("<surname>Walker</surname><given-names>Ann</given-names><prefix>Sir</prefix><suffix>Jr</suffix>",
+         "Walker Ann Jr", ["Sir Ann Walker Jr"]),
+        ("<surname>Walker</surname><given-names>Ann</given-names><prefix>dr.</prefix>", "Walker Ann",
+         ["dr. Ann Walker"]),
+        ("<surname>Berg</surname><given-names>Ann</given-names><prefix>van der</prefix>", "van der Berg Ann",
+         None),
+    ],
+)  # fmt: skip
+def test_an_honorific_is_kept_beside_the_name_and_a_particle_in_it(
+    name: str, author: str, honorifics: list[str] | None
+) -> None:
+    listed = metadata(PEOPLE, group(f'<contrib contrib-type="author"><name>{name}</name></contrib>'))
+    assert (listed["authors"], listed.get("honorifics")) == ([author], honorifics)
+
+
+@pytest.mark.parametrize(
+    ("collab", "author"),
+    [
+        ("<institution>WHO</institution><institution>Unit 5</institution>", "WHO Unit 5"),
+        ("WHO<institution>Unit 5</institution>", "WHO Unit 5"),
+        ("WHO<contrib-group><contrib><name><surname>Lee</surname></name></contrib></contrib-group>", "WHO"),
+        ("<named-content>Kite</named-content> Group<xref>1</xref>, <email>a@b.c</email>", "Kite Group"),
+    ],
+)
+def test_parts_of_the_name_of_a_group_stay_words(collab: str, author: str) -> None:
+    listed = metadata(PEOPLE, group(f'<contrib contrib-type="author"><collab>{collab}</collab></contrib>'))
+    assert listed["authors"] == [author]
+
+
+def test_reviewers_and_contributors_of_other_kinds_are_listed_with_what_they_did() -> None:
+    people = group(contributor("One"), contributor("Judge", "referee"), contributor("Pix", "photography"))
+    drawn = contributor("Hand", "illustrator", "<role>Drew the maps</role>")
+    listed = metadata(PEOPLE, people.replace("</contrib-group>", f"{drawn}</contrib-group>"))
+    assert listed["reviewers"] == ["Judge X"]
+    assert listed["contributors"] == ["Pix X (photography)", "Hand X (Drew the maps)"]
+
+
+def test_an_editor_that_writes_for_a_group_keeps_it() -> None:
+    editor = contributor("Ed", "editor", "<on-behalf-of>for the Kite Group</on-behalf-of>")
+    assert metadata(PEOPLE, group(contributor("One"), editor))["editors"] == ["Ed X", "Kite Group"]
+
+
+def test_what_articles_inside_state_of_themselves_is_kept() -> None:
+    award = (
+        "<award-group><funding-source><institution>NIH</institution><country>US</country></funding-source>"
+    )
+    front = (
+        '<article-id pub-id-type="doi">10.1/r1</article-id><title-group><article-title>Decision letter'
+        "</article-title></title-group>"
+        + group(contributor("Ed", "editor"), contributor("Judge", "reviewer"))
+        + '<author-notes><fn fn-type="COI-statement"><p>None.</p></fn></author-notes>'
+        + '<pub-date pub-type="epub"><year>2021</year></pub-date>'
+        + '<related-article related-article-type="peer-reviewed-article" xlink:href="https://doi.org/10.1/k"/>'
+        + f"<funding-group>{award}<award-id>R01</award-id></award-group></funding-group>"
+    )
+    notes = "<notes><title>Note</title><p>Seen twice.</p></notes>"
+    reply = (
+        '<response response-type="reply" xml:lang="fr"><front><article-meta>'
+        f"{group(contributor('One'))}</article-meta>{notes}</front><body><p>We agree.</p></body></response>"
+    )
+    inner = (
+        f'<sub-article article-type="decision-letter"><front-stub>{front}</front-stub>{reply}</sub-article>'
+    )
+    document = parsed(an_article(extra=inner).decode())
+    assert document.metadata["sub_articles"] == [
+        {
+            "title": "Decision letter",
+            "type": "decision-letter",
+            "doi": "10.1/r1",
+            "editors": ["Ed X"],
+            "reviewers": ["Judge X"],
+            "year": "2021",
+            "date": "2021",
+            "electronic_date": "2021",
+            "competing_interests": "None.",
+            "funding": "NIH US R01",
+            "awards": ["NIH US R01"],
+            "related_articles": [{"type": "peer-reviewed-article", "article": "10.1/k"}],
+        },
+        {"type": "reply", "language": "fr", "authors": ["One X"]},
+    ]
+    assert document.metadata["authors"] == ["Walker Ann"]
+    assert "Note\n\nSeen twice.\n\nWe agree." in document.text
+
+
+def test_a_notice_that_retracts_and_corrects_is_a_retraction() -> None:
+    links = (
+        '<related-article related-article-type="corrected-article" xlink:href="https://doi.org/10.1/c"/>'
+        '<related-article related-article-type="retracted-article" xlink:href="info:doi/10.1/r"/>'
+    )
+    article = an_article(meta=links).decode().replace('"research-article"', '"correction"')
+    stated = parsed(article).metadata
+    assert (stated["notice"], stated["notice_of"]) == ("retraction", ["10.1/r"])
+    assert stated["other_notices"] == {"correction": ["10.1/c"]}

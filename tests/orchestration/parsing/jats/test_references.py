@@ -47,6 +47,36 @@ def references(entries: str) -> tuple[Reference, ...]:
          "</comment></element-citation>", "Walk Group. Why? In press"),
         (f"<element-citation><label>a</label>{LEE}{ROE}<source>Walk J</source><year>2001</year>"
          "<month>5</month><volume>3</volume></element-citation>", "a. Lee K, Roe J. Walk J. 2001 5;3"),
+        (f'<element-citation><person-group person-group-type="author">{LEE}</person-group><chapter-title>On '
+         f'hills</chapter-title><person-group person-group-type="editor">{ROE}{LEE}</person-group>'
+         "<source>Hills</source>"
+         "<edition>2</edition><series>Walks</series><publisher-name>Kite</publisher-name><year>2001</year>"
+         '<size units="page">320</size><isbn>978</isbn></element-citation>',
+         "Lee K. On hills. Roe J, Lee K, editors. Hills. 2nd ed. Series: Walks. Kite. 2001. 320 p. ISBN 978"),
+        (f'<element-citation><person-group person-group-type="editor">{ROE}</person-group>'
+         '<source>Hills</source><edition>rev. ed.</edition><page-count count="9"/></element-citation>',
+         "Roe J, editor. Hills. rev. ed. 9 p"),
+        (f'<element-citation><person-group person-group-type="editor">{ROE}</person-group>'
+         "<comment>(Ed.)</comment><source>Hills</source></element-citation>", "Roe J. (Ed.). Hills"),
+        (f'<element-citation>{LEE}<etal/><person-group person-group-type="translator">{ROE}</person-group>'
+         "<trans-title>Hills</trans-title></element-citation>", "Lee K, et al. Roe J, translator. [Hills]"),
+        ("<element-citation><person-group><anonymous/></person-group><source>Hills</source></element-citation>",
+         "Anonymous. Hills"),
+        ('<element-citation><source>Walks</source><date-in-citation content-type="access-date"><day>3</day>'
+         "<month>May</month></date-in-citation></element-citation>", "Walks. accessed 3 May"),
+        ("<element-citation><source>Walks</source><day>12</day><month>May</month><year>2001</year>"
+         "<volume>3</volume><supplement>2</supplement><elocation-id>e5</elocation-id></element-citation>",
+         "Walks. 2001 May 12;3 Suppl 2:e5"),
+        ("<element-citation><source>Walks</source><date><year>2001</year><month>May</month></date>"
+         "<volume>3</volume></element-citation>", "Walks. 2001 May;3"),
+        ("<mixed-citation>Lee, <source>Walks</source><year>2001</year><month>5</month><day>12</day>"
+         "<volume>3</volume><issue>4</issue>.</mixed-citation>", "Lee, Walks 2001 5 12;3(4)."),
+        ("<element-citation><collab><institution>WHO</institution><institution>Unit 5</institution></collab>"
+         "<conf-name><named-content>Walks</named-content><institution>Kite</institution></conf-name>"
+         "</element-citation>", "WHO Unit 5. Walks Kite"),
+        ("<element-citation><name><surname>Berg</surname><given-names>K</given-names><prefix>van der</prefix>"
+         "</name><name><surname>Roe</surname><prefix>Sir</prefix></name></element-citation>",
+         "van der Berg K, Sir Roe"),
         ("<note><label>*</label><p>A remark.</p></note>", "* A remark."),
         ("<p>Only words.</p>", "Only words."),
     ],
@@ -97,4 +127,62 @@ def test_lists_in_lists_keep_their_order() -> None:
         ("2", "On path 2."),
         ("3", "On path 3."),
         (None, "4"),
+    ]
+
+
+ENTRY = "<ref><label>1</label><mixed-citation>On {}. 2001.</mixed-citation></ref>"
+
+
+def listed(*paths: str) -> str:
+    return f"<ref-list>{''.join(map(ENTRY.format, paths))}</ref-list>"
+
+
+def parts(article: bytes) -> list[tuple[str | None, str | None, str]]:
+    document = JatsParser().parse(a_payload(article, "jats", doc_id="PMC1234567", source="pmc"), "default")
+    return [(reference.part, reference.label, reference.text) for reference in document.references]
+
+
+def test_entries_of_lists_that_number_alike_are_told_apart_by_their_part() -> None:
+    def reply(path: str) -> str:
+        return f'<response response-type="reply"><front-stub/><body/><back>{listed(path)}</back></response>'
+
+    app = f"<app><label>A</label><title>Hills</title><p>See.</p>{listed('moors')}</app>"
+    box = (
+        f"<boxed-text><label>Box 1</label><caption><title>Key</title></caption>{listed('keys')}</boxed-text>"
+    )
+    article = an_article(
+        f"<sec><title>Talk</title><p>See.</p><sec><title>References</title>{listed('talks')}</sec></sec>{box}",
+        back=f"{listed('hills')}<app-group>{app}</app-group>",
+        extra=reply("kites") + reply("winds"),
+    )
+    assert parts(article) == [
+        ("Talk", "1", "On talks. 2001."),
+        ("Box 1. Key", "1", "On keys. 2001."),
+        (None, "1", "On hills. 2001."),
+        ("A Hills", "1", "On moors. 2001."),
+        ("Reply", "1", "On kites. 2001."),
+        ("Reply (2)", "1", "On winds. 2001."),
+    ]
+
+
+def test_two_lists_of_one_article_that_both_start_at_one_have_their_own_headings() -> None:
+    more = listed("moors").replace("<ref-list>", "<ref-list><title>Further reading</title>")
+    assert parts(an_article(back=f"<sec><title>References</title>{listed('hills')}</sec>{more}")) == [
+        (None, "1", "On hills. 2001."),
+        ("Further reading", "1", "On moors. 2001."),
+    ]
+
+
+def test_an_article_inside_repeats_only_what_its_marks_would_find_around_it() -> None:
+    def inner(path: str, more: str = "") -> str:
+        return (
+            f'<sub-article article-type="translation"><front-stub/><body/><back>{listed(path)}</back>{more}'
+            "</sub-article>"
+        )
+
+    article = an_article(back=listed("hills"), extra=inner("hills") + inner("kites", inner("hills")))
+    assert parts(article) == [
+        (None, "1", "On hills. 2001."),
+        ("Translation (2)", "1", "On kites. 2001."),
+        ("Translation (3)", "1", "On hills. 2001."),
     ]

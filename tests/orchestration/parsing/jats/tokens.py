@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from lxml import etree
 
@@ -19,6 +20,25 @@ from orchestration.parsing.xml.trees import local_name, parse_xml
 from orchestration.records import Document
 
 TOKEN = re.compile(r"q\d+z")
+PEOPLE = ("authors", "investigators", "editors", "translators", "reviewers", "contributors")
+_GLUED = re.compile(r"(q\d+z)(?=(q\d+z))")
+_NAMES = ("{*}name", "{*}string-name", "{*}collab", "{*}on-behalf-of")
+_BESIDE_NAMES = (
+    "address",
+    "aff",
+    "author-comment",
+    "bio",
+    "degrees",
+    "email",
+    "ext-link",
+    "role",
+    "uri",
+    "xref",
+)
+_IN_WORDS = (
+    "abbrev", "bold", "email", "ext-link", "fn", "inline-formula", "inline-supplementary-material", "italic",
+    "named-content", "odd-inline", "styled-content", "sub", "sup", "target", "xref",
+)  # fmt: skip
 _SENTENCES = ("mixed-citation", "citation")
 
 
@@ -56,14 +76,25 @@ def readable_parts(root: etree._Element) -> Iterator[etree._Element]:
             yield from group.iterchildren("{*}article-title", "{*}subtitle")
     for meta in root.iter("{*}article-meta", "{*}front-stub"):
         yield from meta.iterchildren("{*}abstract", "{*}trans-abstract")
+        yield from meta.iterchildren("{*}related-article")
+        for group in meta.iterchildren("{*}contrib-group"):
+            yield from (name for name in group.iter(*_NAMES) if _is_outermost(name, group))
+        yield from meta.iterfind("{*}funding-group/{*}*")
+        yield from meta.iterfind("{*}author-notes/{*}fn[@fn-type='conflict']")
     for article in root.iter("{*}article", "{*}sub-article", "{*}response"):
         yield from article.iterchildren("{*}body", "{*}back", "{*}floats-group", "{*}floats-wrap")
+
+
+def _is_outermost(name: etree._Element, group: etree._Element) -> bool:
+    inside = takewhile(lambda above: above is not group, name.iterancestors())
+    return not {"collab", "on-behalf-of", "string-name"} & set(map(local_name, inside))
 
 
 def lost(texts: list[Text], document: Document) -> list[Text]:
     """Texts that are nowhere in the document and not among what is left out."""
     identifiers = [f"{entry.pmid} {entry.doi}" for entry in document.references]
-    present = set(TOKEN.findall(" ".join([document.text, _references(document), *identifiers])))
+    places = [document.text, _references(document), *_strings(document.metadata), *identifiers]
+    present = set(TOKEN.findall(" ".join(places)))
     return [text for text in texts if text.token not in present and not is_left_out(text)]
 
 
@@ -73,14 +104,67 @@ def repeated(texts: list[Text], document: Document) -> list[Text]:
     return [text for text in texts if count[text.token] > 1 and not _is_repeated_on_purpose(text)]
 
 
+def repeated_people(document: Document) -> list[str]:
+    """Names that stand in two lists of an article, or twice in one."""
+    articles = [document.metadata, *document.metadata.get("sub_articles", [])]
+    names = (name for article in articles for part in PEOPLE for name in article.get(part, []))
+    count = Counter(token for name in names for token in TOKEN.findall(name))
+    return [token for token, times in count.items() if times > 1]
+
+
+def glued(texts: list[Text], document: Document) -> list[tuple[Text, Text]]:
+    """Texts of different parts that a reference or a field of the metadata makes one word of."""
+    by_token = {text.token: text for text in texts}
+    places = [*_strings(document.metadata), *(entry.text for entry in document.references)]
+    pairs = (pair.groups() for place in places for pair in _GLUED.finditer(place))
+    return [
+        (by_token[first], by_token[second])
+        for first, second in pairs
+        if not _is_one_word(by_token[first], by_token[second])
+    ]
+
+
+def _is_one_word(first: Text, second: Text) -> bool:
+    """Whether two texts may stand in one word, unless they are of two parts with nothing between them."""
+    chain = [first.element, *first.element.iterancestors()]
+    others = [second.element, *second.element.iterancestors()]
+    common = next(element for element in chain if element in others)
+    children = [part for line in (chain, others) for part in line[: line.index(common)][-1:]]
+    words = (common.text, *(child.tail for child in common))
+    is_mixed = any(text and not text.isspace() for text in words)
+    return is_mixed or len(children) < 2 or any(local_name(child) in _IN_WORDS for child in children)
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (text for item in value.values() for text in _strings(item))
+    elif isinstance(value, list):
+        yield from (text for item in value for text in _strings(item))
+
+
 def is_left_out(text: Text) -> bool:
     """Whether the guide for documents names the text as left out."""
     if any(name in LEFT_OUT and name != "ref" for name in text.path):
         return True
+    if text.inside("contrib-group") and not text.inside("ref") and text.inside(*_BESIDE_NAMES):
+        return True
     chain = [text.element, *text.element.iterancestors()]
+    if (
+        text.inside("collab", "on-behalf-of")
+        and not text.inside("ref")
+        and (text.inside("fn", "xref") or _is_in_a_high_mark(text.element))
+    ):
+        return True
     return any(_is_other_form(element) or _is_other_citation(element) or _is_heading_of_references(element)
                or _is_mark_of_title(element) for element in chain) or (
         text.inside("ref") and any(_is_left_out_of_references(element) for element in chain))  # fmt: skip
+
+
+def _is_in_a_high_mark(element: etree._Element) -> bool:
+    scripts = [above for above in (element, *element.iterancestors()) if local_name(above) == "sup"]
+    return any(next(script.iter("{*}xref"), None) is not None for script in scripts)
 
 
 def _is_other_form(element: etree._Element) -> bool:
@@ -123,7 +207,7 @@ def _is_mark_of_title(element: etree._Element) -> bool:
 
 
 def _is_left_out_of_references(element: etree._Element) -> bool:
-    return local_name(element) in ("object-id", "prefix", "contrib-group", "aff")
+    return local_name(element) == "object-id"
 
 
 def _is_repeated_on_purpose(text: Text) -> bool:

@@ -67,11 +67,49 @@ _PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "caption": (("title",), ("p",)),
     "ref-list": (("title",), ("p", "ref")),
     "ref": (("label",), ("mixed-citation", "element-citation", "note")),
-    "element-citation": (("label", "person-group", "article-title", "source", "year"), ("comment",)),
-    "person-group": ((), ("name",)),
-    "name": (("surname", "given-names"), ()),
+    "element-citation": (
+        ("label", "person-group", "person-group:editor", "article-title", "source", "edition", "year"),
+        (
+            "comment",
+            "month",
+            "day",
+            "volume",
+            "issue",
+            "supplement",
+            "fpage",
+            "size",
+            "series",
+            "isbn",
+            "date",
+            "conf-name",
+            "name",
+            "string-name",
+            "collab",
+            "trans-title",
+            "patent",
+            "elocation-id",
+        ),
+    ),
+    "date": ((), ("day", "month", "year")),
+    "conf-name": ((), ("institution", "addr-line")),
+    "person-group": ((), ("name", "string-name", "collab")),
+    "name": (("surname", "given-names", "prefix", "suffix"), ()),
+    "string-name": (("surname", "given-names"), ()),
+    "collab": ((), ("institution", "institution", "contrib-group")),
+    "contrib-group": (
+        (),
+        ("contrib:author", "contrib:editor", "contrib:reviewer", "contrib", "on-behalf-of"),
+    ),
+    "contrib": ((), ("name", "string-name", "collab", "on-behalf-of")),
+    "funding-group": ((), ("award-group", "award-group", "funding-statement")),
+    "award-group": ((), ("funding-source", "award-id", "principal-award-recipient")),
+    "funding-source": ((), ("institution", "institution-wrap", "country")),
+    "institution-wrap": ((), ("institution", "institution-id")),
+    "principal-award-recipient": ((), ("name", "institution")),
+    "author-notes": ((), ("fn:conflict",)),
     "note": (("label",), ("p",)),
 }
+_KINDS = {"contrib": "contrib-type", "fn": "fn-type", "person-group": "person-group-type"}
 _MIXED = frozenset({"td", "th", "p", "mixed-citation"})
 
 
@@ -82,10 +120,32 @@ def bodies(draw: st.DrawFn) -> str:
 
 
 @st.composite
+def fronts(draw: st.DrawFn) -> str:
+    """Contributors, declarations, funding and related articles of an article."""
+    parts = st.sampled_from(
+        ["contrib-group", "contrib-group", "author-notes", "funding-group", "related-article"]
+    )
+    return "".join(draw(element(part, 4)) for part in draw(st.lists(parts, max_size=4)))
+
+
+@st.composite
+def articles_inside(draw: st.DrawFn, depth: int = 2) -> str:
+    """Sub-articles and responses with front and back matter, and with others inside."""
+    texts = []
+    for _ in range(draw(st.integers(0, 2))):
+        name = draw(st.sampled_from(["sub-article", "response"]))
+        front = f"<front-stub>{draw(fronts())}</front-stub>"
+        body, back = draw(bodies()), draw(element("ref-list", 3))
+        more = draw(articles_inside(depth - 1)) if depth > 1 and name == "sub-article" else ""
+        texts.append(f"<{name}>{front}<body>{body}</body><back>{back}</back>{more}</{name}>")
+    return "".join(texts)
+
+
+@st.composite
 def element(draw: st.DrawFn, name: str, depth: int) -> str:
     """One element of that name; below `depth` levels only words."""
     name, _, kind = name.partition(":")
-    attributes = f' ref-type="{kind}"' if kind else ""
+    attributes = f' {_KINDS.get(name, "ref-type")}="{kind}"' if kind else ""
     if name in ("td", "th"):
         attributes += draw(st.sampled_from(["", "", ' colspan="2"', ' rowspan="2"']))
     return f"<{name}{attributes}>{draw(_contents(name, depth))}</{name}>"

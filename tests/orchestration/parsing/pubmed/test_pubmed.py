@@ -217,3 +217,20 @@ def test_another_answer_than_a_set_is_not_taken_for_an_empty_one(answer: bytes, 
 
 def test_an_empty_set_has_no_articles() -> None:
     assert locate(b'<?xml version="1.0" ?>\n<PubmedArticleSet></PubmedArticleSet>') == []
+
+
+@given(st.permutations(["RetractionOf", "ErratumFor", "ExpressionOfConcernFor", "CommentOn"]), st.booleans())
+def test_of_several_kinds_of_notice_the_weightiest_counts_in_any_order(kinds: list[str], typed: bool) -> None:
+    numbers = {kind: str(number) for number, kind in enumerate(sorted(kinds), start=1)}
+    types = ["Published Erratum", "Retraction of Publication"] if typed else []
+    metadata = metadata_of(corrections=[a_correction(kind, numbers[kind]) for kind in kinds], types=types)
+    assert (metadata["notice"], metadata["notice_of"]) == ("retraction", [numbers["RetractionOf"]])
+    assert metadata["other_notices"] == {
+        "correction": [numbers["ErratumFor"]],
+        "expression-of-concern": [numbers["ExpressionOfConcernFor"]],
+    }
+
+
+def test_a_notice_whose_links_are_of_another_kind_is_about_all_of_them() -> None:
+    metadata = metadata_of(corrections=[a_correction("ErratumFor", "9")], types=["Retraction of Publication"])
+    assert (metadata["notice"], metadata["notice_of"]) == ("retraction", ["9"])
