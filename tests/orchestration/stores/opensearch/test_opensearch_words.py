@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from medkg.testing.builders import TENANT, chunks_of
-from medkg.testing.search_store_suite import ANY, everything, found, keyed
+from medkg.testing.search_store_suite.builders import ANY, everything, found, keyed
 from orchestration.errors import ConfigurationError
 from orchestration.stores.opensearch import search
 from orchestration.stores.opensearch.connection import Connection

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from medkg.testing.builders import TENANT, chunks_of
-from medkg.testing.search_store_suite import ANY, SearchStoreSuite, everything, keyed
+from medkg.testing.search_store_suite import SearchStoreSuite
+from medkg.testing.search_store_suite.builders import ANY, everything, keyed
 from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
 from orchestration.stores.sqlite import due_words
 from orchestration.stores.sqlite.search import SqliteSearch
