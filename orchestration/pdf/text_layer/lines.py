@@ -11,12 +11,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Final
 
 from orchestration.pdf.text_layer.characters import BLANK, Glyph
 from orchestration.pdf.text_layer.letter_spacing import closed_up
-from orchestration.pdf.text_layer.marks import ASTERISKS, SUPERSCRIPTS, Stretch
+from orchestration.pdf.text_layer.marks import ASTERISKS, POINTS, SUPERSCRIPTS, Stretch, takes_exponent
 from orchestration.pdf.text_layer.page_content import PageContent
 from orchestration.pdf.text_layer.pieces import Piece
 from orchestration.pdf.text_layer.raised_pieces import with_raised_pieces
@@ -43,6 +43,10 @@ ASTERISK_APART: Final = 0.35
 """Of the size: how far from the baseline an asterisk in the size of its line may stand ('a ∗ b')."""
 RAISED_SIZE: Final = 0.85
 """Of the size of its line: what is set high is smaller."""
+THIN_GAP: Final = 0.09
+"""Of the size: a thin space between a number and its unit or its next three digits is wider."""
+MARK_GAP: Final = 0.4
+"""Of the size: the widest gap between a word and its mark or exponent."""
 LEAST_GAP: Final = 0.05
 """Of the size: the least width of a blank that PDFium inserted."""
 
@@ -220,14 +224,56 @@ class _Run:
     def _words(self) -> list[Word]:
         words: list[Word] = []
         begin = 0
+        self._mark_thin_spaces()
         self._level = self._level and not _SUPERSCRIPT.search("".join([glyph.text for glyph in self._glyphs]))
         for at in range(1, len(self._glyphs) + 1):
-            if at == len(self._glyphs) or self._blanks[at]:
-                words.append(self._word(self._glyphs[begin:at]))
+            if at == len(self._glyphs) or (self._blanks[at] and not self._belongs_to_word(begin, at)):
+                before = words[-1].text if words else ""
+                words.append(self._word(self._glyphs[begin:at], before))
                 begin = at
         return closed_up(words)
 
-    def _word(self, glyphs: Sequence[Glyph]) -> Word:
+    def _mark_thin_spaces(self) -> None:
+        """Part what a thin space parts: a number and its unit, its next three digits, or the word before it.
+
+        Only where the characters around it touch, as they do not in letter-spaced words.
+        """
+        glyphs, blanks = self._glyphs, self._blanks
+        gaps = [right.left - left.right for left, right in pairwise(glyphs)]
+        for at, gap in enumerate(gaps):
+            left, right = glyphs[at], glyphs[at + 1]
+            size = left.style.size
+            if gap <= THIN_GAP * size or blanks[at + 1] or size != right.style.size:
+                continue
+            if not (left.text.isdigit() or right.text.isdigit()) or not (left.text + right.text).isalnum():
+                continue
+            around = [*range(max(0, at - 2), at), *range(at + 1, min(len(gaps), at + 3))]
+            if all(gaps[other] < LEAST_GAP * size for other in around if not blanks[other + 1]):
+                blanks[at + 1] = True
+
+    def _belongs_to_word(self, begin: int, at: int) -> bool:
+        """Whether what follows a blank is set high alone and belongs to the word from `begin` up to it.
+
+        The exponent of a 10 or unit does, and a mark before a comma or nearer to this word than to the next.
+        """
+        glyphs = self._glyphs
+        if self._level or not self._raised(glyphs[at]) or self._raised(glyphs[at - 1]):
+            return False
+        end = next((end for end in range(at + 1, len(glyphs)) if self._blanks[end]), len(glyphs))
+        ends = end
+        while end > at and glyphs[end - 1].text in POINTS and not self._raised(glyphs[end - 1]):
+            end -= 1
+        if not all(map(self._raised, glyphs[at:end])) or not self._is_seldom_raised():
+            return False
+        gap = glyphs[at].left - glyphs[at - 1].right
+        if gap > MARK_GAP * self._main.style.size:
+            return False
+        word, mark = ("".join(glyph.text for glyph in part) for part in (glyphs[begin:at], glyphs[at:end]))
+        if end < ends or takes_exponent(word, mark):
+            return True
+        return end < len(glyphs) and gap < 0.75 * (glyphs[end].left - glyphs[end - 1].right)
+
+    def _word(self, glyphs: Sequence[Glyph], before: str) -> Word:
         if self._level:
             return Word("".join([glyph.text for glyph in glyphs]), glyphs[0].left, glyphs[-1].right)
         stretches = [
@@ -236,7 +282,7 @@ class _Run:
         ]
         if len(stretches) == 1 and stretches[0].raised and not self._is_seldom_raised():
             return Word(stretches[0].text, glyphs[0].left, glyphs[-1].right)
-        return word_of(stretches, glyphs[0].left, glyphs[-1].right)
+        return word_of(stretches, glyphs[0].left, glyphs[-1].right, before)
 
     def _is_seldom_raised(self) -> bool:
         """Whether most glyphs are on the line; beside a few large signs ('|') all others look raised."""

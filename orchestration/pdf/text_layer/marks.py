@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-__all__ = ["ASTERISKS", "SUPERSCRIPTS", "Stretch", "spelled"]
+__all__ = ["ASTERISKS", "POINTS", "SUPERSCRIPTS", "Stretch", "spelled", "takes_exponent"]
 
 
 class Stretch(NamedTuple):
@@ -23,9 +23,15 @@ class Stretch(NamedTuple):
 
 
 ASTERISKS: Final = frozenset("*∗")
+POINTS: Final = ",;.:)"
+"""What follows a mark, and never a mark that stands before its word."""
 SUPERSCRIPTS: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+−")
 _TEN = re.compile(r"(?<![\d.,·])10$")
+_TIMES = re.compile(r"[×xX*∗⋅·•]\s?(?:10)?$")
+"""A sign of multiplication before, or with, a 10."""
 _EXPONENT = re.compile(r"\d+(?:\.\d+)?")
+MOST_EXPONENT: Final = 24
+"""A larger whole number above a 10 that nothing is multiplied by is a citation."""
 _FRACTION = re.compile(r"[/⁄]\d")
 _SIGNED = re.compile(r"[-−–+]\d")
 _CHARGE = re.compile(r"\d?[+−–-]{1,2}")
@@ -36,8 +42,9 @@ _LENGTH = re.compile(r"(?:^|[\W\d_])(?:[kcmdnpµμf]?m|ft|s)$")
 _UNIT = re.compile(
     r"(?:^|[\W\d_])(?:[kcmdnpµμf]?m|[kmµμn]?g|[mµμdc]?[lL]|m?s|sec|min|hr?|d|day|wk|yr|[kM]?Hz|[mk]?Pa|[mnµμ]?mol|k?J|M|K)$"
 )
-_AREA = re.compile(r"(?:/|1\.73\s?)m$|(?:^|[\W\d_])(?:[kcdmnµμ]m)$")
-_EXPONENT_AND_MARK = re.compile(rf"([23])({_NUMBERS.pattern})")
+_AREA = re.compile(r"(?:/|1[.·]73\s?)m$|(?:^|[\W\d_])(?:[kcdmnµμ]m)$")
+_SURFACE = re.compile(r"1[.·]73$")
+_EXPONENT_AND_MARK = re.compile(rf"([23])[,;]?\s*({_NUMBERS.pattern})")
 """What follows a unit of area, its exponent and citations set high together: kg/m2[8,9]."""
 _VARIABLE = re.compile(r"(?:^|[^\w])[A-Za-zα-ωΑ-Ω]$")
 _ELEMENT = re.compile(
@@ -47,8 +54,8 @@ _ELEMENT = re.compile(
 )
 
 
-def spelled(stretches: Sequence[Stretch]) -> str:
-    """The text of one word of which some stretches are raised."""
+def spelled(stretches: Sequence[Stretch], before: str = "") -> str:
+    """The text of one word of which some stretches are raised; `before` is the word before it."""
     text = ""
     for number, (part, raised) in enumerate(stretches):
         if not raised:
@@ -58,27 +65,43 @@ def spelled(stretches: Sequence[Stretch]) -> str:
         if _FRACTION.match(following) and part.isdigit() and not _TEN.search(text):  # 5 1/2
             text += f" {part}" if text[-1:].isdigit() else part
         else:
-            text += _after(text, part, following) if text else _before(part, following)
+            text += _after(text, part, following, before) if text else _before(part, following)
     return text
 
 
-def _after(base: str, raised: str, following: str) -> str:
+def takes_exponent(base: str, raised: str) -> bool:
+    """Whether characters set high are the exponent of a 10 or unit, though there is room between the two."""
+    plain = raised.translate(SUPERSCRIPTS)
+    if _TEN.search(base):
+        return _SIGNED.match(plain) is not None or _is_exponent_of_ten(base, plain, "")
+    return bool(_LENGTH.search(base) or _UNIT.search(base)) and _is_power(base, plain, "")
+
+
+def _after(base: str, raised: str, following: str, before: str) -> str:
     """Raised characters behind others."""
     plain = raised.translate(SUPERSCRIPTS)
     if base[-1:].isdigit():
-        return _after_number(base, raised, plain)
+        return _after_number(base, raised, plain, before)
     if _is_power(base, plain, following) or _CHARGE.fullmatch(plain):
         return raised
-    if _AREA.search(base) and (both := _EXPONENT_AND_MARK.fullmatch(plain)):
+    area = _AREA.search(base) or (base == "m" and _SURFACE.search(before))
+    if area and (both := _EXPONENT_AND_MARK.fullmatch(plain)):
         return both[1] + _set_apart(both[2])
     if _NUMBERS.fullmatch(plain) or _LETTERS.fullmatch(plain):
         return _set_apart(plain)
     return raised
 
 
-def _after_number(base: str, raised: str, plain: str) -> str:
+def _is_exponent_of_ten(base: str, plain: str, before: str) -> bool:
+    """Whether a number above a 10 is its exponent: any behind a sign of multiplication, else a small one."""
+    if _EXPONENT.fullmatch(plain) is None or _TEN.search(base) is None:
+        return False
+    return float(plain) <= MOST_EXPONENT or bool(_TIMES.search(base) or _TIMES.search(before))
+
+
+def _after_number(base: str, raised: str, plain: str, before: str) -> str:
     """Raised characters behind a digit: never such that they read as more digits of it."""
-    if _SIGNED.match(plain) or (_TEN.search(base) and _EXPONENT.fullmatch(plain)):
+    if _SIGNED.match(plain) or _is_exponent_of_ten(base, plain, before):
         return f"^{plain}"
     if _NUMBERS.fullmatch(plain) or (_LETTERS.fullmatch(plain) and not _ORDINAL.fullmatch(plain)):
         return _set_apart(plain)

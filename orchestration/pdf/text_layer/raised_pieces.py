@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from orchestration.pdf.text_layer.marks import Stretch
+from orchestration.pdf.text_layer.marks import POINTS, Stretch, takes_exponent
 from orchestration.pdf.text_layer.pieces import Piece
 from orchestration.pdf.text_layer.words import word_of
 
@@ -22,6 +22,8 @@ HIGHER: Final = (0.15, 0.6)
 """Of the size of a line: how much higher what is raised stands."""
 TOUCHING: Final = 0.15
 """Of the size: the widest gap between a word and what is raised beside it."""
+EXPONENT_GAP: Final = 0.4
+"""The same between a 10 or unit and its exponent."""
 LOWER: Final = (0.08, 0.35)
 """The same of what is lowered (CO2)."""
 MAX_CHARACTERS: Final = 12
@@ -60,6 +62,13 @@ def _is_beside(mark: Piece, host: Piece) -> bool:
     return mark.size < SMALLER * host.size and (HIGHER[0] < rise < HIGHER[1] or LOWER[0] < -rise < LOWER[1])
 
 
+def _takes(host: Piece, at: int, before: int | None, mark: Stretch) -> bool:
+    """Whether a mark belongs to a word at a distance: an exponent does, and what stands before a comma."""
+    if before is not None:
+        return before == at + 1 and host.words[before].text[0] in POINTS
+    return takes_exponent(host.words[at].text, mark.text)
+
+
 def _with_mark(host: Piece, mark: Piece) -> Piece | None:
     """The host with a mark in the word that it touches; None if it touches none."""
     reach = TOUCHING * host.size
@@ -69,6 +78,10 @@ def _with_mark(host: Piece, mark: Piece) -> Piece | None:
         (at for at, word in enumerate(host.words) if at != behind and abs(word.left - mark.right) <= reach),
         None,
     )
+    if behind is None and own.raised:
+        reach = EXPONENT_GAP * host.size
+        near = (at for at, word in enumerate(host.words) if -0.5 < mark.left - word.right <= reach)
+        behind = next((at for at in near if _takes(host, at, before, own)), None)
     if behind is None and before is None:
         return None
     first, last = (behind if behind is not None else before), (before if before is not None else behind)
@@ -80,7 +93,8 @@ def _with_mark(host: Piece, mark: Piece) -> Piece | None:
     if before is not None:
         stretches.append(Stretch(host.words[before].text, False))
     left, right = min(host.words[first].left, mark.left), max(host.words[last].right, mark.right)
-    words = (*host.words[:first], word_of(stretches, left, right), *host.words[last + 1 :])
+    previous = host.words[first - 1].text if first else ""
+    words = (*host.words[:first], word_of(stretches, left, right, previous), *host.words[last + 1 :])
     return replace(
         host,
         words=words,

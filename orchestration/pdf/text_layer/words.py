@@ -21,10 +21,13 @@ class Word:
     """How many of its last characters are a mark that is set apart ('[7]' of '500[7]')."""
 
 
-def word_of(stretches: Sequence[Stretch], left: float, right: float) -> Word:
-    """A word of stretches on the line and above it; a number above it that stands alone is a mark too."""
+def word_of(stretches: Sequence[Stretch], left: float, right: float, before: str = "") -> Word:
+    """A word of stretches on the line and above it, behind the word `before`.
+
+    A number above the line that stands alone is a mark too.
+    """
     if len(stretches) == 1 and not stretches[0].raised:
         return Word(stretches[0].text, left, right)
-    text = spelled(stretches)
+    text = spelled(stretches, before)
     opened = text.rfind("[") if stretches[-1].raised and text.endswith("]") else -1
     return Word(text, left, right, mark=len(text) - opened if opened >= 0 else 0)

@@ -26,6 +26,8 @@ from orchestration.pdf.text_layer.signs import UNMAPPED, sign_of
         ("10|9|/L", "10^9/L"),
         ("10|5.5", "10^5.5"),
         ("10|1,8", "10[1,8]"),
+        ("10|27", "10[27]"),
+        ("×10|27", "×10^27"),
         ("10|−8", "10^−8"),
         ("7|5.5", "7^5.5"),
         ("m|2", "m2"),
@@ -42,11 +44,31 @@ from orchestration.pdf.text_layer.signs import UNMAPPED, sign_of
         ("500|⁷", "500[7]"),
         ("10|⁹", "10^9"),
         ("m|²", "m²"),
+        ("kg/m|218", "kg/m2[18]"),
+        ("kg/m|2,18", "kg/m2[18]"),
+        ("mL/min/1.73m|218", "mL/min/1.73m2[18]"),
     ],
 )
 def test_what_is_set_high_is_apart_from_what_it_would_change(parts: str, expected: str) -> None:
     stretches = [Stretch(part, number % 2 == 1) for number, part in enumerate(parts.split("|")) if part]
     assert spelled(stretches) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "parts", "expected"),
+    [
+        ("1.73", "m|218", "m2[18]"),
+        ("1.73", "m|2", "m2"),
+        ("5", "m|18", "m[18]"),
+        ("×", "10|30", "10^30"),
+        ("of", "10|30", "10[30]"),
+    ],
+)
+def test_the_word_before_decides_where_the_word_alone_does_not(
+    before: str, parts: str, expected: str
+) -> None:
+    stretches = [Stretch(part, number % 2 == 1) for number, part in enumerate(parts.split("|")) if part]
+    assert spelled(stretches, before) == expected
 
 
 def words(text: str) -> list[str]:
