@@ -23,6 +23,7 @@ __all__ = ["BULLET", "LABEL", "OTHER_SIZE", "FlowReader"]
 CAPTION_LABEL: Final = re.compile(r"(?:tab(?:le|\.)|fig(?:ure|\.))\s*[A-Z]?\d+[A-Za-z]?[.:]?", re.IGNORECASE)
 BULLET: Final = re.compile(r"[•‣▪◦●○∙·\uf0b7–—-]\s+\S")
 LABEL: Final = re.compile(r"(?:\[(\d{1,4})\]\s*|\(?(\d{1,3})[.)]\s+)\S")
+NUMBERED: Final = re.compile(r"\d{1,2}(?:\.\d{1,2})+\.?\s+[^\W\d_]")
 WIDER: Final = 1.35
 """Times the usual leading: as much parts paragraphs."""
 INDENT: Final = 0.7
@@ -39,6 +40,13 @@ class FlowReader:
         self.right = _edge([line.right for line in self.lines])
         self._positions = {id(line): number for number, line in enumerate(self.lines)}
         self._leadings = _leadings(self.lines)
+        faces: Counter[str] = Counter()
+        sizes: Counter[float] = Counter()
+        for line in self.lines:
+            faces[line.face] += len(line.text)
+            sizes[line.size] += len(line.text)
+        self._face = max(faces, key=lambda face: (face != "", faces[face]), default="")
+        self._size = max(sizes, key=lambda size: sizes[size], default=0.0)
         lefts = Counter(round(line.left) for line in self.lines)
         self.left = min((at for at, count in lefts.items() if count * 8 >= len(self.lines)), default=0)
         self._hanging = _hanging_sizes(self.lines, self.left)
@@ -50,7 +58,7 @@ class FlowReader:
         if self._another_kind(last, line, paragraph):
             return True
         item = self._goes_on_with_item(line, paragraph)
-        heading = line.bold and len(paragraph) < 4  # of several lines, its first one indented by its number
+        heading = (line.bold or self._goes_on_with_heading(last, line)) and len(paragraph) < 4  # of several lines, its first one indented by its number
         label = len(paragraph) == 1 and CAPTION_LABEL.fullmatch(last.text)
         hangs = round(line.size) in self._hanging and line.left > self.left + INDENT * line.size
         if item or heading or label or hangs or last.hyphen:
@@ -72,15 +80,39 @@ class FlowReader:
         aligned = abs(line.left - inner) <= 0.12 * line.size and line.left > paragraph[0].left + 1
         return aligned and not self._by_short_line(paragraph[-1], line)
 
+    def _goes_on_with_heading(self, last: Line, line: Line) -> bool:
+        """Whether both lines are in one face that is not that of the flow's text, and no smaller."""
+        return bool(
+            line.face and line.face == last.face != self._face and line.size >= self._size * (1 - OTHER_SIZE)
+        )
+
     def _another_kind(self, last: Line, line: Line, paragraph: Sequence[Line]) -> bool:
         """Whether the type changes, or more room, a list item or a table's caption begins."""
         if abs(line.size - last.size) > OTHER_SIZE * max(line.size, last.size):
             return True
         if self.room_between(last, line) or BULLET.match(line.text):
             return True
+        if self._is_subheading(last, line, paragraph):
+            return True
         if line.bold != last.bold and not last.hyphen:
             return line.bold or all(other.bold for other in paragraph)
+        if line.face == self._face != last.face and self._is_heading(paragraph):
+            return True
         return bool(TABLE_CAPTION.match(line.text)) and not self.is_full(last)
+
+    def _is_subheading(self, last: Line, line: Line, paragraph: Sequence[Line]) -> bool:
+        """Whether a heading of one line is followed by one in another face, in small letters or numbered."""
+        above = len(paragraph) == 1 and (last.bold or last.face != self._face) and self.room_above(last)
+        if not above or last.hyphen or not line.face or not (line.bold or line.face != self._face):
+            return False
+        letters = NUMBERED.match(line.text) or (last.text.isupper() and not line.text.isupper())
+        return bool(letters) or (line.face != last.face != "" and line.text[0].isupper())
+
+    def _is_heading(self, paragraph: Sequence[Line]) -> bool:
+        """Whether a short paragraph is in a face of its own, with room above it."""
+        faces = {line.face for line in paragraph}
+        apart = self.room_above(paragraph[0]) and not paragraph[-1].hyphen
+        return len(paragraph) <= 2 and len(faces) == 1 and "" not in faces and apart
 
     def room_between(self, above: Line, below: Line) -> bool:
         """Whether there is more room between two lines than the leading of their type."""

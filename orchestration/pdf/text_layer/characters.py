@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -21,6 +22,11 @@ __all__ = ["BLANK", "Character", "Glyph", "Style", "characters_of"]
 HYPHEN_MARKS: Final = frozenset({0x02, 0xFFFE})
 """What PDFium gives for a hyphen at the end of a line; a glyph without a meaning can have the same code."""
 WHITE_SPACE: Final = frozenset({0x09, 0x0A, 0x0D})
+BOLD_WEIGHT: Final = 600
+_BOLD = re.compile(r"bold|black|heavy|demi|cmbx|-medi|-bd|\.b(?:i|$)", re.IGNORECASE)
+"""In names of bold fonts."""
+_SUBSET = re.compile(r"^[A-Z]{6}\+|\+[0-9a-f]{1,2}$")
+"""Tags of a font's subset: before its name, or behind it with the number of a code page."""
 FORCE_BOLD: Final = 1 << 18
 """Font descriptor flag (ISO 32000-1, table 123)."""
 
@@ -34,6 +40,8 @@ class Style:
     bold: bool
     angle: float
     """Degrees of the text against the page's x axis, anticlockwise."""
+    face: str = ""
+    """Name of the font without the tag of its subset."""
 
 
 class Character(NamedTuple):
@@ -120,9 +128,11 @@ class _Font:
             pdfium.FPDFFont_GetBaseFontName(font, name, len(name))
         named = name.value.decode("utf-8", "replace")
         self._symbol = is_symbol_font(named)
-        bold = any(word in named.casefold() for word in ("bold", "black", "heavy", "-medi", "cmbx", "demi"))
+        self.face = _SUBSET.sub("", named)
         flags = pdfium.FPDFFont_GetFlags(font) if font else 0
-        self.bold = bold or (flags > 0 and bool(flags & FORCE_BOLD))
+        weight = pdfium.FPDFFont_GetWeight(font) if font else 0
+        forced = flags > 0 and bool(flags & FORCE_BOLD)
+        self.bold = forced or weight >= BOLD_WEIGHT or _BOLD.search(named) is not None
         self._texts: dict[int, str] = {}
         self.text = self._texts.get
 
@@ -167,4 +177,4 @@ class _TextObjects:
             angle = math.degrees(math.atan2(matrix.b, matrix.a))
         if not math.isfinite(size + angle):
             size, angle = 0.0, 0.0
-        return Style(round(size, 1), font.bold, round(angle, 1)), font
+        return Style(round(size, 1), font.bold, round(angle, 1), font.face), font

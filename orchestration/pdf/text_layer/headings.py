@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from orchestration.contracts import PdfBlockKind
 from orchestration.pdf.text_layer.breaks import LABEL
-from orchestration.pdf.text_layer.paragraphs import Part
+from orchestration.pdf.text_layer.paragraphs import REFERENCE_LIST, Part
+from orchestration.pdf.text_layer.tables import TABLE_CAPTION
 
 __all__ = ["mark_headings"]
 
@@ -38,16 +40,36 @@ _SECTIONS = re.compile(
     re.IGNORECASE,
 )
 
-Look = tuple[float, bool, bool]
-"""Size, bold, capitals."""
+TEXT: Final = 60
+"""Characters that a paragraph below a heading in another face has at least."""
+
+_BACK = re.compile(
+    rf"{REFERENCE_LIST.pattern}|(?:list of )?abbreviations(?: used)?|acknowledge?ments?|declarations?|orcid|"
+    r"(?:authors?[’'] ?s?|authors?) ?(?:contributions?|information)|funding(?: (?:sources?|information))?|"
+    r"(?:availability of )?(?:supporting )?data(?: and materials?)?(?: availability(?: statements?)?)?|"
+    r"ethics approval(?: and consent to participate)?|consent for publication|publisher[’']s note|"
+    r"(?:(?:competing|conflicts? of|declarations? of) interests?|disclosures?)(?: statements?)?|"
+    r"supplement(?:ary|al) (?:materials?|information|data)|additional files?",
+    re.IGNORECASE,
+)
+"""Headings of what is set small at the end of an article."""
+
+Look = tuple[float, bool, bool, str]
+"""Size, bold, capitals, and the face where it is not bold."""
 
 
-def mark_headings(parts: Sequence[Part], body: float) -> None:
-    """Set kind and level of the title and of headings, in place."""
+def mark_headings(parts: list[Part], body: float) -> None:
+    """Set kind and level of the title and of headings, in place; the lines of the title become one part."""
     title = _title(parts, body)
     if title is not None:
         title.kind = PdfBlockKind.TITLE
-    candidates = [part for part in parts if part is not title and _may_be_heading(part, body)]
+        _join_title(title, parts)
+    by_face = _in_faces_of_headings(parts, body)
+    candidates = [
+        part
+        for part in parts
+        if part is not title and (id(part) in by_face or _may_be_heading(part, body))
+    ]
     headings = _with_numbers_between(_without_front_matter(candidates, parts, title), parts)
     levels = _levels(headings)
     for part in headings:
@@ -73,9 +95,71 @@ def _title(parts: Sequence[Part], body: float) -> Part | None:
     return next(part for part in first if part.size == largest)
 
 
+def _join_title(title: Part, parts: list[Part]) -> None:
+    """Move the next lines of the title, in the same type and right below it, to its part."""
+    at = next(number for number, part in enumerate(parts) if part is title) + 1
+    while at < len(parts) and _goes_on(title, parts[at]):
+        title.stretches[-1].lines.extend(parts.pop(at).lines)
+
+
+def _goes_on(title: Part, part: Part) -> bool:
+    if part.kind is not PdfBlockKind.PARAGRAPH or part.page_no != title.page_no or part.room_above:
+        return False
+    alike = (part.size, part.bold, part.face) == (title.size, title.bold, title.face)
+    return alike and len(title.text) + len(part.text) < MAX_TITLE
+
+
+def _in_faces_of_headings(parts: Sequence[Part], body: float) -> set[int]:
+    """Ids of short parts in another face than the text, apart from what is above and right above text.
+
+    So headings are found whose fonts do not say in their names that they are bold, and those in italics.
+    """
+    faces: Counter[str] = Counter()
+    for part in parts:
+        if abs(part.size - body) <= 0.5:
+            faces[part.face] += len(part.text)
+    text = max(faces, key=lambda face: (face != "", faces[face]), default="")
+    found: set[int] = set()
+    types: Counter[tuple[str, float]] = Counter()
+    below: Part | None = None
+    for part in reversed(parts):
+        is_text = (
+            below is not None
+            and below.kind in (PdfBlockKind.PARAGRAPH, PdfBlockKind.LIST)
+            and (id(below) in found or (below.face in (text, "") and len(below.text) >= TEXT))
+            and abs(below.size - body) <= 0.5
+        )
+        if is_text and part.face not in (text, "") and part.room_above and _stands_apart(part, body):
+            found.add(id(part))
+            types[part.face, part.size] += 1
+        below = part
+    for above, part in pairwise(parts):
+        if types[part.face, part.size] >= 2 and _stands_apart(part, body):
+            if part.room_above or id(above) in found:
+                found.add(id(part))
+    return found
+
+
+def _stands_apart(part: Part, body: float) -> bool:
+    """Whether a part reads like a heading of at most two lines."""
+    text = part.text.strip()
+    return (
+        part.kind is PdfBlockKind.PARAGRAPH
+        and len(part.lines) <= 2
+        and part.size >= SMALLEST * body
+        and _reads_like_heading(text)
+        and ":" not in text
+        and not text.endswith(".")
+        and not TABLE_CAPTION.match(text)
+        and 2 * _letters(text) > len(text)
+    )
+
+
 def _may_be_heading(part: Part, body: float) -> bool:
     text = part.text.strip()
     if part.kind is not PdfBlockKind.PARAGRAPH or len(part.lines) > 4 or not _reads_like_heading(text):
+        return False
+    if TABLE_CAPTION.match(text):
         return False
     larger = part.size >= LARGER * body
     if text.endswith(".") and (len(text) > 60 or not (_NUMBERED.match(text) or part.bold or larger)):
@@ -85,7 +169,7 @@ def _may_be_heading(part: Part, body: float) -> bool:
     if _capitals(text) and apart and len(part.lines) <= 2:
         return part.size >= SMALL_CAPITALS * body
     if part.size < SMALLEST * body:
-        return False
+        return bool(_BACK.fullmatch(text.rstrip(".: "))) and len(part.lines) == 1 and part.room_above
     if larger or part.bold:
         return True
     known = bool(_SECTIONS.fullmatch(text.rstrip(".: ")))
@@ -181,12 +265,18 @@ def _levels(headings: Sequence[Part]) -> dict[Look, int]:
             numbered.setdefault(_look(part), []).append(level)
     ranks = {
         look: rank
-        for rank, look in enumerate(sorted({_look(part) for part in headings}, reverse=True), start=1)
+        for rank, look in enumerate(_ranked(headings), start=1)
     }
     return {
         look: min(numbered[look]) if look in numbered else min(rank, MAX_LEVEL)
         for look, rank in ranks.items()
     }
+
+
+def _ranked(headings: Sequence[Part]) -> list[Look]:
+    """The styles from the highest level down; of two faces in one style, the one that comes first is above."""
+    looks = list(dict.fromkeys(_look(part) for part in headings))
+    return sorted(looks, key=lambda look: look[:3], reverse=True)
 
 
 def _numbered_level(text: str) -> int | None:
@@ -202,7 +292,7 @@ def _numbered_level(text: str) -> int | None:
 
 
 def _look(part: Part) -> Look:
-    return part.size, part.bold, _capitals(part.text)
+    return part.size, part.bold, _capitals(part.text), "" if part.bold else part.face
 
 
 def _capitals(text: str) -> bool:

@@ -92,6 +92,12 @@ class Line:
         return all(piece.bold for piece in self.pieces)
 
     @property
+    def face(self) -> str:
+        """The face of all pieces; '' if they differ."""
+        faces = {piece.face for piece in self.pieces}
+        return faces.pop() if len(faces) == 1 else ""
+
+    @property
     def hyphen(self) -> bool:
         return self.pieces[-1].hyphen
 
@@ -208,6 +214,8 @@ class _Run:
     def piece(self) -> Piece:
         glyphs = self._glyphs
         sizes = Counter(glyph.style.size for glyph in glyphs)
+        faces = Counter(glyph.style.face for glyph in glyphs)
+        face = max(faces, key=lambda name: faces[name])
         size = max(sizes, key=lambda value: (sizes[value], value))
         return Piece(
             words=tuple(self._words()),
@@ -218,6 +226,7 @@ class _Run:
             baseline=self._main.baseline,
             size=size,
             bold=sum(glyph.style.bold for glyph in glyphs) >= 0.9 * len(glyphs),
+            face=face if faces[face] >= 0.9 * len(glyphs) else "",
             hyphen=glyphs[-1].hyphen or glyphs[-1].text in "-‐\u00ad",
         )
 
@@ -345,5 +354,6 @@ def _pasted(left: Piece, right: Piece) -> Piece:
         baseline=longer.baseline,
         size=longer.size,
         bold=left.bold and right.bold,
+        face=left.face if left.face == right.face else "",
         hyphen=right.hyphen,
     )

@@ -21,7 +21,7 @@ from orchestration.pdf.text_layer.lines import Line
 from orchestration.pdf.text_layer.page_content import PageContent
 from orchestration.pdf.text_layer.tables import TABLE_CAPTION, TableRegion
 
-__all__ = ["Part", "Stretch", "joined", "parts_of"]
+__all__ = ["REFERENCE_LIST", "Part", "Stretch", "joined", "parts_of"]
 
 FIGURE_CAPTION: Final = re.compile(
     r"(?:(?:supplementary|extended data)\s+)?fig(?:ure|\.)\s*(?:[A-Z]?\d+[A-Za-z]?|[IVX]+)\s*[.:|–—-]",
@@ -87,6 +87,12 @@ class Part:
         for line in self.lines:
             sizes[round(line.size * 2) / 2] += len(line.text)
         return sizes.most_common(1)[0][0] if sizes else 0.0
+
+    @property
+    def face(self) -> str:
+        """The face of all lines; '' if they differ."""
+        faces = {line.face for line in self.lines}
+        return faces.pop() if len(faces) == 1 else ""
 
     @property
     def bold(self) -> bool:

@@ -24,6 +24,8 @@ class Piece:
     """Of most of its characters, in points."""
     bold: bool
     """Whether nine of ten characters are."""
+    face: str = ""
+    """Of nine of ten characters; '' if they differ."""
     hyphen: bool = False
     """Whether its last character is a hyphen."""
 

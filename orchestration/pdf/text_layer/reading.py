@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from orchestration.contracts import ConvertedPdf, PdfBlock, PdfBlockKind, PdfCell, PdfPage
@@ -34,7 +35,7 @@ from orchestration.records import PageBox
 __all__ = ["NAME", "VERSION", "Limits", "convert"]
 
 NAME: Final = "text-layer"
-VERSION: Final = "4"
+VERSION: Final = "5"
 
 
 def convert(pdf: bytes, name: str, limits: Limits) -> bytes:
@@ -69,6 +70,7 @@ def convert(pdf: bytes, name: str, limits: Limits) -> bytes:
 def _readable(sheets: Sequence[Sheet]) -> tuple[list[Sheet], dict[str, int]]:
     """(The sheets to read, their pieces without what is no text; the characters left out, by kind)."""
     body = _body_size(piece for sheet in sheets if sheet.main for piece in sheet.pieces)
+    _forget_bold_text(sheets)
     read = [sheet for sheet in sheets if sheet.main or is_read(sheet, body)]
     left_out = {
         SLANTED_TEXT: sum(sheet.content.slanted for sheet in sheets),
@@ -80,6 +82,14 @@ def _readable(sheets: Sequence[Sheet]) -> tuple[list[Sheet], dict[str, int]]:
     for sheet, pieces in zip(main, with_drop_caps(pages), strict=True):
         sheet.pieces = pieces
     return read, left_out
+
+
+def _forget_bold_text(sheets: Sequence[Sheet]) -> None:
+    """Where most of the text is bold, or its fonts say so, bold type tells no headings from text."""
+    bold = sum(len(piece.text) for sheet in sheets for piece in sheet.pieces if piece.bold)
+    if 2 * bold > sum(len(piece.text) for sheet in sheets for piece in sheet.pieces):
+        for sheet in sheets:
+            sheet.pieces = [replace(piece, bold=False) for piece in sheet.pieces]
 
 
 # --- the document ----------------------------------------------------------------------------------
