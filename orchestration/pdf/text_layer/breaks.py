@@ -58,7 +58,9 @@ class FlowReader:
         if self._another_kind(last, line, paragraph):
             return True
         item = self._goes_on_with_item(line, paragraph)
-        heading = (line.bold or self._goes_on_with_heading(last, line)) and len(paragraph) < 4  # of several lines, its first one indented by its number
+        heading = (line.bold or self._goes_on_with_heading(last, line)) and len(
+            paragraph
+        ) < 4  # of several lines, its first one indented by its number
         label = len(paragraph) == 1 and CAPTION_LABEL.fullmatch(last.text)
         hangs = round(line.size) in self._hanging and line.left > self.left + INDENT * line.size
         if item or heading or label or hangs or last.hyphen:

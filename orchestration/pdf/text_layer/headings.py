@@ -66,9 +66,7 @@ def mark_headings(parts: list[Part], body: float) -> None:
         _join_title(title, parts)
     by_face = _in_faces_of_headings(parts, body)
     candidates = [
-        part
-        for part in parts
-        if part is not title and (id(part) in by_face or _may_be_heading(part, body))
+        part for part in parts if part is not title and (id(part) in by_face or _may_be_heading(part, body))
     ]
     headings = _with_numbers_between(_without_front_matter(candidates, parts, title), parts)
     levels = _levels(headings)
@@ -263,10 +261,7 @@ def _levels(headings: Sequence[Part]) -> dict[Look, int]:
         level = _numbered_level(part.text)
         if level:
             numbered.setdefault(_look(part), []).append(level)
-    ranks = {
-        look: rank
-        for rank, look in enumerate(_ranked(headings), start=1)
-    }
+    ranks = {look: rank for rank, look in enumerate(_ranked(headings), start=1)}
     return {
         look: min(numbered[look]) if look in numbered else min(rank, MAX_LEVEL)
         for look, rank in ranks.items()

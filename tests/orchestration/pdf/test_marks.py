@@ -21,7 +21,10 @@ THIN = 1.25
         ([("At 10 ", 0), ("−3", 4), (" M it", 0)], "At 10^−3 M it"),
         ([("Some 80 mL/min/1.73 m", 0), ("2", 4), (" were", 0)], "Some 80 mL/min/1.73 m2 were"),
         ([("Some 80 mL/min/1.73 m ", 0), ("2", 4), (" were", 0)], "Some 80 mL/min/1.73 m2 were"),
-        ([("Some 80 mL/min/1.73 m", 0), ("2", 4), ("18", 4), (" were", 0)], "Some 80 mL/min/1.73 m2[18] were"),
+        (
+            [("Some 80 mL/min/1.73 m", 0), ("2", 4), ("18", 4), (" were", 0)],
+            "Some 80 mL/min/1.73 m2[18] were",
+        ),
         ([("All of 10", 0), ("27", 4), (" trials", 0)], "All of 10[27] trials"),
         ([("A walker, MS ", 0), ("d", 4), (", ran", 0)], "A walker, MS[d], ran"),
     ],
@@ -42,7 +45,14 @@ def test_an_exponent_or_mark_behind_a_blank_belongs_to_its_word(
 
 
 def test_thin_spaces_part_numbers_from_units_and_thousands() -> None:
-    sentence = ["Of 11", "663 walkers 8", "months old, 4", "712 took 200", "mg/day of figure", "1 in 1100 halls"]
+    sentence = [
+        "Of 11",
+        "663 walkers 8",
+        "months old, 4",
+        "712 took 200",
+        "mg/day of figure",
+        "1 in 1100 halls",
+    ]
 
     def draw(canvas: Canvas, _: int) -> None:
         x = 72.0
