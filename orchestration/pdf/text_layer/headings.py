@@ -132,9 +132,9 @@ def _in_faces_of_headings(parts: Sequence[Part], body: float) -> set[int]:
             types[part.face, part.size] += 1
         below = part
     for above, part in pairwise(parts):
-        if types[part.face, part.size] >= 2 and _stands_apart(part, body):
-            if part.room_above or id(above) in found:
-                found.add(id(part))
+        apart = part.room_above or id(above) in found
+        if apart and types[part.face, part.size] >= 2 and _stands_apart(part, body):
+            found.add(id(part))
     return found
 
 
@@ -148,7 +148,6 @@ def _stands_apart(part: Part, body: float) -> bool:
         and _reads_like_heading(text)
         and ":" not in text
         and not text.endswith(".")
-        and not TABLE_CAPTION.match(text)
         and 2 * _letters(text) > len(text)
     )
 
@@ -156,8 +155,6 @@ def _stands_apart(part: Part, body: float) -> bool:
 def _may_be_heading(part: Part, body: float) -> bool:
     text = part.text.strip()
     if part.kind is not PdfBlockKind.PARAGRAPH or len(part.lines) > 4 or not _reads_like_heading(text):
-        return False
-    if TABLE_CAPTION.match(text):
         return False
     larger = part.size >= LARGER * body
     if text.endswith(".") and (len(text) > 60 or not (_NUMBERED.match(text) or part.bold or larger)):
@@ -178,6 +175,8 @@ def _may_be_heading(part: Part, body: float) -> bool:
 def _reads_like_heading(text: str) -> bool:
     """Whether it is short, has words, starts with a capital or number, and is no entry of a contents list."""
     if len(text) > MAX_HEADING or _letters(text) < 2 or text.endswith((",", ";", "-")):
+        return False
+    if TABLE_CAPTION.match(text):
         return False
     return (text[0].isupper() or text[0].isdigit()) and not _LEADERS.search(text)
 
@@ -269,7 +268,7 @@ def _levels(headings: Sequence[Part]) -> dict[Look, int]:
 
 
 def _ranked(headings: Sequence[Part]) -> list[Look]:
-    """The styles from the highest level down; of two faces in one style, the one that comes first is above."""
+    """The styles from the highest level down; of two faces in one style the first one is above the other."""
     looks = list(dict.fromkeys(_look(part) for part in headings))
     return sorted(looks, key=lambda look: look[:3], reverse=True)
 

@@ -22,14 +22,14 @@ __all__ = [
     "SAME_END",
     "Box",
     "Row",
+    "borders_of",
     "cells_of",
-    "column_gaps",
+    "column_of",
     "columns_of",
     "header_rows",
     "level_rules",
     "long_rules",
     "rows_of",
-    "table_rows",
     "upright_rules",
 ]
 
@@ -140,6 +140,38 @@ def column_gaps(rows: Sequence[Row], header: int) -> list[float]:
     return sorted(borders)
 
 
+def borders_of(rows: Sequence[Row], header: int, upright: Sequence[float]) -> list[float]:
+    """Borders of columns: vertical rules, and gaps between numbers that no vertical rule divides."""
+    gaps = column_gaps(rows, header)
+    if not upright:
+        return gaps
+    words = [word for row in rows[header:] for word in row.words()]
+
+    def divided(gap: float) -> bool:
+        return any(
+            not any(min(gap, rule) <= (word.left + word.right) / 2 <= max(gap, rule) for word in words)
+            for rule in upright
+        )
+
+    between = [gap for gap in gaps if not divided(gap) and _parts_numbers(rows[header:], gap)]
+    return sorted((*upright, *between))
+
+
+def _parts_numbers(rows: Sequence[Row], gap: float) -> bool:
+    """Whether in most rows that it parts the next piece behind a gap is a number."""
+    behind = [
+        after.text
+        for row in rows
+        for before, after in pairwise(row.pieces)
+        if before.right <= gap <= after.left
+    ]
+    return 2 * len(behind) >= len(rows) and 2 * sum(map(_begins_with_digit, behind)) > len(behind)
+
+
+def _begins_with_digit(text: str) -> bool:
+    return text.lstrip("<>≤≥=~±−–+-( ")[:1].isdigit()
+
+
 def _strips(rows: Sequence[Row], width: float) -> list[tuple[float, float]]:
     """Vertical strips at least `width` wide that no row, or of many only one in eight, has words in."""
     events = sorted(
@@ -174,55 +206,11 @@ def _emptiest(rows: Sequence[Row], start: float, end: float) -> float:
 
 
 def columns_of(row: Row, borders: Sequence[float]) -> set[int]:
-    return {_column((word.left + word.right) / 2, borders) for word in row.words()}
+    return {column_of((word.left + word.right) / 2, borders) for word in row.words()}
 
 
-def _column(x: float, borders: Sequence[float]) -> int:
+def column_of(x: float, borders: Sequence[float]) -> int:
     return sum(border < x for border in borders)
-
-
-def table_rows(
-    rows: Sequence[Row], level: Sequence[float], borders: Sequence[float], grid: bool
-) -> list[list[Row]]:
-    """Lines of text that make one row of the table.
-
-    In a grid those between two rules; else a line goes with the one above if it is set tight to it, no rule
-    is between, and it neither fills its first column and another one nor is a separate label.
-    """
-    parted = [sum(height < (row.top + row.bottom) / 2 for height in level) for row in rows]
-    leading = [after.baseline - before.baseline for before, after in pairwise(rows)]
-    tight, wide = min(leading, default=0.0), max(leading, default=0.0)
-    labels = [[word for word in row.words() if word.right <= borders[0]] for row in rows]
-    edge = max((words[-1].right for words in labels if words), default=borders[0])
-    bands = [[rows[0]]]
-    for number, row in enumerate(rows[1:], start=1):
-        same = parted[number] == parted[number - 1]
-        columns = columns_of(row, borders)
-        complete = 0 in columns and len(columns) > 1
-        close = tight < 0.85 * wide and leading[number - 1] < 1.15 * tight
-        may_be_label = columns == {0} and parted[number] >= min(1, len(level))
-        if same and (
-            grid
-            or (close and not complete and not (may_be_label and _is_label(row, labels[number - 1], edge)))
-        ):
-            bands[-1].append(row)
-        else:
-            bands.append([row])
-    return bands
-
-
-def _is_label(row: Row, above: Sequence[Word], edge: float) -> bool:
-    """Whether words in the first column alone are a separate row, such as a heading of the rows below it.
-
-    `above` are the words of the row above in that column, `edge` is the right end of the column's words. The
-    end of a label that was too long begins with a small letter or a parenthesis, or no further left than its
-    beginning and with a word for which there was no room above it.
-    """
-    own = row.words()
-    if not above or own[0].text[0].islower() or own[0].text[0] == "(":
-        return False
-    room = edge - above[-1].right - 0.2 * row.pieces[0].size
-    return own[0].left < above[0].left - 2 or own[0].right - own[0].left < room
 
 
 def cells_of(
@@ -283,13 +271,13 @@ def _placed(piece: Piece, borders: Sequence[float], *, parted: bool) -> list[tup
     """(First column, last column, text): whole if it spans, else its words by their columns."""
     crossed = [border for border in borders if piece.left < border < piece.right]
     if not crossed:
-        column = _column(piece.middle, borders)
+        column = column_of(piece.middle, borders)
         return [(column, column, _text(piece.words))]
     parts: dict[int, list[Word]] = {}
     for word in piece.words:
         if any(word.left < border < word.right for border in crossed):
-            return [(_column(piece.left, borders), _column(piece.right, borders), _text(piece.words))]
-        parts.setdefault(_column((word.left + word.right) / 2, borders), []).append(word)
+            return [(column_of(piece.left, borders), column_of(piece.right, borders), _text(piece.words))]
+        parts.setdefault(column_of((word.left + word.right) / 2, borders), []).append(word)
     wide = all(
         after.left - before.right < 0.45 * piece.size
         for before, after in pairwise(piece.words)
@@ -297,7 +285,7 @@ def _placed(piece: Piece, borders: Sequence[float], *, parted: bool) -> list[tup
     )
     one_each = len(parts) == len(piece.words) == len(crossed) + 1
     if wide and not parted and len(crossed) < len(borders) and not one_each:
-        return [(_column(piece.left, borders), _column(piece.right, borders), _text(piece.words))]
+        return [(column_of(piece.left, borders), column_of(piece.right, borders), _text(piece.words))]
     return [(column, column, _text(words)) for column, words in sorted(parts.items())]
 
 

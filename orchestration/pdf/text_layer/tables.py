@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Final
 
 from orchestration.contracts import PdfCell
@@ -21,16 +22,16 @@ from orchestration.pdf.text_layer.table_cells import (
     SAME_END,
     Box,
     Row,
+    borders_of,
     cells_of,
-    column_gaps,
     columns_of,
     header_rows,
     level_rules,
     long_rules,
     rows_of,
-    table_rows,
     upright_rules,
 )
+from orchestration.pdf.text_layer.table_rows import table_rows
 
 __all__ = ["TABLE_CAPTION", "TableRegion", "find_tables", "ruled_pieces"]
 
@@ -43,6 +44,11 @@ MAX_ROWS: Final = 400
 MAX_COLUMNS: Final = 40
 CELL_CHARACTERS: Final = 25
 """A row whose pieces are longer on average is a line of several columns of text."""
+PROSE_LINES: Final = 5
+PROSE_FILLED: Final = 0.85
+"""Long lines in each of two columns of text, and the share of its column that most of them fill."""
+MAX_ACROSS: Final = 0.1
+"""Of the lines between two rules: as many may cross the gutter."""
 CAPTION_ABOVE: Final = 60.0
 CAPTION_BELOW: Final = 24.0
 """Points from a table within which its caption begins."""
@@ -72,7 +78,7 @@ class TableRegion:
 
 def ruled_pieces(pieces: Sequence[Piece], rules: Sequence[Rule]) -> list[Piece]:
     """The pieces between the rules of what may be a table."""
-    boxes = _ruled_boxes(pieces, rules)
+    boxes = _ruled_boxes(pieces, rules, ())
     return [piece for piece in pieces if any(_within(piece, *box) for box in boxes)]
 
 
@@ -85,7 +91,7 @@ def find_tables(
     """
     tables: list[TableRegion] = []
     rest = list(pieces)
-    for box in _ruled_boxes(rest, rules):
+    for box in _ruled_boxes(rest, rules, gutters):
         inside = [piece for piece in rest if _within(piece, *box)]
         _take(tables, rest, inside, rules, box, body)
     for inside in _captioned_rows(rest, gutters):
@@ -138,13 +144,13 @@ def _within(piece: Piece, left: float, top: float, right: float, bottom: float) 
 # --- where tables are ------------------------------------------------------------------------------
 
 
-def _ruled_boxes(pieces: Sequence[Piece], rules: Sequence[Rule]) -> list[Box]:
+def _ruled_boxes(pieces: Sequence[Piece], rules: Sequence[Rule], gutters: Sequence[float]) -> list[Box]:
     """Boxes between the outermost of the horizontal rules that belong together."""
     boxes: list[Box] = []
     for group in _groups(long_rules(rules)):
         begin = 0
         for at in range(1, len(group) + 1):
-            if at < len(group) and not _is_text_between(pieces, group[at - 1], group[at]):
+            if at < len(group) and not _is_text_between(pieces, group[at - 1], group[at], gutters):
                 continue
             if at - begin >= 2:
                 part = group[begin:at]
@@ -173,12 +179,14 @@ def _groups(rules: Sequence[Rule]) -> list[list[Rule]]:
     return groups
 
 
-def _is_text_between(pieces: Sequence[Piece], above: Rule, below: Rule) -> bool:
+def _is_text_between(pieces: Sequence[Piece], above: Rule, below: Rule, gutters: Sequence[float]) -> bool:
     """Whether the content between two rules is running text, or another table begins there."""
     inside = [piece for piece in pieces if _within(piece, above.left, above.top, above.right, below.bottom)]
     if not inside:
         return below.top - above.bottom > 60
     if any(TABLE_CAPTION.match(piece.text) for piece in inside):
+        return True
+    if any(_is_prose(inside, gutter) for gutter in gutters):
         return True
     width = above.right - above.left
     rows = rows_of(inside)
@@ -188,6 +196,24 @@ def _is_text_between(pieces: Sequence[Piece], above: Rule, below: Rule) -> bool:
         for row in rows
     )
     return running * 2 > len(rows) and len(rows) > 1
+
+
+def _is_prose(pieces: Sequence[Piece], gutter: float) -> bool:
+    """Whether there are columns of running text on both sides of a gutter, and hardly anything across it."""
+    sides = [
+        [piece for piece in pieces if piece.right <= gutter],
+        [piece for piece in pieces if piece.left >= gutter],
+    ]
+    if len(pieces) - sum(map(len, sides)) > MAX_ACROSS * len(pieces):
+        return False
+    for side in sides:
+        lines = [piece for piece in side if len(piece.text) >= CELL_CHARACTERS]
+        if len(lines) < PROSE_LINES:
+            return False
+        width = max(piece.right for piece in side) - min(piece.left for piece in side)
+        if median(piece.width for piece in lines) < PROSE_FILLED * width:
+            return False
+    return True
 
 
 def _caption(pieces: Sequence[Piece], box: Box) -> list[Piece]:
@@ -276,7 +302,7 @@ def _table(inside: Sequence[Piece], rules: Sequence[Rule], box: Box, captioned: 
         return None
     upright, level = upright_rules(rules, box), level_rules(rules, box)
     header = sum(row.baseline < level[0] for row in rows) if level else 1
-    borders = upright if upright else column_gaps(rows, header)
+    borders = borders_of(rows, header, upright)
     if not 1 <= len(borders) < MAX_COLUMNS:
         return None
     several = sum(len(columns_of(row, borders)) >= 2 for row in rows)

@@ -6,8 +6,8 @@ import pytest
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
-from tests.orchestration.pdf.drawn_pages import pdf_with, raised, text, text_drawn
 from tests.orchestration.pdf.drawn_pages import document_of as read
+from tests.orchestration.pdf.drawn_pages import pdf_with, raised, text, text_drawn
 
 THIN = 1.25
 """Points: an eighth of the size of type, as journals set it between a number and its unit."""
