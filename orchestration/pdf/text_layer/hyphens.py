@@ -3,7 +3,9 @@
 Comes in: lines. Leaves: one text. 'treat-' + 'ment' is 'treatment' unless the document itself writes
 'treat-ment' within a line. What the document does not show, `compounds` decides: 'double-blind' and
 'β-blocker' are written so. A hyphen before a capital or a number stays, and so
-does one after a number. Web addresses and DOIs are put together without a blank.
+does one after a number. Web addresses, DOIs, numbers of registrations, ranges and units with a stroke are
+put together without a blank.
+
 """
 
 from __future__ import annotations
@@ -27,6 +29,13 @@ _ADDRESS = re.compile(r"(?:https?://|www\.|doi\.org/|doi:|^10\.\d{4,9}/)\S*$", r
 _ADDRESS_REST = re.compile(r"(?![A-Z][a-z]+[\s.,]|[\d.,]+(?:\s|$))[\w()]+[./_=-][\w./_=()-]*(?:[\s,;]|$)")
 _ADDRESS_END = re.compile(r"[a-z\d]+[.,;]?(?:\s|$)")
 """What may follow an address that ends with a dot, a stroke or the beginning of a DOI."""
+
+
+_DIGITS = re.compile(r"\d[\d-]*")
+_REGISTRATION = re.compile(
+    r"(?:NCT|ISRCTN|DRKS)\d{8}|UMIN\d{9}|ACTRN\d{14}|KCT\d{7}|ChiCTR\d{10}|\d{4}-\d{6}-\d{2}"
+)
+"""Numbers of trial registries, the last one of EudraCT."""
 
 
 class Vocabulary:
@@ -71,6 +80,8 @@ def _joint(last: str, line: str, vocabulary: Vocabulary) -> tuple[int, str]:
     before = last[:-1]
     if _ADDRESS.search(last) and _address_goes_on(last, line):
         return len(last), ""
+    if _goes_on_in_word(last, line):
+        return len(last), ""
     if not last.endswith(tuple(HYPHENS)) or not before or not before[-1].isalnum():
         return len(last), " "
     first = _FIRST.match(line)
@@ -83,6 +94,16 @@ def _joint(last: str, line: str, vocabulary: Vocabulary) -> tuple[int, str]:
     ):
         return len(before), ""
     return len(last), ""
+
+
+def _goes_on_in_word(last: str, line: str) -> bool:
+    """Whether the line continues a range, a unit with a stroke or the number of a registration."""
+    if (last[-1:] == "–" and last[-2:-1].isdigit() and line[:1].isdigit()) or (
+        last[-1:] == "/" and last[-2:-1].isalnum() and line[:1].isalnum()
+    ):
+        return True
+    rest = _DIGITS.match(line)
+    return rest is not None and _REGISTRATION.fullmatch(last.lstrip("([") + rest.group()) is not None
 
 
 def _address_goes_on(last: str, line: str) -> bool:

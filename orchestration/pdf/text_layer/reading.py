@@ -134,12 +134,13 @@ def _block(part: Part, vocabulary: Vocabulary) -> PdfBlock:
     if table is not None:
         notes = [line for region in (table, *(rest for _, rest in part.continued)) for line in region.notes]
         marks = [mark for region in (table, *(rest for _, rest in part.continued)) for mark in region.marks]
+        rows = (*table.rows, *(row for _, rest in part.continued for row in _new_rows(table, rest)))
         named = f"Marks in cells: {'; '.join(marks)}." if marks else ""
         return PdfBlock(
             kind=PdfBlockKind.TABLE,
             text=_joined(table.caption, vocabulary),
             boxes=boxes,
-            rows=(*table.rows, *(row for _, rest in part.continued for row in _new_rows(table, rest))),
+            rows=tuple(_joined_cells(row, vocabulary) for row in rows),
             header_rows=table.header_rows,
             notes=tuple(note for note in (_joined(notes, vocabulary), named) if note),
         )
@@ -157,6 +158,13 @@ def _new_rows(table: TableRegion, rest: TableRegion) -> Sequence[tuple[PdfCell, 
     """The rows of a table's rest without the header that each page repeats."""
     header = table.rows[: table.header_rows]
     return rest.rows[len(header) :] if rest.rows[: len(header)] == header else rest.rows
+
+
+def _joined_cells(row: Sequence[PdfCell], vocabulary: Vocabulary) -> tuple[PdfCell, ...]:
+    """Cells whose lines are joined like those of paragraphs."""
+    return tuple(
+        cell.model_copy(update={"text": joined_lines(cell.text.split("\n"), vocabulary)}) for cell in row
+    )
 
 
 def _joined(lines: Sequence[Line], vocabulary: Vocabulary) -> str:

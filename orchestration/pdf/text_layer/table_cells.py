@@ -216,7 +216,7 @@ def column_of(x: float, borders: Sequence[float]) -> int:
 def cells_of(
     band: Sequence[Row], borders: Sequence[float], *, header: bool
 ) -> tuple[tuple[PdfCell, ...], dict[int, str]]:
-    """(The cells of one row, the marks of its numbers by column).
+    """(The cells of one row, the marks of its numbers by column); '\\n' parts the lines of a cell.
 
     A piece that crosses borders spans their columns; below the header it is split instead if each border that
     it crosses is between two words.
@@ -237,7 +237,7 @@ def cells_of(
             if all(not texts[other] for other in range(column + 1, column + spans[column]))
             else 1
         )
-        text, mark = _without_mark(" ".join(texts[column]))
+        text, mark = _without_mark("\n".join(texts[column]))
         if mark:
             marks[column] = mark
         cells.append(PdfCell(text=text, columns=span))

@@ -1,6 +1,6 @@
 """Lines of text that make one row of a table.
 
-Comes in: the lines of a table, its ruled lines and the borders of its columns. Leaves: for each row its lines.
+Comes in: the lines of a table, its rules and the borders of its columns. Leaves: for each row its lines.
 Between two rules of a grid all lines are one row, unless labels with a number each stand below one another.
 Elsewhere a line goes with the one above it if it is set tight to it and continues its cells: a number below a
 number begins a row, and so does a word that had room above it.

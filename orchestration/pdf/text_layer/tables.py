@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import median
 from typing import Final
 
@@ -49,6 +50,8 @@ PROSE_FILLED: Final = 0.85
 """Long lines in each of two columns of text, and the share of its column that most of them fill."""
 MAX_ACROSS: Final = 0.1
 """Of the lines between two rules: as many may cross the gutter."""
+FRAMED: Final = 0.8
+"""Share of the height between two rules that vertical ones at both ends cover in a frame."""
 CAPTION_ABOVE: Final = 60.0
 CAPTION_BELOW: Final = 24.0
 """Points from a table within which its caption begins."""
@@ -147,10 +150,13 @@ def _within(piece: Piece, left: float, top: float, right: float, bottom: float) 
 def _ruled_boxes(pieces: Sequence[Piece], rules: Sequence[Rule], gutters: Sequence[float]) -> list[Box]:
     """Boxes between the outermost of the horizontal rules that belong together."""
     boxes: list[Box] = []
+    uprights = [rule for rule in rules if not rule.horizontal]
     for group in _groups(long_rules(rules)):
+        framed = [_is_framed(above, below, uprights) for above, below in pairwise(group)]
         begin = 0
         for at in range(1, len(group) + 1):
-            if at < len(group) and not _is_text_between(pieces, group[at - 1], group[at], gutters):
+            inner = at < len(group) and (framed[at - 1] or not any(framed))
+            if inner and not _is_text_between(pieces, group[at - 1], group[at], gutters):
                 continue
             if at - begin >= 2:
                 part = group[begin:at]
@@ -164,6 +170,22 @@ def _ruled_boxes(pieces: Sequence[Piece], rules: Sequence[Rule], gutters: Sequen
                 )
             begin = at
     return sorted(boxes, key=lambda box: (box[1], box[0]))
+
+
+def _is_framed(above: Rule, below: Rule, uprights: Sequence[Rule]) -> bool:
+    """Whether vertical rules join the ends of two horizontal ones."""
+    height = below.top - above.bottom
+    if height <= 0:
+        return False
+    for end in (above.left, above.right):
+        covered = sum(
+            max(0.0, min(rule.bottom, below.bottom) - max(rule.top, above.top))
+            for rule in uprights
+            if abs(rule.left - end) <= SAME_END
+        )
+        if covered < FRAMED * height:
+            return False
+    return True
 
 
 def _groups(rules: Sequence[Rule]) -> list[list[Rule]]:
@@ -314,7 +336,7 @@ def _table(inside: Sequence[Piece], rules: Sequence[Rule], box: Box, captioned: 
     read = [cells_of(band, borders, header=number < heads) for number, band in enumerate(bands)]
     cells = tuple(row for row, _ in read)
     named = [
-        f"{mark} ({', '.join(filter(None, (row[0].text, _name_of(column, cells[:heads]))))})"
+        f"{mark} ({', '.join(filter(None, (_label(row[0]), _name_of(column, cells[:heads]))))})"
         for row, marks in read
         for column, mark in marks.items()
     ]
@@ -327,6 +349,11 @@ def _name_of(column: int, header: Sequence[Sequence[PdfCell]]) -> str:
         begin = 0
         for cell in row:
             if begin <= column < begin + cell.columns and cell.text:
-                return cell.text
+                return _label(cell)
             begin += cell.columns
     return ""
+
+
+def _label(cell: PdfCell) -> str:
+    """The lines of a cell as one."""
+    return " ".join(cell.text.split())

@@ -112,6 +112,13 @@ def test_a_hyphen_at_the_end_of_a_line_stays_where_the_word_has_one(word: str) -
         (["at https://x.example", "12 patients"], "at https://x.example 12 patients"),
         (["at https://x.example/a", "3.5 mg"], "at https://x.example/a 3.5 mg"),
         (["of interleukin-", "6 and 5-", "fluorouracil"], "of interleukin-6 and 5-fluorouracil"),
+        (["(range 5–", "8) in mL/", "min"], "(range 5–8) in mL/min"),
+        (["of walks –", "8 in all"], "of walks – 8 in all"),
+        (["(UMIN00000", "3052) of"], "(UMIN000003052) of"),
+        (["NCT0123", "4567;"], "NCT01234567;"),
+        (["EudraCT 202", "0-001827-15)"], "EudraCT 2020-001827-15)"),
+        (["NCT01234567", "2020"], "NCT01234567 2020"),
+        (["of 11", "663 walkers in 2020", "12 slept"], "of 11 663 walkers in 2020 12 slept"),
     ],
 )
 def test_lines_are_joined_without_changing_numbers(lines: list[str], expected: str) -> None:
