@@ -111,7 +111,7 @@ class FlowReader:
         return bool(letters) or (line.face != last.face != "" and line.text[0].isupper())
 
     def _is_heading(self, paragraph: Sequence[Line]) -> bool:
-        """Whether a short paragraph is in a face of its own, with room above it."""
+        """Whether a short paragraph is in another face, with room above it."""
         faces = {line.face for line in paragraph}
         apart = self.room_above(paragraph[0]) and not paragraph[-1].hyphen
         return len(paragraph) <= 2 and len(faces) == 1 and "" not in faces and apart

@@ -117,25 +117,25 @@ def _in_faces_of_headings(parts: Sequence[Part], body: float) -> set[int]:
         if abs(part.size - body) <= 0.5:
             faces[part.face] += len(part.text)
     text = max(faces, key=lambda face: (face != "", faces[face]), default="")
-    found: set[int] = set()
+    headings: set[int] = set()
     types: Counter[tuple[str, float]] = Counter()
     below: Part | None = None
     for part in reversed(parts):
         is_text = (
             below is not None
             and below.kind in (PdfBlockKind.PARAGRAPH, PdfBlockKind.LIST)
-            and (id(below) in found or (below.face in (text, "") and len(below.text) >= TEXT))
+            and (id(below) in headings or (below.face in (text, "") and len(below.text) >= TEXT))
             and abs(below.size - body) <= 0.5
         )
         if is_text and part.face not in (text, "") and part.room_above and _stands_apart(part, body):
-            found.add(id(part))
+            headings.add(id(part))
             types[part.face, part.size] += 1
         below = part
     for above, part in pairwise(parts):
-        apart = part.room_above or id(above) in found
+        apart = part.room_above or id(above) in headings
         if apart and types[part.face, part.size] >= 2 and _stands_apart(part, body):
-            found.add(id(part))
-    return found
+            headings.add(id(part))
+    return headings
 
 
 def _stands_apart(part: Part, body: float) -> bool:

@@ -85,7 +85,7 @@ def _readable(sheets: Sequence[Sheet]) -> tuple[list[Sheet], dict[str, int]]:
 
 
 def _forget_bold_text(sheets: Sequence[Sheet]) -> None:
-    """Where most of the text is bold, or its fonts say so, bold type tells no headings from text."""
+    """Where most of the text is bold, or its fonts say so, bold type does not mark headings."""
     bold = sum(len(piece.text) for sheet in sheets for piece in sheet.pieces if piece.bold)
     if 2 * bold > sum(len(piece.text) for sheet in sheets for piece in sheet.pieces):
         for sheet in sheets:
