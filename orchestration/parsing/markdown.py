@@ -33,7 +33,7 @@ class MarkdownParser:
     """CommonMark with tables."""
 
     format = "markdown"
-    version = "1"
+    version = "2"
     source = "files"
 
     def recognises(self, head: bytes, name: str) -> int:

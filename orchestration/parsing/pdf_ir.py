@@ -50,7 +50,7 @@ class PdfIrParser:
     """Parser of converted PDFs."""
 
     format = PDF_IR
-    version = "2"
+    version = "3"
     source = "files"
 
     def recognises(self, head: bytes, name: str) -> int:

@@ -1,8 +1,8 @@
 """Tables as grids: cells with row and column spans laid out, and as lines of text.
 
 Comes in: rows of cells from parsers. Leaves: a rectangular grid in which a spanning cell is repeated, and a
-text rendering with one line per row, in which a cell that spans columns is written once. A few bytes of spans
-can ask for any number of cells, so tables are bounded.
+text rendering with one line per row, in which every column has its cell. A few bytes of spans can ask for any
+number of cells, so tables are bounded.
 """
 
 from __future__ import annotations
@@ -39,15 +39,28 @@ class Grid:
     starts: tuple[tuple[bool, ...], ...]
 
     def lines(self) -> list[str]:
-        """One line per row, cells separated by ' | ', trailing empty cells left out."""
-        return [self._line(row, starts) for row, starts in zip(self.rows, self.starts, strict=True)]
+        """One line per row, cells separated by ' | ', trailing empty cells left out.
 
-    @staticmethod
-    def _line(row: Sequence[str], starts: Sequence[bool]) -> str:
-        cells = [" ".join(text.split()) for text, start in zip(row, starts, strict=True) if start]
-        while cells and not cells[-1]:
-            cells.pop()
-        return " | ".join(cells) if any(cells) else ""
+        A cell that spans columns is written for each of them, so that the cells of two lines correspond;
+        once where no other cell comes after it, unless it heads the columns below. A column in which no cell
+        begins is none. A pipe in a cell gets a backslash before it.
+        """
+        columns = [column for column, starts in enumerate(zip(*self.starts, strict=True)) if any(starts)]
+        lines = []
+        for number, (row, starts) in enumerate(zip(self.rows, self.starts, strict=True)):
+            cells = [" ".join(row[column].split()).replace("|", "\\|") for column in columns]
+            begins = [starts[column] for column in columns]
+            del cells[_end(cells, begins, is_header=number < self.header_rows) :]
+            lines.append(" | ".join(cells))
+        return lines
+
+
+def _end(cells: Sequence[str], begins: Sequence[bool], *, is_header: bool) -> int:
+    """The number of cells to write: without empty ones at the end and repeats that name no column."""
+    last = max((column for column, text in enumerate(cells) if text), default=-1)
+    start = max((column for column in range(last + 1) if begins[column]), default=last)
+    heads_columns = is_header and not (start == 0 and last == len(cells) - 1)
+    return (last if heads_columns else start) + 1
 
 
 def simple_grid(rows: Iterable[Sequence[str]], header_rows: int = 1) -> Grid:

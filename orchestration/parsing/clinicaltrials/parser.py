@@ -89,7 +89,7 @@ class ClinicalTrialsParser:
     """Studies of ClinicalTrials.gov as its API gives them (data model 2)."""
 
     format = "ctgov-v2"
-    version = "4"
+    version = "5"
     source = "clinicaltrials"
 
     def recognises(self, head: bytes, name: str) -> int:

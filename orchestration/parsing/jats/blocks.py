@@ -9,10 +9,11 @@ it holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lxml import etree
 
+from orchestration.parsing.jats.numbering import Numbering
 from orchestration.parsing.section_roles import section_role
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.parsing.xml.elements import INLINE, LEFT_OUT
@@ -42,10 +43,14 @@ _ROLE_BY_ELEMENT = {"ack": "acknowledgements", "app": "supplementary", "glossary
 
 @dataclass(frozen=True, slots=True)
 class BlockReader:
-    """Appends what elements hold to `builder`; `readers` are functions by the name of the element."""
+    """Appends what elements hold to `builder`; `readers` are functions by the name of the element.
+
+    `numberings` are those of the lists so far by their id, for lists that continue them.
+    """
 
     builder: DocumentBuilder
     readers: Mapping[str, ReadElement]
+    numberings: dict[str, Numbering] = field(default_factory=dict)
 
     def contents(
         self,

@@ -6,19 +6,16 @@ figure or another block inside an item ends the block; the list goes on after it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lxml import etree
 
 from orchestration.parsing.jats.blocks import BlockReader, heading_parts, heading_text
+from orchestration.parsing.jats.numbering import Numbering
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml.inline import InlineText, child_text, inline_text
 from orchestration.parsing.xml.trees import first_child, local_name
 from orchestration.records import BlockKind
-
-_NUMBERED = frozenset({"order", "ordered", "arabic"})
-_LETTERED = {"alpha-lower": "abcdefghijklmnopqrstuvwxyz", "alpha-upper": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
 def read_list(reader: BlockReader, element: etree._Element, kind: BlockKind) -> None:
@@ -48,10 +45,14 @@ class _ListLines:
     def add_list(self, element: etree._Element, depth: int) -> None:
         heading = heading_parts(element)
         self._add_line(depth, heading_text(heading))
-        marks = _marks(element.get("list-type", ""))
+        numberings = self.reader.numberings
+        before = element.get("continued-from")
+        numbering = Numbering.of(element, numberings.get(before) if before else None)
+        if name := element.get("id"):
+            numberings[name] = numbering
         for child in element:
             if local_name(child) == "list-item":
-                self._add_item(child, depth, next(marks))
+                self._add_item(child, depth, numbering.next_mark(child_text(child, "label")))
             elif child not in heading:
                 self._add_other(child, depth)
 
@@ -63,7 +64,7 @@ class _ListLines:
 
     def _add_item(self, element: etree._Element, depth: int, mark: str) -> None:
         label = first_child(element, "label")
-        item = _Item(depth, child_text(element, "label") or mark)
+        item = _Item(depth, mark)
         title = first_child(element, "title")
         if title is not None:
             text = one_line(inline_text(title))
@@ -153,14 +154,3 @@ class _Item:
         """The mark, for the first line of the item; '' for the others."""
         mark, self.mark = self.mark, ""
         return mark
-
-
-def _marks(list_type: str) -> Iterator[str]:
-    number = 0
-    letters = _LETTERED.get(list_type, "")
-    while True:
-        number += 1
-        if number <= len(letters):
-            yield f"{letters[number - 1]}."
-        else:
-            yield f"{number}." if list_type in _NUMBERED or letters else "-"

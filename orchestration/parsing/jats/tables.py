@@ -7,6 +7,7 @@ holds it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from lxml import etree
@@ -17,11 +18,14 @@ from orchestration.parsing.jats.grids import nested_tables, read_grids
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml.elements import LEFT_OUT
 from orchestration.parsing.xml.inline import InlineText, best_form, child_text, inline_text
+from orchestration.parsing.xml.inline_scripts import script_before_mark
 from orchestration.parsing.xml.trees import first_child, local_name
 from orchestration.records import BlockKind
 
 _FOOT = frozenset({"attrib", "table-wrap-foot"})
 _NOTE_MARK_CHARS = 3
+_ENDS_OF_NOTES = frozenset(".;:?!")
+_SIGNS = "*†‡§‖¶#"
 
 
 def read_table_wrap(reader: BlockReader, wrap: etree._Element, kind: BlockKind) -> None:
@@ -30,7 +34,7 @@ def read_table_wrap(reader: BlockReader, wrap: etree._Element, kind: BlockKind) 
     tables = {child: table for child in wrap if (table := _table_of(child)) is not None}
     read = {*feet, *caption_parts(wrap), *tables}
     others = [child for child in wrap if child not in read and local_name(child) not in LEFT_OUT]
-    marks = frozenset(_note_marks(feet))
+    marks = _note_marks([*feet, *(foot for table in tables.values() for foot in table.iter("{*}tfoot"))])
     notes = [line for foot in feet for line in _foot_lines(foot, marks)]
     if not tables:
         _read_without_grid(reader, wrap, label_and_caption(wrap, marks), notes, others)
@@ -106,6 +110,7 @@ def _foot_lines(foot: etree._Element, marks: frozenset[str]) -> Iterator[str]:
     if local_name(foot) in LEFT_OUT:
         return
     label = first_child(foot, "label") if local_name(foot) == "fn" else None
+    symbol = foot.get("symbol", "") if local_name(foot) == "fn" else ""
     line = InlineText(note_marks=marks)
     if local_name(foot) != "fn":
         line.add(foot)
@@ -115,15 +120,49 @@ def _foot_lines(foot: etree._Element, marks: frozenset[str]) -> Iterator[str]:
             if child is not label:
                 line.add(child)
             line.add_text(child.tail)
-    yield labelled(one_line(inline_text(label)) if label is not None else "", one_line(line.text()))
+    yield labelled(one_line(inline_text(label) if label is not None else symbol), one_line(line.text()))
 
 
-def _note_marks(feet: Sequence[etree._Element]) -> Iterator[str]:
-    """The marks of a table's notes: their labels, and superscripts that a note starts with."""
-    for foot in feet:
-        for element in foot.iter("{*}label", "{*}sup"):
-            parent = element.getparent()
-            starts = parent is not None and element.getprevious() is None and not one_line(parent.text or "")
-            mark = one_line(inline_text(element)).rstrip(" .):")
-            if mark and len(mark) <= _NOTE_MARK_CHARS and (starts or local_name(element) == "label"):
-                yield mark
+def _note_marks(places: Sequence[etree._Element]) -> frozenset[str]:
+    """The marks of a table's notes: their labels, and superscripts that begin a note.
+
+    Several notes may stand in one paragraph: a superscript begins one at the start of its element, behind a
+    sentence, or anywhere if it is the next of the marks before it.
+    """
+    marks: list[str] = []
+    for place in places:
+        for element in place.iter("{*}label", "{*}sup", "{*}fn"):
+            text = element.get("symbol", "") if local_name(element) == "fn" else inline_text(element)
+            mark = re.sub(r"[\s.):]+\Z", "", one_line(text))
+            if not mark or len(mark) > _NOTE_MARK_CHARS:
+                continue
+            if local_name(element) != "sup" or _begins_note(element, mark, marks):
+                marks.append(mark)
+    return frozenset(marks)
+
+
+def _begins_note(script: etree._Element, mark: str, marks: Sequence[str]) -> bool:
+    """Whether a superscript of the notes is the mark of one, not a power, an isotope or a mark in it."""
+    parent, previous = script.getparent(), script.getprevious()
+    before = (parent.text if previous is None else previous.tail) if parent is not None else ""
+    before = (before or "").replace("\n", " ")
+    words = before.rstrip()
+    if not words:
+        return previous is None or local_name(previous) == "break"
+    if script_before_mark(words, mark) is not None:
+        return False
+    follows = bool(marks) and mark in _next_marks(marks[-1])
+    if words[-1] in _ENDS_OF_NOTES:
+        is_isotope = mark.isdigit() and (script.tail or "")[:1].isupper()
+        return follows or not (is_isotope or (mark.isdigit() and marks and not marks[-1].isdigit()))
+    return follows and before[-1:].isspace()
+
+
+def _next_marks(mark: str) -> tuple[str, ...]:
+    """The marks that may come after one: 3 after 2, c after b, a sign twice after the sign."""
+    if mark.isdecimal():
+        return (str(int(mark) + 1),)
+    if len(mark) == 1 and mark.isalpha():
+        return (chr(ord(mark) + 1),)
+    sign = _SIGNS.find(mark[0])
+    return (mark + mark[0], _SIGNS[sign + 1 : sign + 2]) if sign >= 0 else ()

@@ -44,6 +44,9 @@ _NAME = re.compile(r"[^\W\d_]\d+\Z")
 _NAME_SUFFIX = re.compile(r"[^\W\d_]{3,}")
 _OPERATION = re.compile(r"[\w)]\s*[+\-−*/=⋅·]\s*[\w(]")
 _TEN = re.compile(r"(?<![\d.,])10\Z")
+_STATISTIC = re.compile(r"(?<![^\W\d_])(?:[RrχΧηωτσ]|[Cc]hi|[Ee]ta|(?<![^\W\d_]\s)[IX])\s*\Z")
+"""Squared by name; a single I or X behind a word is its number (Stage I)."""
+
 _LAST_WORD = re.compile(r"[^\W\d_]+\Z")
 _OPEN_PARENTHESIS = re.compile(r"\([^()]*\Z")
 _LENGTHS = frozenset({"m", "km", "cm", "dm", "mm", "µm", "μm", "nm", "ft", "in", "s"})
@@ -173,15 +176,23 @@ def _is_isotope(script: str, after: str) -> bool:
 def _with_note_marks(runs: list[Piece], note_marks: frozenset[str]) -> Iterator[Piece]:
     """Superscripts that name footnotes become marks: in a table whose foot has a note 2, 45<sup>2</sup>.
 
-    A number stays a power after 10 and after a unit.
+    A number stays a power after 10, after a unit of length and after a statistic (R2).
     """
     before = ""
     for level, text in runs:
         marks = [mark for mark in re.split(r"[,;\s]+", text) if mark] if level is Level.HIGH else []
-        is_power = text.strip().isdecimal() and (_TEN.search(before) or _last_word(before) in _UNITS)
+        is_power = text.strip().isdecimal() and _stays_a_power(before, text.strip())
         named = bool(marks) and note_marks.issuperset(marks) and not is_power
         yield (Level.MARK if named else level), text
         before = text
+
+
+def _stays_a_power(base: str, number: str) -> bool:
+    """Whether a number that a note of the table has is a power all the same: 10^3, cm3, R2."""
+    if _TEN.search(base):
+        return True
+    is_statistic = number == "2" and _STATISTIC.search(base)
+    return bool(is_statistic) or (number in ("2", "3") and _last_word(base) in _LENGTHS)
 
 
 class _Line:

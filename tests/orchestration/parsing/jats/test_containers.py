@@ -99,6 +99,14 @@ def test_a_table_in_a_list_item_stands_between_its_words() -> None:
         ("<list list-type='alpha-lower'><list-item><p>x</p></list-item><list-item><p>y</p></list-item>"
          "</list>",
          "a. x\nb. y"),
+        ("<list list-type='roman-upper'>" + "<list-item><p>x</p></list-item>" * 4 + "</list>",
+         "I. x\nII. x\nIII. x\nIV. x"),
+        ("<list id='a' list-type='order' prefix-word='Step'><list-item><p>x</p></list-item><list-item>"
+         "<p>y</p></list-item></list><p>Rest.</p><list continued-from='a'><list-item><p>z</p></list-item>"
+         "</list>",
+         "Step 1. x\nStep 2. y\n\nRest.\n\nStep 3. z"),
+        ("<list list-type='bullet' prefix-word='Note'><list-item><p>x</p></list-item><list-item>"
+         "<label>Note b</label><p>y</p></list-item></list>", "Note x\nNote b y"),
         ("<def-list><term-head>Short</term-head><def-head>Long</def-head><def-item><term>CI</term><def>"
          "<p>interval</p></def></def-item></def-list>", "Short: Long\nCI: interval"),
         ("<disp-quote><p>I like hills.</p><attrib>Walker 7</attrib></disp-quote>",

@@ -62,7 +62,7 @@ def test_citation_marks_stay_in_the_text() -> None:
     assert body_text('<p>shown<sup><xref ref-type="bibr" rid="r">3</xref></sup>.</p>') == "shown[3]."
 
 
-def test_a_table_is_a_grid_with_spans_repeated_and_a_text_with_them_once() -> None:
+def test_a_table_is_a_grid_with_spans_repeated_and_a_text_with_each_column_named() -> None:
     document = parsed(
         an_article(
             "<table-wrap><label>Table 1.</label><caption><title>Steps</title><p>By day.</p></caption>"
@@ -79,7 +79,7 @@ def test_a_table_is_a_grid_with_spans_repeated_and_a_text_with_them_once() -> No
     block = next(block for block in blocks_of(document) if block.block_id == table.block_id)
     assert document.text[block.start_char : block.end_char].split("\n") == [
         "Table 1. Steps. By day",
-        "Day | Steps",
+        "Day | Steps | Steps",
         "Day | A | B",
         "1 | 9 | 8",
         "1 | 7",

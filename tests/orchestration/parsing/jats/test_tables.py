@@ -177,3 +177,68 @@ def test_a_second_label_and_caption_and_loose_words_of_a_table_are_kept(table: s
         assert document.text.count(text) == 1
     words = parsed(f"<table-wrap><label>Table 1</label>{ROWS}By day.</table-wrap>")
     assert words.text.endswith("Table 1\none\n\nBy day.")
+
+
+@pytest.mark.parametrize(
+    ("foot", "cell", "text"),
+    [
+        ("<p><sup>1</sup> first. <sup>2</sup> second</p>", "45<sup>2</sup>", "45[2]"),
+        ("<p><sup>1</sup> first. <sup>2</sup> second</p>", "R<sup>2</sup>", "R2"),
+        ("<p><sup>1</sup> first. <sup>2</sup> second</p>", "Adjusted R<sup>2</sup> (%)", "Adjusted R2 (%)"),
+        ("<p><sup>1</sup>first <sup>2</sup>second <sup>3</sup>third</p>", "5 cm<sup>3</sup>", "5 cm3"),
+        ("<p><sup>1</sup>first <sup>2</sup>second <sup>3</sup>third</p>", "5 mg<sup>3</sup>", "5 mg[3]"),
+        ("<p><sup>1</sup>first <sup>2</sup>second <sup>3</sup>third</p>", "10<sup>3</sup>", "10^3"),
+        ("<p><sup>1</sup> first. <sup>2</sup> second</p>", "I<sup>2</sup>, χ<sup>2</sup>", "I2, χ2"),
+        ("<p><sup>1</sup> first. <sup>2</sup> second</p>", "Stage I<sup>2</sup>", "Stage I[2]"),
+        ("<p><sup>a</sup>Crude<break/><sup>b</sup>Adjusted</p>", "7<sup>b</sup>", "7[b]"),
+        ("<p><sup>*</sup>Crude; <sup>†</sup>adjusted</p>", "7<sup>†</sup>", "7†"),
+        ("<p><sup>a</sup>of 20 kg/m<sup>2</sup>. <sup>18</sup>F counted.</p>", "45<sup>2</sup>", "45^2"),
+        ("<p><sup>a</sup>Crude. <sup>18</sup>F counted.</p>", "45<sup>18</sup>", "45^18"),
+        ("<fn symbol='b'><p>Crude.</p></fn>", "7<sup>b</sup>", "7[b]"),
+    ],
+)
+def test_every_label_of_the_foot_is_a_mark_and_powers_stay(foot: str, cell: str, text: str) -> None:
+    document = wrapped(f"<table><tbody><tr><td>x</td><td>{cell}</td></tr></tbody></table>", foot)
+    assert document.tables[0].rows[0][1] == text
+
+
+def test_the_labels_of_footer_rows_are_marks() -> None:
+    document = wrapped(
+        "<table><tbody><tr><td>45<sup>2</sup></td></tr></tbody><tfoot><tr><td><sup>2</sup> Crude</td></tr>"
+        "</tfoot></table>"
+    )
+    assert lines_of(document) == ["45[2]", "[2] Crude"]
+
+
+def test_a_note_keeps_the_symbol_that_its_attribute_states() -> None:
+    document = wrapped("<table><tr><td>x</td></tr></table>", "<fn symbol='b'><p>Crude.</p></fn>")
+    assert lines_of(document)[1:] == ["b Crude."]
+
+
+def test_every_column_has_its_cell_in_each_line() -> None:
+    document = wrapped(
+        '<table><thead><tr><th colspan="5">All walks</th></tr><tr><th>Hill</th><th colspan="3">Steps</th>'
+        '<th>N</th></tr></thead><tbody><tr><td colspan="5">North</td></tr><tr><td>a|b</td>'
+        '<td colspan="2">none</td><td>7</td><td/></tr><tr><td>c</td><td colspan="4">lost</td></tr>'
+        "<tr><td>d</td><td>1</td><td>2</td><td>3</td><td>6</td></tr></tbody>"
+        "</table>"
+    )
+    assert lines_of(document) == [
+        "All walks",
+        "Hill | Steps | Steps | Steps | N",
+        "North",
+        "a\\|b | none | none | 7",
+        "c | lost",
+        "d | 1 | 2 | 3 | 6",
+    ]
+    assert document.tables[0].rows[3][0] == "a|b"
+
+
+def test_a_column_that_no_cell_begins_in_is_not_written() -> None:
+    wide = '<td colspan="2">{}</td>'
+    row = f"<tr>{wide.format('a')}{wide.format(7)}</tr>"
+    document = wrapped(
+        f"<table><thead><tr>{wide.format('')}<td>n</td></tr></thead><tbody>{row * 2}</tbody></table>"
+    )
+    assert lines_of(document) == [" | n", "a | 7", "a | 7"]
+    assert document.tables[0].rows[1] == ("a", "a", "7", "7")

@@ -216,12 +216,13 @@ def _is_repeated_on_purpose(text: Text) -> bool:
     ]
     if labels and local_name(labels[-1].getparent()) == "table-wrap":  # type: ignore[arg-type]
         return True
-    return _spans_rows(text.element)
+    return _is_in_a_spanning_cell(text.element)
 
 
-def _spans_rows(element: etree._Element) -> bool:
+def _is_in_a_spanning_cell(element: etree._Element) -> bool:
+    spans = {"rowspan": "1", "colspan": "1", "morerows": "0", "namest": "", "spanname": ""}
     chain = [element, *element.iterancestors()]
-    return any(cell.get("rowspan", "1") != "1" or cell.get("morerows", "0") != "0" for cell in chain)
+    return any(cell.get(name, one) != one for cell in chain for name, one in spans.items())
 
 
 def _references(document: Document) -> str:
