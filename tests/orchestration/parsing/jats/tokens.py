@@ -222,7 +222,7 @@ def _is_repeated_on_purpose(text: Text) -> bool:
 def _is_in_a_spanning_cell(element: etree._Element) -> bool:
     spans = {"rowspan": "1", "colspan": "1", "morerows": "0", "namest": "", "spanname": ""}
     chain = [element, *element.iterancestors()]
-    return any(cell.get(name, one) != one for cell in chain for name, one in spans.items())
+    return any(cell.get(name, usual) != usual for cell in chain for name, usual in spans.items())
 
 
 def _references(document: Document) -> str:
