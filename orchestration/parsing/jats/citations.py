@@ -50,6 +50,7 @@ _PLACES: Final = {
     "season": ";",
     "volume": ";",
     "issue": "(",
+    "issue-part": " ",
     "supplement": " ",
     "fpage": ":",
     "lpage": "-",
@@ -58,6 +59,8 @@ _PLACES: Final = {
 }
 """Parts that say where a text is, each with the sign before it: 2001 May 12;3(1):1-5."""
 
+_PAGE_NAMES = frozenset({"fpage", "lpage", "page-range"})
+_LETTERS = re.compile(r"[^\W\d_]{2}|[.]")
 _NAMED_IDS: Final = {"arxiv": "arXiv", "isbn": "ISBN", "issn": "ISSN"}
 _WORD_BEFORE: Final = {
     "isbn": "ISBN",
@@ -123,12 +126,12 @@ def _structured(citation: etree._Element) -> str:
             continue
         text = _part_text(child)
         if text:
-            parts.append(_place(place))
+            parts.append(_named_place(place))
             joined = before in _ALONE and name in _ALONE and not place
             place = []
             parts[-2:] = [f"{parts[-2]}, {text}"] if joined else [*parts[-2:], text]
             before = name
-    parts.append(_place(place))
+    parts.append(_named_place(place))
     text = ""
     for part in filter(None, parts):
         text += f"{'' if not text else ' ' if text.endswith(('.', '?', '!')) else '. '}{part}"
@@ -200,6 +203,14 @@ def _place(place: Sequence[etree._Element]) -> str:
         sign = _PLACES[name] if text else ""
         text += f"({words})" if name == "issue" else f"{sign}{words}"
     return text
+
+
+def _named_place(place: Sequence[etree._Element]) -> str:
+    """A place with a word where pages or a volume stand alone: 'p 21-51', 'Vol 2'."""
+    text = _place(place)
+    names = {local_name(part) for part in place}
+    word = "p" if names <= _PAGE_NAMES else "Vol" if names == {"volume"} else ""
+    return text if not word or not text or _LETTERS.search(text) else f"{word} {text}"
 
 
 def _with_role(people: str, part: etree._Element) -> str:

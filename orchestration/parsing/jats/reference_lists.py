@@ -29,6 +29,7 @@ class ReferenceLists:
         """`headings` are those of the articles inside."""
         self._inner = headings.keys()
         self._headings: dict[etree._Element, str] = {}
+        self._part_by_list: dict[Part, Part] = {}
         self._used: Counter[str] = Counter()
         self._first_list: dict[tuple[Part, str], Part] = {}
         self._texts: dict[tuple[Part, str], str] = {}
@@ -38,7 +39,7 @@ class ReferenceLists:
 
     def place(self, entry: etree._Element, label: str, text: str) -> tuple[str | None, bool]:
         """The heading of an entry's part, None for the article; whether an article around has the entry."""
-        part = _part_of(entry)
+        part = self._part_around(entry)
         if part in self._inner and self._is_repeated(part, label, text):
             return None, True
         if label:
@@ -49,6 +50,13 @@ class ReferenceLists:
         else:
             self._without_label.add((part, text))
         return self._heading(part) if part is not None else None, False
+
+    def _part_around(self, entry: etree._Element) -> Part:
+        """The part of an entry; entries of one list are in one part."""
+        around = entry.getparent()
+        if around not in self._part_by_list:
+            self._part_by_list[around] = _part_of(entry)
+        return self._part_by_list[around]
 
     def _is_repeated(self, part: Part, label: str, text: str) -> bool:
         """Whether a mark in `part` finds this very entry in an article around it."""

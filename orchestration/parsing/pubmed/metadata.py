@@ -68,6 +68,7 @@ def pubmed_metadata(record: etree._Element, pmid: str, titles: Titles) -> dict[s
         "publication_types": _texts(record.iter("{*}PublicationType")),
         "registry_ids": _texts(record.iter("{*}AccessionNumber")),
         "sections": _texts(record.iterfind(f"{_CHAPTER}/{{*}}Sections//{{*}}SectionTitle")),
+        "awards": _awards(record),
         "competing_interests": _text(record, "{*}MedlineCitation/{*}CoiStatement"),
         **notices_metadata(record),
     }
@@ -83,6 +84,13 @@ def _ids(record: etree._Element) -> dict[str, str]:
         if element.get("ValidYN") != "N":
             ids.setdefault(element.get("EIdType", ""), field_text(element))
     return ids
+
+
+def _awards(record: etree._Element) -> list[str]:
+    """Who funded the work by which grants: 'R01 HL1, HL, NHLBI NIH HHS, United States'."""
+    lists = (f"{part}/{{*}}GrantList/{{*}}Grant" for part in (_ARTICLE, _CHAPTER))
+    grants = (grant for path in lists for grant in record.iterfind(path))
+    return list(dict.fromkeys(", ".join(filter(None, map(field_text, grant))) for grant in grants))
 
 
 def _text(record: etree._Element, path: str) -> str:

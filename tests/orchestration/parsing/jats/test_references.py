@@ -77,6 +77,11 @@ def references(entries: str) -> tuple[Reference, ...]:
         ("<element-citation><name><surname>Berg</surname><given-names>K</given-names><prefix>van der</prefix>"
          "</name><name><surname>Roe</surname><prefix>Sir</prefix></name></element-citation>",
          "van der Berg K, Sir Roe"),
+        ("<element-citation><source>Hills</source><publisher-name>Kite</publisher-name><fpage>21</fpage>"
+         "<lpage>51</lpage></element-citation>", "Hills. Kite. p 21-51"),
+        ("<element-citation><source>Hills</source><volume>2</volume><source>Walks</source><year>2001</year>"
+         "<volume>3</volume><issue>1</issue><issue-part>Pt 2</issue-part><fpage>1</fpage></element-citation>",
+         "Hills. Vol 2. Walks. 2001;3(1) Pt 2:1"),
         ("<note><label>*</label><p>A remark.</p></note>", "* A remark."),
         ("<p>Only words.</p>", "Only words."),
     ],

@@ -195,3 +195,16 @@ def test_ids_that_pubmed_marks_as_wrong_are_left_out() -> None:
         '<ELocationID EIdType="doi" ValidYN="Y">10.5555/right</ELocationID>'
     )
     assert read(a_citation(article=ids)).metadata["doi"] == "10.5555/right"
+
+
+def test_grants_are_listed_with_their_agencies() -> None:
+    grant = (
+        "<Grant><GrantID>R01 HL1</GrantID><Acronym>HL</Acronym><Agency>NHLBI NIH HHS</Agency>"
+        "<Country>United States</Country></Grant>"
+    )
+    other = "<Grant><Agency>Kite Trust</Agency><Country>United Kingdom</Country></Grant>"
+    listed = f'<GrantList CompleteYN="Y">{grant}{other}{grant}</GrantList>'
+    assert read(a_citation(article=listed)).metadata["awards"] == [
+        "R01 HL1, HL, NHLBI NIH HHS, United States",
+        "Kite Trust, United Kingdom",
+    ]
