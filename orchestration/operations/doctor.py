@@ -22,7 +22,7 @@ from orchestration.errors import (
 )
 from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.schedules import read_schedules
-from orchestration.operations.index_problems import lost_vectors, other_encoders
+from orchestration.operations.index_problems import lost_entries, lost_vectors, other_encoders
 from orchestration.operations.store_checks import ask_store
 from orchestration.plugins.entry_points import GROUPS, installed_plugins
 
@@ -69,7 +69,8 @@ class Doctor:
             "schedules are valid": self._check_schedules,
             "models are installed": lambda: ", ".join(self._parts.model_ids().values()),
             "documents are of these models": lambda: self._check_index(self._check_encoders),
-            "vectors are whole": lambda: self._check_index(self._check_vectors),
+            "chunks are whole": lambda: self._check_index(partial(_check_lost, lost_entries, self._parts)),
+            "vectors are whole": lambda: self._check_index(partial(_check_lost, lost_vectors, self._parts)),
             "devices of the profile": self._check_devices,
             "host and its processes": self._check_host,
             "free disk space": self._check_space,
@@ -118,10 +119,6 @@ class Doctor:
         if lines := other_encoders(self._parts, self._parts.model_ids()):
             raise ConfigurationError(". ".join(lines) + ".")
 
-    def _check_vectors(self) -> None:
-        if lines := lost_vectors(self._parts):
-            raise StoreCorruptError(". ".join(lines) + ".")
-
     def _check_host(self) -> str:
         host = HostClient(self._parts.settings, {"status": HOST_SECONDS})
         if not host.is_running():
@@ -149,6 +146,11 @@ class Doctor:
         data, temporary = str(self._parts.settings.data_dir), tempfile.gettempdir()
         _check_free(temporary, LEAST_TEMPORARY_BYTES)
         return f"{_check_free(data, LEAST_FREE_BYTES) / 1e9:.0f} GB"
+
+
+def _check_lost(lost: Callable[[Parts], list[str]], parts: Parts) -> None:
+    if lines := lost(parts):
+        raise StoreCorruptError(". ".join(lines) + ".")
 
 
 def _check_free(folder: str, least: int) -> int:

@@ -1,12 +1,13 @@
-"""What searches would miss without an error: documents of other encoders, and vectors that a store lost.
+"""What searches would miss without an error: documents of other encoders, and lost chunks and vectors.
 
-Input: the parts of a data folder. Output: one line per problem, with its next step. Counts alone are read, no
-vectors, so this is cheap enough for every opening of a search and for `medkg status`; what only a checksum
-shows is for `medkg verify`.
+Input: the parts of a data folder. Output: one line per problem, with its next step. Counts alone are read, so
+this is cheap enough for every opening of a search and for `medkg status`; what only a checksum shows is for
+`medkg verify`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from orchestration.retrieval.legs import MODEL_LEGS
 if TYPE_CHECKING:
     from orchestration.operations.parts import Parts
 
-__all__ = ["index_problems", "lost_vectors", "other_encoders"]
+__all__ = ["index_problems", "lost_entries", "lost_vectors", "other_encoders"]
 
 
 def index_problems(parts: Parts, seconds: float = STORE_SECONDS) -> list[str]:
@@ -27,6 +28,7 @@ def index_problems(parts: Parts, seconds: float = STORE_SECONDS) -> list[str]:
 
     def look() -> str:
         lines.extend(other_encoders(parts, parts.model_ids()))
+        lines.extend(lost_entries(parts))
         lines.extend(lost_vectors(parts))
         return ""
 
@@ -62,26 +64,39 @@ def other_encoders(parts: Parts, models: Mapping[str, str], legs: Collection[str
     return lines
 
 
+def lost_entries(parts: Parts) -> list[str]:
+    """A line if the search store has not all chunks of some documents; else none. Raises what it raises."""
+    counts = parts.ledger.commits.counts_by_intent(parts.settings.tenant)
+    held = parts.stores.search.chunk_counts(parts.settings.tenant) if counts else {}
+    chunks: Counter[str] = Counter()
+    for count in counts:
+        chunks[count.intent_id] += count.chunks
+    lost = [count for count in counts if held.get(count.intent_id, 0) < chunks[count.intent_id]]
+    return _lost("chunks", "words and terms miss", lost, counts)
+
+
 def lost_vectors(parts: Parts, model: str | None = None) -> list[str]:
-    """How many documents the vector store has not all vectors of, under one model or any; empty if none.
+    """A line if the vector store has not all vectors of some documents, under one model or any; else none.
 
     Raises what the vector store raises, StoreCorruptError for a damaged index.
     """
     tenant_id = parts.settings.tenant
     counts = parts.ledger.commits.counts_by_intent(tenant_id)
-    lost = 0
+    lost: list[IntentCount] = []
     for namespace in {count.namespace for count in counts if model in (None, count.namespace)}:
         held = parts.stores.vectors.chunk_counts(tenant_id, namespace)
-        lost += sum(
-            count.documents
-            for count in counts
-            if count.namespace == namespace and held.get(count.intent_id, 0) < count.chunks
-        )
+        of_model = (count for count in counts if count.namespace == namespace)
+        lost += (count for count in of_model if held.get(count.intent_id, 0) < count.chunks)
+    return _lost("vectors", "the dense leg misses", lost, counts)
+
+
+def _lost(kind: str, effect: str, lost: Sequence[IntentCount], counts: Sequence[IntentCount]) -> list[str]:
     if not lost:
         return []
+    documents, total = (sum(count.documents for count in some) for some in (lost, counts))
     return [
-        f"vectors of {lost} of {sum(count.documents for count in counts)} documents are lost, so the dense "
-        "leg misses them: `medkg verify --repair` makes them again"
+        f"{kind} of up to {documents} of {total} documents are lost, so {effect} them: `medkg verify "
+        "--repair` makes them again"
     ]
 
 

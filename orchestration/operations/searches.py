@@ -7,13 +7,14 @@ that is off, documents that were embedded by another model, lost vectors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from orchestration.contracts import Filters
 from orchestration.errors import MedkgError, StoreCorruptError, UsageError
-from orchestration.operations.index_problems import lost_vectors, other_encoders
+from orchestration.operations.index_problems import lost_entries, lost_vectors, other_encoders
 from orchestration.operations.models import LazyModels
 from orchestration.operations.parts import Parts
 from orchestration.retrieval.budgets import Budgets
@@ -28,6 +29,8 @@ __all__ = ["Searches", "open_searcher"]
 NO_MODEL: Final = "none"
 
 Notify = Callable[[str], None]
+Look = Callable[[], list[str]]
+"""Returns a line per problem of the index; may raise the error of a store."""
 
 
 class Searches:
@@ -94,11 +97,11 @@ def open_searcher(
     models = LazyModels(lambda: parts.models(loaded, notify))
     try:
         reranker = _reranker(parts, models) if rerank else None
-        if loaded and parts.ledger.commits.changes(parts.settings.tenant, 0)[0]:
-            loaded_ids = models().model_ids()  # loads before the search's time budget runs
-            _report_problems(parts, loaded_ids, model_legs, notify)
-            if rerank:
-                _check_rerank_model(models().rerank_model(), parts.rerank_model())
+        indexed = bool(loaded and parts.ledger.commits.changes(parts.settings.tenant, 0)[0])
+        loaded_ids = models().model_ids() if indexed else {}  # loads before the search's time budget runs
+        _report(_looks(parts, set(legs or ("bm25", *MODEL_LEGS)), loaded_ids), notify)
+        if indexed and rerank:
+            _check_rerank_model(models().rerank_model(), parts.rerank_model())
         budgets = Budgets(
             parts.settings.search_seconds,
             {str(leg): seconds for leg, seconds in parts.settings.search_leg_seconds.items()},
@@ -159,15 +162,25 @@ def _check_rerank_model(loaded: str | None, configured: str | None) -> None:
         )
 
 
-def _report_problems(parts: Parts, models: Mapping[str, str], legs: Collection[str], notify: Notify) -> None:
-    """Report what these legs will miss; a store that cannot be asked is reported, and its legs fail later."""
-    try:
-        lines = other_encoders(parts, models, legs)
-        if "dense" in legs:
-            lines += _other_model(parts, models["dense"])
-            lines += lost_vectors(parts, models["dense"])
-    except MedkgError as error:
-        lines = [error.message]
+def _looks(parts: Parts, legs: Collection[str], models: Mapping[str, str]) -> Iterator[Look]:
+    """What finds out what these legs will miss; without loaded models only what needs none."""
+    if not {"bm25", "sparse"}.isdisjoint(legs):
+        yield partial(lost_entries, parts)
+    if models:
+        yield partial(other_encoders, parts, models, legs)
+    if models and "dense" in legs:
+        yield partial(_other_model, parts, models["dense"])
+        yield partial(lost_vectors, parts, models["dense"])
+
+
+def _report(looks: Iterable[Look], notify: Notify) -> None:
+    """Report the lines, each once; a store that cannot be asked is reported, and its legs fail later."""
+    lines: dict[str, None] = {}
+    for look in looks:
+        try:
+            lines |= dict.fromkeys(look())
+        except MedkgError as error:
+            lines[error.message] = None
     for line in lines:
         notify(line)
 

@@ -117,6 +117,18 @@ class EntrySuite:
         assert found(store.bm25(TENANT, "sleep", 10, ANY, everything)) == ["1"]
         assert list(store.holdings(TENANT, "i1")) == []
 
+    def test_chunks_are_counted_by_intent(self, store: SearchStore) -> None:
+        first, second = chunks_of("a", "b", doc_id="1"), chunks_of("b", doc_id="2")
+        assert store.chunk_counts(TENANT) == {}
+        store.write(TENANT, "i1", keyed(first, second), None)
+        store.write(TENANT, "i2", keyed(first), None)
+        store.write("other", "i3", keyed(second), None)
+        assert store.chunk_counts(TENANT) == {"i1": 3, "i2": 2}
+        assert store.chunk_counts("other") == {"i3": 1}
+        store.discard(TENANT, "i1", [a_key("1")])
+        store.discard(TENANT, "i2", None)
+        assert store.chunk_counts(TENANT) == {"i1": 1}
+
     def test_a_new_store_holds_nothing_and_is_sound(self, store: SearchStore) -> None:
         assert store.bm25(TENANT, "sleep", 10, ANY, everything) == []
         assert list(store.holdings(TENANT)) == []

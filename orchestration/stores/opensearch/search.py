@@ -277,6 +277,12 @@ class OpenSearchSearch:
             return iter(())
         return entries.holdings(self._connection, self._indexes.alias(tenant_id), tenant_id, intent_id)
 
+    def chunk_counts(self, tenant_id: str) -> dict[str, int]:
+        """Chunks by intent."""
+        if not self._indexes.exists(tenant_id):
+            return {}
+        return entries.intent_counts(self._connection, self._indexes.alias(tenant_id))
+
     def is_empty(self, tenant_id: str) -> bool:
         """Whether nothing of the tenant is held."""
         if not self._indexes.exists(tenant_id):

@@ -115,6 +115,7 @@ HOLDINGS_OF_INTENT: Final = """
 SELECT intent_id, source, doc_id, count(*) AS chunks FROM chunks
 WHERE intent_id = ? GROUP BY source, doc_id
 """
+CHUNK_COUNTS: Final = "SELECT intent_id, count(*) FROM chunks GROUP BY intent_id"
 CHECK_WORDS: Final = "INSERT INTO chunk_words (chunk_words, rank) VALUES ('integrity-check', 1)"
 MERGE_WORDS: Final = "INSERT INTO chunk_words (chunk_words) VALUES ('optimize')"
 DROP_PREVIOUS_WORDS: Final = "DROP TABLE IF EXISTS chunk_text"
@@ -265,6 +266,11 @@ class SqliteSearch:
                 rows = connection.execute(HOLDINGS_OF_INTENT, (intent_id,)).fetchall()
         for row in rows:
             yield Holding(_key(tenant_id, row), row["intent_id"], row["chunks"])
+
+    def chunk_counts(self, tenant_id: str) -> dict[str, int]:
+        """Rows by intent, from the index of their key."""
+        with self._file(tenant_id).reading() as connection:
+            return dict(map(tuple, connection.execute(CHUNK_COUNTS)))
 
     def is_empty(self, tenant_id: str) -> bool:
         """Whether nothing of the tenant is held."""

@@ -94,12 +94,13 @@ def folder(
 
 
 ENCODERS = "documents are of these models"
+CHUNKS = "chunks are whole"
 WHOLE = "vectors are whole"
 
 
 def test_an_index_of_the_configured_models_has_no_problems(folder: Folder) -> None:
     assert folder.search() == folder.status() == []
-    assert folder.doctor(ENCODERS) == folder.doctor(WHOLE) == (True, "4 documents")
+    assert folder.doctor(ENCODERS) == folder.doctor(CHUNKS) == folder.doctor(WHOLE) == (True, "4 documents")
 
 
 def test_an_empty_folder_has_no_problems(tmp_path: Path) -> None:
@@ -178,14 +179,34 @@ def test_a_lost_segment_is_reported_without_verify(folder: Folder, lost: str) ->
         data.vectors.discard(TENANT, intent_of(data, lost))
     count = {"1": 3, "4": 1}[lost]
     line = (
-        f"vectors of {count} of 4 documents are lost, so the dense leg misses them: `medkg verify --repair` "
-        "makes them again"
+        f"vectors of up to {count} of 4 documents are lost, so the dense leg misses them: `medkg verify "
+        "--repair` makes them again"
     )
     assert folder.search() == folder.search("dense") == folder.status() == [line]
     assert folder.search("bm25", "sparse") == []
     assert folder.doctor(WHOLE) == (False, f"{line}.")
     with folder.opened() as data:
         assert data.repair().restored == {"vectors": count}
+    assert folder.search() == folder.status() == []
+
+
+@pytest.mark.parametrize(("lost", "count"), [("1", 3), ("4", 1)])
+def test_chunks_lost_from_the_search_store_are_reported_without_verify(
+    folder: Folder, lost: str, count: int
+) -> None:
+    with folder.opened() as data:
+        (key,) = {commit.key for commit in data.log.committed(TENANT) if commit.key.doc_id == lost}
+        data.search.discard(TENANT, intent_of(data, lost), [key])
+    line = (
+        f"chunks of up to {count} of 4 documents are lost, so words and terms miss them: `medkg verify "
+        "--repair` makes them again"
+    )
+    assert line in folder.search() and line in folder.status()
+    assert folder.search("bm25") == [line]
+    assert line not in folder.search("dense")
+    assert folder.doctor(CHUNKS) == (False, f"{line}.")
+    with folder.opened() as data:
+        assert data.repair().restored == {"search": 1}
     assert folder.search() == folder.status() == []
 
 
@@ -197,7 +218,7 @@ def test_a_lost_index_of_vectors_is_reported(folder: Folder) -> None:
             for index in connection.client.indices.get(index=f"{folder.pairing.prefix}-vectors.*"):
                 connection.client.indices.delete(index=index)
     (line,) = folder.status()
-    assert line.startswith("vectors of 4 of 4 documents are lost")
+    assert line.startswith("vectors of up to 4 of 4 documents are lost")
     assert folder.search() == [line]
 
 
@@ -209,7 +230,7 @@ def test_a_segment_that_was_cut_off_is_lost(folder: Folder, bytes_left: int) -> 
     content = path.read_bytes()
     path.write_bytes(content[:bytes_left])
     (line,) = folder.status()
-    assert line.startswith("vectors of 1 of 4 documents are lost")
+    assert line.startswith("vectors of up to 1 of 4 documents are lost")
 
 
 def test_what_a_live_writer_has_not_committed_is_no_problem(folder: Folder) -> None:
