@@ -23,6 +23,7 @@ __all__ = ["BULLET", "LABEL", "OTHER_SIZE", "FlowReader"]
 CAPTION_LABEL: Final = re.compile(r"(?:tab(?:le|\.)|fig(?:ure|\.))\s*[A-Z]?\d+[A-Za-z]?[.:]?", re.IGNORECASE)
 BULLET: Final = re.compile(r"[•‣▪◦●○∙·\uf0b7–—-]\s+\S")
 LABEL: Final = re.compile(r"(?:\[(\d{1,4})\]\s*|\(?(\d{1,3})[.)]\s+)\S")
+SUBLABEL: Final = re.compile(r"\(?(?:[a-h]|[ivx]{1,4})[.)]\s+\S")
 NUMBERED: Final = re.compile(r"\d{1,2}(?:\.\d{1,2})+\.?\s+[^\W\d_]")
 WIDER: Final = 1.35
 """Times the usual leading: as much parts paragraphs."""
@@ -56,6 +57,8 @@ class FlowReader:
         last = self.last
         assert last is not None
         if self._another_kind(last, line, paragraph):
+            return True
+        if SUBLABEL.match(line.text) and not last.hyphen and self._by_short_line(last, line):
             return True
         item = self._goes_on_with_item(line, paragraph)
         heading = (line.bold or self._goes_on_with_heading(last, line)) and len(
@@ -138,6 +141,11 @@ class FlowReader:
     def _by_label(self, line: Line, paragraph: Sequence[Line]) -> bool:
         """The next number of a list or of the references."""
         label, first = LABEL.match(line.text), LABEL.match(paragraph[0].text)
+        if label and not first and paragraph[-1].text.endswith(":"):
+            return True
+        if SUBLABEL.match(paragraph[0].text):
+            back = label is not None and line.left < paragraph[0].left
+            return back or SUBLABEL.match(line.text) is not None
         if not label or not first:
             return False
         return int(label.group(1) or label.group(2)) == int(first.group(1) or first.group(2)) + 1

@@ -38,6 +38,9 @@ MIN_COLUMN_GAP: Final = 0.45
 SAME_END: Final = 4.0
 """Points by which the ends of a table's rules may differ."""
 
+MARKS: Final = frozenset("*∗†‡§¶#‖")
+HIGH: Final = 0.65
+"""Of its size: how high a mark may stand above the baseline of its word."""
 MARK: Final = "\x00"
 """Stands before a mark until the cell is whole."""
 
@@ -61,7 +64,7 @@ class Row:
 
     @property
     def baseline(self) -> float:
-        return self.pieces[0].baseline
+        return next((piece for piece in self.pieces if not _is_mark(piece)), self.pieces[0]).baseline
 
     def words(self) -> list[Word]:
         return sorted((word for piece in self.pieces for word in piece.words), key=lambda word: word.left)
@@ -82,17 +85,31 @@ def long_rules(rules: Sequence[Rule]) -> list[Rule]:
 
 
 def rows_of(pieces: Sequence[Piece]) -> list[Row]:
+    """The lines of a table; marks that stand alone, high beside their word, are in the line of the word."""
     rows: list[Row] = []
+    marks = [piece for piece in pieces if _is_mark(piece)]
     for piece in sorted(pieces, key=lambda piece: (piece.baseline, piece.left)):
+        if _is_mark(piece):
+            continue
         if rows and abs(rows[-1].baseline - piece.baseline) <= 0.45 * max(
             piece.size, rows[-1].pieces[0].size
         ):
             rows[-1].pieces.append(piece)
         else:
             rows.append(Row([piece]))
+    for mark in marks:
+        below = [row for row in rows if -0.2 * mark.size <= row.baseline - mark.baseline <= HIGH * mark.size]
+        if below:
+            min(below, key=lambda row: abs(row.baseline - mark.baseline)).pieces.append(mark)
+        else:
+            rows.append(Row([mark]))
     for row in rows:
         row.pieces.sort(key=lambda piece: piece.left)
-    return rows
+    return sorted(rows, key=lambda row: row.baseline)
+
+
+def _is_mark(piece: Piece) -> bool:
+    return set(piece.text) <= MARKS
 
 
 def upright_rules(rules: Sequence[Rule], box: Box) -> list[float]:

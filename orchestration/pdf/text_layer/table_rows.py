@@ -41,6 +41,9 @@ def table_rows(
         same = parted[number] == parted[number - 1]
         close = tight < 0.85 * wide and leading[number - 1] < 1.15 * tight
         below_header = parted[number] >= min(1, len(level))
+        if same and not below_header and columns.adds_counts(number):
+            bands[-1].append(row)
+            continue
         if grid:
             continues = parted[number] not in listed
         else:
@@ -77,6 +80,12 @@ class _Columns:
         if 0 in columns and len(columns) > 1:
             return below_header and all(self._wraps(number, column) for column in columns)
         return not (columns == {0} and below_header and self._is_label(number))
+
+    def adds_counts(self, number: int) -> bool:
+        """Whether a line of the header has only parentheses below the names of columns: '(n = 40)'."""
+        above = self._cells[number - 1]
+        own = {column: words for column, words in self._cells[number].items() if column}
+        return bool(own) and all(words[0].text[0] == "(" and column in above for column, words in own.items())
 
     def is_listed(self, number: int, lines: int) -> bool:
         """Whether a label stands beside a number below a number, `lines` lines below the rule above it."""
