@@ -60,7 +60,7 @@ _PLACES: Final = {
 """Parts that say where a text is, each with the sign before it: 2001 May 12;3(1):1-5."""
 
 _PAGE_NAMES = frozenset({"fpage", "lpage", "page-range"})
-_LETTERS = re.compile(r"[^\W\d_]{2}|[.]")
+_NUMBERS = re.compile(r"[A-Za-z]?\d+(?:[-–−]?[A-Za-z]?\d+)*")
 _NAMED_IDS: Final = {"arxiv": "arXiv", "isbn": "ISBN", "issn": "ISSN"}
 _WORD_BEFORE: Final = {
     "isbn": "ISBN",
@@ -210,7 +210,7 @@ def _named_place(place: Sequence[etree._Element]) -> str:
     text = _place(place)
     names = {local_name(part) for part in place}
     word = "p" if names <= _PAGE_NAMES else "Vol" if names == {"volume"} else ""
-    return text if not word or not text or _LETTERS.search(text) else f"{word} {text}"
+    return f"{word} {text}" if word and _NUMBERS.fullmatch(text) else text
 
 
 def _with_role(people: str, part: etree._Element) -> str:

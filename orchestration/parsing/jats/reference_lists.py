@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Final
 
 from lxml import etree
 
@@ -17,6 +18,7 @@ from orchestration.parsing.xml.trees import local_name
 
 Part = etree._Element | None
 
+BETWEEN_PARTS: Final = " > "
 _PARTS = frozenset({"app", "boxed-text", "response", "sub-article"})
 _INNER_ARTICLES = ("{*}sub-article", "{*}response")
 _USUAL = {"app": "Appendix"}
@@ -35,7 +37,7 @@ class ReferenceLists:
         self._texts: dict[tuple[Part, str], str] = {}
         self._without_label: set[tuple[Part, str]] = set()
         for inner, heading in headings.items():
-            self._add_heading(inner, heading)
+            self._headings[inner] = self._behind_inner_article(inner, heading)
 
     def place(self, entry: etree._Element, label: str, text: str) -> tuple[str | None, bool]:
         """The heading of an entry's part, None for the article; whether an article around has the entry."""
@@ -69,14 +71,20 @@ class ReferenceLists:
         return False
 
     def _heading(self, part: etree._Element) -> str:
-        """The heading of a part, numbered where an earlier part has the same."""
+        """The heading of a part, behind those of the articles inside that it is in: 'Reply > Appendix'.
+
+        It is numbered where an earlier part has the same.
+        """
         if part not in self._headings:
-            self._add_heading(part, part_heading(part) or _USUAL.get(local_name(part), "References"))
+            own = part_heading(part) or _USUAL.get(local_name(part), "References")
+            heading = self._behind_inner_article(part, own)
+            self._used[heading] += 1
+            self._headings[part] = numbered(heading, self._used[heading])
         return self._headings[part]
 
-    def _add_heading(self, part: etree._Element, heading: str) -> None:
-        self._used[heading] += 1
-        self._headings[part] = numbered(heading, self._used[heading])
+    def _behind_inner_article(self, part: etree._Element, heading: str) -> str:
+        inner = next(part.iterancestors(*_INNER_ARTICLES), None)
+        return heading if inner is None else f"{self._headings[inner]}{BETWEEN_PARTS}{heading}"
 
 
 def _part_of(entry: etree._Element) -> Part:

@@ -40,16 +40,14 @@ def inner_title(inner: etree._Element) -> str:
 def inner_headings(root: etree._Element) -> dict[etree._Element, str]:
     """The headings of the articles inside an article: their titles, else their types as words.
 
-    Of several without titles the later ones are numbered: 'Reply', 'Reply (2)'.
+    Of several with one heading the later ones are numbered: 'Reply', 'Reply (2)'.
     """
     headings: dict[etree._Element, str] = {}
     count: Counter[str] = Counter()
     for inner in root.iterdescendants("{*}sub-article", "{*}response"):
-        words = inner_kind(inner).replace("-", " ").capitalize()
-        title = inner_title(inner)
-        if not title:
-            count[words] += 1
-        headings[inner] = title or numbered(words, count[words])
+        heading = inner_title(inner) or inner_kind(inner).replace("-", " ").capitalize()
+        count[heading] += 1
+        headings[inner] = numbered(heading, count[heading])
     return headings
 
 

@@ -82,6 +82,7 @@ def references(entries: str) -> tuple[Reference, ...]:
         ("<element-citation><source>Hills</source><volume>2</volume><source>Walks</source><year>2001</year>"
          "<volume>3</volume><issue>1</issue><issue-part>Pt 2</issue-part><fpage>1</fpage></element-citation>",
          "Hills. Vol 2. Walks. 2001;3(1) Pt 2:1"),
+        ("<element-citation><source>Hills</source><volume>191 p</volume></element-citation>", "Hills. 191 p"),
         ("<note><label>*</label><p>A remark.</p></note>", "* A remark."),
         ("<p>Only words.</p>", "Only words."),
     ],
@@ -189,5 +190,5 @@ def test_an_article_inside_repeats_only_what_its_marks_would_find_around_it() ->
     assert parts(article) == [
         (None, "1", "On hills. 2001."),
         ("Translation (2)", "1", "On kites. 2001."),
-        ("Translation (3)", "1", "On hills. 2001."),
+        ("Translation (2) > Translation (3)", "1", "On hills. 2001."),
     ]
