@@ -84,3 +84,9 @@ def test_a_study_of_many_groups_and_categories_is_too_large_and_named() -> None:
     study["resultsSection"] = {"outcomeMeasuresModule": {"outcomeMeasures": [measure]}}
     with pytest.raises(DocumentTooLargeError, match="/corpus/record: a table of the record"):
         parsed(ClinicalTrialsParser(), json.dumps(study).encode())
+
+
+def test_a_pipe_in_a_cell_begins_no_cell_of_its_line() -> None:
+    grid = simple_grid([["Measure", "Arm A | 10 mg", "Arm B"], ["Steps", "7", "8|9"]])
+    assert grid.lines() == [r"Measure | Arm A \| 10 mg | Arm B", r"Steps | 7 | 8\|9"]
+    assert grid.rows[0][1] == "Arm A | 10 mg"
