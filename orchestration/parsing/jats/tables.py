@@ -18,7 +18,7 @@ from orchestration.parsing.jats.grids import nested_tables, read_grids
 from orchestration.parsing.text_builder import one_line
 from orchestration.parsing.xml.elements import LEFT_OUT
 from orchestration.parsing.xml.inline import InlineText, best_form, child_text, inline_text
-from orchestration.parsing.xml.inline_scripts import script_before_mark
+from orchestration.parsing.xml.inline_runs import Level, script_before_mark
 from orchestration.parsing.xml.trees import first_child, local_name
 from orchestration.records import BlockKind
 
@@ -149,7 +149,7 @@ def _begins_note(script: etree._Element, mark: str, marks: Sequence[str]) -> boo
     words = before.rstrip()
     if not words:
         return previous is None or local_name(previous) == "break"
-    if script_before_mark(words, mark) is not None:
+    if script_before_mark((Level.TEXT, words), mark) is not None:
         return False
     follows = bool(marks) and mark in _next_marks(marks[-1])
     if words[-1] in _ENDS_OF_NOTES:

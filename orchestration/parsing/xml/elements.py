@@ -64,3 +64,10 @@ WORD_TYPES: Final = frozenset(
      "other-alternative", "plate", "question", "scheme", "sec", "statement", "supplementary-material",
      "table", "video"}
 )  # fmt: skip
+
+TYPE_ONLY: Final = frozenset(
+    {"b", "bold", "em", "fixed-case", "i", "italic", "monospace", "overline", "overline-end",
+     "overline-start", "roman", "sans-serif", "sc", "strike", "strong", "styled-content", "target", "u",
+     "underline", "underline-end", "underline-start"}
+)  # fmt: skip
+"""Elements that change only the type or set an anchor; a number may be partly inside. Others end a number."""

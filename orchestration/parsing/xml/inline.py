@@ -18,9 +18,11 @@ from orchestration.parsing.xml.elements import (
     MARK_TYPES,
     SEPARATED,
     STRUCTURED,
+    TYPE_ONLY,
     WORD_TYPES,
 )
-from orchestration.parsing.xml.inline_scripts import Level, Piece, marks_alone, script_before_mark, written
+from orchestration.parsing.xml.inline_runs import Level, Piece, marks_alone, script_before_mark
+from orchestration.parsing.xml.inline_scripts import written
 from orchestration.parsing.xml.mathml import formula_text
 from orchestration.parsing.xml.trees import entity_text, first_child, local_name
 
@@ -30,6 +32,19 @@ _LATEX_WRAPPING = re.compile(
     r"\\(?:documentclass|usepackage|setlength|begin|end)(?:\[[^\]]*\])?\{[^}]*\}(?:\{[^}]*\})?"
 )
 _ESCAPED = re.compile(r"&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([A-Za-z][A-Za-z0-9]{1,30}));")
+_LABELLED = (
+    r"(?:tab(?:le|leau|elle|la)?s?|fig(?:ure|ura)?s?|abb(?:ildung)?(?:en)?|sect(?:ion)?s?|box(?:es)?|"
+    r"schemes?|append(?:ix|ices)|eq(?:uation|n)?s?|videos?|movies?|plates?|charts?)"
+)
+_LABELLED_APART = (
+    r"(?:files?|notes?|data(?:sets?)?|texts?|materials?|methods?|information|panels?|questions?|"
+    r"statements?|suppl?(?:ement(?:ary|al|s)?)?|supporting)"
+)
+_BEFORE_LABEL = re.compile(
+    rf"\b(?:{_LABELLED}\.?\s*|{_LABELLED_APART}\.?\s+)"
+    r"(?:\(?\s*S?\d+[A-Za-z]?\s*(?:[,;&/‐–—−-]|and|or|to)\s*)*\Z",
+    re.IGNORECASE,
+)
 
 _LIGATURE = re.compile("[\ufb00-\ufb06]")
 
@@ -107,7 +122,7 @@ class InlineText:
     def text(self) -> str:
         if not self._pieces:
             return self._as_read("".join(self._texts))
-        return written(self._all_pieces(), self._note_marks)
+        return written(self._all_pieces(), self._note_marks, with_marks=self._with_marks)
 
     def last_character(self) -> str:
         """The last character so far, '' if there is none."""
@@ -166,8 +181,21 @@ class InlineText:
             self.add_text(" ")
             self.add_contents(node)
             self.add_text(" ")
-        else:
+        elif name in TYPE_ONLY:
             self.add_contents(node)
+        else:
+            self._add_apart(node)
+
+    def _add_apart(self, element: etree._Element) -> None:
+        """Append the contents of an element; digits at its ends stay apart from the digits beside it."""
+        self._end_piece()
+        self.add_contents(element)
+        self._end_piece()
+
+    def _end_piece(self) -> None:
+        """Keep what comes next apart from what is on the line, if both are digits; code stays as it is."""
+        if not self._as_written:
+            self._all_pieces()
 
     def _add_parts(self, element: etree._Element) -> None:
         """Append an element whose children have nothing between them, with blanks there."""
@@ -186,40 +214,59 @@ class InlineText:
 
     def _add_reference(self, node: etree._Element) -> None:
         if not _is_mark(node):
-            self.add_contents(node)
-        elif self._with_marks:
+            self._add_apart(node)
+        elif node.get("ref-type") not in MARK_TYPES and self._expects_label():
+            self._add_label(node)
+        else:
             mark = self._mark(node)
-            if mark.startswith("[") and mark.endswith("]"):
-                self.add_text(mark)
-            else:
+            if not (mark.startswith("[") and mark.endswith("]")):
                 self._add_piece(Level.MARK, mark)
+            elif self._with_marks:
+                self.add_text(mark)
 
     def _add_script(self, node: etree._Element, name: str) -> None:
         if name == "sub":
             self._add_piece(Level.LOW, self._inside(node).text())
-        elif next(node.iter("{*}xref"), None) is not None:
-            self._add_marks(node)
-        else:
+            return
+        references = list(node.iter("{*}xref"))
+        if not references:
             self._add_piece(Level.HIGH, self._inside(node).text())
+        elif MARK_TYPES.isdisjoint(xref.get("ref-type", "") for xref in references) and self._expects_label():
+            self._add_label(node)
+        else:
+            self._add_marks(node)
+
+    def _expects_label(self) -> bool:
+        """Whether the line ends with 'Table', 'Figs 1,' or such, so that a number set high is its label."""
+        line = "".join([*(text for _, text in self._pieces[-8:]), *self._texts])
+        return _BEFORE_LABEL.search(line[-80:]) is not None
+
+    def _add_label(self, node: etree._Element) -> None:
+        self.add_text(" " if self.last_character().isalpha() else "")
+        self._end_piece()
+        self.add_text(self._inside(node).text().strip())
+        self._end_piece()
 
     def _add_marks(self, node: etree._Element) -> None:
         """Append a superscript with marks; a power or charge before them is none: 10<sup>6 <xref/></sup>."""
-        level, before = next(iter(self._all_pieces()[-1:]), (Level.TEXT, ""))
+        base = next(iter(self._all_pieces()[-1:]), (Level.TEXT, ""))
         pieces = self._inside(node)._all_pieces()
-        if level is Level.TEXT and pieces[:1] and pieces[0][0] is Level.TEXT:
-            script = script_before_mark(before, pieces[0][1])
+        if base[0] in (Level.TEXT, Level.LOW) and pieces[:1] and pieces[0][0] is Level.TEXT:
+            script = script_before_mark(base, pieces[0][1])
             if script is not None:
-                self._add_piece(Level.HIGH, script[0])
-                self.add_text(script[1])
-                del pieces[0]
-        mark = marks_alone(pieces)
-        if self._with_marks:
-            self._add_piece(Level.MARK, mark)
+                power, separator, bracket = script
+                self._add_piece(Level.HIGH, power)
+                self.add_text(separator)
+                pieces[0] = (Level.TEXT, bracket)
+        self._add_piece(Level.MARK, marks_alone(pieces))
 
     def _add_formula(self, node: etree._Element, name: str) -> None:
         text = _formula(node, name)
         blank = " " if text == _FORMULA and self.last_character().isalnum() else ""
-        self.add_text(blank + text)
+        self.add_text(blank)
+        self._end_piece()
+        self.add_text(text)
+        self._end_piece()
 
 
 def _is_mark(xref: etree._Element) -> bool:

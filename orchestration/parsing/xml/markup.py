@@ -18,7 +18,9 @@ from typing import Final
 from lxml import etree
 
 from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml.inline_scripts import Level, written
+from orchestration.parsing.xml.elements import TYPE_ONLY
+from orchestration.parsing.xml.inline_runs import Level
+from orchestration.parsing.xml.inline_scripts import written
 from orchestration.parsing.xml.mathml import formula_text
 from orchestration.parsing.xml.tex import with_formulas_of_tex
 
@@ -28,6 +30,9 @@ _INLINE: Final = (
     "i|b|u|s|em|strong|italic|bold|underline|small|big|sc|scp|tt|code|span|font|a|q|cite|abbr|styled-content|"
     "named-content|ext-link|uri|email|monospace|roman|sans-serif|overline|strike|xref|inline-formula|"
     "disp-formula|alternatives|tex-math|mi|mn|mo|mrow|mtext|semantics"
+)
+_HTML_TYPE_ONLY: Final = frozenset(
+    {"a", "abbr", "cite", "font", "q", "s", "scp", "small", "span", "big", "tt"}
 )
 _HEADING: Final = "title|label|h[1-6]"
 _BLOCK: Final = "p|br|sec|div|ul|ol|li|list|list-item|table|tbody|thead|tr|td|th|hr|abstract|body|section"
@@ -137,10 +142,14 @@ def _split(text: str) -> Iterator[tuple[str, bool]]:
     """Words between block tags; True for what stands in a heading."""
     parts: list[tuple[Level, str]] = []
     level, heading = Level.TEXT, False
-    at = 0
+    at, before = 0, ""
     for tag in _TAG.finditer(text):
-        parts.append((level, text[at : tag.start()]))
+        before += text[at : tag.start()]
         at = tag.end()
+        if (tag["inline"] or "").lower() in TYPE_ONLY or (tag["inline"] or "").lower() in _HTML_TYPE_ONLY:
+            continue
+        parts.append((level, before))
+        before = ""
         if tag["script"]:
             high = tag["script"].lower() == "sup"
             level = Level.TEXT if tag["close"] else Level.HIGH if high else Level.LOW
@@ -148,4 +157,4 @@ def _split(text: str) -> Iterator[tuple[str, bool]]:
             yield written(parts), heading
             parts, level = [], Level.TEXT
             heading = bool(tag["heading"]) and not tag["close"]
-    yield written([*parts, (level, text[at:])]), heading
+    yield written([*parts, (level, before + text[at:])]), heading
