@@ -97,8 +97,8 @@ LABELS: Final = [
     *(Inline(f"Section {label}", "Section 2") for label in _label("sec", "2")),
     *(Inline(f"Additional file {label}", "Additional file 4")
       for label in _label("supplementary-material", "4")),
-    *(Inline(f"Figs {one},{two}", "Figs 1,2")
-      for one, two in zip(_label("fig", "1"), _label("fig", "2"), strict=True)),
+    *(Inline(f"Figs {first},{second}", "Figs 1,2")
+      for first, second in zip(_label("fig", "1"), _label("fig", "2"), strict=True)),
     Inline('<xref ref-type="fig" rid="f">Figure 2</xref>', "Figure 2"),
 ]  # fmt: skip
 
