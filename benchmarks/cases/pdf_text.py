@@ -29,7 +29,7 @@ from orchestration.records import Document, RawPayload, Section, content_version
 from ..machine import hardware
 from ..suite import RESULTS
 
-__all__ = ["character_errors", "document_of", "measured", "number_errors"]
+__all__ = ["character_errors", "document_of", "measured", "number_errors", "sections_of"]
 
 ARTICLES: Final = 25
 NUMBER: Final = re.compile(r"\d+(?:[.,·]\d+)*")
@@ -87,7 +87,7 @@ def _compared(article: Article, document: Document, pdfium_text: str) -> dict[st
     pdfium_errors, _ = character_errors(text_of(article), pdfium_text)
     missing, invented = number_errors(text_of(article), document.text)
     headings = [part.text for part in article.parts if part.kind in ("heading", "subheading")]
-    titles = {section.title for section in _sections(document.sections)}
+    titles = {section.title for section in sections_of(document.sections)}
     tables = [part.rows for part in article.parts if part.kind == "table"]
     grids = [table.rows for table in document.tables]
     references = {entry.partition("] ")[2] for entry in article.references}
@@ -129,10 +129,10 @@ def _pdfium_text(pdf: bytes) -> str:
     return text.partition("\nReferences")[0]
 
 
-def _sections(sections: Sequence[Section]) -> Iterator[Section]:
+def sections_of(sections: Sequence[Section]) -> Iterator[Section]:
     for section in sections:
         yield section
-        yield from _sections(section.sections)
+        yield from sections_of(section.sections)
 
 
 def main() -> None:

@@ -4,7 +4,9 @@
 repository does not hold, and writes benchmarks/results/pdf-text-published.json. Recall: of the words and
 numbers in title, abstract, body and tables of the JATS those that are in the document, by how often they
 occur. Invented: numbers of the document that occur nowhere in the JATS (journals print running lines and
-dates that JATS lacks, so a few always remain). Citation marks count on neither side.
+dates that JATS lacks, so a few always remain). Citation marks count on neither side. Structure, compared with
+our own reading of the JATS: headings (those within paragraphs count as missing), cells of tables that have a
+digit, whole rows of them, and how many references there are.
 """
 
 from __future__ import annotations
@@ -22,12 +24,14 @@ from typing import Any, Final
 
 from lxml import etree
 
-from orchestration.errors import MedkgError
+from orchestration.errors import EmptyDocumentError, MedkgError
+from orchestration.parsing.jats.parser import JatsParser
 from orchestration.pdf.text_layer.reading import NAME, VERSION, Limits, convert
+from orchestration.records import Document, RawPayload, content_version
 
 from ..machine import hardware
 from ..suite import RESULTS
-from .pdf_text import NUMBER, document_of
+from .pdf_text import NUMBER, document_of, sections_of
 
 __all__ = ["measured"]
 
@@ -35,6 +39,7 @@ WORD: Final = re.compile(r"[^\W\d_]{3,}")
 DOUBLED: Final = re.compile(r"([^\W\d_])\1")
 CITATION: Final = re.compile(r"\[\s*\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\s*\]")
 PARTED: Final = re.compile(r"[-‐\u00ad]")
+MARK: Final = re.compile(r"\[[^\]]{1,8}\]")
 SAMPLES: Final = 12
 
 
@@ -65,6 +70,7 @@ def _of_article(path: Path, *, samples: bool) -> dict[str, Any]:
     wanted = _content(_article_text(root))
     everything = _content(" ".join(_pieces(root, citations=True)))
     text = _content(document.text)
+    structure = _structure(path.with_suffix(".xml"), document)
     doubled = Counter({word: count for word, count in wanted.words.items() if DOUBLED.search(word)})
     invented = Counter(
         {number: count for number, count in text.numbers.items() if number not in everything.numbers}
@@ -80,6 +86,7 @@ def _of_article(path: Path, *, samples: bool) -> dict[str, Any]:
         "numbers_found": (wanted.numbers & text.numbers).total(),
         "numbers_read": text.numbers.total(),
         "invented": invented.total(),
+        **structure,
         **(
             {
                 "missing_numbers": dict((wanted.numbers - text.numbers).most_common(SAMPLES)),
@@ -94,6 +101,60 @@ def _of_article(path: Path, *, samples: bool) -> dict[str, Any]:
             if name in document.metadata
         },
     }
+
+
+def _structure(path: Path, document: Document) -> dict[str, int]:
+    """Headings, cells, rows and references of the JATS, and those of them that the document has."""
+    content = path.read_bytes()
+    payload = RawPayload(
+        doc_id="published",
+        source="files",
+        format="jats",
+        content=content,
+        uri=f"bench:{path.name}",
+        version=content_version(content),
+    )
+    try:
+        article = JatsParser().parse(payload, "bench")
+    except EmptyDocumentError:
+        return {}
+    figures: dict[str, int] = {}
+    for name, count in (("headings", _headings), ("cells", _cells), ("rows", _rows)):
+        wanted = count(article)
+        figures |= {name: wanted.total(), f"{name}_found": (wanted & count(document)).total()}
+    return {**figures, "references": len(article.references), "references_read": len(document.references)}
+
+
+def _headings(document: Document) -> Counter[str]:
+    titles = (_plain(section.title) for section in sections_of(document.sections))
+    return Counter(
+        title for title in (re.sub(r"^[\d.|]+", "", title).rstrip(".:") for title in titles) if title
+    )
+
+
+def _cells(document: Document) -> Counter[str]:
+    return Counter(
+        _plain(cell)
+        for table in document.tables
+        for row in table.rows
+        for cell in row
+        if re.search(r"\d", cell) and _plain(cell)
+    )
+
+
+def _rows(document: Document) -> Counter[tuple[str, ...]]:
+    return Counter(
+        tuple(filter(None, map(_plain, row)))
+        for table in document.tables
+        for row in table.rows
+        if re.search(r"\d", "".join(row))
+    )
+
+
+def _plain(text: str) -> str:
+    """A text without marks, white space, case and the differences of hyphens and dots."""
+    text = re.sub(r"[‐‑–—−-]", "-", MARK.sub("", text)).replace("·", ".")
+    return re.sub(r"[\s^*∗]", "", text).casefold()
 
 
 def _article_text(root: etree._Element) -> str:
@@ -139,6 +200,11 @@ def _summed(articles: Iterable[dict[str, Any]]) -> dict[str, Any]:
         "doubled_found_percent": round(100 * sums["doubled_found"] / max(sums["doubled"], 1), 2),
         "numbers_found_percent": round(100 * sums["numbers_found"] / max(sums["numbers"], 1), 2),
         "invented_percent": round(100 * sums["invented"] / max(sums["numbers_read"], 1), 2),
+        **{
+            f"{name}_found": f"{sums[f'{name}_found']} of {sums[name]}"
+            for name in ("headings", "cells", "rows")
+        },
+        "references_read": f"{sums['references_read']} for {sums['references']}",
     }
 
 

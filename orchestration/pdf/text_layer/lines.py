@@ -161,6 +161,8 @@ class _Run:
         self._main = glyph
         self._level = True
         """Whether all glyphs are on one baseline."""
+        self._seldom_raised: bool | None = None
+        """The answer of `_is_seldom_raised`, asked when the run is complete."""
 
     def take(self, glyph: Glyph, blank: Glyph | None) -> bool:
         """Whether the glyph continues this run; `blank` is one between them."""
@@ -295,7 +297,9 @@ class _Run:
 
     def _is_seldom_raised(self) -> bool:
         """Whether most glyphs are on the line; beside a few large signs ('|') all others look raised."""
-        return 2 * sum(map(self._raised, self._glyphs)) < len(self._glyphs)
+        if self._seldom_raised is None:
+            self._seldom_raised = 2 * sum(map(self._raised, self._glyphs)) < len(self._glyphs)
+        return self._seldom_raised
 
     def _raised(self, glyph: Glyph) -> bool:
         if ord(glyph.text[0]) in SUPERSCRIPTS:

@@ -50,6 +50,9 @@ PROSE_FILLED: Final = 0.85
 """Long lines in each of two columns of text, and the share of its column that most of them fill."""
 MAX_ACROSS: Final = 0.1
 """Of the lines between two rules: as many may cross the gutter."""
+DISPLAY: Final = 1.6
+DISPLAY_TEXT: Final = 20
+"""Times the body's size, and characters, of lines of a title, which no table has."""
 FRAMED: Final = 0.8
 """Share of the height between two rules that vertical ones at both ends cover in a frame."""
 CAPTION_ABOVE: Final = 60.0
@@ -112,6 +115,10 @@ def _take(
 ) -> None:
     """Move the table in a box, if there is one, with its caption and notes from `rest` to `tables`."""
     caption = _caption(rest, box)
+    if not caption and any(
+        piece.size >= DISPLAY * body for piece in inside if len(piece.text) >= DISPLAY_TEXT
+    ):
+        return  # the title and authors of an article, between two rules
     table = _table(inside, rules, box, bool(caption))
     if table is None:
         return

@@ -139,3 +139,20 @@ def test_labels_with_numbers_in_one_cell_of_a_grid_are_rows() -> None:
         ("≥8", "23 (34.8)", "20 (31.2)"),
         ("Sleep, hours and", "7", "8"),
     ]
+
+
+def test_a_title_and_authors_between_two_rules_are_no_table() -> None:
+    def draw(canvas: Canvas, _: int) -> None:
+        canvas.line(72, 790, 520, 790)
+        text(canvas, ["Walks by the sea and good sleep"], y=770, size=18)
+        for y, names in (
+            (740, ("Ann Walker", "Ben Sleep", "Cy Pace")),
+            (726, ("Di Step", "Ed Hill", "Flo Run")),
+        ):
+            for x, name in zip((72, 220, 380), names, strict=True):
+                text(canvas, [name], x=x, y=y)
+        canvas.line(72, 700, 520, 700)
+        text(canvas, [SENTENCE] * 8, y=680)
+
+    assert tables(draw) == []
+    assert document_of(pdf_with(draw)).title == "Walks by the sea and good sleep"
