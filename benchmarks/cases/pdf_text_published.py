@@ -16,7 +16,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -119,7 +119,12 @@ def _structure(path: Path, document: Document) -> dict[str, int]:
     except EmptyDocumentError:
         return {}
     figures: dict[str, int] = {}
-    for name, count in (("headings", _headings), ("cells", _cells), ("rows", _rows)):
+    counts: dict[str, Callable[[Document], Counter[Any]]] = {
+        "headings": _headings,
+        "cells": _cells,
+        "rows": _rows,
+    }
+    for name, count in counts.items():
         wanted = count(article)
         figures |= {name: wanted.total(), f"{name}_found": (wanted & count(document)).total()}
     return {**figures, "references": len(article.references), "references_read": len(document.references)}
