@@ -55,8 +55,8 @@ def test_a_value_over_two_lines_and_a_cell_without_room_stay_one() -> None:
     rows = [
         ("Hours of sleep", "58.71 ±", "5.3 (1.2–", "0.304"),
         ("", "9.27", "7.8)", ""),
-        ("Walkers who slept on the", "given in the morning", "7", "0.5"),
-        ("mountainside", "everywhere", "", ""),
+        ("Walkers who slept on the", "given in the morn-", "7", "0.5"),
+        ("mountainside", "ing or at noon", "", ""),
         ("Hills", "none", "9", "0.7"),
     ]
 
@@ -66,7 +66,7 @@ def test_a_value_over_two_lines_and_a_cell_without_room_stay_one() -> None:
 
     assert tables(draw)[0][1:] == [
         ("Hours of sleep", "58.71 ± 9.27", "5.3 (1.2–7.8)", "0.304"),
-        ("Walkers who slept on the mountainside", "given in the morning everywhere", "7", "0.5"),
+        ("Walkers who slept on the mountainside", "given in the morning or at noon", "7", "0.5"),
         ("Hills", "none", "9", "0.7"),
     ]
 
