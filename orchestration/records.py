@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -244,6 +245,20 @@ class Reference(Record):
     )
 
 
+class Annotation(Record):
+    """A value of a structured record, where the text shows it."""
+
+    annotation_id: str = Field(description="Unique in the document.")
+    kind: str = Field(description="What the value is in its record: condition, intervention, outcome ...")
+    start_char: Offset = Field(description="First character in Document.text.")
+    end_char: Offset = Field(description="One past the last character.")
+    identifiers: tuple[str, ...] = Field(default=(), description="CURIEs that the record gives for it.")
+    of: str | None = Field(default=None, description="Annotation that it belongs to; None: the document.")
+    attributes: dict[str, str] = Field(
+        default_factory=dict, description="Codes of the record, as it has them."
+    )
+
+
 class Document(Record):
     """One source record as text with structure: every offset below points into `text`."""
 
@@ -256,6 +271,9 @@ class Document(Record):
     sections: tuple[Section, ...] = Field(description="Top-level sections in order, covering the text.")
     tables: tuple[Table, ...] = Field(default=(), description="Tables as grids.")
     references: tuple[Reference, ...] = Field(default=(), description="Reference list, kept apart.")
+    annotations: tuple[Annotation, ...] = Field(
+        default=(), description="Values of a structured record, where the text shows them, in order."
+    )
     language: str = Field(default="en", description="BCP 47 language tag.")
     parser: str = Field(description="Name and version of the parser, e.g. jats/1.")
     metadata: dict[str, Any] = Field(
@@ -293,26 +311,58 @@ def chunk_id(source: str, doc_id: str, version: str, ordinal: int) -> str:
     return f"{source}:{doc_id}:{version[:12]}:{ordinal}"
 
 
-class Entity(Record):
-    """A mention of a named thing, anchored to its span."""
+class Qualifier(Record):
+    """What limits or measures a claim: a dose, a comparator, a time, an effect; with its own span."""
 
-    entity_id: str = Field(description="Deterministic id.")
-    doc_id: str = Field(description="Document it was found in.")
-    kind: str = Field(description="Condition, Drug, Gene, Outcome, ...")
-    name: str = Field(description="The mention as written.")
+    kind: str = Field(description="time_frame, comparator, effect, p_value, role ...")
+    value: str = Field(description="The text of its span.")
     span: Span = Field(description="Where it stands.")
-    identifiers: dict[str, str] = Field(default_factory=dict, description="Ontology ids by vocabulary.")
+
+
+class Entity(Record):
+    """A mention: a named thing at one span. Mentions of one concept share its key."""
+
+    entity_id: str = Field(description="Deterministic id, unique in the document.")
+    tenant_id: str = Field(description="Tenant that owns the document.")
+    doc_id: str = Field(description="Document it was found in.")
+    kind: str = Field(description="Kind of the graph schema: Condition, Drug, Gene, Outcome ...")
+    name: str = Field(description="The mention as written: exactly the text of its span.")
+    span: Span = Field(description="Where it stands.")
+    concept: str = Field(description="Key of the concept: a CURIE, else local:HASH of kind and name.")
+    identifiers: tuple[str, ...] = Field(default=(), description="Further CURIEs of the same thing.")
+    confidence: float = Field(default=1.0, ge=0, le=1, description="Of mention and link.")
+    extraction: str = Field(description="Extractor, version and models that found it.")
 
 
 class Claim(Record):
-    """A statement between entities with the span that supports it."""
+    """What a document states of two mentions, with the spans that support it."""
 
     claim_id: str = Field(description="Deterministic id.")
+    tenant_id: str = Field(description="Tenant that owns the document.")
     doc_id: str = Field(description="Document that states it.")
     subject: str = Field(description="entity_id.")
-    predicate: str = Field(description="Relation.")
+    predicate: str = Field(description="Relation of the graph schema.")
     object: str = Field(description="entity_id.")
     evidence: tuple[Span, ...] = Field(min_length=1, description="Where it is stated.")
+    negated: bool = Field(default=False, description="The document denies it.")
+    direction: Literal["increased", "decreased", "unchanged"] | None = Field(
+        default=None, description="Of an effect; None where the claim is none or does not say."
+    )
+    qualifiers: tuple[Qualifier, ...] = Field(default=(), description="What limits or measures it.")
+    confidence: float = Field(default=1.0, ge=0, le=1, description="Of the extractor.")
+    knowledge_level: Literal["knowledge_assertion", "statistical_association", "prediction"] = Field(
+        default="knowledge_assertion", description="Biolink's knowledge level."
+    )
+    agent_type: Literal["manual_agent", "data_analysis_pipeline", "text_mining_agent"] = Field(
+        default="text_mining_agent", description="Biolink's agent type: who or what made it."
+    )
+    extraction: str = Field(description="Extractor, version and models that found it.")
+
+
+def local_concept(kind: str, name: str) -> str:
+    """Key of a concept that no vocabulary knows: local:, then a hash of its kind and normalised name."""
+    normalised = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    return f"local:{hashlib.sha256(f'{kind}/{normalised}'.encode()).hexdigest()[:20]}"
 
 
 # --- vectors and receipts --------------------------------------------------------------------------
@@ -396,6 +446,9 @@ class GraphWriteReceipt(Record):
     """What the kg stage staged for one document."""
 
     key: DocumentKey = Field(description="Document the receipt is for.")
+    version: str = Field(description="Content hash of the document.")
+    fingerprint: str = Field(description="Everything that shaped the mentions and claims.")
+    intent_id: str = Field(description="Intent under which they were written.")
     entity_count: int = Field(ge=0, description="Entities written.")
     claim_count: int = Field(ge=0, description="Claims written.")
 

@@ -55,7 +55,7 @@ def _dual_write(folder: Path, items: list[Item]) -> None:
     """Intent, words, terms, vectors and commit, durable, as a window's index stage does it."""
     ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
     search, documents = SqliteSearch(folder / "search"), SqliteDocuments(folder / "documents.sqlite")
-    index = DualWrite(ledger.commits, search, FaissVectors(folder / "vectors"), documents)
+    index = DualWrite(ledger.commits, search, FaissVectors(folder / "vectors"), documents, ledger.graph)
     for window in batched(items, WINDOW):
         receipts = values_of(index.stage(TENANT, own_identity(), window))
         ledger.commits.commit(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.assembly.inputs import AssembledInputs
 from orchestration.assembly.lost_ledger import check_ledger
 from orchestration.contracts import (
+    Extraction,
     Isolation,
     Plane,
     TextModels,
@@ -32,7 +34,7 @@ from orchestration.operations.data_folder import DataFolder
 from orchestration.operations.parts import ChunkByTopology
 from orchestration.plugins.entry_points import load_plugins, plugin_names
 from orchestration.plugins.isolated_stage import isolated_stage
-from orchestration.records import Float32Matrix
+from orchestration.records import Document, Float32Matrix
 from orchestration.runs.gate_payloads import GatePayloads
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
@@ -40,6 +42,7 @@ from orchestration.topology.shipped import shipped_folder
 
 if TYPE_CHECKING:
     from gpu_actors.plane import Profile, RayPlane
+    from orchestration.extraction.graph_schema import GraphSchema
     from orchestration.gates.pdf_conversions import PdfConversions
     from orchestration.jobs.reading import DocumentReader
     from orchestration.resilience.caller import GuardedCaller
@@ -96,6 +99,24 @@ class Assembly(AssembledInputs):
     @cached_property
     def stages(self) -> Mapping[str, type]:
         return load_plugins("medkg.stages")
+
+    @cached_property
+    def extractors(self) -> Mapping[str, type]:
+        return load_plugins("medkg.extractors")
+
+    @cached_property
+    def graph_schema(self) -> GraphSchema:
+        """Kinds and predicates; raises ConfigurationError for a folder without a valid graph.yaml."""
+        from orchestration.extraction.graph_schema import load_graph_schema
+
+        return load_graph_schema(self.settings.topologies_dir or shipped_folder())
+
+    def check_extraction(self, document: Document, extraction: Extraction) -> tuple[Extraction, Counter[str]]:
+        """The grounded part of an extraction, and how much of it was dropped by reason."""
+        from orchestration.extraction.grounding import grounded
+
+        result = grounded(document, extraction, self.graph_schema)
+        return result.extraction, result.dropped
 
     @cached_property
     def topologies(self) -> PipelineLoader:
@@ -161,8 +182,23 @@ class Assembly(AssembledInputs):
             "parser": [document_format, parser.version if parser else ""],
             "plane": plane.component_versions(),
             "models": dict(models),
+            **self._graph_shape(graph),
         }
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
+
+    def _graph_shape(self, graph: TopologyGraph) -> dict[str, Any]:
+        """What shapes the mentions and claims of a topology; empty for one without an extract stage."""
+        named = {
+            name
+            for node in graph.nodes
+            if node.step == "extract"
+            for names in node.config.get("extractors", {}).values()
+            for name in names
+        }
+        if not named:
+            return {}
+        versions = {name: str(getattr(self.extractors.get(name), "version", "")) for name in sorted(named)}
+        return {"extractors": versions, "graph_schema": self.graph_schema.version}
 
     def watched_folders(self) -> list[Path]:
         """Code and topologies; when a file in them changes, window workers start again."""
@@ -336,6 +372,7 @@ class Assembly(AssembledInputs):
             self.fingerprint,
             runner,
             self.index,
+            self.graph_writer,
             self.gate_payloads,
             lambda plan: remove_gone(self.ledger, self.index, self.stores.documents, plan),
             owner,
@@ -369,6 +406,9 @@ class Assembly(AssembledInputs):
             sources=self.sources,
             documents=self.stores.documents,
             index=self.index,
+            graph=self.graph_writer,
+            extractors=self.extractors,
+            check_extraction=self.check_extraction,
             objects=self.objects,
             pdf_tasks=self.ledger.pdf_tasks,
             pdf_converter=self.pdf_converter,

@@ -20,6 +20,7 @@ from orchestration.settings import Settings
 
 if TYPE_CHECKING:
     from orchestration.stores.dual_write import DualWrite
+    from orchestration.stores.graph_write import GraphWrite
     from orchestration.stores.opensearch.connection import Connection
 
 __all__ = ["AssembledStores"]
@@ -225,4 +226,16 @@ class AssembledStores:
     def index(self) -> DualWrite:
         from orchestration.stores.dual_write import DualWrite
 
-        return DualWrite(self.ledger.commits, self.stores.search, self.stores.vectors, self.stores.documents)
+        return DualWrite(
+            self.ledger.commits,
+            self.stores.search,
+            self.stores.vectors,
+            self.stores.documents,
+            self.ledger.graph,
+        )
+
+    @cached_property
+    def graph_writer(self) -> GraphWrite:
+        from orchestration.stores.graph_write import GraphWrite
+
+        return GraphWrite(self.ledger.commits, self.ledger.graph)

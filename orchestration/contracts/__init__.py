@@ -7,6 +7,7 @@ protocol that every implementation, ours or a plugin's, runs through.
 
 from orchestration.contracts.commits import EVERYTHING, Commit, CommitLog, Intent, IntentCount
 from orchestration.contracts.copying import CopyLedger, ImportedDocuments, LedgerTable, Origin
+from orchestration.contracts.extraction import Extractor
 from orchestration.contracts.filters import (
     ANYTHING,
     TERM_FACETS,
@@ -28,6 +29,16 @@ from orchestration.contracts.gates import (
     PdfTaskState,
     UnavailableConverter,
     WaitingDocument,
+)
+from orchestration.contracts.graph import (
+    Concept,
+    Extraction,
+    GraphCounts,
+    GraphHolding,
+    GraphStore,
+    GraphWriter,
+    Neighbour,
+    Statement,
 )
 from orchestration.contracts.identifiers import (
     IDENTIFIER,
@@ -134,6 +145,7 @@ __all__ = [
     "ChunkStage",
     "Commit",
     "CommitLog",
+    "Concept",
     "Conditions",
     "Content",
     "ConversionState",
@@ -149,12 +161,18 @@ __all__ = [
     "DownloadedFile",
     "EmbedStage",
     "ExtractStage",
+    "Extraction",
+    "Extractor",
     "Facets",
     "Failure",
     "Filters",
     "Gate",
     "GateLedger",
     "GateSweep",
+    "GraphCounts",
+    "GraphHolding",
+    "GraphStore",
+    "GraphWriter",
     "Holding",
     "ImportedDocuments",
     "IndexStage",
@@ -173,6 +191,7 @@ __all__ = [
     "LiftedStage",
     "ListedPage",
     "ListedSource",
+    "Neighbour",
     "ObjectStore",
     "Obstacle",
     "Origin",
@@ -205,6 +224,7 @@ __all__ = [
     "SourceRequest",
     "SparseVectors",
     "StageReport",
+    "Statement",
     "StoredObject",
     "Submission",
     "Sync",

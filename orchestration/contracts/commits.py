@@ -12,7 +12,7 @@ from typing import Protocol, Self
 
 from pydantic import Field
 
-from orchestration.records import DocumentKey, IndexReceipt, Record, StageContext
+from orchestration.records import DocumentKey, GraphWriteReceipt, IndexReceipt, Record, StageContext
 
 EVERYTHING = "*"
 """In the place of source and doc_id: stands for all documents of the tenant."""
@@ -29,10 +29,20 @@ class Commit(Record):
     chunk_count: int = Field(ge=0, description="Chunks every store must hold.")
     namespace: str = Field(description="Model that made the vectors every vector store must hold.")
     revision: str | None = Field(default=None, description="Of its record; an older one never replaces it.")
+    graph_intent_id: str | None = Field(
+        default=None, description="Intent whose mentions and claims are visible; None: none were made."
+    )
+    entity_count: int = Field(default=0, ge=0, description="Mentions that the graph must hold.")
+    claim_count: int = Field(default=0, ge=0, description="Claims that the graph must hold.")
+
+    @property
+    def intent_ids(self) -> tuple[str, ...]:
+        """The intents whose entries it makes visible."""
+        return (self.intent_id, *((self.graph_intent_id,) if self.graph_intent_id else ()))
 
     @classmethod
-    def of(cls, ctx: StageContext, receipt: IndexReceipt) -> Self:
-        """The commit that makes a staged document visible."""
+    def of(cls, ctx: StageContext, receipt: IndexReceipt, graph: GraphWriteReceipt | None = None) -> Self:
+        """The commit that makes a staged document visible, with its part of the graph if it has one."""
         return cls(
             key=ctx.key,
             version=ctx.version,
@@ -42,6 +52,9 @@ class Commit(Record):
             chunk_count=receipt.chunk_count,
             namespace=receipt.namespace,
             revision=ctx.revision,
+            graph_intent_id=graph.intent_id if graph else None,
+            entity_count=graph.entity_count if graph else 0,
+            claim_count=graph.claim_count if graph else 0,
         )
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from orchestration.contracts.commits import Commit, CommitLog
 from orchestration.contracts.copying import CopyLedger
 from orchestration.contracts.gates import GateLedger, PdfTaskLedger
+from orchestration.contracts.graph import GraphStore
 from orchestration.contracts.jobs import (
     DeadLetter,
     DocumentCounts,
@@ -346,3 +347,5 @@ class Ledger(Protocol):
     def commits(self) -> CommitLog: ...
     @property
     def copies(self) -> CopyLedger: ...
+    @property
+    def graph(self) -> GraphStore: ...

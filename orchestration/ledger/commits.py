@@ -32,6 +32,9 @@ __all__ = [
     "withdraw_commits",
 ]
 
+_NAMED_BY_COMMITS = (commits.c.intent_id, commits.c.graph_intent_id)
+"""Columns of intents that commits make visible."""
+
 RESTORED = "restored"
 """Owner of intents that were made again from what stores hold; no process."""
 
@@ -98,8 +101,8 @@ class SqlCommits(LedgerPart):
         known: set[str] = set()
         with self._database.reading() as connection:
             for batch in batches(sorted(intent_ids)):
-                for table in (intents, commits, cleaned_intents):
-                    query = select(table.c.intent_id).where(table.c.intent_id.in_(batch))
+                for column in (*_NAMED_BY_COMMITS, intents.c.intent_id, cleaned_intents.c.intent_id):
+                    query = select(column).where(column.in_(batch))
                     known.update(connection.execute(query).scalars())
         return known
 
@@ -114,10 +117,11 @@ class SqlCommits(LedgerPart):
         """Forget intents whose leftovers have been cleaned; one with visible documents stays."""
         with self._database.writing() as connection:
             for batch in batches(intent_ids):
-                invisible = (
-                    ~select(commits.c.intent_id).where(commits.c.intent_id == intents.c.intent_id).exists()
-                )
-                connection.execute(delete(intents).where(intents.c.intent_id.in_(batch), invisible))
+                invisible = [
+                    ~select(column).where(column == intents.c.intent_id).exists()
+                    for column in _NAMED_BY_COMMITS
+                ]
+                connection.execute(delete(intents).where(intents.c.intent_id.in_(batch), *invisible))
 
     def commit(self, new: Sequence[Commit]) -> list[Commit]:
         """Make documents visible in one transaction; returns the commits that these superseded."""
@@ -204,7 +208,8 @@ def note_intents(connection: Connection, visible: Sequence[Commit], now: float) 
     """Open the intents of commits that this ledger does not know; no process writes under them any more."""
     of_intent: dict[tuple[str, str], list[DocumentKey]] = defaultdict(list)
     for commit in visible:
-        of_intent[(commit.key.tenant_id, commit.intent_id)].append(commit.key)
+        for intent_id in commit.intent_ids:
+            of_intent[(commit.key.tenant_id, intent_id)].append(commit.key)
     for (tenant_id, intent_id), keys in of_intent.items():
         row = {"intent_id": intent_id, "tenant_id": tenant_id, "owner": RESTORED, "created_at": now}
         upsert(connection, intents, [row], ("intent_id",), insert_only=("tenant_id", "owner", "created_at"))
@@ -216,13 +221,14 @@ def make_visible(connection: Connection, new: Sequence[Commit]) -> list[Commit]:
     """Upsert commit rows and note the changes; the commits of other intents that these replaced."""
     if new:
         _follow_one_another(connection)
-        _refuse_cleaned(connection, {commit.intent_id for commit in new})
+        _refuse_cleaned(connection, {intent_id for commit in new for intent_id in commit.intent_ids})
     superseded: list[Commit] = []
     for batch in batches(new):
         keys = [commit.key for commit in batch]
         before = connection.execute(select(commits).where(has_key(commits, keys))).mappings().all()
         intent_of = {commit.key: commit.intent_id for commit in batch}
-        superseded += [old for old in map(commit_of, before) if old.intent_id != intent_of[old.key]]
+        named = {commit.key: set(commit.intent_ids) for commit in batch}
+        superseded += [old for old in map(commit_of, before) if not set(old.intent_ids) <= named[old.key]]
         upsert(connection, commits, list(map(commit_row, batch)), ("tenant_id", "source", "doc_id"))
         note_changes(connection, intent_of)
     return superseded

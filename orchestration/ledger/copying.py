@@ -190,8 +190,11 @@ class SqlCopies(LedgerPart):
                 _note_places(connection)
             if "documents" in tables and "gate_passed_at" not in tables["documents"].columns:
                 _note_passed_gates(connection)
-            visible = select(commits.c.intent_id).where(commits.c.intent_id == intents.c.intent_id)
-            connection.execute(delete(intents).where(~visible.exists()))
+            invisible = [
+                ~select(column).where(column == intents.c.intent_id).exists()
+                for column in (commits.c.intent_id, commits.c.graph_intent_id)
+            ]
+            connection.execute(delete(intents).where(*invisible))
             if connection.dialect.name == "postgresql":
                 for table in metadata.sorted_tables:
                     _go_on(connection, table)

@@ -14,12 +14,16 @@ from sqlalchemy import Connection, delete, or_, select, update
 
 from orchestration.contracts import EVERYTHING
 from orchestration.ledger.commits import note_changes, withdraw_commits
+from orchestration.ledger.graph import discard_rows
 from orchestration.ledger.places import forget_documents
 from orchestration.ledger.rows import batches, has_key
 from orchestration.ledger.tables import (
     commit_changes,
     dead_letters,
     documents,
+    graph_claims,
+    graph_documents,
+    graph_mentions,
     intent_documents,
     intents,
     item_dead_letters,
@@ -36,6 +40,9 @@ ERASED_FROM: Final = (
     commit_changes,
     dead_letters,
     documents,
+    graph_claims,
+    graph_documents,
+    graph_mentions,
     intent_documents,
     item_dead_letters,
     job_items,
@@ -56,6 +63,7 @@ def erase_documents(connection: Connection, keys: Sequence[DocumentKey]) -> None
         connection.execute(delete(commit_changes).where(has_key(commit_changes, batch)))
         forget_documents(connection, batch)
         _forget_intents(connection, batch)
+        discard_rows(connection, has_key(graph_documents, batch))
         _forget_dead_letters(connection, batch)
         _forget_rows(connection, batch)
     for tenant_id in sorted({key.tenant_id for key in keys}):

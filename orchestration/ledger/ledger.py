@@ -11,6 +11,7 @@ from orchestration.ledger.database import Database
 from orchestration.ledger.dead_letters import SqlDeadLetters
 from orchestration.ledger.documents import SqlDocuments
 from orchestration.ledger.gates import SqlGates
+from orchestration.ledger.graph import SqlGraph
 from orchestration.ledger.jobs import SqlJobs
 from orchestration.ledger.outcomes import SqlOutcomes
 from orchestration.ledger.pdf_tasks import SqlPdfTasks
@@ -41,6 +42,7 @@ class SqlLedger:
         self.places = SqlPlaces(database, lease_seconds, now)
         self.commits = SqlCommits(database, lease_seconds, now)
         self.copies = SqlCopies(database, lease_seconds, now)
+        self.graph = SqlGraph(database, lease_seconds, now)
 
     def close(self) -> None:
         """Close the database."""

@@ -120,6 +120,9 @@ def commit_of(row: RowMapping) -> Commit:
         chunk_count=row["chunk_count"],
         namespace=row["namespace"],
         revision=row["revision"],
+        graph_intent_id=row["graph_intent_id"],
+        entity_count=row["entity_count"],
+        claim_count=row["claim_count"],
     )
 
 

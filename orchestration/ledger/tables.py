@@ -31,6 +31,9 @@ __all__ = [
     "commits",
     "dead_letters",
     "documents",
+    "graph_claims",
+    "graph_documents",
+    "graph_mentions",
     "intent_documents",
     "intents",
     "item_dead_letters",
@@ -282,7 +285,11 @@ commits = Table(
     Column("chunk_count", Integer, nullable=False),
     Column("namespace", Text, nullable=False, server_default="", comment="model of its vectors"),
     Column("revision", Text, comment="of its record; an older one does not replace it"),
+    Column("graph_intent_id", String(36), comment="intent of its mentions and claims; null: none were made"),
+    Column("entity_count", Integer, nullable=False, server_default="0"),
+    Column("claim_count", Integer, nullable=False, server_default="0"),
     Index(None, "intent_id"),
+    Index(None, "graph_intent_id"),
 )
 
 commit_changes = Table(
@@ -296,4 +303,55 @@ commit_changes = Table(
     UniqueConstraint("tenant_id", "source", "doc_id"),
     Index(None, "tenant_id", "sequence"),
     sqlite_autoincrement=True,
+)
+
+graph_documents = Table(
+    "graph_documents",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("tenant_id", String(63), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("doc_id", Text, nullable=False),
+    Column("intent_id", String(36), nullable=False, comment="visible if the document's commit names it"),
+    Column("entity_count", Integer, nullable=False),
+    Column("claim_count", Integer, nullable=False),
+    UniqueConstraint("tenant_id", "source", "doc_id", "intent_id"),
+    Index(None, "intent_id"),
+    comment="documents whose mentions and claims are held",
+)
+
+graph_mentions = Table(
+    "graph_mentions",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("document_number", _Number, ForeignKey("graph_documents.number"), nullable=False),
+    Column("entity_id", Text, nullable=False),
+    Column("concept", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("start_char", Integer, nullable=False),
+    Column("end_char", Integer, nullable=False),
+    Column("identifiers", Text, nullable=False, comment="JSON list of CURIEs"),
+    Column("confidence", Float, nullable=False),
+    Column("extraction", Text, nullable=False),
+    Index(None, "document_number"),
+    Index(None, "concept"),
+)
+
+graph_claims = Table(
+    "graph_claims",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("document_number", _Number, ForeignKey("graph_documents.number"), nullable=False),
+    Column("claim_id", Text, nullable=False),
+    Column("subject", Text, nullable=False, comment="entity_id"),
+    Column("subject_concept", Text, nullable=False),
+    Column("predicate", Text, nullable=False),
+    Column("object", Text, nullable=False, comment="entity_id"),
+    Column("object_concept", Text, nullable=False),
+    Column("record", Text, nullable=False, comment="Claim as JSON"),
+    Index(None, "document_number"),
+    Index(None, "claim_id"),
+    Index(None, "subject_concept", "predicate"),
+    Index(None, "object_concept", "predicate"),
 )

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from orchestration.errors import DocumentTooLargeError, EmptyDocumentError, MalformedDocumentError
+from orchestration.parsing.marking import Marks
 from orchestration.parsing.section_roles import inherited_role
 from orchestration.parsing.tables import Grid
 from orchestration.records import (
+    Annotation,
     Block,
     BlockKind,
     Document,
@@ -95,6 +97,8 @@ class _OpenSection:
     start_char: int | None
     """None until its heading is written."""
     place: Place = NOWHERE
+    heading: str = ""
+    """The title with its marks."""
     blocks: list[Block] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
 
@@ -102,7 +106,9 @@ class _OpenSection:
 class DocumentBuilder:
     """Append the parts of one document in reading order, then `build`."""
 
-    def __init__(self) -> None:
+    def __init__(self, marks: Marks | None = None) -> None:
+        self._marks = marks or Marks()
+        self._annotations: list[Annotation] = []
         self._parts: list[str] = []
         self._length = 0
         self._title = ""
@@ -121,17 +127,18 @@ class DocumentBuilder:
 
     def title(self, text: str, *, place: Place = NOWHERE) -> None:
         """The document's title, as its first block."""
-        self._title = one_line(text)
-        self.block(BlockKind.TITLE, self._title, place=place)
+        self._title = self._plain_line(text)
+        self.block(BlockKind.TITLE, text, place=place)
 
     def open_section(self, title: str, role: str | None = None, *, place: Place = NOWHERE) -> None:
         """Start a section inside the innermost open one; its role is `role`, else that of its heading."""
         self._close_anonymous()
-        title = one_line(title)
+        heading = one_line(title)
+        title = self._marks.plain(heading)
         parent = self._open[-1] if self._open else None
         path = (*(parent.title_path if parent else ()), *((title,) if title else ()))
         inherited = inherited_role(title, role, parent.role if parent else None)
-        self._open.append(_OpenSection(title, path, inherited, None, place))
+        self._open.append(_OpenSection(title, path, inherited, None, place, heading))
 
     def close_section(self) -> None:
         """End the innermost open section; a heading without content stays in the text."""
@@ -168,11 +175,11 @@ class DocumentBuilder:
     ) -> str | None:
         """Append a table: caption, one line per row, notes as one block; the grid goes to Document.tables."""
         self._add_to_size(sum(len(cell) + CELL_COST for row in grid.rows for cell in row))
-        label, caption = one_line(label), one_line(caption)
-        heading = ". ".join(part.rstrip(".") for part in (label, caption) if part)
+        heading = ". ".join(part.rstrip(".") for part in map(one_line, (label, caption)) if part)
+        label, caption = self._plain_line(label), self._plain_line(caption)
         block_id = self.lines(BlockKind.TABLE, [heading, *grid.lines(), *notes], place=place)
         if block_id and grid.rows:
-            rows = tuple(tuple(one_line(cell) for cell in row) for row in grid.rows)
+            rows = tuple(tuple(self._plain_line(cell) for cell in row) for row in grid.rows)
             self._tables.append(
                 Table(
                     block_id=block_id,
@@ -194,7 +201,7 @@ class DocumentBuilder:
         part: str | None = None,
     ) -> None:
         """Add one entry of a reference list, separate from the text; `part` has the list."""
-        text = one_line(text)
+        text = self._plain_line(text)
         if text:
             entry = Reference(
                 label=one_line(label) or None,
@@ -241,6 +248,7 @@ class DocumentBuilder:
             sections=tuple(self._sections),
             tables=tuple(self._tables),
             references=tuple(self._references),
+            annotations=tuple(self._annotations),
             language=language,
             parser=f"{parser.format}/{parser.version}",
             metadata=cleaned,
@@ -257,15 +265,17 @@ class DocumentBuilder:
         for section in self._open:
             if section.start_char is None:
                 section.start_char = self._next_start()
-                if section.title:
-                    self._write(BlockKind.HEADING, section.title, section.place, section)
+                if section.heading:
+                    self._write(BlockKind.HEADING, section.heading, section.place, section)
 
     def _next_start(self) -> int:
         return self._length + (len(SEPARATOR) if self._parts else 0)
 
     def _write(self, kind: BlockKind, text: str, place: Place, section: _OpenSection | None) -> str:
-        self._add_to_size(len(text))
         start = self._next_start()
+        text, annotations = self._marks.take(text, start)
+        self._annotations += annotations
+        self._add_to_size(len(text))
         if self._parts:
             self._parts.append(SEPARATOR)
         self._parts.append(text)
@@ -284,6 +294,9 @@ class DocumentBuilder:
             section = self._anonymous = self._anonymous or _OpenSection("", (), None, start)
         section.blocks.append(block)
         return block_id
+
+    def _plain_line(self, text: str) -> str:
+        return self._marks.plain(one_line(text))
 
     def _add_to_size(self, characters: int) -> None:
         """Add to the size and check it: a record can repeat its texts (spans, groups of each table)."""

@@ -18,7 +18,9 @@ from orchestration.errors import ConfigurationError
 __all__ = ["GROUPS", "InstalledPlugin", "installed_plugins", "load_plugins", "plugin_names"]
 
 PREFIX: Final = "medkg."
-GROUPS: Final = tuple(f"{PREFIX}{kind}" for kind in ("sources", "parsers", "pdf_converters", "stages"))
+GROUPS: Final = tuple(
+    f"{PREFIX}{kind}" for kind in ("sources", "parsers", "pdf_converters", "extractors", "stages")
+)
 """Every group that medkg loads plugins of."""
 
 

@@ -16,6 +16,7 @@ import structlog
 
 from orchestration.contracts import (
     Commit,
+    GraphWriter,
     IndexWriter,
     Ledger,
     SourceRequest,
@@ -54,6 +55,7 @@ class WindowRuns:
         fingerprint: Callable[[TopologyGraph, str], str],
         runner: StageRunner,
         index: IndexWriter,
+        graph: GraphWriter,
         gate_payloads: GatePayloads,
         remove_gone: Callable[[MirrorPlan], int],
         owner: str,
@@ -65,6 +67,7 @@ class WindowRuns:
         self._fingerprint = fingerprint
         self._runner = runner
         self._index = index
+        self._graph = graph
         self._gate_payloads = gate_payloads
         self._remove_gone = remove_gone
         self._owner = owner
@@ -195,12 +198,19 @@ class WindowRuns:
         index = next(batch for batch in sinks.values() if batch.kind == "index_receipt")
         leased = self._leased(index)
         complete = set.intersection(*({ctx.key for ctx, _ in batch.items} for batch in needed))
+        in_graph = {
+            ctx.key: receipt
+            for batch in sinks.values()
+            if batch.kind == "graph_receipt"
+            for ctx, receipt in batch.items
+        }
         commits = [
-            Commit.of(ctx, receipt)
+            Commit.of(ctx, receipt, in_graph.get(ctx.key))
             for ctx, receipt in index.items
             if ctx.key in complete and ctx.key in leased
         ]
         lost = {receipt.key for receipt in self._index.lost([receipt for _, receipt in index.items])}
+        lost |= {receipt.key for receipt in self._graph.lost(list(in_graph.values()))}
         intact = [commit for commit in commits if commit.key not in lost]
         if intact:
             self._index.clean(self._ledger.outcomes.finish(index.window_id, self._owner, intact))

@@ -7,6 +7,7 @@ store and no plane, may define `from_parsers(config, parsers)`. Any other stage 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from pathlib import Path
 from orchestration.contracts import (
     AskedConverter,
     DocumentStore,
+    Extraction,
+    Extractor,
+    GraphWriter,
     IndexWriter,
     ObjectStore,
     Parser,
@@ -23,6 +27,7 @@ from orchestration.contracts import (
     Source,
     WebClient,
 )
+from orchestration.records import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,11 @@ class StageServices:
     sources: Mapping[str, Source]
     documents: DocumentStore
     index: IndexWriter
+    graph: GraphWriter
+    extractors: Mapping[str, Callable[[], Extractor]]
+    """Installed extractors by name."""
+    check_extraction: Callable[[Document, Extraction], tuple[Extraction, Counter[str]]]
+    """The grounded part of an extraction under the folder's graph schema, and what was dropped by reason."""
     objects: ObjectStore
     pdf_tasks: PdfTaskLedger
     pdf_converter: Callable[[AskedConverter], PdfConverter]

@@ -16,6 +16,7 @@ from orchestration.contracts import (
     Commit,
     CommitLog,
     DocumentStore,
+    GraphStore,
     Intent,
     Outcome,
     SearchStore,
@@ -32,15 +33,21 @@ __all__ = ["DualWrite"]
 
 
 class DualWrite:
-    """IndexWriter over a search store and a vector store; documents are cleaned along with them."""
+    """IndexWriter over a search store and a vector store; documents and graph are cleaned along with them."""
 
     def __init__(
-        self, log: CommitLog, search: SearchStore, vectors: VectorStore, documents: DocumentStore
+        self,
+        log: CommitLog,
+        search: SearchStore,
+        vectors: VectorStore,
+        documents: DocumentStore,
+        graph: GraphStore,
     ) -> None:
         self._log = log
         self._search = search
         self._vectors = vectors
         self._documents = documents
+        self._graph = graph
 
     def stage(
         self, tenant_id: str, owner: str, items: Sequence[tuple[StageContext, EmbeddingBatch]]
@@ -120,15 +127,20 @@ class DualWrite:
     def clean(self, superseded: Sequence[Commit]) -> None:
         """Remove what previous commits made visible from all stores. Idempotent."""
         by_intent: dict[tuple[str, str], list[DocumentKey]] = defaultdict(list)
+        in_graph: dict[tuple[str, str], list[DocumentKey]] = defaultdict(list)
         parsed: list[tuple[DocumentKey, str, str]] = []
         for previous in superseded:
             now = self._log.find(previous.key)
             if now is None or now.intent_id != previous.intent_id:
                 by_intent[(previous.key.tenant_id, previous.intent_id)].append(previous.key)
+            if previous.graph_intent_id and (now is None or now.graph_intent_id != previous.graph_intent_id):
+                in_graph[(previous.key.tenant_id, previous.graph_intent_id)].append(previous.key)
             if now is None or (now.version, now.fingerprint) != (previous.version, previous.fingerprint):
                 parsed.append((previous.key, previous.version, previous.fingerprint))
         for (tenant_id, intent_id), keys in by_intent.items():
             self._discard(tenant_id, intent_id, keys)
+        for (tenant_id, intent_id), keys in in_graph.items():
+            self._graph.discard(tenant_id, intent_id, keys)
         if parsed:
             self._documents.forget(parsed)
 
@@ -166,6 +178,7 @@ class DualWrite:
             return
         if len(hidden) == len(intent.keys):
             self._discard(intent.tenant_id, intent.intent_id, None)
+            self._graph.discard(intent.tenant_id, intent.intent_id, None)
             return
         of_hidden = set(hidden)
         left = {
@@ -176,6 +189,7 @@ class DualWrite:
         }
         if left:
             self._discard(intent.tenant_id, intent.intent_id, sorted(left, key=lambda key: key.doc_id))
+        self._graph.discard(intent.tenant_id, intent.intent_id, hidden)
 
     def _discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
         self._search.discard(tenant_id, intent_id, keys)
@@ -183,9 +197,10 @@ class DualWrite:
 
     def _visible(self, tenants: Iterable[str]) -> set[tuple[DocumentKey, str]]:
         return {
-            (commit.key, commit.intent_id)
+            (commit.key, intent_id)
             for tenant_id in tenants
             for commit in self._log.committed(tenant_id)
+            for intent_id in commit.intent_ids
         }
 
 

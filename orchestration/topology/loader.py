@@ -22,7 +22,8 @@ from orchestration.topology.graph import TopologyGraph, build_graph
 
 __all__ = ["PipelineLoader", "TopologyProblem"]
 
-POLICY_FILE: Final = "resilience.yaml"
+OTHER_FILES: Final = frozenset({"resilience.yaml", "graph.yaml"})
+"""Files of the folder that are no topologies."""
 VERSIONS: Final = "versions"
 
 SETTLED_NANOSECONDS: Final = 2_000_000_000
@@ -88,7 +89,9 @@ class PipelineLoader:
                 f"{self._folder} is not a folder of topologies. Set MEDKG_TOPOLOGIES_DIR to one, or unset "
                 "it to use the shipped topologies."
             )
-        return tuple(sorted(path.stem for path in self._folder.glob("*.yaml") if path.name != POLICY_FILE))
+        return tuple(
+            sorted(path.stem for path in self._folder.glob("*.yaml") if path.name not in OTHER_FILES)
+        )
 
     def valid_names(self) -> tuple[str, ...]:
         """Those of `names` that can be loaded and share their Dagster job with no other topology."""

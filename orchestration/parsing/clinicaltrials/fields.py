@@ -140,8 +140,8 @@ def _value(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        coded = key in _CODED and _CODE.fullmatch(value)
-        return humanised(value) if coded else "\n".join(markup_lines(value))
+        text = readable(key, value)
+        return text if text != value else "\n".join(markup_lines(value))
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, Mapping):
@@ -152,6 +152,11 @@ def _value(key: str, value: Any) -> str:
         joined = separator.join(item for item in items if item)
         return "\n" + joined if separator == "\n" and len(items) > 1 else joined
     return ""
+
+
+def readable(key: str, value: str) -> str:
+    """A code of the registry as words; any other value as it is."""
+    return humanised(value) if key in _CODED and _CODE.fullmatch(value) else value
 
 
 def _object(value: Mapping[str, Any]) -> str:

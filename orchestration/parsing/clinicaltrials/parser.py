@@ -20,6 +20,7 @@ from orchestration.parsing.clinicaltrials.fields import (
     markup_lines,
     markup_paragraphs,
 )
+from orchestration.parsing.clinicaltrials.marked_study import marked_study
 from orchestration.parsing.clinicaltrials.publications import (
     add_documents,
     add_notices,
@@ -30,6 +31,7 @@ from orchestration.parsing.clinicaltrials.results import add_results
 from orchestration.parsing.encoding import decode_head
 from orchestration.parsing.json.fields import list_at, module_at, text_at, without
 from orchestration.parsing.json.records import json_records, load_record
+from orchestration.parsing.marking import Marks
 from orchestration.parsing.text_builder import DocumentBuilder
 from orchestration.records import BlockKind, Document, RawPayload
 
@@ -86,7 +88,7 @@ _READ_SEPARATELY = frozenset(
 
 
 class ClinicalTrialsParser:
-    """Studies of ClinicalTrials.gov as its API gives them (data model 2)."""
+    """Studies of ClinicalTrials.gov as its API gives them (data model 2); annotated: marked_study.KINDS."""
 
     format = "ctgov-v2"
     version = "5"
@@ -111,9 +113,10 @@ class ClinicalTrialsParser:
         """Parse the study; raises MissingIdentifierError, or MalformedDocumentError for wrong types."""
         study = load_record(payload.content, payload.uri)
         _nct_id(study)
-        builder = DocumentBuilder()
+        marks = Marks()
+        builder = DocumentBuilder(marks)
         try:
-            _add_study(builder, study)
+            _add_study(builder, marked_study(study, marks))
             metadata = _metadata(study)
         except DocumentTooLargeError as error:
             raise DocumentTooLargeError(f"{payload.uri}: {error.message}") from error

@@ -245,7 +245,9 @@ def opened(
             stack.callback(connection.close)
         stores = _search(folder, search, pairing, connection), _vectors(folder, pairing, connection)
         stack.callback(stores[0].close)
-        yield DataFolder(ledger, *stores, documents, DualWrite(ledger.commits, *stores, documents))
+        yield DataFolder(
+            ledger, *stores, documents, DualWrite(ledger.commits, *stores, documents, ledger.graph)
+        )
 
 
 def _search(

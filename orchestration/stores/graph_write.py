@@ -1,0 +1,55 @@
+"""The write of a window's mentions and claims: rows under an intent, invisible until the commit names it.
+
+A crash in between leaves rows of an intent without a commit, which no reader sees and DualWrite.recover
+removes with what other stores hold of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestration.contracts import CommitLog, Extraction, GraphStore, Outcome
+from orchestration.records import GraphWriteReceipt, StageContext
+
+__all__ = ["GraphWrite"]
+
+
+class GraphWrite:
+    """GraphWriter over a graph store."""
+
+    def __init__(self, log: CommitLog, graph: GraphStore) -> None:
+        self._log = log
+        self._graph = graph
+
+    def stage(
+        self, tenant_id: str, owner: str, items: Sequence[tuple[StageContext, Extraction]]
+    ) -> list[Outcome[GraphWriteReceipt]]:
+        """Write the extractions under one intent; see GraphWriter.stage."""
+        if not items:
+            return []
+        intent = self._log.open_intent(tenant_id, owner, [ctx.key for ctx, _ in items])
+        self._graph.write(intent.intent_id, [(ctx.key, extraction) for ctx, extraction in items])
+        return [
+            GraphWriteReceipt(
+                key=ctx.key,
+                version=ctx.version,
+                fingerprint=ctx.fingerprint,
+                intent_id=intent.intent_id,
+                entity_count=len(entities),
+                claim_count=len(claims),
+            )
+            for ctx, (entities, claims) in items
+        ]
+
+    def lost(self, receipts: Sequence[GraphWriteReceipt]) -> list[GraphWriteReceipt]:
+        """Receipts whose rows the store does not hold any more; see GraphWriter.lost."""
+        held = {
+            holding
+            for tenant_id, intent_id in {(receipt.key.tenant_id, receipt.intent_id) for receipt in receipts}
+            for holding in self._graph.holdings(tenant_id, intent_id)
+        }
+        return [
+            receipt
+            for receipt in receipts
+            if (receipt.key, receipt.intent_id, receipt.entity_count, receipt.claim_count) not in held
+        ]
