@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from orchestration.operations.backup.copies import Copies
     from orchestration.operations.dead_letters import DeadLetters
     from orchestration.operations.documents import Documents
+    from orchestration.operations.graph import Graph
     from orchestration.operations.jobs import Jobs
     from orchestration.operations.reembedding import Reembedded
     from orchestration.operations.searches import Searches
@@ -85,6 +86,13 @@ class DataFolder:
         from orchestration.operations.dead_letters import DeadLetters
 
         return DeadLetters(self._parts)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Concepts, claims and their evidence."""
+        from orchestration.operations.graph import Graph
+
+        return Graph(self._parts)
 
     @cached_property
     def searches(self) -> Searches:
