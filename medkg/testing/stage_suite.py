@@ -266,9 +266,21 @@ class ExtractStageSuite(StageSuite[Document, tuple[list[Entity], list[Claim]]]):
 
     def check(self, ctx: StageContext, value: Document, output: tuple[list[Entity], list[Claim]]) -> None:
         entities, claims = output
-        for record in (*entities, *claims):
+        mentioned = {entity.entity_id for entity in entities}
+        assert len(mentioned) == len(entities), "each mention has an id of its own"
+        assert len({claim.claim_id for claim in claims}) == len(claims), "each claim has an id of its own"
+        records: list[Entity | Claim] = [*entities, *claims]
+        for record in records:
+            assert (record.tenant_id, record.doc_id) == (value.tenant_id, value.doc_id)
+            assert record.extraction, "say what found it"
             for span in spans_of(record):
                 assert 0 <= span.start_char < span.end_char <= len(value.text), "evidence is in the document"
+        for entity in entities:
+            assert value.text[entity.span.start_char : entity.span.end_char] == entity.name
+        for claim in claims:
+            assert {claim.subject, claim.object} <= mentioned, "a claim joins mentions of the document"
+            for qualifier in claim.qualifiers:
+                assert value.text[qualifier.span.start_char : qualifier.span.end_char] == qualifier.value
 
 
 class KGStageSuite(StageSuite[tuple[list[Entity], list[Claim]], GraphWriteReceipt]):
@@ -286,8 +298,12 @@ class KGStageSuite(StageSuite[tuple[list[Entity], list[Claim]], GraphWriteReceip
     def check(
         self, ctx: StageContext, value: tuple[list[Entity], list[Claim]], output: GraphWriteReceipt
     ) -> None:
-        assert output.key == ctx.key
+        assert (output.key, output.version, output.fingerprint) == (ctx.key, ctx.version, ctx.fingerprint)
+        assert output.intent_id
         assert (output.entity_count, output.claim_count) == (len(value[0]), len(value[1]))
+
+    def check_same(self, first: GraphWriteReceipt, second: GraphWriteReceipt) -> None:
+        assert first.model_copy(update={"intent_id": second.intent_id}) == second
 
 
 def a_stage_context() -> StageContext:

@@ -91,7 +91,7 @@ class Graph:
         return self._store.concepts(self._tenant_id, keys=[key], limit=1)
 
     def _resolved(self, about: str) -> list[Concept]:
-        """The concepts of a key or name: those of exactly this name, else UsageError that names similar ones."""
+        """The concepts of a key, or of exactly this name; else UsageError that names similar ones."""
         if exact := self._by_key(about):
             return exact
         similar = self._store.concepts(self._tenant_id, named=about, limit=1000)

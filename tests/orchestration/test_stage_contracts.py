@@ -48,6 +48,7 @@ from orchestration.records import (
     StageContext,
     chunk_id,
     content_version,
+    local_concept,
 )
 from orchestration.stages.chunk import ChunkOnPlane
 from orchestration.stages.embed import EmbedOnPlane
@@ -184,9 +185,17 @@ class ToyExtract:
 
     def execute(self, ctx: StageContext, document: Document) -> tuple[list[Entity], list[Claim]]:
         span = Span(start_char=0, end_char=7)
-        drug = Entity(entity_id="e0", doc_id="doc", kind="Drug", name=document.text[:7], span=span)
+        common: dict[str, Any] = {"tenant_id": "default", "doc_id": "doc", "extraction": "toy/1"}
+        drug = Entity(
+            entity_id="e0",
+            kind="Drug",
+            name=document.text[:7],
+            span=span,
+            concept=local_concept("Drug", document.text[:7]),
+            **common,
+        )
         claim = Claim(
-            claim_id="c0", doc_id="doc", subject="e0", predicate="lowers", object="e0", evidence=(span,)
+            claim_id="c0", subject="e0", predicate="lowers", object="e0", evidence=(span,), **common
         )
         return [drug], [claim]
 
@@ -195,7 +204,14 @@ class ToyKg:
     version = "1"
 
     def execute(self, ctx: StageContext, entities: list[Entity], claims: list[Claim]) -> GraphWriteReceipt:
-        return GraphWriteReceipt(key=ctx.key, entity_count=len(entities), claim_count=len(claims))
+        return GraphWriteReceipt(
+            key=ctx.key,
+            version=ctx.version,
+            fingerprint=ctx.fingerprint,
+            intent_id="intent",
+            entity_count=len(entities),
+            claim_count=len(claims),
+        )
 
 
 class TestToyIngest(IngestStageSuite):

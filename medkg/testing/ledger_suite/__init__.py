@@ -15,6 +15,7 @@ from medkg.testing.ledger_suite.copies import CopySuite
 from medkg.testing.ledger_suite.dead_letters import DeadLetterSuite
 from medkg.testing.ledger_suite.documents import DocumentSuite
 from medkg.testing.ledger_suite.gates import GateSuite
+from medkg.testing.ledger_suite.graph import GraphSuite
 from medkg.testing.ledger_suite.jobs import JobSuite
 from medkg.testing.ledger_suite.outcomes import OutcomeSuite
 from medkg.testing.ledger_suite.pdf_tasks import PdfTaskSuite
@@ -40,6 +41,7 @@ class LedgerSuite(
     PlaceSuite,
     RetentionSuite,
     CommitSuite,
+    GraphSuite,
     CopySuite,
 ):
     """Subclass it once per implementation."""

@@ -66,7 +66,7 @@ def _of_document(table: str) -> list[sa.schema.SchemaItem]:
         sa.ForeignKeyConstraint(
             ["document_number"],
             ["graph_documents.number"],
-            name=f"fk_{table}_document_number_graph_documents",
+            name=f"fk_{table}_document_number",
         ),
     ]
 
