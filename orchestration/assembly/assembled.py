@@ -21,6 +21,7 @@ from orchestration.assembly.lost_ledger import check_ledger
 from orchestration.contracts import (
     Extraction,
     Isolation,
+    Outcome,
     Plane,
     TextModels,
     lift,
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from orchestration.resilience.caller import GuardedCaller
     from orchestration.resilience.isolation import StageHandle
     from orchestration.runs.window_runs import WindowRuns
+    from orchestration.stages.extract import Extract
+    from orchestration.stores.verify import Verification
     from orchestration.topology.graph import StageNode, TopologyGraph
 
 __all__ = ["Assembly", "open_data_folder"]
@@ -117,6 +120,40 @@ class Assembly(AssembledInputs):
 
         result = grounded(document, extraction, self.graph_schema)
         return result.extraction, result.dropped
+
+    @cached_property
+    def verification(self) -> Verification:
+        """The comparison of the data folder's stores."""
+        from orchestration.processes.child_process import is_alive
+        from orchestration.stores.verify import Verification
+
+        ledger, stores = self.ledger, self.stores
+        return Verification(
+            ledger.commits,
+            stores.search,
+            stores.vectors,
+            stores.documents,
+            ledger.graph,
+            is_alive,
+            self.expects_graph,
+        )
+
+    def expects_graph(self, pipeline: str) -> bool:
+        """Whether every document of a topology has a part of the graph; not for one that is not there."""
+        if pipeline not in self.topologies.valid_names():
+            return False
+        return self.topologies.load(pipeline).fills_graph
+
+    def extract(self, pipeline: str, documents: Sequence[Document]) -> Sequence[Outcome[Extraction]]:
+        """Mentions and claims of documents, in this process, as the named topology extracts them."""
+        from orchestration.assembly.extracting_again import extract_again
+
+        return extract_again(self.topologies.load, self._extract_stage, pipeline, documents)
+
+    def _extract_stage(self, node: StageNode) -> Extract:
+        from orchestration.stages.extract import Extract
+
+        return Extract(self.extractors, self.check_extraction, **node.config)
 
     @cached_property
     def topologies(self) -> PipelineLoader:

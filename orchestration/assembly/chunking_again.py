@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gpu_actors.plane import LocalChunker, Profile
     from orchestration.topology.graph import TopologyGraph
 
-__all__ = ["TopologyChunker"]
+__all__ = ["TopologyChunker", "context_of_document"]
 
 
 class _ChunkersHere:
@@ -67,7 +67,9 @@ class TopologyChunker:
         if node is None:
             raise StageContractError(f"topology {graph.name} has no stage `chunk` of medkg's own.")
         stage = ChunkOnPlane(self._plane, 0.0, **node.config)
-        return stage.execute_batch([(_context(document, graph), document) for document in documents])
+        return stage.execute_batch(
+            [(context_of_document(document, graph), document) for document in documents]
+        )
 
     @cached_property
     def _plane(self) -> _ChunkersHere:
@@ -77,7 +79,8 @@ class TopologyChunker:
         return _ChunkersHere(profile, LocalChunker(profile, self._embed))
 
 
-def _context(document: Document, graph: TopologyGraph) -> StageContext:
+def context_of_document(document: Document, graph: TopologyGraph) -> StageContext:
+    """The context in which a stage sees a document that is parsed already."""
     return StageContext(
         tenant_id=document.tenant_id,
         job_id="repair",

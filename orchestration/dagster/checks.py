@@ -5,6 +5,7 @@ the job `verify_job`. Each window run also evaluates the account when it ends, u
 """
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from dagster import (
@@ -19,11 +20,9 @@ from dagster import (
 from orchestration.contracts import Ledger
 from orchestration.dagster.assets import INDEX, documents_key
 from orchestration.dagster.reports import ACCOUNT_CHECK, account_problem
-from orchestration.operations.parts import Stores
-from orchestration.processes.child_process import is_alive
 
 if TYPE_CHECKING:
-    from orchestration.stores.verify import Difference
+    from orchestration.stores.verify import Difference, Verification
 
 __all__ = ["STORES_CHECK", "VERIFY_JOB", "StoreVerification", "account_check", "stores_check", "verify_job"]
 
@@ -40,19 +39,15 @@ SHOWN: Final = 20
 class StoreVerification:
     """The comparison of the stores of a data folder, for all its tenants."""
 
-    def __init__(self, ledger: Ledger, stores: Stores, tenant_id: str) -> None:
+    def __init__(self, ledger: Ledger, verification: "Callable[[], Verification]", tenant_id: str) -> None:
         """`tenant_id` is compared even if none of its documents is visible."""
         self._ledger = ledger
-        self._stores = stores
+        self._verification = verification
         self._tenant_id = tenant_id
 
     def differences(self) -> "list[Difference]":
         """Every disagreement, tenant by tenant. Raises what a store that is unavailable raises."""
-        from orchestration.stores.verify import Verification
-
-        verification = Verification(
-            self._ledger.commits, self._stores.search, self._stores.vectors, self._stores.documents, is_alive
-        )
+        verification = self._verification()
         tenants = sorted({self._tenant_id, *self._ledger.commits.tenants()})
         return [each for tenant in tenants for each in verification.differences(tenant)]
 

@@ -75,7 +75,9 @@ def _resources(assembly: Assembly) -> dict[str, Any]:
         "job_ledger": _resource(lambda: assembly.ledger, "Where each document stands."),
         "haystack_pipeline": _resource(lambda: assembly.plane, "The actor plane that holds the models."),
         "store_verification": _resource(
-            lambda: StoreVerification(assembly.ledger, assembly.stores, assembly.settings.tenant),
+            lambda: StoreVerification(
+                assembly.ledger, lambda: assembly.verification, assembly.settings.tenant
+            ),
             "Compares ledger, search store, vectors and documents.",
         ),
         "window_runs": _resource(

@@ -266,8 +266,10 @@ def _relabel(connection: Connection, changes: Sequence[tuple[Commit, Commit]]) -
 def _move(connection: Connection, changes: Sequence[tuple[Commit, Commit]]) -> None:
     """Have readers take the entries of another intent, where the commit names one."""
     moved = {new.key: new.intent_id for old, new in changes if old.intent_id != new.intent_id}
+    fresh = {name for old, new in changes for name in set(new.intent_ids) - set(old.intent_ids)}
+    if fresh:
+        _refuse_cleaned(connection, fresh)
     if moved:
-        _refuse_cleaned(connection, set(moved.values()))
         note_changes(connection, moved)
 
 

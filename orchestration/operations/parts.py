@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestration.contracts import (
     DocumentStore,
+    Extraction,
+    GraphWriter,
     IndexWriter,
     Ledger,
     ObjectStore,
@@ -26,6 +28,7 @@ from orchestration.topology.loader import PipelineLoader
 
 if TYPE_CHECKING:
     from orchestration.jobs.reading import DocumentReader
+    from orchestration.stores.verify import Verification
 
 __all__ = ["ChunkByTopology", "Parts", "Stores"]
 
@@ -62,7 +65,15 @@ class Parts(Protocol):
     @property
     def index(self) -> IndexWriter: ...
     @property
+    def graph_writer(self) -> GraphWriter: ...
+    @property
+    def verification(self) -> Verification: ...
+    @property
     def objects(self) -> ObjectStore: ...
+
+    def extract(self, pipeline: str, documents: Sequence[Document]) -> Sequence[Outcome[Extraction]]:
+        """Mentions and claims of documents as the named topology extracts them; one outcome per document."""
+        ...
 
     def store_questions(self) -> Mapping[str, Callable[[], str]]:
         """By store: a call that asks it, changes nothing and returns where the store is."""

@@ -42,6 +42,7 @@ def open_means(parts: Parts, notify: Callable[[str], None]) -> Iterator[Means]:
             embed=lambda texts: models().embed_texts(texts),
             encode_sparse=encode_sparse,
             chunk=chunk,
+            extract=parts.extract,
             fetch=lambda commits: _fetched(parts, commits),
             is_current=lambda commit: commit.fingerprint in fingerprints(commit.pipeline, commit.namespace),
         )

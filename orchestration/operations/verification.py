@@ -14,11 +14,10 @@ from orchestration.errors import UsageError
 from orchestration.jobs.host_client import HostClient
 from orchestration.operations.parts import Parts
 from orchestration.operations.repair_means import open_means, pipeline_of
-from orchestration.processes.child_process import is_alive
 from orchestration.records import DocumentKey
 from orchestration.stores.repair import Repair, Repaired
 from orchestration.stores.repair_plan import Step, repair_plan
-from orchestration.stores.verify import EVERY, Difference, Verification
+from orchestration.stores.verify import EVERY, Difference
 
 __all__ = ["Allow", "verify"]
 
@@ -74,7 +73,12 @@ def _repaired(parts: Parts, notify: Callable[[str], None], *, delete: bool) -> R
     tenant_id, stores = parts.settings.tenant, parts.stores
     with open_means(parts, notify) as means:
         repair = Repair(
-            parts.ledger, (stores.search, stores.vectors, stores.documents), parts.index, is_alive, means
+            parts.ledger,
+            (stores.search, stores.vectors, stores.documents),
+            parts.index,
+            parts.graph_writer,
+            parts.verification,
+            means,
         )
         models, find_pipeline = [parts.model_ids()["dense"]], pipeline_of(parts)
         committed = 0
@@ -93,9 +97,7 @@ def _repaired(parts: Parts, notify: Callable[[str], None], *, delete: bool) -> R
 
 
 def _differences(parts: Parts, tenant_id: str) -> list[Difference]:
-    stores = parts.stores
-    check = Verification(parts.ledger.commits, stores.search, stores.vectors, stores.documents, is_alive)
-    return check.differences(tenant_id)
+    return parts.verification.differences(tenant_id)
 
 
 def _tenants(parts: Parts, tenant_id: str) -> list[str]:

@@ -2,18 +2,19 @@
 
 Comes in: the ledger, the stores, and what cuts, embeds and fetches. Leaves: what was restored, removed and
 deleted, and what is left with its reason. Order: commits from the stores, stores as a whole, parsed documents
-from their sources, search entries from parsed documents, vectors from search entries. Safe to interrupt and
-repeat.
+from their sources, search entries from parsed documents, vectors from search entries, mentions and claims
+from parsed documents. Safe to interrupt and repeat.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestration.contracts import (
     Commit,
     DocumentStore,
+    GraphWriter,
     IndexWriter,
     Ledger,
     Origin,
@@ -23,6 +24,7 @@ from orchestration.contracts import (
 from orchestration.records import DocumentKey, Locator
 from orchestration.stores.proof import UNKNOWN, PipelineOf, Proven, proven_commits
 from orchestration.stores.restored_entries import Means, RestoredEntries
+from orchestration.stores.restored_graph import RestoredGraph
 from orchestration.stores.verify import EVERY, LACKING, Difference, Verification, documents_with
 
 __all__ = ["Repair", "Repaired"]
@@ -56,14 +58,16 @@ class Repair:
         ledger: Ledger,
         stores: tuple[SearchStore, VectorStore, DocumentStore],
         index: IndexWriter,
-        is_alive: Callable[[str], bool],
+        graph_writer: GraphWriter,
+        verification: Verification,
         means: Means,
     ) -> None:
         self._ledger = ledger
         self._stores = stores
         self._search, self._vectors, self._documents = stores
-        self._verification = Verification(ledger.commits, *stores, is_alive)
+        self._verification = verification
         self._entries = RestoredEntries(ledger.commits, stores, index, means)
+        self._graph = RestoredGraph(ledger.commits, stores[2], index, graph_writer, means.extract)
         self._index = index
 
     def restore_commits(
@@ -94,6 +98,7 @@ class Repair:
         lost = self._restore_documents(tenant_id, differences, done)
         lost |= self._restore_search(tenant_id, differences, done)
         self._restore_vectors(tenant_id, differences, done)
+        lost |= self._restore_graph(tenant_id, differences, done)
         self._settle(tenant_id, lost, delete, done)
         return done
 
@@ -115,7 +120,9 @@ class Repair:
         unrecorded = [each for each in differences if each.kind == "unrecorded"]
         for each in [*removed, *(unrecorded if delete else ())]:
             keys = None if each.key.doc_id == EVERY else [each.key]
-            if each.store == "vectors":
+            if each.store == "graph":
+                self._ledger.graph.discard(each.key.tenant_id, each.intent_id, keys)
+            elif each.store == "vectors":
                 self._vectors.discard(each.key.tenant_id, each.intent_id, keys)
             else:
                 self._search.discard(each.key.tenant_id, each.intent_id, keys)
@@ -154,6 +161,14 @@ class Repair:
             self._entries.segment(tenant_id, intent_id)
         still = documents_with(self._verification.differences(tenant_id), "vectors")
         done.note("vectors", len(set(documents_with(lacking, "vectors")).difference(still)))
+
+    def _restore_graph(
+        self, tenant_id: str, differences: Sequence[Difference], done: Repaired
+    ) -> dict[DocumentKey, str]:
+        commits = self._commits(tenant_id, set(documents_with(differences, "graph")))
+        lost = self._graph.extractions(commits) if commits else {}
+        done.note("graph", len(commits) - len(lost))
+        return lost
 
     def _settle(self, tenant_id: str, lost: dict[DocumentKey, str], delete: bool, done: Repaired) -> None:
         """What could not be restored is queued again, visible as it is; withdrawn if nothing is left."""

@@ -23,7 +23,7 @@ class Step(Record):
     action: Literal["restore", "remove", "delete"] = Field(
         description="restore: from what is whole; remove: of no commit; delete: perhaps the last copy."
     )
-    store: str = Field(description="ledger, search, vectors or documents.")
+    store: str = Field(description="ledger, search, vectors, documents or graph.")
     origin: str = Field(description="What it is restored from; empty for the others.")
     documents: tuple[str, ...] = Field(description="Ids; '*': all of the store.")
     asks: bool = Field(description="Done only with --yes, or after a question on a terminal.")
@@ -38,7 +38,8 @@ def repair_plan(differences: Sequence[Difference], repair_deletes: bool) -> list
     damaged = {each.store for each in differences if each.key.doc_id == EVERY and each.kind == "damaged"}
     steps = [_damaged(store, repair_deletes and store == "search") for store in sorted(damaged)]
     lost = {
-        store: documents_with(differences, store) for store in ("ledger", "search", "documents", "vectors")
+        store: documents_with(differences, store)
+        for store in ("ledger", "search", "documents", "vectors", "graph")
     }
     without_text, without_entries = set(lost["documents"]), set(lost["search"])
     gone = [key for key in lost["search"] if key in without_text]
@@ -57,6 +58,7 @@ def repair_plan(differences: Sequence[Difference], repair_deletes: bool) -> list
             [key for key in lost["vectors"] if key not in without_entries],
             "embedded again from their chunks, which needs the models",
         ),
+        ("graph", "documents", lost["graph"], "extracted again from their parsed documents"),
     ]
     steps += [
         _step("restore", store, keys, detail, origin) for store, origin, keys, detail in restored if keys
@@ -72,7 +74,7 @@ def repair_plan(differences: Sequence[Difference], repair_deletes: bool) -> list
 
 def _removals(differences: Sequence[Difference]) -> list[Step]:
     steps = []
-    for store in ("search", "vectors"):
+    for store in ("search", "vectors", "graph"):
         if keys := documents_with(differences, store, ("leftover",)):
             steps.append(_step("remove", store, keys, "left by writes that were never committed"))
         if keys := documents_with(differences, store, ("unrecorded",)):

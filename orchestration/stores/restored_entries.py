@@ -19,6 +19,7 @@ from orchestration.contracts import (
     Commit,
     CommitLog,
     DocumentStore,
+    Extraction,
     IndexWriter,
     Outcome,
     SearchStore,
@@ -62,6 +63,8 @@ class Means:
     """Chunks of documents as a topology cuts them, one outcome per document."""
     fetch: Callable[[Sequence[Commit]], Sequence[Outcome[Document]]]
     """The committed documents from their sources, parsed, one outcome per commit."""
+    extract: Callable[[str, Sequence[Document]], Sequence[Outcome[Extraction]]]
+    """Mentions and claims of documents as a topology extracts them, one outcome per document."""
     is_current: Callable[[Commit], bool]
     """Whether a run would make the document as it was made: with the same parser, chunker and topology."""
 

@@ -1,4 +1,4 @@
-"""Do the commit table, the search store, the vectors and the document store agree?
+"""Do the commit table, the search store, the vectors, the document store and the graph agree?
 
 Comes in: the stores and the commit log. Leaves: differences, each a document, a store and a kind. What each
 means and how it is repaired: `repair_plan`.
@@ -16,6 +16,8 @@ from orchestration.contracts import (
     Commit,
     CommitLog,
     DocumentStore,
+    GraphHolding,
+    GraphStore,
     Holding,
     SearchStore,
     VectorStore,
@@ -39,7 +41,7 @@ class Difference(Record):
 
     key: DocumentKey = Field(description="The document; source and id '*' for a store as a whole.")
     intent_id: str = Field(description="Intent whose entries are wrong.")
-    store: str = Field(description="ledger, search, vectors or documents.")
+    store: str = Field(description="ledger, search, vectors, documents or graph.")
     kind: str = Field(
         description="missing, incomplete or damaged; leftover: entries of a write that was not committed; "
         "unrecorded: entries of a write that the ledger does not know, where it names others."
@@ -69,13 +71,18 @@ class Verification:
         search: SearchStore,
         vectors: VectorStore,
         documents: DocumentStore,
+        graph: GraphStore,
         is_alive: Callable[[str], bool],
+        expects_graph: Callable[[str], bool],
     ) -> None:
+        """`expects_graph`: whether every document of a topology has a part of the graph."""
         self._log = log
         self._search = search
         self._vectors = vectors
         self._documents = documents
+        self._graph = graph
         self._is_alive = is_alive
+        self._expects_graph = expects_graph
 
     def differences(self, tenant_id: str) -> list[Difference]:
         """Every disagreement, by document; what live writers are at is none.
@@ -103,6 +110,7 @@ class Verification:
             namespace: list(self._vectors.holdings(tenant_id, namespace=namespace))
             for namespace in self._log.namespaces(tenant_id)
         }
+        in_graph = list(self._graph.holdings(tenant_id))
         at_work = self._at_work(tenant_id)  # after the holdings: what was started since is not among them
         commits = {(commit.key, commit.intent_id): commit for commit in self._log.committed(tenant_id)}
         differences = [_of_store(tenant_id, store) for store in damaged]
@@ -114,6 +122,7 @@ class Verification:
         leftovers += self._leftover_vectors(tenant_id, commits, in_vectors, at_work)
         if "documents" not in damaged:
             differences += self._of_documents(tenant_id, commits.values())
+        differences += self._of_graph(commits.values(), in_graph, at_work)
         return set(self._with_unrecorded(differences, leftovers, commits))
 
     def _with_unrecorded(
@@ -184,6 +193,33 @@ class Verification:
             for intent_id in self._vectors.damaged(tenant_id)
             if intent_id not in wanted
         ]
+
+    def _of_graph(
+        self, commits: Collection[Commit], holdings: Sequence[GraphHolding], at_work: set[str]
+    ) -> list[Difference]:
+        """Parts of the graph that commits name and the store lacks, and parts that no commit names."""
+        whole = set(holdings)
+        held = {(holding.key, holding.intent_id) for holding in holdings}
+        named = {(commit.key, commit.graph_intent_id) for commit in commits}
+        differences = [
+            Difference(key=key, intent_id=intent_id, store="graph", kind="leftover")
+            for key, intent_id in held - named
+            if intent_id not in at_work
+        ]
+        for commit in commits:
+            intent_id = commit.graph_intent_id
+            if intent_id is None:
+                kind = "missing" if self._expects_graph(commit.pipeline) else None
+            elif (commit.key, intent_id) not in held:
+                kind = "missing"
+            else:
+                wanted = GraphHolding(commit.key, intent_id, commit.entity_count, commit.claim_count)
+                kind = None if wanted in whole else "incomplete"
+            if kind is not None:
+                differences.append(
+                    Difference(key=commit.key, intent_id=intent_id or "", store="graph", kind=kind)
+                )
+        return differences
 
     def _of_documents(self, tenant_id: str, commits: Iterable[Commit]) -> list[Difference]:
         held = set(self._documents.held(tenant_id))

@@ -87,6 +87,13 @@ class TopologyGraph:
         return self.topology.job
 
     @property
+    def fills_graph(self) -> bool:
+        """Whether it commits no document without mentions and claims: a kg stage that nothing lets fail."""
+        return any(
+            node.step == "kg" and not any(step.optional for step in _line(node)) for node in self.nodes
+        )
+
+    @property
     def gate(self) -> GateDefinition | None:
         """The gate between the two phases; None for a topology of one phase."""
         return self.topology.gates[0] if self.topology.gates else None

@@ -29,7 +29,7 @@ ROWS_AT_ONCE: Final = 1_000
 
 ARROW: Final = {int: pa.int64(), float: pa.float64(), str: pa.string(), bool: pa.bool_()}
 
-Held = dict[str, set[tuple[DocumentKey, str]]]
+Held = dict[str, set[tuple[DocumentKey, str, str | None]]]
 """Documents of a tenant, with their model, that are in the copy, by intent."""
 
 
@@ -40,7 +40,7 @@ def back_up(parts: Parts, folder: Path, observe: Observe) -> Manifest:
     StoreUnwritableError; the folder then has no manifest and counts for nothing.
     """
     copy = CopyFolder(folder, "medkg-backup")
-    stored = StoredDocuments(parts)
+    stored = StoredDocuments(parts, with_graph=False)
     held: dict[str, Held] = {}
     counts: dict[str, TenantCopy] = {}
     missing: list[Commit] | None = None
@@ -94,8 +94,8 @@ def _copy_documents(
     return missing
 
 
-def _held_as(commit: Commit) -> tuple[DocumentKey, str]:
-    return commit.key, commit.namespace
+def _held_as(commit: Commit) -> tuple[DocumentKey, str, str | None]:
+    return commit.key, commit.namespace, commit.graph_intent_id
 
 
 def _sum(before: TenantCopy | None, part: TenantCopy) -> TenantCopy:

@@ -26,7 +26,7 @@ def export_tenant(parts: Parts, folder: Path, observe: Observe) -> Manifest:
     """
     tenant_id = parts.settings.tenant
     copy = CopyFolder(folder, "medkg-export")
-    stored = StoredDocuments(parts)
+    stored = StoredDocuments(parts, with_graph=True)
     commits = visible(parts, tenant_id)
     total = len(commits)
     with TenantFiles(copy, "", part=1) as files:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from orchestration.contracts import Commit
+from orchestration.contracts import Commit, values_of
 from orchestration.errors import MedkgError, UsageError
 from orchestration.operations.backup.exporting import Observe
 from orchestration.operations.backup.folder import TenantCopy, read_copy
@@ -126,10 +126,15 @@ def _take_in(parts: Parts, wanted: Sequence[Copied], replace: bool, done: Import
     if not accepted:
         return
     parts.stores.documents.put([(ctx, document.document) for ctx, document, _ in accepted])
+    graph_intent = _staged_graph(parts, [(ctx, document) for ctx, document, _ in accepted])
     copied = [
         (
             document.commit.model_copy(
-                update={"intent_id": receipt.intent_id, "namespace": receipt.namespace}
+                update={
+                    "intent_id": receipt.intent_id,
+                    "namespace": receipt.namespace,
+                    "graph_intent_id": graph_intent if document.extraction is not None else None,
+                }
             ),
             document.origin,
         )
@@ -140,10 +145,19 @@ def _take_in(parts: Parts, wanted: Sequence[Copied], replace: bool, done: Import
         not_replaced = sorted(taken.not_replaced, key=lambda key: key.doc_id)
         for store in (parts.stores.search, parts.stores.vectors):
             store.discard(tenant_id, accepted[0][2].intent_id, not_replaced)
+        if graph_intent is not None:
+            parts.ledger.graph.discard(tenant_id, graph_intent, not_replaced)
     parts.index.clean(taken.superseded)
     done.not_replaced += len(taken.not_replaced)
     done.imported += len(accepted) - len(taken.not_replaced)
     done.chunks += sum(commit.chunk_count for commit, _ in copied if commit.key not in taken.not_replaced)
+
+
+def _staged_graph(parts: Parts, documents: Sequence[tuple[StageContext, Copied]]) -> str | None:
+    """Write the mentions and claims of documents that have any; returns their intent."""
+    items = [(ctx, copied.extraction) for ctx, copied in documents if copied.extraction is not None]
+    receipts = values_of(parts.graph_writer.stage(parts.settings.tenant, own_identity(), items))
+    return receipts[0].intent_id if receipts else None
 
 
 def context_of_copy(copied: Copied, import_id: str) -> StageContext:

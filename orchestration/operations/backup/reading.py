@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from orchestration.contracts import ChunkRef, Commit, SparseVectors
+from orchestration.contracts import ChunkRef, Commit, Extraction, SparseVectors
 from orchestration.errors import StoreCorruptError
 from orchestration.operations.backup.tables import Copied
 from orchestration.operations.parts import Parts
@@ -37,8 +37,10 @@ class _Held:
 class StoredDocuments:
     """Reads documents of one data folder, an intent at a time."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, with_graph: bool) -> None:
+        """`with_graph`: also read mentions and claims, which a copy of the ledger has anyway."""
         self._parts = parts
+        self._with_graph = with_graph
 
     def read(self, commits: Sequence[Commit]) -> Iterator[Copied | Commit]:
         """What is held under an intent of its commits, in their order; a commit itself where something lacks.
@@ -63,10 +65,17 @@ class StoredDocuments:
         for commit, origin in zip(commits, self._parts.ledger.copies.origins(commits), strict=True):
             document = self._parts.stores.documents.get(commit.key, commit.version, commit.fingerprint)
             batch = self._batch(commit, held)
-            if document is None or origin is None or batch is None:
+            extraction = self._extraction(commit)
+            lacks_graph = self._with_graph and commit.graph_intent_id is not None and extraction is None
+            if document is None or origin is None or batch is None or lacks_graph:
                 yield commit
             else:
-                yield Copied(commit, origin, document, batch)
+                yield Copied(commit, origin, document, batch, extraction)
+
+    def _extraction(self, commit: Commit) -> Extraction | None:
+        if not self._with_graph or commit.graph_intent_id is None:
+            return None
+        return self._parts.ledger.graph.extraction(commit.key, commit.graph_intent_id)
 
     def _batch(self, commit: Commit, held: _Held) -> EmbeddingBatch | None:
         """A document's chunks with their vectors; None where there are not as many as were committed."""

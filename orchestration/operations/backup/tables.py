@@ -18,14 +18,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from orchestration.contracts import Commit, Origin
+from orchestration.contracts import Commit, Extraction, Origin
 from orchestration.errors import CopyUnusableError
 from orchestration.operations.backup.folder import CopyFolder, TenantCopy
 from orchestration.records import (
     Chunk,
+    Claim,
     Document,
     DocumentKey,
     EmbeddingBatch,
+    Entity,
     Locator,
     SparseMatrix,
 )
@@ -47,6 +49,8 @@ class Copied:
     origin: Origin
     document: Document
     batch: EmbeddingBatch
+    extraction: Extraction | None = None
+    """Its mentions and claims; None where none were made, and in a backup, whose ledger has them."""
 
 
 # --- columns ----------------------------------------------------------------------------------------
@@ -77,6 +81,10 @@ DOCUMENT_COLUMNS: Final[Sequence[tuple[str, pa.DataType, str]]] = (
     ("created_at", pa.float64(), "first known, seconds since the epoch"),
     ("updated_at", pa.float64(), "last changed, seconds since the epoch"),
     ("document", pa.large_string(), "the parsed document, JSON; offsets are into its `text`"),
+    ("graph_intent_id", pa.string(), "the write of its mentions and claims; null: none were made"),
+    ("entity_count", pa.int32(), "mentions"),
+    ("claim_count", pa.int32(), "claims"),
+    ("extraction", pa.large_string(), "JSON [mentions, claims]; null in a backup, whose ledger has them"),
 )
 CHUNK_COLUMNS: Final[Sequence[tuple[str, pa.DataType, str]]] = (
     ("source", pa.string(), "source of the document"),
@@ -265,7 +273,18 @@ def _document_row(copied: Copied, chunks_file: str | None) -> dict[str, Any]:
         **origin.model_dump(exclude={"locator"}),
         "locator": origin.locator.model_dump_json(),
         "document": copied.document.model_dump_json(exclude={"tenant_id"}),
+        "graph_intent_id": commit.graph_intent_id,
+        "entity_count": commit.entity_count,
+        "claim_count": commit.claim_count,
+        "extraction": _extraction_json(copied.extraction),
     }
+
+
+def _extraction_json(extraction: Extraction | None) -> str | None:
+    if extraction is None:
+        return None
+    records = [[each.model_dump(mode="json", exclude={"tenant_id"}) for each in part] for part in extraction]
+    return json.dumps(records, ensure_ascii=False)
 
 
 def _chunk_table(documents: Sequence[Copied], schema: pa.Schema) -> pa.Table:
@@ -394,11 +413,25 @@ def _copied(row: Mapping[str, Any], tenant_id: str, batch: EmbeddingBatch) -> Co
         chunk_count=row["chunk_count"],
         namespace=row["dense_model"] or "",
         revision=row.get("revision"),  # not in exports of before revisions
+        graph_intent_id=row.get("graph_intent_id"),  # nor these in exports of before the graph
+        entity_count=row.get("entity_count") or 0,
+        claim_count=row.get("claim_count") or 0,
     )
     known = {name: row[name] for name in Origin.model_fields if name != "locator"}
     origin = Origin(**known, locator=Locator.model_validate_json(row["locator"]))
     document = Document.model_validate({**json.loads(row["document"]), "tenant_id": tenant_id})
-    return Copied(commit, origin, document, batch)
+    return Copied(commit, origin, document, batch, _extraction(row.get("extraction"), tenant_id))
+
+
+def _extraction(stored: str | None, tenant_id: str) -> Extraction | None:
+    """Mentions and claims as those of a tenant."""
+    if stored is None:
+        return None
+    mentions, claims = json.loads(stored)
+    return (
+        [Entity.model_validate({**each, "tenant_id": tenant_id}) for each in mentions],
+        [Claim.model_validate({**each, "tenant_id": tenant_id}) for each in claims],
+    )
 
 
 def _rows(path: Path, at_once: int) -> Iterator[dict[str, Any]]:

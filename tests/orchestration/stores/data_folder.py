@@ -27,6 +27,7 @@ from orchestration.contracts import (
     Commit,
     CommitLog,
     DocumentStore,
+    Extraction,
     Filters,
     Outcome,
     SearchStore,
@@ -35,6 +36,7 @@ from orchestration.contracts import (
     values_of,
 )
 from orchestration.errors import InputUnreadableError
+from orchestration.extraction.findings import Findings
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import (
@@ -42,13 +44,16 @@ from orchestration.records import (
     Document,
     EmbeddingBatch,
     Float32Matrix,
+    GraphWriteReceipt,
     IndexReceipt,
+    Span,
     SparseMatrix,
     StageContext,
 )
 from orchestration.stores.dual_write import DualWrite
 from orchestration.stores.faiss.object_vectors import ObjectVectors
 from orchestration.stores.faiss.vectors import FaissVectors
+from orchestration.stores.graph_write import GraphWrite
 from orchestration.stores.objects.documents import ObjectDocuments
 from orchestration.stores.objects.opening import open_objects
 from orchestration.stores.opensearch.connection import Connection
@@ -111,6 +116,20 @@ def cut_again(pipeline: str, documents: Sequence[Document]) -> list[Outcome[list
     return [cut(document) for document in documents]
 
 
+def extracted_again(pipeline: str, documents: Sequence[Document]) -> list[Outcome[Extraction]]:
+    """The extract stage of the only topology."""
+    assert pipeline == "auto"
+    return [first_word(document) for document in documents]
+
+
+def first_word(document: Document) -> Extraction:
+    """The first word as a mention, and what it claims of itself."""
+    findings = Findings(document, "toy/1")
+    word = findings.mention("Word", Span(start_char=0, end_char=len(document.text.split()[0])))
+    findings.claim(word, "begins", word)
+    return findings.extraction()
+
+
 def fetched(source: Mapping[str, str], commits: Sequence[Commit]) -> list[Outcome[Document]]:
     """What a source has of documents, in the versions that are committed; an error for those it has not."""
     return [
@@ -156,6 +175,8 @@ class DataFolder:
     vectors: VectorStore
     documents: DocumentStore
     index: DualWrite
+    expects_graph: bool = False
+    """Whether the topology fills the graph."""
 
     @property
     def log(self) -> CommitLog:
@@ -186,8 +207,36 @@ class DataFolder:
         """Stage, commit and clean."""
         self.index.clean(self.commit(self.stage(bodies, version, tenant_id=tenant_id)))
 
+    def ingest_with_graph(self, bodies: dict[str, str], version: str = "1") -> None:
+        """Stage entries, mentions and claims, commit and clean."""
+        staged = self.stage(bodies, version)
+        receipts = self.stage_graph(bodies, version)
+        commits = [
+            Commit.of(ctx, receipt, graph) for (ctx, receipt), graph in zip(staged, receipts, strict=True)
+        ]
+        self.index.clean(self.log.commit(commits))
+
+    def stage_graph(
+        self, bodies: dict[str, str], version: str = "1", owner: str | None = None
+    ) -> list[GraphWriteReceipt]:
+        """Write the mentions and claims of documents under an intent."""
+        items = []
+        for doc_id, body in bodies.items():
+            ctx = a_context(doc_id, source="files", version=version * 64)
+            items.append((ctx, first_word(parsed(doc_id, body, ctx.version, TENANT))))
+        return values_of(self.graph_writer.stage(TENANT, owner or own_identity(), items))
+
+    @property
+    def graph_writer(self) -> GraphWrite:
+        return GraphWrite(self.log, self.ledger.graph)
+
+    def claims(self) -> list[tuple[str, str]]:
+        """Document and subject of every visible claim."""
+        return [(each.key.doc_id, each.subject.name) for each in self.ledger.graph.statements(TENANT)]
+
     def verification(self, alive: Callable[[str], bool] = is_alive) -> Verification:
-        return Verification(self.log, self.search, self.vectors, self.documents, alive)
+        stores = self.search, self.vectors, self.documents, self.ledger.graph
+        return Verification(self.log, *stores, alive, lambda _: self.expects_graph)
 
     def repair(
         self,
@@ -198,9 +247,11 @@ class DataFolder:
         alive: Callable[[str], bool] = is_alive,
     ) -> Repaired:
         """Repair as `medkg verify --repair` does, `delete`: with --yes; `source` has bodies by document."""
-        means = Means(embed, expand, cut_again, partial(fetched, source or {}), lambda commit: True)
+        fetch = partial(fetched, source or {})
+        means = Means(embed, expand, cut_again, fetch, extracted_again, lambda commit: True)
         stores = self.search, self.vectors, self.documents
-        repair = Repair(self.ledger, stores, self.index, alive, means)
+        check = self.verification(alive)
+        repair = Repair(self.ledger, stores, self.index, self.graph_writer, check, means)
         count = repair.restore_commits(TENANT, [MODEL], lambda fingerprint, model: None, "restored")
         done = repair.repair(TENANT, delete=delete)
         done.note("ledger", count)

@@ -155,12 +155,7 @@ def answers(parts: Assembly, query: str, tenant_id: str = TENANT) -> dict[str, l
 
 def verified(parts: Assembly, tenant_id: str = TENANT) -> bool:
     """Whether `medkg verify` finds nothing."""
-    from orchestration.processes.child_process import is_alive
-    from orchestration.stores.verify import Verification
-
-    stores = parts.stores
-    check = Verification(parts.ledger.commits, stores.search, stores.vectors, stores.documents, is_alive)
-    return check.differences(tenant_id) == []
+    return parts.verification.differences(tenant_id) == []
 
 
 # --- dying ------------------------------------------------------------------------------------------
