@@ -267,8 +267,8 @@ class ExtractStageSuite(StageSuite[Document, tuple[list[Entity], list[Claim]]]):
     def check(self, ctx: StageContext, value: Document, output: tuple[list[Entity], list[Claim]]) -> None:
         entities, claims = output
         mentioned = {entity.entity_id for entity in entities}
-        assert len(mentioned) == len(entities), "each mention has an id of its own"
-        assert len({claim.claim_id for claim in claims}) == len(claims), "each claim has an id of its own"
+        assert len(mentioned) == len(entities), "mentions have different ids"
+        assert len({claim.claim_id for claim in claims}) == len(claims), "claims have different ids"
         records: list[Entity | Claim] = [*entities, *claims]
         for record in records:
             assert (record.tenant_id, record.doc_id) == (value.tenant_id, value.doc_id)

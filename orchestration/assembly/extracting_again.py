@@ -21,7 +21,7 @@ __all__ = ["extract_again"]
 
 def extract_again(
     load: Callable[[str], TopologyGraph],
-    made: Callable[[StageNode], Any],
+    stage_of: Callable[[StageNode], Any],
     pipeline: str,
     documents: Sequence[Document],
 ) -> Sequence[Outcome[Extraction]]:
@@ -34,7 +34,7 @@ def extract_again(
         node = next((node for node in graph.nodes if node.stage_type == "extract"), None)
         if node is None:
             raise StageContractError(f"topology {graph.name} has no stage `extract` of medkg's own.")
-        stage = lift(made(node))
+        stage = lift(stage_of(node))
     except UnavailableError:
         raise
     except MedkgError as error:

@@ -71,7 +71,7 @@ class Findings:
         qualifiers: Sequence[Qualifier] = (),
         **fields: Any,
     ) -> Claim:
-        """A claim between two mentions; without evidence of its own, stated where its object stands.
+        """A claim between two mentions; without evidence, stated where its object stands.
 
         Raises ValueError for evidence that is empty or not in the text.
         """

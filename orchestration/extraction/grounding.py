@@ -28,25 +28,25 @@ def grounded(document: Document, extraction: Extraction, schema: GraphSchema) ->
     """The grounded part of an extraction."""
     entities, claims = extraction
     dropped: Counter[str] = Counter()
-    kept: dict[str, Entity] = {}
+    mentions: dict[str, Entity] = {}
     for entity in entities:
         reason = _fault_of_mention(document, entity, schema)
-        if reason is None and entity.entity_id in kept:
+        if reason is None and entity.entity_id in mentions:
             reason = "mention repeated"
         if reason is None:
-            kept[entity.entity_id] = entity
+            mentions[entity.entity_id] = entity
         else:
             dropped[reason] += 1
     stated: dict[str, Claim] = {}
     for claim in claims:
-        reason = _fault_of_claim(document, claim, kept, schema)
+        reason = _fault_of_claim(document, claim, mentions, schema)
         if reason is None and claim.claim_id in stated:
             reason = "claim repeated"
         if reason is None:
             stated[claim.claim_id] = claim
         else:
             dropped[reason] += 1
-    return Grounded((list(kept.values()), list(stated.values())), dropped)
+    return Grounded((list(mentions.values()), list(stated.values())), dropped)
 
 
 def _fault_of_mention(document: Document, entity: Entity, schema: GraphSchema) -> str | None:

@@ -182,7 +182,7 @@ class SqlGraph(LedgerPart):
 
     def neighbours(self, tenant_id: str, concept: str, limit: int = 100) -> list[Neighbour]:
         """Concepts that visible claims join to this one; see GraphStore."""
-        found: list[tuple[RowMapping, bool]] = []
+        joined: list[tuple[RowMapping, bool]] = []
         with self._database.reading() as connection:
             for end, other, outgoing in (
                 (graph_claims.c.subject_concept, graph_claims.c.object_concept, True),
@@ -201,11 +201,11 @@ class SqlGraph(LedgerPart):
                     .order_by(func.count(distinct(graph_claims.c.document_number)).desc(), other)
                     .limit(limit)
                 )
-                found += [(row, outgoing) for row in connection.execute(query).mappings()]
-            found.sort(key=lambda each: (-each[0]["documents"], each[0]["neighbour"]))
-            found = found[:limit]
+                joined += [(row, outgoing) for row in connection.execute(query).mappings()]
+            joined.sort(key=lambda each: (-each[0]["documents"], each[0]["neighbour"]))
+            joined = joined[:limit]
             named: dict[str, Concept] = {}
-            for batch in batches(dict.fromkeys(row["neighbour"] for row, _ in found)):
+            for batch in batches(dict.fromkeys(row["neighbour"] for row, _ in joined)):
                 in_batch = [
                     graph_documents.c.tenant_id == tenant_id,
                     graph_mentions.c.concept.in_(batch),
@@ -219,7 +219,7 @@ class SqlGraph(LedgerPart):
                 claims=row["claims"],
                 documents=row["documents"],
             )
-            for row, outgoing in found
+            for row, outgoing in joined
         ]
 
     def counts(self, tenant_id: str) -> GraphCounts:

@@ -72,12 +72,12 @@ class Graph:
         selectors of W3C annotations), `block_id`, `page_no`, `title_path`. Raises UsageError for an unknown
         claim, StoreCorruptError if the document store lost its document.
         """
-        found = self._store.statements(self._tenant_id, claim_id=claim_id, limit=1)
-        if not found:
+        statements = self._store.statements(self._tenant_id, claim_id=claim_id, limit=1)
+        if not statements:
             raise UsageError(
                 f"no committed document has the claim {claim_id!r}. `medkg graph claims` lists claims."
             )
-        (statement,) = found
+        (statement,) = statements
         key = statement.key
         document = self._parts.stores.documents.get(key, statement.version, statement.fingerprint)
         if document is None:

@@ -1,4 +1,4 @@
-"""Marks in the values of a record, so that a document tells where each value stands in its text.
+"""Marks in the values of a record, so that a document knows where each value stands in its text.
 
 Input: a record's values. Output: the same values between two marks, which every rendering (labels, lists,
 tables) carries along, and which the document's builder takes out again when it writes a block: what stood
@@ -33,7 +33,7 @@ class _Mark:
 
 @dataclass(slots=True)
 class Marks:
-    """The marked values of one record; a secret tells its marks from the same characters in the record."""
+    """The marked values of one record; a secret separates marks from the same characters in the record."""
 
     _secret: str = field(default_factory=lambda: secrets.token_hex(6))
     _marks: list[_Mark] = field(default_factory=list)

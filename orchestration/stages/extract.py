@@ -53,9 +53,9 @@ class Extract:
         claims: dict[str, Claim] = {}
         dropped: Counter[str] = Counter()
         for extractor in self._of_source.get(document.source, self._of_source["default"]):
-            (found, stated), counts = self._check(document, extractor.extract(document))
-            entities |= {each.entity_id: each for each in found}
-            claims |= {each.claim_id: each for each in stated}
+            (mentions, statements), counts = self._check(document, extractor.extract(document))
+            entities |= {each.entity_id: each for each in mentions}
+            claims |= {each.claim_id: each for each in statements}
             dropped += counts
         if dropped:
             structlog.get_logger(__name__).warning(

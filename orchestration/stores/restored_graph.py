@@ -76,21 +76,21 @@ class RestoredGraph:
             else:
                 read.append((commit, document))
         outcomes = self._extract(pipeline, [document for _, document in read]) if read else ()
-        found: list[tuple[Commit, Extraction]] = []
+        extracted: list[tuple[Commit, Extraction]] = []
         for (commit, _), outcome in zip(read, outcomes, strict=True):
             if isinstance(outcome, MedkgError):
                 reasons[commit.key] = outcome.message
             else:
-                found.append((commit, outcome))
-        self._switch(tenant_id, found)
+                extracted.append((commit, outcome))
+        self._switch(tenant_id, extracted)
         return reasons
 
-    def _switch(self, tenant_id: str, found: Sequence[tuple[Commit, Extraction]]) -> None:
+    def _switch(self, tenant_id: str, extracted: Sequence[tuple[Commit, Extraction]]) -> None:
         """Stage the rows and have the commits name them; what a run has committed meanwhile stays."""
-        items = [(context_of(commit), extraction) for commit, extraction in found]
+        items = [(context_of(commit), extraction) for commit, extraction in extracted]
         pairs: list[tuple[Commit, Commit]] = []
         receipts = self._writer.stage(tenant_id, own_identity(), items)
-        for (commit, _), receipt in zip(found, receipts, strict=True):
+        for (commit, _), receipt in zip(extracted, receipts, strict=True):
             if isinstance(receipt, MedkgError):
                 raise receipt
             written = {

@@ -132,8 +132,9 @@ def test_population_and_times_are_qualifiers_at_their_words() -> None:
     assert ("enrollment", "80") in qualifiers(studies)
     assert qualifiers(claim(extraction, "has_primary_outcome")) == [("time_frame", "12 weeks")]
     for each in extraction[1]:
-        for one in each.qualifiers:
-            assert document.text[one.span.start_char : one.span.end_char] == one.value
+        for qualifier in each.qualifiers:
+            span = qualifier.span
+            assert document.text[span.start_char : span.end_char] == qualifier.value
 
 
 def test_an_analysis_is_a_claim_with_effect_interval_and_comparator() -> None:

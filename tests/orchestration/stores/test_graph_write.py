@@ -119,8 +119,10 @@ def test_what_is_lost_is_found_and_extracted_again(
     folder.ingest_with_graph(BODIES)
     for statement in loss.split("; "):
         sql(tmp_path, statement)
-    found = folder.differences()
-    assert {each for each in found if each[2] != "leftover"} == {(name, "graph", kind) for name in BODIES}
+    differences = folder.differences()
+    assert {each for each in differences if each[2] != "leftover"} == {
+        (name, "graph", kind) for name in BODIES
+    }
     done = folder.repair()
     assert done.restored == {"graph": 2}
     assert (folder.claims(), folder.differences()) == (CLAIMS, [])
