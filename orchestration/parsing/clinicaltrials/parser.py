@@ -91,7 +91,7 @@ class ClinicalTrialsParser:
     """Studies of ClinicalTrials.gov as its API gives them (data model 2); annotated: marked_study.KINDS."""
 
     format = "ctgov-v2"
-    version = "5"
+    version = "6"
     source = "clinicaltrials"
 
     def recognises(self, head: bytes, name: str) -> int:
