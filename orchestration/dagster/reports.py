@@ -31,6 +31,8 @@ Numbers = dict[str, int | float | str]
 ACCOUNT_CHECK = "account"
 CHUNKED = ("chunks", "embeddings", "index_receipt")
 """Kinds of values whose items are chunks."""
+IN_GRAPH = ("extraction", "graph_receipt")
+"""Outputs whose size is in mentions and claims."""
 
 
 def stage_metadata(node: StageNode, report: StageReport) -> Numbers:
@@ -45,6 +47,8 @@ def stage_metadata(node: StageNode, report: StageReport) -> Numbers:
         counts["skipped"] = report.documents_in - report.documents_out - report.failed
     if node.gives in CHUNKED:
         counts["chunks"] = report.items_out
+    if node.gives in IN_GRAPH:
+        counts["mentions_and_claims"] = report.items_out
     return {
         **counts,
         "seconds": round(report.seconds, 3),

@@ -19,7 +19,7 @@ import structlog
 
 from orchestration.contracts import Failure, Outcome, OutcomeLedger, Plane, StageReport, WindowLedger
 from orchestration.errors import LeaseLostError, MedkgError, StageContractError, UnavailableError
-from orchestration.records import EmbeddingBatch, StageContext
+from orchestration.records import EmbeddingBatch, GraphWriteReceipt, StageContext
 from orchestration.runs.artifacts import VALUE_TYPES, WindowBatch, is_value
 from orchestration.topology.graph import StageNode
 
@@ -238,9 +238,13 @@ def _failures(
 
 
 def _size(value: Any) -> int:
-    """Chunks in a value, or 1."""
+    """Chunks in a value, or its mentions and claims; else 1."""
     if isinstance(value, list):
         return len(value)
     if isinstance(value, EmbeddingBatch):
         return len(value.chunks)
+    if isinstance(value, tuple):
+        return sum(map(len, value))
+    if isinstance(value, GraphWriteReceipt):
+        return value.entity_count + value.claim_count
     return int(getattr(value, "chunk_count", 1))

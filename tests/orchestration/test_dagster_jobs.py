@@ -50,6 +50,8 @@ GIVES = {
     "chunk": "chunks",
     "embed": "embeddings",
     "index": "index_receipt",
+    "extract": "extraction",
+    "kg": "graph_receipt",
 }
 
 
@@ -190,7 +192,7 @@ def test_ops_are_typed_by_what_stages_take_and_give(auto: TopologyGraph, tmp_pat
     takes = {name: [str(each.dagster_type.unique_name) for each in op.input_defs] for name, op in ops.items()}
     assert takes["ingest_op"] == []
     assert takes["embed_op"] == ["Window_chunks"]
-    assert takes["commit_op"] == ["Window_index_receipt"]
+    assert sorted(takes["commit_op"]) == ["Window_graph_receipt", "Window_index_receipt"]
 
 
 def test_a_run_hands_its_window_from_op_to_op_and_commits_it(auto: TopologyGraph, tmp_path: Path) -> None:
@@ -198,7 +200,11 @@ def test_a_run_hands_its_window_from_op_to_op_and_commits_it(auto: TopologyGraph
     with DagsterInstance.ephemeral() as instance:
         result = job_of(auto, runs, tmp_path).execute_in_process(run_config=CONFIG, instance=instance)
         assert result.success
-        assert runs.calls == [f"claim {WINDOW}", *GIVES, "commit ['index']"]
+        claim, *stages, commit = runs.calls
+        assert (claim, commit) == (f"claim {WINDOW}", "commit ['index', 'kg']")
+        assert sorted(stages) == sorted(GIVES), "each stage once"
+        assert [stage for stage in stages if stage not in ("extract", "kg")] == list(GIVES)[:6]
+        assert stages.index("ir_validation") < stages.index("extract") < stages.index("kg")
         (record,) = instance.get_run_records()
         assert record.dagster_run.tags[WINDOW_TAG] == WINDOW
         assert record.dagster_run.tags[JOB_TAG] == "0d9c1f2e"

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from orchestration.errors import ConfigurationError, DagsterPipelineConfigError, UsageError
+from orchestration.extraction.graph_schema import graph_schema_json
 from orchestration.formats.yaml_source import parse_yaml
 from orchestration.resilience.policies import ResiliencePolicyLoader, resilience_schema_json
 from orchestration.topology.loader import PipelineLoader
@@ -158,15 +159,20 @@ def test_the_shipped_auto_topology_has_the_job_that_users_know() -> None:
 
 
 def test_shipped_files_match_the_schemas() -> None:
-    pipeline, policies = json.loads(pipeline_schema_json()), json.loads(resilience_schema_json())
+    pipeline = json.loads(pipeline_schema_json())
+    others = {
+        "resilience.yaml": json.loads(resilience_schema_json()),
+        "graph.yaml": json.loads(graph_schema_json()),
+    }
     for path in shipped_folder().rglob("*.yaml"):
         source = parse_yaml(path.read_bytes(), path, ConfigurationError)
-        jsonschema.validate(source.data, policies if path.name == "resilience.yaml" else pipeline)
+        jsonschema.validate(source.data, others.get(path.name, pipeline))
 
 
 def test_the_schema_files_in_the_guides_are_fresh(tmp_path: Path) -> None:
     check_fresh(GUIDES)
     assert (GUIDES / "resilience-schema.json").read_text(encoding="utf-8") == resilience_schema_json()
+    assert (GUIDES / "graph-schema.json").read_text(encoding="utf-8") == graph_schema_json()
     (tmp_path / PIPELINE_SCHEMA).write_text("{}", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="medkg topology schema"):
         check_fresh(tmp_path)
