@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.assembly.inputs import AssembledInputs
 from orchestration.assembly.lost_ledger import check_ledger
 from orchestration.contracts import (
+    Commit,
     Extraction,
     Isolation,
     Outcome,
@@ -26,6 +27,7 @@ from orchestration.contracts import (
     TextModels,
     lift,
 )
+from orchestration.errors import MedkgError
 from orchestration.gates.gates import Gates
 from orchestration.gates.sweeps import GateSweeps
 from orchestration.jobs.host_client import HostClient
@@ -138,11 +140,18 @@ class Assembly(AssembledInputs):
             self.expects_graph,
         )
 
-    def expects_graph(self, pipeline: str) -> bool:
-        """Whether every document of a topology has a part of the graph; not for one that is not there."""
-        if pipeline not in self.topologies.valid_names():
+    def expects_graph(self, commit: Commit) -> bool:
+        """Whether a run would now commit this document, as it is, with mentions and claims.
+
+        Not where its topology had no kg stage when it ran: a run would process that document again.
+        """
+        name = commit.pipeline
+        if name not in self.topologies.valid_names() or not self.topologies.load(name).fills_graph:
             return False
-        return self.topologies.load(pipeline).fills_graph
+        try:
+            return commit.fingerprint in self.fingerprints(name, commit.namespace).values()
+        except MedkgError:  # its models or parsers are not there: nothing would be processed
+            return False
 
     def extract(self, pipeline: str, documents: Sequence[Document]) -> Sequence[Outcome[Extraction]]:
         """Mentions and claims of documents, in this process, as the named topology extracts them."""

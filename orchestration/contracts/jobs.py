@@ -63,9 +63,7 @@ class StageReport(Record):
     documents_out: int = Field(ge=0, description="Documents it passed on.")
     failed: int = Field(ge=0, description="Documents it dead-lettered.")
     retried: int = Field(ge=0, description="Repeated item attempts.")
-    items_out: int = Field(
-        ge=0, description="Chunks, vectors, mentions, claims or documents it produced."
-    )
+    items_out: int = Field(ge=0, description="Chunks, vectors, mentions, claims or documents it produced.")
     started_at: float = Field(ge=0, description="Start, seconds since the epoch.")
     seconds: float = Field(ge=0, description="Wall seconds.")
     cpu_seconds: float = Field(ge=0, description="CPU seconds of the worker, its children and the plane.")

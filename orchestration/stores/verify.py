@@ -73,9 +73,9 @@ class Verification:
         documents: DocumentStore,
         graph: GraphStore,
         is_alive: Callable[[str], bool],
-        expects_graph: Callable[[str], bool],
+        expects_graph: Callable[[Commit], bool],
     ) -> None:
-        """`expects_graph`: whether every document of a topology has a part of the graph."""
+        """`expects_graph`: whether a run would now commit this very document with a part of the graph."""
         self._log = log
         self._search = search
         self._vectors = vectors
@@ -206,10 +206,13 @@ class Verification:
             for key, intent_id in held - named
             if intent_id not in at_work
         ]
+        without = [commit for commit in commits if commit.graph_intent_id is None]
+        alike = {_as_made(commit): commit for commit in without}
+        expected = {made: self._expects_graph(commit) for made, commit in alike.items()}
         for commit in commits:
             intent_id = commit.graph_intent_id
             if intent_id is None:
-                kind = "missing" if self._expects_graph(commit.pipeline) else None
+                kind = "missing" if expected[_as_made(commit)] else None
             elif (commit.key, intent_id) not in held:
                 kind = "missing"
             else:
@@ -228,6 +231,11 @@ class Verification:
             for commit in commits
             if (commit.key, commit.version, commit.fingerprint) not in held
         ]
+
+
+def _as_made(commit: Commit) -> tuple[str, str, str]:
+    """What documents that were made alike share."""
+    return commit.pipeline, commit.namespace, commit.fingerprint
 
 
 def _wanting(store: str, commits: Mapping[Entry, Commit], holdings: Iterable[Holding]) -> list[Difference]:
