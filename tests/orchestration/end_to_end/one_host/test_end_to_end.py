@@ -56,7 +56,8 @@ def test_a_run_accounts_for_every_document_and_a_second_one_skips_what_is_unchan
     }
     assert [failure["code"] for failure in first["failures"]] == ["MEDKG-200"]
     assert first["chunks"] > 0
-    assert list(first["stages"]) == ["ingest", "parse", "ir_validation", "chunk", "embed", "index"]
+    stages = ["ingest", "parse", "ir_validation", "chunk", "extract", "embed", "kg", "index"]
+    assert list(first["stages"]) == stages
     again = medkg("run", "auto", "--path", str(corpus), expect=1)
     assert (again["documents"]["skipped"], again["documents"]["committed"]) == (3, 0)
     assert medkg("verify") == {"consistent": True, "differences": [], "repaired": 0}

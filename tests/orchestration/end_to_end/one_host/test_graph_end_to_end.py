@@ -1,0 +1,88 @@
+"""The graph of a run: claims at their characters, replaced, exported, erased with their document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medkg.testing.builders import a_study, json_lines
+from tests.orchestration.command_line import Medkg
+from tests.orchestration.end_to_end.one_host.conftest import OneHost
+
+pytestmark = pytest.mark.plane
+
+
+def a_trial(number: int, condition: str) -> dict[str, object]:
+    return a_study(
+        f"NCT{number:08}",
+        conditionsModule={"conditions": [condition]},
+        armsInterventionsModule={"interventions": [{"type": "DRUG", "name": "Melatonin"}]},
+    )
+
+
+@pytest.fixture(scope="module")
+def trials(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trials")
+    studies = [a_trial(number, "Insomnia") for number in (1, 2)]
+    (folder / "studies.jsonl").write_bytes(json_lines(studies))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def medkg(host: OneHost, trials: Path) -> Medkg:
+    medkg = host.tenant("graph")
+    medkg("run", "clinical-trials", "--path", str(trials))
+    return medkg
+
+
+def studied(medkg: Medkg) -> set[tuple[str, str]]:
+    """Document and condition of the claims `studies`."""
+    claims = medkg("graph", "claims", "--predicate", "studies")["claims"]
+    return {(claim["doc_id"], claim["object"]["name"]) for claim in claims}
+
+
+def test_a_run_fills_the_graph_and_its_evidence_is_in_the_text(medkg: Medkg) -> None:
+    assert studied(medkg) == {("NCT00000001", "Insomnia"), ("NCT00000002", "Insomnia")}
+    (insomnia,) = medkg("graph", "entities", "insomnia", "--kind", "Condition")["entities"]
+    assert (insomnia["documents"], insomnia["name"]) == (2, "Insomnia")
+    neighbours = medkg("graph", "neighbours", insomnia["concept"])["neighbours"]
+    assert {each["concept"]["concept"] for each in neighbours} == {"NCT:NCT00000001", "NCT:NCT00000002"}
+    (claim,) = medkg("graph", "claims", "Melatonin", "--document", "NCT00000001")["claims"]
+    text = medkg("docs", "show", "NCT00000001")["text"]
+    for quote in medkg("graph", "evidence", claim["claim_id"])["evidence"]:
+        assert text[quote["start_char"] : quote["end_char"]] == quote["exact"] == "Melatonin"
+        assert text.startswith(quote["prefix"], quote["start_char"] - len(quote["prefix"]))
+    assert medkg("verify")["consistent"]
+
+
+def test_an_unknown_concept_is_wrong_use_and_similar_names_are_listed(medkg: Medkg) -> None:
+    error = medkg("graph", "claims", "Melaton", expect=2)["error"]["message"]
+    assert "no concept is called 'Melaton'; similar ones: Melatonin (local:" in error
+    error = medkg("graph", "neighbours", "unheard of", expect=2)["error"]["message"]
+    assert "no committed document mentions 'unheard of'" in error
+    assert "c0" in medkg("graph", "evidence", "c0", expect=2)["error"]["message"]
+
+
+def test_a_copied_tenant_has_its_graph(medkg: Medkg, host: OneHost, tmp_path: Path) -> None:
+    medkg("export", str(tmp_path / "copy"))
+    other = host.tenant("graph-copy")
+    other("import", str(tmp_path / "copy"))
+    assert studied(other) == studied(medkg)
+    assert other("graph", "stats") == medkg("graph", "stats")
+    assert other("verify")["consistent"]
+
+
+def test_a_changed_and_an_erased_trial_leave_no_claim_behind(host: OneHost, tmp_path: Path) -> None:
+    medkg = host.tenant("graph-erased")
+    file = tmp_path / "studies.jsonl"
+    file.write_bytes(json_lines([a_trial(1, "Insomnia"), a_trial(2, "Quibblezark")]))
+    medkg("run", "clinical-trials", "--path", str(tmp_path))
+    file.write_bytes(json_lines([a_trial(1, "Snoring"), a_trial(2, "Quibblezark")]))
+    medkg("run", "clinical-trials", "--path", str(tmp_path))
+    assert studied(medkg) == {("NCT00000001", "Snoring"), ("NCT00000002", "Quibblezark")}
+    assert medkg("graph", "entities", "Insomnia")["entities"] == []
+    medkg("docs", "delete", "NCT00000002", "--erase", "--yes")
+    assert studied(medkg) == {("NCT00000001", "Snoring")}
+    assert not any(b"uibblezark" in path.read_bytes() for path in host.data_dir.glob("ledger.sqlite*"))
+    assert medkg("verify")["consistent"]
