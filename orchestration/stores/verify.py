@@ -208,7 +208,7 @@ class Verification:
         ]
         without = [commit for commit in commits if commit.graph_intent_id is None]
         alike = {_as_made(commit): commit for commit in without}
-        expected = {made: self._expects_graph(commit) for made, commit in alike.items()}
+        expected = {origin: self._expects_graph(commit) for origin, commit in alike.items()}
         for commit in commits:
             intent_id = commit.graph_intent_id
             if intent_id is None:
