@@ -2,7 +2,7 @@
 
 Comes in: settings. Leaves: an `Assembly`, whose parts are made when they are first asked for, so a command
 that lists documents imports neither stages nor models. `stores` is what keeps things, `inputs` what brings
-documents in, `assembled` all the rest.
+documents in, `extraction` what finds mentions and claims, `assembled` all the rest.
 """
 
 from orchestration.assembly.assembled import Assembly, open_data_folder

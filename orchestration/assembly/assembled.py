@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -16,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.assembly.inputs import AssembledInputs
+from orchestration.assembly.extraction import AssembledExtraction
 from orchestration.assembly.lost_ledger import check_ledger
 from orchestration.contracts import (
     Commit,
@@ -45,13 +44,11 @@ from orchestration.topology.shipped import shipped_folder
 
 if TYPE_CHECKING:
     from gpu_actors.plane import Profile, RayPlane
-    from orchestration.extraction.graph_schema import GraphSchema
     from orchestration.gates.pdf_conversions import PdfConversions
     from orchestration.jobs.reading import DocumentReader
     from orchestration.resilience.caller import GuardedCaller
     from orchestration.resilience.isolation import StageHandle
     from orchestration.runs.window_runs import WindowRuns
-    from orchestration.stages.extract import Extract
     from orchestration.stores.verify import Verification
     from orchestration.topology.graph import StageNode, TopologyGraph
 
@@ -82,7 +79,7 @@ def open_data_folder(
         assembly.close()
 
 
-class Assembly(AssembledInputs):
+class Assembly(AssembledExtraction):
     """The parts of one data folder, each made once, when first asked for."""
 
     def __init__(self, settings: Settings) -> None:
@@ -104,24 +101,6 @@ class Assembly(AssembledInputs):
     @cached_property
     def stages(self) -> Mapping[str, type]:
         return load_plugins("medkg.stages")
-
-    @cached_property
-    def extractors(self) -> Mapping[str, type]:
-        return load_plugins("medkg.extractors")
-
-    @cached_property
-    def graph_schema(self) -> GraphSchema:
-        """Kinds and predicates; raises ConfigurationError for a folder without a valid graph.yaml."""
-        from orchestration.extraction.graph_schema import load_graph_schema
-
-        return load_graph_schema(self.settings.topologies_dir or shipped_folder())
-
-    def check_extraction(self, document: Document, extraction: Extraction) -> tuple[Extraction, Counter[str]]:
-        """The grounded part of an extraction, and how much of it was dropped by reason."""
-        from orchestration.extraction.grounding import grounded
-
-        result = grounded(document, extraction, self.graph_schema)
-        return result.extraction, result.dropped
 
     @cached_property
     def verification(self) -> Verification:
@@ -157,12 +136,7 @@ class Assembly(AssembledInputs):
         """Mentions and claims of documents, in this process, as the named topology extracts them."""
         from orchestration.assembly.extracting_again import extract_again
 
-        return extract_again(self.topologies.load, self._extract_stage, pipeline, documents)
-
-    def _extract_stage(self, node: StageNode) -> Extract:
-        from orchestration.stages.extract import Extract
-
-        return Extract(self.extractors, self.check_extraction, **node.config)
+        return extract_again(self.topologies.load, self.extract_stage, pipeline, documents)
 
     @cached_property
     def topologies(self) -> PipelineLoader:
@@ -228,23 +202,9 @@ class Assembly(AssembledInputs):
             "parser": [document_format, parser.version if parser else ""],
             "plane": plane.component_versions(),
             "models": dict(models),
-            **self._graph_shape(graph),
+            **self.graph_shape(graph),
         }
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
-
-    def _graph_shape(self, graph: TopologyGraph) -> dict[str, Any]:
-        """What shapes the mentions and claims of a topology; empty for one without an extract stage."""
-        named = {
-            name
-            for node in graph.nodes
-            if node.step == "extract"
-            for names in node.config.get("extractors", {}).values()
-            for name in names
-        }
-        if not named:
-            return {}
-        versions = {name: str(getattr(self.extractors.get(name), "version", "")) for name in sorted(named)}
-        return {"extractors": versions, "graph_schema": self.graph_schema.version}
 
     def watched_folders(self) -> list[Path]:
         """Code and topologies; when a file in them changes, window workers start again."""

@@ -37,4 +37,6 @@ class Kg:
         self, items: Sequence[tuple[StageContext, Extraction]]
     ) -> Sequence[Outcome[GraphWriteReceipt]]:
         """All documents of one tenant under one intent."""
+        if not items:
+            return []
         return self._writer.stage(items[0][0].tenant_id, self._owner, items)

@@ -1,0 +1,73 @@
+"""What finds mentions and claims: installed extractors, the graph schema, and the check of what they find.
+
+Input: settings and the installed plugins. Output: each of these, made when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from orchestration.assembly.inputs import AssembledInputs
+from orchestration.contracts import Extraction
+from orchestration.errors import ConfigurationError
+from orchestration.plugins.entry_points import load_plugins
+from orchestration.records import Document
+from orchestration.topology.shipped import shipped_folder
+
+if TYPE_CHECKING:
+    from orchestration.extraction.graph_schema import GraphSchema
+    from orchestration.stages.extract import Extract
+    from orchestration.topology.graph import StageNode, TopologyGraph
+
+__all__ = ["AssembledExtraction"]
+
+
+class AssembledExtraction(AssembledInputs):
+    """Extraction in one data folder."""
+
+    @cached_property
+    def extractors(self) -> Mapping[str, type]:
+        return load_plugins("medkg.extractors")
+
+    @cached_property
+    def graph_schema(self) -> GraphSchema:
+        """Kinds and predicates; raises ConfigurationError for a folder without a valid graph.yaml."""
+        from orchestration.extraction.graph_schema import load_graph_schema
+
+        return load_graph_schema(self.settings.topologies_dir or shipped_folder())
+
+    def check_extraction(self, document: Document, extraction: Extraction) -> tuple[Extraction, Counter[str]]:
+        """The grounded part of an extraction, and how much of it was dropped by reason."""
+        from orchestration.extraction.grounding import grounded
+
+        result = grounded(document, extraction, self.graph_schema)
+        return result.extraction, result.dropped
+
+    def extract_stage(self, node: StageNode) -> Extract:
+        """The extract stage of a node; raises ConfigurationError for an extractor that is not installed."""
+        from orchestration.stages.extract import Extract
+
+        return Extract(self.extractors, self.check_extraction, **node.config)
+
+    def graph_shape(self, graph: TopologyGraph) -> dict[str, Any]:
+        """What shapes the mentions and claims of a topology; empty for one without extractors."""
+        named = {name for node in graph.nodes if node.stage_type == "extract" for name in _named(node)}
+        if not named:
+            return {}
+        versions = {name: str(getattr(self.extractors.get(name), "version", "")) for name in sorted(named)}
+        return {"extractors": versions, "graph_schema": self.graph_schema.version}
+
+
+def _named(node: StageNode) -> set[str]:
+    """The extractors that a node of the shipped extract stage names; raises ConfigurationError."""
+    by_source = node.config.get("extractors")
+    lists = list(by_source.values()) if isinstance(by_source, Mapping) else []
+    if not lists or not all(isinstance(names, list | tuple) for names in lists):
+        raise ConfigurationError(
+            f"stage {node.name!r} of topology {node.pipeline} needs `extractors` with a list of names per "
+            "source, e.g. `default: [registry]`."
+        )
+    return {str(name) for names in lists for name in names}
