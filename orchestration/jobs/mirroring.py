@@ -2,7 +2,8 @@
 
 Comes in: a job whose request is a mirror, once it is listed. Leaves: what is to be removed, or why nothing
 is. What could not be read counts as still there, and so does everything of an origin that listed
-nothing: its disk may not be mounted.
+nothing: its disk may not be mounted. A file that was also listed through a link is one file: its places under
+other names go with it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from orchestration.contracts import (
@@ -24,6 +24,7 @@ from orchestration.contracts import (
     Submission,
 )
 from orchestration.errors import UsageError
+from orchestration.jobs.linked_places import is_within, other_names
 from orchestration.jobs.syncing import listing_place
 from orchestration.records import DocumentKey
 from orchestration.sources.file_walk import path_of
@@ -67,18 +68,19 @@ def plan_mirror(ledger: Ledger, submission: Submission, source: Source) -> Mirro
     kept_because = []
     for origin in _origins(submission.request, source):
         unlisted = ledger.places.unlisted(job_id, [origin])
-        if not unlisted:
-            continue
         if not ledger.places.listed_at(job_id, origin):
+            if not unlisted:
+                continue
             kept_because.append(
                 f"{origin} lists nothing now, {len(unlisted)} documents before; if it is mounted and empty, "
                 f"`medkg docs delete --origin {origin}` deletes them"
             )
             continue
-        readable = [place for place in unlisted if not _is_within(path_of(place.place), unread)]
+        readable = [place for place in unlisted if not is_within(path_of(place.place), unread)]
         if len(readable) < len(unlisted):
             kept_because.append(f"{len(unlisted) - len(readable)} places could not be read")
         gone += readable
+        gone += other_names(ledger.places, job_id, origin, unlisted, unread)
     places = list(dict.fromkeys(gone))
     return MirrorPlan(job_id, tuple(ledger.places.only_at(places)), tuple(places), tuple(kept_because))
 
@@ -103,7 +105,3 @@ def _origins(request: SourceRequest, source: Source) -> Sequence[str]:
     if hasattr(source, "listing"):
         return [listing_place(request, source.origin)]  # type: ignore[attr-defined]
     return list(dict.fromkeys(os.path.abspath(path) for path in request.paths))  # noqa: PTH100
-
-
-def _is_within(path: Path, folders: set[Path]) -> bool:
-    return path in folders or any(parent in folders for parent in path.parents)

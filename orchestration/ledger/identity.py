@@ -9,6 +9,7 @@ are one document with several places.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -78,7 +79,7 @@ class Identities:
         if owner is not None:
             if owner.content == content:
                 return owner.key
-            if owner.place == place:
+            if owner.place == place or _is_same_file(owner.place, place):
                 return owner.key  # the file changed
         same = self._of_content.get(content)
         if same is not None:
@@ -176,6 +177,12 @@ class Identities:
 def _is_derived(listed: EnumeratedItem) -> bool:
     item = listed.item
     return bool(item.id_of_place and item.place and item.error_code is None and not listed.again)
+
+
+def _is_same_file(place: str, other: str) -> bool:
+    """Return whether two paths lead to one file, as through a symbolic link."""
+    paths = (place, other)
+    return all(path.startswith("/") for path in paths) and len(set(map(os.path.realpath, paths))) == 1
 
 
 def _content(item: SourceItem) -> Content:

@@ -122,9 +122,10 @@ def beneath(origins: Sequence[str]) -> ColumnElement[bool]:
     conditions: list[ColumnElement[bool]] = []
     for origin in origins:
         conditions.append(places.c.place == origin)
-        if not origin.startswith("/"):
-            continue
-        for folder in (origin.rstrip("/") + "/", Path(origin).as_uri().rstrip("/") + "/"):
+        folders = [origin.rstrip("/") + "/"] if origin.startswith(("/", "file://")) else []
+        if origin.startswith("/"):
+            folders.append(Path(origin).as_uri().rstrip("/") + "/")
+        for folder in folders:
             conditions.append(func.substr(places.c.place, 1, len(folder)) == folder)
     return or_(*conditions)
 

@@ -100,3 +100,8 @@ def path_of(uri: str) -> Path:
     if uri.startswith("file://"):
         return Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))
     return Path(uri)
+
+
+def is_path(place: str) -> bool:
+    """Return whether a place is a file or folder, not the listing of a service."""
+    return place.startswith(("/", "file://"))

@@ -29,7 +29,7 @@ from orchestration.errors import (
 )
 from orchestration.records import AdapterRequest, Locator, RawPayload, SourceItem, content_version
 from orchestration.sources.file_format import HEAD_BYTES, recognised
-from orchestration.sources.file_walk import WalkedFile, file_uri, path_of, unreadable, walk
+from orchestration.sources.file_walk import WalkedFile, file_uri, is_path, path_of, unreadable, walk
 
 _UNKNOWN = "unknown"
 """Format of a file that no parser recognises."""
@@ -79,8 +79,7 @@ class FilesSource:
 
     def has_place(self, place: str) -> bool:
         """Whether a file or folder exists; true for places that are not paths."""
-        is_path = place.startswith(("/", "file://"))
-        return not is_path or os.path.lexists(path_of(place))
+        return not is_path(place) or os.path.lexists(path_of(place))
 
     # --- enumeration ------------------------------------------------------------------------------
 

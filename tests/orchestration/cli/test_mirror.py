@@ -137,3 +137,97 @@ def test_a_renamed_file_is_the_same_document(medkg: Medkg, folder: Path) -> None
     assert submit(medkg, folder, "--mirror", "--yes")["removed"] == 0
     assert titles(medkg) == {"a.md", "b.md", "1", "2"}
     assert len(medkg("docs", "list", "--origin", str(folder / "z.md"))["documents"]) == 1
+
+
+@pytest.fixture
+def link(folder: Path, tmp_path: Path) -> Path:
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    return link
+
+
+def test_a_file_that_was_also_listed_through_a_link_is_removed(
+    medkg: Medkg, folder: Path, link: Path
+) -> None:
+    submit(medkg, folder)
+    submit(medkg, link)
+    (folder / "sub" / "b.md").unlink()
+    (folder / "x.jsonl").write_bytes(json_lines([an_abstract("2")]))
+    assert submit(medkg, folder, "--mirror", "--yes")["removed"] == 2
+    assert titles(medkg) == {"a.md", "2"}
+    assert len(medkg("docs", "list", "--origin", str(link))["documents"]) == 2
+
+
+@pytest.mark.parametrize("first_through_link", [True, False])
+def test_a_mirror_finds_what_was_listed_under_the_other_name_alone(
+    medkg: Medkg, folder: Path, link: Path, first_through_link: bool
+) -> None:
+    names = [link, folder] if first_through_link else [folder, link]
+    submit(medkg, names[0])
+    (folder / "sub" / "b.md").unlink()
+    answer = submit(medkg, names[1], "--mirror", "--yes")
+    assert (answer["removed"], answer["mirror"]["kept_because"]) == (1, [])
+    assert titles(medkg) == {"a.md", "1", "2"}
+    assert submit(medkg, names[0], "--mirror", "--yes")["removed"] == 0
+    assert titles(medkg) == {"a.md", "1", "2"}
+
+
+def test_a_link_that_leads_into_or_above_the_folder_is_followed(
+    medkg: Medkg, folder: Path, tmp_path: Path
+) -> None:
+    above, inner = tmp_path / "above", tmp_path / "inner"
+    above.symlink_to(tmp_path)
+    inner.symlink_to(folder / "sub")
+    submit(medkg, above / "in")
+    submit(medkg, inner)
+    (folder / "sub" / "b.md").unlink()
+    assert submit(medkg, folder, "--mirror", "--yes")["removed"] == 1
+    assert titles(medkg) == {"a.md", "1", "2"}
+
+
+def test_a_copy_outside_keeps_its_document_whatever_links_there_are(
+    medkg: Medkg, folder: Path, link: Path, tmp_path: Path
+) -> None:
+    copies = tmp_path / "copies"
+    shutil.copytree(folder, copies)
+    for path in (folder, link, copies):
+        submit(medkg, path)
+    (folder / "a.md").unlink()
+    assert submit(medkg, folder, "--mirror", "--yes")["removed"] == 0
+    assert titles(medkg) == {"a.md", "b.md", "1", "2"}
+    for gone in (folder, link):
+        assert medkg("docs", "list", "--origin", str(gone / "a.md"))["documents"] == []
+    assert len(medkg("docs", "list", "--origin", str(copies / "a.md"))["documents"]) == 1
+
+
+def test_a_link_inside_the_folder_is_a_name_of_its_files_that_is_listed(medkg: Medkg, folder: Path) -> None:
+    submit(medkg, folder)
+    (folder / "another").symlink_to(folder / "sub")  # listed first, so the folder `sub` is a repetition
+    assert submit(medkg, folder, "--mirror", "--yes")["removed"] == 0
+    assert titles(medkg) == {"a.md", "b.md", "1", "2"}
+
+
+def test_what_cannot_be_read_is_still_there_under_its_other_names(
+    medkg: Medkg, folder: Path, link: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(medkg, link)
+    listdir = os.listdir
+
+    def refused(path: Path) -> list[str]:
+        if Path(path) == folder / "sub":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refused)
+    assert submit(medkg, folder, "--mirror", "--yes")["removed"] == 0
+    assert titles(medkg) == {"a.md", "b.md", "1", "2", "sub"}  # the last is the folder's failure
+
+
+def test_a_file_that_changed_is_one_document_under_both_names(medkg: Medkg, folder: Path, link: Path) -> None:
+    submit(medkg, folder)
+    submit(medkg, link)
+    (folder / "a.md").write_text("# Changed\n\nrunning numbat\n")
+    submit(medkg, folder)
+    assert len(medkg("docs", "list")["documents"]) == 4
+    submit(medkg, link)
+    assert len(medkg("docs", "list")["documents"]) == 4
