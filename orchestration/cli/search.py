@@ -120,8 +120,7 @@ def _filters(**values: list[str] | str | None) -> Filters:
     except ValidationError as error:
         first = error.errors()[0]
         option = str(first["loc"][0]).replace("_", "-")
-        no_date = f"{first['input']!r} is not a date; write YYYY, YYYY-MM or YYYY-MM-DD, e.g. 2019-05"
-        raise UsageError(f"--{option}: {first['ctx'].get('error', no_date)}.") from error
+        raise UsageError(f"--{option}: {first['ctx']['error']}.") from error
 
 
 def _show(value: dict[str, Any]) -> None:

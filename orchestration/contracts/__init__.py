@@ -10,11 +10,13 @@ from orchestration.contracts.copying import CopyLedger, ImportedDocuments, Ledge
 from orchestration.contracts.extraction import Extractor
 from orchestration.contracts.filters import (
     ANYTHING,
+    DATE,
     TERM_FACETS,
     Facets,
     Filters,
     chunk_facets,
     facets_of_metadata,
+    is_day,
 )
 from orchestration.contracts.gates import (
     AskedConverter,
@@ -132,6 +134,7 @@ from orchestration.contracts.web import DownloadedFile, Validators, WebAnswer, W
 
 __all__ = [
     "ANYTHING",
+    "DATE",
     "EVERYTHING",
     "IDENTIFIER",
     "PDF",
@@ -252,6 +255,7 @@ __all__ = [
     "folded_text",
     "has_pdf_mark",
     "identifiers_of_metadata",
+    "is_day",
     "is_newer",
     "is_older",
     "lift",

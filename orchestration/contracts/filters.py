@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from orchestration.records import Chunk, DocumentKey, Record
 
 __all__ = [
     "ANYTHING",
+    "DATE",
     "FACETS",
     "TERM_FACETS",
     "Facets",
@@ -26,6 +28,7 @@ __all__ = [
     "chunk_facets",
     "facets_of_metadata",
     "fold",
+    "is_day",
 ]
 
 Facets = Mapping[str, tuple[str, ...]]
@@ -55,12 +58,24 @@ DOCUMENT_FACETS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Fields of Document.metadata that yield each facet: the first date, flags that are true, else all values."""
 
-DATE: Final = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+DATE: Final = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?", re.ASCII)
+"""Form of a day, month or year; `is_day` also looks at the calendar."""
 
 
 def fold(text: str) -> str:
     """Text as filters compare it: case, underscores and runs of white space make no difference."""
     return " ".join(text.replace("_", " ").casefold().split())
+
+
+def is_day(text: str) -> bool:
+    """Return whether the text is a year, month or day of the calendar: YYYY, YYYY-MM or YYYY-MM-DD."""
+    if DATE.fullmatch(text) is None:
+        return False
+    try:
+        date.fromisoformat(_first_day(text))
+    except ValueError:
+        return False
+    return True
 
 
 def _folded(value: object) -> tuple[str, ...]:
@@ -93,7 +108,16 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_folded)]
 Phases = Annotated[tuple[str, ...], BeforeValidator(_phase)]
 Flags = Annotated[tuple[str, ...], BeforeValidator(_flag)]
 Licences = Annotated[tuple[str, ...], BeforeValidator(_licence)]
-Day = Annotated[str, Field(pattern=rf"^({DATE.pattern})?$")]
+
+
+def _day(value: str) -> str:
+    """Days of the calendar only: 2020-13 would filter nothing, or everything. Raises ValueError."""
+    if value and not is_day(value):
+        raise ValueError(f"{value!r} is not a date; write YYYY, YYYY-MM or YYYY-MM-DD, e.g. 2019-05")
+    return value
+
+
+Day = Annotated[str, AfterValidator(_day)]
 
 
 class Filters(Record):
@@ -154,7 +178,7 @@ def facets_of_metadata(metadata: Mapping[str, Any]) -> dict[str, list[str]]:
         values: Sequence[str]
         texts = [text for field in fields for text in _texts(metadata.get(field))]
         if facet == "date":
-            days = [_first_day(text) for text in texts if DATE.fullmatch(text)]
+            days = [_first_day(day) for text in texts if (day := _calendar_day(text))]
             values = days[:1]
         elif facet == "flag":
             values = [FLAGS[field] for field in fields if metadata.get(field) is True]
@@ -177,9 +201,16 @@ def _texts(value: object) -> list[str]:
     return [str(each) for each in values if isinstance(each, str | int) and not isinstance(each, bool)]
 
 
-def _first_day(date: str) -> str:
-    return date + "0001-01-01"[len(date) :]
+def _calendar_day(text: str) -> str:
+    """The day that a record states; of one that does not exist, as 2020-02-31, its month or year."""
+    if DATE.fullmatch(text) is None:
+        return ""
+    return next((text[:length] for length in (len(text), 7, 4) if is_day(text[:length])), "")
 
 
-def _last_day(date: str) -> str:
-    return date + "9999-12-31"[len(date) :]
+def _first_day(day: str) -> str:
+    return day + "0001-01-01"[len(day) :]
+
+
+def _last_day(day: str) -> str:
+    return day + "9999-12-31"[len(day) :]

@@ -15,7 +15,7 @@ from haystack.errors import FilterError
 from haystack.utils.filters import COMPARISON_OPERATORS, LOGICAL_OPERATORS, document_matches_filter
 from pydantic import ValidationError
 
-from orchestration.contracts import TERM_FACETS, Filters
+from orchestration.contracts import DATE, TERM_FACETS, Filters, is_day
 from orchestration.haystack.documents import SOURCE, possible_keys
 from orchestration.records import DocumentKey
 
@@ -24,6 +24,7 @@ __all__ = ["as_facets", "check", "may_match", "predicate"]
 Condition = dict[str, Any]
 
 DATES: Final = {">=": "since", "<=": "until"}
+ORDERED: Final = (">", ">=", "<", "<=")
 NOT_KEPT: Final = ("blob", "score", "embedding", "sparse_embedding")
 """Fields of Haystack's documents that documents from a store lack."""
 
@@ -57,6 +58,17 @@ def _check_comparison(condition: Condition) -> None:
         raise FilterError(f"filter {condition!r}: `{operator}` takes a list.")
     if field.partition(".")[0] in NOT_KEPT:
         raise FilterError(f"filter {condition!r}: documents are read without {field}, so none can match.")
+    _check_day(condition)
+
+
+def _check_day(condition: Condition) -> None:
+    """Raise FilterError for a day, month or year that no calendar has; other texts are left to Haystack."""
+    value = condition["value"]
+    ordered = condition["operator"] in ORDERED and isinstance(value, str)
+    if ordered and DATE.fullmatch(value) and not is_day(value):
+        raise FilterError(
+            f"filter {condition!r}: {value!r} is not a date; write YYYY, YYYY-MM or YYYY-MM-DD, e.g. 2019-05."
+        )
 
 
 def predicate(filters: Condition | None) -> Callable[[Document], bool]:

@@ -63,6 +63,8 @@ def test_an_unknown_fusion_is_wrong_use_before_a_model_is_loaded(medkg: Medkg, t
     ("option", "value", "message"),
     [
         ("--since", "last year", "--since: 'last year' is not a date; write YYYY, YYYY-MM or YYYY-MM-DD"),
+        ("--since", "2020-13", "--since: '2020-13' is not a date; write YYYY, YYYY-MM or YYYY-MM-DD"),
+        ("--until", "2020-02-31", "--until: '2020-02-31' is not a date; write YYYY, YYYY-MM or YYYY-MM-DD"),
         ("--flag", "retratced", "--flag: there is no flag 'retratced', only retracted, corrected"),
         ("--without-flag", "bad", "--without-flag: there is no flag 'bad', only retracted, corrected"),
     ],

@@ -88,7 +88,33 @@ def test_dates_are_compared_by_day(since: str, until: str, matches: bool) -> Non
     assert not Filters(since=since, until=until).matches({})
 
 
-@pytest.mark.parametrize("value", ["19", "2019-5", "last year", "2019-05-01T00:00"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "19",
+        "2019-5",
+        "last year",
+        "2019-05-01T00:00",
+        "2020-13",
+        "2020-00",
+        "2020-02-31",
+        "2019-02-29",
+        "2020-01-00",
+        "0000",
+        "٢٠١٩",
+        "2019\n",
+    ],
+)
 def test_a_text_that_is_no_date_is_refused(value: str) -> None:
-    with pytest.raises(ValidationError, match="since"):
-        Filters(since=value)
+    for option in ("since", "until"):
+        with pytest.raises(ValidationError, match=rf"(?s){option}.*write YYYY, YYYY-MM or YYYY-MM-DD"):
+            Filters(**{option: value})
+
+
+@pytest.mark.parametrize(
+    ("date", "day"),
+    [("2020-02-31", "2020-02-01"), ("2020-13-01", "2020-01-01"), ("2020-00", "2020-01-01"), ("0000", None)],
+)
+def test_of_a_day_that_does_not_exist_the_month_or_year_is_the_date(date: str, day: str | None) -> None:
+    assert facets_of_metadata({"date": date}).get("date") == (None if day is None else [day])
+    assert facets_of_metadata({"date": "0000", "year": 2019})["date"] == ["2019-01-01"]

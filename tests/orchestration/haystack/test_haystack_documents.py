@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from haystack import Document
 from haystack.dataclasses import ByteStream, SparseEmbedding
+from haystack.errors import FilterError
 from haystack.utils.filters import document_matches_filter
 from hypothesis import given
 from hypothesis import strategies as st
@@ -229,6 +230,14 @@ def test_only_what_facets_say_the_same_about_is_asked_of_the_index() -> None:
         {"operator": "AND", "conditions": [where("meta.phase", "2"), where("meta.phase", "3")]},
     ):
         assert as_facets(other) is None
+
+
+@pytest.mark.parametrize("day", ["2020-13", "2020-00", "2020-02-31"])
+def test_a_day_that_no_calendar_has_is_no_filter(day: str) -> None:
+    condition = {"field": "meta.date", "operator": ">=", "value": day}
+    for filters in (condition, {"operator": "AND", "conditions": [condition]}):
+        with pytest.raises(FilterError, match=f"'{day}' is not a date; write YYYY, YYYY-MM or YYYY-MM-DD"):
+            check(filters)
 
 
 def test_numbers_of_given_vectors_are_float32() -> None:
