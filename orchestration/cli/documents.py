@@ -166,7 +166,10 @@ def _show_document(document: Document, value: dict[str, Any]) -> None:
 def list_dead_letters(
     ctx: typer.Context,
     everything: Annotated[
-        bool, typer.Option("--all", help="Include those that were replayed, or whose document was deleted.")
+        bool,
+        typer.Option(
+            "--all", help="Include those that were replayed or settled, or whose document was deleted."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -220,6 +223,7 @@ def show_dead_letter(
         "created_at": letter.created_at,
         "replayed_in": letter.replayed_in,
         "deleted": letter.deleted,
+        "settled": letter.settled,
     }
     answer(as_json, value, lambda: table(None, ["", ""], [[name, value[name]] for name in value]))
 

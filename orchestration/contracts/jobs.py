@@ -172,3 +172,6 @@ class DeadLetter(Record):
     created_at: str = Field(description="ISO 8601, UTC.")
     replayed_in: str | None = Field(description="Job that tried it again, if any.")
     deleted: bool = Field(description="Its document is deleted, so it does not wait for replay.")
+    settled: bool = Field(
+        description="Another topology committed its document, as its message advises, so it does not wait."
+    )

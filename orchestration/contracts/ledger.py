@@ -240,14 +240,15 @@ class DocumentLedger(Protocol):
         pipeline: str | None = None,
         origin: str | None = None,
     ) -> list[LedgerDocument]:
-        """Documents, the last changed first; deleted ones only with `status="deleted"`.
+        """Documents, the last changed first, one row per pipeline; deleted ones only with `status="deleted"`.
 
+        A failure whose next step is another pipeline (MEDKG-206) is left out if one has committed this version.
         `origin` is a place, or a folder with places beneath it.
         """
         ...
 
     def status_counts(self, tenant_id: str) -> dict[str, int]:
-        """Return the number of documents by status, without deleted ones."""
+        """Return the number of documents by status, as `find` without a status counts them."""
         ...
 
     def delete(self, keys: Sequence[DocumentKey]) -> list[Commit]:
@@ -286,7 +287,8 @@ class DocumentLedger(Protocol):
 class DeadLetterLedger(Protocol):
     """Dead letters: inputs that failed for good, and trying them again.
 
-    A dead letter waits for replay until any job tries its document again, or the document is deleted.
+    A dead letter waits for replay until any job tries its document again, or the document is deleted. One
+    whose next step is another pipeline (MEDKG-206) does not wait while a commit by one is visible.
     """
 
     def find(self, tenant_id: str, job_id: str | None = None, only_waiting: bool = True) -> list[DeadLetter]:

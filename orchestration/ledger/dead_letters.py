@@ -13,6 +13,7 @@ from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.enqueueing import Enqueueing, EnumeratedItem, Fingerprint
 from orchestration.ledger.jobs import insert_job
 from orchestration.ledger.rows import dead_letter_of
+from orchestration.ledger.settled import NEEDS_ANOTHER_TOPOLOGY, SETTLED
 from orchestration.ledger.tables import dead_letters, documents, item_dead_letters
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey, SourceItem
@@ -30,7 +31,10 @@ OF_DOCUMENT: Final = and_(
 OF_DELETED: Final = exists().where(OF_DOCUMENT, documents.c.status == Status.DELETED)
 """Dead letters of documents that are deleted. Read from the document's row, which alone records that."""
 
-WAITS: Final = and_(dead_letters.c.replayed_in.is_(None), ~OF_DELETED)
+OF_SETTLED: Final = and_(dead_letters.c.code == NEEDS_ANOTHER_TOPOLOGY, exists().where(OF_DOCUMENT, SETTLED))
+"""Dead letters of documents that another topology committed, as their message advised."""
+
+WAITS: Final = and_(dead_letters.c.replayed_in.is_(None), ~OF_DELETED, ~OF_SETTLED)
 
 
 class SqlDeadLetters(LedgerPart):
@@ -81,11 +85,13 @@ def _waiting(connection: Connection, tenant_id: str, ids: Sequence[int] | None) 
     if unknown:
         raise UsageError(
             f"no dead letter {', '.join(map(str, unknown))} waits for replay: it was replayed, its document "
-            "was deleted, or there is no such number. `medkg dlq list` lists those that wait."
+            "was deleted or committed by another topology, or there is no such number. `medkg dlq list` lists "
+            "those that wait."
         )
     return letters
 
 
 def _of(tenant_id: str) -> Select[Any]:
     """Rows for `dead_letter_of`."""
-    return select(dead_letters, OF_DELETED.label("deleted")).where(dead_letters.c.tenant_id == tenant_id)
+    marks = (OF_DELETED.label("deleted"), OF_SETTLED.label("settled"))
+    return select(dead_letters, *marks).where(dead_letters.c.tenant_id == tenant_id)

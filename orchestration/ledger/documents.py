@@ -15,6 +15,7 @@ from orchestration.ledger.enqueueing import lock_queue
 from orchestration.ledger.erasing import ERASED_FROM, erase_documents
 from orchestration.ledger.places import beneath, forget_documents
 from orchestration.ledger.rows import batches, document_of, has_key
+from orchestration.ledger.settled import SETTLED
 from orchestration.ledger.tables import documents, places
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey
@@ -37,8 +38,8 @@ class SqlDocuments(LedgerPart):
         pipeline: str | None = None,
         origin: str | None = None,
     ) -> list[LedgerDocument]:
-        """Newest change first; deleted documents only when asked for by status."""
-        query = select(documents).where(documents.c.tenant_id == tenant_id)
+        """Newest change first; deleted documents only when asked for by status; see DocumentLedger.find."""
+        query = select(documents).where(documents.c.tenant_id == tenant_id, ~SETTLED)
         query = query.where(NOT_DELETED if status is None else documents.c.status == status)
         if doc_id is not None:
             query = query.where(documents.c.doc_id == doc_id)
@@ -54,10 +55,10 @@ class SqlDocuments(LedgerPart):
             return [document_of(row) for row in connection.execute(query).mappings()]
 
     def status_counts(self, tenant_id: str) -> dict[str, int]:
-        """Documents by status, deleted ones left out."""
+        """Documents by status; deleted and settled ones are left out."""
         query = (
             select(documents.c.status, func.count().label("documents"))
-            .where(documents.c.tenant_id == tenant_id, NOT_DELETED)
+            .where(documents.c.tenant_id == tenant_id, NOT_DELETED, ~SETTLED)
             .group_by(documents.c.status)
         )
         with self._database.reading() as connection:

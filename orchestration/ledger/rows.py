@@ -173,7 +173,7 @@ def failure_of(row: RowMapping) -> Failure:
 
 
 def dead_letter_of(row: RowMapping) -> DeadLetter:
-    """The dead letter of a dead_letters row with `deleted`."""
+    """The dead letter of a dead_letters row with `deleted` and `settled`."""
     return DeadLetter(
         id=row["id"],
         failure=failure_of(row),
@@ -182,6 +182,7 @@ def dead_letter_of(row: RowMapping) -> DeadLetter:
         created_at=iso(row["created_at"]),
         replayed_in=row["replayed_in"],
         deleted=row["deleted"],
+        settled=row["settled"],
     )
 
 

@@ -149,9 +149,14 @@ def a_commit(
 
 
 def a_failure(
-    ctx: StageContext, stage: str = "parse", message: str = "bad", fatal: bool = True, attempts: int = 1
+    ctx: StageContext,
+    stage: str = "parse",
+    message: str = "bad",
+    fatal: bool = True,
+    attempts: int = 1,
+    code: str = "MEDKG-200",
 ) -> Failure:
-    return Failure(ctx=ctx, stage=stage, code="MEDKG-200", message=message, attempts=attempts, fatal=fatal)
+    return Failure(ctx=ctx, stage=stage, code=code, message=message, attempts=attempts, fatal=fatal)
 
 
 def commit_all(ledger: Ledger, window_id: str, intent_id: str = "i1", owner: str = OWNER) -> list[Commit]:

@@ -112,3 +112,57 @@ class DeadLetterSuite:
         a_job(ledger, a_broken_item("1", "still cut off"), job_id="job-2")
         (letter,) = ledger.dead_letters.find(TENANT)
         assert (letter.failure.message, letter.deleted) == ("still cut off", False)
+
+    def test_a_failure_that_needs_another_topology_is_settled_when_one_commits_the_document(
+        self, ledger: Ledger
+    ) -> None:
+        _failed(ledger, "MEDKG-206")
+        assert len(ledger.dead_letters.find(TENANT)) == 1
+        _committed_by_another(ledger)
+        assert ledger.dead_letters.find(TENANT) == ledger.dead_letters.waiting(TENANT) == []
+        (letter,) = ledger.dead_letters.find(TENANT, only_waiting=False)
+        assert (letter.settled, letter.replayed_in, letter.deleted) == (True, None, False)
+        with pytest.raises(UsageError, match=f"{letter.id} waits for replay.*committed by another topology"):
+            ledger.dead_letters.replay([letter.id], a_submission("job-3"), fingerprint_of)
+        (row,) = ledger.documents.find(TENANT)
+        assert (row.pipeline_name, row.status) == ("pdf", "committed")
+        assert ledger.documents.find(TENANT, status="failed") == []
+        assert ledger.documents.status_counts(TENANT) == {"committed": 1}
+        assert counts(ledger, "job-1") == DocumentCounts(total=1, failed=1)
+        assert len(ledger.jobs.summary("job-1").failures) == 1
+
+    def test_such_a_failure_after_the_commit_is_settled_at_once(self, ledger: Ledger) -> None:
+        _committed_by_another(ledger)
+        _failed(ledger, "MEDKG-206")
+        assert ledger.dead_letters.find(TENANT) == []
+        assert ledger.documents.status_counts(TENANT) == {"committed": 1}
+
+    def test_a_new_version_that_no_topology_committed_is_not_settled(self, ledger: Ledger) -> None:
+        _failed(ledger, "MEDKG-206", version="v2")
+        _committed_by_another(ledger)
+        assert len(ledger.dead_letters.find(TENANT)) == 1
+        assert ledger.documents.status_counts(TENANT) == {"committed": 1, "failed": 1}
+
+    def test_another_failure_stays_whatever_other_topologies_commit(self, ledger: Ledger) -> None:
+        _failed(ledger, "MEDKG-200")
+        _committed_by_another(ledger)
+        (letter,) = ledger.dead_letters.find(TENANT)
+        assert not letter.settled
+        assert ledger.documents.status_counts(TENANT) == {"committed": 1, "failed": 1}
+
+    def test_a_settled_failure_waits_again_when_the_commit_is_withdrawn(self, ledger: Ledger) -> None:
+        _failed(ledger, "MEDKG-206")
+        _committed_by_another(ledger)
+        ledger.documents.requeue([a_key("1")])
+        assert len(ledger.dead_letters.find(TENANT)) == 1
+
+
+def _failed(ledger: Ledger, code: str, version: str = "v1") -> None:
+    window = claimed(ledger, a_job(ledger, an_item("1", version)))
+    contexts = taken(ledger, window)
+    ledger.outcomes.advance(window, "parse", [], [a_failure(contexts[0], code=code)], {})
+
+
+def _committed_by_another(ledger: Ledger) -> None:
+    job = a_job(ledger, an_item("1"), job_id="job-2", pipeline="pdf")
+    assert len(commit_all(ledger, claimed(ledger, job))) == 0
