@@ -242,7 +242,7 @@ class DocumentLedger(Protocol):
     ) -> list[LedgerDocument]:
         """Documents, the last changed first, one row per pipeline; deleted ones only with `status="deleted"`.
 
-        A failure whose next step is another pipeline (MEDKG-206) is left out if one has committed this version.
+        A failure whose next step is another pipeline (MEDKG-206) is left out once one commits this version.
         `origin` is a place, or a folder with places beneath it.
         """
         ...

@@ -85,8 +85,8 @@ def _waiting(connection: Connection, tenant_id: str, ids: Sequence[int] | None) 
     if unknown:
         raise UsageError(
             f"no dead letter {', '.join(map(str, unknown))} waits for replay: it was replayed, its document "
-            "was deleted or committed by another topology, or there is no such number. `medkg dlq list` lists "
-            "those that wait."
+            "was deleted or committed by another topology, or there is no such number. `medkg dlq list` "
+            "lists those that wait."
         )
     return letters
 
