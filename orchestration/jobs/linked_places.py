@@ -77,8 +77,8 @@ def _roots(names: Iterable[str], origin: Path) -> set[str]:
         return root(path.parent) or path
 
     outside = (path_of(name) for name in names if is_path(name))
-    found = {root(path) for path in outside if not is_within(path, {origin})}
-    return {file_uri(path) for path in found if path is not None}
+    highest = {root(path) for path in outside if not is_within(path, {origin})}
+    return {file_uri(path) for path in highest if path is not None}
 
 
 def _listed(
