@@ -138,7 +138,7 @@ class PdfPage(Record):
     width: float = Field(gt=0, le=MOST_POINTS, description="Points, as the page is shown (rotation applied).")
     height: float = Field(gt=0, le=MOST_POINTS, description="Points.")
     unread: bool = Field(
-        default=False, description="It shows an image in place of text, and the converter reads none."
+        default=False, description="It shows an image in place of text, or is damaged: its text was not read."
     )
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
+import structlog
 from pydantic import ValidationError
 
 from orchestration.contracts import (
@@ -68,9 +69,14 @@ class PdfIrParser:
         writer = _Writer(DocumentBuilder(), converted)
         for block in converted.blocks:
             writer.add(block)
+        unread = [page.page_no for page in converted.pages if page.unread]
+        if unread:
+            structlog.get_logger(__name__).warning(
+                "pages not read: scanned or damaged", uri=payload.uri, pages=unread
+            )
         metadata = {
             "pages": len(converted.pages),
-            "unread_pages": [page.page_no for page in converted.pages if page.unread],
+            "unread_pages": unread,
             "unmapped_characters": converted.unmapped_characters or None,
             "left_out": converted.left_out,
             "converter": f"{converted.converter}/{converted.converter_version}",

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from orchestration.pdf.text_layer.characters import BLANK, Character, Glyph, characters_of
+from orchestration.pdf.text_layer.damage import PageStreams, has_damaged_text
 from orchestration.pdf.text_layer.drawings import drawings_of, placed_rules
 from orchestration.pdf.text_layer.form_fields import values_of
 from orchestration.pdf.text_layer.overprint import printed_once
@@ -29,28 +30,39 @@ MIN_SKEW: Final = 0.2
 """Degrees that are noticed."""
 
 
-def read_page(document: Any, index: int, max_characters: int) -> list[PageContent]:
+def read_page(document: Any, index: int, max_characters: int, streams: PageStreams) -> list[PageContent]:
     """Page `index` (from 0) of a pypdfium2 document, the direction of most of its text first.
 
-    Raises OverflowError beyond `max_characters`.
+    A damaged page is one without glyphs. Raises OverflowError beyond `max_characters`.
     """
+    if not streams.sound:
+        return [_damaged(index + 1, *document.get_page_size(index))]
     page = document[index]
     try:
         text = page.get_textpage()
         try:
-            return _read(document, page, text, index + 1, max_characters)
+            return _read(document, page, text, index + 1, max_characters, streams)
         finally:
             text.close()
     finally:
         page.close()
 
 
-def _read(document: Any, page: Any, text: Any, page_no: int, max_characters: int) -> list[PageContent]:
+def _damaged(page_no: int, width: float, height: float) -> PageContent:
+    return PageContent(page_no, max(width, 1.0), max(height, 1.0), 0, damaged=True)
+
+
+def _read(
+    document: Any, page: Any, text: Any, page_no: int, max_characters: int, streams: PageStreams
+) -> list[PageContent]:
     width, height = page.get_size()
     count = text.count_chars()
     if count > max_characters:
         raise OverflowError(f"page {page_no} has {count:,} characters")
     drawn = list(characters_of(text.raw, count))
+    shows_nothing = streams.has_content and not drawn and next(page.get_objects(max_depth=1), None) is None
+    if shows_nothing or has_damaged_text(drawn):
+        return [_damaged(page_no, width, height)]
     by_turns, skew, slanted = _by_direction(drawn)
     width, height = max(width, 1.0), max(height, 1.0)
     lines, image_share = drawings_of(page, width * height)

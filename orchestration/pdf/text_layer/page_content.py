@@ -34,6 +34,8 @@ class PageContent:
     """Share of the page that its images cover, overlaps counted twice."""
     unmapped: int = 0
     """Characters that the font maps to no Unicode value."""
+    damaged: bool = False
+    """Whether the page's content does not decode, or its text cannot be right; without glyphs."""
     slanted: int = 0
     """Characters of the page that are in no frame, as they are neither level nor upright."""
 

@@ -35,7 +35,7 @@ from orchestration.records import PageBox
 __all__ = ["NAME", "VERSION", "Limits", "convert"]
 
 NAME: Final = "text-layer"
-VERSION: Final = "5"
+VERSION: Final = "6"
 
 
 def convert(pdf: bytes, name: str, limits: Limits) -> bytes:
@@ -105,17 +105,20 @@ def _parts(sheets: Sequence[Sheet]) -> list[Part]:
         for content, page_pieces in zip(contents, pieces, strict=True)
     ]
     body_pieces = without_running_lines(pieces, [content.frame_height for content in contents], body, ruled)
-    flows: list[list[Part]] = []
+    runs: list[list[list[Part]]] = [[]]
+    """Flows of pages between which all pages were read; no paragraph goes on over one that was not."""
     gutters = common_gutters(body_pieces)
     tables = [
         find_tables(page_pieces, content.rules, body, gutters)
         for content, page_pieces in zip(contents, body_pieces, strict=True)
     ]
     gutters = common_gutters([rest for _, rest in tables])
-    for content, (found_tables, rest) in zip(contents, tables, strict=True):
+    for sheet, (found_tables, rest) in zip(sheets, tables, strict=True):
+        if sheet.unread:
+            runs.append([])
         for flow in reading_order(rest, found_tables, gutters):
-            flows.append(parts_of(flow, content, body))
-    parts = joined(flows)
+            runs[-1].append(parts_of(flow, sheet.content, body))
+    parts = [part for flows in runs for part in joined(flows)]
     mark_headings(parts, body)
     return parts
 
@@ -196,4 +199,4 @@ def _boxes(part: Part) -> Iterable[PageBox]:
 
 def _shown(sheet: Sheet) -> PdfPage:
     content = sheet.content
-    return PdfPage(page_no=content.page_no, width=content.width, height=content.height, unread=sheet.scanned)
+    return PdfPage(page_no=content.page_no, width=content.width, height=content.height, unread=sheet.unread)

@@ -2,7 +2,7 @@
 
 Comes in: an open PDF and limits. Leaves: for each page its main sheet, and one for each other quarter turn
 of text on it (a table set on its side); PdfLimitError beyond a limit, PdfWithoutTextError where pages have
-no text that can be read.
+no text that can be read, MalformedDocumentError where more than half of them are damaged.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from orchestration.contracts.pdf import MOST_POINTS
 from orchestration.errors import PdfLimitError, PdfWithoutTextError
+from orchestration.pdf.text_layer.damage import PageStreams, streams_of_pages
 from orchestration.pdf.text_layer.glyphs import read_page
 from orchestration.pdf.text_layer.lines import pieces_of
 from orchestration.pdf.text_layer.opening import broken
@@ -53,6 +54,10 @@ class Sheet:
     def scanned(self) -> bool:
         return self.main and self.content.image_share >= SCANNED and self.characters < MIN_CHARACTERS
 
+    @property
+    def unread(self) -> bool:
+        return self.scanned or self.content.damaged
+
 
 def sheets_of(document: Any, name: str, limits: Limits) -> list[Sheet]:
     """The sheets of all pages, in order; raises PdfLimitError."""
@@ -63,18 +68,21 @@ def sheets_of(document: Any, name: str, limits: Limits) -> list[Sheet]:
         )
     sheets: list[Sheet] = []
     left = limits.characters
-    for index in range(len(document)):
-        of_page = _sheets_of_page(document, index, name, limits, min(limits.characters_a_page, left))
+    for index, streams in enumerate(streams_of_pages(document, name)):
+        most = min(limits.characters_a_page, left)
+        of_page = _sheets_of_page(document, index, name, limits, most, streams)
         left -= sum(sheet.characters for sheet in of_page)
         sheets.extend(of_page)
     return sheets
 
 
-def _sheets_of_page(document: Any, index: int, name: str, limits: Limits, max_characters: int) -> list[Sheet]:
+def _sheets_of_page(
+    document: Any, index: int, name: str, limits: Limits, max_characters: int, streams: PageStreams
+) -> list[Sheet]:
     from pypdfium2 import PdfiumError
 
     try:
-        contents = read_page(document, index, max_characters)
+        contents = read_page(document, index, max_characters, streams)
     except OverflowError as error:
         raise PdfLimitError(
             f"{name}: {error}, more than the text layer reads ({limits.characters_a_page:,} a page, "
@@ -107,11 +115,17 @@ def _check_size(content: PageContent, name: str) -> None:
 
 
 def check_readable(sheets: Sequence[Sheet], name: str) -> None:
-    """Raise PdfWithoutTextError for scans, for pages without text, and for fonts without characters."""
+    """Raise PdfWithoutTextError for scans, for pages without text, and for fonts without characters.
+
+    Raises MalformedDocumentError where more than half of the pages are damaged, or damaged and scanned.
+    """
     pages = sum(sheet.main for sheet in sheets)
+    damaged = sum(sheet.content.damaged for sheet in sheets)
     characters = sum(sheet.characters for sheet in sheets)
     unmapped = sum(sheet.content.unmapped for sheet in sheets)
     scanned = sum(sheet.scanned for sheet in sheets)
+    if damaged and sum(sheet.unread for sheet in sheets) * 2 > pages and scanned * 2 <= pages:
+        raise broken(name, f"{damaged} of its {pages} pages are damaged, and their text cannot be read")
     has_text = characters > 0 or any(sheet.pieces for sheet in sheets)
     if unmapped > MAX_UNMAPPED * characters:
         cause = f"its fonts map {unmapped:,} of its {characters:,} glyphs to no characters"
