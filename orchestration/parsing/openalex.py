@@ -52,7 +52,7 @@ class OpenAlexParser:
     """Works of OpenAlex."""
 
     format = "openalex"
-    version = "3"
+    version = "4"
     source = "openalex"
 
     def recognises(self, head: bytes, name: str) -> int:

@@ -141,6 +141,8 @@ def _cell_text(cell: etree._Element, flat: bool, note_marks: frozenset[str]) -> 
         return ""
     if not flat and next(cell.iterdescendants(*_TABLE_TAGS), None) is not None:
         cell = copy.deepcopy(cell)
+        for table in list(cell.iter(*_TABLE_TAGS)):
+            table.tail = f" {table.tail or ''}"
         etree.strip_elements(cell, *_TABLE_TAGS, with_tail=False)
     return one_line(inline_text(cell, note_marks=note_marks))
 

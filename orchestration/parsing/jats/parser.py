@@ -41,7 +41,7 @@ class JatsParser:
     """Articles in any version of JATS or the NLM DTDs before it."""
 
     format = "jats"
-    version = "8"
+    version = "9"
     source = "pmc"
 
     def recognises(self, head: bytes, name: str) -> int:

@@ -47,7 +47,7 @@ class PubmedXmlParser:
     """Parser of articles and book chapters of PubMed."""
 
     format = "pubmed-xml"
-    version = "5"
+    version = "6"
     source = "pubmed"
 
     def recognises(self, head: bytes, name: str) -> int:

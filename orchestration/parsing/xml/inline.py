@@ -29,7 +29,8 @@ from orchestration.parsing.xml.trees import entity_text, first_child, local_name
 _FORMULAS = frozenset({"inline-formula", "disp-formula", "chem-struct", "math", "tex-math", "alternatives"})
 _FORMULA = "[formula]"
 _LATEX_WRAPPING = re.compile(
-    r"\\(?:documentclass|usepackage|setlength|begin|end)(?:\[[^\]]*\])?\{[^}]*\}(?:\{[^}]*\})?"
+    r"\\(?:documentclass|usepackage|setlength|begin|end)"
+    r"(?:\[[^\]]{0,200}\])?\{[^}]{0,200}\}(?:\{[^}]{0,200}\})?"
 )
 _ESCAPED = re.compile(r"&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([A-Za-z][A-Za-z0-9]{1,30}));")
 _LABELLED = (
@@ -220,7 +221,7 @@ class InlineText:
         else:
             mark = self._mark(node)
             if not (mark.startswith("[") and mark.endswith("]")):
-                self._add_piece(Level.MARK, mark)
+                self._add_piece(Level.HIGH_MARK if _is_high_mark(node) else Level.MARK, mark)
             elif self._with_marks:
                 self.add_text(mark)
 
@@ -258,7 +259,7 @@ class InlineText:
                 self._add_piece(Level.HIGH, power)
                 self.add_text(separator)
                 pieces[0] = (Level.TEXT, bracket)
-        self._add_piece(Level.MARK, marks_alone(pieces))
+        self._add_piece(Level.HIGH_MARK, marks_alone(pieces))
 
     def _add_formula(self, node: etree._Element, name: str) -> None:
         text = _formula(node, name)
@@ -280,6 +281,13 @@ def _is_mark(xref: etree._Element) -> bool:
         return set_high
     text = inline_text(xref).strip()
     return set_high or (len(text) < 4 and text.isdecimal())
+
+
+def _is_high_mark(xref: etree._Element) -> bool:
+    """Whether a mark is set high or names a footnote, so that brackets around it are not its own."""
+    first = next(iter(xref), None)
+    set_high = not (xref.text or "").strip() and first is not None and local_name(first) == "sup"
+    return set_high or xref.get("ref-type") in ("fn", "table-fn")
 
 
 def _formula(node: etree._Element, name: str) -> str:

@@ -19,6 +19,12 @@ class Level(IntEnum):
     HIGH = 1
     LOW = 2
     MARK = 3
+    HIGH_MARK = 4
+    """A mark that is set high, or that names a footnote: brackets on the line around it are not its own."""
+
+    @property
+    def is_mark(self) -> bool:
+        return self >= Level.MARK
 
 
 Piece = tuple[Level, str]
@@ -29,20 +35,21 @@ _MORE_MARKS = re.compile(rf"[,;{DASHES}]\s*\w[\w,;\s{DASHES}]*")
 _MARKS_BEFORE = re.compile(rf"\w+(?:\s*[,;{DASHES}]\s*\w+)*\s*[,;{DASHES}]\s*")
 _NUMBER_BEFORE_MARK = re.compile(r"(\d{1,2})(\s*[,;]\s*)")
 _BEFORE_MARK = re.compile(
-    rf"\s*(?P<script>\d{{1,2}}|[{DASHES}]\d{{1,2}}|\d?\d?\+|\d[{DASHES}])\s*(?P<separator>[,;]?)\s*(?P<bracket>[(\[]?)\s*"
+    rf"\s*(?P<script>\d{{1,2}}|[{DASHES}+]\s*\d{{1,3}}(?:\.\d+)?|\d{{1,2}}\.\d+|\d?\d?\s*\+|\d\s*[{DASHES}]"
+    rf"|[*†‡§¶#®™©°]+|st|nd|rd|th|[nkt])\s*(?P<separator>[,;]?)\s*(?P<bracket>[(\[]?)\s*"
 )
-_OPENING = re.compile(r"\s*([(\[])\s*\Z")
+_OPENING = re.compile(r"([(\[])\s*\Z")
 _CLOSING = re.compile(r"\s*([)\]])")
 _IN_BRACKETS = re.compile(r"\([^()\[\]]*\)|\[[^()\[\]]*\]")
 _NUMERATOR = re.compile(r"\s*(\d{1,3})\s*([/⁄∕]?)\s*")
 _SLASH = re.compile(r"\s*[/⁄∕]\s*")
 _DENOMINATOR = re.compile(r"\s*([/⁄∕]?)\s*(\d{1,4})\s*")
 _SCRIPT_AT_END = re.compile(rf"[\^_][{DASHES}+]?[\w.]+\Z")
-_CHARGE = re.compile(rf"\d?[{DASHES}]")
+_CHARGE = re.compile(rf"\d?\s*[{DASHES}]")
 _ION = re.compile(r"(?<!\w)[A-Z][a-z]?\Z")
 _LAST_WORD = re.compile(r"[^\W\d_]+\Z")
 TEN = re.compile(r"(?<![\d.,])10\Z")
-LENGTHS = frozenset({"m", "km", "cm", "dm", "mm", "µm", "μm", "nm", "ft", "in", "s"})
+LENGTHS = frozenset({"m", "km", "cm", "dm", "mm", "µm", "μm", "nm", "ft", "in", "s", "Å"})
 """Units that have squares and cubes."""
 
 
@@ -56,23 +63,45 @@ def marks_alone(pieces: Iterable[Piece]) -> str:
     return "".join(text for _, text in _joined([(Level.MARK, text) for _, text in pieces if text]))
 
 
+def with_marks_joined(runs: Iterable[Piece]) -> list[Piece]:
+    """Runs in which marks directly behind each other are one mark, with commas between them."""
+    line: list[Piece] = []
+    for level, text in runs:
+        if level.is_mark and line and line[-1][0].is_mark:
+            _add_mark(line, level, text)
+        else:
+            line.append((level, text))
+    return line
+
+
 def _joined(pieces: Iterable[Piece]) -> list[Piece]:
-    """Pieces of one level as one; marks with only a comma or a dash between them as one mark."""
+    """Pieces of one level as one; marks with only a comma or a dash between them as one mark.
+
+    A superscript element behind the power of another one is a separate run: m<sup>2</sup><sup>a</sup>.
+    """
     runs: list[Piece] = []
     for level, text in pieces:
         if not text:
             continue
-        if level is Level.MARK:
-            _add_mark(runs, text)
+        if level.is_mark:
+            _add_mark(runs, level, text)
             continue
         previous, before = runs[-1] if runs else (None, "")
-        if previous is level or (
-            previous is Level.MARK and level is Level.HIGH and _MORE_MARKS.fullmatch(text)
+        if (previous is level and not _is_second_script(runs, level, text)) or (
+            previous is not None and previous.is_mark and level is Level.HIGH and _MORE_MARKS.fullmatch(text)
         ):
             runs[-1] = (runs[-1][0], before + _apart(before, text, level) + text)
         else:
             runs.append((level, text))
     return runs
+
+
+def _is_second_script(runs: Sequence[Piece], level: Level, text: str) -> bool:
+    """Whether a superscript stands behind another one that ends with a digit and belongs to a base."""
+    if level is not Level.HIGH or len(runs) < 2 or not (runs[-1][1][-1].isdigit() and text[0].isalnum()):
+        return False
+    base, before = runs[-2]
+    return not base.is_mark and not before[-1].isspace() and before[-1] not in "([{/-–—"
 
 
 def _apart(before: str, after: str, level: Level) -> str:
@@ -83,41 +112,41 @@ def _apart(before: str, after: str, level: Level) -> str:
     return " " if is_number or _SCRIPT_AT_END.search(before[-16:]) else ""
 
 
-def _add_mark(runs: list[Piece], mark: str) -> None:
+def _add_mark(runs: list[Piece], height: Level, mark: str) -> None:
     """Append a mark to `runs`, joined with the marks before it."""
     level, text = runs[-1] if runs else (None, "")
     own_brackets = mark.startswith("[") or (len(runs) > 1 and runs[-2][1].endswith("]"))
-    if level is Level.MARK:
+    if level is not None and level.is_mark:
         comma = "," if text[-1:].isalnum() and mark[:1].isalnum() else ""
-        runs[-1] = (Level.MARK, f"{text}{comma}{mark}")
-    elif len(runs) > 1 and runs[-2][0] is Level.MARK and not own_brackets and _BETWEEN_MARKS.fullmatch(text):
+        runs[-1] = (level, f"{text}{comma}{mark}")
+    elif len(runs) > 1 and runs[-2][0].is_mark and not own_brackets and _BETWEEN_MARKS.fullmatch(text):
         del runs[-1]
-        runs[-1] = (Level.MARK, f"{runs[-1][1]}{text}{mark}")
+        runs[-1] = (runs[-1][0], f"{runs[-1][1]}{text}{mark}")
     elif level is Level.HIGH and _MARKS_BEFORE.fullmatch(text):
         power = _NUMBER_BEFORE_MARK.fullmatch(text)
         if len(runs) > 1 and _is_charge(text.strip(), runs[-2]):
-            runs.append((Level.MARK, mark))
+            runs.append((height, mark))
         elif power and len(runs) > 1 and _takes_power(runs[-2][1], power[1]):
-            runs[-1:] = [(Level.HIGH, power[1]), (Level.TEXT, power[2].rstrip()), (Level.MARK, mark)]
+            runs[-1:] = [(Level.HIGH, power[1]), (Level.TEXT, power[2].rstrip()), (height, mark)]
         else:
-            runs[-1] = (Level.MARK, text + mark)
+            runs[-1] = (Level.HIGH_MARK, text + mark)
     else:
-        runs.append((Level.MARK, mark))
+        runs.append((height, mark))
 
 
 def _with_high_brackets(runs: list[Piece]) -> list[Piece]:
     """Brackets set high around a mark as part of it: `<sup>2(</sup>`, mark, `<sup>)</sup>`."""
     for number, (level, mark) in enumerate(runs):
-        if level is not Level.MARK:
+        if not level.is_mark:
             continue
         opening = _high(runs, number - 1, _OPENING)
         closing = _high(runs, number + 1, _CLOSING)
         bracketed = (opening[1] if opening else "") + mark.strip() + (closing[1] if closing else "")
         if bracketed == mark.strip() or not _IN_BRACKETS.fullmatch(bracketed):
             continue
-        runs[number] = (Level.MARK, bracketed)
+        runs[number] = (Level.HIGH_MARK, bracketed)
         if opening:
-            runs[number - 1] = (Level.HIGH, opening.string[: opening.start()])
+            runs[number - 1] = (Level.HIGH, opening.string[: opening.start()].rstrip())
         if closing:
             runs[number + 1] = (Level.HIGH, closing.string[closing.end() :])
     return [run for run in runs if run[1]]
@@ -166,7 +195,7 @@ def without_marks(runs: Sequence[Piece]) -> list[Piece]:
     rest: list[Piece] = []
     is_after_mark = False
     for run in runs:
-        if run[0] is Level.MARK:
+        if run[0].is_mark:
             is_after_mark = True
             continue
         rest.extend(_without_brackets(rest.pop(), run) if is_after_mark and rest else [run])
@@ -179,7 +208,7 @@ def _without_brackets(before: Piece, after: Piece) -> list[Piece]:
     opening, closing = _OPENING.search(before[1]), _CLOSING.match(after[1])
     if opening is None or closing is None:
         return [before, after]
-    return [(before[0], before[1][: opening.start()]), (after[0], after[1][closing.end() :])]
+    return [(before[0], before[1][: opening.start()].rstrip()), (after[0], after[1][closing.end() :])]
 
 
 def script_before_mark(base: Piece, text: str) -> tuple[str, str, str] | None:
@@ -193,7 +222,9 @@ def script_before_mark(base: Piece, text: str) -> tuple[str, str, str] | None:
         return None
     script = match["script"]
     is_range = script[-1] in "-‐‑‒–—−" and not _is_charge(script, (level, before))
-    if is_range or (script.isdigit() and not _takes_power(before, script)):
+    is_no_power = script.isdigit() and not _takes_power(before, script)
+    is_no_suffix = script.isalpha() and not before[-1].isdigit()
+    if is_range or is_no_power or is_no_suffix:
         return None
     return script, match["separator"], match["bracket"]
 

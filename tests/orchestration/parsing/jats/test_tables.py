@@ -110,6 +110,25 @@ def test_a_table_in_a_cell_is_a_table_after_its_own() -> None:
     assert [document.text.count(word) for word in ("outer", "in1", "in2", "deep")] == [1, 1, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("5{}7", "5 7"),
+        ("5{}{}7", "5 7"),
+        ("<p>5</p>{}7", "5 7"),
+        ("<italic>5{}</italic>7", "5 7"),
+        ("{}7", "7"),
+        ("5{}", "5"),
+    ],
+)
+def test_text_around_a_table_in_a_cell_is_set_apart(cell: str, text: str) -> None:
+    inner = "<table><tr><td>in</td></tr></table>"
+    document = wrapped(
+        f"<table><tbody><tr><td>{cell.replace('{}', inner)}</td><td>right</td></tr></tbody></table>"
+    )
+    assert document.tables[0].rows[0] == (text, "right")
+
+
 def test_marks_of_notes_are_set_apart_from_values_with_and_without_references() -> None:
     document = wrapped(
         '<table><thead><tr><th>Arm<xref ref-type="table-fn" rid="a"><sup>a</sup></xref></th><th>HR</th></tr>'
@@ -195,6 +214,13 @@ def test_a_second_label_and_caption_and_loose_words_of_a_table_are_kept(table: s
         ("<p><sup>a</sup>of 20 kg/m<sup>2</sup>. <sup>18</sup>F counted.</p>", "45<sup>2</sup>", "45^2"),
         ("<p><sup>a</sup>Crude. <sup>18</sup>F counted.</p>", "45<sup>18</sup>", "45^18"),
         ("<fn symbol='b'><p>Crude.</p></fn>", "7<sup>b</sup>", "7[b]"),
+        ("<p><sup>1</sup>first <sup>2</sup>second</p>", "12 (40%<sup>2</sup>)", "12 (40%[2])"),
+        ("<p><sup>1</sup>first <sup>2</sup>second</p>", "kg/m<sup>2</sup><sup>1</sup>", "kg/m2[1]"),
+        ("<p><sup>1</sup>first <sup>2</sup>second</p>", "η<sub>p</sub><sup>2</sup>", "ηp^2"),
+        ("<p><sup>1</sup>first <sup>2</sup>second</p>", "<sup>2</sup>H (‰)", "2H (‰)"),
+        ("<p><sup>1</sup>first <sup>2</sup>second</p>", "10<sup>− 2</sup>", "10^−2"),
+        ("<p><sup>a</sup>Crude<break/><sup>b</sup>Adjusted</p>", "12 (40%<sup>a</sup>)", "12 (40%[a])"),
+        ("<p><sup>a</sup>Crude<break/><sup>b</sup>Adjusted</p>", "5.1<sup>ab</sup>", "5.1[a,b]"),
     ],
 )
 def test_every_label_of_the_foot_is_a_mark_and_powers_stay(foot: str, cell: str, text: str) -> None:
