@@ -334,6 +334,10 @@ class Entity(Record):
     extraction: str = Field(description="Extractor, version and models that found it.")
 
 
+AgentType = Literal["manual_agent", "automated_agent", "computational_model", "text_mining_agent"]
+"""Of Biolink: who or what made a statement."""
+
+
 class Claim(Record):
     """What a document states of two mentions, with the spans that support it."""
 
@@ -353,8 +357,8 @@ class Claim(Record):
     knowledge_level: Literal["knowledge_assertion", "statistical_association", "prediction"] = Field(
         default="knowledge_assertion", description="Biolink's knowledge level."
     )
-    agent_type: Literal["manual_agent", "data_analysis_pipeline", "text_mining_agent"] = Field(
-        default="text_mining_agent", description="Biolink's agent type: who or what made it."
+    agent_type: Literal["manual_agent", "automated_agent", "computational_model", "text_mining_agent"] = (
+        Field(default="text_mining_agent", description="Biolink's agent type: who or what made it.")
     )
     extraction: str = Field(description="Extractor, version and models that found it.")
 

@@ -342,4 +342,4 @@ def test_a_gated_topology_is_two_jobs_that_hold_and_resume(two_phases: TopologyG
         run = after.execute_in_process(instance=instance, run_config=config)
         assert run.success and instance.get_run_by_id(run.run_id).tags[WINDOW_TAG] == WINDOW  # type: ignore[union-attr]
     assert runs.calls[:2] == [f"resume {WINDOW}", "parse"]
-    assert runs.calls[-1] == "commit ['index']"
+    assert runs.calls[-1] == "commit ['index', 'kg']"

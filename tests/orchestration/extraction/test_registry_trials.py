@@ -185,8 +185,3 @@ def test_all_of_it_is_grounded_and_allowed_by_the_shipped_schema() -> None:
 
 def test_the_same_record_gives_the_same_ids() -> None:
     assert found(A_TRIAL) == found(A_TRIAL)
-
-
-def test_a_document_of_another_source_has_no_findings() -> None:
-    document = parsed(A_TRIAL).model_copy(update={"source": "files"})
-    assert RegistryExtractor().extract(document) == ([], [])
