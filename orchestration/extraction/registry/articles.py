@@ -66,12 +66,12 @@ def _written(registry: str, number: str) -> str:
 
 
 def _identifiers(document: Document) -> tuple[str, ...]:
-    found: list[str] = []
+    identifiers: list[str] = []
     for name, prefix in _ID_KINDS:
         value: Any = document.metadata.get(name)
         if isinstance(value, str) and value:
-            found.append(f"{prefix}:{value}")
-    return tuple(found)
+            identifiers.append(f"{prefix}:{value}")
+    return tuple(identifiers)
 
 
 def _title(document: Document) -> Block | None:
