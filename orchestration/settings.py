@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -17,7 +19,7 @@ from pydantic_settings.exceptions import SettingsError
 
 from orchestration.errors import ConfigurationError
 
-__all__ = ["Settings", "load_settings", "send_no_usage_reports"]
+__all__ = ["Settings", "describe_unknown", "load_settings", "send_no_usage_reports", "unknown_variables"]
 
 NO_USAGE_REPORTS: Final = {
     "DAGSTER_DISABLE_TELEMETRY": "yes",
@@ -34,6 +36,10 @@ WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s?#]+[^\s?#/]$")]
 """An address that paths are put behind."""
 SQLITE_URL: Final = "sqlite:///"
 """Followed by a path, which is relative unless it starts with a slash."""
+OTHER_VARIABLES: Final = ("MEDKG_DAGSTER_URL",)
+"""Variables that medkg's processes pass to each other."""
+TEST_VARIABLES: Final = "MEDKG_TEST_"
+"""Start of the variables that the tests read."""
 TENANT_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -277,6 +283,27 @@ def load_settings(**overrides: object) -> Settings:
         raise ConfigurationError(
             f"--{name.replace('_', '-')} (MEDKG_{name.upper()}) is {first.get('input')!r}: {first['msg']}."
         ) from error
+
+
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the MEDKG_ variables of an environment that no setting has, each with the closest one's name."""
+    known = [f"MEDKG_{name.upper()}" for name in Settings.model_fields]
+    unknown = [
+        name
+        for name in sorted(environment)
+        if name.upper().startswith("MEDKG_")
+        and name.upper() not in {*known, *OTHER_VARIABLES}
+        and not name.upper().startswith(TEST_VARIABLES)
+    ]
+    return {name: next(iter(get_close_matches(name.upper(), known, 1)), None) for name in unknown}
+
+
+def describe_unknown(variables: Mapping[str, str | None]) -> str:
+    """Return one sentence per variable from `unknown_variables`."""
+    return " ".join(
+        f"{name} is no setting" + (f"; did you mean {closest}?" if closest else ".")
+        for name, closest in variables.items()
+    )
 
 
 def send_no_usage_reports() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from orchestration.cli.help_text import DOCUMENTS, example
-from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
+from orchestration.cli.output import AsJson, answer, console, note, reports_errors, shortened, table
 from orchestration.cli.run import finish_with, follow
 from orchestration.contracts import DeadLetter, LedgerDocument
 from orchestration.records import Document, Section
@@ -17,6 +17,13 @@ from orchestration.settings import Settings
 
 docs = typer.Typer(help="List, show and delete documents.", no_args_is_help=True)
 dlq = typer.Typer(help="Dead letters: inputs that failed for good, and their replay.", no_args_is_help=True)
+
+MESSAGE_WIDTH: Final = 400
+"""Characters of a failure's message in the list; `medkg dlq show` prints all."""
+TITLE_WIDTH: Final = 1_000
+"""Characters of the title of a document that is shown."""
+LOSSES: Final = ("unread_pages", "unmapped_characters", "left_out")
+"""Fields of Document.metadata that name what a parser could not read."""
 
 DocId = Annotated[str, typer.Argument(help="The source's own id, e.g. NCT01234567.")]
 SourceOption = Annotated[str | None, typer.Option(help="Only documents of this source, e.g. pubmed.")]
@@ -54,7 +61,7 @@ def list_documents(
     answer(
         as_json,
         {"documents": value},
-        lambda: table(None, columns, [[row[column] for column in columns] for row in value]),
+        lambda: table(None, columns, [[shortened(row[column]) for column in columns] for row in value]),
     )
 
 
@@ -98,6 +105,7 @@ def show_document(
         "places": list(names),
         "revision": row.revision,
         "deleted_at_source": row.deleted_at_source,
+        "metadata": dict(document.metadata),
         "text": document.text,
         "sections": [
             {
@@ -133,7 +141,7 @@ def _all_sections(sections: tuple[Section, ...]) -> Iterator[Section]:
 
 
 def _show_document(document: Document, value: dict[str, Any]) -> None:
-    console.print(document.title, style="bold", markup=False)
+    console.print(shortened(document.title, TITLE_WIDTH), style="bold", markup=False)
     console.print(
         f"{value['source']} {value['doc_id']}, {value['status']} by {value['pipeline']}, "
         f"version {value['version'][:12]}, {len(document.text):,} characters"
@@ -144,6 +152,9 @@ def _show_document(document: Document, value: dict[str, Any]) -> None:
             f"`medkg docs delete {value['doc_id']}` removes it here too.",
             markup=False,
         )
+    for name in LOSSES:
+        if value["metadata"].get(name):
+            console.print(f"{name}: {value['metadata'][name]}", markup=False)
     for place in value["places"]:
         console.print(place, markup=False)
     table(
@@ -184,7 +195,7 @@ def list_dead_letters(
     answer(
         as_json,
         {"dead_letters": value},
-        lambda: table(None, columns, [[row[column] for column in columns] for row in value]),
+        lambda: table(None, columns, [_letter_row(row) for row in value]),
     )
 
 
@@ -199,6 +210,16 @@ def _letter(letter: DeadLetter) -> dict[str, Any]:
         "attempts": failure.attempts,
         "input": letter.locator.model_dump(exclude_none=True),
     }
+
+
+def _letter_row(row: dict[str, Any]) -> list[object]:
+    return [
+        row["id"],
+        shortened(row["doc_id"]),
+        row["stage"],
+        row["code"],
+        shortened(row["message"], MESSAGE_WIDTH),
+    ]
 
 
 @dlq.command("show", epilog=example("medkg dlq show 12"))

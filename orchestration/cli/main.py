@@ -6,6 +6,7 @@ name.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,10 +31,10 @@ from orchestration.cli import (
     verify,
 )
 from orchestration.cli.help_text import CommandsByPanel
-from orchestration.cli.output import fail
+from orchestration.cli.output import fail, note
 from orchestration.errors import MedkgError
 from orchestration.logging import configure_logging
-from orchestration.settings import load_settings, send_no_usage_reports
+from orchestration.settings import describe_unknown, load_settings, send_no_usage_reports, unknown_variables
 
 __all__ = ["app", "main"]
 
@@ -66,6 +67,8 @@ def _global_options(
     except MedkgError as error:
         fail(error)
     configure_logging(ctx.obj.log_level)
+    if unknown := unknown_variables(os.environ):
+        note(f"ignored: {describe_unknown(unknown)}")
 
 
 MODULES: Final = (

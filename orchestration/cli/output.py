@@ -33,6 +33,7 @@ __all__ = [
     "first_names",
     "note",
     "reports_errors",
+    "shortened",
     "table",
 ]
 
@@ -43,6 +44,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 NAMES: Final = 5
 """Documents that a plan names."""
+
+WIDTH: Final = 120
+"""Characters of a title or id in a table; --json has all of them."""
 
 PLAIN_WIDTH: Final = 160
 """Columns where there is no terminal: tables in logs and pipes are wide instead of folded."""
@@ -120,6 +124,14 @@ def table(title: str | None, columns: Sequence[str], rows: Sequence[Sequence[obj
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row))
     console.print(drawn)
+
+
+def shortened(text: str | None, width: int = WIDTH) -> str | None:
+    """The text on one line, cut to `width` characters; None stays None."""
+    if text is None:
+        return None
+    line = " ".join(text[: 2 * width].split())
+    return line if len(line) <= width and len(text) <= 2 * width else f"{line[: width - 4]} ..."
 
 
 def _cell(value: object) -> str:

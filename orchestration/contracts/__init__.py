@@ -16,6 +16,7 @@ from orchestration.contracts.filters import (
     Filters,
     chunk_facets,
     facets_of_metadata,
+    fold,
     is_day,
 )
 from orchestration.contracts.gates import (
@@ -251,6 +252,7 @@ __all__ = [
     "chunk_facets",
     "chunk_identifiers",
     "facets_of_metadata",
+    "fold",
     "folded_parts",
     "folded_text",
     "has_pdf_mark",

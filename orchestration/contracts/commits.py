@@ -110,6 +110,10 @@ class CommitLog(Protocol):
         """Return the counts of visible documents with chunks, one per intent and model; unordered."""
         ...
 
+    def sources(self, tenant_id: str) -> list[str]:
+        """Return the sources of the tenant's visible documents, sorted by name."""
+        ...
+
     def tenants(self) -> list[str]:
         """Return the tenants that have visible documents, sorted by name."""
         ...

@@ -54,6 +54,7 @@ class Source(Protocol):
     are outcomes of that record.
 
     A source whose places are paths may have `has_place(place: str) -> bool`: whether there is a file.
+    Any source may have `check(request)`, which raises UsageError for an invalid one before a job is opened.
     """
 
     name: str

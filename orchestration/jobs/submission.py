@@ -105,8 +105,12 @@ class Submissions:
         window_size: int,
         attended: bool,
     ) -> Submission:
-        """A new job without documents; raises UsageError for a source that is not installed."""
-        check_mirror(request, installed_source(self._sources, request.plugin))
+        """A new job without documents; raises UsageError if its source is not installed or refuses it."""
+        source = installed_source(self._sources, request.plugin)
+        check_mirror(request, source)
+        check = getattr(source, "check", None)
+        if check is not None:
+            check(request)
         submission = _submission(topology, request, tenant_id, window_size, attended=attended)
         self._ledger.jobs.open(submission)
         return submission

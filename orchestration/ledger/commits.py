@@ -168,6 +168,12 @@ class SqlCommits(LedgerPart):
         with self._database.reading() as connection:
             return [IntentCount(**row) for row in connection.execute(query).mappings()]
 
+    def sources(self, tenant_id: str) -> list[str]:
+        """Sources of the tenant's visible documents, by name."""
+        query = select(commits.c.source).distinct().where(commits.c.tenant_id == tenant_id)
+        with self._database.reading() as connection:
+            return list(connection.execute(query.order_by(commits.c.source)).scalars())
+
     def tenants(self) -> list[str]:
         """Tenants that have visible documents, by name."""
         query = select(commits.c.tenant_id).distinct().order_by(commits.c.tenant_id)

@@ -6,6 +6,7 @@ the list of installed plugins.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ from orchestration.jobs.schedules import read_schedules
 from orchestration.operations.index_problems import lost_entries, lost_vectors, other_encoders
 from orchestration.operations.store_checks import ask_store
 from orchestration.plugins.entry_points import GROUPS, installed_plugins
+from orchestration.settings import describe_unknown, unknown_variables
 
 if TYPE_CHECKING:
     from orchestration.operations.parts import Parts
@@ -63,6 +65,7 @@ class Doctor:
         """All of them, in the order in which to repair what is wrong."""
         checks: Mapping[str, Callable[[], str]] = {
             "data folder can be written": self._check_folder,
+            "MEDKG_ variables are settings": _check_variables,
             "plugins load": self._check_plugins,
             **self._store_checks(),
             "topologies are valid": self._check_topologies,
@@ -146,6 +149,12 @@ class Doctor:
         data, temporary = str(self._parts.settings.data_dir), tempfile.gettempdir()
         _check_free(temporary, LEAST_TEMPORARY_BYTES)
         return f"{_check_free(data, LEAST_FREE_BYTES) / 1e9:.0f} GB"
+
+
+def _check_variables() -> str:
+    if unknown := unknown_variables(os.environ):
+        raise ConfigurationError(describe_unknown(unknown))
+    return "none is unknown"
 
 
 def _check_lost(lost: Callable[[Parts], list[str]], parts: Parts) -> None:

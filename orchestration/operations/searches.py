@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from orchestration.contracts import Filters
+from orchestration.contracts import Filters, fold
 from orchestration.errors import MedkgError, StoreCorruptError, UsageError
 from orchestration.operations.index_problems import lost_entries, lost_vectors, other_encoders
 from orchestration.operations.models import LazyModels
 from orchestration.operations.parts import Parts
 from orchestration.retrieval.budgets import Budgets
-from orchestration.retrieval.evaluation import evaluate, read_questions
+from orchestration.retrieval.evaluation import Question, evaluate, read_questions
 from orchestration.retrieval.fusion import DEFAULT_FUSION, fusion_named
 from orchestration.retrieval.legs import MODEL_LEGS, Bm25Leg, DenseLeg, Leg, SparseLeg
 from orchestration.retrieval.reranking import RERANK, Reranker
@@ -58,6 +58,7 @@ class Searches:
         fusion or for reranking without a model, and what HybridSearch raises.
         """
         chosen = fusion_named(fusion) if fusion is not None else None
+        self._report_unknown_sources(filters, notify)
         with open_searcher(self._parts, legs, notify, rerank=rerank) as searcher:
             return searcher.search(
                 self._tenant_id, query, top, filters, legs, fusion=chosen, group=group, rerank=rerank
@@ -72,8 +73,28 @@ class Searches:
         """
         named = {name: fusion_named(name) for name in fusions}
         judged = read_questions(questions)
+        self._report_unanswerable(judged, notify)
         with open_searcher(self._parts, None, notify, rerank=rerank) as searcher:
             return evaluate(searcher, self._tenant_id, judged, named, rerank=rerank).as_json()
+
+    def _report_unknown_sources(self, filters: Filters, notify: Notify) -> None:
+        """Name the sources of the index if the filter names another one."""
+        if not filters.source:
+            return
+        sources = self._parts.ledger.commits.sources(self._tenant_id)
+        known = {fold(source) for source in sources}
+        for source in filters.source:
+            if source not in known:
+                notify(f"--source {source}: no document is of it, only of {', '.join(sources) or 'none'}")
+
+    def _report_unanswerable(self, questions: Sequence[Question], notify: Notify) -> None:
+        """Report questions without a relevant document in the index, which count 0 in every measure."""
+        relevant = {doc_id for question in questions for doc_id in question.relevant}
+        committed = self._parts.ledger.commits.committed(self._tenant_id)
+        indexed = relevant.intersection(commit.key.doc_id for commit in committed)
+        count = sum(indexed.isdisjoint(question.relevant) for question in questions)
+        if count:
+            notify(f"{count:,} of {len(questions):,} questions have no relevant document here")
 
     def open(self, legs: Sequence[str] | None, notify: Notify, *, rerank: bool = False) -> HybridSearch:
         """Open a searcher for many questions, with the models of these legs (default: all) loaded.

@@ -49,20 +49,23 @@ class FilesSource:
         """The plugin for the installed formats; assembly calls it."""
         return cls(parsers, max_document_bytes)
 
-    def enumerate(self, request: SourceRequest) -> Iterator[SourceItem]:
-        """All records of all files, in the order of paths, names and bytes.
-
-        Raises UsageError at once for a path that does not exist, no path, or a query.
-        """
+    def check(self, request: SourceRequest) -> None:
+        """Raise UsageError for a path that does not exist, no path, or a query."""
         if request.query is not None:
             raise UsageError("--source files takes no --query. Name files or folders with --path.")
         if not request.paths:
             raise UsageError("--source files needs files or folders. Name them with --path.")
-        paths = list(dict.fromkeys(Path(os.path.abspath(path)) for path in request.paths))  # noqa: PTH100
-        for path in paths:
+        for path in _absolute(request.paths):
             if not os.path.lexists(path):
                 raise UsageError(f"--path {file_uri(path)}: no such file or folder. Check its name.")
-        files = chain.from_iterable(map(walk, paths))
+
+    def enumerate(self, request: SourceRequest) -> Iterator[SourceItem]:
+        """All records of all files, in the order of paths, names and bytes.
+
+        Raises at once what `check` raises.
+        """
+        self.check(request)
+        files = chain.from_iterable(map(walk, _absolute(request.paths)))
         return islice(chain.from_iterable(map(self._items, files)), request.limit)
 
     def fetch(self, requests: Sequence[AdapterRequest]) -> Sequence[Outcome[RawPayload]]:
@@ -196,6 +199,11 @@ class FilesSource:
                 stream.seek(present.start)
                 outcomes[doc_id] = _payload(parser, request, present, stream.read(present.length))
         return outcomes
+
+
+def _absolute(paths: Sequence[str]) -> list[Path]:
+    """The paths, each once."""
+    return list(dict.fromkeys(Path(os.path.abspath(path)) for path in paths))  # noqa: PTH100
 
 
 def readable_id(path: Path) -> str:

@@ -149,7 +149,9 @@ class CommitSuite:
         assert ledger.commits.intents(TENANT) == []
 
     def test_tenants_are_those_with_visible_documents(self, ledger: Ledger) -> None:
-        assert ledger.commits.tenants() == []
+        assert ledger.commits.tenants() == ledger.commits.sources(TENANT) == []
         commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"))))
         a_job(ledger, an_item("1"), job_id="job-2", tenant_id="waiting")
         assert ledger.commits.tenants() == [TENANT]
+        assert ledger.commits.sources(TENANT) == [a_key("1").source]
+        assert ledger.commits.sources("waiting") == []

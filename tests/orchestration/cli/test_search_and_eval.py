@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from orchestration.cli import search as search_command
+from orchestration.cli.main import app, hoist_global_options
 from orchestration.retrieval.legs import Bm25Leg
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.stores.data_folder import DataFolder, opened
@@ -122,3 +124,30 @@ def test_an_evaluation_compares_the_hybrid_with_its_legs(medkg: Medkg, tmp_path:
         ("hybrid", "rrf"),
     ]
     assert "randomisation" in medkg.text("eval", "--questions", str(questions))
+
+
+def notes(medkg: Medkg, *arguments: str) -> str:
+    command = hoist_global_options(["--data-dir", str(medkg.data_dir), *arguments])
+    return CliRunner().invoke(app, command, catch_exceptions=False).stderr
+
+
+def test_an_unknown_source_names_those_of_the_index(medkg: Medkg) -> None:
+    known = medkg("search", "aspirin", "--legs", "bm25")["hits"][0]["source"]
+    unknown = notes(medkg, "search", "aspirin", "--legs", "bm25", "--source", "nosuch", "--source", known)
+    assert f"--source nosuch: no document is of it, only of {known}" in unknown.splitlines()
+    assert "--source" not in notes(medkg, "search", "aspirin", "--legs", "bm25", "--source", known.upper())
+
+
+@pytest.mark.plane
+def test_questions_without_a_relevant_document_here_are_counted(medkg: Medkg, tmp_path: Path) -> None:
+    questions = tmp_path / "questions.jsonl"
+    relevant = {"1": ["1", "77"], "2": ["88"], "3": ["99", "100"]}
+    lines = [
+        json.dumps({"question_id": number, "question": "aspirin", "relevant": ids})
+        for number, ids in relevant.items()
+    ]
+    questions.write_text("\n".join(lines))
+    missing = "2 of 3 questions have no relevant document here"
+    assert missing in notes(medkg, "eval", "--questions", str(questions)).splitlines()
+    questions.write_text(lines[0])
+    assert "relevant document" not in notes(medkg, "eval", "--questions", str(questions))

@@ -34,7 +34,8 @@ def test_a_path_that_does_not_exist_and_no_path_are_usage_errors(medkg: Medkg) -
     assert "/no/such" in medkg("run", "auto", "--path", "/no/such", expect=2)["error"]["message"]
     assert "--path" in medkg("run", "auto", expect=2)["error"]["message"]
     assert medkg("run", "auto", "--source", "telegraph", expect=2)["error"]["code"] == "MEDKG-100"
-    assert {job["state"] for job in medkg("status")["jobs"]} <= {"cancelled"}
+    assert "--query" in medkg("submit", "auto", "--path", "/", "--query", "x", expect=2)["error"]["message"]
+    assert medkg("status")["jobs"] == medkg("jobs", "list")["jobs"] == []
 
 
 def test_a_search_before_anything_was_indexed_says_how_to_index(medkg: Medkg) -> None:

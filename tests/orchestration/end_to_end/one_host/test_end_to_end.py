@@ -66,6 +66,7 @@ def test_a_run_accounts_for_every_document_and_a_second_one_skips_what_is_unchan
 def test_every_chunk_of_a_document_is_a_slice_of_its_text_and_hits_cite_it(medkg: Medkg) -> None:
     shown = medkg("docs", "show", "4711")
     assert shown["chunks"]
+    assert shown["metadata"]
     for chunk in shown["chunks"]:
         assert shown["text"][chunk["start_char"] : chunk["end_char"]] == chunk["body"]
     words = " ".join(shown["chunks"][0]["body"].split()[:8])
