@@ -54,7 +54,7 @@ class Source(Protocol):
     are outcomes of that record.
 
     A source whose places are paths may have `has_place(place: str) -> bool`: whether there is a file.
-    Any source may have `check(request)`, which raises UsageError for an invalid one before a job is opened.
+    A source may have `check(request)`: it raises UsageError for an invalid request, before a job is opened.
     """
 
     name: str
