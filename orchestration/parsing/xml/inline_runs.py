@@ -35,15 +35,15 @@ _MORE_MARKS = re.compile(rf"[,;{DASHES}]\s*\w[\w,;\s{DASHES}]*")
 _MARKS_BEFORE = re.compile(rf"\w+(?:\s*[,;{DASHES}]\s*\w+)*\s*[,;{DASHES}]\s*")
 _NUMBER_BEFORE_MARK = re.compile(r"(\d{1,2})(\s*[,;]\s*)")
 _BEFORE_MARK = re.compile(
-    rf"\s*(?P<script>\d{{1,2}}|[{DASHES}+]\s*\d{{1,3}}(?:\.\d+)?|\d{{1,2}}\.\d+|\d?\d?\s*\+|\d\s*[{DASHES}]"
-    rf"|[*†‡§¶#®™©°]+|st|nd|rd|th|[nkt])\s*(?P<separator>[,;]?)\s*(?P<bracket>[(\[]?)\s*"
+    rf"\s*+(?P<script>\d{{1,2}}|[{DASHES}+]\s*\d{{1,3}}(?:\.\d+)?|\d{{1,2}}\.\d+|(?:\d\d?\s*)?\+|\d\s*[{DASHES}]"
+    rf"|[*†‡§¶#®™©°]+|st|nd|rd|th|[nkt])\s*+(?P<separator>[,;]?)\s*+(?P<bracket>[(\[]?)\s*+"
 )
 _OPENING = re.compile(r"([(\[])\s*\Z")
-_CLOSING = re.compile(r"\s*([)\]])")
+_CLOSING = re.compile(r"\A\s*+([)\]])")
 _IN_BRACKETS = re.compile(r"\([^()\[\]]*\)|\[[^()\[\]]*\]")
-_NUMERATOR = re.compile(r"\s*(\d{1,3})\s*([/⁄∕]?)\s*")
+_NUMERATOR = re.compile(r"\s*+(\d{1,3})\s*+([/⁄∕]?)\s*+")
 _SLASH = re.compile(r"\s*[/⁄∕]\s*")
-_DENOMINATOR = re.compile(r"\s*([/⁄∕]?)\s*(\d{1,4})\s*")
+_DENOMINATOR = re.compile(r"\s*+([/⁄∕]?)\s*+(\d{1,4})\s*+")
 _SCRIPT_AT_END = re.compile(rf"[\^_][{DASHES}+]?[\w.]+\Z")
 _CHARGE = re.compile(rf"\d?\s*[{DASHES}]")
 _ION = re.compile(r"(?<!\w)[A-Z][a-z]?\Z")

@@ -16,8 +16,8 @@ _RANGE = re.compile(rf"([^{DASHES}]+)[{DASHES}]([^{DASHES}]+)")
 _ORDINAL = re.compile(r"st|nd|rd|th")
 _FIRST_NUMBER = re.compile(r"\s*(\d{1,2})(?!\d)")
 _POWER_BEFORE_LABELS = re.compile(
-    rf"\s*(?P<power>[{DASHES}+]\s*\d{{1,3}}(?:\.\d+)?|\d{{1,2}}\.\d+|\d?\d?\s*[+{DASHES}]|\d{{1,2}}|[*†‡§¶#®™]+)"
-    r"(?P<separator>\s*[,;]?\s*)(?P<labels>[^\s,;].*)",
+    rf"\s*+(?P<power>[{DASHES}+]\s*\d{{1,3}}(?:\.\d+)?|\d{{1,2}}\.\d+|(?:\d\d?\s*)?[+{DASHES}]|\d{{1,2}}|[*†‡§¶#®™]+)"
+    r"(?P<separator>\s*+[,;]?\s*+)(?P<labels>[^\s,;].*)",
     re.DOTALL,
 )
 _SIGNED_POWER = re.compile(rf"\s*[{DASHES}+]\s*\d+(?:\.\d+)?\s*")

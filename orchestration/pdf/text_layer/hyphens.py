@@ -23,11 +23,11 @@ SOFT_HYPHEN: Final = "\u00ad"
 HYPHENS: Final = f"-‐{SOFT_HYPHEN}"
 MAX_WORD: Final = 60
 _WORD = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)*")
-_WORD_END = re.compile(r"\w+(?:[-‐]\w+)*$")
+_WORD_END = re.compile(r"(?<!\w)\w++(?:[-‐]\w++)*$")
 _FIRST = re.compile(r"\w{1,60}(?:[-‐]\w{1,60})*")
 _ADDRESS = re.compile(r"(?:https?://|www\.|doi\.org/|doi:|^10\.\d{4,9}/)\S*$", re.IGNORECASE)
 _ADDRESS_REST = re.compile(r"(?![A-Z][a-z]+[\s.,]|[\d.,]+(?:\s|$))[\w()]+[./_=-][\w./_=()-]*(?:[\s,;]|$)")
-_ADDRESS_END = re.compile(r"[a-z\d]+[.,;]?(?:\s|$)")
+_ADDRESS_END = re.compile(r"[a-z\d]++[.,;]?(?:\s|$)")
 """What may follow an address that ends with a dot, a stroke or the beginning of a DOI."""
 
 

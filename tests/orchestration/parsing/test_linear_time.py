@@ -13,6 +13,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 
 from orchestration.contracts import Parser
 from orchestration.parsing.markdown import MarkdownParser, _without_comments
@@ -21,7 +22,9 @@ from orchestration.parsing.plain_text import _BLANK_LINES, PlainTextParser
 from orchestration.parsing.pubmed.revisions import pubmed_revision
 from orchestration.parsing.section_roles import _without_marks, section_role
 from orchestration.parsing.xml import markup
+from orchestration.parsing.xml.inline import inline_text
 from orchestration.parsing.xml.tex import with_formulas_of_tex
+from orchestration.pdf.text_layer.hyphens import Vocabulary, joined_lines
 from orchestration.records import RawPayload
 
 REPEATS = 100_000
@@ -55,10 +58,28 @@ def a_text_file(content: str) -> str:
     return parsed_text(PlainTextParser(), f"Walking{content}helps.\n\nSleep.")
 
 
+def scripts(content: str) -> str:
+    """A line with a superscript of `content`, alone and before a mark, and LaTeX of it."""
+    line = etree.fromstring("<p>10<sup/>x<sup><xref ref-type='bibr'>3</xref></sup>y<tex-math/></p>")
+    for place in (line[0], line[2]):
+        place.text = content
+    line[1].text = content
+    return inline_text(line, note_marks=frozenset({"1", "a"}))
+
+
+def words_over_lines(content: str) -> str:
+    return joined_lines([f"{content}-", content, "https://a.b/", content], Vocabulary([]))
+
+
 CASES: list[tuple[Callable[[str], object], str]] = [
     *((markup.plain_text, unit) for unit in (*MANY_TAGS, *MANY_DOLLARS)),
     *((a_markdown_file, unit) for unit in ("<!--", "<!-- ", "<a ", "<", "<!-- --", "--> <!-- ")),
     *((a_text_file, unit) for unit in (" ", "\t", "\f", "\n", " \n x", "- ")),
+    *(
+        (scripts, unit)
+        for unit in ("a", "1", " ", "2 ", "− ", "1,", "a b ", "(", "ab 1 ", "\\begin{", "\\end[")
+    ),
+    *((words_over_lines, unit) for unit in ("a", "1", "a-", "a/", "1.", "_", "-")),
     *((section_role, unit) for unit in ("*", "[1]", "* ", "[1] ", "[", "]", " ", "1.", "i ", "results ")),
     *(
         (lambda text: pubmed_revision(text.encode(), "x.xml"), unit)
