@@ -20,6 +20,13 @@ _YEAR: Final = r"(?<!\d)(?:1[5-9]|2[01])\d\d(?!\d)"
 _MONTH: Final = rf"(?:{'|'.join(_MONTHS)})[a-z]{{0,6}}\b\.?"
 _DAY: Final = r"\d{1,2}(?:st|nd|rd|th)?"
 _ANY_YEAR: Final = re.compile(_YEAR)
+_OVER_YEARS: Final = re.compile(
+    rf"(?P<year>{_YEAR})\s*[-‐‑‒–—−/]\s*(?P<next>\d{{4}}(?!\d)|\d\d(?=[\s,]+[A-Za-z]))[\s,]*(?P<month>{_MONTH})?"
+    rf"(?:{_RANGE}(?P<last>{_MONTH}))?",
+    re.IGNORECASE,
+)
+"""'1999/2000 Dec-Jan': the range of months begins in the first year if it passes the end of a year."""
+
 _IN_WORDS: Final = (
     re.compile(r"\s*(?P<year>\d{4})-(?P<month>\d\d)(?:-(?P<day>\d\d))?(?!\d)"),
     re.compile(
@@ -56,6 +63,9 @@ def date_in_words(words: str) -> str:
 
     Numbers with slashes are not read, since the order of day and month differs by country. '' without a year.
     """
+    over_years = _OVER_YEARS.match(words.strip())
+    if over_years is not None and _follows(over_years["year"], over_years["next"]):
+        return _begin_over_years(over_years)
     matches = filter(None, (pattern.search(words) for pattern in _IN_WORDS))
     match = min(matches, key=lambda part: part.start(), default=None)
     if match is None:
@@ -63,6 +73,17 @@ def date_in_words(words: str) -> str:
         return any_year.group() if any_year else ""
     parts = match.groupdict()
     return iso_date(parts["year"], parts["month"], parts["day"] or parts.get("day_behind") or "")
+
+
+def _follows(year: str, following: str) -> bool:
+    """Whether a second year, of four digits or two, is later than the first: 1999/2000, 1999-00."""
+    return year < following if len(following) == 4 else (int(year) + 1) % 100 == int(following)
+
+
+def _begin_over_years(match: re.Match[str]) -> str:
+    """The begin of a range over two years; the month only where it is certain which of the years it is of."""
+    first, last = (_month_number(match[name] or "") for name in ("month", "last"))
+    return f"{match['year']}-{first:02}" if last and last < first else match["year"]
 
 
 def _month_number(month: str) -> int:

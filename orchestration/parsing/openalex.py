@@ -16,13 +16,15 @@ from typing import Any, BinaryIO, Final
 from orchestration.contracts import RecordLocation, revision_of
 from orchestration.contracts.downloads import PdfLink
 from orchestration.errors import MalformedDocumentError, MissingIdentifierError
+from orchestration.parsing.dates import date_in_words, iso_date
 from orchestration.parsing.encoding import decode_head
 from orchestration.parsing.json.fields import list_at, module_at, text_at
 from orchestration.parsing.json.records import json_records, load_record
 from orchestration.parsing.licences import is_redistributable, licence_of
+from orchestration.parsing.names import bare_name, without_high_marks
 from orchestration.parsing.pdf_links import places_to_try
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
-from orchestration.parsing.xml.markup import Piece, pieces_of, plain_text, separated
+from orchestration.parsing.xml.markup import Piece, pieces_of, plain_text, separated, unescaped
 from orchestration.records import BlockKind, Document, RawPayload
 
 Work = Mapping[str, Any]
@@ -45,6 +47,8 @@ UNVERSIONED: Final = frozenset(
 _ID = re.compile(r"(?:https?://(?:api\.)?openalex\.org/(?:works/)?)?(W[1-9]\d*)/?", re.IGNORECASE)
 _ID_SIGN = re.compile(r'"id"\s*:\s*"https?:\\?/\\?/openalex\.org\\?/(?:works\\?/)?W\d+"', re.IGNORECASE)
 _RESOLVERS = re.compile(r"^https?://(?:dx\.)?(?:doi\.org|pubmed\.ncbi\.nlm\.nih\.gov)/", re.IGNORECASE)
+_YEAR = re.compile(r"(?:1[5-9]|2[01])\d\d")
+_DATE = re.compile(rf"({_YEAR.pattern})(?:-(\d\d)(?:-(\d\d))?)?(?:T.*)?")
 _PMCID = re.compile(r"(?:PMC|(?<!\d))(\d+)/?$", re.IGNORECASE)
 
 
@@ -178,15 +182,16 @@ def _metadata(work: Work) -> dict[str, Any]:
     ids = module_at(work, "ids")
     licence = licence_of(text_at(_best_location(work), "license") or text_at(primary, "license"))
     pmcid = _PMCID.search(text_at(ids, "pmcid"))
+    date = _date(text_at(work, "publication_date"))
     return {
         "openalex_id": _work_id(work),
         "doi": _bare(text_at(work, "doi") or text_at(ids, "doi")),
         "pmid": _bare(text_at(ids, "pmid")),
         "pmcid": f"PMC{pmcid[1]}" if pmcid else None,
-        "authors": [plain_text(_author(authorship)) for authorship in list_at(work, "authorships")],
+        "authors": [_author(authorship) for authorship in list_at(work, "authorships")],
         "journal": plain_text(text_at(module_at(primary, "source"), "display_name")),
-        "year": text_at(work, "publication_year") or text_at(work, "publication_date")[:4],
-        "date": text_at(work, "publication_date"),
+        "year": _year(text_at(work, "publication_year")) or date[:4],
+        "date": date,
         "type": text_at(work, "type"),
         "mesh": _names(work, "mesh", "descriptor_name"),
         "topics": _names(work, "topics", "display_name"),
@@ -204,8 +209,21 @@ def _bare(url: str) -> str:
     return _RESOLVERS.sub("", url.strip()).strip("/")
 
 
+def _date(stated: str) -> str:
+    """The ISO date that is stated, without a day or month that does not exist; '' without a year."""
+    parts = _DATE.fullmatch(stated.strip())
+    return iso_date(parts[1], parts[2] or "", parts[3] or "") if parts else date_in_words(stated)
+
+
+def _year(stated: str) -> str:
+    """A year of four digits, '' for 0 and other numbers that stand for none."""
+    return stated if _YEAR.fullmatch(stated) else ""
+
+
 def _author(authorship: Work) -> str:
-    return text_at(module_at(authorship, "author"), "display_name") or text_at(authorship, "raw_author_name")
+    author = module_at(authorship, "author")
+    stated = text_at(author, "display_name") or text_at(authorship, "raw_author_name")
+    return bare_name(plain_text(without_high_marks(unescaped(stated))))
 
 
 def _names(work: Work, field: str, key: str) -> list[str]:

@@ -7,6 +7,7 @@ parts are joined by one blank line; reference lists never enter the text.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -56,10 +57,12 @@ def one_line(text: str) -> str:
 def clean_metadata(value: Any, levels: int = MOST_LEVELS) -> Any:
     """`value` with all strings on one line and empty entries left out, for Document.metadata.
 
-    Raises ValueError for values in more than `levels` others.
+    Raises ValueError for values in more than `levels` others, and for numbers that JSON does not have.
     """
     if isinstance(value, str):
         return one_line(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"the metadata has the number {value}, which JSON does not have")
     if not isinstance(value, Mapping | list | tuple):
         return value
     if not levels:
@@ -223,7 +226,7 @@ class DocumentBuilder:
     ) -> Document:
         """The document.
 
-        Raises EmptyDocumentError if no text was appended, MalformedDocumentError for too deep metadata.
+        Raises EmptyDocumentError if no text was appended, MalformedDocumentError for metadata that is not JS
         """
         while self._open:
             self.close_section()
@@ -236,7 +239,7 @@ class DocumentBuilder:
             cleaned = clean_metadata(metadata or {})
         except ValueError as error:
             raise MalformedDocumentError(
-                f"{payload.uri}: {payload.doc_id}: {error}. Leave the record out, or the nested field."
+                f"{payload.uri}: {payload.doc_id}: {error}. Leave the record out, or the field."
             ) from error
         return Document(
             doc_id=payload.doc_id,

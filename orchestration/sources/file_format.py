@@ -20,6 +20,7 @@ HEAD_BYTES = 1 << 16
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _JSON_FIELD = re.compile(r'"([^"\\]{1,40})"\s*:')
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _ROOT = re.compile(r"<(?![?!])([\w.:-]+)")
 
 
@@ -39,6 +40,9 @@ def _description(head: bytes, name: str, parsers: Mapping[str, Parser]) -> str:
     kind = binary_kind(head) or text_kind(text, name)
     if kind is not None:
         return f"it is {kind.what}, which medkg does not read. {kind.next_step}."
+    control = _control_character(head)
+    if control:
+        return control
     installed = f"none of the installed formats ({', '.join(sorted(parsers)) or 'none'})"
     convert = "Convert it, install a parser for it (entry point group medkg.parsers), or leave it out."
     start = text.lstrip("\ufeff \t\r\n")
@@ -50,6 +54,20 @@ def _description(head: bytes, name: str, parsers: Mapping[str, Parser]) -> str:
         fields = ", ".join(dict.fromkeys(islice(_JSON_FIELD.findall(start), 5)))
         return f"it is JSON with fields {fields or '(none)'}, {installed}. {convert}"
     return f"{installed}. {convert}"
+
+
+def _control_character(head: bytes) -> str:
+    """What is wrong with XML or JSON that holds a control character, which neither has; '' for others."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    is_one_byte_text = text[:1] in (b"<", b"{", b"[") and text[1:2] != b"\0"
+    control = _CONTROL.search(head) if is_one_byte_text else None
+    if control is None:
+        return ""
+    return (
+        f"byte {control.start():,} is the control character 0x{control.group().hex()}, which neither XML nor "
+        "JSON may hold, so that the file is taken for binary. Fetch it again, or remove such characters: "
+        "`tr -d '\\000-\\010\\016-\\037' < old > new`."
+    )
 
 
 def _certainty(parser: Parser, head: bytes, name: str) -> int:

@@ -46,6 +46,9 @@ def _add_front(reader: BlockReader, meta: etree._Element) -> None:
             reader.readers["fn"](reader, note, BlockKind.PARAGRAPH)
     for abstract in meta.iterchildren("{*}abstract", "{*}trans-abstract"):
         reader.section(abstract, heading=_abstract_heading(abstract), role="abstract")
+    for people in meta.iterchildren("{*}contrib-group"):
+        for bio in people.iter("{*}bio"):
+            reader.readers["bio"](reader, bio, BlockKind.PARAGRAPH)
 
 
 def _add_front_notes(reader: BlockReader, front: etree._Element) -> None:
@@ -60,10 +63,16 @@ def _abstract_heading(abstract: etree._Element) -> str:
     if child_text(abstract, "title"):
         return ""
     heading = "Summary" if abstract.get("abstract-type") in ("toc", "teaser") else "Abstract"
-    language = language_of(abstract)
-    if local_name(abstract) != "trans-abstract" or not language:
+    language = language_of(abstract).split("-")[0]
+    if not language or (local_name(abstract) == "abstract" and language == _language_around(abstract)):
         return heading
-    return f"{heading} ({language_name(language.split('-')[0])})"
+    return f"{heading} ({language_name(language)})"
+
+
+def _language_around(abstract: etree._Element) -> str:
+    """The language of the article that an abstract belongs to, without its region."""
+    articles = abstract.iterancestors("{*}sub-article", "{*}response", "{*}article")
+    return next(filter(None, map(language_of, articles)), "en").split("-")[0]
 
 
 def _add_text(reader: BlockReader, article: etree._Element, headings: Mapping[etree._Element, str]) -> None:

@@ -13,6 +13,12 @@ from lxml import etree
 
 from orchestration.contracts import revision_of
 from orchestration.parsing.jats.dates import dates_metadata
+from orchestration.parsing.jats.front_parts import (
+    funding_metadata,
+    keywords_of,
+    other_metadata,
+    subjects_of,
+)
 from orchestration.parsing.jats.languages import language_metadata, language_of
 from orchestration.parsing.jats.notices import notices_metadata, related_articles
 from orchestration.parsing.jats.parts import parts_text
@@ -20,7 +26,7 @@ from orchestration.parsing.jats.people import people_metadata
 from orchestration.parsing.jats.rights import licence_metadata
 from orchestration.parsing.jats.titles import inner_kind, inner_title
 from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml.inline import inline_text, node_text
+from orchestration.parsing.xml.inline import inline_text
 from orchestration.parsing.xml.trees import local_name
 
 _CONFLICT = re.compile(r"conflict|coi\b|competing")
@@ -110,18 +116,16 @@ def _described(meta: etree._Element) -> dict[str, Any]:
         **article_ids(meta),
         **people_metadata(meta),
         **dates_metadata(meta),
-        "volume": _first(meta, "volume"),
-        "issue": _first(meta, "issue"),
-        "pages": "-".join(filter(None, (_first(meta, "fpage"), _first(meta, "lpage"))))
-        or _first(meta, "elocation-id"),
-        "keywords": _keywords(meta),
-        "subjects": sorted({one_line(inline_text(subject)) for subject in _subjects(meta)}),
+        "volume": _joined(meta, "volume"),
+        "issue": _joined(meta, "issue"),
+        "pages": _pages(meta),
+        "keywords": keywords_of(meta),
+        "subjects": subjects_of(meta),
         "competing_interests": " ".join(_competing_interests(meta)),
-        "funding": " ".join(_texts(meta, "{*}funding-group/{*}funding-statement"))
-        or "; ".join(_awards(meta)),
-        "awards": _awards(meta),
+        **funding_metadata(meta),
         "data_availability": " ".join(_custom(meta, "data availability")),
         "related_articles": related_articles(meta),
+        **other_metadata(meta),
     }
 
 
@@ -133,18 +137,24 @@ def _first(meta: etree._Element, name: str) -> str:
     return next(iter(_texts(meta, f"{{*}}{name}")), "")
 
 
+def _joined(meta: etree._Element, name: str) -> str:
+    """All values of a part of the issue, also where the parts of several issues stand in groups."""
+    values = _texts(meta, f"{{*}}{name}") or _texts(meta, f"{{*}}volume-issue-group/{{*}}{name}")
+    return ", ".join(dict.fromkeys(values))
+
+
+def _pages(meta: etree._Element) -> str:
+    """The pages as printed, '10-12, 15', else the first and last, else the number that stands for them."""
+    first_and_last = filter(None, (_first(meta, "fpage"), _first(meta, "lpage")))
+    return _first(meta, "page-range") or "-".join(first_and_last) or _first(meta, "elocation-id")
+
+
 def _competing_interests(meta: etree._Element) -> list[str]:
     """What the notes of the authors declare; declarations in the back matter are text."""
     notes = meta.iterfind("{*}author-notes/{*}fn")
     return [
         one_line(inline_text(note)) for note in notes if _CONFLICT.search((note.get("fn-type") or "").lower())
     ]
-
-
-def _awards(meta: etree._Element) -> list[str]:
-    """Who funds by which awards: 'NIH R01 HL1'."""
-    groups = meta.iterfind("{*}funding-group/{*}award-group")
-    return list(dict.fromkeys(filter(None, map(parts_text, groups))))
 
 
 def _custom(meta: etree._Element, name: str) -> list[str]:
@@ -155,16 +165,3 @@ def _custom(meta: etree._Element, name: str) -> list[str]:
         if parts.get("meta-name", "").casefold() == name:
             values.append(parts.get("meta-value", ""))
     return [value for value in values if value]
-
-
-def _keywords(meta: etree._Element) -> list[str]:
-    """Keywords, those of compound and nested ones too."""
-    groups = meta.iterchildren("{*}kwd-group")
-    words = (
-        one_line(node_text(word)) for group in groups for word in group.iter("{*}kwd", "{*}compound-kwd")
-    )
-    return list(dict.fromkeys(filter(None, words)))
-
-
-def _subjects(meta: etree._Element) -> list[etree._Element]:
-    return meta.findall("{*}article-categories//{*}subject")

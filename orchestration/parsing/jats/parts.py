@@ -21,7 +21,7 @@ _IN_WORDS = frozenset(
 )  # fmt: skip
 """Elements that may be a piece of a word."""
 
-_AS_ONE = SEPARATED | {"alternatives", "chem-struct", "fn", "inline-formula", "math", "tex-math"}
+_AS_ONE = SEPARATED | {"alternatives", "chem-struct", "fn", "inline-formula", "math", "ruby", "tex-math"}
 _PLAIN = frozenset(
     {"article-title", "collab", "etal", "fpage", "given-names", "institution", "issue", "lpage", "pub-id",
      "source", "surname", "volume", "year"}

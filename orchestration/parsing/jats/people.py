@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from lxml import etree
 
 from orchestration.parsing.jats.languages import language_of
+from orchestration.parsing.jats.names import parts_of_name
 from orchestration.parsing.jats.parts import parts_text
+from orchestration.parsing.names import bare_name, without_marks
 from orchestration.parsing.text_builder import one_line
-from orchestration.parsing.xml.inline import child_text, inline_text
+from orchestration.parsing.xml.inline import inline_text
 from orchestration.parsing.xml.trees import local_name
 
 _PARTS = {
@@ -34,9 +36,6 @@ _NAMES = ("name", "string-name", "collab")
 _ON_BEHALF = re.compile(r"\A(?:on behalf of|for)\s+(?:the\s+)?", re.IGNORECASE)
 _WRAPPERS = ("name-alternatives", "collab-alternatives", "collab-wrap")
 _BESIDE_A_GROUP = ("contrib-group", "contrib", "aff", "address", "author-comment", "email")
-_HONORIFIC = re.compile(
-    r"(?:dr|dra|prof|professor|mr|mrs|ms|mx|sir|dame|lord|lady|rev|hon|miss|madam)\b", re.IGNORECASE
-)
 
 
 def people_metadata(meta: etree._Element) -> dict[str, list[str]]:
@@ -67,38 +66,23 @@ def people_metadata(meta: etree._Element) -> dict[str, list[str]]:
 def person_name(name: etree._Element, *, with_honorific: bool = False) -> str:
     """'Surname Given', as reference lists write it; a name without these parts as it stands.
 
-    A prefix that belongs to the surname ('van der') stands before it; an honorific ('Dr') only where it is
-    asked for.
+    A prefix that belongs to the surname ('van der') stands before it; an honorific ('Dr') only with
+    `with_honorific`. Every other word of the name is kept.
     """
-    children = {local_name(child): child for child in name}
-    if not children.keys() & {"surname", "given-names"}:
-        return parts_text(name)
-    prefix = child_text(name, "prefix")
-    if prefix and not with_honorific and _is_honorific(prefix):
-        prefix = ""
-    parts = [children[part] for part in ("surname", "given-names", "suffix") if part in children]
-    return one_line(" ".join([prefix, *map(inline_text, parts)]))
+    return parts_of_name(name).inverted(with_honorific=with_honorific)
 
 
 def group_name(collab: etree._Element) -> str:
     """The name of a group without its members and their addresses: 'WHO Unit 5'."""
-    return parts_text(collab, without=_BESIDE_A_GROUP, with_marks=False).rstrip(" :;,")
-
-
-def _is_honorific(prefix: str) -> bool:
-    """Whether a prefix is none of the particles of a surname, which are small: 'von', 'de la'."""
-    return not prefix[:1].islower() or _HONORIFIC.match(prefix) is not None
+    name = parts_text(without_marks(collab), without=_BESIDE_A_GROUP, with_marks=False)
+    return bare_name(name)
 
 
 def _honorifics(meta: etree._Element) -> list[str]:
     """Names with an honorific as they are printed: 'Sir Ann Walker Jr'."""
-    names = []
-    for name in meta.iterfind("{*}contrib-group//{*}name"):
-        prefix = child_text(name, "prefix")
-        if prefix and _is_honorific(prefix):
-            rest = (child_text(name, part) for part in ("given-names", "surname", "suffix"))
-            names.append(" ".join(filter(None, (prefix, *rest))))
-    return list(dict.fromkeys(names))
+    people = meta.iterfind("{*}contrib-group//{*}*")
+    names = [parts_of_name(name) for name in people if local_name(name) in ("name", "string-name")]
+    return list(dict.fromkeys(name.printed() for name in names if name.honorific))
 
 
 def _groups(people: etree._Element) -> list[str]:

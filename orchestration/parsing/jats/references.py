@@ -9,26 +9,24 @@ which part of the article a list belongs to.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from urllib.parse import unquote
 
 from lxml import etree
 
+from orchestration.parsing.identifiers import doi_in, pmid_in
 from orchestration.parsing.jats.citations import citation_text
 from orchestration.parsing.jats.front import plain_doi
 from orchestration.parsing.jats.reference_lists import ReferenceLists
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.parsing.xml.inline import child_text, inline_text
-from orchestration.parsing.xml.trees import local_name
+from orchestration.parsing.xml.trees import first_child, local_name
 
 _SENTENCES = ("mixed-citation", "citation")
 _SAME_SHARE = 0.6
 _WORD = re.compile(r"\w+")
 _ADDRESS = "{http://www.w3.org/1999/xlink}href"
-_DOI_ADDRESS = re.compile(r"//(?:dx\.)?doi\.org/(10\.\d{4,9}/\S+)", re.IGNORECASE)
-_DOI_WORDS = re.compile(r"\bdoi\b[:\s]*(10\.\d{4,9}/\S+)", re.IGNORECASE)
-_PMID_ADDRESS = re.compile(r"//(?:www\.ncbi\.nlm\.nih\.gov/pubmed|pubmed\.ncbi\.nlm\.nih\.gov)/(\d+)\b")
-_PMID_WORDS = re.compile(r"\bPMID:?\s*(\d+)\b")
 
 
 def add_references(
@@ -41,7 +39,7 @@ def add_references(
     """
     lists = ReferenceLists(headings)
     for entry in root.iter("{*}ref"):
-        label, text = child_text(entry, "label"), _entry_text(entry)
+        label, text = _label_and_text(entry)
         part, is_repeated = lists.place(entry, label, text)
         if not is_repeated:
             pmid, doi = _identifiers(entry, text)
@@ -56,27 +54,42 @@ def _identifiers(entry: etree._Element, text: str) -> tuple[str | None, str | No
         if value:
             stated.setdefault(identifier.get("pub-id-type", ""), value)
     addresses = [unquote(link.get(_ADDRESS, "")) for link in entry.iter("{*}ext-link", "{*}uri")]
-    pmid = stated.get("pmid") or _first_match(_PMID_ADDRESS, addresses) or _first_match(_PMID_WORDS, [text])
-    doi = stated.get("doi") or _first_match(_DOI_ADDRESS, addresses) or _first_match(_DOI_WORDS, [text])
+    pmid = stated.get("pmid") or pmid_in([*addresses, text])
+    doi = stated.get("doi") or doi_in([*addresses, text])
     return pmid, plain_doi(doi) if doi else None
 
 
-def _first_match(pattern: re.Pattern[str], texts: Iterable[str]) -> str | None:
-    matches = filter(None, map(pattern.search, texts))
-    return next((match.group(1).rstrip(".,;") for match in matches), None)
+def _label_and_text(entry: etree._Element) -> tuple[str, str]:
+    """The label of an entry and all else that it holds, several citations and notes one after the other.
 
-
-def _entry_text(entry: etree._Element) -> str:
-    """All that an entry holds, several citations and notes one after the other."""
+    The label of its only citation is that of the entry; those of several ('a', 'b') stay in their text.
+    """
+    label = child_text(entry, "label")
     parts = [child for child in entry if local_name(child) not in ("", "label")]
-    texts: list[str] = [one_line(entry.text or "")]
-    for part in _without_repeats(parts):
+    citations = _without_repeats(parts)
+    inner = first_child(citations[0], "label") if len(citations) == 1 and not label else None
+    if inner is not None:
+        label = one_line(inline_text(inner))
+        citations = [_without_label(citations[0])]
+    texts = [one_line(entry.text or "")]
+    texts += [one_line(child.tail or "") for child in entry if local_name(child) in ("", "label")]
+    for part in citations:
         texts += [citation_text(part), one_line(part.tail or "")]
     joined = ""
     for text in filter(None, texts):
         blank = " " if not joined or joined.endswith((".", ";", ",", ":", "?", "!", ")")) else "; "
         joined = f"{joined}{blank}{text}".strip()
-    return joined
+    return label, joined
+
+
+def _without_label(citation: etree._Element) -> etree._Element:
+    """A copy of a citation without its label."""
+    copy = deepcopy(citation)
+    label = first_child(copy, "label")
+    if label is not None:
+        label.tag = "removed"
+        etree.strip_elements(copy, "removed", with_tail=False)
+    return copy
 
 
 def _without_repeats(parts: Sequence[etree._Element]) -> list[etree._Element]:

@@ -9,6 +9,7 @@ again what was located.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -42,7 +43,7 @@ class _Reading:
 def load_record(content: bytes, place: str) -> dict[str, Any]:
     """One record from its bytes; raises MalformedDocumentError naming `place`."""
     try:
-        record = json.loads(content)
+        record = json.loads(content, parse_constant=_no_number, parse_float=_finite)
     except RecursionError as error:
         raise MalformedDocumentError(
             f"{place}: its values are nested deeper than can be read. Leave out the record, or the field."
@@ -57,6 +58,17 @@ def load_record(content: bytes, place: str) -> dict[str, Any]:
             f"{place}: a record is a JSON object, this is {shown}. Check the file's format."
         )
     return record
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {digits[:_SHOWN]} is too large to be kept")
+    return number
 
 
 def json_records(

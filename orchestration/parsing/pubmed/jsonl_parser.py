@@ -16,6 +16,7 @@ from orchestration.parsing.encoding import decode_head
 from orchestration.parsing.json.records import json_records, load_record
 from orchestration.parsing.pubmed.text import add_abstract_part
 from orchestration.parsing.text_builder import DocumentBuilder
+from orchestration.parsing.xml.markup import without_tags
 from orchestration.records import Document, RawPayload
 
 _REVISED = ("revised", "date_revised", "updated_date", "updated")
@@ -26,7 +27,7 @@ class PubmedJsonlParser:
     """Parser of abstracts as JSON."""
 
     format = "pubmed-jsonl"
-    version = "2"
+    version = "3"
     source = "pubmed"
 
     def recognises(self, head: bytes, name: str) -> int:
@@ -44,7 +45,7 @@ class PubmedJsonlParser:
         """Parse title and labelled sections; raises MalformedDocumentError when they have other types."""
         record = load_record(payload.content, payload.uri)
         builder = DocumentBuilder()
-        builder.title(_text(record.get("title"), "title", payload))
+        builder.title(without_tags(_text(record.get("title"), "title", payload)))
         sections = record.get("sections") or []
         if not isinstance(sections, list):
             raise _wrong("sections", "a list of {label, text}", payload)
@@ -55,7 +56,7 @@ class PubmedJsonlParser:
             text = _text(section.get("text"), "text", payload)
             if not text.strip():
                 continue
-            add_abstract_part(builder, label, None, _PARAGRAPHS.split(text))
+            add_abstract_part(builder, label, None, [without_tags(part) for part in _PARAGRAPHS.split(text)])
         metadata = {key: value for key, value in record.items() if key not in ("title", "sections")}
         metadata["pmid"] = str(record.get("pmid", payload.doc_id))
         return builder.build(payload, tenant_id, self, metadata=metadata)

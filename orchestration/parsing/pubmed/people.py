@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from lxml import etree
 
-from orchestration.parsing.pubmed.fields import field_text
+from orchestration.parsing.pubmed.fields import name_text
 from orchestration.parsing.xml.trees import local_name
 
 __all__ = ["people_of"]
@@ -56,7 +56,7 @@ def _names(people: Iterable[etree._Element]) -> list[str]:
 
 def _name(person: etree._Element) -> str:
     """'Vane Quill X Jr' with the forename, else the initials; of a group its name."""
-    parts = {local_name(part): field_text(part) for part in person.iterchildren(*_PARTS)}
+    parts = {local_name(part): name_text(part) for part in person.iterchildren(*_PARTS)}
     first_name = parts.get("ForeName") or parts.get("Initials")
     name = " ".join(filter(None, (parts.get("LastName"), first_name, parts.get("Suffix"))))
     return name or parts.get("CollectiveName", "")

@@ -16,6 +16,7 @@ from orchestration.parsing.languages import ENGLISH, language_name
 from orchestration.parsing.section_roles import section_role
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.parsing.xml.inline import inline_text
+from orchestration.parsing.xml.markup import without_tags
 from orchestration.records import BlockKind
 
 __all__ = ["Titles", "abstract_languages", "add_abstract_part", "add_abstracts", "titles_of"]
@@ -62,7 +63,7 @@ def titles_of(record: etree._Element) -> Titles:
 def _title(record: etree._Element, *paths: str) -> str:
     for path in paths:
         element = record.find(path)
-        title = one_line(inline_text(element)) if element is not None else ""
+        title = without_tags(one_line(inline_text(element))) if element is not None else ""
         if title and title.strip("[]. ").casefold() not in _PLACEHOLDERS:
             return title
     return ""
@@ -124,4 +125,4 @@ def _heading(abstract: etree._Element) -> str:
 def _add_parts(builder: DocumentBuilder, abstract: etree._Element) -> None:
     for part in abstract.iterchildren("{*}AbstractText"):
         role = _CATEGORIES.get(part.get("NlmCategory", ""))
-        add_abstract_part(builder, part.get("Label", ""), role, [inline_text(part)])
+        add_abstract_part(builder, part.get("Label", ""), role, [without_tags(inline_text(part))])

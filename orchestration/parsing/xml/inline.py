@@ -188,9 +188,15 @@ class InlineText:
             self._add_apart(node)
 
     def _add_apart(self, element: etree._Element) -> None:
-        """Append the contents of an element; digits at its ends stay apart from the digits beside it."""
+        """Append the contents of an element; digits at its ends stay apart from the digits beside it.
+
+        The reading of a word (ruby) stands in parentheses: '漢字(かんじ)'.
+        """
         self._end_piece()
+        has_parentheses = local_name(element) != "rt" or _has_parentheses_of_its_own(element)
+        self.add_text("" if has_parentheses else "(")
         self.add_contents(element)
+        self.add_text("" if has_parentheses else ")")
         self._end_piece()
 
     def _end_piece(self) -> None:
@@ -268,6 +274,12 @@ class InlineText:
         self._end_piece()
         self.add_text(text)
         self._end_piece()
+
+
+def _has_parentheses_of_its_own(reading: etree._Element) -> bool:
+    """Whether the record has the parentheses around the reading of a word as text."""
+    around = next(reading.iterancestors("{*}ruby"), None)
+    return around is not None and next(around.iter("{*}rp"), None) is not None
 
 
 def _is_mark(xref: etree._Element) -> bool:

@@ -246,6 +246,8 @@ def _superscript(text: str, tail: str, after: str) -> str:
     if script != text.strip() or _CHARGE.fullmatch(script):
         text = script + text[len(text.rstrip()) :]
     last = tail[-1:]
+    if last == "^" and script[:1] != "^":  # the sign of a power is written already: 10^<sup>3</sup>
+        return text + _blank_after(script, after)
     if not script or not last or last.isspace() or last in "([{/-–—":
         return text + _blank_after(script, after)
     is_bracketed = _BRACKETED.fullmatch(script) is not None

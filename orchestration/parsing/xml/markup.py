@@ -24,12 +24,12 @@ from orchestration.parsing.xml.inline_scripts import written
 from orchestration.parsing.xml.mathml import formula_text
 from orchestration.parsing.xml.tex import with_formulas_of_tex
 
-__all__ = ["Piece", "pieces_of", "plain_text", "separated"]
+__all__ = ["Piece", "pieces_of", "plain_text", "separated", "unescaped", "without_tags"]
 
 _INLINE: Final = (
     "i|b|u|s|em|strong|italic|bold|underline|small|big|sc|scp|tt|code|span|font|a|q|cite|abbr|styled-content|"
     "named-content|ext-link|uri|email|monospace|roman|sans-serif|overline|strike|xref|inline-formula|"
-    "disp-formula|alternatives|tex-math|mi|mn|mo|mrow|mtext|semantics"
+    "disp-formula|alternatives|tex-math|mi|mn|mo|mrow|mtext|semantics|ruby|rb|rt|rp|rtc"
 )
 _HTML_TYPE_ONLY: Final = frozenset(
     {"a", "abbr", "cite", "font", "q", "s", "scp", "small", "span", "big", "tt"}
@@ -39,9 +39,10 @@ _BLOCK: Final = "p|br|sec|div|ul|ol|li|list|list-item|table|tbody|thead|tr|td|th
 _TAG: Final = re.compile(
     rf"<(?P<close>/?)(?:[a-z]+:)?(?:(?P<script>sub|sup|inf)|(?P<heading>{_HEADING})|(?P<block>{_BLOCK})"
     rf"|(?P<inline>{_INLINE})|(?P<other>(?<=jats:)[\w-]+|(?<=mml:)[\w-]+))"
-    r"""(?:\s+[\w:-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))*\s*/?>""",
+    r"""(?:\s+[\w:-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*\s*/?>""",
     re.IGNORECASE,
 )
+_READING: Final = re.compile(r"<(/?)rt\b[^<>]*>", re.IGNORECASE)
 _MATH: Final = re.compile(
     r"<(?:(?P<begins>(?:[a-z]+:)?math)\b[^<>]*|/(?P<ends>(?:[a-z]+:)?math)\s*)>", re.IGNORECASE
 )
@@ -76,9 +77,14 @@ def plain_text(marked: str) -> str:
     return " ".join(piece.text for piece in pieces_of(marked))
 
 
+def without_tags(text: str) -> str:
+    """The words of a text in one line if it has tags that were escaped in its record, else the text."""
+    return plain_text(text) if "<" in text and (_TAG.search(text) or _MATH.search(text)) else text
+
+
 def pieces_of(marked: str) -> list[Piece]:
     """Headings and paragraphs in order; what has no block tags is one paragraph."""
-    text = with_formulas_of_tex(_with_formulas(_unescaped(marked)))
+    text = with_formulas_of_tex(_with_formulas(_with_readings(_without_comments(unescaped(marked)))))
     pieces = [Piece(one_line(words), is_heading) for words, is_heading in _split(text)]
     return [piece for piece in pieces if piece.text]
 
@@ -88,13 +94,31 @@ def separated(paragraph: str) -> str:
     return _GLUED_AFTER.sub(r"\1 ", _GLUED_BEFORE.sub(" ", paragraph))
 
 
-def _unescaped(text: str) -> str:
+def unescaped(text: str) -> str:
+    """The text with characters that were escaped once or several times as characters."""
     for _ in range(_ESCAPES):
         plain = html.unescape(text)
         if plain == text:
             break
         text = plain
     return text
+
+
+def _without_comments(text: str) -> str:
+    """The text without comments; one that has no end stays."""
+    parts: list[str] = []
+    at = 0
+    while (begin := text.find("<!--", at)) >= 0 and (end := text.find("-->", begin + 4)) >= 0:
+        parts.append(text[at:begin])
+        at = end + 3
+    return "".join((*parts, text[at:]))
+
+
+def _with_readings(text: str) -> str:
+    """The text with the reading of a word (ruby) in parentheses behind it, unless they stand there."""
+    if "<rt" not in text.lower() or "<rp" in text.lower():
+        return text
+    return _READING.sub(lambda tag: ")" if tag[1] else "(", text)
 
 
 def _with_formulas(text: str) -> str:

@@ -47,9 +47,11 @@ def formula_text(element: etree._Element) -> str:
     name = local_name(element)
     if name in ("annotation", "annotation-xml", "mspace", "mphantom"):
         return ""
-    children = list(element)
+    children = _shown(element, name)
     if not children:
         return (element.text or "").translate(_INVISIBLE_OPERATORS)
+    if name == "menclose" and "radical" in element.get("notation", "").split():
+        name = "msqrt"
     write = _SHAPES.get(name)
     if write is not None and len(children) >= _ARITY.get(name, 2):
         return write([_part(child) for child in children])
@@ -59,6 +61,16 @@ def formula_text(element: etree._Element) -> str:
         parts = [_child_text(child) for child in children]
         return f"{element.get('open', '(')}{', '.join(parts)}{element.get('close', ')')}"
     return (element.text or "").strip() + _side_by_side(children)
+
+
+def _shown(element: etree._Element, name: str) -> list[etree._Element]:
+    """The parts of an element that are displayed: of several states of an action the selected one."""
+    children = list(element)
+    if name != "maction":
+        return children
+    selected = element.get("selection", "1").strip()
+    number = int(selected) if selected.isdecimal() and 0 < int(selected) <= len(children) else 1
+    return children[number - 1 : number]
 
 
 def _child_text(child: etree._Element) -> str:

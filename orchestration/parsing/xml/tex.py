@@ -26,8 +26,10 @@ _DOCUMENT, _END_OF_DOCUMENT = r"\documentclass", r"\end{document}"
 _ENDS: Final = {"$": "$", r"\(": r"\)", r"\[": r"\]"}
 _SCRIPT: Final = re.compile(r"(?P<sign>[_^])\s*(?:\{(?P<group>[^\\{}^_$<>]{1,20})\}|(?P<one>[^\s\\{}]))")
 _SIGNS: Final = frozenset("\\^_{")
-_PLAIN: Final = re.compile(r"[A-Za-z]'{0,2}|[-+]?\d+(?:\.\d+)?|[A-Za-z]\s*(?:=|<|>|≤|≥|≈|~|\+|-|/)\s*[\w.]+")
-"""Formulas without a sign of TeX: a variable, a number, a comparison."""
+_PLAIN: Final = re.compile(
+    r"[A-Za-z]'{0,2}|[-+]?\d+(?:\.\d+)?|[A-Za-z]\s*(?:=|<|>|≤|≥|≈|~|\+|-|/)\s*[\w.]+|[<>≤≥=≈~±×]\s*[-+]?[\d.]*"
+)
+"""Formulas without a sign of TeX: a variable, a number, a comparison, its sign alone."""
 
 _COMMAND_AT_END: Final = re.compile(r"\\[A-Za-z]{1,40}\Z")
 _SUFFIX: Final = re.compile(r"(?:th|st|nd|rd|s)\b")

@@ -27,7 +27,6 @@ _BESIDE_NAMES = (
     "address",
     "aff",
     "author-comment",
-    "bio",
     "degrees",
     "email",
     "ext-link",
@@ -152,7 +151,8 @@ def is_left_out(text: Text) -> bool:
         return True
     chain = [text.element, *text.element.iterancestors()]
     if (
-        text.inside("collab", "on-behalf-of")
+        text.inside("collab", "name", "on-behalf-of", "string-name")
+        and text.inside("contrib-group")
         and not text.inside("ref")
         and (text.inside("fn", "xref") or _is_in_a_high_mark(text.element))
     ):
