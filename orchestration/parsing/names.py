@@ -32,12 +32,15 @@ _HIGH: Final = re.compile(r"<sup\b[^<>]*>([^<>]{0,40})</sup\s*>", re.IGNORECASE)
 _SIGNS: Final = " ,;:*†‡§¶‖#^"
 
 
-def without_marks(name: etree._Element) -> etree._Element:
-    """The element, or a copy of it without marks where it holds links, notes or superscripts."""
+def without_marks(name: etree._Element, *, keep_links: bool = False) -> etree._Element:
+    """The element, or a copy of it without marks where it holds links, notes or superscripts.
+
+    `keep_links` leaves links and notes in place, for names in references.
+    """
     if not len(name) or not any(local_name(part) in ("sup", "xref", "fn") for part in name.iterdescendants()):
         return name
     copy = deepcopy(name)
-    for link in list(copy.iterdescendants("{*}xref", "{*}fn")):
+    for link in () if keep_links else list(copy.iterdescendants("{*}xref", "{*}fn")):
         is_mark = local_name(link) == "fn" or not _WORD.search("".join(map(str, link.itertext())))
         link.tag = _REMOVED if is_mark else _PLAIN
     etree.strip_elements(copy, _REMOVED, with_tail=False)

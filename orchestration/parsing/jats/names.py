@@ -59,12 +59,12 @@ class PersonName:
         return self.whole or bare_name(one_line(" ".join(filter(None, parts))))
 
 
-def parts_of_name(name: etree._Element) -> PersonName:
-    """The parts of a `name` or `string-name`, without marks."""
-    name = without_marks(name)
-    chunks = list(_chunks(name))
+def parts_of_name(name: etree._Element, *, keep_links: bool = False) -> PersonName:
+    """The parts of a `name` or `string-name`, without marks; links and notes stay with `keep_links`."""
+    name = without_marks(name, keep_links=keep_links)
+    chunks = list(_chunks(name, keep_links=keep_links))
     if not {"surname", "given-names"} & {part for part, _ in chunks}:
-        return PersonName(whole=bare_name(parts_text(name, with_marks=False)))
+        return PersonName(whole=bare_name(parts_text(name, with_marks=keep_links)))
     words = _by_part(chunks)
     prefixes = words["prefix"]
     honorifics = [prefix for prefix in prefixes if _is_honorific(prefix)]
@@ -82,15 +82,15 @@ def _is_honorific(prefix: str) -> bool:
     return not prefix[:1].islower() or _HONORIFIC.match(prefix) is not None
 
 
-def _chunks(name: etree._Element) -> Iterator[_Chunk]:
+def _chunks(name: etree._Element, *, keep_links: bool) -> Iterator[_Chunk]:
     """Parts and the texts between them, in order; parts inside of other elements too."""
     yield "", name.text or ""
     for child in name:
         part = local_name(child)
         if part in _PARTS:
-            yield part, bare_name(parts_text(child, with_marks=False))
+            yield part, bare_name(parts_text(child, with_marks=keep_links))
         elif any(local_name(inner) in _PARTS for inner in child.iterdescendants()):
-            yield from _chunks(child)
+            yield from _chunks(child, keep_links=keep_links)
         elif part not in _BESIDE:
             yield "", node_text(child)
         yield "", child.tail or ""

@@ -67,9 +67,9 @@ def person_name(name: etree._Element, *, with_honorific: bool = False) -> str:
     """'Surname Given', as reference lists write it; a name without these parts as it stands.
 
     A prefix that belongs to the surname ('van der') stands before it; an honorific ('Dr') only with
-    `with_honorific`. Every other word of the name is kept.
+    `with_honorific`, which is of references and keeps links too. Every other word of the name is kept.
     """
-    return parts_of_name(name).inverted(with_honorific=with_honorific)
+    return parts_of_name(name, keep_links=with_honorific).inverted(with_honorific=with_honorific)
 
 
 def group_name(collab: etree._Element) -> str:
