@@ -91,7 +91,7 @@ def _others(meta: etree._Element) -> Iterator[etree._Element]:
 
 
 def _in_words(part: etree._Element) -> str:
-    """The words of a part; what has only parts of its own has commas between them: 'KiteConf, 5 May'."""
+    """The words of a part; what holds only parts has commas between them: 'KiteConf, 5 May'."""
     words = (part.text, *(child.tail for child in part))
     if len(part) < 2 or any(text and text.strip() for text in words):
         return parts_text(part)

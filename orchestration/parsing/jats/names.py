@@ -42,18 +42,18 @@ class PersonName:
     honorific: str = ""
     prefix: str = ""
     """Particles of the surname: 'van der'."""
-    given: str = ""
+    given_names: str = ""
     surname: str = ""
     suffix: str = ""
 
     def inverted(self, *, with_honorific: bool = False) -> str:
         """'van der Berg Ann Jr'."""
         honorific = self.honorific if with_honorific else ""
-        return self._joined(honorific, self.prefix, self.surname, self.given, self.suffix)
+        return self._joined(honorific, self.prefix, self.surname, self.given_names, self.suffix)
 
     def printed(self) -> str:
         """'Sir Ann van der Berg Jr'."""
-        return self._joined(self.honorific, self.given, self.prefix, self.surname, self.suffix)
+        return self._joined(self.honorific, self.given_names, self.prefix, self.surname, self.suffix)
 
     def _joined(self, *parts: str) -> str:
         return self.whole or bare_name(one_line(" ".join(filter(None, parts))))
@@ -71,7 +71,7 @@ def parts_of_name(name: etree._Element, *, keep_links: bool = False) -> PersonNa
     return PersonName(
         honorific=" ".join(honorifics),
         prefix=" ".join(prefix for prefix in prefixes if prefix not in honorifics),
-        given=" ".join(words["given-names"]),
+        given_names=" ".join(words["given-names"]),
         surname=" ".join(words["surname"]),
         suffix=" ".join(words["suffix"]),
     )

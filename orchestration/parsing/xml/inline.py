@@ -193,7 +193,7 @@ class InlineText:
         The reading of a word (ruby) stands in parentheses: '漢字(かんじ)'.
         """
         self._end_piece()
-        has_parentheses = local_name(element) != "rt" or _has_parentheses_of_its_own(element)
+        has_parentheses = local_name(element) != "rt" or _has_parentheses(element)
         self.add_text("" if has_parentheses else "(")
         self.add_contents(element)
         self.add_text("" if has_parentheses else ")")
@@ -276,7 +276,7 @@ class InlineText:
         self._end_piece()
 
 
-def _has_parentheses_of_its_own(reading: etree._Element) -> bool:
+def _has_parentheses(reading: etree._Element) -> bool:
     """Whether the record has the parentheses around the reading of a word as text."""
     around = next(reading.iterancestors("{*}ruby"), None)
     return around is not None and next(around.iter("{*}rp"), None) is not None

@@ -52,9 +52,9 @@ def test_every_word_of_a_name_is_kept_once_without_its_marks(name: tuple[str, li
     marked, words = name
     read = listed(f'<contrib contrib-type="author">{marked}</contrib>')
     honorific = " ".join(read.get("honorifics", []))
-    kept = Counter(re.findall(r"[Ww]x+z", read["authors"][-1]))
-    assert max(kept.values(), default=0) < 2, marked
-    assert {*kept, *re.findall(r"[Ww]x+z", honorific)} == set(words), marked
+    word_counts = Counter(re.findall(r"[Ww]x+z", read["authors"][-1]))
+    assert max(word_counts.values(), default=0) < 2, marked
+    assert {*word_counts, *re.findall(r"[Ww]x+z", honorific)} == set(words), marked
     assert not set("0123456789^[]*") & set("".join(read["authors"])), marked
 
 
