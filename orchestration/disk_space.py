@@ -1,7 +1,7 @@
-"""A full disk, named as that wherever it strikes: the path, the disk and the next step.
+"""A full or read-only disk, named as that wherever it strikes: the path, the disk and the next step.
 
 Input: an error of the operating system, SQLite or a library, and the paths that were written. Output: the
-StoreUnwritableError that names the full disk, or None if that is not the cause. The cause is often further
+StoreUnwritableError that names the disk, or None if that is not the cause. The cause is often further
 down: a library raises its own error from the OSError, or quotes its text; SQLite reports a file that it
 cannot extend as an input/output error, and tempfile finds "no usable temporary directory".
 """
@@ -17,13 +17,15 @@ from typing import Final
 
 from orchestration.errors import StoreUnwritableError
 
-__all__ = ["full_disk", "full_disk_of", "is_full", "quotes_full_disk"]
+__all__ = ["full_disk_of", "is_full", "quotes_full_disk", "unwritable_disk"]
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 TEXTS: Final = ("No space left on device", "Disk quota exceeded", "database or disk is full")
 NO_TEMPORARY_FOLDER: Final = "No usable temporary directory found"
 AMBIGUOUS: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 """SQLite's primary result codes for a file that could not be written, for this or another reason."""
+
+READ_ONLY: Final = os.strerror(errno.EROFS)
 
 NEXT_TO_NOTHING: Final = 1 << 20
 """Free bytes with which SQLite and others fail to extend a file."""
@@ -32,8 +34,8 @@ TEMPORARY: Final = ("/tmp", "/dev/shm")
 """Where Ray and temporary files are, unless the environment says otherwise."""
 
 
-def full_disk(error: BaseException, *paths: Path | str) -> StoreUnwritableError | None:
-    """The error that names the disk which is full, if that is why `error` was raised; else None.
+def unwritable_disk(error: BaseException, *paths: Path | str) -> StoreUnwritableError | None:
+    """The error that names the disk which is full or read-only, if that is why `error` was raised; else None.
 
     `paths`: what may have been written, if the error names no file itself.
     """
@@ -42,6 +44,14 @@ def full_disk(error: BaseException, *paths: Path | str) -> StoreUnwritableError 
             filename = getattr(cause, "filename", None)
             path = Path(os.fsdecode(filename)) if isinstance(filename, str | bytes) else _fullest(paths)
             return StoreUnwritableError(_message(path))
+    for cause in _causes(error):
+        read_only = next(_read_only(cause, paths), None)
+        if read_only is not None:
+            return StoreUnwritableError(
+                f"{read_only} is on a read-only file system ({_mount(read_only)}), and medkg writes to its "
+                "data folder also while it reads. Mount it writable, or copy the folder and name the copy "
+                "with --data-dir."
+            )
     return None
 
 
@@ -84,6 +94,25 @@ def _is_of_full_disk(error: BaseException, paths: tuple[Path | str, ...]) -> boo
         return any(map(is_full, TEMPORARY))
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in AMBIGUOUS and any(map(is_full, paths))
+
+
+def _read_only(error: BaseException, paths: tuple[Path | str, ...]) -> Iterator[Path]:
+    """Paths on read-only file systems that an error is about."""
+    filename = getattr(error, "filename", None)
+    named = [os.fsdecode(filename)] if isinstance(filename, str | bytes) else []
+    code = getattr(error, "sqlite_errorcode", None)
+    of_system = isinstance(error, OSError) and error.errno == errno.EROFS
+    of_sqlite = code is not None and code & 0xFF in (*AMBIGUOUS, sqlite3.SQLITE_READONLY)
+    if of_system or of_sqlite or READ_ONLY in str(error):
+        for path in map(Path, (*named, *paths)):
+            if os.statvfs(_existing(path)).f_flag & os.ST_RDONLY:
+                yield path
+
+
+def _mount(path: Path) -> Path:
+    """The folder where the path's file system is mounted."""
+    folder = _existing(path).resolve()
+    return next((parent for parent in (folder, *folder.parents) if parent.is_mount()), Path("/"))
 
 
 def _fullest(paths: tuple[Path | str, ...]) -> Path:

@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orchestration.disk_space import full_disk
+from orchestration.disk_space import unwritable_disk
 from orchestration.errors import ExitCode, MedkgError, StoreUnwritableError, UsageError
 from orchestration.settings import Settings
 
@@ -175,7 +175,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(ExitCode.OK) from None
         except Exception as error:
-            full = full_disk(error, *_data_folder(*args, **kwargs))
+            full = unwritable_disk(error, *_data_folder(*args, **kwargs))
             if full is not None:
                 fail(full, bool(kwargs.get("as_json")))
             if not isinstance(error, OSError) or error.errno not in UNWRITABLE:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from orchestration.disk_space import full_disk
+from orchestration.disk_space import unwritable_disk
 from orchestration.errors import MedkgError, StageContractError, StageFailedError
 from orchestration.records import (
     AdapterRequest,
@@ -154,7 +154,7 @@ class LiftedStage(Generic[In, Out]):
         except MedkgError as error:
             return error
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the document keeps it
-            return full_disk(error) or StageFailedError(
+            return unwritable_disk(error) or StageFailedError(
                 f"{ctx.doc_id}: the stage raised {type(error).__name__}: {error}. "
                 "Fix the stage or the record, then `medkg dlq replay`."
             )

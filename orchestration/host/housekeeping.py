@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from orchestration.assembly import Assembly
-from orchestration.disk_space import full_disk
+from orchestration.disk_space import unwritable_disk
 from orchestration.errors import MedkgError
 from orchestration.host.compaction import Compaction
 from orchestration.host.environment import child_environment
@@ -89,7 +89,9 @@ class Housekeeping:
         try:
             step()
         except Exception as error:
-            named = error if isinstance(error, MedkgError) else full_disk(error, self._settings.data_dir)
+            named = (
+                error if isinstance(error, MedkgError) else unwritable_disk(error, self._settings.data_dir)
+            )
             if named is None:
                 raise
             problem = f"{named.code} {named.message}"

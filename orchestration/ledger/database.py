@@ -37,7 +37,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import InternalError as DatabaseInternalError
 from sqlalchemy.schema import CreateSchema
 
-from orchestration.disk_space import full_disk
+from orchestration.disk_space import unwritable_disk
 from orchestration.errors import (
     ConfigurationError,
     DagsterResourceUnavailableError,
@@ -186,7 +186,7 @@ class Database:
                 "makes it again from the stores; or put a copy of it back."
             )
         if primary in UNWRITABLE:
-            full = full_disk(error, self.name or "")
+            full = unwritable_disk(error, self.name or "")
             return full or StoreUnwritableError(
                 f"the ledger {self.name} cannot be written: {cause}. Check the free space and the "
                 "permissions of its folder, end what holds it, or choose another --data-dir."
@@ -250,7 +250,7 @@ def _sqlite_engine(url: URL) -> Engine:
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise full_disk(error) or StoreUnwritableError(
+        raise unwritable_disk(error) or StoreUnwritableError(
             f"the data folder {path.parent} cannot be made: {error.strerror}. Choose another --data-dir."
         ) from error
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})

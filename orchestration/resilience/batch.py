@@ -19,7 +19,7 @@ from tenacity import RetryCallState, retry_if_result
 
 from orchestration.batching import batched
 from orchestration.contracts import Isolation, Outcome
-from orchestration.disk_space import full_disk
+from orchestration.disk_space import unwritable_disk
 from orchestration.errors import (
     DagsterStageTimeoutError,
     MedkgError,
@@ -164,7 +164,7 @@ class _MicroBatch:
         except MedkgError as error:
             return [error] * len(positions)
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is the outcome of its documents
-            failure = full_disk(error) or StageFailedError(
+            failure = unwritable_disk(error) or StageFailedError(
                 f"stage {run.handle.name} raised {type(error).__name__}: {error}. "
                 "Fix the stage, then `medkg dlq replay`."
             )

@@ -21,7 +21,7 @@ import anyio.to_thread
 from pebble import ProcessExpired, ProcessPool
 
 from orchestration.contracts import BatchStage, Isolation, Outcome, lift
-from orchestration.disk_space import full_disk
+from orchestration.disk_space import unwritable_disk
 from orchestration.errors import ConfigurationError, MedkgError, StageCrashedError, StageFailedError
 from orchestration.processes.worker_pool import started_pool
 from orchestration.records import StageContext
@@ -192,7 +192,7 @@ def _execute(stage: str, factory: bytes, item: bytes) -> bytes:
     except MedkgError as error:
         outcome = error
     except BaseException as error:  # noqa: BLE001 - not even SystemExit of a plugin may end the worker
-        outcome = full_disk(error) or StageFailedError(
+        outcome = unwritable_disk(error) or StageFailedError(
             f"stage {stage} raised {type(error).__name__} in its worker process: {error}. "
             "Fix the stage, then `medkg dlq replay`."
         )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
 from orchestration.contracts import IndexWriter, Isolation, Outcome, values_of
-from orchestration.disk_space import full_disk
+from orchestration.disk_space import unwritable_disk
 from orchestration.errors import (
     ConfigurationError,
     PermanentError,
@@ -58,7 +58,7 @@ class Index:
         except NO_DOCUMENTS_FAULT:
             raise
         except Exception as error:
-            if (full := full_disk(error)) is not None:
+            if (full := unwritable_disk(error)) is not None:
                 raise full from error
             if len(items) == 1:
                 raise

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from orchestration.disk_space import full_disk
+from orchestration.disk_space import unwritable_disk
 from orchestration.errors import ConfigurationError, StoreUnwritableError
 from orchestration.stores.folder_copies import FolderRecord, current_record
 
@@ -38,7 +38,7 @@ def check_stores(data_dir: Path, chosen: Mapping[str, str], shared: Mapping[str,
             with suppress(OSError):  # a read-only snapshot keeps its record
                 _write(path, {**stores, FOLDER: dict(current)})
     except OSError as error:
-        raise full_disk(error, path) or StoreUnwritableError(
+        raise unwritable_disk(error, path) or StoreUnwritableError(
             f"{path} cannot be used: {error.strerror}. Set its permissions, or choose another --data-dir."
         ) from error
     except ValueError as error:

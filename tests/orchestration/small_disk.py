@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["fill", "small_disk"]
+__all__ = ["fill", "read_only", "small_disk"]
 
 
 @contextmanager
@@ -25,6 +25,16 @@ def small_disk(path: Path, size: str = "1m", inodes: int = 0) -> Iterator[Path]:
         yield path
     finally:
         subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+@contextmanager
+def read_only(path: Path) -> Iterator[None]:
+    """Make the disk of `small_disk` read-only for a while."""
+    subprocess.run(["mount", "-o", "remount,ro", str(path)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", str(path)], check=True)
 
 
 def fill(folder: Path) -> Path:

@@ -15,11 +15,11 @@ from sqlalchemy.exc import OperationalError
 from medkg.testing.builders import a_chunk, a_context, a_document
 from orchestration.assembly import Assembly
 from orchestration.contracts import VectorRow, chunk_facets, lift
-from orchestration.disk_space import full_disk, is_full
+from orchestration.disk_space import is_full, unwritable_disk
 from orchestration.errors import StageFailedError, StoreUnwritableError
 from orchestration.settings import load_settings
 from tests.orchestration.command_line import Medkg
-from tests.orchestration.small_disk import fill, small_disk
+from tests.orchestration.small_disk import fill, read_only, small_disk
 
 NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
 
@@ -67,7 +67,7 @@ def sqlite_full() -> sqlite3.OperationalError:
     ids=["no space", "quota", "from a library", "SQLite", "SQLAlchemy", "quoted"],
 )
 def test_a_full_disk_is_recognised_below_other_errors(error: Exception, tmp_path: Path) -> None:
-    named = full_disk(error, tmp_path / "data" / "ledger.sqlite")
+    named = unwritable_disk(error, tmp_path / "data" / "ledger.sqlite")
     assert named is not None
     assert named.message.startswith(
         f"{tmp_path / 'data' / 'ledger.sqlite'} cannot be written: No space left on device, the disk of "
@@ -80,7 +80,7 @@ def test_the_file_that_the_error_names_comes_before_the_paths_that_may_have_been
     tmp_path: Path,
 ) -> None:
     error = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "log"))
-    named = full_disk(error, "/elsewhere")
+    named = unwritable_disk(error, "/elsewhere")
     assert named is not None and named.message.startswith(f"{tmp_path / 'log'} cannot be written")
 
 
@@ -89,15 +89,15 @@ def test_the_file_that_the_error_names_comes_before_the_paths_that_may_have_been
     [ValueError("wrong"), OSError(errno.EACCES, "Permission denied"), FileNotFoundError(2, "No such file")],
 )
 def test_other_errors_are_none_of_a_full_disk(error: Exception, tmp_path: Path) -> None:
-    assert full_disk(error, tmp_path) is None
+    assert unwritable_disk(error, tmp_path) is None
 
 
 def test_sqlite_s_ambiguous_errors_are_judged_by_the_disk(disk: Path, tmp_path: Path) -> None:
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorcode = sqlite3.SQLITE_IOERR | (12 << 8)
-    assert full_disk(error, tmp_path, disk) is None
+    assert unwritable_disk(error, tmp_path, disk) is None
     fill(disk)
-    named = full_disk(error, tmp_path, disk / "ledger.sqlite")
+    named = unwritable_disk(error, tmp_path, disk / "ledger.sqlite")
     assert named is not None and f"the disk of {disk} is full (0.0 MB" in named.message
 
 
@@ -108,7 +108,7 @@ def test_a_disk_without_inodes_is_full(tmp_path: Path) -> None:
             for number in range(9):
                 (folder / str(number)).touch()
         assert is_full(folder)
-        named = full_disk(raised.value)
+        named = unwritable_disk(raised.value)
         assert named is not None and "no inodes" in named.message
 
 
@@ -154,6 +154,30 @@ def test_a_command_on_a_full_disk_ends_with_exit_code_3_and_names_it(disk: Path,
     fill(disk)
     text = str(Medkg(disk / "data")(*command, expect=3))
     assert f"the disk of {disk}" in text
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["status"], ["docs", "list"], ["dlq", "list"], ["search", "aspirin"], ["run", "auto", "--path", "."]],
+)
+def test_a_command_on_read_only_media_names_the_file_system_not_the_free_space(
+    tmp_path: Path, command: list[str]
+) -> None:
+    with small_disk(tmp_path / "media", "8m") as media:
+        medkg = Medkg(media / "data")
+        (tmp_path / "a.md").write_text("# Aspirin")
+        medkg("submit", "auto", "--path", str(tmp_path / "a.md"))
+        with read_only(media):
+            message = medkg(*command, expect=3)["error"]["message"]
+    assert f"{media / 'data' / 'ledger.sqlite'} is on a read-only file system ({media})" in message
+    assert "Mount it writable, or copy the folder" in message
+    assert "free space" not in message
+
+
+def test_an_error_of_a_writable_disk_is_none_of_a_read_only_one(tmp_path: Path) -> None:
+    error = sqlite3.OperationalError("attempt to write a readonly database")
+    error.sqlite_errorcode = sqlite3.SQLITE_READONLY
+    assert unwritable_disk(error, tmp_path) is None
 
 
 class Scratch:

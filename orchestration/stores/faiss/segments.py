@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from orchestration.disk_space import full_disk
+from orchestration.disk_space import unwritable_disk
 from orchestration.errors import StoreCorruptError, StoreUnwritableError
 from orchestration.records import Float32Matrix
 from orchestration.stores.faiss.rows import COLUMNS, Rows, rows_of_table, table_bytes
@@ -76,7 +76,7 @@ def changing(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise full_disk(error, folder) or StoreUnwritableError(
+        raise unwritable_disk(error, folder) or StoreUnwritableError(
             f"vector folder {folder} cannot be used: {error.strerror}. Set its permissions, or choose "
             "another --data-dir."
         ) from error
@@ -100,7 +100,7 @@ def write_segment(path: Path, rows: Rows, dense: Float32Matrix) -> None:
         flush(path.parent)
     except OSError as error:
         _unlink_quietly(partial)
-        raise full_disk(error, path) or StoreUnwritableError(
+        raise unwritable_disk(error, path) or StoreUnwritableError(
             f"vector segment {path} cannot be written: {error.strerror}. Free space or set the permissions "
             "of its folder, or choose another --data-dir."
         ) from error

@@ -11,7 +11,7 @@ from typing import Final
 
 from obstore.exceptions import BaseError
 
-from orchestration.disk_space import full_disk
+from orchestration.disk_space import unwritable_disk
 from orchestration.errors import (
     ConfigurationError,
     DagsterResourceUnavailableError,
@@ -94,7 +94,7 @@ def _wrongly_configured(name: str, said: str, error: Exception) -> Configuration
 
 def of_folder(name: str, error: Exception) -> MedkgError:
     """Of a folder that cannot be read or written."""
-    return full_disk(error, name) or StoreUnwritableError(
+    return unwritable_disk(error, name) or StoreUnwritableError(
         f"{name} cannot be used: {_first_line(error)}. Free space or set its permissions, or choose another "
         "--data-dir or MEDKG_OBJECTS_URL."
     )

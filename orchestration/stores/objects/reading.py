@@ -14,7 +14,7 @@ import obstore
 from obstore.store import LocalStore, S3Store
 
 from orchestration.contracts.objects import Content, StoredObject
-from orchestration.disk_space import full_disk
+from orchestration.disk_space import unwritable_disk
 from orchestration.errors import MedkgError, StoreUnwritableError
 from orchestration.stores.objects.failures import ANY_FAILURE, is_absent
 from orchestration.stores.objects.keys import check_key
@@ -57,7 +57,7 @@ class ReadableObjects:
                         file.write(part)
                 partial.replace(path)
             except OSError as error:
-                raise full_disk(error, path) or StoreUnwritableError(
+                raise unwritable_disk(error, path) or StoreUnwritableError(
                     f"{path}, a copy of {key} in {self._name}, cannot be written: {error.strerror}. Free "
                     "space, or choose another --data-dir."
                 ) from error

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
-from orchestration.disk_space import full_disk
+from orchestration.disk_space import unwritable_disk
 from orchestration.errors import ConfigurationError, StoreCorruptError, StoreUnwritableError
 from orchestration.formats.sqlite_wal import BUSY_SECONDS, DAMAGED, UNWRITABLE, rewrite, set_aside, use_wal
 from orchestration.processes.interrupts import uninterrupted
@@ -131,7 +131,7 @@ class SqliteFile:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise full_disk(error) or StoreUnwritableError(
+            raise unwritable_disk(error) or StoreUnwritableError(
                 f"{self.path.parent} cannot be made: {error.strerror}. Choose another --data-dir."
             ) from error
         connection = sqlite3.connect(
@@ -187,7 +187,7 @@ class SqliteFile:
                     "must be run again."
                 ) from error
             if primary in UNWRITABLE:
-                raise full_disk(error, self.path) or StoreUnwritableError(
+                raise unwritable_disk(error, self.path) or StoreUnwritableError(
                     f"{self.path} cannot be used: {error}. Check permissions and free space of its folder, "
                     "end what holds it, or choose another --data-dir."
                 ) from error
