@@ -184,10 +184,16 @@ def _reads_like_heading(text: str) -> bool:
 def _without_front_matter(
     candidates: Sequence[Part], parts: Sequence[Part], title: Part | None
 ) -> list[Part]:
-    """Candidates without the authors and addresses between the title and the first section."""
+    """Candidates without what is above the title, and the authors and addresses before the first section.
+
+    Above a title are the article's type ('RESEARCH ARTICLE', 'Open Access') and the journal's name. Only
+    sections beyond doubt stay headings there.
+    """
     if title is None:
         return list(candidates)
     begins = next((number for number, part in enumerate(parts) if part is title), 0)
+    above = {id(part) for part in parts[:begins]}
+    candidates = [part for part in candidates if id(part) not in above or _is_section(part.text)]
     front = {id(part) for part in parts[begins + 1 :] if part.page_no == title.page_no}
     sections = [
         number for number, part in enumerate(candidates) if id(part) in front and _is_section(part.text)

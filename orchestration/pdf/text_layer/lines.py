@@ -15,7 +15,7 @@ from itertools import groupby, pairwise
 from typing import Final
 
 from orchestration.pdf.text_layer.characters import BLANK, Glyph
-from orchestration.pdf.text_layer.letter_spacing import closed_up
+from orchestration.pdf.text_layer.letter_spacing import begins_of_capitals, closed_up
 from orchestration.pdf.text_layer.marks import ASTERISKS, POINTS, SUPERSCRIPTS, Stretch, takes_exponent
 from orchestration.pdf.text_layer.page_content import PageContent
 from orchestration.pdf.text_layer.pieces import Piece
@@ -236,6 +236,10 @@ class _Run:
         words: list[Word] = []
         begin = 0
         self._mark_thin_spaces()
+        if (begins := begins_of_capitals(self._glyphs)) is not None and not any(
+            map(self._raised, self._glyphs)
+        ):
+            self._blanks = begins
         self._level = self._level and not _SUPERSCRIPT.search("".join([glyph.text for glyph in self._glyphs]))
         for at in range(1, len(self._glyphs) + 1):
             if at == len(self._glyphs) or (self._blanks[at] and not self._belongs_to_word(begin, at)):

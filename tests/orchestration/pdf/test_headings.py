@@ -108,3 +108,85 @@ def test_references_in_small_type_below_a_small_heading_are_references() -> None
 
 def test_where_all_type_is_bold_its_short_paragraphs_are_no_headings() -> None:
     assert headings([("Times-Bold", SENTENCE), ("Times-Bold", "A short end"), ("Times-Bold", SENTENCE)]) == []
+
+
+# --- above the title -------------------------------------------------------------------------------
+
+
+def spaced_out(canvas: Canvas, words: str, *, y: float, size: float = 13, gap: int = 139) -> None:
+    """Words in capitals with about `gap` thousandths of their size between letters.
+
+    PDFium inserts a blank where the gap is at least half of the font's blank (139 of Helvetica's 278).
+    """
+    pieces = [
+        f"({letter}){-gap - 6 * (number % 3 - 1)}" if letter != " " else f"{-300 - gap}"
+        for number, letter in enumerate(words)
+    ]
+    canvas._code.append(f"BT {canvas._doc.getInternalFontName('Helvetica')} {size} Tf 60 {y} Td")
+    canvas._code.append(f"[{' '.join(pieces)}] TJ ET")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["STUDY PROTOCOL", "RESEARCH", "RESEARCH ARTICLE", "METHODOLOGY", "LETTER", "CLINICAL TRIAL REPORT"],
+)
+@pytest.mark.parametrize("gap", [115, 139, 210])
+def test_letter_spaced_capitals_are_words_whatever_blanks_pdfium_inserts(words: str, gap: int) -> None:
+    def draw(canvas: Canvas, _: int) -> None:
+        spaced_out(canvas, words, y=780, gap=gap)
+        text(canvas, ["Open Access"], x=460, y=780, font="Helvetica", size=13)
+        text(canvas, BODY, y=700)
+
+    assert document_of(pdf_with(draw)).text.split("\n\n")[0] == f"{words} Open Access"
+
+
+@pytest.mark.parametrize(
+    "line", ["HR OR RR CI", "IL-6 TNF CRP", "PD-L1 AND HER2 IN NSCLC", "A TRIAL OF SLEEP"]
+)
+def test_capitals_that_touch_keep_their_blanks(line: str) -> None:
+    def draw(canvas: Canvas, _: int) -> None:
+        text(canvas, [line], y=780, font="Helvetica", size=13)
+        text(canvas, BODY, y=700)
+
+    assert drawn(draw)[0].text == line
+
+
+def test_what_is_above_the_title_is_text_and_no_section() -> None:
+    def draw(canvas: Canvas, _: int) -> None:
+        text(canvas, ["TRIALS"], x=420, y=800, font="Helvetica-Bold", size=18)
+        spaced_out(canvas, "STUDY PROTOCOL", y=770)
+        text(canvas, ["Open Access"], x=460, y=770, font="Helvetica", size=13)
+        text(canvas, ["OPEN"], y=745, font="Helvetica-Bold", size=12)
+        text(
+            canvas,
+            ["Walking before sleep in adults:", "a randomised trial"],
+            y=715,
+            font="Helvetica-Bold",
+            size=20,
+        )
+        text(canvas, ["A. Walker and B. Sleeper"], y=650)
+        for number, title in enumerate(("Abstract", "Methods")):
+            text(canvas, [title], y=610 - 100 * number, font="Helvetica-Bold", size=12)
+            text(canvas, BODY * 2, y=590 - 100 * number)
+
+    document = document_of(pdf_with(draw))
+    assert document.title == "Walking before sleep in adults: a randomised trial"
+    assert [section.title for section in document.sections if section.title] == ["Abstract", "Methods"]
+    for words in ("TRIALS", "STUDY PROTOCOL Open Access", "OPEN", "A. Walker and B. Sleeper"):
+        assert words in document.text.split("\n\n")
+    assert [section.title_path for section in document.sections if section.title] == [
+        ("Abstract",),
+        ("Methods",),
+    ]
+
+
+def test_a_section_above_the_largest_type_stays_a_heading() -> None:
+    def draw(canvas: Canvas, _: int) -> None:
+        for number, title in enumerate(("Abstract", "1. Background")):
+            text(canvas, [title], y=780 - 100 * number, font="Helvetica-Bold", size=12)
+            text(canvas, BODY * 2, y=760 - 100 * number)
+        text(canvas, ["Walking before sleep"], y=560, font="Helvetica-Bold", size=20)
+        text(canvas, BODY, y=530)
+
+    titles = [block.text for block in drawn(draw) if block.kind is PdfBlockKind.HEADING]
+    assert titles == ["Abstract", "1. Background"]
