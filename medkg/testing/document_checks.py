@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from orchestration.records import Block, Document, Section
@@ -11,6 +12,7 @@ def assert_sound(document: Document) -> None:
     """Every offset of `document` points at what it names."""
     assert document.text.strip()
     assert document.text.encode()  # no lone surrogates
+    json.dumps(document.metadata, allow_nan=False, default=str)
     position = 0
     for section in document.sections:
         assert section.start_char >= position
