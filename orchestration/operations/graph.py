@@ -6,13 +6,17 @@ records and JSON values, or UsageError for a concept or claim that no committed 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.contracts import Concept, GraphCounts, Neighbour, Statement
 from orchestration.errors import StoreCorruptError, UsageError
 from orchestration.operations.parts import Parts
 from orchestration.records import Block, Document, DocumentKey, Section, Span
+
+if TYPE_CHECKING:
+    from orchestration.operations.graph_export import Exported
 
 __all__ = ["Graph"]
 
@@ -86,6 +90,12 @@ class Graph:
                 "its source."
             )
         return statement, [_quote(document, span) for span in statement.claim.evidence]
+
+    def export_kgx(self, folder: Path, observe: Callable[[int, int], None]) -> Exported:
+        """Write nodes.jsonl and edges.jsonl into an empty or new folder; raises what `export_kgx` raises."""
+        from orchestration.operations.graph_export import export_kgx
+
+        return export_kgx(self._parts, folder, observe)
 
     def _by_key(self, key: str) -> list[Concept]:
         return self._store.concepts(self._tenant_id, keys=[key], limit=1)

@@ -27,6 +27,7 @@ from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
 
 if TYPE_CHECKING:
+    from orchestration.extraction.graph_schema import GraphSchema
     from orchestration.jobs.reading import DocumentReader
     from orchestration.stores.verify import Verification
 
@@ -66,6 +67,8 @@ class Parts(Protocol):
     def index(self) -> IndexWriter: ...
     @property
     def graph_writer(self) -> GraphWriter: ...
+    @property
+    def graph_schema(self) -> GraphSchema: ...
     @property
     def verification(self) -> Verification: ...
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,30 @@ def test_a_copied_tenant_has_its_graph(medkg: Medkg, host: OneHost, tmp_path: Pa
     assert studied(other) == studied(medkg)
     assert other("graph", "stats") == medkg("graph", "stats")
     assert other("verify")["consistent"]
+
+
+def test_an_export_for_kgx_has_a_node_per_concept_and_an_edge_per_claim(medkg: Medkg, tmp_path: Path) -> None:
+    stats = medkg("graph", "stats")
+    folder = tmp_path / "kgx"
+    (folder / "edges.jsonl.partial").parent.mkdir()
+    (folder / "edges.jsonl.partial").write_text("interrupted", encoding="utf-8")
+    done = medkg("graph", "export", str(folder))
+    assert (done["nodes"], done["edges"], done["documents"]) == (stats["concepts"], stats["claims"], 2)
+    nodes, edges = (
+        [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
+        for name in ("nodes.jsonl", "edges.jsonl")
+    )
+    by_id = {node["id"]: node for node in nodes}
+    assert len(by_id) == len(nodes)
+    assert by_id["NCT:NCT00000001"]["category"] == ["biolink:ClinicalTrial"]
+    assert {edge[end] for edge in edges for end in ("subject", "object")} <= by_id.keys()
+    text = {number: medkg("docs", "show", f"NCT{number:08}")["text"] for number in (1, 2)}
+    for edge in edges:
+        assert edge["predicate"].startswith("biolink:")
+        for quote in edge["evidence"]:
+            of_document = text[int(edge["document"][3:])]
+            assert of_document[quote["start_char"] : quote["end_char"]] == quote["exact"]
+    assert "not empty" in medkg("graph", "export", str(folder), expect=2)["error"]["message"]
 
 
 def test_a_changed_and_an_erased_trial_leave_no_claim_behind(host: OneHost, tmp_path: Path) -> None:
