@@ -25,7 +25,7 @@ KINDS: Final[Mapping[str, str]] = {
     "intervention": "what it tests, with the type of the registry; MeSH as for conditions",
     "synonym": "another name; of an intervention",
     "arm": "an arm by its label, with its type",
-    "arm_intervention": "an intervention as an arm names it; of the arm",
+    "arm_intervention": "an intervention as an arm names it, without its type; of the arm",
     "outcome": "an outcome of the protocol, with its role",
     "time_frame": "when it is measured; of an outcome or a measure",
     "phase": "a phase",
@@ -95,15 +95,26 @@ class _Marker:
         if text:
             record[key] = self._marks.mark(readable(key, text), kind, annotation_id, **details)
 
-    def items(self, record: Any, key: str, mark: Callable[[int, str], tuple[str, Fields]], kind: str) -> None:
-        """Mark the texts of a list; `mark` gives id and details of each."""
+    def items(
+        self,
+        record: Any,
+        key: str,
+        mark: Callable[[int, str], tuple[str, Fields]],
+        kind: str,
+        behind: str = "",
+    ) -> None:
+        """Mark the texts of a list, or what is behind a separator in each; `mark`: id and details of each."""
         values = record.get(key)
         if not isinstance(values, list):
             return
         for number, value in enumerate(values):
             if isinstance(value, str):
                 annotation_id, details = mark(number, value)
-                values[number] = self._marks.mark(readable(key, value), kind, annotation_id, **details)
+                head, separator, rest = value.partition(behind) if behind else ("", "", value)
+                if not rest.strip():
+                    head, separator, rest = "", "", value
+                marked = self._marks.mark(readable(key, rest), kind, annotation_id, **details)
+                values[number] = f"{head}{separator}{marked}"
 
 
 def _mark_conditions(marker: _Marker, module: Any, mesh: Mapping[str, str]) -> None:
@@ -118,7 +129,9 @@ def _mark_conditions(marker: _Marker, module: Any, mesh: Mapping[str, str]) -> N
 def _mark_arms(marker: _Marker, module: Any, mesh: Mapping[str, str]) -> None:
     interventions = list_at(module, "interventions")
     numbers = {
-        f"{text_at(each, 'type')}: {text_at(each, 'name')}".casefold(): f"intervention-{number}"
+        _folded(
+            f"{text_at(each, 'type').replace('_', ' ')}: {text_at(each, 'name')}"
+        ): f"intervention-{number}"
         for number, each in enumerate(interventions)
     }
     for number, arm in enumerate(list_at(module, "armGroups")):
@@ -129,9 +142,10 @@ def _mark_arms(marker: _Marker, module: Any, mesh: Mapping[str, str]) -> None:
             "interventionNames",
             lambda place, name, arm_id=arm_id: (  # type: ignore[misc]
                 f"{arm_id}-intervention-{place}",
-                {"of": arm_id, "intervention": numbers.get(name.replace("_", " ").casefold(), "")},
+                {"of": arm_id, "intervention": numbers.get(_folded(name), "")},
             ),
             "arm_intervention",
+            behind=": ",
         )
     for number, intervention in enumerate(interventions):
         identifier = f"intervention-{number}"
@@ -146,6 +160,17 @@ def _mark_arms(marker: _Marker, module: Any, mesh: Mapping[str, str]) -> None:
             lambda place, _, identifier=identifier: (f"{identifier}-name-{place}", {"of": identifier}),  # type: ignore[misc]
             "synonym",
         )
+
+
+def _name_by_arms(intervention: Any) -> str:
+    """How arms name an intervention: 'Dietary Supplement: Vitamin D'; folded."""
+    kind = text_at(intervention, "type").replace("_", " ")
+    return _folded(f"{kind}: {text_at(intervention, 'name')}")
+
+
+def _folded(name: str) -> str:
+    """A name of an intervention as it is compared: in any case, with any white space."""
+    return " ".join(name.casefold().split())
 
 
 def _mark_outcomes(marker: _Marker, module: Any) -> None:

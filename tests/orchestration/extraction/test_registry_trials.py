@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from medkg.testing.builders import a_payload, a_study
 from orchestration.contracts import Extraction
 from orchestration.extraction.graph_schema import load_graph_schema
@@ -99,8 +101,8 @@ def test_a_trial_studies_tests_and_measures_what_its_record_names() -> None:
         ("NCT00000001", "tests", "Melatonin"),
         ("NCT00000001", "has_arm", "Walkers"),
         ("NCT00000001", "has_arm", "Sleepers"),
-        ("Walkers", "receives", "Behavioral: Walking"),
-        ("Sleepers", "receives", "Drug: Melatonin"),
+        ("Walkers", "receives", "Walking"),
+        ("Sleepers", "receives", "Melatonin"),
         ("NCT00000001", "has_primary_outcome", "Sleep duration"),
         ("NCT00000001", "has_secondary_outcome", "Mood"),
         ("NCT00000001", "in_phase", "Phase 2"),
@@ -122,7 +124,30 @@ def test_concepts_have_the_identifiers_of_the_record() -> None:
     melatonin = mention(extraction, "Melatonin")
     assert (melatonin.concept, melatonin.kind) == ("MESH:D008550", "Drug")
     assert mention(extraction, "Circadin").concept == melatonin.concept, "another name of the same thing"
-    assert mention(extraction, "Drug: Melatonin").concept == melatonin.concept
+    named = [each for each in extraction[0] if each.name == "Melatonin" and each.kind == "Drug"]
+    assert len(named) == 2 and {each.concept for each in named} == {melatonin.concept}, "by the arm too"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "by_the_arm"),
+    [
+        ("DIETARY_SUPPLEMENT", "Vitamin D", "Dietary Supplement: Vitamin D"),
+        ("DIAGNOSTIC_TEST", "CT_scan", "Diagnostic Test: CT_scan"),
+        ("DRUG", "Drug A: high dose", "Drug: Drug A: high dose"),
+        ("DRUG", "Drug  A", "Drug: drug a"),
+        ("OTHER", "Usual care", "Other: Usual care"),
+    ],
+)
+def test_an_arm_receives_the_intervention_that_it_names(kind: str, name: str, by_the_arm: str) -> None:
+    study = a_study(
+        armsInterventionsModule={
+            "armGroups": [{"label": "Arm A", "interventionNames": [by_the_arm]}],
+            "interventions": [{"type": kind, "name": name}],
+        }
+    )
+    received = claim(found(study), "receives")
+    assert stated(found(study)) >= {("Arm A", "receives", by_the_arm.partition(": ")[2])}
+    assert received.object != received.subject
 
 
 def test_population_and_times_are_qualifiers_at_their_words() -> None:
