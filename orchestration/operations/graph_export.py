@@ -8,7 +8,7 @@ run replaces meanwhile is exported as it is then. Files have their names when th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -57,8 +57,8 @@ def export_kgx(parts: Parts, folder: Path, observe: Observe) -> Exported:
     ]
     with partial[EDGES].open("w", encoding="utf-8") as edges:
         for commit in sorted(commits, key=lambda each: (each.key.source, each.key.doc_id)):
-            for current, extraction in _visible(parts, commit):
-                _add_document(parts, current, extraction, nodes, edges, done)
+            if (visible := _visible(parts, commit)) is not None:
+                _add_document(parts, *visible, nodes, edges, done)
             observe(done.documents, len(commits))
     with partial[NODES].open("w", encoding="utf-8") as file:
         for key in sorted(nodes):
@@ -69,18 +69,18 @@ def export_kgx(parts: Parts, folder: Path, observe: Observe) -> Exported:
     return done
 
 
-def _visible(parts: Parts, commit: Commit) -> Iterator[tuple[Commit, Extraction]]:
-    """The document's extraction, or that of the commit that took its place; nothing if there is none."""
+def _visible(parts: Parts, commit: Commit) -> tuple[Commit, Extraction] | None:
+    """The document's extraction, or that of the commit that took its place; None if there is none."""
     for _ in range(2):
         intent_id = commit.graph_intent_id
         extraction = parts.ledger.graph.extraction(commit.key, intent_id) if intent_id else None
         if extraction is not None:
-            yield commit, extraction
-            return
+            return commit, extraction
         current = parts.ledger.commits.find(commit.key)
         if current is None:
-            return
+            return None
         commit = current
+    return None
 
 
 def _add_document(

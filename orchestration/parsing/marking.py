@@ -59,11 +59,6 @@ class Marks:
         name = f"{self._secret}{number}{_SEPARATOR}"
         return f"{_OPEN}{name}{first.strip()}{_CLOSE}{name}{line_end}{rest}"
 
-    def recast(self, value: str, plain: str) -> str:
-        """`plain`, which replaces what stands between the marks of `value`, between the same marks."""
-        match = self._pattern.match(value)
-        return f"{match[0]}{plain}{_CLOSE}{match[0][1:]}" if match else plain
-
     def plain(self, text: str) -> str:
         """The text without marks."""
         return self._pattern.sub("", text) if _BRACKETS.search(text) else text

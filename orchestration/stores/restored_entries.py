@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -40,7 +41,9 @@ from orchestration.records import (
     StageContext,
 )
 
-__all__ = ["ENCODED_AT_ONCE", "Means", "RestoredEntries", "context_of"]
+__all__ = ["DOCUMENTS_AT_ONCE", "ENCODED_AT_ONCE", "Means", "RestoredEntries", "context_of", "from_parsed"]
+
+Made = TypeVar("Made")
 
 ENCODED_AT_ONCE: Final = 64
 """Texts of one request to a model."""
@@ -98,25 +101,7 @@ class RestoredEntries:
         return reasons
 
     def _index_again(self, pipeline: str, commits: Sequence[Commit]) -> dict[DocumentKey, str]:
-        reasons: dict[DocumentKey, str] = {}
-        read: list[tuple[Commit, Document]] = []
-        for commit in commits:
-            try:
-                document = self._documents.get(commit.key, commit.version, commit.fingerprint)
-            except StoreCorruptError as error:
-                reasons[commit.key] = error.message
-                continue
-            if document is None:
-                reasons[commit.key] = "its parsed document is lost too"
-            else:
-                read.append((commit, document))
-        cut: list[tuple[Commit, list[Chunk]]] = []
-        outcomes = self._means.chunk(pipeline, [document for _, document in read]) if read else ()
-        for (commit, _), outcome in zip(read, outcomes, strict=True):
-            if isinstance(outcome, MedkgError):
-                reasons[commit.key] = outcome.message
-            else:
-                cut.append((commit, outcome))
+        cut, reasons = from_parsed(self._documents, partial(self._means.chunk, pipeline), commits)
         by_model: dict[str, list[tuple[Commit, EmbeddingBatch]]] = defaultdict(list)
         for commit, batch in self._embedded(cut):
             by_model[batch.model_ids["dense"]].append((commit, batch))
@@ -251,6 +236,34 @@ class RestoredEntries:
         else:
             fits = self._means.is_current(commit)
         return None if fits else "it is parsed in another way now than when it was indexed"
+
+
+def from_parsed(
+    store: DocumentStore,
+    work: Callable[[Sequence[Document]], Sequence[Outcome[Made]]],
+    commits: Sequence[Commit],
+) -> tuple[list[tuple[Commit, Made]], dict[DocumentKey, str]]:
+    """Work on the parsed documents of commits; returns what came of them, and why nothing came of others."""
+    reasons: dict[DocumentKey, str] = {}
+    documents: list[tuple[Commit, Document]] = []
+    for commit in commits:
+        try:
+            document = store.get(commit.key, commit.version, commit.fingerprint)
+        except StoreCorruptError as error:
+            reasons[commit.key] = error.message
+            continue
+        if document is None:
+            reasons[commit.key] = "its parsed document is lost too"
+        else:
+            documents.append((commit, document))
+    results: list[tuple[Commit, Made]] = []
+    outcomes = work([document for _, document in documents]) if documents else ()
+    for (commit, _), outcome in zip(documents, outcomes, strict=True):
+        if isinstance(outcome, MedkgError):
+            reasons[commit.key] = outcome.message
+        else:
+            results.append((commit, outcome))
+    return results, reasons
 
 
 def context_of(

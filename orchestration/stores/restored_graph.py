@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Final
+from functools import partial
 
 from orchestration.batching import batched
 from orchestration.contracts import (
@@ -20,15 +20,12 @@ from orchestration.contracts import (
     IndexWriter,
     Outcome,
 )
-from orchestration.errors import MedkgError, StoreCorruptError
+from orchestration.errors import MedkgError
 from orchestration.processes.child_process import own_identity
 from orchestration.records import Document, DocumentKey
-from orchestration.stores.restored_entries import context_of
+from orchestration.stores.restored_entries import DOCUMENTS_AT_ONCE, context_of, from_parsed
 
 __all__ = ["Extract", "RestoredGraph"]
-
-DOCUMENTS_AT_ONCE: Final = 50
-"""Documents of one intent."""
 
 Extract = Callable[[str, Sequence[Document]], Sequence[Outcome[Extraction]]]
 """Extractions of documents as a topology makes them, one outcome per document."""
@@ -63,25 +60,7 @@ class RestoredGraph:
         return reasons
 
     def _again(self, tenant_id: str, pipeline: str, commits: Sequence[Commit]) -> dict[DocumentKey, str]:
-        reasons: dict[DocumentKey, str] = {}
-        read: list[tuple[Commit, Document]] = []
-        for commit in commits:
-            try:
-                document = self._documents.get(commit.key, commit.version, commit.fingerprint)
-            except StoreCorruptError as error:
-                reasons[commit.key] = error.message
-                continue
-            if document is None:
-                reasons[commit.key] = "its parsed document is lost too"
-            else:
-                read.append((commit, document))
-        outcomes = self._extract(pipeline, [document for _, document in read]) if read else ()
-        extracted: list[tuple[Commit, Extraction]] = []
-        for (commit, _), outcome in zip(read, outcomes, strict=True):
-            if isinstance(outcome, MedkgError):
-                reasons[commit.key] = outcome.message
-            else:
-                extracted.append((commit, outcome))
+        extracted, reasons = from_parsed(self._documents, partial(self._extract, pipeline), commits)
         self._switch(tenant_id, extracted)
         return reasons
 
