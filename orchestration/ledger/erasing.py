@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, or_, select, update
 
 from orchestration.contracts import EVERYTHING
 from orchestration.ledger.commits import note_changes, withdraw_commits
-from orchestration.ledger.graph import discard_rows
+from orchestration.ledger.graph_rows import discard_rows
 from orchestration.ledger.places import forget_documents
 from orchestration.ledger.rows import batches, has_key
 from orchestration.ledger.tables import (

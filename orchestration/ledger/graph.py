@@ -6,9 +6,7 @@ every answer is of one moment and no reader needs a cache.
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -18,7 +16,6 @@ from sqlalchemy import (
     RowMapping,
     Select,
     and_,
-    delete,
     distinct,
     func,
     insert,
@@ -35,11 +32,19 @@ from orchestration.contracts.graph import (
     Statement,
 )
 from orchestration.ledger.database import LedgerPart
+from orchestration.ledger.graph_rows import (
+    claim_row,
+    discard_rows,
+    entity_of,
+    insert_rows,
+    mention_row,
+    mentions_of,
+)
 from orchestration.ledger.rows import batches, has_key, key_of
 from orchestration.ledger.tables import commits, graph_claims, graph_documents, graph_mentions
-from orchestration.records import Claim, DocumentKey, Entity, Span
+from orchestration.records import Claim, DocumentKey
 
-__all__ = ["SqlGraph", "discard_rows"]
+__all__ = ["SqlGraph"]
 
 ROWS_AT_ONCE = 1000
 """Rows that one statement inserts, or that are read ahead."""
@@ -60,9 +65,9 @@ class SqlGraph(LedgerPart):
                 result = connection.execute(insert(graph_documents).values(**columns, **counts))
                 (number,) = result.inserted_primary_key or (None,)
                 concept_of = {entity.entity_id: entity.concept for entity in entities}
-                _insert(connection, graph_mentions, [_mention_row(number, each) for each in entities])
-                rows = [_claim_row(number, claim, concept_of) for claim in claims]
-                _insert(connection, graph_claims, rows)
+                insert_rows(connection, graph_mentions, [mention_row(number, each) for each in entities])
+                rows = [claim_row(number, claim, concept_of) for claim in claims]
+                insert_rows(connection, graph_claims, rows)
 
     def discard(self, tenant_id: str, intent_id: str, keys: Sequence[DocumentKey] | None) -> None:
         """Remove what an intent wrote; see GraphStore."""
@@ -99,7 +104,7 @@ class SqlGraph(LedgerPart):
                 for table in (graph_mentions, graph_claims)
             )
             return (
-                [_entity(row, key) for row in mentions],
+                [entity_of(row, key) for row in mentions],
                 [Claim.model_validate_json(row["record"]) for row in claims],
             )
 
@@ -167,7 +172,7 @@ class SqlGraph(LedgerPart):
         )
         with self._database.reading() as connection:
             rows = connection.execute(query).mappings().all()
-            mentions = _mentions_of(connection, rows)
+            mentions = mentions_of(connection, rows)
         return [
             Statement(
                 key=key_of(row),
@@ -262,16 +267,6 @@ class SqlGraph(LedgerPart):
         )
 
 
-def discard_rows(connection: Connection, of: ColumnElement[bool], intent_id: str | None = None) -> None:
-    """Remove the rows of documents that meet a condition on graph_documents, under one intent or all."""
-    condition = of if intent_id is None else and_(of, graph_documents.c.intent_id == intent_id)
-    numbers = connection.execute(select(graph_documents.c.number).where(condition)).scalars().all()
-    for batch in batches(numbers):
-        for table in (graph_claims, graph_mentions):
-            connection.execute(delete(table).where(table.c.document_number.in_(batch)))
-        connection.execute(delete(graph_documents).where(graph_documents.c.number.in_(batch)))
-
-
 # --- what is visible --------------------------------------------------------------------------------
 
 
@@ -335,70 +330,3 @@ def _commonest(
         for concept, value in connection.execute(query):
             commonest.setdefault(concept, value)
     return commonest
-
-
-# --- rows and records -------------------------------------------------------------------------------
-
-
-def _insert(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    for batch in batches(rows):
-        connection.execute(insert(table), batch)
-
-
-def _mention_row(number: int | None, entity: Entity) -> dict[str, Any]:
-    return {
-        "document_number": number,
-        "entity_id": entity.entity_id,
-        "concept": entity.concept,
-        "kind": entity.kind,
-        "name": entity.name,
-        "start_char": entity.span.start_char,
-        "end_char": entity.span.end_char,
-        "identifiers": json.dumps(entity.identifiers),
-        "confidence": entity.confidence,
-        "extraction": entity.extraction,
-    }
-
-
-def _claim_row(number: int | None, claim: Claim, concept_of: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "document_number": number,
-        "claim_id": claim.claim_id,
-        "subject": claim.subject,
-        "subject_concept": concept_of[claim.subject],
-        "predicate": claim.predicate,
-        "object": claim.object,
-        "object_concept": concept_of[claim.object],
-        "record": claim.model_dump_json(),
-    }
-
-
-def _entity(row: RowMapping, key: DocumentKey) -> Entity:
-    return Entity(
-        entity_id=row["entity_id"],
-        tenant_id=key.tenant_id,
-        doc_id=key.doc_id,
-        kind=row["kind"],
-        name=row["name"],
-        span=Span(start_char=row["start_char"], end_char=row["end_char"]),
-        concept=row["concept"],
-        identifiers=tuple(json.loads(row["identifiers"])),
-        confidence=row["confidence"],
-        extraction=row["extraction"],
-    )
-
-
-def _mentions_of(connection: Connection, claims: Sequence[RowMapping]) -> dict[tuple[int, str], Entity]:
-    """The mentions that claims join, by document number and entity id."""
-    wanted: dict[int, set[str]] = defaultdict(set)
-    keys = {row["document_number"]: key_of(row) for row in claims}
-    for row in claims:
-        wanted[row["document_number"]] |= {row["subject"], row["object"]}
-    mentions: dict[tuple[int, str], Entity] = {}
-    for batch in batches(keys):
-        query = select(graph_mentions).where(graph_mentions.c.document_number.in_(batch))
-        for row in connection.execute(query).mappings():
-            number = row["document_number"]
-            if row["entity_id"] in wanted[number]:
-                mentions[number, row["entity_id"]] = _entity(row, keys[number])
-    return mentions

@@ -1,0 +1,84 @@
+"""What flows through medkg: documents and their parts, chunks, vectors, and what stages hand on.
+
+Records are frozen and validated where they enter (pydantic, unknown fields refused); the numeric batch
+is a slotted dataclass because it is on the hot path. All character offsets are 0-based positions in
+`Document.text`, half-open: `text[start_char:end_char]`. Nothing in here does I/O.
+"""
+
+from __future__ import annotations
+
+from orchestration.records.documents import (
+    Annotation,
+    Block,
+    BlockKind,
+    Chunk,
+    Document,
+    PageBox,
+    Reference,
+    Section,
+    Span,
+    Table,
+    chunk_id,
+)
+from orchestration.records.graph import (
+    AgentType,
+    Claim,
+    Entity,
+    GraphWriteReceipt,
+    Qualifier,
+    local_concept,
+)
+from orchestration.records.identity import (
+    DocumentKey,
+    Offset,
+    Record,
+    content_version,
+    json_version,
+)
+from orchestration.records.inputs import (
+    AdapterRequest,
+    Locator,
+    RawPayload,
+    SourceItem,
+    StageContext,
+)
+from orchestration.records.vectors import (
+    EmbeddingBatch,
+    Float32Matrix,
+    IndexReceipt,
+    SparseMatrix,
+)
+
+__all__ = [
+    "AdapterRequest",
+    "AgentType",
+    "Annotation",
+    "Block",
+    "BlockKind",
+    "Chunk",
+    "Claim",
+    "Document",
+    "DocumentKey",
+    "EmbeddingBatch",
+    "Entity",
+    "Float32Matrix",
+    "GraphWriteReceipt",
+    "IndexReceipt",
+    "Locator",
+    "Offset",
+    "PageBox",
+    "Qualifier",
+    "RawPayload",
+    "Record",
+    "Reference",
+    "Section",
+    "SourceItem",
+    "Span",
+    "SparseMatrix",
+    "StageContext",
+    "Table",
+    "chunk_id",
+    "content_version",
+    "json_version",
+    "local_concept",
+]
