@@ -23,8 +23,8 @@ from gpu_actors.chunking.passages import Passage, passage_at, passage_regions
 from gpu_actors.chunking.recommendations import recommendation_passages
 from gpu_actors.chunking.regions import HEADINGS, PlacedBlock, cut_regions, placed_blocks
 from gpu_actors.chunking.semantic import Stretch, coherence, semantic_runs
-from gpu_actors.chunking.sentences import split_sentences
 from gpu_actors.profiles import CHUNKER_VERSION
+from orchestration.contracts import split_sentences
 from orchestration.errors import ConfigurationError, StageContractError
 from orchestration.records import Block, BlockKind, Chunk, Document, Float32Matrix, Section, chunk_id
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from gpu_actors.chunking.passages import Passage
 from gpu_actors.chunking.regions import PlacedBlock
-from gpu_actors.chunking.sentences import split_sentences
+from orchestration.contracts import split_sentences
 from orchestration.records import BlockKind
 
 __all__ = ["is_grade", "is_graded", "is_label", "is_phrase", "recommendation_passages"]

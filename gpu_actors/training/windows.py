@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.chunking.document_tokens import DocumentTokens
 from gpu_actors.chunking.regions import HEADINGS, placed_blocks
-from gpu_actors.chunking.sentences import split_sentences
+from orchestration.contracts import split_sentences
 from orchestration.records import Block, Document
 
 __all__ = ["Window", "windows_of"]

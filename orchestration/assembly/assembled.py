@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from importlib import import_module
@@ -22,14 +22,11 @@ from orchestration.contracts import (
     Extraction,
     Isolation,
     Outcome,
-    Plane,
-    TextModels,
     lift,
 )
 from orchestration.errors import MedkgError
 from orchestration.gates.gates import Gates
 from orchestration.gates.sweeps import GateSweeps
-from orchestration.jobs.host_client import HostClient
 from orchestration.jobs.submission import Submissions, Topology
 from orchestration.operations.backup.restore_marker import check_restored
 from orchestration.operations.data_folder import DataFolder
@@ -43,7 +40,7 @@ from orchestration.topology.loader import PipelineLoader
 from orchestration.topology.shipped import shipped_folder
 
 if TYPE_CHECKING:
-    from gpu_actors.plane import Profile, RayPlane
+    from gpu_actors.plane import RayPlane
     from orchestration.gates.pdf_conversions import PdfConversions
     from orchestration.jobs.reading import DocumentReader
     from orchestration.resilience.caller import GuardedCaller
@@ -213,37 +210,6 @@ class Assembly(AssembledExtraction):
 
     # --- models and search ---------------------------------------------------------------------------
 
-    @cached_property
-    def profile(self) -> Profile:
-        """What the plane is made of; raises ConfigurationError for a model that is not there."""
-        from gpu_actors import plane
-
-        settings = self.settings
-        return plane.chosen_profile(
-            settings.profile,
-            settings.embedding_model,
-            settings.sparse_model,
-            settings.engine,
-            settings.vllm_command,
-            settings.replicas,
-            settings.embedding_dimensions,
-            settings.rerank_model,
-        )
-
-    def models(self, legs: Collection[str], say: Callable[[str], None]) -> TextModels:
-        """The running plane's models, else this process's own; those of the legs are loaded here and now."""
-        host = HostClient(self.settings)
-        if host.is_running() and host.status().plane == "ready":
-            return host
-        say("no plane runs: loading the models for this command (`medkg up` keeps them loaded)")
-        return self.own_models(legs)
-
-    def own_models(self, legs: Collection[str]) -> TextModels:
-        """Models of the settings in this process, whatever a plane runs; those of the legs are loaded."""
-        from orchestration.assembly.plane_clients import OwnModels
-
-        return OwnModels(self.profile, legs)
-
     def devices(self) -> Sequence[Mapping[str, Any]]:
         """The profile's GPUs here; raises GpuUnavailableError when it needs one and none is fit.
 
@@ -258,22 +224,6 @@ class Assembly(AssembledExtraction):
         from gpu_actors import plane
 
         return plane.gpus()
-
-    def model_ids(self) -> Mapping[str, str]:
-        """The profile's models by leg."""
-        from gpu_actors import plane
-
-        return plane.model_ids(self.profile)
-
-    def rerank_model(self) -> str | None:
-        """Id of the profile's cross-encoder; None: nothing is reranked."""
-        from gpu_actors import plane
-
-        return plane.rerank_model_id(self.profile)
-
-    def sparse_off(self) -> str | None:
-        """Why the profile has no sparse leg; None if it has one."""
-        return self.profile.sparse_off
 
     def chunker(self, embed: Callable[[Sequence[str]], Float32Matrix]) -> ChunkByTopology:
         """What cuts documents as topologies do it, in this process; loads its tokenizer once."""
@@ -326,12 +276,6 @@ class Assembly(AssembledExtraction):
         return successor, lambda: previous.retire(successor)
 
     # --- a window worker's side ---------------------------------------------------------------------
-
-    @cached_property
-    def plane(self) -> Plane:
-        from orchestration.assembly.plane_clients import AttachedPlane
-
-        return AttachedPlane(self.settings, self.profile)
 
     def warm_up(self) -> None:
         """Have at hand what the first window needs: stages, their worker processes, the plane's client.
@@ -407,13 +351,15 @@ class Assembly(AssembledExtraction):
 
         if not hasattr(kind, "from_services"):
             return kind(**node.config)
+        seconds = self.policies.load(node.policy).timeout_seconds
         services = StageServices(
             plane=self.plane,
             sources=self.sources,
             documents=self.stores.documents,
             index=self.index,
             graph=self.graph_writer,
-            extractors=self.extractors,
+            extractors=self.extractors_within(seconds),
+            linker=self.linker,
             check_extraction=self.check_extraction,
             objects=self.objects,
             pdf_tasks=self.ledger.pdf_tasks,
@@ -428,6 +374,6 @@ class Assembly(AssembledExtraction):
             parsers=self.parsers,
             stage_name=node.name,
             owner=own_identity(),
-            timeout_seconds=self.policies.load(node.policy).timeout_seconds,
+            timeout_seconds=seconds,
         )
         return kind.from_services(node.config, services)

@@ -6,12 +6,19 @@ Input: settings and the installed plugins. Output: each of these, made when it i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from orchestration.assembly.inputs import AssembledInputs
-from orchestration.contracts import Extraction
+from orchestration.assembly.models import AssembledModels
+from orchestration.contracts import (
+    BatchExtractor,
+    Extraction,
+    Extractor,
+    ExtractorServices,
+    Linker,
+    ShapedExtractor,
+)
 from orchestration.errors import ConfigurationError
 from orchestration.plugins.entry_points import load_plugins
 from orchestration.records import Document
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["AssembledExtraction"]
 
 
-class AssembledExtraction(AssembledInputs):
+class AssembledExtraction(AssembledModels):
     """Extraction in one data folder."""
 
     @cached_property
@@ -39,6 +46,27 @@ class AssembledExtraction(AssembledInputs):
 
         return load_graph_schema(self.settings.topologies_dir or shipped_folder())
 
+    @cached_property
+    def linker(self) -> Linker | None:
+        """What gives mentions their concepts; None: mentions keep the concepts that extractors gave them."""
+        return None
+
+    def extractors_within(
+        self, timeout_seconds: float
+    ) -> Mapping[str, Callable[[], Extractor | BatchExtractor]]:
+        """What makes each installed extractor; starts nothing. `timeout_seconds`: of a micro-batch."""
+        return {
+            name: partial(self._extractor, kind, timeout_seconds) for name, kind in self.extractors.items()
+        }
+
+    def _extractor(self, kind: Any, timeout_seconds: float) -> Extractor | BatchExtractor:
+        if not hasattr(kind, "from_services"):
+            return kind()  # type: ignore[no-any-return]
+        services = ExtractorServices(
+            self.plane, self.model_ids(), timeout_seconds, self.graph_schema, self.settings
+        )
+        return kind.from_services(services)  # type: ignore[no-any-return]
+
     def check_extraction(self, document: Document, extraction: Extraction) -> tuple[Extraction, Counter[str]]:
         """The grounded part of an extraction, and how much of it was dropped by reason."""
         from orchestration.extraction.grounding import grounded
@@ -50,15 +78,32 @@ class AssembledExtraction(AssembledInputs):
         """The extract stage of a node; raises ConfigurationError for an extractor that is not installed."""
         from orchestration.stages.extract import Extract
 
-        return Extract(self.extractors, self.check_extraction, **node.config)
+        seconds = self.policies.load(node.policy).timeout_seconds
+        return Extract(
+            self.extractors_within(seconds),
+            self.check_extraction,
+            **node.config,
+            timeout_seconds=seconds,
+            linker=self.linker,
+        )
 
     def graph_shape(self, graph: TopologyGraph) -> dict[str, Any]:
         """What shapes the mentions and claims of a topology; empty for one without extractors."""
         named = {name for node in graph.nodes if node.stage_type == "extract" for name in _named(node)}
         if not named:
             return {}
-        versions = {name: str(getattr(self.extractors.get(name), "version", "")) for name in sorted(named)}
-        return {"extractors": versions, "graph_schema": self.graph_schema.version}
+        makers = self.extractors_within(0)
+        return {
+            "extractors": {name: _shape(makers[name]()) for name in sorted(named) if name in makers},
+            "graph_schema": self.graph_schema.version,
+            "linker": self.linker.version if self.linker is not None else "",
+        }
+
+
+def _shape(extractor: Extractor | BatchExtractor) -> dict[str, str]:
+    """Everything that shapes an extractor's output."""
+    others = extractor.shape if isinstance(extractor, ShapedExtractor) else {}
+    return {"version": str(extractor.version), **others}
 
 
 def _named(node: StageNode) -> set[str]:

@@ -7,7 +7,15 @@ protocol that every implementation, ours or a plugin's, runs through.
 
 from orchestration.contracts.commits import EVERYTHING, Commit, CommitLog, Intent, IntentCount
 from orchestration.contracts.copying import CopyLedger, ImportedDocuments, LedgerTable, Origin
-from orchestration.contracts.extraction import Extractor
+from orchestration.contracts.extraction import (
+    BatchExtractor,
+    CountedExtraction,
+    Extractor,
+    ExtractorServices,
+    Found,
+    Linker,
+    ShapedExtractor,
+)
 from orchestration.contracts.filters import (
     ANYTHING,
     DATE,
@@ -89,6 +97,7 @@ from orchestration.contracts.places import Place, PlaceLedger
 from orchestration.contracts.plane import Plane, PlaneUse, TextModels, Vectors
 from orchestration.contracts.retention import Retention, RetentionLedger
 from orchestration.contracts.revisions import UNKNOWN, is_newer, is_older, newest, revision_of
+from orchestration.contracts.sentences import sentence_spans, split_sentences
 from orchestration.contracts.sources import (
     ListedPage,
     ListedSource,
@@ -143,6 +152,7 @@ __all__ = [
     "TERM_FACETS",
     "UNKNOWN",
     "AskedConverter",
+    "BatchExtractor",
     "BatchStage",
     "Candidate",
     "ChunkRef",
@@ -156,6 +166,7 @@ __all__ = [
     "ConversionStatus",
     "ConvertedPdf",
     "CopyLedger",
+    "CountedExtraction",
     "DeadLetter",
     "DeadLetterLedger",
     "DocumentCounts",
@@ -167,9 +178,11 @@ __all__ = [
     "ExtractStage",
     "Extraction",
     "Extractor",
+    "ExtractorServices",
     "Facets",
     "Failure",
     "Filters",
+    "Found",
     "Gate",
     "GateLedger",
     "GateSweep",
@@ -193,6 +206,7 @@ __all__ = [
     "LedgerDocument",
     "LedgerTable",
     "LiftedStage",
+    "Linker",
     "ListedPage",
     "ListedSource",
     "Neighbour",
@@ -224,6 +238,7 @@ __all__ = [
     "Retention",
     "RetentionLedger",
     "SearchStore",
+    "ShapedExtractor",
     "Source",
     "SourceRequest",
     "SparseVectors",
@@ -264,5 +279,7 @@ __all__ = [
     "named_identifiers",
     "newest",
     "revision_of",
+    "sentence_spans",
+    "split_sentences",
     "values_of",
 ]

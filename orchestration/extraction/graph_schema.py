@@ -48,6 +48,9 @@ class KindDefinition(_Settings):
 
     biolink: BiolinkClass = Field(description="Class of the Biolink model, without its prefix: Disease.")
     description: str = Field(default="", max_length=500, description="What is of this kind.")
+    prose: bool = Field(
+        default=False, description="Whether models look for it in running text; else records alone state it."
+    )
 
 
 class PredicateDefinition(_Settings):
@@ -55,6 +58,9 @@ class PredicateDefinition(_Settings):
 
     biolink: BiolinkSlot = Field(description="Predicate of the Biolink model, without its prefix: treats.")
     description: str = Field(default="", max_length=500, description="What a claim with it states.")
+    prose: bool = Field(
+        default=False, description="Whether models look for it in running text; else records alone state it."
+    )
     joins: tuple[tuple[KindName, KindName], ...] = Field(
         min_length=1, max_length=200, description="Pairs of subject and object kinds that it may join."
     )
@@ -73,6 +79,16 @@ class GraphSchema(_Settings):
         """Whether a predicate may join mentions of these kinds."""
         definition = self.predicates.get(predicate)
         return definition is not None and (subject_kind, object_kind) in definition.joins
+
+    @property
+    def prose_kinds(self) -> dict[str, KindDefinition]:
+        """Kinds that models look for in running text."""
+        return {name: kind for name, kind in self.kinds.items() if kind.prose}
+
+    @property
+    def prose_predicates(self) -> dict[str, PredicateDefinition]:
+        """Predicates that models look for in running text."""
+        return {name: predicate for name, predicate in self.predicates.items() if predicate.prose}
 
     @property
     def version(self) -> str:

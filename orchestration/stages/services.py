@@ -14,11 +14,13 @@ from pathlib import Path
 
 from orchestration.contracts import (
     AskedConverter,
+    BatchExtractor,
     DocumentStore,
     Extraction,
     Extractor,
     GraphWriter,
     IndexWriter,
+    Linker,
     ObjectStore,
     Parser,
     PdfConverter,
@@ -52,8 +54,10 @@ class StageServices:
     documents: DocumentStore
     index: IndexWriter
     graph: GraphWriter
-    extractors: Mapping[str, Callable[[], Extractor]]
-    """Installed extractors by name."""
+    extractors: Mapping[str, Callable[[], Extractor | BatchExtractor]]
+    """Makes the installed extractors, by name; raises ConfigurationError for one that lacks a model."""
+    linker: Linker | None
+    """Gives mentions their concepts; None without vocabularies."""
     check_extraction: Callable[[Document, Extraction], tuple[Extraction, Counter[str]]]
     """The grounded part of an extraction under the folder's graph schema, and what was dropped by reason."""
     objects: ObjectStore

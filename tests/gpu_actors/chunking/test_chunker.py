@@ -17,10 +17,10 @@ from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.chunking.chunk_profiles import CHUNK_PROFILES
 from gpu_actors.chunking.document_chunker import DocumentChunker
 from gpu_actors.chunking.regions import HEADINGS, IMRAD, placed_blocks
-from gpu_actors.chunking.sentences import split_sentences
 from gpu_actors.components.chunker import HaystackChunker
 from gpu_actors.profiles import Model
 from medkg.testing.builders import a_document, a_payload
+from orchestration.contracts import split_sentences
 from orchestration.errors import ConfigurationError
 from orchestration.parsing.text_builder import DocumentBuilder
 from orchestration.records import BlockKind, Chunk, Document, content_version

@@ -34,6 +34,17 @@ def test_the_version_follows_the_content_and_not_the_layout(tmp_path: Path) -> N
     assert load_graph_schema(written(tmp_path, KINDS + other)).version != version
 
 
+def test_models_look_for_what_the_file_marks_as_prose(tmp_path: Path) -> None:
+    kinds = "kinds:\n  Drug: {biolink: Drug, prose: true}\n  Arm: {biolink: Cohort}\n"
+    predicates = (
+        "predicates:\n  affects: {biolink: affects, prose: true, joins: [[Drug, Drug]]}\n"
+        "  receives: {biolink: related_to, joins: [[Arm, Drug]]}\n"
+    )
+    schema = load_graph_schema(written(tmp_path, kinds + predicates))
+    assert list(schema.prose_kinds) == ["Drug"]
+    assert list(schema.prose_predicates) == ["affects"]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
