@@ -7,6 +7,13 @@ is a slotted dataclass because it is on the hot path. All character offsets are 
 
 from __future__ import annotations
 
+from orchestration.records.annotated import (
+    AnnotatedClaim,
+    AnnotatedDocument,
+    AnnotatedMention,
+    AnnotatedRelation,
+    Judgement,
+)
 from orchestration.records.documents import (
     Annotation,
     Block,
@@ -52,6 +59,10 @@ from orchestration.records.vectors import (
 __all__ = [
     "AdapterRequest",
     "AgentType",
+    "AnnotatedClaim",
+    "AnnotatedDocument",
+    "AnnotatedMention",
+    "AnnotatedRelation",
     "Annotation",
     "Block",
     "BlockKind",
@@ -64,6 +75,7 @@ __all__ = [
     "Float32Matrix",
     "GraphWriteReceipt",
     "IndexReceipt",
+    "Judgement",
     "Locator",
     "Offset",
     "PageBox",

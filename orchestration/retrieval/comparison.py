@@ -12,17 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RESAMPLES", "SEED", "Comparison", "compared"]
+from orchestration.intervals import BATCH, RESAMPLES, SEED, bootstrap_intervals
 
-RESAMPLES: Final = 9_999
-SEED: Final = 0
-BATCH: Final = 1_000
-"""Resamples held in memory at once."""
+__all__ = ["Comparison", "compared"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +54,12 @@ def compared(a: str, b: str, measure: str, of_a: Sequence[float], of_b: Sequence
 
 
 def _interval(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
-    from scipy import stats  # type: ignore[import-untyped] # takes a second or more to import
-
-    interval = stats.bootstrap(
-        (differences,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        batch=BATCH,
-        method="percentile",
-        rng=np.random.default_rng(SEED),
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
+    low, high = bootstrap_intervals(differences.size, lambda positions: differences[positions].mean(axis=-1))
+    return float(low), float(high)
 
 
 def _p_value(differences: npt.NDArray[np.float64]) -> float:
-    from scipy import stats
+    from scipy import stats  # type: ignore[import-untyped] # takes a second or more to import
 
     test = stats.permutation_test(
         (differences,),
