@@ -40,11 +40,11 @@ def read_gold(paths: Sequence[Path], naming: Naming | None = None) -> Gold:
     has no document, or has no sound one.
     """
     gold = Gold()
-    seen: dict[str, str] = {}
+    origins: dict[str, str] = {}
     for path in dict.fromkeys(paths):
         before, faults = len(gold.documents), len(gold.faults)
         for draft in _drafts(path):
-            _take(draft, str(path), naming or Naming(), gold, seen)
+            _take(draft, str(path), naming or Naming(), gold, origins)
         if len(gold.documents) == before:
             reasons = gold.faults[faults:]
             first = f" The first: {reasons[0]}." if reasons else ""
@@ -53,16 +53,16 @@ def read_gold(paths: Sequence[Path], naming: Naming | None = None) -> Gold:
     return gold
 
 
-def _take(draft: Draft, file: str, naming: Naming, gold: Gold, seen: dict[str, str]) -> None:
+def _take(draft: Draft, file: str, naming: Naming, gold: Gold, origins: dict[str, str]) -> None:
     origin = file if draft.line is None else f"{file}, line {draft.line}"
     try:
-        if draft.doc_id in seen:
-            raise DraftError(draft.line, f"its id is also that of {seen[draft.doc_id]}")
+        if draft.doc_id in origins:
+            raise DraftError(draft.line, f"its id is also that of {origins[draft.doc_id]}")
         document = checked(draft, naming, gold.unmapped, origin)
     except DraftError as error:
         gold.faults.append(GoldFault(file, error.line, draft.doc_id, error.reason))
         return
-    seen[draft.doc_id] = origin
+    origins[draft.doc_id] = origin
     gold.documents.append(document)
 
 

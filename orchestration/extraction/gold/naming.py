@@ -69,12 +69,12 @@ class Naming:
 
 def _named(
     name: str,
-    given: Mapping[str, str],
+    chosen: Mapping[str, str],
     usual: Mapping[str, tuple[str, ...]],
     known: Collection[str] | None,
 ) -> str | None:
-    if name in given:
-        return given[name]
+    if name in chosen:
+        return chosen[name]
     if known is None or name in known:
         return name
     return next((each for each in usual.get(name, ()) if each in known), None)

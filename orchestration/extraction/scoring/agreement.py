@@ -50,18 +50,18 @@ def agreement(
 def _kappa(of_a: Sequence[AnnotatedDocument], of_b: Sequence[AnnotatedDocument]) -> float | None:
     both = Counter(
         labels
-        for one, other in paired(of_a, of_b)
-        for labels in zip(_labels(one), _labels(other), strict=True)
+        for first, second in paired(of_a, of_b)
+        for labels in zip(_labels(first), _labels(second), strict=True)
     )
     total = sum(both.values())
-    first, second = Counter[str](), Counter[str]()
-    for (one, other), count in both.items():
-        first[one] += count
-        second[other] += count
-    expected = sum(first[label] * second[label] for label in first) / total**2 if total else 1.0
+    of_first, of_second = Counter[str](), Counter[str]()
+    for (first, second), count in both.items():
+        of_first[first] += count
+        of_second[second] += count
+    expected = sum(of_first[label] * of_second[label] for label in of_first) / total**2 if total else 1.0
     if expected == 1.0:
         return None
-    observed = sum(count for (one, other), count in both.items() if one == other) / total
+    observed = sum(count for (first, second), count in both.items() if first == second) / total
     return (observed - expected) / (1.0 - expected)
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -77,13 +78,13 @@ def _judged_mentions(
     of: AnnotatedDocument, gold: AnnotatedDocument, predicted: AnnotatedDocument
 ) -> dict[tuple[int, int, str], AnnotatedMention]:
     """The mentions by span and kind; one with concepts is preferred where a place has several."""
-    found: dict[tuple[int, int, str], AnnotatedMention] = {}
+    places: dict[tuple[int, int, str], AnnotatedMention] = {}
     for mention in of.mentions:
         if all(side.kinds is None or mention.kind in side.kinds for side in (gold, predicted)):
             place = (mention.start_char, mention.end_char, mention.kind)
-            if place not in found or not found[place].concepts:
-                found[place] = mention
-    return found
+            if place not in places or not places[place].concepts:
+                places[place] = mention
+    return places
 
 
 def _count_mentions(
@@ -101,7 +102,7 @@ def _count_mentions(
         _count_link(counts, gold[place], predicted[place])
     for kind in {place[2] for place in gold}:
         ours, theirs = ([place for place in side if place[2] == kind] for side in (gold, predicted))
-        pairs = matching(ours, theirs, lambda one, other: one[0] < other[1] and other[0] < one[1])
+        pairs = matching(ours, theirs, lambda ours, theirs: ours[0] < theirs[1] and theirs[0] < ours[1])
         counts.add("mentions_overlap", kind, RIGHT, len(pairs))
 
 
@@ -146,15 +147,16 @@ def _judged_relations(
     return stated
 
 
-def _same(one: _Stated, other: _Stated) -> bool:
-    if (one.predicate, one.negated) != (other.predicate, other.negated):
+def _same(gold: _Stated, predicted: _Stated) -> bool:
+    if (gold.predicate, gold.negated) != (predicted.predicate, predicted.negated):
         return False
-    return _same_ends(one, other, either_order=one.either_order or other.either_order)
+    return _same_ends(gold, predicted, either_order=gold.either_order or predicted.either_order)
 
 
-def _same_ends(one: _Stated, other: _Stated, *, either_order: bool) -> bool:
-    straight = bool(one.subject & other.subject and one.object & other.object)
-    return straight or (either_order and bool(one.subject & other.object and one.object & other.subject))
+def _same_ends(gold: _Stated, predicted: _Stated, *, either_order: bool) -> bool:
+    if gold.subject & predicted.subject and gold.object & predicted.object:
+        return True
+    return either_order and bool(gold.subject & predicted.object and gold.object & predicted.subject)
 
 
 def _count_relations(
@@ -176,9 +178,9 @@ def _count_relations(
 
 
 def _count_pairs(counts: _Counts, gold: Sequence[_Stated], predicted: Sequence[_Stated]) -> None:
-    sides = [{frozenset((one.subject, one.object)): one for one in side} for side in (gold, predicted)]
+    sides = [{frozenset((each.subject, each.object)): each for each in side} for side in (gold, predicted)]
     ours, theirs = (list(side.values()) for side in sides)
-    pairs = matching(ours, theirs, lambda one, other: _same_ends(one, other, either_order=True))
+    pairs = matching(ours, theirs, partial(_same_ends, either_order=True))
     for what, times in ((GOLD, len(ours)), (PREDICTED, len(theirs)), (RIGHT, len(pairs))):
         if times:
             counts.add("relation_pairs", ALL, what, times)
@@ -220,12 +222,12 @@ def _count_claims(
         counts.add("claims", _direction(answer), PREDICTED)
         if _direction(answer) == right:
             counts.add("claims", right, RIGHT)
-        found = _characters(answer)
-        if found:
+        cited = _characters(answer)
+        if cited:
             counts.add("evidence", ALL, PREDICTED)
-            counts.add("evidence_characters", ALL, PREDICTED, len(found))
-            counts.add("evidence_characters", ALL, RIGHT, len(evidence & found))
-        if evidence & found:
+            counts.add("evidence_characters", ALL, PREDICTED, len(cited))
+            counts.add("evidence_characters", ALL, RIGHT, len(evidence & cited))
+        if evidence & cited:
             counts.add("evidence", ALL, RIGHT)
 
 

@@ -21,7 +21,7 @@ def matching(left: Sequence[A], right: Sequence[B], may: Callable[[A, B], bool])
     """Pairs (position in left, position in right) of a maximum bipartite matching (Hopcroft-Karp)."""
     if not left or not right:
         return []
-    allowed = np.array([[may(one, other) for other in right] for one in left], dtype=np.int8)
+    allowed = np.array([[may(item, candidate) for candidate in right] for item in left], dtype=np.int8)
     if not allowed.any():
         return []
     from scipy.sparse import csr_array  # type: ignore[import-untyped] # takes a second to import

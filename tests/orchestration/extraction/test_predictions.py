@@ -83,9 +83,9 @@ def test_gold_mentions_become_entities_with_concepts_only_if_they_are_to_be_give
 
 
 def test_agreement_of_equal_extractors_is_complete_and_of_different_ones_is_not() -> None:
-    one = [annotated(GOLD, found(("Aspirin", "nausea")))]
-    other = [annotated(GOLD, found(("Aspirin", "headache")))]
-    same, half = agreement("a", one, "b", one), agreement("a", one, "b", other)
+    first = [annotated(GOLD, found(("Aspirin", "nausea")))]
+    second = [annotated(GOLD, found(("Aspirin", "headache")))]
+    same, half = agreement("a", first, "b", first), agreement("a", first, "b", second)
     assert same.mentions_f1 is not None and half.mentions_f1 is not None
     assert (same.mentions_f1.value, same.kappa) == (1.0, 1.0)
     assert half.mentions_f1.value == 0.5

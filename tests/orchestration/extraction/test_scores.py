@@ -45,15 +45,15 @@ def test_what_is_predicted_as_the_gold_has_it_is_right(pair: Pair) -> None:
 @settings(deadline=None, max_examples=40)
 @given(PAIRS)
 def test_gold_and_predictions_exchanged_exchange_precision_and_recall(pair: Pair) -> None:
-    one, other = (by_row(score(*sides, intervals=False)) for sides in (pair, pair[::-1]))
-    assert one.keys() == other.keys()
-    for row, each in one.items():
+    rows, exchanged = (by_row(score(*sides, intervals=False)) for sides in (pair, pair[::-1]))
+    assert rows.keys() == exchanged.keys()
+    for row, each in rows.items():
         assert (each.right, each.predicted, each.gold) == (
-            other[row].right,
-            other[row].gold,
-            other[row].predicted,
+            exchanged[row].right,
+            exchanged[row].gold,
+            exchanged[row].predicted,
         )
-        assert (each.precision, each.f1) == (other[row].recall, other[row].f1)
+        assert (each.precision, each.f1) == (exchanged[row].recall, exchanged[row].f1)
 
 
 @settings(deadline=None, max_examples=25)
@@ -136,8 +136,8 @@ def test_kinds_that_the_gold_did_not_annotate_are_not_judged() -> None:
 )
 def test_links_of_right_mentions(in_gold: list[str], predicted: list[str], expected: object) -> None:
     gold = an_annotated(a_mention("nausea", "Condition", *in_gold))
-    found = an_annotated(a_mention("nausea", "Condition", *predicted))
-    assert counts(gold, found, "links") == expected
+    extracted = an_annotated(a_mention("nausea", "Condition", *predicted))
+    assert counts(gold, extracted, "links") == expected
 
 
 def test_links_of_wrong_mentions_are_not_judged() -> None:
