@@ -68,6 +68,7 @@ __all__ = [
     "UnknownFormatError",
     "UnsafeXmlError",
     "UsageError",
+    "VocabularyUnreadableError",
     "rebuilt_error",
 ]
 
@@ -184,6 +185,15 @@ class IndexMissingError(PermanentError):
     """
 
     code = "MEDKG-103"
+    exit_code = ExitCode.USAGE
+
+
+class VocabularyUnreadableError(PermanentError):
+    """A file of a vocabulary is not what its format requires, or holds no concept with a name. Correct the
+    line that the message names, or name the format, then run `medkg vocabulary add` again.
+    """
+
+    code = "MEDKG-104"
     exit_code = ExitCode.USAGE
 
 

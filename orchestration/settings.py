@@ -231,6 +231,11 @@ class Settings(BaseSettings):
         return self.data_dir / "documents.sqlite"
 
     @property
+    def vocabularies_dir(self) -> Path:
+        """Index files of vocabularies."""
+        return self.data_dir / "vocabularies"
+
+    @property
     def vectors_dir(self) -> Path:
         return self.data_dir / "vectors"
 

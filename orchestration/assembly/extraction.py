@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from orchestration.extraction.graph_schema import GraphSchema
     from orchestration.stages.extract import Extract
     from orchestration.topology.graph import StageNode, TopologyGraph
+    from orchestration.vocabularies.folder import VocabularyFolder
 
 __all__ = ["AssembledExtraction"]
 
@@ -66,6 +67,13 @@ class AssembledExtraction(AssembledModels):
             self.plane, self.model_ids(), timeout_seconds, self.graph_schema, self.settings
         )
         return kind.from_services(services)  # type: ignore[no-any-return]
+
+    @cached_property
+    def vocabularies(self) -> VocabularyFolder:
+        """The vocabularies of the data folder."""
+        from orchestration.vocabularies.folder import VocabularyFolder
+
+        return VocabularyFolder(self.settings.vocabularies_dir)
 
     def check_extraction(self, document: Document, extraction: Extraction) -> tuple[Extraction, Counter[str]]:
         """The grounded part of an extraction, and how much of it was dropped by reason."""

@@ -29,6 +29,7 @@ from orchestration.cli import (
     topology,
     train_sparse,
     verify,
+    vocabulary,
 )
 from orchestration.cli.help_text import CommandsByPanel
 from orchestration.cli.output import fail, note
@@ -78,6 +79,7 @@ MODULES: Final = (
     search,
     evaluate,
     graph,
+    vocabulary,
     documents,
     deletion,
     jobs,

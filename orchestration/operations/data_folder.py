@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from orchestration.operations.reembedding import Reembedded
     from orchestration.operations.searches import Searches
     from orchestration.operations.verification import Allow
+    from orchestration.operations.vocabularies import Vocabularies
 
 __all__ = ["DataFolder"]
 
@@ -93,6 +94,13 @@ class DataFolder:
         from orchestration.operations.graph import Graph
 
         return Graph(self._parts)
+
+    @cached_property
+    def vocabularies(self) -> Vocabularies:
+        """Vocabularies: added, listed, checked, removed."""
+        from orchestration.operations.vocabularies import Vocabularies
+
+        return Vocabularies(self._parts)
 
     @cached_property
     def searches(self) -> Searches:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from orchestration.extraction.graph_schema import GraphSchema
     from orchestration.jobs.reading import DocumentReader
     from orchestration.stores.verify import Verification
+    from orchestration.vocabularies.folder import VocabularyFolder
 
 __all__ = ["ChunkByTopology", "Parts", "Stores"]
 
@@ -69,6 +70,8 @@ class Parts(Protocol):
     def graph_writer(self) -> GraphWriter: ...
     @property
     def graph_schema(self) -> GraphSchema: ...
+    @property
+    def vocabularies(self) -> VocabularyFolder: ...
     @property
     def verification(self) -> Verification: ...
     @property

@@ -1,0 +1,299 @@
+"""The index of one vocabulary: a SQLite file that is written once and then only read.
+
+Comes in: concepts; keys of names. Leaves: the file, and the names that have these keys. A finished file never
+changes, so any number of processes map it into memory and read it without locks.
+Source: https://www.sqlite.org/uri.html (immutable), https://www.sqlite.org/mmap.html.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from pydantic import Field
+
+from orchestration.errors import StoreCorruptError
+from orchestration.records import Record
+from orchestration.vocabularies.concepts import Scope, VocabularyConcept
+from orchestration.vocabularies.curies import prefix_of
+from orchestration.vocabularies.names import NAMES_VERSION, NameKeys, name_keys
+
+__all__ = [
+    "INDEX_VERSION",
+    "IndexedConcept",
+    "IndexedName",
+    "VocabularyAbout",
+    "VocabularyIndex",
+    "write_index",
+]
+
+INDEX_VERSION: Final = 1
+"""Of the tables; another version is not read."""
+
+_MAPPED_BYTES: Final = 1 << 30
+_KEYS_PER_QUERY: Final = 400
+
+_TABLES: Final = """
+CREATE TABLE about (content TEXT NOT NULL);
+CREATE TABLE concepts (id INTEGER PRIMARY KEY, curie TEXT NOT NULL, name TEXT NOT NULL, kinds TEXT NOT NULL);
+CREATE TABLE names (
+    concept INTEGER NOT NULL, text TEXT NOT NULL, scope TEXT NOT NULL, language TEXT NOT NULL,
+    documents INTEGER NOT NULL, words TEXT NOT NULL, joined TEXT NOT NULL, bag TEXT NOT NULL
+);
+CREATE TABLE cross_references (concept INTEGER NOT NULL, curie TEXT NOT NULL);
+CREATE TABLE parents (concept INTEGER NOT NULL, curie TEXT NOT NULL);
+"""
+_INDEXES: Final = """
+CREATE UNIQUE INDEX concepts_by_curie ON concepts (curie);
+CREATE INDEX names_by_joined ON names (joined);
+CREATE INDEX names_by_bag ON names (bag);
+CREATE INDEX names_by_concept ON names (concept);
+CREATE INDEX references_by_concept ON cross_references (concept);
+CREATE INDEX references_by_curie ON cross_references (curie);
+CREATE INDEX parents_by_concept ON parents (concept);
+CREATE INDEX parents_by_curie ON parents (curie);
+ANALYZE;
+"""
+_NAMED: Final = """
+SELECT concepts.curie, concepts.name, concepts.kinds, names.text, names.scope, names.language,
+       names.documents, names.words, names.joined, names.bag
+FROM names JOIN concepts ON concepts.id = names.concept WHERE names.{column} IN ({places})
+"""
+_NARROWER: Final = """
+WITH RECURSIVE narrower (curie) AS (
+    SELECT :curie
+    UNION
+    SELECT concepts.curie FROM parents JOIN narrower ON parents.curie = narrower.curie
+    JOIN concepts ON concepts.id = parents.concept
+)
+SELECT curie FROM narrower WHERE curie <> :curie ORDER BY curie LIMIT :limit
+"""
+
+
+class VocabularyAbout(Record):
+    """What a vocabulary is, and what it holds."""
+
+    name: str = Field(description="Its name in this data folder.")
+    version: str = Field(description="As the file or the user states it, else the start of the checksum.")
+    format: str = Field(description="Format of the file.")
+    file: str = Field(description="Name of the file that was read.")
+    licence: str | None = Field(default=None, description="As the user states it.")
+    kinds: dict[str, int] = Field(description="Concepts by kind of mention.")
+    prefixes: dict[str, int] = Field(description="Concepts by prefix of their CURIE.")
+    languages: dict[str, int] = Field(description="Names by language.")
+    concepts: int = Field(ge=1, description="Concepts.")
+    names: int = Field(ge=1, description="Names.")
+    left_out: dict[str, int] = Field(default_factory=dict, description="Entries not read, by reason.")
+    checksum: str = Field(description="sha256 of concepts and names; the same for the same content.")
+    names_version: int = Field(default=NAMES_VERSION, description="Of the keys of names.")
+    index_version: int = Field(default=INDEX_VERSION, description="Of the tables.")
+
+
+class IndexedName(NamedTuple):
+    """A name of a concept, with its keys."""
+
+    curie: str
+    concept_name: str
+    kinds: tuple[str, ...]
+    text: str
+    scope: Scope
+    language: str
+    documents: int
+    keys: NameKeys
+
+
+class IndexedConcept(NamedTuple):
+    """A concept with all that the index holds of it."""
+
+    curie: str
+    name: str
+    kinds: tuple[str, ...]
+    names: tuple[str, ...]
+    cross_references: tuple[str, ...]
+    parents: tuple[str, ...]
+
+
+def write_index(
+    path: Path,
+    concepts: Sequence[VocabularyConcept],
+    **stated: Any,
+) -> VocabularyAbout:
+    """Write a new index to `path`; durable when it returns. `stated`: fields of VocabularyAbout.
+
+    The file is incomplete until then: write it beside its place, then rename it.
+    """
+    path.unlink(missing_ok=True)
+    about = _described(concepts, **stated)
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=8192;")
+        database.executescript(_TABLES)
+        database.execute("BEGIN")
+        _insert(database, concepts)
+        database.execute("INSERT INTO about VALUES (?)", (about.model_dump_json(),))
+        database.execute("COMMIT")
+        database.executescript(_INDEXES)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return about
+
+
+def _insert(database: sqlite3.Connection, concepts: Sequence[VocabularyConcept]) -> None:
+    database.executemany(
+        "INSERT INTO concepts VALUES (?, ?, ?, ?)",
+        ((number, each.curie, each.name, "|".join(each.kinds)) for number, each in enumerate(concepts)),
+    )
+    database.executemany("INSERT INTO names VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _name_rows(concepts))
+    database.executemany(
+        "INSERT INTO cross_references VALUES (?, ?)",
+        ((number, curie) for number, each in enumerate(concepts) for curie in each.cross_references),
+    )
+    database.executemany(
+        "INSERT INTO parents VALUES (?, ?)",
+        ((number, curie) for number, each in enumerate(concepts) for curie in each.parents),
+    )
+
+
+def _name_rows(concepts: Sequence[VocabularyConcept]) -> Iterator[tuple[Any, ...]]:
+    """Names with their keys; of a concept's names with the same words and scope the first is kept."""
+    for number, concept in enumerate(concepts):
+        present: set[tuple[str, str]] = set()
+        for name in concept.names:
+            keys = name_keys(name.text)
+            if keys.joined and (keys.words, name.language) not in present:
+                present.add((keys.words, name.language))
+                yield number, name.text, name.scope, name.language, name.documents, *keys
+
+
+def _described(
+    concepts: Sequence[VocabularyConcept], *, version: str | None, **stated: Any
+) -> VocabularyAbout:
+    digest = hashlib.sha256()
+    for concept in concepts:
+        digest.update(repr(concept).encode())
+    checksum = digest.hexdigest()
+    return VocabularyAbout(
+        version=version or checksum[:12],
+        kinds=dict(sorted(Counter(kind for each in concepts for kind in each.kinds).items())),
+        prefixes=dict(sorted(Counter(prefix_of(each.curie) for each in concepts).items())),
+        languages=dict(sorted(Counter(name.language for each in concepts for name in each.names).items())),
+        concepts=len(concepts),
+        names=sum(len(each.names) for each in concepts),
+        checksum=checksum,
+        **stated,
+    )
+
+
+class VocabularyIndex:
+    """A finished index, read only. Thread-safe. Any method raises StoreCorruptError for a damaged file."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StoreCorruptError for a file that is no index or of another version."""
+        self._path = path
+        try:
+            self._database = sqlite3.connect(
+                f"file:{_quoted(path)}?mode=ro&immutable=1", uri=True, check_same_thread=False
+            )
+            self._database.execute(f"PRAGMA mmap_size={_MAPPED_BYTES}")
+            (content,) = self._database.execute("SELECT content FROM about").fetchone()
+            about = json.loads(content)
+        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+            raise self._damaged(str(error)) from error
+        versions = (about.get("index_version"), about.get("names_version"))
+        if versions != (INDEX_VERSION, NAMES_VERSION):
+            raise self._damaged("it was written by another version of medkg")
+        self.about = VocabularyAbout.model_validate(about)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def named(self, keys: Collection[NameKeys]) -> list[IndexedName]:
+        """Names with the same joined words or the same bag of words; each once, in the file's order."""
+        rows: dict[tuple[Any, ...], None] = {}
+        for column in ("joined", "bag"):
+            wanted = sorted({getattr(each, column) for each in keys} - {""})
+            for start in range(0, len(wanted), _KEYS_PER_QUERY):
+                part = wanted[start : start + _KEYS_PER_QUERY]
+                statement = _NAMED.format(column=column, places=", ".join("?" * len(part)))
+                rows |= dict.fromkeys(self._rows(statement, part))
+        return [
+            IndexedName(
+                curie,
+                name,
+                tuple(filter(None, kinds.split("|"))),
+                text,
+                scope,
+                language,
+                documents,
+                NameKeys(words, joined, bag),
+            )
+            for curie, name, kinds, text, scope, language, documents, words, joined, bag in rows
+        ]
+
+    def concept(self, curie: str) -> IndexedConcept | None:
+        """The concept of a CURIE; None if this vocabulary has none."""
+        found = self._rows("SELECT id, name, kinds FROM concepts WHERE curie = ?", [curie])
+        if not found:
+            return None
+        number, name, kinds = found[0]
+        return IndexedConcept(
+            curie,
+            name,
+            tuple(filter(None, kinds.split("|"))),
+            self._column("SELECT text FROM names WHERE concept = ? ORDER BY rowid", number),
+            self._column("SELECT curie FROM cross_references WHERE concept = ? ORDER BY rowid", number),
+            self._column("SELECT curie FROM parents WHERE concept = ? ORDER BY rowid", number),
+        )
+
+    def referring(self, curie: str) -> tuple[str, ...]:
+        """Concepts with this cross-reference."""
+        return self._column(
+            "SELECT concepts.curie FROM cross_references AS given "
+            "JOIN concepts ON concepts.id = given.concept WHERE given.curie = ? ORDER BY concepts.curie",
+            curie,
+        )
+
+    def narrower(self, curie: str, limit: int = 10_000) -> tuple[str, ...]:
+        """Concepts below a concept at any depth, without itself; loops do no harm."""
+        return tuple(row[0] for row in self._rows(_NARROWER, {"curie": curie, "limit": limit}))
+
+    def problems(self) -> list[str]:
+        """What is damaged or doubtful: one sentence each; reads the whole file."""
+        damage = [str(row[0]) for row in self._rows("PRAGMA integrity_check(5)", []) if row[0] != "ok"]
+        if damage:
+            raise self._damaged("; ".join(damage))
+        counted = {
+            "concepts": self._rows("SELECT count(*) FROM concepts", [])[0][0],
+        }
+        if counted["concepts"] != self.about.concepts:
+            raise self._damaged(f"it has {counted['concepts']:,} concepts of {self.about.concepts:,}")
+        return []
+
+    def _column(self, statement: str, value: object) -> tuple[str, ...]:
+        return tuple(row[0] for row in self._rows(statement, [value]))
+
+    def _rows(self, statement: str, values: Any) -> list[tuple[Any, ...]]:
+        try:
+            return self._database.execute(statement, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, cause: str) -> StoreCorruptError:
+        return StoreCorruptError(
+            f"the index of vocabulary {self._path.stem!r} cannot be used: {cause}. Add the vocabulary again "
+            f"with `medkg vocabulary add FILE --name {self._path.stem}`, or remove it."
+        )
+
+
+def _quoted(path: Path) -> str:
+    """A path inside a SQLite URI."""
+    return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
