@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from orchestration.cli.help_text import DOCUMENTS, example
-from orchestration.cli.output import AsJson, answer, note, reports_errors, table
+from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
+from orchestration.errors import ExitCode
 from orchestration.settings import Settings
 
 vocabulary = typer.Typer(help="Vocabularies that mentions are linked to.", no_args_is_help=True)
@@ -78,6 +79,32 @@ def list_vocabularies(ctx: typer.Context, as_json: AsJson = False) -> None:
         {"vocabularies": value},
         lambda: table(None, columns, [[row.get(column) for column in columns] for row in value]),
     )
+
+
+@vocabulary.command("check", epilog=example("medkg vocabulary check mondo"))
+@reports_errors
+def check_vocabularies(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Vocabulary; default: all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read the index of a vocabulary whole: is it undamaged, and what is doubtful in its content?"""
+    from orchestration.assembly import open_data_folder
+
+    settings: Settings = ctx.obj
+    with open_data_folder(settings, unchecked=True) as data_folder:
+        value = data_folder.vocabularies.check(name)
+    answer(as_json, {"vocabularies": value}, lambda: _show_checks(value))
+    if any(row["damage"] for row in value):
+        raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _show_checks(value: list[dict[str, Any]]) -> None:
+    for row in value:
+        console.print(f"{row['name']}: {row['damage'] or 'undamaged'}", markup=False)
+        for finding in row["findings"]:
+            shown = ", ".join(finding["examples"])
+            console.print(f"  {finding['times']:,} {finding['what']}: {shown}", markup=False)
 
 
 @vocabulary.command("remove", epilog=example("medkg vocabulary remove mondo"))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.errors import MedkgError, UsageError
+from orchestration.errors import StoreCorruptError, UsageError
 from orchestration.operations.parts import Parts
 
 if TYPE_CHECKING:
@@ -66,11 +66,25 @@ class Vocabularies:
         for name in self._folder.names():
             try:
                 index = self._folder.open(name)
-            except MedkgError as error:
+            except StoreCorruptError as error:
                 rows.append({"name": name, "error": error.message})
                 continue
             rows.append({**index.about.model_dump(), "error": None})
             index.close()
+        return rows
+
+    def check(self, name: str | None) -> list[dict[str, Any]]:
+        """Read one vocabulary, or all: each with its `damage` or None, and what is doubtful in it."""
+        rows: list[dict[str, Any]] = []
+        for each in [name] if name else self._folder.names():
+            try:
+                index = self._folder.open(each)
+                findings = [finding._asdict() for finding in index.check()]
+                index.close()
+            except StoreCorruptError as error:
+                rows.append({"name": each, "damage": error.message, "findings": []})
+                continue
+            rows.append({"name": each, "damage": None, "findings": findings})
         return rows
 
     def remove(self, name: str) -> None:

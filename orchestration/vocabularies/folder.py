@@ -120,7 +120,7 @@ class VocabularyFolder:
 
     def _unknown(self, name: str) -> str:
         present = ", ".join(self.names()) or "none"
-        return f"no vocabulary is called {name!r}; vocabularies: {present}. `medkg vocabulary add FILE` adds one."
+        return f"no vocabulary is called {name!r}; vocabularies: {present}. Add one by `medkg vocabulary add FILE`."
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:

@@ -22,11 +22,12 @@ from pydantic import Field
 from orchestration.errors import StoreCorruptError
 from orchestration.records import Record
 from orchestration.vocabularies.concepts import Scope, VocabularyConcept
-from orchestration.vocabularies.curies import prefix_of
+from orchestration.vocabularies.curies import KNOWN_PREFIXES, prefix_of
 from orchestration.vocabularies.names import NAMES_VERSION, NameKeys, name_keys
 
 __all__ = [
     "INDEX_VERSION",
+    "Finding",
     "IndexedConcept",
     "IndexedName",
     "VocabularyAbout",
@@ -44,11 +45,14 @@ _TABLES: Final = """
 CREATE TABLE about (content TEXT NOT NULL);
 CREATE TABLE concepts (id INTEGER PRIMARY KEY, curie TEXT NOT NULL, name TEXT NOT NULL, kinds TEXT NOT NULL);
 CREATE TABLE names (
-    concept INTEGER NOT NULL, text TEXT NOT NULL, scope TEXT NOT NULL, language TEXT NOT NULL,
-    documents INTEGER NOT NULL, words TEXT NOT NULL, joined TEXT NOT NULL, bag TEXT NOT NULL
+    id INTEGER PRIMARY KEY, concept INTEGER NOT NULL, text TEXT NOT NULL, scope TEXT NOT NULL,
+    language TEXT NOT NULL, documents INTEGER NOT NULL,
+    words TEXT NOT NULL, joined TEXT NOT NULL, bag TEXT NOT NULL
 );
 CREATE TABLE cross_references (concept INTEGER NOT NULL, curie TEXT NOT NULL);
 CREATE TABLE parents (concept INTEGER NOT NULL, curie TEXT NOT NULL);
+CREATE VIRTUAL TABLE grams USING fts5 (words, tokenize = 'trigram', content = '', detail = 'none');
+CREATE VIRTUAL TABLE gram_counts USING fts5vocab (grams, 'row');
 """
 _INDEXES: Final = """
 CREATE UNIQUE INDEX concepts_by_curie ON concepts (curie);
@@ -76,6 +80,19 @@ WITH RECURSIVE narrower (curie) AS (
 SELECT curie FROM narrower WHERE curie <> :curie ORDER BY curie LIMIT :limit
 """
 
+_DOUBTFUL: Final = {
+    "names that several concepts have": """
+        SELECT min(text) FROM names GROUP BY words HAVING count(DISTINCT concept) > 1 ORDER BY 1
+    """,
+    "concepts whose broader concept is not in the file": """
+        SELECT DISTINCT concepts.curie FROM parents JOIN concepts ON concepts.id = parents.concept
+        WHERE parents.curie NOT IN (SELECT curie FROM concepts) ORDER BY 1
+    """,
+    "concepts without a name of letters or digits": """
+        SELECT curie FROM concepts WHERE id NOT IN (SELECT concept FROM names) ORDER BY 1
+    """,
+}
+
 
 class VocabularyAbout(Record):
     """What a vocabulary is, and what it holds."""
@@ -94,6 +111,14 @@ class VocabularyAbout(Record):
     checksum: str = Field(description="sha256 of concepts and names; the same for the same content.")
     names_version: int = Field(default=NAMES_VERSION, description="Of the keys of names.")
     index_version: int = Field(default=INDEX_VERSION, description="Of the tables.")
+
+
+class Finding(NamedTuple):
+    """What is doubtful in a vocabulary, how often, and the first of them."""
+
+    what: str
+    times: int
+    examples: list[str]
 
 
 class IndexedName(NamedTuple):
@@ -120,22 +145,18 @@ class IndexedConcept(NamedTuple):
     parents: tuple[str, ...]
 
 
-def write_index(
-    path: Path,
-    concepts: Sequence[VocabularyConcept],
-    **stated: Any,
-) -> VocabularyAbout:
+def write_index(path: Path, concepts: Sequence[VocabularyConcept], **stated: Any) -> VocabularyAbout:
     """Write a new index to `path`; durable when it returns. `stated`: fields of VocabularyAbout.
 
     The file is incomplete until then: write it beside its place, then rename it.
     """
     path.unlink(missing_ok=True)
-    about = _described(concepts, **stated)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=8192;")
         database.executescript(_TABLES)
         database.execute("BEGIN")
         _insert(database, concepts)
+        about = _described(database, concepts, **stated)
         database.execute("INSERT INTO about VALUES (?)", (about.model_dump_json(),))
         database.execute("COMMIT")
         database.executescript(_INDEXES)
@@ -152,7 +173,7 @@ def _insert(database: sqlite3.Connection, concepts: Sequence[VocabularyConcept])
         "INSERT INTO concepts VALUES (?, ?, ?, ?)",
         ((number, each.curie, each.name, "|".join(each.kinds)) for number, each in enumerate(concepts)),
     )
-    database.executemany("INSERT INTO names VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _name_rows(concepts))
+    database.executemany("INSERT INTO names VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", _name_rows(concepts))
     database.executemany(
         "INSERT INTO cross_references VALUES (?, ?)",
         ((number, curie) for number, each in enumerate(concepts) for curie in each.cross_references),
@@ -161,10 +182,12 @@ def _insert(database: sqlite3.Connection, concepts: Sequence[VocabularyConcept])
         "INSERT INTO parents VALUES (?, ?)",
         ((number, curie) for number, each in enumerate(concepts) for curie in each.parents),
     )
+    database.execute("INSERT INTO grams (rowid, words) SELECT id, words FROM names")
+    database.execute("INSERT INTO grams (grams) VALUES ('optimize')")
 
 
 def _name_rows(concepts: Sequence[VocabularyConcept]) -> Iterator[tuple[Any, ...]]:
-    """Names with their keys; of a concept's names with the same words and scope the first is kept."""
+    """Names with their keys; of a concept's names with the same words the first is kept per language."""
     for number, concept in enumerate(concepts):
         present: set[tuple[str, str]] = set()
         for name in concept.names:
@@ -175,22 +198,30 @@ def _name_rows(concepts: Sequence[VocabularyConcept]) -> Iterator[tuple[Any, ...
 
 
 def _described(
-    concepts: Sequence[VocabularyConcept], *, version: str | None, **stated: Any
+    database: sqlite3.Connection, concepts: Sequence[VocabularyConcept], *, version: str | None, **stated: Any
 ) -> VocabularyAbout:
-    digest = hashlib.sha256()
-    for concept in concepts:
-        digest.update(repr(concept).encode())
-    checksum = digest.hexdigest()
+    checksum = _checksum(database)
+    languages = database.execute("SELECT language, count(*) FROM names GROUP BY language ORDER BY language")
+    by_language = dict(languages.fetchall())
     return VocabularyAbout(
         version=version or checksum[:12],
         kinds=dict(sorted(Counter(kind for each in concepts for kind in each.kinds).items())),
         prefixes=dict(sorted(Counter(prefix_of(each.curie) for each in concepts).items())),
-        languages=dict(sorted(Counter(name.language for each in concepts for name in each.names).items())),
+        languages=by_language,
         concepts=len(concepts),
-        names=sum(len(each.names) for each in concepts),
+        names=sum(by_language.values()),
         checksum=checksum,
         **stated,
     )
+
+
+def _checksum(database: sqlite3.Connection) -> str:
+    """sha256 of all concepts, names, cross-references and parents, in the file's order."""
+    digest = hashlib.sha256()
+    for table in ("concepts", "names", "cross_references", "parents"):
+        for row in database.execute(f"SELECT * FROM {table} ORDER BY rowid"):
+            digest.update(repr(row).encode())
+    return digest.hexdigest()
 
 
 class VocabularyIndex:
@@ -266,17 +297,25 @@ class VocabularyIndex:
         """Concepts below a concept at any depth, without itself; loops do no harm."""
         return tuple(row[0] for row in self._rows(_NARROWER, {"curie": curie, "limit": limit}))
 
-    def problems(self) -> list[str]:
-        """What is damaged or doubtful: one sentence each; reads the whole file."""
-        damage = [str(row[0]) for row in self._rows("PRAGMA integrity_check(5)", []) if row[0] != "ok"]
+    def check(self) -> list[Finding]:
+        """Read the whole file: what is doubtful in the vocabulary; StoreCorruptError for a damaged file."""
+        damage = [str(row[0]) for row in self._rows("PRAGMA integrity_check(3)", []) if row[0] != "ok"]
         if damage:
             raise self._damaged("; ".join(damage))
-        counted = {
-            "concepts": self._rows("SELECT count(*) FROM concepts", [])[0][0],
-        }
-        if counted["concepts"] != self.about.concepts:
-            raise self._damaged(f"it has {counted['concepts']:,} concepts of {self.about.concepts:,}")
-        return []
+        try:
+            checksum = _checksum(self._database)
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(str(error)) from error
+        if checksum != self.about.checksum:
+            raise self._damaged("its content has another checksum than when it was written")
+        findings = [Finding(what, *self._counted(statement)) for what, statement in _DOUBTFUL.items()]
+        unknown = [prefix for prefix in self.about.prefixes if prefix not in KNOWN_PREFIXES]
+        findings.append(Finding("prefixes that the Biolink model does not name", len(unknown), unknown[:5]))
+        return [finding for finding in findings if finding.times]
+
+    def _counted(self, statement: str) -> tuple[int, list[str]]:
+        rows = self._rows(statement, [])
+        return len(rows), [str(row[0]) for row in rows[:5]]
 
     def _column(self, statement: str, value: object) -> tuple[str, ...]:
         return tuple(row[0] for row in self._rows(statement, [value]))

@@ -61,10 +61,12 @@ def name_keys(name: str) -> NameKeys:
 
 
 def _normal(word: str) -> str:
-    word = word.replace("ae", "e").replace("oe", "e") if len(word) > 4 else word
-    word = re.sub("our$", "or", word) if len(word) > 5 else word
-    word = word.replace("isation", "ization").replace("ising", "izing")
-    return _singular(word)
+    word = _singular(word)
+    if len(word) > 4:
+        word = (
+            word.replace("ae", "e").replace("oe", "e").replace("isation", "ization").replace("ising", "izing")
+        )
+    return f"{word[:-2]}r" if len(word) > 5 and word.endswith("our") else word
 
 
 def _singular(word: str) -> str:
