@@ -120,7 +120,7 @@ class VocabularyFolder:
 
     def _unknown(self, name: str) -> str:
         present = ", ".join(self.names()) or "none"
-        return f"no vocabulary is called {name!r}; vocabularies: {present}. Add one by `medkg vocabulary add FILE`."
+        return f"no vocabulary is called {name!r}; there are: {present}. `medkg vocabulary add` adds one."
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:

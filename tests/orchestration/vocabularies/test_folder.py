@@ -126,7 +126,7 @@ def test_a_removed_vocabulary_is_gone_and_its_readers_are_not(tmp_path: Path) ->
     folder.remove("fruits")
     assert folder.names() == [] and folder.state() == ()
     assert index.named([name_keys("apple disease")])
-    with pytest.raises(UsageError, match="no vocabulary is called 'fruits'; vocabularies: none"):
+    with pytest.raises(UsageError, match="no vocabulary is called 'fruits'; there are: none"):
         folder.open("fruits")
 
 
