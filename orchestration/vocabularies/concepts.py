@@ -37,7 +37,7 @@ class VocabularyConcept:
     kinds: tuple[str, ...] = ()
     """Kinds of mentions that it may be the concept of, e.g. Condition; empty: those of its vocabulary."""
     cross_references: tuple[str, ...] = ()
-    """CURIEs of the same thing in other vocabularies, and its own former ids."""
+    """CURIEs of the same thing in other vocabularies, and its own earlier ids."""
     parents: tuple[str, ...] = ()
     """CURIEs of broader concepts."""
 

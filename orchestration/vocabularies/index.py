@@ -272,10 +272,10 @@ class VocabularyIndex:
 
     def concept(self, curie: str) -> IndexedConcept | None:
         """The concept of a CURIE; None if this vocabulary has none."""
-        found = self._rows("SELECT id, name, kinds FROM concepts WHERE curie = ?", [curie])
-        if not found:
+        rows = self._rows("SELECT id, name, kinds FROM concepts WHERE curie = ?", [curie])
+        if not rows:
             return None
-        number, name, kinds = found[0]
+        number, name, kinds = rows[0]
         return IndexedConcept(
             curie,
             name,

@@ -10,7 +10,7 @@ from orchestration.vocabularies.names import name_keys, written_alike
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("written", "other"),
     [
         ("Haemorrhage", "hemorrhages"),
         ("TNF-\u03b1", "tnf alpha"),
@@ -22,8 +22,8 @@ from orchestration.vocabularies.names import name_keys, written_alike
         ("beta\u2013blocker", "Beta Blockers"),
     ],
 )
-def test_spellings_of_a_name_have_the_same_words(one: str, other: str) -> None:
-    assert name_keys(one).words == name_keys(other).words
+def test_spellings_of_a_name_have_the_same_words(written: str, other: str) -> None:
+    assert name_keys(written).words == name_keys(other).words
 
 
 def test_what_separates_letters_and_digits_makes_no_difference_to_the_joined_key() -> None:
@@ -35,9 +35,9 @@ def test_the_bag_has_no_order() -> None:
     assert name_keys("cancer of the lung").bag == name_keys("Lung cancer").bag
 
 
-@pytest.mark.parametrize("one", ["virus", "sepsis", "abscess", "gas"])
-def test_a_word_that_ends_in_s_in_the_singular_keeps_it(one: str) -> None:
-    assert name_keys(one).words == one
+@pytest.mark.parametrize("word", ["virus", "sepsis", "abscess", "gas"])
+def test_a_word_that_ends_in_s_in_the_singular_keeps_it(word: str) -> None:
+    assert name_keys(word).words == word
 
 
 def test_different_things_have_different_keys() -> None:
