@@ -5,6 +5,7 @@ Rooms never import one another; they are written against these protocols and put
 protocol that every implementation, ours or a plugin's, runs through.
 """
 
+from orchestration.contracts.abbreviations import Abbreviation, abbreviations, long_forms
 from orchestration.contracts.commits import EVERYTHING, Commit, CommitLog, Intent, IntentCount
 from orchestration.contracts.copying import CopyLedger, ImportedDocuments, LedgerTable, Origin
 from orchestration.contracts.extraction import (
@@ -151,6 +152,7 @@ __all__ = [
     "PDF_IR",
     "TERM_FACETS",
     "UNKNOWN",
+    "Abbreviation",
     "AskedConverter",
     "BatchExtractor",
     "BatchStage",
@@ -264,6 +266,7 @@ __all__ = [
     "Window",
     "WindowDocument",
     "WindowLedger",
+    "abbreviations",
     "chunk_facets",
     "chunk_identifiers",
     "facets_of_metadata",
@@ -276,6 +279,7 @@ __all__ = [
     "is_newer",
     "is_older",
     "lift",
+    "long_forms",
     "named_identifiers",
     "newest",
     "revision_of",
