@@ -117,6 +117,15 @@ class Settings(BaseSettings):
     opensearch_replicas: Annotated[int, Field(ge=0, le=10)] = Field(
         default=0, description="Copies of each shard of a new index, on other nodes."
     )
+    neo4j_url: str | None = Field(
+        default=None,
+        repr=False,  # it may hold a password
+        description="Neo4j server that the graph is projected to, bolt://[USER:PASSWORD@]HOST:PORT, or "
+        "neo4j:// of a cluster; +s for TLS.",
+    )
+    neo4j_database: Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]{2,62}$")] | None = Field(
+        default=None, description="Database of the Neo4j server; default: the user's home database."
+    )
     objects_url: str = Field(
         default_factory=lambda known: known["data_dir"].as_uri(),
         description="What keeps artifacts: file:///FOLDER, or s3://BUCKET[/PREFIX], which then keeps vectors "

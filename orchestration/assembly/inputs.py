@@ -19,6 +19,7 @@ from orchestration.plugins.isolated_stage import installed_parsers
 from orchestration.topology.shipped import shipped_folder
 
 if TYPE_CHECKING:
+    from orchestration.projection.service import Projection
     from orchestration.resilience.decisions import Observer
 
 __all__ = ["AssembledInputs"]
@@ -40,6 +41,15 @@ class AssembledInputs(AssembledStores):
         from orchestration.resilience.decision_log import log_decision
 
         return (log_decision,)
+
+    @cached_property
+    def projection(self) -> Projection | None:
+        """The projection of the graph to the server of the settings; None if none is set."""
+        if self.settings.neo4j_url is None:
+            return None
+        from orchestration.assembly.projection import assembled_projection
+
+        return assembled_projection(self.settings, self.ledger, self.policies.load, self.guard_observers)
 
     @cached_property
     def parsers(self) -> Mapping[str, Parser]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orchestration.cli import graph_projection
 from orchestration.cli.help_text import DOCUMENTS, example
 from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
 from orchestration.cli.progress import counting
@@ -208,4 +209,5 @@ def export_graph(
 
 def register(app: typer.Typer) -> None:
     """Add the command group."""
+    graph_projection.register(graph)
     app.add_typer(graph, name="graph", rich_help_panel=DOCUMENTS)

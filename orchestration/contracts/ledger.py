@@ -25,6 +25,7 @@ from orchestration.contracts.jobs import (
     Window,
 )
 from orchestration.contracts.places import PlaceLedger
+from orchestration.contracts.projection import GraphFeed
 from orchestration.contracts.retention import RetentionLedger
 from orchestration.contracts.syncs import SyncLedger
 from orchestration.records import DocumentKey, SourceItem, StageContext
@@ -351,3 +352,5 @@ class Ledger(Protocol):
     def copies(self) -> CopyLedger: ...
     @property
     def graph(self) -> GraphStore: ...
+    @property
+    def graph_feed(self) -> GraphFeed: ...

@@ -270,8 +270,8 @@ def _relabel(connection: Connection, changes: Sequence[tuple[Commit, Commit]]) -
 
 
 def _move(connection: Connection, changes: Sequence[tuple[Commit, Commit]]) -> None:
-    """Have readers take the entries of another intent, where the commit names one."""
-    moved = {new.key: new.intent_id for old, new in changes if old.intent_id != new.intent_id}
+    """Have readers take the entries of other intents, of index or graph, where the commit names them."""
+    moved = {new.key: new.intent_id for old, new in changes if old.intent_ids != new.intent_ids}
     fresh = {name for old, new in changes for name in set(new.intent_ids) - set(old.intent_ids)}
     if fresh:
         _refuse_cleaned(connection, fresh)

@@ -26,6 +26,7 @@ from orchestration.ledger.tables import (
     dead_letters,
     documents,
     intents,
+    ledger_identity,
     metadata,
     places,
     windows,
@@ -37,6 +38,9 @@ __all__ = ["SqlCopies"]
 
 ROWS_AT_ONCE: Final = 1000
 """Rows of a table that are in memory at a time."""
+
+COPIED: Final = tuple(table for table in metadata.sorted_tables if table is not ledger_identity)
+"""Tables of a copy: a restored ledger is another one than the copied, with numbers of its own."""
 
 InPipeline = tuple[DocumentKey, str]
 """A document in a pipeline."""
@@ -174,7 +178,7 @@ class SqlCopies(LedgerPart):
                     {column.name: column.type.python_type for column in table.columns},
                     _read(connection, table),
                 )
-                for table in metadata.sorted_tables
+                for table in COPIED
             )
 
     def import_tables(self, tables: Mapping[str, LedgerTable]) -> None:
@@ -182,7 +186,7 @@ class SqlCopies(LedgerPart):
         with self._database.writing() as connection:
             for table in reversed(metadata.sorted_tables):
                 connection.execute(delete(table))
-            for table in metadata.sorted_tables:
+            for table in COPIED:
                 copied = tables.get(table.name)
                 for rows in copied.rows if copied is not None else ():
                     connection.execute(insert(table), list(rows))
@@ -202,9 +206,7 @@ class SqlCopies(LedgerPart):
     def is_empty(self) -> bool:
         """Whether no table has a row."""
         with self._database.reading() as connection:
-            return not any(
-                connection.execute(select(table).limit(1)).first() for table in metadata.sorted_tables
-            )
+            return not any(connection.execute(select(table).limit(1)).first() for table in COPIED)
 
 
 def _rows(keys: Sequence[DocumentKey]) -> Any:

@@ -49,7 +49,7 @@ from orchestration.processes.interrupts import uninterrupted
 
 __all__ = ["HEAD", "Database", "LedgerPart", "lock"]
 
-HEAD: Final = "0010"
+HEAD: Final = "0013"
 """Newest migration; a database that has it is opened without importing alembic."""
 
 CONNECT_SECONDS: Final = 10

@@ -35,7 +35,7 @@ from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.graph_rows import (
     claim_row,
     discard_rows,
-    entity_of,
+    extraction_of,
     insert_rows,
     mention_row,
     mentions_of,
@@ -90,23 +90,8 @@ class SqlGraph(LedgerPart):
 
     def extraction(self, key: DocumentKey, intent_id: str) -> Extraction | None:
         """What an intent wrote of a document; see GraphStore."""
-        document = select(graph_documents.c.number).where(
-            has_key(graph_documents, [key]), graph_documents.c.intent_id == intent_id
-        )
         with self._database.reading() as connection:
-            number = connection.execute(document).scalar()
-            if number is None:
-                return None
-            mentions, claims = (
-                connection.execute(
-                    select(table).where(table.c.document_number == number).order_by(table.c.number)
-                ).mappings()
-                for table in (graph_mentions, graph_claims)
-            )
-            return (
-                [entity_of(row, key) for row in mentions],
-                [Claim.model_validate_json(row["record"]) for row in claims],
-            )
+            return extraction_of(connection, key, intent_id)
 
     def concepts(
         self,

@@ -12,11 +12,20 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, insert, select
 
-from orchestration.ledger.rows import batches, key_of
+from orchestration.contracts.graph import Extraction
+from orchestration.ledger.rows import batches, has_key, key_of
 from orchestration.ledger.tables import graph_claims, graph_documents, graph_mentions
 from orchestration.records import Claim, DocumentKey, Entity, Span
 
-__all__ = ["claim_row", "discard_rows", "entity_of", "insert_rows", "mention_row", "mentions_of"]
+__all__ = [
+    "claim_row",
+    "discard_rows",
+    "entity_of",
+    "extraction_of",
+    "insert_rows",
+    "mention_row",
+    "mentions_of",
+]
 
 
 def insert_rows(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -64,6 +73,26 @@ def entity_of(row: RowMapping, key: DocumentKey) -> Entity:
         identifiers=tuple(json.loads(row["identifiers"])),
         confidence=row["confidence"],
         extraction=row["extraction"],
+    )
+
+
+def extraction_of(connection: Connection, key: DocumentKey, intent_id: str) -> Extraction | None:
+    """What an intent wrote of a document, as it was written; None if it wrote nothing of it."""
+    document = select(graph_documents.c.number).where(
+        has_key(graph_documents, [key]), graph_documents.c.intent_id == intent_id
+    )
+    number = connection.execute(document).scalar()
+    if number is None:
+        return None
+    mentions, claims = (
+        connection.execute(
+            select(table).where(table.c.document_number == number).order_by(table.c.number)
+        ).mappings()
+        for table in (graph_mentions, graph_claims)
+    )
+    return (
+        [entity_of(row, key) for row in mentions],
+        [Claim.model_validate_json(row["record"]) for row in claims],
     )
 
 

@@ -12,6 +12,7 @@ from orchestration.ledger.dead_letters import SqlDeadLetters
 from orchestration.ledger.documents import SqlDocuments
 from orchestration.ledger.gates import SqlGates
 from orchestration.ledger.graph import SqlGraph
+from orchestration.ledger.graph_feed import SqlGraphFeed
 from orchestration.ledger.jobs import SqlJobs
 from orchestration.ledger.outcomes import SqlOutcomes
 from orchestration.ledger.pdf_tasks import SqlPdfTasks
@@ -43,6 +44,7 @@ class SqlLedger:
         self.commits = SqlCommits(database, lease_seconds, now)
         self.copies = SqlCopies(database, lease_seconds, now)
         self.graph = SqlGraph(database, lease_seconds, now)
+        self.graph_feed = SqlGraphFeed(database, lease_seconds, now)
 
     def close(self) -> None:
         """Close the database."""

@@ -39,6 +39,7 @@ __all__ = [
     "item_dead_letters",
     "job_items",
     "jobs",
+    "ledger_identity",
     "metadata",
     "pdf_tasks",
     "places",
@@ -303,6 +304,13 @@ commit_changes = Table(
     UniqueConstraint("tenant_id", "source", "doc_id"),
     Index(None, "tenant_id", "sequence"),
     sqlite_autoincrement=True,
+)
+
+ledger_identity = Table(
+    "ledger_identity",
+    metadata,
+    Column("identity", String(32), primary_key=True),
+    comment="one row; a restored ledger is another one, so copies leave it out",
 )
 
 graph_documents = Table(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from orchestration.operations.dead_letters import DeadLetters
     from orchestration.operations.documents import Documents
     from orchestration.operations.graph import Graph
+    from orchestration.operations.graph_projection import GraphProjections
     from orchestration.operations.jobs import Jobs
     from orchestration.operations.reembedding import Reembedded
     from orchestration.operations.searches import Searches
@@ -101,6 +102,13 @@ class DataFolder:
         from orchestration.operations.vocabularies import Vocabularies
 
         return Vocabularies(self._parts)
+
+    @cached_property
+    def graph_projections(self) -> GraphProjections:
+        """The graph on a graph server."""
+        from orchestration.operations.graph_projection import GraphProjections
+
+        return GraphProjections(self._parts)
 
     @cached_property
     def searches(self) -> Searches:

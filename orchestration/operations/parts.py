@@ -29,6 +29,7 @@ from orchestration.topology.loader import PipelineLoader
 if TYPE_CHECKING:
     from orchestration.extraction.graph_schema import GraphSchema
     from orchestration.jobs.reading import DocumentReader
+    from orchestration.projection.service import Projection
     from orchestration.stores.verify import Verification
     from orchestration.vocabularies.folder import VocabularyFolder
 
@@ -76,6 +77,10 @@ class Parts(Protocol):
     def verification(self) -> Verification: ...
     @property
     def objects(self) -> ObjectStore: ...
+    @property
+    def projection(self) -> Projection | None:
+        """The projection of the graph; None if no graph server is set."""
+        ...
 
     def extract(self, pipeline: str, documents: Sequence[Document]) -> Sequence[Outcome[Extraction]]:
         """Mentions and claims of documents as the named topology extracts them; one outcome per document."""

@@ -1,0 +1,1 @@
+"""The graph on a Neo4j server: documents, concepts and claims, and the edges that follow from them."""
