@@ -40,7 +40,7 @@ ROWS_AT_ONCE: Final = 1000
 """Rows of a table that are in memory at a time."""
 
 COPIED: Final = tuple(table for table in metadata.sorted_tables if table is not ledger_identity)
-"""Tables of a copy: a restored ledger is another one than the copied, with numbers of its own."""
+"""Tables of a copy: a restored ledger is another one than the copied, with its own numbers."""
 
 InPipeline = tuple[DocumentKey, str]
 """A document in a pipeline."""

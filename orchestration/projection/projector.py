@@ -89,7 +89,7 @@ class Projector:
         self._prepared = False
 
     async def catch_up(self, tenant_id: str, *, rebuild: bool = False) -> Pass | None:
-        """Project what is due of a tenant; None while another process projects it.
+        """Project what changed of a tenant; None while another process projects it.
 
         `rebuild`: empty the projection first. Raises ConfigurationError for the projection of another ledger,
         LeaseLostError if another process took over.

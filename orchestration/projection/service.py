@@ -1,7 +1,7 @@
 """The projection of a data folder's graph, for commands and for the process that keeps it up to date.
 
 Input: a ledger's feed and a way to reach the graph server. Output: passes, and how far the projection is
-behind. Each call has an event loop of its own; nothing of it is on the path of a document.
+behind. Each call has its own event loop; nothing of it is on the path of a document.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A Neo4j server that tests share, each with tenants of its own; named by MEDKG_TEST_NEO4J_URI."""
+"""A Neo4j server that tests share, each with its own tenants; named by MEDKG_TEST_NEO4J_URI."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class Connection:
             return result
 
     async def run(self, statement: str, **parameters: Any) -> list[Row]:
-        """Run a statement in a transaction of its own; its rows. For schema commands too."""
+        """Run a statement in its own transaction; its rows. For schema commands too."""
         async with self._errors_named(), self._open().session(**self._session()) as session:
             result = await session.run(statement, parameters)
             rows: list[Row] = [*await result.data()]

@@ -313,8 +313,8 @@ async def _set_concepts(transaction: Transaction, tenant_id: str, difference: Ch
         counts = {row["concept"]["concept"]: counts_in(row["concept"]) for row in rows}
         for concept in batch:
             counts.setdefault(concept, ConceptCounts()).add(difference.concepts[concept])
-        former = {row["concept"]["concept"]: row["concept"]["kind"] for row in rows}
-        unmentioned += await _write_concepts(transaction, tenant_id, counts, former)
+        previous = {row["concept"]["concept"]: row["concept"]["kind"] for row in rows}
+        unmentioned += await _write_concepts(transaction, tenant_id, counts, previous)
     return unmentioned
 
 
@@ -322,23 +322,23 @@ async def _write_concepts(
     transaction: Transaction,
     tenant_id: str,
     counts: Mapping[str, ConceptCounts],
-    former: Mapping[str, str] | None = None,
+    previous: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Set the properties and labels of concepts; returns those without mentions, which stay as they are."""
     by_kind: dict[str, list[Row]] = defaultdict(list)
     unmentioned: list[str] = []
     left: dict[str, list[str]] = defaultdict(list)
-    if former is None:
+    if previous is None:
         rows = await transaction.rows(statements.CONCEPTS, tenant=tenant_id, concepts=list(counts))
-        former = {row["concept"]["concept"]: row["concept"]["kind"] for row in rows}
+        previous = {row["concept"]["concept"]: row["concept"]["kind"] for row in rows}
     for concept, of_concept in counts.items():
         row = concept_row(concept, of_concept)
         if row is None:
             unmentioned.append(concept)
             continue
         by_kind[row["kind"]].append(row)
-        if former.get(concept, row["kind"]) != row["kind"]:
-            left[former[concept]].append(concept)
+        if previous.get(concept, row["kind"]) != row["kind"]:
+            left[previous[concept]].append(concept)
     for kind, concepts in left.items():
         await transaction.run(statements.leave_kind(kind), tenant=tenant_id, concepts=concepts)
     for kind, kind_rows in by_kind.items():

@@ -17,7 +17,7 @@ __all__ = ["edge_type", "kind_label"]
 KIND: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,59}")
 PREDICATE: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 LABELS: Final = frozenset({"Document", "Concept", "Claim", "MedkgProjection"})
-"""Labels with a meaning of their own; a kind of that name has `Kind` behind it."""
+"""Labels with another meaning; a kind of that name has `Kind` behind it."""
 
 SCHEMA: Final = (
     "CREATE CONSTRAINT medkg_projection IF NOT EXISTS FOR (p:MedkgProjection) REQUIRE p.tenant IS UNIQUE",
@@ -266,7 +266,7 @@ def set_concepts(kind: str) -> str:
 
 
 def leave_kind(kind: str) -> str:
-    """Take the label of a former kind from concepts."""
+    """Take the label of a previous kind from concepts."""
     return f"""
     UNWIND $concepts AS key
     MATCH (c:Concept {{tenant: $tenant, concept: key}})

@@ -89,7 +89,7 @@ class GraphLedger:
 
 
 def contents(url: str, tenant_id: str) -> dict[str, object]:
-    """Everything that the projection of a tenant holds, in an order of its own."""
+    """Everything that the projection of a tenant holds, in a fixed order."""
 
     async def work(target: Neo4jGraph) -> dict[str, object]:
         keys = [key async for key in target.keys(tenant_id)]
