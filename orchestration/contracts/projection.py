@@ -2,7 +2,7 @@
 
 Input: what the ledger makes visible, in the order in which it became so. Output: the same documents, concepts
 and claims in a graph server, with the number of the last change that it has. The ledger stays the truth: the
-server holds no fact of its own, and nothing that is read or committed waits for it.
+server adds no fact, and nothing that is read or committed waits for it.
 """
 
 from __future__ import annotations
