@@ -8,6 +8,7 @@ seed 0, so the same figures give the same intervals.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Final
 
@@ -36,15 +37,17 @@ def bootstrap_intervals(
     """
     from scipy import stats  # type: ignore[import-untyped] # takes a second or more to import
 
-    result = stats.bootstrap(
-        (np.arange(items),),
-        lambda positions, axis: statistic(positions),
-        n_resamples=RESAMPLES,
-        batch=BATCH,
-        method="percentile",
-        vectorized=True,
-        rng=np.random.default_rng(SEED),
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # of a measure that no resample has
+        result = stats.bootstrap(
+            (np.arange(items),),
+            lambda positions, axis: statistic(positions),
+            n_resamples=RESAMPLES,
+            batch=BATCH,
+            method="percentile",
+            vectorized=True,
+            rng=np.random.default_rng(SEED),
+        )
     values: Floats = np.asarray(result.bootstrap_distribution, np.float64)
     known = ~np.isnan(values).all(axis=-1)
     ends = np.full((2, *values.shape[:-1]), np.nan)

@@ -6,22 +6,24 @@ Input: settings and the installed plugins. Output: each of these, made when it i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from orchestration.assembly.models import AssembledModels
 from orchestration.contracts import (
     BatchExtractor,
+    CountedExtraction,
     Extraction,
     Extractor,
     ExtractorServices,
     Linker,
+    Outcome,
     ShapedExtractor,
 )
-from orchestration.errors import ConfigurationError
+from orchestration.errors import ConfigurationError, MedkgError, UsageError
 from orchestration.plugins.entry_points import load_plugins
-from orchestration.records import Document
+from orchestration.records import Document, StageContext
 from orchestration.topology.shipped import shipped_folder
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from orchestration.vocabularies.folder import VocabularyFolder
 
 __all__ = ["AssembledExtraction"]
+
+MEASURING_SECONDS = 600.0
+"""Time-out of a document, or of a micro-batch on the plane, where extraction is measured."""
 
 
 class AssembledExtraction(AssembledModels):
@@ -95,6 +100,36 @@ class AssembledExtraction(AssembledModels):
             linker=self.linker,
         )
 
+    def extract_by(self, name: str, documents: Sequence[Document]) -> Sequence[Outcome[CountedExtraction]]:
+        """What one extractor finds in documents, after the checks and the linker of the extract stage."""
+        from orchestration.stages.extract import Extract
+
+        dropped: dict[str, Counter[str]] = {}
+        stage = Extract(
+            self.extractors_within(MEASURING_SECONDS),
+            self.check_extraction,
+            {"default": [name]},
+            timeout_seconds=MEASURING_SECONDS,
+            linker=self.linker,
+            report=dropped.__setitem__,
+        )
+        outcomes = stage.execute_batch([(_context(document), document) for document in documents])
+        return [
+            outcome
+            if isinstance(outcome, MedkgError)
+            else CountedExtraction(*outcome, dropped.get(document.doc_id, {}))
+            for document, outcome in zip(documents, outcomes, strict=True)
+        ]
+
+    def extractor(self, name: str) -> Extractor | BatchExtractor:
+        """An installed extractor, for what it offers besides extraction; raises UsageError."""
+        makers = self.extractors_within(MEASURING_SECONDS)
+        if name not in makers:
+            raise UsageError(
+                f"there is no extractor {name!r}; installed: {', '.join(sorted(makers)) or 'none'}."
+            )
+        return makers[name]()
+
     def graph_shape(self, graph: TopologyGraph) -> dict[str, Any]:
         """What shapes the mentions and claims of a topology; empty for one without extractors."""
         named = {name for node in graph.nodes if node.stage_type == "extract" for name in _named(node)}
@@ -112,6 +147,19 @@ def _shape(extractor: Extractor | BatchExtractor) -> dict[str, str]:
     """Everything that shapes an extractor's output."""
     others = extractor.shape if isinstance(extractor, ShapedExtractor) else {}
     return {"version": str(extractor.version), **others}
+
+
+def _context(document: Document) -> StageContext:
+    """The context of a document that no run processes."""
+    return StageContext(
+        tenant_id=document.tenant_id,
+        job_id="eval-extract",
+        doc_id=document.doc_id,
+        correlation_id=document.doc_id,
+        metadata={"source": document.source, "version": document.version},
+        pipeline_name="eval-extract",
+        pipeline_version="",
+    )
 
 
 def _named(node: StageNode) -> set[str]:

@@ -42,6 +42,12 @@ from orchestration.contracts.gates import (
     UnavailableConverter,
     WaitingDocument,
 )
+from orchestration.contracts.given_mentions import (
+    EffectAnswer,
+    EffectQuestion,
+    EffectReader,
+    MentionRelator,
+)
 from orchestration.contracts.graph import (
     Concept,
     Extraction,
@@ -176,6 +182,9 @@ __all__ = [
     "DocumentStore",
     "DownloadStage",
     "DownloadedFile",
+    "EffectAnswer",
+    "EffectQuestion",
+    "EffectReader",
     "EmbedStage",
     "ExtractStage",
     "Extraction",
@@ -211,6 +220,7 @@ __all__ = [
     "Linker",
     "ListedPage",
     "ListedSource",
+    "MentionRelator",
     "Neighbour",
     "ObjectStore",
     "Obstacle",

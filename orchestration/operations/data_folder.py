@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from orchestration.operations.backup.copies import Copies
     from orchestration.operations.dead_letters import DeadLetters
     from orchestration.operations.documents import Documents
+    from orchestration.operations.eval_extract import ExtractionQuestions
     from orchestration.operations.graph import Graph
     from orchestration.operations.graph_projection import GraphProjections
     from orchestration.operations.jobs import Jobs
@@ -102,6 +103,12 @@ class DataFolder:
         from orchestration.operations.vocabularies import Vocabularies
 
         return Vocabularies(self._parts)
+
+    def eval_extract(self, questions: ExtractionQuestions, notify: Notify) -> dict[str, Any]:
+        """Measure extractors against gold; raises what `eval_extract` raises."""
+        from orchestration.operations.eval_extract import eval_extract
+
+        return eval_extract(self._parts, questions, notify)
 
     @cached_property
     def graph_projections(self) -> GraphProjections:

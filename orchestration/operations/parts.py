@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestration.contracts import (
+    BatchExtractor,
+    CountedExtraction,
     DocumentStore,
     Extraction,
+    Extractor,
     GraphWriter,
     IndexWriter,
     Ledger,
+    Linker,
     ObjectStore,
     Outcome,
     SearchStore,
@@ -85,6 +89,20 @@ class Parts(Protocol):
     def extract(self, pipeline: str, documents: Sequence[Document]) -> Sequence[Outcome[Extraction]]:
         """Mentions and claims of documents as the named topology extracts them; one outcome per document."""
         ...
+
+    def extract_by(self, name: str, documents: Sequence[Document]) -> Sequence[Outcome[CountedExtraction]]:
+        """What one extractor finds in documents, after the checks and the linker of the extract stage.
+
+        Raises ConfigurationError for an extractor that is not installed.
+        """
+        ...
+
+    def extractor(self, name: str) -> Extractor | BatchExtractor:
+        """An installed extractor, for what it offers besides extraction; raises UsageError."""
+        ...
+
+    @property
+    def linker(self) -> Linker | None: ...
 
     def store_questions(self) -> Mapping[str, Callable[[], str]]:
         """By store: a call that asks it, changes nothing and returns where the store is."""

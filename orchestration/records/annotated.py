@@ -91,5 +91,7 @@ class AnnotatedDocument:
     """Kinds that were annotated wherever they occur; others are not judged. None: all kinds."""
     predicates: frozenset[str] | None = None
     """Predicates that were annotated wherever they hold; others are not judged. None: all."""
+    record: str | None = None
+    """Path of the file that the text was parsed from; None: extractors read the text alone."""
     origin: str = ""
     """File and line, for messages."""

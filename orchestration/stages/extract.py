@@ -33,6 +33,9 @@ from orchestration.stages.services import StageServices
 Check = Callable[[Document, Extraction], tuple[Extraction, Counter[str]]]
 """The grounded part of an extraction, and how much was dropped by reason."""
 
+Report = Callable[[str, Counter[str]], None]
+"""Takes a document's id, and how much of what was found in it was dropped by reason."""
+
 Installed = Mapping[str, Callable[[], Extractor | BatchExtractor]]
 
 
@@ -50,10 +53,12 @@ class Extract:
         *,
         timeout_seconds: float,
         linker: Linker | None = None,
+        report: Report | None = None,
     ) -> None:
         """`extractors`: names by source of a document; those of `default` for all other sources.
 
-        `timeout_seconds`: of a document at an extractor of single documents.
+        `timeout_seconds`: of a document at an extractor of single documents. `report` takes what is dropped;
+        without it that is logged.
         """
         if "default" not in extractors:
             raise ConfigurationError(
@@ -62,6 +67,7 @@ class Extract:
         self._check = check
         self._timeout_seconds = timeout_seconds
         self._linker = linker
+        self._report = report or _log_dropped
         self._names_of = extractors
         self._made = {
             name: _made(installed, name, source) for source, names in extractors.items() for name in names
@@ -115,9 +121,7 @@ class Extract:
             claims |= {each.claim_id: each for each in statements}
             dropped += counts
         if dropped:
-            structlog.get_logger(__name__).warning(
-                "not grounded, dropped", doc_id=ctx.doc_id, dropped=dict(sorted(dropped.items()))
-            )
+            self._report(ctx.doc_id, dropped)
         return list(entities.values()), list(claims.values())
 
     def _linked(
@@ -131,6 +135,12 @@ class Extract:
         for row, outcome in zip(rows, called("the linker", self._linker.link, items), strict=True):
             outcomes[row] = outcome
         return outcomes
+
+
+def _log_dropped(doc_id: str, dropped: Counter[str]) -> None:
+    structlog.get_logger(__name__).warning(
+        "not grounded, dropped", doc_id=doc_id, dropped=dict(sorted(dropped.items()))
+    )
 
 
 def _made(installed: Installed, name: str, source: str) -> Extractor | BatchExtractor:

@@ -80,6 +80,8 @@ class Draft:
     mentions: list[DraftMention] = field(default_factory=list)
     relations: list[DraftRelation] = field(default_factory=list)
     claims: list[AnnotatedClaim] = field(default_factory=list)
+    record: str | None = None
+    """A path, from the folder of the gold file."""
     error: DraftError | None = None
     """A fault that the reader found already."""
 

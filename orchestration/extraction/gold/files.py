@@ -44,7 +44,7 @@ def read_gold(paths: Sequence[Path], naming: Naming | None = None) -> Gold:
     for path in dict.fromkeys(paths):
         before, faults = len(gold.documents), len(gold.faults)
         for draft in _drafts(path):
-            _take(draft, str(path), naming or Naming(), gold, origins)
+            _take(draft, path, naming or Naming(), gold, origins)
         if len(gold.documents) == before:
             reasons = gold.faults[faults:]
             first = f" The first: {reasons[0]}." if reasons else ""
@@ -53,17 +53,27 @@ def read_gold(paths: Sequence[Path], naming: Naming | None = None) -> Gold:
     return gold
 
 
-def _take(draft: Draft, file: str, naming: Naming, gold: Gold, origins: dict[str, str]) -> None:
+def _take(draft: Draft, path: Path, naming: Naming, gold: Gold, origins: dict[str, str]) -> None:
+    file = str(path)
     origin = file if draft.line is None else f"{file}, line {draft.line}"
     try:
         if draft.doc_id in origins:
             raise DraftError(draft.line, f"its id is also that of {origins[draft.doc_id]}")
-        document = checked(draft, naming, gold.unmapped, origin)
+        document = replace(checked(draft, naming, gold.unmapped, origin), record=_record(draft, path))
     except DraftError as error:
         gold.faults.append(GoldFault(file, error.line, draft.doc_id, error.reason))
         return
     origins[draft.doc_id] = origin
     gold.documents.append(document)
+
+
+def _record(draft: Draft, path: Path) -> str | None:
+    if draft.record is None:
+        return None
+    record = path.parent / draft.record
+    if not record.is_file():
+        raise DraftError(draft.line, f"its record {draft.record} is not there")
+    return str(record)
 
 
 def _with_kinds(documents: Sequence[AnnotatedDocument]) -> list[AnnotatedDocument]:

@@ -82,6 +82,9 @@ class GoldLine(_Part):
     doc_id: str = Field(min_length=1, description="Unique in the file.")
     text: str = Field(min_length=1, description="The whole text.")
     title: str = Field(default="", description="The text begins with it.")
+    record: str | None = Field(
+        default=None, description="File whose text it is, from the gold file's folder: a trial, an article."
+    )
     mentions: list[GoldLineMention] = []
     relations: list[GoldLineRelation] = []
     claims: list[GoldLineClaim] = []
@@ -137,7 +140,7 @@ def _draft(value: dict[str, Any], number: int) -> Draft:
 
 
 def _of_line(line: GoldLine, number: int) -> Draft:
-    draft = Draft(line.doc_id, line.text, number, line.title)
+    draft = Draft(line.doc_id, line.text, number, line.title, record=line.record)
     if not line.text.startswith(line.title):
         draft.error = DraftError(number, "its text does not begin with its title")
     for each in line.mentions:

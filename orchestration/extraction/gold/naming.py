@@ -30,8 +30,11 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Kinds of BC5CDR, NCBI Disease, BioRED and PubTator: the first that the schema has is meant."""
 
-PREDICATES: Final[Mapping[str, tuple[str, ...]]] = {"CID": ("causes", "induces")}
-"""Relation types of BC5CDR; those of BioRED have no counterpart unless an option names one."""
+PREDICATES: Final[Mapping[str, tuple[str, ...]]] = {
+    "CID": ("causes", "induces"),
+    "Association": ("associated_with",),
+}
+"""Relation types of BC5CDR and BioRED; what BioRED's correlations mean depends on the kinds they join."""
 
 _SIMPLE: Final = re.compile(r"(?:[A-Za-z][A-Za-z.]*:)?[A-Za-z]{0,5}_?[A-Za-z]?\d+")
 _FORMS: Final = (

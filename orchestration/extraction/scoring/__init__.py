@@ -6,6 +6,7 @@ same documents give the same scores in any order.
 """
 
 from orchestration.extraction.scoring.agreement import Agreement, agreement
+from orchestration.extraction.scoring.floors import Floor, FloorResult, checked_floors, parse_floor
 from orchestration.extraction.scoring.predictions import aligned, annotated, on_gold_mentions
 from orchestration.extraction.scoring.scores import ALL, MACRO, Estimate, Score, score
 
@@ -14,10 +15,14 @@ __all__ = [
     "MACRO",
     "Agreement",
     "Estimate",
+    "Floor",
+    "FloorResult",
     "Score",
     "agreement",
     "aligned",
     "annotated",
+    "checked_floors",
     "on_gold_mentions",
+    "parse_floor",
     "score",
 ]

@@ -1,0 +1,160 @@
+"""Extraction measured against gold: each extractor end to end, and its parts on gold mentions.
+
+Input: gold files, and the extractors of the settings. Output: scores with intervals, what was dropped,
+agreement of the extractors, and whether floors are met, as JSON values. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Final
+
+from orchestration.contracts import SourceRequest
+from orchestration.errors import UsageError
+from orchestration.extraction.gold import Gold, GoldFault, Naming, gold_document, read_gold
+from orchestration.extraction.scoring import agreement, checked_floors, parse_floor
+from orchestration.operations.extraction_measures import Pairs, measured_extractor, measured_linker
+from orchestration.operations.parts import Parts
+from orchestration.records import AnnotatedDocument, Document
+
+__all__ = ["ExtractionQuestions", "eval_extract"]
+
+USUAL: Final = "auto"
+"""Topology whose extractors are measured if none are named."""
+LINKER: Final = "linker"
+"""Name of the linker in floors."""
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionQuestions:
+    """What to measure: gold files, extractors, and how the gold's names are those of the graph."""
+
+    files: Sequence[Path]
+    extractors: Sequence[str] = ()
+    """Names; () those of the topology `auto`."""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """Kind of the graph by kind of the gold, besides the usual ones."""
+    predicates: Mapping[str, str] = field(default_factory=dict)
+    only: Sequence[str] = ()
+    """Kinds of the graph whose mentions are measured; () all."""
+    floors: Sequence[str] = ()
+
+
+def eval_extract(parts: Parts, questions: ExtractionQuestions, notify: Notify) -> dict[str, Any]:
+    """Measure the extractors; JSON values.
+
+    Raises UsageError for gold that cannot be read, and for extractors, kinds or floors that are not there;
+    UnavailableError where an extractor's service is unavailable.
+    """
+    floors = [parse_floor(floor) for floor in questions.floors]
+    names = list(dict.fromkeys(questions.extractors)) or _usual(parts)
+    for name in names:
+        parts.extractor(name)  # raises before the gold is read
+    gold = _gold(parts, questions)
+    pairs = _with_documents(parts, gold)
+    _report(gold, notify)
+    measured = {}
+    for name in names:
+        notify(f"measuring {name} on {len(pairs):,} documents")
+        measured[name] = measured_extractor(parts, name, pairs)
+    linker = None if parts.linker is None else measured_linker(parts.linker, pairs)
+    scores = {name: each.scores for name, each in measured.items()}
+    if linker is not None:
+        scores[LINKER] = linker.scores
+    return {
+        "gold": _gold_as_json(questions, gold),
+        "extractors": {name: each.as_json() for name, each in measured.items()},
+        "linker": None if linker is None else linker.as_json(),
+        "agreement": [
+            agreement(a, measured[a].predicted, b, measured[b].predicted).as_json()
+            for a, b in combinations(names, 2)
+        ],
+        "floors": [each.as_json() for each in checked_floors(floors, scores)],
+    }
+
+
+def _usual(parts: Parts) -> list[str]:
+    """The extractors of the topology `auto`."""
+    stages = (node for node in parts.topologies.load(USUAL).nodes if node.stage_type == "extract")
+    names = [name for node in stages for names in node.config["extractors"].values() for name in names]
+    return list(dict.fromkeys(names))
+
+
+# --- gold ------------------------------------------------------------------------------------------------
+
+
+def _gold(parts: Parts, questions: ExtractionQuestions) -> Gold:
+    schema = parts.graph_schema
+    _check_known(questions.kinds.values(), schema.kinds, "kind")
+    _check_known(questions.only, schema.kinds, "kind")
+    _check_known(questions.predicates.values(), schema.predicates, "predicate")
+    naming = Naming(questions.kinds, questions.predicates, schema.kinds, schema.predicates)
+    gold = read_gold(questions.files, naming)
+    if questions.only:
+        only = frozenset(questions.only)
+        gold.documents = [replace(each, kinds=(each.kinds or frozenset()) & only) for each in gold.documents]
+    return gold
+
+
+def _check_known(names: Iterable[str], known: Mapping[str, object], what: str) -> None:
+    for name in names:
+        if name not in known:
+            raise UsageError(f"graph.yaml has no {what} {name!r}; it has {', '.join(known)}.")
+
+
+def _with_documents(parts: Parts, gold: Gold) -> Pairs:
+    """The gold with the documents that extractors read; one whose record has another text is left out."""
+    tenant_id = parts.settings.tenant
+    pairs: list[tuple[AnnotatedDocument, Document]] = []
+    for each in gold.documents:
+        try:
+            pairs.append((each, _parsed(parts, each) if each.record else gold_document(each, tenant_id)))
+        except UsageError as error:
+            file, _, line = each.origin.partition(", line ")
+            gold.faults.append(GoldFault(file, int(line) if line else None, each.doc_id, error.message))
+    gold.documents = [each for each, _ in pairs]
+    if not pairs:
+        raise UsageError(f"no gold document is left to measure with. The first fault: {gold.faults[0]}")
+    return pairs
+
+
+def _parsed(parts: Parts, gold: AnnotatedDocument) -> Document:
+    """The document of a record; raises UsageError unless it is one with the gold's text."""
+    request = SourceRequest(plugin="files", paths=(str(gold.record),))
+    with parts.reader() as reader:
+        documents = list(reader.read(request))
+    if len(documents) != 1 or not isinstance(documents[0], Document):
+        raise UsageError(f"its record {gold.record} is not one document that medkg reads")
+    if documents[0].text != gold.text:
+        raise UsageError(f"its record {gold.record} is parsed to another text")
+    return documents[0]
+
+
+def _report(gold: Gold, notify: Notify) -> None:
+    for fault in gold.faults:
+        notify(str(fault))
+    for what, counts in (("kind", gold.unmapped.kinds), ("relation type", gold.unmapped.predicates)):
+        for name, count in sorted(counts.items()):
+            option = "--kinds" if what == "kind" else "--predicates"
+            notify(
+                f"{what} {name} ({count:,}) is not in graph.yaml and not measured; {option} {name}=... names "
+                "what it is there"
+            )
+
+
+def _gold_as_json(questions: ExtractionQuestions, gold: Gold) -> dict[str, Any]:
+    return {
+        "files": [str(path) for path in questions.files],
+        "documents": len(gold.documents),
+        "excluded": [
+            {"file": each.file, "line": each.line, "doc_id": each.doc_id, "reason": each.reason}
+            for each in gold.faults
+        ],
+        "unmapped_kinds": dict(sorted(gold.unmapped.kinds.items())),
+        "unmapped_predicates": dict(sorted(gold.unmapped.predicates.items())),
+    }
