@@ -97,8 +97,7 @@ def _measured(value: dict[str, Any]) -> dict[str, Any]:
 
 def _show(value: dict[str, Any]) -> None:
     gold = value["gold"]
-    left_out = f", {len(gold['excluded']):,} left out" if gold["excluded"] else ""
-    note(f"{gold['documents']:,} documents of gold{left_out}")
+    note(f"documents of gold: {gold['documents']:,}, left out: {len(gold['excluded']):,}")
     rows = [
         [name, each["measure"], each["kind"], each["gold"], each["predicted"], each["right"]]
         + [each[figure] for figure in FIGURES]

@@ -50,19 +50,19 @@ class Measured:
     predicted: list[AnnotatedDocument] = field(default_factory=list)
     scores: list[Score] = field(default_factory=list)
     failed: dict[str, MedkgError] = field(default_factory=dict)
-    kept: Counter[str] = field(default_factory=Counter)
+    accepted: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     """Wall-clock time of the extraction, models loaded within it."""
 
     def as_json(self) -> dict[str, Any]:
         """The stable JSON of `medkg eval-extract`; `grounded`: the share that was not dropped."""
-        total = self.kept.total() + self.dropped.total()
+        total = self.accepted.total() + self.dropped.total()
         return {
-            "mentions": self.kept["mentions"],
-            "claims": self.kept["claims"],
+            "mentions": self.accepted["mentions"],
+            "claims": self.accepted["claims"],
             "dropped": dict(sorted(self.dropped.items())),
-            "grounded": round(self.kept.total() / total, 4) if total else None,
+            "grounded": round(self.accepted.total() / total, 4) if total else None,
             "seconds": round(self.seconds, 3),
             "failed": [
                 {"doc_id": doc_id, "code": error.code, "message": error.message}
@@ -72,7 +72,7 @@ class Measured:
         }
 
     def value(self, gold: AnnotatedDocument, outcome: Outcome[T], nothing: T) -> T:
-        """The outcome, or for an error, which is kept, `nothing`."""
+        """The outcome, or for an error, which is noted, `nothing`."""
         if isinstance(outcome, MedkgError):
             self.failed[gold.doc_id] = outcome
             return nothing
@@ -124,7 +124,7 @@ def _extract(measured: Measured, parts: Parts, name: str, pairs: Pairs) -> None:
         measured.seconds += time.perf_counter() - started
         for (gold, _), outcome in zip(batch, outcomes, strict=True):
             extraction = measured.value(gold, outcome, CountedExtraction([], [], {}))
-            measured.kept.update(mentions=len(extraction.entities), claims=len(extraction.claims))
+            measured.accepted.update(mentions=len(extraction.entities), claims=len(extraction.claims))
             measured.dropped.update(extraction.dropped)
             measured.predicted.append(annotated(gold, (extraction.entities, extraction.claims)))
 

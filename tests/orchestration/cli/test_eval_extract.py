@@ -40,7 +40,9 @@ def test_scores_faults_and_what_was_dropped_are_reported(medkg: Medkg, gold: Pat
     (excluded,) = value["gold"]["excluded"]
     assert (excluded["file"], excluded["line"], excluded["doc_id"]) == (str(gold), 8, "12")
     (registry,) = value["extractors"].values()
-    mentions = next(each for each in registry["scores"] if (each["measure"], each["kind"]) == ("mentions", "all"))
+    mentions = next(
+        each for each in registry["scores"] if (each["measure"], each["kind"]) == ("mentions", "all")
+    )
     assert (mentions["right"], mentions["predicted"], mentions["gold"], mentions["f1"]) == (2, 2, 2, 1.0)
     assert (registry["dropped"], registry["grounded"], registry["failed"]) == ({}, 1.0, [])
 
@@ -48,9 +50,10 @@ def test_scores_faults_and_what_was_dropped_are_reported(medkg: Medkg, gold: Pat
 def test_people_read_a_table_and_notes(medkg: Medkg, gold: Path) -> None:
     arguments = ["--data-dir", str(medkg.data_dir), "eval-extract", "--gold", str(gold)]
     result = CliRunner().invoke(app, [*arguments, "--extractors", "registry"])
-    assert "registry   mentions           all" in result.stdout
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["registry", "mentions", "all", "2", "2", "2", "1.000", "1.000", "1.000"] in rows
     assert "line 8: document 12 is left out: characters 5-16 are" in result.stderr
-    assert "1 documents of gold, 1 left out" in result.stderr
+    assert "documents of gold: 1, left out: 1" in result.stderr
     assert not medkg.data_dir.exists()
 
 
