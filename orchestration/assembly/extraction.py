@@ -69,7 +69,12 @@ class AssembledExtraction(AssembledModels):
         if not hasattr(kind, "from_services"):
             return kind()  # type: ignore[no-any-return]
         services = ExtractorServices(
-            self.plane, self.model_ids(), timeout_seconds, self.graph_schema, self.settings
+            self.plane,
+            self.model_ids(),
+            lambda: self.web,
+            timeout_seconds,
+            self.graph_schema,
+            self.settings,
         )
         return kind.from_services(services)  # type: ignore[no-any-return]
 

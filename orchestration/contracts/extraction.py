@@ -7,13 +7,14 @@ drops what is not grounded. A class without `from_services` is made without argu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from orchestration.contracts.graph import Extraction
 from orchestration.contracts.plane import Plane
 from orchestration.contracts.stages import Outcome
+from orchestration.contracts.web import WebClient
 from orchestration.records import Claim, Document, Entity
 
 __all__ = [
@@ -38,6 +39,8 @@ class ExtractorServices:
     """Connects at its first call."""
     model_ids: Mapping[str, str]
     """Id with revision of the profile's models by leg, known without a plane; see ShapedExtractor."""
+    web: Callable[[], WebClient]
+    """Returns the web client; opens it at the first call."""
     timeout_seconds: float
     """Time-out of the stage's policy; of each micro-batch on the plane."""
     graph_schema: Any

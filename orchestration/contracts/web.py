@@ -123,6 +123,19 @@ class WebClient(Protocol):
         """Return the answer to a POST of a form; retried like a GET, so only for requests without effects."""
         ...
 
+    def post_json(
+        self,
+        url: str,
+        body: Mapping[str, Any],
+        *,
+        headers: Mapping[str, str] | None = None,
+        policy: str = POLITE,
+        most_bytes: int = PAGE_BYTES,
+        check: Check | None = None,
+    ) -> WebAnswer:
+        """Return the answer to a POST of a JSON object; retried like a GET, as `post`."""
+        ...
+
     def download(
         self,
         url: str,

@@ -122,6 +122,19 @@ class PoliteWebClient:
         request = WebRequest(url, "POST", form=form, headers=headers or {})
         return self._in_memory(request, policy, most_bytes, check)
 
+    def post_json(
+        self,
+        url: str,
+        body: Mapping[str, Any],
+        *,
+        headers: Mapping[str, str] | None = None,
+        policy: str = POLITE,
+        most_bytes: int = PAGE_BYTES,
+        check: Check | None = None,
+    ) -> WebAnswer:
+        request = WebRequest(url, "POST", body=body, headers=headers or {})
+        return self._in_memory(request, policy, most_bytes, check)
+
     def download(
         self,
         url: str,

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import httpx
@@ -35,6 +35,8 @@ class WebRequest:
     method: str = "GET"
     params: Params | None = None
     form: Params | None = None
+    body: Mapping[str, Any] | None = None
+    """Sent as JSON; None: no JSON."""
     headers: Mapping[str, str] = field(default_factory=dict)
     admit: Admit | None = None
     timeout: float | None = None
@@ -51,6 +53,7 @@ async def answered(client: httpx.AsyncClient, request: WebRequest) -> AsyncItera
             request.url,
             params={name: str(value) for name, value in request.params.items()} if request.params else None,
             data={name: str(value) for name, value in request.form.items()} if request.form else None,
+            json=request.body,
             headers=dict(request.headers),
             timeout=request.timeout,
         )
