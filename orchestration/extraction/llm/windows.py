@@ -1,7 +1,7 @@
 """Cuts a document into windows of numbered sentences, each one request to the model.
 
 Input: a document. Output: windows in order that together hold every sentence of its blocks once. A new one is
-begun at a section's heading where the last is at least half full, so that small sections share a request.
+started at a section's heading where the last is at least half full, so that small sections share a request.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def asked(extractor_of: Extractors, script: Scripted, document: Document, **chat
     return outcome
 
 
-def told(document: Document, outcome: CountedExtraction) -> set[tuple[str, str, str, bool]]:
+def stated(document: Document, outcome: CountedExtraction) -> set[tuple[str, str, str, bool]]:
     names = {each.entity_id: each.name for each in outcome.entities}
     return {
         (names[each.subject], each.predicate, names[each.object], each.negated) for each in outcome.claims
@@ -83,7 +83,7 @@ def test_every_occurrence_of_a_name_is_a_mention_and_a_claim_has_its_sentences(
         "Carnitine",
         "nausea",
     ]
-    assert told(document, outcome) == {
+    assert stated(document, outcome) == {
         ("VPA", "causes", "Acute pancreatitis", False),
         ("Carnitine", "causes", "nausea", True),
     }
