@@ -24,8 +24,16 @@ from gpu_actors.chunking.local_chunker import LocalChunker
 from gpu_actors.encoders.local_models import LocalModels
 from gpu_actors.health.gpu import check_devices, gpus, preflight
 from gpu_actors.pools.plane_reranking import rerank_model_id, reranker_of
-from gpu_actors.profiles import CHUNKER_VERSION, Profile, chosen_profile, find_model, model_ids
-from orchestration.contracts import Outcome, PlaneUse, Vectors
+from gpu_actors.pools.plane_tagging import tagger_of
+from gpu_actors.profiles import (
+    CHUNKER_VERSION,
+    Profile,
+    chosen_profile,
+    extraction_model_id,
+    find_model,
+    model_ids,
+)
+from orchestration.contracts import Outcome, PlaneUse, TaggedText, TextToTag, Vectors
 from orchestration.errors import ConfigurationError, MedkgError, StageFailedError
 from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 
@@ -48,6 +56,7 @@ __all__ = [
     "chosen_profile",
     "component_versions",
     "connect_plane",
+    "extraction_model_id",
     "gpus",
     "model_ids",
     "rerank_model_id",
@@ -147,6 +156,7 @@ class RayPlane:
                 sparse.files, sparse.token_limit(profile.sparse_max_tokens)
             )
         self.reranker = reranker_of(profile, pools.rerankers)
+        self._tagger = tagger_of(profile, pools.extractors)
         self._budgets: dict[str, TokenBudget] = {}
         self._lock = threading.Lock()
         self._cpu_seconds: dict[str, float] = defaultdict(float)
@@ -160,6 +170,11 @@ class RayPlane:
     @property
     def model_ids(self) -> Mapping[str, str]:
         return self._model_ids
+
+    @property
+    def extraction_model_id(self) -> str | None:
+        """Id of the model of `tag`; None if there is none."""
+        return extraction_model_id(self._profile)
 
     @property
     def address(self) -> str:
@@ -183,7 +198,7 @@ class RayPlane:
         return {**self.pools.health(HEALTH_SECONDS), "batch_tokens": batch_tokens}
 
     def use(self) -> PlaneUse:
-        """Return this client's totals since it attached; components: `dense`, `sparse` and `chunk`."""
+        """Return this client's totals since it attached; components: `dense`, `sparse`, `chunk`, `tag`."""
         with self._lock:
             return PlaneUse(dict(self._cpu_seconds), self._tokens, self._model_seconds)
 
@@ -245,6 +260,16 @@ class RayPlane:
             dense, errors = self._embedded(texts, timeout_seconds)
             sparse, sparse_errors = encoding.result()
         return Vectors(dense, sparse, {**sparse_errors, **errors})
+
+    def tag(self, texts: Sequence[TextToTag], timeout_seconds: float) -> Sequence[Outcome[TaggedText]]:
+        """Return texts with their mentions, one outcome per text, in order; see contracts.TextTagger."""
+        if self._tagger is None:
+            raise ConfigurationError(
+                "the plane has no extraction model. Set MEDKG_EXTRACTION_MODEL and load it: medkg up --swap"
+            )
+        outcomes, cost = self._tagger.tag(texts, timeout_seconds)
+        self._count("tag", cost)
+        return outcomes
 
     def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
         """Return unit vectors of a few texts, float32 [n, d]; raises the first error."""
@@ -361,6 +386,10 @@ class RayPlane:
             )
         if self.reranker is not None:
             self.reranker.score(TRIAL_TEXT, [TRIAL_TEXT], LOAD_SECONDS)
+        if self._tagger is not None:
+            for outcome in self.tag([TextToTag(TRIAL_TEXT, [(0, len(TRIAL_TEXT))])], LOAD_SECONDS):
+                if isinstance(outcome, MedkgError):
+                    raise outcome
 
     def retire(self, successor: RayPlane) -> None:
         """End the pools that `successor` does not share; call it when no client uses this plane any more."""

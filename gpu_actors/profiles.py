@@ -28,6 +28,7 @@ __all__ = [
     "Profile",
     "chosen_profile",
     "dense_model_id",
+    "extraction_model_id",
     "find_model",
     "get_profile",
     "model_ids",
@@ -40,7 +41,7 @@ QWEN_LARGE: Final = "Qwen/Qwen3-Embedding-8B"
 SPLADE_MINI: Final = "splade-mini"
 SPLADE_PP: Final = "prithivida/Splade_PP_en_v2"
 NO_MODEL: Final = "none"
-"""Value of MEDKG_SPARSE_MODEL for no sparse leg."""
+"""Value of MEDKG_SPARSE_MODEL for no sparse leg, of MEDKG_EXTRACTION_MODEL for no extractor `encoder`."""
 
 VLLM_REQUESTS: Final = 4
 """Requests in flight to a vLLM server, so that it always has a next one."""
@@ -67,6 +68,10 @@ class Profile(Record):
     )
     rerank_max_tokens: int = Field(
         default=512, ge=16, description="As max_tokens, of question and passage together."
+    )
+    extraction_model: str | None = Field(
+        default=None,
+        description="Packaged model or folder of the extractor `encoder`; None: it extracts nothing.",
     )
     top_terms: int = Field(default=512, ge=1, description="Most terms of one sparse vector.")
     replicas: int | None = Field(
@@ -186,10 +191,12 @@ def chosen_profile(
     replicas: int | None = None,
     dimensions: int | None = None,
     rerank_model: str | None = None,
+    extraction_model: str | None = None,
 ) -> Profile:
     """Return the profile, with other models where they are given; `sparse_model` "none" turns that leg off.
 
-    Without `rerank_model`, or with "none", nothing is reranked. If the profile's default sparse model is
+    Without `rerank_model`, or with "none", nothing is reranked; `extraction_model` "none" turns extraction by
+    the encoder off. If the profile's default sparse model is
     absent, the leg is turned off and `sparse_off` has the reason. Raises ConfigurationError for a given model
     that cannot be used.
     """
@@ -214,7 +221,21 @@ def chosen_profile(
     if rerank_model and rerank_model != NO_MODEL:
         _check_cross_encoder(find_model(rerank_model).files)
         changes["rerank_model"] = rerank_model
+    if extraction_model == NO_MODEL:
+        changes["extraction_model"] = None
+    elif extraction_model:
+        _check_extractor(find_model(extraction_model).files)
+        changes["extraction_model"] = extraction_model
     return profile.model_copy(update=changes)
+
+
+def _check_extractor(folder: Path) -> None:
+    """Raise ConfigurationError for a model that `medkg train-extractor` has not made."""
+    if not (folder / "extractor.json").is_file():
+        raise ConfigurationError(
+            f"extraction model {folder}: extractor.json is missing, so it is none of `medkg "
+            "train-extractor`. Name another in MEDKG_EXTRACTION_MODEL, or none."
+        )
 
 
 def _check_cross_encoder(folder: Path) -> None:
@@ -235,6 +256,11 @@ def dense_model_id(profile: Profile) -> str:
     """Return the id of a profile's dense vectors: model, revision and, if reduced, dimensions."""
     model_id = find_model(profile.embedding_model).model_id
     return model_id if profile.dimensions is None else f"{model_id}:{profile.dimensions}"
+
+
+def extraction_model_id(profile: Profile) -> str | None:
+    """Return the id of a profile's extraction model; it shapes mentions and claims, and no index entry."""
+    return None if profile.extraction_model is None else find_model(profile.extraction_model).model_id
 
 
 def model_ids(profile: Profile) -> dict[str, str]:
@@ -258,8 +284,8 @@ def find_model(reference: str) -> Model:
             return _hub_model(reference)
         raise ConfigurationError(
             f"model {reference!r}: {folder} is no folder. Give the folder of a sentence-transformers model "
-            "or a hub id like ORGANISATION/MODEL in MEDKG_EMBEDDING_MODEL, MEDKG_SPARSE_MODEL or "
-            "MEDKG_RERANK_MODEL."
+            "or a hub id like ORGANISATION/MODEL in MEDKG_EMBEDDING_MODEL, MEDKG_SPARSE_MODEL, "
+            "MEDKG_RERANK_MODEL or MEDKG_EXTRACTION_MODEL."
         )
     for needed in ("config.json", "tokenizer.json"):
         if not (folder / needed).is_file():

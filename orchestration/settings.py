@@ -72,6 +72,10 @@ class Settings(BaseSettings):
         default=None,
         description="Folder or hub id of a cross-encoder that scores the best hits of a search again.",
     )
+    extraction_model: str | None = Field(
+        default=None,
+        description="Folder of another model for the extractor `encoder`; none: it extracts nothing.",
+    )
     search_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
         default=8, description="Seconds that a search waits for its legs in all."
     )
@@ -225,7 +229,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value is not None else None
 
-    @field_validator("embedding_model", "sparse_model", "rerank_model", mode="after")
+    @field_validator("embedding_model", "sparse_model", "rerank_model", "extraction_model", mode="after")
     @classmethod
     def _folders_are_absolute(cls, value: str | None) -> str | None:
         """A model's folder, which the host may look for from another one; a hub id stays as it is."""

@@ -1,4 +1,4 @@
-"""Models over the transformer of bert.py, read from their folders: sentence encoders, SPLADE, pairs.
+"""Models over the transformer of bert.py, read from their folders: sentence encoders, SPLADE, pairs, tokens.
 
 Input: the folder of a model, rows of token ids. Output: mean- or CLS-pooled vectors, or the inputs of a
 masked language model's decoder or of a cross-encoder's last layer, in fp32, bf16 or int8. A model that
@@ -27,10 +27,12 @@ __all__ = [
     "BertEncoder",
     "BertFolder",
     "BertPairs",
+    "BertTokens",
     "BertVocabularyStates",
     "plain_bert",
     "plain_masked_bert",
     "plain_pair_bert",
+    "plain_token_bert",
 ]
 
 ROW_MULTIPLES: Final = {torch.bfloat16: 16}
@@ -72,6 +74,11 @@ def plain_pair_bert(folder: Path) -> BertFolder | None:
     """Return how to run a BERT that scores two texts; None if it differs in anything."""
     segments = _json(folder / "config.json").get("type_vocab_size", 2)
     return _plain(folder, "BertForSequenceClassification", None) if segments == 2 else None
+
+
+def plain_token_bert(folder: Path) -> BertFolder | None:
+    """Return how to run a BERT whose last hidden states are wanted; None if it differs in anything."""
+    return _plain(folder, "BertModel", None)
 
 
 def _plain(folder: Path, architecture: str, pooling: Pooling | None) -> BertFolder | None:
@@ -133,6 +140,22 @@ class BertEncoder:
             return hidden[:, 0].float()
         summed = torch.bmm(real[:, None, :].to(hidden.dtype), hidden)[:, 0].float()
         return summed / real.sum(1, keepdim=True)
+
+
+class BertTokens:
+    """The transformer alone."""
+
+    def __init__(self, folder: BertFolder, ends: tuple[int, int], dtype: torch.dtype) -> None:
+        """As BertEncoder's."""
+        self._bert = _bert(folder, _weights(folder, dtype))
+        if dtype is torch.int8:
+            self._bert = quantised(self._bert, *calibration_rows(self._bert, *ends))
+        self._multiple = ROW_MULTIPLES.get(dtype, 1)
+
+    def __call__(self, token_ids: TokenIds, lengths: Sequence[int]) -> Tensor:
+        """Return last hidden states, [sum(lengths), width], of rows given end to end, int32."""
+        rows = pack(token_ids, lengths, self._multiple)
+        return self._bert(rows)[rows.real]
 
 
 class BertVocabularyStates:

@@ -15,12 +15,15 @@ import numpy.typing as npt
 
 from gpu_actors.health.gpu import preflight
 from gpu_actors.profiles import Profile, find_model
+from orchestration.contracts import Outcome, TaggedText, TextToTag
+from orchestration.errors import ConfigurationError
 from orchestration.records import Float32Matrix, SparseMatrix
 
 if TYPE_CHECKING:
     from gpu_actors.encoders.cross_encoder import CrossEncoder
     from gpu_actors.encoders.dense_model import DenseModel
     from gpu_actors.encoders.splade import SpladeEncoder
+    from gpu_actors.encoders.tagger import Tagger
 
 __all__ = ["LocalModels"]
 
@@ -50,6 +53,12 @@ class LocalModels:
 
         return CrossEncoder(self._profile)
 
+    @cached_property
+    def _tagger(self) -> Tagger:
+        from gpu_actors.encoders.tagger import Tagger
+
+        return Tagger(self._profile)
+
     def warm_up(self, legs: Collection[str]) -> None:
         """Load the models of these legs now: `dense`, `sparse`, `rerank`."""
         if "dense" in legs:
@@ -64,8 +73,9 @@ class LocalModels:
         loaded = vars(self)
         if (embedder := loaded.pop("_embedder", None)) is not None:
             embedder.close()
-        loaded.pop("_expander", None)
+        loaded.pop("_sparse_encoder", None)
         loaded.pop("_cross_encoder", None)
+        loaded.pop("_tagger", None)
 
     def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
         """Return unit vectors of texts, float32 [n, d]; raises EmbeddingInputTooLongError."""
@@ -87,3 +97,9 @@ class LocalModels:
     def rerank(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return one score per passage, float32 [n], in order."""
         return self._cross_encoder.score(question, passages)
+
+    def tag(self, texts: Sequence[TextToTag], timeout_seconds: float) -> Sequence[Outcome[TaggedText]]:
+        """Return texts with their mentions, in order; there is no time-out in one's own process."""
+        if self._profile.extraction_model is None:
+            raise ConfigurationError("there is no extraction model: MEDKG_EXTRACTION_MODEL is none.")
+        return self._tagger.tag(texts)

@@ -62,8 +62,12 @@ def load_model(
     dtypes: Collection[torch.dtype],
     device: str,
     tokenizer: TextTokenizer,
+    least_cosine: float | None = None,
 ) -> LoadedModel:
-    """Load the model in the best dtype of this machine and warm it up; `dtypes`: supported beside fp32."""
+    """Load the model in the best dtype of this machine and warm it up; `dtypes`: supported beside fp32.
+
+    `least_cosine`: to fp32, of each row of what the forward returns; None: LEAST_COSINE.
+    """
     rows = tokenizer.token_ids(PROBE)
     probe = np.concatenate(rows), tuple(map(len, rows))
     if device == "cuda":
@@ -81,7 +85,9 @@ def load_model(
             continue
         candidate = load(dtype)
         vectors = _run(candidate, *probe).float()
-        if float(torch.nn.functional.cosine_similarity(exact, vectors).min()) >= LEAST_COSINE[dtype]:
+        if float(torch.nn.functional.cosine_similarity(exact, vectors).min()) >= (
+            least_cosine or LEAST_COSINE[dtype]
+        ):
             forward, chosen = candidate, dtype
             break
     return LoadedModel(forward, str(chosen).removeprefix("torch."), probe)

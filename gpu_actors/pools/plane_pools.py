@@ -1,4 +1,4 @@
-"""The pools of a plane: embedders, chunkers, and sparse encoders and rerankers where there is a model.
+"""The pools of a plane: embedders and chunkers; sparse encoders, rerankers, extractors as models exist.
 
 Input: a profile, with a placement for the process that starts them. Output: `Pools`, loaded or attached to by
 name.
@@ -18,16 +18,17 @@ from gpu_actors.pools.pool import Pool, ReplicaKind, attach_pool, start_pool
 from gpu_actors.pools.replicas import (
     ChunkerReplica,
     EmbedderReplica,
+    ExtractorReplica,
     RerankerReplica,
     SparseEncoderReplica,
 )
-from gpu_actors.profiles import Profile, model_ids
+from gpu_actors.profiles import Profile, extraction_model_id, model_ids
 from orchestration.errors import MedkgError
 
 __all__ = ["Pools", "attached_pools", "started_pools"]
 
-MODELS_PER_GPU: Final = 6
-"""Dense, sparse and rerank, twice, since old and new models are loaded together while they are swapped."""
+MODELS_PER_GPU: Final = 8
+"""Dense, sparse, rerank and extraction, twice: old and new models are loaded together during a swap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Pools:
     chunkers: Pool[list[int]]
     rerankers: Pool[MicroBatch] | None = None
     """None without a rerank model."""
+    extractors: Pool[MicroBatch] | None = None
+    """None without an extraction model."""
 
     def by_name(self) -> dict[str, Pool[Any]]:
         """Return the existing pools by their names in `medkg status --json`."""
@@ -47,6 +50,7 @@ class Pools:
             "embedders": self.embedders,
             "expanders": self.sparse_encoders,
             "rerankers": self.rerankers,
+            "extractors": self.extractors,
             "chunkers": self.chunkers,
         }
         return {name: pool for name, pool in pools.items() if pool is not None}
@@ -86,6 +90,7 @@ def attached_pools(profile: Profile) -> Pools:
         attach_pool(names["sparse-encoder"]) if "sparse-encoder" in names else None,
         attach_pool(names["chunker"]),
         attach_pool(names["reranker"]) if "reranker" in names else None,
+        attach_pool(names["extractor"]) if "extractor" in names else None,
     )
 
 
@@ -106,6 +111,7 @@ def _start_pools(profile: Profile, placement: Placement, existing: Mapping[str, 
         models("sparse-encoder", SparseEncoderReplica, profile.lanes) if "sparse-encoder" in names else None,
         pool("chunker", ReplicaKind(ChunkerReplica, profile, 1), chunkers),
         models("reranker", RerankerReplica, profile.lanes) if "reranker" in names else None,
+        models("extractor", ExtractorReplica, profile.lanes) if "extractor" in names else None,
     )
 
 
@@ -117,6 +123,7 @@ def _pool_names(profile: Profile) -> dict[str, str]:
         "sparse-encoder": ids.get("sparse"),
         "chunker": ids["dense"],
         "reranker": rerank_model_id(profile),
+        "extractor": extraction_model_id(profile),
     }
     return {
         component: f"{component}-{profile.name}-{model_id}"

@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from gpu_actors.batches.token_budget import TokenIds, probed_budget
+from gpu_actors.encoders.tagged_rows import TaggedRows
 from gpu_actors.health.gpu import Watch, preflight, visible_gpus
 from gpu_actors.health.metrics import micro_batch, readings
 from gpu_actors.profiles import Profile, find_model
@@ -28,17 +29,19 @@ if TYPE_CHECKING:
     from gpu_actors.encoders.cross_encoder import CrossEncoder
     from gpu_actors.encoders.dense_model import DenseModel
     from gpu_actors.encoders.splade import SpladeEncoder
+    from gpu_actors.encoders.tagger import Tagger
 
 __all__ = [
     "ChunkerReplica",
     "Cost",
     "DocumentToChunk",
     "EmbedderReplica",
+    "ExtractorReplica",
     "RerankerReplica",
     "SparseEncoderReplica",
 ]
 
-Encoded: TypeAlias = Float32Matrix | SparseMatrix
+Encoded: TypeAlias = Float32Matrix | SparseMatrix | TaggedRows
 
 DocumentToChunk: TypeAlias = tuple[Document, str, Float32Matrix | None]
 """A document, its chunk profile, and the vectors of its sentence groups where the profile is semantic."""
@@ -76,7 +79,7 @@ class _ModelReplica:
         return self._name
 
     @abstractmethod
-    def _load(self, profile: Profile) -> DenseModel | SpladeEncoder | CrossEncoder:
+    def _load(self, profile: Profile) -> DenseModel | SpladeEncoder | CrossEncoder | Tagger:
         """Load the profile's model; raises ConfigurationError or PlaneUnavailableError."""
 
     def encode(self, token_ids: TokenIds, lengths: Sequence[int], sent_at: float) -> tuple[Encoded, Cost]:
@@ -159,6 +162,17 @@ class RerankerReplica(_ModelReplica):
         from gpu_actors.encoders.cross_encoder import CrossEncoder
 
         return CrossEncoder(profile)
+
+
+class ExtractorReplica(_ModelReplica):
+    """The extraction model: mentions and states, TaggedRows."""
+
+    kind = "extractor"
+
+    def _load(self, profile: Profile) -> Tagger:
+        from gpu_actors.encoders.tagger import Tagger
+
+        return Tagger(profile)
 
 
 class ChunkerReplica:

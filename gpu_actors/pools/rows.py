@@ -1,8 +1,8 @@
 """Token rows to vectors over a pool: micro-batches, memory back-off, one outcome per row.
 
-Input: token ids. Output: dense or sparse vectors, the errors of single rows, and the cost. When a replica
-runs out of memory the budget is halved and the micro-batch is sent as two; a single row that does not fit
-fails alone.
+Input: token ids. Output: dense or sparse vectors or mentions, the errors of single rows, and the cost. When a
+replica runs out of memory the budget is halved and the micro-batch is sent as two; a single row that does not
+fit fails alone.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ import numpy as np
 from gpu_actors.batches.micro_batches import MicroBatch, MicroBatches
 from gpu_actors.batches.pieces import NO_TERMS, SparseRow, merged
 from gpu_actors.batches.token_budget import TokenBudget, TokenIds
+from gpu_actors.encoders.tagged_rows import TaggedRow, TaggedRows
 from gpu_actors.pools.dispatch import Answer
 from gpu_actors.pools.health_probe import Actor
 from gpu_actors.pools.pool import Pool
 from orchestration.errors import EmbeddingInputTooLongError, MedkgError
 from orchestration.records import Float32Matrix, SparseMatrix
 
-__all__ = ["RowsOutcome", "dense_rows", "sparse_rows"]
+__all__ = ["RowsOutcome", "dense_rows", "sparse_rows", "tagged_rows"]
 
 
 @dataclass(slots=True)
@@ -85,6 +86,25 @@ def sparse_rows(
     for failed in outcome.errors:
         rows[failed] = NO_TERMS
     return SparseMatrix.of_rows(rows, int(pool.described(timeout_seconds)["width"])), outcome
+
+
+def tagged_rows(
+    pool: Pool[MicroBatch],
+    rows: Sequence[TokenIds],
+    budget: TokenBudget,
+    timeout_seconds: float,
+) -> tuple[list[TaggedRow | None], RowsOutcome]:
+    """Return mentions and states of each row, None where `errors` has the row.
+
+    Raises PlaneUnavailableError when the pool is not ready, and nothing else.
+    """
+    tagged: list[TaggedRow | None] = [None] * len(rows)
+
+    def take(batch: MicroBatch, encoded: TaggedRows) -> None:
+        for position, row in zip(batch.positions, encoded.split(batch.lengths), strict=True):
+            tagged[position] = row
+
+    return tagged, _encoded(pool, rows, budget, timeout_seconds, take, None)
 
 
 def _encoded(

@@ -70,7 +70,7 @@ class AssembledExtraction(AssembledModels):
             return kind()  # type: ignore[no-any-return]
         services = ExtractorServices(
             self.plane,
-            self.model_ids(),
+            self.extraction_model(),
             lambda: self.web,
             timeout_seconds,
             self.graph_schema,

@@ -10,11 +10,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orchestration.assembly.inputs import AssembledInputs
-from orchestration.contracts import Plane, TextModels
+from orchestration.contracts import TextModels
 from orchestration.jobs.host_client import HostClient
 
 if TYPE_CHECKING:
     from gpu_actors.plane import Profile
+    from orchestration.assembly.plane_clients import AttachedPlane
 
 __all__ = ["AssembledModels"]
 
@@ -37,6 +38,7 @@ class AssembledModels(AssembledInputs):
             settings.replicas,
             settings.embedding_dimensions,
             settings.rerank_model,
+            settings.extraction_model,
         )
 
     def models(self, legs: Collection[str], say: Callable[[str], None]) -> TextModels:
@@ -65,12 +67,18 @@ class AssembledModels(AssembledInputs):
 
         return plane.rerank_model_id(self.profile)
 
+    def extraction_model(self) -> str | None:
+        """Id of the profile's model for the extractor `encoder`; None: that extractor finds nothing."""
+        from gpu_actors import plane
+
+        return plane.extraction_model_id(self.profile)
+
     def sparse_off(self) -> str | None:
         """Why the profile has no sparse leg; None if it has one."""
         return self.profile.sparse_off
 
     @cached_property
-    def plane(self) -> Plane:
+    def plane(self) -> AttachedPlane:
         from orchestration.assembly.plane_clients import AttachedPlane
 
         return AttachedPlane(self.settings, self.profile)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from orchestration.contracts import Outcome, PlaneUse, SparseVectors, Vectors
+from orchestration.contracts import Outcome, PlaneUse, SparseVectors, TaggedText, TextToTag, Vectors
 from orchestration.jobs.host_client import HostClient
 from orchestration.records import Chunk, Document, Float32Matrix
 from orchestration.settings import Settings
@@ -85,6 +85,10 @@ class AttachedPlane:
     def embed(self, texts: Sequence[str], timeout_seconds: float) -> Vectors:
         """Vectors of the texts; raises PlaneUnavailableError while the plane starts."""
         return self._attached().embed(texts, timeout_seconds)
+
+    def tag(self, texts: Sequence[TextToTag], timeout_seconds: float) -> Sequence[Outcome[TaggedText]]:
+        """Texts with their mentions; raises PlaneUnavailableError while the plane starts."""
+        return self._attached().tag(texts, timeout_seconds)
 
     def use(self) -> PlaneUse:
         """Cost of this client's calls so far."""

@@ -146,6 +146,15 @@ from orchestration.contracts.stores import (
     Visible,
 )
 from orchestration.contracts.syncs import Sync, SyncKey, SyncLedger
+from orchestration.contracts.tagging import (
+    CharRange,
+    ConceptSpans,
+    ScoredRelation,
+    TaggedSpan,
+    TaggedText,
+    TextTagger,
+    TextToTag,
+)
 from orchestration.contracts.text_folding import folded_parts, folded_text
 from orchestration.contracts.web import DownloadedFile, Validators, WebAnswer, WebClient
 
@@ -163,11 +172,13 @@ __all__ = [
     "BatchExtractor",
     "BatchStage",
     "Candidate",
+    "CharRange",
     "ChunkRef",
     "ChunkStage",
     "Commit",
     "CommitLog",
     "Concept",
+    "ConceptSpans",
     "Conditions",
     "Content",
     "ConversionState",
@@ -249,6 +260,7 @@ __all__ = [
     "RecordLocation",
     "Retention",
     "RetentionLedger",
+    "ScoredRelation",
     "SearchStore",
     "ShapedExtractor",
     "Source",
@@ -261,8 +273,12 @@ __all__ = [
     "Sync",
     "SyncKey",
     "SyncLedger",
+    "TaggedSpan",
+    "TaggedText",
     "TenantLoad",
     "TextModels",
+    "TextTagger",
+    "TextToTag",
     "UnavailableConverter",
     "ValidateStage",
     "Validators",

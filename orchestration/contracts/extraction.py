@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from orchestration.contracts.graph import Extraction
-from orchestration.contracts.plane import Plane
 from orchestration.contracts.stages import Outcome
+from orchestration.contracts.tagging import TextTagger
 from orchestration.contracts.web import WebClient
 from orchestration.records import Claim, Document, Entity
 
@@ -32,13 +32,13 @@ __all__ = [
 class ExtractorServices:
     """What assembly passes to the classmethod `from_services(services)` of an extractor.
 
-    `from_services` is also called to compute fingerprints, so it must not use the plane or a service.
+    `from_services` is also called to compute fingerprints, so it must not use the tagger or a service.
     """
 
-    plane: Plane
-    """Connects at its first call."""
-    model_ids: Mapping[str, str]
-    """Id with revision of the profile's models by leg, known without a plane; see ShapedExtractor."""
+    tagger: TextTagger
+    """The plane's, or without a plane this process's own; connects or loads its model at its first call."""
+    tagger_model: str | None
+    """Id with revision of its model, known without a plane; None: the profile has none."""
     web: Callable[[], WebClient]
     """Returns the web client; opens it at the first call."""
     timeout_seconds: float

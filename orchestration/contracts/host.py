@@ -95,6 +95,9 @@ class HostStatus(Record):
     profile: str = Field(description="Profile of its plane.")
     models: dict[str, str] = Field(default_factory=dict, description="Model id by leg, once loaded.")
     rerank_model: str | None = Field(default=None, description="Id of the cross-encoder, once loaded.")
+    extraction_model: str | None = Field(
+        default=None, description="Id of the extractor's model, once loaded."
+    )
     plane: str = Field(description="starting, ready or failed.")
     swapping: bool = Field(default=False, description="Whether runs with previous models still execute.")
     plane_error: str | None = Field(default=None, description="Why the plane failed.")
@@ -135,6 +138,7 @@ class ModelChoice(Record):
     embedding_dimensions: int | None = Field(default=None, description="MEDKG_EMBEDDING_DIMENSIONS.")
     sparse_model: str | None = Field(default=None, description="MEDKG_SPARSE_MODEL.")
     rerank_model: str | None = Field(default=None, description="MEDKG_RERANK_MODEL.")
+    extraction_model: str | None = Field(default=None, description="MEDKG_EXTRACTION_MODEL.")
     engine: str | None = Field(default=None, description="MEDKG_ENGINE.")
     vllm_command: str | None = Field(default=None, description="MEDKG_VLLM_COMMAND.")
 

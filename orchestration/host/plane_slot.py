@@ -71,6 +71,7 @@ class PlaneSlot:
             "profile": self._settings.profile,
             "models": dict(plane.model_ids) if plane else {},
             "rerank_model": plane.reranker.model_id if plane and plane.reranker else None,
+            "extraction_model": plane.extraction_model_id if plane else None,
             "plane": "failed" if error else "ready" if plane else "starting",
             "swapping": self._swapping.locked(),
             "plane_error": error.message if error else None,

@@ -160,6 +160,10 @@ class Parts(Protocol):
         """The profile's models by leg."""
         ...
 
+    def extraction_model(self) -> str | None:
+        """Id of the model of the extractor `encoder`; None: it extracts nothing."""
+        ...
+
     def rerank_model(self) -> str | None:
         """Id of the profile's cross-encoder; None: nothing is reranked."""
         ...

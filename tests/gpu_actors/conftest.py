@@ -16,6 +16,7 @@ from ray._private.authentication_test_utils import reset_auth_token_state
 from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.plane import RayPlane, start_plane
 from gpu_actors.profiles import Model, chosen_profile, find_model
+from tests.gpu_actors.encoders.tiny_extractor import an_extractor
 
 
 @pytest.fixture(scope="package")
@@ -24,8 +25,14 @@ def sigterm_handler() -> Any:
     return signal.getsignal(signal.SIGTERM)
 
 
+@pytest.fixture(scope="session")
+def extractor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small extraction model with random weights."""
+    return an_extractor(tmp_path_factory.mktemp("models") / "tiny-extractor")
+
+
 @pytest.fixture(scope="package")
-def plane(sigterm_handler: Any) -> Iterator[RayPlane]:
+def plane(sigterm_handler: Any, extractor: Path) -> Iterator[RayPlane]:
     """A started plane of the cpu profile, guarded by a token as the host's; connects this process to Ray."""
     folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
     token = Path(tempfile.mkdtemp(prefix="medkg-t-")) / "token"
@@ -34,7 +41,8 @@ def plane(sigterm_handler: Any) -> Iterator[RayPlane]:
         environment.setenv("RAY_AUTH_MODE", "token")
         environment.setenv("RAY_AUTH_TOKEN_PATH", str(token))
         reset_auth_token_state()  # ray reads its environment when it is imported, which test modules did
-        started = start_plane(chosen_profile("cpu"), folder=folder, dashboard=False)
+        profile = chosen_profile("cpu", extraction_model=str(extractor))
+        started = start_plane(profile, folder=folder, dashboard=False)
         yield started
         started.close()
     shutil.rmtree(token.parent)

@@ -1,0 +1,93 @@
+"""Tagging: mentions in texts, and relations between what they mention, by a trained model.
+
+Input: texts and the passages of them that are to be read. Output: spans with labels and confidences, and
+scores of pairs of concepts. Offsets are those of the given text; nothing is truncated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from orchestration.contracts.stages import Outcome
+
+__all__ = [
+    "CharRange",
+    "ConceptSpans",
+    "ScoredRelation",
+    "TaggedSpan",
+    "TaggedText",
+    "TextTagger",
+    "TextToTag",
+]
+
+CharRange = tuple[int, int]
+"""First character and one past the last, in the text."""
+
+
+class TextToTag(NamedTuple):
+    """A text, and the passages of it that the model reads, each in its own context."""
+
+    text: str
+    passages: Sequence[CharRange]
+
+
+class TaggedSpan(NamedTuple):
+    """A mention."""
+
+    start_char: int
+    end_char: int
+    label: str
+    """Of the model: Chemical, Disease ..."""
+    confidence: float
+    """0 to 1."""
+
+
+class ConceptSpans(NamedTuple):
+    """What a text says of one concept: its label and where it is mentioned."""
+
+    label: str
+    spans: Sequence[CharRange]
+
+
+class ScoredRelation(NamedTuple):
+    """A relation that the model finds between two concepts."""
+
+    subject: int
+    """Position in the concepts that were given."""
+    object: int
+    predicate: str
+    """Of the model: induces ..."""
+    confidence: float
+    """0 to 1."""
+    window: CharRange
+    """The part of the text in which the model read it."""
+
+
+class TaggedText(Protocol):
+    """A text as the model read it."""
+
+    @property
+    def spans(self) -> Sequence[TaggedSpan]:
+        """Mentions in order of the text; they do not overlap."""
+        ...
+
+    def relations(self, concepts: Sequence[ConceptSpans]) -> list[ScoredRelation]:
+        """The relations between concepts whose mentions share a window, each pair once, in order of pairs."""
+        ...
+
+
+class TextTagger(Protocol):
+    """A tagger with its relation model.
+
+    Guarantees: one outcome per text, in order; the error of a text is its own outcome. Deterministic for a
+    model up to rounding. Raises UnavailableError while the model's service is unavailable, and
+    ConfigurationError without a model. Thread-safe.
+    """
+
+    def tag(self, texts: Sequence[TextToTag], timeout_seconds: float) -> Sequence[Outcome[TaggedText]]:
+        """Each text as the model reads it; `timeout_seconds`: of each micro-batch.
+
+        The states of all texts are in memory together, about 0.8 kB per token of a small model.
+        """
+        ...
