@@ -233,8 +233,8 @@ def _check_extractor(folder: Path) -> None:
     """Raise ConfigurationError for a model that `medkg train-extractor` has not made."""
     if not (folder / "extractor.json").is_file():
         raise ConfigurationError(
-            f"extraction model {folder}: extractor.json is missing, so it is none of `medkg "
-            "train-extractor`. Name another in MEDKG_EXTRACTION_MODEL, or none."
+            f"extraction model {folder}: extractor.json is missing, so it is not one of "
+            "medkg. Name another in MEDKG_EXTRACTION_MODEL, or none."
         )
 
 

@@ -1,6 +1,6 @@
 """The files of an extractor model: its configuration and the weights of its heads, as arrays.
 
-Input: a model's folder (docs/guides/train-extractor.md has the layout). Output: ExtractorFiles: labels,
+Input: a model's folder with model.safetensors and extractor.json. Output: ExtractorFiles: labels,
 limits, and the heads' weights in float32. The encoder's own weights are read where it runs. Imports no torch,
 so that the plane's clients can score relations.
 """
@@ -68,8 +68,8 @@ class ExtractorFiles:
         path = folder / CONFIGURATION
         if not path.is_file():
             raise ConfigurationError(
-                f"extraction model {folder}: {CONFIGURATION} is missing. Name the folder of a model that "
-                "`medkg train-extractor` made in MEDKG_EXTRACTION_MODEL, or none."
+                f"extraction model {folder}: {CONFIGURATION} is missing. Name the folder of an "
+                "extractor of medkg in MEDKG_EXTRACTION_MODEL, or none."
             )
         try:
             self.configuration = _Configuration.model_validate_json(path.read_text(encoding="utf-8"))

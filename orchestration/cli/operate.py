@@ -15,7 +15,7 @@ from orchestration.settings import Settings
 
 PLANE_SECONDS = 300.0
 CHILDREN_SECONDS = 180.0
-MODEL_POOLS: Final = ("embedders", "expanders", "rerankers")
+MODEL_POOLS: Final = ("embedders", "expanders", "rerankers", "extractors")
 PLUGIN_COLUMNS: Final = ["", "plugin", "group", "distribution", "class"]
 GPU_COLUMNS: Final = ["GPU", "name", "capability", "free", "busy", "heat", "slowed down by", "ECC errors"]
 
@@ -41,7 +41,7 @@ def up(
     settings: Settings = ctx.obj
     with open_data_folder(settings, unchecked=True) as data_folder, Host(settings, note) as host:
         note(data_folder.describe_profile())
-        wanted = data_folder.model_ids(), data_folder.rerank_model()
+        wanted = data_folder.model_ids(), data_folder.rerank_model(), data_folder.extraction_model()
         data_folder.wait_for_stores(note)
         host.start_detached(ui=not no_ui)
         status = host.wait_until_plane_ready(PLANE_SECONDS)
@@ -49,7 +49,10 @@ def up(
             raise UsageError(
                 f"it runs with profile {status.profile}, not {settings.profile}; `medkg down` stops it."
             )
-        if status.plane == "ready" and (status.models, status.rerank_model) != wanted:
+        if (
+            status.plane == "ready"
+            and (status.models, status.rerank_model, status.extraction_model) != wanted
+        ):
             now = _models(status.model_dump())
             if swap:
                 note(f"loading them beside {now}; present runs end with the previous ones")
@@ -86,7 +89,9 @@ def _show_addresses(status: dict[str, Any]) -> None:
 
 def _models(status: dict[str, Any]) -> str:
     """The models of a plane, by name."""
-    return " and ".join([*status["models"].values(), *filter(None, [status["rerank_model"]])])
+    return " and ".join(
+        [*status["models"].values(), *filter(None, [status["rerank_model"], status["extraction_model"]])]
+    )
 
 
 def _dtypes(health: dict[str, Any]) -> str:

@@ -184,7 +184,7 @@ class DataFolder:
     def describe_profile(self) -> str:
         """One line on the profile's models and devices; raises GpuUnavailableError without its device."""
         devices = self._parts.devices()
-        models = " and ".join(filter(None, [*self._parts.model_ids().values(), self._parts.rerank_model()]))
+        models = " and ".join(filter(None, [*self._parts.model_ids().values(), *self._other_models()]))
         cluster = f"Ray cluster {self.settings.ray_address}" if self.settings.ray_address else "the CPU"
         where = ", ".join(device["name"] for device in devices) or cluster
         reason = self._parts.sparse_off()
@@ -196,6 +196,14 @@ class DataFolder:
     def model_ids(self) -> Mapping[str, str]:
         """Configured models by leg."""
         return self._parts.model_ids()
+
+    def _other_models(self) -> list[str | None]:
+        """Of the models that make no index entry."""
+        return [self.rerank_model(), self.extraction_model()]
+
+    def extraction_model(self) -> str | None:
+        """Id of the model of the extractor `encoder`; None: it extracts nothing."""
+        return self._parts.extraction_model()
 
     def rerank_model(self) -> str | None:
         """The configured cross-encoder; None if there is none."""
