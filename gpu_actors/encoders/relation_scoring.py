@@ -86,7 +86,7 @@ class RelationScorer:
     ) -> Floats:
         first = np.stack([_concept(states, mentions) for mentions in subjects])
         second = np.stack([_concept(states, mentions) for mentions in objects])
-        pairs = [(one, other) for one, other in product(range(len(subjects)), range(len(objects)))]
+        pairs = list(product(range(len(subjects)), range(len(objects))))
         left, right = np.array(pairs).T
         both = np.concatenate([first[left], second[right]], axis=1)
         joint = (first @ self._subject.T + self._subject_bias)[left] * (
@@ -130,21 +130,21 @@ def _features(subjects: Sequence[Sequence[PieceRange]], objects: Sequence[Sequen
     second = [np.array(sorted(start for start, _ in mentions)) for mentions in objects]
     most_first, most_second = max(map(len, first)), max(map(len, second))
     rows = []
-    for one, other in product(first, second):
-        distances = np.abs(one[:, None] - other[None, :])
+    for subject, object_ in product(first, second):
+        distances = np.abs(subject[:, None] - object_[None, :])
         nearest = np.unravel_index(distances.argmin(), distances.shape)  # the first in reading order of ties
         rows.append(
             (
-                np.log1p(len(one)),
-                np.log1p(len(other)),
-                len(one) / most_first,
-                len(other) / most_second,
-                one[0] / POSITION_UNIT,
-                other[0] / POSITION_UNIT,
+                np.log1p(len(subject)),
+                np.log1p(len(object_)),
+                len(subject) / most_first,
+                len(object_) / most_second,
+                subject[0] / POSITION_UNIT,
+                object_[0] / POSITION_UNIT,
                 np.log1p(len(first)),
                 np.log1p(len(second)),
                 np.log1p(distances.min()),
-                float(one[nearest[0]] < other[nearest[1]]),
+                float(subject[nearest[0]] < object_[nearest[1]]),
                 np.log1p((distances <= NEARER).sum()),
                 np.log1p((distances <= NEAR).sum()),
             )

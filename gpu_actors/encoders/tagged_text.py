@@ -92,17 +92,17 @@ class TextOfWindows:
 
 
 def _spans(windows: Sequence[ReadWindow], labels: Sequence[str]) -> list[TaggedSpan]:
-    found: list[TaggedSpan] = []
+    spans: list[TaggedSpan] = []
     for read in windows:
         starts, ends = read.window.starts, read.window.ends
         for (_, first, end, label), confidence in zip(
             read.mentions.places.tolist(), read.mentions.confidences.tolist(), strict=True
         ):
-            found.append(TaggedSpan(int(starts[first]), int(ends[end - 1]), labels[label], confidence))
-    found.sort(key=lambda each: (each.start_char - each.end_char, each.start_char))
+            spans.append(TaggedSpan(int(starts[first]), int(ends[end - 1]), labels[label], confidence))
+    spans.sort(key=lambda each: (each.start_char - each.end_char, each.start_char))
     chosen: list[TaggedSpan] = []
     taken: set[int] = set()
-    for span in found:  # windows of one sentence overlap
+    for span in spans:  # windows of one sentence overlap
         characters = range(span.start_char, span.end_char)
         if taken.isdisjoint(characters):
             taken.update(characters)

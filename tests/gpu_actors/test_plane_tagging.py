@@ -32,13 +32,13 @@ def mentions(tagged: TaggedText) -> list[tuple[int, int, str]]:
 
 
 def test_each_text_has_its_own_mentions_in_the_order_of_the_texts(plane: RayPlane, extractor: Path) -> None:
-    given = texts(90)
-    tagged = values_of(plane.tag(given, TIMEOUT))
+    documents = texts(90)
+    tagged = values_of(plane.tag(documents, TIMEOUT))
     local = LocalModels(chosen_profile("cpu", extraction_model=str(extractor)))
-    expected = values_of(local.tag(given, TIMEOUT))
+    expected = values_of(local.tag(documents, TIMEOUT))
     assert sum(map(len, map(mentions, tagged))) > 90
     # two processes may choose different dtypes, at which random weights tag a few words differently
-    same = sum(mentions(one) == mentions(other) for one, other in zip(tagged, expected, strict=True))
+    same = sum(mentions(remote) == mentions(own) for remote, own in zip(tagged, expected, strict=True))
     assert same > 80
 
 
@@ -58,12 +58,12 @@ def test_use_counts_what_was_tagged(plane: RayPlane) -> None:
 
 
 def test_a_tagger_killed_under_load_loses_nothing(plane: RayPlane) -> None:
-    given = texts(400, repeated=100)
-    expected = [mentions(each) for each in values_of(plane.tag(given, TIMEOUT))]
+    documents = texts(400, repeated=100)
+    expected = [mentions(each) for each in values_of(plane.tag(documents, TIMEOUT))]
     pid = plane.health()["extractors"][0]["pid"]
 
     with ThreadPoolExecutor(1) as thread:
-        pending = thread.submit(plane.tag, given, TIMEOUT)
+        pending = thread.submit(plane.tag, documents, TIMEOUT)
         busy = psutil.Process(pid)
         seconds_before = busy.cpu_times().user
         while busy.cpu_times().user - seconds_before < 0.1:
@@ -75,7 +75,7 @@ def test_a_tagger_killed_under_load_loses_nothing(plane: RayPlane) -> None:
     assert plane.health()["extractors"][0]["pid"] != pid
 
 
-def test_a_client_without_an_extraction_model_is_told_how_to_get_one(plane: RayPlane) -> None:
+def test_a_client_without_an_extraction_model_gets_an_error_that_names_the_setting(plane: RayPlane) -> None:
     client = connect_plane(chosen_profile("cpu", extraction_model="none"), address=plane.address)
     assert client.extraction_model_id is None
     with pytest.raises(ConfigurationError, match="MEDKG_EXTRACTION_MODEL"):

@@ -82,7 +82,7 @@ def test_the_path_is_the_best_of_all(lengths: list[int], seed: int) -> None:
         words = logits[first : first + length]
 
         def score(path: tuple[int, ...], words: np.ndarray = words) -> float:
-            moves = sum(transitions[one, other] for one, other in itertools.pairwise(path))
+            moves = sum(transitions[origin, to] for origin, to in itertools.pairwise(path))
             return float(START[path[0]] + moves + sum(words[at, label] for at, label in enumerate(path)))
 
         best = max(itertools.product(range(len(LABELS)), repeat=length), key=score) if length else ()
