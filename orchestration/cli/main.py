@@ -28,6 +28,7 @@ from orchestration.cli import (
     run,
     search,
     topology,
+    train_extractor,
     train_sparse,
     verify,
     vocabulary,
@@ -88,6 +89,7 @@ MODULES: Final = (
     operate,
     verify,
     portability,
+    train_extractor,
     train_sparse,
     bench,
 )

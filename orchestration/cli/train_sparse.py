@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -14,19 +12,17 @@ import typer
 from orchestration.cli.help_text import MODELS, example
 from orchestration.cli.output import AsJson, answer, console, note, reports_errors, stderr_console, table
 from orchestration.cli.run import Limit, Paths, Query, SourceName, absolute
+from orchestration.cli.training_progress import watching_training
 from orchestration.contracts import SourceRequest
 from orchestration.errors import ExitCode
 from orchestration.records import Document
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
-    from gpu_actors.training.recipe import Progress, Watch
     from orchestration.jobs.reading import Unread
 
 MEASURES: Final = ("ndcg@10", "recall@10", "mrr@10")
 SHOWN_FAILURES: Final = 10
-PLAIN_SECONDS: Final = 10.0
-"""Interval of plain lines where there is no terminal."""
 
 
 @reports_errors
@@ -60,7 +56,7 @@ def train_sparse(
     request = SourceRequest(plugin=source, paths=absolute(path), query=query, limit=limit)
     broken: list[Unread] = []
     try:
-        with open_data_folder(settings, unchecked=True) as data_folder, _watching() as watch:
+        with open_data_folder(settings, unchecked=True) as data_folder, watching_training() as watch:
             documents = _sound(data_folder.read(request), broken)
             report = make_sparse_model(documents, out, recipe, settings.profile, watch)
     except KeyboardInterrupt:
@@ -108,53 +104,6 @@ def _show(out: Path, value: dict[str, Any]) -> None:
         table(title, ["", *MEASURES], rows)
     console.print(f"written to {out} in {value['seconds']:.0f} s, with its card in README.md")
     console.print(f"use it: MEDKG_SPARSE_MODEL={out.absolute()} medkg run TOPOLOGY --path ...")
-
-
-@contextmanager
-def _watching() -> Iterator[Watch]:
-    """A watch that draws one bar per part on a terminal, else writes a line every few seconds, on stderr."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    if not stderr_console().is_terminal:
-        yield _Lines()
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f} {task.fields[detail]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=stderr_console()) as bars:
-        yield _Bars(bars)
-
-
-class _Bars:
-    def __init__(self, bars: Any) -> None:
-        self._bars = bars
-        self._tasks: dict[str, Any] = {}
-
-    def __call__(self, progress: Progress) -> None:
-        if progress.part not in self._tasks:
-            self._tasks[progress.part] = self._bars.add_task(progress.part, total=progress.total, detail="")
-        self._bars.update(
-            self._tasks[progress.part], completed=progress.done, total=progress.total, detail=progress.detail
-        )
-
-
-class _Lines:
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-        self._part = ""
-
-    def __call__(self, progress: Progress) -> None:
-        """Write a line when a part starts and ends, and every few seconds in between."""
-        ends = progress.done == progress.total
-        if progress.part == self._part and not ends and time.monotonic() - self._last < PLAIN_SECONDS:
-            return
-        self._last, self._part = time.monotonic(), progress.part
-        of = f" of {progress.total}" if progress.total is not None else ""
-        note(f"{progress.part}: {progress.done}{of} {progress.detail}")
 
 
 def register(app: typer.Typer) -> None:
