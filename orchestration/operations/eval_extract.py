@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.contracts import SourceRequest
 from orchestration.errors import UsageError
@@ -19,6 +19,9 @@ from orchestration.extraction.scoring import agreement, checked_floors, parse_fl
 from orchestration.operations.extraction_measures import Pairs, measured_extractor, measured_linker
 from orchestration.operations.parts import Parts
 from orchestration.records import AnnotatedDocument, Document
+
+if TYPE_CHECKING:
+    from orchestration.jobs.reading import DocumentReader
 
 __all__ = ["ExtractionQuestions", "eval_extract"]
 
@@ -109,30 +112,39 @@ def _check_known(names: Iterable[str], known: Mapping[str, object], what: str) -
 
 def _with_documents(parts: Parts, gold: Gold) -> Pairs:
     """The gold with the documents that extractors read; one whose record has another text is left out."""
-    tenant_id = parts.settings.tenant
+    parsed = _parsed(parts, [each for each in gold.documents if each.record])
     pairs: list[tuple[AnnotatedDocument, Document]] = []
     for each in gold.documents:
-        try:
-            pairs.append((each, _parsed(parts, each) if each.record else gold_document(each, tenant_id)))
-        except UsageError as error:
-            file, _, line = each.origin.partition(", line ")
-            gold.faults.append(GoldFault(file, int(line) if line else None, each.doc_id, error.message))
+        document = parsed.get(each.doc_id) or gold_document(each, parts.settings.tenant)
+        if isinstance(document, Document):
+            pairs.append((each, document))
+            continue
+        file, _, line = each.origin.partition(", line ")
+        gold.faults.append(GoldFault(file, int(line) if line else None, each.doc_id, document))
     gold.documents = [each for each, _ in pairs]
     if not pairs:
-        raise UsageError(f"no gold document is left to measure with. The first fault: {gold.faults[0]}")
+        raise UsageError(f"no gold document is left to measure with. The first fault: {gold.faults[0]}.")
     return pairs
 
 
-def _parsed(parts: Parts, gold: AnnotatedDocument) -> Document:
-    """The document of a record; raises UsageError unless it is one with the gold's text."""
-    request = SourceRequest(plugin="files", paths=(str(gold.record),))
+def _parsed(parts: Parts, gold: Sequence[AnnotatedDocument]) -> dict[str, Document | str]:
+    """The documents of records by id of the gold, or why one cannot be used."""
+    if not gold:
+        return {}
     with parts.reader() as reader:
-        documents = list(reader.read(request))
-    if len(documents) != 1 or not isinstance(documents[0], Document):
-        raise UsageError(f"its record {gold.record} is not one document that medkg reads")
-    if documents[0].text != gold.text:
-        raise UsageError(f"its record {gold.record} is parsed to another text")
-    return documents[0]
+        return {each.doc_id: _parsed_record(reader, each) for each in gold}
+
+
+def _parsed_record(reader: DocumentReader, gold: AnnotatedDocument) -> Document | str:
+    documents = list(reader.read(SourceRequest(plugin="files", paths=(str(gold.record),))))
+    if len(documents) != 1:
+        return f"its record {gold.record} holds {len(documents)} documents, not one"
+    (document,) = documents
+    if not isinstance(document, Document):
+        return f"its record cannot be read: {document.code} {document.message}"
+    if document.text != gold.text:
+        return f"its record {gold.record} is parsed to another text"
+    return document
 
 
 def _report(gold: Gold, notify: Notify) -> None:
