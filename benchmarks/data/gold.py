@@ -1,6 +1,6 @@
 """The authored gold of extraction: benchmarks/gold, abstracts and records, all written for medkg.
 
-Input: a folder to write to. Output: files for `medkg eval-extract --gold`; abstracts are PubTator text already.
+Input: a folder to write to. Output: files for `medkg eval-extract --gold`; abstracts are PubTator text.
 Mentions of records are quotes with what stands before them (the text quotes of W3C annotations), which are
 found in the record as it is parsed now; a quote that is not there exactly once raises ValueError.
 """
