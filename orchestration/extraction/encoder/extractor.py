@@ -1,0 +1,158 @@
+"""The encoder extractor: documents to the plane's tagger, and what it finds to mentions and claims.
+
+Input: the documents of a window. Output: one extraction or error per document. Documents go to the tagger in
+groups of a bounded number of characters, since the states of a group's tokens are in memory together.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Self
+
+from orchestration.contracts import (
+    CharRange,
+    ConceptSpans,
+    Extraction,
+    ExtractorServices,
+    Found,
+    Outcome,
+    TaggedText,
+    TextTagger,
+    TextToTag,
+    sentence_spans,
+)
+from orchestration.errors import MedkgError
+from orchestration.extraction.encoder.agreement import Mention, agreed_mentions
+from orchestration.extraction.encoder.passages import passages
+from orchestration.extraction.encoder.statements import Statements
+from orchestration.extraction.findings import Findings
+from orchestration.records import Claim, Document, Entity, Span, local_concept
+
+__all__ = ["EncoderExtractor"]
+
+KINDS: Final = {"Chemical": "Drug", "Disease": "Condition"}
+"""Kinds of graph.yaml by label of the model: the registry's, so that trials and articles share concepts."""
+LABELS: Final = {kind: label for label, kind in KINDS.items()}
+PREDICATES: Final = {"induces": "causes"}
+CHARACTERS_PER_CALL: Final = 300_000
+"""Of documents whose states are in memory together: about 60 MB."""
+
+
+class EncoderExtractor:
+    """BatchExtractor over the plane's tagger; finds nothing where the profile has no extraction model."""
+
+    name = "encoder"
+    version = "1"
+
+    def __init__(self, tagger: TextTagger, model: str | None, timeout_seconds: float) -> None:
+        """`model`: its id with revision; None turns the extractor off."""
+        self._tagger = tagger
+        self._model = model
+        self._timeout_seconds = timeout_seconds
+
+    @classmethod
+    def from_services(cls, services: ExtractorServices) -> Self:
+        return cls(services.tagger, services.tagger_model, services.timeout_seconds)
+
+    @property
+    def shape(self) -> Mapping[str, str]:
+        """The model; see ShapedExtractor."""
+        return {"model": self._model or "none"}
+
+    def extract_batch(self, documents: Sequence[Document]) -> Sequence[Outcome[Found]]:
+        """What each document says; raises UnavailableError while the plane is unavailable."""
+        if self._model is None:
+            return [([], []) for _ in documents]
+        outcomes: list[Outcome[Found]] = []
+        for group in _groups(documents):
+            read = [passages(document) for document in group]
+            for document, ranges, tagged in zip(group, read, self._tagged(group, read), strict=True):
+                outcomes.append(
+                    tagged if isinstance(tagged, MedkgError) else self._extraction(document, ranges, tagged)
+                )
+        return outcomes
+
+    def relate(self, items: Sequence[tuple[Document, Sequence[Entity]]]) -> Sequence[Outcome[list[Claim]]]:
+        """Claims between mentions that are given; see contracts.MentionRelator."""
+        if self._model is None:
+            return [[] for _ in items]
+        outcomes: list[Outcome[list[Claim]]] = []
+        for document, entities in items:
+            ranges = passages(document)
+            (tagged,) = self._tagged([document], [ranges])
+            if isinstance(tagged, MedkgError):
+                outcomes.append(tagged)
+                continue
+            findings = self._findings(document)
+            by_concept: dict[tuple[str, str], list[Entity]] = defaultdict(list)
+            for entity in entities:
+                if entity.kind in LABELS:
+                    by_concept[LABELS[entity.kind], entity.concept].append(entity)
+            _add_claims(findings, document, ranges, tagged, by_concept)
+            outcomes.append(findings.extraction()[1])
+        return outcomes
+
+    def _tagged(
+        self, documents: Sequence[Document], ranges: Sequence[Sequence[CharRange]]
+    ) -> Sequence[Outcome[TaggedText]]:
+        texts = [TextToTag(document.text, of) for document, of in zip(documents, ranges, strict=True)]
+        return self._tagger.tag(texts, self._timeout_seconds)
+
+    def _findings(self, document: Document) -> Findings:
+        return Findings(document, f"{self.name}/{self.version} {self._model}", agent_type="text_mining_agent")
+
+    def _extraction(self, document: Document, ranges: Sequence[CharRange], tagged: TaggedText) -> Extraction:
+        findings = self._findings(document)
+        by_concept: dict[tuple[str, str], list[Entity]] = defaultdict(list)
+        for mention in agreed_mentions(document.text, ranges, tagged.spans):
+            if mention.label in KINDS:
+                by_concept[mention.concept].append(_entity(findings, mention))
+        _add_claims(findings, document, ranges, tagged, by_concept)
+        return findings.extraction()
+
+
+def _entity(findings: Findings, mention: Mention) -> Entity:
+    kind = KINDS[mention.label]
+    span = Span(start_char=mention.start_char, end_char=mention.end_char)
+    concept = local_concept(kind, mention.name)
+    return findings.mention(kind, span, concept=concept, confidence=min(1.0, mention.confidence))
+
+
+def _add_claims(
+    findings: Findings,
+    document: Document,
+    ranges: Sequence[CharRange],
+    tagged: TaggedText,
+    by_concept: Mapping[tuple[str, str], Sequence[Entity]],
+) -> None:
+    """Add the relations of concepts, given by label and key with their mentions."""
+    concepts = [
+        ConceptSpans(label, [(each.span.start_char, each.span.end_char) for each in mentions])
+        for (label, _), mentions in by_concept.items()
+    ]
+    relations = tagged.relations(concepts)
+    if not relations:
+        return
+    sentences = [each for start, end in ranges for each in sentence_spans(document.text, start, end)]
+    statements = Statements(findings, document.text, sentences)
+    mentions = list(by_concept.values())
+    for relation in relations:
+        if (predicate := PREDICATES.get(relation.predicate)) is not None:
+            statements.add(
+                mentions[relation.subject], predicate, mentions[relation.object], relation.confidence
+            )
+
+
+def _groups(documents: Sequence[Document]) -> Iterator[Sequence[Document]]:
+    """Neighbouring documents of together at most CHARACTERS_PER_CALL, or one that is longer."""
+    group: list[Document] = []
+    size = 0
+    for document in documents:
+        if group and size + len(document.text) > CHARACTERS_PER_CALL:
+            yield group
+            group, size = [], 0
+        group.append(document)
+        size += len(document.text)
+    if group:
+        yield group
