@@ -358,7 +358,7 @@ class Assembly(AssembledExtraction):
             documents=self.stores.documents,
             index=self.index,
             graph=self.graph_writer,
-            extractors=self.extractors_within(seconds),
+            extractors=self.extractors_within(seconds, self.plane),
             linker=self.linker,
             check_extraction=self.check_extraction,
             objects=self.objects,

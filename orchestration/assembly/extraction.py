@@ -20,6 +20,7 @@ from orchestration.contracts import (
     Linker,
     Outcome,
     ShapedExtractor,
+    TextTagger,
 )
 from orchestration.errors import ConfigurationError, MedkgError, UsageError
 from orchestration.plugins.entry_points import load_plugins
@@ -58,18 +59,23 @@ class AssembledExtraction(AssembledModels):
         return None
 
     def extractors_within(
-        self, timeout_seconds: float
+        self, timeout_seconds: float, tagger: TextTagger | None = None
     ) -> Mapping[str, Callable[[], Extractor | BatchExtractor]]:
-        """What makes each installed extractor; starts nothing. `timeout_seconds`: of a micro-batch."""
+        """What makes each installed extractor; starts nothing. `timeout_seconds`: of a micro-batch.
+
+        `tagger`: the plane in runs; None: the running plane's, else one that this process loads.
+        """
+        tagger = tagger or self.available_tagger
         return {
-            name: partial(self._extractor, kind, timeout_seconds) for name, kind in self.extractors.items()
+            name: partial(self._extractor, kind, timeout_seconds, tagger)
+            for name, kind in self.extractors.items()
         }
 
-    def _extractor(self, kind: Any, timeout_seconds: float) -> Extractor | BatchExtractor:
+    def _extractor(self, kind: Any, timeout_seconds: float, tagger: TextTagger) -> Extractor | BatchExtractor:
         if not hasattr(kind, "from_services"):
             return kind()  # type: ignore[no-any-return]
         services = ExtractorServices(
-            self.plane,
+            tagger,
             self.extraction_model(),
             lambda: self.web,
             timeout_seconds,

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orchestration.assembly.inputs import AssembledInputs
-from orchestration.contracts import TextModels
+from orchestration.contracts import TextModels, TextTagger
 from orchestration.jobs.host_client import HostClient
 
 if TYPE_CHECKING:
@@ -76,6 +76,13 @@ class AssembledModels(AssembledInputs):
     def sparse_off(self) -> str | None:
         """Why the profile has no sparse leg; None if it has one."""
         return self.profile.sparse_off
+
+    @cached_property
+    def available_tagger(self) -> TextTagger:
+        """The tagger of commands: the running plane's, else this process's own."""
+        from orchestration.assembly.plane_clients import AvailableTagger
+
+        return AvailableTagger(self.settings, self.profile, self.plane)
 
     @cached_property
     def plane(self) -> AttachedPlane:

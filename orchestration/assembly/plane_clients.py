@@ -13,15 +13,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from orchestration.contracts import Outcome, PlaneUse, SparseVectors, TaggedText, TextToTag, Vectors
+from orchestration.contracts import (
+    Outcome,
+    PlaneUse,
+    SparseVectors,
+    TaggedText,
+    TextTagger,
+    TextToTag,
+    Vectors,
+)
 from orchestration.jobs.host_client import HostClient
 from orchestration.records import Chunk, Document, Float32Matrix
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
-    from gpu_actors.plane import Profile, RayPlane
+    from gpu_actors.plane import LocalModels, Profile, RayPlane
 
-__all__ = ["AttachedPlane", "OwnModels"]
+__all__ = ["AttachedPlane", "AvailableTagger", "OwnModels"]
 
 
 class OwnModels:
@@ -57,6 +65,29 @@ class OwnModels:
 
     def close(self) -> None:
         self._local.close()
+
+
+class AvailableTagger:
+    """TextTagger outside of runs: the running plane's, else one in this process, loaded at the first call."""
+
+    def __init__(self, settings: Settings, profile: Profile, plane: TextTagger) -> None:
+        self._settings = settings
+        self._profile = profile
+        self._plane = plane
+        self._own: LocalModels | None = None
+        self._lock = threading.Lock()
+
+    def tag(self, texts: Sequence[TextToTag], timeout_seconds: float) -> Sequence[Outcome[TaggedText]]:
+        """Texts with their mentions; in this process without a time-out."""
+        with self._lock:
+            if self._own is None:
+                host = HostClient(self._settings)
+                if host.is_running() and host.status().plane == "ready":
+                    return self._plane.tag(texts, timeout_seconds)
+                from gpu_actors.plane import LocalModels
+
+                self._own = LocalModels(self._profile)
+            return self._own.tag(texts, timeout_seconds)
 
 
 class AttachedPlane:

@@ -84,11 +84,11 @@ def _means(text: str, spans: Sequence[TaggedSpan]) -> dict[str, float]:
 
 def _abbreviated(text: str) -> Iterator[tuple[str, str]]:
     """Short and long forms, in lower case; of several definitions of a short form the first one."""
-    seen: set[str] = set()
+    defined: set[str] = set()
     for each in abbreviations(text):
         short = _folded(text[each.short_start : each.short_end])
-        if short not in seen:
-            seen.add(short)
+        if short not in defined:
+            defined.add(short)
             yield short, _folded(text[each.long_start : each.long_end])
 
 

@@ -32,8 +32,9 @@ _TIME: Final = re.compile(
     r"(?:s|sec(?:onds?)?|min(?:utes?)?|h|hrs?|hours?|days?|wk|weeks?|months?|years?)\b"
 )
 _POPULATION: Final = re.compile(
-    r"(?<=\bin )(?!(?:the|these|those|all|both|most|some|such|our|other|two|three)\b)(?:(?!(?:and|or|with|in|of|by)\b)[\w-]+ )"
-    r"{0,3}(?:patients|volunteers|subjects|children|infants|neonates|adults|women|men|rats|mice|rabbits|dogs|"
+    r"(?<=\bin )(?!(?:the|these|those|all|both|most|some|such|our|other|two|three)\b)"
+    r"(?:(?!(?:and|or|with|in|of|by)\b)[\w-]+ ){0,3}"
+    r"(?:patients|volunteers|subjects|children|infants|neonates|adults|women|men|rats|mice|rabbits|dogs|"
     r"cats|pigs|monkeys|guinea pigs)\b"
 )
 _COMPARATOR: Final = re.compile(

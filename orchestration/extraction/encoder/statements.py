@@ -135,12 +135,12 @@ class Statements:
         return [_Evidence(places, *_nearest(of_subject[first], of_object[second]))]
 
     def _by_sentence(self, mentions: Sequence[Entity]) -> Mapping[int, list[Entity]]:
-        found: dict[int, list[Entity]] = {}
+        by_sentence: dict[int, list[Entity]] = {}
         for mention in mentions:
             at = bisect_right(self._starts, mention.span.start_char) - 1
             if at >= 0 and mention.span.end_char <= self._sentences[at].end_char:
-                found.setdefault(at, []).append(mention)
-        return found
+                by_sentence.setdefault(at, []).append(mention)
+        return by_sentence
 
 
 def _nearest(subjects: Sequence[Entity], objects: Sequence[Entity]) -> tuple[Entity, Entity]:

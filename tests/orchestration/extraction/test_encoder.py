@@ -155,7 +155,7 @@ def test_without_a_shared_sentence_the_nearest_two_are_the_evidence() -> None:
     ]
 
 
-def test_sentences_that_deny_a_relation_make_a_claim_of_their_own() -> None:
+def test_sentences_that_deny_a_relation_make_a_separate_claim() -> None:
     document = written("Aspirin caused bleeding. Aspirin did not cause bleeding in children.")
     asserted, denied = sorted(extracted(document)[1], key=lambda each: each.negated)
     assert evidence(document, asserted) == ["Aspirin caused bleeding."]
@@ -181,12 +181,12 @@ def test_an_abbreviation_is_the_concept_of_its_long_form() -> None:
 
 class TestAgreement:
     def tagged(self, text: str, *spans: tuple[int, str, str]) -> list[tuple[str, int, str]]:
-        """Mentions of `text` where the tagger has found the given occurrences of words."""
-        found = []
+        """Mentions of `text` where the tagger has spans the given occurrences of words."""
+        spans = []
         for occurrence, word, label in spans:
             start = [match.start() for match in re.finditer(re.escape(word), text)][occurrence]
-            found.append(TaggedSpan(start, start + len(word), label, 0.8))
-        mentions = agreed_mentions(text, [(0, len(text))], found)
+            spans.append(TaggedSpan(start, start + len(word), label, 0.8))
+        mentions = agreed_mentions(text, [(0, len(text))], spans)
         return [(text[each.start_char : each.end_char], each.start_char, each.label) for each in mentions]
 
     def test_what_the_tagger_finds_half_of_the_time_is_a_mention_everywhere(self) -> None:
