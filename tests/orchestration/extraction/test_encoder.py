@@ -180,10 +180,10 @@ def test_an_abbreviation_is_the_concept_of_its_long_form() -> None:
 
 
 class TestAgreement:
-    def tagged(self, text: str, *spans: tuple[int, str, str]) -> list[tuple[str, int, str]]:
-        """Mentions of `text` where the tagger has spans the given occurrences of words."""
+    def tagged(self, text: str, *places: tuple[int, str, str]) -> list[tuple[str, int, str]]:
+        """Mentions of `text` where the tagger has tagged these occurrences of words."""
         spans = []
-        for occurrence, word, label in spans:
+        for occurrence, word, label in places:
             start = [match.start() for match in re.finditer(re.escape(word), text)][occurrence]
             spans.append(TaggedSpan(start, start + len(word), label, 0.8))
         mentions = agreed_mentions(text, [(0, len(text))], spans)
