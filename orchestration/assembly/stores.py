@@ -238,4 +238,4 @@ class AssembledStores:
     def graph_writer(self) -> GraphWrite:
         from orchestration.stores.graph_write import GraphWrite
 
-        return GraphWrite(self.ledger.commits, self.ledger.graph)
+        return GraphWrite(self.ledger.commits, self.ledger.graph, self.stores.documents)

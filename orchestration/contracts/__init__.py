@@ -6,8 +6,10 @@ protocol that every implementation, ours or a plugin's, runs through.
 """
 
 from orchestration.contracts.abbreviations import Abbreviation, abbreviations, long_forms
+from orchestration.contracts.aliases import Alias, GraphAliases
 from orchestration.contracts.commits import EVERYTHING, Commit, CommitLog, Intent, IntentCount
 from orchestration.contracts.copying import CopyLedger, ImportedDocuments, LedgerTable, Origin
+from orchestration.contracts.document_facts import document_facts
 from orchestration.contracts.extraction import (
     BatchExtractor,
     CountedExtraction,
@@ -50,12 +52,20 @@ from orchestration.contracts.given_mentions import (
 )
 from orchestration.contracts.graph import (
     Concept,
+    Conflict,
+    DocumentFacts,
     Extraction,
     GraphCounts,
     GraphHolding,
+    GraphReader,
     GraphStore,
     GraphWriter,
+    Link,
     Neighbour,
+    Path,
+    Paths,
+    Position,
+    Proposal,
     Statement,
 )
 from orchestration.contracts.identifiers import (
@@ -168,6 +178,7 @@ __all__ = [
     "TERM_FACETS",
     "UNKNOWN",
     "Abbreviation",
+    "Alias",
     "AskedConverter",
     "BatchExtractor",
     "BatchStage",
@@ -180,6 +191,7 @@ __all__ = [
     "Concept",
     "ConceptSpans",
     "Conditions",
+    "Conflict",
     "Content",
     "ConversionState",
     "ConversionStatus",
@@ -189,6 +201,7 @@ __all__ = [
     "DeadLetter",
     "DeadLetterLedger",
     "DocumentCounts",
+    "DocumentFacts",
     "DocumentLedger",
     "DocumentStore",
     "DownloadStage",
@@ -208,8 +221,10 @@ __all__ = [
     "Gate",
     "GateLedger",
     "GateSweep",
+    "GraphAliases",
     "GraphCounts",
     "GraphHolding",
+    "GraphReader",
     "GraphStore",
     "GraphWriter",
     "Holding",
@@ -228,6 +243,7 @@ __all__ = [
     "LedgerDocument",
     "LedgerTable",
     "LiftedStage",
+    "Link",
     "Linker",
     "ListedPage",
     "ListedSource",
@@ -242,6 +258,8 @@ __all__ = [
     "PagedSource",
     "ParseStage",
     "Parser",
+    "Path",
+    "Paths",
     "PdfBlock",
     "PdfBlockKind",
     "PdfCell",
@@ -256,6 +274,8 @@ __all__ = [
     "PlaceLedger",
     "Plane",
     "PlaneUse",
+    "Position",
+    "Proposal",
     "Provenance",
     "RecordLocation",
     "Retention",
@@ -295,6 +315,7 @@ __all__ = [
     "abbreviations",
     "chunk_facets",
     "chunk_identifiers",
+    "document_facts",
     "facets_of_metadata",
     "fold",
     "folded_parts",

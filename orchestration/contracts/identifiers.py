@@ -16,7 +16,13 @@ from urllib.parse import unquote
 from orchestration.contracts.text_folding import folded_text
 from orchestration.records import Chunk, DocumentKey
 
-__all__ = ["IDENTIFIER", "chunk_identifiers", "identifiers_of_metadata", "named_identifiers"]
+__all__ = [
+    "IDENTIFIER",
+    "chunk_identifiers",
+    "document_identifiers",
+    "identifiers_of_metadata",
+    "named_identifiers",
+]
 
 IDENTIFIER: Final = "identifier"
 """Field of Chunk.metadata."""
@@ -68,6 +74,11 @@ def chunk_identifiers(key: DocumentKey, chunk: Chunk) -> tuple[str, ...]:
     of_metadata = chunk.metadata.get(IDENTIFIER)
     stored = [each for each in of_metadata if isinstance(each, str)] if isinstance(of_metadata, list) else []
     return tuple(dict.fromkeys([*_of_id(key), *stored]))
+
+
+def document_identifiers(key: DocumentKey, metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the identifiers of a document: those of its id, and of its metadata."""
+    return tuple(dict.fromkeys([*_of_id(key), *identifiers_of_metadata(metadata)]))
 
 
 def _of_id(key: DocumentKey) -> Iterator[str]:

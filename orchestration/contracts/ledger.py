@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from orchestration.contracts.aliases import GraphAliases
 from orchestration.contracts.commits import Commit, CommitLog
 from orchestration.contracts.copying import CopyLedger
 from orchestration.contracts.gates import GateLedger, PdfTaskLedger
@@ -354,3 +355,5 @@ class Ledger(Protocol):
     def graph(self) -> GraphStore: ...
     @property
     def graph_feed(self) -> GraphFeed: ...
+    @property
+    def aliases(self) -> GraphAliases: ...

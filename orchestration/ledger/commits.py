@@ -6,12 +6,21 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from orchestration.contracts import Commit, Intent, IntentCount, is_older
 from orchestration.errors import LeaseLostError
 from orchestration.ledger.database import LedgerPart
-from orchestration.ledger.rows import batches, commit_of, commit_row, has_key, key_of, upsert
+from orchestration.ledger.graph.counting import show
+from orchestration.ledger.rows import (
+    batches,
+    commit_of,
+    commit_row,
+    has_key,
+    key_of,
+    lock_commits,
+    upsert,
+)
 from orchestration.ledger.tables import (
     cleaned_intents,
     commit_changes,
@@ -110,7 +119,7 @@ class SqlCommits(LedgerPart):
         """From now on nothing becomes visible under these intents; what is visible stays."""
         rows = [{"intent_id": intent_id, "cleaned_at": self._now()} for intent_id in intent_ids]
         with self._database.writing() as connection:
-            _follow_one_another(connection)
+            lock_commits(connection)
             upsert(connection, cleaned_intents, rows, ("intent_id",), insert_only=())
 
     def close_intents(self, intent_ids: Sequence[str]) -> None:
@@ -132,7 +141,7 @@ class SqlCommits(LedgerPart):
         """Put commits in the place of others of the same entries, where those still stand; see CommitLog."""
         done: list[Commit] = []
         with self._database.writing() as connection:
-            _follow_one_another(connection)
+            lock_commits(connection)
             for batch in batches(changes):
                 keys = [previous.key for previous, _ in batch]
                 rows = connection.execute(select(commits).where(has_key(commits, keys))).mappings()
@@ -140,6 +149,7 @@ class SqlCommits(LedgerPart):
                 due = [(previous, new) for previous, new in batch if now.get(previous.key) == previous]
                 _relabel(connection, due)
                 _move(connection, due)
+                show(connection, [new.key for _, new in due])
                 done += [new for _, new in due]
         return done
 
@@ -226,7 +236,7 @@ def note_intents(connection: Connection, visible: Sequence[Commit], now: float) 
 def make_visible(connection: Connection, new: Sequence[Commit]) -> list[Commit]:
     """Upsert commit rows and note the changes; the commits of other intents that these replaced."""
     if new:
-        _follow_one_another(connection)
+        lock_commits(connection)
         _refuse_cleaned(connection, {intent_id for commit in new for intent_id in commit.intent_ids})
     superseded: list[Commit] = []
     for batch in batches(new):
@@ -237,6 +247,7 @@ def make_visible(connection: Connection, new: Sequence[Commit]) -> list[Commit]:
         superseded += [old for old in map(commit_of, before) if not set(old.intent_ids) <= named[old.key]]
         upsert(connection, commits, list(map(commit_row, batch)), ("tenant_id", "source", "doc_id"))
         note_changes(connection, intent_of)
+        show(connection, keys)
     return superseded
 
 
@@ -282,7 +293,7 @@ def _move(connection: Connection, changes: Sequence[tuple[Commit, Commit]]) -> N
 def withdraw_commits(connection: Connection, keys: Sequence[DocumentKey]) -> list[Commit]:
     """Delete commit rows and note the changes; the commits as they were."""
     if keys:
-        _follow_one_another(connection)
+        lock_commits(connection)
     withdrawn: list[Commit] = []
     for batch in batches(keys):
         rows = connection.execute(select(commits).where(has_key(commits, batch))).mappings().all()
@@ -290,6 +301,7 @@ def withdraw_commits(connection: Connection, keys: Sequence[DocumentKey]) -> lis
             withdrawn += map(commit_of, rows)
             connection.execute(delete(commits).where(has_key(commits, batch)))
             note_changes(connection, dict.fromkeys(map(key_of, rows)))
+            show(connection, batch)
     return withdrawn
 
 
@@ -305,7 +317,7 @@ def _refuse_cleaned(connection: Connection, intent_ids: Collection[str]) -> None
 
 def outdated(connection: Connection, new: Sequence[Commit]) -> dict[DocumentKey, RowMapping]:
     """The visible commits of which `new` holds an older revision; no other commit comes between."""
-    _follow_one_another(connection)
+    lock_commits(connection)
     newer: dict[DocumentKey, RowMapping] = {}
     for batch in batches(commit for commit in new if commit.revision):
         revision_of = {commit.key: commit.revision for commit in batch}
@@ -332,12 +344,3 @@ def note_changes(connection: Connection, intent_of: Mapping[DocumentKey, str | N
         insert(commit_changes),
         [{**key.model_dump(), "intent_id": intent_id} for key, intent_id in intent_of.items()],
     )
-
-
-def _follow_one_another(connection: Connection) -> None:
-    """Let sequence numbers appear in their order, so that a reader that asks for more misses none.
-
-    PostgreSQL gives them out before the commit, so commits wait for one another; readers do not.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("LOCK TABLE commit_changes IN SHARE ROW EXCLUSIVE MODE"))

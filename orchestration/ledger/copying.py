@@ -19,6 +19,8 @@ from orchestration.ledger.accounts import end_documents
 from orchestration.ledger.commits import make_visible, note_intents
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.enqueueing import lock_queue
+from orchestration.ledger.graph.counting import recount
+from orchestration.ledger.graph.tables import graph_documents
 from orchestration.ledger.places import KEPT, PLACE_KEY, place_row
 from orchestration.ledger.rows import batches, commit_of, correlation_id, has_key, key_of, upsert
 from orchestration.ledger.tables import (
@@ -194,6 +196,8 @@ class SqlCopies(LedgerPart):
                 _note_places(connection)
             if "documents" in tables and "gate_passed_at" not in tables["documents"].columns:
                 _note_passed_gates(connection)
+            if "graph_documents" in tables and "graph_concepts" not in tables:
+                _count_graph(connection)
             invisible = [
                 ~select(column).where(column == intents.c.intent_id).exists()
                 for column in (commits.c.intent_id, commits.c.graph_intent_id)
@@ -285,6 +289,13 @@ def _note_passed_gates(connection: Connection) -> None:
         )
         .values(gate_passed_at=documents.c.updated_at)
     )
+
+
+def _count_graph(connection: Connection) -> None:
+    """Mark and count what is visible in copies from before migration 0012, as that migration does."""
+    tenants = select(graph_documents.c.tenant_id).distinct().order_by(graph_documents.c.tenant_id)
+    for tenant_id in connection.execute(tenants).scalars().all():
+        recount(connection, tenant_id)
 
 
 def _note_places(connection: Connection, keys: Sequence[DocumentKey] | None = None) -> None:

@@ -14,16 +14,14 @@ from sqlalchemy import Connection, delete, or_, select, update
 
 from orchestration.contracts import EVERYTHING
 from orchestration.ledger.commits import note_changes, withdraw_commits
-from orchestration.ledger.graph_rows import discard_rows
+from orchestration.ledger.graph.counting import OF_DOCUMENT, discard_rows
+from orchestration.ledger.graph.tables import graph_concepts, graph_documents, graph_names
 from orchestration.ledger.places import forget_documents
 from orchestration.ledger.rows import batches, has_key
 from orchestration.ledger.tables import (
     commit_changes,
     dead_letters,
     documents,
-    graph_claims,
-    graph_documents,
-    graph_mentions,
     intent_documents,
     intents,
     item_dead_letters,
@@ -40,9 +38,10 @@ ERASED_FROM: Final = (
     commit_changes,
     dead_letters,
     documents,
-    graph_claims,
+    graph_concepts,
     graph_documents,
-    graph_mentions,
+    graph_names,
+    *OF_DOCUMENT,
     intent_documents,
     item_dead_letters,
     job_items,

@@ -15,7 +15,7 @@ from sqlalchemy import insert as insert_into
 from orchestration.contracts.projection import GraphChange, VisibleGraph
 from orchestration.errors import StoreCorruptError
 from orchestration.ledger.database import LedgerPart, lock
-from orchestration.ledger.graph_rows import extraction_of
+from orchestration.ledger.graph.rows import extraction_of
 from orchestration.ledger.rows import batches, commit_of, has_key, key_of
 from orchestration.ledger.tables import commit_changes, commits, ledger_identity
 from orchestration.records import DocumentKey

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, or_
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, or_, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestration.batching import batched
@@ -64,6 +64,15 @@ def upsert(
         else insert.on_conflict_do_nothing(index_elements=list(key))
     )
     connection.execute(statement, list(rows))
+
+
+def lock_commits(connection: Connection) -> None:
+    """Let sequence numbers appear in their order, so that a reader that asks for more misses none.
+
+    PostgreSQL gives them out before the commit, so commits wait for one another; readers do not.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE commit_changes IN SHARE ROW EXCLUSIVE MODE"))
 
 
 # --- values -----------------------------------------------------------------------------------------

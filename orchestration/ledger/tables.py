@@ -2,7 +2,7 @@
 
 A document's row says where it stands in one pipeline; a job's items say what became of everything it
 listed, so every job has its own account; commits say what readers see. Migrations make these tables;
-a test compares the two.
+a test compares the two. Those of the graph are in `ledger.graph.tables`.
 """
 
 from __future__ import annotations
@@ -26,14 +26,12 @@ from sqlalchemy import (
 )
 
 __all__ = [
+    "NUMBER",
     "cleaned_intents",
     "commit_changes",
     "commits",
     "dead_letters",
     "documents",
-    "graph_claims",
-    "graph_documents",
-    "graph_mentions",
     "intent_documents",
     "intents",
     "item_dead_letters",
@@ -57,7 +55,7 @@ metadata = MetaData(
     }
 )
 
-_Number = BigInteger().with_variant(Integer, "sqlite")
+NUMBER = BigInteger().with_variant(Integer, "sqlite")
 """SQLite gives numbers by itself to INTEGER keys only."""
 
 _HELD = text("lease_until > 0")
@@ -69,7 +67,7 @@ _AT_A_GATE = text("gate IS NOT NULL")
 jobs = Table(
     "jobs",
     metadata,
-    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=True),
     Column("job_id", String(36), nullable=False, unique=True),
     Column("tenant_id", String(63), nullable=False),
     Column("state", String(16), nullable=False),
@@ -83,7 +81,7 @@ jobs = Table(
 documents = Table(
     "documents",
     metadata,
-    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("id", NUMBER, primary_key=True, autoincrement=True),
     Column("tenant_id", String(63), nullable=False),
     Column("source", Text, nullable=False),
     Column("doc_id", Text, nullable=False),
@@ -130,7 +128,7 @@ job_items = Table(
     metadata,
     Column("job_id", String(36), primary_key=True),
     Column("ordinal", Integer, primary_key=True, autoincrement=False, comment="position in the input"),
-    Column("document_id", _Number, ForeignKey("documents.id"), comment="null: a repeat or a broken item"),
+    Column("document_id", NUMBER, ForeignKey("documents.id"), comment="null: a repeat or a broken item"),
     Column("version", String(64), comment="content hash as this job listed it"),
     Column("outcome", String(16), nullable=False),
     Column("reason", String(16), comment="of a skip: superseded, deleted; null: unchanged or a repeat"),
@@ -144,7 +142,7 @@ job_items = Table(
 windows = Table(
     "windows",
     metadata,
-    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=True),
     Column("window_id", String(36), nullable=False, unique=True),
     Column("job_id", String(36), nullable=False),
     Column("released_because", Text, comment="why documents were handed back, the last time"),
@@ -157,7 +155,7 @@ windows = Table(
 pdf_tasks = Table(
     "pdf_tasks",
     metadata,
-    Column("document_id", _Number, ForeignKey("documents.id"), primary_key=True, autoincrement=False),
+    Column("document_id", NUMBER, ForeignKey("documents.id"), primary_key=True, autoincrement=False),
     Column("tenant_id", String(63), nullable=False),
     Column("stage", Text, nullable=False, comment="stage that asked for it; names its dead letters"),
     Column("converter", Text, nullable=False),
@@ -181,7 +179,7 @@ pdf_tasks = Table(
 dead_letters = Table(
     "dead_letters",
     metadata,
-    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("id", NUMBER, primary_key=True, autoincrement=True),
     Column("tenant_id", String(63), nullable=False),
     Column("source", Text, nullable=False),
     Column("doc_id", Text, nullable=False),
@@ -209,14 +207,14 @@ item_dead_letters = Table(
     metadata,
     Column("job_id", String(36), primary_key=True),
     Column("ordinal", Integer, primary_key=True, autoincrement=False),
-    Column("dead_letter_id", _Number, ForeignKey("dead_letters.id"), primary_key=True),
+    Column("dead_letter_id", NUMBER, ForeignKey("dead_letters.id"), primary_key=True),
     ForeignKeyConstraint(["job_id", "ordinal"], ["job_items.job_id", "job_items.ordinal"]),
 )
 
 stage_reports = Table(
     "stage_reports",
     metadata,
-    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=True),
     Column("job_id", String(36), nullable=False),
     Column("report", Text, nullable=False, comment="StageReport as JSON"),
     Index(None, "job_id"),
@@ -250,7 +248,7 @@ places = Table(
 intents = Table(
     "intents",
     metadata,
-    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("number", NUMBER, primary_key=True, autoincrement=True),
     Column("intent_id", String(36), nullable=False, unique=True),
     Column("tenant_id", String(63), nullable=False),
     Column("owner", Text, nullable=False, comment="process identity of the writer"),
@@ -296,7 +294,7 @@ commits = Table(
 commit_changes = Table(
     "commit_changes",
     metadata,
-    Column("sequence", _Number, primary_key=True, autoincrement=True),
+    Column("sequence", NUMBER, primary_key=True, autoincrement=True),
     Column("tenant_id", String(63), nullable=False),
     Column("source", Text, nullable=False),
     Column("doc_id", Text, nullable=False),
@@ -311,55 +309,4 @@ ledger_identity = Table(
     metadata,
     Column("identity", String(32), primary_key=True),
     comment="one row; a restored ledger is another one, so copies leave it out",
-)
-
-graph_documents = Table(
-    "graph_documents",
-    metadata,
-    Column("number", _Number, primary_key=True, autoincrement=True),
-    Column("tenant_id", String(63), nullable=False),
-    Column("source", Text, nullable=False),
-    Column("doc_id", Text, nullable=False),
-    Column("intent_id", String(36), nullable=False, comment="visible if the document's commit names it"),
-    Column("entity_count", Integer, nullable=False),
-    Column("claim_count", Integer, nullable=False),
-    UniqueConstraint("tenant_id", "source", "doc_id", "intent_id"),
-    Index(None, "intent_id"),
-    comment="documents whose mentions and claims are held",
-)
-
-graph_mentions = Table(
-    "graph_mentions",
-    metadata,
-    Column("number", _Number, primary_key=True, autoincrement=True),
-    Column("document_number", _Number, ForeignKey("graph_documents.number"), nullable=False),
-    Column("entity_id", Text, nullable=False),
-    Column("concept", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("start_char", Integer, nullable=False),
-    Column("end_char", Integer, nullable=False),
-    Column("identifiers", Text, nullable=False, comment="JSON list of CURIEs"),
-    Column("confidence", Float, nullable=False),
-    Column("extraction", Text, nullable=False),
-    Index(None, "document_number"),
-    Index(None, "concept"),
-)
-
-graph_claims = Table(
-    "graph_claims",
-    metadata,
-    Column("number", _Number, primary_key=True, autoincrement=True),
-    Column("document_number", _Number, ForeignKey("graph_documents.number"), nullable=False),
-    Column("claim_id", Text, nullable=False),
-    Column("subject", Text, nullable=False, comment="entity_id"),
-    Column("subject_concept", Text, nullable=False),
-    Column("predicate", Text, nullable=False),
-    Column("object", Text, nullable=False, comment="entity_id"),
-    Column("object_concept", Text, nullable=False),
-    Column("record", Text, nullable=False, comment="Claim as JSON"),
-    Index(None, "document_number"),
-    Index(None, "claim_id"),
-    Index(None, "subject_concept", "predicate"),
-    Index(None, "object_concept", "predicate"),
 )

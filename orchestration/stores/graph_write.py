@@ -8,18 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestration.contracts import CommitLog, Extraction, GraphStore, Outcome
-from orchestration.records import GraphWriteReceipt, StageContext
+from orchestration.contracts import (
+    CommitLog,
+    DocumentFacts,
+    DocumentStore,
+    Extraction,
+    GraphStore,
+    Outcome,
+    document_facts,
+)
+from orchestration.records import DocumentKey, GraphWriteReceipt, StageContext
 
 __all__ = ["GraphWrite"]
 
 
 class GraphWrite:
-    """GraphWriter over a graph store."""
+    """GraphWriter over a graph store; facts of documents come from the parsed ones."""
 
-    def __init__(self, log: CommitLog, graph: GraphStore) -> None:
+    def __init__(self, log: CommitLog, graph: GraphStore, documents: DocumentStore) -> None:
         self._log = log
         self._graph = graph
+        self._documents = documents
 
     def stage(
         self, tenant_id: str, owner: str, items: Sequence[tuple[StageContext, Extraction]]
@@ -28,7 +37,8 @@ class GraphWrite:
         if not items:
             return []
         intent = self._log.open_intent(tenant_id, owner, [ctx.key for ctx, _ in items])
-        self._graph.write(intent.intent_id, [(ctx.key, extraction) for ctx, extraction in items])
+        written = [(ctx.key, extraction) for ctx, extraction in items]
+        self._graph.write(intent.intent_id, written, self._facts([ctx for ctx, _ in items]))
         return [
             GraphWriteReceipt(
                 key=ctx.key,
@@ -40,6 +50,15 @@ class GraphWrite:
             )
             for ctx, (entities, claims) in items
         ]
+
+    def _facts(self, contexts: Sequence[StageContext]) -> dict[DocumentKey, DocumentFacts]:
+        """Facts of the documents that are kept; a topology that keeps none has none."""
+        facts = {}
+        for ctx in contexts:
+            document = self._documents.get(ctx.key, ctx.version, ctx.fingerprint)
+            if document is not None:
+                facts[ctx.key] = document_facts(document)
+        return facts
 
     def lost(self, receipts: Sequence[GraphWriteReceipt]) -> list[GraphWriteReceipt]:
         """Receipts whose rows the store does not hold any more; see GraphWriter.lost."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+import orchestration.ledger.graph.tables  # noqa: F401 - part of the metadata
 from orchestration.ledger.tables import metadata
 
 connection = context.config.attributes["connection"]

@@ -228,7 +228,7 @@ class DataFolder:
 
     @property
     def graph_writer(self) -> GraphWrite:
-        return GraphWrite(self.log, self.ledger.graph)
+        return GraphWrite(self.log, self.ledger.graph, self.documents)
 
     def claims(self) -> list[tuple[str, str]]:
         """Document and subject of every visible claim."""

@@ -1,6 +1,6 @@
 """Rows of mentions and claims, and the records that they hold.
 
-Input: extractions, or rows. Output: the other of the two; rows are removed by their documents.
+Input: extractions, or rows. Output: the other of the two.
 """
 
 from __future__ import annotations
@@ -8,32 +8,25 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, insert, select
+from sqlalchemy import Connection, RowMapping, select
 
 from orchestration.contracts.graph import Extraction
+from orchestration.ledger.graph.tables import graph_claims, graph_documents, graph_mentions
 from orchestration.ledger.rows import batches, has_key, key_of
-from orchestration.ledger.tables import graph_claims, graph_documents, graph_mentions
 from orchestration.records import Claim, DocumentKey, Entity, Span
 
-__all__ = [
-    "claim_row",
-    "discard_rows",
-    "entity_of",
-    "extraction_of",
-    "insert_rows",
-    "mention_row",
-    "mentions_of",
-]
+__all__ = ["claim_of", "claim_row", "entity_of", "extraction_of", "mention_row", "mentions_of"]
+
+_COLUMNS: Final = ("claim_id", "subject", "predicate", "object", "negated", "direction", "confidence")
+"""Fields of a claim that are columns of their own."""
+
+_NOT_IN_RECORD: Final = {"tenant_id", "doc_id", *_COLUMNS}
+_NO_IDENTIFIERS: Final = "[]"
 
 
-def insert_rows(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    for batch in batches(rows):
-        connection.execute(insert(table), batch)
-
-
-def mention_row(number: int | None, entity: Entity) -> dict[str, Any]:
+def mention_row(number: int, entity: Entity) -> dict[str, Any]:
     return {
         "document_number": number,
         "entity_id": entity.entity_id,
@@ -42,13 +35,13 @@ def mention_row(number: int | None, entity: Entity) -> dict[str, Any]:
         "name": entity.name,
         "start_char": entity.span.start_char,
         "end_char": entity.span.end_char,
-        "identifiers": json.dumps(entity.identifiers),
+        "identifiers": json.dumps(entity.identifiers) if entity.identifiers else _NO_IDENTIFIERS,
         "confidence": entity.confidence,
         "extraction": entity.extraction,
     }
 
 
-def claim_row(number: int | None, claim: Claim, concept_of: Mapping[str, str]) -> dict[str, Any]:
+def claim_row(number: int, claim: Claim, concept_of: Mapping[str, str]) -> dict[str, Any]:
     return {
         "document_number": number,
         "claim_id": claim.claim_id,
@@ -57,8 +50,18 @@ def claim_row(number: int | None, claim: Claim, concept_of: Mapping[str, str]) -
         "predicate": claim.predicate,
         "object": claim.object,
         "object_concept": concept_of[claim.object],
-        "record": claim.model_dump_json(),
+        "negated": claim.negated,
+        "direction": claim.direction,
+        "confidence": claim.confidence,
+        "record": claim.model_dump_json(exclude=_NOT_IN_RECORD),
     }
+
+
+def claim_of(row: RowMapping, key: DocumentKey) -> Claim:
+    """The claim of a row; rows from before migration 0012 have all of it in their record."""
+    stored = json.loads(row["record"])
+    columns = {name: row[name] for name in _COLUMNS}
+    return Claim.model_validate({**stored, **columns, "tenant_id": key.tenant_id, "doc_id": key.doc_id})
 
 
 def entity_of(row: RowMapping, key: DocumentKey) -> Entity:
@@ -90,10 +93,7 @@ def extraction_of(connection: Connection, key: DocumentKey, intent_id: str) -> E
         ).mappings()
         for table in (graph_mentions, graph_claims)
     )
-    return (
-        [entity_of(row, key) for row in mentions],
-        [Claim.model_validate_json(row["record"]) for row in claims],
-    )
+    return [entity_of(row, key) for row in mentions], [claim_of(row, key) for row in claims]
 
 
 def mentions_of(connection: Connection, claims: Sequence[RowMapping]) -> dict[tuple[int, str], Entity]:
@@ -110,13 +110,3 @@ def mentions_of(connection: Connection, claims: Sequence[RowMapping]) -> dict[tu
             if row["entity_id"] in wanted[number]:
                 mentions[number, row["entity_id"]] = entity_of(row, keys[number])
     return mentions
-
-
-def discard_rows(connection: Connection, of: ColumnElement[bool], intent_id: str | None = None) -> None:
-    """Remove the rows of documents that meet a condition on graph_documents, under one intent or all."""
-    condition = of if intent_id is None else and_(of, graph_documents.c.intent_id == intent_id)
-    numbers = connection.execute(select(graph_documents.c.number).where(condition)).scalars().all()
-    for batch in batches(numbers):
-        for table in (graph_claims, graph_mentions):
-            connection.execute(delete(table).where(table.c.document_number.in_(batch)))
-        connection.execute(delete(graph_documents).where(graph_documents.c.number.in_(batch)))

@@ -1,0 +1,265 @@
+"""Paths between two concepts, walked from both ends at once.
+
+Input: two concepts and bounds. Output: paths, the shortest and most specific first. A concept of many
+documents joins everything (a phase, a status) and is not passed through. The neighbours of each end are read
+once, up to a bound; where one has more, those of the other end are looked up among them, so that all paths of
+two steps are found unless both ends have more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import nsmallest
+from itertools import islice, pairwise
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from orchestration.contracts import Concept, Link, Path, Paths
+from orchestration.ledger.graph.merging import canonical_of, has_aliases, keys_by_canonical, members
+from orchestration.ledger.graph.reading import (
+    ENDS,
+    claims_between,
+    claims_of_visible,
+    concepts_by_key,
+    visible_claims,
+)
+from orchestration.ledger.graph.tables import graph_claims, graph_concepts
+from orchestration.ledger.rows import batches
+
+__all__ = ["find_paths"]
+
+MOST_NEIGHBOURS: Final = 5_000
+"""Neighbours of an end that are read."""
+
+MOST_FOLLOWED: Final = 500
+"""Neighbours of an end, those of fewest documents first, whose own neighbours are read."""
+
+MOST_CANDIDATES: Final = 50_000
+"""Paths of three or four steps that are compared."""
+
+HUBS_NAMED: Final = 10
+
+Keys = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One search: where it reads, between which concepts, and what it knows by now."""
+
+    connection: Connection
+    tenant_id: str
+    predicates: Collection[str] | None
+    max_documents: int
+    truncated: bool = False
+    documents: dict[str, int] = field(default_factory=dict)
+
+    def around(self, concept: str) -> tuple[set[str], bool]:
+        """Neighbours of a concept, and whether these are all."""
+        found = self._pairs([concept], None, MOST_NEIGHBOURS + 1)
+        neighbours = {other for _, other in found} - {concept}
+        return neighbours, len(found) <= MOST_NEIGHBOURS
+
+    def among(self, concept: str, others: Collection[str]) -> set[str]:
+        """Those of other concepts that claims join to a concept."""
+        return {
+            other for batch in batches(sorted(others)) for _, other in self._pairs([concept], batch, None)
+        }
+
+    def around_each(self, concepts: Sequence[str]) -> dict[str, set[str]]:
+        """Neighbours of each of some concepts, none of which is a hub."""
+        found: dict[str, set[str]] = {concept: set() for concept in concepts}
+        for batch in batches(concepts):
+            for concept, other in self._pairs(batch, None, None):
+                found[concept].add(other)
+        return found
+
+    def passable(self, concepts: Collection[str]) -> list[str]:
+        """Those that paths may go through, of fewest documents first."""
+        self._count(concepts)
+        chosen = [each for each in concepts if self.documents.get(each, 0) <= self.max_documents]
+        return sorted(chosen, key=lambda each: (self.documents.get(each, 0), each))
+
+    def _count(self, concepts: Collection[str]) -> None:
+        columns = (graph_concepts.c.concept, graph_concepts.c.documents)
+        for batch in batches(sorted(set(concepts) - self.documents.keys())):
+            query = select(*columns).where(
+                graph_concepts.c.tenant_id == self.tenant_id, graph_concepts.c.concept.in_(batch)
+            )
+            self.documents |= dict(map(tuple, self.connection.execute(query)))
+
+    def _pairs(
+        self, concepts: Sequence[str], others: Sequence[str] | None, limit: int | None
+    ) -> set[tuple[str, str]]:
+        """(concept, neighbour) pairs of canonical keys; at most `limit` for each end of the claims."""
+        own = members(self.connection, self.tenant_id, concepts)
+        theirs = None if others is None else sorted(members(self.connection, self.tenant_id, others))
+        found: set[tuple[str, str]] = set()
+        for this, other, _ in ENDS:
+            query = (
+                select(this, other)
+                .distinct()
+                .select_from(claims_of_visible())
+                .where(*visible_claims(self.tenant_id), this.in_(sorted(own)))
+                .order_by(this, other)
+            )
+            if theirs is not None:
+                query = query.where(other.in_(theirs))
+            if self.predicates is not None:
+                query = query.where(graph_claims.c.predicate.in_(sorted(self.predicates)))
+            found |= set(map(tuple, self.connection.execute(query.limit(limit))))
+        if not has_aliases(self.connection, self.tenant_id):
+            return found
+        canonical = canonical_of(self.connection, self.tenant_id, {other for _, other in found})
+        return {(own[this], canonical[other]) for this, other in found}
+
+
+def find_paths(
+    connection: Connection,
+    tenant_id: str,
+    start: str,
+    end: str,
+    *,
+    max_hops: int,
+    predicates: Collection[str] | None,
+    max_documents: int,
+    limit: int,
+) -> Paths:
+    """Paths between two concepts; see GraphReader.paths."""
+    first, last = canonical_of(connection, tenant_id, [start, end]).values() if start != end else (start, end)
+    if first == last:
+        return Paths(paths=())
+    walk = _Walk(connection, tenant_id, predicates, max_documents)
+    from_first, from_last = _around_both(walk, first, last)
+    found: list[Keys] = [(first, last)] if last in from_first else []
+    middle = (from_first & from_last) - {first, last} if max_hops > 1 else set()
+    passable = walk.passable(middle)
+    found += [(first, each, last) for each in passable]
+    if max_hops > 2 and len(found) < limit:
+        found += _longer(walk, (first, last), (from_first, from_last), max_hops, limit - len(found))
+    return Paths(
+        paths=_described(connection, tenant_id, found[:limit], predicates),
+        hubs=_hubs(connection, tenant_id, middle - set(passable)),
+        truncated=walk.truncated,
+    )
+
+
+def _around_both(walk: _Walk, first: str, last: str) -> tuple[set[str], set[str]]:
+    """Neighbours of both ends; all that both have, unless both have more than are read."""
+    from_first, all_first = walk.around(first)
+    from_last, all_last = walk.around(last)
+    if not all_first:
+        from_first |= walk.among(first, {*from_last, last})
+    if not all_last:
+        from_last |= walk.among(last, {*from_first, first})
+    walk.truncated = not (all_first or all_last)
+    return from_first, from_last
+
+
+def _longer(
+    walk: _Walk, ends: tuple[str, str], around: tuple[set[str], set[str]], max_hops: int, limit: int
+) -> list[Keys]:
+    """Paths of three and four steps."""
+    first, last = ends
+    followed: list[list[str]] = []
+    for neighbours in around:
+        passable = walk.passable(neighbours - {first, last})
+        walk.truncated |= len(passable) > MOST_FOLLOWED
+        followed.append(passable[:MOST_FOLLOWED])
+    beyond_first = walk.around_each(followed[0])
+    three = _bounded(walk, _three(ends, beyond_first, set(followed[1])))
+    found = nsmallest(limit, three, key=lambda keys: _rank(walk, keys))
+    if max_hops > 3 and len(found) < limit:
+        beyond_last = walk.around_each(followed[1])
+        met = set().union(*beyond_first.values()) & set().union(*beyond_last.values()) - {first, last}
+        allowed = set(walk.passable(met))
+        four = _bounded(walk, _four(ends, beyond_first, beyond_last, allowed))
+        found += nsmallest(limit - len(found), four, key=lambda keys: _rank(walk, keys))
+    return found
+
+
+def _three(ends: tuple[str, str], beyond: Mapping[str, set[str]], near_last: set[str]) -> Iterator[Keys]:
+    for one, others in beyond.items():
+        for two in sorted(others & near_last - {one, *ends}):
+            yield ends[0], one, two, ends[1]
+
+
+def _four(
+    ends: tuple[str, str],
+    beyond_first: Mapping[str, set[str]],
+    beyond_last: Mapping[str, set[str]],
+    allowed: set[str],
+) -> Iterator[Keys]:
+    for one, others in beyond_first.items():
+        middle = others & allowed - {one}
+        for three, theirs in beyond_last.items() if middle else ():
+            if three != one:
+                for two in sorted(middle & theirs - {three}):
+                    yield ends[0], one, two, three, ends[1]
+
+
+def _bounded(walk: _Walk, candidates: Iterator[Keys]) -> list[Keys]:
+    some = list(islice(candidates, MOST_CANDIDATES))
+    walk.truncated |= len(some) == MOST_CANDIDATES
+    return some
+
+
+def _rank(walk: _Walk, keys: Keys) -> tuple[int, Keys]:
+    """Documents of the concepts in between, then the keys."""
+    return sum(walk.documents.get(key, 0) for key in keys[1:-1]), keys
+
+
+def _hubs(connection: Connection, tenant_id: str, keys: Collection[str]) -> tuple[Concept, ...]:
+    found = concepts_by_key(connection, tenant_id, keys).values()
+    return tuple(sorted(found, key=lambda each: (-each.documents, each.concept))[:HUBS_NAMED])
+
+
+def _described(
+    connection: Connection, tenant_id: str, found: Sequence[Keys], predicates: Collection[str] | None
+) -> tuple[Path, ...]:
+    """The paths with their concepts, and the claims of each step."""
+    concepts = concepts_by_key(connection, tenant_id, [key for keys in found for key in keys])
+    steps = {step for keys in found for step in pairwise(keys)}
+    links = _links(connection, tenant_id, steps, predicates)
+    return tuple(
+        Path(
+            concepts=tuple(concepts[key] for key in keys),
+            links=tuple(links[step] for step in pairwise(keys)),
+        )
+        for keys in found
+    )
+
+
+def _links(
+    connection: Connection,
+    tenant_id: str,
+    steps: Collection[tuple[str, str]],
+    predicates: Collection[str] | None,
+) -> dict[tuple[str, str], tuple[Link, ...]]:
+    """The claims of each step, by predicate and direction."""
+    keys_of = keys_by_canonical(connection, tenant_id, {key for step in steps for key in step})
+    both = sorted({*steps, *((last, first) for first, last in steps)})
+    pairs = [(one, two) for first, last in both for one in keys_of[first] for two in keys_of[last]]
+    found: dict[tuple[str, str], list[Link]] = {step: [] for step in steps}
+    of_predicates = () if predicates is None else (graph_claims.c.predicate.in_(sorted(predicates)),)
+    for batch in batches(pairs):
+        for row in claims_between(connection, tenant_id, batch, (), of_predicates):
+            for outgoing, step in (
+                (True, (row["subject"], row["object"])),
+                (False, (row["object"], row["subject"])),
+            ):
+                if step in found:
+                    found[step].append(
+                        Link(
+                            predicate=row["predicate"],
+                            outgoing=outgoing,
+                            claims=row["claims"],
+                            documents=row["documents"],
+                            retracted_documents=row["retracted"],
+                        )
+                    )
+    return {
+        step: tuple(sorted(links, key=lambda each: (-each.documents, each.predicate, not each.outgoing)))
+        for step, links in found.items()
+    }
