@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from orchestration.cli import graph_projection
+from orchestration.cli.graph_alias import alias
+from orchestration.cli.graph_evidence import register_evidence
 from orchestration.cli.help_text import DOCUMENTS, example
 from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
 from orchestration.cli.progress import counting
 from orchestration.contracts import Concept, Statement
+from orchestration.operations.graph.evidence import claim_json
 from orchestration.settings import Settings
 
 graph = typer.Typer(help="Concepts, claims and evidence of the graph.", no_args_is_help=True)
@@ -36,12 +39,27 @@ def list_entities(
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
         concepts = data_folder.graph.concepts(named, kind, limit)
-    columns = ["concept", "kind", "name", "documents", "mentions"]
+    columns = ["concept", "kind", "name", "documents", "mentions", "retracted"]
     answer(
         as_json,
         {"entities": [concept.model_dump() for concept in concepts]},
-        lambda: table(None, columns, [[getattr(each, name) for name in columns] for each in concepts]),
+        lambda: table(None, columns, [_concept_row(each) for each in concepts]),
     )
+
+
+def _concept_row(concept: Concept) -> list[object]:
+    return [
+        concept.concept,
+        concept.kind,
+        concept.name,
+        concept.documents,
+        concept.mentions,
+        _mark(concept.retracted),
+    ]
+
+
+def _mark(retracted: bool) -> str:
+    return "retracted" if retracted else ""
 
 
 @graph.command("claims", epilog=example("medkg graph claims MESH:D003920 --predicate studies"))
@@ -62,28 +80,13 @@ def list_claims(
     with open_data_folder(settings) as data_folder:
         key = None if document is None else data_folder.graph.document_key(document, source)
         statements = data_folder.graph.claims(about, predicate, key, limit)
-    value = [_claim(statement) for statement in statements]
-    columns = ["claim_id", "doc_id", "subject", "predicate", "object", "qualifiers"]
+    value = [claim_json(statement) for statement in statements]
+    columns = ["claim_id", "doc_id", "subject", "predicate", "object", "qualifiers", "retracted"]
     answer(
         as_json,
         {"claims": value},
         lambda: table(None, columns, [_claim_row(statement) for statement in statements]),
     )
-
-
-def _claim(statement: Statement) -> dict[str, Any]:
-    """A claim as JSON, with its mentions in place of their ids."""
-    mentions = {
-        end: mention.model_dump(mode="json", exclude={"tenant_id", "doc_id", "entity_id"})
-        for end, mention in (("subject", statement.subject), ("object", statement.object))
-    }
-    return {
-        "doc_id": statement.key.doc_id,
-        "source": statement.key.source,
-        "version": statement.version,
-        **statement.claim.model_dump(mode="json", exclude={"tenant_id", "doc_id", "subject", "object"}),
-        **mentions,
-    }
 
 
 def _claim_row(statement: Statement) -> list[object]:
@@ -95,6 +98,7 @@ def _claim_row(statement: Statement) -> list[object]:
         f"not {claim.predicate}" if claim.negated else claim.predicate,
         statement.object.name,
         "; ".join(f"{each.kind}: {each.value}" for each in claim.qualifiers),
+        _mark(statement.retracted),
     ]
 
 
@@ -107,7 +111,7 @@ def list_neighbours(ctx: typer.Context, about: About, limit: Limit = 100, as_jso
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:
         concept, neighbours = data_folder.graph.neighbours(about, limit)
-    columns = ["", "predicate", "concept", "kind", "name", "documents", "claims"]
+    columns = ["", "predicate", "concept", "kind", "name", "documents", "claims", "retracted"]
     rows = [
         [
             "->" if each.outgoing else "<-",
@@ -117,54 +121,17 @@ def list_neighbours(ctx: typer.Context, about: About, limit: Limit = 100, as_jso
             each.concept.name,
             each.documents,
             each.claims,
+            _mark(each.retracted),
         ]
         for each in neighbours
     ]
-    value = {"concept": concept.model_dump(), "neighbours": [each.model_dump() for each in neighbours]}
+    found = [{**each.model_dump(), "retracted": each.retracted} for each in neighbours]
+    value = {"concept": concept.model_dump(), "neighbours": found}
     answer(as_json, value, lambda: table(_titled(concept), columns, rows))
 
 
 def _titled(concept: Concept) -> str:
     return f"{concept.name} ({concept.concept}, {concept.kind})"
-
-
-@graph.command("evidence", epilog=example("medkg graph evidence c0123456789abcdef01234567"))
-@reports_errors
-def show_evidence(
-    ctx: typer.Context,
-    claim_id: Annotated[str, typer.Argument(help="Id of a claim, from `medkg graph claims`.")],
-    as_json: AsJson = False,
-) -> None:
-    """Show where a claim is stated: its quotes in context, with offsets."""
-    from orchestration.assembly import open_data_folder
-
-    settings: Settings = ctx.obj
-    with open_data_folder(settings) as data_folder:
-        statement, quotes = data_folder.graph.evidence(claim_id)
-    answer(
-        as_json,
-        {"claim": _claim(statement), "evidence": quotes},
-        lambda: _show_evidence(statement, quotes),
-    )
-
-
-def _show_evidence(statement: Statement, quotes: list[dict[str, Any]]) -> None:
-    claim = statement.claim
-    denied = "not " if claim.negated else ""
-    console.print(
-        f"{statement.subject.name} -- {denied}{claim.predicate} -> {statement.object.name}", markup=False
-    )
-    for each in claim.qualifiers:
-        console.print(f"  {each.kind}: {each.value}", markup=False)
-    for quote in quotes:
-        place = " > ".join(quote["title_path"])
-        console.print(
-            f"{statement.key.source} {statement.key.doc_id}  characters {quote['start_char']}-"
-            f"{quote['end_char']}  {place}",
-            markup=False,
-        )
-        before, after = (" ".join(quote[name].split()) for name in ("prefix", "suffix"))
-        console.print(f"  ... {before} >>{quote['exact']}<< {after} ...", markup=False)
 
 
 @graph.command("stats", epilog=example("medkg graph stats"))
@@ -180,7 +147,7 @@ def show_stats(ctx: typer.Context, as_json: AsJson = False) -> None:
     def show() -> None:
         console.print(
             f"{counts.documents:,} documents, {counts.mentions:,} mentions of {counts.concepts:,} concepts, "
-            f"{counts.claims:,} claims"
+            f"{counts.claims:,} claims, {counts.retracted_documents:,} documents retracted"
         )
         table(None, ["kind", "mentions"], list(counts.kinds.items()))
         table(None, ["predicate", "claims"], list(counts.predicates.items()))
@@ -210,4 +177,6 @@ def export_graph(
 def register(app: typer.Typer) -> None:
     """Add the command group."""
     graph_projection.register(graph)
+    register_evidence(graph)
+    graph.add_typer(alias, name="alias")
     app.add_typer(graph, name="graph", rich_help_panel=DOCUMENTS)

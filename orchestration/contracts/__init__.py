@@ -67,6 +67,8 @@ from orchestration.contracts.graph import (
     Position,
     Proposal,
     Statement,
+    agrees,
+    contradicts,
 )
 from orchestration.contracts.identifiers import (
     IDENTIFIER,
@@ -313,8 +315,10 @@ __all__ = [
     "WindowDocument",
     "WindowLedger",
     "abbreviations",
+    "agrees",
     "chunk_facets",
     "chunk_identifiers",
+    "contradicts",
     "document_facts",
     "facets_of_metadata",
     "fold",

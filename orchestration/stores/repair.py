@@ -167,6 +167,8 @@ class Repair:
     ) -> dict[DocumentKey, str]:
         commits = self._commits(tenant_id, set(documents_with(differences, "graph")))
         lost = self._graph.extractions(commits) if commits else {}
+        if commits:
+            self._ledger.graph.recount(tenant_id)
         done.note("graph", len(commits) - len(lost))
         return lost
 

@@ -16,6 +16,7 @@ from medkg.testing.ledger_suite.dead_letters import DeadLetterSuite
 from medkg.testing.ledger_suite.documents import DocumentSuite
 from medkg.testing.ledger_suite.gates import GateSuite
 from medkg.testing.ledger_suite.graph import GraphSuite
+from medkg.testing.ledger_suite.graph_reading import GraphReadingSuite
 from medkg.testing.ledger_suite.jobs import JobSuite
 from medkg.testing.ledger_suite.outcomes import OutcomeSuite
 from medkg.testing.ledger_suite.pdf_tasks import PdfTaskSuite
@@ -42,6 +43,7 @@ class LedgerSuite(
     RetentionSuite,
     CommitSuite,
     GraphSuite,
+    GraphReadingSuite,
     CopySuite,
 ):
     """Subclass it once per implementation."""

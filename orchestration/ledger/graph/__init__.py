@@ -2,7 +2,8 @@
 
 Input: extractions per document and intent, and pairs of keys. Output: what commits make visible, with
 concepts merged as aliases say. `store` and `aliases` are the two parts of the ledger; `counting` keeps
-visible rows and counts true to the commits; `reading`, `walking`, `disagreeing` and `proposing` answer questions.
+visible rows and counts true to the commits; `reading`, `walking`, `disagreeing` and `proposing` answer
+questions.
 """
 
 from orchestration.ledger.graph.aliases import SqlAliases

@@ -1,4 +1,4 @@
-"""An export: the visible documents of a tenant, each as it was at one moment, in Parquet files."""
+"""An export: the visible documents of a tenant, each as it was at one moment, and its aliases, in Parquet."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestration.contracts import Commit
 from orchestration.ledger.database import HEAD
+from orchestration.operations.backup.aliases import write_aliases
 from orchestration.operations.backup.folder import CopyFolder, Manifest
 from orchestration.operations.backup.reading import StoredDocuments, by_intent, damaged
 from orchestration.operations.backup.tables import Copied, TenantFiles
@@ -40,6 +41,7 @@ def export_tenant(parts: Parts, folder: Path, observe: Observe) -> Manifest:
                         again += _newer(parts, result)
                 observe(files.documents, total)
             commits = again
+    write_aliases(copy, parts.ledger.aliases.entries(tenant_id))
     return copy.finish(shaping_settings(parts), HEAD, {tenant_id: files.counts})
 
 

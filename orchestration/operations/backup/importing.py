@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from orchestration.contracts import Commit, values_of
 from orchestration.errors import MedkgError, UsageError
+from orchestration.operations.backup.aliases import read_aliases
 from orchestration.operations.backup.exporting import Observe
 from orchestration.operations.backup.folder import TenantCopy, read_copy
 from orchestration.operations.backup.refusals import RefusedDocument
@@ -77,6 +78,7 @@ def import_tenant(
         if wanted:
             _take_in(parts, wanted, replace, done)
         observe(done.finished, done.documents)
+    parts.ledger.aliases.put(tenant_id, read_aliases(folder, manifest))
     return done
 
 

@@ -246,7 +246,7 @@ def _count() -> None:
     ]
     for table, of_table in (("graph_names", rows), ("graph_concepts", concepts)):
         if of_table:
-            columns = [sa.column(name) for name in of_table[0]]
+            columns: list[Any] = [sa.column(name) for name in of_table[0]]
             connection.execute(sa.insert(sa.table(table, *columns)), of_table)
 
 
