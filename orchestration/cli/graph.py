@@ -125,8 +125,8 @@ def list_neighbours(ctx: typer.Context, about: About, limit: Limit = 100, as_jso
         ]
         for each in neighbours
     ]
-    found = [{**each.model_dump(), "retracted": each.retracted} for each in neighbours]
-    value = {"concept": concept.model_dump(), "neighbours": found}
+    listed = [{**each.model_dump(), "retracted": each.retracted} for each in neighbours]
+    value = {"concept": concept.model_dump(), "neighbours": listed}
     answer(as_json, value, lambda: table(_titled(concept), columns, rows))
 
 

@@ -34,9 +34,9 @@ def add_alias(
     with open_data_folder(settings) as data_folder:
         added, concepts = data_folder.graph.add_alias(from_, to, reason)
     value = {"alias": added.model_dump(), "concept": concepts[0].model_dump() if concepts else None}
-    seen = "".join(f"; {each.name} has {each.documents:,} documents" for each in concepts)
+    documents = "".join(f"; {each.name} has {each.documents:,} documents" for each in concepts)
     undo = f"medkg graph alias undo {added.alias_id}"
-    line = f"{added.from_key} is {added.to_key} from now on{seen} (undo: {undo})"
+    line = f"{added.from_key} is {added.to_key} from now on{documents} (undo: {undo})"
     answer(as_json, value, lambda: note(line))
 
 
@@ -59,8 +59,8 @@ def import_aliases(
 def _imported(value: dict[str, Any]) -> str:
     left_out = ", ".join(f"{count:,} {reason}" for reason, count in value["left_out"].items())
     changed = f"{value['added']:,} new, {value['removed']:,} gone"
-    kept = f"{value['aliases']:,} aliases of {value['source']} ({changed})"
-    return f"{kept}; left out: {left_out}" if left_out else kept
+    summary = f"{value['aliases']:,} aliases of {value['source']} ({changed})"
+    return f"{summary}; left out: {left_out}" if left_out else summary
 
 
 @alias.command("list", epilog=example("medkg graph alias list MESH:D000544"))

@@ -173,22 +173,22 @@ class GraphCounts(Record):
     retracted_documents: int = Field(default=0, ge=0, description="Retracted ones among the documents.")
 
 
-def contradicts(one: Claim, other: Claim) -> bool:
+def contradicts(claim: Claim, other: Claim) -> bool:
     """Whether two claims of one predicate about the same concepts cannot both hold.
 
     One denies what the other states, altogether or in its direction; or both state different directions.
     """
-    if one.negated and other.negated:
+    if claim.negated and other.negated:
         return False
-    if one.negated or other.negated:
-        denied, stated = (one, other) if one.negated else (other, one)
+    if claim.negated or other.negated:
+        denied, stated = (claim, other) if claim.negated else (other, claim)
         return denied.direction in (None, stated.direction)
-    return None not in (one.direction, other.direction) and one.direction != other.direction
+    return None not in (claim.direction, other.direction) and claim.direction != other.direction
 
 
-def agrees(one: Claim, other: Claim) -> bool:
+def agrees(claim: Claim, other: Claim) -> bool:
     """Whether the second of two claims about the same supports the first."""
-    return one.negated == other.negated and (one.direction in (None, other.direction))
+    return claim.negated == other.negated and (claim.direction in (None, other.direction))
 
 
 class GraphReader(Protocol):

@@ -28,7 +28,7 @@ KEYS = {
     "pain": ("Condition", "MESH:D010146"),
     "Phase 3": ("Phase", "local:phase3"),
 }
-"""Kind and key by name; other names are drugs with a key of their own."""
+"""Kind and key by name; any other name is a drug with the key TOY:NAME."""
 
 
 class Said(NamedTuple):
@@ -247,16 +247,16 @@ class GraphReadingSuite:
         publish(ledger, "2", [("b", "has", "rare"), ("c", "treats", "common")])
         publish(ledger, "3", [("common", "causes", "d")])
         projected()
-        found = reader.paths(TENANT, "TOY:a", "TOY:b")
-        assert [[each.name for each in path.concepts] for path in found.paths] == [
+        answer = reader.paths(TENANT, "TOY:a", "TOY:b")
+        assert [[each.name for each in path.concepts] for path in answer.paths] == [
             ["a", "rare", "b"],
             ["a", "common", "b"],
         ]
-        (there, back) = found.paths[1].links
-        assert [(each.predicate, each.outgoing, each.documents) for each in there] == [("treats", True, 1)]
-        assert [(each.predicate, each.outgoing) for each in back] == [("causes", False)]
-        assert not found.truncated
-        assert reader.paths(TENANT, "TOY:a", "TOY:b", limit=1).paths == found.paths[:1]
+        (first, second) = answer.paths[1].links
+        assert [(each.predicate, each.outgoing, each.documents) for each in first] == [("treats", True, 1)]
+        assert [(each.predicate, each.outgoing) for each in second] == [("causes", False)]
+        assert not answer.truncated
+        assert reader.paths(TENANT, "TOY:a", "TOY:b", limit=1).paths == answer.paths[:1]
         only = reader.paths(TENANT, "TOY:a", "TOY:b", predicates=["has"]).paths
         assert [path.concepts[1].name for path in only] == ["rare"]
         assert reader.paths(TENANT, "TOY:a", "TOY:a").paths == ()
@@ -269,9 +269,9 @@ class GraphReadingSuite:
             publish(ledger, doc_id, [(doc_id, "in_phase", "Phase 3")])
         publish(ledger, "4", [("1", "has", "x"), ("2", "has", "x")])
         projected()
-        found = reader.paths(TENANT, "TOY:1", "TOY:2", max_documents=2)
-        assert [path.concepts[1].name for path in found.paths] == ["x"]
-        assert [each.name for each in found.hubs] == ["Phase 3"]
+        answer = reader.paths(TENANT, "TOY:1", "TOY:2", max_documents=2)
+        assert [path.concepts[1].name for path in answer.paths] == ["x"]
+        assert [each.name for each in answer.hubs] == ["Phase 3"]
         direct = reader.paths(TENANT, "TOY:1", "local:phase3", max_hops=1, max_documents=2)
         assert len(direct.paths) == 1, "an end may be a hub"
 
@@ -378,5 +378,8 @@ class GraphReadingSuite:
             monkeypatch.setitem(KEYS, name, (kind, concept))
             publish(ledger, str(number), [(name, "r", f"other{number}")])
         projected()
-        found = [each for each in reader.proposals(TENANT) if each.kind in ("same_name", "name_only")]
-        assert {(each.kind, each.name) for each in found} == {("same_name", "cold"), ("name_only", "aspirin")}
+        proposals = [each for each in reader.proposals(TENANT) if each.kind in ("same_name", "name_only")]
+        assert {(each.kind, each.name) for each in proposals} == {
+            ("same_name", "cold"),
+            ("name_only", "aspirin"),
+        }

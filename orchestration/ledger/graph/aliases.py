@@ -79,8 +79,8 @@ class SqlAliases(LedgerPart):
     def canonical(self, tenant_id: str, keys: Collection[str]) -> dict[str, str]:
         """Canonical keys of those that have another one; see GraphAliases."""
         with self._database.reading() as connection:
-            found = canonical_of(connection, tenant_id, keys)
-        return {key: to for key, to in found.items() if key != to}
+            canonical = canonical_of(connection, tenant_id, keys)
+        return {key: to for key, to in canonical.items() if key != to}
 
     def _write(self, connection: Connection, tenant_id: str, aliases: Sequence[Alias]) -> None:
         rows = [
@@ -99,8 +99,8 @@ class SqlAliases(LedgerPart):
 
 def _entries(connection: Connection, conditions: Sequence[ColumnElement[bool]]) -> list[Alias]:
     query = select(graph_aliases).where(*conditions)
-    found = [_alias(row) for row in connection.execute(query).mappings()]
-    return sorted(found, key=lambda each: (each.origin, each.from_key, each.to_key, each.rule))
+    entries = [_alias(row) for row in connection.execute(query).mappings()]
+    return sorted(entries, key=lambda each: (each.origin, each.from_key, each.to_key, each.rule))
 
 
 def _alias(row: RowMapping) -> Alias:

@@ -1,7 +1,7 @@
 """Claims that disagree: of one predicate about the same two concepts, stated and denied, or opposite effects.
 
 Input: a tenant, perhaps a concept or a predicate. Output: conflicts with the documents on each side. Only
-claims that deny or that name a direction can start one, and these have an index of their own.
+claims that deny or that name a direction can start one, and these have a separate index.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def find_conflicts(
     canonical = canonical_of(connection, tenant_id, {key for row in stated for key in (row[0], row[2])})
     triples = {(canonical[subject], name, canonical[object_]) for subject, name, object_ in stated}
     sides = _sides(connection, tenant_id, triples)
-    found = [triple for triple in triples if _disagree(list(sides[triple]))]
-    found.sort(key=lambda each: (-sum(row["documents"] for row in sides[each].values()), each))
-    return _described(connection, tenant_id, found[:limit], sides)
+    conflicting = [triple for triple in triples if _disagree(list(sides[triple]))]
+    conflicting.sort(key=lambda each: (-sum(row["documents"] for row in sides[each].values()), each))
+    return _described(connection, tenant_id, conflicting[:limit], sides)
 
 
 def _disagree(sides: Sequence[Side]) -> bool:

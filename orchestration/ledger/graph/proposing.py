@@ -59,13 +59,13 @@ def _of_one_name(connection: Connection, tenant_id: str, limit: int) -> Iterator
     for name, concept in connection.execute(query):
         of_name[name].add(concept)
     concepts = concepts_by_key(connection, tenant_id, {key for keys in of_name.values() for key in keys})
-    found: dict[str, int] = defaultdict(int)
+    proposed: dict[str, int] = defaultdict(int)
     for name in folded:
         shared = _by_documents([concepts[key] for key in of_name[name]])
         linked = [each for each in shared if not each.concept.startswith(LOCAL)]
         kind: Literal["same_name", "name_only"] = "same_name" if len(linked) > 1 else "name_only"
-        found[kind] += 1
-        if found[kind] <= limit:
+        proposed[kind] += 1
+        if proposed[kind] <= limit:
             yield Proposal(kind=kind, name=name, concepts=tuple(shared))
 
 
@@ -119,10 +119,10 @@ def _merged_within(connection: Connection, tenant_id: str, limit: int) -> Iterat
 def _weak_claims(connection: Connection, tenant_id: str, limit: int) -> Iterator[Proposal]:
     """The claims of lowest confidence."""
     low = [graph_claims.c.confidence < LOW_CONFIDENCE]
-    found = statements_where(
+    weakest = statements_where(
         connection, tenant_id, low, limit, (graph_claims.c.confidence, graph_claims.c.claim_id)
     )
-    for each in found:
+    for each in weakest:
         denied = "not " if each.claim.negated else ""
         yield Proposal(
             kind="low_confidence",

@@ -102,14 +102,14 @@ def find_concepts(
 
 def concepts_by_key(connection: Connection, tenant_id: str, canonical: Collection[str]) -> dict[str, Concept]:
     """Concepts by their canonical keys; those without a visible mention are left out."""
-    found: dict[str, Concept] = {}
+    concepts: dict[str, Concept] = {}
     for batch in batches(dict.fromkeys(canonical)):
         query = select(graph_concepts).where(
             graph_concepts.c.tenant_id == tenant_id, graph_concepts.c.concept.in_(batch)
         )
         rows = connection.execute(query).mappings().all()
-        found |= {each.concept: each for each in _concepts(connection, tenant_id, rows)}
-    return found
+        concepts |= {each.concept: each for each in _concepts(connection, tenant_id, rows)}
+    return concepts
 
 
 def find_statements(

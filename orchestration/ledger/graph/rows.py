@@ -20,7 +20,7 @@ from orchestration.records import Claim, DocumentKey, Entity, Span
 __all__ = ["claim_of", "claim_row", "entity_of", "extraction_of", "mention_row", "mentions_of"]
 
 _COLUMNS: Final = ("claim_id", "subject", "predicate", "object", "negated", "direction", "confidence")
-"""Fields of a claim that are columns of their own."""
+"""Fields of a claim that are separate columns."""
 
 _NOT_IN_RECORD: Final = {"tenant_id", "doc_id", *_COLUMNS}
 _NO_IDENTIFIERS: Final = "[]"

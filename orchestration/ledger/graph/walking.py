@@ -57,9 +57,9 @@ class _Walk:
 
     def around(self, concept: str) -> tuple[set[str], bool]:
         """Neighbours of a concept, and whether these are all."""
-        found = self._pairs([concept], None, MOST_NEIGHBOURS + 1)
-        neighbours = {other for _, other in found} - {concept}
-        return neighbours, len(found) <= MOST_NEIGHBOURS
+        pairs = self._pairs([concept], None, MOST_NEIGHBOURS + 1)
+        neighbours = {other for _, other in pairs} - {concept}
+        return neighbours, len(pairs) <= MOST_NEIGHBOURS
 
     def among(self, concept: str, others: Collection[str]) -> set[str]:
         """Those of other concepts that claims join to a concept."""
@@ -69,11 +69,11 @@ class _Walk:
 
     def around_each(self, concepts: Sequence[str]) -> dict[str, set[str]]:
         """Neighbours of each of some concepts, none of which is a hub."""
-        found: dict[str, set[str]] = {concept: set() for concept in concepts}
+        neighbours: dict[str, set[str]] = {concept: set() for concept in concepts}
         for batch in batches(concepts):
             for concept, other in self._pairs(batch, None, None):
-                found[concept].add(other)
-        return found
+                neighbours[concept].add(other)
+        return neighbours
 
     def passable(self, concepts: Collection[str]) -> list[str]:
         """Those that paths may go through, of fewest documents first."""
@@ -95,7 +95,7 @@ class _Walk:
         """(concept, neighbour) pairs of canonical keys; at most `limit` for each end of the claims."""
         own = members(self.connection, self.tenant_id, concepts)
         theirs = None if others is None else sorted(members(self.connection, self.tenant_id, others))
-        found: set[tuple[str, str]] = set()
+        pairs: set[tuple[str, str]] = set()
         for this, other, _ in ENDS:
             query = (
                 select(this, other)
@@ -108,11 +108,11 @@ class _Walk:
                 query = query.where(other.in_(theirs))
             if self.predicates is not None:
                 query = query.where(graph_claims.c.predicate.in_(sorted(self.predicates)))
-            found |= set(map(tuple, self.connection.execute(query.limit(limit))))
+            pairs |= set(map(tuple, self.connection.execute(query.limit(limit))))
         if not has_aliases(self.connection, self.tenant_id):
-            return found
-        canonical = canonical_of(self.connection, self.tenant_id, {other for _, other in found})
-        return {(own[this], canonical[other]) for this, other in found}
+            return pairs
+        canonical = canonical_of(self.connection, self.tenant_id, {other for _, other in pairs})
+        return {(own[this], canonical[other]) for this, other in pairs}
 
 
 def find_paths(
@@ -132,14 +132,14 @@ def find_paths(
         return Paths(paths=())
     walk = _Walk(connection, tenant_id, predicates, max_documents)
     from_first, from_last = _around_both(walk, first, last)
-    found: list[Keys] = [(first, last)] if last in from_first else []
+    routes: list[Keys] = [(first, last)] if last in from_first else []
     middle = (from_first & from_last) - {first, last} if max_hops > 1 else set()
     passable = walk.passable(middle)
-    found += [(first, each, last) for each in passable]
-    if max_hops > 2 and len(found) < limit:
-        found += _longer(walk, (first, last), (from_first, from_last), max_hops, limit - len(found))
+    routes += [(first, each, last) for each in passable]
+    if max_hops > 2 and len(routes) < limit:
+        routes += _longer(walk, (first, last), (from_first, from_last), max_hops, limit - len(routes))
     return Paths(
-        paths=_described(connection, tenant_id, found[:limit], predicates),
+        paths=_described(connection, tenant_id, routes[:limit], predicates),
         hubs=_hubs(connection, tenant_id, middle - set(passable)),
         truncated=walk.truncated,
     )
@@ -169,20 +169,20 @@ def _longer(
         followed.append(passable[:MOST_FOLLOWED])
     beyond_first = walk.around_each(followed[0])
     three = _bounded(walk, _three(ends, beyond_first, set(followed[1])))
-    found = nsmallest(limit, three, key=lambda keys: _rank(walk, keys))
-    if max_hops > 3 and len(found) < limit:
+    routes = nsmallest(limit, three, key=lambda keys: _rank(walk, keys))
+    if max_hops > 3 and len(routes) < limit:
         beyond_last = walk.around_each(followed[1])
         met = set().union(*beyond_first.values()) & set().union(*beyond_last.values()) - {first, last}
         allowed = set(walk.passable(met))
         four = _bounded(walk, _four(ends, beyond_first, beyond_last, allowed))
-        found += nsmallest(limit - len(found), four, key=lambda keys: _rank(walk, keys))
-    return found
+        routes += nsmallest(limit - len(routes), four, key=lambda keys: _rank(walk, keys))
+    return routes
 
 
 def _three(ends: tuple[str, str], beyond: Mapping[str, set[str]], near_last: set[str]) -> Iterator[Keys]:
-    for one, others in beyond.items():
-        for two in sorted(others & near_last - {one, *ends}):
-            yield ends[0], one, two, ends[1]
+    for near, others in beyond.items():
+        for second in sorted(others & near_last - {near, *ends}):
+            yield ends[0], near, second, ends[1]
 
 
 def _four(
@@ -191,12 +191,12 @@ def _four(
     beyond_last: Mapping[str, set[str]],
     allowed: set[str],
 ) -> Iterator[Keys]:
-    for one, others in beyond_first.items():
-        middle = others & allowed - {one}
-        for three, theirs in beyond_last.items() if middle else ():
-            if three != one:
-                for two in sorted(middle & theirs - {three}):
-                    yield ends[0], one, two, three, ends[1]
+    for near, others in beyond_first.items():
+        middle = others & allowed - {near}
+        for third, theirs in beyond_last.items() if middle else ():
+            if third != near:
+                for second in sorted(middle & theirs - {third}):
+                    yield ends[0], near, second, third, ends[1]
 
 
 def _bounded(walk: _Walk, candidates: Iterator[Keys]) -> list[Keys]:
@@ -211,23 +211,23 @@ def _rank(walk: _Walk, keys: Keys) -> tuple[int, Keys]:
 
 
 def _hubs(connection: Connection, tenant_id: str, keys: Collection[str]) -> tuple[Concept, ...]:
-    found = concepts_by_key(connection, tenant_id, keys).values()
-    return tuple(sorted(found, key=lambda each: (-each.documents, each.concept))[:HUBS_NAMED])
+    hubs = concepts_by_key(connection, tenant_id, keys).values()
+    return tuple(sorted(hubs, key=lambda each: (-each.documents, each.concept))[:HUBS_NAMED])
 
 
 def _described(
-    connection: Connection, tenant_id: str, found: Sequence[Keys], predicates: Collection[str] | None
+    connection: Connection, tenant_id: str, routes: Sequence[Keys], predicates: Collection[str] | None
 ) -> tuple[Path, ...]:
     """The paths with their concepts, and the claims of each step."""
-    concepts = concepts_by_key(connection, tenant_id, [key for keys in found for key in keys])
-    steps = {step for keys in found for step in pairwise(keys)}
+    concepts = concepts_by_key(connection, tenant_id, [key for keys in routes for key in keys])
+    steps = {step for keys in routes for step in pairwise(keys)}
     links = _links(connection, tenant_id, steps, predicates)
     return tuple(
         Path(
             concepts=tuple(concepts[key] for key in keys),
             links=tuple(links[step] for step in pairwise(keys)),
         )
-        for keys in found
+        for keys in routes
     )
 
 
@@ -240,8 +240,10 @@ def _links(
     """The claims of each step, by predicate and direction."""
     keys_of = keys_by_canonical(connection, tenant_id, {key for step in steps for key in step})
     both = sorted({*steps, *((last, first) for first, last in steps)})
-    pairs = [(one, two) for first, last in both for one in keys_of[first] for two in keys_of[last]]
-    found: dict[tuple[str, str], list[Link]] = {step: [] for step in steps}
+    pairs = [
+        (subject, object_) for first, last in both for subject in keys_of[first] for object_ in keys_of[last]
+    ]
+    links: dict[tuple[str, str], list[Link]] = {step: [] for step in steps}
     of_predicates = () if predicates is None else (graph_claims.c.predicate.in_(sorted(predicates)),)
     for batch in batches(pairs):
         for row in claims_between(connection, tenant_id, batch, (), of_predicates):
@@ -249,8 +251,8 @@ def _links(
                 (True, (row["subject"], row["object"])),
                 (False, (row["object"], row["subject"])),
             ):
-                if step in found:
-                    found[step].append(
+                if step in links:
+                    links[step].append(
                         Link(
                             predicate=row["predicate"],
                             outgoing=outgoing,
@@ -260,6 +262,6 @@ def _links(
                         )
                     )
     return {
-        step: tuple(sorted(links, key=lambda each: (-each.documents, each.predicate, not each.outgoing)))
-        for step, links in found.items()
+        step: tuple(sorted(of_step, key=lambda each: (-each.documents, each.predicate, not each.outgoing)))
+        for step, of_step in links.items()
     }

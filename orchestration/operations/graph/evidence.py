@@ -100,10 +100,10 @@ def documents_by_stance(
 
 
 def _by_document(statements: Sequence[Statement], chosen: Callable[[Claim], bool]) -> list[dict[str, Any]]:
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    documents: dict[tuple[str, str], dict[str, Any]] = {}
     for each in statements:
         if chosen(each.claim):
-            entry = found.setdefault(
+            entry = documents.setdefault(
                 (each.key.source, each.key.doc_id),
                 {
                     "doc_id": each.key.doc_id,
@@ -116,7 +116,9 @@ def _by_document(statements: Sequence[Statement], chosen: Callable[[Claim], bool
                 },
             )
             entry["claims"].append(each.claim.claim_id)
-    return [found[key] for key in sorted(found, key=lambda key: (-(found[key]["year"] or 0), key))]
+    return [
+        documents[key] for key in sorted(documents, key=lambda key: (-(documents[key]["year"] or 0), key))
+    ]
 
 
 def _context(text: str, span: Span, block: Block | None) -> tuple[int, int]:

@@ -49,7 +49,7 @@ def a_claim(negated: bool = False, direction: Any = None) -> Claim:
 def test_claims_contradict_by_denial_or_direction() -> None:
     plain, more, less = a_claim(), a_claim(direction="increased"), a_claim(direction="decreased")
     denied, not_more = a_claim(negated=True), a_claim(negated=True, direction="increased")
-    for one, other, conflict in (
+    for claim, other, conflict in (
         (plain, denied, True),
         (more, denied, True),
         (more, less, True),
@@ -59,7 +59,7 @@ def test_claims_contradict_by_denial_or_direction() -> None:
         (plain, more, False),
         (denied, not_more, False),
     ):
-        assert contradicts(one, other) is contradicts(other, one) is conflict
+        assert contradicts(claim, other) is contradicts(other, claim) is conflict
     assert agrees(plain, more)
     assert not agrees(more, plain)
     assert not agrees(more, less)
