@@ -17,6 +17,7 @@ __all__ = ["PUBTATOR", "pubtator_drafts"]
 PUBTATOR: Final = re.compile(r"\s*[^\s|]+\|[ta]\|")
 """How a file of the format begins."""
 _PASSAGE: Final = re.compile(r"([^\s|]+)\|([ta])\|(.*)", re.DOTALL)
+_NUMBER: Final = re.compile(r"[0-9]{1,12}")
 _DIRECTED: Final = frozenset({"CID"})
 _NOVELTY: Final = {"Novel": True, "No": False}
 
@@ -51,7 +52,7 @@ def pubtator_drafts(text: str) -> Iterator[Draft]:
 def _add(draft: Draft, line: str, number: int) -> None:
     """Add a mention or relation; a line that is neither makes the draft faulty."""
     fields = line.split("\t")
-    numbers = [field.strip().isdecimal() for field in fields[1:3]]
+    numbers = [bool(_NUMBER.fullmatch(field.strip())) for field in fields[1:3]]
     if fields[0].strip() != draft.doc_id:
         _fail(draft, number, f"the line is of {fields[0].strip()[:40]!r}")
     elif numbers == [True, True] and len(fields) >= 5:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from orchestration.errors import UsageError
 from orchestration.extraction.gold import Gold, Naming, read_gold
@@ -217,6 +219,7 @@ SOUND = "22|t|Sound title.\n22|a|Text.\n22\t0\t5\tSound\tDisease\tD009325\n\n"
         (PUBTATOR.replace("\t0\t7\t", "\t7\t0\t"), 3, "characters 7-0 are not"),
         (PUBTATOR.replace("Aspirin\tChemical\tD001241", "Aspirin"), 3, "neither a mention"),
         (PUBTATOR.replace("11\t0\t7\tAspirin\tChemical\tD001241", "11"), 3, "neither a mention"),
+        (PUBTATOR.replace("\t0\t7\t", f"\t{'9' * 5000}\t7\t"), 3, "neither a mention"),
         (PUBTATOR.replace("11\tCID", "12\tCID"), 7, "the line is of '12'"),
         (PUBTATOR.replace("D001241\tD009325\n", "D001241\t-1\n"), 7, "has no concept ('-1')"),
         (f"11|t|{TITLE}\n11|a|A.\n11|a|B.\n\n", 3, "two abstracts"),
@@ -308,6 +311,30 @@ def test_a_file_that_cannot_be_read_is_named_with_the_cause(
         read(tmp_path, content)
     assert str(tmp_path / "gold.txt") in error.value.message
     assert reason in error.value.message
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.sampled_from(sorted(FORMATS.values())),
+    start=st.integers(0, 3000),
+    length=st.integers(0, 40),
+    inserted=st.sampled_from(
+        ["", "\t", "\n", "-1", '"', "{", "}", "<", ">", "null", "[]", "\x00", "\ud800", "9" * 30]
+    ),
+)
+def test_damaged_gold_is_read_or_named_and_never_an_error_of_another_kind(
+    tmp_path: Path, content: str, start: int, length: int, inserted: str
+) -> None:
+    start %= len(content)
+    damaged = content[:start] + inserted + content[start + length :]
+    try:
+        gold = read(tmp_path, damaged.encode("utf-8", "surrogatepass"))
+    except UsageError as error:
+        assert str(tmp_path / "gold.txt") in error.message
+        return
+    for document in gold.documents:
+        for mention in document.mentions:
+            assert document.text[mention.start_char : mention.end_char] == mention.text
 
 
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
