@@ -34,16 +34,16 @@ def measured(assembly: Assembly, folder: Path, sample: int, seed: int) -> dict[s
         read = list(reader.read(SourceRequest(plugin="files", paths=(str(folder.absolute()),))))
     documents = [each for each in read if isinstance(each, Document)]
     extractions = _extracted(assembly, documents)
-    found = list(zip(documents, extractions, strict=True))
-    claims = [(document, extraction, claim) for document, extraction in found for claim in extraction.claims]
+    pairs = list(zip(documents, extractions, strict=True))
+    claims = [(document, extraction, claim) for document, extraction in pairs for claim in extraction.claims]
     drawn = random.Random(seed).sample(claims, min(sample, len(claims)))
     return {
         "documents": dict(sorted(Counter(document.source for document in documents).items())),
         "unread": [f"{each.code} {each.doc_id}" for each in read if not isinstance(each, Document)],
-        "kinds": _counted(entity.kind for _, extraction in found for entity in extraction.entities),
+        "kinds": _counted(entity.kind for _, extraction in pairs for entity in extraction.entities),
         "predicates": _counted(claim.predicate for _, _, claim in claims),
         "wrong_spans": [
-            fault for document, extraction in found for fault in _wrong_spans(document, extraction)
+            fault for document, extraction in pairs for fault in _wrong_spans(document, extraction)
         ],
         "dropped": _counted(
             reason
