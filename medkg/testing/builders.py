@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from orchestration.records import (
     BlockKind,
     Chunk,
     Document,
+    Fingerprints,
     PageBox,
     RawPayload,
     StageContext,
@@ -25,6 +26,11 @@ from orchestration.records import (
 )
 
 TENANT = "default"
+
+
+def made_under(index: str = "f1") -> Callable[[object, str], Fingerprints]:
+    """Gives documents of every topology and format these fingerprints."""
+    return lambda topology, document_format: Fingerprints("p1", index)
 
 
 def a_context(

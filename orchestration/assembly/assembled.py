@@ -5,7 +5,6 @@ Comes in: settings. Leaves: an `Assembly`, and the control plane over one, which
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +32,7 @@ from orchestration.operations.data_folder import DataFolder
 from orchestration.operations.parts import ChunkByTopology
 from orchestration.plugins.entry_points import load_plugins, plugin_names
 from orchestration.plugins.isolated_stage import isolated_stage
-from orchestration.records import Document, Float32Matrix
+from orchestration.records import Document, Fingerprints, Float32Matrix
 from orchestration.runs.gate_payloads import GatePayloads
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
@@ -41,6 +40,7 @@ from orchestration.topology.shipped import shipped_folder
 
 if TYPE_CHECKING:
     from gpu_actors.plane import RayPlane
+    from orchestration.assembly.fingerprints import Shaping
     from orchestration.gates.pdf_conversions import PdfConversions
     from orchestration.jobs.reading import DocumentReader
     from orchestration.resilience.caller import GuardedCaller
@@ -117,15 +117,19 @@ class Assembly(AssembledExtraction):
         )
 
     def expects_graph(self, commit: Commit) -> bool:
-        """Whether a run would now commit this document, as it is, with mentions and claims.
+        """Whether a commit without mentions and claims has lost them.
 
-        Not where its topology had no kg stage when it ran: a run would process that document again.
+        Only one that was made again from the stores, which know nothing of its graph: what a run committed
+        without them is due for the next run.
         """
         name = commit.pipeline
-        if name not in self.topologies.valid_names() or not self.topologies.load(name).fills_graph:
+        if commit.parse_fingerprint is not None or name not in self.topologies.valid_names():
+            return False
+        if not self.topologies.load(name).fills_graph:
             return False
         try:
-            return commit.fingerprint in self.fingerprints(name, commit.namespace).values()
+            now = self.fingerprints(name, commit.namespace).values()
+            return commit.fingerprint in {fingerprints.index for fingerprints in now}
         except MedkgError:  # its models or parsers are not there: nothing would be processed
             return False
 
@@ -145,7 +149,7 @@ class Assembly(AssembledExtraction):
 
     @cached_property
     def submissions(self) -> Submissions:
-        return Submissions(self.ledger, self.sources, self.fingerprint, self.settings.window_workers)
+        return Submissions(self.ledger, self.sources, self.fingerprints_of, self.settings.window_workers)
 
     def pdf_conversions(self) -> PdfConversions:
         """What drives PDF converters; the host's."""
@@ -173,35 +177,28 @@ class Assembly(AssembledExtraction):
         current = self.topologies.load(name)
         return current if current.version == version else self.topologies.load(f"{name}@{version}")
 
-    def fingerprints(self, pipeline: str, dense_model: str) -> dict[str, str]:
-        """What a document of each format would have as its fingerprint under that dense model."""
-        graph = self.topologies.load(pipeline)
-        models = {**self.model_ids(), "dense": dense_model}
-        return {name: self._fingerprint(graph, name, models) for name in self.parsers}
+    def fingerprints(self, pipeline: str, dense_model: str) -> dict[str, Fingerprints]:
+        """What a document of each format would have as its fingerprints under that dense model."""
+        shaping = self._shaping(self.topologies.load(pipeline), {**self.model_ids(), "dense": dense_model})
+        return {name: shaping.fingerprints(name) for name in self.parsers}
 
-    def fingerprint(self, topology: Topology, document_format: str) -> str:
-        """sha256 over everything that shapes a document's index entries, apart from its content.
+    def graph_fingerprint(self, pipeline: str, parse: str) -> str | None:
+        """That of mentions and claims which are made now of a document parsed under this fingerprint."""
+        return self._shaping(self.topologies.load(pipeline), {}).graph_fingerprint(parse)
 
-        Topology, stage versions, the parser of its format alone, the chunker and the models.
-        """
+    def fingerprints_of(self, topology: Topology, document_format: str) -> Fingerprints:
+        """What shapes a document apart from its content: by the parser of its format alone, the steps, the
+        chunker, the models, the extractors."""
         graph = self.topology_of(topology.name, topology.version)
-        return self._fingerprint(graph, document_format, self.model_ids())
+        return self._shaping(graph, self.model_ids()).fingerprints(document_format)
 
-    def _fingerprint(self, graph: TopologyGraph, document_format: str, models: Mapping[str, str]) -> str:
+    def _shaping(self, graph: TopologyGraph, models: Mapping[str, str]) -> Shaping:
         from gpu_actors import plane
+        from orchestration.assembly.fingerprints import Shaping
 
-        parser = self.parsers.get(document_format)
-        shaping = {
-            "topology": [graph.name, graph.version, graph.shape_hash],
-            "stages": {
-                node.name: str(getattr(self.stages[node.stage_type], "version", "")) for node in graph.nodes
-            },
-            "parser": [document_format, parser.version if parser else ""],
-            "plane": plane.component_versions(),
-            "models": dict(models),
-            **self.graph_shape(graph),
-        }
-        return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
+        extraction = self.graph_shape(graph)
+        versions = plane.component_versions()
+        return Shaping(graph, self.stages, self.parsers, versions, models, extraction)
 
     def watched_folders(self) -> list[Path]:
         """Code and topologies; when a file in them changes, window workers start again."""
@@ -319,10 +316,11 @@ class Assembly(AssembledExtraction):
             self.ledger,
             self.submissions,
             self.topologies.load,
-            self.fingerprint,
+            self.fingerprints_of,
             runner,
             self.index,
             self.graph_writer,
+            self.stores.documents,
             self.gate_payloads,
             lambda plan: remove_gone(self.ledger, self.index, self.stores.documents, plan),
             owner,

@@ -142,7 +142,7 @@ class AssembledExtraction(AssembledModels):
         return makers[name]()
 
     def graph_shape(self, graph: TopologyGraph) -> dict[str, Any]:
-        """What shapes the mentions and claims of a topology; empty for one without extractors."""
+        """What shapes the mentions and claims of a topology, as JSON; empty for one without extractors."""
         named = {name for node in graph.nodes if node.stage_type == "extract" for name in _named(node)}
         if not named:
             return {}

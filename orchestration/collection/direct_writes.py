@@ -29,6 +29,7 @@ from orchestration.records import (
     Document,
     DocumentKey,
     EmbeddingBatch,
+    Fingerprints,
     IndexReceipt,
     Locator,
     SourceItem,
@@ -149,13 +150,13 @@ class DirectWrites:
         return submission.job_id
 
     def _enqueue(self, job_id: str, by_key: dict[DocumentKey, PassedDocument]) -> None:
-        def fingerprint(item: SourceItem) -> str:
+        def fingerprints(item: SourceItem) -> Fingerprints:
             key = DocumentKey(tenant_id=self._tenant_id, source=item.source, doc_id=item.doc_id)
-            return by_key[key].fingerprint
+            return Fingerprints(parse="", index=by_key[key].fingerprint)
 
         items = [self._item(passed.document) for passed in by_key.values()]
         for batch in batched(items, WINDOW):
-            self._ledger.jobs.enqueue(job_id, batch, fingerprint)
+            self._ledger.jobs.enqueue(job_id, batch, fingerprints)
         self._ledger.jobs.set_state(job_id, JobState.OPEN)
 
     def _item(self, document: Document) -> SourceItem:

@@ -7,6 +7,15 @@ protocol that every implementation, ours or a plugin's, runs through.
 
 from orchestration.contracts.abbreviations import Abbreviation, abbreviations, long_forms
 from orchestration.contracts.aliases import Alias, GraphAliases
+from orchestration.contracts.branches import (
+    ALL_DUE,
+    Branch,
+    Due,
+    branches_of,
+    due,
+    parsed_under,
+    with_due,
+)
 from orchestration.contracts.commits import EVERYTHING, Commit, CommitLog, Intent, IntentCount
 from orchestration.contracts.copying import CopyLedger, ImportedDocuments, LedgerTable, Origin
 from orchestration.contracts.document_facts import document_facts
@@ -171,6 +180,7 @@ from orchestration.contracts.text_folding import folded_parts, folded_text
 from orchestration.contracts.web import DownloadedFile, Validators, WebAnswer, WebClient
 
 __all__ = [
+    "ALL_DUE",
     "ANYTHING",
     "DATE",
     "EVERYTHING",
@@ -184,6 +194,7 @@ __all__ = [
     "AskedConverter",
     "BatchExtractor",
     "BatchStage",
+    "Branch",
     "Candidate",
     "CharRange",
     "ChunkRef",
@@ -208,6 +219,7 @@ __all__ = [
     "DocumentStore",
     "DownloadStage",
     "DownloadedFile",
+    "Due",
     "EffectAnswer",
     "EffectQuestion",
     "EffectReader",
@@ -316,10 +328,12 @@ __all__ = [
     "WindowLedger",
     "abbreviations",
     "agrees",
+    "branches_of",
     "chunk_facets",
     "chunk_identifiers",
     "contradicts",
     "document_facts",
+    "due",
     "facets_of_metadata",
     "fold",
     "folded_parts",
@@ -333,8 +347,10 @@ __all__ = [
     "long_forms",
     "named_identifiers",
     "newest",
+    "parsed_under",
     "revision_of",
     "sentence_spans",
     "split_sentences",
     "values_of",
+    "with_due",
 ]

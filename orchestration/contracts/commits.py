@@ -23,7 +23,9 @@ class Commit(Record):
 
     key: DocumentKey = Field(description="The document.")
     version: str = Field(description="Content hash.")
-    fingerprint: str = Field(description="Everything that shaped the output.")
+    fingerprint: str = Field(
+        description="Everything that shaped its chunks and vectors; its parsed document is kept under it."
+    )
     pipeline: str = Field(description="Topology that produced it.")
     intent_id: str = Field(description="Intent whose entries are visible.")
     chunk_count: int = Field(ge=0, description="Chunks every store must hold.")
@@ -34,6 +36,13 @@ class Commit(Record):
     )
     entity_count: int = Field(default=0, ge=0, description="Mentions that the graph must hold.")
     claim_count: int = Field(default=0, ge=0, description="Claims that the graph must hold.")
+    parse_fingerprint: str | None = Field(
+        default=None, description="Everything that shaped the parsed document; None: not known."
+    )
+    graph_fingerprint: str | None = Field(
+        default=None,
+        description="Everything that shaped its mentions and claims; None: not known, or none were made.",
+    )
 
     @property
     def intent_ids(self) -> tuple[str, ...]:
@@ -55,6 +64,8 @@ class Commit(Record):
             graph_intent_id=graph.intent_id if graph else None,
             entity_count=graph.entity_count if graph else 0,
             claim_count=graph.claim_count if graph else 0,
+            parse_fingerprint=ctx.fingerprints.parse or None,
+            graph_fingerprint=ctx.fingerprints.graph if graph else None,
         )
 
 
@@ -124,6 +135,10 @@ class CommitLog(Protocol):
 
     def find(self, key: DocumentKey) -> Commit | None:
         """Return the commit of a document; None if it is not visible."""
+        ...
+
+    def find_all(self, keys: Sequence[DocumentKey]) -> list[Commit]:
+        """Return the commits of those of the documents that are visible, as of one moment; unordered."""
         ...
 
     def changes(self, tenant_id: str, after: int) -> tuple[int, list[tuple[DocumentKey, str | None]]]:

@@ -61,6 +61,7 @@ class StageReport(Record):
     stage: str = Field(description="Stage name.")
     documents_in: int = Field(ge=0, description="Documents that the stage received.")
     documents_out: int = Field(ge=0, description="Documents it passed on.")
+    reused: int = Field(default=0, ge=0, description="Of these, documents with the result of an earlier run.")
     failed: int = Field(ge=0, description="Documents it dead-lettered.")
     retried: int = Field(ge=0, description="Repeated item attempts.")
     items_out: int = Field(ge=0, description="Chunks, vectors, mentions, claims or documents it produced.")

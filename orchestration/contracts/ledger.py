@@ -29,7 +29,7 @@ from orchestration.contracts.places import PlaceLedger
 from orchestration.contracts.projection import GraphFeed
 from orchestration.contracts.retention import RetentionLedger
 from orchestration.contracts.syncs import SyncLedger
-from orchestration.records import DocumentKey, SourceItem, StageContext
+from orchestration.records import DocumentKey, Fingerprints, SourceItem, StageContext
 
 
 class JobLedger(Protocol):
@@ -40,11 +40,11 @@ class JobLedger(Protocol):
         ...
 
     def enqueue(
-        self, job_id: str, items: Sequence[SourceItem], fingerprint: Callable[[SourceItem], str]
+        self, job_id: str, items: Sequence[SourceItem], fingerprints: Callable[[SourceItem], Fingerprints]
     ) -> DocumentCounts:
         """Add items to the job and return the counts of these items by outcome.
 
-        Committed with the same version and fingerprint: skipped. Older than the revision that is committed:
+        Committed with the same version and fingerprints: skipped. Older than the revision that is committed:
         skipped as superseded. A second item of an id in this job: skipped when its content is the same;
         else the newer revision stands, the later one where the records do not state it, and the other one is
         skipped as superseded; in formats without revisions it fails (DuplicateDocumentError) and the first
@@ -193,8 +193,16 @@ class WindowLedger(Protocol):
 class OutcomeLedger(Protocol):
     """Outcomes: what the run of a window reports. Documents that another run took are left to that run."""
 
+    def with_due(self, contexts: Sequence[StageContext]) -> list[StageContext]:
+        """Return the contexts with the due branches of each document, as far as its version is known.
+
+        Changes nothing. A document of which another attempt was asked for is due as a whole.
+        """
+        ...
+
     def record_versions(self, contexts: Sequence[StageContext]) -> list[StageContext]:
-        """Record the versions that ingest found; returns the contexts that still need work.
+        """Record the versions that ingest found; returns the contexts that need work, with their due
+        branches.
 
         The others are unchanged since their commit or older than the committed revision and become skipped,
         or belong to another run.
@@ -215,12 +223,15 @@ class OutcomeLedger(Protocol):
         """
         ...
 
-    def finish(self, window_id: str, owner: str, committed: Sequence[Commit]) -> list[Commit]:
+    def finish(
+        self, window_id: str, owner: str, committed: Sequence[Commit], bases: Sequence[Commit] = ()
+    ) -> list[Commit]:
         """Commit documents of the window: visibility and status in one transaction; returns the commits
         that these superseded. One of an older revision than the visible one becomes skipped, and is returned
         too, so that its entries are removed.
 
-        Documents that `owner` leases no longer are left out. Raises LeaseLostError when that is all of them.
+        `bases`: commits of which new ones keep a part. Documents that `owner` leases no longer are left out.
+        Raises LeaseLostError when that is all of them, or when a base is not what is visible any more.
         """
         ...
 
@@ -306,12 +317,16 @@ class DeadLetterLedger(Protocol):
         ...
 
     def replay(
-        self, ids: Sequence[int], submission: Submission, fingerprint: Callable[[SourceItem], str]
+        self,
+        ids: Sequence[int],
+        submission: Submission,
+        fingerprints: Callable[[SourceItem], Fingerprints],
     ) -> int:
         """Open a job and queue the documents of these dead letters in it; returns their number.
 
-        They are fetched again, and worked on even when they are unchanged since a commit (which may lack an
-        optional stage). Raises UsageError, and opens no job, for a number that does not wait for replay.
+        They are fetched again, and worked on even when they are unchanged since a commit. What an optional
+        stage failed on is worked on in that branch alone, where the commit lacks it. Raises UsageError, and
+        opens no job, for a number that does not wait for replay.
         """
         ...
 

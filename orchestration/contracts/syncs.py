@@ -21,7 +21,7 @@ class SyncKey(Record):
     tenant_id: str = Field(description="Tenant.")
     pipeline_name: str = Field(description="Topology.")
     fingerprint: str = Field(
-        description="Fingerprint of that topology with its models, for the format of the source."
+        description="Fingerprints of that topology's branches, for the format of the source."
     )
     plugin: str = Field(validation_alias="source", serialization_alias="source", description="Source plugin.")
     origin: str = Field(description="Address of the service.")

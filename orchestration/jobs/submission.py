@@ -33,7 +33,7 @@ from orchestration.errors import UsageError
 from orchestration.jobs.mirroring import MirrorPlan, check_mirror, forget_moved, plan_mirror
 from orchestration.jobs.syncing import listed_batches
 from orchestration.processes.child_process import own_identity
-from orchestration.records import SourceItem
+from orchestration.records import Fingerprints, SourceItem
 
 __all__ = [
     "BOTH_PHASES",
@@ -83,12 +83,12 @@ class Submissions:
         self,
         ledger: Ledger,
         sources: Mapping[str, Source],
-        fingerprint: Callable[[Topology, str], str],
+        fingerprints: Callable[[Topology, str], Fingerprints],
         window_workers: int,
     ) -> None:
         self._ledger = ledger
         self._sources = sources
-        self._fingerprint = fingerprint
+        self._fingerprints = fingerprints
         self._window_workers = window_workers
 
     @property
@@ -122,10 +122,10 @@ class Submissions:
         """
         try:
             ids = {"stage": ENUMERATE, "tenant": submission.tenant_id, "job": submission.job_id}
-            fingerprint = self._fingerprint_of_items(topology)
+            fingerprints = self._fingerprints_of_items(topology)
             for batch in _with_ids(self._listed(submission, topology), ids):
                 _log_deletions(batch)
-                yield self._ledger.jobs.enqueue(submission.job_id, batch, fingerprint)
+                yield self._ledger.jobs.enqueue(submission.job_id, batch, fingerprints)
         except GeneratorExit:  # the consumer stopped; `end_abandoned` settles the job
             raise
         except BaseException:  # no such path, or Ctrl-C: the job will never get more documents
@@ -146,8 +146,9 @@ class Submissions:
             yield from batched(source.enumerate(submission.request), ENQUEUE_BATCH)
             return
         listed = cast(ListedSource, source)
-        fingerprint = self._fingerprint(topology, listed.format)
-        yield from listed_batches(self._ledger.syncs, listed, submission, fingerprint)
+        now = self._fingerprints(topology, listed.format)
+        shape = now.index if now.graph is None else f"{now.index}/{now.graph}"
+        yield from listed_batches(self._ledger.syncs, listed, submission, shape)
 
     def end_abandoned(self, is_alive: Callable[[str], bool]) -> list[str]:
         """Settle the jobs of processes that have died; returns those that were still being listed.
@@ -175,12 +176,12 @@ class Submissions:
         """An attended job with the documents of these dead letters, queued again."""
         request = SourceRequest(plugin="dead-letters")
         submission = _submission(topology, request, tenant_id, window_size, attended=True)
-        self._ledger.dead_letters.replay(ids, submission, self._fingerprint_of_items(topology))
+        self._ledger.dead_letters.replay(ids, submission, self._fingerprints_of_items(topology))
         return submission
 
-    def _fingerprint_of_items(self, topology: Topology) -> Callable[[SourceItem], str]:
-        """The fingerprint of an item, computed once per format: it reads folders and models."""
-        of_format = cache(lambda document_format: self._fingerprint(topology, document_format))
+    def _fingerprints_of_items(self, topology: Topology) -> Callable[[SourceItem], Fingerprints]:
+        """The fingerprints of an item, computed once per format: that reads folders and models."""
+        of_format = cache(lambda document_format: self._fingerprints(topology, document_format))
         return lambda item: of_format(item.locator.format)
 
     def claim(

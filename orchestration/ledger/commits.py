@@ -38,6 +38,7 @@ __all__ = [
     "note_intents",
     "note_revisions",
     "outdated",
+    "visible_commits",
     "withdraw_commits",
 ]
 
@@ -204,6 +205,11 @@ class SqlCommits(LedgerPart):
             row = connection.execute(select(commits).where(has_key(commits, [key]))).mappings().first()
             return None if row is None else commit_of(row)
 
+    def find_all(self, keys: Sequence[DocumentKey]) -> list[Commit]:
+        """The visible commits of documents, as of one moment."""
+        with self._database.reading() as connection:
+            return visible_commits(connection, keys)
+
     def changes(self, tenant_id: str, after: int) -> tuple[int, list[tuple[DocumentKey, str | None]]]:
         """What became visible or invisible after a sequence number, oldest first, with the newest number.
 
@@ -231,6 +237,15 @@ def note_intents(connection: Connection, visible: Sequence[Commit], now: float) 
         upsert(connection, intents, [row], ("intent_id",), insert_only=("tenant_id", "owner", "created_at"))
         rows = [{"intent_id": intent_id, "source": key.source, "doc_id": key.doc_id} for key in keys]
         upsert(connection, intent_documents, rows, ("intent_id", "source", "doc_id"))
+
+
+def visible_commits(connection: Connection, keys: Sequence[DocumentKey]) -> list[Commit]:
+    """The visible commits of documents; unordered."""
+    return [
+        commit_of(row)
+        for batch in batches(keys)
+        for row in connection.execute(select(commits).where(has_key(commits, batch))).mappings()
+    ]
 
 
 def make_visible(connection: Connection, new: Sequence[Commit]) -> list[Commit]:

@@ -249,6 +249,7 @@ def _columns(import_id: str, commit: Commit, origin: Origin) -> dict[str, Any]:
         "missing_stages": json.dumps(list(origin.missing_stages)),
         "version": commit.version,
         "fingerprint": commit.fingerprint,
+        "graph_fingerprint": commit.graph_fingerprint,
         "revision": commit.revision,
         "deleted_at_source": None,
         "committed_version": commit.version,

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, and_, exists, select
 from orchestration.contracts import DeadLetter, JobState, Submission
 from orchestration.errors import UsageError
 from orchestration.ledger.database import LedgerPart
-from orchestration.ledger.enqueueing import Enqueueing, EnumeratedItem, Fingerprint
+from orchestration.ledger.enqueueing import Enqueueing, EnumeratedItem, FingerprintsOf
 from orchestration.ledger.jobs import insert_job
 from orchestration.ledger.rows import dead_letter_of
 from orchestration.ledger.settled import NEEDS_ANOTHER_TOPOLOGY, SETTLED
@@ -57,22 +57,31 @@ class SqlDeadLetters(LedgerPart):
         with self._database.reading() as connection:
             return _waiting(connection, tenant_id, ids)
 
-    def replay(self, ids: Sequence[int], submission: Submission, fingerprint: Fingerprint) -> int:
+    def replay(self, ids: Sequence[int], submission: Submission, fingerprints: FingerprintsOf) -> int:
         """Open a job with the documents of these dead letters; see DeadLetterLedger.replay."""
         with self._database.writing() as connection:
             insert_job(connection, submission, JobState.OPEN, self._now())
-            enqueueing = Enqueueing(connection, submission, fingerprint, self._now())
+            enqueueing = Enqueueing(connection, submission, fingerprints, self._now())
             letters = _waiting(connection, submission.tenant_id, ids)  # after its lock, which deletions take
             items: dict[DocumentKey, EnumeratedItem] = {}
             for letter in letters:
                 key = letter.failure.ctx.key
-                revision = letter.failure.ctx.revision
-                item = SourceItem(
-                    doc_id=key.doc_id, source=key.source, locator=letter.locator, revision=revision
-                )
+                item = _item(letter)
                 items[key] = EnumeratedItem(key, item, letter.source_plugin, again=True)
             enqueueing.add(items.values())
             return len(items)
+
+
+def _item(letter: DeadLetter) -> SourceItem:
+    """The document of a dead letter; of an optional stage in the version that is committed without it."""
+    ctx = letter.failure.ctx
+    return SourceItem(
+        doc_id=ctx.doc_id,
+        source=ctx.source,
+        locator=letter.locator,
+        version=None if letter.failure.fatal else ctx.metadata.get("version"),
+        revision=ctx.revision,
+    )
 
 
 def _waiting(connection: Connection, tenant_id: str, ids: Sequence[int] | None) -> list[DeadLetter]:

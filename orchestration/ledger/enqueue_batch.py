@@ -15,9 +15,9 @@ from sqlalchemy import RowMapping
 from orchestration.contracts import Failure, Submission, is_newer, is_older, newest
 from orchestration.errors import DuplicateDocumentError
 from orchestration.ledger.rows import correlation_id, dead_letter_row, key_of, storable
-from orchestration.ledger.skipping import is_unchanged
+from orchestration.ledger.skipping import is_unchanged, work_due
 from orchestration.ledger.transitions import Status, check_move
-from orchestration.records import DocumentKey, Locator, SourceItem, StageContext
+from orchestration.records import DocumentKey, Fingerprints, Locator, SourceItem, StageContext
 
 __all__ = [
     "DELETED",
@@ -25,7 +25,7 @@ __all__ = [
     "UNFINISHED",
     "Batch",
     "EnumeratedItem",
-    "Fingerprint",
+    "FingerprintsOf",
     "First",
     "restored",
 ]
@@ -39,7 +39,7 @@ DELETED: Final = "deleted"
 
 UNFINISHED: Final = frozenset({Status.QUEUED, Status.RUNNING, Status.WAITING})
 
-Fingerprint = Callable[[SourceItem], str]
+FingerprintsOf = Callable[[SourceItem], Fingerprints]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +96,16 @@ class Batch:
         self.deletions: dict[DocumentKey, SourceItem] = {}
         """Announced deletions of known documents."""
 
-    def add(self, ordinal: int, listed: EnumeratedItem, fingerprint: Fingerprint) -> None:
+    def add(self, ordinal: int, listed: EnumeratedItem, fingerprints: FingerprintsOf) -> None:
         key, item = listed.key, listed.item
         if item.error_code is not None:
             self._broken(ordinal, listed, item.error_code, item.error_message or "")
         elif item.deleted:
             self._deleted(ordinal, listed)
         elif key in self._first:
-            self._repeat(ordinal, listed, self._first[key], fingerprint)
+            self._repeat(ordinal, listed, self._first[key], fingerprints)
         else:
-            self._take(ordinal, listed, fingerprint)
+            self._take(ordinal, listed, fingerprints)
 
     def moved(self) -> list[dict[str, Any]]:
         """Changes of unchanged documents whose bytes are elsewhere than before: the place as listed last."""
@@ -124,7 +124,9 @@ class Batch:
         if listed.key not in self._first and says_nothing:
             self.writes[listed.key] = self._row(listed, Status.FAILED, None)
 
-    def _repeat(self, ordinal: int, listed: EnumeratedItem, first: First, fingerprint: Fingerprint) -> None:
+    def _repeat(
+        self, ordinal: int, listed: EnumeratedItem, first: First, fingerprints: FingerprintsOf
+    ) -> None:
         """Add another item of an id in one job: the newer revision stands, of the same content the first."""
         key, item = listed.key, listed.item
         if not first.deleted and _same(item, first):
@@ -143,7 +145,7 @@ class Batch:
             self._item(ordinal, "skipped", reason=SUPERSEDED)
         else:
             self._supersede(key)
-            self._take(ordinal, listed, fingerprint)
+            self._take(ordinal, listed, fingerprints)
 
     def _supersede(self, key: DocumentKey) -> None:
         """Let the item that stands for a document in this job stand no longer."""
@@ -171,7 +173,7 @@ class Batch:
         if key in self.known:
             self.deletions[key] = item
 
-    def _take(self, ordinal: int, listed: EnumeratedItem, fingerprint: Fingerprint) -> None:
+    def _take(self, ordinal: int, listed: EnumeratedItem, fingerprints: FingerprintsOf) -> None:
         """Let an item stand for its document, unless what is committed is the same or newer."""
         key, item = listed.key, listed.item
         self._first[key] = First(item.version, item.locator.model_dump_json(), item.revision)
@@ -179,7 +181,7 @@ class Batch:
         if row is not None and row["status"] in UNFINISHED and is_older(item.revision, row["revision"]):
             listed = _as_queued(listed, row)  # the newer one that waits is worked on in its place
             item = listed.item
-        now = fingerprint(item)
+        now = fingerprints(item)
         if row is not None and not listed.again and self._is_unchanged(item, now, row):
             self._item(ordinal, "skipped", key, item.version)
             self.unchanged[key] = row
@@ -192,7 +194,7 @@ class Batch:
             return
         attached = self._attached_outcome(item, now, row) if row is not None else None
         self._item(ordinal, attached or "pending", key, item.version)
-        if listed.again:
+        if listed.again and (item.version is None or not self._is_due(item, now, row)):
             self.again.add(key)
         if attached is None:
             self.writes[key] = self._row(listed, Status.QUEUED, now)
@@ -214,15 +216,23 @@ class Batch:
         if item.revision and is_newer(item.revision, self.visible[key]["revision"]):
             self.revisions[key] = item.revision
 
-    def _is_unchanged(self, item: SourceItem, fingerprint: str, row: RowMapping) -> bool:
+    def _is_unchanged(self, item: SourceItem, now: Fingerprints, row: RowMapping) -> bool:
         visible = self.visible.get(key_of(row))
-        return is_unchanged(item.version, fingerprint, self._submission.pipeline_name, row, visible)
+        return is_unchanged(item.version, now, self._submission.pipeline_name, row, visible)
 
-    def _attached_outcome(self, item: SourceItem, fingerprint: str, row: RowMapping) -> str | None:
+    def _is_due(self, item: SourceItem, now: Fingerprints, row: RowMapping | None) -> bool:
+        """Whether a run would find a branch to be due by itself."""
+        if row is None:
+            return True
+        visible = self.visible.get(key_of(row))
+        work = work_due(item.version, now, self._submission.pipeline_name, row, visible)
+        return bool(work.branches)
+
+    def _attached_outcome(self, item: SourceItem, now: Fingerprints, row: RowMapping) -> str | None:
         """Return `pending` or `waiting` when another job works on the same content, whose outcome counts here
         too; None when the document is to be queued for this job."""
         same_version = item.version is None or row["version"] in (None, item.version)
-        if not same_version or row["fingerprint"] != fingerprint:
+        if not same_version or (row["fingerprint"], row["graph_fingerprint"]) != (now.index, now.graph):
             return None
         if row["status"] == Status.WAITING:
             return "waiting"
@@ -267,7 +277,7 @@ class Batch:
         letter = dead_letter_row(failure, listed.source_plugin, locator, self._now)
         self.letters.append(([(submission.job_id, ordinal)], letter))
 
-    def _row(self, listed: EnumeratedItem, status: Status, fingerprint: str | None) -> dict[str, Any]:
+    def _row(self, listed: EnumeratedItem, status: Status, now: Fingerprints | None) -> dict[str, Any]:
         """The documents row of an item that is queued or broken."""
         key, item = listed.key, listed.item
         before = self.known.get(key)
@@ -284,7 +294,8 @@ class Batch:
             "version": item.version,
             "revision": item.revision,
             "deleted_at_source": None,
-            "fingerprint": fingerprint,
+            "fingerprint": now.index if now else None,
+            "graph_fingerprint": now.graph if now else None,
             "source_plugin": listed.source_plugin,
             "locator": item.locator.model_dump_json(),
             "pdf_downloaded": False,
@@ -328,6 +339,7 @@ def restored(row: RowMapping, visible: RowMapping | None) -> dict[str, Any]:
         "window_id": None,
         "version": row["committed_version"],
         "fingerprint": row["committed_fingerprint"],
+        "graph_fingerprint": (visible if visible is not None else row)["graph_fingerprint"],
         "revision": visible["revision"] if visible is not None else row["revision"],
         "error_code": None,
         "error_message": None,

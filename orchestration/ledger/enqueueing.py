@@ -22,7 +22,7 @@ from orchestration.ledger.enqueue_batch import (
     UNFINISHED,
     Batch,
     EnumeratedItem,
-    Fingerprint,
+    FingerprintsOf,
     First,
     restored,
 )
@@ -33,7 +33,7 @@ from orchestration.ledger.tables import commits, dead_letters, documents, job_it
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey
 
-__all__ = ["Enqueueing", "EnumeratedItem", "Fingerprint", "lock_queue"]
+__all__ = ["Enqueueing", "EnumeratedItem", "FingerprintsOf", "lock_queue"]
 
 
 def lock_queue(connection: Connection, tenant_id: str) -> None:
@@ -45,12 +45,12 @@ class Enqueueing:
     """Adds items to a job within one transaction."""
 
     def __init__(
-        self, connection: Connection, submission: Submission, fingerprint: Fingerprint, now: float
+        self, connection: Connection, submission: Submission, fingerprints: FingerprintsOf, now: float
     ) -> None:
         lock_queue(connection, submission.tenant_id)
         self._connection = connection
         self._submission = submission
-        self._fingerprint = fingerprint
+        self._fingerprints = fingerprints
         self._now = now
         last = select(func.max(job_items.c.ordinal)).where(job_items.c.job_id == submission.job_id)
         newest = connection.execute(last).scalar()
@@ -71,7 +71,7 @@ class Enqueueing:
         known = self._known(keys)
         work = Batch(self._submission, self._now, known, self._visible(keys), self._first_of_job(known))
         for listed in batch:
-            work.add(self._ordinal, listed, self._fingerprint)
+            work.add(self._ordinal, listed, self._fingerprints)
             self._ordinal += 1
         self._write(work)
         forget_places(self._connection, identities.left)

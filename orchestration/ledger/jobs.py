@@ -31,7 +31,7 @@ from orchestration.ledger.tables import (
     windows,
 )
 from orchestration.ledger.transitions import Status
-from orchestration.records import DocumentKey, SourceItem
+from orchestration.records import DocumentKey, Fingerprints, SourceItem
 
 __all__ = ["MOST_HAND_BACKS", "SqlJobs", "insert_job", "submission_of"]
 
@@ -57,12 +57,12 @@ class SqlJobs(LedgerPart):
             insert_job(connection, submission, JobState.ENUMERATING, self._now())
 
     def enqueue(
-        self, job_id: str, items: Sequence[SourceItem], fingerprint: Callable[[SourceItem], str]
+        self, job_id: str, items: Sequence[SourceItem], fingerprints: Callable[[SourceItem], Fingerprints]
     ) -> DocumentCounts:
         """Add items to the job; see JobLedger.enqueue."""
         with self._database.writing() as connection:
             submission = submission_of(connection, job_id)
-            enqueueing = Enqueueing(connection, submission, fingerprint, self._now())
+            enqueueing = Enqueueing(connection, submission, fingerprints, self._now())
             tenant_id, plugin = submission.tenant_id, submission.request.plugin
             return enqueueing.add(
                 EnumeratedItem(

@@ -11,14 +11,14 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select
 
-from orchestration.contracts import Commit, Failure, StageReport, is_newer, is_older
+from orchestration.contracts import Commit, Failure, StageReport, is_newer, is_older, with_due
 from orchestration.errors import LeaseLostError
 from orchestration.ledger.accounts import change_documents, end_documents, keep_dead_letters
-from orchestration.ledger.commits import make_visible, note_revisions, outdated
+from orchestration.ledger.commits import make_visible, note_revisions, outdated, visible_commits
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.enqueue_batch import SUPERSEDED
 from orchestration.ledger.rows import batches, dead_letter_row, has_key, key_of, storable
-from orchestration.ledger.skipping import is_unchanged
+from orchestration.ledger.skipping import is_unchanged, work_due
 from orchestration.ledger.tables import commits, documents, stage_reports
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey, StageContext
@@ -30,6 +30,17 @@ Running = Mapping[DocumentKey, RowMapping]
 
 class SqlOutcomes(LedgerPart):
     """OutcomeLedger over SQL."""
+
+    def with_due(self, contexts: Sequence[StageContext]) -> list[StageContext]:
+        """Contexts with their due branches, where versions are known; see OutcomeLedger.with_due."""
+        known = [ctx for ctx in contexts if "version" in ctx.metadata]
+        if not known:
+            return list(contexts)
+        with self._database.reading() as connection:
+            running = running_of_jobs(connection, known, locked=False)
+            visible = _visible(connection, list(running))
+        marked = {ctx.key: _with_due(ctx, running, visible) for ctx in known if ctx.key in running}
+        return [marked.get(ctx.key, ctx) for ctx in contexts]
 
     def record_versions(self, contexts: Sequence[StageContext]) -> list[StageContext]:
         """Record versions and fingerprints; returns the contexts that still need work; see OutcomeLedger."""
@@ -43,7 +54,7 @@ class SqlOutcomes(LedgerPart):
                 ctx.key: ctx
                 for ctx in mine
                 if is_unchanged(
-                    ctx.version, ctx.fingerprint, ctx.pipeline_name, running[ctx.key], visible.get(ctx.key)
+                    ctx.version, ctx.fingerprints, ctx.pipeline_name, running[ctx.key], visible.get(ctx.key)
                 )
             }
             newer = {
@@ -62,6 +73,7 @@ class SqlOutcomes(LedgerPart):
                         "row_id": running[ctx.key]["id"],
                         "version": ctx.version,
                         "fingerprint": ctx.fingerprint,
+                        "graph_fingerprint": ctx.fingerprints.graph,
                         "revision": ctx.revision,
                         "missing_stages": "[]",
                         "updated_at": now,
@@ -75,7 +87,7 @@ class SqlOutcomes(LedgerPart):
             note_revisions(connection, _newer_revisions(unchanged, visible))
             restored = [(running[key], _as_visible(commit)) for key, commit in newer.items()]
             end_documents(connection, restored, Status.COMMITTED, "skipped", now, reason=SUPERSEDED)
-            return changed
+            return [_with_due(ctx, running, visible) for ctx in changed]
 
     def advance(
         self,
@@ -140,7 +152,9 @@ class SqlOutcomes(LedgerPart):
                 insert(stage_reports).values(job_id=report.job_id, report=report.model_dump_json())
             )
 
-    def finish(self, window_id: str, owner: str, committed: Sequence[Commit]) -> list[Commit]:
+    def finish(
+        self, window_id: str, owner: str, committed: Sequence[Commit], bases: Sequence[Commit] = ()
+    ) -> list[Commit]:
         """Visibility, status and account of the window's documents in one transaction; see OutcomeLedger."""
         if not committed:
             return []
@@ -157,15 +171,42 @@ class SqlOutcomes(LedgerPart):
                     "finishes its documents."
                 )
             newer = outdated(connection, mine)
+            base_of = {base.key: base for base in bases if base.key in running}
+            _check_bases(connection, base_of)
             older = [commit for commit in mine if commit.key in newer]
             mine = [commit for commit in mine if commit.key not in newer]
             superseded = make_visible(connection, mine)
             endings = [(running[commit.key], _committed_columns(commit)) for commit in mine]
-            chunks = {running[commit.key]["id"]: commit.chunk_count for commit in mine}
+            chunks = {
+                running[commit.key]["id"]: commit.chunk_count
+                for commit in mine
+                if commit.key not in base_of or base_of[commit.key].intent_id != commit.intent_id
+            }
             end_documents(connection, endings, Status.COMMITTED, "committed", self._now(), chunks)
             restored = [(running[key], _as_visible(commit)) for key, commit in newer.items()]
             end_documents(connection, restored, Status.COMMITTED, "skipped", self._now(), reason=SUPERSEDED)
             return superseded + older
+
+
+def _with_due(ctx: StageContext, running: Running, visible: Running) -> StageContext:
+    work = work_due(ctx.version, ctx.fingerprints, ctx.pipeline_name, running[ctx.key], visible.get(ctx.key))
+    return with_due(ctx, work)
+
+
+def _check_bases(connection: Connection, bases: Mapping[DocumentKey, Commit]) -> None:
+    """Raise LeaseLostError unless these commits, of which new ones keep a part, are still visible."""
+    visible = {commit.key: commit for commit in visible_commits(connection, list(bases))}
+    changed = [key for key, base in bases.items() if key not in visible or _kept(visible[key]) != _kept(base)]
+    if changed:
+        raise LeaseLostError(
+            f"what is visible of {changed[0].doc_id} changed while a part of it was made again. Nothing is "
+            "lost: the documents of the window are queued again."
+        )
+
+
+def _kept(commit: Commit) -> Commit:
+    """A commit apart from its revision, which a listing of the same content may raise."""
+    return commit.model_copy(update={"revision": None})
 
 
 def _newer_revisions(
@@ -180,7 +221,7 @@ def _newer_revisions(
 
 def _as_visible(commit: RowMapping) -> dict[str, Any]:
     """Columns of a document of which a newer revision is visible."""
-    columns = {name: commit[name] for name in ("version", "fingerprint", "revision")}
+    columns = {name: commit[name] for name in ("version", "fingerprint", "graph_fingerprint", "revision")}
     return {**columns, "error_code": None, "error_message": None}
 
 
@@ -188,6 +229,7 @@ def _committed_columns(commit: Commit) -> dict[str, Any]:
     return {
         "version": commit.version,
         "fingerprint": commit.fingerprint,
+        "graph_fingerprint": commit.graph_fingerprint,
         "committed_version": commit.version,
         "committed_fingerprint": commit.fingerprint,
         "error_code": None,
@@ -203,15 +245,16 @@ def _running_in(connection: Connection, window_id: str) -> dict[DocumentKey, Row
 
 
 def running_of_jobs(
-    connection: Connection, contexts: Sequence[StageContext]
+    connection: Connection, contexts: Sequence[StageContext], *, locked: bool = True
 ) -> dict[DocumentKey, RowMapping]:
-    """Running documents of the job and pipeline of each context."""
+    """Running documents of the job and pipeline of each context; `locked`: until the transaction ends."""
     running: dict[DocumentKey, RowMapping] = {}
     for batch in batches(contexts):
         query = select(documents).where(
             has_key(documents, [ctx.key for ctx in batch]), documents.c.status == Status.RUNNING
         )
-        rows = connection.execute(query.order_by(documents.c.id).with_for_update()).mappings()
+        ordered = query.order_by(documents.c.id)
+        rows = connection.execute(ordered.with_for_update() if locked else ordered).mappings()
         by_run = {(key_of(row), row["pipeline_name"], row["job_id"]): row for row in rows}
         for ctx in batch:
             row = by_run.get((ctx.key, ctx.pipeline_name, ctx.job_id))

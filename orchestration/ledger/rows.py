@@ -104,7 +104,7 @@ def key_of(row: RowMapping | Mapping[str, Any]) -> DocumentKey:
 def context_of(row: RowMapping, job_id: str) -> StageContext:
     """The stage context of a documents row in a job."""
     metadata = {"source": row["source"], "fingerprint": row["fingerprint"]}
-    for name in ("version", "revision"):
+    for name in ("version", "revision", "graph_fingerprint"):
         if row[name] is not None:
             metadata[name] = row[name]
     return StageContext(
@@ -132,6 +132,8 @@ def commit_of(row: RowMapping) -> Commit:
         graph_intent_id=row["graph_intent_id"],
         entity_count=row["entity_count"],
         claim_count=row["claim_count"],
+        parse_fingerprint=row["parse_fingerprint"],
+        graph_fingerprint=row["graph_fingerprint"],
     )
 
 

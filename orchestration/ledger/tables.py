@@ -93,6 +93,7 @@ documents = Table(
     Column("missing_stages", Text, nullable=False, comment="JSON [optional stage that failed]"),
     Column("version", String(64), comment="content hash of the last attempt"),
     Column("fingerprint", String(64), comment="of the last attempt"),
+    Column("graph_fingerprint", String(64), comment="of the last attempt"),
     Column("revision", Text, comment="of the last attempt, as its record states it"),
     Column("deleted_at_source", Text, comment="record in which the source announced that it deleted it"),
     Column("committed_version", String(64), comment="null while a replay asks for the same again"),
@@ -287,6 +288,8 @@ commits = Table(
     Column("graph_intent_id", String(36), comment="intent of its mentions and claims; null: none were made"),
     Column("entity_count", Integer, nullable=False, server_default="0"),
     Column("claim_count", Integer, nullable=False, server_default="0"),
+    Column("parse_fingerprint", String(64), comment="of its parsed document; null: not known"),
+    Column("graph_fingerprint", String(64), comment="of its mentions and claims; null: due if any are made"),
     Index(None, "intent_id"),
     Index(None, "graph_intent_id"),
 )

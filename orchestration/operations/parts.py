@@ -26,7 +26,7 @@ from orchestration.contracts import (
 from orchestration.gates.gates import Gates
 from orchestration.gates.sweeps import GateSweeps
 from orchestration.jobs.submission import Submissions
-from orchestration.records import Chunk, Document, Float32Matrix
+from orchestration.records import Chunk, Document, Fingerprints, Float32Matrix
 from orchestration.settings import Settings
 from orchestration.topology.loader import PipelineLoader
 
@@ -120,10 +120,17 @@ class Parts(Protocol):
         """Models of the settings in this process, whatever a plane runs; those of the legs are loaded."""
         ...
 
-    def fingerprints(self, pipeline: str, dense_model: str) -> Mapping[str, str]:
-        """What a document of each format would have as its fingerprint under that dense model.
+    def fingerprints(self, pipeline: str, dense_model: str) -> Mapping[str, Fingerprints]:
+        """What a document of each format would have as its fingerprints under that dense model.
 
         Raises DagsterPipelineConfigError for a pipeline that is not there.
+        """
+        ...
+
+    def graph_fingerprint(self, pipeline: str, parse: str) -> str | None:
+        """That of mentions and claims which are made now of a document parsed under this fingerprint.
+
+        Raises DagsterPipelineConfigError as `fingerprints` does.
         """
         ...
 

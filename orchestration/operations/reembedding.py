@@ -29,7 +29,7 @@ from orchestration.errors import (
 from orchestration.jobs.host_client import Host
 from orchestration.operations.parts import Parts
 from orchestration.processes.lock_file import try_lock
-from orchestration.records import Chunk, DocumentKey, Float32Matrix, Record
+from orchestration.records import Chunk, DocumentKey, Fingerprints, Float32Matrix, Record
 from orchestration.settings import Settings
 
 __all__ = ["Reembedded", "exclusive", "reembed"]
@@ -257,13 +257,13 @@ class _Beside:
         now = self._fingerprints_of(previous.pipeline, self.model)
         before = self._fingerprints_of(previous.pipeline, previous.namespace)
         new = next(
-            (now[name] for name, fingerprint in before.items() if fingerprint == previous.fingerprint), None
+            (now[name].index for name, each in before.items() if each.index == previous.fingerprint), None
         )
         return previous.model_copy(
             update={"namespace": self.model, "fingerprint": new or previous.fingerprint}
         )
 
-    def _fingerprints_of(self, pipeline: str, model: str) -> dict[str, str]:
+    def _fingerprints_of(self, pipeline: str, model: str) -> dict[str, Fingerprints]:
         """By document format; none of a pipeline that is not there any more."""
         try:
             return dict(self._fingerprints(pipeline, model))

@@ -5,7 +5,7 @@ Comes in: the parts of a data folder. Leaves: `Means`; nothing is loaded before 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
@@ -14,7 +14,7 @@ from orchestration.contracts import Commit, Origin, Outcome, SparseVectors
 from orchestration.errors import InputUnreadableError, MedkgError, UnavailableError
 from orchestration.operations.models import LazyModels
 from orchestration.operations.parts import Parts
-from orchestration.records import AdapterRequest, Chunk, Document, StageContext
+from orchestration.records import AdapterRequest, Chunk, Document, Fingerprints, StageContext
 from orchestration.stores.restored_entries import Means, context_of
 
 __all__ = ["open_means", "pipeline_of"]
@@ -44,7 +44,8 @@ def open_means(parts: Parts, notify: Callable[[str], None]) -> Iterator[Means]:
             chunk=chunk,
             extract=parts.extract,
             fetch=lambda commits: _fetched(parts, commits),
-            is_current=lambda commit: commit.fingerprint in fingerprints(commit.pipeline, commit.namespace),
+            is_current=lambda commit: _now(fingerprints, commit) is not None,
+            extracted_as=lambda commit: _extracted_as(parts, _now(fingerprints, commit), commit),
         )
 
 
@@ -53,7 +54,7 @@ def pipeline_of(parts: Parts) -> Callable[[str, str], str | None]:
 
     @cache
     def fingerprints(name: str, model: str) -> frozenset[str]:
-        return frozenset(parts.fingerprints(name, model).values())
+        return frozenset(each.index for each in parts.fingerprints(name, model).values())
 
     def find(fingerprint: str, model: str) -> str | None:
         names = parts.topologies.valid_names()
@@ -62,12 +63,30 @@ def pipeline_of(parts: Parts) -> Callable[[str, str], str | None]:
     return find
 
 
-def _fingerprints(parts: Parts, pipeline: str, model: str) -> frozenset[str]:
+FingerprintsNow = Callable[[str, str], Collection[Fingerprints]]
+
+
+def _fingerprints(parts: Parts, pipeline: str, model: str) -> Collection[Fingerprints]:
     """Fingerprints that a run would give documents now; none of a topology that is not there any more."""
     try:
         return frozenset(parts.fingerprints(pipeline, model).values())
     except MedkgError:
         return frozenset()
+
+
+def _now(fingerprints: FingerprintsNow, commit: Commit) -> Fingerprints | None:
+    """What a run would give the document now, if its index would stay as it is."""
+    known = fingerprints(commit.pipeline, commit.namespace)
+    return next((each for each in known if each.index == commit.fingerprint), None)
+
+
+def _extracted_as(parts: Parts, now: Fingerprints | None, commit: Commit) -> tuple[str | None, str | None]:
+    """Fingerprints of the parsed document and of what is extracted of it now; None: not known."""
+    if now is not None:
+        return now.parse, now.graph
+    if commit.parse_fingerprint is None:
+        return None, None
+    return commit.parse_fingerprint, parts.graph_fingerprint(commit.pipeline, commit.parse_fingerprint)
 
 
 def _fetched(parts: Parts, commits: Sequence[Commit]) -> list[Outcome[Document]]:

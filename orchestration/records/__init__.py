@@ -44,6 +44,7 @@ from orchestration.records.identity import (
 )
 from orchestration.records.inputs import (
     AdapterRequest,
+    Fingerprints,
     Locator,
     RawPayload,
     SourceItem,
@@ -72,6 +73,7 @@ __all__ = [
     "DocumentKey",
     "EmbeddingBatch",
     "Entity",
+    "Fingerprints",
     "Float32Matrix",
     "GraphWriteReceipt",
     "IndexReceipt",

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pydantic import ConfigDict, Field
 
 from orchestration.records.identity import DocumentKey, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprints:
+    """sha256 hex of everything but its content that shapes what becomes of a document, by part."""
+
+    parse: str
+    """The parsed document."""
+    index: str
+    """Its chunks and vectors; the parsed document is kept under it. Changes with `parse`."""
+    graph: str | None = None
+    """Its mentions and claims; None where none are made. Changes with `parse`."""
 
 
 class StageContext(Record):
@@ -16,7 +30,8 @@ class StageContext(Record):
     correlation_id: str = Field(description="Links everything that happens to this document in this job.")
     metadata: dict[str, str] = Field(
         default_factory=dict,
-        description="`source`, `version`, `fingerprint`, `revision` of the document, plus what stages add.",
+        description="`source`, `version`, `fingerprint`, `revision` of the document, its due branches, plus "
+        "what stages add.",
     )
     pipeline_name: str = Field(description="Topology the document runs through.")
     pipeline_version: str = Field(description="Version of that topology, YYYY-MM-DD.")
@@ -38,12 +53,30 @@ class StageContext(Record):
         return self.metadata["fingerprint"]
 
     @property
+    def fingerprints(self) -> Fingerprints:
+        """All of its fingerprints; `parse` is empty where the context does not know it."""
+        metadata = self.metadata
+        return Fingerprints(
+            metadata.get("parse_fingerprint", ""), metadata["fingerprint"], metadata.get("graph_fingerprint")
+        )
+
+    @property
     def key(self) -> DocumentKey:
         return DocumentKey(tenant_id=self.tenant_id, source=self.source, doc_id=self.doc_id)
 
-    def with_metadata(self, **values: str) -> StageContext:
-        """A copy whose metadata has `values` set."""
-        return self.model_copy(update={"metadata": {**self.metadata, **values}})
+    def with_fingerprints(self, fingerprints: Fingerprints) -> StageContext:
+        """A copy with these fingerprints."""
+        return self.with_metadata(
+            fingerprint=fingerprints.index,
+            parse_fingerprint=fingerprints.parse,
+            graph_fingerprint=fingerprints.graph,
+        )
+
+    def with_metadata(self, **values: str | None) -> StageContext:
+        """A copy whose metadata has `values` set; those that are None are removed."""
+        metadata = {name: value for name, value in self.metadata.items() if name not in values}
+        added = {name: value for name, value in values.items() if value is not None}
+        return self.model_copy(update={"metadata": {**metadata, **added}})
 
 
 class Locator(Record):

@@ -26,6 +26,7 @@ from orchestration.topology.graph import StageNode
 __all__ = ["BatchResult", "StageCaller", "StageRunner"]
 
 Items = Sequence[tuple[StageContext, Any]]
+Reused = Sequence[tuple[StageContext, Outcome[Any]]]
 Refine = Callable[[list[tuple[StageContext, Any]]], list[tuple[StageContext, Any]]]
 
 MODELS: Final = ("dense", "sparse")
@@ -73,24 +74,29 @@ class StageRunner:
         self._log = structlog.get_logger(__name__)
 
     def run(
-        self, node: StageNode, window_id: str, job_id: str, items: Items, refine: Refine | None = None
+        self,
+        node: StageNode,
+        window_id: str,
+        job_id: str,
+        items: Items,
+        refine: Refine | None = None,
+        reused: Reused = (),
     ) -> tuple[WindowBatch, StageReport]:
-        """Run one stage over the items; `refine` may drop or complete survivors before they are recorded."""
+        """Run one stage over the items; `refine` may drop or complete survivors before they are recorded.
+
+        `reused`: documents with the result of an earlier run of this stage; they come behind the others.
+        """
         started_at, clock = time.time(), time.perf_counter()
         cost = _Cost(self._plane)
-        with self._lease(window_id):
-            result = self._caller.call(node, items)
-        outcomes = [_checked(node, ctx, out) for (ctx, _), out in zip(items, result.outcomes, strict=True)]
-        for outcome in outcomes:
-            if isinstance(outcome, UnavailableError):
-                raise outcome
-        passed = _survivors(node, items, outcomes)
+        outcomes, attempts = self._called(node, window_id, items)
+        everything = [*items, *((ctx, None) for ctx, _ in reused)]
+        outcomes += [outcome for _, outcome in reused]
+        attempts += [0] * len(reused)
+        passed = _survivors(node, everything, outcomes)
         survivors = refine(passed) if refine else passed
-        failures = _failures(node, items, outcomes, result.attempts)
+        failures = _failures(node, everything, outcomes, attempts)
         retries = {
-            ctx.doc_id: attempts - 1
-            for (ctx, _), attempts in zip(items, result.attempts, strict=True)
-            if attempts > 1
+            ctx.doc_id: tried - 1 for (ctx, _), tried in zip(everything, attempts, strict=True) if tried > 1
         }
         self._outcomes.advance(window_id, node.name, [ctx for ctx, _ in survivors], failures, retries)
         cpu_seconds, model_cpu_seconds = cost.spent()
@@ -98,8 +104,9 @@ class StageRunner:
             job_id=job_id,
             window_id=window_id,
             stage=node.name,
-            documents_in=len(items),
+            documents_in=len(everything),
             documents_out=len(survivors),
+            reused=len({ctx.key for ctx, _ in reused} & {ctx.key for ctx, _ in survivors}),
             failed=sum(failure.fatal for failure in failures),
             retried=sum(retries.values()),
             items_out=sum(_size(value) for _, value in survivors),
@@ -111,6 +118,18 @@ class StageRunner:
         self._outcomes.report(report)
         self._log_stage(report, failures)
         return WindowBatch(window_id, job_id, node.gives, tuple(survivors)), report
+
+    def _called(self, node: StageNode, window_id: str, items: Items) -> tuple[list[Outcome[Any]], list[int]]:
+        """Outcome and attempts of each item; raises UnavailableError when a service stayed unavailable."""
+        if not items:
+            return [], []
+        with self._lease(window_id):
+            result = self._caller.call(node, items)
+        outcomes = [_checked(node, ctx, out) for (ctx, _), out in zip(items, result.outcomes, strict=True)]
+        for outcome in outcomes:
+            if isinstance(outcome, UnavailableError):
+                raise outcome
+        return outcomes, list(result.attempts)
 
     def nothing(self, node: StageNode, window_id: str, job_id: str) -> tuple[WindowBatch, StageReport]:
         """Return the result for a window whose documents are all finished or lost to other runs."""

@@ -15,21 +15,26 @@ from typing import Any, Final
 import structlog
 
 from orchestration.contracts import (
-    Commit,
+    DocumentStore,
     GraphWriter,
     IndexWriter,
     Ledger,
     SourceRequest,
     StageReport,
     Submission,
+    Window,
     WindowDocument,
+    branches_of,
+    parsed_under,
 )
 from orchestration.errors import LeaseLostError, OutdatedWindowError, StageContractError
 from orchestration.jobs.mirroring import MirrorPlan
 from orchestration.jobs.submission import Submissions
-from orchestration.records import AdapterRequest, DocumentKey, RawPayload, StageContext
+from orchestration.records import AdapterRequest, DocumentKey, Fingerprints, RawPayload, StageContext
 from orchestration.runs.artifacts import WindowBatch
+from orchestration.runs.branch_commits import branch_commits
 from orchestration.runs.gate_payloads import GatePayloads
+from orchestration.runs.reused_documents import reused_results
 from orchestration.runs.stage_runner import StageRunner
 from orchestration.settings import Settings
 from orchestration.topology.graph import StageNode, TopologyGraph
@@ -52,10 +57,11 @@ class WindowRuns:
         ledger: Ledger,
         submissions: Submissions,
         topology: Callable[[str], TopologyGraph],
-        fingerprint: Callable[[TopologyGraph, str], str],
+        fingerprints: Callable[[TopologyGraph, str], Fingerprints],
         runner: StageRunner,
         index: IndexWriter,
         graph: GraphWriter,
+        documents: DocumentStore,
         gate_payloads: GatePayloads,
         remove_gone: Callable[[MirrorPlan], int],
         owner: str,
@@ -64,10 +70,11 @@ class WindowRuns:
         self._ledger = ledger
         self._submissions = submissions
         self._topology = topology
-        self._fingerprint = fingerprint
+        self._fingerprints_of = fingerprints
         self._runner = runner
         self._index = index
         self._graph = graph
+        self._documents = documents
         self._gate_payloads = gate_payloads
         self._remove_gone = remove_gone
         self._owner = owner
@@ -113,46 +120,78 @@ class WindowRuns:
     def run_first_stage(self, pipeline: str, stage: str, window_id: str) -> tuple[WindowBatch, StageReport]:
         """Fetch the window's documents; those found unchanged are skipped and leave the window.
 
-        They were queued under an earlier fingerprint; now they get that of the models of this process.
+        They were queued under earlier fingerprints; now they get those of the models of this process. A
+        document that is due for a branch alone is not fetched where its parsed document is kept.
         """
         node = self._node(pipeline, stage)
         if window_id == NO_WINDOW:
             return self._runner.nothing(node, window_id, "")
         window = self._ledger.windows.lease(window_id, self._owner)
-        now = self._fingerprints(pipeline)
-        items = [
-            (document.ctx.with_metadata(fingerprint=now(document.locator.format)), _request(document))
-            for document in window.documents
+        contexts = self._ledger.outcomes.with_due(self._with_fingerprints(pipeline, window))
+        requests = {document.ctx.key: _request(document) for document in window.documents}
+        reused: list[tuple[StageContext, list[RawPayload]]] = [
+            (ctx, []) for ctx in contexts if self._is_kept(pipeline, ctx)
         ]
-        batch, report = self._runner.run(node, window_id, window.job_id, items, self._record_versions)
-        return batch, report
+        items = [(ctx, requests[ctx.key]) for ctx in contexts if not self._is_kept(pipeline, ctx)]
+        return self._runner.run(node, window_id, window.job_id, items, self._record_versions, reused)
 
     def run_stage(self, pipeline: str, stage: str, batch: WindowBatch) -> tuple[WindowBatch, StageReport]:
         """Run a stage over the documents of the previous stage that this window has not lost.
 
-        Raises OutdatedWindowError when the previous stage ran in another process, with other models.
+        Documents whose branch is not due leave it here. Raises OutdatedWindowError when the previous stage
+        ran in another process, with other models.
         """
         node = self._node(pipeline, stage)
         leased = self._leased(batch)
-        if not leased:
+        self._check_current(pipeline, batch, leased)
+        of_branch = [
+            (ctx, value)
+            for ctx, value in batch.items
+            if ctx.key in leased and (node.branch is None or node.branch in branches_of(ctx))
+        ]
+        if not of_branch:
             return self._runner.nothing(node, batch.window_id, batch.job_id)
+        keeps = self._leads_to_kept(pipeline, node)
+        parsed = [item for item in of_branch if keeps and self._is_kept(pipeline, item[0])]
+        items = [item for item in of_branch if not (keeps and self._is_kept(pipeline, item[0]))]
+        reused = reused_results(self._documents, node, parsed)
+        passed, report = self._runner.run(node, batch.window_id, batch.job_id, items, reused=reused)
+        for field in node.earns:
+            self._ledger.gates.set_field(batch.window_id, field, [ctx.key for ctx, _ in passed.items])
+        return passed, report
+
+    def _check_current(
+        self, pipeline: str, batch: WindowBatch, leased: Mapping[DocumentKey, WindowDocument]
+    ) -> None:
         now = self._fingerprints(pipeline)
-        if any(ctx.key in leased and now(leased[ctx.key]) != ctx.fingerprint for ctx, _ in batch.items):
+        formats = {key: document.locator.format for key, document in leased.items()}
+        if any(ctx.key in leased and now(formats[ctx.key]) != ctx.fingerprints for ctx, _ in batch.items):
             raise OutdatedWindowError(
                 f"window {batch.window_id} was started with other models, parsers or stages than there are. "
                 "Nothing is lost: its documents are queued again and start from the beginning."
             )
-        items = [(ctx, value) for ctx, value in batch.items if ctx.key in leased]
-        passed, report = self._runner.run(node, batch.window_id, batch.job_id, items)
-        for field in node.earns:
-            self._ledger.gates.set_field(batch.window_id, field, [ctx.key for ctx, _ in passed.items])
-        return passed, report
+
+    def _with_fingerprints(self, pipeline: str, window: Window) -> list[StageContext]:
+        now = self._fingerprints(pipeline)
+        return [document.ctx.with_fingerprints(now(document.locator.format)) for document in window.documents]
+
+    def _is_kept(self, pipeline: str, ctx: StageContext) -> bool:
+        """Whether the parsed document is taken from its store."""
+        return parsed_under(ctx) is not None and self._topology(pipeline).parsed_by is not None
+
+    def _leads_to_kept(self, pipeline: str, node: StageNode) -> bool:
+        """Whether the step is one of those whose end is the kept parsed document."""
+        step = self._topology(pipeline).parsed_by
+        while step is not None and step.name != node.name:
+            step = step.takes_from
+        return step is not None
 
     def wait_at_gate(self, pipeline: str, batch: WindowBatch) -> int:
         """Let the documents of the window wait at the gate of the topology; returns their number.
 
         The results of the first phase are stored as a separate artifact until the second phase ends. A
-        document that meets the condition already passes at the next sweep.
+        document that meets the condition already passes at the next sweep; so does one whose parsed document
+        is kept from an earlier run, since nothing is to be converted.
         """
         gate = self._topology(pipeline).gate
         assert gate is not None
@@ -162,6 +201,9 @@ class WindowRuns:
             return 0
         payload = self._gate_payloads.keep(replace(batch, items=items))
         keys = [ctx.key for ctx, _ in items]
+        met = [ctx.key for ctx, _ in items if self._is_kept(pipeline, ctx)]
+        for field in (field for field, wanted in gate.conditions.items() if wanted):
+            self._ledger.gates.set_field(batch.window_id, field, met)
         return self._ledger.gates.wait_at(batch.window_id, self._owner, gate.name, payload, keys)
 
     def resume(self, pipeline: str, window_id: str) -> WindowBatch:
@@ -173,11 +215,7 @@ class WindowRuns:
         waited = graph.phases[1].resumes
         assert waited is not None
         window = self._ledger.windows.lease(window_id, self._owner)
-        now = self._fingerprints(pipeline)
-        contexts = [
-            document.ctx.with_metadata(fingerprint=now(document.locator.format))
-            for document in window.documents
-        ]
+        contexts = self._with_fingerprints(pipeline, window)
         survivors, failures = self._gate_payloads.take(self._ledger.gates.payloads(window_id), contexts)
         self._ledger.outcomes.advance(window_id, RESUME, [], failures, {})
         needed = {
@@ -189,31 +227,23 @@ class WindowRuns:
     def commit(self, pipeline: str, sinks: Mapping[str, WindowBatch]) -> int:
         """Commit the documents that every required sink has; returns their number.
 
-        One ledger transaction; what it supersedes is then removed from the stores, and by `recover` later
-        if this process dies in between.
+        A branch that was not due is kept as it is visible. One ledger transaction; what it supersedes is then
+        removed from the stores, and by `recover` later if this process dies in between.
         """
-        graph = self._topology(pipeline)
-        optional = {node.name for node in graph.nodes if node.optional}
-        needed = [batch for name, batch in sinks.items() if name not in optional]
         index = next(batch for batch in sinks.values() if batch.kind == "index_receipt")
-        leased = self._leased(index)
-        complete = set.intersection(*({ctx.key for ctx, _ in batch.items} for batch in needed))
-        in_graph = {
-            ctx.key: receipt
-            for batch in sinks.values()
-            if batch.kind == "graph_receipt"
-            for ctx, receipt in batch.items
-        }
-        commits = [
-            Commit.of(ctx, receipt, in_graph.get(ctx.key))
-            for ctx, receipt in index.items
-            if ctx.key in complete and ctx.key in leased
-        ]
-        lost = {receipt.key for receipt in self._index.lost([receipt for _, receipt in index.items])}
-        lost |= {receipt.key for receipt in self._graph.lost(list(in_graph.values()))}
-        intact = [commit for commit in commits if commit.key not in lost]
+        leased = {key: document.ctx for key, document in self._leased(index).items()}
+        visible = {commit.key: commit for commit in self._ledger.commits.find_all(list(leased))}
+        commits = branch_commits(self._topology(pipeline), sinks, leased, visible)
+        lost = self._lost(sinks)
+        intact = [each for each in commits if each.commit.key not in lost]
         if intact:
-            self._index.clean(self._ledger.outcomes.finish(index.window_id, self._owner, intact))
+            superseded = self._ledger.outcomes.finish(
+                index.window_id,
+                self._owner,
+                [each.commit for each in intact],
+                [each.base for each in intact if each.base is not None],
+            )
+            self._index.clean(superseded)
         if len(intact) < len(commits):
             raise LeaseLostError(
                 f"the index entries of {len(commits) - len(intact)} documents of window {index.window_id} "
@@ -221,27 +251,43 @@ class WindowRuns:
             )
         return len(intact)
 
-    def _leased(self, batch: WindowBatch) -> dict[DocumentKey, str]:
-        """Return the format of each document that this window has not lost."""
+    def _lost(self, sinks: Mapping[str, WindowBatch]) -> set[DocumentKey]:
+        """Documents of which a store does not hold any more what was staged."""
+        staged: dict[str, list[Any]] = {"index_receipt": [], "graph_receipt": []}
+        for batch in sinks.values():
+            staged[batch.kind] += [receipt for _, receipt in batch.items]
+        lost = {receipt.key for receipt in self._index.lost(staged["index_receipt"])}
+        return lost | {receipt.key for receipt in self._graph.lost(staged["graph_receipt"])}
+
+    def _leased(self, batch: WindowBatch) -> dict[DocumentKey, WindowDocument]:
+        """Return the documents that this window has not lost."""
         if batch.window_id == NO_WINDOW:
             return {}
         window = self._ledger.windows.lease(batch.window_id, self._owner)
-        return {document.ctx.key: document.locator.format for document in window.documents}
+        return {document.ctx.key: document for document in window.documents}
 
-    def _fingerprints(self, pipeline: str) -> Callable[[str], str]:
-        """The fingerprint per format with the models of this process, computed once."""
+    def _fingerprints(self, pipeline: str) -> Callable[[str], Fingerprints]:
+        """The fingerprints per format with the models of this process, computed once."""
         graph = self._topology(pipeline)
-        return cache(lambda document_format: self._fingerprint(graph, document_format))
+        return cache(lambda document_format: self._fingerprints_of(graph, document_format))
 
     def _record_versions(
         self, survivors: Sequence[tuple[StageContext, list[RawPayload]]]
     ) -> list[tuple[StageContext, list[RawPayload]]]:
         """Record the fetched content hashes; returns the documents that changed."""
-        versioned = [(_versioned(ctx, payloads[0]), payloads) for ctx, payloads in survivors]
+        versioned = [
+            (_versioned(ctx, payloads[0]) if payloads else ctx, payloads) for ctx, payloads in survivors
+        ]
         needed = {
             ctx.key: ctx for ctx in self._ledger.outcomes.record_versions([ctx for ctx, _ in versioned])
         }
-        return [(needed[ctx.key], payloads) for ctx, payloads in versioned if ctx.key in needed]
+        changed = [(needed[ctx.key], payloads) for ctx, payloads in versioned if ctx.key in needed]
+        if any(not payloads and parsed_under(ctx) is None for ctx, payloads in changed):
+            raise OutdatedWindowError(
+                "what is visible of a document changed while its window started. Nothing is lost: the "
+                "documents are queued again."
+            )
+        return changed
 
     def _node(self, pipeline: str, stage: str) -> StageNode:
         for node in self._topology(pipeline).nodes:

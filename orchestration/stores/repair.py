@@ -67,7 +67,9 @@ class Repair:
         self._search, self._vectors, self._documents = stores
         self._verification = verification
         self._entries = RestoredEntries(ledger.commits, stores, index, means)
-        self._graph = RestoredGraph(ledger.commits, stores[2], index, graph_writer, means.extract)
+        self._graph = RestoredGraph(
+            ledger.commits, stores[2], index, graph_writer, means.extract, means.extracted_as
+        )
         self._index = index
 
     def restore_commits(

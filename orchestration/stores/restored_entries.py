@@ -69,7 +69,9 @@ class Means:
     extract: Callable[[str, Sequence[Document]], Sequence[Outcome[Extraction]]]
     """Mentions and claims of documents as a topology extracts them, one outcome per document."""
     is_current: Callable[[Commit], bool]
-    """Whether a run would make the document as it was made: with the same parser, chunker and topology."""
+    """Whether a run would index the document as it was indexed: with the same parser, chunker and models."""
+    extracted_as: Callable[[Commit], tuple[str | None, str | None]]
+    """Fingerprints of its parsed document and of what `extract` finds in it; None: not known."""
 
 
 class RestoredEntries:

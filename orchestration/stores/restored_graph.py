@@ -30,6 +30,9 @@ __all__ = ["Extract", "RestoredGraph"]
 Extract = Callable[[str, Sequence[Document]], Sequence[Outcome[Extraction]]]
 """Extractions of documents as a topology makes them, one outcome per document."""
 
+ExtractedAs = Callable[[Commit], tuple[str | None, str | None]]
+"""Fingerprints of a document's parsed form and of its extraction now; None: not known."""
+
 
 class RestoredGraph:
     """Makes lost parts of one data folder's graph again."""
@@ -41,12 +44,14 @@ class RestoredGraph:
         index: IndexWriter,
         writer: GraphWriter,
         extract: Extract,
+        extracted_as: ExtractedAs,
     ) -> None:
         self._log = log
         self._documents = documents
         self._index = index
         self._writer = writer
         self._extract = extract
+        self._extracted_as = extracted_as
 
     def extractions(self, commits: Sequence[Commit]) -> dict[DocumentKey, str]:
         """Extract documents again; returns those that could not be, with the reason."""
@@ -72,7 +77,10 @@ class RestoredGraph:
         for (commit, _), receipt in zip(extracted, receipts, strict=True):
             if isinstance(receipt, MedkgError):
                 raise receipt
+            parse, graph = self._extracted_as(commit)
             written = {
+                "parse_fingerprint": parse,
+                "graph_fingerprint": graph,
                 "graph_intent_id": receipt.intent_id,
                 "entity_count": receipt.entity_count,
                 "claim_count": receipt.claim_count,

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
+from orchestration.contracts import Branch
 from orchestration.formats.yaml_source import Place, YamlSource, closest, validate
 from orchestration.topology.models import (
     GateDefinition,
@@ -70,9 +71,20 @@ class TopologyGraph:
     """sha256 hex of the file's data, without comments and layout."""
     phases: tuple[Phase, ...]
     """One per Dagster job, in the order in which a document passes them."""
-    shape_hash: str
-    """sha256 hex of the fields that shape outputs: steps, implementations, edges and their configuration.
-    Part of documents' fingerprints: a new policy or description does not cause them to be processed again."""
+
+    def shape_hash(self, branch: Branch | None) -> str:
+        """sha256 hex of the fields that shape a branch; None: those of the parsed document, before both.
+
+        Steps, implementations, edges and their configuration. Part of documents' fingerprints: a new policy
+        or description does not cause them to be processed again.
+        """
+        return _shape_hash(node for node in self.nodes if node.branch is branch)
+
+    @property
+    def parsed_by(self) -> StageNode | None:
+        """The step that keeps parsed documents, the last one of medkg's own; None: they are not kept."""
+        keeping = [node for node in self.nodes if node.stage_type == "ir-validation"]
+        return keeping[-1] if keeping else None
 
     @property
     def name(self) -> str:
@@ -89,9 +101,11 @@ class TopologyGraph:
     @property
     def fills_graph(self) -> bool:
         """Whether it commits no document without mentions and claims: a kg stage that nothing lets fail."""
-        return any(
-            node.step == "kg" and not any(step.optional for step in _line(node)) for node in self.nodes
-        )
+        return any(node.step == "kg" and not self.is_optional(node) for node in self.nodes)
+
+    def is_optional(self, sink: StageNode) -> bool:
+        """Whether documents are committed without what this sink writes: a step on the way to it may fail."""
+        return any(step.optional for step in _line(sink))
 
     @property
     def gate(self) -> GateDefinition | None:
@@ -120,7 +134,6 @@ def build_graph(
         sinks=sinks,
         content_hash=_hash(topology.model_dump(mode="json")),
         phases=phases_of(topology, nodes),
-        shape_hash=_shape_hash(nodes),
     )
 
 
@@ -301,7 +314,7 @@ def _line(node: StageNode) -> Iterator[StageNode]:
         step = step.takes_from
 
 
-def _shape_hash(nodes: tuple[StageNode, ...]) -> str:
+def _shape_hash(nodes: Iterable[StageNode]) -> str:
     return _hash(
         [
             [node.name, node.step, node.stage_type, node.takes_from and node.takes_from.name, node.config]

@@ -123,7 +123,7 @@ class PipelineTopologyConfig(BaseModel):
     name: TopologyName = Field(description="Name of the pipeline; the file is <name>.yaml.")
     version: str = Field(
         pattern=r"^\d{4}-\d{2}-\d{2}$",
-        description="Date of this version, YYYY-MM-DD; with a new one, documents are processed again.",
+        description="Date of this version, YYYY-MM-DD; what its stages change is processed again.",
     )
     description: str = Field(min_length=1, max_length=500, description="What the pipeline is for.")
     job: JobName = Field(

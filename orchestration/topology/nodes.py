@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+from orchestration.contracts import Branch
 from orchestration.topology.models import GateField, StageType
 
 __all__ = ["StageNode"]
+
+IN_GRAPH: Final = frozenset({"extraction", "graph_receipt"})
+IN_INDEX: Final = frozenset({"chunks", "embeddings", "index_receipt"})
+"""Outputs of the steps of each branch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +43,10 @@ class StageNode:
     @property
     def is_source(self) -> bool:
         return self.takes is None
+
+    @property
+    def branch(self) -> Branch | None:
+        """The branch that it is part of; None: both follow from it."""
+        if self.gives in IN_GRAPH:
+            return Branch.GRAPH
+        return Branch.INDEX if self.gives in IN_INDEX else None

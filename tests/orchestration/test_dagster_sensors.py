@@ -23,6 +23,7 @@ from dagster import (
     op,
 )
 
+from medkg.testing.builders import made_under
 from orchestration.contracts import AskedConverter, JobState, PdfTaskRequest, Phase, SourceRequest, Submission
 from orchestration.dagster.names import HOST_STOPPED_TAG, JOB_TAG, WINDOW_TAG
 from orchestration.dagster.sensors import job_sensors
@@ -142,7 +143,7 @@ def _gated(name: str, version: str) -> TopologyGraph:
 @pytest.fixture
 def queue(tmp_path: Path) -> Iterator[Queue]:
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", 60)
-    submissions = Submissions(ledger, {"numbers": Numbers()}, lambda topology, document_format: "f", 2)  # type: ignore[dict-item]
+    submissions = Submissions(ledger, {"numbers": Numbers()}, made_under("f"), 2)  # type: ignore[dict-item]
     sweeps = GateSweeps(ledger.gates, _gated, now=iter(range(0, 10_000, 10)).__next__)
     sensors = job_sensors(
         [auto_pipeline_job],

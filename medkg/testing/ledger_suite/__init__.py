@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pytest
 
+from medkg.testing.ledger_suite.branches import BranchSuite
 from medkg.testing.ledger_suite.builders import LEASE_SECONDS, Clock
 from medkg.testing.ledger_suite.commits import CommitSuite
 from medkg.testing.ledger_suite.copies import CopySuite
@@ -34,6 +35,7 @@ class LedgerSuite(
     RevisionSuite,
     WindowSuite,
     OutcomeSuite,
+    BranchSuite,
     DocumentSuite,
     DeadLetterSuite,
     GateSuite,

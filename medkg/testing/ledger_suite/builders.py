@@ -6,7 +6,7 @@ the test goes on with.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from medkg.testing import builders
 from medkg.testing.builders import TENANT
@@ -29,7 +29,7 @@ from orchestration.contracts import (
     Submission,
     SyncKey,
 )
-from orchestration.records import DocumentKey, Locator, SourceItem, StageContext
+from orchestration.records import DocumentKey, Fingerprints, Locator, SourceItem, StageContext
 
 OWNER, OTHER = "host/boot/1/1", "host/boot/2/2"
 LEASE_SECONDS = 60.0
@@ -102,8 +102,15 @@ def a_context(doc_id: str) -> StageContext:
     return builders.a_context(doc_id, source="pubmed", version="v1", fingerprint="f1")
 
 
-def fingerprint_of(item: SourceItem) -> str:
-    return "f1"
+def fingerprint_of(item: SourceItem) -> Fingerprints:
+    return Fingerprints("p1", "f1")
+
+
+def made_as(
+    index: str = "f1", graph: str | None = None, parse: str = "p1"
+) -> Callable[[SourceItem], Fingerprints]:
+    """Gives every item these fingerprints."""
+    return lambda item: Fingerprints(parse, index, graph)
 
 
 def a_job(

@@ -17,6 +17,7 @@ from medkg.testing.ledger_suite.builders import (
     claimed,
     commit_all,
     counts,
+    made_as,
     taken,
 )
 from orchestration.contracts import DocumentCounts, Ledger
@@ -38,7 +39,7 @@ class CommitSuite:
         assert ledger.commits.namespaces(TENANT) == {"minilm@1": 1, "qwen@1": 1}
         assert ledger.commits.changes(TENANT, 0) == changes
         ledger.jobs.open(a_submission("job-2"))
-        again = ledger.jobs.enqueue("job-2", [an_item("1"), an_item("2")], lambda item: "f2")
+        again = ledger.jobs.enqueue("job-2", [an_item("1"), an_item("2")], made_as("f2"))
         assert again == DocumentCounts(total=2, skipped=1, pending=1)
 
     def test_documents_and_chunks_are_counted_by_intent_and_model(self, ledger: Ledger) -> None:

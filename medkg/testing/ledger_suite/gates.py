@@ -19,6 +19,7 @@ from medkg.testing.ledger_suite.builders import (
     commit_all,
     counts,
     doc_ids,
+    fingerprint_of,
     leased_tasks,
     request_conversions,
     resumed,
@@ -191,7 +192,7 @@ class GateSuite:
         sweep(ledger)
         (letter,) = ledger.dead_letters.find(TENANT)
         again = ledger.jobs.summary("job-1").submission.model_copy(update={"job_id": "job-2"})
-        ledger.dead_letters.replay([letter.id], again, lambda item: "f1")
+        ledger.dead_letters.replay([letter.id], again, fingerprint_of)
         assert ledger.windows.claim("job-2", 100, phase=Phase.SECOND) is None
         assert doc_ids(taken(ledger, claimed(ledger, "job-2"))) == ["1"]
 

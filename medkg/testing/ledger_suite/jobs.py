@@ -19,6 +19,7 @@ from medkg.testing.ledger_suite.builders import (
     doc_ids,
     fingerprint_of,
     job_ids,
+    made_as,
     status_of,
     taken,
 )
@@ -130,7 +131,7 @@ class JobSuite:
     def test_a_changed_fingerprint_is_a_reason_to_work(self, ledger: Ledger) -> None:
         commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"))))
         ledger.jobs.open(a_submission("job-2"))
-        assert ledger.jobs.enqueue("job-2", [an_item("1")], lambda item: "f2").pending == 1
+        assert ledger.jobs.enqueue("job-2", [an_item("1")], made_as("f2")).pending == 1
 
     def test_a_document_that_another_pipeline_indexed_last_is_not_unchanged(self, ledger: Ledger) -> None:
         commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"))))

@@ -85,6 +85,8 @@ DOCUMENT_COLUMNS: Final[Sequence[tuple[str, pa.DataType, str]]] = (
     ("entity_count", pa.int32(), "mentions"),
     ("claim_count", pa.int32(), "claims"),
     ("extraction", pa.large_string(), "JSON [mentions, claims]; null in a backup, whose ledger has them"),
+    ("parse_fingerprint", pa.string(), "sha256 of what shaped the parsed document; null: not known"),
+    ("graph_fingerprint", pa.string(), "sha256 of what shaped mentions and claims; null: due or none"),
 )
 CHUNK_COLUMNS: Final[Sequence[tuple[str, pa.DataType, str]]] = (
     ("source", pa.string(), "source of the document"),
@@ -277,6 +279,8 @@ def _document_row(copied: Copied, chunks_file: str | None) -> dict[str, Any]:
         "entity_count": commit.entity_count,
         "claim_count": commit.claim_count,
         "extraction": _extraction_json(copied.extraction),
+        "parse_fingerprint": commit.parse_fingerprint,
+        "graph_fingerprint": commit.graph_fingerprint,
     }
 
 
@@ -416,6 +420,8 @@ def _copied(row: Mapping[str, Any], tenant_id: str, batch: EmbeddingBatch) -> Co
         graph_intent_id=row.get("graph_intent_id"),  # nor these in exports of before the graph
         entity_count=row.get("entity_count") or 0,
         claim_count=row.get("claim_count") or 0,
+        parse_fingerprint=row.get("parse_fingerprint"),  # nor these in exports of before branches
+        graph_fingerprint=row.get("graph_fingerprint"),
     )
     known = {name: row[name] for name in Origin.model_fields if name != "locator"}
     origin = Origin(**known, locator=Locator.model_validate_json(row["locator"]))

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import pytest
 
+from medkg.testing.builders import made_under
 from medkg.testing.ledger_suite.builders import a_submission, an_item, commit_all, counts, fingerprint_of
 from orchestration.contracts import JobState, Submission
 from orchestration.errors import UsageError
@@ -27,7 +28,7 @@ class Host:
         self.in_work: list[tuple[str, str]] = []
         self.launched: list[str] = []
         self.gone: set[str] = set()
-        submissions = Submissions(ledger, {}, lambda topology, document_format: "f1", WORKERS)
+        submissions = Submissions(ledger, {}, made_under("f1"), WORKERS)
         self.driver = JobDriver(ledger, submissions, self._launch, lambda window_id: None, WORKERS)
 
     def _launch(self, submission: Submission, window_id: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from medkg.testing.builders import made_under
 from medkg.testing.ledger_suite.builders import a_submission, an_item, commit_all, fingerprint_of
 from orchestration.cli.run import show_reports
 from orchestration.contracts import JobState
@@ -138,7 +139,7 @@ def driven(
     ledger.jobs.open(submission)
     ledger.jobs.enqueue("job-1", [an_item("1"), an_item("2")], fingerprint_of)
     ledger.jobs.set_state("job-1", JobState.OPEN)
-    submissions = Submissions(ledger, {}, lambda topology, document_format: "f1", 2)
+    submissions = Submissions(ledger, {}, made_under("f1"), 2)
     return drive(
         ledger,
         submissions,

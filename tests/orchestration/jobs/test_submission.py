@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from structlog.contextvars import get_contextvars
 
+from medkg.testing.builders import made_under
 from medkg.testing.ledger_suite.builders import claimed, commit_all
 from orchestration.contracts import JobState, SourceRequest
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.processes.child_process import is_alive
-from orchestration.records import Locator, SourceItem
+from orchestration.records import Fingerprints, Locator, SourceItem
 
 LISTED = 700
 """More than one batch, so that some documents are in the ledger when the listing ends early."""
@@ -40,7 +41,7 @@ def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
 
 @pytest.fixture
 def submissions(ledger: SqlLedger) -> Submissions:
-    return Submissions(ledger, {"abstracts": Abstracts()}, lambda topology, document_format: "f", 2)  # type: ignore[dict-item]
+    return Submissions(ledger, {"abstracts": Abstracts()}, made_under("f"), 2)  # type: ignore[dict-item]
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def test_log_lines_of_an_enumeration_have_the_ids_of_its_job(
                 bound.append(dict(get_contextvars()))
                 yield item
 
-    noted = Submissions(ledger, {"abstracts": Logging()}, lambda topology, document_format: "f", 2)  # type: ignore[dict-item]
+    noted = Submissions(ledger, {"abstracts": Logging()}, made_under("f"), 2)  # type: ignore[dict-item]
     request = SourceRequest(plugin="abstracts", limit=LISTED)
     job = noted.open(ATopology(), request, tenant_id="guests", window_size=100, attended=True)
     for _ in noted.enqueue(job, ATopology()):
@@ -96,11 +97,11 @@ def test_a_fingerprint_is_computed_once_per_format_and_submission(ledger: SqlLed
                 locator = Locator(uri=item.locator.uri, format=("text", "markdown")[number % 2])
                 yield item.model_copy(update={"locator": locator})
 
-    def fingerprint(topology: object, document_format: str) -> str:
+    def fingerprints(topology: object, document_format: str) -> Fingerprints:
         computed.append(document_format)
-        return document_format
+        return Fingerprints("p", document_format)
 
-    submissions = Submissions(ledger, {"abstracts": TwoFormats()}, fingerprint, 2)  # type: ignore[dict-item]
+    submissions = Submissions(ledger, {"abstracts": TwoFormats()}, fingerprints, 2)  # type: ignore[dict-item]
     request = SourceRequest(plugin="abstracts", limit=LISTED)
     for _ in range(2):
         job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=True)
@@ -154,7 +155,7 @@ def test_a_listing_that_is_interrupted_is_no_job_to_run(ledger: SqlLedger) -> No
             yield from super().enumerate(request)
             raise KeyboardInterrupt
 
-    submissions = Submissions(ledger, {"abstracts": Interrupted()}, lambda topology, document_format: "f", 2)  # type: ignore[dict-item]
+    submissions = Submissions(ledger, {"abstracts": Interrupted()}, made_under("f"), 2)  # type: ignore[dict-item]
     request = SourceRequest(plugin="abstracts", limit=LISTED)
     job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=False)
     with pytest.raises(KeyboardInterrupt):

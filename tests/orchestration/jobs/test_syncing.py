@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medkg.testing.builders import made_under
 from medkg.testing.ledger_suite.builders import claimed, commit_all
 from orchestration.contracts import JobState, ListedPage, SourceRequest
 from orchestration.errors import (
@@ -22,7 +23,7 @@ from orchestration.errors import (
 )
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import SqlLedger, open_ledger
-from orchestration.records import Locator, SourceItem
+from orchestration.records import Fingerprints, Locator, SourceItem
 
 
 @dataclass
@@ -74,7 +75,9 @@ class Syncing:
     def __init__(self, ledger: SqlLedger, registry: Registry) -> None:
         self.ledger = ledger
         self.fingerprint = "f"
-        self.submissions = Submissions(ledger, {"registry": registry}, lambda _, __: self.fingerprint, 2)  # type: ignore[dict-item]
+        self.submissions = Submissions(
+            ledger, {"registry": registry}, lambda _, __: Fingerprints("p", self.fingerprint), 2
+        )  # type: ignore[dict-item]
 
     def begin(self, limit: int | None = None, query: str = "EGFR", resync: bool = False) -> str:
         """A job that nothing is listed for yet."""
@@ -206,7 +209,7 @@ def test_a_mirror_that_restarts_counts_the_records_of_its_last_listing_alone(
             yield replace(next(pages), cursor=None)
 
     short = Short(records=registry.records)
-    submissions = Submissions(syncing.ledger, {"registry": short}, lambda _, __: "f", 2)  # type: ignore[dict-item]
+    submissions = Submissions(syncing.ledger, {"registry": short}, made_under("f"), 2)  # type: ignore[dict-item]
     request = SourceRequest(plugin="registry", query="EGFR", mirror=True)
     job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=False)
     with pytest.raises(UnexpectedAnswerError, match=r"reports \d+ records and listed 2"):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medkg.testing.builders import made_under
 from medkg.testing.ledger_suite.builders import a_submission, an_item, commit_all, fingerprint_of
 from orchestration.contracts import JobState, Submission
 from orchestration.jobs.submission import Submissions
@@ -25,7 +26,7 @@ class Work:
 
     def __init__(self, ledger: SqlLedger, slots: int) -> None:
         self.ledger = ledger
-        self.submissions = Submissions(ledger, {}, lambda topology, document_format: "f1", 2)
+        self.submissions = Submissions(ledger, {}, made_under("f1"), 2)
         self.slots = slots
         self.prefix = f"{next(NUMBERS)}-"
         self.jobs: list[Submission] = []

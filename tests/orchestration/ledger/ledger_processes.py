@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 
+from medkg.testing.builders import made_under
 from medkg.testing.ledger_suite.builders import a_commit, a_submission, an_item, fingerprint_of
 from orchestration.contracts import JobState
 from orchestration.jobs.submission import Submissions
@@ -44,7 +45,7 @@ def share(ledger: SqlLedger, _: str, hang_at: int) -> None:
 
     With `hang_at` it leases that many windows, the last of which it never commits.
     """
-    submissions = Submissions(ledger, {}, lambda topology, document_format: "f1", window_workers=4)
+    submissions = Submissions(ledger, {}, made_under("f1"), window_workers=4)
     leased = 0
     while jobs := [job.submission for job in reversed(ledger.jobs.find(None, [JobState.OPEN]))]:
         ledger.windows.reclaim(is_alive)

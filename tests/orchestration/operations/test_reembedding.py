@@ -20,7 +20,7 @@ from orchestration.contracts import Filters, TextModels
 from orchestration.errors import DagsterPipelineConfigError, EmbeddingInputTooLongError, UsageError
 from orchestration.operations.parts import Parts, Stores
 from orchestration.operations.reembedding import Reembedded, exclusive, reembed
-from orchestration.records import DocumentKey, Float32Matrix
+from orchestration.records import DocumentKey, Fingerprints, Float32Matrix
 from orchestration.settings import Settings
 from orchestration.stores.faiss.segments import read_segment
 from tests.orchestration.command_line import Medkg
@@ -75,10 +75,10 @@ class FolderParts:
     def model_ids(self) -> Mapping[str, str]:
         return {"dense": NEW_MODEL, "sparse": self.sparse}
 
-    def fingerprints(self, pipeline: str, dense_model: str) -> Mapping[str, str]:
+    def fingerprints(self, pipeline: str, dense_model: str) -> Mapping[str, Fingerprints]:
         if pipeline not in self.pipelines:
             raise DagsterPipelineConfigError(f"no pipeline {pipeline}")
-        return {"text": {MODEL: "f" * 64, NEW_MODEL: "b" * 64}[dense_model]}
+        return {"text": Fingerprints("p" * 64, {MODEL: "f" * 64, NEW_MODEL: "b" * 64}[dense_model])}
 
     def reembed(self, models: Backwards, *, drop_former: bool = False) -> Reembedded:
         return reembed(

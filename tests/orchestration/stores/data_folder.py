@@ -248,7 +248,9 @@ class DataFolder:
     ) -> Repaired:
         """Repair as `medkg verify --repair` does, `delete`: with --yes; `source` has bodies by document."""
         fetch = partial(fetched, source or {})
-        means = Means(embed, expand, cut_again, fetch, extracted_again, lambda commit: True)
+        means = Means(
+            embed, expand, cut_again, fetch, extracted_again, lambda commit: True, lambda commit: ("p1", "g2")
+        )
         stores = self.search, self.vectors, self.documents
         check = self.verification(alive)
         repair = Repair(self.ledger, stores, self.index, self.graph_writer, check, means)
