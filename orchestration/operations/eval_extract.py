@@ -12,7 +12,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.contracts import SourceRequest
+from orchestration.contracts import ShapedExtractor, SourceRequest
 from orchestration.errors import UsageError
 from orchestration.extraction.gold import Gold, GoldFault, Naming, gold_document, read_gold
 from orchestration.extraction.scoring import agreement, checked_floors, parse_floor
@@ -27,6 +27,7 @@ __all__ = ["ExtractionQuestions", "eval_extract"]
 
 USUAL: Final = "auto"
 """Topology whose extractors are measured if none are named."""
+NO_MODEL: Final = "none"
 LINKER: Final = "linker"
 """Name of the linker in floors."""
 
@@ -57,7 +58,7 @@ def eval_extract(parts: Parts, questions: ExtractionQuestions, notify: Notify) -
     floors = [parse_floor(floor) for floor in questions.floors]
     names = list(dict.fromkeys(questions.extractors)) or _usual(parts)
     for name in names:
-        parts.extractor(name)  # raises before the gold is read
+        _check_usable(name, parts.extractor(name))
     gold = _gold(parts, questions)
     pairs = _with_documents(parts, gold)
     _report(gold, notify)
@@ -79,6 +80,15 @@ def eval_extract(parts: Parts, questions: ExtractionQuestions, notify: Notify) -
         ],
         "floors": [each.as_json() for each in checked_floors(floors, scores)],
     }
+
+
+def _check_usable(name: str, extractor: object) -> None:
+    """Raise UsageError for an extractor whose model is turned off: it would find nothing."""
+    if isinstance(extractor, ShapedExtractor) and extractor.shape.get("model") == NO_MODEL:
+        raise UsageError(
+            f"extractor {name!r} has no model, so it finds nothing. Set one (docs/reference/settings.md) "
+            "or leave it out of --extractors."
+        )
 
 
 def _usual(parts: Parts) -> list[str]:

@@ -91,6 +91,8 @@ class AnnotatedDocument:
     """Kinds that were annotated wherever they occur; others are not judged. None: all kinds."""
     predicates: frozenset[str] | None = None
     """Predicates that were annotated wherever they hold; others are not judged. None: all."""
+    negations: bool = True
+    """Whether relations that the text denies were annotated too; False: they are not judged."""
     record: str | None = None
     """Path of the file that the text was parsed from; None: extractors read the text alone."""
     origin: str = ""

@@ -77,10 +77,13 @@ def _record(draft: Draft, path: Path) -> str | None:
 
 
 def _with_kinds(documents: Sequence[AnnotatedDocument]) -> list[AnnotatedDocument]:
-    """The documents of one file, with the kinds and predicates that its annotators looked for."""
+    """The documents of one file, with what its annotators looked for: what any of them has."""
     kinds = frozenset(mention.kind for document in documents for mention in document.mentions)
     predicates = frozenset(relation.predicate for document in documents for relation in document.relations)
-    return [replace(document, kinds=kinds, predicates=predicates) for document in documents]
+    negations = any(relation.negated for document in documents for relation in document.relations)
+    return [
+        replace(document, kinds=kinds, predicates=predicates, negations=negations) for document in documents
+    ]
 
 
 def _drafts(path: Path) -> Iterable[Draft]:

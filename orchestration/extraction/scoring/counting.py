@@ -136,15 +136,20 @@ def _judged_relations(
 ) -> dict[_Stated, AnnotatedRelation]:
     stated: dict[_Stated, AnnotatedRelation] = {}
     for relation in of.relations:
-        if all(
-            side.predicates is None or relation.predicate in side.predicates for side in (gold, predicted)
-        ):
+        if all(_is_judged(relation, side) for side in (gold, predicted)):
             either_order = relation.predicate in undirected
             ends = [_keys(relation.subject), _keys(relation.object)]
             subject, object_ = sorted(ends, key=sorted) if either_order else ends
             key = _Stated(relation.predicate, subject, object_, relation.negated, either_order)
             stated.setdefault(key, relation)
     return stated
+
+
+def _is_judged(relation: AnnotatedRelation, side: AnnotatedDocument) -> bool:
+    """Whether a side looked for such relations."""
+    if relation.negated and not side.negations:
+        return False
+    return side.predicates is None or relation.predicate in side.predicates
 
 
 def _same(gold: _Stated, predicted: _Stated) -> bool:

@@ -192,6 +192,14 @@ def test_claims_of_evidence_inference_have_the_judgements_of_all_annotators(tmp_
     assert claim.judgements == (Judgement("increased", 20, 43, "0"), Judgement("unchanged", 20, 43, "3"))
 
 
+def test_gold_has_negations_if_any_of_its_relations_is_negated(tmp_path: Path) -> None:
+    (relation,) = LINE["relations"]
+    denied = LINE | {"doc_id": "12", "relations": [relation | {"negated": True}]}
+    assert [each.negations for each in read(tmp_path, json.dumps(LINE)).documents] == [False]
+    both = read(tmp_path, f"{json.dumps(LINE)}\n{json.dumps(denied)}")
+    assert [each.negations for each in both.documents] == [True, True]
+
+
 def test_kinds_and_relation_types_are_named_as_in_the_graph(tmp_path: Path) -> None:
     naming = Naming({"Chemical": "Food"}, {"CID": "causes"}, {"Food", "Condition"}, {"causes"})
     (document,) = read(tmp_path, PUBTATOR, naming).documents

@@ -172,6 +172,12 @@ def test_negations_are_those_that_either_side_denies() -> None:
     assert counts(gold, predicted, "negations") == (1, 2, 1)
 
 
+def test_negations_are_not_judged_by_gold_that_has_none() -> None:
+    gold = replace(an_annotated(a_relation("A", "B")), negations=False)
+    predicted = an_annotated(a_relation("A", "B"), a_relation("C", "D", negated=True))
+    assert counts(gold, predicted, "relations") == (1, 1, 1)
+
+
 def test_direction_and_evidence_of_relations_that_are_right() -> None:
     gold = an_annotated(a_relation("A", "B", direction="increased", evidence=((0, 10),)))
     right = an_annotated(a_relation("A", "B", direction="increased", evidence=((9, 12),)))

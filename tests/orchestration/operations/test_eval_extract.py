@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -101,6 +101,11 @@ class Failing(Reading):
         return super().extract(document)
 
 
+class Off(Reading):
+    name = "off"
+    shape: ClassVar = {"model": "none"}
+
+
 class Names:
     """A linker by exact names."""
 
@@ -121,7 +126,7 @@ Run = Callable[..., dict[str, Any]]
 def run(tmp_path: Path) -> Run:
     """Measures these lines of gold; extractors are those of this file and `registry`."""
     assembly = Assembly(load_settings(data_dir=tmp_path / "data"))
-    vars(assembly)["extractors"] = {**assembly.extractors, "reading": Reading, "failing": Failing}
+    vars(assembly)["extractors"] = {**assembly.extractors, "reading": Reading, "failing": Failing, "off": Off}
     notes: list[str] = []
 
     def measure(*lines: dict[str, Any], linker: object = None, **fields: Any) -> dict[str, Any]:
@@ -207,6 +212,7 @@ def test_floors_are_reported_with_what_was_measured(run: Run) -> None:
     ("fields", "message"),
     [
         ({"extractors": ["reader"]}, "there is no extractor 'reader'; installed: .*registry"),
+        ({"extractors": ["off"]}, "extractor 'off' has no model, so it finds nothing"),
         ({"kinds": {"Disease": "Illness"}}, "graph.yaml has no kind 'Illness'; it has Trial"),
         ({"predicates": {"CID": "brings"}}, "graph.yaml has no predicate 'brings'"),
         ({"only": ["Illness"]}, "graph.yaml has no kind 'Illness'"),
