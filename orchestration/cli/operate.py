@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from orchestration.cli.help_text import HOST, INDEX, example
-from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
+from orchestration.cli.output import AsJson, answer, console, note, outstanding, reports_errors, table
 from orchestration.errors import ExitCode, HostUnavailableError, PlaneUnavailableError, UsageError
 from orchestration.settings import Settings
 
@@ -153,6 +153,8 @@ def _show_status(value: dict[str, Any]) -> None:
     for problem in value["problems"]:
         console.print(f"[bold red]problem[/] {escape(problem)}", soft_wrap=True)
     table(None, ["documents", "count"], sorted(value["documents"].items()))
+    if value["outstanding"]:
+        console.print(f"indexed, {outstanding(value['outstanding'])}; a run or `medkg dlq replay` does it")
     if len(value["vectors"]) > 1:
         table(None, ["vectors of", "documents"], sorted(value["vectors"].items()))
     if value["syncs"]:

@@ -11,7 +11,7 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, ParamSpec, TypeVar
 
@@ -32,6 +32,7 @@ __all__ = [
     "fail",
     "first_names",
     "note",
+    "outstanding",
     "reports_errors",
     "shortened",
     "table",
@@ -99,6 +100,11 @@ def first_names(names: Sequence[str]) -> str:
     """The first NAMES of the names, and how many more there are."""
     more = f" and {len(names) - NAMES:,} more" if len(names) > NAMES else ""
     return ", ".join(names[:NAMES]) + more
+
+
+def outstanding(stages: Mapping[str, int]) -> str:
+    """Documents that lack optional stages, in one line."""
+    return "outstanding: " + ", ".join(f"{documents:,} {stage}" for stage, documents in stages.items())
 
 
 def stderr_console() -> Console:

@@ -13,7 +13,7 @@ import typer
 from orchestration.cli.help_text import INGEST, example
 from orchestration.cli.host_status import host_status
 from orchestration.cli.mirroring import Removal
-from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
+from orchestration.cli.output import AsJson, answer, console, note, outstanding, reports_errors, table
 from orchestration.cli.progress import watching
 from orchestration.contracts import SourceRequest
 from orchestration.errors import ExitCode, HostUnavailableError, UsageError
@@ -247,6 +247,10 @@ def _show(report: RunReport, value: dict[str, Any]) -> None:
         f"[bold]{documents['in']} documents[/] = {' + '.join(parts)}; {value['chunks']} chunks, "
         f"{value['seconds']:.1f} s, {value['docs_per_second']:.1f} docs/s"
     )
+    if value["outstanding"]:
+        console.print(
+            f"  indexed, {outstanding(value['outstanding'])}; the next run or `medkg dlq replay` does it."
+        )
     if report.mirrored is not None:
         _show_removed(value)
     skipped = value["skipped"]

@@ -264,6 +264,10 @@ class DocumentLedger(Protocol):
         """Return the number of documents by status, as `find` without a status counts them."""
         ...
 
+    def outstanding(self, tenant_id: str) -> dict[str, int]:
+        """Return the number of committed documents that lack an optional stage, by stage."""
+        ...
+
     def delete(self, keys: Sequence[DocumentKey]) -> list[Commit]:
         """Mark documents deleted in every pipeline and withdraw their commits, in one transaction; returns
         these commits, whose entries are to be removed from the stores.

@@ -8,7 +8,7 @@ continues.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -109,11 +109,18 @@ class RunReport:
                 }
                 for failure in self.summary.failures
             ],
+            "outstanding": self.outstanding(),
             "stopped": "interrupted" if self.interrupted else self.stopped_because,
             **({"mirror": self.mirrored.as_json()} if self.mirrored is not None else {}),
             "stages": self.stages(),
             "startup": {name: round(value, 3) for name, value in self.startup.items()},
         }
+
+    def outstanding(self) -> dict[str, int]:
+        """Documents that were committed without an optional stage, by stage."""
+        lacking = {(failure.stage, failure.ctx.key) for failure in self.summary.failures if not failure.fatal}
+        failed = {failure.ctx.key for failure in self.summary.failures if failure.fatal}
+        return dict(sorted(Counter(stage for stage, key in lacking if key not in failed).items()))
 
     def stages(self) -> dict[str, dict[str, float]]:
         """Totals by stage over all windows, in the order the stages first ran."""

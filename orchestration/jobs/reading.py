@@ -30,6 +30,7 @@ class ReadingStep:
     name: str
     pipeline: str = "reading"
     policy: str = "default"
+    optional: bool = False
 
 
 INGEST: Final = ReadingStep("ingest")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -63,6 +65,23 @@ class SqlDocuments(LedgerPart):
         )
         with self._database.reading() as connection:
             return {row.status: row.documents for row in connection.execute(query)}
+
+    def outstanding(self, tenant_id: str) -> dict[str, int]:
+        """Committed documents without an optional stage, by stage; see DocumentLedger.outstanding."""
+        query = (
+            select(documents.c.missing_stages, func.count().label("documents"))
+            .where(
+                documents.c.tenant_id == tenant_id,
+                documents.c.status == Status.COMMITTED,
+                documents.c.missing_stages != "[]",
+            )
+            .group_by(documents.c.missing_stages)
+        )
+        counts: Counter[str] = Counter()
+        with self._database.reading() as connection:
+            for row in connection.execute(query):
+                counts.update(dict.fromkeys(json.loads(row.missing_stages), row.documents))
+        return dict(sorted(counts.items()))
 
     def delete(self, keys: Sequence[DocumentKey]) -> list[Commit]:
         """Mark documents deleted and withdraw their commits; see DocumentLedger.delete."""

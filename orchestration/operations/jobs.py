@@ -108,7 +108,7 @@ class Jobs:
         return _shown(ledger.jobs.account(job_id))
 
     def status(self) -> dict[str, Any]:
-        """Documents by status, vectors by model, syncs and the newest jobs, as JSON values.
+        """Documents by status and missing optional stage, vectors by model, syncs, newest jobs; as JSON.
 
         Settles jobs that commands left open when they were killed.
         """
@@ -119,6 +119,7 @@ class Jobs:
             "profile": settings.profile,
             "tenant": self._tenant_id,
             "documents": ledger.documents.status_counts(self._tenant_id),
+            "outstanding": ledger.documents.outstanding(self._tenant_id),
             "vectors": ledger.commits.namespaces(self._tenant_id),
             "syncs": [shown_sync(*sync) for sync in ledger.syncs.find(self._tenant_id)[:SHOWN_JOBS]],
             "jobs": [_shown(job) for job in ledger.jobs.find(self._tenant_id, None, limit=SHOWN_JOBS)],

@@ -30,6 +30,8 @@ class Step(Protocol):
     def pipeline(self) -> str: ...
     @property
     def policy(self) -> str: ...
+    @property
+    def optional(self) -> bool: ...
 
 
 class GuardedCaller:
@@ -66,7 +68,8 @@ class GuardedCaller:
         Raises ConfigurationError (unknown policy, a stage that cannot be made). When the caller is
         interrupted, the stage is cancelled and the worker processes that run it are killed.
         """
-        guard = self._guards.guard(f"{step.pipeline}/{step.name}", step.policy)
+        name = f"{step.pipeline}/{step.name}"
+        guard = self._guards.guard(name, step.policy, optional=step.optional)
         handle = self._handle(step)
         running = self._portal.start_task_soon(run_batch, handle, items, guard, self._execution)
         try:

@@ -50,6 +50,9 @@ __all__ = ["Guard", "Guards", "Limiter", "LimiterOf", "timed_out"]
 
 T = TypeVar("T")
 
+OPTIONAL_SECONDS: Final = 10.0
+"""Longest wait of an optional step for an unavailable service."""
+
 READINESS_SECONDS: Final = (0.5, 5.0)
 """First and longest wait between two calls to an unavailable service."""
 
@@ -276,13 +279,19 @@ class Guards:
         self._unavailable_seconds = unavailable_seconds
         self._observers = tuple(observers)
         self._limiter = limiter
-        self._guards: dict[tuple[str, str], Guard] = {}
+        self._guards: dict[tuple[str, str, bool], Guard] = {}
 
-    def guard(self, name: str, policy_name: str) -> Guard:
-        """The guard of that name under a policy; raises ConfigurationError for an unknown policy."""
+    def guard(self, name: str, policy_name: str, *, optional: bool = False) -> Guard:
+        """The guard of that name under a policy; raises ConfigurationError for an unknown policy.
+
+        That of an `optional` step waits for an unavailable service for at most OPTIONAL_SECONDS, since its
+        documents go on without it.
+        """
         policy = self._policy(policy_name)
-        known = self._guards.get((name, policy_name))
+        known = self._guards.get((name, policy_name, optional))
         if known is None or known.policy != policy:
-            known = Guard(name, policy, self._unavailable_seconds, self._observers, limiter=self._limiter)
-            self._guards[name, policy_name] = known
+            limit = self._unavailable_seconds
+            seconds = min(limit, OPTIONAL_SECONDS) if optional else limit
+            known = Guard(name, policy, seconds, self._observers, limiter=self._limiter)
+            self._guards[name, policy_name, optional] = known
         return known

@@ -3,7 +3,7 @@
 Comes in: a stage of a topology and a window's items. Leaves: the items that survived with their results,
 and a report. Failures become dead letters in the same transaction that moves the survivors on; the
 window's lease is renewed while the stage works. An unavailable service raises: the run then fails and its
-documents are handed back, with nothing spent.
+documents are handed back, with nothing spent. Behind an optional step they go on without its result.
 """
 
 from __future__ import annotations
@@ -120,14 +120,22 @@ class StageRunner:
         return WindowBatch(window_id, job_id, node.gives, tuple(survivors)), report
 
     def _called(self, node: StageNode, window_id: str, items: Items) -> tuple[list[Outcome[Any]], list[int]]:
-        """Outcome and attempts of each item; raises UnavailableError when a service stayed unavailable."""
+        """Outcome and attempts of each item; raises UnavailableError when a service stayed unavailable.
+
+        What keeps an optional step from being called at all is the outcome of each item.
+        """
         if not items:
             return [], []
         with self._lease(window_id):
-            result = self._caller.call(node, items)
+            try:
+                result = self._caller.call(node, items)
+            except MedkgError as error:
+                if not node.optional:
+                    raise
+                return [error] * len(items), [0] * len(items)
         outcomes = [_checked(node, ctx, out) for (ctx, _), out in zip(items, result.outcomes, strict=True)]
         for outcome in outcomes:
-            if isinstance(outcome, UnavailableError):
+            if isinstance(outcome, UnavailableError) and not node.optional:
                 raise outcome
         return outcomes, list(result.attempts)
 

@@ -60,7 +60,8 @@ class StageDefinition(BaseModel):
     policy: PolicyName = Field(default="default", description="Resilience policy of resilience.yaml.")
     optional: bool = Field(
         default=False,
-        description="Its failure is dead-lettered for replay and the document is committed without it.",
+        description="Its failure, or that of its service, is dead-lettered and the document is committed "
+        "without it; the next run or a replay makes up for extract and kg alone.",
     )
     config: dict[str, Any] = Field(
         default_factory=dict, max_length=64, description="Keyword arguments of the implementation."

@@ -147,6 +147,8 @@ class BranchSuite:
         ledger.outcomes.advance(window, "extract", [], [a_failure(ctx, "extract", fatal=False)], {})
         (old,) = ledger.commits.find_all([ctx.key])
         ledger.outcomes.finish(window, OWNER, [old], [old])
+        assert ledger.documents.outstanding(TENANT) == {"extract": 1}
+        assert ledger.documents.outstanding("other") == {}
         (letter,) = ledger.dead_letters.find(TENANT)
         ledger.dead_letters.replay([letter.id], a_submission("job-3"), made_as("f1", "g2"))
         (again,) = taken(ledger, claimed(ledger, "job-3"))

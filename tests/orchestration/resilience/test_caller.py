@@ -30,6 +30,7 @@ class Step:
     name: str
     policy: str
     pipeline: str = "auto"
+    optional: bool = False
 
 
 class Failing:
