@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,9 +17,8 @@ from orchestration.settings import Settings
 
 if TYPE_CHECKING:
     from orchestration.projection.projector import Pass
-    from orchestration.projection.service import ProjectionStatus
 
-__all__ = ["register"]
+__all__ = ["described", "register"]
 
 
 @reports_errors
@@ -40,8 +40,8 @@ def project(
     with open_data_folder(settings) as data_folder:
         projections = data_folder.graph_projections
         if status:
-            state = projections.status()
-            answer(as_json, state.model_dump(), lambda: console.print(_described(state), markup=False))
+            state = projections.status().model_dump()
+            answer(as_json, state, lambda: console.print(described(state), markup=False))
         elif watch:
             projections.watch()
         else:
@@ -55,20 +55,19 @@ def _progress(done: Pass) -> tuple[int, int]:
     return looked_at, max(looked_at, done.total)
 
 
-def _described(state: ProjectionStatus) -> str:
-    if state.pending is None:
+def described(state: Mapping[str, Any]) -> str:
+    """One line on a ProjectionStatus as JSON."""
+    if state["pending"] is None:
         behind = "is to be projected as a whole"
-    elif state.pending:
-        behind = f"is {state.pending:,} documents behind"
+    elif state["pending"]:
+        behind = f"is {state['pending']:,} documents behind"
     else:
         behind = "is up to date"
-    at = (
-        f", last projected {datetime.fromtimestamp(state.projected_at, UTC):%Y-%m-%d %H:%M:%S} UTC"
-        if (state.projected_at)
-        else ""
-    )
-    running = "; a process projects it now" if state.running else ""
-    return f"tenant {state.tenant} in {state.server} {behind}{at}{running}"
+    at = ""
+    if state["projected_at"]:
+        at = f", last projected {datetime.fromtimestamp(state['projected_at'], UTC):%Y-%m-%d %H:%M:%S} UTC"
+    running = "; a process projects it now" if state["running"] else ""
+    return f"graph of tenant {state['tenant']} in {state['server']} {behind}{at}{running}"
 
 
 def _summary(done: Pass) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.markup import escape
 
+from orchestration.cli.graph_projection import described
 from orchestration.cli.help_text import HOST, INDEX, example
 from orchestration.cli.output import AsJson, answer, console, note, outstanding, reports_errors, table
 from orchestration.errors import ExitCode, HostUnavailableError, PlaneUnavailableError, UsageError
@@ -155,6 +156,8 @@ def _show_status(value: dict[str, Any]) -> None:
     table(None, ["documents", "count"], sorted(value["documents"].items()))
     if value["outstanding"]:
         console.print(f"indexed, {outstanding(value['outstanding'])}; a run or `medkg dlq replay` does it")
+    if value["projection"]:
+        console.print(described(value["projection"]), markup=False)
     if len(value["vectors"]) > 1:
         table(None, ["vectors of", "documents"], sorted(value["vectors"].items()))
     if value["syncs"]:

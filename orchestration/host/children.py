@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from orchestration.contracts.host import ChildHealth, ChildState
 from orchestration.dagster.workers.window_workers import WindowWorkers
+from orchestration.host.projection import ProjectionProcess
 from orchestration.host.services import DagsterServices
 from orchestration.processes.child_process import is_running
 from orchestration.processes.fork_server import ForkServers
@@ -27,18 +28,30 @@ class Children:
     """Of one host; thread-safe."""
 
     def __init__(
-        self, fork_servers: ForkServers, workers: WindowWorkers, dagster: DagsterServices | None
+        self,
+        fork_servers: ForkServers,
+        workers: WindowWorkers,
+        dagster: DagsterServices | None,
+        projection: ProjectionProcess | None = None,
     ) -> None:
         self._fork_servers = fork_servers
         self._workers = workers
         self._dagster = dagster
+        self._projection = projection
         self._faulty_since: dict[str, float] = {}
         self._guard = threading.Lock()
 
     def health(self, replicas: Mapping[str, Any]) -> list[ChildHealth]:
         """All of them; `replicas`: the plane's health by pool, empty if it was not asked."""
         dagster = self._dagster.health() if self._dagster is not None else []
-        return [*self._fork_server(), *self._workers.health(), *dagster, *self._replicas(replicas)]
+        projection = self._projection.health() if self._projection is not None else []
+        return [
+            *self._fork_server(),
+            *self._workers.health(),
+            *dagster,
+            *projection,
+            *self._replicas(replicas),
+        ]
 
     def _fork_server(self) -> list[ChildHealth]:
         pid = self._fork_servers.pid

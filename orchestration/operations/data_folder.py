@@ -149,10 +149,16 @@ class DataFolder:
     # --- state and health ---------------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
-        """Documents, vectors, syncs, jobs and problems of the index, as JSON values."""
+        """Documents, vectors, syncs, jobs, projection and problems of the index, as JSON values."""
+        from orchestration.operations.graph_projection import projection_state
         from orchestration.operations.index_problems import index_problems
 
-        return {**self.jobs.status(), "problems": index_problems(self._parts)}
+        projection, problems = projection_state(self._parts)
+        return {
+            **self.jobs.status(),
+            "projection": projection,
+            "problems": [*index_problems(self._parts), *problems],
+        }
 
     def wait_for_stores(self, notify: Notify) -> None:
         """Return when every store answers; raises DagsterResourceUnavailableError for one that does not."""

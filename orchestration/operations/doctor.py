@@ -68,6 +68,7 @@ class Doctor:
             "MEDKG_ variables are settings": _check_variables,
             "plugins load": self._check_plugins,
             **self._store_checks(),
+            "graph server answers": self._check_graph_server,
             "topologies are valid": self._check_topologies,
             "schedules are valid": self._check_schedules,
             "models are installed": lambda: ", ".join(self._parts.model_ids().values()),
@@ -107,6 +108,10 @@ class Doctor:
             "ledger opens" if name == "ledger" else f"{name} answers": partial(ask_store, name, question)
             for name, question in self._parts.store_questions().items()
         }
+
+    def _check_graph_server(self) -> str:
+        projection = self._parts.projection
+        return "none is set" if projection is None else projection.ask()
 
     def _check_index(self, check: Callable[[], None]) -> str:
         """The number of documents in the index; raises what the check raises, and the error of a store."""

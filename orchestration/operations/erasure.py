@@ -29,7 +29,8 @@ def erase(parts: Parts, rows: Sequence[LedgerDocument], notify: Callable[[str], 
     """Erase the documents of these ledger rows; returns their keys. Idempotent.
 
     Takes as long as rewriting all data of the tenant. Raises UsageError while a run works on one of them or
-    a re-embedding runs, StoreCorruptError if a damaged segment may hold one.
+    a re-embedding runs, StoreCorruptError if a damaged segment may hold one, and the error of a graph server
+    that does not answer: then the document is deleted, and to be erased again.
     """
     with exclusive(parts.settings):
         return _erase(parts, rows, notify)
@@ -46,6 +47,9 @@ def _erase(parts: Parts, rows: Sequence[LedgerDocument], notify: Callable[[str],
     tenant_id = parts.settings.tenant
     delete_documents(parts.ledger.documents, parts.index, parts.stores.documents, keys)
     _discard_every_intent(parts, tenant_id, keys)
+    if parts.projection is not None:
+        notify("projecting the deletion to the graph server")
+        parts.projection.project(tenant_id)
     removed = remove_artifacts_of(parts.objects, keys)
     GatePayloads(parts.objects).leave_out(keys)
     _delete_pdfs(parts, keys)

@@ -5,12 +5,14 @@ Input: the parts of a data folder. Output: records, or ConfigurationError where 
 
 from __future__ import annotations
 
-from orchestration.errors import ConfigurationError
+from typing import Any
+
+from orchestration.errors import ConfigurationError, MedkgError
 from orchestration.operations.parts import Parts
 from orchestration.projection.projector import Observe, Pass
 from orchestration.projection.service import Projection, ProjectionStatus
 
-__all__ = ["GraphProjections"]
+__all__ = ["GraphProjections", "projection_state"]
 
 
 class GraphProjections:
@@ -40,3 +42,16 @@ class GraphProjections:
                 "itself is in the ledger and needs none."
             )
         return projection
+
+
+def projection_state(parts: Parts) -> tuple[dict[str, Any] | None, list[str]]:
+    """How far the projection of the settings' tenant is behind, and why that cannot be seen; JSON values.
+
+    None without a graph server in the settings.
+    """
+    if parts.projection is None:
+        return None, []
+    try:
+        return parts.projection.status(parts.settings.tenant).model_dump(), []
+    except MedkgError as error:
+        return None, [error.message]
