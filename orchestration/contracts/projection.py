@@ -113,6 +113,7 @@ class ProjectionCounts(Record):
     concepts: int = Field(ge=0, description="Concepts.")
     mentions: int = Field(ge=0, description="Mentions.")
     claims: int = Field(ge=0, description="Claims.")
+    stated: int = Field(ge=0, description="Claims that the documents are to state.")
     edges: int = Field(ge=0, description="Edges between concepts, each of all claims with one predicate.")
 
 

@@ -90,6 +90,9 @@ def _repaired(parts: Parts, notify: Callable[[str], None], *, delete: bool) -> R
                 notify(f"tenant {tenant}: {count} documents are in the ledger again")
         done = repair.repair(tenant_id, delete=delete)
         done.note("ledger", committed)
+        if parts.projection is not None:
+            projected = parts.projection.repair(tenant_id)
+            done.note("projection", projected.projected + projected.derived)
     if done.queued:
         names = ", ".join(key.doc_id for key in done.queued[:SHOWN_DOCUMENTS])
         notify(f"{len(done.queued)} documents are queued again; run their sources: {names}")
@@ -97,7 +100,13 @@ def _repaired(parts: Parts, notify: Callable[[str], None], *, delete: bool) -> R
 
 
 def _differences(parts: Parts, tenant_id: str) -> list[Difference]:
-    return parts.verification.differences(tenant_id)
+    differences = parts.verification.differences(tenant_id)
+    if parts.projection is not None:
+        differences += [
+            Difference(key=each.key, intent_id=EVERY, store="projection", kind=each.kind)
+            for each in parts.projection.differences(tenant_id)
+        ]
+    return differences
 
 
 def _tenants(parts: Parts, tenant_id: str) -> list[str]:

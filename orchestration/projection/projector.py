@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import structlog
 from anyio import to_thread
 
+from orchestration.batching import batched
 from orchestration.contracts.commits import EVERYTHING
 from orchestration.contracts.projection import (
     GraphFeed,
@@ -23,6 +25,7 @@ from orchestration.contracts.projection import (
     ProjectionLease,
 )
 from orchestration.errors import ConfigurationError, MedkgError, StoreCorruptError
+from orchestration.projection.comparison import differences
 from orchestration.projection.documents import projected
 from orchestration.records import DocumentKey
 
@@ -54,6 +57,8 @@ class Pass:
     removed: int = 0
     unchanged: int = 0
     """Documents that changed in the ledger, but not in what is projected of them."""
+    derived: int = 0
+    """Concepts whose counts, names and edges were set again."""
     compared: bool = False
     """Whether both sides were compared as a whole."""
     lost: list[str] = field(default_factory=list)
@@ -110,6 +115,27 @@ class Projector:
             if watermark is None:
                 watermark = await self._compare(lease, done)
             await self._follow(lease, watermark, done)
+            return done
+
+    async def repair(self, tenant_id: str) -> Pass | None:
+        """Bring up to date, and write again what differs; None while another process projects the tenant."""
+        done = await self.catch_up(tenant_id)
+        if done is None:
+            return None
+        found = await differences(self._feed, self._target, tenant_id)
+        if any(each.key.doc_id == EVERYTHING for each in found):
+            return await self.catch_up(tenant_id, rebuild=True)
+        async with self._leased(tenant_id, await to_thread.run_sync(self._feed.identity)) as lease:
+            if lease is None:
+                return None
+            keys = [each.key for each in found if each.kind in ("missing", "incomplete", "leftover")]
+            for batch in batched(keys, PAGE):
+                due = await to_thread.run_sync(self._feed.stamps, batch)
+                await self._write(lease, due, [key for key in batch if key not in due], done)
+            wrong = [concept async for concept in self._target.derived_differences(tenant_id)]
+            for concepts in batched(wrong, PAGE):
+                await self._call(partial(self._target.derive_again, lease, concepts))
+            done.derived = len(wrong)
             return done
 
     async def _check_ledger(self, tenant_id: str, ledger: str) -> None:

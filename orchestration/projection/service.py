@@ -17,6 +17,7 @@ from pydantic import Field
 
 from orchestration.contracts.projection import GraphFeed, GraphProjection, ProjectionState
 from orchestration.errors import DagsterResourceUnavailableError, MedkgError
+from orchestration.projection.comparison import ProjectionDifference, differences
 from orchestration.projection.projector import Call, Observe, Pass, Projector
 from orchestration.records import Record
 
@@ -103,10 +104,25 @@ class Projection:
         Raises DagsterResourceUnavailableError if that one takes longer than LEASE_SECONDS.
         """
 
+        return self._when_free(
+            tenant_id, observe, lambda projector: projector.catch_up(tenant_id, rebuild=rebuild)
+        )
+
+    def differences(self, tenant_id: str) -> list[ProjectionDifference]:
+        """Where a tenant's projection differs from the ledger, but for what is not projected yet."""
+        return self._run(lambda target: differences(self._feed, target, tenant_id))
+
+    def repair(self, tenant_id: str) -> Pass:
+        """Write again what differs; waits as `project` does."""
+        return self._when_free(tenant_id, lambda _: None, lambda projector: projector.repair(tenant_id))
+
+    def _when_free(
+        self, tenant_id: str, observe: Observe, action: Callable[[Projector], Awaitable[Pass | None]]
+    ) -> Pass:
         async def work(target: GraphProjection) -> Pass:
             projector = self._projector(target, observe)
             give_up_at = time.monotonic() + LEASE_SECONDS
-            while (done := await projector.catch_up(tenant_id, rebuild=rebuild)) is None:
+            while (done := await action(projector)) is None:
                 if time.monotonic() > give_up_at:
                     raise DagsterResourceUnavailableError(
                         f"another process projects the graph of tenant {tenant_id} to {target.name} and has "

@@ -23,7 +23,7 @@ class Step(Record):
     action: Literal["restore", "remove", "delete"] = Field(
         description="restore: from what is whole; remove: of no commit; delete: perhaps the last copy."
     )
-    store: str = Field(description="ledger, search, vectors, documents or graph.")
+    store: str = Field(description="ledger, search, vectors, documents, graph or projection.")
     origin: str = Field(description="What it is restored from; empty for the others.")
     documents: tuple[str, ...] = Field(description="Ids; '*': all of the store.")
     asks: bool = Field(description="Done only with --yes, or after a question on a terminal.")
@@ -35,7 +35,11 @@ def repair_plan(differences: Sequence[Difference], repair_deletes: bool) -> list
 
     `repair_deletes`: whether the search store can only be made usable by deleting what it holds.
     """
-    damaged = {each.store for each in differences if each.key.doc_id == EVERY and each.kind == "damaged"}
+    damaged = {
+        each.store
+        for each in differences
+        if each.key.doc_id == EVERY and each.kind == "damaged" and each.store != "projection"
+    }
     steps = [_damaged(store, repair_deletes and store == "search") for store in sorted(damaged)]
     lost = {
         store: documents_with(differences, store)
@@ -64,6 +68,7 @@ def repair_plan(differences: Sequence[Difference], repair_deletes: bool) -> list
         _step("restore", store, keys, detail, origin) for store, origin, keys, detail in restored if keys
     ]
     steps += _removals(differences)
+    steps += _of_projection(differences)
     if gone:
         detail = (
             "withdrawn and queued again, if their source has them no more: neither text nor chunks are left"
@@ -81,6 +86,13 @@ def _removals(differences: Sequence[Difference]) -> list[Step]:
             detail = "written without a record in this ledger, which names other entries of them"
             steps.append(_step("delete", store, keys, detail, asks=True))
     return steps
+
+
+def _of_projection(differences: Sequence[Difference]) -> list[Step]:
+    """Steps for the graph server, which holds nothing that the ledger has not."""
+    keys = list(dict.fromkeys(each.key for each in differences if each.store == "projection"))
+    detail = "projected again from the ledger"
+    return [_step("restore", "projection", keys, detail, "graph")] if keys else []
 
 
 def _damaged(store: str, deletes: bool) -> Step:

@@ -41,10 +41,11 @@ class Difference(Record):
 
     key: DocumentKey = Field(description="The document; source and id '*' for a store as a whole.")
     intent_id: str = Field(description="Intent whose entries are wrong.")
-    store: str = Field(description="ledger, search, vectors, documents or graph.")
+    store: str = Field(description="ledger, search, vectors, documents, graph or projection.")
     kind: str = Field(
         description="missing, incomplete or damaged; leftover: entries of a write that was not committed; "
-        "unrecorded: entries of a write that the ledger does not know, where it names others."
+        "unrecorded: entries of a write that the ledger does not know, where it names others; derived: a "
+        "concept of the projection whose counts do not follow from its claims."
     )
 
 

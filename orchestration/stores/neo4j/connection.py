@@ -18,6 +18,7 @@ from orchestration.errors import (
     MedkgError,
     RequestRejectedError,
     ServiceError,
+    StoreCorruptError,
     StoreUnwritableError,
 )
 
@@ -192,6 +193,11 @@ class Connection:
         if code in UNWRITABLE or NO_SPACE in message:
             return StoreUnwritableError(
                 f"{said}. Free disk space of the server, or let the user write; nothing is lost."
+            )
+        if isinstance(error, exceptions.ConstraintError):
+            return StoreCorruptError(
+                f"{said}. The server holds nodes of the tenant that no projection left there; `medkg graph "
+                "project --rebuild` makes it again."
             )
         if code in REPEATABLE or isinstance(error, exceptions.TransientError | exceptions.DatabaseError):
             return ServiceError(f"{said}. It is repeated; the server's log says more.")

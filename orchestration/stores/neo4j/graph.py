@@ -8,7 +8,6 @@ not there.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -20,36 +19,36 @@ from orchestration.contracts.projection import (
     ProjectionState,
     Row,
 )
-from orchestration.errors import LeaseLostError, StoreCorruptError
 from orchestration.records import DocumentKey
 from orchestration.stores.neo4j import statements
 from orchestration.stores.neo4j.connection import Connection, Transaction
 from orchestration.stores.neo4j.derived import (
     Change,
-    ConceptCounts,
-    EdgeCounts,
     change,
     concept_row,
-    counts_in,
 )
 from orchestration.stores.neo4j.documents import (
-    claim_rows,
-    document_row,
     key_rows,
-    mention_rows,
     read_documents,
+)
+from orchestration.stores.neo4j.writing import (
+    LEASE_MILLISECONDS,
+    add_to_edges,
+    count_mentions,
+    create,
+    edges_of,
+    follows,
+    hold,
+    set_concepts,
+    set_watermark,
+    take_back,
+    write_concepts,
 )
 
 __all__ = ["FORMAT", "Neo4jGraph"]
 
 FORMAT: Final = 1
 """Version of nodes, relationships and properties; a projection of another one is made again."""
-
-LEASE_MILLISECONDS: Final = 60_000
-"""How long a lease holds after a write, where it cannot be seen whether its holder lives."""
-
-ROWS: Final = 1000
-"""Rows of one statement."""
 
 NODES: Final = 2000
 """Nodes that one transaction removes while a tenant is cleared."""
@@ -116,8 +115,8 @@ class Neo4jGraph:
         """Record the last change that is there; see GraphProjection."""
 
         async def work(transaction: Transaction) -> None:
-            await _hold(transaction, lease)
-            await _set_watermark(transaction, lease.tenant_id, sequence)
+            await hold(transaction, lease)
+            await set_watermark(transaction, lease.tenant_id, sequence)
 
         await self._connection.transaction(work)
 
@@ -135,20 +134,20 @@ class Neo4jGraph:
         keys = [*(document.key for document in documents), *removed]
 
         async def work(transaction: Transaction) -> None:
-            await _hold(transaction, lease)
+            await hold(transaction, lease)
             before = await read_documents(transaction, tenant_id, keys) if keys else []
             if before:
-                await _take_back(transaction, tenant_id, [document.key for document in before])
+                await take_back(transaction, tenant_id, [document.key for document in before])
             difference = change(before, documents)
-            unmentioned = await _set_concepts(transaction, tenant_id, difference)
-            await _create(transaction, tenant_id, documents)
-            await _add_to_edges(transaction, tenant_id, difference)
+            unmentioned = await set_concepts(transaction, tenant_id, difference)
+            await create(transaction, tenant_id, documents)
+            await add_to_edges(transaction, tenant_id, difference)
             if removed:
                 await transaction.run(statements.DELETE_DOCUMENTS, tenant=tenant_id, keys=key_rows(removed))
             if unmentioned:
                 await transaction.run(statements.REMOVE_CONCEPTS, tenant=tenant_id, concepts=unmentioned)
             if watermark is not None:
-                await _set_watermark(transaction, tenant_id, watermark)
+                await set_watermark(transaction, tenant_id, watermark)
 
         await self._connection.transaction(work)
 
@@ -205,11 +204,11 @@ class Neo4jGraph:
     async def _wrong(self, tenant_id: str, concepts: Sequence[str]) -> list[str]:
         async def work(transaction: Transaction) -> list[str]:
             parameters = {"tenant": tenant_id, "concepts": list(concepts)}
-            counted = await _counted(transaction, parameters)
+            counted = await count_mentions(transaction, parameters)
             rows = await transaction.rows(statements.CONCEPTS, **parameters)
             noted = {row["concept"]["concept"]: row for row in rows}
             edges = {
-                name: _edges(await transaction.rows(statement, **parameters))
+                name: edges_of(await transaction.rows(statement, **parameters))
                 for name, statement in (
                     ("noted", statements.EDGES_FROM),
                     ("counted", statements.CLAIMS_FROM),
@@ -220,7 +219,7 @@ class Neo4jGraph:
                 for concept in concepts
                 if concept in noted
                 and (
-                    not _follows(noted[concept], concept_row(concept, counted[concept]))
+                    not follows(noted[concept], concept_row(concept, counted[concept]))
                     or edges["noted"][concept] != edges["counted"][concept]
                 )
             ]
@@ -233,18 +232,18 @@ class Neo4jGraph:
             parameters = {"tenant": lease.tenant_id, "concepts": batch}
 
             async def work(transaction: Transaction, parameters: Mapping[str, Any] = parameters) -> None:
-                await _hold(transaction, lease)
-                counted = await _counted(transaction, parameters)
-                claims = _edges(await transaction.rows(statements.CLAIMS_FROM, **parameters))
+                await hold(transaction, lease)
+                counted = await count_mentions(transaction, parameters)
+                claims = edges_of(await transaction.rows(statements.CLAIMS_FROM, **parameters))
                 await transaction.run(statements.DELETE_EDGES_FROM, **parameters)
                 edges = {
                     edge: counts for of_concept in claims.values() for edge, counts in of_concept.items()
                 }
                 unmentioned = [
-                    *await _write_concepts(transaction, lease.tenant_id, counted),
+                    *await write_concepts(transaction, lease.tenant_id, counted),
                     *(key for key in parameters["concepts"] if key not in counted),
                 ]
-                await _add_to_edges(transaction, lease.tenant_id, Change({}, edges))
+                await add_to_edges(transaction, lease.tenant_id, Change({}, edges))
                 await transaction.run(
                     statements.REMOVE_CONCEPTS, tenant=lease.tenant_id, concepts=unmentioned
                 )
@@ -255,143 +254,10 @@ class Neo4jGraph:
         """Run one statement in a transaction that holds the lease; its rows."""
 
         async def work(transaction: Transaction) -> list[Row]:
-            await _hold(transaction, lease)
+            await hold(transaction, lease)
             return await transaction.rows(statement, tenant=lease.tenant_id, **parameters)
 
         return await self._connection.transaction(work)
-
-
-# --- parts of a transaction -----------------------------------------------------------------------------
-
-
-async def _hold(transaction: Transaction, lease: ProjectionLease) -> None:
-    """Lock the tenant's projection until the transaction ends; LeaseLostError if another process has it."""
-    rows = await transaction.rows(
-        statements.HOLD, tenant=lease.tenant_id, epoch=lease.epoch, milliseconds=LEASE_MILLISECONDS
-    )
-    if not rows:
-        raise LeaseLostError(
-            f"another process projects the graph of tenant {lease.tenant_id} now. Nothing is lost: it goes "
-            "on from where this one was."
-        )
-
-
-async def _set_watermark(transaction: Transaction, tenant_id: str, sequence: int | None) -> None:
-    await transaction.run(statements.SET_WATERMARK, tenant=tenant_id, sequence=sequence)
-
-
-async def _take_back(transaction: Transaction, tenant_id: str, keys: Sequence[DocumentKey]) -> None:
-    """Remove claims and mentions of documents; their nodes stay."""
-    parameters = {"tenant": tenant_id, "keys": key_rows(keys)}
-    await transaction.run(statements.DELETE_CLAIMS, **parameters)
-    await transaction.run(statements.DELETE_MENTIONS, **parameters)
-
-
-async def _create(transaction: Transaction, tenant_id: str, documents: Sequence[ProjectedDocument]) -> None:
-    """Write documents with their mentions and claims, whose concepts are there."""
-    mentions = [row for document in documents for row in mention_rows(document)]
-    claims = [row for document in documents for row in claim_rows(document)]
-    for statement, rows in (
-        (statements.SET_DOCUMENTS, list(map(document_row, documents))),
-        (statements.CREATE_MENTIONS, mentions),
-        (statements.CREATE_CLAIMS, claims),
-    ):
-        for batch in batched(rows, ROWS):
-            (written,) = await transaction.rows(statement, tenant=tenant_id, rows=batch)
-            if written["rows"] != len(batch):
-                raise StoreCorruptError(
-                    f"Neo4j wrote {written['rows']} of {len(batch)} rows of tenant {tenant_id}: nodes of the "
-                    "projection are not there. `medkg graph project --rebuild` makes it again."
-                )
-
-
-async def _set_concepts(transaction: Transaction, tenant_id: str, difference: Change) -> list[str]:
-    """Add to the counts of concepts; returns those that have no mention any more."""
-    unmentioned: list[str] = []
-    for batch in batched(sorted(difference.concepts), ROWS):
-        rows = await transaction.rows(statements.CONCEPTS, tenant=tenant_id, concepts=batch)
-        counts = {row["concept"]["concept"]: counts_in(row["concept"]) for row in rows}
-        for concept in batch:
-            counts.setdefault(concept, ConceptCounts()).add(difference.concepts[concept])
-        previous = {row["concept"]["concept"]: row["concept"]["kind"] for row in rows}
-        unmentioned += await _write_concepts(transaction, tenant_id, counts, previous)
-    return unmentioned
-
-
-async def _write_concepts(
-    transaction: Transaction,
-    tenant_id: str,
-    counts: Mapping[str, ConceptCounts],
-    previous: Mapping[str, str] | None = None,
-) -> list[str]:
-    """Set the properties and labels of concepts; returns those without mentions, which stay as they are."""
-    by_kind: dict[str, list[Row]] = defaultdict(list)
-    unmentioned: list[str] = []
-    left: dict[str, list[str]] = defaultdict(list)
-    if previous is None:
-        rows = await transaction.rows(statements.CONCEPTS, tenant=tenant_id, concepts=list(counts))
-        previous = {row["concept"]["concept"]: row["concept"]["kind"] for row in rows}
-    for concept, of_concept in counts.items():
-        row = concept_row(concept, of_concept)
-        if row is None:
-            unmentioned.append(concept)
-            continue
-        by_kind[row["kind"]].append(row)
-        if previous.get(concept, row["kind"]) != row["kind"]:
-            left[previous[concept]].append(concept)
-    for kind, concepts in left.items():
-        await transaction.run(statements.leave_kind(kind), tenant=tenant_id, concepts=concepts)
-    for kind, kind_rows in by_kind.items():
-        await transaction.run(statements.set_concepts(kind), tenant=tenant_id, rows=kind_rows)
-    return unmentioned
-
-
-async def _add_to_edges(transaction: Transaction, tenant_id: str, difference: Change) -> None:
-    by_predicate: dict[str, list[Row]] = defaultdict(list)
-    for (subject, predicate, object_), counts in difference.edges.items():
-        by_predicate[predicate].append(
-            {
-                "subject": subject,
-                "object": object_,
-                "claims": counts.claims,
-                "negated": counts.negated,
-                "documents": counts.documents,
-            }
-        )
-    for predicate, rows in by_predicate.items():
-        statement = statements.add_to_edges(predicate)
-        for batch in batched(rows, ROWS):
-            await transaction.run(statement, tenant=tenant_id, rows=batch)
-
-
-async def _counted(transaction: Transaction, parameters: Mapping[str, Any]) -> dict[str, ConceptCounts]:
-    """Counts of concepts, from the mentions that are there."""
-    counts: dict[str, ConceptCounts] = defaultdict(ConceptCounts)
-    for row in await transaction.rows(statements.MENTIONS_FROM, **parameters):
-        counts[row["concept"]].names[row["name"]] += row["mentions"]
-        counts[row["concept"]].kinds[row["kind"]] += row["mentions"]
-    for row in await transaction.rows(statements.DOCUMENTS_FROM, **parameters):
-        counts[row["concept"]].documents = row["documents"]
-    return counts
-
-
-def _follows(noted: Mapping[str, Any], row: Row | None) -> bool:
-    """Whether a concept is as its mentions make it."""
-    if row is None:
-        return False
-    values = noted["concept"]
-    return statements.kind_label(row["kind"]) in noted["labels"] and all(
-        values.get(name) == value for name, value in row.items()
-    )
-
-
-def _edges(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[tuple[str, str, str], EdgeCounts]]:
-    """Edges by subject."""
-    edges: dict[str, dict[tuple[str, str, str], EdgeCounts]] = defaultdict(dict)
-    for row in rows:
-        edge = (row["subject"], row["predicate"], row["object"])
-        edges[row["subject"]][edge] = EdgeCounts(row["claims"], row["negated"], row["documents"])
-    return edges
 
 
 def _state(row: Mapping[str, Any]) -> ProjectionState:

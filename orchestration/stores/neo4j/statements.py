@@ -233,6 +233,7 @@ COUNTS: Final = {
     "documents": "MATCH (:Document {tenant: $tenant}) RETURN count(*) AS count",
     "mentions": "MATCH (d:Document {tenant: $tenant}) RETURN sum(d.mentions) AS count",
     "concepts": "MATCH (:Concept {tenant: $tenant}) RETURN count(*) AS count",
+    "stated": "MATCH (d:Document {tenant: $tenant}) RETURN sum(d.claims) AS count",
     "claims": "MATCH (:Claim {tenant: $tenant}) RETURN count(*) AS count",
     "edges": "MATCH (:Concept {tenant: $tenant})-[e]->(:Concept) "
     "WHERE e.claims IS NOT NULL RETURN count(e) AS count",
