@@ -19,10 +19,9 @@ from orchestration.stores.neo4j.derived import Change, ConceptCounts, EdgeCounts
 from orchestration.stores.neo4j.documents import claim_rows, document_row, key_rows, mention_rows
 
 __all__ = [
-    
     "LEASE_MILLISECONDS",
     "add_to_edges",
-    "counted",
+    "count_mentions",
     "create",
     "edges_of",
     "follows",
@@ -31,7 +30,6 @@ __all__ = [
     "set_watermark",
     "take_back",
     "write_concepts",
-,
 ]
 
 LEASE_MILLISECONDS: Final = 60_000
