@@ -34,7 +34,7 @@ __all__ = ["Call", "Pass", "Projector"]
 PAGE: Final = 500
 """Changes or documents that are looked at together."""
 
-ROWS: Final = 2000
+ROWS: Final = 5000
 """Rows after which a transaction is written: bounds its memory here and on the server."""
 
 T = TypeVar("T")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestration.contracts.projection import ProjectedDocument, Row
+from orchestration.errors import StoreCorruptError
 
 __all__ = ["Change", "ConceptCounts", "Edge", "EdgeCounts", "change", "concept_row", "counts_in"]
 
@@ -93,12 +94,18 @@ def _count_claims(total: Change, document: ProjectedDocument, sign: int) -> None
 
 
 def counts_in(concept: Mapping[str, Any]) -> ConceptCounts:
-    """The counts that a concept's properties hold."""
-    return ConceptCounts(
-        Counter(dict(zip(concept["names"], concept["name_counts"], strict=True))),
-        Counter(dict(zip(concept["kinds"], concept["kind_counts"], strict=True))),
-        concept["documents"],
-    )
+    """The counts that a concept's properties hold; raises StoreCorruptError for a concept without them."""
+    try:
+        return ConceptCounts(
+            Counter(dict(zip(concept["names"], concept["name_counts"], strict=True))),
+            Counter(dict(zip(concept["kinds"], concept["kind_counts"], strict=True))),
+            concept["documents"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreCorruptError(
+            f"the concept {concept.get('concept')} in Neo4j was changed by another program than medkg. "
+            "`medkg graph project --rebuild` makes the projection again."
+        ) from error
 
 
 def concept_row(concept: str, counts: ConceptCounts) -> Row | None:

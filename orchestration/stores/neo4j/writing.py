@@ -88,7 +88,7 @@ async def set_concepts(transaction: Transaction, tenant_id: str, difference: Cha
         counts = {row["concept"]["concept"]: counts_in(row["concept"]) for row in rows}
         for concept in batch:
             counts.setdefault(concept, ConceptCounts()).add(difference.concepts[concept])
-        previous = {row["concept"]["concept"]: row["concept"]["kind"] for row in rows}
+        previous = {row["concept"]["concept"]: row["concept"].get("kind") for row in rows}
         unmentioned += await write_concepts(transaction, tenant_id, counts, previous)
     return unmentioned
 
@@ -97,7 +97,7 @@ async def write_concepts(
     transaction: Transaction,
     tenant_id: str,
     counts: Mapping[str, ConceptCounts],
-    previous: Mapping[str, str] | None = None,
+    previous: Mapping[str, str | None] | None = None,
 ) -> list[str]:
     """Set the properties and labels of concepts; returns those without mentions, which stay as they are."""
     by_kind: dict[str, list[Row]] = defaultdict(list)
@@ -105,15 +105,16 @@ async def write_concepts(
     left: dict[str, list[str]] = defaultdict(list)
     if previous is None:
         rows = await transaction.rows(statements.CONCEPTS, tenant=tenant_id, concepts=list(counts))
-        previous = {row["concept"]["concept"]: row["concept"]["kind"] for row in rows}
+        previous = {row["concept"]["concept"]: row["concept"].get("kind") for row in rows}
     for concept, of_concept in counts.items():
         row = concept_row(concept, of_concept)
         if row is None:
             unmentioned.append(concept)
             continue
         by_kind[row["kind"]].append(row)
-        if previous.get(concept, row["kind"]) != row["kind"]:
-            left[previous[concept]].append(concept)
+        previous_kind = previous.get(concept)
+        if previous_kind is not None and previous_kind != row["kind"]:
+            left[previous_kind].append(concept)
     for kind, concepts in left.items():
         await transaction.run(statements.leave_kind(kind), tenant=tenant_id, concepts=concepts)
     for kind, kind_rows in by_kind.items():

@@ -18,6 +18,7 @@ from orchestration.contracts import Commit
 from orchestration.extraction.findings import Findings
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.processes.child_process import is_alive, own_identity
+from orchestration.projection.comparison import differences
 from orchestration.projection.documents import digest
 from orchestration.projection.projector import Observe, Pass, Projector
 from orchestration.records import Document, DocumentKey, Entity, Span
@@ -100,6 +101,25 @@ def contents(url: str, tenant_id: str) -> dict[str, object]:
             "counts": (await target.counts(tenant_id)).model_dump(),
             "wrong": wrong,
         }
+
+    return with_target(url, work)
+
+
+def found(graph: GraphLedger, url: str) -> list[tuple[str, str]]:
+    """Documents or concepts that differ, and how."""
+
+    async def work(target: Neo4jGraph) -> list[tuple[str, str]]:
+        feed = graph.ledger.graph_feed
+        return [(each.key.doc_id, each.kind) for each in await differences(feed, target, graph.tenant_id)]
+
+    return with_target(url, work)
+
+
+def repaired(graph: GraphLedger, url: str) -> Pass | None:
+    """What a repair did."""
+
+    async def work(target: Neo4jGraph) -> Pass | None:
+        return await graph.projector(target).repair(graph.tenant_id)
 
     return with_target(url, work)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestration.errors import ConfigurationError
-from tests.orchestration.neo4j import SERVER, Server, connected
+from tests.orchestration.neo4j import SERVER, Server
 from tests.orchestration.projection.graph_ledger import GraphLedger, contents
 
 pytestmark = pytest.mark.needs_service("neo4j")
@@ -20,19 +19,6 @@ BODIES = {
     ],
     "b": ["Drug:aspirin=MESH:D001241 treats Condition:headache", "Drug:tea treats not Condition:headache"],
 }
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with connected() as running:
-        yield running
-
-
-@pytest.fixture
-def graph(tmp_path: Path, server: Server) -> Iterator[GraphLedger]:
-    ledger = GraphLedger(tmp_path, server.tenant())
-    yield ledger
-    ledger.ledger.close()
 
 
 def test_cypher_counts_what_the_ledger_makes_visible(server: Server, graph: GraphLedger) -> None:
