@@ -43,14 +43,14 @@ async def differences(feed: GraphFeed, target: GraphProjection, tenant_id: str) 
         return [ProjectionDifference(_key(tenant_id, EVERYTHING), "missing")]
     suspects = [each async for each in _of_documents(feed, target, tenant_id)]
     changed = await _changed(feed, tenant_id, state.watermark)
-    found = [each for each in suspects if each.key not in changed]
+    differing = [each for each in suspects if each.key not in changed]
     if _key(tenant_id, EVERYTHING) in changed:
-        found = [each for each in found if each.kind != "leftover"]
-    found += await _of_concepts(target, tenant_id)
+        differing = [each for each in differing if each.kind != "leftover"]
+    differing += await _of_concepts(target, tenant_id)
     counts = await target.counts(tenant_id)
-    if not found and not changed and counts.claims != counts.stated:
-        found.append(ProjectionDifference(_key(tenant_id, EVERYTHING), "damaged"))
-    return found
+    if not differing and not changed and counts.claims != counts.stated:
+        differing.append(ProjectionDifference(_key(tenant_id, EVERYTHING), "damaged"))
+    return differing
 
 
 async def _of_documents(

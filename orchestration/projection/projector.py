@@ -122,13 +122,13 @@ class Projector:
         done = await self.catch_up(tenant_id)
         if done is None:
             return None
-        found = await differences(self._feed, self._target, tenant_id)
-        if any(each.key.doc_id == EVERYTHING for each in found):
+        differing = await differences(self._feed, self._target, tenant_id)
+        if any(each.key.doc_id == EVERYTHING for each in differing):
             return await self.catch_up(tenant_id, rebuild=True)
         async with self._leased(tenant_id, await to_thread.run_sync(self._feed.identity)) as lease:
             if lease is None:
                 return None
-            keys = [each.key for each in found if each.kind in ("missing", "incomplete", "leftover")]
+            keys = [each.key for each in differing if each.kind in ("missing", "incomplete", "leftover")]
             for batch in batched(keys, PAGE):
                 due = await to_thread.run_sync(self._feed.stamps, batch)
                 await self._write(lease, due, [key for key in batch if key not in due], done)

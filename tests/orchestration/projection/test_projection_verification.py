@@ -44,7 +44,7 @@ def projected(graph: GraphLedger) -> GraphLedger:
         (f"{HEADACHE} DETACH DELETE c", {("a", "incomplete"), ("b", "incomplete")}),
         ("MATCH (:Concept {tenant: $tenant})-[e:treats]->() DELETE e", set()),
         ("MATCH (c:Concept {tenant: $tenant, name: 'tea'}) REMOVE c:Drug", set()),
-        ("CREATE (:Concept {tenant: $tenant, concept: 'local:none', name: 'nobody'})", set()),
+        ("CREATE (:Concept {tenant: $tenant, concept: 'local:none', name: 'unknown'})", set()),
         (
             "CREATE (:Claim {tenant: $tenant, source: 'files', doc_id: 'z', claim_id: 'c'})",
             {("*", "damaged")},
