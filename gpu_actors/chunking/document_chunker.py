@@ -37,7 +37,6 @@ WHOLE: Final[dict[BlockKind, Granularity]] = {
     BlockKind.OUTCOME: "outcome",
     BlockKind.ELIGIBILITY: "eligibility",
 }
-APART: Final = frozenset({*WHOLE, BlockKind.REFERENCE})
 INEXACT_ROOM: Final = 16
 """Tokens kept free for tokenizers whose counts in context differ from those of the stretch alone."""
 
@@ -114,8 +113,9 @@ class DocumentChunker:
     def _work(self, document: Document, profile_name: str) -> _Work:
         profile = get_chunk_profile(profile_name)
         profile = replace(profile, size=min(profile.size, self._room))
-        tokens = DocumentTokens(*self._tokenizer.encodings([document.text]))
         blocks = placed_blocks(document.sections)
+        end = max((placed.block.end_char for placed in blocks), default=0)
+        tokens = DocumentTokens(*self._tokenizer.encodings([document.text[:end]]))
         find = PASSAGES.get(profile.boundaries)
         if find is not None:
             passages = find(document.text, blocks)
@@ -237,11 +237,11 @@ def _sentences(work: _Work, start: int, end: int) -> Iterator[Stretch]:
 
 
 def _runs(region: Sequence[PlacedBlock]) -> Iterator[list[Block]]:
-    """The region's blocks: those of running text together, the others one by one; references are left out."""
-    for apart, group in groupby((placed.block for placed in region), key=lambda block: block.kind in APART):
+    """The region's blocks: those of running text together, those that stay whole one by one."""
+    for whole, group in groupby((placed.block for placed in region), key=lambda block: block.kind in WHOLE):
         blocks = list(group)
-        if apart:
-            yield from ([block] for block in blocks if block.kind in WHOLE)
+        if whole:
+            yield from ([block] for block in blocks)
         else:
             yield blocks
 

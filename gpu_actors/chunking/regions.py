@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, Literal
 
-from orchestration.records import Block, BlockKind, Section
+from orchestration.records import NOT_INDEXED, Block, BlockKind, Section
 
 __all__ = ["HEADINGS", "Boundaries", "PlacedBlock", "cut_regions", "placed_blocks", "with_titles"]
 
@@ -37,8 +37,24 @@ class PlacedBlock:
 
 
 def placed_blocks(sections: Iterable[Section]) -> list[PlacedBlock]:
-    """Every block, in text order."""
-    return [placed for top, section in enumerate(sections) for placed in _inside(section, top, section)]
+    """Every block that is indexed, in text order; top-level sections without any are left out."""
+    return [
+        placed
+        for top, section in enumerate(sections)
+        if not _is_not_indexed(section)
+        for placed in _inside(section, top, section)
+    ]
+
+
+def _is_not_indexed(section: Section) -> bool:
+    """Whether the section has blocks, and none but headings and those that are not indexed."""
+    kinds: set[BlockKind] = set()
+    waiting = [section]
+    while waiting:
+        inner = waiting.pop()
+        kinds.update(block.kind for block in inner.blocks)
+        waiting.extend(inner.sections)
+    return bool(kinds & NOT_INDEXED) and kinds <= NOT_INDEXED | HEADINGS
 
 
 def _inside(section: Section, top: int, part: Section) -> Iterator[PlacedBlock]:
@@ -49,7 +65,7 @@ def _inside(section: Section, top: int, part: Section) -> Iterator[PlacedBlock]:
     for _, each in sorted(inner, key=lambda pair: pair[0]):
         if isinstance(each, Section):
             yield from _inside(each, top, part)
-        else:
+        elif each.kind not in NOT_INDEXED:
             yield PlacedBlock(each, section, top, part)
 
 

@@ -2,7 +2,7 @@
 
 Comes in: headings, paragraphs, tables and references as a parser meets them. Leaves: a Document in which
 every section and block spans exactly its own text. White space is normalised here, once, on the way in;
-parts are joined by one blank line; reference lists never enter the text.
+parts are joined by one blank line. Reference lists become the last section, which is not indexed.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final, Protocol
 
 from orchestration.errors import DocumentTooLargeError, EmptyDocumentError, MalformedDocumentError
@@ -20,6 +21,7 @@ from orchestration.parsing.marking import Marks
 from orchestration.parsing.section_roles import inherited_role
 from orchestration.parsing.tables import Grid
 from orchestration.records import (
+    NOT_INDEXED,
     Annotation,
     Block,
     BlockKind,
@@ -29,6 +31,7 @@ from orchestration.records import (
     Reference,
     Section,
     Table,
+    article_curies,
 )
 
 SEPARATOR = "\n\n"
@@ -92,6 +95,28 @@ class Place:
 NOWHERE: Final = Place()
 
 
+@dataclass(frozen=True, slots=True)
+class _CitedWork:
+    """An entry of a reference list, and how the text shows it."""
+
+    reference: Reference
+    text: str
+    """The entry with its marks."""
+    role: str
+    place: Place
+
+    def line(self, marks: Marks, annotation_id: str) -> str:
+        """'3. Result: Lee K. Kites. 2001. PMID 12, doi:10.1/x'; the entry as printed is marked."""
+        entry = self.reference
+        label = entry.label or ""
+        curies = article_curies(pmid=entry.pmid, doi=entry.doi)
+        marked = marks.mark(self.text, "reference", annotation_id, identifiers=curies, role=self.role)
+        stated = (("PMID ", entry.pmid), ("doi:", entry.doi))
+        unprinted = [f"{name}{value}" for name, value in stated if value and value not in entry.text]
+        front = [f"{label}." if label.isalnum() else label, f"{self.role}:" if self.role else ""]
+        return " ".join(filter(None, (*front, marked, ", ".join(unprinted))))
+
+
 @dataclass(slots=True)
 class _OpenSection:
     title: str
@@ -119,7 +144,7 @@ class DocumentBuilder:
         self._anonymous: _OpenSection | None = None
         self._sections: list[Section] = []
         self._tables: list[Table] = []
-        self._references: list[Reference] = []
+        self._references: list[_CitedWork] = []
         self._count: Counter[BlockKind] = Counter()
         self._characters = 0
 
@@ -202,18 +227,21 @@ class DocumentBuilder:
         pmid: str | None = None,
         doi: str | None = None,
         part: str | None = None,
+        role: str = "",
+        place: Place = NOWHERE,
     ) -> None:
-        """Add one entry of a reference list, separate from the text; `part` has the list."""
-        text = self._plain_line(text)
-        if text:
+        """Add one entry of a reference list; `part` has the list, `role` says what the work is to the record."""
+        text = one_line(text)
+        plain = self._marks.plain(text)
+        if plain:
             entry = Reference(
                 label=one_line(label) or None,
-                text=text,
+                text=plain,
                 pmid=one_line(pmid or "") or None,
                 doi=one_line(doi or "") or None,
                 part=one_line(part or "") or None,
             )
-            self._references.append(entry)
+            self._references.append(_CitedWork(entry, text, one_line(role), place))
 
     def build(
         self,
@@ -231,10 +259,11 @@ class DocumentBuilder:
         while self._open:
             self.close_section()
         self._close_anonymous()
-        if not self._parts:
+        if not self._parts or self._is_not_indexed():
             raise EmptyDocumentError(
                 f"{payload.uri}: {payload.doc_id} has no text to index. Check the record at its source."
             )
+        self._add_references()
         try:
             cleaned = clean_metadata(metadata or {})
         except ValueError as error:
@@ -250,12 +279,27 @@ class DocumentBuilder:
             text="".join(self._parts),
             sections=tuple(self._sections),
             tables=tuple(self._tables),
-            references=tuple(self._references),
+            references=tuple(each.reference for each in self._references),
             annotations=tuple(self._annotations),
             language=language,
             parser=f"{parser.format}/{parser.version}",
             metadata=cleaned,
         )
+
+    def _is_not_indexed(self) -> bool:
+        """Whether nothing was appended but headings and blocks that are not indexed."""
+        kinds = self._count.keys()
+        return bool(kinds & NOT_INDEXED) and kinds <= NOT_INDEXED | {BlockKind.HEADING}
+
+    def _add_references(self) -> None:
+        """Append the reference lists, each entry as a block with its identifiers as an annotation."""
+        numbered = enumerate(self._references)
+        with self.section("References", "references"):
+            for part, entries in groupby(numbered, key=lambda each: each[1].reference.part):
+                with self.section(part) if part else nullcontext():
+                    for number, entry in entries:
+                        line = entry.line(self._marks, f"reference-{number}")
+                        self.block(BlockKind.REFERENCE, line, place=entry.place)
 
     def _append(self, kind: BlockKind, text: str, place: Place) -> str | None:
         if not text:

@@ -15,6 +15,7 @@ from orchestration.records.annotated import (
     Judgement,
 )
 from orchestration.records.documents import (
+    NOT_INDEXED,
     Annotation,
     Block,
     BlockKind,
@@ -28,11 +29,13 @@ from orchestration.records.documents import (
     chunk_id,
 )
 from orchestration.records.graph import (
+    RETRACTED_PUBLICATION,
     AgentType,
     Claim,
     Entity,
     GraphWriteReceipt,
     Qualifier,
+    article_curies,
     local_concept,
 )
 from orchestration.records.identity import (
@@ -58,6 +61,8 @@ from orchestration.records.vectors import (
 )
 
 __all__ = [
+    "NOT_INDEXED",
+    "RETRACTED_PUBLICATION",
     "AdapterRequest",
     "AgentType",
     "AnnotatedClaim",
@@ -92,6 +97,7 @@ __all__ = [
     "StageContext",
     "Table",
     "chunk_id",
+    "article_curies",
     "content_version",
     "json_version",
     "local_concept",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -24,6 +24,12 @@ class BlockKind(StrEnum):
     ELIGIBILITY = "eligibility"
     REGISTRY_FIELD = "registry_field"
     REFERENCE = "reference"
+    BIBLIOGRAPHIC = "bibliographic"
+
+
+NOT_INDEXED: Final = frozenset({BlockKind.REFERENCE, BlockKind.BIBLIOGRAPHIC})
+"""Kinds of blocks that are text, so that claims can cite them, and are never chunked: cited works, and what a
+record states of its publication (indexing terms, publication types, related records)."""
 
 
 class Span(Record):
@@ -95,7 +101,7 @@ class Section(Record):
 
 
 class Reference(Record):
-    """One entry of a reference list: kept for citation graphs, never indexed as text."""
+    """One entry of a reference list; the text has it in a block of kind `reference`, which is not indexed."""
 
     label: str | None = Field(default=None, description="Number or key as printed.")
     text: str = Field(description="The entry as text.")
@@ -129,10 +135,10 @@ class Document(Record):
     source: str = Field(description="Where the record comes from.")
     version: str = Field(description="Content hash of the bytes it was parsed from.")
     title: str = Field(description="Title, '' where the record has none.")
-    text: str = Field(description="The whole text, headings included, references not.")
+    text: str = Field(description="The whole text: headings, and blocks that are not indexed, included.")
     sections: tuple[Section, ...] = Field(description="Top-level sections in order, covering the text.")
     tables: tuple[Table, ...] = Field(default=(), description="Tables as grids.")
-    references: tuple[Reference, ...] = Field(default=(), description="Reference list, kept apart.")
+    references: tuple[Reference, ...] = Field(default=(), description="Entries of the reference lists.")
     annotations: tuple[Annotation, ...] = Field(
         default=(), description="Values of a structured record, where the text shows them, in order."
     )

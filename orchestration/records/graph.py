@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -62,6 +62,20 @@ class Claim(Record):
         Field(default="text_mining_agent", description="Biolink's agent type: who or what made it.")
     )
     extraction: str = Field(description="Extractor, version and models that found it.")
+
+
+RETRACTED_PUBLICATION: Final = "MESH:D016441"
+"""Publication type that the record of every retracted article has: as PubMed states it, else derived from the
+record's notices. So an article is retracted by its own record if this is the object of its claim
+`has_publication_type`, and by another record if it is the object of a claim `retracts`."""
+
+
+def article_curies(
+    *, pmid: str | None = None, pmcid: str | None = None, doi: str | None = None, openalex: str | None = None
+) -> tuple[str, ...]:
+    """CURIEs of an article, that which is its concept first: PMID, PMC, doi in lower case, openalex."""
+    named = (("PMID", pmid), ("PMC", pmcid), ("doi", (doi or "").lower()), ("openalex", openalex))
+    return tuple(f"{prefix}:{value}" for prefix, value in named if value)
 
 
 def local_concept(kind: str, name: str) -> str:

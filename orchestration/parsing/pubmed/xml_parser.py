@@ -2,8 +2,8 @@
 
 Comes in: a set in UTF-8. Leaves: one record per article with its bytes in the file, found without parsing
 the set as a whole, so that one broken article does not take the others with it; the records that the set
-announces as deleted; and a Document of title and abstracts. MeSH, journal, authors and notices (retracted,
-corrected) are metadata; cited papers are references, not text.
+announces as deleted; and a Document of title and abstracts, then of what is not indexed: publication types,
+MeSH headings, substances, related articles (retractions, corrections) and cited papers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from orchestration.errors import (
 )
 from orchestration.parsing.byte_stream import CHUNK_BYTES, Stretch, too_large
 from orchestration.parsing.languages import ENGLISH, language_tag
+from orchestration.parsing.marking import Marks
+from orchestration.parsing.publication_record import add_publication_record
 from orchestration.parsing.pubmed.metadata import pubmed_metadata
+from orchestration.parsing.pubmed.publication import publication_record
 from orchestration.parsing.pubmed.revisions import pubmed_revision
 from orchestration.parsing.pubmed.text import Titles, add_abstracts, titles_of
 from orchestration.parsing.text_builder import DocumentBuilder
@@ -47,7 +50,7 @@ class PubmedXmlParser:
     """Parser of articles and book chapters of PubMed."""
 
     format = "pubmed-xml"
-    version = "6"
+    version = "7"
     source = "pubmed"
 
     def recognises(self, head: bytes, name: str) -> int:
@@ -78,12 +81,15 @@ class PubmedXmlParser:
             content = _DOCTYPE + content
         root = parse_xml(content, payload.uri)
         article = root if local_name(root).endswith("Article") else next(iter(root), root)
-        builder = DocumentBuilder()
+        marks = Marks()
+        builder = DocumentBuilder(marks)
         titles = titles_of(article)
         builder.title(titles.title)
         add_abstracts(builder, article)
-        _add_references(builder, article)
         metadata = pubmed_metadata(article, payload.doc_id, titles)
+        record = publication_record(article, metadata)
+        add_publication_record(builder, marks, record)
+        _add_references(builder, article)
         return builder.build(
             payload, tenant_id, self, metadata=metadata, language=_language(metadata, titles)
         )
