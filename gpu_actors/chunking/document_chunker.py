@@ -26,7 +26,16 @@ from gpu_actors.chunking.semantic import Stretch, coherence, semantic_runs
 from gpu_actors.profiles import CHUNKER_VERSION
 from orchestration.contracts import split_sentences
 from orchestration.errors import ConfigurationError, StageContractError
-from orchestration.records import Block, BlockKind, Chunk, Document, Float32Matrix, Section, chunk_id
+from orchestration.records import (
+    NOT_INDEXED,
+    Block,
+    BlockKind,
+    Chunk,
+    Document,
+    Float32Matrix,
+    Section,
+    chunk_id,
+)
 
 __all__ = ["DocumentChunker"]
 
@@ -37,6 +46,7 @@ WHOLE: Final[dict[BlockKind, Granularity]] = {
     BlockKind.OUTCOME: "outcome",
     BlockKind.ELIGIBILITY: "eligibility",
 }
+APART: Final = NOT_INDEXED | WHOLE.keys()
 INEXACT_ROOM: Final = 16
 """Tokens kept free for tokenizers whose counts in context differ from those of the stretch alone."""
 
@@ -237,11 +247,11 @@ def _sentences(work: _Work, start: int, end: int) -> Iterator[Stretch]:
 
 
 def _runs(region: Sequence[PlacedBlock]) -> Iterator[list[Block]]:
-    """The region's blocks: those of running text together, those that stay whole one by one."""
-    for whole, group in groupby((placed.block for placed in region), key=lambda block: block.kind in WHOLE):
+    """The region's blocks: those of running text together, the others one by one if they are indexed."""
+    for apart, group in groupby((placed.block for placed in region), key=lambda block: block.kind in APART):
         blocks = list(group)
-        if whole:
-            yield from ([block] for block in blocks)
+        if apart:
+            yield from ([block] for block in blocks if block.kind in WHOLE)
         else:
             yield blocks
 

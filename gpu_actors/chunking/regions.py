@@ -37,13 +37,11 @@ class PlacedBlock:
 
 
 def placed_blocks(sections: Iterable[Section]) -> list[PlacedBlock]:
-    """Every block that is indexed, in text order; top-level sections without any are left out."""
-    return [
-        placed
-        for top, section in enumerate(sections)
-        if not _is_not_indexed(section)
-        for placed in _inside(section, top, section)
-    ]
+    """Every block, in text order, but for those of the last sections if nothing in these is indexed."""
+    indexed = list(sections)
+    while indexed and _is_not_indexed(indexed[-1]):
+        indexed.pop()
+    return [placed for top, section in enumerate(indexed) for placed in _inside(section, top, section)]
 
 
 def _is_not_indexed(section: Section) -> bool:
@@ -65,7 +63,7 @@ def _inside(section: Section, top: int, part: Section) -> Iterator[PlacedBlock]:
     for _, each in sorted(inner, key=lambda pair: pair[0]):
         if isinstance(each, Section):
             yield from _inside(each, top, part)
-        elif each.kind not in NOT_INDEXED:
+        else:
             yield PlacedBlock(each, section, top, part)
 
 

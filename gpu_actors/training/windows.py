@@ -14,7 +14,7 @@ from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.chunking.document_tokens import DocumentTokens
 from gpu_actors.chunking.regions import HEADINGS, placed_blocks
 from orchestration.contracts import split_sentences
-from orchestration.records import Block, Document
+from orchestration.records import NOT_INDEXED, Block, Document
 
 __all__ = ["Window", "windows_of"]
 
@@ -67,7 +67,7 @@ def windows_of(document: Document, number: int, tokenizer: TextTokenizer, most_t
 
 def _sentences(document: Document, tokens: DocumentTokens, most_tokens: int) -> Iterator[_Sentence]:
     for placed in placed_blocks(document.sections):
-        if placed.block.kind in HEADINGS:
+        if placed.block.kind in HEADINGS | NOT_INDEXED:
             continue
         for start, end in _stretches(document.text, placed.block):
             for piece in tokens.cut(start, end, most_tokens):

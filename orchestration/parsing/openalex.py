@@ -1,8 +1,9 @@
 """OpenAlex works: title, the abstract rebuilt from its inverted index, and the work's metadata.
 
 Comes in: works as https://api.openalex.org/works returns them, one or in the `results` of a page, JSON Lines
-or a list. Leaves: one Document per work, and the addresses of its open copies. What changes without the work
-(citation counts, related works) is neither in the metadata nor in the version. Fields as documented at
+or a list. Leaves: one Document per work, and the addresses of its open copies; type, MeSH headings, topics
+and referenced works are text that is not indexed. What changes without the work (citation counts, related
+works) is neither in the metadata nor in the version. Fields as documented at
 https://developers.openalex.org/api-reference/works/get-a-single-work (read 2026-11-28).
 """
 
@@ -21,8 +22,11 @@ from orchestration.parsing.encoding import decode_head
 from orchestration.parsing.json.fields import list_at, module_at, text_at
 from orchestration.parsing.json.records import json_records, load_record
 from orchestration.parsing.licences import is_redistributable, licence_of
+from orchestration.parsing.marking import Marks
 from orchestration.parsing.names import bare_name, without_high_marks
+from orchestration.parsing.openalex_record import work_record
 from orchestration.parsing.pdf_links import places_to_try
+from orchestration.parsing.publication_record import add_publication_record
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.parsing.xml.markup import Piece, pieces_of, plain_text, separated, unescaped
 from orchestration.records import BlockKind, Document, RawPayload
@@ -56,7 +60,7 @@ class OpenAlexParser:
     """Works of OpenAlex."""
 
     format = "openalex"
-    version = "4"
+    version = "5"
     source = "openalex"
 
     def recognises(self, head: bytes, name: str) -> int:
@@ -86,11 +90,13 @@ class OpenAlexParser:
         """
         work = load_record(payload.content, payload.uri)
         _work_id(work)
-        builder = DocumentBuilder()
+        marks = Marks()
+        builder = DocumentBuilder(marks)
         try:
             builder.title(plain_text(text_at(work, "title") or text_at(work, "display_name")))
             _add_abstract(builder, in_order(work.get("abstract_inverted_index")))
             metadata = _metadata(work)
+            add_publication_record(builder, marks, work_record(work, metadata))
             language = one_line(text_at(work, "language")).lower() or "en"
         except (TypeError, AttributeError, ValueError) as error:
             raise _of_another_model(payload, error) from error

@@ -120,7 +120,8 @@ class PublicationRecord:
 def identifiers_of(metadata: Mapping[str, Any]) -> tuple[str, ...]:
     """CURIEs of a publication by the metadata of its document."""
     names = {"pmid": "pmid", "pmcid": "pmcid", "doi": "doi", "openalex": "openalex_id"}
-    return article_curies(**{name: str(metadata.get(key) or "") for name, key in names.items()})
+    stated = {name: metadata.get(key) for name, key in names.items()}
+    return article_curies(**{name: value for name, value in stated.items() if isinstance(value, str)})
 
 
 def add_publication_record(builder: DocumentBuilder, marks: Marks, record: PublicationRecord) -> None:

@@ -99,18 +99,19 @@ NOWHERE: Final = Place()
 class _CitedWork:
     """An entry of a reference list, and how the text shows it."""
 
+    annotation_id: str
     reference: Reference
     text: str
     """The entry with its marks."""
     role: str
     place: Place
 
-    def line(self, marks: Marks, annotation_id: str) -> str:
+    def line(self, marks: Marks) -> str:
         """'3. Result: Lee K. Kites. 2001. PMID 12, doi:10.1/x'; the entry as printed is marked."""
         entry = self.reference
         label = entry.label or ""
         curies = article_curies(pmid=entry.pmid, doi=entry.doi)
-        marked = marks.mark(self.text, "reference", annotation_id, identifiers=curies, role=self.role)
+        marked = marks.mark(self.text, "reference", self.annotation_id, identifiers=curies, role=self.role)
         stated = (("PMID ", entry.pmid), ("doi:", entry.doi))
         unprinted = [f"{name}{value}" for name, value in stated if value and value not in entry.text]
         front = [f"{label}." if label.isalnum() else label, f"{self.role}:" if self.role else ""]
@@ -229,19 +230,25 @@ class DocumentBuilder:
         part: str | None = None,
         role: str = "",
         place: Place = NOWHERE,
-    ) -> None:
-        """Add one entry of a reference list; `part` has the list, `role` says what the work is to the record."""
+    ) -> str | None:
+        """Add one entry of a reference list; `part` has the list, `role` says what the work is to the record.
+
+        Returns the id of its annotation; None where there is no text.
+        """
         text = one_line(text)
         plain = self._marks.plain(text)
-        if plain:
-            entry = Reference(
-                label=one_line(label) or None,
-                text=plain,
-                pmid=one_line(pmid or "") or None,
-                doi=one_line(doi or "") or None,
-                part=one_line(part or "") or None,
-            )
-            self._references.append(_CitedWork(entry, text, one_line(role), place))
+        if not plain:
+            return None
+        entry = Reference(
+            label=one_line(label) or None,
+            text=plain,
+            pmid=one_line(pmid or "") or None,
+            doi=one_line(doi or "") or None,
+            part=one_line(part or "") or None,
+        )
+        annotation_id = f"reference-{len(self._references)}"
+        self._references.append(_CitedWork(annotation_id, entry, text, one_line(role), place))
+        return annotation_id
 
     def build(
         self,
@@ -293,13 +300,11 @@ class DocumentBuilder:
 
     def _add_references(self) -> None:
         """Append the reference lists, each entry as a block with its identifiers as an annotation."""
-        numbered = enumerate(self._references)
         with self.section("References", "references"):
-            for part, entries in groupby(numbered, key=lambda each: each[1].reference.part):
+            for part, entries in groupby(self._references, key=lambda each: each.reference.part):
                 with self.section(part) if part else nullcontext():
-                    for number, entry in entries:
-                        line = entry.line(self._marks, f"reference-{number}")
-                        self.block(BlockKind.REFERENCE, line, place=entry.place)
+                    for entry in entries:
+                        self.block(BlockKind.REFERENCE, entry.line(self._marks), place=entry.place)
 
     def _append(self, kind: BlockKind, text: str, place: Place) -> str | None:
         if not text:

@@ -1,7 +1,7 @@
 """Numbers of registered trials in texts: the link between a publication and its trial.
 
-Input: a text. Output: each number with its place and the key of its trial. A number is taken in the forms that
-the registries use; a blank behind the name of the registry is allowed.
+Input: a text. Output: each number with its place and the key of its trial. A number is taken in the forms
+that the registries use; a blank behind the name of the registry is allowed.
 """
 
 from __future__ import annotations

@@ -27,6 +27,13 @@ _KINDS_OF_INTERVENTION: Final[Mapping[str, str]] = {
     "BEHAVIORAL": "Behavior",
 }
 _OF_POPULATION: Final = ("sex", "minimum_age", "maximum_age", "enrollment")
+_PUBLICATIONS: Final[Mapping[str, tuple[str, bool, str]]] = {
+    "Result": ("reports_results_of", True, "manual_agent"),
+    "Derived": ("mentions", True, "automated_agent"),
+}
+"""Predicate of a publication, whether it is the subject, and who stated it, by role; the trial cites others.
+The registry derives publications that name its number."""
+
 _PLAIN: Final[Mapping[str, tuple[str, str]]] = {
     "phase": ("Phase", "in_phase"),
     "study_type": ("StudyType", "has_study_type"),
@@ -77,6 +84,7 @@ class _Trial:
                 self._findings.claim(self._trial, predicate, self._mention(entity_kind, value))
         for measure in self._annotated("measure"):
             self._add_measure(measure)
+        self._add_publications()
 
     def _add_interventions(self) -> dict[str, Entity]:
         """The interventions by the ids of their annotations."""
@@ -108,6 +116,23 @@ class _Trial:
                         intervention.kind, _span(each), concept=intervention.concept
                     )
                     self._findings.claim(arm, "receives", named)
+
+    def _add_publications(self) -> None:
+        """Publications that have an identifier, and the notices that retract them."""
+        publications: dict[str | None, Entity] = {}
+        for annotation in self._annotated("reference"):
+            role = annotation.attributes.get("role", "")
+            predicate, is_subject, agent = _PUBLICATIONS.get(role, ("cites", False, "manual_agent"))
+            if annotation.identifiers:
+                article = self._mention("Article", annotation)
+                publications[annotation.annotation_id] = article
+                ends = (article, self._trial) if is_subject else (self._trial, article)
+                self._findings.claim(ends[0], predicate, ends[1], [article.span], agent_type=agent)
+        for annotation in self._annotated("retraction"):
+            retracted = publications.get(annotation.of)
+            if retracted is not None:
+                notice = self._mention("Article", annotation)
+                self._findings.claim(notice, "retracts", retracted, [notice.span])
 
     def _add_outcome(self, annotation: Annotation) -> None:
         outcome = self._mention("Outcome", annotation)

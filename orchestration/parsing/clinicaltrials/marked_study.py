@@ -47,6 +47,8 @@ KINDS: Final[Mapping[str, str]] = {
     "ci_upper": "upper limit; of the measure",
     "p_value": "P value of an analysis; of the measure",
     "method": "statistical method of an analysis; of the measure",
+    "reference": "a publication, with its role: Result, Background, Derived; written by the builder",
+    "retraction": "the notice that retracts a publication; of the reference",
 }
 
 _ROLES: Final = {"primaryOutcomes": "primary", "secondaryOutcomes": "secondary", "otherOutcomes": "other"}

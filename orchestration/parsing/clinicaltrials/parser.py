@@ -54,7 +54,6 @@ LEFT_OUT: Final = (
     "protocolSection.contactsLocationsModule.locations.contacts",
     "protocolSection.contactsLocationsModule.locations.geoPoint",
     "protocolSection.contactsLocationsModule.locations_nested",
-    "protocolSection.referencesModule.references.type",
     "documentSection.largeDocumentModule.largeDocs.typeAbbrev",
     "documentSection.largeDocumentModule.largeDocs.uploadDate",
     "documentSection.largeDocumentModule.largeDocs.filename",
@@ -91,7 +90,7 @@ class ClinicalTrialsParser:
     """Studies of ClinicalTrials.gov as its API gives them (data model 2); annotated: marked_study.KINDS."""
 
     format = "ctgov-v2"
-    version = "6"
+    version = "7"
     source = "clinicaltrials"
 
     def recognises(self, head: bytes, name: str) -> int:
@@ -116,7 +115,7 @@ class ClinicalTrialsParser:
         marks = Marks()
         builder = DocumentBuilder(marks)
         try:
-            _add_study(builder, marked_study(study, marks))
+            _add_study(builder, marks, marked_study(study, marks))
             metadata = _metadata(study)
         except DocumentTooLargeError as error:
             raise DocumentTooLargeError(f"{payload.uri}: {error.message}") from error
@@ -153,7 +152,7 @@ def _mapping(value: object) -> Study:
     return value if isinstance(value, Mapping) else {}
 
 
-def _add_study(builder: DocumentBuilder, study: Study) -> None:
+def _add_study(builder: DocumentBuilder, marks: Marks, study: Study) -> None:
     protocol = module_at(study, "protocolSection")
     identification = module_at(protocol, "identificationModule")
     builder.title(text_at(identification, "briefTitle") or text_at(identification, "officialTitle"))
@@ -168,7 +167,7 @@ def _add_study(builder: DocumentBuilder, study: Study) -> None:
         _add_fields(builder, heading, role, without(module_at(protocol, name), "briefTitle"))
     for name in sorted(protocol.keys() - _READ_SEPARATELY - _FIELD_MODULES.keys()):
         _add_fields(builder, humanised(name.removesuffix("Module")), None, module_at(protocol, name))
-    add_publications(builder, module_at(protocol, "referencesModule"))
+    add_publications(builder, marks, module_at(protocol, "referencesModule"))
     add_results(builder, module_at(study, "resultsSection"))
     add_documents(builder, module_at(study, "documentSection"))
     add_notices(builder, study)

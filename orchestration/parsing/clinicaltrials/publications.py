@@ -1,20 +1,21 @@
 """What a study's record holds beside protocol and results: publications, data sets, documents, notices.
 
 Comes in: referencesModule, documentSection, annotationSection and the tracking of submissions. Leaves:
-references, with their retractions also in the text; links, data sets, documents and the registry's notices
-(violations, results that were submitted and not posted) as sections.
+references with what they are to the study, their retractions also as a section; links, data sets, documents
+and the registry's notices (violations, results that were submitted and not posted) as sections.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from orchestration.parsing.clinicaltrials.cells import Module, other_fields, other_notes
-from orchestration.parsing.clinicaltrials.fields import field_lines
+from orchestration.parsing.clinicaltrials.fields import field_lines, humanised
 from orchestration.parsing.json.fields import list_at, module_at, text_at
+from orchestration.parsing.marking import Marks
 from orchestration.parsing.text_builder import DocumentBuilder
-from orchestration.records import BlockKind
+from orchestration.records import BlockKind, article_curies
 
 __all__ = ["add_documents", "add_notices", "add_publications", "result_pmids"]
 
@@ -33,20 +34,27 @@ _OF_DOCUMENT: Final = (
 )
 
 
-def add_publications(builder: DocumentBuilder, module: Module) -> None:
-    """Append references, retractions of references, links and data sets; TypeError where types are wrong."""
+def add_publications(builder: DocumentBuilder, marks: Marks, module: Module) -> None:
+    """Append references, retractions of references, links and data sets; TypeError where types are wrong.
+
+    A retraction is annotated: of the reference that it retracts.
+    """
     retracted = []
     for reference in list_at(module, "references"):
         pmid = text_at(reference, "pmid")
         stated = text_at(reference, "citation")
         citation = stated or (pmid and f"PMID {pmid}")
-        retractions = "; ".join(map(_retraction, list_at(reference, "retractions")))
+        notices = list_at(reference, "retractions")
+        retractions = "; ".join(map(_retraction, notices))
         if retractions:
-            named = f"{stated} PMID {pmid}. Retracted" if pmid else stated or "Retracted"
-            retracted.append(f"{named}: {retractions}".strip())
             citation = f"{citation} [Retracted: {retractions}]".strip()
         citation = " ".join([citation, *other_notes(reference, *_OF_REFERENCE)])
-        builder.reference(citation, pmid=pmid or None)
+        reference_id = builder.reference(
+            citation, pmid=pmid or None, role=humanised(text_at(reference, "type"))
+        )
+        if retractions:
+            named = f"{stated} PMID {pmid}. Retracted" if pmid else stated or "Retracted"
+            retracted.append(f"{named}: {_marked(marks, notices, reference_id)}".strip())
     _add(builder, "Retracted references", retracted)
     links = (
         ": ".join(
@@ -104,6 +112,20 @@ def _retraction(retraction: Module) -> str:
     pmid, source = text_at(retraction, "pmid"), text_at(retraction, "source")
     others = other_notes(retraction, "pmid", "source")
     return ", ".join(filter(None, (pmid and f"PMID {pmid}", source, *others)))
+
+
+def _marked(marks: Marks, notices: Iterable[Module], reference_id: str | None) -> str:
+    """The notices of a retracted reference, each annotated."""
+    return "; ".join(
+        marks.mark(
+            _retraction(notice),
+            "retraction",
+            f"{reference_id}-retraction-{number}",
+            of=reference_id,
+            identifiers=article_curies(pmid=text_at(notice, "pmid")),
+        )
+        for number, notice in enumerate(notices)
+    )
 
 
 def _data(record: Module) -> Iterator[str]:

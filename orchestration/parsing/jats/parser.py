@@ -1,8 +1,8 @@
 """JATS and NLM articles (PMC, PLOS): front matter, nested sections, tables, captions, lists, boxes.
 
 Comes in: one article per file, or a set of PMC (efetch of db=pmc, or its OAI service), whose articles are
-found without parsing it as a whole. Leaves: a Document whose text is what a reader reads, in order; the
-reference list goes to Document.references and never into the text.
+found without parsing it as a whole. Leaves: a Document whose text is what a reader reads, in order, then
+what is not indexed: subjects, keywords, funders, related articles, and the reference list.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ from orchestration.parsing.encoding import decode_head
 from orchestration.parsing.jats.articles import add_article
 from orchestration.parsing.jats.front import article_id, article_metadata, article_revision
 from orchestration.parsing.jats.prolog import with_declarations
+from orchestration.parsing.jats.publication import publication_record
 from orchestration.parsing.jats.rights import article_pdf_links
+from orchestration.parsing.marking import Marks
+from orchestration.parsing.publication_record import add_publication_record
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.parsing.xml.inline import inline_text
 from orchestration.parsing.xml.sets import SetTags, article_pieces, check_prolog
@@ -41,7 +44,7 @@ class JatsParser:
     """Articles in any version of JATS or the NLM DTDs before it."""
 
     format = "jats"
-    version = "9"
+    version = "10"
     source = "pmc"
 
     def recognises(self, head: bytes, name: str) -> int:
@@ -71,10 +74,12 @@ class JatsParser:
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
         """The article; raises MalformedDocumentError, UnsafeXmlError or EmptyDocumentError."""
         root = parse_xml(with_declarations(payload.content), payload.uri)
-        builder = DocumentBuilder()
+        marks = Marks()
+        builder = DocumentBuilder(marks)
         try:
             add_article(builder, root)
             metadata = article_metadata(root)
+            add_publication_record(builder, marks, publication_record(root, metadata))
         except DocumentTooLargeError as error:
             raise DocumentTooLargeError(f"{payload.uri}: {error.message}") from error
         except RecursionError as error:

@@ -1,19 +1,27 @@
 """PubMed-style JSON Lines: {pmid, sections: [{label, text}], title?, year?, mesh?}, one abstract per line.
 
 Comes in: a file of such records (a list or a single record work too). Leaves: one Document per abstract, one
-section per label. Everything but title and sections is metadata.
+section per label. Everything but title and sections is metadata; MeSH headings, keywords, chemicals and
+publication types are also text that is not indexed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 from orchestration.contracts import RecordLocation, revision_of
 from orchestration.errors import MalformedDocumentError, MissingIdentifierError
 from orchestration.parsing.encoding import decode_head
 from orchestration.parsing.json.records import json_records, load_record
+from orchestration.parsing.marking import Marks
+from orchestration.parsing.publication_record import (
+    PublicationRecord,
+    Term,
+    add_publication_record,
+    identifiers_of,
+)
 from orchestration.parsing.pubmed.text import add_abstract_part
 from orchestration.parsing.text_builder import DocumentBuilder
 from orchestration.parsing.xml.markup import without_tags
@@ -27,7 +35,7 @@ class PubmedJsonlParser:
     """Parser of abstracts as JSON."""
 
     format = "pubmed-jsonl"
-    version = "3"
+    version = "4"
     source = "pubmed"
 
     def recognises(self, head: bytes, name: str) -> int:
@@ -44,7 +52,8 @@ class PubmedJsonlParser:
     def parse(self, payload: RawPayload, tenant_id: str) -> Document:
         """Parse title and labelled sections; raises MalformedDocumentError when they have other types."""
         record = load_record(payload.content, payload.uri)
-        builder = DocumentBuilder()
+        marks = Marks()
+        builder = DocumentBuilder(marks)
         builder.title(without_tags(_text(record.get("title"), "title", payload)))
         sections = record.get("sections") or []
         if not isinstance(sections, list):
@@ -59,6 +68,7 @@ class PubmedJsonlParser:
             add_abstract_part(builder, label, None, [without_tags(part) for part in _PARAGRAPHS.split(text)])
         metadata = {key: value for key, value in record.items() if key not in ("title", "sections")}
         metadata["pmid"] = str(record.get("pmid", payload.doc_id))
+        add_publication_record(builder, marks, _publication_record(metadata))
         return builder.build(payload, tenant_id, self, metadata=metadata)
 
 
@@ -69,6 +79,24 @@ def _pmid(record: dict[str, Any]) -> str:
     raise MissingIdentifierError(
         "the record has no pmid, so it could not be cited or updated. Add the field `pmid`."
     )
+
+
+def _publication_record(metadata: Mapping[str, Any]) -> PublicationRecord:
+    """What the record states of its publication, in the fields that such records tend to have for it."""
+    return PublicationRecord(
+        identifiers=identifiers_of(metadata),
+        is_retracted=metadata.get("is_retracted") is True,
+        types=_terms(metadata.get("publication_types")),
+        headings=_terms(metadata.get("mesh")),
+        substances=_terms(metadata.get("chemicals")),
+        keywords=_terms(metadata.get("keywords")),
+    )
+
+
+def _terms(value: object) -> list[Term]:
+    """The texts of a list, each once."""
+    names = [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    return [Term(name) for name in dict.fromkeys(map(without_tags, names))]
 
 
 def _nested_pmid(record: dict[str, Any]) -> str:

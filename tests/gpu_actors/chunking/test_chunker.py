@@ -23,7 +23,7 @@ from medkg.testing.builders import a_document, a_payload
 from orchestration.contracts import split_sentences
 from orchestration.errors import ConfigurationError
 from orchestration.parsing.text_builder import DocumentBuilder
-from orchestration.records import BlockKind, Chunk, Document, content_version
+from orchestration.records import NOT_INDEXED, BlockKind, Chunk, Document, content_version
 
 KINDS = (
     BlockKind.PARAGRAPH,
@@ -32,6 +32,7 @@ KINDS = (
     BlockKind.ELIGIBILITY,
     BlockKind.LIST,
     BlockKind.REFERENCE,
+    BlockKind.BIBLIOGRAPHIC,
 )
 SENTENCE = "Adults with asthma were followed for two years, and their peak flow was written down daily. "
 
@@ -140,7 +141,7 @@ def test_all_text_but_headings_is_in_some_chunk_and_references_are_in_none(
 
     for placed in placed_blocks(document.sections):
         inside = slice(placed.block.start_char, placed.block.end_char)
-        if placed.block.kind is BlockKind.REFERENCE:
+        if placed.block.kind in NOT_INDEXED:
             assert not any(covered[inside])
         elif placed.block.kind not in HEADINGS:
             assert all(
