@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from orchestration.records import Block, Document, Section
+from orchestration.records import NOT_INDEXED, Block, BlockKind, Document, Section
 
 
 def assert_sound(document: Document) -> None:
@@ -23,11 +23,47 @@ def assert_sound(document: Document) -> None:
     in_order = sorted(blocks, key=lambda block: block.start_char)
     covered = "\n\n".join(document.text[block.start_char : block.end_char] for block in in_order)
     assert covered == document.text, "blocks, joined by a blank line, are the text"
+    assert_annotated(document)
     by_id = {block.block_id for block in blocks}
     for table in document.tables:
         assert table.block_id in by_id
         assert len({len(row) for row in table.rows}) == 1
         assert table.header_rows <= len(table.rows)
+
+
+def assert_annotated(document: Document) -> None:
+    """Every annotation is words of the text; they are in order, and no two have one id."""
+    ids = [each.annotation_id for each in document.annotations]
+    assert len(set(ids)) == len(ids)
+    position = 0
+    for annotation in document.annotations:
+        words = document.text[annotation.start_char : annotation.end_char]
+        assert words and words == words.strip()
+        assert position <= annotation.start_char < annotation.end_char <= len(document.text)
+        position = annotation.start_char
+
+
+def indexed_part(document: Document) -> Document:
+    """The document without its last sections whose blocks are not indexed: publication record, references."""
+    sections = list(document.sections)
+    while sections and _is_not_indexed(sections[-1]):
+        sections.pop()
+    end = sections[-1].end_char if sections else 0
+    annotations = tuple(each for each in document.annotations if each.end_char <= end)
+    return document.model_copy(
+        update={"sections": tuple(sections), "text": document.text[:end], "annotations": annotations}
+    )
+
+
+def _is_not_indexed(section: Section) -> bool:
+    kinds = {block.kind for inner in _with_inner(section) for block in inner.blocks}
+    return bool(kinds & NOT_INDEXED) and kinds <= NOT_INDEXED | {BlockKind.HEADING}
+
+
+def _with_inner(section: Section) -> Iterator[Section]:
+    yield section
+    for inner in section.sections:
+        yield from _with_inner(inner)
 
 
 def blocks_of(document: Document) -> Iterator[Block]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote
 
-__all__ = ["doi_in", "pmid_in"]
+__all__ = ["doi_in", "is_in", "pmid_in"]
 
 _DOI: Final = re.compile(
     r"(?:\bdoi\b(?:\.org/|[:\s]*)(?:doi:\s*)?|\bdoi\.org/|info:doi/)(10\.\d{4,9}(?:/|%2F)[^\s<>\"“”]\S*)",
@@ -35,6 +35,11 @@ def doi_in(texts: Iterable[str]) -> str | None:
 def pmid_in(texts: Iterable[str]) -> str | None:
     """The first PMID in addresses of PubMed or behind the word PMID."""
     return next((match[1] for text in texts for pattern in _PMID if (match := pattern.search(text))), None)
+
+
+def is_in(identifier: str, text: str) -> bool:
+    """Whether a text has an identifier, in any case, and not as a part of a longer word or number."""
+    return re.search(rf"(?<!\w){re.escape(identifier)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _trimmed(doi: str) -> str:

@@ -51,7 +51,7 @@ class PdfIrParser:
     """Parser of converted PDFs."""
 
     format = PDF_IR
-    version = "3"
+    version = "4"
     source = "files"
 
     def recognises(self, head: bytes, name: str) -> int:
@@ -120,7 +120,7 @@ class _Writer:
         elif block.kind is PdfBlockKind.REFERENCE or (
             self._references_at is not None and block.kind in (PdfBlockKind.PARAGRAPH, PdfBlockKind.LIST)
         ):
-            self._references(block)
+            self._references(block, place)
         elif block.kind is PdfBlockKind.TABLE:
             self._table(block, place)
         elif block.kind is PdfBlockKind.LIST:
@@ -146,7 +146,7 @@ class _Writer:
             self.builder.open_section(block.text, place=place)
             self._levels.append(level)
 
-    def _references(self, block: PdfBlock) -> None:
+    def _references(self, block: PdfBlock, place: Place) -> None:
         lines = block.text.split("\n") if block.kind is not PdfBlockKind.PARAGRAPH else [block.text]
         for line in lines:
             entry = _ENTRY.match(one_line(line))
@@ -154,7 +154,11 @@ class _Writer:
             text = entry["text"] if entry else line
             doi, pmid = _DOI.search(text), _PMID.search(text)
             self.builder.reference(
-                text, label=label, doi=doi.group() if doi else None, pmid=pmid.group(1) if pmid else None
+                text,
+                label=label,
+                doi=doi.group() if doi else None,
+                pmid=pmid.group(1) if pmid else None,
+                place=place,
             )
 
     def _table(self, block: PdfBlock, place: Place) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
+from orchestration.parsing.identifiers import is_in
 from orchestration.parsing.marking import Marks
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
 from orchestration.records import RETRACTED_PUBLICATION, BlockKind, article_curies
@@ -162,6 +163,8 @@ class _Lines:
     def heading(self, number: int, term: Term) -> str:
         """'Asthma (major topic) / drug therapy (major topic) / blood'."""
         own = f"heading-{number}"
+        if not one_line(term.name):
+            return ""
         parts = [self._named(term, "heading", own)]
         parts += [
             self._named(subheading, "subheading", f"{own}-subheading-{place}", of=own)
@@ -206,7 +209,7 @@ class _Lines:
             relation=article.relation,
             other="subject" if article.is_subject else "object",
         )
-        unprinted = [_printed(each) for each in article.identifiers if _value(each) not in shown]
+        unprinted = [_printed(each) for each in article.identifiers if not is_in(_value(each), shown)]
         line = " ".join(filter(None, (marked, ", ".join(unprinted))))
         return f"{one_line(article.label)}: {line}" if line else ""
 

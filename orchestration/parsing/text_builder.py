@@ -17,6 +17,7 @@ from itertools import groupby
 from typing import Any, Final, Protocol
 
 from orchestration.errors import DocumentTooLargeError, EmptyDocumentError, MalformedDocumentError
+from orchestration.parsing.identifiers import is_in
 from orchestration.parsing.marking import Marks
 from orchestration.parsing.section_roles import inherited_role
 from orchestration.parsing.tables import Grid
@@ -113,7 +114,7 @@ class _CitedWork:
         curies = article_curies(pmid=entry.pmid, doi=entry.doi)
         marked = marks.mark(self.text, "reference", self.annotation_id, identifiers=curies, role=self.role)
         stated = (("PMID ", entry.pmid), ("doi:", entry.doi))
-        unprinted = [f"{name}{value}" for name, value in stated if value and value not in entry.text]
+        unprinted = [f"{name}{value}" for name, value in stated if value and not is_in(value, entry.text)]
         front = [f"{label}." if label.isalnum() else label, f"{self.role}:" if self.role else ""]
         return " ".join(filter(None, (*front, marked, ", ".join(unprinted))))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestration.contracts.sentences import sentence_spans
-from orchestration.records import Block, BlockKind, Document, Section, Span
+from orchestration.records import NOT_INDEXED, Block, Document, Section, Span
 
 __all__ = ["WINDOW_CHARACTERS", "Window", "windows_of"]
 
@@ -78,7 +78,7 @@ def windows_of(document: Document) -> Iterator[Window]:
 def _blocks(sections: Sequence[Section]) -> Iterator[tuple[Section, Block]]:
     for section in sections:
         for block in section.blocks:
-            if block.kind is not BlockKind.REFERENCE:
+            if block.kind not in NOT_INDEXED:
                 yield section, block
         yield from _blocks(section.sections)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medkg.testing.builders import a_payload, an_article
+from medkg.testing.document_checks import indexed_part
 from orchestration.errors import MalformedDocumentError, MedkgError, UnknownFormatError
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.parsing.dates import date_in_words
@@ -79,7 +80,7 @@ def test_a_range_over_two_years_begins_in_the_first(words: str, date: str) -> No
 
 def jats(**parts: str) -> Document:
     payload = a_payload(an_article(**parts), "jats", doc_id="PMC1234567", source="pmc")
-    return JatsParser().parse(payload, "default")
+    return indexed_part(JatsParser().parse(payload, "default"))
 
 
 @pytest.mark.parametrize(

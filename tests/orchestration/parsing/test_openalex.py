@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medkg.testing.builders import a_payload, an_openalex_page, an_openalex_work
-from medkg.testing.document_checks import assert_sound
+from medkg.testing.document_checks import assert_sound, indexed_part
 from medkg.testing.parser_suite import attempt
 from orchestration.contracts import RecordLocation
 from orchestration.contracts.downloads import LinksToPdfs
@@ -37,7 +37,7 @@ def a_work_payload(work: dict[str, Any]) -> RawPayload:
 def parsed(work: dict[str, Any]) -> Document:
     document = OpenAlexParser().parse(a_work_payload(work), "default")
     assert_sound(document)
-    return document
+    return indexed_part(document)
 
 
 def locate(content: bytes) -> list[RecordLocation]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medkg.testing.builders import a_converted_pdf, a_payload, a_pdf_block
-from medkg.testing.document_checks import assert_sound, blocks_of
+from medkg.testing.document_checks import assert_sound, blocks_of, indexed_part
 from orchestration.contracts import PdfBlockKind
 from orchestration.errors import EmptyDocumentError, MalformedDocumentError
 from orchestration.parsing.pdf_ir import PdfIrParser
@@ -15,7 +15,7 @@ from orchestration.records import BlockKind, Document
 def document_of(content: bytes) -> Document:
     document = PdfIrParser().parse(a_payload(content, "pdf-ir"), "default")
     assert_sound(document)
-    return document
+    return indexed_part(document)
 
 
 def test_headings_nest_by_their_level_and_have_roles() -> None:
@@ -52,7 +52,7 @@ def test_every_block_has_its_page_and_its_boxes() -> None:
     assert {block.page_no for block in blocks_of(document)} == {1, 2}
 
 
-def test_what_stands_under_references_is_the_reference_list_and_not_text() -> None:
+def test_what_stands_under_references_is_the_reference_list_and_not_indexed() -> None:
     document = document_of(
         a_converted_pdf(
             a_pdf_block("We slept."),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medkg.testing.builders import a_page_of_studies, a_payload, a_study, study_results
-from medkg.testing.document_checks import assert_sound, blocks_of, sections_of
+from medkg.testing.document_checks import assert_sound, blocks_of, indexed_part, sections_of
 from orchestration.errors import MalformedDocumentError, MissingIdentifierError
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.records import Block, BlockKind, Document
@@ -58,11 +58,12 @@ def test_adverse_events_and_participant_flow_are_tables() -> None:
     assert "Started | 40 | 39" in document.text
 
 
-def test_cited_papers_are_references_and_not_text() -> None:
+def test_cited_papers_are_references_and_not_indexed() -> None:
     references = {"references": [{"pmid": "123", "citation": "Walker A. On walks."}]}
     document = parsed(a_study(referencesModule=references))
     assert [(entry.pmid, entry.text) for entry in document.references] == [("123", "Walker A. On walks.")]
-    assert "On walks" not in document.text
+    assert document.text.endswith("References\n\nWalker A. On walks. PMID 123")
+    assert "On walks" not in indexed_part(document).text
 
 
 def test_mesh_terms_are_metadata_and_a_block() -> None:

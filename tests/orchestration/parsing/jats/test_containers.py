@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medkg.testing.builders import a_payload, an_article
-from medkg.testing.document_checks import assert_sound, blocks_of, sections_of
+from medkg.testing.document_checks import assert_sound, blocks_of, indexed_part, sections_of
 from orchestration.parsing.jats import JatsParser
 from orchestration.records import BlockKind, Document
 
@@ -22,7 +22,7 @@ def parsed(body: str = "<p>t</p>", back: str = "", extra: str = "") -> Document:
     article = an_article(body, back=back).replace(b"</article>", f"{extra}</article>".encode())
     document = JatsParser().parse(a_payload(article, "jats", doc_id="PMC1234567", source="pmc"), "default")
     assert_sound(document)
-    return document
+    return indexed_part(document)
 
 
 def text_of(body: str = "<p>t</p>", back: str = "") -> str:

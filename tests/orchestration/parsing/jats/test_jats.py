@@ -7,7 +7,7 @@ import io
 import pytest
 
 from medkg.testing.builders import a_payload, an_article
-from medkg.testing.document_checks import assert_sound, blocks_of, sections_of
+from medkg.testing.document_checks import assert_sound, blocks_of, indexed_part, sections_of
 from orchestration.errors import MalformedDocumentError, MissingIdentifierError, UnsafeXmlError
 from orchestration.parsing.jats import JatsParser
 from orchestration.records import BlockKind, Document
@@ -16,7 +16,7 @@ from orchestration.records import BlockKind, Document
 def parsed(article: bytes) -> Document:
     document = JatsParser().parse(a_payload(article, "jats", doc_id="PMC1234567", source="pmc"), "default")
     assert_sound(document)
-    return document
+    return indexed_part(document)
 
 
 def body_text(body: str) -> str:

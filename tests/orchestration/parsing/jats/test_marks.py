@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medkg.testing.builders import a_payload, an_article
-from medkg.testing.document_checks import assert_sound
+from medkg.testing.document_checks import assert_sound, indexed_part
 from orchestration.parsing.jats import JatsParser
 
 
@@ -13,7 +13,7 @@ def text_of(paragraph: str) -> str:
     article = an_article(f"<p>{paragraph}</p>")
     document = JatsParser().parse(a_payload(article, "jats", doc_id="PMC1234567", source="pmc"), "default")
     assert_sound(document)
-    return document.text.partition("Walking helps.")[2].strip()
+    return indexed_part(document).text.partition("Walking helps.")[2].strip()
 
 
 def bibr(number: str, *, high: bool = False) -> str:

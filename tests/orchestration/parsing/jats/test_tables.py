@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medkg.testing.builders import a_payload, an_article
-from medkg.testing.document_checks import assert_sound
+from medkg.testing.document_checks import assert_sound, indexed_part
 from orchestration.parsing.jats import JatsParser
 from orchestration.records import Document
 
@@ -16,7 +16,7 @@ def parsed(body: str) -> Document:
     payload = a_payload(an_article(body), "jats", doc_id="PMC1234567", source="pmc")
     document = JatsParser().parse(payload, "default")
     assert_sound(document)
-    return document
+    return indexed_part(document)
 
 
 def wrapped(table: str, foot: str = "") -> Document:

@@ -15,6 +15,7 @@ from itertools import takewhile
 
 from lxml import etree
 
+from medkg.testing.document_checks import indexed_part
 from orchestration.parsing.xml.elements import ALTERNATIVES, LEFT_OUT
 from orchestration.parsing.xml.trees import local_name, parse_xml
 from orchestration.records import Document
@@ -99,7 +100,9 @@ def lost(texts: list[Text], document: Document) -> list[Text]:
 
 def repeated(texts: list[Text], document: Document) -> list[Text]:
     """Texts that the document has more than once, but for spanning cells and labels of tables in parts."""
-    count = Counter(TOKEN.findall(document.text)) + Counter(TOKEN.findall(_references(document)))
+    count = Counter(TOKEN.findall(indexed_part(document).text)) + Counter(
+        TOKEN.findall(_references(document))
+    )
     return [text for text in texts if count[text.token] > 1 and not _is_repeated_on_purpose(text)]
 
 

@@ -17,7 +17,7 @@ from medkg.testing.builders import (
     an_abstract,
     json_lines,
 )
-from medkg.testing.document_checks import assert_sound, sections_of
+from medkg.testing.document_checks import assert_sound, indexed_part, sections_of
 from orchestration.errors import (
     DocumentTooLargeError,
     MalformedDocumentError,
@@ -39,7 +39,7 @@ def test_labels_become_sections_with_roles() -> None:
     )
     document = PubmedXmlParser().parse(a_payload(article, "pubmed-xml", doc_id="1"), "default")
     assert_sound(document)
-    sections = [(section.title, section.role) for section in sections_of(document)]
+    sections = [(section.title, section.role) for section in sections_of(indexed_part(document))]
     assert sections == [("", None), ("AIMS", "introduction"), ("X", "results"), ("", "abstract")]
 
 
@@ -96,14 +96,14 @@ def test_another_encoding_is_refused_with_the_way_to_convert() -> None:
 def test_named_characters_and_pretty_printed_subscripts_are_read() -> None:
     article = a_pubmed_article(abstract="<AbstractText>&beta;\n   <sub>2</sub>-agonist</AbstractText>")
     document = PubmedXmlParser().parse(a_payload(article, "pubmed-xml", doc_id="1"), "default")
-    assert document.text.endswith("β2-agonist")
+    assert indexed_part(document).text.endswith("β2-agonist")
 
 
 def test_an_abstract_as_json_has_a_section_a_label() -> None:
     record = an_abstract("5", sections=[{"label": "PURPOSE", "text": "a"}, {"label": "", "text": "b"}])
     document = PubmedJsonlParser().parse(a_payload(record, "pubmed-jsonl", doc_id="5"), "default")
     assert_sound(document)
-    assert document.text == "Walking and sleep\n\nPURPOSE\n\na\n\nb"
+    assert indexed_part(document).text == "Walking and sleep\n\nPURPOSE\n\na\n\nb"
     assert document.metadata["mesh"] == ["Sleep", "Walking"]
 
 

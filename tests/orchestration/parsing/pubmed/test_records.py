@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medkg.testing.builders import a_payload, an_abstract
-from medkg.testing.document_checks import assert_sound, sections_of
+from medkg.testing.document_checks import assert_sound, indexed_part, sections_of
 from orchestration.parsing.pubmed import PubmedJsonlParser, PubmedXmlParser
 from orchestration.records import Document
 
@@ -13,7 +13,7 @@ from orchestration.records import Document
 def read(record: str) -> Document:
     document = PubmedXmlParser().parse(a_payload(record.encode(), "pubmed-xml", doc_id="1"), "default")
     assert_sound(document)
-    return document
+    return indexed_part(document)
 
 
 def a_citation(
@@ -186,7 +186,7 @@ def test_an_abstract_without_labels_has_its_role_in_every_format() -> None:
         a_payload(an_abstract("5", sections=[{"label": "", "text": "a"}]), "pubmed-jsonl", doc_id="5"),
         "default",
     )
-    assert list(sections_of(xml))[-1].role == list(sections_of(json))[-1].role == "abstract"
+    assert list(sections_of(xml))[-1].role == list(sections_of(indexed_part(json)))[-1].role == "abstract"
 
 
 def test_ids_that_pubmed_marks_as_wrong_are_left_out() -> None:

@@ -24,7 +24,7 @@ from orchestration.parsing.json.records import json_records, load_record
 from orchestration.parsing.licences import is_redistributable, licence_of
 from orchestration.parsing.marking import Marks
 from orchestration.parsing.names import bare_name, without_high_marks
-from orchestration.parsing.openalex_record import work_record
+from orchestration.parsing.openalex.record import work_record
 from orchestration.parsing.pdf_links import places_to_try
 from orchestration.parsing.publication_record import add_publication_record
 from orchestration.parsing.text_builder import DocumentBuilder, one_line
