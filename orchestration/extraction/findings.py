@@ -57,6 +57,11 @@ class Findings:
         )
         return self._entities.setdefault(entity_id, entity)
 
+    def from_line_start(self, span: Span) -> Span:
+        """A span, and what stands before it in its line: words that say what it is to the record."""
+        start = self._document.text.rfind("\n", 0, span.start_char) + 1
+        return Span(start_char=start, end_char=span.end_char)
+
     def qualifier(self, kind: str, span: Span) -> Qualifier:
         """What stands at a span as a qualifier. Raises ValueError as `mention` does."""
         return Qualifier(kind=kind, value=self._text(span), span=span)

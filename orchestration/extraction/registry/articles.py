@@ -143,10 +143,9 @@ class _Statements:
         self._state("has_data", data)
 
     def _add_related(self, annotation: Annotation) -> None:
-        """Another article; the whole line is the evidence, since its first words say how it is related."""
+        """Another article; the first words of its line say how it is related."""
         other = self._mention("Article", annotation)
-        start = self._document.text.rfind("\n", 0, annotation.start_char) + 1
-        line = Span(start_char=start, end_char=annotation.end_char)
+        line = self._findings.from_line_start(other.span)
         is_subject = annotation.attributes["other"] == "subject"
         self._state(annotation.attributes["relation"], other, evidence=line, is_subject=is_subject)
 

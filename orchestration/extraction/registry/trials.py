@@ -127,12 +127,14 @@ class _Trial:
                 article = self._mention("Article", annotation)
                 publications[annotation.annotation_id] = article
                 ends = (article, self._trial) if is_subject else (self._trial, article)
-                self._findings.claim(ends[0], predicate, ends[1], [article.span], agent_type=agent)
+                line = self._findings.from_line_start(article.span)
+                self._findings.claim(ends[0], predicate, ends[1], [line], agent_type=agent)
         for annotation in self._annotated("retraction"):
             retracted = publications.get(annotation.of)
             if retracted is not None:
                 notice = self._mention("Article", annotation)
-                self._findings.claim(notice, "retracts", retracted, [notice.span])
+                line = self._findings.from_line_start(notice.span)
+                self._findings.claim(notice, "retracts", retracted, [line])
 
     def _add_outcome(self, annotation: Annotation) -> None:
         outcome = self._mention("Outcome", annotation)

@@ -300,3 +300,10 @@ def test_publications_of_a_trial_report_its_results_name_it_or_are_cited() -> No
 def test_an_article_does_not_cite_itself() -> None:
     itself = INDEXED.replace('IdType="pubmed">12<', 'IdType="pubmed">11<')
     assert not any(predicate == "cites" for _, predicate, _ in stated(pubmed(itself)))
+
+
+def test_the_quote_of_a_publication_of_a_trial_says_what_it_is_to_the_trial() -> None:
+    references = [{"pmid": "1", "type": "RESULT", "citation": "Lee K. Kites. 2001."}]
+    document = trial(referencesModule={"references": references})
+    claim = claim_of(document, "reports_results_of", "NCT:NCT00000001")
+    assert quotes(document, claim) == ["Result: Lee K. Kites. 2001."]
