@@ -52,8 +52,10 @@ def add_trial(findings: Findings, document: Document) -> None:
         by_kind[annotation.kind].append(annotation)
     if not by_kind["trial"]:
         return
-    place = _span(by_kind["trial"][0])
-    trial = findings.mention("Trial", place, concept=f"NCT:{document.doc_id}")
+    named = by_kind["trial"][0]
+    trial = findings.mention(
+        "Trial", _span(named), concept=f"NCT:{document.doc_id}", identifiers=named.identifiers
+    )
     _Trial(findings, document, by_kind, trial).add()
 
 

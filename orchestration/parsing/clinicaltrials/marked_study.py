@@ -20,7 +20,7 @@ __all__ = ["KINDS", "marked_study"]
 Fields = dict[str, Any]
 
 KINDS: Final[Mapping[str, str]] = {
-    "trial": "the registry's id of the study",
+    "trial": "the registry's id of the study; its former ids and EudraCT number",
     "condition": "a condition that it studies; MeSH where the registry gives it for the same name",
     "intervention": "what it tests, with the type of the registry; MeSH as for conditions",
     "synonym": "another name; of an intervention",
@@ -73,7 +73,8 @@ def marked_study(study: Mapping[str, Any], marks: Marks) -> Fields:
     conditions = _mesh_ids(derived, "conditionBrowseModule")
     interventions = _mesh_ids(derived, "interventionBrowseModule")
     marker = _Marker(marks)
-    marker.value(module_at(protocol, "identificationModule"), "nctId", "trial", "trial")
+    identification = module_at(protocol, "identificationModule")
+    marker.value(identification, "nctId", "trial", "trial", identifiers=_other_ids(identification))
     _mark_conditions(marker, module_at(protocol, "conditionsModule"), conditions)
     _mark_arms(marker, module_at(protocol, "armsInterventionsModule"), interventions)
     _mark_outcomes(marker, module_at(protocol, "outcomesModule"))
@@ -117,6 +118,19 @@ class _Marker:
                     head, separator, rest = "", "", value
                 marked = self._marks.mark(readable(key, rest), kind, annotation_id, **details)
                 values[number] = f"{head}{separator}{marked}"
+
+
+def _other_ids(module: Any) -> tuple[str, ...]:
+    """CURIEs of the ids under which the study was registered before, and of its EudraCT number."""
+    aliases = module.get("nctIdAliases")
+    former = [each for each in aliases if isinstance(each, str)] if isinstance(aliases, list) else []
+    numbers = [
+        text_at(each, "id")
+        for each in list_at(module, "secondaryIdInfos")
+        if text_at(each, "type") == "EUDRACT_NUMBER"
+    ]
+    curies = [*(f"NCT:{each.strip()}" for each in former), *(f"EUCTR:{each.strip()}" for each in numbers)]
+    return tuple(dict.fromkeys(curies))
 
 
 def _mark_conditions(marker: _Marker, module: Any, mesh: Mapping[str, str]) -> None:

@@ -307,3 +307,19 @@ def test_the_quote_of_a_publication_of_a_trial_says_what_it_is_to_the_trial() ->
     document = trial(referencesModule={"references": references})
     claim = claim_of(document, "reports_results_of", "NCT:NCT00000001")
     assert quotes(document, claim) == ["Result: Lee K. Kites. 2001."]
+
+
+def test_a_trial_has_its_former_ids_and_its_eudract_number_as_identifiers() -> None:
+    identification = {
+        "nctId": "NCT00000001",
+        "briefTitle": "Kites",
+        "nctIdAliases": ["NCT00000009"],
+        "secondaryIdInfos": [
+            {"id": "2004-001234-12", "type": "EUDRACT_NUMBER"},
+            {"id": "K-1", "type": "OTHER"},
+        ],
+    }
+    mentions, _ = extracted(trial(identificationModule=identification))
+    (registered,) = (each for each in mentions.values() if each.kind == "Trial")
+    assert registered.concept == "NCT:NCT00000001"
+    assert registered.identifiers == ("NCT:NCT00000009", "EUCTR:2004-001234-12")
