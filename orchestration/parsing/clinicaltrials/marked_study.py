@@ -20,7 +20,7 @@ __all__ = ["KINDS", "marked_study"]
 Fields = dict[str, Any]
 
 KINDS: Final[Mapping[str, str]] = {
-    "trial": "the registry's id of the study; its former ids and EudraCT number",
+    "trial": "the registry's id of the study; its earlier ids and EudraCT number",
     "condition": "a condition that it studies; MeSH where the registry gives it for the same name",
     "intervention": "what it tests, with the type of the registry; MeSH as for conditions",
     "synonym": "another name; of an intervention",
@@ -123,13 +123,13 @@ class _Marker:
 def _other_ids(module: Any) -> tuple[str, ...]:
     """CURIEs of the ids under which the study was registered before, and of its EudraCT number."""
     aliases = module.get("nctIdAliases")
-    former = [each for each in aliases if isinstance(each, str)] if isinstance(aliases, list) else []
+    earlier = [each for each in aliases if isinstance(each, str)] if isinstance(aliases, list) else []
     numbers = [
         text_at(each, "id")
         for each in list_at(module, "secondaryIdInfos")
         if text_at(each, "type") == "EUDRACT_NUMBER"
     ]
-    curies = [*(f"NCT:{each.strip()}" for each in former), *(f"EUCTR:{each.strip()}" for each in numbers)]
+    curies = [*(f"NCT:{each.strip()}" for each in earlier), *(f"EUCTR:{each.strip()}" for each in numbers)]
     return tuple(dict.fromkeys(curies))
 
 

@@ -81,8 +81,8 @@ def trial(**modules: dict[str, Any]) -> Document:
 def extracted(document: Document) -> tuple[dict[str, Entity], list[Claim]]:
     """Mentions by id, and claims; checks the document, and that nothing is dropped."""
     assert_sound(document)
-    found = RegistryExtractor().extract(document)
-    result = grounded(document, found, load_graph_schema(shipped_folder()))
+    extraction = RegistryExtractor().extract(document)
+    result = grounded(document, extraction, load_graph_schema(shipped_folder()))
     assert not result.dropped
     mentions, claims = result.extraction
     return {each.entity_id: each for each in mentions}, claims
@@ -182,8 +182,8 @@ def test_both_records_of_a_link_state_the_same_claim_and_the_line_says_which(
     related = {each for each in stated(document) if each[1] != "has_publication_type"}
     assert related == {claim}
     _, claims = extracted(document)
-    (made,) = (each for each in claims if each.predicate == claim[1])
-    assert quotes(document, made) == [f"{line}: J Walks. 2021;2:9."]
+    (statement,) = (each for each in claims if each.predicate == claim[1])
+    assert quotes(document, statement) == [f"{line}: J Walks. 2021;2:9."]
     assert f"{line}: J Walks. 2021;2:9. PMID 5" in document.text
 
 
@@ -309,7 +309,7 @@ def test_the_quote_of_a_publication_of_a_trial_says_what_it_is_to_the_trial() ->
     assert quotes(document, claim) == ["Result: Lee K. Kites. 2001."]
 
 
-def test_a_trial_has_its_former_ids_and_its_eudract_number_as_identifiers() -> None:
+def test_a_trial_has_its_earlier_ids_and_its_eudract_number_as_identifiers() -> None:
     identification = {
         "nctId": "NCT00000001",
         "briefTitle": "Kites",
