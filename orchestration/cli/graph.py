@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,9 +9,9 @@ import typer
 from orchestration.cli import graph_projection
 from orchestration.cli.graph_alias import alias
 from orchestration.cli.graph_evidence import register_evidence
+from orchestration.cli.graph_export import register_export
 from orchestration.cli.help_text import DOCUMENTS, example
-from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
-from orchestration.cli.progress import counting
+from orchestration.cli.output import AsJson, answer, console, reports_errors, table
 from orchestration.contracts import Concept, Statement
 from orchestration.operations.graph.evidence import claim_json
 from orchestration.settings import Settings
@@ -155,28 +153,10 @@ def show_stats(ctx: typer.Context, as_json: AsJson = False) -> None:
     answer(as_json, counts.model_dump(), show)
 
 
-@graph.command("export", epilog=example("medkg graph export kgx/"))
-@reports_errors
-def export_graph(
-    ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Folder to write; it must be empty or new.")],
-    as_json: AsJson = False,
-) -> None:
-    """Write nodes.jsonl and edges.jsonl in the KGX format: one edge per claim, with its quotes."""
-    from orchestration.assembly import open_data_folder
-
-    settings: Settings = ctx.obj
-    with open_data_folder(settings) as data_folder, counting("exported", as_json) as observe:
-        done = data_folder.graph.export_kgx(folder, observe)
-    value = {"folder": str(folder), **asdict(done)}
-    summary = f"{done.nodes:,} nodes and {done.edges:,} edges of {done.documents:,} documents in {folder}"
-    lost = f"; of {len(done.without_text):,} the text is lost: edges without quotes"
-    answer(as_json, value, lambda: note(summary + (lost if done.without_text else "")))
-
-
 def register(app: typer.Typer) -> None:
     """Add the command group."""
     graph_projection.register(graph)
     register_evidence(graph)
+    register_export(graph)
     graph.add_typer(alias, name="alias")
     app.add_typer(graph, name="graph", rich_help_panel=DOCUMENTS)

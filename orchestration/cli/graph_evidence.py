@@ -41,7 +41,8 @@ def show_evidence(
     """Show where claims are stated, in context, and the documents for and against."""
     from orchestration.assembly import open_data_folder
 
-    if (claim_id is None) == (subject is None or object_ is None):
+    by_ends = subject is not None and object_ is not None
+    if by_ends == (claim_id is not None) or (subject is None) != (object_ is None):
         raise UsageError("give the id of a claim, or --subject and --object.")
     settings: Settings = ctx.obj
     with open_data_folder(settings) as data_folder:

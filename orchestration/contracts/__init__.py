@@ -79,6 +79,12 @@ from orchestration.contracts.graph import (
     agrees,
     contradicts,
 )
+from orchestration.contracts.graph_snapshot import (
+    ConceptNode,
+    GraphSnapshot,
+    GraphSnapshots,
+    SnapshotDocument,
+)
 from orchestration.contracts.identifiers import (
     IDENTIFIER,
     chunk_identifiers,
@@ -202,6 +208,7 @@ __all__ = [
     "Commit",
     "CommitLog",
     "Concept",
+    "ConceptNode",
     "ConceptSpans",
     "Conditions",
     "Conflict",
@@ -239,6 +246,8 @@ __all__ = [
     "GraphCounts",
     "GraphHolding",
     "GraphReader",
+    "GraphSnapshot",
+    "GraphSnapshots",
     "GraphStore",
     "GraphWriter",
     "Holding",
@@ -297,6 +306,7 @@ __all__ = [
     "ScoredRelation",
     "SearchStore",
     "ShapedExtractor",
+    "SnapshotDocument",
     "Source",
     "SourceRequest",
     "SparseVectors",

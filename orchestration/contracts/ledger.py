@@ -13,6 +13,7 @@ from orchestration.contracts.commits import Commit, CommitLog
 from orchestration.contracts.copying import CopyLedger
 from orchestration.contracts.gates import GateLedger, PdfTaskLedger
 from orchestration.contracts.graph import GraphStore
+from orchestration.contracts.graph_snapshot import GraphSnapshots
 from orchestration.contracts.jobs import (
     DeadLetter,
     DocumentCounts,
@@ -376,3 +377,5 @@ class Ledger(Protocol):
     def graph_feed(self) -> GraphFeed: ...
     @property
     def aliases(self) -> GraphAliases: ...
+    @property
+    def graph_snapshots(self) -> GraphSnapshots: ...

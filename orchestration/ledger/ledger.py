@@ -11,7 +11,7 @@ from orchestration.ledger.database import Database
 from orchestration.ledger.dead_letters import SqlDeadLetters
 from orchestration.ledger.documents import SqlDocuments
 from orchestration.ledger.gates import SqlGates
-from orchestration.ledger.graph import SqlAliases, SqlGraph
+from orchestration.ledger.graph import SqlAliases, SqlGraph, SqlGraphSnapshots
 from orchestration.ledger.graph_feed import SqlGraphFeed
 from orchestration.ledger.jobs import SqlJobs
 from orchestration.ledger.outcomes import SqlOutcomes
@@ -46,6 +46,7 @@ class SqlLedger:
         self.graph = SqlGraph(database, lease_seconds, now)
         self.graph_feed = SqlGraphFeed(database, lease_seconds, now)
         self.aliases = SqlAliases(database, lease_seconds, now)
+        self.graph_snapshots = SqlGraphSnapshots(database, lease_seconds, now)
 
     def close(self) -> None:
         """Close the database."""

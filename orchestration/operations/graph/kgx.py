@@ -1,163 +1,110 @@
-"""A tenant's graph as KGX files: nodes.jsonl and edges.jsonl, which tools of the Biolink world read.
+"""KGX files: nodes.jsonl and edges.jsonl, which tools of the Biolink world read.
 
-Input: the parts of a data folder and a folder. Output: one node per concept, one edge per claim with its
-quotes and their characters. Documents are read one by one, so memory holds the nodes alone. A document that a
-run replaces meanwhile is exported as it is then. Files have their names when they are whole.
+Input: nodes and edges. Output: one line of JSON per concept and per claim.
+Source: https://github.com/biolink/kgx/blob/master/specification/kgx-format.md (read 2026-11-30).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from orchestration.contracts import Commit, Extraction
-from orchestration.errors import UsageError
-from orchestration.operations.parts import Parts
-from orchestration.records import Claim, Document, Entity
+from orchestration.contracts import SnapshotDocument
+from orchestration.operations.graph.exporting import Edge, Node, Sink
+from orchestration.operations.graph.iris import scalar_text
 
-__all__ = ["Exported", "export_kgx"]
+__all__ = ["Kgx"]
 
 NODES: Final = "nodes.jsonl"
 EDGES: Final = "edges.jsonl"
-PARTIAL: Final = ".partial"
 SOURCE: Final = "infores:medkg"
 
-Observe = Callable[[int, int], None]
-"""Receives the numbers of documents done and of all."""
+
+class Kgx:
+    """ExportFormat of KGX in JSON Lines."""
+
+    files: Sequence[str] = (NODES, EDGES)
+
+    @contextmanager
+    def open(self, paths: Mapping[str, Path]) -> Iterator[Sink]:
+        """Write both files; see ExportFormat."""
+        with (
+            paths[NODES].open("w", encoding="utf-8") as nodes,
+            paths[EDGES].open("w", encoding="utf-8") as edges,
+        ):
+            yield _KgxSink(nodes, edges)
 
 
-@dataclass(slots=True)
-class Exported:
-    """What was written."""
+class _KgxSink:
+    def __init__(self, nodes: TextIO, edges: TextIO) -> None:
+        self._nodes = nodes
+        self._edges = edges
 
-    documents: int = 0
-    nodes: int = 0
-    edges: int = 0
-    without_text: list[str] = field(default_factory=list)
-    """Ids of documents whose parsed text is lost: their edges have characters and no quotes."""
-
-
-def export_kgx(parts: Parts, folder: Path, observe: Observe) -> Exported:
-    """Write the settings' tenant into an empty or new folder.
-
-    What an interrupted export left there is replaced. Raises UsageError for a folder that holds anything
-    else, OSError where it cannot be written.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = {name: folder / f"{name}{PARTIAL}" for name in (NODES, EDGES)}
-    if any(path not in partial.values() for path in folder.iterdir()):
-        raise UsageError(f"{folder} is not empty. Export into an empty or new folder.")
-    done = Exported()
-    nodes: dict[str, dict[str, Any]] = {}
-    commits = [
-        commit for commit in parts.ledger.commits.committed(parts.settings.tenant) if commit.graph_intent_id
-    ]
-    with partial[EDGES].open("w", encoding="utf-8") as edges:
-        for commit in sorted(commits, key=lambda each: (each.key.source, each.key.doc_id)):
-            if (visible := _visible(parts, commit)) is not None:
-                _add_document(parts, *visible, nodes, edges, done)
-            observe(done.documents, len(commits))
-    with partial[NODES].open("w", encoding="utf-8") as file:
-        for key in sorted(nodes):
-            _write(file, nodes[key])
-    for name, path in partial.items():
-        path.replace(folder / name)
-    done.nodes = len(nodes)
-    return done
-
-
-def _visible(parts: Parts, commit: Commit) -> tuple[Commit, Extraction] | None:
-    """The document's extraction, or that of the commit that took its place; None if there is none."""
-    for _ in range(2):
-        intent_id = commit.graph_intent_id
-        extraction = parts.ledger.graph.extraction(commit.key, intent_id) if intent_id else None
-        if extraction is not None:
-            return commit, extraction
-        current = parts.ledger.commits.find(commit.key)
-        if current is None:
-            return None
-        commit = current
-    return None
-
-
-def _add_document(
-    parts: Parts,
-    commit: Commit,
-    extraction: Extraction,
-    nodes: dict[str, dict[str, Any]],
-    edges: TextIO,
-    done: Exported,
-) -> None:
-    mentions, claims = extraction
-    document = parts.stores.documents.get(commit.key, commit.version, commit.fingerprint)
-    if document is None:
-        done.without_text.append(commit.key.doc_id)
-    by_id = {mention.entity_id: mention for mention in mentions}
-    kinds = parts.graph_schema.kinds
-    for mention in mentions:
-        category = kinds[mention.kind].biolink if mention.kind in kinds else "NamedThing"
-        _add_node(nodes, mention, category)
-    for claim in claims:
-        _write(edges, _edge(parts, commit, claim, by_id, document))
-    done.documents += 1
-    done.edges += len(claims)
-
-
-def _add_node(nodes: dict[str, dict[str, Any]], mention: Entity, category: str) -> None:
-    """Add a mention's concept; its first name is its name, others are synonyms."""
-    node = nodes.setdefault(
-        mention.concept,
-        {"id": mention.concept, "category": [f"biolink:{category}"], "name": mention.name},
-    )
-    for name, values in (("xref", mention.identifiers), ("synonym", (mention.name,))):
-        known = node.setdefault(name, [])
-        known += [value for value in values if value not in known and value != node["name"]]
-        if not known:
-            del node[name]
-
-
-def _edge(
-    parts: Parts, commit: Commit, claim: Claim, by_id: Mapping[str, Entity], document: Document | None
-) -> dict[str, Any]:
-    predicates = parts.graph_schema.predicates
-    biolink = predicates[claim.predicate].biolink if claim.predicate in predicates else "related_to"
-    quotes = [
-        {
-            "start_char": span.start_char,
-            "end_char": span.end_char,
-            "exact": document.text[span.start_char : span.end_char] if document else None,
+    def node(self, node: Node) -> None:
+        concept = node.node.concept
+        record: dict[str, Any] = {
+            "id": concept.concept,
+            "category": [f"biolink:{node.category}"],
+            "name": concept.name,
         }
-        for span in claim.evidence
+        others = [*node.node.keys[1:], *node.node.identifiers]
+        for name, values in (("xref", others), ("synonym", list(node.node.names[1:]))):
+            if values:
+                record[name] = values
+        if concept.retracted:
+            record["retracted"] = True
+        _write(self._nodes, record)
+
+    def document(self, document: SnapshotDocument) -> None:
+        """Documents are properties of edges."""
+
+    def edge(self, edge: Edge) -> None:
+        _write(self._edges, _edge(edge))
+
+
+def _edge(edge: Edge) -> dict[str, Any]:
+    claim, document = edge.claim, edge.document
+    quotes = [
+        {"start_char": each["start_char"], "end_char": each["end_char"], "exact": each["exact"]}
+        for each in edge.quotes
     ]
-    edge: dict[str, Any] = {
+    record: dict[str, Any] = {
         "id": claim.claim_id,
-        "subject": by_id[claim.subject].concept,
-        "predicate": f"biolink:{biolink}",
+        "subject": edge.subject,
+        "predicate": f"biolink:{edge.biolink_predicate}",
         "original_predicate": claim.predicate,
-        "object": by_id[claim.object].concept,
+        "object": edge.object,
+        "original_subject": edge.original_subject,
+        "original_object": edge.original_object,
         "category": ["biolink:Association"],
         "knowledge_level": claim.knowledge_level,
         "agent_type": claim.agent_type,
         "primary_knowledge_source": SOURCE,
         "negated": claim.negated,
-        "source": commit.key.source,
-        "document": commit.key.doc_id,
-        "document_version": commit.version,
+        "source": document.key.source,
+        "document": document.key.doc_id,
+        "document_version": document.version,
+        "retracted": document.retracted,
         "extraction": claim.extraction,
         "confidence": claim.confidence,
         "evidence": quotes,
     }
-    if document is not None:
-        edge["supporting_text"] = [quote["exact"] for quote in quotes]
-    if claim.direction is not None:
-        edge["object_direction_qualifier"] = claim.direction
-    if claim.qualifiers:
-        edge["qualifiers"] = [f"{each.kind}: {each.value}" for each in claim.qualifiers]
-    return edge
+    texts = [quote["exact"] for quote in quotes if quote["exact"] is not None]
+    if texts:
+        record["supporting_text"] = texts
+    for name, value in (
+        ("object_direction_qualifier", claim.direction),
+        ("year", document.year),
+        ("study_type", document.study_type),
+        ("qualifiers", [f"{each.kind}: {each.value}" for each in claim.qualifiers]),
+    ):
+        if value:
+            record[name] = value
+    return record
 
 
 def _write(file: TextIO, record: Mapping[str, Any]) -> None:
-    file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    file.write(scalar_text(json.dumps(record, ensure_ascii=False)) + "\n")

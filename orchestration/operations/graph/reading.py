@@ -26,7 +26,7 @@ from orchestration.operations.parts import Parts
 from orchestration.records import Document, DocumentKey
 
 if TYPE_CHECKING:
-    from orchestration.operations.graph.kgx import Exported
+    from orchestration.operations.graph.exporting import Exported
 
 __all__ = ["Graph"]
 
@@ -228,11 +228,12 @@ class Graph:
 
     # --- exports ------------------------------------------------------------------------------------
 
-    def export_kgx(self, folder: Path, observe: Callable[[int, int], None]) -> Exported:
-        """Write nodes.jsonl and edges.jsonl into an empty or new folder; raises what `export_kgx` raises."""
-        from orchestration.operations.graph.kgx import export_kgx
+    def export(self, folder: Path, format_name: str, observe: Callable[[int, int], None]) -> Exported:
+        """Write the graph in a format into an empty or new folder; raises what `export_graph` raises."""
+        from orchestration.operations.graph.exporting import export_graph
+        from orchestration.operations.graph.formats import format_named
 
-        return export_kgx(self._parts, folder, observe)
+        return export_graph(self._parts, format_named(format_name), folder, observe)
 
     # --- concepts as users name them ----------------------------------------------------------------
 

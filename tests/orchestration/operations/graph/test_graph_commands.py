@@ -1,0 +1,115 @@
+"""`medkg graph` as users see it: evidence, conflicts, paths, review and aliases of committed documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.orchestration.operations.graph.graph_folder import GraphFolder
+
+ASPIRIN, HEADACHE = "Drug:aspirin=MESH:D001241", "Condition:headache=MESH:D006261"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> GraphFolder:
+    graph = GraphFolder(tmp_path_factory.mktemp("commands"))
+    graph.publish("1", [(ASPIRIN, "tests", HEADACHE)], year="2001", publication_types=["Meta-Analysis"])
+    graph.publish("2", [(ASPIRIN, "not tests", HEADACHE)], year="2015", pmid="22", is_retracted=None)
+    graph.publish("3", [("Drug:tea", "tests", HEADACHE), (ASPIRIN, "tests", "Condition:fever")])
+    graph.publish("notice", [], notice="retraction", notice_of=["22"])
+    return graph
+
+
+def test_evidence_stands_in_context_with_documents_for_and_against(folder: GraphFolder) -> None:
+    claim = folder.medkg("graph", "claims", "aspirin")["claims"][0]
+    value = folder.medkg("graph", "evidence", claim["claim_id"])
+    (quote,) = value["evidence"]
+    start, end = quote["in_context"]
+    assert quote["context"][start:end] == quote["exact"] == "aspirin tests headache"
+    assert (quote["section"], quote["title_path"]) == ("results", ["About 1", "Results"])
+    cited = {
+        name: [(each["doc_id"], each["year"], each["study_type"], each["retracted"]) for each in documents]
+        for name, documents in value["documents"].items()
+    }
+    assert cited == {"for": [("1", 2001, "Meta-Analysis", False)], "against": [("2", 2015, None, True)]}
+    shown = folder.medkg.text("graph", "evidence", claim["claim_id"])
+    assert ">>aspirin tests headache<<" in shown
+    assert "files 2 [retracted]: 2015, About 2" in shown
+
+
+def test_evidence_of_a_subject_and_an_object_is_that_of_all_their_claims(folder: GraphFolder) -> None:
+    value = folder.medkg("graph", "evidence", "--subject", "aspirin", "--object", "MESH:D006261")
+    assert [each["claim"]["doc_id"] for each in value["claims"]] == ["1", "2"]
+    assert [each["doc_id"] for each in value["documents"]["against"]] == ["2"]
+    for wrong in ([], ["c1", "--subject", "aspirin"], ["--subject", "aspirin"]):
+        error = folder.medkg("graph", "evidence", *wrong, expect=2)["error"]["message"]
+        assert "--subject and --object" in error
+
+
+def test_conflicts_have_both_sides_with_their_documents(folder: GraphFolder) -> None:
+    (conflict,) = folder.medkg("graph", "conflicts", "aspirin")["conflicts"]
+    sides = [(each["negated"], each["retracted"], each["documents"]) for each in conflict["positions"]]
+    assert sides == [(False, False, 1), (True, True, 1)]
+    assert conflict["positions"][1]["statements"][0]["year"] == 2015
+    shown = folder.medkg.text("graph", "conflicts")
+    assert "denied: 1 documents [retracted]" in shown
+    assert folder.medkg("graph", "conflicts", "tea") == {"conflicts": []}
+
+
+def test_paths_name_concepts_and_claims_of_each_step(folder: GraphFolder) -> None:
+    value = folder.medkg("graph", "paths", "tea", "fever", "--max-hops", "3")
+    (path,) = value["paths"]
+    assert [each["name"] for each in path["concepts"]] == ["tea", "headache", "aspirin", "fever"]
+    assert [[link["predicate"] for link in step] for step in path["links"]] == [["tests"]] * 3
+    assert (path["retracted"], value["truncated"], value["hubs"]) == (False, False, [])
+    assert "tea  [tests ->]  headache  [<- tests]  aspirin" in folder.medkg.text(
+        "graph", "paths", "tea", "fever", "--max-hops", "3"
+    )
+    none = folder.medkg("graph", "paths", "tea", "fever", "--max-documents", "1", "--max-hops", "4")
+    assert none["paths"] == []
+    hubs = folder.medkg("graph", "paths", "tea", "aspirin", "--max-documents", "1")["hubs"]
+    assert [each["name"] for each in hubs] == ["headache"]
+
+
+def test_review_says_what_to_do_next(folder: GraphFolder) -> None:
+    proposals = folder.medkg("graph", "review")["proposals"]
+    unlinked = {each["name"]: each["next"] for each in proposals if each["kind"] == "unlinked"}
+    (tea,) = folder.medkg("graph", "entities", "tea", "--kind", "Drug")["entities"]
+    assert unlinked["tea"].startswith(f"medkg graph alias add {tea['concept']} ")
+    assert set(unlinked) == {"tea", "fever"}
+
+
+def test_an_alias_is_added_by_name_listed_and_undone(folder: GraphFolder, tmp_path: Path) -> None:
+    before = folder.medkg("graph", "stats")
+    added = folder.medkg("graph", "alias", "add", "tea", "mesh:D013662", "--reason", "same")
+    assert added["alias"]["to_key"] == "MESH:D013662"
+    assert added["concept"]["concept"] == "MESH:D013662"
+    (listed,) = folder.medkg("graph", "alias", "list", "MESH:D013662")["aliases"]
+    assert (listed["canonical"], listed["reason"], listed["rule"]) == ("MESH:D013662", "same", "manual")
+    assert folder.medkg("graph", "entities", "MESH:D013662")["entities"][0]["name"] == "tea"
+    error = folder.medkg("graph", "alias", "add", "MESH:D013662", "tea", expect=2)["error"]["message"]
+    assert "cannot stand for itself" in error or "circle" in error
+    table = tmp_path / "a.sssom.tsv"
+    table.write_text(
+        "subject_id\tpredicate_id\tobject_id\nMESH:D001241\tskos:exactMatch\tchebi:15365\n"
+        "MESH:D001241\tskos:closeMatch\tchebi:1\n",
+        encoding="utf-8",
+    )
+    imported = folder.medkg("graph", "alias", "import", str(table))
+    assert (imported["added"], imported["left_out"]) == (1, {"skos:closeMatch": 1})
+    assert folder.medkg("graph", "alias", "import", str(table))["added"] == 0
+    assert folder.medkg("graph", "entities", "aspirin")["entities"][0]["concept"] == "CHEBI:15365"
+    removed = folder.medkg("graph", "alias", "undo", "--source", str(table))["removed"]
+    assert [each["to_key"] for each in removed] == ["CHEBI:15365"]
+    folder.medkg("graph", "alias", "undo", listed["alias_id"])
+    assert folder.medkg("graph", "stats") == before
+    error = folder.medkg("graph", "alias", "undo", listed["alias_id"], expect=2)["error"]["message"]
+    assert "no alias has the id" in error
+
+
+def test_what_rests_on_retracted_documents_alone_is_marked(folder: GraphFolder) -> None:
+    marks = [each["retracted"] for each in folder.medkg("graph", "claims", "aspirin")["claims"]]
+    assert marks == [False, True, False]
+    assert folder.medkg("graph", "stats")["retracted_documents"] == 1
+    assert "retracted" in folder.medkg.text("graph", "claims", "aspirin")
