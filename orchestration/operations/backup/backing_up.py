@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 
 from orchestration.contracts import Commit, LedgerTable
 from orchestration.ledger.database import HEAD
+from orchestration.operations.backup.columns import Copied
 from orchestration.operations.backup.exporting import Observe, shaping_settings
 from orchestration.operations.backup.folder import CopyFolder, Manifest, TenantCopy
 from orchestration.operations.backup.reading import StoredDocuments, by_intent, damaged
-from orchestration.operations.backup.tables import Copied, TenantFiles
+from orchestration.operations.backup.table_writer import TenantFiles
 from orchestration.operations.parts import Parts
 from orchestration.records import DocumentKey
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from orchestration.contracts import Commit
 from orchestration.ledger.database import HEAD
 from orchestration.operations.backup.aliases import write_aliases
+from orchestration.operations.backup.columns import Copied
 from orchestration.operations.backup.folder import CopyFolder, Manifest
 from orchestration.operations.backup.reading import StoredDocuments, by_intent, damaged
-from orchestration.operations.backup.tables import Copied, TenantFiles
+from orchestration.operations.backup.table_writer import TenantFiles
 from orchestration.operations.parts import Parts
 
 __all__ = ["Observe", "export_tenant"]

@@ -17,10 +17,11 @@ from uuid import uuid4
 from orchestration.contracts import Commit, values_of
 from orchestration.errors import MedkgError, UsageError
 from orchestration.operations.backup.aliases import read_aliases
+from orchestration.operations.backup.columns import Copied
 from orchestration.operations.backup.exporting import Observe
 from orchestration.operations.backup.folder import TenantCopy, read_copy
 from orchestration.operations.backup.refusals import RefusedDocument
-from orchestration.operations.backup.tables import Copied, read_documents
+from orchestration.operations.backup.table_reader import read_documents
 from orchestration.operations.parts import Parts
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import EmbeddingBatch, IndexReceipt, SparseMatrix, StageContext

@@ -13,7 +13,7 @@ import numpy as np
 
 from orchestration.contracts import ChunkRef, Commit, Extraction, SparseVectors
 from orchestration.errors import StoreCorruptError
-from orchestration.operations.backup.tables import Copied
+from orchestration.operations.backup.columns import Copied
 from orchestration.operations.parts import Parts
 from orchestration.records import DocumentKey, EmbeddingBatch, Float32Matrix, SparseMatrix
 

@@ -23,12 +23,13 @@ from orchestration.contracts import Commit, SparseVectors, VectorRow, chunk_face
 from orchestration.errors import CopyUnusableError, DocumentsRefusedError, UsageError
 from orchestration.ledger.database import HEAD
 from orchestration.operations.backup.backing_up import committed_in, ledger_tables
+from orchestration.operations.backup.columns import Copied
 from orchestration.operations.backup.exporting import Observe
 from orchestration.operations.backup.folder import MANIFEST, Manifest, read_copy, unwritable_named
 from orchestration.operations.backup.importing import context_of_copy
 from orchestration.operations.backup.refusals import RefusedDocument
 from orchestration.operations.backup.restore_marker import MARK
-from orchestration.operations.backup.tables import Copied, read_documents
+from orchestration.operations.backup.table_reader import read_documents
 from orchestration.operations.parts import Parts
 from orchestration.records import Chunk, DocumentKey, SparseMatrix
 

@@ -116,7 +116,8 @@ def test_an_import_in_batches_keeps_the_order(
     tmp_path: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orchestration.operations.backup.importing.DOCUMENTS_AT_ONCE", 2)
-    monkeypatch.setattr("orchestration.operations.backup.tables.DOCUMENTS_AT_ONCE", 2)
+    monkeypatch.setattr("orchestration.operations.backup.table_reader.DOCUMENTS_AT_ONCE", 2)
+    monkeypatch.setattr("orchestration.operations.backup.table_writer.DOCUMENTS_AT_ONCE", 2)
     with opened(tmp_path / "b") as parts:
         import_all(parts, copy)
         assert rows_of(export(parts, tmp_path / "again")) == rows_of(copy)
