@@ -39,7 +39,10 @@ def pmid_in(texts: Iterable[str]) -> str | None:
 
 def is_in(identifier: str, text: str) -> bool:
     """Whether a text has an identifier, in any case, and not as a part of a longer word or number."""
-    return re.search(rf"(?<!\w){re.escape(identifier)}(?!\w)", text, re.IGNORECASE) is not None
+    identifier, text = identifier.casefold(), text.casefold()
+    if identifier not in text:
+        return False  # most do not have it, and a pattern of each identifier would be compiled
+    return re.search(rf"(?<!\w){re.escape(identifier)}(?!\w)", text) is not None
 
 
 def _trimmed(doi: str) -> str:

@@ -38,7 +38,7 @@ KINDS: Final[Mapping[str, str]] = {
     "funder": "who funded the work",
     "award": "a grant; of the funder",
     "related": "another article, with the relation between both, and whether the other is its subject",
-    "reference": "an entry of a reference list, with its role; written by the document's builder",
+    "reference": "a cited work with identifiers, with its role; written by the builder",
 }
 _Value = TypeVar("_Value")
 _RETRACTED: Final = "Retracted Publication"

@@ -108,15 +108,19 @@ class _CitedWork:
     place: Place
 
     def line(self, marks: Marks) -> str:
-        """'3. Result: Lee K. Kites. 2001. PMID 12, doi:10.1/x'; the entry as printed is marked."""
+        """'3. Result: Lee K. Kites. 2001. PMID 12, doi:10.1/x'; an entry with identifiers is marked."""
         entry = self.reference
         label = entry.label or ""
         curies = article_curies(pmid=entry.pmid, doi=entry.doi)
-        marked = marks.mark(self.text, "reference", self.annotation_id, identifiers=curies, role=self.role)
+        entry_text = self.text
+        if curies:
+            entry_text = marks.mark(
+                entry_text, "reference", self.annotation_id, identifiers=curies, role=self.role
+            )
         stated = (("PMID ", entry.pmid), ("doi:", entry.doi))
         unprinted = [f"{name}{value}" for name, value in stated if value and not is_in(value, entry.text)]
         front = [f"{label}." if label.isalnum() else label, f"{self.role}:" if self.role else ""]
-        return " ".join(filter(None, (*front, marked, ", ".join(unprinted))))
+        return " ".join(filter(None, (*front, entry_text, ", ".join(unprinted))))
 
 
 @dataclass(slots=True)
@@ -234,7 +238,7 @@ class DocumentBuilder:
     ) -> str | None:
         """Add one entry of a reference list; `part` has the list, `role` says what the work is to the record.
 
-        Returns the id of its annotation; None where there is no text.
+        Returns the id that its annotation has if it has an identifier; None where there is no text.
         """
         text = one_line(text)
         plain = self._marks.plain(text)
