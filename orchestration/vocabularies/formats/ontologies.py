@@ -69,10 +69,10 @@ def _parsed(path: Path) -> Any:
         warnings.simplefilter("ignore")
         try:
             return Ontology(cast(BinaryIO, content), import_depth=0, threads=1)
-        except SyntaxError as error:
-            raise fault(path, error.lineno, f"is no OBO: {error.msg}.") from error
         except ParseError as error:
             raise fault(path, error.position[0], f"is no XML: {error.msg}.") from error
+        except SyntaxError as error:
+            raise fault(path, error.lineno, f"is no OBO: {error.msg}.") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise fault(path, None, f"cannot be read as an ontology: {error}.") from error
 
