@@ -73,7 +73,7 @@ class Candidate:
     curie: str
     name: str
     values: Mapping[str, float]
-    """By feature of its own."""
+    """By feature of _OWN."""
 
     @property
     def is_exact(self) -> bool:
@@ -152,21 +152,21 @@ class Candidates:
             if kinds.intersection(name.kinds):
                 names[name.curie].append(name)
         words = name_keys(query.text).words
-        seen = {
+        uses = {
             curie: max((each.documents for each in of_concept if each.keys.words == words), default=0)
             for curie, of_concept in names.items()
         }
         levels = {
             curie: max(_level(query.text, each) for each in of_concept) for curie, of_concept in names.items()
         }
-        return [self._candidate(query, curie, names[curie], seen, levels) for curie in names]
+        return [self._candidate(query, curie, names[curie], uses, levels) for curie in names]
 
     def _candidate(
         self,
         query: Query,
         curie: str,
         names: Sequence[IndexedName],
-        seen: Mapping[str, int],
+        uses: Mapping[str, int],
         levels: Mapping[str, int],
     ) -> Candidate:
         keys = name_keys(query.text)
@@ -176,7 +176,7 @@ class Candidates:
             shares, key=lambda pair: (sum(pair[0]), pair[1].documents, pair[1].text)
         )
         level = levels[curie]
-        all_seen = sum(seen.values())
+        all_seen = sum(uses.values())
         prefix = prefix_of(curie)
         rivals = sum(
             other >= level > 0 and prefix_of(rival) == prefix
@@ -194,9 +194,9 @@ class Candidates:
             bool(words) and words[-1] in nearest.keys.words.split(),
             name_keys(nearest.concept_name).bag == keys.bag,
             all(each.scope in ("related", "narrow", "broad") for each in names),
-            math.log1p(seen[curie]),
-            seen[curie] / all_seen if all_seen else 0.0,
-            (all_seen - seen[curie]) / all_seen if all_seen else 0.0,
+            math.log1p(uses[curie]),
+            uses[curie] / all_seen if all_seen else 0.0,
+            (all_seen - uses[curie]) / all_seen if all_seen else 0.0,
             math.log1p(self._seen.get(curie, 0)),
             math.log1p(rivals),
             query.way == "defined",
