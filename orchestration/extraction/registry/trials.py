@@ -34,11 +34,12 @@ _PUBLICATIONS: Final[Mapping[str, tuple[str, bool, str]]] = {
 """Predicate of a publication, whether it is the subject, and who stated it, by role; the trial cites others.
 The registry derives publications that name its number."""
 
+_OF_SPONSOR: Final = {"lead": "sponsored_by", "collaborator": "has_collaborator"}
+"""Predicate by role of an organization."""
 _PLAIN: Final[Mapping[str, tuple[str, str]]] = {
     "phase": ("Phase", "in_phase"),
     "study_type": ("StudyType", "has_study_type"),
     "status": ("Status", "has_status"),
-    "sponsor": ("Organization", "sponsored_by"),
     "condition_mesh": ("Condition", "indexed_with"),
     "intervention_mesh": ("Intervention", "indexed_with"),
 }
@@ -84,6 +85,9 @@ class _Trial:
         for kind, (entity_kind, predicate) in _PLAIN.items():
             for value in self._annotated(kind):
                 self._findings.claim(self._trial, predicate, self._mention(entity_kind, value))
+        for sponsor in self._annotated("sponsor"):
+            predicate = _OF_SPONSOR[sponsor.attributes["role"]]
+            self._findings.claim(self._trial, predicate, self._mention("Organization", sponsor))
         for measure in self._annotated("measure"):
             self._add_measure(measure)
         self._add_publications()

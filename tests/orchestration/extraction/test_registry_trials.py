@@ -110,7 +110,7 @@ def test_a_trial_studies_tests_and_measures_what_its_record_names() -> None:
         ("NCT00000001", "has_study_type", "Interventional"),
         ("NCT00000001", "has_status", "Completed"),
         ("NCT00000001", "sponsored_by", "Sleep Trust"),
-        ("NCT00000001", "sponsored_by", "Pillow Ltd"),
+        ("NCT00000001", "has_collaborator", "Pillow Ltd"),
         ("NCT00000001", "indexed_with", "insomnia"),
         ("NCT00000001", "indexed_with", "Melatonin"),
     }
