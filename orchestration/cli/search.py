@@ -77,6 +77,13 @@ def search(
     without_flag: Annotated[
         list[str] | None, typer.Option(help="No articles with this flag, e.g. retracted. May be repeated.")
     ] = None,
+    entity: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only documents that mention this concept, or one below it in a vocabulary: a key "
+            "(MESH:D003920) or a name. Repeated: all of them."
+        ),
+    ] = None,
     since: Annotated[str, typer.Option(help="Only documents dated YYYY[-MM[-DD]] or later.")] = "",
     until: Annotated[str, typer.Option(help="Only documents dated YYYY[-MM[-DD]] or earlier.")] = "",
     as_json: AsJson = False,
@@ -101,7 +108,15 @@ def search(
     with open_data_folder(settings) as data_folder:
         names = [name.strip() for name in legs.split(",") if name.strip()] if legs else None
         results = data_folder.searches.search(
-            query, top, filters, names, note, fusion=fusion, group=group, rerank=rerank
+            query,
+            top,
+            filters,
+            names,
+            note,
+            fusion=fusion,
+            group=group,
+            rerank=rerank,
+            entities=entity or (),
         )
     value = {
         "hits": [hit.as_json() for hit in results.hits],
@@ -166,5 +181,6 @@ def register(app: typer.Typer) -> None:
     text = example(
         'medkg search "Who could not join the trial?" --section eligibility',
         "medkg search metformin --legs bm25 --since 2020 --json",
+        'medkg search "kidney function" --entity MESH:D003920',
     )
     app.command("search", rich_help_panel=SEARCH, epilog=text)(search)

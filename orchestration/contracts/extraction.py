@@ -117,10 +117,8 @@ class Linker(Protocol):
     and then nothing was done. Thread-safe.
     """
 
-    @property
-    def version(self) -> str:
-        """Everything that shapes the links, vocabularies included; part of documents' fingerprints."""
-        ...
+    version: str
+    """Everything that shapes the links, vocabularies included; part of documents' fingerprints."""
 
     def link(self, items: Sequence[tuple[Document, Extraction]]) -> Sequence[Outcome[Extraction]]:
         """The extractions with linked mentions."""

@@ -232,6 +232,10 @@ class GraphReader(Protocol):
         """Claims by document in order; all arguments narrow. `concepts`: joins one of them."""
         ...
 
+    def mentioning(self, tenant_id: str, concepts: Collection[str]) -> frozenset[DocumentKey]:
+        """Documents with a visible mention of one of these concepts."""
+        ...
+
     def neighbours(self, tenant_id: str, concept: str, limit: int = 100) -> list[Neighbour]:
         """Concepts that visible claims join to this one, those with most documents first."""
         ...

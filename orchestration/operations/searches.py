@@ -17,6 +17,7 @@ from orchestration.errors import MedkgError, StoreCorruptError, UsageError
 from orchestration.operations.index_problems import lost_entries, lost_vectors, other_encoders
 from orchestration.operations.models import LazyModels
 from orchestration.operations.parts import Parts
+from orchestration.records import DocumentKey
 from orchestration.retrieval.budgets import Budgets
 from orchestration.retrieval.evaluation import Question, evaluate, read_questions
 from orchestration.retrieval.fusion import DEFAULT_FUSION, fusion_named
@@ -51,17 +52,28 @@ class Searches:
         fusion: str | None = None,
         group: bool = False,
         rerank: bool = False,
+        entities: Sequence[str] = (),
     ) -> SearchResult:
         """Return the best `top` chunks for a query, or with `group` the best documents.
 
-        Loads the models of these legs (default: all) alone, and frees them. Raises UsageError for an unknown
-        fusion or for reranking without a model, and what HybridSearch raises.
+        `entities`: keys or names of concepts that a hit's document mentions, all of them. Loads the models of
+        these legs (default: all) alone, and frees them. Raises UsageError for an unknown fusion or entity or
+        for reranking without a model, and what HybridSearch raises.
         """
         chosen = fusion_named(fusion) if fusion is not None else None
         self._report_unknown_sources(filters, notify)
+        within = self._mentioning(entities, notify) if entities else None
         with open_searcher(self._parts, legs, notify, rerank=rerank) as searcher:
             return searcher.search(
-                self._tenant_id, query, top, filters, legs, fusion=chosen, group=group, rerank=rerank
+                self._tenant_id,
+                query,
+                top,
+                filters,
+                legs,
+                fusion=chosen,
+                group=group,
+                within=within,
+                rerank=rerank,
             )
 
     def evaluate(
@@ -76,6 +88,11 @@ class Searches:
         self._report_unanswerable(judged, notify)
         with open_searcher(self._parts, None, notify, rerank=rerank) as searcher:
             return evaluate(searcher, self._tenant_id, judged, named, rerank=rerank).as_json()
+
+    def _mentioning(self, entities: Sequence[str], notify: Notify) -> frozenset[DocumentKey]:
+        from orchestration.operations.entity_filter import documents_about
+
+        return documents_about(self._parts, entities, notify)
 
     def _report_unknown_sources(self, filters: Filters, notify: Notify) -> None:
         """Name the sources of the index if the filter names another one."""

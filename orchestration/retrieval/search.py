@@ -24,6 +24,7 @@ from orchestration.contracts import (
     CommitLog,
     Filters,
     SearchStore,
+    Visible,
     folded_text,
     named_identifiers,
 )
@@ -36,7 +37,7 @@ from orchestration.retrieval.leg_threads import LegThreads
 from orchestration.retrieval.legs import DEEPENING, Leg
 from orchestration.retrieval.narrowing import Matching, NarrowedLeg
 from orchestration.retrieval.reranking import RERANK, Reranker
-from orchestration.retrieval.visibility import VisibleDocuments
+from orchestration.retrieval.visibility import Documents, VisibleDocuments, narrowed_to
 
 __all__ = ["Hit", "HybridSearch", "SearchResult"]
 
@@ -51,7 +52,7 @@ class _LegQuery:
     tenant_id: str
     query: str
     filters: Filters
-    visible: VisibleDocuments
+    visible: Visible
     matching: Matching | None
     deadline: float
     """End of the search's time budget, in seconds of the monotonic clock."""
@@ -115,19 +116,30 @@ class HybridSearch:
         fusion: Fusion | None = None,
         group: bool = False,
         matching: Matching | None = None,
+        within: Documents | None = None,
         rerank: bool = False,
     ) -> SearchResult:
         """Return the best `top` chunks by the named legs (default: all) and fusion (default: the search's).
 
         With `group`, return the best `top` documents, each with its best chunk; legs are queried deeper until
         there are as many, the legs have no more candidates, or the time budget ends. `matching` decides which
-        chunks may be hits, where filters cannot. With `rerank` the best of these are reranked.
+        chunks may be hits, where filters cannot; `within` names the documents that hits are of. With `rerank`
+        the best of these are reranked.
         Raises UsageError for an empty query, an unknown leg, or reranking without a reranker,
         IndexMissingError when nothing is indexed, and the error of a leg (SearchLegTimeoutError for a slow
         one) when none answers.
         """
         return self.search_by_each(
-            [fusion], tenant_id, query, top, filters, legs, group=group, matching=matching, rerank=rerank
+            [fusion],
+            tenant_id,
+            query,
+            top,
+            filters,
+            legs,
+            group=group,
+            matching=matching,
+            within=within,
+            rerank=rerank,
         )[0]
 
     def search_by_each(
@@ -141,6 +153,7 @@ class HybridSearch:
         *,
         group: bool = False,
         matching: Matching | None = None,
+        within: Documents | None = None,
         rerank: bool = False,
     ) -> list[SearchResult]:
         """Return the result of `search` by each fusion, in order.
@@ -160,7 +173,8 @@ class HybridSearch:
                 "medkg run auto --path YOUR_FILES"
             )
         deadline = started + self._budgets.total_seconds
-        leg_query = _LegQuery(tenant_id, query, filters, visible, matching, deadline, top)
+        searched = narrowed_to(visible, within)
+        leg_query = _LegQuery(tenant_id, query, filters, searched, matching, deadline, top)
         limit = max(CANDIDATES, top)
         looking_up = self._looking_up(leg_query, limit)
         candidates, failed = self._candidates(chosen, leg_query, limit)

@@ -7,11 +7,15 @@ the number of documents.
 from __future__ import annotations
 
 import threading
+from collections.abc import Container
 
-from orchestration.contracts import EVERYTHING, ChunkRef, CommitLog
+from orchestration.contracts import EVERYTHING, ChunkRef, CommitLog, Visible
 from orchestration.records import DocumentKey
 
-__all__ = ["VisibleDocuments"]
+__all__ = ["Documents", "VisibleDocuments", "narrowed_to"]
+
+Documents = Container[DocumentKey]
+"""Documents that hits may be of."""
 
 
 class VisibleDocuments:
@@ -40,3 +44,10 @@ class VisibleDocuments:
 
     def __call__(self, ref: ChunkRef) -> bool:
         return self._intent_of.get(ref.key) == ref.intent_id
+
+
+def narrowed_to(visible: Visible, documents: Documents | None) -> Visible:
+    """What is visible of these documents; None: of all."""
+    if documents is None:
+        return visible
+    return lambda ref: ref.key in documents and visible(ref)

@@ -136,6 +136,24 @@ class GraphReadingSuite:
         statement = reader.statements(TENANT, subject="MESH:D001241", object_="MESH:D006261")[1]
         assert (statement.subject.concept, statement.subject_concept) == ("CHEBI:15365", "MESH:D001241")
 
+    def test_documents_mention_a_concept_by_any_of_its_keys(
+        self, ledger: Ledger, reader: GraphReader, projected: Callable[[], None]
+    ) -> None:
+        first = publish(ledger, "1", [("aspirin", "treats", "headache")])
+        second = publish(ledger, "2", [("acetylsalicylic acid", "treats", "fever")])
+        publish(ledger, "1", [("aspirin", "treats", "pain")], tenant_id="other")
+        projected()
+        assert reader.mentioning(TENANT, ["MESH:D001241"]) == {first}
+        assert reader.mentioning(TENANT, ["MESH:D005334", "MESH:D006261"]) == {first, second}
+        assert reader.mentioning(TENANT, []) == reader.mentioning(TENANT, ["TOY:unknown"]) == frozenset()
+        ledger.aliases.add(TENANT, Alias.of("CHEBI:15365", "MESH:D001241", "manual"))
+        projected()
+        for key in ("CHEBI:15365", "MESH:D001241"):
+            assert reader.mentioning(TENANT, [key]) == {first, second}
+        ledger.documents.delete([first])
+        projected()
+        assert reader.mentioning(TENANT, ["MESH:D001241"]) == {second}
+
     def test_an_undone_merge_leaves_nothing(
         self, ledger: Ledger, reader: GraphReader, projected: Callable[[], None]
     ) -> None:

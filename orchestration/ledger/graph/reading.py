@@ -55,6 +55,7 @@ __all__ = [
     "claims_of_visible",
     "concepts_by_key",
     "counts",
+    "documents_mentioning",
     "find_concepts",
     "find_statements",
     "neighbours",
@@ -110,6 +111,26 @@ def concepts_by_key(connection: Connection, tenant_id: str, canonical: Collectio
         rows = connection.execute(query).mappings().all()
         concepts |= {each.concept: each for each in _concepts(connection, tenant_id, rows)}
     return concepts
+
+
+def documents_mentioning(
+    connection: Connection, tenant_id: str, concepts: Collection[str]
+) -> frozenset[DocumentKey]:
+    """Documents with a visible mention of one of these concepts."""
+    keys: set[DocumentKey] = set()
+    for batch in batches(sorted(merged(connection, tenant_id, concepts))):
+        query = (
+            select(*(graph_documents.c[name] for name in ("tenant_id", "source", "doc_id")))
+            .join(graph_mentions, graph_mentions.c.document_number == graph_documents.c.number)
+            .where(
+                graph_documents.c.tenant_id == tenant_id,
+                graph_documents.c.visible,
+                graph_mentions.c.concept.in_(batch),
+            )
+            .distinct()
+        )
+        keys |= {key_of(row) for row in connection.execute(query).mappings()}
+    return frozenset(keys)
 
 
 def find_statements(

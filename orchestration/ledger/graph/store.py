@@ -196,6 +196,11 @@ class SqlGraph(LedgerPart):
                 limit=limit,
             )
 
+    def mentioning(self, tenant_id: str, concepts: Collection[str]) -> frozenset[DocumentKey]:
+        """Documents that mention one of these concepts; see GraphReader."""
+        with self._database.reading() as connection:
+            return reading.documents_mentioning(connection, tenant_id, concepts)
+
     def neighbours(self, tenant_id: str, concept: str, limit: int = 100) -> list[Neighbour]:
         """Concepts that visible claims join to this one; see GraphReader."""
         with self._database.reading() as connection:

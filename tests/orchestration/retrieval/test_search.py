@@ -96,6 +96,16 @@ def test_filters_hold_for_every_leg(data: DataFolder, make_search: MakeSearch) -
     assert len(bodies(search, "walking", filters=Filters(source="files", section=""))) == 2
 
 
+def test_hits_are_of_the_documents_within_which_is_searched(
+    data: DataFolder, make_search: MakeSearch
+) -> None:
+    data.ingest({str(number): f"walking {number}" for number in range(300)} | {"PMC7": "walking far"})
+    search = make_search()
+    only = frozenset({a_context("297", source="files").key})
+    assert set(bodies(search, "walking", within=only)) == {"walking 297", "walking 297 again"}
+    assert bodies(search, "PMC7 walking", within=frozenset()) == []
+
+
 def test_the_words_of_the_query_are_marked_in_the_documents_text(
     data: DataFolder, make_search: MakeSearch
 ) -> None:

@@ -57,6 +57,12 @@ def test_a_run_fills_the_graph_and_its_evidence_is_in_the_text(medkg: Medkg) -> 
     assert medkg("verify")["consistent"]
 
 
+def test_a_search_is_narrowed_to_documents_that_mention_a_concept(medkg: Medkg) -> None:
+    hits = medkg("search", "melatonin", "--entity", "Insomnia", "--entity", "NCT:NCT00000002")["hits"]
+    assert {hit["doc_id"] for hit in hits} == {"NCT00000002"}
+    assert "unheard of" in medkg("search", "sleep", "--entity", "unheard of", expect=2)["error"]["message"]
+
+
 def test_an_unknown_concept_is_wrong_use_and_similar_names_are_listed(medkg: Medkg) -> None:
     error = medkg("graph", "claims", "Melaton", expect=2)["error"]["message"]
     assert "no concept is called 'Melaton'; similar ones: Melatonin (local:" in error

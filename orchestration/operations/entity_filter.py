@@ -1,0 +1,82 @@
+"""Documents about entities: the filter `--entity` of a search.
+
+Input: keys (MESH:D003920) or names. Output: the documents that mention each of them: itself, what an alias or
+a cross-reference of a vocabulary makes the same, or a concept below it in a vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+
+from orchestration.errors import UsageError
+from orchestration.operations.parts import Parts
+from orchestration.records import DocumentKey
+from orchestration.vocabularies.curies import curie_of
+from orchestration.vocabularies.names import name_keys
+
+__all__ = ["documents_about"]
+
+Notify = Callable[[str], None]
+
+
+def documents_about(parts: Parts, entities: Sequence[str], notify: Notify) -> frozenset[DocumentKey]:
+    """Documents that mention all of the entities; `entities`: at least one.
+
+    Reports an entity that no document mentions. Raises UsageError for a name that neither the graph nor a
+    vocabulary has, or that is empty.
+    """
+    of_each = [_documents(parts, entity, notify) for entity in dict.fromkeys(entities)]
+    return reduce(frozenset.intersection, of_each)
+
+
+def _documents(parts: Parts, entity: str, notify: Notify) -> frozenset[DocumentKey]:
+    graph, tenant_id = parts.ledger.graph, parts.settings.tenant
+    if not entity.strip():
+        raise UsageError("--entity is empty. Give a key, e.g. MESH:D003920, or a name.")
+    keys = {entity} if graph.concepts(tenant_id, keys=[entity], limit=1) else set()
+    if curie := curie_of(entity):
+        keys.add(curie)
+    if not keys:
+        keys |= {each.concept for each in graph.concepts(tenant_id, named=entity, exactly=True, limit=1000)}
+        keys |= _named(parts, entity)
+    if not keys:
+        raise UsageError(
+            f"--entity {entity}: no concept of the graph or of a vocabulary is called so. "
+            "`medkg graph entities` lists those of the graph."
+        )
+    documents = graph.mentioning(tenant_id, keys | _related(parts, keys))
+    if not documents:
+        notify(f"--entity {entity}: no document mentions it, nor anything below it in a vocabulary")
+    return documents
+
+
+def _named(parts: Parts, name: str) -> set[str]:
+    """Concepts of vocabularies with this name."""
+    keys: set[str] = set()
+    wanted = name_keys(name)
+    for vocabulary in parts.vocabularies.names():
+        index = parts.vocabularies.open(vocabulary)
+        try:
+            same = index.named([wanted])
+            keys |= {each.curie for each in same if each.keys.joined == wanted.joined}
+        finally:
+            index.close()
+    return keys
+
+
+def _related(parts: Parts, keys: Iterable[str]) -> set[str]:
+    """What the vocabularies have below these concepts, and their keys in other vocabularies."""
+    related: set[str] = set()
+    for vocabulary in parts.vocabularies.names():
+        index = parts.vocabularies.open(vocabulary)
+        try:
+            for key in keys:
+                concept = index.concept(key)
+                same = {*index.referring(key), *(concept.cross_references if concept else ())}
+                related |= same
+                for each in (key, *sorted(same)):
+                    related.update(index.narrower(each))
+        finally:
+            index.close()
+    return related
