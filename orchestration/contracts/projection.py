@@ -32,6 +32,12 @@ class VisibleGraph(NamedTuple):
 
     commit: Commit
     extraction: Extraction
+    stamp: str
+    """Changes whenever any of the others does."""
+    canonical: Mapping[str, str]
+    """Canonical key by key, of concepts that aliases merge with others; keys without another are left out."""
+    facts: Row
+    """Of the document: `title`, `year` and `study_type` where known, and whether it is `retracted`."""
 
 
 class GraphFeed(Protocol):

@@ -12,6 +12,7 @@ from orchestration.contracts import Commit, Intent, IntentCount, is_older
 from orchestration.errors import LeaseLostError
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.graph.counting import show
+from orchestration.ledger.graph.noting import note_noticed, noticed_by
 from orchestration.ledger.rows import (
     batches,
     commit_of,
@@ -19,6 +20,7 @@ from orchestration.ledger.rows import (
     has_key,
     key_of,
     lock_commits,
+    note_changes,
     upsert,
 )
 from orchestration.ledger.tables import (
@@ -34,7 +36,6 @@ from orchestration.records import DocumentKey
 __all__ = [
     "SqlCommits",
     "make_visible",
-    "note_changes",
     "note_intents",
     "note_revisions",
     "outdated",
@@ -150,7 +151,7 @@ class SqlCommits(LedgerPart):
                 due = [(previous, new) for previous, new in batch if now.get(previous.key) == previous]
                 _relabel(connection, due)
                 _move(connection, due)
-                show(connection, [new.key for _, new in due])
+                _show(connection, [new.key for _, new in due])
                 done += [new for _, new in due]
         return done
 
@@ -262,7 +263,7 @@ def make_visible(connection: Connection, new: Sequence[Commit]) -> list[Commit]:
         superseded += [old for old in map(commit_of, before) if not set(old.intent_ids) <= named[old.key]]
         upsert(connection, commits, list(map(commit_row, batch)), ("tenant_id", "source", "doc_id"))
         note_changes(connection, intent_of)
-        show(connection, keys)
+        _show(connection, keys)
     return superseded
 
 
@@ -316,8 +317,17 @@ def withdraw_commits(connection: Connection, keys: Sequence[DocumentKey]) -> lis
             withdrawn += map(commit_of, rows)
             connection.execute(delete(commits).where(has_key(commits, batch)))
             note_changes(connection, dict.fromkeys(map(key_of, rows)))
-            show(connection, batch)
+            _show(connection, batch)
     return withdrawn
+
+
+def _show(connection: Connection, keys: Sequence[DocumentKey]) -> None:
+    """Let readers of the graph see what the commits name now; note what that retracts, or no longer does."""
+    if not keys:
+        return
+    before = noticed_by(connection, keys)
+    show(connection, keys)
+    note_noticed(connection, before ^ noticed_by(connection, keys))
 
 
 def _refuse_cleaned(connection: Connection, intent_ids: Collection[str]) -> None:
@@ -350,12 +360,3 @@ def note_revisions(connection: Connection, revisions: Mapping[DocumentKey, str])
     for table in (commits, documents) if rows else ():
         same = [table.c[name] == bindparam(f"of_{name}") for name in ("tenant_id", "source", "doc_id")]
         connection.execute(update(table).where(*same).values(revision=bindparam("new_revision")), rows)
-
-
-def note_changes(connection: Connection, intent_of: Mapping[DocumentKey, str | None]) -> None:
-    """Give the newest state of each document a new number, replacing its previous entry."""
-    connection.execute(delete(commit_changes).where(has_key(commit_changes, list(intent_of))))
-    connection.execute(
-        insert(commit_changes),
-        [{**key.model_dump(), "intent_id": intent_id} for key, intent_id in intent_of.items()],
-    )

@@ -13,11 +13,11 @@ from typing import Final
 from sqlalchemy import Connection, delete, or_, select, update
 
 from orchestration.contracts import EVERYTHING
-from orchestration.ledger.commits import note_changes, withdraw_commits
+from orchestration.ledger.commits import withdraw_commits
 from orchestration.ledger.graph.counting import OF_DOCUMENT, discard_rows
 from orchestration.ledger.graph.tables import graph_concepts, graph_documents, graph_names
 from orchestration.ledger.places import forget_documents
-from orchestration.ledger.rows import batches, has_key
+from orchestration.ledger.rows import batches, has_key, note_changes
 from orchestration.ledger.tables import (
     commit_changes,
     dead_letters,

@@ -7,15 +7,19 @@ documents as one moment has them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from uuid import uuid4
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import Connection, RowMapping, and_, func, select, tuple_
 from sqlalchemy import insert as insert_into
 
 from orchestration.contracts.projection import GraphChange, VisibleGraph
 from orchestration.errors import StoreCorruptError
 from orchestration.ledger.database import LedgerPart, lock
+from orchestration.ledger.graph.merging import has_aliases
+from orchestration.ledger.graph.retracted import has_retracted, retracted_numbers
 from orchestration.ledger.graph.rows import extraction_of
+from orchestration.ledger.graph.tables import graph_canonical, graph_documents, graph_mentions
 from orchestration.ledger.rows import batches, commit_of, has_key, key_of
 from orchestration.ledger.tables import commit_changes, commits, ledger_identity
 from orchestration.records import DocumentKey
@@ -79,18 +83,18 @@ class SqlGraphFeed(LedgerPart):
         )
         if after is not None:
             query = query.where(tuple_(*columns) > tuple_(after.source, after.doc_id))
-        with self._database.reading() as connection:
+        with self._database.snapshot() as connection:
             rows = connection.execute(query).mappings().all()
-        return [(key_of(row), row["graph_intent_id"]) for row in rows]
+            stamps = _stamps(connection, rows)
+        return list(stamps.items())
 
     def stamps(self, keys: Sequence[DocumentKey]) -> dict[DocumentKey, str]:
         """The stamps of visible documents with a graph; see GraphFeed."""
         stamps: dict[DocumentKey, str] = {}
-        with self._database.reading() as connection:
+        with self._database.snapshot() as connection:
             for batch in batches(keys):
                 query = select(commits).where(has_key(commits, batch), commits.c.graph_intent_id.is_not(None))
-                rows = connection.execute(query).mappings()
-                stamps |= {key_of(row): row["graph_intent_id"] for row in rows}
+                stamps |= _stamps(connection, connection.execute(query).mappings().all())
         return stamps
 
     def load(self, key: DocumentKey) -> VisibleGraph | None:
@@ -101,9 +105,77 @@ class SqlGraphFeed(LedgerPart):
             if row is None:
                 return None
             extraction = extraction_of(connection, key, row["graph_intent_id"])
+            (stamp,) = _stamps(connection, [row]).values()
+            canonical = _canonical(connection, [key])[key]
+            facts = _facts(connection, key, row["graph_intent_id"])
         if extraction is None:
             raise StoreCorruptError(
                 f"the ledger lost the mentions and claims of {key.doc_id}. `medkg verify --repair` extracts "
                 "them again."
             )
-        return VisibleGraph(commit_of(row), extraction)
+        return VisibleGraph(commit_of(row), extraction, stamp, canonical, facts)
+
+
+def _stamps(connection: Connection, rows: Sequence[RowMapping]) -> dict[DocumentKey, str]:
+    """Stamps of commits: the intent of the graph, and what aliases and notices make of it."""
+    intents = {key_of(row): str(row["graph_intent_id"]) for row in rows}
+    if not intents:
+        return {}
+    canonical = _canonical(connection, list(intents))
+    retracted = _retracted(connection, list(intents))
+    stamps = {}
+    for key, intent_id in intents.items():
+        others = [sorted(canonical[key].items()), key in retracted]
+        suffix = "" if others == [[], False] else sha256(repr(others).encode()).hexdigest()[:16]
+        stamps[key] = f"{intent_id}+{suffix}" if suffix else intent_id
+    return stamps
+
+
+def _canonical(connection: Connection, keys: Sequence[DocumentKey]) -> dict[DocumentKey, dict[str, str]]:
+    """By document: the canonical keys of concepts that it mentions under others."""
+    canonical: dict[DocumentKey, dict[str, str]] = {key: {} for key in keys}
+    if not any(has_aliases(connection, tenant_id) for tenant_id in {key.tenant_id for key in keys}):
+        return canonical
+    query = (
+        select(
+            *(graph_documents.c[name] for name in ("tenant_id", "source", "doc_id")),
+            graph_canonical.c.key,
+            graph_canonical.c.canonical,
+        )
+        .distinct()
+        .select_from(graph_documents)
+        .join(graph_mentions, graph_mentions.c.document_number == graph_documents.c.number)
+        .join(
+            graph_canonical,
+            and_(
+                graph_canonical.c.tenant_id == graph_documents.c.tenant_id,
+                graph_canonical.c.key == graph_mentions.c.concept,
+            ),
+        )
+        .where(has_key(graph_documents, keys), graph_documents.c.visible)
+    )
+    for row in connection.execute(query).mappings():
+        canonical[key_of(row)][row["key"]] = row["canonical"]
+    return canonical
+
+
+def _retracted(connection: Connection, keys: Sequence[DocumentKey]) -> set[DocumentKey]:
+    """Those of the documents that count as retracted."""
+    retracted: set[DocumentKey] = set()
+    for tenant_id in {key.tenant_id for key in keys}:
+        if not has_retracted(connection, tenant_id):
+            continue
+        query = select(graph_documents).where(
+            has_key(graph_documents, keys), graph_documents.c.number.in_(retracted_numbers(tenant_id))
+        )
+        retracted |= {key_of(row) for row in connection.execute(query).mappings()}
+    return retracted
+
+
+def _facts(connection: Connection, key: DocumentKey, intent_id: str) -> dict[str, str | int | bool]:
+    """What is known of a document, beside its mentions and claims."""
+    columns = [graph_documents.c[name] for name in ("title", "year", "study_type")]
+    query = select(*columns).where(has_key(graph_documents, [key]), graph_documents.c.intent_id == intent_id)
+    row = connection.execute(query).mappings().first()
+    known = {name: value for name, value in (row or {}).items() if value is not None}
+    return {**known, "retracted": bool(_retracted(connection, [key]))}

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, or_, text
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, delete, insert, or_, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestration.batching import batched
 from orchestration.contracts import Commit, DeadLetter, Failure, LedgerDocument
+from orchestration.ledger.tables import commit_changes
 from orchestration.records import DocumentKey, Locator, StageContext
 
 T = TypeVar("T")
@@ -73,6 +74,15 @@ def lock_commits(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("LOCK TABLE commit_changes IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def note_changes(connection: Connection, intent_of: Mapping[DocumentKey, str | None]) -> None:
+    """Give the newest state of each document a new number, replacing its previous entry."""
+    connection.execute(delete(commit_changes).where(has_key(commit_changes, list(intent_of))))
+    connection.execute(
+        insert(commit_changes),
+        [{**key.model_dump(), "intent_id": intent_id} for key, intent_id in intent_of.items()],
+    )
 
 
 # --- values -----------------------------------------------------------------------------------------

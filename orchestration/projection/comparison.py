@@ -80,7 +80,7 @@ def _wanted(feed: GraphFeed, key: DocumentKey, stamp: str) -> tuple[str, str] | 
         visible = feed.load(key)
     except StoreCorruptError:  # the comparison of ledger and graph names it
         return None
-    return None if visible is None else (stamp, digest(projected(visible, stamp)))
+    return None if visible is None else (stamp, digest(projected(visible)))
 
 
 async def _batches(target: GraphProjection, tenant_id: str) -> AsyncIterator[list[DocumentKey]]:

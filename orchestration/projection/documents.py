@@ -18,18 +18,23 @@ from orchestration.records import Claim, Entity
 __all__ = ["digest", "projected"]
 
 
-def projected(visible: VisibleGraph, stamp: str) -> ProjectedDocument:
-    """The document as it is to be projected."""
-    commit, (mentions, claims) = visible
+def projected(visible: VisibleGraph) -> ProjectedDocument:
+    """The document as it is to be projected: concepts as aliases merge them, with the mentions' own keys."""
+    commit, (mentions, claims) = visible.commit, visible.extraction
     by_id = {mention.entity_id: mention for mention in mentions}
     properties = {
         "version": commit.version,
         "pipeline": commit.pipeline,
         "mentions": len(mentions),
         "claims": len(claims),
+        **visible.facts,
     }
     return ProjectedDocument(
-        commit.key, stamp, properties, _mentions(mentions), [_claim(claim, by_id) for claim in claims]
+        commit.key,
+        visible.stamp,
+        properties,
+        _mentions(mentions, visible.canonical),
+        [_claim(claim, by_id, visible.canonical) for claim in claims],
     )
 
 
@@ -43,11 +48,11 @@ def digest(document: ProjectedDocument) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _mentions(mentions: Sequence[Entity]) -> list[Row]:
+def _mentions(mentions: Sequence[Entity], canonical: Mapping[str, str]) -> list[Row]:
     """One row per concept: parallel lists, in the order of the text."""
     of_concept: dict[str, list[Entity]] = {}
     for mention in mentions:
-        of_concept.setdefault(mention.concept, []).append(mention)
+        of_concept.setdefault(canonical.get(mention.concept, mention.concept), []).append(mention)
     rows: list[Row] = []
     for concept, same in of_concept.items():
         same.sort(key=lambda mention: (mention.span.start_char, mention.span.end_char, mention.entity_id))
@@ -55,6 +60,7 @@ def _mentions(mentions: Sequence[Entity]) -> list[Row]:
             {
                 "concept": concept,
                 "names": [mention.name for mention in same],
+                "keys": [mention.concept for mention in same],
                 "kinds": [mention.kind for mention in same],
                 "starts": [mention.span.start_char for mention in same],
                 "ends": [mention.span.end_char for mention in same],
@@ -66,7 +72,7 @@ def _mentions(mentions: Sequence[Entity]) -> list[Row]:
     return rows
 
 
-def _claim(claim: Claim, by_id: Mapping[str, Entity]) -> Row:
+def _claim(claim: Claim, by_id: Mapping[str, Entity], canonical: Mapping[str, str]) -> Row:
     row: dict[str, Any] = {
         "claim_id": claim.claim_id,
         "predicate": claim.predicate,
@@ -82,7 +88,8 @@ def _claim(claim: Claim, by_id: Mapping[str, Entity]) -> Row:
     if claim.direction is not None:
         row["direction"] = claim.direction
     for end, mention in (("subject", by_id[claim.subject]), ("object", by_id[claim.object])):
-        row[end] = mention.concept
+        row[end] = canonical.get(mention.concept, mention.concept)
+        row[f"{end}_key"] = mention.concept
         row[f"{end}_name"] = mention.name
         row[f"{end}_start"] = mention.span.start_char
         row[f"{end}_end"] = mention.span.end_char

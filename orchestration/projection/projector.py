@@ -131,7 +131,7 @@ class Projector:
             keys = [each.key for each in differing if each.kind in ("missing", "incomplete", "leftover")]
             for batch in batched(keys, PAGE):
                 due = await to_thread.run_sync(self._feed.stamps, batch)
-                await self._write(lease, due, [key for key in batch if key not in due], done)
+                await self._write(lease, list(due), [key for key in batch if key not in due], done)
             wrong = [concept async for concept in self._target.derived_differences(tenant_id)]
             for concepts in batched(wrong, PAGE):
                 await self._call(partial(self._target.derive_again, lease, concepts))
@@ -183,7 +183,7 @@ class Projector:
         """Have the projection agree with the ledger on these documents; then set the watermark."""
         due = await to_thread.run_sync(self._feed.stamps, keys)
         present = await self._call(lambda: self._target.stamps(lease.tenant_id, keys))
-        changed = {key: stamp for key, stamp in due.items() if present.get(key) != stamp}
+        changed = [key for key, stamp in due.items() if present.get(key) != stamp]
         done.unchanged += len(due) - len(changed)
         removed = [key for key in present if key not in due]
         await self._write(lease, changed, removed, done, watermark)
@@ -191,7 +191,7 @@ class Projector:
     async def _write(
         self,
         lease: ProjectionLease,
-        changed: dict[DocumentKey, str],
+        changed: Sequence[DocumentKey],
         removed: Sequence[DocumentKey],
         done: Pass,
         watermark: int | None = None,
@@ -199,8 +199,8 @@ class Projector:
         """Write documents as the ledger has them now, in transactions of a bounded number of rows."""
         batch: list[ProjectedDocument] = []
         gone = list(removed)
-        for key, stamp in changed.items():
-            document = await to_thread.run_sync(self._load, key, stamp, done)
+        for key in changed:
+            document = await to_thread.run_sync(self._load, key, done)
             if document is None:
                 gone.append(key)
                 continue
@@ -211,7 +211,7 @@ class Projector:
         if batch or gone or watermark is not None:
             await self._apply(lease, batch, gone, done, watermark)
 
-    def _load(self, key: DocumentKey, stamp: str, done: Pass) -> ProjectedDocument | None:
+    def _load(self, key: DocumentKey, done: Pass) -> ProjectedDocument | None:
         """The document as it is now; None if it is not visible, or the ledger lost its rows."""
         try:
             visible = self._feed.load(key)
@@ -219,9 +219,7 @@ class Projector:
             done.lost.append(key.doc_id)
             self._log.warning("not projected", document=key.doc_id, code=error.code, message=error.message)
             return None
-        if visible is None:
-            return None
-        return projected(visible, visible.commit.graph_intent_id or stamp)
+        return None if visible is None else projected(visible)
 
     async def _apply(
         self,

@@ -14,6 +14,7 @@ from orchestration.errors import UsageError
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.graph.counting import count_concepts
 from orchestration.ledger.graph.merging import canonical_of, write_canonical
+from orchestration.ledger.graph.noting import note_mentioning
 from orchestration.ledger.graph.tables import graph_aliases
 from orchestration.ledger.rows import batches, lock_commits, upsert
 
@@ -136,3 +137,4 @@ def _merge(connection: Connection, tenant_id: str) -> None:
     changed = write_canonical(connection, tenant_id)
     if changed:
         count_concepts(connection, tenant_id, changed)
+        note_mentioning(connection, tenant_id, changed)

@@ -14,7 +14,7 @@ from uuid import uuid4
 import anyio
 
 from medkg.testing.builders import a_document
-from orchestration.contracts import Commit
+from orchestration.contracts import Commit, DocumentFacts
 from orchestration.extraction.findings import Findings
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.processes.child_process import is_alive, own_identity
@@ -47,10 +47,13 @@ class GraphLedger:
         for doc_id, lines in statements.items():
             self.commit(doc_id, lines, version)
 
-    def commit(self, doc_id: str, lines: Sequence[str], version: str = "1") -> None:
+    def commit(
+        self, doc_id: str, lines: Sequence[str], version: str = "1", facts: DocumentFacts | None = None
+    ) -> None:
         intent = self.ledger.commits.open_intent(self.tenant_id, own_identity(), [self.key(doc_id)])
         document, extraction = _extracted(self.tenant_id, doc_id, lines, version)
-        self.ledger.graph.write(intent.intent_id, [(self.key(doc_id), extraction)])
+        known = {} if facts is None else {self.key(doc_id): facts}
+        self.ledger.graph.write(intent.intent_id, [(self.key(doc_id), extraction)], known)
         commit = Commit(
             key=self.key(doc_id),
             version=document.version,

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.contracts import Alias, DocumentFacts
 from orchestration.errors import ConfigurationError
+from orchestration.records import local_concept
 from tests.orchestration.neo4j import SERVER, Server
 from tests.orchestration.projection.graph_ledger import GraphLedger, contents
 
@@ -179,3 +181,47 @@ def test_the_projection_of_another_ledger_is_left_alone(
     other.project(SERVER, rebuild=True)
     check_is_whole(server, other)
     other.ledger.close()
+
+
+def test_an_alias_merges_concepts_and_its_undo_takes_them_apart(server: Server, graph: GraphLedger) -> None:
+    graph.ingest(**BODIES, c=["Drug:tea treats Condition:thirst"])
+    graph.project(SERVER)
+    before = contents(SERVER, graph.tenant_id)
+    tea = local_concept("Drug", "tea")
+    alias = Alias.of(tea, "MESH:D001241", "manual")
+    graph.ledger.aliases.add(graph.tenant_id, alias)
+    done = graph.project(SERVER)
+    assert done is not None and (done.projected, done.compared) == (2, False)  # a has no tea
+    rows = server.rows(
+        "MATCH (:Document {tenant: $tenant, doc_id: 'c'})-[:STATES]->(:Claim)-[s:SUBJECT]->(d:Drug) "
+        "RETURN d.concept AS concept, d.name AS name, s.key AS key, s.name AS mention",
+        tenant=graph.tenant_id,
+    )
+    assert rows == [{"concept": "MESH:D001241", "name": "aspirin", "key": tea, "mention": "tea"}]
+    check_is_whole(server, graph)
+    graph.ledger.aliases.remove(graph.tenant_id, alias_id=alias.alias_id)
+    graph.project(SERVER)
+    assert contents(SERVER, graph.tenant_id) == before
+    check_is_whole(server, graph)
+
+
+def test_a_document_is_retracted_as_long_as_a_notice_says_so(server: Server, graph: GraphLedger) -> None:
+    def retracted() -> list[str]:
+        graph.project(SERVER)
+        query = "MATCH (d:Document {tenant: $tenant, retracted: true}) RETURN d.doc_id AS doc_id"
+        return [row["doc_id"] for row in server.rows(query, tenant=graph.tenant_id)]
+
+    graph.commit("a", BODIES["a"], facts=DocumentFacts(title="A trial", year=2020, identifiers=("pmid:1",)))
+    assert retracted() == []
+    graph.commit("notice", BODIES["b"], facts=DocumentFacts(retracts=("pmid:1",)))
+    assert retracted() == ["a"]
+    graph.commit("notice", BODIES["b"], version="2")
+    assert retracted() == []
+    graph.commit("notice", BODIES["b"], version="3", facts=DocumentFacts(retracts=("pmid:1",)))
+    assert retracted() == ["a"]
+    graph.delete("notice")
+    assert retracted() == []
+    (row,) = server.rows(
+        "MATCH (d:Document {tenant: $tenant}) RETURN d.title AS title, d.year AS year", tenant=graph.tenant_id
+    )
+    assert row == {"title": "A trial", "year": 2020}
