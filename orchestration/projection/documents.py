@@ -1,7 +1,7 @@
 """What is projected of a document: its properties, its mentions by concept, and its claims.
 
 Input: a visible document's mentions and claims. Output: rows of plain values, the same whenever they are
-made. No text of the document goes along but the names of its mentions and the values of its qualifiers;
+made. No text of the document goes along but its title, the names of mentions and the values of qualifiers;
 evidence is character offsets, which `medkg graph evidence` shows in context.
 """
 
