@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from medkg.testing.document_checks import indexed_part
 from medkg.testing.synthetic_pdfs import LAYOUTS, PRINTS, Article, Layout, an_article, pdf_of, text_of
 from orchestration.contracts import PDF_IR
 from orchestration.parsing.pdf_ir import PdfIrParser
@@ -117,7 +118,7 @@ def document_of(converted: bytes) -> Document:
         uri="bench:synthetic",
         version=content_version(converted),
     )
-    return PdfIrParser().parse(payload, "bench")
+    return indexed_part(PdfIrParser().parse(payload, "bench"))
 
 
 def _pdfium_text(pdf: bytes) -> str:

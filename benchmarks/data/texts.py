@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from medkg.testing.document_checks import indexed_part
 from orchestration.contracts import SourceRequest
 from orchestration.errors import MedkgError
 from orchestration.plugins.isolated_stage import installed_parsers
@@ -40,7 +41,7 @@ def documents_of(path: Path) -> Iterator[Document]:
 
 def texts_of(path: Path, fits: Callable[[str], bool]) -> Iterator[str]:
     """What is embedded of these documents: the whole text where it fits, else the sections that do."""
-    for document in documents_of(path):
+    for document in map(indexed_part, documents_of(path)):
         if fits(document.text):
             yield document.text
         else:

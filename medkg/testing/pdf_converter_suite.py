@@ -14,7 +14,7 @@ import pytest
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from medkg.testing.builders import a_payload
-from medkg.testing.document_checks import assert_sound, blocks_of
+from medkg.testing.document_checks import assert_sound, blocks_of, indexed_part
 from medkg.testing.synthetic_pdfs import Layout, an_article, pdf_of
 from orchestration.contracts import (
     ConversionState,
@@ -75,7 +75,7 @@ class PdfConverterSuite:
         assert_sound(document)
         assert document.title == an_article(1).title
         assert document.metadata["converter"].startswith(converter.name)
-        assert all(block.page_no and block.boxes for block in blocks_of(document))
+        assert all(block.page_no and block.boxes for block in blocks_of(indexed_part(document)))
         (table,) = document.tables
         assert table.rows[0] == ("Group", "Participants", "Minutes of sleep", "p")
 

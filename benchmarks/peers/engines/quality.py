@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from gpu_actors.batches.tokens import TextTokenizer
+from medkg.testing.document_checks import indexed_part
 
 from ...data.texts import documents_of
 from .contract import Rows, Vectors
@@ -42,7 +43,7 @@ class Judged:
 
 def read_judged(folder: Path, tokenizer: TextTokenizer) -> Judged:
     """The folder's passages, cut to what the model takes, and questions."""
-    texts = [document.text for document in documents_of(folder / "passages.jsonl")]
+    texts = [indexed_part(each).text for each in documents_of(folder / "passages.jsonl")]
     position = {record["pmid"]: number for number, record in enumerate(_records(folder / "passages.jsonl"))}
     questions = _records(folder / "questions.jsonl")
     limit = tokenizer.room

@@ -11,7 +11,7 @@ from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
 from medkg.testing.builders import a_payload
-from medkg.testing.document_checks import assert_sound
+from medkg.testing.document_checks import assert_sound, indexed_part
 from orchestration.contracts import ConvertedPdf, PdfBlock
 from orchestration.parsing.pdf_ir import PdfIrParser
 from orchestration.pdf.text_layer.reading import Limits, convert
@@ -38,7 +38,7 @@ def converted(pdf: bytes) -> ConvertedPdf:
 def document_of(pdf: bytes) -> Document:
     document = PdfIrParser().parse(a_payload(convert(pdf, "test.pdf", Limits()), "pdf-ir"), "default")
     assert_sound(document)
-    return document
+    return indexed_part(document)
 
 
 def drawn(*pages: Draw) -> Sequence[PdfBlock]:

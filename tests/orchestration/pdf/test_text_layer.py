@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.cases.pdf_text import character_errors
 from medkg.testing.builders import a_payload
-from medkg.testing.document_checks import assert_sound
+from medkg.testing.document_checks import assert_sound, indexed_part
 from medkg.testing.pdf_converter_suite import PdfConverterSuite, ended
 from medkg.testing.synthetic_pdfs import LAYOUTS, Article, Layout, Part, an_article, pdf_of, text_of
 from orchestration.contracts import ConversionState, ConvertedPdf, PdfBlockKind
@@ -60,7 +60,7 @@ def document_of(pdf: bytes) -> Document:
     content = convert(pdf, "test.pdf", Limits())
     document = PdfIrParser().parse(a_payload(content, "pdf-ir"), "default")
     assert_sound(document)
-    return document
+    return indexed_part(document)
 
 
 # --- what it reads ---------------------------------------------------------------------------------
