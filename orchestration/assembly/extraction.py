@@ -55,8 +55,10 @@ class AssembledExtraction(AssembledModels):
 
     @cached_property
     def linker(self) -> Linker | None:
-        """What gives mentions their concepts; None: mentions keep the concepts that extractors gave them."""
-        return None
+        """What gives mentions their concepts, from vocabularies and lexicons."""
+        from orchestration.vocabularies.linking import VocabularyLinker
+
+        return VocabularyLinker(self.vocabularies)
 
     def extractors_within(
         self, timeout_seconds: float, tagger: TextTagger | None = None

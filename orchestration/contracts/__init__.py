@@ -5,7 +5,7 @@ Rooms never import one another; they are written against these protocols and put
 protocol that every implementation, ours or a plugin's, runs through.
 """
 
-from orchestration.contracts.abbreviations import Abbreviation, abbreviations, long_forms
+from orchestration.contracts.abbreviations import Abbreviation, abbreviates, abbreviations, long_forms
 from orchestration.contracts.aliases import Alias, GraphAliases
 from orchestration.contracts.branches import (
     ALL_DUE,
@@ -336,6 +336,7 @@ __all__ = [
     "Window",
     "WindowDocument",
     "WindowLedger",
+    "abbreviates",
     "abbreviations",
     "agrees",
     "branches_of",

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-__all__ = ["Abbreviation", "abbreviations", "long_forms"]
+__all__ = ["Abbreviation", "abbreviates", "abbreviations", "long_forms"]
 
 MOST_SHORT: Final = 12
 """Characters of a short form."""
@@ -46,6 +46,11 @@ def long_forms(text: str) -> dict[str, str]:
     for each in _definitions(text):
         forms.setdefault(text[each.short_start : each.short_end], text[each.long_start : each.long_end])
     return forms
+
+
+def abbreviates(short: str, long: str) -> bool:
+    """Whether a form may stand for a name: its letters in order, the first at the start of the name."""
+    return _is_short(short) and short.lower() != short and _long_start(long, short, 0, len(long)) == 0
 
 
 def _definitions(text: str) -> Iterator[Abbreviation]:

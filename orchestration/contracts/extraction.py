@@ -117,8 +117,10 @@ class Linker(Protocol):
     and then nothing was done. Thread-safe.
     """
 
-    version: str
-    """Everything that shapes the links, vocabularies included; part of documents' fingerprints."""
+    @property
+    def version(self) -> str:
+        """Everything that shapes the links, vocabularies included; part of documents' fingerprints."""
+        ...
 
     def link(self, items: Sequence[tuple[Document, Extraction]]) -> Sequence[Outcome[Extraction]]:
         """The extractions with linked mentions."""

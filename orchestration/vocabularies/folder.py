@@ -92,7 +92,7 @@ class VocabularyFolder:
         """The index of a vocabulary; raises UsageError, StoreCorruptError."""
         if name not in self.names():
             raise UsageError(self._unknown(name))
-        return VocabularyIndex(self._path(name))
+        return VocabularyIndex.of_file(self._path(name))
 
     def state(self) -> State:
         """What is there; costs one listing of the folder."""

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ from orchestration.errors import StoreCorruptError
 from orchestration.records import Record
 from orchestration.vocabularies.concepts import Scope, VocabularyConcept
 from orchestration.vocabularies.curies import KNOWN_PREFIXES, prefix_of
+from orchestration.vocabularies.grams import grams_of, most_similar, postings
 from orchestration.vocabularies.names import NAMES_VERSION, NameKeys, name_keys
 
 __all__ = [
@@ -40,7 +41,6 @@ INDEX_VERSION: Final = 1
 
 _MAPPED_BYTES: Final = 1 << 30
 _KEYS_PER_QUERY: Final = 400
-
 _TABLES: Final = """
 CREATE TABLE about (content TEXT NOT NULL);
 CREATE TABLE concepts (id INTEGER PRIMARY KEY, curie TEXT NOT NULL, name TEXT NOT NULL, kinds TEXT NOT NULL);
@@ -51,8 +51,8 @@ CREATE TABLE names (
 );
 CREATE TABLE cross_references (concept INTEGER NOT NULL, curie TEXT NOT NULL);
 CREATE TABLE parents (concept INTEGER NOT NULL, curie TEXT NOT NULL);
-CREATE VIRTUAL TABLE grams USING fts5 (words, tokenize = 'trigram', content = '', detail = 'none');
-CREATE VIRTUAL TABLE gram_counts USING fts5vocab (grams, 'row');
+CREATE TABLE grams (gram TEXT PRIMARY KEY, names BLOB NOT NULL, weights BLOB NOT NULL);
+CREATE TABLE word_counts (word TEXT PRIMARY KEY, names INTEGER NOT NULL) WITHOUT ROWID;
 """
 _INDEXES: Final = """
 CREATE UNIQUE INDEX concepts_by_curie ON concepts (curie);
@@ -65,10 +65,19 @@ CREATE INDEX parents_by_concept ON parents (concept);
 CREATE INDEX parents_by_curie ON parents (curie);
 ANALYZE;
 """
-_NAMED: Final = """
+_COLUMNS: Final = """
 SELECT concepts.curie, concepts.name, concepts.kinds, names.text, names.scope, names.language,
        names.documents, names.words, names.joined, names.bag
-FROM names JOIN concepts ON concepts.id = names.concept WHERE names.{column} IN ({places})
+"""
+_NAMED: Final = f"""{_COLUMNS}
+FROM names JOIN concepts ON concepts.id = names.concept WHERE names.{{column}} IN ({{places}})
+"""
+_NUMBERED: Final = f"""{_COLUMNS.replace("SELECT", "SELECT names.id,", 1)}
+FROM names JOIN concepts ON concepts.id = names.concept WHERE names.id IN ({{places}})
+"""
+_DOCUMENTS: Final = """
+SELECT concepts.curie, sum(names.documents) FROM names JOIN concepts ON concepts.id = names.concept
+WHERE names.documents > 0 GROUP BY names.concept
 """
 _NARROWER: Final = """
 WITH RECURSIVE narrower (curie) AS (
@@ -134,6 +143,12 @@ class IndexedName(NamedTuple):
     keys: NameKeys
 
 
+def _indexed(row: tuple[Any, ...]) -> IndexedName:
+    curie, name, kinds, text, scope, language, documents, words, joined, bag = row
+    of_kinds = tuple(filter(None, kinds.split("|")))
+    return IndexedName(curie, name, of_kinds, text, scope, language, documents, NameKeys(words, joined, bag))
+
+
 class IndexedConcept(NamedTuple):
     """A concept with all that the index holds of it."""
 
@@ -152,19 +167,26 @@ def write_index(path: Path, concepts: Sequence[VocabularyConcept], **stated: Any
     """
     path.unlink(missing_ok=True)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        database.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=8192;")
-        database.executescript(_TABLES)
-        database.execute("BEGIN")
-        _insert(database, concepts)
-        about = _described(database, concepts, **stated)
-        database.execute("INSERT INTO about VALUES (?)", (about.model_dump_json(),))
-        database.execute("COMMIT")
-        database.executescript(_INDEXES)
+        about = _filled(database, concepts, **stated)
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    return about
+
+
+def _filled(
+    database: sqlite3.Connection, concepts: Sequence[VocabularyConcept], **stated: Any
+) -> VocabularyAbout:
+    database.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=8192;")
+    database.executescript(_TABLES)
+    database.execute("BEGIN")
+    _insert(database, concepts)
+    about = _described(database, concepts, **stated)
+    database.execute("INSERT INTO about VALUES (?)", (about.model_dump_json(),))
+    database.execute("COMMIT")
+    database.executescript(_INDEXES)
     return about
 
 
@@ -182,8 +204,12 @@ def _insert(database: sqlite3.Connection, concepts: Sequence[VocabularyConcept])
         "INSERT INTO parents VALUES (?, ?)",
         ((number, curie) for number, each in enumerate(concepts) for curie in each.parents),
     )
-    database.execute("INSERT INTO grams (rowid, words) SELECT id, words FROM names")
-    database.execute("INSERT INTO grams (grams) VALUES ('optimize')")
+    words = Counter(
+        word for (text,) in database.execute("SELECT words FROM names") for word in set(text.split())
+    )
+    database.executemany("INSERT INTO word_counts VALUES (?, ?)", words.items())
+    rows = database.execute("SELECT id, words FROM names ORDER BY id").fetchall()
+    database.executemany("INSERT INTO grams VALUES (?, ?, ?)", postings(rows))
 
 
 def _name_rows(concepts: Sequence[VocabularyConcept]) -> Iterator[tuple[Any, ...]]:
@@ -227,15 +253,12 @@ def _checksum(database: sqlite3.Connection) -> str:
 class VocabularyIndex:
     """A finished index, read only. Thread-safe. Any method raises StoreCorruptError for a damaged file."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises StoreCorruptError for a file that is no index or of another version."""
-        self._path = path
+    def __init__(self, database: sqlite3.Connection, name: str) -> None:
+        """Raises StoreCorruptError for a database that is no index or of another version."""
+        self._database = database
+        self._name = name
         try:
-            self._database = sqlite3.connect(
-                f"file:{_quoted(path)}?mode=ro&immutable=1", uri=True, check_same_thread=False
-            )
-            self._database.execute(f"PRAGMA mmap_size={_MAPPED_BYTES}")
-            (content,) = self._database.execute("SELECT content FROM about").fetchone()
+            (content,) = database.execute("SELECT content FROM about").fetchone()
             about = json.loads(content)
         except (sqlite3.DatabaseError, TypeError, ValueError) as error:
             raise self._damaged(str(error)) from error
@@ -243,6 +266,24 @@ class VocabularyIndex:
         if versions != (INDEX_VERSION, NAMES_VERSION):
             raise self._damaged("it was written by another version of medkg")
         self.about = VocabularyAbout.model_validate(about)
+
+    @classmethod
+    def of_file(cls, path: Path) -> Self:
+        """The index in a file; raises StoreCorruptError."""
+        address = f"file:{_quoted(path)}?mode=ro&immutable=1"
+        try:
+            database = sqlite3.connect(address, uri=True, check_same_thread=False)
+            database.execute(f"PRAGMA mmap_size={_MAPPED_BYTES}")
+        except sqlite3.DatabaseError as error:
+            raise _damaged(path.stem, str(error)) from error
+        return cls(database, path.stem)
+
+    @classmethod
+    def of_concepts(cls, concepts: Sequence[VocabularyConcept], name: str) -> Self:
+        """An index in memory."""
+        database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        _filled(database, concepts, version=None, name=name, format="memory", file=name)
+        return cls(database, name)
 
     def close(self) -> None:
         self._database.close()
@@ -256,19 +297,28 @@ class VocabularyIndex:
                 part = wanted[start : start + _KEYS_PER_QUERY]
                 statement = _NAMED.format(column=column, places=", ".join("?" * len(part)))
                 rows |= dict.fromkeys(self._rows(statement, part))
-        return [
-            IndexedName(
-                curie,
-                name,
-                tuple(filter(None, kinds.split("|"))),
-                text,
-                scope,
-                language,
-                documents,
-                NameKeys(words, joined, bag),
-            )
-            for curie, name, kinds, text, scope, language, documents, words, joined, bag in rows
-        ]
+        return [_indexed(row) for row in rows]
+
+    def similar(self, words: str, limit: int) -> list[IndexedName]:
+        """Names whose trigrams are most similar to those of a normalised name, the most similar first."""
+        grams = grams_of(words)
+        places = ", ".join("?" * len(grams))
+        rows = self._rows(f"SELECT gram, names, weights FROM grams WHERE gram IN ({places})", grams)
+        postings_of = {gram: (names, weights) for gram, names, weights in rows}
+        nearest = [row for row, _ in most_similar(postings_of, len(grams), self.about.names, limit)]
+        places = ", ".join("?" * len(nearest))
+        by_row = {row[0]: _indexed(row[1:]) for row in self._rows(_NUMBERED.format(places=places), nearest)}
+        return [by_row[row] for row in nearest]
+
+    def word_counts(self, words: Collection[str]) -> dict[str, int]:
+        """Number of names with each of these words, where there are any."""
+        wanted = sorted(set(words))
+        places = ", ".join("?" * len(wanted))
+        return dict(self._rows(f"SELECT word, names FROM word_counts WHERE word IN ({places})", wanted))
+
+    def documents(self) -> dict[str, int]:
+        """Documents of the annotated corpus that mention each concept, by its name most of them use."""
+        return dict(self._rows(_DOCUMENTS, []))
 
     def concept(self, curie: str) -> IndexedConcept | None:
         """The concept of a CURIE; None if this vocabulary has none."""
@@ -327,10 +377,14 @@ class VocabularyIndex:
             raise self._damaged(str(error)) from error
 
     def _damaged(self, cause: str) -> StoreCorruptError:
-        return StoreCorruptError(
-            f"the index of vocabulary {self._path.stem!r} cannot be used: {cause}. Add the vocabulary again "
-            f"with `medkg vocabulary add FILE --name {self._path.stem}`, or remove it."
-        )
+        return _damaged(self._name, cause)
+
+
+def _damaged(name: str, cause: str) -> StoreCorruptError:
+    return StoreCorruptError(
+        f"the index of vocabulary {name!r} cannot be used: {cause}. Add the vocabulary again with `medkg "
+        f"vocabulary add FILE --name {name}`, or remove it."
+    )
 
 
 def _quoted(path: Path) -> str:

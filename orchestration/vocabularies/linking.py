@@ -1,0 +1,269 @@
+"""The linker: gives mentions the concepts of vocabularies, decided by name and by the rest of the document.
+
+Comes in: a document with its mentions. Leaves: the same mentions; those whose concept is local and whose best
+candidate is probable enough have its CURIE. The probability is a logistic regression over `FEATURES`, fitted
+by ops/linking; its weights are in linking_model.json.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from orchestration.contracts import Extraction, Outcome
+from orchestration.errors import MedkgError
+from orchestration.records import Document, Entity
+from orchestration.vocabularies.candidates import FEATURES, Candidate, Candidates, features_of
+from orchestration.vocabularies.curies import prefix_of
+from orchestration.vocabularies.document_names import NamedGroup, groups_of
+from orchestration.vocabularies.folder import State, VocabularyFolder
+from orchestration.vocabularies.index import VocabularyIndex
+from orchestration.vocabularies.lexicons import load_lexicon
+from orchestration.vocabularies.names import name_keys
+
+__all__ = ["Link", "Linking", "VocabularyLinker", "context_of", "vocabulary_shape"]
+
+LINKER_VERSION: Final = 1
+"""Changes whenever the same vocabularies give other links."""
+REGISTRY_PROBABILITY: Final = 0.8
+"""Least probability for mentions of structured records; their other concepts are as the record states."""
+STATED_PROBABILITY: Final = 0.99
+"""For a name whose concept the document itself states elsewhere."""
+MOST_IDENTIFIERS: Final = 20
+"""Cross-references that a mention takes over."""
+
+_LOCAL: Final = "local:"
+_REGISTRY: Final = "registry/"
+_NARROWER_KINDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Intervention": ("Drug", "Device", "Procedure", "Behavior"),
+}
+"""Kinds of which a mention of a wider kind may be."""
+_PREFERRED: Final = "MESH"
+"""Of concepts that refer to each other, the one with this prefix is taken: records of trials have these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The concept of a mention, and how probable it is."""
+
+    curie: str
+    name: str
+    probability: float
+
+
+class Linking:
+    """Links mentions by one state of the vocabularies. Immutable; thread-safe."""
+
+    def __init__(self, indexes: Sequence[VocabularyIndex], lexicon: VocabularyIndex) -> None:
+        self._indexes = [*indexes, lexicon]
+        self._candidates = Candidates(indexes, lexicon)
+        self._kinds = frozenset(kind for index in self._indexes for kind in index.about.kinds)
+
+    def linked(self, document: Document, mentions: Sequence[Entity]) -> list[Entity]:
+        """The mentions in their order, linked where that is probable."""
+        known = [each for each in mentions if not each.concept.startswith(_LOCAL)]
+        groups = groups_of(document.text, filter(self._can_be_linked, mentions))
+        links = self._links(groups, Counter(each.concept for each in known))
+        links |= _stated(groups, known)
+        return [self._with_link(mention, links.get(mention.concept)) for mention in mentions]
+
+    def candidates(self, group: NamedGroup) -> list[Candidate]:
+        """What a group of mentions may be of."""
+        return self._candidates.of(group.queries, self._kinds_of(group.kind))
+
+    def _can_be_linked(self, mention: Entity) -> bool:
+        return mention.concept.startswith(_LOCAL) and bool(self._kinds_of(mention.kind))
+
+    def _kinds_of(self, kind: str) -> frozenset[str]:
+        return self._kinds.intersection(_kinds_within(kind))
+
+    def _links(self, groups: Sequence[NamedGroup], present: Counter[str]) -> dict[str, Link]:
+        candidates = [self.candidates(group) for group in groups]
+        context = present + context_of(candidates)
+        links: dict[str, Link] = {}
+        for group, of_group in zip(groups, candidates, strict=True):
+            best = self._best(group, of_group, context)
+            if best is not None and best.probability >= _least_probability(group):
+                links[group.concept] = best
+        return links
+
+    def _best(self, group: NamedGroup, candidates: Sequence[Candidate], context: Counter[str]) -> Link | None:
+        if not candidates:
+            return None
+        model = _model()
+        elsewhere = context - context_of([candidates])
+        rows = features_of(candidates, elsewhere, group.kind, group.name)
+        ranked = sorted(
+            zip(map(model.probability, rows), candidates, strict=True),
+            key=lambda pair: (-pair[0], pair[1].curie),
+        )
+        probability, best = ranked[0]
+        chosen = self._preferred(best, [each for _, each in ranked if each.is_exact])
+        return Link(chosen.curie, chosen.name, probability)
+
+    def _preferred(self, best: Candidate, exact: Sequence[Candidate]) -> Candidate:
+        """Of concepts that have the name and refer to the best one, the one by which concepts are known."""
+        if not best.is_exact or prefix_of(best.curie) == _PREFERRED:
+            return best
+        referred = set(self._references(best.curie))
+        same = [
+            each
+            for each in exact
+            if prefix_of(each.curie) == _PREFERRED
+            and (each.curie in referred or best.curie in self._references(each.curie))
+        ]
+        return min(same, key=lambda each: each.curie) if len(same) == 1 else best
+
+    def _references(self, curie: str) -> tuple[str, ...]:
+        """Cross-references of a concept in all vocabularies, and those that refer to it."""
+        references: dict[str, None] = {}
+        for index in self._indexes:
+            concept = index.concept(curie)
+            references |= dict.fromkeys(concept.cross_references if concept else ())
+            references |= dict.fromkeys(index.referring(curie))
+        references.pop(curie, None)
+        return tuple(references)
+
+    def _with_link(self, mention: Entity, link: Link | None) -> Entity:
+        if link is None:
+            return mention
+        identifiers = dict.fromkeys([*mention.identifiers, *self._references(link.curie)[:MOST_IDENTIFIERS]])
+        identifiers.pop(link.curie, None)
+        return mention.model_copy(
+            update={
+                "concept": link.curie,
+                "identifiers": tuple(identifiers),
+                "confidence": round(mention.confidence * link.probability, 4),
+            }
+        )
+
+
+def _kinds_within(kind: str) -> tuple[str, ...]:
+    return kind, *_NARROWER_KINDS.get(kind, ())
+
+
+def _stated(groups: Sequence[NamedGroup], known: Sequence[Entity]) -> dict[str, Link]:
+    """Links to concepts that the document states for the same name elsewhere, e.g. a trial's MeSH terms."""
+    by_name: dict[str, list[Entity]] = defaultdict(list)
+    for mention in known:
+        by_name[name_keys(mention.name).bag].append(mention)
+    links: dict[str, Link] = {}
+    for group in groups:
+        concepts = {
+            each.concept: each.name
+            for mention in group.mentions
+            for each in by_name.get(name_keys(mention.name).bag, ())
+            if each.kind in _kinds_within(group.kind) or group.kind in _kinds_within(each.kind)
+        }
+        if len(concepts) == 1:
+            ((curie, name),) = concepts.items()
+            links[group.concept] = Link(curie, name, STATED_PROBABILITY)
+    return links
+
+
+def context_of(candidates: Sequence[Sequence[Candidate]]) -> Counter[str]:
+    """The concepts that names of a document have exactly: of each name the one that is seen most."""
+    context: Counter[str] = Counter()
+    for of_group in candidates:
+        exact = [each for each in of_group if each.is_exact]
+        if exact:
+            values = [(each.values["seen_name"], each.values["preferred_name"], each.curie) for each in exact]
+            context[max(values)[-1]] += 1
+    return context
+
+
+def _least_probability(group: NamedGroup) -> float:
+    is_of_record = any(each.extraction.startswith(_REGISTRY) for each in group.mentions)
+    return REGISTRY_PROBABILITY if is_of_record else _model().threshold
+
+
+class VocabularyLinker:
+    """Linker over the vocabularies of a data folder and the shipped lexicons.
+
+    A vocabulary that is added or removed is in use from the next call on.
+    """
+
+    def __init__(self, folder: VocabularyFolder) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._state: State | None = None
+        self._version: tuple[State, str] | None = None
+        self._linking: Linking | None = None
+        self._lexicon: VocabularyIndex | None = None
+
+    @property
+    def version(self) -> str:
+        """Hash of linker, model, lexicons and vocabularies; raises StoreCorruptError for a damaged one."""
+        state = self._folder.state()
+        if self._version is None or self._version[0] != state:
+            content = json.dumps(vocabulary_shape(self._folder), sort_keys=True)
+            self._version = state, hashlib.sha256(content.encode()).hexdigest()[:16]
+        return self._version[1]
+
+    def link(self, items: Sequence[tuple[Document, Extraction]]) -> list[Outcome[Extraction]]:
+        """The extractions with linked mentions; raises StoreCorruptError for a damaged vocabulary."""
+        linking = self._present()
+        outcomes: list[Outcome[Extraction]] = []
+        for document, (entities, claims) in items:
+            try:
+                outcomes.append((linking.linked(document, entities), claims))
+            except MedkgError as error:
+                outcomes.append(error)
+        return outcomes
+
+    def _present(self) -> Linking:
+        """What links by the vocabularies that are there now."""
+        with self._lock:
+            state = self._folder.state()
+            if self._linking is None or state != self._state:
+                self._lexicon = self._lexicon or load_lexicon()
+                indexes = [self._folder.open(name) for name in self._folder.names()]
+                self._state, self._linking = state, Linking(indexes, self._lexicon)
+            return self._linking
+
+
+def vocabulary_shape(folder: VocabularyFolder) -> dict[str, Any]:
+    """Everything that shapes links: part of the fingerprint of mentions and claims."""
+    return {
+        "linker": LINKER_VERSION,
+        "model": _hash_of(Path(__file__).with_name("linking_model.json")),
+        "lexicons": {
+            table.stem: _hash_of(table)
+            for table in sorted((Path(__file__).parent / "lexicons").glob("*.tsv"))
+        },
+        "vocabularies": folder.shape(),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """Weights of the features, and the probability below which a mention stays unlinked."""
+
+    intercept: float
+    weights: tuple[float, ...]
+    threshold: float
+
+    def probability(self, features: Sequence[float]) -> float:
+        """That the candidate is the mention's concept; the same on every machine."""
+        products = (weight * value for weight, value in zip(self.weights, features, strict=True))
+        return round(1 / (1 + math.exp(-math.fsum((self.intercept, *products)))), 4)
+
+
+@cache
+def _model() -> _Model:
+    content = json.loads(Path(__file__).with_name("linking_model.json").read_text(encoding="utf-8"))
+    weights = tuple(content["weights"][name] for name in FEATURES)
+    return _Model(content["intercept"], weights, content["threshold"])
+
+
+@cache
+def _hash_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
