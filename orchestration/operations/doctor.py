@@ -71,6 +71,7 @@ class Doctor:
             "graph server answers": self._check_graph_server,
             "topologies are valid": self._check_topologies,
             "schedules are valid": self._check_schedules,
+            "vocabularies open": self._check_vocabularies,
             "models are installed": lambda: ", ".join(self._parts.model_ids().values()),
             "documents are of these models": lambda: self._check_index(self._check_encoders),
             "chunks are whole": lambda: self._check_index(partial(_check_lost, lost_entries, self._parts)),
@@ -80,6 +81,15 @@ class Doctor:
             "free disk space": self._check_space,
         }
         return [_checked(name, check) for name, check in checks.items()]
+
+    def _check_vocabularies(self) -> str:
+        folder = self._parts.vocabularies
+        described = []
+        for name in folder.names():
+            index = folder.open(name)
+            described.append(f"{name} {index.about.version} ({index.about.names:,} names)")
+            index.close()
+        return ", ".join(described) or "none; mentions are linked by the shipped lexicons alone"
 
     def _check_devices(self) -> str:
         devices = self._parts.devices()

@@ -8,6 +8,7 @@ import pytest
 
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.conftest import Install
+from tests.orchestration.vocabularies.builders import a_table
 
 
 @pytest.fixture
@@ -40,3 +41,17 @@ def test_a_plugin_that_does_not_load_is_a_problem_with_cause_and_next_step(
     assert (plugin["name"], plugin["problem"]) == ("ris", check["detail"])
     shown = medkg.text("doctor", expect=2)
     assert [line.split()[1] for line in shown.splitlines() if line.startswith("FAILED")] == ["plugins", "ris"]
+
+
+def test_vocabularies_are_named_and_a_damaged_one_is_a_problem(medkg: Medkg, tmp_path: Path) -> None:
+    def check(expect: int = 0) -> dict[str, object]:
+        checks = medkg("doctor", expect=expect)["checks"]
+        (vocabularies,) = [each for each in checks if each["check"] == "vocabularies open"]
+        return dict(vocabularies)
+
+    assert check()["detail"] == "none; mentions are linked by the shipped lexicons alone"
+    medkg("vocabulary", "add", str(a_table(tmp_path / "fruits.tsv")), "--version", "2026")
+    assert check()["detail"] == "fruits 2026 (10 names)"
+    (tmp_path / "data" / "vocabularies" / "fruits.sqlite").write_bytes(b"no database")
+    damaged = check(expect=3)
+    assert not damaged["ok"] and "medkg vocabulary add FILE --name fruits" in str(damaged["detail"])

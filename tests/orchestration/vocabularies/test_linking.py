@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as profile
 from hypothesis import strategies as st
 
+from orchestration.assembly.assembled import Assembly
 from orchestration.contracts import values_of
-from orchestration.records import Document, Entity, Span, local_concept
+from orchestration.records import Document, Entity, Fingerprints, Span, local_concept
+from orchestration.settings import load_settings
 from orchestration.vocabularies.folder import VocabularyFolder
 from orchestration.vocabularies.linking import VocabularyLinker
 from tests.orchestration.vocabularies.builders import FRUITS, a_folder, a_table
@@ -161,12 +164,37 @@ def test_an_added_vocabulary_changes_the_version_and_is_used_at_once(tmp_path: P
     assert linker.version == before and linked(linker, text, mentions)[0].concept.startswith("local:")
 
 
+def test_a_trial_and_an_article_meet_in_one_concept(tmp_path: Path) -> None:
+    linker = VocabularyLinker(a_folder(tmp_path))
+    trial = mentions_of("Drug: Pear Drug", ("Pear Drug", "Drug"), extraction="registry/1")
+    article = mentions_of("We gave pearazoles daily.", ("pearazoles", "Drug"), extraction="encoder/1")
+    (of_trial,) = linked(linker, "Drug: Pear Drug", trial)
+    (of_article,) = linked(linker, "We gave pearazoles daily.", article)
+    assert of_trial.concept == of_article.concept == "MESH:D3"
+
+
+def test_a_vocabulary_is_part_of_the_fingerprint_of_the_graph_alone(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path / "data", profile=None, tenant=None)
+
+    def fingerprints() -> Fingerprints:
+        assembly = Assembly(settings)
+        try:
+            return assembly.fingerprints("clinical-trials", "a-model")["ctgov-v2"]
+        finally:
+            assembly.close()
+
+    before = fingerprints()
+    VocabularyFolder(settings.vocabularies_dir).add(a_table(tmp_path / "fruits.tsv"))
+    after = fingerprints()
+    assert (after.parse, after.index) == (before.parse, before.index) and after.graph != before.graph
+
+
 WORDS = st.sampled_from(
     ["apple", "disease", "pear", "MD", "sickness", "of", "FK-506", "(", ")", "\u03b1", "zzz"]
 )
 
 
-@settings(deadline=None, max_examples=60)
+@profile(deadline=None, max_examples=60)
 @given(words=st.lists(WORDS, min_size=1, max_size=12), cuts=st.lists(st.integers(0, 11), max_size=6))
 def test_links_change_concepts_identifiers_and_confidence_only_and_are_the_same_again(
     tmp_path_factory: pytest.TempPathFactory, words: list[str], cuts: list[int]
