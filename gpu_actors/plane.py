@@ -24,7 +24,7 @@ from gpu_actors.chunking.local_chunker import LocalChunker
 from gpu_actors.encoders.local_models import LocalModels
 from gpu_actors.health.gpu import check_devices, gpus, preflight
 from gpu_actors.pools.plane_reranking import rerank_model_id, reranker_of
-from gpu_actors.pools.plane_tagging import tagger_of
+from gpu_actors.pools.plane_tagging import PlaneTagger, tagger_of
 from gpu_actors.profiles import (
     CHUNKER_VERSION,
     Profile,
@@ -33,7 +33,15 @@ from gpu_actors.profiles import (
     find_model,
     model_ids,
 )
-from orchestration.contracts import Outcome, PlaneUse, TaggedText, TextToTag, Vectors
+from orchestration.contracts import (
+    EffectStatement,
+    Outcome,
+    PlaneUse,
+    ReadDirection,
+    TaggedText,
+    TextToTag,
+    Vectors,
+)
 from orchestration.errors import ConfigurationError, MedkgError, StageFailedError
 from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 
@@ -263,13 +271,24 @@ class RayPlane:
 
     def tag(self, texts: Sequence[TextToTag], timeout_seconds: float) -> Sequence[Outcome[TaggedText]]:
         """Return texts with their mentions, one outcome per text, in order; see contracts.TextTagger."""
+        outcomes, cost = self._extraction_tagger().tag(texts, timeout_seconds)
+        self._count("tag", cost)
+        return outcomes
+
+    def directions(
+        self, statements: Sequence[EffectStatement], timeout_seconds: float
+    ) -> Sequence[Outcome[ReadDirection]]:
+        """Return what the evidence of each statement says, in order; see contracts.TextTagger."""
+        outcomes, cost = self._extraction_tagger().directions(statements, timeout_seconds)
+        self._count("tag", cost)
+        return outcomes
+
+    def _extraction_tagger(self) -> PlaneTagger:
         if self._tagger is None:
             raise ConfigurationError(
                 "the plane has no extraction model. Set MEDKG_EXTRACTION_MODEL and load it: medkg up --swap"
             )
-        outcomes, cost = self._tagger.tag(texts, timeout_seconds)
-        self._count("tag", cost)
-        return outcomes
+        return self._tagger
 
     def embed_texts(self, texts: Sequence[str]) -> Float32Matrix:
         """Return unit vectors of a few texts, float32 [n, d]; raises the first error."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from gpu_actors.health.gpu import preflight
 from gpu_actors.profiles import Profile, find_model
-from orchestration.contracts import Outcome, TaggedText, TextToTag
+from orchestration.contracts import EffectStatement, Outcome, ReadDirection, TaggedText, TextToTag
 from orchestration.errors import ConfigurationError
 from orchestration.records import Float32Matrix, SparseMatrix
 
@@ -103,3 +103,11 @@ class LocalModels:
         if self._profile.extraction_model is None:
             raise ConfigurationError("there is no extraction model: MEDKG_EXTRACTION_MODEL is none.")
         return self._tagger.tag(texts)
+
+    def directions(
+        self, statements: Sequence[EffectStatement], timeout_seconds: float
+    ) -> Sequence[Outcome[ReadDirection]]:
+        """Return what the evidence of each statement says; there is no time-out in one's own process."""
+        if self._profile.extraction_model is None:
+            raise ConfigurationError("there is no extraction model: MEDKG_EXTRACTION_MODEL is none.")
+        return self._tagger.directions(statements)

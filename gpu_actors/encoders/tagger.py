@@ -24,13 +24,14 @@ from gpu_actors.batches.reading_windows import WindowTokenizer
 from gpu_actors.batches.token_budget import TokenIds
 from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.cpu_bert.bert_models import BertTokens, plain_token_bert
+from gpu_actors.encoders.direction_scoring import DirectionReader
 from gpu_actors.encoders.extractor_files import ExtractorFiles
 from gpu_actors.encoders.precision import Forward, load_model
 from gpu_actors.encoders.tag_decoding import TagDecoder, names_of_mentions
 from gpu_actors.encoders.tagged_rows import TaggedRows
 from gpu_actors.encoders.tagged_text import ReadWindow, RelationHead, TextOfWindows
 from gpu_actors.profiles import Profile, find_model
-from orchestration.contracts import TextToTag
+from orchestration.contracts import EffectStatement, ReadDirection, TextToTag
 
 __all__ = ["Tagger"]
 
@@ -101,6 +102,16 @@ class Tagger:
             TextOfWindows([each for _ in of_text if (each := next(remaining))], labels, head)
             for of_text in windows
         ]
+
+    def directions(self, statements: Sequence[EffectStatement]) -> list[ReadDirection]:
+        """Return what the evidence of each statement says, in order; raises as DirectionReader."""
+        reader = DirectionReader(self._files)
+        read: list[ReadDirection | None] = [None] * len(statements)
+        rows = reader.rows(statements)
+        for batch, tagged in encoded_in_process(rows, self._batch_tokens, self.lanes, self.encode):
+            for position, (_, states) in zip(batch.positions, tagged.split(batch.lengths), strict=True):
+                read[position] = reader.read(states)
+        return [each for each in read if each is not None]
 
 
 def _transformers(folder: Path, device: str, dtype: torch.dtype) -> Forward:

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gpu_actors.batches.micro_batches import MicroBatch
-from gpu_actors.batches.token_budget import TokenBudget
+from gpu_actors.batches.token_budget import TokenBudget, TokenIds
 from gpu_actors.profiles import Model, Profile, find_model
-from orchestration.contracts import Outcome, TaggedText, TextToTag
+from orchestration.contracts import EffectStatement, Outcome, ReadDirection, TaggedText, TextToTag
 from orchestration.errors import MedkgError
 
 if TYPE_CHECKING:
+    from gpu_actors.encoders.tagged_rows import TaggedRow
     from gpu_actors.pools.pool import Pool
     from gpu_actors.pools.rows import RowsOutcome
 
@@ -38,7 +39,7 @@ class PlaneTagger:
         from gpu_actors.encoders.tag_decoding import names_of_mentions
         from gpu_actors.encoders.tagged_text import RelationHead
 
-        files = ExtractorFiles(model.files)
+        files = self._files = ExtractorFiles(model.files)
         self._windows = WindowTokenizer(model.files, files.configuration.max_tokens)
         self._labels = names_of_mentions(files.configuration.tagger.labels)
         self._head = RelationHead.of(files)
@@ -50,13 +51,10 @@ class PlaneTagger:
     ) -> tuple[list[Outcome[TaggedText]], RowsOutcome]:
         """Return one outcome per text, in order, and the cost; the error of a row is that of its text."""
         from gpu_actors.encoders.tagged_text import ReadWindow, TextOfWindows
-        from gpu_actors.pools.rows import tagged_rows
 
         windows = [self._windows.windows(text) for text in texts]
         rows = [window.token_ids for of_text in windows for window in of_text]
-        if self._budget is None:
-            self._budget = TokenBudget(int(self._pool.described(timeout_seconds)["batch_tokens"]))
-        tagged, cost = tagged_rows(self._pool, rows, self._budget, timeout_seconds)
+        tagged, cost = self._tagged(rows, timeout_seconds)
         outcomes: list[Outcome[TaggedText]] = []
         first = 0
         for of_text in windows:
@@ -70,3 +68,24 @@ class PlaneTagger:
             ]
             outcomes.append(error or TextOfWindows(read, self._labels, self._head))
         return outcomes, cost
+
+    def directions(
+        self, statements: Sequence[EffectStatement], timeout_seconds: float
+    ) -> tuple[list[Outcome[ReadDirection]], RowsOutcome]:
+        """Return one outcome per statement, in order, and the cost; raises as DirectionReader."""
+        from gpu_actors.encoders.direction_scoring import DirectionReader
+
+        reader = DirectionReader(self._files)
+        tagged, cost = self._tagged(reader.rows(statements), timeout_seconds)
+        return [
+            cost.errors[at] if row is None else reader.read(row[1]) for at, row in enumerate(tagged)
+        ], cost
+
+    def _tagged(
+        self, rows: Sequence[TokenIds], timeout_seconds: float
+    ) -> tuple[list[TaggedRow | None], RowsOutcome]:
+        from gpu_actors.pools.rows import tagged_rows
+
+        if self._budget is None:
+            self._budget = TokenBudget(int(self._pool.described(timeout_seconds)["batch_tokens"]))
+        return tagged_rows(self._pool, rows, self._budget, timeout_seconds)

@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestration.contracts import (
+    EffectStatement,
     Outcome,
     PlaneUse,
+    ReadDirection,
     SparseVectors,
     TaggedText,
     TextTagger,
@@ -80,14 +82,24 @@ class AvailableTagger:
     def tag(self, texts: Sequence[TextToTag], timeout_seconds: float) -> Sequence[Outcome[TaggedText]]:
         """Texts with their mentions; in this process without a time-out."""
         with self._lock:
-            if self._own is None:
-                host = HostClient(self._settings)
-                if host.is_running() and host.status().plane == "ready":
-                    return self._plane.tag(texts, timeout_seconds)
-                from gpu_actors.plane import LocalModels
+            return self._tagger().tag(texts, timeout_seconds)
 
-                self._own = LocalModels(self._profile)
-            return self._own.tag(texts, timeout_seconds)
+    def directions(
+        self, statements: Sequence[EffectStatement], timeout_seconds: float
+    ) -> Sequence[Outcome[ReadDirection]]:
+        """What the evidence of each statement says; in this process without a time-out."""
+        with self._lock:
+            return self._tagger().directions(statements, timeout_seconds)
+
+    def _tagger(self) -> TextTagger:
+        if self._own is None:
+            host = HostClient(self._settings)
+            if host.is_running() and host.status().plane == "ready":
+                return self._plane
+            from gpu_actors.plane import LocalModels
+
+            self._own = LocalModels(self._profile)
+        return self._own
 
 
 class AttachedPlane:
@@ -120,6 +132,12 @@ class AttachedPlane:
     def tag(self, texts: Sequence[TextToTag], timeout_seconds: float) -> Sequence[Outcome[TaggedText]]:
         """Texts with their mentions; raises PlaneUnavailableError while the plane starts."""
         return self._attached().tag(texts, timeout_seconds)
+
+    def directions(
+        self, statements: Sequence[EffectStatement], timeout_seconds: float
+    ) -> Sequence[Outcome[ReadDirection]]:
+        """What the evidence of each statement says; raises PlaneUnavailableError while the plane starts."""
+        return self._attached().directions(statements, timeout_seconds)
 
     def use(self) -> PlaneUse:
         """Cost of this client's calls so far."""

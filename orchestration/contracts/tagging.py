@@ -14,6 +14,8 @@ from orchestration.contracts.stages import Outcome
 __all__ = [
     "CharRange",
     "ConceptSpans",
+    "EffectStatement",
+    "ReadDirection",
     "ScoredRelation",
     "TaggedSpan",
     "TaggedText",
@@ -64,6 +66,24 @@ class ScoredRelation(NamedTuple):
     """The part of the text in which the model read it."""
 
 
+class EffectStatement(NamedTuple):
+    """A question about an effect, and what is to be read as its evidence."""
+
+    intervention: str
+    comparator: str
+    outcome: str
+    evidence: str
+
+
+class ReadDirection(NamedTuple):
+    """What the evidence of a statement says."""
+
+    direction: str
+    """increased, decreased or unchanged."""
+    confidence: float
+    """0 to 1."""
+
+
 class TaggedText(Protocol):
     """A text as the model read it."""
 
@@ -89,5 +109,14 @@ class TextTagger(Protocol):
         """Each text as the model reads it; `timeout_seconds`: of each micro-batch.
 
         The states of all texts are in memory together, about 0.8 kB per token of a small model.
+        """
+        ...
+
+    def directions(
+        self, statements: Sequence[EffectStatement], timeout_seconds: float
+    ) -> Sequence[Outcome[ReadDirection]]:
+        """What the evidence of each statement says, one outcome per statement, in order.
+
+        Raises ConfigurationError for a model that reads no directions.
         """
         ...

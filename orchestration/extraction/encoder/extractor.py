@@ -13,10 +13,14 @@ from typing import Final, Self
 from orchestration.contracts import (
     CharRange,
     ConceptSpans,
+    EffectAnswer,
+    EffectQuestion,
+    EffectStatement,
     Extraction,
     ExtractorServices,
     Found,
     Outcome,
+    ReadDirection,
     TaggedText,
     TextTagger,
     TextToTag,
@@ -24,6 +28,7 @@ from orchestration.contracts import (
 )
 from orchestration.errors import MedkgError
 from orchestration.extraction.encoder.agreement import Mention, agreed_mentions
+from orchestration.extraction.encoder.effects import evidence_of
 from orchestration.extraction.encoder.passages import passages
 from orchestration.extraction.encoder.statements import Statements
 from orchestration.extraction.findings import Findings
@@ -93,6 +98,25 @@ class EncoderExtractor:
             outcomes.append(findings.extraction()[1])
         return outcomes
 
+    def answer(
+        self, items: Sequence[tuple[Document, Sequence[EffectQuestion]]]
+    ) -> Sequence[Outcome[list[EffectAnswer | None]]]:
+        """Answers to questions about effects; see contracts.EffectReader."""
+        if self._model is None:
+            return [[None for _ in questions] for _, questions in items]
+        evidence = [
+            evidence_of(document.text, _sentences(document, passages(document)), questions)
+            for document, questions in items
+        ]
+        statements = [
+            EffectStatement(*question, document.text[span.start_char : span.end_char])
+            for (document, questions), spans in zip(items, evidence, strict=True)
+            for question, span in zip(questions, spans, strict=True)
+            if span is not None
+        ]
+        read = iter(self._tagger.directions(statements, self._timeout_seconds) if statements else ())
+        return [_answers(spans, read) for spans in evidence]
+
     def _tagged(
         self, documents: Sequence[Document], ranges: Sequence[Sequence[CharRange]]
     ) -> Sequence[Outcome[TaggedText]]:
@@ -134,7 +158,7 @@ def _add_claims(
     relations = tagged.relations(concepts)
     if not relations:
         return
-    sentences = [each for start, end in ranges for each in sentence_spans(document.text, start, end)]
+    sentences = _sentences(document, ranges)
     statements = Statements(findings, document.text, sentences)
     mentions = list(by_concept.values())
     for relation in relations:
@@ -142,6 +166,28 @@ def _add_claims(
             statements.add(
                 mentions[relation.subject], predicate, mentions[relation.object], relation.confidence
             )
+
+
+def _sentences(document: Document, ranges: Sequence[CharRange]) -> list[Span]:
+    return [each for start, end in ranges for each in sentence_spans(document.text, start, end)]
+
+
+def _answers(
+    evidence: Sequence[Span | None], read: Iterator[Outcome[ReadDirection]]
+) -> Outcome[list[EffectAnswer | None]]:
+    """The answers of one document, or the first error; takes as many directions as there is evidence."""
+    answers: list[EffectAnswer | None] = []
+    error: MedkgError | None = None
+    for span in evidence:
+        if span is None:
+            answers.append(None)
+            continue
+        outcome = next(read)
+        if isinstance(outcome, MedkgError):
+            error = error or outcome
+        else:
+            answers.append(EffectAnswer(outcome.direction, (span,)))
+    return error or answers
 
 
 def _groups(documents: Sequence[Document]) -> Iterator[Sequence[Document]]:

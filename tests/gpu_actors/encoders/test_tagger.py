@@ -11,16 +11,20 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 from transformers import BertModel
 
 from gpu_actors.batches.reading_windows import WindowTokenizer
+from gpu_actors.encoders.direction_scoring import DirectionReader
 from gpu_actors.encoders.extractor_files import ExtractorFiles
 from gpu_actors.encoders.relation_scoring import RelationScorer
 from gpu_actors.encoders.tagger import Tagger
 from gpu_actors.profiles import chosen_profile
-from orchestration.contracts import ConceptSpans, TextToTag
+from gpu_actors.training.extraction.gold import DirectionQuestion
+from gpu_actors.training.extraction.rows import direction_row
+from orchestration.contracts import ConceptSpans, EffectStatement, TextToTag
 from orchestration.errors import ConfigurationError
-from tests.gpu_actors.encoders.tiny_extractor import HEADS, an_extractor
+from tests.gpu_actors.encoders.tiny_extractor import DIRECTIONS, HEADS, an_extractor
 
 TEXT = "Naloxone reverses clonidine.\nIn rats, blood pressure fell; \U0001d4d0 none died (p<0.05). "
 
@@ -46,6 +50,38 @@ def test_states_are_those_of_transformers(folder: Path, tagger: Tagger) -> None:
         expected = model(torch.from_numpy(window.token_ids)[None].long()).last_hidden_state[0]
     states = tagger.encode(window.token_ids, [len(window.token_ids)]).states.astype(np.float32)
     assert torch.cosine_similarity(expected, torch.from_numpy(states)).min() > 0.99
+
+
+def test_directions_are_those_of_the_training_s_network(folder: Path, tagger: Tagger) -> None:
+    statements = [
+        EffectStatement("naloxone", "saline", "blood pressure", TEXT),
+        EffectStatement("a", "b", "c " * 40, "It fell. " * 200),
+    ]
+    weights = load_file(folder / "model.safetensors")
+    model = BertModel.from_pretrained(str(folder), add_pooling_layer=False, dtype=torch.float32).eval()
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    for statement, read in zip(statements, tagger.directions(statements), strict=True):
+        question = DirectionQuestion("1", *statement, direction="increased")
+        ids = torch.tensor([direction_row(question, tokenizer).ids])
+        with torch.inference_mode():
+            states = model(ids).last_hidden_state[0]
+        inputs = torch.cat([states[0], states.mean(0)])
+        scores = torch.softmax(
+            weights["direction.weight"].float() @ inputs + weights["direction.bias"].float(), 0
+        )
+        assert read.direction == DIRECTIONS[int(scores.argmax())]
+        assert read.confidence == pytest.approx(float(scores.max()), abs=0.05)
+
+
+def test_a_model_without_directions_is_named(tmp_path: Path) -> None:
+    folder = an_extractor(tmp_path / "plain")
+    configuration = json.loads((folder / "extractor.json").read_text())
+    del configuration["direction"]
+    (folder / "extractor.json").write_text(json.dumps(configuration))
+    with pytest.raises(ConfigurationError, match="reads no directions of effects"):
+        DirectionReader(ExtractorFiles(folder))
 
 
 def test_spans_are_whole_words_of_the_text_and_do_not_overlap(tagger: Tagger) -> None:

@@ -16,6 +16,7 @@ from gpu_actors.profiles import find_model
 __all__ = ["LABELS", "an_extractor"]
 
 LABELS = ("O", "B-Chemical", "I-Chemical", "B-Disease", "I-Disease")
+DIRECTIONS = ("increased", "decreased", "unchanged")
 WIDTH, INNER, HEADS = 64, 32, 4
 
 
@@ -47,6 +48,7 @@ def an_extractor(to: Path, *, seed: int = 7, threshold: float = 0.0, max_tokens:
                 "name": "tiny",
                 "max_tokens": max_tokens,
                 "tagger": {"labels": LABELS},
+                "direction": {"labels": DIRECTIONS},
                 "relation": {**relation, "features": FEATURES, "threshold": threshold},
             }
         )
@@ -75,6 +77,7 @@ def _heads() -> dict[str, torch.Tensor]:
         "relation.object": (16, WIDTH),
         "relation.hidden": (24, 2 * WIDTH + INNER + 16 + len(FEATURES)),
         "relation.out": (1, 24),
+        "direction": (len(DIRECTIONS), 2 * WIDTH),
     }
     heads = {"tagger.transitions": transitions, "tagger.start": start}
     for name, (out, width) in sizes.items():
