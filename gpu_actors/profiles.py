@@ -39,6 +39,7 @@ MINILM: Final = "all-MiniLM-L6-v2"
 QWEN: Final = "Qwen/Qwen3-Embedding-0.6B"
 QWEN_LARGE: Final = "Qwen/Qwen3-Embedding-8B"
 SPLADE_MINI: Final = "splade-mini"
+EXTRACTOR_MINI: Final = "extractor-mini"
 SPLADE_PP: Final = "prithivida/Splade_PP_en_v2"
 NO_MODEL: Final = "none"
 """Value of MEDKG_SPARSE_MODEL for no sparse leg, of MEDKG_EXTRACTION_MODEL for no extractor `encoder`."""
@@ -70,7 +71,7 @@ class Profile(Record):
         default=512, ge=16, description="As max_tokens, of question and passage together."
     )
     extraction_model: str | None = Field(
-        default=None,
+        default=EXTRACTOR_MINI if shipped_model(EXTRACTOR_MINI) else None,
         description="Packaged model or folder of the extractor `encoder`; None: it extracts nothing.",
     )
     top_terms: int = Field(default=512, ge=1, description="Most terms of one sparse vector.")

@@ -29,7 +29,7 @@ Items = Sequence[tuple[StageContext, Any]]
 Reused = Sequence[tuple[StageContext, Outcome[Any]]]
 Refine = Callable[[list[tuple[StageContext, Any]]], list[tuple[StageContext, Any]]]
 
-MODELS: Final = ("dense", "sparse")
+MODELS: Final = ("dense", "sparse", "tag")
 """The plane's components whose CPU seconds are a model's."""
 
 RENEWALS_PER_LEASE: Final = 4
