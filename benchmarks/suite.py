@@ -30,7 +30,7 @@ RESULTS: Final = CHECKOUT_RESULTS if CHECKOUT_RESULTS.is_dir() else Path("medkg-
 """Where results go: benchmarks/results in a checkout, else a folder in the working directory."""
 
 CASES: Final = (
-    *("dense", "sparse", "chunker", "handoff", "index", "vectors"),
+    *("dense", "sparse", "extraction", "chunker", "handoff", "index", "vectors"),
     *("extraction_quality", "launch", "arrivals", "search", "startup", "faults", "scale"),
 )
 """Modules of benchmarks.cases, those that share a plane first."""

@@ -37,6 +37,8 @@ TARGETS: Final = (
     Target("dense", "plane_to_sentence_transformers_bf16", "at least", 1.3, ("cpu",)),
     Target("extraction_quality", "registry.mentions_f1", "at least", 1.0, EVERY),
     Target("extraction_quality", "registry.relations_f1", "at least", 1.0, EVERY),
+    Target("extraction", "plane_to_pipeline", "at least", 5.0, ("cpu",)),
+    Target("extraction", "plane_to_raw", "at least", 0.9, EVERY),
     Target("faults", "lost", "at most", 0, EVERY),
     Target("faults", "doubled", "at most", 0, EVERY),
     Target("launch", "hot.share_outside_the_model", "at most", 0.15, ("cpu",)),
