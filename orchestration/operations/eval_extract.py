@@ -28,6 +28,7 @@ __all__ = ["ExtractionQuestions", "eval_extract"]
 USUAL: Final = "auto"
 """Topology whose extractors are measured if none are named."""
 NO_MODEL: Final = "none"
+OFF: Final = "has no model, so it finds nothing (set one: docs/reference/settings.md)"
 LINKER: Final = "linker"
 """Name of the linker in floors."""
 
@@ -56,9 +57,10 @@ def eval_extract(parts: Parts, questions: ExtractionQuestions, notify: Notify) -
     UnavailableError where an extractor's service is unavailable.
     """
     floors = [parse_floor(floor) for floor in questions.floors]
-    names = list(dict.fromkeys(questions.extractors)) or _usual(parts)
+    names = list(dict.fromkeys(questions.extractors)) or _usual(parts, notify)
     for name in names:
-        _check_usable(name, parts.extractor(name))
+        if _is_off(parts.extractor(name)):
+            raise UsageError(f"extractor {name!r} {OFF}.")
     gold = _gold(parts, questions)
     pairs = _with_documents(parts, gold)
     _report(gold, notify)
@@ -82,20 +84,22 @@ def eval_extract(parts: Parts, questions: ExtractionQuestions, notify: Notify) -
     }
 
 
-def _check_usable(name: str, extractor: object) -> None:
-    """Raise UsageError for an extractor whose model is turned off: it would find nothing."""
-    if isinstance(extractor, ShapedExtractor) and extractor.shape.get("model") == NO_MODEL:
-        raise UsageError(
-            f"extractor {name!r} has no model, so it finds nothing. Set one (docs/reference/settings.md) "
-            "or leave it out of --extractors."
-        )
+def _is_off(extractor: object) -> bool:
+    """Whether an extractor's model is turned off, so that it would find nothing."""
+    return isinstance(extractor, ShapedExtractor) and extractor.shape.get("model") == NO_MODEL
 
 
-def _usual(parts: Parts) -> list[str]:
-    """The extractors of the topology `auto`."""
+def _usual(parts: Parts, notify: Notify) -> list[str]:
+    """The extractors of the topology `auto` that are not turned off."""
     stages = (node for node in parts.topologies.load(USUAL).nodes if node.stage_type == "extract")
     names = [name for node in stages for names in node.config["extractors"].values() for name in names]
-    return list(dict.fromkeys(names))
+    usable = []
+    for name in dict.fromkeys(names):
+        if _is_off(parts.extractor(name)):
+            notify(f"extractor {name!r} {OFF}; it is left out")
+        else:
+            usable.append(name)
+    return usable
 
 
 # --- gold ------------------------------------------------------------------------------------------------
