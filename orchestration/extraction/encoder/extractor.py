@@ -83,20 +83,33 @@ class EncoderExtractor:
         if self._model is None:
             return [[] for _ in items]
         outcomes: list[Outcome[list[Claim]]] = []
-        for document, entities in items:
-            ranges = passages(document)
-            (tagged,) = self._tagged([document], [ranges])
-            if isinstance(tagged, MedkgError):
-                outcomes.append(tagged)
-                continue
-            findings = self._findings(document)
-            by_concept: dict[tuple[str, str], list[Entity]] = defaultdict(list)
-            for entity in entities:
-                if entity.kind in LABELS:
-                    by_concept[LABELS[entity.kind], entity.concept].append(entity)
-            _add_claims(findings, document, ranges, tagged, by_concept)
-            outcomes.append(findings.extraction()[1])
+        mentions = iter([entities for _, entities in items])
+        for group in _groups([document for document, _ in items]):
+            read = [passages(document) for document in group]
+            for document, ranges, tagged in zip(group, read, self._tagged(group, read), strict=True):
+                entities = next(mentions)
+                outcomes.append(
+                    tagged
+                    if isinstance(tagged, MedkgError)
+                    else self._related(document, ranges, tagged, entities)
+                )
         return outcomes
+
+    def _related(
+        self,
+        document: Document,
+        ranges: Sequence[CharRange],
+        tagged: TaggedText,
+        entities: Sequence[Entity],
+    ) -> list[Claim]:
+        """The claims between mentions that are given."""
+        findings = self._findings(document)
+        by_concept: dict[tuple[str, str], list[Entity]] = defaultdict(list)
+        for entity in entities:
+            if entity.kind in LABELS:
+                by_concept[LABELS[entity.kind], entity.concept].append(entity)
+        _add_claims(findings, document, ranges, tagged, by_concept)
+        return findings.extraction()[1]
 
     def answer(
         self, items: Sequence[tuple[Document, Sequence[EffectQuestion]]]
