@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cases.registry import measured
 from benchmarks.data.gold import ABSTRACTS, GOLD, write_gold_of_records
 from orchestration.assembly import Assembly
 from orchestration.contracts import SourceRequest
@@ -53,3 +54,15 @@ def test_the_registry_extractor_stays_above_its_floors(medkg: Medkg, records: Pa
     assert value["gold"]["excluded"] == []
     assert value["extractors"]["registry"]["grounded"] == 1.0
     assert all(floor["met"] for floor in value["floors"])
+
+
+def test_counts_and_a_sample_of_what_stands_in_records(tmp_path: Path) -> None:
+    assembly = Assembly(load_settings(data_dir=tmp_path / "data"))
+    figures = measured(assembly, GOLD / "records", 5, 21)
+    entries = json.loads((GOLD / "records.json").read_text())
+    assert (figures["unread"], figures["wrong_spans"], figures["dropped"]) == ([], [], {"all": 0})
+    assert sum(figures["documents"].values()) == len(entries)
+    assert figures["kinds"]["all"] == sum(len(entry["mentions"]) for entry in entries)
+    assert figures["predicates"]["all"] == sum(len(entry["relations"]) for entry in entries)
+    assert len(figures["sample"]) == 5
+    assert figures["sample"] == measured(assembly, GOLD / "records", 5, 21)["sample"]
