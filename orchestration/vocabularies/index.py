@@ -14,6 +14,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
@@ -51,7 +52,8 @@ CREATE TABLE names (
 );
 CREATE TABLE cross_references (concept INTEGER NOT NULL, curie TEXT NOT NULL);
 CREATE TABLE parents (concept INTEGER NOT NULL, curie TEXT NOT NULL);
-CREATE TABLE grams (gram TEXT PRIMARY KEY, names BLOB NOT NULL, weights BLOB NOT NULL);
+CREATE TABLE grams (gram TEXT PRIMARY KEY, names BLOB NOT NULL);
+CREATE TABLE gram_lengths (lengths BLOB NOT NULL);
 CREATE TABLE word_counts (word TEXT PRIMARY KEY, names INTEGER NOT NULL) WITHOUT ROWID;
 """
 _INDEXES: Final = """
@@ -209,7 +211,9 @@ def _insert(database: sqlite3.Connection, concepts: Sequence[VocabularyConcept])
     )
     database.executemany("INSERT INTO word_counts VALUES (?, ?)", words.items())
     rows = database.execute("SELECT id, words FROM names ORDER BY id").fetchall()
-    database.executemany("INSERT INTO grams VALUES (?, ?, ?)", postings(rows))
+    names_of_grams, lengths = postings(rows)
+    database.executemany("INSERT INTO grams VALUES (?, ?)", names_of_grams.items())
+    database.execute("INSERT INTO gram_lengths VALUES (?)", (lengths,))
 
 
 def _name_rows(concepts: Sequence[VocabularyConcept]) -> Iterator[tuple[Any, ...]]:
@@ -303,12 +307,17 @@ class VocabularyIndex:
         """Names whose trigrams are most similar to those of a normalised name, the most similar first."""
         grams = grams_of(words)
         places = ", ".join("?" * len(grams))
-        rows = self._rows(f"SELECT gram, names, weights FROM grams WHERE gram IN ({places})", grams)
-        postings_of = {gram: (names, weights) for gram, names, weights in rows}
-        nearest = [row for row, _ in most_similar(postings_of, len(grams), self.about.names, limit)]
+        rows = self._rows(f"SELECT gram, names FROM grams WHERE gram IN ({places}) ORDER BY gram", grams)
+        nearest = [row for row, _ in most_similar(dict(rows), self._lengths, len(grams), limit)]
         places = ", ".join("?" * len(nearest))
         by_row = {row[0]: _indexed(row[1:]) for row in self._rows(_NUMBERED.format(places=places), nearest)}
         return [by_row[row] for row in nearest]
+
+    @cached_property
+    def _lengths(self) -> bytes:
+        """Lengths of the vectors of all names."""
+        lengths: bytes = self._rows("SELECT lengths FROM gram_lengths", [])[0][0]
+        return lengths
 
     def word_counts(self, words: Collection[str]) -> dict[str, int]:
         """Number of names with each of these words, where there are any."""
