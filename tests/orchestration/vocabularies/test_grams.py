@@ -44,9 +44,9 @@ def test_a_score_is_the_cosine_of_all_weights(names: list[str], query: str) -> N
     def vector(text: str) -> dict[str, float]:
         return {gram: math.log((1 + len(names)) / max(1, counts[gram])) + 1e-3 for gram in grams_of(text)}
 
-    def cosine(one: dict[str, float], two: dict[str, float]) -> float:
-        product = sum(one[gram] * two[gram] for gram in one.keys() & two.keys())
-        lengths = math.sqrt(sum(v**2 for v in one.values()) * sum(v**2 for v in two.values()))
+    def cosine(first: dict[str, float], other: dict[str, float]) -> float:
+        product = sum(first[gram] * other[gram] for gram in first.keys() & other.keys())
+        lengths = math.sqrt(sum(v**2 for v in first.values()) * sum(v**2 for v in other.values()))
         return product / lengths if lengths else 0.0
 
     for row, score in similar(names, query, limit=len(names)):
