@@ -63,17 +63,22 @@ class TagDecoder:
         firsts, sizes, scores, rows = firsts[is_word], sizes[is_word], scores[is_word], rows[firsts[is_word]]
         if not len(firsts):
             return MentionRows(np.zeros((0, 4), np.int32), np.zeros(0, np.float32))
-        path = self._best_paths(scores, np.bincount(rows, minlength=len(lengths)))
-        return self._mentions(path, scores, rows, firsts - row_starts[rows], sizes)
-
-    def _best_paths(self, scores: Floats, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """The label of each word; `counts`: words of each row. All rows are decoded together."""
+        counts = np.bincount(rows, minlength=len(lengths))
         counts = counts[counts > 0]
-        longest, labels = int(counts.max()), scores.shape[1]
-        padded = np.zeros((longest, len(counts), labels), dtype=np.float32)
         row = np.repeat(np.arange(len(counts)), counts)
         place = np.arange(len(scores)) - np.repeat(np.cumsum(counts) - counts, counts)
+        padded = np.zeros((int(counts.max()), len(counts), scores.shape[1]), dtype=np.float32)
         padded[place, row] = scores
+        path = self._best_paths(padded, counts)[place, row]
+        likelihoods = self._likelihoods(padded, counts)[place, row]
+        return self._mentions(path, likelihoods, rows, firsts - row_starts[rows], sizes)
+
+    def _best_paths(self, padded: Floats, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Labels, [words, rows], of scores [words, rows, labels]; `counts`: words of each row.
+
+        All rows are decoded together; what is behind a row's last word is of no account.
+        """
+        longest, labels = len(padded), padded.shape[2]
         best = padded[0] + self._start
         origins = np.zeros((longest, len(counts), labels), dtype=np.int64)
         own = np.arange(labels)
@@ -88,19 +93,39 @@ class TagDecoder:
         path[-1] = best.argmax(1)
         for word in range(longest - 1, 0, -1):
             path[word - 1] = np.take_along_axis(origins[word], path[word][:, None], 1)[:, 0]
-        return path[place, row]
+        return path
+
+    def _likelihoods(self, padded: Floats, counts: npt.NDArray[np.int64]) -> Floats:
+        """The probability of each label at each word, over all labellings of its row (forward-backward).
+
+        Shapes as in `_best_paths`. Source: Rabiner 1989, https://doi.org/10.1109/5.18626.
+        """
+        weights = np.exp(padded - padded.max(2, keepdims=True))
+        moves = np.exp(self._transitions - self._transitions.max())
+        forward, backward = np.empty_like(weights), np.ones_like(weights)
+        forward[0] = weights[0] * np.exp(self._start - self._start.max())
+        forward[0] /= forward[0].sum(1, keepdims=True)
+        for word in range(1, len(weights)):
+            reached = (forward[word - 1] @ moves) * weights[word]
+            forward[word] = reached / reached.sum(1, keepdims=True)
+        for word in range(len(weights) - 2, -1, -1):
+            reached = (weights[word + 1] * backward[word + 1]) @ moves.T
+            followed = (word + 1 < counts)[:, None]
+            backward[word] = np.where(followed, reached / reached.sum(1, keepdims=True), 1)
+        both = forward * backward
+        likelihoods: Floats = both / both.sum(2, keepdims=True)
+        return likelihoods
 
     def _mentions(
         self,
         path: npt.NDArray[np.int64],
-        scores: Floats,
+        likelihoods: Floats,
         rows: npt.NDArray[np.int64],
         firsts: npt.NDArray[np.int64],
         sizes: npt.NDArray[np.int64],
     ) -> MentionRows:
         """Runs of B-X, I-X of the words' labels, which the transitions make well-formed."""
-        likelihoods = np.exp(scores - scores.max(1, keepdims=True))
-        chosen = likelihoods[np.arange(len(path)), path] / likelihoods.sum(1)
+        chosen = likelihoods[np.arange(len(path)), path]
         inside = np.flatnonzero(~self._outside[path])
         if not len(inside):
             return MentionRows(np.zeros((0, 4), np.int32), np.zeros(0, np.float32))

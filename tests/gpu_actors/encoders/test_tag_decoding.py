@@ -61,10 +61,34 @@ def test_an_inside_label_without_its_beginning_begins_nothing() -> None:
     assert decoded("I-Chemical I-Chemical") == [[0, 1, 3, 0]]  # the first becomes B-Chemical: the best path
 
 
-def test_confidence_is_the_mean_likelihood_of_the_words() -> None:
-    logits = np.array([[0] * 5, [0, np.log(4), 0, 0, 0], [0] * 5], np.float32)
-    rows = a_decoder().decode(logits, np.array([SPECIAL, WORD, SPECIAL], np.int32), [3])
-    assert rows.confidences.tolist() == pytest.approx([0.5])
+@given(st.integers(1, 4), st.integers(0, 10_000))
+def test_confidence_is_the_mean_probability_of_the_labels_over_all_labellings(length: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(size=(length + 2, len(LABELS))).astype(np.float32)
+    logits[1:-1, 0] -= 3  # so that there are mentions
+    transitions = (TRANSITIONS + generator.normal(size=TRANSITIONS.shape)).astype(np.float32)
+    ids = np.array([SPECIAL, *[WORD] * length, SPECIAL], np.int32)
+    rows = TagDecoder(LABELS, transitions, START, CONTINUES).decode(
+        np.concatenate([logits, logits[:3]]), np.concatenate([ids, ids[[0, 1, -1]]]), [length + 2, 3]
+    )
+
+    weights = {
+        path: np.exp(
+            START[path[0]]
+            + sum(transitions[origin, to] for origin, to in itertools.pairwise(path))
+            + sum(logits[at + 1, label] for at, label in enumerate(path))
+        )
+        for path in itertools.product(range(len(LABELS)), repeat=length)
+    }
+    total = sum(weights.values())
+    for (row, first, end, label), confidence in zip(rows.places.tolist(), rows.confidences, strict=True):
+        if row == 0:
+            labels = [1 + 2 * label, *[2 + 2 * label] * (end - first - 1)]
+            likely = [
+                sum(weight for path, weight in weights.items() if path[first - 1 + at] == wanted) / total
+                for at, wanted in enumerate(labels)
+            ]
+            assert confidence == pytest.approx(np.mean(likely), rel=1e-3)
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=3), st.integers(0, 10_000))
