@@ -44,6 +44,7 @@ class Mention:
 
 def agreed_mentions(text: str, passages: Sequence[CharRange], spans: Sequence[TaggedSpan]) -> list[Mention]:
     """The mentions in order; they do not overlap."""
+    spans = [_in_one_line(text, span) for span in spans]
     long_of = dict(_abbreviated(text))
     votes: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     tagged: Counter[str] = Counter()
@@ -68,6 +69,12 @@ def agreed_mentions(text: str, passages: Sequence[CharRange], spans: Sequence[Ta
                 for start, end in places
             ]
     return sorted(mentions)
+
+
+def _in_one_line(text: str, span: TaggedSpan) -> TaggedSpan:
+    """The span without what is behind a line break: a new line is another block or item of a list."""
+    line = text[span.start_char : span.end_char].split("\n", 1)[0]
+    return span._replace(end_char=span.start_char + len(line.rstrip()))
 
 
 def _folded(name: str) -> str:

@@ -205,6 +205,10 @@ class TestAgreement:
         labels = self.tagged(text, (0, "NO", "Disease"), (1, "NO", "Chemical"), (2, "NO", "Chemical"))
         assert [label for _, _, label in labels] == ["Chemical"] * 3
 
+    def test_a_mention_ends_with_its_line(self) -> None:
+        text = "gastric cancer \n\nConditions"
+        assert self.tagged(text, (0, text, "Disease")) == [("gastric cancer", 0, "Disease")]
+
     def test_mentions_never_overlap(self) -> None:
         text = "renal failure came; acute renal failure went."
         assert self.tagged(text, (0, "renal failure", "Disease"), (0, "acute renal failure", "Disease")) == [
