@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestration.contracts import Origin
 from orchestration.records import Locator
+from orchestration.stores.store_choice import check_stores
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.neo4j import SERVER, Server
 from tests.orchestration.projection.graph_ledger import GraphLedger
@@ -36,8 +36,9 @@ def medkg(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Me
 
 
 @pytest.fixture
-def documents(graph: GraphLedger) -> Iterator[GraphLedger]:
-    """Two documents with rows in the ledger, as a run leaves them."""
+def documents(graph: GraphLedger, tmp_path: Path) -> GraphLedger:
+    """Two documents with rows in the ledger, as a run leaves them, in a folder with the default stores."""
+    check_stores(tmp_path, {"MEDKG_SEARCH_STORE": "sqlite", "MEDKG_VECTOR_STORE": "faiss"})
     graph.ingest(a=["Drug:tea treats Condition:thirst"], b=["Drug:unique treats Condition:rareness"])
     committed = list(graph.ledger.commits.committed(graph.tenant_id))
     graph.ledger.copies.restore_commits("restored", [(commit, ORIGIN) for commit in committed])
