@@ -145,7 +145,7 @@ def _timed_from_nothing(settings: Settings, action: Callable[[], None]) -> tuple
 
 
 def _asked(settings: Settings, chance: random.Random) -> dict[str, Any]:
-    """Milliseconds of neighbours and paths, each question asked once before."""
+    """Milliseconds of neighbours and paths, each question run once before."""
     tenant = settings.tenant
     concepts = [row["concept"] for row in _rows(settings, [(CONCEPTS, {"tenant": tenant})])[0]]
     chosen = [chance.choice(concepts) for _ in range(ASKED)]
@@ -157,17 +157,17 @@ def _asked(settings: Settings, chance: random.Random) -> dict[str, Any]:
         ],
     }
     answers: dict[str, Any] = {}
-    for name, asked in questions.items():
-        _rows(settings, asked)
+    for name, statements in questions.items():
+        _rows(settings, statements)
         seconds: list[float] = []
-        _rows(settings, asked, seconds)
+        _rows(settings, statements, seconds)
         p50, p95 = np.percentile(seconds, [50, 95]) * 1e3
         answers[name] = {"p50_ms": round(float(p50), 2), "p95_ms": round(float(p95), 2)}
     return answers
 
 
 def _rows(
-    settings: Settings, asked: Sequence[Statement], seconds: list[float] | None = None
+    settings: Settings, statements: Sequence[Statement], seconds: list[float] | None = None
 ) -> list[list[Any]]:
     assert settings.neo4j_url is not None
     answers = []
@@ -175,7 +175,7 @@ def _rows(
         GraphDatabase.driver(settings.neo4j_url) as driver,
         driver.session(database=settings.neo4j_database) as session,
     ):
-        for statement, parameters in asked:
+        for statement, parameters in statements:
             started = time.perf_counter()
             answers.append(list(session.run(statement, parameters)))
             if seconds is not None:

@@ -92,8 +92,8 @@ def test_an_erasure_fails_where_the_server_does_not_answer(
 def test_doctor_asks_the_server(medkg: Medkg, monkeypatch: pytest.MonkeyPatch) -> None:
     def check(expect: int) -> dict[str, object]:
         report = medkg("doctor", expect=expect)
-        (found,) = [each for each in report["checks"] if each["check"] == "graph server answers"]
-        return found
+        (answer,) = [each for each in report["checks"] if each["check"] == "graph server answers"]
+        return answer
 
     assert "community" in str(check(0)["detail"])
     monkeypatch.setenv("MEDKG_NEO4J_URL", "bolt://127.0.0.1:1")
