@@ -16,11 +16,11 @@ from tokenizers import Tokenizer
 
 from gpu_actors.profiles import find_model
 from gpu_actors.training.export import check_free, whole_or_nothing
+from gpu_actors.training.extraction.calibration import calibrated
 from gpu_actors.training.extraction.card import card
 from gpu_actors.training.extraction.export import export_extractor, plain_tokenizer
 from gpu_actors.training.extraction.fitting import fit
 from gpu_actors.training.extraction.gold import ExtractorGold, gold_of, held_apart
-from gpu_actors.training.extraction.measures import measured
 from gpu_actors.training.extraction.network import ExtractorNetwork
 from gpu_actors.training.extraction.recipe import ExtractorRecipe, ExtractorReport
 from gpu_actors.training.recipe import Progress, Watch
@@ -46,7 +46,7 @@ def make_extractor(
     network = _network(base.files, recipe)
     _train(network, training, tokenizer, recipe, watch)
     watch(Progress("measuring", 0, len(held.texts), "texts"))
-    measures, threshold = measured(network, held, tokenizer, recipe.threshold)
+    measures, threshold = calibrated(network, held, tokenizer, recipe)
     watch(Progress("measuring", len(held.texts), len(held.texts), "texts"))
     report = ExtractorReport(
         base=base.model_id,

@@ -12,7 +12,6 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from gpu_actors.training.extraction.batches import batched, direction_batch, text_batch
@@ -20,9 +19,7 @@ from gpu_actors.training.extraction.gold import (
     CHEMICAL,
     DIRECTIONS,
     DISEASE,
-    PREDICATE,
     AnnotatedText,
-    ExtractorGold,
 )
 from gpu_actors.training.extraction.network import ExtractorNetwork
 from gpu_actors.training.extraction.rows import (
@@ -30,17 +27,13 @@ from gpu_actors.training.extraction.rows import (
     DirectionRow,
     TextRow,
     concepts_of,
-    direction_row,
-    text_rows,
 )
 from orchestration.records import AnnotatedMention
 
 __all__ = [
     "Scores",
-    "best_threshold",
     "direction_measures",
     "hidden_states",
-    "measured",
     "mention_measures",
     "relation_logits",
     "relation_measures",
@@ -148,38 +141,6 @@ def relation_measures(
         (n, *pair) for n, each in logits.items() for pair, value in each.items() if value >= threshold
     }
     return scores_of(predicted, right)
-
-
-def best_threshold(texts: Sequence[AnnotatedText], logits: Mapping[int, Logits]) -> float:
-    """The threshold, in steps of 0.1, whose F1 is highest when averaged with its neighbours'."""
-    steps = np.arange(-3, 3.05, 0.1)
-    scores = [relation_measures(texts, logits, float(step))["f1"] for step in steps]
-    smoothed = np.convolve(np.pad(scores, 3, mode="edge"), np.ones(7) / 7, mode="valid")
-    return round(float(steps[int(smoothed.argmax())]), 1)
-
-
-def measured(
-    network: ExtractorNetwork, held: ExtractorGold, tokenizer: Tokenizer, threshold: float
-) -> tuple[dict[str, Scores], float]:
-    """(measures by name, least logit of a relation) on held-out gold.
-
-    The threshold is the one given, unless there are relations to choose it by; they also measure it.
-    """
-    measures: dict[str, Scores] = {}
-    rows = text_rows(held.texts, tokenizer)
-    states = hidden_states(network, rows)
-    if held.texts:
-        measures |= mention_measures(held.texts, tagged_mentions(network, rows, [each for _, each in states]))
-    if any(text.relations for text in held.texts):
-        gold = {n: text.mentions for n, text in enumerate(held.texts) if text.relations is not None}
-        logits = relation_logits(network, rows, [hidden for hidden, _ in states], gold)
-        threshold = best_threshold(held.texts, logits)
-        measures[PREDICATE] = relation_measures(held.texts, logits, threshold)
-    if held.questions:
-        measures["direction"] = direction_measures(
-            network, [direction_row(question, tokenizer) for question in held.questions]
-        )
-    return measures, threshold
 
 
 @torch.inference_mode()

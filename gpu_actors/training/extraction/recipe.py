@@ -35,6 +35,9 @@ class ExtractorRecipe(Record):
     masked: float = Field(default=0.05, ge=0, lt=1, description="Share of words hidden behind [MASK].")
     relation_weight: float = Field(default=0.3, ge=0, description="Weight of the relations' loss.")
     direction_weight: float = Field(default=0.3, ge=0, description="Weight of the directions' loss.")
+    outside_bias: float = Field(
+        default=0.6, ge=0, description="Added to the score of O, where no texts are held out to choose it."
+    )
     threshold: float = Field(
         default=-0.8, description="Least logit of a relation, where no relations are held out to measure it."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ import torch
 from torch import Tensor
 
 from gpu_actors.profiles import find_model
+from gpu_actors.training.extraction.calibration import best_outside_bias, best_threshold
 from gpu_actors.training.extraction.dropout import FastDropout
 from gpu_actors.training.extraction.export import plain_tokenizer
 from gpu_actors.training.extraction.gold import AnnotatedText, gold_of, held_apart
-from gpu_actors.training.extraction.measures import best_threshold, mention_measures, relation_measures
+from gpu_actors.training.extraction.measures import mention_measures, relation_measures
 from gpu_actors.training.extraction.pairs import FEATURES, pair_features
 from gpu_actors.training.extraction.rows import LABELS, Concept, concepts_of, text_rows
 from gpu_actors.training.extraction.sequence import LabelSequence
@@ -225,3 +227,15 @@ def test_the_threshold_is_the_one_with_the_best_f1() -> None:
 
     assert 0.2 < threshold <= 1.4
     assert relation_measures(texts, logits, threshold)["f1"] == 1
+
+
+def test_the_outside_bias_is_the_one_with_the_best_f1() -> None:
+    text = "aspirin for gout"
+    gold = a_text(text, mention(text, "aspirin", "Chemical", "c"))
+    rows = text_rows([gold], TOKENIZER)
+    scores = torch.tensor([[0.0, 2.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.5, 0.0]])
+    network = SimpleNamespace(sequence=LabelSequence(LABELS))
+
+    bias = best_outside_bias(network, [gold], rows, [scores])  # type: ignore[arg-type]
+
+    assert 0.5 < bias < 2
