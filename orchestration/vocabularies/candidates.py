@@ -23,7 +23,7 @@ __all__ = ["FEATURES", "Candidate", "Candidates", "Query", "features_of"]
 
 _SIMILAR: Final = 30
 """Similar names that are looked at, per vocabulary."""
-_REMEMBERED: Final = 8192
+_REMEMBERED: Final = 2048
 """Names and words whose look-up is kept in memory."""
 
 _OWN: Final = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
+from medkg.testing.builders import a_payload, a_study
 from orchestration.assembly.assembled import Assembly
 from orchestration.contracts import values_of
+from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.records import Document, Entity, Fingerprints, Span, local_concept
 from orchestration.settings import load_settings
 from orchestration.vocabularies.folder import VocabularyFolder
@@ -171,6 +174,22 @@ def test_a_trial_and_an_article_meet_in_one_concept(tmp_path: Path) -> None:
     (of_trial,) = linked(linker, "Drug: Pear Drug", trial)
     (of_article,) = linked(linker, "We gave pearazoles daily.", article)
     assert of_trial.concept == of_article.concept == "MESH:D3"
+
+
+def test_the_extract_stage_of_a_topology_links_what_a_trial_is_about(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path / "data", profile=None, tenant=None)
+    VocabularyFolder(settings.vocabularies_dir).add(a_table(tmp_path / "fruits.tsv"))
+    study = a_study(conditionsModule={"conditions": ["Malus Disorder", "Something else"]})
+    payload = a_payload(json.dumps(study), "ctgov-v2", doc_id="NCT00000001", source="clinicaltrials")
+    assembly = Assembly(settings)
+    try:
+        document = ClinicalTrialsParser().parse(payload, "default")
+        ((entities, claims),) = values_of(assembly.extract("clinical-trials", [document]))
+    finally:
+        assembly.close()
+    concept_of = {each.entity_id: each.concept for each in entities}
+    studied = [concept_of[claim.object] for claim in claims if claim.predicate == "studies"]
+    assert studied == ["MESH:D1", local_concept("Condition", "Something else")]
 
 
 def test_a_vocabulary_is_part_of_the_fingerprint_of_the_graph_alone(tmp_path: Path) -> None:
