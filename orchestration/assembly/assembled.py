@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from orchestration.jobs.reading import DocumentReader
     from orchestration.resilience.caller import GuardedCaller
     from orchestration.resilience.isolation import StageHandle
+    from orchestration.runs.dropped_counts import DroppedCounts
     from orchestration.runs.window_runs import WindowRuns
     from orchestration.stores.verify import Verification
     from orchestration.topology.graph import StageNode, TopologyGraph
@@ -296,6 +297,13 @@ class Assembly(AssembledExtraction):
         return GuardedCaller(self._handle, guards, IsolatedExecution(PARSE_WORKERS))
 
     @cached_property
+    def dropped(self) -> DroppedCounts:
+        """What the extract stages of this process drop."""
+        from orchestration.runs.dropped_counts import DroppedCounts
+
+        return DroppedCounts()
+
+    @cached_property
     def window_runs(self) -> WindowRuns:
         from orchestration.jobs.mirroring import remove_gone
         from orchestration.processes.child_process import own_identity
@@ -310,6 +318,7 @@ class Assembly(AssembledExtraction):
             self.plane,
             owner,
             self.settings.lease_seconds,
+            self.dropped,
         )
         return WindowRuns(
             self.settings,
@@ -359,6 +368,7 @@ class Assembly(AssembledExtraction):
             extractors=self.extractors_within(seconds, self.plane),
             linker=self.linker,
             check_extraction=self.check_extraction,
+            note_dropped=self.dropped.note,
             objects=self.objects,
             pdf_tasks=self.ledger.pdf_tasks,
             pdf_converter=self.pdf_converter,

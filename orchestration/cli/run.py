@@ -241,6 +241,7 @@ def _show(report: RunReport, value: dict[str, Any]) -> None:
     stages = value["stages"]
     if stages:
         _show_stages(stages)
+    _show_extracted(value)
     documents = value["documents"]
     parts = [f"{documents[name]} {name}" for name in ("committed", "failed", "skipped", "waiting", "pending")]
     console.print(
@@ -277,6 +278,24 @@ def _show(report: RunReport, value: dict[str, Any]) -> None:
     elif report.stopped_because:
         console.print(f"Stopped: {report.stopped_because}", markup=False)
         console.print("The pending documents are queued; the same command continues.")
+
+
+def _show_extracted(value: dict[str, Any]) -> None:
+    """Mentions and claims of stages that extracted, what was dropped, and documents of one branch."""
+    extracting = [name for name, stage in value["stages"].items() if stage["mentions"] or stage["claims"]]
+    for name in dict.fromkeys([*value["dropped"], *extracting[:1]]):  # the next one stores the same
+        stage, dropped = value["stages"][name], value["dropped"].get(name, {})
+        grounded = stage["mentions"] + stage["claims"]
+        reasons = "; ".join(f"{count:,} {reason}" for reason, count in dropped.items())
+        share = sum(dropped.values()) / (grounded + sum(dropped.values()))
+        console.print(
+            f"  {name}: {stage['mentions']:,.0f} mentions, {stage['claims']:,.0f} claims"
+            + (f"; {share:.1%} dropped ({reasons})" if dropped else ""),
+            markup=False,
+        )
+    reused = max((stage["reused"] for stage in value["stages"].values()), default=0)
+    if reused:
+        console.print(f"  {reused:,.0f} documents were taken as parsed before; only what changed ran again.")
 
 
 def _show_stages(stages: dict[str, dict[str, float]]) -> None:

@@ -65,6 +65,12 @@ class StageReport(Record):
     failed: int = Field(ge=0, description="Documents it dead-lettered.")
     retried: int = Field(ge=0, description="Repeated item attempts.")
     items_out: int = Field(ge=0, description="Chunks, vectors, mentions, claims or documents it produced.")
+    mentions: int = Field(default=0, ge=0, description="Of these, mentions.")
+    claims: int = Field(default=0, ge=0, description="Of these, claims.")
+    dropped: dict[str, int] = Field(
+        default_factory=dict,
+        description="Mentions and claims that are not grounded in their text, or not allowed, by reason.",
+    )
     started_at: float = Field(ge=0, description="Start, seconds since the epoch.")
     seconds: float = Field(ge=0, description="Wall seconds.")
     cpu_seconds: float = Field(ge=0, description="CPU seconds of the worker, its children and the plane.")

@@ -3,7 +3,7 @@
 Input: topologies, schedules and which stores are configured. Output: external AssetSpecs, so Dagster shows
 lineage and history and executes nothing itself: the window runs report the materializations
 (orchestration.dagster.reports). Keys are stable: sources/NAME, documents/TOPOLOGY, search_index/TOPOLOGY,
-vector_index/TOPOLOGY and index.
+vector_index/TOPOLOGY, mentions_and_claims/TOPOLOGY, index and graph.
 """
 
 from __future__ import annotations
@@ -13,14 +13,27 @@ from typing import Final
 
 from dagster import AssetKey, AssetSpec
 
+from orchestration.contracts import Branch
 from orchestration.jobs.schedules import Schedule
 from orchestration.settings import Settings
 from orchestration.topology.graph import TopologyGraph
 
-__all__ = ["INDEX", "asset_specs", "documents_key", "search_index_key", "source_key", "vector_index_key"]
+__all__ = [
+    "GRAPH",
+    "INDEX",
+    "asset_specs",
+    "documents_key",
+    "graph_part_key",
+    "search_index_key",
+    "source_key",
+    "vector_index_key",
+]
 
 INDEX: Final = AssetKey(["index"])
 """The index as searches see it: what is committed, of all topologies."""
+
+GRAPH: Final = AssetKey(["graph"])
+"""The graph as its readers see it: what is committed, of all topologies."""
 
 FILES: Final = "files"
 """The source that needs no configuration, so every topology can read it."""
@@ -46,17 +59,22 @@ def vector_index_key(topology: str) -> AssetKey:
     return AssetKey(["vector_index", topology])
 
 
+def graph_part_key(topology: str) -> AssetKey:
+    """Mentions and claims of a topology in the graph's store."""
+    return AssetKey(["mentions_and_claims", topology])
+
+
 def asset_specs(
     graphs: Sequence[TopologyGraph], schedules: Mapping[str, Schedule], settings: Settings
 ) -> list[AssetSpec]:
-    """Every asset of the catalog in lineage order; no topology, no assets but sources and the index."""
+    """Every asset of the catalog in lineage order; no topology, no assets but sources, index and graph."""
     sources = {FILES: [graph.name for graph in graphs]}
     for schedule in schedules.values():
         readers = sources.setdefault(schedule.source, [])
         if schedule.topology not in readers:
             readers.append(schedule.topology)
     parts = [spec for graph in graphs for spec in _topology_assets(graph, sources, settings)]
-    return [*(_source(name) for name in sources), *parts, _index(graphs, settings)]
+    return [*(_source(name) for name in sources), *parts, _index(graphs, settings), _graph(graphs, settings)]
 
 
 def _source(name: str) -> AssetSpec:
@@ -102,7 +120,25 @@ def _topology_assets(
         metadata=described,
         description=f"Vectors of chunks that windows of topology {name} wrote to the vector store.",
     )
-    return [documents, search_index, vector_index]
+    if not _has_graph(graph):
+        return [documents, search_index, vector_index]
+    part = AssetSpec(
+        graph_part_key(name),
+        deps=[documents],
+        group_name="graph",
+        kinds={_database(settings)},
+        metadata=described,
+        description=f"Mentions and claims that windows of topology {name} extracted, each at its characters.",
+    )
+    return [documents, search_index, vector_index, part]
+
+
+def _has_graph(graph: TopologyGraph) -> bool:
+    return any(sink.branch is Branch.GRAPH for sink in graph.sinks)
+
+
+def _database(settings: Settings) -> str:
+    return "sqlite" if settings.ledger_url.startswith("sqlite") else "postgresql"
 
 
 def _index(graphs: Sequence[TopologyGraph], settings: Settings) -> AssetSpec:
@@ -114,4 +150,15 @@ def _index(graphs: Sequence[TopologyGraph], settings: Settings) -> AssetSpec:
         kinds={settings.search_store, settings.vector_store},
         description="What `medkg search` finds: committed documents of all topologies and tenants. Events "
         "are commits; each makes a window's documents visible at once.",
+    )
+
+
+def _graph(graphs: Sequence[TopologyGraph], settings: Settings) -> AssetSpec:
+    return AssetSpec(
+        GRAPH,
+        deps=[graph_part_key(graph.name) for graph in graphs if _has_graph(graph)],
+        group_name="graph",
+        kinds={_database(settings)},
+        description="What `medkg graph` answers from: mentions and claims of committed documents, of all "
+        "topologies and tenants. Events are commits; each makes a window's documents visible at once.",
     )

@@ -39,8 +39,9 @@ from orchestration.dagster.names import (
 )
 from orchestration.dagster.reports import (
     account_evaluation,
-    chunk_count,
     commit_events,
+    graph_counts,
+    index_counts,
     job_metadata,
     stage_events,
     stage_metadata,
@@ -276,10 +277,12 @@ def _commit_op(graph: TopologyGraph, phase: Phase) -> OpDefinition:
         committed = runs.commit(name, {sink: receipts[sink] for sink in sinks})
         context.log.info(f"{committed} documents committed")
         batch = receipts[index]
-        metadata = {"committed": committed, "chunks": chunk_count(batch)}
+        metadata = {"committed": committed, **index_counts(batch)}
+        for sink in receipts.values():
+            metadata |= graph_counts(sink) if sink.kind == "graph_receipt" else {}
         if batch.job_id:
             summary = context.resources.job_ledger.jobs.account(batch.job_id)
-            yield from commit_events(name, batch, committed, summary)
+            yield from commit_events(name, receipts, committed, summary)
             metadata |= job_metadata(summary)
         yield Output(None, metadata=metadata)
 

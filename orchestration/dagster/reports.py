@@ -11,7 +11,14 @@ from collections.abc import Iterable, Mapping
 from dagster import AssetCheckEvaluation, AssetMaterialization
 
 from orchestration.contracts import JobState, JobSummary, StageReport
-from orchestration.dagster.assets import INDEX, documents_key, search_index_key, vector_index_key
+from orchestration.dagster.assets import (
+    GRAPH,
+    INDEX,
+    documents_key,
+    graph_part_key,
+    search_index_key,
+    vector_index_key,
+)
 from orchestration.runs.artifacts import WindowBatch
 from orchestration.topology.nodes import StageNode
 
@@ -19,8 +26,9 @@ __all__ = [
     "ACCOUNT_CHECK",
     "account_evaluation",
     "account_problem",
-    "chunk_count",
     "commit_events",
+    "graph_counts",
+    "index_counts",
     "job_metadata",
     "stage_events",
     "stage_metadata",
@@ -47,8 +55,10 @@ def stage_metadata(node: StageNode, report: StageReport) -> Numbers:
         counts["skipped"] = report.documents_in - report.documents_out - report.failed
     if node.gives in CHUNKED:
         counts["chunks"] = report.items_out
+    if report.reused:
+        counts["reused"] = report.reused
     if node.gives in IN_GRAPH:
-        counts["mentions_and_claims"] = report.items_out
+        counts |= _graph_counts(report)
     return {
         **counts,
         "seconds": round(report.seconds, 3),
@@ -57,10 +67,30 @@ def stage_metadata(node: StageNode, report: StageReport) -> Numbers:
     }
 
 
+def _graph_counts(report: StageReport) -> Numbers:
+    """Mentions and claims, what was dropped, its share of all that was proposed, and mentions per second."""
+    dropped = sum(report.dropped.values())
+    proposed = report.mentions + report.claims + dropped
+    counts: Numbers = {"mentions": report.mentions, "claims": report.claims}
+    if report.seconds:
+        counts["mentions_per_second"] = round(report.mentions / report.seconds, 1)
+    if not report.dropped:
+        return counts
+    reasons = "; ".join(f"{count} {reason}" for reason, count in sorted(report.dropped.items()))
+    return counts | {
+        "ungrounded": dropped,
+        "ungrounded_share": round(dropped / proposed, 4),
+        "ungrounded_by_reason": reasons,
+    }
+
+
 def stage_events(
     node: StageNode, report: StageReport, *, keeps_documents: bool
 ) -> Iterable[AssetMaterialization]:
-    """Materializations of what a stage wrote: documents, or chunks and vectors. Empty if it wrote nothing."""
+    """Materializations of what a stage wrote: documents, chunks and vectors, or mentions and claims.
+
+    Empty if it wrote nothing.
+    """
     if not report.documents_out:
         return
     written: Numbers = {
@@ -87,19 +117,32 @@ def stage_events(
             description="Vectors of chunks that this window wrote to the vector store.",
             metadata=written,
         )
+    if node.gives == "graph_receipt":
+        yield AssetMaterialization(
+            graph_part_key(node.pipeline),
+            description="Mentions and claims that this window wrote to the graph.",
+            metadata={**written, **_graph_counts(report)},
+        )
 
 
 def commit_events(
-    topology: str, batch: WindowBatch, committed: int, summary: JobSummary
+    topology: str, receipts: Mapping[str, WindowBatch], committed: int, summary: JobSummary
 ) -> Iterable[AssetMaterialization | AssetCheckEvaluation]:
-    """The index's materialization, if anything became visible, and the account of the window's job."""
-    if committed:
+    """Materializations of index and graph, where anything became visible, and the account of the job."""
+    for batch in receipts.values() if committed else ():
+        if not batch.items:
+            continue
+        key, description, counts = (
+            (INDEX, "Documents that this window made visible to searches.", index_counts(batch))
+            if batch.kind == "index_receipt"
+            else (GRAPH, "Documents whose mentions and claims this window made visible.", graph_counts(batch))
+        )
         yield AssetMaterialization(
-            INDEX,
-            description="Documents that this window made visible to searches.",
+            key,
+            description=description,
             metadata={
-                "documents": committed,
-                "chunks": chunk_count(batch),
+                "documents": min(committed, len(batch.items)),
+                **counts,
                 "topology": topology,
                 "tenant": summary.submission.tenant_id,
                 "source": summary.submission.request.plugin,
@@ -122,9 +165,18 @@ def account_evaluation(topology: str, summary: JobSummary) -> AssetCheckEvaluati
     )
 
 
-def chunk_count(batch: WindowBatch) -> int:
+def index_counts(batch: WindowBatch) -> Numbers:
     """Chunks of the receipts of an index stage."""
-    return sum(receipt.chunk_count for _, receipt in batch.items)
+    return {"chunks": sum(receipt.chunk_count for _, receipt in batch.items)}
+
+
+def graph_counts(batch: WindowBatch) -> Numbers:
+    """Mentions and claims of the receipts of a kg stage."""
+    receipts = [receipt for _, receipt in batch.items]
+    return {
+        "mentions": sum(receipt.entity_count for receipt in receipts),
+        "claims": sum(receipt.claim_count for receipt in receipts),
+    }
 
 
 def job_metadata(summary: JobSummary) -> Numbers:

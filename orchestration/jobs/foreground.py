@@ -24,6 +24,18 @@ __all__ = ["Mirrored", "RunReport", "drive"]
 
 Observer = Callable[[JobSummary], None]
 
+COUNTS: Final = (
+    "documents_in",
+    "documents_out",
+    "reused",
+    "failed",
+    "retried",
+    "items_out",
+    "mentions",
+    "claims",
+)
+"""Fields of stage reports that are summed over windows."""
+
 WAIT_SECONDS: Final = 0.5
 """How long one look at the host waits for news; the progress display moves at least so often."""
 
@@ -113,6 +125,7 @@ class RunReport:
             "stopped": "interrupted" if self.interrupted else self.stopped_because,
             **({"mirror": self.mirrored.as_json()} if self.mirrored is not None else {}),
             "stages": self.stages(),
+            "dropped": self.dropped(),
             "startup": {name: round(value, 3) for name, value in self.startup.items()},
         }
 
@@ -122,12 +135,20 @@ class RunReport:
         failed = {failure.ctx.key for failure in self.summary.failures if failure.fatal}
         return dict(sorted(Counter(stage for stage, key in lacking if key not in failed).items()))
 
+    def dropped(self) -> dict[str, dict[str, int]]:
+        """What stages dropped over all windows, by stage and reason."""
+        totals: dict[str, Counter[str]] = defaultdict(Counter)
+        for report in self.summary.stages:
+            if report.dropped:
+                totals[report.stage].update(report.dropped)
+        return {stage: dict(sorted(counts.items())) for stage, counts in totals.items()}
+
     def stages(self) -> dict[str, dict[str, float]]:
         """Totals by stage over all windows, in the order the stages first ran."""
         totals: dict[str, dict[str, float]] = {}
         for report in self.summary.stages:
             sums = totals.setdefault(report.stage, defaultdict(float))
-            for name in ("documents_in", "documents_out", "failed", "retried", "items_out"):
+            for name in COUNTS:
                 sums[name] += getattr(report, name)
             for name in ("seconds", "cpu_seconds", "model_cpu_seconds"):
                 sums[name] = round(sums[name] + getattr(report, name), 3)

@@ -21,6 +21,7 @@ from orchestration.contracts import Failure, Outcome, OutcomeLedger, Plane, Stag
 from orchestration.errors import LeaseLostError, MedkgError, StageContractError, UnavailableError
 from orchestration.records import EmbeddingBatch, GraphWriteReceipt, StageContext
 from orchestration.runs.artifacts import VALUE_TYPES, WindowBatch, is_value
+from orchestration.runs.dropped_counts import DroppedCounts
 from orchestration.topology.graph import StageNode
 
 __all__ = ["BatchResult", "StageCaller", "StageRunner"]
@@ -64,13 +65,16 @@ class StageRunner:
         plane: Plane,
         owner: str,
         lease_seconds: float,
+        dropped: DroppedCounts,
     ) -> None:
+        """`dropped`: what extract stages of this process note there."""
         self._windows = windows
         self._outcomes = outcomes
         self._caller = caller
         self._plane = plane
         self._owner = owner
         self._lease_seconds = lease_seconds
+        self._dropped = dropped
         self._log = structlog.get_logger(__name__)
 
     def run(
@@ -88,6 +92,7 @@ class StageRunner:
         """
         started_at, clock = time.time(), time.perf_counter()
         cost = _Cost(self._plane)
+        self._dropped.take()  # of a stage that was interrupted
         outcomes, attempts = self._called(node, window_id, items)
         everything = [*items, *((ctx, None) for ctx, _ in reused)]
         outcomes += [outcome for _, outcome in reused]
@@ -110,6 +115,9 @@ class StageRunner:
             failed=sum(failure.fatal for failure in failures),
             retried=sum(retries.values()),
             items_out=sum(_size(value) for _, value in survivors),
+            mentions=sum(_graph_size(value)[0] for _, value in survivors),
+            claims=sum(_graph_size(value)[1] for _, value in survivors),
+            dropped=self._dropped.take(),
             started_at=started_at,
             seconds=time.perf_counter() - clock,
             cpu_seconds=cpu_seconds,
@@ -270,8 +278,16 @@ def _size(value: Any) -> int:
         return len(value)
     if isinstance(value, EmbeddingBatch):
         return len(value.chunks)
-    if isinstance(value, tuple):
-        return sum(map(len, value))
-    if isinstance(value, GraphWriteReceipt):
-        return value.entity_count + value.claim_count
+    if isinstance(value, tuple | GraphWriteReceipt):
+        return sum(_graph_size(value))
     return int(getattr(value, "chunk_count", 1))
+
+
+def _graph_size(value: Any) -> tuple[int, int]:
+    """Mentions and claims in a value."""
+    if isinstance(value, GraphWriteReceipt):
+        return value.entity_count, value.claim_count
+    if isinstance(value, tuple):
+        mentions, claims = value
+        return len(mentions), len(claims)
+    return 0, 0

@@ -81,6 +81,7 @@ class Extract:
             **config,
             timeout_seconds=services.timeout_seconds,
             linker=services.linker,
+            report=services.note_dropped,
         )
 
     def execute(self, ctx: StageContext, document: Document) -> tuple[list[Entity], list[Claim]]:

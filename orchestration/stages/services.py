@@ -60,6 +60,8 @@ class StageServices:
     """Gives mentions their concepts; None without vocabularies."""
     check_extraction: Callable[[Document, Extraction], tuple[Extraction, Counter[str]]]
     """The grounded part of an extraction under the folder's graph schema, and what was dropped by reason."""
+    note_dropped: Callable[[str, Counter[str]], None]
+    """Takes what was dropped of a document, by reason; it is logged, counted and reported."""
     objects: ObjectStore
     pdf_tasks: PdfTaskLedger
     pdf_converter: Callable[[AskedConverter], PdfConverter]

@@ -33,7 +33,7 @@ from orchestration.dagster.compile import compile_jobs
 from orchestration.dagster.io_manager import WindowArtifactIOManager
 from orchestration.dagster.names import JOB_TAG, TOPOLOGY_TAG, WINDOW_TAG
 from orchestration.plugins.entry_points import plugin_names
-from orchestration.records import DocumentKey, IndexReceipt
+from orchestration.records import DocumentKey, GraphWriteReceipt, IndexReceipt
 from orchestration.resilience.policies import ResiliencePolicyLoader
 from orchestration.runs.artifacts import WindowBatch
 from orchestration.stores.objects.opening import open_objects
@@ -53,6 +53,13 @@ GIVES = {
     "extract": "extraction",
     "kg": "graph_receipt",
 }
+
+OF_GRAPH: dict[str, Any] = {
+    "extract": {"mentions": 6, "claims": 3, "dropped": {"mention not in the text": 1}},
+    "kg": {"mentions": 6, "claims": 3},
+    "ir_validation": {"reused": 1},
+}
+"""Counts of the reports of stages."""
 
 
 class Runs:
@@ -82,7 +89,7 @@ class Runs:
 
     def commit(self, pipeline: str, sinks: Mapping[str, WindowBatch]) -> int:
         self.calls.append(f"commit {sorted(sinks)}")
-        return sum(len(batch.items) for batch in sinks.values())
+        return max(len(batch.items) for batch in sinks.values())
 
     def _answer(self, stage: str, window_id: str) -> tuple[WindowBatch, StageReport]:
         self.calls.append(stage)
@@ -95,7 +102,17 @@ class Runs:
             chunk_count=3,
             namespace="minilm@1",
         )
-        items = ((ctx, receipt),) if self._kinds[stage] == "index_receipt" else ()
+        graph = GraphWriteReceipt(
+            key=receipt.key,
+            version=ctx.version,
+            fingerprint=ctx.fingerprint,
+            intent_id="g1",
+            entity_count=6,
+            claim_count=3,
+        )
+        receipts = {"index_receipt": receipt, "graph_receipt": graph}
+        kind = self._kinds[stage]
+        items = ((ctx, receipts[kind]),) if kind in receipts else ()
         report = StageReport(
             job_id=JOB,
             window_id=window_id,
@@ -105,11 +122,12 @@ class Runs:
             failed=1,
             retried=5,
             items_out=3,
+            **(OF_GRAPH.get(stage, {})),
             started_at=0,
             seconds=0.5,
             cpu_seconds=0.1,
         )
-        return WindowBatch(window_id, JOB, self._kinds[stage], items), report
+        return WindowBatch(window_id, JOB, kind, items), report
 
 
 class Ledger:
@@ -227,9 +245,16 @@ def test_each_op_shows_the_counts_and_seconds_of_its_stage(auto: TopologyGraph, 
     assert output_metadata(result, "ingest_op") == {**counts, **seconds, "skipped": 2, "job": JOB}
     assert output_metadata(result, "parse_op") == {**counts, **seconds}
     assert output_metadata(result, "embed_op") == {**counts, **seconds, "chunks": 3}
+    graph = {"mentions": 6, "claims": 3, "mentions_per_second": 12.0}
+    dropped = {"ungrounded": 1, "ungrounded_share": 0.1, "ungrounded_by_reason": "1 mention not in the text"}
+    assert output_metadata(result, "extract_op") == {**counts, **seconds, **graph, **dropped}
+    assert output_metadata(result, "kg_op") == {**counts, **seconds, **graph}
+    assert output_metadata(result, "ir_validation_op")["reused"] == 1
     assert output_metadata(result, "commit_op") == {
         "committed": 1,
         "chunks": 3,
+        "mentions": 6,
+        "claims": 3,
         "job": JOB,
         "job_account": "4 in = 1 committed + 1 failed + 2 skipped + 0 waiting + 0 pending",
     }
@@ -263,19 +288,28 @@ def test_the_ops_report_to_the_catalog_what_they_wrote(auto: TopologyGraph, tmp_
         for event in result.get_asset_materialization_events()
     }
     index = {"documents": 1, "chunks": 3, "seconds": 0.5, "documents_per_second": 2.0, "window": WINDOW}
+    of_commit = {
+        "documents": 1,
+        "topology": "auto",
+        "tenant": "default",
+        "source": "files",
+        "job": JOB,
+        "window": WINDOW,
+    }
+    counts = {"mentions": 6, "claims": 3}
     assert written == {
         AssetKey(["documents", "auto"]): {"documents": 1, "failed": 1, "seconds": 0.5, "window": WINDOW},
         AssetKey(["search_index", "auto"]): index,
         AssetKey(["vector_index", "auto"]): index,
-        AssetKey(["index"]): {
+        AssetKey(["mentions_and_claims", "auto"]): {
+            **counts,
             "documents": 1,
-            "chunks": 3,
-            "topology": "auto",
-            "tenant": "default",
-            "source": "files",
-            "job": JOB,
+            "mentions_per_second": 12.0,
+            "seconds": 0.5,
             "window": WINDOW,
         },
+        AssetKey(["index"]): {**of_commit, "chunks": 3},
+        AssetKey(["graph"]): {**of_commit, **counts},
     }
     assert len(result.get_asset_materialization_events()) == len(written)
 

@@ -57,7 +57,7 @@ def schedule(assembly: Assembly, name: str) -> ScheduleDefinition:
 # --- assets -----------------------------------------------------------------------------------------
 
 
-def test_lineage_leads_from_sources_over_documents_to_the_index(assembly: Assembly) -> None:
+def test_lineage_leads_from_sources_over_documents_to_index_and_graph(assembly: Assembly) -> None:
     assets = repository_of(assembly).asset_graph
     parents = {
         node.key.to_user_string(): {key.to_user_string() for key in node.parent_keys}
@@ -69,12 +69,14 @@ def test_lineage_leads_from_sources_over_documents_to_the_index(assembly: Assemb
     assert parents["index"] == {
         f"{store}_index/{name}" for store in ("search", "vector") for name in TOPOLOGIES
     }
-    assert len(parents) == 2 + 3 * len(TOPOLOGIES) + 1
+    assert parents["mentions_and_claims/auto"] == {"documents/auto"}
+    assert parents["graph"] == {f"mentions_and_claims/{name}" for name in TOPOLOGIES}
+    assert len(parents) == 2 + 4 * len(TOPOLOGIES) + 2
 
 
 def test_every_asset_has_a_group_kinds_and_a_description(assembly: Assembly) -> None:
     nodes = list(repository_of(assembly).asset_graph.asset_nodes)
-    assert {node.group_name for node in nodes} == {"sources", "documents", "index"}
+    assert {node.group_name for node in nodes} == {"sources", "documents", "index", "graph"}
     assert all(node.kinds and node.description for node in nodes)
     assert not any(node.is_executable for node in nodes), "runs write them, Dagster doesn't execute them"
 
@@ -84,6 +86,7 @@ def test_kinds_follow_the_stores_that_are_configured(settings: Settings) -> None
     assets = repository_of(Assembly(other)).asset_graph
     assert assets.get(AssetKey(["search_index", "auto"])).kinds == {"opensearch"}
     assert assets.get(AssetKey(["index"])).kinds == {"opensearch"}
+    assert assets.get(AssetKey(["graph"])).kinds == {"sqlite"}
 
 
 # --- checks -----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 
 from medkg.testing.builders import TENANT
 from orchestration.contracts import DocumentCounts
+from orchestration.jobs.foreground import RunReport
 from tests.orchestration.runs.window_folder import TOPOLOGY, TRIALS, WindowFolder, opened
 
 FILE = f"{TOPOLOGY}.yaml"
@@ -153,3 +154,19 @@ def test_a_lost_parsed_document_fails_by_name_and_its_replay_starts_at_the_sourc
     windows.work(again.job_id)
     assert windows.claims() == {(doc_id, "Insomnia", "registry/99") for doc_id in TRIALS}
     assert windows.differences() == []
+
+
+def test_reports_count_mentions_claims_and_what_is_not_grounded(windows: WindowFolder) -> None:
+    windows.versions["registry"] = "99"
+    windows.invents = True
+    windows.reopen()
+    summary = windows.run()
+    report = {each.stage: each for each in summary.stages}["extract"]
+    counts = windows.assembly.ledger.graph.counts(TENANT)
+    assert (report.mentions, report.claims) == (counts.mentions, counts.claims)
+    assert report.items_out == counts.mentions + counts.claims
+    assert report.dropped == {"mention not in the text": ALL}
+    value = RunReport(summary, 1.0).as_json()
+    assert value["dropped"] == {"extract": report.dropped}
+    assert value["stages"]["extract"]["mentions"] == counts.mentions
+    assert value["stages"]["parse"]["reused"] == ALL

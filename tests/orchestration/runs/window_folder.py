@@ -96,6 +96,8 @@ class WindowFolder:
         """Of extractors, in place of those that they have."""
         self.fails: Callable[[Document], Exception | None] = lambda document: None
         """What the registry extractor raises for a document."""
+        self.invents = False
+        """Whether the registry extractor also returns a mention that its document does not have."""
         self.assembly = self._assembled()
 
     def _assembled(self) -> Assembly:
@@ -199,6 +201,8 @@ class _Counted:
         if error is not None:
             raise error
         entities, claims = self._extractor.extract(document)
+        if self._folder.invents:
+            entities = [*entities, entities[0].model_copy(update={"name": "invented", "entity_id": "e0"})]
         extraction = f"{self.name}/{self.version}"
         return (
             [each.model_copy(update={"extraction": extraction}) for each in entities],
