@@ -33,6 +33,9 @@ def evaluate(
         bool,
         typer.Option("--rerank", help="Also measure the hybrid with reranking; needs MEDKG_RERANK_MODEL."),
     ] = False,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Also measure the graph leg, and the hybrid with it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure nDCG@10, recall@10, MRR@10 and latency of each leg, the hybrid and named fusions.
@@ -45,7 +48,7 @@ def evaluate(
     settings: Settings = ctx.obj
     fusions = [name.strip() for name in (fusion or "").split(",") if name.strip()]
     with open_data_folder(settings) as data_folder:
-        value = data_folder.searches.evaluate(questions, note, fusions, rerank=rerank)
+        value = data_folder.searches.evaluate(questions, note, fusions, rerank=rerank, graph=graph)
     answer(as_json, value, lambda: _show(value))
 
 

@@ -28,7 +28,9 @@ def search(
     top: Annotated[int, typer.Option(min=1, max=1000, help="Number of hits.")] = 10,
     legs: Annotated[
         str | None,
-        typer.Option(help="Retrievers to use, comma-separated: bm25, sparse, dense. Default: all."),
+        typer.Option(
+            help="Retrievers to use, comma-separated: bm25, sparse, dense, graph. Default: all but graph."
+        ),
     ] = None,
     fusion: Annotated[
         str | None,

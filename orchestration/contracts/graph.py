@@ -77,6 +77,29 @@ class Statement(Record):
     )
 
 
+class PlacedConcept(NamedTuple):
+    """A mention of a concept of a question in a document."""
+
+    concept: str
+    """Canonical key."""
+    weight: float
+    """The rarer the concept, the larger; above 0."""
+    start_char: int
+    end_char: int
+    in_claim: bool
+    """A claim joins it to another concept of the question."""
+
+
+class MentioningDocument(NamedTuple):
+    """A document that mentions concepts of a question."""
+
+    key: DocumentKey
+    intent_id: str
+    """Under which its index entries are visible."""
+    places: tuple[PlacedConcept, ...]
+    """Its visible mentions of them."""
+
+
 class Neighbour(Record):
     """A concept that claims join to another one."""
 
@@ -234,6 +257,16 @@ class GraphReader(Protocol):
 
     def mentioning(self, tenant_id: str, concepts: Collection[str]) -> frozenset[DocumentKey]:
         """Documents with a visible mention of one of these concepts."""
+        ...
+
+    def named(
+        self, tenant_id: str, names: Collection[str], kinds: Collection[str]
+    ) -> dict[str, tuple[str, ...]]:
+        """Concepts of these kinds with a visible mention of exactly a name; names of none are left out."""
+        ...
+
+    def documents_on(self, tenant_id: str, concepts: Collection[str], limit: int) -> list[MentioningDocument]:
+        """The documents that say most about these concepts: the more and the rarer ones, best first."""
         ...
 
     def neighbours(self, tenant_id: str, concept: str, limit: int = 100) -> list[Neighbour]:

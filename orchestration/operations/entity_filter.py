@@ -1,4 +1,4 @@
-"""Documents about entities: the filter `--entity` of a search.
+"""Entities of a search: the filter `--entity`, and the concepts that a question names.
 
 Input: keys (MESH:D003920) or names. Output: the documents that mention each of them: itself, what an alias or
 a cross-reference of a vocabulary makes the same, or a concept below it in a vocabulary.
@@ -12,10 +12,11 @@ from functools import reduce
 from orchestration.errors import UsageError
 from orchestration.operations.parts import Parts
 from orchestration.records import DocumentKey
+from orchestration.retrieval.graph_leg import Recognise
 from orchestration.vocabularies.curies import curie_of
 from orchestration.vocabularies.names import name_keys
 
-__all__ = ["documents_about"]
+__all__ = ["concepts_of_names", "documents_about"]
 
 Notify = Callable[[str], None]
 
@@ -30,6 +31,21 @@ def documents_about(parts: Parts, entities: Sequence[str], notify: Notify) -> fr
     return reduce(frozenset.intersection, of_each)
 
 
+def concepts_of_names(parts: Parts, tenant_id: str) -> Recognise:
+    """What a question's names stand for: concepts of the graph, and of vocabularies if the graph has them."""
+    kinds = set(parts.graph_schema.prose_kinds)
+
+    def recognise(names: Sequence[str]) -> dict[str, set[str]]:
+        concepts = {
+            name: set(keys) for name, keys in parts.ledger.graph.named(tenant_id, names, kinds).items()
+        }
+        for name, keys in _in_vocabularies(parts, names).items():
+            concepts.setdefault(name, set()).update(keys)
+        return concepts
+
+    return recognise
+
+
 def _documents(parts: Parts, entity: str, notify: Notify) -> frozenset[DocumentKey]:
     graph, tenant_id = parts.ledger.graph, parts.settings.tenant
     if not entity.strip():
@@ -39,7 +55,7 @@ def _documents(parts: Parts, entity: str, notify: Notify) -> frozenset[DocumentK
         keys.add(curie)
     if not keys:
         keys |= {each.concept for each in graph.concepts(tenant_id, named=entity, exactly=True, limit=1000)}
-        keys |= _named(parts, entity)
+        keys |= _in_vocabularies(parts, [entity]).get(entity, set())
     if not keys:
         raise UsageError(
             f"--entity {entity}: no concept of the graph or of a vocabulary is called so. "
@@ -51,15 +67,16 @@ def _documents(parts: Parts, entity: str, notify: Notify) -> frozenset[DocumentK
     return documents
 
 
-def _named(parts: Parts, name: str) -> set[str]:
-    """Concepts of vocabularies with this name."""
-    keys: set[str] = set()
-    wanted = name_keys(name)
+def _in_vocabularies(parts: Parts, names: Sequence[str]) -> dict[str, set[str]]:
+    """Concepts of vocabularies with each name, as names are written alike; names without one are left out."""
+    wanted = {name_keys(name).joined: name for name in names}
+    keys: dict[str, set[str]] = {}
     for vocabulary in parts.vocabularies.names():
         index = parts.vocabularies.open(vocabulary)
         try:
-            same = index.named([wanted])
-            keys |= {each.curie for each in same if each.keys.joined == wanted.joined}
+            for each in index.named([name_keys(name) for name in names]):
+                if (name := wanted.get(each.keys.joined)) is not None:
+                    keys.setdefault(name, set()).add(each.curie)
         finally:
             index.close()
     return keys

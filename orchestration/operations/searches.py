@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from orchestration.contracts import Filters, fold
 from orchestration.errors import MedkgError, StoreCorruptError, UsageError
+from orchestration.operations.entity_filter import concepts_of_names, documents_about
 from orchestration.operations.index_problems import lost_entries, lost_vectors, other_encoders
 from orchestration.operations.models import LazyModels
 from orchestration.operations.parts import Parts
@@ -21,6 +22,7 @@ from orchestration.records import DocumentKey
 from orchestration.retrieval.budgets import Budgets
 from orchestration.retrieval.evaluation import Question, evaluate, read_questions
 from orchestration.retrieval.fusion import DEFAULT_FUSION, fusion_named
+from orchestration.retrieval.graph_leg import GRAPH, GraphLeg
 from orchestration.retrieval.legs import MODEL_LEGS, Bm25Leg, DenseLeg, Leg, SparseLeg
 from orchestration.retrieval.reranking import RERANK, Reranker
 from orchestration.retrieval.search import HybridSearch, SearchResult
@@ -77,9 +79,17 @@ class Searches:
             )
 
     def evaluate(
-        self, questions: Path, notify: Notify, fusions: Sequence[str] = (), *, rerank: bool = False
+        self,
+        questions: Path,
+        notify: Notify,
+        fusions: Sequence[str] = (),
+        *,
+        rerank: bool = False,
+        graph: bool = False,
     ) -> dict[str, Any]:
         """Measure each leg, the hybrid, with `rerank` the reranked hybrid, and named fusions; JSON values.
+
+        With `graph` the graph leg too, and the hybrid with it.
 
         Raises what `search` raises.
         """
@@ -87,11 +97,13 @@ class Searches:
         judged = read_questions(questions)
         self._report_unanswerable(judged, notify)
         with open_searcher(self._parts, None, notify, rerank=rerank) as searcher:
-            return evaluate(searcher, self._tenant_id, judged, named, rerank=rerank).as_json()
+            on_request = [GRAPH] if graph else []
+            measured = evaluate(
+                searcher, self._tenant_id, judged, named, rerank=rerank, on_request=on_request
+            )
+            return measured.as_json()
 
     def _mentioning(self, entities: Sequence[str], notify: Notify) -> frozenset[DocumentKey]:
-        from orchestration.operations.entity_filter import documents_about
-
         return documents_about(self._parts, entities, notify)
 
     def _report_unknown_sources(self, filters: Filters, notify: Notify) -> None:
@@ -152,6 +164,7 @@ def open_searcher(
             budgets,
             reranker,
             release=models.close,
+            on_request=[GRAPH],
         )
     except BaseException:
         models.close()
@@ -176,6 +189,7 @@ def _legs(parts: Parts, models: LazyModels, notify: Notify, *, with_models: bool
     elif with_models:
         legs.append(SparseLeg(parts.stores.search, lambda texts: models().encode_sparse_queries(texts)))
     legs.append(DenseLeg(parts.stores.vectors, lambda texts: models().embed_queries(texts)))
+    legs.append(GraphLeg(parts.ledger.graph, parts.stores.search, partial(concepts_of_names, parts)))
     return legs
 
 

@@ -112,22 +112,31 @@ def evaluate(
     fusions: Mapping[str, Fusion] | None = None,
     *,
     rerank: bool = False,
+    on_request: Sequence[str] = (),
 ) -> Evaluation:
     """Measure each leg, the search's own fusion and the named ones.
 
-    With `rerank` the search's own fusion is also measured with reranking. nDCG@10 is compared between the
+    With `rerank` the search's own fusion is also measured with reranking; each leg `on_request` is measured
+    alone, and the hybrid with it (`hybrid+LEG`). nDCG@10 is compared between the
     hybrid and each leg, between the hybrid with and without reranking, and between each pair of named
     fusions, or the hybrid and the only named one. Raises SearchDegradedError if a leg fails on a question.
     """
     named = dict(fusions or {})
-    legs = {name: _measured(search, tenant_id, questions, [name], [None])[0] for name in search.legs}
+    widened = {f"{HYBRID}+{name}": [*search.legs, name] for name in on_request}
+    legs = {
+        name: _measured(search, tenant_id, questions, [name], [None])[0]
+        for name in (*search.legs, *on_request)
+    }
     hybrids = _measured(search, tenant_id, questions, None, [None, *named.values()])
     measured = legs | {HYBRID: hybrids[0]}
     if rerank:
         measured[RERANKED] = _measured(search, tenant_id, questions, None, [None], rerank=True)[0]
+    for name, with_leg in widened.items():
+        measured[name] = _measured(search, tenant_id, questions, with_leg, [None])[0]
     measured |= dict(zip(named, hybrids[1:], strict=True))
     rivals = [*named] if len(named) > 1 else [HYBRID, *named]
-    pairs = [(HYBRID, leg) for leg in legs] + [(RERANKED, HYBRID)] * rerank + list(combinations(rivals, 2))
+    pairs = [(HYBRID, leg) for leg in legs] + [(RERANKED, HYBRID)] * rerank
+    pairs += [(name, HYBRID) for name in widened] + list(combinations(rivals, 2))
     figures = {name: each.measures[COMPARED] for name, each in measured.items()}
     comparisons = (compared(a, b, COMPARED, figures[a], figures[b]) for a, b in pairs)
     return Evaluation(measured, tuple(comparison for comparison in comparisons if comparison is not None))

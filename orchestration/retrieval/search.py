@@ -9,7 +9,7 @@ without it the ranking is the fusion's.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
@@ -71,11 +71,16 @@ class HybridSearch:
         budgets: Budgets | None = None,
         reranker: Reranker | None = None,
         release: Callable[[], None] = lambda: None,
+        on_request: Collection[str] = (),
     ) -> None:
-        """`release` is called by `close`: it frees what was opened for this search, e.g. its models."""
+        """`on_request`: legs that are queried only when a search names them.
+
+        `release` is called by `close`: it frees what was opened for this search, e.g. its models.
+        """
         self._log = log
         self._store = store
         self._legs = {leg.name: leg for leg in legs}
+        self._on_request = frozenset(on_request)
         self._fusion = fusion
         self._budgets = budgets or Budgets()
         self._visible: dict[str, VisibleDocuments] = {}
@@ -102,8 +107,8 @@ class HybridSearch:
 
     @property
     def legs(self) -> tuple[str, ...]:
-        """Names of the available legs."""
-        return tuple(self._legs)
+        """Names of the legs that are queried unless a search names others."""
+        return tuple(name for name in self._legs if name not in self._on_request)
 
     def search(
         self,
@@ -203,7 +208,7 @@ class HybridSearch:
         unknown = [name for name in names or () if name not in self._legs]
         if unknown:
             raise UsageError(f"no leg {', '.join(unknown)}; available: {', '.join(self._legs)}.")
-        return [self._legs[name] for name in dict.fromkeys(names or self._legs)]
+        return [self._legs[name] for name in dict.fromkeys(names or self.legs)]
 
     def _looking_up(self, leg_query: _LegQuery, limit: int) -> dict[str, Future[list[ChunkRef]]]:
         """The started look-up of the documents that the query names; {} if it names none."""

@@ -154,6 +154,27 @@ class GraphReadingSuite:
         projected()
         assert reader.mentioning(TENANT, ["MESH:D001241"]) == {second}
 
+    def test_what_a_question_names_and_which_documents_say_most_of_it(
+        self, ledger: Ledger, reader: GraphReader, projected: Callable[[], None]
+    ) -> None:
+        one_concept = publish(ledger, "1", [("aspirin", "treats", "fever")])
+        both = publish(ledger, "2", [("acetylsalicylic acid", "treats", "headache")])
+        publish(ledger, "3", [("ibuprofen", "treats", "pain")])
+        ledger.aliases.add(TENANT, Alias.of("CHEBI:15365", "MESH:D001241", "manual"))
+        projected()
+        names = ["Aspirin", "acetylsalicylic acid", "headache", "unheard of"]
+        named = reader.named(TENANT, names, ["Drug"])
+        assert named == dict.fromkeys(names[:2], ("MESH:D001241",))
+        concepts = ["MESH:D001241", "MESH:D006261"]
+        best, second = reader.documents_on(TENANT, concepts, 10)
+        assert (best.key, second.key) == (both, one_concept)
+        assert best.intent_id == f"i-{TENANT}-2"
+        assert [(each.concept, each.in_claim) for each in best.places] == [(key, True) for key in concepts]
+        assert [(each.concept, each.in_claim) for each in second.places] == [("MESH:D001241", False)]
+        assert best.places[1].weight > best.places[0].weight > 0, "headache is rarer"
+        assert reader.documents_on(TENANT, concepts, 1) == [best]
+        assert reader.documents_on(TENANT, [], 10) == []
+
     def test_an_undone_merge_leaves_nothing(
         self, ledger: Ledger, reader: GraphReader, projected: Callable[[], None]
     ) -> None:

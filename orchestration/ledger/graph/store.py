@@ -17,13 +17,14 @@ from orchestration.contracts import (
     Extraction,
     GraphCounts,
     GraphHolding,
+    MentioningDocument,
     Neighbour,
     Paths,
     Proposal,
     Statement,
 )
 from orchestration.ledger.database import LedgerPart
-from orchestration.ledger.graph import reading
+from orchestration.ledger.graph import questions, reading
 from orchestration.ledger.graph.counting import discard_rows, recount, show
 from orchestration.ledger.graph.disagreeing import find_conflicts
 from orchestration.ledger.graph.proposing import find_proposals
@@ -200,6 +201,18 @@ class SqlGraph(LedgerPart):
         """Documents that mention one of these concepts; see GraphReader."""
         with self._database.reading() as connection:
             return reading.documents_mentioning(connection, tenant_id, concepts)
+
+    def named(
+        self, tenant_id: str, names: Collection[str], kinds: Collection[str]
+    ) -> dict[str, tuple[str, ...]]:
+        """Concepts by name; see GraphReader."""
+        with self._database.reading() as connection:
+            return questions.concepts_by_name(connection, tenant_id, names, kinds)
+
+    def documents_on(self, tenant_id: str, concepts: Collection[str], limit: int) -> list[MentioningDocument]:
+        """Documents about concepts, best first; see GraphReader."""
+        with self._database.reading() as connection:
+            return questions.documents_on(connection, tenant_id, concepts, limit)
 
     def neighbours(self, tenant_id: str, concept: str, limit: int = 100) -> list[Neighbour]:
         """Concepts that visible claims join to this one; see GraphReader."""
