@@ -26,13 +26,14 @@ def sigterm_handler() -> Any:
 
 
 @pytest.fixture(scope="session")
-def extractor(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a small extraction model with random weights."""
-    return an_extractor(tmp_path_factory.mktemp("models") / "tiny-extractor")
+def extractor(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The profile's extraction model; where none is shipped, the folder of a small random one."""
+    shipped = chosen_profile("cpu").extraction_model
+    return shipped or str(an_extractor(tmp_path_factory.mktemp("models") / "tiny-extractor"))
 
 
 @pytest.fixture(scope="package")
-def plane(sigterm_handler: Any, extractor: Path) -> Iterator[RayPlane]:
+def plane(sigterm_handler: Any, extractor: str) -> Iterator[RayPlane]:
     """A started plane of the cpu profile, guarded by a token as the host's; connects this process to Ray."""
     folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
     token = Path(tempfile.mkdtemp(prefix="medkg-t-")) / "token"
@@ -41,7 +42,7 @@ def plane(sigterm_handler: Any, extractor: Path) -> Iterator[RayPlane]:
         environment.setenv("RAY_AUTH_MODE", "token")
         environment.setenv("RAY_AUTH_TOKEN_PATH", str(token))
         reset_auth_token_state()  # ray reads its environment when it is imported, which test modules did
-        profile = chosen_profile("cpu", extraction_model=str(extractor))
+        profile = chosen_profile("cpu", extraction_model=extractor)
         started = start_plane(profile, folder=folder, dashboard=False)
         yield started
         started.close()

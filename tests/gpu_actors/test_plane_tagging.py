@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import psutil
 import pytest
@@ -31,12 +30,12 @@ def mentions(tagged: TaggedText) -> list[tuple[int, int, str]]:
     return [(each.start_char, each.end_char, each.label) for each in tagged.spans]
 
 
-def test_each_text_has_its_own_mentions_in_the_order_of_the_texts(plane: RayPlane, extractor: Path) -> None:
+def test_each_text_has_its_own_mentions_in_the_order_of_the_texts(plane: RayPlane, extractor: str) -> None:
     documents = texts(90)
     tagged = values_of(plane.tag(documents, TIMEOUT))
-    local = LocalModels(chosen_profile("cpu", extraction_model=str(extractor)))
+    local = LocalModels(chosen_profile("cpu", extraction_model=extractor))
     expected = values_of(local.tag(documents, TIMEOUT))
-    assert sum(map(len, map(mentions, tagged))) > 90
+    assert sum(map(len, map(mentions, tagged))) > 70
     # two processes may choose different dtypes, at which random weights tag a few words differently
     same = sum(mentions(remote) == mentions(own) for remote, own in zip(tagged, expected, strict=True))
     assert same > 80
