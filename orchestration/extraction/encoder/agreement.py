@@ -18,8 +18,10 @@ from orchestration.contracts import CharRange, TaggedSpan, abbreviations
 
 __all__ = ["Mention", "agreed_mentions"]
 
-LEAST_SHARE: Final = 0.5
-"""Of a name's occurrences that the tagger found, for the others to be mentions too."""
+LEAST_SHARE: Final = 0.75
+"""Of a name's occurrences that the tagger found, for the others to be mentions too. On 130 BioRED texts,
+from which the model has not learned: F1 of diseases .767 instead of .766, recall .794 instead of .792; with a
+smaller share precision falls faster than recall rises."""
 LEAST_CHARACTERS: Final = 3
 """Of a name whose other occurrences become mentions."""
 NAMES_PER_PATTERN: Final = 500

@@ -189,12 +189,10 @@ class TestAgreement:
         mentions = agreed_mentions(text, [(0, len(text))], spans)
         return [(text[each.start_char : each.end_char], each.start_char, each.label) for each in mentions]
 
-    def test_what_the_tagger_finds_half_of_the_time_is_a_mention_everywhere(self) -> None:
-        text = "Lithium rose. lithium fell. Nothing else."
-        assert self.tagged(text, (0, "Lithium", "Chemical")) == [
-            ("Lithium", 0, "Chemical"),
-            ("lithium", 14, "Chemical"),
-        ]
+    def test_what_the_tagger_mostly_finds_is_a_mention_everywhere(self) -> None:
+        text = "Lithium rose. Lithium fell. Lithium stayed. lithium. Nothing else."
+        mentions = self.tagged(text, *((at, "Lithium", "Chemical") for at in range(3)))
+        assert mentions[-1] == ("lithium", 44, "Chemical") and len(mentions) == 4
 
     def test_a_word_that_it_mostly_leaves_is_none_elsewhere_and_parts_of_words_never_are(self) -> None:
         text = "pain pain pain pain painful"
