@@ -39,6 +39,7 @@ TARGETS: Final = (
     Target("extraction_quality", "registry.relations_f1", "at least", 1.0, EVERY),
     Target("extraction", "plane_to_pipeline", "at least", 5.0, ("cpu",)),
     Target("extraction", "plane_to_raw", "at least", 0.9, EVERY),
+    Target("extraction_quality", "encoder.mentions_f1", "at least", 0.95, EVERY),
     Target("faults", "lost", "at most", 0, EVERY),
     Target("faults", "doubled", "at most", 0, EVERY),
     Target("launch", "hot.share_outside_the_model", "at most", 0.15, ("cpu",)),

@@ -49,6 +49,12 @@ def test_no_document_of_the_gold_is_left_out(records: Path) -> None:
     assert len(gold.documents) == 10 + len(json.loads((GOLD / "records.json").read_text()))
 
 
+def test_the_encoder_and_the_linker_stay_above_their_floors(medkg: Medkg) -> None:
+    value = medkg("eval-extract", "--gold", str(ABSTRACTS), "--extractors", "encoder", *floors("abstracts"))
+    assert value["extractors"]["encoder"]["failed"] == []
+    assert all(floor["met"] for floor in value["floors"])
+
+
 def test_the_registry_extractor_stays_above_its_floors(medkg: Medkg, records: Path) -> None:
     value = medkg("eval-extract", "--gold", str(records), "--extractors", "registry", *floors("records"))
     assert value["gold"]["excluded"] == []
