@@ -55,6 +55,9 @@ HEAD: Final = "0014"
 CONNECT_SECONDS: Final = 10
 """How long PostgreSQL may take to accept a connection, unless the URL says otherwise."""
 
+CACHE_KIB: Final = 32 * 1024
+"""Pages that a connection to SQLite keeps; with its default of 2 MB new rows wait for pages of large indexes."""
+
 REFUSED: Final = frozenset({"3F000", "42501"})
 """SQLSTATEs of PostgreSQL: no such schema, insufficient privilege."""
 
@@ -263,7 +266,7 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
     """WAL, so readers never wait; FULL, since a commit row is a promise that outlives a power cut."""
     connection.isolation_level = None  # _begin_sqlite starts transactions, not the driver
     use_wal(connection)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", f"cache_size=-{CACHE_KIB}"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -25,8 +25,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
+from orchestration.ledger.graph.bulk import add_to_rows
 from orchestration.ledger.graph.merging import (
     canonical_column,
     canonical_of,
@@ -249,21 +249,26 @@ def _commonest(
     connection: Connection, tenant_id: str, canonical: Collection[str]
 ) -> dict[str, tuple[str, str]]:
     """The kind and the name that most visible mentions of each concept have; of equal ones the first."""
-    kinds: dict[str, Counter[str]] = defaultdict(Counter)
-    names: dict[str, Counter[str]] = defaultdict(Counter)
+    named: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
     for batch in batches(canonical):
         own = members(connection, tenant_id, batch)
         for some in batches(own):
             query = select(
                 graph_names.c.concept, graph_names.c.kind, graph_names.c.name, graph_names.c.mentions
             ).where(graph_names.c.tenant_id == tenant_id, graph_names.c.concept.in_(some))
-            for concept, kind, name, mentions in connection.execute(query):
-                kinds[own[concept]][kind] += mentions
-                names[own[concept]][name] += mentions
-    return {concept: (_first(kinds[concept]), _first(names[concept])) for concept in kinds}
+            for concept, kind, name, mentions in connection.execute(query).all():
+                named[own[concept]].append((kind, name, mentions))
+    return {
+        concept: names[0][:2] if len(names) == 1 else (_most(names, 0), _most(names, 1))
+        for concept, names in named.items()
+    }
 
 
-def _first(counted: Counter[str]) -> str:
+def _most(names: Sequence[tuple[str, str, int]], place: int) -> str:
+    """The kind (0) or name (1) that has most mentions."""
+    counted: Counter[str] = Counter()
+    for each in names:
+        counted[each[:2][place]] += each[2]
     return min(counted, key=lambda value: (-counted[value], value))
 
 
@@ -279,21 +284,16 @@ def _add(
         return
     key = [column.name for column in table.primary_key.columns]
     if rows[0]["mentions"] > 0:
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        statement = dialect.insert(table)
-        sums = {name: table.c[name] + statement.excluded[name] for name in added}
-        others = {name: statement.excluded[name] for name in replaced}
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=key, set_={**sums, **others}), list(rows)
-        )
+        values = [tuple(row.values()) for row in rows]
+        add_to_rows(connection, table, list(rows[0]), values, added=added, replaced=replaced)
         return
     same = and_(*(table.c[name] == bindparam(f"of_{name}") for name in key))
-    values = {
+    changed = {
         **{name: table.c[name] + bindparam(f"new_{name}") for name in added},
         **{name: bindparam(f"new_{name}") for name in replaced},
     }
     keys = [{f"of_{name}": row[name] for name in key} for row in rows]
     changes = [{f"new_{name}": row[name] for name in (*added, *replaced)} for row in rows]
     bound = [{**of, **new} for of, new in zip(keys, changes, strict=True)]
-    connection.execute(update(table).where(same).values(values), bound)
+    connection.execute(update(table).where(same).values(changed), bound)
     connection.execute(delete(table).where(same, table.c.mentions <= 0), keys)

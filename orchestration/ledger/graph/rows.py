@@ -17,7 +17,16 @@ from orchestration.ledger.graph.tables import graph_claims, graph_documents, gra
 from orchestration.ledger.rows import batches, has_key, key_of
 from orchestration.records import Claim, DocumentKey, Entity, Span
 
-__all__ = ["claim_of", "claim_row", "entity_of", "extraction_of", "mention_row", "mentions_of"]
+__all__ = [
+    "CLAIM_COLUMNS",
+    "MENTION_COLUMNS",
+    "claim_of",
+    "claim_row",
+    "entity_of",
+    "extraction_of",
+    "mention_row",
+    "mentions_of",
+]
 
 _COLUMNS: Final = ("claim_id", "subject", "predicate", "object", "negated", "direction", "confidence")
 """Fields of a claim that are separate columns."""
@@ -26,35 +35,48 @@ _NOT_IN_RECORD: Final = {"tenant_id", "doc_id", *_COLUMNS}
 _NO_IDENTIFIERS: Final = "[]"
 
 
-def mention_row(number: int, entity: Entity) -> dict[str, Any]:
-    return {
-        "document_number": number,
-        "entity_id": entity.entity_id,
-        "concept": entity.concept,
-        "kind": entity.kind,
-        "name": entity.name,
-        "start_char": entity.span.start_char,
-        "end_char": entity.span.end_char,
-        "identifiers": json.dumps(entity.identifiers) if entity.identifiers else _NO_IDENTIFIERS,
-        "confidence": entity.confidence,
-        "extraction": entity.extraction,
-    }
+MENTION_COLUMNS: Final = (
+    *("document_number", "entity_id", "concept", "kind", "name", "start_char", "end_char", "identifiers"),
+    *("confidence", "extraction"),
+)
+CLAIM_COLUMNS: Final = (
+    *("document_number", "claim_id", "subject", "subject_concept", "predicate", "object", "object_concept"),
+    *("negated", "direction", "confidence", "record"),
+)
 
 
-def claim_row(number: int, claim: Claim, concept_of: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "document_number": number,
-        "claim_id": claim.claim_id,
-        "subject": claim.subject,
-        "subject_concept": concept_of[claim.subject],
-        "predicate": claim.predicate,
-        "object": claim.object,
-        "object_concept": concept_of[claim.object],
-        "negated": claim.negated,
-        "direction": claim.direction,
-        "confidence": claim.confidence,
-        "record": claim.model_dump_json(exclude=_NOT_IN_RECORD),
-    }
+def mention_row(number: int, entity: Entity) -> tuple[Any, ...]:
+    """Values of MENTION_COLUMNS."""
+    span = entity.span
+    return (
+        number,
+        entity.entity_id,
+        entity.concept,
+        entity.kind,
+        entity.name,
+        span.start_char,
+        span.end_char,
+        json.dumps(entity.identifiers) if entity.identifiers else _NO_IDENTIFIERS,
+        entity.confidence,
+        entity.extraction,
+    )
+
+
+def claim_row(number: int, claim: Claim, concept_of: Mapping[str, str]) -> tuple[Any, ...]:
+    """Values of CLAIM_COLUMNS."""
+    return (
+        number,
+        claim.claim_id,
+        claim.subject,
+        concept_of[claim.subject],
+        claim.predicate,
+        claim.object,
+        concept_of[claim.object],
+        claim.negated,
+        claim.direction,
+        claim.confidence,
+        claim.model_dump_json(exclude=_NOT_IN_RECORD),
+    )
 
 
 def claim_of(row: RowMapping, key: DocumentKey) -> Claim:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from orchestration.contracts import (
     Concept,
@@ -25,11 +25,18 @@ from orchestration.contracts import (
 )
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.graph import questions, reading
+from orchestration.ledger.graph.bulk import insert_rows
 from orchestration.ledger.graph.counting import discard_rows, recount, show
 from orchestration.ledger.graph.disagreeing import find_conflicts
 from orchestration.ledger.graph.proposing import find_proposals
 from orchestration.ledger.graph.retracted import retracted_numbers
-from orchestration.ledger.graph.rows import claim_row, extraction_of, mention_row
+from orchestration.ledger.graph.rows import (
+    CLAIM_COLUMNS,
+    MENTION_COLUMNS,
+    claim_row,
+    extraction_of,
+    mention_row,
+)
 from orchestration.ledger.graph.tables import (
     graph_claims,
     graph_documents,
@@ -49,6 +56,12 @@ ROWS_AT_ONCE: Final = 1000
 
 _UNKNOWN: Final = DocumentFacts()
 
+DOCUMENT_COLUMNS: Final = (
+    *("tenant_id", "source", "doc_id", "intent_id", "entity_count", "claim_count"),
+    *("title", "year", "study_type", "retracted"),
+)
+IDENTIFIER_COLUMNS: Final = ("document_number", "identifier")
+
 
 class SqlGraph(LedgerPart):
     """GraphStore over SQL."""
@@ -64,25 +77,19 @@ class SqlGraph(LedgerPart):
         with self._database.writing() as connection:
             for batch in batches(keys):
                 discard_rows(connection, has_key(graph_documents, batch), intent_id)
-            rows: dict[Any, list[dict[str, Any]]] = {
-                table: [] for table in (graph_mentions, graph_claims, graph_identifiers, graph_notices)
-            }
+            numbers = _insert_documents(connection, intent_id, documents, facts)
+            mentions, stated, identifiers, notices = [], [], [], []
             for key, (entities, claims) in documents:
-                known = facts.get(key, _UNKNOWN)
-                number = _insert_document(connection, intent_id, key, (len(entities), len(claims)), known)
+                number, known = numbers[key], facts.get(key, _UNKNOWN)
                 concept_of = {entity.entity_id: entity.concept for entity in entities}
-                rows[graph_mentions] += [mention_row(number, each) for each in entities]
-                rows[graph_claims] += [claim_row(number, claim, concept_of) for claim in claims]
-                for table, identifiers in (
-                    (graph_identifiers, known.identifiers),
-                    (graph_notices, known.retracts),
-                ):
-                    rows[table] += [
-                        {"document_number": number, "identifier": each} for each in dict.fromkeys(identifiers)
-                    ]
-            for table, of_table in rows.items():
-                if of_table:
-                    connection.execute(insert(table), of_table)
+                mentions += [mention_row(number, each) for each in entities]
+                stated += [claim_row(number, claim, concept_of) for claim in claims]
+                identifiers += [(number, each) for each in dict.fromkeys(known.identifiers)]
+                notices += [(number, each) for each in dict.fromkeys(known.retracts)]
+            insert_rows(connection, graph_mentions, MENTION_COLUMNS, mentions)
+            insert_rows(connection, graph_claims, CLAIM_COLUMNS, stated)
+            insert_rows(connection, graph_identifiers, IDENTIFIER_COLUMNS, identifiers)
+            insert_rows(connection, graph_notices, IDENTIFIER_COLUMNS, notices)
             named = select(commits.c.source).where(commits.c.graph_intent_id == intent_id).limit(1)
             if connection.execute(named).first() is not None:
                 lock_commits(connection)
@@ -272,16 +279,27 @@ def _document(key: DocumentKey, intent_id: str) -> Any:
     )
 
 
-def _insert_document(
-    connection: Connection, intent_id: str, key: DocumentKey, counts: tuple[int, int], facts: DocumentFacts
-) -> int:
-    values = {
-        **key.model_dump(),
-        "intent_id": intent_id,
-        "entity_count": counts[0],
-        "claim_count": counts[1],
-        **facts.model_dump(include={"title", "year", "study_type", "retracted"}),
-    }
-    result = connection.execute(insert(graph_documents).values(**values))
-    (number,) = result.inserted_primary_key or (None,)
-    return int(number)  # type: ignore[arg-type]
+def _insert_documents(
+    connection: Connection,
+    intent_id: str,
+    documents: Sequence[tuple[DocumentKey, Extraction]],
+    facts: Mapping[DocumentKey, DocumentFacts],
+) -> dict[DocumentKey, int]:
+    """Insert the rows of documents, of which the intent holds none; returns their numbers."""
+    rows = []
+    for key, (entities, claims) in documents:
+        known = facts.get(key, _UNKNOWN)
+        rows.append(
+            (
+                *(key.tenant_id, key.source, key.doc_id, intent_id, len(entities), len(claims)),
+                *(known.title, known.year, known.study_type, known.retracted),
+            )
+        )
+    insert_rows(connection, graph_documents, DOCUMENT_COLUMNS, rows)
+    numbers: dict[DocumentKey, int] = {}
+    for batch in batches([key for key, _ in documents]):
+        query = select(graph_documents).where(
+            has_key(graph_documents, batch), graph_documents.c.intent_id == intent_id
+        )
+        numbers |= {key_of(row): row["number"] for row in connection.execute(query).mappings()}
+    return numbers
