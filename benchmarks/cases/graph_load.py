@@ -1,11 +1,11 @@
 """Claims of many documents: load rate, size, and answers, against the database used bare in the same run.
 
-`python -m benchmarks.cases.graph_load --studies FILE.jsonl --documents 100000` loads trials made from real ones
-into a ledger, window by window; between two windows the same rows are written into a second database of the same
-schema by its driver alone, from tuples that are ready. Then it asks for neighbours and for paths of two steps of
-random concepts, and repeats exactly the statements of each answer on a bare connection. --url names a PostgreSQL
-database in which two schemas are made; without it both are SQLite files. It needs no plane, so it is no case of
-the suite.
+`python -m benchmarks.cases.graph_load --studies FILE.jsonl --documents 100000` loads trials made from real
+ones into a ledger, window by window; between two windows the same rows are written into a second database of
+the same schema by its driver alone, from tuples that are ready. Then it asks for neighbours and for paths of
+two steps of random concepts, and repeats exactly the statements of each answer on a bare connection. --url
+names a PostgreSQL database in which two schemas are made; without it both are SQLite files. No plane is used,
+so it is no case of the suite.
 """
 
 from __future__ import annotations
@@ -41,6 +41,12 @@ __all__ = ["measured"]
 WINDOW: Final = 200
 """Documents of one transaction."""
 
+COMPARED: Final = (
+    *("graph_documents", "graph_mentions", "graph_claims", "graph_names", "graph_concepts"),
+    *("commits", "commit_changes"),
+)
+"""Tables that both databases fill."""
+
 ASKED: Final = 200
 LIMIT: Final = 20
 SCHEMAS: Final = ("graph_load", "graph_load_bare")
@@ -73,11 +79,13 @@ def measured(studies: Path, documents: int, url: str | None, seed: int = 1) -> d
         try:
             bare = _Bare(bare_url)
             load = _loaded(ledger, bare, real, documents)
-            answers = _asked(ledger, bare_url, own_url, random.Random(seed))
+            differing = _differing_rows(own_url, bare_url)
+            answers = _asked(ledger, own_url, random.Random(seed))
         finally:
             ledger.close()
         size = _size(own_url)
-    return {"documents": documents, **load, "megabytes": round(size / 1e6), **answers}
+    sizes = {"megabytes": round(size / 1e6), "differing_rows": differing}
+    return {"documents": documents, **load, **sizes, **answers}
 
 
 # --- load -------------------------------------------------------------------------------------------
@@ -227,7 +235,7 @@ class _Bare:
 # --- answers ----------------------------------------------------------------------------------------
 
 
-def _asked(ledger: SqlLedger, bare_url: str, own_url: str, chance: random.Random) -> dict[str, Any]:
+def _asked(ledger: SqlLedger, own_url: str, chance: random.Random) -> dict[str, Any]:
     connection = _bare_connection(own_url)
     cursor = connection.cursor()
     cursor.execute("SELECT concept FROM graph_concepts ORDER BY concept")
@@ -339,6 +347,18 @@ def _bare_connection(url: str) -> Any:
         dbname=parsed.database,
         options=str(parsed.query["options"]),
     )
+
+
+def _differing_rows(own_url: str, bare_url: str) -> int:
+    """How many rows one database has more than the other, over the tables that are compared."""
+    counts: list[list[int]] = []
+    for url in (own_url, bare_url):
+        cursor = _bare_connection(url).cursor()
+        counts.append([])
+        for table in COMPARED:
+            cursor.execute(f"SELECT count(*) FROM {table}")
+            counts[-1].append(cursor.fetchone()[0])
+    return sum(abs(own - bare) for own, bare in zip(*counts, strict=True))
 
 
 def _size(url: str) -> int:

@@ -1,8 +1,8 @@
 """As many trials as asked for, made from real ones: their extractions, with keys that no two trials share.
 
 Comes in: a file of ClinicalTrials.gov studies. Leaves: documents with their mentions and claims. Conditions,
-drugs, sponsors, phases and statuses keep their keys, as they are shared in a real collection; trials, arms and
-outcomes have a key per document.
+drugs, sponsors, phases and statuses keep their keys, as they are shared in a real collection; trials, arms
+and outcomes have a key per document.
 """
 
 from __future__ import annotations

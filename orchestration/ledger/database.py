@@ -56,7 +56,7 @@ CONNECT_SECONDS: Final = 10
 """How long PostgreSQL may take to accept a connection, unless the URL says otherwise."""
 
 CACHE_KIB: Final = 32 * 1024
-"""Pages that a connection to SQLite keeps; with its default of 2 MB new rows wait for pages of large indexes."""
+"""Pages that a connection to SQLite keeps; with the default of 2 MB it reads large indexes for every row."""
 
 REFUSED: Final = frozenset({"3F000", "42501"})
 """SQLSTATEs of PostgreSQL: no such schema, insufficient privilege."""

@@ -160,6 +160,17 @@ class GraphSuite:
         ledger.graph.discard(TENANT, "g2", None)
         assert ledger.graph.counts("other").claims == 1
 
+    def test_counts_are_true_after_every_change_and_can_be_made_again(self, ledger: Ledger) -> None:
+        for doc_id, drug in (("1", "aspirin"), ("2", "ASA"), ("3", "aspirin")):
+            committed_graph(ledger, doc_id, f"g{doc_id}", drug=drug)
+        committed_graph(ledger, "3", "g4", drug="ASA")
+        ledger.documents.delete([a_key("1")])
+        ledger.graph.write("g2", [(a_key("2"), an_extraction(a_key("2"), drug="aspirin"))])
+        before = ledger.graph.concepts(TENANT)
+        assert [(each.name, each.documents) for each in before] == [("ASA", 2), ("headache", 2)]
+        assert ledger.graph.recount(TENANT) is False
+        assert ledger.graph.concepts(TENANT) == before
+
     def test_what_is_discarded_is_gone_and_the_rest_stays(self, ledger: Ledger) -> None:
         items = [(a_key(doc_id), an_extraction(a_key(doc_id))) for doc_id in ("1", "2")]
         ledger.graph.write("g1", items)

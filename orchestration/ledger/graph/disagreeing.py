@@ -7,9 +7,9 @@ claims that deny or that name a direction can start one, and these have a separa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import Connection, or_, select
 
 from orchestration.contracts import Conflict, Position
 from orchestration.ledger.graph.merging import canonical_of, keys_by_canonical, members, merged
@@ -20,7 +20,7 @@ from orchestration.ledger.graph.reading import (
     statements_where,
     visible_claims,
 )
-from orchestration.ledger.graph.tables import graph_claims
+from orchestration.ledger.graph.tables import STATES_EFFECT, graph_claims
 from orchestration.ledger.rows import batches
 
 __all__ = ["find_conflicts"]
@@ -40,7 +40,7 @@ def find_conflicts(
 ) -> list[Conflict]:
     """Claims that disagree; see GraphReader.conflicts."""
     claims = graph_claims.c
-    conditions: list[ColumnElement[bool]] = [or_(claims.negated, claims.direction.is_not(None))]
+    conditions: list[Any] = [STATES_EFFECT]
     if concept is not None:
         own = sorted(merged(connection, tenant_id, [concept]))
         conditions.append(or_(claims.subject_concept.in_(own), claims.object_concept.in_(own)))

@@ -15,7 +15,7 @@ from orchestration.contracts import Concept, Proposal
 from orchestration.ledger.graph.merging import canonical_column
 from orchestration.ledger.graph.reading import concepts_by_key, statements_where
 from orchestration.ledger.graph.tables import (
-    LOW_CONFIDENCE,
+    IS_LOW,
     graph_canonical,
     graph_claims,
     graph_concepts,
@@ -118,7 +118,7 @@ def _merged_within(connection: Connection, tenant_id: str, limit: int) -> Iterat
 
 def _weak_claims(connection: Connection, tenant_id: str, limit: int) -> Iterator[Proposal]:
     """The claims of lowest confidence."""
-    low = [graph_claims.c.confidence < LOW_CONFIDENCE]
+    low: list[Any] = [IS_LOW]
     weakest = statements_where(
         connection, tenant_id, low, limit, (graph_claims.c.confidence, graph_claims.c.claim_id)
     )

@@ -61,6 +61,7 @@ __all__ = [
     "neighbours",
     "statements_where",
     "visible_claims",
+    "visible_documents",
 ]
 
 ENDS: Final = (
@@ -101,15 +102,25 @@ def find_concepts(
     return _concepts(connection, tenant_id, connection.execute(query).mappings().all())
 
 
-def concepts_by_key(connection: Connection, tenant_id: str, canonical: Collection[str]) -> dict[str, Concept]:
-    """Concepts by their canonical keys; those without a visible mention are left out."""
+def concepts_by_key(
+    connection: Connection,
+    tenant_id: str,
+    canonical: Collection[str],
+    *,
+    any_retracted: bool | None = None,
+) -> dict[str, Concept]:
+    """Concepts by their canonical keys; those without a visible mention are left out.
+
+    `any_retracted`: what `has_retracted` returned, if it was asked.
+    """
     concepts: dict[str, Concept] = {}
     for batch in batches(dict.fromkeys(canonical)):
         query = select(graph_concepts).where(
             graph_concepts.c.tenant_id == tenant_id, graph_concepts.c.concept.in_(batch)
         )
         rows = connection.execute(query).mappings().all()
-        concepts |= {each.concept: each for each in _concepts(connection, tenant_id, rows)}
+        some = _concepts(connection, tenant_id, rows, any_retracted=any_retracted)
+        concepts |= {each.concept: each for each in some}
     return concepts
 
 
@@ -160,7 +171,8 @@ def find_statements(
         conditions.append(has_key(graph_documents, [key]))
     if claim_id is not None:
         conditions.append(claims.claim_id == claim_id)
-    return statements_where(connection, tenant_id, conditions, limit)
+    chosen = concepts is not None or subject is not None or object_ is not None or claim_id is not None
+    return statements_where(connection, tenant_id, conditions, limit, chosen=chosen)
 
 
 BY_DOCUMENT: Final = (graph_documents.c.source, graph_documents.c.doc_id, graph_claims.c.number)
@@ -172,8 +184,13 @@ def statements_where(
     conditions: Sequence[ColumnElement[bool]],
     limit: int,
     order: Sequence[ColumnElement[Any]] = BY_DOCUMENT,
+    *,
+    chosen: bool = True,
 ) -> list[Statement]:
-    """Visible claims that meet conditions on claims and documents, by document in order or another one."""
+    """Visible claims that meet conditions, by document in order or another one.
+
+    `chosen`: the conditions choose few of all claims, so that these are read and not documents in order.
+    """
     any_retracted = has_retracted(connection, tenant_id)
     columns = ("tenant_id", "source", "doc_id", "title", "year", "study_type")
     query = (
@@ -187,7 +204,7 @@ def statements_where(
             commits.c.fingerprint,
         )
         .select_from(_with_commits(claims_of_visible()))
-        .where(*visible_claims(tenant_id), *conditions)
+        .where(*(visible_claims(tenant_id) if chosen else visible_documents(tenant_id)), *conditions)
         .order_by(*order)
         .limit(limit)
     )
@@ -216,8 +233,8 @@ def statements_where(
 
 def neighbours(connection: Connection, tenant_id: str, concept: str, limit: int) -> list[Neighbour]:
     """Concepts that visible claims join to this one; see GraphReader.neighbours."""
-    own = sorted(merged(connection, tenant_id, [concept]))
     any_alias = has_aliases(connection, tenant_id)
+    own = sorted(merged(connection, tenant_id, [concept])) if any_alias else [concept]
     any_retracted = has_retracted(connection, tenant_id)
     joined: list[tuple[RowMapping, bool]] = []
     number = graph_claims.c.document_number
@@ -249,7 +266,8 @@ def neighbours(connection: Connection, tenant_id: str, concept: str, limit: int)
         key=lambda each: (-each[0]["documents"], each[0]["neighbour"], each[0]["predicate"], not each[1])
     )
     joined = joined[:limit]
-    named = concepts_by_key(connection, tenant_id, [row["neighbour"] for row, _ in joined])
+    keys = [row["neighbour"] for row, _ in joined]
+    named = concepts_by_key(connection, tenant_id, keys, any_retracted=any_retracted)
     return [
         Neighbour(
             concept=named[row["neighbour"]],
@@ -296,6 +314,9 @@ def claims_between(
         .select_from(rows)
         .where(
             *visible_claims(tenant_id),
+            # SQLite searches by single columns only; the pairs alone would scan all claims
+            claims.subject_concept.in_(sorted({subject for subject, _ in pairs})),
+            claims.object_concept.in_(sorted({object_ for _, object_ in pairs})),
             tuple_(claims.subject_concept, claims.object_concept).in_(pairs),
             *conditions,
         )
@@ -328,7 +349,7 @@ def counts(connection: Connection, tenant_id: str) -> GraphCounts:
                 graph_claims.c.predicate,
                 select(graph_claims.c.predicate, func.count())
                 .select_from(claims_of_visible())
-                .where(*visible_claims(tenant_id)),
+                .where(*visible_documents(tenant_id)),
             ),
         )
     )
@@ -352,7 +373,16 @@ def claims_of_visible() -> FromClause:
 
 
 def visible_claims(tenant_id: str) -> tuple[ColumnElement[bool], ...]:
-    """Conditions: the document of the row is the tenant's and visible."""
+    """Conditions: the document of the row is the tenant's and visible, for rows that other conditions choose.
+
+    The tenant is compared as an expression, so that databases start from those conditions and not from all
+    documents of the tenant, which their planners take for few.
+    """
+    return (graph_documents.c.tenant_id.concat("") == tenant_id, graph_documents.c.visible)
+
+
+def visible_documents(tenant_id: str) -> tuple[ColumnElement[bool], ...]:
+    """The same conditions, for queries that read documents in order."""
     return (graph_documents.c.tenant_id == tenant_id, graph_documents.c.visible)
 
 
@@ -374,9 +404,18 @@ def _named(tenant_id: str, named: str, exactly: bool) -> Any:
     )
 
 
-def _concepts(connection: Connection, tenant_id: str, rows: Sequence[RowMapping]) -> list[Concept]:
+def _concepts(
+    connection: Connection,
+    tenant_id: str,
+    rows: Sequence[RowMapping],
+    *,
+    any_retracted: bool | None = None,
+) -> list[Concept]:
     """Concepts of rows of graph_concepts, marked where all their documents are retracted."""
-    retracted = _retracted_documents(connection, tenant_id, [row["concept"] for row in rows])
+    if any_retracted is None:
+        any_retracted = has_retracted(connection, tenant_id)
+    keys = [row["concept"] for row in rows]
+    retracted = _retracted_documents(connection, tenant_id, keys) if any_retracted else {}
     return [
         Concept(
             concept=row["concept"],
@@ -394,8 +433,6 @@ def _retracted_documents(
     connection: Connection, tenant_id: str, canonical: Collection[str]
 ) -> dict[str, int]:
     """Retracted documents with a mention of each concept; those without any are left out."""
-    if not canonical or not has_retracted(connection, tenant_id):
-        return {}
     documents: dict[str, set[int]] = {}
     own = members(connection, tenant_id, canonical)
     for batch in batches(sorted(own)):

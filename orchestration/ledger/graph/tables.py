@@ -26,7 +26,10 @@ from sqlalchemy import (
 from orchestration.ledger.tables import NUMBER, metadata
 
 __all__ = [
+    "IS_LOW",
     "LOW_CONFIDENCE",
+    "STATES_EFFECT",
+    "STATES_RETRACTION",
     "graph_aliases",
     "graph_canonical",
     "graph_claims",
@@ -46,6 +49,11 @@ _STATES_EFFECT = text("negated OR direction IS NOT NULL")
 
 _LOW = text(f"confidence < {LOW_CONFIDENCE}")
 _RETRACTED = text("retracted")
+
+STATES_EFFECT: Final = text("(graph_claims.negated OR graph_claims.direction IS NOT NULL)")
+IS_LOW: Final = text(f"graph_claims.confidence < {LOW_CONFIDENCE}")
+STATES_RETRACTION: Final = text("graph_documents.retracted")
+"""The conditions of partial indexes as queries have to write them: databases compare their texts."""
 
 graph_documents = Table(
     "graph_documents",
