@@ -71,7 +71,7 @@ class Profile(Record):
         default=512, ge=16, description="As max_tokens, of question and passage together."
     )
     extraction_model: str | None = Field(
-        default=EXTRACTOR_MINI if shipped_model(EXTRACTOR_MINI) else None,
+        default=EXTRACTOR_MINI,
         description="Packaged model or folder of the extractor `encoder`; None: it extracts nothing.",
     )
     top_terms: int = Field(default=512, ge=1, description="Most terms of one sparse vector.")

@@ -16,7 +16,6 @@ from ray._private.authentication_test_utils import reset_auth_token_state
 from gpu_actors.batches.tokens import TextTokenizer
 from gpu_actors.plane import RayPlane, start_plane
 from gpu_actors.profiles import Model, chosen_profile, find_model
-from tests.gpu_actors.encoders.tiny_extractor import an_extractor
 
 
 @pytest.fixture(scope="package")
@@ -25,15 +24,8 @@ def sigterm_handler() -> Any:
     return signal.getsignal(signal.SIGTERM)
 
 
-@pytest.fixture(scope="session")
-def extractor(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The profile's extraction model; where none is shipped, the folder of a small random one."""
-    shipped = chosen_profile("cpu").extraction_model
-    return shipped or str(an_extractor(tmp_path_factory.mktemp("models") / "tiny-extractor"))
-
-
 @pytest.fixture(scope="package")
-def plane(sigterm_handler: Any, extractor: str) -> Iterator[RayPlane]:
+def plane(sigterm_handler: Any) -> Iterator[RayPlane]:
     """A started plane of the cpu profile, guarded by a token as the host's; connects this process to Ray."""
     folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
     token = Path(tempfile.mkdtemp(prefix="medkg-t-")) / "token"
@@ -42,8 +34,7 @@ def plane(sigterm_handler: Any, extractor: str) -> Iterator[RayPlane]:
         environment.setenv("RAY_AUTH_MODE", "token")
         environment.setenv("RAY_AUTH_TOKEN_PATH", str(token))
         reset_auth_token_state()  # ray reads its environment when it is imported, which test modules did
-        profile = chosen_profile("cpu", extraction_model=extractor)
-        started = start_plane(profile, folder=folder, dashboard=False)
+        started = start_plane(chosen_profile("cpu"), folder=folder, dashboard=False)
         yield started
         started.close()
     shutil.rmtree(token.parent)

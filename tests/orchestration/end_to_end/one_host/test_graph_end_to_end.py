@@ -117,3 +117,28 @@ def test_a_changed_and_an_erased_trial_leave_no_claim_behind(host: OneHost, tmp_
     assert studied(medkg) == {("NCT00000001", "Snoring")}
     assert not any(b"uibblezark" in path.read_bytes() for path in host.data_dir.glob("ledger.sqlite*"))
     assert medkg("verify")["consistent"]
+
+
+ARTICLE = """# Seizures caused by lidocaine in two patients
+
+Lidocaine is a local anaesthetic. We report two patients in whom lidocaine caused seizures. Both received it
+before surgery. Lidocaine did not cause hypotension in either patient. Seizures induced by lidocaine are rare.
+"""
+
+
+def test_an_article_s_claims_are_found_by_the_encoder_with_their_sentences(
+    host: OneHost, tmp_path: Path
+) -> None:
+    (tmp_path / "seizures.md").write_text(ARTICLE, encoding="utf-8")
+    medkg = host.tenant("encoder")
+    medkg("run", "auto", "--path", str(tmp_path))
+
+    (lidocaine,) = medkg("graph", "entities", "lidocaine", "--kind", "Drug")["entities"]
+    claims = medkg("graph", "claims", lidocaine["concept"], "--predicate", "causes")["claims"]
+    stated = {(each["object"]["name"].lower(), each["negated"]) for each in claims}
+    assert ("seizures", False) in stated
+    for claim in claims:
+        text = medkg("docs", "show", claim["doc_id"])["text"]
+        for quote in medkg("graph", "evidence", claim["claim_id"])["evidence"]:
+            assert text[quote["start_char"] : quote["end_char"]] == quote["exact"]
+    assert medkg("verify")["consistent"]
