@@ -20,7 +20,7 @@ from orchestration.errors import ExitCode, HostUnavailableError, UsageError
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
-    from orchestration.contracts import Submission
+    from orchestration.contracts import DocumentCounts, Submission
     from orchestration.jobs.foreground import RunReport
     from orchestration.jobs.host_client import Host
     from orchestration.operations.data_folder import DataFolder
@@ -142,7 +142,7 @@ def submit(
             topology,
             request,
             window,
-            lambda counts: note(f"{counts.total} documents enumerated, {counts.pending} queued"),
+            lambda counts: note(_queued(counts)),
         )
         mirrored = Removal(data_folder, submission, yes=yes)() if mirror else None
         documents = data_folder.ledger.jobs.summary(submission.job_id).documents
@@ -154,6 +154,14 @@ def submit(
     answer(as_json, value, lambda: _show_submitted(value, warnings))
     if mirrored is not None and mirrored.left:
         raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+def _queued(counts: DocumentCounts) -> str:
+    """What became of a batch of listed documents, in one line."""
+    line = f"{counts.total} documents enumerated, {counts.pending} queued"
+    alone = {"extraction": counts.due_for_graph, "chunks and vectors": counts.due_for_index}
+    parts = [f"{documents} for {what} alone" for what, documents in alone.items() if documents]
+    return f"{line} ({', '.join(parts)})" if parts else line
 
 
 def _show_submitted(value: dict[str, Any], warnings: Sequence[str]) -> None:

@@ -112,7 +112,8 @@ class Submission(Record):
 class DocumentCounts(Record):
     """The account of a job: `total` equals the sum of the others, else the run ends with an error.
 
-    `superseded` and `deleted` are parts of `skipped`.
+    `superseded` and `deleted` are parts of `skipped`. `due_for_index` and `due_for_graph` are parts of
+    `pending` where items are queued, and in no account of a job.
     """
 
     total: int = Field(default=0, ge=0, description="Documents the source enumerated.")
@@ -123,6 +124,12 @@ class DocumentCounts(Record):
     deleted: int = Field(default=0, ge=0, description="Of the skipped: announced as deleted by their source.")
     waiting: int = Field(default=0, ge=0, description="Waiting at a gate.")
     pending: int = Field(default=0, ge=0, description="Queued, running or handed back.")
+    due_for_index: int = Field(
+        default=0, ge=0, exclude=True, description="Of those just queued: due for chunks and vectors alone."
+    )
+    due_for_graph: int = Field(
+        default=0, ge=0, exclude=True, description="Of those just queued: due for mentions and claims alone."
+    )
 
     @property
     def accounted(self) -> int:

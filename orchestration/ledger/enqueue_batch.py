@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import RowMapping
 
-from orchestration.contracts import Failure, Submission, is_newer, is_older, newest
+from orchestration.contracts import Branch, Failure, Submission, is_newer, is_older, newest
 from orchestration.errors import DuplicateDocumentError
 from orchestration.ledger.rows import correlation_id, dead_letter_row, key_of, storable
 from orchestration.ledger.skipping import is_unchanged, work_due
@@ -87,6 +87,8 @@ class Batch:
         self.unchanged: dict[DocumentKey, RowMapping] = {}
         self.tried: dict[DocumentKey, None] = {}
         self.again: set[DocumentKey] = set()
+        self.alone: dict[DocumentKey, Branch] = {}
+        """Queued documents that are due for one branch."""
         self.superseded: list[DocumentKey] = []
         """Documents whose item of an earlier batch stands no longer."""
         self._plugins: dict[DocumentKey, str] = {}
@@ -154,7 +156,14 @@ class Batch:
             self.superseded.append(key)
         else:
             standing.update(document_id=None, outcome="skipped", reason=SUPERSEDED)
-        for of_document in (self.writes, self.unchanged, self.tried, self.revisions, self.deletions):
+        for of_document in (
+            self.writes,
+            self.unchanged,
+            self.tried,
+            self.revisions,
+            self.deletions,
+            self.alone,
+        ):
             of_document.pop(key, None)
 
     def _deleted(self, ordinal: int, listed: EnumeratedItem) -> None:
@@ -194,11 +203,14 @@ class Batch:
             return
         attached = self._attached_outcome(item, now, row) if row is not None else None
         self._item(ordinal, attached or "pending", key, item.version)
-        if listed.again and (item.version is None or not self._is_due(item, now, row)):
+        branches = self._due_branches(item, now, row)
+        if listed.again and (item.version is None or not branches):
             self.again.add(key)
         if attached is None:
             self.writes[key] = self._row(listed, Status.QUEUED, now)
             self.tried[key] = None
+            if len(branches) == 1:
+                (self.alone[key],) = branches
 
     def _newer_than(self, item: SourceItem, row: RowMapping | None) -> str | None:
         """Why the item is outdated by what the ledger knows: a newer commit, or a newer deletion."""
@@ -220,13 +232,12 @@ class Batch:
         visible = self.visible.get(key_of(row))
         return is_unchanged(item.version, now, self._submission.pipeline_name, row, visible)
 
-    def _is_due(self, item: SourceItem, now: Fingerprints, row: RowMapping | None) -> bool:
-        """Whether a run would find a branch to be due by itself."""
+    def _due_branches(self, item: SourceItem, now: Fingerprints, row: RowMapping | None) -> frozenset[Branch]:
+        """The branches that a run would find to be due by itself."""
         if row is None:
-            return True
+            return frozenset(Branch)
         visible = self.visible.get(key_of(row))
-        work = work_due(item.version, now, self._submission.pipeline_name, row, visible)
-        return bool(work.branches)
+        return work_due(item.version, now, self._submission.pipeline_name, row, visible).branches
 
     def _attached_outcome(self, item: SourceItem, now: Fingerprints, row: RowMapping) -> str | None:
         """Return `pending` or `waiting` when another job works on the same content, whose outcome counts here

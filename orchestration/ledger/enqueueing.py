@@ -57,12 +57,14 @@ class Enqueueing:
         self._ordinal: int = 0 if newest is None else newest + 1
         self._outcomes: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
+        self._alone: Counter[str] = Counter()
 
     def add(self, items: Iterable[EnumeratedItem]) -> DocumentCounts:
         """Add items in order; returns their counts by outcome."""
         for batch in batches(items):
             self._add(batch)
-        return DocumentCounts(total=self._outcomes.total(), **self._outcomes, **self._reasons)
+        counts = {**self._outcomes, **self._reasons, **self._alone}
+        return DocumentCounts(total=self._outcomes.total(), **counts)
 
     def _add(self, enumerated: Sequence[EnumeratedItem]) -> None:
         identities = Identities(self._connection, self._submission, enumerated)
@@ -77,6 +79,7 @@ class Enqueueing:
         forget_places(self._connection, identities.left)
         note_places(self._connection, self._submission, _places(batch))
         self._outcomes.update(item["outcome"] for item in work.items)
+        self._alone.update(f"due_for_{branch}" for branch in work.alone.values())
         self._reasons.update(item["reason"] for item in work.items if item["reason"])
 
     def _write(self, work: Batch) -> None:

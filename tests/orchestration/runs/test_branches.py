@@ -35,6 +35,8 @@ def test_a_new_extractor_extracts_again_and_embeds_nothing(windows: WindowFolder
     before = windows.intents()
     windows.versions["registry"] = "99"
     windows.reopen()
+    _, (queued,) = windows.list()
+    assert (queued.pending, queued.due_for_graph, queued.due_for_index) == (ALL, ALL, 0)
     summary = windows.run()
     assert summary.documents == DocumentCounts(total=ALL, committed=ALL)
     assert (windows.plane.chunked, windows.plane.embedded, windows.extracted) == (0, 0, ALL)
