@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from orchestration.contracts import Alias, DocumentFacts
 from orchestration.errors import ConfigurationError
 from orchestration.records import local_concept
 from tests.orchestration.neo4j import SERVER, Server
-from tests.orchestration.projection.graph_ledger import GraphLedger, contents
+from tests.orchestration.postgresql import BOTH_DATABASES, own_schema
+from tests.orchestration.projection.graph_ledger import GraphLedger, contents, found
 
 pytestmark = pytest.mark.needs_service("neo4j")
 
@@ -225,3 +227,20 @@ def test_a_document_is_retracted_as_long_as_a_notice_says_so(server: Server, gra
         "MATCH (d:Document {tenant: $tenant}) RETURN d.title AS title, d.year AS year", tenant=graph.tenant_id
     )
     assert row == {"title": "A trial", "year": 2020}
+
+
+@pytest.mark.parametrize("database", BOTH_DATABASES)
+def test_a_ledger_in_either_database_is_followed(server: Server, tmp_path: Path, database: str) -> None:
+    with own_schema() if database == "postgresql" else nullcontext(tmp_path) as place:
+        graph = GraphLedger(place, server.tenant())
+        graph.ingest(**BODIES)
+        graph.project(SERVER)
+        graph.ledger.aliases.add(graph.tenant_id, Alias.of(local_concept("Drug", "tea"), "X:tea", "manual"))
+        graph.ingest("2", a=["Drug:tea treats Condition:fever"])
+        done = graph.project(SERVER)
+        assert done is not None and (done.projected, done.compared) == (2, False)
+        graph.erase("b")
+        graph.project(SERVER)
+        check_is_whole(server, graph)
+        assert found(graph, SERVER) == []
+        graph.ledger.close()
