@@ -6,6 +6,7 @@ documents as one moment has them.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from hashlib import sha256
 from uuid import uuid4
@@ -17,9 +18,14 @@ from orchestration.contracts.projection import GraphChange, VisibleGraph
 from orchestration.errors import StoreCorruptError
 from orchestration.ledger.database import LedgerPart, lock
 from orchestration.ledger.graph.merging import has_aliases
-from orchestration.ledger.graph.retracted import has_retracted, retracted_numbers
 from orchestration.ledger.graph.rows import extraction_of
-from orchestration.ledger.graph.tables import graph_canonical, graph_documents, graph_mentions
+from orchestration.ledger.graph.tables import (
+    graph_canonical,
+    graph_documents,
+    graph_identifiers,
+    graph_mentions,
+    graph_notices,
+)
 from orchestration.ledger.rows import batches, commit_of, has_key, key_of
 from orchestration.ledger.tables import commit_changes, commits, ledger_identity
 from orchestration.records import DocumentKey
@@ -160,16 +166,29 @@ def _canonical(connection: Connection, keys: Sequence[DocumentKey]) -> dict[Docu
 
 
 def _retracted(connection: Connection, keys: Sequence[DocumentKey]) -> set[DocumentKey]:
-    """Those of the documents that count as retracted."""
-    retracted: set[DocumentKey] = set()
-    for tenant_id in {key.tenant_id for key in keys}:
-        if not has_retracted(connection, tenant_id):
-            continue
-        query = select(graph_documents).where(
-            has_key(graph_documents, keys), graph_documents.c.number.in_(retracted_numbers(tenant_id))
+    """Those of the documents that count as retracted; see ledger.graph.retracted, which asks for all."""
+    place = [graph_documents.c[name] for name in ("tenant_id", "source", "doc_id")]
+    of_keys = (has_key(graph_documents, keys), graph_documents.c.visible)
+    stated = select(*place).where(*of_keys, graph_documents.c.retracted)
+    retracted = {key_of(row) for row in connection.execute(stated).mappings()}
+    named = (
+        select(*place, graph_documents.c.number, graph_identifiers.c.identifier)
+        .join(graph_identifiers, graph_identifiers.c.document_number == graph_documents.c.number)
+        .where(*of_keys)
+    )
+    rows = connection.execute(named).mappings().all()
+    notices: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for batch in batches(sorted({row["identifier"] for row in rows})):
+        query = (
+            select(graph_documents.c.tenant_id, graph_notices.c.identifier, graph_documents.c.number)
+            .join(graph_documents, graph_documents.c.number == graph_notices.c.document_number)
+            .where(graph_notices.c.identifier.in_(batch), graph_documents.c.visible)
         )
-        retracted |= {key_of(row) for row in connection.execute(query).mappings()}
-    return retracted
+        for tenant_id, identifier, number in connection.execute(query):
+            notices[tenant_id, identifier].add(number)
+    return retracted | {
+        key_of(row) for row in rows if notices[row["tenant_id"], row["identifier"]] - {row["number"]}
+    }
 
 
 def _facts(connection: Connection, key: DocumentKey, intent_id: str) -> dict[str, str | int | bool]:
