@@ -98,7 +98,11 @@ class BatchExtractor(Protocol):
 
 @runtime_checkable
 class ShapedExtractor(Protocol):
-    """An extractor whose output is shaped by more than its version: models, prompts, grammars."""
+    """An extractor whose output is shaped by more than its version: models, prompts, grammars.
+
+    Guarantees: equal shapes and versions find the same in the same document, as far as a model's server is
+    deterministic. Reading it starts nothing. Errors: ConfigurationError for a model that is not there.
+    """
 
     @property
     def shape(self) -> Mapping[str, str]:

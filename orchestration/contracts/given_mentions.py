@@ -17,7 +17,11 @@ __all__ = ["EffectAnswer", "EffectQuestion", "EffectReader", "MentionRelator"]
 
 @runtime_checkable
 class MentionRelator(Protocol):
-    """Finds claims between mentions that are given."""
+    """Finds claims between mentions that are given.
+
+    Guarantees: as BatchExtractor's; every claim joins two of the given mentions. Raises UnavailableError
+    while a service is unavailable, and then nothing was done. Thread-safe.
+    """
 
     def relate(self, items: Sequence[tuple[Document, Sequence[Entity]]]) -> Sequence[Outcome[list[Claim]]]:
         """The claims of each document, between its mentions alone; one outcome per document, in order."""
@@ -42,7 +46,11 @@ class EffectAnswer(NamedTuple):
 
 @runtime_checkable
 class EffectReader(Protocol):
-    """Answers questions about effects."""
+    """Answers questions about effects.
+
+    Guarantees: as BatchExtractor's; an answer's evidence stands in the document. Raises UnavailableError
+    while a service is unavailable, and then nothing was done. Thread-safe.
+    """
 
     def answer(
         self, items: Sequence[tuple[Document, Sequence[EffectQuestion]]]

@@ -43,7 +43,11 @@ class SnapshotDocument(NamedTuple):
 
 
 class GraphSnapshot(Protocol):
-    """The graph at one moment. Each call iterates from the start."""
+    """The graph at one moment.
+
+    Guarantees: all calls see the same graph, whatever is committed meanwhile; each iterates from the start.
+    Errors: UnavailableError, StoreCorruptError. For one thread.
+    """
 
     def count(self) -> int:
         """Return the number of documents."""

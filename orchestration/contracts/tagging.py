@@ -85,7 +85,11 @@ class ReadDirection(NamedTuple):
 
 
 class TaggedText(Protocol):
-    """A text as the model read it."""
+    """A text as the model read it.
+
+    Guarantees: deterministic for a model; spans are in the text, and computed once. No errors. For
+    one thread.
+    """
 
     @property
     def spans(self) -> Sequence[TaggedSpan]:
