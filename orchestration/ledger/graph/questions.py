@@ -17,6 +17,7 @@ from sqlalchemy import Connection, RowMapping, and_, func, select
 from orchestration.contracts import MentioningDocument, PlacedConcept
 from orchestration.ledger.graph.counting import folded_name
 from orchestration.ledger.graph.merging import canonical_of, merged
+from orchestration.ledger.graph.reading import visible_claims
 from orchestration.ledger.graph.tables import (
     graph_claims,
     graph_concepts,
@@ -59,11 +60,7 @@ def documents_on(
         query = (
             select(graph_mentions.c.document_number, graph_mentions.c.concept, func.count().label("mentions"))
             .join(graph_documents, graph_documents.c.number == graph_mentions.c.document_number)
-            .where(
-                graph_documents.c.tenant_id == tenant_id,
-                graph_documents.c.visible,
-                graph_mentions.c.concept.in_(batch),
-            )
+            .where(*visible_claims(tenant_id), graph_mentions.c.concept.in_(batch))
             .group_by(graph_mentions.c.document_number, graph_mentions.c.concept)
         )
         for number, concept, mentions in connection.execute(query):

@@ -133,11 +133,7 @@ def documents_mentioning(
         query = (
             select(*(graph_documents.c[name] for name in ("tenant_id", "source", "doc_id")))
             .join(graph_mentions, graph_mentions.c.document_number == graph_documents.c.number)
-            .where(
-                graph_documents.c.tenant_id == tenant_id,
-                graph_documents.c.visible,
-                graph_mentions.c.concept.in_(batch),
-            )
+            .where(*visible_claims(tenant_id), graph_mentions.c.concept.in_(batch))
             .distinct()
         )
         keys |= {key_of(row) for row in connection.execute(query).mappings()}
