@@ -7,7 +7,7 @@ goes on from the watermark or compares again. A document whose stamp is there al
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -197,19 +197,36 @@ class Projector:
         watermark: int | None = None,
     ) -> None:
         """Write documents as the ledger has them now, in transactions of a bounded number of rows."""
-        batch: list[ProjectedDocument] = []
         gone = list(removed)
-        for key in changed:
-            document = await to_thread.run_sync(self._load, key, done)
+        keys = iter(changed)
+        batch = await to_thread.run_sync(self._load_some, keys, gone, done)
+        while batch:
+            following = await to_thread.run_sync(self._load_some, keys, gone, done)
+            if following:
+                await self._apply(lease, batch, [], done)
+            else:
+                await self._apply(lease, batch, gone, done, watermark)
+                return
+            batch = following
+        if gone or watermark is not None:
+            await self._apply(lease, [], gone, done, watermark)
+
+    def _load_some(
+        self, keys: Iterator[DocumentKey], gone: list[DocumentKey], done: Pass
+    ) -> list[ProjectedDocument]:
+        """The next documents, as many as a transaction takes; those that are not to be there go to `gone`."""
+        documents: list[ProjectedDocument] = []
+        rows = 0
+        for key in keys:
+            document = self._load(key, done)
             if document is None:
                 gone.append(key)
                 continue
-            batch.append(document)
-            if sum(each.rows for each in batch) >= ROWS:
-                await self._apply(lease, batch, [], done)
-                batch = []
-        if batch or gone or watermark is not None:
-            await self._apply(lease, batch, gone, done, watermark)
+            documents.append(document)
+            rows += document.rows
+            if rows >= ROWS:
+                break
+        return documents
 
     def _load(self, key: DocumentKey, done: Pass) -> ProjectedDocument | None:
         """The document as it is now; None if it is not visible, or the ledger lost its rows."""
