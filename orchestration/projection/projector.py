@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import structlog
-from anyio import to_thread
+from anyio import create_task_group, to_thread
 
 from orchestration.batching import batched
 from orchestration.contracts.commits import EVERYTHING
@@ -201,15 +201,37 @@ class Projector:
         keys = iter(changed)
         batch = await to_thread.run_sync(self._load_some, keys, gone, done)
         while batch:
-            following = await to_thread.run_sync(self._load_some, keys, gone, done)
-            if following:
-                await self._apply(lease, batch, [], done)
-            else:
-                await self._apply(lease, batch, gone, done, watermark)
-                return
-            batch = following
+            batch = await self._apply_and_load(lease, batch, keys, gone, done)
         if gone or watermark is not None:
             await self._apply(lease, [], gone, done, watermark)
+
+    async def _apply_and_load(
+        self,
+        lease: ProjectionLease,
+        batch: Sequence[ProjectedDocument],
+        keys: Iterator[DocumentKey],
+        gone: list[DocumentKey],
+        done: Pass,
+    ) -> list[ProjectedDocument]:
+        """Write documents, and load the next ones while the server works."""
+        errors: list[MedkgError] = []
+
+        async def apply() -> None:
+            try:
+                await self._apply(lease, batch, [], done)
+            except MedkgError as error:  # raised below: a task group would wrap it
+                errors.append(error)
+
+        following: list[ProjectedDocument] = []
+        async with create_task_group() as group:
+            group.start_soon(apply)
+            try:
+                following = await to_thread.run_sync(self._load_some, keys, gone, done)
+            except MedkgError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return following
 
     def _load_some(
         self, keys: Iterator[DocumentKey], gone: list[DocumentKey], done: Pass
