@@ -24,6 +24,8 @@ QUESTIONS = (
     ("Who with heart failure could not join the trials?", ["--section", "eligibility"]),
     ("How often did the cancer drug raise blood pressure?", []),
 )
+DRUG = "Orliparin"
+DRUG_GROUP = "Orliparin 100 mg"
 BROKEN_FILES = sum(path.is_file() for path in (CORPUS / "broken").iterdir())
 
 PLAIN_WIDTH = 110
@@ -43,6 +45,7 @@ def main() -> None:
         demo.explain_failures()
         demo.search()
         demo.show_provenance()
+        demo.ask_the_graph()
         demo.measure()
     finally:
         demo.stop()
@@ -102,9 +105,19 @@ class Demo:
         if not exact:
             sys.exit(1)
 
+    def ask_the_graph(self) -> None:
+        """A question answered from claims, and one of them followed to the characters that state it."""
+        _title(f"5. The graph: what is {DRUG} tested on, against what, and where does it say so?")
+        self._medkg("graph", "neighbours", DRUG, "--limit", "8")
+        claims = self._ask("graph", "claims", DRUG_GROUP, "--predicate", "compared_on")["claims"]
+        if not claims:
+            console.print(f"no trial compares {DRUG_GROUP}", markup=False)
+            sys.exit(1)
+        self._medkg("graph", "evidence", claims[0]["claim_id"])
+
     def measure(self) -> None:
         """How well it finds what the corpus' own questions ask for."""
-        _title("5. Quality: the corpus' own questions, by leg and fused")
+        _title("6. Quality: the corpus' own questions, by leg and fused")
         self._medkg("eval", "--questions", str(CORPUS.parent / "questions.jsonl"))
         console.print(
             "So few questions cannot tell the legs apart (one rank of one answer is .01); on 900 real ones\n"
