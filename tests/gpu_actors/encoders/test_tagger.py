@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -35,8 +36,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tagger(folder: Path) -> Tagger:
-    return Tagger(chosen_profile("cpu", extraction_model=str(folder)))
+def tagger(folder: Path) -> Iterator[Tagger]:
+    """In fp32: random weights leave labels so close that int8 turns them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gpu_actors.encoders.precision.has_fast_bf16", lambda: False)
+        patch.setattr("gpu_actors.encoders.precision.has_int8", lambda: False)
+        yield Tagger(chosen_profile("cpu", extraction_model=str(folder)))
 
 
 def whole(text: str) -> TextToTag:

@@ -36,7 +36,8 @@ def test_a_child_has_its_arguments_environment_session_name_and_log(
     assert child.wait(60) == 0
     assert (tmp_path / "logs" / "child.log").read_text() == "red one two words True\n"
     sleeping = spawn(server, "wait_for_signal")
-    assert psutil.Process(sleeping.pid).name() == "test-child"
+    process = psutil.Process(sleeping.pid)
+    wait_until(lambda: process.name() == "test-child")
 
 
 def test_a_child_has_the_environment_that_its_caller_has_then(

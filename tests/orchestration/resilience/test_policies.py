@@ -72,7 +72,7 @@ def test_bounds_hold(field: str, low: float, high: float) -> None:
 def test_the_error_of_an_unknown_policy_lists_the_defined_ones() -> None:
     with pytest.raises(
         ConfigurationError,
-        match=r"no policy 'polite'.*default, download, gpu-bound, many-hosts, ncbi-api, polite-api",
+        match=r"no policy 'polite'.*default, download, gpu-bound, language-model, many-hosts, ncbi-api",
     ):
         ResiliencePolicyLoader(shipped_folder()).load("polite")
 
