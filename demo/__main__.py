@@ -24,7 +24,8 @@ QUESTIONS = (
     ("Who with heart failure could not join the trials?", ["--section", "eligibility"]),
     ("How often did the cancer drug raise blood pressure?", []),
 )
-DRUG = "Orliparin"
+DRUG = "MESH:D9920030"
+"""Orliparin by the key of its record; what only names it is another concept until an alias joins them."""
 DRUG_GROUP = "Orliparin 100 mg"
 BROKEN_FILES = sum(path.is_file() for path in (CORPUS / "broken").iterdir())
 
@@ -107,7 +108,7 @@ class Demo:
 
     def ask_the_graph(self) -> None:
         """A question answered from claims, and one of them followed to the characters that state it."""
-        _title(f"5. The graph: what is {DRUG} tested on, against what, and where does it say so?")
+        _title("5. The graph: what do records say of Orliparin, and where does a comparison stand?")
         self._medkg("graph", "neighbours", DRUG, "--limit", "8")
         claims = self._ask("graph", "claims", DRUG_GROUP, "--predicate", "compared_on")["claims"]
         if not claims:
