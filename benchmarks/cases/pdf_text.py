@@ -15,7 +15,7 @@ import re
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,12 +25,12 @@ from medkg.testing.synthetic_pdfs import LAYOUTS, PRINTS, Article, Layout, an_ar
 from orchestration.contracts import PDF_IR
 from orchestration.parsing.pdf_ir import PdfIrParser
 from orchestration.pdf.text_layer.reading import NAME, VERSION, Limits, convert
-from orchestration.records import Document, RawPayload, Section, content_version
+from orchestration.records import Document, RawPayload, all_sections, content_version
 
 from ..machine import hardware
 from ..suite import RESULTS
 
-__all__ = ["character_errors", "document_of", "measured", "number_errors", "sections_of"]
+__all__ = ["character_errors", "document_of", "measured", "number_errors"]
 
 ARTICLES: Final = 25
 NUMBER: Final = re.compile(r"\d+(?:[.,·]\d+)*")
@@ -88,7 +88,7 @@ def _compared(article: Article, document: Document, pdfium_text: str) -> dict[st
     pdfium_errors, _ = character_errors(text_of(article), pdfium_text)
     missing, invented = number_errors(text_of(article), document.text)
     headings = [part.text for part in article.parts if part.kind in ("heading", "subheading")]
-    titles = {section.title for section in sections_of(document.sections)}
+    titles = {section.title for section in all_sections(document.sections)}
     tables = [part.rows for part in article.parts if part.kind == "table"]
     grids = [table.rows for table in document.tables]
     references = {entry.partition("] ")[2] for entry in article.references}
@@ -128,12 +128,6 @@ def _pdfium_text(pdf: bytes) -> str:
     document = pypdfium2.PdfDocument(pdf)
     text = "\n".join(page.get_textpage().get_text_bounded() for page in document)
     return text.partition("\nReferences")[0]
-
-
-def sections_of(sections: Sequence[Section]) -> Iterator[Section]:
-    for section in sections:
-        yield section
-        yield from sections_of(section.sections)
 
 
 def main() -> None:

@@ -27,11 +27,11 @@ from lxml import etree
 from orchestration.errors import EmptyDocumentError, MedkgError
 from orchestration.parsing.jats.parser import JatsParser
 from orchestration.pdf.text_layer.reading import NAME, VERSION, Limits, convert
-from orchestration.records import Document, RawPayload, content_version
+from orchestration.records import Document, RawPayload, all_sections, content_version
 
 from ..machine import hardware
 from ..suite import RESULTS
-from .pdf_text import NUMBER, document_of, sections_of
+from .pdf_text import NUMBER, document_of
 
 __all__ = ["measured"]
 
@@ -131,7 +131,7 @@ def _structure(path: Path, document: Document) -> dict[str, int]:
 
 
 def _headings(document: Document) -> Counter[str]:
-    titles = (_plain(section.title) for section in sections_of(document.sections))
+    titles = (_plain(section.title) for section in all_sections(document.sections))
     return Counter(
         title for title in (re.sub(r"^[\d.|]+", "", title).rstrip(".:") for title in titles) if title
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from orchestration.records import NOT_INDEXED, Block, BlockKind, Document, Section
+from orchestration.records import NOT_INDEXED, Block, BlockKind, Document, Section, all_sections
 
 
 def assert_sound(document: Document) -> None:
@@ -77,11 +77,7 @@ def blocks_of(document: Document) -> Iterator[Block]:
 
 def sections_of(document: Document) -> Iterator[Section]:
     """All sections, outermost first, in reading order."""
-    stack = list(reversed(document.sections))
-    while stack:
-        section = stack.pop()
-        yield section
-        stack.extend(reversed(section.sections))
+    return all_sections(document.sections)
 
 
 def _assert_section(section: Section, document: Document, path: tuple[str, ...]) -> int:

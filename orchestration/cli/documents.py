@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 import typer
@@ -12,7 +11,7 @@ from orchestration.cli.help_text import DOCUMENTS, example
 from orchestration.cli.output import AsJson, answer, console, note, reports_errors, shortened, table
 from orchestration.cli.run import finish_with, follow
 from orchestration.contracts import DeadLetter, LedgerDocument
-from orchestration.records import Document, Section
+from orchestration.records import Document, all_sections
 from orchestration.settings import Settings
 
 docs = typer.Typer(help="List, show and delete documents.", no_args_is_help=True)
@@ -113,7 +112,7 @@ def show_document(
                 "start_char": section.start_char,
                 "end_char": section.end_char,
             }
-            for section in _all_sections(document.sections)
+            for section in all_sections(document.sections)
         ],
         "chunks": [
             chunk.model_dump(
@@ -132,12 +131,6 @@ def show_document(
         ],
     }
     answer(as_json, value, lambda: _show_document(document, value))
-
-
-def _all_sections(sections: tuple[Section, ...]) -> Iterator[Section]:
-    for section in sections:
-        yield section
-        yield from _all_sections(section.sections)
 
 
 def _show_document(document: Document, value: dict[str, Any]) -> None:

@@ -7,7 +7,6 @@ the host needs neither its memory nor its cores; it ends with the host, and the 
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -15,20 +14,11 @@ from typing import Final
 import structlog
 
 from orchestration.contracts import VectorStore
-from orchestration.processes.child_process import spawn_child
+from orchestration.processes.child_process import background_command, spawn_child
 
 __all__ = ["Compaction"]
 
-COMMAND: Final = (
-    "nice",
-    "-n",
-    "10",
-    sys.executable,
-    "-P",
-    "-c",
-    "from orchestration.cli import medkg; medkg()",
-    "compact",
-)
+COMMAND: Final = background_command("compact")
 
 
 class Compaction:

@@ -8,7 +8,6 @@ for by the child, which logs it.
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -17,23 +16,12 @@ import structlog
 
 from orchestration.contracts.host import ChildHealth
 from orchestration.host.service_history import ServiceHistory
-from orchestration.processes.child_process import end_child, spawn_child
+from orchestration.processes.child_process import background_command, end_child, spawn_child
 
 __all__ = ["ProjectionProcess"]
 
 NAME: Final = "graph-projection"
-COMMAND: Final = (
-    "nice",
-    "-n",
-    "10",
-    sys.executable,
-    "-P",
-    "-c",
-    "from orchestration.cli import medkg; medkg()",
-    "graph",
-    "project",
-    "--watch",
-)
+COMMAND: Final = background_command("graph", "project", "--watch")
 RESTART_SECONDS: Final = 10.0
 """A process that ends at once is not started more often than this."""
 

@@ -6,7 +6,8 @@ a cross-reference of a vocabulary makes the same, or a concept below it in a voc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from functools import reduce
 
 from orchestration.errors import UsageError
@@ -14,6 +15,7 @@ from orchestration.operations.parts import Parts
 from orchestration.records import DocumentKey
 from orchestration.retrieval.graph_leg import Recognise
 from orchestration.vocabularies.curies import curie_of
+from orchestration.vocabularies.index import VocabularyIndex
 from orchestration.vocabularies.names import name_keys
 
 __all__ = ["concepts_of_names", "documents_about"]
@@ -69,31 +71,31 @@ def _documents(parts: Parts, entity: str, notify: Notify) -> frozenset[DocumentK
 
 def _in_vocabularies(parts: Parts, names: Sequence[str]) -> dict[str, set[str]]:
     """Concepts of vocabularies with each name, as names are written alike; names without one are left out."""
-    wanted = {name_keys(name).joined: name for name in names}
-    keys: dict[str, set[str]] = {}
-    for vocabulary in parts.vocabularies.names():
-        index = parts.vocabularies.open(vocabulary)
-        try:
-            for each in index.named([name_keys(name) for name in names]):
-                if (name := wanted.get(each.keys.joined)) is not None:
-                    keys.setdefault(name, set()).add(each.curie)
-        finally:
-            index.close()
-    return keys
+    wanted = {name_keys(name): name for name in names}
+    by_words = {keys.joined: name for keys, name in wanted.items()}
+    concepts: dict[str, set[str]] = {}
+    for index in _indexes(parts):
+        for each in index.named(wanted):
+            if (name := by_words.get(each.keys.joined)) is not None:
+                concepts.setdefault(name, set()).add(each.curie)
+    return concepts
 
 
 def _related(parts: Parts, keys: Iterable[str]) -> set[str]:
     """What the vocabularies have below these concepts, and their keys in other vocabularies."""
     related: set[str] = set()
-    for vocabulary in parts.vocabularies.names():
-        index = parts.vocabularies.open(vocabulary)
-        try:
-            for key in keys:
-                concept = index.concept(key)
-                same = {*index.referring(key), *(concept.cross_references if concept else ())}
-                related |= same
-                for each in (key, *sorted(same)):
-                    related.update(index.narrower(each))
-        finally:
-            index.close()
+    for index in _indexes(parts):
+        for key in keys:
+            concept = index.concept(key)
+            same = {*index.referring(key), *(concept.cross_references if concept else ())}
+            related |= same
+            for each in (key, *sorted(same)):
+                related.update(index.narrower(each))
     return related
+
+
+def _indexes(parts: Parts) -> Iterator[VocabularyIndex]:
+    """Each vocabulary's index, open until the next one is asked for."""
+    for vocabulary in parts.vocabularies.names():
+        with closing(parts.vocabularies.open(vocabulary)) as index:
+            yield index

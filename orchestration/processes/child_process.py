@@ -108,6 +108,12 @@ def die_with_parent(parent_pid: int, with_signal: signal.Signals = signal.SIGKIL
         raise SystemExit(128 + int(with_signal))
 
 
+def background_command(*arguments: str) -> tuple[str, ...]:
+    """The command line of a medkg command in this environment, at a low priority."""
+    start = "from orchestration.cli import medkg; medkg()"
+    return ("nice", "-n", "10", sys.executable, "-P", "-c", start, *arguments)
+
+
 def spawn_child(
     command: Sequence[str],
     *,

@@ -26,6 +26,7 @@ from orchestration.records.documents import (
     Section,
     Span,
     Table,
+    all_sections,
     chunk_id,
 )
 from orchestration.records.graph import (
@@ -96,6 +97,7 @@ __all__ = [
     "SparseMatrix",
     "StageContext",
     "Table",
+    "all_sections",
     "article_curies",
     "chunk_id",
     "content_version",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Any, Final, Literal
 
@@ -98,6 +99,15 @@ class Section(Record):
     end_char: Offset = Field(description="One past the last character of its last sub-section.")
     blocks: tuple[Block, ...] = Field(default=(), description="Blocks directly in this section, in order.")
     sections: tuple[Section, ...] = Field(default=(), description="Sub-sections, in order.")
+
+
+def all_sections(sections: Sequence[Section]) -> Iterator[Section]:
+    """Sections and their sub-sections at any depth, outermost first, in the order of the text."""
+    stack = list(reversed(sections))
+    while stack:
+        section = stack.pop()
+        yield section
+        stack.extend(reversed(section.sections))
 
 
 class Reference(Record):

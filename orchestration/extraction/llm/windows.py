@@ -6,12 +6,12 @@ started at a section's heading where the last is at least half full, so that sma
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from orchestration.contracts.sentences import sentence_spans
-from orchestration.records import NOT_INDEXED, Block, Document, Section, Span
+from orchestration.records import NOT_INDEXED, Block, Document, Section, Span, all_sections
 
 __all__ = ["WINDOW_CHARACTERS", "Window", "windows_of"]
 
@@ -61,7 +61,7 @@ class Window:
 def windows_of(document: Document) -> Iterator[Window]:
     """Windows of a document in order; none for a document without words."""
     gathered: list[Span] = []
-    for section, block in _blocks(document.sections):
+    for section, block in _blocks(document):
         length = gathered[-1].end_char - gathered[0].start_char if gathered else 0
         if length > WINDOW_CHARACTERS // 2 and block is section.blocks[0]:
             yield Window(document, tuple(gathered))
@@ -75,12 +75,11 @@ def windows_of(document: Document) -> Iterator[Window]:
         yield Window(document, tuple(gathered))
 
 
-def _blocks(sections: Sequence[Section]) -> Iterator[tuple[Section, Block]]:
-    for section in sections:
+def _blocks(document: Document) -> Iterator[tuple[Section, Block]]:
+    for section in all_sections(document.sections):
         for block in section.blocks:
             if block.kind not in NOT_INDEXED:
                 yield section, block
-        yield from _blocks(section.sections)
 
 
 def _sentences(text: str, block: Block) -> Iterator[Span]:

@@ -8,11 +8,11 @@ Source: https://www.w3.org/TR/annotation-model/#selectors.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from orchestration.contracts import Statement, agrees, contradicts
-from orchestration.records import Block, Claim, Document, Section, Span
+from orchestration.records import Block, Claim, Document, Section, Span, all_sections
 
 __all__ = ["claim_json", "documents_by_stance", "quote_json", "selector"]
 
@@ -138,14 +138,8 @@ def _context(text: str, span: Span, block: Block | None) -> tuple[int, int]:
 
 def _place(document: Document, start: int) -> tuple[Section | None, Block | None]:
     """The section and the block at a character; None between blocks."""
-    for section in _sections(document.sections):
+    for section in all_sections(document.sections):
         for block in section.blocks:
             if block.start_char <= start < block.end_char:
                 return section, block
     return None, None
-
-
-def _sections(sections: Sequence[Section]) -> Iterator[Section]:
-    for section in sections:
-        yield section
-        yield from _sections(section.sections)
