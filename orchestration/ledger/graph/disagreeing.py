@@ -15,12 +15,11 @@ from orchestration.contracts import Conflict, Position
 from orchestration.ledger.graph.merging import canonical_of, keys_by_canonical, members, merged
 from orchestration.ledger.graph.reading import (
     claims_between,
-    claims_of_visible,
     concepts_by_key,
     statements_where,
-    visible_claims,
 )
 from orchestration.ledger.graph.tables import STATES_EFFECT, graph_claims
+from orchestration.ledger.graph.visible import claims_of_visible, visible_claims
 from orchestration.ledger.rows import batches
 
 __all__ = ["find_conflicts"]

@@ -12,12 +12,11 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, select
+from sqlalchemy import Connection, RowMapping, func, select
 
 from orchestration.contracts import MentioningDocument, PlacedConcept
 from orchestration.ledger.graph.counting import folded_name
 from orchestration.ledger.graph.merging import canonical_of, merged
-from orchestration.ledger.graph.reading import visible_claims
 from orchestration.ledger.graph.tables import (
     graph_claims,
     graph_concepts,
@@ -25,10 +24,12 @@ from orchestration.ledger.graph.tables import (
     graph_mentions,
     graph_names,
 )
+from orchestration.ledger.graph.visible import visible_claims, with_commits
 from orchestration.ledger.rows import batches, key_of
 from orchestration.ledger.tables import commits
+from orchestration.records import DocumentKey
 
-__all__ = ["concepts_by_name", "documents_on"]
+__all__ = ["concepts_by_name", "documents_mentioning", "documents_on"]
 
 
 def concepts_by_name(
@@ -47,6 +48,22 @@ def concepts_by_name(
             own[wanted[folded]].add(concept)
     canonical = canonical_of(connection, tenant_id, {each for keys in own.values() for each in keys})
     return {name: tuple(sorted({canonical[each] for each in keys})) for name, keys in own.items()}
+
+
+def documents_mentioning(
+    connection: Connection, tenant_id: str, concepts: Collection[str]
+) -> frozenset[DocumentKey]:
+    """Documents with a visible mention of one of these concepts."""
+    keys: set[DocumentKey] = set()
+    for batch in batches(sorted(merged(connection, tenant_id, concepts))):
+        query = (
+            select(*(graph_documents.c[name] for name in ("tenant_id", "source", "doc_id")))
+            .join(graph_mentions, graph_mentions.c.document_number == graph_documents.c.number)
+            .where(*visible_claims(tenant_id), graph_mentions.c.concept.in_(batch))
+            .distinct()
+        )
+        keys |= {key_of(row) for row in connection.execute(query).mappings()}
+    return frozenset(keys)
 
 
 def documents_on(
@@ -97,7 +114,6 @@ def _weights(connection: Connection, tenant_id: str, concepts: Collection[str]) 
 
 def _documents(connection: Connection, numbers: Sequence[int]) -> dict[int, RowMapping]:
     """Each document with the intent under which its index entries are visible."""
-    same = [commits.c[name] == graph_documents.c[name] for name in ("tenant_id", "source", "doc_id")]
     rows: dict[int, RowMapping] = {}
     for batch in batches(numbers):
         query = (
@@ -106,7 +122,7 @@ def _documents(connection: Connection, numbers: Sequence[int]) -> dict[int, RowM
                 *(graph_documents.c[name] for name in ("tenant_id", "source", "doc_id")),
                 commits.c.intent_id,
             )
-            .join(commits, and_(*same))
+            .select_from(with_commits(graph_documents))
             .where(graph_documents.c.number.in_(batch))
         )
         rows |= {row["number"]: row for row in connection.execute(query).mappings()}

@@ -46,22 +46,24 @@ from orchestration.ledger.graph.tables import (
     graph_mentions,
     graph_names,
 )
+from orchestration.ledger.graph.visible import (
+    claims_of_visible,
+    visible_claims,
+    visible_documents,
+    with_commits,
+)
 from orchestration.ledger.rows import batches, has_key, key_of
 from orchestration.ledger.tables import commits
 from orchestration.records import DocumentKey
 
 __all__ = [
     "claims_between",
-    "claims_of_visible",
     "concepts_by_key",
     "counts",
-    "documents_mentioning",
     "find_concepts",
     "find_statements",
     "neighbours",
     "statements_where",
-    "visible_claims",
-    "visible_documents",
 ]
 
 ENDS: Final = (
@@ -124,22 +126,6 @@ def concepts_by_key(
     return concepts
 
 
-def documents_mentioning(
-    connection: Connection, tenant_id: str, concepts: Collection[str]
-) -> frozenset[DocumentKey]:
-    """Documents with a visible mention of one of these concepts."""
-    keys: set[DocumentKey] = set()
-    for batch in batches(sorted(merged(connection, tenant_id, concepts))):
-        query = (
-            select(*(graph_documents.c[name] for name in ("tenant_id", "source", "doc_id")))
-            .join(graph_mentions, graph_mentions.c.document_number == graph_documents.c.number)
-            .where(*visible_claims(tenant_id), graph_mentions.c.concept.in_(batch))
-            .distinct()
-        )
-        keys |= {key_of(row) for row in connection.execute(query).mappings()}
-    return frozenset(keys)
-
-
 def find_statements(
     connection: Connection,
     tenant_id: str,
@@ -199,7 +185,7 @@ def statements_where(
             commits.c.version,
             commits.c.fingerprint,
         )
-        .select_from(_with_commits(claims_of_visible()))
+        .select_from(with_commits(claims_of_visible()))
         .where(*(visible_claims(tenant_id) if chosen else visible_documents(tenant_id)), *conditions)
         .order_by(*order)
         .limit(limit)
@@ -358,33 +344,6 @@ def counts(connection: Connection, tenant_id: str) -> GraphCounts:
         predicates=predicates,
         retracted_documents=retracted,
     )
-
-
-# --- what is visible --------------------------------------------------------------------------------
-
-
-def claims_of_visible() -> FromClause:
-    """Claims with their documents; `visible_claims` has the condition."""
-    return graph_claims.join(graph_documents, graph_documents.c.number == graph_claims.c.document_number)
-
-
-def visible_claims(tenant_id: str) -> tuple[ColumnElement[bool], ...]:
-    """Conditions: the document of the row is the tenant's and visible, for rows that other conditions choose.
-
-    The tenant is compared as an expression, so that databases start from those conditions and not from all
-    documents of the tenant, which their planners take for few.
-    """
-    return (graph_documents.c.tenant_id.concat("") == tenant_id, graph_documents.c.visible)
-
-
-def visible_documents(tenant_id: str) -> tuple[ColumnElement[bool], ...]:
-    """The same conditions, for queries that read documents in order."""
-    return (graph_documents.c.tenant_id == tenant_id, graph_documents.c.visible)
-
-
-def _with_commits(table: FromClause) -> FromClause:
-    same = [commits.c[name] == graph_documents.c[name] for name in ("tenant_id", "source", "doc_id")]
-    return table.join(commits, and_(*same))
 
 
 def _named(tenant_id: str, named: str, exactly: bool) -> Any:

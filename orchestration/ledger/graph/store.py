@@ -207,7 +207,7 @@ class SqlGraph(LedgerPart):
     def mentioning(self, tenant_id: str, concepts: Collection[str]) -> frozenset[DocumentKey]:
         """Documents that mention one of these concepts; see GraphReader."""
         with self._database.reading() as connection:
-            return reading.documents_mentioning(connection, tenant_id, concepts)
+            return questions.documents_mentioning(connection, tenant_id, concepts)
 
     def named(
         self, tenant_id: str, names: Collection[str], kinds: Collection[str]

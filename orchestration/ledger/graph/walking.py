@@ -21,11 +21,10 @@ from orchestration.ledger.graph.merging import canonical_of, has_aliases, keys_b
 from orchestration.ledger.graph.reading import (
     ENDS,
     claims_between,
-    claims_of_visible,
     concepts_by_key,
-    visible_claims,
 )
 from orchestration.ledger.graph.tables import graph_claims, graph_concepts
+from orchestration.ledger.graph.visible import claims_of_visible, visible_claims
 from orchestration.ledger.rows import batches
 
 __all__ = ["find_paths"]
