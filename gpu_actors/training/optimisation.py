@@ -13,6 +13,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from gpu_actors.training.descent import Descent
 from gpu_actors.training.student import Student
 
 __all__ = ["Optimisation", "Rates"]
@@ -36,7 +37,7 @@ class Rates:
     """Of the decoder's bias; 0: it stays."""
 
 
-class Optimisation:
+class Optimisation(Descent):
     """AdamW over the student's parts, for a known number of steps."""
 
     def __init__(
@@ -47,18 +48,11 @@ class Optimisation:
 
         groups = _groups(student, rates)
         groups += [{"params": [parameter], "lr": rate, "weight_decay": 0.0} for parameter, rate in others]
-        self._parameters = [parameter for group in groups for parameter in group["params"]]
-        self._optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
+        parameters = [parameter for group in groups for parameter in group["params"]]
+        optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
         warm_up = min(MOST_WARM_UP, round(WARM_UP_SHARE * steps))
-        self._schedule = get_cosine_schedule_with_warmup(self._optimizer, warm_up, steps)
-
-    def step(self, loss: Tensor) -> None:
-        """Move the weights against the loss."""
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self._parameters, MOST_GRADIENT)
-        self._optimizer.step()
-        self._schedule.step()
-        self._optimizer.zero_grad()
+        schedule = get_cosine_schedule_with_warmup(optimizer, warm_up, steps)
+        super().__init__(optimizer, schedule, parameters, MOST_GRADIENT)
 
 
 def _groups(student: Student, rates: Rates) -> list[dict[str, Any]]:

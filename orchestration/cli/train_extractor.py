@@ -10,7 +10,7 @@ import typer
 
 from orchestration.cli.help_text import MODELS, example
 from orchestration.cli.output import AsJson, answer, console, note, reports_errors, stderr_console, table
-from orchestration.cli.training_progress import watching_training
+from orchestration.cli.training_progress import interruptible, watching_training
 from orchestration.errors import ExitCode, UsageError
 from orchestration.extraction.gold import GoldFault, Naming, read_gold
 
@@ -77,12 +77,8 @@ def train_extractor(
     )
     read = read_gold(_files(gold), NAMING)
     _report_faults(read.faults)
-    try:
-        with watching_training() as watch:
-            report = make_extractor(read.documents, out, recipe, watch)
-    except KeyboardInterrupt:
-        note(f"interrupted; nothing was written to {out}. The same command starts again.")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    with interruptible(out), watching_training() as watch:
+        report = make_extractor(read.documents, out, recipe, watch)
     value = {
         "out": str(out),
         **report.model_dump(),

@@ -12,7 +12,7 @@ import typer
 from orchestration.cli.help_text import MODELS, example
 from orchestration.cli.output import AsJson, answer, console, note, reports_errors, stderr_console, table
 from orchestration.cli.run import Limit, Paths, Query, SourceName, absolute
-from orchestration.cli.training_progress import watching_training
+from orchestration.cli.training_progress import interruptible, watching_training
 from orchestration.contracts import SourceRequest
 from orchestration.errors import ExitCode
 from orchestration.records import Document
@@ -56,12 +56,13 @@ def train_sparse(
     request = SourceRequest(plugin=source, paths=absolute(path), query=query, limit=limit)
     broken: list[Unread] = []
     try:
-        with open_data_folder(settings, unchecked=True) as data_folder, watching_training() as watch:
+        with (
+            interruptible(out),
+            open_data_folder(settings, unchecked=True) as data_folder,
+            watching_training() as watch,
+        ):
             documents = _sound(data_folder.read(request), broken)
             report = make_sparse_model(documents, out, recipe, settings.profile, watch)
-    except KeyboardInterrupt:
-        note(f"interrupted; nothing was written to {out}. The same command starts again.")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
     finally:
         _report_unread(broken)
     value = {

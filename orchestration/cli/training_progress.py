@@ -5,17 +5,31 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import typer
+
 from orchestration.cli.output import note, stderr_console
+from orchestration.errors import ExitCode
 
 if TYPE_CHECKING:
     from gpu_actors.training.recipe import Progress, Watch
 
-__all__ = ["watching_training"]
+__all__ = ["interruptible", "watching_training"]
 
 PLAIN_SECONDS: Final = 10.0
 """Interval of plain lines where there is no terminal."""
+
+
+@contextmanager
+def interruptible(out: Path) -> Iterator[None]:
+    """Ends the command with its exit code where it is interrupted, which leaves nothing at `out`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        note(f"interrupted; nothing was written to {out}. The same command starts again.")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
 @contextmanager

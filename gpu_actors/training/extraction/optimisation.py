@@ -12,6 +12,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from gpu_actors.training.descent import Descent
 from gpu_actors.training.extraction.network import ExtractorNetwork
 
 __all__ = ["Optimisation"]
@@ -25,7 +26,7 @@ SEQUENCE_RATE: Final = 5.0
 _LAYER: Final = re.compile(r"encoder\.encoder\.layer\.(\d+)\.")
 
 
-class Optimisation:
+class Optimisation(Descent):
     """AdamW over all weights, for a known number of steps."""
 
     def __init__(
@@ -39,18 +40,11 @@ class Optimisation:
         for name, parameter in network.named_parameters():
             groups.setdefault(_rate(name, body, heads, layer_decay, layers), []).append(parameter)
         settings: list[dict[str, Any]] = [{"params": group, "lr": rate} for rate, group in groups.items()]
-        self._parameters = [parameter for group in groups.values() for parameter in group]
-        self._optimizer = torch.optim.AdamW(settings, weight_decay=DECAY, fused=True)
+        parameters = [parameter for group in groups.values() for parameter in group]
+        optimizer = torch.optim.AdamW(settings, weight_decay=DECAY, fused=True)
         warm_up = round(WARM_UP_SHARE * steps)
-        self._schedule = get_linear_schedule_with_warmup(self._optimizer, warm_up, steps)  # type: ignore[no-untyped-call]
-
-    def step(self, loss: Tensor) -> None:
-        """Move the weights against the loss."""
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self._parameters, MOST_GRADIENT)
-        self._optimizer.step()
-        self._schedule.step()
-        self._optimizer.zero_grad()
+        schedule = get_linear_schedule_with_warmup(optimizer, warm_up, steps)  # type: ignore[no-untyped-call]
+        super().__init__(optimizer, schedule, parameters, MOST_GRADIENT)
 
 
 def _rate(name: str, body: float, heads: float, layer_decay: float, layers: int) -> float:
