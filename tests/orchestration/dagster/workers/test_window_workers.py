@@ -113,7 +113,8 @@ def test_retries_of_a_run_are_in_the_log_of_its_worker_and_on_the_page_of_the_ru
     pool = start_pool()
     run_id = a_run(instance, "guarded_job")
     pool.workers.submit(run_id)
-    assert pool.outcome().status == "SUCCESS"
+    outcome = pool.outcome()
+    assert outcome.status == "SUCCESS", outcome.message
     events = instance.all_logs(run_id, of_type=DagsterEventType.LOGS_CAPTURED)
     (captured,) = [entry.dagster_event.logs_captured_data.file_key for entry in events if entry.dagster_event]
     page = instance.compute_log_manager.get_log_data([run_id, "compute_logs", captured]).stderr

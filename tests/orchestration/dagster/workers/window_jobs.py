@@ -87,6 +87,7 @@ class Embed:
     name: str = "embed"
     policy: str = "default"
     pipeline: str = "window"
+    optional: bool = False
 
 
 class FailsTwice:
