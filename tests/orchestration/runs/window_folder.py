@@ -77,8 +77,11 @@ def _chunks(document: Document) -> list[Chunk]:
 class WindowFolder:
     """A data folder, its trials and its own copy of the shipped topologies."""
 
-    def __init__(self, folder: Path, ledger_url: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, ledger_url: str | None = None, *, topology: str = TOPOLOGY, tenant: str = TENANT
+    ) -> None:
         self.folder = folder
+        self.topology = topology
         self.topologies = folder / "topologies"
         self.trials = folder / "trials"
         if not self.topologies.exists():
@@ -88,7 +91,11 @@ class WindowFolder:
             self.write_trials(*TRIALS)
         settings: dict[str, Any] = {"ledger_url": ledger_url} if ledger_url else {}
         self.settings = load_settings(
-            data_dir=folder / "data", tenant=TENANT, topologies_dir=self.topologies, **settings
+            data_dir=folder / "data",
+            tenant=tenant,
+            topologies_dir=self.topologies,
+            extraction_model="none",
+            **settings,
         )
         self.plane = CountingPlane()
         self.extracted = 0
@@ -104,7 +111,8 @@ class WindowFolder:
         assembly = Assembly(self.settings)
         vars(assembly)["plane"] = self.plane
         vars(assembly)["extractors"] = {
-            name: partial(_Counted, self, kind) for name, kind in Assembly(self.settings).extractors.items()
+            name: kind if hasattr(kind, "from_services") else partial(_Counted, self, kind)
+            for name, kind in Assembly(self.settings).extractors.items()
         }
         return assembly
 
@@ -139,9 +147,11 @@ class WindowFolder:
         return self.assembly.ledger.jobs.summary(job_id)
 
     def list(self) -> tuple[str, list[DocumentCounts]]:
-        submissions, graph = self.assembly.submissions, self.assembly.topologies.load(TOPOLOGY)
+        submissions, graph = self.assembly.submissions, self.assembly.topologies.load(self.topology)
         request = SourceRequest(plugin="files", paths=(str(self.trials),))
-        submission = submissions.open(graph, request, tenant_id=TENANT, window_size=100, attended=True)
+        submission = submissions.open(
+            graph, request, tenant_id=self.settings.tenant, window_size=100, attended=True
+        )
         return submission.job_id, list(submissions.enqueue(submission, graph))
 
     def work(self, job_id: str, boundary: Callable[[str], None] = lambda name: None) -> None:
@@ -154,7 +164,7 @@ class WindowFolder:
 
     def run_window(self, window_id: str, boundary: Callable[[str], None] = lambda name: None) -> None:
         """What the ops of the window's Dagster run do."""
-        graph, runs = self.assembly.topologies.load(TOPOLOGY), self.assembly.window_runs
+        graph, runs = self.assembly.topologies.load(self.topology), self.assembly.window_runs
         batches: dict[str, WindowBatch] = {}
         for node in graph.nodes:
             if node.takes_from is None:
@@ -170,19 +180,19 @@ class WindowFolder:
 
     def claims(self) -> set[tuple[str, str, str]]:
         """Document, condition and extraction of the visible claims `studies`."""
-        statements = self.assembly.ledger.graph.statements(TENANT, predicate="studies")
+        statements = self.assembly.ledger.graph.statements(self.settings.tenant, predicate="studies")
         return {(each.key.doc_id, each.object.name, each.claim.extraction) for each in statements}
 
     def intents(self) -> dict[str, tuple[str, str | None]]:
         """Intents of index and graph by document."""
-        commits = self.assembly.ledger.commits.committed(TENANT)
+        commits = self.assembly.ledger.commits.committed(self.settings.tenant)
         return {commit.key.doc_id: (commit.intent_id, commit.graph_intent_id) for commit in commits}
 
     def differences(self) -> list[Difference]:
-        return self.assembly.verification.differences(TENANT)
+        return self.assembly.verification.differences(self.settings.tenant)
 
     def forget_parsed(self, doc_id: str) -> None:
-        key = DocumentKey(tenant_id=TENANT, source="clinicaltrials", doc_id=doc_id)
+        key = DocumentKey(tenant_id=self.settings.tenant, source="clinicaltrials", doc_id=doc_id)
         self.assembly.stores.documents.discard(key, None)
 
 
