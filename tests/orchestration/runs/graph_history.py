@@ -152,7 +152,7 @@ class GraphHistory:
         return self.windows.assembly.ledger.aliases.entries(self.tenant)
 
     def run(self) -> None:
-        """Process what is due of the documents that are listed."""
+        """Process the documents that are listed, as far as they changed."""
         self.windows.reopen()
         self.windows.run()
 

@@ -30,10 +30,12 @@ def check_is_as_made_again(history: GraphHistory, folder: Path, ledger_url: str 
     assert history.windows.differences() == []
     again = history.made_again(folder / "again", ledger_url)
     try:
-        here, there = (each.whole_graph(folder / f"exports-{each is again}") for each in (history, again))
-        for name in there:
-            assert here[name] == there[name], name
-        assert here["orphans"] == []
+        changed, rebuilt = (
+            each.whole_graph(folder / f"exports-{each is again}") for each in (history, again)
+        )
+        for name in rebuilt:
+            assert changed[name] == rebuilt[name], name
+        assert changed["orphans"] == []
         assert not any(each.windows.assembly.ledger.graph.recount(TENANT) for each in (history, again))
     finally:
         again.windows.close()
@@ -44,9 +46,7 @@ def test_after_every_kind_of_change_the_graph_is_as_if_made_from_nothing(
     tmp_path: Path, database: str
 ) -> None:
     with ExitStack() as stack:
-        urls = [
-            stack.enter_context(own_schema()) if database == "postgresql" else None for _ in ("here", "again")
-        ]
+        urls = [stack.enter_context(own_schema()) if database == "postgresql" else None for _ in range(2)]
         history = stack.enter_context(opened_history(tmp_path / "here", urls[0], TENANT))
         for name in RECORDS:
             history.put(name, INSOMNIA)
