@@ -52,6 +52,8 @@ class DraftMention:
     """As written in the corpus, or CURIEs."""
     line: int | None = None
     mention_id: str | None = None
+    composite: bool = False
+    """Of CURIEs: they are several concepts. Ids as written in a corpus always are."""
 
 
 @dataclass(slots=True)
@@ -108,7 +110,14 @@ def checked(draft: Draft, naming: Naming, unmapped: Unmapped, origin: str) -> An
         if kind is None:
             unmapped.kinds[each.kind] += 1
         concepts = curies(each.concepts, each.kind) if isinstance(each.concepts, str) else each.concepts
-        mention = AnnotatedMention(each.start_char, each.end_char, kind or each.kind, each.text, concepts)
+        mention = AnnotatedMention(
+            each.start_char,
+            each.end_char,
+            kind or each.kind,
+            each.text,
+            concepts,
+            composite=(each.composite or isinstance(each.concepts, str)) and len(concepts) > 1,
+        )
         _name(named, each, mention)
         if kind is not None:
             mentions.append(mention)

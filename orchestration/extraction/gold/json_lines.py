@@ -42,6 +42,9 @@ class GoldLineMention(_Part):
     text: str = Field(min_length=1, description="The text of the span.")
     kind: str = Field(min_length=1, description="Its kind.")
     concepts: list[str] = Field(default=[], description="CURIEs, any of which is right; []: unlinked.")
+    composite: bool = Field(
+        default=False, description="The CURIEs are several concepts, all mentioned; else keys of one concept."
+    )
 
 
 class GoldLineRelation(_Part):
@@ -145,7 +148,16 @@ def _of_line(line: GoldLine, number: int) -> Draft:
         draft.error = DraftError(number, "its text does not begin with its title")
     for each in line.mentions:
         draft.mentions.append(
-            DraftMention(each.start, each.end, each.kind, each.text, tuple(each.concepts), number, each.id)
+            DraftMention(
+                each.start,
+                each.end,
+                each.kind,
+                each.text,
+                tuple(each.concepts),
+                number,
+                each.id,
+                composite=each.composite,
+            )
         )
     for relation in line.relations:
         fields = relation.model_dump()

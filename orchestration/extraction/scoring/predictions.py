@@ -128,13 +128,13 @@ def aligned(gold: AnnotatedDocument, predicted: AnnotatedDocument) -> AnnotatedD
 def on_gold_mentions(gold: AnnotatedDocument, document: Document, *, linked: bool) -> list[Entity]:
     """The gold's mentions as entities of a document, for a model that links or relates given mentions.
 
-    `linked`: with the gold's concepts, as a relation model takes them; else unlinked, as a linker does.
+    `linked`: with the gold's concepts, as a relation model takes them; else unlinked, as a linker does. A
+    composite mention ("ovarian and breast cancer") is then a mention of each of its concepts.
     """
     findings = Findings(document, "gold")
     for mention in gold.mentions:
-        findings.mention(
-            mention.kind,
-            Span(start_char=mention.start_char, end_char=mention.end_char),
-            identifiers=mention.concepts if linked else (),
-        )
+        span = Span(start_char=mention.start_char, end_char=mention.end_char)
+        keys = mention.concepts if linked else ()
+        for identifiers in [[key] for key in keys] if mention.composite and keys else [keys]:
+            findings.mention(mention.kind, span, identifiers=identifiers)
     return findings.extraction()[0]

@@ -57,6 +57,7 @@ LINE: dict[str, Any] = {
             "text": "Nausea",
             "kind": "Disease",
             "concepts": ["MESH:D009325", "MESH:D014839"],
+            "composite": True,
         },
         {"start": 48, "end": 57, "text": "α-blocker", "kind": "Chemical"},
     ],
@@ -156,7 +157,7 @@ def test_every_format_gives_the_same_document(tmp_path: Path, content: str) -> N
     assert document.mentions == (
         AnnotatedMention(0, 7, "Chemical", "Aspirin", ASPIRIN),
         AnnotatedMention(12, 18, "Disease", "nausea", NAUSEA),
-        AnnotatedMention(20, 26, "Disease", "Nausea", ("MESH:D009325", "MESH:D014839")),
+        AnnotatedMention(20, 26, "Disease", "Nausea", ("MESH:D009325", "MESH:D014839"), True),
         AnnotatedMention(48, 57, "Chemical", "α-blocker"),
     )
     assert document.relations == (RELATION,)

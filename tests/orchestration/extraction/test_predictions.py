@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -80,6 +81,28 @@ def test_gold_mentions_become_entities_with_concepts_only_if_they_are_to_be_give
     assert annotated(GOLD, (entities, [])).mentions == tuple(
         mention if linked else a_mention(mention.text) for mention in GOLD.mentions
     )
+
+
+def test_a_composite_gold_mention_is_given_once_per_concept_and_its_relations_stay_apart() -> None:
+    composite = replace(a_mention("nausea", "Condition", "MESH:D2", "MESH:D3"), composite=True)
+    gold = an_annotated(
+        a_mention("Aspirin", "Drug", "MESH:D1"),
+        composite,
+        a_relation("MESH:D1", "MESH:D2"),
+        a_relation("MESH:D1", "MESH:D3"),
+    )
+    drug, *conditions = on_gold_mentions(gold, document(), linked=True)
+    assert [(each.concept, each.identifiers) for each in conditions] == [("MESH:D2", ()), ("MESH:D3", ())]
+    findings = Findings(document(), "toy/1")
+    claims = [findings.claim(drug, "causes", each) for each in conditions]
+    (relations,) = (
+        row
+        for row in score([gold], [annotated(gold, ([drug, *conditions], claims))])
+        if (row.measure, row.kind) == ("relations", "all")
+    )
+    assert (relations.right, relations.predicted, relations.gold) == (2, 2, 2)
+    (unlinked,) = on_gold_mentions(gold, document(), linked=False)[1:]
+    assert unlinked.concept.startswith("local:")
 
 
 def test_agreement_of_equal_extractors_is_complete_and_of_different_ones_is_not() -> None:
