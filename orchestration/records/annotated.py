@@ -30,8 +30,8 @@ class AnnotatedMention:
     concepts: tuple[str, ...] = ()
     """CURIEs, any of which is right; empty: the mention is unlinked."""
     composite: bool = False
-    """Its CURIEs are several concepts ("ovarian and breast cancer"), each of which it mentions; False: they are
-    keys of one concept."""
+    """Its CURIEs are several concepts, each of which it mentions ("ovarian and breast cancer"); False: they
+    are keys of one concept."""
 
     @property
     def key(self) -> tuple[str, ...]:
