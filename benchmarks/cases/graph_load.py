@@ -47,6 +47,9 @@ COMPARED: Final = (
 )
 """Tables that both databases fill."""
 
+NAME_COLUMNS: Final = ("tenant_id", "concept", "kind", "name", "folded", "mentions")
+CONCEPT_COLUMNS: Final = ("tenant_id", "concept", "kind", "name", "documents", "mentions")
+
 ASKED: Final = 200
 LIMIT: Final = 20
 SCHEMAS: Final = ("graph_load", "graph_load_bare")
@@ -92,26 +95,30 @@ def measured(studies: Path, documents: int, url: str | None, seed: int = 1) -> d
 
 
 def _loaded(ledger: SqlLedger, bare: _Bare, real: Sequence[Extraction], documents: int) -> dict[str, Any]:
-    own, peer = Spent(), Spent()
+    own, peer, prepared = Spent(), Spent(), Spent()
     claims = 0
     for number, window in enumerate(batched(many_trials(real, documents), WINDOW)):
         claims += sum(len(extraction[1]) for _, extraction in window)
         commits = [_commit(key, extraction, number) for key, extraction in window]
-        rows = bare.rows(window, number)
         with own.counted():
             ledger.graph.write(f"graph-{number}", window)
             ledger.commits.commit(commits)
+        with prepared.counted():
+            rows = bare.rows(window, number)
         with peer.counted():
             bare.write(rows)
-    wall, bare_wall = sum(own.wall), sum(peer.wall)
+    wall, ready = sum(own.wall), sum(peer.wall)
+    bare_wall = ready + sum(prepared.wall)
     return {
         "claims": claims,
         "load": {
             "claims_per_second": round(claims / wall),
             "bare_claims_per_second": round(claims / bare_wall),
             "rate_to_bare": round(bare_wall / wall, 3),
+            "rate_to_bare_with_rows_ready": round(ready / wall, 3),
             "cpu_seconds": round(own.cpu, 1),
-            "bare_cpu_seconds": round(peer.cpu, 1),
+            "bare_cpu_seconds": round(peer.cpu + prepared.cpu, 1),
+            "bare_cpu_seconds_with_rows_ready": round(peer.cpu, 1),
             "last_to_first_tenth": round(_last_to_first(own.wall), 2),
         },
     }
@@ -146,7 +153,7 @@ class _Bare:
         self._number = 0
 
     def rows(self, window: Window, number: int) -> list[tuple[str, list[tuple[Any, ...]]]]:
-        """Statements with the rows that the ledger writes for a window; None begins another transaction."""
+        """Statements with the rows that the ledger writes for a window."""
         documents, mentions, claims, commits = [], [], [], []
         names: Counter[tuple[str, str, str]] = Counter()
         concepts: dict[str, set[int]] = defaultdict(set)
@@ -182,19 +189,17 @@ class _Bare:
             (self._insert("commits", commit), commits),
             (self._insert("commit_changes", ("tenant_id", "source", "doc_id", "intent_id")), changes),
             (
-                self._marked("UPDATE graph_documents SET visible = (1 = 1) WHERE number = ?"),
-                [row[:1] for row in documents],
+                self._marked("UPDATE graph_documents SET visible = (1 = 1) WHERE intent_id = ?"),
+                [(f"graph-{number}",)],
             ),
             (
-                self._insert("graph_names", ("tenant_id", "concept", "kind", "name", "folded", "mentions"))
+                self._insert_counts("graph_names", NAME_COLUMNS)
                 + " ON CONFLICT (tenant_id, concept, kind, name) DO UPDATE SET "
                 "mentions = graph_names.mentions + excluded.mentions",
                 [(TENANT, *row, folded_name(row[2]), mentioned) for row, mentioned in names.items()],
             ),
             (
-                self._insert(
-                    "graph_concepts", ("tenant_id", "concept", "kind", "name", "documents", "mentions")
-                )
+                self._insert_counts("graph_concepts", CONCEPT_COLUMNS)
                 + " ON CONFLICT (tenant_id, concept) DO UPDATE SET "
                 "documents = graph_concepts.documents + excluded.documents, "
                 "mentions = graph_concepts.mentions + excluded.mentions, "
@@ -221,12 +226,25 @@ class _Bare:
                 with cursor.copy(f"COPY {target} FROM STDIN") as copy:
                     for row in rows:
                         copy.write_row(row)
+            elif "json_array_elements" in statement:
+                cursor.execute(statement, [json.dumps(rows)])
             else:
                 cursor.executemany(statement, rows)
 
     def _insert(self, table: str, columns: Sequence[str]) -> str:
         marks = ", ".join("?" * len(columns))
         return self._marked(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})")
+
+    def _insert_counts(self, table: str, columns: Sequence[str]) -> str:
+        """PostgreSQL takes them all in one statement: 2 to 3 times as fast as one per row in a pipeline."""
+        if self._sqlite:
+            return self._insert(table, columns)
+        values = ", ".join(
+            f"(row ->> {place})::{'int' if name in ('documents', 'mentions') else 'text'}"
+            for place, name in enumerate(columns)
+        )
+        elements = "json_array_elements(%s::json)"
+        return f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {elements} AS row"
 
     def _marked(self, statement: str) -> str:
         return statement if self._sqlite else statement.replace("?", "%s")

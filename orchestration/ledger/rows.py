@@ -8,8 +8,29 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, delete, insert, or_, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Integer,
+    RowMapping,
+    Table,
+    Text,
+    TypeDecorator,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
 
 from orchestration.batching import batched
 from orchestration.contracts import Commit, DeadLetter, Failure, LedgerDocument
@@ -19,13 +40,67 @@ from orchestration.records import DocumentKey, Locator, StageContext
 T = TypeVar("T")
 
 BATCH: Final = 1000
-"""Values in one IN list; SQLite takes 32,766 parameters a statement."""
+"""Values of one condition, or rows of one statement; SQLite takes 32,766 parameters a statement."""
 
 MESSAGE_CHARACTERS: Final = 4000
 """Longest error message that is kept."""
 
 
 # --- statements -------------------------------------------------------------------------------------
+
+
+class _Values(TypeDecorator[Any]):
+    """Values as one parameter: an array, or JSON for SQLite, which has no arrays."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, item: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.item = item
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The type that the driver is given."""
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else ARRAY(self.item))
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """The parameter of some values."""
+        return json.dumps(list(value)) if dialect.name == "sqlite" else list(value)
+
+
+class _OneOf(FunctionElement[bool]):
+    """Condition: a column has one of the values of a parameter."""
+
+    name = "one_of"
+    type = Boolean()
+    inherit_cache = True
+
+    def self_group(self, against: Any = None) -> _OneOf:
+        """The condition itself; a function would be compared with 1 where there are no booleans."""
+        return self
+
+
+@compiles(_OneOf)
+def _one_of_sql(element: _OneOf, compiler: Any, **options: Any) -> str:
+    column, values = (compiler.process(clause, **options) for clause in element.clauses)
+    if compiler.dialect.name == "sqlite":
+        return f"({column} IN (SELECT value FROM json_each({values})))"
+    return f"({column} = ANY ({values}))"
+
+
+def one_of(column: ColumnElement[Any], values: Iterable[Any] | str) -> ColumnElement[bool]:
+    """Condition: the column has one of the values, or of those of the parameter with this name.
+
+    All values are one parameter, so the statement is the same for any number of them: SQLAlchemy compiles it
+    once, where `in_` writes a parameter per value at each call. Texts and integers only.
+    """
+    kind = _Values(BigInteger() if isinstance(column.type, Integer) else Text())
+    parameter = (
+        bindparam(values, type_=kind)
+        if isinstance(values, str)
+        else bindparam(None, list(values), type_=kind, unique=True)
+    )
+    return _OneOf(column, parameter)
 
 
 def batches(values: Iterable[T]) -> Iterator[list[T]]:
@@ -41,7 +116,7 @@ def has_key(table: Table, keys: Sequence[DocumentKey]) -> ColumnElement[bool]:
     columns = table.c
     return or_(
         *(
-            and_(columns.tenant_id == tenant_id, columns.source == source, columns.doc_id.in_(doc_ids))
+            and_(columns.tenant_id == tenant_id, columns.source == source, one_of(columns.doc_id, doc_ids))
             for (tenant_id, source), doc_ids in by_source.items()
         )
     )

@@ -11,25 +11,27 @@ import hashlib
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Table,
     and_,
-    bindparam,
     delete,
     distinct,
     func,
+    literal,
     select,
     update,
 )
 
-from orchestration.ledger.graph.bulk import add_to_rows
+from orchestration.ledger.graph.bulk import add_selected, add_to_rows, change_rows
 from orchestration.ledger.graph.merging import (
     canonical_column,
     canonical_of,
+    has_aliases,
     members,
     with_canonical,
     write_canonical,
@@ -44,7 +46,8 @@ from orchestration.ledger.graph.tables import (
     graph_names,
     graph_notices,
 )
-from orchestration.ledger.rows import batches, has_key, lock_commits
+from orchestration.ledger.graph.visible import visible_claims
+from orchestration.ledger.rows import batches, has_key, lock_commits, one_of
 from orchestration.ledger.tables import commits
 from orchestration.records import DocumentKey
 
@@ -61,6 +64,8 @@ ROWS_AT_ONCE: Final = 1000
 
 def folded_name(name: str) -> str:
     """A name as names are compared: compatible forms, case and blanks make no difference."""
+    if name.isascii():  # most are; the other two change none of these characters
+        return " ".join(name.lower().split())
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
@@ -74,25 +79,27 @@ def show(connection: Connection, keys: Sequence[DocumentKey]) -> None:
     """Have the rows of documents be visible exactly where their commits name them."""
     for batch in batches(keys):
         visible = select(commits.c.source).where(named_by_commit()).exists()
-        query = select(graph_documents.c.number, graph_documents.c.visible, visible.label("named")).where(
-            has_key(graph_documents, batch)
-        )
+        query = select(
+            graph_documents.c.tenant_id,
+            graph_documents.c.number,
+            graph_documents.c.visible,
+            visible.label("named"),
+        ).where(has_key(graph_documents, batch))
         rows = connection.execute(query).all()
-        _turn(connection, [row.number for row in rows if row.visible and not row.named], visible=False)
-        _turn(connection, [row.number for row in rows if row.named and not row.visible], visible=True)
+        _turn(connection, [row[:2] for row in rows if row.visible and not row.named], visible=False)
+        _turn(connection, [row[:2] for row in rows if row.named and not row.visible], visible=True)
 
 
 def discard_rows(connection: Connection, of: ColumnElement[bool], intent_id: str | None = None) -> None:
     """Remove the rows of documents that meet a condition on graph_documents, under one intent or all."""
     condition = of if intent_id is None else and_(of, graph_documents.c.intent_id == intent_id)
-    rows = connection.execute(
-        select(graph_documents.c.number, graph_documents.c.visible).where(condition)
-    ).all()
-    _turn(connection, [row.number for row in rows if row.visible], visible=False)
+    columns = (graph_documents.c.tenant_id, graph_documents.c.number, graph_documents.c.visible)
+    rows = connection.execute(select(*columns).where(condition)).all()
+    _turn(connection, [row[:2] for row in rows if row.visible], visible=False)
     for batch in batches([row.number for row in rows]):
         for table in OF_DOCUMENT:
-            connection.execute(delete(table).where(table.c.document_number.in_(batch)))
-        connection.execute(delete(graph_documents).where(graph_documents.c.number.in_(batch)))
+            connection.execute(delete(table).where(one_of(table.c.document_number, batch)))
+        connection.execute(delete(graph_documents).where(one_of(graph_documents.c.number, batch)))
 
 
 def recount(connection: Connection, tenant_id: str) -> bool:
@@ -109,7 +116,7 @@ def recount(connection: Connection, tenant_id: str) -> bool:
         connection.execute(delete(table).where(table.c.tenant_id == tenant_id))
     numbers = select(graph_documents.c.number).where(of_tenant, graph_documents.c.visible)
     for batch in batches(connection.execute(numbers.order_by(graph_documents.c.number)).scalars().all()):
-        _count(connection, batch, 1)
+        _count(connection, tenant_id, batch, 1)
     return _digest(connection, tenant_id) != before
 
 
@@ -138,130 +145,110 @@ def count_concepts(connection: Connection, tenant_id: str, keys: Collection[str]
     for batch in batches(sorted({*keys, *canonical})):
         connection.execute(
             delete(graph_concepts).where(
-                graph_concepts.c.tenant_id == tenant_id, graph_concepts.c.concept.in_(batch)
+                graph_concepts.c.tenant_id == tenant_id, one_of(graph_concepts.c.concept, batch)
             )
         )
-    for batch in batches(sorted(canonical)):
-        own = members(connection, tenant_id, batch)
-        counts: dict[str, tuple[set[int], list[int]]] = defaultdict(lambda: (set(), [0]))
-        for some in batches(sorted(own)):
-            query = (
-                select(graph_mentions.c.concept, graph_mentions.c.document_number, func.count())
-                .join(graph_documents, graph_documents.c.number == graph_mentions.c.document_number)
-                .where(
-                    graph_documents.c.tenant_id == tenant_id,
-                    graph_documents.c.visible,
-                    graph_mentions.c.concept.in_(some),
-                )
-                .group_by(graph_mentions.c.concept, graph_mentions.c.document_number)
-            )
-            for concept, number, mentions in connection.execute(query):
-                documents, total = counts[own[concept]]
-                documents.add(number)
-                total[0] += mentions
-        _add_concepts(
-            connection,
-            tenant_id,
-            [(concept, total[0], len(numbers)) for concept, (numbers, total) in sorted(counts.items())],
-            1,
-        )
-
-
-def _turn(connection: Connection, numbers: Sequence[int], *, visible: bool) -> None:
-    """Mark documents visible or not, and count their mentions in or out."""
-    if numbers:
-        lock_commits(connection)
-    for batch in batches(numbers):
-        connection.execute(
-            update(graph_documents).where(graph_documents.c.number.in_(batch)).values(visible=visible)
-        )
-        _count(connection, batch, 1 if visible else -1)
-
-
-def _count(connection: Connection, numbers: Sequence[int], sign: int) -> None:
-    """Add the mentions of documents to the counts of names and concepts, or take them off (sign -1)."""
-    mentions = graph_mentions.join(
+    of_visible = graph_mentions.join(
         graph_documents, graph_documents.c.number == graph_mentions.c.document_number
     )
-    of_documents = graph_mentions.c.document_number.in_(numbers)
-    columns = (
-        graph_documents.c.tenant_id,
-        graph_mentions.c.concept,
-        graph_mentions.c.kind,
-        graph_mentions.c.name,
-    )
-    names = connection.execute(
-        select(*columns, func.count()).select_from(mentions).where(of_documents).group_by(*columns)
-    ).all()
+    for batch in batches(sorted(canonical)):
+        own = one_of(graph_mentions.c.concept, members(connection, tenant_id, batch))
+        counted = (*visible_claims(tenant_id), own)
+        _add_concepts(connection, tenant_id, of_visible, counted, 1, any_alias=True)
+        _name_concepts(connection, tenant_id, batch)
+
+
+def _turn(connection: Connection, documents: Sequence[tuple[str, int]], *, visible: bool) -> None:
+    """Mark documents, (tenant, number), visible or not, and count their mentions in or out."""
+    if documents:
+        lock_commits(connection)
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for tenant_id, number in documents:
+        numbers[tenant_id].append(number)
+    for tenant_id, of_tenant in numbers.items():
+        for batch in batches(of_tenant):
+            connection.execute(
+                update(graph_documents).where(one_of(graph_documents.c.number, batch)).values(visible=visible)
+            )
+            _count(connection, tenant_id, batch, 1 if visible else -1)
+
+
+def _count(connection: Connection, tenant_id: str, numbers: Sequence[int], sign: int) -> None:
+    """Add the mentions of documents to the counts of names and concepts, or take them off (sign -1)."""
+    of_documents = one_of(graph_mentions.c.document_number, numbers)
+    columns = (graph_mentions.c.concept, graph_mentions.c.kind, graph_mentions.c.name)
+    names = connection.execute(select(*columns, func.count()).where(of_documents).group_by(*columns)).all()
     rows = [
-        {
-            "tenant_id": tenant_id,
-            "concept": concept,
-            "kind": kind,
-            "name": name,
-            "folded": folded_name(name),
-            "mentions": sign * count,
-        }
-        for tenant_id, concept, kind, name, count in names
+        (tenant_id, concept, kind, name, folded_name(name), sign * mentions)
+        for concept, kind, name, mentions in names
     ]
-    _add(connection, graph_names, rows, ("mentions",))
-    canonical = canonical_column(graph_mentions.c.concept, graph_canonical)
-    counted: dict[str, list[tuple[str, int, int]]] = defaultdict(list)
-    query = (
-        select(
-            graph_documents.c.tenant_id,
-            canonical,
-            func.count(),
-            func.count(distinct(graph_mentions.c.document_number)),
-        )
-        .select_from(with_canonical(mentions, graph_mentions.c.concept, graph_canonical))
-        .where(of_documents)
-        .group_by(graph_documents.c.tenant_id, canonical)
-    )
-    for tenant_id, concept, count, documents in connection.execute(query):
-        counted[tenant_id].append((concept, count, documents))
-    for tenant_id, concepts in counted.items():
-        _add_concepts(connection, tenant_id, concepts, sign)
+    add_to_rows(connection, graph_names, graph_names.columns.keys(), rows, added=("mentions",))
+    any_alias = has_aliases(connection, tenant_id)
+    _add_concepts(connection, tenant_id, graph_mentions, (of_documents,), sign, any_alias=any_alias)
+    own = list(dict.fromkeys(row[0] for row in names))
+    canonical = list(dict.fromkeys(canonical_of(connection, tenant_id, own).values())) if any_alias else own
+    if sign < 0:
+        _remove_uncounted(connection, graph_names, tenant_id, own)
+        _remove_uncounted(connection, graph_concepts, tenant_id, canonical)
+    elif not any_alias:  # a concept of one name has the one that was just added
+        canonical = _of_several_names(connection, tenant_id, own)
+    _name_concepts(connection, tenant_id, canonical)
 
 
 def _add_concepts(
-    connection: Connection, tenant_id: str, counted: Iterable[tuple[str, int, int]], sign: int
+    connection: Connection,
+    tenant_id: str,
+    mentions: FromClause,
+    conditions: Sequence[ColumnElement[bool]],
+    sign: int,
+    *,
+    any_alias: bool,
 ) -> None:
-    """Add (concept, mentions, documents) to the counts, and name each concept after its mentions."""
-    counts = {concept: (mentions, documents) for concept, mentions, documents in counted}
-    named = _commonest(connection, tenant_id, counts)
-    rows = [
-        {
-            "tenant_id": tenant_id,
-            "concept": concept,
-            "kind": kind,
-            "name": name,
-            "documents": sign * documents,
-            "mentions": sign * mentions,
-        }
-        for concept, (mentions, documents) in counts.items()
-        for kind, name in (named.get(concept, ("", "")),)
-    ]
-    _add(connection, graph_concepts, rows, ("documents", "mentions"), ("kind", "name"))
+    """Add mentions to the counts of their concepts, or take them off; new ones have one of their names."""
+    concept: ColumnElement[str] = graph_mentions.c.concept
+    if any_alias:
+        mentions = with_canonical(tenant_id, mentions, concept, graph_canonical)
+        concept = canonical_column(concept, graph_canonical)
+    counted = (
+        select(
+            literal(tenant_id),
+            concept,
+            func.min(graph_mentions.c.kind),
+            func.min(graph_mentions.c.name),
+            sign * func.count(distinct(graph_mentions.c.document_number)),
+            sign * func.count(),
+        )
+        .select_from(mentions)
+        .where(*conditions)
+        .group_by(concept)
+    )
+    add_selected(connection, graph_concepts, counted, added=("documents", "mentions"))
 
 
-def _commonest(
-    connection: Connection, tenant_id: str, canonical: Collection[str]
-) -> dict[str, tuple[str, str]]:
-    """The kind and the name that most visible mentions of each concept have; of equal ones the first."""
-    named: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
+def _name_concepts(connection: Connection, tenant_id: str, canonical: Sequence[str]) -> None:
+    """Set kind and name of concepts: those that most visible mentions have; of equal ones the first."""
+    columns = (graph_names.c.concept, graph_names.c.kind, graph_names.c.name, graph_names.c.mentions)
     for batch in batches(canonical):
+        named: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
         own = members(connection, tenant_id, batch)
-        for some in batches(own):
-            query = select(
-                graph_names.c.concept, graph_names.c.kind, graph_names.c.name, graph_names.c.mentions
-            ).where(graph_names.c.tenant_id == tenant_id, graph_names.c.concept.in_(some))
-            for concept, kind, name, mentions in connection.execute(query).all():
-                named[own[concept]].append((kind, name, mentions))
-    return {
-        concept: names[0][:2] if len(names) == 1 else (_most(names, 0), _most(names, 1))
-        for concept, names in named.items()
-    }
+        query = select(*columns).where(
+            graph_names.c.tenant_id == tenant_id, one_of(graph_names.c.concept, own)
+        )
+        for concept, kind, name, mentions in connection.execute(query).all():
+            named[own[concept]].append((kind, name, mentions))
+        rows = [(_most(names, 0), _most(names, 1), tenant_id, concept) for concept, names in named.items()]
+        change_rows(connection, graph_concepts, ("kind", "name"), rows)
+
+
+def _of_several_names(connection: Connection, tenant_id: str, keys: Sequence[str]) -> list[str]:
+    """Those of the keys with several names or kinds; few have."""
+    own = graph_names.c.concept
+    several: list[str] = []
+    for batch in batches(keys):
+        of_batch = (graph_names.c.tenant_id == tenant_id, one_of(own, batch))
+        query = select(own).where(*of_batch).group_by(own).having(func.count() > 1)
+        several += connection.execute(query).scalars().all()
+    return several
 
 
 def _most(names: Sequence[tuple[str, str, int]], place: int) -> str:
@@ -272,28 +259,8 @@ def _most(names: Sequence[tuple[str, str, int]], place: int) -> str:
     return min(counted, key=lambda value: (-counted[value], value))
 
 
-def _add(
-    connection: Connection,
-    table: Table,
-    rows: Sequence[dict[str, Any]],
-    added: Sequence[str],
-    replaced: Sequence[str] = (),
-) -> None:
-    """Add to the counts of rows, which are made where there are none; those of no mention are removed."""
-    if not rows:
-        return
-    key = [column.name for column in table.primary_key.columns]
-    if rows[0]["mentions"] > 0:
-        values = [tuple(row.values()) for row in rows]
-        add_to_rows(connection, table, list(rows[0]), values, added=added, replaced=replaced)
-        return
-    same = and_(*(table.c[name] == bindparam(f"of_{name}") for name in key))
-    changed = {
-        **{name: table.c[name] + bindparam(f"new_{name}") for name in added},
-        **{name: bindparam(f"new_{name}") for name in replaced},
-    }
-    keys = [{f"of_{name}": row[name] for name in key} for row in rows]
-    changes = [{f"new_{name}": row[name] for name in (*added, *replaced)} for row in rows]
-    bound = [{**of, **new} for of, new in zip(keys, changes, strict=True)]
-    connection.execute(update(table).where(same).values(changed), bound)
-    connection.execute(delete(table).where(same, table.c.mentions <= 0), keys)
+def _remove_uncounted(connection: Connection, table: Table, tenant_id: str, concepts: Iterable[str]) -> None:
+    """Remove the counts of concepts that have no mention any more."""
+    for batch in batches(concepts):
+        of_batch = (table.c.tenant_id == tenant_id, one_of(table.c.concept, batch))
+        connection.execute(delete(table).where(*of_batch, table.c.mentions <= 0))

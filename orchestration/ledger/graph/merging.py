@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, delete, func, insert, select
 
-from orchestration.ledger.graph.tables import graph_aliases, graph_canonical, graph_documents
-from orchestration.ledger.rows import batches
+from orchestration.ledger.graph.tables import graph_aliases, graph_canonical
+from orchestration.ledger.rows import batches, one_of
 
 __all__ = [
     "canonical_column",
@@ -70,7 +70,7 @@ def write_canonical(connection: Connection, tenant_id: str) -> set[str]:
     )
     changed = {key: now.get(key, key) for key in {**before, **now} if before.get(key) != now.get(key)}
     for batch in batches(sorted(key for key in changed if key in before)):
-        connection.execute(delete(graph_canonical).where(of_tenant, graph_canonical.c.key.in_(batch)))
+        connection.execute(delete(graph_canonical).where(of_tenant, one_of(graph_canonical.c.key, batch)))
     rows = [
         {"tenant_id": tenant_id, "key": key, "canonical": to}
         for key, to in sorted(changed.items())
@@ -92,7 +92,7 @@ def canonical_of(connection: Connection, tenant_id: str, keys: Collection[str]) 
     canonical = {key: key for key in keys}
     for batch in batches(canonical):
         query = select(graph_canonical.c.key, graph_canonical.c.canonical).where(
-            graph_canonical.c.tenant_id == tenant_id, graph_canonical.c.key.in_(batch)
+            graph_canonical.c.tenant_id == tenant_id, one_of(graph_canonical.c.key, batch)
         )
         canonical |= dict(map(tuple, connection.execute(query)))
     return canonical
@@ -103,7 +103,7 @@ def members(connection: Connection, tenant_id: str, canonical: Collection[str]) 
     keys = {key: key for key in canonical}
     for batch in batches(list(keys)):
         query = select(graph_canonical.c.key, graph_canonical.c.canonical).where(
-            graph_canonical.c.tenant_id == tenant_id, graph_canonical.c.canonical.in_(batch)
+            graph_canonical.c.tenant_id == tenant_id, one_of(graph_canonical.c.canonical, batch)
         )
         keys |= dict(map(tuple, connection.execute(query)))
     return keys
@@ -124,10 +124,9 @@ def merged(connection: Connection, tenant_id: str, keys: Collection[str]) -> dic
     return members(connection, tenant_id, set(canonical_of(connection, tenant_id, keys).values()))
 
 
-def with_canonical(table: FromClause, key: ColumnElement[str], alias: Any) -> FromClause:
+def with_canonical(tenant_id: str, table: FromClause, key: ColumnElement[str], alias: Any) -> FromClause:
     """The rows with the canonical key of a column, where it has another one; `alias`: of graph_canonical."""
-    same = and_(alias.c.tenant_id == graph_documents.c.tenant_id, alias.c.key == key)
-    return table.outerjoin(alias, same)
+    return table.outerjoin(alias, and_(alias.c.tenant_id == tenant_id, alias.c.key == key))
 
 
 def canonical_column(key: ColumnElement[str], alias: Any) -> ColumnElement[str]:

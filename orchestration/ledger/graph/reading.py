@@ -225,7 +225,7 @@ def neighbours(connection: Connection, tenant_id: str, concept: str, limit: int)
         neighbour: ColumnElement[str] = other
         if any_alias:
             rows, neighbour = (
-                with_canonical(rows, other, graph_canonical),
+                with_canonical(tenant_id, rows, other, graph_canonical),
                 canonical_column(other, graph_canonical),
             )
         documents = func.count(distinct(number))
@@ -280,7 +280,7 @@ def claims_between(
     if has_aliases(connection, tenant_id):
         for place, name in enumerate(("of_subject", "of_object")):
             alias = graph_canonical.alias(name)
-            rows = with_canonical(rows, ends[place], alias)
+            rows = with_canonical(tenant_id, rows, ends[place], alias)
             ends[place] = canonical_column(ends[place], alias)
     any_retracted = has_retracted(connection, tenant_id)
     query = (

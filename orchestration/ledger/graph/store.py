@@ -296,10 +296,11 @@ def _insert_documents(
             )
         )
     insert_rows(connection, graph_documents, DOCUMENT_COLUMNS, rows)
-    numbers: dict[DocumentKey, int] = {}
+    numbers: dict[tuple[str, str, str], int] = {}
+    columns = [graph_documents.c[name] for name in ("number", "tenant_id", "source", "doc_id")]
     for batch in batches([key for key, _ in documents]):
-        query = select(graph_documents).where(
+        query = select(*columns).where(
             has_key(graph_documents, batch), graph_documents.c.intent_id == intent_id
         )
-        numbers |= {key_of(row): row["number"] for row in connection.execute(query).mappings()}
-    return numbers
+        numbers |= {(row[1], row[2], row[3]): row[0] for row in connection.execute(query)}
+    return {key: numbers[key.tenant_id, key.source, key.doc_id] for key, _ in documents}
