@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.rule import Rule
 
 CORPUS = Path(__file__).parent / "corpus"
-QUESTIONS = (
+QUESTIONS: tuple[tuple[str, list[str]], ...] = (
     ("Who with heart failure could not join the trials?", ["--section", "eligibility"]),
     ("How often did the cancer drug raise blood pressure?", []),
 )

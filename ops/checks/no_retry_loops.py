@@ -46,6 +46,7 @@ def findings(source: str, path: str) -> list[Finding]:
     loops = [
         Finding(path, node.lineno, problem)
         for node in ast.walk(tree)
+        if isinstance(node, ast.stmt | ast.expr)
         for problem in _problems(node)
         if not EXEMPTION.search(lines[node.lineno - 1])
     ]

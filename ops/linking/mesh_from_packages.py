@@ -74,7 +74,7 @@ def rows_of(folder: Path) -> list[tuple[str, ...]]:
             kinds[ui].add(kind)
             if described.get("drugbank_id"):
                 references[ui][f"DRUGBANK:{described['drugbank_id']}"] = None
-    table = [("id", "name", "synonyms", "kinds", "xrefs")]
+    table: list[tuple[str, ...]] = [("id", "name", "synonyms", "kinds", "xrefs")]
     for ui, heading in by_id.items():
         of_kinds = "|".join(sorted(kinds[ui])) or OF_UNKNOWN_KIND
         table.append((f"MESH:{ui}", heading, "|".join(synonyms[ui]), of_kinds, "|".join(references[ui])))

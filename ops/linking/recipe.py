@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from medkg.testing.builders import a_document
 from orchestration.records import Entity, Span, local_concept
 from orchestration.vocabularies import lexicons, linking
 from orchestration.vocabularies.candidates import FEATURES, features_of
@@ -164,25 +165,14 @@ def fit(folder: Path, abstracts: Sequence[Annotated]) -> dict[str, Any]:
 def measure(linker: Linking, abstracts: Sequence[Annotated], counts: Counter[tuple[str, str]]) -> None:
     """Count per kind: mentions, right, linked, linked right. A composite is right if any of it is."""
     for abstract in abstracts:
-        document = _Text(abstract.text)
-        for mention, gold in zip(
-            linker.linked(document, abstract.mentions),
-            abstract.gold,
-            strict=True,  # type: ignore[arg-type]
-        ):
+        document = a_document(abstract.pmid).model_copy(update={"text": abstract.text})
+        for mention, gold in zip(linker.linked(document, abstract.mentions), abstract.gold, strict=True):
             is_linked = not mention.concept.startswith("local:")
             is_right = mention.concept in gold if is_linked else not gold
             counts[mention.kind, "mentions"] += 1
             counts[mention.kind, "right"] += is_right
             counts[mention.kind, "linked"] += is_linked
             counts[mention.kind, "linked right"] += is_linked and is_right
-
-
-@dataclass(frozen=True)
-class _Text:
-    """The part of a document that the linker reads."""
-
-    text: str
 
 
 def shares(counts: Counter[tuple[str, str]]) -> list[str]:
@@ -222,9 +212,9 @@ def main(arguments: Sequence[str]) -> None:
     command, *rest = arguments
     lines: list[str] = []
     if command == "lexicons":
-        for corpus, _, file in (each.partition("=") for each in rest):
-            path = VOCABULARIES / "lexicons" / f"{corpus}.tsv"
-            lines.append(f"{path.name}: {write_lexicon(path, lexicon_of(read_corpus(Path(file))))} names")
+        for name, _, place in (each.partition("=") for each in rest):
+            path = VOCABULARIES / "lexicons" / f"{name}.tsv"
+            lines.append(f"{path.name}: {write_lexicon(path, lexicon_of(read_corpus(Path(place))))} names")
     elif command in ("fit", "cross-validate"):
         folder, *files = map(Path, rest)
         corpora = [read_corpus(file) for file in files]

@@ -12,15 +12,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from orchestration.contracts import JobState, JobSummary, Ledger, Submission
 from orchestration.contracts.host import JobProgress
 from orchestration.errors import ExitCode, HostUnavailableError, RunAccountingError
-from orchestration.jobs.host_client import Host
 from orchestration.jobs.submission import Submissions, Topology
 
-__all__ = ["Mirrored", "RunReport", "drive"]
+__all__ = ["JobHost", "Mirrored", "RunReport", "drive"]
 
 Observer = Callable[[JobSummary], None]
 
@@ -38,6 +37,34 @@ COUNTS: Final = (
 
 WAIT_SECONDS: Final = 0.5
 """How long one look at the host waits for news; the progress display moves at least so often."""
+
+
+class JobHost(Protocol):
+    """The data folder's host as one command uses it.
+
+    Guarantees: those of HostService; a verb raises HostUnavailableError when no host runs or
+    it ends meanwhile.
+    """
+
+    def begin(self) -> None:
+        """Start a host unless one runs; returns at once."""
+        ...
+
+    def work_on(self, job_id: str) -> JobProgress:
+        """Claim and run the job's windows until none is left; returns at once."""
+        ...
+
+    def wait_for_news(self, job_id: str, last_progress: JobProgress, seconds: float) -> JobProgress:
+        """The job's progress once it differs from `last_progress`, or after `seconds`."""
+        ...
+
+    def stop_job(self, job_id: str) -> None:
+        """Cancel the job's runs; returns when their documents are queued again."""
+        ...
+
+    def replace_lost(self) -> bool:
+        """Start a host in place of one that ended with another command; False if it was not such a one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +187,7 @@ def drive(
     submissions: Submissions,
     submission: Submission,
     topology: Topology | None,
-    host: Host,
+    host: JobHost,
     observe: Observer,
     started_at: float,
     moves_by_itself: Callable[[str], bool],
@@ -209,7 +236,7 @@ def _list_source(
     submissions: Submissions,
     submission: Submission,
     topology: Topology | None,
-    host: Host,
+    host: JobHost,
     observe: Observer,
 ) -> None:
     if topology is None:
@@ -221,7 +248,7 @@ def _list_source(
 
 
 def _work(
-    ledger: Ledger, job_id: str, host: Host, observe: Observer, moves_by_itself: Callable[[str], bool]
+    ledger: Ledger, job_id: str, host: JobHost, observe: Observer, moves_by_itself: Callable[[str], bool]
 ) -> JobProgress:
     """Have a host claim and run windows until nothing is left that may be claimed, or will be.
 
@@ -247,7 +274,7 @@ def _work(
 
 
 def _follow(
-    ledger: Ledger, job_id: str, host: Host, observe: Observer, goes_on: Callable[[], bool]
+    ledger: Ledger, job_id: str, host: JobHost, observe: Observer, goes_on: Callable[[], bool]
 ) -> JobProgress:
     """The last progress of one host. A run ends after its last commit; its end is awaited, so that nothing
     cancels it."""

@@ -45,7 +45,7 @@ def test_rows_survive_the_way_to_another_process(tmp_path: Path) -> None:
 
 def test_one_wrong_row_shows_in_the_smallest_cosine() -> None:
     unit = np.eye(3, dtype=np.float32)
-    assert cosines(unit[[0, 1, 0]], unit[[0, 1, 2]]) == (0.0, pytest.approx(2 / 3))
+    assert cosines(unit[[0, 1, 0]], unit[[0, 1, 2]]) == pytest.approx((0.0, 2 / 3))
 
 
 def test_ndcg_falls_with_the_rank_of_the_relevant_passage() -> None:

@@ -15,7 +15,7 @@ from benchmarks.targets import TARGETS, judged
 from gpu_actors.profiles import get_profile
 from orchestration.errors import UsageError
 
-CASES_MEASURED = {
+CASES_MEASURED: dict[str, dict[str, object]] = {
     "dense": {"plane_to_raw": 0.97, "plane_to_sentence_transformers": 2.5, "docs_per_second": {"plane": 80}},
     "launch": {"hot": {"share_outside_the_model": 0.14, "docs_per_second": 90.0}},
 }

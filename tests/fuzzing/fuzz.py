@@ -270,7 +270,7 @@ def fuzz(name: str, count: int) -> Counter[str]:
 @contextmanager
 def _watched() -> Iterator[None]:
     """Fail what takes too long; end the process with its stack if it hangs in C."""
-    faulthandler.dump_traceback_later(2 * SECONDS, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(2 * SECONDS, exit=True, file=sys.__stderr__ or sys.stderr)
     started = time.monotonic()
     try:
         yield

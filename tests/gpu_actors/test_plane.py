@@ -39,6 +39,7 @@ def cosine(row: SparseRow, other: SparseRow) -> float:
 
 
 def test_no_socket_of_ray_is_deeper_than_its_folder_has_room_for(plane: RayPlane) -> None:
+    assert global_worker.node is not None
     folder = Path(global_worker.node.get_temp_dir_path())
     sockets = [path for path in folder.rglob("*") if path.is_socket() and "session_latest" not in path.parts]
     assert sockets

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_every_dependency_of_pyproject_has_a_line_with_its_purpose_and_licence():
+def test_every_dependency_of_pyproject_has_a_line_with_its_purpose_and_licence() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     requirements = [
         *project["dependencies"],

@@ -34,7 +34,7 @@ def problems(text: str) -> list[str]:
         ("it ends with MEDKG-999", "there is no error MEDKG-999"),
     ],
 )
-def test_a_name_that_does_not_exist_is_found(text, problem):
+def test_a_name_that_does_not_exist_is_found(text: str, problem: str) -> None:
     assert problems(text) == [problem]
 
 
@@ -49,11 +49,11 @@ def test_a_name_that_does_not_exist_is_found(text, problem):
         "and/or, 1/2, `text/html`, an e.g. and a `--flag`",
     ],
 )
-def test_names_that_exist_and_other_words_pass(text):
+def test_names_that_exist_and_other_words_pass(text: str) -> None:
     assert problems(text) == []
 
 
-def test_a_finding_names_page_and_line(capsys):
+def test_a_finding_names_page_and_line(capsys: pytest.CaptureFixture[str]) -> None:
     page = ROOT / PAGE
     assert main([str(page)]) == 0
     (finding,) = findings("one\ntwo MEDKG-999\n", PAGE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,9 @@ class Queue:
     def tick(self, instance: DagsterInstance) -> list[Any]:
         """Results of the submission sensor."""
         context = build_sensor_context(instance=instance)
-        return list(self.sensors["submission_sensor"](context))
+        results = self.sensors["submission_sensor"](context)
+        assert isinstance(results, Iterable)
+        return list(results)
 
     def gate_tick(self, instance: DagsterInstance, cursor: str | None = None) -> SensorResult:
         """Result of the sensor of gates."""

@@ -243,7 +243,7 @@ class _Service:
 
     def _payload(self, task: _Task, request: web.Request, *, queued_ahead: bool = True) -> dict[str, Any]:
         base = f"{request.scheme}://{request.host}/tasks/{task.task_id}"
-        payload = {
+        payload: dict[str, Any] = {
             "task_id": task.task_id,
             "status": task.status,
             "backend": task.backend,

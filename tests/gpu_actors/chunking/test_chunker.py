@@ -42,7 +42,7 @@ class _Parser:
     version = "1"
 
 
-def built(fill: Callable[[DocumentBuilder], None]) -> Document:
+def built(fill: Callable[[DocumentBuilder], object]) -> Document:
     builder = DocumentBuilder()
     builder.title("Peak flow in asthma")
     fill(builder)
@@ -89,9 +89,15 @@ def write(builder: DocumentBuilder, tree: Any) -> None:
             builder.lines(kind, lines * times)
 
 
-documents = st.lists(section_trees(2), min_size=1, max_size=4).map(
-    lambda trees: built(lambda builder: [write(builder, tree) for tree in trees] and None)
-)
+def written(trees: list[Any]) -> Document:
+    def fill(builder: DocumentBuilder) -> None:
+        for tree in trees:
+            write(builder, tree)
+
+    return built(fill)
+
+
+documents = st.lists(section_trees(2), min_size=1, max_size=4).map(written)
 profiles = st.sampled_from(sorted(CHUNK_PROFILES))
 
 
@@ -221,7 +227,7 @@ def test_sentences_end_at_stops_but_not_after_abbreviations_or_decimals() -> Non
 
 def test_neighbours_share_whole_sentences_up_to_the_overlap(chunker: DocumentChunker) -> None:
     numbered = " ".join(f"Visit {number} was kept by most of the adults." for number in range(120))
-    document = built(lambda builder: builder.block(BlockKind.PARAGRAPH, numbered) and None)
+    document = built(lambda builder: builder.block(BlockKind.PARAGRAPH, numbered))
 
     chunks = chunker.chunk(document, "default")
 
@@ -249,7 +255,7 @@ def test_registry_chunks_do_not_overlap_and_each_outcome_is_one(chunker: Documen
 
 def test_a_table_too_large_for_the_model_is_split_between_rows(chunker: DocumentChunker) -> None:
     rows = [f"arm {number} | 12. Of them 4 left | {number}.5 (0.2)" for number in range(90)]
-    document = built(lambda builder: builder.lines(BlockKind.TABLE, rows) and None)
+    document = built(lambda builder: builder.lines(BlockKind.TABLE, rows))
 
     chunks = [chunk for chunk in chunker.chunk(document, "pmc-imrad") if chunk.granularity == "table"]
 
@@ -289,7 +295,7 @@ def test_a_word_longer_than_a_chunk_is_cut_and_nothing_of_it_lost(
     chunker: DocumentChunker, profile: str
 ) -> None:
     sequence = "MKT-AYIAK-QRQ-" * 400
-    document = built(lambda builder: builder.block(BlockKind.PARAGRAPH, sequence) and None)
+    document = built(lambda builder: builder.block(BlockKind.PARAGRAPH, sequence))
 
     chunks = cut(chunker, document, profile)
 
@@ -300,7 +306,7 @@ def test_a_word_longer_than_a_chunk_is_cut_and_nothing_of_it_lost(
 
 
 def test_a_word_that_the_model_does_not_know_is_one_token_however_long(chunker: DocumentChunker) -> None:
-    document = built(lambda builder: builder.block(BlockKind.PARAGRAPH, "x" * 50_000) and None)
+    document = built(lambda builder: builder.block(BlockKind.PARAGRAPH, "x" * 50_000))
 
     (chunk,) = chunker.chunk(document, "default")
 

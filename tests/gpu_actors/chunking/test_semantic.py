@@ -36,10 +36,11 @@ def of_text(text: str) -> Document:
 def by_topic(texts: list[str]) -> Float32Matrix:
     """Nearly the same vector for every text of a topic, another one for the other topic."""
     axes = np.eye(3, dtype=np.float32)
-    vectors = np.stack(
+    vectors: Float32Matrix = np.stack(
         [axes[0 if "slept" in text else 1] + 0.01 * n * axes[2] for n, text in enumerate(texts)]
     )
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
 
 
 def test_text_is_split_where_its_topic_shifts(chunker: DocumentChunker) -> None:

@@ -6,9 +6,10 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from transformers import (
     BertConfig,
@@ -36,28 +37,29 @@ def a_cross_encoder(to: Path, *, seed: int = 7, **config: Any) -> Path:
 def a_roberta_cross_encoder(to: Path) -> Path:
     """The same of another architecture, with a head of two layers and no segments."""
     torch.manual_seed(7)
-    model = RobertaForSequenceClassification(
-        RobertaConfig(
-            vocab_size=30_522,
-            hidden_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            intermediate_size=128,
-            max_position_embeddings=514,
-            pad_token_id=0,
-            type_vocab_size=1,
-            num_labels=1,
-            initializer_range=0.3,
-        )
+    shape = RobertaConfig(
+        vocab_size=30_522,
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=128,
+        max_position_embeddings=514,
+        pad_token_id=0,
+        type_vocab_size=1,
+        initializer_range=0.3,
     )
-    _saved(model, to)
+    shape.num_labels = 1
+    _saved(RobertaForSequenceClassification(shape), to)
     config = json.loads((to / "tokenizer_config.json").read_text())
     config["model_input_names"] = ["input_ids", "attention_mask"]
     (to / "tokenizer_config.json").write_text(json.dumps(config))
     return to
 
 
-def assert_near(scores: Sequence[float], expected: Sequence[float]) -> None:
+Scores: TypeAlias = Sequence[float] | npt.NDArray[np.float32]
+
+
+def assert_near(scores: Scores, expected: Scores) -> None:
     """Scores of the same model, in whichever dtypes two processes chose; random weights amplify rounding."""
     spread = np.ptp(expected)
     assert spread > 0.5 and np.abs(np.subtract(scores, expected)).max() < 0.15 * spread

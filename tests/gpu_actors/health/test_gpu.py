@@ -85,7 +85,7 @@ def test_the_cpu_profile_asks_nothing(set_reading: SetReading) -> None:
     assert preflight(get_profile("cpu")) == []
 
 
-UNFIT = {
+UNFIT: dict[str, tuple[dict[str, object], str]] = {
     "no device": ({"count": 0}, "none is present"),
     "driver away": ({"init": 9}, "NVML reports: .*Install NVIDIA's driver"),
     "old": ({"count": 1, "_0_capability": "6.1"}, "compute capability 6.1 is below 7.0"),

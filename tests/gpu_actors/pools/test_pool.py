@@ -184,7 +184,7 @@ def test_the_work_of_a_device_with_a_fault_moves_to_others_until_the_fault_ends(
     def done() -> list[str]:
         answers = list(pool.dispatch(iter(batches), lambda actor, b: actor.work.remote(b), TIMEOUT))
         assert not [answer.error for answer in answers if answer.error]
-        return sorted(answer.result for answer in answers)
+        return sorted(str(answer.result) for answer in answers)
 
     expected = sorted(batch.upper() for batch in batches)
     sick.write_text(pids[0])

@@ -32,14 +32,15 @@ def plain_weights(states: Tensor, lengths: list[int], decoder: Tensor, bias: Ten
 def test_term_weights_and_their_gradients_are_those_of_the_definition() -> None:
     torch.manual_seed(1)
     lengths = [5, 2, 9]
-    computed, wanted = [], []
+    computed: list[Tensor | None] = []
+    wanted: list[Tensor | None] = []
     for weights, results in ((term_weights, computed), (plain_weights, wanted)):
         torch.manual_seed(2)
         states, decoder, bias = (
             torch.randn(shape, requires_grad=True) for shape in ((16, 8), (50, 8), (50,))
         )
         value = weights(states, lengths, decoder, bias)
-        (value**2).sum().backward()  # type: ignore[no-untyped-call]
+        (value**2).sum().backward()
         results += [value.detach(), states.grad, decoder.grad, bias.grad]
 
     for actual, expected in zip(computed, wanted, strict=True):

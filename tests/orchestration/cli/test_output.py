@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -41,7 +42,7 @@ def test_a_document_is_shown_with_what_its_parser_could_not_read(monkeypatch: py
     console = Console(record=True, width=200)
     monkeypatch.setattr(documents_command, "console", console)
     document = Document.model_construct(title="t" * 220_000, text="words")
-    value = {
+    value: dict[str, Any] = {
         "source": "files",
         "doc_id": "1",
         "status": "committed",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import TypedDict
 
 import pytest
 from pydantic import ValidationError
@@ -19,7 +20,18 @@ from orchestration.contracts.pdf_queue import (
 )
 from orchestration.records import DocumentKey
 
-CONTEXT = {
+
+class Context(TypedDict):
+    """Attributes that all messages have."""
+
+    id: str
+    source: str
+    subject: str
+    time: datetime
+    correlationid: str
+
+
+CONTEXT: Context = {
     "id": "m-1",
     "source": "/medkg/host",
     "subject": "PMC1",

@@ -106,7 +106,7 @@ def test_verify_job_passes_over_stores_that_agree_and_fails_over_others(
     assembly: Assembly, instance: DagsterInstance
 ) -> None:
     stores = assembly.stores
-    data = DataFolder(assembly.ledger, stores.search, stores.vectors, stores.documents, assembly.index)  # type: ignore[arg-type]
+    data = DataFolder(assembly.ledger, stores.search, stores.vectors, stores.documents, assembly.index)
     data.ingest({"1": "aspirin", "2": "ibuprofen"}, tenant_id="another-tenant")
     assert evaluate(assembly, "verify_job", "stores_agree", instance) == (
         True,

@@ -28,7 +28,8 @@ from orchestration.processes.child_process import PROJECT_ROOT
 from orchestration.processes.local_service import LocalService
 from orchestration.settings import Settings
 from tests.orchestration.dagster.conftest import WINDOW_JOBS, Pool
-from tests.orchestration.dagster.workers.test_window_workers import status_of, wait_for_file
+from tests.orchestration.dagster.workers.test_window_workers import status_of
+from tests.waiting import wait_for_file
 
 RUN_QUERY = """
 query($run: ID!) { runOrError(runId: $run) { __typename ... on Run {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -55,7 +56,7 @@ def test_a_killed_run_leaves_no_process_and_its_rerun_commits_every_document_onc
     command = ("run", "auto", "--path", str(abstracts), "--window", "20", "--json")
     for reached in ("queued", "running"):
         run = medkg.process(*command)
-        medkg.wait_until(lambda stage=reached: medkg.count(stage), run)
+        medkg.wait_until(partial(medkg.count, reached), run)
         run.send_signal(signal.SIGKILL)
         run.communicate()
         wait_until_no_process_is_left(medkg)

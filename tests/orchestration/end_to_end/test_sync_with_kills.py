@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,10 @@ class Case:
     pages_of_changes: int = 1
     names: Callable[[str, Path], str] = lambda url, folder: url
     """What the environment variable is to say for the service's address; a folder takes what it names."""
+
+    def has_listed(self, share: float, server: ReplayServer) -> bool:
+        """Whether that share of the pages was listed."""
+        return self.listings(server) >= share * self.pages
 
 
 def trials() -> Case:
@@ -195,9 +200,7 @@ def test_every_record_comes_once_and_the_second_sync_brings_changes_only(
         began = time.time()
         command = ("submit", "auto", "--source", case.source, "--query", case.query, "--json")
         for share in (0.3, 0.7):
-            killed_after(
-                medkg, command, server, lambda share=share: case.listings(server) >= share * case.pages
-            )
+            killed_after(medkg, command, server, partial(case.has_listed, share, server))
         first = medkg(*command[:-1])
         assert first["documents"] == {"in": case.records, "pending": case.records}
         extra = case.listings(server) - case.pages

@@ -13,8 +13,11 @@ from medkg.testing.stage_suite import ExtractStageSuite
 from orchestration.contracts import (
     BatchExtractor,
     ConceptSpans,
+    EffectStatement,
+    Found,
     MentionRelator,
     Outcome,
+    ReadDirection,
     ScoredRelation,
     ShapedExtractor,
     TaggedSpan,
@@ -22,7 +25,12 @@ from orchestration.contracts import (
     TextToTag,
     values_of,
 )
-from orchestration.errors import EmbeddingInputTooLongError, MedkgError, PlaneUnavailableError
+from orchestration.errors import (
+    ConfigurationError,
+    EmbeddingInputTooLongError,
+    MedkgError,
+    PlaneUnavailableError,
+)
 from orchestration.extraction.encoder import EncoderExtractor
 from orchestration.extraction.encoder.agreement import agreed_mentions
 from orchestration.extraction.encoder.passages import WINDOW_CHARACTERS, passages
@@ -68,6 +76,11 @@ class WordTagger:
         self.calls.append(len(texts))
         return [self._tagged(each) for each in texts]
 
+    def directions(
+        self, statements: Sequence[EffectStatement], timeout_seconds: float
+    ) -> Sequence[Outcome[ReadDirection]]:
+        raise ConfigurationError("a tagger of words reads no directions")
+
     def _tagged(self, text: TextToTag) -> Outcome[TaggedText]:
         for word, error in self.errors.items():
             if word in text.text:
@@ -101,8 +114,8 @@ def written(*paragraphs: str, doc_id: str = "doc-1") -> Document:
 
 
 def extracted(document: Document) -> tuple[list[Entity], list[Claim]]:
-    (extraction,) = values_of(an_extractor().extract_batch([document]))
-    result = grounded(document, (extraction[0], extraction[1]), SCHEMA)
+    found: list[Found] = values_of(an_extractor().extract_batch([document]))
+    result = grounded(document, (found[0][0], found[0][1]), SCHEMA)
     assert not result.dropped
     return result.extraction
 
@@ -275,9 +288,9 @@ def test_one_unreadable_document_does_not_cost_its_window() -> None:
 def test_large_documents_go_to_the_tagger_in_several_calls_and_keep_their_order() -> None:
     tagger = WordTagger()
     documents = [written("aspirin " + "word " * 25_000, doc_id=str(number)) for number in range(5)]
-    outcomes = values_of(an_extractor(tagger).extract_batch(documents))
+    outcomes: list[Found] = values_of(an_extractor(tagger).extract_batch(documents))
     assert tagger.calls == [2, 2, 1]
-    assert [entities[0].doc_id for entities, *_ in outcomes] == ["0", "1", "2", "3", "4"]
+    assert [each[0][0].doc_id for each in outcomes] == ["0", "1", "2", "3", "4"]
 
 
 def test_without_a_model_it_finds_nothing_and_asks_nothing() -> None:

@@ -161,8 +161,8 @@ def test_every_format_gives_the_same_document(tmp_path: Path, content: str) -> N
         AnnotatedMention(48, 57, "Chemical", "α-blocker"),
     )
     assert document.relations == (RELATION,)
-    assert document.kinds == {"Chemical", "Disease"}
-    assert document.predicates == {"CID"}
+    assert document.kinds == frozenset({"Chemical", "Disease"})
+    assert document.predicates == frozenset({"CID"})
 
 
 def test_relations_of_biored_have_novelty_and_no_direction(tmp_path: Path) -> None:

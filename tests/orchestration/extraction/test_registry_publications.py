@@ -74,7 +74,8 @@ def work(**fields: Any) -> Document:
 
 
 def trial(**modules: dict[str, Any]) -> Document:
-    payload = a_payload(a_study(**modules), "ctgov-v2", doc_id="NCT00000001", source="clinicaltrials")
+    study = a_study("NCT00000001", **modules)
+    payload = a_payload(study, "ctgov-v2", doc_id="NCT00000001", source="clinicaltrials")
     return ClinicalTrialsParser().parse(payload, "default")
 
 

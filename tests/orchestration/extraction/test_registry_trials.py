@@ -181,7 +181,7 @@ def test_an_analysis_is_a_claim_with_effect_interval_and_comparator() -> None:
 
 def test_two_analyses_of_a_measure_are_two_claims() -> None:
     second = {"groupIds": ["OG001", "OG000"], "pValue": "0.4"}
-    measure = A_MEASURE | {"analyses": [*A_MEASURE["analyses"], second]}  # type: ignore[misc]
+    measure = A_MEASURE | {"analyses": [*A_MEASURE["analyses"], second]}
     study = A_TRIAL | {"resultsSection": {"outcomeMeasuresModule": {"outcomeMeasures": [measure]}}}
     extraction = found(study)
     name_of = {entity.entity_id: entity.name for entity in extraction[0]}

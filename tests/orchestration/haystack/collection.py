@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from medkg.testing.builders import TENANT
 from orchestration.collection.chunk_collection import ChunkCollection
 from orchestration.collection.chunk_vectors import ChunkVectors
 from orchestration.collection.direct_writes import DirectWrites
 from orchestration.contracts import SparseVectors
-from orchestration.errors import EmbeddingInputTooLongError
+from orchestration.errors import ConfigurationError, EmbeddingInputTooLongError
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import Float32Matrix
 from tests.orchestration.stores.data_folder import MODEL, WORDS, DataFolder, encode, expand
@@ -49,6 +50,12 @@ class CountedLetters:
 
     def encode_sparse_queries(self, texts: Sequence[str]) -> SparseVectors:
         return expand(texts)
+
+    def rerank_model(self) -> str | None:
+        return None
+
+    def rerank(self, question: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
+        raise ConfigurationError("models that count letters rerank nothing")
 
     def close(self) -> None:
         pass

@@ -19,7 +19,7 @@ from dataclasses import replace
 import pytest
 from haystack import Document
 from haystack.document_stores.errors import DuplicateDocumentError
-from haystack.document_stores.types import DuplicatePolicy
+from haystack.document_stores.types import DocumentStore, DuplicatePolicy
 from haystack.testing import document_store as haystack_tests
 from haystack.testing import document_store_async as haystack_async_tests
 
@@ -86,7 +86,7 @@ class TestHaystacksTests(
     def document_store(self, document_store: MedkgDocumentStore) -> MedkgDocumentStore:
         return document_store
 
-    def test_write_documents(self, document_store: MedkgDocumentStore) -> None:
+    def test_write_documents(self, document_store: DocumentStore) -> None:
         """Without a policy, a document that is there already is an error."""
         document = Document(content="walking")
         assert document_store.write_documents([document]) == 1

@@ -85,20 +85,24 @@ def test_files_are_indexed_by_one_pipeline_and_found_by_another(files: list[Path
 
 
 def test_parameters_of_components_outlive_yaml() -> None:
-    embedder = {"profile": "cpu", "model": None, "engine": "torch", "vllm_command": None, "dimensions": 100}
+    parameters = {"profile": "cpu", "model": None, "engine": "torch", "vllm_command": None, "dimensions": 100}
+
+    def embedder() -> HaystackEmbedder:
+        return HaystackEmbedder(profile="cpu", engine="torch", dimensions=100)
+
     pipeline = Pipeline()
-    pipeline.add_component("embedder", HaystackEmbedder(**embedder))
+    pipeline.add_component("embedder", embedder())
     pipeline.add_component("sparse_embedder", HaystackSparseExpander(profile="cpu", model=SPARSE_MODEL))
-    chunker = HaystackChunker("semantic", document_embedder=HaystackEmbedder(**embedder))
+    chunker = HaystackChunker("semantic", document_embedder=embedder())
     pipeline.add_component("chunker", chunker)
     components = kept(pipeline).to_dict()["components"]
-    assert components["embedder"]["init_parameters"] == embedder
+    assert components["embedder"]["init_parameters"] == parameters
     assert components["sparse_embedder"]["init_parameters"] == {
         "profile": "cpu",
         "model": SPARSE_MODEL,
     }
     assert components["chunker"]["init_parameters"]["chunk_profile"] == "semantic"
-    assert components["chunker"]["init_parameters"]["document_embedder"]["init_parameters"] == embedder
+    assert components["chunker"]["init_parameters"]["document_embedder"]["init_parameters"] == parameters
 
 
 @pytest.mark.parametrize("leg", ["bm25", "sparse", "dense"])

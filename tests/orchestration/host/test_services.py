@@ -115,12 +115,12 @@ def test_one_that_cannot_be_started_now_is_started_later(
         full.setattr(ForkServer, "spawn", refuses)
         psutil.Process(before[DAEMON]).kill()
         with capture_logs() as records:
-            wait_until(
-                lambda: (
-                    dagster.tick() is None and any(record["event"] == "not restarted" for record in records)
-                ),
-                10,
-            )
+
+            def is_not_restarted() -> bool:
+                dagster.tick()
+                return any(record["event"] == "not restarted" for record in records)
+
+            wait_until(is_not_restarted, 10)
     assert pids(dagster) == before
     assert changed(dagster, before) == {DAEMON}
 

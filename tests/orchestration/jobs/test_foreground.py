@@ -36,13 +36,16 @@ class SlowToEnd:
         commit_all(self.ledger, window)
         return JobProgress(working=True, running=True)
 
-    def wait_for_news(self, job_id: str, last: JobProgress, seconds: float) -> JobProgress:
+    def wait_for_news(self, job_id: str, last_progress: JobProgress, seconds: float) -> JobProgress:
         self.looks += 1
         self.ended = self.looks == 3
         return JobProgress(working=True, running=not self.ended)
 
     def stop_job(self, job_id: str) -> None:
         raise AssertionError("nothing stops this job")
+
+    def replace_lost(self) -> bool:
+        raise AssertionError("nothing stops this host")
 
 
 class OfAnotherCommand(SlowToEnd):
@@ -61,9 +64,9 @@ class OfAnotherCommand(SlowToEnd):
             raise HostUnavailableError("No host runs.")
         return JobProgress(working=True, running=True)
 
-    def wait_for_news(self, job_id: str, last: JobProgress, seconds: float) -> JobProgress:
+    def wait_for_news(self, job_id: str, last_progress: JobProgress, seconds: float) -> JobProgress:
         if self.hosts > 1:
-            return super().wait_for_news(job_id, last, seconds)
+            return super().wait_for_news(job_id, last_progress, seconds)
         if self.how == "killed":
             raise HostUnavailableError("The host ended while it answered.")
         return JobProgress(working=False, stopping=True, reason="its host was stopped")

@@ -36,9 +36,11 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def host(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Host:
     """A command's host that counts the hosts it begins, and starts none."""
-    monkeypatch.setattr(
-        Host, "_spawn", lambda self: vars(self).update(started=vars(self).get("started", 0) + 1)
-    )
+
+    def count(host: Host) -> None:
+        host.__dict__["started"] = host.__dict__.get("started", 0) + 1
+
+    monkeypatch.setattr(Host, "_spawn", count)
     return Host(settings, lambda note: None)
 
 

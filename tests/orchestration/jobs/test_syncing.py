@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from medkg.testing.builders import made_under
 from medkg.testing.ledger_suite.builders import claimed, commit_all
-from orchestration.contracts import JobState, ListedPage, SourceRequest
+from orchestration.contracts import JobState, ListedPage, Outcome, SourceRequest
 from orchestration.errors import (
     CursorRefusedError,
     DagsterResourceUnavailableError,
@@ -23,7 +23,7 @@ from orchestration.errors import (
 )
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import SqlLedger, open_ledger
-from orchestration.records import Fingerprints, Locator, SourceItem
+from orchestration.records import AdapterRequest, Fingerprints, Locator, RawPayload, SourceItem
 
 
 @dataclass
@@ -38,6 +38,12 @@ class Registry:
     requests: list[tuple[datetime | None, str | None]] = field(default_factory=list)
     fails_at: str | None = None
     refused: set[str] = field(default_factory=set)
+
+    def enumerate(self, request: SourceRequest) -> Iterator[SourceItem]:
+        raise AssertionError("a source that lists pages is not enumerated")
+
+    def fetch(self, requests: Sequence[AdapterRequest]) -> Sequence[Outcome[RawPayload]]:
+        raise AssertionError("nothing is fetched here")
 
     def listing(
         self, request: SourceRequest, tenant_id: str, since: datetime | None, cursor: str | None
@@ -77,7 +83,7 @@ class Syncing:
         self.fingerprint = "f"
         self.submissions = Submissions(
             ledger, {"registry": registry}, lambda _, __: Fingerprints("p", self.fingerprint), 2
-        )  # type: ignore[dict-item]
+        )
 
     def begin(self, limit: int | None = None, query: str = "EGFR", resync: bool = False) -> str:
         """A job that nothing is listed for yet."""
@@ -209,7 +215,7 @@ def test_a_mirror_that_restarts_counts_the_records_of_its_last_listing_alone(
             yield replace(next(pages), cursor=None)
 
     short = Short(records=registry.records)
-    submissions = Submissions(syncing.ledger, {"registry": short}, made_under("f"), 2)  # type: ignore[dict-item]
+    submissions = Submissions(syncing.ledger, {"registry": short}, made_under("f"), 2)
     request = SourceRequest(plugin="registry", query="EGFR", mirror=True)
     job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=False)
     with pytest.raises(UnexpectedAnswerError, match=r"reports \d+ records and listed 2"):

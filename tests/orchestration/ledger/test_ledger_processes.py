@@ -146,8 +146,8 @@ def test_what_a_killed_process_left_is_finished_by_the_next_one(
     ledger.jobs.set_state(JOB, JobState.OPEN)
     killed_after(processes.start("work", 10), 2)
     ledger.windows.reclaim(is_alive)
-    for window_id in ledger.jobs.summary(JOB).run_ids:
-        ledger.windows.release(window_id, "its process was killed")  # a reservation that no run took
+    for run_id in ledger.jobs.summary(JOB).run_ids:
+        ledger.windows.release(run_id, "its process was killed")  # a reservation that no run took
     while (window_id := ledger.windows.claim(JOB, 50)) is not None:
         commit_all(ledger, window_id)
     assert ledger.jobs.summary(JOB).documents == DocumentCounts(total=100, committed=100)

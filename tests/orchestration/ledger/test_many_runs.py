@@ -86,9 +86,21 @@ def a_day(ledger: SqlLedger, clock: Clock, number: int) -> None:
     failing = [ctx for ctx in contexts if ctx.doc_id == "1"]
     working = [ctx for ctx in contexts if ctx.doc_id != "1"]
     ledger.outcomes.advance(window_id, "parse", working, [a_failure(ctx) for ctx in failing], {})
-    report = dict.fromkeys(("documents_in", "documents_out", "failed", "retried", "items_out"), 1)
-    times = {"started_at": clock.seconds, "seconds": 1.0, "cpu_seconds": 1.0}
-    ledger.outcomes.report(StageReport(job_id=job_id, window_id=window_id, stage="parse", **report, **times))
+    ledger.outcomes.report(
+        StageReport(
+            job_id=job_id,
+            window_id=window_id,
+            stage="parse",
+            started_at=clock.seconds,
+            documents_in=1,
+            documents_out=1,
+            failed=1,
+            retried=1,
+            items_out=1,
+            seconds=1.0,
+            cpu_seconds=1.0,
+        )
+    )
     intent = ledger.commits.open_intent(TENANT, OWNER, [ctx.key for ctx in working])
     ledger.outcomes.finish(window_id, OWNER, [a_commit(ctx, intent.intent_id) for ctx in working])
     assert ledger.jobs.settle(job_id) is JobState.DONE

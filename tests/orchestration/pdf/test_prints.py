@@ -30,8 +30,7 @@ def test_numbers_of_other_layouts_are_neither_lost_nor_invented(name: str) -> No
 def test_what_is_left_out_is_counted() -> None:
     article = an_article(3, paragraphs=1, tables=False)
     plain, numbered = (
-        converted(pdf_of(article, Layout(line_numbers=numbers)))  # type: ignore[arg-type]
-        for numbers in ("none", "each")
+        converted(pdf_of(article, Layout(line_numbers=numbers))) for numbers in ("none", "each")
     )
     assert plain.left_out == {}
     assert plain.blocks == numbered.blocks

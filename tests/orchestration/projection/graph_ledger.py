@@ -42,7 +42,7 @@ class GraphLedger:
     def key(self, doc_id: str) -> DocumentKey:
         return DocumentKey(tenant_id=self.tenant_id, source=SOURCE, doc_id=doc_id)
 
-    def ingest(self, version: str = "1", **statements: Sequence[str]) -> None:
+    def ingest(self, version: str = "1", /, **statements: Sequence[str]) -> None:
         """Commit documents; what they superseded is removed."""
         for doc_id, lines in statements.items():
             self.commit(doc_id, lines, version)

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from orchestration.projection import projector
 from orchestration.stores.neo4j.connection import Transaction
 from tests.orchestration.neo4j import SERVER
@@ -48,10 +50,11 @@ def main() -> None:
         death.at("statement")
         return await rows(transaction, statement, **parameters)
 
-    AsyncTransaction.commit = dying_commit  # type: ignore[method-assign]
-    Transaction.rows = dying_rows  # type: ignore[method-assign]
-    projector.ROWS = 4  # type: ignore[misc] # so that there are several transactions
-    GraphLedger(Path(folder), tenant_id).project(SERVER)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(AsyncTransaction, "commit", dying_commit)
+        patched.setattr(Transaction, "rows", dying_rows)
+        patched.setattr(projector, "ROWS", 4)  # so that there are several transactions
+        GraphLedger(Path(folder), tenant_id).project(SERVER)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_an_erasure_fails_where_the_server_does_not_answer(
 
 
 def test_doctor_asks_the_server(medkg: Medkg, monkeypatch: pytest.MonkeyPatch) -> None:
-    def check(expect: int) -> dict[str, object]:
+    def check(expect: int) -> dict[str, Any]:
         report = medkg("doctor", expect=expect)
         (answer,) = [each for each in report["checks"] if each["check"] == "graph server answers"]
         return answer

@@ -179,8 +179,8 @@ async def test_a_timeout_error_of_the_code_itself_is_not_taken_for_ours(guard: C
 async def test_an_unavailable_service_is_waited_for_and_costs_no_attempt(
     guard: Callable[..., Guard], decisions: list[Decision]
 ) -> None:
-    answers: list[Exception | None] = [PlaneUnavailableError("starting")] * 6 + [None]
-    assert await guard(max_attempts=1).call(answering(answers)) is None
+    answers: list[Exception | str] = [*[PlaneUnavailableError("starting")] * 6, "done"]
+    assert await guard(max_attempts=1).call(answering(answers)) == "done"
     assert sum(isinstance(event, ServiceAwaited) for event in decisions) == 6
     assert not any(isinstance(event, RetryScheduled) for event in decisions)
 
@@ -189,10 +189,10 @@ async def test_attempts_are_still_counted_when_a_service_becomes_unavailable_in_
     guard: Callable[..., Guard],
 ) -> None:
     unavailable, broken = PlaneUnavailableError("starting"), ServiceError("500")
-    answers: list[Exception | None] = [broken, unavailable, unavailable, broken, unavailable, broken, None]
+    answers: list[Exception | str] = [broken, unavailable, unavailable, broken, unavailable, broken, "done"]
     with pytest.raises(ServiceError):
         await guard(max_attempts=3).call(answering(answers))
-    assert answers == [None]
+    assert answers == ["done"]
 
 
 async def test_a_service_that_stays_unavailable_is_given_up_after_unavailable_seconds(
@@ -233,10 +233,10 @@ async def test_a_breaker_opens_after_its_threshold_and_spares_the_service(
     for _ in range(3):
         with pytest.raises(ServiceError):
             await breaker_guard.call(failing(ServiceError("500")))
-    answers: list[Exception | None] = [None]
+    answers: list[Exception | str] = ["done"]
     with pytest.raises(CircuitOpenError, match="left alone for 60 s more") as caught:
         await breaker_guard.call(answering(answers))
-    assert answers == [None], "the service was called in spite of the open breaker"
+    assert answers == ["done"], "the service was called in spite of the open breaker"
     assert caught.value.retry_after == pytest.approx(60, abs=5)
     assert [event.state for event in decisions if isinstance(event, BreakerMoved)] == ["open"]
 
@@ -249,7 +249,7 @@ async def test_an_open_breaker_is_waited_for_then_half_opens_and_closes_on_succe
         with pytest.raises(ServiceError):
             await breaker_guard.call(failing(ServiceError("500")))
     sleep.meanwhile = lambda seconds: pass_time(breaker_guard, seconds + 0.1)
-    assert await breaker_guard.call(answering([None])) is None
+    assert await breaker_guard.call(answering(["done"])) == "done"
     assert [event.state for event in decisions if isinstance(event, BreakerMoved)] == [
         "open",
         "half-open",
@@ -293,8 +293,8 @@ async def test_a_breaker_of_one_host_leaves_another_alone(guard: Callable[..., G
         with pytest.raises(ServiceError):
             await breaker_guard.call(failing(ServiceError("500")), "a.example")
     with pytest.raises(CircuitOpenError):
-        await breaker_guard.call(answering([None]), "a.example")
-    assert await breaker_guard.call(answering([None]), "b.example") is None
+        await breaker_guard.call(answering(["done"]), "a.example")
+    assert await breaker_guard.call(answering(["done"]), "b.example") == "done"
 
 
 # --- limiter ---------------------------------------------------------------------------------------
@@ -307,8 +307,8 @@ async def test_calls_beyond_the_rate_are_held_back_for_each_host(
     loop_time = anyio.current_time
     started = loop_time()
     for _ in range(4):
-        await limited.call(answering([None]), "a.example")
-    await limited.call(answering([None]), "b.example")
+        await limited.call(answering(["done"]), "a.example")
+    await limited.call(answering(["done"]), "b.example")
     assert loop_time() - started >= 3 / 20 * 0.95
     waited = [event for event in decisions if isinstance(event, RateLimitWaited)]
     assert {event.call.resource for event in waited} == {"a.example"}
@@ -344,12 +344,13 @@ def failing(error: Exception) -> Callable[[], Awaitable[None]]:
     return fail
 
 
-def answering(answers: list[Exception | None]) -> Callable[[], Awaitable[None]]:
-    """Takes the next answer from the list at each call: an error to raise, or None."""
+def answering(answers: list[Exception | str]) -> Callable[[], Awaitable[str]]:
+    """Takes the next answer from the list at each call: an error to raise, or a value."""
 
-    async def answer() -> None:
-        error = answers.pop(0)
-        if error is not None:
-            raise error
+    async def answer() -> str:
+        following = answers.pop(0)
+        if isinstance(following, Exception):
+            raise following
+        return following
 
     return answer

@@ -67,5 +67,5 @@ def test_a_chunk_with_the_rarer_concepts_and_their_claim_comes_first(data: DataF
 
     assert scores("aspirin and heart failure") == [4 + 0.5 * 4, 1 + 0.25 * 3]
     assert scores("nothing known") == []
-    assert scores("aspirin", Filters(source="pmc")) == []
+    assert scores("aspirin", Filters(source=("pmc",))) == []
     assert scores("aspirin", visible=lambda ref: False) == []

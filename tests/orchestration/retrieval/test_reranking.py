@@ -154,8 +154,8 @@ def test_the_reranked_hybrid_is_measured_beside_the_others(
     evaluation = evaluate(search, TENANT, questions, rerank=True)
 
     assert list(evaluation.legs) == ["bm25", "hybrid", "reranked"]
-    assert evaluation.legs["hybrid"].measures["mrr@10"] == (1.0, pytest.approx(1 / 3))
-    assert evaluation.legs["reranked"].measures["mrr@10"] == (pytest.approx(1 / 3), 1.0)
+    assert evaluation.legs["hybrid"].measures["mrr@10"] == pytest.approx((1.0, 1 / 3))
+    assert evaluation.legs["reranked"].measures["mrr@10"] == pytest.approx((1 / 3, 1.0))
     assert [(comparison.a, comparison.b) for comparison in evaluation.comparisons] == [
         ("hybrid", "bm25"),
         ("reranked", "hybrid"),

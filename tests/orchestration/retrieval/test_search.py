@@ -92,8 +92,8 @@ def candidates(data: DataFolder, query: str) -> list[Candidate]:
 def test_filters_hold_for_every_leg(data: DataFolder, make_search: MakeSearch) -> None:
     data.ingest({"1": "walking"})
     search = make_search()
-    assert bodies(search, "walking", filters=Filters(source="pmc")) == []
-    assert len(bodies(search, "walking", filters=Filters(source="files", section=""))) == 2
+    assert bodies(search, "walking", filters=Filters(source=("pmc",))) == []
+    assert len(bodies(search, "walking", filters=Filters(source=("files",), section=()))) == 2
 
 
 def test_hits_are_of_the_documents_within_which_is_searched(
@@ -155,7 +155,7 @@ def test_a_named_document_obeys_filters_conditions_and_visibility(
     data.ingest({"PMC7": "walking", "1": "sleeping"})
     search = make_search()
     assert bodies(search, "PMC7", legs=["bm25"]) == ["walking"]
-    assert bodies(search, "PMC7", legs=["bm25"], filters=Filters(source="pmc")) == []
+    assert bodies(search, "PMC7", legs=["bm25"], filters=Filters(source=("pmc",))) == []
     again = bodies(search, "PMC7", legs=["bm25"], matching=lambda key, chunk: "again" in chunk.body)
     assert again == ["walking again"]
     data.ledger.documents.delete([a_context("PMC7", source="files").key])

@@ -35,7 +35,7 @@ def test_a_new_extractor_extracts_again_and_embeds_nothing(windows: WindowFolder
     before = windows.intents()
     windows.versions["registry"] = "99"
     windows.reopen()
-    _, (queued,) = windows.list()
+    _, (queued,) = windows.list_trials()
     assert (queued.pending, queued.due_for_graph, queued.due_for_index) == (ALL, ALL, 0)
     summary = windows.run()
     assert summary.documents == DocumentCounts(total=ALL, committed=ALL)

@@ -142,11 +142,11 @@ class WindowFolder:
 
     def run(self, boundary: Callable[[str], None] = lambda name: None) -> JobSummary:
         """List the trials and run their windows to the end; `boundary` is called after each step."""
-        job_id, _ = self.list()
+        job_id, _ = self.list_trials()
         self.work(job_id, boundary)
         return self.assembly.ledger.jobs.summary(job_id)
 
-    def list(self) -> tuple[str, list[DocumentCounts]]:
+    def list_trials(self) -> tuple[str, list[DocumentCounts]]:
         submissions, graph = self.assembly.submissions, self.assembly.topologies.load(self.topology)
         request = SourceRequest(plugin="files", paths=(str(self.trials),))
         submission = submissions.open(

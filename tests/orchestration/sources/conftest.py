@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,8 @@ def server(network: NetworkSource) -> Iterator[ReplayServer]:
 @pytest.fixture
 def assembly(network: NetworkSource, server: ReplayServer, tmp_path: Path) -> Iterator[Assembly]:
     """A data folder whose source asks that service."""
-    with assembled(tmp_path, **{network.url_setting: server.url}) as assembly:
+    settings: dict[str, Any] = {network.url_setting: server.url}
+    with assembled(tmp_path, **settings) as assembly:
         yield assembly
 
 
@@ -41,7 +43,8 @@ def source(network: NetworkSource, assembly: Assembly) -> Source:
 @pytest.fixture
 def services(network: NetworkSource, tmp_path: Path) -> Iterator[SourceServices]:
     """What assembly hands to the plugin, for a service at API."""
-    with assembled(tmp_path, **{network.url_setting: API}, **dict(network.settings)) as assembly:
+    settings: dict[str, Any] = {network.url_setting: API, **dict(network.settings)}
+    with assembled(tmp_path, **settings) as assembly:
         yield SourceServices(lambda: assembly.web, assembly.settings)
 
 

@@ -31,6 +31,7 @@ from orchestration.errors import (
     EmptyDocumentError,
     InputUnreadableError,
     MalformedDocumentError,
+    MedkgError,
     MissingIdentifierError,
     StageFailedError,
     UnknownFormatError,
@@ -72,8 +73,8 @@ def source() -> FilesSource:
 
 @pytest.fixture
 def enumerate_all(source: FilesSource) -> Enumerate:
-    def enumerate_paths(*paths: Path, **wanted: object) -> list[SourceItem]:
-        request = SourceRequest(plugin="files", paths=tuple(map(str, paths)), **wanted)
+    def enumerate_paths(*paths: Path) -> list[SourceItem]:
+        request = SourceRequest(plugin="files", paths=tuple(map(str, paths)))
         return list(source.enumerate(request))
 
     return enumerate_paths
@@ -257,7 +258,7 @@ def test_a_pdf_is_taken_whole_whatever_its_name(
     ],
 )
 def test_what_cannot_be_ingested_is_one_item_with_its_reason(
-    enumerate_all: Enumerate, tmp_path: Path, name: str, content: bytes, error: type, words: str
+    enumerate_all: Enumerate, tmp_path: Path, name: str, content: bytes, error: type[MedkgError], words: str
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content)
@@ -314,13 +315,13 @@ def test_a_name_that_is_no_text_can_be_ingested(
 
 
 def test_wrong_requests_are_refused_at_once(source: FilesSource, tmp_path: Path) -> None:
-    for wanted in (
-        {"paths": ()},
-        {"paths": (str(tmp_path),), "query": "x"},
-        {"paths": (str(tmp_path / "no"),)},
+    for request in (
+        SourceRequest(plugin="files", paths=()),
+        SourceRequest(plugin="files", paths=(str(tmp_path),), query="x"),
+        SourceRequest(plugin="files", paths=(str(tmp_path / "no"),)),
     ):
         with pytest.raises(UsageError):
-            source.enumerate(SourceRequest(plugin="files", **wanted))  # type: ignore[arg-type]
+            source.enumerate(request)
 
 
 def test_good_records_around_a_broken_one_are_found(enumerate_all: Enumerate, tmp_path: Path) -> None:

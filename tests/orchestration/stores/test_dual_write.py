@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from medkg.testing.builders import TENANT, a_context, chunks_of
+from orchestration.contracts import values_of
 from orchestration.errors import (
     DocumentsRefusedError,
     LeaseLostError,
@@ -184,7 +185,7 @@ def test_nothing_and_documents_without_chunks_can_be_staged(data: DataFolder) ->
     assert data.index.stage(TENANT, "owner", []) == []
     ctx = a_context("empty", source="files")
     batch = EmbeddingBatch((), np.zeros((0, 0), np.float32), None, {"dense": "m"})
-    (receipt,) = data.index.stage(TENANT, "owner", [(ctx, batch)])
+    (receipt,) = values_of(data.index.stage(TENANT, "owner", [(ctx, batch)]))
     assert receipt.chunk_count == 0
     assert data.index.lost([receipt]) == []
 

@@ -43,11 +43,12 @@ class Indexed:
     pairing: Pairing
     connection: Connection
 
-    def delete(self, kind: str) -> None:
-        names = list(self.connection.client.indices.get(index=f"{self.pairing.prefix}-{kind}.*"))
-        assert names
-        for name in names:
-            self.connection.client.indices.delete(index=name)
+    def delete(self, *kinds: str) -> None:
+        for kind in kinds:
+            names = list(self.connection.client.indices.get(index=f"{self.pairing.prefix}-{kind}.*"))
+            assert names
+            for name in names:
+                self.connection.client.indices.delete(index=name)
 
     def spoil(self, file: str, how: str) -> None:
         spoil(self.folder / file, how)
@@ -74,7 +75,7 @@ LOSSES: dict[str, tuple[Loss, dict[str, int]]] = {
     "the index of chunks": (lambda indexed: indexed.delete("chunks"), {"search": 5}),
     "the index of vectors": (lambda indexed: indexed.delete("vectors"), {"vectors": 5}),
     "both indexes": (
-        lambda indexed: (indexed.delete("chunks"), indexed.delete("vectors"))[0],
+        lambda indexed: indexed.delete("chunks", "vectors"),
         {"search": 5},
     ),
     "the ledger": (lambda indexed: indexed.spoil("ledger.sqlite", REMOVED), {"ledger": 5}),

@@ -21,7 +21,7 @@ from orchestration.errors import IndexMissingError
 from orchestration.processes.child_process import is_alive
 from orchestration.records import DocumentKey
 from orchestration.retrieval.fusion import DEFAULT_FUSION
-from orchestration.retrieval.legs import Bm25Leg, DenseLeg, SparseLeg
+from orchestration.retrieval.legs import Bm25Leg, DenseLeg, Leg, SparseLeg
 from orchestration.retrieval.search import HybridSearch
 from tests.orchestration.opensearch import SERVER, connected, own_prefix
 from tests.orchestration.stores.data_folder import DataFolder, Pairing, embed, expand, opened
@@ -69,7 +69,7 @@ class Tenants(RuleBasedStateMachine):
             prefix = self.stack.enter_context(own_prefix(self.stack.enter_context(connected())))
             pairing = Pairing(pairing.search, pairing.vectors, pairing.url, prefix)
         self.data: DataFolder = self.stack.enter_context(opened(folder, pairing=pairing))
-        legs = [
+        legs: list[Leg] = [
             Bm25Leg(self.data.search),
             SparseLeg(self.data.search, expand),
             DenseLeg(self.data.vectors, embed),
@@ -166,7 +166,7 @@ def never_meet(names: tuple[str, str], pairing: Pairing, examples: int) -> None:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(Named, settings=chosen)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Named, settings=chosen)
 
 
 @pytest.mark.parametrize("names", NEIGHBOURS, ids=" and ".join)

@@ -195,7 +195,8 @@ def test_a_gate_divides_a_topology_into_two_jobs() -> None:
     assert [node.name for node in before.nodes] == ["ingest", "pdf_ir"]
     assert [node.name for node in after.nodes] == ["parse", "chunk", "embed", "index"]
     assert (before.job, after.job) == ("auto_job", "auto_resume_job")
-    assert before.held is after.resumes is not None
+    assert before.held is not None
+    assert before.held is after.resumes
     assert before.held.name == "pdf_ir"
 
 

@@ -168,7 +168,7 @@ def test_gold_becomes_texts_with_relations_and_questions() -> None:
     gold = gold_of(small_gold())
 
     assert len(gold.texts) == 8 and len(gold.questions) == 24
-    assert gold.texts[0].relations == {("X:C0", "X:D0")}
+    assert gold.texts[0].relations == frozenset({("X:C0", "X:D0")})
     assert gold.questions[0].evidence == "veltamine significantly increased migraine compared with placebo."
 
 

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dagster import (
     Definitions,
@@ -23,7 +22,7 @@ from dagster import (
     op,
 )
 
-from orchestration.contracts import Isolation
+from orchestration.contracts import Isolation, Outcome, values_of
 from orchestration.errors import ServiceError
 from orchestration.records import StageContext
 from orchestration.resilience.caller import GuardedCaller
@@ -96,7 +95,7 @@ class FailsTwice:
     def __init__(self) -> None:
         self.calls = 0
 
-    def execute_batch(self, items: Sequence[tuple[StageContext, int]]) -> Sequence[Any]:
+    def execute_batch(self, items: Sequence[tuple[StageContext, int]]) -> Sequence[Outcome[int]]:
         self.calls += 1
         return [ServiceError("HTTP 503") if self.calls < 3 else number * 2 for _, number in items]
 
@@ -121,7 +120,7 @@ def embed_behind_a_guard(context: OpExecutionContext, documents: list[int]) -> l
     ]
     guards = Guards(lambda _: policy, 0, [log_decision])
     with GuardedCaller(lambda _: handle, guards, IsolatedExecution(workers=1)) as caller:
-        return list(caller.call(Embed(), items).outcomes)
+        return values_of(caller.call(Embed(), items).outcomes)
 
 
 @op

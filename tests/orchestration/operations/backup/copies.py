@@ -15,12 +15,14 @@ from uuid import uuid4
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 
 from medkg.testing.builders import TENANT, a_context, a_document, chunks_of
 from medkg.testing.ledger_suite.builders import a_commit
 from orchestration.assembly import Assembly
-from orchestration.contracts import ChunkRef, Commit, Filters, Origin, Provenance, SparseVectors
-from orchestration.operations.backup import importing
+from orchestration.contracts import ChunkRef, Commit, Filters, Origin, Provenance, SparseVectors, values_of
+from orchestration.operations.backup import importing, restoring
+from orchestration.operations.backup.backing_up import committed_in
 from orchestration.operations.backup.exporting import export_tenant
 from orchestration.operations.backup.importing import Imported, import_tenant
 from orchestration.operations.backup.restoring import restore
@@ -74,7 +76,7 @@ def ingest(
         title = f"{doc_id} in {version}"
         document = a_document(doc_id, tenant_id=tenant_id, version=ctx.version, title=title)
         parts.stores.documents.put([(ctx, document)])
-    receipts = parts.index.stage(tenant_id, own_identity(), items)
+    receipts = values_of(parts.index.stage(tenant_id, own_identity(), items))
     commits = [
         a_commit(ctx, receipt.intent_id, receipt.chunk_count, MODEL)
         for (ctx, _), receipt in zip(items, receipts, strict=True)
@@ -221,16 +223,14 @@ def main(data_dir: Path, deed: str, copy: Path, boundary: str) -> None:
 
 def _restore_and_die(parts: Assembly, copy: Path, boundary: str) -> None:
     """Prepared when the folder has been found empty, since what prepares opens its stores."""
-    from orchestration.operations.backup import restoring
-
-    committed_in = restoring.committed_in
 
     def prepared(folder: Path) -> Any:
         prepare_to_die(parts, boundary)
         return committed_in(folder)
 
-    restoring.committed_in = prepared  # type: ignore[assignment]
-    restore(parts, copy, unwatched)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(restoring, "committed_in", prepared)
+        restore(parts, copy, unwatched)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def test_rdf_keeps_every_character_that_utf_8_has(tmp_path: Path, name: str, syn
     (path,) = written(tmp_path, name, HOSTILE).values()
     data = Dataset()
     data.parse(BytesIO(path.read_bytes()), format=syntax)
-    labels = {str(each) for _, predicate, each, _ in data.quads() if predicate.endswith("label")}
+    labels = {str(each) for _, predicate, each, _ in data.quads() if str(predicate).endswith("label")}
     assert labels == {READ}
 
 

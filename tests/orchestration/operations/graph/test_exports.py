@@ -61,7 +61,7 @@ def test_rdf_readers_find_claims_in_graphs_with_evidence_and_provenance(
     exported(folder, tmp_path / "nq", "nquads")
     data = Dataset()
     data.parse(tmp_path / "nq" / "graph.nq", format="nquads")
-    claims = list(data.subjects(RDF.type, BIOLINK.Association))
+    claims = [URIRef(str(each)) for each in data.subjects(RDF.type, BIOLINK.Association)]
     assert len(claims) == len(list(data.subjects(RDF.type, OA.Annotation))) == 3
     (stated,) = [graph for graph in claims if (ASPIRIN, BIOLINK.related_to, HEADACHE) in data.graph(graph)]
     assert [len(data.graph(graph)) for graph in claims].count(0) == 1, "what is denied is not asserted"

@@ -18,6 +18,7 @@ from medkg.testing.builders import (
     json_lines,
 )
 from medkg.testing.document_checks import assert_sound, indexed_part, sections_of
+from orchestration.contracts import RecordLocation
 from orchestration.errors import (
     DocumentTooLargeError,
     MalformedDocumentError,
@@ -28,7 +29,7 @@ from orchestration.parsing import byte_stream
 from orchestration.parsing.pubmed import PubmedJsonlParser, PubmedXmlParser, xml_parser
 
 
-def locate(content: bytes, limit: int = 10**6) -> list:
+def locate(content: bytes, limit: int = 10**6) -> list[RecordLocation]:
     return list(PubmedXmlParser().records(io.BytesIO(content), "set.xml", limit))
 
 

@@ -32,6 +32,7 @@ from medkg.testing.vector_store_suite import (
 from orchestration.contracts import Candidate, Filters, Visible
 from orchestration.records import Float32Matrix
 from orchestration.stores.faiss import derived as derived_index
+from orchestration.stores.faiss.approximate import built
 from orchestration.stores.faiss.derived import load
 from orchestration.stores.faiss.gpu import nearest_on_gpu
 from orchestration.stores.faiss.segments import changing
@@ -157,7 +158,7 @@ def test_filters_and_visibility_are_followed_until_enough_is_found(tmp_path: Pat
     written(store, dense)
     store.compact(TENANT)
     query = dense[10]
-    assert found(store.search(TENANT, MODEL, query, 10, Filters(section="odd"), everything)) == best(
+    assert found(store.search(TENANT, MODEL, query, 10, Filters(section=("odd",)), everything)) == best(
         dense, query, among=lambda number: number % 2 == 1
     )
     few = {"3", "1999"}
@@ -207,9 +208,12 @@ def test_a_damaged_index_is_reported_ignored_and_rebuilt(tmp_path: Path, suffix:
     (path,) = (namespace(tmp_path) / "derived").glob(f"*.{suffix}")
     content = bytearray(path.read_bytes())
     content[len(content) // 2 if suffix != "json" else 0] ^= 0xFF
-    {"bit": lambda: path.write_bytes(content), "cut": lambda: os.truncate(path, 9), "gone": path.unlink}[
-        how
-    ]()
+    if how == "bit":
+        path.write_bytes(content)
+    elif how == "cut":
+        os.truncate(path, 9)
+    else:
+        path.unlink()
     reader = FaissVectors(tmp_path, AT_ONCE)
     with capture_logs() as logs:
         assert found(reader.search(TENANT, MODEL, dense[5], 10, ANY, everything)) == best(dense, dense[5])
@@ -321,12 +325,11 @@ def test_searches_and_writes_go_on_while_an_index_is_built(
     store = FaissVectors(tmp_path, AT_ONCE)
     written(store, dense[:500])
     started, proceed = threading.Event(), threading.Event()
-    build = derived_index.built
 
     def held(*arguments: Any) -> Any:
         started.set()
         assert proceed.wait(PATIENCE)
-        return build(*arguments)
+        return built(*arguments)
 
     monkeypatch.setattr(derived_index, "built", held)
     builder = threading.Thread(target=store.compact, args=(TENANT,))
