@@ -26,7 +26,7 @@ def list_jobs(
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of jobs.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List jobs with state, age and account, the newest first."""
+    """List jobs with state, age and account, the newest first, and why a run of an unfinished one failed."""
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
@@ -36,7 +36,14 @@ def list_jobs(
     rows = [
         [job["job_id"][:8], _age(job["age_seconds"]), *(job[column] for column in columns)] for job in value
     ]
-    answer(as_json, {"jobs": value}, lambda: table(None, ["job", "age", *columns], rows))
+
+    def show() -> None:
+        table(None, ["job", "age", *columns], rows)
+        for job in value:
+            if job["handed_back_because"] and job["state"] != JobState.DONE:
+                console.print(_handed_back(job), markup=False)
+
+    answer(as_json, {"jobs": value}, show)
 
 
 @jobs.command("cancel", epilog=example("medkg jobs cancel 1f0c2d3e"))
@@ -60,6 +67,12 @@ def cancel_jobs(
         chosen = [data_folder.jobs.resolve(job_id) for job_id in job_ids]
         value = [data_folder.jobs.cancel(job_id, host, note) for job_id in dict.fromkeys(chosen)]
     answer(as_json, {"jobs": value}, lambda: console.print("\n".join(map(_cancelled, value))))
+
+
+def _handed_back(job: dict[str, Any]) -> str:
+    return (
+        f"{job['job_id'][:8]}: documents were queued again, the last time since {job['handed_back_because']}"
+    )
 
 
 def _cancelled(job: dict[str, Any]) -> str:

@@ -150,6 +150,9 @@ class JobSummary(Record):
     failures: tuple[Failure, ...] = Field(description="Every dead letter, in input order.")
     stages: tuple[StageReport, ...] = Field(description="One report per window and stage, oldest first.")
     run_ids: tuple[str, ...] = Field(description="Windows (= Dagster runs) that worked for it, oldest first.")
+    handed_back_because: str | None = Field(
+        default=None, description="Why documents of one of its windows were queued again, the last time."
+    )
 
 
 class LedgerDocument(Record):

@@ -27,6 +27,7 @@ from dagster import (
 
 from orchestration.contracts import GateSweep, JobState, Ledger, Phase, Submission
 from orchestration.dagster.names import HOST_STOPPED_TAG, first_op_config, window_of, window_tags
+from orchestration.dagster.step_failures import step_failures
 from orchestration.errors import DagsterGateConditionError, MedkgError
 from orchestration.gates.sweeps import GateSweeps
 from orchestration.jobs.submission import Submissions
@@ -212,7 +213,8 @@ def _end_sensors(ledger: Callable[[], Ledger]) -> list[SensorDefinition]:
         description="Hands the documents of a failed run back to the queue.",
     )
     def failed_window_sensor(context: RunStatusSensorContext) -> None:
-        _hand_back(context, ledger(), "its run failed")
+        failures = step_failures(context.instance, context.dagster_run.run_id)
+        _hand_back(context, ledger(), ": ".join(["its run failed", *failures]))
 
     @run_status_sensor(
         run_status=DagsterRunStatus.CANCELED,

@@ -123,6 +123,8 @@ class HostRuns:
             self.driver.window_ended(run.run_id, None, cancelled=False)
             return
         error = run_error(self._instance, run)
+        if run.status == "FAILURE":
+            self._log.warning("run failed", run_id=run.run_id, code=error.code, message=error.message)
         if self.driver.drives(run.run_id):
             self._assembly.ledger.windows.release(run.run_id, error.message)
             self.driver.window_ended(run.run_id, error, cancelled=run.status == "CANCELED")

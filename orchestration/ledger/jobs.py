@@ -121,8 +121,12 @@ class SqlJobs(LedgerPart):
             query = query.where(jobs.c.state.in_(states))
         with self._database.reading() as connection:
             rows = connection.execute(query).mappings().all()
+            reasons = [_handed_back_because(connection, row["job_id"]) for row in rows]
             accounts = [_account(connection, row) for row in rows]
-        return [_summary(row, account) for row, account in zip(rows, accounts, strict=True)]
+        return [
+            _summary(row, account, reason=reason)
+            for row, account, reason in zip(rows, accounts, reasons, strict=True)
+        ]
 
     def beginning_with(self, tenant_id: str, beginning: str) -> list[str]:
         """Ids of jobs that begin so; see JobLedger.beginning_with."""
@@ -132,7 +136,7 @@ class SqlJobs(LedgerPart):
             return list(connection.execute(query.order_by(jobs.c.number.desc())).scalars())
 
     def account(self, job_id: str) -> JobSummary:
-        """As `summary`, with failures, stages and windows left empty; its cost doesn't grow with windows."""
+        """As `summary`, without failures, stages and windows; its cost does not grow with windows."""
         with self._database.reading() as connection:
             row = _job(connection, job_id)
             return _summary(row, _account(connection, row))
@@ -157,6 +161,7 @@ class SqlJobs(LedgerPart):
                 tuple(map(failure_of, failures)),
                 tuple(map(StageReport.model_validate_json, reports)),
                 tuple(run_ids),
+                _handed_back_because(connection, job_id),
             )
 
 
@@ -194,6 +199,12 @@ def _job(connection: Connection, job_id: str) -> RowMapping:
     if row is None:
         raise UsageError(f"there is no job {job_id}; `medkg status` lists the newest ones.")
     return row
+
+
+def _handed_back_because(connection: Connection, job_id: str) -> str | None:
+    reason = windows.c.released_because
+    query = select(reason).where(windows.c.job_id == job_id, reason.is_not(None))
+    return connection.execute(query.order_by(windows.c.number.desc()).limit(1)).scalar()
 
 
 def _settled_state(connection: Connection, job_id: str, now: float) -> JobState:
@@ -235,6 +246,7 @@ def _summary(
     failures: tuple[Failure, ...] = (),
     stages: tuple[StageReport, ...] = (),
     run_ids: tuple[str, ...] = (),
+    reason: str | None = None,
 ) -> JobSummary:
     counts, chunks = account
     return JobSummary(
@@ -247,4 +259,5 @@ def _summary(
         failures=failures,
         stages=stages,
         run_ids=run_ids,
+        handed_back_because=reason,
     )

@@ -135,6 +135,7 @@ def _listed(job: JobSummary, now: float) -> dict[str, Any]:
         "query": request.query,
         "created_at": datetime.fromtimestamp(job.created_at, UTC).isoformat(timespec="seconds"),
         "age_seconds": round(max(0.0, now - job.created_at), 1),
+        "handed_back_because": job.handed_back_because,
     }
 
 

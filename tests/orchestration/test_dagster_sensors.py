@@ -240,6 +240,31 @@ def test_the_documents_of_a_failed_run_are_requested_again(queue: Queue, instanc
     assert queue.pending(job_id) == 100
 
 
+def test_a_failed_run_leaves_the_error_of_its_step_with_the_job(
+    queue: Queue, instance: DagsterInstance
+) -> None:
+    job_id = queue.submit(100, 100)
+    window_id, *_ = (request.run_key for request in queue.tick(instance))
+    queue.ledger.windows.lease(window_id, OWNER)
+
+    @op
+    def embed_op() -> None:
+        raise ValueError("no such model\nin the folder")
+
+    @job
+    def failing_job() -> None:
+        embed_op()
+
+    run = failing_job.execute_in_process(
+        instance=instance, tags={WINDOW_TAG: window_id}, raise_on_error=False
+    )
+    (failure,) = [event for event in run.all_events if event.is_run_failure]
+    sensor = "failed_window_sensor"
+    queue.sensors[sensor](build_run_status_sensor_context(sensor, failure, instance, run.dagster_run))
+    reason = "its run failed: embed_op: ValueError: no such model"
+    assert queue.ledger.jobs.summary(job_id).handed_back_because == reason
+
+
 def test_a_terminated_run_stops_its_job_and_hands_its_documents_back(
     queue: Queue, instance: DagsterInstance
 ) -> None:

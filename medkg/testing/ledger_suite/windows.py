@@ -181,6 +181,22 @@ class WindowSuite:
         assert ledger.windows.release(window, "its run failed") == 0
         assert doc_ids(taken(ledger, window, OTHER)) == ["2"]
 
+    def test_a_job_has_the_last_reason_for_which_its_documents_were_queued_again(
+        self, ledger: Ledger
+    ) -> None:
+        job = a_job(ledger, an_item("1"))
+        a_job(ledger, an_item("2"), job_id="job-2")
+        assert ledger.jobs.summary(job).handed_back_because is None
+        for reason in ("its run failed", "its worker died"):
+            window = claimed(ledger, job)
+            taken(ledger, window)
+            ledger.windows.release(window, reason)
+        assert ledger.jobs.summary(job).handed_back_because == "its worker died"
+        assert [each.handed_back_because for each in ledger.jobs.find(None, None)] == [
+            None,
+            "its worker died",
+        ]
+
     def test_a_released_window_keeps_nothing_that_a_later_one_claimed(self, ledger: Ledger) -> None:
         job = a_job(ledger, an_item("1"))
         first = claimed(ledger, job)

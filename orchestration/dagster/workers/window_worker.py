@@ -33,6 +33,7 @@ from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster._utils.interrupts import capture_interrupts, pop_captured_interrupt
 
 from orchestration.dagster.instance import CodeLocation, create_window_run, job_of, open_instance_at
+from orchestration.dagster.step_failures import step_failure, with_step_failures
 from orchestration.dagster.workers.worker_process import FINISHED, READY, RUN
 from orchestration.errors import MedkgError, UsageError
 from orchestration.logging import ProcessLog, configure_logging
@@ -174,13 +175,16 @@ class WindowWorker:
 
     def _run(self, run: DagsterRun) -> str | None:
         failure = None
+        failed_steps = []
         try:
             job = InMemoryJob(job_of(self._repository, run.job_name))
             for event in execute_run_iterator(job, run, self._instance):
                 if event.event_type is DagsterEventType.RUN_START:
                     self._started(run.run_id)
+                if event.is_step_failure:
+                    failed_steps.append(step_failure(event))
                 if event.is_run_failure:  # not the last one: resources are torn down after it
-                    failure = event.message
+                    failure = with_step_failures(event.message, failed_steps)
         except Exception as error:  # noqa: BLE001 - the run must end, whatever dagster could not do
             self._instance.report_run_failed(
                 run,

@@ -46,7 +46,14 @@ def test_a_cancelled_job_gives_its_documents_back_to_the_next_one(medkg: Medkg, 
         window_id = data_folder.ledger.windows.claim(job_id, 2)
         assert window_id is not None
         data_folder.ledger.windows.lease(window_id, OWNER)
-    assert medkg("status")["documents"] == {"running": 2, "queued": 1}
+        assert medkg("status")["documents"] == {"running": 2, "queued": 1}
+        data_folder.ledger.windows.release(window_id, "its run failed: embed_op: ValueError: no model")
+        window_id = data_folder.ledger.windows.claim(job_id, 2)
+        assert window_id is not None
+        data_folder.ledger.windows.lease(window_id, OWNER)
+    (job,) = medkg("jobs", "list")["jobs"]
+    assert job["handed_back_because"] == "its run failed: embed_op: ValueError: no model"
+    assert "embed_op: ValueError: no model" in medkg.text("jobs", "list")
     (cancelled,) = medkg("jobs", "cancel", job_id[:8])["jobs"]
     assert (cancelled["state"], cancelled["pending"]) == ("cancelled", 3)
     assert medkg("status")["documents"] == {"queued": 3}

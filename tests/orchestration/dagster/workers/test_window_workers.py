@@ -15,6 +15,8 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFil
 
 from orchestration.contracts.host import ChildState, RunState
 from orchestration.dagster.instance import CodeLocation, create_window_run, open_instance
+from orchestration.dagster.run_errors import run_error
+from orchestration.dagster.step_failures import step_failures
 from orchestration.dagster.workers.window_workers import NewRun
 from orchestration.errors import DagsterResourceUnavailableError
 from orchestration.processes.child_process import identity_of, is_alive
@@ -102,7 +104,12 @@ def test_a_failing_op_fails_the_run_and_leaves_the_worker_as_it_is(
     pid = pool.pids()[0]
     run_id = a_run(instance, "flaky_job")
     pool.workers.submit(run_id)
-    assert pool.outcome().status == "FAILURE"
+    outcome = pool.outcome()
+    assert outcome.status == "FAILURE"
+    assert outcome.message is not None
+    assert outcome.message.endswith("embed_fails_once: ValueError: the model is unavailable")
+    assert step_failures(instance, run_id) == ["embed_fails_once: ValueError: the model is unavailable"]
+    assert run_error(instance, outcome).message.endswith("ValueError: the model is unavailable")
     assert status_of(instance, run_id) is DagsterRunStatus.FAILURE
     assert pool.pids() == [pid]
 
