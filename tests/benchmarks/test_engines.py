@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from benchmarks.peers.engines.contract import Encode, Layout, Rows, Setting, Vec
 from benchmarks.peers.engines.packed import load as load_packed
 from benchmarks.peers.engines.quality import Judged
 from benchmarks.peers.engines.rows import read_rows, write_rows
+from gpu_actors.batches.token_budget import TokenIds
 from gpu_actors.profiles import find_model, get_profile
 
 FOLDER = find_model(get_profile("cpu").embedding_model).files
@@ -29,11 +31,11 @@ def some_rows() -> Rows:
 
 
 def test_vectors_come_back_in_the_rows_order_whatever_the_engine_is_given_first() -> None:
-    def counts(token_ids: np.ndarray, lengths: list[int]) -> Vectors:
+    def counts(token_ids: TokenIds, lengths: Sequence[int]) -> Vectors:
         return np.array([[length, 1] for length in lengths], dtype=np.float32)
 
     for layout in (Layout(2, 1, 64), Layout(1, 1, 4096, batch_rows=3)):
-        vectors = encoded(some_rows(), counts, layout)  # type: ignore[arg-type]
+        vectors = encoded(some_rows(), counts, layout)
         assert np.allclose(vectors[:, 0] / vectors[:, 1], [33, 7, 60, 19])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,15 @@ from dagster import (
 )
 
 from medkg.testing.builders import made_under
-from orchestration.contracts import AskedConverter, JobState, PdfTaskRequest, Phase, SourceRequest, Submission
+from orchestration.contracts import (
+    AskedConverter,
+    JobState,
+    Outcome,
+    PdfTaskRequest,
+    Phase,
+    SourceRequest,
+    Submission,
+)
 from orchestration.dagster.names import HOST_STOPPED_TAG, JOB_TAG, WINDOW_TAG
 from orchestration.dagster.sensors import job_sensors
 from orchestration.errors import DagsterPipelineConfigError, UsageError
@@ -33,7 +41,7 @@ from orchestration.gates.sweeps import GateSweeps
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.processes.child_process import identity_of
-from orchestration.records import Locator, SourceItem
+from orchestration.records import AdapterRequest, Locator, RawPayload, SourceItem
 from orchestration.topology.graph import TopologyGraph, build_graph
 from tests.orchestration.topology.topology_files import INSTALLED, PDF_LINE, POLICIES, a_topology
 
@@ -58,6 +66,9 @@ class Numbers:
         for number in range(request.limit or 0):
             locator = Locator(uri=f"/numbers/{number}", format="text")
             yield SourceItem(doc_id=str(number), source="numbers", locator=locator)
+
+    def fetch(self, requests: Sequence[AdapterRequest]) -> Sequence[Outcome[RawPayload]]:
+        raise AssertionError("nothing is fetched here")
 
 
 @op
@@ -145,7 +156,7 @@ def _gated(name: str, version: str) -> TopologyGraph:
 @pytest.fixture
 def queue(tmp_path: Path) -> Iterator[Queue]:
     ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", 60)
-    submissions = Submissions(ledger, {"numbers": Numbers()}, made_under("f"), 2)  # type: ignore[dict-item]
+    submissions = Submissions(ledger, {"numbers": Numbers()}, made_under("f"), 2)
     sweeps = GateSweeps(ledger.gates, _gated, now=iter(range(0, 10_000, 10)).__next__)
     sensors = job_sensors(
         [auto_pipeline_job],

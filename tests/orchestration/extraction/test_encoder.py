@@ -114,8 +114,8 @@ def written(*paragraphs: str, doc_id: str = "doc-1") -> Document:
 
 
 def extracted(document: Document) -> tuple[list[Entity], list[Claim]]:
-    found: list[Found] = values_of(an_extractor().extract_batch([document]))
-    result = grounded(document, (found[0][0], found[0][1]), SCHEMA)
+    extractions: list[Found] = values_of(an_extractor().extract_batch([document]))
+    result = grounded(document, (extractions[0][0], extractions[0][1]), SCHEMA)
     assert not result.dropped
     return result.extraction
 

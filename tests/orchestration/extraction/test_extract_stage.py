@@ -17,7 +17,6 @@ from orchestration.contracts import (
     Extraction,
     Extractor,
     Found,
-    GraphWriter,
     Linker,
     Outcome,
     values_of,
@@ -140,7 +139,7 @@ class MemoryGraph:
     """A writer that forgets what it is given."""
 
     def stage(
-        self, tenant_id: str, owner: str, items: list[tuple[StageContext, Extraction]]
+        self, tenant_id: str, owner: str, items: Sequence[tuple[StageContext, Extraction]]
     ) -> list[Outcome[GraphWriteReceipt]]:
         return [
             GraphWriteReceipt(
@@ -154,10 +153,12 @@ class MemoryGraph:
             for ctx, (mentions, claims) in items
         ]
 
+    def lost(self, receipts: Sequence[GraphWriteReceipt]) -> list[GraphWriteReceipt]:
+        return []
+
 
 def a_kg_stage() -> Kg:
-    writer: GraphWriter = MemoryGraph()  # type: ignore[assignment]
-    return Kg(writer, "owner")
+    return Kg(MemoryGraph(), "owner")
 
 
 class TestKg(KGStageSuite):

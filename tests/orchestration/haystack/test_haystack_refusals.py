@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from haystack import Document, Pipeline
 from haystack.document_stores.types import DuplicatePolicy
 
 from medkg.testing.builders import TENANT
+from orchestration.contracts import Outcome
 from orchestration.errors import DocumentsRefusedError, MedkgError
 from orchestration.haystack import HaystackIndexWriter, MedkgDocumentStore
-from orchestration.records import DocumentKey
+from orchestration.records import DocumentKey, EmbeddingBatch, IndexReceipt, StageContext
 from orchestration.stores import entry_limits
 from tests.orchestration.haystack.collection import a_collection
 from tests.orchestration.opensearch import SERVER, connected, own_prefix
@@ -116,10 +117,12 @@ def test_a_window_that_fails_as_a_whole_returns_the_refused_documents_of_the_oth
     documents = [a_document("1", "walking", LONG), a_document("2", "sleeping")]
     stage = data.index.stage
 
-    def full(tenant_id: str, owner: str, items: object) -> object:
+    def full(
+        tenant_id: str, owner: str, items: Sequence[tuple[StageContext, EmbeddingBatch]]
+    ) -> list[Outcome[IndexReceipt]]:
         if "sleeping" in repr(items):
             raise MedkgError("the disk is full")
-        return stage(tenant_id, owner, items)  # type: ignore[arg-type]
+        return stage(tenant_id, owner, items)
 
     with monkeypatch.context() as broken:
         broken.setattr(data.index, "stage", full)

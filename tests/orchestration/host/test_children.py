@@ -8,7 +8,7 @@ from orchestration.contracts.host import ChildHealth, ChildState, HostStatus
 from orchestration.dagster.workers.window_workers import WindowWorkers
 from orchestration.host import children
 from orchestration.host.children import Children
-from orchestration.processes.fork_server import ForkServers
+from orchestration.processes.fork_server import ForkServer, ForkServers
 
 
 class NoWorkers(WindowWorkers):
@@ -19,13 +19,13 @@ class NoWorkers(WindowWorkers):
         return []
 
 
-def never() -> None:
+def never() -> ForkServer:
     raise AssertionError("no fork server is needed")
 
 
 @pytest.fixture
 def of_host() -> Children:
-    return Children(ForkServers(never), NoWorkers(), None)  # type: ignore[arg-type]
+    return Children(ForkServers(never), NoWorkers(), None)
 
 
 def test_each_replica_of_a_pool_is_listed(of_host: Children) -> None:

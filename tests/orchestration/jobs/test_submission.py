@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from structlog.contextvars import get_contextvars
 
 from medkg.testing.builders import made_under
 from medkg.testing.ledger_suite.builders import claimed, commit_all
-from orchestration.contracts import JobState, SourceRequest
+from orchestration.contracts import JobState, Outcome, SourceRequest
 from orchestration.jobs.submission import Submissions
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.processes.child_process import is_alive
-from orchestration.records import Fingerprints, Locator, SourceItem
+from orchestration.records import AdapterRequest, Fingerprints, Locator, RawPayload, SourceItem
 
 LISTED = 700
 """More than one batch, so that some documents are in the ledger when the listing ends early."""
@@ -31,6 +31,9 @@ class Abstracts:
             locator = Locator(uri=f"/abstracts/{number}", format="text")
             yield SourceItem(doc_id=str(number), source="pubmed", locator=locator, version="v1")
 
+    def fetch(self, requests: Sequence[AdapterRequest]) -> Sequence[Outcome[RawPayload]]:
+        raise AssertionError("nothing is fetched here")
+
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
@@ -41,7 +44,7 @@ def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
 
 @pytest.fixture
 def submissions(ledger: SqlLedger) -> Submissions:
-    return Submissions(ledger, {"abstracts": Abstracts()}, made_under("f"), 2)  # type: ignore[dict-item]
+    return Submissions(ledger, {"abstracts": Abstracts()}, made_under("f"), 2)
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def test_log_lines_of_an_enumeration_have_the_ids_of_its_job(
                 bound.append(dict(get_contextvars()))
                 yield item
 
-    noted = Submissions(ledger, {"abstracts": Logging()}, made_under("f"), 2)  # type: ignore[dict-item]
+    noted = Submissions(ledger, {"abstracts": Logging()}, made_under("f"), 2)
     request = SourceRequest(plugin="abstracts", limit=LISTED)
     job = noted.open(ATopology(), request, tenant_id="guests", window_size=100, attended=True)
     for _ in noted.enqueue(job, ATopology()):
@@ -101,7 +104,7 @@ def test_a_fingerprint_is_computed_once_per_format_and_submission(ledger: SqlLed
         computed.append(document_format)
         return Fingerprints("p", document_format)
 
-    submissions = Submissions(ledger, {"abstracts": TwoFormats()}, fingerprints, 2)  # type: ignore[dict-item]
+    submissions = Submissions(ledger, {"abstracts": TwoFormats()}, fingerprints, 2)
     request = SourceRequest(plugin="abstracts", limit=LISTED)
     for _ in range(2):
         job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=True)
@@ -155,7 +158,7 @@ def test_a_listing_that_is_interrupted_is_no_job_to_run(ledger: SqlLedger) -> No
             yield from super().enumerate(request)
             raise KeyboardInterrupt
 
-    submissions = Submissions(ledger, {"abstracts": Interrupted()}, made_under("f"), 2)  # type: ignore[dict-item]
+    submissions = Submissions(ledger, {"abstracts": Interrupted()}, made_under("f"), 2)
     request = SourceRequest(plugin="abstracts", limit=LISTED)
     job = submissions.open(ATopology(), request, tenant_id="default", window_size=100, attended=False)
     with pytest.raises(KeyboardInterrupt):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
 from medkg.testing.builders import a_context, chunks_of
-from orchestration.contracts import Outcome
+from orchestration.contracts import Commit, Outcome
 from orchestration.errors import (
     MedkgError,
     RequestRejectedError,
@@ -41,6 +41,15 @@ class Writer:
             for ctx, _ in items
         ]
 
+    def lost(self, receipts: Sequence[IndexReceipt]) -> list[IndexReceipt]:
+        raise AssertionError("a stage commits nothing")
+
+    def clean(self, superseded: Sequence[Commit]) -> None:
+        raise AssertionError("a stage removes nothing")
+
+    def recover(self, is_alive: Callable[[str], bool], before: float = 0.0) -> int:
+        raise AssertionError("a stage removes nothing")
+
 
 def a_window(count: int) -> Items:
     return [
@@ -59,7 +68,7 @@ def a_window(count: int) -> Items:
 
 def test_only_the_documents_that_a_store_fails_on_fail() -> None:
     writer = Writer({"3": RequestRejectedError("no such date"), "7": ValueError("a defect")})
-    outcomes = Index(writer, "owner").execute_batch(a_window(10))  # type: ignore[arg-type]
+    outcomes = Index(writer, "owner").execute_batch(a_window(10))
     failed = {place: each for place, each in enumerate(outcomes) if isinstance(each, MedkgError)}
     assert set(failed) == {3, 7}
     assert failed[3].message == "no such date"
@@ -73,12 +82,12 @@ def test_only_the_documents_that_a_store_fails_on_fail() -> None:
 def test_a_store_that_is_unavailable_is_no_documents_fault() -> None:
     writer = Writer({"3": StoreUnwritableError("the disk is full")})
     with pytest.raises(StoreUnwritableError):
-        Index(writer, "owner").execute_batch(a_window(4))  # type: ignore[arg-type]
+        Index(writer, "owner").execute_batch(a_window(4))
     assert writer.staged == []
 
 
 def test_a_full_disk_that_a_store_does_not_name_is_no_documents_fault() -> None:
     writer = Writer({"3": OSError(errno.ENOSPC, "No space left on device", "/data/search/x")})
     with pytest.raises(StoreUnwritableError, match="/data/search/x cannot be written"):
-        Index(writer, "owner").execute_batch(a_window(4))  # type: ignore[arg-type]
+        Index(writer, "owner").execute_batch(a_window(4))
     assert writer.staged == []
