@@ -60,8 +60,13 @@ def test_a_projection_that_followed_every_kind_of_change_is_that_of_a_graph_made
     server: Server, tmp_path: Path
 ) -> None:
     with opened_history(tmp_path / "here", None, server.tenant()) as history:
+
+        def put_all() -> None:
+            for name in RECORDS:
+                history.put(name, INSOMNIA)
+
         steps: list[Callable[[], object]] = [
-            lambda: [history.put(name, INSOMNIA) for name in RECORDS],
+            put_all,
             lambda: history.put("trial-1.json", APPLE),
             lambda: history.merge(KEYS[2], KEYS[3]),
             lambda: history.extract_with("99"),

@@ -186,7 +186,7 @@ class GraphHistory:
             engine.dispose()
 
     def _exports(self, folder: Path) -> dict[str, bytes]:
-        files = {}
+        files: dict[str, bytes] = {}
         for name in ("kgx", "nquads", "jsonld", "graphml", "parquet"):
             exported = self.data_folder.graph.export(folder / name, name, lambda *_: None)
             assert exported.without_text == []
