@@ -20,7 +20,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 def options_of_ray_start() -> set[str]:
-    """Imported here: Ray's commands load Ray Serve, which takes 0.5 s and warns about the configuration in it."""
+    """Imported here: Ray's commands load Ray Serve, which takes 0.5 s and warns about itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PydanticDeprecatedSince20)
         from ray.scripts.scripts import start
