@@ -51,6 +51,7 @@ NAME_COLUMNS: Final = ("tenant_id", "concept", "kind", "name", "folded", "mentio
 CONCEPT_COLUMNS: Final = ("tenant_id", "concept", "kind", "name", "documents", "mentions")
 
 ASKED: Final = 200
+ROUNDS: Final = 7
 LIMIT: Final = 20
 SCHEMAS: Final = ("graph_load", "graph_load_bare")
 
@@ -279,24 +280,33 @@ def _asked(ledger: SqlLedger, own_url: str, chance: random.Random) -> dict[str, 
 
 
 def _compared(questions: Sequence[Callable[[], Any]], connection: Any) -> dict[str, float]:
-    """Milliseconds of answers, and of their statements on a bare connection, each asked once before."""
-    own, bare = Spent(), Spent()
+    """Milliseconds of answers, and of their statements on a bare connection: each the best of ROUNDS times.
+
+    On a machine with other work, a single time of a millisecond is mostly that of waiting for a core.
+    """
+    own: list[float] = []
+    bare: list[float] = []
     cursor = connection.cursor()
     for ask in questions:
         with _statements() as statements:
             ask()
-        with own.counted():
-            ask()
-        with bare.counted():
-            for statement, parameters in statements:
-                cursor.execute(statement, parameters)
-                cursor.fetchall()
-        connection.rollback()
+        rounds, bare_rounds = Spent(), Spent()
+        for _ in range(ROUNDS):
+            with rounds.counted():
+                ask()
+            with bare_rounds.counted():
+                for statement, parameters in statements:
+                    cursor.execute(statement, parameters)
+                    cursor.fetchall()
+            connection.rollback()
+        own.append(min(rounds.wall))
+        bare.append(min(bare_rounds.wall))
     return {
-        "p50_ms": round(float(np.percentile(own.wall, 50)) * 1e3, 2),
-        "p95_ms": round(float(np.percentile(own.wall, 95)) * 1e3, 2),
-        "bare_p95_ms": round(float(np.percentile(bare.wall, 95)) * 1e3, 2),
-        "rate_to_bare": round(sum(bare.wall) / sum(own.wall), 3),
+        "p50_ms": round(float(np.percentile(own, 50)) * 1e3, 2),
+        "p95_ms": round(float(np.percentile(own, 95)) * 1e3, 2),
+        "bare_p95_ms": round(float(np.percentile(bare, 95)) * 1e3, 2),
+        "p95_rate_to_bare": round(float(np.percentile(bare, 95) / np.percentile(own, 95)), 3),
+        "rate_to_bare": round(sum(bare) / sum(own), 3),
     }
 
 

@@ -88,19 +88,48 @@ def _one_of_sql(element: _OneOf, compiler: Any, **options: Any) -> str:
     return f"({column} = ANY ({values}))"
 
 
-def one_of(column: ColumnElement[Any], values: Iterable[Any] | str) -> ColumnElement[bool]:
-    """Condition: the column has one of the values, or of those of the parameter with this name.
+def one_of(column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    """Condition: the column has one of the values, texts or integers.
 
     All values are one parameter, so the statement is the same for any number of them: SQLAlchemy compiles it
-    once, where `in_` writes a parameter per value at each call. Texts and integers only.
+    once, where `in_` writes a parameter per value at each call.
     """
-    kind = _Values(BigInteger() if isinstance(column.type, Integer) else Text())
-    parameter = (
-        bindparam(values, type_=kind)
-        if isinstance(values, str)
-        else bindparam(None, list(values), type_=kind, unique=True)
+    return _OneOf(column, bindparam(None, list(values), type_=_values_of(column), unique=True))
+
+
+def one_of_parameter(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """The same condition for the values of a named parameter."""
+    return _OneOf(column, bindparam(name, type_=_values_of(column)))
+
+
+class _OneOfPairs(_OneOf):
+    """Condition: two columns have one of the pairs of a JSON list."""
+
+    name = "one_of_pairs"
+    inherit_cache = True
+
+
+@compiles(_OneOfPairs)
+def _one_of_pairs_sql(element: _OneOfPairs, compiler: Any, **options: Any) -> str:
+    first, second, pairs = (compiler.process(clause, **options) for clause in element.clauses)
+    listed = (
+        f"SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each({pairs})"
+        if compiler.dialect.name == "sqlite"
+        else f"SELECT pair ->> 0, pair ->> 1 FROM json_array_elements(CAST({pairs} AS json)) AS pair"
     )
-    return _OneOf(column, parameter)
+    return f"(({first}, {second}) IN ({listed}))"
+
+
+def one_of_pairs(first: ColumnElement[str], second: ColumnElement[str], name: str) -> ColumnElement[bool]:
+    """Condition: the two columns have one of the pairs of texts in a named parameter, a JSON list of lists.
+
+    Both databases look each pair up in an index of the two columns.
+    """
+    return _OneOfPairs(first, second, bindparam(name, type_=Text()))
+
+
+def _values_of(column: ColumnElement[Any]) -> _Values:
+    return _Values(BigInteger() if isinstance(column.type, Integer) else Text())
 
 
 def batches(values: Iterable[T]) -> Iterator[list[T]]:

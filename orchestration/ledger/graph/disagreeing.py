@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import or_, select
 
 from orchestration.contracts import Conflict, Position
-from orchestration.ledger.graph.merging import canonical_of, keys_by_canonical, members, merged
+from orchestration.ledger.graph.joining import claims_between
 from orchestration.ledger.graph.reading import (
-    claims_between,
     concepts_by_key,
     statements_where,
 )
 from orchestration.ledger.graph.tables import STATES_EFFECT, graph_claims
+from orchestration.ledger.graph.view import View
 from orchestration.ledger.graph.visible import claims_of_visible, visible_claims
 from orchestration.ledger.rows import batches
 
@@ -34,26 +34,24 @@ Side = tuple[bool, str | None]
 """Whether it denies, and its direction."""
 
 
-def find_conflicts(
-    connection: Connection, tenant_id: str, *, concept: str | None, predicate: str | None, limit: int
-) -> list[Conflict]:
+def find_conflicts(view: View, *, concept: str | None, predicate: str | None, limit: int) -> list[Conflict]:
     """Claims that disagree; see GraphReader.conflicts."""
     claims = graph_claims.c
     conditions: list[Any] = [STATES_EFFECT]
     if concept is not None:
-        own = sorted(merged(connection, tenant_id, [concept]))
+        own = sorted(view.merged([concept]))
         conditions.append(or_(claims.subject_concept.in_(own), claims.object_concept.in_(own)))
     if predicate is not None:
         conditions.append(claims.predicate == predicate)
     ends = (claims.subject_concept, claims.predicate, claims.object_concept)
     query = select(*ends).distinct().select_from(claims_of_visible())
-    stated = connection.execute(query.where(*visible_claims(tenant_id), *conditions)).all()
-    canonical = canonical_of(connection, tenant_id, {key for row in stated for key in (row[0], row[2])})
+    stated = view.connection.execute(query.where(*visible_claims(view.tenant_id), *conditions)).all()
+    canonical = view.canonical_of({key for row in stated for key in (row[0], row[2])})
     triples = {(canonical[subject], name, canonical[object_]) for subject, name, object_ in stated}
-    sides = _sides(connection, tenant_id, triples)
+    sides = _sides(view, triples)
     conflicting = [triple for triple in triples if _disagree(list(sides[triple]))]
     conflicting.sort(key=lambda each: (-sum(row["documents"] for row in sides[each].values()), each))
-    return _described(connection, tenant_id, conflicting[:limit], sides)
+    return _described(view, conflicting[:limit], sides)
 
 
 def _disagree(sides: Sequence[Side]) -> bool:
@@ -63,13 +61,9 @@ def _disagree(sides: Sequence[Side]) -> bool:
     return len(stated - {None}) > 1 or bool(stated & denied) or bool(stated and None in denied)
 
 
-def _sides(
-    connection: Connection, tenant_id: str, triples: set[Triple]
-) -> dict[Triple, dict[Side, Mapping[str, int]]]:
+def _sides(view: View, triples: set[Triple]) -> dict[Triple, dict[Side, Mapping[str, int]]]:
     """What is said of each triple, by whether it denies and its direction, with numbers of claims."""
-    keys_of = keys_by_canonical(
-        connection, tenant_id, {key for first, _, last in triples for key in (first, last)}
-    )
+    keys_of = view.keys_by_canonical({key for first, _, last in triples for key in (first, last)})
     pairs = sorted(
         {
             (subject, object_)
@@ -78,32 +72,31 @@ def _sides(
             for object_ in keys_of[last]
         }
     )
-    columns = (graph_claims.c.negated, graph_claims.c.direction)
+    columns = ("negated", "direction")
     sides: dict[Triple, dict[Side, Mapping[str, int]]] = {triple: {} for triple in triples}
     for batch in batches(pairs):
-        for row in claims_between(connection, tenant_id, batch, columns):
-            triple = (row["subject"], row["predicate"], row["object"])
+        for row in claims_between(view, batch, columns):
+            triple = (row.subject, row.predicate, row.object)
             if triple in sides:
-                sides[triple][bool(row["negated"]), row["direction"]] = {
-                    name: row[name] for name in ("claims", "documents", "retracted")
+                sides[triple][bool(row.negated), row.direction] = {
+                    name: getattr(row, name) for name in ("claims", "documents", "retracted")
                 }
     return sides
 
 
 def _described(
-    connection: Connection,
-    tenant_id: str,
+    view: View,
     triples: Sequence[Triple],
     sides: Mapping[Triple, Mapping[Side, Mapping[str, int]]],
 ) -> list[Conflict]:
-    concepts = concepts_by_key(connection, tenant_id, [key for each in triples for key in (each[0], each[2])])
+    concepts = concepts_by_key(view, [key for each in triples for key in (each[0], each[2])])
     return [
         Conflict(
             subject=concepts[triple[0]],
             predicate=triple[1],
             object=concepts[triple[2]],
             positions=tuple(
-                _position(connection, tenant_id, triple, side, sides[triple][side])
+                _position(view, triple, side, sides[triple][side])
                 for side in sorted(
                     sides[triple],
                     key=lambda side: (-sides[triple][side]["documents"], side[0], side[1] or ""),
@@ -114,12 +107,10 @@ def _described(
     ]
 
 
-def _position(
-    connection: Connection, tenant_id: str, triple: Triple, side: Side, counted: Mapping[str, int]
-) -> Position:
+def _position(view: View, triple: Triple, side: Side, counted: Mapping[str, int]) -> Position:
     claims = graph_claims.c
     negated, direction = side
-    subjects, objects = (sorted(members(connection, tenant_id, [key])) for key in (triple[0], triple[2]))
+    subjects, objects = (sorted(view.members([key])) for key in (triple[0], triple[2]))
     conditions = [
         claims.subject_concept.in_(subjects),
         claims.object_concept.in_(objects),
@@ -130,7 +121,7 @@ def _position(
     return Position(
         negated=negated,
         direction=direction,
-        statements=tuple(statements_where(connection, tenant_id, conditions, STATEMENTS)),
+        statements=tuple(statements_where(view, conditions, STATEMENTS)),
         claims=counted["claims"],
         documents=counted["documents"],
         retracted_documents=counted["retracted"],

@@ -19,9 +19,7 @@ __all__ = [
     "canonical_keys",
     "canonical_of",
     "has_aliases",
-    "keys_by_canonical",
     "members",
-    "merged",
     "with_canonical",
     "write_canonical",
 ]
@@ -109,22 +107,7 @@ def members(connection: Connection, tenant_id: str, canonical: Collection[str]) 
     return keys
 
 
-def keys_by_canonical(
-    connection: Connection, tenant_id: str, canonical: Collection[str]
-) -> dict[str, list[str]]:
-    """All keys that come to each of these canonical ones, in order."""
-    keys_of: dict[str, list[str]] = {}
-    for key, to in sorted(members(connection, tenant_id, canonical).items()):
-        keys_of.setdefault(to, []).append(key)
-    return keys_of
-
-
-def merged(connection: Connection, tenant_id: str, keys: Collection[str]) -> dict[str, str]:
-    """Canonical key by key, of all keys that stand for the concepts of these keys."""
-    return members(connection, tenant_id, set(canonical_of(connection, tenant_id, keys).values()))
-
-
-def with_canonical(tenant_id: str, table: FromClause, key: ColumnElement[str], alias: Any) -> FromClause:
+def with_canonical(tenant_id: Any, table: FromClause, key: ColumnElement[str], alias: Any) -> FromClause:
     """The rows with the canonical key of a column, where it has another one; `alias`: of graph_canonical."""
     return table.outerjoin(alias, and_(alias.c.tenant_id == tenant_id, alias.c.key == key))
 

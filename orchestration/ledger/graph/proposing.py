@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, and_, distinct, func, select
+from sqlalchemy import and_, distinct, func, select
 
 from orchestration.contracts import Concept, Proposal
 from orchestration.ledger.graph.merging import canonical_column
@@ -21,29 +21,30 @@ from orchestration.ledger.graph.tables import (
     graph_concepts,
     graph_names,
 )
+from orchestration.ledger.graph.view import View
 
 __all__ = ["find_proposals"]
 
 LOCAL: Final = "local:"
 
 
-def find_proposals(connection: Connection, tenant_id: str, limit: int) -> list[Proposal]:
+def find_proposals(view: View, limit: int) -> list[Proposal]:
     """Up to `limit` proposals of each kind; see GraphReader.proposals."""
     return [
-        *_of_one_name(connection, tenant_id, limit),
-        *_unlinked(connection, tenant_id, limit),
-        *_merged_within(connection, tenant_id, limit),
-        *_weak_claims(connection, tenant_id, limit),
+        *_of_one_name(view, limit),
+        *_unlinked(view, limit),
+        *_merged_within(view, limit),
+        *_weak_claims(view, limit),
     ]
 
 
-def _of_one_name(connection: Connection, tenant_id: str, limit: int) -> Iterator[Proposal]:
+def _of_one_name(view: View, limit: int) -> Iterator[Proposal]:
     """Names that several concepts have, apart from those of which no kind is ever linked."""
     names = graph_names.c
     key = canonical_column(names.concept, graph_canonical)
     alias = and_(graph_canonical.c.tenant_id == names.tenant_id, graph_canonical.c.key == names.concept)
     rows = graph_names.outerjoin(graph_canonical, alias)
-    wanted = (names.tenant_id == tenant_id, names.kind.in_(_linked_kinds(tenant_id)))
+    wanted = (names.tenant_id == view.tenant_id, names.kind.in_(_linked_kinds(view.tenant_id)))
     query = (
         select(names.folded)
         .select_from(rows)
@@ -53,12 +54,12 @@ def _of_one_name(connection: Connection, tenant_id: str, limit: int) -> Iterator
         .order_by(func.sum(names.mentions).desc(), names.folded)
         .limit(2 * limit)
     )
-    folded = connection.execute(query).scalars().all()
+    folded = view.connection.execute(query).scalars().all()
     of_name: dict[str, set[str]] = defaultdict(set)
     query = select(names.folded, key).select_from(rows).where(*wanted, names.folded.in_(folded))
-    for name, concept in connection.execute(query):
+    for name, concept in view.connection.execute(query):
         of_name[name].add(concept)
-    concepts = concepts_by_key(connection, tenant_id, {key for keys in of_name.values() for key in keys})
+    concepts = concepts_by_key(view, {key for keys in of_name.values() for key in keys})
     proposed: dict[str, int] = defaultdict(int)
     for name in folded:
         shared = _by_documents([concepts[key] for key in of_name[name]])
@@ -69,30 +70,30 @@ def _of_one_name(connection: Connection, tenant_id: str, limit: int) -> Iterator
             yield Proposal(kind=kind, name=name, concepts=tuple(shared))
 
 
-def _unlinked(connection: Connection, tenant_id: str, limit: int) -> Iterator[Proposal]:
+def _unlinked(view: View, limit: int) -> Iterator[Proposal]:
     """Frequent concepts without a key of a vocabulary, of kinds that have some with one."""
     query = (
         select(graph_concepts.c.concept)
         .where(
-            graph_concepts.c.tenant_id == tenant_id,
+            graph_concepts.c.tenant_id == view.tenant_id,
             graph_concepts.c.concept.startswith(LOCAL),
-            graph_concepts.c.kind.in_(_linked_kinds(tenant_id)),
+            graph_concepts.c.kind.in_(_linked_kinds(view.tenant_id)),
         )
         .order_by(graph_concepts.c.documents.desc(), graph_concepts.c.concept)
         .limit(limit)
     )
-    keys = connection.execute(query).scalars().all()
-    for concept in _by_documents(list(concepts_by_key(connection, tenant_id, keys).values())):
+    keys = view.connection.execute(query).scalars().all()
+    for concept in _by_documents(list(concepts_by_key(view, keys).values())):
         yield Proposal(kind="unlinked", name=concept.name, concepts=(concept,))
 
 
-def _merged_within(connection: Connection, tenant_id: str, limit: int) -> Iterator[Proposal]:
+def _merged_within(view: View, limit: int) -> Iterator[Proposal]:
     """Concepts of which aliases join several keys of one vocabulary: one of these aliases may be wrong."""
     query = select(graph_canonical.c.canonical, graph_canonical.c.key).where(
-        graph_canonical.c.tenant_id == tenant_id
+        graph_canonical.c.tenant_id == view.tenant_id
     )
     joined: dict[str, set[str]] = defaultdict(set)
-    for canonical, key in connection.execute(query):
+    for canonical, key in view.connection.execute(query):
         joined[canonical] |= {canonical, key}
     suspects: dict[str, list[str]] = {}
     for canonical, keys in joined.items():
@@ -104,7 +105,7 @@ def _merged_within(connection: Connection, tenant_id: str, limit: int) -> Iterat
         ]
         if doubtful:
             suspects[canonical] = doubtful
-    concepts = concepts_by_key(connection, tenant_id, suspects)
+    concepts = concepts_by_key(view, suspects)
     ranked = sorted(suspects, key=lambda key: (-concepts[key].documents if key in concepts else 0, key))
     for key in ranked[:limit]:
         concept = concepts.get(key)
@@ -116,12 +117,10 @@ def _merged_within(connection: Connection, tenant_id: str, limit: int) -> Iterat
         )
 
 
-def _weak_claims(connection: Connection, tenant_id: str, limit: int) -> Iterator[Proposal]:
+def _weak_claims(view: View, limit: int) -> Iterator[Proposal]:
     """The claims of lowest confidence."""
     low: list[Any] = [IS_LOW]
-    weakest = statements_where(
-        connection, tenant_id, low, limit, (graph_claims.c.confidence, graph_claims.c.claim_id)
-    )
+    weakest = statements_where(view, low, limit, (graph_claims.c.confidence, graph_claims.c.claim_id))
     for each in weakest:
         denied = "not " if each.claim.negated else ""
         yield Proposal(

@@ -16,7 +16,6 @@ from sqlalchemy import Connection, RowMapping, func, select
 
 from orchestration.contracts import MentioningDocument, PlacedConcept
 from orchestration.ledger.graph.counting import folded_name
-from orchestration.ledger.graph.merging import canonical_of, merged
 from orchestration.ledger.graph.tables import (
     graph_claims,
     graph_concepts,
@@ -24,8 +23,9 @@ from orchestration.ledger.graph.tables import (
     graph_mentions,
     graph_names,
 )
+from orchestration.ledger.graph.view import View
 from orchestration.ledger.graph.visible import visible_claims, with_commits
-from orchestration.ledger.rows import batches, key_of
+from orchestration.ledger.rows import batches, key_of, one_of
 from orchestration.ledger.tables import commits
 from orchestration.records import DocumentKey
 
@@ -41,12 +41,12 @@ def concepts_by_name(
     for batch in batches(sorted(wanted)):
         query = select(graph_names.c.folded, graph_names.c.concept).where(
             graph_names.c.tenant_id == tenant_id,
-            graph_names.c.folded.in_(batch),
+            one_of(graph_names.c.folded, batch),
             graph_names.c.kind.in_(sorted(kinds)),
         )
         for folded, concept in connection.execute(query):
             own[wanted[folded]].add(concept)
-    canonical = canonical_of(connection, tenant_id, {each for keys in own.values() for each in keys})
+    canonical = View.of(connection, tenant_id).canonical_of({each for keys in own.values() for each in keys})
     return {name: tuple(sorted({canonical[each] for each in keys})) for name, keys in own.items()}
 
 
@@ -55,11 +55,11 @@ def documents_mentioning(
 ) -> frozenset[DocumentKey]:
     """Documents with a visible mention of one of these concepts."""
     keys: set[DocumentKey] = set()
-    for batch in batches(sorted(merged(connection, tenant_id, concepts))):
+    for batch in batches(sorted(View.of(connection, tenant_id).merged(concepts))):
         query = (
             select(*(graph_documents.c[name] for name in ("tenant_id", "source", "doc_id")))
             .join(graph_mentions, graph_mentions.c.document_number == graph_documents.c.number)
-            .where(*visible_claims(tenant_id), graph_mentions.c.concept.in_(batch))
+            .where(*visible_claims(tenant_id), one_of(graph_mentions.c.concept, batch))
             .distinct()
         )
         keys |= {key_of(row) for row in connection.execute(query).mappings()}
@@ -70,14 +70,14 @@ def documents_on(
     connection: Connection, tenant_id: str, concepts: Collection[str], limit: int
 ) -> list[MentioningDocument]:
     """The `limit` visible documents with the most weight, then the most mentions of these concepts."""
-    canonical = merged(connection, tenant_id, concepts)
+    canonical = View.of(connection, tenant_id).merged(concepts)
     weights = _weights(connection, tenant_id, set(canonical.values()))
     by_document: dict[int, dict[str, int]] = defaultdict(dict)
     for batch in batches(sorted(canonical)):
         query = (
             select(graph_mentions.c.document_number, graph_mentions.c.concept, func.count().label("mentions"))
             .join(graph_documents, graph_documents.c.number == graph_mentions.c.document_number)
-            .where(*visible_claims(tenant_id), graph_mentions.c.concept.in_(batch))
+            .where(*visible_claims(tenant_id), one_of(graph_mentions.c.concept, batch))
             .group_by(graph_mentions.c.document_number, graph_mentions.c.concept)
         )
         for number, concept, mentions in connection.execute(query):
@@ -106,7 +106,7 @@ def _weights(connection: Connection, tenant_id: str, concepts: Collection[str]) 
     counts: dict[str, int] = {}
     for batch in batches(sorted(concepts)):
         query = select(graph_concepts.c.concept, graph_concepts.c.documents).where(
-            graph_concepts.c.tenant_id == tenant_id, graph_concepts.c.concept.in_(batch)
+            graph_concepts.c.tenant_id == tenant_id, one_of(graph_concepts.c.concept, batch)
         )
         counts |= dict(map(tuple, connection.execute(query)))
     return {concept: math.log(1 + every / documents) for concept, documents in counts.items()}
@@ -123,7 +123,7 @@ def _documents(connection: Connection, numbers: Sequence[int]) -> dict[int, RowM
                 commits.c.intent_id,
             )
             .select_from(with_commits(graph_documents))
-            .where(graph_documents.c.number.in_(batch))
+            .where(one_of(graph_documents.c.number, batch))
         )
         rows |= {row["number"]: row for row in connection.execute(query).mappings()}
     return rows
@@ -136,7 +136,7 @@ def _places(
     places: dict[int, list[PlacedConcept]] = defaultdict(list)
     claimed = _claimed(connection, numbers, canonical)
     for batch in batches(numbers):
-        query = select(graph_mentions).where(graph_mentions.c.document_number.in_(batch))
+        query = select(graph_mentions).where(one_of(graph_mentions.c.document_number, batch))
         for row in connection.execute(query).mappings():
             if row["concept"] in canonical:
                 key = canonical[row["concept"]]
@@ -161,7 +161,7 @@ def _claimed(
             claims.object,
             claims.subject_concept,
             claims.object_concept,
-        ).where(claims.document_number.in_(batch))
+        ).where(one_of(claims.document_number, batch))
         for number, subject, object_, subject_concept, object_concept in connection.execute(query):
             if subject_concept in canonical and object_concept in canonical:
                 claimed[number] |= {subject, object_}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, distinct, false, func, literal, select
+from sqlalchemy import ColumnElement, Select, case, distinct, false, func, literal, or_, select
 
 from orchestration.ledger.graph.tables import (
     STATES_RETRACTION,
@@ -16,15 +16,29 @@ from orchestration.ledger.graph.tables import (
     graph_notices,
 )
 
-__all__ = ["count_retracted", "has_retracted", "is_retracted", "retracted_numbers"]
+__all__ = ["any_retracted", "count_retracted", "is_retracted", "retracted_numbers"]
 
 
-def retracted_numbers(tenant_id: str) -> Any:
-    """Numbers of the tenant's visible retracted documents, as a SELECT."""
+def retracted_numbers(tenant_id: Any) -> Any:
+    """Numbers of the tenant's visible retracted documents, as a SELECT; `tenant_id` may be a parameter."""
+    return _stated(tenant_id).union(_noticed(tenant_id))
+
+
+def any_retracted(tenant_id: Any) -> ColumnElement[bool]:
+    """Condition: some visible document of the tenant is retracted; where none is, none has to be compared."""
+    return or_(_stated(tenant_id).exists(), _noticed(tenant_id).exists())
+
+
+def _stated(tenant_id: Any) -> Select[int]:
+    """Documents whose own record states it."""
     of_tenant = (graph_documents.c.tenant_id == tenant_id, graph_documents.c.visible)
-    stated = select(graph_documents.c.number).where(*of_tenant, STATES_RETRACTION)
+    return select(graph_documents.c.number).where(*of_tenant, STATES_RETRACTION)
+
+
+def _noticed(tenant_id: Any) -> Select[int]:
+    """Documents that a notice names."""
     notice = graph_documents.alias("notice")
-    named = (
+    return (
         select(graph_documents.c.number)
         .select_from(
             graph_notices.join(notice, notice.c.number == graph_notices.c.document_number)
@@ -40,21 +54,14 @@ def retracted_numbers(tenant_id: str) -> Any:
             notice.c.number != graph_documents.c.number,
         )
     )
-    return stated.union(named)
 
 
-def has_retracted(connection: Connection, tenant_id: str) -> bool:
-    """Whether any visible document of the tenant is retracted; where none is, nothing has to be compared."""
-    numbers = retracted_numbers(tenant_id).subquery()
-    return connection.execute(select(numbers.c.number).limit(1)).first() is not None
-
-
-def is_retracted(tenant_id: str, number: ColumnElement[int], *, any_is: bool = True) -> ColumnElement[bool]:
-    """Condition: the document of this number is retracted; `any_is`: what `has_retracted` returned."""
+def is_retracted(tenant_id: Any, number: ColumnElement[int], *, any_is: bool = True) -> ColumnElement[bool]:
+    """Condition: the document of this number is retracted; `any_is`: whether any is."""
     return number.in_(retracted_numbers(tenant_id)) if any_is else false()
 
 
-def count_retracted(tenant_id: str, number: ColumnElement[int], *, any_is: bool) -> ColumnElement[int]:
+def count_retracted(tenant_id: Any, number: ColumnElement[int], *, any_is: bool) -> ColumnElement[int]:
     """The number of distinct retracted documents of a group."""
     if not any_is:
         return literal(0)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from orchestration.contracts.graph import Extraction
 from orchestration.ledger.graph.tables import graph_claims, graph_documents, graph_mentions
-from orchestration.ledger.rows import batches, has_key, key_of
+from orchestration.ledger.rows import batches, has_key, key_of, one_of
 from orchestration.records import Claim, DocumentKey, Entity, Span
 
 __all__ = [
@@ -126,7 +126,7 @@ def mentions_of(connection: Connection, claims: Sequence[RowMapping]) -> dict[tu
         wanted[row["document_number"]] |= {row["subject"], row["object"]}
     mentions: dict[tuple[int, str], Entity] = {}
     for batch in batches(keys):
-        query = select(graph_mentions).where(graph_mentions.c.document_number.in_(batch))
+        query = select(graph_mentions).where(one_of(graph_mentions.c.document_number, batch))
         for row in connection.execute(query).mappings():
             number = row["document_number"]
             if row["entity_id"] in wanted[number]:

@@ -12,16 +12,12 @@ from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, and_, func, select
+from sqlalchemy import RowMapping, and_, func, select
 
 from orchestration.batching import batched
 from orchestration.contracts.graph import Concept
 from orchestration.contracts.graph_snapshot import ConceptNode, GraphSnapshot, SnapshotDocument
 from orchestration.ledger.database import LedgerPart
-from orchestration.ledger.graph.merging import (
-    canonical_of,
-    keys_by_canonical,
-)
 from orchestration.ledger.graph.reading import concepts_by_key
 from orchestration.ledger.graph.retracted import is_retracted
 from orchestration.ledger.graph.rows import claim_of, entity_of
@@ -32,7 +28,8 @@ from orchestration.ledger.graph.tables import (
     graph_mentions,
     graph_names,
 )
-from orchestration.ledger.rows import key_of
+from orchestration.ledger.graph.view import View
+from orchestration.ledger.rows import key_of, one_of
 from orchestration.ledger.tables import commits
 
 __all__ = ["SqlGraphSnapshots"]
@@ -48,16 +45,17 @@ class SqlGraphSnapshots(LedgerPart):
     def open(self, tenant_id: str) -> Iterator[GraphSnapshot]:
         """The visible graph as of now; see GraphSnapshots."""
         with self._database.snapshot() as connection:
-            yield _Snapshot(connection, tenant_id)
+            yield _Snapshot(View.of(connection, tenant_id))
 
 
 class _Snapshot:
     """GraphSnapshot in a transaction."""
 
-    def __init__(self, connection: Connection, tenant_id: str) -> None:
-        self._connection = connection
-        self._tenant_id = tenant_id
-        self._visible = (graph_documents.c.tenant_id == tenant_id, graph_documents.c.visible)
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._connection = view.connection
+        self._tenant_id = view.tenant_id
+        self._visible = (graph_documents.c.tenant_id == view.tenant_id, graph_documents.c.visible)
 
     def count(self) -> int:
         """The number of documents."""
@@ -75,7 +73,7 @@ class _Snapshot:
             keys = self._connection.execute(query).scalars().all()
             if not keys:
                 return
-            concepts = concepts_by_key(self._connection, self._tenant_id, keys)
+            concepts = concepts_by_key(self._view, keys)
             yield from self._nodes([concepts[key] for key in keys])
             last = keys[-1]
 
@@ -87,13 +85,13 @@ class _Snapshot:
             last = rows[-1]
 
     def _nodes(self, concepts: Sequence[Concept]) -> Iterator[ConceptNode]:
-        keys_of = keys_by_canonical(self._connection, self._tenant_id, [each.concept for each in concepts])
+        keys_of = self._view.keys_by_canonical([each.concept for each in concepts])
         own = {key: canonical for canonical, keys in keys_of.items() for key in keys}
         names: dict[str, set[str]] = defaultdict(set)
         identifiers: dict[str, set[str]] = defaultdict(set)
         for some in batched(sorted(own), 1000):
             query = select(graph_names.c.concept, graph_names.c.name).where(
-                graph_names.c.tenant_id == self._tenant_id, graph_names.c.concept.in_(some)
+                graph_names.c.tenant_id == self._tenant_id, one_of(graph_names.c.concept, some)
             )
             for concept, name in self._connection.execute(query):
                 names[own[concept]].add(name)
@@ -102,7 +100,9 @@ class _Snapshot:
                 .distinct()
                 .join(graph_documents, graph_documents.c.number == graph_mentions.c.document_number)
                 .where(
-                    *self._visible, graph_mentions.c.concept.in_(some), graph_mentions.c.identifiers != "[]"
+                    *self._visible,
+                    one_of(graph_mentions.c.concept, some),
+                    graph_mentions.c.identifiers != "[]",
                 )
             )
             for concept, values in self._connection.execute(stated):
@@ -122,7 +122,9 @@ class _Snapshot:
         query = (
             select(
                 graph_documents,
-                is_retracted(self._tenant_id, documents.number).label("is_retracted"),
+                is_retracted(self._tenant_id, documents.number, any_is=self._view.any_retracted).label(
+                    "is_retracted"
+                ),
                 commits.c.version,
                 commits.c.fingerprint,
             )
@@ -140,7 +142,7 @@ class _Snapshot:
         numbers = [row["number"] for row in rows]
         mentions, claims = (self._of_documents(table, numbers) for table in (graph_mentions, graph_claims))
         keys = {row["concept"] for some in mentions.values() for row in some}
-        canonical = canonical_of(self._connection, self._tenant_id, keys)
+        canonical = self._view.canonical_of(keys)
         for row in rows:
             key = key_of(row)
             entities = [entity_of(each, key) for each in mentions.get(row["number"], ())]
@@ -157,6 +159,6 @@ class _Snapshot:
             )
 
     def _of_documents(self, table: Any, numbers: Sequence[int]) -> dict[int, list[RowMapping]]:
-        query = select(table).where(table.c.document_number.in_(numbers))
+        query = select(table).where(one_of(table.c.document_number, numbers))
         rows = self._connection.execute(query.order_by(table.c.document_number, table.c.number)).mappings()
         return {number: list(some) for number, some in groupby(rows, lambda row: row["document_number"])}

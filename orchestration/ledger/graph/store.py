@@ -28,6 +28,7 @@ from orchestration.ledger.graph import questions, reading
 from orchestration.ledger.graph.bulk import insert_rows
 from orchestration.ledger.graph.counting import discard_rows, recount, show
 from orchestration.ledger.graph.disagreeing import find_conflicts
+from orchestration.ledger.graph.joining import neighbours
 from orchestration.ledger.graph.proposing import find_proposals
 from orchestration.ledger.graph.retracted import retracted_numbers
 from orchestration.ledger.graph.rows import (
@@ -44,6 +45,7 @@ from orchestration.ledger.graph.tables import (
     graph_mentions,
     graph_notices,
 )
+from orchestration.ledger.graph.view import View
 from orchestration.ledger.graph.walking import find_paths
 from orchestration.ledger.rows import batches, has_key, key_of, lock_commits
 from orchestration.ledger.tables import commits
@@ -175,7 +177,12 @@ class SqlGraph(LedgerPart):
         """Concepts with most documents first; see GraphReader."""
         with self._database.reading() as connection:
             return reading.find_concepts(
-                connection, tenant_id, named=named, exactly=exactly, keys=keys, kind=kind, limit=limit
+                View.of(connection, tenant_id),
+                named=named,
+                exactly=exactly,
+                keys=keys,
+                kind=kind,
+                limit=limit,
             )
 
     def statements(
@@ -193,8 +200,7 @@ class SqlGraph(LedgerPart):
         """Visible claims with their mentions; see GraphReader."""
         with self._database.reading() as connection:
             return reading.find_statements(
-                connection,
-                tenant_id,
+                View.of(connection, tenant_id),
                 concepts=concepts,
                 subject=subject,
                 object_=object_,
@@ -224,7 +230,7 @@ class SqlGraph(LedgerPart):
     def neighbours(self, tenant_id: str, concept: str, limit: int = 100) -> list[Neighbour]:
         """Concepts that visible claims join to this one; see GraphReader."""
         with self._database.reading() as connection:
-            return reading.neighbours(connection, tenant_id, concept, limit)
+            return neighbours(View.of(connection, tenant_id), concept, limit)
 
     def paths(
         self,
@@ -240,8 +246,7 @@ class SqlGraph(LedgerPart):
         """Paths between two concepts; see GraphReader."""
         with self._database.reading() as connection:
             return find_paths(
-                connection,
-                tenant_id,
+                View.of(connection, tenant_id),
                 start,
                 end,
                 max_hops=max_hops,
@@ -260,17 +265,19 @@ class SqlGraph(LedgerPart):
     ) -> list[Conflict]:
         """Claims that disagree; see GraphReader."""
         with self._database.reading() as connection:
-            return find_conflicts(connection, tenant_id, concept=concept, predicate=predicate, limit=limit)
+            return find_conflicts(
+                View.of(connection, tenant_id), concept=concept, predicate=predicate, limit=limit
+            )
 
     def proposals(self, tenant_id: str, limit: int = 20) -> list[Proposal]:
         """What a person should look at; see GraphReader."""
         with self._database.reading() as connection:
-            return find_proposals(connection, tenant_id, limit)
+            return find_proposals(View.of(connection, tenant_id), limit)
 
     def counts(self, tenant_id: str) -> GraphCounts:
         """What is visible of the tenant; see GraphReader."""
         with self._database.reading() as connection:
-            return reading.counts(connection, tenant_id)
+            return reading.counts(View.of(connection, tenant_id))
 
 
 def _document(key: DocumentKey, intent_id: str) -> Any:

@@ -5,7 +5,7 @@ Input: a tenant. Output: parts of SELECTs over graph_documents. Commits mark the
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, FromClause, and_
+from sqlalchemy import BindParameter, ColumnElement, FromClause, and_
 
 from orchestration.ledger.graph.tables import graph_claims, graph_documents
 from orchestration.ledger.tables import commits
@@ -18,7 +18,7 @@ def claims_of_visible() -> FromClause:
     return graph_claims.join(graph_documents, graph_documents.c.number == graph_claims.c.document_number)
 
 
-def visible_claims(tenant_id: str) -> tuple[ColumnElement[bool], ...]:
+def visible_claims(tenant_id: str | BindParameter[str]) -> tuple[ColumnElement[bool], ...]:
     """Conditions: the document of the row is the tenant's and visible, for rows that other conditions choose.
 
     The tenant is compared as an expression, so that databases start from those conditions and not from all

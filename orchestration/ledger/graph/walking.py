@@ -14,18 +14,15 @@ from heapq import nsmallest
 from itertools import islice, pairwise
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from orchestration.contracts import Concept, Link, Path, Paths
-from orchestration.ledger.graph.merging import canonical_of, has_aliases, keys_by_canonical, members
-from orchestration.ledger.graph.reading import (
-    ENDS,
-    claims_between,
-    concepts_by_key,
-)
-from orchestration.ledger.graph.tables import graph_claims, graph_concepts
-from orchestration.ledger.graph.visible import claims_of_visible, visible_claims
-from orchestration.ledger.rows import batches
+from orchestration.ledger.graph.joining import claims_between, pairs_around
+from orchestration.ledger.graph.prepared import TENANT, Prepared
+from orchestration.ledger.graph.reading import concepts_by_key
+from orchestration.ledger.graph.tables import graph_concepts
+from orchestration.ledger.graph.view import View
+from orchestration.ledger.rows import batches, one_of_parameter
 
 __all__ = ["find_paths"]
 
@@ -40,15 +37,22 @@ MOST_CANDIDATES: Final = 50_000
 
 HUBS_NAMED: Final = 10
 
+ALL: Final = 2**31 - 1
+
 Keys = tuple[str, ...]
+
+_DOCUMENTS: Final = Prepared(
+    select(graph_concepts.c.concept, graph_concepts.c.documents).where(
+        graph_concepts.c.tenant_id == TENANT, one_of_parameter(graph_concepts.c.concept, "keys")
+    )
+)
 
 
 @dataclass(slots=True)
 class _Walk:
     """One search: where it reads, between which concepts, and what it knows by now."""
 
-    connection: Connection
-    tenant_id: str
+    view: View
     predicates: Collection[str] | None
     max_documents: int
     truncated: bool = False
@@ -62,15 +66,13 @@ class _Walk:
 
     def among(self, concept: str, others: Collection[str]) -> set[str]:
         """Those of other concepts that claims join to a concept."""
-        return {
-            other for batch in batches(sorted(others)) for _, other in self._pairs([concept], batch, None)
-        }
+        return {other for batch in batches(sorted(others)) for _, other in self._pairs([concept], batch)}
 
     def around_each(self, concepts: Sequence[str]) -> dict[str, set[str]]:
         """Neighbours of each of some concepts, none of which is a hub."""
         neighbours: dict[str, set[str]] = {concept: set() for concept in concepts}
         for batch in batches(concepts):
-            for concept, other in self._pairs(batch, None, None):
+            for concept, other in self._pairs(batch, None):
                 neighbours[concept].add(other)
         return neighbours
 
@@ -81,42 +83,25 @@ class _Walk:
         return sorted(chosen, key=lambda each: (self.documents.get(each, 0), each))
 
     def _count(self, concepts: Collection[str]) -> None:
-        columns = (graph_concepts.c.concept, graph_concepts.c.documents)
         for batch in batches(sorted(set(concepts) - self.documents.keys())):
-            query = select(*columns).where(
-                graph_concepts.c.tenant_id == self.tenant_id, graph_concepts.c.concept.in_(batch)
-            )
-            self.documents |= dict(map(tuple, self.connection.execute(query)))
+            rows = _DOCUMENTS.rows(self.view.connection, tenant_id=self.view.tenant_id, keys=batch)
+            self.documents |= dict(map(tuple, rows))
 
     def _pairs(
-        self, concepts: Sequence[str], others: Sequence[str] | None, limit: int | None
+        self, concepts: Sequence[str], others: Sequence[str] | None, limit: int = ALL
     ) -> set[tuple[str, str]]:
         """(concept, neighbour) pairs of canonical keys; at most `limit` for each end of the claims."""
-        own = members(self.connection, self.tenant_id, concepts)
-        theirs = None if others is None else sorted(members(self.connection, self.tenant_id, others))
-        pairs: set[tuple[str, str]] = set()
-        for this, other, _ in ENDS:
-            query = (
-                select(this, other)
-                .distinct()
-                .select_from(claims_of_visible())
-                .where(*visible_claims(self.tenant_id), this.in_(sorted(own)))
-                .order_by(this, other)
-            )
-            if theirs is not None:
-                query = query.where(other.in_(theirs))
-            if self.predicates is not None:
-                query = query.where(graph_claims.c.predicate.in_(sorted(self.predicates)))
-            pairs |= set(map(tuple, self.connection.execute(query.limit(limit))))
-        if not has_aliases(self.connection, self.tenant_id):
+        own = self.view.members(concepts)
+        theirs = None if others is None else sorted(self.view.members(others))
+        pairs = pairs_around(self.view, sorted(own), theirs, self.predicates, limit)
+        if not self.view.any_alias:
             return pairs
-        canonical = canonical_of(self.connection, self.tenant_id, {other for _, other in pairs})
+        canonical = self.view.canonical_of({other for _, other in pairs})
         return {(own[this], canonical[other]) for this, other in pairs}
 
 
 def find_paths(
-    connection: Connection,
-    tenant_id: str,
+    view: View,
     start: str,
     end: str,
     *,
@@ -126,10 +111,10 @@ def find_paths(
     limit: int,
 ) -> Paths:
     """Paths between two concepts; see GraphReader.paths."""
-    first, last = canonical_of(connection, tenant_id, [start, end]).values() if start != end else (start, end)
+    first, last = view.canonical_of([start, end]).values() if start != end else (start, end)
     if first == last:
         return Paths(paths=())
-    walk = _Walk(connection, tenant_id, predicates, max_documents)
+    walk = _Walk(view, predicates, max_documents)
     from_first, from_last = _around_both(walk, first, last)
     routes: list[Keys] = [(first, last)] if last in from_first else []
     middle = (from_first & from_last) - {first, last} if max_hops > 1 else set()
@@ -138,8 +123,8 @@ def find_paths(
     if max_hops > 2 and len(routes) < limit:
         routes += _longer(walk, (first, last), (from_first, from_last), max_hops, limit - len(routes))
     return Paths(
-        paths=_described(connection, tenant_id, routes[:limit], predicates),
-        hubs=_hubs(connection, tenant_id, middle - set(passable)),
+        paths=_described(view, routes[:limit], predicates),
+        hubs=_hubs(view, middle - set(passable)),
         truncated=walk.truncated,
     )
 
@@ -209,18 +194,16 @@ def _rank(walk: _Walk, keys: Keys) -> tuple[int, Keys]:
     return sum(walk.documents.get(key, 0) for key in keys[1:-1]), keys
 
 
-def _hubs(connection: Connection, tenant_id: str, keys: Collection[str]) -> tuple[Concept, ...]:
-    hubs = concepts_by_key(connection, tenant_id, keys).values()
+def _hubs(view: View, keys: Collection[str]) -> tuple[Concept, ...]:
+    hubs = concepts_by_key(view, keys).values()
     return tuple(sorted(hubs, key=lambda each: (-each.documents, each.concept))[:HUBS_NAMED])
 
 
-def _described(
-    connection: Connection, tenant_id: str, routes: Sequence[Keys], predicates: Collection[str] | None
-) -> tuple[Path, ...]:
+def _described(view: View, routes: Sequence[Keys], predicates: Collection[str] | None) -> tuple[Path, ...]:
     """The paths with their concepts, and the claims of each step."""
-    concepts = concepts_by_key(connection, tenant_id, [key for keys in routes for key in keys])
+    concepts = concepts_by_key(view, [key for keys in routes for key in keys])
     steps = {step for keys in routes for step in pairwise(keys)}
-    links = _links(connection, tenant_id, steps, predicates)
+    links = _links(view, steps, predicates)
     return tuple(
         Path(
             concepts=tuple(concepts[key] for key in keys),
@@ -231,33 +214,31 @@ def _described(
 
 
 def _links(
-    connection: Connection,
-    tenant_id: str,
+    view: View,
     steps: Collection[tuple[str, str]],
     predicates: Collection[str] | None,
 ) -> dict[tuple[str, str], tuple[Link, ...]]:
     """The claims of each step, by predicate and direction."""
-    keys_of = keys_by_canonical(connection, tenant_id, {key for step in steps for key in step})
+    keys_of = view.keys_by_canonical({key for step in steps for key in step})
     both = sorted({*steps, *((last, first) for first, last in steps)})
     pairs = [
         (subject, object_) for first, last in both for subject in keys_of[first] for object_ in keys_of[last]
     ]
     links: dict[tuple[str, str], list[Link]] = {step: [] for step in steps}
-    of_predicates = () if predicates is None else (graph_claims.c.predicate.in_(sorted(predicates)),)
     for batch in batches(pairs):
-        for row in claims_between(connection, tenant_id, batch, (), of_predicates):
+        for row in claims_between(view, batch, (), predicates):
             for outgoing, step in (
-                (True, (row["subject"], row["object"])),
-                (False, (row["object"], row["subject"])),
+                (True, (row.subject, row.object)),
+                (False, (row.object, row.subject)),
             ):
                 if step in links:
                     links[step].append(
                         Link(
-                            predicate=row["predicate"],
+                            predicate=row.predicate,
                             outgoing=outgoing,
-                            claims=row["claims"],
-                            documents=row["documents"],
-                            retracted_documents=row["retracted"],
+                            claims=row.claims,
+                            documents=row.documents,
+                            retracted_documents=row.retracted,
                         )
                     )
     return {
