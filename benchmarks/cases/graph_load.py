@@ -47,6 +47,8 @@ COMPARED: Final = (
 )
 """Tables that both databases fill."""
 
+GRAPH_TABLES: Final = (*COMPARED[:5], "graph_identifiers", "graph_notices", "graph_canonical")
+
 NAME_COLUMNS: Final = ("tenant_id", "concept", "kind", "name", "folded", "mentions")
 CONCEPT_COLUMNS: Final = ("tenant_id", "concept", "kind", "name", "documents", "mentions")
 
@@ -257,6 +259,8 @@ class _Bare:
 def _asked(ledger: SqlLedger, own_url: str, chance: random.Random) -> dict[str, Any]:
     connection = _bare_connection(own_url)
     cursor = connection.cursor()
+    if not own_url.startswith("sqlite"):  # its own process does so within a minute
+        cursor.execute(f"ANALYZE {', '.join(GRAPH_TABLES)}")
     cursor.execute("SELECT concept FROM graph_concepts ORDER BY concept")
     concepts = [row[0] for row in cursor.fetchall()]
     chosen = chance.sample(concepts, min(ASKED, len(concepts)))

@@ -15,6 +15,7 @@ from orchestration.ledger.graph.tables import (
     graph_identifiers,
     graph_notices,
 )
+from orchestration.ledger.graph.visible import filtered
 
 __all__ = ["any_retracted", "count_retracted", "is_retracted", "retracted_numbers"]
 
@@ -46,10 +47,9 @@ def _noticed(tenant_id: Any) -> Select[int]:
             .join(graph_documents, graph_documents.c.number == graph_identifiers.c.document_number)
         )
         .where(
-            # an expression, so that no index of all documents is read: notices are few
-            graph_documents.c.tenant_id.concat("") == tenant_id,
+            filtered(graph_documents.c.tenant_id) == tenant_id,
             graph_documents.c.visible,
-            notice.c.tenant_id.concat("") == tenant_id,
+            filtered(notice.c.tenant_id) == tenant_id,
             notice.c.visible,
             notice.c.number != graph_documents.c.number,
         )
