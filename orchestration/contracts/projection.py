@@ -14,6 +14,7 @@ from pydantic import Field
 
 from orchestration.contracts.commits import Commit
 from orchestration.contracts.graph import Extraction
+from orchestration.errors import StoreCorruptError
 from orchestration.records import DocumentKey, Record
 
 Row = Mapping[str, Any]
@@ -75,10 +76,10 @@ class GraphFeed(Protocol):
         """Return the stamps of those of the documents that are visible and have a graph."""
         ...
 
-    def load(self, key: DocumentKey) -> VisibleGraph | None:
-        """Return a document's visible mentions and claims; None if it is not visible or has no graph.
+    def load(self, keys: Sequence[DocumentKey]) -> dict[DocumentKey, VisibleGraph | StoreCorruptError]:
+        """Return mentions and claims of those of the documents that are visible and have a graph.
 
-        Raises StoreCorruptError if the ledger lost its rows.
+        A StoreCorruptError stands for a document whose rows the ledger lost. Holds all of them in memory.
         """
         ...
 

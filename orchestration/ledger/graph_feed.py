@@ -7,7 +7,7 @@ documents as one moment has them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from uuid import uuid4
 
@@ -18,7 +18,7 @@ from orchestration.contracts.projection import GraphChange, VisibleGraph
 from orchestration.errors import StoreCorruptError
 from orchestration.ledger.database import LedgerPart, lock
 from orchestration.ledger.graph.merging import has_aliases
-from orchestration.ledger.graph.rows import extraction_of
+from orchestration.ledger.graph.rows import extractions_of
 from orchestration.ledger.graph.tables import (
     graph_canonical,
     graph_documents,
@@ -103,23 +103,46 @@ class SqlGraphFeed(LedgerPart):
                 stamps |= _stamps(connection, connection.execute(query).mappings().all())
         return stamps
 
-    def load(self, key: DocumentKey) -> VisibleGraph | None:
-        """A document's visible mentions and claims; see GraphFeed."""
-        query = select(commits).where(has_key(commits, [key]), commits.c.graph_intent_id.is_not(None))
+    def load(self, keys: Sequence[DocumentKey]) -> dict[DocumentKey, VisibleGraph | StoreCorruptError]:
+        """Visible mentions and claims of documents; see GraphFeed."""
+        loaded: dict[DocumentKey, VisibleGraph | StoreCorruptError] = {}
         with self._database.snapshot() as connection:
-            row = connection.execute(query).mappings().first()
-            if row is None:
-                return None
-            extraction = extraction_of(connection, key, row["graph_intent_id"])
-            (stamp,) = _stamps(connection, [row]).values()
-            canonical = _canonical(connection, [key])[key]
-            facts = _facts(connection, key, row["graph_intent_id"])
-        if extraction is None:
-            raise StoreCorruptError(
+            for batch in batches(keys):
+                loaded |= _loaded(connection, batch)
+        return loaded
+
+
+def _loaded(
+    connection: Connection, keys: Sequence[DocumentKey]
+) -> dict[DocumentKey, VisibleGraph | StoreCorruptError]:
+    query = select(commits).where(has_key(commits, keys), commits.c.graph_intent_id.is_not(None))
+    rows = connection.execute(query).mappings().all()
+    intents = {key_of(row): str(row["graph_intent_id"]) for row in rows}
+    if not intents:
+        return {}
+    documents = {
+        key_of(row): row
+        for row in connection.execute(select(graph_documents).where(has_key(graph_documents, [*intents])))
+        .mappings()
+        .all()
+        if row["intent_id"] == intents[key_of(row)]
+    }
+    extractions = extractions_of(connection, {row["number"]: key for key, row in documents.items()})
+    canonical = _canonical(connection, list(intents))
+    retracted = _retracted(connection, list(intents))
+    loaded: dict[DocumentKey, VisibleGraph | StoreCorruptError] = {}
+    for row in rows:
+        key = key_of(row)
+        if key not in documents:
+            loaded[key] = StoreCorruptError(
                 f"the ledger lost the mentions and claims of {key.doc_id}. `medkg verify --repair` extracts "
                 "them again."
             )
-        return VisibleGraph(commit_of(row), extraction, stamp, canonical, facts)
+            continue
+        stamp = _stamp(intents[key], canonical[key], key in retracted)
+        facts = {**_facts(documents[key]), "retracted": key in retracted}
+        loaded[key] = VisibleGraph(commit_of(row), extractions[key], stamp, canonical[key], facts)
+    return loaded
 
 
 def _stamps(connection: Connection, rows: Sequence[RowMapping]) -> dict[DocumentKey, str]:
@@ -129,12 +152,16 @@ def _stamps(connection: Connection, rows: Sequence[RowMapping]) -> dict[Document
         return {}
     canonical = _canonical(connection, list(intents))
     retracted = _retracted(connection, list(intents))
-    stamps = {}
-    for key, intent_id in intents.items():
-        others = [sorted(canonical[key].items()), key in retracted]
-        suffix = "" if others == [[], False] else sha256(repr(others).encode()).hexdigest()[:16]
-        stamps[key] = f"{intent_id}+{suffix}" if suffix else intent_id
-    return stamps
+    return {key: _stamp(intent_id, canonical[key], key in retracted) for key, intent_id in intents.items()}
+
+
+def _stamp(intent_id: str, canonical: Mapping[str, str], retracted: bool) -> str:
+    others = [sorted(canonical.items()), retracted]
+    return (
+        intent_id
+        if others == [[], False]
+        else f"{intent_id}+{sha256(repr(others).encode()).hexdigest()[:16]}"
+    )
 
 
 def _canonical(connection: Connection, keys: Sequence[DocumentKey]) -> dict[DocumentKey, dict[str, str]]:
@@ -191,10 +218,6 @@ def _retracted(connection: Connection, keys: Sequence[DocumentKey]) -> set[Docum
     }
 
 
-def _facts(connection: Connection, key: DocumentKey, intent_id: str) -> dict[str, str | int | bool]:
+def _facts(document: RowMapping) -> dict[str, str | int | bool]:
     """What is known of a document, beside its mentions and claims."""
-    columns = [graph_documents.c[name] for name in ("title", "year", "study_type")]
-    query = select(*columns).where(has_key(graph_documents, [key]), graph_documents.c.intent_id == intent_id)
-    row = connection.execute(query).mappings().first()
-    known = {name: value for name, value in (row or {}).items() if value is not None}
-    return {**known, "retracted": bool(_retracted(connection, [key]))}
+    return {name: document[name] for name in ("title", "year", "study_type") if document[name] is not None}

@@ -6,11 +6,12 @@ projecting processes may go on meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final, Literal, NamedTuple
 
 from anyio import to_thread
 
+from orchestration.batching import batched
 from orchestration.contracts.commits import EVERYTHING
 from orchestration.contracts.projection import GraphFeed, GraphProjection
 from orchestration.errors import StoreCorruptError
@@ -21,6 +22,9 @@ __all__ = ["ProjectionDifference", "differences"]
 
 PAGE: Final = 100
 """Documents of each side that are in memory."""
+
+LOADED: Final = 25
+"""Documents that are read from the ledger together."""
 
 CHANGES: Final = 10_000
 
@@ -63,10 +67,11 @@ async def _of_documents(
             document.key: (document.stamp, digest(document))
             for document in await target.documents(tenant_id, [key for key, _ in page])
         }
-        for key, stamp in page:
-            wanted = await to_thread.run_sync(_wanted, feed, key, stamp)
-            if wanted is not None and wanted != present.get(key):
-                yield ProjectionDifference(key, "incomplete" if key in present else "missing")
+        for some in batched(page, LOADED):
+            wanted = await to_thread.run_sync(_wanted, feed, dict(some))
+            for key, content in wanted.items():
+                if content != present.get(key):
+                    yield ProjectionDifference(key, "incomplete" if key in present else "missing")
     async for keys in _batches(target, tenant_id):
         visible = await to_thread.run_sync(feed.stamps, keys)
         for key in keys:
@@ -74,13 +79,13 @@ async def _of_documents(
                 yield ProjectionDifference(key, "leftover")
 
 
-def _wanted(feed: GraphFeed, key: DocumentKey, stamp: str) -> tuple[str, str] | None:
-    """Stamp and digest of a document as it is to be; None if it cannot be compared."""
-    try:
-        visible = feed.load(key)
-    except StoreCorruptError:  # the comparison of ledger and graph names it
-        return None
-    return None if visible is None else (stamp, digest(projected(visible)))
+def _wanted(feed: GraphFeed, stamps: Mapping[DocumentKey, str]) -> dict[DocumentKey, tuple[str, str]]:
+    """Stamps and digests of documents as they are to be, of those that can be compared."""
+    return {
+        key: (stamps[key], digest(projected(visible)))
+        for key, visible in feed.load(list(stamps)).items()
+        if not isinstance(visible, StoreCorruptError)  # the comparison of ledger and graph names it
+    }
 
 
 async def _batches(target: GraphProjection, tenant_id: str) -> AsyncIterator[list[DocumentKey]]:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Final, Protocol, TypeVar
 
 import structlog
@@ -33,6 +34,9 @@ __all__ = ["Call", "Pass", "Projector"]
 
 PAGE: Final = 500
 """Changes or documents that are looked at together."""
+
+LOADED: Final = 25
+"""Documents that are read from the ledger together."""
 
 ROWS: Final = 5000
 """Rows after which a transaction is written: bounds its memory here and on the server."""
@@ -238,27 +242,19 @@ class Projector:
     ) -> list[ProjectedDocument]:
         """The next documents, as many as a transaction takes; those that are not to be there go to `gone`."""
         documents: list[ProjectedDocument] = []
-        rows = 0
-        for key in keys:
-            document = self._load(key, done)
-            if document is None:
-                gone.append(key)
-                continue
-            documents.append(document)
-            rows += document.rows
-            if rows >= ROWS:
-                break
+        while sum(document.rows for document in documents) < ROWS and (some := list(islice(keys, LOADED))):
+            visible = self._feed.load(some)
+            gone += [key for key in some if key not in visible]
+            for key, graph in visible.items():
+                if isinstance(graph, StoreCorruptError):
+                    gone.append(key)
+                    done.lost.append(key.doc_id)
+                    self._log.warning(
+                        "not projected", document=key.doc_id, code=graph.code, message=graph.message
+                    )
+                else:
+                    documents.append(projected(graph))
         return documents
-
-    def _load(self, key: DocumentKey, done: Pass) -> ProjectedDocument | None:
-        """The document as it is now; None if it is not visible, or the ledger lost its rows."""
-        try:
-            visible = self._feed.load(key)
-        except StoreCorruptError as error:
-            done.lost.append(key.doc_id)
-            self._log.warning("not projected", document=key.doc_id, code=error.code, message=error.message)
-            return None
-        return None if visible is None else projected(visible)
 
     async def _apply(
         self,

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, Table, select
 
 from orchestration.contracts.graph import Extraction
 from orchestration.ledger.graph.tables import graph_claims, graph_documents, graph_mentions
@@ -24,6 +24,7 @@ __all__ = [
     "claim_row",
     "entity_of",
     "extraction_of",
+    "extractions_of",
     "mention_row",
     "mentions_of",
 ]
@@ -107,15 +108,29 @@ def extraction_of(connection: Connection, key: DocumentKey, intent_id: str) -> E
         has_key(graph_documents, [key]), graph_documents.c.intent_id == intent_id
     )
     number = connection.execute(document).scalar()
-    if number is None:
-        return None
-    mentions, claims = (
-        connection.execute(
-            select(table).where(table.c.document_number == number).order_by(table.c.number)
-        ).mappings()
-        for table in (graph_mentions, graph_claims)
-    )
-    return [entity_of(row, key) for row in mentions], [claim_of(row, key) for row in claims]
+    return None if number is None else extractions_of(connection, {number: key})[key]
+
+
+def extractions_of(
+    connection: Connection, numbers: Mapping[int, DocumentKey]
+) -> dict[DocumentKey, Extraction]:
+    """Mentions and claims of documents by their numbers, as they were written."""
+    extractions: dict[DocumentKey, tuple[list[Entity], list[Claim]]] = {
+        key: ([], []) for key in numbers.values()
+    }
+    for batch in batches(numbers):
+        for row in _in_order(connection, graph_mentions, batch):
+            key = numbers[row["document_number"]]
+            extractions[key][0].append(entity_of(row, key))
+        for row in _in_order(connection, graph_claims, batch):
+            key = numbers[row["document_number"]]
+            extractions[key][1].append(claim_of(row, key))
+    return {**extractions}
+
+
+def _in_order(connection: Connection, table: Table, numbers: Sequence[int]) -> Iterable[RowMapping]:
+    query = select(table).where(one_of(table.c.document_number, numbers)).order_by(table.c.number)
+    return connection.execute(query).mappings()
 
 
 def mentions_of(connection: Connection, claims: Sequence[RowMapping]) -> dict[tuple[int, str], Entity]:
