@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from orchestration.settings import send_no_usage_reports
 from tests.exhaustive import EXHAUSTIVE
@@ -45,6 +46,10 @@ LONGEST_FIRST: Final = (
 """Files and folders of tests that take long, the longest first, so that all processes end together."""
 
 send_no_usage_reports()
+settings.register_profile(
+    "no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("no clock")  # a slow machine fails no property
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
 
 

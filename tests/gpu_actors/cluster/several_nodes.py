@@ -28,9 +28,11 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="medkg-t-"))
     plane = start_plane(profile, address=cluster.address, folder=folder, dashboard=False)
     reference = plane.embed(TEXTS, PATIENCE).dense
+    computing = embedders(plane)
+    seconds_before = {each: cpu_seconds(each) for each in computing}
     with ThreadPoolExecutor(1) as thread:
         pending = thread.submit(plane.embed, TEXTS, PATIENCE)
-        wait_until(lambda: any(map(is_busy, embedders(plane))))
+        wait_until(lambda: any(cpu_seconds(each) - seconds_before[each] > 0.2 for each in computing))
         started = time.monotonic()
         os.kill(worker.all_processes["raylet"][0].process.pid, signal.SIGKILL)
         vectors = pending.result()
@@ -59,8 +61,8 @@ def embedders(plane: RayPlane) -> list[psutil.Process]:
     return [psutil.Process(each["pid"]) for each in plane.health()["embedders"] if each.get("fault") is None]
 
 
-def is_busy(process: psutil.Process) -> bool:
-    return process.cpu_percent(interval=0.1) > 20
+def cpu_seconds(process: psutil.Process) -> float:
+    return float(process.cpu_times().user)
 
 
 def faults(plane: RayPlane) -> int:

@@ -120,7 +120,7 @@ def test_one_that_cannot_be_started_now_is_started_later(
                 dagster.tick()
                 return any(record["event"] == "not restarted" for record in records)
 
-            wait_until(is_not_restarted, 10)
+            wait_until(is_not_restarted)
     assert pids(dagster) == before
     assert changed(dagster, before) == {DAEMON}
 

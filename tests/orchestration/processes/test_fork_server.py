@@ -13,7 +13,7 @@ import pytest
 
 from orchestration.processes.child_process import PROJECT_ROOT, identity_of, is_alive
 from orchestration.processes.fork_server import ForkedChild, ForkServer, ForkServers, Task
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 TASKS = "tests.orchestration.processes.forked_tasks"
 
@@ -33,7 +33,7 @@ def test_a_child_has_its_arguments_environment_session_name_and_log(
     server: ForkServer, tmp_path: Path
 ) -> None:
     child = spawn(server, "report", tmp_path / "logs" / "child.log", "one", "two words")
-    assert child.wait(60) == 0
+    assert child.wait(PATIENCE) == 0
     assert (tmp_path / "logs" / "child.log").read_text() == "red one two words True\n"
     sleeping = spawn(server, "wait_for_signal")
     process = psutil.Process(sleeping.pid)
@@ -44,45 +44,45 @@ def test_a_child_has_the_environment_that_its_caller_has_then(
     server: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHAPE", "round")
-    assert spawn(server, "print_shape", tmp_path / "set.log").wait(60) == 0
+    assert spawn(server, "print_shape", tmp_path / "set.log").wait(PATIENCE) == 0
     monkeypatch.delenv("SHAPE")
-    assert spawn(server, "print_shape", tmp_path / "unset.log").wait(60) == 0
+    assert spawn(server, "print_shape", tmp_path / "unset.log").wait(PATIENCE) == 0
     assert [(tmp_path / name).read_text() for name in ("set.log", "unset.log")] == ["round\n", "None\n"]
 
 
 def test_exit_codes_and_signals_are_reported_as_popen_reports_them(server: ForkServer) -> None:
-    assert spawn(server, "end_with_three").wait(60) == 3
+    assert spawn(server, "end_with_three").wait(PATIENCE) == 3
     sleeping = spawn(server, "wait_for_signal")
     assert sleeping.poll() is None
     with pytest.raises(subprocess.TimeoutExpired):
         sleeping.wait(0)
     sleeping.terminate()
-    assert (sleeping.wait(60), sleeping.poll(), sleeping.returncode) == (-signal.SIGTERM,) * 3
+    assert (sleeping.wait(PATIENCE), sleeping.poll(), sleeping.returncode) == (-signal.SIGTERM,) * 3
     sleeping.kill()  # its pid may be another process's by now: nothing is sent
 
 
 def test_an_error_ends_the_child_alone_with_a_traceback_in_its_log(
     server: ForkServer, tmp_path: Path
 ) -> None:
-    assert spawn(server, "fail", tmp_path / "child.log").wait(60) == 1
+    assert spawn(server, "fail", tmp_path / "child.log").wait(PATIENCE) == 1
     assert "No space left on device" in (tmp_path / "child.log").read_text()
-    assert spawn(server, "end_with_three").wait(60) == 3
+    assert spawn(server, "end_with_three").wait(PATIENCE) == 3
 
 
 def test_a_log_that_cannot_be_opened_is_an_error_of_the_caller(server: ForkServer, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=r"File exists|Not a directory"):
         spawn(server, "report", tmp_path / "file" / "child.log")
-    assert spawn(server, "end_with_three").wait(60) == 3
+    assert spawn(server, "end_with_three").wait(PATIENCE) == 3
 
 
 def test_a_killed_fork_server_takes_its_children_along_and_is_replaced() -> None:
     servers = ForkServers(lambda: ForkServer.started([TASKS], {"COLOUR": "red"}))
     sleeping = spawn(servers.of(1), "wait_for_signal")
     psutil.Process(sleeping.pid).parent().kill()  # type: ignore[union-attr]
-    assert sleeping.wait(60) == -signal.SIGKILL
-    wait_until(lambda: not servers._server.is_alive(), 10)  # type: ignore[union-attr]
-    assert spawn(servers.of(1), "end_with_three").wait(60) == 3
+    assert sleeping.wait(PATIENCE) == -signal.SIGKILL
+    wait_until(lambda: not servers._server.is_alive())  # type: ignore[union-attr]
+    assert spawn(servers.of(1), "end_with_three").wait(PATIENCE) == 3
     servers.close()
 
 
@@ -96,10 +96,10 @@ def test_an_outdated_fork_server_ends_with_its_last_child() -> None:
     assert psutil.Process(newer.pid).ppid() != outdated.pid
     assert outdated.is_running() and sleeping.poll() is None
     sleeping.kill()
-    sleeping.wait(60)
+    sleeping.wait(PATIENCE)
     assert not outdated.is_running()
     servers.close()
-    assert newer.wait(60) == -signal.SIGKILL
+    assert newer.wait(PATIENCE) == -signal.SIGKILL
 
 
 OWNER = f"""
@@ -127,4 +127,4 @@ def test_no_fork_server_and_no_child_survives_a_kill_of_their_owner(how: str) ->
     assert all(is_alive(identity) for identity in identities)
     owner.kill()
     owner.communicate()
-    wait_until(lambda: not any(is_alive(identity) for identity in identities), 10)
+    wait_until(lambda: not any(is_alive(identity) for identity in identities))

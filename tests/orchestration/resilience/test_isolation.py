@@ -156,8 +156,8 @@ handle = StageHandle("parse", Isolation.PROCESS, factory=Misbehaving)
 
 async def main():
     execution = IsolatedExecution(workers=2)
-    await execution.run(handle, [(context, "crash")] * 4, 60)
-    await execution.run(handle, [(context, "hang-and-write-pid:{pid_file}")], 60)
+    await execution.run(handle, [(context, "crash")] * 4, 600)
+    await execution.run(handle, [(context, "hang-and-write-pid:{pid_file}")], 600)
 
 
 anyio.run(main)

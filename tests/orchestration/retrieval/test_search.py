@@ -318,7 +318,7 @@ def test_a_leg_that_hangs_is_not_waited_for_and_takes_nothing_from_the_others(
 ) -> None:
     data.ingest({"1": "walking"})
     never = Event()
-    budgets = Budgets(leg_seconds={"dense": 0.2})
+    budgets = Budgets(total_seconds=PATIENCE, other_legs_seconds=PATIENCE, leg_seconds={"dense": 0.2})
     search = make_search(Bm25Leg(data.search), ALeg("dense", waiting_for(never)), budgets=budgets)
     for _ in range(2 * THREADS):
         result = search.search(TENANT, "walking")
@@ -336,7 +336,9 @@ def test_each_leg_has_its_own_budget(data: DataFolder, make_search: MakeSearch) 
 
     patient = ALeg("sparse", slowly)
     hasty = ALeg("dense", waiting_for(never))
-    budgets = Budgets(total_seconds=60.0, leg_seconds={"sparse": 30.0, "dense": 0.1})
+    budgets = Budgets(
+        total_seconds=PATIENCE, other_legs_seconds=PATIENCE, leg_seconds={"sparse": PATIENCE, "dense": 0.1}
+    )
     result = make_search(hasty, patient, budgets=budgets).search(TENANT, "walking")
     assert (result.degraded, len(result.hits)) == (("dense",), 2)
     never.set()
@@ -353,12 +355,12 @@ def test_a_leg_that_answers_after_its_budget_is_left_out_though_others_still_run
         return candidates(data, "again")
 
     def after_the_late_one() -> list[Candidate]:
-        over.wait(1.0)
+        over.wait(3.0)
         over.set()
         return candidates(data, "walking")
 
     legs = ALeg("late", late), ALeg("slow", after_the_late_one)
-    budgets = Budgets(total_seconds=60.0, other_legs_seconds=30.0, leg_seconds={"late": 0.1})
+    budgets = Budgets(total_seconds=PATIENCE, other_legs_seconds=PATIENCE, leg_seconds={"late": 0.1})
     result = make_search(*legs, budgets=budgets).search(TENANT, "walking")
     assert result.degraded == ("late",)
     assert {leg for hit in result.hits for leg in hit.legs} == {"slow"}
@@ -367,7 +369,7 @@ def test_a_leg_that_answers_after_its_budget_is_left_out_though_others_still_run
 def test_the_total_budget_holds_for_legs_that_have_more(data: DataFolder, make_search: MakeSearch) -> None:
     data.ingest({"1": "walking"})
     never = Event()
-    budgets = Budgets(total_seconds=0.2, other_legs_seconds=60.0)
+    budgets = Budgets(total_seconds=3.0, other_legs_seconds=PATIENCE)
     legs = Bm25Leg(data.search), ALeg("sparse", waiting_for(never)), ALeg("dense", waiting_for(never))
     result = make_search(*legs, budgets=budgets).search(TENANT, "walking")
     assert (result.degraded, len(result.hits)) == (("sparse", "dense"), 2)

@@ -24,6 +24,7 @@ from orchestration.retrieval.fusion import DEFAULT_FUSION
 from orchestration.retrieval.legs import Bm25Leg, DenseLeg, Leg, SparseLeg
 from orchestration.retrieval.search import HybridSearch
 from tests.orchestration.opensearch import SERVER, connected, own_prefix
+from tests.orchestration.retrieval.conftest import PATIENT
 from tests.orchestration.stores.data_folder import DataFolder, Pairing, embed, expand, opened
 
 DEAD = "dead"
@@ -74,7 +75,7 @@ class Tenants(RuleBasedStateMachine):
             SparseLeg(self.data.search, expand),
             DenseLeg(self.data.vectors, embed),
         ]
-        self.searches = HybridSearch(self.data.log, self.data.search, legs, DEFAULT_FUSION)
+        self.searches = HybridSearch(self.data.log, self.data.search, legs, DEFAULT_FUSION, PATIENT)
         self.stack.callback(self.searches.close)
         self.held: tuple[dict[str, str], dict[str, str]] = ({}, {})
         self.version = 0

@@ -250,9 +250,9 @@ def test_a_run_cancelled_before_its_worker_came_to_it_never_begins(
     run_id = a_run(instance, "window_job")
     pool.workers.submit(run_id)
     wait_for_file(folder / "warming-up")
-    threading.Event().wait(0.5)  # the order reaches the worker, which is not done with its warm-up
-    assert pool.workers.describe()[0]["run"] == run_id
+    wait_until(lambda: pool.workers.describe()[0]["run"] == run_id)  # the order is sent, before the next one
     pool.workers.cancel(run_id)
+    (folder / "warming-up").unlink()
     assert pool.outcome().status == "CANCELED"
     assert not (folder / "ingested").exists()
 

@@ -30,6 +30,7 @@ from orchestration.resilience.decision_log import log_decision
 from orchestration.resilience.guard import Guards
 from orchestration.resilience.isolation import IsolatedExecution, StageHandle
 from orchestration.resilience.policies import ResiliencePolicyConfig
+from tests.waiting import wait_until
 
 
 def folder() -> Path:
@@ -46,10 +47,10 @@ def once(name: str) -> bool:
 
 
 def warm_up() -> None:
-    """What a worker does before its first run: nothing, or, where a test wants it, two seconds of waiting."""
+    """What a worker does before its first run: nothing, or, where a test wants it, waiting for the test."""
     if (folder() / "warm-up-waits").exists():
         (folder() / "warm-up-waits").rename(folder() / "warming-up")
-        threading.Event().wait(2)
+        wait_until(lambda: not (folder() / "warming-up").exists())
 
 
 @op
