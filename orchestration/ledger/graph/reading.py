@@ -27,6 +27,7 @@ from orchestration.ledger.graph.tables import (
 from orchestration.ledger.graph.view import View
 from orchestration.ledger.graph.visible import (
     claims_of_visible,
+    filtered,
     visible_claims,
     visible_documents,
     with_commits,
@@ -119,12 +120,15 @@ def find_statements(
 
 BY_DOCUMENT: Final = (graph_documents.c.source, graph_documents.c.doc_id, graph_claims.c.number)
 
+SORTED_BY_DOCUMENT: Final = (*map(filtered, BY_DOCUMENT[:2]), graph_claims.c.number)
+"""The same order of few rows: sorted, not read in it from an index of all documents."""
+
 
 def statements_where(
     view: View,
     conditions: Sequence[ColumnElement[bool]],
     limit: int,
-    order: Sequence[ColumnElement[Any]] = BY_DOCUMENT,
+    order: Sequence[ColumnElement[Any]] | None = None,
     *,
     chosen: bool = True,
 ) -> list[Statement]:
@@ -133,6 +137,7 @@ def statements_where(
     `chosen`: the conditions choose few of all claims, so that these are read and not documents in order.
     """
     tenant_id, connection = view.tenant_id, view.connection
+    order = order or (SORTED_BY_DOCUMENT if chosen else BY_DOCUMENT)
     columns = ("tenant_id", "source", "doc_id", "title", "year", "study_type")
     query = (
         select(

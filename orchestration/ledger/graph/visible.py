@@ -23,7 +23,7 @@ def claims_of_visible() -> FromClause:
 
 
 class _Filtered(FunctionElement[str]):
-    """A column that rows are filtered by after other conditions chose them."""
+    """A column that rows are filtered or sorted by after other conditions chose them."""
 
     name = "filtered"
     type = Text()

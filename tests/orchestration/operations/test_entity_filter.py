@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from medkg.testing.builders import TENANT
-from medkg.testing.ledger_suite.graph_reading import publish
+from medkg.testing.ledger_suite.graph_published import publish
 from orchestration.contracts import Alias, Ledger
 from orchestration.errors import UsageError
 from orchestration.ledger import open_ledger
