@@ -1,4 +1,4 @@
-"""`medkg jobs`: what was submitted, how far it came, and stopping it."""
+"""`medkg jobs`: what was submitted, how far it came, what it found, and stopping it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestration.cli.output import AsJson, answer, console, note, reports_erro
 from orchestration.contracts import JobState
 from orchestration.settings import Settings
 
-jobs = typer.Typer(help="List and cancel jobs.", no_args_is_help=True)
+jobs = typer.Typer(help="List, show and cancel jobs.", no_args_is_help=True)
 
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
@@ -44,6 +44,23 @@ def list_jobs(
                 console.print(_handed_back(job), markup=False)
 
     answer(as_json, {"jobs": value}, show)
+
+
+@jobs.command("show", epilog=example("medkg jobs show 1f0c2d3e"))
+@reports_errors
+def show_job(
+    ctx: typer.Context,
+    job_id: Annotated[str, typer.Argument(help="Id of a job, or how it begins.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show the account of a job as `medkg run` does, with mentions, claims and what was dropped."""
+    from orchestration.assembly import open_data_folder
+    from orchestration.cli.run import show_reports
+
+    settings: Settings = ctx.obj
+    with open_data_folder(settings) as data_folder:
+        report = data_folder.jobs.report(data_folder.jobs.resolve(job_id))
+    show_reports([report], as_json)
 
 
 @jobs.command("cancel", epilog=example("medkg jobs cancel 1f0c2d3e"))

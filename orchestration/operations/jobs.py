@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from orchestration.contracts import (
     DocumentCounts,
@@ -24,6 +24,9 @@ from orchestration.jobs.syncing import shown_sync
 from orchestration.operations.parts import Parts
 from orchestration.processes.child_process import is_alive
 from orchestration.topology.graph import TopologyGraph
+
+if TYPE_CHECKING:
+    from orchestration.jobs.foreground import RunReport
 
 __all__ = ["Jobs"]
 
@@ -92,6 +95,14 @@ class Jobs:
             return ids[0]
         problem = f"{len(ids)} jobs begin with {beginning}" if ids else f"there is no job {beginning}"
         raise UsageError(f"{problem}; `medkg jobs list` lists the newest ones.")
+
+    def report(self, job_id: str) -> RunReport:
+        """What a job has come to, as `medkg run` reports it; its seconds end with the last stage."""
+        from orchestration.jobs.foreground import RunReport
+
+        summary = self._parts.ledger.jobs.summary(job_id)
+        ended = (stage.started_at + stage.seconds for stage in summary.stages)
+        return RunReport(summary, max(0.0, max(ended, default=0.0) - summary.created_at))
 
     def cancel(self, job_id: str, host: RunningHost | None, notify: Callable[[str], None]) -> dict[str, Any]:
         """Stop a job and queue its unfinished documents; returns its account as JSON values. Idempotent.

@@ -9,6 +9,7 @@ import pytest
 from medkg.testing.builders import an_abstract, json_lines
 from medkg.testing.ledger_suite.builders import OWNER
 from orchestration.assembly import open_data_folder
+from orchestration.contracts import StageReport
 from orchestration.settings import load_settings
 from tests.orchestration.command_line import Medkg
 
@@ -61,8 +62,37 @@ def test_a_cancelled_job_gives_its_documents_back_to_the_next_one(medkg: Medkg, 
     assert medkg("submit", "auto", "--path", abstracts)["documents"] == {"in": 3, "pending": 3}
 
 
+def test_a_job_is_shown_with_mentions_claims_and_what_was_dropped_by_reason(
+    medkg: Medkg, abstracts: str
+) -> None:
+    job_id = medkg("submit", "auto", "--path", abstracts)["job_id"]
+    counts = {"documents_in": 3, "documents_out": 3, "failed": 0, "retried": 0, "cpu_seconds": 1}
+    with open_data_folder(load_settings(data_dir=medkg.data_dir)) as data_folder:
+        for window_id, mentions, dropped in (("w1", 5, {"span not in the text": 2}), ("w2", 4, {})):
+            extracted = {"items_out": mentions + 1, "mentions": mentions, "claims": 1, "dropped": dropped}
+            data_folder.ledger.outcomes.report(
+                StageReport(
+                    job_id=job_id,
+                    window_id=window_id,
+                    stage="extract",
+                    started_at=1,
+                    seconds=1,
+                    **counts,
+                    **extracted,
+                )
+            )
+    shown = medkg("jobs", "show", job_id[:8])
+    assert shown["documents"]["pending"] == 3
+    assert (shown["stages"]["extract"]["mentions"], shown["stages"]["extract"]["claims"]) == (9, 2)
+    assert shown["dropped"] == {"extract": {"span not in the text": 2}}
+    text = " ".join(medkg.text("jobs", "show", job_id).split())
+    assert "extract: 9 mentions, 2 claims; 15.4% dropped (2 span not in the text)" in text
+    assert "3 documents = 0 committed + 0 failed + 0 skipped + 0 waiting + 3 pending" in text
+
+
 def test_a_job_that_does_not_exist_or_is_not_the_only_one_is_wrong_use(medkg: Medkg, abstracts: str) -> None:
-    assert "jobs list" in medkg("jobs", "cancel", "nothing", expect=2)["error"]["message"]
+    for command in ("cancel", "show"):
+        assert "jobs list" in medkg("jobs", command, "nothing", expect=2)["error"]["message"]
     medkg("submit", "auto", "--path", abstracts)
     medkg("submit", "auto", "--path", abstracts)
     assert "2 jobs begin" in medkg("jobs", "cancel", "", expect=2)["error"]["message"]

@@ -11,7 +11,7 @@ from medkg.testing.builders import TENANT
 from orchestration.contracts import DocumentCounts
 from orchestration.errors import DagsterResourceUnavailableError, MalformedDocumentError
 from orchestration.jobs.foreground import RunReport
-from tests.orchestration.runs.window_folder import TOPOLOGY, TRIALS, WindowFolder, opened
+from tests.orchestration.runs.window_folder import TOPOLOGY, TRIALS, WindowFolder, opened, unavailable
 
 FILE = f"{TOPOLOGY}.yaml"
 ALL = len(TRIALS)
@@ -22,18 +22,8 @@ COMMITTED = DocumentCounts(total=ALL, committed=ALL)
 def windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WindowFolder]:
     monkeypatch.setenv("MEDKG_UNAVAILABLE_SECONDS", "0")
     with opened(tmp_path) as folder:
-        for name in ("extract", "kg"):
-            folder.edit(FILE, f"type: {name}\n", f"type: {name}\n    optional: true\n")
-        folder.reopen()
+        folder.optional_extraction()
         yield folder
-
-
-def unavailable(document: object) -> Exception:
-    return DagsterResourceUnavailableError("the language model's server does not answer.")
-
-
-def outstanding(windows: WindowFolder) -> dict[str, int]:
-    return windows.assembly.ledger.documents.outstanding(TENANT)
 
 
 def test_documents_are_indexed_while_the_extractor_is_unavailable(windows: WindowFolder) -> None:
@@ -41,7 +31,7 @@ def test_documents_are_indexed_while_the_extractor_is_unavailable(windows: Windo
     report = RunReport(windows.run(), 1.0)
     assert report.summary.documents == COMMITTED
     assert report.exit_code == 0
-    assert report.as_json()["outstanding"] == outstanding(windows) == {"extract": ALL}
+    assert report.as_json()["outstanding"] == windows.outstanding() == {"extract": ALL}
     assert {failure.message for failure in report.summary.failures} == {str(unavailable(None))}
     assert (windows.plane.chunked, windows.claims()) == (ALL, set())
     assert windows.differences() == []
@@ -53,7 +43,7 @@ def test_the_next_run_extracts_alone_what_was_outstanding(windows: WindowFolder)
     windows.fails = lambda document: None
     windows.reopen()
     assert windows.run().documents == COMMITTED
-    assert (windows.plane.chunked, windows.extracted, outstanding(windows)) == (0, ALL, {})
+    assert (windows.plane.chunked, windows.extracted, windows.outstanding()) == (0, ALL, {})
     assert {doc_id for doc_id, _, _ in windows.claims()} == {*TRIALS}
     assert windows.assembly.ledger.dead_letters.waiting(TENANT) == []
     assert windows.run().documents == DocumentCounts(total=ALL, skipped=ALL)
@@ -62,7 +52,7 @@ def test_the_next_run_extracts_alone_what_was_outstanding(windows: WindowFolder)
 def test_a_replay_extracts_alone_what_was_outstanding(windows: WindowFolder) -> None:
     windows.fails = lambda document: MalformedDocumentError("odd") if document.doc_id == TRIALS[1] else None
     windows.run()
-    assert outstanding(windows) == {"extract": 1}
+    assert windows.outstanding() == {"extract": 1}
     windows.fails = lambda document: None
     windows.reopen()
     (windows.trials / "studies.jsonl").unlink()
@@ -71,7 +61,7 @@ def test_a_replay_extracts_alone_what_was_outstanding(windows: WindowFolder) -> 
     job = windows.assembly.submissions.replay([letter.id], graph, tenant_id=TENANT, window_size=9)
     windows.work(job.job_id)
     assert windows.assembly.ledger.jobs.account(job.job_id).documents == DocumentCounts(total=1, committed=1)
-    assert (windows.plane.chunked, windows.extracted, outstanding(windows)) == (0, 1, {})
+    assert (windows.plane.chunked, windows.extracted, windows.outstanding()) == (0, 1, {})
     assert {doc_id for doc_id, _, _ in windows.claims()} == {*TRIALS}
 
 
@@ -84,11 +74,11 @@ def test_older_claims_stay_while_their_text_is_the_same(windows: WindowFolder) -
     windows.fails = unavailable
     windows.reopen()
     assert windows.run().documents == COMMITTED
-    assert (windows.claims(), outstanding(windows)) == (old, {"extract": ALL})
+    assert (windows.claims(), windows.outstanding()) == (old, {"extract": ALL})
 
     windows.write_trials(*TRIALS, condition="Snoring")
     assert windows.run().documents == COMMITTED
-    assert (windows.claims(), outstanding(windows)) == (set(), {"extract": ALL})
+    assert (windows.claims(), windows.outstanding()) == (set(), {"extract": ALL})
     assert windows.differences() == []
 
 

@@ -1,8 +1,8 @@
 """A data folder whose windows run in this process: everything is real but the plane, which counts its calls.
 
-`python -m tests.orchestration.runs.window_folder FOLDER BOUNDARY VERSION` runs the due branches of FOLDER's
-trials under that version of the extractor, and kills itself (kill -9) at a boundary of the window.
-MEDKG_LEDGER_URL names another database than the folder's.
+`python -m tests.orchestration.runs.window_folder FOLDER BOUNDARY VERSION [unavailable]` runs the due branches
+of FOLDER's trials under that version of the extractor, whose service may be unavailable, and kills itself
+(kill -9) at a boundary of the window. MEDKG_LEDGER_URL names another database than the folder's.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from orchestration.contracts import (
     SourceRequest,
     Vectors,
 )
+from orchestration.errors import DagsterResourceUnavailableError
 from orchestration.processes.child_process import is_alive
 from orchestration.records import Chunk, Document, DocumentKey
 from orchestration.runs.artifacts import WindowBatch
@@ -191,6 +192,15 @@ class WindowFolder:
     def differences(self) -> list[Difference]:
         return self.assembly.verification.differences(self.settings.tenant)
 
+    def optional_extraction(self) -> None:
+        """Have documents be indexed without waiting for extract and kg."""
+        for name in ("extract", "kg"):
+            self.edit(f"{self.topology}.yaml", f"type: {name}\n", f"type: {name}\n    optional: true\n")
+        self.reopen()
+
+    def outstanding(self) -> dict[str, int]:
+        return self.assembly.ledger.documents.outstanding(self.settings.tenant)
+
     def forget_parsed(self, doc_id: str) -> None:
         key = DocumentKey(tenant_id=self.settings.tenant, source="clinicaltrials", doc_id=doc_id)
         self.assembly.stores.documents.discard(key, None)
@@ -231,12 +241,25 @@ def opened(folder: Path, ledger_url: str | None = None) -> Iterator[WindowFolder
 
 # --- dying ------------------------------------------------------------------------------------------
 
-IN_COMMIT = ("before the commit", "after the ledger's commit", "after cleaning the graph")
+COMMITTED = "after the ledger's commit"
+"""The first boundary at which what the window made is visible."""
 
 
-def boundaries(branch: Sequence[str]) -> tuple[str, ...]:
-    """Where a window that runs these steps can die, in order."""
-    return (*(f"after {step}" for step in branch), *IN_COMMIT, "after the commit")
+def boundaries(steps: Sequence[str], *cleaned: str) -> tuple[str, ...]:
+    """Where a window that runs these steps can die, in order; `cleaned`: what its commit supersedes."""
+    cleaning = (f"after cleaning the {branch}" for branch in cleaned)
+    return (
+        *(f"after {step}" for step in steps),
+        "before the commit",
+        COMMITTED,
+        *cleaning,
+        "after the commit",
+    )
+
+
+def unavailable(document: object) -> Exception:
+    """What an extractor raises whose service does not answer."""
+    return DagsterResourceUnavailableError("the language model's server does not answer.")
 
 
 def die() -> None:
@@ -253,20 +276,25 @@ def _dying(method: Callable[..., Any], *, before: bool = False) -> Callable[...,
     return call
 
 
-def main(folder: str, boundary: str, registry: str) -> None:
+def main(folder: str, boundary: str, registry: str, service: str = "") -> None:
     """Run the due branches and be killed at the boundary."""
-    windows = WindowFolder(Path(folder), os.environ.get("MEDKG_LEDGER_URL"))
-    windows.versions["registry"] = registry
-    windows.reopen()
-    outcomes, graph = windows.assembly.ledger.outcomes, windows.assembly.ledger.graph
-    if boundary == "before the commit":
-        vars(outcomes)["finish"] = _dying(outcomes.finish, before=True)
-    elif boundary == "after the ledger's commit":
-        vars(outcomes)["finish"] = _dying(outcomes.finish)
-    elif boundary == "after cleaning the graph":
-        vars(graph)["discard"] = _dying(graph.discard)
-    windows.run(lambda name: die() if name == boundary else None)
-    assert windows.assembly.ledger.jobs.find(TENANT, [JobState.DONE])
+    with opened(Path(folder), os.environ.get("MEDKG_LEDGER_URL")) as windows:
+        windows.versions["registry"] = registry
+        if service == "unavailable":
+            windows.fails = unavailable
+        windows.reopen()
+        outcomes, graph = windows.assembly.ledger.outcomes, windows.assembly.ledger.graph
+        if boundary == "before the commit":
+            vars(outcomes)["finish"] = _dying(outcomes.finish, before=True)
+        elif boundary == COMMITTED:
+            vars(outcomes)["finish"] = _dying(outcomes.finish)
+        elif boundary == "after cleaning the index":
+            search = windows.assembly.stores.search
+            vars(search)["discard"] = _dying(search.discard)
+        elif boundary == "after cleaning the graph":
+            vars(graph)["discard"] = _dying(graph.discard)
+        windows.run(lambda name: die() if name == boundary else None)
+        assert windows.assembly.ledger.jobs.find(windows.settings.tenant, [JobState.DONE])
 
 
 if __name__ == "__main__":
