@@ -286,6 +286,11 @@ class Settings(BaseSettings):
         return self.data_dir / "dagster"
 
     @property
+    def projection_problems_path(self) -> Path:
+        """Why the graph is not projected to its server, as the process that does it notes."""
+        return self.data_dir / "cache" / "graph-projection.json"
+
+    @property
     def logs_dir(self) -> Path:
         return self.data_dir / "logs"
 

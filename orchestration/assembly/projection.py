@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from orchestration.contracts import Ledger
 from orchestration.processes.child_process import is_alive, own_identity
+from orchestration.projection.problems import ProjectionProblems
 from orchestration.projection.projector import Call
 from orchestration.projection.service import Projection
 from orchestration.resilience.decisions import Observer
@@ -45,4 +46,5 @@ def assembled_projection(
 
         return call
 
-    return Projection(ledger.graph_feed, open_target, open_call, FORMAT, own_identity(), is_alive)
+    problems = ProjectionProblems(settings.projection_problems_path, own_identity(), is_alive)
+    return Projection(ledger.graph_feed, open_target, open_call, FORMAT, own_identity(), is_alive, problems)

@@ -68,7 +68,7 @@ class Doctor:
             "MEDKG_ variables are settings": _check_variables,
             "plugins load": self._check_plugins,
             **self._store_checks(),
-            "graph server answers": self._check_graph_server,
+            "graph server takes the graph": self._check_graph_server,
             "topologies are valid": self._check_topologies,
             "schedules are valid": self._check_schedules,
             "vocabularies open": self._check_vocabularies,
@@ -120,8 +120,15 @@ class Doctor:
         }
 
     def _check_graph_server(self) -> str:
+        """Version of the server; raises its error, and that of the process which projects to it."""
         projection = self._parts.projection
-        return "none is set" if projection is None else projection.ask()
+        if projection is None:
+            return "none is set"
+        version = projection.ask()
+        problem = projection.problem(self._parts.settings.tenant)
+        if problem is not None:
+            raise problem
+        return version
 
     def _check_index(self, check: Callable[[], None]) -> str:
         """The number of documents in the index; raises what the check raises, and the error of a store."""

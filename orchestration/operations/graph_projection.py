@@ -52,6 +52,10 @@ def projection_state(parts: Parts) -> tuple[dict[str, Any] | None, list[str]]:
     if parts.projection is None:
         return None, []
     try:
-        return parts.projection.status(parts.settings.tenant).model_dump(), []
+        state = parts.projection.status(parts.settings.tenant)
     except MedkgError as error:
         return None, [error.message]
+    problem = parts.projection.problem(parts.settings.tenant) if state.pending != 0 else None
+    return state.model_dump(), [] if problem is None else [
+        f"the graph is not projected: {problem.code} {problem.message}"
+    ]

@@ -18,6 +18,7 @@ from pydantic import Field
 from orchestration.contracts.projection import GraphFeed, GraphProjection, ProjectionState
 from orchestration.errors import DagsterResourceUnavailableError, MedkgError
 from orchestration.projection.comparison import ProjectionDifference, differences
+from orchestration.projection.problems import ProjectionProblems
 from orchestration.projection.projector import Call, Observe, Pass, Projector
 from orchestration.records import Record
 
@@ -61,14 +62,19 @@ class Projection:
         format_version: int,
         owner: str,
         is_alive: Callable[[str], bool],
+        problems: ProjectionProblems,
     ) -> None:
-        """`open_target`, `open_call`: the server, and the policy of calls to it, for a new event loop."""
+        """`open_target`, `open_call`: the server, and the policy of calls to it, for a new event loop.
+
+        `problems`: where `watch` notes why it does not project a tenant.
+        """
         self._feed = feed
         self._open_target = open_target
         self._open_call = open_call
         self._format = format_version
         self._owner = owner
         self._is_alive = is_alive
+        self._problems = problems
         self._log = structlog.get_logger(__name__)
 
     def ask(self) -> str:
@@ -97,6 +103,10 @@ class Projection:
             projected_at=state.projected_at,
             running=state.holder is not None,
         )
+
+    def problem(self, tenant_id: str) -> MedkgError | None:
+        """Why the process that follows the ledger does not project the tenant; None without such."""
+        return self._problems.of(tenant_id)
 
     def project(self, tenant_id: str, *, rebuild: bool = False, observe: Observe = lambda _: None) -> Pass:
         """Bring a tenant's projection up to date; waits for another process that does so.
@@ -141,7 +151,8 @@ class Projection:
     async def _watch(self, projector: Projector) -> None:
         done: dict[str, int] = {}
         retry_at: dict[str, float] = {}
-        problems: dict[str, str] = {}
+        problems: dict[str, MedkgError] = {}
+        self._problems.note(problems)
         while True:  # no-retry-loop: a clock
             for tenant_id, newest in (await self._newest()).items():
                 is_due = done.get(tenant_id) != newest and time.monotonic() >= retry_at.get(tenant_id, 0)
@@ -150,15 +161,20 @@ class Projection:
                 try:
                     if await projector.catch_up(tenant_id) is not None:
                         done[tenant_id] = newest
-                    problems.pop(tenant_id, None)
+                    if problems.pop(tenant_id, None) is not None:
+                        self._problems.note(problems)
                 except MedkgError as error:
                     retry_at[tenant_id] = time.monotonic() + AGAIN_SECONDS
-                    if problems.get(tenant_id) != error.code:
-                        self._log.warning(
-                            "not projected", tenant=tenant_id, code=error.code, message=error.message
-                        )
-                    problems[tenant_id] = error.code
+                    self._note(problems, tenant_id, error)
             await anyio.sleep(WATCH_SECONDS)
+
+    def _note(self, problems: dict[str, MedkgError], tenant_id: str, error: MedkgError) -> None:
+        known = problems.get(tenant_id)
+        if known is None or (known.code, known.message) != (error.code, error.message):
+            problems[tenant_id] = error
+            self._problems.note(problems)
+        if known is None or known.code != error.code:
+            self._log.warning("not projected", tenant=tenant_id, code=error.code, message=error.message)
 
     async def _newest(self) -> dict[str, int]:
         """The newest change by tenant; none while the ledger cannot be read."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestration.contracts import Origin
+from orchestration.projection import service
 from orchestration.records import Locator
 from orchestration.stores.store_choice import check_stores
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.neo4j import SERVER, Server
+from tests.orchestration.projection.bolt_proxy import BoltProxy, ServerFault
 from tests.orchestration.projection.graph_ledger import GraphLedger
 from tests.waiting import wait_until
 
@@ -90,16 +93,101 @@ def test_an_erasure_fails_where_the_server_does_not_answer(
     assert "rareness" not in server.values()
 
 
-def test_doctor_asks_the_server(medkg: Medkg, monkeypatch: pytest.MonkeyPatch) -> None:
-    def check(expect: int) -> dict[str, Any]:
-        report = medkg("doctor", expect=expect)
-        (answer,) = [each for each in report["checks"] if each["check"] == "graph server answers"]
-        return answer
+def graph_server_check(medkg: Medkg, expect: int) -> dict[str, Any]:
+    """The check of the graph server by `medkg doctor`, which ends with that exit code."""
+    report = medkg("doctor", expect=expect)
+    (answer,) = [each for each in report["checks"] if each["check"] == "graph server takes the graph"]
+    return dict(answer)
 
-    assert "community" in str(check(0)["detail"])
+
+def test_doctor_asks_the_server(medkg: Medkg, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "community" in graph_server_check(medkg, 0)["detail"]
     monkeypatch.setenv("MEDKG_NEO4J_URL", "bolt://127.0.0.1:1")
-    answer = check(3)
-    assert not answer["ok"] and "does not answer" in str(answer["detail"])
+    answer = graph_server_check(medkg, 3)
+    assert not answer["ok"] and "does not answer" in answer["detail"]
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[BoltProxy]:
+    """The server as commands reach it; they wait briefly for one that does not answer."""
+    with BoltProxy(SERVER) as running:
+        monkeypatch.setenv("MEDKG_NEO4J_URL", running.url)
+        monkeypatch.setenv("MEDKG_UNAVAILABLE_SECONDS", "0")
+        monkeypatch.setattr(service, "ANSWER_SECONDS", 2.0)
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("fault", "message", "code", "expect"),
+    [
+        ("away", "does not answer", "MEDKG-404", 3),
+        ("wrong password", "Correct user and password", "MEDKG-101", 2),
+        ("disk full", "Free disk space of the server", "MEDKG-502", 3),
+    ],
+)
+def test_a_server_with_a_fault_is_named_and_the_next_projection_catches_up(
+    medkg: Medkg,
+    documents: GraphLedger,
+    server: Server,
+    proxy: BoltProxy,
+    fault: ServerFault,
+    message: str,
+    code: str,
+    expect: int,
+) -> None:
+    medkg("graph", "project")
+    documents.ingest("2", a=["Drug:coffee treats Condition:dullness"])
+    proxy.set(fault)
+    error = medkg("graph", "project", expect=expect)["error"]
+    assert (error["code"], message in error["message"]) == (code, True)
+    assert "not-to-be-seen" not in error["message"]
+    assert "dullness" not in server.values()
+    proxy.set("")
+    assert medkg("graph", "project")["projected"] == 1
+    assert "dullness" in server.values()
+
+
+@pytest.mark.parametrize(
+    ("fault", "message", "expect"),
+    [
+        ("away", "does not answer", 3),
+        ("silent", "has not answered in 2 s", 3),
+        ("wrong password", "refuses", 2),
+    ],
+)
+def test_status_and_doctor_name_a_server_that_cannot_be_asked(
+    medkg: Medkg, documents: GraphLedger, proxy: BoltProxy, fault: ServerFault, message: str, expect: int
+) -> None:
+    proxy.set(fault)
+    status = medkg("status")
+    assert status["projection"] is None
+    (problem,) = status["problems"]
+    assert message in problem
+    assert message in graph_server_check(medkg, expect)["detail"]
+
+
+def test_status_and_doctor_say_why_the_process_that_follows_the_ledger_cannot_write(
+    medkg: Medkg, documents: GraphLedger, server: Server, proxy: BoltProxy
+) -> None:
+    proxy.set("disk full")
+    watching = medkg.process("graph", "project", "--watch")
+    try:
+        wait_until(lambda: medkg("status")["problems"], process=watching)
+        (problem,) = medkg("status")["problems"]
+        assert problem.startswith("the graph is not projected: MEDKG-502 ")
+        assert "Free disk space of the server" in graph_server_check(medkg, 3)["detail"]
+        documents.ingest(c=["Drug:coffee treats Condition:dullness"])
+        proxy.set("")
+        wait_until(lambda: "dullness" in server.values(), process=watching)
+        wait_until(lambda: not medkg("status")["problems"], process=watching)
+        assert graph_server_check(medkg, 0)["ok"]
+        proxy.set("disk full")
+        documents.ingest(d=["Drug:coffee treats Condition:sleep"])
+        wait_until(lambda: medkg("status")["problems"], process=watching)
+    finally:
+        watching.kill()
+        watching.communicate()
+    assert medkg("status")["problems"] == [], "the process that noted it has ended"
 
 
 def test_options_that_exclude_one_another_are_refused(medkg: Medkg) -> None:
