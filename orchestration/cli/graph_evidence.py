@@ -57,7 +57,7 @@ def show_evidence(
         for each in shown:
             _show_quotes(each["claim"], each["evidence"])
         for name, documents in value["documents"].items():
-            _show_documents(name, documents)
+            _show_documents(name, documents, value["publications"][name])
 
     answer(as_json, value, show)
 
@@ -81,11 +81,21 @@ def _show_quotes(claim: dict[str, Any], quotes: list[dict[str, Any]]) -> None:
         _print("    " + " ".join(filter(None, [before, f">>{quote['exact']}<<", after])))
 
 
-def _show_documents(name: str, documents: list[dict[str, Any]]) -> None:
+def _show_documents(name: str, documents: list[dict[str, Any]], publications: int) -> None:
+    """Documents of one stance; further records of the publication above them are indented."""
     if documents:
-        _print(f"{name}: {len(documents):,} documents")
+        _print(f"{name}: {_counted(len(documents), publications)}")
+    before = None
     for each in documents[:20]:
-        _print("  " + _cited(each))
+        same = each["publication"] == before
+        _print(f"    the same publication: {_cited(each)}" if same else f"  {_cited(each)}")
+        before = each["publication"]
+
+
+def _counted(documents: int, publications: int) -> str:
+    """Numbers of documents, and of publications where some are records of the same one."""
+    of = f" of {publications:,} publications" if publications < documents else ""
+    return f"{documents:,} documents{of}"
 
 
 def _cited(document: dict[str, Any]) -> str:
@@ -138,7 +148,8 @@ def _show_conflicts(conflicts: list[Conflict]) -> None:
     for conflict in conflicts:
         _print(f"{conflict.subject.name} -- {conflict.predicate} -> {conflict.object.name}")
         for position in conflict.positions:
-            _print(f"  {_said(position)}: {position.documents:,} documents{_all_retracted(position)}")
+            counted = _counted(position.documents, position.publications)
+            _print(f"  {_said(position)}: {counted}{_all_retracted(position)}")
             for each in position.statements[:5]:
                 _print(f"    {each.claim.claim_id}  {_cited(claim_json(each))}")
 

@@ -157,6 +157,9 @@ class Position(Record):
     statements: tuple[Statement, ...] = Field(description="By document in order; the first ones of many.")
     claims: int = Field(ge=1, description="All claims of this position.")
     documents: int = Field(ge=1, description="Documents that state them.")
+    publications: int = Field(
+        ge=1, description="The same, with documents that are records of one publication as one."
+    )
     retracted_documents: int = Field(default=0, ge=0, description="Retracted ones among these documents.")
 
 
@@ -302,6 +305,14 @@ class GraphReader(Protocol):
         """Claims that disagree: stated and denied, or effects of different directions.
 
         Those of most documents first; each position with its first 100 statements.
+        """
+        ...
+
+    def publications(self, keys: Collection[DocumentKey]) -> dict[DocumentKey, DocumentKey]:
+        """The first document, by source and id, of the publication of each of these visible documents.
+
+        Documents are records of one publication if they share a DOI, PMID, PMCID or OpenAlex id, directly or
+        through other visible documents of the tenant.
         """
         ...
 

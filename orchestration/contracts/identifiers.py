@@ -18,6 +18,7 @@ from orchestration.records import Chunk, DocumentKey
 
 __all__ = [
     "IDENTIFIER",
+    "PUBLICATION_KINDS",
     "chunk_identifiers",
     "document_identifiers",
     "identifiers_of_metadata",
@@ -26,6 +27,9 @@ __all__ = [
 
 IDENTIFIER: Final = "identifier"
 """Field of Chunk.metadata."""
+
+PUBLICATION_KINDS: Final = frozenset({"doi", "pmid", "pmcid", "openalex"})
+"""Kinds of identifiers that only one publication has; trials have theirs of kind nct."""
 
 MOST_NAMED: Final = 20
 """Identifiers of one query that are looked up."""

@@ -14,7 +14,7 @@ import pytest
 from medkg.testing.builders import TENANT
 from medkg.testing.ledger_suite.builders import a_key
 from medkg.testing.ledger_suite.graph_joining import GraphJoiningSuite
-from medkg.testing.ledger_suite.graph_published import KEYS, publish
+from medkg.testing.ledger_suite.graph_published import KEYS, Said, publish
 from orchestration.contracts import Alias, DocumentFacts, GraphReader, Ledger
 from orchestration.errors import UsageError
 
@@ -201,3 +201,33 @@ class GraphReadingSuite(GraphJoiningSuite):
         assert [each.retracted for each in reader.statements(TENANT)] == [False]
         facts = ledger.graph.facts(a_key("1"), f"g-{TENANT}-1")
         assert facts == DocumentFacts(identifiers=("doi:x", "pmid:1"))
+
+    def test_records_of_one_publication_count_once_while_they_share_identifiers(
+        self, ledger: Ledger, reader: GraphReader, projected: Callable[[], None]
+    ) -> None:
+        identifiers = {
+            "1": ("doi:10.1000/x",),
+            "2": ("pmid:7", "pmcid:pmc8"),
+            "3": ("doi:10.1000/x", "pmid:7"),
+            "4": ("pmid:70", "nct:nct00000001"),
+            "5": ("nct:nct00000001",),
+        }
+        for doc_id, of_document in identifiers.items():
+            publish(ledger, doc_id, [("aspirin", "treats", "pain")], DocumentFacts(identifiers=of_document))
+        publish(ledger, "6", [Said("aspirin", "treats", "pain", negated=True)])
+        facts = DocumentFacts(identifiers=("doi:10.1000/x",))
+        publish(ledger, "1", [("aspirin", "treats", "pain")], facts, "other")
+        projected()
+        keys = {doc_id: a_key(doc_id) for doc_id in "123456"}
+        first = {"1": "1", "2": "1", "3": "1", "4": "4", "5": "5", "6": "6"}
+        publications = {keys[doc_id]: keys[of] for doc_id, of in first.items()}
+        assert reader.publications(list(keys.values())) == publications
+        assert reader.publications([keys["2"]]) == {keys["2"]: keys["1"]}
+        (conflict,) = reader.conflicts(TENANT)
+        assert [(each.documents, each.publications) for each in conflict.positions] == [(5, 3), (1, 1)]
+
+        ledger.documents.delete([keys["3"]])
+        projected()
+        assert reader.publications([keys["1"], keys["2"]]) == {keys["1"]: keys["1"], keys["2"]: keys["2"]}
+        (conflict,) = reader.conflicts(TENANT)
+        assert [(each.documents, each.publications) for each in conflict.positions] == [(4, 4), (1, 1)]

@@ -13,6 +13,7 @@ from sqlalchemy import or_, select
 
 from orchestration.contracts import Conflict, Position
 from orchestration.ledger.graph.joining import claims_between
+from orchestration.ledger.graph.publications import count_publications
 from orchestration.ledger.graph.reading import (
     concepts_by_key,
     statements_where,
@@ -118,11 +119,14 @@ def _position(view: View, triple: Triple, side: Side, counted: Mapping[str, int]
         claims.negated.is_(negated),
         claims.direction.is_(None) if direction is None else claims.direction == direction,
     ]
+    numbers = select(claims.document_number).distinct().select_from(claims_of_visible())
+    stating = view.connection.execute(numbers.where(*visible_claims(view.tenant_id), *conditions)).scalars()
     return Position(
         negated=negated,
         direction=direction,
         statements=tuple(statements_where(view, conditions, STATEMENTS)),
         claims=counted["claims"],
         documents=counted["documents"],
+        publications=count_publications(view.connection, view.tenant_id, stating.all()),
         retracted_documents=counted["retracted"],
     )

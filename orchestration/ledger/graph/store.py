@@ -30,6 +30,7 @@ from orchestration.ledger.graph.counting import discard_rows, recount, show
 from orchestration.ledger.graph.disagreeing import find_conflicts
 from orchestration.ledger.graph.joining import neighbours
 from orchestration.ledger.graph.proposing import find_proposals
+from orchestration.ledger.graph.publications import publications_of
 from orchestration.ledger.graph.retracted import retracted_numbers
 from orchestration.ledger.graph.rows import (
     CLAIM_COLUMNS,
@@ -268,6 +269,11 @@ class SqlGraph(LedgerPart):
             return find_conflicts(
                 View.of(connection, tenant_id), concept=concept, predicate=predicate, limit=limit
             )
+
+    def publications(self, keys: Collection[DocumentKey]) -> dict[DocumentKey, DocumentKey]:
+        """The first document of each one's publication; see GraphReader."""
+        with self._database.reading() as connection:
+            return publications_of(connection, keys)
 
     def proposals(self, tenant_id: str, limit: int = 20) -> list[Proposal]:
         """What a person should look at; see GraphReader."""

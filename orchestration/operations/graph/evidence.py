@@ -8,13 +8,13 @@ Source: https://www.w3.org/TR/annotation-model/#selectors.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from orchestration.contracts import Statement, agrees, contradicts
-from orchestration.records import Block, Claim, Document, Section, Span, all_sections
+from orchestration.records import Block, Claim, Document, DocumentKey, Section, Span, all_sections
 
-__all__ = ["claim_json", "documents_by_stance", "quote_json", "selector"]
+__all__ = ["claim_json", "documents_by_stance", "publications_by_stance", "quote_json", "selector"]
 
 AROUND: Final = 80
 """Characters of a quote's prefix and suffix."""
@@ -82,12 +82,15 @@ def quote_json(document: Document, span: Span) -> dict[str, Any]:
 
 
 def documents_by_stance(
-    statements: Sequence[Statement], about: Claim | None = None
+    statements: Sequence[Statement],
+    publications: Mapping[DocumentKey, DocumentKey],
+    about: Claim | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Documents `for` and `against`, newest first, each with its claims, facts and retraction.
 
     Of a claim: those that agree with it and those that contradict it. Without one: those that state a
-    claim and those that deny one.
+    claim and those that deny one. Documents of one publication stand together: `publication` is the first of
+    them, which `publications` has for each.
     """
 
     def is_for(claim: Claim) -> bool:
@@ -96,18 +99,35 @@ def documents_by_stance(
     def is_against(claim: Claim) -> bool:
         return claim.negated if about is None else contradicts(about, claim)
 
-    return {name: _by_document(statements, has) for name, has in (("for", is_for), ("against", is_against))}
+    return {
+        name: _by_document(statements, publications, has)
+        for name, has in (("for", is_for), ("against", is_against))
+    }
 
 
-def _by_document(statements: Sequence[Statement], chosen: Callable[[Claim], bool]) -> list[dict[str, Any]]:
-    documents: dict[tuple[str, str], dict[str, Any]] = {}
+def publications_by_stance(documents: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, int]:
+    """The number of publications of each stance of `documents_by_stance`."""
+    return {
+        name: len({tuple(each["publication"].values()) for each in of_stance})
+        for name, of_stance in documents.items()
+    }
+
+
+def _by_document(
+    statements: Sequence[Statement],
+    publications: Mapping[DocumentKey, DocumentKey],
+    chosen: Callable[[Claim], bool],
+) -> list[dict[str, Any]]:
+    documents: dict[DocumentKey, dict[str, Any]] = {}
     for each in statements:
         if chosen(each.claim):
+            of_publication = publications.get(each.key, each.key)
             entry = documents.setdefault(
-                (each.key.source, each.key.doc_id),
+                each.key,
                 {
                     "doc_id": each.key.doc_id,
                     "source": each.key.source,
+                    "publication": {"source": of_publication.source, "doc_id": of_publication.doc_id},
                     "title": each.title,
                     "year": each.year,
                     "study_type": each.study_type,
@@ -116,9 +136,16 @@ def _by_document(statements: Sequence[Statement], chosen: Callable[[Claim], bool
                 },
             )
             entry["claims"].append(each.claim.claim_id)
-    return [
-        documents[key] for key in sorted(documents, key=lambda key: (-(documents[key]["year"] or 0), key))
-    ]
+    newest: dict[tuple[str, ...], int] = {}
+    for entry in documents.values():
+        place = tuple(entry["publication"].values())
+        newest[place] = max(newest.get(place, 0), entry["year"] or 0)
+
+    def order(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+        place = tuple(entry["publication"].values())
+        return -newest[place], place, -(entry["year"] or 0), entry["source"], entry["doc_id"]
+
+    return sorted(documents.values(), key=order)
 
 
 def _context(text: str, span: Span, block: Block | None) -> tuple[int, int]:

@@ -21,9 +21,14 @@ from orchestration.contracts import (
     Statement,
 )
 from orchestration.errors import StoreCorruptError, UsageError
-from orchestration.operations.graph.evidence import claim_json, documents_by_stance, quote_json
+from orchestration.operations.graph.evidence import (
+    claim_json,
+    documents_by_stance,
+    publications_by_stance,
+    quote_json,
+)
 from orchestration.operations.parts import Parts
-from orchestration.records import Document, DocumentKey
+from orchestration.records import Claim, Document, DocumentKey
 
 if TYPE_CHECKING:
     from orchestration.operations.graph.exporting import Exported
@@ -117,8 +122,9 @@ class Graph:
     def evidence(self, claim_id: str) -> dict[str, Any]:
         """A claim, its quotes in context in the order of the text, and documents for and against it.
 
-        JSON: `claim`, `evidence`, `documents`. Raises UsageError for an unknown claim, StoreCorruptError if
-        the document store lost its document.
+        JSON: `claim`, `evidence`, `documents`, and as `publications` their numbers with records of one
+        publication as one. Raises UsageError for an unknown claim, StoreCorruptError if the document store
+        lost its document.
         """
         statements = self._store.statements(self._tenant_id, claim_id=claim_id, limit=1)
         if not statements:
@@ -133,14 +139,15 @@ class Graph:
             predicate=statement.claim.predicate,
             limit=MOST_COMPARED,
         )
-        return {**self._in_context(statement), "documents": documents_by_stance(alike, statement.claim)}
+        return {**self._in_context(statement), **self._by_stance(alike, statement.claim)}
 
     def evidence_between(
         self, subject: str, object_: str, predicate: str | None, limit: int
     ) -> dict[str, Any]:
         """All claims of a subject and an object with their quotes, and documents that state and deny.
 
-        JSON: `subject`, `object`, `claims` of {claim, evidence}, `documents`. Raises what `evidence` raises.
+        JSON: `subject`, `object`, `claims` of {claim, evidence}, `documents` and `publications` as `evidence`
+        has them. Raises what `evidence` raises.
         """
         first, last = self._one(subject), self._one(object_)
         statements = self._store.statements(
@@ -154,8 +161,13 @@ class Graph:
             "subject": first.model_dump(),
             "object": last.model_dump(),
             "claims": [self._in_context(each) for each in statements[:limit]],
-            "documents": documents_by_stance(statements),
+            **self._by_stance(statements),
         }
+
+    def _by_stance(self, statements: Sequence[Statement], about: Claim | None = None) -> dict[str, Any]:
+        publications = self._store.publications({each.key for each in statements})
+        documents = documents_by_stance(statements, publications, about)
+        return {"documents": documents, "publications": publications_by_stance(documents)}
 
     def _in_context(self, statement: Statement) -> dict[str, Any]:
         document = self._document(statement)

@@ -66,19 +66,25 @@ def test_a_job_is_shown_with_mentions_claims_and_what_was_dropped_by_reason(
     medkg: Medkg, abstracts: str
 ) -> None:
     job_id = medkg("submit", "auto", "--path", abstracts)["job_id"]
-    counts = {"documents_in": 3, "documents_out": 3, "failed": 0, "retried": 0, "cpu_seconds": 1}
+    dropped: dict[str, int]
     with open_data_folder(load_settings(data_dir=medkg.data_dir)) as data_folder:
         for window_id, mentions, dropped in (("w1", 5, {"span not in the text": 2}), ("w2", 4, {})):
-            extracted = {"items_out": mentions + 1, "mentions": mentions, "claims": 1, "dropped": dropped}
             data_folder.ledger.outcomes.report(
                 StageReport(
                     job_id=job_id,
                     window_id=window_id,
                     stage="extract",
+                    documents_in=3,
+                    documents_out=3,
+                    failed=0,
+                    retried=0,
+                    items_out=mentions + 1,
+                    mentions=mentions,
+                    claims=1,
+                    dropped=dropped,
                     started_at=1,
                     seconds=1,
-                    **counts,
-                    **extracted,
+                    cpu_seconds=1,
                 )
             )
     shown = medkg("jobs", "show", job_id[:8])

@@ -39,16 +39,26 @@ def papers(tmp_path: Path) -> Iterator[WindowFolder]:
 
 def run(windows: WindowFolder, *, converts: bool) -> JobSummary:
     """List the PDFs and run both phases; without `converts` no converter works between them."""
-    job_id, _ = windows.list()
+    job_id, _ = windows.list_trials()
     first_phase(windows, job_id)
-    conversions = windows.assembly.pdf_conversions()
-    gates = Gates(windows.assembly.ledger.gates, windows.assembly.topology_of)
-    while converts and any(gates.lacking(document) for document in gates.waiting(TENANT)):
-        conversions.sweep()
+    if converts:
+        convert(windows)
     windows.assembly.gate_sweeps.sweep()
     second_phase(windows, job_id)
     windows.assembly.ledger.jobs.settle(job_id)
     return windows.assembly.ledger.jobs.summary(job_id)
+
+
+def convert(windows: WindowFolder) -> None:
+    """Have the converter do what the documents at the gate wait for."""
+    conversions = windows.assembly.pdf_conversions()
+    gates = Gates(windows.assembly.ledger.gates, windows.assembly.topology_of)
+
+    def is_done() -> bool:
+        conversions.sweep()
+        return not any(gates.lacking(document) for document in gates.waiting(TENANT))
+
+    wait_until(is_done)
 
 
 def first_phase(windows: WindowFolder, job_id: str) -> None:
@@ -92,7 +102,7 @@ def test_of_a_window_the_changed_pdf_is_converted_and_the_others_are_not(papers:
     (papers.trials / "paper-0.pdf").write_bytes(pdf_of(an_article(7), LAYOUTS["one column"]))
     papers.versions["registry"] = "99"
     papers.reopen()
-    job_id, _ = papers.list()
+    job_id, _ = papers.list_trials()
     first_phase(papers, job_id)
     gates = Gates(papers.assembly.ledger.gates, papers.assembly.topology_of)
     lacking = [gates.lacking(document) for document in gates.waiting(TENANT)]
@@ -103,8 +113,7 @@ def test_of_a_window_the_changed_pdf_is_converted_and_the_others_are_not(papers:
         total=PAPERS, committed=PAPERS - 1, waiting=1
     )
     assert (papers.plane.chunked, papers.extracted) == (0, PAPERS - 1)
-    conversions = papers.assembly.pdf_conversions()
-    wait_until(lambda: conversions.sweep() or not any(map(gates.lacking, gates.waiting(TENANT))))
+    convert(papers)
     papers.reopen()
     papers.assembly.gate_sweeps.sweep()
     second_phase(papers, job_id)

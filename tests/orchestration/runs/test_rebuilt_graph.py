@@ -74,6 +74,21 @@ def test_after_every_kind_of_change_the_graph_is_as_if_made_from_nothing(
         check_is_as_made_again(history, tmp_path, urls[1])
 
 
+def test_records_of_one_article_from_three_sources_are_one_publication(tmp_path: Path) -> None:
+    with opened_history(tmp_path, None, TENANT) as history:
+        for name in ("article.xml", "fulltext.xml", "work.json", "notice.xml", "trial-1.json"):
+            history.put(name, INSOMNIA)
+        history.run()
+        ledger = history.windows.assembly.ledger
+        keys = [commit.key for commit in ledger.commits.committed(TENANT)]
+        publications = ledger.graph.publications(keys)
+        assert {key.doc_id: first.doc_id for key, first in publications.items()} == {
+            **dict.fromkeys(("W1", "PMC1234567", "10000001"), "W1"),
+            "10000009": "10000009",
+            "NCT00000001": "NCT00000001",
+        }
+
+
 NAMES, KEY = st.sampled_from(sorted(RECORDS)), st.sampled_from(KEYS)
 CHANGE = st.one_of(
     st.tuples(st.just("put"), NAMES, st.sampled_from(CONDITIONS)),

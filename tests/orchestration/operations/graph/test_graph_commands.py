@@ -38,6 +38,31 @@ def test_evidence_stands_in_context_with_documents_for_and_against(folder: Graph
     assert "files 2 [retracted]: 2015, About 2" in shown
 
 
+def test_records_of_one_article_are_shown_together_and_count_as_one_publication(tmp_path: Path) -> None:
+    folder = GraphFolder(tmp_path / "publications")
+    line = ("Drug:aspirin", "tests", "Condition:headache")
+    folder.publish("10.1000/walks", [line], year=2021, doi="10.1000/WALKS", pmid="7")
+    folder.publish("other", [line], year=2020)
+    folder.publish("PMC8", [line], year=2019, pmid="7")
+    folder.publish("denial", [(line[0], "not tests", line[2])], year=2018)
+    claims = folder.medkg("graph", "claims", "aspirin")["claims"]
+    claim = next(each for each in claims if each["doc_id"] == "other")
+    value = folder.medkg("graph", "evidence", claim["claim_id"])
+    assert value["publications"] == {"for": 2, "against": 1}
+    assert [(each["doc_id"], each["publication"]["doc_id"]) for each in value["documents"]["for"]] == [
+        ("10.1000/walks", "10.1000/walks"),
+        ("PMC8", "10.1000/walks"),
+        ("other", "other"),
+    ]
+    shown = folder.medkg.text("graph", "evidence", claim["claim_id"])
+    assert "for: 3 documents of 2 publications" in shown
+    assert "    the same publication: files PMC8: 2019" in shown
+    assert "against: 1 documents\n" in shown
+    between = folder.medkg("graph", "evidence", "--subject", "aspirin", "--object", "headache")
+    assert between["publications"] == {"for": 2, "against": 1}
+    assert "stated: 3 documents of 2 publications" in folder.medkg.text("graph", "conflicts")
+
+
 def test_evidence_of_a_subject_and_an_object_is_that_of_all_their_claims(folder: GraphFolder) -> None:
     value = folder.medkg("graph", "evidence", "--subject", "aspirin", "--object", "MESH:D006261")
     assert [each["claim"]["doc_id"] for each in value["claims"]] == ["1", "2"]
