@@ -26,15 +26,15 @@ def publications_of(connection: Connection, keys: Collection[DocumentKey]) -> di
 
     Documents of one publication share an identifier, directly or through other visible documents.
     """
-    found: dict[int, DocumentKey] = {}
+    documents: dict[int, DocumentKey] = {}
     for batch in batches(sorted(keys, key=_place)):
         query = select(graph_documents).where(has_key(graph_documents, batch), graph_documents.c.visible)
-        found |= {row["number"]: key_of(row) for row in connection.execute(query).mappings()}
-    asked = set(found)
-    groups = _Groups(found)
+        documents |= {row["number"]: key_of(row) for row in connection.execute(query).mappings()}
+    numbers = set(documents)
+    groups = _Groups(documents)
     for tenant_id in sorted({key.tenant_id for key in keys}):
         _join(connection, tenant_id, groups)
-    return {groups.keys[number]: groups.first(number) for number in asked}
+    return {groups.keys[number]: groups.first(number) for number in numbers}
 
 
 def count_publications(connection: Connection, tenant_id: str, numbers: Collection[int]) -> int:

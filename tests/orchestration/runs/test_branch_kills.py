@@ -121,8 +121,8 @@ def test_a_killed_window_that_indexes_leaves_the_graph_and_the_index_old_or_new(
     committed = is_committed(TO_INDEX, boundary)
     for step in (lambda: None, lambda: windows.assembly.index.recover(is_alive)):
         step()
-        kept = [index[doc_id] == intent for doc_id, intent in intents(windows)[0].items()]
-        assert kept == [not committed] * ALL
+        is_old = [index[doc_id] == intent for doc_id, intent in intents(windows)[0].items()]
+        assert is_old == [not committed] * ALL
         assert (windows.claims(), intents(windows)[1]) == (OLD, graph)
     assert windows.differences() == []
 
