@@ -1,4 +1,4 @@
-"""A proxy before Neo4j: a server that is unavailable, never answers, refuses the password, or whose disk is full.
+"""A proxy before Neo4j: a server that is unavailable, silent, refuses the password, or has a full disk.
 
 The form of messages is that of Bolt: chunks with two bytes of length, values as PackStream.
 Source: https://neo4j.com/docs/bolt/current/bolt/message/ and .../packstream/ (read 2026-11-30).
