@@ -68,6 +68,7 @@ def import_(
         },
         "chunks": done.chunks,
         "refused": [document.model_dump() for document in done.refused],
+        "vocabularies": dict(done.vocabularies),
     }
 
     def show() -> None:
@@ -79,6 +80,13 @@ def import_(
             console.print(
                 "Kept: documents that a run works on, or that exist in another version; --replace replaces "
                 "the latter."
+            )
+        if done.vocabularies:
+            differing = ", ".join(f"{name} ({how})" for name, how in done.vocabularies.items())
+            console.print(
+                f"Vocabularies differ from the export's: {differing}. The next run links mentions again, by "
+                "those of this folder; `medkg vocabulary add` the export's first to keep its links.",
+                markup=False,
             )
         _show_refused(value["refused"])
 
@@ -136,6 +144,7 @@ def _copy_as_json(folder: Path, manifest: Manifest) -> dict[str, Any]:
         "folder": str(folder.absolute()),
         "made_at": manifest.made_at,
         "tenants": {name: tenant.model_dump(exclude={"parts"}) for name, tenant in manifest.tenants.items()},
+        "vocabularies": sorted(manifest.vocabularies),
         "bytes": sum(file.bytes for file in manifest.files),
     }
 

@@ -55,6 +55,16 @@ HEAD: Final = "0014"
 CONNECT_SECONDS: Final = 10
 """How long PostgreSQL may take to accept a connection, unless the URL says otherwise."""
 
+KEEPALIVE: Final = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""A server whose machine is gone sends nothing, not even for a commit that it made: it counts as unavailable
+after a minute. Without these, the kernel waits hours.
+https://www.postgresql.org/docs/current/libpq-connect.html (read 2026-11-30)."""
+
 CACHE_KIB: Final = 32 * 1024
 """Pages that a connection to SQLite keeps; with the default of 2 MB it reads large indexes for every row."""
 
@@ -239,6 +249,7 @@ def _postgresql_engine(url: URL) -> Engine:
         options: dict[str, Any] = {"client_encoding": "utf8"}
         if "connect_timeout" not in url.query:  # libpq would wait minutes for a host that drops packets
             options["connect_timeout"] = CONNECT_SECONDS
+        options |= {name: value for name, value in KEEPALIVE.items() if name not in url.query}
         return create_engine(url, pool_pre_ping=True, connect_args=options)
     except (ImportError, NoSuchModuleError) as error:
         raise ConfigurationError(

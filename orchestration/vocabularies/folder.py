@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -74,6 +75,35 @@ class VocabularyFolder:
             unfinished.replace(self._path(chosen))
             self._sync()
         return about
+
+    def copy(self, name: str, target: Path) -> VocabularyAbout:
+        """Copy the index of a vocabulary to a file; one that is replaced meanwhile is copied as it was.
+
+        Raises UsageError, StoreCorruptError and OSError.
+        """
+        index = self.open(name)
+        try:
+            with self._path(name).open("rb") as source, target.open("wb") as copied:
+                shutil.copyfileobj(source, copied)
+            return index.about
+        finally:
+            index.close()
+
+    def take(self, name: str, file: Path) -> None:
+        """Make a copied index the vocabulary of this name; durable when it returns.
+
+        Raises UsageError for a name that cannot be, StoreCorruptError for a file that is no index.
+        """
+        chosen = _checked(name)
+        VocabularyIndex.of_file(file).close()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._locked(chosen):
+            unfinished = self._folder / f".{chosen}.unfinished"
+            shutil.copyfile(file, unfinished)
+            with unfinished.open("rb") as copied:
+                os.fsync(copied.fileno())
+            unfinished.replace(self._path(chosen))
+            self._sync()
 
     def remove(self, name: str) -> None:
         """Remove a vocabulary; raises UsageError for one that is not there."""

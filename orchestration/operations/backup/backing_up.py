@@ -1,4 +1,4 @@
-"""A backup: every table of the ledger at one moment, and what every tenant's stores hold of it.
+"""A backup: every table of the ledger at one moment, what every tenant's stores hold of it, and vocabularies.
 
 Writers may go on. The ledger is copied first, then the documents it says are visible. Those that a newer
 version took the place of before they were read are looked up in a newer copy of the ledger, and so on: the
@@ -21,6 +21,7 @@ from orchestration.operations.backup.exporting import Observe, shaping_settings
 from orchestration.operations.backup.folder import CopyFolder, Manifest, TenantCopy
 from orchestration.operations.backup.reading import StoredDocuments, by_intent, damaged
 from orchestration.operations.backup.table_writer import TenantFiles
+from orchestration.operations.backup.vocabularies import write_vocabularies
 from orchestration.operations.parts import Parts
 from orchestration.records import DocumentKey
 
@@ -59,7 +60,8 @@ def back_up(parts: Parts, folder: Path, observe: Observe) -> Manifest:
                 with TenantFiles(copy, f"tenants/{tenant_id}", part) as files:
                     missing += _copy_documents(stored, due, files, held[tenant_id], observe)
                 counts[tenant_id] = _sum(counts.get(tenant_id), files.counts)
-    return copy.finish(shaping_settings(parts), HEAD, counts)
+    write_vocabularies(copy, parts.vocabularies)
+    return copy.finish(shaping_settings(parts), HEAD, counts, parts.vocabularies.shape())
 
 
 def _due(visible: Sequence[Commit], held: Held) -> dict[str, list[list[Commit]]]:

@@ -43,7 +43,8 @@ def export_tenant(parts: Parts, folder: Path, observe: Observe) -> Manifest:
                 observe(files.documents, total)
             commits = again
     write_aliases(copy, parts.ledger.aliases.entries(tenant_id))
-    return copy.finish(shaping_settings(parts), HEAD, {tenant_id: files.counts})
+    shape = parts.vocabularies.shape()
+    return copy.finish(shaping_settings(parts), HEAD, {tenant_id: files.counts}, shape)
 
 
 def visible(parts: Parts, tenant_id: str) -> list[Commit]:

@@ -22,18 +22,21 @@ from orchestration.errors import CopyUnusableError, StoreUnwritableError, UsageE
 from orchestration.records import Record
 from orchestration.stores.flushing import flush
 
-__all__ = ["CopyFile", "CopyFolder", "Manifest", "TenantCopy", "read_copy"]
+__all__ = ["VOCABULARIES", "CopyFile", "CopyFolder", "Manifest", "TenantCopy", "read_copy"]
 
 FORMAT_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 PARTIAL: Final = ".partial"
+VOCABULARIES: Final = "vocabularies"
+"""Folder of a copy with indexes of vocabularies, NAME.sqlite."""
+
 HASHED_AT_ONCE: Final = 1 << 20
 
 Kind = Literal["medkg-export", "medkg-backup"]
 
 
 class CopyFile(Record):
-    """One Parquet file of a copy."""
+    """One file of a copy: Parquet, or the index of a vocabulary."""
 
     path: str = Field(description="Within the folder, with '/'.")
     rows: int = Field(ge=0, description="Rows it holds.")
@@ -44,8 +47,9 @@ class CopyFile(Record):
     @classmethod
     def _inside(cls, value: str) -> str:
         path = PurePosixPath(value)
-        if path.is_absolute() or ".." in path.parts or path.suffix != ".parquet":
-            raise ValueError("a file of a copy is a .parquet file inside its folder")
+        is_vocabulary = path.suffix == ".sqlite" and path.parent.as_posix() == VOCABULARIES
+        if path.is_absolute() or ".." in path.parts or not (is_vocabulary or path.suffix == ".parquet"):
+            raise ValueError("a file of a copy is a .parquet file, or a vocabulary, inside its folder")
         return value
 
 
@@ -68,6 +72,9 @@ class Manifest(Record):
     made_at: str = Field(description="ISO 8601, UTC.")
     settings: dict[str, str] = Field(description="Settings of the data folder that shaped it.")
     ledger_schema: str = Field(description="Newest migration of the ledger it was taken from.")
+    vocabularies: dict[str, str] = Field(
+        default_factory=dict, description="Fingerprint of each vocabulary that linked mentions, by name."
+    )
     tenants: dict[str, TenantCopy] = Field(description="By tenant.")
     files: tuple[CopyFile, ...] = Field(description="Every file.")
 
@@ -97,7 +104,11 @@ class CopyFolder:
         self._files[path] = CopyFile(path=path, rows=sum(rows), bytes=size, sha256=digest)
 
     def finish(
-        self, settings: Mapping[str, str], ledger_schema: str, tenants: Mapping[str, TenantCopy]
+        self,
+        settings: Mapping[str, str],
+        ledger_schema: str,
+        tenants: Mapping[str, TenantCopy],
+        vocabularies: Mapping[str, str],
     ) -> Manifest:
         """Write the manifest: from now on the copy counts. Durable when it returns."""
         manifest = Manifest(
@@ -107,6 +118,7 @@ class CopyFolder:
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             settings=dict(settings),
             ledger_schema=ledger_schema,
+            vocabularies=dict(vocabularies),
             tenants=dict(tenants),
             files=tuple(self._files[path] for path in sorted(self._files)),
         )
@@ -210,6 +222,8 @@ def _make_room(folder: Path) -> None:
 
 
 def _of_copy(path: Path) -> bool:
+    if path.parent.name == VOCABULARIES and path.name.endswith((".sqlite", f".sqlite{PARTIAL}")):
+        return True
     return path.name.endswith((".parquet", f".parquet{PARTIAL}", f"{MANIFEST}{PARTIAL}"))
 
 

@@ -22,6 +22,7 @@ from orchestration.operations.backup.exporting import Observe
 from orchestration.operations.backup.folder import TenantCopy, read_copy
 from orchestration.operations.backup.refusals import RefusedDocument
 from orchestration.operations.backup.table_reader import read_documents
+from orchestration.operations.backup.vocabularies import differing_vocabularies
 from orchestration.operations.parts import Parts
 from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.records import EmbeddingBatch, IndexReceipt, SparseMatrix, StageContext
@@ -48,6 +49,9 @@ class Imported:
     chunks: int = 0
     refused: list[RefusedDocument] = field(default_factory=list)
     """Refused by a store; what was visible of them before is not changed."""
+    vocabularies: Mapping[str, str] = field(default_factory=dict)
+    """Vocabularies by name that are `missing` here, `other` ones, or `more` than the export's folder had: the
+    next run links mentions of the documents again."""
 
     @property
     def finished(self) -> int:
@@ -80,6 +84,7 @@ def import_tenant(
             _take_in(parts, wanted, replace, done)
         observe(done.finished, done.documents)
     parts.ledger.aliases.put(tenant_id, read_aliases(folder, manifest))
+    done.vocabularies = differing_vocabularies(manifest.vocabularies, parts.vocabularies.shape())
     return done
 
 

@@ -30,6 +30,7 @@ from orchestration.operations.backup.importing import context_of_copy
 from orchestration.operations.backup.refusals import RefusedDocument
 from orchestration.operations.backup.restore_marker import MARK
 from orchestration.operations.backup.table_reader import read_documents
+from orchestration.operations.backup.vocabularies import restore_vocabularies
 from orchestration.operations.parts import Parts
 from orchestration.records import Chunk, DocumentKey, SparseMatrix
 
@@ -63,6 +64,7 @@ def restore(parts: Parts, folder: Path, observe: Observe) -> Restored:
     if not started_before:
         _check_empty(parts, commits, mark)
         mark.own()
+    restore_vocabularies(folder, manifest, parts.vocabularies)
     total, done = sum(map(len, commits.values())), 0
     refused: dict[DocumentKey, str] = {}
     for tenant_id, visible in commits.items():

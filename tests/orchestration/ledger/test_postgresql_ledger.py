@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -105,6 +106,22 @@ def test_a_user_who_may_not_create_schemas_reads_which_privilege_to_grant(url: s
             connection.execute(text("DROP OWNED BY medkg_reader"))
             connection.execute(text("DROP ROLE medkg_reader"))
         engine.dispose()
+
+
+def test_a_server_whose_machine_is_gone_is_noticed_in_a_minute_unless_the_url_says_otherwise(
+    url: str,
+) -> None:
+    def parameters(address: str) -> dict[str, str]:
+        database = Database(address)
+        with database.reading() as connection:
+            driver: Any = connection.connection.driver_connection
+            values = dict(driver.info.get_parameters())
+        database.close()
+        return values
+
+    assert parameters(url).items() >= {"keepalives_idle": "30", "tcp_user_timeout": "60000"}.items()
+    stated = make_url(url).update_query_dict({"keepalives_idle": "7"}).render_as_string(False)
+    assert parameters(stated)["keepalives_idle"] == "7"
 
 
 def test_a_database_without_an_encoding_keeps_any_text(url: str) -> None:
