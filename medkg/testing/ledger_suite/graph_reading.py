@@ -37,6 +37,38 @@ def snapshot(reader: GraphReader) -> list[Any]:
 class GraphReadingSuite(GraphJoiningSuite):
     """Promises of GraphReader and of aliases; `LedgerSuite` has it for the ledger itself."""
 
+    # --- concepts -----------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            '5-\u03b1 "R" \\ inhibitor',
+            "na\u00efve\ncells",
+            "it's 100%s ? {}",
+            "\U0001f9ec gene",
+            "Stra\u00dfe",
+        ],
+    )
+    def test_names_of_any_characters_are_counted_and_taken_off(
+        self, ledger: Ledger, reader: GraphReader, projected: Callable[[], None], name: str
+    ) -> None:
+        for doc_id in ("1", "2"):
+            publish(ledger, doc_id, [(name, "treats", "pain"), (name, "treats", name)])
+        projected()
+        (concept,) = reader.concepts(TENANT, named=name, exactly=True)
+        assert (concept.concept, concept.name) == (f"TOY:{name}", name)
+        assert (concept.documents, concept.mentions) == (2, 6)
+        (neighbour,) = reader.neighbours(TENANT, "MESH:D010146")
+        assert neighbour.concept == concept
+        ledger.documents.delete([a_key("1")])
+        projected()
+        (concept,) = reader.concepts(TENANT, named=name, exactly=True)
+        assert (concept.documents, concept.mentions) == (1, 3)
+        ledger.documents.delete([a_key("2")])
+        projected()
+        assert reader.concepts(TENANT) == []
+        assert not ledger.graph.recount(TENANT), "the counts are those made again from nothing"
+
     # --- aliases ------------------------------------------------------------------------------------
 
     def test_merged_concepts_are_one_for_every_reader(
