@@ -76,7 +76,7 @@ def named_by_commit() -> ColumnElement[bool]:
 
 
 def show(connection: Connection, keys: Sequence[DocumentKey]) -> None:
-    """Have the rows of documents be visible exactly where their commits name them."""
+    """Have the rows of documents be visible exactly where their commits name them; commits are locked."""
     for batch in batches(keys):
         visible = select(commits.c.source).where(named_by_commit()).exists()
         query = select(
@@ -95,6 +95,8 @@ def discard_rows(connection: Connection, of: ColumnElement[bool], intent_id: str
     condition = of if intent_id is None else and_(of, graph_documents.c.intent_id == intent_id)
     columns = (graph_documents.c.tenant_id, graph_documents.c.number, graph_documents.c.visible)
     rows = connection.execute(select(*columns).where(condition)).all()
+    if any(row.visible for row in rows):
+        lock_commits(connection)
     _turn(connection, [row[:2] for row in rows if row.visible], visible=False)
     for batch in batches([row.number for row in rows]):
         for table in OF_DOCUMENT:
@@ -155,13 +157,11 @@ def count_concepts(connection: Connection, tenant_id: str, keys: Collection[str]
         own = one_of(graph_mentions.c.concept, members(connection, tenant_id, batch))
         counted = (*visible_claims(tenant_id), own)
         _add_concepts(connection, tenant_id, of_visible, counted, 1, any_alias=True)
-        _name_concepts(connection, tenant_id, batch)
+        _name_concepts(connection, tenant_id, batch, any_alias=True)
 
 
 def _turn(connection: Connection, documents: Sequence[tuple[str, int]], *, visible: bool) -> None:
     """Mark documents, (tenant, number), visible or not, and count their mentions in or out."""
-    if documents:
-        lock_commits(connection)
     numbers: dict[str, list[int]] = defaultdict(list)
     for tenant_id, number in documents:
         numbers[tenant_id].append(number)
@@ -192,7 +192,7 @@ def _count(connection: Connection, tenant_id: str, numbers: Sequence[int], sign:
         _remove_uncounted(connection, graph_concepts, tenant_id, canonical)
     elif not any_alias:  # a concept of one name has the one that was just added
         canonical = _of_several_names(connection, tenant_id, own)
-    _name_concepts(connection, tenant_id, canonical)
+    _name_concepts(connection, tenant_id, canonical, any_alias=any_alias)
 
 
 def _add_concepts(
@@ -225,12 +225,14 @@ def _add_concepts(
     add_selected(connection, graph_concepts, counted, added=("documents", "mentions"))
 
 
-def _name_concepts(connection: Connection, tenant_id: str, canonical: Sequence[str]) -> None:
+def _name_concepts(
+    connection: Connection, tenant_id: str, canonical: Sequence[str], *, any_alias: bool
+) -> None:
     """Set kind and name of concepts: those that most visible mentions have; of equal ones the first."""
     columns = (graph_names.c.concept, graph_names.c.kind, graph_names.c.name, graph_names.c.mentions)
     for batch in batches(canonical):
         named: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
-        own = members(connection, tenant_id, batch)
+        own = members(connection, tenant_id, batch) if any_alias else {key: key for key in batch}
         query = select(*columns).where(
             graph_names.c.tenant_id == tenant_id, one_of(graph_names.c.concept, own)
         )

@@ -234,17 +234,17 @@ def _named(view: View, named: str, exactly: bool) -> Any:
 
 def _concepts(view: View, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Concept]:
     """Concepts of rows of graph_concepts, marked where all their documents are retracted."""
-    retracted = _retracted_documents(view, [row.concept for row in rows]) if view.any_retracted else {}
+    retracted = _retracted_documents(view, [row[1] for row in rows]) if view.any_retracted else {}
     return [
         Concept(
-            concept=row.concept,
-            kind=row.kind,
-            name=row.name,
-            mentions=row.mentions,
-            documents=row.documents,
-            retracted=retracted.get(row.concept) == row.documents,
+            concept=concept,
+            kind=kind,
+            name=name,
+            mentions=mentions,
+            documents=documents,
+            retracted=retracted.get(concept) == documents,
         )
-        for row in rows
+        for _, concept, kind, name, documents, mentions in rows
     ]
 
 

@@ -227,18 +227,16 @@ def _links(
     links: dict[tuple[str, str], list[Link]] = {step: [] for step in steps}
     for batch in batches(pairs):
         for row in claims_between(view, batch, (), predicates):
-            for outgoing, step in (
-                (True, (row.subject, row.object)),
-                (False, (row.object, row.subject)),
-            ):
+            subject, object_, predicate, claims, documents, retracted = row
+            for outgoing, step in ((True, (subject, object_)), (False, (object_, subject))):
                 if step in links:
                     links[step].append(
                         Link(
-                            predicate=row.predicate,
+                            predicate=predicate,
                             outgoing=outgoing,
-                            claims=row.claims,
-                            documents=row.documents,
-                            retracted_documents=row.retracted,
+                            claims=claims,
+                            documents=documents,
+                            retracted_documents=retracted,
                         )
                     )
     return {
