@@ -31,7 +31,7 @@ from orchestration.vocabularies.index import VocabularyIndex
 from orchestration.vocabularies.linking import Linking, context_of
 
 FOLDS: Final = 10
-THRESHOLD: Final = 0.15
+THRESHOLD: Final = 0.25
 UNFITTED: Final = {"other_scope": -1.0}
 """Weights of features that the corpora do not show: their vocabularies have no scopes of synonyms."""
 VOCABULARIES: Final = Path(linking.__file__).parent

@@ -116,9 +116,10 @@ class ShapedExtractor(Protocol):
 class Linker(Protocol):
     """Gives the mentions of documents the concepts of vocabularies.
 
-    Guarantees: changes concepts, identifiers and confidence of mentions, nothing else; one outcome per
-    document, in order; deterministic for a version. Raises UnavailableError while a service is unavailable,
-    and then nothing was done. Thread-safe.
+    Guarantees: changes concepts, identifiers and confidence of mentions, nothing else; but a mention of
+    several concepts ("ovarian and breast cancer") becomes one mention per concept at the same span, and its
+    claims one per concept. One outcome per document, in order; deterministic for a version. Raises
+    UnavailableError while a service is unavailable, and then nothing was done. Thread-safe.
     """
 
     @property

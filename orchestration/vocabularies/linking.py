@@ -15,13 +15,15 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 from orchestration.contracts import Extraction, Outcome
 from orchestration.errors import MedkgError
-from orchestration.records import Document, Entity
-from orchestration.vocabularies.candidates import FEATURES, Candidate, Candidates, features_of
+from orchestration.records import Claim, Document, Entity
+from orchestration.vocabularies.candidates import FEATURES, Candidate, Candidates, Query, features_of
+from orchestration.vocabularies.coordination import readings
 from orchestration.vocabularies.curies import prefix_of
 from orchestration.vocabularies.document_names import NamedGroup, groups_of
 from orchestration.vocabularies.folder import State, VocabularyFolder
@@ -31,10 +33,12 @@ from orchestration.vocabularies.names import name_keys
 
 __all__ = ["Link", "Linking", "VocabularyLinker", "context_of", "vocabulary_shape"]
 
-LINKER_VERSION: Final = 1
+LINKER_VERSION: Final = 2
 """Changes whenever the same vocabularies give other links."""
 REGISTRY_PROBABILITY: Final = 0.8
 """Least probability for mentions of structured records; their other concepts are as the record states."""
+COORDINATED_PROBABILITY: Final = 0.5
+"""Least probability of each of the concepts that a coordination names: more probably right than not."""
 STATED_PROBABILITY: Final = 0.99
 """For a name whose concept the document itself states elsewhere."""
 MOST_IDENTIFIERS: Final = 20
@@ -74,6 +78,32 @@ class Linking:
         links = self._links(groups, Counter(each.concept for each in known))
         links |= _stated(groups, known)
         return [self._with_link(mention, links.get(mention.concept)) for mention in mentions]
+
+    def taken_apart(self, mention: Entity) -> list[Entity]:
+        """A mention per concept that an unlinked mention names together; empty where it names one.
+
+        "ovarian and breast cancer" is of two concepts where vocabularies know both full names and not the
+        whole. Mentions of structured records stay whole.
+        """
+        if mention.extraction.startswith(_REGISTRY) or not self._can_be_linked(mention):
+            return []
+        choices = readings(mention.name)
+        if not choices or any(each.is_exact for each in self.candidates(_named(mention, mention.name))):
+            return []
+        best: tuple[float, list[Link]] = (COORDINATED_PROBABILITY, [])
+        for names in reversed(choices):  # of equally probable ones the first
+            groups = [_named(mention, name) for name in names]
+            found = [self._best(group, self.candidates(group), Counter()) for group in groups]
+            links = [each for each in found if each is not None]
+            least = min((each.probability for each in links), default=0.0)
+            if len(links) == len(names) == len({each.curie for each in links}) and least >= best[0]:
+                best = least, links
+        return [
+            self._with_link(mention, link).model_copy(
+                update={"entity_id": _hashed("e", mention.entity_id, link.curie)}
+            )
+            for link in best[1]
+        ]
 
     def candidates(self, group: NamedGroup) -> list[Candidate]:
         """What a group of mentions may be of."""
@@ -146,6 +176,12 @@ class Linking:
         )
 
 
+def _named(mention: Entity, name: str) -> NamedGroup:
+    """A mention as if it had this name."""
+    renamed = mention.model_copy(update={"name": name})
+    return NamedGroup(mention.concept, mention.kind, (renamed,), (Query(name),))
+
+
 def _kinds_within(kind: str) -> tuple[str, ...]:
     return kind, *_NARROWER_KINDS.get(kind, ())
 
@@ -214,7 +250,7 @@ class VocabularyLinker:
         outcomes: list[Outcome[Extraction]] = []
         for document, (entities, claims) in items:
             try:
-                outcomes.append((linking.linked(document, entities), claims))
+                outcomes.append(_linked(linking, document, (entities, claims)))
             except MedkgError as error:
                 outcomes.append(error)
         return outcomes
@@ -228,6 +264,41 @@ class VocabularyLinker:
                 indexes = [self._folder.open(name) for name in self._folder.names()]
                 self._state, self._linking = state, Linking(indexes, self._lexicon)
             return self._linking
+
+
+def _linked(linking: Linking, document: Document, extraction: Extraction) -> Extraction:
+    """The extraction with linked mentions; those of several concepts, and their claims, once per concept."""
+    entities, claims = extraction
+    apart = {each.entity_id: linking.taken_apart(each) for each in entities}
+    linked = [
+        each
+        for mention in linking.linked(document, entities)
+        for each in apart[mention.entity_id] or [mention]
+    ]
+    return linked, [each for claim in claims for each in _claims_of(claim, apart)]
+
+
+def _claims_of(claim: Claim, apart: Mapping[str, Sequence[Entity]]) -> list[Claim]:
+    """The claim, for each of the mentions that its own were taken apart into."""
+    subjects, objects = (
+        [each.entity_id for each in apart.get(end, ())] or [end] for end in (claim.subject, claim.object)
+    )
+    if [*subjects, *objects] == [claim.subject, claim.object]:
+        return [claim]
+    return [
+        claim.model_copy(
+            update={
+                "claim_id": _hashed("c", claim.claim_id, subject, object_),
+                "subject": subject,
+                "object": object_,
+            }
+        )
+        for subject, object_ in product(subjects, objects)
+    ]
+
+
+def _hashed(letter: str, *parts: str) -> str:
+    return letter + hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def vocabulary_shape(folder: VocabularyFolder) -> dict[str, Any]:

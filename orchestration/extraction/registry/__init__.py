@@ -24,7 +24,7 @@ class RegistryExtractor:
     """Reads the annotations of trials, and the registry numbers that other documents name."""
 
     name = "registry"
-    version = "3"
+    version = "4"
 
     def extract(self, document: Document) -> Extraction:
         """What the record says."""

@@ -6,6 +6,7 @@ mentions and claims. Arms and groups are concepts of their trial: two trials' ar
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -26,6 +27,15 @@ _KINDS_OF_INTERVENTION: Final[Mapping[str, str]] = {
     "DIAGNOSTIC_TEST": "Procedure",
     "BEHAVIORAL": "Behavior",
 }
+_NO_SUBSTANCE: Final = re.compile(
+    r"(?:\w*therap(?:y|ies|ist)|physiotherapy|treatments?|exercises?|training|rehabilitation|education|counsell?ing"
+    r"|program(?:me)?s?|care|surgery|massage|acupuncture|stimulation|diet|arm|group|cohort|device|brace|pump"
+    r"|\w{2,}(?:meter|scope|graph))",
+    re.IGNORECASE,
+)
+"""Last word of what is no substance: records give such things as other names of drugs."""
+_WORD: Final = re.compile(r"\w+")
+_IN_PARENTHESES: Final = re.compile(r"\([^()]*\)")
 _OF_POPULATION: Final = ("sex", "minimum_age", "maximum_age", "enrollment")
 _PUBLICATIONS: Final[Mapping[str, tuple[str, bool, str]]] = {
     "Result": ("reports_results_of", True, "manual_agent"),
@@ -105,7 +115,10 @@ class _Trial:
             mentions[annotation.annotation_id] = mention
             self._findings.claim(self._trial, "tests", mention, qualifiers=phases)
             for synonym in names[annotation.annotation_id]:
-                self._findings.mention(kind, _span(synonym), concept=mention.concept)
+                if kind == "Drug" and _is_no_substance(self._text(synonym), mention.name):
+                    self._findings.mention("Intervention", _span(synonym))
+                else:
+                    self._findings.mention(kind, _span(synonym), concept=mention.concept)
         return mentions
 
     def _add_arms(self, interventions: Mapping[str, Entity]) -> None:
@@ -187,6 +200,9 @@ class _Trial:
                 knowledge_level="statistical_association",
             )
 
+    def _text(self, annotation: Annotation) -> str:
+        return self._document.text[annotation.start_char : annotation.end_char]
+
     def _annotated(self, kind: str) -> Sequence[Annotation]:
         return self._by_kind.get(kind, ())
 
@@ -194,14 +210,24 @@ class _Trial:
         return self._findings.mention(kind, _span(annotation), identifiers=annotation.identifiers)
 
     def _arm(self, annotation: Annotation) -> Entity:
-        label = self._document.text[annotation.start_char : annotation.end_char]
-        concept = local_concept("Arm", f"{self._document.doc_id}/{label}")
+        concept = local_concept("Arm", f"{self._document.doc_id}/{self._text(annotation)}")
         return self._findings.mention("Arm", _span(annotation), concept=concept)
 
     def _qualifiers(self, *kinds: str) -> list[Qualifier]:
         return [
             self._findings.qualifier(kind, _span(each)) for kind in kinds for each in self._annotated(kind)
         ]
+
+
+def _is_no_substance(synonym: str, drug: str) -> bool:
+    """Whether another name of a drug names a procedure, a device or an arm ("physical therapy").
+
+    One that has a word of the drug's name ("testosterone therapy") is taken as the record states it.
+    """
+    words = _WORD.findall(_IN_PARENTHESES.sub("", synonym).casefold())
+    if not words or not _NO_SUBSTANCE.fullmatch(words[-1]):
+        return False
+    return not {*words[:-1]} & {*_WORD.findall(drug.casefold())}
 
 
 def _span(annotation: Annotation) -> Span:

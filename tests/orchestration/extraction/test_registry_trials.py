@@ -13,7 +13,7 @@ from orchestration.extraction.graph_schema import load_graph_schema
 from orchestration.extraction.grounding import grounded
 from orchestration.extraction.registry import RegistryExtractor
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
-from orchestration.records import Claim, Document, Entity
+from orchestration.records import Claim, Document, Entity, local_concept
 from orchestration.topology.shipped import shipped_folder
 
 
@@ -126,6 +126,29 @@ def test_concepts_have_the_identifiers_of_the_record() -> None:
     assert mention(extraction, "Circadin").concept == melatonin.concept, "another name of the same thing"
     named = [each for each in extraction[0] if each.name == "Melatonin" and each.kind == "Drug"]
     assert len(named) == 2 and {each.concept for each in named} == {melatonin.concept}, "by the arm too"
+
+
+@pytest.mark.parametrize(
+    ("other_name", "is_the_drug"),
+    [
+        ("Circadin", True),
+        ("HO-2207", True),
+        ("melatonin therapy", True),  # has a word of the drug
+        ("physical therapy", False),
+        ("Treatment arm (blinded)", False),
+        ("baseline brand algometer", False),
+    ],
+)
+def test_another_name_of_a_drug_that_names_no_substance_is_a_thing_of_its_own(
+    other_name: str, is_the_drug: bool
+) -> None:
+    modules = {"interventions": [{"type": "DRUG", "name": "Melatonin", "otherNames": [other_name]}]}
+    extraction = found(a_study(armsInterventionsModule=modules))
+    drug, other = mention(extraction, "Melatonin"), mention(extraction, other_name)
+    if is_the_drug:
+        assert (other.kind, other.concept) == ("Drug", drug.concept)
+    else:
+        assert (other.kind, other.concept) == ("Intervention", local_concept("Intervention", other_name))
 
 
 @pytest.mark.parametrize(
