@@ -275,6 +275,11 @@ class RayPlane:
         self._count("tag", cost)
         return outcomes
 
+    @property
+    def reads_directions(self) -> bool:
+        """Whether the extraction model reads directions."""
+        return self._extraction_tagger().reads_directions
+
     def directions(
         self, statements: Sequence[EffectStatement], timeout_seconds: float
     ) -> Sequence[Outcome[ReadDirection]]:

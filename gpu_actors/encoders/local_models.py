@@ -104,6 +104,11 @@ class LocalModels:
             raise ConfigurationError("there is no extraction model: MEDKG_EXTRACTION_MODEL is none.")
         return self._tagger.tag(texts)
 
+    @property
+    def reads_directions(self) -> bool:
+        """Whether the extraction model reads directions."""
+        return self._profile.extraction_model is not None and self._tagger.reads_directions
+
     def directions(
         self, statements: Sequence[EffectStatement], timeout_seconds: float
     ) -> Sequence[Outcome[ReadDirection]]:

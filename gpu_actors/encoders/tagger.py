@@ -49,6 +49,7 @@ class Tagger:
         model = find_model(profile.extraction_model)
         files = ExtractorFiles(model.files)
         self.model_id = model.model_id
+        self.reads_directions = files.configuration.direction is not None
         self.lanes = profile.lanes
         self._files = files
         self._batch_tokens = profile.batch_tokens

@@ -69,6 +69,11 @@ class PlaneTagger:
             outcomes.append(error or TextOfWindows(read, self._labels, self._head))
         return outcomes, cost
 
+    @property
+    def reads_directions(self) -> bool:
+        """Whether the model reads directions."""
+        return self._files.configuration.direction is not None
+
     def directions(
         self, statements: Sequence[EffectStatement], timeout_seconds: float
     ) -> tuple[list[Outcome[ReadDirection]], RowsOutcome]:

@@ -84,6 +84,12 @@ class AvailableTagger:
         with self._lock:
             return self._tagger().tag(texts, timeout_seconds)
 
+    @property
+    def reads_directions(self) -> bool:
+        """Whether the model reads directions."""
+        with self._lock:
+            return self._tagger().reads_directions
+
     def directions(
         self, statements: Sequence[EffectStatement], timeout_seconds: float
     ) -> Sequence[Outcome[ReadDirection]]:
@@ -132,6 +138,11 @@ class AttachedPlane:
     def tag(self, texts: Sequence[TextToTag], timeout_seconds: float) -> Sequence[Outcome[TaggedText]]:
         """Texts with their mentions; raises PlaneUnavailableError while the plane starts."""
         return self._attached().tag(texts, timeout_seconds)
+
+    @property
+    def reads_directions(self) -> bool:
+        """Whether the model reads directions; raises PlaneUnavailableError while the plane starts."""
+        return self._attached().reads_directions
 
     def directions(
         self, statements: Sequence[EffectStatement], timeout_seconds: float

@@ -116,6 +116,11 @@ class TextTagger(Protocol):
         """
         ...
 
+    @property
+    def reads_directions(self) -> bool:
+        """Whether the model reads directions."""
+        ...
+
     def directions(
         self, statements: Sequence[EffectStatement], timeout_seconds: float
     ) -> Sequence[Outcome[ReadDirection]]:

@@ -16,7 +16,6 @@ from orchestration.contracts import (
     EffectAnswer,
     EffectQuestion,
     EffectStatement,
-    Extraction,
     ExtractorServices,
     Found,
     Outcome,
@@ -28,6 +27,7 @@ from orchestration.contracts import (
 )
 from orchestration.errors import MedkgError
 from orchestration.extraction.encoder.agreement import Mention, agreed_mentions
+from orchestration.extraction.encoder.claim_directions import Extracted, directed
 from orchestration.extraction.encoder.effects import evidence_of
 from orchestration.extraction.encoder.passages import passages
 from orchestration.extraction.encoder.statements import Statements
@@ -48,7 +48,7 @@ class EncoderExtractor:
     """BatchExtractor over the plane's tagger; finds nothing where the profile has no extraction model."""
 
     name = "encoder"
-    version = "1"
+    version = "2"
 
     def __init__(self, tagger: TextTagger, model: str | None, timeout_seconds: float) -> None:
         """`model`: its id with revision; None turns the extractor off."""
@@ -72,10 +72,14 @@ class EncoderExtractor:
         outcomes: list[Outcome[Found]] = []
         for group in _groups(documents):
             read = [passages(document) for document in group]
-            for document, ranges, tagged in zip(group, read, self._tagged(group, read), strict=True):
-                outcomes.append(
-                    tagged if isinstance(tagged, MedkgError) else self._extraction(document, ranges, tagged)
-                )
+            found = [
+                tagged if isinstance(tagged, MedkgError) else self._extraction(document, ranges, tagged)
+                for document, ranges, tagged in zip(group, read, self._tagged(group, read), strict=True)
+            ]
+            outcomes += [
+                each if isinstance(each, MedkgError) else (list(each.entities), each.claims)
+                for each in self._directed(found)
+            ]
         return outcomes
 
     def relate(self, items: Sequence[tuple[Document, Sequence[Entity]]]) -> Sequence[Outcome[list[Claim]]]:
@@ -86,13 +90,17 @@ class EncoderExtractor:
         mentions = iter([entities for _, entities in items])
         for group in _groups([document for document, _ in items]):
             read = [passages(document) for document in group]
+            found: list[Outcome[Extracted]] = []
             for document, ranges, tagged in zip(group, read, self._tagged(group, read), strict=True):
                 entities = next(mentions)
-                outcomes.append(
+                found.append(
                     tagged
                     if isinstance(tagged, MedkgError)
                     else self._related(document, ranges, tagged, entities)
                 )
+            outcomes += [
+                each if isinstance(each, MedkgError) else each.claims for each in self._directed(found)
+            ]
         return outcomes
 
     def _related(
@@ -101,7 +109,7 @@ class EncoderExtractor:
         ranges: Sequence[CharRange],
         tagged: TaggedText,
         entities: Sequence[Entity],
-    ) -> list[Claim]:
+    ) -> Extracted:
         """The claims between mentions that are given."""
         findings = self._findings(document)
         by_concept: dict[tuple[str, str], list[Entity]] = defaultdict(list)
@@ -109,7 +117,22 @@ class EncoderExtractor:
             if entity.kind in LABELS:
                 by_concept[LABELS[entity.kind], entity.concept].append(entity)
         _add_claims(findings, document, ranges, tagged, by_concept)
-        return findings.extraction()[1]
+        return Extracted(document, entities, findings.extraction()[1])
+
+    def _directed(self, found: Sequence[Outcome[Extracted]]) -> list[Outcome[Extracted]]:
+        """The same with the directions of the claims."""
+        read = [each for each in found if not isinstance(each, MedkgError)]
+        claims = iter(directed(read, self._tagger, self._timeout_seconds))
+        outcomes: list[Outcome[Extracted]] = []
+        for each in found:
+            if isinstance(each, MedkgError):
+                outcomes.append(each)
+                continue
+            of_document = next(claims)
+            outcomes.append(
+                of_document if isinstance(of_document, MedkgError) else each._replace(claims=of_document)
+            )
+        return outcomes
 
     def answer(
         self, items: Sequence[tuple[Document, Sequence[EffectQuestion]]]
@@ -139,14 +162,14 @@ class EncoderExtractor:
     def _findings(self, document: Document) -> Findings:
         return Findings(document, f"{self.name}/{self.version} {self._model}", agent_type="text_mining_agent")
 
-    def _extraction(self, document: Document, ranges: Sequence[CharRange], tagged: TaggedText) -> Extraction:
+    def _extraction(self, document: Document, ranges: Sequence[CharRange], tagged: TaggedText) -> Extracted:
         findings = self._findings(document)
         by_concept: dict[tuple[str, str], list[Entity]] = defaultdict(list)
         for mention in agreed_mentions(document.text, ranges, tagged.spans):
             if mention.label in KINDS:
                 by_concept[mention.concept].append(_entity(findings, mention))
         _add_claims(findings, document, ranges, tagged, by_concept)
-        return findings.extraction()
+        return Extracted(document, *findings.extraction())
 
 
 def _entity(findings: Findings, mention: Mention) -> Entity:

@@ -72,6 +72,8 @@ class WordTagger:
     calls: list[int] = field(default_factory=list)
     """Texts of each call."""
 
+    reads_directions = False
+
     def tag(self, texts: Sequence[TextToTag], timeout_seconds: float) -> Sequence[Outcome[TaggedText]]:
         self.calls.append(len(texts))
         return [self._tagged(each) for each in texts]
