@@ -11,7 +11,7 @@ from orchestration.contracts import EffectStatement, Outcome, ReadDirection, val
 from orchestration.errors import EmbeddingInputTooLongError, MedkgError
 from orchestration.extraction.encoder import EncoderExtractor
 from orchestration.extraction.encoder.claim_directions import LEAST_CONFIDENCE
-from orchestration.records import Claim
+from orchestration.records import Claim, Entity
 from tests.orchestration.extraction.test_encoder import WordTagger, written
 
 HIGHER = "Nausea was more frequent with aspirin than with placebo."
@@ -43,7 +43,7 @@ class DirectionTagger(WordTagger):
 
 def claims_of(tagger: DirectionTagger, text: str) -> list[Claim]:
     (found,) = values_of(EncoderExtractor(tagger, "tiny@1", 30).extract_batch([written(text)]))
-    return found[1]
+    return [each for each in found[1] if isinstance(each, Claim)]
 
 
 @pytest.mark.parametrize(
@@ -92,5 +92,6 @@ def test_claims_between_given_mentions_have_directions_too() -> None:
     extractor = EncoderExtractor(DirectionTagger(), "tiny@1", 30)
     document = written(HIGHER)
     (found,) = values_of(extractor.extract_batch([document]))
-    (claims,) = values_of(extractor.relate([(document, found[0])]))
+    entities = [each for each in found[0] if isinstance(each, Entity)]
+    (claims,) = values_of(extractor.relate([(document, entities)]))
     assert [each.direction for each in claims] == ["increased"]

@@ -35,6 +35,8 @@ HAIR = EffectQuestion("acupuncture", "massage", "hair")
 class Directions:
     """Reads `decreased` where the evidence has the word lower; fails for nausea if it is to."""
 
+    reads_directions = True
+
     def __init__(self, error: EmbeddingInputTooLongError | None = None) -> None:
         self.error = error
         self.read: list[EffectStatement] = []
