@@ -32,11 +32,11 @@ def readings(name: str) -> list[tuple[str, ...]]:
     written = " ".join(name.split())
     if len(written) > MOST_CHARACTERS or not _SEPARATOR.search(written):
         return []
-    found = [_shared_end(_SEPARATOR.split(written))]
+    choices = [_shared_end(_SEPARATOR.split(written))]
     if behind := _BEHIND.fullmatch(written):
         parts = _SEPARATOR.split(behind["list"])
-        found.append(tuple(f"{behind['shared']} {part}" for part in parts) if _are_short(parts) else ())
-    return list(dict.fromkeys(each for each in found if 2 <= len(each) <= MOST_NAMES and all(each)))
+        choices.append(tuple(f"{behind['shared']} {part}" for part in parts) if _are_short(parts) else ())
+    return list(dict.fromkeys(each for each in choices if 2 <= len(each) <= MOST_NAMES and all(each)))
 
 
 def _shared_end(parts: list[str]) -> tuple[str, ...]:

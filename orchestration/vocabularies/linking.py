@@ -93,8 +93,8 @@ class Linking:
         best: tuple[float, list[Link]] = (COORDINATED_PROBABILITY, [])
         for names in reversed(choices):  # of equally probable ones the first
             groups = [_named(mention, name) for name in names]
-            found = [self._best(group, self.candidates(group), Counter()) for group in groups]
-            links = [each for each in found if each is not None]
+            best_links = [self._best(group, self.candidates(group), Counter()) for group in groups]
+            links = [each for each in best_links if each is not None]
             least = min((each.probability for each in links), default=0.0)
             if len(links) == len(names) == len({each.curie for each in links}) and least >= best[0]:
                 best = least, links

@@ -38,14 +38,14 @@ def directed(
 
     A claim has a direction where all of its comparing sentences that are read surely agree.
     """
-    asked = [[_statements(each, claim) for claim in each.claims] for each in extracted]
-    statements = [each for of_document in asked for of_claim in of_document for each in of_claim]
+    comparisons = [[_statements(each, claim) for claim in each.claims] for each in extracted]
+    statements = [each for of_document in comparisons for of_claim in of_document for each in of_claim]
     if not statements or not tagger.reads_directions:
         return [each.claims for each in extracted]
     read = iter(tagger.directions(statements, timeout_seconds))
     return [
         _of_document(each.claims, [[next(read) for _ in of_claim] for of_claim in of_document])
-        for each, of_document in zip(extracted, asked, strict=True)
+        for each, of_document in zip(extracted, comparisons, strict=True)
     ]
 
 

@@ -72,13 +72,13 @@ class EncoderExtractor:
         outcomes: list[Outcome[Found]] = []
         for group in _groups(documents):
             read = [passages(document) for document in group]
-            found = [
+            extractions = [
                 tagged if isinstance(tagged, MedkgError) else self._extraction(document, ranges, tagged)
                 for document, ranges, tagged in zip(group, read, self._tagged(group, read), strict=True)
             ]
             outcomes += [
                 each if isinstance(each, MedkgError) else (list(each.entities), each.claims)
-                for each in self._directed(found)
+                for each in self._directed(extractions)
             ]
         return outcomes
 
@@ -90,16 +90,16 @@ class EncoderExtractor:
         mentions = iter([entities for _, entities in items])
         for group in _groups([document for document, _ in items]):
             read = [passages(document) for document in group]
-            found: list[Outcome[Extracted]] = []
+            extractions: list[Outcome[Extracted]] = []
             for document, ranges, tagged in zip(group, read, self._tagged(group, read), strict=True):
                 entities = next(mentions)
-                found.append(
+                extractions.append(
                     tagged
                     if isinstance(tagged, MedkgError)
                     else self._related(document, ranges, tagged, entities)
                 )
             outcomes += [
-                each if isinstance(each, MedkgError) else each.claims for each in self._directed(found)
+                each if isinstance(each, MedkgError) else each.claims for each in self._directed(extractions)
             ]
         return outcomes
 
@@ -119,12 +119,12 @@ class EncoderExtractor:
         _add_claims(findings, document, ranges, tagged, by_concept)
         return Extracted(document, entities, findings.extraction()[1])
 
-    def _directed(self, found: Sequence[Outcome[Extracted]]) -> list[Outcome[Extracted]]:
+    def _directed(self, extractions: Sequence[Outcome[Extracted]]) -> list[Outcome[Extracted]]:
         """The same with the directions of the claims."""
-        read = [each for each in found if not isinstance(each, MedkgError)]
+        read = [each for each in extractions if not isinstance(each, MedkgError)]
         claims = iter(directed(read, self._tagger, self._timeout_seconds))
         outcomes: list[Outcome[Extracted]] = []
-        for each in found:
+        for each in extractions:
             if isinstance(each, MedkgError):
                 outcomes.append(each)
                 continue

@@ -42,8 +42,8 @@ class DirectionTagger(WordTagger):
 
 
 def claims_of(tagger: DirectionTagger, text: str) -> list[Claim]:
-    (found,) = values_of(EncoderExtractor(tagger, "tiny@1", 30).extract_batch([written(text)]))
-    return [each for each in found[1] if isinstance(each, Claim)]
+    (extraction,) = values_of(EncoderExtractor(tagger, "tiny@1", 30).extract_batch([written(text)]))
+    return [each for each in extraction[1] if isinstance(each, Claim)]
 
 
 @pytest.mark.parametrize(
@@ -83,15 +83,15 @@ def test_a_model_without_directions_is_not_asked() -> None:
 def test_an_error_is_that_of_its_document_alone() -> None:
     error = EmbeddingInputTooLongError("too long.")
     extractor = EncoderExtractor(DirectionTagger(failing=error), "tiny@1", 30)
-    failed, found = extractor.extract_batch([written(HIGHER), written(PLAIN)])
+    failed, extraction = extractor.extract_batch([written(HIGHER), written(PLAIN)])
     assert failed is error
-    assert not isinstance(found, MedkgError) and len(found[1]) == 1
+    assert not isinstance(extraction, MedkgError) and len(extraction[1]) == 1
 
 
 def test_claims_between_given_mentions_have_directions_too() -> None:
     extractor = EncoderExtractor(DirectionTagger(), "tiny@1", 30)
     document = written(HIGHER)
-    (found,) = values_of(extractor.extract_batch([document]))
-    entities = [each for each in found[0] if isinstance(each, Entity)]
+    (extraction,) = values_of(extractor.extract_batch([document]))
+    entities = [each for each in extraction[0] if isinstance(each, Entity)]
     (claims,) = values_of(extractor.relate([(document, entities)]))
     assert [each.direction for each in claims] == ["increased"]

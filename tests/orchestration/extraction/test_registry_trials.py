@@ -139,7 +139,7 @@ def test_concepts_have_the_identifiers_of_the_record() -> None:
         ("baseline brand algometer", False),
     ],
 )
-def test_another_name_of_a_drug_that_names_no_substance_is_a_thing_of_its_own(
+def test_another_name_of_a_drug_that_names_no_substance_is_a_separate_concept(
     other_name: str, is_the_drug: bool
 ) -> None:
     modules = {"interventions": [{"type": "DRUG", "name": "Melatonin", "otherNames": [other_name]}]}
