@@ -42,6 +42,7 @@ TARGETS: Final = (
     Target("extraction_quality", "encoder.mentions_f1", "at least", 0.95, EVERY),
     Target("faults", "lost", "at most", 0, EVERY),
     Target("faults", "doubled", "at most", 0, EVERY),
+    Target("faults", "orphans", "at most", 0, EVERY),
     Target("launch", "hot.share_outside_the_model", "at most", 0.15, ("cpu",)),
     Target("launch", "extraction_cost", "at most", 1.6, ("cpu",)),
     Target("launch", "hot.docs_per_second", "at least", 100.0, GPU),

@@ -2,7 +2,8 @@
 
 For each fault a new data folder is kept by `medkg up`, a run is started, and when it has committed its first
 documents the fault strikes. A run that ends unfinished is started again, as its user would. lost: documents
-that ended neither committed nor failed. doubled: chunks in the stores beyond those of the undisturbed run.
+that ended neither committed nor failed. doubled: chunks in the stores, and claims that readers see, beyond
+those of the undisturbed run. orphans: documents that the graph holds and no commit names.
 recovery: seconds from the fault to the next commit; seconds_more: what the whole run took longer.
 """
 
@@ -43,10 +44,10 @@ def measure(bench: Bench) -> dict[str, Any]:
         strikes["vllm_server_killed"] = _kill_vllm
     rows = {name: _row(bench, corpus, name, strike) for name, strike in strikes.items()}
     for row in rows.values():
-        row["doubled"] = row["chunks"] - rows["undisturbed"]["chunks"]
+        row["doubled"] = sum(abs(row[name] - rows["undisturbed"][name]) for name in ("chunks", "claims"))
         row["seconds_more"] = round(row["seconds"] - rows["undisturbed"]["seconds"], 1)
-    lost, doubled = (sum(abs(row[name]) for row in rows.values()) for name in ("lost", "doubled"))
-    return {**rows, "lost": lost, "doubled": doubled}
+    sums = {name: sum(abs(row[name]) for row in rows.values()) for name in ("lost", "doubled", "orphans")}
+    return {**rows, **sums}
 
 
 def _row(bench: Bench, corpus: Path, name: str, strike: Strike | None) -> dict[str, Any]:
@@ -102,6 +103,8 @@ def _account(folder: CommandLine, documents: int) -> dict[str, Any]:
     ended = counts.get("committed", 0) + counts.get("failed", 0)
     assembly = Assembly(settings)
     held = sum(holding.chunk_count for holding in assembly.stores.search.holdings(settings.tenant))
+    graph = assembly.ledger.graph.counts(settings.tenant)
+    in_graph = len(list(assembly.ledger.graph.holdings(settings.tenant)))
     assembly.close()
     return {
         "in": documents,
@@ -109,6 +112,8 @@ def _account(folder: CommandLine, documents: int) -> dict[str, Any]:
         "failed": counts.get("failed", 0),
         "lost": documents - ended,
         "chunks": held,
+        "claims": graph.claims,
+        "orphans": in_graph - graph.documents,
         "consistent": folder.answer("verify")["consistent"],
     }
 
@@ -181,6 +186,7 @@ FAULTS: Final[Mapping[str, Strike]] = {
     "embedder_killed": _kill_replica("embedders"),
     "expander_killed": _kill_replica("expanders"),
     "chunker_killed": _kill_replica("chunkers"),
+    "extractor_killed": _kill_replica("extractors"),
     "window_worker_killed": _kill_worker,
     "stage_processes_killed": _kill_stage_processes,
     "host_killed": _kill_host,

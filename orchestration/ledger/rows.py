@@ -23,6 +23,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    false,
     insert,
     or_,
     text,
@@ -138,16 +139,17 @@ def batches(values: Iterable[T]) -> Iterator[list[T]]:
 
 
 def has_key(table: Table, keys: Sequence[DocumentKey]) -> ColumnElement[bool]:
-    """Condition: the row is of one of these documents, of which there is at least one."""
+    """Condition: the row is of one of these documents; of none, no row meets it."""
     by_source: dict[tuple[str, str], list[str]] = {}
     for key in keys:
         by_source.setdefault((key.tenant_id, key.source), []).append(key.doc_id)
     columns = table.c
     return or_(
+        false(),
         *(
             and_(columns.tenant_id == tenant_id, columns.source == source, one_of(columns.doc_id, doc_ids))
             for (tenant_id, source), doc_ids in by_source.items()
-        )
+        ),
     )
 
 

@@ -119,7 +119,7 @@ class PdfTaskSuite:
             for ctx, key in zip(contexts, ("a", "a", "b"), strict=True)
         ]
         ledger.pdf_tasks.request(MINERU, "pdf_ir", 2, shared)
-        assert ledger.pdf_tasks.objects_of([contexts[0].key]) == []
+        assert ledger.pdf_tasks.objects_of([]) == ledger.pdf_tasks.objects_of([contexts[0].key]) == []
         assert ledger.pdf_tasks.objects_of([contexts[2].key]) == ["b", "b-ir"]
         assert ledger.pdf_tasks.objects_of([contexts[0].key, contexts[1].key]) == ["a", "a-ir"]
 
