@@ -28,18 +28,15 @@ import numpy as np
 from sqlalchemy import Engine, create_engine, event, make_url, text
 
 from orchestration.batching import batched
-from orchestration.contracts import Commit, Extraction
+from orchestration.contracts import Extraction
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.ledger.graph.counting import folded_name
 from orchestration.ledger.graph.rows import CLAIM_COLUMNS, MENTION_COLUMNS, claim_row, mention_row
 from orchestration.records import DocumentKey
 
-from ..data.many_trials import TENANT, many_trials, real_extractions
+from ..data.many_trials import TENANT, WINDOW, commit_of, many_trials, real_extractions
 
 __all__ = ["measured"]
-
-WINDOW: Final = 200
-"""Documents of one transaction."""
 
 COMPARED: Final = (
     *("graph_documents", "graph_mentions", "graph_claims", "graph_names", "graph_concepts"),
@@ -102,7 +99,7 @@ def _loaded(ledger: SqlLedger, bare: _Bare, real: Sequence[Extraction], document
     claims = 0
     for number, window in enumerate(batched(many_trials(real, documents), WINDOW)):
         claims += sum(len(extraction[1]) for _, extraction in window)
-        commits = [_commit(key, extraction, number) for key, extraction in window]
+        commits = [commit_of(key, extraction, number) for key, extraction in window]
         with own.counted():
             ledger.graph.write(f"graph-{number}", window)
             ledger.commits.commit(commits)
@@ -130,21 +127,6 @@ def _loaded(ledger: SqlLedger, bare: _Bare, real: Sequence[Extraction], document
 def _last_to_first(seconds: Sequence[float]) -> float:
     tenth = max(1, len(seconds) // 10)
     return sum(seconds[-tenth:]) / sum(seconds[:tenth])
-
-
-def _commit(key: DocumentKey, extraction: Extraction, number: int) -> Commit:
-    return Commit(
-        key=key,
-        version="v" * 64,
-        fingerprint="f" * 64,
-        pipeline="clinical-trials",
-        intent_id=f"index-{number}",
-        chunk_count=1,
-        namespace="minilm@1",
-        graph_intent_id=f"graph-{number}",
-        entity_count=len(extraction[0]),
-        claim_count=len(extraction[1]),
-    )
 
 
 class _Bare:

@@ -1,11 +1,12 @@
 """The graph of a data folder projected to Neo4j, against the driver used bare with the same statements.
 
-`python -m benchmarks.cases.graph_neo4j --data-dir FOLDER --url bolt://HOST:7687` projects the tenant from
-nothing and keeps the statements of every transaction with their parameters; then the driver alone runs the
-same transactions on the emptied tenant, from parameters that are ready. Both have run once before, since
-the server compiles what it runs often. Then Cypher asks for neighbours of random concepts and for paths of
-two steps. The tenant's projection is removed before and after: name a server whose projection is not
-needed.
+`python -m benchmarks.cases.graph_neo4j --url bolt://HOST:7687 --studies FILE.jsonl --documents 5000` makes
+trials from real ones in a folder of its own; `--data-dir FOLDER` takes the tenant of one that is there. The
+graph is projected from nothing, and the statements of every transaction are kept with their parameters; then
+the driver alone runs the same transactions on the emptied tenant, from parameters that are ready. Both have
+run once before, since the server compiles what it runs often. Then Cypher asks for neighbours of random
+concepts and for paths of two steps. The tenant's projection is removed before and after: name a server whose
+projection is not needed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -26,8 +28,11 @@ from neo4j import AsyncGraphDatabase, GraphDatabase
 
 from orchestration.assembly import Assembly
 from orchestration.errors import UsageError
+from orchestration.ledger import open_ledger
 from orchestration.settings import Settings, load_settings
 from orchestration.stores.neo4j.connection import Connection, Transaction
+
+from ..data.many_trials import TENANT, load_trials
 
 __all__ = ["measured"]
 
@@ -190,15 +195,36 @@ def _remove(settings: Settings) -> None:
             pass
 
 
+@contextmanager
+def _made(studies: Path, documents: int, url: str) -> Iterator[Settings]:
+    """A data folder with trials."""
+    with TemporaryDirectory(prefix="medkg-graph-neo4j-") as folder:
+        settings = load_settings(data_dir=Path(folder), tenant=TENANT, neo4j_url=url)
+        ledger = open_ledger(settings.ledger_url)
+        try:
+            load_trials(ledger, studies, documents)
+        finally:
+            ledger.close()
+        yield settings
+
+
 def main() -> None:
     """Measure, and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--tenant", default="default")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--data-dir", type=Path)
+    place.add_argument("--studies", type=Path, help="trials as JSON Lines, to make others from")
+    parser.add_argument("--documents", type=int, default=5_000)
+    parser.add_argument("--tenant", default="default", help="of --data-dir")
     parser.add_argument("--url", required=True, help="bolt://HOST:PORT, without a password")
-    arguments = parser.parse_args()
-    settings = load_settings(data_dir=arguments.data_dir, tenant=arguments.tenant, neo4j_url=arguments.url)
-    print(json.dumps(measured(settings), indent=2))  # noqa: T201
+    asked = parser.parse_args()
+    if asked.data_dir:
+        settings = load_settings(data_dir=asked.data_dir, tenant=asked.tenant, neo4j_url=asked.url)
+        figures = measured(settings)
+    else:
+        with _made(asked.studies, asked.documents, asked.url) as settings:
+            figures = measured(settings)
+    print(json.dumps(figures, indent=2))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -12,15 +12,20 @@ from itertools import count, cycle, islice
 from pathlib import Path
 from typing import Final
 
-from orchestration.contracts import Extraction
+from orchestration.batching import batched
+from orchestration.contracts import Commit, Extraction
 from orchestration.extraction.registry import RegistryExtractor
+from orchestration.ledger import SqlLedger
 from orchestration.parsing.clinicaltrials import ClinicalTrialsParser
 from orchestration.records import DocumentKey, RawPayload, content_version
 
-__all__ = ["TENANT", "many_trials", "real_extractions"]
+__all__ = ["TENANT", "commit_of", "load_trials", "many_trials", "real_extractions"]
 
 TENANT: Final = "graph-load"
 SOURCE: Final = "clinicaltrials"
+WINDOW: Final = 200
+"""Documents of one transaction."""
+
 OF_ONE_TRIAL: Final = frozenset({"Trial", "Arm", "Outcome"})
 
 
@@ -67,3 +72,26 @@ def many_trials(real: Sequence[Extraction], documents: int) -> Iterator[tuple[Do
                 ],
             ),
         )
+
+
+def commit_of(key: DocumentKey, extraction: Extraction, number: int) -> Commit:
+    """The commit of a document in the window of this number, whose graph intent is graph-NUMBER."""
+    return Commit(
+        key=key,
+        version="v" * 64,
+        fingerprint="f" * 64,
+        pipeline="clinical-trials",
+        intent_id=f"index-{number}",
+        chunk_count=1,
+        namespace="minilm@1",
+        graph_intent_id=f"graph-{number}",
+        entity_count=len(extraction[0]),
+        claim_count=len(extraction[1]),
+    )
+
+
+def load_trials(ledger: SqlLedger, studies: Path, documents: int) -> None:
+    """Write and commit the graph of as many trials, made from the studies of a file."""
+    for number, window in enumerate(batched(many_trials(real_extractions(studies), documents), WINDOW)):
+        ledger.graph.write(f"graph-{number}", window)
+        ledger.commits.commit([commit_of(key, extraction, number) for key, extraction in window])
