@@ -12,12 +12,13 @@ import errno
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from orchestration.errors import StoreUnwritableError
 
-__all__ = ["full_disk_of", "is_full", "quotes_full_disk", "unwritable_disk"]
+__all__ = ["full_disk_of", "is_full", "quotes_full_disk", "unwritable_disk", "unwritable_named"]
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 TEXTS: Final = ("No space left on device", "Disk quota exceeded", "database or disk is full")
@@ -49,10 +50,22 @@ def unwritable_disk(error: BaseException, *paths: Path | str) -> StoreUnwritable
         if read_only is not None:
             return StoreUnwritableError(
                 f"{read_only} is on a read-only file system ({_mount(read_only)}), and medkg writes to its "
-                "data folder also while it reads. Mount it writable, or copy the folder and name the copy "
-                "with --data-dir."
+                "data folder also while it reads. Mount it writable, or name another folder: of the data "
+                "folder a copy, with --data-dir."
             )
     return None
+
+
+@contextmanager
+def unwritable_named(path: Path) -> Iterator[None]:
+    """Name the file or folder that the disk did not take, for any OSError meanwhile."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable_disk(error, path) or StoreUnwritableError(
+            f"{path} cannot be written: {error.strerror or error}. Free disk space or choose another folder; "
+            "the same command starts again."
+        ) from error
 
 
 def full_disk_of(*paths: Path | str) -> StoreUnwritableError | None:
@@ -138,7 +151,7 @@ def _message(path: Path) -> str:
     inodes = ", no inodes" if status.f_files and not status.f_favail else ""
     return (
         f"{path} cannot be written: No space left on device, the disk of {folder} is full "
-        f"({free} of {total} free now{inodes}). Free space there, or raise the user's quota, or choose a "
-        "--data-dir on another disk (TMPDIR for temporary files); then run the same command again. Nothing "
-        "that was committed is lost."
+        f"({free} of {total} free now{inodes}). Free space there, or raise the user's quota, or name a "
+        "folder on another disk (--data-dir; TMPDIR for temporary files); then run the same command again. "
+        "Nothing that was committed is lost."
     )

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from orchestration.cli.help_text import MODELS, example
-from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
+from orchestration.cli.output import MOST, AsJson, answer, console, note, reports_errors, table
 from orchestration.errors import ExitCode
 from orchestration.settings import Settings
 
@@ -26,7 +26,7 @@ def bench(
     path: Annotated[
         Path, typer.Option(help="Documents to measure on: a file or folder, as for `medkg run`.")
     ] = Path("demo/corpus"),
-    limit: Annotated[int, typer.Option(min=1, help="Maximum number of documents.")] = 300,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Maximum number of documents.")] = 300,
     rounds: Annotated[int, typer.Option(min=1, help="Number of rounds; the best counts.")] = 3,
     seed: Annotated[int, typer.Option(help="Seed of random draws.")] = 7,
     out: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from orchestration.cli.help_text import DOCUMENTS, example
-from orchestration.cli.output import AsJson, answer, console, note, reports_errors, shortened, table
+from orchestration.cli.output import MOST, AsJson, answer, console, note, reports_errors, shortened, table
 from orchestration.cli.run import finish_with, follow
 from orchestration.contracts import DeadLetter, LedgerDocument
 from orchestration.records import Document, all_sections
@@ -43,7 +43,7 @@ def list_documents(
     source: SourceOption = None,
     pipeline: PipelineOption = None,
     origin: OriginOption = None,
-    limit: Annotated[int, typer.Option(min=1, help="Maximum number of documents.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Maximum number of documents.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
     """List documents with their status, latest change first."""

@@ -11,7 +11,7 @@ import typer
 
 from orchestration.cli.help_text import INGEST, example
 from orchestration.cli.host_status import host_status
-from orchestration.cli.output import AsJson, answer, console, reports_errors, table
+from orchestration.cli.output import MOST, AsJson, answer, console, reports_errors, table
 from orchestration.contracts import Obstacle, WaitingDocument
 from orchestration.settings import Settings
 
@@ -27,7 +27,7 @@ Stage = Annotated[
 def list_waiting(
     ctx: typer.Context,
     stage: Stage = None,
-    limit: Annotated[int, typer.Option(min=1, help="Maximum number of documents.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Maximum number of documents.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
     """List documents at gates, longest wait first: what they wait for, the state of their conversion, and why

@@ -11,7 +11,7 @@ from orchestration.cli.graph_alias import alias
 from orchestration.cli.graph_evidence import register_evidence
 from orchestration.cli.graph_export import register_export
 from orchestration.cli.help_text import DOCUMENTS, example
-from orchestration.cli.output import AsJson, answer, console, reports_errors, table
+from orchestration.cli.output import MOST, AsJson, answer, console, reports_errors, table
 from orchestration.contracts import Concept, Statement
 from orchestration.operations.graph.evidence import claim_json
 from orchestration.settings import Settings
@@ -19,7 +19,7 @@ from orchestration.settings import Settings
 graph = typer.Typer(help="Concepts, claims and evidence of the graph.", no_args_is_help=True)
 
 About = Annotated[str, typer.Argument(help="Key of a concept, e.g. MESH:D003920, or its name.")]
-Limit = Annotated[int, typer.Option(min=1, help="Maximum number of rows.")]
+Limit = Annotated[int, typer.Option(min=1, max=MOST, help="Maximum number of rows.")]
 
 
 @graph.command("entities", epilog=example("medkg graph entities diabetes --kind Condition"))

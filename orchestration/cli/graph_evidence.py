@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from orchestration.cli.help_text import example
-from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
+from orchestration.cli.output import MOST, AsJson, answer, console, note, reports_errors, table
 from orchestration.contracts import Concept, Conflict, Link, Path, Paths, Position, Proposal
 from orchestration.errors import UsageError
 from orchestration.operations.graph.evidence import claim_json
@@ -25,7 +25,13 @@ HINTS: Final = {
 }
 """Next step by kind of proposal."""
 
-Limit = Annotated[int, typer.Option(min=1, help="Maximum number.")]
+SHOWN: Final = 20
+"""Documents of one stance that are listed."""
+
+SHOWN_CLAIMS: Final = 5
+MOST_HOPS: Final = 4
+
+Limit = Annotated[int, typer.Option(min=1, max=MOST, help="Maximum number.")]
 PredicateOption = Annotated[str | None, typer.Option(help="Only with this predicate.")]
 
 
@@ -86,23 +92,25 @@ def _show_documents(name: str, documents: list[dict[str, Any]], publications: in
     if documents:
         _print(f"{name}: {_counted(len(documents), publications)}")
     before = None
-    for each in documents[:20]:
+    for each in documents[:SHOWN]:
         same = each["publication"] == before
         _print(f"    the same publication: {_cited(each)}" if same else f"  {_cited(each)}")
         before = each["publication"]
+    if len(documents) > SHOWN:
+        _print(f"  and {len(documents) - SHOWN:,} more; --json lists all")
 
 
 def _counted(documents: int, publications: int) -> str:
     """Numbers of documents, and of publications where some are records of the same one."""
     of = f" of {publications:,} publications" if publications < documents else ""
-    return f"{documents:,} documents{of}"
+    return f"{documents:,} document{'' if documents == 1 else 's'}{of}"
 
 
 def _cited(document: dict[str, Any]) -> str:
-    facts = (document["year"], document["study_type"], document["title"])
+    facts = (document["year"], document["study_type"], document["title"] or "no title")
     known = ", ".join(str(fact) for fact in facts if fact)
     mark = f" {RETRACTED}" if document["retracted"] else ""
-    return f"{document['source']} {document['doc_id']}{mark}: {known or 'no title'}"
+    return f"{document['source']} {document['doc_id']}{mark}: {known}"
 
 
 def list_conflicts(
@@ -150,8 +158,10 @@ def _show_conflicts(conflicts: list[Conflict]) -> None:
         for position in conflict.positions:
             counted = _counted(position.documents, position.publications)
             _print(f"  {_said(position)}: {counted}{_all_retracted(position)}")
-            for each in position.statements[:5]:
+            for each in position.statements[:SHOWN_CLAIMS]:
                 _print(f"    {each.claim.claim_id}  {_cited(claim_json(each))}")
+            if len(position.statements) > SHOWN_CLAIMS:
+                _print(f"    and {len(position.statements) - SHOWN_CLAIMS:,} more claims; --json lists all")
 
 
 def _said(position: Position) -> str:
@@ -166,12 +176,12 @@ def list_paths(
     ctx: typer.Context,
     start: Annotated[str, typer.Argument(metavar="FROM", help="Key or name of a concept.")],
     end: Annotated[str, typer.Argument(metavar="TO", help="Key or name of another one.")],
-    max_hops: Annotated[int, typer.Option(min=1, max=4, help="Most steps of a path.")] = 2,
+    max_hops: Annotated[int, typer.Option(min=1, max=MOST_HOPS, help="Most steps of a path.")] = 2,
     predicates: Annotated[
         list[str] | None, typer.Option(help="Only claims of this predicate; may be repeated.")
     ] = None,
     max_documents: Annotated[
-        int, typer.Option(min=1, help="Concepts of more documents are not passed through.")
+        int, typer.Option(min=1, max=MOST, help="Concepts of more documents are not passed through.")
     ] = 1000,
     limit: Limit = 20,
     as_json: AsJson = False,
@@ -196,7 +206,7 @@ def list_paths(
         "hubs": [each.model_dump() for each in paths.hubs],
         "truncated": paths.truncated,
     }
-    answer(as_json, value, lambda: _show_paths(first, last, paths))
+    answer(as_json, value, lambda: _show_paths(first, last, paths, max_hops))
 
 
 def _path_json(path: Path) -> dict[str, Any]:
@@ -211,9 +221,12 @@ def _path_json(path: Path) -> dict[str, Any]:
     }
 
 
-def _show_paths(first: Concept, last: Concept, paths: Paths) -> None:
+def _show_paths(first: Concept, last: Concept, paths: Paths, max_hops: int) -> None:
     if not paths.paths:
-        note(f"no path from {first.name} to {last.name}; --max-hops and --max-documents allow longer ones")
+        further = [f"--max-hops {max_hops + 1}"] if max_hops < MOST_HOPS else []
+        further += ["a greater --max-documents"] if paths.hubs else []
+        hint = f"; {' or '.join(further)} looks further" if further else ""
+        note(f"no path of at most {max_hops} steps from {first.name} to {last.name}{hint}")
     for path in paths.paths:
         text = path.concepts[0].name
         for step, concept in zip(path.links, path.concepts[1:], strict=True):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from orchestration.cli.help_text import DOCUMENTS, example
-from orchestration.cli.output import AsJson, answer, console, note, reports_errors, table
+from orchestration.cli.output import MOST, AsJson, answer, console, note, reports_errors, table
 from orchestration.contracts import JobState
 from orchestration.settings import Settings
 
@@ -23,7 +23,7 @@ DAY: Final = 24 * HOUR
 def list_jobs(
     ctx: typer.Context,
     state: Annotated[list[JobState] | None, typer.Option(help="Only jobs in this state; repeatable.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Maximum number of jobs.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Maximum number of jobs.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List jobs with state, age and account, the newest first, and why a run of an unfinished one failed."""

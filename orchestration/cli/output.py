@@ -24,6 +24,7 @@ from orchestration.errors import ExitCode, MedkgError, StoreUnwritableError, Usa
 from orchestration.settings import Settings
 
 __all__ = [
+    "MOST",
     "AsJson",
     "answer",
     "can_ask",
@@ -65,6 +66,9 @@ UNWRITABLE: Final = frozenset(
     }
 )
 """Errors of the operating system for a path that cannot be written."""
+
+MOST: Final = 1_000_000_000
+"""Greatest value of an option that limits a number: databases count no further than 64 bits."""
 
 console = Console(
     highlight=False,

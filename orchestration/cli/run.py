@@ -13,7 +13,7 @@ import typer
 from orchestration.cli.help_text import INGEST, example
 from orchestration.cli.host_status import host_status
 from orchestration.cli.mirroring import Removal
-from orchestration.cli.output import AsJson, answer, console, note, outstanding, reports_errors, table
+from orchestration.cli.output import MOST, AsJson, answer, console, note, outstanding, reports_errors, table
 from orchestration.cli.progress import watching
 from orchestration.contracts import SourceRequest
 from orchestration.errors import ExitCode, HostUnavailableError, UsageError
@@ -37,7 +37,7 @@ TopologyName = Annotated[
 SourceName = Annotated[str, typer.Option(help="Source plugin, e.g. files, clinicaltrials, pubmed.")]
 Paths = Annotated[list[str] | None, typer.Option("--path", help="File or folder to read. May be repeated.")]
 Query = Annotated[str | None, typer.Option(help="Query for sources that are services, in their own syntax.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="Maximum number of documents.")]
+Limit = Annotated[int | None, typer.Option(min=1, max=MOST, help="Maximum number of documents.")]
 Resync = Annotated[
     bool,
     typer.Option(
@@ -52,7 +52,7 @@ Mirror = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="With --mirror: remove them without asking.")]
 WindowSize = Annotated[
-    int | None, typer.Option(min=1, help="Maximum number of documents in one Dagster run.")
+    int | None, typer.Option(min=1, max=MOST, help="Maximum number of documents in one Dagster run.")
 ]
 
 

@@ -170,7 +170,7 @@ def test_a_command_on_read_only_media_names_the_file_system_not_the_free_space(
         with read_only(media):
             message = medkg(*command, expect=3)["error"]["message"]
     assert f"{media / 'data' / 'ledger.sqlite'} is on a read-only file system ({media})" in message
-    assert "Mount it writable, or copy the folder" in message
+    assert "Mount it writable, or name another folder" in message
     assert "free space" not in message
 
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orchestration.extraction.llm.grammar import MOST_CLAIMS, MOST_MENTIONS, NAME_CHARACTERS
 
 __all__ = ["Answer", "NamedClaim", "NamedMention", "UnreadableAnswerError", "read_answer"]
+
+MOST_OBJECTS: Final = 50
+"""Places at which an object is looked for: bounds the time that an answer full of braces takes."""
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_CHARACTERS)]
 Part = TypeVar("Part", bound=BaseModel)
@@ -58,17 +61,28 @@ class UnreadableAnswerError(ValueError):
 
 
 def read_answer(content: str) -> Answer:
-    """The first JSON object of the answer; raises UnreadableAnswerError where there is none.
+    """The first JSON object of the agreed form; raises UnreadableAnswerError where there is none.
 
-    Text around it (a fence, an explanation) is ignored.
+    Text around it (a fence, an explanation, a model's thoughts) is ignored.
     """
+    problems = []
     start = content.find("{")
-    if start < 0:
-        raise UnreadableAnswerError(f"the model answered without JSON: {_shown(content)}")
-    try:
-        value, _ = json.JSONDecoder().raw_decode(content, start)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableAnswerError(f"the model's JSON cannot be read ({error}): {_shown(content)}") from None
+    while start >= 0 and len(problems) < MOST_OBJECTS:
+        end = start + 1
+        try:
+            value, end = json.JSONDecoder().raw_decode(content, start)
+            return _answer(value)
+        except UnreadableAnswerError as error:
+            problems.append(str(error))
+        except (ValueError, RecursionError) as error:
+            problems.append(f"the model's JSON cannot be read ({error}): {_shown(content[start:])}")
+        start = content.find("{", end)
+    raise UnreadableAnswerError(
+        problems[0] if problems else f"the model answered without JSON: {_shown(content)}"
+    )
+
+
+def _answer(value: dict[str, Any]) -> Answer:
     dropped: Counter[str] = Counter()
     mentions = _parts(value, "mentions", NamedMention, MOST_MENTIONS, dropped)
     claims = _parts(value, "claims", NamedClaim, MOST_CLAIMS, dropped)

@@ -39,8 +39,9 @@ def ground(
             dropped["name of a second kind"] += 1
     mentions_of: dict[str, list[Entity]] = defaultdict(list)
     taken: list[Span] = []
+    text = _Folded(window)
     for name in sorted(kinds, key=lambda each: (-len(each), each)):
-        spans = list(_occurrences(window, name)) if name else []
+        spans = list(text.occurrences(name)) if name else []
         if not spans:
             dropped["mention not in the text"] += 1
         for span in spans:
@@ -102,11 +103,25 @@ def _add_claim(
     return None
 
 
-def _occurrences(window: Window, name: str) -> Iterator[Span]:
-    """Where a name stands as whole words, in any case; in the order of the text."""
-    words = r"\s+".join(re.escape(word) for word in name.split())
-    for match in re.finditer(rf"(?<!\w){words}(?!\w)", window.text, re.IGNORECASE):
-        yield Span(start_char=window.start + match.start(), end_char=window.start + match.end())
+class _Folded:
+    """A window's text in one case, in which a name stands as `_normalised` writes it, with the places of it.
+
+    Folding changes lengths: "ß" becomes "ss", "ﬁ" becomes "fi".
+    """
+
+    def __init__(self, window: Window) -> None:
+        folded = [character.casefold() for character in window.text]
+        self._start = window.start
+        self._text = "".join(folded)
+        self._places = [place for place, characters in enumerate(folded) for _ in characters]
+        self._places.append(len(folded))
+
+    def occurrences(self, name: str) -> Iterator[Span]:
+        """Where a name stands as whole words; in the order of the text."""
+        words = r"\s+".join(re.escape(word) for word in name.split())
+        for match in re.finditer(rf"(?<!\w){words}(?!\w)", self._text):
+            start, end = self._places[match.start()], self._places[match.end() - 1] + 1
+            yield Span(start_char=self._start + start, end_char=self._start + end)
 
 
 def _normalised(name: str) -> str:

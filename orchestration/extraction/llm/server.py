@@ -117,11 +117,18 @@ def _reply(answer: WebAnswer) -> Reply:
         choice = value["choices"][0]
         message = choice["message"]
         refusal = message.get("refusal")
-        content = message.get("content") or ""
+        content = _text(message.get("content") or "")
         ended_by = "refusal" if refusal else str(choice.get("finish_reason") or "stop")
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise UnexpectedAnswerError(
             f"{answer.url}: the answer is no chat completion ({type(error).__name__}). MEDKG_LLM_URL must be "
             "an OpenAI-compatible API."
         ) from error
-    return Reply(str(content), ended_by)
+    return Reply(content, ended_by)
+
+
+def _text(content: Any) -> str:
+    """The text of a message, which some servers give in parts."""
+    if isinstance(content, list):
+        return "".join(str(part["text"]) for part in content if part.get("type") == "text")
+    return str(content)

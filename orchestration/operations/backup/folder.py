@@ -18,7 +18,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
-from orchestration.errors import CopyUnusableError, StoreUnwritableError, UsageError
+from orchestration.disk_space import unwritable_named
+from orchestration.errors import CopyUnusableError, UsageError
 from orchestration.records import Record
 from orchestration.stores.flushing import flush
 
@@ -153,18 +154,6 @@ def read_copy(folder: Path, kind: Kind) -> Manifest:
                 "was taken of it; copy the folder again, or make a new copy."
             )
     return manifest
-
-
-@contextmanager
-def unwritable_named(path: Path) -> Iterator[None]:
-    """Name the file that the disk did not take."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreUnwritableError(
-            f"{path} cannot be written: {error.strerror or error}. Free disk space or choose another folder; "
-            "the same command starts again."
-        ) from error
 
 
 def _manifest(folder: Path, kind: Kind) -> Manifest:

@@ -20,12 +20,13 @@ from pathlib import Path
 import numpy as np
 
 from orchestration.contracts import Commit, SparseVectors, VectorRow, chunk_facets
+from orchestration.disk_space import unwritable_named
 from orchestration.errors import CopyUnusableError, DocumentsRefusedError, UsageError
 from orchestration.ledger.database import HEAD
 from orchestration.operations.backup.backing_up import committed_in, ledger_tables
 from orchestration.operations.backup.columns import Copied
 from orchestration.operations.backup.exporting import Observe
-from orchestration.operations.backup.folder import MANIFEST, Manifest, read_copy, unwritable_named
+from orchestration.operations.backup.folder import MANIFEST, Manifest, read_copy
 from orchestration.operations.backup.importing import context_of_copy
 from orchestration.operations.backup.refusals import RefusedDocument
 from orchestration.operations.backup.restore_marker import MARK

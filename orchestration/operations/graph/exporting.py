@@ -7,13 +7,14 @@ and quotes, given to the writer of a format one by one, so that memory holds one
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from orchestration.contracts import ConceptNode, SnapshotDocument
-from orchestration.errors import UsageError
+from orchestration.disk_space import unwritable_named
+from orchestration.errors import StoreUnwritableError, UsageError
 from orchestration.operations.graph.evidence import quote_json
 from orchestration.operations.parts import Parts
 from orchestration.records import Claim, Document
@@ -94,10 +95,23 @@ def export_graph(parts: Parts, written: ExportFormat, folder: Path, observe: Obs
     """Write the settings' tenant, as of one moment, into an empty or new folder.
 
     What an interrupted export left there is replaced. Raises UsageError for a folder that holds anything
-    else, OSError where it cannot be written.
+    else, StoreUnwritableError where it cannot be written, after which nothing of the export is left there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     partial = {name: folder / f"{name}{PARTIAL}" for name in written.files}
+    try:
+        with unwritable_named(folder):
+            return _written(parts, written, folder, partial, observe)
+    except StoreUnwritableError:
+        with suppress(OSError):
+            for path in partial.values():
+                path.unlink(missing_ok=True)
+        raise
+
+
+def _written(
+    parts: Parts, written: ExportFormat, folder: Path, partial: Mapping[str, Path], observe: Observe
+) -> Exported:
+    folder.mkdir(parents=True, exist_ok=True)
     if any(not path.name.endswith(PARTIAL) for path in folder.iterdir()):
         raise UsageError(f"{folder} is not empty. Export into an empty or new folder.")
     for left in folder.iterdir():

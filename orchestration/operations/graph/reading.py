@@ -6,7 +6,7 @@ that no committed document has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +38,9 @@ __all__ = ["Graph"]
 NAMED: Final = 5
 """Concepts that an error names."""
 
+MOST_CHARACTERS: Final = 1000
+"""Of a key or name that is looked for."""
+
 MANUAL: Final = "manual"
 MOST_COMPARED: Final = 1000
 """Claims whose documents are listed for and against."""
@@ -57,7 +60,12 @@ class Graph:
         return self._store.counts(self._tenant_id)
 
     def concepts(self, named: str | None, kind: str | None, limit: int) -> list[Concept]:
-        """Concepts with most documents first; `named`: key, or part of a mention in any case."""
+        """Concepts with most documents first; `named`: key, or part of a mention in any case.
+
+        Raises UsageError for a kind that neither graph.yaml nor the graph has.
+        """
+        if kind is not None:
+            self._check("kind", kind, self._parts.graph_schema.kinds, lambda: self.counts().kinds)
         if named is not None and (exact := self._by_key(named)):
             return [concept for concept in exact if kind in (None, concept.kind)]
         return self._store.concepts(self._tenant_id, named=named, kind=kind, limit=limit)
@@ -65,7 +73,11 @@ class Graph:
     def claims(
         self, about: str | None, predicate: str | None, document: DocumentKey | None, limit: int
     ) -> list[Statement]:
-        """Claims about a concept, with a predicate, of a document; all arguments narrow."""
+        """Claims about a concept, with a predicate, of a document; all arguments narrow.
+
+        Raises UsageError for a predicate that neither graph.yaml nor the graph has, as the others do.
+        """
+        self._check_predicates(predicate)
         keys = None if about is None else [concept.concept for concept in self._resolved(about)]
         return self._store.statements(
             self._tenant_id, concepts=keys, predicate=predicate, key=document, limit=limit
@@ -87,7 +99,10 @@ class Graph:
         limit: int,
     ) -> tuple[Concept, Concept, Paths]:
         """Both concepts, and the paths between them; raises UsageError as `neighbours` does."""
+        self._check_predicates(*predicates)
         first, last = self._one(start), self._one(end)
+        if first.concept == last.concept:
+            raise UsageError(f"both ends of a path are {_listed([first])}. Name two concepts.")
         paths = self._store.paths(
             self._tenant_id,
             first.concept,
@@ -101,6 +116,7 @@ class Graph:
 
     def conflicts(self, about: str | None, predicate: str | None, limit: int) -> list[Conflict]:
         """Claims that disagree, about a concept or all, those of most documents first."""
+        self._check_predicates(predicate)
         key = None if about is None else self._one(about).concept
         return self._store.conflicts(self._tenant_id, concept=key, predicate=predicate, limit=limit)
 
@@ -149,6 +165,7 @@ class Graph:
         JSON: `subject`, `object`, `claims` of {claim, evidence}, `documents` and `publications` as `evidence`
         has them. Raises what `evidence` raises.
         """
+        self._check_predicates(predicate)
         first, last = self._one(subject), self._one(object_)
         statements = self._store.statements(
             self._tenant_id,
@@ -247,9 +264,29 @@ class Graph:
 
         return export_graph(self._parts, format_named(format_name), folder, observe)
 
-    # --- concepts as users name them ----------------------------------------------------------------
+    # --- names as users write them ------------------------------------------------------------------
+
+    def _check_predicates(self, *predicates: str | None) -> None:
+        for predicate in predicates:
+            if predicate is not None:
+                known = self._parts.graph_schema.predicates
+                self._check("predicate", predicate, known, lambda: self.counts().predicates)
+
+    def _check(
+        self, what: str, name: str, known: Collection[str], present: Callable[[], Collection[str]]
+    ) -> None:
+        """Raise UsageError for a name that neither graph.yaml has nor what an earlier one extracted."""
+        if name not in known and name not in (others := present()):
+            names = ", ".join(sorted({*known, *others}))
+            raise UsageError(f"there is no {what} {name!r}. Those of graph.yaml and of the graph: {names}.")
 
     def _by_key(self, key: str) -> list[Concept]:
+        if not key.strip() or len(key) > MOST_CHARACTERS:
+            shown = f"{len(key):,} characters" if key.strip() else "empty"
+            raise UsageError(
+                f"the key or name of a concept is {shown}; it has 1 to {MOST_CHARACTERS:,} characters. "
+                "`medkg graph entities` lists concepts."
+            )
         return self._store.concepts(self._tenant_id, keys=[key], limit=1)
 
     def _key(self, text: str) -> str:

@@ -17,7 +17,7 @@ Scripted = Callable[[str], httpx.Response]
 """The answer to the user message of a request."""
 
 
-def completion(content: str | None, ended_by: str = "stop", **message: Any) -> httpx.Response:
+def completion(content: Any, ended_by: str = "stop", **message: Any) -> httpx.Response:
     choice = {"message": {"content": content, **message}, "finish_reason": ended_by}
     return httpx.Response(200, json={"choices": [choice]})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -129,9 +130,36 @@ def test_the_longer_of_two_names_is_the_mention(extractor_of: Extractors) -> Non
     assert outcome.entities[1].span.start_char == 20
 
 
-def test_text_around_the_object_is_ignored(extractor_of: Extractors) -> None:
-    fenced = 'Here it is:\n```json\n{"mentions":[{"name":"VPA","kind":"Drug"}],"claims":[]}\n```'
-    outcome = asked(extractor_of, lambda _: completion(fenced), a_document(TEXT))
+@pytest.mark.parametrize(
+    ("text", "named", "mentioned"),
+    [
+        ("Terbinafin heilt Fußpilz gut.", "Fußpilz", "Fußpilz"),
+        ("Terbinafin heilt FUSSPILZ gut.", "Fußpilz", "FUSSPILZ"),
+        ("The \ufb01brosis of İzmir.", "fibrosis", "\ufb01brosis"),
+    ],
+)
+def test_a_name_is_found_where_folding_its_case_changes_its_length(
+    extractor_of: Extractors, text: str, named: str, mentioned: str
+) -> None:
+    outcome = asked(extractor_of, lambda _: found((named, "Condition")), a_document(text))
+    (mention,) = outcome.entities
+    assert mention.name == text[mention.span.start_char : mention.span.end_char] == mentioned
+
+
+OBJECT = '{"mentions":[{"name":"VPA","kind":"Drug"}],"claims":[]}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"Here it is:\n```json\n{OBJECT}\n```",
+        f"Here is {{the JSON}}: {OBJECT}",
+        f'<think>maybe {{x}} or {{"y": 1}}</think>{OBJECT} {{done}}',
+        [{"type": "reasoning", "summary": []}, {"type": "text", "text": OBJECT}],
+    ],
+)
+def test_text_around_the_object_is_ignored(extractor_of: Extractors, content: Any) -> None:
+    outcome = asked(extractor_of, lambda _: completion(content), a_document(TEXT))
     assert {each.name for each in outcome.entities} == {"VPA"}
 
 

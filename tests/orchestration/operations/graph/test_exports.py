@@ -12,6 +12,7 @@ import pytest
 from rdflib import RDF, Dataset, Namespace, URIRef
 
 from tests.orchestration.operations.graph.graph_folder import GraphFolder
+from tests.orchestration.small_disk import small_disk
 
 BIOLINK = Namespace("https://w3id.org/biolink/vocab/")
 OA = Namespace("http://www.w3.org/ns/oa#")
@@ -128,3 +129,18 @@ def test_an_interrupted_export_is_replaced_and_other_files_are_kept(
     exported(folder, tmp_path, "kgx")
     error = folder.medkg("graph", "export", str(tmp_path), "--format", "nquads", expect=2)["error"]
     assert "not empty" in error["message"]
+
+
+@pytest.mark.parametrize("name", ["kgx", "nquads", "graphml", "parquet"])
+def test_a_full_disk_is_named_and_nothing_of_the_export_is_left(
+    folder: GraphFolder, tmp_path: Path, name: str
+) -> None:
+    with small_disk(tmp_path / "disk", "4k") as disk:
+        error = folder.medkg("graph", "export", str(disk / "out"), "--format", name, expect=3)["error"]
+        assert f"{disk / 'out'} cannot be written" in error["message"] or str(disk) in error["message"]
+        assert list((disk / "out").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(folder: GraphFolder) -> None:
+    error = folder.medkg("graph", "export", "/proc/exported", "--format", "kgx", expect=3)["error"]
+    assert "/proc/exported cannot be written" in error["message"]

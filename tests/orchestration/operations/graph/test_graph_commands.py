@@ -57,7 +57,7 @@ def test_records_of_one_article_are_shown_together_and_count_as_one_publication(
     shown = folder.medkg.text("graph", "evidence", claim["claim_id"])
     assert "for: 3 documents of 2 publications" in shown
     assert "    the same publication: files PMC8: 2019" in shown
-    assert "against: 1 documents\n" in shown
+    assert "against: 1 document\n" in shown
     between = folder.medkg("graph", "evidence", "--subject", "aspirin", "--object", "headache")
     assert between["publications"] == {"for": 2, "against": 1}
     assert "stated: 3 documents of 2 publications" in folder.medkg.text("graph", "conflicts")
@@ -78,7 +78,7 @@ def test_conflicts_have_both_sides_with_their_documents(folder: GraphFolder) -> 
     assert sides == [(False, False, 1), (True, True, 1)]
     assert conflict["positions"][1]["statements"][0]["year"] == 2015
     shown = folder.medkg.text("graph", "conflicts")
-    assert "denied: 1 documents [retracted]" in shown
+    assert "denied: 1 document [retracted]" in shown
     assert folder.medkg("graph", "conflicts", "tea") == {"conflicts": []}
 
 
@@ -138,3 +138,30 @@ def test_what_rests_on_retracted_documents_alone_is_marked(folder: GraphFolder) 
     assert marks == [False, True, False]
     assert folder.medkg("graph", "stats")["retracted_documents"] == 1
     assert "retracted" in folder.medkg.text("graph", "claims", "aspirin")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["entities", "--kind", "Nosuch"],
+            "there is no kind 'Nosuch'. Those of graph.yaml and of the graph: A",
+        ),
+        (["claims", "--predicate", "nosuch"], "there is no predicate 'nosuch'"),
+        (["conflicts", "--predicate", "nosuch"], "there is no predicate 'nosuch'"),
+        (["paths", "aspirin", "tea", "--predicates", "nosuch"], "there is no predicate 'nosuch'"),
+        (["paths", "aspirin", "MESH:D001241"], "both ends of a path are aspirin (MESH:D001241)"),
+        (["neighbours", " "], "is empty"),
+        (["entities", "a" * 60_000], "is 60,000 characters"),
+        (["conflicts", "a" * 60_000], "is 60,000 characters"),
+    ],
+)
+def test_a_name_that_there_is_not_is_an_error_with_those_that_there_are(
+    folder: GraphFolder, arguments: list[str], said: str
+) -> None:
+    assert said in folder.medkg("graph", *arguments, expect=2)["error"]["message"]
+
+
+@pytest.mark.parametrize("command", ["entities", "claims", "review", "conflicts"])
+def test_a_limit_that_no_database_counts_to_is_refused(folder: GraphFolder, command: str) -> None:
+    assert folder.medkg.text("graph", command, "--limit", "99999999999999999999", expect=2) == ""
