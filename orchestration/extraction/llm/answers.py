@@ -65,7 +65,7 @@ def read_answer(content: str) -> Answer:
 
     Text around it (a fence, an explanation, a model's thoughts) is ignored.
     """
-    problems = []
+    problems: list[str] = []
     start = content.find("{")
     while start >= 0 and len(problems) < MOST_OBJECTS:
         end = start + 1
