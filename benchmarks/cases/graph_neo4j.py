@@ -1,7 +1,7 @@
 """The graph of a data folder projected to Neo4j, against the driver used bare with the same statements.
 
 `python -m benchmarks.cases.graph_neo4j --url bolt://HOST:7687 --studies FILE.jsonl --documents 5000` makes
-trials from real ones in a folder of its own; `--data-dir FOLDER` takes the tenant of one that is there. The
+trials from real ones in a temporary folder; `--data-dir FOLDER` takes the tenant of one that is there. The
 graph is projected from nothing, and the statements of every transaction are kept with their parameters; then
 the driver alone runs the same transactions on the emptied tenant, from parameters that are ready. Both have
 run once before, since the server compiles what it runs often. Then Cypher asks for neighbours of random
@@ -217,12 +217,14 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=5_000)
     parser.add_argument("--tenant", default="default", help="of --data-dir")
     parser.add_argument("--url", required=True, help="bolt://HOST:PORT, without a password")
-    asked = parser.parse_args()
-    if asked.data_dir:
-        settings = load_settings(data_dir=asked.data_dir, tenant=asked.tenant, neo4j_url=asked.url)
+    arguments = parser.parse_args()
+    if arguments.data_dir:
+        settings = load_settings(
+            data_dir=arguments.data_dir, tenant=arguments.tenant, neo4j_url=arguments.url
+        )
         figures = measured(settings)
     else:
-        with _made(asked.studies, asked.documents, asked.url) as settings:
+        with _made(arguments.studies, arguments.documents, arguments.url) as settings:
             figures = measured(settings)
     print(json.dumps(figures, indent=2))  # noqa: T201
 

@@ -22,7 +22,12 @@ Name = Annotated[str, typer.Argument(help="Vocabulary, from `medkg vocabulary li
 @reports_errors
 def add_vocabulary(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="File of the vocabulary; .gz, .bz2 and .xz are read too.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="File of the vocabulary; .gz, .bz2 and .xz are read too."
+        ),
+    ],
     name: Annotated[str | None, typer.Option(help="Its name here; default: that of the file.")] = None,
     format_name: Annotated[str, typer.Option("--format", help="Its format; auto: by its content.")] = "auto",
     version: Annotated[str | None, typer.Option(help="Its version; default: as the file states it.")] = None,

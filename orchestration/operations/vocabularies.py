@@ -54,6 +54,7 @@ class Vocabularies:
             kinds=tuple(kinds),
             languages=tuple(each.lower() for each in languages),
             sources=tuple(sources),
+            known_kinds=tuple(known),
         )
         about = self._folder.add(
             file, name=name, format_name=format_name, version=version, licence=licence, options=options

@@ -18,6 +18,7 @@ from orchestration.vocabularies.formats.reading import (
     ReadVocabulary,
     fault,
     open_bytes,
+    text_lines,
 )
 
 __all__ = ["read_obo", "read_owl"]
@@ -31,7 +32,8 @@ _SCOPES: Final[dict[str, Scope]] = {
 
 
 def read_obo(path: Path, options: FileOptions) -> ReadVocabulary:
-    """Terms of an OBO file; raises VocabularyUnreadableError with file and line."""
+    """Terms of an OBO file; raises VocabularyUnreadableError with file and line, also for a repeated id."""
+    _check_ids(path)
     return _read(path, options, "obo")
 
 
@@ -59,6 +61,23 @@ def _read(path: Path, options: FileOptions, format_name: str) -> ReadVocabulary:
         version,
         {what: number for what, number in left_out.items() if number},
     )
+
+
+def _check_ids(path: Path) -> None:
+    """Raise for text that is no UTF-8, and for an id that two terms have, of which pronto keeps the last."""
+    lines: dict[str, int] = {}
+    frame = ""
+    for number, line in text_lines(path):
+        if line.startswith("["):
+            frame = line.strip()
+        elif frame == "[Term]" and line.startswith("id:"):
+            identifier = line.removeprefix("id:").partition("!")[0].strip()
+            if lines.setdefault(identifier, number) != number:
+                raise fault(
+                    path,
+                    number,
+                    f"the id {identifier} is that of the term at line {lines[identifier]:,} too.",
+                )
 
 
 def _parsed(path: Path) -> Any:

@@ -42,6 +42,8 @@ class FileOptions:
     """Only names in these languages; empty: all."""
     sources: tuple[str, ...] = ()
     """Only rows of these sources of a file of UMLS (SAB); empty: all."""
+    known_kinds: tuple[str, ...] = ()
+    """Kinds that a table may name; empty: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def fault(path: Path, line: int | None, what: str) -> VocabularyUnreadableError:
 @contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
     """The content of a file, decompressed; raises InputUnreadableError, VocabularyUnreadableError."""
+    opener = None
     try:
         with path.open("rb") as file:
             head = file.read(6)
@@ -74,10 +77,9 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError) as error:
         raise fault(path, None, f"the compressed file is damaged ({error}). Download it again.") from error
     except OSError as error:
-        if error.errno is None:
-            raise fault(
-                path, None, f"the compressed file is damaged ({error}). Download it again."
-            ) from error
+        if error.errno is None:  # a library's
+            what = "the compressed file is damaged" if opener else "cannot be read"
+            raise fault(path, None, f"{what} ({error}). Download it again.") from error
         raise InputUnreadableError(
             f"{path} cannot be read: {error.strerror}. Correct the path or its permissions."
         ) from error

@@ -46,6 +46,7 @@ def read_table(path: Path, options: FileOptions, *, delimiter: str) -> ReadVocab
                 path, line, f"has {len(row)} cells where the first row names {len(header[1])} columns."
             )
         cells = {what: row[place].strip() for what, place in columns.items()}
+        _check_kinds(path, line, cells, options.known_kinds)
         _add_row(path, concepts, cells, line, named)
     return ReadVocabulary("csv" if delimiter == "," else "tsv", concepts.gathered())
 
@@ -81,6 +82,12 @@ def _add_row(path: Path, concepts: Concepts, cells: dict[str, str], line: int, n
         concepts.add_reference(curie, reference)
     for parent in _values(cells, "parents"):
         concepts.add_parent(curie, concepts.curie(parent, line))
+
+
+def _check_kinds(path: Path, line: int, cells: dict[str, str], known: Sequence[str]) -> None:
+    unknown = next((kind for kind in _values(cells, "kinds") if known and kind not in known), None)
+    if unknown is not None:
+        raise fault(path, line, f"the kind {unknown!r} is none of graph.yaml, which has {', '.join(known)}.")
 
 
 def _values(cells: dict[str, str], what: str) -> list[str]:

@@ -241,6 +241,11 @@ def test_rxnorm_is_known_by_its_numbers(tmp_path: Path) -> None:
     ("name", "content", "problem"),
     [
         ("a.obo", OBO.replace("id: MONDO:0000002", "id MONDO"), r"a\.obo, line 10: is no OBO"),
+        (
+            "a.obo",
+            OBO.replace("id: MONDO:0000002", "id: MONDO:0000001 ! again"),
+            r"line 10: the id .*line 6 too",
+        ),
         ("a.owl", OWL.replace("</owl:Class>", "</owl:Klass>", 1), r"a\.owl, line 7: is no XML"),
         ("a.owl", OWL[:700], r"a\.owl, line \d+: is no XML"),
         ("a.ttl", TURTLE.replace("f:0000001 a", "f:0000001 [", 1), r"a\.ttl, line \d+: is no Turtle"),
@@ -254,6 +259,19 @@ def test_rxnorm_is_known_by_its_numbers(tmp_path: Path) -> None:
 def test_a_broken_file_is_named_with_its_line(tmp_path: Path, name: str, content: str, problem: str) -> None:
     with pytest.raises(VocabularyUnreadableError, match=problem):
         read(tmp_path, name, content)
+
+
+def test_bytes_that_are_no_utf8_are_named_with_their_line_not_as_damage(tmp_path: Path) -> None:
+    (tmp_path / "a.obo").write_bytes(OBO.replace("fruit disease", "na\u00efve fruit", 1).encode("latin-1"))
+    with pytest.raises(VocabularyUnreadableError, match=r"a\.obo, line 7: byte 9 is not UTF-8"):
+        read_vocabulary(tmp_path / "a.obo", "auto", FileOptions())
+
+
+def test_a_kind_that_graph_yaml_lacks_is_refused(tmp_path: Path) -> None:
+    table = "id\tname\tkinds\nX:1\tpear\tDrug|Nosuch\n"
+    assert read(tmp_path, "a.tsv", table).concepts[0].kinds == ("Drug", "Nosuch")
+    with pytest.raises(VocabularyUnreadableError, match=r"line 2: the kind 'Nosuch' is none of graph\.yaml"):
+        read(tmp_path, "a.tsv", table, known_kinds=("Drug", "Condition"))
 
 
 def test_entities_of_xml_are_not_fetched_from_files(tmp_path: Path) -> None:
