@@ -170,7 +170,8 @@ def _require_enough(texts: Sequence[AnnotatedText]) -> None:
     if len(texts) < LEAST_TEXTS:
         raise UsageError(
             f"the gold has {len(texts)} documents with mentions of {' or '.join(KINDS)}; a training needs "
-            f"{LEAST_TEXTS}, hundreds to be of use. Give more files in --gold, or map their kinds."
+            f"{LEAST_TEXTS}, hundreds to be of use. Give more files in --gold; mentions of other kinds "
+            "are not used."
         )
     counts = Counter(mention.kind for text in texts for mention in text.mentions)
     if few := [kind for kind in KINDS if counts[kind] < LEAST_MENTIONS]:

@@ -162,6 +162,11 @@ def _resolved(name: str, named: dict[str, tuple[str, ...]], relation: DraftRelat
     keys = named.get(name.strip()) or curies(name, "")
     if not keys:
         raise DraftError(relation.line, f"a relation {relation.predicate} has no concept ({name!r})")
+    if name.strip() not in named and not all(":" in key for key in keys):
+        raise DraftError(
+            relation.line,
+            f"a relation {relation.predicate} names {name!r}, neither a mention nor a concept's id",
+        )
     return keys
 
 

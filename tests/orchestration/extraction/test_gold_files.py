@@ -231,6 +231,7 @@ SOUND = "22|t|Sound title.\n22|a|Text.\n22\t0\t5\tSound\tDisease\tD009325\n\n"
         (PUBTATOR.replace("\t0\t7\t", f"\t{'9' * 5000}\t7\t"), 3, "neither a mention"),
         (PUBTATOR.replace("11\tCID", "12\tCID"), 7, "the line is of '12'"),
         (PUBTATOR.replace("D001241\tD009325\n", "D001241\t-1\n"), 7, "has no concept ('-1')"),
+        (PUBTATOR.replace("D001241\tD009325\n", "D001241\tzz\n"), 7, "'zz', neither a mention nor a concept"),
         (f"11|t|{TITLE}\n11|a|A.\n11|a|B.\n\n", 3, "two abstracts"),
         ("11|t|\n11|a|\n\n", 1, "it has no text"),
         (SOUND, 5, "its id is also that of"),
