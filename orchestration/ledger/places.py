@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, false, func, or_, select, update
 
 from orchestration.contracts import Place, Submission
 from orchestration.ledger.database import LedgerPart
@@ -118,8 +118,8 @@ def place_row(place: Place, job_id: str) -> dict[str, Any]:
 
 
 def beneath(origins: Sequence[str]) -> ColumnElement[bool]:
-    """Condition: the place is one of these origins, or beneath one that is a folder."""
-    conditions: list[ColumnElement[bool]] = []
+    """Condition: the place is one of these origins, or beneath one that is a folder; of none, no place is."""
+    conditions: list[ColumnElement[bool]] = [false()]
     for origin in origins:
         conditions.append(places.c.place == origin)
         folders = [origin.rstrip("/") + "/"] if origin.startswith(("/", "file://")) else []

@@ -144,6 +144,7 @@ class PlaceSuite:
         run(ledger, "job-1", a_file("/in/a.md"), a_file("/in/b.md", "v2"), a_file("/inner/c.md", "v3"))
         run(ledger, "job-2", a_file("/in/b.md", "v2"), mirror=True)
         gone = ledger.places.unlisted("job-2", ["/in"])
+        assert ledger.places.unlisted("job-2", []) == []
         assert gone == [Place(key_of("/in/a.md"), "/in/a.md")]
         assert ledger.places.only_at(gone) == [key_of("/in/a.md")]
         assert ledger.places.listed_at("job-2", "/in")
