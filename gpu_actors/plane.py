@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from gpu_actors.batches.micro_batches import MicroBatch
-from gpu_actors.batches.token_budget import TokenBudget
 from gpu_actors.chunking.chunk_profiles import is_semantic
 from gpu_actors.chunking.local_chunker import LocalChunker
 from gpu_actors.encoders.local_models import LocalModels
 from gpu_actors.health.gpu import check_devices, gpus, preflight
+from gpu_actors.pools.plane_chunking import call_chunkers
+from gpu_actors.pools.plane_encoding import PlaneEncoder
 from gpu_actors.pools.plane_reranking import rerank_model_id, reranker_of
 from gpu_actors.pools.plane_tagging import PlaneTagger, tagger_of
 from gpu_actors.profiles import (
@@ -46,12 +46,9 @@ from orchestration.errors import ConfigurationError, MedkgError, StageFailedErro
 from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
 
 if TYPE_CHECKING:
-    from gpu_actors.batches.tokens import TextTokenizer
     from gpu_actors.cluster.ray_cluster import OwnRay
-    from gpu_actors.pools.dispatch import Answer
     from gpu_actors.pools.placement import Placement
     from gpu_actors.pools.plane_pools import Pools
-    from gpu_actors.pools.pool import Pool
     from gpu_actors.pools.replicas import DocumentToChunk
     from gpu_actors.pools.rows import RowsOutcome
 
@@ -78,8 +75,6 @@ TRIAL_TEXT: Final = "Metformin lowers blood glucose in adults with type 2 diabet
 UNIT_TOLERANCE: Final = 0.01
 Encoded = TypeVar("Encoded")
 NO_VECTORS: Final = np.zeros((0, 0), dtype=np.float32)
-DOCUMENTS_PER_CALL: Final = 16
-"""Documents per call of a chunker: few, so that windows share the chunkers evenly."""
 
 
 # --- without a plane --------------------------------------------------------------------------------
@@ -144,28 +139,18 @@ class RayPlane:
         own_ray: OwnRay | None = None,
     ) -> None:
         """`placement`: only in the process that started the pools, which also supervises them."""
-        from gpu_actors.batches.tokens import TextTokenizer
         from gpu_actors.pools.supervisor import Supervisor
 
-        model = find_model(profile.embedding_model)
         self._profile = profile
         self._model_ids = model_ids(profile)
-        self._query_prompt = model.query_prompt
         self.pools = pools
         """The actors, for callers that use single replicas."""
         self._placement = placement
         self._own_ray = own_ray
         self._supervisor = Supervisor(list(pools.by_name().values())) if placement is not None else None
-        self._tokenizer = TextTokenizer(model.files, model.token_limit(profile.max_tokens))
-        self._sparse_tokenizer: TextTokenizer | None = None
-        if profile.sparse_model is not None:
-            sparse = find_model(profile.sparse_model)
-            self._sparse_tokenizer = TextTokenizer(
-                sparse.files, sparse.token_limit(profile.sparse_max_tokens)
-            )
+        self._encoder = PlaneEncoder(profile, pools.embedders, pools.sparse_encoders)
         self.reranker = reranker_of(profile, pools.rerankers)
         self._tagger = tagger_of(profile, pools.extractors)
-        self._budgets: dict[str, TokenBudget] = {}
         self._lock = threading.Lock()
         self._cpu_seconds: dict[str, float] = defaultdict(float)
         self._tokens = 0
@@ -202,8 +187,7 @@ class RayPlane:
 
     def health(self) -> dict[str, Any]:
         """Return the replicas' health, which never waits for their work; a silent replica has a `fault`."""
-        batch_tokens = {name: budget.tokens for name, budget in self._budgets.items()}
-        return {**self.pools.health(HEALTH_SECONDS), "batch_tokens": batch_tokens}
+        return {**self.pools.health(HEALTH_SECONDS), "batch_tokens": self._encoder.batch_tokens()}
 
     def use(self) -> PlaneUse:
         """Return this client's totals since it attached; components: `dense`, `sparse`, `chunk`, `tag`."""
@@ -240,27 +224,14 @@ class RayPlane:
     def _call_chunkers(
         self, method: str, work: Sequence[DocumentToChunk], timeout_seconds: float
     ) -> list[Outcome[list[Any]]]:
-        """Call a method of the chunkers for all documents; one outcome per document, in order."""
-        outcomes: list[Outcome[list[Any]]] = [[] for _ in work]
-        calls: Iterator[list[int]] = (
-            list(range(start, min(start + DOCUMENTS_PER_CALL, len(work))))
-            for start in range(0, len(work), DOCUMENTS_PER_CALL)
-        )
-        answers = self.pools.chunkers.dispatch(
-            calls,
-            lambda actor, rows: (
-                getattr(actor, method).options(name=f"chunker: {method}").remote([work[row] for row in rows])
-            ),
-            timeout_seconds,
-        )
-        for answer in answers:
-            for row, outcome in zip(answer.batch, self._chunked(answer), strict=True):
-                outcomes[row] = outcome
+        outcomes, cpu_seconds = call_chunkers(self.pools.chunkers, method, work, timeout_seconds)
+        with self._lock:
+            self._cpu_seconds["chunk"] += cpu_seconds
         return outcomes
 
     def embed(self, texts: Sequence[str], timeout_seconds: float) -> Vectors:
         """Return unit vectors, float32 [n, d], and term weights, CSR; `errors` has the failed, empty rows."""
-        if self._sparse_tokenizer is None:
+        if not self._encoder.has_sparse:
             dense, errors = self._embedded(texts, timeout_seconds)
             return Vectors(dense, None, errors)
         with ThreadPoolExecutor(1) as thread:  # both models compute at the same time
@@ -303,7 +274,7 @@ class RayPlane:
         """The same with the model's query prompt before each text; does not wait behind other work."""
         from gpu_actors.pools.pool import QUERY_LANE
 
-        prompted = [self._query_prompt + text for text in texts]
+        prompted = list(map(self._encoder.as_query, texts))
         return _checked(*self._embedded(prompted, QUERY_SECONDS, QUERY_LANE))
 
     def encode_sparse_texts(self, texts: Sequence[str]) -> SparseMatrix:
@@ -327,44 +298,18 @@ class RayPlane:
     def _embedded(
         self, texts: Sequence[str], timeout_seconds: float, lane: str | None = None
     ) -> tuple[Float32Matrix, dict[int, MedkgError]]:
-        """Unit vectors, zeros where a row failed, and the errors by row."""
-        from gpu_actors.pools.rows import dense_rows
-
-        pool, token_ids = self.pools.embedders, self._tokenizer.token_ids(texts)
-        errors: dict[int, MedkgError] = {
-            row: error for row, ids in enumerate(token_ids) if (error := self._tokenizer.too_long(ids))
-        }
-        rows = [row for row in range(len(texts)) if row not in errors]
-        budget = self._budget("dense", pool, timeout_seconds)
-        vectors, outcome = dense_rows(pool, [token_ids[row] for row in rows], budget, timeout_seconds, lane)
+        """Unit vectors, zeros where a text failed, and the errors by text; counts their cost."""
+        vectors, outcome = self._encoder.dense(texts, timeout_seconds, lane)
         self._count("dense", outcome)
-        if len(rows) == len(texts):
-            return vectors, outcome.errors
-        dense = np.zeros((len(texts), vectors.shape[1]), dtype=np.float32)
-        dense[rows] = vectors
-        return dense, errors | {rows[position]: error for position, error in outcome.errors.items()}
+        return vectors, outcome.errors
 
     def _sparse_encoded(
         self, texts: Sequence[str], timeout_seconds: float, lane: str | None = None
     ) -> tuple[SparseMatrix, dict[int, MedkgError]]:
-        """Term weights, none where a row failed, and the errors by row."""
-        from gpu_actors.batches.pieces import cut
-        from gpu_actors.pools.rows import sparse_rows
-
-        tokenizer, pool = self._sparse_tokenizer, self.pools.sparse_encoders
-        if tokenizer is None or pool is None:
-            raise ConfigurationError(f"the plane has no sparse model: {self._profile.sparse_off}.")
-        pieces = [cut(ids, tokenizer.room) for ids in tokenizer.token_ids(texts)]
-        budget = self._budget("sparse", pool, timeout_seconds)
-        weights, outcome = sparse_rows(pool, pieces, budget, timeout_seconds, lane)
+        """Term weights, none where a text failed, and the errors by text; counts their cost."""
+        weights, outcome = self._encoder.sparse(texts, timeout_seconds, lane)
         self._count("sparse", outcome)
         return weights, outcome.errors
-
-    def _budget(self, leg: str, pool: Pool[MicroBatch], timeout_seconds: float) -> TokenBudget:
-        """This client's budget for a pool, which starts at the one that its replicas measured at load."""
-        described = pool.described(timeout_seconds)
-        with self._lock:
-            return self._budgets.setdefault(leg, TokenBudget(int(described["batch_tokens"])))
 
     def _count(self, component: str, outcome: RowsOutcome) -> None:
         with self._lock:
@@ -434,21 +379,6 @@ class RayPlane:
         if self._supervisor is not None:
             self._supervisor.close()
         leave_cluster(self._own_ray)
-
-    def _chunked(self, answer: Answer[list[int]]) -> Sequence[Outcome[list[Any]]]:
-        """One outcome per document of the call; counts its cost."""
-        if answer.error is None:
-            assert answer.result is not None
-            outcomes, (cpu_seconds, _) = answer.result
-            with self._lock:
-                self._cpu_seconds["chunk"] += cpu_seconds
-            return list(outcomes)
-        error = answer.error
-        if not isinstance(error, MedkgError):
-            error = StageFailedError(
-                f"the chunker ran out of memory ({error}). Chunk fewer, smaller documents."
-            )
-        return [error] * len(answer.batch)
 
 
 def _checked(vectors: Encoded, errors: Mapping[int, MedkgError]) -> Encoded:

@@ -21,7 +21,7 @@ from gpu_actors.chunking.document_tokens import DocumentTokens
 from gpu_actors.chunking.label_sections import label_passages
 from gpu_actors.chunking.passages import Passage, passage_at, passage_regions
 from gpu_actors.chunking.recommendations import recommendation_passages
-from gpu_actors.chunking.regions import HEADINGS, PlacedBlock, cut_regions, placed_blocks
+from gpu_actors.chunking.regions import HEADINGS, PlacedBlock, cut_regions, place_of, placed_blocks
 from gpu_actors.chunking.semantic import Stretch, coherence, semantic_runs
 from gpu_actors.profiles import CHUNKER_VERSION
 from orchestration.contracts import split_sentences
@@ -33,7 +33,6 @@ from orchestration.records import (
     Chunk,
     Document,
     Float32Matrix,
-    Section,
     chunk_id,
 )
 
@@ -347,7 +346,7 @@ def _chunk(document: Document, work: _Work, ordinal: int, unit: _Unit, token_cou
             "not match its text; please report it."
         )
     sections = [each.section for each in touched if each.block.kind not in HEADINGS]
-    path, section = _place(sections or [touched[-1].section])
+    path, section = place_of(sections or [touched[-1].section])
     return Chunk(
         chunk_id=chunk_id(document.source, document.doc_id, document.version, ordinal),
         doc_id=document.doc_id,
@@ -391,14 +390,3 @@ def _metadata(work: _Work, unit: _Unit) -> dict[str, Any]:
     if passage is None or (passage.whole is not None and _whole_at(work.passages, unit) is None):
         return {}
     return dict(passage.metadata)
-
-
-def _place(sections: Sequence[Section]) -> tuple[tuple[str, ...], str]:
-    """The common headings above a chunk's sections, and their role or innermost heading."""
-    path = sections[0].title_path
-    for section in sections[1:]:
-        shared = (a == b for a, b in zip(path, section.title_path, strict=False))
-        path = path[: next((at for at, same in enumerate(shared) if not same), len(section.title_path))]
-    roles = {section.role for section in sections}
-    role = roles.pop() if len(roles) == 1 else None
-    return path, role or (path[-1].lower() if path else "")

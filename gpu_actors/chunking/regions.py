@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from orchestration.records import NOT_INDEXED, Block, BlockKind, Section
 
-__all__ = ["HEADINGS", "Boundaries", "PlacedBlock", "cut_regions", "placed_blocks", "with_titles"]
+__all__ = ["HEADINGS", "Boundaries", "PlacedBlock", "cut_regions", "place_of", "placed_blocks", "with_titles"]
 
 Boundaries = Literal["imrad", "sections", "lengths", "label", "recommendations"]
 """What no chunk crosses: top-level sections, and headings of IMRaD parts below them; top-level sections; only
@@ -111,3 +111,14 @@ def _joined(
         else:
             joined.append(region)
     return joined
+
+
+def place_of(sections: Sequence[Section]) -> tuple[tuple[str, ...], str]:
+    """The common headings above a chunk's sections, and their role or innermost heading."""
+    path = sections[0].title_path
+    for section in sections[1:]:
+        shared = (a == b for a, b in zip(path, section.title_path, strict=False))
+        path = path[: next((at for at, same in enumerate(shared) if not same), len(section.title_path))]
+    roles = {section.role for section in sections}
+    role = roles.pop() if len(roles) == 1 else None
+    return path, role or (path[-1].lower() if path else "")

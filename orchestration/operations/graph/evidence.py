@@ -7,11 +7,10 @@ Source: https://www.w3.org/TR/annotation-model/#selectors.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from orchestration.contracts import Statement, agrees, contradicts
+from orchestration.contracts import Statement, agrees, contradicts, sentence_spans
 from orchestration.records import Block, Claim, Document, DocumentKey, Section, Span, all_sections
 
 __all__ = ["claim_json", "documents_by_stance", "publications_by_stance", "quote_json", "selector"]
@@ -21,8 +20,6 @@ AROUND: Final = 80
 
 MOST_CONTEXT: Final = 600
 """Characters of a block that is shown whole; of a longer one, the sentences around the quote are."""
-
-_SENTENCE_END: Final = re.compile(r"(?<=[.!?])[\])\"'’”]*\s+(?=[\[(\"'‘“]*[A-Z0-9])|\n+")
 
 
 def claim_json(statement: Statement) -> dict[str, Any]:
@@ -155,9 +152,9 @@ def _context(text: str, span: Span, block: Block | None) -> tuple[int, int]:
     first, last = block.start_char, max(block.end_char, span.end_char)
     if last - first <= MOST_CONTEXT:
         return first, last
-    ends = [first, *(match.end() for match in _SENTENCE_END.finditer(text, first, last)), last]
-    start = max((each for each in ends if each <= span.start_char), default=first)
-    end = min((each for each in ends if each >= span.end_char), default=last)
+    sentences = sentence_spans(text, first, last)
+    start = max((each.start_char for each in sentences if each.start_char <= span.start_char), default=first)
+    end = min((each.end_char for each in sentences if each.end_char >= span.end_char), default=last)
     start = max(start, span.start_char - MOST_CONTEXT)
     end = min(end, span.end_char + MOST_CONTEXT)
     return start, start + len(text[start:end].rstrip())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from medkg.testing.builders import a_document
 from orchestration.contracts import agrees, contradicts
 from orchestration.operations.graph.evidence import quote_json
@@ -29,6 +31,27 @@ def test_a_quote_stands_in_its_whole_block_or_in_the_sentences_of_a_long_one() -
         start, end = quote["in_context"]
         assert quote["context"][start:end] == quote["exact"]
         assert quote["context_start_char"] + start == quote["start_char"]
+
+
+@pytest.mark.parametrize(
+    ("around", "exact"),
+    [
+        ("Aspirin (e.g. 75 mg vs. 81 mg of Fig. 2) helps 1.5 times.", "helps"),
+        ("It helps, as T. Smith et al. [3] state.", "helps, as T. Smith et al. [3]"),
+        ("Does it help? It is said that it does.", "help? It is said"),
+        ('They say "it helps." Others do not.', "Others do not."),
+    ],
+)
+def test_the_context_in_a_long_block_is_whole_sentences(around: str, exact: str) -> None:
+    quote = a_quote("More follows. " * 50 + around + " More follows." * 50, exact)
+    expected = "Others do not." if exact == "Others do not." else around
+    assert quote["context"] == expected
+
+
+def test_the_context_of_a_sentence_without_end_is_bounded() -> None:
+    quote = a_quote("x" * 3000 + " helps " + "y" * 3000, "helps")
+    assert quote["exact"] in quote["context"]
+    assert len(quote["context"]) <= 2 * 600 + len("helps")
 
 
 def a_claim(negated: bool = False, direction: Any = None) -> Claim:
