@@ -23,7 +23,8 @@ from orchestration.vocabularies.concepts import VocabularyConcept
 from orchestration.vocabularies.curies import kinds_of_prefix
 from orchestration.vocabularies.formats.detection import read_vocabulary
 from orchestration.vocabularies.formats.reading import FileOptions
-from orchestration.vocabularies.index import VocabularyAbout, VocabularyIndex, write_index
+from orchestration.vocabularies.index import VocabularyIndex
+from orchestration.vocabularies.index_writing import VocabularyAbout, write_index
 
 __all__ = ["State", "VocabularyFolder"]
 

@@ -1,72 +1,35 @@
-"""The index of one vocabulary: a SQLite file that is written once and then only read.
+"""Reading the index of one vocabulary: a SQLite file that `index_writing` writes once.
 
-Comes in: concepts; keys of names. Leaves: the file, and the names that have these keys. A finished file never
+Comes in: keys of names, CURIEs. Leaves: the names and concepts that have them. A finished file never
 changes, so any number of processes map it into memory and read it without locks.
 Source: https://www.sqlite.org/uri.html (immutable), https://www.sqlite.org/mmap.html.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import sqlite3
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
-from pydantic import Field
-
 from orchestration.errors import StoreCorruptError
-from orchestration.records import Record
 from orchestration.vocabularies.concepts import Scope, VocabularyConcept
-from orchestration.vocabularies.curies import KNOWN_PREFIXES, prefix_of
-from orchestration.vocabularies.grams import grams_of, most_similar, postings
-from orchestration.vocabularies.names import NAMES_VERSION, NameKeys, name_keys
+from orchestration.vocabularies.curies import KNOWN_PREFIXES
+from orchestration.vocabularies.grams import grams_of, most_similar
+from orchestration.vocabularies.index_writing import INDEX_VERSION, VocabularyAbout, checksum_of, fill
+from orchestration.vocabularies.names import NAMES_VERSION, NameKeys
 
 __all__ = [
-    "INDEX_VERSION",
     "Finding",
     "IndexedConcept",
     "IndexedName",
-    "VocabularyAbout",
     "VocabularyIndex",
-    "write_index",
 ]
-
-INDEX_VERSION: Final = 1
-"""Of the tables; another version is not read."""
 
 _MAPPED_BYTES: Final = 1 << 30
 _KEYS_PER_QUERY: Final = 400
-_TABLES: Final = """
-CREATE TABLE about (content TEXT NOT NULL);
-CREATE TABLE concepts (id INTEGER PRIMARY KEY, curie TEXT NOT NULL, name TEXT NOT NULL, kinds TEXT NOT NULL);
-CREATE TABLE names (
-    id INTEGER PRIMARY KEY, concept INTEGER NOT NULL, text TEXT NOT NULL, scope TEXT NOT NULL,
-    language TEXT NOT NULL, documents INTEGER NOT NULL,
-    words TEXT NOT NULL, joined TEXT NOT NULL, bag TEXT NOT NULL
-);
-CREATE TABLE cross_references (concept INTEGER NOT NULL, curie TEXT NOT NULL);
-CREATE TABLE parents (concept INTEGER NOT NULL, curie TEXT NOT NULL);
-CREATE TABLE grams (gram TEXT PRIMARY KEY, names BLOB NOT NULL);
-CREATE TABLE gram_lengths (lengths BLOB NOT NULL);
-CREATE TABLE word_counts (word TEXT PRIMARY KEY, names INTEGER NOT NULL) WITHOUT ROWID;
-"""
-_INDEXES: Final = """
-CREATE UNIQUE INDEX concepts_by_curie ON concepts (curie);
-CREATE INDEX names_by_joined ON names (joined);
-CREATE INDEX names_by_bag ON names (bag);
-CREATE INDEX names_by_concept ON names (concept);
-CREATE INDEX references_by_concept ON cross_references (concept);
-CREATE INDEX references_by_curie ON cross_references (curie);
-CREATE INDEX parents_by_concept ON parents (concept);
-CREATE INDEX parents_by_curie ON parents (curie);
-ANALYZE;
-"""
 _COLUMNS: Final = """
 SELECT concepts.curie, concepts.name, concepts.kinds, names.text, names.scope, names.language,
        names.documents, names.words, names.joined, names.bag
@@ -103,25 +66,6 @@ _DOUBTFUL: Final = {
         SELECT curie FROM concepts WHERE id NOT IN (SELECT concept FROM names) ORDER BY 1
     """,
 }
-
-
-class VocabularyAbout(Record):
-    """What a vocabulary is, and what it holds."""
-
-    name: str = Field(description="Its name in this data folder.")
-    version: str = Field(description="As the file or the user states it, else the start of the checksum.")
-    format: str = Field(description="Format of the file.")
-    file: str = Field(description="Name of the file that was read.")
-    licence: str | None = Field(default=None, description="As the user states it.")
-    kinds: dict[str, int] = Field(description="Concepts by kind of mention.")
-    prefixes: dict[str, int] = Field(description="Concepts by prefix of their CURIE.")
-    languages: dict[str, int] = Field(description="Names by language.")
-    concepts: int = Field(ge=1, description="Concepts.")
-    names: int = Field(ge=1, description="Names.")
-    left_out: dict[str, int] = Field(default_factory=dict, description="Entries not read, by reason.")
-    checksum: str = Field(description="sha256 of concepts and names; the same for the same content.")
-    names_version: int = Field(default=NAMES_VERSION, description="Of the keys of names.")
-    index_version: int = Field(default=INDEX_VERSION, description="Of the tables.")
 
 
 class Finding(NamedTuple):
@@ -162,98 +106,6 @@ class IndexedConcept(NamedTuple):
     parents: tuple[str, ...]
 
 
-def write_index(path: Path, concepts: Sequence[VocabularyConcept], **stated: Any) -> VocabularyAbout:
-    """Write a new index to `path`; durable when it returns. `stated`: fields of VocabularyAbout.
-
-    The file is incomplete until then: write it beside its place, then rename it.
-    """
-    path.unlink(missing_ok=True)
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        about = _filled(database, concepts, **stated)
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    return about
-
-
-def _filled(
-    database: sqlite3.Connection, concepts: Sequence[VocabularyConcept], **stated: Any
-) -> VocabularyAbout:
-    database.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=8192;")
-    database.executescript(_TABLES)
-    database.execute("BEGIN")
-    _insert(database, concepts)
-    about = _described(database, concepts, **stated)
-    database.execute("INSERT INTO about VALUES (?)", (about.model_dump_json(),))
-    database.execute("COMMIT")
-    database.executescript(_INDEXES)
-    return about
-
-
-def _insert(database: sqlite3.Connection, concepts: Sequence[VocabularyConcept]) -> None:
-    database.executemany(
-        "INSERT INTO concepts VALUES (?, ?, ?, ?)",
-        ((number, each.curie, each.name, "|".join(each.kinds)) for number, each in enumerate(concepts)),
-    )
-    database.executemany("INSERT INTO names VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", _name_rows(concepts))
-    database.executemany(
-        "INSERT INTO cross_references VALUES (?, ?)",
-        ((number, curie) for number, each in enumerate(concepts) for curie in each.cross_references),
-    )
-    database.executemany(
-        "INSERT INTO parents VALUES (?, ?)",
-        ((number, curie) for number, each in enumerate(concepts) for curie in each.parents),
-    )
-    words = Counter(
-        word for (text,) in database.execute("SELECT words FROM names") for word in set(text.split())
-    )
-    database.executemany("INSERT INTO word_counts VALUES (?, ?)", words.items())
-    rows = database.execute("SELECT id, words FROM names ORDER BY id").fetchall()
-    names_of_grams, lengths = postings(rows)
-    database.executemany("INSERT INTO grams VALUES (?, ?)", names_of_grams.items())
-    database.execute("INSERT INTO gram_lengths VALUES (?)", (lengths,))
-
-
-def _name_rows(concepts: Sequence[VocabularyConcept]) -> Iterator[tuple[Any, ...]]:
-    """Names with their keys; of a concept's names with the same words the first is kept per language."""
-    for number, concept in enumerate(concepts):
-        present: set[tuple[str, str]] = set()
-        for name in concept.names:
-            keys = name_keys(name.text)
-            if keys.joined and (keys.words, name.language) not in present:
-                present.add((keys.words, name.language))
-                yield number, name.text, name.scope, name.language, name.documents, *keys
-
-
-def _described(
-    database: sqlite3.Connection, concepts: Sequence[VocabularyConcept], *, version: str | None, **stated: Any
-) -> VocabularyAbout:
-    checksum = _checksum(database)
-    languages = database.execute("SELECT language, count(*) FROM names GROUP BY language ORDER BY language")
-    by_language = dict(languages.fetchall())
-    return VocabularyAbout(
-        version=version or checksum[:12],
-        kinds=dict(sorted(Counter(kind for each in concepts for kind in each.kinds).items())),
-        prefixes=dict(sorted(Counter(prefix_of(each.curie) for each in concepts).items())),
-        languages=by_language,
-        concepts=len(concepts),
-        names=sum(by_language.values()),
-        checksum=checksum,
-        **stated,
-    )
-
-
-def _checksum(database: sqlite3.Connection) -> str:
-    """sha256 of all concepts, names, cross-references and parents, in the file's order."""
-    digest = hashlib.sha256()
-    for table in ("concepts", "names", "cross_references", "parents"):
-        for row in database.execute(f"SELECT * FROM {table} ORDER BY rowid"):
-            digest.update(repr(row).encode())
-    return digest.hexdigest()
-
-
 class VocabularyIndex:
     """A finished index, read only. Thread-safe. Any method raises StoreCorruptError for a damaged file."""
 
@@ -286,7 +138,7 @@ class VocabularyIndex:
     def of_concepts(cls, concepts: Sequence[VocabularyConcept], name: str) -> Self:
         """An index in memory."""
         database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        _filled(database, concepts, version=None, name=name, format="memory", file=name)
+        fill(database, concepts, version=None, name=name, format="memory", file=name)
         return cls(database, name)
 
     def close(self) -> None:
@@ -362,7 +214,7 @@ class VocabularyIndex:
         if damage:
             raise self._damaged("; ".join(damage))
         try:
-            checksum = _checksum(self._database)
+            checksum = checksum_of(self._database)
         except sqlite3.DatabaseError as error:
             raise self._damaged(str(error)) from error
         if checksum != self.about.checksum:
