@@ -40,6 +40,7 @@ from orchestration.stores.objects.opening import open_objects
 from orchestration.topology.graph import TopologyGraph
 from orchestration.topology.loader import PipelineLoader
 from orchestration.topology.shipped import shipped_folder
+from tests.present import present
 
 WINDOW = "window-1"
 JOB = "0d9c1f2e-0000-4000-8000-000000000001"
@@ -374,6 +375,6 @@ def test_a_gated_topology_is_two_jobs_that_hold_and_resume(two_phases: TopologyG
     config = {"ops": {"resume_op": {"config": {"window_id": WINDOW}}}}
     with DagsterInstance.ephemeral() as instance:
         run = after.execute_in_process(instance=instance, run_config=config)
-        assert run.success and instance.get_run_by_id(run.run_id).tags[WINDOW_TAG] == WINDOW  # type: ignore[union-attr]
+        assert run.success and present(instance.get_run_by_id(run.run_id)).tags[WINDOW_TAG] == WINDOW
     assert runs.calls[:2] == [f"resume {WINDOW}", "parse"]
     assert runs.calls[-1] == "commit ['index', 'kg']"

@@ -55,6 +55,7 @@ from orchestration.settings import Settings
 from tests.exhaustive import fewer
 from tests.orchestration.dagster.conftest import WINDOW_JOBS
 from tests.orchestration.postgresql import BOTH_DATABASES, own_schema
+from tests.present import present
 
 
 @pytest.fixture(params=BOTH_DATABASES)
@@ -211,7 +212,7 @@ def test_runs_and_states_under_the_previous_name_of_the_code_location_are_adopte
     assert (state.origin.location_name, state.name) == ("medkg", "submission_sensor")
     assert (state.status, state.instigator_data) == (InstigatorStatus.STOPPED, cursor)
     assert settle_abandoned_runs(instance) == []
-    assert instance.get_run_by_id(finished).status is DagsterRunStatus.SUCCESS  # type: ignore[union-attr]
+    assert present(instance.get_run_by_id(finished)).status is DagsterRunStatus.SUCCESS
 
 
 def test_the_code_location_has_the_same_name_in_a_run_s_origin_and_in_the_workspace() -> None:

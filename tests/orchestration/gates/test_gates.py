@@ -27,6 +27,7 @@ from orchestration.runs.gate_payloads import GatePayloads
 from orchestration.stores.objects.opening import open_objects
 from orchestration.topology.graph import TopologyGraph, build_graph
 from tests.orchestration.topology.topology_files import INSTALLED, PDF_LINE, POLICIES, a_topology
+from tests.present import present
 
 TopologyOf = Callable[[str, str], TopologyGraph]
 
@@ -218,7 +219,7 @@ def test_a_payload_in_its_own_object_gets_its_bytes(payloads: GatePayloads, tmp_
 def test_what_is_gone_fails_its_document_by_name_and_no_other(payloads: GatePayloads, tmp_path: Path) -> None:
     objects = open_objects((tmp_path / "objects").as_uri())
     key = payloads.keep(a_batch("1", stored="pdf-ir/gone.json"))
-    objects.put("gates/sound.parquet", objects.get(payloads.keep(a_batch("2"))).data)  # type: ignore[union-attr]
+    objects.put("gates/sound.parquet", present(objects.get(payloads.keep(a_batch("2")))).data)
     payloads.keep(a_batch("1", stored="pdf-ir/gone.json"))
     wanted = {
         a_context("1").key: key,
@@ -250,7 +251,7 @@ def test_an_erased_document_leaves_its_artifact_and_no_other_does(
 ) -> None:
     objects = open_objects((tmp_path / "objects").as_uri())
     key = payloads.keep(a_batch("1", "2"))
-    objects.put("gates/mine.parquet", objects.get(payloads.keep(a_batch("1"))).data)  # type: ignore[union-attr]
+    objects.put("gates/mine.parquet", present(objects.get(payloads.keep(a_batch("1")))).data)
     objects.put("gates/damaged.parquet", b"PAR1 but not really")
     payloads.keep(a_batch("1", "2"))
     payloads.leave_out([a_context("1").key])

@@ -12,6 +12,7 @@ import pytest
 from orchestration.errors import HostUnavailableError
 from orchestration.processes.endpoint import read_endpoint
 from orchestration.processes.local_service import LocalClient, LocalService
+from tests.present import present
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_a_copy_has_no_service_and_says_so(original: Path, tmp_path: Path) -> No
 
 def test_a_copy_gets_its_own_service_beside_the_original_s(original: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(original, tmp_path / "copy")
-    socket = Path(read_endpoint(original, "host").address)  # type: ignore[union-attr]
+    socket = Path(present(read_endpoint(original, "host")).address)
     with LocalService("host", copy, {"name": lambda: "copy"}):
         assert (name_of(copy), name_of(original)) == ("copy", "original")
     assert not LocalClient(copy, "host").is_served()

@@ -13,6 +13,7 @@ import pytest
 
 from orchestration.processes.child_process import PROJECT_ROOT, identity_of, is_alive
 from orchestration.processes.fork_server import ForkedChild, ForkServer, ForkServers, Task
+from tests.present import present
 from tests.waiting import PATIENCE, wait_until
 
 TASKS = "tests.orchestration.processes.forked_tasks"
@@ -79,9 +80,9 @@ def test_a_log_that_cannot_be_opened_is_an_error_of_the_caller(server: ForkServe
 def test_a_killed_fork_server_takes_its_children_along_and_is_replaced() -> None:
     servers = ForkServers(lambda: ForkServer.started([TASKS], {"COLOUR": "red"}))
     sleeping = spawn(servers.of(1), "wait_for_signal")
-    psutil.Process(sleeping.pid).parent().kill()  # type: ignore[union-attr]
+    present(psutil.Process(sleeping.pid).parent()).kill()
     assert sleeping.wait(PATIENCE) == -signal.SIGKILL
-    wait_until(lambda: not servers._server.is_alive())  # type: ignore[union-attr]
+    wait_until(lambda: not present(servers._server).is_alive())
     assert spawn(servers.of(1), "end_with_three").wait(PATIENCE) == 3
     servers.close()
 

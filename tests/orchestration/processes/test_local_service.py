@@ -25,6 +25,7 @@ from orchestration.errors import (
 )
 from orchestration.processes.endpoint import endpoint_path, read_endpoint
 from orchestration.processes.local_service import LocalClient, LocalService
+from tests.present import present
 from tests.waiting import PATIENCE
 
 
@@ -174,7 +175,7 @@ def test_a_second_server_of_a_data_folder_is_refused_and_the_first_goes_on(
 
 def test_after_close_no_process_serves_and_another_may(tmp_path: Path) -> None:
     first = LocalService("host", tmp_path, {"echo": echo}).start()
-    address = Path(read_endpoint(tmp_path, "host").address)  # type: ignore[union-attr]
+    address = Path(present(read_endpoint(tmp_path, "host")).address)
     first.close()
     assert not LocalClient(tmp_path, "host").is_served()
     assert not address.parent.exists()

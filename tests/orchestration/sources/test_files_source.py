@@ -25,7 +25,7 @@ from medkg.testing.builders import (
     json_lines,
 )
 from medkg.testing.source_suite import SourceSuite, request_of
-from orchestration.contracts import Parser, Source, SourceRequest
+from orchestration.contracts import Parser, Source, SourceRequest, values_of
 from orchestration.errors import (
     DocumentTooLargeError,
     EmptyDocumentError,
@@ -338,8 +338,8 @@ def test_records_that_moved_in_their_file_are_still_fetched(
 ) -> None:
     items = [item for item in enumerate_all(corpus) if item.locator.uri.endswith("b.jsonl")]
     (corpus / "b.jsonl").write_bytes(json_lines([an_abstract("0"), an_abstract("2"), an_abstract("1")]))
-    payloads = source.fetch([request_of(item) for item in items])
-    assert [json.loads(payload.content)["pmid"] for payload in payloads] == ["1", "2"]  # type: ignore[union-attr]
+    payloads = values_of(source.fetch([request_of(item) for item in items]))
+    assert [json.loads(payload.content)["pmid"] for payload in payloads] == ["1", "2"]
 
 
 def test_a_record_that_is_gone_says_that_the_file_changed(

@@ -27,6 +27,7 @@ from orchestration.stages.services import DownloadLimits
 from orchestration.stores.objects.opening import open_objects
 from orchestration.web.client import PoliteWebClient
 from tests.orchestration.web.file_server import Answer, FileServer, serving
+from tests.present import present
 
 PDF = b"%PDF-1.7\n" + b"x" * 5000
 LANDING_PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
@@ -106,7 +107,7 @@ def test_the_pdf_is_kept_by_content_with_where_it_came_from(
     stored = objects.get(pdf.stored)
     assert stored is not None and stored.data == PDF
     (provenance,) = [entry.key for entry in objects.list("pdfs") if entry.key.endswith(".json")]
-    provenance_record = json.loads(objects.get(provenance).data)  # type: ignore[union-attr]
+    provenance_record = json.loads(present(objects.get(provenance)).data)
     assert (provenance_record["url"], provenance_record["licence"]) == (f"{server.url}/paper", "cc-by")
     assert (provenance_record["sha256"], provenance_record["bytes"]) == (pdf.version, len(PDF))
 

@@ -20,6 +20,7 @@ from orchestration.records import RawPayload
 from orchestration.stages.download import Download
 from orchestration.stages.services import DownloadLimits
 from orchestration.stores.objects.folder import FolderObjects
+from tests.present import present
 
 PARSERS = {parser.format: parser for parser in (JatsParser(), OpenAlexParser(), PubmedXmlParser())}
 PDF_BYTES = b"%PDF-1.7 of walks"
@@ -51,8 +52,8 @@ def downloaded(
     (provenance,) = [
         entry.key for entry in objects.list(pdf.stored.rpartition("/")[0]) if "from-" in entry.key
     ]
-    assert objects.get(pdf.stored).data == PDF_BYTES  # type: ignore[union-attr]
-    return pdf, json.loads(objects.get(provenance).data)  # type: ignore[union-attr]
+    assert present(objects.get(pdf.stored)).data == PDF_BYTES
+    return pdf, json.loads(present(objects.get(provenance)).data)
 
 
 def test_a_work_whose_journal_gives_a_landing_page_is_had_from_the_repository(tmp_path: Path) -> None:
