@@ -245,12 +245,9 @@ def _name_concepts(
 def _of_several_names(connection: Connection, tenant_id: str, keys: Sequence[str]) -> list[str]:
     """Those of the keys with several names or kinds; few have."""
     own = graph_names.c.concept
-    several: list[str] = []
-    for batch in batches(keys):
-        of_batch = (graph_names.c.tenant_id == tenant_id, one_of(own, batch))
-        query = select(own).where(*of_batch).group_by(own).having(func.count() > 1)
-        several += connection.execute(query).scalars().all()
-    return several
+    of_keys = (graph_names.c.tenant_id == tenant_id, one_of(own, keys))
+    query = select(own).where(*of_keys).group_by(own).having(func.count() > 1)
+    return list(connection.execute(query).scalars())
 
 
 def _most(names: Sequence[tuple[str, str, int]], place: int) -> str:
