@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from orchestration.cli.help_text import SEARCH, example
-from orchestration.cli.output import AsJson, answer, note, reports_errors, shortened, table
+from orchestration.cli.output import AsJson, answer, note, reports_errors, table
 from orchestration.errors import ExitCode, UsageError
 from orchestration.settings import Settings
 
@@ -121,7 +121,7 @@ def _show_extraction(name: str, measured: dict[str, Any]) -> None:
         f"{measured['seconds']:.1f} s; dropped: {dropped or 'nothing'}"
     )
     for each in measured["failed"][:SHOWN]:
-        note(f"  {each['code']} {each['doc_id']}: {shortened(each['message'])}")
+        note(f"  {each['code']} {each['doc_id']}: {each['message']}")
     if len(measured["failed"]) > SHOWN:
         note(f"  ... and {len(measured['failed']) - SHOWN:,} more")
 

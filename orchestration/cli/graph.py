@@ -95,7 +95,7 @@ def _claim_row(statement: Statement) -> list[object]:
         statement.subject.name,
         f"not {claim.predicate}" if claim.negated else claim.predicate,
         statement.object.name,
-        "; ".join(f"{each.kind}: {each.value}" for each in claim.qualifiers),
+        "; ".join(dict.fromkeys(f"{each.kind}: {each.value}" for each in claim.qualifiers)),
         _mark(statement.retracted),
     ]
 

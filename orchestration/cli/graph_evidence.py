@@ -73,8 +73,8 @@ def _show_quotes(claim: dict[str, Any], quotes: list[dict[str, Any]]) -> None:
         filter(None, ["not" if claim["negated"] else "", claim["predicate"], claim["direction"]])
     )
     _print(f"{claim['subject']['name']} -- {effect} -> {claim['object']['name']}  ({claim['claim_id']})")
-    for each in claim["qualifiers"]:
-        _print(f"  {each['kind']}: {each['value']}")
+    for line in dict.fromkeys(f"  {each['kind']}: {each['value']}" for each in claim["qualifiers"]):
+        _print(line)
     _print("  " + _cited(claim))
     for quote in quotes:
         page = f"  page {quote['page_no']}" if quote["page_no"] else ""

@@ -23,7 +23,7 @@ from orchestration.contracts import (
     MentionRelator,
     Outcome,
 )
-from orchestration.errors import MedkgError
+from orchestration.errors import ConfigurationError, MedkgError
 from orchestration.extraction.scoring import Score, aligned, annotated, on_gold_mentions, score
 from orchestration.operations.parts import Parts
 from orchestration.records import AnnotatedClaim, AnnotatedDocument, Document, Judgement
@@ -72,7 +72,9 @@ class Measured:
         }
 
     def value(self, gold: AnnotatedDocument, outcome: Outcome[T], nothing: T) -> T:
-        """The outcome, or for an error, which is noted, `nothing`."""
+        """The outcome, or for an error, which is noted, `nothing`; raises what concerns all documents."""
+        if isinstance(outcome, ConfigurationError):
+            raise outcome
         if isinstance(outcome, MedkgError):
             self.failed[gold.doc_id] = outcome
             return nothing

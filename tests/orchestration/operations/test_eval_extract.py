@@ -20,7 +20,7 @@ from orchestration.contracts import (
     Outcome,
     SourceRequest,
 )
-from orchestration.errors import StageFailedError, UsageError
+from orchestration.errors import ConfigurationError, StageFailedError, UsageError
 from orchestration.extraction.findings import Findings
 from orchestration.operations.eval_extract import ExtractionQuestions, eval_extract
 from orchestration.records import Claim, Document, Entity, Span
@@ -101,6 +101,15 @@ class Failing(Reading):
         return super().extract(document)
 
 
+class WrongKey(Reading):
+    """Its server refuses the key, which concerns every document."""
+
+    name = "wrong_key"
+
+    def extract(self, document: Document) -> Found:
+        raise ConfigurationError("the server refused the key. Check it.")
+
+
 class Off(Reading):
     name = "off"
     shape: ClassVar = {"model": "none"}
@@ -127,6 +136,7 @@ def run(tmp_path: Path) -> Run:
     """Measures these lines of gold; extractors are those of this file and `registry`."""
     assembly = Assembly(load_settings(data_dir=tmp_path / "data"))
     vars(assembly)["extractors"] = {**assembly.extractors, "reading": Reading, "failing": Failing, "off": Off}
+    assembly.extractors["wrong_key"] = WrongKey
     notes: list[str] = []
 
     def measure(*lines: dict[str, Any], linker: object = None, **fields: Any) -> dict[str, Any]:
@@ -175,6 +185,11 @@ def test_a_document_on_which_an_extractor_fails_is_named_and_counts_as_empty(run
     measured = run(a_line("1"), a_line("2"), extractors=["failing"])["extractors"]["failing"]
     assert [(each["doc_id"], each["code"]) for each in measured["failed"]] == [("2", "MEDKG-300")]
     assert counts(measured, "mentions") == (1, 1, 4)
+
+
+def test_what_concerns_every_document_ends_the_measurement(run: Run) -> None:
+    with pytest.raises(ConfigurationError, match="refused the key"):
+        run(a_line("1"), a_line("2"), extractors=["wrong_key"])
 
 
 def test_extractors_are_compared_with_each_other(run: Run) -> None:
