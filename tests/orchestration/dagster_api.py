@@ -16,6 +16,10 @@ RE_EXECUTE = """mutation($p: ReexecutionParams!) { launchRunReexecution(reexecut
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 RUN = """query($r: ID!) { runOrError(runId: $r) { ... on Run { status
   stepStats { stepKey status } } } }"""
+ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
+FAILURES = """query($r: ID!) { logsForRun(runId: $r) { ... on EventConnection { events {
+  ... on ExecutionStepFailureEvent { stepKey error { message causes { message } } }
+  ... on RunFailureEvent { message } } } } }"""
 REPOSITORIES = (
     """{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"""
 )
@@ -54,9 +58,22 @@ class DagsterApi:
         """Where the run stands."""
         return str(self._ask(RUN, r=run_id)["runOrError"]["status"])
 
+    def has_ended(self, run_id: str, status: str) -> bool:
+        """Whether the run has ended so; fails with the errors of its steps when it ended otherwise."""
+        now = self.status(run_id)
+        assert now == status or now not in ENDED, f"run {run_id} ended as {now}: {self.failures(run_id)}"
+        return now == status
+
+    def failures(self, run_id: str) -> list[dict[str, Any]]:
+        """Errors of the run and its steps."""
+        events = self._ask(FAILURES, r=run_id)["logsForRun"].get("events", [])
+        return [event for event in events if event]
+
     def finished_steps(self, run_id: str) -> set[str]:
-        """Steps of the run that succeeded."""
-        steps = self._ask(RUN, r=run_id)["runOrError"].get("stepStats", [])
+        """Steps of the run that succeeded; fails with the errors of a run that failed."""
+        run = self._ask(RUN, r=run_id)["runOrError"]
+        assert run.get("status") != "FAILURE", f"run {run_id} failed: {self.failures(run_id)}"
+        steps = run.get("stepStats", [])
         return {step["stepKey"] for step in steps if step["status"] == "SUCCESS"}
 
     def _ask(self, query: str, **variables: Any) -> Any:

@@ -68,6 +68,12 @@ class Pool:
     def outcome(self) -> FinishedRun:
         return self.finished.get(timeout=PATIENCE)
 
+    def success(self) -> FinishedRun:
+        """The next outcome; fails with its reason if the run did not succeed."""
+        outcome = self.outcome()
+        assert outcome.status == "SUCCESS", outcome.message
+        return outcome
+
     def pids(self) -> list[int]:
         return [worker["pid"] for worker in self.workers.describe()]
 

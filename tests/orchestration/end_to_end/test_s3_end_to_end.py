@@ -77,9 +77,9 @@ def test_documents_on_s3_are_found_verified_re_executed_and_erased(
     run_id = api.launch("auto_pipeline_job", {"ops": {"ingest_op": {"config": request}}})
     medkg.wait_until(lambda: api.finished_steps(run_id) >= {"parse_op"})
     api.terminate(run_id)
-    medkg.wait_until(lambda: api.status(run_id) == "CANCELED")
+    medkg.wait_until(lambda: api.has_ended(run_id, "CANCELED"))
     again = api.re_execute_from_failure(run_id)
-    medkg.wait_until(lambda: api.status(again) == "SUCCESS")
+    medkg.wait_until(lambda: api.has_ended(again, "SUCCESS"))
     assert not api.finished_steps(again) & {"ingest_op", "parse_op"}
 
     assert holding(objects, WORD)

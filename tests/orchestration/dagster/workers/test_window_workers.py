@@ -74,8 +74,7 @@ def test_a_run_succeeds_in_a_warm_worker_and_the_next_one_in_the_same_process(
     runs = [a_run(instance, "window_job") for _ in range(2)]
     for run_id in runs:
         pool.workers.submit(run_id)
-    outcomes = [pool.outcome() for _ in runs]
-    assert [(outcome.run_id, outcome.status) for outcome in outcomes] == [(run, "SUCCESS") for run in runs]
+    assert [pool.success().run_id for _ in runs] == runs
     assert all(status_of(instance, run) is DagsterRunStatus.SUCCESS for run in runs)
     assert {(pool.folder / f"committed-{run}").read_text() for run in runs} == {str(pool.pids()[0])}
 
@@ -83,7 +82,7 @@ def test_a_run_succeeds_in_a_warm_worker_and_the_next_one_in_the_same_process(
 def test_a_worker_creates_the_run_of_a_window_that_has_none(instance: DagsterInstance, pool: Pool) -> None:
     window_id = str(uuid4())
     pool.workers.submit(window_id, NewRun("window_job", {"medkg/job": "J"}, {}))
-    assert pool.outcome().status == "SUCCESS"
+    pool.success()
     run = instance.get_run_by_id(window_id)
     assert run is not None
     assert run.tags["medkg/job"] == "J"
@@ -120,8 +119,7 @@ def test_retries_of_a_run_are_in_the_log_of_its_worker_and_on_the_page_of_the_ru
     pool = start_pool()
     run_id = a_run(instance, "guarded_job")
     pool.workers.submit(run_id)
-    outcome = pool.outcome()
-    assert outcome.status == "SUCCESS", outcome.message
+    pool.success()
     events = instance.all_logs(run_id, of_type=DagsterEventType.LOGS_CAPTURED)
     (captured,) = [entry.dagster_event.logs_captured_data.file_key for entry in events if entry.dagster_event]
     page = instance.compute_log_manager.get_log_data([run_id, "compute_logs", captured]).stderr
@@ -150,8 +148,8 @@ def test_a_cancelled_run_is_canceled_and_a_new_worker_takes_the_next_one(
     assert pool.workers.state(hanging) is RunState.RUNNING
     assert pool.workers.state(next_run) is RunState.QUEUED
     assert pool.workers.cancel(hanging)
-    outcomes = [pool.outcome(), pool.outcome()]
-    assert [outcome.status for outcome in outcomes] == ["CANCELED", "SUCCESS"]
+    assert pool.outcome().status == "CANCELED"
+    pool.success()
     assert status_of(instance, hanging) is DagsterRunStatus.CANCELED
     assert pool.workers.state(hanging) is RunState.ABSENT
     assert (folder / f"committed-{next_run}").read_text() != str(pid)  # torn anywhere, it is not trusted
@@ -199,7 +197,7 @@ def test_a_worker_killed_in_a_run_fails_the_run_and_a_new_worker_takes_the_next(
     assert "SIGKILL" in outcome.message
     assert status_of(instance, hanging) is DagsterRunStatus.FAILURE
     pool.workers.submit(run_id := a_run(instance, "window_job"))
-    assert pool.outcome().status == "SUCCESS"
+    pool.success()
     assert status_of(instance, run_id) is DagsterRunStatus.SUCCESS
 
 
@@ -222,7 +220,7 @@ def test_a_killed_worker_gives_back_its_place_in_a_concurrency_pool(
     os.kill(pool.pids()[0], signal.SIGKILL)
     assert pool.outcome().status == "FAILURE"
     pool.workers.submit(a_run(instance, "pooled_job"))
-    assert pool.outcome().status == "SUCCESS"
+    pool.success()
 
 
 def test_a_cancellation_at_any_moment_ends_its_run_and_no_other(
@@ -264,7 +262,7 @@ def test_an_idle_worker_that_was_killed_costs_no_run(
     pool.workers.wait_until_ready(PATIENCE)
     os.kill(pool.pids()[0], signal.SIGKILL)
     pool.workers.submit(a_run(instance, "window_job"))
-    assert pool.outcome().status == "SUCCESS"
+    pool.success()
 
 
 def test_an_idle_worker_that_was_killed_is_replaced_before_a_run_needs_it(start_pool: StartPool) -> None:
@@ -295,7 +293,7 @@ def test_changed_code_is_executed_by_a_new_worker(
     assert pool.pids() == first
     (watched / "auto.yaml").write_text("name: auto")
     pool.workers.submit(a_run(instance, "window_job"))
-    assert pool.outcome().status == "SUCCESS"
+    pool.success()
     assert pool.pids() != first
 
 

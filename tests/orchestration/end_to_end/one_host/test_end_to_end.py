@@ -161,13 +161,13 @@ def test_the_dagster_api_launches_terminates_and_re_executes(medkg: Medkg, tmp_p
     run_id = api.launch("auto_pipeline_job", {"ops": {"ingest_op": {"config": request}}})
     medkg.wait_until(lambda: api.finished_steps(run_id) >= {"parse_op"})
     api.terminate(run_id)
-    medkg.wait_until(lambda: api.status(run_id) == "CANCELED")
+    medkg.wait_until(lambda: api.has_ended(run_id, "CANCELED"))
     # windows of the job that had started before run to their end
     medkg.wait_until(lambda: medkg.count("running") == 0)
     assert medkg("status")["documents"]["queued"] >= 50
     assert medkg("status")["jobs"][0]["state"] == "cancelled"
     again = api.re_execute_from_failure(run_id)
-    medkg.wait_until(lambda: api.status(again) == "SUCCESS")
+    medkg.wait_until(lambda: api.has_ended(again, "SUCCESS"))
     assert not api.finished_steps(again) & {"ingest_op", "parse_op"}
     assert medkg("verify")["consistent"]
 
