@@ -9,7 +9,7 @@ import pytest
 
 from gpu_actors.plane import LocalModels, RayPlane, connect_plane
 from gpu_actors.profiles import chosen_profile
-from orchestration.contracts import TaggedText, TextToTag, values_of
+from orchestration.contracts import EffectStatement, TaggedText, TextToTag, values_of
 from orchestration.errors import ConfigurationError
 from tests.waiting import PATIENCE
 
@@ -46,6 +46,19 @@ def test_a_text_of_many_windows_is_read_whole_and_nothing_is_nothing(plane: RayP
     tagged, nothing = values_of(plane.tag([whole(long), TextToTag("", [])], TIMEOUT))
     assert max(each.end_char for each in tagged.spans) > len(long) - 40 and not nothing.spans
     assert values_of(plane.tag([], TIMEOUT)) == []
+
+
+def test_directions_are_read_as_in_one_s_own_process_in_the_order_of_the_statements(plane: RayPlane) -> None:
+    statements = [
+        EffectStatement("walking", "sitting", "pain", f"Pain scores {verb} with walking than with sitting.")
+        for verb in ("were significantly lower (P < 0.001)", "were significantly higher (P < 0.001)")
+    ]
+    local = LocalModels(chosen_profile("cpu"))
+    assert plane.reads_directions and local.reads_directions
+    read = values_of(plane.directions(statements, TIMEOUT))
+    assert [each.direction for each in read] == ["decreased", "increased"]
+    own = values_of(local.directions(statements, TIMEOUT))
+    assert [each.direction for each in own] == [each.direction for each in read]
 
 
 def test_use_counts_what_was_tagged(plane: RayPlane) -> None:
