@@ -62,7 +62,7 @@ class TextOfWindows:
         """Mentions in order of the text; of two that overlap the longer one."""
 
     def relations(self, concepts: Sequence[ConceptSpans]) -> list[ScoredRelation]:
-        """The relations at or above the threshold, each pair once: as its best window has it."""
+        """Every subject with every object of a window, each pair once: as its best window has it."""
         head = self._head
         if head is None:
             return []
@@ -79,14 +79,11 @@ class TextOfWindows:
                 [places[at] for at in objects],
             )
             for (row, subject), (column, object_) in product(enumerate(subjects), enumerate(objects)):
-                logit = float(logits[row, column])
-                if logit < head.threshold:
-                    continue
-                confidence = float(1 / (1 + np.exp(-logit)))
+                margin = float(logits[row, column]) - head.threshold
                 known = best.get((subject, object_))
-                if known is None or known.confidence < confidence:
+                if known is None or known.margin < margin:
                     best[subject, object_] = ScoredRelation(
-                        subject, object_, head.predicate, confidence, read.window.chars
+                        subject, object_, head.predicate, margin, read.window.chars
                     )
         return [best[pair] for pair in sorted(best)]
 

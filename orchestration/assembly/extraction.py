@@ -83,6 +83,7 @@ class AssembledExtraction(AssembledModels):
             timeout_seconds,
             self.graph_schema,
             self.settings,
+            self.linker,
         )
         return kind.from_services(services)  # type: ignore[no-any-return]
 

@@ -47,6 +47,8 @@ class ExtractorServices:
     """The folder's orchestration.extraction.graph_schema.GraphSchema."""
     settings: Any
     """The deployment's orchestration.settings.Settings."""
+    linker: Linker | None
+    """What gives mentions their concepts after the extractors; an extractor may ask it for what is known."""
 
 
 class CountedExtraction(NamedTuple):

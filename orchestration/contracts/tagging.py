@@ -53,15 +53,15 @@ class ConceptSpans(NamedTuple):
 
 
 class ScoredRelation(NamedTuple):
-    """A relation that the model finds between two concepts."""
+    """What the model says of a relation between two concepts."""
 
     subject: int
     """Position in the concepts that were given."""
     object: int
     predicate: str
     """Of the model: induces ..."""
-    confidence: float
-    """0 to 1."""
+    margin: float
+    """Its logit above the model's own threshold: from 0 on the model calls it a relation."""
     window: CharRange
     """The part of the text in which the model read it."""
 
@@ -97,7 +97,10 @@ class TaggedText(Protocol):
         ...
 
     def relations(self, concepts: Sequence[ConceptSpans]) -> list[ScoredRelation]:
-        """The relations between concepts whose mentions share a window, each pair once, in order of pairs."""
+        """All pairs of concepts that the model relates and that share a window, each once, in order.
+
+        A pair below the threshold is returned too: other evidence may speak for it.
+        """
         ...
 
 

@@ -3,7 +3,8 @@
 Input: a document. Output: its entities and claims, each at exact spans of the text. What an extractor finds
 and the text or the graph schema does not support is dropped, counted and logged, never stored. All documents
 of a window go to an extractor in one call, so that micro-batches of its models are full; then all extractions
-go to the linker, which gives mentions their concepts.
+go to the linker, which gives mentions their concepts; claims of a document that then state the same become
+one.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from orchestration.contracts import (
 )
 from orchestration.errors import ConfigurationError, MedkgError
 from orchestration.records import Claim, Document, Entity, StageContext
+from orchestration.stages.claim_joining import without_repetitions
 from orchestration.stages.extractor_calls import called, extracted
 from orchestration.stages.services import StageServices
 
@@ -42,7 +44,7 @@ Installed = Mapping[str, Callable[[], Extractor | BatchExtractor]]
 class Extract:
     """ExtractStage over installed extractors; thread-safe."""
 
-    version = "2"
+    version = "3"
     isolation = Isolation.PLANE
 
     def __init__(
@@ -101,9 +103,10 @@ class Extract:
             outcomes = extracted(self._made[name], [documents[at] for at in positions], self._timeout_seconds)
             for position, outcome in zip(positions, outcomes, strict=True):
                 answers[position].append(outcome)
-        return self._linked(
+        linked = self._linked(
             documents, [self._joined(*item, answer) for item, answer in zip(items, answers, strict=True)]
         )
+        return [each if isinstance(each, MedkgError) else without_repetitions(each) for each in linked]
 
     def _joined(
         self, ctx: StageContext, document: Document, answers: Sequence[Outcome[Found]]

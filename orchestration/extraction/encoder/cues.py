@@ -25,7 +25,7 @@ _NEGATION: Final = re.compile(
 _SPECULATION: Final = re.compile(
     r"\b(?:may|might|could|possibl[ey]|possibility|probabl[ey]|perhaps|potential(?:ly)?|presum(?:ably|ed)"
     r"|suspect(?:ed|s)?|suspicion|suggest(?:s|ed|ing|ive)?|appear(?:s|ed)? to|seem(?:s|ed)? to|likely"
-    r"|hypothes[ie](?:s|[sz]ed?)|whether|unclear|unknown|not known"
+    r"|hypothes[ie](?:s|[sz]ed?)|whether|unclear|equivocal|inconclusive|controversial|unknown|not known"
     r"|to (?:determine|investigate|examine|assess|evaluate|study|test))\b",
     re.IGNORECASE,
 )

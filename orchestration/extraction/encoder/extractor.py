@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from orchestration.contracts import (
     CharRange,
-    ConceptSpans,
     EffectAnswer,
     EffectQuestion,
     EffectStatement,
     ExtractorServices,
     Found,
+    Linker,
     Outcome,
     ReadDirection,
     TaggedText,
@@ -28,9 +28,9 @@ from orchestration.contracts import (
 from orchestration.errors import MedkgError
 from orchestration.extraction.encoder.agreement import Mention, agreed_mentions
 from orchestration.extraction.encoder.claim_directions import Extracted, directed
+from orchestration.extraction.encoder.claims import Draft, add_claims, drafts_of
 from orchestration.extraction.encoder.effects import evidence_of
 from orchestration.extraction.encoder.passages import passages
-from orchestration.extraction.encoder.statements import Statements
 from orchestration.extraction.findings import Findings
 from orchestration.records import Claim, Document, Entity, Span, local_concept
 
@@ -39,7 +39,6 @@ __all__ = ["EncoderExtractor"]
 KINDS: Final = {"Chemical": "Drug", "Disease": "Condition"}
 """Kinds of graph.yaml by label of the model: the registry's, so that trials and articles share concepts."""
 LABELS: Final = {kind: label for label, kind in KINDS.items()}
-PREDICATES: Final = {"induces": "causes"}
 CHARACTERS_PER_CALL: Final = 300_000
 """Of documents whose states are in memory together: about 60 MB."""
 
@@ -48,17 +47,24 @@ class EncoderExtractor:
     """BatchExtractor over the plane's tagger; finds nothing where the profile has no extraction model."""
 
     name = "encoder"
-    version = "2"
+    version = "3"
 
-    def __init__(self, tagger: TextTagger, model: str | None, timeout_seconds: float) -> None:
-        """`model`: its id with revision; None turns the extractor off."""
+    def __init__(
+        self, tagger: TextTagger, model: str | None, timeout_seconds: float, linker: Linker | None = None
+    ) -> None:
+        """`model`: its id with revision; None turns the extractor off.
+
+        `linker`: what knows concepts of vocabularies; without one no mention counts as known, and fewer
+        pairs become claims.
+        """
         self._tagger = tagger
         self._model = model
         self._timeout_seconds = timeout_seconds
+        self._linker = linker
 
     @classmethod
     def from_services(cls, services: ExtractorServices) -> Self:
-        return cls(services.tagger, services.tagger_model, services.timeout_seconds)
+        return cls(services.tagger, services.tagger_model, services.timeout_seconds, services.linker)
 
     @property
     def shape(self) -> Mapping[str, str]:
@@ -72,13 +78,13 @@ class EncoderExtractor:
         outcomes: list[Outcome[Found]] = []
         for group in _groups(documents):
             read = [passages(document) for document in group]
-            extractions = [
-                tagged if isinstance(tagged, MedkgError) else self._extraction(document, ranges, tagged)
+            drafted = [
+                tagged if isinstance(tagged, MedkgError) else self._drafted(document, ranges, tagged)
                 for document, ranges, tagged in zip(group, read, self._tagged(group, read), strict=True)
             ]
             outcomes += [
                 each if isinstance(each, MedkgError) else (list(each.entities), each.claims)
-                for each in self._directed(extractions)
+                for each in self._directed(self._claimed(drafted))
             ]
         return outcomes
 
@@ -110,13 +116,15 @@ class EncoderExtractor:
         tagged: TaggedText,
         entities: Sequence[Entity],
     ) -> Extracted:
-        """The claims between mentions that are given."""
+        """The claims between mentions that are given; each counts as known."""
         findings = self._findings(document)
         by_concept: dict[tuple[str, str], list[Entity]] = defaultdict(list)
         for entity in entities:
             if entity.kind in LABELS:
                 by_concept[LABELS[entity.kind], entity.concept].append(entity)
-        _add_claims(findings, document, ranges, tagged, by_concept)
+        sentences = _sentences(document, ranges)
+        drafts = drafts_of(document.text, sentences, tagged, by_concept)
+        add_claims(findings, document.text, sentences, drafts, lambda _: True)
         return Extracted(document, entities, findings.extraction()[1])
 
     def _directed(self, extractions: Sequence[Outcome[Extracted]]) -> list[Outcome[Extracted]]:
@@ -162,14 +170,61 @@ class EncoderExtractor:
     def _findings(self, document: Document) -> Findings:
         return Findings(document, f"{self.name}/{self.version} {self._model}", agent_type="text_mining_agent")
 
-    def _extraction(self, document: Document, ranges: Sequence[CharRange], tagged: TaggedText) -> Extracted:
+    def _drafted(self, document: Document, ranges: Sequence[CharRange], tagged: TaggedText) -> _Drafted:
         findings = self._findings(document)
         by_concept: dict[tuple[str, str], list[Entity]] = defaultdict(list)
         for mention in agreed_mentions(document.text, ranges, tagged.spans):
             if mention.label in KINDS:
                 by_concept[mention.concept].append(_entity(findings, mention))
-        _add_claims(findings, document, ranges, tagged, by_concept)
-        return Extracted(document, *findings.extraction())
+        sentences = _sentences(document, ranges)
+        drafts = drafts_of(document.text, sentences, tagged, by_concept)
+        return _Drafted(document, findings, sentences, drafts)
+
+    def _claimed(self, drafted: Sequence[Outcome[_Drafted]]) -> list[Outcome[Extracted]]:
+        """The documents with those of their drafts that are claims."""
+        linked = iter(self._linked([each for each in drafted if not isinstance(each, MedkgError)]))
+        return [
+            each if isinstance(each, MedkgError) else _with_claims(each, next(linked)) for each in drafted
+        ]
+
+    def _linked(self, drafted: Sequence[_Drafted]) -> list[Outcome[frozenset[Span]]]:
+        """The mentions of each document that the linker gives a concept; none where there are no drafts."""
+        asking = [number for number, each in enumerate(drafted) if each.drafts]
+        linked: list[Outcome[frozenset[Span]]] = [frozenset() for _ in drafted]
+        if self._linker is None or not asking:
+            return linked
+        outcomes = self._linker.link(
+            [(drafted[number].document, (drafted[number].findings.extraction()[0], [])) for number in asking]
+        )
+        for number, outcome in zip(asking, outcomes, strict=True):
+            linked[number] = (
+                outcome
+                if isinstance(outcome, MedkgError)
+                else frozenset(mention.span for mention in outcome[0] if _has_concept(mention))
+            )
+        return linked
+
+
+class _Drafted(NamedTuple):
+    """A document with its mentions, and the pairs that may become claims."""
+
+    document: Document
+    findings: Findings
+    sentences: Sequence[Span]
+    drafts: Sequence[Draft]
+
+
+def _with_claims(drafted: _Drafted, known: Outcome[frozenset[Span]]) -> Outcome[Extracted]:
+    """The document with its claims. `known`: the mentions that have a concept of a vocabulary."""
+    if isinstance(known, MedkgError):
+        return known
+    document, findings, sentences, drafts = drafted
+    add_claims(findings, document.text, sentences, drafts, lambda mention: mention.span in known)
+    return Extracted(document, *findings.extraction())
+
+
+def _has_concept(mention: Entity) -> bool:
+    return not mention.concept.startswith("local:")
 
 
 def _entity(findings: Findings, mention: Mention) -> Entity:
@@ -177,31 +232,6 @@ def _entity(findings: Findings, mention: Mention) -> Entity:
     span = Span(start_char=mention.start_char, end_char=mention.end_char)
     concept = local_concept(kind, mention.name)
     return findings.mention(kind, span, concept=concept, confidence=min(1.0, mention.confidence))
-
-
-def _add_claims(
-    findings: Findings,
-    document: Document,
-    ranges: Sequence[CharRange],
-    tagged: TaggedText,
-    by_concept: Mapping[tuple[str, str], Sequence[Entity]],
-) -> None:
-    """Add the relations of concepts, given by label and key with their mentions."""
-    concepts = [
-        ConceptSpans(label, [(each.span.start_char, each.span.end_char) for each in mentions])
-        for (label, _), mentions in by_concept.items()
-    ]
-    relations = tagged.relations(concepts)
-    if not relations:
-        return
-    sentences = _sentences(document, ranges)
-    statements = Statements(findings, document.text, sentences)
-    mentions = list(by_concept.values())
-    for relation in relations:
-        if (predicate := PREDICATES.get(relation.predicate)) is not None:
-            statements.add(
-                mentions[relation.subject], predicate, mentions[relation.object], relation.confidence
-            )
 
 
 def _sentences(document: Document, ranges: Sequence[CharRange]) -> list[Span]:

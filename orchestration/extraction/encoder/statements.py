@@ -1,8 +1,8 @@
 """Relations between concepts as claims: the sentences that state them, denied or supposed, with qualifiers.
 
-Input: a document's mentions and the relations of its concepts. Output: claims in Findings. Evidence is every
-sentence that has both concepts, else the nearest pair of sentences. Sentences that deny the relation make a
-separate, negated claim.
+Input: a document's mentions and the relations of its concepts. Output: claims in Findings. Evidence are the
+sentences that word the relation, else those that have both concepts, else the nearest pair of sentences.
+Sentences that deny the relation make a separate, negated claim.
 """
 
 from __future__ import annotations
@@ -14,14 +14,26 @@ from itertools import product
 from typing import Final
 
 from orchestration.extraction.encoder.cues import negation, speculation
+from orchestration.extraction.encoder.pair_features import Shared
 from orchestration.extraction.encoder.quantities import SENTENCE_QUALIFIERS, dose_of, only_match
 from orchestration.extraction.findings import Findings
 from orchestration.records import Entity, Qualifier, Span
 
-__all__ = ["Statements"]
+__all__ = ["Statements", "denial"]
 
 MOST_SENTENCES: Final = 8
 """Of evidence of one claim; the first of the document."""
+DENIED_CONFIDENCE: Final = 0.62
+"""Least confidence of a denial: of the pairs of BC5CDR's training abstracts with a sentence that words the
+relation, the share that its annotators have."""
+
+
+def denial(text: str, sentence: Span, shared: Shared) -> Span | None:
+    """The words of a sentence that deny what it says of its two mentions."""
+    cue = negation(text, sentence, shared.subject, shared.object)
+    if cue is None and shared.denial is not None:
+        return Span(start_char=shared.denial[0], end_char=shared.denial[1])
+    return cue
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +60,39 @@ class Statements:
         self._starts = [each.start_char for each in sentences]
 
     def add(
-        self, subjects: Sequence[Entity], predicate: str, objects: Sequence[Entity], confidence: float
+        self,
+        subjects: Sequence[Entity],
+        predicate: str,
+        objects: Sequence[Entity],
+        confidence: float | None,
+        shared: Sequence[Shared],
     ) -> None:
-        """Add what the document says of two concepts, each given by its mentions, at least one."""
+        """Add what the document says of two concepts, each given by its mentions, at least one.
+
+        `shared`: the sentences that have both. `confidence`: of the relation; None adds denials alone.
+        """
         denied: dict[_Evidence, Span] = {}
         asserted: list[_Evidence] = []
-        for evidence in self._evidence(subjects, objects):
-            cue = (
-                negation(self._text, evidence.sentences[0], *evidence.places)
-                if len(evidence.sentences) == 1
-                else None
-            )
-            if cue is not None:
+        worded = any(each.causes for each in shared)
+        for sentence, evidence in zip(shared, self._evidence(subjects, objects, shared), strict=True):
+            cue = denial(self._text, evidence.sentences[0], sentence)
+            if cue is not None and sentence.causes:
                 denied[evidence] = cue
-            else:
+            elif cue is None and (sentence.causes or not worded or self._compares(evidence)):
                 asserted.append(evidence)
-        if asserted:
-            self._claim(asserted, predicate, confidence, self._supposed(asserted))
+        if confidence is not None:
+            asserted = asserted[:MOST_SENTENCES] or ([] if shared else self._nearest_two(subjects, objects))
+            if asserted:
+                self._claim(asserted, predicate, confidence, self._supposed(asserted))
         if denied:
-            cues = [self._findings.qualifier("negation", cue) for cue in denied.values()]
-            self._claim(list(denied), predicate, confidence, cues, negated=True)
+            pairs = list(denied)[:MOST_SENTENCES]
+            cues = [self._findings.qualifier("negation", denied[each]) for each in pairs]
+            self._claim(pairs, predicate, max(confidence or 0.0, DENIED_CONFIDENCE), cues, negated=True)
+
+    def _compares(self, evidence: _Evidence) -> bool:
+        """Whether the sentence names a comparator: directions are read in such ones."""
+        (sentence,) = evidence.sentences
+        return only_match(SENTENCE_QUALIFIERS["comparator"], self._text, sentence) is not None
 
     def _supposed(self, evidence: Sequence[_Evidence]) -> list[Qualifier]:
         """Cues of speculation, where every sentence has one."""
@@ -117,15 +142,20 @@ class Statements:
             ]
         return qualifiers
 
-    def _evidence(self, subjects: Sequence[Entity], objects: Sequence[Entity]) -> list[_Evidence]:
-        """One per sentence that has both; without any, the nearest pair of sentences."""
+    def _evidence(
+        self, subjects: Sequence[Entity], objects: Sequence[Entity], shared: Sequence[Shared]
+    ) -> list[_Evidence]:
+        """One per sentence that has both, with its nearest two mentions."""
+        of_subject = {_place(each): each for each in reversed(subjects)}
+        of_object = {_place(each): each for each in reversed(objects)}
+        return [
+            _Evidence((self._sentences[each.sentence],), of_subject[each.subject], of_object[each.object])
+            for each in shared
+        ]
+
+    def _nearest_two(self, subjects: Sequence[Entity], objects: Sequence[Entity]) -> list[_Evidence]:
+        """The nearest pair of sentences; none where a mention is in no sentence."""
         of_subject, of_object = self._by_sentence(subjects), self._by_sentence(objects)
-        shared = sorted(of_subject.keys() & of_object.keys())
-        if shared:
-            return [
-                _Evidence((self._sentences[at],), *_nearest(of_subject[at], of_object[at]))
-                for at in shared[:MOST_SENTENCES]
-            ]
         if not of_subject or not of_object:
             return []
         first, second = min(

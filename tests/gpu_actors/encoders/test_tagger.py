@@ -190,11 +190,18 @@ def test_scores_of_pairs_are_those_of_the_model_card(folder: Path) -> None:
 
 
 def test_relations_join_concepts_of_one_window_by_their_labels(tmp_path: Path) -> None:
-    folder = an_extractor(tmp_path / "all", threshold=-1e9, max_tokens=64)
-    tagger = Tagger(chosen_profile("cpu", extraction_model=str(folder)))
+    taggers = [
+        Tagger(
+            chosen_profile(
+                "cpu",
+                extraction_model=str(an_extractor(tmp_path / name, threshold=threshold, max_tokens=64)),
+            )
+        )
+        for name, threshold in (("low", -1e3), ("high", 1e3))
+    ]
     far = "Walking is cheap. " * 30
     text = f"Aspirin and heparin cause bleeding. {far}Nausea came."
-    (tagged,) = tagger.tag([whole(text)])
+    (tagged,), (by_high_threshold,) = (each.tag([whole(text)]) for each in taggers)
     concepts = [
         ConceptSpans("Chemical", [(0, 7)]),
         ConceptSpans("Disease", [(text.index("bleeding"), text.index("bleeding") + 8)]),
@@ -204,9 +211,13 @@ def test_relations_join_concepts_of_one_window_by_their_labels(tmp_path: Path) -
     relations = tagged.relations(concepts)
     assert [(each.subject, each.object) for each in relations] == [(0, 1), (2, 1), (2, 3)]
     for each in relations:
-        assert each.predicate == "induces" and 0 <= each.confidence <= 1
+        assert each.predicate == "induces" and each.margin > 0
         start, end = each.window
         assert "bleeding" in text[start:end] if each.object == 1 else "Nausea" in text[start:end]
+    below = by_high_threshold.relations(concepts)  # returned too, each with what it lacks
+    assert [each.margin for each in below] == pytest.approx(
+        [each.margin - 2e3 for each in relations], abs=0.01
+    )
 
 
 def test_a_folder_that_is_no_extractor_is_named(tmp_path: Path, folder: Path) -> None:

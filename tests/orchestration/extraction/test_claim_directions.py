@@ -12,7 +12,7 @@ from orchestration.errors import EmbeddingInputTooLongError, MedkgError
 from orchestration.extraction.encoder import EncoderExtractor
 from orchestration.extraction.encoder.claim_directions import LEAST_CONFIDENCE
 from orchestration.records import Claim, Entity
-from tests.orchestration.extraction.test_encoder import WordTagger, written
+from tests.orchestration.extraction.test_encoder import EveryConcept, WordTagger, written
 
 HIGHER = "Nausea was more frequent with aspirin than with placebo."
 LOWER = "In the second year nausea was less frequent with aspirin compared to placebo."
@@ -42,7 +42,8 @@ class DirectionTagger(WordTagger):
 
 
 def claims_of(tagger: DirectionTagger, text: str) -> list[Claim]:
-    (extraction,) = values_of(EncoderExtractor(tagger, "tiny@1", 30).extract_batch([written(text)]))
+    extractor = EncoderExtractor(tagger, "tiny@1", 30, EveryConcept())
+    (extraction,) = values_of(extractor.extract_batch([written(text)]))
     return [each for each in extraction[1] if isinstance(each, Claim)]
 
 
@@ -82,14 +83,14 @@ def test_a_model_without_directions_is_not_asked() -> None:
 
 def test_an_error_is_that_of_its_document_alone() -> None:
     error = EmbeddingInputTooLongError("too long.")
-    extractor = EncoderExtractor(DirectionTagger(failing=error), "tiny@1", 30)
+    extractor = EncoderExtractor(DirectionTagger(failing=error), "tiny@1", 30, EveryConcept())
     failed, extraction = extractor.extract_batch([written(HIGHER), written(PLAIN)])
     assert failed is error
     assert not isinstance(extraction, MedkgError) and len(extraction[1]) == 1
 
 
 def test_claims_between_given_mentions_have_directions_too() -> None:
-    extractor = EncoderExtractor(DirectionTagger(), "tiny@1", 30)
+    extractor = EncoderExtractor(DirectionTagger(), "tiny@1", 30, EveryConcept())
     document = written(HIGHER)
     (extraction,) = values_of(extractor.extract_batch([document]))
     entities = [each for each in extraction[0] if isinstance(each, Entity)]

@@ -14,6 +14,7 @@ from orchestration.contracts import (
     BatchExtractor,
     ConceptSpans,
     EffectStatement,
+    Extraction,
     Found,
     MentionRelator,
     Outcome,
@@ -50,13 +51,14 @@ SCHEMA = load_graph_schema(shipped_folder())
 
 @dataclass
 class Read:
-    """A text in which every chemical induces every disease."""
+    """A text in which the relation model calls every pair of a chemical and a disease a relation."""
 
     spans: Sequence[TaggedSpan]
+    margin: float = 6.0
 
     def relations(self, concepts: Sequence[ConceptSpans]) -> list[ScoredRelation]:
         return [
-            ScoredRelation(subject, object_, "induces", 0.75, (0, 1))
+            ScoredRelation(subject, object_, "induces", self.margin, (0, 1))
             for subject, first in enumerate(concepts)
             for object_, second in enumerate(concepts)
             if (first.label, second.label) == ("Chemical", "Disease")
@@ -71,6 +73,8 @@ class WordTagger:
     """By a word of the text."""
     calls: list[int] = field(default_factory=list)
     """Texts of each call."""
+    margin: float = 6.0
+    """Of every pair of a chemical and a disease."""
 
     reads_directions = False
 
@@ -93,11 +97,23 @@ class WordTagger:
             for start, end in text.passages
             for match in re.compile("|".join(words), re.IGNORECASE).finditer(text.text, start, end)
         ]
-        return Read(sorted(spans))
+        return Read(sorted(spans), self.margin)
+
+
+class EveryConcept:
+    """A linker that knows every name."""
+
+    version = "1"
+
+    def link(self, items: Sequence[tuple[Document, Extraction]]) -> Sequence[Outcome[Extraction]]:
+        return [
+            ([each.model_copy(update={"concept": f"X:{each.name}"}) for each in entities], claims)
+            for _, (entities, claims) in items
+        ]
 
 
 def an_extractor(tagger: WordTagger | None = None, model: str | None = "tiny@1") -> EncoderExtractor:
-    return EncoderExtractor(tagger or WordTagger(), model, 30)
+    return EncoderExtractor(tagger or WordTagger(), model, 30, EveryConcept())
 
 
 def written(*paragraphs: str, doc_id: str = "doc-1") -> Document:
@@ -144,18 +160,15 @@ def test_it_offers_what_the_stage_and_the_measures_use() -> None:
     assert isinstance(extractor, ShapedExtractor) and extractor.shape == {"model": "tiny@1"}
 
 
-def test_a_sentence_with_both_is_the_evidence_of_the_claim() -> None:
+def test_the_sentence_that_words_the_relation_is_the_evidence_of_the_claim() -> None:
     document = written(
         "We gave aspirin. Soon aspirin caused bleeding in rats.", "aspirin and bleeding again."
     )
     entities, claims = extracted(document)
     assert {each.kind for each in entities} == {"Drug", "Condition"}
     (claim,) = claims
-    assert claim.predicate == "causes" and claim.confidence == 0.75 and not claim.negated
-    assert evidence(document, claim) == [
-        "Soon aspirin caused bleeding in rats.",
-        "aspirin and bleeding again.",
-    ]
+    assert claim.predicate == "causes" and claim.confidence > 0.9 and not claim.negated
+    assert evidence(document, claim) == ["Soon aspirin caused bleeding in rats."]
     assert [(each.kind, each.value) for each in claim.qualifiers] == [("population", "rats")]
     subject = next(each for each in entities if each.entity_id == claim.subject)
     assert subject.span.start_char == document.text.index("aspirin caused")
