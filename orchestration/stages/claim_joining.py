@@ -70,13 +70,13 @@ def _joined(group: Sequence[Claim]) -> Claim:
 def _qualifiers(group: Sequence[Claim]) -> list[Qualifier]:
     """Each once; speculation only where every claim has it, since a claim without it asserts."""
     supposed = all(any(each.kind == "speculation" for each in claim.qualifiers) for claim in group)
-    found = {
+    qualifiers = {
         (each.kind, each.value, _place(each.span)): each
         for claim in group
         for each in claim.qualifiers
         if supposed or each.kind != "speculation"
     }
-    return sorted(found.values(), key=lambda each: (*_place(each.span), each.kind))
+    return sorted(qualifiers.values(), key=lambda each: (*_place(each.span), each.kind))
 
 
 def _place(span: Span) -> tuple[int, int]:

@@ -52,7 +52,7 @@ def drafts_of(text: str, sentences: Sequence[Span], tagged: TaggedText, concepts
     conditions = [mentions for (label, _), mentions in concepts.items() if label == CONDITION]
     if not drugs or not conditions:
         return []
-    given = [
+    spans_of_concepts = [
         ConceptSpans(label, _spans(mentions))
         for label, group in ((DRUG, drugs), (CONDITION, conditions))
         for mentions in group
@@ -60,7 +60,7 @@ def drafts_of(text: str, sentences: Sequence[Span], tagged: TaggedText, concepts
     places = ConceptPlaces(text, sentences, [*map(_spans, drugs)], [*map(_spans, conditions)])
     model = shipped_claim_model()
     drafts = []
-    for relation in tagged.relations(given):
+    for relation in tagged.relations(spans_of_concepts):
         predicate = PREDICATES.get(relation.predicate)
         if predicate is None:
             continue

@@ -45,7 +45,7 @@ class Shared:
     treats: bool
     counters: bool
     rivals: int
-    """Other drugs and conditions between the two, members of their own lists apart."""
+    """Other drugs and conditions between the two, members of the lists of both apart."""
     harm: bool
     """The sentence speaks of harm."""
     patients: bool
@@ -78,12 +78,12 @@ class ConceptPlaces:
         self.conditions_in = _by_sentence(self.condition_places)
 
     def _by_sentence(self, mentions: Mentions) -> dict[int, list[CharRange]]:
-        found: dict[int, list[CharRange]] = {}
+        places: dict[int, list[CharRange]] = {}
         for place in mentions:
             at = bisect_right(self._starts, place[0]) - 1
             if at >= 0 and place[1] <= self.sentences[at].end_char:
-                found.setdefault(at, []).append(place)
-        return found
+                places.setdefault(at, []).append(place)
+        return places
 
     def shared(self, drug: int, condition: int) -> list[Shared]:
         """The sentences that have both, in order."""
@@ -202,11 +202,11 @@ def _with_others(own: BySentence, others: Mapping[int, Sequence[tuple[CharRange,
 
 def _by_sentence(concepts: Sequence[BySentence]) -> dict[int, list[tuple[CharRange, int]]]:
     """Mentions with the number of their concept, by sentence."""
-    found: dict[int, list[tuple[CharRange, int]]] = {}
+    by_sentence: dict[int, list[tuple[CharRange, int]]] = {}
     for number, of_concept in enumerate(concepts):
         for at, places in of_concept.items():
-            found.setdefault(at, []).extend((place, number) for place in places)
-    return found
+            by_sentence.setdefault(at, []).extend((place, number) for place in places)
+    return by_sentence
 
 
 def _gap(pair: tuple[CharRange, CharRange]) -> int:

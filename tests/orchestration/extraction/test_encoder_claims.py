@@ -42,10 +42,10 @@ def shared(text: str, drug: str, condition: str) -> Shared:
         [(start, start + len(word)) for start in [text.find(word)] if start >= 0]
         for word in (drug, condition)
     ]
-    (found,) = ConceptPlaces(text, [Span(start_char=0, end_char=len(text))], [places[0]], [places[1]]).shared(
-        0, 0
-    )
-    return found
+    (sentence,) = ConceptPlaces(
+        text, [Span(start_char=0, end_char=len(text))], [places[0]], [places[1]]
+    ).shared(0, 0)
+    return sentence
 
 
 def test_each_stated_pair_is_a_claim_and_no_other_pair_of_the_text_is() -> None:

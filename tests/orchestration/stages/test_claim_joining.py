@@ -86,7 +86,7 @@ def test_a_joined_claim_is_supposed_only_where_all_of_them_are() -> None:
     assert without_repetitions((MENTIONS, [*supposed, a_claim(3)]))[1][0].qualifiers == ()
 
 
-def test_results_of_a_record_with_other_qualifiers_are_claims_of_their_own() -> None:
+def test_results_of_a_record_with_other_qualifiers_stay_apart() -> None:
     first = a_claim(1, agent_type=MANUAL, qualifiers=(a_qualifier("effect", "1.2", 110),))
     second = a_claim(2, agent_type=MANUAL, qualifiers=(a_qualifier("effect", "3.4", 210),))
     again = a_claim(3, agent_type=MANUAL, qualifiers=(a_qualifier("effect", "1.2", 310),))
