@@ -8,7 +8,7 @@ import pytest
 
 from gpu_actors.encoders.local_models import LocalModels
 from gpu_actors.profiles import chosen_profile
-from orchestration.contracts import values_of
+from orchestration.contracts import Found, values_of
 from orchestration.extraction.encoder import EncoderExtractor
 from orchestration.records import Claim
 from orchestration.vocabularies.folder import VocabularyFolder
@@ -38,7 +38,8 @@ def extractor(tmp_path_factory: pytest.TempPathFactory) -> EncoderExtractor:
 def claims_of(extractor: EncoderExtractor, title: str, text: str) -> tuple[dict[tuple[str, str], Claim], str]:
     """Claims by the names of their ends, and the text."""
     document = written(title, text)
-    ((entities, claims),) = values_of(extractor.extract_batch([document]))
+    extractions: list[Found] = values_of(extractor.extract_batch([document]))
+    entities, claims = extractions[0][0], extractions[0][1]
     names = {each.entity_id: each.name for each in entities}
     return {(names[each.subject], names[each.object]): each for each in claims}, document.text
 

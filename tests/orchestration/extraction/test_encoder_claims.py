@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from orchestration.contracts import Extraction, Outcome, values_of
+from orchestration.contracts import Extraction, Found, Outcome, values_of
 from orchestration.extraction.encoder import EncoderExtractor
 from orchestration.extraction.encoder.agreement import is_name
 from orchestration.extraction.encoder.claim_model import FILE, Known, shipped_claim_model
@@ -31,7 +31,8 @@ def stated(
 ) -> list[tuple[str, str, bool]]:
     """Names of drug and condition in lower case, and whether the claim is a denial."""
     extractor = EncoderExtractor(WordTagger(margin=margin), "tiny@1", 30, linker or EveryConcept())
-    ((entities, claims),) = values_of(extractor.extract_batch([written(text)]))
+    extractions: list[Found] = values_of(extractor.extract_batch([written(text)]))
+    entities, claims = extractions[0][0], extractions[0][1]
     names = {each.entity_id: each.name.lower() for each in entities}
     return [(names[each.subject], names[each.object], each.negated) for each in claims]
 
