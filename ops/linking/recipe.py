@@ -23,17 +23,19 @@ from typing import Any, Final
 from medkg.testing.builders import a_document
 from orchestration.records import Entity, Span, local_concept
 from orchestration.vocabularies import lexicons, linking
-from orchestration.vocabularies.candidates import FEATURES, features_of
+from orchestration.vocabularies.candidates import FEATURES
 from orchestration.vocabularies.concepts import ConceptName, VocabularyConcept
-from orchestration.vocabularies.document_names import groups_of
+from orchestration.vocabularies.document_names import defined_form, definitions
 from orchestration.vocabularies.folder import VocabularyFolder
 from orchestration.vocabularies.index import VocabularyIndex
-from orchestration.vocabularies.linking import Linking, context_of
+from orchestration.vocabularies.linking import Linking
+from orchestration.vocabularies.wording import is_short_form
 
 FOLDS: Final = 10
 THRESHOLD: Final = 0.25
-UNFITTED: Final = {"other_scope": -1.0}
-"""Weights of features that the corpora do not show: their vocabularies have no scopes of synonyms."""
+UNFITTED: Final = {"other_scope": -1.0, "by_initials": -2.0}
+"""Weights of features that the corpora do not show: their vocabularies have no scopes of synonyms, and the
+few names by initials in them are right."""
 VOCABULARIES: Final = Path(linking.__file__).parent
 KINDS: Final = {"Chemical": "Drug"}
 """Kinds of mentions by the types of the corpora; all others are diseases."""
@@ -84,12 +86,29 @@ def _concepts(written: str) -> frozenset[str]:
 
 
 def lexicon_of(abstracts: Sequence[Annotated]) -> list[VocabularyConcept]:
-    """Names of mentions with one concept, with the number of abstracts that use them for it."""
+    """Names of mentions with one concept, with the number of abstracts that use them for it.
+
+    An abstract that defines a short form, or has its concept by a longer name, does not count: it does not
+    show what the short form means by itself.
+    """
     documents: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for abstract in abstracts:
-        for mention, gold in zip(abstract.mentions, abstract.gold, strict=True):
-            if len(gold) == 1:
-                documents[min(gold), mention.kind, mention.name].add(abstract.pmid)
+        forms = definitions(abstract.text)
+        clear = [
+            (mention, min(gold))
+            for mention, gold in zip(abstract.mentions, abstract.gold, strict=True)
+            if len(gold) == 1
+        ]
+        in_full = {curie for mention, curie in clear if not is_short_form(mention.name)}
+        for mention, curie in clear:
+            used = documents[curie, mention.kind, mention.name]
+            is_explained = (
+                curie in in_full
+                or defined_form(mention.name, forms)
+                or re.search(rf"[(/]{re.escape(mention.name)}\b", abstract.text)
+            )
+            if not (is_short_form(mention.name) and is_explained):
+                used.add(abstract.pmid)
     return lexicons.joined(
         [
             VocabularyConcept(curie, (ConceptName(" ".join(name.split()), documents=len(pmids)),), (kind,))
@@ -123,17 +142,13 @@ def folds(abstracts: Sequence[Annotated]) -> Iterator[tuple[list[Annotated], lis
 
 def rows_of(linker: Linking, abstract: Annotated) -> Iterator[tuple[tuple[float, ...], bool]]:
     """Features of each candidate of each name, and whether it is right."""
-    groups = groups_of(abstract.text, abstract.mentions)
     gold: dict[str, set[str]] = defaultdict(set)
     for mention, concepts in zip(abstract.mentions, abstract.gold, strict=True):
         gold[mention.concept] |= concepts
-    candidates = [linker.candidates(group) for group in groups]
-    context = context_of(candidates)
-    for group, of_group in zip(groups, candidates, strict=True):
-        elsewhere = context - context_of([of_group])
-        rows = features_of(of_group, elsewhere, group.kind, group.name)
+    for choice in linker.choices(abstract.text, abstract.mentions):
+        right = gold[choice.group.concept]
         yield from (
-            (row, each.curie in gold[group.concept]) for row, each in zip(rows, of_group, strict=True)
+            (row, each.curie in right) for row, each in zip(choice.rows(), choice.candidates, strict=True)
         )
 
 
@@ -166,9 +181,11 @@ def measure(linker: Linking, abstracts: Sequence[Annotated], counts: Counter[tup
     """Count per kind: mentions, right, linked, linked right. A composite is right if any of it is."""
     for abstract in abstracts:
         document = a_document(abstract.pmid).model_copy(update={"text": abstract.text})
-        for mention, gold in zip(linker.linked(document, abstract.mentions), abstract.gold, strict=True):
-            is_linked = not mention.concept.startswith("local:")
-            is_right = mention.concept in gold if is_linked else not gold
+        linked = linker.linked(document, abstract.mentions)
+        for mention, written, gold in zip(linked, abstract.mentions, abstract.gold, strict=True):
+            concepts = {each.concept for each in linker.taken_apart(written) or [mention]}
+            is_linked = not any(each.startswith("local:") for each in concepts)
+            is_right = bool(concepts & gold) if is_linked else not gold
             counts[mention.kind, "mentions"] += 1
             counts[mention.kind, "right"] += is_right
             counts[mention.kind, "linked"] += is_linked

@@ -1,8 +1,8 @@
 """Candidates: the concepts that a mention may be of, and what speaks for each.
 
 Comes in: the names that a document has for a mention. Leaves: candidates, each with one number per feature.
-Names with the same words, joined words or bag of words are looked up first, and only where there are none,
-names with similar letters.
+Names with the same words, joined words or bag of words are looked up first, abbreviations only as they are
+written; and only where there are none, names with similar letters that say the same or are broader.
 """
 
 from __future__ import annotations
@@ -18,6 +18,16 @@ from orchestration.vocabularies.curies import prefix_of
 from orchestration.vocabularies.index import IndexedName, VocabularyIndex
 from orchestration.vocabularies.names import name_keys, written_alike
 from orchestration.vocabularies.similarity import letters_in_common, word_weights, words_in_common
+from orchestration.vocabularies.wording import (
+    is_narrower,
+    is_short_form,
+    is_strict,
+    is_symbol,
+    is_written_as,
+    letter_count,
+    one_explains,
+    says_the_same,
+)
 
 __all__ = ["FEATURES", "Candidate", "Candidates", "Query", "features_of"]
 
@@ -25,6 +35,9 @@ _SIMILAR: Final = 30
 """Similar names that are looked at, per vocabulary."""
 _REMEMBERED: Final = 2048
 """Names and words whose look-up is kept in memory."""
+
+_USED: Final = {1: 2, 2: 2, 3: 3}
+"""Least documents in which annotators use a name of so many letters by itself."""
 
 _OWN: Final = (
     *(
@@ -46,7 +59,7 @@ _OWN: Final = (
         "seen_concept",
         "rivals",
     ),
-    *("long_form", "by_initials", "short"),
+    *("long_form", "by_initials", "short", "all_words"),
 )
 """Features of a candidate by itself."""
 FEATURES: Final = (
@@ -64,6 +77,8 @@ class Query(NamedTuple):
     way: Literal["written", "defined", "initials"] = "written"
     """As the mention is written; the long form that the document defines for it; another mention of the
     document that it may abbreviate."""
+    long_form: str = ""
+    """What the document defines the text as: only concepts that fit it are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +89,27 @@ class Candidate:
     name: str
     values: Mapping[str, float]
     """By feature of _OWN."""
+    has_spelling: bool = False
+    """A name of it has the same letters in the same case as the mention."""
 
     @property
     def is_exact(self) -> bool:
         """A name of it has the same words as the mention, joined or in any order."""
         return self.values["same_bag"] > 0
+
+    def is_known_by(self, name: str, has_symbols: bool) -> bool:
+        """A short name, as it is written, is one of this concept alone.
+
+        Longer than three letters it is enough that a vocabulary has it. Of two and three annotators use it by
+        itself, since SNP, BMD and MP are other things in most documents; and two are a symbol as of chemical
+        elements. One letter is a symbol beside others. `has_symbols`: the document has others.
+        """
+        values, letters = self.values, letter_count(name)
+        is_alone = values["seen_for_others"] == 0 and values["rivals"] == 0 and self.has_spelling
+        if not is_alone or letters > 3:
+            return is_alone
+        is_used = values["seen_name"] >= math.log1p(_USED[letters])
+        return is_used and (letters == 3 or is_symbol(name) or (letters == 1 and has_symbols))
 
     @property
     def overlap(self) -> float:
@@ -131,6 +162,8 @@ class Candidates:
         best: dict[str, Candidate] = {}
         for query in queries:
             for candidate in self._of_query(query, kinds):
+                if query.long_form and not self._fits(candidate.curie, query.long_form):
+                    continue
                 present = best.get(candidate.curie)
                 if present is None or _strength(candidate) > _strength(present):
                     best[candidate.curie] = candidate
@@ -138,10 +171,28 @@ class Candidates:
 
     def _look_up(self, text: str) -> tuple[IndexedName, ...]:
         keys = name_keys(text)
-        names = [name for index in self._indexes for name in index.named([keys])]
-        if not names:
-            names = [name for index in self._indexes for name in index.similar(keys.words, _SIMILAR)]
+        names = [
+            name
+            for index in self._indexes
+            for name in index.named([keys])
+            if not is_strict(name.text) or is_written_as(text, name.text)
+        ]
+        if not (names or is_short_form(text)):
+            names = [
+                name
+                for index in self._indexes
+                for name in index.similar(keys.words, _SIMILAR)
+                if not is_short_form(name.text)
+                and (says_the_same(keys.words, name.keys.words) or is_narrower(keys.words, name.keys.words))
+            ]
         return tuple(dict.fromkeys(names))
+
+    def _fits(self, curie: str, long_form: str) -> bool:
+        """Whether a longer name of a concept has all content words of a long form, or the reverse."""
+        words = name_keys(long_form).words
+        concepts = (index.concept(curie) for index in self._indexes)
+        names = (name for concept in concepts if concept for name in concept.names)
+        return any(one_explains(words, name_keys(name).words) for name in names if not is_short_form(name))
 
     def _counted(self, word: str) -> int:
         return sum(index.word_counts([word]).get(word, 0) for index in self._indexes)
@@ -202,9 +253,11 @@ class Candidates:
             query.way == "defined",
             query.way == "initials",
             len(keys.joined) <= 5 and query.text.upper() == query.text,
+            level > 0 or any(says_the_same(keys.words, each.keys.words) for each in names),
         )
         by_name = dict(zip(_OWN, map(float, values), strict=True))
-        return Candidate(curie, nearest.concept_name, by_name)
+        has_spelling = any(is_written_as(query.text, each.text) for each in names)
+        return Candidate(curie, nearest.concept_name, by_name, has_spelling)
 
     def _shares(self, words: Sequence[str], others: Sequence[str]) -> tuple[float, float]:
         counts = {word: self._count(word) for word in {*words, *others}}

@@ -25,15 +25,16 @@ from orchestration.records import Claim, Document, Entity
 from orchestration.vocabularies.candidates import FEATURES, Candidate, Candidates, Query, features_of
 from orchestration.vocabularies.coordination import readings
 from orchestration.vocabularies.curies import prefix_of
-from orchestration.vocabularies.document_names import NamedGroup, groups_of
+from orchestration.vocabularies.document_names import GroupKey, NamedGroup, group_key, groups_of
 from orchestration.vocabularies.folder import State, VocabularyFolder
 from orchestration.vocabularies.index import VocabularyIndex
 from orchestration.vocabularies.lexicons import load_lexicon
-from orchestration.vocabularies.names import name_keys
+from orchestration.vocabularies.names import MOST_CHARACTERS, name_keys
+from orchestration.vocabularies.wording import is_symbol
 
-__all__ = ["Link", "Linking", "VocabularyLinker", "context_of", "vocabulary_shape"]
+__all__ = ["Choice", "Link", "Linking", "VocabularyLinker", "context_of", "vocabulary_shape"]
 
-LINKER_VERSION: Final = 2
+LINKER_VERSION: Final = 3
 """Changes whenever the same vocabularies give other links."""
 REGISTRY_PROBABILITY: Final = 0.8
 """Least probability for mentions of structured records; their other concepts are as the record states."""
@@ -48,6 +49,7 @@ _LOCAL: Final = "local:"
 _REGISTRY: Final = "registry/"
 _NARROWER_KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "Intervention": ("Drug", "Device", "Procedure", "Behavior"),
+    "Topic": ("Condition", "Drug", "Device", "Procedure", "Behavior"),
 }
 """Kinds of which a mention of a wider kind may be."""
 _PREFERRED: Final = "MESH"
@@ -63,6 +65,20 @@ class Link:
     probability: float
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A group of mentions, the candidates that its document allows, and what other mentions are of."""
+
+    group: NamedGroup
+    candidates: Sequence[Candidate]
+    elsewhere: Mapping[str, int]
+    """Other mentions of the document per concept."""
+
+    def rows(self) -> list[tuple[float, ...]]:
+        """Features of each candidate."""
+        return features_of(self.candidates, self.elsewhere, self.group.kind, self.group.name)
+
+
 class Linking:
     """Links mentions by one state of the vocabularies. Immutable; thread-safe."""
 
@@ -74,10 +90,8 @@ class Linking:
     def linked(self, document: Document, mentions: Sequence[Entity]) -> list[Entity]:
         """The mentions in their order, linked where that is probable."""
         known = [each for each in mentions if not each.concept.startswith(_LOCAL)]
-        groups = groups_of(document.text, filter(self._can_be_linked, mentions))
-        links = self._links(groups, Counter(each.concept for each in known))
-        links |= _stated(groups, known)
-        return [self._with_link(mention, links.get(mention.concept)) for mention in mentions]
+        links = self._links(document.text, mentions, known)
+        return [self._with_link(mention, links.get(group_key(mention))) for mention in mentions]
 
     def taken_apart(self, mention: Entity) -> list[Entity]:
         """A mention per concept that an unlinked mention names together; empty where it names one.
@@ -93,7 +107,7 @@ class Linking:
         best: tuple[float, list[Link]] = (COORDINATED_PROBABILITY, [])
         for names in reversed(choices):  # of equally probable ones the first
             groups = [_named(mention, name) for name in names]
-            best_links = [self._best(group, self.candidates(group), Counter()) for group in groups]
+            best_links = [self._best(Choice(group, self.candidates(group), {})) for group in groups]
             links = [each for each in best_links if each is not None]
             least = min((each.probability for each in links), default=0.0)
             if len(links) == len(names) == len({each.curie for each in links}) and least >= best[0]:
@@ -110,29 +124,57 @@ class Linking:
         return self._candidates.of(group.queries, self._kinds_of(group.kind))
 
     def _can_be_linked(self, mention: Entity) -> bool:
-        return mention.concept.startswith(_LOCAL) and bool(self._kinds_of(mention.kind))
+        is_name = len(mention.name) <= MOST_CHARACTERS
+        return is_name and mention.concept.startswith(_LOCAL) and bool(self._kinds_of(mention.kind))
 
     def _kinds_of(self, kind: str) -> frozenset[str]:
         return self._kinds.intersection(_kinds_within(kind))
 
-    def _links(self, groups: Sequence[NamedGroup], present: Counter[str]) -> dict[str, Link]:
-        candidates = [self.candidates(group) for group in groups]
-        context = present + context_of(candidates)
-        links: dict[str, Link] = {}
-        for group, of_group in zip(groups, candidates, strict=True):
-            best = self._best(group, of_group, context)
-            if best is not None and best.probability >= _least_probability(group):
-                links[group.concept] = best
-        return links
+    def choices(self, text: str, mentions: Sequence[Entity], known: Sequence[Entity] = ()) -> list[Choice]:
+        """Groups of unlinked mentions with the candidates that the document allows.
 
-    def _best(self, group: NamedGroup, candidates: Sequence[Candidate], context: Counter[str]) -> Link | None:
-        if not candidates:
+        `known`: mentions whose concept the record states.
+        """
+        groups = groups_of(text, filter(self._can_be_linked, mentions))
+        candidates = [self.candidates(group) for group in groups]
+        in_full = [
+            of_group for group, of_group in zip(groups, candidates, strict=True) if not group.is_undefined
+        ]
+        context = Counter(each.concept for each in known) + context_of(in_full)
+        symbols = sum(is_symbol(group.name) and group.kind == "Drug" for group in groups)
+        return [
+            Choice(
+                group,
+                [
+                    each
+                    for each in of_group
+                    if each.curie in context or each.is_known_by(group.name, has_symbols=symbols > 0)
+                ],
+                context,
+            )
+            if group.is_undefined
+            else Choice(group, of_group, context - context_of([of_group]))
+            for group, of_group in zip(groups, candidates, strict=True)
+        ]
+
+    def _links(self, text: str, mentions: Sequence[Entity], known: Sequence[Entity]) -> dict[GroupKey, Link]:
+        choices = self.choices(text, mentions, known)
+        links: dict[GroupKey, Link] = {}
+        for choice in choices:
+            best = self._best(choice)
+            if best is not None and best.probability >= _least_probability(choice.group):
+                links[choice.group.key] = best
+        sure = {key: link for key, link in links.items() if link.probability >= REGISTRY_PROBABILITY}
+        named = [self._with_link(each, sure[group_key(each)]) for each in mentions if group_key(each) in sure]
+        groups = [choice.group for choice in choices]
+        unlinked = [group for group in groups if group.key not in links]
+        return links | _stated(unlinked, named) | _stated(groups, known)
+
+    def _best(self, choice: Choice) -> Link | None:
+        if not choice.candidates:
             return None
-        model = _model()
-        elsewhere = context - context_of([candidates])
-        rows = features_of(candidates, elsewhere, group.kind, group.name)
         ranked = sorted(
-            zip(map(model.probability, rows), candidates, strict=True),
+            zip(map(_model().probability, choice.rows()), choice.candidates, strict=True),
             key=lambda pair: (-pair[0], pair[1].curie),
         )
         probability, best = ranked[0]
@@ -186,23 +228,28 @@ def _kinds_within(kind: str) -> tuple[str, ...]:
     return kind, *_NARROWER_KINDS.get(kind, ())
 
 
-def _stated(groups: Sequence[NamedGroup], known: Sequence[Entity]) -> dict[str, Link]:
+def _stated(groups: Sequence[NamedGroup], known: Sequence[Entity]) -> dict[GroupKey, Link]:
     """Links to concepts that the document states for the same name elsewhere, e.g. a trial's MeSH terms."""
-    by_name: dict[str, list[Entity]] = defaultdict(list)
+    by_name: dict[tuple[str, str], list[Entity]] = defaultdict(list)
     for mention in known:
-        by_name[name_keys(mention.name).bag].append(mention)
-    links: dict[str, Link] = {}
+        by_name[_name_of(mention)].append(mention)
+    links: dict[GroupKey, Link] = {}
     for group in groups:
         concepts = {
             each.concept: each.name
             for mention in group.mentions
-            for each in by_name.get(name_keys(mention.name).bag, ())
+            for each in by_name.get(_name_of(mention), ())
             if each.kind in _kinds_within(group.kind) or group.kind in _kinds_within(each.kind)
         }
         if len(concepts) == 1:
             ((curie, name),) = concepts.items()
-            links[group.concept] = Link(curie, name, STATED_PROBABILITY)
+            links[group.key] = Link(curie, name, STATED_PROBABILITY)
     return links
+
+
+def _name_of(mention: Entity) -> tuple[str, str]:
+    """Words of a name, and the name as written if it is short: NO is not no."""
+    return name_keys(mention.name).bag, group_key(mention)[1]
 
 
 def context_of(candidates: Sequence[Sequence[Candidate]]) -> Counter[str]:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from orchestration.contracts import folded_text
 
-__all__ = ["NAMES_VERSION", "NameKeys", "name_keys", "written_alike"]
+__all__ = ["JOINING_WORDS", "MOST_CHARACTERS", "NAMES_VERSION", "NameKeys", "name_keys", "written_alike"]
 
 NAMES_VERSION: Final = 1
 """Changes whenever the keys of the same name change: indexes are then made again."""
@@ -24,7 +24,7 @@ MOST_CHARACTERS: Final = 500
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _POSSESSIVE: Final = re.compile(r"(?<=\w)'s\b")
-_JOINING: Final = frozenset(
+JOINING_WORDS: Final = frozenset(
     ("of", "the", "and", "in", "with", "to", "by", "for", "a", "an", "on", "due", "type")
 )
 """Words without which two names are still the same in any order."""
@@ -56,7 +56,7 @@ def name_keys(name: str) -> NameKeys:
         decomposed = unicodedata.normalize("NFKD", text)
         text = "".join(character for character in decomposed if not unicodedata.combining(character))
     words = [_normal(word) for word in _WORD.findall(text)]
-    bag = sorted({word for word in words if word not in _JOINING}) or sorted(set(words))
+    bag = sorted({word for word in words if word not in JOINING_WORDS}) or sorted(set(words))
     return NameKeys(" ".join(words), "".join(words), " ".join(bag))
 
 
