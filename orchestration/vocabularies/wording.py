@@ -201,7 +201,8 @@ def _is_misspelt(word: str, other: str) -> bool:
     if len(shorter) < LEAST_MISSPELT or len(longer) - len(shorter) > 1 or word[0] != other[0]:
         return False
     ending, other_ending = (
-        next((each for each in _CHEMICAL_ENDINGS if one.endswith(each)), "") for one in (word, other)
+        next((each for each in _CHEMICAL_ENDINGS if each_word.endswith(each)), "")
+        for each_word in (word, other)
     )
     if ending and other_ending and ending != other_ending:
         return False

@@ -81,9 +81,9 @@ def test_an_abbreviation_is_linked_where_the_document_has_a_longer_name_of_its_c
     text = "Xenic pallor disease is rare. XP was treated. Nitric oxide rose; NO fell. There was no pain."
     names = [("Xenic pallor disease", "Condition"), ("XP", "Condition"), ("Nitric oxide", "Drug")]
     names += [("NO", "Drug"), ("no", "Drug")]
-    found = concepts(tmp_path, text, *names)
-    assert found[:4] == ["MESH:X1", "MESH:X1", "MESH:D009569", "MESH:D009569"]
-    assert found[4].startswith("local:")
+    entities = concepts(tmp_path, text, *names)
+    assert entities[:4] == ["MESH:X1", "MESH:X1", "MESH:D009569", "MESH:D009569"]
+    assert entities[4].startswith("local:")
 
 
 @pytest.mark.parametrize(
@@ -144,13 +144,13 @@ def test_a_keyword_has_the_concept_of_its_name_where_that_is_sure(
     tmp_path: Path, name: str, concept: str | None
 ) -> None:
     linker = VocabularyLinker(a_folder(tmp_path, ROWS, "unsure"))
-    (found,) = linked(linker, name, mentions_of(name, (name, "Topic"), extraction="registry/4"))
-    assert (found.concept, found.kind) == (concept or local_concept("Topic", name), "Topic")
+    (entity,) = linked(linker, name, mentions_of(name, (name, "Topic"), extraction="registry/4"))
+    assert (entity.concept, entity.kind) == (concept or local_concept("Topic", name), "Topic")
 
 
 def test_a_keyword_has_the_concept_that_the_record_states_for_the_name(tmp_path: Path) -> None:
     text = "Pain. pain"
     stated, keyword = mentions_of(text, ("Pain", "Condition"), ("pain", "Topic"), extraction="registry/4")
     stated = stated.model_copy(update={"concept": "MESH:D010146"})
-    found = linked(VocabularyLinker(a_folder(tmp_path, ROWS, "unsure")), text, [stated, keyword])
-    assert [each.concept for each in found] == ["MESH:D010146", "MESH:D010146"]
+    entities = linked(VocabularyLinker(a_folder(tmp_path, ROWS, "unsure")), text, [stated, keyword])
+    assert [each.concept for each in entities] == ["MESH:D010146", "MESH:D010146"]
