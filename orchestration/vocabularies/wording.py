@@ -125,8 +125,9 @@ def is_written_as(name: str, other: str) -> bool:
 
 
 def letter_count(name: str) -> int:
-    """Number of letters and digits."""
-    return len(_letters(name))
+    """Number of letters and digits, without a plural's s after capitals: SNPs has three."""
+    letters = _letters(name)
+    return len(letters) - (letters.endswith("s") and letters[:-1].isupper() and len(letters) > 2)
 
 
 def are_initials(short: str, name: str) -> bool:

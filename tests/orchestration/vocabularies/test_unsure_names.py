@@ -59,6 +59,7 @@ def test_a_definition_holds_for_the_plural_and_for_kinds_of_others(tmp_path: Pat
     [
         ("XP was low.", "XP", "Condition"),
         ("The SNP was genotyped.", "SNP", "Drug"),
+        ("Two SNPs were typed.", "SNPs", "Drug"),
         ("BMD was measured at the hip.", "BMD", "Condition"),
         ("MP was used.", "MP", "Condition"),
         ("The mean and SD are given.", "SD", "Condition"),
