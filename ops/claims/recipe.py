@@ -39,7 +39,7 @@ MARGIN_INTERCEPT: Final = 0.7
 """Of the relation model as evidence beside the fit, from its published precision .551 and recall .616 on
 texts that it has not learnt from: the odds of a pair above its threshold (margin about 4.5) rise exp(1.6)
 times, of one below (margin about -7.5) they fall to exp(-0.8)."""
-THRESHOLDS: Final = {"least_worded": 0.5, "least_same_sentence": 0.7, "least_apart": 0.8}
+THRESHOLDS: Final = {"least_worded": 0.35, "least_same_sentence": 0.55, "least_apart": 0.75}
 
 
 class Rows(NamedTuple):
