@@ -6,6 +6,7 @@ whether it is enough for a claim. A logistic regression; weights in claim_model.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from typing import Final
 
 from orchestration.extraction.encoder.pair_features import Pair
 
-__all__ = ["ClaimModel", "Known", "shipped_claim_model"]
+__all__ = ["ClaimModel", "Known", "shipped_claim_model", "shipped_claim_model_hash"]
 
 FILE: Final = Path(__file__).with_name("claim_model.json")
 SURE_MENTION: Final = 0.9
@@ -90,3 +91,9 @@ class ClaimModel:
 def shipped_claim_model() -> ClaimModel:
     """The model beside this file."""
     return ClaimModel(**json.loads(FILE.read_text(encoding="utf-8")))
+
+
+@cache
+def shipped_claim_model_hash() -> str:
+    """Of the file: a change of weights or thresholds makes documents due again."""
+    return hashlib.sha256(FILE.read_bytes()).hexdigest()[:16]

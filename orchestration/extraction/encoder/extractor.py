@@ -28,6 +28,7 @@ from orchestration.contracts import (
 from orchestration.errors import MedkgError
 from orchestration.extraction.encoder.agreement import Mention, agreed_mentions
 from orchestration.extraction.encoder.claim_directions import Extracted, directed
+from orchestration.extraction.encoder.claim_model import shipped_claim_model_hash
 from orchestration.extraction.encoder.claims import Draft, add_claims, drafts_of
 from orchestration.extraction.encoder.effects import evidence_of
 from orchestration.extraction.encoder.passages import passages
@@ -68,8 +69,10 @@ class EncoderExtractor:
 
     @property
     def shape(self) -> Mapping[str, str]:
-        """The model; see ShapedExtractor."""
-        return {"model": self._model or "none"}
+        """The models of mentions and of claims; see ShapedExtractor."""
+        if self._model is None:
+            return {"model": "none"}
+        return {"model": self._model, "claims": shipped_claim_model_hash()}
 
     def extract_batch(self, documents: Sequence[Document]) -> Sequence[Outcome[Found]]:
         """What each document says; raises UnavailableError while the plane is unavailable."""

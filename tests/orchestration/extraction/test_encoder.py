@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from orchestration.errors import (
 )
 from orchestration.extraction.encoder import EncoderExtractor
 from orchestration.extraction.encoder.agreement import agreed_mentions
+from orchestration.extraction.encoder.claim_model import FILE as CLAIM_MODEL
 from orchestration.extraction.encoder.passages import WINDOW_CHARACTERS, passages
 from orchestration.extraction.findings import Findings
 from orchestration.extraction.graph_schema import load_graph_schema
@@ -157,7 +159,10 @@ class TestEncoderInTheStage(ExtractStageSuite):
 def test_it_offers_what_the_stage_and_the_measures_use() -> None:
     extractor = an_extractor()
     assert isinstance(extractor, BatchExtractor) and isinstance(extractor, MentionRelator)
-    assert isinstance(extractor, ShapedExtractor) and extractor.shape == {"model": "tiny@1"}
+    assert isinstance(extractor, ShapedExtractor) and extractor.shape == {
+        "model": "tiny@1",
+        "claims": hashlib.sha256(CLAIM_MODEL.read_bytes()).hexdigest()[:16],
+    }
 
 
 def test_the_sentence_that_words_the_relation_is_the_evidence_of_the_claim() -> None:
