@@ -24,7 +24,7 @@ from orchestration.contracts import (
     TextToTag,
     Vectors,
 )
-from orchestration.jobs.host_client import HostClient
+from orchestration.jobs.host_client import HostClient, guard_ray
 from orchestration.records import Chunk, Document, Float32Matrix
 from orchestration.settings import Settings
 
@@ -158,6 +158,7 @@ class AttachedPlane:
     def _attached(self) -> RayPlane:
         with self._lock:
             if self._connected is None:
+                guard_ray(self._settings)
                 from gpu_actors.plane import connect_plane
 
                 address = self._settings.ray_address or HostClient(self._settings).plane_address()

@@ -79,7 +79,7 @@ def list_claims(
         key = None if document is None else data_folder.graph.document_key(document, source)
         statements = data_folder.graph.claims(about, predicate, key, limit)
     value = [claim_json(statement) for statement in statements]
-    columns = ["claim_id", "doc_id", "subject", "predicate", "object", "qualifiers", "retracted"]
+    columns = ["claim_id", "doc_id", "subject", "predicate", "object", "qualifiers", "by", "retracted"]
     answer(
         as_json,
         {"claims": value},
@@ -96,6 +96,7 @@ def _claim_row(statement: Statement) -> list[object]:
         f"not {claim.predicate}" if claim.negated else claim.predicate,
         statement.object.name,
         "; ".join(dict.fromkeys(f"{each.kind}: {each.value}" for each in claim.qualifiers)),
+        stated_by(claim.extraction, claim.confidence),
         _mark(statement.retracted),
     ]
 

@@ -13,7 +13,7 @@ from orchestration.errors import UsageError
 from orchestration.operations.graph.evidence import claim_json
 from orchestration.settings import Settings
 
-__all__ = ["register_evidence"]
+__all__ = ["register_evidence", "stated_by"]
 
 RETRACTED: Final = "[retracted]"
 HINTS: Final = {
@@ -33,6 +33,12 @@ MOST_HOPS: Final = 4
 
 Limit = Annotated[int, typer.Option(min=1, max=MOST, help="Maximum number.")]
 PredicateOption = Annotated[str | None, typer.Option(help="Only with this predicate.")]
+
+
+def stated_by(extraction: str, confidence: float) -> str:
+    """Which extractor found a claim, with the confidence of one that may be wrong."""
+    name = extraction.partition("/")[0]
+    return name if confidence == 1 else f"{name} {confidence:.2f}"
 
 
 def show_evidence(
@@ -75,7 +81,7 @@ def _show_quotes(claim: dict[str, Any], quotes: list[dict[str, Any]]) -> None:
     _print(f"{claim['subject']['name']} -- {effect} -> {claim['object']['name']}  ({claim['claim_id']})")
     for line in dict.fromkeys(f"  {each['kind']}: {each['value']}" for each in claim["qualifiers"]):
         _print(line)
-    _print("  " + _cited(claim))
+    _print(f"  {_cited(claim)}  (by {stated_by(claim['extraction'], claim['confidence'])})")
     for quote in quotes:
         page = f"  page {quote['page_no']}" if quote["page_no"] else ""
         place = " > ".join(quote["title_path"])

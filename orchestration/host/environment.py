@@ -6,7 +6,6 @@ Input: settings. Output: names and files that only a user who may read the data 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 import socket
@@ -18,7 +17,7 @@ from orchestration.processes.child_process import is_alive, own_identity
 from orchestration.processes.socket_folder import socket_folder
 from orchestration.settings import Settings
 
-__all__ = ["child_environment", "free_port", "guard_ray", "private_folder", "write_ray_token"]
+__all__ = ["child_environment", "free_port", "private_folder", "write_ray_token"]
 
 PATHS: Final = ("topologies_dir", "json_sources_dir", "schedules_dir", "opensearch_synonyms")
 """Settings that may have been given relative to the folder of the command."""
@@ -60,16 +59,6 @@ def _marked(marker: Path) -> tuple[str, str]:
         return str(written["folder"]), str(written["owner"])
     except (FileNotFoundError, ValueError, TypeError, KeyError):  # none, or of another version
         return "", ""
-
-
-def guard_ray(settings: Settings) -> None:
-    """Have this process and its children ask for a token of our Ray cluster, before they import ray.
-
-    Source: https://docs.ray.io/en/latest/ray-security/token-auth.html
-    """
-    if settings.ray_address is None:
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ["RAY_AUTH_TOKEN_PATH"] = str(ray_token_path(settings))
 
 
 def write_ray_token(settings: Settings) -> None:

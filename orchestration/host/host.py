@@ -24,13 +24,14 @@ from orchestration.contracts.host import ALREADY_SERVED, HOST_SERVICE, HostServi
 from orchestration.dagster.workers.worker_process import SourceWatch
 from orchestration.errors import ConfigurationError
 from orchestration.host.children import Children
-from orchestration.host.environment import child_environment, guard_ray, write_ray_token
+from orchestration.host.environment import child_environment, write_ray_token
 from orchestration.host.housekeeping import Housekeeping
 from orchestration.host.plane_slot import PlaneSlot
 from orchestration.host.projection import ProjectionProcess
 from orchestration.host.services import DagsterServices
 from orchestration.host.verbs import HostVerbs
 from orchestration.host.window_runs import HostRuns
+from orchestration.jobs.host_client import guard_ray
 from orchestration.logging import configure_logging
 from orchestration.processes.fork_server import ForkServer, ForkServers
 from orchestration.processes.local_service import LocalService

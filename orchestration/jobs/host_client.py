@@ -47,7 +47,7 @@ from orchestration.processes.typed_service import typed_client
 from orchestration.records import Float32Matrix, SparseMatrix
 from orchestration.settings import Settings
 
-__all__ = ["Host", "HostClient", "host_service", "ray_token_path"]
+__all__ = ["Host", "HostClient", "guard_ray", "host_service", "ray_token_path"]
 
 START_SECONDS: Final = 60.0
 """How long a new host may take until it answers; models load after that."""
@@ -322,6 +322,16 @@ def host_log(settings: Settings) -> Path:
 def ray_token_path(settings: Settings) -> Path:
     """File with the token that our Ray cluster and its dashboard ask for."""
     return settings.data_dir / "run" / "ray.token"
+
+
+def guard_ray(settings: Settings) -> None:
+    """Have this process and its children ask for a token of our Ray cluster, before they import ray.
+
+    Source: https://docs.ray.io/en/latest/ray-security/token-auth.html
+    """
+    if settings.ray_address is None:
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN_PATH"] = str(ray_token_path(settings))
 
 
 def _until(

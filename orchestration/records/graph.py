@@ -55,8 +55,11 @@ class Claim(Record):
     )
     qualifiers: tuple[Qualifier, ...] = Field(default=(), description="What limits or measures it.")
     confidence: float = Field(default=1.0, ge=0, le=1, description="Of the extractor.")
-    knowledge_level: Literal["knowledge_assertion", "statistical_association", "prediction"] = Field(
-        default="knowledge_assertion", description="Biolink's knowledge level."
+    knowledge_level: Literal[
+        "knowledge_assertion", "statistical_association", "prediction", "not_provided"
+    ] = Field(
+        default="knowledge_assertion",
+        description="Biolink's knowledge level; of what models read in text it is not provided.",
     )
     agent_type: Literal["manual_agent", "automated_agent", "computational_model", "text_mining_agent"] = (
         Field(default="text_mining_agent", description="Biolink's agent type: who or what made it.")

@@ -171,7 +171,12 @@ class EncoderExtractor:
         return self._tagger.tag(texts, self._timeout_seconds)
 
     def _findings(self, document: Document) -> Findings:
-        return Findings(document, f"{self.name}/{self.version} {self._model}", agent_type="text_mining_agent")
+        return Findings(
+            document,
+            f"{self.name}/{self.version} {self._model}",
+            agent_type="text_mining_agent",
+            knowledge_level="not_provided",
+        )
 
     def _drafted(self, document: Document, ranges: Sequence[CharRange], tagged: TaggedText) -> _Drafted:
         findings = self._findings(document)

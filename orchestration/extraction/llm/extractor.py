@@ -123,7 +123,12 @@ class LlmExtractor:
                 "then `medkg dlq replay`."
             )
         shape = " ".join(f"{name}={value}" for name, value in self.shape.items())
-        findings = Findings(document, f"{self.name}/{self.version} {shape}", agent_type="text_mining_agent")
+        findings = Findings(
+            document,
+            f"{self.name}/{self.version} {shape}",
+            agent_type="text_mining_agent",
+            knowledge_level="not_provided",
+        )
         other_forms = forms_of(document.text)
         dropped: Counter[str] = Counter({"window unread": len(unread)} if unread else {})
         for read in reads:

@@ -41,6 +41,9 @@ NAMED: Final = 5
 MOST_CHARACTERS: Final = 1000
 """Of a key or name that is looked for."""
 
+LOCAL: Final = "local:"
+"""Prefix of concepts that no vocabulary has."""
+
 MANUAL: Final = "manual"
 MOST_COMPARED: Final = 1000
 """Claims whose documents are listed for and against."""
@@ -293,13 +296,17 @@ class Graph:
         """The key that a user means: that of a concept, any CURIE, else that of the concept of this name."""
         from orchestration.operations.graph.mappings import key_of_curie
 
-        if self._by_key(text) or text.startswith("local:"):
+        if self._by_key(text) or text.startswith(LOCAL):
             return text
         return key_of_curie(text) or self._one(text).concept
 
     def _one(self, about: str) -> Concept:
+        """The concept of a key or name; of several of one name the only one that a vocabulary has."""
         concepts = self._resolved(about)
         if len(concepts) > 1:
+            linked = [concept for concept in concepts if not concept.concept.startswith(LOCAL)]
+            if len(linked) == 1:
+                return linked[0]
             raise UsageError(f"{about!r} names several concepts: {_listed(concepts)}. Give the key of one.")
         return concepts[0]
 
@@ -318,5 +325,5 @@ class Graph:
 
 
 def _listed(concepts: Sequence[Concept]) -> str:
-    shown = ", ".join(f"{concept.name} ({concept.concept})" for concept in concepts[:NAMED])
+    shown = ", ".join(f"{concept.name} ({concept.kind}, {concept.concept})" for concept in concepts[:NAMED])
     return f"{shown} and more" if len(concepts) > NAMED else shown

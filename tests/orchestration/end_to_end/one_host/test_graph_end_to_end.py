@@ -10,6 +10,7 @@ import pytest
 from medkg.testing.builders import a_study, json_lines
 from tests.orchestration.command_line import Medkg
 from tests.orchestration.end_to_end.one_host.conftest import OneHost
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.plane
 
@@ -55,6 +56,21 @@ def test_a_run_fills_the_graph_and_its_evidence_is_in_the_text(medkg: Medkg) -> 
         assert text[quote["start_char"] : quote["end_char"]] == quote["exact"] == "Melatonin"
         assert text.startswith(quote["prefix"], quote["start_char"] - len(quote["prefix"]))
     assert medkg("verify")["consistent"]
+
+
+def test_extraction_is_measured_with_the_models_of_the_running_host(medkg: Medkg, tmp_path: Path) -> None:
+    text = "Carbamazepine caused hyponatraemia in three patients."
+    mentions = [
+        {"start": text.index(words), "end": text.index(words) + len(words), "text": words, "kind": kind}
+        for words, kind in (("Carbamazepine", "Drug"), ("hyponatraemia", "Condition"))
+    ]
+    (tmp_path / "gold.jsonl").write_bytes(json_lines([{"doc_id": "1", "text": text, "mentions": mentions}]))
+    gold = str(tmp_path / "gold.jsonl")
+    with medkg.process("eval-extract", "--gold", gold, "--extractors", "encoder", "--json") as process:
+        shown, problems = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, problems
+    scores = json.loads(shown)["extractors"]["encoder"]["scores"]
+    assert next(each["f1"] for each in scores if each["measure"] == "mentions") == 1.0
 
 
 def test_a_search_is_narrowed_to_documents_that_mention_a_concept(medkg: Medkg) -> None:

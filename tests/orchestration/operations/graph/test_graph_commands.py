@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.cli.graph_evidence import stated_by
 from tests.orchestration.operations.graph.graph_folder import GraphFolder
 
 ASPIRIN, HEADACHE = "Drug:aspirin=MESH:D001241", "Condition:headache=MESH:D006261"
@@ -150,7 +151,7 @@ def test_what_rests_on_retracted_documents_alone_is_marked(folder: GraphFolder) 
         (["claims", "--predicate", "nosuch"], "there is no predicate 'nosuch'"),
         (["conflicts", "--predicate", "nosuch"], "there is no predicate 'nosuch'"),
         (["paths", "aspirin", "tea", "--predicates", "nosuch"], "there is no predicate 'nosuch'"),
-        (["paths", "aspirin", "MESH:D001241"], "both ends of a path are aspirin (MESH:D001241)"),
+        (["paths", "aspirin", "MESH:D001241"], "both ends of a path are aspirin (Drug, MESH:D001241)"),
         (["neighbours", " "], "is empty"),
         (["entities", "a" * 60_000], "is 60,000 characters"),
         (["conflicts", "a" * 60_000], "is 60,000 characters"),
@@ -165,3 +166,31 @@ def test_a_name_that_there_is_not_is_an_error_with_those_that_there_are(
 @pytest.mark.parametrize("command", ["entities", "claims", "review", "conflicts"])
 def test_a_limit_that_no_database_counts_to_is_refused(folder: GraphFolder, command: str) -> None:
     assert folder.medkg.text("graph", command, "--limit", "99999999999999999999", expect=2) == ""
+
+
+def test_of_concepts_of_one_name_the_only_one_of_a_vocabulary_is_meant(tmp_path: Path) -> None:
+    folder = GraphFolder(tmp_path / "names")
+    folder.publish("1", [("Drug:Aspirin=MESH:D001241", "tests", "Condition:pain")])
+    folder.publish(
+        "2", [("Drug:aspirin", "tests", "Condition:pain"), ("Arm:pain", "tests", "Condition:pain")]
+    )
+    assert folder.medkg("graph", "neighbours", "aspirin")["concept"]["concept"] == "MESH:D001241"
+    message = folder.medkg("graph", "neighbours", "pain", expect=2)["error"]["message"]
+    assert "'pain' names several concepts: pain (Condition, local:" in message
+    assert "pain (Arm, local:" in message
+
+
+def test_claims_say_which_extractor_found_them(folder: GraphFolder) -> None:
+    claim = folder.medkg("graph", "claims", "aspirin")["claims"][0]
+    assert claim["extraction"] == "toy/1"
+    assert "(by toy)" in folder.medkg.text("graph", "evidence", claim["claim_id"])
+
+
+@pytest.mark.parametrize(
+    ("extraction", "confidence", "shown"),
+    [("registry/4", 1.0, "registry"), ("encoder/3 extractor-mini@1", 0.876, "encoder 0.88")],
+)
+def test_what_may_be_wrong_has_its_confidence_beside_it(
+    extraction: str, confidence: float, shown: str
+) -> None:
+    assert stated_by(extraction, confidence) == shown
