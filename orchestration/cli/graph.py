@@ -8,7 +8,7 @@ import typer
 
 from orchestration.cli import graph_projection
 from orchestration.cli.graph_alias import alias
-from orchestration.cli.graph_evidence import register_evidence
+from orchestration.cli.graph_evidence import register_evidence, stated_by
 from orchestration.cli.graph_export import register_export
 from orchestration.cli.help_text import DOCUMENTS, example
 from orchestration.cli.output import MOST, AsJson, answer, console, reports_errors, table

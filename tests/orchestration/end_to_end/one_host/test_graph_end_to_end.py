@@ -81,7 +81,7 @@ def test_a_search_is_narrowed_to_documents_that_mention_a_concept(medkg: Medkg) 
 
 def test_an_unknown_concept_is_wrong_use_and_similar_names_are_listed(medkg: Medkg) -> None:
     error = medkg("graph", "claims", "Melaton", expect=2)["error"]["message"]
-    assert "no concept is called 'Melaton'; similar ones: Melatonin (local:" in error
+    assert "no concept is called 'Melaton'; similar ones: Melatonin (Drug, local:" in error
     error = medkg("graph", "neighbours", "unheard of", expect=2)["error"]["message"]
     assert "no committed document mentions 'unheard of'" in error
     assert "c0" in medkg("graph", "evidence", "c0", expect=2)["error"]["message"]
