@@ -150,7 +150,7 @@ def _show(value: dict[str, Any]) -> None:
         count = hit.get("further_chunks", 0)
         further = f", {count} further chunk{'s' if count > 1 else ''}" if count else ""
         flags = f"  [bold red]{', '.join(hit['flags']).upper()}[/]" if hit["flags"] else ""
-        console.print(f"[bold]{hit['rank']}. {_plain(hit['title'])}[/]{flags}")
+        console.print(f"[bold]{hit['rank']}. {_plain(hit['title'] or 'no title')}[/]{flags}")
         console.print(
             f"   {hit['source']} {hit['doc_id']}  {_plain(hit['section'])}  "
             f"characters {hit['start_char']}-{hit['end_char']}{further}  [dim]({legs})[/]"
