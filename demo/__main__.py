@@ -24,8 +24,9 @@ QUESTIONS: tuple[tuple[str, list[str]], ...] = (
     ("Who with heart failure could not join the trials?", ["--section", "eligibility"]),
     ("How often did the cancer drug raise blood pressure?", []),
 )
-DRUG = "MESH:D9920030"
-"""Orliparin by the key of its record; what only names it is another concept until an alias joins them."""
+VOCABULARY = Path(__file__).parent / "drugs.tsv"
+"""The invented drugs by the keys of their records, so that articles that name one mean the same concept."""
+DRUG = "Orliparin"
 DRUG_GROUP = "Orliparin 100 mg"
 BROKEN_FILES = sum(path.is_file() for path in (CORPUS / "broken").iterdir())
 
@@ -72,6 +73,7 @@ class Demo:
     def ingest(self) -> None:
         """All of the corpus through the `auto` topology; a second time finds nothing to do."""
         _title("1. Ingest: registry records, articles and six broken files, through Dagster and Ray")
+        self._medkg("vocabulary", "add", str(VOCABULARY))
         self._medkg("run", "auto", "--path", str(CORPUS), allowed=(0, 1))
 
     def explain_failures(self) -> None:
@@ -108,7 +110,10 @@ class Demo:
 
     def ask_the_graph(self) -> None:
         """A question answered from claims, and one of them followed to the characters that state it."""
-        _title("5. The graph: what do records say of Orliparin, and where does a comparison stand?")
+        _title(
+            "5. The graph: who mentions Orliparin, what do records say of it, where does a comparison stand?"
+        )
+        self._medkg("graph", "entities", DRUG, "--kind", "Drug")
         self._medkg("graph", "neighbours", DRUG, "--limit", "8")
         claims = self._ask("graph", "claims", DRUG_GROUP, "--predicate", "compared_on")["claims"]
         if not claims:
