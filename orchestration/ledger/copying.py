@@ -19,7 +19,7 @@ from orchestration.ledger.accounts import end_documents
 from orchestration.ledger.commits import make_visible, note_intents
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.enqueueing import lock_queue
-from orchestration.ledger.graph.counting import recount
+from orchestration.ledger.graph.counting import discard_rows, recount
 from orchestration.ledger.graph.tables import graph_documents
 from orchestration.ledger.places import KEPT, PLACE_KEY, place_row
 from orchestration.ledger.rows import batches, commit_of, correlation_id, has_key, key_of, upsert
@@ -203,6 +203,7 @@ class SqlCopies(LedgerPart):
                 for column in (commits.c.intent_id, commits.c.graph_intent_id)
             ]
             connection.execute(delete(intents).where(*invisible))
+            discard_rows(connection, ~graph_documents.c.visible)  # of these intents, or superseded
             if connection.dialect.name == "postgresql":
                 for table in metadata.sorted_tables:
                     _go_on(connection, table)

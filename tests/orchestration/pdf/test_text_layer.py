@@ -36,6 +36,9 @@ from orchestration.pdf.text_layer.reading import Limits, convert
 from orchestration.records import Document
 from tests.fuzzing import hostile_pdfs
 
+CRASHES = 5
+"""Conversions that processes which were killed may cost."""
+
 
 class TestTextLayerConverter(PdfConverterSuite):
     @pytest.fixture
@@ -253,7 +256,11 @@ def test_a_killed_worker_is_a_failure_that_may_pass_and_is_replaced() -> None:
                 os.kill(child.pid, signal.SIGKILL)
         (status,) = ended(converter, [task_id])
         assert isinstance(status.error, StageCrashedError)
-        (again,) = ended(converter, [converter.submit(hostile_pdfs.many_pages(1), "good")])
+        for _ in range(CRASHES):  # the idle processes died too; each may cost one more conversion
+            (again,) = ended(converter, [converter.submit(hostile_pdfs.many_pages(1), "good")])
+            if again.state is ConversionState.DONE:
+                break
+            assert isinstance(again.error, StageCrashedError)
         assert again.state is ConversionState.DONE
     finally:
         converter.close()

@@ -324,3 +324,17 @@ def test_a_folder_is_restored_to_s3_and_back_and_not_over_what_is_there(
     with opened(tmp_path / "b") as parts:
         restore(parts, tmp_path / "from-s3", unwatched)
         assert answers_of(parts) == expected
+
+
+def test_mentions_and_claims_that_were_not_committed_are_not_restored(tmp_path: Path) -> None:
+    key = DocumentKey(tenant_id=TENANT, source="files", doc_id="uncommitted")
+    with opened(tmp_path / "a") as parts:
+        fill(parts)
+        committed = len(list(parts.ledger.graph.holdings(TENANT)))
+        parts.ledger.graph.write("graph-of-a-window-at-work", [(key, ([], []))])
+        back_up(parts, tmp_path / "backup", unwatched)
+    with opened(tmp_path / "b") as parts:
+        restore(parts, tmp_path / "backup", unwatched)
+        assert len(list(parts.ledger.graph.holdings(TENANT))) == committed
+        assert key not in [holding.key for holding in parts.ledger.graph.holdings(TENANT)]
+        assert verified(parts)
