@@ -9,10 +9,11 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import suppress
-from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 from sqlalchemy import make_url
+
+from tests.tcp_proxy import TcpProxy, close, forward
 
 __all__ = ["FAULTS", "CommitFault", "PostgresqlProxy"]
 
@@ -22,34 +23,20 @@ FAULTS: Final[tuple[CommitFault, ...]] = ("killed before", "answer lost")
 COMMIT: Final = b"COMMIT\x00"
 
 
-class PostgresqlProxy:
+class PostgresqlProxy(TcpProxy):
     """Forwards connections to a server, until a commit meets the fault."""
 
     def __init__(self, url: str) -> None:
         """`url`: of SQLAlchemy, with host and port."""
         parsed = make_url(url)
-        self._target = (parsed.host or "127.0.0.1", parsed.port or 5432)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = parsed.set(host="127.0.0.1", port=self._listener.getsockname()[1]).render_as_string(
-            hide_password=False
-        )
         self._statement = b""
         self._fault: CommitFault = "killed before"
         self._stays_down = False
         self._is_down = False
         self.met = 0
         """Commits that met the fault."""
-        self._open: list[socket.socket] = []
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for each in (self._listener, *self._open):
-            _close(each)
+        super().__init__(parsed.host or "127.0.0.1", parsed.port or 5432)
+        self.url = parsed.set(host="127.0.0.1", port=self.port).render_as_string(hide_password=False)
 
     def break_commit_of(self, statement: str, fault: CommitFault, *, stays_down: bool) -> None:
         """Have the next commit of a transaction with this statement meet the fault.
@@ -58,33 +45,23 @@ class PostgresqlProxy:
         """
         self._statement, self._fault, self._stays_down = statement.encode(), fault, stays_down
 
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                if self._is_down:
-                    _close(client)
-                    continue
-                server = socket.create_connection(self._target)
-                self._open += [client, server]
-                threading.Thread(target=self._to_server, args=(client, server), daemon=True).start()
-
-    def _to_server(self, client: socket.socket, server: socket.socket) -> None:
-        back = threading.Thread(target=_forward, args=(server, client), daemon=True)
-        back.start()
+    def _talk(self, client: socket.socket) -> None:
+        if self._is_down:
+            return
+        server = self._connect()
+        threading.Thread(target=forward, args=(server, client), daemon=True).start()
         is_named = False
         with suppress(OSError):
             while data := client.recv(65_536):
                 is_named = is_named or bool(self._statement and self._statement in data)
                 if is_named and COMMIT in data:
-                    self._break(data, client, server)
-                    return
+                    self._meet(data, client, server)
+                    break
                 is_named = is_named and b"ROLLBACK\x00" not in data
                 server.sendall(data)
-        for each in (client, server):
-            _close(each)
+        close(server)
 
-    def _break(self, data: bytes, client: socket.socket, server: socket.socket) -> None:
+    def _meet(self, data: bytes, client: socket.socket, server: socket.socket) -> None:
         self._statement = b""
         self._is_down = self._stays_down
         self.met += 1
@@ -95,17 +72,5 @@ class PostgresqlProxy:
             with suppress(OSError):
                 while server.recv(65_536):
                     pass
-        for each in (*self._open,) if self._stays_down else (client, server):
-            _close(each)
-
-
-def _forward(origin: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := origin.recv(65_536):
-            target.sendall(data)
-
-
-def _close(each: socket.socket) -> None:
-    with suppress(OSError):
-        each.shutdown(socket.SHUT_RDWR)
-    each.close()
+        if self._stays_down:
+            self._break_all()

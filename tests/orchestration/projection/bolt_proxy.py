@@ -9,9 +9,10 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import suppress
-from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Literal
 from urllib.parse import urlsplit
+
+from tests.tcp_proxy import TcpProxy, close, forward
 
 __all__ = ["BoltProxy", "ServerFault"]
 
@@ -26,70 +27,48 @@ FAILURES: Final = {
 }
 
 
-class BoltProxy:
+class BoltProxy(TcpProxy):
     """Forwards connections to a server, which shows `fault` to every connection made since it was set."""
 
     def __init__(self, server: str) -> None:
         parts = urlsplit(server)
-        self._target = (parts.hostname or "", parts.port or 7687)
-        self._listener = socket.create_server(("127.0.0.1", 0))
         self._fault: ServerFault = ""
-        self._open: list[socket.socket] = []
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for each in (self._listener, *self._open):
-            _close(each)
+        super().__init__(parts.hostname or "", parts.port or 7687)
 
     @property
     def url(self) -> str:
-        return f"bolt://ann:not-to-be-seen@127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"bolt://ann:not-to-be-seen@127.0.0.1:{self.port}"
 
     def set(self, fault: ServerFault) -> None:
         """Have the server show this fault, '' for none; connections that exist end."""
         self._fault = fault
-        for each in self._open:
-            _close(each)
+        self._break_all()
 
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                self._open.append(client)
-                threading.Thread(target=self._talk, args=(client, self._fault), daemon=True).start()
-
-    def _talk(self, client: socket.socket, fault: ServerFault) -> None:
-        with suppress(OSError):
-            if fault == "silent":
-                client.recv(65_536)
-                client.recv(65_536)  # returns when the client gives up
-            elif fault == "wrong password":
-                client.recv(HANDSHAKE_BYTES)
-                client.sendall(BOLT_5_2)
-                client.recv(65_536)  # HELLO, and LOGON behind it
-                client.sendall(_message(b"\x70", server="Neo4j/5.7.0", connection_id="bolt-1"))
-                client.sendall(_failure(*FAILURES[fault]))
-                client.recv(65_536)
-            elif fault != "away":
-                self._forward(client, fault)
-        _close(client)
+    def _talk(self, client: socket.socket) -> None:
+        fault = self._fault
+        if fault == "silent":
+            client.recv(65_536)
+            client.recv(65_536)  # returns when the client gives up
+        elif fault == "wrong password":
+            client.recv(HANDSHAKE_BYTES)
+            client.sendall(BOLT_5_2)
+            client.recv(65_536)  # HELLO, and LOGON behind it
+            client.sendall(_message(b"\x70", server="Neo4j/5.7.0", connection_id="bolt-1"))
+            client.sendall(_failure(*FAILURES[fault]))
+            client.recv(65_536)
+        elif fault != "away":
+            self._forward(client, fault)
 
     def _forward(self, client: socket.socket, fault: ServerFault) -> None:
-        server = socket.create_connection(self._target)
-        self._open.append(server)
-        threading.Thread(target=_pipe, args=(server, client), daemon=True).start()
+        server = self._connect()
+        threading.Thread(target=forward, args=(server, client), daemon=True).start()
         with suppress(OSError):
             while data := client.recv(65_536):
                 if fault == "disk full" and COMMIT in data:
                     client.sendall(_failure(*FAILURES[fault]))  # RESET follows, which undoes the transaction
                     data = data.replace(COMMIT, b"")
                 server.sendall(data)
-        _close(server)
+        close(server)
 
 
 def _failure(code: str, message: str) -> bytes:
@@ -106,16 +85,3 @@ def _message(signature: bytes, **fields: str) -> bytes:
 def _text(value: str) -> bytes:
     content = value.encode()
     return b"\xd0" + bytes([len(content)]) + content
-
-
-def _pipe(origin: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := origin.recv(65_536):
-            target.sendall(data)
-    _close(target)
-
-
-def _close(each: socket.socket) -> None:
-    with suppress(OSError):
-        each.shutdown(socket.SHUT_RDWR)
-    each.close()
