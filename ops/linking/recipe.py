@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from medkg.testing.builders import a_document
-from orchestration.records import Entity, Span, local_concept
+from orchestration.records import LOCAL_PREFIX, Entity, Span, local_concept
 from orchestration.vocabularies import lexicons, linking
 from orchestration.vocabularies.candidates import FEATURES
 from orchestration.vocabularies.concepts import ConceptName, VocabularyConcept
@@ -184,7 +184,7 @@ def measure(linker: Linking, abstracts: Sequence[Annotated], counts: Counter[tup
         linked = linker.linked(document, abstract.mentions)
         for mention, written, gold in zip(linked, abstract.mentions, abstract.gold, strict=True):
             concepts = {each.concept for each in linker.taken_apart(written) or [mention]}
-            is_linked = not any(each.startswith("local:") for each in concepts)
+            is_linked = not any(each.startswith(LOCAL_PREFIX) for each in concepts)
             is_right = bool(concepts & gold) if is_linked else not gold
             counts[mention.kind, "mentions"] += 1
             counts[mention.kind, "right"] += is_right

@@ -11,6 +11,7 @@ from orchestration.cli.output import MOST, AsJson, answer, console, note, report
 from orchestration.contracts import Concept, Conflict, Link, Path, Paths, Position, Proposal
 from orchestration.errors import UsageError
 from orchestration.operations.graph.evidence import claim_json
+from orchestration.records import LOCAL_PREFIX
 from orchestration.settings import Settings
 
 __all__ = ["register_evidence", "stated_by"]
@@ -279,7 +280,7 @@ def _next(proposal: Proposal) -> str:
 
 def _linked_first(proposal: Proposal) -> list[str]:
     keys = [each.concept for each in proposal.concepts] if proposal.kind != "merged" else []
-    return sorted(keys, key=lambda key: key.startswith("local:"))
+    return sorted(keys, key=lambda key: key.startswith(LOCAL_PREFIX))
 
 
 def _print(text: str) -> None:

@@ -15,16 +15,13 @@ from orchestration.batching import batched
 from orchestration.contracts.commits import EVERYTHING
 from orchestration.contracts.projection import GraphFeed, GraphProjection
 from orchestration.errors import StoreCorruptError
-from orchestration.projection.documents import digest, projected
+from orchestration.projection.documents import LOADED, digest, projected
 from orchestration.records import DocumentKey
 
 __all__ = ["ProjectionDifference", "differences"]
 
 PAGE: Final = 100
 """Documents of each side that are in memory."""
-
-LOADED: Final = 25
-"""Documents that are read from the ledger together."""
 
 CHANGES: Final = 10_000
 

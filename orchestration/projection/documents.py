@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from orchestration.contracts.projection import ProjectedDocument, Row, VisibleGraph
 from orchestration.records import Claim, Entity
 
-__all__ = ["digest", "projected"]
+__all__ = ["LOADED", "digest", "projected"]
+
+LOADED: Final = 25
+"""Documents that are read from the ledger together."""
 
 
 def projected(visible: VisibleGraph) -> ProjectedDocument:

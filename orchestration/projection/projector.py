@@ -27,16 +27,13 @@ from orchestration.contracts.projection import (
 )
 from orchestration.errors import ConfigurationError, MedkgError, StoreCorruptError
 from orchestration.projection.comparison import differences
-from orchestration.projection.documents import projected
+from orchestration.projection.documents import LOADED, projected
 from orchestration.records import DocumentKey
 
 __all__ = ["Call", "Pass", "Projector"]
 
 PAGE: Final = 500
 """Changes or documents that are looked at together."""
-
-LOADED: Final = 25
-"""Documents that are read from the ledger together."""
 
 ROWS: Final = 5000
 """Rows after which a transaction is written: bounds its memory here and on the server."""

@@ -30,6 +30,7 @@ from orchestration.records.documents import (
     chunk_id,
 )
 from orchestration.records.graph import (
+    LOCAL_PREFIX,
     RETRACTED_PUBLICATION,
     AgentType,
     Claim,
@@ -62,6 +63,7 @@ from orchestration.records.vectors import (
 )
 
 __all__ = [
+    "LOCAL_PREFIX",
     "NOT_INDEXED",
     "RETRACTED_PUBLICATION",
     "AdapterRequest",

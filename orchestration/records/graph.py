@@ -81,10 +81,14 @@ def article_curies(
     return tuple(f"{prefix}:{value}" for prefix, value in named if value)
 
 
+LOCAL_PREFIX: Final = "local:"
+"""Of the key of a concept that no vocabulary has."""
+
+
 def local_concept(kind: str, name: str) -> str:
     """Key of a concept that no vocabulary knows: local:, then a hash of its kind and normalised name."""
     normalised = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-    return f"local:{hashlib.sha256(f'{kind}/{normalised}'.encode()).hexdigest()[:20]}"
+    return f"{LOCAL_PREFIX}{hashlib.sha256(f'{kind}/{normalised}'.encode()).hexdigest()[:20]}"
 
 
 class GraphWriteReceipt(Record):

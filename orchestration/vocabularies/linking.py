@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from orchestration.contracts import Extraction, Outcome
 from orchestration.errors import MedkgError
-from orchestration.records import Claim, Document, Entity
+from orchestration.records import LOCAL_PREFIX, Claim, Document, Entity
 from orchestration.vocabularies.candidates import FEATURES, Candidate, Candidates, Query, features_of
 from orchestration.vocabularies.coordination import readings
 from orchestration.vocabularies.curies import prefix_of
@@ -45,7 +45,6 @@ STATED_PROBABILITY: Final = 0.99
 MOST_IDENTIFIERS: Final = 20
 """Cross-references that a mention takes over."""
 
-_LOCAL: Final = "local:"
 _REGISTRY: Final = "registry/"
 _NARROWER_KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "Intervention": ("Drug", "Device", "Procedure", "Behavior"),
@@ -89,7 +88,7 @@ class Linking:
 
     def linked(self, document: Document, mentions: Sequence[Entity]) -> list[Entity]:
         """The mentions in their order, linked where that is probable."""
-        known = [each for each in mentions if not each.concept.startswith(_LOCAL)]
+        known = [each for each in mentions if not each.concept.startswith(LOCAL_PREFIX)]
         links = self._links(document.text, mentions, known)
         return [self._with_link(mention, links.get(group_key(mention))) for mention in mentions]
 
@@ -125,7 +124,7 @@ class Linking:
 
     def _can_be_linked(self, mention: Entity) -> bool:
         is_name = len(mention.name) <= MOST_CHARACTERS
-        return is_name and mention.concept.startswith(_LOCAL) and bool(self._kinds_of(mention.kind))
+        return is_name and mention.concept.startswith(LOCAL_PREFIX) and bool(self._kinds_of(mention.kind))
 
     def _kinds_of(self, kind: str) -> frozenset[str]:
         return self._kinds.intersection(_kinds_within(kind))

@@ -33,7 +33,7 @@ from orchestration.extraction.encoder.claims import Draft, add_claims, drafts_of
 from orchestration.extraction.encoder.effects import evidence_of
 from orchestration.extraction.encoder.passages import passages
 from orchestration.extraction.findings import Findings
-from orchestration.records import Claim, Document, Entity, Span, local_concept
+from orchestration.records import LOCAL_PREFIX, Claim, Document, Entity, Span, local_concept
 
 __all__ = ["EncoderExtractor"]
 
@@ -232,7 +232,7 @@ def _with_claims(drafted: _Drafted, known: Outcome[frozenset[Span]]) -> Outcome[
 
 
 def _has_concept(mention: Entity) -> bool:
-    return not mention.concept.startswith("local:")
+    return not mention.concept.startswith(LOCAL_PREFIX)
 
 
 def _entity(findings: Findings, mention: Mention) -> Entity:

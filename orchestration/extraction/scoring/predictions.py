@@ -13,6 +13,7 @@ from dataclasses import replace
 from orchestration.contracts import Extraction
 from orchestration.extraction.findings import Findings
 from orchestration.records import (
+    LOCAL_PREFIX,
     AnnotatedDocument,
     AnnotatedMention,
     AnnotatedRelation,
@@ -24,8 +25,6 @@ from orchestration.records import (
 )
 
 __all__ = ["aligned", "annotated", "on_gold_mentions"]
-
-LOCAL = "local:"
 
 
 def annotated(gold: AnnotatedDocument, extraction: Extraction) -> AnnotatedDocument:
@@ -76,13 +75,13 @@ class _Concepts:
 def _written(entity: Entity) -> list[str]:
     """The keys of a mention; an unlinked one also has that of its kind and name."""
     keys = [entity.concept, *entity.identifiers]
-    if all(key.startswith(LOCAL) for key in keys):
+    if all(key.startswith(LOCAL_PREFIX) for key in keys):
         keys.append(local_concept(entity.kind, entity.name))
     return keys
 
 
 def _mention(entity: Entity, concepts: _Concepts) -> AnnotatedMention:
-    keys = tuple(key for key in concepts.of(entity) if not key.startswith(LOCAL))
+    keys = tuple(key for key in concepts.of(entity) if not key.startswith(LOCAL_PREFIX))
     span = entity.span
     return AnnotatedMention(span.start_char, span.end_char, entity.kind, entity.name, keys)
 
@@ -112,7 +111,7 @@ def aligned(gold: AnnotatedDocument, predicted: AnnotatedDocument) -> AnnotatedD
         if key is not None:
             for own in mention.key:
                 named[own].update([own] if own in key else key)
-        concepts = tuple(each for each in key or mention.concepts if not each.startswith(LOCAL))
+        concepts = tuple(each for each in key or mention.concepts if not each.startswith(LOCAL_PREFIX))
         mentions.append(replace(mention, concepts=concepts))
 
     def renamed(keys: tuple[str, ...]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, and_, delete, func
 
 from orchestration.ledger.graph.tables import graph_aliases, graph_canonical
 from orchestration.ledger.rows import batches, one_of
+from orchestration.records import LOCAL_PREFIX
 
 __all__ = [
     "canonical_column",
@@ -48,7 +49,7 @@ def canonical_keys(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         joined.setdefault(root(key), []).append(key)
     canonical: dict[str, str] = {}
     for keys in joined.values():
-        chosen = min(keys, key=lambda key: (key in replaced, key.startswith("local:"), key))
+        chosen = min(keys, key=lambda key: (key in replaced, key.startswith(LOCAL_PREFIX), key))
         canonical |= dict.fromkeys(keys, chosen)
     return canonical
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from sqlalchemy import and_, distinct, func, select
 
@@ -22,10 +22,9 @@ from orchestration.ledger.graph.tables import (
     graph_names,
 )
 from orchestration.ledger.graph.view import View
+from orchestration.records import LOCAL_PREFIX
 
 __all__ = ["find_proposals"]
-
-LOCAL: Final = "local:"
 
 
 def find_proposals(view: View, limit: int) -> list[Proposal]:
@@ -63,7 +62,7 @@ def _of_one_name(view: View, limit: int) -> Iterator[Proposal]:
     proposed: dict[str, int] = defaultdict(int)
     for name in folded:
         shared = _by_documents([concepts[key] for key in of_name[name]])
-        linked = [each for each in shared if not each.concept.startswith(LOCAL)]
+        linked = [each for each in shared if not each.concept.startswith(LOCAL_PREFIX)]
         kind: Literal["same_name", "name_only"] = "same_name" if len(linked) > 1 else "name_only"
         proposed[kind] += 1
         if proposed[kind] <= limit:
@@ -76,7 +75,7 @@ def _unlinked(view: View, limit: int) -> Iterator[Proposal]:
         select(graph_concepts.c.concept)
         .where(
             graph_concepts.c.tenant_id == view.tenant_id,
-            graph_concepts.c.concept.startswith(LOCAL),
+            graph_concepts.c.concept.startswith(LOCAL_PREFIX),
             graph_concepts.c.kind.in_(_linked_kinds(view.tenant_id)),
         )
         .order_by(graph_concepts.c.documents.desc(), graph_concepts.c.concept)
@@ -101,7 +100,11 @@ def _merged_within(view: View, limit: int) -> Iterator[Proposal]:
         for key in sorted(keys):
             of_prefix[key.partition(":")[0]].append(key)
         doubtful = [
-            key for some in of_prefix.values() if len(some) > 1 for key in some if not key.startswith(LOCAL)
+            key
+            for some in of_prefix.values()
+            if len(some) > 1
+            for key in some
+            if not key.startswith(LOCAL_PREFIX)
         ]
         if doubtful:
             suspects[canonical] = doubtful
@@ -137,7 +140,7 @@ def _linked_kinds(tenant_id: str) -> Any:
     return (
         select(graph_concepts.c.kind)
         .distinct()
-        .where(graph_concepts.c.tenant_id == tenant_id, ~graph_concepts.c.concept.startswith(LOCAL))
+        .where(graph_concepts.c.tenant_id == tenant_id, ~graph_concepts.c.concept.startswith(LOCAL_PREFIX))
     )
 
 

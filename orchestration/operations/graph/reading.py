@@ -28,7 +28,7 @@ from orchestration.operations.graph.evidence import (
     quote_json,
 )
 from orchestration.operations.parts import Parts
-from orchestration.records import Claim, Document, DocumentKey
+from orchestration.records import LOCAL_PREFIX, Claim, Document, DocumentKey
 
 if TYPE_CHECKING:
     from orchestration.operations.graph.exporting import Exported
@@ -40,9 +40,6 @@ NAMED: Final = 5
 
 MOST_CHARACTERS: Final = 1000
 """Of a key or name that is looked for."""
-
-LOCAL: Final = "local:"
-"""Prefix of concepts that no vocabulary has."""
 
 MANUAL: Final = "manual"
 MOST_COMPARED: Final = 1000
@@ -296,7 +293,7 @@ class Graph:
         """The key that a user means: that of a concept, any CURIE, else that of the concept of this name."""
         from orchestration.operations.graph.mappings import key_of_curie
 
-        if self._by_key(text) or text.startswith(LOCAL):
+        if self._by_key(text) or text.startswith(LOCAL_PREFIX):
             return text
         return key_of_curie(text) or self._one(text).concept
 
@@ -304,7 +301,7 @@ class Graph:
         """The concept of a key or name; of several of one name the only one that a vocabulary has."""
         concepts = self._resolved(about)
         if len(concepts) > 1:
-            linked = [concept for concept in concepts if not concept.concept.startswith(LOCAL)]
+            linked = [concept for concept in concepts if not concept.concept.startswith(LOCAL_PREFIX)]
             if len(linked) == 1:
                 return linked[0]
             raise UsageError(f"{about!r} names several concepts: {_listed(concepts)}. Give the key of one.")
