@@ -13,7 +13,7 @@ __all__ = ["TcpProxy", "close", "forward"]
 
 
 class TcpProxy(ABC):
-    """Takes connections on a port of its own until it ends, each in a thread."""
+    """Takes connections on a free port until it ends, each in a thread."""
 
     def __init__(self, host: str, port: int) -> None:
         """The server that is meant. A subclass calls this last: connections may come at once."""
