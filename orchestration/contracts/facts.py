@@ -1,9 +1,9 @@
 """Facts: what happened to documents, windows and jobs, as the ledger records them for readers outside.
 
-A fact is written in the transaction that makes it true (`orchestration/ledger/outbox`), once for a batch of
-documents, and read by the relay (`orchestration/events`), which makes CloudEvents, lineage and metrics of it.
-What is no transaction of the ledger (retries, breakers, waits, health) is observed: noted soon afterwards, and
-lost with a process that is killed before; `OBSERVED` names those kinds.
+A fact is written in the transaction that makes it true (`orchestration/ledger/outbox.py`), once for a batch
+of documents, and read by the relay (`orchestration/events`), which makes CloudEvents, lineage and metrics of
+it. What is no transaction of the ledger (retries, breakers, waits, health) is observed: noted soon
+afterwards, and lost with a process that is killed before; `OBSERVED` names those kinds.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class WindowClaimed(Record):
 
 
 class WindowLeased(Record):
-    """A run's process took the documents, which are `running` now. Repeated when another process takes them."""
+    """A run's process took the documents, which run now. Repeated when another process takes them."""
 
     kind: Literal["window.leased"] = "window.leased"
 
@@ -125,7 +125,7 @@ class StageFinished(Record):
     kind: Literal["stage.finished"] = "stage.finished"
     report: StageReport = Field(description="Counts and times of the batch.")
     outputs: tuple[int, ...] = Field(
-        description="Per document what the stage made of it: chunks, vectors, mentions and claims; 0 if it failed."
+        description="Per document what the stage made of it: chunks, vectors, mentions and claims."
     )
     failures: tuple[StageFailure, ...] = Field(default=(), description="Documents that failed.")
     missed: tuple[int, ...] = Field(
@@ -135,7 +135,7 @@ class StageFinished(Record):
 
 
 class StageAbandoned(Record):
-    """A stage ended for the whole batch without an outcome: a service stayed unavailable, or it was stopped."""
+    """A stage ended for its batch without an outcome: a service stayed unavailable, or it was stopped."""
 
     kind: Literal["stage.abandoned"] = "stage.abandoned"
     stage: str = Field(description="Name of the stage.")

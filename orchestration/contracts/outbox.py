@@ -67,7 +67,7 @@ class OutboxLedger(Protocol):
         ...
 
     def read(self, after: int, limit: int) -> Sequence[Fact]:
-        """Up to `limit` facts behind a position, in order; those committed since the last call get positions."""
+        """Up to `limit` facts behind a position, in order; newly committed ones get their positions."""
         ...
 
     def lease(self, reader: str, owner: str) -> ReadFrom | None:
@@ -104,8 +104,8 @@ class OutboxLedger(Protocol):
     def prune(self, before: float, most: int, readers: Sequence[str]) -> Mapping[str, int]:
         """Remove facts that are older than `before` and that all these readers have had.
 
-        More than `most` facts are not kept: the oldest go, also those that a reader has not had. It is counted
-        for that reader and told by an OutboxDropped. Returns the number of dropped facts by reader.
+        More than `most` facts are not kept: the oldest go, also those that a reader has not had. This is
+        counted for the reader and told by an OutboxDropped. Returns the number of dropped facts by reader.
         """
         ...
 
