@@ -202,7 +202,7 @@ class DocumentDeleted(Record):
 
 
 class DocumentErased(Record):
-    """Documents were erased. Names nobody: a consumer that knows a document can compute its hash."""
+    """Documents were erased. Has no id: a consumer that knows a document can compute its hash."""
 
     kind: Literal["document.erased"] = "document.erased"
     key_hashes: tuple[str, ...] = Field(description="sha256 of `TENANT/SOURCE/DOC_ID`, UTF-8, hexadecimal.")

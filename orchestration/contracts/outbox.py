@@ -1,6 +1,6 @@
 """The outbox of the ledger as its readers see it, and what they publish to.
 
-Readers are named (`kafka`, `file`, `metrics`), each with a place of its own, so that one that is behind keeps
+Readers are named (`kafka`, `file`, `metrics`), each with its own place, so that one that is behind keeps
 no other back. Facts are read in the order of positions, which is the order of their commits: every reader
 sees every retained fact at least once, and two facts about one document in the order in which they happened.
 """
@@ -105,7 +105,7 @@ class OutboxLedger(Protocol):
         """Remove facts that are older than `before` and that all these readers have had.
 
         More than `most` facts are not kept: the oldest go, also those that a reader has not had. This is
-        counted for the reader and told by an OutboxDropped. Returns the number of dropped facts by reader.
+        counted for the reader, and an OutboxDropped says so. Returns the number of dropped facts by reader.
         """
         ...
 
