@@ -170,6 +170,37 @@ class Settings(BaseSettings):
     mineru_url: str | None = Field(
         default=None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", description="MinerU service (mineru-api)."
     )
+    kafka_brokers: Annotated[str, Field(pattern=r"^[^\s,]+:\d+(,[^\s,]+:\d+)*$")] | None = Field(
+        default=None, description="Kafka brokers that events go to, HOST:PORT[,HOST:PORT ...]; default: none."
+    )
+    kafka_config: Path | None = Field(
+        default=None, description="File of further librdkafka properties, NAME=VALUE lines: TLS, SASL."
+    )
+    events_file: Path | None = Field(
+        default=None, description="File that events are appended to, a JSON line each; default: none."
+    )
+    events_webhook: WebAddress | None = Field(
+        default=None,
+        repr=False,  # it may hold a token
+        description="Address that events are posted to, as batches of CloudEvents in JSON; default: none.",
+    )
+    events_webhook_token: SecretStr | None = Field(
+        default=None, description="Bearer token that the webhook asks for."
+    )
+    outbox_days: Annotated[float, Field(gt=0)] = Field(
+        default=7,
+        description="Days that facts for events and metrics are kept once all readers have had them.",
+    )
+    outbox_facts: Annotated[int, Field(ge=1_000, le=100_000_000)] = Field(
+        default=500_000,
+        description="Facts that are kept at most; the oldest go, also if a reader has not had them.",
+    )
+    metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = Field(
+        default=None, description="Port at which `medkg up` serves /metrics for Prometheus; default: not."
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Address that /metrics listens on; 0.0.0.0: all of the machine's."
+    )
     window_workers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=2, description="Window worker processes, so windows that run at once."
     )
@@ -223,7 +254,14 @@ class Settings(BaseSettings):
         return value.rstrip("/")
 
     @field_validator(
-        "data_dir", "topologies_dir", "json_sources_dir", "schedules_dir", "opensearch_synonyms", mode="after"
+        "data_dir",
+        "topologies_dir",
+        "json_sources_dir",
+        "schedules_dir",
+        "opensearch_synonyms",
+        "kafka_config",
+        "events_file",
+        mode="after",
     )
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
