@@ -40,6 +40,7 @@ __all__ = [
     "ResourceChanged",
     "SearchServed",
     "ServiceWaited",
+    "SkipReason",
     "StageAbandoned",
     "StageFailure",
     "StageFinished",
@@ -49,6 +50,10 @@ __all__ = [
     "WindowLeased",
     "fact_body",
 ]
+
+
+SkipReason: TypeAlias = Literal["unchanged", "superseded", "deleted"]
+"""Why nothing was to be done for a document."""
 
 
 class FactDocument(Record):
@@ -62,6 +67,7 @@ class StageFailure(Record):
     """Why one document failed."""
 
     index: int = Field(ge=0, description="Position of the document in the fact's documents.")
+    stage: str = Field(description="Stage that failed, `enumerate`, or a gate.")
     code: str = Field(pattern=r"^MEDKG-\d{3}$", description="Code of errors.py.")
     message: str = Field(description="Cause and next step.")
     attempts: int = Field(ge=0, description="Attempts made, the first included.")
@@ -86,6 +92,9 @@ class JobListed(Record):
 
     kind: Literal["job.listed"] = "job.listed"
     counts: DocumentCounts = Field(description="Items of this part by outcome.")
+    displaced: int = Field(
+        default=0, ge=0, description="Items of earlier parts that these replace, now skipped as superseded."
+    )
 
 
 class JobChanged(Record):
@@ -167,7 +176,7 @@ class DocumentSkipped(Record):
     """Nothing was to be done for documents that had been queued."""
 
     kind: Literal["document.skipped"] = "document.skipped"
-    reason: Literal["unchanged", "superseded", "deleted"] = Field(description="Why.")
+    reason: SkipReason = Field(description="Why.")
 
 
 class DocumentCommitted(Record):
@@ -181,10 +190,9 @@ class DocumentCommitted(Record):
 
 
 class DocumentFailed(Record):
-    """Documents ended with a dead letter outside of a stage's batch: at listing, or at a gate."""
+    """Documents ended with a dead letter: in a stage, at listing, or at a gate."""
 
     kind: Literal["document.failed"] = "document.failed"
-    stage: str = Field(description="enumerate, or the gate.")
     failures: tuple[StageFailure, ...] = Field(description="One per document.")
 
 
