@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import Field, TypeAdapter
 
 from orchestration.contracts.jobs import DocumentCounts, JobState, StageReport
+from orchestration.contracts.sources import SourceRequest
 from orchestration.records import DocumentKey, Record
 
 __all__ = [
@@ -85,6 +86,9 @@ class JobOpened(Record):
     kind: Literal["job.opened"] = "job.opened"
     source: str = Field(description="Source plugin, e.g. files.")
     attended: bool = Field(description="True: a foreground run launches its windows.")
+    request: SourceRequest | None = Field(
+        default=None, description="What was asked of the source; None: not recorded."
+    )
 
 
 class JobListed(Record):

@@ -53,6 +53,19 @@ class Failure(Record):
     )
 
 
+class GpuUse(Record):
+    """How busy one GPU was while a stage ran."""
+
+    index: int = Field(ge=0, description="NVML's number, in PCI order.")
+    uuid: str = Field(description="Identifies the device across reboots.")
+    name: str = Field(description="Product.")
+    mean_percent: float = Field(
+        ge=0, le=100, description="Mean utilisation: percent of the time with a kernel running."
+    )
+    peak_percent: float = Field(ge=0, le=100, description="Highest sample.")
+    used_gib: float = Field(ge=0, description="Memory in use at the end, GiB, of all processes.")
+
+
 class StageReport(Record):
     """Counts and times of one stage for one window."""
 
@@ -75,6 +88,15 @@ class StageReport(Record):
     seconds: float = Field(ge=0, description="Wall seconds.")
     cpu_seconds: float = Field(ge=0, description="CPU seconds of the worker, its children and the plane.")
     model_cpu_seconds: float = Field(default=0, ge=0, description="Those of them inside the models.")
+    attempts: int = Field(
+        default=1, ge=0, description="Most attempts that one of its documents took, the first included."
+    )
+    models: dict[str, str] = Field(
+        default_factory=dict, description="Id of each model that shaped its results, by leg or extractor."
+    )
+    gpus: tuple[GpuUse, ...] = Field(
+        default=(), description="GPUs of this machine, for a stage that computes with models on them."
+    )
 
 
 class JobState(StrEnum):
