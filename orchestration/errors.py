@@ -40,6 +40,8 @@ __all__ = [
     "ItemsRefusedError",
     "LeaseLostError",
     "LedgerLostError",
+    "LineageRejectedError",
+    "LineageUnavailableError",
     "MalformedDocumentError",
     "MedkgError",
     "MissingIdentifierError",
@@ -517,6 +519,22 @@ class SearchDegradedError(UnavailableError):
     fix the leg, and evaluate again."""
 
     code = "MEDKG-441"
+
+
+class LineageUnavailableError(UnavailableError):
+    """The OpenLineage server, broker or file does not take events now. They are sent again later and nothing
+    waits for them; look at the server that the message names. `medkg status` shows how far lineage is behind.
+    """
+
+    code = "MEDKG-445"
+
+
+class LineageRejectedError(PermanentError):
+    """The OpenLineage server refused one event, which is left out; the others are sent. The server's log
+    has the reason. Report it with the event that medkg's log names, if the server accepts OpenLineage 2-0-2.
+    """
+
+    code = "MEDKG-446"
 
 
 # --- 5xx ledger and stores -------------------------------------------------------------------------
