@@ -21,6 +21,7 @@ from gpu_actors.chunking.chunk_profiles import is_semantic
 from gpu_actors.chunking.local_chunker import LocalChunker
 from gpu_actors.encoders.local_models import LocalModels
 from gpu_actors.health.gpu import check_devices, gpus, preflight
+from gpu_actors.health.gpu_use import gpu_use
 from gpu_actors.pools.plane_chunking import call_chunkers
 from gpu_actors.pools.plane_encoding import PlaneEncoder
 from gpu_actors.pools.plane_reranking import rerank_model_id, reranker_of
@@ -62,6 +63,7 @@ __all__ = [
     "component_versions",
     "connect_plane",
     "extraction_model_id",
+    "gpu_use",
     "gpus",
     "model_ids",
     "rerank_model_id",

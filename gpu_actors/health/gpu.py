@@ -20,7 +20,18 @@ from pydantic import Field
 from orchestration.errors import GpuUnavailableError
 from orchestration.records import Record
 
-__all__ = ["DeviceNeeds", "Gpu", "Watch", "check_devices", "gpus", "preflight", "visible_gpus"]
+__all__ = [
+    "DeviceNeeds",
+    "Gpu",
+    "Watch",
+    "check_devices",
+    "gpus",
+    "handles_of",
+    "nvml_session",
+    "preflight",
+    "read_gpu",
+    "visible_gpus",
+]
 
 T = TypeVar("T")
 GIB: Final = 2**30
@@ -114,8 +125,8 @@ def gpus() -> list[dict[str, Any]]:
 
 def visible_gpus() -> list[Gpu]:
     """Return the GPUs that this process may use, as they are now; raises GpuUnavailableError without NVML."""
-    with _nvml() as nvml:
-        return [_read(nvml, handle) for handle in _handles(nvml)]
+    with nvml_session() as nvml:
+        return [read_gpu(nvml, handle) for handle in handles_of(nvml)]
 
 
 class Watch:
@@ -149,12 +160,12 @@ class Watch:
 
     def _watch(self) -> None:
         try:
-            with _nvml() as nvml:
-                handles = _handles(nvml)
+            with nvml_session() as nvml:
+                handles = handles_of(nvml)
                 events = _events(nvml, handles)
                 while not self._ended.is_set():
                     self._take(_xid(nvml, events, self._ended, self._seconds), permanent=True)
-                    self._take_readings([_read(nvml, handle) for handle in handles])
+                    self._take_readings([read_gpu(nvml, handle) for handle in handles])
         except GpuUnavailableError as error:  # the device is lost, or the driver is gone
             self._take(error.message, permanent=True)
 
@@ -184,7 +195,7 @@ class Watch:
 
 
 @contextmanager
-def _nvml() -> Iterator[Any]:
+def nvml_session() -> Iterator[Any]:
     """NVML, initialised; its errors as GpuUnavailableError."""
     import pynvml
 
@@ -202,7 +213,7 @@ def _nvml() -> Iterator[Any]:
         pynvml.nvmlShutdown()
 
 
-def _handles(nvml: Any) -> list[Any]:
+def handles_of(nvml: Any) -> list[Any]:
     """Devices of CUDA_VISIBLE_DEVICES (numbers, or UUIDs of GPUs and MIG devices), else all."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
@@ -223,7 +234,8 @@ def _named(nvml: Any, name: str) -> Any:
         ) from error
 
 
-def _read(nvml: Any, handle: Any) -> Gpu:
+def read_gpu(nvml: Any, handle: Any) -> Gpu:
+    """One device as it is now."""
     memory = nvml.nvmlDeviceGetMemoryInfo(handle)
     reasons = _supported(nvml, nvml.nvmlDeviceGetCurrentClocksEventReasons, handle) or 0
     rates = _supported(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)

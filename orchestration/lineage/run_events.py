@@ -42,7 +42,7 @@ StageKinds: TypeAlias = Callable[[str, str, str], tuple[str | None, str] | None]
 """What a stage of a pipeline and version takes and gives; None where its topology is unknown."""
 
 PRODUCER: Final = f"https://medicalkg.org/medkg/{version('medkg')}"
-"""The code that written an event."""
+"""The code that sends the events."""
 
 STORED: Final[Mapping[str, tuple[str, ...]]] = {
     "index_receipt": ("search_index", "vectors"),

@@ -1,7 +1,7 @@
 /* A stand-in for NVIDIA's management library: what it answers stands in the file named by NVML_STAND_IN, read
  * anew at each call, one "key value" a line. Keys: count, init, and for each device N: N.name, N.uuid, N.capability
  * (major.minor), N.free and N.total (bytes), N.utilisation, N.temperature, N.reasons, N.ecc, N.xid (a new value is
- * a new event), and N.FUNCTION.error, the status that this function returns for it. Only what medkg calls.
+ * a new event), N.samples (pairs MICROSECONDS:PERCENT with spaces between), and N.FUNCTION.error, the status that this function returns for it. Only what medkg calls.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,6 +122,29 @@ int nvmlDeviceGetTotalEccErrors(void *device, uint type, uint counter, ull *erro
 
 static void *registered;
 static ull told;
+
+typedef struct { ull moment; union { double d; uint ui; ull ull_; } value; } sample_t;
+
+int nvmlDeviceGetSamples(void *device, uint type, ull since, int *value_type, uint *count, sample_t *samples) {
+    char line[384] = "", *next;
+    uint found = 0;
+    (void)type;
+    STATUS(device, nvmlDeviceGetSamples);
+    text(device, "samples", "", line, sizeof line);
+    *value_type = 1;
+    for (next = strtok(line, " "); next; next = strtok(NULL, " ")) {
+        ull moment;
+        uint percent;
+        if (sscanf(next, "%llu:%u", &moment, &percent) != 2 || moment <= since) continue;
+        if (samples) {
+            samples[found].moment = moment;
+            samples[found].value.ui = percent;
+        }
+        found++;
+    }
+    *count = found;
+    return found ? 0 : 6;
+}
 
 int nvmlEventSetCreate(void **set) { *set = &registered; told = 0; return 0; }
 int nvmlEventSetFree(void *set) { (void)set; return 0; }

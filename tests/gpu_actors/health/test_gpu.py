@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gpu_actors.health.gpu import ALARMS_FOR_FAULT, Watch, preflight, visible_gpus
+from gpu_actors.health.gpu_use import gpu_use
 from gpu_actors.profiles import Profile, get_profile
 from orchestration.errors import GpuUnavailableError
 from tests.waiting import wait_until
@@ -62,6 +63,38 @@ def set_reading(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     write(count=1)
     yield write
     monkeypatch.undo()
+
+
+# --- while a stage ran --------------------------------------------------------------------------------
+
+
+def test_the_use_of_a_gpu_is_that_of_the_samples_since_then(set_reading: SetReading) -> None:
+    set_reading(
+        count=1,
+        _0_name="H200",
+        _0_samples="1000000:5 2000000:90 3000000:40",
+        _0_free=100 * GIB,
+        _0_total=140 * GIB,
+    )
+
+    (use,) = gpu_use(since=1.5)
+
+    assert (use.name, use.mean_percent, use.peak_percent, use.used_gib) == ("H200", 65, 90, 40)
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_gpu_without_samples_has_the_last_reading(set_reading: SetReading, status: int) -> None:
+    set_reading(count=1, _0_utilisation=7, _0_nvmlDeviceGetSamples_error=status)
+
+    (use,) = gpu_use(since=0)
+
+    assert (use.mean_percent, use.peak_percent) == (7, 7)
+
+
+def test_a_machine_without_a_driver_has_no_use(set_reading: SetReading) -> None:
+    set_reading(init=9)
+
+    assert gpu_use(since=0) == []
 
 
 # --- before a model is loaded -----------------------------------------------------------------------
