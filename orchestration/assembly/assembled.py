@@ -319,6 +319,7 @@ class Assembly(AssembledExtraction):
             owner,
             self.settings.lease_seconds,
             self.dropped,
+            self.stage_resources,
         )
         return WindowRuns(
             self.settings,

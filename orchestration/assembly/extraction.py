@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.assembly.models import AssembledModels
 from orchestration.contracts import (
@@ -28,6 +28,7 @@ from orchestration.records import Document, StageContext
 from orchestration.topology.shipped import shipped_folder
 
 if TYPE_CHECKING:
+    from orchestration.assembly.stage_resources import StageResources
     from orchestration.extraction.graph_schema import GraphSchema
     from orchestration.stages.extract import Extract
     from orchestration.topology.graph import StageNode, TopologyGraph
@@ -37,6 +38,10 @@ __all__ = ["AssembledExtraction"]
 
 MEASURING_SECONDS = 600.0
 """Time-out of a document, or of a micro-batch on the plane, where extraction is measured."""
+
+
+NO_MODEL: Final = "none"
+"""Model of the extractor `encoder` where the profile has none."""
 
 
 class AssembledExtraction(AssembledModels):
@@ -154,6 +159,25 @@ class AssembledExtraction(AssembledModels):
             "extractors": {name: _shape(makers[name]()) for name in sorted(named) if name in makers},
             "graph_schema": self.graph_schema.version,
             "linker": self.linker.version if self.linker is not None else "",
+        }
+
+    @cached_property
+    def stage_resources(self) -> StageResources:
+        """Models of stages, and GPUs of this machine if the profile's models are on them."""
+        from gpu_actors import plane
+        from orchestration.assembly.stage_resources import StageResources
+
+        here = self.profile.device == "cuda" and self.settings.ray_address is None
+        return StageResources(self.model_ids, self.extractor_models, plane.gpu_use if here else None)
+
+    def extractor_models(self, node: StageNode) -> dict[str, str]:
+        """Ids of the models of an extract step's extractors, by extractor."""
+        if node.stage_type != "extract":
+            return {}
+        makers = self.extractors_within(0)
+        shapes = {name: _shape(makers[name]()) for name in _named(node) if name in makers}
+        return {
+            name: shape["model"] for name, shape in shapes.items() if shape.get("model", NO_MODEL) != NO_MODEL
         }
 
 

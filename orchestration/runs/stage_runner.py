@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 import psutil
 import structlog
 
-from orchestration.contracts import Failure, Outcome, OutcomeLedger, Plane, StageReport, WindowLedger
+from orchestration.contracts import Failure, GpuUse, Outcome, OutcomeLedger, Plane, StageReport, WindowLedger
 from orchestration.errors import LeaseLostError, MedkgError, StageContractError, UnavailableError
 from orchestration.records import EmbeddingBatch, GraphWriteReceipt, StageContext
 from orchestration.runs.artifacts import VALUE_TYPES, WindowBatch, is_value
@@ -54,6 +54,18 @@ class StageCaller(Protocol):
         ...
 
 
+class Resources(Protocol):
+    """What stages compute with."""
+
+    def models(self, node: StageNode) -> dict[str, str]:
+        """Ids of the models that shape the outputs of a stage."""
+        ...
+
+    def gpus(self, node: StageNode, since: float) -> tuple[GpuUse, ...]:
+        """Use of the GPUs that a stage computes on since a moment, seconds since the epoch."""
+        ...
+
+
 class StageRunner:
     """Runs stages of windows; used by one thread at a time."""
 
@@ -66,6 +78,7 @@ class StageRunner:
         owner: str,
         lease_seconds: float,
         dropped: DroppedCounts,
+        resources: Resources,
     ) -> None:
         """`dropped`: what extract stages of this process note there."""
         self._windows = windows
@@ -75,6 +88,7 @@ class StageRunner:
         self._owner = owner
         self._lease_seconds = lease_seconds
         self._dropped = dropped
+        self._resources = resources
         self._log = structlog.get_logger(__name__)
 
     def run(
@@ -118,6 +132,9 @@ class StageRunner:
             mentions=sum(_graph_size(value)[0] for _, value in survivors),
             claims=sum(_graph_size(value)[1] for _, value in survivors),
             dropped=self._dropped.take(),
+            attempts=max(attempts, default=1),
+            models=self._resources.models(node) if items else {},
+            gpus=self._resources.gpus(node, started_at) if items else (),
             started_at=started_at,
             seconds=time.perf_counter() - clock,
             cpu_seconds=cpu_seconds,
