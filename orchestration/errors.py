@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 __all__ = [
     "AddressRefusedError",
     "AnswerTooLargeError",
+    "BrokerRefusedError",
     "CircuitOpenError",
     "ConfigurationError",
     "ConversionFailedError",
@@ -44,6 +45,7 @@ __all__ = [
     "LineageUnavailableError",
     "MalformedDocumentError",
     "MedkgError",
+    "MessageRefusedError",
     "MissingIdentifierError",
     "NotAPdfError",
     "OutdatedWindowError",
@@ -489,6 +491,22 @@ class CursorRefusedError(PermanentError):
     """
 
     code = "MEDKG-424"
+
+
+class BrokerRefusedError(PermanentError):
+    """A Kafka broker refuses the client: wrong credentials or certificates, no right on a topic, or a topic
+    that it does not create. Correct MEDKG_KAFKA_CONFIG, or have the right or topic made that the message names.
+    """
+
+    code = "MEDKG-426"
+
+
+class MessageRefusedError(PermanentError):
+    """A message on a topic of PDF conversions cannot be used: it is no message of this version, or it answers
+    for another object than was requested. It is on the dead-letter topic; correct what publishes it.
+    """
+
+    code = "MEDKG-427"
 
 
 class ConversionFailedError(TransientError):
