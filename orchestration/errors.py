@@ -495,7 +495,7 @@ class CursorRefusedError(PermanentError):
 
 class BrokerRefusedError(PermanentError):
     """A Kafka broker refuses the client: wrong credentials or certificates, no right on a topic, or a topic
-    that it does not create. Correct MEDKG_KAFKA_CONFIG, or have the right or topic made that the message names.
+    that it does not create. Correct MEDKG_KAFKA_CONFIG, or have the right or topic made that is named.
     """
 
     code = "MEDKG-426"

@@ -176,6 +176,11 @@ class Settings(BaseSettings):
     kafka_config: Path | None = Field(
         default=None, description="File of further librdkafka properties, NAME=VALUE lines: TLS, SASL."
     )
+    pdf_queue: Literal["kafka"] | None = Field(
+        default=None,
+        description="Queue between the host and workers that convert PDFs; default: none, the host calls "
+        "converters itself.",
+    )
     events_file: Path | None = Field(
         default=None, description="File that events are appended to, a JSON line each; default: none."
     )

@@ -19,6 +19,7 @@ from orchestration.plugins.isolated_stage import installed_parsers
 from orchestration.topology.shipped import shipped_folder
 
 if TYPE_CHECKING:
+    from orchestration.events.kafka_cluster import KafkaCluster
     from orchestration.projection.service import Projection
     from orchestration.resilience.decisions import Observer
 
@@ -50,6 +51,15 @@ class AssembledInputs(AssembledStores):
         from orchestration.assembly.projection import assembled_projection
 
         return assembled_projection(self.settings, self.ledger, self.policies.load, self.guard_observers)
+
+    @cached_property
+    def kafka(self) -> KafkaCluster:
+        """The Kafka cluster of the settings; raises ConfigurationError if they name none."""
+        from orchestration.contracts.pdf_queue import MINERU_DEAD_LETTERS, MINERU_QUEUE
+        from orchestration.events.kafka_cluster import EVENTS_TOPIC, KafkaCluster
+
+        queue = (MINERU_QUEUE, MINERU_DEAD_LETTERS) if self.settings.pdf_queue == "kafka" else ()
+        return KafkaCluster.of(self.settings, (EVENTS_TOPIC, *queue))
 
     @cached_property
     def parsers(self) -> Mapping[str, Parser]:

@@ -20,6 +20,7 @@ from pydantic import AwareDatetime, Field, TypeAdapter
 from orchestration.records import DocumentKey, Record
 
 __all__ = [
+    "MINERU_DEAD_LETTERS",
     "MINERU_QUEUE",
     "ConversionCompleted",
     "ConversionFailed",
@@ -31,7 +32,10 @@ __all__ = [
 ]
 
 MINERU_QUEUE: Final = "mineru.queue.v1"
-"""Topic, and partition key: the document's tenant, source and id, so that its messages keep their order."""
+"""Topic. The key of a message is its document (`message_key`), so that its messages keep their order."""
+
+MINERU_DEAD_LETTERS: Final = "mineru.queue.v1.dlq"
+"""Topic of messages that cannot be used, as they came, with headers that give the reason."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 

@@ -74,6 +74,10 @@ def _resources(assembly: Assembly) -> dict[str, Any]:
         "plugin_manager": _resource(lambda: assembly.stages, "Installed stages by name."),
         "job_ledger": _resource(lambda: assembly.ledger, "Where each document stands."),
         "haystack_pipeline": _resource(lambda: assembly.plane, "The actor plane that holds the models."),
+        "kafka": _resource(
+            lambda: assembly.kafka,
+            "The Kafka cluster of MEDKG_KAFKA_BROKERS: its brokers and topics, and `check`.",
+        ),
         "store_verification": _resource(
             lambda: StoreVerification(
                 assembly.ledger, lambda: assembly.verification, assembly.settings.tenant

@@ -1,4 +1,4 @@
-"""A Kafka broker that tests share (MEDKG_TEST_KAFKA_BOOTSTRAP), each with its own topics; one to be killed."""
+"""A Kafka broker that tests share (MEDKG_TEST_KAFKA_BOOTSTRAP), each with own topics; one to be killed."""
 
 from __future__ import annotations
 

@@ -344,7 +344,7 @@ def test_definitions_have_a_job_for_each_topology_and_load_neither_torch_nor_ray
         "'pdf_two_phase_job', 'pdf_two_phase_resume_job', 'pmc_fulltext_job', 'pmc_fulltext_resume_job', "
         "'verify_job']",
         "['failed_window_sensor', 'pdf_ir_ready_sensor', 'submission_sensor', 'terminated_window_sensor']",
-        "['artifacts', 'haystack_pipeline', 'job_ledger', 'plugin_manager', 'store_verification', "
+        "['artifacts', 'haystack_pipeline', 'job_ledger', 'kafka', 'plugin_manager', 'store_verification', "
         "'window_runs']",
         "['verify_daily']",
         "set()",

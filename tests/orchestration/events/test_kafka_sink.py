@@ -139,8 +139,8 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_a_broker_that_is_killed_loses_nothing_and_keeps_the_order_per_key(tmp_path: Path) -> None:
-    facts = [a_fact(number) for number in range(1, 100_001)]
-    batches = [facts[start : start + 5_000] for start in range(0, len(facts), 5_000)]
+    facts = [a_fact(number) for number in range(1, 40_001)]
+    batches = [facts[start : start + 2_000] for start in range(0, len(facts), 2_000)]
     with own_broker(tmp_path / "services") as broker:
         cluster = KafkaCluster(broker.brokers, answer_seconds=2)
         sink = KafkaSink(cluster, numbered, "test.killed", stalled_seconds=3)
