@@ -56,7 +56,7 @@ class Delivering:
     """Delivers batches of messages through one idempotent producer. Used by one thread.
 
     Guarantees. `deliver` returns when every message is acknowledged by all in-sync replicas. Where it raises,
-    a beginning of the batch was delivered per partition; the next call has a producer of its own.
+    a beginning of the batch was delivered per partition; the next call has another producer.
     """
 
     def __init__(self, cluster: KafkaCluster, stalled_seconds: float = STALLED_SECONDS) -> None:

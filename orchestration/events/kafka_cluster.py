@@ -203,15 +203,15 @@ class KafkaCluster:
 
     def _partitions(self, admin: AdminClient, topics: Sequence[str]) -> dict[str, int]:
         """Partitions by topic, of those that exist."""
-        found: dict[str, int] = {}
+        partitions: dict[str, int] = {}
         with self.errors(admin.poll):
             for topic in topics:
                 metadata = admin.list_topics(topic, timeout=self.answer_seconds).topics[topic]
                 if metadata.error is None:
-                    found[topic] = len(metadata.partitions)
+                    partitions[topic] = len(metadata.partitions)
                 elif metadata.error.name() not in NO_SUCH_TOPIC:
                     raise self.error_of(metadata.error, topic)
-        return found
+        return partitions
 
     def _not_created(self, topic: str, reason: KafkaError) -> BrokerRefusedError:
         return BrokerRefusedError(

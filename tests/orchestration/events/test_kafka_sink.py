@@ -170,13 +170,13 @@ def test_a_broker_that_is_killed_loses_nothing_and_keeps_the_order_per_key(tmp_p
         thread.join(300)
         assert len(published) == len(batches)
         sink.close()
-        seen: dict[str, list[int]] = {}
+        delivered: dict[str, list[int]] = {}
         messages = messages_of("test.killed", len(facts), broker.brokers)
     known: set[int] = set()
     for message in messages:
-        numbers = seen.setdefault((message.key() or b"").decode(), [])
+        numbers = delivered.setdefault((message.key() or b"").decode(), [])
         if (number := int(message.value() or b"")) not in known:
             known.add(number)
             numbers.append(number)
-    assert sorted(number for numbers in seen.values() for number in numbers) == list(range(1, len(facts) + 1))
-    assert all(numbers == sorted(numbers) for numbers in seen.values())
+    assert sorted(number for numbers in delivered.values() for number in numbers) == list(range(1, len(facts) + 1))
+    assert all(numbers == sorted(numbers) for numbers in delivered.values())
