@@ -178,5 +178,7 @@ def test_a_broker_that_is_killed_loses_nothing_and_keeps_the_order_per_key(tmp_p
         if (number := int(message.value() or b"")) not in known:
             known.add(number)
             numbers.append(number)
-    assert sorted(number for numbers in delivered.values() for number in numbers) == list(range(1, len(facts) + 1))
+    assert sorted(number for numbers in delivered.values() for number in numbers) == list(
+        range(1, len(facts) + 1)
+    )
     assert all(numbers == sorted(numbers) for numbers in delivered.values())
