@@ -30,7 +30,8 @@ FOLDERS: Final = ("", "orchestration", "gpu_actors", "medkg", "docs", "tests", "
 LINK: Final = re.compile(r"\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]+))?\)")
 PATH: Final = re.compile(r"(?<![\w./:<*-])((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|toml))(?![\w/*<:-])")
 TOP: Final = "orchestration|gpu_actors|medkg|benchmarks|demo|ops|tests|topologies"
-MODULE: Final = re.compile(rf"(?<![\w./-])((?:{TOP})(?:\.[a-z_]\w*)+(?:\.[A-Z]\w*)?)(?![\w/])")
+MODULE: Final = re.compile(rf"(?<![\w./-])((?:{TOP})(?:\.[a-z_]\w*)+(?:\.[A-Z]\w*)?)(?<!\.v\d)(?![\w/])")
+"""The version of a topic (`orchestration.events.v1`) is no module."""
 COMMAND: Final = re.compile(r"(?<![\w/.-])(?:\.venv/bin/)?medkg((?: +[a-z][a-z-]*)+|(?= +-))([^`|\n;#]*)")
 GLOBAL_OPTION: Final = re.compile(r" --(?:data-dir|profile|tenant)[ =]\S+")
 OPTION: Final = re.compile(r"(?<!\S)(--[a-z][a-z-]*)")
