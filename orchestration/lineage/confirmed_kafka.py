@@ -19,6 +19,9 @@ __all__ = ["ConfirmedKafkaTransport"]
 SECONDS: Final = 10.0
 """How long the brokers may take to acknowledge an event, unless `message.timeout.ms` is given."""
 
+NEW_TOPIC_SECONDS: Final = 5.0
+"""How long a topic that was just created may be unknown to a broker; below SECONDS."""
+
 UNKNOWN_TOPIC: Final = frozenset({"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "TOPIC_AUTHORIZATION_FAILED"})
 REFUSED: Final = frozenset({"MSG_SIZE_TOO_LARGE", "INVALID_MSG_SIZE", "INVALID_RECORD"})
 
@@ -31,7 +34,11 @@ class ConfirmedKafkaTransport(KafkaTransport):
 
     def __init__(self, config: KafkaConfig) -> None:
         """Open the producer; raises ConfigurationError for a property that librdkafka does not have."""
-        defaults: dict[str, Any] = {"message.timeout.ms": int(SECONDS * 1000), "enable.idempotence": True}
+        defaults: dict[str, Any] = {
+            "message.timeout.ms": int(SECONDS * 1000),
+            "topic.metadata.propagation.max.ms": int(NEW_TOPIC_SECONDS * 1000),
+            "enable.idempotence": True,
+        }
         config.config = {**defaults, **config.config}
         try:
             super().__init__(config)
