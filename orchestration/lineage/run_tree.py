@@ -325,14 +325,19 @@ class RunTree:
         yield self._end_stage(window, body.stage, RunState.FAIL, fact.happened_at, error=error)
 
     def _retry(self, fact: Fact, body: StageRetried) -> Iterator[RunChange]:
-        """An observed retry names documents, not its window."""
+        """Report a retry, which names no window, in that of its documents, or where alone its stage runs."""
         hashes = {hash_of(document) for document in fact.documents if document is not None}
-        for window in self._runs.windows.values():
-            if body.stage in window.stages and not hashes.isdisjoint(window.documents):
-                run_id = window.stages[body.stage]
-                yield self._of_stage(
-                    window, body.stage, run_id, RunState.RUNNING, fact.happened_at, retried=body
-                )
+        running = [
+            window
+            for window in self._runs.windows.values()
+            if window.job_id == fact.job_id and body.stage in window.stages
+        ]
+        if hashes:
+            running = [window for window in running if not hashes.isdisjoint(window.documents)]
+        if len(running) == 1:
+            (window,) = running
+            run_id = window.stages[body.stage]
+            yield self._of_stage(window, body.stage, run_id, RunState.RUNNING, fact.happened_at, retried=body)
 
     def _end_stage(
         self,

@@ -272,6 +272,15 @@ def test_an_observed_retry_is_reported_while_the_stage_runs() -> None:
     assert (facet["failedAttempt"], facet["backoffMs"], facet["codes"]) == (1, 250, {"MEDKG-420": 2})
 
 
+def test_a_retry_without_documents_is_that_of_the_only_window_where_its_stage_runs() -> None:
+    retried = StageRetried(stage="embed", attempt=1, backoff_ms=250, codes={"MEDKG-420": 2})
+    other = str(uuid5(NAMESPACE_URL, "another window"))
+    alone = FactsOfAJob().opened().leased().started("embed").add(retried)
+    assert of(emitted(alone), "auto.embed", "RUNNING")
+    unclear = FactsOfAJob().opened().leased().started("embed").leased(other).started("embed", other)
+    assert [event for event in emitted(unclear.add(retried)) if event["eventType"] == "RUNNING"] == []
+
+
 def test_a_cancelled_job_aborts_and_so_do_its_windows() -> None:
     facts = FactsOfAJob().opened().leased().started("parse")
     facts.changed(JobState.CANCELLED, pending=3).handed_back("the job was cancelled")
