@@ -46,6 +46,7 @@ __all__ = [
     "MalformedDocumentError",
     "MedkgError",
     "MessageRefusedError",
+    "MetricsAddressError",
     "MissingIdentifierError",
     "NotAPdfError",
     "OutdatedWindowError",
@@ -507,6 +508,15 @@ class MessageRefusedError(PermanentError):
     """
 
     code = "MEDKG-427"
+
+
+class MetricsAddressError(PermanentError):
+    """The endpoint of metrics cannot listen: another process has the port, or the address is none of this
+    machine. Set MEDKG_METRICS_PORT and MEDKG_METRICS_HOST, or end the process that the message names.
+    """
+
+    code = "MEDKG-450"
+    exit_code = ExitCode.USAGE
 
 
 class ConversionFailedError(TransientError):

@@ -26,6 +26,7 @@ from orchestration.contracts.jobs import (
     Submission,
     Window,
 )
+from orchestration.contracts.monitoring import MonitoringLedger
 from orchestration.contracts.places import PlaceLedger
 from orchestration.contracts.projection import GraphFeed
 from orchestration.contracts.retention import RetentionLedger
@@ -369,6 +370,8 @@ class Ledger(Protocol):
     def places(self) -> PlaceLedger: ...
     @property
     def commits(self) -> CommitLog: ...
+    @property
+    def monitoring(self) -> MonitoringLedger: ...
     @property
     def copies(self) -> CopyLedger: ...
     @property

@@ -14,6 +14,7 @@ from orchestration.ledger.gates import SqlGates
 from orchestration.ledger.graph import SqlAliases, SqlGraph, SqlGraphSnapshots
 from orchestration.ledger.graph_feed import SqlGraphFeed
 from orchestration.ledger.jobs import SqlJobs
+from orchestration.ledger.monitoring import SqlMonitoring
 from orchestration.ledger.outcomes import SqlOutcomes
 from orchestration.ledger.pdf_tasks import SqlPdfTasks
 from orchestration.ledger.places import SqlPlaces
@@ -42,6 +43,7 @@ class SqlLedger:
         self.retention = SqlRetention(database, lease_seconds, now)
         self.places = SqlPlaces(database, lease_seconds, now)
         self.commits = SqlCommits(database, lease_seconds, now)
+        self.monitoring = SqlMonitoring(database, lease_seconds, now)
         self.copies = SqlCopies(database, lease_seconds, now)
         self.graph = SqlGraph(database, lease_seconds, now)
         self.graph_feed = SqlGraphFeed(database, lease_seconds, now)

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from orchestration.errors import UsageError
 from orchestration.jobs.host_client import HostClient
+from orchestration.operations.last_checks import note_check
 from orchestration.operations.parts import Parts
 from orchestration.operations.repair_means import open_means, pipeline_of
 from orchestration.records import DocumentKey
@@ -45,6 +46,7 @@ def verify(parts: Parts, notify: Callable[[str], None], allow: Allow | None) -> 
             _set_ledger_aside(parts, notify)
         done = _repaired(parts, notify, delete=delete)
         remaining = _differences(parts, tenant_id)
+    note_check(parts.settings.data_dir, "verify", len(remaining))
     value: dict[str, Any] = {
         "consistent": not remaining,
         "differences": [

@@ -19,6 +19,7 @@ from medkg.testing.ledger_suite.gates import GateSuite
 from medkg.testing.ledger_suite.graph import GraphSuite
 from medkg.testing.ledger_suite.graph_reading import GraphReadingSuite
 from medkg.testing.ledger_suite.jobs import JobSuite
+from medkg.testing.ledger_suite.monitoring import MonitoringSuite
 from medkg.testing.ledger_suite.outcomes import OutcomeSuite
 from medkg.testing.ledger_suite.pdf_tasks import PdfTaskSuite
 from medkg.testing.ledger_suite.places import PlaceSuite
@@ -47,6 +48,7 @@ class LedgerSuite(
     GraphSuite,
     GraphReadingSuite,
     CopySuite,
+    MonitoringSuite,
 ):
     """Subclass it once per implementation."""
 

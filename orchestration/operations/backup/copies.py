@@ -9,6 +9,7 @@ from orchestration.operations.backup.exporting import Observe, export_tenant
 from orchestration.operations.backup.folder import Manifest
 from orchestration.operations.backup.importing import Imported, import_tenant
 from orchestration.operations.backup.restoring import Restored, restore
+from orchestration.operations.last_checks import note_check
 from orchestration.operations.parts import Parts
 
 __all__ = ["Copies"]
@@ -30,7 +31,9 @@ class Copies:
 
     def back_up(self, folder: Path, observe: Observe) -> Manifest:
         """Write everything to a folder."""
-        return back_up(self._parts, folder, observe)
+        manifest = back_up(self._parts, folder, observe)
+        note_check(self._parts.settings.data_dir, "backup")
+        return manifest
 
     def restore(self, folder: Path, observe: Observe) -> Restored:
         """Fill the empty data folder from a backup."""
