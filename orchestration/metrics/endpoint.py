@@ -43,7 +43,7 @@ class MonitoredLedger(Protocol):
 
 
 class MetricsEndpoint:
-    """Serves /metrics from `start` until `close`, in threads of its own.
+    """Serves /metrics from `start` until `close`, in its own threads.
 
     Example:
         endpoint = MetricsEndpoint(settings, ledger, lambda: host_status(settings, with_health=True))

@@ -37,7 +37,7 @@ FROM_FACTS: Final = "facts"
 
 
 class MedkgCollector(Collector):
-    """Collects everything that one scrape shows; thread-safe, each scrape reads anew."""
+    """Collects everything that one scrape shows; thread-safe, each scrape reads everything again."""
 
     def __init__(self, counters: Callable[[], Counters | None], readings: Readings) -> None:
         """`counters`: of the metrics reader; None while its place cannot be read."""

@@ -73,7 +73,7 @@ def test_retries_dead_letters_and_commits_are_counted_with_their_labels() -> Non
 
 def states_of(counters: Counters, stage: str) -> dict[str, float]:
     series = counters.series("dagster_circuit_breaker_state")
-    return {state: one["value"] for (name, state), one in series.items() if name == stage}
+    return {state: counted["value"] for (name, state), counted in series.items() if name == stage}
 
 
 def test_a_stage_has_as_many_breakers_as_resources_each_in_one_state() -> None:
