@@ -8,10 +8,18 @@ from typing import Annotated, Any, Final
 import typer
 from rich.markup import escape
 
+from orchestration.cli.degradations import show_degraded
 from orchestration.cli.graph_projection import described
 from orchestration.cli.help_text import HOST, INDEX, example
+from orchestration.cli.host_status import host_status
 from orchestration.cli.output import AsJson, answer, console, note, outstanding, reports_errors, table
-from orchestration.errors import ExitCode, HostUnavailableError, PlaneUnavailableError, UsageError
+from orchestration.errors import (
+    ExitCode,
+    HostUnavailableError,
+    MedkgError,
+    PlaneUnavailableError,
+    UsageError,
+)
 from orchestration.settings import Settings
 
 PLANE_SECONDS = 300.0
@@ -121,7 +129,7 @@ def down(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 @reports_errors
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """What runs, how many documents stand where, and which jobs are open.
+    """What runs, what is degraded and why, how many documents stand where, and which jobs are open.
 
     Exit 3 if the plane or a process of the host has failed.
     """
@@ -130,9 +138,9 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
 
     settings: Settings = ctx.obj
     client = HostClient(settings)
-    with open_data_folder(settings) as data_folder:
-        value = data_folder.status()
     host = client.status(with_health=True) if client.is_running() else None
+    with open_data_folder(settings) as data_folder:
+        value = {**data_folder.status(), "degraded": data_folder.degraded(host)}
     value["host"] = host.model_dump() if host else None
     value["problems"] = [*(host.problems() if host else ()), *value["problems"]]
     answer(as_json, value, lambda: _show_status(value))
@@ -153,6 +161,7 @@ def _show_status(value: dict[str, Any]) -> None:
         console.print("no host runs; `medkg up` keeps one, `medkg run` starts its own")
     for problem in value["problems"]:
         console.print(f"[bold red]problem[/] {escape(problem)}", soft_wrap=True)
+    show_degraded(value["degraded"])
     table(None, ["documents", "count"], sorted(value["documents"].items()))
     if value["outstanding"]:
         console.print(f"indexed, {outstanding(value['outstanding'])}; a run or `medkg dlq replay` does it")
@@ -175,14 +184,17 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
     from orchestration.assembly import open_data_folder
 
     settings: Settings = ctx.obj
+    host = host_status(settings, with_health=True)
     with open_data_folder(settings, unchecked=True) as data_folder:
         report = data_folder.doctor()
+        report["degraded"] = data_folder.degraded(None if isinstance(host, MedkgError) else host)
     checks, plugins, gpus = report["checks"], report["plugins"], report["gpus"]
     healthy = all(check["ok"] for check in checks)
     rows = [["ok" if check["ok"] else "FAILED", check["check"], check["detail"]] for check in checks]
 
     def show() -> None:
         table(None, ["", "check", ""], rows)
+        show_degraded(report["degraded"])
         table(None, PLUGIN_COLUMNS, [_plugin_row(plugin) for plugin in plugins])
         if gpus:
             table(None, GPU_COLUMNS, [_gpu_row(gpu) for gpu in gpus])

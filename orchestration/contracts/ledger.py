@@ -322,6 +322,10 @@ class DeadLetterLedger(Protocol):
         """
         ...
 
+    def counts_since(self, tenant_id: str, moment: float) -> dict[tuple[str, str], int]:
+        """Number of dead letters by (stage, code) since a moment; of the newest 10,000."""
+        ...
+
     def replay(
         self,
         ids: Sequence[int],

@@ -34,6 +34,18 @@ class Gates:
             return documents
         return [document for document in documents if self._resumes_at(document) == stage][:limit]
 
+    def overdue(self, tenant_id: str, now: float, limit: int) -> list[WaitingDocument]:
+        """Return those of the `limit` longest waiting documents that wait longer than their gate allows.
+
+        `now`: seconds since the epoch. A gate whose topology no longer exists has no time-out.
+        """
+        return [
+            document
+            for document in self._gates.waiting(tenant_id, limit=limit)
+            if (definition := self._definition(document)) is not None
+            and now - document.since > definition.timeout_seconds
+        ]
+
     def lacking(self, document: WaitingDocument) -> list[str] | None:
         """Return the ledger fields that it waits for; None when its topology no longer exists."""
         definition = self._definition(document)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, exists, select
+from sqlalchemy import Connection, Select, and_, exists, func, select
 
 from orchestration.contracts import DeadLetter, JobState, Submission
 from orchestration.errors import UsageError
@@ -36,6 +36,9 @@ OF_SETTLED: Final = and_(dead_letters.c.code == NEEDS_ANOTHER_TOPOLOGY, exists()
 
 WAITS: Final = and_(dead_letters.c.replayed_in.is_(None), ~OF_DELETED, ~OF_SETTLED)
 
+NEWEST: Final = 10_000
+"""Dead letters that are counted by time, which has no index."""
+
 
 class SqlDeadLetters(LedgerPart):
     """DeadLetterLedger over SQL."""
@@ -56,6 +59,20 @@ class SqlDeadLetters(LedgerPart):
         """Dead letters that wait for replay, the oldest first; see DeadLetterLedger.waiting."""
         with self._database.reading() as connection:
             return _waiting(connection, tenant_id, ids)
+
+    def counts_since(self, tenant_id: str, moment: float) -> dict[tuple[str, str], int]:
+        """Dead letters by stage and code; see DeadLetterLedger.counts_since."""
+        newest = (
+            select(dead_letters.c.stage, dead_letters.c.code, dead_letters.c.created_at)
+            .where(dead_letters.c.tenant_id == tenant_id)
+            .order_by(dead_letters.c.id.desc())
+            .limit(NEWEST)
+            .subquery()
+        )
+        query = select(newest.c.stage, newest.c.code, func.count()).where(newest.c.created_at >= moment)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.group_by(newest.c.stage, newest.c.code)).all()
+        return {(stage, code): count for stage, code, count in rows}
 
     def replay(self, ids: Sequence[int], submission: Submission, fingerprints: FingerprintsOf) -> int:
         """Open a job with the documents of these dead letters; see DeadLetterLedger.replay."""

@@ -21,6 +21,7 @@ from orchestration.topology.loader import PipelineLoader
 
 if TYPE_CHECKING:
     from orchestration.collection.chunk_collection import ChunkCollection
+    from orchestration.contracts.host import HostStatus
     from orchestration.jobs.reading import Unread
     from orchestration.operations.backup.copies import Copies
     from orchestration.operations.dead_letters import DeadLetters
@@ -159,6 +160,12 @@ class DataFolder:
             "projection": projection,
             "problems": [*index_problems(self._parts), *problems],
         }
+
+    def degraded(self, host: HostStatus | None) -> list[dict[str, Any]]:
+        """What does not work as it should now, with cause and next step, as JSON values; see `degraded`."""
+        from orchestration.operations.health.degraded import degraded
+
+        return [each.model_dump() for each in degraded(self._parts, host)]
 
     def wait_for_stores(self, notify: Notify) -> None:
         """Return when every store answers; raises DagsterResourceUnavailableError for one that does not."""

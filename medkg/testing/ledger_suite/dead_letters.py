@@ -56,6 +56,18 @@ class DeadLetterSuite:
         assert ledger.documents.find(TENANT)[0].missing_stages == ()
         assert counts(ledger, a_job(ledger, an_item("1"), job_id="job-4")).skipped == 1
 
+    def test_dead_letters_are_counted_by_stage_and_code_since_a_moment(self, ledger: Ledger) -> None:
+        job = a_job(ledger, an_item("1"), an_item("2"), an_item("3"))
+        window = claimed(ledger, job)
+        first, *others = taken(ledger, window)
+        ledger.outcomes.advance(window, "parse", others, [a_failure(first)], {})
+        ledger.outcomes.advance(window, "embed", [], [a_failure(ctx, "embed") for ctx in others], {})
+        code = a_failure(first).code
+        counted = ledger.dead_letters.counts_since(TENANT, 0.0)
+        assert counted == {("parse", code): 1, ("embed", code): 2}
+        assert ledger.dead_letters.counts_since("another", 0.0) == {}
+        assert ledger.dead_letters.counts_since(TENANT, 1e12) == {}
+
     def test_several_dead_letters_of_a_document_are_one_document_to_replay(self, ledger: Ledger) -> None:
         window = claimed(ledger, a_job(ledger, an_item("1")))
         (ctx,) = taken(ledger, window)

@@ -32,7 +32,7 @@ class Copies:
     def back_up(self, folder: Path, observe: Observe) -> Manifest:
         """Write everything to a folder."""
         manifest = back_up(self._parts, folder, observe)
-        note_check(self._parts.settings.data_dir, "backup")
+        note_check(self._parts.settings.data_dir, "backup", place=str(folder.absolute()))
         return manifest
 
     def restore(self, folder: Path, observe: Observe) -> Restored:

@@ -1,0 +1,176 @@
+"""Everything that is degraded in a data folder, as far as it can be read at once.
+
+Comes in: the parts of a data folder, and its host's status. Leaves: degradations. Reads are few, bounded in
+rows, and each in a time limit: a server that hangs is named and costs its limit once.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from orchestration.contracts import WaitingDocument
+from orchestration.errors import MedkgError
+from orchestration.operations.health.degradation import Degradation, advice
+from orchestration.operations.last_checks import LastCheck, last_check
+from orchestration.operations.store_checks import ask_store
+
+if TYPE_CHECKING:
+    from orchestration.contracts.host import HostStatus
+    from orchestration.operations.parts import Parts
+
+__all__ = ["degraded"]
+
+Reading: TypeAlias = Callable[[], Iterable[Degradation]]
+
+LIMIT_SECONDS: Final = 5.0
+"""How long the ledger may take for all of its readings, and the machine for its own."""
+MOST_WAITING: Final = 200
+"""Documents at gates that are read, the longest waiting."""
+RISING_SECONDS: Final = 3_600.0
+RISING: Final = 20
+"""Dead letters within the last hour that count as many."""
+LEAST_FREE: Final = 0.05
+"""Share of a disk that should be free; below a gigabyte `medkg doctor` fails."""
+LEAST_FREE_BYTES: Final = 5_000_000_000
+BACKUP_SECONDS: Final = 7 * 86_400.0
+"""Age from which a backup is old, where backups are made at all."""
+
+
+def degraded(parts: Parts, host: HostStatus | None, now: float | None = None) -> list[Degradation]:
+    """All that is degraded, the most general first; [] when nothing is."""
+    at = time.time() if now is None else now
+    tenant, data_dir = parts.settings.tenant, parts.settings.data_dir
+    of_ledger: Mapping[str, Reading] = {
+        "gates": lambda: _gates(parts.gates.overdue(tenant, at, MOST_WAITING)),
+        "dead letters": lambda: _dead_letters(
+            parts.ledger.dead_letters.counts_since(tenant, at - RISING_SECONDS)
+        ),
+    }
+    of_machine: Mapping[str, Reading] = {
+        "disks": lambda: _disks(str(data_dir), tempfile.gettempdir()),
+        "backup": lambda: _backup(last_check(data_dir, "backup"), at),
+        "verification": lambda: _verification(last_check(data_dir, "verify")),
+    }
+    return [*_of_host(host), *_read("ledger", of_ledger), *_read("machine", of_machine)]
+
+
+def _read(name: str, readings: Mapping[str, Reading]) -> list[Degradation]:
+    """Results of readings, in one time limit; an error, or that it took too long, is a degradation itself."""
+    degradations: list[Degradation] = []
+
+    def ask() -> str:
+        for subject, reading in readings.items():
+            try:
+                degradations.extend(reading())
+            except MedkgError as error:
+                degradations.append(_unread(subject, error))
+        return ""
+
+    try:
+        ask_store(name, ask, LIMIT_SECONDS)
+    except MedkgError as error:
+        return [*degradations, _unread(name, error)]
+    by_cause = {(each.cause, each.next_step): each for each in reversed(degradations)}
+    return [each for each in degradations if by_cause[each.cause, each.next_step] is each]
+
+
+def _unread(subject: str, error: MedkgError) -> Degradation:
+    return Degradation(subject=subject, cause=error.message, next_step=advice(error.code), code=error.code)
+
+
+# --- readings -----------------------------------------------------------------------------------------
+
+
+def _of_host(host: HostStatus | None) -> Iterator[Degradation]:
+    """Replicas with a fault, and PDF converters that take no tasks."""
+    if host is None:
+        return
+    for pool, replicas in host.plane_health.items():
+        for number, health in enumerate(replicas):
+            if isinstance(health, Mapping) and health.get("fault"):
+                yield Degradation(
+                    subject=f"replica {pool}-{number}",
+                    cause=str(health["fault"]),
+                    next_step="It restarts by itself; see logs/host.log. `medkg doctor` checks GPUs.",
+                )
+    for converter in host.unavailable_converters:
+        code = converter.obstacle.code or ""
+        yield Degradation(
+            subject=f"PDF converter {converter.requested.name}",
+            cause=converter.obstacle.message,
+            next_step=advice(code) or "Start it; its documents wait at their gate.",
+            code=code,
+        )
+
+
+def _gates(documents: Sequence[WaitingDocument]) -> Iterator[Degradation]:
+    since = {document.gate: document.since for document in reversed(documents)}
+    for gate, count in Counter(document.gate for document in documents).items():
+        least = "at least " if count == MOST_WAITING else ""
+        yield Degradation(
+            subject=f"gate {gate.pipeline_name}/{gate.name}",
+            cause=f"{least}{count} documents wait longer than its timeout_seconds",
+            next_step="No process sweeps gates: `medkg up`. `medkg gate list` shows what they wait for.",
+            since=since[gate],
+        )
+
+
+def _dead_letters(counts: Mapping[tuple[str, str], int]) -> Iterator[Degradation]:
+    total = sum(counts.values())
+    if total < RISING:
+        return
+    (stage, code), most = max(counts.items(), key=lambda item: item[1])
+    yield Degradation(
+        subject="dead letters",
+        cause=f"{total} within the last hour, {most} of them in {stage} with {code}",
+        next_step=f"`medkg dlq list` shows them. {advice(code)}".strip(),
+        code=code,
+    )
+
+
+def _disks(*folders: str) -> Iterator[Degradation]:
+    for folder in folders:
+        usage = shutil.disk_usage(folder)
+        if usage.free < LEAST_FREE_BYTES and usage.free < LEAST_FREE * usage.total:
+            yield Degradation(
+                subject=f"disk of {folder}",
+                cause=f"{usage.free / 1e9:.1f} of {usage.total / 1e9:.0f} GB are free",
+                next_step="Free some, or move the data folder; runs stop when nothing can be written.",
+            )
+
+
+def _backup(last: LastCheck | None, now: float) -> Iterator[Degradation]:
+    if last is None or last.succeeded_at is None or now - last.succeeded_at <= BACKUP_SECONDS:
+        return
+    yield Degradation(
+        subject="backup",
+        cause=f"the last one, to {last.place}, is {_span(now - last.succeeded_at)} old",
+        next_step="`medkg backup FOLDER`, or look at what should have made it.",
+        since=last.succeeded_at,
+    )
+
+
+def _verification(last: LastCheck | None) -> Iterator[Degradation]:
+    if last is not None and last.differences:
+        yield Degradation(
+            subject="stores",
+            cause=f"the last `medkg verify` left {last.differences} differences between ledger and stores",
+            next_step="`medkg verify --repair` restores what differs; it asks before it deletes.",
+            since=last.succeeded_at,
+        )
+
+
+def _span(seconds: float) -> str:
+    """A time for people: its two largest units at most."""
+    span = timedelta(seconds=int(max(0.0, seconds)))
+    hours, rest = divmod(span.seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    units = [(span.days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    parts = [f"{value} {unit}" for value, unit in units if value]
+    return " ".join(parts[:2]) or "0 s"
