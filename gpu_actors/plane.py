@@ -11,6 +11,8 @@ import threading
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -45,6 +47,7 @@ from orchestration.contracts import (
 )
 from orchestration.errors import ConfigurationError, MedkgError, StageFailedError
 from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
+from orchestration.tracing import Span, is_tracing, span
 
 if TYPE_CHECKING:
     from gpu_actors.cluster.ray_cluster import OwnRay
@@ -73,6 +76,8 @@ __all__ = [
 LOAD_SECONDS: Final = 300.0
 QUERY_SECONDS: Final = 10.0
 HEALTH_SECONDS: Final = 5.0
+FLUSH_SECONDS: Final = 1.5
+"""How long the end of a plane waits for the last spans of its actors."""
 TRIAL_TEXT: Final = "Metformin lowers blood glucose in adults with type 2 diabetes."
 UNIT_TOLERANCE: Final = 0.01
 Encoded = TypeVar("Encoded")
@@ -226,7 +231,8 @@ class RayPlane:
     def _call_chunkers(
         self, method: str, work: Sequence[DocumentToChunk], timeout_seconds: float
     ) -> list[Outcome[list[Any]]]:
-        outcomes, cpu_seconds = call_chunkers(self.pools.chunkers, method, work, timeout_seconds)
+        with _plane_span(f"chunker {method}", len(work)):
+            outcomes, cpu_seconds = call_chunkers(self.pools.chunkers, method, work, timeout_seconds)
         with self._lock:
             self._cpu_seconds["chunk"] += cpu_seconds
         return outcomes
@@ -237,14 +243,16 @@ class RayPlane:
             dense, errors = self._embedded(texts, timeout_seconds)
             return Vectors(dense, None, errors)
         with ThreadPoolExecutor(1) as thread:  # both models compute at the same time
-            encoding = thread.submit(self._sparse_encoded, texts, timeout_seconds)
+            encoding = thread.submit(copy_context().run, self._sparse_encoded, texts, timeout_seconds)
             dense, errors = self._embedded(texts, timeout_seconds)
             sparse, sparse_errors = encoding.result()
         return Vectors(dense, sparse, {**sparse_errors, **errors})
 
     def tag(self, texts: Sequence[TextToTag], timeout_seconds: float) -> Sequence[Outcome[TaggedText]]:
         """Return texts with their mentions, one outcome per text, in order; see contracts.TextTagger."""
-        outcomes, cost = self._extraction_tagger().tag(texts, timeout_seconds)
+        with _plane_span("extractor tag", len(texts)) as call:
+            outcomes, cost = self._extraction_tagger().tag(texts, timeout_seconds)
+            call.set(_tokens(cost))
         self._count("tag", cost)
         return outcomes
 
@@ -257,7 +265,9 @@ class RayPlane:
         self, statements: Sequence[EffectStatement], timeout_seconds: float
     ) -> Sequence[Outcome[ReadDirection]]:
         """Return what the evidence of each statement says, in order; see contracts.TextTagger."""
-        outcomes, cost = self._extraction_tagger().directions(statements, timeout_seconds)
+        with _plane_span("extractor directions", len(statements)) as call:
+            outcomes, cost = self._extraction_tagger().directions(statements, timeout_seconds)
+            call.set(_tokens(cost))
         self._count("tag", cost)
         return outcomes
 
@@ -295,13 +305,16 @@ class RayPlane:
             raise ConfigurationError(
                 "the plane has no rerank model. Set MEDKG_RERANK_MODEL and load it: medkg up --swap"
             )
-        return self.reranker.score(question, passages, QUERY_SECONDS)
+        with _plane_span("reranker", len(passages)):
+            return self.reranker.score(question, passages, QUERY_SECONDS)
 
     def _embedded(
         self, texts: Sequence[str], timeout_seconds: float, lane: str | None = None
     ) -> tuple[Float32Matrix, dict[int, MedkgError]]:
         """Unit vectors, zeros where a text failed, and the errors by text; counts their cost."""
-        vectors, outcome = self._encoder.dense(texts, timeout_seconds, lane)
+        with _plane_span("embedder", len(texts)) as call:
+            vectors, outcome = self._encoder.dense(texts, timeout_seconds, lane)
+            call.set(_tokens(outcome))
         self._count("dense", outcome)
         return vectors, outcome.errors
 
@@ -309,7 +322,9 @@ class RayPlane:
         self, texts: Sequence[str], timeout_seconds: float, lane: str | None = None
     ) -> tuple[SparseMatrix, dict[int, MedkgError]]:
         """Term weights, none where a text failed, and the errors by text; counts their cost."""
-        weights, outcome = self._encoder.sparse(texts, timeout_seconds, lane)
+        with _plane_span("sparse-encoder", len(texts)) as call:
+            weights, outcome = self._encoder.sparse(texts, timeout_seconds, lane)
+            call.set(_tokens(outcome))
         self._count("sparse", outcome)
         return weights, outcome.errors
 
@@ -380,7 +395,19 @@ class RayPlane:
 
         if self._supervisor is not None:
             self._supervisor.close()
+            if is_tracing():
+                self.pools.flush_traces(FLUSH_SECONDS)
         leave_cluster(self._own_ray)
+
+
+def _plane_span(call: str, items: int) -> AbstractContextManager[Span]:
+    """The span of a call, the parent of its micro-batches in the actors."""
+    return span(f"plane {call}", {"medkg.items": items}, kind="client")
+
+
+def _tokens(outcome: RowsOutcome) -> dict[str, int]:
+    """Attributes of a call that has encoded rows."""
+    return {"gen_ai.usage.input_tokens": outcome.tokens, "medkg.failed": len(outcome.errors)}
 
 
 def _checked(vectors: Encoded, errors: Mapping[int, MedkgError]) -> Encoded:

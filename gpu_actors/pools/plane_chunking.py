@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestration.contracts import Outcome
 from orchestration.errors import MedkgError, StageFailedError
+from orchestration.tracing import traceparent
 
 if TYPE_CHECKING:
     from gpu_actors.pools.dispatch import Answer
@@ -37,7 +38,9 @@ def call_chunkers(
     answers = pool.dispatch(
         calls,
         lambda actor, rows: (
-            getattr(actor, method).options(name=f"chunker: {method}").remote([work[row] for row in rows])
+            getattr(actor, method)
+            .options(name=f"chunker: {method}")
+            .remote([work[row] for row in rows], traceparent())
         ),
         timeout_seconds,
     )

@@ -62,6 +62,14 @@ class Pools:
             healths = threads.map(lambda pool: pool.health(seconds), pools.values())
             return dict(zip(pools, healths, strict=True))
 
+    def flush_traces(self, seconds: float) -> None:
+        """Have all actors send their spans; waits at most `seconds` for all of them together."""
+        calls = [call for pool in self.by_name().values() for call in pool.flush_traces()]
+        if calls:
+            import ray
+
+            ray.wait(calls, num_returns=len(calls), timeout=seconds)
+
 
 def started_pools(
     profile: Profile, placement: Placement, existing: Mapping[str, Pool[Any]], seconds: float

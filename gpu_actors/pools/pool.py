@@ -154,6 +154,14 @@ class Pool(Generic[T]):
             ray.wait(pending, num_returns=len(pending), timeout=seconds)
         return [self._health_of(call) for call in calls]
 
+    def flush_traces(self) -> list[ray.ObjectRef[Any]]:
+        """Have every replica send its spans; returns the calls, which no work of the replica delays."""
+        return [
+            replica.flush_traces.options(concurrency_group="health").remote()
+            for replica in self.replicas
+            if replica is not None
+        ]
+
     def _health_of(self, call: ray.ObjectRef[Any] | None) -> dict[str, Any]:
         if call is None:
             return {"fault": "unavailable"}

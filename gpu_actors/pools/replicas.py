@@ -13,7 +13,7 @@ import sys
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -24,6 +24,7 @@ from gpu_actors.health.metrics import micro_batch, readings
 from gpu_actors.profiles import Profile, find_model
 from orchestration.errors import GpuUnavailableError, MedkgError, StageFailedError
 from orchestration.records import Chunk, Document, Float32Matrix, SparseMatrix
+from orchestration.tracing import Attributes, Span, configure_tracing, continued, flush, is_tracing, span
 
 if TYPE_CHECKING:
     from gpu_actors.encoders.cross_encoder import CrossEncoder
@@ -60,6 +61,7 @@ class _ModelReplica:
 
     def __init__(self, profile: Profile) -> None:
         started = time.perf_counter()
+        configure_tracing("plane")
         preflight(profile)
         with _collection_paused():
             self._encoder = self._load(profile)
@@ -82,8 +84,12 @@ class _ModelReplica:
     def _load(self, profile: Profile) -> DenseModel | SpladeEncoder | CrossEncoder | Tagger:
         """Load the profile's model; raises ConfigurationError or PlaneUnavailableError."""
 
-    def encode(self, token_ids: TokenIds, lengths: Sequence[int], sent_at: float) -> tuple[Encoded, Cost]:
+    def encode(
+        self, token_ids: TokenIds, lengths: Sequence[int], sent_at: float, traceparent: str = ""
+    ) -> tuple[Encoded, Cost]:
         """Return the rows' vectors, in order; `sent_at`: seconds since the epoch, by the client's clock.
+
+        `traceparent`: the client's trace context, which this call's span goes on in.
 
         Raises MemoryError when the device's memory does not suffice, and GpuUnavailableError when the device
         has a fault.
@@ -92,10 +98,30 @@ class _ModelReplica:
         if self._watch is not None and self._watch.fault is not None:
             raise GpuUnavailableError(f"{self._watch.fault}.")
         clock = _Clock()
-        vectors = self._encode(token_ids, lengths)
+        with continued(traceparent), span("micro-batch", self._described(lengths), kind="server") as batch:
+            vectors = self._encode(token_ids, lengths)
+            batch.set({"medkg.wait_seconds": max(0.0, wait_seconds)})
         cpu_seconds, seconds = clock.cost()
         micro_batch(self._name, len(token_ids), wait_seconds, seconds)
         return vectors, (cpu_seconds + self._cpu_seconds_elsewhere(), seconds)
+
+    def _described(self, lengths: Sequence[int]) -> Attributes:
+        """Attributes of a micro-batch's span."""
+        if not is_tracing():
+            return {}
+        tokens = sum(lengths)
+        return {
+            "medkg.pool": self.kind,
+            "gen_ai.operation.name": "embeddings" if self.kind != "extractor" else "extraction",
+            "gen_ai.request.model": self._encoder.model_id,
+            "gen_ai.usage.input_tokens": tokens,
+            "medkg.rows": len(lengths),
+            "medkg.padding_tokens": len(lengths) * max(lengths, default=0) - tokens,
+        }
+
+    def flush_traces(self) -> None:
+        """Send the spans that have ended."""
+        flush()
 
     def _encode(self, token_ids: TokenIds, lengths: Sequence[int]) -> Encoded:
         try:
@@ -180,6 +206,7 @@ class ChunkerReplica:
 
     def __init__(self, profile: Profile) -> None:
         started = time.perf_counter()
+        configure_tracing("plane")
         from gpu_actors.chunking.document_chunker import DocumentChunker
 
         model = find_model(profile.embedding_model)
@@ -190,23 +217,28 @@ class ChunkerReplica:
         return "chunker"
 
     def sentence_groups(
-        self, documents: Sequence[DocumentToChunk]
+        self, documents: Sequence[DocumentToChunk], traceparent: str = ""
     ) -> tuple[list[list[str] | MedkgError], Cost]:
         """Return the texts whose vectors semantic profiles need, one outcome per document, in order."""
         clock = _Clock()
-        groups = [
-            self._outcome(document, partial(self._chunker.sentence_groups, document, chunk_profile))
-            for document, chunk_profile, _ in documents
-        ]
+        with continued(traceparent), _chunker_span(documents):
+            groups = [
+                self._outcome(document, partial(self._chunker.sentence_groups, document, chunk_profile))
+                for document, chunk_profile, _ in documents
+            ]
         return groups, clock.cost()
 
-    def chunk(self, documents: Sequence[DocumentToChunk]) -> tuple[list[list[Chunk] | MedkgError], Cost]:
+    def chunk(
+        self, documents: Sequence[DocumentToChunk], traceparent: str = ""
+    ) -> tuple[list[list[Chunk] | MedkgError], Cost]:
         """Return the documents' chunks, one outcome per document, in order."""
         clock = _Clock()
-        chunks = [
-            self._outcome(document, partial(self._chunker.chunk, document, chunk_profile, vectors))
-            for document, chunk_profile, vectors in documents
-        ]
+        with continued(traceparent), _chunker_span(documents) as batch:
+            chunks = [
+                self._outcome(document, partial(self._chunker.chunk, document, chunk_profile, vectors))
+                for document, chunk_profile, vectors in documents
+            ]
+            batch.set({"medkg.chunks": sum(len(each) for each in chunks if isinstance(each, list))})
         return chunks, clock.cost()
 
     def _outcome(self, document: Document, work: Callable[[], list[T]]) -> list[T] | MedkgError:
@@ -222,6 +254,14 @@ class ChunkerReplica:
     def health(self) -> dict[str, Any]:
         """Describe the replica, for dispatch, status and doctor."""
         return {"pid": os.getpid(), "lanes": 1, "load_seconds": round(self._load_seconds, 2)}
+
+    def flush_traces(self) -> None:
+        """Send the spans that have ended."""
+        flush()
+
+
+def _chunker_span(documents: Sequence[DocumentToChunk]) -> AbstractContextManager[Span]:
+    return span("micro-batch", {"medkg.pool": "chunker", "medkg.documents": len(documents)}, kind="server")
 
 
 def _end_process(reason: str) -> None:

@@ -24,6 +24,7 @@ from gpu_actors.pools.health_probe import Actor
 from gpu_actors.pools.pool import Pool
 from orchestration.errors import EmbeddingInputTooLongError, MedkgError
 from orchestration.records import Float32Matrix, SparseMatrix
+from orchestration.tracing import traceparent
 
 __all__ = ["RowsOutcome", "dense_rows", "sparse_rows", "tagged_rows"]
 
@@ -142,7 +143,7 @@ def _encoded(
 def _send(name: str, lane: str | None, actor: Actor, batch: MicroBatch) -> Any:
     """One call, under a name that identifies the task on the Ray dashboard."""
     return actor.encode.options(name=name, concurrency_group=lane).remote(
-        batch.token_ids, batch.lengths, time.time()
+        batch.token_ids, batch.lengths, time.time(), traceparent()
     )
 
 

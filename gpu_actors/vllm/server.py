@@ -35,6 +35,7 @@ from orchestration.errors import (
     StageFailedError,
 )
 from orchestration.records import Float32Matrix, Record
+from orchestration.tracing import traceparent, wants_traces
 
 __all__ = ["ServerOptions", "VllmServer", "find_vllm"]
 
@@ -178,7 +179,7 @@ class VllmServer:
 
     def _post(self, path: str, body: dict[str, Any]) -> httpx.Response:
         try:
-            answer = self._client.post(path, json=body)
+            answer = self._client.post(path, json=body, headers=_trace_headers())
         except httpx.HTTPError as error:
             self._report_exit(EXIT_SECONDS)
             raise PlaneUnavailableError(
@@ -246,6 +247,11 @@ def _started(
         "HF_HUB_OFFLINE": "1",
         "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # sentence-transformers' maximum is a default, not a limit
     }
+    endpoint = _traces_endpoint()
+    if endpoint is not None:
+        command += ["--otlp-traces-endpoint", endpoint]
+        environment["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] = "http/protobuf"  # vLLM's default is gRPC
+        environment.setdefault("OTEL_SERVICE_NAME", "medkg-vllm")
     if options.device == "cpu":
         command += ["--enforce-eager"]  # compiling takes minutes and gains nothing on a CPU
         command += ["--kv-cache-memory-bytes", "64M" if options.runner == "pooling" else "512M"]
@@ -258,6 +264,20 @@ def _started(
         structured = '{"backend": "guidance", "disable_any_whitespace": true}'
         command += ["--structured-outputs-config", structured]
     return run_guarded(command, log, environment)
+
+
+def _trace_headers() -> dict[str, str]:
+    """The trace that the server's spans go on in."""
+    context = traceparent()
+    return {"traceparent": context} if context else {}
+
+
+def _traces_endpoint() -> str | None:
+    """Where the server is to send its spans; None: nowhere."""
+    if not wants_traces():
+        return None
+    signal = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    return signal or os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"].rstrip("/") + "/v1/traces"
 
 
 def _refusal(answer: httpx.Response) -> MedkgError:

@@ -10,6 +10,7 @@ import typer
 from orchestration.cli.help_text import DOCUMENTS, example
 from orchestration.cli.output import MOST, AsJson, answer, console, note, reports_errors, shortened, table
 from orchestration.cli.run import finish_with, follow
+from orchestration.cli.tracing import job_span
 from orchestration.contracts import DeadLetter, LedgerDocument
 from orchestration.records import Document, all_sections
 from orchestration.settings import Settings
@@ -256,7 +257,7 @@ def replay_dead_letters(
     from orchestration.jobs.host_client import Host
 
     settings: Settings = ctx.obj
-    with open_data_folder(settings) as data_folder:
+    with open_data_folder(settings) as data_folder, job_span("replay"):
         submissions = data_folder.dead_letters.replay(letter_ids or None)
         if not submissions:
             note("no dead letters to replay")

@@ -35,6 +35,7 @@ from orchestration.cli import (
 )
 from orchestration.cli.help_text import CommandsByPanel
 from orchestration.cli.output import fail, note
+from orchestration.cli.tracing import command_span
 from orchestration.errors import MedkgError
 from orchestration.logging import configure_logging
 from orchestration.settings import describe_unknown, load_settings, send_no_usage_reports, unknown_variables
@@ -70,6 +71,7 @@ def _global_options(
     except MedkgError as error:
         fail(error)
     configure_logging(ctx.obj.log_level)
+    ctx.with_resource(command_span(ctx.invoked_subcommand))
     if unknown := unknown_variables(os.environ):
         note(f"ignored: {describe_unknown(unknown)}")
 

@@ -15,6 +15,7 @@ from orchestration.cli.host_status import host_status
 from orchestration.cli.mirroring import Removal
 from orchestration.cli.output import MOST, AsJson, answer, console, note, outstanding, reports_errors, table
 from orchestration.cli.progress import watching
+from orchestration.cli.tracing import job_counts, job_span
 from orchestration.contracts import SourceRequest
 from orchestration.errors import ExitCode, HostUnavailableError, UsageError
 from orchestration.settings import Settings
@@ -88,9 +89,13 @@ def run(
         note(data_folder.describe_profile())
 
         def once(started_at: float | None = None) -> RunReport:
-            submission = data_folder.jobs.open(graph, request, window, attended=True)
-            removal = Removal(data_folder, submission, yes=yes) if mirror else None
-            return follow(data_folder, submission, host, graph, as_json, started_at, removal)
+            with job_span(graph.name) as job:
+                submission = data_folder.jobs.open(graph, request, window, attended=True)
+                job.set({"medkg.job": submission.job_id, "medkg.tenant": submission.tenant_id})
+                removal = Removal(data_folder, submission, yes=yes) if mirror else None
+                report = follow(data_folder, submission, host, graph, as_json, started_at, removal)
+                job.set(job_counts(report.summary.documents))
+                return report
 
         if watch:
             _watch(request, once, as_json)
@@ -138,12 +143,14 @@ def submit(
         request = SourceRequest(
             plugin=source, paths=absolute(path), query=query, limit=limit, resync=resync, mirror=mirror
         )
-        submission = data_folder.jobs.submit_to_dagster(
-            topology,
-            request,
-            window,
-            lambda counts: note(_queued(counts)),
-        )
+        with job_span(topology, kind="producer") as job:
+            submission = data_folder.jobs.submit_to_dagster(
+                topology,
+                request,
+                window,
+                lambda counts: note(_queued(counts)),
+            )
+            job.set({"medkg.job": submission.job_id, "medkg.tenant": submission.tenant_id})
         mirrored = Removal(data_folder, submission, yes=yes)() if mirror else None
         documents = data_folder.ledger.jobs.summary(submission.job_id).documents
     warnings = _daemon_warnings(settings)

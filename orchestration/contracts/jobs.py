@@ -129,6 +129,9 @@ class Submission(Record):
         description="True: a foreground run launches its windows; false: the submission sensor."
     )
     lister: str = Field(default="", description="Identity of the process that enumerates the source.")
+    traceparent: str = Field(
+        default="", description="W3C trace context of the request; its windows go on in it."
+    )
 
 
 class DocumentCounts(Record):

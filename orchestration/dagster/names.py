@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from orchestration.contracts import Phase
+from orchestration.contracts import Phase, Submission
 from orchestration.errors import DagsterGateConditionError
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ JOB_TAG: Final = "medkg/job"
 """On window runs: the first characters of the job's id; the whole id is in the first op's metadata."""
 TOPOLOGY_TAG: Final = "medkg/topology"
 """On each run of a topology: auto@2026-11-23. The hash of its content is in the job's metadata."""
+TRACE_TAG: Final = ".dagster/medkg_traceparent"
+"""W3C trace context of the request that a window run goes on in."""
 HOST_STOPPED_TAG: Final = "medkg/host_stopped"
 """On a run that was canceled because its host was stopped, not because its user wants its job to stop."""
 
@@ -46,9 +48,10 @@ def window_of(tags: Mapping[str, str]) -> str | None:
     return tags.get(WINDOW_TAG) or tags.get(PREVIOUS_WINDOW_TAG)
 
 
-def window_tags(window_id: str, job_id: str) -> dict[str, str]:
+def window_tags(window_id: str, submission: Submission) -> dict[str, str]:
     """Tags of a window's run."""
-    return {WINDOW_TAG: window_id, JOB_TAG: job_id[:JOB_TAG_LENGTH]}
+    tags = {WINDOW_TAG: window_id, JOB_TAG: submission.job_id[:JOB_TAG_LENGTH]}
+    return tags | ({TRACE_TAG: submission.traceparent} if submission.traceparent else {})
 
 
 def first_op_config(first_op: str, window_id: str) -> dict[str, Any]:

@@ -200,7 +200,7 @@ def _run_request(submission: Submission, window_id: str, names_of: NamesOf, phas
         run_key=window_id,
         job_name=job_name,
         run_config=first_op_config(first_op, window_id),
-        tags=window_tags(window_id, submission.job_id),
+        tags=window_tags(window_id, submission),
     )
 
 

@@ -38,6 +38,7 @@ from orchestration.processes.local_service import LocalService
 from orchestration.processes.memory import limit_arenas
 from orchestration.processes.typed_service import verbs_of
 from orchestration.settings import Settings, load_settings, send_no_usage_reports
+from orchestration.tracing import configure_tracing, flush, tracing_problem, wants_traces
 
 TICK_SECONDS: Final = 2.0
 
@@ -167,6 +168,7 @@ def main() -> None:
     os.environ.update(child_environment(settings))
     sources = SourceWatch([*Assembly(settings).watched_folders(), settings.schedules_folder])
     fork_servers = _fork_servers(settings, sources)
+    configure_tracing("host")  # behind the fork of a process without threads
     service = LocalService(HOST_SERVICE, settings.data_dir, {})
     try:
         service.claim()  # before anything in the folder is changed
@@ -174,17 +176,23 @@ def main() -> None:
         structlog.get_logger(__name__).warning("not the host", code=error.code, message=error.message)
         sys.exit(ALREADY_SERVED)
     write_ray_token(settings)
-    HostProcess(settings, fork_servers, sources, service, keep=options.keep, ui=options.ui).serve()
+    try:
+        HostProcess(settings, fork_servers, sources, service, keep=options.keep, ui=options.ui).serve()
+    finally:
+        flush()
 
 
 def _fork_servers(settings: Settings, sources: SourceWatch) -> ForkServers:
     """Fork servers with what the host's children import; the first is a fork of this process."""
     mark = sources.mark()
-    for module in FORKED_MODULES:
+    modules = [*FORKED_MODULES]
+    if wants_traces() and tracing_problem() is None:
+        modules.append("orchestration.tracing.export")
+    for module in modules:
         importlib.import_module(module)
     return ForkServers(
         lambda: ForkServer.started(
-            FORKED_MODULES, child_environment(settings), settings.logs_dir / "fork-server.log"
+            modules, child_environment(settings), settings.logs_dir / "fork-server.log"
         ),
         ForkServer.forked(),
         mark,

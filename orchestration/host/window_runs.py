@@ -110,7 +110,7 @@ class HostRuns:
             window_id,
             NewRun(
                 job_name=job_name,
-                tags=window_tags(window_id, submission.job_id),
+                tags=window_tags(window_id, submission),
                 run_config=first_op_config(first_op, window_id),
             ),
         )

@@ -34,6 +34,7 @@ from orchestration.jobs.mirroring import MirrorPlan, check_mirror, forget_moved,
 from orchestration.jobs.syncing import listed_batches
 from orchestration.processes.child_process import own_identity
 from orchestration.records import Fingerprints, SourceItem
+from orchestration.tracing import continued, traceparent
 
 __all__ = [
     "BOTH_PHASES",
@@ -199,7 +200,8 @@ class Submissions:
                 if phase is Phase.SECOND
                 else window_limit(summary, self._window_workers)
             )
-            window_id = self._ledger.windows.claim(job_id, limit, reserved_by, phase) if limit else None
+            with continued(summary.submission.traceparent):
+                window_id = self._ledger.windows.claim(job_id, limit, reserved_by, phase) if limit else None
             if window_id is not None:
                 return window_id
         return None
@@ -249,6 +251,7 @@ def _submission(
         window_size=window_size,
         attended=attended,
         lister=own_identity(),
+        traceparent=traceparent(),
     )
 
 

@@ -35,6 +35,7 @@ from orchestration.processes.endpoint import (
 )
 from orchestration.processes.lock_file import try_lock
 from orchestration.processes.socket_folder import socket_folder
+from orchestration.tracing import continued, traceparent
 
 MAX_MESSAGE_BYTES: Final = 64_000_000
 MAX_CONNECTIONS: Final = 64
@@ -172,7 +173,8 @@ class LocalService:
                     f"The {self.name} has no verb '{verb}', only {', '.join(sorted(self.verbs))}: it runs "
                     "another version. Restart it with `medkg down` and `medkg up`."
                 )
-            return {"value": self.verbs[verb](**request["arguments"])}
+            with continued(request.get("traceparent", "")):
+                return {"value": self.verbs[verb](**request["arguments"])}
         except MedkgError as error:
             return {"error": _describe(error)}
         except Exception as error:  # noqa: BLE001 - every error is reported to the client
@@ -235,6 +237,8 @@ class LocalClient:
         try:
             with self._connect(endpoint, timeout) as connection:
                 request = {"token": endpoint.token, "verb": verb, "arguments": arguments}
+                if context := traceparent():
+                    request["traceparent"] = context
                 connection.send_bytes(json.dumps(request).encode())
                 if not connection.poll(max(0.0, deadline - time.monotonic())):
                     raise TimeoutError

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Protocol
@@ -33,6 +34,7 @@ from orchestration.records import AdapterRequest, StageContext
 from orchestration.resilience.decisions import DocumentIds, GuardedCall, guarded_call, ids_bound
 from orchestration.resilience.guard import Guard
 from orchestration.resilience.isolation import StageHandle
+from orchestration.tracing import span
 
 __all__ = ["BatchResult", "run_batch"]
 
@@ -158,7 +160,8 @@ class _MicroBatch:
         inline = run.handle.isolation is Isolation.INLINE
         timeout = run.guard.policy.timeout_seconds if inline else None
         try:
-            return await run.guard.attempt(lambda: self._call(positions), self._resource, timeout)
+            with _attempt_span(run, positions):
+                return await run.guard.attempt(lambda: self._call(positions), self._resource, timeout)
         except _AllFailedError as failed:
             return failed.outcomes
         except MedkgError as error:
@@ -196,6 +199,19 @@ class _MicroBatch:
         """The service stays unavailable: the untried documents keep its UnavailableError."""
         assert state.outcome is not None
         (*_, self._run.unavailable[self._resource]) = state.outcome.result()
+
+
+def _attempt_span(run: _Run, positions: Sequence[int]) -> AbstractContextManager[object]:
+    """A span of an attempt; none under a rate limit, where each document has attempts of its own."""
+    if run.guard.policy.rate_limit_config is not None:
+        return nullcontext()
+    attributes: dict[str, str | int] = {
+        "medkg.guard": run.guard.name,
+        "medkg.attempt": max((run.attempts[at] for at in positions), default=0) + 1,
+        "medkg.documents": len(positions),
+        "medkg.isolation": run.handle.isolation.value,
+    }
+    return span("attempt", attributes)
 
 
 def _keep_outcomes(_: RetryCallState) -> None:

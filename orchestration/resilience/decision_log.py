@@ -25,11 +25,19 @@ from orchestration.resilience.decisions import (
     RetryScheduled,
     ServiceAwaited,
 )
+from orchestration.tracing import current_span
 
 __all__ = ["log_decision"]
 
 MOST_DOCUMENTS: Final = 20
 """Documents that one line names; `documents_total` counts all of them."""
+
+EVENTS: Final[Mapping[type[Decision], str]] = {
+    RetryScheduled: "retry",
+    ServiceAwaited: "service_unavailable_wait",
+    RateLimitWaited: "rate_limit_wait",
+    GaveUp: "gave_up",
+}
 
 BREAKER_EVENTS: Final[Mapping[BreakerState, str]] = {
     "open": "breaker_opened",
@@ -41,6 +49,7 @@ BREAKER_EVENTS: Final[Mapping[BreakerState, str]] = {
 def log_decision(decision: Decision) -> None:
     """Write one line for the decision; an observer of guards."""
     log = structlog.get_logger(__name__).bind(**_ids(decision.call))
+    _note_on_span(decision)
     match decision:
         case RetryScheduled():
             log.warning(
@@ -72,6 +81,27 @@ def log_decision(decision: Decision) -> None:
                 wait=_seconds(decision.waited_seconds),
                 **_codes(decision.errors),
             )
+
+
+def _note_on_span(decision: Decision) -> None:
+    """Note the decision as an event of the span that the call is made in."""
+    event: dict[str, str | int | float] = {"medkg.guard": decision.call.guard}
+    if decision.call.resource:
+        event["server.address"] = decision.call.resource
+    if isinstance(decision, BreakerMoved):
+        name = BREAKER_EVENTS[decision.state]
+        errors = [decision.error] if decision.error is not None else []
+    else:
+        name = EVENTS[type(decision)]
+        errors = list(decision.errors) if isinstance(decision, RetryScheduled | GaveUp) else []
+        errors = [decision.error] if isinstance(decision, ServiceAwaited) else errors
+    if not isinstance(decision, RateLimitWaited | BreakerMoved):
+        event["medkg.attempt"] = decision.attempt
+    waited = decision.waited_seconds if isinstance(decision, GaveUp) else decision.wait_seconds
+    code = _codes(errors).get("code", "")
+    current_span().event(
+        name, event | {"medkg.wait_seconds": _seconds(waited)} | ({"error.type": code} if code else {})
+    )
 
 
 def _ids(call: GuardedCall) -> dict[str, Any]:

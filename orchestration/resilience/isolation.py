@@ -25,7 +25,9 @@ from orchestration.disk_space import unwritable_disk
 from orchestration.errors import ConfigurationError, MedkgError, StageCrashedError, StageFailedError
 from orchestration.processes.worker_pool import started_pool
 from orchestration.records import StageContext
+from orchestration.resilience.decisions import ids_bound
 from orchestration.resilience.guard import timed_out
+from orchestration.tracing import continued, traceparent
 
 __all__ = ["IsolatedExecution", "StageHandle"]
 
@@ -149,7 +151,9 @@ class _WorkerProcesses:
         pool = self._pool
         try:
             pool = self.start()
-            task = pool.schedule(_execute, (stage, factory, pickle.dumps(item)), timeout=seconds)
+            task = pool.schedule(
+                _execute, (stage, factory, pickle.dumps(item), traceparent()), timeout=seconds
+            )
             with anyio.fail_after(seconds * (IN_FLIGHT + 1) + GRACE_SECONDS) as patience:
                 answer: bytes = await asyncio.wrap_future(task)
         except ProcessExpired as error:
@@ -183,11 +187,13 @@ class _WorkerProcesses:
 # --- in the worker process -------------------------------------------------------------------------
 
 
-def _execute(stage: str, factory: bytes, item: bytes) -> bytes:
+def _execute(stage: str, factory: bytes, item: bytes, traceparent: str) -> bytes:
     """Run one document through the stage; bytes in and out, so that only this function can fail to pickle."""
     outcome: Outcome[Any]
     try:
-        (outcome,) = _stage(factory).execute_batch([pickle.loads(item)])
+        document = pickle.loads(item)
+        with continued(traceparent), ids_bound(stage, [document[0]]):
+            (outcome,) = _stage(factory).execute_batch([document])
         return pickle.dumps(outcome)
     except MedkgError as error:
         outcome = error

@@ -10,6 +10,8 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
+from functools import partial
 from typing import Any, Final
 
 __all__ = ["LegThreads"]
@@ -31,7 +33,8 @@ class LegThreads:
         self._unfinished = 0
 
     def submit(self, call: Callable[[], Any]) -> Future[Any]:
-        """Queue the call; returns its future at once."""
+        """Queue the call, with the context of the caller; returns its future at once."""
+        call = partial(copy_context().run, call)
         future: Future[Any] = Future()
         with self._guard:
             self._waiting.put((future, call))

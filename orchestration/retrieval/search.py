@@ -38,6 +38,7 @@ from orchestration.retrieval.legs import DEEPENING, Leg
 from orchestration.retrieval.narrowing import Matching, NarrowedLeg
 from orchestration.retrieval.reranking import RERANK, Reranker
 from orchestration.retrieval.visibility import Documents, VisibleDocuments, narrowed_to
+from orchestration.tracing import span
 
 __all__ = ["Hit", "HybridSearch", "SearchResult"]
 
@@ -245,6 +246,8 @@ class HybridSearch:
         running: dict[str, Future[list[Candidate]]] = {
             leg.name: self._threads[leg.name].submit(
                 partial(
+                    _traced,
+                    leg.name,
                     self._narrowed(leg, leg_query).search,
                     leg_query.tenant_id,
                     leg_query.query,
@@ -309,6 +312,14 @@ class HybridSearch:
             self._logger.warning("leg left out", leg=name, code=error.code, message=error.message)
         else:
             self._logger.error("leg left out", leg=name, error=type(error).__name__, exc_info=error)
+
+
+def _traced(name: str, search: Callable[..., list[Candidate]], *arguments: Any) -> list[Candidate]:
+    """Candidates of a leg, in a span of its own."""
+    with span(f"leg {name}", {"medkg.leg": name}) as leg:
+        candidates = search(*arguments)
+        leg.set({"medkg.candidates": len(candidates)})
+        return candidates
 
 
 def _worst(errors: Iterable[BaseException]) -> BaseException:

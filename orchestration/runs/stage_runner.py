@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 import psutil
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from orchestration.contracts import Failure, GpuUse, Outcome, OutcomeLedger, Plane, StageReport, WindowLedger
 from orchestration.errors import LeaseLostError, MedkgError, StageContractError, UnavailableError
@@ -23,6 +24,7 @@ from orchestration.records import EmbeddingBatch, GraphWriteReceipt, StageContex
 from orchestration.runs.artifacts import VALUE_TYPES, WindowBatch, is_value
 from orchestration.runs.dropped_counts import DroppedCounts
 from orchestration.topology.graph import StageNode
+from orchestration.tracing import span
 
 __all__ = ["BatchResult", "StageCaller", "StageRunner"]
 
@@ -104,6 +106,24 @@ class StageRunner:
 
         `reused`: documents with the result of an earlier run of this stage; they come behind the others.
         """
+        ids = {"medkg.stage": node.name, "medkg.pipeline": node.pipeline, "medkg.window": window_id}
+        with (
+            span(f"stage {node.name}", {**ids, "medkg.job": job_id}) as stage,
+            bound_contextvars(window=window_id),
+        ):
+            batch, report = self._run(node, window_id, job_id, items, refine, reused)
+            stage.set(_counts(report))
+            return batch, report
+
+    def _run(
+        self,
+        node: StageNode,
+        window_id: str,
+        job_id: str,
+        items: Items,
+        refine: Refine | None,
+        reused: Reused,
+    ) -> tuple[WindowBatch, StageReport]:
         started_at, clock = time.time(), time.perf_counter()
         cost = _Cost(self._plane)
         self._dropped.take()  # of a stage that was interrupted
@@ -247,6 +267,21 @@ class _Cost:
                 continue
             seconds += of_child.user + of_child.system
         return float(seconds)
+
+
+def _counts(report: StageReport) -> dict[str, int]:
+    """Attributes of a stage's span."""
+    names = (
+        "documents_in",
+        "documents_out",
+        "reused",
+        "failed",
+        "retried",
+        "items_out",
+        "mentions",
+        "claims",
+    )
+    return {f"medkg.{name}": getattr(report, name) for name in names}
 
 
 def _checked(node: StageNode, ctx: StageContext, outcome: Outcome[Any]) -> Outcome[Any]:

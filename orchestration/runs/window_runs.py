@@ -38,6 +38,7 @@ from orchestration.runs.reused_documents import reused_results
 from orchestration.runs.stage_runner import StageRunner
 from orchestration.settings import Settings
 from orchestration.topology.graph import StageNode, TopologyGraph
+from orchestration.tracing import span
 
 __all__ = ["WindowRuns"]
 
@@ -231,6 +232,12 @@ class WindowRuns:
         removed from the stores, and by `recover` later if this process dies in between.
         """
         index = next(batch for batch in sinks.values() if batch.kind == "index_receipt")
+        with span("commit", {"medkg.pipeline": pipeline, "medkg.window": index.window_id}) as committing:
+            committed = self._commit(pipeline, index, sinks)
+            committing.set({"medkg.documents": committed})
+            return committed
+
+    def _commit(self, pipeline: str, index: WindowBatch, sinks: Mapping[str, WindowBatch]) -> int:
         leased = {key: document.ctx for key, document in self._leased(index).items()}
         visible = {commit.key: commit for commit in self._ledger.commits.find_all(list(leased))}
         commits = branch_commits(self._topology(pipeline), sinks, leased, visible)

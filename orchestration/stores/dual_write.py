@@ -28,6 +28,7 @@ from orchestration.contracts import (
 from orchestration.errors import DocumentsRefusedError, StageContractError
 from orchestration.records import DocumentKey, EmbeddingBatch, IndexReceipt, SparseMatrix, StageContext
 from orchestration.stores.entry_limits import MOST_NAMED, NEXT_STEP
+from orchestration.tracing import span
 
 __all__ = ["DualWrite"]
 
@@ -93,8 +94,11 @@ class DualWrite:
         rows = [VectorRow(key, chunk.chunk_id, chunk_facets(key, chunk)) for key, chunk in chunks]
         dense = np.concatenate([batch.dense for _, batch in items if batch.chunks])
         try:
-            self._search.write(intent.tenant_id, intent.intent_id, chunks, _sparse(items))
-            self._vectors.write(intent.tenant_id, namespace, intent.intent_id, rows, dense)
+            counts = {"medkg.chunks": len(chunks), "medkg.documents": len(items)}
+            with span("write search index", {"db.system": _system(self._search), **counts}, kind="client"):
+                self._search.write(intent.tenant_id, intent.intent_id, chunks, _sparse(items))
+            with span("write vectors", {"db.system": _system(self._vectors), **counts}, kind="client"):
+                self._vectors.write(intent.tenant_id, namespace, intent.intent_id, rows, dense)
         except DocumentsRefusedError as error:
             if error.reasons.keys().isdisjoint(ctx.key for ctx, _ in items):
                 raise
@@ -223,3 +227,9 @@ def _model(items: Sequence[tuple[StageContext, EmbeddingBatch]], leg: str) -> st
             f"one index batch holds {leg} vectors of {sorted(models)}; the embed stage must name one model."
         )
     return models.pop()
+
+
+def _system(store: object) -> str:
+    """The database behind a store: the name of its room, e.g. `sqlite`, `faiss`, `opensearch`."""
+    _, _, place = type(store).__module__.partition("orchestration.stores.")
+    return place.partition(".")[0] or type(store).__module__.partition(".")[0]

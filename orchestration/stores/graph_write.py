@@ -18,6 +18,7 @@ from orchestration.contracts import (
     document_facts,
 )
 from orchestration.records import DocumentKey, GraphWriteReceipt, StageContext
+from orchestration.tracing import span
 
 __all__ = ["GraphWrite"]
 
@@ -38,7 +39,8 @@ class GraphWrite:
             return []
         intent = self._log.open_intent(tenant_id, owner, [ctx.key for ctx, _ in items])
         written = [(ctx.key, extraction) for ctx, extraction in items]
-        self._graph.write(intent.intent_id, written, self._facts([ctx for ctx, _ in items]))
+        with span("write graph", {"medkg.store": "ledger", "medkg.documents": len(items)}, kind="client"):
+            self._graph.write(intent.intent_id, written, self._facts([ctx for ctx, _ in items]))
         return [
             GraphWriteReceipt(
                 key=ctx.key,

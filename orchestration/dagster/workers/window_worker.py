@@ -33,11 +33,13 @@ from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster._utils.interrupts import capture_interrupts, pop_captured_interrupt
 
 from orchestration.dagster.instance import CodeLocation, create_window_run, job_of, open_instance_at
+from orchestration.dagster.names import JOB_TAG, TRACE_TAG, window_of
 from orchestration.dagster.step_failures import step_failure, with_step_failures
 from orchestration.dagster.workers.worker_process import FINISHED, READY, RUN
 from orchestration.errors import MedkgError, UsageError
 from orchestration.logging import ProcessLog, configure_logging
 from orchestration.settings import load_settings
+from orchestration.tracing import configure_tracing, continued, flush, span
 
 MOST_CANCELLED: Final = 1000
 """Cancelled runs to remember until they start; most that are cancelled have ended, and never do."""
@@ -171,7 +173,14 @@ class WindowWorker:
         if self._current.cancelled:
             self._instance.report_run_canceled(run, "Canceled before it started.")
             return None
-        return self._run(run)
+        with (
+            continued(run.tags.get(TRACE_TAG, "")),
+            span("window", _described(run), kind="consumer") as window,
+        ):
+            failure = self._run(run)
+            if failure is not None:
+                window.fail("run_failed")
+            return failure
 
     def _run(self, run: DagsterRun) -> str | None:
         failure = None
@@ -209,5 +218,19 @@ def main() -> None:
     control_fd, home, module, attribute, name = sys.argv[1:]
     os.set_inheritable(int(control_fd), False)
     configure_logging(load_settings().log_level, ProcessLog())
+    configure_tracing("window-worker")
     with open_instance_at(Path(home)) as instance:
-        WindowWorker(Connection(int(control_fd)), instance, CodeLocation(module, attribute, name)).serve()
+        try:
+            WindowWorker(Connection(int(control_fd)), instance, CodeLocation(module, attribute, name)).serve()
+        finally:
+            flush()
+
+
+def _described(run: DagsterRun) -> dict[str, str]:
+    """Attributes of the window's span."""
+    return {
+        "medkg.window": window_of(run.tags) or "",
+        "medkg.dagster_job": run.job_name,
+        "medkg.run": run.run_id,
+        "medkg.job": run.tags.get(JOB_TAG, ""),
+    }
