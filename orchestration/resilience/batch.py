@@ -202,7 +202,7 @@ class _MicroBatch:
 
 
 def _attempt_span(run: _Run, positions: Sequence[int]) -> AbstractContextManager[object]:
-    """A span of an attempt; none under a rate limit, where each document has attempts of its own."""
+    """A span of an attempt; none under a rate limit, where each document has its attempts."""
     if run.guard.policy.rate_limit_config is not None:
         return nullcontext()
     attributes: dict[str, str | int] = {

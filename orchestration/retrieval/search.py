@@ -315,7 +315,7 @@ class HybridSearch:
 
 
 def _traced(name: str, search: Callable[..., list[Candidate]], *arguments: Any) -> list[Candidate]:
-    """Candidates of a leg, in a span of its own."""
+    """Candidates of a leg, in a span."""
     with span(f"leg {name}", {"medkg.leg": name}) as leg:
         candidates = search(*arguments)
         leg.set({"medkg.candidates": len(candidates)})

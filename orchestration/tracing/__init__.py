@@ -7,20 +7,26 @@ OpenTelemetry is imported and a span costs a function call. A span stands for a 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
-from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from orchestration.tracing.environment import tracing_problem, wants_traces
+from orchestration.tracing.places import (
+    NO_SPAN,
+    NOTHING,
+    PLACE,
+    TRACEPARENT,
+    Attributes,
+    Place,
+    Span,
+    SpanKind,
+)
 
 if TYPE_CHECKING:
     from orchestration.tracing.export import Exporting
 
 __all__ = [
-    "NOTHING",
     "Attributes",
     "Span",
     "SpanKind",
@@ -36,65 +42,7 @@ __all__ = [
     "wants_traces",
 ]
 
-Value: TypeAlias = str | bool | int | float | Sequence[str]
-Attributes: TypeAlias = Mapping[str, Value]
-NOTHING: Final[Attributes] = MappingProxyType({})
-SpanKind: TypeAlias = Literal["internal", "client", "server", "producer", "consumer"]
-
-TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
-"""https://www.w3.org/TR/trace-context/#traceparent-header"""
-
-
-class Span(Protocol):
-    """A piece of work that is being done."""
-
-    def set(self, attributes: Attributes) -> None:
-        """Add attributes."""
-        ...
-
-    def event(self, name: str, attributes: Attributes = NOTHING) -> None:
-        """Add something that happened at this moment."""
-        ...
-
-    def fail(self, error_type: str) -> None:
-        """Mark the work as failed; `error_type` is an error code or the name of a class, never a message."""
-        ...
-
-
-class _NoSpan:
-    """A span while tracing is off."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        return None
-
-    def set(self, attributes: Attributes) -> None:
-        """Nothing is recorded."""
-
-    def event(self, name: str, attributes: Attributes = NOTHING) -> None:
-        """Nothing is recorded."""
-
-    def fail(self, error_type: str) -> None:
-        """Nothing is recorded."""
-
-
-class Place(NamedTuple):
-    """Where in a trace the code of this context runs."""
-
-    traceparent: str
-    span: Span
-
-
-_NO_SPAN: Final = _NoSpan()
-_NOWHERE: Final = Place("", _NO_SPAN)
 _NO_CONTEXT: Final = nullcontext()
-PLACE: Final[ContextVar[Place]] = ContextVar("medkg_trace", default=_NOWHERE)
-"""Of this thread or task. Threads started by hand do not inherit it: see `continued`."""
-
 _exporting: Exporting | None = None
 
 
@@ -107,7 +55,7 @@ def span(
     https://opentelemetry.io/docs/specs/semconv/. No attribute holds text of a document.
     """
     if _exporting is None:
-        return _NO_SPAN
+        return NO_SPAN
     return _exporting.span(name, attributes, kind)
 
 
@@ -134,7 +82,7 @@ def continued(traceparent: str) -> AbstractContextManager[None]:
 
 @contextmanager
 def _continued(traceparent: str) -> Iterator[None]:
-    token = PLACE.set(Place(traceparent, _NO_SPAN))
+    token = PLACE.set(Place(traceparent, NO_SPAN))
     try:
         yield
     finally:

@@ -27,7 +27,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
 
 from orchestration.errors import MedkgError
-from orchestration.tracing import NOTHING, PLACE, TRACEPARENT, Attributes, Place, SpanKind
+from orchestration.tracing.places import NOTHING, PLACE, TRACEPARENT, Attributes, Place, SpanKind
 
 __all__ = ["Exporting"]
 
@@ -208,11 +208,11 @@ def _parent(traceparent: str) -> Context:
     """The context with that parent; without one the span is a root."""
     if not traceparent:
         return Context()
-    found = TRACEPARENT.fullmatch(traceparent)
-    assert found is not None
+    fields = TRACEPARENT.fullmatch(traceparent)
+    assert fields is not None
     parent = SpanContext(
-        int(found.group(1), 16),
-        int(found.group(2), 16),
+        int(fields.group(1), 16),
+        int(fields.group(2), 16),
         is_remote=True,
         trace_flags=TraceFlags(int(traceparent[-2:], 16)),
     )

@@ -16,7 +16,7 @@ DOCUMENTS = 6
 
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory: pytest.TempPathFactory) -> OtlpCollector:
-    """The spans of a run that a caller with a trace of its own started."""
+    """The spans of a run."""
     folder = tmp_path_factory.mktemp("traces")
     documents = folder / "in"
     documents.mkdir()
