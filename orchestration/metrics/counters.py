@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from orchestration.contracts.facts import (
@@ -25,6 +26,7 @@ from orchestration.contracts.facts import (
     Fact,
     GateOpened,
     JobChanged,
+    JobOpened,
     RateLimited,
     ResourceChanged,
     SearchServed,
@@ -33,6 +35,7 @@ from orchestration.contracts.facts import (
     StageFailure,
     StageFinished,
     StageRetried,
+    StageStarted,
     WindowClaimed,
 )
 from orchestration.contracts.jobs import JobState, StageReport
@@ -41,6 +44,18 @@ from orchestration.metrics.names import METRICS, MOST_SERIES, OTHER
 __all__ = ["Counters", "Exemplar", "MetricsSink", "Series"]
 
 BREAKER_STATES: Final = ("open", "half-open", "closed")
+
+JOB_STATUSES: Final = ("succeeded", "partial", "failed", "stalled", "cancelled")
+STAGE_STATUSES: Final = ("success", "partial", "failed")
+OUTCOMES: Final = ("committed", "failed", "skipped", "handed-back", "deleted")
+STAGE_OUTCOMES: Final = ("passed", "reused", "failed")
+OF_PIPELINE: Final = (
+    "medkg_documents_queued_total",
+    "medkg_windows_claimed_total",
+    "medkg_chunks_committed_total",
+    "medkg_mentions_committed_total",
+    "medkg_claims_committed_total",
+)
 
 ENDED: Final = (JobState.DONE, JobState.STALLED, JobState.CANCELLED)
 
@@ -91,6 +106,10 @@ class Counters:
             case StageRetried():
                 for code, times in body.codes.items():
                     self._add("dagster_retry_attempts_total", (body.stage, code), times)
+            case JobOpened():
+                self._show_pipeline(fact.pipeline_name)
+            case StageStarted():
+                self._show_stage(body.stage)
             case WindowClaimed():
                 self._add("medkg_windows_claimed_total", (fact.pipeline_name,))
             case GateOpened():
@@ -192,6 +211,28 @@ class Counters:
             resources
         )
 
+    # --- zeros --------------------------------------------------------------------------------------
+
+    def _show_pipeline(self, pipeline: str) -> None:
+        """Start the series of a pipeline at zero: Prometheus sees no increase in one that begins at 1."""
+        for status in JOB_STATUSES:
+            self._start("dagster_job_duration_seconds", (pipeline, status))
+        for outcome in OUTCOMES:
+            self._start("medkg_documents_finished_total", (pipeline, outcome))
+        for name in OF_PIPELINE:
+            self._start(name, (pipeline,))
+
+    def _show_stage(self, stage: str) -> None:
+        for status in STAGE_STATUSES:
+            self._start("dagster_stage_duration_seconds", (stage, status))
+        for outcome in STAGE_OUTCOMES:
+            self._start("medkg_stage_documents_total", (stage, outcome))
+
+    def _start(self, name: str, labels: Labels) -> None:
+        metric = METRICS[name]
+        zero = partial(_histogram, len(metric.buckets)) if metric.kind == "histogram" else _zero
+        self._at(name, labels, zero)
+
     # --- series -------------------------------------------------------------------------------------
 
     def _at(self, name: str, labels: Labels, new: Any) -> Series:
@@ -210,7 +251,7 @@ class Counters:
 
     def _observe(self, name: str, labels: Labels, value: float, fact: Fact) -> None:
         bounds = METRICS[name].buckets
-        series = self._at(name, labels, lambda: _histogram(len(bounds)))
+        series = self._at(name, labels, partial(_histogram, len(bounds)))
         bucket = bisect_left(bounds, value)
         series["counts"][bucket] += 1
         series["sum"] += value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.contracts.facts import BreakerChanged, ResourceChanged
+from orchestration.contracts.facts import BreakerChanged, JobOpened, ResourceChanged, StageStarted
 from orchestration.contracts.jobs import JobState
 from orchestration.metrics.counters import Counters, MetricsSink
 from orchestration.metrics.names import MOST_SERIES, OTHER
@@ -69,6 +69,14 @@ def test_retries_dead_letters_and_commits_are_counted_with_their_labels() -> Non
     assert counters.series("medkg_dead_letters_total")[("parse", "MEDKG-200")]["value"] == 1
     assert counters.series("medkg_mentions_committed_total")[("auto",)]["value"] == 5
     assert counters.series("medkg_documents_finished_total")[("auto", "failed")]["value"] == 1
+
+
+def test_series_of_a_pipeline_start_at_zero_when_a_job_opens_so_that_a_first_failure_is_an_increase() -> None:
+    counters = folded(JobOpened(source="files", attended=True), StageStarted(stage="parse"))
+    jobs = counters.series("dagster_job_duration_seconds")
+    assert sum(jobs["auto", "failed"]["counts"]) == 0
+    assert counters.series("medkg_documents_finished_total")["auto", "failed"]["value"] == 0
+    assert ("parse", "partial") in counters.series("dagster_stage_duration_seconds")
 
 
 def states_of(counters: Counters, stage: str) -> dict[str, float]:
