@@ -85,11 +85,16 @@ lint: setup  ## Format check, lint, types, import contracts, retry-loop check, f
 	@$(BIN)/python ops/checks/no_retry_loops.py
 	@$(BIN)/medkg topology schema --check
 	@$(BIN)/python -m ops.reference --check
+	@$(BIN)/python -m ops.observability.dashboards --check
 	@$(BIN)/python ops/checks/docs_names.py
 	@$(BIN)/python ops/checks/plain_language.py
 
-reference: setup  ## Write docs/reference (settings, errors, commands) from the code
+reference: setup  ## Write docs/reference (settings, errors, commands, metrics) and the dashboards from the code
 	@$(BIN)/python -m ops.reference
+	@$(BIN)/python -m ops.observability.dashboards
+
+observe: setup  ## Prometheus and Alertmanager (where this machine has them) over a demo run; prints addresses
+	@$(BIN)/python -m ops.observability.observe --data-dir $(DATA_DIR)/observe
 
 wheel-check: setup  ## Build the wheel, install it into a clean environment, use it outside of the checkout
 	@$(BIN)/python ops/checks/wheel.py
@@ -107,4 +112,4 @@ lock: setup  ## Update constraints-cpu.txt and vLLM's requirements
 	@ops/lock
 	@ops/lock-vllm
 
-.PHONY: help setup vllm llm engines demo test test-exhaustive coverage lint reference wheel-check bench up down lock
+.PHONY: observe help setup vllm llm engines demo test test-exhaustive coverage lint reference wheel-check bench up down lock

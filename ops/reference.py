@@ -1,8 +1,8 @@
-"""Writes the references of docs/reference from the code that they describe: settings, errors, commands.
+"""Writes docs/reference from the code that it describes: settings, errors, commands, metrics.
 
-Comes in: the settings' model, the tree of errors and the `medkg` command. Leaves: settings.md, errors.md and
-cli.md; with --check nothing but exit code 1 when a page is not what the code says. `make reference` writes
-them, `make lint` checks them.
+Comes in: the settings' model, the tree of errors, the `medkg` command and the registry of metrics. Leaves:
+settings.md, errors.md, cli.md and metrics.md; with --check nothing but exit code 1 when a page is not what
+the code says. `make reference` writes them, `make lint` checks them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import typer
 
+from ops.metrics_page import INTRODUCTION, metrics_tables
 from orchestration.cli.main import app
 from orchestration.errors import ExitCode, MedkgError, PermanentError, TransientError, UnavailableError
 from orchestration.settings import Settings
@@ -229,7 +230,17 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-PAGES: Final = {"settings.md": settings_page, "errors.md": errors_page, "cli.md": commands_page}
+def metrics_page() -> str:
+    """All metrics of `/metrics`, in the order of the registry."""
+    return "\n".join([*_head("Metrics", "orchestration/metrics/names.py", INTRODUCTION), *metrics_tables()])
+
+
+PAGES: Final = {
+    "settings.md": settings_page,
+    "errors.md": errors_page,
+    "cli.md": commands_page,
+    "metrics.md": metrics_page,
+}
 
 
 def main(arguments: Sequence[str]) -> int:

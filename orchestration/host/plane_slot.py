@@ -46,6 +46,7 @@ class PlaneSlot:
         """Start Ray and load the models; an error is kept for later requests. Main thread only."""
         try:
             self._ray_folder = private_folder(self._settings, "ray", RAY_SOCKET)
+            _link_targets(self._settings, self._ray_folder)
             self._plane = self._assembly.start_plane(self._ray_folder, dashboard=dashboard)
         except MedkgError as error:
             self._error = error
@@ -120,3 +121,10 @@ class PlaneSlot:
         """Delete Ray's files; after the plane has been closed."""
         if self._ray_folder is not None:
             shutil.rmtree(self._ray_folder, ignore_errors=True)
+
+
+def _link_targets(settings: Settings, ray_folder: Path) -> None:
+    """Let Prometheus find the file with Ray's addresses at one place of the data folder."""
+    link = settings.data_dir / "run" / "ray-metrics.json"
+    link.unlink(missing_ok=True)
+    link.symlink_to(ray_folder / "prom_metrics_service_discovery.json")
