@@ -13,7 +13,7 @@ __all__ = ["INTRODUCTION", "metrics_tables"]
 
 INTRODUCTION: Final = """
     What `/metrics` of a data folder has, once MEDKG_METRICS_PORT is set: [metrics](../guides/metrics.md). The
-    column `read from`: facts are counted exactly, also over kill -9; everything else is read when it is scraped.
+    column `read from`: facts are counted exactly, also over kill -9; all else is read when it is scraped.
     """
 READ_FROM: Final = {
     "facts": "facts of the ledger",
