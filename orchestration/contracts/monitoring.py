@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pydantic import Field
 
+from orchestration.contracts.jobs import StageReport
 from orchestration.records import Record
 
 __all__ = ["GateAge", "LedgerReading", "MonitoringLedger"]
@@ -44,4 +45,11 @@ class MonitoringLedger(Protocol):
 
     def read(self) -> LedgerReading:
         """Read all of it, each part from an index."""
+        ...
+
+    def recent_stages(self, since: float, limit: int) -> Sequence[StageReport]:
+        """Reports of stages that ended at `since` (seconds since the epoch) or later, the newest first.
+
+        At most the last `limit` reports are looked at.
+        """
         ...

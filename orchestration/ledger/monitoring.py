@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, func, select
 
-from orchestration.contracts.jobs import JobState
+from orchestration.contracts.jobs import JobState, StageReport
 from orchestration.contracts.monitoring import GateAge, LedgerReading
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.dead_letters import WAITS
-from orchestration.ledger.tables import dead_letters, documents, jobs, pdf_tasks
+from orchestration.ledger.tables import dead_letters, documents, jobs, pdf_tasks, stage_reports
 from orchestration.ledger.transitions import Status
 
 __all__ = ["SqlMonitoring"]
@@ -73,6 +73,13 @@ class SqlMonitoring(LedgerPart):
                 ),
                 pdf_tasks=_singles(connection, tasks),
             )
+
+    def recent_stages(self, since: float, limit: int) -> list[StageReport]:
+        """The last reports of stages; see MonitoringLedger.recent_stages."""
+        newest = select(stage_reports.c.report).order_by(stage_reports.c.number.desc()).limit(limit)
+        with self._database.reading() as connection:
+            reports = map(StageReport.model_validate_json, connection.execute(newest).scalars().all())
+        return [report for report in reports if report.started_at + report.seconds >= since]
 
 
 def _pairs(connection: Connection, query: Select[Any]) -> dict[tuple[str, str], int]:
