@@ -34,6 +34,7 @@ OBJECTS_PATTERN = re.compile(
 )
 WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s?#]+[^\s?#/]$")]
 """An address that paths are put behind."""
+LOG_PAGE: Final = r"^https?://\S*\{(trace_id|window|job)\}\S*$"
 SQLITE_URL: Final = "sqlite:///"
 """Followed by a path, which is relative unless it starts with a slash."""
 OTHER_VARIABLES: Final = ("MEDKG_DAGSTER_URL",)
@@ -239,6 +240,16 @@ class Settings(BaseSettings):
     )
     log_megabytes: Annotated[float, Field(ge=1, le=10_000)] = Field(
         default=50, description="Size at which a log starts again; one previous part of it is kept."
+    )
+    trace_url_template: Annotated[str, Field(pattern=r"^https?://\S*\{trace_id\}\S*$")] | None = Field(
+        default=None,
+        description="Page of a trace, which runs in the Dagster UI link to: "
+        "http://jaeger:16686/trace/{trace_id}.",
+    )
+    log_url_template: Annotated[str, Field(pattern=LOG_PAGE)] | None = Field(
+        default=None,
+        description="Page of a run's log lines, with {trace_id}, {window} or {job}, which runs in the "
+        "Dagster UI link to.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="warning", description="Least severe log lines that are written."

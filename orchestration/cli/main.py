@@ -38,6 +38,7 @@ from orchestration.cli.help_text import CommandsByPanel
 from orchestration.cli.output import fail, note
 from orchestration.cli.tracing import command_span
 from orchestration.errors import MedkgError
+from orchestration.known_secrets import known_secrets
 from orchestration.logging import configure_logging
 from orchestration.settings import describe_unknown, load_settings, send_no_usage_reports, unknown_variables
 
@@ -71,7 +72,7 @@ def _global_options(
         ctx.obj = load_settings(data_dir=data_dir, profile=profile, tenant=tenant)
     except MedkgError as error:
         fail(error)
-    configure_logging(ctx.obj.log_level)
+    configure_logging(ctx.obj.log_level, secrets=known_secrets(ctx.obj))
     ctx.with_resource(command_span(ctx.invoked_subcommand))
     if unknown := unknown_variables(os.environ):
         note(f"ignored: {describe_unknown(unknown)}")

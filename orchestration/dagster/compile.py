@@ -28,6 +28,7 @@ from dagster import (
 )
 from dagster._core.storage.tags import COMPUTE_KIND_TAG
 
+from orchestration.dagster.links import run_links
 from orchestration.dagster.names import (
     HOLD_OP,
     JOB_TAG,
@@ -181,7 +182,8 @@ def _first_op(graph: TopologyGraph, phase: Phase, node: StageNode) -> OpDefiniti
         batch: WindowBatch
         batch, report = runs.run_first_stage(topology.name, node.name, window_id)
         _tag(context, JOB_TAG, batch.job_id[:JOB_TAG_LENGTH])
-        context.add_output_metadata({**stage_metadata(node, report), "job": batch.job_id})
+        links = run_links(runs.settings, window_id, batch.job_id)
+        context.add_output_metadata({**stage_metadata(node, report), "job": batch.job_id, **links})
         return batch
 
     return first
@@ -252,8 +254,10 @@ def _resume_op(graph: TopologyGraph, phase: Phase, held: StageNode) -> OpDefinit
     def resume(context: OpExecutionContext) -> WindowBatch:
         window_id = context.op_config["window_id"]
         _tag(context, WINDOW_TAG, window_id)
-        batch: WindowBatch = context.resources.window_runs.resume(graph.topology.name, window_id)
-        context.add_output_metadata({"resumed": len(batch.items), "job": batch.job_id})
+        runs = context.resources.window_runs
+        batch: WindowBatch = runs.resume(graph.topology.name, window_id)
+        links = run_links(runs.settings, window_id, batch.job_id)
+        context.add_output_metadata({"resumed": len(batch.items), "job": batch.job_id, **links})
         return batch
 
     return resume

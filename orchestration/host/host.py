@@ -32,6 +32,7 @@ from orchestration.host.services import DagsterServices
 from orchestration.host.verbs import HostVerbs
 from orchestration.host.window_runs import HostRuns
 from orchestration.jobs.host_client import guard_ray
+from orchestration.known_secrets import known_secrets
 from orchestration.logging import configure_logging
 from orchestration.processes.fork_server import ForkServer, ForkServers
 from orchestration.processes.local_service import LocalService
@@ -162,7 +163,7 @@ def main() -> None:
     options = parser.parse_args()
     limit_arenas()
     settings = load_settings(data_dir=options.data_dir, profile=options.profile)
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, secrets=known_secrets(settings), process="host")
     send_no_usage_reports()
     guard_ray(settings)
     os.environ.update(child_environment(settings))

@@ -27,6 +27,7 @@ from orchestration.operations.index_problems import lost_entries, lost_vectors, 
 from orchestration.operations.store_checks import ask_store
 from orchestration.plugins.entry_points import GROUPS, installed_plugins
 from orchestration.settings import describe_unknown, unknown_variables
+from orchestration.tracing import tracing_problem, wants_traces
 
 if TYPE_CHECKING:
     from orchestration.operations.parts import Parts
@@ -66,6 +67,7 @@ class Doctor:
         checks: Mapping[str, Callable[[], str]] = {
             "data folder can be written": self._check_folder,
             "MEDKG_ variables are settings": _check_variables,
+            "traces": _check_traces,
             "plugins load": self._check_plugins,
             **self._store_checks(),
             "graph server takes the graph": self._check_graph_server,
@@ -177,6 +179,13 @@ def _check_variables() -> str:
     if unknown := unknown_variables(os.environ):
         raise ConfigurationError(describe_unknown(unknown))
     return "none is unknown"
+
+
+def _check_traces() -> str:
+    problem = tracing_problem()
+    if problem is not None:
+        raise ConfigurationError(problem)
+    return "sent" if wants_traces() else "off"
 
 
 def _check_lost(lost: Callable[[Parts], list[str]], parts: Parts) -> None:

@@ -12,15 +12,15 @@ import json
 import secrets
 import shutil
 import socket
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
+
+import structlog
 
 from orchestration.errors import ConfigurationError, HostUnavailableError, MedkgError, rebuilt_error
 from orchestration.processes.child_process import is_alive, own_identity, pid_of
@@ -178,7 +178,7 @@ class LocalService:
         except MedkgError as error:
             return {"error": _describe(error)}
         except Exception as error:  # noqa: BLE001 - every error is reported to the client
-            traceback.print_exc(file=sys.stderr)
+            structlog.get_logger(__name__).exception("verb failed", verb=verb)
             failure = HostUnavailableError(
                 f"The {self.name} failed in '{verb}' with {type(error).__name__}: {error}. Its log is in "
                 f"{self.data_dir / 'logs'}."

@@ -23,10 +23,13 @@ from pebble import ProcessExpired, ProcessPool
 from orchestration.contracts import BatchStage, Isolation, Outcome, lift
 from orchestration.disk_space import unwritable_disk
 from orchestration.errors import ConfigurationError, MedkgError, StageCrashedError, StageFailedError
+from orchestration.known_secrets import known_secrets
+from orchestration.logging import configure_logging
 from orchestration.processes.worker_pool import started_pool
 from orchestration.records import StageContext
 from orchestration.resilience.decisions import ids_bound
 from orchestration.resilience.guard import timed_out
+from orchestration.settings import load_settings
 from orchestration.tracing import continued, traceparent
 
 __all__ = ["IsolatedExecution", "StageHandle"]
@@ -117,7 +120,7 @@ class _WorkerProcesses:
         """The pool, with its processes started."""
         if self._pool is None or not self._pool.active:
             self._drop(self._pool)
-            self._pool = self._starter.submit(started_pool, self._workers).result()
+            self._pool = self._starter.submit(started_pool, self._workers, None, _open_log).result()
         return self._pool
 
     def close(self) -> None:
@@ -185,6 +188,12 @@ class _WorkerProcesses:
 
 
 # --- in the worker process -------------------------------------------------------------------------
+
+
+def _open_log() -> None:
+    """Have a worker process log as the process that started it."""
+    settings = load_settings()
+    configure_logging(settings.log_level, secrets=known_secrets(settings), process="parser")
 
 
 def _execute(stage: str, factory: bytes, item: bytes, traceparent: str) -> bytes:

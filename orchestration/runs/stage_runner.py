@@ -109,7 +109,7 @@ class StageRunner:
         ids = {"medkg.stage": node.name, "medkg.pipeline": node.pipeline, "medkg.window": window_id}
         with (
             span(f"stage {node.name}", {**ids, "medkg.job": job_id}) as stage,
-            bound_contextvars(window=window_id),
+            bound_contextvars(window=window_id, job=job_id, stage=node.name),
         ):
             batch, report = self._run(node, window_id, job_id, items, refine, reused)
             stage.set(_counts(report))
@@ -228,7 +228,9 @@ class StageRunner:
             raise lost[0]
 
     def _log_stage(self, report: StageReport, failures: Sequence[Failure]) -> None:
-        self._log.info("stage", **report.model_dump())
+        ids = {"job_id": "job", "window_id": "window"}
+        fields = {ids.get(name, name): value for name, value in report.model_dump().items()}
+        self._log.info("stage", **fields)
         for failure in failures:
             self._log.info(
                 "dead letter",

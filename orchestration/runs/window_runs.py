@@ -80,6 +80,11 @@ class WindowRuns:
         self._remove_gone = remove_gone
         self._owner = owner
 
+    @property
+    def settings(self) -> Settings:
+        """Of the data folder."""
+        return self._settings
+
     def claim(self, pipeline: str, config: Mapping[str, Any]) -> str:
         """Return the window id in the config of the first op, or claim the first window of the request there.
 

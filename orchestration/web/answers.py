@@ -22,6 +22,7 @@ from orchestration.errors import (
     ServiceFailedError,
     TransientError,
 )
+from orchestration.web.shown_addresses import shown
 
 __all__ = ["check_status", "connection_error", "last_error"]
 
@@ -34,7 +35,7 @@ def check_status(url: str, status: int, headers: Mapping[str, str], body: bytes)
     if 200 <= status < 300 or status == 304:
         return
     quoted = " ".join(body.decode("utf-8", "replace").split())[:_SHOWN_CHARACTERS]
-    answer = f"{url}: HTTP {status}" + (f", {quoted!r}" if quoted else "")
+    answer = f"{shown(url)}: HTTP {status}" + (f", {quoted!r}" if quoted else "")
     wait = retry_after(headers.get("retry-after"), datetime.now(UTC))
     if status == 429:
         raise RateLimitedError(f"{answer}. The service asks for a lower rate.", retry_after=wait)
@@ -65,12 +66,13 @@ def connection_error(url: str, error: httpx.HTTPError | httpx.InvalidURL) -> Med
     """The medkg error of a connection error: unavailable, interrupted or silent, or an invalid URL."""
     cause = str(error) or type(error).__name__
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
-        return AddressRefusedError(f"{url}: {cause}. Only http and https URLs are fetched.")
+        return AddressRefusedError(f"{shown(url)}: {cause}. Only http and https URLs are fetched.")
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
         return DagsterResourceUnavailableError(
-            f"{url}: the host does not answer ({cause}). Check this machine's network, or run again later."
+            f"{shown(url)}: the host does not answer ({cause}). Check this machine's network, or run again "
+            "later."
         )
-    return ServiceError(f"{url}: the answer was interrupted ({cause}). The request is repeated.")
+    return ServiceError(f"{shown(url)}: the answer was interrupted ({cause}). The request is repeated.")
 
 
 def last_error(error: TransientError, attempts: int) -> MedkgError:

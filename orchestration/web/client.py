@@ -31,6 +31,7 @@ from orchestration.errors import AddressRefusedError, TransientError
 from orchestration.web.addresses import PublicTransport
 from orchestration.web.answers import last_error
 from orchestration.web.exchange import WebRequest, download_to, read_answer
+from orchestration.web.shown_addresses import shown
 
 __all__ = ["HostGuard", "PoliteWebClient", "user_agent"]
 
@@ -190,7 +191,7 @@ def _host(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise AddressRefusedError(f"{url}: not a URL ({error}). Check the address.") from error
+        raise AddressRefusedError(f"{shown(url)}: not a URL ({error}). Check the address.") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise AddressRefusedError(f"{url}: not an http or https URL. Check the address.")
+        raise AddressRefusedError(f"{shown(url)}: not an http or https URL. Check the address.")
     return parts.netloc.rpartition("@")[2].lower()

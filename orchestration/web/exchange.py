@@ -19,6 +19,7 @@ import httpx
 from orchestration.contracts.web import Admit, DownloadedFile, Params, WebAnswer
 from orchestration.errors import AddressRefusedError, AnswerTooLargeError, ServiceError, StoreUnwritableError
 from orchestration.web.answers import check_status, connection_error
+from orchestration.web.shown_addresses import shown
 
 __all__ = ["WebRequest", "download_to", "read_answer"]
 
@@ -123,7 +124,7 @@ async def _check(url: str, response: httpx.Response) -> None:
             break
     check_status(url, response.status_code, _headers(response), bytes(body[:_ERROR_BYTES]))
     raise AddressRefusedError(
-        f"{url}: HTTP {response.status_code}, a redirect without a target. Check the URL."
+        f"{shown(url)}: HTTP {response.status_code}, a redirect without a target. Check the URL."
     )
 
 
@@ -138,7 +139,8 @@ def _headers(response: httpx.Response) -> dict[str, str]:
 
 def _too_large(url: str, most_bytes: int) -> AnswerTooLargeError:
     return AnswerTooLargeError(
-        f"{url}: the answer has more than {most_bytes:,} bytes, the limit of its kind. It is discarded."
+        f"{shown(url)}: the answer has more than {most_bytes:,} bytes, the limit of its kind. It is "
+        "discarded."
     )
 
 
@@ -170,7 +172,7 @@ async def _write(
     if response.status_code == 206 and not continued:
         _discard(part, tag)
         raise ServiceError(
-            f"{url}: the server sent another part than the requested one. The file is requested again."
+            f"{shown(url)}: the server sent another part than the requested one. The file is requested again."
         )
     etag = response.headers.get("etag", "")
     _save_tag(tag, etag if etag.startswith(_STRONG) else response.headers.get("last-modified"))

@@ -31,12 +31,15 @@ from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.execution.api import execute_run_iterator
 from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster._utils.interrupts import capture_interrupts, pop_captured_interrupt
+from structlog.contextvars import bound_contextvars
 
 from orchestration.dagster.instance import CodeLocation, create_window_run, job_of, open_instance_at
 from orchestration.dagster.names import JOB_TAG, TRACE_TAG, window_of
+from orchestration.dagster.run_log import log_runs_as_lines
 from orchestration.dagster.step_failures import step_failure, with_step_failures
 from orchestration.dagster.workers.worker_process import FINISHED, READY, RUN
 from orchestration.errors import MedkgError, UsageError
+from orchestration.known_secrets import known_secrets
 from orchestration.logging import ProcessLog, configure_logging
 from orchestration.settings import load_settings
 from orchestration.tracing import configure_tracing, continued, flush, span
@@ -176,6 +179,7 @@ class WindowWorker:
         with (
             continued(run.tags.get(TRACE_TAG, "")),
             span("window", _described(run), kind="consumer") as window,
+            bound_contextvars(run=run.run_id),
         ):
             failure = self._run(run)
             if failure is not None:
@@ -217,8 +221,10 @@ def main() -> None:
     """Serve the pool at the other end of the inherited socket."""
     control_fd, home, module, attribute, name = sys.argv[1:]
     os.set_inheritable(int(control_fd), False)
-    configure_logging(load_settings().log_level, ProcessLog())
+    settings = load_settings()
+    configure_logging(settings.log_level, ProcessLog(), known_secrets(settings), "window-worker")
     configure_tracing("window-worker")
+    log_runs_as_lines()
     with open_instance_at(Path(home)) as instance:
         try:
             WindowWorker(Connection(int(control_fd)), instance, CodeLocation(module, attribute, name)).serve()

@@ -46,7 +46,8 @@ def log_lines(capsys: pytest.CaptureFixture[str]) -> LogLines:
 
     def lines() -> list[dict[str, Any]]:
         logged.extend(json.loads(line) for line in capsys.readouterr().err.splitlines())
-        return [{name: value for name, value in line.items() if name != "timestamp"} for line in logged]
+        ours = {"timestamp", "process", "logger"}
+        return [{name: value for name, value in line.items() if name not in ours} for line in logged]
 
     return lines
 
