@@ -358,20 +358,24 @@ OVERVIEW: Final[dict[str, tuple[Panel, ...]]] = {
         ),
         Panel(
             "Since the last backup and the last verification without differences",
-            (
-                Query("time() - max by (check) (medkg_last_success_timestamp_seconds)", "{{check}}"),
-                Query("max(medkg_verify_differences)", "differences"),
-            ),
+            (Query("time() - max by (check) (medkg_last_success_timestamp_seconds)", "{{check}}"),),
             "s",
             kind="stat",
         ),
         Panel(
+            "Differences between stores that the last verification left",
+            (Query("max(medkg_verify_differences)", "differences"),),
+            kind="stat",
+        ),
+        Panel(
             "Cost of a scrape",
-            (
-                Query("max by (part) (medkg_scrape_part_seconds)", "{{part}}"),
-                Query("min by (part) (medkg_scrape_part_up)", "{{part}} read"),
-            ),
+            (Query("max by (part) (medkg_scrape_part_seconds)", "{{part}}"),),
             "s",
+        ),
+        Panel(
+            "Parts of the scrape that can be read",
+            (Query("min by (part) (medkg_scrape_part_up)", "{{part}}"),),
+            kind="stat",
         ),
         Panel("Version", (Query("max by (version) (medkg_build_info)", "{{version}}"),), kind="stat"),
     ),

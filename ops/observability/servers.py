@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,7 @@ import httpx
 from ruamel.yaml import YAML
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-__all__ = ["alertmanager", "free_port", "missing_programs", "prometheus"]
+__all__ = ["alertmanager", "free_port", "missing_programs", "prometheus", "waited_for"]
 
 FOLDER: Final = Path(__file__).parent
 ALERTMANAGER: Final = ("prometheus-alertmanager", "alertmanager")
@@ -117,20 +117,27 @@ def _running(command: Sequence[str], log: Path, ready: str) -> Iterator[None]:
         subprocess.Popen(command, stdout=output, stderr=output, cwd=FOLDER / "prometheus") as process,
     ):
         try:
-            waiting = Retrying(
-                retry=retry_if_result(lambda answers: not answers),
-                stop=stop_after_delay(READY_SECONDS),
-                wait=wait_fixed(0.1),
-                retry_error_callback=lambda _: False,
-            )
-            if (
-                not waiting(lambda: process.poll() is not None or _answers(ready))
-                or process.poll() is not None
-            ):
+            ended_or_ready = _until(lambda: process.poll() is not None or _answers(ready), READY_SECONDS)
+            if not ended_or_ready or process.poll() is not None:
                 raise RuntimeError(f"{command[0]} did not start: {log.read_text(encoding='utf-8')[-2000:]}")
             yield
         finally:
             process.terminate()
+
+
+def waited_for(url: str, seconds: float) -> bool:
+    """Whether an address answered within `seconds`."""
+    return _until(lambda: _answers(url), seconds)
+
+
+def _until(look: Callable[[], bool], seconds: float) -> bool:
+    waiting = Retrying(
+        retry=retry_if_result(lambda answers: not answers),
+        stop=stop_after_delay(seconds),
+        wait=wait_fixed(0.1),
+        retry_error_callback=lambda _: False,
+    )
+    return bool(waiting(look))
 
 
 def _answers(url: str) -> bool:
