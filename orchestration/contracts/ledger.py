@@ -27,10 +27,12 @@ from orchestration.contracts.jobs import (
     Window,
 )
 from orchestration.contracts.monitoring import MonitoringLedger
+from orchestration.contracts.outbox import OutboxLedger
 from orchestration.contracts.places import PlaceLedger
 from orchestration.contracts.projection import GraphFeed
 from orchestration.contracts.retention import RetentionLedger
 from orchestration.contracts.syncs import SyncLedger
+from orchestration.errors import MedkgError
 from orchestration.records import DocumentKey, Fingerprints, SourceItem, StageContext
 
 
@@ -211,6 +213,16 @@ class OutcomeLedger(Protocol):
         """
         ...
 
+    def begin(self, window_id: str, stage: str, contexts: Sequence[StageContext]) -> None:
+        """Record for the outbox that a stage begins with these documents."""
+        ...
+
+    def abandon(
+        self, window_id: str, stage: str, contexts: Sequence[StageContext], error: MedkgError
+    ) -> None:
+        """Record for the outbox that a stage ended without an outcome of any document."""
+        ...
+
     def advance(
         self,
         window_id: str,
@@ -218,10 +230,13 @@ class OutcomeLedger(Protocol):
         survivors: Sequence[StageContext],
         failures: Sequence[Failure],
         retries: Mapping[str, int],
+        report: StageReport | None = None,
+        outputs: Sequence[int] = (),
     ) -> None:
         """Record the outcomes of a stage for a batch: current_stage, dead letters, retries by doc_id.
 
-        Documents that the window has lost are left alone: another run's document gets no dead letter.
+        With the `report` of the stage, which is kept for the job, and what it made of each survivor, in their
+        order. Documents that the window has lost are left alone: another run's document gets no dead letter.
         """
         ...
 
@@ -235,10 +250,6 @@ class OutcomeLedger(Protocol):
         `bases`: commits of which new ones keep a part. Documents that `owner` leases no longer are left out.
         Raises LeaseLostError when that is all of them, or when a base is not what is visible any more.
         """
-        ...
-
-    def report(self, report: StageReport) -> None:
-        """Add the report of a stage to its job."""
         ...
 
 
@@ -384,5 +395,8 @@ class Ledger(Protocol):
     def graph_feed(self) -> GraphFeed: ...
     @property
     def aliases(self) -> GraphAliases: ...
+    @property
+    def outbox(self) -> OutboxLedger: ...
+
     @property
     def graph_snapshots(self) -> GraphSnapshots: ...

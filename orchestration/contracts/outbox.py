@@ -85,6 +85,10 @@ class OutboxLedger(Protocol):
         """Give a reader back; `problem` says why it did not come on. Nothing if another owner has it."""
         ...
 
+    def note_problem(self, reader: str, owner: str, problem: str | None) -> None:
+        """Say why it does not come on, and extend its lease. Nothing if another owner has it."""
+        ...
+
     def rewind(self, reader: str, position: int) -> None:
         """Let a reader have everything behind a position again. Raises UsageError for an unknown one."""
         ...

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, update
 
+from orchestration.ledger.outbox.recording import BodyOf, record_documents
 from orchestration.ledger.rows import batches
 from orchestration.ledger.tables import dead_letters, documents, item_dead_letters, job_items
 from orchestration.ledger.transitions import Status, check_move
@@ -47,18 +48,21 @@ def end_documents(
     status: Status,
     outcome: Outcome,
     now: float,
+    fact: BodyOf,
     chunks: Mapping[int, int] | None = None,
     reason: str | None = None,
 ) -> None:
     """Move documents (row, further columns to set) to their last status; resolve their items in all jobs.
 
-    `chunks` is the number of committed chunks by document id, `reason` that of skipped items.
+    `fact` is what the outbox says of it. `chunks` is the number of committed chunks by document id, `reason`
+    that of skipped items.
     """
     for row, _ in endings:
         check_move(row["doc_id"], row["status"], status)
     ended = {"status": status, "lease_owner": None, "lease_until": 0.0, "updated_at": now}
     change_documents(connection, [{"row_id": row["id"], **ended, **columns} for row, columns in endings])
     resolve_items(connection, [row["id"] for row, _ in endings], outcome, chunks, reason)
+    record_documents(connection, [row for row, _ in endings], fact, now)
 
 
 def resolve_items(

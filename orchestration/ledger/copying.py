@@ -21,6 +21,8 @@ from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.enqueueing import lock_queue
 from orchestration.ledger.graph.counting import discard_rows, recount
 from orchestration.ledger.graph.tables import graph_documents
+from orchestration.ledger.outbox.recording import record_commits, skipped
+from orchestration.ledger.outbox.tables import outbox, outbox_readers, outbox_rosters
 from orchestration.ledger.places import KEPT, PLACE_KEY, place_row
 from orchestration.ledger.rows import batches, commit_of, correlation_id, has_key, key_of, upsert
 from orchestration.ledger.tables import (
@@ -41,8 +43,10 @@ __all__ = ["SqlCopies"]
 ROWS_AT_ONCE: Final = 1000
 """Rows of a table that are in memory at a time."""
 
-COPIED: Final = tuple(table for table in metadata.sorted_tables if table is not ledger_identity)
-"""Tables of a copy: a restored ledger is another one than the copied, with its own numbers."""
+NOT_COPIED: Final = frozenset({ledger_identity, outbox, outbox_readers, outbox_rosters})
+
+COPIED: Final = tuple(table for table in metadata.sorted_tables if table not in NOT_COPIED)
+"""Tables of a copy: a restored ledger is another one than the copied, with its own numbers and facts."""
 
 InPipeline = tuple[DocumentKey, str]
 """A document in a pipeline."""
@@ -147,9 +151,17 @@ class SqlCopies(LedgerPart):
             elif row["status"] in (Status.COMMITTED, Status.DELETED):  # as new: no job waits for it
                 connection.execute(update(documents).where(documents.c.id == row["id"]).values(columns))
             else:
-                end_documents(connection, [(row, columns)], Status.COMMITTED, "skipped", self._now())
+                end_documents(
+                    connection,
+                    [(row, columns)],
+                    Status.COMMITTED,
+                    "skipped",
+                    self._now(),
+                    skipped("superseded"),
+                )
         if new:
             connection.execute(insert(documents), new)
+        record_commits(connection, import_id, [commit for commit, _ in taken], self._now())
         if taken:
             _note_places(connection, [commit.key for commit, _ in taken])
         for commit, _ in taken:

@@ -10,11 +10,13 @@ from typing import Final
 from sqlalchemy import Connection, exists, func, select, update
 
 from orchestration.contracts import Commit, LedgerDocument
+from orchestration.contracts.facts import DocumentQueued
 from orchestration.ledger.accounts import end_documents
 from orchestration.ledger.commits import withdraw_commits
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.enqueueing import lock_queue
 from orchestration.ledger.erasing import ERASED_FROM, erase_documents
+from orchestration.ledger.outbox.recording import deleted, record_documents
 from orchestration.ledger.places import beneath, forget_documents
 from orchestration.ledger.rows import batches, document_of, has_key
 from orchestration.ledger.settled import SETTLED
@@ -96,7 +98,7 @@ class SqlDocuments(LedgerPart):
                 withdrawn += withdraw_commits(connection, batch)
                 forget_documents(connection, batch)
                 endings = [(row, forgotten) for row in rows]
-                end_documents(connection, endings, Status.DELETED, "skipped", self._now())
+                end_documents(connection, endings, Status.DELETED, "skipped", self._now(), deleted)
         return withdrawn
 
     def requeue(self, keys: Sequence[DocumentKey]) -> list[Commit]:
@@ -115,6 +117,9 @@ class SqlDocuments(LedgerPart):
                 self._queue(connection, batch)
 
     def _queue(self, connection: Connection, keys: Sequence[DocumentKey]) -> None:
+        query = select(documents).where(has_key(documents, keys), documents.c.status == Status.COMMITTED)
+        rows = connection.execute(query.order_by(documents.c.id).with_for_update()).mappings().all()
+        record_documents(connection, rows, lambda _: DocumentQueued(), self._now(), job_id="")
         connection.execute(
             update(documents)
             .where(has_key(documents, keys), documents.c.status == Status.COMMITTED)
@@ -130,7 +135,7 @@ class SqlDocuments(LedgerPart):
     def erase(self, keys: Sequence[DocumentKey]) -> None:
         """Remove every record of these documents; see DocumentLedger.erase."""
         with self._database.writing() as connection:
-            erase_documents(connection, keys)
+            erase_documents(connection, keys, self._now())
 
     def expunge(self) -> None:
         """Remove deleted rows from the files of the database; see DocumentLedger.expunge.

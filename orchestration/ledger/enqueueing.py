@@ -27,6 +27,8 @@ from orchestration.ledger.enqueue_batch import (
     restored,
 )
 from orchestration.ledger.identity import Identities
+from orchestration.ledger.listing_facts import record_listing
+from orchestration.ledger.outbox.recording import deleted, skipped
 from orchestration.ledger.places import forget_places, note_places
 from orchestration.ledger.rows import batches, has_key, key_of, storable, upsert
 from orchestration.ledger.tables import commits, dead_letters, documents, job_items
@@ -84,7 +86,7 @@ class Enqueueing:
 
     def _write(self, work: Batch) -> None:
         connection = self._connection
-        self._supersede([work.known[key]["id"] for key in work.superseded if key in work.known])
+        displaced = self._supersede([work.known[key]["id"] for key in work.superseded if key in work.known])
         upsert(
             connection,
             documents,
@@ -104,22 +106,29 @@ class Enqueueing:
                 [{**item, "document_id": ids.get(item["document_id"])} for item in work.items],
             )
         insert_dead_letters(connection, work.letters)
-        self._supersede_dead_letters([*work.tried, *(key_of(letter) for _, letter in work.letters)])
+        replayed = self._supersede_dead_letters(
+            [*work.tried, *(key_of(letter) for _, letter in work.letters)]
+        )
+        record_listing(connection, self._submission, work, displaced, replayed, self._now)
         unchanged = [
             (row, restored(row, work.visible.get(key)))
             for key, row in work.unchanged.items()
             if row["status"] != Status.COMMITTED
         ]
-        end_documents(connection, unchanged, Status.COMMITTED, "skipped", self._now)
+        end_documents(connection, unchanged, Status.COMMITTED, "skipped", self._now, skipped("unchanged"))
         change_documents(connection, work.moved())
         note_revisions(connection, work.revisions)
         self._mark_deleted(work)
 
-    def _supersede(self, document_ids: Sequence[int]) -> None:
-        """Let items of earlier batches of this job stand no longer for their documents; failures stay."""
+    def _supersede(self, document_ids: Sequence[int]) -> int:
+        """Let items of earlier batches of this job stand no longer for their documents; failures stay.
+
+        Returns the number of items.
+        """
         failed = job_items.c.outcome == "failed"
+        displaced = 0
         for batch in batches(document_ids):
-            self._connection.execute(
+            displaced += self._connection.execute(
                 update(job_items)
                 .where(job_items.c.job_id == self._submission.job_id, job_items.c.document_id.in_(batch))
                 .values(
@@ -128,7 +137,8 @@ class Enqueueing:
                     reason=case((failed, None), else_=SUPERSEDED),
                     chunks=0,
                 )
-            )
+            ).rowcount
+        return displaced
 
     def _mark_deleted(self, work: Batch) -> None:
         """Mark documents that their source deleted. Work on them ends; what is committed stays visible."""
@@ -143,8 +153,8 @@ class Enqueueing:
                 committed.append((row, restored(row, work.visible[key]) | mark))
             else:
                 gone.append((row, mark | {"revision": item.revision}))
-        end_documents(self._connection, committed, Status.COMMITTED, "skipped", self._now)
-        end_documents(self._connection, gone, Status.DELETED, "skipped", self._now)
+        end_documents(self._connection, committed, Status.COMMITTED, "skipped", self._now, skipped("deleted"))
+        end_documents(self._connection, gone, Status.DELETED, "skipped", self._now, deleted)
         change_documents(self._connection, ended)
 
     def _ask_again(self, keys: Sequence[DocumentKey]) -> None:
@@ -156,10 +166,12 @@ class Enqueueing:
                 .values(committed_version=None, committed_fingerprint=None)
             )
 
-    def _supersede_dead_letters(self, keys: Sequence[DocumentKey]) -> None:
-        """Mark earlier dead letters of documents that this job tries again as replayed."""
+    def _supersede_dead_letters(self, keys: Sequence[DocumentKey]) -> list[DocumentKey]:
+        """Mark earlier dead letters of documents that this job tries again as replayed; those documents."""
+        replayed: dict[DocumentKey, None] = {}
+        of_document = [dead_letters.c[name] for name in ("tenant_id", "source", "doc_id")]
         for batch in batches(keys):
-            self._connection.execute(
+            rows = self._connection.execute(
                 update(dead_letters)
                 .where(
                     has_key(dead_letters, batch),
@@ -168,7 +180,10 @@ class Enqueueing:
                     dead_letters.c.job_id != self._submission.job_id,
                 )
                 .values(replayed_in=self._submission.job_id)
-            )
+                .returning(*of_document)
+            ).mappings()
+            replayed |= dict.fromkeys(map(key_of, rows))
+        return list(replayed)
 
     @property
     def _of_pipeline(self) -> Any:

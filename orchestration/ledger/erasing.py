@@ -16,6 +16,8 @@ from orchestration.contracts import EVERYTHING
 from orchestration.ledger.commits import withdraw_commits
 from orchestration.ledger.graph.counting import OF_DOCUMENT, discard_rows
 from orchestration.ledger.graph.tables import graph_concepts, graph_documents, graph_names
+from orchestration.ledger.outbox.erasing import forget_in_outbox
+from orchestration.ledger.outbox.tables import outbox, outbox_rosters
 from orchestration.ledger.places import forget_documents
 from orchestration.ledger.rows import batches, has_key, note_changes
 from orchestration.ledger.tables import (
@@ -46,6 +48,8 @@ ERASED_FROM: Final = (
     item_dead_letters,
     job_items,
     jobs,
+    outbox,
+    outbox_rosters,
     pdf_tasks,
     places,
 )
@@ -55,7 +59,7 @@ ERASED: Final = "(erased)"
 """Replaces the path of the document in the request of a job."""
 
 
-def erase_documents(connection: Connection, keys: Sequence[DocumentKey]) -> None:
+def erase_documents(connection: Connection, keys: Sequence[DocumentKey], now: float) -> None:
     """Remove every row about these documents; caches of the commit log have to read everything again."""
     for batch in batches(keys):
         withdraw_commits(connection, batch)
@@ -65,6 +69,7 @@ def erase_documents(connection: Connection, keys: Sequence[DocumentKey]) -> None
         discard_rows(connection, has_key(graph_documents, batch))
         _forget_dead_letters(connection, batch)
         _forget_rows(connection, batch)
+        forget_in_outbox(connection, batch, now)
     for tenant_id in sorted({key.tenant_id for key in keys}):
         every = DocumentKey(tenant_id=tenant_id, source=EVERYTHING, doc_id=EVERYTHING)
         note_changes(connection, {every: None})

@@ -19,9 +19,11 @@ from orchestration.contracts import (
     PdfTaskState,
     WaitingDocument,
 )
+from orchestration.contracts.facts import GateOpened, GateReached
 from orchestration.errors import DagsterGateConditionError, LeaseLostError
 from orchestration.ledger.accounts import change_documents, end_documents, keep_dead_letters, move_items
 from orchestration.ledger.database import LedgerPart
+from orchestration.ledger.outbox.recording import BodyOf, failed, record_documents
 from orchestration.ledger.pdf_tasks import pdf_task_of
 from orchestration.ledger.rows import batches, context_of, dead_letter_row, has_key, key_of, storable
 from orchestration.ledger.tables import documents, job_items, pdf_tasks
@@ -83,6 +85,7 @@ class SqlGates(LedgerPart):
                 check_move(row["doc_id"], row["status"], Status.WAITING)
             change_documents(connection, [{"row_id": row["id"], **at_gate} for row in rows])
             move_items(connection, [row["id"] for row in rows], "pending", "waiting")
+            record_documents(connection, rows, lambda _: GateReached(gate=gate), now)
             return len(rows)
 
     def payloads(self, window_id: str) -> dict[DocumentKey, str]:
@@ -230,7 +233,14 @@ def _open(connection: Connection, rows: Sequence[RowMapping], now: float) -> int
     queued = {"status": Status.QUEUED, "gate_passed_at": now, "window_id": None, "updated_at": now}
     change_documents(connection, [{"row_id": row["id"], **queued} for row in rows])
     move_items(connection, [row["id"] for row in rows], "waiting", "pending")
+    record_documents(connection, rows, _opened(now), now)
     return len(rows)
+
+
+def _opened(now: float) -> BodyOf:
+    return lambda rows: GateOpened(
+        gate=rows[0]["gate"], waited=tuple(max(0.0, now - row["gate_since"]) for row in rows)
+    )
 
 
 def _fail(connection: Connection, rows: Sequence[RowMapping], failures: Sequence[Failure], now: float) -> int:
@@ -243,7 +253,8 @@ def _fail(connection: Connection, rows: Sequence[RowMapping], failures: Sequence
         (row, {"error_code": failure.code, "error_message": storable(failure.message)})
         for row, failure in zip(rows, failures, strict=True)
     ]
-    end_documents(connection, endings, Status.FAILED, "failed", now)
+    of_documents = {row["id"]: failure for row, failure in zip(rows, failures, strict=True)}
+    end_documents(connection, endings, Status.FAILED, "failed", now, failed(of_documents))
     return len(rows)
 
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from uuid import uuid4
 
 from sqlalchemy import Connection, RowMapping, and_, func, select, tuple_
-from sqlalchemy import insert as insert_into
 
 from orchestration.contracts.projection import GraphChange, VisibleGraph
 from orchestration.errors import StoreCorruptError
-from orchestration.ledger.database import LedgerPart, lock
+from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.graph.merging import has_aliases
 from orchestration.ledger.graph.rows import extractions_of
 from orchestration.ledger.graph.tables import (
@@ -26,8 +24,9 @@ from orchestration.ledger.graph.tables import (
     graph_mentions,
     graph_notices,
 )
+from orchestration.ledger.ledger_id import ledger_id
 from orchestration.ledger.rows import batches, commit_of, has_key, key_of
-from orchestration.ledger.tables import commit_changes, commits, ledger_identity
+from orchestration.ledger.tables import commit_changes, commits
 from orchestration.records import DocumentKey
 
 __all__ = ["SqlGraphFeed"]
@@ -38,17 +37,7 @@ class SqlGraphFeed(LedgerPart):
 
     def identity(self) -> str:
         """The id of this ledger, given when it is first asked for; see GraphFeed."""
-        with self._database.reading() as connection:
-            known = connection.execute(select(ledger_identity.c.identity)).scalar()
-        if known is not None:
-            return str(known)
-        with self._database.writing() as connection:
-            lock(connection, "identity")
-            known = connection.execute(select(ledger_identity.c.identity)).scalar()
-            if known is None:
-                known = uuid4().hex
-                connection.execute(insert_into(ledger_identity).values(identity=known))
-        return str(known)
+        return ledger_id(self._database)
 
     def newest(self) -> dict[str, int]:
         """The number of the newest change by tenant; see GraphFeed."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, insert, or_, select, update
 
 from orchestration.contracts import (
     DocumentCounts,
@@ -17,9 +17,11 @@ from orchestration.contracts import (
     StageReport,
     Submission,
 )
+from orchestration.contracts.facts import JobChanged, JobOpened
 from orchestration.errors import UsageError
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.enqueueing import Enqueueing, EnumeratedItem
+from orchestration.ledger.outbox.recording import record
 from orchestration.ledger.rows import failure_of
 from orchestration.ledger.tables import (
     dead_letters,
@@ -76,7 +78,7 @@ class SqlJobs(LedgerPart):
         with self._database.writing() as connection:
             _job(connection, job_id)
             not_cancelled = jobs.c.state != JobState.CANCELLED
-            connection.execute(update(jobs).where(jobs.c.job_id == job_id, not_cancelled).values(state=state))
+            self._change(connection, job_id, state, not_cancelled)
 
     def note_removed(self, job_id: str, removed: int) -> None:
         """Count documents that a mirror removed; see JobLedger.note_removed."""
@@ -92,7 +94,7 @@ class SqlJobs(LedgerPart):
             if state in SETTLING:
                 state = _settled_state(connection, job_id, self._now())
             ended = JobState.DONE if state is JobState.DONE else JobState.CANCELLED
-            connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(state=ended))
+            self._change(connection, job_id, ended)
 
     def settle(self, job_id: str) -> JobState:
         """Move an open or stalled job on; see JobLedger.settle."""
@@ -105,10 +107,31 @@ class SqlJobs(LedgerPart):
             return state
         with self._database.writing() as connection:
             settled = _settled_state(connection, job_id, self._now())
-            connection.execute(
-                update(jobs).where(jobs.c.job_id == job_id, jobs.c.state.in_(SETTLING)).values(state=settled)
-            )
+            self._change(connection, job_id, settled, jobs.c.state.in_(SETTLING))
             return JobState(_job(connection, job_id)["state"])
+
+    def _change(
+        self, connection: Connection, job_id: str, state: JobState, *conditions: ColumnElement[bool]
+    ) -> None:
+        """Set the state of a job for which the conditions hold, unless it has that state."""
+        changed = connection.execute(
+            update(jobs)
+            .where(jobs.c.job_id == job_id, jobs.c.state != state, *conditions)
+            .values(state=state)
+        )
+        if not changed.rowcount:
+            return
+        job = _job(connection, job_id)
+        counts, _ = _account(connection, job)
+        submission = Submission.model_validate_json(job["submission"])
+        record(
+            connection,
+            JobChanged(state=state, counts=counts, seconds=max(0.0, self._now() - job["created_at"])),
+            self._now(),
+            tenant_id=job["tenant_id"],
+            job_id=job_id,
+            pipeline=(submission.pipeline_name, submission.pipeline_version),
+        )
 
     def find(
         self, tenant_id: str | None, states: Sequence[JobState] | None, limit: int | None = None
@@ -175,6 +198,14 @@ def insert_job(connection: Connection, submission: Submission, state: JobState, 
             submission=submission.model_dump_json(),
             created_at=now,
         )
+    )
+    record(
+        connection,
+        JobOpened(source=submission.request.plugin, attended=submission.attended),
+        now,
+        tenant_id=submission.tenant_id,
+        job_id=submission.job_id,
+        pipeline=(submission.pipeline_name, submission.pipeline_version),
     )
 
 

@@ -15,6 +15,7 @@ from orchestration.ledger.graph import SqlAliases, SqlGraph, SqlGraphSnapshots
 from orchestration.ledger.graph_feed import SqlGraphFeed
 from orchestration.ledger.jobs import SqlJobs
 from orchestration.ledger.monitoring import SqlMonitoring
+from orchestration.ledger.outbox import SqlOutbox
 from orchestration.ledger.outcomes import SqlOutcomes
 from orchestration.ledger.pdf_tasks import SqlPdfTasks
 from orchestration.ledger.places import SqlPlaces
@@ -48,6 +49,7 @@ class SqlLedger:
         self.graph = SqlGraph(database, lease_seconds, now)
         self.graph_feed = SqlGraphFeed(database, lease_seconds, now)
         self.aliases = SqlAliases(database, lease_seconds, now)
+        self.outbox = SqlOutbox(database, lease_seconds, now)
         self.graph_snapshots = SqlGraphSnapshots(database, lease_seconds, now)
 
     def close(self) -> None:

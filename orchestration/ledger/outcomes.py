@@ -12,11 +12,14 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, insert, select
 
 from orchestration.contracts import Commit, Failure, StageReport, is_newer, is_older, with_due
-from orchestration.errors import LeaseLostError
+from orchestration.contracts.facts import FactBody, StageAbandoned, StageFinished, StageStarted
+from orchestration.errors import LeaseLostError, MedkgError
 from orchestration.ledger.accounts import change_documents, end_documents, keep_dead_letters
 from orchestration.ledger.commits import make_visible, note_revisions, outdated, visible_commits
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.enqueue_batch import SUPERSEDED
+from orchestration.ledger.outbox.recording import committed as commits_of
+from orchestration.ledger.outbox.recording import failed, record, record_documents, skipped, stage_failure
 from orchestration.ledger.rows import batches, dead_letter_row, has_key, key_of, storable
 from orchestration.ledger.skipping import is_unchanged, work_due
 from orchestration.ledger.tables import commits, documents, stage_reports
@@ -83,11 +86,37 @@ class SqlOutcomes(LedgerPart):
             )
             same = {"error_code": None, "error_message": None}
             endings = [(running[key], {"version": ctx.version, **same}) for key, ctx in unchanged.items()]
-            end_documents(connection, endings, Status.COMMITTED, "skipped", now)
+            end_documents(connection, endings, Status.COMMITTED, "skipped", now, skipped("unchanged"))
             note_revisions(connection, _newer_revisions(unchanged, visible))
             restored = [(running[key], _as_visible(commit)) for key, commit in newer.items()]
-            end_documents(connection, restored, Status.COMMITTED, "skipped", now, reason=SUPERSEDED)
+            end_documents(
+                connection,
+                restored,
+                Status.COMMITTED,
+                "skipped",
+                now,
+                skipped("superseded"),
+                reason=SUPERSEDED,
+            )
             return [_with_due(ctx, running, visible) for ctx in changed]
+
+    def begin(self, window_id: str, stage: str, contexts: Sequence[StageContext]) -> None:
+        """Record that a stage begins; see OutcomeLedger.begin."""
+        self._tell(window_id, contexts, StageStarted(stage=stage))
+
+    def abandon(
+        self, window_id: str, stage: str, contexts: Sequence[StageContext], error: MedkgError
+    ) -> None:
+        """Record that a stage ended without outcomes; see OutcomeLedger.abandon."""
+        body = StageAbandoned(stage=stage, code=error.code, message=storable(error.message))
+        self._tell(window_id, contexts, body)
+
+    def _tell(self, window_id: str, contexts: Sequence[StageContext], body: FactBody) -> None:
+        keys = {ctx.key for ctx in contexts}
+        with self._database.writing() as connection:
+            running = _running_in(connection, window_id)
+            rows = [row for key, row in running.items() if key in keys]
+            record_documents(connection, rows, lambda _: body, self._now())
 
     def advance(
         self,
@@ -96,12 +125,16 @@ class SqlOutcomes(LedgerPart):
         survivors: Sequence[StageContext],
         failures: Sequence[Failure],
         retries: Mapping[str, int],
+        report: StageReport | None = None,
+        outputs: Sequence[int] = (),
     ) -> None:
         """Record a stage's outcome for a batch, in one transaction; see OutcomeLedger."""
         with self._database.writing() as connection:
             running = _running_in(connection, window_id)
-            failed = [failure for failure in failures if failure.ctx.key in running]
-            reached = {ctx.key for ctx in [*survivors, *(failure.ctx for failure in failed)]} & running.keys()
+            failed_here = [failure for failure in failures if failure.ctx.key in running]
+            reached = {
+                ctx.key for ctx in [*survivors, *(failure.ctx for failure in failed_here)]
+            } & running.keys()
             now = self._now()
             change_documents(
                 connection,
@@ -115,7 +148,15 @@ class SqlOutcomes(LedgerPart):
                     for key in reached
                 ],
             )
-            self._fail(connection, running, failed, now)
+            if report is not None:
+                connection.execute(
+                    insert(stage_reports).values(job_id=report.job_id, report=report.model_dump_json())
+                )
+                made = {ctx.key: size for ctx, size in zip(survivors, outputs, strict=True)}
+                _finished(
+                    connection, window_id, report, [running[key] for key in reached], failed_here, made, now
+                )
+            self._fail(connection, running, failed_here, now)
 
     def _fail(
         self, connection: Connection, running: Running, failures: Sequence[Failure], now: float
@@ -143,14 +184,8 @@ class SqlOutcomes(LedgerPart):
             (running[key], {"error_code": failure.code, "error_message": storable(failure.message)})
             for key, failure in fatal.items()
         ]
-        end_documents(connection, endings, Status.FAILED, "failed", now)
-
-    def report(self, report: StageReport) -> None:
-        """Add the report of a stage; see OutcomeLedger.report."""
-        with self._database.writing() as connection:
-            connection.execute(
-                insert(stage_reports).values(job_id=report.job_id, report=report.model_dump_json())
-            )
+        of_documents = {running[key]["id"]: failure for key, failure in fatal.items()}
+        end_documents(connection, endings, Status.FAILED, "failed", now, failed(of_documents))
 
     def finish(
         self, window_id: str, owner: str, committed: Sequence[Commit], bases: Sequence[Commit] = ()
@@ -182,10 +217,54 @@ class SqlOutcomes(LedgerPart):
                 for commit in mine
                 if commit.key not in base_of or base_of[commit.key].intent_id != commit.intent_id
             }
-            end_documents(connection, endings, Status.COMMITTED, "committed", self._now(), chunks)
+            end_documents(
+                connection,
+                endings,
+                Status.COMMITTED,
+                "committed",
+                self._now(),
+                commits_of({running[commit.key]["id"]: commit for commit in mine}),
+                chunks,
+            )
             restored = [(running[key], _as_visible(commit)) for key, commit in newer.items()]
-            end_documents(connection, restored, Status.COMMITTED, "skipped", self._now(), reason=SUPERSEDED)
+            end_documents(
+                connection,
+                restored,
+                Status.COMMITTED,
+                "skipped",
+                self._now(),
+                skipped("superseded"),
+                reason=SUPERSEDED,
+            )
             return superseded + older
+
+
+def _finished(
+    connection: Connection,
+    window_id: str,
+    report: StageReport,
+    rows: Sequence[RowMapping],
+    failures: Sequence[Failure],
+    made: Mapping[DocumentKey, int],
+    now: float,
+) -> None:
+    """Write that a stage ended for these documents, also where they all left it before."""
+    failure_of = {failure.ctx.key: failure for failure in failures}
+
+    def body(of_window: Sequence[RowMapping]) -> StageFinished:
+        keys = [key_of(row) for row in of_window]
+        return StageFinished(
+            report=report,
+            outputs=tuple(made.get(key, 0) for key in keys),
+            failures=tuple(
+                stage_failure(index, failure_of[key]) for index, key in enumerate(keys) if key in failure_of
+            ),
+        )
+
+    if rows:
+        record_documents(connection, rows, body, now)
+    else:
+        record(connection, body([]), now, job_id=report.job_id, window_id=window_id)
 
 
 def _with_due(ctx: StageContext, running: Running, visible: Running) -> StageContext:

@@ -25,10 +25,12 @@ from sqlalchemy import (
 )
 
 from orchestration.contracts import Phase, Submission, TenantLoad, Window, WindowDocument
+from orchestration.contracts.facts import DocumentHandedBack, WindowLeased
 from orchestration.errors import LeaseLostError, UsageError
 from orchestration.ledger.accounts import UNRESOLVED
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.jobs import MOST_HAND_BACKS
+from orchestration.ledger.outbox.recording import record_documents, record_window
 from orchestration.ledger.rows import batches, context_of
 from orchestration.ledger.tables import documents, job_items, jobs, windows
 from orchestration.ledger.transitions import Status
@@ -75,6 +77,7 @@ class SqlWindows(LedgerPart):
                 connection.execute(
                     update(documents).where(documents.c.id.in_(batch)).values(**reserved, updated_at=now)
                 )
+            record_window(connection, _submission_of(connection, window_id), window_id, claimed, now)
             return window_id
 
     def tenant_loads(self) -> dict[str, TenantLoad]:
@@ -120,7 +123,9 @@ class SqlWindows(LedgerPart):
         """
         with self._database.writing() as connection:
             submission = _submission_of(connection, window_id)
-            self._lease(connection, window_id, owner, submission.job_id)
+            taken = _not_leased_by(connection, window_id, owner)
+            if self._lease(connection, window_id, owner, submission.job_id) and taken:
+                _record_leased(connection, window_id, owner, taken, self._now())
             rows = connection.execute(
                 select(documents)
                 .join(job_items, job_items.c.document_id == documents.c.id)
@@ -178,7 +183,7 @@ class SqlWindows(LedgerPart):
         """Return the unfinished documents of the window to the queue; see WindowLedger.release."""
         with self._database.writing() as connection:
             released = self._hand_back(
-                connection, and_(documents.c.window_id == window_id, RESERVED_OR_LEASED), True
+                connection, and_(documents.c.window_id == window_id, RESERVED_OR_LEASED), True, reason
             )
             if released:
                 connection.execute(
@@ -217,19 +222,21 @@ class SqlWindows(LedgerPart):
             if connection.execute(select(documents.c.id).where(lost).limit(1)).first() is None:
                 return 0
         with self._database.writing() as connection:
-            return self._hand_back(connection, lost, False)
+            return self._hand_back(connection, lost, False, "")
 
     def _hand_back(
-        self, connection: Connection, which: ColumnElement[bool], even_if_not_started: bool
+        self, connection: Connection, which: ColumnElement[bool], even_if_not_started: bool, reason: str
     ) -> int:
         """Queue documents again, and count it in every job that waits for those whose run had started."""
-        query = select(documents.c.id, documents.c.status).where(which, UNFINISHED)
-        rows = connection.execute(query.order_by(documents.c.id).with_for_update()).all()
+        query = select(documents).where(which, UNFINISHED)
+        rows = connection.execute(query.order_by(documents.c.id).with_for_update()).mappings().all()
+        started = [row for row in rows if row["status"] == Status.RUNNING]
+        record_documents(connection, started, lambda _: DocumentHandedBack(reason=reason), self._now())
         for batch in batches(rows):
-            counted = [number for number, status in batch if even_if_not_started or status == Status.RUNNING]
+            counted = [row["id"] for row in batch if even_if_not_started or row["status"] == Status.RUNNING]
             connection.execute(
                 update(documents)
-                .where(documents.c.id.in_([number for number, _ in batch]))
+                .where(documents.c.id.in_([row["id"] for row in batch]))
                 .values(status=Status.QUEUED, lease_owner=None, lease_until=0.0, updated_at=self._now())
             )
             connection.execute(
@@ -286,6 +293,22 @@ def _leased_to(window_id: str, owner: str) -> ColumnElement[bool]:
         documents.c.lease_owner == owner,
         documents.c.status == Status.RUNNING,
     )
+
+
+def _not_leased_by(connection: Connection, window_id: str, owner: str) -> list[int]:
+    """Ids of the window's unfinished documents that another owner, or none, has."""
+    other = or_(documents.c.lease_owner.is_(None), documents.c.lease_owner != owner)
+    query = select(documents.c.id).where(documents.c.window_id == window_id, UNFINISHED, other)
+    return list(connection.execute(query).scalars())
+
+
+def _record_leased(
+    connection: Connection, window_id: str, owner: str, ids: Sequence[int], now: float
+) -> None:
+    """Write which documents of the window `owner` has now and had not before."""
+    query = select(documents).where(_leased_to(window_id, owner))
+    rows = [row for row in connection.execute(query).mappings() if row["id"] in set(ids)]
+    record_documents(connection, rows, lambda _: WindowLeased(), now)
 
 
 def _is_finished(connection: Connection, window_id: str) -> bool:

@@ -127,7 +127,9 @@ class StageRunner:
         started_at, clock = time.time(), time.perf_counter()
         cost = _Cost(self._plane)
         self._dropped.take()  # of a stage that was interrupted
-        outcomes, attempts = self._called(node, window_id, items)
+        self._outcomes.begin(window_id, node.name, [ctx for ctx, *_ in (*items, *reused)])
+        with self._abandoned(node, window_id, items):
+            outcomes, attempts = self._called(node, window_id, items)
         everything = [*items, *((ctx, None) for ctx, _ in reused)]
         outcomes += [outcome for _, outcome in reused]
         attempts += [0] * len(reused)
@@ -137,7 +139,6 @@ class StageRunner:
         retries = {
             ctx.doc_id: tried - 1 for (ctx, _), tried in zip(everything, attempts, strict=True) if tried > 1
         }
-        self._outcomes.advance(window_id, node.name, [ctx for ctx, _ in survivors], failures, retries)
         cpu_seconds, model_cpu_seconds = cost.spent()
         report = StageReport(
             job_id=job_id,
@@ -160,9 +161,23 @@ class StageRunner:
             cpu_seconds=cpu_seconds,
             model_cpu_seconds=model_cpu_seconds,
         )
-        self._outcomes.report(report)
+        sizes = [_size(value) for _, value in survivors]
+        contexts = [ctx for ctx, _ in survivors]
+        self._outcomes.advance(window_id, node.name, contexts, failures, retries, report, sizes)
         self._log_stage(report, failures)
         return WindowBatch(window_id, job_id, node.gives, tuple(survivors)), report
+
+    @contextmanager
+    def _abandoned(self, node: StageNode, window_id: str, items: Items) -> Iterator[None]:
+        """Record that a stage ended without outcomes where its call raises."""
+        try:
+            yield
+        except MedkgError as error:
+            try:
+                self._outcomes.abandon(window_id, node.name, [ctx for ctx, _ in items], error)
+            except MedkgError as another:
+                self._log.warning("end of the stage not recorded", code=another.code, message=another.message)
+            raise
 
     def _called(self, node: StageNode, window_id: str, items: Items) -> tuple[list[Outcome[Any]], list[int]]:
         """Outcome and attempts of each item; raises UnavailableError when a service stayed unavailable.

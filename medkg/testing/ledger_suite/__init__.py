@@ -20,6 +20,7 @@ from medkg.testing.ledger_suite.graph import GraphSuite
 from medkg.testing.ledger_suite.graph_reading import GraphReadingSuite
 from medkg.testing.ledger_suite.jobs import JobSuite
 from medkg.testing.ledger_suite.monitoring import MonitoringSuite
+from medkg.testing.ledger_suite.outbox import OutboxSuite
 from medkg.testing.ledger_suite.outcomes import OutcomeSuite
 from medkg.testing.ledger_suite.pdf_tasks import PdfTaskSuite
 from medkg.testing.ledger_suite.places import PlaceSuite
@@ -49,6 +50,7 @@ class LedgerSuite(
     GraphReadingSuite,
     CopySuite,
     MonitoringSuite,
+    OutboxSuite,
 ):
     """Subclass it once per implementation."""
 

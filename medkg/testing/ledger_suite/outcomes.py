@@ -29,7 +29,7 @@ class OutcomeSuite:
         job = a_job(ledger, an_item("1"), an_item("2"))
         run_ids = (claimed(ledger, job, 1), claimed(ledger, job, 1))
         for stage in ("ingest", "parse"):
-            ledger.outcomes.report(_a_report(job, run_ids[0], stage))
+            ledger.outcomes.advance(run_ids[0], stage, [], [], {}, _a_report(job, run_ids[0], stage))
         summary = ledger.jobs.summary(job)
         assert summary.run_ids == run_ids
         assert [report.stage for report in summary.stages] == ["ingest", "parse"]

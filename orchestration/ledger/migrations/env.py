@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-import orchestration.ledger.graph.tables  # noqa: F401 - part of the metadata
+import orchestration.ledger.graph.tables
+import orchestration.ledger.outbox.tables  # noqa: F401 - part of the metadata
 from orchestration.ledger.tables import metadata
 
 connection = context.config.attributes["connection"]

@@ -69,7 +69,12 @@ def test_a_job_is_shown_with_mentions_claims_and_what_was_dropped_by_reason(
     dropped: dict[str, int]
     with open_data_folder(load_settings(data_dir=medkg.data_dir)) as data_folder:
         for window_id, mentions, dropped in (("w1", 5, {"span not in the text": 2}), ("w2", 4, {})):
-            data_folder.ledger.outcomes.report(
+            data_folder.ledger.outcomes.advance(
+                window_id,
+                "extract",
+                [],
+                [],
+                {},
                 StageReport(
                     job_id=job_id,
                     window_id=window_id,
@@ -85,7 +90,7 @@ def test_a_job_is_shown_with_mentions_claims_and_what_was_dropped_by_reason(
                     started_at=1,
                     seconds=1,
                     cpu_seconds=1,
-                )
+                ),
             )
     shown = medkg("jobs", "show", job_id[:8])
     assert shown["documents"]["pending"] == 3

@@ -85,8 +85,12 @@ def a_day(ledger: SqlLedger, clock: Clock, number: int) -> None:
     contexts = taken(ledger, window_id)
     failing = [ctx for ctx in contexts if ctx.doc_id == "1"]
     working = [ctx for ctx in contexts if ctx.doc_id != "1"]
-    ledger.outcomes.advance(window_id, "parse", working, [a_failure(ctx) for ctx in failing], {})
-    ledger.outcomes.report(
+    ledger.outcomes.advance(
+        window_id,
+        "parse",
+        working,
+        [a_failure(ctx) for ctx in failing],
+        {},
         StageReport(
             job_id=job_id,
             window_id=window_id,
@@ -99,7 +103,8 @@ def a_day(ledger: SqlLedger, clock: Clock, number: int) -> None:
             items_out=1,
             seconds=1.0,
             cpu_seconds=1.0,
-        )
+        ),
+        [1] * len(working),
     )
     intent = ledger.commits.open_intent(TENANT, OWNER, [ctx.key for ctx in working])
     ledger.outcomes.finish(window_id, OWNER, [a_commit(ctx, intent.intent_id) for ctx in working])
