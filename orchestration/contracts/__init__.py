@@ -112,11 +112,11 @@ from orchestration.contracts.ledger import (
     DocumentLedger,
     JobLedger,
     Ledger,
-    OutcomeLedger,
     TenantLoad,
     WindowLedger,
 )
 from orchestration.contracts.objects import Content, ObjectStore, StoredObject
+from orchestration.contracts.outcomes import OutcomeLedger
 from orchestration.contracts.pdf import (
     PDF,
     PDF_IR,
