@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from orchestration.assembly import Assembly
+from orchestration.assembly.sinks import configured_sinks
 from orchestration.contracts import Retention
 from orchestration.errors import MedkgError
 from orchestration.host.log_sizes import limit_logs
@@ -70,7 +71,7 @@ class Pruning:
 
     def prune(self) -> None:
         """One pass; a step that a store keeps from being done is logged, and the others are done."""
-        for step in (self._intents, self._artifacts, self._runs, self._ledger, self._logs):
+        for step in (self._intents, self._artifacts, self._runs, self._ledger, self._outbox, self._logs):
             if self._closed.is_set():
                 return
             try:
@@ -112,6 +113,16 @@ class Pruning:
             ),
             self._closed.is_set,
         )
+
+    def _outbox(self) -> None:
+        before = time.time() - self._settings.outbox_days * DAY
+        dropped = self._assembly.ledger.outbox.prune(
+            before, self._settings.outbox_facts, configured_sinks(self._settings)
+        )
+        for reader, facts in dropped.items():
+            self._log.error(
+                "events dropped: the outbox is full and the sink does not come on", sink=reader, facts=facts
+            )
 
     def _logs(self) -> None:
         limit_logs(self._settings.logs_dir, int(self._settings.log_megabytes * 2**20))

@@ -113,6 +113,7 @@ def a_day(ledger: SqlLedger, clock: Clock, number: int) -> None:
     old = [intent.intent_id for intent in ledger.commits.intents() if intent.created_at < clock.seconds]
     ledger.commits.begin_cleaning(old)
     ledger.commits.close_intents(old)
+    ledger.outbox.prune(clock.seconds - DETAIL_DAYS * DAY, 100_000, [])
     ledger.retention.prune(
         Retention(
             details_since=clock.seconds - DETAIL_DAYS * DAY,
