@@ -15,11 +15,11 @@ __all__ = ["configured_sinks"]
 
 def configured_sinks(settings: Settings) -> tuple[str, ...]:
     """Names of the readers that this data folder's relay serves."""
-    asked = {
+    wanted_sinks = {
         "kafka": settings.kafka_brokers is not None,
         "file": settings.events_file is not None,
         "webhook": settings.events_webhook is not None,
         "openlineage": is_configured(os.environ),
         "metrics": settings.metrics_port is not None,
     }
-    return tuple(name for name, wanted in asked.items() if wanted)
+    return tuple(name for name, wanted in wanted_sinks.items() if wanted)

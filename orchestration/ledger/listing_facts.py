@@ -54,23 +54,23 @@ def record_listing(
         pipeline=(submission.pipeline_name, submission.pipeline_version),
     )
 
-    def tell(body: Any, of: Named) -> None:
+    def add(body: Any, of: Named) -> None:
         if of:
             record_listed(connection, submission, body, of, now)
 
     def own(keys: Sequence[DocumentKey]) -> Named:
         return [(key, correlation_id(submission.job_id, key)) for key in keys]
 
-    tell(DeadLetterReplayed(), own(replayed))
-    tell(DocumentQueued(), own([key for key, row in work.writes.items() if row["status"] == Status.QUEUED]))
+    add(DeadLetterReplayed(), own(replayed))
+    add(DocumentQueued(), own([key for key, row in work.writes.items() if row["status"] == Status.QUEUED]))
     attached = _attached(work)
-    tell(DocumentQueued(attached=True), [(key, row["correlation_id"]) for key, row in attached.items()])
+    add(DocumentQueued(attached=True), [(key, row["correlation_id"]) for key, row in attached.items()])
     for gate in sorted({row["gate"] for row in attached.values() if row["status"] == Status.WAITING}):
         at_gate = [(key, row["correlation_id"]) for key, row in attached.items() if row["gate"] == gate]
-        tell(GateReached(gate=gate), at_gate)
+        add(GateReached(gate=gate), at_gate)
     letters = [letter for _, letter in work.letters]
     failures = tuple(_failure(index, letter) for index, letter in enumerate(letters))
-    tell(DocumentFailed(failures=failures), own([key_of(letter) for letter in letters]))
+    add(DocumentFailed(failures=failures), own([key_of(letter) for letter in letters]))
 
 
 def _attached(work: Batch) -> dict[DocumentKey, Any]:

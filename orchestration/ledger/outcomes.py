@@ -102,16 +102,16 @@ class SqlOutcomes(LedgerPart):
 
     def begin(self, window_id: str, stage: str, contexts: Sequence[StageContext]) -> None:
         """Record that a stage begins; see OutcomeLedger.begin."""
-        self._tell(window_id, contexts, StageStarted(stage=stage))
+        self._record(window_id, contexts, StageStarted(stage=stage))
 
     def abandon(
         self, window_id: str, stage: str, contexts: Sequence[StageContext], error: MedkgError
     ) -> None:
         """Record that a stage ended without outcomes; see OutcomeLedger.abandon."""
         body = StageAbandoned(stage=stage, code=error.code, message=storable(error.message))
-        self._tell(window_id, contexts, body)
+        self._record(window_id, contexts, body)
 
-    def _tell(self, window_id: str, contexts: Sequence[StageContext], body: FactBody) -> None:
+    def _record(self, window_id: str, contexts: Sequence[StageContext], body: FactBody) -> None:
         keys = {ctx.key for ctx in contexts}
         with self._database.writing() as connection:
             running = _running_in(connection, window_id)
@@ -152,9 +152,9 @@ class SqlOutcomes(LedgerPart):
                 connection.execute(
                     insert(stage_reports).values(job_id=report.job_id, report=report.model_dump_json())
                 )
-                made = {ctx.key: size for ctx, size in zip(survivors, outputs, strict=True)}
+                sizes = {ctx.key: size for ctx, size in zip(survivors, outputs, strict=True)}
                 _finished(
-                    connection, window_id, report, [running[key] for key in reached], failed_here, made, now
+                    connection, window_id, report, [running[key] for key in reached], failed_here, sizes, now
                 )
             self._fail(connection, running, failed_here, now)
 
@@ -245,7 +245,7 @@ def _finished(
     report: StageReport,
     rows: Sequence[RowMapping],
     failures: Sequence[Failure],
-    made: Mapping[DocumentKey, int],
+    sizes: Mapping[DocumentKey, int],
     now: float,
 ) -> None:
     """Write that a stage ended for these documents, also where they all left it before."""
@@ -255,7 +255,7 @@ def _finished(
         keys = [key_of(row) for row in of_window]
         return StageFinished(
             report=report,
-            outputs=tuple(made.get(key, 0) for key in keys),
+            outputs=tuple(sizes.get(key, 0) for key in keys),
             failures=tuple(
                 stage_failure(index, failure_of[key]) for index, key in enumerate(keys) if key in failure_of
             ),

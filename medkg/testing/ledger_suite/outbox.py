@@ -94,9 +94,9 @@ class OutboxSuite:
 
     def test_a_listing_counts_what_is_skipped_and_names_what_fails(self, ledger: Ledger) -> None:
         commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"))))
-        seen = len(ledger.outbox.read(0, 100))
+        before = len(ledger.outbox.read(0, 100))
         a_job(ledger, an_item("1"), a_broken_item("2"), an_item("3"), job_id="job-2")
-        facts = ledger.outbox.read(seen, 100)
+        facts = ledger.outbox.read(before, 100)
         listed = next(fact.body for fact in facts if isinstance(fact.body, JobListed))
         assert (listed.counts.total, listed.counts.skipped, listed.counts.pending) == (3, 1, 1)
         (failed,) = [fact for fact in facts if isinstance(fact.body, DocumentFailed)]
@@ -106,22 +106,22 @@ class OutboxSuite:
     def test_an_unchanged_document_that_was_fetched_is_skipped(self, ledger: Ledger) -> None:
         commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"))))
         window = claimed(ledger, a_job(ledger, an_item("1", None), job_id="job-2"))
-        seen = len(ledger.outbox.read(0, 100))
+        before = len(ledger.outbox.read(0, 100))
         contexts = [ctx.with_metadata(version="v1") for ctx in taken(ledger, window)]
         assert ledger.outcomes.record_versions(contexts) == []
-        assert _kinds(ledger, seen)[-1] == ("document.skipped", "1")
+        assert _kinds(ledger, before)[-1] == ("document.skipped", "1")
 
     def test_documents_that_come_back_are_handed_back(self, ledger: Ledger, clock: Clock) -> None:
         window = claimed(ledger, a_job(ledger, an_item("1")))
         taken(ledger, window)
-        seen = len(ledger.outbox.read(0, 100))
+        before = len(ledger.outbox.read(0, 100))
         ledger.windows.release(window, "run ended")
         clock.seconds += 1
         again = claimed(ledger, "job-1")
         taken(ledger, again)
         clock.seconds += LEASE_SECONDS + 1
         ledger.windows.reclaim(everyone_alive)
-        assert _kinds(ledger, seen) == [
+        assert _kinds(ledger, before) == [
             ("document.handed-back", "1"),
             ("window.claimed", "1"),
             ("window.leased", "1"),
@@ -138,12 +138,12 @@ class OutboxSuite:
         window = claimed(ledger, a_job(ledger, an_item("1"), an_item("2")))
         contexts = taken(ledger, window)
         ledger.gates.wait_at(window, OWNER, GATE.name, "payload", [ctx.key for ctx in contexts])
-        seen = len(ledger.outbox.read(0, 100))
+        before = len(ledger.outbox.read(0, 100))
         ledger.gates.let_pass(ledger.gates.waiting(TENANT, [a_key("1")]))
         clock.seconds += TIMEOUT + 1
         ledger.gates.sweep(GATE, {"pdf_ir_ready": True}, TIMEOUT)
-        assert _kinds(ledger)[seen - 1] == ("gate.reached", "1 2")
-        assert _kinds(ledger, seen) == [("gate.opened", "1"), ("document.failed", "2")]
+        assert _kinds(ledger)[before - 1] == ("gate.reached", "1 2")
+        assert _kinds(ledger, before) == [("gate.opened", "1"), ("document.failed", "2")]
 
     def test_a_stage_that_no_service_answered_is_abandoned(self, ledger: Ledger) -> None:
         window = claimed(ledger, a_job(ledger, an_item("1")))
@@ -155,10 +155,10 @@ class OutboxSuite:
 
     def test_deleted_and_queued_again_are_facts(self, ledger: Ledger) -> None:
         commit_all(ledger, claimed(ledger, a_job(ledger, an_item("1"), an_item("2"))))
-        seen = len(ledger.outbox.read(0, 100))
+        before = len(ledger.outbox.read(0, 100))
         ledger.documents.requeue([a_key("1")])
         ledger.documents.delete([a_key("2")])
-        assert _kinds(ledger, seen) == [("document.queued", "1"), ("document.deleted", "2")]
+        assert _kinds(ledger, before) == [("document.queued", "1"), ("document.deleted", "2")]
 
     def test_an_erased_document_is_in_no_fact(self, ledger: Ledger) -> None:
         job = a_job(ledger, an_item("secret-1"), an_item("2"), a_broken_item("secret-3", "secret-1 again"))

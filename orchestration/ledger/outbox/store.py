@@ -41,15 +41,15 @@ class SqlOutbox(LedgerPart):
         if not observations:
             return
         with self._database.writing() as connection:
-            for seen in observations:
+            for observation in observations:
                 record(
                     connection,
-                    seen.body,
-                    seen.happened_at,
-                    tenant_id=seen.tenant_id,
-                    job_id=seen.job_id,
-                    pipeline=(seen.pipeline_name, ""),
-                    documents=named((source, doc_id, None) for source, doc_id in seen.doc_ids),
+                    observation.body,
+                    observation.happened_at,
+                    tenant_id=observation.tenant_id,
+                    job_id=observation.job_id,
+                    pipeline=(observation.pipeline_name, ""),
+                    documents=named((source, doc_id, None) for source, doc_id in observation.doc_ids),
                 )
 
     def read(self, after: int, limit: int) -> list[Fact]:
