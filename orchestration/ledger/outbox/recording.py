@@ -30,6 +30,7 @@ from orchestration.ledger.rows import batches, correlation_id, storable
 from orchestration.ledger.tables import documents
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey
+from orchestration.tracing import traceparent
 
 __all__ = [
     "BodyOf",
@@ -76,7 +77,7 @@ def record(
             pipeline_name=pipeline[0],
             pipeline_version=pipeline[1],
             happened_at=now,
-            traceparent="",
+            traceparent=traceparent(),
             documents=json.dumps(documents or {"rows": []}, ensure_ascii=False, separators=(",", ":")),
             body=body.model_dump_json(),
         )
