@@ -88,7 +88,16 @@ class Assembly(AssembledExtraction):
     def close(self) -> None:
         """Close what was opened."""
         parts = vars(self)
-        for name in ("stage_caller", "web", "ledger", "search_store", "document_store", "opensearch"):
+        opened = (
+            "stage_caller",
+            "web",
+            "observed_facts",
+            "ledger",
+            "search_store",
+            "document_store",
+            "opensearch",
+        )
+        for name in opened:
             if name in parts:
                 parts[name].close()
         if self._started_plane is not None:
@@ -236,6 +245,7 @@ class Assembly(AssembledExtraction):
         """Documents without ledger, stores and plane; the processes that parse end with it."""
         from orchestration.jobs.reading import INGEST, PARSE, DocumentReader
         from orchestration.resilience.caller import GuardedCaller
+        from orchestration.resilience.decision_log import log_decision
         from orchestration.resilience.guard import Guards
         from orchestration.resilience.isolation import IsolatedExecution, StageHandle
         from orchestration.stages.ingest import Ingest
@@ -246,7 +256,7 @@ class Assembly(AssembledExtraction):
                 PARSE.name, Isolation.PROCESS, factory=partial(isolated_stage, PARSE.name, {})
             ),
         }
-        guards = Guards(self.policies.load, self.settings.unavailable_seconds, self.guard_observers)
+        guards = Guards(self.policies.load, self.settings.unavailable_seconds, (log_decision,))
         with GuardedCaller(handles.__getitem__, guards, IsolatedExecution(PARSE_WORKERS)) as caller:
             yield DocumentReader(self.sources, caller, self.settings.tenant)
 

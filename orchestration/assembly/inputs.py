@@ -19,6 +19,7 @@ from orchestration.plugins.isolated_stage import installed_parsers
 from orchestration.topology.shipped import shipped_folder
 
 if TYPE_CHECKING:
+    from orchestration.assembly.observed_facts import ObservedFacts
     from orchestration.events.kafka_cluster import KafkaCluster
     from orchestration.projection.service import Projection
     from orchestration.resilience.decisions import Observer
@@ -41,7 +42,14 @@ class AssembledInputs(AssembledStores):
         """What hears each decision of every guard of this process: retries, waits, breaker moves."""
         from orchestration.resilience.decision_log import log_decision
 
-        return (log_decision,)
+        return (log_decision, self.observed_facts)
+
+    @cached_property
+    def observed_facts(self) -> ObservedFacts:
+        """Decisions of guards as facts of the outbox."""
+        from orchestration.assembly.observed_facts import ObservedFacts
+
+        return ObservedFacts(lambda: self.ledger.outbox.note)
 
     @cached_property
     def projection(self) -> Projection | None:

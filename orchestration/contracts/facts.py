@@ -259,6 +259,7 @@ class ServiceWaited(Record):
 
     kind: Literal["service.waited"] = "service.waited"
     stage: str = Field(description="Stage that waits.")
+    resource: str = Field(default="", description="Host that is called, where it is known.")
     code: str = Field(description="Error code.")
     wait_ms: float = Field(ge=0, description="Milliseconds until the next try.")
 

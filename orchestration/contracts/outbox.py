@@ -7,7 +7,7 @@ sees every retained fact at least once, and two facts about one document in the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from pydantic import Field
@@ -68,6 +68,10 @@ class OutboxLedger(Protocol):
 
     def read(self, after: int, limit: int) -> Sequence[Fact]:
         """Up to `limit` facts behind a position, in order; newly committed ones get their positions."""
+        ...
+
+    def recent(self, kinds: Collection[str], since: float, limit: int) -> Sequence[Fact]:
+        """Up to `limit` facts of these kinds since a moment, the newest first; of the last 100,000."""
         ...
 
     def lease(self, reader: str, owner: str) -> ReadFrom | None:

@@ -201,7 +201,7 @@ def insert_job(connection: Connection, submission: Submission, state: JobState, 
     )
     record(
         connection,
-        JobOpened(source=submission.request.plugin, attended=submission.attended),
+        JobOpened(source=submission.request.plugin, attended=submission.attended, request=submission.request),
         now,
         tenant_id=submission.tenant_id,
         job_id=submission.job_id,

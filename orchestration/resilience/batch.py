@@ -192,7 +192,9 @@ class _MicroBatch:
     def _call_of(self, positions: Callable[[], Sequence[int]]) -> GuardedCall:
         """The call as a decision about the documents at these positions reports it."""
         contexts = [self._run.items[at][0] for at in positions()]
-        documents = [DocumentIds(ctx.doc_id, ctx.correlation_id) for ctx in contexts]
+        documents = [
+            DocumentIds(ctx.doc_id, ctx.correlation_id, ctx.metadata.get("source", "")) for ctx in contexts
+        ]
         return guarded_call(self._run.guard.name, self._resource, documents)
 
     def _give_up(self, state: RetryCallState) -> None:

@@ -41,6 +41,8 @@ class DocumentIds:
 
     document: str
     correlation: str
+    source: str = ""
+    """Where the record comes from; '' where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -96,7 +97,7 @@ class LlmExtractor:
         """
         with ThreadPoolExecutor(REQUESTS, thread_name_prefix="llm") as threads:
             pending = [
-                [threads.submit(self._read, window) for window in windows_of(document)]
+                [threads.submit(copy_context().run, self._read, window) for window in windows_of(document)]
                 for document in documents
             ]
             try:

@@ -7,10 +7,22 @@ read, under a lock and in the order of the rows' numbers, so that no fact appear
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from orchestration.contracts.facts import Fact, FactDocument, OutboxDropped, fact_body
 from orchestration.contracts.outbox import Observation, OutboxReader, OutboxState, ReadFrom
@@ -26,6 +38,9 @@ __all__ = ["SqlOutbox"]
 
 NUMBERED_AT_ONCE: Final = 5_000
 """Facts that get a position in one transaction."""
+
+SEARCHED: Final = 100_000
+"""Facts, the newest, among which those of some kinds are looked for: kinds have no index."""
 
 NEW: Final = outbox.c.position.is_(None)
 
@@ -56,6 +71,27 @@ class SqlOutbox(LedgerPart):
         """Facts behind a position; see OutboxLedger.read."""
         self._number()
         query = select(outbox).where(outbox.c.position > after).order_by(outbox.c.position).limit(limit)
+        return self._facts(query)
+
+    def recent(self, kinds: Collection[str], since: float, limit: int) -> list[Fact]:
+        """The newest facts of some kinds; see OutboxLedger.recent."""
+        self._number()
+        last = select(func.coalesce(func.max(outbox.c.sequence), 0)).scalar_subquery()
+        query = (
+            select(outbox)
+            .where(
+                outbox.c.sequence > last - SEARCHED,
+                outbox.c.position.is_not(None),
+                outbox.c.kind.in_(kinds),
+                outbox.c.happened_at >= since,
+            )
+            .order_by(outbox.c.sequence.desc())
+            .limit(limit)
+        )
+        return self._facts(query)
+
+    def _facts(self, query: Select[Any]) -> list[Fact]:
+        """Facts of the rows of a query, in its order."""
         with self._database.reading() as connection:
             rows = connection.execute(query).mappings().all()
             if not rows:

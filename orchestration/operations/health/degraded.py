@@ -1,4 +1,4 @@
-"""Everything that is degraded in a data folder, as far as it can be read at once.
+"""Everything that is degraded in a data folder: what was observed, and what can be read at once.
 
 Comes in: the parts of a data folder, and its host's status. Leaves: degradations. Reads are few, bounded in
 rows, and each in a time limit: a server that hangs is named and costs its limit once.
@@ -15,8 +15,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from orchestration.contracts import WaitingDocument
+from orchestration.contracts.outbox import OutboxReader, OutboxState
 from orchestration.errors import MedkgError
 from orchestration.operations.health.degradation import Degradation, advice
+from orchestration.operations.health.observed import KINDS, SECONDS, observed
 from orchestration.operations.last_checks import LastCheck, last_check
 from orchestration.operations.store_checks import ask_store
 
@@ -30,15 +32,19 @@ Reading: TypeAlias = Callable[[], Iterable[Degradation]]
 
 LIMIT_SECONDS: Final = 5.0
 """How long the ledger may take for all of its readings, and the machine for its own."""
+MOST_FACTS: Final = 500
+"""Observed facts that are read, the newest."""
 MOST_WAITING: Final = 200
 """Documents at gates that are read, the longest waiting."""
+BEHIND_SECONDS: Final = 60.0
+"""Age of the oldest fact that a reader has not had, from which it counts as behind."""
 RISING_SECONDS: Final = 3_600.0
 RISING: Final = 20
 """Dead letters within the last hour that count as many."""
 LEAST_FREE: Final = 0.05
 """Share of a disk that should be free; below a gigabyte `medkg doctor` fails."""
 LEAST_FREE_BYTES: Final = 5_000_000_000
-BACKUP_SECONDS: Final = 7 * 86_400.0
+BACKUP_SECONDS: Final = 2 * 86_400.0
 """Age from which a backup is old, where backups are made at all."""
 
 
@@ -47,6 +53,8 @@ def degraded(parts: Parts, host: HostStatus | None, now: float | None = None) ->
     at = time.time() if now is None else now
     tenant, data_dir = parts.settings.tenant, parts.settings.data_dir
     of_ledger: Mapping[str, Reading] = {
+        "outbox": lambda: observed(parts.ledger.outbox.recent(KINDS, at - SECONDS, MOST_FACTS), at),
+        "readers of the outbox": lambda: _readers(parts.ledger.outbox.state(), at),
         "gates": lambda: _gates(parts.gates.overdue(tenant, at, MOST_WAITING)),
         "dead letters": lambda: _dead_letters(
             parts.ledger.dead_letters.counts_since(tenant, at - RISING_SECONDS)
@@ -107,6 +115,39 @@ def _of_host(host: HostStatus | None) -> Iterator[Degradation]:
             next_step=advice(code) or "Start it; its documents wait at their gate.",
             code=code,
         )
+
+
+def _readers(state: OutboxState, now: float) -> Iterator[Degradation]:
+    for reader in state.readers:
+        late = reader.oldest_at is not None and now - reader.oldest_at > BEHIND_SECONDS
+        if reader.behind and (late or reader.problem):
+            yield Degradation(
+                subject=f"reader {reader.name}",
+                cause=_lag(reader, now) + (f": {reader.problem}" if reader.problem else ""),
+                next_step=_next_step_of(reader),
+                since=reader.oldest_at,
+            )
+        if reader.dropped:
+            yield Degradation(
+                subject=f"reader {reader.name}",
+                cause=f"{reader.dropped:,} facts were dropped before it had them, since the outbox was full",
+                next_step="Raise MEDKG_OUTBOX_FACTS, or repair its sink. The ledger still has the states.",
+            )
+
+
+def _lag(reader: OutboxReader, now: float) -> str:
+    age = f", the oldest {_span(now - reader.oldest_at)} old" if reader.oldest_at is not None else ""
+    return f"{reader.behind:,} facts behind{age}"
+
+
+def _next_step_of(reader: OutboxReader) -> str:
+    if reader.problem:
+        return "Correct what the cause names; the relay tries again by itself and loses nothing until then."
+    if reader.owner is None:
+        return (
+            "No relay runs: `medkg up` keeps one. A sink that is no longer used: `medkg events forget NAME`."
+        )
+    return "It catches up; if it does not, look at its sink and at logs/relay.log."
 
 
 def _gates(documents: Sequence[WaitingDocument]) -> Iterator[Degradation]:

@@ -9,6 +9,8 @@ import pytest
 
 from orchestration.assembly.assembled import Assembly
 from orchestration.contracts import SourceRequest
+from orchestration.contracts.facts import BreakerChanged, ServiceWaited
+from orchestration.contracts.outbox import Observation
 from orchestration.operations.last_checks import last_check, note_check
 from orchestration.settings import load_settings
 from tests.orchestration.command_line import Medkg
@@ -64,3 +66,46 @@ def test_a_verification_is_noted_with_its_differences(medkg: Medkg) -> None:
     medkg("status")
     medkg("verify")
     assert present(last_check(medkg.data_dir, "verify")).differences == 0
+
+
+def note(medkg: Medkg, *observations: Observation) -> None:
+    """What a process of the data folder observed."""
+    assembly = Assembly(load_settings(data_dir=medkg.data_dir))
+    assembly.ledger.outbox.note(observations)
+    assembly.close()
+
+
+def test_status_and_doctor_name_an_open_breaker_until_it_closes(medkg: Medkg) -> None:
+    assert medkg("status")["degraded"] == []
+    now = time.time()
+    opened = BreakerChanged(stage="auto/ingest", resource="api.example.org", state="open", code="MEDKG-400")
+    waits = ServiceWaited(stage="embed", code="MEDKG-405", wait_ms=1_000)
+    note(
+        medkg,
+        Observation(opened, now - 5),
+        Observation(waits, now - 4, tenant_id="default", pipeline_name="auto"),
+    )
+    subjects = ["stage auto/embed", "breaker auto/ingest for api.example.org"]
+    assert [each["subject"] for each in medkg("status")["degraded"]] == subjects
+    text = medkg.text("status")
+    assert "degraded breaker auto/ingest for api.example.org since " in text
+    assert "MEDKG-400" in text
+
+    closed = BreakerChanged(stage="auto/ingest", resource="api.example.org", state="closed")
+    note(medkg, Observation(closed, now - 1))
+    assert [each["subject"] for each in medkg("status")["degraded"]] == subjects[:1]
+
+
+def test_status_names_a_reader_that_no_relay_reads_for(medkg: Medkg) -> None:
+    medkg("status")
+    assembly = Assembly(load_settings(data_dir=medkg.data_dir))
+    outbox = assembly.ledger.outbox
+    outbox.note([Observation(BreakerChanged(stage="a/b", state="closed"), time.time() - 3_600)])
+    outbox.lease("kafka", "relay")
+    outbox.release("kafka", "relay", "the brokers do not answer.")
+    assembly.close()
+
+    (reader,) = medkg("status")["degraded"]
+    assert reader["subject"] == "reader kafka"
+    assert reader["cause"].startswith("1 facts behind, the oldest 1 h")
+    assert reader["cause"].endswith("the brokers do not answer.")

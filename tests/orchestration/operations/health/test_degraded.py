@@ -11,8 +11,17 @@ from typing import Any
 import pytest
 
 from orchestration.contracts import Gate, WaitingDocument
+from orchestration.contracts.facts import (
+    AlertChanged,
+    BreakerChanged,
+    Fact,
+    FactBody,
+    ResourceChanged,
+    ServiceWaited,
+)
 from orchestration.contracts.gates import AskedConverter, Obstacle, UnavailableConverter
 from orchestration.contracts.host import HostStatus
+from orchestration.contracts.outbox import OutboxReader, OutboxState
 from orchestration.errors import DagsterResourceUnavailableError
 from orchestration.operations.health import degraded as module
 from orchestration.operations.health.degradation import Degradation, advice
@@ -25,17 +34,51 @@ from tests.present import present
 NOW = 1_780_000_000.0
 
 
+def a_fact(body: FactBody, seconds_ago: float) -> Fact:
+    """An observed fact."""
+    return Fact(
+        sequence=1,
+        position=1,
+        ledger="l",
+        happened_at=NOW - seconds_ago,
+        pipeline_name="auto",
+        body=body,
+    )
+
+
+def a_reader(**values: Any) -> OutboxReader:
+    """A reader that is well."""
+    well: dict[str, Any] = {
+        "name": "kafka",
+        "position": 9,
+        "behind": 0,
+        "oldest_at": None,
+        "dropped": 0,
+        "owner": "relay",
+        "problem": None,
+    }
+    return OutboxReader(**{**well, **values})
+
+
 def parts(
     tmp_path: Path,
     *,
+    facts: Sequence[Fact] = (),
+    readers: Sequence[OutboxReader] = (),
     overdue: Sequence[WaitingDocument] = (),
     letters: dict[tuple[str, str], int] | None = None,
 ) -> Any:
-    """Parts of a data folder with these readings."""
+    """Parts of a data folder with these readings, the newest facts first."""
+    outbox = SimpleNamespace(
+        recent=lambda kinds, since, limit: [
+            fact for fact in facts if fact.body.kind in kinds and fact.happened_at >= since
+        ][:limit],
+        state=lambda: OutboxState(facts=0, oldest_at=None, readers=tuple(readers)),
+    )
     counts = SimpleNamespace(counts_since=lambda tenant, moment: letters or {})
     return SimpleNamespace(
         settings=load_settings(data_dir=tmp_path),
-        ledger=SimpleNamespace(dead_letters=counts),
+        ledger=SimpleNamespace(outbox=outbox, dead_letters=counts),
         gates=SimpleNamespace(overdue=lambda tenant, now, limit: list(overdue)),
     )
 
@@ -46,7 +89,58 @@ def found(parts: Any, host: HostStatus | None = None) -> list[Degradation]:
 
 
 def test_nothing_is_degraded_where_all_is_well(tmp_path: Path) -> None:
-    assert found(parts(tmp_path)) == []
+    assert found(parts(tmp_path, readers=[a_reader(behind=3, oldest_at=NOW - 2)])) == []
+
+
+def test_an_open_breaker_has_its_cause_and_the_next_step(tmp_path: Path) -> None:
+    body = BreakerChanged(stage="auto/embed", resource="vllm:8000", state="open", code="MEDKG-400")
+    (each,) = found(parts(tmp_path, facts=[a_fact(body, 30)]))
+    assert each.subject == "breaker auto/embed for vllm:8000"
+    assert each.cause.startswith("open: calls failed again and again (MEDKG-400: ")
+    assert each.next_step
+    assert each.since == NOW - 30
+
+
+def test_a_breaker_that_closed_or_was_left_open_by_an_ended_process_is_not_degraded(tmp_path: Path) -> None:
+    opened = BreakerChanged(stage="auto/embed", state="open")
+    closed = BreakerChanged(stage="auto/embed", state="closed")
+    assert found(parts(tmp_path, facts=[a_fact(closed, 10), a_fact(opened, 30)])) == []
+    assert found(parts(tmp_path, facts=[a_fact(opened, 901)])) == []
+    (again,) = found(parts(tmp_path, facts=[a_fact(opened, 5), a_fact(closed, 10)]))
+    assert again.since == NOW - 5
+
+
+def test_a_service_is_waited_for_until_the_next_try_is_long_over(tmp_path: Path) -> None:
+    body = ServiceWaited(stage="embed", code="MEDKG-401", wait_ms=30_000)
+    (each,) = found(parts(tmp_path, facts=[a_fact(body, 40), a_fact(body, 70), a_fact(body, 200)]))
+    assert (each.subject, each.code) == ("stage auto/embed", "MEDKG-401")
+    assert each.since == NOW - 70
+    assert found(parts(tmp_path, facts=[a_fact(body, 46)])) == []
+
+
+def test_a_resource_and_an_alert_hold_until_they_end(tmp_path: Path) -> None:
+    gone = ResourceChanged(resource="gpu 0", available=False, code="MEDKG-901", message="Xid 79")
+    back = ResourceChanged(resource="gpu 0", available=True)
+    firing = AlertChanged(alert="GpuSick", firing=True, severity="critical", summary="GPU 0 is lost.")
+    resource, alert = found(parts(tmp_path, facts=[a_fact(gone, 3_000), a_fact(firing, 4_000)]))
+    assert (resource.subject, resource.cause) == ("gpu 0", "Xid 79")
+    assert alert.next_step == "docs/guides/runbooks.md#gpusick"
+    assert found(parts(tmp_path, facts=[a_fact(back, 1), a_fact(gone, 3_000)])) == []
+
+
+def test_a_reader_that_is_behind_says_how_far_and_why(tmp_path: Path) -> None:
+    late = a_reader(behind=1_234, oldest_at=NOW - 4_000, problem="the broker does not answer.")
+    (each,) = found(parts(tmp_path, readers=[late]))
+    assert each.subject == "reader kafka"
+    assert each.cause == "1,234 facts behind, the oldest 1 h 6 min old: the broker does not answer."
+    without_relay = a_reader(behind=5, oldest_at=NOW - 61, owner=None)
+    (each,) = found(parts(tmp_path, readers=[without_relay]))
+    assert each.next_step.startswith("No relay runs")
+
+
+def test_dropped_facts_are_shown(tmp_path: Path) -> None:
+    (each,) = found(parts(tmp_path, readers=[a_reader(dropped=1_000)]))
+    assert each.cause.startswith("1,000 facts were dropped")
 
 
 def test_documents_that_wait_longer_than_their_gate_allows_are_counted_by_gate(tmp_path: Path) -> None:
@@ -76,8 +170,8 @@ def test_many_dead_letters_within_an_hour_name_their_most_frequent_cause(tmp_pat
     assert each.next_step == f"`medkg dlq list` shows them. {advice('MEDKG-200')}"
 
 
-def test_a_backup_is_old_after_a_week_where_backups_are_made(tmp_path: Path) -> None:
-    note_check(tmp_path, "backup", at=NOW - 7 * 86_400, place="/backups/monday")
+def test_a_backup_is_old_after_two_days_where_backups_are_made(tmp_path: Path) -> None:
+    note_check(tmp_path, "backup", at=NOW - 2 * 86_400, place="/backups/monday")
     assert found(parts(tmp_path)) == []
     note_check(tmp_path, "backup", at=NOW - 8 * 86_400 - 3_600, place="/backups/monday")
     (each,) = found(parts(tmp_path))
@@ -126,7 +220,7 @@ def test_a_ledger_that_does_not_answer_is_named_once_and_costs_its_limit(
 ) -> None:
     monkeypatch.setattr(module, "LIMIT_SECONDS", 0.05)
     slow = parts(tmp_path)
-    slow.ledger.dead_letters.counts_since = lambda *_: time.sleep(2)
+    slow.ledger.outbox.recent = lambda *_: time.sleep(2)
     (each,) = found(slow)
     assert each.subject == "ledger"
     assert "has not answered in 0.05 s" in each.cause
@@ -137,7 +231,7 @@ def test_an_error_of_one_reading_leaves_the_others(tmp_path: Path) -> None:
         raise DagsterResourceUnavailableError("the ledger's server does not answer.")
 
     broken = parts(tmp_path, letters={("parse", "MEDKG-200"): 30})
-    broken.gates.overdue = gone
+    broken.ledger.outbox.recent = broken.ledger.outbox.state = gone
     error, letters = found(broken)
     assert error.cause == "the ledger's server does not answer."
     assert letters.subject == "dead letters"
