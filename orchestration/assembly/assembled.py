@@ -162,13 +162,11 @@ class Assembly(AssembledExtraction):
         return Submissions(self.ledger, self.sources, self.fingerprints_of, self.settings.window_workers)
 
     def pdf_conversions(self) -> PdfConversions:
-        """What drives PDF converters; the host's."""
+        """What drives conversions of PDFs; the host's."""
+        from orchestration.assembly.conversions import conversion_driver
         from orchestration.gates.pdf_conversions import PdfConversions
-        from orchestration.processes.child_process import is_alive, own_identity
 
-        return PdfConversions(
-            self.ledger.pdf_tasks, lambda: self.objects, self.pdf_converter, own_identity(), is_alive
-        )
+        return PdfConversions(self.ledger.pdf_tasks, conversion_driver(self))
 
     @cached_property
     def gates(self) -> Gates:

@@ -69,6 +69,7 @@ class PdfTask(Record):
     ir_key: str = Field(description="Object that holds the converted document once it is done.")
     state: PdfTaskState = Field(description="State.")
     task_id: str | None = Field(default=None, description="Id that the converter gave the task.")
+    correlation_id: str = Field(default="", description="Links all that happens to the document in its job.")
     attempts: int = Field(default=0, ge=0, description="Submissions that failed, or were lost.")
     max_attempts: int = Field(ge=1, description="Attempts after which the conversion has failed.")
     error_code: str | None = Field(default=None, description="Of the last failure.")
@@ -202,6 +203,10 @@ class PdfTaskLedger(Protocol):
 
     def mark_failed(self, task: PdfTask, code: str, message: str, *, for_good: bool) -> None:
         """Count an attempt: the task is queued again, or failed after the last attempt or `for_good`."""
+        ...
+
+    def submitted(self, task_ids: Sequence[str]) -> list[PdfTask]:
+        """Return the submitted tasks with these ids whose documents have not ended, whoever leases them."""
         ...
 
     def converters(self) -> list[AskedConverter]:

@@ -1,9 +1,9 @@
 """Messages of PDF conversions on the topic mineru.queue.v1, and the guarantees of their queue.
 
-Nothing in medkg sends or receives these messages yet: the host drives converters from the ledger
-(`gates/pdf_conversions.py`). The module fixes the format for the broker of a later release. A requester
-publishes the key of a PDF; a worker beside MinerU writes the `pdf-ir` object under the requested key and
-publishes the result. PDFs and documents never travel in messages, only their keys in the object store.
+With MEDKG_PDF_QUEUE=kafka the host publishes a request per PDF (`gates/queued_conversions.py`); a worker
+beside MinerU (`gates/conversion_worker.py`) writes the `pdf-ir` object under the requested key and publishes
+the result. PDFs and documents never travel in messages, only their keys in the object store. The ledger is
+the truth: a message that is repeated, late or lost changes nothing that it has decided.
 Messages are CloudEvents 1.0 in JSON (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 and formats/json-format.md, read 2026-11-28).
 """
@@ -17,6 +17,7 @@ from typing import Annotated, Final, Literal, Protocol
 
 from pydantic import AwareDatetime, Field, TypeAdapter
 
+from orchestration.errors import MedkgError
 from orchestration.records import DocumentKey, Record
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "ConversionRequested",
     "Delivery",
     "PdfMessage",
+    "message_key",
     "read_message",
 ]
 
@@ -57,8 +59,12 @@ class _CloudEvent(Record):
 class RequestData(Record):
     """What is to be converted."""
 
-    task_id: str = Field(min_length=1, description="Row of pdf_tasks; the same when the request is repeated.")
-    document: DocumentKey = Field(description="Whose PDF it is.")
+    task_id: str = Field(
+        min_length=1, description="One attempt at one conversion; the same when the request is repeated."
+    )
+    document: DocumentKey = Field(description="Document of the PDF.")
+    converter: str = Field(min_length=1, description="Name of the converter that the topology asks for.")
+    options: str = Field(default="{}", description="Its options as JSON with sorted keys.")
     pdf_key: str = Field(min_length=1, description="Object that holds the PDF.")
     pdf_sha256: Sha256 = Field(description="Of its bytes; a worker refuses others.")
     result_key: str = Field(min_length=1, description="Object to write the pdf-ir document to.")
@@ -68,6 +74,7 @@ class CompletedData(Record):
     """What was made of it."""
 
     task_id: str = Field(min_length=1, description="As requested.")
+    document: DocumentKey = Field(description="As requested.")
     result_key: str = Field(min_length=1, description="Object that holds the pdf-ir document.")
     result_sha256: Sha256 = Field(description="Of its bytes.")
     converter: str = Field(min_length=1, description="Name and version, e.g. mineru/1+mineru-3.4.4-pipeline.")
@@ -77,6 +84,7 @@ class FailedData(Record):
     """Why nothing was made of it."""
 
     task_id: str = Field(min_length=1, description="As requested.")
+    document: DocumentKey = Field(description="As requested.")
     error_code: str = Field(pattern=r"^MEDKG-\d{3}$", description="Code of errors.py.")
     error_class: str = Field(
         min_length=1, description="Name of the error's class; Transient ones may be repeated."
@@ -118,6 +126,12 @@ PdfMessage = Annotated[
 _MESSAGE: Final[TypeAdapter[PdfMessage]] = TypeAdapter(Annotated[PdfMessage, Field(discriminator="type")])
 
 
+def message_key(message: PdfMessage) -> str:
+    """The key under which a message is published: the document's tenant, source and id."""
+    document = message.data.document
+    return f"{document.tenant_id}/{document.source}/{document.doc_id}"
+
+
 def read_message(content: bytes) -> PdfMessage:
     """A message from its JSON; raises pydantic's ValidationError for anything else."""
     return _MESSAGE.validate_json(content)
@@ -140,8 +154,9 @@ class ConversionQueue(Protocol):
     that is not acknowledged is delivered again, to any receiver and perhaps after later ones, so a receiver
     compares the message's task with what is done. Durability: messages and acknowledgements survive a crash
     of the broker once the call returns. Idempotence: `acknowledge` and `close` may be repeated; a message
-    that is published again is delivered again, under its `id`. Errors: a call raises
-    DagsterResourceUnavailableError when the broker is unavailable.
+    that is published again is delivered again, under its `id`. Poison messages: one that cannot be read is
+    never delivered, and holds back no other. Errors: a call raises DagsterResourceUnavailableError when the
+    broker is unavailable, BrokerRefusedError when it refuses the client.
     """
 
     def publish(self, messages: Sequence[PdfMessage]) -> None:
@@ -154,6 +169,10 @@ class ConversionQueue(Protocol):
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """These are done with: they are not delivered again. What is not acknowledged comes again."""
+        ...
+
+    def reject(self, delivery: Delivery, error: MedkgError) -> None:
+        """Put a message that cannot be used on the dead-letter topic with its reason, and acknowledge it."""
         ...
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Drives PDF converters: submits the tasks of the ledger, and records their results.
+"""Drives conversions of PDFs: submits the tasks of the ledger, and records their results.
 
 Comes in: tasks of the ledger. Leaves: converted documents in the object store, and pdf_ir_ready. One thread
 of the host does this; only documents at a gate wait for it. An unavailable converter costs no attempt. A
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -24,6 +24,7 @@ from orchestration.contracts import (
 )
 from orchestration.contracts.pdf import ConversionState, ConversionStatus, PdfConverter
 from orchestration.errors import (
+    BrokerRefusedError,
     ConfigurationError,
     ConversionFailedError,
     MedkgError,
@@ -34,30 +35,35 @@ from orchestration.errors import (
     UnavailableError,
 )
 
-__all__ = ["PdfConversions"]
+__all__ = ["CalledConverters", "ConversionDriver", "PdfConversions", "conversion_failed", "pdf_gone"]
 
 SWEEP_SECONDS: Final = 1.0
 """Seconds between two sweeps of the ledger and the converters."""
 
 
-class PdfConversions:
-    """The conversions of a data folder."""
+class ConversionDriver(Protocol):
+    """Brings the tasks of converters forward. Used by one thread."""
 
-    def __init__(
-        self,
-        tasks: PdfTaskLedger,
-        objects: Callable[[], ObjectStore],
-        make: Callable[[AskedConverter], PdfConverter],
-        owner: str,
-        is_alive: Callable[[str], bool],
-    ) -> None:
-        """`make` creates a converter at its first task; `owner` is the process identity that leases tasks."""
+    def drive(self, requested: AskedConverter) -> None:
+        """Submit queued tasks of a converter and record results.
+
+        Raises UnavailableError, RateLimitedError, ConfigurationError or BrokerRefusedError where none can be
+        submitted now; tasks then wait.
+        """
+        ...
+
+    def close(self) -> None:
+        """End what it holds; the next host takes over its tasks."""
+        ...
+
+
+class PdfConversions:
+    """The conversions of a data folder: a thread that drives them."""
+
+    def __init__(self, tasks: PdfTaskLedger, driver: ConversionDriver) -> None:
+        """`driver` calls converters, or a queue."""
         self._tasks = tasks
-        self._objects = objects
-        self._make = make
-        self._converters: dict[AskedConverter, PdfConverter] = {}
-        self._owner = owner
-        self._is_alive = is_alive
+        self._driver = driver
         self._unavailable: dict[AskedConverter, Obstacle] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -69,12 +75,11 @@ class PdfConversions:
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread and the converters; the next host takes over their tasks."""
+        """End the thread and its driver; the next host takes over their tasks."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-        for converter in self._converters.values():
-            converter.close()
+        self._driver.close()
 
     def unavailable(self) -> list[UnavailableConverter]:
         """Converters that the last sweep could not use, from any thread."""
@@ -90,8 +95,8 @@ class PdfConversions:
             del self._unavailable[idle]
         for requested in converters:
             try:
-                self._drive(requested)
-            except (UnavailableError, RateLimitedError, ConfigurationError) as error:
+                self._driver.drive(requested)
+            except (UnavailableError, RateLimitedError, ConfigurationError, BrokerRefusedError) as error:
                 if requested not in self._unavailable:
                     self._log.warning(
                         "converter unavailable", converter=requested.name, message=error.message
@@ -109,7 +114,33 @@ class PdfConversions:
             except Exception:  # noqa: BLE001 - a converter may be a plugin; the host must go on
                 self._log.exception("conversions")
 
-    def _drive(self, requested: AskedConverter) -> None:
+
+class CalledConverters:
+    """ConversionDriver that calls converters itself."""
+
+    def __init__(
+        self,
+        tasks: PdfTaskLedger,
+        objects: Callable[[], ObjectStore],
+        make: Callable[[AskedConverter], PdfConverter],
+        owner: str,
+        is_alive: Callable[[str], bool],
+    ) -> None:
+        """`make` creates a converter at its first task; `owner` is the process identity that leases tasks."""
+        self._tasks = tasks
+        self._objects = objects
+        self._make = make
+        self._converters: dict[AskedConverter, PdfConverter] = {}
+        self._owner = owner
+        self._is_alive = is_alive
+
+    def close(self) -> None:
+        """End the converters."""
+        for converter in self._converters.values():
+            converter.close()
+
+    def drive(self, requested: AskedConverter) -> None:
+        """Fetch results of submitted tasks, and submit queued ones; see ConversionDriver.drive."""
         converter = self._converter(requested)
         tasks = self._tasks.lease(requested, self._owner, converter.capacity, self._is_alive)
         submitted = [task for task in tasks if task.state is PdfTaskState.SUBMITTED]
@@ -126,11 +157,15 @@ class PdfConversions:
             except UnavailableError:
                 raise
             except MedkgError as error:
-                self._failed(task, error)
+                conversion_failed(self._tasks, task, error)
             else:
                 self._tasks.mark_done(task)
         elif status.state is ConversionState.FAILED:
-            self._failed(task, status.error or ConversionFailedError(f"{task.key.doc_id}: no reason given."))
+            conversion_failed(
+                self._tasks,
+                task,
+                status.error or ConversionFailedError(f"{task.key.doc_id}: no reason given."),
+            )
         else:
             return
         converter.forget([status.task_id])
@@ -140,7 +175,7 @@ class PdfConversions:
         for task in tasks:
             content = self._objects().get(task.pdf_key)
             if content is None:
-                self._failed(task, _pdf_gone(task))
+                conversion_failed(self._tasks, task, pdf_gone(task))
                 continue
             try:
                 task_id = converter.submit(content.data, task.key.doc_id)
@@ -151,17 +186,10 @@ class PdfConversions:
                     return  # it takes more when it has done some
                 raise
             except MedkgError as error:
-                self._failed(task, error)
+                conversion_failed(self._tasks, task, error)
             else:
                 self._tasks.mark_submitted(task, task_id)
                 is_working = True
-
-    def _failed(self, task: PdfTask, error: MedkgError) -> None:
-        for_good = isinstance(error, PermanentError | StoreCorruptError)
-        self._log.info(
-            "conversion failed", document=task.key.doc_id, converter=task.requested.name, code=error.code
-        )
-        self._tasks.mark_failed(task, error.code, error.message, for_good=for_good)
 
     def _converter(self, requested: AskedConverter) -> PdfConverter:
         if requested not in self._converters:
@@ -169,7 +197,17 @@ class PdfConversions:
         return self._converters[requested]
 
 
-def _pdf_gone(task: PdfTask) -> MedkgError:
+def conversion_failed(tasks: PdfTaskLedger, task: PdfTask, error: MedkgError) -> None:
+    """Count an attempt: a Permanent error ends the conversion, another one after the last attempt."""
+    for_good = isinstance(error, PermanentError | StoreCorruptError)
+    structlog.get_logger(__name__).info(
+        "conversion failed", document=task.key.doc_id, converter=task.requested.name, code=error.code
+    )
+    tasks.mark_failed(task, error.code, error.message, for_good=for_good)
+
+
+def pdf_gone(task: PdfTask) -> MedkgError:
+    """The error of a task whose PDF was removed."""
     return StageFailedError(
         f"{task.key.doc_id}: its PDF {task.pdf_key} is not in the object store any more. "
         "`medkg dlq replay` fetches it again."

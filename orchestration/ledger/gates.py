@@ -270,7 +270,9 @@ def _waiting_of(row: RowMapping) -> WaitingDocument:
         pdf_ir_ready=row["pdf_ir_ready"],
         job_id=row["job_id"],
         correlation_id=row["correlation_id"],
-        pdf_task=pdf_task_of(task, key_of(row)) if task["document_id"] is not None else None,
+        pdf_task=pdf_task_of(task, key_of(row), row["correlation_id"])
+        if task["document_id"] is not None
+        else None,
     )
 
 

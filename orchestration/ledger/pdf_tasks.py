@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, or_, select, update
 
 from orchestration.contracts import AskedConverter, PdfTask, PdfTaskRequest, PdfTaskState
 from orchestration.ledger.database import LedgerPart
@@ -95,7 +95,7 @@ class SqlPdfTasks(LedgerPart):
                     .where(pdf_tasks.c.document_id.in_(batch))
                     .values(lease_owner=owner, lease_until=now + self._lease_seconds)
                 )
-            return [pdf_task_of(row, key_of(row)) for row in taken]
+            return [pdf_task_of(row, key_of(row), row["correlation_id"]) for row in taken]
 
     def mark_submitted(self, task: PdfTask, task_id: str) -> None:
         """Record that the converter has the task."""
@@ -127,6 +127,17 @@ class SqlPdfTasks(LedgerPart):
             },
         )
 
+    def submitted(self, task_ids: Sequence[str]) -> list[PdfTask]:
+        """Return the submitted tasks with these ids whose documents have not ended."""
+        query = _tasks().where(pdf_tasks.c.state == PdfTaskState.SUBMITTED, UNENDED)
+        with self._database.reading() as connection:
+            rows = [
+                row
+                for batch in batches(task_ids)
+                for row in connection.execute(query.where(pdf_tasks.c.task_id.in_(batch))).mappings()
+            ]
+        return [pdf_task_of(row, key_of(row), row["correlation_id"]) for row in rows]
+
     def converters(self) -> list[AskedConverter]:
         """Return the converters that have queued or submitted tasks."""
         columns = pdf_tasks.c.converter, pdf_tasks.c.options
@@ -149,22 +160,27 @@ class SqlPdfTasks(LedgerPart):
             _changed(connection, task, values, self._now())
 
 
-def pdf_task_of(row: RowMapping | Mapping[str, Any], key: DocumentKey) -> PdfTask:
+def pdf_task_of(row: RowMapping | Mapping[str, Any], key: DocumentKey, correlation_id: str) -> PdfTask:
     """The conversion of a pdf_tasks row."""
-    names = PdfTask.model_fields.keys() - {"key", "requested"}
+    names = PdfTask.model_fields.keys() - {"key", "requested", "correlation_id"}
     requested = AskedConverter(name=row["converter"], options=row["options"])
-    return PdfTask(key=key, requested=requested, **{name: row[name] for name in names})
+    columns = {name: row[name] for name in names}
+    return PdfTask(key=key, requested=requested, correlation_id=correlation_id, **columns)
+
+
+def _tasks() -> Select[Any]:
+    """Rows of pdf_tasks with the keys of their documents."""
+    columns = (documents.c.tenant_id, documents.c.source, documents.c.doc_id, documents.c.correlation_id)
+    own = [column for column in pdf_tasks.c if column.name != "tenant_id"]
+    return select(*own, *columns).join(documents, documents.c.id == pdf_tasks.c.document_id)
 
 
 def _due(
     connection: Connection, which: ColumnElement[bool], state: PdfTaskState, limit: int | None
 ) -> Sequence[RowMapping]:
     """PdfTasks in a state whose documents have not ended, oldest first."""
-    columns = (documents.c.tenant_id, documents.c.source, documents.c.doc_id)
-    own = [column for column in pdf_tasks.c if column.name != "tenant_id"]
     query = (
-        select(*own, *columns)
-        .join(documents, documents.c.id == pdf_tasks.c.document_id)
+        _tasks()
         .where(which, pdf_tasks.c.state == state, UNENDED)
         .order_by(pdf_tasks.c.asked_at, pdf_tasks.c.document_id)
         .limit(limit)

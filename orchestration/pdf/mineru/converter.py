@@ -46,6 +46,8 @@ FILE_STEM: Final = "document"
 """Name of every upload; results come under it. The service makes folders of names, so no id is used."""
 IN_FLIGHT: Final = 2
 """Tasks for each that the service works on at once: the next one waits there, not here."""
+ELSEWHERE: Final = "http://mineru.invalid"
+"""In place of the address of a service that only other machines know (RFC 2606)."""
 _STATES: Final = {
     "pending": ConversionState.QUEUED,
     "processing": ConversionState.RUNNING,
@@ -92,7 +94,12 @@ class MineruConverter:
 
     @classmethod
     def from_settings(cls, config: Mapping[str, Any], settings: Settings) -> Self:
-        """The converter of MEDKG_MINERU_URL; raises ConfigurationError if that is not set."""
+        """The converter of MEDKG_MINERU_URL; raises ConfigurationError if that is not set.
+
+        With MEDKG_PDF_QUEUE only the workers of the queue need it.
+        """
+        if settings.mineru_url is None and settings.pdf_queue is not None:
+            return cls(ELSEWHERE, **config)
         if settings.mineru_url is None:
             raise ConfigurationError(
                 "this topology converts PDFs with MinerU, and MEDKG_MINERU_URL is not set. Start "

@@ -13,7 +13,7 @@ import pytest
 from medkg.testing.ledger_suite.builders import OWNER, at_the_gate, everyone_alive
 from orchestration.cli import host_status
 from orchestration.contracts.host import HOST_SERVICE, HostStatus
-from orchestration.gates.pdf_conversions import PdfConversions
+from orchestration.gates.pdf_conversions import CalledConverters, PdfConversions
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.pdf.mineru.converter import MineruConverter
 from orchestration.processes.local_service import LocalService
@@ -52,9 +52,10 @@ def conversions(medkg: Medkg, ledger: SqlLedger) -> Iterator[PdfConversions]:
     objects = open_objects(medkg.data_dir.as_uri())
     for doc_id in ("1", "2"):
         objects.put(f"pdfs/{doc_id}", b"%PDF-1.7")
-    opened = PdfConversions(
+    converters = CalledConverters(
         ledger.pdf_tasks, lambda: objects, lambda requested: MineruConverter(NO_MINERU), OWNER, everyone_alive
     )
+    opened = PdfConversions(ledger.pdf_tasks, converters)
     yield opened
     opened.close()
 

@@ -43,19 +43,28 @@ MESSAGES = [
     ConversionRequested(
         **CONTEXT,
         data=RequestData(
-            task_id="t-1", document=KEY, pdf_key="pdfs/default/1", pdf_sha256="a" * 64, result_key="pdf_ir/1"
+            task_id="t-1",
+            document=KEY,
+            converter="mineru",
+            pdf_key="pdfs/default/1",
+            pdf_sha256="a" * 64,
+            result_key="pdf_ir/1",
         ),
     ),
     ConversionCompleted(
         **CONTEXT,
         data=CompletedData(
-            task_id="t-1", result_key="pdf_ir/1", result_sha256="b" * 64, converter="mineru/1"
+            task_id="t-1", document=KEY, result_key="pdf_ir/1", result_sha256="b" * 64, converter="mineru/1"
         ),
     ),
     ConversionFailed(
         **CONTEXT,
         data=FailedData(
-            task_id="t-1", error_code="MEDKG-220", error_class="EncryptedPdfError", error_message="PMC1: ..."
+            task_id="t-1",
+            document=KEY,
+            error_code="MEDKG-220",
+            error_class="EncryptedPdfError",
+            error_message="PMC1: ...",
         ),
     ),
 ]

@@ -11,7 +11,7 @@ from medkg.testing.builders import a_payload
 from medkg.testing.ledger_suite.builders import OTHER, OWNER, a_job, an_item, claimed, everyone_alive, taken
 from orchestration.contracts import AskedConverter, ObjectStore, PdfTask, PdfTaskState
 from orchestration.errors import ConfigurationError
-from orchestration.gates.pdf_conversions import PdfConversions
+from orchestration.gates.pdf_conversions import CalledConverters, PdfConversions
 from orchestration.ledger import SqlLedger, open_ledger
 from orchestration.records import RawPayload, StageContext
 from orchestration.stages.pdf_ir import PdfIr
@@ -44,7 +44,8 @@ def conversions(
     ledger: SqlLedger, objects: ObjectStore, converter: CommandedConverter
 ) -> Iterator[PdfConversions]:
     pdf_conversions = PdfConversions(
-        ledger.pdf_tasks, lambda: objects, lambda name: converter, OWNER, everyone_alive
+        ledger.pdf_tasks,
+        CalledConverters(ledger.pdf_tasks, lambda: objects, lambda name: converter, OWNER, everyone_alive),
     )
     yield pdf_conversions
     pdf_conversions.close()
@@ -209,11 +210,17 @@ def test_what_a_killed_host_had_handed_over_is_taken_up(
 ) -> None:
     converter.slow = True
     asked(ledger, stage, one="a paper")
-    PdfConversions(ledger.pdf_tasks, lambda: objects, lambda name: converter, OTHER, everyone_alive).sweep()
+    PdfConversions(
+        ledger.pdf_tasks,
+        CalledConverters(ledger.pdf_tasks, lambda: objects, lambda name: converter, OTHER, everyone_alive),
+    ).sweep()
     assert unfinished(ledger) == {}
     converter.slow = False
     successor = PdfConversions(
-        ledger.pdf_tasks, lambda: objects, lambda name: converter, OWNER, lambda owner: owner != OTHER
+        ledger.pdf_tasks,
+        CalledConverters(
+            ledger.pdf_tasks, lambda: objects, lambda name: converter, OWNER, lambda owner: owner != OTHER
+        ),
     )
     successor.sweep()
     assert converter.submitted == ["one"]
@@ -232,7 +239,9 @@ def test_a_converter_that_cannot_be_made_keeps_no_other_from_its_work(
     elsewhere = PdfIr(ledger.pdf_tasks, objects, new_converter, "pdf_ir", "absent")
     contexts = taken(ledger, claimed(ledger, a_job(ledger, an_item("two"), job_id="job-2")))
     elsewhere.execute(with_version(contexts[0]), [a_payload("x", "pdf", doc_id="two")])
-    conversions = PdfConversions(ledger.pdf_tasks, lambda: objects, make, OWNER, everyone_alive)
+    conversions = PdfConversions(
+        ledger.pdf_tasks, CalledConverters(ledger.pdf_tasks, lambda: objects, make, OWNER, everyone_alive)
+    )
     conversions.sweep()
     conversions.sweep()
     assert [wanted.name for wanted in ledger.pdf_tasks.converters()] == ["absent"]

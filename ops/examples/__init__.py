@@ -1,0 +1,1 @@
+"""Programs that deployments start from, or copy."""
