@@ -232,7 +232,12 @@ def test_hosts_and_workers_meet_over_kafka(ledger: SqlLedger, objects: ObjectSto
         slow = CommandedConverter()
         slow.slow = True
         stopped = a_worker(slow)
-        wait_until(lambda: stopped.turn() or slow.submitted)
+
+        def has_work() -> bool:
+            stopped.turn()
+            return bool(slow.submitted)
+
+        wait_until(has_work)
         stopped.close()
         worker = a_worker(CommandedConverter())
 
