@@ -206,7 +206,7 @@ class PdfTaskLedger(Protocol):
         ...
 
     def submitted(self, task_ids: Sequence[str]) -> list[PdfTask]:
-        """Return the submitted tasks with these ids whose documents have not ended, whoever leases them."""
+        """Return the submitted tasks with these ids of documents that have not ended, under any lease."""
         ...
 
     def converters(self) -> list[AskedConverter]:

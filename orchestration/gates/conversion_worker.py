@@ -1,4 +1,4 @@
-"""The worker of the queue: converts the PDFs that hosts request, with the converters of its own machine.
+"""The worker of the queue: converts the PDFs that hosts request, with the converters of this machine.
 
 Comes in: requests. Leaves: converted documents under the requested keys, and a result per request. A request
 is acknowledged when its result is published, so one that a killed worker had goes to another. An object that

@@ -1,7 +1,7 @@
 """The queue of PDF conversions over Kafka: ConversionQueue on the topic mineru.queue.v1.
 
 Comes in: messages to publish. Leaves: messages of the types that a receiver takes, and dead letters: messages
-that nobody can read, as they came, on mineru.queue.v1.dlq with their reason. A receiver is a member of a
+that cannot be read, as they came, on mineru.queue.v1.dlq with their reason. A receiver is a member of a
 consumer group: the members share the messages, and every group gets them all.
 """
 

@@ -130,3 +130,14 @@ class PdfTaskSuite:
         ledger.documents.erase([key])
         assert ledger.pdf_tasks.objects_of([key]) == []
         assert ledger.pdf_tasks.converters() == []
+
+    def test_submitted_tasks_are_listed_by_their_ids_for_every_process(self, ledger: Ledger) -> None:
+        at_the_gate(ledger, "1", "2", "3")
+        for task in leased_tasks(ledger):
+            if task.key.doc_id != "3":
+                ledger.pdf_tasks.mark_submitted(task, f"t-{task.key.doc_id}")
+        submitted = ledger.pdf_tasks.submitted(["t-1", "t-2", "t-3"])
+        assert sorted(task.key.doc_id for task in submitted) == ["1", "2"]
+        assert all(task.correlation_id for task in submitted)
+        ledger.pdf_tasks.mark_done(submitted[0])
+        assert ledger.pdf_tasks.submitted([submitted[0].task_id or ""]) == []
