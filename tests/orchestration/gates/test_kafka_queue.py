@@ -1,4 +1,4 @@
-"""The queue of conversions on a real Kafka: its guarantees, and what becomes of messages that cannot be read."""
+"""The queue of conversions on a real Kafka: its guarantees, and what becomes of unreadable messages."""
 
 from __future__ import annotations
 
