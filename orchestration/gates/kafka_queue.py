@@ -186,7 +186,7 @@ class KafkaConversionQueue:
             message,
             MessageRefusedError(
                 f"this is no message of {self._topic}: {place}: {first['msg']}. Correct what publishes it; "
-                "docs/asyncapi.yaml has the schemas."[:SHOWN_CHARACTERS]
+                "orchestration/contracts/pdf_queue.py has the models."[:SHOWN_CHARACTERS]
             ),
         )
         self._offsets.done(message)
