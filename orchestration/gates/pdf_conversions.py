@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 import structlog
@@ -34,6 +35,7 @@ from orchestration.errors import (
     StoreCorruptError,
     UnavailableError,
 )
+from orchestration.tracing import Span, span
 
 __all__ = ["CalledConverters", "ConversionDriver", "PdfConversions", "conversion_failed", "pdf_gone"]
 
@@ -153,7 +155,8 @@ class CalledConverters:
     def _record(self, converter: PdfConverter, task: PdfTask, status: ConversionStatus) -> None:
         if status.state is ConversionState.DONE:
             try:
-                self._objects().put(task.ir_key, converter.result(status.task_id))
+                with _pdf_span("fetch converted PDF", task):
+                    self._objects().put(task.ir_key, converter.result(status.task_id))
             except UnavailableError:
                 raise
             except MedkgError as error:
@@ -178,7 +181,9 @@ class CalledConverters:
                 conversion_failed(self._tasks, task, pdf_gone(task))
                 continue
             try:
-                task_id = converter.submit(content.data, task.key.doc_id)
+                with _pdf_span("submit PDF", task) as submitting:
+                    submitting.set({"medkg.bytes": len(content.data)})
+                    task_id = converter.submit(content.data, task.key.doc_id)
             except UnavailableError:
                 raise
             except RateLimitedError:
@@ -195,6 +200,12 @@ class CalledConverters:
         if requested not in self._converters:
             self._converters[requested] = self._make(requested)
         return self._converters[requested]
+
+
+def _pdf_span(name: str, task: PdfTask) -> AbstractContextManager[Span]:
+    """A trace of a call to a converter: no process holds a trace for the minutes that a PDF takes."""
+    attributes = {"medkg.converter": task.requested.name, "medkg.tenant": task.key.tenant_id}
+    return span(name, {**attributes, "medkg.document": task.key.doc_id}, kind="client")
 
 
 def conversion_failed(tasks: PdfTaskLedger, task: PdfTask, error: MedkgError) -> None:
