@@ -67,8 +67,7 @@ def test_runs_of_a_killed_host_end_and_its_documents_go_on_in_others(
     tmp_path: Path, server: LineageServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     abstracts = tmp_path / "abstracts.jsonl"
-    broken = {**an_abstract("broken"), "title": None, "pmid": None}
-    abstracts.write_bytes(json_lines([an_abstract(str(number)) for number in range(DOCUMENTS)] + [broken]))
+    abstracts.write_bytes(json_lines([an_abstract(str(number)) for number in range(DOCUMENTS)]))
     medkg = Medkg(tmp_path / "data")
     command = ("run", "auto", "--path", str(abstracts), "--window", "20", "--json")
     killed = medkg.process(*command)
@@ -80,7 +79,7 @@ def test_runs_of_a_killed_host_end_and_its_documents_go_on_in_others(
     assert set(jobs_of(server.events, "START")) >= {"auto", "auto.window"}
     again = medkg.process(*command)
     _, stderr = again.communicate(timeout=PATIENCE)
-    assert again.returncode == 1, stderr
+    assert again.returncode == 0, stderr
     wait_until_no_process_is_left(medkg)
     medkg("status")  # ends the job that the killed command left open
     send_all(medkg.data_dir)
@@ -92,7 +91,7 @@ def test_runs_of_a_killed_host_end_and_its_documents_go_on_in_others(
     job = [event for event in events if event["job"]["name"] == "auto"][-1]
     assert job["eventType"] == "COMPLETE"
     counts = job["run"]["facets"]["medkg_documentCounts"]
-    assert counts["total"] == counts["passed"] + counts["skipped"] + counts["failed"] == DOCUMENTS + 1
+    assert counts["total"] == counts["passed"] + counts["skipped"] == DOCUMENTS
     rows = {
         output["name"].rsplit("/", 1)[-1]: output["outputFacets"]["outputStatistics"]["rowCount"]
         for event in events
