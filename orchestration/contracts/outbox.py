@@ -7,7 +7,7 @@ sees every retained fact at least once, and two facts about one document in the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from pydantic import Field
@@ -74,8 +74,13 @@ class OutboxLedger(Protocol):
         """Up to `limit` facts of these kinds since a moment, the newest first; of the last 100,000."""
         ...
 
-    def lease(self, reader: str, owner: str) -> ReadFrom | None:
-        """Take a reader for `owner` for a while; None when another owner has it. A new one starts at 0."""
+    def lease(
+        self, reader: str, owner: str, is_alive: Callable[[str], bool] = lambda _: True
+    ) -> ReadFrom | None:
+        """Take a reader for `owner` for a while; None when another one that is alive has it.
+
+        A new reader starts at 0.
+        """
         ...
 
     def advance(self, reader: str, owner: str, position: int, state: str = "") -> None:

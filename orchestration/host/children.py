@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from orchestration.contracts.host import ChildHealth, ChildState
 from orchestration.dagster.workers.window_workers import WindowWorkers
-from orchestration.host.projection import ProjectionProcess
+from orchestration.host.command_process import CommandProcess
 from orchestration.host.services import DagsterServices
 from orchestration.processes.child_process import is_running
 from orchestration.processes.fork_server import ForkServers
@@ -32,24 +32,24 @@ class Children:
         fork_servers: ForkServers,
         workers: WindowWorkers,
         dagster: DagsterServices | None,
-        projection: ProjectionProcess | None = None,
+        commands: Sequence[CommandProcess] = (),
     ) -> None:
         self._fork_servers = fork_servers
         self._workers = workers
         self._dagster = dagster
-        self._projection = projection
+        self._commands = commands
         self._faulty_since: dict[str, float] = {}
         self._guard = threading.Lock()
 
     def health(self, replicas: Mapping[str, Any]) -> list[ChildHealth]:
         """All of them; `replicas`: the plane's health by pool, empty if it was not asked."""
         dagster = self._dagster.health() if self._dagster is not None else []
-        projection = self._projection.health() if self._projection is not None else []
+        commands = [health for command in self._commands for health in command.health()]
         return [
             *self._fork_server(),
             *self._workers.health(),
             *dagster,
-            *projection,
+            *commands,
             *self._replicas(replicas),
         ]
 

@@ -24,10 +24,10 @@ from orchestration.contracts.host import ALREADY_SERVED, HOST_SERVICE, HostServi
 from orchestration.dagster.workers.worker_process import SourceWatch
 from orchestration.errors import ConfigurationError
 from orchestration.host.children import Children
+from orchestration.host.command_process import projection_process, relay_process
 from orchestration.host.environment import child_environment, write_ray_token
 from orchestration.host.housekeeping import Housekeeping
 from orchestration.host.plane_slot import PlaneSlot
-from orchestration.host.projection import ProjectionProcess
 from orchestration.host.services import DagsterServices
 from orchestration.host.verbs import HostVerbs
 from orchestration.host.window_runs import HostRuns
@@ -77,14 +77,15 @@ class HostProcess:
         self._housekeeping = Housekeeping(self._assembly, settings, self._tick_parts, self._runs.prune)
         self._conversions = self._assembly.pdf_conversions()
         self._dagster = DagsterServices(settings, sources, fork_servers, with_ui=ui) if keep else None
-        self._projection = _projection(settings) if keep and settings.neo4j_url else None
+        commands = (projection_process(settings) if keep else None, relay_process(settings))
+        self._commands = [command for command in commands if command is not None]
         self.plane = PlaneSlot(self._assembly, settings)
         self.verbs = HostVerbs(
             self.plane,
             self._runs,
             self._stop,
             self._dagster_ui,
-            Children(fork_servers, self._runs.workers, self._dagster, self._projection).health,
+            Children(fork_servers, self._runs.workers, self._dagster, self._commands).health,
             lambda: self._housekeeping.problem,
             self._conversions.unavailable,
             keep=keep,
@@ -104,8 +105,8 @@ class HostProcess:
             self._service.start()
             if self._dagster is not None:
                 self._dagster.start()
-            if self._projection is not None:
-                self._projection.start()
+            for command in self._commands:
+                command.start()
             self.plane.start(dashboard=self._ui)
             self._housekeeping.clean()
             while not self._stop.wait(TICK_SECONDS):
@@ -125,19 +126,19 @@ class HostProcess:
         self._runs.workers.tick()
         if self._dagster is not None:
             self._dagster.tick()
-        if self._projection is not None:
-            self._projection.tick()
+        for command in self._commands:
+            command.tick()
         self._runs.driver.tick()  # last: it needs the ledger, the others do not
 
     def close(self) -> None:
         """End all parts; returns when their processes are gone and their documents are queued again."""
         self._conversions.close()
         self._housekeeping.close()
-        if self._projection is not None:
-            self._projection.close()
         if self._dagster is not None:
             self._dagster.terminate()
         self._runs.close()
+        for command in self._commands:
+            command.close()  # behind the runs: what they wrote last is published too
         if self._dagster is not None:
             self._dagster.close()
         self._fork_servers.close()
@@ -147,10 +148,6 @@ class HostProcess:
 
     def _dagster_ui(self) -> str | None:
         return self._dagster.address() if self._dagster is not None else None
-
-
-def _projection(settings: Settings) -> ProjectionProcess:
-    return ProjectionProcess(child_environment(settings), settings.logs_dir / "graph-projection.log")
 
 
 def main() -> None:

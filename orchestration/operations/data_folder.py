@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from orchestration.operations.dead_letters import DeadLetters
     from orchestration.operations.documents import Documents
     from orchestration.operations.eval_extract import ExtractionQuestions
+    from orchestration.operations.events import Events
     from orchestration.operations.graph import Graph
     from orchestration.operations.graph_projection import GraphProjections
     from orchestration.operations.jobs import Jobs
@@ -90,6 +91,13 @@ class DataFolder:
         from orchestration.operations.dead_letters import DeadLetters
 
         return DeadLetters(self._parts)
+
+    @cached_property
+    def events(self) -> Events:
+        """What happened, and how far the sinks of it are."""
+        from orchestration.operations.events import Events
+
+        return Events(self._parts.ledger.outbox)
 
     @cached_property
     def graph(self) -> Graph:

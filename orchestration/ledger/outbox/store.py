@@ -7,7 +7,7 @@ read, under a lock and in the order of the rows' numbers, so that no fact appear
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -116,12 +116,15 @@ class SqlOutbox(LedgerPart):
             if numbers:
                 connection.execute(_NUMBERED, numbers)
 
-    def lease(self, reader: str, owner: str) -> ReadFrom | None:
+    def lease(
+        self, reader: str, owner: str, is_alive: Callable[[str], bool] = lambda _: True
+    ) -> ReadFrom | None:
         """Take a reader; see OutboxLedger.lease."""
         with self._database.writing() as connection:
             now = self._now()
             row = connection.execute(_reader(reader).with_for_update()).mappings().first()
-            if row is not None and row["owner"] not in (None, owner) and row["lease_until"] > now:
+            other = row is not None and row["owner"] not in (None, owner) and row["lease_until"] > now
+            if row is not None and other and is_alive(row["owner"]):
                 return None
             leased = {"owner": owner, "lease_until": now + self._lease_seconds}
             if row is None:

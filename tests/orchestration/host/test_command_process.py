@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from orchestration.contracts.host import ChildHealth, ChildState
-from orchestration.host import projection
-from orchestration.host.projection import ProjectionProcess
+from orchestration.host import command_process
+from orchestration.host.command_process import CommandProcess
 from orchestration.processes.child_process import is_running
 from tests.waiting import wait_until
 
@@ -20,22 +20,21 @@ SLEEPING = (sys.executable, "-c", "import time; time.sleep(600)")
 
 
 @pytest.fixture
-def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProjectionProcess]:
-    monkeypatch.setattr(projection, "COMMAND", SLEEPING)
-    monkeypatch.setattr(projection, "RESTART_SECONDS", 0.0)
-    running = ProjectionProcess({}, tmp_path / "graph-projection.log")
+def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandProcess]:
+    monkeypatch.setattr(command_process, "RESTART_SECONDS", 0.0)
+    running = CommandProcess("graph-projection", SLEEPING, {}, tmp_path / "graph-projection.log")
     assert running.health() == []
     running.start()
     yield running
     running.close()
 
 
-def health(process: ProjectionProcess) -> ChildHealth:
+def health(process: CommandProcess) -> ChildHealth:
     (of_child,) = process.health()
     return of_child
 
 
-def test_it_is_restarted_when_it_ends_and_ends_with_the_host(process: ProjectionProcess) -> None:
+def test_it_is_restarted_when_it_ends_and_ends_with_the_host(process: CommandProcess) -> None:
     first = health(process)
     assert (first.name, first.state) == ("graph-projection", ChildState.RUNNING)
     assert first.pid is not None
