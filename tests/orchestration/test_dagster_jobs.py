@@ -36,6 +36,7 @@ from orchestration.plugins.entry_points import plugin_names
 from orchestration.records import DocumentKey, GraphWriteReceipt, IndexReceipt
 from orchestration.resilience.policies import ResiliencePolicyLoader
 from orchestration.runs.artifacts import WindowBatch
+from orchestration.settings import Settings
 from orchestration.stores.objects.opening import open_objects
 from orchestration.topology.graph import TopologyGraph
 from orchestration.topology.loader import PipelineLoader
@@ -68,6 +69,7 @@ class Runs:
 
     def __init__(self, graph: TopologyGraph, wrong: Mapping[str, str] | None = None) -> None:
         self.calls: list[str] = []
+        self.settings = Settings()
         self._kinds = {node.name: node.gives for node in graph.nodes} | dict(wrong or {})
 
     def claim(self, pipeline: str, config: Mapping[str, Any]) -> str:
