@@ -37,8 +37,8 @@ class FileSink:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("ab+") as file:
-                file.seek(0, os.SEEK_END)
-                if file.tell() and _last_byte(file.fileno(), file.tell()) != b"\n":
+                size = file.seek(0, os.SEEK_END)
+                if size and _last_byte(file.fileno(), size) != b"\n":
                     file.write(b"\n")
                 file.write(lines)
                 file.flush()
