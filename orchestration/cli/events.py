@@ -139,7 +139,7 @@ def forget(
     sink: Annotated[str, typer.Argument(help="A sink that `medkg events status` lists.")],
     as_json: AsJson = False,
 ) -> None:
-    """Forget a sink that is not used any more: nothing is kept for it. A configured one begins again with all that is kept."""
+    """Forget a sink that is not used any more: nothing is kept for it. If configured, it starts over."""
     from orchestration.assembly import open_data_folder
 
     with open_data_folder(ctx.obj) as data_folder:
