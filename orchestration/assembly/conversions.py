@@ -16,7 +16,7 @@ from orchestration.gates.queued_conversions import QueuedConversions
 from orchestration.processes.child_process import is_alive, own_identity
 
 if TYPE_CHECKING:
-    from orchestration.assembly.assembled import Assembly
+    from orchestration.assembly.inputs import AssembledInputs
 
 __all__ = ["conversion_driver", "conversion_worker"]
 
@@ -24,7 +24,7 @@ WORKERS: Final = "medkg-conversion-workers"
 """Consumer group of all workers, which share the requests."""
 
 
-def conversion_driver(assembly: Assembly) -> ConversionDriver:
+def conversion_driver(assembly: AssembledInputs) -> ConversionDriver:
     """What brings conversions forward in the host."""
     tasks, owner = assembly.ledger.pdf_tasks, own_identity()
     if assembly.settings.pdf_queue is None:
@@ -35,7 +35,7 @@ def conversion_driver(assembly: Assembly) -> ConversionDriver:
     return QueuedConversions(tasks, lambda: assembly.objects, queue, ledger, owner, is_alive)
 
 
-def conversion_worker(assembly: Assembly) -> ConversionWorker:
+def conversion_worker(assembly: AssembledInputs) -> ConversionWorker:
     """A worker on a machine with converters; needs MEDKG_KAFKA_BROKERS and MEDKG_OBJECTS_URL, no ledger."""
     queue = KafkaConversionQueue(assembly.kafka, WORKERS, {ConversionRequested}, dead_letters=None)
     name = f"/mineru-worker/{socket.gethostname()}"
