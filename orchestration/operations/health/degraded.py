@@ -147,7 +147,7 @@ def _next_step_of(reader: OutboxReader) -> str:
         return (
             "No relay runs: `medkg up` keeps one. A sink that is no longer used: `medkg events forget NAME`."
         )
-    return "It catches up; if it does not, look at its sink and at logs/relay.log."
+    return "It catches up; if it does not, look at its sink and at logs/events-relay.log."
 
 
 def _gates(documents: Sequence[WaitingDocument]) -> Iterator[Degradation]:

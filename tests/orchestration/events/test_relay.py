@@ -55,17 +55,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def note(ledger: SqlLedger, number: int) -> None:
-    seen = Observation(RateLimited(stage="web", waits=(1.0,)), 1.0, "default")
-    ledger.outbox.note([seen] * number)
+    waited = Observation(RateLimited(stage="web", waits=(1.0,)), 1.0, "default")
+    ledger.outbox.note([waited] * number)
 
 
 def test_each_sink_gets_everything_in_order_and_keeps_its_state(ledger: SqlLedger) -> None:
     note(ledger, 120)
-    one, other = Sink("one"), Sink("other")
-    assert Relay(ledger.outbox, [one, other], own_identity()).publish_all() == {}
-    assert one.positions == other.positions == list(range(1, 121))
-    assert ledger.outbox.lease("one", "somebody else") == (120, "120")
-    assert one.closed
+    first, second = Sink("first"), Sink("second")
+    assert Relay(ledger.outbox, [first, second], own_identity()).publish_all() == {}
+    assert first.positions == second.positions == list(range(1, 121))
+    assert ledger.outbox.lease("first", "another process") == (120, "120")
+    assert first.closed
 
 
 def test_a_sink_that_does_not_answer_keeps_no_other_back(ledger: SqlLedger) -> None:
