@@ -28,6 +28,7 @@ from orchestration.host.command_process import projection_process, relay_process
 from orchestration.host.environment import child_environment, write_ray_token
 from orchestration.host.housekeeping import Housekeeping
 from orchestration.host.plane_slot import PlaneSlot
+from orchestration.host.resource_watch import ResourceWatch
 from orchestration.host.services import DagsterServices
 from orchestration.host.verbs import HostVerbs
 from orchestration.host.window_runs import HostRuns
@@ -91,6 +92,10 @@ class HostProcess:
             keep=keep,
             ui=ui,
         )
+        self._resources = ResourceWatch(
+            lambda: self.verbs.status(with_health=True),
+            lambda observations: self._assembly.ledger.outbox.note(observations),
+        )
         self._service = service or LocalService(HOST_SERVICE, settings.data_dir, {})
         self._service.verbs.update(verbs_of(HostService, self.verbs))  # type: ignore[type-abstract]
 
@@ -109,6 +114,7 @@ class HostProcess:
                 command.start()
             self.plane.start(dashboard=self._ui)
             self._housekeeping.clean()
+            self._resources.start()
             while not self._stop.wait(TICK_SECONDS):
                 if not self._service.has_folder():
                     self._log.error(
@@ -132,6 +138,7 @@ class HostProcess:
 
     def close(self) -> None:
         """End all parts; returns when their processes are gone and their documents are queued again."""
+        self._resources.close()
         self._conversions.close()
         self._housekeeping.close()
         if self._dagster is not None:
