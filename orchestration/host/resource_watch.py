@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -80,7 +80,7 @@ class ResourceWatch:
                 self._log.exception("resources not read")
 
 
-def problems_of(status: HostStatus) -> Mapping[str, str]:
+def problems_of(status: HostStatus) -> dict[str, str]:
     """Why each resource of a host cannot be used now; none that works, or is about to start."""
     problems = {
         child.name: child.problem for child in status.children if child.problem and child.state != "starting"
