@@ -43,6 +43,7 @@ def command_span(command: str | None) -> Iterator[None]:
                 traced.set({"process.exit.code": end.exit_code})
                 if end.exit_code not in (ExitCode.OK, ExitCode.SOME_FAILED, ExitCode.INTERRUPTED):
                     traced.fail(f"exit_{end.exit_code}")
+                raise
     finally:
         flush()
 
