@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
 
 from orchestration.assembly.assembled import Assembly
 from orchestration.assembly.sinks import open_sinks
@@ -16,10 +17,14 @@ from orchestration.errors import ConfigurationError, HostUnavailableError, Medkg
 from orchestration.events.relay import Relay
 from orchestration.jobs.host_client import HostClient
 from orchestration.metrics.endpoint import MetricsEndpoint
+from orchestration.metrics.readings import DagsterTicks
 from orchestration.processes.child_process import own_identity
 from orchestration.settings import Settings
 
 __all__ = ["publish_once", "serve_relay"]
+
+LastTicks: TypeAlias = Callable[[], tuple[Mapping[str, float], Mapping[str, float]]]
+"""Of sensors and of daemons, seconds since the epoch."""
 
 HOST_SECONDS: Final = 5.0
 """How long a scrape waits for the host."""
@@ -28,8 +33,10 @@ DRAIN_SECONDS: Final = 5.0
 """How long it goes on publishing once it is to end; a host ends its children after ten."""
 
 
-def serve_relay(settings: Settings) -> None:
+def serve_relay(settings: Settings, ticks: LastTicks | None = None) -> None:
     """Publish and serve /metrics until SIGTERM or Ctrl-C; main thread only.
+
+    `ticks`: when sensors ticked and daemons lived last, by name; None leaves these metrics out.
 
     Raises ConfigurationError when nothing is configured, MetricsAddressError for a port that is taken.
     """
@@ -39,7 +46,7 @@ def serve_relay(settings: Settings) -> None:
     assembly = Assembly(settings)
     try:
         relay = _relay(assembly)
-        endpoint = _endpoint(assembly, relay) if settings.metrics_port is not None else None
+        endpoint = _endpoint(assembly, relay, ticks) if settings.metrics_port is not None else None
         if endpoint is not None:
             endpoint.start()
         relay.start()
@@ -71,7 +78,7 @@ def _relay(assembly: Assembly) -> Relay:
     return Relay(assembly.ledger.outbox, sinks, own_identity())
 
 
-def _endpoint(assembly: Assembly, relay: Relay) -> MetricsEndpoint:
+def _endpoint(assembly: Assembly, relay: Relay, ticks: LastTicks | None) -> MetricsEndpoint:
     client = HostClient(assembly.settings, {"status": HOST_SECONDS})
 
     def host() -> HostStatus | MedkgError:
@@ -84,5 +91,6 @@ def _endpoint(assembly: Assembly, relay: Relay) -> MetricsEndpoint:
         assembly.settings,
         assembly.ledger,
         host,
+        (lambda: DagsterTicks(*ticks())) if ticks is not None else None,
         state=lambda: relay.state_of("metrics"),
     )

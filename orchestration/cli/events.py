@@ -157,10 +157,16 @@ def relay(
     """Publish events to the configured sinks and serve /metrics, as a host does beside its other work."""
     from orchestration.assembly.relay import publish_once, serve_relay
 
+    settings: Settings = ctx.obj
     if not once:
-        serve_relay(ctx.obj)
+        ticks = None
+        if settings.metrics_port is not None:
+            from orchestration.dagster.ticks import LastTicks
+
+            ticks = LastTicks(settings).read
+        serve_relay(settings, ticks)
         return
-    problems = publish_once(ctx.obj)
+    problems = publish_once(settings)
 
     def show() -> None:
         for sink, problem in problems.items():

@@ -23,6 +23,7 @@ from orchestration.errors import MedkgError
 __all__ = ["ResourceWatch", "problems_of"]
 
 READING_SECONDS: Final = 10.0
+ENDED: Final = "it ended and was started again"
 CODE: Final = re.compile(r"MEDKG-\d{3}")
 
 
@@ -36,6 +37,7 @@ class ResourceWatch:
         self._note = note
         self._noted: dict[str, str] = {}
         """Problems of resources as they were noted last."""
+        self._restarts: dict[str, int] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="resources", daemon=True)
         self._log = structlog.get_logger(__name__)
@@ -46,10 +48,13 @@ class ResourceWatch:
 
     def read(self) -> None:
         """Note what changed since the last reading."""
-        problems = problems_of(self._status())
+        status = self._status()
+        problems = problems_of(status)
         lost = {name: problem for name, problem in problems.items() if name not in self._noted}
         back = self._noted.keys() - problems.keys()
+        ended = [name for name in self._restarted(status) if name not in {*problems, *self._noted}]
         changes = [
+            *(change for name in ended for change in (_changed(name, ENDED), _changed(name, None))),
             *(_changed(name, problem) for name, problem in lost.items()),
             *(_changed(name, None) for name in sorted(back)),
         ]
@@ -63,6 +68,13 @@ class ResourceWatch:
                 message=change.message,
             )
         self._noted = problems
+
+    def _restarted(self, status: HostStatus) -> list[str]:
+        """Children that ended and were started again between two readings."""
+        restarts = {child.name: child.restarts for child in status.children}
+        again = [name for name, count in restarts.items() if count > self._restarts.get(name, 0)]
+        self._restarts = restarts
+        return again
 
     def close(self) -> None:
         """Stop watching. Idempotent."""

@@ -64,6 +64,16 @@ def test_a_loss_and_a_return_are_one_fact_each() -> None:
     ]
 
 
+def test_a_process_that_was_restarted_between_two_readings_was_lost_too() -> None:
+    ledger = Ledger()
+    child = ChildHealth(name="daemon", pid=7, state=ChildState.RUNNING)
+    states = iter([(child,), (child.model_copy(update={"restarts": 1}),), (child,)])
+    watch = ResourceWatch(lambda: a_status().model_copy(update={"children": next(states)}), ledger.note)
+    for _ in range(3):
+        watch.read()
+    assert ledger.changes == [("daemon", False, ""), ("daemon", True, "")]
+
+
 def test_what_the_ledger_did_not_take_is_noted_later() -> None:
     ledger = Ledger()
     ledger.full = True
