@@ -85,12 +85,14 @@ lint: setup  ## Format check, lint, types, import contracts, retry-loop check, f
 	@$(BIN)/python ops/checks/no_retry_loops.py
 	@$(BIN)/medkg topology schema --check
 	@$(BIN)/python -m ops.reference --check
+	@$(BIN)/python -m ops.asyncapi --check
 	@$(BIN)/python -m ops.observability.dashboards --check
 	@$(BIN)/python ops/checks/docs_names.py
 	@$(BIN)/python ops/checks/plain_language.py
 
-reference: setup  ## Write docs/reference (settings, errors, commands, metrics) and the dashboards from the code
+reference: setup  ## Write docs/reference, docs/asyncapi.yaml and the dashboards from the code
 	@$(BIN)/python -m ops.reference
+	@$(BIN)/python -m ops.asyncapi
 	@$(BIN)/python -m ops.observability.dashboards
 
 observe: setup  ## Prometheus and Alertmanager (where this machine has them) over a demo run; prints addresses

@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from ops.asyncapi import DEAD_LETTER_HEADERS
 from orchestration.contracts.pdf_queue import (
     CompletedData,
     ConversionCompleted,
@@ -158,6 +159,7 @@ def test_a_message_that_cannot_be_read_becomes_a_dead_letter_and_holds_back_no_o
     (dead,) = messages_of(f"{topic}.dlq", 1)
     headers = dict(dead.headers() or [])
     assert (dead.value() or b"", dead.key()) == (value, b"key")
+    assert set(headers) == set(DEAD_LETTER_HEADERS), "as docs/asyncapi.yaml says"
     assert headers["medkg-error-code"] == b"MEDKG-427"
     assert headers["medkg-message"] == f"{topic}/0/0".encode()
     assert reason in str(headers["medkg-error-message"])
