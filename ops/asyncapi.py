@@ -25,6 +25,7 @@ from orchestration.contracts.pdf_queue import (
     ConversionCompleted,
     ConversionFailed,
     ConversionRequested,
+    PdfMessage,
     message_key,
 )
 from orchestration.events.factory import CloudEventFactory
@@ -245,7 +246,7 @@ def _key_of(data: type[EventData]) -> str:
 
 
 def _queue_messages() -> dict[str, Any]:
-    examples = {type(message): message for message in example_messages()}
+    examples: dict[type[BaseModel], PdfMessage] = {type(message): message for message in example_messages()}
     return {
         name: _message(
             model.model_fields["type"].default,
