@@ -168,10 +168,10 @@ def _operation(action: str, channel: str, summary: str, messages: Sequence[str])
 
 def _schemas(models: Any, closed: bool) -> dict[str, Any]:
     """JSON Schemas of these models and of what they refer to; `closed`: other fields are refused."""
-    _, made = models_json_schema(
+    _, generated = models_json_schema(
         [(model, "serialization") for model in models], ref_template=SCHEMAS + "{model}"
     )
-    definitions: dict[str, Any] = made["$defs"]
+    definitions: dict[str, Any] = generated["$defs"]
     if not closed:
         for schema in definitions.values():
             if schema.get("additionalProperties") is False:

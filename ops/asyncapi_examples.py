@@ -153,7 +153,7 @@ def example_messages() -> list[PdfMessage]:
     result = f"pdf-ir/{key.doc_id}.json"
     task = f"{key.doc_id}/1"
     converter = "mineru/1+mineru-3.4.4-pipeline"
-    asked = RequestData(
+    request = RequestData(
         task_id=task,
         document=key,
         converter="mineru",
@@ -161,7 +161,7 @@ def example_messages() -> list[PdfMessage]:
         pdf_sha256=hashlib.sha256(b"pdf").hexdigest(),
         result_key=result,
     )
-    made = CompletedData(
+    completed = CompletedData(
         task_id=task,
         document=key,
         result_key=result,
@@ -179,8 +179,8 @@ def example_messages() -> list[PdfMessage]:
     worker = context | {"source": "/mineru-worker/gpu-1", "time": BEGAN + timedelta(seconds=70)}
     return [
         ConversionRequested(
-            id=f"{task}/requested", source="/medkg/host-1", time=BEGAN, data=asked, **context
+            id=f"{task}/requested", source="/medkg/host-1", time=BEGAN, data=request, **context
         ),
-        ConversionCompleted(id=f"{task}/completed", data=made, **worker),
+        ConversionCompleted(id=f"{task}/completed", data=completed, **worker),
         ConversionFailed(id=f"{task}/failed", data=failed, **worker),
     ]

@@ -103,8 +103,8 @@ def test_every_message_with_a_schema_has_an_example_that_fits_it() -> None:
 
 
 def test_examples_of_events_are_what_the_factory_makes() -> None:
-    made = [event.as_json() for fact in example_facts() for event in CloudEventFactory().events(fact)]
-    assert all(example["payload"] in made for _, example in examples(EVENTS))
+    events = [event.as_json() for fact in example_facts() for event in CloudEventFactory().events(fact)]
+    assert all(example["payload"] in events for _, example in examples(EVENTS))
 
 
 def test_examples_of_events_have_no_field_that_their_model_does_not_have() -> None:
