@@ -1,15 +1,17 @@
 """`/metrics` over HTTP: one endpoint of a data folder, in the process of the relay.
 
 Comes in: settings with an address, the ledger, calls for host and Dagster. Leaves: the exposition, in
-OpenMetrics where the client accepts it (exemplars are there alone). GET and HEAD of /metrics; anything else
-is 404 or 405.
+OpenMetrics where the client accepts it (exemplars are there alone). GET and HEAD of /metrics, POST of
+/alerts by an Alertmanager on this machine; anything else is 404 or 405.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -21,6 +23,7 @@ from orchestration.contracts.host import HostStatus
 from orchestration.contracts.monitoring import MonitoringLedger
 from orchestration.contracts.outbox import OutboxLedger
 from orchestration.errors import MedkgError, MetricsAddressError
+from orchestration.metrics.alerts import ReportedAlerts
 from orchestration.metrics.counters import Counters
 from orchestration.metrics.exposition import MedkgCollector, registry_of
 from orchestration.metrics.readings import DagsterTicks, Readings
@@ -29,6 +32,9 @@ from orchestration.settings import Settings
 __all__ = ["MetricsEndpoint", "MonitoredLedger"]
 
 PATH: Final = "/metrics"
+ALERTS: Final = "/alerts"
+MOST_BYTES: Final = 1_000_000
+"""Of a report of alerts."""
 REQUEST_SECONDS: Final = 10.0
 """How long a client may take to send its request."""
 
@@ -62,6 +68,7 @@ class MetricsEndpoint:
         self._address = (settings.metrics_host, settings.metrics_port or 0)
         readings = Readings(settings, ledger.monitoring, ledger.outbox, host, ticks)
         self._registry = registry_of(MedkgCollector(lambda: _counters(state), readings))
+        self._alerts = ReportedAlerts(ledger.outbox, time.time)
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -74,7 +81,7 @@ class MetricsEndpoint:
     def start(self) -> None:
         """Listen; raises MetricsAddressError when the address cannot be used."""
         try:
-            self._server = _Server(self._address, _handler(self._registry))
+            self._server = _Server(self._address, _handler(self._registry, self._alerts))
         except (OSError, OverflowError) as error:
             host, port = self._address
             raise MetricsAddressError(
@@ -104,7 +111,7 @@ def _counters(state: Callable[[], str | None] | None) -> Counters | None:
     return Counters(text) if text is not None else None
 
 
-def _handler(registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
+def _handler(registry: CollectorRegistry, alerts: ReportedAlerts) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         """One request."""
 
@@ -126,6 +133,28 @@ def _handler(registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(body)
 
         do_HEAD = do_GET  # noqa: N815
+
+        def do_POST(self) -> None:
+            path = urlsplit(self.path).path
+            if path != ALERTS:
+                self.send_error(501 if path == PATH else 404, "only /alerts takes something")
+                return
+            if not ip_address(self.client_address[0]).is_loopback:
+                self.send_error(403, "alerts are taken from this machine alone")
+                return
+            length = self.headers.get("Content-Length", "")
+            if not length.isdigit() or int(length) > MOST_BYTES:
+                self.send_error(413, f"a report of alerts has at most {MOST_BYTES} bytes")
+                return
+            try:
+                alerts.take(self.rfile.read(int(length)))
+            except ValueError as error:
+                self.send_error(400, "this is no report of Alertmanager's webhook", str(error)[:500])
+            except MedkgError as error:  # Alertmanager repeats it
+                self.send_error(503, "the ledger cannot be written", error.message)
+            else:
+                self.send_response(204)
+                self.end_headers()
 
         def log_message(self, *_: object) -> None:
             """Requests of Prometheus are not logged."""
