@@ -11,6 +11,8 @@ VLLM_VENV := .venv-vllm
 VLLM_STAMP := $(VLLM_VENV)/.made-from
 ENGINES_VENV := .venv-engines
 ENGINES_STAMP := $(ENGINES_VENV)/.made-from
+PAGE_FOLDER := ops/asyncapi_page
+PAGE_STAMP := $(PAGE_FOLDER)/node_modules/.made-from
 LLM_MODEL := .llm/qwen2.5-coder-0.5b
 DATA_DIR ?= $(CURDIR)/.medkg
 
@@ -95,6 +97,16 @@ reference: setup  ## Write docs/reference, docs/asyncapi.yaml and the dashboards
 	@$(BIN)/python -m ops.asyncapi
 	@$(BIN)/python -m ops.observability.dashboards
 
+docs: $(PAGE_STAMP)  ## Validate docs/asyncapi.yaml with AsyncAPI's parser and write site/asyncapi.html from it (needs Node 20)
+	@node $(PAGE_FOLDER)/validate.mjs docs/asyncapi.yaml
+	@node $(PAGE_FOLDER)/page.mjs docs/asyncapi.yaml site/asyncapi.html
+
+page-tools: $(PAGE_STAMP)  ## Install what `make docs` needs (110 MB)
+
+$(PAGE_STAMP): $(PAGE_FOLDER)/package.json $(PAGE_FOLDER)/package-lock.json
+	@cd $(PAGE_FOLDER) && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 observe: setup  ## Prometheus and Alertmanager (where this machine has them) over a demo run; prints addresses
 	@$(BIN)/python -m ops.observability.observe --data-dir $(DATA_DIR)/observe
 
@@ -114,4 +126,4 @@ lock: setup  ## Update constraints-cpu.txt and vLLM's requirements
 	@ops/lock
 	@ops/lock-vllm
 
-.PHONY: observe help setup vllm llm engines demo test test-exhaustive coverage lint reference wheel-check bench up down lock
+.PHONY: docs page-tools observe help setup vllm llm engines demo test test-exhaustive coverage lint reference wheel-check bench up down lock

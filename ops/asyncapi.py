@@ -1,7 +1,7 @@
 """Writes docs/asyncapi.yaml, which describes the messages on Kafka, from the code that sends them.
 
 Comes in: the models of events (`orchestration/events/types.py`) and of PDF messages, and the example facts.
-Leaves: an AsyncAPI document (https://www.asyncapi.com/docs/reference/specification/v3.1.0) whose schemas are
+Leaves: an AsyncAPI document (https://www.asyncapi.com/docs/reference/specification/v3.0.0) whose schemas are
 the models' and whose examples are made by CloudEventFactory; with --check nothing but exit code 1 when the
 file is not what the code says. `make reference` writes it, `make lint` checks it.
 """
@@ -106,7 +106,7 @@ def asyncapi_document() -> dict[str, Any]:
     messages = _event_messages() | _queue_messages() | {DEAD_LETTER: _dead_letter()}
     events = [kind.removeprefix(PREFIX) for kind in EVENT_TYPES]
     return {
-        "asyncapi": "3.1.0",
+        "asyncapi": "3.0.0",
         "info": {
             "title": "medkg",
             "version": VERSION,
