@@ -104,7 +104,7 @@ docs: $(PAGE_STAMP)  ## Validate docs/asyncapi.yaml with AsyncAPI's parser and w
 page-tools: $(PAGE_STAMP)  ## Install what `make docs` needs (110 MB)
 
 $(PAGE_STAMP): $(PAGE_FOLDER)/package.json $(PAGE_FOLDER)/package-lock.json
-	@cd $(PAGE_FOLDER) && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@cd $(PAGE_FOLDER) && npm ci --loglevel error --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 observe: setup  ## Prometheus and Alertmanager (where this machine has them) over a demo run; prints addresses
