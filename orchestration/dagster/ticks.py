@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from dagster import DagsterInstance
 from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import InstigatorStatus
 
 from orchestration.dagster.instance import open_instance_at
 from orchestration.settings import Settings
@@ -44,6 +45,8 @@ class LastTicks:
     def _sensors(self, instance: DagsterInstance) -> dict[str, float]:
         moments: dict[str, float] = {}
         for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
+            if state.status is InstigatorStatus.STOPPED:  # by a user: it is not stalled
+                continue
             ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
             if ticks:
                 moments[state.instigator_name] = max(

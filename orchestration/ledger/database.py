@@ -49,7 +49,7 @@ from orchestration.processes.interrupts import uninterrupted
 
 __all__ = ["HEAD", "Database", "LedgerPart", "lock"]
 
-HEAD: Final = "0015"
+HEAD: Final = "0016"
 """Newest migration; a database that has it is opened without importing alembic."""
 
 CONNECT_SECONDS: Final = 10

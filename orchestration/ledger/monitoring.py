@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, literal_column, select
 
 from orchestration.contracts.jobs import JobState, StageReport
 from orchestration.contracts.monitoring import GateAge, LedgerReading
@@ -97,6 +97,6 @@ def _leases(now: float) -> Select[int, int, int]:
 
 def _queued_since(connection: Connection, pipeline: str) -> float:
     query = select(func.min(documents.c.updated_at)).where(
-        documents.c.pipeline_name == pipeline, documents.c.status == Status.QUEUED
+        documents.c.pipeline_name == pipeline, documents.c.status == literal_column("'queued'")
     )
     return float(connection.execute(query).scalar_one())

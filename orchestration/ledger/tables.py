@@ -64,6 +64,9 @@ _HELD = text("lease_until > 0")
 _AT_A_GATE = text("gate IS NOT NULL")
 """Rows that came to a gate; few, so looking at those that wait is cheap."""
 
+_QUEUED = text("status = 'queued'")
+"""Rows that wait for a window; the oldest one is found at once."""
+
 jobs = Table(
     "jobs",
     metadata,
@@ -117,6 +120,8 @@ documents = Table(
     Column("updated_at", Float, nullable=False),
     UniqueConstraint("tenant_id", "source", "doc_id", "pipeline_name"),
     Index(None, "tenant_id", "status"),
+    Index(None, "pipeline_name", "status"),
+    Index(None, "pipeline_name", "updated_at", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
     Index(None, "tenant_id", "doc_id"),
     Index(None, "tenant_id", "version"),
     Index(None, "window_id"),
