@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+import psutil
 import pytest
 from confluent_kafka import Consumer, Message
 from confluent_kafka.admin import AdminClient
 
 from orchestration.events.kafka_cluster import KafkaCluster
+from tests.waiting import wait_until
 
 BROKERS: Final = os.environ.get("MEDKG_TEST_KAFKA_BOOTSTRAP", "")
 SERVICES: Final = Path(__file__).resolve().parents[3] / "shared" / "services" / "services"
@@ -93,8 +95,10 @@ class OwnBroker:
         self._services("start")
 
     def kill(self) -> None:
-        """kill -9."""
-        os.kill(self._pid(), signal.SIGKILL)
+        """kill -9; returns when it has ended, so that `start` starts another process."""
+        pid = self._pid()
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not psutil.pid_exists(pid))
 
     def stop(self) -> None:
         """Stop it for good."""
