@@ -36,6 +36,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.needs_service("kafka")
 
 DOCUMENTS = fewer(600, exhaustive=10_000)
+DATABASES: list[Any] = fewer(BOTH_DATABASES[:1], exhaustive=BOTH_DATABASES)
 WORKERS = fewer(2, exhaustive=3)
 TOPIC = "orchestration.events.v1"
 PARTS = ("committed", "failed", "skipped", "waiting", "pending", "total")
@@ -121,7 +122,7 @@ def a_crew(url: str, folder: Path, broker: OwnBroker) -> Iterator[Crew]:
         crew.end()
 
 
-@pytest.fixture(params=fewer(["sqlite"], exhaustive=BOTH_DATABASES))
+@pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/ledger.sqlite"
