@@ -183,10 +183,10 @@ def _none_is_missing_or_invented(delivered: list[dict[str, Any]], expected: dict
 def _each_document_is_in_order(delivered: list[dict[str, Any]]) -> None:
     """First deliveries of the events of a key are in the order of their facts."""
     last: dict[str, str] = {}
-    seen: set[str] = set()
+    first_ids: set[str] = set()
     for event in delivered:
-        if event["id"] not in seen:
-            seen.add(event["id"])
+        if event["id"] not in first_ids:
+            first_ids.add(event["id"])
             assert last.get(event["partitionkey"], "") < event["sequence"]
             last[event["partitionkey"]] = event["sequence"]
 
