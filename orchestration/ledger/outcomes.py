@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, insert, select
 
@@ -27,6 +27,15 @@ from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey, StageContext
 
 __all__ = ["SqlOutcomes", "running_of_jobs"]
+
+NAMED: Final = tuple(
+    documents.c[name]
+    for name in (
+        *("id", "tenant_id", "source", "doc_id", "pipeline_name", "pipeline_version"),
+        *("job_id", "window_id", "status"),
+    )
+)
+"""What a fact about documents of a window is made of."""
 
 Running = Mapping[DocumentKey, RowMapping]
 
@@ -114,7 +123,7 @@ class SqlOutcomes(LedgerPart):
     def _record(self, window_id: str, contexts: Sequence[StageContext], body: FactBody) -> None:
         keys = {ctx.key for ctx in contexts}
         with self._database.writing() as connection:
-            running = _running_in(connection, window_id)
+            running = _running_in(connection, window_id, NAMED)
             rows = [row for key, row in running.items() if key in keys]
             record_documents(connection, rows, lambda _: body, self._now())
 
@@ -316,9 +325,11 @@ def _committed_columns(commit: Commit) -> dict[str, Any]:
     }
 
 
-def _running_in(connection: Connection, window_id: str) -> dict[DocumentKey, RowMapping]:
+def _running_in(
+    connection: Connection, window_id: str, columns: Sequence[Any] = (documents,)
+) -> dict[DocumentKey, RowMapping]:
     """Running documents of the window, whichever process leases them."""
-    query = select(documents).where(documents.c.window_id == window_id, documents.c.status == Status.RUNNING)
+    query = select(*columns).where(documents.c.window_id == window_id, documents.c.status == Status.RUNNING)
     rows = connection.execute(query.order_by(documents.c.id).with_for_update()).mappings()
     return {key_of(row): row for row in rows}
 
