@@ -68,8 +68,8 @@ def erase_documents(connection: Connection, keys: Sequence[DocumentKey], now: fl
         _forget_intents(connection, batch)
         discard_rows(connection, has_key(graph_documents, batch))
         _forget_dead_letters(connection, batch)
-        _forget_rows(connection, batch)
-        forget_in_outbox(connection, batch, now)
+        paths = _forget_rows(connection, batch)
+        forget_in_outbox(connection, batch, paths, now)
     for tenant_id in sorted({key.tenant_id for key in keys}):
         every = DocumentKey(tenant_id=tenant_id, source=EVERYTHING, doc_id=EVERYTHING)
         note_changes(connection, {every: None})
@@ -93,9 +93,11 @@ def _forget_dead_letters(connection: Connection, keys: Sequence[DocumentKey]) ->
     connection.execute(delete(dead_letters).where(has_key(dead_letters, keys)))
 
 
-def _forget_rows(connection: Connection, keys: Sequence[DocumentKey]) -> None:
+def _forget_rows(connection: Connection, keys: Sequence[DocumentKey]) -> set[str]:
+    """Remove rows of documents, and their paths from requests; those paths."""
     rows = select(documents.c.id, documents.c.locator).where(has_key(documents, keys))
     matches = connection.execute(rows).all()
+    every_path = {path for row in matches if (path := _path(row.locator))}
     for batch in batches([row.id for row in matches]):
         mine = job_items.c.document_id.in_(batch)
         named = connection.execute(select(job_items.c.job_id).where(mine).distinct()).scalars().all()
@@ -104,6 +106,7 @@ def _forget_rows(connection: Connection, keys: Sequence[DocumentKey]) -> None:
         connection.execute(delete(documents).where(documents.c.id.in_(batch)))
         paths = {_path(row.locator) for row in matches}
         _forget_paths(connection, [*named, *_folded(connection, keys, paths)], paths)
+    return every_path
 
 
 def _folded(connection: Connection, keys: Sequence[DocumentKey], paths: set[str]) -> list[str]:

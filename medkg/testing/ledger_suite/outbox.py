@@ -19,10 +19,12 @@ from medkg.testing.ledger_suite.builders import (
     a_failure,
     a_job,
     a_key,
+    a_submission,
     an_item,
     claimed,
     commit_all,
     everyone_alive,
+    fingerprint_of,
     taken,
 )
 from orchestration.contracts import Ledger, StageReport
@@ -32,6 +34,7 @@ from orchestration.contracts.facts import (
     Fact,
     JobChanged,
     JobListed,
+    JobOpened,
     OutboxDropped,
     RateLimited,
     StageAbandoned,
@@ -175,6 +178,19 @@ class OutboxSuite:
         assert len(erased.key_hashes) == 2
         finished = next(fact for fact in facts if isinstance(fact.body, StageFinished))
         assert _ids(finished) == "- 2"
+
+    def test_a_path_of_an_erased_document_is_in_no_request(self, ledger: Ledger) -> None:
+        submission = a_submission()
+        request = submission.request.model_copy(update={"paths": ("/data/secret.jsonl", "/data/other")})
+        ledger.jobs.open(submission.model_copy(update={"request": request}))
+        item = an_item("1", uri="/data/secret.jsonl")
+        ledger.jobs.enqueue("job-1", [item], fingerprint_of)
+        ledger.documents.delete([a_key("1")])
+        ledger.documents.erase([a_key("1")])
+        opened = ledger.outbox.read(0, 1)[0].body
+        assert isinstance(opened, JobOpened)
+        assert opened.request is not None
+        assert opened.request.paths == ("(erased)", "/data/other")
 
     def test_observations_are_facts(self, ledger: Ledger) -> None:
         waited = RateLimited(stage="web", waits=(0.5, 0.25))

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, update
 
-from orchestration.contracts.facts import DocumentErased, StageFailure, fact_body
+from orchestration.contracts.facts import DocumentErased, JobOpened, StageFailure, fact_body
 from orchestration.ledger.outbox.recording import record
 from orchestration.ledger.outbox.tables import outbox, outbox_rosters
 from orchestration.ledger.rows import batches
@@ -30,12 +30,18 @@ def key_hash(key: DocumentKey) -> str:
     return sha256(f"{key.tenant_id}/{key.source}/{key.doc_id}".encode()).hexdigest()
 
 
-def forget_in_outbox(connection: Connection, keys: Sequence[DocumentKey], now: float) -> None:
-    """Remove these documents from rosters, facts and messages, and write that they were erased."""
+def forget_in_outbox(
+    connection: Connection, keys: Sequence[DocumentKey], paths: set[str], now: float
+) -> None:
+    """Remove these documents from rosters, facts and messages, and their `paths` from requests.
+
+    Writes that they were erased.
+    """
     for tenant_id in sorted({key.tenant_id for key in keys}):
         mine = {(key.source, key.doc_id) for key in keys if key.tenant_id == tenant_id}
         gone = _forget_in_rosters(connection, tenant_id, mine)
         _forget_in_facts(connection, tenant_id, mine, gone)
+        _forget_in_requests(connection, tenant_id, paths)
         hashes = tuple(sorted(key_hash(key) for key in keys if key.tenant_id == tenant_id))
         record(connection, DocumentErased(key_hashes=hashes), now, tenant_id=tenant_id)
 
@@ -75,6 +81,22 @@ def _forget_in_facts(
         }
         if values != {name: row[name] for name in values}:
             connection.execute(update(outbox).where(outbox.c.sequence == sequence).values(values))
+
+
+def _forget_in_requests(connection: Connection, tenant_id: str, paths: set[str]) -> None:
+    """Remove paths from what jobs asked for."""
+    requests = and_(outbox.c.tenant_id == tenant_id, outbox.c.kind == "job.opened")
+    for path in sorted(paths):
+        named = outbox.c.body.contains(json.dumps(path, ensure_ascii=False)[1:-1], autoescape=True)
+        for row in connection.execute(select(outbox).where(requests, named)).mappings().all():
+            body = fact_body(row["body"])
+            assert isinstance(body, JobOpened)
+            if body.request is None:
+                continue
+            left = tuple(ERASED if each in paths else each for each in body.request.paths)
+            changed = body.model_copy(update={"request": body.request.model_copy(update={"paths": left})})
+            same = outbox.c.sequence == row["sequence"]
+            connection.execute(update(outbox).where(same).values(body=changed.model_dump_json()))
 
 
 def _places(columns: Mapping[str, Any], mine: set[tuple[str, str]], gone: set[int]) -> set[int]:

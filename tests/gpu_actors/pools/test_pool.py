@@ -87,7 +87,7 @@ class SmallReplica:
         return {"pid": os.getpid(), "lanes": 1, "width": 2}
 
     def encode(
-        self, token_ids: np.ndarray, lengths: tuple[int, ...], _: float
+        self, token_ids: np.ndarray, lengths: tuple[int, ...], _: float, traceparent: str = ""
     ) -> tuple[np.ndarray, tuple[float, float]]:
         if len(token_ids) > self._most:
             raise MemoryError(f"no room for {len(token_ids)} tokens")
@@ -298,7 +298,7 @@ class BusyReplica(SmallReplica):
         self._folder = folder
 
     def encode(
-        self, token_ids: np.ndarray, lengths: tuple[int, ...], sent_at: float
+        self, token_ids: np.ndarray, lengths: tuple[int, ...], sent_at: float, traceparent: str = ""
     ) -> tuple[np.ndarray, tuple[float, float]]:
         if len(token_ids) > 10:
             (self._folder / "working").touch()
@@ -331,7 +331,7 @@ class FickleReplica(SmallReplica):
         self._folder = folder
 
     def encode(
-        self, token_ids: np.ndarray, lengths: tuple[int, ...], sent_at: float
+        self, token_ids: np.ndarray, lengths: tuple[int, ...], sent_at: float, traceparent: str = ""
     ) -> tuple[np.ndarray, tuple[float, float]]:
         first, marked = int(token_ids[0]), self._folder / f"{token_ids[0]}-{len(lengths)}"
         if first % 7 == 3 and not marked.exists():
