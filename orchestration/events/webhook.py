@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -20,6 +19,7 @@ import httpx
 
 from orchestration.contracts.facts import Fact
 from orchestration.errors import DagsterResourceUnavailableError, MedkgError, RequestRejectedError
+from orchestration.formats.retry_after import retry_after
 
 __all__ = ["WebhookSink"]
 
@@ -100,7 +100,7 @@ class WebhookSink:
         quoted = " ".join(shown.decode("utf-8", "replace").split())
         answer = f"HTTP {response.status_code}" + (f", {quoted!r}" if quoted else "")
         if response.status_code >= 500 or response.status_code in REPEATED:
-            after = _seconds(response.headers.get("retry-after"), datetime.now(UTC))
+            after = retry_after(response.headers.get("retry-after"), datetime.now(UTC))
             return self._unavailable(f"it answered {answer}", after)
         return RequestRejectedError(
             f"the webhook at {self._host} refuses events: {answer}. They are kept, and none is sent until it "
@@ -133,17 +133,3 @@ def _without_secrets(address: str) -> str:
     """Scheme, host and port: user, path and query of an address may hold a token."""
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
-def _seconds(value: str | None, now: datetime) -> float | None:
-    """Seconds of a Retry-After header, a number or a date (RFC 9110, 10.2.3); None without a valid one."""
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (aware - now).total_seconds())

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -22,6 +21,7 @@ from orchestration.errors import (
     ServiceFailedError,
     TransientError,
 )
+from orchestration.formats.retry_after import retry_after
 from orchestration.web.shown_addresses import shown
 
 __all__ = ["check_status", "connection_error", "last_error"]
@@ -46,20 +46,6 @@ def check_status(url: str, status: int, headers: Mapping[str, str], body: bytes)
     if status == 408 or status >= 500:
         raise ServiceError(f"{answer}. The request is repeated.", retry_after=wait)
     raise RequestRejectedError(f"{answer}. The service refuses the request; check it.", status=status)
-
-
-def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds of a Retry-After header, a number or a date (RFC 9110, 10.2.3); None without a valid one."""
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (aware - now).total_seconds())
 
 
 def connection_error(url: str, error: httpx.HTTPError | httpx.InvalidURL) -> MedkgError:
