@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from pydantic import Field
 
@@ -97,6 +98,19 @@ class StageReport(Record):
     gpus: tuple[GpuUse, ...] = Field(
         default=(), description="GPUs of this machine, for a stage that computes with models on them."
     )
+
+
+STAGE_COUNTS: Final = (
+    "documents_in",
+    "documents_out",
+    "reused",
+    "failed",
+    "retried",
+    "items_out",
+    "mentions",
+    "claims",
+)
+"""Fields of stage reports that are numbers, and that can be summed over windows."""
 
 
 class JobState(StrEnum):

@@ -16,24 +16,13 @@ from typing import Any, Final, Protocol
 
 from orchestration.contracts import JobState, JobSummary, Ledger, Submission
 from orchestration.contracts.host import JobProgress
+from orchestration.contracts.jobs import STAGE_COUNTS
 from orchestration.errors import ExitCode, HostUnavailableError, RunAccountingError
 from orchestration.jobs.submission import Submissions, Topology
 
 __all__ = ["JobHost", "Mirrored", "RunReport", "drive"]
 
 Observer = Callable[[JobSummary], None]
-
-COUNTS: Final = (
-    "documents_in",
-    "documents_out",
-    "reused",
-    "failed",
-    "retried",
-    "items_out",
-    "mentions",
-    "claims",
-)
-"""Fields of stage reports that are summed over windows."""
 
 WAIT_SECONDS: Final = 0.5
 """How long one look at the host waits for news; the progress display moves at least so often."""
@@ -175,7 +164,7 @@ class RunReport:
         totals: dict[str, dict[str, float]] = {}
         for report in self.summary.stages:
             sums = totals.setdefault(report.stage, defaultdict(float))
-            for name in COUNTS:
+            for name in STAGE_COUNTS:
                 sums[name] += getattr(report, name)
             for name in ("seconds", "cpu_seconds", "model_cpu_seconds"):
                 sums[name] = round(sums[name] + getattr(report, name), 3)

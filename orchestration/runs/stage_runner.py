@@ -19,6 +19,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from orchestration.contracts import Failure, GpuUse, Outcome, OutcomeLedger, Plane, StageReport, WindowLedger
+from orchestration.contracts.jobs import STAGE_COUNTS
 from orchestration.errors import LeaseLostError, MedkgError, StageContractError, UnavailableError
 from orchestration.records import EmbeddingBatch, GraphWriteReceipt, StageContext
 from orchestration.runs.artifacts import VALUE_TYPES, WindowBatch, is_value
@@ -288,17 +289,7 @@ class _Cost:
 
 def _counts(report: StageReport) -> dict[str, int]:
     """Attributes of a stage's span."""
-    names = (
-        "documents_in",
-        "documents_out",
-        "reused",
-        "failed",
-        "retried",
-        "items_out",
-        "mentions",
-        "claims",
-    )
-    return {f"medkg.{name}": getattr(report, name) for name in names}
+    return {f"medkg.{name}": getattr(report, name) for name in STAGE_COUNTS}
 
 
 def _checked(node: StageNode, ctx: StageContext, outcome: Outcome[Any]) -> Outcome[Any]:
