@@ -1,4 +1,4 @@
-"""Writes Grafana's dashboards from panels.py; with --check exit code 1 when a file is not what it says.
+"""Writes Grafana's dashboards from their panels; with --check exit code 1 when a file is not what they say.
 
 `python -m ops.observability.dashboards [--check]`; `make reference` writes them, `make lint` checks them.
 """
@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from ops.observability.panels import OVERVIEW, SLO, Panel
+from ops.observability.overview_panels import OVERVIEW
+from ops.observability.panels import Panel
+from ops.observability.slo_panels import SLO
 
 __all__ = ["dashboard", "files"]
 
@@ -103,7 +105,9 @@ def main(arguments: Sequence[str]) -> int:
     old = [path for path, text in files().items() if not path.is_file() or path.read_text("utf-8") != text]
     if "--check" in arguments:
         for path in old:
-            sys.stderr.write(f"{path} is not what ops/observability/panels.py says; run `make reference`.\n")
+            sys.stderr.write(
+                f"{path} is not what its panels say; run `make reference`.\n"
+            )
         return 1 if old else 0
     for path in old:
         path.write_text(files()[path], encoding="utf-8")

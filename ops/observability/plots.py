@@ -15,7 +15,9 @@ from typing import Any, Final
 
 import httpx
 
-from ops.observability.panels import OVERVIEW, SLO, Panel, Query
+from ops.observability.overview_panels import OVERVIEW
+from ops.observability.panels import Panel, Query
+from ops.observability.slo_panels import SLO
 
 __all__ = ["draw"]
 

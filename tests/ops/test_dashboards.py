@@ -21,8 +21,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 
 from medkg.testing.ledger_suite.builders import a_failure, a_job, an_item, at_the_gate, claimed, taken
 from ops.observability.dashboards import files
-from ops.observability.panels import OVERVIEW, SLO
+from ops.observability.overview_panels import OVERVIEW
 from ops.observability.servers import alertmanager, free_port, missing_programs, prometheus
+from ops.observability.slo_panels import SLO
 from orchestration.contracts.facts import (
     DeadLetterReplayed,
     DocumentQueued,
