@@ -29,11 +29,6 @@ def gold(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def medkg(tmp_path: Path) -> Medkg:
-    return Medkg(tmp_path / "data")
-
-
 def test_scores_faults_and_what_was_dropped_are_reported(medkg: Medkg, gold: Path) -> None:
     value = medkg("eval-extract", "--gold", str(gold), "--extractors", "registry")
     assert value["gold"]["documents"] == 1

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from medkg.testing.builders import an_abstract, json_lines
 from medkg.testing.ledger_suite.builders import OWNER
 from orchestration.assembly import open_data_folder
 from orchestration.contracts import StageReport
 from orchestration.settings import load_settings
 from tests.orchestration.command_line import Medkg
-
-
-@pytest.fixture
-def medkg(tmp_path: Path) -> Medkg:
-    return Medkg(tmp_path / "data")
-
-
-@pytest.fixture
-def abstracts(tmp_path: Path) -> str:
-    path = tmp_path / "abstracts.jsonl"
-    path.write_bytes(json_lines([an_abstract(number) for number in "123"]))
-    return str(path)
 
 
 def test_jobs_are_listed_with_request_state_age_and_account(medkg: Medkg, abstracts: str) -> None:

@@ -15,11 +15,6 @@ from tests.orchestration.command_line import Medkg
 
 
 @pytest.fixture
-def medkg(tmp_path: Path) -> Medkg:
-    return Medkg(tmp_path / "data")
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "in"
     (folder / "sub").mkdir(parents=True)

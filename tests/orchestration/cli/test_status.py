@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import pytest
-
 from orchestration.assembly.assembled import Assembly
 from orchestration.contracts import SourceRequest
 from orchestration.contracts.facts import BreakerChanged, ServiceWaited
@@ -15,12 +13,6 @@ from orchestration.operations.last_checks import last_check, note_check
 from orchestration.settings import load_settings
 from tests.orchestration.command_line import Medkg
 from tests.present import present
-
-
-@pytest.fixture
-def medkg(tmp_path: Path) -> Medkg:
-    """A data folder in which nothing was done."""
-    return Medkg(tmp_path / "data")
 
 
 def test_many_dead_letters_of_the_last_hour_are_degraded_in_status_and_doctor(

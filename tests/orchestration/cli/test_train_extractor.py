@@ -16,11 +16,6 @@ FEW = ("--text-epochs", "1", "--direction-epochs", "1")
 
 
 @pytest.fixture
-def medkg(tmp_path: Path) -> Medkg:
-    return Medkg(tmp_path / "data")
-
-
-@pytest.fixture
 def gold(tmp_path: Path) -> Path:
     """A folder with eight cases as PubTator text, one with a wrong offset, and a file of another kind."""
     folder = tmp_path / "gold"

@@ -21,11 +21,6 @@ FEW = ("--head-steps", "0", "--splade-steps", "1")
 
 
 @pytest.fixture
-def medkg(tmp_path: Path) -> Medkg:
-    return Medkg(tmp_path / "data")
-
-
-@pytest.fixture
 def abstracts(tmp_path: Path) -> Path:
     """Twelve that are sound, one without text, one twice and one changed."""
     records = small_corpus_records()

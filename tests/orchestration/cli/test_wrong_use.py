@@ -13,11 +13,6 @@ from tests.orchestration.command_line import Medkg
 
 
 @pytest.fixture
-def medkg(tmp_path: Path) -> Medkg:
-    return Medkg(tmp_path / "data")
-
-
-@pytest.fixture
 def abstracts(tmp_path: Path) -> Path:
     path = tmp_path / "abstracts.jsonl"
     path.write_bytes(json_lines([an_abstract("1"), an_abstract("2")]))

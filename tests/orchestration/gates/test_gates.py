@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from orchestration.errors import (
 from orchestration.formats.yaml_source import parse_yaml
 from orchestration.gates.gates import Gates
 from orchestration.gates.sweeps import GateSweeps
-from orchestration.ledger import SqlLedger, open_ledger
+from orchestration.ledger import SqlLedger
 from orchestration.runs import gate_payloads
 from orchestration.runs.artifacts import WindowBatch
 from orchestration.runs.gate_payloads import GatePayloads
@@ -56,13 +56,6 @@ def gated(resume: str = "automatic", name: str = GATE.name) -> TopologyOf:
 
 def gone(name: str, version: str) -> TopologyGraph:
     raise UsageError(f"there is no topology {name!r}")
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,26 +11,13 @@ from medkg.testing.ledger_suite.builders import OTHER, OWNER, a_job, an_item, cl
 from orchestration.contracts import AskedConverter, ObjectStore, PdfTask, PdfTaskState
 from orchestration.errors import ConfigurationError
 from orchestration.gates.pdf_conversions import CalledConverters, PdfConversions
-from orchestration.ledger import SqlLedger, open_ledger
+from orchestration.ledger import SqlLedger
 from orchestration.records import RawPayload, StageContext
 from orchestration.stages.pdf_ir import PdfIr
-from orchestration.stores.objects.opening import open_objects
 from tests.orchestration.gates.pdf_converters import CommandedConverter
 
 MOST_ATTEMPTS = 3
 COMMANDED = AskedConverter(name="commanded")
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def objects(tmp_path: Path) -> ObjectStore:
-    return open_objects((tmp_path / "objects").as_uri())
 
 
 @pytest.fixture

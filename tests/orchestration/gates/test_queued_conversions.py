@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -25,9 +24,8 @@ from orchestration.gates.conversion_worker import ConversionWorker
 from orchestration.gates.kafka_queue import KafkaConversionQueue
 from orchestration.gates.pdf_conversions import PdfConversions
 from orchestration.gates.queued_conversions import QueuedConversions
-from orchestration.ledger import SqlLedger, open_ledger
+from orchestration.ledger import SqlLedger
 from orchestration.stages.pdf_ir import PdfIr
-from orchestration.stores.objects.opening import open_objects
 from tests.orchestration.gates.pdf_converters import CommandedConverter
 from tests.orchestration.kafka import own_topic, the_cluster
 from tests.waiting import wait_until
@@ -69,18 +67,6 @@ class QueueInMemory:
     def _be_there(self) -> None:
         if self.away:
             raise DagsterResourceUnavailableError("no broker")
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def objects(tmp_path: Path) -> ObjectStore:
-    return open_objects((tmp_path / "objects").as_uri())
 
 
 @pytest.fixture

@@ -12,16 +12,9 @@ import pytest
 
 from orchestration.contracts.facts import AlertChanged
 from orchestration.errors import HostUnavailableError
-from orchestration.ledger import SqlLedger, open_ledger
+from orchestration.ledger import SqlLedger
 from orchestration.metrics.endpoint import MetricsEndpoint
 from orchestration.settings import Settings
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqlLedger]:
-    opened = open_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
