@@ -105,9 +105,7 @@ def main(arguments: Sequence[str]) -> int:
     old = [path for path, text in files().items() if not path.is_file() or path.read_text("utf-8") != text]
     if "--check" in arguments:
         for path in old:
-            sys.stderr.write(
-                f"{path} is not what its panels say; run `make reference`.\n"
-            )
+            sys.stderr.write(f"{path} is not what its panels say; run `make reference`.\n")
         return 1 if old else 0
     for path in old:
         path.write_text(files()[path], encoding="utf-8")
