@@ -6,7 +6,7 @@ Comes in: settings and the installed plugins. Leaves: each of these, made when i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,10 @@ class AssembledInputs(AssembledStores):
         from orchestration.assembly.observed_facts import ObservedFacts
 
         return ObservedFacts(lambda: self.ledger.outbox.note)
+
+    def observe_search(self, tenant_id: str, seconds: Mapping[str, float], left_out: Collection[str]) -> None:
+        """Note how long a search and its legs took, and which legs it went without."""
+        self.observed_facts.search(tenant_id, seconds, left_out)
 
     @cached_property
     def projection(self) -> Projection | None:

@@ -1,7 +1,7 @@
-"""Decisions of guards as observed facts of the outbox: retries, waits, breakers, rate limits.
+"""Observed facts of the outbox: retries, waits, breakers and rate limits of guards, and searches.
 
-Comes in: decisions, in the event loop of the calls. Leaves: facts, noted by a thread once per second: no call
-waits for the ledger. What was collected and not noted is lost with a process that is killed.
+Comes in: decisions, in the event loop of the calls, and searches. Leaves: facts, noted by a thread once per
+second: no call waits for the ledger. What was collected and not noted is lost with a process that is killed.
 """
 
 from __future__ import annotations
@@ -9,12 +9,18 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import structlog
 
-from orchestration.contracts.facts import BreakerChanged, RateLimited, ServiceWaited, StageRetried
+from orchestration.contracts.facts import (
+    BreakerChanged,
+    RateLimited,
+    SearchServed,
+    ServiceWaited,
+    StageRetried,
+)
 from orchestration.contracts.outbox import Observation
 from orchestration.errors import MedkgError
 from orchestration.resilience.decisions import (
@@ -50,6 +56,7 @@ class ObservedFacts:
         self._collected: list[Observation] = []
         self._limited: dict[tuple[str, str, str, str], list[float]] = defaultdict(list)
         self._awaited: dict[tuple[str, str, str, str, str, str], Observation] = {}
+        self._searches: dict[str, _Searches] = defaultdict(_Searches)
         self._breakers: dict[tuple[str, str], BreakerState] = {}
         self._dropped = 0
         self._lock = threading.Lock()
@@ -74,9 +81,21 @@ class ObservedFacts:
                 self._collected.append(_retried(decision))
             self._dropped += max(0, len(self._collected) - MOST)
             del self._collected[MOST:]
-            if self._thread is None and not self._closing.is_set():
-                self._thread = threading.Thread(target=self._note_often, name="observed-facts", daemon=True)
-                self._thread.start()
+            self._start()
+
+    def search(self, tenant_id: str, seconds: Mapping[str, float], left_out: Collection[str]) -> None:
+        """Collect a search: seconds by leg and in `total`, and the legs that it went without."""
+        with self._lock:
+            searches = self._searches[tenant_id]
+            for leg, took in seconds.items():
+                searches.legs[leg].append(took)
+            searches.degraded.update(left_out)
+            self._start()
+
+    def _start(self) -> None:
+        if self._thread is None and not self._closing.is_set():
+            self._thread = threading.Thread(target=self._note_often, name="observed-facts", daemon=True)
+            self._thread.start()
 
     def close(self) -> None:
         """Note what was collected. Idempotent."""
@@ -97,11 +116,15 @@ class ObservedFacts:
                 Observation(RateLimited(stage=stage, waits=tuple(waits)), now, tenant, job, pipeline)
                 for (tenant, job, pipeline, stage), waits in self._limited.items()
             ]
-            everything = [*self._collected, *self._awaited.values(), *limited]
+            searched = [
+                Observation(searches.fact(), now, tenant) for tenant, searches in self._searches.items()
+            ]
+            everything = [*self._collected, *self._awaited.values(), *limited, *searched]
             observations = sorted(everything, key=lambda each: each.happened_at)
             dropped, self._collected, self._dropped = self._dropped, [], 0
             self._limited.clear()
             self._awaited.clear()
+            self._searches.clear()
         if dropped:
             self._log.warning("observed facts dropped", facts=dropped)
         if not observations:
@@ -112,6 +135,18 @@ class ObservedFacts:
             self._log.warning(
                 "observed facts not noted", facts=len(observations), code=error.code, message=error.message
             )
+
+
+class _Searches:
+    """Searches of one tenant since they were noted last."""
+
+    def __init__(self) -> None:
+        self.legs: dict[str, list[float]] = defaultdict(list)
+        self.degraded: Counter[str] = Counter()
+
+    def fact(self) -> SearchServed:
+        legs = {leg: tuple(seconds) for leg, seconds in self.legs.items()}
+        return SearchServed(legs=legs, degraded=dict(self.degraded))
 
 
 def _awaited(decision: ServiceAwaited) -> Observation:

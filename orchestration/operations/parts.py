@@ -86,6 +86,10 @@ class Parts(Protocol):
         """The projection of the graph; None if no graph server is set."""
         ...
 
+    def observe_search(self, tenant_id: str, seconds: Mapping[str, float], left_out: Collection[str]) -> None:
+        """Note for the outbox how long a search and its legs took; returns at once."""
+        ...
+
     def extract(self, pipeline: str, documents: Sequence[Document]) -> Sequence[Outcome[Extraction]]:
         """Mentions and claims of documents as the named topology extracts them; one outcome per document."""
         ...

@@ -165,6 +165,7 @@ def open_searcher(
             reranker,
             release=models.close,
             on_request=[GRAPH],
+            observe=parts.observe_search,
         )
     except BaseException:
         models.close()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Self
 
@@ -40,7 +40,7 @@ from orchestration.retrieval.reranking import RERANK, Reranker
 from orchestration.retrieval.visibility import Documents, VisibleDocuments, narrowed_to
 from orchestration.tracing import span
 
-__all__ = ["Hit", "HybridSearch", "SearchResult"]
+__all__ = ["Hit", "HybridSearch", "Observe", "SearchResult"]
 
 Candidates = dict[str, list[Candidate]]
 """By leg, best first."""
@@ -58,6 +58,12 @@ class _LegQuery:
     deadline: float
     """End of the search's time budget, in seconds of the monotonic clock."""
     top: int
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long each leg took that has answered, filled by the legs' threads."""
+
+
+Observe = Callable[[str, Mapping[str, float], Collection[str]], None]
+"""Takes tenant, seconds by leg and in `total`, and the legs that were left out; returns at once."""
 
 
 class HybridSearch:
@@ -73,8 +79,9 @@ class HybridSearch:
         reranker: Reranker | None = None,
         release: Callable[[], None] = lambda: None,
         on_request: Collection[str] = (),
+        observe: Observe | None = None,
     ) -> None:
-        """`on_request`: legs that are queried only when a search names them.
+        """`on_request`: legs that are queried only when a search names them; `observe`: is given each search.
 
         `release` is called by `close`: it frees what was opened for this search, e.g. its models.
         """
@@ -87,6 +94,7 @@ class HybridSearch:
         self._visible: dict[str, VisibleDocuments] = {}
         self._reranker = reranker
         self._release = release
+        self._observe = observe
         self._threads = {name: LegThreads(name) for name in (*self._legs, RERANK, IDENTIFIERS)}
         self._logger = structlog.get_logger(__name__)
 
@@ -201,6 +209,9 @@ class HybridSearch:
             left_out = (*failed, *late, *not_looked_up, *not_reranked)
             milliseconds = (seconds + time.monotonic() - resumed) * 1000
             results.append(SearchResult(tuple(hits), left_out, milliseconds))
+        if self._observe is not None:
+            took = {**leg_query.seconds, "total": time.monotonic() - started}
+            self._observe(tenant_id, took, (*failed, *not_looked_up))
         return results
 
     def _chosen(self, query: str, names: Sequence[str] | None) -> list[Leg]:
@@ -246,8 +257,9 @@ class HybridSearch:
         running: dict[str, Future[list[Candidate]]] = {
             leg.name: self._threads[leg.name].submit(
                 partial(
-                    _traced,
+                    _measured,
                     leg.name,
+                    leg_query.seconds,
                     self._narrowed(leg, leg_query).search,
                     leg_query.tenant_id,
                     leg_query.query,
@@ -314,12 +326,16 @@ class HybridSearch:
             self._logger.error("leg left out", leg=name, error=type(error).__name__, exc_info=error)
 
 
-def _traced(name: str, search: Callable[..., list[Candidate]], *arguments: Any) -> list[Candidate]:
-    """Candidates of a leg, in a span."""
+def _measured(
+    name: str, seconds: dict[str, float], search: Callable[..., list[Candidate]], *arguments: Any
+) -> list[Candidate]:
+    """Candidates of a leg, in a span; how long it took goes to `seconds`."""
+    started = time.monotonic()
     with span(f"leg {name}", {"medkg.leg": name}) as leg:
         candidates = search(*arguments)
         leg.set({"medkg.candidates": len(candidates)})
-        return candidates
+    seconds[name] = time.monotonic() - started
+    return candidates
 
 
 def _worst(errors: Iterable[BaseException]) -> BaseException:

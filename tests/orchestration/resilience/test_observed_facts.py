@@ -7,7 +7,13 @@ from pathlib import Path
 
 from orchestration.assembly.assembled import Assembly
 from orchestration.assembly.observed_facts import MOST, ObservedFacts
-from orchestration.contracts.facts import BreakerChanged, RateLimited, ServiceWaited, StageRetried
+from orchestration.contracts.facts import (
+    BreakerChanged,
+    RateLimited,
+    SearchServed,
+    ServiceWaited,
+    StageRetried,
+)
 from orchestration.contracts.outbox import Observation
 from orchestration.errors import DagsterResourceUnavailableError, PlaneUnavailableError, ServiceError
 from orchestration.resilience.decisions import (
@@ -114,3 +120,16 @@ def test_the_guards_of_a_data_folder_note_facts_in_its_ledger(tmp_path: Path) ->
         stage="auto/embed", resource="vllm:8000", state="open", code=FAILED.code
     )
     assembly.close()
+
+
+def test_searches_of_a_tenant_are_one_fact() -> None:
+    noted: list[Observation] = []
+    facts = ObservedFacts(lambda: noted.extend)
+    facts.search("default", {"bm25": 0.5, "total": 0.75}, ())
+    facts.search("default", {"bm25": 0.25, "total": 0.5}, ("dense",))
+    facts.close()
+    (searched,) = noted
+    assert (searched.tenant_id, searched.body) == (
+        "default",
+        SearchServed(legs={"bm25": (0.5, 0.25), "total": (0.75, 0.5)}, degraded={"dense": 1}),
+    )

@@ -13,7 +13,7 @@ from orchestration.retrieval.budgets import Budgets
 from orchestration.retrieval.fusion import DEFAULT_FUSION
 from orchestration.retrieval.legs import Bm25Leg, DenseLeg, Leg, SparseLeg
 from orchestration.retrieval.reranking import Reranker
-from orchestration.retrieval.search import HybridSearch
+from orchestration.retrieval.search import HybridSearch, Observe
 from tests.orchestration.stores.data_folder import MODEL, DataFolder, encode, expand, opened
 
 PATIENT = Budgets(total_seconds=60.0, other_legs_seconds=30.0)
@@ -46,13 +46,21 @@ def data(tmp_path: Path) -> Iterator[DataFolder]:
 def make_search(data: DataFolder) -> Iterator[Callable[..., HybridSearch]]:
     searches: list[HybridSearch] = []
 
-    def make(*legs: Leg, budgets: Budgets = PATIENT, reranker: Reranker | None = None) -> HybridSearch:
+    def make(
+        *legs: Leg,
+        budgets: Budgets = PATIENT,
+        reranker: Reranker | None = None,
+        observe: Observe | None = None,
+    ) -> HybridSearch:
         chosen = legs or (
             Bm25Leg(data.search),
             SparseLeg(data.search, expand),
             DenseLeg(data.vectors, query_vectors),
         )
-        searches.append(HybridSearch(data.log, data.search, chosen, DEFAULT_FUSION, budgets, reranker))
+        search = HybridSearch(
+            data.log, data.search, chosen, DEFAULT_FUSION, budgets, reranker, observe=observe
+        )
+        searches.append(search)
         return searches[-1]
 
     yield make

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -301,6 +301,19 @@ def test_a_dead_leg_is_left_out_and_named(
     result = make_search(Bm25Leg(data.search), ALeg("dense", failing)).search(TENANT, "walking")
     assert result.degraded == ("dense",)
     assert [hit.chunk.body for hit in result.hits] == ["walking", "walking again"]
+
+
+def test_each_search_is_observed_with_its_legs(data: DataFolder, make_search: MakeSearch) -> None:
+    data.ingest({"1": "walking"})
+    noted: list[tuple[str, set[str], tuple[str, ...]]] = []
+
+    def observe(tenant: str, seconds: Mapping[str, float], left_out: Collection[str]) -> None:
+        assert all(0 <= took <= seconds["total"] for took in seconds.values())
+        noted.append((tenant, set(seconds), tuple(left_out)))
+
+    search = make_search(Bm25Leg(data.search), ALeg("dense", unreachable), observe=observe)
+    search.search(TENANT, "walking")
+    assert noted == [(TENANT, {"bm25", "total"}, ("dense",))]
 
 
 def test_a_damaged_segment_leaves_the_words_to_search_by(
