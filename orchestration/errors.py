@@ -9,7 +9,8 @@ docs/reference/errors.md is generated. Codes: 1xx usage and configuration, 2xx d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 __all__ = [
@@ -74,6 +75,8 @@ __all__ = [
     "UnsafeXmlError",
     "UsageError",
     "VocabularyUnreadableError",
+    "error_kinds",
+    "errors_by_code",
     "rebuilt_error",
 ]
 
@@ -110,12 +113,25 @@ def rebuilt_error(class_name: str, message: str, **attributes: object) -> MedkgE
     For errors that crossed a process boundary as text or JSON.
     """
     name = class_name.rsplit(".", 1)[-1]
+    kind = next((kind for kind in error_kinds() if kind.__name__ == name), None)
+    return _rebuild(kind, message, attributes) if kind is not None else None
+
+
+def error_kinds() -> Iterator[type[MedkgError]]:
+    """MedkgError and all of its subclasses, the general ones first."""
     kinds: list[type[MedkgError]] = [MedkgError]
     for kind in kinds:
-        if kind.__name__ == name:
-            return _rebuild(kind, message, attributes)
+        yield kind
         kinds.extend(kind.__subclasses__())
-    return None
+
+
+@cache
+def errors_by_code() -> Mapping[str, type[MedkgError]]:
+    """The error of each code; of several, as subclasses that keep a code, the most general one."""
+    by_code: dict[str, type[MedkgError]] = {}
+    for kind in error_kinds():
+        by_code.setdefault(kind.code, kind)
+    return by_code
 
 
 def _rebuild(kind: type[MedkgError], message: str, attributes: dict[str, object]) -> MedkgError:

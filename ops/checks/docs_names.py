@@ -21,7 +21,7 @@ from typing import Any, Final
 import typer
 
 from orchestration.cli.main import app
-from orchestration.errors import MedkgError
+from orchestration.errors import errors_by_code
 from orchestration.settings import Settings
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -204,10 +204,7 @@ def _codes(text: str, _page: Path) -> Iterator[tuple[int, str]]:
 
 @cache
 def _error_codes() -> frozenset[str]:
-    kinds: list[type[MedkgError]] = [MedkgError]
-    for kind in kinds:
-        kinds.extend(kind.__subclasses__())
-    return frozenset(kind.code for kind in kinds)
+    return frozenset(errors_by_code())
 
 
 def _blanked(match: re.Match[str]) -> str:

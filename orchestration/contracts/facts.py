@@ -1,9 +1,9 @@
 """Facts: what happened to documents, windows and jobs, as the ledger records them for readers outside.
 
-A fact is written in the transaction that makes it true (`orchestration/ledger/outbox.py`), once for a batch
+A fact is written in the transaction that makes it true (`orchestration/ledger/outbox`), once for a batch
 of documents, and read by the relay (`orchestration/events`), which makes CloudEvents, lineage and metrics of
 it. What is no transaction of the ledger (retries, breakers, waits, health) is observed: noted soon
-afterwards, and lost with a process that is killed before; `OBSERVED` names those kinds.
+afterwards, and lost with a process that is killed before; the docstrings of those kinds say so.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from orchestration.contracts.sources import SourceRequest
 from orchestration.records import DocumentKey, Record
 
 __all__ = [
-    "OBSERVED",
     "AlertChanged",
     "BreakerChanged",
     "DeadLetterReplayed",
@@ -141,10 +140,6 @@ class StageFinished(Record):
         description="Per document what the stage made of it: chunks, vectors, mentions and claims."
     )
     failures: tuple[StageFailure, ...] = Field(default=(), description="Documents that failed.")
-    missed: tuple[int, ...] = Field(
-        default=(),
-        description="Positions of documents that ended in it without failing: unchanged, superseded.",
-    )
 
 
 class StageAbandoned(Record):
@@ -337,19 +332,6 @@ FactBody: TypeAlias = Annotated[
     | OutboxDropped,
     Field(discriminator="kind"),
 ]
-
-OBSERVED: Final = frozenset(
-    {
-        "stage.retried",
-        "breaker.changed",
-        "service.waited",
-        "ratelimit.waited",
-        "resource.changed",
-        "alert.changed",
-        "search.served",
-    }
-)
-"""Kinds that are noted after they happened, by the process that saw them."""
 
 _BODY: Final[TypeAdapter[FactBody]] = TypeAdapter(FactBody)
 

@@ -19,7 +19,7 @@ __all__ = ["FactSink", "Observation", "OutboxLedger", "OutboxReader", "OutboxSta
 
 
 class Observation(NamedTuple):
-    """A fact of a process, not of a transaction; '' for what it is not about. Documents are not named."""
+    """A fact of a process, not of a transaction; '' for what it is not about."""
 
     body: FactBody
     happened_at: float

@@ -5,17 +5,18 @@ Comes in: bodies of facts. Leaves: data of events: one about the batch, one per 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from functools import cache
+from operator import attrgetter
 from typing import Any, Final
 
 from orchestration.contracts import facts
 from orchestration.contracts.facts import FactDocument, StageFailure
-from orchestration.errors import MedkgError
+from orchestration.errors import errors_by_code
 from orchestration.events import types
 from orchestration.events.types import EventData
 
-__all__ = ["OF_BATCH", "OF_DOCUMENT", "WITHOUT_EVENTS", "error_classes", "ids_of", "retried"]
+__all__ = ["OF_BATCH", "OF_DOCUMENT", "WITHOUT_EVENTS", "ids_of", "retried"]
 
 WITHOUT_EVENTS: Final = frozenset({"search.served"})
 """Kinds of facts that make metrics alone."""
@@ -123,23 +124,14 @@ def ids_of(document: FactDocument) -> Ids:
 
 
 def _failure(body: facts.StageFinished | facts.DocumentFailed, place: int) -> StageFailure | None:
-    return next((failure for failure in body.failures if failure.index == place), None)
+    found = bisect_left(body.failures, place, key=attrgetter("index"))  # they are in the documents' order
+    at_place = body.failures[found : found + 1]
+    return at_place[0] if at_place and at_place[0].index == place else None
 
 
 def _reason(failure: StageFailure | facts.StageAbandoned) -> dict[str, str]:
     return {
         "error_code": failure.code,
-        "error_class": error_classes().get(failure.code, ""),
+        "error_class": getattr(errors_by_code().get(failure.code), "__name__", ""),
         "error_message": failure.message,
     }
-
-
-@cache
-def error_classes() -> dict[str, str]:
-    """Names of medkg's errors by code."""
-    kinds: list[type[MedkgError]] = [MedkgError]
-    names: dict[str, str] = {}
-    for kind in kinds:
-        names.setdefault(kind.code, kind.__name__)
-        kinds.extend(kind.__subclasses__())
-    return names

@@ -16,7 +16,7 @@ from orchestration.contracts import EVERYTHING
 from orchestration.ledger.commits import withdraw_commits
 from orchestration.ledger.graph.counting import OF_DOCUMENT, discard_rows
 from orchestration.ledger.graph.tables import graph_concepts, graph_documents, graph_names
-from orchestration.ledger.outbox.erasing import forget_in_outbox
+from orchestration.ledger.outbox.erasing import forget_in_outbox, without_paths
 from orchestration.ledger.outbox.tables import outbox, outbox_rosters
 from orchestration.ledger.places import forget_documents
 from orchestration.ledger.rows import batches, has_key, note_changes
@@ -54,9 +54,6 @@ ERASED_FROM: Final = (
     places,
 )
 """Tables whose files may hold rows that erasure removed or changed."""
-
-ERASED: Final = "(erased)"
-"""Replaces the path of the document in the request of a job."""
 
 
 def erase_documents(connection: Connection, keys: Sequence[DocumentKey], now: float) -> None:
@@ -127,7 +124,7 @@ def _forget_paths(connection: Connection, job_ids: Sequence[str], paths: set[str
         submitted = connection.execute(select(jobs.c.submission).where(jobs.c.job_id == job_id)).scalar_one()
         submission = json.loads(submitted)
         previous_paths = submission["request"]["paths"]
-        submission["request"]["paths"] = [ERASED if path in paths else path for path in previous_paths]
+        submission["request"]["paths"] = without_paths(previous_paths, paths)
         if submission["request"]["paths"] != previous_paths:
             values = {"submission": json.dumps(submission)}
             connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(values))

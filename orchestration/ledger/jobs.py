@@ -21,7 +21,7 @@ from orchestration.contracts.facts import JobChanged, JobOpened
 from orchestration.errors import UsageError
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.enqueueing import Enqueueing, EnumeratedItem
-from orchestration.ledger.outbox.recording import record
+from orchestration.ledger.outbox.recording import record_of_job
 from orchestration.ledger.rows import failure_of
 from orchestration.ledger.tables import (
     dead_letters,
@@ -124,14 +124,9 @@ class SqlJobs(LedgerPart):
         job = _job(connection, job_id)
         counts, _ = _account(connection, job)
         submission = Submission.model_validate_json(job["submission"])
-        record(
-            connection,
-            JobChanged(state=state, counts=counts, seconds=max(0.0, self._now() - job["created_at"])),
-            self._now(),
-            tenant_id=job["tenant_id"],
-            job_id=job_id,
-            pipeline=(submission.pipeline_name, submission.pipeline_version),
-        )
+        seconds = max(0.0, self._now() - job["created_at"])
+        changed_to = JobChanged(state=state, counts=counts, seconds=seconds)
+        record_of_job(connection, submission, changed_to, self._now())
 
     def find(
         self, tenant_id: str | None, states: Sequence[JobState] | None, limit: int | None = None
@@ -199,14 +194,9 @@ def insert_job(connection: Connection, submission: Submission, state: JobState, 
             created_at=now,
         )
     )
-    record(
-        connection,
-        JobOpened(source=submission.request.plugin, attended=submission.attended, request=submission.request),
-        now,
-        tenant_id=submission.tenant_id,
-        job_id=submission.job_id,
-        pipeline=(submission.pipeline_name, submission.pipeline_version),
-    )
+    request = submission.request
+    opened = JobOpened(source=request.plugin, attended=submission.attended, request=request)
+    record_of_job(connection, submission, opened, now)
 
 
 def submission_of(connection: Connection, job_id: str) -> Submission:

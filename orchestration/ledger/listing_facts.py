@@ -21,7 +21,7 @@ from orchestration.contracts.facts import (
     StageFailure,
 )
 from orchestration.ledger.enqueue_batch import Batch
-from orchestration.ledger.outbox.recording import Named, record, record_listed
+from orchestration.ledger.outbox.recording import Named, record_listed, record_of_job
 from orchestration.ledger.rows import correlation_id, key_of
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey
@@ -45,14 +45,7 @@ def record_listing(
     outcomes = Counter(item["outcome"] for item in work.items)
     reasons = Counter(item["reason"] for item in work.items if item["reason"])
     counts = DocumentCounts(total=outcomes.total(), **outcomes, **reasons)
-    record(
-        connection,
-        JobListed(counts=counts, displaced=displaced),
-        now,
-        tenant_id=submission.tenant_id,
-        job_id=submission.job_id,
-        pipeline=(submission.pipeline_name, submission.pipeline_version),
-    )
+    record_of_job(connection, submission, JobListed(counts=counts, displaced=displaced), now)
 
     def add(body: Any, of: Named) -> None:
         if of:

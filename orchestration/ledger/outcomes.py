@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select
 
@@ -18,8 +18,15 @@ from orchestration.ledger.accounts import change_documents, end_documents, keep_
 from orchestration.ledger.commits import make_visible, note_revisions, outdated, visible_commits
 from orchestration.ledger.database import LedgerPart
 from orchestration.ledger.enqueue_batch import SUPERSEDED
+from orchestration.ledger.outbox.recording import (
+    NAMED,
+    failed,
+    record,
+    record_documents,
+    skipped,
+    stage_failure,
+)
 from orchestration.ledger.outbox.recording import committed as commits_of
-from orchestration.ledger.outbox.recording import failed, record, record_documents, skipped, stage_failure
 from orchestration.ledger.rows import batches, dead_letter_row, has_key, key_of, storable
 from orchestration.ledger.skipping import is_unchanged, work_due
 from orchestration.ledger.tables import commits, documents, stage_reports
@@ -27,15 +34,6 @@ from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey, StageContext
 
 __all__ = ["SqlOutcomes", "running_of_jobs"]
-
-NAMED: Final = tuple(
-    documents.c[name]
-    for name in (
-        *("id", "tenant_id", "source", "doc_id", "pipeline_name", "pipeline_version"),
-        *("job_id", "window_id", "status"),
-    )
-)
-"""What a fact about documents of a window is made of."""
 
 Running = Mapping[DocumentKey, RowMapping]
 

@@ -14,6 +14,7 @@ from uuid import uuid4
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     and_,
     exists,
     func,
@@ -29,8 +30,8 @@ from orchestration.contracts.facts import DocumentHandedBack, WindowLeased
 from orchestration.errors import LeaseLostError, UsageError
 from orchestration.ledger.accounts import UNRESOLVED
 from orchestration.ledger.database import LedgerPart
-from orchestration.ledger.jobs import MOST_HAND_BACKS
-from orchestration.ledger.outbox.recording import record_documents, record_window
+from orchestration.ledger.jobs import MOST_HAND_BACKS, submission_of
+from orchestration.ledger.outbox.recording import NAMED, record_documents, record_window
 from orchestration.ledger.rows import batches, context_of
 from orchestration.ledger.tables import documents, job_items, jobs, windows
 from orchestration.ledger.transitions import Status
@@ -73,11 +74,11 @@ class SqlWindows(LedgerPart):
             row = {"window_id": window_id, "job_id": job_id, "created_at": now, "holder": reserved_by}
             connection.execute(insert(windows).values(**row, resumed=phase is Phase.SECOND))
             reserved = {"window_id": window_id, "lease_owner": None, "lease_until": now + self._lease_seconds}
-            for batch in batches(claimed):
+            for batch in batches([row.id for row in claimed]):
                 connection.execute(
                     update(documents).where(documents.c.id.in_(batch)).values(**reserved, updated_at=now)
                 )
-            record_window(connection, _submission_of(connection, window_id), window_id, claimed, now)
+            record_window(connection, submission_of(connection, job_id), window_id, claimed, now)
             return window_id
 
     def tenant_loads(self) -> dict[str, TenantLoad]:
@@ -124,14 +125,16 @@ class SqlWindows(LedgerPart):
         with self._database.writing() as connection:
             submission = _submission_of(connection, window_id)
             taken = _not_leased_by(connection, window_id, owner)
-            if self._lease(connection, window_id, owner, submission.job_id) and taken:
-                _record_leased(connection, window_id, owner, taken, self._now())
-            rows = connection.execute(
+            self._lease(connection, window_id, owner, submission.job_id)
+            query = (
                 select(documents)
                 .join(job_items, job_items.c.document_id == documents.c.id)
                 .where(_leased_to(window_id, owner), job_items.c.job_id == submission.job_id)
                 .order_by(job_items.c.ordinal)
-            ).mappings()
+            )
+            rows = connection.execute(query).mappings().all()
+            newly = [row for row in rows if row["id"] in taken]
+            record_documents(connection, newly, lambda _: WindowLeased(), self._now())
             return Window(
                 window_id=window_id,
                 job_id=submission.job_id,
@@ -228,7 +231,7 @@ class SqlWindows(LedgerPart):
         self, connection: Connection, which: ColumnElement[bool], even_if_not_started: bool, reason: str
     ) -> int:
         """Queue documents again, and count it in every job that waits for those whose run had started."""
-        query = select(documents).where(which, UNFINISHED)
+        query = select(*NAMED).where(which, UNFINISHED)
         rows = connection.execute(query.order_by(documents.c.id).with_for_update()).mappings().all()
         started = [row for row in rows if row["status"] == Status.RUNNING]
         record_documents(connection, started, lambda _: DocumentHandedBack(reason=reason), self._now())
@@ -268,9 +271,10 @@ class SqlWindows(LedgerPart):
 
 def _claimable(
     connection: Connection, job_id: str, which: ColumnElement[bool], now: float, limit: int
-) -> list[int]:
+) -> list[Row[Any]]:
+    """Free documents of the job, in its order: id, source, doc_id and correlation_id."""
     query = (
-        select(documents.c.id)
+        select(documents.c.id, documents.c.source, documents.c.doc_id, documents.c.correlation_id)
         .join(job_items, job_items.c.document_id == documents.c.id)
         .where(
             job_items.c.job_id == job_id,
@@ -284,7 +288,7 @@ def _claimable(
         .limit(limit)
         .with_for_update(skip_locked=True, of=documents)
     )
-    return list(connection.execute(query).scalars())
+    return list(connection.execute(query))
 
 
 def _leased_to(window_id: str, owner: str) -> ColumnElement[bool]:
@@ -295,20 +299,11 @@ def _leased_to(window_id: str, owner: str) -> ColumnElement[bool]:
     )
 
 
-def _not_leased_by(connection: Connection, window_id: str, owner: str) -> list[int]:
+def _not_leased_by(connection: Connection, window_id: str, owner: str) -> set[int]:
     """Ids of the window's unfinished documents that another owner, or none, has."""
     other = or_(documents.c.lease_owner.is_(None), documents.c.lease_owner != owner)
     query = select(documents.c.id).where(documents.c.window_id == window_id, UNFINISHED, other)
-    return list(connection.execute(query).scalars())
-
-
-def _record_leased(
-    connection: Connection, window_id: str, owner: str, ids: Sequence[int], now: float
-) -> None:
-    """Write which documents of the window `owner` has now and had not before."""
-    query = select(documents).where(_leased_to(window_id, owner))
-    rows = [row for row in connection.execute(query).mappings() if row["id"] in set(ids)]
-    record_documents(connection, rows, lambda _: WindowLeased(), now)
+    return set(connection.execute(query).scalars())
 
 
 def _is_finished(connection: Connection, window_id: str) -> bool:

@@ -15,7 +15,8 @@ from ops import asyncapi
 from ops.asyncapi_examples import example_facts, example_messages
 from orchestration.contracts.facts import FactBody
 from orchestration.contracts.pdf_queue import PdfMessage, read_message
-from orchestration.events.expansion import WITHOUT_EVENTS, error_classes
+from orchestration.errors import errors_by_code
+from orchestration.events.expansion import WITHOUT_EVENTS
 from orchestration.events.factory import CloudEventFactory
 from orchestration.events.types import EVENT_TYPES
 
@@ -168,4 +169,4 @@ def test_codes_in_examples_are_codes_of_errors() -> None:
         code for value in data for code in value.get("error_codes", {})
     }
     assert len(codes) > 3
-    assert codes - {""} <= set(error_classes())
+    assert codes - {""} <= set(errors_by_code())

@@ -179,6 +179,39 @@ class OutboxSuite:
         finished = next(fact for fact in facts if isinstance(fact.body, StageFinished))
         assert _ids(finished) == "- 2"
 
+    def test_a_document_queued_again_keeps_its_correlation_id(self, ledger: Ledger) -> None:
+        window = claimed(ledger, a_job(ledger, an_item("1")))
+        (ctx,) = taken(ledger, window)
+        commit_all(ledger, window)
+        ledger.documents.requeue([ctx.key])
+        (document,) = ledger.outbox.read(0, 100)[-1].documents
+        assert document is not None
+        assert document.correlation_id == ctx.correlation_id
+
+    def test_messages_that_quote_an_erased_document_go_and_others_stay(self, ledger: Ledger) -> None:
+        items = [an_item("1", uri="/data/one.txt"), an_item("2"), an_item("3")]
+        job = a_job(ledger, *items)
+        window = claimed(ledger, job)
+        contexts = taken(ledger, window)
+        messages = ("of itself", "like /data/one.txt and 1", "in 2010 and in /data/one.txt2")
+        failures = [
+            a_failure(ctx).model_copy(update={"message": message})
+            for ctx, message in zip(contexts, messages, strict=True)
+        ]
+        ledger.outcomes.abandon(window, "embed", contexts, PlaneUnavailableError("not /data/one.txt"))
+        ledger.outcomes.advance(window, "parse", [], failures, {})
+        ledger.documents.delete([a_key("1")])
+        ledger.documents.erase([a_key("1")])
+        bodies = [fact.body for fact in ledger.outbox.read(0, 100)]
+        (abandoned,) = [body for body in bodies if isinstance(body, StageAbandoned)]
+        (failed,) = [body for body in bodies if isinstance(body, DocumentFailed)]
+        assert abandoned.message == "(erased)"
+        assert [failure.message for failure in failed.failures] == [
+            "(erased)",
+            "(erased)",
+            "in 2010 and in /data/one.txt2",
+        ]
+
     def test_a_path_of_an_erased_document_is_in_no_request(self, ledger: Ledger) -> None:
         submission = a_submission()
         request = submission.request.model_copy(update={"paths": ("/data/secret.jsonl", "/data/other")})

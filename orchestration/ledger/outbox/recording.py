@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, Row, RowMapping, insert
 
 from orchestration.contracts import Commit, Failure, Submission
 from orchestration.contracts.facts import (
@@ -26,24 +26,30 @@ from orchestration.contracts.facts import (
     WindowClaimed,
 )
 from orchestration.ledger.outbox.tables import outbox, outbox_rosters
-from orchestration.ledger.rows import batches, correlation_id, storable
+from orchestration.ledger.rows import batches, correlation_id, key_of, storable
 from orchestration.ledger.tables import documents
 from orchestration.ledger.transitions import Status
 from orchestration.records import DocumentKey
 from orchestration.tracing import traceparent
 
 __all__ = [
+    "NAMED",
     "BodyOf",
     "Named",
+    "as_json",
     "committed",
     "deleted",
+    "fact_row",
     "failed",
+    "named",
     "record",
     "record_commits",
     "record_documents",
     "record_listed",
+    "record_of_job",
     "record_window",
     "skipped",
+    "stage_failure",
 ]
 
 Rows: TypeAlias = Sequence[RowMapping]
@@ -54,6 +60,11 @@ Named: TypeAlias = Sequence[tuple[DocumentKey, str]]
 """Documents with their correlation ids."""
 
 NAMES: Final = ("tenant_id", "job_id", "pipeline_name", "pipeline_version")
+
+NAMED: Final = tuple(
+    documents.c[name] for name in ("id", "source", "doc_id", "correlation_id", "window_id", "status", *NAMES)
+)
+"""What a fact about documents is made of."""
 
 
 def record(
@@ -68,19 +79,62 @@ def record(
     documents: Mapping[str, Any] | None = None,
 ) -> None:
     """Write one fact; `documents` as in the table's column, none by default."""
-    connection.execute(
-        insert(outbox).values(
-            kind=body.kind,
-            tenant_id=tenant_id,
-            job_id=job_id,
-            window_id=window_id,
-            pipeline_name=pipeline[0],
-            pipeline_version=pipeline[1],
-            happened_at=now,
-            traceparent=traceparent(),
-            documents=json.dumps(documents or {"rows": []}, ensure_ascii=False, separators=(",", ":")),
-            body=body.model_dump_json(),
-        )
+    row = fact_row(
+        body,
+        now,
+        tenant_id=tenant_id,
+        job_id=job_id,
+        window_id=window_id,
+        pipeline=pipeline,
+        documents=documents,
+    )
+    connection.execute(insert(outbox), [row])
+
+
+def fact_row(
+    body: FactBody,
+    now: float,
+    *,
+    tenant_id: str = "",
+    job_id: str = "",
+    window_id: str = "",
+    pipeline: tuple[str, str] = ("", ""),
+    documents: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The row of a fact; see `record`."""
+    return {
+        "kind": body.kind,
+        "tenant_id": tenant_id,
+        "job_id": job_id,
+        "window_id": window_id,
+        "pipeline_name": pipeline[0],
+        "pipeline_version": pipeline[1],
+        "happened_at": now,
+        "traceparent": traceparent(),
+        "documents": as_json(documents or {"rows": []}),
+        "body": body.model_dump_json(),
+    }
+
+
+def record_of_job(
+    connection: Connection,
+    submission: Submission,
+    body: FactBody,
+    now: float,
+    *,
+    window_id: str = "",
+    documents: Mapping[str, Any] | None = None,
+) -> None:
+    """Write one fact of a job, or of a window of it; see `record`."""
+    record(
+        connection,
+        body,
+        now,
+        tenant_id=submission.tenant_id,
+        job_id=submission.job_id,
+        window_id=window_id,
+        pipeline=(submission.pipeline_name, submission.pipeline_version),
+        documents=documents,
     )
 
 
@@ -92,27 +146,35 @@ def record_documents(
     *,
     job_id: str | None = None,
 ) -> None:
-    """Write a fact about documents, one per job, pipeline and window; `job_id` instead of that of the rows.
+    """Write a fact about documents; `job_id` instead of that of the rows.
 
-    Documents that run are named by the roster of their window, others by themselves.
+    Documents that run are named by the roster of their window, one fact each; others by themselves, one fact
+    per job and pipeline.
     """
 
     def group(row: RowMapping) -> tuple[str, ...]:
-        window = row["window_id"] if row["status"] == Status.RUNNING else None
-        return (*(str(row[name]) for name in NAMES), window or "")
+        if (
+            row["status"] == Status.RUNNING
+        ):  # attached ones may have come under another version of the topology
+            return (*(str(row[name]) for name in NAMES[:-1]), "", row["window_id"])
+        return (*(str(row[name]) for name in NAMES), "")
 
-    for (tenant, job, name, version, window), members in groupby(sorted(rows, key=group), key=group):
+    for (tenant, job, name, _, window), members in groupby(sorted(rows, key=group), key=group):
         ordered = sorted(members, key=lambda row: int(row["id"]))
+        version = max(row["pipeline_version"] for row in ordered)
+        its_job = job if job_id is None else job_id
         for batch in [ordered] if window else batches(ordered):
             record(
                 connection,
                 body_of(batch),
                 now,
                 tenant_id=tenant,
-                job_id=job if job_id is None else job_id,
+                job_id=its_job,
                 window_id=window,
                 pipeline=(name, version),
-                documents={"rows": _runs(batch)} if window else named(map(_name, batch)),
+                documents={"rows": _runs([row["id"] for row in batch])}
+                if window
+                else named(_name(key_of(row), its_job, row["correlation_id"]) for row in batch),
             )
 
 
@@ -120,56 +182,32 @@ def record_listed(
     connection: Connection, submission: Submission, body: FactBody, of: Named, now: float
 ) -> None:
     """Write a fact of a job about documents that have no row, or not yet, or that another job works on."""
-    names = (
-        (
-            key.source,
-            key.doc_id,
-            None if correlation == correlation_id(submission.job_id, key) else correlation,
-        )
-        for key, correlation in of
-    )
-    record(
-        connection,
-        body,
-        now,
-        tenant_id=submission.tenant_id,
-        job_id=submission.job_id,
-        pipeline=(submission.pipeline_name, submission.pipeline_version),
-        documents=named(names),
-    )
+    names = (_name(key, submission.job_id, correlation) for key, correlation in of)
+    record_of_job(connection, submission, body, now, documents=named(names))
 
 
 def record_window(
-    connection: Connection, submission: Submission, window_id: str, ids: Sequence[int], now: float
+    connection: Connection, submission: Submission, window_id: str, claimed: Sequence[Row[Any]], now: float
 ) -> None:
-    """Write the documents of a new window, and that it was claimed."""
-    columns = (documents.c.id, documents.c.source, documents.c.doc_id, documents.c.correlation_id)
-    roster: dict[int, tuple[str, str, str | None]] = {}
-    for batch in batches(ids):
-        for number, source, doc_id, correlation in connection.execute(
-            select(*columns).where(documents.c.id.in_(batch))
-        ):
-            key = DocumentKey(tenant_id=submission.tenant_id, source=source, doc_id=doc_id)
-            same = correlation == correlation_id(submission.job_id, key)
-            roster[number] = (source, doc_id, None if same else correlation)
+    """Write the documents of a new window, and that it was claimed.
+
+    `claimed`: rows with id, source, doc_id and correlation_id.
+    """
+    roster = {
+        row.id: _name(
+            DocumentKey(tenant_id=submission.tenant_id, source=row.source, doc_id=row.doc_id),
+            submission.job_id,
+            row.correlation_id,
+        )
+        for row in claimed
+    }
     connection.execute(
         insert(outbox_rosters).values(
-            window_id=window_id,
-            tenant_id=submission.tenant_id,
-            created_at=now,
-            documents=json.dumps(roster, ensure_ascii=False, separators=(",", ":")),
+            window_id=window_id, tenant_id=submission.tenant_id, created_at=now, documents=as_json(roster)
         )
     )
-    record(
-        connection,
-        WindowClaimed(),
-        now,
-        tenant_id=submission.tenant_id,
-        job_id=submission.job_id,
-        window_id=window_id,
-        pipeline=(submission.pipeline_name, submission.pipeline_version),
-        documents={"rows": _runs_of(sorted(ids))},
-    )
+    documents = {"rows": _runs(sorted(roster))}
+    record_of_job(connection, submission, WindowClaimed(), now, window_id=window_id, documents=documents)
 
 
 def record_commits(connection: Connection, job_id: str, commits: Sequence[Commit], now: float) -> None:
@@ -242,21 +280,17 @@ def named(names: Iterable[tuple[str, str, str | None]]) -> dict[str, Any]:
     return {"named": [list(name) for name in names]}
 
 
-def _name(row: RowMapping) -> tuple[str, str, str | None]:
-    key = DocumentKey(tenant_id=row["tenant_id"], source=row["source"], doc_id=row["doc_id"])
-    correlation = row["correlation_id"]
-    return (
-        row["source"],
-        row["doc_id"],
-        None if correlation == correlation_id(row["job_id"], key) else correlation,
-    )
+def as_json(value: Any) -> str:
+    """A value of the columns of documents."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _runs(rows: Rows) -> list[list[int]]:
-    return _runs_of([row["id"] for row in rows])
+def _name(key: DocumentKey, job_id: str, correlation: str) -> tuple[str, str, str | None]:
+    """Source, id, and the correlation id unless it is that of the document in the job."""
+    return key.source, key.doc_id, None if correlation == correlation_id(job_id, key) else correlation
 
 
-def _runs_of(ids: Sequence[int]) -> list[list[int]]:
+def _runs(ids: Sequence[int]) -> list[list[int]]:
     """Ascending numbers as [first, count]s."""
     runs: list[list[int]] = []
     for number in ids:

@@ -19,7 +19,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    or_,
+    insert,
     select,
     update,
 )
@@ -29,9 +29,10 @@ from orchestration.contracts.outbox import Observation, OutboxReader, OutboxStat
 from orchestration.errors import LeaseLostError, UsageError
 from orchestration.ledger.database import LedgerPart, lock
 from orchestration.ledger.ledger_id import ledger_id
-from orchestration.ledger.outbox.recording import named, record
+from orchestration.ledger.outbox.recording import fact_row, named, record
 from orchestration.ledger.outbox.tables import outbox, outbox_readers, outbox_rosters
 from orchestration.ledger.rows import BATCH, batches, correlation_id, upsert
+from orchestration.ledger.tables import ledger_identity
 from orchestration.records import DocumentKey
 
 __all__ = ["SqlOutbox"]
@@ -55,17 +56,19 @@ class SqlOutbox(LedgerPart):
         """Add observed facts; see OutboxLedger.note."""
         if not observations:
             return
+        rows = [
+            fact_row(
+                observation.body,
+                observation.happened_at,
+                tenant_id=observation.tenant_id,
+                job_id=observation.job_id,
+                pipeline=(observation.pipeline_name, ""),
+                documents=named((source, doc_id, None) for source, doc_id in observation.doc_ids),
+            )
+            for observation in observations
+        ]
         with self._database.writing() as connection:
-            for observation in observations:
-                record(
-                    connection,
-                    observation.body,
-                    observation.happened_at,
-                    tenant_id=observation.tenant_id,
-                    job_id=observation.job_id,
-                    pipeline=(observation.pipeline_name, ""),
-                    documents=named((source, doc_id, None) for source, doc_id in observation.doc_ids),
-                )
+            connection.execute(insert(outbox), rows)
 
     def read(self, after: int, limit: int) -> list[Fact]:
         """Facts behind a position; see OutboxLedger.read."""
@@ -75,7 +78,7 @@ class SqlOutbox(LedgerPart):
 
     def recent(self, kinds: Collection[str], since: float, limit: int) -> list[Fact]:
         """The newest facts of some kinds; see OutboxLedger.recent."""
-        self._number()
+        self._number_all()
         last = select(func.coalesce(func.max(outbox.c.sequence), 0)).scalar_subquery()
         query = (
             select(outbox)
@@ -97,14 +100,20 @@ class SqlOutbox(LedgerPart):
             if not rows:
                 return []
             rosters = _rosters(connection, {row["window_id"] for row in rows} - {""})
-        identity = ledger_id(self._database)
+            known = connection.execute(select(ledger_identity.c.identity)).scalar()
+        identity = ledger_id(self._database) if known is None else str(known)
         return [_fact(row, rosters.get(row["window_id"], {}), identity) for row in rows]
 
-    def _number(self) -> None:
-        """Give positions to committed facts that have none."""
+    def _number_all(self) -> None:
+        """Give positions to all facts that are committed now."""
+        while self._number() == NUMBERED_AT_ONCE:
+            continue
+
+    def _number(self) -> int:
+        """Give positions to committed facts that have none; returns their number, which is bounded."""
         with self._database.reading() as connection:
             if connection.execute(select(outbox.c.sequence).where(NEW).limit(1)).first() is None:
-                return
+                return 0
         with self._database.writing() as connection:
             lock(connection, "outbox")
             last = connection.execute(select(func.max(outbox.c.position))).scalar()
@@ -115,6 +124,7 @@ class SqlOutbox(LedgerPart):
             numbers = [{"its": sequence, "place": first + index} for index, sequence in enumerate(new)]
             if numbers:
                 connection.execute(_NUMBERED, numbers)
+            return len(numbers)
 
     def lease(
         self, reader: str, owner: str, is_alive: Callable[[str], bool] = lambda _: True
@@ -196,7 +206,7 @@ class SqlOutbox(LedgerPart):
 
     def position_at(self, moment: float) -> int:
         """Position of the last fact before a moment; see OutboxLedger.position_at."""
-        self._number()
+        self._number_all()
         before = select(func.max(outbox.c.position)).where(outbox.c.happened_at < moment)
         with self._database.reading() as connection:
             return int(connection.execute(before).scalar() or 0)
@@ -204,7 +214,9 @@ class SqlOutbox(LedgerPart):
     def state(self) -> OutboxState:
         """How full it is; see OutboxLedger.state."""
         with self._database.reading() as connection:
-            facts, oldest = connection.execute(select(func.count(), func.min(outbox.c.happened_at))).one()
+            facts = connection.execute(select(func.count()).select_from(outbox)).scalar_one()
+            first = select(outbox.c.happened_at).order_by(outbox.c.sequence).limit(1)
+            oldest = connection.execute(first).scalar()
             readers = connection.execute(select(outbox_readers).order_by(outbox_readers.c.name)).mappings()
             return OutboxState(
                 facts=facts,
@@ -214,7 +226,7 @@ class SqlOutbox(LedgerPart):
 
     def prune(self, before: float, most: int, readers: Sequence[str]) -> Mapping[str, int]:
         """Remove what expired and what is too much; see OutboxLedger.prune."""
-        self._number()
+        self._number_all()
         with self._database.reading() as connection:
             newest = connection.execute(select(func.max(outbox.c.position))).scalar() or 0
             places = dict(connection.execute(select(outbox_readers.c.name, outbox_readers.c.position)).all())
@@ -224,27 +236,33 @@ class SqlOutbox(LedgerPart):
         limit = newest - most
         dropped = {name: self._count(place, limit) for name, place in places.items() if place < limit}
         if limit > 0:
-            self._note_dropped({name: count for name, count in dropped.items() if count}, limit)
+            dropped = self._note_dropped({name: count for name, count in dropped.items() if count}, limit)
             self._remove(outbox.c.position <= limit)
-        return {name: count for name, count in dropped.items() if count}
+        self._remove_rosters()
+        return dropped
 
     def _count(self, after: int, until: int) -> int:
         query = select(func.count()).where(outbox.c.position > after, outbox.c.position <= until)
         with self._database.reading() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def _note_dropped(self, dropped: Mapping[str, int], limit: int) -> None:
+    def _note_dropped(self, dropped: Mapping[str, int], limit: int) -> dict[str, int]:
+        """Move readers that are behind to the limit; those that had come on meanwhile drop nothing."""
+        noted = {}
         with self._database.writing() as connection:
             for name, count in dropped.items():
-                connection.execute(
+                moved = connection.execute(
                     update(outbox_readers)
                     .where(outbox_readers.c.name == name, outbox_readers.c.position < limit)
                     .values(position=limit, dropped=outbox_readers.c.dropped + count)
                 )
-                record(connection, OutboxDropped(reader=name, facts=count), self._now())
+                if moved.rowcount:
+                    record(connection, OutboxDropped(reader=name, facts=count), self._now())
+                    noted[name] = count
+        return noted
 
     def _remove(self, which: Any) -> None:
-        """Remove facts, a bounded number per transaction, and rosters that none of the rest needs."""
+        """Remove facts, a bounded number per transaction."""
         some = select(outbox.c.sequence).where(which).limit(BATCH)
         while True:
             with self._database.reading() as connection:
@@ -253,6 +271,9 @@ class SqlOutbox(LedgerPart):
                 break
             with self._database.writing() as connection:
                 connection.execute(delete(outbox).where(outbox.c.sequence.in_(numbers)))
+
+    def _remove_rosters(self) -> None:
+        """Remove rosters that no fact needs."""
         needed = exists().where(outbox.c.window_id == outbox_rosters.c.window_id)
         with self._database.writing() as connection:
             connection.execute(
@@ -279,10 +300,12 @@ def _unknown(reader: str) -> UsageError:
 
 
 def _reader_of(connection: Connection, row: RowMapping, now: float) -> OutboxReader:
-    left = or_(outbox.c.position > row["position"], NEW)
-    behind, oldest = connection.execute(
-        select(func.count(), func.min(outbox.c.happened_at)).where(left)
-    ).one()
+    behind, oldest = 0, None
+    for left, order in ((outbox.c.position > row["position"], outbox.c.position), (NEW, outbox.c.sequence)):
+        behind += connection.execute(select(func.count()).where(left)).scalar_one()
+        if oldest is None:
+            first = select(outbox.c.happened_at).where(left).order_by(order).limit(1)
+            oldest = connection.execute(first).scalar()
     return OutboxReader(
         name=row["name"],
         position=row["position"],

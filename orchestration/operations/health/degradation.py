@@ -6,11 +6,10 @@ Comes in: nothing. Leaves: records, and the advice that belongs to an error code
 from __future__ import annotations
 
 import inspect
-from functools import cache
 
 from pydantic import Field
 
-from orchestration.errors import MedkgError
+from orchestration.errors import errors_by_code
 from orchestration.records import Record
 
 __all__ = ["Degradation", "advice"]
@@ -28,13 +27,5 @@ class Degradation(Record):
 
 def advice(code: str) -> str:
     """Cause and next step of an error code, as docs/reference/errors.md has them; '' for an unknown one."""
-    return _advice().get(code, "")
-
-
-@cache
-def _advice() -> dict[str, str]:
-    kinds: list[type[MedkgError]] = [MedkgError]
-    for kind in kinds:
-        kinds.extend(kind.__subclasses__())
-    texts = {kind.code: inspect.getdoc(kind) or "" for kind in reversed(kinds)}
-    return {code: " ".join(text.split()) for code, text in texts.items()}
+    kind = errors_by_code().get(code)
+    return " ".join((inspect.getdoc(kind) or "").split()) if kind is not None else ""
