@@ -124,8 +124,8 @@ def ids_of(document: FactDocument) -> Ids:
 
 
 def _failure(body: facts.StageFinished | facts.DocumentFailed, place: int) -> StageFailure | None:
-    found = bisect_left(body.failures, place, key=attrgetter("index"))  # they are in the documents' order
-    at_place = body.failures[found : found + 1]
+    first = bisect_left(body.failures, place, key=attrgetter("index"))  # they are in the documents' order
+    at_place = body.failures[first : first + 1]
     return at_place[0] if at_place and at_place[0].index == place else None
 
 

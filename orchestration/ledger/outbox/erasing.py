@@ -145,6 +145,6 @@ def _containing(
 ) -> Iterator[RowMapping]:
     """Rows of the tenant whose column contains one of the texts."""
     for some in batched(sorted(texts), CONDITIONS):
-        found = or_(*(column.contains(text, autoescape=True) for text in some))
-        query = select(table).where(table.c.tenant_id == tenant_id, found)
+        contained = or_(*(column.contains(text, autoescape=True) for text in some))
+        query = select(table).where(table.c.tenant_id == tenant_id, contained)
         yield from connection.execute(query).mappings().all()
